@@ -1,0 +1,1 @@
+"""Ask a checkpoint questions, grade the answers, keep every answer."""

@@ -1,0 +1,57 @@
+"""What a benchmark file declares."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from orz_bench.records.rollout import AnswerKind, Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HubDataset:
+    """Files of a hub dataset at one commit; a commit's content cannot change."""
+
+    repo: str
+    revision: str
+    """A full commit hash, never a branch."""
+    files: tuple[str, ...]
+    """Paths inside the dataset repository, read in this order as one table (JSON, JSON lines, CSV or Parquet)."""
+    gated: bool = False
+    """Whether the hub wants an accepted licence and a token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erratum:
+    """A published gold that is known to be wrong. It is reported always, corrected only when the protocol says so."""
+
+    question_sha256: str
+    """Of the question with all white space removed (UTF-8): it finds the problem whatever its id in a given file."""
+    wrong_gold: str
+    right_gold: str
+    why: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Benchmark:
+    """One benchmark: everything but its data."""
+
+    name: str
+    """As in --bench."""
+    title: str
+    aliases: tuple[str, ...] = ()
+    kind: AnswerKind
+    num_problems: int | None
+    """Rows that the data must have; None for generated benchmarks."""
+    local_names: tuple[str, ...] = ()
+    """File stems looked for in a data folder, in order: NAME.jsonl, then NAME.json."""
+    hub: HubDataset | None = None
+    licence: str
+    default_protocol: str = "orz"
+    parse_row: Callable[[Mapping[str, Any], int], Problem]
+    """(row of a file, its position from 0) -> Problem. Raises DataError with what the row lacks."""
+    generate: Callable[[], list[Problem]] | None = None
+    """For a benchmark that ships with the product instead of data files."""
+    errata: tuple[Erratum, ...] = ()

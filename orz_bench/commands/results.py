@@ -1,0 +1,63 @@
+"""orz-bench report and orz-bench compare."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+
+from orz_bench.commands.errors import reports_errors
+
+
+@reports_errors
+def report_command(
+    runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
+    format_: Annotated[Literal["table", "md", "json", "html"], typer.Option("--format", help="How to show it.")] = "table",
+    out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
+) -> None:
+    """Show the results of runs, with the published baselines beside them."""
+    from orz_bench.records.run_dir import write_text
+    from orz_bench.report import render_html, render_json, render_markdown, render_table
+    from orz_bench.results import results_of
+
+    results = [result for run in runs for result in results_of(run)]
+    if format_ == "table" and out is None:
+        Console().print(render_table(results))
+        return
+    if format_ == "table":
+        console = Console(record=True, width=140, file=None, quiet=True)
+        console.print(render_table(results))
+        text = console.export_text()
+    elif format_ == "json":
+        text = json.dumps(render_json(results), ensure_ascii=False, indent=2)
+    else:
+        text = {"md": render_markdown, "html": render_html}[format_](results)
+    if out is None:
+        typer.echo(text)
+    else:
+        write_text(out, text)
+
+
+@reports_errors
+def compare_command(
+    run_a: Annotated[str, typer.Argument(help="A run directory; RUN@STEP picks one of its checkpoints.")],
+    run_b: Annotated[str, typer.Argument(help="The one to compare it with.")],
+    bench: Annotated[str | None, typer.Option(help="Benchmarks, separated by commas [default: all shared].")] = None,
+    across_protocols: Annotated[bool, typer.Option(help="Compare though the protocols differ, and say so.")] = False,
+    format_: Annotated[Literal["table", "md", "json"], typer.Option("--format", help="How to show it.")] = "table",
+    json_output: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+) -> None:
+    """Compare two runs question by question: B minus A, with intervals, p-values and flipped questions."""
+    from orz_bench.report import render_comparisons
+    from orz_bench.results import compare_runs
+
+    names = [name.strip() for name in bench.split(",")] if bench else None
+    compared = compare_runs(run_a, run_b, benchmarks=names, across_protocols=across_protocols)
+    rendered = render_comparisons(compared, format_="json" if json_output else format_)
+    if isinstance(rendered, str):
+        typer.echo(rendered)
+    else:
+        Console().print(rendered)

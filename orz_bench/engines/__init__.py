@@ -1,0 +1,1 @@
+"""What turns requests into completions: vllm, transformers, openai (any compatible server), ray, fake."""

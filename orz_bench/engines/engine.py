@@ -1,0 +1,83 @@
+"""The contract between evaluate() and an engine, and the settings that an engine is opened with.
+
+An engine gets requests and yields lists of completions as they are ready. It decides nothing about templates, grading
+or files. It raises EngineError with a message for the user.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from orz_bench.records.rollout import Completion, Request
+
+EngineName = Literal["vllm", "transformers", "openai", "fake"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sampling:
+    """How completions are drawn. temperature 0 is greedy. Stop strings stay in the text."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+    top_k: int = -1
+    """-1: off."""
+    max_tokens: int = 8000
+    stop: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSpec:
+    """Everything needed to open an engine, here or in another process."""
+
+    name: EngineName
+    checkpoint: str
+    """A local folder, a hub id, or the model's name on a server."""
+    dtype: str = "bfloat16"
+    max_model_len: int | None = None
+    """Prompt and completion together, in tokens. None: what the checkpoint allows."""
+    num_engines: int = 1
+    """More than 1: that many engines, each a Ray actor, on one work queue."""
+    tensor_parallel: int = 1
+    gpu_memory_share: float = 0.9
+    base_url: str = "http://127.0.0.1:8000/v1"
+    concurrency: int = 64
+    """Requests in flight to a server."""
+    batch_size: int = 32
+    """Sequences that the transformers engine decodes together."""
+    keep_tokens: bool = False
+    """Return token ids and the sampled tokens' logprobs."""
+
+
+class Tokenizer(Protocol):
+    """What rendering a prompt needs from a checkpoint's tokenizer."""
+
+    @property
+    def bos(self) -> str:
+        """The text of the begin-of-sequence token, or the empty string."""
+        ...
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Token ids of a rendered prompt; no special token is added."""
+        ...
+
+    def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
+        """The checkpoint's chat template with the generation prompt; ConfigError where it has none."""
+        ...
+
+
+class Engine(Protocol):
+    """Draws completions."""
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+        """Yield every request's completion exactly once, in any order, as lists that are committed as a whole.
+
+        Each list is written to disk as one unit, so an engine whose numerics depend on which sequences share a batch
+        (transformers) yields whole batches: an interrupted run then resumes with the same batches.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the device back and end every process; safe to call twice."""
+        ...

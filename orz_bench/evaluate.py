@@ -1,0 +1,205 @@
+"""evaluate(): problems -> completions -> grades -> run directory.
+
+Asks for what the run directory lacks and nothing else, so that running again resumes and a larger n adds samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import pyarrow as pa
+
+from orz_bench.checkpoint import Checkpoint
+from orz_bench.data import LoadedProblems
+from orz_bench.engines.engine import Engine, Sampling, Tokenizer
+from orz_bench.errors import ConfigError, EngineError, RunDirError
+from orz_bench.protocol import ProtocolCard
+from orz_bench.recorder import Grades, Recorder
+from orz_bench.records.rollout import Problem, Request, Rollout
+from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json, to_json, write_text
+from orz_bench.records.summary import EvalResult, Summary
+from orz_bench.seeds import sample_seed
+from orz_bench.statistics import ScoredSample, summarise
+from orz_bench.templates import TEMPLATES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """One benchmark of one checkpoint under one protocol: all that is asked for."""
+
+    loaded: LoadedProblems
+    checkpoint: Checkpoint
+    card: ProtocolCard
+    n: int
+    limit: int | None
+    seed: int
+    keep_tokens: bool = False
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The first `limit` problems, or all."""
+        return self.loaded.problems[: self.limit]
+
+    @property
+    def sampling(self) -> Sampling:
+        """How completions are drawn."""
+        card = self.card
+        return Sampling(
+            temperature=card.temperature, top_p=card.top_p, top_k=card.top_k, max_tokens=card.max_tokens, stop=card.stop
+        )
+
+    def requests(self, tokenizer: Tokenizer | None) -> list[Request]:
+        """Every sample wanted, problem by problem. Raises ConfigError where a prompt doesn't fit the context."""
+        render = TEMPLATES[self.card.template]
+        prompts = [render(problem, tokenizer) for problem in self.problems]
+        token_ids = [tokenizer.encode(prompt) if tokenizer else None for prompt in prompts]
+        lengths = {p.problem_id: len(ids) for p, ids in zip(self.problems, token_ids, strict=True) if ids is not None}
+        _refuse_long_prompts(lengths, self.card)
+        return [
+            Request(
+                problem=problem,
+                sample_index=index,
+                seed=self._seed(problem, index),
+                prompt=prompt,
+                prompt_token_ids=ids,
+            )
+            for problem, prompt, ids in zip(self.problems, prompts, token_ids, strict=True)
+            for index in range(self.n)
+        ]
+
+    def _seed(self, problem: Problem, sample_index: int) -> int:
+        return sample_seed(
+            self.seed,
+            step=self.checkpoint.step,
+            benchmark=problem.benchmark,
+            problem_id=problem.problem_id,
+            sample_index=sample_index,
+        )
+
+
+class Observer(Protocol):
+    """Hears how an evaluation goes."""
+
+    def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
+        """Before the engine opens."""
+        ...
+
+    def drawing(self) -> None:
+        """The engine is open."""
+        ...
+
+    def committed(self, rollouts: Sequence[Rollout]) -> None:
+        """These rows are on disk (called on the recorder's thread)."""
+        ...
+
+    def finished(self, result: EvalResult) -> None:
+        """The summary is on disk."""
+        ...
+
+
+def evaluate(
+    evaluation: Evaluation,
+    requests: list[Request],
+    *,
+    run: RunDir,
+    grader: Grades,
+    open_engine: Callable[[], Engine],
+    observer: Observer,
+) -> EvalResult:
+    """Draw, grade and commit what is missing of `requests`; return and write the statistics of all of them."""
+    card, checkpoint = evaluation.card, evaluation.checkpoint
+    folder = run.evaluation(benchmark=card.benchmark, step=checkpoint.step, fingerprint=card.fingerprint)
+    with folder.lock():
+        _claim(folder, evaluation)
+        done = folder.keys()
+        missing = [request for request in requests if request.key not in done]
+        observer.started(evaluation, num_wanted=len(requests), num_missing=len(missing))
+        if missing:
+            engine = open_engine()
+            observer.drawing()
+            with Recorder(
+                folder,
+                grader,
+                requests={request.key: request for request in missing},
+                step=checkpoint.step,
+                keep_tokens=evaluation.keep_tokens,
+                on_committed=observer.committed,
+            ) as recorder:
+                for completions in engine.generate(missing, evaluation.sampling):
+                    recorder.add(completions)
+        result = _result(evaluation, run=run, summary=_summary(folder, requests), num_generated=len(missing))
+        folder.write_result(result)
+    observer.finished(result)
+    return result
+
+
+def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None:
+    limit = card.max_model_len
+    too_long = {problem_id: length for problem_id, length in num_tokens.items() if limit and length >= limit}
+    if too_long:
+        worst = max(too_long, key=lambda problem_id: too_long[problem_id])
+        raise ConfigError(
+            f"{card.benchmark}: {len(too_long)} of {len(num_tokens)} prompts do not fit the context of {limit:,} tokens "
+            f"(the longest, {worst}, has {too_long[worst]:,}). Nothing is cut silently: raise --max-model-len where the "
+            f"model allows it, use a shorter template, or leave this benchmark out."
+        )
+
+
+def _claim(folder: EvaluationDir, evaluation: Evaluation) -> None:
+    """Write who owns this folder, or check that it is the same model and seed."""
+    identity = {
+        "model": evaluation.checkpoint.label,
+        "model_digest": evaluation.checkpoint.digest,
+        "seed": evaluation.seed,
+    }
+    if not folder.protocol_path.exists():
+        content = identity | {"fingerprint": evaluation.card.fingerprint, "card": evaluation.card.to_json()}
+        write_text(folder.protocol_path, to_json(content))
+        return
+    found = read_json(folder.protocol_path)
+    for key, what in (("model_digest", "another model"), ("seed", "another --seed")):
+        if found.get(key) != identity[key]:
+            raise RunDirError(
+                f"{folder.path}: holds samples of {what} (found {key} {found.get(key)}, model {found.get('model')}; "
+                f"wanted {identity[key]}, model {identity['model']}). They are never mixed: choose another folder with "
+                f"--out, or another --step."
+            )
+
+
+def _summary(folder: EvaluationDir, requests: list[Request]) -> Summary:
+    columns = ["problem_id", "sample_index", "verdict", "second_extractor", "second_verdict", "extracted", "stop_reason"]
+    table = folder.read([*columns, "num_tokens", "completion"])
+    wanted = {request.key for request in requests}
+    samples = [sample for sample in _scored_samples(table) if (sample.problem_id, sample.sample_index) in wanted]
+    if len(samples) != len(wanted):
+        raise EngineError(
+            f"{folder.path}: the engine returned {len(samples)} of {len(wanted)} samples. "
+            f"Those are kept; run the same command again to draw the rest."
+        )
+    return summarise(samples, second_extractor=table["second_extractor"][0].as_py())
+
+
+def _scored_samples(table: pa.Table) -> list[ScoredSample]:
+    names = ["problem_id", "sample_index", "verdict", "second_verdict", "extracted", "stop_reason", "num_tokens"]
+    columns = [table[name].to_pylist() for name in names]
+    hashes = [hashlib.blake2b(text.encode(), digest_size=12).hexdigest() for text in table["completion"].to_pylist()]
+    rows = zip(*columns, hashes, strict=True)
+    return [ScoredSample(**dict(zip([*names, "completion_hash"], row, strict=True))) for row in rows]
+
+
+def _result(evaluation: Evaluation, *, run: RunDir, summary: Summary, num_generated: int) -> EvalResult:
+    return EvalResult(
+        run=str(run.path),
+        benchmark=evaluation.card.benchmark,
+        step=evaluation.checkpoint.step,
+        fingerprint=evaluation.card.fingerprint,
+        model=evaluation.checkpoint.label,
+        protocol=evaluation.card.to_json(),
+        summary=summary,
+        num_problems_total=len(evaluation.loaded.problems),
+        num_generated_now=num_generated,
+        errata=evaluation.loaded.errata_notes(),
+    )

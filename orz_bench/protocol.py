@@ -1,0 +1,180 @@
+"""How questions are asked and answers read: named protocols, the card written with every result, and its fingerprint.
+
+The fingerprint covers everything that can move a score. It leaves out n and --limit, which decide how many samples are
+drawn but not what they are (docs/decisions/0001-fingerprint.md), and the checkpoint, whose identity stands beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from orz_bench.engines.engine import Sampling
+from orz_bench.errors import ConfigError, nearest
+from orz_bench.records.rollout import Problem
+from orz_bench.templates import TEMPLATES
+
+EXTRACTORS = ("orz", "boxed", "final")
+ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """What a user chooses about an evaluation, apart from the checkpoint, the questions and the machine."""
+
+    name: str
+    source: str
+    template: str
+    sampling: Sampling
+    n: int
+    extractor: str
+    correct_errata: bool = False
+
+    def __post_init__(self) -> None:
+        faults = list(self._faults())
+        if faults:
+            raise ConfigError("; ".join(faults) + ".")
+
+    def _faults(self) -> list[str]:
+        sampling = self.sampling
+        checks = {
+            f"template {self.template!r} is unknown{nearest(self.template, TEMPLATES)}": self.template in TEMPLATES,
+            f"extractor {self.extractor!r} is unknown, wanted one of {', '.join(EXTRACTORS)}": self.extractor
+            in EXTRACTORS,
+            f"n is {self.n}, wanted at least 1": self.n >= 1,
+            f"temperature is {sampling.temperature}, wanted 0 or more": sampling.temperature >= 0,
+            f"top_p is {sampling.top_p}, wanted more than 0 and at most 1": 0 < sampling.top_p <= 1,
+            f"top_k is {sampling.top_k}, wanted -1 (off) or at least 1": sampling.top_k == -1 or sampling.top_k >= 1,
+            f"max_tokens is {sampling.max_tokens}, wanted at least 1": sampling.max_tokens >= 1,
+            f"n is {self.n} at temperature 0, which draws one answer {self.n} times; use n = 1 or a temperature": self.n
+            == 1
+            or sampling.temperature > 0,
+        }
+        return [fault for fault, holds in checks.items() if not holds]
+
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            name="orz",
+            source="Open-Reasoner-Zero, paper (Mar 2025) and code at 3fdd9a0: T 1, top_p 1, avg@16",
+            template="orz-code",
+            sampling=Sampling(temperature=1.0, top_p=1.0, max_tokens=8000, stop=ORZ_STOP),
+            n=16,
+            extractor="orz",
+        ),
+        Protocol(
+            name="r1",
+            source="DeepSeek-R1 paper (2501.12948): T 0.6, top_p 0.95, 32,768 tokens, 64 samples",
+            template="chat",
+            sampling=Sampling(temperature=0.6, top_p=0.95, max_tokens=32_768),
+            n=64,
+            extractor="boxed",
+        ),
+        Protocol(
+            name="sober",
+            source="Hochlehnert et al. 2025, A Sober Look (2504.07086): T 0.8, top_p 0.9, 10 seeds",
+            template="chat",
+            sampling=Sampling(temperature=0.8, top_p=0.9, max_tokens=32_768),
+            n=10,
+            extractor="boxed",
+        ),
+        Protocol(
+            name="greedy",
+            source="one greedy answer a question; for quick looks, not for reasoning models' scores",
+            template="chat",
+            sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=8000),
+            n=1,
+            extractor="final",
+        ),
+    )
+}
+
+
+def get_protocol(name: str) -> Protocol:
+    """The named protocol, or a ConfigError that names the nearest."""
+    if name not in PROTOCOLS:
+        raise ConfigError(
+            f"protocol {name!r} is unknown{nearest(name, PROTOCOLS)}; there are {', '.join(PROTOCOLS)}."
+        )
+    return PROTOCOLS[name]
+
+
+def customise(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
+    """The protocol with those settings changed whose value is not None; sampling settings by their own names."""
+    wanted = {key: value for key, value in changes.items() if value is not None}
+    sampling_names = Sampling.__dataclass_fields__
+    sampling = replace(protocol.sampling, **{k: v for k, v in wanted.items() if k in sampling_names})
+    return replace(protocol, sampling=sampling, **{k: v for k, v in wanted.items() if k not in sampling_names})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolCard:
+    """Everything that can move a score, as it is written beside every result."""
+
+    benchmark: str
+    template: str
+    template_digest: str
+    temperature: float
+    top_p: float
+    top_k: int
+    max_tokens: int
+    max_model_len: int | None
+    stop: tuple[str, ...]
+    extractor: str
+    correct_errata: bool
+    data_hash: str
+    grader_version: str
+    engine: str
+    """Name and version, such as "vllm 0.32.0"."""
+    dtype: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change whenever anything on the card does."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values."""
+        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+
+
+def make_card(protocol: Protocol, **facts: Any) -> ProtocolCard:
+    """Join a protocol with the facts that it does not know: benchmark, data, grader and engine."""
+    sampling = protocol.sampling
+    return ProtocolCard(
+        template=protocol.template,
+        template_digest=template_digest(protocol.template),
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        max_tokens=sampling.max_tokens,
+        stop=sampling.stop,
+        extractor=protocol.extractor,
+        correct_errata=protocol.correct_errata,
+        **facts,
+    )
+
+
+def template_digest(name: str) -> str:
+    """A digest of the template's text, without what a checkpoint's tokenizer adds to it."""
+    problems = [
+        Problem(benchmark="", problem_id="0", question="{question}", gold="0", kind="math"),
+        Problem(benchmark="", problem_id="1", question="{question}", gold="A", kind="choice", num_choices=4),
+    ]
+    text = "\x1f".join(TEMPLATES[name](problem, _BareTokenizer()) for problem in problems)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class _BareTokenizer:
+    bos = "{bos}"
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        return tuple(text.encode())
+
+    def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
+        return json.dumps(list(messages))

@@ -1,0 +1,124 @@
+"""Grade completions and commit them, on a thread of its own, so that the engine never waits for a slow answer.
+
+Completions that arrive together are committed together. A part is written when enough rows wait, when some seconds have
+passed, and at the end, also after an error or Ctrl-C: a `kill -9` loses what was being drawn and the last few seconds.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from orz_bench.grading.grader import GRADER_VERSION, Submission
+from orz_bench.records.rollout import Completion, Grade, Request, Rollout
+from orz_bench.records.run_dir import EvaluationDir
+
+PART_ROWS = 512
+PART_SECONDS = 5.0
+_QUEUE_BATCHES = 16
+
+
+class Grades(Protocol):
+    """What the recorder needs of a grader."""
+
+    def grade(self, submissions: Sequence[Submission]) -> list[Grade]:
+        """One grade a submission, in order."""
+        ...
+
+
+class Recorder:
+    """A context manager: `add` completions inside it; they are on disk when it is left.
+
+    An error on the recorder's thread (a full disk, say) is raised by the next `add`, or on leaving.
+    """
+
+    def __init__(
+        self,
+        folder: EvaluationDir,
+        grader: Grades,
+        *,
+        requests: Mapping[tuple[str, int], Request],
+        step: int,
+        keep_tokens: bool,
+        on_committed: Callable[[Sequence[Rollout]], None],
+    ) -> None:
+        self._folder = folder
+        self._grader = grader
+        self._requests = requests
+        self._step = step
+        self._keep_tokens = keep_tokens
+        self._on_committed = on_committed
+        self._waiting: list[Rollout] = []
+        self._last_commit = time.monotonic()
+        self._error: BaseException | None = None
+        self._queue: queue.Queue[list[Completion] | None] = queue.Queue(maxsize=_QUEUE_BATCHES)
+        self._thread = threading.Thread(target=self._work, name="orz-recorder", daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._queue.put(None)
+        self._thread.join()
+        if self._error is not None and error is None:
+            raise self._error
+
+    def add(self, completions: list[Completion]) -> None:
+        """Hand over completions that belong together; waits only where grading has fallen far behind."""
+        if self._error is not None:
+            raise self._error
+        self._queue.put(completions)
+
+    def _work(self) -> None:
+        open_for_more = True
+        while open_for_more:
+            try:
+                batch = self._queue.get(timeout=PART_SECONDS)
+            except queue.Empty:
+                batch = []
+            open_for_more = batch is not None
+            try:
+                self._grade(batch or [])
+                self._commit(force=not open_for_more)
+            except BaseException as error:  # carried to the caller's thread: see add() and __exit__()
+                self._error = self._error or error
+
+    def _grade(self, completions: list[Completion]) -> None:
+        if self._error is not None or not completions:
+            return
+        requests = [self._requests[completion.key] for completion in completions]
+        submissions = [
+            Submission(
+                gold=request.problem.gold,
+                kind=request.problem.kind,
+                num_choices=request.problem.num_choices,
+                response=completion.text,
+            )
+            for request, completion in zip(requests, completions, strict=True)
+        ]
+        grades = self._grader.grade(submissions)
+        self._waiting += [
+            Rollout.from_parts(
+                request=request,
+                completion=completion,
+                grade=grade,
+                step=self._step,
+                grader_version=GRADER_VERSION,
+                keep_tokens=self._keep_tokens,
+            )
+            for request, completion, grade in zip(requests, completions, grades, strict=True)
+        ]
+
+    def _commit(self, *, force: bool) -> None:
+        overdue = time.monotonic() - self._last_commit > PART_SECONDS
+        if not self._waiting or not (force or overdue or len(self._waiting) >= PART_ROWS):
+            return
+        self._folder.append(self._waiting)
+        committed, self._waiting = self._waiting, []
+        self._last_commit = time.monotonic()
+        self._on_committed(committed)

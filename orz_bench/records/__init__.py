@@ -1,0 +1,1 @@
+"""The data contracts: what crosses a border between processes, files and packages."""

@@ -1,0 +1,167 @@
+"""Rollouts as Parquet: one schema, written in whole parts that a crash cannot leave half-written.
+
+A part is written under a temporary name, synced, and renamed; readers look only at `part-*.parquet`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orz_bench.errors import RunDirError
+from orz_bench.records.rollout import Rollout
+
+ROLLOUT_SCHEMA_VERSION = 1
+_SCHEMA_KEY = b"orz_rollout_schema"
+
+ROLLOUT_SCHEMA = pa.schema(
+    [
+        ("benchmark", pa.string()),
+        ("problem_id", pa.string()),
+        ("question", pa.string()),
+        ("gold", pa.string()),
+        ("sample_index", pa.int32()),
+        ("seed", pa.int64()),
+        ("step", pa.int64()),
+        ("policy_version", pa.int64()),
+        ("prompt", pa.string()),
+        ("completion", pa.string()),
+        ("prompt_token_ids", pa.list_(pa.int32())),
+        ("token_ids", pa.list_(pa.int32())),
+        ("logprobs", pa.list_(pa.float32())),
+        ("num_tokens", pa.int32()),
+        ("stop_reason", pa.string()),
+        ("extracted", pa.string()),
+        ("verdict", pa.string()),
+        ("why", pa.string()),
+        ("second_extractor", pa.string()),
+        ("second_extracted", pa.string()),
+        ("second_verdict", pa.string()),
+        ("reward", pa.float64()),
+        ("advantage", pa.float64()),
+        ("value", pa.float64()),
+        ("grader_version", pa.string()),
+        ("extra", pa.string()),
+    ],
+    metadata={_SCHEMA_KEY: str(ROLLOUT_SCHEMA_VERSION)},
+)
+
+
+def part_files(folder: Path) -> list[Path]:
+    """The finished parts of a folder, oldest first; an absent folder has none."""
+    return sorted(folder.glob("part-*.parquet"))
+
+
+def remove_unfinished_parts(folder: Path) -> None:
+    """Delete what a killed writer left behind under temporary names."""
+    for leftover in folder.glob(".part-*.tmp"):
+        leftover.unlink(missing_ok=True)
+
+
+def write_part(folder: Path, rollouts: Sequence[Rollout]) -> Path:
+    """Append one part that holds `rollouts`; either all of them are on disk afterwards or none.
+
+    Raises RunDirError where the disk refuses; earlier parts are untouched.
+    """
+    parts = part_files(folder)
+    number = int(parts[-1].stem.removeprefix("part-")) + 1 if parts else 0
+    target = folder / f"part-{number:06d}.parquet"
+    temporary = folder / f".{target.name}.tmp"
+    try:
+        with temporary.open("wb") as file:
+            pq.write_table(_to_table(rollouts), file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(target)
+        sync_folder(folder)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise disk_error(folder, error) from error
+    return target
+
+
+def read_parts(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """All finished parts as one table, in the order of ROLLOUT_SCHEMA (or just `columns`).
+
+    Raises RunDirError for a part that is damaged or of a newer schema.
+    """
+    schema = ROLLOUT_SCHEMA if columns is None else pa.schema([ROLLOUT_SCHEMA.field(name) for name in columns])
+    tables = [_read_part(path, schema) for path in part_files(folder)]
+    return pa.concat_tables(tables) if tables else schema.empty_table()
+
+
+def rollouts_from_table(table: pa.Table) -> list[Rollout]:
+    """The records of a table with all columns."""
+    return [_from_row(row) for row in table.to_pylist()]
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename inside `folder` survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def disk_error(path: Path, error: OSError) -> RunDirError:
+    """What to tell a user whose disk refused a write."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return RunDirError(
+            f"{path}: no space left to write ({error.strerror}). Everything written before is safe; "
+            f"free some space and run the same command again to go on."
+        )
+    return RunDirError(
+        f"{path}: cannot write ({error.strerror}). Everything written before is safe; "
+        f"make the folder writable, or choose another with --out."
+    )
+
+
+def _to_table(rollouts: Iterable[Rollout]) -> pa.Table:
+    rows = list(rollouts)
+    columns: dict[str, list[Any]] = {f.name: [getattr(row, f.name) for row in rows] for f in fields(Rollout)}
+    columns["extra"] = [json.dumps(dict(extra), ensure_ascii=False) for extra in columns["extra"]]
+    for name in ("question", "prompt", "completion", "extracted", "second_extracted", "why", "gold"):
+        columns[name] = [_storable(text) for text in columns[name]]
+    return pa.table({f.name: pa.array(columns[f.name], type=f.type) for f in ROLLOUT_SCHEMA}, schema=ROLLOUT_SCHEMA)
+
+
+def _storable(text: str | None) -> str | None:
+    """Text without lone surrogates, which UTF-8 cannot hold."""
+    if text is None or text.isascii():
+        return text
+    return text.encode("utf-8", errors="replace").decode("utf-8")
+
+
+def _from_row(row: dict[str, Any]) -> Rollout:
+    for name in ("prompt_token_ids", "token_ids", "logprobs"):
+        row[name] = None if row[name] is None else tuple(row[name])
+    row["extra"] = json.loads(row["extra"])
+    return Rollout(**row)
+
+
+def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
+    try:
+        with pq.ParquetFile(path) as file:
+            version = int((file.schema_arrow.metadata or {}).get(_SCHEMA_KEY, b"0"))
+            if version > ROLLOUT_SCHEMA_VERSION:
+                raise RunDirError(
+                    f"{path}: rollouts of schema {version}, but this version reads up to {ROLLOUT_SCHEMA_VERSION}; "
+                    f"upgrade orz to read them."
+                )
+            return file.read(columns=schema.names).select(schema.names).cast(schema)
+    except (pa.ArrowException, OSError, KeyError, ValueError) as error:
+        raise RunDirError(
+            f"{path}: not a readable part of rollouts ({error}). Move this file away and run the evaluation again: "
+            f"it draws what was in it."
+        ) from error

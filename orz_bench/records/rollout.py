@@ -1,0 +1,176 @@
+"""A problem, one sampled completion of it, its grade, and the three together: a rollout.
+
+These are facts: written once, by the stage that knows them (benchmarks write Problem, evaluate() writes Request,
+engines write Completion, grading writes Grade), and never filled in later.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from orz_bench.errors import RecordError
+
+StopReason = Literal["eos", "stop_string", "length"]
+"""Why sampling ended: the model's end token, one of the protocol's stop strings, or the token limit."""
+
+Verdict = Literal["correct", "wrong", "no_answer", "unparseable", "timeout", "error"]
+VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
+
+AnswerKind = Literal["math", "choice"]
+"""How a gold and an answer are compared: as mathematics, or as the letter of an option."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One question of a benchmark."""
+
+    benchmark: str
+    problem_id: str
+    question: str
+    """The text that the template shows, options included."""
+    gold: str
+    """Bare LaTeX or plain text for mathematics (no dollar signs needed), one capital letter for choices."""
+    kind: AnswerKind
+    num_choices: int = 0
+    """Options A, B, ... of a choice problem; 0 for mathematics."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """Subject, level, url and the like: JSON values only."""
+
+    def __post_init__(self) -> None:
+        if not self.problem_id:
+            raise RecordError(f"a {self.benchmark} problem has an empty id; every problem needs its own id.")
+        if self.kind == "choice" and not 2 <= self.num_choices <= 26:
+            raise RecordError(f"{self.problem_id}: a choice problem has {self.num_choices} options, wanted 2 to 26.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One sample that an engine is asked to draw."""
+
+    problem: Problem
+    sample_index: int
+    seed: int
+    """A function of (run seed, step, benchmark, problem id, sample index): see orz_bench.seeds."""
+    prompt: str
+    prompt_token_ids: tuple[int, ...] | None
+    """None only for an engine that tokenises on a server."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """(problem id, sample index): unique within one evaluation."""
+        return (self.problem.problem_id, self.sample_index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completion:
+    """One sampled answer, exactly as the engine returned it."""
+
+    problem_id: str
+    sample_index: int
+    seed: int
+    text: str
+    """Decoded tokens; the stop string that ended it is kept, the end token is not."""
+    num_tokens: int
+    stop_reason: StopReason
+    token_ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+    """One per token, natural log, under the policy that sampled it, at the sampling temperature."""
+
+    def __post_init__(self) -> None:
+        if self.logprobs is not None and (self.token_ids is None or len(self.token_ids) != len(self.logprobs)):
+            num_ids = "no" if self.token_ids is None else len(self.token_ids)
+            raise RecordError(f"completion has {num_ids} tokens but {len(self.logprobs)} logprobs.")
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """(problem id, sample index): unique within one evaluation."""
+        return (self.problem_id, self.sample_index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grade:
+    """What became of one answer, and why; a missing answer is a verdict with a reason, never a zero."""
+
+    verdict: Verdict
+    why: str
+    extracted: str | None
+    """The answer that the protocol's extractor found; None when it found none."""
+    second_extractor: str
+    second_extracted: str | None
+    second_verdict: Verdict
+    """The same response under a second extractor: a format effect shows as a difference between the two."""
+
+    @property
+    def is_correct(self) -> bool:
+        """Whether the verdict is correct."""
+        return self.verdict == "correct"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rollout:
+    """One row of the run directory: a problem with its completion and grade. Unknown is None, never guessed."""
+
+    benchmark: str
+    problem_id: str
+    question: str
+    gold: str
+    sample_index: int
+    seed: int
+    step: int
+    policy_version: int | None = None
+    prompt: str
+    completion: str
+    prompt_token_ids: tuple[int, ...] | None = None
+    token_ids: tuple[int, ...] | None = None
+    logprobs: tuple[float, ...] | None = None
+    num_tokens: int
+    stop_reason: StopReason
+    extracted: str | None
+    verdict: Verdict
+    why: str
+    second_extractor: str
+    second_extracted: str | None
+    second_verdict: Verdict
+    reward: float | None = None
+    advantage: float | None = None
+    value: float | None = None
+    grader_version: str
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def from_parts(
+        cls, *, request: Request, completion: Completion, grade: Grade, step: int, grader_version: str, keep_tokens: bool
+    ) -> Rollout:
+        """Join what the three stages found. Token ids and logprobs are large: `keep_tokens` decides."""
+        problem = request.problem
+        return cls(
+            benchmark=problem.benchmark,
+            problem_id=problem.problem_id,
+            question=problem.question,
+            gold=problem.gold,
+            sample_index=completion.sample_index,
+            seed=completion.seed,
+            step=step,
+            prompt=request.prompt,
+            completion=completion.text,
+            prompt_token_ids=request.prompt_token_ids if keep_tokens else None,
+            token_ids=completion.token_ids if keep_tokens else None,
+            logprobs=completion.logprobs if keep_tokens else None,
+            num_tokens=completion.num_tokens,
+            stop_reason=completion.stop_reason,
+            extracted=grade.extracted,
+            verdict=grade.verdict,
+            why=grade.why,
+            second_extractor=grade.second_extractor,
+            second_extracted=grade.second_extracted,
+            second_verdict=grade.second_verdict,
+            grader_version=grader_version,
+            extra=problem.extra,
+        )
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """(problem id, sample index): unique within one evaluation."""
+        return (self.problem_id, self.sample_index)

@@ -1,0 +1,223 @@
+"""The run directory: the one module that knows its names.
+
+    run.json  config.yaml  metrics.jsonl  events.jsonl  DONE | FAILED
+    rollouts/step=000120/part-*.parquet
+    evals/<benchmark>/step=000120/<fingerprint>/part-*.parquet, protocol.json, summary.json
+    checkpoints/step=000120/policy/
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from orz_bench.errors import RunDirError
+from orz_bench.records import parquet
+from orz_bench.records.rollout import Rollout
+from orz_bench.records.summary import EvalResult
+
+RUN_SCHEMA_VERSION = 1
+_STEP_FOLDER = re.compile(r"step=(\d+)")
+
+
+def step_folder(step: int) -> str:
+    """`step=000120`: sorts by name, and DuckDB, pandas and datasets read it as a partition."""
+    return f"step={step:06d}"
+
+
+def step_of(folder: Path) -> int | None:
+    """The step that a folder's name carries, or None."""
+    match = _STEP_FOLDER.fullmatch(folder.name)
+    return int(match.group(1)) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationDir:
+    """The samples of one benchmark, one checkpoint and one protocol."""
+
+    path: Path
+
+    @property
+    def protocol_path(self) -> Path:
+        """The protocol card with the model's and the seed's identity."""
+        return self.path / "protocol.json"
+
+    @property
+    def summary_path(self) -> Path:
+        """The statistics of the last evaluation here."""
+        return self.path / "summary.json"
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Own this folder for writing; RunDirError where another living process owns it."""
+        with _making(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise RunDirError(
+                f"{self.path}: another evaluation is writing here. Wait for it, or choose another folder with --out."
+            ) from None
+        try:
+            parquet.remove_unfinished_parts(self.path)
+            yield
+        finally:
+            os.close(descriptor)
+
+    def append(self, rollouts: Sequence[Rollout]) -> None:
+        """Commit these rollouts as one part."""
+        parquet.write_part(self.path, rollouts)
+
+    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """All committed rollouts."""
+        return parquet.read_parts(self.path, columns)
+
+    def keys(self) -> set[tuple[str, int]]:
+        """(problem id, sample index) of every committed rollout."""
+        table = self.read(["problem_id", "sample_index"])
+        return set(zip(table["problem_id"].to_pylist(), table["sample_index"].to_pylist(), strict=True))
+
+    def result(self) -> EvalResult | None:
+        """The last summary, or None where no evaluation has finished here."""
+        if not self.summary_path.exists():
+            return None
+        return EvalResult.from_json(read_json(self.summary_path))
+
+    def write_result(self, result: EvalResult) -> None:
+        """Replace the summary."""
+        write_text(self.summary_path, to_json(result.to_json()))
+
+
+@dataclass(frozen=True, slots=True)
+class RunDir:
+    """One run: of training, or of evaluation alone."""
+
+    path: Path
+
+    @property
+    def run_path(self) -> Path:
+        """Who made this run, how, with what."""
+        return self.path / "run.json"
+
+    def exists(self) -> bool:
+        """Whether a run was started here."""
+        return self.run_path.exists()
+
+    def info(self) -> dict[str, Any]:
+        """The content of run.json. Raises RunDirError for a folder that is no run, or a newer one."""
+        if not self.exists():
+            raise RunDirError(f"{self.path}: not a run directory (it has no run.json); name one that orz wrote.")
+        info = read_json(self.run_path)
+        version = info.get("schema_version")
+        if not isinstance(version, int) or version > RUN_SCHEMA_VERSION:
+            raise RunDirError(
+                f"{self.path}: a run of schema {version}, but this version reads up to {RUN_SCHEMA_VERSION}; "
+                f"upgrade orz to use it."
+            )
+        return info
+
+    def create(self, *, kind: str, command: Sequence[str], seed: int, environment: Mapping[str, Any]) -> None:
+        """Start a run here, or join the one that is here already (which stays as it is)."""
+        if self.exists():
+            self.info()
+            return
+        with _making(self.path):
+            self.path.mkdir(parents=True, exist_ok=True)
+        head = {"schema_version": RUN_SCHEMA_VERSION, "kind": kind, "created": _now()}
+        write_text(self.run_path, to_json(head | {"command": list(command), "seed": seed} | dict(environment)))
+
+    def write_config(self, text: str) -> None:
+        """Replace config.yaml, the resolved configuration."""
+        write_text(self.path / "config.yaml", text)
+
+    def add_event(self, event: str, **facts: Any) -> None:
+        """Append a line to events.jsonl."""
+        line = json.dumps({"time": _now(), "event": event} | facts, ensure_ascii=False)
+        try:
+            with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
+                file.write(line + "\n")
+        except OSError as error:
+            raise parquet.disk_error(self.path, error) from error
+
+    def mark(self, state: str, text: str = "") -> None:
+        """Write DONE or FAILED (the other goes); an empty `state` removes both, for a run that goes on."""
+        for name in ("DONE", "FAILED"):
+            if name != state:
+                (self.path / name).unlink(missing_ok=True)
+        if state:
+            write_text(self.path / state, text + "\n")
+
+    def evaluation(self, *, benchmark: str, step: int, fingerprint: str) -> EvaluationDir:
+        """Where the samples of one benchmark, checkpoint and protocol are, or will be."""
+        return EvaluationDir(self.path / "evals" / benchmark / step_folder(step) / fingerprint)
+
+    def evaluations(self) -> list[EvaluationDir]:
+        """Every evaluation that has been started here, by benchmark, step and fingerprint."""
+        found = (self.path / "evals").glob("*/step=*/*/protocol.json")
+        return [EvaluationDir(path.parent) for path in sorted(found)]
+
+    def results(self) -> list[EvalResult]:
+        """Every evaluation that has finished here."""
+        results = (evaluation.result() for evaluation in self.evaluations())
+        return [result for result in results if result is not None]
+
+    def checkpoints(self) -> list[tuple[int, Path]]:
+        """(step, folder of the policy), by step, for every saved checkpoint that has one."""
+        folders = [(step_of(folder), folder / "policy") for folder in (self.path / "checkpoints").glob("step=*")]
+        return sorted((step, policy) for step, policy in folders if step is not None and policy.is_dir())
+
+
+def to_json(value: Any) -> str:
+    """Indented JSON for files that people read."""
+    return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object from a file; RunDirError where it is not one."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunDirError(f"{path}: not readable as JSON ({error}); restore it or move its folder away.") from error
+    if not isinstance(value, dict):
+        raise RunDirError(f"{path}: holds a {type(value).__name__}, wanted a JSON object; restore it.")
+    return value
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file as a whole: a crash leaves the old text or the new one."""
+    temporary = path.with_name(f".{path.name}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        parquet.sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise parquet.disk_error(path, error) from error
+
+
+@contextlib.contextmanager
+def _making(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise parquet.disk_error(path, error) from error
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

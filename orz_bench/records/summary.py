@@ -1,0 +1,109 @@
+"""What one evaluation amounts to: the numbers of a set of rollouts, and where and how they were obtained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from orz_bench.errors import RecordError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """Statistics of the graded samples of one benchmark. Rates are fractions in [0, 1]; None means undefined.
+
+    Formulas and sources: docs/statistics.md.
+    """
+
+    num_problems: int
+    num_samples: int
+    n: int
+    """Samples of the question that has fewest."""
+    avg_at_n: float
+    se_sampling: float | None
+    """Of the mean, from drawing n samples of these very questions; undefined for n = 1."""
+    se_question: float | None
+    """Of the mean, from drawing these questions from a larger pool; undefined for one question."""
+    pass_at: Mapping[str, float]
+    maj_at_n: float
+    g_pass_at: Mapping[str, float]
+    """Keys "n@tau", such as "16@0.5", and "mean" for mG-Pass@n."""
+    extraction_rate: float
+    clip_rate: float
+    no_answer_rate: float
+    accuracy_finished: float | None
+    """Share correct among the samples that were not cut by the token limit."""
+    accuracy_second_extractor: float
+    second_extractor: str
+    duplicate_rate: float
+    mean_tokens: float
+    token_percentiles: Mapping[str, float]
+    """Keys "5", "50", "95", "100"."""
+    mean_tokens_correct: float | None
+    mean_tokens_wrong: float | None
+    verdicts: Mapping[str, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, in the order of the fields."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Summary:
+        """The inverse of to_json. Unknown keys are ignored, missing ones are a RecordError."""
+        names = [f.name for f in fields(cls)]
+        missing = [name for name in names if name not in data]
+        if missing:
+            raise RecordError(f"a summary lacks {', '.join(missing)}; evaluate again to write a whole one.")
+        return cls(**{name: data[name] for name in names})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalResult:
+    """One benchmark of one checkpoint under one protocol."""
+
+    run: str
+    benchmark: str
+    step: int
+    fingerprint: str
+    model: str
+    """The checkpoint's folder name or hub id, for people."""
+    protocol: Mapping[str, Any]
+    """The protocol card: everything that can move a score."""
+    summary: Summary
+    num_problems_total: int
+    """Problems that the benchmark has; more than summary.num_problems where --limit was used."""
+    num_generated_now: int = 0
+    errata: tuple[str, ...] = ()
+    """One sentence for each known wrong gold in the data, corrected or not."""
+
+    def to_json(self) -> dict[str, Any]:
+        """One flat object, as in `orz-bench eval --json`."""
+        head = {"run": self.run, "benchmark": self.benchmark, "step": self.step, "fingerprint": self.fingerprint}
+        tail = {
+            "model": self.model,
+            "num_problems_total": self.num_problems_total,
+            "num_generated_now": self.num_generated_now,
+            "errata": list(self.errata),
+            "protocol": dict(self.protocol),
+        }
+        return head | self.summary.to_json() | tail
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> EvalResult:
+        """The inverse of to_json."""
+        try:
+            return cls(
+                run=data["run"],
+                benchmark=data["benchmark"],
+                step=data["step"],
+                fingerprint=data["fingerprint"],
+                model=data["model"],
+                protocol=data["protocol"],
+                summary=Summary.from_json(data),
+                num_problems_total=data["num_problems_total"],
+                num_generated_now=data["num_generated_now"],
+                errata=tuple(data["errata"]),
+            )
+        except KeyError as error:
+            raise RecordError(f"a result lacks {error}; evaluate again to write a whole one.") from error

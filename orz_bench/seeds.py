@@ -1,0 +1,14 @@
+"""Seeds that depend on what is drawn, not on when: resuming, sharding and batch order change nothing."""
+
+from __future__ import annotations
+
+import hashlib
+
+SEED_BITS = 48
+"""Small enough for every engine and for JSON, large enough that n samples of one prompt practically never share one."""
+
+
+def sample_seed(run_seed: int, *, step: int, benchmark: str, problem_id: str, sample_index: int) -> int:
+    """The seed of one sample, in [0, 2**48)."""
+    what = f"{run_seed}\x1f{step}\x1f{benchmark}\x1f{problem_id}\x1f{sample_index}"
+    return int.from_bytes(hashlib.sha256(what.encode()).digest()[: SEED_BITS // 8], "big")

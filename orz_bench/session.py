@@ -1,0 +1,213 @@
+"""From the options of `orz-bench eval` to results: resolve everything, check everything, then evaluate.
+
+Data, golds, prompts and the checkpoint are checked for all benchmarks before the first token is drawn.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from orz_bench.benchmarks.registry import get_benchmark
+from orz_bench.checkpoint import Checkpoint, find_checkpoints
+from orz_bench.data import load_problems
+from orz_bench.engines.engine import Engine, EngineName, EngineSpec, Tokenizer
+from orz_bench.engines.open import choose_engine, engine_version, load_tokenizer, max_model_len, open_engine
+from orz_bench.environment import describe_environment
+from orz_bench.errors import DataError, OrzError
+from orz_bench.evaluate import Evaluation, Observer, evaluate
+from orz_bench.grading.grader import GRADER_VERSION, Grader
+from orz_bench.protocol import Protocol, customise, get_protocol, make_card
+from orz_bench.records.rollout import Request
+from orz_bench.records.run_dir import RunDir
+from orz_bench.records.summary import EvalResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalOptions:
+    """What the command line said. None means: as the protocol or the checkpoint says."""
+
+    checkpoint: str
+    benchmarks: tuple[str, ...]
+    engine: str = "auto"
+    protocol: str | None = None
+    protocol_changes: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of Protocol and Sampling, by name."""
+    limit: int | None = None
+    seed: int = 42
+    step: int | None = None
+    data_folders: tuple[Path, ...] = ()
+    out: Path | None = None
+    engine_settings: Mapping[str, Any] = field(default_factory=dict)
+    """Settings of EngineSpec, by name."""
+    keep_broken_golds: bool = False
+    num_grading_workers: int | None = None
+    command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Planned:
+    evaluation: Evaluation
+    requests: list[Request]
+
+
+def run_session(options: EvalOptions, *, observer: Observer, notice: Callable[[str], None]) -> list[EvalResult]:
+    """Evaluate every checkpoint on every benchmark. `notice` is told what a user should know.
+
+    Raises OrzError for whatever a user or a file can cause; what was committed before stays.
+    """
+    engine_name, reason = choose_engine(options.engine)
+    notice(reason)
+    checkpoints = find_checkpoints(options.checkpoint, engine=engine_name, step=options.step)
+    run = RunDir(options.out or _default_run(options, checkpoints))
+    _start_run(run, options)
+    try:
+        results = [
+            result
+            for checkpoint in checkpoints
+            for result in _evaluate_checkpoint(checkpoint, engine_name, run=run, options=options, talk=(observer, notice))
+        ]
+    except (OrzError, KeyboardInterrupt) as error:
+        _end_run(run, "FAILED", str(error) or "stopped by the user")
+        raise
+    _end_run(run, "DONE", f"{len(results)} results")
+    return results
+
+
+def _evaluate_checkpoint(
+    checkpoint: Checkpoint,
+    engine_name: EngineName,
+    *,
+    run: RunDir,
+    options: EvalOptions,
+    talk: tuple[Observer, Callable[[str], None]],
+) -> Iterator[EvalResult]:
+    observer, notice = talk
+    spec = EngineSpec(name=engine_name, checkpoint=checkpoint.path, **options.engine_settings)
+    tokenizer = load_tokenizer(spec)
+    evaluations = [_plan(name, checkpoint, spec=spec, options=options, notice=notice) for name in options.benchmarks]
+    planned = [_Planned(evaluation, evaluation.requests(tokenizer)) for evaluation in evaluations]
+    with ExitStack() as stack:
+        graders: dict[str, Grader] = {}
+        for extractor in {plan.evaluation.card.extractor for plan in planned}:
+            grader = Grader(extractor=extractor, num_workers=options.num_grading_workers)
+            graders[extractor] = stack.enter_context(grader)
+        for plan in planned:
+            _check_golds(graders[plan.evaluation.card.extractor], plan.evaluation, options=options, notice=notice)
+        opened = stack.enter_context(_opened_once(_fitting(spec, planned)))
+        for plan in planned:
+            yield evaluate(
+                plan.evaluation,
+                plan.requests,
+                run=run,
+                grader=graders[plan.evaluation.card.extractor],
+                open_engine=opened,
+                observer=observer,
+            )
+
+
+def _plan(
+    name: str, checkpoint: Checkpoint, *, spec: EngineSpec, options: EvalOptions, notice: Callable[[str], None]
+) -> Evaluation:
+    benchmark = get_benchmark(name)
+    protocol = resolve_protocol(options, benchmark.default_protocol)
+    loaded = load_problems(benchmark, folders=options.data_folders, correct_errata=protocol.correct_errata)
+    notice(f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}")
+    card = make_card(
+        protocol,
+        benchmark=benchmark.name,
+        data_hash=loaded.data_hash,
+        grader_version=GRADER_VERSION,
+        engine=engine_version(spec),
+        dtype=spec.dtype,
+        max_model_len=max_model_len(spec),
+    )
+    return Evaluation(
+        loaded=loaded,
+        checkpoint=checkpoint,
+        card=card,
+        n=protocol.n,
+        limit=options.limit,
+        seed=options.seed,
+        keep_tokens=spec.keep_tokens,
+    )
+
+
+def resolve_protocol(options: EvalOptions, default: str) -> Protocol:
+    """The protocol that the options name (or the benchmark's own), with the options' changes."""
+    return customise(get_protocol(options.protocol or default), options.protocol_changes)
+
+
+def _check_golds(
+    grader: Grader, evaluation: Evaluation, *, options: EvalOptions, notice: Callable[[str], None]
+) -> None:
+    faults = grader.check_golds(evaluation.problems)
+    if not faults:
+        return
+    lines = "\n".join(f"  {fault.problem_id}: gold {fault.gold!r}: {fault.why}" for fault in faults[:20])
+    text = f"{evaluation.card.benchmark}: {len(faults)} golds do not accept themselves as an answer:\n{lines}"
+    if not options.keep_broken_golds:
+        raise DataError(f"{text}\nNo answer could be graded right against them. Mend the data, or pass --keep-broken-golds.")
+    notice(text)
+
+
+@contextmanager
+def _opened_once(spec: EngineSpec) -> Iterator[Callable[[], Engine]]:
+    """A function that opens the engine at its first call and returns the same one afterwards."""
+    with ExitStack() as stack:
+        opened: list[Engine] = []
+
+        def get() -> Engine:
+            if not opened:
+                opened.append(stack.enter_context(closing(open_engine(spec))))
+            return opened[0]
+
+        yield get
+
+
+def _fitting(spec: EngineSpec, planned: Sequence[_Planned]) -> EngineSpec:
+    """The spec with room for the longest prompt and completion, not for all that the checkpoint could hold."""
+    needs = [
+        len(request.prompt_token_ids) + plan.evaluation.card.max_tokens
+        for plan in planned
+        for request in plan.requests
+        if request.prompt_token_ids is not None
+    ]
+    limits = [plan.evaluation.card.max_model_len for plan in planned]
+    limit = min((limit for limit in limits if limit is not None), default=None)
+    if not needs or limit is None:
+        return spec
+    return replace(spec, max_model_len=min(limit, max(needs)))
+
+
+def _default_run(options: EvalOptions, checkpoints: Sequence[Checkpoint]) -> Path:
+    if RunDir(Path(options.checkpoint)).exists():
+        return Path(options.checkpoint)
+    return Path("runs") / checkpoints[0].label.replace("/", "--")
+
+
+def _start_run(run: RunDir, options: EvalOptions) -> None:
+    run.create(kind="eval", command=options.command, seed=options.seed, environment=describe_environment())
+    if run.info()["kind"] == "eval":
+        run.mark("")
+        run.write_config(_as_yaml(options))
+    run.add_event("evaluation_started", command=list(options.command))
+
+
+def _end_run(run: RunDir, state: str, text: str) -> None:
+    if run.info()["kind"] == "eval":
+        run.mark(state, text)
+    run.add_event("evaluation_done" if state == "DONE" else "evaluation_stopped", text=text)
+
+
+def _as_yaml(options: EvalOptions) -> str:
+    plain: dict[str, Any] = asdict(options)
+    plain |= {key: list(map(str, plain[key])) for key in ("benchmarks", "data_folders", "command")}
+    plain |= {"out": str(options.out) if options.out else None}
+    plain["protocol_changes"] = {k: list(v) if isinstance(v, tuple) else v for k, v in options.protocol_changes.items()}
+    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)

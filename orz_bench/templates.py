@@ -1,0 +1,117 @@
+r"""What a model is shown: the prompt templates, each a pure function of the question.
+
+orz-code and orz-paper are byte-exact copies of the reference's code and of the paper's Table 1; chat is the checkpoint's
+own template; plain and few-shot are for base models that were never shown a format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from orz_bench.engines.engine import Tokenizer
+from orz_bench.errors import ConfigError
+from orz_bench.records.rollout import AnswerKind, Problem
+
+_ORZ_CODE = (
+    "A conversation between User and Assistant. The User asks a question, and the Assistant solves it. "
+    "The Assistant first thinks about the reasoning process in the mind and then provides the User with the answer. "
+    "The reasoning process is enclosed within <think> </think> and answer is enclosed within <answer> </answer> tags, "
+    "respectively, i.e., <think> reasoning process here </think> <answer> answer here </answer>. "
+    "User: You must put your answer inside <answer> </answer> tags, i.e., <answer> answer here </answer>. "
+    "And your final answer will be extracted automatically by the \\boxed{} tag.\n"
+    "This is the problem:\n"
+)
+_ORZ_PAPER = (
+    "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. "
+    "The assistant first thinks about the reasoning process in the mind and then provides the user with the answer. "
+    "The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> tags, "
+    "respectively, i.e., <think> reasoning process here </think> <answer> answer here </answer>. "
+    "User: You must put your answer inside <answer> </answer> tags, i.e., <answer> answer here </answer>. "
+    "And your final answer will be extracted automatically by the \\boxed{} tag. "
+)
+_ORZ_END = "\nAssistant: <think>"
+
+_ASK: Mapping[AnswerKind, str] = {
+    "math": "Please reason step by step, and put your final answer within \\boxed{}.",
+    "choice": "Please reason step by step, and put the letter of the correct option within \\boxed{}.",
+}
+
+_SHOTS: Mapping[AnswerKind, tuple[tuple[str, str], ...]] = {
+    "math": (
+        (
+            "A shop sells pens at 3 coins each. How many coins do 14 pens cost?",
+            "Each pen costs 3 coins, so 14 pens cost $14 \\cdot 3 = 42$ coins. The final answer is \\boxed{42}.",
+        ),
+        (
+            "Solve $5x - 7 = 2x + 8$ for $x$.",
+            "Subtracting $2x$ gives $3x - 7 = 8$, so $3x = 15$ and $x = 5$. The final answer is \\boxed{5}.",
+        ),
+        (
+            "What is the probability that two fair dice show the same number?",
+            "Of the $6 \\cdot 6 = 36$ outcomes, 6 are doubles, so it is $\\frac{6}{36} = \\frac{1}{6}$. "
+            "The final answer is \\boxed{\\frac{1}{6}}.",
+        ),
+        (
+            "Find the area of a right triangle with legs $\\sqrt{8}$ and $\\sqrt{2}$.",
+            "The area is half the product of the legs: $\\frac{1}{2} \\sqrt{8} \\cdot \\sqrt{2} = \\frac{1}{2} "
+            "\\sqrt{16} = 2$. The final answer is \\boxed{2}.",
+        ),
+    ),
+    "choice": (
+        (
+            "Which gas do plants take up for photosynthesis?\n\nA. Oxygen\nB. Carbon dioxide\nC. Nitrogen\nD. Helium",
+            "Photosynthesis turns carbon dioxide and water into sugar and oxygen. The final answer is \\boxed{B}.",
+        ),
+        (
+            "A body moves at a constant velocity. What is the net force on it?\n\n"
+            "A. It grows with time\nB. It points forward\nC. It points backward\nD. Zero",
+            "Without acceleration the net force vanishes, by Newton's second law. The final answer is \\boxed{D}.",
+        ),
+    ),
+}
+
+
+def orz_code(problem: Problem, tokenizer: Tokenizer | None) -> str:
+    """The template of the reference implementation; it opens with the tokenizer's bos, where there is one."""
+    return f"{_bos(tokenizer)}{_ORZ_CODE}{problem.question}{_ORZ_END}"
+
+
+def orz_paper(problem: Problem, _tokenizer: Tokenizer | None) -> str:
+    """The paper's Table 1, which has no bos."""
+    return f"{_ORZ_PAPER}{problem.question}{_ORZ_END}"
+
+
+def chat(problem: Problem, tokenizer: Tokenizer | None) -> str:
+    """The question and a request for a boxed answer, in the checkpoint's own chat template."""
+    if tokenizer is None:
+        raise ConfigError(
+            "--template chat needs the checkpoint's tokenizer, but only its name on a server is known; "
+            "give --tokenizer FOLDER, or use --template plain."
+        )
+    return tokenizer.render_chat([{"role": "user", "content": f"{problem.question}\n\n{_ASK[problem.kind]}"}])
+
+
+def plain(problem: Problem, tokenizer: Tokenizer | None) -> str:
+    """The question and a request for a boxed answer, nothing else."""
+    return f"{_bos(tokenizer)}{problem.question}\n\n{_ASK[problem.kind]}\n"
+
+
+def few_shot(problem: Problem, tokenizer: Tokenizer | None) -> str:
+    """Worked examples of the same kind, then the question."""
+    shots = "".join(f"Problem: {question}\nSolution: {solution}\n\n" for question, solution in _SHOTS[problem.kind])
+    return f"{_bos(tokenizer)}{shots}Problem: {problem.question}\nSolution:"
+
+
+Template = Callable[[Problem, Tokenizer | None], str]
+
+TEMPLATES: Mapping[str, Template] = {
+    "orz-code": orz_code,
+    "orz-paper": orz_paper,
+    "chat": chat,
+    "plain": plain,
+    "few-shot": few_shot,
+}
+
+
+def _bos(tokenizer: Tokenizer | None) -> str:
+    return tokenizer.bos if tokenizer is not None else ""

@@ -1,0 +1,93 @@
+"""Rollouts survive Parquet unchanged; what a crash or a newer version leaves is recognised."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from orz_bench.errors import RunDirError
+from orz_bench.records import parquet
+from orz_bench.records.rollout import Rollout
+from tests.builders import a_rollout
+
+ROLLOUTS = st.builds(
+    a_rollout,
+    problem_id=st.text(min_size=1),
+    completion=st.text(),
+    extracted=st.none() | st.text(),
+    sample_index=st.integers(0, 2**31 - 1),
+    seed=st.integers(0, 2**48 - 1),
+    token_ids=st.none() | st.lists(st.integers(0, 2**31 - 1)).map(tuple),
+    policy_version=st.none() | st.integers(0, 100),
+    reward=st.none() | st.floats(allow_nan=False),
+    extra=st.dictionaries(st.text(), st.text() | st.integers() | st.lists(st.booleans())),
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(ROLLOUTS, min_size=1, max_size=5))
+def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, rollouts: list[Rollout]) -> None:
+    folder = tmp_path_factory.mktemp("parts")
+    parquet.write_part(folder, rollouts)
+    assert parquet.rollouts_from_table(parquet.read_parts(folder)) == rollouts
+
+
+def test_parts_are_numbered_in_order_and_joined(tmp_path: Path) -> None:
+    for index in range(12):
+        parquet.write_part(tmp_path, [a_rollout(sample_index=index)])
+    assert [path.name for path in parquet.part_files(tmp_path)][-1] == "part-000011.parquet"
+    assert parquet.read_parts(tmp_path, ["sample_index"])["sample_index"].to_pylist() == list(range(12))
+
+
+def test_an_absent_folder_has_no_rows(tmp_path: Path) -> None:
+    assert parquet.read_parts(tmp_path / "nothing").num_rows == 0
+
+
+def test_a_lone_surrogate_is_stored_as_a_replacement(tmp_path: Path) -> None:
+    parquet.write_part(tmp_path, [a_rollout(completion="a\ud800b")])
+    assert parquet.read_parts(tmp_path)["completion"].to_pylist() == ["a?b"]
+
+
+def test_unfinished_parts_are_not_read_and_can_be_removed(tmp_path: Path) -> None:
+    parquet.write_part(tmp_path, [a_rollout()])
+    leftover = tmp_path / ".part-000001.parquet.tmp"
+    leftover.write_bytes(b"PAR1 half")
+    assert parquet.read_parts(tmp_path).num_rows == 1
+    parquet.remove_unfinished_parts(tmp_path)
+    assert not leftover.exists()
+
+
+def test_a_damaged_part_is_named(tmp_path: Path) -> None:
+    path = parquet.write_part(tmp_path, [a_rollout()])
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(RunDirError, match=r"part-000000\.parquet: not a readable part"):
+        parquet.read_parts(tmp_path)
+
+
+def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
+    path = parquet.write_part(tmp_path, [a_rollout()])
+    table = pq.read_table(path).replace_schema_metadata({b"orz_rollout_schema": b"99"})
+    pq.write_table(table, path)
+    with pytest.raises(RunDirError, match=r"schema 99.*upgrade"):
+        parquet.read_parts(tmp_path)
+
+
+@pytest.mark.parametrize(("number", "words"), [(errno.ENOSPC, "no space left"), (errno.EACCES, "--out")])
+def test_disk_errors_say_what_to_do(number: int, words: str) -> None:
+    error = parquet.disk_error(Path("runs/x"), OSError(number, "reason"))
+    assert words in str(error)
+    assert "is safe" in str(error)
+
+
+def test_the_schema_has_every_field_of_a_rollout() -> None:
+    assert ROLLOUT_FIELDS == set(parquet.ROLLOUT_SCHEMA.names)
+    assert parquet.ROLLOUT_SCHEMA.field("token_ids").type == pa.list_(pa.int32())
+
+
+ROLLOUT_FIELDS = set(Rollout.__dataclass_fields__)

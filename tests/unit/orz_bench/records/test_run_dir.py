@@ -1,0 +1,106 @@
+"""The run directory: names, locks, versions, whole files."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from orz_bench.errors import RunDirError
+from orz_bench.records.run_dir import RunDir, step_folder, step_of
+from tests.builders import a_result, a_rollout
+
+
+def test_step_folders_sort_and_parse() -> None:
+    assert step_folder(120) == "step=000120"
+    assert step_of(Path("x/step=000120")) == 120
+    assert step_of(Path("x/step=latest")) is None
+
+
+def test_create_writes_the_head_and_joining_leaves_it(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=["orz-bench", "eval"], seed=7, environment={"packages": {}})
+    run.create(kind="eval", command=["another"], seed=8, environment={})
+    info = run.info()
+    assert (info["seed"], info["command"], info["kind"]) == (7, ["orz-bench", "eval"], "eval")
+
+
+def test_a_newer_run_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text(json.dumps({"schema_version": 99}))
+    with pytest.raises(RunDirError, match=r"schema 99.*upgrade"):
+        RunDir(tmp_path).info()
+
+
+def test_a_folder_without_run_json_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(RunDirError, match="not a run directory"):
+        RunDir(tmp_path).info()
+
+
+def test_broken_json_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(RunDirError, match="not readable as JSON"):
+        RunDir(tmp_path).info()
+
+
+def test_samples_and_results_come_back(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    evaluation = run.evaluation(benchmark="aime24", step=5, fingerprint="abc")
+    with evaluation.lock():
+        evaluation.append([a_rollout(sample_index=0), a_rollout(sample_index=1)])
+        evaluation.protocol_path.write_text("{}")
+        evaluation.write_result(a_result())
+    assert evaluation.keys() == {("p0", 0), ("p0", 1)}
+    assert run.results() == [a_result()]
+    assert (tmp_path / "evals/aime24/step=000005/abc/part-000000.parquet").exists()
+
+
+def test_a_second_process_cannot_write_the_same_evaluation(tmp_path: Path) -> None:
+    evaluation = RunDir(tmp_path).evaluation(benchmark="b", step=0, fingerprint="f")
+    code = (
+        "import sys; from pathlib import Path; from orz_bench.records.run_dir import EvaluationDir\n"
+        "from orz_bench.errors import RunDirError\n"
+        "try:\n    EvaluationDir(Path(sys.argv[1])).lock().__enter__()\n"
+        "except RunDirError as error:\n    print(error)\n"
+    )
+    with evaluation.lock():
+        done = subprocess.run([sys.executable, "-c", code, str(evaluation.path)], capture_output=True, text=True, check=True)
+    assert "another evaluation is writing here" in done.stdout
+    with evaluation.lock():
+        pass
+
+
+def test_locking_clears_what_a_killed_writer_left(tmp_path: Path) -> None:
+    evaluation = RunDir(tmp_path).evaluation(benchmark="b", step=0, fingerprint="f")
+    with evaluation.lock():
+        (evaluation.path / ".part-000000.parquet.tmp").write_bytes(b"half")
+    with evaluation.lock():
+        assert not list(evaluation.path.glob(".part-*"))
+
+
+def test_marks_exclude_each_other(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.mark("FAILED", "because")
+    run.mark("DONE")
+    assert not (tmp_path / "FAILED").exists()
+    assert (tmp_path / "DONE").exists()
+    run.mark("")
+    assert not (tmp_path / "DONE").exists()
+
+
+def test_events_append(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.add_event("a", x=1)
+    run.add_event("b")
+    events = [json.loads(line) for line in (tmp_path / "events.jsonl").read_text().splitlines()]
+    assert [event["event"] for event in events] == ["a", "b"]
+    assert events[0]["x"] == 1
+
+
+def test_checkpoints_are_found_by_step(tmp_path: Path) -> None:
+    for step in (20, 3):
+        (tmp_path / "checkpoints" / step_folder(step) / "policy").mkdir(parents=True)
+    (tmp_path / "checkpoints" / step_folder(30) / "critic").mkdir(parents=True)
+    assert [step for step, _ in RunDir(tmp_path).checkpoints()] == [3, 20]
