@@ -1,1 +1,1 @@
-"""Extract an answer from a response and decide whether it equals the gold; nothing in a response is ever executed."""
+"""Decide whether an answer is right: extraction, letters, mathematical equality in killable processes."""
