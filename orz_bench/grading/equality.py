@@ -120,7 +120,9 @@ def _has_expression(parsed: list[Any]) -> bool:
 def _false_positive(gold: str, answer: str, golds: list[Any], answers: list[Any]) -> str | None:
     """Why Math-Verify's "equal" is not to be believed here, or None."""
     if bool(_ELLIPSIS.search(gold)) and _ELLIPSIS.search(answer):
-        return None if _same_elements(gold, answer) else "strict: sequences with an ellipsis differ in what is written out"
+        return (
+            None if _same_elements(gold, answer) else "strict: sequences with an ellipsis differ in what is written out"
+        )
     expressions = [item for item in golds if not isinstance(item, str)], [x for x in answers if not isinstance(x, str)]
     if expressions[0] and expressions[1] and not _plausibly_equal(expressions[0][0], expressions[1][0]):
         return "strict: the numbers differ by more than rounding"

@@ -1,9 +1,9 @@
 """Where in a response is the answer? Three rules, each linear in the length of the text whatever the text is.
 
-    orz    the reference's reward: what `<answer>.*?(\\boxed{.*}).*?</answer>` (DOTALL) captures, its last balanced box
-    boxed  the last balanced \\boxed{...} anywhere
-    final  what a reader would take: the last box of the last closed <answer> block, else the text of that block;
-           without such a block the last box anywhere
+orz    the reference's reward: what `<answer>.*?(\\boxed{.*}).*?</answer>` (DOTALL) captures, its last balanced box
+boxed  the last balanced \\boxed{...} anywhere
+final  what a reader would take: the last box of the last closed <answer> block, else the text of that block;
+       without such a block the last box anywhere
 """
 
 from __future__ import annotations

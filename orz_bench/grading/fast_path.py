@@ -1,56 +1,82 @@
-r"""Verdicts that need no computer algebra: the same typesetting, and two plain numbers. Silent wherever it cannot be sure."""
+"""Verdicts that need no Math-Verify because it provably agrees, and the memory of those that did need it.
+
+Provable are: the same text, two plain numbers (integers, decimals, simple fractions) that are exactly equal, and two
+constants that are too far apart for any rounding. Everything else is None here and goes to the workers.
+"""
 
 from __future__ import annotations
 
 import re
+import threading
+from collections import OrderedDict
+from collections.abc import Hashable
 from fractions import Fraction
+from typing import Generic, TypeVar
 
-_DIGITS = r"\d{1,30}"
-_PLAIN_NUMBER = re.compile(
-    rf"(?P<sign>[-+]?)(?:(?P<decimal>{_DIGITS}(?:\.{_DIGITS})?)"
-    rf"|\\frac{{(?P<above>{_DIGITS})}}{{(?P<below>{_DIGITS})}}|(?P<over>{_DIGITS})/(?P<under>{_DIGITS}))(?:\^\\circ)?"
-)
-_SURELY_DIFFERENT = Fraction(1, 100_000)
-"""Math-Verify rounds decimals to six places: numbers farther apart than this never agree."""
+from orz_bench.grading.constants import Constant, read_constant, surely_differ
+from orz_bench.grading.jobs import Reply
+from orz_bench.grading.text_key import plain_latex, text_key
 
-_SIZES = re.compile(r"\\(?:left|right|big|Big|bigg|Bigg)(?![A-Za-z])|\\[!;:]")
-_FRACTIONS = re.compile(r"\\[dtc]frac(?![A-Za-z])")
-_SHORT_FRACTION = re.compile(r"\\frac ?([1-9]) ?([1-9])(?!\d)")
-_SPACE = re.compile(r"(?<![A-Za-z0-9\\]) +| +(?![A-Za-z0-9])")
-_NUMBER_BESIDE_COMMAND = re.compile(r"(?<=\d) (?=\\)")
+_MAX_KEY_CHARS = 4_096
+_INTEGER_OR_DECIMAL = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
+_FRACTION = re.compile(r"(-?)\\[dt]?frac\{(-?[0-9]{1,4})\}\{([0-9]{1,4})\}|()(-?[0-9]{1,4})/([0-9]{1,4})")
+
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
 
 
-def quick_verdict(gold: str, answer: str) -> tuple[bool, str] | None:
-    """(is correct, why) for normalised texts, or None where Math-Verify has to decide."""
-    left, right = same_typesetting(gold), same_typesetting(answer)
-    if left == right:
-        return (True, "same text") if left else None
-    numbers = _number(left), _number(right)
-    if numbers[0] is None or numbers[1] is None:
+def quick_reply(gold: str, answer: str) -> Reply | None:
+    """The verdict where it is certain without parsing."""
+    if gold == answer or (len(answer) <= _MAX_KEY_CHARS and text_key(gold) == text_key(answer)):
+        return Reply("correct", "same text")
+    if len(answer) > _MAX_KEY_CHARS:
         return None
-    difference = abs(numbers[0] - numbers[1])
-    if difference == 0:
-        return True, "same number"
-    is_exact = "." not in left and "." not in right
-    return (False, "another number") if is_exact or difference > _SURELY_DIFFERENT else None
+    gold, answer = plain_latex(gold), plain_latex(answer)
+    if (number := plain_number(answer)) is not None and number == plain_number(gold):
+        return Reply("correct", "same number")
+    wanted = _constant(gold)
+    found = _constant(answer) if wanted else None
+    return Reply("wrong", "different numbers") if wanted and found and surely_differ(wanted, found) else None
 
 
-def same_typesetting(text: str) -> str:
-    r"""One spelling of formulas that print alike: no \left and \right, \frac for \dfrac, no spaces that TeX ignores."""
-    if "\\text" in text or "\\mbox" in text:
-        return text
-    text = _FRACTIONS.sub(r"\\frac", _SIZES.sub("", text))
-    text = _SHORT_FRACTION.sub(r"\\frac{\1}{\2}", text)
-    return _NUMBER_BESIDE_COMMAND.sub("", _SPACE.sub("", text))
-
-
-def _number(text: str) -> Fraction | None:
-    match = _PLAIN_NUMBER.fullmatch(text)
-    if match is None:
+def plain_number(text: str) -> Fraction | None:
+    r"""The value of -12, 073, 1.50, \frac{1}{2}, -\frac{1}{2} or 1/2; None for any other text."""
+    text = plain_latex(text)
+    if _INTEGER_OR_DECIMAL.fullmatch(text):
+        return Fraction(text)
+    if not (match := _FRACTION.fullmatch(text)):
         return None
-    parts = match.groupdict()
-    above, below = parts["above"] or parts["over"], parts["below"] or parts["under"]
-    if above is not None and int(below) == 0:
-        return None
-    value = Fraction(parts["decimal"]) if above is None else Fraction(int(above), int(below))
-    return -value if parts["sign"] == "-" else value
+    sign, top, bottom = (group for group in match.groups() if group is not None)
+    return Fraction(int(sign + "1") * int(top), int(bottom)) if int(bottom) else None
+
+
+def _constant(text: str) -> Constant | None:
+    number = plain_number(text)
+    return Constant(float(number), abs(float(number))) if number is not None else read_constant(text)
+
+
+class Memo(Generic[K, V]):
+    """A bounded mapping that forgets what was used longest ago; usable from any thread."""
+
+    def __init__(self, max_entries: int) -> None:
+        self._max_entries = max_entries
+        self._entries: OrderedDict[K, V] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def get(self, key: K) -> V | None:
+        """What was remembered under this key."""
+        with self._lock:
+            if key in self._entries:
+                self._entries.move_to_end(key)
+            return self._entries.get(key)
+
+    def put(self, key: K, value: V) -> None:
+        """Remember, and forget the oldest entries beyond the limit."""
+        with self._lock:
+            self._entries[key] = value
+            self._entries.move_to_end(key)
+            while len(self._entries) > self._max_entries:
+                self._entries.popitem(last=False)

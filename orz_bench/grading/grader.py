@@ -1,44 +1,65 @@
-"""Grader: from responses and golds to grades. The one grader for benchmarks and for rewards."""
+"""Grade responses: extract the answer, decide whether it is right, and say why. The same grader serves as a reward.
+
+Letters are compared here; mathematics is decided by Math-Verify in bounded worker processes (see
+orz_bench.grading.pool), behind a fast path and a memo that never change a verdict.
+"""
 
 from __future__ import annotations
 
 import os
-from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from threading import Lock
+from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
 
-from orz_bench.errors import ConfigError
-from orz_bench.grading.answer_text import fault_of, normalise
-from orz_bench.grading.choice import choice_answer, letter_in
-from orz_bench.grading.extract import EXTRACTORS
-from orz_bench.grading.fast_path import quick_verdict
-from orz_bench.grading.pool import Decision, Job, WorkerPool
+from orz_bench.errors import ConfigError, nearest
+from orz_bench.grading.caps import why_refused
+from orz_bench.grading.choice import extract_letter, letter_of
+from orz_bench.grading.extract import EXTRACTORS as _EXTRACTORS
+from orz_bench.grading.extract import extract_boxed
+from orz_bench.grading.fast_path import Memo, plain_number, quick_reply
+from orz_bench.grading.jobs import Job, Mode, Reply
+from orz_bench.grading.pool import GradingPool
+from orz_bench.grading.text_key import text_key
 from orz_bench.records.rollout import AnswerKind, Grade, Problem
 
-GRADER_VERSION = "1"
-"""Changes whenever a verdict could; part of every protocol fingerprint."""
+EXTRACTORS: tuple[str, ...] = tuple(_EXTRACTORS)
 
-_MEMO_ENTRIES = 200_000
-_LASTING = ("correct", "wrong", "unparseable")
-"""Verdicts that do not depend on how busy the machine was."""
+_RULES = "1"
+"""Of this package: raised whenever a verdict could change."""
+_LIBRARIES = ("math-verify", "latex2sympy2-extended", "antlr4-python3-runtime", "sympy")
+_MEMO_ENTRIES = 100_000
+_MEMORABLE = ("correct", "wrong", "unparseable")
+"""Verdicts that don't depend on how busy the machine is."""
+
+
+def _grader_version() -> str:
+    found = []
+    for name in _LIBRARIES:
+        try:
+            found.append(f"{name} {version(name)}")
+        except PackageNotFoundError:
+            found.append(f"{name} missing")
+    return f"{_RULES} ({', '.join(found)})"
+
+
+GRADER_VERSION: str = _grader_version()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Submission:
-    """A response to grade, with what it is graded against."""
+    """One response to grade."""
 
     gold: str
     kind: AnswerKind
-    num_choices: int = 0
+    num_choices: int
     response: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoldFault:
-    """A gold that does not accept itself as an answer."""
+    """A gold that no answer could match, or that would end grading whenever an answer is written differently."""
 
     problem_id: str
     gold: str
@@ -46,11 +67,7 @@ class GoldFault:
 
 
 class Grader:
-    """Grades responses; a context manager, to be shared by threads.
-
-    Equality is Math-Verify's, in worker processes that are killed when an answer takes longer than `deadline_s` seconds
-    and limited to `memory_gib` each. `strict` closes Math-Verify's known false positives (docs/grading.md).
-    """
+    """Grades from any thread; a context manager, because it owns processes."""
 
     def __init__(
         self,
@@ -61,135 +78,129 @@ class Grader:
         memory_gib: float = 1.0,
         strict: bool = True,
     ) -> None:
-        if extractor not in EXTRACTORS:
-            raise ConfigError(f"extractor {extractor!r} is unknown, wanted one of {', '.join(EXTRACTORS)}.")
-        self.extractor = extractor
-        self.second_extractor = "orz" if extractor == "boxed" else "boxed"
+        """`strict` closes Math-Verify's known false positives; without it, its verdicts stand as they are."""
+        if extractor not in _EXTRACTORS:
+            raise ConfigError(
+                f"unknown extractor {extractor!r}{nearest(extractor, EXTRACTORS)}; choose one of {', '.join(EXTRACTORS)}."
+            )
+        self._extractor = extractor
+        self._second_extractor = "orz" if extractor == "boxed" else "boxed"
         self._strict = strict
-        self._memo: OrderedDict[tuple[str, str], Decision] = OrderedDict()
-        self._lock = Lock()
-        workers = num_workers or len(os.sched_getaffinity(0))
-        self._pool = WorkerPool(num_workers=workers, deadline_s=deadline_s, memory_gib=memory_gib)
+        self._memo: Memo[Job, Reply] = Memo(_MEMO_ENTRIES)
+        self._pool = GradingPool(
+            num_workers=num_workers if num_workers is not None else len(os.sched_getaffinity(0)),
+            deadline_s=deadline_s,
+            memory_gib=memory_gib,
+        )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
     def close(self) -> None:
-        """End the worker processes; safe to call twice."""
+        """End all processes."""
         self._pool.close()
 
     def grade(self, submissions: Sequence[Submission]) -> list[Grade]:
         """One grade a submission, in order."""
-        first = [self._extract(submission, self.extractor) for submission in submissions]
-        second = [self._extract(submission, self.second_extractor) for submission in submissions]
-        wanted = {
-            (normalise(submission.gold), normalise(answer))
-            for submission, *answers in zip(submissions, first, second, strict=True)
-            for answer in answers
+        first = [_extract(submission, self._extractor) for submission in submissions]
+        second = [_extract(submission, self._second_extractor) for submission in submissions]
+        replies = self._replies(
+            self._job(submission.gold, answer)
+            for answers in (first, second)
+            for submission, answer in zip(submissions, answers, strict=True)
             if answer is not None and submission.kind == "math"
-        }
-        decided = self._decide(wanted)
-
-        def decision(submission: Submission, answer: str | None) -> Decision:
-            if submission.kind == "choice":
-                return _letter_decision(submission, answer)
-            if answer is None:
-                return Decision("no_answer", "")
-            return decided[normalise(submission.gold), normalise(answer)]
-
+        )
         return [
-            self._grade(decision(submission, one), one, decision(submission, two), two)
-            for submission, one, two in zip(submissions, first, second, strict=True)
+            self._grade(*parts, replies=replies)
+            for parts in zip(submissions, zip(first, second, strict=True), strict=True)
         ]
 
-    def equal(self, pairs: Sequence[tuple[str, str]]) -> list[Decision]:
-        """Decisions for (gold, prediction) pairs of free text, in which Math-Verify itself looks for the answers."""
-        faults = [fault_of(prediction) for _, prediction in pairs]
-        jobs = [Job(gold=g, answer=p, strict=self._strict, free_text=True) for g, p in pairs]
-        decisions = iter(self._pool.decide([job for job, fault in zip(jobs, faults, strict=True) if fault is None]))
-        return [Decision("unparseable", fault) if fault is not None else next(decisions) for fault in faults]
+    def equal(self, gold: str, prediction: str) -> Reply:
+        """Whether two free texts agree, each with its answer anywhere in it, as Math-Verify takes them."""
+        job = self._job(gold, prediction, mode="free")
+        return self._replies([job])[job]
 
     def check_golds(self, problems: Sequence[Problem]) -> list[GoldFault]:
-        """The problems whose gold, boxed as a perfect answer would box it, is not graded correct by Math-Verify itself."""
-        faults: list[GoldFault] = []
-        asked: list[tuple[Problem, Job]] = []
-        for problem in problems:
-            gold = normalise(problem.gold)
-            fault = _gold_fault(problem, gold)
-            if fault is not None:
-                faults.append(GoldFault(problem_id=problem.problem_id, gold=problem.gold, why=fault))
-            elif problem.kind == "math" and not gold.isdecimal():
-                asked.append((problem, Job(gold=gold, answer=gold, strict=self._strict)))
-        decisions = self._pool.decide([job for _, job in asked])
-        return faults + [
-            GoldFault(problem_id=problem.problem_id, gold=problem.gold, why=f"{decision.verdict}: {decision.why}")
-            for (problem, _), decision in zip(asked, decisions, strict=True)
-            if decision.verdict != "correct"
+        """Which golds would not accept themselves, put in a box. Run it before anything is generated."""
+        golds = {problem.gold for problem in problems if problem.kind == "math"}
+        jobs = {gold: self._job(gold, gold, mode="gold") for gold in sorted(golds)}
+        replies = self._replies(jobs.values())
+        verdicts = {gold: replies[job] for gold, job in jobs.items()}
+        faults = ((problem, _gold_fault(problem, verdicts.get(problem.gold))) for problem in problems)
+        return [
+            GoldFault(problem_id=problem.problem_id, gold=problem.gold, why=why)
+            for problem, why in faults
+            if why is not None
         ]
 
-    def _extract(self, submission: Submission, extractor: str) -> str | None:
-        if submission.kind == "choice":
-            return choice_answer(submission.response, extractor, submission.num_choices)
-        return EXTRACTORS[extractor](submission.response)
+    def _job(self, gold: str, answer: str, mode: Mode = "answer") -> Job:
+        return Job(gold, answer, self._strict, mode)
 
-    def _grade(self, first: Decision, answer: str | None, second: Decision, second_answer: str | None) -> Grade:
-        why = first.why or f"no answer under the extractor {self.extractor!r}"
+    def _replies(self, jobs: Iterable[Job]) -> Mapping[Job, Reply]:
+        """One reply for every different job: by the fast path, the caps, the memo, or else the workers."""
+        replies: dict[Job, Reply] = {}
+        unknown: list[Job] = []
+        for job in dict.fromkeys(jobs):
+            known = _reply_without_workers(job) or self._memo.get(job)
+            if known is None:
+                unknown.append(job)
+            else:
+                replies[job] = known
+        for job, reply in zip(unknown, self._pool.run(unknown), strict=True):
+            replies[job] = reply
+            if reply.verdict in _MEMORABLE:
+                self._memo.put(job, reply)
+        return replies
+
+    def _grade(
+        self, submission: Submission, answers: tuple[str | None, str | None], *, replies: Mapping[Job, Reply]
+    ) -> Grade:
+        reply, second = (self._reply(submission, answer, replies=replies) for answer in answers)
         return Grade(
-            verdict=first.verdict,
-            why=why,
-            extracted=answer,
-            second_extractor=self.second_extractor,
-            second_extracted=second_answer,
+            verdict=reply.verdict,
+            why=reply.why,
+            extracted=answers[0],
+            second_extractor=self._second_extractor,
+            second_extracted=answers[1],
             second_verdict=second.verdict,
         )
 
-    def _decide(self, pairs: set[tuple[str, str]]) -> dict[tuple[str, str], Decision]:
-        """Decisions for normalised (gold, answer) pairs: memo, fast path, and the workers for the rest."""
-        decided: dict[tuple[str, str], Decision] = {}
-        unknown: list[tuple[str, str]] = []
-        for pair in sorted(pairs):
-            known = self._known(pair)
-            if known is not None:
-                decided[pair] = known
-            else:
-                unknown.append(pair)
-        jobs = [Job(gold=gold, answer=answer, strict=self._strict) for gold, answer in unknown]
-        fresh = dict(zip(unknown, self._pool.decide(jobs), strict=True)) if jobs else {}
-        with self._lock:
-            self._memo.update((pair, found) for pair, found in fresh.items() if found.verdict in _LASTING)
-            while len(self._memo) > _MEMO_ENTRIES:
-                self._memo.popitem(last=False)
-        return decided | fresh
-
-    def _known(self, pair: tuple[str, str]) -> Decision | None:
-        gold, answer = pair
-        if not answer:
-            return Decision("no_answer", "the answer is empty")
-        fault = fault_of(answer)
-        if fault is not None:
-            return Decision("unparseable", fault)
-        quick = quick_verdict(gold, answer)
-        if quick is not None:
-            return Decision("correct" if quick[0] else "wrong", quick[1])
-        with self._lock:
-            return self._memo.get(pair)
+    def _reply(self, submission: Submission, answer: str | None, *, replies: Mapping[Job, Reply]) -> Reply:
+        if answer is None:
+            what = "no answer" if submission.kind == "math" else "no letter of an option"
+            return Reply("no_answer", f"{what} found")
+        if submission.kind == "math":
+            return replies[self._job(submission.gold, answer)]
+        return Reply("correct", "same letter") if answer == submission.gold else Reply("wrong", "another letter")
 
 
-def _letter_decision(submission: Submission, letter: str | None) -> Decision:
-    if letter is None:
-        return Decision("no_answer", "no option's letter is boxed or named")
-    if letter == letter_in(submission.gold, submission.num_choices):
-        return Decision("correct", "the right letter")
-    return Decision("wrong", f"another letter than {submission.gold}")
+def _extract(submission: Submission, extractor: str) -> str | None:
+    if submission.kind == "choice":
+        return extract_letter(submission.response, extractor, num_choices=submission.num_choices)
+    return _EXTRACTORS[extractor](submission.response)
 
 
-def _gold_fault(problem: Problem, gold: str) -> str | None:
-    if not gold:
-        return "the gold is empty"
+def _reply_without_workers(job: Job) -> Reply | None:
+    if job.mode == "gold":
+        return Reply("correct", "a plain number") if plain_number(job.gold) is not None else None
+    if reply := quick_reply(job.gold, job.answer):
+        return reply
+    why = why_refused(job.answer) if job.mode == "answer" else None
+    return None if why is None else Reply("unparseable", why)
+
+
+def _gold_fault(problem: Problem, reply: Reply | None) -> str | None:
+    gold = problem.gold
     if problem.kind == "choice":
-        is_letter = letter_in(problem.gold, problem.num_choices) == problem.gold
-        return None if is_letter else f"not one of the letters A to {chr(ord('A') + problem.num_choices - 1)}"
-    return fault_of(gold)
+        is_letter = letter_of(gold, problem.num_choices) == gold
+        return None if is_letter else f"not one of the {problem.num_choices} letters"
+    boxed = extract_boxed(f"\\boxed{{{gold}}}")
+    if boxed is None or text_key(boxed) != text_key(gold):
+        return "empty" if not gold.strip() else "its braces don't balance, so a box cannot hold it"
+    is_usable = reply is not None and reply.verdict in ("correct", "unparseable")
+    return None if is_usable or reply is None else reply.why

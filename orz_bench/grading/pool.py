@@ -1,142 +1,200 @@
-"""The caller's side of the grading host: start it, send jobs from any thread, start it again should it die."""
+"""Worker processes behind one function: run(jobs) -> replies, from any thread, each reply within the deadline.
+
+this process                    host process                     worker processes
+one thread a worker  --fork-->  Math-Verify loaded once  --fork--> one job at a time, over a socket of its own
+"""
 
 from __future__ import annotations
 
-import itertools
+import contextlib
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Sequence
-from concurrent.futures import Future
-from dataclasses import asdict, dataclass
-from typing import cast
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from orz_bench.errors import GradingError
-from orz_bench.records.rollout import Verdict
+from orz_bench.errors import ConfigError, GradingError
+from orz_bench.grading.jobs import Job, Reply
 
-_MAX_DEATHS = 3
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
-    """One comparison."""
-
-    gold: str
-    answer: str
-    strict: bool
-    free_text: bool = False
+_START = "import sys; sys.path.append(sys.argv[1]); from orz_bench.grading.host import main; main()"
+_PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
+_HOST_START_S = 60.0
+_HOST_REPLY_S = 10.0
+_MAX_ATTEMPTS = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a worker, or its end, said."""
-
-    verdict: Verdict
-    why: str
-
-
-class WorkerPool:
-    """Killable grading processes. Thread-safe; every job gets its decision within its deadline of being started."""
+class GradingPool:
+    """A host and up to `num_workers` workers, started when first needed. close() leaves no process."""
 
     def __init__(self, *, num_workers: int, deadline_s: float, memory_gib: float) -> None:
-        self._arguments = [str(num_workers), str(deadline_s), str(int(memory_gib * 2**30))]
+        if num_workers < 1 or deadline_s <= 0 or memory_gib <= 0:
+            raise ConfigError(
+                f"grading with {num_workers} workers, {deadline_s:g} s an answer and {memory_gib:g} GiB a worker cannot "
+                f"work; all three have to be positive."
+            )
+        self._deadline_s = deadline_s
+        self._memory_gib = memory_gib
+        self._threads = ThreadPoolExecutor(num_workers, thread_name_prefix="orz-grading")
+        self._local = threading.local()
         self._lock = threading.Lock()
-        self._ids = itertools.count()
-        self._pending: dict[int, tuple[Job, Future[Decision]]] = {}
-        self._num_deaths = 0
-        self._closed = False
-        self._host = self._start()
+        self._host: _Host | None = None
+        self._is_closed = False
 
-    def decide(self, jobs: Sequence[Job]) -> list[Decision]:
-        """The decisions, in order. Raises GradingError where the host keeps dying."""
-        futures: list[Future[Decision]] = []
-        with self._lock:
-            if self._closed:
-                raise GradingError("this grader is closed; make a new one to grade with.")
-            for job in jobs:
-                future: Future[Decision] = Future()
-                job_id = next(self._ids)
-                self._pending[job_id] = (job, future)
-                futures.append(future)
-                self._send(job_id, job)
-            self._flush()
-        return [future.result() for future in futures]
+    def run(self, jobs: Sequence[Job]) -> list[Reply]:
+        """One reply a job, in order. Raises GradingError where the machinery itself fails or was closed."""
+        try:
+            return list(self._threads.map(self._judge, jobs))
+        except (CancelledError, RuntimeError) as error:
+            raise GradingError("the grader was closed while it was grading; open another.") from error
 
     def close(self) -> None:
-        """End the host and its workers; safe to call twice."""
+        """End all processes. Jobs in flight fail with GradingError."""
         with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            host = self._host
+            self._is_closed = True
+            host, self._host = self._host, None
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        if host is not None:
+            host.close()
+        self._threads.shutdown(wait=True)
+
+    def _judge(self, job: Job) -> Reply:
+        for _ in range(_MAX_ATTEMPTS):
+            try:
+                return self._ask_worker(job)
+            except _HostGoneError:
+                self._local.worker = None  # its host took it along; the job is innocent, so another host gets it
+        return Reply("error", f"the grading processes were ended {_MAX_ATTEMPTS} times during this answer")
+
+    def _ask_worker(self, job: Job) -> Reply:
+        worker: _Worker | None = getattr(self._local, "worker", None)
+        if worker is None:
+            worker = self._local.worker = self._running_host().fork()
         try:
-            if host.stdin:
-                host.stdin.close()
-        except BrokenPipeError:
-            pass
-        try:
-            host.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            host.kill()
-            host.wait()
+            reply = worker.ask(job, deadline_s=self._deadline_s)
+        except TimeoutError:
+            self._local.worker = None
+            worker.end()
+            return Reply("timeout", f"grading took more than {self._deadline_s:g} s")
+        except (ConnectionError, ValueError):
+            self._local.worker = None
+            return Reply("error", f"the grading process died ({worker.end()})")
+        if reply.worker_ends:
+            self._local.worker = None
+            worker.end()
+        return reply
 
-    def _start(self) -> subprocess.Popen[bytes]:
-        environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-        host = subprocess.Popen(
-            [sys.executable, "-m", "orz_bench.grading.host", *self._arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-            env=environment,
-        )
-        threading.Thread(target=self._listen, args=(host,), name="orz-grading", daemon=True).start()
-        return host
-
-    def _send(self, job_id: int, job: Job) -> None:
-        line = json.dumps({"id": job_id} | asdict(job)).encode() + b"\n"
-        try:
-            if self._host.stdin:
-                self._host.stdin.write(line)
-        except BrokenPipeError:
-            return  # _listen sees the end of the host and sends every pending job again
-
-    def _flush(self) -> None:
-        try:
-            if self._host.stdin:
-                self._host.stdin.flush()
-        except BrokenPipeError:
-            return
-
-    def _listen(self, host: subprocess.Popen[bytes]) -> None:
-        for line in host.stdout or ():
-            reply = json.loads(line)
-            with self._lock:
-                self._num_deaths = 0
-                _, future = self._pending.pop(reply["id"])
-            future.set_result(Decision(cast(Verdict, reply["verdict"]), reply["why"]))
-        host.wait()
-        if host.stdout:
-            host.stdout.close()
-        self._after_death(host.returncode)
-
-    def _after_death(self, code: int | None) -> None:
+    def _running_host(self) -> _Host:
         with self._lock:
-            self._num_deaths += 1
-            if self._closed or self._num_deaths > _MAX_DEATHS:
-                lost, self._pending = list(self._pending.values()), {}
-                self._closed = True
-            else:
-                lost = []
-                self._host = self._start()
-                for job_id, (job, _) in self._pending.items():
-                    self._send(job_id, job)
-                self._flush()
-        for _, future in lost:
-            future.set_exception(
-                GradingError(
-                    f"the grading process ended with code {code}, {self._num_deaths} times in a row. Is memory short, or "
-                    f"math-verify not installed in this Python? Nothing that was committed is lost."
-                )
+            if self._is_closed:
+                raise GradingError("the grader is closed; open another.")
+            if self._host is None or not self._host.is_running():
+                if self._host is not None:
+                    self._host.close()
+                self._host = _Host(memory_gib=self._memory_gib)
+            return self._host
+
+
+class _HostGoneError(Exception):
+    """The host process ended."""
+
+
+class _Host:
+    """The parent's end of the host process (see orz_bench.grading.host)."""
+
+    def __init__(self, *, memory_gib: float) -> None:
+        self._lock = threading.Lock()
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        settings = {"descriptor": theirs.fileno(), "parent_pid": os.getpid(), "memory_gib": memory_gib}
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START, _PACKAGE_PARENT, json.dumps(settings)],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                pass_fds=[theirs.fileno()],
+                # sympy orders some things by hash: the same pair gets the same verdict in every process.
+                env=os.environ | {"PYTHONHASHSEED": "0"},
             )
+        self._control.settimeout(_HOST_START_S)
+        started = self._receive()
+        if "failure" in started:
+            self.close()
+            raise GradingError(f"Math-Verify cannot be loaded: {started['failure']}. Install math-verify>=0.9,<0.10.")
+        self._control.settimeout(_HOST_REPLY_S)
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def fork(self) -> _Worker:
+        """A new worker. Raises _HostGoneError."""
+        ours, theirs = socket.socketpair()
+        with theirs, self._lock:
+            try:
+                socket.send_fds(self._control, [b"fork"], [theirs.fileno()])
+            except OSError as error:
+                raise _HostGoneError from error
+            return _Worker(ours, pid=self._receive()["pid"], host=self)
+
+    def end_worker(self, pid: int) -> int:
+        """Kill the worker if it still runs; its exit code, negative for a signal. Raises _HostGoneError."""
+        with self._lock:
+            try:
+                self._control.send(str(pid).encode())
+            except OSError as error:
+                raise _HostGoneError from error
+            return int(self._receive()["status"])
+
+    def close(self) -> None:
+        """End the host, and its workers with it."""
+        self._process.kill()
+        self._process.wait()
+        self._control.close()
+
+    def _receive(self) -> dict[str, Any]:
+        try:
+            message = self._control.recv(4096)
+        except OSError as error:
+            message = b""
+            self._process.kill()
+            raise _HostGoneError from error
+        if not message:
+            raise _HostGoneError
+        answer: dict[str, Any] = json.loads(message)
+        return answer
+
+
+@dataclass(slots=True)
+class _Worker:
+    """The parent's end of one worker process."""
+
+    connection: socket.socket
+    pid: int
+    host: _Host
+
+    def ask(self, job: Job, *, deadline_s: float) -> Reply:
+        """The reply. Raises TimeoutError after the deadline, ConnectionError where the worker died."""
+        ends_at = time.monotonic() + deadline_s
+        self.connection.settimeout(deadline_s)
+        self.connection.sendall(job.to_line())
+        received = b""
+        while not received.endswith(b"\n"):
+            self.connection.settimeout(max(1e-3, ends_at - time.monotonic()))
+            chunk = self.connection.recv(65536)
+            if not chunk:
+                raise ConnectionError
+            received += chunk
+        return Reply.from_line(received)
+
+    def end(self) -> str:
+        """End the process; how it ended, in words. Raises _HostGoneError."""
+        with contextlib.closing(self.connection):
+            code = self.host.end_worker(self.pid)
+        return signal.Signals(-code).name if code < 0 else f"exit code {code}"

@@ -1,0 +1,84 @@
+# make demo, make test: each sets up everything it needs on a fresh machine (Linux, Python 3.11 or later, no GPU needed).
+# Variables: PYTHON (which Python the environment is made with), PIP_ARGS (added to pip install, such as an index of CPU
+# builds of torch), PYTEST_ARGS (added to pytest, such as -k NAME).
+
+PYTHON ?= python3
+PIP_ARGS ?=
+PYTEST_ARGS ?=
+PYTEST_WORKERS ?= 2
+
+VENV := .venv
+BIN := $(VENV)/bin
+LOCK := requirements/cpu.txt
+# The environment is made again when the lock or the project's metadata change, and only then.
+STAMP := $(VENV)/.ready-$(shell cat $(LOCK) pyproject.toml | cksum | cut -d ' ' -f 1)
+
+DEMO_MODEL := models/smollm2-135m
+DEMO_RUN := runs/demo
+
+.PHONY: help setup demo test check format lint types layers guards bench clean
+
+help:
+	@echo "make demo    evaluate a small real language model with vLLM and show the table (a few minutes)"
+	@echo "make test    run every test"
+	@echo "make check   what CI runs: format, lint, types, layers, guards, tests"
+	@echo "make bench   measure speed; results are kept in benchmarks/results/"
+	@echo "make setup   only make the environment in $(VENV);  make clean removes it, runs and models stay"
+
+setup: $(STAMP)
+
+# An interrupted installation leaves .installing behind and is started from nothing the next time.
+$(STAMP):
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "$(PYTHON) is $$($(PYTHON) --version 2>&1), but Python 3.11 or later is needed; name one: make setup PYTHON=python3.11" >&2; \
+	  exit 1; }
+	@if [ -e $(VENV)/.installing ]; then rm -rf $(VENV); fi
+	@echo "Making $(VENV) from $(LOCK): several minutes and 4.5 GB, once."
+	@mkdir -p $(VENV) && touch $(VENV)/.installing
+	@$(PYTHON) -m venv $(VENV) || { \
+	  echo "$(PYTHON) cannot make an environment; on Debian and Ubuntu install the package python3-venv" >&2; exit 1; }
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps $(PIP_ARGS) -r $(LOCK)
+	@$(BIN)/python requirements/check_lock.py $(LOCK)
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@rm -f $(VENV)/.installing $(VENV)/.ready-*
+	@touch $@
+
+demo: setup
+	$(BIN)/orz-bench model fetch smollm2-135m --out $(DEMO_MODEL)
+	$(BIN)/orz-bench eval --ckpt $(DEMO_MODEL) --bench arithmetic --n 4 --limit 16 --template chat --max-tokens 256 \
+	  --out $(DEMO_RUN)
+	@echo "Every question, answer and verdict: $(DEMO_RUN)/evals/ (Parquet). The same command again draws nothing twice."
+
+# Tests that load a real model share one worker, so that two engines never compete for the cores.
+test: setup
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(PYTEST_ARGS); status=$$?; \
+	  if [ $$status -eq 5 ]; then echo "pytest found no test to run (exit 5): that is a failure here" >&2; fi; exit $$status
+
+check: lint types layers test
+
+format: setup
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lint: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: setup
+	$(BIN)/mypy
+
+layers: setup
+	$(BIN)/lint-imports
+
+# A part of `make test`, for a quick look while writing.
+guards: setup
+	$(BIN)/python -m pytest tests/guards $(PYTEST_ARGS)
+
+bench: setup
+	@for script in benchmarks/*.py; do \
+	  [ -e "$$script" ] || { echo "benchmarks/ holds no script" >&2; exit 1; }; \
+	  echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
+	done
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

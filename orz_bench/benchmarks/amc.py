@@ -1,0 +1,30 @@
+"""AMC 12 of 2022 and 2023: 83 problems with whole-number answers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
+from orz_bench.benchmarks.rows import answer_of, math_problem, whole_number
+from orz_bench.records.rollout import Problem
+
+
+def parse_row(row: Mapping[str, Any], position: int) -> Problem:
+    """The dataset writes its answers as decimals: 142.0 for 142."""
+    return math_problem(row, position, benchmark="amc", gold=whole_number(answer_of(row)))
+
+
+BENCHMARK = Benchmark(
+    name="amc",
+    title="AMC 2022-2023",
+    aliases=("amc23", "amc2022_2023"),
+    kind="math",
+    num_problems=83,
+    local_names=("amc2022_2023", "amc"),
+    hub=HubDataset(
+        repo="AI-MO/aimo-validation-amc", revision=None, files=("data/train-00000-of-00001.parquet",)
+    ),
+    licence="Apache-2.0; problems are the Mathematical Association of America's",
+    parse_row=parse_row,
+)

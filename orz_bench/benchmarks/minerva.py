@@ -1,0 +1,20 @@
+"""Minerva MATH (Lewkowycz et al. 2022): 272 undergraduate problems from MIT OpenCourseWare."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
+from orz_bench.benchmarks.rows import math_problem
+
+BENCHMARK = Benchmark(
+    name="minerva",
+    title="Minerva MATH",
+    aliases=("minerva_math",),
+    kind="math",
+    num_problems=272,
+    local_names=("minerva_math_272", "minerva_math"),
+    hub=HubDataset(repo="math-ai/minervamath", revision=None, files=("test.jsonl",)),
+    licence="the course material is CC BY-NC-SA 4.0; the dataset states no licence of its own",
+    parse_row=partial(math_problem, benchmark="minerva"),
+)

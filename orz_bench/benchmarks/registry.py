@@ -1,0 +1,33 @@
+"""All benchmarks: every module of this package that defines BENCHMARK or BENCHMARKS."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from functools import cache
+
+import orz_bench.benchmarks
+from orz_bench.benchmarks.benchmark import Benchmark
+from orz_bench.errors import ConfigError, nearest
+
+
+@cache
+def all_benchmarks() -> dict[str, Benchmark]:
+    """Every benchmark by its name, sorted."""
+    found: list[Benchmark] = []
+    for module_info in pkgutil.iter_modules(orz_bench.benchmarks.__path__):
+        module = importlib.import_module(f"{orz_bench.benchmarks.__name__}.{module_info.name}")
+        found += getattr(module, "BENCHMARKS", ())
+        found += [module.BENCHMARK] if hasattr(module, "BENCHMARK") else []
+    return {benchmark.name: benchmark for benchmark in sorted(found, key=lambda benchmark: benchmark.name)}
+
+
+def get_benchmark(name: str) -> Benchmark:
+    """The benchmark of this name or alias; ConfigError that names the nearest."""
+    benchmarks = all_benchmarks()
+    by_alias = {alias: benchmark for benchmark in benchmarks.values() for alias in benchmark.aliases}
+    found = benchmarks.get(name) or by_alias.get(name)
+    if found is None:
+        hint = nearest(name, [*benchmarks, *by_alias])
+        raise ConfigError(f"benchmark {name!r} is unknown{hint}; there are {', '.join(benchmarks)}.")
+    return found

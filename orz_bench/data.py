@@ -1,0 +1,175 @@
+"""Load a benchmark's problems: from a data folder, the local cache, or the hub, in that order; checked before use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from orz_bench.benchmarks.benchmark import Benchmark, Erratum
+from orz_bench.benchmarks.registry import all_benchmarks
+from orz_bench.data_files import read_rows
+from orz_bench.data_hub import CACHE, Download, fetch_to_cache, read_manifest
+from orz_bench.errors import DataError, RecordError
+from orz_bench.records.rollout import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedProblems:
+    """A benchmark's problems, with what identifies them."""
+
+    problems: tuple[Problem, ...]
+    data_hash: str
+    """SHA-256 of every id, question, gold and kind, in order."""
+    source: str
+    """Where they came from, for people."""
+    errata: tuple[tuple[str, Erratum], ...]
+    """(problem id, erratum) for every known wrong gold that these data have."""
+    corrected: bool
+
+    def errata_notes(self) -> tuple[str, ...]:
+        """One sentence an erratum."""
+        state = "corrected here" if self.corrected else "not corrected; --correct-errata does"
+        return tuple(
+            f"{problem_id}: the gold {erratum.wrong_gold} is wrong, {erratum.right_gold} is right ({erratum.why}; "
+            f"{erratum.source}); {state}"
+            for problem_id, erratum in self.errata
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkListing:
+    """A line of `orz-bench data list`."""
+
+    name: str
+    num_problems: str
+    found: str
+    source: str
+    licence: str
+
+
+def load_problems(
+    benchmark: Benchmark, *, folders: Sequence[Path] = (), correct_errata: bool = False, cache: Path = CACHE
+) -> LoadedProblems:
+    """All problems of a benchmark. Raises DataError for what is missing, broken, or not the published number of rows."""
+    if benchmark.generate is not None:
+        problems, source = benchmark.generate(), "the product itself"
+    else:
+        file = _find(benchmark, folders, cache)
+        if file is None and benchmark.hub is not None:
+            fetch_benchmark(benchmark, cache=cache)
+            file = _find(benchmark, folders, cache)
+        if file is None:
+            raise DataError(_missing_message(benchmark, folders))
+        problems, source = _read_problems(benchmark, file), str(file)
+    _check(benchmark, problems, source)
+    errata = _errata_in(benchmark, problems)
+    if correct_errata:
+        right = {problem_id: erratum.right_gold for problem_id, erratum in errata}
+        problems = [replace(p, gold=right[p.problem_id]) if p.problem_id in right else p for p in problems]
+    return LoadedProblems(
+        problems=tuple(problems),
+        data_hash=data_hash(problems),
+        source=source,
+        errata=tuple(errata),
+        corrected=correct_errata,
+    )
+
+
+def fetch_benchmark(benchmark: Benchmark, *, cache: Path = CACHE, download: Download | None = None) -> Path:
+    """Download a benchmark from the hub into the cache; its folder. DataError where it has no hub or the hub says no."""
+    if benchmark.hub is None:
+        raise DataError(f"{benchmark.name} needs no download: it comes with the product.")
+    return fetch_to_cache(benchmark.name, benchmark.hub, cache=cache, download=download)
+
+
+def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[BenchmarkListing]:
+    """Every benchmark, and where its data are found now."""
+    listings = []
+    for benchmark in all_benchmarks().values():
+        file = None if benchmark.generate else _find(benchmark, folders, cache)
+        hub = benchmark.hub
+        revision = "pinned at first fetch" if hub is None or hub.revision is None else hub.revision[:12]
+        listings.append(
+            BenchmarkListing(
+                name=benchmark.name,
+                num_problems=f"{benchmark.num_problems:,}" if benchmark.num_problems else "any",
+                found="built in" if benchmark.generate else str(file or "not here"),
+                source=f"{hub.repo} @ {revision}{', gated' if hub.gated else ''}" if hub else "generated",
+                licence=benchmark.licence,
+            )
+        )
+    return listings
+
+
+def data_hash(problems: Sequence[Problem]) -> str:
+    """SHA-256 over what is asked and what is right."""
+    digest = hashlib.sha256()
+    for problem in problems:
+        identity = [problem.problem_id, problem.question, problem.gold, problem.kind, problem.num_choices]
+        digest.update(json.dumps(identity, ensure_ascii=True).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def question_sha256(question: str) -> str:
+    """SHA-256 of a question without its white space: how errata find their problem."""
+    return hashlib.sha256(re.sub(r"\s+", "", question).encode()).hexdigest()
+
+
+def _find(benchmark: Benchmark, folders: Sequence[Path], cache: Path) -> Path | None:
+    for folder in folders:
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such data folder; check --data-dir and $ORZ_DATA.")
+        places = (folder, folder / "eval", folder / "eval" / "orz_format", folder / "orz_format")
+        for place in places:
+            for name in benchmark.local_names:
+                for file in (place / f"{name}.jsonl", place / f"{name}.json"):
+                    if file.is_file():
+                        return file
+    manifest = cache / benchmark.name / "manifest.json"
+    return manifest if manifest.is_file() else None
+
+
+def _read_problems(benchmark: Benchmark, file: Path) -> list[Problem]:
+    files = read_manifest(file) if file.name == "manifest.json" else [file]
+    problems: list[Problem] = []
+    for path in files:
+        for where, row in read_rows(path):
+            try:
+                problems.append(benchmark.parse_row(row, len(problems)))
+            except (DataError, RecordError) as error:
+                raise DataError(f"{path}, {where}: {error}. Mend that row, or fetch the data again.") from error
+    return problems
+
+
+def _check(benchmark: Benchmark, problems: Sequence[Problem], source: str) -> None:
+    wanted = benchmark.num_problems
+    if wanted is not None and len(problems) != wanted:
+        raise DataError(
+            f"{source}: {len(problems):,} problems, but {benchmark.title} has {wanted:,}. A part of it would give another "
+            f"score: restore the whole file (orz-bench data fetch {benchmark.name}), and use --limit for fewer."
+        )
+    repeated = [name for name, count in Counter(problem.problem_id for problem in problems).items() if count > 1]
+    if repeated:
+        raise DataError(f"{source}: the id {repeated[0]!r} stands more than once; every problem needs its own.")
+
+
+def _errata_in(benchmark: Benchmark, problems: Sequence[Problem]) -> list[tuple[str, Erratum]]:
+    by_hash = {erratum.question_sha256: erratum for erratum in benchmark.errata}
+    pairs = ((problem, by_hash.get(question_sha256(problem.question))) for problem in problems) if by_hash else ()
+    return [(p.problem_id, erratum) for p, erratum in pairs if erratum is not None and p.gold == erratum.wrong_gold]
+
+
+def _missing_message(benchmark: Benchmark, folders: Sequence[Path]) -> str:
+    names = " or ".join(f"{name}.jsonl" for name in benchmark.local_names)
+    looked = ", ".join(map(str, folders)) or "no data folder was given"
+    return (
+        f"{benchmark.name}: no data. Looked for {names} ({looked}) and in the cache. "
+        f"Name its folder with --data-dir or $ORZ_DATA, or run: orz-bench data fetch {benchmark.name}"
+    )
+
+

@@ -1,0 +1,97 @@
+"""A deterministic engine without a model, for tests and for measuring everything else.
+
+Each sample is a function of its seed alone. The checkpoint's name may carry settings: `fake:0.7` is right in 70 % of its
+samples, and `fake:0.7:0.05` also takes 0.05 seconds a batch.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Sequence
+
+from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.errors import ConfigError
+from orz_bench.records.rollout import Completion, Problem, Request, StopReason
+
+BATCH = 64
+_TRUNCATED_SHARE = 0.03
+_NO_ANSWER_SHARE = 0.02
+_THOUGHTS = ("First, the numbers.", "Wait, let me recheck that.", "However, this can be simpler.", "So it follows.")
+
+
+class FakeTokenizer:
+    """Words as tokens."""
+
+    bos = ""
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """One id a word."""
+        return tuple(range(len(text.split())))
+
+    def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
+        """Role and content, line by line."""
+        return "".join(f"{message['role']}: {message['content']}\n" for message in messages) + "assistant:"
+
+
+class FakeEngine:
+    """Answers from the gold, right with a fixed probability."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        self._accuracy, self._seconds_a_batch = _settings(spec.checkpoint)
+        self._keep_tokens = spec.keep_tokens
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+        """Batches of 64, in order."""
+        for start in range(0, len(requests), BATCH):
+            if self._seconds_a_batch:
+                time.sleep(self._seconds_a_batch)
+            yield [self._complete(request, sampling) for request in requests[start : start + BATCH]]
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _complete(self, request: Request, sampling: Sampling) -> Completion:
+        draw = random.Random(request.seed)
+        thoughts = " ".join(draw.choice(_THOUGHTS) for _ in range(draw.randrange(2, 40)))
+        luck = draw.random()
+        if luck < _TRUNCATED_SHARE:
+            text, stop = thoughts, "length"
+        elif luck < _TRUNCATED_SHARE + _NO_ANSWER_SHARE:
+            text, stop = f"{thoughts} I do not know.", "eos"
+        else:
+            answer = request.problem.gold if draw.random() < self._accuracy else _wrong_answer(request.problem, draw)
+            text, stop = f"{thoughts} </think> <answer> \\boxed{{{answer}}} </answer>", "stop_string"
+        num_tokens = min(len(text.split()), sampling.max_tokens)
+        ids = tuple(range(num_tokens)) if self._keep_tokens else None
+        return Completion(
+            problem_id=request.problem.problem_id,
+            sample_index=request.sample_index,
+            seed=request.seed,
+            text=text,
+            num_tokens=num_tokens,
+            stop_reason=_reason(stop),
+            token_ids=ids,
+            logprobs=(-1.0,) * num_tokens if ids is not None else None,
+        )
+
+
+def _reason(stop: str) -> StopReason:
+    reasons: dict[str, StopReason] = {"eos": "eos", "stop_string": "stop_string", "length": "length"}
+    return reasons[stop]
+
+
+def _wrong_answer(problem: Problem, draw: random.Random) -> str:
+    if problem.kind == "choice":
+        letters = [chr(ord("A") + index) for index in range(problem.num_choices)]
+        return draw.choice([letter for letter in letters if letter != problem.gold])
+    return str(draw.randrange(1000, 9999))
+
+
+def _settings(name: str) -> tuple[float, float]:
+    parts = name.split(":")[1:] if name.startswith("fake") else []
+    try:
+        accuracy, seconds = (*map(float, parts), *(0.5, 0.0)[len(parts) :])
+    except ValueError as error:
+        raise ConfigError(f"--ckpt {name}: the fake engine reads fake[:ACCURACY[:SECONDS_A_BATCH]].") from error
+    return accuracy, seconds

@@ -1,0 +1,55 @@
+"""A checkpoint's tokenizer, for rendering and counting prompts without loading the model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from orz_bench.engines.engine import EngineSpec, Tokenizer
+from orz_bench.engines.fake import FakeTokenizer
+from orz_bench.errors import ConfigError
+
+
+class CheckpointTokenizer:
+    """A Hugging Face tokenizer; one without bos or pad works."""
+
+    def __init__(self, tokenizer: Any, name: str) -> None:
+        self._tokenizer = tokenizer
+        self._name = name
+
+    @property
+    def bos(self) -> str:
+        """The begin-of-sequence token's text, or the empty string."""
+        return str(self._tokenizer.bos_token or "")
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Token ids; special tokens only where the text has them."""
+        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+
+    def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
+        """The chat template with its generation prompt."""
+        if not self._tokenizer.chat_template:
+            raise ConfigError(
+                f"{self._name}: its tokenizer has no chat template. Use --template orz-code, plain or few-shot for a base "
+                f"model, or add a chat template to the checkpoint."
+            )
+        return str(self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+
+
+def load_tokenizer(spec: EngineSpec) -> Tokenizer | None:
+    """The checkpoint's tokenizer; None for a model that is known only by its name on a server."""
+    if spec.name == "fake":
+        return FakeTokenizer()
+    if spec.name == "openai" and not (Path(spec.checkpoint) / "tokenizer_config.json").is_file():
+        return None
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(spec.checkpoint)
+    except (OSError, ValueError, ImportError) as error:
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ConfigError(f"{spec.checkpoint}: its tokenizer does not load ({reason}); save the checkpoint again.") from error
+    return CheckpointTokenizer(tokenizer, spec.checkpoint)

@@ -1,0 +1,172 @@
+"""The fallback engine: transformers' generate, batch by batch, with a generator of its own for every sample.
+
+A batch is a block of consecutive requests and is committed as a whole, so an interrupted run resumes with the same
+batches and the same numerics.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
+
+from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.errors import EngineError
+from orz_bench.records.rollout import Completion, Request, StopReason
+
+
+class TransformersEngine:
+    """Hugging Face generate on one device."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+        self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        self._spec = spec
+        try:
+            self._tokenizer = AutoTokenizer.from_pretrained(spec.checkpoint)
+            model = AutoModelForCausalLM.from_pretrained(spec.checkpoint, dtype=getattr(torch, spec.dtype))
+            self._model: Any = model.to(self._device).eval()
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+            raise EngineError(f"{spec.checkpoint}: transformers cannot load it ({reason}).") from error
+        self._eos = _eos_ids(self._model, self._tokenizer)
+        self._pad = next((i for i in (self._tokenizer.pad_token_id, *self._eos) if i is not None), 0)
+
+    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+        """Blocks of `batch_size` consecutive requests, in order."""
+        for start in range(0, len(requests), self._spec.batch_size):
+            yield self._generate_batch(requests[start : start + self._spec.batch_size], sampling)
+
+    def close(self) -> None:
+        """Free the model."""
+        self._model = None
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def _generate_batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        prompts = [list(request.prompt_token_ids or ()) for request in requests]
+        longest = max(map(len, prompts))
+        room = sampling.max_tokens
+        if self._spec.max_model_len is not None:
+            room = min(room, self._spec.max_model_len - longest)
+        rows = [[self._pad] * (longest - len(prompt)) + prompt for prompt in prompts]
+        mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
+        sampler = _SeededSampling([request.seed for request in requests], sampling)
+        stopper = _StopStrings(self._tokenizer, sampling.stop, prompt_length=longest, num_rows=len(rows))
+        with torch.inference_mode():
+            output = self._model.generate(
+                torch.tensor(rows, device=self._device),
+                attention_mask=torch.tensor(mask, device=self._device),
+                generation_config=GenerationConfig(
+                    do_sample=False, max_new_tokens=room, pad_token_id=self._pad, eos_token_id=self._eos or None
+                ),
+                logits_processor=LogitsProcessorList([sampler]),
+                stopping_criteria=StoppingCriteriaList([stopper]),
+            )
+        new_tokens = output[:, longest:].tolist()
+        return [
+            self._completion(request, tokens, stopper.ends[row], sampler.logprobs(row))
+            for row, (request, tokens) in enumerate(zip(requests, new_tokens, strict=True))
+        ]
+
+    def _completion(self, request: Request, tokens: list[int], end: int | None, logprobs: list[float]) -> Completion:
+        eos_at = next((index for index, token in enumerate(tokens) if token in self._eos), None)
+        reason: StopReason
+        if end is not None and (eos_at is None or end <= eos_at):
+            tokens, reason = tokens[:end], "stop_string"
+        elif eos_at is not None:
+            tokens, reason = tokens[: eos_at + 1], "eos"
+        else:
+            reason = "length"
+        keep = self._spec.keep_tokens
+        return Completion(
+            problem_id=request.problem.problem_id,
+            sample_index=request.sample_index,
+            seed=request.seed,
+            text=self._tokenizer.decode(tokens, skip_special_tokens=True),
+            num_tokens=len(tokens),
+            stop_reason=reason,
+            token_ids=tuple(tokens) if keep else None,
+            logprobs=tuple(logprobs[: len(tokens)]) if keep else None,
+        )
+
+
+class _SeededSampling(LogitsProcessor):  # type: ignore[misc]
+    """Temperature, top-k, top-p, then one draw a row from that row's own generator; generate() then takes the maximum."""
+
+    def __init__(self, seeds: Sequence[int], sampling: Sampling) -> None:
+        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        self._sampling = sampling
+        self._logprobs: list[list[float]] = []
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores that leave one token possible a row; shape (rows, vocabulary)."""
+        sampling = self._sampling
+        logits = scores.float().cpu()
+        if sampling.temperature > 0:
+            logits = logits / sampling.temperature
+        logprobs = torch.log_softmax(logits, dim=-1)
+        if sampling.temperature == 0:
+            chosen = logits.argmax(dim=-1)
+        else:
+            noise = torch.stack([torch.rand(logits.shape[1], generator=generator) for generator in self._generators])
+            gumbel = -torch.log(-torch.log(noise.clamp_min(1e-20)))
+            chosen = (_truncate(logprobs, top_k=sampling.top_k, top_p=sampling.top_p) + gumbel).argmax(dim=-1)
+        self._logprobs.append(logprobs.gather(1, chosen[:, None])[:, 0].tolist())
+        only = torch.full_like(scores, float("-inf"))
+        return only.scatter(1, chosen[:, None].to(scores.device), 0.0)
+
+    def logprobs(self, row: int) -> list[float]:
+        """The row's log-probabilities, one a token, at the sampling temperature and before top-k and top-p."""
+        return [step[row] for step in self._logprobs]
+
+
+class _StopStrings(StoppingCriteria):  # type: ignore[misc]
+    """Ends a row when its text holds a stop string, and remembers after how many tokens."""
+
+    _TAIL_TOKENS = 24
+
+    def __init__(self, tokenizer: Any, stop: Sequence[str], *, prompt_length: int, num_rows: int) -> None:
+        self._tokenizer = tokenizer
+        self._stop = stop
+        self._prompt_length = prompt_length
+        self.ends: list[int | None] = [None] * num_rows
+
+    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
+        """Which rows have ended; shape (rows,)."""
+        length = input_ids.shape[1] - self._prompt_length
+        if self._stop:
+            tails = input_ids[:, self._prompt_length :][:, -self._TAIL_TOKENS :].tolist()
+            texts = self._tokenizer.batch_decode(tails, skip_special_tokens=True)
+            for row, text in enumerate(texts):
+                if self.ends[row] is None and any(string in text for string in self._stop):
+                    self.ends[row] = length
+        return torch.tensor([end is not None for end in self.ends], device=input_ids.device)
+
+
+def _truncate(logprobs: torch.Tensor, *, top_k: int, top_p: float) -> torch.Tensor:
+    if top_k > 0:
+        kth = logprobs.topk(min(top_k, logprobs.shape[1]), dim=-1).values[:, -1:]
+        logprobs = logprobs.masked_fill(logprobs < kth, float("-inf"))
+    if top_p < 1:
+        ordered, order = logprobs.softmax(dim=-1).sort(dim=-1, descending=True)
+        outside = ordered.cumsum(dim=-1) - ordered >= top_p
+        logprobs = logprobs.masked_fill(torch.zeros_like(outside).scatter(1, order, outside), float("-inf"))
+    return logprobs
+
+
+def _eos_ids(model: Any, tokenizer: Any) -> list[int]:
+    configured = model.generation_config.eos_token_id
+    ids = configured if isinstance(configured, list) else [configured]
+    return sorted({i for i in (*ids, tokenizer.eos_token_id) if i is not None})

@@ -1,0 +1,51 @@
+"""What crosses the border between the grader and its worker processes: one question, one reply."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import astuple, dataclass
+from typing import Literal
+
+from orz_bench.records.rollout import Verdict
+
+Mode = Literal["answer", "gold", "free"]
+"""answer: the answer was extracted. gold: does the gold, read as mathematics, equal itself? free: both are free texts,
+as Math-Verify's own `verify(parse(gold), parse(prediction))` takes them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Is this answer equal to this gold?"""
+
+    gold: str
+    answer: str
+    strict: bool
+    mode: Mode = "answer"
+
+    def to_line(self) -> bytes:
+        """As one line of JSON; lone surrogates and NULs are escaped."""
+        return json.dumps(astuple(self)).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Job:
+        """The inverse of to_line."""
+        return cls(*json.loads(line))
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The verdict and its reason."""
+
+    verdict: Verdict
+    why: str
+    worker_ends: bool = False
+    """Whether the worker is spent (its memory ran out, say) and has to be replaced."""
+
+    def to_line(self) -> bytes:
+        """As one line of JSON."""
+        return json.dumps(astuple(self)).encode() + b"\n"
+
+    @classmethod
+    def from_line(cls, line: bytes) -> Reply:
+        """The inverse of to_line."""
+        return cls(*json.loads(line))

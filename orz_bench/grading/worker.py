@@ -1,0 +1,57 @@
+"""A worker process: bounded in memory, unable to execute anything made from an answer, ended by its host's death."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import signal
+import socket
+from typing import NoReturn
+
+from orz_bench.grading.jobs import Job, Reply
+from orz_bench.grading.judge import judge
+from orz_bench.grading.no_execution import forbid_execution
+
+_PR_SET_PDEATHSIG = 1
+
+_refused: list[str] = []
+"""What the current job tried to do. Libraries swallow the exception, so it is also noted."""
+
+
+def work(connection: socket.socket, *, memory_gib: float, host_pid: int) -> NoReturn:
+    """Answer jobs, one line each, until the connection ends."""
+    _bound_this_process(memory_gib, host_pid)
+    limit_kib = memory_gib * 2**20
+    with connection.makefile("rb") as lines:
+        forbid_execution(_refused.append)
+        for line in lines:
+            reply = _reply(Job.from_line(line), memory_gib)
+            is_spent = reply.worker_ends or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > limit_kib / 2
+            connection.sendall(Reply(reply.verdict, reply.why, is_spent).to_line())
+    os._exit(0)
+
+
+def _reply(job: Job, memory_gib: float) -> Reply:
+    _refused.clear()
+    try:
+        reply = judge(job)
+    except MemoryError:
+        return Reply("error", f"grading needs more than {memory_gib:g} GiB of memory", worker_ends=True)
+    except RecursionError:
+        return Reply("error", "grading nests too deeply")
+    except Exception as error:  # the border where one bad answer becomes data
+        return Reply("error", f"grading failed: {type(error).__name__}: {error}"[:300])
+    if _refused and reply.verdict != "correct":
+        return Reply("error", f"grading would have to execute something made from the answer ({_refused[0]})")
+    return reply
+
+
+def _bound_this_process(memory_gib: float, host_pid: int) -> None:
+    num_bytes = int(memory_gib * 2**30)
+    resource.setrlimit(resource.RLIMIT_AS, (num_bytes, num_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != host_pid:  # the host died before the line above
+        os._exit(0)

@@ -1,0 +1,197 @@
+"""Results as a terminal table, Markdown, JSON; HTML is in report_html. Percent for people, fractions for programs."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from orz_bench.baselines import baselines_for, closest_baseline
+from orz_bench.records.summary import EvalResult
+from orz_bench.results import ComparedBenchmark
+
+_LOW_EXTRACTION = 0.8
+_FORMAT_GAP = 0.05
+_HIGH_CLIP = 0.05
+
+
+def render_json(results: Sequence[EvalResult]) -> dict[str, Any]:
+    """{"run", "results": [...]}: what `--json` prints."""
+    return {"run": results[0].run if results else None, "results": [result.to_json() for result in results]}
+
+
+def columns_of(results: Sequence[EvalResult]) -> list[str]:
+    """Headings; n stands in them where all rows have one n, and in a column of its own otherwise."""
+    n = common_n(results)
+    at = f"@{n}" if n is not None else "@n"
+    heads = ["benchmark", f"avg{at}", "± sampling", "± questions", f"pass{at}", f"maj{at}", "clip", "no answer", "tokens"]
+    extra = [] if n is not None else ["n"]
+    several = ["model", "step"] if len({(result.model, result.step) for result in results}) > 1 else []
+    return [*several, *heads, *extra, "published"]
+
+
+def row_of(result: EvalResult, results: Sequence[EvalResult]) -> list[str]:
+    """The cells of one result, under columns_of(results)."""
+    summary = result.summary
+    several = [result.model, str(result.step)] if len({(r.model, r.step) for r in results}) > 1 else []
+    extra = [] if common_n(results) is not None else [str(summary.n)]
+    baseline = closest_baseline(result.benchmark, result.model)
+    return [
+        *several,
+        result.benchmark,
+        percent(summary.avg_at_n),
+        percent(summary.se_sampling),
+        percent(summary.se_question),
+        percent(summary.pass_at[str(summary.n)]),
+        percent(summary.maj_at_n),
+        f"{percent(summary.clip_rate)}\u00a0%",
+        f"{percent(summary.no_answer_rate)}\u00a0%",
+        f"{summary.mean_tokens:,.0f}",
+        *extra,
+        str(baseline) if baseline else "–",
+    ]
+
+
+def render_table(results: Sequence[EvalResult]) -> RenderableType:
+    """The result table, with what a reader has to know under it."""
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in columns_of(results):
+        is_text = heading in ("benchmark", "model", "published")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading == "benchmark")
+    for result in results:
+        table.add_row(*(Text(cell) for cell in row_of(result, results)))
+    return Group(table, *(Text(f"· {note}", style="yellow") for note in notes_on(results)))
+
+
+def render_markdown(results: Sequence[EvalResult]) -> str:
+    """A Markdown table with notes and the published figures."""
+    lines = [_markdown_row(columns_of(results)), _markdown_row(["---"] * len(columns_of(results)))]
+    lines += [_markdown_row(row_of(result, results)) for result in results]
+    lines += ["", *(f"- {_escape_markdown(note)}" for note in notes_on(results))]
+    for benchmark in dict.fromkeys(result.benchmark for result in results):
+        published = [f"{baseline} [{baseline.source}; {baseline.protocol}]" for baseline in baselines_for(benchmark)]
+        lines += ["", f"Published on {benchmark}: {'; '.join(published)}"] if published else []
+    return "\n".join(lines) + "\n"
+
+
+def notes_on(results: Sequence[EvalResult]) -> list[str]:
+    """What could mislead a reader of these rows: protocols that differ, parts of benchmarks, odd rates, wrong golds."""
+    notes = [note for result in results for note in _notes_on_one(result)]
+    return list(dict.fromkeys([*_mixed_protocols(results), *notes]))
+
+
+def render_comparisons(compared: Sequence[ComparedBenchmark], *, format_: str) -> RenderableType | str:
+    """B against A: a rich table, or Markdown or JSON text."""
+    if format_ == "json":
+        return json.dumps({"comparisons": [_comparison_json(item) for item in compared]}, ensure_ascii=False)
+    headings = ["benchmark", "A", "B", "B - A", "95 % interval", "p", "p (Holm)", "detectable", "questions", "gained", "lost"]
+    rows = [_comparison_row(item) for item in compared]
+    notes = [note for item in compared for note in _comparison_notes(item)]
+    if format_ == "md":
+        lines = [_markdown_row(headings), _markdown_row(["---"] * len(headings)), *map(_markdown_row, rows)]
+        return "\n".join([*lines, "", *(f"- {_escape_markdown(note)}" for note in notes)])
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "benchmark" else "right", no_wrap=heading == "benchmark")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return Group(table, *(Text(f"· {note}") for note in notes))
+
+
+def percent(fraction: float | None) -> str:
+    """One decimal; a dash for what is undefined."""
+    return "–" if fraction is None else f"{100 * fraction:.1f}"
+
+
+def common_n(results: Sequence[EvalResult]) -> int | None:
+    """The n of all results, or None where they differ."""
+    counts = {result.summary.n for result in results}
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _notes_on_one(result: EvalResult) -> list[str]:
+    summary, name = result.summary, result.benchmark
+    main, second = summary.avg_at_n, summary.accuracy_second_extractor
+    checks = {
+        f"{name}: {summary.num_problems:,} of its {result.num_problems_total:,} questions only (--limit)": (
+            summary.num_problems < result.num_problems_total
+        ),
+        f"{name}: an answer was found in only {percent(summary.extraction_rate)} % of the responses": (
+            summary.extraction_rate < _LOW_EXTRACTION
+        ),
+        f"{name}: {percent(main)} under the extractor {result.protocol.get('extractor')!r} but {percent(second)} under "
+        f"{summary.second_extractor!r}: format, not capability": abs(main - second) > _FORMAT_GAP,
+        f"{name}: {percent(summary.clip_rate)} % of the responses hit the token limit; finished ones score "
+        f"{percent(summary.accuracy_finished)}": summary.clip_rate > _HIGH_CLIP,
+        f"{name}: {percent(summary.duplicate_rate)} % of the samples repeat another one word for word": (
+            summary.duplicate_rate > 0 and result.protocol.get("temperature", 1) > 0
+        ),
+        f"{name}: {summary.verdicts.get('timeout', 0)} answers took too long to grade, "
+        f"{summary.verdicts.get('error', 0)} made the grader fail": (
+            summary.verdicts.get("timeout", 0) + summary.verdicts.get("error", 0) > 0
+        ),
+    }
+    return [note for note, holds in checks.items() if holds] + [f"{name}: {erratum}" for erratum in result.errata]
+
+
+def _mixed_protocols(results: Sequence[EvalResult]) -> list[str]:
+    by_benchmark: dict[str, list[EvalResult]] = defaultdict(list)
+    for result in results:
+        by_benchmark[result.benchmark].append(result)
+    notes = []
+    for name, group in by_benchmark.items():
+        if len({result.fingerprint for result in group}) > 1:
+            keys = sorted({key for result in group for key in result.protocol})
+            differing = [key for key in keys if len({json.dumps(r.protocol.get(key)) for r in group}) > 1]
+            notes.append(f"{name}: rows of different protocols, not to be compared: they differ in {', '.join(differing)}")
+    return notes
+
+
+def _comparison_row(item: ComparedBenchmark) -> list[str]:
+    found = item.comparison
+    return [
+        item.benchmark,
+        percent(found.average_a),
+        percent(found.average_b),
+        f"{100 * found.difference:+.1f}",
+        f"{100 * found.low:+.1f} … {100 * found.high:+.1f}",
+        f"{found.p_value:.3f}",
+        f"{item.p_holm:.3f}",
+        percent(found.minimum_detectable_effect),
+        f"{found.num_questions:,}",
+        str(len(found.gained)),
+        str(len(found.lost)),
+    ]
+
+
+def _comparison_notes(item: ComparedBenchmark) -> list[str]:
+    found, name = item.comparison, item.benchmark
+    notes = [f"{name}: A is {item.a.model} step {item.a.step} ({item.a.run}), B is {item.b.model} step {item.b.step} ({item.b.run})"]
+    notes += [f"{name}: PROTOCOLS DIFFER in {'; '.join(item.differing)}"] if item.differing else []
+    notes += [f"{name}: solved by B only: {', '.join(found.gained)}"] if found.gained else []
+    notes += [f"{name}: solved by A only: {', '.join(found.lost)}"] if found.lost else []
+    left_out = found.num_only_a + found.num_only_b
+    return notes + ([f"{name}: {left_out} questions that only one side has are left out"] if left_out else [])
+
+
+def _comparison_json(item: ComparedBenchmark) -> dict[str, Any]:
+    sides = {
+        side: {"run": result.run, "model": result.model, "step": result.step, "fingerprint": result.fingerprint}
+        for side, result in (("a", item.a), ("b", item.b))
+    }
+    facts = {"benchmark": item.benchmark} | sides | asdict(item.comparison)
+    return facts | {"p_holm": item.p_holm, "differing": list(item.differing)}
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(_escape_markdown(cell) for cell in cells) + " |"
+
+
+def _escape_markdown(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

@@ -1,0 +1,168 @@
+"""Statistics of graded samples. Pure functions; formulas, sources and pitfalls in docs/statistics.md.
+
+Throughout, a question has n samples of which c are correct; p = c / n.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from orz_bench.records.rollout import StopReason, Verdict
+from orz_bench.records.summary import Summary
+
+_G_PASS_THRESHOLDS = (0.25, 0.5, 0.75, 1.0)
+_TOKEN_PERCENTILES = (5, 50, 95, 100)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoredSample:
+    """What statistics need of one rollout."""
+
+    problem_id: str
+    sample_index: int
+    verdict: Verdict
+    second_verdict: Verdict
+    extracted: str | None
+    stop_reason: StopReason
+    num_tokens: int
+    completion_hash: str
+
+
+def average(outcomes: Sequence[Sequence[bool]]) -> float:
+    """avg@n: the mean over questions of the share that is correct."""
+    return float(np.mean([sum(question) / len(question) for question in outcomes]))
+
+
+def pass_at_k(n: int, c: int, k: int) -> float:
+    """Probability that k samples drawn without replacement from n, c of them correct, hold a correct one.
+
+    Unbiased; Chen et al. 2021 (2107.03374), equation 1. Wants k <= n.
+    """
+    if n - c < k:
+        return 1.0
+    return 1.0 - math.prod((n - c - i) / (n - i) for i in range(k))
+
+
+def g_pass_at_k(n: int, c: int, k: int, threshold: float) -> float:
+    """Probability that at least ceil(threshold * k) of k samples are correct: G-Pass@k, Liu et al. 2024 (2412.13147), eq. 3."""
+    least = math.ceil(threshold * k - 1e-9)
+    ways = sum(math.comb(c, j) * math.comb(n - c, k - j) for j in range(least, min(c, k) + 1))
+    return ways / math.comb(n, k)
+
+
+def mean_g_pass_at_k(n: int, c: int, k: int) -> float:
+    """mG-Pass@k: 2/k times the sum of G-Pass@k over the thresholds i/k, i from ceil(k/2) + 1 to k; equation 5 there."""
+    first = math.ceil(k / 2) + 1
+    return 2 / k * sum(g_pass_at_k(n, c, k, i / k) for i in range(first, k + 1))
+
+
+def majority(answers: Sequence[str | None], correct: Sequence[bool]) -> float:
+    """Probability that the most frequent answer is correct, ties broken at random; 0 where nobody answered.
+
+    All correct answers are one class, whatever their spelling; others are the same where their text without spaces is.
+    """
+    votes: Counter[str] = Counter()
+    for answer, is_correct in zip(answers, correct, strict=True):
+        if is_correct or answer is not None:
+            votes["" if is_correct else "x" + "".join((answer or "").split())] += 1
+    most = max(votes.values(), default=0)
+    tied = [answer for answer, count in votes.items() if count == most]
+    return 1 / len(tied) if "" in tied else 0.0
+
+
+def sampling_error(outcomes: Sequence[Sequence[bool]]) -> float | None:
+    """Standard error of avg@n over redrawn samples of the same questions: sqrt(sum of p (1 - p) / (n - 1)) / questions."""
+    if min(map(len, outcomes)) < 2:
+        return None
+    variances = [_share(question) * (1 - _share(question)) / (len(question) - 1) for question in outcomes]
+    return math.sqrt(sum(variances)) / len(outcomes)
+
+
+def question_error(outcomes: Sequence[Sequence[bool]]) -> float | None:
+    """Standard error of avg@n over redrawn questions, samples clustered by question (Miller 2024, 2411.00640, section 2)."""
+    if len(outcomes) < 2:
+        return None
+    return float(np.std([_share(question) for question in outcomes], ddof=1) / math.sqrt(len(outcomes)))
+
+
+def summarise(samples: Iterable[ScoredSample], *, second_extractor: str) -> Summary:
+    """All statistics of one evaluation. Wants at least one sample."""
+    by_question: dict[str, list[ScoredSample]] = defaultdict(list)
+    for sample in samples:
+        by_question[sample.problem_id].append(sample)
+    questions = [sorted(group, key=lambda sample: sample.sample_index) for group in by_question.values()]
+    rows = [sample for question in questions for sample in question]
+    outcomes = [[sample.verdict == "correct" for sample in question] for question in questions]
+    n = min(map(len, questions))
+    finished = [row.verdict == "correct" for row in rows if row.stop_reason != "length"]
+    return Summary(
+        num_problems=len(questions),
+        num_samples=len(rows),
+        n=n,
+        avg_at_n=average(outcomes),
+        se_sampling=sampling_error(outcomes),
+        se_question=question_error(outcomes),
+        pass_at={str(k): _mean(pass_at_k(len(q), sum(q), k) for q in outcomes) for k in _ks(n)},
+        maj_at_n=_mean(
+            majority([sample.extracted for sample in question], correct)
+            for question, correct in zip(questions, outcomes, strict=True)
+        ),
+        g_pass_at=_g_pass(outcomes, n),
+        extraction_rate=_mean(row.extracted is not None for row in rows),
+        clip_rate=_mean(row.stop_reason == "length" for row in rows),
+        no_answer_rate=_mean(row.verdict == "no_answer" for row in rows),
+        accuracy_finished=_mean(finished) if finished else None,
+        accuracy_second_extractor=average([[s.second_verdict == "correct" for s in question] for question in questions]),
+        second_extractor=second_extractor,
+        duplicate_rate=_mean(_repeats(questions)),
+        verdicts=dict(Counter(row.verdict for row in rows).most_common()),
+        **_token_statistics(rows),
+    )
+
+
+def _ks(n: int) -> list[int]:
+    return sorted({1 << power for power in range(n.bit_length())} | {n})
+
+
+def _g_pass(outcomes: Sequence[Sequence[bool]], n: int) -> dict[str, float]:
+    by_threshold = {
+        f"{n}@{threshold:g}": _mean(g_pass_at_k(len(q), sum(q), n, threshold) for q in outcomes)
+        for threshold in _G_PASS_THRESHOLDS
+    }
+    return by_threshold | {"mean": _mean(mean_g_pass_at_k(len(q), sum(q), n) for q in outcomes)}
+
+
+def _token_statistics(rows: Sequence[ScoredSample]) -> Mapping[str, object]:
+    tokens = np.array([row.num_tokens for row in rows], dtype=float)
+    is_correct = np.array([row.verdict == "correct" for row in rows])
+    percentiles = np.percentile(tokens, _TOKEN_PERCENTILES)
+    return {
+        "mean_tokens": float(tokens.mean()),
+        "token_percentiles": {str(q): float(value) for q, value in zip(_TOKEN_PERCENTILES, percentiles, strict=True)},
+        "mean_tokens_correct": float(tokens[is_correct].mean()) if is_correct.any() else None,
+        "mean_tokens_wrong": float(tokens[~is_correct].mean()) if not is_correct.all() else None,
+    }
+
+
+def _repeats(questions: Sequence[Sequence[ScoredSample]]) -> list[bool]:
+    """For every sample: whether an earlier one of its question has the same text."""
+    repeats = []
+    for question in questions:
+        seen: set[str] = set()
+        for sample in question:
+            repeats.append(sample.completion_hash in seen)
+            seen.add(sample.completion_hash)
+    return repeats
+
+
+def _share(question: Sequence[bool]) -> float:
+    return sum(question) / len(question)
+
+
+def _mean(values: Iterable[float]) -> float:
+    return float(np.mean(list(values)))

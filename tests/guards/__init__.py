@@ -1,0 +1,1 @@
+"""Guards: the house rules that no linter checks, as tests that read the tree."""

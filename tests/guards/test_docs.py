@@ -1,0 +1,112 @@
+"""The documents and the program agree: commands, options, metrics, dependencies."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import fields
+
+import pytest
+import typer.main
+from typer.core import TyperGroup
+
+from orz_bench.cli import app
+from orz_bench.records.summary import Summary
+from tests.guards.tree import PROJECT, expect_none
+
+README = PROJECT / "README.md"
+DOCUMENTS = [README, PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+
+
+def _code(text: str) -> Iterator[str]:
+    """Lines of fenced blocks and the content of inline code; a line that ends in a backslash goes on."""
+    fences = re.findall(r"^```[^\n]*\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
+    for fence in fences:
+        yield from fence.replace("\\\n", " ").splitlines()
+    yield from re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL))
+
+
+def _code_of_documents() -> Iterator[tuple[str, str]]:
+    for document in DOCUMENTS:
+        for line in _code(document.read_text(encoding="utf-8")):
+            yield document.name, line.strip().removeprefix("$ ")
+
+
+def test_readme_has_the_two_commands() -> None:
+    lines = {line.strip().removeprefix("$ ").partition("#")[0].strip() for line in _code(README.read_text("utf-8"))}
+    assert {"make demo", "make test"} <= lines
+
+
+def test_every_make_command_exists() -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):(?!=)", (PROJECT / "Makefile").read_text("utf-8"), flags=re.MULTILINE))
+    assert {"demo", "test", "check", "bench"} <= targets
+    named = (
+        (doc, word) for doc, line in _code_of_documents() if line.startswith("make ") for word in [line.split()[1]]
+    )
+    expect_none(
+        (f"{doc}: make {word}" for doc, word in named if word not in targets), wanted="only targets of the Makefile"
+    )
+
+
+def test_every_orz_bench_command_exists() -> None:
+    lines = ((doc, line) for doc, line in _code_of_documents() if line.startswith("orz-bench "))
+    faults = (f"{doc}: {line}: {fault}" for doc, line in lines if (fault := _fault(line)))
+    expect_none(faults, wanted="only commands and options that orz-bench has")
+
+
+def _fault(line: str) -> str | None:
+    command = typer.main.get_command(app)
+    words = line.partition("#")[0].split()[1:]
+    while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
+        word = words.pop(0)
+        found = command.commands.get(word)
+        if found is None:
+            return f"no command {word!r}"
+        command = found
+    known = {"--help", "-h"} | {name for parameter in command.params for name in parameter.opts}
+    used = (match.group() for word in words if (match := re.match(r"\[?(--[a-z][a-z-]*)", word)))
+    unknown = [option for option in used if option.lstrip("[") not in known]
+    return f"no option {', '.join(unknown)}" if unknown else None
+
+
+@pytest.mark.parametrize(
+    ("line", "fault"),
+    [
+        ("orz-bench eval --ckpt PATH [--n 16]", None),
+        ("orz-bench data list  # all of them", None),
+        ("orz-bench evil", "no command 'evil'"),
+        ("orz-bench eval --chekpoint PATH", "no option --chekpoint"),
+    ],
+)
+def test_a_wrong_command_is_found(line: str, fault: str | None) -> None:
+    assert _fault(line) == fault
+
+
+def test_every_metric_is_documented() -> None:
+    text = (PROJECT / "docs" / "statistics.md").read_text(encoding="utf-8")
+    expect_none(
+        (f"Summary.{field.name}" for field in fields(Summary) if f"`{field.name}`" not in text),
+        wanted="every field of a summary named in docs/statistics.md, as `field`, with its formula",
+    )
+
+
+def test_changelog_has_a_place_for_today() -> None:
+    headings = re.findall(r"^## (.+)$", (PROJECT / "CHANGELOG.md").read_text("utf-8"), flags=re.MULTILINE)
+    assert headings[:1] == ["Unreleased"]
+
+
+def test_relative_links_lead_somewhere() -> None:
+    links = (
+        (document, target)
+        for document in DOCUMENTS
+        for target in re.findall(r"\]\(([^)#\s]+)", document.read_text(encoding="utf-8"))
+        if not re.match(r"[a-z]+:", target)
+    )
+    expect_none(
+        (
+            f"{document.relative_to(PROJECT)}: {target}"
+            for document, target in links
+            if not (document.parent / target).exists()
+        ),
+        wanted="links to files that exist",
+    )

@@ -1,0 +1,58 @@
+"""What every command pays for: importing the packages and asking for help load no heavy library."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.guards.tree import PACKAGES, PROJECT, package_files
+
+HEAVY = ("torch", "ray", "vllm", "transformers", "deepspeed", "datasets", "lm_eval", "trl")
+NOT_AT_IMPORT = (
+    *HEAVY,
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "duckdb",
+    "streamlit",
+    "matplotlib",
+    "sympy",
+    "pydantic",
+    "typer",
+)
+REPORT = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter holds after running the code."""
+    command = [sys.executable, "-c", f"{code}\n{REPORT}"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_importing_a_package_loads_nothing_else(package: str) -> None:
+    loaded = loaded_by(f"import {package}")
+    assert package in loaded
+    assert not loaded & set(NOT_AT_IMPORT)
+
+
+def test_help_loads_no_heavy_library() -> None:
+    code = (
+        "import sys\nsys.argv = ['orz-bench', '--help']\nfrom orz_bench.cli import main\n"
+        "try: main()\nexcept SystemExit: pass"
+    )
+    loaded = loaded_by(code)
+    assert "typer" in loaded
+    assert not loaded & {*HEAVY, "sympy", "pandas"}
+
+
+def test_only_engines_need_an_engine_installed() -> None:
+    files = [path.relative_to(PROJECT).with_suffix("") for path, _ in package_files()]
+    outside = [file.parts for file in files if file.parts[:2] != ("orz_bench", "engines") and file.name != "__init__"]
+    code = "\n".join(f"import {'.'.join(parts)}" for parts in outside)
+    assert not loaded_by(code) & set(HEAVY)
