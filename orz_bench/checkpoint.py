@@ -69,7 +69,9 @@ def inspect_checkpoint(folder: Path) -> None:
         if file.suffix == ".safetensors":
             _check_safetensors(file)
     if not any((folder / file).is_file() for file in _TOKENIZER_FILES):
-        raise ConfigError(f"{folder}: no tokenizer beside the weights; copy the tokenizer files of the base model there.")
+        raise ConfigError(
+            f"{folder}: no tokenizer beside the weights; copy the tokenizer files of the base model there."
+        )
 
 
 def checkpoint_digest(folder: Path) -> str:
@@ -145,7 +147,9 @@ def _weight_files(folder: Path) -> list[Path]:
     for name in ("model.safetensors", "pytorch_model.bin"):
         if (folder / name).is_file():
             return [folder / name]
-    raise ConfigError(f"{folder}: no weights (model.safetensors or its shards); wait for the save to finish, or repeat it.")
+    raise ConfigError(
+        f"{folder}: no weights (model.safetensors or its shards); wait for the save to finish, or repeat it."
+    )
 
 
 def _check_safetensors(file: Path) -> None:
@@ -160,8 +164,8 @@ def _check_safetensors(file: Path) -> None:
         raise ConfigError(f"{file}: not a whole safetensors file; save or download it again.") from error
     if wanted != size:
         raise ConfigError(
-            f"{file}: half-written; it holds {size:,} bytes of {wanted:,}. Wait for the save or the download to finish, "
-            f"or repeat it."
+            f"{file}: half-written; it holds {size:,} bytes of {wanted:,}. Wait for the save or the download to "
+            f"finish, or repeat it."
         )
 
 
@@ -169,7 +173,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ConfigError(f"{path}: broken JSON ({error}); half-written? Save or download the checkpoint again.") from error
+        raise ConfigError(
+            f"{path}: broken JSON ({error}); half-written? Save or download the checkpoint again."
+        ) from error
     if not isinstance(value, dict):
         raise ConfigError(f"{path}: holds a {type(value).__name__}, wanted a JSON object; save the checkpoint again.")
     return value

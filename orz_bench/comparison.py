@@ -16,6 +16,7 @@ from orz_bench.errors import ConfigError
 
 _RESAMPLES = 10_000
 _PERMUTATIONS = 20_000
+_CHUNK_CELLS = 2_000_000
 _EXACT_UP_TO = 14
 """Questions with a difference up to which all sign patterns are enumerated."""
 _Z_POWER = 1.959964 + 0.841621
@@ -72,8 +73,9 @@ def compare(a: Mapping[str, Sequence[bool]], b: Mapping[str, Sequence[bool]], *,
 
 def bootstrap_interval(differences: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
     """The 2.5th and 97.5th percentile of the mean over resampled questions."""
-    picks = rng.integers(0, len(differences), size=(_RESAMPLES, len(differences)))
-    low, high = np.percentile(differences[picks].mean(axis=1), [2.5, 97.5])
+    size = len(differences)
+    means = [differences[rng.integers(0, size, size=(rows, size))].mean(axis=1) for rows in _chunks(_RESAMPLES, size)]
+    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
     return float(low), float(high)
 
 
@@ -86,8 +88,15 @@ def sign_flip_p_value(differences: np.ndarray, rng: np.random.Generator) -> floa
     if len(moved) <= _EXACT_UP_TO:
         signs = np.array(list(product((-1.0, 1.0), repeat=len(moved))))
         return float(np.mean(np.abs(signs @ moved) >= observed))
-    signs = rng.choice([-1.0, 1.0], size=(_PERMUTATIONS, len(moved)))
-    return float((np.sum(np.abs(signs @ moved) >= observed) + 1) / (_PERMUTATIONS + 1))
+    size = len(moved)
+    sums = [(2.0 * rng.integers(0, 2, size=(rows, size)) - 1.0) @ moved for rows in _chunks(_PERMUTATIONS, size)]
+    return float((np.sum(np.abs(np.concatenate(sums)) >= observed) + 1) / (_PERMUTATIONS + 1))
+
+
+def _chunks(num_rows: int, row_size: int) -> list[int]:
+    """Numbers of rows that together are num_rows, each chunk of a bounded size in memory."""
+    rows = max(1, _CHUNK_CELLS // row_size)
+    return [min(rows, num_rows - start) for start in range(0, num_rows, rows)]
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -17,6 +17,9 @@ from orz_bench.data_hub import CACHE, Download, fetch_to_cache, read_manifest
 from orz_bench.errors import DataError, RecordError
 from orz_bench.records.rollout import Problem
 
+_PLACES = ("", "eval", "eval/orz_format", "orz_format")
+"""Where in a data folder files may lie."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedProblems:
@@ -55,18 +58,18 @@ class BenchmarkListing:
 def load_problems(
     benchmark: Benchmark, *, folders: Sequence[Path] = (), correct_errata: bool = False, cache: Path = CACHE
 ) -> LoadedProblems:
-    """All problems of a benchmark. Raises DataError for what is missing, broken, or not the published number of rows."""
+    """All problems of a benchmark. DataError for what is missing, broken, or not the published number of rows."""
     if benchmark.generate is not None:
         problems, source = benchmark.generate(), "the product itself"
     else:
-        file = _find(benchmark, folders, cache)
+        file = _find(benchmark, folders, cache=cache)
         if file is None and benchmark.hub is not None:
             fetch_benchmark(benchmark, cache=cache)
-            file = _find(benchmark, folders, cache)
+            file = _find(benchmark, folders, cache=cache)
         if file is None:
             raise DataError(_missing_message(benchmark, folders))
         problems, source = _read_problems(benchmark, file), str(file)
-    _check(benchmark, problems, source)
+    _check(benchmark, problems, source=source)
     errata = _errata_in(benchmark, problems)
     if correct_errata:
         right = {problem_id: erratum.right_gold for problem_id, erratum in errata}
@@ -81,7 +84,7 @@ def load_problems(
 
 
 def fetch_benchmark(benchmark: Benchmark, *, cache: Path = CACHE, download: Download | None = None) -> Path:
-    """Download a benchmark from the hub into the cache; its folder. DataError where it has no hub or the hub says no."""
+    """Download a benchmark from the hub into the cache; its folder. DataError where the hub refuses or there is none."""
     if benchmark.hub is None:
         raise DataError(f"{benchmark.name} needs no download: it comes with the product.")
     return fetch_to_cache(benchmark.name, benchmark.hub, cache=cache, download=download)
@@ -91,7 +94,7 @@ def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[Benchm
     """Every benchmark, and where its data are found now."""
     listings = []
     for benchmark in all_benchmarks().values():
-        file = None if benchmark.generate else _find(benchmark, folders, cache)
+        file = None if benchmark.generate else _find(benchmark, folders, cache=cache)
         hub = benchmark.hub
         revision = "pinned at first fetch" if hub is None or hub.revision is None else hub.revision[:12]
         listings.append(
@@ -120,18 +123,14 @@ def question_sha256(question: str) -> str:
     return hashlib.sha256(re.sub(r"\s+", "", question).encode()).hexdigest()
 
 
-def _find(benchmark: Benchmark, folders: Sequence[Path], cache: Path) -> Path | None:
+def _find(benchmark: Benchmark, folders: Sequence[Path], *, cache: Path) -> Path | None:
+    """The first file that exists, by folder, then by place in it, then by name."""
     for folder in folders:
         if not folder.is_dir():
             raise DataError(f"{folder}: no such data folder; check --data-dir and $ORZ_DATA.")
-        places = (folder, folder / "eval", folder / "eval" / "orz_format", folder / "orz_format")
-        for place in places:
-            for name in benchmark.local_names:
-                for file in (place / f"{name}.jsonl", place / f"{name}.json"):
-                    if file.is_file():
-                        return file
-    manifest = cache / benchmark.name / "manifest.json"
-    return manifest if manifest.is_file() else None
+    names = [f"{name}{suffix}" for name in benchmark.local_names for suffix in (".jsonl", ".json")]
+    files = [folder / place / name for folder in folders for place in _PLACES for name in names]
+    return next((file for file in (*files, cache / benchmark.name / "manifest.json") if file.is_file()), None)
 
 
 def _read_problems(benchmark: Benchmark, file: Path) -> list[Problem]:
@@ -146,12 +145,12 @@ def _read_problems(benchmark: Benchmark, file: Path) -> list[Problem]:
     return problems
 
 
-def _check(benchmark: Benchmark, problems: Sequence[Problem], source: str) -> None:
+def _check(benchmark: Benchmark, problems: Sequence[Problem], *, source: str) -> None:
     wanted = benchmark.num_problems
     if wanted is not None and len(problems) != wanted:
         raise DataError(
-            f"{source}: {len(problems):,} problems, but {benchmark.title} has {wanted:,}. A part of it would give another "
-            f"score: restore the whole file (orz-bench data fetch {benchmark.name}), and use --limit for fewer."
+            f"{source}: {len(problems):,} problems, but {benchmark.title} has {wanted:,}. A part of it would give "
+            f"another score: restore the whole file (orz-bench data fetch {benchmark.name}), and use --limit for fewer."
         )
     repeated = [name for name, count in Counter(problem.problem_id for problem in problems).items() if count > 1]
     if repeated:
@@ -171,5 +170,3 @@ def _missing_message(benchmark: Benchmark, folders: Sequence[Path]) -> str:
         f"{benchmark.name}: no data. Looked for {names} ({looked}) and in the cache. "
         f"Name its folder with --data-dir or $ORZ_DATA, or run: orz-bench data fetch {benchmark.name}"
     )
-
-

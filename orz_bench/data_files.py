@@ -29,7 +29,7 @@ def _json_lines(path: Path) -> Iterator[tuple[str, Row]]:
     with path.open(encoding="utf-8") as file:
         for number, line in enumerate(file, start=1):
             if line.strip():
-                yield f"line {number}", _object(path, f"line {number}", line)
+                yield f"line {number}", _object(line, path=path, where=f"line {number}")
 
 
 def _json_list(path: Path) -> Iterator[tuple[str, Row]]:
@@ -61,7 +61,7 @@ def _parquet(path: Path) -> Iterator[tuple[str, Row]]:
         yield f"row {number}", row
 
 
-def _object(path: Path, where: str, line: str) -> Row:
+def _object(line: str, *, path: Path, where: str) -> Row:
     try:
         row = json.loads(line)
     except ValueError as error:

@@ -37,7 +37,7 @@ def fetch_to_cache(name: str, hub: HubDataset, *, cache: Path = CACHE, download:
     try:
         files, commits = {}, set()
         for file in hub.files:
-            downloaded = _downloaded(hub, file, download or from_hub)
+            downloaded = _downloaded(hub, file, download=download or from_hub)
             local = temporary / file.replace("/", "--")
             shutil.copyfile(downloaded.path, local)
             files[local.name] = _sha256(local)
@@ -74,15 +74,15 @@ def from_hub(hub: HubDataset, file: str) -> Downloaded:
     return Downloaded(path, parts[parts.index("snapshots") + 1])
 
 
-def _downloaded(hub: HubDataset, file: str, download: Download) -> Downloaded:
+def _downloaded(hub: HubDataset, file: str, *, download: Download) -> Downloaded:
     try:
         return download(hub, file)
     except Exception as error:  # whatever the hub's client raises, the user must know what to do
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         gate = " Accept its licence on its hub page and log in (`hf auth login`)." if hub.gated else ""
         raise DataError(
-            f"{hub.repo}: the hub did not give {file} ({reason}).{gate} Check the network, or put the file into a folder "
-            f"and name that with --data-dir."
+            f"{hub.repo}: the hub did not give {file} ({reason}).{gate} Check the network, or put the file into a "
+            f"folder and name that with --data-dir."
         ) from error
 
 

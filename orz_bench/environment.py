@@ -22,7 +22,9 @@ def describe_environment() -> dict[str, Any]:
             "machine": platform.machine(),
             "system": platform.platform(terse=True),
             "cpu_cores": len(os.sched_getaffinity(0)),
-            "gpus": (_output("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader") or "").splitlines(),
+            "gpus": (
+                _output("nvidia-smi", "--query-gpu=name,memory.total", "--format=csv,noheader") or ""
+            ).splitlines(),
         },
     }
 
@@ -32,6 +34,30 @@ def has_gpu() -> bool:
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd"))
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether this machine computes in bfloat16 natively; a CPU without it emulates it, several times slower."""
+    if has_gpu():
+        return True
+    try:
+        flags = Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", " bf16"))
+
+
+def set_library_defaults() -> None:
+    """What torch, transformers and vLLM read from the environment when they are imported; a user's own settings win."""
+    defaults = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    if not has_gpu():
+        defaults |= {
+            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+            "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
+            "OMP_WAIT_POLICY": "passive",  # threads that spin take the cores from grading and from other engines
+        }
+    for name, value in defaults.items():
+        os.environ.setdefault(name, value)
 
 
 def _version(name: str) -> str | None:

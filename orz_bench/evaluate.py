@@ -123,13 +123,12 @@ def evaluate(
             with Recorder(
                 folder,
                 grader,
-                requests={request.key: request for request in missing},
+                requests=missing,
                 step=checkpoint.step,
                 keep_tokens=evaluation.keep_tokens,
                 on_committed=observer.committed,
             ) as recorder:
-                for completions in engine.generate(missing, evaluation.sampling):
-                    recorder.add(completions)
+                recorder.add_all(engine.generate(missing, evaluation.sampling))
         result = _result(evaluation, run=run, summary=_summary(folder, requests), num_generated=len(missing))
         folder.write_result(result)
     observer.finished(result)
@@ -142,9 +141,9 @@ def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None
     if too_long:
         worst = max(too_long, key=lambda problem_id: too_long[problem_id])
         raise ConfigError(
-            f"{card.benchmark}: {len(too_long)} of {len(num_tokens)} prompts do not fit the context of {limit:,} tokens "
-            f"(the longest, {worst}, has {too_long[worst]:,}). Nothing is cut silently: raise --max-model-len where the "
-            f"model allows it, use a shorter template, or leave this benchmark out."
+            f"{card.benchmark}: {len(too_long)} of {len(num_tokens)} prompts do not fit the context of "
+            f"{limit:,} tokens (the longest, {worst}, has {too_long[worst]:,}). Nothing is cut silently: raise --max-model-len where "
+            f"the model allows it, use a shorter template, or leave this benchmark out."
         )
 
 
@@ -170,7 +169,15 @@ def _claim(folder: EvaluationDir, evaluation: Evaluation) -> None:
 
 
 def _summary(folder: EvaluationDir, requests: list[Request]) -> Summary:
-    columns = ["problem_id", "sample_index", "verdict", "second_extractor", "second_verdict", "extracted", "stop_reason"]
+    columns = [
+        "problem_id",
+        "sample_index",
+        "verdict",
+        "second_extractor",
+        "second_verdict",
+        "extracted",
+        "stop_reason",
+    ]
     table = folder.read([*columns, "num_tokens", "completion"])
     wanted = {request.key for request in requests}
     samples = [sample for sample in _scored_samples(table) if (sample.problem_id, sample.sample_index) in wanted]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import time
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.data import load_problems
@@ -19,7 +20,13 @@ from orz_bench.grading.grader import Grader, Submission
 from orz_bench.records.parquet import disk_error, sync_folder
 from orz_bench.records.rollout import Grade, Problem
 
-_BATCH_ROWS = 4096
+_BATCH_ROWS = 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    fields: dict[str, Any]
+    submission: Submission
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,30 +38,55 @@ class GradeTally:
     verdicts: Mapping[str, int]
 
 
-def grade_file(benchmark: Benchmark, source: Path, target: Path, *, grader: Grader, folders: Sequence[Path]) -> GradeTally:
+def grade_file(
+    benchmark: Benchmark, source: Path, *, target: Path, grader: Grader, folders: Sequence[Path]
+) -> GradeTally:
     """Write the rows of `source` with extracted, verdict, why and a second extractor's findings to `target`.
 
-    `target` appears whole or not at all. Raises DataError with the line number for a broken row.
+    `target` appears whole or not at all; a killed run goes on where it was. Raises DataError with the line number for
+    a broken row.
     """
     start = time.monotonic()
-    counts: Counter[str] = Counter()
     golds = _Golds(benchmark, folders)
-    temporary = target.with_name(f".{target.name}.tmp")
+    identity = [_sha256(source), grader.identity, benchmark.name, list(map(str, folders))]
+    digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:12]
+    partial = target.with_name(f".{target.name}.{digest}.partial")
     try:
-        with _open(source) as lines, temporary.open("w", encoding="utf-8") as file:
-            for rows in _batches(_rows(lines, source, golds)):
-                for row, grade in zip(rows, grader.grade([submission for _, submission in rows]), strict=True):
-                    counts[grade.verdict] += 1
-                    file.write(json.dumps(row[0] | _findings(grade), ensure_ascii=False) + "\n")
-            file.flush()
+        counts = _graded_before(partial)
+        with source.open(encoding="utf-8") as lines, partial.open("a", encoding="utf-8") as file:
+            rows = islice(_rows(lines, golds, source=source), counts.total(), None)
+            for batch in _batches(rows):
+                counts.update(_grade_batch(batch, grader, file=file))
             os.fsync(file.fileno())
-        temporary.replace(target)
+        partial.replace(target)
         sync_folder(target.parent)
+    except DataError:
+        partial.unlink(missing_ok=True)
+        raise
     except OSError as error:
         raise disk_error(target, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+    for stale in target.parent.glob(f".{target.name}.*.partial"):
+        stale.unlink(missing_ok=True)
     return GradeTally(num_rows=counts.total(), seconds=time.monotonic() - start, verdicts=dict(counts.most_common()))
+
+
+def _grade_batch(batch: Sequence[_Row], grader: Grader, *, file: TextIO) -> list[str]:
+    grades = grader.grade([row.submission for row in batch])
+    graded = (row.fields | _findings(grade) for row, grade in zip(batch, grades, strict=True))
+    file.writelines(json.dumps(fields, ensure_ascii=False) + "\n" for fields in graded)
+    file.flush()
+    return [grade.verdict for grade in grades]
+
+
+def _graded_before(partial: Path) -> Counter[str]:
+    """Verdicts of the whole lines that a killed run left; a torn last line is cut off."""
+    if not partial.exists():
+        return Counter()
+    content = partial.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) != len(content):
+        os.truncate(partial, len(whole))
+    return Counter(json.loads(line)["verdict"] for line in whole.splitlines())
 
 
 class _Golds:
@@ -72,22 +104,25 @@ class _Golds:
         return self._problems.get(problem_id)
 
 
-def _open(source: Path) -> Any:
+def _sha256(source: Path) -> str:
     try:
-        return source.open(encoding="utf-8")
+        with source.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"--in {source}: cannot read it ({error.strerror}); name a file of JSON lines.") from error
 
 
-def _rows(lines: Iterable[str], source: Path, golds: _Golds) -> Iterator[tuple[dict[str, Any], Submission]]:
-    line_number = 0
-    try:
-        for line_number, line in enumerate(lines, start=1):
-            if line.strip():
-                row = _parse(line)
-                yield row, _submission(row, golds)
-    except (ValueError, DataError) as error:
-        raise DataError(f"{source}, line {line_number}: {error}. Mend or remove that line; nothing was written.") from error
+def _rows(lines: Iterable[str], golds: _Golds, *, source: Path) -> Iterator[_Row]:
+    for line_number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            row = _parse(line)
+            yield _Row(fields=row, submission=_submission(row, golds))
+        except (ValueError, DataError) as error:
+            raise DataError(
+                f"{source}, line {line_number}: {error}. Mend or remove that line; nothing was written."
+            ) from error
 
 
 def _parse(line: str) -> dict[str, Any]:
@@ -106,14 +141,14 @@ def _submission(row: Mapping[str, Any], golds: _Golds) -> Submission:
         problem = golds.find(str(row.get("problem_id")))
         if problem is None:
             raise DataError(
-                f"{golds.benchmark.name} has no problem {row.get('problem_id')!r}; give the row a 'gold', or a problem_id "
-                f"of the benchmark's data"
+                f"{golds.benchmark.name} has no problem {row.get('problem_id')!r}; give the row a 'gold', or a "
+                f"problem_id of the benchmark's data"
             )
         gold, num_choices = problem.gold, problem.num_choices
     return Submission(gold=str(gold), kind=kind, num_choices=num_choices, response=row["response"])
 
 
-def _batches(rows: Iterator[tuple[dict[str, Any], Submission]]) -> Iterator[list[tuple[dict[str, Any], Submission]]]:
+def _batches(rows: Iterator[_Row]) -> Iterator[list[_Row]]:
     while batch := list(islice(rows, _BATCH_ROWS)):
         yield batch
 

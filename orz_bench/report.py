@@ -19,6 +19,8 @@ from orz_bench.results import ComparedBenchmark
 _LOW_EXTRACTION = 0.8
 _FORMAT_GAP = 0.05
 _HIGH_CLIP = 0.05
+_MAX_NAMED = 10
+"""Flipped questions named in text; JSON has them all."""
 
 
 def render_json(results: Sequence[EvalResult]) -> dict[str, Any]:
@@ -30,7 +32,17 @@ def columns_of(results: Sequence[EvalResult]) -> list[str]:
     """Headings; n stands in them where all rows have one n, and in a column of its own otherwise."""
     n = common_n(results)
     at = f"@{n}" if n is not None else "@n"
-    heads = ["benchmark", f"avg{at}", "± sampling", "± questions", f"pass{at}", f"maj{at}", "clip", "no answer", "tokens"]
+    heads = [
+        "benchmark",
+        f"avg{at}",
+        "± sampling",
+        "± questions",
+        f"pass{at}",
+        f"maj{at}",
+        "clip",
+        "no answer",
+        "tokens",
+    ]
     extra = [] if n is not None else ["n"]
     several = ["model", "step"] if len({(result.model, result.step) for result in results}) > 1 else []
     return [*several, *heads, *extra, "published"]
@@ -90,7 +102,19 @@ def render_comparisons(compared: Sequence[ComparedBenchmark], *, format_: str) -
     """B against A: a rich table, or Markdown or JSON text."""
     if format_ == "json":
         return json.dumps({"comparisons": [_comparison_json(item) for item in compared]}, ensure_ascii=False)
-    headings = ["benchmark", "A", "B", "B - A", "95 % interval", "p", "p (Holm)", "detectable", "questions", "gained", "lost"]
+    headings = [
+        "benchmark",
+        "A",
+        "B",
+        "B - A",
+        "95 % interval",
+        "p",
+        "p (Holm)",
+        "detectable",
+        "questions",
+        "gained",
+        "lost",
+    ]
     rows = [_comparison_row(item) for item in compared]
     notes = [note for item in compared for note in _comparison_notes(item)]
     if format_ == "md":
@@ -129,7 +153,7 @@ def _notes_on_one(result: EvalResult) -> list[str]:
         f"{summary.second_extractor!r}: format, not capability": abs(main - second) > _FORMAT_GAP,
         f"{name}: {percent(summary.clip_rate)} % of the responses hit the token limit; finished ones score "
         f"{percent(summary.accuracy_finished)}": summary.clip_rate > _HIGH_CLIP,
-        f"{name}: {percent(summary.duplicate_rate)} % of the samples repeat another one word for word": (
+        f"{name}: {100 * summary.duplicate_rate:.2g} % of the samples repeat another one word for word": (
             summary.duplicate_rate > 0 and result.protocol.get("temperature", 1) > 0
         ),
         f"{name}: {summary.verdicts.get('timeout', 0)} answers took too long to grade, "
@@ -149,7 +173,9 @@ def _mixed_protocols(results: Sequence[EvalResult]) -> list[str]:
         if len({result.fingerprint for result in group}) > 1:
             keys = sorted({key for result in group for key in result.protocol})
             differing = [key for key in keys if len({json.dumps(r.protocol.get(key)) for r in group}) > 1]
-            notes.append(f"{name}: rows of different protocols, not to be compared: they differ in {', '.join(differing)}")
+            notes.append(
+                f"{name}: rows of different protocols, not to be compared: they differ in {', '.join(differing)}"
+            )
     return notes
 
 
@@ -161,8 +187,8 @@ def _comparison_row(item: ComparedBenchmark) -> list[str]:
         percent(found.average_b),
         f"{100 * found.difference:+.1f}",
         f"{100 * found.low:+.1f} … {100 * found.high:+.1f}",
-        f"{found.p_value:.3f}",
-        f"{item.p_holm:.3f}",
+        _p_value(found.p_value),
+        _p_value(item.p_holm),
         percent(found.minimum_detectable_effect),
         f"{found.num_questions:,}",
         str(len(found.gained)),
@@ -172,12 +198,24 @@ def _comparison_row(item: ComparedBenchmark) -> list[str]:
 
 def _comparison_notes(item: ComparedBenchmark) -> list[str]:
     found, name = item.comparison, item.benchmark
-    notes = [f"{name}: A is {item.a.model} step {item.a.step} ({item.a.run}), B is {item.b.model} step {item.b.step} ({item.b.run})"]
+    notes = [
+        f"{name}: {side} is {result.model} step {result.step} ({result.run})"
+        for side, result in (("A", item.a), ("B", item.b))
+    ]
     notes += [f"{name}: PROTOCOLS DIFFER in {'; '.join(item.differing)}"] if item.differing else []
-    notes += [f"{name}: solved by B only: {', '.join(found.gained)}"] if found.gained else []
-    notes += [f"{name}: solved by A only: {', '.join(found.lost)}"] if found.lost else []
+    notes += [f"{name}: solved by B only: {_named(found.gained)}"] if found.gained else []
+    notes += [f"{name}: solved by A only: {_named(found.lost)}"] if found.lost else []
     left_out = found.num_only_a + found.num_only_b
     return notes + ([f"{name}: {left_out} questions that only one side has are left out"] if left_out else [])
+
+
+def _named(problem_ids: Sequence[str]) -> str:
+    more = len(problem_ids) - _MAX_NAMED
+    return ", ".join(problem_ids[:_MAX_NAMED]) + (f" and {more} more (all in --format json)" if more > 0 else "")
+
+
+def _p_value(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
 def _comparison_json(item: ComparedBenchmark) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from orz_bench.records.summary import EvalResult
 from orz_bench.report import columns_of, notes_on, percent, row_of
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --line: #d8dee4; --page: #fff; --bar: #2f6fb2; --us: #c2571a }
+:root { color-scheme: light dark;
+  --ink: #1b1f24; --soft: #5b6570; --line: #d8dee4; --page: #fff; --bar: #2f6fb2; --us: #c2571a }
 @media (prefers-color-scheme: dark) {
   :root { --ink: #e6e9ed; --soft: #9aa5b1; --line: #363d46; --page: #15181c; --bar: #6aa5e0; --us: #f0924f } }
 * { box-sizing: border-box }
@@ -40,15 +41,16 @@ def render_html(results: Sequence[EvalResult]) -> str:
         f"<h1>Evaluation of {escape(models)}</h1>",
         f'<p class="soft">{escape(", ".join(dict.fromkeys(result.run for result in results)))}</p>',
         _table(columns_of(results), [row_of(result, results) for result in results]),
-        '<p class="soft">± sampling: from drawing these n answers again. ± questions: from drawing other questions of the '
-        "same kind. Both are standard errors, in points.</p>",
+        '<p class="soft">± sampling: from drawing these n answers again. ± questions: from drawing other questions of '
+        "the same kind. Both are standard errors, in points.</p>",
         _list("What to know before quoting these numbers", notes_on(results)),
         *(_beside_published(name, results) for name in dict.fromkeys(result.benchmark for result in results)),
         "<h2>Protocols</h2>",
         *(_protocol(result) for result in _one_each(results)),
     ]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(models)}</title>'
-    return f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{"".join(body)}</body></html>\n'
+    head = f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head>'
+    return f"{head}<body>{''.join(body)}</body></html>\n"
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -121,4 +123,6 @@ def _protocol(result: EvalResult) -> str:
 
 
 def _one_each(results: Sequence[EvalResult]) -> list[EvalResult]:
-    return list({(result.benchmark, result.model, result.step, result.fingerprint): result for result in results}.values())
+    return list(
+        {(result.benchmark, result.model, result.step, result.fingerprint): result for result in results}.values()
+    )

@@ -28,7 +28,7 @@ class ComparedBenchmark:
 
 
 def results_of(run: Path) -> list[EvalResult]:
-    """All finished evaluations of a run. Raises RunDirError for a folder that is no run, ConfigError for one without."""
+    """All finished evaluations of a run. RunDirError for a folder that is no run, ConfigError for one without."""
     directory = RunDir(run)
     directory.info()
     results = directory.results()
@@ -49,7 +49,7 @@ def compare_runs(
             f"{run_a} has {', '.join(side_a)}; {run_b} has {', '.join(side_b)}: nothing to compare"
             f"{' for ' + ', '.join(missing) if missing else ''}. Evaluate both on the same benchmark first."
         )
-    pairs = [_choose(name, side_a[name], side_b[name], across_protocols=across_protocols) for name in names]
+    pairs = [_choose(side_a[name], side_b[name], name=name, across_protocols=across_protocols) for name in names]
     comparisons = [compare(_outcomes(a), _outcomes(b)) for a, b in pairs]
     adjusted = holm([comparison.p_value for comparison in comparisons])
     return [
@@ -75,12 +75,14 @@ def _latest(run: str) -> dict[str, list[_Found]]:
         if result is not None and (not is_step or result.step == int(step)):
             by_benchmark[result.benchmark].append((evaluation, result))
     if not by_benchmark:
-        raise ConfigError(f"{run}: no finished evaluation{' of that step' if is_step else ''}; run orz-bench eval first.")
+        raise ConfigError(
+            f"{run}: no finished evaluation{' of that step' if is_step else ''}; run orz-bench eval first."
+        )
     last = {name: max(result.step for _, result in found) for name, found in by_benchmark.items()}
     return {name: [item for item in found if item[1].step == last[name]] for name, found in by_benchmark.items()}
 
 
-def _choose(name: str, a: list[_Found], b: list[_Found], *, across_protocols: bool) -> tuple[_Found, _Found]:
+def _choose(a: list[_Found], b: list[_Found], *, name: str, across_protocols: bool) -> tuple[_Found, _Found]:
     for left in a:
         for right in b:
             if left[1].fingerprint == right[1].fingerprint:
@@ -96,7 +98,9 @@ def _choose(name: str, a: list[_Found], b: list[_Found], *, across_protocols: bo
 
 def _differing(a: EvalResult, b: EvalResult) -> tuple[str, ...]:
     keys = sorted(set(a.protocol) | set(b.protocol))
-    return tuple(f"{k}: {a.protocol.get(k)} / {b.protocol.get(k)}" for k in keys if a.protocol.get(k) != b.protocol.get(k))
+    return tuple(
+        f"{k}: {a.protocol.get(k)} / {b.protocol.get(k)}" for k in keys if a.protocol.get(k) != b.protocol.get(k)
+    )
 
 
 def _outcomes(found: _Found) -> dict[str, list[bool]]:

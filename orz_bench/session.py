@@ -16,8 +16,9 @@ import yaml
 from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.checkpoint import Checkpoint, find_checkpoints
 from orz_bench.data import load_problems
-from orz_bench.engines.engine import Engine, EngineName, EngineSpec, Tokenizer
-from orz_bench.engines.open import choose_engine, engine_version, load_tokenizer, max_model_len, open_engine
+from orz_bench.engines.engine import Engine, EngineName, EngineSpec
+from orz_bench.engines.open import choose_dtype, choose_engine, engine_version, max_model_len, open_engine
+from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.environment import describe_environment
 from orz_bench.errors import DataError, OrzError
 from orz_bench.evaluate import Evaluation, Observer, evaluate
@@ -43,6 +44,7 @@ class EvalOptions:
     step: int | None = None
     data_folders: tuple[Path, ...] = ()
     out: Path | None = None
+    dtype: str = "auto"
     engine_settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of EngineSpec, by name."""
     keep_broken_golds: bool = False
@@ -70,12 +72,14 @@ def run_session(options: EvalOptions, *, observer: Observer, notice: Callable[[s
         results = [
             result
             for checkpoint in checkpoints
-            for result in _evaluate_checkpoint(checkpoint, engine_name, run=run, options=options, talk=(observer, notice))
+            for result in _evaluate_checkpoint(
+                checkpoint, engine_name, run=run, options=options, talk=(observer, notice)
+            )
         ]
     except (OrzError, KeyboardInterrupt) as error:
-        _end_run(run, "FAILED", str(error) or "stopped by the user")
+        _end_run(run, "FAILED", text=str(error) or "stopped by the user")
         raise
-    _end_run(run, "DONE", f"{len(results)} results")
+    _end_run(run, "DONE", text=f"{len(results)} results")
     return results
 
 
@@ -88,7 +92,8 @@ def _evaluate_checkpoint(
     talk: tuple[Observer, Callable[[str], None]],
 ) -> Iterator[EvalResult]:
     observer, notice = talk
-    spec = EngineSpec(name=engine_name, checkpoint=checkpoint.path, **options.engine_settings)
+    dtype = choose_dtype(options.dtype, engine_name)
+    spec = EngineSpec(name=engine_name, checkpoint=checkpoint.path, dtype=dtype, **options.engine_settings)
     tokenizer = load_tokenizer(spec)
     evaluations = [_plan(name, checkpoint, spec=spec, options=options, notice=notice) for name in options.benchmarks]
     planned = [_Planned(evaluation, evaluation.requests(tokenizer)) for evaluation in evaluations]
@@ -152,7 +157,9 @@ def _check_golds(
     lines = "\n".join(f"  {fault.problem_id}: gold {fault.gold!r}: {fault.why}" for fault in faults[:20])
     text = f"{evaluation.card.benchmark}: {len(faults)} golds do not accept themselves as an answer:\n{lines}"
     if not options.keep_broken_golds:
-        raise DataError(f"{text}\nNo answer could be graded right against them. Mend the data, or pass --keep-broken-golds.")
+        raise DataError(
+            f"{text}\nNo answer could be graded right against them. Mend the data, or pass --keep-broken-golds."
+        )
     notice(text)
 
 
@@ -199,7 +206,7 @@ def _start_run(run: RunDir, options: EvalOptions) -> None:
     run.add_event("evaluation_started", command=list(options.command))
 
 
-def _end_run(run: RunDir, state: str, text: str) -> None:
+def _end_run(run: RunDir, state: str, *, text: str) -> None:
     if run.info()["kind"] == "eval":
         run.mark(state, text)
     run.add_event("evaluation_done" if state == "DONE" else "evaluation_stopped", text=text)

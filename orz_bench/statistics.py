@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def average(outcomes: Sequence[Sequence[bool]]) -> float:
     return float(np.mean([sum(question) / len(question) for question in outcomes]))
 
 
-def pass_at_k(n: int, c: int, k: int) -> float:
+def pass_at_k(n: int, c: int, *, k: int) -> float:
     """Probability that k samples drawn without replacement from n, c of them correct, hold a correct one.
 
     Unbiased; Chen et al. 2021 (2107.03374), equation 1. Wants k <= n.
@@ -48,17 +49,17 @@ def pass_at_k(n: int, c: int, k: int) -> float:
     return 1.0 - math.prod((n - c - i) / (n - i) for i in range(k))
 
 
-def g_pass_at_k(n: int, c: int, k: int, threshold: float) -> float:
-    """Probability that at least ceil(threshold * k) of k samples are correct: G-Pass@k, Liu et al. 2024 (2412.13147), eq. 3."""
+def g_pass_at_k(n: int, c: int, *, k: int, threshold: float) -> float:
+    """Probability that at least ceil(threshold * k) of k samples are correct: Liu et al. 2024 (2412.13147), eq. 3."""
     least = math.ceil(threshold * k - 1e-9)
     ways = sum(math.comb(c, j) * math.comb(n - c, k - j) for j in range(least, min(c, k) + 1))
     return ways / math.comb(n, k)
 
 
-def mean_g_pass_at_k(n: int, c: int, k: int) -> float:
+def mean_g_pass_at_k(n: int, c: int, *, k: int) -> float:
     """mG-Pass@k: 2/k times the sum of G-Pass@k over the thresholds i/k, i from ceil(k/2) + 1 to k; equation 5 there."""
     first = math.ceil(k / 2) + 1
-    return 2 / k * sum(g_pass_at_k(n, c, k, i / k) for i in range(first, k + 1))
+    return 2 / k * sum(g_pass_at_k(n, c, k=k, threshold=i / k) for i in range(first, k + 1))
 
 
 def majority(answers: Sequence[str | None], correct: Sequence[bool]) -> float:
@@ -76,7 +77,7 @@ def majority(answers: Sequence[str | None], correct: Sequence[bool]) -> float:
 
 
 def sampling_error(outcomes: Sequence[Sequence[bool]]) -> float | None:
-    """Standard error of avg@n over redrawn samples of the same questions: sqrt(sum of p (1 - p) / (n - 1)) / questions."""
+    """Standard error of avg@n over redrawn samples of these questions: sqrt(sum of p (1 - p) / (n - 1)) / questions."""
     if min(map(len, outcomes)) < 2:
         return None
     variances = [_share(question) * (1 - _share(question)) / (len(question) - 1) for question in outcomes]
@@ -84,7 +85,7 @@ def sampling_error(outcomes: Sequence[Sequence[bool]]) -> float | None:
 
 
 def question_error(outcomes: Sequence[Sequence[bool]]) -> float | None:
-    """Standard error of avg@n over redrawn questions, samples clustered by question (Miller 2024, 2411.00640, section 2)."""
+    """Standard error of avg@n over redrawn questions, clustered by question (Miller 2024, 2411.00640, section 2)."""
     if len(outcomes) < 2:
         return None
     return float(np.std([_share(question) for question in outcomes], ddof=1) / math.sqrt(len(outcomes)))
@@ -107,7 +108,7 @@ def summarise(samples: Iterable[ScoredSample], *, second_extractor: str) -> Summ
         avg_at_n=average(outcomes),
         se_sampling=sampling_error(outcomes),
         se_question=question_error(outcomes),
-        pass_at={str(k): _mean(pass_at_k(len(q), sum(q), k) for q in outcomes) for k in _ks(n)},
+        pass_at={str(k): _mean(pass_at_k(len(q), sum(q), k=k) for q in outcomes) for k in _ks(n)},
         maj_at_n=_mean(
             majority([sample.extracted for sample in question], correct)
             for question, correct in zip(questions, outcomes, strict=True)
@@ -117,7 +118,9 @@ def summarise(samples: Iterable[ScoredSample], *, second_extractor: str) -> Summ
         clip_rate=_mean(row.stop_reason == "length" for row in rows),
         no_answer_rate=_mean(row.verdict == "no_answer" for row in rows),
         accuracy_finished=_mean(finished) if finished else None,
-        accuracy_second_extractor=average([[s.second_verdict == "correct" for s in question] for question in questions]),
+        accuracy_second_extractor=average(
+            [[s.second_verdict == "correct" for s in question] for question in questions]
+        ),
         second_extractor=second_extractor,
         duplicate_rate=_mean(_repeats(questions)),
         verdicts=dict(Counter(row.verdict for row in rows).most_common()),
@@ -131,13 +134,13 @@ def _ks(n: int) -> list[int]:
 
 def _g_pass(outcomes: Sequence[Sequence[bool]], n: int) -> dict[str, float]:
     by_threshold = {
-        f"{n}@{threshold:g}": _mean(g_pass_at_k(len(q), sum(q), n, threshold) for q in outcomes)
+        f"{n}@{threshold:g}": _mean(g_pass_at_k(len(q), sum(q), k=n, threshold=threshold) for q in outcomes)
         for threshold in _G_PASS_THRESHOLDS
     }
-    return by_threshold | {"mean": _mean(mean_g_pass_at_k(len(q), sum(q), n) for q in outcomes)}
+    return by_threshold | {"mean": _mean(mean_g_pass_at_k(len(q), sum(q), k=n) for q in outcomes)}
 
 
-def _token_statistics(rows: Sequence[ScoredSample]) -> Mapping[str, object]:
+def _token_statistics(rows: Sequence[ScoredSample]) -> dict[str, Any]:
     tokens = np.array([row.num_tokens for row in rows], dtype=float)
     is_correct = np.array([row.verdict == "correct" for row in rows])
     percentiles = np.percentile(tokens, _TOKEN_PERCENTILES)

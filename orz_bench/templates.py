@@ -1,7 +1,7 @@
 r"""What a model is shown: the prompt templates, each a pure function of the question.
 
-orz-code and orz-paper are byte-exact copies of the reference's code and of the paper's Table 1; chat is the checkpoint's
-own template; plain and few-shot are for base models that were never shown a format.
+orz-code and orz-paper are byte-exact copies of the reference's code and of the paper's Table 1; chat is the
+checkpoint's own template; plain and few-shot are for base models that were never shown a format.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def chat(problem: Problem, tokenizer: Tokenizer | None) -> str:
     if tokenizer is None:
         raise ConfigError(
             "--template chat needs the checkpoint's tokenizer, but only its name on a server is known; "
-            "give --tokenizer FOLDER, or use --template plain."
+            "give --tokenizer FOLDER_OR_HUB_ID, or use --template plain."
         )
     return tokenizer.render_chat([{"role": "user", "content": f"{problem.question}\n\n{_ASK[problem.kind]}"}])
 

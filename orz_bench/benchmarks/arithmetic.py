@@ -11,11 +11,14 @@ from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.benchmarks.rows import math_problem
+from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Problem
 
 NUM_LEVELS = 5
 _SEED = 2024
 _NUM_PROBLEMS = 100
+MAX_PROBLEMS = 500
+"""The first level has 128 questions; drawing 100 of them needs few repeats."""
 
 
 class _Draw:
@@ -74,14 +77,23 @@ def _level_5(draw: _Draw) -> tuple[str, int]:
     if draw.integer(0, 1):
         return f"What is {a} \\cdot {b} - ({c} + {d}) \\cdot {e}?", a * b - (c + d) * e
     modulus = draw.integer(7, 19)
-    return f"What is the remainder when {a} \\cdot {b} \\cdot {c} + {d} is divided by {modulus}?", (a * b * c + d) % modulus
+    return f"What is the remainder when {a} \\cdot {b} \\cdot {c} + {d} is divided by {modulus}?", (
+        a * b * c + d
+    ) % modulus
 
 
 _LEVELS: tuple[Callable[[_Draw], tuple[str, int]], ...] = (_level_1, _level_2, _level_3, _level_4, _level_5)
 
 
 def generate_arithmetic(*, seed: int = _SEED, num_problems: int = _NUM_PROBLEMS) -> list[Problem]:
-    """Distinct problems, levels in turn, so that the first N of them are of all levels. A function of its arguments."""
+    """Distinct problems, levels in turn, so that the first N of them are of all levels. A function of its arguments.
+
+    Raises ConfigError beyond the number of problems that the smallest level has.
+    """
+    if num_problems > MAX_PROBLEMS:
+        raise ConfigError(
+            f"{num_problems:,} arithmetic problems are wanted, but there are at most {MAX_PROBLEMS} distinct."
+        )
     problems: list[Problem] = []
     seen: set[str] = set()
     attempt = 0

@@ -15,7 +15,7 @@ class HubDataset:
 
     repo: str
     revision: str | None
-    """A full commit hash, never a branch. None: the first fetch resolves it, writes it to the manifest, and keeps to it."""
+    """A full commit hash, never a branch. None: the first fetch resolves it, and the manifest keeps it."""
     files: tuple[str, ...]
     """Paths inside the dataset repository, read in this order as one table (JSON, JSON lines, CSV or Parquet)."""
     gated: bool = False

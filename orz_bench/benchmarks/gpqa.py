@@ -24,7 +24,7 @@ def parse_row(row: Mapping[str, Any], position: int) -> Problem:
         raise DataError(f"the answer is {gold!r}, wanted one of the letters A to D")
     return Problem(
         benchmark="gpqa_diamond",
-        problem_id=id_of(row, "gpqa_diamond", position),
+        problem_id=id_of(row, position, benchmark="gpqa_diamond"),
         question=question,
         gold=gold,
         kind="choice",

@@ -26,7 +26,7 @@ def answer_of(row: Mapping[str, Any]) -> str:
     return first_text(row, _ANSWER_KEYS)
 
 
-def id_of(row: Mapping[str, Any], benchmark: str, position: int) -> str:
+def id_of(row: Mapping[str, Any], position: int, *, benchmark: str) -> str:
     """The row's own id, else the benchmark's name and the position."""
     for key in _ID_KEYS:
         if isinstance(row.get(key), (str, int)) and str(row[key]).strip():
@@ -53,7 +53,7 @@ def math_problem(row: Mapping[str, Any], position: int, *, benchmark: str, gold:
     extra = {key: row[key] for key in ("subject", "level", "url", "contest", "answer_type", "unit") if row.get(key)}
     return Problem(
         benchmark=benchmark,
-        problem_id=id_of(row, benchmark, position),
+        problem_id=id_of(row, position, benchmark=benchmark),
         question=question_of(row),
         gold=gold if gold is not None else answer_of(row),
         kind="math",

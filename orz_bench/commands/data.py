@@ -69,8 +69,8 @@ def check_command(
             faults = grader.check_golds(loaded.problems)
             num_faults += len(faults)
             lines = [
-                f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}, hash {loaded.data_hash[:12]}, "
-                f"{len(loaded.problems) - len(faults):,} golds accept themselves",
+                f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}, hash "
+                f"{loaded.data_hash[:12]}, {len(loaded.problems) - len(faults):,} golds accept themselves",
                 *(f"  broken gold {fault.problem_id}: {fault.gold!r}: {fault.why}" for fault in faults),
                 *(f"  erratum {note}" for note in loaded.errata_notes()),
             ]

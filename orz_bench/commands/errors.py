@@ -28,7 +28,9 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             console.print(str(error), markup=False, highlight=False, soft_wrap=True)
             raise typer.Exit(2) from None
         except KeyboardInterrupt:
-            console.print("stopped; what was finished is kept, and the same command goes on from there.", style="yellow")
+            console.print(
+                "stopped; what was finished is kept, and the same command goes on from there.", style="yellow"
+            )
             raise typer.Exit(130) from None
 
     return wrapped

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from orz_bench.commands.data import data_folders
 from orz_bench.commands.console import result_console
+from orz_bench.commands.data import data_folders
 from orz_bench.commands.errors import reports_errors
 
 HEADLINE_BENCHMARKS = "aime24,aime25,math500,gpqa_diamond"
@@ -39,13 +39,19 @@ def evaluate_command(
     out: Annotated[Path | None, typer.Option(help="Run directory [default: runs/NAME, or the training run].")] = None,
     seed: Annotated[int, typer.Option(help="The run's seed.")] = 42,
     step: Annotated[int | None, typer.Option(help="Training step of the checkpoint, or which one of a run.")] = None,
-    dtype: Annotated[str, typer.Option(help="bfloat16, float16 or float32.")] = "bfloat16",
+    dtype: Annotated[
+        str,
+        typer.Option(help="bfloat16, float16, float32; auto: bfloat16 where the machine is fast at it, else float32."),
+    ] = "auto",
     max_model_len: Annotated[int | None, typer.Option(help="Prompt and completion together, in tokens.")] = None,
     num_engines: Annotated[int, typer.Option(min=1, help="Data-parallel engines, over Ray.")] = 1,
     tensor_parallel: Annotated[int, typer.Option(min=1, help="GPUs an engine.")] = 1,
     gpu_memory_share: Annotated[float, typer.Option(help="Of each GPU, for vllm.")] = 0.9,
     batch_size: Annotated[int, typer.Option(min=1, help="Sequences at once, for transformers.")] = 32,
     base_url: Annotated[str, typer.Option(help="Of an OpenAI-compatible server.")] = "http://127.0.0.1:8000/v1",
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Folder or hub id, for a model on a server [default: the checkpoint's].")
+    ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight to a server.")] = 64,
     keep_tokens: Annotated[bool, typer.Option(help="Keep token ids and log-probs of every sample.")] = False,
     keep_broken_golds: Annotated[bool, typer.Option(help="Go on though a gold does not accept itself.")] = False,
@@ -82,8 +88,9 @@ def evaluate_command(
         step=step,
         data_folders=data_folders(data_dir),
         out=out,
+        dtype=dtype,
         engine_settings={
-            "dtype": dtype,
+            "tokenizer": tokenizer,
             "max_model_len": max_model_len,
             "num_engines": num_engines,
             "tensor_parallel": tensor_parallel,

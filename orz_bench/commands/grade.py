@@ -29,7 +29,7 @@ def grade_command(
 
     benchmark = get_benchmark(bench)
     with Grader(extractor=extractor, num_workers=workers, deadline_s=deadline) as grader:
-        tally = grade_file(benchmark, in_, out, grader=grader, folders=data_folders(data_dir))
+        tally = grade_file(benchmark, in_, target=out, grader=grader, folders=data_folders(data_dir))
     console = Console(stderr=True)
     counts = "  ".join(f"{verdict} {count:,}" for verdict, count in tally.verdicts.items() if count)
     console.print(f"{tally.num_rows:,} answers graded in {tally.seconds:.1f} s: {counts}", highlight=False)

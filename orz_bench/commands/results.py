@@ -16,7 +16,9 @@ from orz_bench.commands.errors import reports_errors
 @reports_errors
 def report_command(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
-    format_: Annotated[Literal["table", "md", "json", "html"], typer.Option("--format", help="How to show it.")] = "table",
+    format_: Annotated[
+        Literal["table", "md", "json", "html"], typer.Option("--format", help="How to show it.")
+    ] = "table",
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
 ) -> None:
     """Show the results of runs, with the published baselines beside them."""

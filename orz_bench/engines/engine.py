@@ -6,7 +6,7 @@ or files. It raises EngineError with a message for the user.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -35,6 +35,9 @@ class EngineSpec:
     checkpoint: str
     """A local folder, a hub id, or the model's name on a server."""
     dtype: str = "bfloat16"
+    """As torch names it; what the engine has no say in (a server, fake) is "unknown"."""
+    tokenizer: str | None = None
+    """A folder or hub id, where it is not the checkpoint itself: for a model on a server."""
     max_model_len: int | None = None
     """Prompt and completion together, in tokens. None: what the checkpoint allows."""
     num_engines: int = 1
@@ -70,8 +73,10 @@ class Tokenizer(Protocol):
 class Engine(Protocol):
     """Draws completions."""
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+    def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Yield every request's completion exactly once, in any order, as lists that are committed as a whole.
+
+        Requests are taken when there is room for them.
 
         Each list is written to disk as one unit, so an engine whose numerics depend on which sequences share a batch
         (transformers) yields whole batches: an interrupted run then resumes with the same batches.

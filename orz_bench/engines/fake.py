@@ -1,14 +1,15 @@
 """A deterministic engine without a model, for tests and for measuring everything else.
 
-Each sample is a function of its seed alone. The checkpoint's name may carry settings: `fake:0.7` is right in 70 % of its
-samples, and `fake:0.7:0.05` also takes 0.05 seconds a batch.
+Each sample is a function of its seed alone. The checkpoint's name may carry settings: `fake:0.7` is right in 70 % of
+its samples, and `fake:0.7:0.05` also takes 0.05 seconds a batch.
 """
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 
 from orz_bench.engines.engine import EngineSpec, Sampling
 from orz_bench.errors import ConfigError
@@ -41,12 +42,13 @@ class FakeEngine:
         self._accuracy, self._seconds_a_batch = _settings(spec.checkpoint)
         self._keep_tokens = spec.keep_tokens
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+    def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Batches of 64, in order."""
-        for start in range(0, len(requests), BATCH):
+        waiting = iter(requests)
+        while batch := list(islice(waiting, BATCH)):
             if self._seconds_a_batch:
                 time.sleep(self._seconds_a_batch)
-            yield [self._complete(request, sampling) for request in requests[start : start + BATCH]]
+            yield [self._complete(request, sampling) for request in batch]
 
     def close(self) -> None:
         """Nothing to give back."""

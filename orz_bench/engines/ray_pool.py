@@ -1,52 +1,92 @@
 """Several engines behind one: each a Ray actor with its share of the machine or cluster, fed from one work queue.
 
-Work is handed out in blocks of consecutive requests. A block whose engine dies goes back to the queue and is drawn by
-another engine with the same seeds, so the rows are those that one engine would have drawn.
+An engine is given more requests as its completions come back, so it never waits for the slowest of a block. What an
+engine that dies had in hand goes back to the queue and is drawn by the others with the same seeds.
 """
 
 from __future__ import annotations
 
 import os
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain
+from typing import Any, Self
 
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.engine import Engine, EngineSpec, Sampling
 from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request
 
-_VLLM_BLOCK = 64
-"""Requests a block for engines that batch continuously; two blocks wait at each engine, so that none runs dry between."""
-_BLOCKS_IN_FLIGHT = 2
-_MAX_ATTEMPTS = 3
-
-
-@dataclass(slots=True)
-class _Block:
-    requests: Sequence[Request]
-    attempts: int = 0
+_SECONDS_A_CALL = 0.5
+"""How long an engine draws before it reports, so how stale the queue's view of it may be."""
+_IN_HAND_GPU, _IN_HAND_CPU = 1024, 128
+"""Requests that one vLLM engine knows of: about twice as many as it runs together."""
+_VLLM_BLOCK = 16
 
 
 class EngineActor:
     """One engine in a process of its own."""
 
     def __init__(self, spec: EngineSpec) -> None:
-        from orz_bench.engines.open import open_local
+        from orz_bench.engines.local import open_local
 
-        self._engine = open_local(replace(spec, num_engines=1))
+        self._engine: Engine = open_local(replace(spec, num_engines=1))
+        self._feed = _Feed()
+        self._stream: Iterator[list[Completion]] | None = None
+        self._num_in_hand = 0
 
-    def ready(self) -> int:
-        """The process id, once the engine is up."""
+    def process_id(self) -> int:
+        """Answers once the engine is up."""
         return os.getpid()
 
     def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
-        """All completions of a block, in the lists in which the engine commits them."""
-        return list(self._engine.generate(requests, sampling))
+        """Take these requests too; return the lists of completions that are ready within about half a second."""
+        self._feed.extend(requests)
+        self._num_in_hand += len(requests)
+        ready: list[list[Completion]] = []
+        ends_at = time.monotonic() + _SECONDS_A_CALL
+        while self._num_in_hand and (not ready or time.monotonic() < ends_at):
+            self._stream = self._stream or self._engine.generate(self._feed, sampling)
+            completions = next(self._stream, None)
+            if completions is None:
+                self._stream = None
+                continue
+            ready.append(completions)
+            self._num_in_hand -= len(completions)
+        if not self._num_in_hand:
+            self._stream = None  # the next requests may come with another sampling
+        return ready
+
+
+class _Feed:
+    """An iterator that ends when it is empty and goes on when it was filled again."""
+
+    def __init__(self) -> None:
+        self._requests: deque[Request] = deque()
+
+    def extend(self, requests: Iterable[Request]) -> None:
+        self._requests.extend(requests)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Request:
+        if not self._requests:
+            raise StopIteration
+        return self._requests.popleft()
+
+
+@dataclass(slots=True)
+class _Worker:
+    """The driver's view of one engine."""
+
+    actor: Any
+    in_hand: dict[tuple[str, int], Request] = field(default_factory=dict)
 
 
 class RayPool:
@@ -54,12 +94,12 @@ class RayPool:
 
     def __init__(self, spec: EngineSpec) -> None:
         self._spec = spec
+        self._workers: list[_Worker] = []
         self._started_ray = not ray.is_initialized()
         if self._started_ray:
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR", configure_logging=True)
-        self._actors: list[Any] = []
+            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         try:
-            self._actors = self._start_actors()
+            self._start_workers()
         except BaseException:
             self.close()
             raise
@@ -67,74 +107,78 @@ class RayPool:
     @property
     def process_ids(self) -> list[int]:
         """Of the engines' processes."""
-        pids: list[int] = ray.get([actor.ready.remote() for actor in self._actors])
+        pids: list[int] = ray.get([worker.actor.process_id.remote() for worker in self._workers])
         return pids
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
-        """Lists of completions, block by block, as engines finish them."""
-        size = self._spec.batch_size if self._spec.name == "transformers" else _VLLM_BLOCK
-        queue = deque(_Block(requests[start : start + size]) for start in range(0, len(requests), size))
-        in_flight: dict[Any, tuple[_Block, Any]] = {}
-        while queue or in_flight:
-            self._hand_out(queue, in_flight, sampling)
-            done, _ = ray.wait(list(in_flight), num_returns=1)
-            block, actor = in_flight.pop(done[0])
+    def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+        """Lists of completions as engines report them."""
+        queue = deque(requests)
+        calls: dict[Any, _Worker] = {}
+        while queue or calls:
+            if not self._workers:
+                raise EngineError(
+                    "every engine has died (out of memory?). What was drawn is kept; the same command goes on."
+                )
+            idle = [worker for worker in self._workers if worker not in calls.values()]
+            for worker in idle:
+                new = self._take(queue, worker)
+                if worker.in_hand:
+                    calls[worker.actor.draw.remote(new, sampling)] = worker
+            done, _ = ray.wait(list(calls), num_returns=1)
+            worker = calls.pop(done[0])
             try:
-                lists = ray.get(done[0])
+                lists: list[list[Completion]] = ray.get(done[0])
             except RayActorError:
-                self._lose(actor, block, queue)
+                self._workers.remove(worker)
+                queue.extendleft(reversed(worker.in_hand.values()))
                 continue
             except RayTaskError as error:
                 raise EngineError(f"an engine failed: {error.cause}. Run the same command again to go on.") from error
+            for completion in chain.from_iterable(lists):
+                del worker.in_hand[completion.key]
             yield from lists
 
     def close(self) -> None:
         """End the engines, and Ray where this pool started it."""
-        for actor in self._actors:
-            ray.kill(actor)
-        self._actors = []
+        for worker in self._workers:
+            ray.kill(worker.actor)
+        self._workers = []
         if self._started_ray and ray.is_initialized():
             ray.shutdown()
 
-    def _start_actors(self) -> list[Any]:
-        gpu = has_gpu()
+    def _take(self, queue: deque[Request], worker: _Worker) -> list[Request]:
+        """What this engine gets now: whole batches for transformers, else at most its fair share of what is left."""
+        if self._spec.name != "vllm":
+            size = self._spec.batch_size if self._spec.name == "transformers" else _VLLM_BLOCK
+            room = 0 if worker.in_hand else size
+        else:
+            limit = _IN_HAND_GPU if has_gpu() else _IN_HAND_CPU
+            fair = max(_VLLM_BLOCK, -(-len(queue) // len(self._workers)))
+            room = min(limit - len(worker.in_hand), fair)
+        taken = [queue.popleft() for _ in range(min(room, len(queue)))]
+        worker.in_hand |= {request.key: request for request in taken}
+        return taken
+
+    def _start_workers(self) -> None:
+        num_engines, gpu = self._spec.num_engines, has_gpu()
         available = ray.cluster_resources()
-        kind, wanted = ("GPU", self._spec.tensor_parallel * self._spec.num_engines) if gpu else ("CPU", self._spec.num_engines)
+        kind, wanted = ("GPU", self._spec.tensor_parallel * num_engines) if gpu else ("CPU", num_engines)
         found = available.get(kind, 0.0)
         if found < wanted:
             raise EngineError(
-                f"--num-engines {self._spec.num_engines} needs {wanted} {kind}s, but Ray has {found:g}; "
+                f"--num-engines {num_engines} needs {wanted} {kind}s, but Ray has {found:g}; "
                 f"lower --num-engines or --tensor-parallel, or join a larger cluster (RAY_ADDRESS)."
             )
-        cores = max(1, int(available.get("CPU", 1) // self._spec.num_engines))
-        share: dict[str, Any] = {"num_cpus": 1, "runtime_env": {"env_vars": {"OMP_NUM_THREADS": str(1 if gpu else cores)}}}
-        share |= {"num_gpus": self._spec.tensor_parallel} if gpu else {}
-        remote: Any = ray.remote(EngineActor).options(max_concurrency=1, **share)
-        actors = [remote.remote(self._spec) for _ in range(self._spec.num_engines)]
-        self._actors = actors
+        share: dict[str, Any] = {"num_cpus": 1}
+        if gpu:
+            share |= {"num_gpus": self._spec.tensor_parallel}
+        else:
+            threads = str(max(1, int(available["CPU"] // num_engines)))
+            share |= {"runtime_env": {"env_vars": {"OMP_NUM_THREADS": threads, "VLLM_CPU_OMP_THREADS_BIND": "nobind"}}}
+        remote: Any = ray.remote(EngineActor).options(**share)
+        self._workers = [_Worker(remote.remote(self._spec)) for _ in range(num_engines)]
         try:
-            ray.get([actor.ready.remote() for actor in actors])
+            _ = self.process_ids
         except (RayActorError, RayTaskError) as error:
             cause = getattr(error, "cause", None) or error
             raise EngineError(f"an engine did not start: {next(iter(str(cause).splitlines()), cause)}") from error
-        return actors
-
-    def _hand_out(self, queue: deque[_Block], in_flight: dict[Any, tuple[_Block, Any]], sampling: Sampling) -> None:
-        if not self._actors:
-            raise EngineError("every engine has died (out of memory?). What was drawn is kept; the same command goes on.")
-        load = {actor: sum(owner is actor for _, owner in in_flight.values()) for actor in self._actors}
-        while queue:
-            actor = min(load, key=lambda candidate: load[candidate])
-            if load[actor] >= _BLOCKS_IN_FLIGHT:
-                return
-            block = queue.popleft()
-            in_flight[actor.draw.remote(block.requests, sampling)] = (block, actor)
-            load[actor] += 1
-
-    def _lose(self, actor: Any, block: _Block, queue: deque[_Block]) -> None:
-        self._actors = [other for other in self._actors if other is not actor]
-        block.attempts += 1
-        if block.attempts >= _MAX_ATTEMPTS:
-            first = block.requests[0].problem.problem_id
-            raise EngineError(f"{block.attempts} engines died on the block that begins with {first}; lower its --max-tokens.")
-        queue.appendleft(block)

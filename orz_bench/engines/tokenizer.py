@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from orz_bench.engines.engine import EngineSpec, Tokenizer
 from orz_bench.engines.fake import FakeTokenizer
+from orz_bench.environment import set_library_defaults
 from orz_bench.errors import ConfigError
 
 
@@ -32,8 +31,8 @@ class CheckpointTokenizer:
         """The chat template with its generation prompt."""
         if not self._tokenizer.chat_template:
             raise ConfigError(
-                f"{self._name}: its tokenizer has no chat template. Use --template orz-code, plain or few-shot for a base "
-                f"model, or add a chat template to the checkpoint."
+                f"{self._name}: its tokenizer has no chat template. Use --template orz-code, plain or few-shot for a "
+                f"base model, or add a chat template to the checkpoint."
             )
         return str(self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
 
@@ -42,14 +41,15 @@ def load_tokenizer(spec: EngineSpec) -> Tokenizer | None:
     """The checkpoint's tokenizer; None for a model that is known only by its name on a server."""
     if spec.name == "fake":
         return FakeTokenizer()
-    if spec.name == "openai" and not (Path(spec.checkpoint) / "tokenizer_config.json").is_file():
+    if spec.name == "openai" and spec.tokenizer is None:
         return None
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    name = spec.tokenizer or spec.checkpoint
+    set_library_defaults()
     from transformers import AutoTokenizer
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(spec.checkpoint)
+        tokenizer = AutoTokenizer.from_pretrained(name)
     except (OSError, ValueError, ImportError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ConfigError(f"{spec.checkpoint}: its tokenizer does not load ({reason}); save the checkpoint again.") from error
-    return CheckpointTokenizer(tokenizer, spec.checkpoint)
+        raise ConfigError(f"{name}: its tokenizer does not load ({reason}); save the checkpoint again.") from error
+    return CheckpointTokenizer(tokenizer, name)

@@ -6,8 +6,8 @@ batches and the same numerics.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -30,7 +30,6 @@ class TransformersEngine:
     """Hugging Face generate on one device."""
 
     def __init__(self, spec: EngineSpec) -> None:
-        os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._spec = spec
         try:
@@ -43,10 +42,11 @@ class TransformersEngine:
         self._eos = _eos_ids(self._model, self._tokenizer)
         self._pad = next((i for i in (self._tokenizer.pad_token_id, *self._eos) if i is not None), 0)
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+    def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Blocks of `batch_size` consecutive requests, in order."""
-        for start in range(0, len(requests), self._spec.batch_size):
-            yield self._generate_batch(requests[start : start + self._spec.batch_size], sampling)
+        waiting = iter(requests)
+        while batch := list(islice(waiting, self._spec.batch_size)):
+            yield self._generate_batch(batch, sampling)
 
     def close(self) -> None:
         """Free the model."""
@@ -57,30 +57,37 @@ class TransformersEngine:
     def _generate_batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         prompts = [list(request.prompt_token_ids or ()) for request in requests]
         longest = max(map(len, prompts))
-        room = sampling.max_tokens
-        if self._spec.max_model_len is not None:
-            room = min(room, self._spec.max_model_len - longest)
+        rooms = [self._room(len(prompt), sampling) for prompt in prompts]
         rows = [[self._pad] * (longest - len(prompt)) + prompt for prompt in prompts]
         mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
         sampler = _SeededSampling([request.seed for request in requests], sampling)
-        stopper = _StopStrings(self._tokenizer, sampling.stop, prompt_length=longest, num_rows=len(rows))
+        stopper = _RowEnds(self._tokenizer, sampling.stop, prompt_length=longest, rooms=rooms)
         with torch.inference_mode():
             output = self._model.generate(
                 torch.tensor(rows, device=self._device),
                 attention_mask=torch.tensor(mask, device=self._device),
                 generation_config=GenerationConfig(
-                    do_sample=False, max_new_tokens=room, pad_token_id=self._pad, eos_token_id=self._eos or None
+                    do_sample=False, max_new_tokens=max(rooms), pad_token_id=self._pad, eos_token_id=self._eos or None
                 ),
                 logits_processor=LogitsProcessorList([sampler]),
                 stopping_criteria=StoppingCriteriaList([stopper]),
             )
         new_tokens = output[:, longest:].tolist()
         return [
-            self._completion(request, tokens, stopper.ends[row], sampler.logprobs(row))
+            self._completion(
+                request, tokens[: rooms[row]], stop=sampling.stop, end=stopper.ends[row], logprobs=sampler.logprobs(row)
+            )
             for row, (request, tokens) in enumerate(zip(requests, new_tokens, strict=True))
         ]
 
-    def _completion(self, request: Request, tokens: list[int], end: int | None, logprobs: list[float]) -> Completion:
+    def _room(self, prompt_length: int, sampling: Sampling) -> int:
+        """New tokens that one sample may have, whatever shares its batch."""
+        limit = self._spec.max_model_len
+        return sampling.max_tokens if limit is None else min(sampling.max_tokens, limit - prompt_length)
+
+    def _completion(
+        self, request: Request, tokens: list[int], *, stop: Sequence[str], end: int | None, logprobs: list[float]
+    ) -> Completion:
         eos_at = next((index for index, token in enumerate(tokens) if token in self._eos), None)
         reason: StopReason
         if end is not None and (eos_at is None or end <= eos_at):
@@ -89,12 +96,13 @@ class TransformersEngine:
             tokens, reason = tokens[: eos_at + 1], "eos"
         else:
             reason = "length"
+        text = self._tokenizer.decode(tokens, skip_special_tokens=True)
         keep = self._spec.keep_tokens
         return Completion(
             problem_id=request.problem.problem_id,
             sample_index=request.sample_index,
             seed=request.seed,
-            text=self._tokenizer.decode(tokens, skip_special_tokens=True),
+            text=_cut_after_stop(text, stop) if reason == "stop_string" else text,
             num_tokens=len(tokens),
             stop_reason=reason,
             token_ids=tuple(tokens) if keep else None,
@@ -103,7 +111,7 @@ class TransformersEngine:
 
 
 class _SeededSampling(LogitsProcessor):  # type: ignore[misc]
-    """Temperature, top-k, top-p, then one draw a row from that row's own generator; generate() then takes the maximum."""
+    """Temperature, top-k, top-p, then a draw from the row's own generator; generate() then takes the maximum."""
 
     def __init__(self, seeds: Sequence[int], sampling: Sampling) -> None:
         self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
@@ -132,27 +140,35 @@ class _SeededSampling(LogitsProcessor):  # type: ignore[misc]
         return [step[row] for step in self._logprobs]
 
 
-class _StopStrings(StoppingCriteria):  # type: ignore[misc]
-    """Ends a row when its text holds a stop string, and remembers after how many tokens."""
+class _RowEnds(StoppingCriteria):  # type: ignore[misc]
+    """Ends a row when its text holds a stop string, remembering after how many tokens, or when its room is used up."""
 
-    _TAIL_TOKENS = 24
-
-    def __init__(self, tokenizer: Any, stop: Sequence[str], *, prompt_length: int, num_rows: int) -> None:
+    def __init__(self, tokenizer: Any, stop: Sequence[str], *, prompt_length: int, rooms: Sequence[int]) -> None:
         self._tokenizer = tokenizer
         self._stop = stop
         self._prompt_length = prompt_length
-        self.ends: list[int | None] = [None] * num_rows
+        self._rooms = rooms
+        self._tail = max(map(len, stop), default=0) + 8
+        """In tokens: more than any stop string of ordinary text has."""
+        self.ends: list[int | None] = [None] * len(rooms)
 
     def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
         """Which rows have ended; shape (rows,)."""
         length = input_ids.shape[1] - self._prompt_length
         if self._stop:
-            tails = input_ids[:, self._prompt_length :][:, -self._TAIL_TOKENS :].tolist()
+            tails = input_ids[:, self._prompt_length :][:, -self._tail :].tolist()
             texts = self._tokenizer.batch_decode(tails, skip_special_tokens=True)
             for row, text in enumerate(texts):
                 if self.ends[row] is None and any(string in text for string in self._stop):
                     self.ends[row] = length
-        return torch.tensor([end is not None for end in self.ends], device=input_ids.device)
+        is_done = [end is not None or length >= room for end, room in zip(self.ends, self._rooms, strict=True)]
+        return torch.tensor(is_done, device=input_ids.device)
+
+
+def _cut_after_stop(text: str, stop: Sequence[str]) -> str:
+    """The text up to the end of its first stop string: the last token may hold more."""
+    ends = [text.find(string) + len(string) for string in stop if string in text]
+    return text[: min(ends, default=len(text))]
 
 
 def _truncate(logprobs: torch.Tensor, *, top_k: int, top_p: float) -> torch.Tensor:

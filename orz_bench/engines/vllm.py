@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import gc
-import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -20,7 +19,6 @@ from orz_bench.records.rollout import Completion, Request, StopReason
 
 QUEUE = 2048
 """Requests that vLLM knows of at once: far more than it runs together, far fewer than a long evaluation has."""
-_CPU_KV_CACHE_GIB = "1"
 _CPU_SEQUENCES = 64
 
 
@@ -30,13 +28,12 @@ class VllmEngine:
     def __init__(self, spec: EngineSpec) -> None:
         self._spec = spec
         gpu = has_gpu()
-        _set_environment(gpu)
         try:
             from vllm import LLM
         except ImportError as error:
             raise EngineError(
-                f"vllm does not import ({error}). torchvision, torchaudio and torchcodec beside a CPU build of torch do "
-                f"that: uninstall them."
+                f"vllm does not import ({error}). torchvision, torchaudio and torchcodec beside a CPU build of torch "
+                f"do that: uninstall them."
             ) from error
         settings: dict[str, Any] = {
             "model": spec.checkpoint,
@@ -60,7 +57,7 @@ class VllmEngine:
         except (RuntimeError, ValueError, OSError, MemoryError, AssertionError, ImportError) as error:
             raise EngineError(_start_failure(spec, error, gpu=gpu)) from error
 
-    def generate(self, requests: Sequence[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+    def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Finished completions of each engine step, in the order in which they finish."""
         engine = self._llm.llm_engine
         waiting = iter(requests)
@@ -116,7 +113,9 @@ class VllmEngine:
     def _completion(self, request: Request, output: Any) -> Completion:
         token_ids = tuple(output.token_ids)
         keep = self._spec.keep_tokens
-        logprobs = tuple(step[token].logprob for step, token in zip(output.logprobs, token_ids, strict=True)) if keep else None
+        logprobs = (
+            tuple(step[token].logprob for step, token in zip(output.logprobs, token_ids, strict=True)) if keep else None
+        )
         return Completion(
             problem_id=request.problem.problem_id,
             sample_index=request.sample_index,
@@ -133,21 +132,10 @@ def _stop_reason(finish_reason: str, stop_reason: int | str | None) -> StopReaso
     if finish_reason == "length":
         return "length"
     if finish_reason != "stop":
-        raise EngineError(f"vllm ended a sample with {finish_reason!r}; run the same command again to draw what is missing.")
+        raise EngineError(
+            f"vllm ended a sample with {finish_reason!r}; run the same command again to draw what is missing."
+        )
     return "stop_string" if isinstance(stop_reason, str) else "eos"
-
-
-def _set_environment(gpu: bool) -> None:
-    """What vLLM reads at import; a user's own settings win."""
-    defaults = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "TRANSFORMERS_VERBOSITY": "error"}
-    if not gpu:
-        defaults |= {
-            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-            "VLLM_CPU_KVCACHE_SPACE": _CPU_KV_CACHE_GIB,
-            "OMP_WAIT_POLICY": "passive",
-        }
-    for name, value in defaults.items():
-        os.environ.setdefault(name, value)
 
 
 def _start_failure(spec: EngineSpec, error: BaseException, *, gpu: bool) -> str:

@@ -16,15 +16,12 @@ from typing import Self
 from orz_bench.errors import ConfigError, nearest
 from orz_bench.grading.caps import why_refused
 from orz_bench.grading.choice import extract_letter, letter_of
-from orz_bench.grading.extract import EXTRACTORS as _EXTRACTORS
-from orz_bench.grading.extract import extract_boxed
+from orz_bench.grading.extract import EXTRACTORS, extract_boxed
 from orz_bench.grading.fast_path import Memo, plain_number, quick_reply
 from orz_bench.grading.jobs import Job, Mode, Reply
 from orz_bench.grading.pool import GradingPool
 from orz_bench.grading.text_key import text_key
 from orz_bench.records.rollout import AnswerKind, Grade, Problem
-
-EXTRACTORS: tuple[str, ...] = tuple(_EXTRACTORS)
 
 _RULES = "1"
 """Of this package: raised whenever a verdict could change."""
@@ -79,13 +76,16 @@ class Grader:
         strict: bool = True,
     ) -> None:
         """`strict` closes Math-Verify's known false positives; without it, its verdicts stand as they are."""
-        if extractor not in _EXTRACTORS:
+        if extractor not in EXTRACTORS:
             raise ConfigError(
-                f"unknown extractor {extractor!r}{nearest(extractor, EXTRACTORS)}; choose one of {', '.join(EXTRACTORS)}."
+                f"extractor {extractor!r} is unknown{nearest(extractor, EXTRACTORS)}; "
+                f"there are {', '.join(EXTRACTORS)}."
             )
         self._extractor = extractor
         self._second_extractor = "orz" if extractor == "boxed" else "boxed"
         self._strict = strict
+        self.identity = f"{GRADER_VERSION}, extractor {extractor}, {'strict' if strict else 'not strict'}"
+        """What decides a verdict, apart from the answer and its gold."""
         self._memo: Memo[Job, Reply] = Memo(_MEMO_ENTRIES)
         self._pool = GradingPool(
             num_workers=num_workers if num_workers is not None else len(os.sched_getaffinity(0)),
@@ -138,7 +138,7 @@ class Grader:
             if why is not None
         ]
 
-    def _job(self, gold: str, answer: str, mode: Mode = "answer") -> Job:
+    def _job(self, gold: str, answer: str, *, mode: Mode = "answer") -> Job:
         return Job(gold, answer, self._strict, mode)
 
     def _replies(self, jobs: Iterable[Job]) -> Mapping[Job, Reply]:
@@ -182,7 +182,7 @@ class Grader:
 def _extract(submission: Submission, extractor: str) -> str | None:
     if submission.kind == "choice":
         return extract_letter(submission.response, extractor, num_choices=submission.num_choices)
-    return _EXTRACTORS[extractor](submission.response)
+    return EXTRACTORS[extractor](submission.response)
 
 
 def _reply_without_workers(job: Job) -> Reply | None:

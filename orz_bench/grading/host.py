@@ -49,7 +49,7 @@ def main() -> None:
 
 
 def _warm_up() -> None:
-    sys.modules |= dict.fromkeys(("numpy", "scipy"))  # sympy would load them, with their threads, where they exist
+    sys.modules.update(dict.fromkeys(("numpy", "scipy")))  # type: ignore[arg-type]  # sympy would load them, with their threads, where they exist
     from orz_bench.grading.jobs import Job
     from orz_bench.grading.judge import judge
     from orz_bench.grading.no_execution import read_numbers_without_eval

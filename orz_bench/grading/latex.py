@@ -35,7 +35,7 @@ def parse_latex(latex: str) -> Any:
 class _SllLatex2Sympy(_Latex2Sympy):  # type: ignore[misc]
     def create_parser(self, latex_str: str) -> Any:
         parser = super().create_parser(latex_str)
-        parser._interp.predictionMode = PredictionMode.SLL
+        parser._interp.predictionMode = PredictionMode.SLL  # noqa: SLF001 -- ANTLR has no other way
         return parser
 
 

@@ -37,8 +37,8 @@ class GradingPool:
     def __init__(self, *, num_workers: int, deadline_s: float, memory_gib: float) -> None:
         if num_workers < 1 or deadline_s <= 0 or memory_gib <= 0:
             raise ConfigError(
-                f"grading with {num_workers} workers, {deadline_s:g} s an answer and {memory_gib:g} GiB a worker cannot "
-                f"work; all three have to be positive."
+                f"grading with {num_workers} workers, {deadline_s:g} s an answer and {memory_gib:g} GiB a worker "
+                f"cannot work; all three have to be positive."
             )
         self._deadline_s = deadline_s
         self._memory_gib = memory_gib

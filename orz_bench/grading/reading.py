@@ -1,4 +1,4 @@
-"""From the text of an answer to a sympy expression, by Math-Verify's own LaTeX reading. Runs in worker processes only."""
+"""From the text of an answer to a sympy expression, by Math-Verify's LaTeX reading. Runs in worker processes only."""
 
 from __future__ import annotations
 

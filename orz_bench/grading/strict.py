@@ -141,9 +141,9 @@ def _constant_ratio(one: Expr, other: Expr) -> Expr | None:
         (_value(one, names, point=point), _value(other, names, point=point))
         for point in range(_NUM_POINTS if names else 1)
     ]
-    if any(top is None or bottom is None or bottom == 0 or top == 0 for top, bottom in values):
+    ratios = [top / bottom for top, bottom in values if top and bottom]
+    if len(ratios) < len(values):
         return None
-    ratios = [top / bottom for top, bottom in values]
     steady = all(not _far(a, b, tolerance=TOLERANCE_EXACT, zero_is_noise=False) for a, b in pairwise(ratios))
     return ratios[0] if steady and ratios[0].is_real else None
 
@@ -151,23 +151,25 @@ def _constant_ratio(one: Expr, other: Expr) -> Expr | None:
 def _solutions_differ(gold: Eq, answer: Eq) -> str | None:
     """Whether what solves one equation fails to solve the other."""
     for name in sorted(_names(gold) & _names(answer)):
-        try:
-            proofs = [_solves(gold, answer, name=name), _solves(answer, gold, name=name)]
-        except (MemoryError, RecursionError):
-            raise
-        except Exception:  # unsolvable for this symbol
-            continue
-        return "another equation" if False in proofs else None
+        proofs = [_solves(gold, answer, name=name), _solves(answer, gold, name=name)]
+        if None not in proofs:
+            return "another equation" if False in proofs else None
     return None if _names(gold) == _names(answer) else "an equation in other symbols"
 
 
-def _solves(one: Eq, other: Eq, *, name: str) -> bool:
-    """Whether every solution of `one` for the symbol of that name is a zero of `other`."""
+def _solves(one: Eq, other: Eq, *, name: str) -> bool | None:
+    """Whether every solution of `one` for the symbol of that name is a zero of `other`; None where none is known."""
     symbol = next(atom for atom in one.atoms(Symbol) if atom.name == name)
     residue = other.lhs - other.rhs
     target = next(atom for atom in other.atoms(Symbol) if atom.name == name)
     names = _names(one) | _names(other)
-    residues = [_value(residue.xreplace({target: found}), names, point=0) for found in solve(one, symbol)]
+    try:
+        solutions = solve(one, symbol)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # unsolvable for this symbol
+        return None
+    residues = [_value(residue.xreplace({target: found}), names, point=0) for found in solutions]
     return all(value is None or abs(value) < TOLERANCE_EXACT for value in residues)
 
 

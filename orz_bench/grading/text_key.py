@@ -38,7 +38,7 @@ _WORDS = re.compile(r"\\text\s*\{([^{}]*)\}")
 
 
 def plain_latex(text: str) -> str:
-    r"""The text as LaTeX without what stands around it: $x$, \(x\). and x give x. Common Unicode and 1e5 become LaTeX."""
+    r"""The text as LaTeX without what stands around it: $x$, \(x\). and x give x; Unicode and 1e5 become LaTeX."""
     text = _DOTS.sub(r"\\ldots", _ROOT.sub(r"\\sqrt{\1}", text).translate(_TRANSLATION)).strip()
     if text.endswith(".") and not text.endswith(("..", "\\right.")) and len(text) > 1:
         text = text[:-1].rstrip()

@@ -141,7 +141,14 @@ class Rollout:
 
     @classmethod
     def from_parts(
-        cls, *, request: Request, completion: Completion, grade: Grade, step: int, grader_version: str, keep_tokens: bool
+        cls,
+        *,
+        request: Request,
+        completion: Completion,
+        grade: Grade,
+        step: int,
+        grader_version: str,
+        keep_tokens: bool,
     ) -> Rollout:
         """Join what the three stages found. Token ids and logprobs are large: `keep_tokens` decides."""
         problem = request.problem

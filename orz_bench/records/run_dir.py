@@ -1,9 +1,9 @@
 """The run directory: the one module that knows its names.
 
-    run.json  config.yaml  metrics.jsonl  events.jsonl  DONE | FAILED
-    rollouts/step=000120/part-*.parquet
-    evals/<benchmark>/step=000120/<fingerprint>/part-*.parquet, protocol.json, summary.json
-    checkpoints/step=000120/policy/
+run.json  config.yaml  metrics.jsonl  events.jsonl  DONE | FAILED
+rollouts/step=000120/part-*.parquet
+evals/<benchmark>/step=000120/<fingerprint>/part-*.parquet, protocol.json, summary.json
+checkpoints/step=000120/policy/
 """
 
 from __future__ import annotations

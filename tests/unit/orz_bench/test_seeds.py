@@ -12,7 +12,14 @@ def seed(**changes: object) -> int:
 
 
 def test_every_part_of_the_identity_changes_the_seed() -> None:
-    seeds = {seed(), seed(run_seed=43), seed(step=1), seed(benchmark="aime25"), seed(problem_id="q"), seed(sample_index=1)}
+    seeds = {
+        seed(),
+        seed(run_seed=43),
+        seed(step=1),
+        seed(benchmark="aime25"),
+        seed(problem_id="q"),
+        seed(sample_index=1),
+    }
     assert len(seeds) == 6
 
 

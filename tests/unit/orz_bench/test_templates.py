@@ -11,20 +11,21 @@ from orz_bench.templates import TEMPLATES
 from tests.builders import a_problem
 
 ORZ_CODE = (
-    "<s>A conversation between User and Assistant. The User asks a question, and the Assistant solves it. The Assistant "
-    "first thinks about the reasoning process in the mind and then provides the User with the answer. The reasoning "
-    "process is enclosed within <think> </think> and answer is enclosed within <answer> </answer> tags, respectively, "
-    "i.e., <think> reasoning process here </think> <answer> answer here </answer>. User: You must put your answer inside "
-    "<answer> </answer> tags, i.e., <answer> answer here </answer>. And your final answer will be extracted automatically "
-    "by the \\boxed{} tag.\nThis is the problem:\nWhat is {x}?\nAssistant: <think>"
+    "<s>A conversation between User and Assistant. The User asks a question, and the Assistant solves it. The "
+    "Assistant first thinks about the reasoning process in the mind and then provides the User with the answer. "
+    "The reasoning process is enclosed within <think> </think> and answer is enclosed within <answer> </answer> "
+    "tags, respectively, i.e., <think> reasoning process here </think> <answer> answer here </answer>. User: You "
+    "must put your answer inside <answer> </answer> tags, i.e., <answer> answer here </answer>. And your final "
+    "answer will be extracted automatically by the \\boxed{} tag.\nThis is the problem:\nWhat is {x}?\n"
+    "Assistant: <think>"
 )
 ORZ_PAPER = (
-    "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant "
-    "first thinks about the reasoning process in the mind and then provides the user with the answer. The reasoning "
-    "process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., <think> "
-    "reasoning process here </think> <answer> answer here </answer>. User: You must put your answer inside <answer> "
-    "</answer> tags, i.e., <answer> answer here </answer>. And your final answer will be extracted automatically by the "
-    "\\boxed{} tag. What is {x}?\nAssistant: <think>"
+    "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The "
+    "assistant first thinks about the reasoning process in the mind and then provides the user with the answer. "
+    "The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> tags, "
+    "respectively, i.e., <think> reasoning process here </think> <answer> answer here </answer>. User: You must "
+    "put your answer inside <answer> </answer> tags, i.e., <answer> answer here </answer>. And your final answer "
+    "will be extracted automatically by the \\boxed{} tag. What is {x}?\nAssistant: <think>"
 )
 
 

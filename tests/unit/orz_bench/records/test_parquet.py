@@ -86,7 +86,7 @@ def test_disk_errors_say_what_to_do(number: int, words: str) -> None:
 
 
 def test_the_schema_has_every_field_of_a_rollout() -> None:
-    assert ROLLOUT_FIELDS == set(parquet.ROLLOUT_SCHEMA.names)
+    assert set(parquet.ROLLOUT_SCHEMA.names) == ROLLOUT_FIELDS
     assert parquet.ROLLOUT_SCHEMA.field("token_ids").type == pa.list_(pa.int32())
 
 

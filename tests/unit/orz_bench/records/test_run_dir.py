@@ -66,7 +66,9 @@ def test_a_second_process_cannot_write_the_same_evaluation(tmp_path: Path) -> No
         "except RunDirError as error:\n    print(error)\n"
     )
     with evaluation.lock():
-        done = subprocess.run([sys.executable, "-c", code, str(evaluation.path)], capture_output=True, text=True, check=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code, str(evaluation.path)], capture_output=True, text=True, check=True
+        )
     assert "another evaluation is writing here" in done.stdout
     with evaluation.lock():
         pass

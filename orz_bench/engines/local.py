@@ -1,0 +1,26 @@
+"""One engine in this process. Imports an engine's library when it is opened, not before."""
+
+from __future__ import annotations
+
+from orz_bench.engines.engine import Engine, EngineSpec
+from orz_bench.environment import set_library_defaults
+
+
+def open_local(spec: EngineSpec) -> Engine:
+    """Start one engine in this process."""
+    set_library_defaults()
+    if spec.name == "vllm":
+        from orz_bench.engines.vllm import VllmEngine
+
+        return VllmEngine(spec)
+    if spec.name == "transformers":
+        from orz_bench.engines.transformers import TransformersEngine
+
+        return TransformersEngine(spec)
+    if spec.name == "openai":
+        from orz_bench.engines.openai_server import OpenAIServerEngine
+
+        return OpenAIServerEngine(spec)
+    from orz_bench.engines.fake import FakeEngine
+
+    return FakeEngine(spec)
