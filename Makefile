@@ -45,8 +45,8 @@ $(STAMP):
 
 demo: setup
 	$(BIN)/orz-bench model fetch smollm2-135m --out $(DEMO_MODEL)
-	$(BIN)/orz-bench eval --ckpt $(DEMO_MODEL) --bench arithmetic --n 4 --limit 16 --template chat --max-tokens 256 \
-	  --out $(DEMO_RUN)
+	$(BIN)/orz-bench eval --ckpt $(DEMO_MODEL) --bench arithmetic --n 4 --limit 20 --template few-shot \
+	  --extractor boxed --stop "Problem:" --temperature 0.3 --max-tokens 200 --out $(DEMO_RUN)
 	@echo "Every question, answer and verdict: $(DEMO_RUN)/evals/ (Parquet). The same command again draws nothing twice."
 
 # Tests that load a real model share one worker, so that two engines never compete for the cores.

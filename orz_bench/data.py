@@ -84,7 +84,7 @@ def load_problems(
 
 
 def fetch_benchmark(benchmark: Benchmark, *, cache: Path = CACHE, download: Download | None = None) -> Path:
-    """Download a benchmark from the hub into the cache; its folder. DataError where the hub refuses or there is none."""
+    """Download a benchmark from the hub into the cache; its folder. DataError where there is none or it refuses."""
     if benchmark.hub is None:
         raise DataError(f"{benchmark.name} needs no download: it comes with the product.")
     return fetch_to_cache(benchmark.name, benchmark.hub, cache=cache, download=download)

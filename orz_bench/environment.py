@@ -49,7 +49,13 @@ def has_fast_bfloat16() -> bool:
 
 def set_library_defaults() -> None:
     """What torch, transformers and vLLM read from the environment when they are imported; a user's own settings win."""
-    defaults = {"VLLM_LOGGING_LEVEL": "ERROR", "VLLM_NO_USAGE_STATS": "1", "TRANSFORMERS_VERBOSITY": "error"}
+    defaults = {
+        "VLLM_LOGGING_LEVEL": "ERROR",
+        "VLLM_NO_USAGE_STATS": "1",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "TORCH_CPP_LOG_LEVEL": "ERROR",
+        "TOKENIZERS_PARALLELISM": "false",
+    }
     if not has_gpu():
         defaults |= {
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",

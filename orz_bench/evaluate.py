@@ -142,8 +142,8 @@ def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None
         worst = max(too_long, key=lambda problem_id: too_long[problem_id])
         raise ConfigError(
             f"{card.benchmark}: {len(too_long)} of {len(num_tokens)} prompts do not fit the context of "
-            f"{limit:,} tokens (the longest, {worst}, has {too_long[worst]:,}). Nothing is cut silently: raise --max-model-len where "
-            f"the model allows it, use a shorter template, or leave this benchmark out."
+            f"{limit:,} tokens (the longest, {worst}, has {too_long[worst]:,}). Nothing is cut silently: raise "
+            f"--max-model-len where the model allows it, use a shorter template, or leave this benchmark out."
         )
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import logging
+import os
+import warnings
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
@@ -20,6 +23,7 @@ from orz_bench.records.rollout import Completion, Request, StopReason
 QUEUE = 2048
 """Requests that vLLM knows of at once: far more than it runs together, far fewer than a long evaluation has."""
 _CPU_SEQUENCES = 64
+_CPU_BATCH_TOKENS = 4096
 
 
 class VllmEngine:
@@ -28,8 +32,12 @@ class VllmEngine:
     def __init__(self, spec: EngineSpec) -> None:
         self._spec = spec
         gpu = has_gpu()
+        # Until it is imported, vLLM's own logging settings don't hold.
+        logging.getLogger("vllm").setLevel(os.environ.get("VLLM_LOGGING_LEVEL", "ERROR"))
         try:
-            from vllm import LLM
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                from vllm import LLM
         except ImportError as error:
             raise EngineError(
                 f"vllm does not import ({error}). torchvision, torchaudio and torchcodec beside a CPU build of torch "
@@ -43,6 +51,7 @@ class VllmEngine:
             "disable_log_stats": True,
             "seed": 0,
             "generation_config": "vllm",
+            "use_tqdm_on_load": False,
         }
         if gpu:
             settings |= {"tensor_parallel_size": spec.tensor_parallel, "gpu_memory_utilization": spec.gpu_memory_share}
@@ -51,9 +60,14 @@ class VllmEngine:
                 "enforce_eager": True,
                 "distributed_executor_backend": "uni",
                 "max_num_seqs": _CPU_SEQUENCES,
+                # A prompt in chunks makes vLLM rewind its sample's generator, which torch's CPU generator cannot do.
+                "enable_chunked_prefill": False,
+                "max_num_batched_tokens": max(_CPU_BATCH_TOKENS, spec.max_model_len or 0),
             }
         try:
-            self._llm: Any = LLM(**settings)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._llm: Any = LLM(**settings)
         except (RuntimeError, ValueError, OSError, MemoryError, AssertionError, ImportError) as error:
             raise EngineError(_start_failure(spec, error, gpu=gpu)) from error
 

@@ -36,7 +36,7 @@ def extract_final(response: str) -> str | None:
     if block is None:
         return extract_boxed(response)
     boxed = extract_boxed(block)
-    return boxed if boxed is not None else block.strip() or None
+    return boxed if boxed is not None else block
 
 
 EXTRACTORS: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
@@ -60,10 +60,11 @@ def orz_capture(response: str) -> str | None:
 
 
 def answer_block(response: str) -> str | None:
-    """The text of the last closed `<answer>` block."""
+    """The text of the last closed `<answer>` block; None where there is none, or nothing in it."""
     end = response.rfind(_CLOSE)
     start = response.rfind(_OPEN, 0, end) if end >= 0 else -1
-    return response[start + len(_OPEN) : end] if start >= 0 else None
+    block = response[start + len(_OPEN) : end].strip() if start >= 0 else ""
+    return block or None
 
 
 def box_spans(text: str) -> list[tuple[int, int]]:

@@ -24,9 +24,15 @@ _WARM_UP = (
     (r"\frac{1}{2}+\sqrt{3}", "2.5"),
     (r"3x - 7y", r"\frac{6x-14y}{2}"),
     (r"(1, \frac{\pi}{2})", "[3, 4)"),
-    (r"y = 2x", "no solution"),
+    (r"y = \frac{1}{2}x - 3", "no solution"),
+    (r"6 - 5i", r"x^8 + x^7 - 3x^2 + 1"),
+    (r"(-\infty, 2) \cup (3, \infty)", r"\left[-2, \frac{7}{3}\right)"),
+    (r"\begin{pmatrix} -1/3 \\ 2/3 \end{pmatrix}", r"\begin{pmatrix} -\frac{1}{3} \\ 4 \end{pmatrix}"),
+    (r"\{1, 2, 3\}", r"3 \pm 2 \sqrt{2}"),
+    (r"\sin 20^\circ + \log_2 8", r"\sqrt[3]{5} - 2^{10} \cdot 3"),
+    (r"-\sqrt{3} < x < \sqrt{3}", r"\frac{x+1}{x-1}"),
 )
-"""Parsing these fills the parser's tables, which workers inherit."""
+"""Parsing and comparing these fills the tables of the parser and of sympy, which workers inherit."""
 _LATE_IMPORTS = ("sympy.integrals.manualintegrate",)
 """What sympy imports when first needed, and workers cannot: making a dataclass executes generated code."""
 

@@ -27,6 +27,13 @@ _TRANSLATION = str.maketrans(_UNICODE)
 _ROOT = re.compile("\u221a\\s*(\\d+|[A-Za-z]|\\([^()]*\\))")
 _DOTS = re.compile(r"\\[cd]?dots[bcmio]?(?![a-zA-Z])")
 _SCIENTIFIC = re.compile(r"(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)[eE]([+-]?[0-9]{1,3})")
+_ASCII = (
+    (re.compile(r"(?<![A-Za-z])pi(?![A-Za-z])"), r"\\pi "),
+    (re.compile(r"(?<![A-Za-z])inf(?:inity|ty)?(?![A-Za-z])", re.IGNORECASE), r"\\infty "),
+    (re.compile(r"(?<![A-Za-z])sqrt\(([^()]*)\)"), r"\\sqrt{\1}"),
+    (re.compile(r"(?<=[\])}]) *U *(?=[\[({])"), r" \\cup "),
+)
+"""What people write in a text without LaTeX."""
 _DELIMITERS = (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]"))
 
 _SIZES = re.compile(r"\\(?:left|right|big|Big|bigl|bigr|Bigl|Bigr|displaystyle)(?![a-zA-Z])")
@@ -38,7 +45,7 @@ _WORDS = re.compile(r"\\text\s*\{([^{}]*)\}")
 
 
 def plain_latex(text: str) -> str:
-    r"""The text as LaTeX without what stands around it: $x$, \(x\). and x give x; Unicode and 1e5 become LaTeX."""
+    r"""The text as LaTeX without what stands around it: $x$, \(x\). and x give x; Unicode, 1e5 and sqrt(2) too."""
     text = _DOTS.sub(r"\\ldots", _ROOT.sub(r"\\sqrt{\1}", text).translate(_TRANSLATION)).strip()
     if text.endswith(".") and not text.endswith(("..", "\\right.")) and len(text) > 1:
         text = text[:-1].rstrip()
@@ -47,6 +54,9 @@ def plain_latex(text: str) -> str:
         if text.startswith(opening) and text.endswith(closing) and inner and opening not in inner and inner[-1] != "\\":
             text = inner.strip()
             break
+    if "\\" not in text:
+        for pattern, latex in _ASCII:
+            text = pattern.sub(latex, text)
     number = _SCIENTIFIC.fullmatch(text)
     return f"{number[1]} \\times 10^{{{number[2]}}}" if number else text
 
