@@ -6,6 +6,7 @@ engine that dies had in hand goes back to the queue and is drawn by the others w
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections import deque
@@ -22,6 +23,7 @@ from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request
 
+_LOG = logging.getLogger(__name__)
 _SECONDS_A_CALL = 0.5
 """How long an engine draws before it reports, so how stale the queue's view of it may be."""
 _IN_HAND_GPU, _IN_HAND_CPU = 1024, 128
@@ -81,7 +83,7 @@ class _Feed:
         return self._requests.popleft()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Worker:
     """The driver's view of one engine."""
 
@@ -114,7 +116,7 @@ class RayPool:
         """Lists of completions as engines report them."""
         queue = deque(requests)
         calls: dict[Any, _Worker] = {}
-        while queue or calls:
+        while queue or any(worker.in_hand for worker in self._workers):
             if not self._workers:
                 raise EngineError(
                     "every engine has died (out of memory?). What was drawn is kept; the same command goes on."
@@ -130,6 +132,7 @@ class RayPool:
                 lists: list[list[Completion]] = ray.get(done[0])
             except RayActorError:
                 self._workers.remove(worker)
+                _LOG.warning("an engine died; the others draw the %d samples that it had in hand", len(worker.in_hand))
                 queue.extendleft(reversed(worker.in_hand.values()))
                 continue
             except RayTaskError as error:

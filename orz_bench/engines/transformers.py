@@ -20,6 +20,7 @@ from transformers import (
     StoppingCriteria,
     StoppingCriteriaList,
 )
+from transformers.utils import logging
 
 from orz_bench.engines.engine import EngineSpec, Sampling
 from orz_bench.errors import EngineError
@@ -32,6 +33,7 @@ class TransformersEngine:
     def __init__(self, spec: EngineSpec) -> None:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._spec = spec
+        logging.disable_progress_bar()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(spec.checkpoint)
             model = AutoModelForCausalLM.from_pretrained(spec.checkpoint, dtype=getattr(torch, spec.dtype))

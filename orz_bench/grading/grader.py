@@ -94,6 +94,7 @@ class Grader:
         )
 
     def __enter__(self) -> Self:
+        self._pool.start()
         return self
 
     def __exit__(

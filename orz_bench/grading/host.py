@@ -31,6 +31,12 @@ _WARM_UP = (
     (r"\{1, 2, 3\}", r"3 \pm 2 \sqrt{2}"),
     (r"\sin 20^\circ + \log_2 8", r"\sqrt[3]{5} - 2^{10} \cdot 3"),
     (r"-\sqrt{3} < x < \sqrt{3}", r"\frac{x+1}{x-1}"),
+    (r"\left[ \frac{\pi^2}{3}, 2 \pi \right]", r"x \in \{2, 5\}"),
+    (r"121_3", r"a_1 = 4"),
+    (r"\log_{\left(1 + t\right)} \left(\frac{5}{3}\right)", r"3\frac{1}{5}"),
+    (r"\{2\pm\sqrt{7},-3\}", r"\frac{\sin 10^\circ (1 + 3 \cos 20^\circ)}{\cos 40^\circ}"),
+    (r"(2,3,-1)", r"\left( -\frac{14}{3}, 1 - 2i \left( 4 - \frac{3 \sqrt{2}}{2} \right) \right)"),
+    (r"\text{west}", "A town in the north"),
 )
 """Parsing and comparing these fills the tables of the parser and of sympy, which workers inherit."""
 _LATE_IMPORTS = ("sympy.integrals.manualintegrate",)

@@ -28,7 +28,7 @@ _START = "import sys; sys.path.append(sys.argv[1]); from orz_bench.grading.host 
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 _HOST_START_S = 60.0
 _HOST_REPLY_S = 10.0
-_MAX_ATTEMPTS = 3
+_MAX_ATTEMPTS = 5
 
 
 class GradingPool:
@@ -48,6 +48,10 @@ class GradingPool:
         self._host: _Host | None = None
         self._is_closed = False
 
+    def start(self) -> None:
+        """Load the host in the background; what fails is raised by the first run()."""
+        self._threads.submit(self._running_host)
+
     def run(self, jobs: Sequence[Job]) -> list[Reply]:
         """One reply a job, in order. Raises GradingError where the machinery itself fails or was closed."""
         try:
@@ -66,30 +70,48 @@ class GradingPool:
         self._threads.shutdown(wait=True)
 
     def _judge(self, job: Job) -> Reply:
+        """The reply. A process that dies may have been killed from outside: the job gets another, but no more time."""
+        left_s, how = self._deadline_s, "its host ended"
         for _ in range(_MAX_ATTEMPTS):
             try:
-                return self._ask_worker(job)
+                worker = self._own_worker()
             except _HostGoneError:
-                self._local.worker = None  # its host took it along; the job is innocent, so another host gets it
-        return Reply("error", f"the grading processes were ended {_MAX_ATTEMPTS} times during this answer")
+                continue
+            start = time.monotonic()
+            try:
+                return self._ask(worker, job, deadline_s=left_s)
+            except (ConnectionError, ValueError):
+                how = self._bury_worker()
+            left_s -= time.monotonic() - start
+            if left_s <= 0:
+                break
+        return Reply("error", f"the grading process died ({how})")
 
-    def _ask_worker(self, job: Job) -> Reply:
+    def _ask(self, worker: _Worker, job: Job, *, deadline_s: float) -> Reply:
+        try:
+            reply = worker.ask(job, deadline_s=deadline_s)
+        except TimeoutError:
+            self._bury_worker()
+            return Reply("timeout", f"grading took more than {self._deadline_s:g} s")
+        if reply.worker_ends:
+            self._bury_worker()
+        return reply
+
+    def _own_worker(self) -> _Worker:
+        """This thread's worker. Raises _HostGoneError."""
         worker: _Worker | None = getattr(self._local, "worker", None)
         if worker is None:
             worker = self._local.worker = self._running_host().fork()
+        return worker
+
+    def _bury_worker(self) -> str:
+        """End this thread's worker; how it ended."""
+        worker: _Worker = self._local.worker
+        self._local.worker = None
         try:
-            reply = worker.ask(job, deadline_s=self._deadline_s)
-        except TimeoutError:
-            self._local.worker = None
-            worker.end()
-            return Reply("timeout", f"grading took more than {self._deadline_s:g} s")
-        except (ConnectionError, ValueError):
-            self._local.worker = None
-            return Reply("error", f"the grading process died ({worker.end()})")
-        if reply.worker_ends:
-            self._local.worker = None
-            worker.end()
-        return reply
+            return worker.end()
+        except _HostGoneError:
+            return "with its host"
 
     def _running_host(self) -> _Host:
         with self._lock:
@@ -111,6 +133,8 @@ class _Host:
 
     def __init__(self, *, memory_gib: float) -> None:
         self._lock = threading.Lock()
+        self._connections: list[socket.socket] = []
+        """To workers, of which some may have ended."""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings = {"descriptor": theirs.fileno(), "parent_pid": os.getpid(), "memory_gib": memory_gib}
         with theirs:
@@ -137,6 +161,7 @@ class _Host:
         """A new worker. Raises _HostGoneError."""
         ours, theirs = socket.socketpair()
         with theirs, self._lock:
+            self._connections = [one for one in self._connections if one.fileno() >= 0] + [ours]
             try:
                 socket.send_fds(self._control, [b"fork"], [theirs.fileno()])
             except OSError as error:
@@ -156,7 +181,8 @@ class _Host:
         """End the host, and its workers with it."""
         self._process.kill()
         self._process.wait()
-        self._control.close()
+        for connection in (self._control, *self._connections):
+            connection.close()
 
     def _receive(self) -> dict[str, Any]:
         try:

@@ -26,6 +26,7 @@ _UNICODE = {
 _TRANSLATION = str.maketrans(_UNICODE)
 _ROOT = re.compile("\u221a\\s*(\\d+|[A-Za-z]|\\([^()]*\\))")
 _DOTS = re.compile(r"\\[cd]?dots[bcmio]?(?![a-zA-Z])")
+_BARE_EXPONENT = re.compile(r"\^ *- *([0-9]+|[A-Za-z])")
 _SCIENTIFIC = re.compile(r"(-?[0-9]{1,15}(?:\.[0-9]{1,15})?)[eE]([+-]?[0-9]{1,3})")
 _ASCII = (
     (re.compile(r"(?<![A-Za-z])pi(?![A-Za-z])"), r"\\pi "),
@@ -49,6 +50,8 @@ def plain_latex(text: str) -> str:
     text = _DOTS.sub(r"\\ldots", _ROOT.sub(r"\\sqrt{\1}", text).translate(_TRANSLATION)).strip()
     if text.endswith(".") and not text.endswith(("..", "\\right.")) and len(text) > 1:
         text = text[:-1].rstrip()
+    if text.endswith("\\") and not text.endswith("\\\\"):
+        text = text[:-1].rstrip()  # what strip() left of a final "\\ "
     for opening, closing in _DELIMITERS:
         inner = text[len(opening) : -len(closing)]
         if text.startswith(opening) and text.endswith(closing) and inner and opening not in inner and inner[-1] != "\\":
@@ -57,6 +60,7 @@ def plain_latex(text: str) -> str:
     if "\\" not in text:
         for pattern, latex in _ASCII:
             text = pattern.sub(latex, text)
+    text = _BARE_EXPONENT.sub(r"^{-\1}", text)
     number = _SCIENTIFIC.fullmatch(text)
     return f"{number[1]} \\times 10^{{{number[2]}}}" if number else text
 
