@@ -101,7 +101,12 @@ class GradingPool:
         """This thread's worker. Raises _HostGoneError."""
         worker: _Worker | None = getattr(self._local, "worker", None)
         if worker is None:
-            worker = self._local.worker = self._running_host().fork()
+            host = self._running_host()
+            try:
+                worker = self._local.worker = host.fork()
+            except _HostGoneError:
+                self._forget(host)
+                raise
         return worker
 
     def _bury_worker(self) -> str:
@@ -111,17 +116,23 @@ class GradingPool:
         try:
             return worker.end()
         except _HostGoneError:
+            self._forget(worker.host)
             return "with its host"
 
     def _running_host(self) -> _Host:
         with self._lock:
             if self._is_closed:
                 raise GradingError("the grader is closed; open another.")
-            if self._host is None or not self._host.is_running():
-                if self._host is not None:
-                    self._host.close()
+            if self._host is None:
                 self._host = _Host(memory_gib=self._memory_gib)
             return self._host
+
+    def _forget(self, host: _Host) -> None:
+        """This host has ended: the next job starts another."""
+        with self._lock:
+            if self._host is host:
+                self._host = None
+        host.close()
 
 
 class _HostGoneError(Exception):
@@ -153,9 +164,6 @@ class _Host:
             self.close()
             raise GradingError(f"Math-Verify cannot be loaded: {started['failure']}. Install math-verify>=0.9,<0.10.")
         self._control.settimeout(_HOST_REPLY_S)
-
-    def is_running(self) -> bool:
-        return self._process.poll() is None
 
     def fork(self) -> _Worker:
         """A new worker. Raises _HostGoneError."""

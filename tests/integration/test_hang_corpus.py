@@ -89,7 +89,8 @@ def test_a_killed_host_is_replaced(grader: Grader) -> None:
         for pid in _descendants(os.getpid()):
             if b"orz_bench.grading" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 os.kill(pid, signal.SIGKILL)
-        assert grader.grade([_submission("x+3", "3+x")])[0].verdict == "correct"
+        grade = grader.grade([_submission("x+3", "3+x")])[0]
+        assert grade.verdict == "correct", grade.why
 
 
 def test_workers_die_with_a_killed_parent() -> None:
