@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
 _WIDTH_OF_FILES = 150
+
+
+def as_text(renderable: RenderableType) -> str:
+    """The same as a file would hold it."""
+    file = io.StringIO()
+    Console(file=file, width=_WIDTH_OF_FILES).print(renderable)
+    return file.getvalue()
 
 
 def result_console() -> Console:

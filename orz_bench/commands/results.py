@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
-from orz_bench.commands.console import result_console
+from orz_bench.commands.console import as_text, result_console
 from orz_bench.commands.errors import reports_errors
 
 
@@ -32,9 +31,7 @@ def report_command(
         result_console().print(render_table(results))
         return
     if format_ == "table":
-        console = Console(record=True, width=140, file=None, quiet=True)
-        console.print(render_table(results))
-        text = console.export_text()
+        text = as_text(render_table(results))
     elif format_ == "json":
         text = json.dumps(render_json(results), ensure_ascii=False, indent=2)
     else:
