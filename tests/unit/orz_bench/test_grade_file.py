@@ -54,7 +54,8 @@ def test_rows_keep_their_fields(tmp_path: Path) -> None:
 
 
 def test_a_rows_own_gold_wins(tmp_path: Path) -> None:
-    rows = [{"problem_id": "unknown", "response": "9", "gold": 9}, {"problem_id": "arithmetic-L1-00", "response": "9"}]
+    rows: list[dict[str, Any]] = [{"problem_id": "unknown", "response": "9", "gold": 9}]
+    rows += [{"problem_id": "arithmetic-L1-00", "response": "9"}]
     assert [row["verdict"] for row in graded(rows_in(tmp_path, *rows), TextGrader())] == ["correct", "wrong"]
 
 
