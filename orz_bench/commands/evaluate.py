@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from orz_bench.commands.console import result_console
+from orz_bench.commands.console import libraries_on_stderr, result_console
 from orz_bench.commands.data import data_folders
 from orz_bench.commands.errors import reports_errors
 
@@ -105,7 +105,7 @@ def evaluate_command(
         command=("orz-bench", *sys.argv[1:]),
     )
     console = result_console()
-    with ProgressDisplay(Console(stderr=True)) as display:
+    with libraries_on_stderr(), ProgressDisplay(Console(stderr=True)) as display:
         results = run_session(options, observer=display, notice=display.notice)
     if json_output:
         typer.echo(json.dumps(render_json(results), ensure_ascii=False))

@@ -24,7 +24,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def a_spec(checkpoint: str, **changes: Any) -> EngineSpec:
-    return EngineSpec(name="transformers", **{"checkpoint": checkpoint, "dtype": "float32", "batch_size": 4} | changes)
+    facts: dict[str, Any] = {"checkpoint": checkpoint, "dtype": "float32", "batch_size": 4}
+    return EngineSpec(name="transformers", **facts | changes)
 
 
 def requests_for(checkpoint: str, prompts: list[str]) -> list[Request]:

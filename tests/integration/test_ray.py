@@ -1,0 +1,125 @@
+"""Two engines over a local Ray give the rows of one, also when one of them is killed on the way."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.local import open_local
+from orz_bench.engines.tokenizer import load_tokenizer
+from orz_bench.errors import EngineError
+from orz_bench.records.rollout import Completion, Request
+from tests.builders import a_problem, a_request
+from tests.tiny_model import a_tiny_checkpoint
+
+pytestmark = [
+    pytest.mark.real_model,
+    pytest.mark.filterwarnings(
+        "ignore::FutureWarning:ray.*", "ignore::ResourceWarning", "ignore::DeprecationWarning:ray.*"
+    ),
+]
+
+SAMPLING = Sampling(max_tokens=80)
+
+
+@pytest.fixture(scope="module")
+def spec(tmp_path_factory: pytest.TempPathFactory) -> EngineSpec:
+    checkpoint = str(a_tiny_checkpoint(tmp_path_factory.mktemp("tiny")))
+    return EngineSpec(name="transformers", checkpoint=checkpoint, dtype="float32", batch_size=4, num_engines=2)
+
+
+@pytest.fixture(scope="module")
+def requests(spec: EngineSpec) -> list[Request]:
+    tokenizer = load_tokenizer(spec)
+    assert tokenizer is not None
+    prompts = [f"What is {i} + {i}?" for i in range(12)]
+    return [
+        a_request(
+            problem=a_problem(problem_id=f"p{i}"),
+            sample_index=index,
+            seed=100 * i + index,
+            prompt_token_ids=tokenizer.encode(prompt),
+        )
+        for i, prompt in enumerate(prompts)
+        for index in range(8)
+    ]
+
+
+@pytest.fixture(scope="module")
+def alone(spec: EngineSpec, requests: list[Request]) -> list[Completion]:
+    return in_order(open_local(spec).generate(requests, SAMPLING))
+
+
+def in_order(lists: Iterator[list[Completion]]) -> list[Completion]:
+    return sorted((completion for some in lists for completion in some), key=lambda completion: completion.key)
+
+
+def test_two_engines_give_the_rows_of_one(spec: EngineSpec, requests: list[Request], alone: list[Completion]) -> None:
+    from orz_bench.engines.ray_pool import RayPool
+
+    pool = RayPool(spec)
+    try:
+        assert len(set(pool.process_ids)) == 2
+        assert in_order(pool.generate(requests, SAMPLING)) == alone
+        # A second benchmark on the same engines, with another sampling.
+        greedy = Sampling(temperature=0.0, max_tokens=5)
+        assert {c.num_tokens for c in in_order(pool.generate(requests[:8], greedy))} <= set(range(1, 6))
+    finally:
+        pool.close()
+
+
+def test_a_killed_engine_loses_nothing(
+    spec: EngineSpec, requests: list[Request], alone: list[Completion], caplog: pytest.LogCaptureFixture
+) -> None:
+    from orz_bench.engines.ray_pool import RayPool
+
+    pool = RayPool(spec)
+    try:
+        victim = pool.process_ids[0]
+        found: list[Completion] = []
+        with caplog.at_level(logging.WARNING):
+            for some in pool.generate(requests, SAMPLING):
+                if not found:
+                    os.kill(victim, signal.SIGKILL)
+                found += some
+        assert sorted(found, key=lambda completion: completion.key) == alone
+        assert "an engine died" in caplog.text
+    finally:
+        pool.close()
+
+
+def test_when_all_engines_die_it_says_so(spec: EngineSpec, requests: list[Request]) -> None:
+    from orz_bench.engines.ray_pool import RayPool
+
+    pool = RayPool(spec)
+    try:
+        for pid in pool.process_ids:
+            os.kill(pid, signal.SIGKILL)
+        with pytest.raises(EngineError, match="every engine has died"):
+            in_order(pool.generate(requests, SAMPLING))
+    finally:
+        pool.close()
+
+
+def test_more_engines_than_there_are_cores(spec: EngineSpec) -> None:
+    from dataclasses import replace
+
+    from orz_bench.engines.ray_pool import RayPool
+
+    with pytest.raises(EngineError, match=r"--num-engines 999 needs 999 CPUs, but Ray has \d+; lower"):
+        RayPool(replace(spec, num_engines=999))
+
+
+def test_a_model_that_does_not_load_ends_the_start(spec: EngineSpec, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    from orz_bench.engines.ray_pool import RayPool
+
+    with pytest.raises(EngineError, match="an engine did not start"):
+        RayPool(replace(spec, checkpoint=str(tmp_path)))
