@@ -49,9 +49,9 @@ demo: setup
 	  --extractor boxed --stop "Problem:" --temperature 0.3 --max-tokens 200 --out $(DEMO_RUN)
 	@echo "Every question, answer and verdict: $(DEMO_RUN)/evals/ (Parquet). The same command again draws nothing twice."
 
-# Tests that load a real model share one worker, so that two engines never compete for the cores.
+# One worker a file; tests that load a real model also wait for one another (tests/conftest.py).
 test: setup
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup $(PYTEST_ARGS); status=$$?; \
+	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS); status=$$?; \
 	  if [ $$status -eq 5 ]; then echo "pytest found no test to run (exit 5): that is a failure here" >&2; fi; exit $$status
 
 check: lint types layers test

@@ -96,13 +96,12 @@ def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[Benchm
     for benchmark in all_benchmarks().values():
         file = None if benchmark.generate else _find(benchmark, folders, cache=cache)
         hub = benchmark.hub
-        revision = "pinned at first fetch" if hub is None or hub.revision is None else hub.revision[:12]
         listings.append(
             BenchmarkListing(
                 name=benchmark.name,
                 num_problems=f"{benchmark.num_problems:,}" if benchmark.num_problems else "any",
                 found="built in" if benchmark.generate else str(file or "not here"),
-                source=f"{hub.repo} @ {revision}{', gated' if hub.gated else ''}" if hub else "generated",
+                source=f"{hub.repo} @ {hub.revision[:12]}{', gated' if hub.gated else ''}" if hub else "generated",
                 licence=benchmark.licence,
             )
         )
@@ -146,10 +145,11 @@ def _read_problems(benchmark: Benchmark, file: Path) -> list[Problem]:
 
 
 def _check(benchmark: Benchmark, problems: Sequence[Problem], *, source: str) -> None:
-    wanted = benchmark.num_problems
-    if wanted is not None and len(problems) != wanted:
+    editions = {benchmark.num_problems, benchmark.hub.num_problems if benchmark.hub else None} - {None}
+    if editions and len(problems) not in editions:
+        wanted = " or ".join(f"{count:,}" for count in sorted(filter(None, editions)))
         raise DataError(
-            f"{source}: {len(problems):,} problems, but {benchmark.title} has {wanted:,}. A part of it would give "
+            f"{source}: {len(problems):,} problems, but {benchmark.title} has {wanted}. A part of it would give "
             f"another score: restore the whole file (orz-bench data fetch {benchmark.name}), and use --limit for fewer."
         )
     repeated = [name for name, count in Counter(problem.problem_id for problem in problems).items() if count > 1]

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
 from hypothesis import settings
 
@@ -9,10 +14,14 @@ from hypothesis import settings
 settings.register_profile("orz", deadline=None, derandomize=True)
 settings.load_profile("orz")
 
+_ONE_MODEL_AT_A_TIME = Path(tempfile.gettempdir()) / "orz-tests-real-model.lock"
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that load a real model go to one worker, so that two engines never compete for the cores."""
-    for item in items:
-        if item.get_closest_marker("real_model"):
-            item.add_marker(pytest.mark.xdist_group("real_model"))
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+    """Tests that load a real model wait for one another, whichever process they run in; waiting is not timed."""
+    if item.get_closest_marker("real_model") is None:
+        return (yield)
+    with _ONE_MODEL_AT_A_TIME.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return (yield)

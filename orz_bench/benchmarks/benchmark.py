@@ -14,10 +14,12 @@ class HubDataset:
     """Files of a hub dataset at one commit; a commit's content cannot change."""
 
     repo: str
-    revision: str | None
-    """A full commit hash, never a branch. None: the first fetch resolves it, and the manifest keeps it."""
+    revision: str
+    """A full commit hash, never a branch."""
     files: tuple[str, ...]
     """Paths inside the dataset repository, read in this order as one table (JSON, JSON lines, CSV or Parquet)."""
+    num_problems: int | None = None
+    """Rows there, where it is another edition than the benchmark's files elsewhere."""
     gated: bool = False
     """Whether the hub wants an accepted licence and a token."""
 

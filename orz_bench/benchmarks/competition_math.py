@@ -53,7 +53,7 @@ BENCHMARKS = (
         local_names=("math_test_5000", "math_test"),
         hub=HubDataset(
             repo="EleutherAI/hendrycks_math",
-            revision=None,
+            revision="21a5633873b6a120296cce3e2df9d5550074f4a3",
             files=tuple(f"{subject}/test-00000-of-00001.parquet" for subject in _SUBJECTS),
         ),
         licence=_LICENCE,

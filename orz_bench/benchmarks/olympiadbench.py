@@ -29,7 +29,12 @@ BENCHMARK = Benchmark(
     kind="math",
     num_problems=675,
     local_names=("olympiadbench_675", "olympiadbench"),
-    hub=HubDataset(repo="math-ai/olympiadbench", revision=None, files=("test.jsonl",)),
+    hub=HubDataset(
+        repo="math-ai/olympiadbench",
+        revision="4faaf1e6ec17d11a4218a9bf4c049ecaf954dd84",
+        files=("test.parquet",),
+        num_problems=674,
+    ),
     licence="MIT",
     parse_row=parse_row,
 )

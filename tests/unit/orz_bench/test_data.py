@@ -99,6 +99,12 @@ def test_a_wrong_number_of_rows_is_an_error(tmp_path: Path) -> None:
         load_problems(toy(), folders=[tmp_path], cache=tmp_path)
 
 
+def test_the_hubs_edition_may_have_another_number_of_rows(tmp_path: Path) -> None:
+    write_lines(tmp_path / "toy.jsonl", ROWS[0])
+    hub = HubDataset(repo="x/y", revision="1", files=(), num_problems=1)
+    assert len(load_problems(toy(hub=hub), folders=[tmp_path], cache=tmp_path).problems) == 1
+
+
 def test_a_repeated_id_is_an_error(tmp_path: Path) -> None:
     write_lines(tmp_path / "toy.jsonl", ROWS[0], ROWS[0])
     with pytest.raises(DataError, match="'a' stands more than once"):
@@ -149,7 +155,7 @@ def test_fetching_keeps_hashes_and_notices_changes(tmp_path: Path) -> None:
 
     def download(hub: HubDataset, file: str) -> Downloaded:
         asked.append(file)
-        return Downloaded(source / file, hub.revision or "")
+        return Downloaded(source / file, hub.revision)
 
     benchmark, cache = toy(hub=HUB), tmp_path / "cache"
     folder = fetch_benchmark(benchmark, cache=cache, download=download)

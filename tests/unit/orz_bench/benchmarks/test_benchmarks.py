@@ -32,7 +32,7 @@ def test_declarations_are_whole(name: str) -> None:
     if benchmark.hub is not None:
         assert benchmark.local_names
         assert benchmark.num_problems
-        assert benchmark.hub.revision is None or re.fullmatch(r"[0-9a-f]{40}", benchmark.hub.revision)
+        assert re.fullmatch(r"[0-9a-f]{40}", benchmark.hub.revision)
 
 
 def test_aliases_and_near_misses() -> None:
