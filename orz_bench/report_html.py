@@ -24,6 +24,7 @@ h1 { font-size: 1.6rem; margin: 0 0 .25rem } h2 { font-size: 1.15rem; margin: 2.
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100% }
 th, td { padding: .4rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
 th { font-weight: 600 } th:first-child, td:first-child, .left { text-align: left }
+td.left { white-space: normal; min-width: 16rem; color: var(--soft) }
 .scale { position: relative; height: 1.1rem; min-width: 12rem }
 .scale span { position: absolute; top: 50%; transform: translateY(-50%) }
 .range { height: 3px; background: var(--bar) } .inner { height: 7px; background: var(--bar) }

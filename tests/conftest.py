@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ _ONE_MODEL_AT_A_TIME = Path(tempfile.gettempdir()) / "orz-tests-real-model.lock"
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Iterator[object]:
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Tests that load a real model wait for one another, whichever process they run in; waiting is not timed."""
     if item.get_closest_marker("real_model") is None:
         return (yield)

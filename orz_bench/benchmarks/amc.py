@@ -22,7 +22,11 @@ BENCHMARK = Benchmark(
     kind="math",
     num_problems=83,
     local_names=("amc2022_2023", "amc"),
-    hub=HubDataset(repo="AI-MO/aimo-validation-amc", revision="69d78a4a2c840e82d69af6bc742bda09005f6316", files=("data/train-00000-of-00001.parquet",)),
+    hub=HubDataset(
+        repo="AI-MO/aimo-validation-amc",
+        revision="69d78a4a2c840e82d69af6bc742bda09005f6316",
+        files=("data/train-00000-of-00001.parquet",),
+    ),
     licence="Apache-2.0; problems are the Mathematical Association of America's",
     parse_row=parse_row,
 )

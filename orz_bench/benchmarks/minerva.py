@@ -14,7 +14,9 @@ BENCHMARK = Benchmark(
     kind="math",
     num_problems=272,
     local_names=("minerva_math_272", "minerva_math"),
-    hub=HubDataset(repo="math-ai/minervamath", revision="ee46ddc498933b1977577953250ca5c66be64f96", files=("test.jsonl",)),
+    hub=HubDataset(
+        repo="math-ai/minervamath", revision="ee46ddc498933b1977577953250ca5c66be64f96", files=("test.jsonl",)
+    ),
     licence="the course material is CC BY-NC-SA 4.0; the dataset states no licence of its own",
     parse_row=partial(math_problem, benchmark="minerva"),
 )

@@ -1,0 +1,109 @@
+"""From options to results: what is resolved, refused and written around the evaluations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orz_bench.errors import ConfigError, OrzError
+from orz_bench.evaluate import Evaluation
+from orz_bench.records.rollout import Rollout
+from orz_bench.records.run_dir import RunDir
+from orz_bench.records.summary import EvalResult
+from orz_bench.session import EvalOptions, resolve_protocol, run_session
+
+
+class Notes:
+    """An observer and a listener to notices."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
+        self.said.append(f"started {evaluation.card.benchmark} {num_missing}/{num_wanted}")
+
+    def drawing(self) -> None:
+        self.said.append("drawing")
+
+    def committed(self, rollouts: Sequence[Rollout]) -> None: ...
+
+    def finished(self, result: EvalResult) -> None:
+        self.said.append(f"finished {result.benchmark}")
+
+    def notice(self, text: str) -> None:
+        self.said.append(text)
+
+
+def session(**changes: Any) -> tuple[list[EvalResult], list[str]]:
+    facts: dict[str, Any] = {"checkpoint": "fake", "engine": "fake", "benchmarks": ("arithmetic",), "limit": 5}
+    notes = Notes()
+    return run_session(EvalOptions(**facts | changes), observer=notes, notice=notes.notice), notes.said
+
+
+def test_an_observer_hears_everything_in_order(tmp_path: Path) -> None:
+    _, said = session(out=tmp_path, protocol_changes={"n": 2})
+    assert said == [
+        "engine: fake",
+        "arithmetic: 100 problems from the product itself",
+        "started arithmetic 10/10",
+        "drawing",
+        "finished arithmetic",
+    ]
+
+
+def test_the_engine_is_not_opened_where_nothing_is_missing(tmp_path: Path) -> None:
+    session(out=tmp_path)
+    assert "drawing" not in session(out=tmp_path)[1]
+
+
+def test_the_protocol_is_the_benchmarks_the_named_or_a_changed_one() -> None:
+    options = EvalOptions(checkpoint="x", benchmarks=())
+    assert resolve_protocol(options, "orz").name == "orz"
+    named = EvalOptions(checkpoint="x", benchmarks=(), protocol="r1", protocol_changes={"n": 8, "top_p": 0.5})
+    protocol = resolve_protocol(named, "orz")
+    assert (protocol.name, protocol.n, protocol.sampling.top_p, protocol.sampling.temperature) == ("r1", 8, 0.5, 0.6)
+
+
+def test_a_run_is_described_and_marked(tmp_path: Path) -> None:
+    session(out=tmp_path, command=("orz-bench", "eval", "--ckpt", "fake"))
+    info = RunDir(tmp_path).info()
+    assert (info["kind"], info["command"][0], info["seed"]) == ("eval", "orz-bench", 42)
+    assert "math-verify" in info["packages"]
+    assert yaml.safe_load((tmp_path / "config.yaml").read_text(encoding="utf-8"))["limit"] == 5
+    events = [json.loads(line)["event"] for line in (tmp_path / "events.jsonl").read_text("utf-8").splitlines()]
+    assert events == ["evaluation_started", "evaluation_done"]
+    assert (tmp_path / "DONE").exists()
+
+
+def test_a_failed_run_says_why_until_it_goes_on(tmp_path: Path) -> None:
+    with pytest.raises(OrzError):
+        session(out=tmp_path, benchmarks=("arithmetic", "nosuch"))
+    assert "nosuch" in (tmp_path / "FAILED").read_text(encoding="utf-8")
+    session(out=tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.name in ("DONE", "FAILED")] == ["DONE"]
+
+
+def test_everything_is_checked_before_anything_is_drawn(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'math500'"):
+        session(out=tmp_path, benchmarks=("arithmetic", "math50"))
+    assert not (tmp_path / "evals").exists()
+
+
+def test_the_run_is_named_after_the_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (result,) = session(checkpoint="fake:0.5")[0]
+    assert result.run == "runs/fake:0.5"
+
+
+@pytest.mark.parametrize("protocol", ["orz", "greedy"])
+def test_the_fingerprint_is_the_protocols(tmp_path: Path, protocol: str) -> None:
+    (first,), (again,), (seeded,) = (
+        session(out=tmp_path / name, protocol=protocol, seed=seed)[0] for name, seed in (("a", 1), ("b", 1), ("c", 2))
+    )
+    assert first.fingerprint == again.fingerprint == seeded.fingerprint
+    assert first.summary == again.summary != seeded.summary
