@@ -75,7 +75,7 @@ guards: setup
 	$(BIN)/python -m pytest tests/guards $(PYTEST_ARGS)
 
 bench: setup
-	@for script in benchmarks/*.py; do \
+	@for script in benchmarks/[a-z]*.py; do \
 	  [ -e "$$script" ] || { echo "benchmarks/ holds no script" >&2; exit 1; }; \
 	  echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 	done
