@@ -13,6 +13,8 @@ app = typer.Typer(
     name="orz-bench",
     help="Ask a checkpoint questions, grade the answers, keep every answer.",
     no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -12,8 +12,10 @@ from rich.table import Table
 from orz_bench.commands.console import libraries_on_stderr, result_console
 from orz_bench.commands.errors import reports_errors
 
-data_app = typer.Typer(help="Benchmark data: list, fetch from the hub, check.", no_args_is_help=True)
-model_app = typer.Typer(help="Small real models for a first try.", no_args_is_help=True)
+data_app = typer.Typer(
+    help="Benchmark data: list, fetch from the hub, check.", no_args_is_help=True, rich_markup_mode=None
+)
+model_app = typer.Typer(help="Small real models for a first try.", no_args_is_help=True, rich_markup_mode=None)
 
 DataDir = Annotated[Path | None, typer.Option(help="Where benchmark files lie.")]
 
