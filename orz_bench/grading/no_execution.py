@@ -8,6 +8,7 @@ every piece of generated code, whoever made it, and forbids processes, connectio
 from __future__ import annotations
 
 import builtins
+import dis
 import re
 import sys
 from collections.abc import Callable
@@ -25,6 +26,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(\.\d*)?|(\.\d+))", re.ASCII)
 _PLAIN_BUILTINS = frozenset(
     {"abs", "complex", "dict", "float", "int", "list", "max", "min", "pow", "range", "round", "sum"}
 )
+_PLAIN_MODULES = frozenset({"cmath", "math", "mpmath", "sympy"})
 _FORBIDDEN_NAMES = frozenset(dir(builtins)) - _PLAIN_BUILTINS
 _FORBIDDEN_EVENTS = ("os.exec", "os.fork", "os.posix_spawn", "os.remove", "os.rename", "os.spawn", "os.system")
 _FORBIDDEN_FAMILIES = ("ftplib.", "shutil.", "smtplib.", "socket.", "subprocess.", "urllib.")
@@ -62,8 +64,11 @@ def _is_harmless(code: CodeType) -> bool:
     is_a_module = not code.co_filename.startswith("<") or code.co_filename.startswith("<frozen")
     names = (*code.co_names, *code.co_varnames, *code.co_freevars)
     nested = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    imported = {step.argval.partition(".")[0] for step in dis.get_instructions(code) if step.opname == "IMPORT_NAME"}
     return is_a_module or (
-        not any("__" in name or name in _FORBIDDEN_NAMES for name in names) and all(map(_is_harmless, nested))
+        imported <= _PLAIN_MODULES
+        and not any("__" in name or name in _FORBIDDEN_NAMES for name in names)
+        and all(map(_is_harmless, nested))
     )
 
 
