@@ -26,7 +26,8 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(\.\d*)?|(\.\d+))", re.ASCII)
 _PLAIN_BUILTINS = frozenset(
     {"abs", "complex", "dict", "float", "int", "list", "max", "min", "pow", "range", "round", "sum"}
 )
-_PLAIN_MODULES = frozenset({"cmath", "math", "mpmath", "sympy"})
+_PLAIN_MODULES = frozenset({"cmath", "math", "mpmath", "numpy", "scipy", "sympy"})
+"""What lambdify tries to import; in workers there is no numpy and no scipy (see host.py)."""
 _FORBIDDEN_NAMES = frozenset(dir(builtins)) - _PLAIN_BUILTINS
 _FORBIDDEN_EVENTS = ("os.exec", "os.fork", "os.posix_spawn", "os.remove", "os.rename", "os.spawn", "os.system")
 _FORBIDDEN_FAMILIES = ("ftplib.", "shutil.", "smtplib.", "socket.", "subprocess.", "urllib.")
