@@ -1,1 +1,1 @@
-"""Trains a model with orz_bench's grades as reward. Not yet built: this package is empty."""
+"""Trains a model with orz_bench's grades as reward. Today: the algorithm's tensor functions, in orz_rl.ppo; no trainer yet."""

@@ -51,8 +51,12 @@ def test_help_loads_no_heavy_library() -> None:
     assert not loaded & {*HEAVY, "sympy", "pandas"}
 
 
-def test_only_engines_need_an_engine_installed() -> None:
+TENSORS = (("orz_bench", "engines"), ("orz_rl", "ppo"))
+"""The packages that compute with tensors; everything else imports without torch."""
+
+
+def test_only_engines_and_the_algorithm_need_torch() -> None:
     files = [path.relative_to(PROJECT).with_suffix("") for path, _ in package_files()]
-    outside = [file.parts for file in files if file.parts[:2] != ("orz_bench", "engines") and file.name != "__init__"]
+    outside = [file.parts for file in files if file.parts[:2] not in TENSORS and file.name != "__init__"]
     code = "\n".join(f"import {'.'.join(parts)}" for parts in outside)
     assert not loaded_by(code) & set(HEAVY)

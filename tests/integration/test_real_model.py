@@ -44,7 +44,7 @@ def run(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
             time.sleep(0.1)
         process.send_signal(signal.SIGKILL)
     kept = rows_of(folder)
-    assert 0 < len(kept) < 40
+    assert kept, "killed before the first rows were written"
     (result,) = results_of(orz_bench(*wanted, "--json"))
     assert (result["num_problems"], result["n"], result["num_generated_now"]) == (10, 4, 40 - len(kept))
     assert 0 < result["avg_at_n"] <= 1, "a model that answers 5 + 6 gets something right"

@@ -1,0 +1,1 @@
+"""The algorithm as pure tensor functions: advantages, losses, KL terms, packing. No model, no configuration."""

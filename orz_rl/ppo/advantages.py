@@ -1,0 +1,95 @@
+"""Advantages of sampled tokens: GAE with a critic, group and batch baselines without one.
+
+B rollouts, T response positions (right-padded), G rollouts a group. `mask_BT` is 1 on response tokens, from position 0
+on without holes. Everything returned is 0 where the mask is.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_BLOCK = 64
+_EPSILON = 1e-8
+
+
+def gae(rewards_BT: Tensor, values_BT: Tensor, *, mask_BT: Tensor, gamma: float, lam: float) -> Tensor:
+    """Generalised advantages: the sum over l of (gamma lam)^l delta_{t+l}, delta_t = r_t + gamma V_{t+1} - V_t.
+
+    Schulman et al. 2016 (1506.02438), equation 16; the value after the last token is 0. With gamma = lam = 1 it is
+    the return minus the value. Shape (B, T).
+    """
+    values_BT = values_BT * mask_BT
+    next_values_BT = torch.cat([values_BT[:, 1:], torch.zeros_like(values_BT[:, :1])], dim=1)
+    deltas_BT = (rewards_BT + gamma * next_values_BT - values_BT) * mask_BT
+    return discounted_sums(deltas_BT, gamma * lam) * mask_BT
+
+
+def discounted_sums(x_BT: Tensor, discount: float) -> Tensor:
+    """y_t = x_t + discount y_{t+1}, from the end of each row. Shape (B, T).
+
+    A scan in blocks: one product with a triangular matrix of powers inside each block, then the same for the blocks'
+    first elements. Powers never leave [0, 1], so nothing overflows however long the rows are.
+    """
+    num_rows, length = x_BT.shape
+    if length <= _BLOCK:
+        return x_BT @ _powers(length, discount, like=x_BT)
+    padding = -length % _BLOCK
+    blocks_BNK = torch.nn.functional.pad(x_BT, (0, padding)).reshape(num_rows, -1, _BLOCK)
+    inside_BNK = blocks_BNK @ _powers(_BLOCK, discount, like=x_BT)
+    starts_BN = discounted_sums(inside_BNK[:, :, 0], discount**_BLOCK)
+    carry_BN = torch.cat([starts_BN[:, 1:], torch.zeros_like(starts_BN[:, :1])], dim=1)
+    decay_K = discount ** torch.arange(_BLOCK, 0, -1, dtype=x_BT.dtype, device=x_BT.device)
+    return (inside_BNK + carry_BN[:, :, None] * decay_K).reshape(num_rows, -1)[:, :length]
+
+
+def whiten(advantages_BT: Tensor, mask_BT: Tensor) -> Tensor:
+    """Mean 0 and (biased) standard deviation 1 over all response tokens of the batch, each token weighing the same."""
+    count = mask_BT.sum()
+    mean = (advantages_BT * mask_BT).sum() / count
+    centred_BT = (advantages_BT - mean) * mask_BT
+    return centred_BT / ((centred_BT**2).sum() / count + _EPSILON).sqrt()
+
+
+def group_centred(rewards_B: Tensor, group_B: Tensor) -> Tensor:
+    """Reward minus the mean of its group: the advantage of Dr.GRPO (Liu et al. 2025, 2503.20783). Shape (B,)."""
+    return rewards_B - _group_mean(rewards_B, group_B)
+
+
+def grpo(rewards_B: Tensor, group_B: Tensor) -> Tensor:
+    """Reward minus the mean of its group, over the group's deviation (Shao et al. 2024, 2402.03300). Shape (B,).
+
+    The deviation is the unbiased one; where all rewards of a group are equal the advantage is 0.
+    """
+    centred_B = group_centred(rewards_B, group_B)
+    size_B = _group_sum(torch.ones_like(rewards_B), group_B)
+    variance_B = _group_sum(centred_B**2, group_B) / (size_B - 1).clamp_min(1)
+    return torch.where(variance_B > _EPSILON, centred_B / (variance_B + _EPSILON).sqrt(), torch.zeros_like(centred_B))
+
+
+def rloo(rewards_B: Tensor, group_B: Tensor) -> Tensor:
+    """Reward minus the mean of the others of its group (Ahmadian et al. 2024, 2402.14740). Shape (B,); wants G >= 2."""
+    size_B = _group_sum(torch.ones_like(rewards_B), group_B)
+    return group_centred(rewards_B, group_B) * size_B / (size_B - 1)
+
+
+def spread_over_tokens(advantages_B: Tensor, mask_BT: Tensor) -> Tensor:
+    """The same advantage on every token of a rollout. Shape (B, T)."""
+    return advantages_B[:, None] * mask_BT
+
+
+def _powers(length: int, discount: float, *, like: Tensor) -> Tensor:
+    """M with M[s, t] = discount^(s - t) for s >= t, so that (x M)_t is the discounted sum from t on."""
+    position = torch.arange(length, device=like.device)
+    exponent = position[:, None] - position[None, :]
+    powers = torch.full((), discount, dtype=like.dtype, device=like.device) ** exponent.clamp_min(0)
+    return powers * (exponent >= 0)
+
+
+def _group_sum(x_B: Tensor, group_B: Tensor) -> Tensor:
+    _, index_B = torch.unique(group_B, return_inverse=True)
+    return torch.zeros(int(index_B.max()) + 1, dtype=x_B.dtype, device=x_B.device).index_add_(0, index_B, x_B)[index_B]
+
+
+def _group_mean(x_B: Tensor, group_B: Tensor) -> Tensor:
+    return _group_sum(x_B, group_B) / _group_sum(torch.ones_like(x_B), group_B)

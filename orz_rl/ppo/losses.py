@@ -1,0 +1,98 @@
+"""Losses of policy and critic on packed tokens, and how per-token losses become one number.
+
+N tokens (packed; those of responses have a weight). The sum of weights is fixed by the whole step, not by a
+micro-batch: adding up the losses of any split of the tokens gives the loss of all of them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Normalisation = Literal["token", "sequence", "constant"]
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyLoss:
+    """The clipped objective and what to watch about it, as sums with the same weights."""
+
+    loss: Tensor
+    clipped: Tensor
+    """Weighted share of tokens at which the clipped branch was taken."""
+    approximate_kl: Tensor
+    """k3 estimate of KL(sampler || policy)."""
+
+
+def token_weights(lengths_B: Tensor, normalisation: Normalisation, *, constant: float | None = None) -> Tensor:
+    """What each token of each rollout weighs in the loss of one step. Shape (B,): the same for all tokens of a rollout.
+
+    token: every token of the step alike. sequence: every rollout alike, its tokens alike. constant: every token
+    1 / (B constant), as in Dr.GRPO, where `constant` is the generation limit.
+    """
+    lengths_B = lengths_B.to(torch.float64)
+    if normalisation == "token":
+        return torch.ones_like(lengths_B) / lengths_B.sum()
+    if normalisation == "sequence":
+        return 1.0 / (lengths_B.clamp_min(1) * len(lengths_B))
+    if constant is None or constant <= 0:
+        raise ValueError(f"normalisation 'constant' needs a positive constant, found {constant}")
+    return torch.full_like(lengths_B, 1.0 / (len(lengths_B) * constant))
+
+
+def policy_loss(
+    logprobs_N: Tensor,
+    old_logprobs_N: Tensor,
+    *,
+    advantages_N: Tensor,
+    weights_N: Tensor,
+    clip_low: float,
+    clip_high: float,
+) -> PolicyLoss:
+    """PPO's clipped objective, negated (Schulman et al. 2017, 1707.06347, equation 7).
+
+    `clip_high` may differ from `clip_low`: clip-higher of DAPO (2503.14476).
+    """
+    log_ratio_N = logprobs_N - old_logprobs_N
+    ratio_N = log_ratio_N.exp()
+    free_N = ratio_N * advantages_N
+    bounded_N = ratio_N.clamp(1 - clip_low, 1 + clip_high) * advantages_N
+    return PolicyLoss(
+        loss=-(torch.minimum(free_N, bounded_N) * weights_N).sum(),
+        clipped=((bounded_N < free_N) * weights_N).sum().detach(),
+        approximate_kl=((ratio_N - 1 - log_ratio_N) * weights_N).sum().detach(),
+    )
+
+
+def value_loss(
+    values_N: Tensor, old_values_N: Tensor, *, returns_N: Tensor, weights_N: Tensor, clip: float | None
+) -> Tensor:
+    """Half the squared error; with `clip` the larger of it and that of the value kept within `clip` of the old one."""
+    error_N = (values_N - returns_N) ** 2
+    if clip is not None:
+        kept_N = old_values_N + (values_N - old_values_N).clamp(-clip, clip)
+        error_N = torch.maximum(error_N, (kept_N - returns_N) ** 2)
+    return 0.5 * (error_N * weights_N).sum()
+
+
+def kl_estimate(logprobs_N: Tensor, reference_logprobs_N: Tensor, *, estimator: Literal["k1", "k2", "k3"]) -> Tensor:
+    """Per-token estimates of KL(policy || reference) from the policy's samples (Schulman 2020, "Approximating KL")."""
+    log_ratio_N = logprobs_N - reference_logprobs_N
+    if estimator == "k1":
+        return log_ratio_N
+    if estimator == "k2":
+        return 0.5 * log_ratio_N**2
+    return (-log_ratio_N).exp() - 1 + log_ratio_N
+
+
+def importance_weights(logprobs_N: Tensor, sampler_logprobs_N: Tensor, *, cap: float) -> Tensor:
+    """Truncated importance weights min(pi_trainer / pi_sampler, cap), without a gradient (Yao et al. 2025)."""
+    return (logprobs_N - sampler_logprobs_N).detach().exp().clamp_max(cap)
+
+
+def entropy(logits_NV: Tensor) -> Tensor:
+    """Of the distribution at each token, in nats. Shape (N,)."""
+    logprobs_NV = torch.log_softmax(logits_NV.float(), dim=-1)
+    return -(logprobs_NV.exp() * logprobs_NV).sum(dim=-1)

@@ -1,0 +1,113 @@
+"""Advantages against per-token loops written as the formulas are."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from torch import Tensor
+
+from orz_rl.ppo.advantages import discounted_sums, gae, group_centred, grpo, rloo, spread_over_tokens, whiten
+
+
+def a_batch(lengths: list[int], *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
+    """(rewards, values, mask) with rewards and values everywhere, also where they must not matter."""
+    generator = torch.Generator().manual_seed(seed)
+    shape = (len(lengths), max(lengths))
+    mask = (torch.arange(shape[1]) < torch.tensor(lengths)[:, None]).double()
+    return (
+        torch.randn(shape, generator=generator, dtype=torch.float64),
+        torch.randn(shape, generator=generator, dtype=torch.float64),
+        mask,
+    )
+
+
+def slow_gae(rewards: Tensor, values: Tensor, length: int, *, gamma: float, lam: float) -> list[float]:
+    found = [0.0] * len(rewards)
+    for t in range(length):
+        for later in range(t, length):
+            after = float(values[later + 1]) if later + 1 < length else 0.0
+            delta = float(rewards[later]) + gamma * after - float(values[later])
+            found[t] += (gamma * lam) ** (later - t) * delta
+    return found
+
+
+@pytest.mark.parametrize(("gamma", "lam"), [(1.0, 1.0), (1.0, 0.95), (0.99, 0.95), (0.9, 0.0), (0.5, 1.0)])
+def test_gae(gamma: float, lam: float) -> None:
+    lengths = [1, 5, 63, 64, 65, 130, 200]
+    rewards, values, mask = a_batch(lengths)
+    found = gae(rewards, values, mask_BT=mask, gamma=gamma, lam=lam)
+    for row, length in enumerate(lengths):
+        wanted = slow_gae(rewards[row], values[row], length, gamma=gamma, lam=lam)
+        assert torch.allclose(found[row], torch.tensor(wanted, dtype=torch.float64), atol=1e-10)
+
+
+@given(st.lists(st.integers(1, 150), min_size=1, max_size=5), st.integers(0, 100))
+def test_with_gamma_and_lambda_1_it_is_the_return_minus_the_value(lengths: list[int], seed: int) -> None:
+    rewards, values, mask = a_batch(lengths, seed=seed)
+    returns = (rewards * mask).flip(1).cumsum(1).flip(1)
+    assert torch.allclose(gae(rewards, values, mask_BT=mask, gamma=1.0, lam=1.0), (returns - values) * mask, atol=1e-9)
+
+
+def test_a_last_token_reward_without_a_critic_reaches_every_token() -> None:
+    rewards = torch.zeros(1, 8000)
+    rewards[0, 7999] = 1.0
+    assert torch.allclose(
+        gae(rewards, torch.zeros(1, 8000), mask_BT=torch.ones(1, 8000), gamma=1.0, lam=1.0), torch.ones(1, 8000)
+    )
+
+
+@pytest.mark.parametrize("discount", [0.0, 0.3, 0.99, 1.0])
+@pytest.mark.parametrize("length", [1, 64, 100, 4097, 9000])
+def test_discounted_sums_of_long_rows(length: int, discount: float) -> None:
+    x = torch.randn(2, length, dtype=torch.float64, generator=torch.Generator().manual_seed(length))
+    wanted = torch.zeros_like(x)
+    after = torch.zeros(2, dtype=torch.float64)
+    for t in reversed(range(length)):
+        after = x[:, t] + discount * after
+        wanted[:, t] = after
+    assert torch.allclose(discounted_sums(x, discount), wanted, atol=1e-9)
+
+
+def test_whitening_weighs_tokens_alike() -> None:
+    rewards, _, mask = a_batch([3, 50, 7])
+    white = whiten(rewards * mask, mask)
+    tokens = white[mask.bool()]
+    assert float(tokens.mean()) == pytest.approx(0, abs=1e-12)
+    assert float(tokens.std(unbiased=False)) == pytest.approx(1, abs=1e-6)
+    assert float(white[~mask.bool()].abs().max()) == 0
+
+
+def test_whitening_equal_advantages_gives_zero() -> None:
+    assert torch.equal(whiten(torch.ones(2, 3), torch.ones(2, 3)), torch.zeros(2, 3))
+
+
+REWARDS = torch.tensor([1.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0, 1.0], dtype=torch.float64)
+GROUPS = torch.tensor([7, 7, 7, 7, 3, 3, 9, 9])
+
+
+def test_group_baselines_by_hand() -> None:
+    centred = [0.5, -0.5, 0.5, -0.5, 0, 0, 0, 0]
+    deviation = math.sqrt(4 * 0.25 / 3)
+    others = [1 - 1 / 3, 0 - 2 / 3, 1 - 1 / 3, 0 - 2 / 3, 0, 0, 0, 0]
+    assert group_centred(REWARDS, GROUPS).tolist() == centred
+    assert grpo(REWARDS, GROUPS).tolist() == pytest.approx([value / deviation for value in centred], abs=1e-6)
+    assert rloo(REWARDS, GROUPS).tolist() == pytest.approx(others)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.floats(-2, 2)), min_size=2, max_size=30))
+def test_groups_may_stand_in_any_order(pairs: list[tuple[int, float]]) -> None:
+    groups = torch.tensor([group for group, _ in pairs] * 2)
+    rewards = torch.tensor([reward for _, reward in pairs] * 2, dtype=torch.float64) + torch.arange(2 * len(pairs)) % 5
+    for estimator in (group_centred, grpo, rloo):
+        found = estimator(rewards, groups)
+        order = torch.randperm(len(rewards), generator=torch.Generator().manual_seed(1))
+        assert torch.allclose(estimator(rewards[order], groups[order]), found[order], atol=1e-9)
+
+
+def test_advantages_are_spread_over_the_tokens_of_their_rollout() -> None:
+    mask = torch.tensor([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    assert spread_over_tokens(torch.tensor([2.0, -1.0]), mask).tolist() == [[2, 2, 0], [-1, 0, 0]]

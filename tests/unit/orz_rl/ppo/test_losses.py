@@ -1,0 +1,126 @@
+"""Losses by hand, their gradients, and that no split of a batch changes them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, policy_loss, token_weights, value_loss
+
+
+def one(
+    logprob: float, old: float, advantage: float, *, low: float = 0.2, high: float = 0.2
+) -> tuple[float, float, float]:
+    """(loss, gradient by the log-prob, clipped) of one token of weight 1."""
+    logprobs = torch.tensor([logprob], dtype=torch.float64, requires_grad=True)
+    found = policy_loss(
+        logprobs,
+        torch.tensor([old], dtype=torch.float64),
+        advantages_N=torch.tensor([advantage], dtype=torch.float64),
+        weights_N=torch.ones(1, dtype=torch.float64),
+        clip_low=low,
+        clip_high=high,
+    )
+    found.loss.backward()
+    assert logprobs.grad is not None
+    return float(found.loss.detach()), float(logprobs.grad), float(found.clipped)
+
+
+@pytest.mark.parametrize(
+    ("ratio", "advantage", "loss", "is_clipped"),
+    [
+        (1.0, 2.0, -2.0, False),
+        (1.1, 1.0, -1.1, False),
+        (1.5, 1.0, -1.2, True),
+        (1.5, -1.0, 1.5, False),
+        (0.5, 1.0, -0.5, False),
+        (0.5, -1.0, 0.8, True),
+    ],
+)
+def test_clipping(ratio: float, advantage: float, loss: float, is_clipped: bool) -> None:
+    found, gradient, clipped = one(math.log(ratio), 0.0, advantage)
+    assert found == pytest.approx(loss)
+    assert clipped == float(is_clipped)
+    assert gradient == pytest.approx(0.0 if is_clipped else -ratio * advantage)
+
+
+def test_clip_higher_leaves_the_lower_bound() -> None:
+    assert one(math.log(1.25), 0.0, 1.0, high=0.28)[0] == pytest.approx(-1.25)
+    assert one(math.log(0.5), 0.0, -1.0, high=0.28)[0] == pytest.approx(0.8)
+
+
+def test_the_first_gradient_is_the_policy_gradient() -> None:
+    _, gradient, _ = one(-1.3, -1.3, 0.7)
+    assert gradient == pytest.approx(-0.7)
+
+
+@given(st.lists(st.integers(1, 20), min_size=2, max_size=8), st.integers(1, 7), st.sampled_from(["token", "sequence"]))
+def test_no_split_into_micro_batches_changes_loss_or_gradient(lengths: list[int], cut: int, kind: str) -> None:
+    per_rollout = token_weights(torch.tensor(lengths), kind)  # type: ignore[arg-type]
+    weights = torch.repeat_interleave(per_rollout, torch.tensor(lengths))
+    generator = torch.Generator().manual_seed(sum(lengths))
+    old, advantages = (torch.randn(len(weights), generator=generator, dtype=torch.float64) for _ in range(2))
+    logprobs = (old + 0.3 * torch.randn(len(weights), generator=generator, dtype=torch.float64)).requires_grad_()
+
+    def loss(part: slice) -> torch.Tensor:
+        return policy_loss(
+            logprobs[part],
+            old[part],
+            advantages_N=advantages[part],
+            weights_N=weights[part],
+            clip_low=0.2,
+            clip_high=0.2,
+        ).loss
+
+    whole = loss(slice(None))
+    (gradient,) = torch.autograd.grad(whole, logprobs)
+    split = sum((loss(slice(start, start + cut)) for start in range(0, len(weights), cut)), torch.zeros(()))
+    (split_gradient,) = torch.autograd.grad(split, logprobs)
+    assert torch.allclose(whole, split)
+    assert torch.allclose(gradient, split_gradient)
+
+
+def test_weights() -> None:
+    lengths = torch.tensor([1, 3])
+    assert token_weights(lengths, "token").tolist() == [0.25, 0.25]
+    assert token_weights(lengths, "sequence").tolist() == pytest.approx([0.5, 1 / 6])
+    assert token_weights(lengths, "constant", constant=10).tolist() == [0.05, 0.05]
+    with pytest.raises(ValueError, match="needs a positive constant"):
+        token_weights(lengths, "constant")
+
+
+def test_value_loss_with_and_without_clipping() -> None:
+    values, old, returns = torch.tensor([1.0, 0.1]), torch.tensor([0.0, 0.0]), torch.tensor([1.0, 1.0])
+    weights = torch.tensor([0.5, 0.5])
+    free = value_loss(values, old, returns_N=returns, weights_N=weights, clip=None)
+    clipped = value_loss(values, old, returns_N=returns, weights_N=weights, clip=0.2)
+    assert float(free) == pytest.approx(0.5 * 0.5 * (0 + 0.81))
+    assert float(clipped) == pytest.approx(0.5 * 0.5 * (0.64 + 0.81))
+
+
+def test_kl_estimates_agree_on_average() -> None:
+    generator = torch.Generator().manual_seed(0)
+    policy, reference = (torch.randn(6, generator=generator, dtype=torch.float64).log_softmax(0) for _ in range(2))
+    exact = float((policy.exp() * (policy - reference)).sum())
+    draws = torch.multinomial(policy.exp(), 200_000, replacement=True, generator=generator)
+    for estimator in ("k1", "k3"):
+        found = kl_estimate(policy[draws], reference[draws], estimator=estimator)
+        assert float(found.mean()) == pytest.approx(exact, rel=0.03)
+    assert bool((kl_estimate(policy[draws], reference[draws], estimator="k3") >= -1e-12).all())
+    assert float(kl_estimate(torch.tensor([-1.0]), torch.tensor([-3.0]), estimator="k2")) == 2.0
+
+
+def test_importance_weights_are_capped_and_have_no_gradient() -> None:
+    logprobs = torch.tensor([0.0, 3.0, -1.0], requires_grad=True)
+    found = importance_weights(logprobs, torch.zeros(3), cap=2.0)
+    assert found.tolist() == pytest.approx([1.0, 2.0, math.exp(-1)])
+    assert not found.requires_grad
+
+
+def test_entropy() -> None:
+    assert entropy(torch.zeros(1, 8)).tolist() == pytest.approx([math.log(8)])
+    assert entropy(torch.tensor([[0.0, 1000.0]])).tolist() == pytest.approx([0.0])

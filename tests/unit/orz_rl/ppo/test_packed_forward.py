@@ -1,0 +1,119 @@
+"""A packed forward gives the log-probabilities, values and gradients of one forward a sequence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from orz_rl.ppo.losses import policy_loss, token_weights
+from orz_rl.ppo.packed_forward import Pack, response_logprobs, response_values, token_logprobs
+
+VOCABULARY = 40
+
+
+def a_model(family: str, *, seed: int = 0) -> Any:
+    from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+    torch.manual_seed(seed)
+    shape: dict[str, Any] = {
+        "vocab_size": VOCABULARY,
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "num_key_value_heads": 1,
+        "max_position_embeddings": 128,
+        "attn_implementation": "sdpa",
+    }
+    if family == "qwen2":
+        return Qwen2ForCausalLM(Qwen2Config(**shape, tie_word_embeddings=True))
+    return LlamaForCausalLM(LlamaConfig(**shape))
+
+
+def sequences(count: int = 5, *, seed: int = 0) -> list[tuple[list[int], list[int]]]:
+    generator = torch.Generator().manual_seed(seed)
+
+    def some(low: int, high: int) -> list[int]:
+        length = int(torch.randint(low, high, (1,), generator=generator))
+        return torch.randint(0, VOCABULARY, (length,), generator=generator).tolist()  # type: ignore[no-any-return]
+
+    return [(some(1, 9), some(1, 17)) for _ in range(count)]
+
+
+def alone(model: Any, prompt: list[int], response: list[int]) -> torch.Tensor:
+    """The slow, obvious way: one sequence, no positions, log-softmax over the vocabulary."""
+    logits = model(torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1]
+    return torch.log_softmax(logits, dim=-1).gather(1, torch.tensor(response)[:, None])[:, 0]
+
+
+@pytest.mark.parametrize("family", ["qwen2", "llama"])
+def test_packed_logprobs_are_those_of_each_sequence_alone(family: str) -> None:
+    model = a_model(family).eval()
+    batch = sequences()
+    with torch.inference_mode():
+        packed = response_logprobs(model, Pack.of(batch))
+        unpacked = torch.cat([alone(model, *sequence) for sequence in batch])
+    assert torch.allclose(packed, unpacked, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["qwen2", "llama"])
+def test_gradients_do_not_depend_on_how_sequences_are_packed(family: str) -> None:
+    batch = sequences(6, seed=3)
+    lengths = torch.tensor([len(response) for _, response in batch])
+    weights = token_weights(lengths, "token").float()
+    advantages = torch.linspace(-1, 1, len(batch))
+
+    def gradient(packs: list[list[int]]) -> torch.Tensor:
+        model = a_model(family)
+        for members in packs:
+            logprobs = response_logprobs(model, Pack.of([batch[index] for index in members]))
+            repeats = lengths[members]
+            policy_loss(
+                logprobs,
+                logprobs.detach() - 0.1,
+                advantages_N=torch.repeat_interleave(advantages[members], repeats),
+                weights_N=torch.repeat_interleave(weights[members], repeats),
+                clip_low=0.2,
+                clip_high=0.2,
+            ).loss.backward()
+        return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
+
+    one_by_one = gradient([[index] for index in range(6)])
+    assert float(one_by_one.norm()) > 0
+    for packs in ([[0, 1, 2, 3, 4, 5]], [[5, 0], [3, 1, 4], [2]]):
+        assert torch.allclose(gradient(packs), one_by_one, atol=1e-6)
+
+
+def test_an_attention_mask_or_a_cache_would_be_noticed() -> None:
+    """The trap itself: this is why the forward passes neither."""
+    model = a_model("qwen2").eval()
+    pack = Pack.of(sequences())
+    with torch.inference_mode():
+        right = response_logprobs(model, pack)
+        logits = model(
+            input_ids=pack.tokens_N[None],
+            position_ids=pack.positions_N[None],
+            attention_mask=torch.ones_like(pack.tokens_N)[None],
+            use_cache=False,
+        ).logits[0]
+    targets = pack.is_response_N.nonzero()[:, 0]
+    wrong = token_logprobs(logits[targets - 1], pack.tokens_N[targets], temperature=1.0)
+    assert not torch.allclose(right, wrong, atol=1e-2)
+
+
+def test_temperature_scales_the_logits() -> None:
+    logits = torch.randn(3, 7, generator=torch.Generator().manual_seed(0))
+    tokens = torch.tensor([1, 6, 0])
+    wanted = torch.log_softmax(logits / 0.6, dim=-1).gather(1, tokens[:, None])[:, 0]
+    assert torch.allclose(token_logprobs(logits, tokens, temperature=0.6), wanted, atol=1e-6)
+
+
+def test_values_stand_before_the_tokens_they_judge() -> None:
+    class Positions:
+        def __call__(self, **inputs: Any) -> Any:
+            return type("Output", (), {"logits": inputs["position_ids"][..., None].float()})
+
+    pack = Pack.of([([1, 2, 3], [4, 5]), ([1], [2, 3, 4])])
+    assert response_values(Positions(), pack).tolist() == [2, 3, 0, 1, 2]
