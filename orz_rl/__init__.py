@@ -1,1 +1,1 @@
-"""Trains a model with orz_bench's grades as reward. Today: the algorithm's tensor functions, in orz_rl.ppo; no trainer yet."""
+"""Trains a model with orz_bench's grades as reward. Today: its tensor functions, in orz_rl.ppo; no trainer yet."""
