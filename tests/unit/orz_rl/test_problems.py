@@ -1,0 +1,106 @@
+"""Training problems: formats, faults, refused prompts, and the order of steps."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orz_bench.engines.fake import FakeTokenizer
+from orz_bench.errors import ConfigError, DataError
+from orz_rl.problems import make_prompts, problems_of_step, read_problems
+from orz_rl.rewards import binary_reward
+from tests.builders import a_problem
+from tests.shared_data import shared_data
+
+
+def orz_format(*pairs: tuple[str, str]) -> str:
+    turns = ([{"from": "human", "value": q}, {"from": "assistant", "ground_truth": {"value": a}}] for q, a in pairs)
+    return json.dumps(list(turns))
+
+
+def test_the_published_training_format(tmp_path: Path) -> None:
+    path = tmp_path / "orz.json"
+    path.write_text(orz_format(("1 + 1?", "2"), ("2 + 2?", "n = 4")), encoding="utf-8")
+    problems = read_problems([path])
+    assert [(p.problem_id, p.question, p.gold) for p in problems] == [
+        ("orz-0", "1 + 1?", "2"),
+        ("orz-1", "2 + 2?", "n = 4"),
+    ]
+
+
+def test_json_lines_keep_their_ids(tmp_path: Path) -> None:
+    path = tmp_path / "mine.jsonl"
+    path.write_text('{"id": "a", "problem": "1 + 1?", "answer": 2}\n{"problem": "?", "answer": 3}\n', encoding="utf-8")
+    assert [p.problem_id for p in read_problems([path])] == ["a", "mine-1"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "fault"),
+    [
+        ("a.jsonl", '{"problem": "?"}\n', r"a\.jsonl, line 1: found no text under answer"),
+        ("a.jsonl", '{"problem": "?", "answer": 1}\n{"prob', "line 2: broken JSON"),
+        ("a.json", '[[{"from": "human", "value": "?"}]]', "row 0: wanted two turns"),
+        ("a.json", "[[", "not readable as JSON"),
+        ("a.jsonl", '{"id": 1, "problem": "?", "answer": 1}\n' * 2, "1: two training problems have this id"),
+        ("a.jsonl", "\n", "no training problem"),
+    ],
+)
+def test_faults_are_named(tmp_path: Path, name: str, text: str, fault: str) -> None:
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=fault):
+        read_problems([tmp_path / name])
+
+
+def test_prompts_that_are_too_long_are_refused_and_counted() -> None:
+    problems = [a_problem(problem_id="short", question="1?"), a_problem(problem_id="long", question="word " * 50)]
+    found = make_prompts(problems, FakeTokenizer(), template="plain", max_tokens=30)
+    assert [prompt.problem.problem_id for prompt in found.prompts] == ["short"]
+    assert found.too_long == ("long",)
+    with pytest.raises(ConfigError, match=r"all 2 prompts exceed 3 tokens \(the shortest has"):
+        make_prompts(problems, FakeTokenizer(), template="plain", max_tokens=3)
+
+
+@given(st.integers(1, 40), st.integers(1, 15), st.integers(0, 5))
+def test_every_problem_comes_once_before_any_comes_twice(num_problems: int, batch_size: int, seed: int) -> None:
+    steps = -(-3 * num_problems // batch_size)
+    stream = [
+        index
+        for step in range(steps)
+        for index in problems_of_step(num_problems, batch_size=batch_size, step=step, seed=seed)
+    ]
+    for epoch in range(3):
+        part = stream[epoch * num_problems : (epoch + 1) * num_problems]
+        assert Counter(part) == Counter(range(num_problems))
+
+
+def test_the_order_depends_on_the_seed_and_the_epoch() -> None:
+    def epoch(number: int, seed: int) -> list[int]:
+        return problems_of_step(50, batch_size=50, step=number, seed=seed)
+
+    assert epoch(0, 1) == epoch(0, 1)
+    assert len({tuple(epoch(number, seed)) for number in (0, 1) for seed in (1, 2)}) == 4
+
+
+def test_an_impossible_batch() -> None:
+    with pytest.raises(ConfigError, match="both have to be positive"):
+        problems_of_step(0, batch_size=4, step=0, seed=0)
+
+
+def test_truncated_answers_earn_nothing() -> None:
+    assert binary_reward("correct", "stop_string") == binary_reward("correct", "eos") == 1.0
+    assert binary_reward("correct", "length") == binary_reward("wrong", "eos") == binary_reward("timeout", "eos") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "count"), [("orz57k_first2048", 2048), ("orz72k_ext_first2725", 2725), ("gsm8k_train", 7473)]
+)
+def test_real_training_files(name: str, count: int) -> None:
+    problems = read_problems([shared_data() / "train" / f"{name}.jsonl"])
+    assert len(problems) == count
+    prompts = make_prompts(problems, FakeTokenizer(), template="orz-code", max_tokens=2048)
+    assert not prompts.too_long
