@@ -25,11 +25,11 @@ def orz_format(*pairs: tuple[str, str]) -> str:
 
 def test_the_published_training_format(tmp_path: Path) -> None:
     path = tmp_path / "orz.json"
-    path.write_text(orz_format(("1 + 1?", "2"), ("2 + 2?", "n = 4")), encoding="utf-8")
+    path.write_text(orz_format(("1 + 1?", "2"), ("2 + 2?", "k = 9")), encoding="utf-8")
     problems = read_problems([path])
     assert [(p.problem_id, p.question, p.gold) for p in problems] == [
         ("orz-0", "1 + 1?", "2"),
-        ("orz-1", "2 + 2?", "n = 4"),
+        ("orz-1", "2 + 2?", "k = 9"),
     ]
 
 

@@ -18,10 +18,10 @@ from orz_bench.grading.fast_path import Memo, plain_number, quick_reply
         (r"\frac{1}{2}", "0.5"),
         (r"\frac12", r"\frac{1}{2}"),
         ("0.50", ".5"),
-        (r"\left( 3, \frac{\pi}{2} \right)", r"(3,\dfrac{\pi}{2})"),
+        (r"\left( 5, \frac{\pi}{7} \right)", r"(5,\dfrac{\pi}{7})"),
         ("-5", "\u22125"),
-        (r"(-\infty, 2) \cup (3, \infty)", "(-inf, 2) U (3, inf)"),
-        (r"(-\sqrt{3}, \sqrt{3})", "(-sqrt(3), sqrt(3))"),
+        (r"(-\infty, 4) \cup (7, \infty)", "(-inf, 4) U (7, inf)"),
+        (r"(-\sqrt{7}, \sqrt{7})", "(-sqrt(7), sqrt(7))"),
     ],
 )
 def test_the_same(gold: str, answer: str) -> None:
