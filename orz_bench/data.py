@@ -133,6 +133,7 @@ def _find(benchmark: Benchmark, folders: Sequence[Path], *, cache: Path) -> Path
 
 
 def _read_problems(benchmark: Benchmark, file: Path) -> list[Problem]:
+    assert benchmark.parse_row is not None, f"{benchmark.name} has data files but no parse_row"
     files = read_manifest(file) if file.name == "manifest.json" else [file]
     problems: list[Problem] = []
     for path in files:

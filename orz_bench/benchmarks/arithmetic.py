@@ -6,11 +6,9 @@ It needs no download, costs few tokens, and spreads small models out: the first 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from orz_bench.benchmarks.benchmark import Benchmark
-from orz_bench.benchmarks.rows import math_problem
 from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Problem
 
@@ -118,17 +116,11 @@ def _problem(question: str, answer: int, *, level: int, number: int) -> Problem:
     )
 
 
-def parse_row(row: Mapping[str, Any], position: int) -> Problem:
-    """A row of a file that replaces the generated problems."""
-    return math_problem(row, position, benchmark="arithmetic")
-
-
 BENCHMARK = Benchmark(
     name="arithmetic",
     title="Arithmetic",
     kind="math",
     num_problems=_NUM_PROBLEMS,
     licence="Apache-2.0, with the product",
-    parse_row=parse_row,
     generate=generate_arithmetic,
 )

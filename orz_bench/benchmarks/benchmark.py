@@ -52,8 +52,8 @@ class Benchmark:
     hub: HubDataset | None = None
     licence: str
     default_protocol: str = "orz"
-    parse_row: Callable[[Mapping[str, Any], int], Problem]
+    parse_row: Callable[[Mapping[str, Any], int], Problem] | None = None
     """(row of a file, its position from 0) -> Problem. Raises DataError with what the row lacks."""
     generate: Callable[[], list[Problem]] | None = None
-    """For a benchmark that ships with the product instead of data files."""
+    """Instead of parse_row: for a benchmark that ships with the product and has no data files."""
     errata: tuple[Erratum, ...] = ()

@@ -11,7 +11,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Self
 
@@ -37,7 +37,7 @@ class EngineActor:
     def __init__(self, spec: EngineSpec) -> None:
         from orz_bench.engines.local import open_local
 
-        self._engine: Engine = open_local(replace(spec, num_engines=1))
+        self._engine: Engine = open_local(spec)
         self._feed = _Feed()
         self._stream: Iterator[list[Completion]] | None = None
         self._num_in_hand = 0

@@ -60,8 +60,8 @@ def test_no_string_match_is_graded_wrong(grader: Grader) -> None:
         assert not [grade for grade in grades if grade.verdict in ("timeout", "error")]
 
 
-def test_the_memo_and_the_workers_agree(grader: Grader) -> None:
-    """The fast path and the memo never change a verdict: the workers, asked directly, say the same."""
+def test_the_fast_path_and_the_workers_agree() -> None:
+    """The fast path never changes a verdict: what the workers run, asked directly, says the same."""
     from orz_bench.grading.fast_path import quick_reply
     from orz_bench.grading.jobs import Job
     from orz_bench.grading.judge import judge
@@ -72,7 +72,7 @@ def test_the_memo_and_the_workers_agree(grader: Grader) -> None:
     assert len(quick) > 500
     for (gold, answer), reply in list(quick.items())[::5]:
         slow = judge(Job(gold, answer, strict=True))
-        assert slow.verdict in (reply.verdict, "unparseable"), (gold, answer)
+        assert slow.verdict == reply.verdict, (gold, answer)
 
 
 def test_conformance_is_at_least_math_verifys(grader: Grader) -> None:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from itertools import combinations, product
-from math import ceil, comb, sqrt
+from itertools import combinations
+from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
@@ -156,8 +156,3 @@ def test_uneven_groups_are_summarised_by_the_smallest() -> None:
     samples = [a_sample(0, index, True) for index in range(3)] + [a_sample(1, 0, False)]
     summary = summarise(samples, second_extractor="boxed")
     assert (summary.n, summary.avg_at_n, summary.se_sampling) == (1, 0.5, None)
-
-
-def test_the_oracle_of_g_pass_counts_what_it_should() -> None:
-    assert len(drawn_subsets(5, 2, 3)) == comb(5, 3)
-    assert sorted(set(product([0, 1], repeat=1))) == [(0,), (1,)]

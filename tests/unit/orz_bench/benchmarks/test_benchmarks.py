@@ -12,6 +12,7 @@ from orz_bench.benchmarks.gpqa import option_order
 from orz_bench.benchmarks.registry import all_benchmarks, get_benchmark
 from orz_bench.errors import ConfigError, DataError
 from orz_bench.protocol import PROTOCOLS
+from orz_bench.records.rollout import Problem
 
 GPQA_ROW = {
     "Question": "Which?",
@@ -23,12 +24,18 @@ GPQA_ROW = {
 }
 
 
+def parsed(name: str, row: dict[str, Any], position: int = 0) -> Problem:
+    parse = get_benchmark(name).parse_row
+    assert parse is not None
+    return parse(row, position)
+
+
 @pytest.mark.parametrize("name", all_benchmarks())
 def test_declarations_are_whole(name: str) -> None:
     benchmark = get_benchmark(name)
     assert benchmark.default_protocol in PROTOCOLS
     assert benchmark.licence
-    assert (benchmark.hub is None) == (benchmark.generate is not None)
+    assert (benchmark.hub is None) == (benchmark.parse_row is None) == (benchmark.generate is not None)
     if benchmark.hub is not None:
         assert benchmark.local_names
         assert benchmark.num_problems
@@ -54,13 +61,12 @@ def test_aliases_and_near_misses() -> None:
     ],
 )
 def test_golds(name: str, row: dict[str, Any], gold: str) -> None:
-    assert get_benchmark(name).parse_row(row, 0).gold == gold
+    assert parsed(name, row).gold == gold
 
 
 def test_gpqa_options_depend_on_the_question_alone() -> None:
-    parse = get_benchmark("gpqa_diamond").parse_row
-    problem = parse(GPQA_ROW, 0)
-    assert problem == parse(dict(GPQA_ROW), 5)
+    problem = parsed("gpqa_diamond", GPQA_ROW)
+    assert problem == parsed("gpqa_diamond", dict(GPQA_ROW), 5)
     line = next(line for line in problem.question.splitlines() if line.endswith("right"))
     assert line.startswith(f"{problem.gold}. ")
 
@@ -72,7 +78,7 @@ def test_gpqa_golds_are_spread_over_the_letters() -> None:
 
 def test_a_gpqa_gold_that_is_no_letter_is_refused() -> None:
     with pytest.raises(DataError, match="wanted one of the letters"):
-        get_benchmark("gpqa_diamond").parse_row({"question": "?", "answer": "E"}, 0)
+        parsed("gpqa_diamond", {"question": "?", "answer": "E"})
 
 
 def test_arithmetic_is_the_same_every_time_and_right() -> None:

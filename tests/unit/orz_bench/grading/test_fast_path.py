@@ -16,8 +16,6 @@ from orz_bench.grading.fast_path import Memo, plain_number, quick_reply
         ("42", "42"),
         ("73", "073"),
         (r"\frac{1}{2}", "0.5"),
-        (r"\frac12", r"\frac{1}{2}"),
-        ("0.50", ".5"),
         (r"\left( 5, \frac{\pi}{7} \right)", r"(5,\dfrac{\pi}{7})"),
         ("-5", "\u22125"),
         (r"(-\infty, 4) \cup (7, \infty)", "(-inf, 4) U (7, inf)"),
@@ -26,7 +24,8 @@ from orz_bench.grading.fast_path import Memo, plain_number, quick_reply
 )
 def test_the_same(gold: str, answer: str) -> None:
     reply = quick_reply(gold, answer)
-    assert reply is None or reply.verdict == "correct"
+    assert reply is not None
+    assert reply.verdict == "correct"
 
 
 @pytest.mark.parametrize(
@@ -39,7 +38,16 @@ def test_surely_different(gold: str, answer: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gold", "answer"), [("9", r"9\%"), ("1,2", "2,1"), ("x+1", "1+x"), ("0.333333", r"\frac{1}{3}"), ("11", "1011_2")]
+    ("gold", "answer"),
+    [
+        ("9", r"9\%"),
+        ("1,2", "2,1"),
+        ("x+1", "1+x"),
+        ("0.333333", r"\frac{1}{3}"),
+        ("11", "1011_2"),
+        (r"\frac12", "0.5"),
+        ("0.50", ".5"),
+    ],
 )
 def test_uncertain_goes_to_the_workers(gold: str, answer: str) -> None:
     assert quick_reply(gold, answer) is None
