@@ -29,7 +29,10 @@ def choose_engine(name: str) -> tuple[EngineName, str]:
     if name == "auto":
         if _is_installed("vllm"):
             return "vllm", "engine: vllm"
-        _require("transformers", "neither vllm nor transformers is installed")
+        if not _is_installed("transformers"):
+            raise EngineError(
+                f"no engine is installed; run: {_INSTALL['vllm']}. Or use a server: --engine openai --base-url URL."
+            )
         return (
             "transformers",
             f"engine: transformers, the slow fallback, because vllm is not installed ({_INSTALL['vllm']})",

@@ -14,28 +14,43 @@ from tests.command_line import COMMAND, orz_bench, results_of, rows_of
 from tests.tiny_model import a_tiny_checkpoint
 
 
-def kill_until_done(arguments: list[str], *, times: int, seconds: tuple[float, float], seed: int) -> int:
-    """Start and kill that many times after a random while, then let it finish; how many starts were killed."""
+def kill_again_and_again(arguments: list[str], run: Path, *, times: int, seed: int) -> list[int]:
+    """Start and kill that many times, then let it finish; how many rows were on disk after each kill.
+
+    A kill comes at a random moment after the start, or after the first new rows are on disk: while it loads, while it
+    draws, while it writes.
+    """
     rng = random.Random(seed)
-    killed = 0
+    num_rows = []
     for _ in range(times):
-        process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        time.sleep(rng.uniform(*seconds))
-        if process.poll() is None:
-            process.send_signal(signal.SIGKILL)
-            killed += 1
+        wanted = len(parts_of(run)) + rng.choice((0, 1, 1))
+        process = subprocess.Popen(
+            [*COMMAND, *arguments, str(run)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        while len(parts_of(run)) < wanted and process.poll() is None:
+            time.sleep(0.02)
+        time.sleep(rng.uniform(0.0, 0.4))
+        assert process.poll() is None, "it finished before it could be killed: this test needs a longer run"
+        process.send_signal(signal.SIGKILL)
         process.wait()
-    orz_bench(*arguments)
-    return killed
+        num_rows.append(len(rows_of(run)))
+    orz_bench(*arguments, run)
+    return num_rows
+
+
+def parts_of(run: Path) -> list[Path]:
+    return list(run.glob("evals/*/*/*/part-*.parquet"))
 
 
 def test_fake_engine_killed_twenty_times(tmp_path: Path) -> None:
-    arguments = ["eval", "--ckpt", "fake:0.6:0.04", "--engine", "fake", "--bench", "arithmetic", "--n", "64", "--out"]
+    arguments = ["eval", "--ckpt", "fake:0.6:0.04", "--engine", "fake", "--bench", "arithmetic", "--n", "200", "--out"]
     orz_bench(*arguments, tmp_path / "whole")
-    killed = kill_until_done([*arguments, str(tmp_path / "killed")], times=20, seconds=(0.4, 2.4), seed=1)
-    assert killed >= 10, "too few kills hit the run for this test to mean anything"
+    num_rows = kill_again_and_again(arguments, tmp_path / "killed", times=20, seed=1)
+    assert len({count for count in num_rows if 0 < count < 20_000}) >= 8, (
+        "too few kills hit a run that had drawn something"
+    )
     assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "whole")
-    assert len(rows_of(tmp_path / "killed")) == 6400
+    assert len(rows_of(tmp_path / "killed")) == 20_000
     assert not list((tmp_path / "killed").rglob("*.tmp"))
 
 
@@ -43,11 +58,13 @@ def test_fake_engine_killed_twenty_times(tmp_path: Path) -> None:
 @pytest.mark.real_model
 def test_transformers_engine_killed_again_and_again(tmp_path: Path) -> None:
     checkpoint = a_tiny_checkpoint(tmp_path / "m")
-    arguments = ["eval", "--ckpt", str(checkpoint), "--engine", "transformers", "--bench", "arithmetic", "--n", "8"]
+    arguments = ["eval", "--ckpt", str(checkpoint), "--engine", "transformers", "--bench", "arithmetic", "--n", "16"]
     arguments += ["--limit", "25", "--template", "plain", "--max-tokens", "100", "--batch-size", "8", "--out"]
     orz_bench(*arguments, tmp_path / "whole")
-    killed = kill_until_done([*arguments, str(tmp_path / "killed")], times=4, seconds=(4.5, 8.5), seed=2)
-    assert killed >= 2, "too few kills hit the run for this test to mean anything"
+    num_rows = kill_again_and_again(arguments, tmp_path / "killed", times=3, seed=2)
+    assert len({count for count in num_rows if 0 < count < 400}) >= 2, (
+        "too few kills hit a run that had drawn something"
+    )
     assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "whole")
 
 
