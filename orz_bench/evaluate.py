@@ -16,9 +16,10 @@ from orz_bench.checkpoint import Checkpoint
 from orz_bench.data import LoadedProblems
 from orz_bench.engines.engine import Engine, Sampling, Tokenizer
 from orz_bench.errors import ConfigError, EngineError, RunDirError
+from orz_bench.grading.grader import GRADER_VERSION
 from orz_bench.protocol import ProtocolCard
 from orz_bench.recorder import Grades, Recorder
-from orz_bench.records.rollout import Problem, Request, Rollout
+from orz_bench.records.rollout import Completion, Grade, Problem, Request, Rollout
 from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json, to_json, write_text
 from orz_bench.records.summary import EvalResult, Summary
 from orz_bench.seeds import sample_seed
@@ -69,6 +70,17 @@ class Evaluation:
             for problem, prompt, ids in zip(self.problems, prompts, token_ids, strict=True)
             for index in range(self.n)
         ]
+
+    def to_rollout(self, request: Request, completion: Completion, grade: Grade) -> Rollout:
+        """The row of one sample."""
+        return Rollout.from_parts(
+            request=request,
+            completion=completion,
+            grade=grade,
+            step=self.checkpoint.step,
+            grader_version=GRADER_VERSION,
+            keep_tokens=self.keep_tokens,
+        )
 
     def _seed(self, problem: Problem, sample_index: int) -> int:
         return sample_seed(
@@ -124,8 +136,7 @@ def evaluate(
                 folder,
                 grader,
                 requests=missing,
-                step=checkpoint.step,
-                keep_tokens=evaluation.keep_tokens,
+                to_rollout=evaluation.to_rollout,
                 on_committed=observer.committed,
             ) as recorder:
                 recorder.add_all(engine.generate(missing, evaluation.sampling))

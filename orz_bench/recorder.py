@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Protocol, Self
 
-from orz_bench.grading.grader import GRADER_VERSION, Submission
+from orz_bench.grading.grader import Submission
 from orz_bench.records.rollout import Completion, Grade, Request, Rollout
-from orz_bench.records.run_dir import EvaluationDir
+from orz_bench.records.run_dir import RolloutsDir
 
 PART_ROWS = 512
 PART_SECONDS = 5.0
@@ -38,19 +38,17 @@ class Recorder:
 
     def __init__(
         self,
-        folder: EvaluationDir,
+        folder: RolloutsDir,
         grader: Grades,
         *,
         requests: Sequence[Request],
-        step: int,
-        keep_tokens: bool,
+        to_rollout: Callable[[Request, Completion, Grade], Rollout],
         on_committed: Callable[[Sequence[Rollout]], None],
     ) -> None:
         self._folder = folder
         self._grader = grader
         self._requests = {request.key: request for request in requests}
-        self._step = step
-        self._keep_tokens = keep_tokens
+        self._to_rollout = to_rollout
         self._on_committed = on_committed
         self._waiting: list[Rollout] = []
         self._last_commit = time.monotonic()
@@ -110,14 +108,7 @@ class Recorder:
         ]
         grades = self._grader.grade(submissions)
         self._waiting += [
-            Rollout.from_parts(
-                request=request,
-                completion=completion,
-                grade=grade,
-                step=self._step,
-                grader_version=GRADER_VERSION,
-                keep_tokens=self._keep_tokens,
-            )
+            self._to_rollout(request, completion, grade)
             for request, completion, grade in zip(requests, completions, grades, strict=True)
         ]
 

@@ -30,6 +30,8 @@ _ORZ_PAPER = (
     "And your final answer will be extracted automatically by the \\boxed{} tag. "
 )
 _ORZ_END = "\nAssistant: <think>"
+ORZ_CODE_PARTS = (_ORZ_CODE, _ORZ_END)
+"""The fixed text of orz-code, before and after the question."""
 
 _ASK: Mapping[AnswerKind, str] = {
     "math": "Please reason step by step, and put your final answer within \\boxed{}.",

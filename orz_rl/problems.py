@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.benchmarks.rows import math_problem
 from orz_bench.data_files import read_rows
 from orz_bench.engines.engine import Tokenizer
@@ -17,6 +19,8 @@ from orz_bench.records.rollout import Problem
 from orz_bench.templates import TEMPLATES
 
 _SOURCE = "train"
+_FOREIGN_LETTER = re.compile(r"[^\W\d_a-zA-Z\u00c0-\u024f\u0370-\u03ff]")
+"""A letter that is neither Latin nor Greek (which mathematics uses)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,20 +41,21 @@ class Prompts:
     """Ids of problems whose prompt exceeds the limit: refused, never cut, because a cut prompt loses its end."""
 
 
-def read_problems(paths: Sequence[Path]) -> list[Problem]:
-    """The problems of files in the published ORZ format, or JSON lines, CSV or Parquet with a problem and an answer.
+def read_problems(sources: Sequence[str]) -> list[Problem]:
+    """The problems of all sources: files in the published ORZ format, or JSON lines, CSV or Parquet with a problem and an
+    answer; `hub:OWNER/NAME/FILE`, such a file of a hub dataset; `arithmetic`, generated sums that are not in the benchmark.
 
     Ids are the rows' own, or made from the file's name and the position. Raises DataError for a broken row (and where),
     an id that stands twice, or no problem at all.
     """
-    problems = [problem for path in paths for problem in _read_file(path)]
+    problems = [problem for source in sources for problem in _read_source(source)]
     seen: set[str] = set()
     for problem in problems:
         if problem.problem_id in seen:
             raise DataError(f"{problem.problem_id}: two training problems have this id; give every row its own.")
         seen.add(problem.problem_id)
     if not problems:
-        raise DataError(f"{', '.join(map(str, paths)) or 'no file'}: no training problem; name files that hold some.")
+        raise DataError(f"{', '.join(sources) or 'no source'}: no training problem; name files that hold some.")
     return problems
 
 
@@ -72,16 +77,14 @@ def make_prompts(problems: Sequence[Problem], tokenizer: Tokenizer, *, template:
     return Prompts(fitting, too_long)
 
 
-def problems_of_step(num_problems: int, *, batch_size: int, step: int, seed: int) -> list[int]:
-    """Indices of the problems of a step, counted from 0: a function of its arguments, so that resuming needs no state.
+def problems_at(num_problems: int, *, start: int, count: int, seed: int) -> list[int]:
+    """Indices of `count` problems from position `start` of the stream on: a function of its arguments.
 
     The stream is one seeded permutation of all problems after another; every problem comes once before any comes twice.
     """
-    if num_problems < 1 or batch_size < 1:
-        raise ConfigError(
-            f"{batch_size} problems a step out of {num_problems} cannot be drawn; both have to be positive."
-        )
-    positions = range(step * batch_size, (step + 1) * batch_size)
+    if num_problems < 1 or count < 1:
+        raise ConfigError(f"{count} problems out of {num_problems} cannot be drawn; both have to be positive.")
+    positions = range(start, start + count)
     orders = {epoch: _order(num_problems, seed=seed, epoch=epoch) for epoch in {p // num_problems for p in positions}}
     return [orders[position // num_problems][position % num_problems] for position in positions]
 
@@ -90,6 +93,43 @@ def _order(num_problems: int, *, seed: int, epoch: int) -> list[int]:
     order = list(range(num_problems))
     random.Random(f"order {seed} {epoch}").shuffle(order)
     return order
+
+
+def select_problems(problems: Sequence[Problem], *, limit: int | None, language: str) -> list[Problem]:
+    """Those in the language ("any", or "english": no letter outside the Latin alphabet), then the first `limit`."""
+    spoken = [problem for problem in problems if language == "any" or not _FOREIGN_LETTER.search(problem.question)]
+    if not spoken:
+        raise ConfigError(f"data.language={language} leaves none of {len(problems):,} problems; use data.language=any.")
+    return spoken[:limit]
+
+
+def _read_source(source: str) -> Iterator[Problem]:
+    if source == "arithmetic":
+        return iter(generate_sums(split="train"))
+    if source.startswith("hub:"):
+        return _read_file(_from_hub(source.removeprefix("hub:")))
+    path = Path(source)
+    if not path.is_file():
+        raise DataError(f"data.source {source}: no such file; name one, hub:OWNER/NAME/FILE, or arithmetic.")
+    return _read_file(path)
+
+
+def _from_hub(name: str) -> Path:
+    """Download one file of a hub dataset. Raises DataError with the cause."""
+    owner, _, rest = name.partition("/")
+    dataset, _, file = rest.partition("/")
+    if not (owner and dataset and file):
+        raise DataError(f"hub:{name} is not hub:OWNER/NAME/FILE; name one file of a dataset.")
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(f"{owner}/{dataset}", file, repo_type="dataset"))
+    except Exception as error:  # whatever the hub's client raises, the user must know what to do
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise DataError(
+            f"hub:{name}: the hub did not give it ({reason}). Check the name and the network, or download the file "
+            f"yourself and name it in data.source."
+        ) from error
 
 
 def _read_file(path: Path) -> Iterator[Problem]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from orz_bench.records.rollout import Completion, Request
 
@@ -51,6 +51,8 @@ class EngineSpec:
     """Sequences that the transformers engine decodes together."""
     keep_tokens: bool = False
     """Return token ids and the sampled tokens' logprobs."""
+    sleeps: bool = False
+    """Whether a GPU engine must be able to give its memory back while training has the device."""
 
 
 class Tokenizer(Protocol):
@@ -85,4 +87,28 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give the device back and end every process; safe to call twice."""
+        ...
+
+
+class WeightSource(Protocol):
+    """Where an engine gets new weights from; it may cross processes."""
+
+    def tensors(self, device: Any) -> Iterator[tuple[str, Any]]:
+        """Every weight once as (Hugging Face name, tensor), a tied output layer included."""
+        ...
+
+
+class TrainedEngine(Engine, Protocol):
+    """An engine whose weights training replaces while it lives."""
+
+    def load_weights(self, source: WeightSource, *, version: int) -> None:
+        """Replace all weights. Completions drawn from now on carry `version`."""
+        ...
+
+    def sleep(self) -> None:
+        """Give the device's memory back until wake(); the weights may be lost."""
+        ...
+
+    def wake(self) -> None:
+        """Take the device's memory again; load_weights() follows."""
         ...

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from orz_bench.engines.engine import Engine, EngineSpec
+from orz_bench.engines.engine import Engine, EngineSpec, TrainedEngine
 from orz_bench.environment import set_library_defaults
 
 
 def open_local(spec: EngineSpec) -> Engine:
     """Start one engine in this process."""
     set_library_defaults()
-    if spec.name == "vllm":
-        from orz_bench.engines.vllm import VllmEngine
-
-        return VllmEngine(spec)
-    if spec.name == "transformers":
-        from orz_bench.engines.transformers import TransformersEngine
-
-        return TransformersEngine(spec)
+    if spec.name in ("vllm", "transformers"):
+        return open_trained(spec)
     if spec.name == "openai":
         from orz_bench.engines.openai_server import OpenAIServerEngine
 
@@ -24,3 +18,15 @@ def open_local(spec: EngineSpec) -> Engine:
     from orz_bench.engines.fake import FakeEngine
 
     return FakeEngine(spec)
+
+
+def open_trained(spec: EngineSpec) -> TrainedEngine:
+    """Start one engine in this process whose weights can be replaced: vllm or transformers."""
+    set_library_defaults()
+    if spec.name == "vllm":
+        from orz_bench.engines.vllm import VllmEngine
+
+        return VllmEngine(spec)
+    from orz_bench.engines.transformers import TransformersEngine
+
+    return TransformersEngine(spec)

@@ -31,20 +31,14 @@ _IN_HAND_GPU, _IN_HAND_CPU = 1024, 128
 _VLLM_BLOCK = 16
 
 
-class EngineActor:
-    """One engine in a process of its own."""
+class EngineLoop:
+    """An engine that is given requests bit by bit and goes on drawing what it has."""
 
-    def __init__(self, spec: EngineSpec) -> None:
-        from orz_bench.engines.local import open_local
-
-        self._engine: Engine = open_local(spec)
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
         self._feed = _Feed()
         self._stream: Iterator[list[Completion]] | None = None
         self._num_in_hand = 0
-
-    def process_id(self) -> int:
-        """Answers once the engine is up."""
-        return os.getpid()
 
     def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
         """Take these requests too; return the lists of completions that are ready within about half a second."""
@@ -63,6 +57,23 @@ class EngineActor:
         if not self._num_in_hand:
             self._stream = None  # the next requests may come with another sampling
         return ready
+
+
+class EngineActor:
+    """One engine in a process of its own."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        from orz_bench.engines.local import open_local
+
+        self._loop = EngineLoop(open_local(spec))
+
+    def process_id(self) -> int:
+        """Answers once the engine is up."""
+        return os.getpid()
+
+    def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
+        """See EngineLoop.draw."""
+        return self._loop.draw(requests, sampling)
 
 
 class _Feed:
@@ -94,10 +105,13 @@ class _Worker:
 class RayPool:
     """`spec.num_engines` engines over Ray, on this machine or on the cluster that RAY_ADDRESS names."""
 
-    def __init__(self, spec: EngineSpec) -> None:
+    def __init__(self, spec: EngineSpec, actors: Sequence[Any] | None = None) -> None:
+        """`actors` run engines of this spec already, where training has placed them; otherwise they are started."""
         self._spec = spec
-        self._workers: list[_Worker] = []
+        self._workers = [_Worker(actor) for actor in actors or ()]
         self._started_ray = not ray.is_initialized()
+        if self._workers:
+            return
         if self._started_ray:
             ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
         try:
@@ -105,6 +119,11 @@ class RayPool:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def actors(self) -> list[Any]:
+        """Those that live."""
+        return [worker.actor for worker in self._workers]
 
     @property
     def process_ids(self) -> list[int]:

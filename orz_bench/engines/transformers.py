@@ -22,7 +22,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.engine import EngineSpec, Sampling, WeightSource
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request, StopReason
 
@@ -43,6 +43,7 @@ class TransformersEngine:
             raise EngineError(f"{spec.checkpoint}: transformers cannot load it ({reason}).") from error
         self._eos = _eos_ids(self._model, self._tokenizer)
         self._pad = next((i for i in (self._tokenizer.pad_token_id, *self._eos) if i is not None), 0)
+        self._policy_version: int | None = None
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Blocks of `batch_size` consecutive requests, in order."""
@@ -55,6 +56,32 @@ class TransformersEngine:
         self._model = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def load_weights(self, source: WeightSource, *, version: int) -> None:
+        """Copy every weight into the model; EngineError for a name that it lacks or one that is left out."""
+        own = dict(self._model.named_parameters())
+        tied = {"lm_head.weight"} if self._model.config.tie_word_embeddings else set()
+        waiting = set(own)
+        with torch.no_grad():
+            for name, tensor in source.tensors(self._device):
+                if name in own:
+                    own[name].copy_(tensor)
+                elif name not in tied:
+                    raise EngineError(f"the engine's model has no weight {name}; policy and engine differ.")
+                waiting.discard(name)
+        if waiting:
+            raise EngineError(f"{len(waiting)} weights were not sent to the engine ({min(waiting)}).")
+        self._policy_version = version
+
+    def sleep(self) -> None:
+        """Leave the GPU."""
+        self._model.to("cpu")
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+
+    def wake(self) -> None:
+        """Return to the device."""
+        self._model.to(self._device)
 
     def _generate_batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         prompts = [list(request.prompt_token_ids or ()) for request in requests]
@@ -109,6 +136,7 @@ class TransformersEngine:
             stop_reason=reason,
             token_ids=tuple(tokens) if keep else None,
             logprobs=tuple(logprobs[: len(tokens)]) if keep else None,
+            policy_version=self._policy_version,
         )
 
 

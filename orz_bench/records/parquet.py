@@ -9,7 +9,7 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -75,19 +75,42 @@ def write_part(folder: Path, rollouts: Sequence[Rollout]) -> Path:
     parts = part_files(folder)
     number = int(parts[-1].stem.removeprefix("part-")) + 1 if parts else 0
     target = folder / f"part-{number:06d}.parquet"
-    temporary = folder / f".{target.name}.tmp"
+    with _whole_file(target) as temporary:
+        _write(temporary, rollouts)
+    return target
+
+
+def replace_parts(folder: Path, rollouts: Sequence[Rollout]) -> None:
+    """Let one part that holds `rollouts` take the place of all parts.
+
+    The later parts go before the first is replaced: a crash in between loses rows, but never shows one twice.
+    """
+    first, *others = part_files(folder)
+    with _whole_file(first) as temporary:
+        _write(temporary, rollouts)
+        for path in reversed(others):
+            path.unlink()
+
+
+@contextlib.contextmanager
+def _whole_file(target: Path) -> Iterator[Path]:
+    """A temporary name that becomes `target` in one move, synced, if nothing goes wrong."""
+    temporary = target.with_name(f".{target.name}.tmp")
     try:
-        with temporary.open("wb") as file:
-            pq.write_table(_to_table(rollouts), file, compression="zstd")
-            file.flush()
-            os.fsync(file.fileno())
+        yield temporary
         temporary.rename(target)
-        sync_folder(folder)
+        sync_folder(target.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise disk_error(folder, error) from error
-    return target
+        raise disk_error(target.parent, error) from error
+
+
+def _write(path: Path, rollouts: Sequence[Rollout]) -> None:
+    with path.open("wb") as file:
+        pq.write_table(_to_table(rollouts), file, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def read_parts(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:

@@ -77,6 +77,8 @@ class Completion:
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
     """One per token, natural log, under the policy that sampled it, at the sampling temperature."""
+    policy_version: int | None = None
+    """How many weight updates the engine had received; None outside training."""
 
     def __post_init__(self) -> None:
         if self.logprobs is not None and (self.token_ids is None or len(self.token_ids) != len(self.logprobs)):
@@ -160,6 +162,7 @@ class Rollout:
             sample_index=completion.sample_index,
             seed=completion.seed,
             step=step,
+            policy_version=completion.policy_version,
             prompt=request.prompt,
             completion=completion.text,
             prompt_token_ids=request.prompt_token_ids if keep_tokens else None,

@@ -42,20 +42,10 @@ def step_of(folder: Path) -> int | None:
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationDir:
-    """The samples of one benchmark, one checkpoint and one protocol."""
+class RolloutsDir:
+    """Rollouts that belong together, in parts: of a training step, or of an evaluation."""
 
     path: Path
-
-    @property
-    def protocol_path(self) -> Path:
-        """The protocol card with the model's and the seed's identity."""
-        return self.path / "protocol.json"
-
-    @property
-    def summary_path(self) -> Path:
-        """The statistics of the last evaluation here."""
-        return self.path / "summary.json"
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -68,7 +58,7 @@ class EvaluationDir:
         except BlockingIOError:
             os.close(descriptor)
             raise RunDirError(
-                f"{self.path}: another evaluation is writing here. Wait for it, or choose another folder with --out."
+                f"{self.path}: another process writes here. Wait for it, or choose another folder with --out."
             ) from None
         try:
             parquet.remove_unfinished_parts(self.path)
@@ -88,6 +78,25 @@ class EvaluationDir:
         """(problem id, sample index) of every committed rollout."""
         table = self.read(["problem_id", "sample_index"])
         return set(zip(table["problem_id"].to_pylist(), table["sample_index"].to_pylist(), strict=True))
+
+    def replace(self, rollouts: Sequence[Rollout]) -> None:
+        """Put one part in the place of all. A crash in between loses rows and never doubles one."""
+        parquet.replace_parts(self.path, rollouts)
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationDir(RolloutsDir):
+    """The samples of one benchmark, one checkpoint and one protocol."""
+
+    @property
+    def protocol_path(self) -> Path:
+        """The protocol card with the model's and the seed's identity."""
+        return self.path / "protocol.json"
+
+    @property
+    def summary_path(self) -> Path:
+        """The statistics of the last evaluation here."""
+        return self.path / "summary.json"
 
     def result(self) -> EvalResult | None:
         """The last summary, or None where no evaluation has finished here."""
@@ -158,6 +167,10 @@ class RunDir:
                 (self.path / name).unlink(missing_ok=True)
         if state:
             write_text(self.path / state, text + "\n")
+
+    def rollouts(self, step: int) -> RolloutsDir:
+        """Where the rollouts of a training step are, or will be."""
+        return RolloutsDir(self.path / "rollouts" / step_folder(step))
 
     def evaluation(self, *, benchmark: str, step: int, fingerprint: str) -> EvaluationDir:
         """Where the samples of one benchmark, checkpoint and protocol are, or will be."""

@@ -7,12 +7,11 @@ micro-batch: adding up the losses of any split of the tokens gives the loss of a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Normalisation = Literal["token", "sequence", "constant"]
+from orz_rl.ppo.names import KlEstimator, Normalisation
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +76,7 @@ def value_loss(
     return 0.5 * (error_N * weights_N).sum()
 
 
-def kl_estimate(logprobs_N: Tensor, reference_logprobs_N: Tensor, *, estimator: Literal["k1", "k2", "k3"]) -> Tensor:
+def kl_estimate(logprobs_N: Tensor, reference_logprobs_N: Tensor, *, estimator: KlEstimator) -> Tensor:
     """Per-token estimates of KL(policy || reference) from the policy's samples (Schulman 2020, "Approximating KL")."""
     log_ratio_N = logprobs_N - reference_logprobs_N
     if estimator == "k1":

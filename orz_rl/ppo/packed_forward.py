@@ -1,8 +1,11 @@
 """Several sequences in one row of a causal language model, none of which sees another.
 
-N tokens of all sequences of a pack, one after the other; V the vocabulary. transformers recognises a pack by position
-ids that restart at 0, and only if it gets no attention mask and keeps no cache: with either, the log-probabilities of
-all but the first sequence are silently those of another text. Tested against one forward a sequence.
+N tokens of all sequences of a pack, one after the other; R of them were sampled (responses); V the vocabulary; S
+sequences of at most L tokens; H heads of D numbers.
+
+`packed_sdpa` is registered with transformers as an attention of its own that is told where each sequence lies, so nothing
+depends on transformers guessing it from position ids, and no (N, N) mask is ever made. flash_attention_2 is told the same
+by cumulative lengths. Tested against one forward a sequence.
 """
 
 from __future__ import annotations
@@ -12,7 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+import torch.utils.checkpoint
 from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+
+_LOGIT_ELEMENTS = 2**26
+"""Logits that are turned to float32 at a time: 256 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,52 +30,138 @@ class Pack:
     tokens_N: Tensor
     positions_N: Tensor
     """From 0 on in each sequence."""
-    is_response_N: Tensor
-    """Whether a token was sampled, and so has a log-probability that counts."""
+    targets_R: Tensor
+    """Where the sampled tokens stand: those whose log-probabilities count."""
+    lengths: tuple[int, ...]
+    """Of the sequences, prompt and response together."""
 
     @classmethod
     def of(cls, sequences: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Pack:
         """From (prompt token ids, response token ids) of each sequence; a prompt has at least one token."""
-        tokens = [token for prompt, response in sequences for token in (*prompt, *response)]
-        lengths = [len(prompt) + len(response) for prompt, response in sequences]
+        lengths = tuple(len(prompt) + len(response) for prompt, response in sequences)
         is_response = [flag for p, r in sequences for flag in [False] * len(p) + [True] * len(r)]
         return cls(
-            tokens_N=torch.tensor(tokens),
+            tokens_N=torch.tensor([token for prompt, response in sequences for token in (*prompt, *response)]),
             positions_N=torch.cat([torch.arange(length) for length in lengths]),
-            is_response_N=torch.tensor(is_response),
+            targets_R=torch.tensor(is_response).nonzero()[:, 0],
+            lengths=lengths,
         )
 
     def to(self, device: torch.device) -> Pack:
         """The same pack on another device."""
-        return Pack(self.tokens_N.to(device), self.positions_N.to(device), self.is_response_N.to(device))
+        return Pack(
+            self.tokens_N.to(device), self.positions_N.to(device), self.targets_R.to(device), lengths=self.lengths
+        )
 
 
-def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> Tensor:
-    """Log-probabilities of the response tokens of a pack, in order, at the sampling temperature.
-
-    Shape (R,), R the number of response tokens; float32, differentiable.
-    """
-    logits_NV = _forward(model, pack).logits[0]
-    targets = pack.is_response_N.nonzero()[:, 0]
-    return token_logprobs(logits_NV[targets - 1], pack.tokens_N[targets], temperature=temperature)
+def response_logits(model: Any, pack: Pack) -> Tensor:
+    """The logits from which each response token was drawn, and no others. Shape (R, V), in the model's type."""
+    # A tensor of positions: transformers computes the output layer at these alone.
+    return model(**_inputs(model, pack), logits_to_keep=pack.targets_R - 1).logits[0]  # type: ignore[no-any-return]
 
 
 def response_values(model: Any, pack: Pack) -> Tensor:
-    """The critic's value of the state before each response token. Shape (R,).
+    """The critic's value of the state before each response token. Shape (R,), float32.
 
-    `model` returns one number a token as logits of shape (1, N, 1).
+    `model` returns one number a token, of shape (1, N, 1).
     """
-    values_N = _forward(model, pack).logits[0, :, 0].float()
-    return values_N[pack.is_response_N.nonzero()[:, 0] - 1]
+    values_N = model(**_inputs(model, pack))[0, :, 0].float()
+    return values_N[pack.targets_R - 1]
 
 
-def token_logprobs(logits_NV: Tensor, tokens_N: Tensor, *, temperature: float) -> Tensor:
-    """log softmax(logits / temperature) at the tokens, in float32, without a second copy of the logits. Shape (N,)."""
-    chosen_N = logits_NV.gather(1, tokens_N[:, None])[:, 0].float() / temperature
-    return chosen_N - torch.logsumexp(logits_NV.float() / temperature, dim=-1)
+def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> Tensor:
+    """Log-probabilities of the response tokens of a pack, in order, at the sampling temperature. Shape (R,), float32."""
+    return token_logprobs(response_logits(model, pack), pack.tokens_N[pack.targets_R], temperature=temperature)
 
 
-def _forward(model: Any, pack: Pack) -> Any:
-    return model(
-        input_ids=pack.tokens_N[None], position_ids=pack.positions_N[None], attention_mask=None, use_cache=False
+def token_logprobs(logits_RV: Tensor, tokens_R: Tensor, *, temperature: float) -> Tensor:
+    """log softmax(logits / temperature) at the tokens, in float32. Shape (R,).
+
+    In pieces that are computed again in the backward pass, so that no float32 copy of all logits is ever held.
+    """
+    rows = max(1, _LOGIT_ELEMENTS // logits_RV.shape[1])
+    if len(tokens_R) <= rows:
+        return _piece_logprobs(logits_RV, tokens_R, temperature)
+    pieces = zip(logits_RV.split(rows), tokens_R.split(rows), strict=True)
+    return torch.cat(
+        [
+            torch.utils.checkpoint.checkpoint(_piece_logprobs, logits, tokens, temperature, use_reentrant=False)
+            for logits, tokens in pieces
+        ]
     )
+
+
+def _piece_logprobs(logits_RV: Tensor, tokens_R: Tensor, temperature: float) -> Tensor:
+    scaled_RV = logits_RV.float() if temperature == 1.0 else logits_RV.float() / temperature
+    return scaled_RV.gather(1, tokens_R[:, None])[:, 0] - torch.logsumexp(scaled_RV, dim=-1)
+
+
+class Layout:
+    """Where the sequences of a pack lie, in blocks of similar length, so that little of a block is padding."""
+
+    def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
+        lengths_S = torch.tensor(lengths)
+        starts_S = lengths_S.cumsum(0) - lengths_S
+        by_size: dict[int, list[int]] = {}
+        for index, length in enumerate(lengths):
+            by_size.setdefault(length.bit_length(), []).append(index)
+        self.blocks: list[tuple[Tensor, Tensor]] = []
+        """Of each block: (the tokens' places in the pack, whether they are tokens or padding), both (S, L)."""
+        places: list[Tensor] = []
+        for members in by_size.values():
+            offset_L = torch.arange(int(lengths_S[members].max()))
+            place_SL = (starts_S[members][:, None] + offset_L).clamp_max(int(lengths_S.sum()) - 1)
+            is_token_SL = offset_L < lengths_S[members][:, None]
+            self.blocks.append((place_SL.to(device), is_token_SL.to(device)))
+            places.append(place_SL[is_token_SL])
+        self.order_N = torch.cat(places).argsort().to(device)
+        """From the tokens of all blocks, one block after the other, back to the pack."""
+
+
+def packed_sdpa(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, _mask: None = None, **options: Any
+) -> tuple[Tensor, None]:
+    """Causal attention inside each sequence of a pack: (1, H, N, D) in, (1, N, H, D) out. transformers calls it."""
+    layout: Layout = options["layout"]
+    window: int | None = options.get("sliding_window")
+    rows_NHD = [x[0].transpose(0, 1) for x in (query, key, value)]
+    outputs: list[Tensor] = []
+    for place_SL, is_token_SL in layout.blocks:
+        q, k, v = (x[place_SL].transpose(1, 2) for x in rows_NHD)
+        mask = _window_mask(place_SL.shape[1], window, q.device)
+        block = scaled_dot_product_attention(
+            q, k, v, attn_mask=mask, is_causal=mask is None, scale=options.get("scaling"), enable_gqa=True
+        )
+        # Padding stands after its sequence, so that no token sees it, and falls away here.
+        outputs.append(block.transpose(1, 2)[is_token_SL])
+    return torch.cat(outputs)[layout.order_N][None], None
+
+
+def _window_mask(length: int, window: int | None, device: torch.device) -> Tensor | None:
+    if window is None or window >= length:
+        return None
+    position = torch.arange(length, device=device)
+    distance = position[:, None] - position[None, :]
+    return (distance >= 0) & (distance < window)
+
+
+def register_packed_sdpa() -> None:
+    """Make `attn_implementation="packed_sdpa"` known to transformers."""
+    from transformers import AttentionInterface
+
+    AttentionInterface.register("packed_sdpa", packed_sdpa)
+
+
+def _inputs(model: Any, pack: Pack) -> dict[str, Any]:
+    config = getattr(model, "module", model).config  # a DeepSpeed engine has a config of its own
+    inputs: dict[str, Any] = {
+        "input_ids": pack.tokens_N[None],
+        "position_ids": pack.positions_N[None],
+        "attention_mask": None,
+        "use_cache": False,
+    }
+    if config._attn_implementation == "packed_sdpa":  # noqa: SLF001 - the only place where transformers keeps it
+        return inputs | {"layout": Layout(pack.lengths, pack.tokens_N.device)}
+    ends = torch.tensor((0, *pack.lengths)).cumsum(0).to(pack.tokens_N.device, torch.int32)
+    longest = max(pack.lengths)
+    return inputs | {"cu_seq_lens_q": ends, "cu_seq_lens_k": ends, "max_length_q": longest, "max_length_k": longest}

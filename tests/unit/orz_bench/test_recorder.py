@@ -16,6 +16,12 @@ from orz_bench.records.run_dir import EvaluationDir
 from tests.builders import a_completion, a_grade, a_problem, a_request
 
 
+def to_rollout(request: Request, completion: Completion, grade: Grade) -> Rollout:
+    return Rollout.from_parts(
+        request=request, completion=completion, grade=grade, step=3, grader_version="test", keep_tokens=False
+    )
+
+
 class Right:
     def __init__(self) -> None:
         self.threads: set[str] = set()
@@ -42,7 +48,7 @@ def recorder(folder: Path, grader: Right | Broken, heard: list[Sequence[Rollout]
     folder.mkdir(exist_ok=True)
     heard = [] if heard is None else heard
     return Recorder(
-        EvaluationDir(folder), grader, requests=requests(5000), step=3, keep_tokens=False, on_committed=heard.append
+        EvaluationDir(folder), grader, requests=requests(5000), to_rollout=to_rollout, on_committed=heard.append
     )
 
 

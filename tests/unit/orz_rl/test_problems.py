@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from orz_bench.engines.fake import FakeTokenizer
 from orz_bench.errors import ConfigError, DataError
-from orz_rl.problems import make_prompts, problems_of_step, read_problems
+from orz_rl.problems import make_prompts, problems_at, read_problems
 from orz_rl.rewards import binary_reward
 from tests.builders import a_problem
 from tests.shared_data import shared_data
@@ -71,7 +71,7 @@ def test_every_problem_comes_once_before_any_comes_twice(num_problems: int, batc
     stream = [
         index
         for step in range(steps)
-        for index in problems_of_step(num_problems, batch_size=batch_size, step=step, seed=seed)
+        for index in problems_at(num_problems, batch_size=batch_size, step=step, seed=seed)
     ]
     for epoch in range(3):
         part = stream[epoch * num_problems : (epoch + 1) * num_problems]
@@ -80,7 +80,7 @@ def test_every_problem_comes_once_before_any_comes_twice(num_problems: int, batc
 
 def test_the_order_depends_on_the_seed_and_the_epoch() -> None:
     def epoch(number: int, seed: int) -> list[int]:
-        return problems_of_step(50, batch_size=50, step=number, seed=seed)
+        return problems_at(50, batch_size=50, step=number, seed=seed)
 
     assert epoch(0, 1) == epoch(0, 1)
     assert len({tuple(epoch(number, seed)) for number in (0, 1) for seed in (1, 2)}) == 4
@@ -88,7 +88,7 @@ def test_the_order_depends_on_the_seed_and_the_epoch() -> None:
 
 def test_an_impossible_batch() -> None:
     with pytest.raises(ConfigError, match="both have to be positive"):
-        problems_of_step(0, batch_size=4, step=0, seed=0)
+        problems_at(0, batch_size=4, step=0, seed=0)
 
 
 def test_truncated_answers_earn_nothing() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from orz_bench.benchmarks.arithmetic import MAX_PROBLEMS, generate_arithmetic
+from orz_bench.benchmarks.arithmetic_mixed import MAX_PROBLEMS, generate_mixed
 from orz_bench.benchmarks.gpqa import option_order
 from orz_bench.benchmarks.registry import all_benchmarks, get_benchmark
 from orz_bench.errors import ConfigError, DataError
@@ -82,8 +82,8 @@ def test_a_gpqa_gold_that_is_no_letter_is_refused() -> None:
 
 
 def test_arithmetic_is_the_same_every_time_and_right() -> None:
-    problems = generate_arithmetic()
-    assert problems == generate_arithmetic()
+    problems = generate_mixed()
+    assert problems == generate_mixed()
     assert len({problem.question for problem in problems}) == len(problems) == 100
     assert [problem.extra["level"] for problem in problems[:6]] == [1, 2, 3, 4, 5, 1]
     for problem in problems:
@@ -97,7 +97,7 @@ def test_arithmetic_is_the_same_every_time_and_right() -> None:
 
 def test_arithmetic_never_changes() -> None:
     """Its problems are part of results that people keep: another list is another benchmark."""
-    first = [(problem.question, problem.gold) for problem in generate_arithmetic(num_problems=3)]
+    first = [(problem.question, problem.gold) for problem in generate_mixed(num_problems=3)]
     assert first == [
         ("What is 5 + 6?", "11"),
         ("What is 6 \\cdot 9?", "54"),
@@ -109,6 +109,6 @@ def test_arithmetic_never_changes() -> None:
 
 
 def test_more_arithmetic_than_there_is() -> None:
-    assert len(generate_arithmetic(num_problems=MAX_PROBLEMS)) == MAX_PROBLEMS
+    assert len(generate_mixed(num_problems=MAX_PROBLEMS)) == MAX_PROBLEMS
     with pytest.raises(ConfigError, match="at most 500"):
-        generate_arithmetic(num_problems=MAX_PROBLEMS + 1)
+        generate_mixed(num_problems=MAX_PROBLEMS + 1)

@@ -8,14 +8,15 @@ import pytest
 import torch
 
 from orz_rl.ppo.losses import policy_loss, token_weights
-from orz_rl.ppo.packed_forward import Pack, response_logprobs, response_values, token_logprobs
+from orz_rl.ppo.packed_forward import Pack, register_packed_sdpa, response_logprobs, response_values, token_logprobs
 
 VOCABULARY = 40
 
 
-def a_model(family: str, *, seed: int = 0) -> Any:
+def a_model(family: str, *, seed: int = 0, attention: str = "packed_sdpa") -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
+    register_packed_sdpa()
     torch.manual_seed(seed)
     shape: dict[str, Any] = {
         "vocab_size": VOCABULARY,
@@ -25,7 +26,7 @@ def a_model(family: str, *, seed: int = 0) -> Any:
         "num_attention_heads": 2,
         "num_key_value_heads": 1,
         "max_position_embeddings": 128,
-        "attn_implementation": "sdpa",
+        "attn_implementation": attention,
     }
     if family == "qwen2":
         return Qwen2ForCausalLM(Qwen2Config(**shape, tie_word_embeddings=True))
@@ -43,8 +44,10 @@ def sequences(count: int = 5, *, seed: int = 0) -> list[tuple[list[int], list[in
 
 
 def alone(model: Any, prompt: list[int], response: list[int]) -> torch.Tensor:
-    """The slow, obvious way: one sequence, no positions, log-softmax over the vocabulary."""
+    """The slow, obvious way: one sequence, no positions, transformers' own attention, log-softmax over all tokens."""
+    model.set_attn_implementation("sdpa")
     logits = model(torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1]
+    model.set_attn_implementation("packed_sdpa")
     return torch.log_softmax(logits, dim=-1).gather(1, torch.tensor(response)[:, None])[:, 0]
 
 
@@ -86,21 +89,51 @@ def test_gradients_do_not_depend_on_how_sequences_are_packed(family: str) -> Non
         assert torch.allclose(gradient(packs), one_by_one, atol=1e-6)
 
 
-def test_an_attention_mask_or_a_cache_would_be_noticed() -> None:
-    """The trap itself: this is why the forward passes neither."""
+def test_sequences_that_see_one_another_would_be_noticed() -> None:
+    """What happens without being told where sequences lie: this is what `packed_sdpa` is for."""
     model = a_model("qwen2").eval()
     pack = Pack.of(sequences())
+    leaking = Pack(pack.tokens_N, pack.positions_N, pack.targets_R, lengths=(len(pack.tokens_N),))
     with torch.inference_mode():
-        right = response_logprobs(model, pack)
-        logits = model(
-            input_ids=pack.tokens_N[None],
-            position_ids=pack.positions_N[None],
-            attention_mask=torch.ones_like(pack.tokens_N)[None],
-            use_cache=False,
-        ).logits[0]
-    targets = pack.is_response_N.nonzero()[:, 0]
-    wrong = token_logprobs(logits[targets - 1], pack.tokens_N[targets], temperature=1.0)
+        right, wrong = response_logprobs(model, pack), response_logprobs(model, leaking)
     assert not torch.allclose(right, wrong, atol=1e-2)
+
+
+def test_a_sliding_window_is_kept() -> None:
+    from transformers import MistralConfig, MistralForCausalLM
+
+    register_packed_sdpa()
+    torch.manual_seed(0)
+    config = MistralConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        num_key_value_heads=1,
+        sliding_window=4,
+        attn_implementation="packed_sdpa",
+    )
+    model = MistralForCausalLM(config).eval()
+    batch = sequences()
+    with torch.inference_mode():
+        packed = response_logprobs(model, Pack.of(batch))
+        unpacked = torch.cat([alone(model, *sequence) for sequence in batch])
+    assert torch.allclose(packed, unpacked, atol=1e-5)
+
+
+def test_log_probabilities_in_pieces_are_those_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    def gradient_and_logprobs() -> tuple[torch.Tensor, torch.Tensor]:
+        logits = torch.randn(9, 7, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        logprobs = token_logprobs(logits, torch.arange(9) % 7, temperature=0.7)
+        (logprobs**2).sum().backward()
+        assert logits.grad is not None
+        return logits.grad, logprobs.detach()
+
+    whole = gradient_and_logprobs()
+    monkeypatch.setattr("orz_rl.ppo.packed_forward._LOGIT_ELEMENTS", 14)
+    pieces = gradient_and_logprobs()
+    assert all(torch.allclose(a, b) for a, b in zip(whole, pieces, strict=True))
 
 
 def test_temperature_scales_the_logits() -> None:
@@ -112,8 +145,10 @@ def test_temperature_scales_the_logits() -> None:
 
 def test_values_stand_before_the_tokens_they_judge() -> None:
     class Positions:
+        config = type("Config", (), {"_attn_implementation": "packed_sdpa"})
+
         def __call__(self, **inputs: Any) -> Any:
-            return type("Output", (), {"logits": inputs["position_ids"][..., None].float()})
+            return inputs["position_ids"][..., None].float()
 
     pack = Pack.of([([1, 2, 3], [4, 5]), ([1], [2, 3, 4])])
     assert response_values(Positions(), pack).tolist() == [2, 3, 0, 1, 2]

@@ -1,0 +1,132 @@
+"""The metrics of training: every name that stands in metrics.jsonl, declared once, with unit, meaning and direction.
+
+A row holds `step` and any of these; what a run does not have (a critic, a reference) is absent, never 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+Direction = Literal["up", "down", "neither"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One column of metrics.jsonl."""
+
+    name: str
+    unit: str
+    meaning: str
+    better: Direction = "neither"
+    reference_name: str | None = None
+    """What Open-Reasoner-Zero's TensorBoard calls it."""
+    is_time: bool = False
+    """Whether two runs of the same seed may differ in it."""
+
+
+_ALL = (
+    Metric("step", "steps", "Generations with their updates, counted from 1."),
+    Metric("policy_version", "updates", "Weight updates that the engines had received when they sampled this step."),
+    # What was sampled
+    Metric("reward/mean", "reward", "Mean reward of the rollouts.", "up", "avg_raw_rewards"),
+    Metric("reward/pass_at_n", "share", "Problems with at least one right sample.", "up", "avg_pass_at_n"),
+    Metric("accuracy/mean", "share", "Right answers, however they ended.", "up"),
+    Metric("response/length_mean", "tokens", "Mean response length.", reference_name="avg_response_length"),
+    Metric("response/length_std", "tokens", "Deviation of the response length.", reference_name="std_num_tokens"),
+    Metric("response/length_median", "tokens", "Median response length."),
+    Metric("response/length_p95", "tokens", "95th percentile of the response length."),
+    Metric("response/length_max", "tokens", "Longest response."),
+    Metric(
+        "response/length_correct_mean",
+        "tokens",
+        "Mean length of right responses.",
+        reference_name="avg_correct_num_tokens",
+    ),
+    Metric(
+        "response/length_correct_std",
+        "tokens",
+        "Deviation of the length of right responses.",
+        reference_name="std_correct_num_tokens",
+    ),
+    Metric(
+        "response/length_wrong_mean",
+        "tokens",
+        "Mean length of other responses.",
+        reference_name="avg_incorrect_num_tokens",
+    ),
+    Metric(
+        "response/length_wrong_std",
+        "tokens",
+        "Deviation of the length of other responses.",
+        reference_name="std_incorrect_num_tokens",
+    ),
+    Metric("response/clip_rate", "share", "Responses cut by the token limit.", "down", "avg_non_stop_count"),
+    Metric("response/repetition", "score", "Mean repetition score of the texts.", "down", "avg_repeat_score"),
+    Metric("response/duplicates", "share", "Responses that repeat another of their problem word for word.", "down"),
+    Metric("response/prompt_length_mean", "tokens", "Mean prompt length."),
+    Metric(
+        "reflection/rate",
+        "share",
+        "Responses with at least one reflection keyword.",
+        reference_name="avg_reflection_pattern_score",
+    ),
+    Metric("reflection/per_response", "count", "Reflection keywords a response."),
+    Metric("reflection/correct_length_mean", "tokens", "Mean length of responses that reflect and are right."),
+    Metric("format/answer_rate", "share", "Responses in which the extractor found an answer.", "up"),
+    Metric("format/adherence", "share", "Responses with one </think>, then one answer block that ends them.", "up"),
+    Metric("group/all_right", "share", "Problems whose samples are all right: nothing to compare.", "neither"),
+    Metric("group/all_wrong", "share", "Problems whose samples are all wrong: nothing to compare.", "neither"),
+    Metric("group/replaced", "count", "Problems that dynamic sampling set aside.", "neither"),
+    Metric("grading/failures", "share", "Answers that timed out or made the grader fail.", "down"),
+    # What was learned
+    Metric(
+        "advantage/mean", "reward", "Mean advantage a token, before whitening.", reference_name="avg_raw_advantages"
+    ),
+    Metric(
+        "advantage/abs_mean",
+        "reward",
+        "Mean absolute advantage a token, before whitening.",
+        reference_name="avg_raw_advantages_abs",
+    ),
+    Metric("policy/loss", "loss", "Clipped objective, mean over the updates of the step."),
+    Metric("policy/entropy", "nats", "Mean entropy of the next-token distribution.", reference_name="policy_entropy"),
+    Metric(
+        "policy/clip_fraction",
+        "share",
+        "Tokens at which the clipped branch was taken, by weight.",
+        reference_name="ppo_clip_count",
+    ),
+    Metric("policy/grad_norm", "norm", "Gradient norm before clipping, mean over updates."),
+    Metric("policy/lr", "rate", "Learning rate."),
+    Metric("critic/loss", "loss", "Value loss, mean over the updates of the step.", "down", "critic_loss"),
+    Metric("critic/clip_fraction", "share", "Tokens whose value moved beyond the clip range, by weight."),
+    Metric("critic/grad_norm", "norm", "Gradient norm before clipping, mean over updates."),
+    Metric("critic/lr", "rate", "Learning rate."),
+    Metric("critic/value_mean", "reward", "Mean value a token, before the update."),
+    Metric("critic/explained_variance", "share", "1 - var(return - value) / var(return) over tokens.", "up"),
+    Metric(
+        "kl/reference", "nats", "KL(policy || reference) a token, by the configured estimator.", "neither", "avg_kl"
+    ),
+    Metric("kl/reference_max", "nats", "Largest such mean of one response.", "neither", "avg_kl_max"),
+    Metric("kl/loss", "nats", "KL term of the loss, mean over updates."),
+    Metric("mismatch/logprob_abs_mean", "nats", "Mean |trainer - sampler| of the tokens' log-probabilities.", "down"),
+    Metric("mismatch/logprob_abs_max", "nats", "Largest |trainer - sampler| of a token.", "down"),
+    Metric("mismatch/kl", "nats", "k3 estimate of KL(sampler || trainer) a token.", "down"),
+    Metric("mismatch/ratio_max", "ratio", "Largest trainer / sampler probability of a token.", "down"),
+    # How it ran
+    Metric("packing/efficiency", "share", "Tokens in the policy's packs over their capacity.", "up"),
+    Metric("tokens/total", "tokens", "Prompt and response tokens of the step."),
+    Metric("time/step", "s", "Wall time of the step.", "down", is_time=True),
+    Metric("time/sample", "s", "Sampling, grading and writing.", "down", is_time=True),
+    Metric("time/score", "s", "Values and log-probabilities before learning.", "down", is_time=True),
+    Metric("time/update", "s", "Optimiser steps of both models.", "down", is_time=True),
+    Metric("time/sync", "s", "New weights to the engines.", "down", is_time=True),
+    Metric("time/write", "s", "Advantages into the rollout file, metrics.", "down", is_time=True),
+    Metric("throughput/sample", "tokens/s", "Response tokens over sampling time.", "up", is_time=True),
+    Metric("throughput/train", "tokens/s", "All tokens over scoring and updating time.", "up", is_time=True),
+)
+
+METRICS: Mapping[str, Metric] = MappingProxyType({metric.name: metric for metric in _ALL})

@@ -1,0 +1,363 @@
+"""Where models and engines run: in this process, or as Ray actors placed on this machine or a cluster.
+
+Both are opened by `open_cluster` and look the same to the trainer. Resources are checked before anything starts.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import os
+import socket
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from orz_bench.engines.engine import EngineSpec
+from orz_bench.environment import has_gpu, set_library_defaults
+from orz_bench.errors import ConfigError, EngineError, OrzError
+from orz_rl.config import ClusterConfig
+from orz_rl.rollout.sampler import LocalSampler, RaySampler, RolloutActor, Sampler
+from orz_rl.workers.messages import ModelSpec
+
+_READY_S = 120
+_LOG_LINES = 15
+
+
+class Pending(Protocol):
+    """A call that is under way on every rank of a model."""
+
+    def results(self) -> list[Any]:
+        """One a rank. Raises EngineError where a process died."""
+        ...
+
+
+class ModelGroup(Protocol):
+    """All ranks of one model."""
+
+    num_ranks: int
+
+    def start(self, method: str, shares: Sequence[Any] | None = None, **settings: Any) -> Pending:
+        """Call a method of ModelRank on every rank, with a share of the data for each."""
+        ...
+
+    def weight_sources(self, num_engines: int) -> list[Any]:
+        """What the engines load the weights from."""
+        ...
+
+
+class Cluster(Protocol):
+    """Opens models and engines, and ends them all."""
+
+    def open_model(self, spec: ModelSpec, num_ranks: int) -> ModelGroup:
+        """Start every rank of a model."""
+        ...
+
+    def open_sampler(self, spec: EngineSpec) -> Sampler:
+        """Start the engines."""
+        ...
+
+    def close(self) -> None:
+        """End every process that was started."""
+        ...
+
+
+def open_cluster(config: ClusterConfig, *, engines: int, gpus_per_engine: int, roles: int, logs: Path) -> Cluster:
+    """The cluster that the configuration asks for. `roles`: models of which each device holds a rank.
+
+    Raises ConfigError for a device or resources that are not there, EngineError where Ray does not answer.
+    """
+    set_library_defaults()
+    if config.device == "cuda" and not has_gpu() and not os.environ.get("RAY_ADDRESS"):
+        raise ConfigError(
+            "cluster.device is cuda, but this machine shows no GPU. Run where there is one, join a cluster "
+            "that has some (RAY_ADDRESS), or set cluster.device=cpu (and a model that a CPU can train)."
+        )
+    if config.in_process:
+        return InProcessCluster()
+    return RayCluster(config, engines=engines, gpus_per_engine=gpus_per_engine, roles=roles, logs=logs)
+
+
+def write_output_to(log: str) -> None:
+    """Let everything that this process prints go to a file, native crashes included."""
+    Path(log).parent.mkdir(parents=True, exist_ok=True)
+    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    faulthandler.enable()
+
+
+class _Done:
+    def __init__(self, value: Any) -> None:
+        self._value = value
+
+    def results(self) -> list[Any]:
+        return [self._value]
+
+
+class _LocalModel:
+    """The one rank of a model, in this process."""
+
+    num_ranks = 1
+
+    def __init__(self, spec: ModelSpec) -> None:
+        from orz_rl.workers.model_rank import ModelRank
+
+        self._rank = ModelRank(spec, rank=0, num_ranks=1, rendezvous=f"tcp://127.0.0.1:{_free_port()}")
+
+    def start(self, method: str, shares: Sequence[Any] | None = None, **settings: Any) -> Pending:
+        return _Done(getattr(self._rank, method)(*(shares or ()), **settings))
+
+    def weight_sources(self, num_engines: int) -> list[Any]:
+        from orz_rl.rollout.weight_sync import HostWeights
+
+        return [HostWeights.of(self._rank.weights())]
+
+
+class InProcessCluster:
+    """Everything here, one call after the other."""
+
+    def __init__(self) -> None:
+        self._samplers: list[LocalSampler] = []
+
+    def open_model(self, spec: ModelSpec, num_ranks: int) -> ModelGroup:
+        """One rank."""
+        assert num_ranks == 1
+        return _LocalModel(spec)
+
+    def open_sampler(self, spec: EngineSpec) -> Sampler:
+        """One engine."""
+        self._samplers.append(LocalSampler(spec))
+        return self._samplers[-1]
+
+    def close(self) -> None:
+        """End the engine."""
+        for sampler in self._samplers:
+            sampler.close()
+
+
+class ModelActor:
+    """A rank in a Ray actor: `call` runs any method of it."""
+
+    def __init__(self, log: str) -> None:
+        write_output_to(log)
+        set_library_defaults()
+        self._rank: Any = None
+
+    def address(self) -> str:
+        """Where rank 0 meets the others."""
+        import ray
+
+        return f"tcp://{ray.util.get_node_ip_address()}:{_free_port()}"
+
+    def open(self, spec: ModelSpec, rank: int, num_ranks: int, rendezvous: str) -> None:
+        """Join the other ranks and load the model."""
+        from orz_rl.workers.model_rank import ModelRank
+
+        self._rank = ModelRank(spec, rank=rank, num_ranks=num_ranks, rendezvous=rendezvous)
+
+    def call(self, method: str, arguments: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+        """Run a method of the rank."""
+        return getattr(self._rank, method)(*arguments, **settings)
+
+    def host_weights(self, keep: bool) -> list[Any]:  # noqa: FBT001 - a Ray call
+        """Gather all weights; where `keep`, put them into the object store and return the reference, in a list."""
+        import ray
+
+        from orz_rl.rollout.weight_sync import HostWeights
+
+        weights = HostWeights.of(self._rank.weights())
+        return [ray.put(weights)] if keep else []
+
+
+class _RayPending:
+    def __init__(self, references: Sequence[Any], wait: Callable[[Sequence[Any], str], list[Any]], what: str) -> None:
+        self._references, self._wait, self._what = references, wait, what
+
+    def results(self) -> list[Any]:
+        return self._wait(self._references, self._what)
+
+
+class _RayModel:
+    """All ranks of a model, each a Ray actor."""
+
+    def __init__(self, role: str, actors: Sequence[Any], wait: Callable[[Sequence[Any], str], list[Any]]) -> None:
+        self.num_ranks = len(actors)
+        self._role, self._actors, self._wait = role, actors, wait
+
+    def start(self, method: str, shares: Sequence[Any] | None = None, **settings: Any) -> Pending:
+        arguments = [(share,) for share in shares] if shares is not None else [()] * self.num_ranks
+        calls = zip(self._actors, arguments, strict=True)
+        return _RayPending(
+            [actor.call.remote(method, share, settings) for actor, share in calls], self._wait, self._role
+        )
+
+    def weight_sources(self, num_engines: int) -> list[Any]:
+        # Gathering is a collective, so every rank takes part, but only the first keeps what it gathered.
+        references = [actor.host_weights.remote(rank == 0) for rank, actor in enumerate(self._actors)]
+        return [self._wait(references, self._role)[0][0]]
+
+
+class RayCluster:
+    """Ray actors in the bundles of one placement group."""
+
+    def __init__(self, config: ClusterConfig, *, engines: int, gpus_per_engine: int, roles: int, logs: Path) -> None:
+        import ray
+
+        self._config, self._engines, self._gpus_per_engine, self._roles = config, engines, gpus_per_engine, roles
+        self._logs = logs.resolve()
+        self._actors: dict[str, Any] = {}
+        self._free_bundles: list[int] = []
+        set_library_defaults()
+        address = os.environ.get("RAY_ADDRESS")
+        try:
+            own = {} if address else {"include_dashboard": False}
+            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **own)
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+            raise EngineError(
+                f"no Ray cluster answers at RAY_ADDRESS={address} ({next(iter(str(error).splitlines()), error)}). "
+                f"A stale one? Start it with `ray start --head`, or unset RAY_ADDRESS to use this machine alone."
+            ) from error
+        try:
+            self._group = self._place()
+        except BaseException:
+            ray.shutdown()
+            raise
+
+    def open_model(self, spec: ModelSpec, num_ranks: int) -> ModelGroup:
+        """One actor a rank. Raises the worker's own error, or EngineError with its last lines."""
+        bundles = self._bundles_for(num_ranks)
+        actors = [
+            self._start(ModelActor, f"{spec.role}-{rank}", bundle, threads=self._model_threads, extra=())
+            for rank, bundle in enumerate(bundles)
+        ]
+        rendezvous = self._wait([actors[0].address.remote()], spec.role)[0]
+        opened = [actor.open.remote(spec, rank, num_ranks, rendezvous) for rank, actor in enumerate(actors)]
+        self._wait(opened, spec.role)
+        return _RayModel(spec.role, actors, self._wait)
+
+    def open_sampler(self, spec: EngineSpec) -> Sampler:
+        """One actor an engine."""
+        bundles = self._bundles_for(self._engines)
+        actors = [
+            self._start(RolloutActor, f"engine-{index}", bundle, threads=self._engine_threads, extra=(spec,))
+            for index, bundle in enumerate(bundles)
+        ]
+        self._wait([actor.process_id.remote() for actor in actors], "engine")
+        return RaySampler(spec, actors, self._wait)
+
+    def close(self) -> None:
+        """End all actors, and Ray where it was started here."""
+        import ray
+
+        for actor in self._actors.values():
+            with contextlib.suppress(Exception):
+                ray.kill(actor)
+        with contextlib.suppress(Exception):
+            ray.util.remove_placement_group(self._group)
+        ray.shutdown()
+
+    def _place(self) -> Any:
+        """Reserve the bundles. Raises ConfigError with what the cluster lacks."""
+        import ray
+        from ray.util.placement_group import placement_group
+
+        config = self._config
+        cuda = config.device == "cuda"
+        ranks = [config.policy_ranks, config.critic_ranks][: self._roles]
+        if config.colocate:
+            bundles = [{"CPU": 1.0} | ({"GPU": 1.0} if cuda else {})] * max(*ranks, self._engines)
+        else:
+            bundles = [{"CPU": 1.0} | ({"GPU": 1.0} if cuda else {})] * sum(ranks)
+            bundles += [{"CPU": 1.0} | ({"GPU": float(self._gpus_per_engine)} if cuda else {})] * self._engines
+        resources = ray.cluster_resources()
+        for kind in ("GPU", "CPU"):
+            wanted, found = sum(bundle.get(kind, 0.0) for bundle in bundles), resources.get(kind, 0.0)
+            if wanted > found:
+                raise ConfigError(
+                    f"this run needs {wanted:g} {kind}s in {len(bundles)} bundles, but Ray has {found:g}: "
+                    f"{wanted - found:g} are missing. Lower cluster.policy_ranks, cluster.critic_ranks or "
+                    f"rollout.num_engines, set cluster.colocate=true, or join a larger cluster (RAY_ADDRESS)."
+                )
+        cores = int(resources["CPU"] // len(bundles))
+        self._engine_threads = max(1, cores)
+        self._model_threads = max(1, cores // len(ranks)) if config.colocate else self._engine_threads
+        self._free_bundles = list(range(len(bundles)))
+        group = placement_group(bundles, strategy="SPREAD" if config.spread else "PACK")
+        if not group.wait(_READY_S):
+            free = {kind: amount for kind, amount in ray.available_resources().items() if kind in ("CPU", "GPU")}
+            ray.util.remove_placement_group(group)
+            raise ConfigError(
+                f"Ray could not reserve {len(bundles)} bundles of {bundles[0]} within {_READY_S} s; free now: {free}. "
+                f"Another job may hold the rest: wait for it, or stop it."
+            )
+        return group
+
+    def _bundles_for(self, count: int) -> list[int]:
+        if self._config.colocate:
+            return list(range(count))
+        taken, self._free_bundles = self._free_bundles[:count], self._free_bundles[count:]
+        return taken
+
+    def _start(self, actor_class: type, name: str, bundle: int, *, threads: int, extra: tuple[Any, ...]) -> Any:
+        import ray
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        share = 0.3 if self._config.colocate else 1.0
+        is_engine = actor_class is RolloutActor
+        gpus = (
+            0.0
+            if self._config.device == "cpu"
+            else share * (1 if self._config.colocate or not is_engine else self._gpus_per_engine)
+        )
+        environment = {"OMP_NUM_THREADS": str(threads), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+        remote: Any = ray.remote(actor_class).options(
+            num_cpus=share,
+            num_gpus=gpus,
+            scheduling_strategy=PlacementGroupSchedulingStrategy(self._group, placement_group_bundle_index=bundle),
+            runtime_env={"env_vars": environment},
+        )
+        self._actors[name] = remote.remote(*extra, self._log(name))
+        return self._actors[name]
+
+    def _wait(self, references: Sequence[Any], what: str) -> list[Any]:
+        """All results in order; the first failure is raised at once, for the others may wait for the one that failed."""
+        import ray
+        from ray.exceptions import RayActorError, RayTaskError
+
+        waiting = list(references)
+        try:
+            while waiting:
+                done, waiting = ray.wait(waiting, num_returns=1)
+                ray.get(done[0])
+            return ray.get(list(references))  # type: ignore[no-any-return]
+        except RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, OrzError):
+                raise type(cause)(str(cause)) from None
+            raise EngineError(f"a {what} process failed: {cause!r}.\n{self._last_lines(what)}") from error
+        except RayActorError as error:
+            raise EngineError(
+                f"a {what} process died (out of memory, or killed?). What was finished is kept; the same command goes "
+                f"on.\n{self._last_lines(what)}"
+            ) from error
+
+    def _log(self, name: str) -> str:
+        return str(self._logs / f"{name}.log")
+
+    def _last_lines(self, what: str) -> str:
+        logs = sorted(self._logs.glob(f"{what.removesuffix('s')}-*.log"))
+        return "\n".join(f"{log}:\n" + "\n".join(f"  {line}" for line in _tail(log)) for log in logs)
+
+
+def _tail(log: Path) -> Iterator[str]:
+    yield from log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return int(listener.getsockname()[1])

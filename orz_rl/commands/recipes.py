@@ -1,0 +1,87 @@
+"""orz-rl check, recipes, export and build-tiny."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from orz_bench.commands.console import result_console
+from orz_bench.commands.data import data_folders
+from orz_bench.commands.errors import reports_errors
+from orz_rl.commands.train import DataDir, Overrides, Recipe, Variant
+
+
+@reports_errors
+def check_command(
+    recipe: Recipe, overrides: Overrides = None, variant: Variant = None, data_dir: DataDir = None
+) -> None:
+    """Resolve a recipe, check models, data, prompts and benchmarks, print the settings; start nothing."""
+    from orz_rl.recipes.registry import as_yaml, resolve
+    from orz_rl.training import prepare
+
+    config = resolve(recipe, variants=variant or (), overrides=overrides or ())
+    console = Console(stderr=True)
+    prepare(
+        config,
+        out=Path("runs") / recipe,
+        data=data_folders(data_dir),
+        notice=lambda text: console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
+    )
+    typer.echo(as_yaml(config), nl=False)
+
+
+@reports_errors
+def recipes_command(
+    settings: Annotated[bool, typer.Option(help="List every setting with its default and meaning.")] = False,
+) -> None:
+    """The recipes and variants, or every setting."""
+    from orz_rl.recipes.registry import RECIPES, leaves
+    from orz_rl.recipes.variants import VARIANTS
+
+    console = result_console()
+    if settings:
+        table = Table("setting", "default", "meaning", box=None, pad_edge=False)
+        for name, field in leaves():
+            default = "" if field.is_required() else str(field.get_default(call_default_factory=True))
+            table.add_row(name, default, field.description)
+        console.print(table)
+        return
+    table = Table("recipe", "what it is", box=None, pad_edge=False)
+    for name, recipe in RECIPES.items():
+        table.add_row(name, (recipe.__doc__ or "").splitlines()[0])
+    console.print(table)
+    console.print(f"variants (--variant NAME): {', '.join(VARIANTS)}", highlight=False)
+
+
+@reports_errors
+def export_command(
+    run: Annotated[Path, typer.Argument(help="A training run.")],
+    step: Annotated[int, typer.Option(help="Which checkpoint.")],
+    to: Annotated[Path, typer.Option(help="A new folder.")],
+) -> None:
+    """Copy the policy of a step as an ordinary Hugging Face checkpoint."""
+    from orz_bench.records.run_dir import RunDir
+    from orz_rl.checkpoint import Checkpoints
+
+    directory = RunDir(run)
+    directory.info()
+    Checkpoints(directory).export(step, to)
+    result_console().print(f"checkpoint: {to}", markup=False, highlight=False, soft_wrap=True)
+
+
+@reports_errors
+def build_tiny_command(
+    out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
+    seed: Annotated[int, typer.Option(help="Of weights and demonstrations.")] = 1,
+    updates: Annotated[int, typer.Option(min=1, help="Supervised updates.")] = 1600,
+) -> None:
+    """Build the embedded base model again: about 15 minutes on one core."""
+    from orz_rl.assets.build import build_tiny
+
+    console = Console(stderr=True)
+    build_tiny(out, seed=seed, num_updates=updates, report=lambda text: console.print(text, highlight=False))
+    result_console().print(f"checkpoint: {out}", markup=False, highlight=False, soft_wrap=True)

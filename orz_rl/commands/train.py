@@ -1,0 +1,45 @@
+"""orz-rl train."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from orz_bench.commands.console import libraries_on_stderr, result_console
+from orz_bench.commands.data import data_folders
+from orz_bench.commands.errors import reports_errors
+
+Recipe = Annotated[str, typer.Option(help="See `orz-rl recipes`.")]
+Variant = Annotated[list[str] | None, typer.Option(help="A change of the recipe; repeat it for several.")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[SECTION.KEY=VALUE]...", help="Single settings.")]
+DataDir = Annotated[Path | None, typer.Option(help="Where benchmark files lie.")]
+
+
+@reports_errors
+def train_command(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    variant: Variant = None,
+    out: Annotated[Path | None, typer.Option(help="Run directory [default: runs/RECIPE[-VARIANT]].")] = None,
+    fresh: Annotated[bool, typer.Option(help="Delete the run that is there and start over.")] = False,
+    data_dir: DataDir = None,
+) -> None:
+    """Train by a recipe. The same command again goes on where it stopped, however it stopped."""
+    from orz_rl.progress import TrainingDisplay, closing_summary
+    from orz_rl.recipes.registry import resolve
+    from orz_rl.training import check_fresh, prepare, train
+
+    config = resolve(recipe, variants=variant or (), overrides=overrides or ())
+    folder = out or Path("runs") / "-".join([recipe, *(variant or ())])
+    with libraries_on_stderr(), TrainingDisplay(Console(stderr=True)) as display:
+        prepared = prepare(config, out=folder, data=data_folders(data_dir), notice=display.notice)
+        if fresh:
+            check_fresh(folder)
+            shutil.rmtree(folder, ignore_errors=True)
+        outcome = train(prepared, command=("orz-rl", *sys.argv[1:]), observer=display)
+    result_console().print(closing_summary(outcome), markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,129 @@
+"""All recipes and variants by name, and the way from a name and overrides to a checked configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from orz_bench.errors import ConfigError, nearest
+from orz_rl.config import Section, TrainConfig
+from orz_rl.recipes import orz, tiny
+from orz_rl.recipes.variants import VARIANTS
+
+RECIPES: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(
+    {
+        recipe.__name__: recipe
+        for recipe in (
+            tiny.tiny,
+            tiny.smollm2,
+            orz.orz_0p5b_1gpu,
+            orz.orz_0p5b,
+            orz.orz_1p5b,
+            orz.orz_7b,
+            orz.orz_7b_grpo,
+            orz.orz_32b,
+            orz.orz_32b_anneal,
+        )
+    }
+)
+
+
+def resolve(recipe: str, *, variants: Sequence[str] = (), overrides: Sequence[str] = ()) -> TrainConfig:
+    """The recipe, changed by the variants in turn, then by overrides of the form `section.key=value`.
+
+    Raises one ConfigError with every fault that is found.
+    """
+    if recipe not in RECIPES:
+        raise ConfigError(f"recipe {recipe!r} is unknown{nearest(recipe, RECIPES)}; there are {', '.join(RECIPES)}.")
+    unknown = [name for name in variants if name not in VARIANTS]
+    if unknown:
+        raise ConfigError(
+            f"variant {unknown[0]!r} is unknown{nearest(unknown[0], VARIANTS)}; there are {', '.join(VARIANTS)}."
+        )
+    config = RECIPES[recipe]()
+    for name in variants:
+        config = VARIANTS[name](config)
+    tree = config.model_dump(mode="python")
+    faults = [fault for override in overrides for fault in _apply(tree, override)]
+    try:
+        config = TrainConfig.model_validate(tree)
+    except ValidationError as error:
+        faults += [_sentence(fault) for fault in error.errors()]
+    else:
+        faults += config.faults()
+    if faults:
+        raise ConfigError("\n".join(faults) if len(faults) == 1 else _list_of(faults))
+    return config
+
+
+def leaves(section: type[Section] = TrainConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Every knob as (`section.key`, its pydantic field), in the order in which they are written."""
+    for name, field in section.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
+            yield from leaves(field.annotation, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", field
+
+
+def as_yaml(config: TrainConfig) -> str:
+    """What config.yaml holds."""
+    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+
+def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """`key: found X, wanted Y` for every leaf at which two dumped trees differ."""
+    lines: list[str] = []
+    for key in dict.fromkeys([*found, *wanted]):
+        left, right = found.get(key), wanted.get(key)
+        if isinstance(left, Mapping) and isinstance(right, Mapping):
+            lines += differences(left, right, f"{prefix}{key}.")
+        elif left != right:
+            lines.append(f"{prefix}{key}: found {left}, wanted {right}")
+    return lines
+
+
+def _apply(tree: dict[str, Any], override: str) -> Iterator[str]:
+    """Set one leaf of the tree; yields what is wrong with the override."""
+    key, sign, text = override.partition("=")
+    names = [name for name, _ in leaves()]
+    if not sign:
+        yield f"{override!r} is no override; write section.key=value, such as optim.policy_lr=2e-6"
+        return
+    if key not in names:
+        by_last = [name for name in names if name.split(".")[-1] == key.split(".")[-1]]
+        hint = f"; did you mean {by_last[0]!r}?" if by_last else nearest(key, names)
+        yield f"{key} is no setting{hint}; `orz-rl recipes --settings` lists all"
+        return
+    *path, last = key.split(".")
+    for name in path:
+        tree = tree[name]
+    tree[last] = _value(text, is_list=isinstance(tree[last], tuple))
+
+
+def _value(text: str, *, is_list: bool) -> Any:
+    """As YAML reads it, with 1e-6 as a number and a list also without brackets."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        value = text
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            value = text
+    if is_list and not isinstance(value, list):
+        return [part.strip() for part in text.split(",")] if text.strip() else []
+    return value
+
+
+def _sentence(fault: Any) -> str:
+    where = ".".join(map(str, fault["loc"]))
+    return f"{where} is {fault['input']!r}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
+
+
+def _list_of(faults: list[str]) -> str:
+    return f"{len(faults)} settings cannot work:\n" + "\n".join(f"  {fault}" for fault in faults)

@@ -1,0 +1,44 @@
+"""tiny and smollm2: the algorithm at work on a machine without a GPU."""
+
+from __future__ import annotations
+
+from orz_rl.config import (
+    CheckpointConfig,
+    ClusterConfig,
+    DataConfig,
+    EvalConfig,
+    LossConfig,
+    ModelConfig,
+    OptimConfig,
+    RolloutConfig,
+    TrainConfig,
+)
+
+
+def tiny() -> TrainConfig:
+    """The embedded model of 0.6 million parameters learns sums by PPO, in minutes on two cores."""
+    return TrainConfig(
+        model=ModelConfig(policy="tiny", dtype="float32", gradient_checkpointing=False),
+        data=DataConfig(source=("arithmetic",), max_prompt_tokens=48),
+        rollout=RolloutConfig(num_problems=32, num_samples=8, max_tokens=112, batch_size=128),
+        optim=OptimConfig(policy_lr=1e-4, critic_lr=5e-4, warmup_steps=5, critic_updates=4),
+        cluster=ClusterConfig(device="cpu", zero_stage=0, pack_tokens=2048),
+        eval=EvalConfig(benchmarks=("arithmetic",), every=20, n=16),
+        checkpoint=CheckpointConfig(every=10),
+        num_steps=40,
+    )
+
+
+def smollm2() -> TrainConfig:
+    """SmolLM2-135M (`orz-bench model fetch smollm2-135m --out models/smollm2-135m`) on a CPU or one GPU."""
+    return TrainConfig(
+        model=ModelConfig(policy="models/smollm2-135m", dtype="float32", gradient_checkpointing=False),
+        data=DataConfig(source=("arithmetic",), template="chat", max_prompt_tokens=128),
+        rollout=RolloutConfig(num_problems=8, num_samples=8, max_tokens=128, stop=()),
+        loss=LossConfig(value_clip=None),
+        optim=OptimConfig(policy_lr=2e-6, critic_lr=1e-5, warmup_steps=5, critic_updates=4),
+        cluster=ClusterConfig(device="cpu", zero_stage=0, pack_tokens=1024),
+        eval=EvalConfig(benchmarks=("arithmetic",), every=20, n=4),
+        checkpoint=CheckpointConfig(every=20),
+        num_steps=100,
+    )

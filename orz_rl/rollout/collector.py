@@ -1,0 +1,153 @@
+"""From problems to graded rollouts on disk: what one step is trained on.
+
+Asks for what the step's folder lacks and nothing else, so that a step that was interrupted goes on where it stopped,
+and one that was sampled before a crash is not sampled again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from orz_bench.engines.engine import Sampling
+from orz_bench.errors import EngineError, RunDirError
+from orz_bench.grading.grader import GRADER_VERSION
+from orz_bench.recorder import Grades, Recorder
+from orz_bench.records.parquet import rollouts_from_table
+from orz_bench.records.rollout import Completion, Grade, Request, Rollout
+from orz_bench.records.run_dir import RunDir
+from orz_bench.seeds import sample_seed
+from orz_rl.config import TrainConfig
+from orz_rl.problems import Prompt, problems_at
+from orz_rl.rewards import binary_reward, overlong_penalty
+from orz_rl.rollout.sampler import Sampler
+
+
+@dataclass(frozen=True, slots=True)
+class Collected:
+    """The rollouts of a step, in the order of its problems, and where the next step's problems start."""
+
+    rollouts: tuple[Rollout, ...]
+    cursor: int
+    num_replaced: int
+    """Problems set aside by dynamic sampling; their rollouts stay on disk."""
+    num_drawn: int
+    """Rollouts that were not on disk already."""
+
+
+class Collector:
+    """Samples, grades and keeps."""
+
+    def __init__(
+        self, config: TrainConfig, *, run: RunDir, sampler: Sampler, grader: Grades, prompts: Sequence[Prompt]
+    ) -> None:
+        self._config, self._run, self._sampler, self._grader, self._prompts = config, run, sampler, grader, prompts
+
+    def collect(
+        self, step: int, *, policy_version: int, cursor: int, on_committed: Callable[[Sequence[Rollout]], None]
+    ) -> Collected:
+        """Everything that a step is trained on, drawn by `policy_version` from the problems at `cursor`."""
+        rollout = self._config.rollout
+        kept: list[Rollout] = []
+        replaced, drawn = 0, 0
+        for round_ in range(rollout.dynamic_sampling + 1):
+            wanted = rollout.num_problems - len(kept) // rollout.num_samples
+            if wanted == 0:
+                break
+            found, num_drawn = self._round(
+                step, cursor, wanted, policy_version=policy_version, on_committed=on_committed
+            )
+            cursor, drawn = cursor + wanted, drawn + num_drawn
+            is_last = round_ == rollout.dynamic_sampling
+            groups = [found[at : at + rollout.num_samples] for at in range(0, len(found), rollout.num_samples)]
+            usable = [group for group in groups if is_last or len({row.reward for row in group}) > 1]
+            replaced += len(groups) - len(usable)
+            kept += [row for group in usable for row in group]
+        return Collected(tuple(kept), cursor, num_replaced=replaced, num_drawn=drawn)
+
+    def _round(
+        self,
+        step: int,
+        cursor: int,
+        count: int,
+        *,
+        policy_version: int,
+        on_committed: Callable[[Sequence[Rollout]], None],
+    ) -> tuple[list[Rollout], int]:
+        """The rollouts of `count` problems from `cursor` on, from disk or from the engines."""
+        indices = problems_at(len(self._prompts), start=cursor, count=count, seed=self._config.seed)
+        requests = [request for index in indices for request in self._requests(self._prompts[index], step)]
+        folder = self._run.rollouts(step)
+        with folder.lock():
+            done = folder.keys()
+            missing = [request for request in requests if request.key not in done]
+            if missing:
+                recorder = Recorder(
+                    folder,
+                    self._grader,
+                    requests=missing,
+                    to_rollout=lambda *parts: self._row(*parts, step=step),
+                    on_committed=on_committed,
+                )
+                with recorder:
+                    recorder.add_all(self._sampler.generate(missing, self.sampling))
+            rows = {row.key: row for row in rollouts_from_table(folder.read())}
+        lost = [request.key for request in requests if request.key not in rows]
+        if lost:
+            raise EngineError(f"step {step}: the engines returned {len(rows)} samples and lost {lost[0]}; start again.")
+        found = [rows[request.key] for request in requests]
+        _check_version(found, policy_version, folder.path.name)
+        return found, len(missing)
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the engines draw."""
+        rollout = self._config.rollout
+        return Sampling(
+            temperature=rollout.temperature,
+            top_p=rollout.top_p,
+            top_k=rollout.top_k,
+            max_tokens=rollout.max_tokens,
+            stop=rollout.stop,
+        )
+
+    def _requests(self, prompt: Prompt, step: int) -> list[Request]:
+        """The group of one problem. Its seeds follow one another, so that an engine may draw it as one request."""
+        first = sample_seed(
+            self._config.seed, step=step, benchmark="train", problem_id=prompt.problem.problem_id, sample_index=0
+        )
+        return [
+            Request(
+                problem=prompt.problem,
+                sample_index=index,
+                seed=first + index,
+                prompt=prompt.text,
+                prompt_token_ids=prompt.token_ids,
+            )
+            for index in range(self._config.rollout.num_samples)
+        ]
+
+    def _row(self, request: Request, completion: Completion, grade: Grade, *, step: int) -> Rollout:
+        rollout = Rollout.from_parts(
+            request=request,
+            completion=completion,
+            grade=grade,
+            step=step,
+            grader_version=GRADER_VERSION,
+            keep_tokens=True,
+        )
+        penalty = overlong_penalty(
+            completion.num_tokens,
+            max_tokens=self._config.rollout.max_tokens,
+            buffer=self._config.reward.overlong_buffer,
+        )
+        return replace(rollout, reward=binary_reward(grade.verdict, completion.stop_reason) + penalty)
+
+
+def _check_version(rollouts: Sequence[Rollout], wanted: int, where: str) -> None:
+    stale = next((row for row in rollouts if row.policy_version != wanted), None)
+    if stale is not None:
+        raise RunDirError(
+            f"{where}: {stale.problem_id} was drawn by policy version {stale.policy_version}, wanted {wanted}: the "
+            f"engines hold other weights than the policy. Move that folder away and run the same command again."
+        )

@@ -1,0 +1,121 @@
+"""What draws rollouts: engines whose weights follow the policy, in this process or as Ray actors behind one work queue."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Protocol
+
+from orz_bench.engines.engine import Engine, EngineSpec, Sampling, TrainedEngine, WeightSource
+from orz_bench.records.rollout import Completion, Request
+
+
+class Sampler(Engine, Protocol):
+    """An engine, or several, as the trainer sees them."""
+
+    def load_weights(self, sources: Sequence[Any], *, version: int) -> None:
+        """Give every engine the weights of a source of its own; what is drawn from now on carries `version`."""
+        ...
+
+    def sleep(self) -> None:
+        """Give the devices to the models."""
+        ...
+
+    def wake(self) -> None:
+        """Take the devices."""
+        ...
+
+
+class LocalSampler:
+    """One engine in this process."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        from orz_bench.engines.local import open_trained
+
+        self._engine = open_trained(spec)
+
+    def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+        """As the engine does."""
+        return self._engine.generate(requests, sampling)
+
+    def load_weights(self, sources: Sequence[WeightSource], *, version: int) -> None:
+        """Load the one source."""
+        self._engine.load_weights(sources[0], version=version)
+
+    def sleep(self) -> None:
+        """Give the device back."""
+        self._engine.sleep()
+
+    def wake(self) -> None:
+        """Take the device."""
+        self._engine.wake()
+
+    def close(self) -> None:
+        """End the engine."""
+        self._engine.close()
+
+
+class RolloutActor:
+    """One engine in a Ray actor: RayPool's calls, and those of training."""
+
+    def __init__(self, spec: EngineSpec, log: str) -> None:
+        from orz_bench.engines.local import open_trained
+        from orz_bench.engines.ray_pool import EngineLoop
+        from orz_rl.cluster import write_output_to
+
+        write_output_to(log)
+        self._engine: TrainedEngine = open_trained(spec)
+        self._loop = EngineLoop(self._engine)
+
+    def process_id(self) -> int:
+        """Answers once the engine is up."""
+        return os.getpid()
+
+    def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
+        """See EngineLoop.draw."""
+        return self._loop.draw(requests, sampling)
+
+    def load_weights(self, source: WeightSource, version: int) -> None:
+        """Replace all weights."""
+        self._engine.load_weights(source, version=version)
+
+    def sleep(self) -> None:
+        """Give the device back."""
+        self._engine.sleep()
+
+    def wake(self) -> None:
+        """Take the device."""
+        self._engine.wake()
+
+
+class RaySampler:
+    """Engines in Ray actors. One that dies is left out; the others draw what it had in hand, with the same seeds."""
+
+    def __init__(self, spec: EngineSpec, actors: Sequence[Any], wait: Any) -> None:
+        """`wait(references, what)` gets results and turns failures into errors that say what to do."""
+        from orz_bench.engines.ray_pool import RayPool
+
+        self._pool = RayPool(spec, actors)
+        self._wait = wait
+
+    def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+        """Lists of completions as engines report them."""
+        return self._pool.generate(requests, sampling)
+
+    def load_weights(self, sources: Sequence[Any], *, version: int) -> None:
+        """One source an engine; sources may be Ray references."""
+        actors = self._pool.actors
+        sent = sources if len(sources) > 1 else [sources[0]] * len(actors)
+        self._wait([actor.load_weights.remote(s, version) for actor, s in zip(actors, sent, strict=True)], "engines")
+
+    def sleep(self) -> None:
+        """Give the devices to the models."""
+        self._wait([actor.sleep.remote() for actor in self._pool.actors], "engines")
+
+    def wake(self) -> None:
+        """Take the devices."""
+        self._wait([actor.wake.remote() for actor in self._pool.actors], "engines")
+
+    def close(self) -> None:
+        """End the engines."""
+        self._pool.close()

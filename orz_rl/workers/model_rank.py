@@ -1,0 +1,320 @@
+"""One rank of a model on a DeepSpeed engine: forwards, optimiser steps, weights out, state to disk and back.
+
+It decides nothing: packs come with weights that make the losses of all packs and ranks add up to the loss of the batch.
+The CUDA paths (offloading, ZeRO over NCCL) are written but were never run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import deepspeed
+import torch
+import torch.distributed as dist
+from torch import Tensor
+
+from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, policy_loss, value_loss
+from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs, response_values, token_logprobs
+from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
+from orz_rl.workers.models import load_model
+
+
+class ModelRank:
+    """Rank `rank` of `num_ranks` that share a model."""
+
+    def __init__(self, spec: ModelSpec, *, rank: int, num_ranks: int, rendezvous: str) -> None:
+        """`rendezvous` is `tcp://HOST:PORT` of rank 0."""
+        self._spec = spec
+        self._device = torch.device("cuda", 0) if spec.device == "cuda" else torch.device("cpu")
+        _join(
+            rank=rank, num_ranks=num_ranks, rendezvous=rendezvous, backend="nccl" if spec.device == "cuda" else "gloo"
+        )
+        self._num_ranks = num_ranks
+        model = load_model(spec)
+        settings = _deepspeed_settings(spec)
+        if spec.role == "reference":
+            self._engine, *_ = deepspeed.initialize(model=model, config=settings)
+            return
+        optimiser = torch.optim.AdamW(
+            model.parameters(),
+            lr=1.0,  # set before every step
+            betas=spec.betas,
+            weight_decay=spec.weight_decay,
+            fused=spec.device == "cuda" and not spec.offload_optimizer,
+        )
+        self._engine, *_ = deepspeed.initialize(model=model, optimizer=optimiser, config=settings)
+        self._watch = _GradientWatch(self._engine.module)
+
+    def logprobs(self, packs: Sequence[Pack]) -> list[Tensor]:
+        """Log-probabilities of the response tokens of each pack, as they are now."""
+        return self._forward(
+            packs, lambda pack: response_logprobs(self._engine, pack, temperature=self._spec.temperature)
+        )
+
+    def values(self, packs: Sequence[Pack]) -> list[Tensor]:
+        """The critic's values before the response tokens of each pack."""
+        return self._forward(packs, lambda pack: response_values(self._engine, pack))
+
+    def update_policy(
+        self, batches: Sequence[Sequence[PolicyPack]], *, lr: float, terms: PolicyTerms
+    ) -> list[Update] | NonFinite:
+        """One optimiser step a batch. Every rank must be given the same numbers of packs."""
+
+        def loss(item: PolicyPack) -> _Loss:
+            tokens_R = item.pack.tokens_N[item.pack.targets_R]
+            logits_RV = response_logits(self._engine, item.pack)
+            logprobs_R = token_logprobs(logits_RV, tokens_R, temperature=self._spec.temperature)
+            old_R = logprobs_R.detach() if item.old_logprobs_R is None else item.old_logprobs_R
+            weights_R = item.weights_R
+            if terms.importance_cap is not None:
+                weights_R = weights_R * importance_weights(old_R, item.sampler_logprobs_R, cap=terms.importance_cap)
+            surrogate = policy_loss(
+                logprobs_R,
+                old_R,
+                advantages_N=item.advantages_R,
+                weights_N=weights_R,
+                clip_low=terms.clip_low,
+                clip_high=terms.clip_high,
+            )
+            total, kl = surrogate.loss, torch.zeros(())
+            if terms.kl_loss > 0:
+                assert item.reference_logprobs_R is not None
+                kl_R = kl_estimate(logprobs_R, item.reference_logprobs_R, estimator=terms.kl_estimator)
+                kl = (kl_R * item.weights_R).sum()
+                total = total + terms.kl_loss * kl
+            with torch.no_grad():
+                entropy_R = entropy(logits_RV / self._spec.temperature)
+            return _Loss(total, surrogate.clipped, kl.detach(), logprobs_R.detach(), entropy_R)
+
+        return self._update(batches, loss, lr=lr)
+
+    def update_critic(
+        self, batches: Sequence[Sequence[CriticPack]], *, lr: float, clip: float | None
+    ) -> list[Update] | NonFinite:
+        """One optimiser step a batch. Every rank must be given the same numbers of packs."""
+
+        def loss(item: CriticPack) -> _Loss:
+            values_R = response_values(self._engine, item.pack)
+            total = value_loss(
+                values_R, item.old_values_R, returns_N=item.returns_R, weights_N=item.weights_R, clip=clip
+            )
+            moved_R = (values_R - item.old_values_R).detach().abs()
+            clipped = torch.zeros(()) if clip is None else ((moved_R > clip) * item.weights_R).sum()
+            return _Loss(total, clipped, torch.zeros(()), values_R.detach(), torch.zeros(0))
+
+        return self._update(batches, loss, lr=lr)
+
+    def weights(self) -> Iterator[tuple[str, Tensor]]:
+        """Every weight by its Hugging Face name, whole; a collective: all ranks must go through it.
+
+        A tied output layer is named too, because an engine that holds it apart would keep its old one.
+        """
+        model = self._engine.module
+        for name, parameter in model.named_parameters():
+            with self._gathered([parameter]):
+                yield name, parameter.detach()
+        if model.config.tie_word_embeddings and self._spec.role == "policy":
+            head = model.get_output_embeddings().weight
+            with self._gathered([head]):
+                yield "lm_head.weight", head.detach()
+
+    def save_model(self, folder: Path) -> None:
+        """Write a Hugging Face checkpoint. A collective."""
+        state = {name: tensor.to("cpu", copy=True) for name, tensor in self.weights()}
+        if dist.get_rank() == 0:
+            model = self._engine.module
+            getattr(model, "classifier", model).save_pretrained(
+                folder, state_dict={name.removeprefix("classifier."): tensor for name, tensor in state.items()}
+            )
+        dist.barrier()
+
+    def save_state(self, folder: Path) -> None:
+        """Write the whole training state (weights, optimiser). A collective."""
+        self._engine.save_checkpoint(str(folder), tag="state")
+
+    def load_state(self, folder: Path) -> None:
+        """Take up what save_state() wrote, with the same number of ranks. A collective."""
+        self._engine.load_checkpoint(str(folder), tag="state")
+
+    def offload(self) -> None:
+        """Give the device back between phases."""
+        if self._device.type == "cuda":
+            self._engine.offload_states()
+            torch.cuda.empty_cache()
+
+    def reload(self) -> None:
+        """Take the device again."""
+        if self._device.type == "cuda":
+            self._engine.reload_states()
+
+    def num_bytes(self) -> dict[str, int]:
+        """Bytes of this rank's weights, gradients and optimiser state: what `orz-rl plan` estimates."""
+        return _num_bytes(self._engine)
+
+    def _forward(self, packs: Sequence[Pack], score: Callable[[Pack], Tensor]) -> list[Tensor]:
+        self._engine.eval()
+        with torch.no_grad():
+            return [score(pack.to(self._device)).cpu() for pack in packs]
+
+    def _update(self, batches: Sequence[Sequence[Any]], loss: Callable[[Any], _Loss], *, lr: float) -> Any:
+        self._engine.train()
+        for group in self._engine.optimizer.param_groups:
+            group["lr"] = lr
+        updates = []
+        for number, items in enumerate(batches):
+            outcome = self._optimiser_step(items, loss)
+            if isinstance(outcome, _Fault):
+                return NonFinite(number, outcome.pack, outcome.what)
+            updates.append(outcome)
+        return updates
+
+    def _optimiser_step(self, items: Sequence[Any], loss: Callable[[Any], _Loss]) -> Update | _Fault:
+        losses: list[_Loss] = []
+        fault = _Fault(None, "")
+        self._watch.start()
+        for index, item in enumerate(items):
+            found = loss(_moved(item, self._device))
+            self._engine.set_gradient_accumulation_boundary(index == len(items) - 1)
+            # DeepSpeed averages gradients over ranks, but the weights of all ranks together make one loss.
+            self._engine.backward(found.total * self._num_ranks)
+            losses.append(found)
+            what = _what_is_not_finite(found, self._watch)
+            if what and not fault.what:
+                fault = _Fault(index, what)
+        if self._anywhere(bool(fault.what)):
+            return fault
+        norm = self._step()
+        return Update(
+            loss=sum(float(found.total.detach()) for found in losses),
+            clipped=sum(float(found.clipped) for found in losses),
+            kl_loss=sum(float(found.kl) for found in losses),
+            grad_norm=norm,
+            logprobs=[found.outputs_R.cpu() for found in losses],
+            entropies=[found.entropy_R.cpu() for found in losses],
+        )
+
+    def _step(self) -> float:
+        """Step the optimiser; the norm of the gradient before clipping."""
+        norm = None
+        if self._spec.zero_stage == 0:
+            norm = torch.nn.utils.get_total_norm(
+                [p.grad for p in self._engine.module.parameters() if p.grad is not None]
+            )
+        self._engine.step()
+        return float(self._engine.get_global_grad_norm() if norm is None else norm)
+
+    def _anywhere(self, flag: bool) -> bool:  # noqa: FBT001 - a collective of one value
+        shared = torch.tensor(float(flag), device=self._device)
+        dist.all_reduce(shared, op=dist.ReduceOp.MAX)
+        return bool(shared.item())
+
+    def _gathered(self, parameters: list[Any]) -> Any:
+        if self._spec.zero_stage < 3:
+            return contextlib.nullcontext()
+        return deepspeed.zero.GatheredParameters(parameters)
+
+
+class _Fault(NamedTuple):
+    pack: int | None
+    what: str
+
+
+class _Loss(NamedTuple):
+    """What one pack contributes."""
+
+    total: Tensor
+    clipped: Tensor
+    kl: Tensor
+    outputs_R: Tensor
+    entropy_R: Tensor
+
+
+class _GradientWatch:
+    """Sees every gradient as it is made, before ranks are reduced, and remembers whether one was not finite."""
+
+    def __init__(self, model: Any) -> None:
+        self._sum: Tensor | float = 0.0
+        for parameter in model.parameters():
+            parameter.register_hook(self._see)
+
+    def start(self) -> None:
+        """Forget what was seen."""
+        self._sum = 0.0
+
+    def is_finite(self) -> bool:
+        """Whether all gradients since start() were."""
+        return math.isfinite(float(self._sum))
+
+    def _see(self, gradient: Tensor) -> None:
+        self._sum = self._sum + gradient.detach().float().sum()
+
+
+def _what_is_not_finite(found: _Loss, watch: _GradientWatch) -> str:
+    if not math.isfinite(float(found.total.detach())):
+        return f"loss ({float(found.total.detach())})"
+    return "" if watch.is_finite() else "gradient"
+
+
+def _moved(item: Any, device: torch.device) -> Any:
+    if device.type == "cpu":
+        return item
+    moved = {
+        name: value.to(device) if isinstance(value, Tensor | Pack) else value
+        for name, value in ((name, getattr(item, name)) for name in item.__dataclass_fields__)
+    }
+    return type(item)(**moved)
+
+
+def _join(*, rank: int, num_ranks: int, rendezvous: str, backend: str) -> None:
+    if dist.is_initialized():
+        return
+    os.environ["LOCAL_RANK"] = "0"  # each process sees one device
+    # Building this operator takes a minute and then stalls; gloo does without it.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
+    deepspeed.init_distributed(
+        dist_backend=backend,
+        init_method=rendezvous,
+        rank=rank,
+        world_size=num_ranks,
+        auto_mpi_discovery=False,
+        verbose=False,
+    )
+
+
+def _deepspeed_settings(spec: ModelSpec) -> dict[str, Any]:
+    zero: dict[str, Any] = {"stage": spec.zero_stage if spec.role != "reference" or spec.zero_stage == 3 else 0}
+    if spec.offload_optimizer and spec.role != "reference":
+        zero["offload_optimizer"] = {"device": "cpu", "pin_memory": spec.device == "cuda"}
+    settings: dict[str, Any] = {
+        "train_micro_batch_size_per_gpu": 1,
+        "gradient_accumulation_steps": 1,
+        "gradient_clipping": spec.max_grad_norm,
+        "zero_optimization": zero,
+        "zero_allow_untested_optimizer": True,
+        "zero_force_ds_cpu_optimizer": False,
+        "steps_per_print": 10**12,
+        "wall_clock_breakdown": False,
+    }
+    if spec.dtype == "bfloat16":
+        settings |= {"bf16": {"enabled": True}, "data_types": {"grad_accum_dtype": "fp32"}}
+    return settings
+
+
+def _num_bytes(engine: Any) -> dict[str, int]:
+    parameters = list(engine.module.parameters())
+    state = [
+        tensor
+        for values in engine.optimizer.state.values()
+        for tensor in values.values()
+        if isinstance(tensor, Tensor) and tensor.dim() > 0
+    ]
+    return {
+        "weights": sum(p.numel() * p.element_size() for p in parameters),
+        "gradients": sum(p.grad.numel() * p.grad.element_size() for p in parameters if p.grad is not None),
+        "optimizer": sum(t.numel() * t.element_size() for t in state),
+    }
