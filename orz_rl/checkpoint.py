@@ -17,6 +17,17 @@ from orz_bench.records.run_dir import RunDir, read_json, step_folder, step_of, t
 from orz_rl.learner import Learner
 
 SCHEMA_VERSION = 1
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+    "chat_template.jinja",
+    "chat_template.json",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +140,7 @@ class Checkpoints:
 
 def copy_tokenizer(source: str, target: Path) -> None:
     """Put the base model's tokenizer files beside the weights: bytes from a folder, else as transformers saves them."""
-    names = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "vocab.json", "merges.txt")
-    names += ("tokenizer.model", "added_tokens.json", "chat_template.jinja", "chat_template.json")
-    files = [Path(source) / name for name in names if (Path(source) / name).is_file()]
+    files = [Path(source) / name for name in _TOKENIZER_FILES if (Path(source) / name).is_file()]
     for file in files:
         shutil.copyfile(file, target / file.name)
     if not files:

@@ -6,11 +6,9 @@ Both are opened by `open_cluster` and look the same to the trainer. Resources ar
 from __future__ import annotations
 
 import contextlib
-import faulthandler
 import os
 import socket
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,11 +16,11 @@ from orz_bench.engines.engine import EngineSpec
 from orz_bench.environment import has_gpu, set_library_defaults
 from orz_bench.errors import ConfigError, EngineError, OrzError
 from orz_rl.config import ClusterConfig
+from orz_rl.process_log import last_lines, write_output_to
 from orz_rl.rollout.sampler import LocalSampler, RaySampler, RolloutActor, Sampler
 from orz_rl.workers.messages import ModelSpec
 
 _READY_S = 120
-_LOG_LINES = 15
 
 
 class Pending(Protocol):
@@ -77,17 +75,6 @@ def open_cluster(config: ClusterConfig, *, engines: int, gpus_per_engine: int, r
     if config.in_process:
         return InProcessCluster()
     return RayCluster(config, engines=engines, gpus_per_engine=gpus_per_engine, roles=roles, logs=logs)
-
-
-def write_output_to(log: str) -> None:
-    """Let everything that this process prints go to a file, native crashes included."""
-    Path(log).parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os.dup2(file, 1)
-    os.dup2(file, 2)
-    faulthandler.enable()
 
 
 class _Done:
@@ -308,11 +295,8 @@ class RayCluster:
 
         share = 0.3 if self._config.colocate else 1.0
         is_engine = actor_class is RolloutActor
-        gpus = (
-            0.0
-            if self._config.device == "cpu"
-            else share * (1 if self._config.colocate or not is_engine else self._gpus_per_engine)
-        )
+        whole = self._gpus_per_engine if is_engine and not self._config.colocate else 1
+        gpus = share * whole if self._config.device == "cuda" else 0.0
         environment = {"OMP_NUM_THREADS": str(threads), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
         remote: Any = ray.remote(actor_class).options(
             num_cpus=share,
@@ -324,7 +308,7 @@ class RayCluster:
         return self._actors[name]
 
     def _wait(self, references: Sequence[Any], what: str) -> list[Any]:
-        """All results in order; the first failure is raised at once, for the others may wait for the one that failed."""
+        """All results in order; the first failure is raised at once, for others may wait for the one that failed."""
         import ray
         from ray.exceptions import RayActorError, RayTaskError
 
@@ -350,11 +334,7 @@ class RayCluster:
 
     def _last_lines(self, what: str) -> str:
         logs = sorted(self._logs.glob(f"{what.removesuffix('s')}-*.log"))
-        return "\n".join(f"{log}:\n" + "\n".join(f"  {line}" for line in _tail(log)) for log in logs)
-
-
-def _tail(log: Path) -> Iterator[str]:
-    yield from log.read_text(encoding="utf-8", errors="replace").splitlines()[-_LOG_LINES:]
+        return "\n".join(f"{log}:\n" + "\n".join(f"  {line}" for line in last_lines(log)) for log in logs)
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""Evaluate the policy in training: orz_bench's evaluate() with the engines that are running, into the same run directory."""
+"""Evaluate the policy in training: orz_bench's evaluate() with the running engines, into the same run directory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orz_bench.grading.grader import GRADER_VERSION, Grader
 from orz_bench.protocol import customise, get_protocol, make_card
 from orz_bench.records.rollout import Request, Rollout
 from orz_bench.records.run_dir import RunDir
-from orz_bench.records.summary import EvalResult
+from orz_bench.records.summary import EvalResult, Summary
 from orz_rl.config import TrainConfig
 from orz_rl.rollout.sampler import Sampler
 
@@ -52,7 +52,7 @@ class Evaluator:
             )
             summary = result.summary
             notice(
-                f"step {step}: {name} avg@{summary.n} {100 * summary.avg_at_n:.1f} ± {100 * summary.se_sampling:.1f}, "
+                f"step {step}: {name} avg@{summary.n} {100 * summary.avg_at_n:.1f}{sampling_error(summary)}, "
                 f"{summary.mean_tokens:.0f} tokens"
             )
             results.append(result)
@@ -95,6 +95,11 @@ def base_digest(checkpoint: str) -> str:
     with suppress(OSError):
         return checkpoint_digest(Path(checkpoint))
     return checkpoint
+
+
+def sampling_error(summary: Summary) -> str:
+    """` ± 1.2`, in points; nothing where one sample a question leaves it unknown."""
+    return "" if summary.se_sampling is None else f" ± {100 * summary.se_sampling:.1f}"
 
 
 class _Quiet:

@@ -1,4 +1,4 @@
-"""The models as the trainer sees them: scores of a batch, and updates on it. Splits the work over packs, ranks, updates."""
+"""The models as the trainer sees them: scores of a batch, and updates on it, split over packs, ranks and updates."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack
 Item = TypeVar("Item", PolicyPack, CriticPack)
 
 
-class NonFiniteUpdate(EngineError):
+class NonFiniteError(EngineError):
     """An update was stopped before its optimiser step; `members` are the rollouts of the offending pack."""
 
     def __init__(self, message: str, members: tuple[int, ...]) -> None:
@@ -92,7 +92,7 @@ class Learner:
         return Scores(values.tensor(), old_BT, reference_BT, penalty_BT)
 
     def update(self, batch: Batch, scores: Scores, estimate: Estimate, *, step: int) -> Learned:
-        """All optimiser steps of both models. Raises NonFiniteUpdate before a step that would spoil the weights."""
+        """All optimiser steps of both models. Raises NonFiniteError before a step that would spoil the weights."""
         config, optim = self._config, self._config.optim
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         policy_lr, critic_lr = config.learning_rates(step)
@@ -236,7 +236,7 @@ def _joined(results: Sequence[Any], all_shares: Sequence[Shares], role: str) -> 
     for rank, outcome in enumerate(results):
         if isinstance(outcome, NonFinite) and outcome.pack is not None:
             members = all_shares[outcome.update][rank][outcome.pack]
-            raise NonFiniteUpdate(f"the {role}'s {outcome.what} is not finite", members)
+            raise NonFiniteError(f"the {role}'s {outcome.what} is not finite", members)
     return tuple(
         Update(
             loss=sum(update.loss for update in of_ranks),

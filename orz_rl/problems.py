@@ -42,8 +42,8 @@ class Prompts:
 
 
 def read_problems(sources: Sequence[str]) -> list[Problem]:
-    """The problems of all sources: files in the published ORZ format, or JSON lines, CSV or Parquet with a problem and an
-    answer; `hub:OWNER/NAME/FILE`, such a file of a hub dataset; `arithmetic`, generated sums that are not in the benchmark.
+    """The problems of all sources: files in the published ORZ format, or JSON lines, CSV or Parquet with a problem and
+    an answer; `hub:OWNER/NAME/FILE`, such a file of a hub dataset; `arithmetic`, generated sums.
 
     Ids are the rows' own, or made from the file's name and the position. Raises DataError for a broken row (and where),
     an id that stands twice, or no problem at all.

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from orz_bench.records.rollout import Rollout
+from orz_rl.evaluation import sampling_error
 from orz_rl.training import Outcome
 
 _PHASES = ("sample", "score", "update", "sync")
@@ -84,8 +85,8 @@ def closing_summary(outcome: Outcome) -> str:
     for result in sorted(outcome.results, key=lambda result: (result.benchmark, result.step)):
         summary = result.summary
         lines.append(
-            f"{result.benchmark} step {result.step}: avg@{summary.n} {100 * summary.avg_at_n:.1f} "
-            f"± {100 * summary.se_sampling:.1f} (sampling)"
+            f"{result.benchmark} step {result.step}: avg@{summary.n} {100 * summary.avg_at_n:.1f}"
+            f"{sampling_error(summary)} (sampling error), {summary.mean_tokens:.0f} tokens"
         )
     run = outcome.run.path
     lines += [

@@ -1,4 +1,4 @@
-"""From a grade to a reward: rule-based and binary, as in Open-Reasoner-Zero, with DAPO's overlong shaping as an option."""
+"""From a grade to a reward: rule-based and binary, as in Open-Reasoner-Zero; DAPO's overlong shaping is an option."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One training step, from problems to new weights in the engines. `step()` is the algorithm; everything else is one jump away.
+"""One training step, from problems to new weights in the engines: `Trainer.step` is the algorithm.
 
 What surrounds a step (resuming, metrics, checkpoints, evaluation) is in orz_rl.training.
 """
@@ -58,7 +58,8 @@ class Trainer:
         self, config: TrainConfig, *, collector: Collector, learner: Learner, sampler: Sampler, devices: Devices
     ) -> None:
         self.config = config
-        self._collector, self._learner, self._sampler, self._devices = collector, learner, sampler, devices
+        self._collector, self._devices = collector, devices
+        self.learner, self.sampler = learner, sampler
         self.policy_version = 0
         self.cursor = 0
         self.last_batch: Batch | None = None
@@ -74,18 +75,17 @@ class Trainer:
             self.last_batch = batch = Batch.of(collected.rollouts)
         with clock.phase("score"):
             self._devices.give_to_models()
-            scores = self._learner.score(batch)
+            scores = self.learner.score(batch)
             estimated = estimate(
                 config.advantage.estimator,
                 token_rewards(batch.rewards_B, batch.mask_BT, penalty_BT=scores.kl_penalty_BT),
                 values_BT=scores.values_BT,
                 group_B=batch.group_B,
                 mask_BT=batch.mask_BT,
-                discounts=(config.advantage.gamma, config.advantage.lam),
-                whitened=config.advantage.whiten,
+                discounts=config.advantage,
             )
         with clock.phase("update"):
-            learned = self._learner.update(batch, scores, estimated, step=number)
+            learned = self.learner.update(batch, scores, estimated, step=number)
         with clock.phase("sync"):
             self.synchronise(version + 1)
         self.cursor = collected.cursor
@@ -94,10 +94,17 @@ class Trainer:
     def synchronise(self, version: int) -> None:
         """Give the engines the policy's weights; what they draw from now on carries `version`."""
         self._devices.give_to_engines()
-        sources = self._learner.weight_sources(self.config.rollout.num_engines)
-        self._sampler.load_weights(sources, version=version)
+        sources = self.learner.weight_sources(self.config.rollout.num_engines)
+        self.sampler.load_weights(sources, version=version)
         self._devices.leave_to_engines()
         self.policy_version = version
+
+    @contextmanager
+    def models_on_device(self) -> Iterator[None]:
+        """For saving between steps; the engines have the device before and after."""
+        self._devices.give_to_models()
+        yield
+        self.synchronise(self.policy_version)
 
 
 class SideBySide:

@@ -1,24 +1,17 @@
-"""A whole run around Trainer.step(): prepare and check everything, resume, train, evaluate, save, and say what became of it."""
+"""A whole run around Trainer.step(): resume, train, evaluate, save, and say what became of it."""
 
 from __future__ import annotations
 
 import fcntl
 import json
 import os
-import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
+from statistics import fmean
 from typing import Any, Protocol
 
-import yaml
-
-from orz_bench.engines.engine import EngineSpec
-from orz_bench.engines.open import choose_engine
-from orz_bench.engines.tokenizer import load_tokenizer
-from orz_bench.environment import describe_environment
-from orz_bench.errors import ConfigError, OrzError, RunDirError
+from orz_bench.errors import OrzError, RunDirError
 from orz_bench.grading.grader import Grader
 from orz_bench.records.parquet import disk_error, rollouts_from_table
 from orz_bench.records.rollout import Rollout
@@ -26,20 +19,14 @@ from orz_bench.records.run_dir import RolloutsDir, RunDir, step_folder
 from orz_bench.records.summary import EvalResult
 from orz_rl.checkpoint import Checkpoints, Manifest, rewind_metrics
 from orz_rl.cluster import open_cluster
-from orz_rl.config import TrainConfig
-from orz_rl.evaluation import Evaluator, base_digest
+from orz_rl.evaluation import base_digest
 from orz_rl.health import warnings
-from orz_rl.learner import Learner, NonFiniteUpdate
+from orz_rl.learner import Learner, NonFiniteError
 from orz_rl.logs import Boards
-from orz_rl.models import resolve_model
-from orz_rl.problems import Prompts, make_prompts, read_problems, select_problems
-from orz_rl.recipes.registry import as_yaml, differences
+from orz_rl.preparation import Prepared, claim
 from orz_rl.rollout.collector import Collector
 from orz_rl.step_metrics import Row, metrics_row
-from orz_rl.trainer import SideBySide, StepReport, TakingTurns, Trainer
-
-_MAY_CHANGE = ("num_steps", "checkpoint.", "logging.", "eval.every")
-"""Settings that may differ when a run goes on: they move no sample and no weight."""
+from orz_rl.trainer import SideBySide, StepReport, Stopwatch, TakingTurns, Trainer
 
 
 class Observer(Protocol):
@@ -71,59 +58,10 @@ class Outcome:
     results: list[EvalResult]
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """Everything that can be known and checked before a process is started."""
-
-    config: TrainConfig
-    run: RunDir
-    prompts: Prompts
-    spec: EngineSpec
-    policy: str
-    critic: str
-    evaluator: Evaluator
-
-
-def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Callable[[str], None]) -> Prepared:
-    """Resolve and check models, data, prompts, benchmarks. Raises OrzError; starts nothing, writes nothing."""
-    engine, reason = choose_engine(config.rollout.engine)
-    notice(reason)
-    policy = resolve_model(config.model.policy)
-    critic = resolve_model(config.model.critic) if config.model.critic else policy
-    spec = EngineSpec(
-        name=engine,
-        checkpoint=policy,
-        dtype=config.model.dtype,
-        max_model_len=config.max_sequence,
-        num_engines=config.rollout.num_engines,
-        tensor_parallel=config.rollout.tensor_parallel,
-        gpu_memory_share=config.rollout.gpu_memory_share,
-        batch_size=config.rollout.batch_size,
-        keep_tokens=True,
-        sleeps=config.cluster.colocate and config.cluster.device == "cuda",
-    )
-    tokenizer = load_tokenizer(spec)
-    assert tokenizer is not None
-    problems = select_problems(
-        read_problems(config.data.source), limit=config.data.limit, language=config.data.language
-    )
-    prompts = make_prompts(problems, tokenizer, template=config.data.template, max_tokens=config.data.max_prompt_tokens)
-    notice(f"{len(prompts.prompts):,} training problems from {', '.join(config.data.source)}")
-    if prompts.too_long:
-        notice(
-            f"{len(prompts.too_long):,} problems refused: their prompts exceed data.max_prompt_tokens "
-            f"{config.data.max_prompt_tokens:,} (the first: {prompts.too_long[0]})"
-        )
-    run = RunDir(out)
-    evaluator = Evaluator(config, run=run, spec=spec, tokenizer=tokenizer, data=data)
-    Boards.check(config.logging)
-    return Prepared(config, run, prompts, spec, policy, critic, evaluator)
-
-
 def train(prepared: Prepared, *, command: Sequence[str], observer: Observer) -> Outcome:
-    """Run or go on to the last step. Raises OrzError for what a user, a file or a dead process causes; nothing is lost."""
+    """Run or go on to the last step. OrzError for what a user, a file or a dead process causes; nothing is lost."""
     config, run = prepared.config, prepared.run
-    _claim(run, config, command)
+    claim(run, config, command)
     with _owned(run):
         run.mark("")
         try:
@@ -142,89 +80,124 @@ def _train(prepared: Prepared, observer: Observer) -> Outcome:
     checkpoints = Checkpoints(run)
     checkpoints.delete_unfinished()
     newest = next(reversed(checkpoints.complete()), None)
-    rows: list[Row] = rewind_metrics(run, newest.step if newest else 0)
+    rows = rewind_metrics(run, newest.step if newest else 0)
     if newest and newest.step >= config.num_steps:
         observer.notice(f"{run.path} has its {config.num_steps} steps already")
         return Outcome(run, rows, run.results())
     with ExitStack() as stack:
-        grader = stack.enter_context(Grader(extractor=config.reward.extractor, deadline_s=config.reward.deadline_s))
-        boards = stack.enter_context(closing(Boards(config.logging, run.path)))
-        cluster = stack.enter_context(
-            closing(
-                open_cluster(
-                    config.cluster,
-                    engines=config.rollout.num_engines,
-                    gpus_per_engine=config.rollout.tensor_parallel,
-                    roles=1 + config.has_critic,
-                    logs=run.path / "logs",
-                )
-            )
-        )
-        observer.notice("starting the models and engines")
-        sampler = cluster.open_sampler(prepared.spec)
-        learner = Learner(config, cluster, policy=prepared.policy, critic=prepared.critic)
-        turns = config.cluster.colocate and config.cluster.device == "cuda"
-        devices = TakingTurns(sampler, learner) if turns else SideBySide()
-        collector = Collector(config, run=run, sampler=sampler, grader=grader, prompts=prepared.prompts.prompts)
-        trainer = Trainer(config, collector=collector, learner=learner, sampler=sampler, devices=devices)
+        loop = _open(prepared, observer, stack)
         if newest:
-            checkpoints.load(newest, learner)
-            trainer.cursor = newest.cursor
+            checkpoints.load(newest, loop.learner)
+            loop.trainer.cursor = newest.cursor
             observer.notice(f"resuming after step {newest.step}")
             run.add_event("resumed", step=newest.step)
-        trainer.synchronise(newest.policy_version if newest else 0)
-
-        def score(step: int, reward: float) -> tuple[float, bool]:
-            results = prepared.evaluator.evaluate(
-                step, digest=_digest(run, prepared.policy, step), sampler=sampler, grader=grader, notice=observer.notice
-            )
-            boards.write_results(results)
-            return (sum(r.summary.avg_at_n for r in results) / len(results), True) if results else (reward, False)
-
+        loop.trainer.synchronise(newest.policy_version if newest else 0)
         if not newest:
-            score(0, 0.0)
-        warned: set[str] = set()
+            loop.evaluate(0)
         for number in range(newest.step + 1 if newest else 1, config.num_steps + 1):
-            row = _step(trainer, number, run=run, observer=observer)
+            row = loop.step(number)
             rows.append(row)
-            _append_metrics(run, row)
-            boards.write(row)
-            observer.stepped(row, config.num_steps)
-            for name, text in warnings(rows, warned):
-                warned.add(name)
-                run.add_event("warning", step=number, sign=name, text=text)
-                observer.warn(text)
+            loop.warn(rows)
             is_last = number == config.num_steps
-            reached, is_evaluated = row["reward/mean"], False
-            if is_last or number % config.eval.every == 0:
-                reached, is_evaluated = score(number, reached)
+            score = loop.evaluate(number) if is_last or number % config.eval.every == 0 else None
             if is_last or number % config.checkpoint.every == 0:
-                manifest = Manifest(
-                    step=number,
-                    policy_version=trainer.policy_version,
-                    cursor=trainer.cursor,
-                    digest=_digest(run, prepared.policy, number),
-                    score=reached,
-                    is_evaluated=is_evaluated,
-                    policy_ranks=config.cluster.policy_ranks,
-                    critic_ranks=config.cluster.critic_ranks,
-                )
-                devices.give_to_models()
-                checkpoints.save(manifest, learner, tokenizer_from=prepared.policy)
-                trainer.synchronise(trainer.policy_version) if turns else None
-                gone = checkpoints.prune(keep_last=config.checkpoint.keep_last, keep_best=config.checkpoint.keep_best)
-                run.add_event("checkpoint", step=number, removed=gone)
-        return Outcome(run, rows, run.results())
+                loop.save(number, score=score, reward=row["reward/mean"])
+    return Outcome(run, rows, run.results())
 
 
-def _step(trainer: Trainer, number: int, *, run: RunDir, observer: Observer) -> Row:
-    """One step with its rollout file completed. Raises OrzError with the offending samples of a non-finite update."""
-    try:
-        report = trainer.step(number, on_committed=observer.sampled)
-    except NonFiniteUpdate as error:
-        raise _with_samples(error, trainer, number, run=run) from error
-    _write_advantages(report, run)
-    return metrics_row(report, trainer.config)
+def _open(prepared: Prepared, observer: Observer, stack: ExitStack) -> _Loop:
+    """Start every process; `stack` ends them."""
+    config, run = prepared.config, prepared.run
+    grader = stack.enter_context(Grader(extractor=config.reward.extractor, deadline_s=config.reward.deadline_s))
+    boards = stack.enter_context(closing(Boards(config.logging, run.path)))
+    cluster = open_cluster(
+        config.cluster,
+        engines=config.rollout.num_engines,
+        gpus_per_engine=config.rollout.tensor_parallel,
+        roles=1 + config.has_critic,
+        logs=run.path / "logs",
+    )
+    stack.enter_context(closing(cluster))
+    observer.notice("starting the models and engines")
+    sampler = cluster.open_sampler(prepared.spec)
+    learner = Learner(config, cluster, policy=prepared.policy, critic=prepared.critic)
+    takes_turns = config.cluster.colocate and config.cluster.device == "cuda"
+    devices = TakingTurns(sampler, learner) if takes_turns else SideBySide()
+    collector = Collector(config, run=run, sampler=sampler, grader=grader, prompts=prepared.prompts.prompts)
+    trainer = Trainer(config, collector=collector, learner=learner, sampler=sampler, devices=devices)
+    return _Loop(prepared, observer, trainer=trainer, grader=grader, boards=boards)
+
+
+class _Loop:
+    """What happens around the steps, once everything is open."""
+
+    def __init__(
+        self, prepared: Prepared, observer: Observer, *, trainer: Trainer, grader: Grader, boards: Boards
+    ) -> None:
+        self._prepared, self._observer, self._grader, self._boards = prepared, observer, grader, boards
+        self.trainer = trainer
+        self.learner = trainer.learner
+        self._warned: set[str] = set()
+
+    def step(self, number: int) -> Row:
+        """Train, complete the step's rollout file, write its metrics."""
+        run = self._prepared.run
+        try:
+            report = self.trainer.step(number, on_committed=self._observer.sampled)
+        except NonFiniteError as error:
+            raise _with_samples(error, self.trainer, number, run=run) from error
+        clock = Stopwatch()
+        with clock.phase("write"):
+            _write_advantages(report, run)
+            row = metrics_row(report, self._prepared.config)
+        row |= {f"time/{name}": seconds for name, seconds in clock.seconds.items()}
+        _append_metrics(run, row)
+        self._boards.write(row)
+        self._observer.stepped(row, self._prepared.config.num_steps)
+        return row
+
+    def warn(self, rows: Sequence[Row]) -> None:
+        """Say each sign of ill health once."""
+        for name, text in warnings(rows, self._warned):
+            self._warned.add(name)
+            self._prepared.run.add_event("warning", step=rows[-1]["step"], sign=name, text=text)
+            self._observer.warn(text)
+
+    def evaluate(self, step: int) -> float | None:
+        """Mean avg@n over the benchmarks of the policy that the engines hold; None without benchmarks."""
+        results = self._prepared.evaluator.evaluate(
+            step,
+            digest=self._digest(step),
+            sampler=self.trainer.sampler,
+            grader=self._grader,
+            notice=self._observer.notice,
+        )
+        self._boards.write_results(results)
+        return fmean(result.summary.avg_at_n for result in results) if results else None
+
+    def save(self, step: int, *, score: float | None, reward: float) -> None:
+        """Write a checkpoint, then remove those that need not be kept."""
+        config, run = self._prepared.config, self._prepared.run
+        manifest = Manifest(
+            step=step,
+            policy_version=self.trainer.policy_version,
+            cursor=self.trainer.cursor,
+            digest=self._digest(step),
+            score=reward if score is None else score,
+            is_evaluated=score is not None,
+            policy_ranks=config.cluster.policy_ranks,
+            critic_ranks=config.cluster.critic_ranks,
+        )
+        checkpoints = Checkpoints(run)
+        with self.trainer.models_on_device():
+            checkpoints.save(manifest, self.learner, tokenizer_from=self._prepared.policy)
+        gone = checkpoints.prune(keep_last=config.checkpoint.keep_last, keep_best=config.checkpoint.keep_best)
+        run.add_event("checkpoint", step=step, removed=gone)
+
+    def _digest(self, step: int) -> str:
+        """Identity of the policy after a step: evaluations of it, in training and later, belong together."""
+        run = self._prepared.run
+        return base_digest(self._prepared.policy) if step == 0 else f"{run.info()['run_id']}:{step}"
 
 
 def _write_advantages(report: StepReport, run: RunDir) -> None:
@@ -244,7 +217,7 @@ def _write_advantages(report: StepReport, run: RunDir) -> None:
     folder.replace([*learned.values(), *set_aside])
 
 
-def _with_samples(error: NonFiniteUpdate, trainer: Trainer, number: int, *, run: RunDir) -> OrzError:
+def _with_samples(error: NonFiniteError, trainer: Trainer, number: int, *, run: RunDir) -> OrzError:
     """Keep the pack's rollouts apart, and name them."""
     rows = trainer.last_batch.rollouts if trainer.last_batch else ()
     pack = [rows[member] for member in error.members]
@@ -255,42 +228,9 @@ def _with_samples(error: NonFiniteUpdate, trainer: Trainer, number: int, *, run:
     names = ", ".join(f"{row.problem_id}#{row.sample_index}" for row in pack[:5])
     return RunDirError(
         f"step {number}: {error}, so the update was stopped before it could spoil the weights. The pack's {len(pack)} "
-        f"samples ({names}{', ...' if len(pack) > 5 else ''}) are in {folder.path}. The last checkpoint is whole: go on "
-        f"from it with a lower learning rate in a new --out, or look at those samples."
+        f"samples ({names}{', ...' if len(pack) > 5 else ''}) are in {folder.path}. The last checkpoint is whole: go "
+        f"on from it with a lower learning rate in a new --out, or look at those samples."
     )
-
-
-def _claim(run: RunDir, config: TrainConfig, command: Sequence[str]) -> None:
-    """Start a run here, or check that the one that is here has this configuration."""
-    wanted = yaml.safe_load(as_yaml(config))
-    config_path = run.path / "config.yaml"
-    if run.exists():
-        if run.info()["kind"] != "train":
-            raise RunDirError(
-                f"{run.path}: holds a run of {run.info()['kind']}, not of training; choose another --out."
-            )
-        found = yaml.safe_load(config_path.read_text(encoding="utf-8")) if config_path.exists() else wanted
-        lines = [line for line in differences(found, wanted) if not _may_change(line, config)]
-        if lines:
-            shown = "\n".join(f"  {line}" for line in lines)
-            raise RunDirError(
-                f"{run.path}: a run of another configuration:\n{shown}\n"
-                f"Give the same settings to go on, another --out to keep both, or --fresh to start over there."
-            )
-    run.create(
-        kind="train",
-        command=command,
-        seed=config.seed,
-        environment=describe_environment() | {"run_id": uuid.uuid4().hex},
-    )
-    run.write_config(as_yaml(config))
-
-
-def _may_change(line: str, config: TrainConfig) -> bool:
-    key = line.split(":", 1)[0]
-    if key == "num_steps":
-        return config.optim.final_lr is None
-    return key.startswith(_MAY_CHANGE)
 
 
 @contextmanager
@@ -315,15 +255,3 @@ def _append_metrics(run: RunDir, row: Row) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         raise disk_error(path, error) from error
-
-
-def _digest(run: RunDir, policy: str, step: int) -> str:
-    """Identity of the policy after a step: evaluations of it, in training and later, belong together."""
-    return base_digest(policy) if step == 0 else f"{run.info()['run_id']}:{step}"
-
-
-def check_fresh(out: Path) -> None:
-    """Refuse to delete what is not a training run."""
-    run = RunDir(out)
-    if out.exists() and any(out.iterdir()) and (not run.exists() or run.info()["kind"] != "train"):
-        raise ConfigError(f"--fresh would delete {out}, which is not a training run; choose another --out.")

@@ -1,5 +1,6 @@
 """What a response's text looks like: reflection keywords, format, repetition. Pure functions of text, used in training
-and in analysis alike."""
+and in analysis alike.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +14,8 @@ import numpy as np
 REFLECTION_PATTERNS = tuple(
     re.compile(pattern) for pattern in (r"wait,", r"recheck[,\s]", r"retry", r"alternatively,", r"however,")
 )
-_FORM = re.compile(r"(?:(?!</?think>|</?answer>).)*</think>\s*<answer>(?:(?!</?think>|</?answer>).)*</answer>\s*", re.S)
+_UNTAGGED = r"(?:(?!</?think>|</?answer>).)*"
+_FORM = re.compile(rf"{_UNTAGGED}</think>\s*<answer>{_UNTAGGED}</answer>\s*", re.DOTALL)
 _CHUNK_CHARS = 1_000_000
 
 Array = np.ndarray[Any, Any]
@@ -25,7 +27,7 @@ def count_reflections(text: str) -> int:
 
 
 def keeps_format(text: str) -> bool:
-    """Whether a response (which follows `<think>`) is reasoning, one `</think>`, one answer block, and nothing after."""
+    """Whether a response (it follows `<think>`) is reasoning, one `</think>`, one answer block, and nothing after."""
     return _FORM.fullmatch(text) is not None
 
 

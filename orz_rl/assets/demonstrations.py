@@ -22,9 +22,9 @@ class Style:
 
 
 MIX = {
-    "direct": Style(share=0.75, accuracy=0.12),
-    "steps": Style(share=0.09, accuracy=0.70),
-    "reflection": Style(share=0.16, accuracy=0.95),
+    "direct": Style(share=0.76, accuracy=0.12),
+    "steps": Style(share=0.04, accuracy=0.25),
+    "reflection": Style(share=0.20, accuracy=0.97),
 }
 
 _TURNS = ("wait, ", "wait, let me recheck: ", "however, let me retry: ", "alternatively, ")

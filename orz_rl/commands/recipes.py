@@ -20,8 +20,8 @@ def check_command(
     recipe: Recipe, overrides: Overrides = None, variant: Variant = None, data_dir: DataDir = None
 ) -> None:
     """Resolve a recipe, check models, data, prompts and benchmarks, print the settings; start nothing."""
+    from orz_rl.preparation import prepare
     from orz_rl.recipes.registry import as_yaml, resolve
-    from orz_rl.training import prepare
 
     config = resolve(recipe, variants=variant or (), overrides=overrides or ())
     console = Console(stderr=True)

@@ -30,9 +30,10 @@ def train_command(
     data_dir: DataDir = None,
 ) -> None:
     """Train by a recipe. The same command again goes on where it stopped, however it stopped."""
+    from orz_rl.preparation import check_fresh, prepare
     from orz_rl.progress import TrainingDisplay, closing_summary
     from orz_rl.recipes.registry import resolve
-    from orz_rl.training import check_fresh, prepare, train
+    from orz_rl.training import train
 
     config = resolve(recipe, variants=variant or (), overrides=overrides or ())
     folder = out or Path("runs") / "-".join([recipe, *(variant or ())])

@@ -1,9 +1,9 @@
-"""From rewards (and values) to the advantages and returns of one step, by the estimator that the configuration names."""
+"""From rewards (and values) to the advantages and returns of one step, by any estimator."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -12,6 +12,25 @@ from orz_rl.ppo.advantages import discounted_sums, gae, group_centred, grpo, rlo
 
 Estimator = Literal["gae", "grpo", "dr_grpo", "rloo", "reinforce_pp"]
 _GROUP = {"grpo": grpo, "dr_grpo": group_centred, "rloo": rloo}
+
+
+class Discounts(Protocol):
+    """The numbers of an estimator."""
+
+    @property
+    def gamma(self) -> float:
+        """Discount a token."""
+        ...
+
+    @property
+    def lam(self) -> float:
+        """GAE's lambda."""
+        ...
+
+    @property
+    def whiten(self) -> bool:
+        """Whether GAE's advantages get mean 0 and deviation 1."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,19 +59,18 @@ def estimate(
     values_BT: Tensor | None,
     group_B: Tensor,
     mask_BT: Tensor,
-    discounts: tuple[float, float],
-    whitened: bool,
+    discounts: Discounts,
 ) -> Estimate:
-    """Advantages by any estimator; `discounts` are gamma and GAE's lambda.
+    """Advantages by any estimator. Those of gae are whitened over the batch if `discounts.whiten` says so.
 
-    gae: generalised advantages, and returns = advantages + values. reinforce_pp: discounted rewards to come, whitened over
-    the batch (REINFORCE++, Hu 2025, 2501.03262). The others compare a rollout's whole reward with its group's.
+    gae: generalised advantages, and returns = advantages + values. reinforce_pp: discounted rewards to come, whitened
+    over the batch (REINFORCE++, Hu 2025, 2501.03262). The others compare a rollout's whole reward with its group's.
     """
-    gamma, lam = discounts
+    gamma, lam = discounts.gamma, discounts.lam
     if estimator == "gae":
         assert values_BT is not None
         raw_BT = gae(rewards_BT, values_BT, mask_BT=mask_BT, gamma=gamma, lam=lam)
-        return Estimate(whiten(raw_BT, mask_BT) if whitened else raw_BT, raw_BT, (raw_BT + values_BT) * mask_BT)
+        return Estimate(whiten(raw_BT, mask_BT) if discounts.whiten else raw_BT, raw_BT, (raw_BT + values_BT) * mask_BT)
     if estimator == "reinforce_pp":
         raw_BT = discounted_sums(rewards_BT, gamma) * mask_BT
         return Estimate(whiten(raw_BT, mask_BT), raw_BT, None)

@@ -3,9 +3,9 @@
 N tokens of all sequences of a pack, one after the other; R of them were sampled (responses); V the vocabulary; S
 sequences of at most L tokens; H heads of D numbers.
 
-`packed_sdpa` is registered with transformers as an attention of its own that is told where each sequence lies, so nothing
-depends on transformers guessing it from position ids, and no (N, N) mask is ever made. flash_attention_2 is told the same
-by cumulative lengths. Tested against one forward a sequence.
+`packed_sdpa` is registered with transformers as an attention of its own that is told where each sequence lies, so
+nothing depends on transformers guessing it from position ids, and no (N, N) mask is ever made. flash_attention_2 is
+told the same by cumulative lengths. Tested against one forward a sequence.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Pack:
 def response_logits(model: Any, pack: Pack) -> Tensor:
     """The logits from which each response token was drawn, and no others. Shape (R, V), in the model's type."""
     # A tensor of positions: transformers computes the output layer at these alone.
-    return model(**_inputs(model, pack), logits_to_keep=pack.targets_R - 1).logits[0]  # type: ignore[no-any-return]
+    return model(**_inputs(model, pack), logits_to_keep=pack.targets_R - 1).logits[0]
 
 
 def response_values(model: Any, pack: Pack) -> Tensor:
@@ -70,7 +70,7 @@ def response_values(model: Any, pack: Pack) -> Tensor:
 
 
 def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> Tensor:
-    """Log-probabilities of the response tokens of a pack, in order, at the sampling temperature. Shape (R,), float32."""
+    """Log-probabilities of a pack's response tokens, in order, at the sampling temperature. Shape (R,), float32."""
     return token_logprobs(response_logits(model, pack), pack.tokens_N[pack.targets_R], temperature=temperature)
 
 
@@ -119,7 +119,7 @@ class Layout:
 
 
 def packed_sdpa(
-    module: Any, query: Tensor, key: Tensor, value: Tensor, _mask: None = None, **options: Any
+    _module: Any, query: Tensor, key: Tensor, value: Tensor, _mask: None = None, **options: Any
 ) -> tuple[Tensor, None]:
     """Causal attention inside each sequence of a pack: (1, H, N, D) in, (1, N, H, D) out. transformers calls it."""
     layout: Layout = options["layout"]

@@ -1,1 +1,1 @@
-"""Sampling: engines that draw, the way new weights reach them, and the collector that grades and keeps what they draw."""
+"""Sampling: engines that draw, how new weights reach them, and the collector that grades and keeps what they draw."""

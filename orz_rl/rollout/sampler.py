@@ -1,4 +1,4 @@
-"""What draws rollouts: engines whose weights follow the policy, in this process or as Ray actors behind one work queue."""
+"""What draws rollouts: engines whose weights follow the policy, in this process or as Ray actors on one work queue."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class RolloutActor:
     def __init__(self, spec: EngineSpec, log: str) -> None:
         from orz_bench.engines.local import open_trained
         from orz_bench.engines.ray_pool import EngineLoop
-        from orz_rl.cluster import write_output_to
+        from orz_rl.process_log import write_output_to
 
         write_output_to(log)
         self._engine: TrainedEngine = open_trained(spec)

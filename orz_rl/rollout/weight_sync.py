@@ -1,6 +1,6 @@
 """How the policy's weights reach the engines: three ways, each a source that an engine reads tensors from.
 
-HostWeights    through host memory: the process's own, or Ray's object store, which engines of a machine share without a copy
+HostWeights    through host memory: the process's own, or Ray's object store, shared by the engines of a machine
 IpcWeights     colocated on GPUs: handles to memory of the same device (CUDA IPC); never run
 NcclWeights    separate GPUs: rank 0 of the policy broadcasts tensor by tensor over NCCL; never run
 """
@@ -97,4 +97,5 @@ def nccl_group(host: str, port: int, *, rank: int, num_ranks: int) -> Any:
 def _as_integers(tensor: Tensor) -> np.ndarray[Any, Any]:
     """The same bits in a type that numpy knows (it has no bfloat16)."""
     integer = {2: torch.int16, 4: torch.int32, 8: torch.int64}[tensor.element_size()]
-    return tensor.detach().to("cpu", copy=True).contiguous().view(integer).numpy()
+    array: np.ndarray[Any, Any] = tensor.detach().to("cpu", copy=True).contiguous().view(integer).numpy()
+    return array

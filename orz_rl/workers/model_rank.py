@@ -161,7 +161,9 @@ class ModelRank:
         with torch.no_grad():
             return [score(pack.to(self._device)).cpu() for pack in packs]
 
-    def _update(self, batches: Sequence[Sequence[Any]], loss: Callable[[Any], _Loss], *, lr: float) -> Any:
+    def _update(
+        self, batches: Sequence[Sequence[Any]], loss: Callable[[Any], _Loss], *, lr: float
+    ) -> list[Update] | NonFinite:
         self._engine.train()
         for group in self._engine.optimizer.param_groups:
             group["lr"] = lr

@@ -13,7 +13,7 @@ from orz_rl.ppo.packed_forward import register_packed_sdpa
 from orz_rl.workers.messages import ModelSpec
 
 
-class ValueModel(torch.nn.Module):
+class ValueModel(torch.nn.Module):  # type: ignore[misc]
     """A decoder with one bias-free output a token. On disk it is a sequence classifier with one label."""
 
     def __init__(self, classifier: Any) -> None:
@@ -24,14 +24,16 @@ class ValueModel(torch.nn.Module):
     def forward(self, **inputs: Any) -> Tensor:
         """The value at every token, shape (1, N, 1)."""
         hidden = self.classifier.base_model(**inputs).last_hidden_state
-        return self.classifier.score(hidden)  # type: ignore[no-any-return]
+        return self.classifier.score(hidden)
 
 
 def load_model(spec: ModelSpec) -> Any:
-    """The policy, the reference (both language models) or the critic, on its device. Raises ConfigError with the cause."""
+    """The policy, the reference (both language models) or the critic, on its device. ConfigError tells the cause."""
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+    from transformers.utils import logging
 
     register_packed_sdpa()
+    logging.disable_progress_bar()
     options: dict[str, Any] = {"dtype": getattr(torch, spec.dtype), "attn_implementation": spec.attention}
     try:
         if spec.role != "critic":

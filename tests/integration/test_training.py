@@ -1,0 +1,135 @@
+"""Real training of the embedded model on a CPU: it resumes bit for bit, says what went wrong, and loses nothing."""
+
+from __future__ import annotations
+
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from orz_bench.records.run_dir import RunDir
+from orz_rl.checkpoint import Checkpoints
+from tests.training import COMMAND, ENVIRONMENT, SMALL, metrics_of, orz_rl, rollouts_of
+
+STEPS = 5
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An unbroken run."""
+    run = tmp_path_factory.mktemp("training") / "whole"
+    done = orz_rl(*SMALL, f"num_steps={STEPS}", "checkpoint.every=2", "--out", run)
+    assert "step 5/5" in done.stderr
+    assert "orz-rl export" in done.stdout
+    return run
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+def test_every_step_leaves_its_metrics_and_rollouts(whole: Path) -> None:
+    rows = metrics_of(whole)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4, 5]
+    assert [row["policy_version"] for row in rows] == [0, 1, 2, 3, 4]
+    for row in rows:
+        rollouts = rollouts_of(whole, row["step"])
+        assert len(rollouts) == 16
+        assert {rollout["policy_version"] for rollout in rollouts} == {row["step"] - 1}
+        assert row["reward/mean"] == sum(rollout["reward"] for rollout in rollouts) / 16
+        assert all(rollout["advantage"] is not None and rollout["value"] is not None for rollout in rollouts)
+        assert all(len(r["token_ids"]) == len(r["logprobs"]) == r["num_tokens"] for r in rollouts)
+        # The engine and the trainer compute the same numbers in float32, one with a cache and padding, one in packs.
+        assert row["mismatch/logprob_abs_max"] < 1e-3
+    assert (whole / "DONE").exists()
+    assert list((whole / "tensorboard").iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+@pytest.mark.timeout(600)
+def test_killed_again_and_again_it_ends_like_the_unbroken_run(whole: Path, tmp_path: Path) -> None:
+    """Also what shows that two runs of one seed are the same: every number of every step, and every token."""
+    run = tmp_path / "killed"
+    arguments = [*COMMAND, *SMALL, f"num_steps={STEPS}", "checkpoint.every=2", "--out", str(run)]
+    rng = random.Random(5)
+    # While it samples the first step, while it updates or writes the second, around the first checkpoint, late.
+    signs = ("rollouts/step=000001", "rollouts/step=000002", "checkpoints/step=000002", "checkpoints/step=000004/state")
+    hits = 0
+    for sign in signs:
+        process = subprocess.Popen(arguments, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while not (run / sign).exists() and process.poll() is None:
+            time.sleep(0.005)
+        time.sleep(rng.uniform(0.0, 0.2))
+        hits += process.poll() is None
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    assert hits == len(signs), "it finished before it could be killed"
+    done = orz_rl(*SMALL, f"num_steps={STEPS}", "checkpoint.every=2", "--out", run)
+    assert "resuming after step" in done.stderr
+    assert metrics_of(run) == metrics_of(whole)
+    for step in range(1, STEPS + 1):
+        assert rollouts_of(run, step) == rollouts_of(whole, step)
+    assert not list(run.rglob("*.tmp"))
+    assert [m.step for m in Checkpoints(RunDir(run)).complete()] == [m.step for m in Checkpoints(RunDir(whole)).complete()]
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+def test_a_run_of_another_configuration_is_kept_and_its_checkpoint_can_be_exported(whole: Path, tmp_path: Path) -> None:
+    before = metrics_of(whole)
+    done = orz_rl(*SMALL, f"num_steps={STEPS}", "optim.policy_lr=3e-4", "--out", whole, expect=2)
+    assert "optim.policy_lr: found 0.0" in done.stderr
+    assert "--fresh" in done.stderr
+    assert metrics_of(whole) == before
+    orz_rl("export", whole, "--step", "5", "--to", tmp_path / "model")
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= {p.name for p in (tmp_path / "model").iterdir()}
+    assert "no finished checkpoint of step 3" in orz_rl(
+        "export", whole, "--step", "3", "--to", tmp_path / "other", expect=2
+    ).stderr
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+def test_an_update_that_is_not_finite_is_stopped_and_its_samples_are_kept(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    # A rate of 1e30 makes the second step's log-probabilities infinite.
+    done = orz_rl(*SMALL, "num_steps=3", "optim.policy_lr=1e30", "optim.warmup_steps=0", "--out", run, expect=2)
+    assert "is not finite" in done.stderr
+    assert (run / "FAILED").exists()
+    assert list(run.glob("faults/step=*/part-000000.parquet"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "wanted"),
+    [
+        (("rollout.num_sample=3", "sed=1", "optim.policy_lr=-1"), ("3 settings cannot work", "rollout.num_samples", "'seed'")),
+        (("rollout.max_tokens=9000",), ("cluster.pack_tokens is 2,048", "raise it")),
+        (("data.source=nowhere.json",), ("nowhere.json: no such file",)),
+        (("model.policy=nowhere",), ("nowhere",)),
+        (("cluster.device=cuda",), ("this machine shows no GPU",)),
+        (("cluster.policy_ranks=64",), ("64 CPUs", "are missing")),
+        (("data.max_prompt_tokens=5",), ("exceed 5 tokens",)),
+        (("logging.wandb_project=x",), ("wandb is not installed",)),
+    ],
+)
+@pytest.mark.slow
+def test_bad_settings_are_told_before_anything_starts(
+    arguments: tuple[str, ...], wanted: tuple[str, ...], tmp_path: Path
+) -> None:
+    small = () if "cluster" in arguments[0] else ("cluster.in_process=true",)
+    done = orz_rl(
+        "train",
+        "--recipe",
+        "tiny",
+        "rollout.engine=transformers",
+        "data.limit=20",
+        *small,
+        *arguments,
+        "--out",
+        tmp_path / "run",
+        expect=2,
+    )
+    assert all(text in done.stderr for text in wanted), done.stderr
+    assert not list(tmp_path.rglob("*.parquet"))

@@ -1,0 +1,181 @@
+"""One rank of a model: the ZeRO stages and world sizes agree, state survives, nothing that is not finite is learned."""
+
+from __future__ import annotations
+
+import multiprocessing
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from orz_rl.ppo.packed_forward import Pack
+from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
+from tests.tiny_model import a_tiny_checkpoint
+
+TERMS = PolicyTerms(clip_low=0.2, clip_high=0.2, kl_loss=0.0, kl_estimator="k3", importance_cap=None)
+SEQUENCES = [([5, 6, 7], [8, 9, 10, 11]), ([12, 13], [14, 15]), ([16], [17, 18, 19]), ([20, 21], [22])]
+NUM_TOKENS = sum(len(response) for _, response in SEQUENCES)
+
+
+def a_spec(checkpoint: Path, **changes: Any) -> ModelSpec:
+    facts: dict[str, Any] = {
+        "role": "policy",
+        "checkpoint": str(checkpoint),
+        "seed": 0,
+        "dtype": "float32",
+        "device": "cpu",
+        "attention": "packed_sdpa",
+        "gradient_checkpointing": False,
+        "value_head_init": "code",
+        "zero_stage": 0,
+        "offload_optimizer": False,
+        "betas": (0.9, 0.95),
+        "weight_decay": 0.0,
+        "max_grad_norm": 1.0,
+        "temperature": 1.0,
+    }
+    return ModelSpec(**facts | changes)
+
+
+def a_rank(spec: ModelSpec, *, rank: int = 0, num_ranks: int = 1, port: int | None = None) -> Any:
+    from orz_bench.environment import set_library_defaults
+    from orz_rl.workers.model_rank import ModelRank
+
+    set_library_defaults()
+    return ModelRank(spec, rank=rank, num_ranks=num_ranks, rendezvous=f"tcp://127.0.0.1:{port or free_port()}")
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def policy_pack(members: list[int], *, advantage: float | None = None) -> PolicyPack:
+    chosen = [SEQUENCES[member] for member in members]
+    count = sum(len(response) for _, response in chosen)
+    advantages = [advantage if advantage is not None else 1.0 - member for member in members for _ in SEQUENCES[member][1]]
+    return PolicyPack(
+        pack=Pack.of(chosen),
+        weights_R=torch.full((count,), 1 / NUM_TOKENS),
+        advantages_R=torch.tensor(advantages),
+        sampler_logprobs_R=torch.zeros(count),
+        old_logprobs_R=None,
+        reference_logprobs_R=None,
+    )
+
+
+def trained(rank: Any, packs: list[PolicyPack]) -> tuple[list[Update], dict[str, torch.Tensor]]:
+    updates = [rank.update_policy([packs], lr=1e-3, terms=TERMS)[0] for _ in range(3)]
+    return updates, {name: tensor.clone() for name, tensor in rank.weights()}
+
+
+def two_ranks(rank: int, checkpoint: Path, port: int, stage: int, out: Path) -> None:
+    packs = [policy_pack([0, 3]), policy_pack([1, 2])]
+    updates, weights = trained(
+        a_rank(a_spec(checkpoint, zero_stage=stage), rank=rank, num_ranks=2, port=port), [packs[rank]]
+    )
+    torch.save(([update.loss for update in updates], weights), out / f"{rank}.pt")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return a_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture(scope="module")
+def one_rank(checkpoint: Path) -> tuple[list[Update], dict[str, torch.Tensor]]:
+    """Three updates on one rank without sharding."""
+    return trained(a_rank(a_spec(checkpoint)), [policy_pack([0, 1, 2, 3])])
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+@pytest.mark.parametrize("packs", [[[0, 1, 2, 3]], [[2], [0, 3], [1]]])
+def test_zero_stages_and_packs_give_the_same_losses_and_weights(
+    checkpoint: Path, one_rank: tuple[list[Update], dict[str, torch.Tensor]], stage: int, packs: list[list[int]]
+) -> None:
+    updates, weights = trained(
+        a_rank(a_spec(checkpoint, zero_stage=stage, gradient_checkpointing=True)), [policy_pack(p) for p in packs]
+    )
+    assert_same(updates, weights, one_rank)
+
+
+def assert_same(
+    updates: list[Update],
+    weights: dict[str, torch.Tensor],
+    wanted: tuple[list[Update], dict[str, torch.Tensor]],
+) -> None:
+    for update, other in zip(updates, wanted[0], strict=True):
+        assert update.loss == pytest.approx(other.loss, abs=1e-5)
+        assert update.grad_norm == pytest.approx(other.grad_norm, rel=1e-4)
+    assert all(torch.allclose(weights[name], tensor, atol=2e-5) for name, tensor in wanted[1].items())
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stage", [0, 2, 3])
+def test_two_ranks_learn_what_one_learns(
+    checkpoint: Path, one_rank: tuple[list[Update], dict[str, torch.Tensor]], stage: int, tmp_path: Path
+) -> None:
+    context, port = multiprocessing.get_context("spawn"), free_port()
+    processes = [
+        context.Process(target=two_ranks, args=(rank, checkpoint, port, stage, tmp_path)) for rank in range(2)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+        assert process.exitcode == 0
+    (losses_0, weights), (losses_1, _) = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
+    for ours, theirs, wanted in zip(losses_0, losses_1, one_rank[0], strict=True):
+        assert ours + theirs == pytest.approx(wanted.loss, abs=1e-5)
+    assert all(torch.allclose(weights[name], tensor, atol=2e-5) for name, tensor in one_rank[1].items())
+
+
+@pytest.mark.parametrize("stage", [0, 2])
+def test_state_is_taken_up_bit_for_bit(checkpoint: Path, stage: int, tmp_path: Path) -> None:
+    packs = [policy_pack([0, 1, 2, 3])]
+    first = a_rank(a_spec(checkpoint, zero_stage=stage))
+    trained(first, packs)
+    first.save_state(tmp_path)
+    _, wanted = trained(first, packs)
+    second = a_rank(a_spec(checkpoint, zero_stage=stage))
+    second.load_state(tmp_path)
+    _, found = trained(second, packs)
+    assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
+
+
+def test_an_update_that_is_not_finite_changes_nothing_and_names_its_pack(checkpoint: Path) -> None:
+    rank = a_rank(a_spec(checkpoint))
+    before = {name: tensor.clone() for name, tensor in rank.weights()}
+    packs = [policy_pack([0, 1]), policy_pack([2, 3], advantage=float("nan"))]
+    outcome = rank.update_policy([packs], lr=1e-3, terms=TERMS)
+    assert outcome == NonFinite(0, 1, "loss (nan)")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in rank.weights())
+
+
+def test_a_critic_learns_values_and_comes_back_from_disk(checkpoint: Path, tmp_path: Path) -> None:
+    critic = a_rank(a_spec(checkpoint, role="critic"))
+    pack = Pack.of(SEQUENCES)
+    values = critic.values([pack])[0]
+    item = CriticPack(
+        pack=pack,
+        weights_R=torch.full((NUM_TOKENS,), 1 / NUM_TOKENS),
+        returns_R=torch.ones(NUM_TOKENS),
+        old_values_R=values,
+    )
+    losses = [critic.update_critic([[item]], lr=1e-2, clip=None)[0].loss for _ in range(20)]
+    assert losses[0] == pytest.approx(float(0.5 * ((values - 1) ** 2).mean()), rel=1e-5)
+    assert losses[-1] < 0.1 * losses[0]
+    critic.save_model(tmp_path)
+    again = a_rank(a_spec(tmp_path, role="critic"))
+    assert torch.allclose(again.values([pack])[0], critic.values([pack])[0], atol=1e-6)
+
+
+@pytest.mark.parametrize(("init", "bound"), [("zero", 0.0), ("paper", 5**0.5), ("code", 5 / 65)])
+def test_value_heads_start_as_configured(checkpoint: Path, init: str, bound: float) -> None:
+    critic = a_rank(a_spec(checkpoint, role="critic", value_head_init=init))
+    head = dict(critic.weights())["classifier.score.weight"]
+    assert float(head.abs().max()) <= bound
+    assert (float(head.abs().max()) > 0) == (init != "zero")
