@@ -13,13 +13,12 @@ LOCK := requirements/cpu.txt
 # The environment is made again when the lock or the project's metadata change, and only then.
 STAMP := $(VENV)/.ready-$(shell cat $(LOCK) pyproject.toml | cksum | cut -d ' ' -f 1)
 
-DEMO_MODEL := models/smollm2-135m
 DEMO_RUN := runs/demo
 
 .PHONY: help setup demo test check format lint types layers guards bench clean
 
 help:
-	@echo "make demo    evaluate a small real language model with vLLM and show the table (a few minutes)"
+	@echo "make demo    train the embedded tiny model by PPO, evaluate it before and after (under ten minutes)"
 	@echo "make test    run every test"
 	@echo "make check   what CI runs: format, lint, types, layers, guards, tests"
 	@echo "make bench   measure speed; results are kept in benchmarks/results/"
@@ -43,11 +42,11 @@ $(STAMP):
 	@rm -f $(VENV)/.installing $(VENV)/.ready-*
 	@touch $@
 
+# Training evaluates the base model, some steps on the way, and the last one; the report shows them beside each other.
 demo: setup
-	$(BIN)/orz-bench model fetch smollm2-135m --out $(DEMO_MODEL)
-	$(BIN)/orz-bench eval --ckpt $(DEMO_MODEL) --bench arithmetic --n 4 --limit 20 --template few-shot \
-	  --extractor boxed --stop "Problem:" --temperature 0.3 --max-tokens 200 --out $(DEMO_RUN)
-	@echo "Every question, answer and verdict: $(DEMO_RUN)/evals/ (Parquet). The same command again draws nothing twice."
+	$(BIN)/orz-rl train --recipe tiny --out $(DEMO_RUN)
+	$(BIN)/orz-bench report $(DEMO_RUN)
+	@echo "Every question, answer and verdict is in $(DEMO_RUN) (Parquet). The same command again goes on or draws nothing."
 
 # One worker a file; tests that load a real model also wait for one another (tests/conftest.py).
 test: setup

@@ -107,10 +107,18 @@ def _checkpoints_of_run(run: RunDir, *, engine: EngineName, step: int | None) ->
     for at, folder in saved:
         if engine != "fake":
             inspect_checkpoint(folder)
-        digest = f"fake:{at}" if engine == "fake" else checkpoint_digest(folder)
+        digest = f"fake:{at}" if engine == "fake" else _digest_in_run(folder)
         path = "fake" if engine == "fake" else str(folder)
         checkpoints.append(Checkpoint(path=path, label=run.path.resolve().name, step=at, digest=digest))
     return checkpoints
+
+
+def _digest_in_run(policy: Path) -> str:
+    """The identity that training gave it, under which its own evaluations are kept; else that of the files."""
+    manifest = policy.parent / "manifest.json"
+    if not manifest.exists():
+        return checkpoint_digest(policy)
+    return str(_read_json(manifest).get("digest") or checkpoint_digest(policy))
 
 
 def _hub_snapshot(name: str) -> Path:

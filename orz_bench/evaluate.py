@@ -71,7 +71,7 @@ class Evaluation:
             for index in range(self.n)
         ]
 
-    def to_rollout(self, request: Request, completion: Completion, grade: Grade) -> Rollout:
+    def to_rollout(self, request: Request, completion: Completion, *, grade: Grade) -> Rollout:
         """The row of one sample."""
         return Rollout.from_parts(
             request=request,

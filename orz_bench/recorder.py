@@ -30,6 +30,14 @@ class Grades(Protocol):
         ...
 
 
+class ToRollout(Protocol):
+    """Joins what the stages found into a row."""
+
+    def __call__(self, request: Request, completion: Completion, *, grade: Grade) -> Rollout:
+        """The row of one sample."""
+        ...
+
+
 class Recorder:
     """A context manager: `add` completions inside it; they are on disk when it is left.
 
@@ -42,7 +50,7 @@ class Recorder:
         grader: Grades,
         *,
         requests: Sequence[Request],
-        to_rollout: Callable[[Request, Completion, Grade], Rollout],
+        to_rollout: ToRollout,
         on_committed: Callable[[Sequence[Rollout]], None],
     ) -> None:
         self._folder = folder
@@ -108,7 +116,7 @@ class Recorder:
         ]
         grades = self._grader.grade(submissions)
         self._waiting += [
-            self._to_rollout(request, completion, grade)
+            self._to_rollout(request, completion, grade=grade)
             for request, completion, grade in zip(requests, completions, grades, strict=True)
         ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from orz_rl.commands.plan import plan_command
 from orz_rl.commands.recipes import build_tiny_command, check_command, export_command, recipes_command
 from orz_rl.commands.train import train_command
 
@@ -17,6 +18,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("train")(train_command)
+app.command("plan")(plan_command)
 app.command("check")(check_command)
 app.command("recipes")(recipes_command)
 app.command("export")(export_command)

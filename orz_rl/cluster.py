@@ -21,6 +21,8 @@ from orz_rl.rollout.sampler import LocalSampler, RaySampler, RolloutActor, Sampl
 from orz_rl.workers.messages import ModelSpec
 
 _READY_S = 120
+Wait = Callable[[Sequence[Any], str], list[Any]]
+"""(references, whose they are) -> results; turns failures into errors that say what to do."""
 
 
 class Pending(Protocol):
@@ -35,6 +37,10 @@ class ModelGroup(Protocol):
     """All ranks of one model."""
 
     num_ranks: int
+
+    def ready(self) -> None:
+        """Wait until every rank has loaded its share. Raises what went wrong there."""
+        ...
 
     def start(self, method: str, shares: Sequence[Any] | None = None, **settings: Any) -> Pending:
         """Call a method of ModelRank on every rank, with a share of the data for each."""
@@ -95,6 +101,9 @@ class _LocalModel:
 
         self._rank = ModelRank(spec, rank=0, num_ranks=1, rendezvous=f"tcp://127.0.0.1:{_free_port()}")
 
+    def ready(self) -> None:
+        pass
+
     def start(self, method: str, shares: Sequence[Any] | None = None, **settings: Any) -> Pending:
         return _Done(getattr(self._rank, method)(*(shares or ()), **settings))
 
@@ -130,8 +139,11 @@ class ModelActor:
     """A rank in a Ray actor: `call` runs any method of it."""
 
     def __init__(self, log: str) -> None:
+        import ray
+
         write_output_to(log)
         set_library_defaults()
+        print(f"node {ray.get_runtime_context().get_node_id()}", flush=True)  # noqa: T201 - it goes to the log
         self._rank: Any = None
 
     def address(self) -> str:
@@ -140,13 +152,13 @@ class ModelActor:
 
         return f"tcp://{ray.util.get_node_ip_address()}:{_free_port()}"
 
-    def open(self, spec: ModelSpec, rank: int, num_ranks: int, rendezvous: str) -> None:
+    def open(self, spec: ModelSpec, *, rank: int, num_ranks: int, rendezvous: str) -> None:
         """Join the other ranks and load the model."""
         from orz_rl.workers.model_rank import ModelRank
 
         self._rank = ModelRank(spec, rank=rank, num_ranks=num_ranks, rendezvous=rendezvous)
 
-    def call(self, method: str, arguments: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    def call(self, method: str, arguments: tuple[Any, ...], *, settings: dict[str, Any]) -> Any:
         """Run a method of the rank."""
         return getattr(self._rank, method)(*arguments, **settings)
 
@@ -161,8 +173,8 @@ class ModelActor:
 
 
 class _RayPending:
-    def __init__(self, references: Sequence[Any], wait: Callable[[Sequence[Any], str], list[Any]], what: str) -> None:
-        self._references, self._wait, self._what = references, wait, what
+    def __init__(self, references: Sequence[Any], what: str, *, wait: Wait) -> None:
+        self._references, self._what, self._wait = references, what, wait
 
     def results(self) -> list[Any]:
         return self._wait(self._references, self._what)
@@ -171,15 +183,18 @@ class _RayPending:
 class _RayModel:
     """All ranks of a model, each a Ray actor."""
 
-    def __init__(self, role: str, actors: Sequence[Any], wait: Callable[[Sequence[Any], str], list[Any]]) -> None:
+    def __init__(self, role: str, actors: Sequence[Any], *, wait: Wait, opened: Sequence[Any]) -> None:
         self.num_ranks = len(actors)
-        self._role, self._actors, self._wait = role, actors, wait
+        self._role, self._actors, self._wait, self._opened = role, actors, wait, opened
+
+    def ready(self) -> None:
+        self._wait(self._opened, self._role)
 
     def start(self, method: str, shares: Sequence[Any] | None = None, **settings: Any) -> Pending:
         arguments = [(share,) for share in shares] if shares is not None else [()] * self.num_ranks
         calls = zip(self._actors, arguments, strict=True)
         return _RayPending(
-            [actor.call.remote(method, share, settings) for actor, share in calls], self._wait, self._role
+            [actor.call.remote(method, share, settings=settings) for actor, share in calls], self._role, wait=self._wait
         )
 
     def weight_sources(self, num_engines: int) -> list[Any]:
@@ -215,25 +230,26 @@ class RayCluster:
             raise
 
     def open_model(self, spec: ModelSpec, num_ranks: int) -> ModelGroup:
-        """One actor a rank. Raises the worker's own error, or EngineError with its last lines."""
+        """One actor a rank; they load while others start."""
         bundles = self._bundles_for(num_ranks)
         actors = [
-            self._start(ModelActor, f"{spec.role}-{rank}", bundle, threads=self._model_threads, extra=())
+            self._start(ModelActor, f"{spec.role}-{rank}", bundle=bundle, threads=self._model_threads, extra=())
             for rank, bundle in enumerate(bundles)
         ]
-        rendezvous = self._wait([actors[0].address.remote()], spec.role)[0]
-        opened = [actor.open.remote(spec, rank, num_ranks, rendezvous) for rank, actor in enumerate(actors)]
-        self._wait(opened, spec.role)
-        return _RayModel(spec.role, actors, self._wait)
+        rendezvous = actors[0].address.remote()
+        opened = [
+            actor.open.remote(spec, rank=rank, num_ranks=num_ranks, rendezvous=rendezvous)
+            for rank, actor in enumerate(actors)
+        ]
+        return _RayModel(spec.role, actors, wait=self._wait, opened=opened)
 
     def open_sampler(self, spec: EngineSpec) -> Sampler:
-        """One actor an engine."""
+        """One actor an engine; they load while others start."""
         bundles = self._bundles_for(self._engines)
         actors = [
-            self._start(RolloutActor, f"engine-{index}", bundle, threads=self._engine_threads, extra=(spec,))
+            self._start(RolloutActor, f"engine-{index}", bundle=bundle, threads=self._engine_threads, extra=(spec,))
             for index, bundle in enumerate(bundles)
         ]
-        self._wait([actor.process_id.remote() for actor in actors], "engine")
         return RaySampler(spec, actors, self._wait)
 
     def close(self) -> None:
@@ -289,7 +305,7 @@ class RayCluster:
         taken, self._free_bundles = self._free_bundles[:count], self._free_bundles[count:]
         return taken
 
-    def _start(self, actor_class: type, name: str, bundle: int, *, threads: int, extra: tuple[Any, ...]) -> Any:
+    def _start(self, actor_class: type, name: str, *, bundle: int, threads: int, extra: tuple[Any, ...]) -> Any:
         import ray
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 

@@ -60,28 +60,34 @@ class Learner:
         """Open the models from these checkpoints (folders or hub ids)."""
         self._config = config
         ranks = config.cluster
-        self._policy = cluster.open_model(_spec("policy", policy, config), ranks.policy_ranks)
+        self._policy = cluster.open_model(_spec("policy", policy, config=config), ranks.policy_ranks)
         self._critic: ModelGroup | None = None
         self._reference: ModelGroup | None = None
         if config.has_critic:
-            self._critic = cluster.open_model(_spec("critic", critic, config), ranks.critic_ranks)
+            self._critic = cluster.open_model(_spec("critic", critic, config=config), ranks.critic_ranks)
         if config.has_reference:
-            self._reference = cluster.open_model(_spec("reference", policy, config), ranks.policy_ranks)
+            self._reference = cluster.open_model(_spec("reference", policy, config=config), ranks.policy_ranks)
+        for group in self._groups:
+            group.ready()
 
     @property
     def groups(self) -> dict[str, ModelGroup]:
         """The models whose state belongs into a checkpoint."""
         return {"policy": self._policy} | ({"critic": self._critic} if self._critic else {})
 
+    @property
+    def _groups(self) -> list[ModelGroup]:
+        return [group for group in (self._policy, self._critic, self._reference) if group is not None]
+
     def score(self, batch: Batch) -> Scores:
         """Forwards without gradients; the models work at the same time."""
         config = self._config
         everyone = list(range(len(batch.rollouts)))
-        values = self._start_forward(self._critic, "values", batch, everyone)
-        reference = self._start_forward(self._reference, "logprobs", batch, everyone)
+        values = self._start_forward(self._critic, "values", batch=batch, members=everyone)
+        reference = self._start_forward(self._reference, "logprobs", batch=batch, members=everyone)
         # One update a step learns from the very forward that would be made here.
         needs_old = config.optim.policy_updates > 1 or config.loss.kl_penalty > 0
-        old = self._start_forward(self._policy if needs_old else None, "logprobs", batch, everyone)
+        old = self._start_forward(self._policy if needs_old else None, "logprobs", batch=batch, members=everyone)
         old_BT, reference_BT = old.tensor(), reference.tensor()
         penalty_BT = None
         if config.loss.kl_penalty > 0:
@@ -91,7 +97,7 @@ class Learner:
             penalty_BT = config.loss.kl_penalty * kl_BT * batch.mask_BT
         return Scores(values.tensor(), old_BT, reference_BT, penalty_BT)
 
-    def update(self, batch: Batch, scores: Scores, estimate: Estimate, *, step: int) -> Learned:
+    def update(self, batch: Batch, scores: Scores, *, estimate: Estimate, step: int) -> Learned:
         """All optimiser steps of both models. Raises NonFiniteError before a step that would spoil the weights."""
         config, optim = self._config, self._config.optim
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
@@ -99,7 +105,7 @@ class Learner:
         num_rollouts = len(batch.rollouts)
         policy_parts = split(num_rollouts, optim.policy_updates, generator=generator)
         critic_parts = split(num_rollouts, optim.critic_updates, generator=generator)
-        policy_shares = [self._deal(batch, part, self._policy) for part in policy_parts]
+        policy_shares = [self._deal(batch, part, group=self._policy) for part in policy_parts]
         terms = PolicyTerms(
             clip_low=config.loss.clip_low,
             clip_high=config.loss.clip_high,
@@ -114,21 +120,21 @@ class Learner:
                 weights_R=weights_R,
                 advantages_R=batch.in_pack(estimate.advantages_BT, members),
                 sampler_logprobs_R=batch.in_pack(batch.sampler_logprobs_BT, members),
-                old_logprobs_R=_optional(batch, scores.old_logprobs_BT, members),
-                reference_logprobs_R=_optional(batch, scores.reference_logprobs_BT, members),
+                old_logprobs_R=_optional(batch, scores.old_logprobs_BT, members=members),
+                reference_logprobs_R=_optional(batch, scores.reference_logprobs_BT, members=members),
             )
 
-        items = self._items(batch, policy_shares, policy_pack)
+        items = self._items(batch, policy_shares, make=policy_pack)
         policy = self._policy.start("update_policy", items, lr=policy_lr, terms=terms)
-        critic_updates = self._update_critic(batch, scores, estimate, parts=critic_parts, lr=critic_lr)
+        critic_updates = self._update_critic(batch, scores, estimate=estimate, parts=critic_parts, lr=critic_lr)
         results = policy.results()
-        policy_updates = _joined(results, policy_shares, "policy")
+        policy_updates = _joined(results, policy_shares, role="policy")
         packs = [members for shares in policy_shares for share in shares for members in share if members]
         return Learned(
             policy=policy_updates,
             critic=critic_updates,
-            logprobs_BT=_gather(batch, results, policy_shares, "logprobs"),
-            entropy_BT=_gather(batch, results, policy_shares, "entropies"),
+            logprobs_BT=_gather(batch, results, all_shares=policy_shares, what="logprobs"),
+            entropy_BT=_gather(batch, results, all_shares=policy_shares, what="entropies"),
             packing_efficiency=efficiency(batch.sequence_lengths, packs, capacity=config.cluster.pack_tokens),
             learning_rates=(policy_lr, critic_lr),
         )
@@ -139,12 +145,11 @@ class Learner:
 
     def on_all(self, method: str) -> None:
         """Call a method of every rank of every model (offload, reload)."""
-        groups = [group for group in (self._policy, self._critic, self._reference) if group is not None]
-        for pending in [group.start(method) for group in groups]:
+        for pending in [group.start(method) for group in self._groups]:
             pending.results()
 
     def _update_critic(
-        self, batch: Batch, scores: Scores, estimate: Estimate, *, parts: Sequence[list[int]], lr: float
+        self, batch: Batch, scores: Scores, *, estimate: Estimate, parts: Sequence[list[int]], lr: float
     ) -> tuple[Update, ...]:
         if self._critic is None:
             return ()
@@ -160,18 +165,20 @@ class Learner:
                 old_values_R=batch.in_pack(values_BT, members),
             )
 
-        shares = [self._deal(batch, part, self._critic) for part in parts]
-        items = self._items(batch, shares, critic_pack)
+        shares = [self._deal(batch, part, group=self._critic) for part in parts]
+        items = self._items(batch, shares, make=critic_pack)
         pending = self._critic.start("update_critic", items, lr=lr, clip=self._config.loss.value_clip)
-        return _joined(pending.results(), shares, "critic")
+        return _joined(pending.results(), shares, role="critic")
 
-    def _deal(self, batch: Batch, members: Sequence[int], group: ModelGroup) -> Shares:
+    def _deal(self, batch: Batch, members: Sequence[int], *, group: ModelGroup) -> Shares:
         return batch.shares(members, capacity=self._config.cluster.pack_tokens, num_ranks=group.num_ranks)
 
-    def _start_forward(self, group: ModelGroup | None, method: str, batch: Batch, members: Sequence[int]) -> _Forward:
+    def _start_forward(
+        self, group: ModelGroup | None, method: str, *, batch: Batch, members: Sequence[int]
+    ) -> _Forward:
         if group is None:
             return _Forward(batch, None, [])
-        shares = self._deal(batch, members, group)
+        shares = self._deal(batch, members, group=group)
         packs = [[batch.pack_of(members) for members in share] for share in shares]
         return _Forward(batch, group.start(method, packs), shares)
 
@@ -185,7 +192,7 @@ class Learner:
         return weights_BT
 
     def _items(
-        self, batch: Batch, all_shares: Sequence[Shares], make: Callable[[tuple[int, ...], Tensor], Item]
+        self, batch: Batch, all_shares: Sequence[Shares], *, make: Callable[[tuple[int, ...], Tensor], Item]
     ) -> list[list[list[Item]]]:
         """Of each rank, of each update: its packs with what the loss needs."""
         per_update = []
@@ -207,7 +214,7 @@ class _Forward:
         return None if self._pending is None else self._batch.from_packs(self._pending.results(), self._shares)
 
 
-def _spec(role: Role, checkpoint: str, config: TrainConfig) -> ModelSpec:
+def _spec(role: Role, checkpoint: str, *, config: TrainConfig) -> ModelSpec:
     model, cluster, optim = config.model, config.cluster, config.optim
     return ModelSpec(
         role=role,
@@ -227,11 +234,11 @@ def _spec(role: Role, checkpoint: str, config: TrainConfig) -> ModelSpec:
     )
 
 
-def _optional(batch: Batch, values_BT: Tensor | None, members: tuple[int, ...]) -> Tensor | None:
+def _optional(batch: Batch, values_BT: Tensor | None, *, members: tuple[int, ...]) -> Tensor | None:
     return None if values_BT is None else batch.in_pack(values_BT, members)
 
 
-def _joined(results: Sequence[Any], all_shares: Sequence[Shares], role: str) -> tuple[Update, ...]:
+def _joined(results: Sequence[Any], all_shares: Sequence[Shares], *, role: str) -> tuple[Update, ...]:
     """One update a step from those of the ranks, whose losses add up."""
     for rank, outcome in enumerate(results):
         if isinstance(outcome, NonFinite) and outcome.pack is not None:
@@ -250,7 +257,7 @@ def _joined(results: Sequence[Any], all_shares: Sequence[Shares], role: str) -> 
     )
 
 
-def _gather(batch: Batch, results: Sequence[Sequence[Update]], all_shares: Sequence[Shares], what: str) -> Tensor:
+def _gather(batch: Batch, results: Sequence[Sequence[Update]], *, all_shares: Sequence[Shares], what: str) -> Tensor:
     out_BT = torch.zeros_like(batch.mask_BT)
     for index, shares in enumerate(all_shares):
         out_BT += batch.from_packs([getattr(updates[index], what) for updates in results], shares)

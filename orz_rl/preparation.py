@@ -82,7 +82,7 @@ def check_fresh(out: Path) -> None:
         raise ConfigError(f"--fresh would delete {out}, which is not a training run; choose another --out.")
 
 
-def claim(run: RunDir, config: TrainConfig, command: Sequence[str]) -> None:
+def claim(run: RunDir, config: TrainConfig, *, command: Sequence[str]) -> None:
     """Start a run here, or check that the one that is here has this configuration."""
     wanted = yaml.safe_load(as_yaml(config))
     config_path = run.path / "config.yaml"

@@ -81,10 +81,10 @@ def _learning(report: StepReport) -> Iterator[tuple[str, float]]:
     yield "advantage/mean", _token_mean(raw_BT, mask_BT)
     yield "advantage/abs_mean", _token_mean(raw_BT.abs(), mask_BT)
     policy_lr, critic_lr = learned.learning_rates
-    yield from _updates("policy", learned.policy, policy_lr)
+    yield from _updates("policy", learned.policy, lr=policy_lr)
     yield "policy/entropy", _token_mean(learned.entropy_BT, mask_BT)
     if learned.critic:
-        yield from _updates("critic", learned.critic, critic_lr)
+        yield from _updates("critic", learned.critic, lr=critic_lr)
     values_BT, returns_BT = report.scores.values_BT, report.estimate.returns_BT
     if values_BT is not None and returns_BT is not None:
         yield "critic/value_mean", _token_mean(values_BT, mask_BT)
@@ -93,7 +93,7 @@ def _learning(report: StepReport) -> Iterator[tuple[str, float]]:
             yield "critic/explained_variance", 1 - _token_variance(returns_BT - values_BT, mask_BT) / variance
 
 
-def _updates(role: str, updates: Sequence[Update], lr: float) -> Iterator[tuple[str, float]]:
+def _updates(role: str, updates: Sequence[Update], *, lr: float) -> Iterator[tuple[str, float]]:
     yield f"{role}/loss", fmean(update.loss for update in updates)
     yield f"{role}/clip_fraction", fmean(update.clipped for update in updates)
     yield f"{role}/grad_norm", fmean(update.grad_norm for update in updates)

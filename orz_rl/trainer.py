@@ -85,7 +85,7 @@ class Trainer:
                 discounts=config.advantage,
             )
         with clock.phase("update"):
-            learned = self.learner.update(batch, scores, estimated, step=number)
+            learned = self.learner.update(batch, scores, estimate=estimated, step=number)
         with clock.phase("sync"):
             self.synchronise(version + 1)
         self.cursor = collected.cursor

@@ -61,7 +61,7 @@ class Outcome:
 def train(prepared: Prepared, *, command: Sequence[str], observer: Observer) -> Outcome:
     """Run or go on to the last step. OrzError for what a user, a file or a dead process causes; nothing is lost."""
     config, run = prepared.config, prepared.run
-    claim(run, config, command)
+    claim(run, config, command=command)
     with _owned(run):
         run.mark("")
         try:
@@ -85,7 +85,7 @@ def _train(prepared: Prepared, observer: Observer) -> Outcome:
         observer.notice(f"{run.path} has its {config.num_steps} steps already")
         return Outcome(run, rows, run.results())
     with ExitStack() as stack:
-        loop = _open(prepared, observer, stack)
+        loop = _open(prepared, observer, stack=stack)
         if newest:
             checkpoints.load(newest, loop.learner)
             loop.trainer.cursor = newest.cursor
@@ -105,7 +105,7 @@ def _train(prepared: Prepared, observer: Observer) -> Outcome:
     return Outcome(run, rows, run.results())
 
 
-def _open(prepared: Prepared, observer: Observer, stack: ExitStack) -> _Loop:
+def _open(prepared: Prepared, observer: Observer, *, stack: ExitStack) -> _Loop:
     """Start every process; `stack` ends them."""
     config, run = prepared.config, prepared.run
     grader = stack.enter_context(Grader(extractor=config.reward.extractor, deadline_s=config.reward.deadline_s))
@@ -145,7 +145,7 @@ class _Loop:
         try:
             report = self.trainer.step(number, on_committed=self._observer.sampled)
         except NonFiniteError as error:
-            raise _with_samples(error, self.trainer, number, run=run) from error
+            raise _with_samples(error, self.trainer, number=number, run=run) from error
         clock = Stopwatch()
         with clock.phase("write"):
             _write_advantages(report, run)
@@ -217,7 +217,7 @@ def _write_advantages(report: StepReport, run: RunDir) -> None:
     folder.replace([*learned.values(), *set_aside])
 
 
-def _with_samples(error: NonFiniteError, trainer: Trainer, number: int, *, run: RunDir) -> OrzError:
+def _with_samples(error: NonFiniteError, trainer: Trainer, *, number: int, run: RunDir) -> OrzError:
     """Keep the pack's rollouts apart, and name them."""
     rows = trainer.last_batch.rollouts if trainer.last_batch else ()
     pack = [rows[member] for member in error.members]

@@ -187,9 +187,18 @@ class RunDir:
         return [result for result in results if result is not None]
 
     def checkpoints(self) -> list[tuple[int, Path]]:
-        """(step, folder of the policy), by step, for every saved checkpoint that has one."""
-        folders = [(step_of(folder), folder / "policy") for folder in (self.path / "checkpoints").glob("step=*")]
+        """(step, folder of the policy), by step, for every saved checkpoint that has one.
+
+        Training writes a manifest last, so one of its checkpoints without it is half-written and left out.
+        """
+        found = sorted((self.path / "checkpoints").glob("step=*"))
+        whole = [folder for folder in found if (folder / "manifest.json").exists() or not self._was_trained()]
+        folders = [(step_of(folder), folder / "policy") for folder in whole]
         return sorted((step, policy) for step, policy in folders if step is not None and policy.is_dir())
+
+    def _was_trained(self) -> bool:
+        """Whether orz-rl wrote this run; others put checkpoints here without a manifest."""
+        return "run_id" in self.info()
 
 
 def to_json(value: Any) -> str:

@@ -121,7 +121,7 @@ def _batches(tokenizer: Any, rng: random.Random) -> Iterator[dict[str, Any]]:
     problems = generate_sums(split="train")
     prompts = {problem.problem_id: _encode(tokenizer, TEMPLATES["orz-code"](problem, None)) for problem in problems}
     while True:
-        rows = [_row(problem, prompts, tokenizer, rng) for problem in rng.choices(problems, k=_BATCH)]
+        rows = [_row(problem, prompts, tokenizer=tokenizer, rng=rng) for problem in rng.choices(problems, k=_BATCH)]
         longest = max(len(tokens) for tokens, _ in rows)
         end = tokenizer.eos_token_id
         yield {
@@ -131,7 +131,7 @@ def _batches(tokenizer: Any, rng: random.Random) -> Iterator[dict[str, Any]]:
 
 
 def _row(
-    problem: Problem, prompts: dict[str, list[int]], tokenizer: Any, rng: random.Random
+    problem: Problem, prompts: dict[str, list[int]], *, tokenizer: Any, rng: random.Random
 ) -> tuple[list[int], list[int]]:
     prompt = prompts[problem.problem_id]
     response = [*_encode(tokenizer, demonstrate(problem, rng)), tokenizer.eos_token_id]

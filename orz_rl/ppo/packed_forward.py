@@ -81,17 +81,19 @@ def token_logprobs(logits_RV: Tensor, tokens_R: Tensor, *, temperature: float) -
     """
     rows = max(1, _LOGIT_ELEMENTS // logits_RV.shape[1])
     if len(tokens_R) <= rows:
-        return _piece_logprobs(logits_RV, tokens_R, temperature)
+        return _piece_logprobs(logits_RV, tokens_R, temperature=temperature)
     pieces = zip(logits_RV.split(rows), tokens_R.split(rows), strict=True)
     return torch.cat(
         [
-            torch.utils.checkpoint.checkpoint(_piece_logprobs, logits, tokens, temperature, use_reentrant=False)
+            torch.utils.checkpoint.checkpoint(
+                _piece_logprobs, logits, tokens, temperature=temperature, use_reentrant=False
+            )
             for logits, tokens in pieces
         ]
     )
 
 
-def _piece_logprobs(logits_RV: Tensor, tokens_R: Tensor, temperature: float) -> Tensor:
+def _piece_logprobs(logits_RV: Tensor, tokens_R: Tensor, *, temperature: float) -> Tensor:
     scaled_RV = logits_RV.float() if temperature == 1.0 else logits_RV.float() / temperature
     return scaled_RV.gather(1, tokens_R[:, None])[:, 0] - torch.logsumexp(scaled_RV, dim=-1)
 
@@ -118,17 +120,18 @@ class Layout:
         """From the tokens of all blocks, one block after the other, back to the pack."""
 
 
-def packed_sdpa(
-    _module: Any, query: Tensor, key: Tensor, value: Tensor, _mask: None = None, **options: Any
-) -> tuple[Tensor, None]:
-    """Causal attention inside each sequence of a pack: (1, H, N, D) in, (1, N, H, D) out. transformers calls it."""
+def packed_sdpa(_module: Any, query: Tensor, *others: Any, **options: Any) -> tuple[Tensor, None]:
+    """Causal attention inside each sequence of a pack: (1, H, N, D) in, (1, N, H, D) out.
+
+    transformers calls it with (module, query, key, value, mask); the mask is None.
+    """
     layout: Layout = options["layout"]
     window: int | None = options.get("sliding_window")
-    rows_NHD = [x[0].transpose(0, 1) for x in (query, key, value)]
+    rows_NHD = [x[0].transpose(0, 1) for x in (query, *others[:2])]
     outputs: list[Tensor] = []
     for place_SL, is_token_SL in layout.blocks:
         q, k, v = (x[place_SL].transpose(1, 2) for x in rows_NHD)
-        mask = _window_mask(place_SL.shape[1], window, q.device)
+        mask = _window_mask(place_SL.shape[1], window, device=q.device)
         block = scaled_dot_product_attention(
             q, k, v, attn_mask=mask, is_causal=mask is None, scale=options.get("scaling"), enable_gqa=True
         )
@@ -137,7 +140,7 @@ def packed_sdpa(
     return torch.cat(outputs)[layout.order_N][None], None
 
 
-def _window_mask(length: int, window: int | None, device: torch.device) -> Tensor | None:
+def _window_mask(length: int, window: int | None, *, device: torch.device) -> Tensor | None:
     if window is None or window >= length:
         return None
     position = torch.arange(length, device=device)

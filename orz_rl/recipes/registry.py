@@ -74,13 +74,13 @@ def as_yaml(config: TrainConfig) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], prefix: str = "") -> list[str]:
+def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], *, prefix: str = "") -> list[str]:
     """`key: found X, wanted Y` for every leaf at which two dumped trees differ."""
     lines: list[str] = []
     for key in dict.fromkeys([*found, *wanted]):
         left, right = found.get(key), wanted.get(key)
         if isinstance(left, Mapping) and isinstance(right, Mapping):
-            lines += differences(left, right, f"{prefix}{key}.")
+            lines += differences(left, right, prefix=f"{prefix}{key}.")
         elif left != right:
             lines.append(f"{prefix}{key}: found {left}, wanted {right}")
     return lines

@@ -19,9 +19,9 @@ def tiny() -> TrainConfig:
     """The embedded model of 0.6 million parameters learns sums by PPO, in minutes on two cores."""
     return TrainConfig(
         model=ModelConfig(policy="tiny", dtype="float32", gradient_checkpointing=False),
-        data=DataConfig(source=("arithmetic",), max_prompt_tokens=48),
+        data=DataConfig(source=("arithmetic",), max_prompt_tokens=48, limit=4096),
         rollout=RolloutConfig(num_problems=32, num_samples=8, max_tokens=112, batch_size=128),
-        optim=OptimConfig(policy_lr=1e-4, critic_lr=5e-4, warmup_steps=5, critic_updates=4),
+        optim=OptimConfig(policy_lr=2e-4, critic_lr=5e-4, warmup_steps=5, critic_updates=4),
         cluster=ClusterConfig(device="cpu", zero_stage=0, pack_tokens=2048),
         eval=EvalConfig(benchmarks=("arithmetic",), every=20, n=16),
         checkpoint=CheckpointConfig(every=10),

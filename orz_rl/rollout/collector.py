@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from orz_bench.engines.engine import Sampling
 from orz_bench.errors import EngineError, RunDirError
@@ -55,7 +56,7 @@ class Collector:
             if wanted == 0:
                 break
             found, num_drawn = self._round(
-                step, cursor, wanted, policy_version=policy_version, on_committed=on_committed
+                step, cursor, count=wanted, policy_version=policy_version, on_committed=on_committed
             )
             cursor, drawn = cursor + wanted, drawn + num_drawn
             is_last = round_ == rollout.dynamic_sampling
@@ -69,8 +70,8 @@ class Collector:
         self,
         step: int,
         cursor: int,
-        count: int,
         *,
+        count: int,
         policy_version: int,
         on_committed: Callable[[Sequence[Rollout]], None],
     ) -> tuple[list[Rollout], int]:
@@ -86,7 +87,7 @@ class Collector:
                     folder,
                     self._grader,
                     requests=missing,
-                    to_rollout=lambda *parts: self._row(*parts, step=step),
+                    to_rollout=partial(self._row, step=step),
                     on_committed=on_committed,
                 )
                 with recorder:
@@ -96,7 +97,7 @@ class Collector:
         if lost:
             raise EngineError(f"step {step}: the engines returned {len(rows)} samples and lost {lost[0]}; start again.")
         found = [rows[request.key] for request in requests]
-        _check_version(found, policy_version, folder.path.name)
+        _check_version(found, policy_version, where=folder.path.name)
         return found, len(missing)
 
     @property
@@ -127,7 +128,7 @@ class Collector:
             for index in range(self._config.rollout.num_samples)
         ]
 
-    def _row(self, request: Request, completion: Completion, grade: Grade, *, step: int) -> Rollout:
+    def _row(self, request: Request, completion: Completion, *, grade: Grade, step: int) -> Rollout:
         rollout = Rollout.from_parts(
             request=request,
             completion=completion,
@@ -144,7 +145,7 @@ class Collector:
         return replace(rollout, reward=binary_reward(grade.verdict, completion.stop_reason) + penalty)
 
 
-def _check_version(rollouts: Sequence[Rollout], wanted: int, where: str) -> None:
+def _check_version(rollouts: Sequence[Rollout], wanted: int, *, where: str) -> None:
     stale = next((row for row in rollouts if row.policy_version != wanted), None)
     if stale is not None:
         raise RunDirError(

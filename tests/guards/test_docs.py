@@ -10,8 +10,10 @@ import pytest
 import typer.main
 from typer.core import TyperGroup
 
-from orz_bench.cli import app
+from orz_bench.cli import app as bench_app
+from orz_bench.records.metrics import METRICS
 from orz_bench.records.summary import Summary
+from orz_rl.cli import app as rl_app
 from tests.guards.tree import PROJECT, expect_none
 
 README = PROJECT / "README.md"
@@ -48,15 +50,18 @@ def test_every_make_command_exists() -> None:
     )
 
 
-def test_every_orz_bench_command_exists() -> None:
-    lines = ((doc, line) for doc, line in _code_of_documents() if line.startswith("orz-bench "))
+PROGRAMS = {"orz-bench": bench_app, "orz-rl": rl_app}
+
+
+def test_every_command_exists() -> None:
+    lines = ((doc, line) for doc, line in _code_of_documents() if line.startswith(("orz-bench ", "orz-rl ")))
     faults = (f"{doc}: {line}: {fault}" for doc, line in lines if (fault := _fault(line)))
-    expect_none(faults, wanted="only commands and options that orz-bench has")
+    expect_none(faults, wanted="only commands and options that there are")
 
 
 def _fault(line: str) -> str | None:
-    command = typer.main.get_command(app)
-    words = line.partition("#")[0].split()[1:]
+    program, *words = line.partition("#")[0].split()
+    command = typer.main.get_command(PROGRAMS[program])
     while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
         word = words.pop(0)
         found = command.commands.get(word)
@@ -110,3 +115,8 @@ def test_relative_links_lead_somewhere() -> None:
         ),
         wanted="links to files that exist",
     )
+
+
+def test_every_metric_and_setting_is_documented() -> None:
+    text = (PROJECT / "docs" / "training.md").read_text("utf-8")
+    expect_none((name for name in METRICS if f"`{name}`" not in text), wanted="every metric in docs/training.md")

@@ -51,7 +51,20 @@ def test_help_loads_no_heavy_library() -> None:
     assert not loaded & {*HEAVY, "sympy", "pandas"}
 
 
-TENSORS = (("orz_bench", "engines"), ("orz_rl", "ppo"))
+TENSORS = (
+    ("orz_bench", "engines"),
+    ("orz_rl", "ppo"),
+    ("orz_rl", "workers"),
+    ("orz_rl", "rollout"),
+    ("orz_rl", "batch"),
+    ("orz_rl", "learner"),
+    ("orz_rl", "trainer"),
+    ("orz_rl", "step_metrics"),
+    ("orz_rl", "training"),
+    ("orz_rl", "checkpoint"),
+    ("orz_rl", "cluster"),
+    ("orz_rl", "progress"),
+)
 """The packages that compute with tensors; everything else imports without torch."""
 
 

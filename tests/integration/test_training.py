@@ -72,7 +72,9 @@ def test_killed_again_and_again_it_ends_like_the_unbroken_run(whole: Path, tmp_p
     for step in range(1, STEPS + 1):
         assert rollouts_of(run, step) == rollouts_of(whole, step)
     assert not list(run.rglob("*.tmp"))
-    assert [m.step for m in Checkpoints(RunDir(run)).complete()] == [m.step for m in Checkpoints(RunDir(whole)).complete()]
+    assert [m.step for m in Checkpoints(RunDir(run)).complete()] == [
+        m.step for m in Checkpoints(RunDir(whole)).complete()
+    ]
 
 
 @pytest.mark.slow
@@ -85,9 +87,10 @@ def test_a_run_of_another_configuration_is_kept_and_its_checkpoint_can_be_export
     assert metrics_of(whole) == before
     orz_rl("export", whole, "--step", "5", "--to", tmp_path / "model")
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {p.name for p in (tmp_path / "model").iterdir()}
-    assert "no finished checkpoint of step 3" in orz_rl(
-        "export", whole, "--step", "3", "--to", tmp_path / "other", expect=2
-    ).stderr
+    assert (
+        "no finished checkpoint of step 3"
+        in orz_rl("export", whole, "--step", "3", "--to", tmp_path / "other", expect=2).stderr
+    )
 
 
 @pytest.mark.slow
@@ -104,7 +107,10 @@ def test_an_update_that_is_not_finite_is_stopped_and_its_samples_are_kept(tmp_pa
 @pytest.mark.parametrize(
     ("arguments", "wanted"),
     [
-        (("rollout.num_sample=3", "sed=1", "optim.policy_lr=-1"), ("3 settings cannot work", "rollout.num_samples", "'seed'")),
+        (
+            ("rollout.num_sample=3", "sed=1", "optim.policy_lr=-1"),
+            ("3 settings cannot work", "rollout.num_samples", "'seed'"),
+        ),
         (("rollout.max_tokens=9000",), ("cluster.pack_tokens is 2,048", "raise it")),
         (("data.source=nowhere.json",), ("nowhere.json: no such file",)),
         (("model.policy=nowhere",), ("nowhere",)),

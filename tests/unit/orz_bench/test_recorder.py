@@ -16,7 +16,7 @@ from orz_bench.records.run_dir import EvaluationDir
 from tests.builders import a_completion, a_grade, a_problem, a_request
 
 
-def to_rollout(request: Request, completion: Completion, grade: Grade) -> Rollout:
+def to_rollout(request: Request, completion: Completion, *, grade: Grade) -> Rollout:
     return Rollout.from_parts(
         request=request, completion=completion, grade=grade, step=3, grader_version="test", keep_tokens=False
     )

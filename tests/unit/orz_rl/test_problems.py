@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.engines.fake import FakeTokenizer
 from orz_bench.errors import ConfigError, DataError
-from orz_rl.problems import make_prompts, problems_at, read_problems
-from orz_rl.rewards import binary_reward
+from orz_rl.problems import make_prompts, problems_at, read_problems, select_problems
+from orz_rl.rewards import binary_reward, overlong_penalty
 from tests.builders import a_problem
 from tests.shared_data import shared_data
 
@@ -26,7 +27,7 @@ def orz_format(*pairs: tuple[str, str]) -> str:
 def test_the_published_training_format(tmp_path: Path) -> None:
     path = tmp_path / "orz.json"
     path.write_text(orz_format(("1 + 1?", "2"), ("2 + 2?", "k = 9")), encoding="utf-8")
-    problems = read_problems([path])
+    problems = read_problems([str(path)])
     assert [(p.problem_id, p.question, p.gold) for p in problems] == [
         ("orz-0", "1 + 1?", "2"),
         ("orz-1", "2 + 2?", "k = 9"),
@@ -36,7 +37,7 @@ def test_the_published_training_format(tmp_path: Path) -> None:
 def test_json_lines_keep_their_ids(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text('{"id": "a", "problem": "1 + 1?", "answer": 2}\n{"problem": "?", "answer": 3}\n', encoding="utf-8")
-    assert [p.problem_id for p in read_problems([path])] == ["a", "mine-1"]
+    assert [p.problem_id for p in read_problems([str(path)])] == ["a", "mine-1"]
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_json_lines_keep_their_ids(tmp_path: Path) -> None:
 def test_faults_are_named(tmp_path: Path, name: str, text: str, fault: str) -> None:
     (tmp_path / name).write_text(text, encoding="utf-8")
     with pytest.raises(DataError, match=fault):
-        read_problems([tmp_path / name])
+        read_problems([str(tmp_path / name)])
 
 
 def test_prompts_that_are_too_long_are_refused_and_counted() -> None:
@@ -71,7 +72,7 @@ def test_every_problem_comes_once_before_any_comes_twice(num_problems: int, batc
     stream = [
         index
         for step in range(steps)
-        for index in problems_at(num_problems, batch_size=batch_size, step=step, seed=seed)
+        for index in problems_at(num_problems, start=step * batch_size, count=batch_size, seed=seed)
     ]
     for epoch in range(3):
         part = stream[epoch * num_problems : (epoch + 1) * num_problems]
@@ -80,7 +81,7 @@ def test_every_problem_comes_once_before_any_comes_twice(num_problems: int, batc
 
 def test_the_order_depends_on_the_seed_and_the_epoch() -> None:
     def epoch(number: int, seed: int) -> list[int]:
-        return problems_at(50, batch_size=50, step=number, seed=seed)
+        return problems_at(50, start=50 * number, count=50, seed=seed)
 
     assert epoch(0, 1) == epoch(0, 1)
     assert len({tuple(epoch(number, seed)) for number in (0, 1) for seed in (1, 2)}) == 4
@@ -88,7 +89,30 @@ def test_the_order_depends_on_the_seed_and_the_epoch() -> None:
 
 def test_an_impossible_batch() -> None:
     with pytest.raises(ConfigError, match="both have to be positive"):
-        problems_at(0, batch_size=4, step=0, seed=0)
+        problems_at(0, start=0, count=4, seed=0)
+
+
+def test_generated_sums_are_never_those_of_the_benchmark() -> None:
+    train = {problem.question for problem in read_problems(["arithmetic"])}
+    held_out = {problem.question for problem in generate_sums(split="held_out")}
+    assert len(train) > 10_000
+    assert not train & held_out
+    assert len(train | held_out) == 504 + 3024 + 15_120
+
+
+def test_english_leaves_out_other_scripts_and_keeps_mathematics() -> None:
+    questions = ("Find $\\alpha$ if \u03b1 + \u03b2 = 3.", "求下列各式的值", "Найдите x", "Was ist größer, é oder ñ?")
+    problems = [a_problem(problem_id=str(n), question=question) for n, question in enumerate(questions)]
+    assert [p.problem_id for p in select_problems(problems, limit=None, language="english")] == ["0", "3"]
+    assert len(select_problems(problems, limit=3, language="any")) == 3
+    with pytest.raises(ConfigError, match="leaves none"):
+        select_problems(problems[1:3], limit=None, language="english")
+
+
+@pytest.mark.parametrize(("tokens", "wanted"), [(10, 0.0), (60, 0.0), (80, -0.5), (100, -1.0)])
+def test_the_overlong_penalty_grows_in_the_buffer(tokens: int, wanted: float) -> None:
+    assert overlong_penalty(tokens, max_tokens=100, buffer=40) == wanted
+    assert overlong_penalty(tokens, max_tokens=100, buffer=0) == 0.0
 
 
 def test_truncated_answers_earn_nothing() -> None:
@@ -100,7 +124,7 @@ def test_truncated_answers_earn_nothing() -> None:
     ("name", "count"), [("orz57k_first2048", 2048), ("orz72k_ext_first2725", 2725), ("gsm8k_train", 7473)]
 )
 def test_real_training_files(name: str, count: int) -> None:
-    problems = read_problems([shared_data() / "train" / f"{name}.jsonl"])
+    problems = read_problems([str(shared_data() / "train" / f"{name}.jsonl")])
     assert len(problems) == count
     prompts = make_prompts(problems, FakeTokenizer(), template="orz-code", max_tokens=2048)
     assert not prompts.too_long

@@ -56,7 +56,9 @@ def free_port() -> int:
 def policy_pack(members: list[int], *, advantage: float | None = None) -> PolicyPack:
     chosen = [SEQUENCES[member] for member in members]
     count = sum(len(response) for _, response in chosen)
-    advantages = [advantage if advantage is not None else 1.0 - member for member in members for _ in SEQUENCES[member][1]]
+    advantages = [
+        advantage if advantage is not None else 1.0 - member for member in members for _ in SEQUENCES[member][1]
+    ]
     return PolicyPack(
         pack=Pack.of(chosen),
         weights_R=torch.full((count,), 1 / NUM_TOKENS),
@@ -119,9 +121,7 @@ def test_two_ranks_learn_what_one_learns(
     checkpoint: Path, one_rank: tuple[list[Update], dict[str, torch.Tensor]], stage: int, tmp_path: Path
 ) -> None:
     context, port = multiprocessing.get_context("spawn"), free_port()
-    processes = [
-        context.Process(target=two_ranks, args=(rank, checkpoint, port, stage, tmp_path)) for rank in range(2)
-    ]
+    processes = [context.Process(target=two_ranks, args=(rank, checkpoint, port, stage, tmp_path)) for rank in range(2)]
     for process in processes:
         process.start()
     for process in processes:

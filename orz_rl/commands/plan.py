@@ -1,0 +1,85 @@
+"""orz-rl plan."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from orz_bench.commands.console import result_console
+from orz_bench.commands.errors import reports_errors
+from orz_rl.commands.train import Overrides, Recipe, Variant
+
+
+@reports_errors
+def plan_command(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    variant: Variant = None,
+    gpus: Annotated[
+        int | None, typer.Option(min=1, help="How many there are [default: what the recipe takes].")
+    ] = None,
+    gpu_memory_gib: Annotated[float, typer.Option(min=1, help="Of each.")] = 80.0,
+    peak_tflops: Annotated[float, typer.Option(min=0.01, help="Dense bf16 of each.")] = 989.0,
+    bandwidth_gib_s: Annotated[float, typer.Option(min=1, help="Memory bandwidth of each.")] = 3120.0,
+    mean_tokens: Annotated[float, typer.Option(min=1, help="Mean response length to reckon with.")] = 2000.0,
+    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """What a run asks for: batches, memory and time a phase. Starts nothing; exit code 2 where it does not fit."""
+    from orz_bench.errors import ConfigError
+    from orz_rl.planning import GIB, Hardware, make_plan
+    from orz_rl.recipes.registry import resolve
+
+    config = resolve(recipe, variants=variant or (), overrides=overrides or ())
+    hardware = Hardware(gpu_memory_gib, peak_tflops, bandwidth_gib_s)
+    mean_tokens = min(mean_tokens, config.rollout.max_tokens)
+    plan = make_plan(config, hardware, mean_tokens=mean_tokens)
+    optim, rollout = config.optim, config.rollout
+    facts: dict[str, Any] = {
+        "devices": plan.num_devices,
+        "rollouts a step": config.num_rollouts,
+        "  problems x samples": f"{rollout.num_problems} x {rollout.num_samples}",
+        "rollouts a policy update": f"{config.num_rollouts / optim.policy_updates:g} ({optim.policy_updates} a step)",
+        "rollouts an engine": f"{config.num_rollouts / rollout.num_engines:g}",
+        "packs a policy rank and step, at least": -(
+            -int(config.num_rollouts * mean_tokens) // (config.cluster.pack_tokens * config.cluster.policy_ranks)
+        ),
+        "longest sequence, tokens": config.max_sequence,
+        "steps": config.num_steps,
+    }
+    if config.has_critic:
+        facts["rollouts a critic update"] = (
+            f"{config.num_rollouts / optim.critic_updates:g} ({optim.critic_updates} a step)"
+        )
+    for name, memory in (("policy", plan.policy), ("critic", plan.critic), ("reference", plan.reference)):
+        if memory is not None:
+            shares = {
+                "weights": memory.weights,
+                "gradients": memory.gradients,
+                "optimiser": memory.optimizer,
+                "working": memory.working,
+            }
+            parts = " + ".join(f"{share} {size / GIB:.2f}" for share, size in shares.items())
+            facts[f"{name}, GiB a device"] = f"{memory.total / GIB:.2f} = {parts}"
+    facts["training, GiB a device"] = f"{plan.training_bytes / GIB:.1f} of {gpu_memory_gib:g}"
+    facts["engine, GiB a device"] = f"{plan.engine_bytes / GIB:.1f}, room for {plan.engine_sequences} full sequences"
+    for phase, seconds in plan.seconds.items():
+        facts[f"{phase}, s a step, at least"] = f"{seconds:.1f}"
+    enough = gpus is None or gpus >= plan.num_devices
+    facts["fits"] = "yes" if plan.fits and enough else "no"
+    if json_output:
+        typer.echo(json.dumps(facts, ensure_ascii=False))
+    else:
+        table = Table(show_header=False, box=None, pad_edge=False)
+        for name, value in facts.items():
+            table.add_row(name, str(value))
+        result_console().print(table)
+    if not enough:
+        raise ConfigError(
+            f"{recipe} takes {plan.num_devices} devices, but there are {gpus}; lower cluster.policy_ranks, "
+            f"cluster.critic_ranks and rollout.num_engines."
+        )
+    if not plan.fits:
+        raise ConfigError("it does not fit; what would help:\n" + "\n".join(f"  {line}" for line in plan.advice()))

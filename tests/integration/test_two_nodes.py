@@ -1,0 +1,115 @@
+"""A Ray cluster of two nodes (two raylets here) trains with two policy ranks under ZeRO-2 and two rollout engines."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.training import ENVIRONMENT, metrics_of, orz_rl
+from tests.unit.orz_rl.workers.test_model_rank import free_port
+
+RAY = Path(sys.executable).parent / "ray"
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[str]:
+    """Its address. Every process of it is in one process group, and ends with the test."""
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    common = ["--num-cpus=4", "--disable-usage-stats", "--object-store-memory=200000000", "--block"]
+    head = [str(RAY), "start", "--head", f"--port={port}", "--include-dashboard=false"]
+    nodes = [spawn([*head, *common], tmp_path / "head.log")]
+    try:
+        wait_for(tmp_path / "head.log", "runtime started")
+        nodes.append(spawn([str(RAY), "start", f"--address={address}", *common], tmp_path / "second.log"))
+        wait_for(tmp_path / "second.log", "runtime started")
+        yield address
+    finally:
+        for node in reversed(nodes):
+            os.killpg(node.pid, signal.SIGTERM)
+        for node in nodes:
+            try:
+                node.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(node.pid, signal.SIGKILL)
+
+
+def spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
+    with log.open("wb") as file:
+        return subprocess.Popen(command, stdout=file, stderr=file, env=ENVIRONMENT, start_new_session=True)
+
+
+def wait_for(log: Path, text: str) -> None:
+    ends_at = time.monotonic() + 90
+    while text not in log.read_text("utf-8", errors="replace"):
+        assert time.monotonic() < ends_at, log.read_text("utf-8", errors="replace")
+        time.sleep(0.2)
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+@pytest.mark.timeout(400)
+def test_two_nodes_two_ranks_two_engines(cluster: str, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done = orz_rl(
+        "train",
+        "--recipe",
+        "tiny",
+        "rollout.engine=transformers",
+        "rollout.num_engines=2",
+        "cluster.policy_ranks=2",
+        "cluster.zero_stage=2",
+        "cluster.spread=true",
+        "rollout.num_problems=8",
+        "data.limit=64",
+        "eval.benchmarks=",
+        "num_steps=2",
+        "--out",
+        run,
+        environment={"RAY_ADDRESS": cluster},
+    )
+    assert "step 2/2" in done.stderr
+    rows = metrics_of(run)
+    assert [row["policy_version"] for row in rows] == [0, 1]
+    # Both ranks hold the same weights, and the engines got them whole: engine and trainer agree.
+    assert all(row["mismatch/logprob_abs_max"] < 1e-3 for row in rows)
+    assert {path.name for path in (run / "logs").iterdir()} == {
+        "policy-0.log",
+        "policy-1.log",
+        "critic-0.log",
+        "engine-0.log",
+        "engine-1.log",
+    }
+    assert len(list((run / "checkpoints").glob("step=000002/state/policy/state/*optim_states.pt"))) == 2
+    nodes = {
+        line.split()[-1]
+        for log in (run / "logs").glob("policy-*.log")
+        for line in log.read_text().splitlines()
+        if line.startswith("node ")
+    }
+    assert len(nodes) == 2
+
+
+@pytest.mark.slow
+def test_a_cluster_that_does_not_answer_is_told(tmp_path: Path) -> None:
+    address = f"127.0.0.1:{free_port()}"
+    done = orz_rl(
+        "train",
+        "--recipe",
+        "tiny",
+        "rollout.engine=transformers",
+        "data.limit=20",
+        "eval.benchmarks=",
+        "--out",
+        tmp_path / "run",
+        expect=2,
+        environment={"RAY_ADDRESS": address, "RAY_gcs_rpc_server_reconnect_timeout_s": "5"},
+    )
+    assert f"RAY_ADDRESS={address}" in done.stderr

@@ -1,0 +1,106 @@
+"""Recipes, variants and overrides: all load, all faults are told at once, the published numbers stand."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+
+from orz_bench.errors import ConfigError
+from orz_rl.config import TrainConfig
+from orz_rl.recipes.registry import RECIPES, as_yaml, differences, leaves, resolve
+from orz_rl.recipes.variants import VARIANTS
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_every_recipe_loads_and_survives_yaml(recipe: str) -> None:
+    config = resolve(recipe)
+    assert TrainConfig.model_validate(yaml.safe_load(as_yaml(config))) == config
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_changes_every_kind_of_base(variant: str) -> None:
+    for recipe in ("tiny", "orz_7b"):
+        assert resolve(recipe, variants=[variant]) != resolve(recipe)
+
+
+def test_the_reference_setting() -> None:
+    config = resolve("orz_7b")
+    assert (config.rollout.num_problems, config.rollout.num_samples, config.num_rollouts) == (128, 64, 8192)
+    assert (config.rollout.temperature, config.rollout.top_p, config.rollout.max_tokens) == (1.0, 1.0, 8000)
+    assert (config.advantage.estimator, config.advantage.gamma, config.advantage.lam) == ("gae", 1.0, 1.0)
+    assert (config.optim.policy_updates, config.optim.critic_updates) == (1, 12)
+    assert (config.optim.policy_lr, config.optim.critic_lr, config.optim.warmup_steps) == (1e-6, 5e-6, 50)
+    assert (config.loss.clip_low, config.loss.clip_high, config.loss.value_clip) == (0.2, 0.2, 0.2)
+    assert not config.has_reference
+    assert config.cluster.pack_tokens == 16_384
+    assert resolve("orz_32b").cluster.colocate is False
+    assert not resolve("orz_7b_grpo").has_critic
+
+
+def test_learning_rates_warm_up_and_anneal() -> None:
+    config = resolve("orz_7b")
+    assert config.learning_rates(25) == pytest.approx((0.5e-6, 2.5e-6))
+    assert config.learning_rates(5000) == (1e-6, 5e-6)
+    anneal = resolve("orz_32b_anneal")
+    assert anneal.learning_rates(50)[0] == pytest.approx((1e-6 + 3e-7) / 2)
+    assert anneal.learning_rates(100)[0] == pytest.approx(3e-7)
+
+
+def test_all_faults_are_told_at_once_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve("tiny", overrides=["optim.policy_l=1", "num_step=3", "rollout.top_p=2", "nonsense"])
+    text = str(caught.value)
+    assert "4 settings cannot work" in text
+    assert "did you mean 'optim.policy_lr'" in text
+    assert "did you mean 'num_steps'" in text
+    assert "rollout.top_p is 2" in text
+
+
+@pytest.mark.parametrize(
+    ("override", "wanted"),
+    [
+        ("rollout.max_tokens=9000", "cluster.pack_tokens is 2,048"),
+        ("data.source=", "data.source is empty"),
+        ("data.template=orz", "data.template is 'orz'"),
+        ("reward.extractor=x", "reward.extractor is 'x'"),
+        ("reward.overlong_buffer=500", "wanted less than rollout.max_tokens"),
+        ("optim.critic_updates=999", "a step has 256 rollouts"),
+        ("rollout.tensor_parallel=2", "cluster.colocate=false"),
+        ("model.attention=flash_attention_2", "needs a GPU"),
+    ],
+)
+def test_what_contradicts_itself_is_told(override: str, wanted: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve("tiny", overrides=[override])
+    assert wanted in str(caught.value)
+
+
+def test_groups_of_one_have_nothing_to_compare() -> None:
+    with pytest.raises(ConfigError, match="needs at least 2"):
+        resolve("tiny", overrides=["advantage.estimator=grpo", "rollout.num_samples=1"])
+
+
+@pytest.mark.parametrize(
+    ("override", "key", "value"),
+    [
+        ("optim.policy_lr=2e-6", ("optim", "policy_lr"), 2e-6),
+        ("data.source=a.json,b.json", ("data", "source"), ("a.json", "b.json")),
+        ("eval.benchmarks=", ("eval", "benchmarks"), ()),
+        ("loss.value_clip=null", ("loss", "value_clip"), None),
+        ("rollout.stop=[a, b]", ("rollout", "stop"), ("a", "b")),
+    ],
+)
+def test_overrides_read_like_yaml(override: str, key: tuple[str, str], value: object) -> None:
+    config = resolve("tiny", overrides=[override])
+    assert getattr(getattr(config, key[0]), key[1]) == value
+
+
+def test_every_setting_is_explained_and_there_are_few() -> None:
+    fields = dict(leaves())
+    assert len(fields) <= 90
+    assert all(field.description for field in fields.values())
+
+
+def test_differences_name_the_leaf() -> None:
+    found, wanted = (resolve("tiny", overrides=[f"optim.policy_lr={lr}"]).model_dump() for lr in ("1e-4", "2e-4"))
+    assert differences(found, wanted) == ["optim.policy_lr: found 0.0001, wanted 0.0002"]
