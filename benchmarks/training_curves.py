@@ -31,7 +31,7 @@ def evaluations_of(run: Path) -> dict[int, float]:
     found = {}
     for path in run.glob("evals/arithmetic/step=*/*/summary.json"):
         content = json.loads(path.read_text(encoding="utf-8"))
-        found[content["step"]] = content["summary"]["avg_at_n"]
+        found[content["step"]] = content["avg_at_n"]
     return dict(sorted(found.items()))
 
 

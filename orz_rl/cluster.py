@@ -215,13 +215,15 @@ class RayCluster:
         self._free_bundles: list[int] = []
         set_library_defaults()
         address = os.environ.get("RAY_ADDRESS")
+        _refuse_silent_address(address)
         try:
             own = {} if address else {"include_dashboard": False}
             ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **own)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+        except (ConnectionError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
             raise EngineError(
                 f"no Ray cluster answers at RAY_ADDRESS={address} ({next(iter(str(error).splitlines()), error)}). "
-                f"A stale one? Start it with `ray start --head`, or unset RAY_ADDRESS to use this machine alone."
+                f"A stale one, or another token (RAY_AUTH_TOKEN_PATH)? Start it with `ray start --head`, or unset "
+                f"RAY_ADDRESS to use this machine alone."
             ) from error
         try:
             self._group = self._place()
@@ -351,6 +353,20 @@ class RayCluster:
     def _last_lines(self, what: str) -> str:
         logs = sorted(self._logs.glob(f"{what.removesuffix('s')}-*.log"))
         return "\n".join(f"{log}:\n" + "\n".join(f"  {line}" for line in last_lines(log)) for log in logs)
+
+
+def _refuse_silent_address(address: str | None) -> None:
+    """Raise EngineError where nobody listens: Ray itself would end this process without an exception."""
+    host, _, port = (address or "").rpartition(":")
+    if not host or not port.isdigit() or "/" in host:
+        return
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except OSError as error:
+        raise EngineError(
+            f"no Ray cluster answers at RAY_ADDRESS={address} ({error}). A stale one? Start it with "
+            f"`ray start --head`, or unset RAY_ADDRESS to use this machine alone."
+        ) from error
 
 
 def _free_port() -> int:

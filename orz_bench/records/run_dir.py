@@ -198,7 +198,7 @@ class RunDir:
 
     def _was_trained(self) -> bool:
         """Whether orz-rl wrote this run; others put checkpoints here without a manifest."""
-        return "run_id" in self.info()
+        return self.exists() and "run_id" in self.info()
 
 
 def to_json(value: Any) -> str:

@@ -107,17 +107,19 @@ class Layout:
         by_size: dict[int, list[int]] = {}
         for index, length in enumerate(lengths):
             by_size.setdefault(length.bit_length(), []).append(index)
-        self.blocks: list[tuple[Tensor, Tensor]] = []
-        """Of each block: (the tokens' places in the pack, whether they are tokens or padding), both (S, L)."""
+        self.blocks: list[Tensor] = []
+        """Of each block: the places of its tokens in the pack, (S, L); padding repeats some place."""
         places: list[Tensor] = []
+        is_token: list[Tensor] = []
         for members in by_size.values():
             offset_L = torch.arange(int(lengths_S[members].max()))
             place_SL = (starts_S[members][:, None] + offset_L).clamp_max(int(lengths_S.sum()) - 1)
-            is_token_SL = offset_L < lengths_S[members][:, None]
-            self.blocks.append((place_SL.to(device), is_token_SL.to(device)))
-            places.append(place_SL[is_token_SL])
-        self.order_N = torch.cat(places).argsort().to(device)
-        """From the tokens of all blocks, one block after the other, back to the pack."""
+            self.blocks.append(place_SL.to(device))
+            places.append(place_SL.flatten())
+            is_token.append((offset_L < lengths_S[members][:, None]).flatten())
+        tokens = torch.cat(is_token).nonzero()[:, 0]
+        self.order_N = tokens[torch.cat(places)[tokens].argsort()].to(device)
+        """Of each token of the pack: its place in all blocks, flat, one after the other."""
 
 
 def packed_sdpa(_module: Any, query: Tensor, *others: Any, **options: Any) -> tuple[Tensor, None]:
@@ -129,15 +131,17 @@ def packed_sdpa(_module: Any, query: Tensor, *others: Any, **options: Any) -> tu
     window: int | None = options.get("sliding_window")
     rows_NHD = [x[0].transpose(0, 1) for x in (query, *others[:2])]
     outputs: list[Tensor] = []
-    for place_SL, is_token_SL in layout.blocks:
-        q, k, v = (x[place_SL].transpose(1, 2) for x in rows_NHD)
+    for place_SL in layout.blocks:
+        flat = place_SL.flatten()
+        # index_select, because the backward pass of indexing is several times slower on a CPU.
+        q, k, v = (x.index_select(0, flat).unflatten(0, place_SL.shape).transpose(1, 2) for x in rows_NHD)
         mask = _window_mask(place_SL.shape[1], window, device=q.device)
         block = scaled_dot_product_attention(
             q, k, v, attn_mask=mask, is_causal=mask is None, scale=options.get("scaling"), enable_gqa=True
         )
-        # Padding stands after its sequence, so that no token sees it, and falls away here.
-        outputs.append(block.transpose(1, 2)[is_token_SL])
-    return torch.cat(outputs)[layout.order_N][None], None
+        outputs.append(block.transpose(1, 2).flatten(0, 1))
+    # Padding stands after its sequence, so that no token sees it, and falls away here.
+    return torch.cat(outputs).index_select(0, layout.order_N)[None], None
 
 
 def _window_mask(length: int, window: int | None, *, device: torch.device) -> Tensor | None:

@@ -101,7 +101,7 @@ def _apply(tree: dict[str, Any], override: str) -> Iterator[str]:
     *path, last = key.split(".")
     for name in path:
         tree = tree[name]
-    tree[last] = _value(text, is_list=isinstance(tree[last], tuple))
+    tree[last] = _value(text, is_list=isinstance(tree[last], tuple | list))
 
 
 def _value(text: str, *, is_list: bool) -> Any:

@@ -183,7 +183,7 @@ def test_a_second_evaluation_in_the_same_folder(tmp_path: Path) -> None:
     ) as first:
         while not list(tmp_path.glob("evals/*/*/*/protocol.json")):
             assert first.poll() is None
-        assert "another evaluation is writing here" in fault(*slow)
+        assert "another process writes here" in fault(*slow)
         first.kill()
 
 

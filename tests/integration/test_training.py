@@ -111,13 +111,8 @@ def test_an_update_that_is_not_finite_is_stopped_and_its_samples_are_kept(tmp_pa
             ("rollout.num_sample=3", "sed=1", "optim.policy_lr=-1"),
             ("3 settings cannot work", "rollout.num_samples", "'seed'"),
         ),
-        (("rollout.max_tokens=9000",), ("cluster.pack_tokens is 2,048", "raise it")),
-        (("data.source=nowhere.json",), ("nowhere.json: no such file",)),
-        (("model.policy=nowhere",), ("nowhere",)),
         (("cluster.device=cuda",), ("this machine shows no GPU",)),
         (("cluster.policy_ranks=64",), ("64 CPUs", "are missing")),
-        (("data.max_prompt_tokens=5",), ("exceed 5 tokens",)),
-        (("logging.wandb_project=x",), ("wandb is not installed",)),
     ],
 )
 @pytest.mark.slow

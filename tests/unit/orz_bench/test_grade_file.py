@@ -40,7 +40,7 @@ def rows_in(tmp_path: Path, *rows: dict[str, Any] | str) -> Path:
     return path
 
 
-def graded(source: Path, grader: TextGrader, *, name: str = "arithmetic") -> list[dict[str, Any]]:
+def graded(source: Path, grader: TextGrader, *, name: str = "arithmetic_mixed") -> list[dict[str, Any]]:
     target = source.with_name("out.jsonl")
     grade_file(get_benchmark(name), source, target=target, grader=grader, folders=[])  # type: ignore[arg-type]
     return [json.loads(line) for line in target.read_text("utf-8").splitlines()]

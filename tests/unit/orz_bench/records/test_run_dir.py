@@ -69,7 +69,7 @@ def test_a_second_process_cannot_write_the_same_evaluation(tmp_path: Path) -> No
         done = subprocess.run(
             [sys.executable, "-c", code, str(evaluation.path)], capture_output=True, text=True, check=True
         )
-    assert "another evaluation is writing here" in done.stdout
+    assert "another process writes here" in done.stdout
     with evaluation.lock():
         pass
 
