@@ -38,7 +38,7 @@ class Shape:
 
 
 def build_tiny(
-    folder: Path, *, seed: int = 1, num_updates: int = 1600, shape: Shape | None = None, report: Callable[[str], None]
+    folder: Path, *, seed: int = 1, num_updates: int = 1500, shape: Shape | None = None, report: Callable[[str], None]
 ) -> None:
     """Train the model and write it to `folder` as an ordinary checkpoint. `report` hears how it goes."""
     set_library_defaults()

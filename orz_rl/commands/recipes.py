@@ -77,7 +77,7 @@ def export_command(
 def build_tiny_command(
     out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
     seed: Annotated[int, typer.Option(help="Of weights and demonstrations.")] = 1,
-    updates: Annotated[int, typer.Option(min=1, help="Supervised updates.")] = 1600,
+    updates: Annotated[int, typer.Option(min=1, help="Supervised updates.")] = 1500,
 ) -> None:
     """Build the embedded base model again: about 15 minutes on one core."""
     from orz_rl.assets.build import build_tiny

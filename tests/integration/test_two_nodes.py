@@ -41,6 +41,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
                 node.wait(20)
             except subprocess.TimeoutExpired:
                 os.killpg(node.pid, signal.SIGKILL)
+                node.wait(20)
 
 
 def spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
