@@ -1,6 +1,6 @@
 """Draw the curves of training runs: reward, response length and reflection rate over steps, one line a run.
 
-python benchmarks/training_curves.py OUT.png RUN [RUN...]; writes the plotted numbers beside the picture as JSON.
+python benchmarks/training_curves.py OUT.png RUN [RUN...]; writes the plotted numbers to results/OUT.json.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ def draw(target: Path, runs: list[Path]) -> None:
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].legend(frameon=False, fontsize=8, loc="lower right")
     figure.savefig(target, dpi=150)
-    target.with_suffix(".json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+    numbers = Path(__file__).parent / "results" / f"{target.stem}.json"
+    numbers.write_text(json.dumps(kept) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
