@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -170,8 +169,3 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         except ValueError:
             continue
     return rows
-
-
-def steps_after(folders: Sequence[Path], step: int) -> list[Path]:
-    """Those folders whose name carries a later step."""
-    return [folder for folder in folders if (step_of(folder) or 0) > step]

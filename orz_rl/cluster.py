@@ -21,6 +21,8 @@ from orz_rl.rollout.sampler import LocalSampler, RaySampler, RolloutActor, Sampl
 from orz_rl.workers.messages import ModelSpec
 
 _READY_S = 120
+_SHARE = 0.25
+"""Of a bundle: policy, critic, reference and engine may share one."""
 Wait = Callable[[Sequence[Any], str], list[Any]]
 """(references, whose they are) -> results; turns failures into errors that say what to do."""
 
@@ -46,7 +48,7 @@ class ModelGroup(Protocol):
         """Call a method of ModelRank on every rank, with a share of the data for each."""
         ...
 
-    def weight_sources(self, num_engines: int) -> list[Any]:
+    def weight_source(self) -> Any:
         """What the engines load the weights from."""
         ...
 
@@ -107,10 +109,10 @@ class _LocalModel:
     def start(self, method: str, shares: Sequence[Any] | None = None, **settings: Any) -> Pending:
         return _Done(getattr(self._rank, method)(*(shares or ()), **settings))
 
-    def weight_sources(self, num_engines: int) -> list[Any]:
+    def weight_source(self) -> Any:
         from orz_rl.rollout.weight_sync import HostWeights
 
-        return [HostWeights.of(self._rank.weights())]
+        return HostWeights.of(self._rank.weights())
 
 
 class InProcessCluster:
@@ -197,10 +199,10 @@ class _RayModel:
             [actor.call.remote(method, share, settings=settings) for actor, share in calls], self._role, wait=self._wait
         )
 
-    def weight_sources(self, num_engines: int) -> list[Any]:
+    def weight_source(self) -> Any:
         # Gathering is a collective, so every rank takes part, but only the first keeps what it gathered.
         references = [actor.host_weights.remote(rank == 0) for rank, actor in enumerate(self._actors)]
-        return [self._wait(references, self._role)[0][0]]
+        return self._wait(references, self._role)[0][0]
 
 
 class RayCluster:
@@ -212,7 +214,6 @@ class RayCluster:
         self._config, self._engines, self._gpus_per_engine, self._roles = config, engines, gpus_per_engine, roles
         self._logs = logs.resolve()
         self._actors: dict[str, Any] = {}
-        self._free_bundles: list[int] = []
         set_library_defaults()
         address = os.environ.get("RAY_ADDRESS")
         _refuse_silent_address(address)
@@ -233,10 +234,9 @@ class RayCluster:
 
     def open_model(self, spec: ModelSpec, num_ranks: int) -> ModelGroup:
         """One actor a rank; they load while others start."""
-        bundles = self._bundles_for(num_ranks)
         actors = [
             self._start(ModelActor, f"{spec.role}-{rank}", bundle=bundle, threads=self._model_threads, extra=())
-            for rank, bundle in enumerate(bundles)
+            for rank, bundle in enumerate(self._bundles[spec.role])
         ]
         rendezvous = actors[0].address.remote()
         opened = [
@@ -247,10 +247,9 @@ class RayCluster:
 
     def open_sampler(self, spec: EngineSpec) -> Sampler:
         """One actor an engine; they load while others start."""
-        bundles = self._bundles_for(self._engines)
         actors = [
             self._start(RolloutActor, f"engine-{index}", bundle=bundle, threads=self._engine_threads, extra=(spec,))
-            for index, bundle in enumerate(bundles)
+            for index, bundle in enumerate(self._bundles["engine"])
         ]
         return RaySampler(spec, actors, self._wait)
 
@@ -290,7 +289,7 @@ class RayCluster:
         cores = int(resources["CPU"] // len(bundles))
         self._engine_threads = max(1, cores)
         self._model_threads = max(1, cores // len(ranks)) if config.colocate else self._engine_threads
-        self._free_bundles = list(range(len(bundles)))
+        self._bundles = _bundles(config, has_critic=self._roles > 1, engines=self._engines)
         group = placement_group(bundles, strategy="SPREAD" if config.spread else "PACK")
         if not group.wait(_READY_S):
             free = {kind: amount for kind, amount in ray.available_resources().items() if kind in ("CPU", "GPU")}
@@ -301,20 +300,13 @@ class RayCluster:
             )
         return group
 
-    def _bundles_for(self, count: int) -> list[int]:
-        if self._config.colocate:
-            return list(range(count))
-        taken, self._free_bundles = self._free_bundles[:count], self._free_bundles[count:]
-        return taken
-
     def _start(self, actor_class: type, name: str, *, bundle: int, threads: int, extra: tuple[Any, ...]) -> Any:
         import ray
         from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-        share = 0.3 if self._config.colocate else 1.0
-        is_engine = actor_class is RolloutActor
-        whole = self._gpus_per_engine if is_engine and not self._config.colocate else 1
-        gpus = share * whole if self._config.device == "cuda" else 0.0
+        owns_bundle = actor_class is RolloutActor and not self._config.colocate
+        share = 1.0 if owns_bundle else _SHARE
+        gpus = share * (self._gpus_per_engine if owns_bundle else 1) if self._config.device == "cuda" else 0.0
         environment = {"OMP_NUM_THREADS": str(threads), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
         remote: Any = ray.remote(actor_class).options(
             num_cpus=share,
@@ -353,6 +345,19 @@ class RayCluster:
     def _last_lines(self, what: str) -> str:
         logs = sorted(self._logs.glob(f"{what.removesuffix('s')}-*.log"))
         return "\n".join(f"{log}:\n" + "\n".join(f"  {line}" for line in last_lines(log)) for log in logs)
+
+
+def _bundles(config: ClusterConfig, *, has_critic: bool, engines: int) -> dict[str, range]:
+    """Which bundles each kind of process takes. The reference lies beside the policy that it is compared with."""
+    critics = config.critic_ranks if has_critic else 0
+    starts = (0, 0) if config.colocate else (config.policy_ranks, config.policy_ranks + critics)
+    policy = range(config.policy_ranks)
+    return {
+        "policy": policy,
+        "reference": policy,
+        "critic": range(starts[0], starts[0] + critics),
+        "engine": range(starts[1], starts[1] + engines),
+    }
 
 
 def _refuse_silent_address(address: str | None) -> None:

@@ -139,9 +139,9 @@ class Learner:
             learning_rates=(policy_lr, critic_lr),
         )
 
-    def weight_sources(self, num_engines: int) -> list[Any]:
+    def weight_source(self) -> Any:
         """What the engines load the policy from."""
-        return self._policy.weight_sources(num_engines)
+        return self._policy.weight_source()
 
     def on_all(self, method: str) -> None:
         """Call a method of every rank of every model (offload, reload)."""

@@ -94,8 +94,7 @@ class Trainer:
     def synchronise(self, version: int) -> None:
         """Give the engines the policy's weights; what they draw from now on carries `version`."""
         self._devices.give_to_engines()
-        sources = self.learner.weight_sources(self.config.rollout.num_engines)
-        self.sampler.load_weights(sources, version=version)
+        self.sampler.load_weights(self.learner.weight_source(), version=version)
         self._devices.leave_to_engines()
         self.policy_version = version
 

@@ -13,8 +13,8 @@ from orz_bench.records.rollout import Completion, Request
 class Sampler(Engine, Protocol):
     """An engine, or several, as the trainer sees them."""
 
-    def load_weights(self, sources: Sequence[Any], *, version: int) -> None:
-        """Give every engine the weights of a source of its own; what is drawn from now on carries `version`."""
+    def load_weights(self, source: Any, *, version: int) -> None:
+        """Give every engine the weights of a source; what is drawn from now on carries `version`."""
         ...
 
     def sleep(self) -> None:
@@ -38,9 +38,9 @@ class LocalSampler:
         """As the engine does."""
         return self._engine.generate(requests, sampling)
 
-    def load_weights(self, sources: Sequence[WeightSource], *, version: int) -> None:
-        """Load the one source."""
-        self._engine.load_weights(sources[0], version=version)
+    def load_weights(self, source: WeightSource, *, version: int) -> None:
+        """Replace all weights."""
+        self._engine.load_weights(source, version=version)
 
     def sleep(self) -> None:
         """Give the device back."""
@@ -102,11 +102,9 @@ class RaySampler:
         """Lists of completions as engines report them."""
         return self._pool.generate(requests, sampling)
 
-    def load_weights(self, sources: Sequence[Any], *, version: int) -> None:
-        """One source an engine; sources may be Ray references."""
-        actors = self._pool.actors
-        sent = sources if len(sources) > 1 else [sources[0]] * len(actors)
-        self._wait([actor.load_weights.remote(s, version) for actor, s in zip(actors, sent, strict=True)], "engines")
+    def load_weights(self, source: Any, *, version: int) -> None:
+        """The source is a Ray reference: engines of one machine read the same memory."""
+        self._wait([actor.load_weights.remote(source, version) for actor in self._pool.actors], "engines")
 
     def sleep(self) -> None:
         """Give the devices to the models."""

@@ -1,4 +1,7 @@
-"""A Ray cluster of two nodes (two raylets here) trains with two policy ranks under ZeRO-2 and two rollout engines."""
+"""A Ray cluster of two nodes (two raylets here) trains with two policy ranks under ZeRO-2 and two rollout engines.
+
+Placement is separated and a KL term needs the reference model, so every kind of process has its place.
+"""
 
 from __future__ import annotations
 
@@ -65,8 +68,11 @@ def test_two_nodes_two_ranks_two_engines(cluster: str, tmp_path: Path) -> None:
         "train",
         "--recipe",
         "tiny",
+        "--variant",
+        "kl_loss",
         "rollout.engine=transformers",
         "rollout.num_engines=2",
+        "cluster.colocate=false",
         "cluster.policy_ranks=2",
         "cluster.zero_stage=2",
         "cluster.spread=true",
@@ -86,6 +92,8 @@ def test_two_nodes_two_ranks_two_engines(cluster: str, tmp_path: Path) -> None:
     assert {path.name for path in (run / "logs").iterdir()} == {
         "policy-0.log",
         "policy-1.log",
+        "reference-0.log",
+        "reference-1.log",
         "critic-0.log",
         "engine-0.log",
         "engine-1.log",
