@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,15 +16,16 @@ from orz_bench.engines.engine import EngineSpec
 from orz_bench.environment import has_gpu, set_library_defaults
 from orz_bench.errors import ConfigError, EngineError, OrzError
 from orz_rl.config import ClusterConfig
-from orz_rl.process_log import last_lines, write_output_to
+from orz_rl.process_log import last_lines
 from orz_rl.rollout.sampler import LocalSampler, RaySampler, RolloutActor, Sampler
+from orz_rl.rollout.weight_transport import TRANSPORTS, Route, Wait
 from orz_rl.workers.messages import ModelSpec
+from orz_rl.workers.model_actor import ModelActor, free_port
 
 _READY_S = 120
+Send = Callable[[Sequence[Any], tuple[int, ...]], AbstractContextManager[Mapping[int, Any]]]
 _SHARE = 0.25
 """Of a bundle: policy, critic, reference and engine may share one."""
-Wait = Callable[[Sequence[Any], str], list[Any]]
-"""(references, whose they are) -> results; turns failures into errors that say what to do."""
 
 
 class Pending(Protocol):
@@ -48,8 +49,8 @@ class ModelGroup(Protocol):
         """Call a method of ModelRank on every rank, with a share of the data for each."""
         ...
 
-    def weight_source(self) -> Any:
-        """What the engines load the weights from."""
+    def sending_weights(self, engines: tuple[int, ...]) -> AbstractContextManager[Mapping[int, Any]]:
+        """A context in which all weights leave for these engines; gives the source of each."""
         ...
 
 
@@ -101,7 +102,7 @@ class _LocalModel:
     def __init__(self, spec: ModelSpec) -> None:
         from orz_rl.workers.model_rank import ModelRank
 
-        self._rank = ModelRank(spec, rank=0, num_ranks=1, rendezvous=f"tcp://127.0.0.1:{_free_port()}")
+        self._rank = ModelRank(spec, rank=0, num_ranks=1, rendezvous=f"tcp://127.0.0.1:{free_port()}")
 
     def ready(self) -> None:
         pass
@@ -109,10 +110,10 @@ class _LocalModel:
     def start(self, method: str, shares: Sequence[Any] | None = None, **settings: Any) -> Pending:
         return _Done(getattr(self._rank, method)(*(shares or ()), **settings))
 
-    def weight_source(self) -> Any:
+    def sending_weights(self, engines: tuple[int, ...]) -> AbstractContextManager[Mapping[int, Any]]:
         from orz_rl.rollout.weight_sync import HostWeights
 
-        return HostWeights.of(self._rank.weights())
+        return nullcontext(dict.fromkeys(engines, HostWeights.of(self._rank.weights())))
 
 
 class InProcessCluster:
@@ -137,43 +138,6 @@ class InProcessCluster:
             sampler.close()
 
 
-class ModelActor:
-    """A rank in a Ray actor: `call` runs any method of it."""
-
-    def __init__(self, log: str) -> None:
-        import ray
-
-        write_output_to(log)
-        set_library_defaults()
-        print(f"node {ray.get_runtime_context().get_node_id()}", flush=True)  # noqa: T201 - it goes to the log
-        self._rank: Any = None
-
-    def address(self) -> str:
-        """Where rank 0 meets the others."""
-        import ray
-
-        return f"tcp://{ray.util.get_node_ip_address()}:{_free_port()}"
-
-    def open(self, spec: ModelSpec, *, rank: int, num_ranks: int, rendezvous: str) -> None:
-        """Join the other ranks and load the model."""
-        from orz_rl.workers.model_rank import ModelRank
-
-        self._rank = ModelRank(spec, rank=rank, num_ranks=num_ranks, rendezvous=rendezvous)
-
-    def call(self, method: str, arguments: tuple[Any, ...], *, settings: dict[str, Any]) -> Any:
-        """Run a method of the rank."""
-        return getattr(self._rank, method)(*arguments, **settings)
-
-    def host_weights(self, keep: bool) -> list[Any]:  # noqa: FBT001 - a Ray call
-        """Gather all weights; where `keep`, put them into the object store and return the reference, in a list."""
-        import ray
-
-        from orz_rl.rollout.weight_sync import HostWeights
-
-        weights = HostWeights.of(self._rank.weights())
-        return [ray.put(weights)] if keep else []
-
-
 class _RayPending:
     def __init__(self, references: Sequence[Any], what: str, *, wait: Wait) -> None:
         self._references, self._what, self._wait = references, what, wait
@@ -185,9 +149,9 @@ class _RayPending:
 class _RayModel:
     """All ranks of a model, each a Ray actor."""
 
-    def __init__(self, role: str, actors: Sequence[Any], *, wait: Wait, opened: Sequence[Any]) -> None:
+    def __init__(self, role: str, actors: Sequence[Any], *, wait: Wait, opened: Sequence[Any], send: Send) -> None:
         self.num_ranks = len(actors)
-        self._role, self._actors, self._wait, self._opened = role, actors, wait, opened
+        self._role, self._actors, self._wait, self._opened, self._send = role, actors, wait, opened, send
 
     def ready(self) -> None:
         self._wait(self._opened, self._role)
@@ -199,10 +163,8 @@ class _RayModel:
             [actor.call.remote(method, share, settings=settings) for actor, share in calls], self._role, wait=self._wait
         )
 
-    def weight_source(self) -> Any:
-        # Gathering is a collective, so every rank takes part, but only the first keeps what it gathered.
-        references = [actor.host_weights.remote(rank == 0) for rank, actor in enumerate(self._actors)]
-        return self._wait(references, self._role)[0][0]
+    def sending_weights(self, engines: tuple[int, ...]) -> AbstractContextManager[Mapping[int, Any]]:
+        return self._send(self._actors, engines)
 
 
 class RayCluster:
@@ -211,21 +173,13 @@ class RayCluster:
     def __init__(self, config: ClusterConfig, *, engines: int, gpus_per_engine: int, roles: int, logs: Path) -> None:
         import ray
 
+        from orz_bench.engines.ray_session import start_ray
+
         self._config, self._engines, self._gpus_per_engine, self._roles = config, engines, gpus_per_engine, roles
         self._logs = logs.resolve()
         self._actors: dict[str, Any] = {}
         set_library_defaults()
-        address = os.environ.get("RAY_ADDRESS")
-        _refuse_silent_address(address)
-        try:
-            own = {} if address else {"include_dashboard": False}
-            ray.init(address=address or "local", log_to_driver=False, logging_level="ERROR", **own)
-        except (ConnectionError, RuntimeError, ValueError, TimeoutError, ray.exceptions.RayError) as error:
-            raise EngineError(
-                f"no Ray cluster answers at RAY_ADDRESS={address} ({next(iter(str(error).splitlines()), error)}). "
-                f"A stale one, or another token (RAY_AUTH_TOKEN_PATH)? Start it with `ray start --head`, or unset "
-                f"RAY_ADDRESS to use this machine alone."
-            ) from error
+        start_ray()
         try:
             self._group = self._place()
         except BaseException:
@@ -243,7 +197,7 @@ class RayCluster:
             actor.open.remote(spec, rank=rank, num_ranks=num_ranks, rendezvous=rendezvous)
             for rank, actor in enumerate(actors)
         ]
-        return _RayModel(spec.role, actors, wait=self._wait, opened=opened)
+        return _RayModel(spec.role, actors, wait=self._wait, opened=opened, send=self._send)
 
     def open_sampler(self, spec: EngineSpec) -> Sampler:
         """One actor an engine; they load while others start."""
@@ -317,6 +271,10 @@ class RayCluster:
         self._actors[name] = remote.remote(*extra, self._log(name))
         return self._actors[name]
 
+    def _send(self, ranks: Sequence[Any], engines: tuple[int, ...]) -> AbstractContextManager[Mapping[int, Any]]:
+        route = Route(ranks, engines, workers_per_engine=self._gpus_per_engine, wait=self._wait)
+        return TRANSPORTS[self._config.transport](route)
+
     def _wait(self, references: Sequence[Any], what: str) -> list[Any]:
         """All results in order; the first failure is raised at once, for others may wait for the one that failed."""
         import ray
@@ -332,18 +290,26 @@ class RayCluster:
             cause = error.cause
             if isinstance(cause, OrzError):
                 raise type(cause)(str(cause)) from None
-            raise EngineError(f"a {what} process failed: {cause!r}.\n{self._last_lines(what)}") from error
+            if isinstance(cause, RayActorError):
+                raise self._death(cause) from error
+            logs = self._last_lines(f"{what.removesuffix('s')}-*")
+            raise EngineError(f"a {what} process failed: {cause!r}.\n{logs}") from error
         except RayActorError as error:
-            raise EngineError(
-                f"a {what} process died (out of memory, or killed?). What was finished is kept; the same command goes "
-                f"on.\n{self._last_lines(what)}"
-            ) from error
+            raise self._death(error) from error
+
+    def _death(self, error: Any) -> EngineError:
+        """Of whichever process died; the one that waited for it may be another."""
+        name = next((name for name, actor in self._actors.items() if actor._actor_id.hex() == error.actor_id), "*")  # noqa: SLF001
+        return EngineError(
+            f"the process {name} died (out of memory, or killed?). What was finished is kept; the same command goes "
+            f"on. It last wrote:\n{self._last_lines(name)}"
+        )
 
     def _log(self, name: str) -> str:
         return str(self._logs / f"{name}.log")
 
-    def _last_lines(self, what: str) -> str:
-        logs = sorted(self._logs.glob(f"{what.removesuffix('s')}-*.log"))
+    def _last_lines(self, names: str) -> str:
+        logs = sorted(self._logs.glob(f"{names}.log"))
         return "\n".join(f"{log}:\n" + "\n".join(f"  {line}" for line in last_lines(log)) for log in logs)
 
 
@@ -358,23 +324,3 @@ def _bundles(config: ClusterConfig, *, has_critic: bool, engines: int) -> dict[s
         "critic": range(starts[0], starts[0] + critics),
         "engine": range(starts[1], starts[1] + engines),
     }
-
-
-def _refuse_silent_address(address: str | None) -> None:
-    """Raise EngineError where nobody listens: Ray itself would end this process without an exception."""
-    host, _, port = (address or "").rpartition(":")
-    if not host or not port.isdigit() or "/" in host:
-        return
-    try:
-        socket.create_connection((host, int(port)), timeout=10).close()
-    except OSError as error:
-        raise EngineError(
-            f"no Ray cluster answers at RAY_ADDRESS={address} ({error}). A stale one? Start it with "
-            f"`ray start --head`, or unset RAY_ADDRESS to use this machine alone."
-        ) from error
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("", 0))
-        return int(listener.getsockname()[1])

@@ -178,10 +178,22 @@ class ClusterConfig(Section):
     """The same for the critic."""
     zero_stage: Annotated[int, Field(ge=0, le=3)] = 3
     """DeepSpeed ZeRO: 1 shards the optimiser over ranks, 2 also gradients, 3 also weights."""
+    weight_sync: Literal["auto", "host", "broadcast", "ipc"] = "auto"
+    """How new weights reach the engines. ipc: mapped from the rank on the same device; broadcast: NCCL (gloo on a CPU);
+    host: through memory of the host; auto: ipc where colocated on GPUs, broadcast between GPUs, host on a CPU."""
     offload_optimizer: bool = False
     """Keep the optimiser's state in host memory."""
     pack_tokens: Positive = 16_384
     """Tokens a pack: what goes through a model at once."""
+
+    @property
+    def transport(self) -> Literal["host", "broadcast", "ipc"]:
+        """What weight_sync comes to."""
+        if self.weight_sync != "auto":
+            return self.weight_sync
+        if self.device == "cpu":
+            return "host"
+        return "ipc" if self.colocate else "broadcast"
 
 
 class EvalConfig(Section):
@@ -304,6 +316,12 @@ class TrainConfig(Section):
         rollout, cluster = self.rollout, self.cluster
         if cluster.colocate and rollout.tensor_parallel > 1:
             yield "rollout.tensor_parallel above 1 needs engines of their own; set cluster.colocate=false"
+        if cluster.transport == "ipc" and not (cluster.colocate and rollout.num_engines <= cluster.policy_ranks):
+            yield (
+                f"cluster.weight_sync=ipc maps weights on the engine's own device, but {rollout.num_engines} engines "
+                f"and {cluster.policy_ranks} policy ranks do not share devices; set cluster.colocate=true and as many "
+                f"ranks as engines, or cluster.weight_sync=host"
+            )
         if cluster.in_process and max(cluster.policy_ranks, cluster.critic_ranks, rollout.num_engines) > 1:
             yield "cluster.in_process allows one rank and one engine; set them to 1, or cluster.in_process=false"
         if cluster.device == "cpu" and self.model.attention == "flash_attention_2":

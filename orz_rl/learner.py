@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -139,9 +140,9 @@ class Learner:
             learning_rates=(policy_lr, critic_lr),
         )
 
-    def weight_source(self) -> Any:
-        """What the engines load the policy from."""
-        return self._policy.weight_source()
+    def sending_weights(self, engines: tuple[int, ...]) -> AbstractContextManager[Mapping[int, Any]]:
+        """A context in which the policy's weights leave for these engines; gives the source of each."""
+        return self._policy.sending_weights(engines)
 
     def on_all(self, method: str) -> None:
         """Call a method of every rank of every model (offload, reload)."""

@@ -43,11 +43,11 @@ class Devices(Protocol):
         ...
 
     def give_to_engines(self) -> None:
-        """Engines take memory for their weights and cache; models may still be there."""
+        """Engines take memory for their weights; models are still there."""
         ...
 
     def leave_to_engines(self) -> None:
-        """Models let go."""
+        """Models let go, engines take memory to draw."""
         ...
 
 
@@ -94,7 +94,8 @@ class Trainer:
     def synchronise(self, version: int) -> None:
         """Give the engines the policy's weights; what they draw from now on carries `version`."""
         self._devices.give_to_engines()
-        self.sampler.load_weights(self.learner.weight_source(), version=version)
+        with self.learner.sending_weights(self.sampler.engines) as sources:
+            self.sampler.load_weights(sources, version=version)
         self._devices.leave_to_engines()
         self.policy_version = version
 
@@ -132,11 +133,12 @@ class TakingTurns:
 
     def give_to_engines(self) -> None:
         """Engines take memory for new weights."""
-        self._sampler.wake()
+        self._sampler.wake_weights()
 
     def leave_to_engines(self) -> None:
-        """Models move to the host."""
+        """Models move to the host, and engines take memory for their cache."""
         self._learner.on_all("offload")
+        self._sampler.wake_cache()
 
 
 class Stopwatch:

@@ -106,9 +106,13 @@ class TrainedEngine(Engine, Protocol):
         ...
 
     def sleep(self) -> None:
-        """Give the device's memory back until wake(); the weights may be lost."""
+        """Give the device's memory back until both wakes; the weights may be lost."""
         ...
 
-    def wake(self) -> None:
-        """Take the device's memory again; load_weights() follows."""
+    def wake_weights(self) -> None:
+        """Take the memory of the weights again; load_weights() follows."""
+        ...
+
+    def wake_cache(self) -> None:
+        """Take the memory of the cache again, when the policy has left the device: generate() may follow."""
         ...

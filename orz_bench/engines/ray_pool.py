@@ -19,6 +19,7 @@ import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from orz_bench.engines.engine import Engine, EngineSpec, Sampling
+from orz_bench.engines.ray_session import start_ray
 from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request
@@ -113,7 +114,7 @@ class RayPool:
         if self._workers:
             return
         if self._started_ray:
-            ray.init(include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+            start_ray()
         try:
             self._start_workers()
         except BaseException:

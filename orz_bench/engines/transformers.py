@@ -79,9 +79,12 @@ class TransformersEngine:
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
-    def wake(self) -> None:
+    def wake_weights(self) -> None:
         """Return to the device."""
         self._model.to(self._device)
+
+    def wake_cache(self) -> None:
+        """Nothing: each batch has its own cache."""
 
     def _generate_batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         prompts = [list(request.prompt_token_ids or ()) for request in requests]

@@ -115,10 +115,15 @@ class VllmEngine:
         if self._sleeps:
             self._llm.sleep(level=2)
 
-    def wake(self) -> None:
-        """Take the memory again."""
+    def wake_weights(self) -> None:
+        """Take memory for weights."""
         if self._sleeps:
-            self._llm.wake_up()
+            self._llm.wake_up(tags=["weights"])
+
+    def wake_cache(self) -> None:
+        """Take memory for the cache."""
+        if self._sleeps:
+            self._llm.wake_up(tags=["kv_cache"])
 
     def close(self) -> None:
         """Shut the engine down and free its memory."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from orz_bench.engines.engine import Engine, EngineSpec, Sampling, TrainedEngine, WeightSource
@@ -13,16 +13,25 @@ from orz_bench.records.rollout import Completion, Request
 class Sampler(Engine, Protocol):
     """An engine, or several, as the trainer sees them."""
 
-    def load_weights(self, source: Any, *, version: int) -> None:
-        """Give every engine the weights of a source; what is drawn from now on carries `version`."""
+    @property
+    def engines(self) -> tuple[int, ...]:
+        """The numbers of those that live."""
+        ...
+
+    def load_weights(self, sources: Mapping[int, Any], *, version: int) -> None:
+        """Give every engine the weights of its source; what is drawn from now on carries `version`."""
         ...
 
     def sleep(self) -> None:
         """Give the devices to the models."""
         ...
 
-    def wake(self) -> None:
-        """Take the devices."""
+    def wake_weights(self) -> None:
+        """Take memory for weights."""
+        ...
+
+    def wake_cache(self) -> None:
+        """Take memory to draw."""
         ...
 
 
@@ -38,17 +47,26 @@ class LocalSampler:
         """As the engine does."""
         return self._engine.generate(requests, sampling)
 
-    def load_weights(self, source: WeightSource, *, version: int) -> None:
+    @property
+    def engines(self) -> tuple[int, ...]:
+        """The one."""
+        return (0,)
+
+    def load_weights(self, sources: Mapping[int, WeightSource], *, version: int) -> None:
         """Replace all weights."""
-        self._engine.load_weights(source, version=version)
+        self._engine.load_weights(sources[0], version=version)
 
     def sleep(self) -> None:
         """Give the device back."""
         self._engine.sleep()
 
-    def wake(self) -> None:
-        """Take the device."""
-        self._engine.wake()
+    def wake_weights(self) -> None:
+        """Take memory for weights."""
+        self._engine.wake_weights()
+
+    def wake_cache(self) -> None:
+        """Take memory to draw."""
+        self._engine.wake_cache()
 
     def close(self) -> None:
         """End the engine."""
@@ -83,9 +101,13 @@ class RolloutActor:
         """Give the device back."""
         self._engine.sleep()
 
-    def wake(self) -> None:
-        """Take the device."""
-        self._engine.wake()
+    def wake_weights(self) -> None:
+        """Take memory for weights."""
+        self._engine.wake_weights()
+
+    def wake_cache(self) -> None:
+        """Take memory to draw."""
+        self._engine.wake_cache()
 
 
 class RaySampler:
@@ -96,24 +118,38 @@ class RaySampler:
         from orz_bench.engines.ray_pool import RayPool
 
         self._pool = RayPool(spec, actors)
+        self._numbers = {actor: number for number, actor in enumerate(actors)}
         self._wait = wait
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Lists of completions as engines report them."""
         return self._pool.generate(requests, sampling)
 
-    def load_weights(self, source: Any, *, version: int) -> None:
-        """The source is a Ray reference: engines of one machine read the same memory."""
-        self._wait([actor.load_weights.remote(source, version) for actor in self._pool.actors], "engines")
+    @property
+    def engines(self) -> tuple[int, ...]:
+        """The numbers of those that live."""
+        return tuple(self._numbers[actor] for actor in self._pool.actors)
+
+    def load_weights(self, sources: Mapping[int, Any], *, version: int) -> None:
+        """A source may be a Ray reference: engines of one machine then read the same memory."""
+        self._on_all("load_weights", lambda number: (sources[number], version))
 
     def sleep(self) -> None:
         """Give the devices to the models."""
-        self._wait([actor.sleep.remote() for actor in self._pool.actors], "engines")
+        self._on_all("sleep")
 
-    def wake(self) -> None:
-        """Take the devices."""
-        self._wait([actor.wake.remote() for actor in self._pool.actors], "engines")
+    def wake_weights(self) -> None:
+        """Take memory for weights."""
+        self._on_all("wake_weights")
+
+    def wake_cache(self) -> None:
+        """Take memory to draw."""
+        self._on_all("wake_cache")
 
     def close(self) -> None:
         """End the engines."""
         self._pool.close()
+
+    def _on_all(self, method: str, arguments: Callable[[int], tuple[Any, ...]] = lambda _: ()) -> None:
+        calls = zip(self._pool.actors, self.engines, strict=True)
+        self._wait([getattr(actor, method).remote(*arguments(number)) for actor, number in calls], "engines")

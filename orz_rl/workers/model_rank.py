@@ -20,6 +20,7 @@ from torch import Tensor
 
 from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, policy_loss, value_loss
 from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs, response_values, token_logprobs
+from orz_rl.rollout.weight_sync import Buckets, fill_buckets, plan_buckets, type_name
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
 from orz_rl.workers.models import load_model
 
@@ -118,10 +119,22 @@ class ModelRank:
         for name, parameter in model.named_parameters():
             with self._gathered([parameter]):
                 yield name, parameter.detach()
-        if model.config.tie_word_embeddings and self._spec.role == "policy":
+        if self._has_tied_head:
             head = model.get_output_embeddings().weight
             with self._gathered([head]):
                 yield "lm_head.weight", head.detach()
+
+    def buckets(self) -> Buckets:
+        """The layout in which weights() leave by bucket_bytes()."""
+        model = self._engine.module
+        named = dict(model.named_parameters())
+        if self._has_tied_head:
+            named["lm_head.weight"] = model.get_output_embeddings().weight
+        return plan_buckets((name, tuple(getattr(p, "ds_shape", p.shape)), type_name(p)) for name, p in named.items())
+
+    def bucket_bytes(self) -> Iterator[Tensor]:
+        """The bytes of all weights, bucket by bucket; a collective: all ranks must go through it."""
+        return fill_buckets(self.buckets(), self.weights())
 
     def save_model(self, folder: Path) -> None:
         """Write a Hugging Face checkpoint. A collective."""
@@ -155,6 +168,10 @@ class ModelRank:
     def num_bytes(self) -> dict[str, int]:
         """Bytes of this rank's weights, gradients and optimiser state: what `orz-rl plan` estimates."""
         return _num_bytes(self._engine)
+
+    @property
+    def _has_tied_head(self) -> bool:
+        return bool(self._spec.role == "policy" and self._engine.module.config.tie_word_embeddings)
 
     def _forward(self, packs: Sequence[Pack], score: Callable[[Pack], Tensor]) -> list[Tensor]:
         self._engine.eval()

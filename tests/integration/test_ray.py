@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from itertools import chain
 from pathlib import Path
@@ -105,6 +109,25 @@ def test_when_all_engines_die_it_says_so(spec: EngineSpec, requests: list[Reques
             in_order(pool.generate(requests, SAMPLING))
     finally:
         pool.close()
+
+
+def test_a_dead_cluster_that_ray_remembers_is_not_joined() -> None:
+    """Ray keeps the address of the last cluster of a machine; it would wait for minutes for a dead one."""
+    folder = Path(tempfile.mkdtemp(prefix="ray"))  # short, for it holds sockets
+    (folder / "ray").mkdir()
+    (folder / "ray" / "ray_current_cluster").write_text("127.0.0.1:1", encoding="utf-8")
+    code = "from orz_bench.engines.ray_session import start_ray; start_ray(); import ray; print(ray.is_initialized())"
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environment | {"RAY_TMPDIR": str(folder)},
+    )
+    shutil.rmtree(folder, ignore_errors=True)
+    assert done.stdout.split() == ["True"], done.stderr
 
 
 def test_more_engines_than_there_are_cores(spec: EngineSpec) -> None:

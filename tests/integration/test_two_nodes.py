@@ -6,9 +6,11 @@ Placement is separated and a KL term needs the reference model, so every kind of
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,7 +31,9 @@ def cluster(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     address = f"127.0.0.1:{port}"
     common = ["--num-cpus=4", "--disable-usage-stats", "--object-store-memory=200000000", "--block"]
-    head = [str(RAY), "start", "--head", f"--port={port}", "--include-dashboard=false"]
+    # Not Ray's own folder, in which it would leave this cluster's address for others; short, for it holds sockets.
+    folder = Path(tempfile.mkdtemp(prefix="ray"))
+    head = [str(RAY), "start", "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}"]
     nodes = [spawn([*head, *common], tmp_path / "head.log")]
     try:
         wait_for(tmp_path / "head.log", "runtime started")
@@ -45,6 +49,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
             except subprocess.TimeoutExpired:
                 os.killpg(node.pid, signal.SIGKILL)
                 node.wait(20)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def spawn(command: list[str], log: Path) -> subprocess.Popen[bytes]:
@@ -75,6 +80,7 @@ def test_two_nodes_two_ranks_two_engines(cluster: str, tmp_path: Path) -> None:
         "cluster.colocate=false",
         "cluster.policy_ranks=2",
         "cluster.zero_stage=2",
+        "cluster.weight_sync=broadcast",
         "cluster.spread=true",
         "rollout.num_problems=8",
         "data.limit=64",
@@ -103,7 +109,7 @@ def test_two_nodes_two_ranks_two_engines(cluster: str, tmp_path: Path) -> None:
         line.split()[-1]
         for log in (run / "logs").glob("policy-*.log")
         for line in log.read_text().splitlines()
-        if line.startswith("node ")
+        if line.startswith("process ")
     }
     assert len(nodes) == 2
 

@@ -65,7 +65,7 @@ def test_a_rows_own_gold_wins(tmp_path: Path) -> None:
         ('{"response": ', "line 2: Expecting value"),
         ("[1]", "line 2: found a JSON list, wanted an object"),
         ('{"text": "x"}', r"line 2: found no text under 'response' \(keys: text\)"),
-        ('{"problem_id": "q9", "response": "x"}', "line 2: arithmetic has no problem 'q9'"),
+        ('{"problem_id": "q9", "response": "x"}', "line 2: arithmetic_mixed has no problem 'q9'"),
     ],
 )
 def test_a_bad_line_is_named_and_nothing_is_written(tmp_path: Path, line: str, fault: str) -> None:

@@ -8,7 +8,7 @@ from orz_rl.config import ClusterConfig
 
 def test_colocated_processes_share() -> None:
     found = _bundles(ClusterConfig(policy_ranks=2, critic_ranks=2), has_critic=True, engines=2)
-    assert {kind: list(bundles) for kind, bundles in found.items()} == dict.fromkeys(found, [0, 1])
+    assert {kind: list(bundles) for kind, bundles in found.items()} == {kind: [0, 1] for kind in found}
 
 
 def test_separated_processes_do_not() -> None:

@@ -1,0 +1,117 @@
+"""The Ray actor that holds one rank of a model: its process, its log, and its side of every weight transport."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from orz_bench.environment import set_library_defaults
+from orz_rl.process_log import write_output_to
+from orz_rl.workers.messages import ModelSpec
+
+
+@dataclass(frozen=True, slots=True)
+class _Meeting:
+    """Engines that have joined rank 0 of the policy."""
+
+    engines: tuple[int, ...]
+    store: Any
+    source: Any
+
+
+class ModelActor:
+    """A rank in a Ray actor: `call` runs any method of it."""
+
+    def __init__(self, log: str) -> None:
+        import ray
+
+        write_output_to(log)
+        set_library_defaults()
+        node = ray.get_runtime_context().get_node_id()
+        print(f"process {os.getpid()} on node {node}", flush=True)  # noqa: T201 - it goes to the log
+        self._rank: Any = None
+        self._meeting: _Meeting | None = None
+        self._buckets: Iterator[Any] = iter(())
+        self._bucket: Any = None
+
+    def address(self) -> str:
+        """Where rank 0 meets the others."""
+        import ray
+
+        return f"tcp://{ray.util.get_node_ip_address()}:{free_port()}"
+
+    def open(self, spec: ModelSpec, *, rank: int, num_ranks: int, rendezvous: str) -> None:
+        """Join the other ranks and load the model."""
+        from orz_rl.workers.model_rank import ModelRank
+
+        self._rank = ModelRank(spec, rank=rank, num_ranks=num_ranks, rendezvous=rendezvous)
+
+    def call(self, method: str, arguments: tuple[Any, ...], *, settings: dict[str, Any]) -> Any:
+        """Run a method of the rank."""
+        return getattr(self._rank, method)(*arguments, **settings)
+
+    def host_weights(self, keep: bool) -> list[Any]:  # noqa: FBT001 - a Ray call
+        """Gather all weights; where `keep`, put them into the object store and return the reference, in a list."""
+        import ray
+
+        from orz_rl.rollout.weight_sync import HostWeights
+
+        if keep:
+            return [ray.put(HostWeights.of(self._rank.weights()))]
+        deque(self._rank.weights(), maxlen=0)
+        return []
+
+    def meet_engines(self, engines: tuple[int, ...], num_ranks: int) -> Any:
+        """Rank 0: where these engines join to receive, the same as long as they are the same."""
+        import ray
+        from torch.distributed import TCPStore
+
+        from orz_rl.rollout.weight_sync import TIMEOUT_S, BroadcastWeights
+
+        if self._meeting is None or self._meeting.engines != engines:
+            store = TCPStore(
+                "0.0.0.0",  # noqa: S104 - engines on other nodes join here
+                0,
+                is_master=True,
+                timeout=timedelta(seconds=TIMEOUT_S),
+                wait_for_workers=False,
+            )
+            source = BroadcastWeights(
+                ray.util.get_node_ip_address(), store.port, 0, num_ranks=num_ranks, buckets=self._rank.buckets()
+            )
+            self._meeting = _Meeting(engines, store, source=source)
+        return self._meeting.source
+
+    def broadcast_weights(self) -> None:
+        """Rank 0 sends; the others only gather."""
+        if self._meeting is None:
+            deque(self._rank.weights(), maxlen=0)
+        else:
+            self._meeting.source.send(self._rank.bucket_bytes())
+
+    def open_buckets(self) -> None:
+        """Begin to hand out buckets."""
+        self._buckets = zip(self._rank.buckets(), self._rank.bucket_bytes(), strict=True)
+
+    def next_bucket(self) -> bytes | None:
+        """What maps the next bucket, which stays until it is asked for another; None after the last."""
+        from orz_rl.rollout.weight_sync import bucket_handle
+
+        self._bucket = next(self._buckets, None)
+        return None if self._bucket is None else bucket_handle(*self._bucket)
+
+    def drain_buckets(self) -> None:
+        """Go through the gathering with nobody to hand anything to."""
+        deque(self._buckets, maxlen=0)
+
+
+def free_port() -> int:
+    """A port that nothing listens on now."""
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        return int(listener.getsockname()[1])

@@ -1,0 +1,70 @@
+"""Training over a local Ray: weights mapped between processes, and a worker that dies is told, not waited for."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.training import COMMAND, ENVIRONMENT, metrics_of, orz_rl
+
+ARGUMENTS = (
+    "train",
+    "--recipe",
+    "tiny",
+    "rollout.engine=transformers",
+    "cluster.weight_sync=ipc",
+    "rollout.num_problems=4",
+    "rollout.num_samples=4",
+    "data.limit=64",
+    "eval.benchmarks=",
+    "checkpoint.every=1",
+    "num_steps=4",
+)
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+@pytest.mark.timeout(400)
+def test_a_model_process_that_dies_is_reported_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = subprocess.Popen(
+        [*COMMAND, *ARGUMENTS, "--out", str(run)],
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    ends_at = time.monotonic() + 200
+    while not (run / "checkpoints" / "step=000002" / "manifest.json").exists():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < ends_at
+        time.sleep(0.01)
+    os.kill(process_of(run / "logs" / "policy-0.log"), signal.SIGKILL)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "the process policy-0 died" in errors
+    assert "the same command goes on" in errors
+    assert str(run / "logs" / "policy-0.log") in errors
+    assert re.search(r"^\s+process \d+ on node", errors, flags=re.MULTILINE), errors
+    assert "Traceback" not in errors
+    assert (run / "FAILED").exists()
+
+    done = orz_rl(*ARGUMENTS, "--out", run)
+    assert "resuming after step" in done.stderr
+    rows = metrics_of(run)
+    assert [row["step"] for row in rows] == [1, 2, 3, 4]
+    # Engines got the weights of every step whole: they and the trainer agree on every token.
+    assert all(row["mismatch/logprob_abs_max"] < 1e-3 for row in rows)
+    assert (run / "DONE").exists()
+
+
+def process_of(log: Path) -> int:
+    """The process that writes this log."""
+    found = re.findall(r"^process (\d+) on node", log.read_text("utf-8"), flags=re.MULTILINE)
+    return int(found[-1])
