@@ -50,7 +50,7 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
 
     from orz_rl.preparation import claim, prepare
     from orz_rl.recipes.registry import resolve
-    from orz_rl.training import _open
+    from orz_rl.training import open_loop
 
     config = resolve(
         "tiny",
@@ -73,7 +73,7 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
     claim(prepared.run, config, command=("benchmark",))
     seconds, tokens, phases = [], [], []
     with ExitStack() as stack:
-        loop = _open(prepared, Silent(), stack=stack)
+        loop = open_loop(prepared, Silent(), stack=stack)
         loop.trainer.synchronise(0)
         for number in range(1, WARM + STEPS + 1):
             start = time.process_time()

@@ -85,7 +85,7 @@ def _train(prepared: Prepared, observer: Observer) -> Outcome:
         observer.notice(f"{run.path} has its {config.num_steps} steps already")
         return Outcome(run, rows, run.results())
     with ExitStack() as stack:
-        loop = _open(prepared, observer, stack=stack)
+        loop = open_loop(prepared, observer, stack=stack)
         if newest:
             checkpoints.load(newest, loop.learner)
             loop.trainer.cursor = newest.cursor
@@ -105,7 +105,7 @@ def _train(prepared: Prepared, observer: Observer) -> Outcome:
     return Outcome(run, rows, run.results())
 
 
-def _open(prepared: Prepared, observer: Observer, *, stack: ExitStack) -> _Loop:
+def open_loop(prepared: Prepared, observer: Observer, *, stack: ExitStack) -> _Loop:
     """Start every process; `stack` ends them."""
     config, run = prepared.config, prepared.run
     grader = stack.enter_context(Grader(extractor=config.reward.extractor, deadline_s=config.reward.deadline_s))

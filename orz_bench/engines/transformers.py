@@ -1,4 +1,4 @@
-"""The fallback engine: transformers' generate, batch by batch, with a generator of its own for every sample.
+"""The fallback engine: a transformers model, batch by batch, with random numbers of its own for every sample.
 
 A batch is a block of consecutive requests and is committed as a whole, so an interrupted run resumes with the same
 batches and the same numerics.
@@ -11,24 +11,17 @@ from itertools import islice
 from typing import Any
 
 import torch
-from transformers import (
-    AutoModelForCausalLM,
-    AutoTokenizer,
-    GenerationConfig,
-    LogitsProcessor,
-    LogitsProcessorList,
-    StoppingCriteria,
-    StoppingCriteriaList,
-)
+from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from orz_bench.engines.decoding import Draft, decode
 from orz_bench.engines.engine import EngineSpec, Sampling, WeightSource
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request, StopReason
 
 
 class TransformersEngine:
-    """Hugging Face generate on one device."""
+    """A Hugging Face model on one device."""
 
     def __init__(self, spec: EngineSpec) -> None:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -42,7 +35,6 @@ class TransformersEngine:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
             raise EngineError(f"{spec.checkpoint}: transformers cannot load it ({reason}).") from error
         self._eos = _eos_ids(self._model, self._tokenizer)
-        self._pad = next((i for i in (self._tokenizer.pad_token_id, *self._eos) if i is not None), 0)
         self._policy_version: int | None = None
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
@@ -87,29 +79,16 @@ class TransformersEngine:
         """Nothing: each batch has its own cache."""
 
     def _generate_batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-        prompts = [list(request.prompt_token_ids or ()) for request in requests]
-        longest = max(map(len, prompts))
-        rooms = [self._room(len(prompt), sampling) for prompt in prompts]
-        rows = [[self._pad] * (longest - len(prompt)) + prompt for prompt in prompts]
-        mask = [[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts]
-        sampler = _SeededSampling([request.seed for request in requests], sampling)
-        stopper = _RowEnds(self._tokenizer, sampling.stop, prompt_length=longest, rooms=rooms)
-        with torch.inference_mode():
-            output = self._model.generate(
-                torch.tensor(rows, device=self._device),
-                attention_mask=torch.tensor(mask, device=self._device),
-                generation_config=GenerationConfig(
-                    do_sample=False, max_new_tokens=max(rooms), pad_token_id=self._pad, eos_token_id=self._eos or None
-                ),
-                logits_processor=LogitsProcessorList([sampler]),
-                stopping_criteria=StoppingCriteriaList([stopper]),
-            )
-        new_tokens = output[:, longest:].tolist()
+        drafts = [
+            Draft(prompt=prompt, room=self._room(len(prompt), sampling), seed=request.seed)
+            for request in requests
+            for prompt in [request.prompt_token_ids or ()]
+        ]
+        endings = _Endings(self._tokenizer, stop=sampling.stop, eos=self._eos)
+        decode(self._model, drafts, sampling=sampling, ending=endings.reason, device=self._device)
         return [
-            self._completion(
-                request, tokens[: rooms[row]], stop=sampling.stop, end=stopper.ends[row], logprobs=sampler.logprobs(row)
-            )
-            for row, (request, tokens) in enumerate(zip(requests, new_tokens, strict=True))
+            self._completion(request, draft, stop=sampling.stop)
+            for request, draft in zip(requests, drafts, strict=True)
         ]
 
     def _room(self, prompt_length: int, sampling: Sampling) -> int:
@@ -117,102 +96,58 @@ class TransformersEngine:
         limit = self._spec.max_model_len
         return sampling.max_tokens if limit is None else min(sampling.max_tokens, limit - prompt_length)
 
-    def _completion(
-        self, request: Request, tokens: list[int], *, stop: Sequence[str], end: int | None, logprobs: list[float]
-    ) -> Completion:
-        eos_at = next((index for index, token in enumerate(tokens) if token in self._eos), None)
-        reason: StopReason
-        if end is not None and (eos_at is None or end <= eos_at):
-            tokens, reason = tokens[:end], "stop_string"
-        elif eos_at is not None:
-            tokens, reason = tokens[: eos_at + 1], "eos"
-        else:
-            reason = "length"
-        text = self._tokenizer.decode(tokens, skip_special_tokens=True)
+    def _completion(self, request: Request, draft: Draft, *, stop: Sequence[str]) -> Completion:
+        assert draft.ended is not None
+        text = self._tokenizer.decode(draft.tokens, skip_special_tokens=True)
         keep = self._spec.keep_tokens
         return Completion(
             problem_id=request.problem.problem_id,
             sample_index=request.sample_index,
             seed=request.seed,
-            text=_cut_after_stop(text, stop) if reason == "stop_string" else text,
-            num_tokens=len(tokens),
-            stop_reason=reason,
-            token_ids=tuple(tokens) if keep else None,
-            logprobs=tuple(logprobs[: len(tokens)]) if keep else None,
+            text=_cut_after_stop(text, stop) if draft.ended == "stop_string" else text,
+            num_tokens=len(draft.tokens),
+            stop_reason=draft.ended,
+            token_ids=tuple(draft.tokens) if keep else None,
+            logprobs=tuple(draft.logprobs) if keep else None,
             policy_version=self._policy_version,
         )
 
 
-class _SeededSampling(LogitsProcessor):  # type: ignore[misc]
-    """Temperature, top-k, top-p, then a draw from the row's own generator; generate() then takes the maximum."""
+class _Endings:
+    """What ends a sample: an end token, or a stop string in its text."""
 
-    def __init__(self, seeds: Sequence[int], sampling: Sampling) -> None:
-        self._generators = [torch.Generator().manual_seed(seed) for seed in seeds]
-        self._sampling = sampling
-        self._logprobs: list[list[float]] = []
-
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        """Scores that leave one token possible a row; shape (rows, vocabulary)."""
-        sampling = self._sampling
-        logits = scores.float().cpu()
-        if sampling.temperature > 0:
-            logits = logits / sampling.temperature
-        logprobs = torch.log_softmax(logits, dim=-1)
-        if sampling.temperature == 0:
-            chosen = logits.argmax(dim=-1)
-        else:
-            noise = torch.stack([torch.rand(logits.shape[1], generator=generator) for generator in self._generators])
-            gumbel = -torch.log(-torch.log(noise.clamp_min(1e-20)))
-            chosen = (_truncate(logprobs, top_k=sampling.top_k, top_p=sampling.top_p) + gumbel).argmax(dim=-1)
-        self._logprobs.append(logprobs.gather(1, chosen[:, None])[:, 0].tolist())
-        only = torch.full_like(scores, float("-inf"))
-        return only.scatter(1, chosen[:, None].to(scores.device), 0.0)
-
-    def logprobs(self, row: int) -> list[float]:
-        """The row's log-probabilities, one a token, at the sampling temperature and before top-k and top-p."""
-        return [step[row] for step in self._logprobs]
-
-
-class _RowEnds(StoppingCriteria):  # type: ignore[misc]
-    """Ends a row when its text holds a stop string, remembering after how many tokens, or when its room is used up."""
-
-    def __init__(self, tokenizer: Any, stop: Sequence[str], *, prompt_length: int, rooms: Sequence[int]) -> None:
-        self._tokenizer = tokenizer
-        self._stop = stop
-        self._prompt_length = prompt_length
-        self._rooms = rooms
+    def __init__(self, tokenizer: Any, *, stop: Sequence[str], eos: Sequence[int]) -> None:
+        self._tokenizer, self._stop, self._eos = tokenizer, stop, frozenset(eos)
         self._tail = max(map(len, stop), default=0) + 8
         """In tokens: more than any stop string of ordinary text has."""
-        self.ends: list[int | None] = [None] * len(rooms)
+        self._last = {string[-1] for string in stop}
+        self._can_complete: dict[int, bool] = {}
 
-    def __call__(self, input_ids: torch.Tensor, scores: Any, **_: Any) -> torch.Tensor:
-        """Which rows have ended; shape (rows,)."""
-        length = input_ids.shape[1] - self._prompt_length
-        if self._stop:
-            tails = input_ids[:, self._prompt_length :][:, -self._tail :].tolist()
-            texts = self._tokenizer.batch_decode(tails, skip_special_tokens=True)
-            for row, text in enumerate(texts):
-                if self.ends[row] is None and any(string in text for string in self._stop):
-                    self.ends[row] = length
-        is_done = [end is not None or length >= room for end, room in zip(self.ends, self._rooms, strict=True)]
-        return torch.tensor(is_done, device=input_ids.device)
+    def reason(self, tokens: Sequence[int]) -> StopReason | None:
+        """Why a sample ends with the newest of its tokens, or None."""
+        newest = tokens[-1]
+        if newest in self._eos:
+            return "eos"
+        if not self._stop or not self._completes(newest):
+            return None
+        text = self._tokenizer.decode(tokens[-self._tail :], skip_special_tokens=True)
+        return "stop_string" if any(string in text for string in self._stop) else None
+
+    def _completes(self, token: int) -> bool:
+        """Whether the token's text holds the last character of a stop string: only then is there something to look at.
+
+        A character of several bytes may come in several tokens, so for such a stop string every token counts.
+        """
+        if token not in self._can_complete:
+            text = self._tokenizer.decode([token])
+            self._can_complete[token] = any(last in text or not last.isascii() for last in self._last)
+        return self._can_complete[token]
 
 
 def _cut_after_stop(text: str, stop: Sequence[str]) -> str:
     """The text up to the end of its first stop string: the last token may hold more."""
     ends = [text.find(string) + len(string) for string in stop if string in text]
     return text[: min(ends, default=len(text))]
-
-
-def _truncate(logprobs: torch.Tensor, *, top_k: int, top_p: float) -> torch.Tensor:
-    if top_k > 0:
-        kth = logprobs.topk(min(top_k, logprobs.shape[1]), dim=-1).values[:, -1:]
-        logprobs = logprobs.masked_fill(logprobs < kth, float("-inf"))
-    if top_p < 1:
-        ordered, order = logprobs.softmax(dim=-1).sort(dim=-1, descending=True)
-        outside = ordered.cumsum(dim=-1) - ordered >= top_p
-        logprobs = logprobs.masked_fill(torch.zeros_like(outside).scatter(1, order, outside), float("-inf"))
-    return logprobs
 
 
 def _eos_ids(model: Any, tokenizer: Any) -> list[int]:

@@ -1,0 +1,139 @@
+"""Decode a batch of prompts with a model and its key-value cache, each sample with random numbers of its own.
+
+Equal prompts go through the model once, and a sample that has ended leaves the batch, so that no token is computed that
+nobody asked for. B samples that are still under way, V the vocabulary.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+
+from orz_bench.engines.engine import Sampling
+from orz_bench.records.rollout import StopReason
+
+
+@dataclass(slots=True, kw_only=True)
+class Draft:
+    """One sample under way."""
+
+    prompt: Sequence[int]
+    room: int
+    """New tokens that it may have."""
+    seed: int
+    tokens: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    """At the sampling temperature, before top-k and top-p."""
+    ended: StopReason | None = None
+
+
+Ending = Callable[[Sequence[int]], StopReason | None]
+"""Whether the tokens of a sample end it, looking at the newest."""
+
+
+@torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is not followed
+def decode(model: Any, drafts: Sequence[Draft], *, sampling: Sampling, ending: Ending, device: torch.device) -> None:
+    """Draw tokens until every draft has ended."""
+    state = _prefill(model, drafts, device)
+    uniforms = {id(draft): random.Random(draft.seed) for draft in drafts}
+    while True:
+        random_B = torch.tensor([uniforms[id(draft)].random() for draft in state.drafts], dtype=torch.float64)
+        tokens_B, logprobs_B = draw(state.logits_BV, random_B.to(device), sampling=sampling)
+        for draft, token, logprob in zip(state.drafts, tokens_B.tolist(), logprobs_B.tolist(), strict=True):
+            draft.tokens.append(token)
+            draft.logprobs.append(logprob)
+            draft.ended = ending(draft.tokens) or ("length" if len(draft.tokens) >= draft.room else None)
+        if not state.keep([row for row, draft in enumerate(state.drafts) if draft.ended is None]):
+            return
+        state.advance(model, device)
+
+
+def draw(logits_BV: Tensor, random_B: Tensor, *, sampling: Sampling) -> tuple[Tensor, Tensor]:
+    """Tokens and their log-probabilities by inverting the cumulative distribution at `random_B` in [0, 1).
+
+    Temperature, then top-k, then top-p; the most likely token at temperature 0. The log-probabilities are those of the
+    whole distribution at the temperature. Shapes (B,) and (B,).
+    """
+    logits_BV = logits_BV.float()
+    if sampling.temperature > 0 and sampling.temperature != 1.0:
+        logits_BV = logits_BV / sampling.temperature
+    logprobs_BV = torch.log_softmax(logits_BV, dim=-1)
+    if sampling.temperature == 0:
+        tokens_B = logprobs_BV.argmax(dim=-1)
+    else:
+        kept_BV = _truncate(logprobs_BV, top_k=sampling.top_k, top_p=sampling.top_p)
+        mass_BV = kept_BV.double().exp().cumsum(dim=-1)
+        aim_B1 = random_B[:, None] * mass_BV[:, -1:]
+        tokens_B = torch.searchsorted(mass_BV, aim_B1, right=True)[:, 0].clamp_max(logits_BV.shape[1] - 1)
+    return tokens_B, logprobs_BV.gather(1, tokens_B[:, None])[:, 0]
+
+
+class _State:
+    """The drafts under way, with the model's cache and the logits of their next token, row by row."""
+
+    def __init__(self, drafts: list[Draft], cache: Any, *, mask: Tensor | None, logits_BV: Tensor) -> None:
+        self.drafts, self._cache, self._mask, self.logits_BV = drafts, cache, mask, logits_BV
+
+    def keep(self, rows: list[int]) -> bool:
+        """Drop all other rows; whether any is left."""
+        if len(rows) < len(self.drafts):
+            self.drafts = [self.drafts[row] for row in rows]
+            if rows:
+                index = torch.tensor(rows, device=self.logits_BV.device)
+                self._cache.batch_select_indices(index)
+                self._mask = None if self._mask is None else self._mask[index]
+        return bool(rows)
+
+    def advance(self, model: Any, device: torch.device) -> None:
+        """Feed each row's newest token."""
+        positions = [len(draft.prompt) + len(draft.tokens) - 1 for draft in self.drafts]
+        if self._mask is not None:
+            self._mask = torch.cat([self._mask, self._mask.new_ones(len(self.drafts), 1)], dim=1)
+        output = model(
+            input_ids=torch.tensor([[draft.tokens[-1]] for draft in self.drafts], device=device),
+            attention_mask=self._mask,
+            position_ids=torch.tensor(positions, device=device)[:, None],
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        self.logits_BV = output.logits[:, -1]
+
+
+def _prefill(model: Any, drafts: Sequence[Draft], device: torch.device) -> _State:
+    """Run every distinct prompt, padded on the left, and give each draft its copy."""
+    distinct = {tuple(draft.prompt): place for place, draft in reversed(list(enumerate(drafts)))}
+    prompts = sorted(distinct, key=distinct.__getitem__)
+    place_of = {prompt: place for place, prompt in enumerate(prompts)}
+    longest = max(map(len, prompts))
+    rows = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts], device=device)
+    mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
+    is_padded = any(len(prompt) < longest for prompt in prompts)
+    cache = DynamicCache(config=model.config)
+    output = model(
+        input_ids=rows,
+        attention_mask=mask if is_padded else None,
+        position_ids=(mask.cumsum(dim=1) - 1).clamp_min(0),
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    index = torch.tensor([place_of[tuple(draft.prompt)] for draft in drafts], device=device)
+    cache.batch_select_indices(index)
+    return _State(list(drafts), cache, mask=mask[index] if is_padded else None, logits_BV=output.logits[:, -1][index])
+
+
+def _truncate(logprobs_BV: Tensor, *, top_k: int, top_p: float) -> Tensor:
+    if top_k > 0:
+        kth = logprobs_BV.topk(min(top_k, logprobs_BV.shape[1]), dim=-1).values[:, -1:]
+        logprobs_BV = logprobs_BV.masked_fill(logprobs_BV < kth, float("-inf"))
+    if top_p < 1:
+        ordered, order = logprobs_BV.softmax(dim=-1).sort(dim=-1, descending=True)
+        outside = ordered.cumsum(dim=-1) - ordered >= top_p
+        logprobs_BV = logprobs_BV.masked_fill(torch.zeros_like(outside).scatter(1, order, outside), float("-inf"))
+    return logprobs_BV
