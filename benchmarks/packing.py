@@ -1,7 +1,7 @@
 """Filling packs: our packer against padding and against next-fit, on the lengths of 4,368 real rollouts.
 
-Lengths are prompt and response in tokens of SmolLM2's tokenizer; packs hold what the published recipes give them. Next-fit
-and padding depend on the order, so each figure is the mean over shuffled orders.
+Lengths are prompt and response in tokens of SmolLM2's tokenizer; packs hold what the published recipes give them.
+Next-fit and padding depend on the order, so each figure is the mean over shuffled orders.
 padding: batches of as many sequences as fit at the longest of the batch (in order, and sorted by length, which no
 trainer with random mini-batches can do). next-fit: a pack is closed when the next sequence does not fit, as in the
 reference implementation.

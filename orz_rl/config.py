@@ -20,6 +20,8 @@ Positive = Annotated[int, Field(ge=1)]
 Count = Annotated[int, Field(ge=0)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Rate = Annotated[float, Field(gt=0)]
+REDUCE_BUCKET = 200_000_000
+"""Gradients that ranks reduce at a time, in elements; DeepSpeed holds a buffer for them."""
 
 
 class Section(BaseModel):
@@ -324,6 +326,11 @@ class TrainConfig(Section):
             )
         if cluster.in_process and max(cluster.policy_ranks, cluster.critic_ranks, rollout.num_engines) > 1:
             yield "cluster.in_process allows one rank and one engine; set them to 1, or cluster.in_process=false"
+        if self.model.dtype == "bfloat16" and cluster.zero_stage == 0:
+            yield (
+                "model.dtype=bfloat16 needs cluster.zero_stage=1 or higher, which keeps float32 copies of weights and "
+                "gradients for the optimiser; set it, or model.dtype=float32"
+            )
         if cluster.device == "cpu" and self.model.attention == "flash_attention_2":
             yield "model.attention=flash_attention_2 needs a GPU; use packed_sdpa, or cluster.device=cuda"
         if self.loss.importance_cap is not None and rollout.top_p < 1:

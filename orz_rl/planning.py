@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from orz_rl.architectures import Architecture, architecture_of
-from orz_rl.config import TrainConfig
+from orz_rl.config import REDUCE_BUCKET, TrainConfig
 
 GIB = 2**30
 MFU = 0.4
@@ -40,7 +40,7 @@ class Memory:
     gradients: float
     optimizer: float
     working: float
-    """Gathered layers, activations and logits at the worst moment."""
+    """Gathered layers, the bucket of gradients, activations and logits at the worst moment."""
 
     @property
     def states(self) -> float:
@@ -143,14 +143,15 @@ def model_memory(
     """Of one rank of a trained model, by DeepSpeed's partitioning (Rajbhandari et al. 2020, 1910.02054, figure 1).
 
     In bf16: 2 bytes a weight, 4 a gradient (accumulated in float32), 12 of optimiser (a float32 copy and two moments);
-    in float32: 4, 4 and 8.
+    in float32: 4, 4 and 8, or 12 with the copy that sharding makes.
     """
     stage, is_half = config.cluster.zero_stage, config.model.dtype == "bfloat16"
     size = 2 if is_half else 4
-    optimizer = 12 if is_half else 8 + (4 if stage in (1, 2) else 0)
+    optimizer = 12 if is_half or stage >= 1 else 8
     hidden = model.hidden
     tokens = config.cluster.pack_tokens
     gathered = 2 * model.layer_parameters * size if stage == 3 else 0
+    bucket = min(REDUCE_BUCKET, num_parameters) * size if stage >= 1 else 0
     kept = 2 * tokens * hidden * model.layers * size / 2 if config.model.gradient_checkpointing else 0
     alive_layers = 1 if config.model.gradient_checkpointing else model.layers
     activations = _ACTIVATIONS_A_LAYER * tokens * hidden * alive_layers * size / 2
@@ -161,7 +162,7 @@ def model_memory(
         optimizer=0.0
         if config.cluster.offload_optimizer
         else num_parameters * optimizer / (ranks if stage >= 1 else 1),
-        working=gathered + kept + activations + logits,
+        working=gathered + bucket + kept + activations + logits,
     )
 
 

@@ -18,6 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from orz_rl.config import REDUCE_BUCKET
 from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, policy_loss, value_loss
 from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs, response_values, token_logprobs
 from orz_rl.rollout.weight_sync import Buckets, fill_buckets, plan_buckets, type_name
@@ -37,7 +38,9 @@ class ModelRank:
         )
         self._num_ranks = num_ranks
         model = load_model(spec)
-        settings = _deepspeed_settings(spec)
+        settings = _deepspeed_settings(
+            spec, num_parameters=sum(p.numel() for p in model.parameters()), hidden=model.config.hidden_size
+        )
         if spec.role == "reference":
             self._engine, *_ = deepspeed.initialize(model=model, config=settings)
             return
@@ -305,8 +308,14 @@ def _join(*, rank: int, num_ranks: int, rendezvous: str, backend: str) -> None:
     )
 
 
-def _deepspeed_settings(spec: ModelSpec) -> dict[str, Any]:
-    zero: dict[str, Any] = {"stage": spec.zero_stage if spec.role != "reference" or spec.zero_stage == 3 else 0}
+def _deepspeed_settings(spec: ModelSpec, *, num_parameters: int, hidden: int) -> dict[str, Any]:
+    zero: dict[str, Any] = {
+        "stage": spec.zero_stage if spec.role != "reference" or spec.zero_stage == 3 else 0,
+        # A buffer of that many elements is made, however small the model.
+        "reduce_bucket_size": min(REDUCE_BUCKET, num_parameters),
+        # Norms and biases stay whole on every rank; matrices do not.
+        "stage3_param_persistence_threshold": 10 * hidden,
+    }
     if spec.offload_optimizer and spec.role != "reference":
         zero["offload_optimizer"] = {"device": "cpu", "pin_memory": spec.device == "cuda"}
     settings: dict[str, Any] = {

@@ -67,11 +67,13 @@ def test_all_faults_are_told_at_once_with_the_nearest_name() -> None:
         ("optim.critic_updates=999", "a step has 256 rollouts"),
         ("rollout.tensor_parallel=2", "cluster.colocate=false"),
         ("model.attention=flash_attention_2", "needs a GPU"),
+        ("model.dtype=bfloat16", "needs cluster.zero_stage=1 or higher"),
+        ("cluster.weight_sync=ipc rollout.num_engines=2", "do not share devices"),
     ],
 )
 def test_what_contradicts_itself_is_told(override: str, wanted: str) -> None:
     with pytest.raises(ConfigError) as caught:
-        resolve("tiny", overrides=[override])
+        resolve("tiny", overrides=override.split())
     assert wanted in str(caught.value)
 
 
