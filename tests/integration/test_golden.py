@@ -11,11 +11,15 @@ import pytest
 
 from orz_bench.records.parquet import ROLLOUT_SCHEMA, rollouts_from_table
 from orz_bench.records.run_dir import RunDir
+from orz_rl.recipes.registry import leaves
 from tests.command_line import orz_bench
 from tests.golden_files import GOLDEN, expect_golden
+from tests.training import orz_rl
 
 RUN = GOLDEN / "run_v1"
 COMMANDS = ("eval", "grade", "compare", "report", "data list", "data fetch", "data check", "model fetch")
+TRAINING_COMMANDS = ("train", "plan", "check", "recipes", "export", "build-tiny")
+PLAIN = {"TERM": "dumb", "NO_COLOR": "1"}
 
 
 @pytest.fixture
@@ -53,6 +57,20 @@ def test_comparing_it_with_itself(run: Path) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_options(command: str) -> None:
     """The names and defaults of options are what scripts rely on."""
-    help_text = orz_bench(*command.split(), "--help", environment={"TERM": "dumb", "NO_COLOR": "1"}).stdout
-    options = sorted(set(re.findall(r"--[a-z][a-z-]*", help_text)))
-    expect_golden(f"options-{command.replace(' ', '-')}.txt", "\n".join(options) + "\n")
+    help_text = orz_bench(*command.split(), "--help", environment=PLAIN).stdout
+    expect_golden(f"options-{command.replace(' ', '-')}.txt", options_in(help_text))
+
+
+@pytest.mark.parametrize("command", TRAINING_COMMANDS)
+def test_options_of_training(command: str) -> None:
+    help_text = orz_rl(command, "--help", environment=PLAIN).stdout
+    expect_golden(f"options-rl-{command}.txt", options_in(help_text))
+
+
+def test_settings_of_training() -> None:
+    """The names that command lines and config.yaml of others hold."""
+    expect_golden("training-settings.txt", "".join(f"{name}\n" for name, _ in leaves()))
+
+
+def options_in(help_text: str) -> str:
+    return "".join(f"{option}\n" for option in sorted(set(re.findall(r"--[a-z][a-z-]*", help_text))))

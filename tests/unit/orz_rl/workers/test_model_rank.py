@@ -104,6 +104,20 @@ def test_zero_stages_and_packs_give_the_same_losses_and_weights(
     assert_same(updates, weights, one_rank)
 
 
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_bfloat16_learns_what_float32_learns(
+    checkpoint: Path, one_rank: tuple[list[Update], dict[str, torch.Tensor]], stage: int
+) -> None:
+    """With copies in float32 for the optimiser, so only the forward pass is coarser."""
+    updates, weights = trained(
+        a_rank(a_spec(checkpoint, zero_stage=stage, dtype="bfloat16")), [policy_pack([0, 1]), policy_pack([2, 3])]
+    )
+    assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
+    for update, other in zip(updates, one_rank[0], strict=True):
+        assert update.loss == pytest.approx(other.loss, abs=0.02)
+        assert update.grad_norm == pytest.approx(other.grad_norm, rel=0.05)
+
+
 def assert_same(
     updates: list[Update],
     weights: dict[str, torch.Tensor],
