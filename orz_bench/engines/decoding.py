@@ -40,7 +40,7 @@ Ending = Callable[[Sequence[int]], StopReason | None]
 @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is not followed
 def decode(model: Any, drafts: Sequence[Draft], *, sampling: Sampling, ending: Ending, device: torch.device) -> None:
     """Draw tokens until every draft has ended."""
-    state = _prefill(model, drafts, device)
+    state = _prefill(model, drafts, device=device)
     uniforms = {id(draft): random.Random(draft.seed) for draft in drafts}
     while True:
         random_B = torch.tensor([uniforms[id(draft)].random() for draft in state.drafts], dtype=torch.float64)
@@ -105,7 +105,7 @@ class _State:
         self.logits_BV = output.logits[:, -1]
 
 
-def _prefill(model: Any, drafts: Sequence[Draft], device: torch.device) -> _State:
+def _prefill(model: Any, drafts: Sequence[Draft], *, device: torch.device) -> _State:
     """Run every distinct prompt, padded on the left, and give each draft its copy."""
     distinct = {tuple(draft.prompt): place for place, draft in reversed(list(enumerate(drafts)))}
     prompts = sorted(distinct, key=distinct.__getitem__)

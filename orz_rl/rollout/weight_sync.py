@@ -86,7 +86,7 @@ def empty_bucket(entries: Sequence[Entry], device: Any) -> Tensor:
     return torch.empty(entries[-1].start + entries[-1].num_bytes, dtype=torch.uint8, device=device)
 
 
-def unpack_bucket(entries: Sequence[Entry], buffer: Tensor, device: Any) -> Iterator[tuple[str, Tensor]]:
+def unpack_bucket(entries: Sequence[Entry], buffer: Tensor, *, device: Any) -> Iterator[tuple[str, Tensor]]:
     """Copies of a bucket's tensors: an engine may keep them until a whole layer is there, and buffers are reused."""
     for entry in entries:
         flat = buffer[entry.start : entry.start + entry.num_bytes].view(getattr(torch, entry.dtype))
@@ -127,22 +127,22 @@ class BroadcastWeights:
         """Receive each bucket; runs in every worker of the engine."""
         dist = torch.distributed
         worker = dist.get_rank() if dist.is_initialized() else 0  # among those that share a model by tensor parallelism
-        group = _broadcast_group(self.host, self.port, self.first_rank + worker, num_ranks=self.num_ranks)
+        group = _broadcast_group(self.host, self.port, rank=self.first_rank + worker, num_ranks=self.num_ranks)
         for entries in self.buckets:
             buffer = empty_bucket(entries, device)
             group.broadcast(buffer, 0).wait()
-            yield from unpack_bucket(entries, buffer, device)
+            yield from unpack_bucket(entries, buffer, device=device)
 
     def send(self, buffers: Iterable[Tensor]) -> None:
         """Rank 0's side."""
-        group = _broadcast_group(self.host, self.port, 0, num_ranks=self.num_ranks)
+        group = _broadcast_group(self.host, self.port, rank=0, num_ranks=self.num_ranks)
         for buffer in buffers:
             group.broadcast(buffer, 0).wait()
             _synchronise(buffer.device)
 
 
 @lru_cache(maxsize=1)
-def _broadcast_group(host: str, port: int, rank: int, *, num_ranks: int) -> Any:
+def _broadcast_group(host: str, port: int, *, rank: int, num_ranks: int) -> Any:
     """A communicator outside torch's default world, which trainers and engines each have one of; kept between syncs."""
     timeout = timedelta(seconds=TIMEOUT_S)
     store = torch.distributed.TCPStore(host, port, is_master=False, timeout=timeout)
@@ -166,7 +166,7 @@ class IpcWeights:
         while (handle := ray.get(self.rank.next_bucket.remote(), timeout=TIMEOUT_S)) is not None:
             # Ours, from another actor of this cluster; Ray itself transports pickles.
             entries, buffer = pickle.loads(handle)  # noqa: S301
-            yield from unpack_bucket(entries, buffer, device)
+            yield from unpack_bucket(entries, buffer, device=device)
             _synchronise(device)
 
 

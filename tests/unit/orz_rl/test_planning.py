@@ -107,12 +107,9 @@ def tensor_bytes() -> int:
     import torch
 
     gc.collect()
-    sizes: dict[int, int] = {}
-    for found in gc.get_objects():
-        if issubclass(type(found), torch.Tensor):
-            for tensor in (found, found.grad if found.is_leaf else None):
-                if tensor is not None:
-                    sizes[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+    found = [thing for thing in gc.get_objects() if issubclass(type(thing), torch.Tensor)]
+    found += [tensor.grad for tensor in found if tensor.is_leaf and tensor.grad is not None]
+    sizes = {tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() for tensor in found}
     return sum(sizes.values())
 
 

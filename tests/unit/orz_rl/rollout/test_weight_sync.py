@@ -53,7 +53,9 @@ def test_unpacking_gives_what_was_packed(max_bytes: int) -> None:
     buckets = layout(weights, max_bytes)
     buffers = list(fill_buckets(buckets, weights))
     found = [
-        pair for entries, buffer in zip(buckets, buffers, strict=True) for pair in unpack_bucket(entries, buffer, "cpu")
+        pair
+        for entries, buffer in zip(buckets, buffers, strict=True)
+        for pair in unpack_bucket(entries, buffer, device="cpu")
     ]
     assert equal(found, weights)
     assert all(
@@ -66,7 +68,7 @@ def test_what_is_unpacked_does_not_change_with_the_buffer() -> None:
     weights = some_weights()
     (entries,) = layout(weights, 2**20)
     (buffer,) = fill_buckets((entries,), weights)
-    found = list(unpack_bucket(entries, buffer, "cpu"))
+    found = list(unpack_bucket(entries, buffer, device="cpu"))
     buffer.zero_()
     assert equal(found, weights)
 
@@ -75,7 +77,7 @@ def test_a_tensor_that_is_not_contiguous_is_sent_right() -> None:
     weights = [("w", torch.arange(12.0).reshape(3, 4).T)]
     (entries,) = layout(weights, 2**20)
     (buffer,) = fill_buckets((entries,), weights)
-    assert equal(list(unpack_bucket(entries, buffer, "cpu")), weights)
+    assert equal(list(unpack_bucket(entries, buffer, device="cpu")), weights)
 
 
 def test_host_weights_survive_a_pickle() -> None:
@@ -91,7 +93,7 @@ def receive(source: BroadcastWeights, rounds: int, results: Any) -> None:
 
 def receive_handle(handle: bytes, results: Any) -> None:
     entries, buffer = pickle.loads(handle)
-    results.put([(name, tensor.float().sum().item()) for name, tensor in unpack_bucket(entries, buffer, "cpu")])
+    results.put([(name, tensor.float().sum().item()) for name, tensor in unpack_bucket(entries, buffer, device="cpu")])
 
 
 def test_a_broadcast_reaches_every_receiver_time_after_time() -> None:
