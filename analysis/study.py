@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,8 @@ class Study:
     """Of the training rollouts (or a file's answers), one row each; None where texts were not read."""
     lexicon: str = ""
     """Label of the lexicon behind the features."""
+    length_unit: Literal["tokens", "characters"] = "tokens"
+    """Of response lengths in `steps`: characters where a dump does not tell tokens."""
     breaks: Mapping[str, tuple[BreakMark, ...]] = field(default_factory=dict)
     """By metric."""
 
@@ -58,6 +61,11 @@ class Group:
 
     label: str
     studies: tuple[Study, ...]
+
+    @property
+    def length_unit(self) -> str:
+        """Of response lengths."""
+        return self.studies[0].length_unit
 
     def curve(self, metric: str) -> Curve | None:
         """The metric over steps, or None where one of the runs does not have it."""

@@ -15,10 +15,14 @@ def reward_panel(groups: Sequence[Group]) -> Panel | None:
     return metric_panel(groups, {"reward/mean": ""}, title="Training reward", y_label="mean reward")
 
 
+def length_unit(groups: Sequence[Group]) -> str:
+    """What the axis of lengths says: tokens, characters where a dump does not tell tokens, both where runs differ."""
+    return " or ".join(dict.fromkeys(group.length_unit for group in groups if group.curve("response/length_mean")))
+
+
 def length_panel(groups: Sequence[Group]) -> Panel | None:
-    """Mean length of each step's responses, in tokens, or in characters where tokens are unknown."""
-    in_tokens = metric_panel(groups, {"response/length_mean": ""}, title="Response length", y_label="tokens")
-    return in_tokens or metric_panel(groups, {"response/chars_mean": ""}, title="Response length", y_label="characters")
+    """Mean length of each step's responses."""
+    return metric_panel(groups, {"response/length_mean": ""}, title="Response length", y_label=length_unit(groups))
 
 
 def training(groups: Sequence[Group]) -> FigureSpec:
@@ -40,13 +44,10 @@ def form(groups: Sequence[Group]) -> FigureSpec:
 def reflection(groups: Sequence[Group]) -> FigureSpec:
     """Reward, reflection rate, and the length of right responses that reflect beside that of all: Figure 7."""
     lengths = {"response/length_mean": "all responses", "reflection/correct_length_mean": "right and reflecting"}
-    if length_panel(groups) is None or all(g.curve("response/length_mean") is None for g in groups):
-        lengths = {"response/chars_mean": "all responses", "reflection/correct_chars_mean": "right and reflecting"}
-    unit = "tokens" if "response/length_mean" in lengths else "characters"
     panels = present(
         [
             metric_panel(groups, {"reflection/rate": ""}, title="Reflection rate", y_label="responses that reflect"),
-            metric_panel(groups, lengths, title="Length: all, and right reflecting", y_label=unit),
+            metric_panel(groups, lengths, title="Length: all, and right reflecting", y_label=length_unit(groups)),
         ],
         wanted="reflections (rollouts, or the metrics reflection/rate and reflection/correct_length_mean)",
     )
@@ -63,13 +64,13 @@ def lengths(groups: Sequence[Group]) -> FigureSpec:
                 groups,
                 {"response/length_median": "median", "response/length_p95": "95th percentile"},
                 title="Spread of lengths",
-                y_label="tokens",
+                y_label=length_unit(groups),
             ),
             metric_panel(
                 groups,
                 {"response/length_correct_mean": "right", "response/length_wrong_mean": "other"},
                 title="Length by outcome",
-                y_label="tokens",
+                y_label=length_unit(groups),
             ),
             metric_panel(groups, {"response/clip_rate": ""}, title="Cut by the limit", y_label="responses"),
         ],
