@@ -136,7 +136,7 @@ def _facts(batch: pd.DataFrame) -> list[_Facts]:
 def _change(facts: _Facts, match: Match) -> tuple[AnswerChange, Evidence | None]:
     candidate = candidate_before(facts.text, match.start)
     if candidate is None or facts.verdict is None:
-        return "unknown", candidate and candidate.evidence
+        return "unknown", candidate.evidence if candidate else None
     change = classify_change(
         candidate.answer, final=facts.final, gold=facts.gold, is_correct=facts.verdict == "correct"
     )

@@ -23,7 +23,7 @@ Answer = Fraction | str
 
 
 def read_answer(text: str) -> Answer:
-    r"""A number as a Fraction (`50\%` is 50, as `50`), an option as its letter, anything else as text without decoration.
+    r"""A number as a Fraction (`50\%` is 50), an option as its letter, anything else as text without decoration.
 
     Linear in the text, of which only the first 200 characters count.
     """

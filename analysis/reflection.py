@@ -150,7 +150,7 @@ def _per_1000_tokens(counts: np.ndarray, batch: pd.DataFrame) -> pd.Series:
     return 1000 * pd.Series(counts, index=batch.index, dtype="Float64") / tokens.mask(tokens == 0)
 
 
-def _first(starts: np.ndarray, owner: np.ndarray, lengths: np.ndarray) -> pd.array:
+def _first(starts: np.ndarray, owner: np.ndarray, lengths: np.ndarray) -> pd.arrays.FloatingArray:
     owners, index = np.unique(owner, return_index=True)
     values = np.zeros(len(lengths))
     values[owners] = starts[index] / lengths[owners]

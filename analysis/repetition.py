@@ -97,10 +97,10 @@ def repetition_features(texts: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "repetition": np.array([score for score, _ in rows], dtype=np.float64),
-            "repeated_4grams": pd.array(ngrams, dtype="Float64"),
+            "repeated_4grams": pd.Series(ngrams, dtype="Float64"),
             "ends_in_loop": np.array([loop is not None for loop in loops], dtype=bool),
-            "loop_period": pd.array([loop and loop.period for loop in loops], dtype="Int64"),
-            "loop_repeats": pd.array([loop and loop.repeats for loop in loops], dtype="Float64"),
+            "loop_period": pd.Series([loop.period if loop else None for loop in loops], dtype="Int64"),
+            "loop_repeats": pd.Series([loop.repeats if loop else None for loop in loops], dtype="Float64"),
         }
     )
 

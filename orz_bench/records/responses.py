@@ -4,6 +4,7 @@ and in analysis alike.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from pydivsufsort import divsufsort, kasai  # type: ignore[import-untyped]  # it ships no types
+from pydivsufsort.dll import libdivsufsort  # type: ignore[import-untyped]  # as above
 
 # Open-Reasoner-Zero's code, case-sensitive as there ("Wait," does not count).
 REFLECTION_PATTERNS = tuple(
@@ -51,8 +53,8 @@ class SuffixArray:
     @classmethod
     def of(cls, text: str) -> SuffixArray:
         """The suffix array over characters (code points, lone surrogates too), for any text."""
-        points = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
-        letters = _dense(points)
+        letters = _letters(text)
+        _use_one_thread()
         order = divsufsort(letters)
         return cls(order.astype(np.int64), kasai(letters, order).astype(np.int64))
 
@@ -63,8 +65,17 @@ class SuffixArray:
         return 2 * int(self.common.sum()) / (n * (n + 1)) if n else 0.0
 
 
-def _dense(points: Array) -> Array:
-    """The code points as small numbers, a byte each where there are few: the library sorts bytes fastest."""
+def _use_one_thread() -> None:
+    """Keep libdivsufsort from starting OpenMP threads: on busy cores they make short texts ten times slower."""
+    with contextlib.suppress(AttributeError):  # built without OpenMP
+        libdivsufsort.omp_set_num_threads(1)
+
+
+def _letters(text: str) -> Array:
+    """The characters as small numbers, a byte each where few differ: the library sorts bytes fastest."""
+    if text.isascii():
+        return np.frombuffer(bytearray(text, "ascii"), dtype=np.uint8)  # the library wants to be able to write
+    points = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
     distinct, ranks = np.unique(points, return_inverse=True)
     narrow = np.uint8 if len(distinct) <= 2**8 else np.uint16 if len(distinct) <= 2**16 else np.uint32
     return ranks.astype(narrow)
