@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.features import response_features
+from analysis.lengths import response_lengths
 from analysis.lexicons import Lexicon, get_lexicon
 from analysis.load import Run
 from analysis.metric_files import by_step
-from analysis.rollouts import Rollouts
-from analysis.lengths import response_lengths
 from analysis.response_curves import response_curves
+from analysis.rollouts import Rollouts
 from analysis.study import Study, scores_of
 
 
@@ -27,8 +27,24 @@ def study(run: Run, *, lexicon: Lexicon | None = None, wanted: Sequence[str] = (
         return Study(run=run, steps=run.metrics, scores=scores_of(run.results))
     counted_with = lexicon or default_lexicon()
     features = features_of(run.rollouts, counted_with)
-    steps = joined(run.metrics, step_table(features))
-    return Study(run=run, steps=steps, scores=scores_of(run.results), features=features, lexicon=counted_with.label)
+    return Study(
+        run=run,
+        steps=joined(run.metrics, curves_of_features(features)),
+        scores=scores_of(run.results),
+        features=features,
+        lexicon=counted_with.label,
+        length_unit=response_lengths(features).unit if len(features) else "tokens",
+    )
+
+
+def curves_of_features(features: pd.DataFrame) -> pd.DataFrame:
+    """One row a step, as metrics.jsonl: `reward/mean` and response_curves. No rows where no step is known."""
+    if "step" not in features or features.empty:
+        return by_step(pd.DataFrame())
+    curves = response_curves(features)
+    if "reward" in features:
+        curves.insert(0, "reward/mean", features.groupby("step")["reward"].mean())
+    return by_step(curves.astype("float64").rename_axis("step").reset_index())
 
 
 def default_lexicon() -> Lexicon:
@@ -47,7 +63,7 @@ def features_of(rollouts: Rollouts, lexicon: Lexicon) -> pd.DataFrame:
 
 
 def joined(metrics: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """One row a step of either. What both have is metrics.jsonl's, but reflections are the table's and its lexicon's."""
+    """One row a step of either. What both have is metrics.jsonl's, but reflections are the table's."""
     if table.empty:
         return metrics
     if not len(metrics):
