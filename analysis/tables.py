@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.study import Group
+from analysis.lengths import LengthSummary, length_table
+from analysis.study import Group, Study
 from orz_bench.baselines import Baseline, all_baselines
 
 
@@ -82,3 +83,24 @@ def _figure(baseline: Baseline | None) -> str:
 def as_csv(table: Table) -> str:
     """The table as CSV."""
     return pd.DataFrame(list(table.rows), columns=list(table.headings)).to_csv(index=False)
+
+
+def length_table_of(studies: Sequence[Study]) -> Table | None:
+    """Lengths of training responses by kind, one row a run and kind; None where no responses were read."""
+    rows = [
+        (f"{study.run.name}: {kind.replace('_', ' ')}", *_lengths(summary), table.unit)
+        for study in studies
+        if study.features is not None and len(study.features)
+        for table in [length_table(study.features)]
+        for kind in ("overall", "correct", "wrong", "truncated", "reflecting", "correct_reflecting")
+        if (summary := getattr(table, kind)) is not None
+    ]
+    if not rows:
+        return None
+    headings = ("responses of training", "number", "mean", "median", "95th percentile", "longest", "unit")
+    return Table(title="Response lengths", headings=headings, rows=tuple(rows))
+
+
+def _lengths(summary: LengthSummary) -> tuple[str, ...]:
+    values = (summary.mean, summary.median, summary.p95, summary.longest)
+    return (f"{summary.num_responses:,}", *(f"{value:,.1f}" for value in values))
