@@ -33,15 +33,16 @@ class Ablation:
         text = caption(f"{self.title}.", groups, panels)
         return FigureSpec(name=self.name, title=self.title, panels=panels, caption=text)
 
+    def explains(self, groups: Sequence[Group]) -> bool:
+        """Whether the groups differ in these settings and in nothing else; without settings: always."""
+        differing = differing_leaves([leaves_of(group.studies[0]) for group in groups])
+        return not self.settings or (bool(differing) and set(differing) <= set(self.settings))
+
     def _check(self, groups: Sequence[Group]) -> None:
         leaves = [leaves_of(group.studies[0]) for group in groups]
         differing = differing_leaves([one for one in leaves if one])
         if len(groups) < 2 or (all(leaves) and self.settings and not set(differing) & set(self.settings)):
-            found = (
-                f"differ in {', '.join(differing)}"
-                if differing
-                else f"are {len(groups)} experiment(s) without a difference"
-            )
+            found = f"differ in {', '.join(differing)}" if differing else "are one experiment, or differ in nothing"
             wanted = f"that differ in {' or '.join(self.settings)}" if self.settings else "of two experiments or more"
             raise MissingDataError(f"{self.name}: these runs {found}; name runs {wanted}.")
 

@@ -87,7 +87,7 @@ def _draw_panel(axis: Axes, panel: Panel) -> dict[str, Any]:
         axis.axhline(reference.y, color="#666666", linewidth=0.8, linestyle=(0, (2, 3)))
     _label_references(axis, panel)
     axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
-    axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
     _set_limits(axis, panel)
     return handles
 

@@ -64,12 +64,14 @@ def write_report(studies: Sequence[Study], out: Path) -> Written:
 def _figures(studies: Sequence[Study]) -> tuple[list[FigureSpec], list[str]]:
     """The figures that these runs have data for, each once, and a sentence for each that lacks data.
 
-    An ablation of which these runs are none lacks nothing and is passed over.
+    An ablation is shown where its settings are all that the runs differ in; `comparison` otherwise.
     """
     groups = group_studies(studies)
     specs: list[FigureSpec] = []
     left_out = []
     for figure in FIGURES.values():
+        if isinstance(figure.make, Ablation) and not figure.make.explains(groups):
+            continue
         try:
             spec = figure.make(groups)
         except MissingDataError as error:

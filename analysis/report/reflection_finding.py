@@ -11,6 +11,9 @@ from analysis.report.finding import Answer, Finding
 from analysis.report.wording import percent, points
 from analysis.study import Study
 
+_LAST_SHARE = 0.2
+_FEWEST_STEPS = 5
+
 
 def reflection_finding(study: Study) -> Finding:
     """Does reflection go with right answers, and does it mend them? From the features of all training responses."""
@@ -23,7 +26,12 @@ def reflection_finding(study: Study) -> Finding:
         return Finding(question=question, answer="no", headline=text)
     effect = outcome_effect(features)
     changes = features["answer_change"].value_counts()
-    details = [*_effect_sentences(effect), *_answer_sentences(changes), *_first_step_sentences(features)]
+    details = [
+        *_effect_sentences(effect),
+        *_answer_sentences(changes),
+        *_first_step_sentences(features),
+        *_last_steps_sentences(features),
+    ]
     answer = _reflection_answer(effect.matched, changes)
     headlines = {
         "yes": "Yes, as far as can be seen: responses that reflect are right more often than others to the same "
@@ -85,3 +93,21 @@ def _first_step_sentences(features: pd.DataFrame) -> Iterator[str]:
     first = features["step"].min()
     rate = features.loc[features["step"] == first, "reflects"].mean()
     yield f"At step {first}, the first that was sampled, {percent(float(rate))} of the responses reflected already."
+
+
+def _last_steps_sentences(features: pd.DataFrame) -> Iterator[str]:
+    """The matched difference once more, over the last fifth of the steps: what was useful may have become a habit."""
+    steps = sorted(features["step"].unique()) if "step" in features else []
+    if len(steps) < _FEWEST_STEPS:
+        return
+    since = steps[-max(1, round(_LAST_SHARE * len(steps)))]
+    matched = outcome_effect(features[features["step"] >= since]).matched
+    if matched is None or matched.low is None or matched.high is None:
+        yield f"From step {since} on too few responses of both kinds are alike enough to compare."
+        return
+    is_clear = matched.low > 0 or matched.high < 0
+    told = "still there" if matched.low > 0 else "reversed" if is_clear else "not to be told from none"
+    yield (
+        f"From step {since} on the matched difference is {points(matched.estimate)} points, 95 % interval "
+        f"{points(matched.low)} to {points(matched.high)}: {told}."
+    )
