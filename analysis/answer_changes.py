@@ -18,22 +18,26 @@ from analysis.lexicons import Match
 
 AnswerChange = Literal["helpful", "harmful", "superficial", "wrong_to_wrong", "unknown"]
 ANSWER_CHANGES: tuple[AnswerChange, ...] = get_args(AnswerChange)
-Evidence = Literal["boxed", "stated", "computed"]
+Evidence = Literal["boxed", "stated", "concluded"]
 EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)
 
 _BOX = "\\boxed{"
 _MAX_BOX_CHARS = 500
-_END_CHARS = 200
-"""How much of the text before the reflection is looked at for a value at its end."""
+_END_CHARS = 300
+"""How much of the text before the reflection is looked at for a conclusion or for bare arithmetic."""
 _ENDS_HERE = r"(?![\w{^]|\\[A-Za-z]|\s{0,3}[-+*/^=<>−]\s{0,3}\w)"
 """After a value: not the beginning of a longer expression such as `3x`, `3\\sqrt{2}` or `3 + y`."""
-_DRESS = r"[\s:$*(\\\[{]{0,8}+"
+_DRESS = r"(?:[\s:$*({\[]|\\[(\[]){0,8}+"
 _STATED = re.compile(
     rf"(?:answer|Answer|result|Result)\s{{0,3}}+(?:is|:|=|should be|would be|must be){_DRESS}"
-    rf"({VALUE}{_ENDS_HERE}|[A-J](?![\w']))"
+    rf"({VALUE}{_ENDS_HERE}|[A-J](?!\s?[\w'])){_ENDS_HERE}"
 )
-_WHOLE = re.compile(rf"[\s$*(\\\[]{{0,8}}+(?:I guess |Maybe )?({VALUE})[\s$*)\\\].,;:!?]{{0,8}}+")
-_COMPUTED = re.compile(rf"(?:=|\bis|\bgives|\bget){_DRESS}({VALUE})[\s$*)\\\]}}.,;:!?—-]{{0,12}}+$")
+_CONCLUDED = re.compile(
+    rf"\b(?:[Ss]o|[Tt]hus|[Tt]herefore|[Hh]ence)\b[^.!?\n]{{0,200}}\bis{_DRESS}(?:[A-Za-z] ?= ?)?"
+    rf"({VALUE})(?:[\s$*)\\\]}}.,;:!?—-]|\b[a-z]{{1,12}}\b){{0,12}}$"
+)
+_WORD = re.compile(r"[A-Za-z]{2}")
+_LAST_VALUE = re.compile(rf"(?:^|(?<=[\s=$(])){_DRESS}({VALUE})[\s$*)\\\].,;:!?]{{0,8}}+$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +51,12 @@ class Candidate:
 def candidate_before(text: str, end: int) -> Candidate | None:
     r"""The last answer in `text[:end]`, or None. Linear in the text.
 
-    boxed     content of the last `\boxed{...}` that closes
-    stated    else the value after the last "answer is" or "result:"; or all that stands there is one value
-    computed  else the value with which it ends, right after "=", "is", "gives" or "get": often a mere step
+    boxed      content of the last `\boxed{...}` that closes
+    stated     else the value after the last "answer is", "result:" and the like; or the value at the end of a text
+               without a single word, such as `12.` or `3+4=7, 7+8=15.`
+    concluded  else the value at the end of "So ... is x", "Thus", "Therefore", "Hence"
+
+    A value after a mere "=" is no candidate: in long responses it is a step more often than an answer.
     """
     before = text[:end]
     if box := _last_box(before):
@@ -57,10 +64,10 @@ def candidate_before(text: str, end: int) -> Candidate | None:
     stated = [found[1] for found in _STATED.finditer(before)]
     if stated:
         return Candidate(stated[-1], "stated")
-    if len(before) <= _END_CHARS and (whole := _WHOLE.fullmatch(before)):
-        return Candidate(whole[1], "stated")
-    computed = _COMPUTED.search(before[-_END_CHARS:])
-    return Candidate(computed[1], "computed") if computed else None
+    if len(before) <= _END_CHARS and not _WORD.search(before) and (last := _LAST_VALUE.search(before)):
+        return Candidate(last[1], "stated")
+    concluded = _CONCLUDED.search(before[-_END_CHARS:])
+    return Candidate(concluded[1], "concluded") if concluded else None
 
 
 def _last_box(text: str) -> str | None:
@@ -151,7 +158,7 @@ class AnswerChanges:
     counts: Mapping[AnswerChange, int]
     """They add up to `num_reflecting`."""
     by_evidence: Mapping[Evidence, Mapping[AnswerChange, int]]
-    """The same, apart by where the candidate was found; "computed" is weak evidence."""
+    """The same, apart by where the candidate was found."""
 
 
 def count_answer_changes(features: pd.DataFrame) -> AnswerChanges:

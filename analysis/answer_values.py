@@ -37,15 +37,16 @@ def read_answer(text: str) -> Answer:
 
 
 def _fraction(number: str) -> Answer:
-    digits = re.findall(r"\d+", number)
-    sign = -1 if number[0] in "-−" or "{-" in number else 1
-    if number[0] in "-−" and "{-" in number:
-        sign = 1
+    is_negative = (number[0] in "-−") != ("{-" in number)
     if "frac" in number or "/" in number:
+        digits = re.findall(r"\d+", number)
         over, under = digits if len(digits) == 2 else digits[0]
-        return Fraction(sign * int(over), int(under)) if int(under) else number
-    plain = re.sub(r"[^\d.]", "", number.replace("{,}", "").replace("\\,", ""))
-    return sign * Fraction(plain)
+        size = Fraction(int(over), int(under)) if int(under) else None
+    else:
+        size = Fraction(re.sub(r"[^\d.]", "", number))
+    if size is None:
+        return number
+    return -size if is_negative else size
 
 
 def same_answer(one: str, other: str) -> bool | None:

@@ -32,7 +32,7 @@ def response_features(batch: pd.DataFrame, lexicon: Lexicon) -> pd.DataFrame:
     reflection   reflections_raw, reflections (question and code excluded), reflects, reflections_per_1000_tokens,
                  first_reflection (relative position, 0 to 1), position_0 ... position_9, pattern:<name> (counts)
     answers      answer_change: category helpful, harmful, superficial, wrong_to_wrong, unknown; answer_evidence:
-                 category boxed, stated, computed, <NA> where no earlier answer was found; both <NA> without reflection
+                 category boxed, stated, concluded, <NA> where no earlier answer was found; both <NA> without reflection
     form         closes_think, has_answer_block, has_boxed, has_one_answer, has_text_after, keeps_form
     repetition   repetition (0 to 1), repeated_4grams (share), loop_period (characters), loop_repeats, ends_in_loop
     language     share_latin, share_cjk, share_cyrillic, share_greek, share_arabic, share_other, mixes_scripts

@@ -76,10 +76,10 @@ def _counted(text: str, matches: Sequence[Match], *, quotable: str) -> list[Matc
         # Inline spans may lie inside a fenced one: what counts is how far any span before the match reaches.
         reach = np.maximum.accumulate([span.end for span in code])
         kept = [m for m, index in zip(matches, last_before, strict=True) if index < 0 or reach[index] <= m.start]
-    return [match for match in kept if not (quotable and _is_quoted(text, match, quotable))]
+    return [match for match in kept if not (quotable and _is_quoted(text, match, quotable=quotable))]
 
 
-def _is_quoted(text: str, match: Match, quotable: str) -> bool:
+def _is_quoted(text: str, match: Match, *, quotable: str) -> bool:
     after = _WORD.findall(text[match.start : match.start + _NEAR_CHARS].lower())[:QUOTED_WORDS]
     before = _WORD.findall(text[max(match.end - _NEAR_CHARS, 0) : match.end].lower())[-QUOTED_WORDS:]
     return any(len(words) == QUOTED_WORDS and f" {' '.join(words)} " in quotable for words in (after, before))
@@ -136,7 +136,7 @@ def reflection_features(batch: pd.DataFrame, lexicon: Lexicon, *, found: Reflect
         "reflections": counts.astype(np.int32),
         "reflects": counts > 0,
         "reflections_per_1000_tokens": _per_1000_tokens(counts, batch),
-        "first_reflection": _first(starts, owner, lengths),
+        "first_reflection": _first(starts, owner, lengths=lengths),
     }
     columns |= _by_column(tenths, owner, names=[f"position_{n}" for n in range(NUM_POSITIONS)], num_rows=len(batch))
     columns |= _by_column(patterns, owner, names=[f"pattern:{n}" for n in lexicon.patterns], num_rows=len(batch))
@@ -150,7 +150,7 @@ def _per_1000_tokens(counts: np.ndarray, batch: pd.DataFrame) -> pd.Series:
     return 1000 * pd.Series(counts, index=batch.index, dtype="Float64") / tokens.mask(tokens == 0)
 
 
-def _first(starts: np.ndarray, owner: np.ndarray, lengths: np.ndarray) -> pd.arrays.FloatingArray:
+def _first(starts: np.ndarray, owner: np.ndarray, *, lengths: np.ndarray) -> pd.arrays.FloatingArray:
     owners, index = np.unique(owner, return_index=True)
     values = np.zeros(len(lengths))
     values[owners] = starts[index] / lengths[owners]
