@@ -89,8 +89,9 @@ class Progress:
 
 def progress_of(evaluations: Sequence[Evaluation]) -> list[Progress]:
     """Of every benchmark that was evaluated under one protocol at two steps or more, by name; finished ones only."""
-    chosen = [pair for pairs in _by_protocol(evaluations).values() if (pair := _ends(pairs)) is not None]
-    compared = [compare(_outcomes(first), _outcomes(last)) for first, last in chosen]
+    outcomes = [(pair, _outcomes(pair[0]), _outcomes(pair[1])) for pair in ends_of(evaluations)]
+    chosen = [pair for pair, first, last in outcomes if first.keys() & last.keys()]
+    compared = [compare(first, last) for _, first, last in outcomes if first.keys() & last.keys()]
     adjusted = holm([comparison.p_value for comparison in compared])
     found = [
         Progress(

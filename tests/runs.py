@@ -81,7 +81,9 @@ def add_evaluation(run: RunDir, *, step: int, seed: int = 0, fingerprint: str = 
     directory = run.evaluation(benchmark="arithmetic", step=step, fingerprint=fingerprint)
     directory.path.mkdir(parents=True)
     rollouts = some_rollouts(step, seed=seed + 1, problems=10)
-    rollouts = [a_rollout(**_fields(row) | {"reward": None}) for row in rollouts]
+    rollouts = [
+        a_rollout(**_fields(row) | {"reward": None, "problem_id": row.problem_id.partition("-")[2]}) for row in rollouts
+    ]
     directory.append(rollouts)
     summary = summarise(map(_scored, rollouts), second_extractor="boxed")
     card = {"benchmark": "arithmetic", "template": "orz-code", "temperature": 1.0}

@@ -15,7 +15,8 @@ from orz_bench.baselines import baselines_for
 from orz_bench.errors import DataError
 
 _SHARES = ("share", "reward")
-_MAX_REFERENCES = 3
+_SHOWN_MODELS = ("ORZ-32B", "DeepSeek-R1-Zero-Qwen-32B", "ORZ-7B")
+"""Whose published figures are drawn; tables have them all."""
 
 
 class MissingDataError(DataError):
@@ -107,9 +108,9 @@ def _ends(table: pd.DataFrame) -> tuple[np.ndarray | None, np.ndarray | None]:
 
 
 def _references(benchmark: str) -> tuple[Reference, ...]:
-    best = sorted(baselines_for(benchmark), key=lambda baseline: baseline.model.startswith("ORZ"), reverse=True)
-    named = {baseline.model: baseline for baseline in reversed(best)}
-    chosen = [named[model] for model in dict.fromkeys(baseline.model for baseline in best)][:_MAX_REFERENCES]
+    """The published figures of a few models, each by its first source."""
+    by_model = {baseline.model: baseline for baseline in reversed(baselines_for(benchmark))}
+    chosen = [by_model[model] for model in _SHOWN_MODELS if model in by_model]
     return tuple(Reference(label=baseline.model, y=baseline.percent / 100) for baseline in chosen)
 
 
