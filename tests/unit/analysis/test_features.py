@@ -79,6 +79,6 @@ def test_rollouts_without_completions_are_refused() -> None:
 
 def test_every_feature_is_documented() -> None:
     text = (PROJECT / "docs" / "reflection.md").read_text(encoding="utf-8")
-    names = {"pattern:<name>" if name.startswith("pattern:") else name for name in some_features(["a"])}
+    names = {"pattern:<name>" if name.startswith("pattern:") else name for name in map(str, some_features(["a"]))}
     names -= {f"position_{tenth}" for tenth in range(1, 9)}
     assert [name for name in sorted(names) if f"`{name}`" not in text] == []
