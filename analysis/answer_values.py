@@ -25,9 +25,11 @@ Answer = Fraction | str
 def read_answer(text: str) -> Answer:
     r"""A number as a Fraction (`50\%` is 50), an option as its letter, anything else as text without decoration.
 
-    Linear in the text, of which only the first 200 characters count.
+    Linear in the text; beyond 200 characters it is text without spaces.
     """
-    bare = _DECORATION.sub("", text[:_MAX_CHARS]).removesuffix(".")
+    if len(text) > _MAX_CHARS:
+        return "".join(text.split())
+    bare = _DECORATION.sub("", text).removesuffix(".")
     bare = bare[1:-1] if bare.startswith("{") and bare.endswith("}") and "}" not in bare[:-1] else bare
     bare = bare.removesuffix(r"^\circ").removesuffix("°")
     if option := _OPTION.fullmatch(bare):

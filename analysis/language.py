@@ -6,6 +6,7 @@ Goes in: texts. Comes out: shares by script, and whether scripts of two language
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,7 @@ def _num_ascii_letters(text: str) -> int:
     return int(np.count_nonzero((data >= ord("a")) & (data <= ord("z"))))
 
 
+@cache
 def _script(point: int) -> int:
     if not chr(point).isalpha() or any(first <= point <= last for first, last in _MATHEMATICAL):
         return _NO_LETTER

@@ -38,7 +38,8 @@ def code_spans(text: str) -> list[Span]:
     if "`" not in text and "~~~" not in text:
         return []
     fenced = _fenced_spans(text)
-    inline = (Span(found.start(), found.end()) for found in _INLINE.finditer(text))
+    # LaTeX opens a quotation with two backticks and closes it with two apostrophes.
+    inline = (Span(found.start(), found.end()) for found in _INLINE.finditer(text) if "''" not in found[0])
     return sorted([*fenced, *inline], key=lambda span: span.start)
 
 

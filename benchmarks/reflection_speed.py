@@ -1,8 +1,8 @@
 """Reflections counted in 100,000 responses of 2,000 characters, and the repetition score of 32,000, one process.
 
-The peers are plain code: `re.findall` for each pattern (with re.IGNORECASE where the lexicon ignores case), and a suffix
-array by sorting slices with Kasai's algorithm in Python. They run on fewer responses and are scaled; the counts agree.
-The texts are real responses, cut into pieces of equal length.
+The peers are plain code: `re.findall` for each pattern (with re.IGNORECASE where the lexicon ignores case), and a
+suffix array by sorting slices with Kasai's algorithm in Python. They run on fewer responses and are scaled; the counts
+agree. The texts are real responses, cut into pieces of equal length.
 """
 
 from __future__ import annotations

@@ -49,6 +49,12 @@ def test_numbers_are_compared_by_value(one: Fraction, other: Fraction) -> None:
     assert same_answer(f"{one}", f"\\frac{{{other.numerator}}}{{{other.denominator}}}") is (one == other)
 
 
+def test_long_answers_are_compared_to_their_end() -> None:
+    matrix = "1 & 2 \\\\ " * 100
+    assert same_answer(matrix + "3", matrix + "3") is True
+    assert same_answer(matrix + "3", matrix + "4") is None
+
+
 @given(st.text(max_size=50))
 def test_any_text_can_be_read(text: str) -> None:
     read_answer(text)

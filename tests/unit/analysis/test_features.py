@@ -10,6 +10,7 @@ from analysis.lexicons import get_lexicon
 from orz_bench.errors import DataError
 from orz_bench.records.responses import keeps_format, repetition_scores
 from tests.feature_frames import a_batch, some_features
+from tests.shared_data import PROJECT
 
 LEXICON = get_lexicon("orz-code")
 TEXTS = [" 1. wait, 2 </think> <answer> \\boxed{2} </answer>", "", "因此 `retry`", "again and again " * 20]
@@ -74,3 +75,10 @@ def test_rollouts_without_completions_are_refused() -> None:
         response_features(pd.DataFrame({"step": [1], "text": ["a"]}), LEXICON)
     with pytest.raises(DataError, match="rollout 1 has the completion None"):
         response_features(pd.DataFrame({"completion": pd.Series(["a", None], dtype=object)}), LEXICON)
+
+
+def test_every_feature_is_documented() -> None:
+    text = (PROJECT / "docs" / "reflection.md").read_text(encoding="utf-8")
+    names = {"pattern:<name>" if name.startswith("pattern:") else name for name in map(str, some_features(["a"]))}
+    names -= {f"position_{tenth}" for tenth in range(1, 9)}
+    assert [name for name in sorted(names) if f"`{name}`" not in text] == []

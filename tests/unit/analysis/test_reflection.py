@@ -29,6 +29,7 @@ def counted(text: str, question: str | None = None) -> list[str]:
         ("```x``` is inline", []),
         ("a ` b\nc ` d", []),
         ("LaTeX ``quote''", []),
+        ("LaTeX ``one'' and ``two''", []),
     ],
 )
 def test_code_spans(text: str, code: list[str]) -> None:
