@@ -49,15 +49,18 @@ class PartRollouts:
         return cls(whole, tuple(path for path in paths if path not in set(whole)))
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
-        """See Rollouts."""
+        """See Rollouts. Small parts are joined: what is done a batch at a time should not be done a part at a time."""
         start = 0
+        for table in _of_size(self._pieces(rows), rows):
+            frame = _without_empty_reward(table.to_pandas()[list(ROLLOUT_COLUMNS)])
+            frame.index = pd.RangeIndex(start, start + len(frame))
+            start += len(frame)
+            yield frame
+
+    def _pieces(self, rows: int) -> Iterator[pa.RecordBatch]:
         for path in self.paths:
             with pq.ParquetFile(path) as file:
-                for batch in file.iter_batches(batch_size=rows, columns=list(ROLLOUT_COLUMNS)):
-                    frame = _without_empty_reward(batch.to_pandas()[list(ROLLOUT_COLUMNS)])
-                    frame.index = pd.RangeIndex(start, start + len(frame))
-                    start += len(frame)
-                    yield frame
+                yield from file.iter_batches(batch_size=rows, columns=list(ROLLOUT_COLUMNS))
 
     def numbers(self) -> pd.DataFrame:
         """See Rollouts."""
@@ -67,6 +70,19 @@ class PartRollouts:
             files = database.read_parquet([str(path) for path in self.paths], hive_partitioning=False)
             table = files.project(", ".join(NUMBERS)).to_arrow_table()
         return _without_empty_reward(_compact(table).to_pandas())
+
+
+def _of_size(pieces: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
+    """The same rows in tables of `rows` each; the last may be smaller."""
+    waiting: list[pa.RecordBatch] = []
+    for piece in pieces:
+        waiting.append(piece)
+        while sum(batch.num_rows for batch in waiting) >= rows:
+            table = pa.Table.from_batches(waiting)
+            yield table.slice(0, rows)
+            waiting = table.slice(rows).to_batches()
+    if waiting:
+        yield pa.Table.from_batches(waiting)
 
 
 def _compact(table: pa.Table) -> pa.Table:

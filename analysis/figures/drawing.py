@@ -70,6 +70,8 @@ def draw(spec: FigureSpec) -> Figure:
                 ncols=legend_columns,
                 handlelength=3.4,
             )
+        figure.canvas.draw()
+        figure.set_layout_engine("none")  # the layout stands: saving in two formats need not find it again
     return figure
 
 

@@ -119,20 +119,20 @@ def _how(study: Study) -> Finding:
     details = [_how_sentence(*wanted[metric], change=change) for metric, change in changes.items()]
     length = changes.get("response/length_mean")
     if length is None:
-        return Finding(
-            question="How?", answer="unknown", headline="Unknown: no lengths of responses.", details=tuple(details)
+        text = "Unknown: there are no lengths of responses."
+        return Finding(question="How?", answer="unknown", headline=text, details=tuple(details))
+    text = f"Its responses {_direction(length, up='became longer', down='became shorter', same='kept their length')}"
+    if (reflection := changes.get("reflection/rate")) is not None:
+        text += (
+            f", and it {_direction(reflection, up='reflects more', down='reflects less', same='reflects as before')}"
         )
-    clear = (
-        {True: "longer", False: "shorter"}[length.difference > 0] if length.is_clear else "neither longer nor shorter"
-    )
-    reflection = changes.get("reflection/rate")
-    also = ""
-    if reflection is not None:
-        more = {True: "more often", False: "less often"}[reflection.difference > 0]
-        also = f", and it reflects {more}" if reflection.is_clear else ", and it reflects about as often as before"
-    return Finding(
-        question="How?", answer="yes", headline=f"Its responses became {clear}{also}.", details=tuple(details)
-    )
+    return Finding(question="How?", answer="yes", headline=f"{text}.", details=tuple(details))
+
+
+def _direction(change: Change, *, up: str, down: str, same: str) -> str:
+    if not change.is_clear:
+        return same
+    return up if change.difference > 0 else down
 
 
 def _how_sentence(what: str, unit: str, factor: float, *, change: Change) -> str:
