@@ -80,14 +80,15 @@ docs: setup
 	$(BIN)/orz-analysis metrics --markdown > docs/.metrics.md
 	@mv docs/.metrics.md docs/metrics.md
 
-# docs/gallery from short runs of the tiny recipe: two seeds of it, and an ablation of lambda. Half an hour on two cores.
-GALLERY_RUNS := runs/gallery/tiny runs/gallery/tiny-seed7 runs/gallery/lambda-0p95
+# docs/gallery from runs of the tiny recipe: two seeds of it, and GAE with lambda 0.95. Half an hour on two cores.
+GALLERY := runs/gallery
 
 gallery: setup
-	$(BIN)/orz-rl train --recipe tiny --out runs/gallery/tiny seed=42
-	$(BIN)/orz-rl train --recipe tiny --out runs/gallery/tiny-seed7 seed=7
-	$(BIN)/orz-rl train --recipe tiny --variant gae_lambda_0p95 --out runs/gallery/lambda-0p95 seed=42
-	$(BIN)/python docs/gallery/make.py docs/gallery $(GALLERY_RUNS)
+	$(BIN)/orz-rl train --recipe tiny --out $(GALLERY)/tiny seed=42
+	$(BIN)/orz-rl train --recipe tiny --out $(GALLERY)/tiny-seed7 seed=7
+	$(BIN)/orz-rl train --recipe tiny --variant gae_lambda_0p95 --out $(GALLERY)/lambda-0p95 seed=42
+	$(BIN)/orz-analysis report $(GALLERY)/tiny $(GALLERY)/tiny-seed7 $(GALLERY)/lambda-0p95 --out $(GALLERY)/report
+	cp $(GALLERY)/report/figures/*.png docs/gallery/
 
 bench: setup
 	@for script in benchmarks/[a-z]*.py; do \

@@ -62,12 +62,12 @@ def change_of(steps: Array, values: Array) -> Change | None:
         last=last,
         num_steps=size,
         error=error,
-        half_step=_first_at(steps, way, 0.5),
-        most_step=_first_at(steps, way, 0.9),
+        half_step=_first_at(steps, way, share=0.5),
+        most_step=_first_at(steps, way, share=0.9),
     )
 
 
-def _first_at(steps: Array, way: Array | None, share: float) -> float | None:
+def _first_at(steps: Array, way: Array | None, *, share: float) -> float | None:
     if way is None:
         return None
     reached = np.flatnonzero(way >= share)

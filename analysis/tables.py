@@ -35,7 +35,7 @@ def result_table(groups: Sequence[Group]) -> Table | None:
     models = dict.fromkeys(
         (baseline.model, baseline.source) for baseline in all_baselines() if baseline.benchmark in names
     )
-    theirs = [_published(model, source, names) for model, source in models]
+    theirs = [_published(model, source, names=names) for model, source in models]
     return Table(
         title="Results beside published figures, percent",
         headings=("model", *names, "source"),
@@ -68,7 +68,7 @@ def _how_many(group: Group) -> str:
     return "this run" if size == 1 else f"mean of {size} seeds"
 
 
-def _published(model: str, source: str, names: Sequence[str]) -> tuple[str, ...]:
+def _published(model: str, source: str, *, names: Sequence[str]) -> tuple[str, ...]:
     found = {b.benchmark: b for b in all_baselines() if (b.model, b.source) == (model, source)}
     return (model, *(_figure(found.get(name)) for name in names), source)
 

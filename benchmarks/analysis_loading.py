@@ -1,7 +1,7 @@
 """A million rollouts on a small machine: time and peak memory of what analysis reads of them.
 
 python benchmarks/analysis_loading.py [ROWS]; writes results/analysis_loading.json. Parts of 8,192 rows are made up,
-with texts of about 600 characters, in a temporary folder. Each measurement runs in a process of its own; the features of the
+with texts of about 600 characters, in a temporary folder. Each measurement runs in a process of its own; features of
 texts, which take minutes for a million, are measured on a tenth of the rows.
 """
 

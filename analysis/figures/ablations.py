@@ -30,7 +30,7 @@ class Ablation:
             [reward_panel(groups), length_panel(groups), *(score_panel(groups, name) for name in names)],
             wanted="rewards, lengths or evaluations",
         )
-        text = caption(f"{self.title}.", groups, panels)
+        text = caption(f"{self.title}.", groups, panels=panels)
         return FigureSpec(name=self.name, title=self.title, panels=panels, caption=text)
 
     def explains(self, groups: Sequence[Group]) -> bool:

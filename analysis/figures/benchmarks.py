@@ -17,7 +17,7 @@ def benchmarks(groups: Sequence[Group]) -> FigureSpec:
     """Accuracy on every benchmark over training, beside published figures: Figures 1 and 11."""
     names = benchmarks_of(groups)
     panels = present([score_panel(groups, name, published=True) for name in names], wanted=_EVALUATIONS)
-    text = caption("Accuracy on benchmarks over training.", groups, panels)
+    text = caption("Accuracy on benchmarks over training.", groups, panels=panels)
     return FigureSpec(name="benchmarks", title="Benchmark accuracy over training", panels=panels, caption=text)
 
 
@@ -28,7 +28,9 @@ def accuracy_and_length(groups: Sequence[Group]) -> FigureSpec:
     below = [length_panel(groups), *(score_panel(groups, name, column="length") for name in names)]
     pairs = [(a, b) for a, b in zip(above, below, strict=True) if a is not None and b is not None]
     panels = present([*(a for a, _ in pairs), *(b for _, b in pairs)], wanted="both accuracies and lengths")
-    text = caption("Accuracy (above) and response length (below), in training and on benchmarks.", groups, panels)
+    text = caption(
+        "Accuracy (above) and response length (below), in training and on benchmarks.", groups, panels=panels
+    )
     return FigureSpec(
         name="accuracy-length", title="Accuracy and length", panels=panels, caption=text, columns=len(pairs)
     )
@@ -42,5 +44,5 @@ def length_beside_others(groups: Sequence[Group]) -> FigureSpec:
             "there is one curve of lengths, wanted two or more; name another run, or a CSV file with the columns "
             "step and response_length."
         )
-    text = caption("Response length beside other models'.", groups, panels)
+    text = caption("Response length beside other models'.", groups, panels=panels)
     return FigureSpec(name="length", title="Response length of several models", panels=panels, caption=text)

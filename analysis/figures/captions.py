@@ -11,7 +11,7 @@ from analysis.study import Group, Study
 _MANY = 6
 
 
-def caption(first: str, groups: Sequence[Group], panels: Sequence[Panel]) -> str:
+def caption(first: str, groups: Sequence[Group], *, panels: Sequence[Panel]) -> str:
     """`first`, then the runs with their seeds, the steps, and how to read lines, bands, bars and marks."""
     series = [one for panel in panels for one in panel.series]
     parts = [first, _runs(groups), _steps(series), _smoothing(series), _spread(groups, series), _marks(series)]

@@ -175,7 +175,7 @@ def png_of(figure: Figure) -> bytes:
     """The picture at 200 dpi."""
     with mpl.rc_context(_SETTINGS):
         file = io.BytesIO()
-        figure.savefig(file, format="png", dpi=_PNG_DPI, metadata={"Software": None})
+        figure.savefig(file, format="png", dpi=_PNG_DPI, metadata={"Software": None}, pil_kwargs={"optimize": True})
         return file.getvalue()
 
 

@@ -28,7 +28,7 @@ def length_panel(groups: Sequence[Group]) -> Panel | None:
 def training(groups: Sequence[Group]) -> FigureSpec:
     """Reward and response length over training: Figure 2."""
     panels = present([reward_panel(groups), length_panel(groups)], wanted="rewards or response lengths of training")
-    text = caption("Training reward and response length.", groups, panels)
+    text = caption("Training reward and response length.", groups, panels=panels)
     return FigureSpec(name="training", title="Reward and response length in training", panels=panels, caption=text)
 
 
@@ -37,7 +37,7 @@ def form(groups: Sequence[Group]) -> FigureSpec:
     wanted = {"format/adherence": "whole format", "format/answer_rate": "an answer found"}
     panel = metric_panel(groups, wanted, title="Format", y_label="responses")
     panels = present([panel], wanted="a format adherence")
-    text = caption("Responses that keep the format, and that have an answer.", groups, panels)
+    text = caption("Responses that keep the format, and that have an answer.", groups, panels=panels)
     return FigureSpec(name="format", title="Format adherence", panels=panels, caption=text)
 
 
@@ -52,7 +52,7 @@ def reflection(groups: Sequence[Group]) -> FigureSpec:
         wanted="reflections (rollouts, or the metrics reflection/rate and reflection/correct_length_mean)",
     )
     panels = tuple(panel for panel in (reward_panel(groups), *panels) if panel is not None)
-    text = caption("Reflection patterns: how often, and how long.", groups, panels)
+    text = caption("Reflection patterns: how often, and how long.", groups, panels=panels)
     return FigureSpec(name="reflection", title="Reflection in training", panels=panels, caption=text)
 
 
@@ -76,7 +76,7 @@ def lengths(groups: Sequence[Group]) -> FigureSpec:
         ],
         wanted="response lengths by outcome",
     )
-    text = caption("Response lengths in training.", groups, panels)
+    text = caption("Response lengths in training.", groups, panels=panels)
     return FigureSpec(name="lengths", title="Response lengths", panels=panels, caption=text)
 
 
@@ -95,5 +95,5 @@ def health(groups: Sequence[Group]) -> FigureSpec:
         ],
         wanted="entropy, repetition or groups",
     )
-    text = caption("Signs of health.", groups, panels)
+    text = caption("Signs of health.", groups, panels=panels)
     return FigureSpec(name="health", title="Is training healthy?", panels=panels, caption=text)

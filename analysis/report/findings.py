@@ -107,16 +107,19 @@ def _no_break_sentence(study: Study) -> str:
 
 
 def _how(study: Study) -> Finding:
-    unit = study.length_unit
     wanted = {
-        "response/length_mean": ("Responses", unit, 1.0),
+        "response/length_mean": ("Responses", study.length_unit, 1.0),
         "reflection/rate": ("Share of responses that reflect", "%", 100.0),
         "format/adherence": ("Share of responses in the whole format", "%", 100.0),
         "response/clip_rate": ("Share of responses cut by the limit", "%", 100.0),
         "policy/entropy": ("Entropy of the policy", "nats a token", 1.0),
     }
     changes = {metric: change for metric in wanted if (change := _change(study, metric)) is not None}
-    details = [_how_sentence(*wanted[metric], change=change) for metric, change in changes.items()]
+    details = [
+        _how_sentence(what, unit, factor=factor, change=changes[metric])
+        for metric, (what, unit, factor) in wanted.items()
+        if metric in changes
+    ]
     length = changes.get("response/length_mean")
     if length is None:
         text = "Unknown: there are no lengths of responses."
@@ -135,7 +138,7 @@ def _direction(change: Change, *, up: str, down: str, same: str) -> str:
     return up if change.difference > 0 else down
 
 
-def _how_sentence(what: str, unit: str, factor: float, *, change: Change) -> str:
+def _how_sentence(what: str, unit: str, *, factor: float, change: Change) -> str:
     clear = "" if change.is_clear else " (no clear change)"
     return f"{what}: {number(factor * change.first)} → {number(factor * change.last)} {unit}{clear}."
 
