@@ -42,7 +42,7 @@ class Experiment:
 
 
 def compared(groups: Sequence[Group]) -> list[Experiment]:
-    """Each group with its quantities; metrics are means over the first and the last tenth of the steps."""
+    """Each group with its quantities; metrics are means over the first and the last tenth of the steps, at most ten."""
     benchmarks = benchmarks_of(groups)
     return [
         Experiment(

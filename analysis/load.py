@@ -91,6 +91,15 @@ def load_path(path: Path) -> list[Run]:
     return _file(path)
 
 
+def one_of(runs: Sequence[Run], name: str | None) -> Run:
+    """The run of that name, or the only one. DataError where there are several, or none of that name."""
+    chosen = [run for run in runs if name is None or run.name == name]
+    if len(chosen) != 1:
+        names = ", ".join(run.name for run in runs)
+        raise DataError(f"{runs[0].path} holds the runs {names}; name one of them with --run.")
+    return chosen[0]
+
+
 def _run_dir(directory: RunDir) -> Run:
     info = directory.info()
     metrics, torn = read_metrics(directory.metrics_path)

@@ -13,12 +13,13 @@ from analysis.load import Evaluation
 from orz_bench.comparison import Comparison, compare, holm
 
 _SHARE_OF_ENDS = 0.1
+_MOST_STEPS = 10
 _MIN_STEPS = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A curve's mean over its first and over its last tenth of steps."""
+    """A curve's mean over its first and over its last tenth of steps, at most ten."""
 
     first: float
     last: float
@@ -52,7 +53,7 @@ def change_of(steps: Array, values: Array) -> Change | None:
     steps, values = steps[known], values[known]
     if len(values) < _MIN_STEPS:
         return None
-    size = max(1, round(_SHARE_OF_ENDS * len(values)))
+    size = min(_MOST_STEPS, max(1, round(_SHARE_OF_ENDS * len(values))))
     first, last = float(values[:size].mean()), float(values[-size:].mean())
     error = float(np.sqrt(np.mean(np.diff(values, 2) ** 2) / 6) * np.sqrt(2 / size))
     is_clear = abs(last - first) > 3 * error

@@ -46,7 +46,7 @@ class Study:
     length_unit: Literal["tokens", "characters"] = "tokens"
     """Of response lengths in `steps`: characters where a dump does not tell tokens."""
     breaks: Mapping[str, tuple[BreakMark, ...]] = field(default_factory=dict)
-    """By metric."""
+    """By metric that was looked at for breaks; a metric that was not, or is too short, has no entry."""
 
     def series(self, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
         """(steps, values) of a metric, or None where the run does not have it."""

@@ -103,7 +103,9 @@ def _no_break_sentence(study: Study) -> str:
             f"Step moments are not looked for in {len(study.steps)} steps: below {_SHORTEST_FOR_BREAKS} a jump cannot "
             f"be told from a steep trend."
         )
-    return "No step moment: reward, length and reflection follow smooth trends as far as can be told."
+    if not study.breaks:
+        return "Step moments were not looked for."
+    return f"No step moment: {', '.join(study.breaks)} follow smooth trends as far as can be told."
 
 
 def _how(study: Study) -> Finding:
@@ -154,10 +156,8 @@ def _health(study: Study) -> Finding:
     if run.warnings:
         text = f"Training warned of {len(run.warnings)} sign(s) of trouble."
         return Finding(question="Is it healthy?", answer="no", headline=text, details=tuple(details))
-    watched = run.kind == "train"
-    text = (
-        "No sign of trouble was raised in training." if watched else "Nobody watched: this is no training run of orz."
-    )
-    return Finding(
-        question="Is it healthy?", answer="yes" if watched else "unknown", headline=text, details=tuple(details)
-    )
+    if run.kind != "train":
+        text = "Unknown: only training runs of orz watch themselves."
+        return Finding(question="Is it healthy?", answer="unknown", headline=text, details=tuple(details))
+    text = "No sign of trouble was raised in training."
+    return Finding(question="Is it healthy?", answer="yes", headline=text, details=tuple(details))

@@ -37,7 +37,7 @@ class Curve:
     def ages(self) -> NDArray[np.intp]:
         """Observations since the start or the last gap."""
         distances = np.diff(self.steps)
-        starts = np.append(True, distances > GAP * np.median(distances))  # noqa: FBT003 - an element, not a flag
+        starts = np.append(True, distances > GAP * np.median(distances))
         places = np.arange(len(self.steps))
         return places - np.maximum.accumulate(np.where(starts, places, 0))
 
@@ -53,6 +53,8 @@ def read_curve(steps: ArrayLike, values: ArrayLike, *, metric: str) -> Curve:
         raise DataError(f"{metric} has steps of shape {x.shape} and values of shape {y.shape}; give one value a step")
     if not np.isfinite(x).all() or (np.diff(x) <= 0).any():
         at = int(np.argmax(~(np.diff(x) > 0))) + 1 if len(x) > 1 else 0
-        raise DataError(f"{metric}: step {x[at]:g} at row {at} does not follow its predecessor; sort, keep one row a step")
+        raise DataError(
+            f"{metric}: step {x[at]:g} at row {at} does not follow its predecessor; sort, keep one row a step"
+        )
     finite = np.isfinite(y)
     return Curve(metric=metric, steps=x[finite], values=y[finite])

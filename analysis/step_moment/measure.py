@@ -34,21 +34,33 @@ def measure(curve: Curve, regression: Regression, p_values: dict[Change, float])
     fitted = design @ coefficients
     sizes = coefficients[-len(changes) :]
     breaks = [
-        _measured(curve, regression, (changes, index), fitted=fitted, size=float(sizes[index]), p_value=p_values[change])
+        _measured(
+            curve, regression, (changes, index), fitted=fitted, size=float(sizes[index]), p_value=p_values[change]
+        )
         for index, change in enumerate(changes)
     ]
     return sorted(breaks, key=lambda found: found.step)
 
 
 def _measured(
-    curve: Curve, regression: Regression, which: tuple[tuple[Change, ...], int], *, fitted: Floats, size: float, p_value: float
+    curve: Curve,
+    regression: Regression,
+    which: tuple[tuple[Change, ...], int],
+    *,
+    fitted: Floats,
+    size: float,
+    p_value: float,
 ) -> Break:
     changes, index = which
     change = changes[index]
     low, high, gain = _interval(regression, changes, change)
     nexts = [other.at for other in changes if other.at > change.at]
     end = min(nexts, default=len(fitted))
-    before = float(np.diff(fitted)[change.at - 1] / np.diff(curve.steps)[change.at - 1]) if change.shape == SLOPE else float(fitted[change.at - 1])
+    before = (
+        float(np.diff(fitted)[change.at - 1] / np.diff(curve.steps)[change.at - 1])
+        if change.shape == SLOPE
+        else float(fitted[change.at - 1])
+    )
     height = size / curve.span if change.shape == SLOPE else size
     return Break(
         metric=curve.metric,

@@ -23,7 +23,7 @@ _GRID = 200
 
 def segment_borders(values: Floats, *, time: Floats, noise: Noise, num_borders: int) -> list[int]:
     """Observations at which the segments begin, without the first: at most num_borders of them, increasing."""
-    import ruptures  # noqa: PLC0415 - its import takes a second, which only a search pays
+    import ruptures
 
     cost = _line_cost(ruptures.base.BaseCost, values, time=time, noise=noise)
     jump = max(5, len(values) // _GRID)

@@ -147,5 +147,8 @@ class Scan:
         shape, at = np.unravel_index(places[size], self.gains.shape[1:])
         added = Change(at=int(at), shape=int(shape))
         return Model(
-            changes=tuple(sorted((*self.changes, added))), family=self.family, size=size, criterion=float(criteria[size])
+            changes=tuple(sorted((*self.changes, added))),
+            family=self.family,
+            size=size,
+            criterion=float(criteria[size]),
         )

@@ -107,9 +107,7 @@ def _slope_norms(noise: Noise, time: Floats) -> Floats:
     for lag in range(lags):
         weighted[lag:] += padded[lag:, lag] * times[: len(times) - lag]
     start = np.arange(n) + lags - 1
-    squares, products, moments = (
-        np.append(_tail_sums(x), 0.0)[start] for x in (sums**2, sums * weighted, weighted**2)
-    )
+    squares, products, moments = (np.append(_tail_sums(x), 0.0)[start] for x in (sums**2, sums * weighted, weighted**2))
     norms = moments - 2 * time * products + time**2 * squares
     for offset in range(1, lags - 1):
         value = np.zeros(n)

@@ -36,6 +36,13 @@ def test_its_error_is_that_of_independent_steps() -> None:
     assert np.mean([error for error in errors if error]) == pytest.approx(np.std(differences), rel=0.1)
 
 
+def test_a_start_of_many_steps_is_not_blurred() -> None:
+    values = np.clip(np.arange(1000.0) / 50, 0, 1)
+    change = change_of(np.arange(1000.0), values)
+    assert change is not None
+    assert (change.num_steps, change.first) == (10, pytest.approx(0.09))
+
+
 def test_noise_is_no_change() -> None:
     change = change_of(np.arange(100.0), np.random.default_rng(3).normal(0, 1, 100))
     assert change is not None
