@@ -40,7 +40,8 @@ def test_a_start_of_many_steps_is_not_blurred() -> None:
     values = np.clip(np.arange(1000.0) / 50, 0, 1)
     change = change_of(np.arange(1000.0), values)
     assert change is not None
-    assert (change.num_steps, change.first) == (10, pytest.approx(0.09))
+    assert change.num_steps == 10
+    assert change.first == pytest.approx(0.09)
 
 
 def test_noise_is_no_change() -> None:
