@@ -1,4 +1,4 @@
-"""orz-analysis: report · reflection · step-moment · compare · figure · figures · metrics."""
+"""orz-analysis: report · reflection · compare · figure · figures · metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import typer
 from analysis.commands.figures import figure_command, figures_command, metrics_command
 from analysis.commands.reflection import reflection_command
 from analysis.commands.report import compare_command, report_command
-from analysis.commands.step_moment import step_moment_command
 
 app = typer.Typer(
     name="orz-analysis",
@@ -20,7 +19,6 @@ app = typer.Typer(
 )
 app.command("report")(report_command)
 app.command("reflection")(reflection_command)
-app.command("step-moment")(step_moment_command)
 app.command("compare")(compare_command)
 app.command("figure")(figure_command)
 app.command("figures")(figures_command)

@@ -1,1 +1,0 @@
-"""Step moments: sudden, lasting changes of level or slope in training curves. See docs/step-moments.md."""
