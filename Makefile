@@ -15,13 +15,14 @@ STAMP := $(VENV)/.ready-$(shell cat $(LOCK) pyproject.toml | cksum | cut -d ' ' 
 
 DEMO_RUN := runs/demo
 
-.PHONY: help setup demo test check format lint types layers guards bench clean
+.PHONY: help setup demo test check format lint types layers guards bench docs gallery clean
 
 help:
 	@echo "make demo    train the embedded tiny model by PPO, evaluate it before and after (under ten minutes)"
 	@echo "make test    run every test"
 	@echo "make check   what CI runs: format, lint, types, layers, guards, tests"
 	@echo "make bench   measure speed; results are kept in benchmarks/results/"
+	@echo "make docs    write docs/metrics.md;  make gallery draws docs/gallery from new tiny runs (half an hour)"
 	@echo "make setup   only make the environment in $(VENV);  make clean removes it, runs and models stay"
 
 setup: $(STAMP)
@@ -46,6 +47,7 @@ $(STAMP):
 demo: setup
 	$(BIN)/orz-rl train --recipe tiny --out $(DEMO_RUN)
 	$(BIN)/orz-bench report $(DEMO_RUN)
+	$(BIN)/orz-analysis report $(DEMO_RUN) --out $(DEMO_RUN)/report
 	@echo "Every question, answer and verdict is in $(DEMO_RUN) (Parquet). The same command again goes on or draws nothing."
 
 # One worker a file; tests that load a real model also wait for one another (tests/conftest.py).
@@ -72,6 +74,21 @@ layers: setup
 # A part of `make test`, for a quick look while writing.
 guards: setup
 	$(BIN)/python -m pytest tests/guards $(PYTEST_ARGS)
+
+# docs/metrics.md from the catalogue of metrics.
+docs: setup
+	$(BIN)/orz-analysis metrics --markdown > docs/.metrics.md
+	@mv docs/.metrics.md docs/metrics.md
+
+# docs/gallery from runs of the tiny recipe: two seeds of it, and GAE with lambda 0.95. Half an hour on two cores.
+GALLERY := runs/gallery
+
+gallery: setup
+	$(BIN)/orz-rl train --recipe tiny --out $(GALLERY)/tiny seed=42
+	$(BIN)/orz-rl train --recipe tiny --out $(GALLERY)/tiny-seed7 seed=7
+	$(BIN)/orz-rl train --recipe tiny --variant gae_lambda_0p95 --out $(GALLERY)/lambda-0p95 seed=42
+	$(BIN)/orz-analysis report $(GALLERY)/tiny $(GALLERY)/tiny-seed7 $(GALLERY)/lambda-0p95 --out $(GALLERY)/report
+	cp $(GALLERY)/report/figures/*.png docs/gallery/
 
 bench: setup
 	@for script in benchmarks/[a-z]*.py; do \

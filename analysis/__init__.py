@@ -1,1 +1,1 @@
-"""Reads finished or running runs and returns tables and figures. Not yet built: this package is empty."""
+"""Reads finished or running runs and returns tables, figures and reports: orz-analysis."""

@@ -9,8 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from orz_bench.commands.console import libraries_on_stderr, result_console
-from orz_bench.commands.errors import reports_errors
+from orz_bench.terminal import libraries_on_stderr, reports_errors, result_console
 
 data_app = typer.Typer(
     help="Benchmark data: list, fetch from the hub, check.", no_args_is_help=True, rich_markup_mode=None

@@ -10,9 +10,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from orz_bench.commands.console import libraries_on_stderr, result_console
 from orz_bench.commands.data import data_folders
-from orz_bench.commands.errors import reports_errors
+from orz_bench.terminal import libraries_on_stderr, reports_errors, result_console
 
 HEADLINE_BENCHMARKS = "aime24,aime25,math500,gpqa_diamond"
 

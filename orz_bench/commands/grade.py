@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from orz_bench.commands.data import data_folders
-from orz_bench.commands.errors import reports_errors
+from orz_bench.terminal import reports_errors
 
 
 @reports_errors

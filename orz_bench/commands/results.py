@@ -8,8 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from orz_bench.commands.console import as_text, result_console
-from orz_bench.commands.errors import reports_errors
+from orz_bench.terminal import as_text, reports_errors, result_console
 
 
 @reports_errors

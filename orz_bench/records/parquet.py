@@ -123,6 +123,19 @@ def read_parts(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:
     return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
+def is_whole(path: Path) -> bool:
+    """Whether a part can be read: a damaged one, or one that has gone meanwhile, cannot.
+
+    Raises RunDirError for a part of a newer schema: nobody should take it for damaged.
+    """
+    try:
+        with pq.ParquetFile(path) as file:
+            _refuse_newer(path, file)
+            return set(ROLLOUT_SCHEMA.names) <= set(file.schema_arrow.names)
+    except (pa.ArrowException, OSError, ValueError):
+        return False
+
+
 def rollouts_from_table(table: pa.Table) -> list[Rollout]:
     """The records of a table with all columns."""
     return [_from_row(row) for row in table.to_pylist()]
@@ -176,15 +189,19 @@ def _from_row(row: dict[str, Any]) -> Rollout:
 def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
     try:
         with pq.ParquetFile(path) as file:
-            version = int((file.schema_arrow.metadata or {}).get(_SCHEMA_KEY, b"0"))
-            if version > ROLLOUT_SCHEMA_VERSION:
-                raise RunDirError(
-                    f"{path}: rollouts of schema {version}, but this version reads up to {ROLLOUT_SCHEMA_VERSION}; "
-                    f"upgrade orz to read them."
-                )
+            _refuse_newer(path, file)
             return file.read(columns=schema.names).select(schema.names).cast(schema)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise RunDirError(
             f"{path}: not a readable part of rollouts ({error}). Move this file away and run the evaluation again: "
             f"it draws what was in it."
         ) from error
+
+
+def _refuse_newer(path: Path, file: pq.ParquetFile) -> None:
+    version = int((file.schema_arrow.metadata or {}).get(_SCHEMA_KEY, b"0"))
+    if version > ROLLOUT_SCHEMA_VERSION:
+        raise RunDirError(
+            f"{path}: rollouts of schema {version}, but this version reads up to {ROLLOUT_SCHEMA_VERSION}; "
+            f"upgrade orz to read them."
+        )

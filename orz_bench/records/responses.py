@@ -4,19 +4,22 @@ and in analysis alike.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
+from pydivsufsort import divsufsort, kasai  # type: ignore[import-untyped]  # it ships no types
+from pydivsufsort.dll import libdivsufsort  # type: ignore[import-untyped]  # as above
 
 # Open-Reasoner-Zero's code, case-sensitive as there ("Wait," does not count).
 REFLECTION_PATTERNS = tuple(
     re.compile(pattern) for pattern in (r"wait,", r"recheck[,\s]", r"retry", r"alternatively,", r"however,")
 )
-_UNTAGGED = r"(?:(?!</?think>|</?answer>).)*"
-_FORM = re.compile(rf"{_UNTAGGED}</think>\s*<answer>{_UNTAGGED}</answer>\s*", re.DOTALL)
-_CHUNK_CHARS = 1_000_000
+_TAG = re.compile(r"</?(?:think|answer)>")
 
 Array = np.ndarray[Any, Any]
 
@@ -27,72 +30,60 @@ def count_reflections(text: str) -> int:
 
 
 def keeps_format(text: str) -> bool:
-    """Whether a response (it follows `<think>`) is reasoning, one `</think>`, one answer block, and nothing after."""
-    return _FORM.fullmatch(text) is not None
+    """Whether a response (it follows `<think>`) is reasoning, one `</think>`, one answer block, and nothing after.
+
+    No other of these tags may stand anywhere, and only white space between and after the two parts.
+    """
+    tags = list(_TAG.finditer(text))
+    if [tag[0] for tag in tags] != ["</think>", "<answer>", "</answer>"]:
+        return False
+    thought, opening, closing = tags
+    return not text[thought.end() : opening.start()].strip() and not text[closing.end() :].strip()
+
+
+@dataclass(frozen=True)
+class SuffixArray:
+    """The suffixes of a text in order, and what neighbours share. Made in O(n log n) by libdivsufsort and Kasai."""
+
+    order: Array
+    """(n,) start of the i-th smallest suffix; which order of the characters is meant is left open."""
+    common: Array
+    """(n,) length of the prefix that suffixes i and i + 1 of `order` share; 0 at the last."""
+
+    @classmethod
+    def of(cls, text: str) -> SuffixArray:
+        """The suffix array over characters (code points, lone surrogates too), for any text."""
+        letters = _letters(text)
+        _use_one_thread()
+        order = divsufsort(letters)
+        return cls(order.astype(np.int64), kasai(letters, order).astype(np.int64))
+
+    @cached_property
+    def repetition_score(self) -> float:
+        """2 sum(LCP) / (n (n + 1)): 0 for no repetition or no text, near 1 for one character over and over."""
+        n = len(self.order)
+        return 2 * int(self.common.sum()) / (n * (n + 1)) if n else 0.0
+
+
+def _use_one_thread() -> None:
+    """Keep libdivsufsort from starting OpenMP threads: on busy cores they make short texts ten times slower."""
+    with contextlib.suppress(AttributeError):  # built without OpenMP
+        libdivsufsort.omp_set_num_threads(1)
+
+
+def _letters(text: str) -> Array:
+    """The characters as small numbers, a byte each where few differ: the library sorts bytes fastest."""
+    if text.isascii():
+        return np.frombuffer(bytearray(text, "ascii"), dtype=np.uint8)  # the library wants to be able to write
+    points = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
+    distinct, ranks = np.unique(points, return_inverse=True)
+    narrow = np.uint8 if len(distinct) <= 2**8 else np.uint16 if len(distinct) <= 2**16 else np.uint32
+    return ranks.astype(narrow)
 
 
 def repetition_scores(texts: Sequence[str]) -> list[float]:
     """Open-Reasoner-Zero's repetition score of each text: 2 sum(LCP) / (n (n + 1)), n its length in characters.
 
-    LCP are the lengths of the prefixes that neighbours in the suffix array share: 0 for no repetition, near 1 for a
-    single character over and over. O(n log^2 n), all texts of a chunk at once.
+    LCP are the lengths of the prefixes that neighbours in the suffix array share. O(n log n).
     """
-    scores: list[float] = []
-    chunk: list[str] = []
-    for text in texts:
-        chunk.append(text)
-        if sum(map(len, chunk)) > _CHUNK_CHARS:
-            scores += _scores(chunk)
-            chunk = []
-    return scores + _scores(chunk)
-
-
-def _scores(texts: Sequence[str]) -> list[float]:
-    lengths = np.array([len(text) for text in texts], dtype=np.int64)
-    if not lengths.sum():
-        return [0.0] * len(texts)
-    owner = np.repeat(np.arange(len(texts)), lengths)
-    end = np.cumsum(lengths)[owner]
-    """Of each character: where its text ends."""
-    letters = np.frombuffer("".join(texts).encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32).astype(
-        np.int64
-    )
-    ranks = [_dense(owner, letters + 1)]
-    width = 1
-    while width < lengths.max() and not _is_settled(ranks[-1]):
-        following = np.arange(len(owner)) + width
-        inside = following < end
-        second = np.where(inside, ranks[-1][np.minimum(following, len(owner) - 1)] + 1, 0)
-        ranks.append(_dense(ranks[-1], second))
-        width *= 2
-    order = np.argsort(ranks[-1], kind="stable")
-    common = _common_prefixes(order[:-1], order[1:], ranks=ranks, end=end, owner=owner)
-    sums = np.bincount(owner[order[1:]], weights=common, minlength=len(texts))
-    counts = np.maximum(lengths * (lengths + 1), 1)
-    return [float(score) for score in 2 * sums / counts]
-
-
-def _dense(first: Array, second: Array) -> Array:
-    """Ranks of the pairs (first, second) by order, equal where the pairs are."""
-    key = first * (int(second.max()) + 1) + second
-    return np.unique(key, return_inverse=True)[1].astype(np.int64)
-
-
-def _is_settled(ranks: Array) -> bool:
-    return int(ranks.max()) + 1 == len(ranks)
-
-
-def _common_prefixes(left: Array, right: Array, *, ranks: Sequence[Array], end: Array, owner: Array) -> Array:
-    """Length of the common prefix of two suffixes of one text, pair by pair; 0 for suffixes of two texts."""
-    at_left, at_right = left.copy(), right.copy()
-    length = np.zeros(len(left), dtype=np.int64)
-    alive = owner[left] == owner[right]
-    for power in reversed(range(len(ranks))):
-        width = 2**power
-        fits = alive & (at_left + width <= end[left]) & (at_right + width <= end[right])
-        where = np.flatnonzero(fits)
-        same = where[ranks[power][at_left[where]] == ranks[power][at_right[where]]]
-        length[same] += width
-        at_left[same] += width
-        at_right[same] += width
-    return length
+    return [SuffixArray.of(text).repetition_score for text in texts]

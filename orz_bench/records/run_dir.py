@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -167,6 +167,32 @@ class RunDir:
                 (self.path / name).unlink(missing_ok=True)
         if state:
             write_text(self.path / state, text + "\n")
+
+    @property
+    def metrics_path(self) -> Path:
+        """One row a training step."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def events_path(self) -> Path:
+        """One line an event."""
+        return self.path / "events.jsonl"
+
+    @property
+    def config_path(self) -> Path:
+        """The resolved configuration."""
+        return self.path / "config.yaml"
+
+    def state(self) -> Literal["done", "failed", "open"]:
+        """What was written last: DONE, FAILED, or neither, for a run that goes on or was killed."""
+        if (self.path / "DONE").exists():
+            return "done"
+        return "failed" if (self.path / "FAILED").exists() else "open"
+
+    def sampled_steps(self) -> list[tuple[int, RolloutsDir]]:
+        """(step, its rollouts) of training, by step."""
+        found = ((step_of(folder), RolloutsDir(folder)) for folder in (self.path / "rollouts").glob("step=*"))
+        return sorted(((step, rollouts) for step, rollouts in found if step is not None), key=lambda pair: pair[0])
 
     def rollouts(self, step: int) -> RolloutsDir:
         """Where the rollouts of a training step are, or will be."""

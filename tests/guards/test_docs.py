@@ -10,6 +10,8 @@ import pytest
 import typer.main
 from typer.core import TyperGroup
 
+from analysis.catalogue import metrics_markdown
+from analysis.cli import app as analysis_app
 from orz_bench.cli import app as bench_app
 from orz_bench.records.metrics import METRICS
 from orz_bench.records.summary import Summary
@@ -50,11 +52,15 @@ def test_every_make_command_exists() -> None:
     )
 
 
-PROGRAMS = {"orz-bench": bench_app, "orz-rl": rl_app}
+PROGRAMS = {"orz-bench": bench_app, "orz-rl": rl_app, "orz-analysis": analysis_app}
 
 
 def test_every_command_exists() -> None:
-    lines = ((doc, line) for doc, line in _code_of_documents() if line.startswith(("orz-bench ", "orz-rl ")))
+    lines = (
+        (doc, line)
+        for doc, line in _code_of_documents()
+        if line.startswith(tuple(f"{program} " for program in PROGRAMS))
+    )
     faults = (f"{doc}: {line}: {fault}" for doc, line in lines if (fault := _fault(line)))
     expect_none(faults, wanted="only commands and options that there are")
 
@@ -120,3 +126,8 @@ def test_relative_links_lead_somewhere() -> None:
 def test_every_metric_and_setting_is_documented() -> None:
     text = (PROJECT / "docs" / "training.md").read_text("utf-8")
     expect_none((name for name in METRICS if f"`{name}`" not in text), wanted="every metric in docs/training.md")
+
+
+def test_the_catalogue_is_up_to_date() -> None:
+    text = (PROJECT / "docs" / "metrics.md").read_text("utf-8")
+    assert text == metrics_markdown(), "docs/metrics.md is not what the catalogue says; `make docs` writes it anew"

@@ -41,14 +41,15 @@ def test_importing_a_package_loads_nothing_else(package: str) -> None:
     assert not loaded & set(NOT_AT_IMPORT)
 
 
-def test_help_loads_no_heavy_library() -> None:
+@pytest.mark.parametrize(("program", "package"), [("orz-bench", "orz_bench"), ("orz-analysis", "analysis")])
+def test_help_loads_no_heavy_library(program: str, package: str) -> None:
     code = (
-        "import sys\nsys.argv = ['orz-bench', '--help']\nfrom orz_bench.cli import main\n"
+        f"import sys\nsys.argv = ['{program}', '--help']\nfrom {package}.cli import main\n"
         "try: main()\nexcept SystemExit: pass"
     )
     loaded = loaded_by(code)
     assert "typer" in loaded
-    assert not loaded & {*HEAVY, "sympy", "pandas"}
+    assert not loaded & {*HEAVY, "sympy", "pandas", "numpy", "matplotlib", "duckdb", "pyarrow", "yaml"}
 
 
 TENSORS = (

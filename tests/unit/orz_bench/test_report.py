@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import re
 
-from orz_bench.commands.console import as_text
 from orz_bench.records.summary import EvalResult
 from orz_bench.report import notes_on, render_json, render_markdown, render_table
 from orz_bench.report_html import render_html
+from orz_bench.terminal import as_text
 from tests.builders import a_result, a_summary
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from itertools import pairwise
 
 import pytest
@@ -37,6 +39,22 @@ def test_reflections_are_counted_as_by_the_reference(text: str, count: int) -> N
 )
 def test_format(text: str, wanted: bool) -> None:
     assert keeps_format(text) is wanted
+
+
+UNTAGGED = r"(?:(?!</?think>|</?answer>).)*"
+FORM = re.compile(rf"{UNTAGGED}</think>\s*<answer>{UNTAGGED}</answer>\s*", re.DOTALL)
+PIECES = ["</think>", "<answer>", "</answer>", "<think>", " ", "\n", "a", "\x1c", "\u00a0", "<", "/think>"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=8).map("".join))
+def test_the_format_is_that_of_one_regex(text: str) -> None:
+    assert keeps_format(text) is (FORM.fullmatch(text) is not None)
+
+
+def test_format_of_a_long_hostile_text_is_told_at_once() -> None:
+    start = time.process_time()
+    assert not keeps_format("</think> <answer>" * 50_000 + " " * 500_000)
+    assert time.process_time() - start < 1
 
 
 def slow_score(text: str) -> float:

@@ -1,0 +1,16 @@
+"""Arguments and options that several commands have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Runs = Annotated[
+    list[Path],
+    typer.Argument(help="Run directories, dumps of Open-Reasoner-Zero, or files: JSON lines, JSON, CSV, Parquet."),
+]
+Source = Annotated[Path, typer.Argument(help="A run directory, a dump, or a file.")]
+LexiconName = Annotated[str, typer.Option("--lexicon", help="orz-code, orz-paper, urz15 or extended.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]

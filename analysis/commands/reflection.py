@@ -1,0 +1,25 @@
+"""orz-analysis reflection."""
+
+from __future__ import annotations
+
+import json
+
+import typer
+
+from analysis.commands.arguments import Json, LexiconName, Source
+from orz_bench.terminal import reports_errors, result_console
+
+
+@reports_errors
+def reflection_command(run: Source, lexicon: LexiconName = "orz-code", json_output: Json = False) -> None:
+    """How often, where and how long responses reflect, whether that goes with being right, and if answers change."""
+    from analysis.lexicons import get_lexicon
+    from analysis.load import load_path
+    from analysis.reflection_summary import summaries_of, summary_table
+
+    summaries = summaries_of(load_path(run), get_lexicon(lexicon))
+    if json_output:
+        typer.echo(json.dumps({"lexicon": lexicon, "sets": [one.to_json() for one in summaries]}, ensure_ascii=False))
+    else:
+        for summary in summaries:
+            result_console().print(summary_table(summary))

@@ -1,0 +1,65 @@
+"""orz-analysis report, compare."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from analysis.commands.arguments import Json, LexiconName, Runs
+from orz_bench.terminal import reports_errors, result_console
+
+
+@reports_errors
+def report_command(
+    runs: Runs,
+    out: Annotated[Path, typer.Option(help="The folder to write into; a report that is there is replaced.")],
+    lexicon: LexiconName = "orz-code",
+) -> None:
+    """One HTML page that answers: did it learn, when, how, is the reflection real? With PNG, PDF and CSV files."""
+    from analysis.lexicons import get_lexicon
+    from analysis.load import load_runs
+    from analysis.report.build import write_report
+    from analysis.studying import study
+
+    chosen = get_lexicon(lexicon)
+    studies = [study(run, lexicon=chosen) for run in load_runs(runs)]
+    written = write_report(studies, out)
+    console = Console(stderr=True)
+    for sentence in written.left_out:
+        console.print(f"left out: {sentence}", style="dim", markup=False, highlight=False, soft_wrap=True)
+    for study_ in studies:
+        for note in study_.run.notes:
+            console.print(f"{study_.run.name}: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{len(written.files)} files beside it", highlight=False)
+    typer.echo(written.page)
+
+
+@reports_errors
+def compare_command(
+    runs: Runs,
+    out: Annotated[Path | None, typer.Option(help="Write comparison.png, .pdf and .csv into this folder.")] = None,
+    json_output: Json = False,
+) -> None:
+    """Experiments side by side: where each begins and ends, runs of one configuration joined over seeds."""
+    import json
+
+    from analysis.compare import compared, comparison_table
+    from analysis.figures.registry import get_figure
+    from analysis.grouping import group_studies
+    from analysis.load import load_runs
+    from analysis.studying import study
+
+    figure = get_figure("comparison")
+    groups = group_studies([study(run, wanted=figure.metrics) for run in load_runs(runs)])
+    rows = compared(groups)
+    if json_output:
+        typer.echo(json.dumps({"experiments": [row.to_json() for row in rows]}, ensure_ascii=False))
+    else:
+        result_console().print(comparison_table(rows))
+    if out is not None:
+        from analysis.commands.figures import save_into
+
+        save_into(figure.make(groups), out)

@@ -1,0 +1,63 @@
+"""Curves: one number a step of one run, or of several runs that differ only in their seed. Pure functions of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Array = np.ndarray[Any, np.dtype[Any]]
+_MAX_WINDOW = 15
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """Values over steps, ascending; all arrays have one shape."""
+
+    steps: Array
+    values: Array
+    """Mean over the runs."""
+    low: Array | None = None
+    """Lowest and highest of the runs; None for one run."""
+    high: Array | None = None
+    num_runs: int = 1
+
+
+def curve_of(parts: Sequence[tuple[Array, Array]]) -> Curve | None:
+    """The curve of one or more runs, each (steps, values), at the steps that all of them have.
+
+    Values that are not finite count as absent. None where no step is left.
+    """
+    known = [dict(zip(steps.tolist(), values.tolist(), strict=True)) for steps, values in parts]
+    finite = [{step: value for step, value in run.items() if np.isfinite(value)} for run in known]
+    steps = sorted(set.intersection(*map(set, finite))) if finite else []
+    if not steps:
+        return None
+    table = np.array([[run[step] for step in steps] for run in finite])
+    is_band = len(finite) > 1
+    return Curve(
+        steps=np.array(steps, dtype=np.float64),
+        values=table.mean(axis=0),
+        low=table.min(axis=0) if is_band else None,
+        high=table.max(axis=0) if is_band else None,
+        num_runs=len(finite),
+    )
+
+
+def window_for(num_points: int) -> int:
+    """How many steps to smooth over: odd, 1 below 40 points, a twentieth of them, at most 15."""
+    return min(_MAX_WINDOW, 2 * (num_points // 40) + 1)
+
+
+def smooth(values: Array, window: int) -> Array:
+    """Centred running mean over `window` (odd) values; towards the ends over as many as there are on both sides.
+
+    The shrinking keeps it centred: a straight line stays as it is, and no end is pulled to the middle.
+    """
+    sums = np.concatenate([[0.0], np.cumsum(values)])
+    at = np.arange(len(values))
+    reach = np.minimum(window // 2, np.minimum(at, len(values) - 1 - at))
+    means: Array = (sums[at + reach + 1] - sums[at - reach]) / (2 * reach + 1)
+    return means

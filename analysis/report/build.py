@@ -1,0 +1,119 @@
+"""From studies to files: index.html, figures as PNG and PDF, every plotted series and every table as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from analysis.figures import drawing
+from analysis.figures.ablations import Ablation
+from analysis.figures.panels import MissingDataError
+from analysis.figures.registry import FIGURES
+from analysis.figures.spec import FigureSpec, rows
+from analysis.grouping import group_studies
+from analysis.report.examples import examples_of
+from analysis.report.findings import findings_of
+from analysis.report.page import Page, Picture, RunSection, render
+from analysis.study import Study
+from analysis.tables import Table, as_csv, length_table_of, result_table
+from orz_bench.records.parquet import disk_error
+from orz_bench.records.run_dir import write_text
+
+PAGE_NAME = "index.html"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Written:
+    """What a report consists of."""
+
+    page: Path
+    files: tuple[Path, ...]
+    left_out: tuple[str, ...]
+
+
+def write_report(studies: Sequence[Study], out: Path) -> Written:
+    """Write the report of these runs into `out` (made if absent; files of an earlier report are replaced).
+
+    RunDirError where the disk refuses.
+    """
+    groups = group_studies(studies)
+    specs, left_out = _figures(studies)
+    tables = [table for table in (result_table(groups), length_table_of(studies)) if table is not None]
+    try:
+        folder = out / "figures"
+        folder.mkdir(parents=True, exist_ok=True)
+        files = [path for spec in specs for path in drawing.save(spec, folder)]
+    except OSError as error:
+        raise disk_error(out, error) from error
+    files += [
+        _write_table(table, out / f"{name}.csv") for name, table in zip(("results", "lengths"), tables, strict=False)
+    ]
+    page = Page(
+        title=f"Report: {', '.join(study.run.name for study in studies)}",
+        made_from=_made_from(studies),
+        runs=tuple(_section(study) for study in studies),
+        tables=tuple(tables),
+        pictures=tuple(_picture(spec, folder) for spec in specs),
+        left_out=tuple(left_out),
+    )
+    write_text(out / PAGE_NAME, render(page))
+    return Written(page=out / PAGE_NAME, files=tuple(files), left_out=tuple(left_out))
+
+
+def _figures(studies: Sequence[Study]) -> tuple[list[FigureSpec], list[str]]:
+    """The figures that these runs have data for, each once, and a sentence for each that lacks data.
+
+    An ablation is shown where its settings are all that the runs differ in; `comparison` otherwise.
+    """
+    groups = group_studies(studies)
+    specs: list[FigureSpec] = []
+    left_out = []
+    for figure in FIGURES.values():
+        if isinstance(figure.make, Ablation) and not figure.make.explains(groups):
+            continue
+        try:
+            spec = figure.make(groups)
+        except MissingDataError as error:
+            if not isinstance(figure.make, Ablation):
+                left_out.append(f"{figure.name}: {error}")
+            continue
+        if not any(rows(spec).equals(rows(other)) for other in specs):
+            specs.append(spec)
+    return specs, left_out
+
+
+def _write_table(table: Table, path: Path) -> Path:
+    write_text(path, as_csv(table))
+    return path
+
+
+def _picture(spec: FigureSpec, folder: Path) -> Picture:
+    png = (folder / f"{spec.name}.png").read_bytes()
+    return Picture(name=spec.name, title=spec.title, caption=spec.caption, png=png)
+
+
+def _section(study: Study) -> RunSection:
+    return RunSection(
+        name=study.run.name,
+        about=_about(study),
+        findings=tuple(findings_of(study)),
+        examples=tuple(examples_of(study)),
+    )
+
+
+def _about(study: Study) -> str:
+    run = study.run
+    steps = f"{len(study.steps)} steps" if len(study.steps) else ""
+    states = {"done": "finished", "failed": "stopped before its end", "open": "not finished", "unknown": ""}
+    kinds = {"train": "training run", "eval": "evaluation", "dump": "dump of Open-Reasoner-Zero", "file": "file"}
+    seed = f"seed {run.seed}" if run.seed is not None else ""
+    responses = f"{len(study.features):,} responses read" if study.features is not None else "no responses read"
+    parts = (f"{run.name}: {kinds[run.kind]}", states[run.state], seed, steps, responses)
+    return ", ".join(part for part in parts if part) + "."
+
+
+def _made_from(studies: Sequence[Study]) -> str:
+    lexicons = ", ".join(dict.fromkeys(study.lexicon for study in studies if study.lexicon))
+    counted = f" Reflections are counted with the lexicon {lexicons}." if lexicons else ""
+    return f"Made by orz-analysis from {len(studies)} run(s); every plotted number is in figures/*.csv.{counted}"

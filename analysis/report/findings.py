@@ -1,0 +1,163 @@
+"""The answers at the top of a report: did it learn, when, how, is the reflection real, is it healthy. Plain sentences,
+each with how sure it is; every number in them is computed elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.progress import Change, Progress, change_of, progress_of
+from analysis.report.finding import Answer, Finding
+from analysis.report.reflection_finding import reflection_finding
+from analysis.report.wording import number, p_value, percent, points
+from analysis.study import BreakMark, Study
+
+_SHORTEST_FOR_BREAKS = 60
+_ALPHA = 0.05
+
+
+def findings_of(study: Study) -> list[Finding]:
+    """The five answers about one run."""
+    return [_learned(study), _when(study), _how(study), reflection_finding(study), _health(study)]
+
+
+def _change(study: Study, metric: str) -> Change | None:
+    series = study.series(metric)
+    return change_of(*series) if series is not None else None
+
+
+def _learned(study: Study) -> Finding:
+    progress, reward = progress_of(study.run.evaluations), _change(study, "reward/mean")
+    details = [_progress_sentence(one) for one in progress]
+    if reward is not None:
+        details.append(_reward_sentence(reward))
+    answer = _learned_answer(progress, reward)
+    headlines = {
+        "yes": "Yes, it learned.",
+        "no": "No, it got worse or stayed where it was.",
+        "unclear": "It cannot be told: what changed is no larger than chance would make it.",
+        "unknown": "Unknown: there are neither two evaluations of one benchmark nor rewards of four steps.",
+    }
+    return Finding(question="Did it learn?", answer=answer, headline=headlines[answer], details=tuple(details))
+
+
+def _learned_answer(progress: Sequence[Progress], reward: Change | None) -> Answer:
+    """Evaluations on the same questions decide; the training reward only where there are none."""
+    sure = [one for one in progress if one.p_holm < _ALPHA]
+    if any(one.comparison.difference < 0 for one in sure):
+        return "no" if all(one.comparison.difference < 0 for one in sure) else "unclear"
+    if sure:
+        return "yes"
+    if progress or reward is None:
+        return "unclear" if progress else "unknown"
+    if not reward.is_clear:
+        return "unclear"
+    return "yes" if reward.difference > 0 else "no"
+
+
+def _progress_sentence(one: Progress) -> str:
+    compared = one.comparison
+    return (
+        f"{one.benchmark}: avg@{one.n} went from {percent(compared.average_a)} (step {one.first_step}) to "
+        f"{percent(compared.average_b)} (step {one.last_step}) on the same {compared.num_questions} questions: "
+        f"{points(compared.difference)} points, 95 % interval {points(compared.low)} to {points(compared.high)}, "
+        f"{p_value(one.p_holm)}."
+    )
+
+
+def _reward_sentence(reward: Change) -> str:
+    scatter = "clearly more" if reward.is_clear else "no more"
+    return (
+        f"The mean training reward went from {number(reward.first)} (first {reward.num_steps} steps) to "
+        f"{number(reward.last)} (last {reward.num_steps}), {scatter} than it scatters from step to step. It is "
+        f"measured on the problems of training."
+    )
+
+
+def _when(study: Study) -> Finding:
+    reward = _change(study, "reward/mean")
+    details = [_mark_sentence(metric, mark) for metric, marks in study.breaks.items() for mark in marks]
+    if not details:
+        details.append(_no_break_sentence(study))
+    if reward is None or reward.half_step is None:
+        text = "There is no clear rise of the reward whose moment could be named."
+        return Finding(question="When?", answer="unknown", headline=text, details=tuple(details))
+    direction = "rise" if reward.difference > 0 else "fall"
+    most = f", nine tenths by step {reward.most_step:g}" if reward.most_step is not None else ""
+    text = f"Half of the reward's {direction} was done by step {reward.half_step:g}{most}."
+    return Finding(question="When?", answer="yes", headline=text, details=tuple(details))
+
+
+def _mark_sentence(metric: str, mark: BreakMark) -> str:
+    what = "level" if mark.kind == "level" else "slope"
+    rebound = " It only recovers an earlier fall." if mark.is_rebound else ""
+    return (
+        f"Step moment: the {what} of {metric} changed by {number(mark.size)} at step {mark.step:g} (95 % interval "
+        f"{mark.low:g} to {mark.high:g}), {p_value(mark.p_value)} against a smooth trend.{rebound}"
+    )
+
+
+def _no_break_sentence(study: Study) -> str:
+    if len(study.steps) < _SHORTEST_FOR_BREAKS:
+        return (
+            f"Step moments are not looked for in {len(study.steps)} steps: below {_SHORTEST_FOR_BREAKS} a jump cannot "
+            f"be told from a steep trend."
+        )
+    if not study.breaks:
+        return "Step moments were not looked for."
+    return f"No step moment: {', '.join(study.breaks)} follow smooth trends as far as can be told."
+
+
+def _how(study: Study) -> Finding:
+    wanted = {
+        "response/length_mean": ("Responses", study.length_unit, 1.0),
+        "reflection/rate": ("Share of responses that reflect", "%", 100.0),
+        "format/adherence": ("Share of responses in the whole format", "%", 100.0),
+        "response/clip_rate": ("Share of responses cut by the limit", "%", 100.0),
+        "policy/entropy": ("Entropy of the policy", "nats a token", 1.0),
+    }
+    changes = {metric: change for metric in wanted if (change := _change(study, metric)) is not None}
+    details = [
+        _how_sentence(what, unit, factor=factor, change=changes[metric])
+        for metric, (what, unit, factor) in wanted.items()
+        if metric in changes
+    ]
+    length = changes.get("response/length_mean")
+    if length is None:
+        text = "Unknown: there are no lengths of responses."
+        return Finding(question="How?", answer="unknown", headline=text, details=tuple(details))
+    text = f"Its responses {_direction(length, up='became longer', down='became shorter', same='kept their length')}"
+    if (reflection := changes.get("reflection/rate")) is not None:
+        text += (
+            f", and it {_direction(reflection, up='reflects more', down='reflects less', same='reflects as before')}"
+        )
+    return Finding(question="How?", answer="yes", headline=f"{text}.", details=tuple(details))
+
+
+def _direction(change: Change, *, up: str, down: str, same: str) -> str:
+    if not change.is_clear:
+        return same
+    return up if change.difference > 0 else down
+
+
+def _how_sentence(what: str, unit: str, *, factor: float, change: Change) -> str:
+    clear = "" if change.is_clear else " (no clear change)"
+    return f"{what}: {number(factor * change.first)} → {number(factor * change.last)} {unit}{clear}."
+
+
+def _health(study: Study) -> Finding:
+    run = study.run
+    details = [f"Step {step}: {text}." for step, text in run.warnings]
+    details += [f"{note[0].upper()}{note[1:]}." for note in run.notes]
+    signal = [_change(study, name) for name in ("group/all_right", "group/all_wrong")]
+    if all(change is not None for change in signal):
+        last = sum(change.last for change in signal if change is not None)
+        details.append(f"At the end {percent(last)} of the problems had only right or only wrong samples: no signal.")
+    if run.warnings:
+        text = f"Training warned of {len(run.warnings)} sign(s) of trouble."
+        return Finding(question="Is it healthy?", answer="no", headline=text, details=tuple(details))
+    if run.kind != "train":
+        text = "Unknown: only training runs of orz watch themselves."
+        return Finding(question="Is it healthy?", answer="unknown", headline=text, details=tuple(details))
+    text = "No sign of trouble was raised in training."
+    return Finding(question="Is it healthy?", answer="yes", headline=text, details=tuple(details))

@@ -1,0 +1,125 @@
+"""A run as analysis sees it: one row a step, one row an evaluation, features of its responses, breaks in its curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.curves import Curve, curve_of
+from analysis.load import Run
+from orz_bench.records.summary import EvalResult
+
+SCORE_COLUMNS = ("benchmark", "step", "fingerprint", "accuracy", "error", "n", "num_problems", "length")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakMark:
+    """Where a curve breaks, and between which steps with 95 % confidence."""
+
+    step: float
+    low: float
+    high: float
+    kind: str
+    """`level` or `slope`."""
+    size: float
+    p_value: float
+    is_rebound: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A run with what was computed from it."""
+
+    run: Run
+    steps: pd.DataFrame
+    """`step` and metrics, named as in metrics.jsonl."""
+    scores: pd.DataFrame
+    """SCORE_COLUMNS, one row a finished evaluation; error: the larger of both standard errors; length: mean tokens."""
+    features: pd.DataFrame | None = None
+    """Of the training rollouts (or a file's answers), one row each; None where texts were not read."""
+    lexicon: str = ""
+    """Label of the lexicon behind the features."""
+    length_unit: Literal["tokens", "characters"] = "tokens"
+    """Of response lengths in `steps`: characters where a dump does not tell tokens."""
+    breaks: Mapping[str, tuple[BreakMark, ...]] = field(default_factory=dict)
+    """By metric that was looked at for breaks; a metric that was not, or is too short, has no entry."""
+
+    def series(self, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """(steps, values) of a metric, or None where the run does not have it."""
+        if metric not in self.steps or not len(self.steps):
+            return None
+        return self.steps["step"].to_numpy(dtype=float), self.steps[metric].to_numpy(dtype=float)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Runs that differ only in their seed; drawn as one line, with a band for several."""
+
+    label: str
+    studies: tuple[Study, ...]
+
+    @property
+    def length_unit(self) -> str:
+        """Of response lengths."""
+        return self.studies[0].length_unit
+
+    def curve(self, metric: str) -> Curve | None:
+        """The metric over steps, or None where one of the runs does not have it."""
+        parts = [study.series(metric) for study in self.studies]
+        known = [part for part in parts if part is not None]
+        return curve_of(known) if known and len(known) == len(parts) else None
+
+    def scores(self, benchmark: str) -> pd.DataFrame:
+        """By step: accuracy, error, length, low, high. Means over the runs at the steps that all have evaluated.
+
+        `error` of several runs is None: the band from `low` to `high` takes its place. One protocol a benchmark: the
+        one that evaluated most steps (results of two are never joined).
+        """
+        tables = [_one_protocol(study.scores, benchmark) for study in self.studies]
+        joined = pd.concat(tables)
+        counts = joined.groupby("step")["accuracy"].agg(["size", "min", "max"])
+        shared = counts.index[counts["size"] == len(tables)]
+        table = joined[joined["step"].isin(shared)].groupby("step")[["accuracy", "error", "length"]].mean()
+        table["low"], table["high"] = counts.loc[shared, "min"], counts.loc[shared, "max"]
+        if len(tables) > 1:
+            table["error"] = np.nan
+        return table.reset_index()
+
+
+def _one_protocol(scores: pd.DataFrame, benchmark: str) -> pd.DataFrame:
+    rows = scores[scores["benchmark"] == benchmark]
+    if rows.empty:
+        return rows
+    steps = rows.groupby("fingerprint", sort=True)["step"].nunique()
+    return rows[rows["fingerprint"] == steps.idxmax()]
+
+
+def benchmarks_of(groups: Sequence[Group]) -> list[str]:
+    """Benchmarks that any run has evaluated, by name."""
+    return sorted({name for group in groups for study in group.studies for name in study.scores["benchmark"]})
+
+
+def scores_of(results: Sequence[EvalResult]) -> pd.DataFrame:
+    """SCORE_COLUMNS of finished evaluations."""
+    rows = [
+        {
+            "benchmark": result.benchmark,
+            "step": result.step,
+            "fingerprint": result.fingerprint,
+            "accuracy": result.summary.avg_at_n,
+            "error": max((e for e in _errors(result) if e is not None), default=np.nan),
+            "n": result.summary.n,
+            "num_problems": result.summary.num_problems,
+            "length": result.summary.mean_tokens,
+        }
+        for result in results
+    ]
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def _errors(result: EvalResult) -> tuple[float | None, float | None]:
+    return result.summary.se_sampling, result.summary.se_question

@@ -1,0 +1,69 @@
+"""What every command line does: results to stdout, wide enough for a whole table when it is no terminal; our errors on
+one screen with exit code 2, Ctrl-C with 130; a bug keeps its traceback.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+import typer
+from rich.console import Console, RenderableType
+
+from orz_bench.errors import OrzError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+_WIDTH_OF_FILES = 150
+
+
+def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a command."""
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        console = Console(stderr=True)
+        try:
+            return command(*args, **kwargs)
+        except OrzError as error:
+            console.print("[bold red]error:[/] ", end="")
+            console.print(str(error), markup=False, highlight=False, soft_wrap=True)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            console.print(
+                "stopped; what was finished is kept, and the same command goes on from there.", style="yellow"
+            )
+            raise typer.Exit(130) from None
+
+    return wrapped
+
+
+def as_text(renderable: RenderableType) -> str:
+    """The same as a file would hold it."""
+    file = io.StringIO()
+    Console(file=file, width=_WIDTH_OF_FILES).print(renderable)
+    return file.getvalue()
+
+
+@contextmanager
+def libraries_on_stderr() -> Iterator[None]:
+    """What libraries and their C++ print to stdout while this lasts goes to stderr: stdout holds results alone."""
+    sys.stdout.flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        sys.stdout.flush()
+        os.dup2(stdout, 1)
+        os.close(stdout)
+
+
+def result_console() -> Console:
+    """A console on stdout."""
+    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)

@@ -1,0 +1,140 @@
+"""orz-analysis in a process of its own, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.command_line import PROJECT
+from tests.golden_files import expect_golden
+from tests.runs import a_run
+from tests.shared_data import shared_data
+
+COMMANDS = ("report", "reflection", "compare", "figure", "figures", "metrics")
+
+
+def _orz_analysis(*arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "analysis.cli", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | {"PYTHONPATH": str(PROJECT), "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        timeout=200,
+    )
+    assert done.returncode == expect, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("runs")
+    changes = {"advantage.lam": 0.95}
+    return [
+        a_run(folder / "a", seed=1).path,
+        a_run(folder / "b", seed=2).path,
+        a_run(folder / "c", changes=changes).path,
+    ]
+
+
+def test_report(runs: list[Path], tmp_path: Path) -> None:
+    done = _orz_analysis("report", *runs, "--out", tmp_path / "out")
+    assert done.stdout.strip() == str(tmp_path / "out" / "index.html")
+    html = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    assert "Did it learn?" in html
+    assert html.count('<img alt="') >= 6
+    assert not re.search(r"https?:|\bsrc=\"(?!data:)", html)
+    figures = {path.stem for path in (tmp_path / "out" / "figures").glob("*.pdf")}
+    assert {"training", "format", "benchmarks", "accuracy-length", "reflection", "lambda"} <= figures
+    for name in figures:
+        assert (tmp_path / "out" / "figures" / f"{name}.png").stat().st_size > 10_000
+        assert len(pd.read_csv(tmp_path / "out" / "figures" / f"{name}.csv"))
+    assert "± " in (tmp_path / "out" / "results.csv").read_text(encoding="utf-8")
+
+
+def test_a_report_again_replaces_the_old_one(runs: list[Path], tmp_path: Path) -> None:
+    first = _orz_analysis("report", runs[0], "--out", tmp_path)
+    content = (tmp_path / "index.html").read_bytes()
+    assert _orz_analysis("report", runs[0], "--out", tmp_path).stdout == first.stdout
+    assert (tmp_path / "index.html").read_bytes() == content
+
+
+def test_reflection(runs: list[Path]) -> None:
+    printed = json.loads(_orz_analysis("reflection", runs[0], "--json", "--lexicon", "orz-paper").stdout)
+    assert printed["lexicon"] == "orz-paper"
+    names = [one["name"] for one in printed["sets"]]
+    assert names == ["a: training", "a: arithmetic, step 0", "a: arithmetic, step 6"]
+    training = printed["sets"][0]
+    assert training["num_responses"] == 96
+    assert training["rate"] == training["num_reflecting"] / 96
+    assert sum(training["by_pattern"].values()) == training["reflections"]
+    assert sum(training["by_position"]) == training["reflections"]
+    table = _orz_analysis("reflection", runs[0]).stdout
+    assert "a: training (orz-code v1)" in table
+
+
+def test_compare(runs: list[Path], tmp_path: Path) -> None:
+    printed = json.loads(_orz_analysis("compare", *runs, "--json").stdout)
+    assert [(one["label"], one["seeds"]) for one in printed["experiments"]] == [("lam=1.0", [1, 2]), ("lam=0.95", [42])]
+    done = _orz_analysis("compare", *runs, "--out", tmp_path)
+    assert "response/length_mean" in done.stdout
+    assert (tmp_path / "comparison.png").exists()
+
+
+def test_figure(runs: list[Path], tmp_path: Path) -> None:
+    done = _orz_analysis("figure", "training", *runs, "--out", tmp_path / "new" / "folder")
+    assert [Path(line).name for line in done.stdout.split()] == ["training.png", "training.pdf", "training.csv"]
+    assert "Runs: lam=1.0 (a, b; seeds 1, 2)" in done.stderr
+
+
+def test_figures_and_metrics() -> None:
+    listed = _orz_analysis("figures").stdout
+    numbers = {word for line in listed.splitlines() for word in re.findall(r"\b\d+\b", line[:30])}
+    assert numbers == {str(number) for number in (1, 2, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)}
+    assert "reflection/rate" in _orz_analysis("metrics").stdout
+    written = (PROJECT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    assert _orz_analysis("metrics", "--markdown").stdout == written
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("report", "absent", "--out", "x"), "no such file or folder"),
+        (("reflection", "{run}", "--lexicon", "orz-cod"), "did you mean 'orz-code'"),
+        (("figure", "trainin", "{run}"), "did you mean 'training'"),
+        (("figure", "lambda", "{run}"), "name runs that differ in advantage.lam"),
+        (("report", "{folder}", "--out", "x"), "neither a run directory"),
+        (("compare", "{file}"), "no JSON object"),
+        (("report", "{run}", "--out", "{file}"), "cannot write"),
+    ],
+)
+def test_errors(runs: list[Path], tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    broken = tmp_path / "broken.jsonl"
+    broken.write_text("{}\nno json\n{}\n")
+    (tmp_path / "empty").mkdir()
+    places = {"run": str(runs[0]), "folder": str(tmp_path / "empty"), "file": str(broken)}
+    done = _orz_analysis(*(argument.format(**places) for argument in arguments), expect=2)
+    assert "Traceback" not in done.stderr
+    assert told in done.stderr
+    assert broken.read_text() == "{}\nno json\n{}\n"
+
+
+def test_files_of_others() -> None:
+    folder = shared_data() / "rollouts"
+    printed = json.loads(_orz_analysis("reflection", folder / "orz_fork_eval_math500.jsonl", "--json").stdout)
+    assert sum(one["num_responses"] for one in printed["sets"]) == 3000
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_options(command: str) -> None:
+    """The names of options are what scripts rely on."""
+    options = sorted(set(re.findall(r"--[a-z][a-z-]*", _orz_analysis(command, "--help").stdout)))
+    expect_golden(f"options-analysis-{command}.txt", "\n".join(options) + "\n")
