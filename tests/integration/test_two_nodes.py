@@ -45,10 +45,10 @@ def cluster(tmp_path: Path) -> Iterator[str]:
             os.killpg(node.pid, signal.SIGTERM)
         for node in nodes:
             try:
-                node.wait(20)
+                node.wait(5)
             except subprocess.TimeoutExpired:
                 os.killpg(node.pid, signal.SIGKILL)
-                node.wait(20)
+                node.wait(5)
         shutil.rmtree(folder, ignore_errors=True)
 
 
