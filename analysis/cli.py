@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-import typer
-
 from analysis.commands.figures import figure_command, figures_command, metrics_command
 from analysis.commands.reflection import reflection_command
 from analysis.commands.report import compare_command, report_command
+from orz_bench.terminal import command_line
 
-app = typer.Typer(
-    name="orz-analysis",
-    help="Read runs and answer: did it learn, when, how, and is the reflection real?",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = command_line("orz-analysis", "Read runs and answer: did it learn, when, how, and is the reflection real?")
 app.command("report")(report_command)
 app.command("reflection")(reflection_command)
 app.command("compare")(compare_command)

@@ -24,7 +24,7 @@ from analysis.foreign import (
     rows_of,
     run_column,
 )
-from analysis.metric_files import by_step, curves_of, read_metrics
+from analysis.metric_files import by_step, curves_of
 from analysis.rollouts import PartRollouts, Rollouts
 from orz_bench.errors import DataError
 from orz_bench.records.run_dir import EvaluationDir, RunDir
@@ -102,7 +102,7 @@ def one_of(runs: Sequence[Run], name: str | None) -> Run:
 
 def _run_dir(directory: RunDir) -> Run:
     info = directory.info()
-    metrics, torn = read_metrics(directory.metrics_path)
+    rows, torn = directory.metrics()
     rollouts = PartRollouts.in_folders([folder.path for _, folder in directory.sampled_steps()])
     evaluations = tuple(map(_evaluation, directory.evaluations()))
     skipped = [*rollouts.skipped, *(path for e in evaluations for path in _skipped(e.samples))]
@@ -121,7 +121,7 @@ def _run_dir(directory: RunDir) -> Run:
         state=directory.state(),
         seed=info.get("seed"),
         config=_config(directory.config_path),
-        metrics=metrics,
+        metrics=by_step(pd.DataFrame(rows)),
         rollouts=rollouts if rollouts.paths else None,
         evaluations=evaluations,
         warnings=_warnings(directory.events_path),

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -13,25 +11,6 @@ from analysis.columns import ALIASES, metric_name, source_columns
 from analysis.foreign import flat, run_column
 
 _STEP_NAMES = ALIASES["step"]
-
-
-def read_metrics(path: Path) -> tuple[pd.DataFrame, int]:
-    """(metrics.jsonl as a frame, lines that were no whole row). One row a step, ascending; the later of two counts.
-
-    An absent file is a frame without rows. A torn line, as a killed writer leaves it, is left out and counted.
-    """
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    lines = [line for line in text.splitlines() if line.strip()]
-    rows = [row for line in lines if (row := _row(line)) is not None]
-    return by_step(pd.DataFrame(rows)), len(lines) - len(rows)
-
-
-def _row(line: str) -> dict[str, float] | None:
-    try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 def by_step(frame: pd.DataFrame) -> pd.DataFrame:

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import typer
-
 from orz_bench.commands.data import data_app, model_app
 from orz_bench.commands.evaluate import evaluate_command
 from orz_bench.commands.grade import grade_command
 from orz_bench.commands.results import compare_command, report_command
+from orz_bench.terminal import command_line
 
-app = typer.Typer(
-    name="orz-bench",
-    help="Ask a checkpoint questions, grade the answers, keep every answer.",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
-)
+app = command_line("orz-bench", "Ask a checkpoint questions, grade the answers, keep every answer.")
 app.command("eval")(evaluate_command)
 app.command("grade")(grade_command)
 app.command("compare")(compare_command)

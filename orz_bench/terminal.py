@@ -22,6 +22,19 @@ R = TypeVar("R")
 _WIDTH_OF_FILES = 150
 
 
+def command_line(name: str, summary: str) -> typer.Typer:
+    """A program to which commands are added."""
+    return typer.Typer(
+        name=name,
+        help=summary,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     """Decorate a command."""
 

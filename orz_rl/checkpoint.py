@@ -150,22 +150,8 @@ def copy_tokenizer(source: str, target: Path) -> None:
 
 def rewind_metrics(run: RunDir, step: int) -> list[dict[str, Any]]:
     """Drop the rows of metrics.jsonl after `step`, which will be written again; returns those that stay."""
-    path = run.path / "metrics.jsonl"
-    rows = read_metrics(path)
+    rows, _ = run.metrics()
     kept = [row for row in rows if row["step"] <= step]
-    if path.exists():
-        write_text(path, "".join(json.dumps(row) + "\n" for row in kept))
+    if run.metrics_path.exists():
+        write_text(run.metrics_path, "".join(json.dumps(row) + "\n" for row in kept))
     return kept
-
-
-def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """The whole rows of a metrics file; a last line that a crash cut short is no row."""
-    if not path.exists():
-        return []
-    rows: list[dict[str, Any]] = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            rows.append(json.loads(line))
-        except ValueError:
-            continue
-    return rows

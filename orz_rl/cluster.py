@@ -224,13 +224,12 @@ class RayCluster:
         from ray.util.placement_group import placement_group
 
         config = self._config
-        cuda = config.device == "cuda"
-        ranks = [config.policy_ranks, config.critic_ranks][: self._roles]
-        if config.colocate:
-            bundles = [{"CPU": 1.0} | ({"GPU": 1.0} if cuda else {})] * max(*ranks, self._engines)
-        else:
-            bundles = [{"CPU": 1.0} | ({"GPU": 1.0} if cuda else {})] * sum(ranks)
-            bundles += [{"CPU": 1.0} | ({"GPU": float(self._gpus_per_engine)} if cuda else {})] * self._engines
+        self._bundles = _bundles(config, has_critic=self._roles > 1, engines=self._engines)
+        bundles = [
+            {"CPU": 1.0} | ({"GPU": float(gpus)} if config.device == "cuda" else {})
+            for index in range(max(places.stop for places in self._bundles.values()))
+            for gpus in [self._gpus_per_engine if index in self._bundles["engine"] else 1]
+        ]
         resources = ray.cluster_resources()
         for kind in ("GPU", "CPU"):
             wanted, found = sum(bundle.get(kind, 0.0) for bundle in bundles), resources.get(kind, 0.0)
@@ -242,8 +241,7 @@ class RayCluster:
                 )
         cores = int(resources["CPU"] // len(bundles))
         self._engine_threads = max(1, cores)
-        self._model_threads = max(1, cores // len(ranks)) if config.colocate else self._engine_threads
-        self._bundles = _bundles(config, has_critic=self._roles > 1, engines=self._engines)
+        self._model_threads = max(1, cores // self._roles) if config.colocate else self._engine_threads
         group = placement_group(bundles, strategy="SPREAD" if config.spread else "PACK")
         if not group.wait(_READY_S):
             free = {kind: amount for kind, amount in ray.available_resources().items() if kind in ("CPU", "GPU")}

@@ -85,13 +85,12 @@ def check_fresh(out: Path) -> None:
 def claim(run: RunDir, config: TrainConfig, *, command: Sequence[str]) -> None:
     """Start a run here, or check that the one that is here has this configuration."""
     wanted = yaml.safe_load(as_yaml(config))
-    config_path = run.path / "config.yaml"
     if run.exists():
         if run.info()["kind"] != "train":
             raise RunDirError(
                 f"{run.path}: holds a run of {run.info()['kind']}, not of training; choose another --out."
             )
-        found = yaml.safe_load(config_path.read_text(encoding="utf-8")) if config_path.exists() else wanted
+        found = yaml.safe_load(run.config_path.read_text(encoding="utf-8")) if run.config_path.exists() else wanted
         lines = [line for line in differences(found, wanted) if not _may_change(line, config)]
         if lines:
             shown = "\n".join(f"  {line}" for line in lines)

@@ -247,7 +247,7 @@ def _owned(run: RunDir) -> Iterator[None]:
 
 
 def _append_metrics(run: RunDir, row: Row) -> None:
-    path = run.path / "metrics.jsonl"
+    path = run.metrics_path
     try:
         with path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")

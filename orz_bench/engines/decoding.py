@@ -6,7 +6,6 @@ nobody asked for. B samples that are still under way, V the vocabulary.
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -26,7 +25,8 @@ class Draft:
     prompt: Sequence[int]
     room: int
     """New tokens that it may have."""
-    seed: int
+    uniform: Callable[[], float]
+    """Its own random numbers in [0, 1)."""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     """At the sampling temperature, before top-k and top-p."""
@@ -41,17 +41,16 @@ Ending = Callable[[Sequence[int]], StopReason | None]
 def decode(model: Any, drafts: Sequence[Draft], *, sampling: Sampling, ending: Ending, device: torch.device) -> None:
     """Draw tokens until every draft has ended."""
     state = _prefill(model, drafts, device=device)
-    uniforms = {id(draft): random.Random(draft.seed) for draft in drafts}
     while True:
-        random_B = torch.tensor([uniforms[id(draft)].random() for draft in state.drafts], dtype=torch.float64)
-        tokens_B, logprobs_B = draw(state.logits_BV, random_B.to(device), sampling=sampling)
+        random_B = torch.tensor([draft.uniform() for draft in state.drafts], dtype=torch.float64, device=device)
+        tokens_B, logprobs_B = draw(state.logits_BV, random_B, sampling=sampling)
         for draft, token, logprob in zip(state.drafts, tokens_B.tolist(), logprobs_B.tolist(), strict=True):
             draft.tokens.append(token)
             draft.logprobs.append(logprob)
             draft.ended = ending(draft.tokens) or ("length" if len(draft.tokens) >= draft.room else None)
         if not state.keep([row for row, draft in enumerate(state.drafts) if draft.ended is None]):
             return
-        state.advance(model, device)
+        state.advance(model)
 
 
 def draw(logits_BV: Tensor, random_B: Tensor, *, sampling: Sampling) -> tuple[Tensor, Tensor]:
@@ -90,8 +89,9 @@ class _State:
                 self._mask = None if self._mask is None else self._mask[index]
         return bool(rows)
 
-    def advance(self, model: Any, device: torch.device) -> None:
+    def advance(self, model: Any) -> None:
         """Feed each row's newest token."""
+        device = self.logits_BV.device
         positions = [len(draft.prompt) + len(draft.tokens) - 1 for draft in self.drafts]
         if self._mask is not None:
             self._mask = torch.cat([self._mask, self._mask.new_ones(len(self.drafts), 1)], dim=1)
@@ -107,8 +107,7 @@ class _State:
 
 def _prefill(model: Any, drafts: Sequence[Draft], *, device: torch.device) -> _State:
     """Run every distinct prompt, padded on the left, and give each draft its copy."""
-    distinct = {tuple(draft.prompt): place for place, draft in reversed(list(enumerate(drafts)))}
-    prompts = sorted(distinct, key=distinct.__getitem__)
+    prompts = list(dict.fromkeys(tuple(draft.prompt) for draft in drafts))
     place_of = {prompt: place for place, prompt in enumerate(prompts)}
     longest = max(map(len, prompts))
     rows = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts], device=device)

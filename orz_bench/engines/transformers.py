@@ -6,6 +6,7 @@ batches and the same numerics.
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
@@ -80,7 +81,7 @@ class TransformersEngine:
 
     def _generate_batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         drafts = [
-            Draft(prompt=prompt, room=self._room(len(prompt), sampling), seed=request.seed)
+            Draft(prompt=prompt, room=self._room(len(prompt), sampling), uniform=random.Random(request.seed).random)
             for request in requests
             for prompt in [request.prompt_token_ids or ()]
         ]

@@ -149,13 +149,13 @@ class RunDir:
 
     def write_config(self, text: str) -> None:
         """Replace config.yaml, the resolved configuration."""
-        write_text(self.path / "config.yaml", text)
+        write_text(self.config_path, text)
 
     def add_event(self, event: str, **facts: Any) -> None:
         """Append a line to events.jsonl."""
         line = json.dumps({"time": _now(), "event": event} | facts, ensure_ascii=False)
         try:
-            with (self.path / "events.jsonl").open("a", encoding="utf-8") as file:
+            with self.events_path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
         except OSError as error:
             raise parquet.disk_error(self.path, error) from error
@@ -172,6 +172,13 @@ class RunDir:
     def metrics_path(self) -> Path:
         """One row a training step."""
         return self.path / "metrics.jsonl"
+
+    def metrics(self) -> tuple[list[dict[str, Any]], int]:
+        """(the whole rows of metrics.jsonl, lines that were none: a killed writer may leave a torn one)."""
+        text = self.metrics_path.read_text(encoding="utf-8", errors="replace") if self.metrics_path.exists() else ""
+        lines = [line for line in text.splitlines() if line.strip()]
+        rows = [row for line in lines if (row := _metrics_row(line)) is not None]
+        return rows, len(lines) - len(rows)
 
     @property
     def events_path(self) -> Path:
@@ -265,6 +272,14 @@ def _making(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise parquet.disk_error(path, error) from error
+
+
+def _metrics_row(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
 
 
 def _now() -> str:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from orz_bench.terminal import reports_errors, result_console
 from orz_rl.commands.train import Overrides, Recipe, Variant
+
+if TYPE_CHECKING:
+    from orz_rl.planning import Plan
 
 
 @reports_errors
@@ -28,13 +31,37 @@ def plan_command(
 ) -> None:
     """What a run asks for: batches, memory and time a phase. Starts nothing; exit code 2 where it does not fit."""
     from orz_bench.errors import ConfigError
-    from orz_rl.planning import GIB, Hardware, make_plan
+    from orz_rl.planning import Hardware, make_plan
     from orz_rl.recipes.registry import resolve
 
     config = resolve(recipe, variants=variant or (), overrides=overrides or ())
     hardware = Hardware(gpu_memory_gib, peak_tflops, bandwidth_gib_s)
     mean_tokens = min(mean_tokens, config.rollout.max_tokens)
     plan = make_plan(config, hardware, mean_tokens=mean_tokens)
+    facts = _facts(plan, mean_tokens=mean_tokens)
+    enough = gpus is None or gpus >= plan.num_devices
+    facts["fits"] = "yes" if plan.fits and enough else "no"
+    if json_output:
+        typer.echo(json.dumps(facts, ensure_ascii=False))
+    else:
+        table = Table(show_header=False, box=None, pad_edge=False)
+        for name, value in facts.items():
+            table.add_row(name, str(value))
+        result_console().print(table)
+    if not enough:
+        raise ConfigError(
+            f"{recipe} takes {plan.num_devices} devices, but there are {gpus}; lower cluster.policy_ranks, "
+            f"cluster.critic_ranks and rollout.num_engines."
+        )
+    if not plan.fits:
+        raise ConfigError("it does not fit; what would help:\n" + "\n".join(f"  {line}" for line in plan.advice()))
+
+
+def _facts(plan: Plan, *, mean_tokens: float) -> dict[str, Any]:
+    """What is printed, by name, in its order."""
+    from orz_rl.planning import GIB
+
+    config = plan.config
     optim, rollout = config.optim, config.rollout
     facts: dict[str, Any] = {
         "devices": plan.num_devices,
@@ -62,23 +89,8 @@ def plan_command(
             }
             parts = " + ".join(f"{share} {size / GIB:.2f}" for share, size in shares.items())
             facts[f"{name}, GiB a device"] = f"{memory.total / GIB:.2f} = {parts}"
-    facts["training, GiB a device"] = f"{plan.training_bytes / GIB:.1f} of {gpu_memory_gib:g}"
+    facts["training, GiB a device"] = f"{plan.training_bytes / GIB:.1f} of {plan.hardware.memory_gib:g}"
     facts["engine, GiB a device"] = f"{plan.engine_bytes / GIB:.1f}, room for {plan.engine_sequences} full sequences"
     for phase, seconds in plan.seconds.items():
         facts[f"{phase}, s a step, at least"] = f"{seconds:.1f}"
-    enough = gpus is None or gpus >= plan.num_devices
-    facts["fits"] = "yes" if plan.fits and enough else "no"
-    if json_output:
-        typer.echo(json.dumps(facts, ensure_ascii=False))
-    else:
-        table = Table(show_header=False, box=None, pad_edge=False)
-        for name, value in facts.items():
-            table.add_row(name, str(value))
-        result_console().print(table)
-    if not enough:
-        raise ConfigError(
-            f"{recipe} takes {plan.num_devices} devices, but there are {gpus}; lower cluster.policy_ranks, "
-            f"cluster.critic_ranks and rollout.num_engines."
-        )
-    if not plan.fits:
-        raise ConfigError("it does not fit; what would help:\n" + "\n".join(f"  {line}" for line in plan.advice()))
+    return facts

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from typing import Any
 
 import pytest
@@ -15,11 +16,11 @@ from orz_bench.engines.transformers import _Endings
 def test_the_token_at_a_quantile_is_that_of_a_walk_along_the_distribution() -> None:
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(50, 7, generator=generator)
-    random = torch.rand(50, generator=generator, dtype=torch.float64)
-    tokens, logprobs = draw(logits, random, sampling=Sampling(temperature=0.7))
+    quantiles = torch.rand(50, generator=generator, dtype=torch.float64)
+    tokens, logprobs = draw(logits, quantiles, sampling=Sampling(temperature=0.7))
     for row in range(50):
         shares = (logits[row].double() / 0.7).softmax(dim=0).tolist()
-        left, token = float(random[row]), 0
+        left, token = float(quantiles[row]), 0
         while left >= shares[token]:
             left, token = left - shares[token], token + 1
         assert int(tokens[row]) == token
@@ -90,11 +91,13 @@ def test_equal_prompts_run_once_and_ended_samples_leave(tmp_path: Any) -> None:
     from tests.tiny_model import a_tiny_checkpoint
 
     model = Counting(AutoModelForCausalLM.from_pretrained(a_tiny_checkpoint(tmp_path)).eval())
-    rooms = [1, 3, 3, 6]
-    drafts = [Draft(prompt=[5, 6, 7, 8], room=room, seed=seed) for seed, room in enumerate(rooms)]
-    drafts.append(Draft(prompt=[5, 6], room=2, seed=9))
+    prompts, rooms = [[5, 6, 7, 8]] * 4 + [[5, 6]], [1, 3, 3, 6, 2]
+    drafts = [
+        Draft(prompt=prompt, room=room, uniform=random.Random(seed).random)
+        for seed, (prompt, room) in enumerate(zip(prompts, rooms, strict=True))
+    ]
     decode(model, drafts, sampling=Sampling(), ending=lambda _: None, device=torch.device("cpu"))
-    assert [len(draft.tokens) for draft in drafts] == [1, 3, 3, 6, 2]
+    assert [len(draft.tokens) for draft in drafts] == rooms
     assert {draft.ended for draft in drafts} == {"length"}
     # Two prompts of four places, then one token a sample that still needs a next one.
-    assert model.num_tokens == 2 * 4 + sum(room - 1 for room in (*rooms, 2))
+    assert model.num_tokens == 2 * 4 + sum(room - 1 for room in rooms)
