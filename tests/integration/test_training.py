@@ -95,6 +95,35 @@ def test_a_run_of_another_configuration_is_kept_and_its_checkpoint_can_be_export
 
 @pytest.mark.slow
 @pytest.mark.real_model
+def test_without_a_critic_and_with_the_options_of_others(tmp_path: Path) -> None:
+    """Dr.GRPO's constant normalisation, DAPO's dynamic sampling and clip-higher, truncated importance sampling."""
+    run = tmp_path / "run"
+    options = (
+        "advantage.estimator=dr_grpo",
+        "loss.normalisation=constant",
+        "loss.clip_high=0.28",
+        "loss.importance_cap=2",
+        "rollout.dynamic_sampling=2",
+        "optim.policy_updates=2",
+        "checkpoint.every=1",
+        "checkpoint.keep_last=1",
+        "checkpoint.keep_best=0",
+    )
+    orz_rl(*SMALL, *options, "num_steps=3", "--out", run)
+    rows = metrics_of(run)
+    assert [row["step"] for row in rows] == [1, 2, 3]
+    for row in rows:
+        assert "critic/loss" not in row
+        rollouts = rollouts_of(run, row["step"])
+        assert len(rollouts) == 16 + 4 * row["group/replaced"]
+        assert sum(rollout["advantage"] is not None for rollout in rollouts) == 16
+    assert sum(row["group/replaced"] for row in rows) > 0
+    assert [m.step for m in Checkpoints(RunDir(run)).complete()] == [3]
+    assert not (run / "checkpoints" / "step=000003" / "critic").exists()
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
 def test_an_update_that_is_not_finite_is_stopped_and_its_samples_are_kept(tmp_path: Path) -> None:
     run = tmp_path / "run"
     # A rate of 1e30 makes the second step's log-probabilities infinite.

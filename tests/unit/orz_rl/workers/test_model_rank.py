@@ -104,6 +104,15 @@ def test_zero_stages_and_packs_give_the_same_losses_and_weights(
     assert_same(updates, weights, one_rank)
 
 
+@pytest.mark.parametrize("stage", [1, 3])
+def test_an_optimiser_in_host_memory_learns_the_same(
+    checkpoint: Path, one_rank: tuple[list[Update], dict[str, torch.Tensor]], stage: int
+) -> None:
+    rank = a_rank(a_spec(checkpoint, zero_stage=stage, offload_optimizer=True))
+    updates, weights = trained(rank, [policy_pack([0, 1]), policy_pack([2, 3])])
+    assert_same(updates, weights, one_rank)
+
+
 @pytest.mark.parametrize("stage", [1, 2, 3])
 def test_bfloat16_learns_what_float32_learns(
     checkpoint: Path, one_rank: tuple[list[Update], dict[str, torch.Tensor]], stage: int

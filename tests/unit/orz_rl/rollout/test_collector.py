@@ -1,0 +1,118 @@
+"""What a step is trained on: dynamic sampling replaces groups with nothing to compare, and nothing is drawn twice."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from orz_bench.engines.engine import Sampling
+from orz_bench.errors import RunDirError
+from orz_bench.grading.grader import Submission
+from orz_bench.records.rollout import Completion, Grade, Request
+from orz_bench.records.run_dir import RunDir
+from orz_rl.problems import Prompt, problems_at
+from orz_rl.recipes.registry import resolve
+from orz_rl.rollout.collector import Collected, Collector
+from orz_rl.rollout.sampler import Sampler
+from tests.builders import a_completion, a_grade, a_problem
+
+NUM_PROBLEMS, NUM_SAMPLES, SEED = 12, 4, 42
+
+
+class KnownRates:
+    """Draws `rates[problem]` right answers a group, and remembers what it was asked for."""
+
+    def __init__(self, rates: Mapping[str, int], *, version: int = 0) -> None:
+        self.rates, self.version = rates, version
+        self.asked: list[tuple[str, int]] = []
+
+    def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+        for request in requests:
+            self.asked.append(request.key)
+            is_right = request.sample_index < self.rates[request.problem.problem_id]
+            yield [
+                a_completion(
+                    problem_id=request.problem.problem_id,
+                    sample_index=request.sample_index,
+                    seed=request.seed,
+                    text="right" if is_right else "wrong",
+                    num_tokens=2,
+                    token_ids=(5, 6),
+                    logprobs=(-0.5, -0.5),
+                    policy_version=self.version,
+                )
+            ]
+
+
+class ByText:
+    """Believes the text."""
+
+    def grade(self, submissions: Sequence[Submission]) -> list[Grade]:
+        return [a_grade(verdict="correct" if s.response == "right" else "wrong") for s in submissions]
+
+
+def collected(run: Path, sampler: KnownRates, *overrides: str, step: int = 1, cursor: int = 0) -> Collected:
+    config = resolve("tiny", overrides=["rollout.num_problems=3", f"rollout.num_samples={NUM_SAMPLES}", *overrides])
+    prompts = [
+        Prompt(problem=a_problem(problem_id=f"p{index}"), text="?", token_ids=(1, 2)) for index in range(NUM_PROBLEMS)
+    ]
+    collector = Collector(config, run=RunDir(run), sampler=cast("Sampler", sampler), grader=ByText(), prompts=prompts)
+    return collector.collect(step, policy_version=0, cursor=cursor, on_committed=lambda _: None)
+
+
+def stream(count: int) -> list[str]:
+    """The problems in the order in which the run meets them."""
+    return [f"p{index}" for index in problems_at(NUM_PROBLEMS, start=0, count=count, seed=SEED)]
+
+
+def problems_of(found: Collected) -> list[str]:
+    return list(dict.fromkeys(row.problem_id for row in found.rollouts))
+
+
+def test_a_step_takes_the_next_problems_with_all_their_samples(tmp_path: Path) -> None:
+    found = collected(tmp_path, KnownRates(dict.fromkeys(stream(12), 2)))
+    assert problems_of(found) == stream(3)
+    assert (found.cursor, found.num_replaced, found.num_drawn) == (3, 0, 12)
+    assert [row.reward for row in found.rollouts] == [1.0, 1.0, 0.0, 0.0] * 3
+
+
+def test_groups_that_are_all_right_or_all_wrong_are_replaced_by_the_next_problems(tmp_path: Path) -> None:
+    order = stream(12)
+    rates = dict.fromkeys(order, 2) | {order[0]: NUM_SAMPLES, order[2]: 0, order[3]: 0}
+    found = collected(tmp_path, KnownRates(rates), "rollout.dynamic_sampling=5")
+    assert problems_of(found) == [order[1], order[4], order[5]]
+    assert (found.cursor, found.num_replaced, found.num_drawn) == (6, 3, 6 * NUM_SAMPLES)
+    # What was set aside stays on disk.
+    assert len(RunDir(tmp_path).rollouts(1).keys()) == 6 * NUM_SAMPLES
+
+
+def test_the_last_round_keeps_what_it_finds(tmp_path: Path) -> None:
+    sampler = KnownRates(dict.fromkeys(stream(12), 0))
+    found = collected(tmp_path, sampler, "rollout.dynamic_sampling=1")
+    assert problems_of(found) == stream(6)[3:]
+    assert (found.cursor, found.num_replaced) == (6, 3)
+
+
+def test_what_is_on_disk_is_not_drawn_again(tmp_path: Path) -> None:
+    order = stream(12)
+    rates = dict.fromkeys(order, 1) | {order[1]: NUM_SAMPLES}
+    first = collected(tmp_path, KnownRates(rates), "rollout.dynamic_sampling=2")
+    again = KnownRates(rates)
+    second = collected(tmp_path, again, "rollout.dynamic_sampling=2")
+    assert again.asked == []
+    assert (second.rollouts, second.cursor, second.num_replaced) == (first.rollouts, first.cursor, first.num_replaced)
+    assert second.num_drawn == 0
+
+
+def test_rollouts_of_another_policy_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunDirError, match="drawn by policy version 7, wanted 0"):
+        collected(tmp_path, KnownRates(dict.fromkeys(stream(12), 2), version=7))
+
+
+def test_overlong_shaping_takes_off_the_reward(tmp_path: Path) -> None:
+    rates = dict.fromkeys(stream(12), NUM_SAMPLES)
+    limits = ("rollout.max_tokens=3", "reward.overlong_buffer=2")
+    assert {row.reward for row in collected(tmp_path, KnownRates(rates), *limits).rollouts} == {0.5}
