@@ -55,7 +55,6 @@ def test_fake_engine_killed_twenty_times(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.real_model
 def test_transformers_engine_killed_again_and_again(tmp_path: Path) -> None:
     checkpoint = a_tiny_checkpoint(tmp_path / "m")
     arguments = ["eval", "--ckpt", str(checkpoint), "--engine", "transformers", "--bench", "arithmetic", "--n", "16"]

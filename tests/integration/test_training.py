@@ -28,7 +28,6 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.real_model
 def test_every_step_leaves_its_metrics_and_rollouts(whole: Path) -> None:
     rows = metrics_of(whole)
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5]
@@ -47,7 +46,6 @@ def test_every_step_leaves_its_metrics_and_rollouts(whole: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.real_model
 @pytest.mark.timeout(600)
 def test_killed_again_and_again_it_ends_like_the_unbroken_run(whole: Path, tmp_path: Path) -> None:
     """Also what shows that two runs of one seed are the same: every number of every step, and every token."""
@@ -78,7 +76,6 @@ def test_killed_again_and_again_it_ends_like_the_unbroken_run(whole: Path, tmp_p
 
 
 @pytest.mark.slow
-@pytest.mark.real_model
 def test_a_run_of_another_configuration_is_kept_and_its_checkpoint_can_be_exported(whole: Path, tmp_path: Path) -> None:
     before = metrics_of(whole)
     done = orz_rl(*SMALL, f"num_steps={STEPS}", "optim.policy_lr=3e-4", "--out", whole, expect=2)
@@ -94,7 +91,6 @@ def test_a_run_of_another_configuration_is_kept_and_its_checkpoint_can_be_export
 
 
 @pytest.mark.slow
-@pytest.mark.real_model
 def test_without_a_critic_and_with_the_options_of_others(tmp_path: Path) -> None:
     """Dr.GRPO's constant normalisation, DAPO's dynamic sampling and clip-higher, truncated importance sampling."""
     run = tmp_path / "run"
@@ -123,7 +119,6 @@ def test_without_a_critic_and_with_the_options_of_others(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.real_model
 def test_an_update_that_is_not_finite_is_stopped_and_its_samples_are_kept(tmp_path: Path) -> None:
     run = tmp_path / "run"
     # A rate of 1e30 makes the second step's log-probabilities infinite.
