@@ -1,15 +1,17 @@
-"""orz-analysis: report · reflection · compare · figure · figures · metrics."""
+"""orz-analysis: report · reflection · step-moment · compare · figure · figures · metrics."""
 
 from __future__ import annotations
 
 from analysis.commands.figures import figure_command, figures_command, metrics_command
 from analysis.commands.reflection import reflection_command
 from analysis.commands.report import compare_command, report_command
+from analysis.commands.step_moment import step_moment_command
 from orz_bench.terminal import command_line
 
 app = command_line("orz-analysis", "Read runs and answer: did it learn, when, how, and is the reflection real?")
 app.command("report")(report_command)
 app.command("reflection")(reflection_command)
+app.command("step-moment")(step_moment_command)
 app.command("compare")(compare_command)
 app.command("figure")(figure_command)
 app.command("figures")(figures_command)

@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.curves import Curve, curve_of
 from analysis.load import Run
+from analysis.step_moment.breaks import JointBreak
 from orz_bench.records.summary import EvalResult
 
 SCORE_COLUMNS = ("benchmark", "step", "fingerprint", "accuracy", "error", "n", "num_problems", "length")
@@ -47,6 +48,8 @@ class Study:
     """Of response lengths in `steps`: characters where a dump does not tell tokens."""
     breaks: Mapping[str, tuple[BreakMark, ...]] = field(default_factory=dict)
     """By metric that was looked at for breaks; a metric that was not, or is too short, has no entry."""
+    joint_breaks: tuple[JointBreak, ...] = ()
+    """Breaks that metrics share."""
 
     def series(self, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
         """(steps, values) of a metric, or None where the run does not have it."""

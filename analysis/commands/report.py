@@ -21,11 +21,12 @@ def report_command(
     """One HTML page that answers: did it learn, when, how, is the reflection real? With PNG, PDF and CSV files."""
     from analysis.lexicons import get_lexicon
     from analysis.load import load_runs
+    from analysis.moments import with_breaks
     from analysis.report.build import write_report
     from analysis.studying import study
 
     chosen = get_lexicon(lexicon)
-    studies = [study(run, lexicon=chosen) for run in load_runs(runs)]
+    studies = [with_breaks(study(run, lexicon=chosen)) for run in load_runs(runs)]
     written = write_report(studies, out)
     console = Console(stderr=True)
     for sentence in written.left_out:

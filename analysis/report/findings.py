@@ -10,6 +10,7 @@ from analysis.progress import Change, Progress, change_of, progress_of
 from analysis.report.finding import Answer, Finding
 from analysis.report.reflection_finding import reflection_finding
 from analysis.report.wording import number, p_value, percent, points
+from analysis.step_moment.breaks import JointBreak
 from analysis.study import BreakMark, Study
 
 _SHORTEST_FOR_BREAKS = 60
@@ -76,7 +77,8 @@ def _reward_sentence(reward: Change) -> str:
 
 def _when(study: Study) -> Finding:
     reward = _change(study, "reward/mean")
-    details = [_mark_sentence(metric, mark) for metric, marks in study.breaks.items() for mark in marks]
+    details = [_joint_sentence(event) for event in study.joint_breaks]
+    details += [_mark_sentence(metric, mark) for metric, marks in study.breaks.items() for mark in marks]
     if not details:
         details.append(_no_break_sentence(study))
     if reward is None or reward.half_step is None:
@@ -90,10 +92,17 @@ def _when(study: Study) -> Finding:
 
 def _mark_sentence(metric: str, mark: BreakMark) -> str:
     what = "level" if mark.kind == "level" else "slope"
-    rebound = " It only recovers an earlier fall." if mark.is_rebound else ""
+    rebound = " It reaches no more than before an earlier fall." if mark.is_rebound else ""
     return (
         f"Step moment: the {what} of {metric} changed by {number(mark.size)} at step {mark.step:g} (95 % interval "
         f"{mark.low:g} to {mark.high:g}), {p_value(mark.p_value)} against a smooth trend.{rebound}"
+    )
+
+
+def _joint_sentence(event: JointBreak) -> str:
+    return (
+        f"{' and '.join(event.metrics)} break together between steps {event.low:g} and {event.high:g}, "
+        f"{p_value(event.p_value)} against breaks that fall together by chance."
     )
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -17,7 +18,7 @@ from tests.golden_files import expect_golden
 from tests.runs import a_run
 from tests.shared_data import shared_data
 
-COMMANDS = ("report", "reflection", "compare", "figure", "figures", "metrics")
+COMMANDS = ("report", "reflection", "step-moment", "compare", "figure", "figures", "metrics")
 
 
 def _orz_analysis(*arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
@@ -81,6 +82,25 @@ def test_reflection(runs: list[Path]) -> None:
     assert "a: training (orz-code v1)" in table
 
 
+def test_step_moment(runs: list[Path], tmp_path: Path) -> None:
+    curve = tmp_path / "curve.csv"
+    values = np.random.default_rng(0).normal(0, 0.1, 150) + 2.0 * (np.arange(150) >= 90)
+    pd.DataFrame({"step": range(150), "reward": values, "response_length": 100 * values}).to_csv(curve, index=False)
+    printed = json.loads(_orz_analysis("step-moment", curve, "--json").stdout)
+    assert [(one["metric"], one["kind"]) for one in printed["breaks"]] == [
+        ("reward/mean", "level"),
+        ("response/length_mean", "level"),
+    ]
+    assert printed["breaks"][0]["step"] == pytest.approx(90, abs=3)
+    assert [one["metrics"] for one in printed["joint"]] == [["reward/mean", "response/length_mean"]]
+    table = _orz_analysis("step-moment", curve, "--metrics", "reward").stdout
+    assert "reward/mean" in table
+    assert "response/length_mean" not in table
+    done = _orz_analysis("step-moment", runs[0], "--json")
+    assert json.loads(done.stdout) == {"breaks": [], "joint": []}
+    assert "too short to judge" in _orz_analysis("step-moment", runs[0]).stderr
+
+
 def test_compare(runs: list[Path], tmp_path: Path) -> None:
     printed = json.loads(_orz_analysis("compare", *runs, "--json").stdout)
     assert [(one["label"], one["seeds"]) for one in printed["experiments"]] == [("lam=1.0", [1, 2]), ("lam=0.95", [42])]
@@ -113,6 +133,7 @@ def test_figures_and_metrics() -> None:
         (("figure", "lambda", "{run}"), "name runs that differ in advantage.lam"),
         (("report", "{folder}", "--out", "x"), "neither a run directory"),
         (("compare", "{file}"), "no JSON object"),
+        (("step-moment", "{run}", "--metrics", "rewardd"), "no metric rewardd"),
         (("report", "{run}", "--out", "{file}"), "cannot write"),
     ],
 )

@@ -1,0 +1,43 @@
+"""orz-analysis step-moment."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from analysis.commands.arguments import Json, Source
+from orz_bench.terminal import reports_errors, result_console
+
+
+@reports_errors
+def step_moment_command(
+    run: Source,
+    metrics: Annotated[
+        str | None,
+        typer.Option(help="Separated by commas: reward, response_length, correct_reflection_length or any other."),
+    ] = None,
+    run_name: Annotated[str | None, typer.Option("--run", help="Which run of a file that holds several.")] = None,
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    json_output: Json = False,
+) -> None:
+    """Sudden, lasting changes of level or slope in training curves, each with an interval and a p-value."""
+    from analysis.load import load_path, one_of
+    from analysis.moments import METRICS, chosen_metrics, moments_of, moments_table
+    from analysis.step_moment.find import SHORTEST_CURVE
+    from analysis.studying import study
+
+    studied = study(one_of(load_path(run), run_name), wanted=METRICS if metrics is None else ())
+    moments = moments_of(studied, chosen_metrics(studied, metrics), seed=seed)
+    if json_output:
+        typer.echo(json.dumps(moments.to_json(), ensure_ascii=False))
+        return
+    if moments.breaks:
+        result_console().print(moments_table(moments))
+    elif moments.looked_at:
+        typer.echo(f"no step moment in {', '.join(moments.looked_at)}")
+    if moments.too_short:
+        text = f"too short to judge (fewer than {SHORTEST_CURVE} steps): {', '.join(moments.too_short)}"
+        Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
