@@ -23,9 +23,7 @@ class Break:
     p_value: float
     """Against a smooth trend with autocorrelated noise and the other breaks, but without this one."""
     rebound: bool
-    """A rise that only recovers an earlier fall."""
-    gain: float = 0.0
-    """By how much this break lowers n log RSS: the evidence for it, comparable between metrics."""
+    """A rise that reaches no more than there was before an earlier fall."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,4 +36,4 @@ class JointBreak:
     """The first and the last of the breaks."""
     metrics: tuple[str, ...]
     p_value: float
-    """Against breaks of the same strengths placed independently: any coincidence as tight, anywhere in the run."""
+    """That these metrics' breaks fall together, against the same breaks of each turned around the run at random."""

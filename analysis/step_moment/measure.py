@@ -30,7 +30,7 @@ def measure(search: Search, model: Model, p_values: dict[Change, float]) -> list
     units = [spread * (per_step if change.shape == SLOPE else 1) for change in model.changes]
     breaks = []
     for change, size, unit in zip(model.changes, sizes, units, strict=True):
-        low, high, gain = _interval(search, model, change)
+        low, high = _interval(search, model, change)
         falls = [other for other, its in zip(model.changes, sizes, strict=True) if other < change and its < 0]
         breaks.append(
             Break(
@@ -42,7 +42,6 @@ def measure(search: Search, model: Model, p_values: dict[Change, float]) -> list
                 size=float(size * unit),
                 p_value=p_values[change],
                 rebound=bool(size > 0) and is_rebound(fitted, change, falls, end=_next(model, change, curve.n)),
-                gain=gain,
             )
         )
     return sorted(breaks, key=lambda found: found.step)
@@ -67,8 +66,8 @@ def _step(steps: Floats, place: float) -> float:
     return float(np.interp(place, np.arange(len(steps)), steps))
 
 
-def _interval(search: Search, model: Model, change: Change) -> tuple[float, float, float]:
-    """(first, last place that the likelihood ratio does not rule out, fall of -2 log L); the other changes held."""
+def _interval(search: Search, model: Model, change: Change) -> tuple[float, float]:
+    """(first, last place that the likelihood ratio does not rule out); the other changes held."""
     scan = search.scan(model.background, without(model.changes, change))
     gains, squares = scan.gains(search.values)
     degrees = search.curve.n - 2 - len(model.changes)
@@ -81,5 +80,4 @@ def _interval(search: Search, model: Model, change: Change) -> tuple[float, floa
     while last + 1 < len(is_likely) and is_likely[last + 1]:
         last += 1
     middle = change.middle - change.at
-    gain = degrees * float(np.log(squares / (squares - gains[change.shape, change.at])))
-    return first + middle, last + middle, gain
+    return first + middle, last + middle
