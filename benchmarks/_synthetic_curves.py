@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 Rng = np.random.Generator
 
-LENGTHS = (300, 600, 1200, 2200)
+LENGTHS = (300, 700, 1200, 2200)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

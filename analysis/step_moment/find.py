@@ -9,13 +9,15 @@ from analysis.step_moment.breaks import Break
 from analysis.step_moment.curve import read_curve
 from analysis.step_moment.measure import measure
 from analysis.step_moment.scan import Search
-from analysis.step_moment.selection import best_model, without
+from analysis.step_moment.selection import best_model, polished, without
 from analysis.step_moment.significance import p_value
 
 SHORTEST_CURVE = 60
 """Observations below which nothing is claimed."""
-COST = 2.0
-"""Of a change, in log n: its size and its place."""
+COST = 2.5
+"""Of a change, in log n: between BIC (its size and its place) and the modified BIC of Zhang and Siegmund (2007)."""
+SEARCH_COST = 2.0
+"""While searching: what is found too much is dropped later, what is missed stays missing."""
 
 
 def find_breaks(
@@ -38,8 +40,9 @@ def find_breaks(
     curve = read_curve(steps, values, metric=metric)
     if curve.n < SHORTEST_CURVE or np.ptp(curve.values) == 0:
         return []
-    search = Search(curve, cost=COST)
-    model = best_model(search)
+    generous = Search(curve, cost=SEARCH_COST)
+    search = generous.at_cost(COST)
+    model = polished(search, search.model(best_model(generous).changes))
     while model.changes:
         p_values = {change: p_value(search, model, change, seed=seed) for change in model.changes}
         weakest = max(model.changes, key=lambda change: p_values[change])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -61,14 +62,21 @@ class Search:
         self.curve = curve
         self.values = (curve.values - curve.values.mean()) / curve.values.std()
         self.backgrounds = Backgrounds(curve)
-        self.cost = cost * float(np.log(curve.n))
+        self.cost = cost
         self._norms: dict[Background, Floats] = {}
+
+    def at_cost(self, cost: float) -> Search:
+        """The same search with another cost of a change."""
+        other = copy(self)
+        other.cost = cost
+        return other
 
     def model(self, changes: tuple[Change, ...]) -> Model:
         """These changes with the background that suits them best."""
         ordered = tuple(sorted(changes))
+        cost = self.cost * float(np.log(self.curve.n))
         background, loss = self.backgrounds.fit(self.values, columns(ordered, self.curve.time))
-        return Model(changes=ordered, background=background, criterion=loss + self.cost * len(ordered))
+        return Model(changes=ordered, background=background, criterion=loss + cost * len(ordered))
 
     def scan(self, background: Background, changes: tuple[Change, ...]) -> Scan:
         """A scan beside these changes."""

@@ -20,10 +20,10 @@ _JUMP = 5
 def best_model(search: Search) -> Model:
     """The model of the smallest criterion that stepwise search finds, from either side."""
     starts = (forward(search, search.model(())), backward(search, search.model(proposals(search.curve))))
-    return min((_polished(search, start) for start in starts), key=lambda one: one.criterion)
+    return min((polished(search, start) for start in starts), key=lambda one: one.criterion)
 
 
-def _polished(search: Search, model: Model) -> Model:
+def polished(search: Search, model: Model) -> Model:
     """Moved, thinned and added to until that no longer lowers the criterion."""
     for _ in range(_MOST_ROUNDS):
         better = forward(search, backward(search, refine(search, model)))

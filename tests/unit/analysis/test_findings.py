@@ -78,7 +78,7 @@ def test_step_moments_are_told() -> None:
     marked = Study(run=base.run, steps=base.steps, scores=base.scores, breaks={"reward/mean": (mark,)})
     (sentence,) = _findings(marked)["When?"].details
     assert "the level of reward/mean changed by 0.250 at step 40 (95 % interval 38 to 43), p < 0.001" in sentence
-    assert "only recovers an earlier fall" in sentence
+    assert "reaches no more than before an earlier fall" in sentence
     without = Study(run=base.run, steps=base.steps, scores=base.scores, breaks={"reward/mean": ()})
     assert "No step moment: reward/mean follow" in _findings(without)["When?"].details[0]
     assert _findings(base)["When?"].details == ("Step moments were not looked for.",)
