@@ -100,8 +100,9 @@ def _mark_sentence(metric: str, mark: BreakMark) -> str:
 
 
 def _joint_sentence(event: JointBreak) -> str:
+    where = f"at step {event.low:g}" if event.low == event.high else f"between steps {event.low:g} and {event.high:g}"
     return (
-        f"{' and '.join(event.metrics)} break together between steps {event.low:g} and {event.high:g}, "
+        f"{', '.join(event.metrics[:-1])} and {event.metrics[-1]} break together {where}, "
         f"{p_value(event.p_value)} against breaks that fall together by chance."
     )
 
