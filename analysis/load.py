@@ -15,18 +15,11 @@ from typing import Any, Literal
 import pandas as pd
 import yaml
 
-from analysis.foreign import (
-    FileRollouts,
-    dumped_evaluations,
-    dumped_rollouts,
-    flat,
-    holds_rollouts,
-    rows_of,
-    run_column,
-)
+from analysis.foreign import FileRollouts, dumped_evaluations, dumped_rollouts
 from analysis.metric_files import by_step, curves_of
 from analysis.rollouts import PartRollouts, Rollouts
 from orz_bench.errors import DataError
+from orz_bench.records.foreign import flat, holds_rollouts, rows_of, run_column
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
 
