@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 
 import duckdb
 
@@ -68,15 +69,20 @@ class Pattern:
 
     def check(self) -> None:
         """Raise ConfigError where RE2 does not take the expression."""
-        with duckdb.connect() as database:
-            try:
-                database.execute("SELECT regexp_matches('', ?)", [self.expression]).fetchall()
-            except duckdb.Error as error:
-                told = str(error).partition("Error: ")[2].splitlines()[0]
-                raise ConfigError(
-                    f"{self.text!r} is no regular expression that RE2 takes ({told}). It knows neither look-around nor "
-                    f"back-references; escape . * + ? ( ) [ ] {{ }} | ^ $ and \\ with \\ to mean the character itself."
-                ) from error
+        try:
+            _engine().cursor().execute("SELECT regexp_matches('', ?)", [self.expression]).fetchall()
+        except duckdb.Error as error:
+            told = str(error).partition("Error: ")[2].splitlines()[0]
+            raise ConfigError(
+                f"{self.text!r} is no regular expression that RE2 takes ({told}). It knows neither look-around nor "
+                f"back-references; escape . * + ? ( ) [ ] {{ }} | ^ $ and \\ with \\ to mean the character itself."
+            ) from error
+
+
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    """A database without tables, for RE2 on single texts."""
+    return duckdb.connect()
 
 
 def escaped(text: str) -> str:
@@ -106,8 +112,9 @@ def spans(text: str, pattern: Pattern, *, limit: int = MAX_SPANS) -> list[Span]:
     if not pattern.uses_regex:
         return _literal_spans(text, pattern.text, limit=limit)
     opening, closing = _absent_marks(text)
-    with duckdb.connect() as database, bounded(database):
-        marked = database.execute(
+    cursor = _engine().cursor()
+    with bounded(cursor):
+        marked = cursor.execute(
             "SELECT regexp_replace(?, ?, ?, 'g')", [text, pattern.expression, f"{opening}\\0{closing}"]
         ).fetchone()
     assert marked is not None
@@ -126,9 +133,8 @@ def _literal_spans(text: str, wanted: str, *, limit: int) -> list[Span]:
 def _absent_marks(text: str) -> tuple[str, str]:
     """Two characters for private use that the text does not hold (it cannot hold all of them and be shown)."""
     used = set(text)
-    free = [chr(point) for point in range(0xF0000, 0xFFFFE) if chr(point) not in used][:2]
-    assert len(free) == 2
-    return free[0], free[1]
+    free = (chr(point) for point in range(0xF0000, 0xFFFFE) if chr(point) not in used)
+    return next(free), next(free)
 
 
 def _spans_of_marked(marked: str, opening: str, *, closing: str) -> list[Span]:
