@@ -20,6 +20,8 @@ from app.queries.search import Pattern, bounded, hits_sql
 
 _KEPT = 12
 """Selections and searches that are kept for the next rerun, the latest used."""
+_FOLDER_FIELDS = ("kind", "benchmarks", "steps", "fingerprints")
+"""Filters that leave whole parts out, so that a search need not read them."""
 _numbers = itertools.count()
 
 
@@ -117,7 +119,7 @@ def _selected(
 
 def _search(index: RunIndex, pattern: Pattern, found: dict[str, Condition]) -> Table:
     """The hits of a pattern in the parts that the other filters leave; an earlier search of more parts serves."""
-    narrowed = where({name: c for name, c in found.items() if name in ("kind", "benchmarks", "steps", "fingerprints")})
+    narrowed = where({name: c for name, c in found.items() if name in _FOLDER_FIELDS})
     cursor = index.cursor()
     rows = cursor.execute(
         f"SELECT path FROM parts WHERE part IN (SELECT part FROM rollouts WHERE {narrowed.sql})",
@@ -175,7 +177,8 @@ def _register(cursor: duckdb.DuckDBPyConnection, marks: Marks) -> None:
 def facets(index: RunIndex, filters: Filters, *, marks: Marks = NO_MARKS) -> dict[str, dict[str, int]]:
     """For benchmark, step, verdict, stop_reason and reasons: rollouts by value, under all filters but its own.
 
-    Reasons overlap, so their counts add up to more than the rows. The search counts as a filter.
+    Reasons overlap, so their counts add up to more than the rows. The search counts as a filter; while there is one,
+    benchmarks and steps are counted under their own filters too, for it looks into no other parts.
     """
     fields = {"benchmark": "benchmarks", "step": "steps", "verdict": "verdicts", "stop_reason": "stop_reasons"}
     found = conditions(filters) | marked(filters)
@@ -186,7 +189,8 @@ def facets(index: RunIndex, filters: Filters, *, marks: Marks = NO_MARKS) -> dic
     _register(cursor, marks)
     counted: dict[str, dict[str, int]] = {}
     for column, field_name in fields.items():
-        condition = where({name: c for name, c in found.items() if name != field_name})
+        is_searched_apart = hits is not None and field_name in _FOLDER_FIELDS
+        condition = where({name: c for name, c in found.items() if name != field_name or is_searched_apart})
         rows = cursor.execute(
             f"SELECT {column}, count(*) FROM {source} WHERE {condition.sql} GROUP BY 1 ORDER BY 1",
             list(condition.parameters),
