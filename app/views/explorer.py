@@ -1,0 +1,66 @@
+"""A list of rollouts with its filters and a reader beside it: the body of the pages Rollouts and Suspicious."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.queries.filters import Filters
+from app.queries.rows import key_at
+from app.queries.selection import Selection, facets, select
+from app.views import address
+from app.views.annotating import known_tags
+from app.views.colours import STYLE
+from app.views.filter_bar import Counts, filter_bar
+from app.views.opened import OpenRun, show_progress
+from app.views.reader import reader
+from app.views.rollout_list import open_neighbour, rollout_list
+from orz_bench.errors import OrzError
+
+
+def explorer(opened: OpenRun, *, default: Filters) -> Counts | None:
+    """Draw it all; returns the facets under the filters, or None where these mean nothing (which it says)."""
+    st.html(STYLE)
+    show_progress(opened)
+    filters = address.filters(default)
+    marks = opened.marks()
+    try:
+        with st.spinner("Searching the responses" if filters.text else "Filtering", show_time=bool(filters.text)):
+            selection = select(opened.index, filters, marks=marks)
+            counts: Counts = facets(opened.index, filters, marks=marks)
+    except OrzError as error:
+        filter_bar(filters, _NO_COUNTS, default=default, tags=known_tags(opened))
+        st.error(str(error))
+        return None
+    filter_bar(filters, counts, default=default, tags=known_tags(opened))
+    _told(selection)
+    if selection.total:
+        _list_and_reader(opened, selection)
+    return counts
+
+
+_NO_COUNTS: Counts = {name: {} for name in ("benchmark", "step", "verdict", "stop_reason", "reasons")}
+
+
+def _told(selection: Selection) -> None:
+    if selection.total == 0:
+        st.info("No rollout meets these filters. Loosen one of them, or clear them all under Filters.")
+    elif selection.num_hits is not None:
+        st.markdown(f"**{selection.total:,}** rollouts · **{selection.num_hits:,}** hits")
+    else:
+        st.markdown(f"**{selection.total:,}** rollouts")
+
+
+@st.fragment
+def _list_and_reader(opened: OpenRun, selection: Selection) -> None:
+    """Next, previous and a click in the list draw this again, and nothing else."""
+    current = address.row()
+    listed, read = st.columns([5, 6], gap="medium")
+    with listed:
+        rollout_list(opened, selection, current=current)
+    with read:
+        if current is None:
+            st.button(
+                "First rollout", icon=":material/arrow_downward:", key="reader:first", shortcut="j",
+                on_click=lambda: open_neighbour(opened, selection, key=key_at(opened.index, selection, 0)),
+            )  # fmt: skip
+        reader(opened, selection, key=current)

@@ -1,0 +1,69 @@
+"""Model text on a page: as much as a page should hold, with its layers; the rest is asked for or downloaded."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Sequence
+
+import streamlit as st
+
+from app.queries.rows import Row, Text
+from app.reader.latex import question_markdown
+from app.reader.markup import Mark, escape, marked_html
+from app.views.colours import css_class, words
+
+SHOWN_CHARS = 30_000
+"""Of a text until somebody asks for all of it."""
+MOST_CHARS = 400_000
+"""Of a text at all: browsers get slow. The rest can be downloaded."""
+
+
+def show_text(text: str, marks: Iterable[Mark], *, key: str, file_name: str) -> None:
+    """A response with its marks; a long one by its beginning, with a switch and a download."""
+    limit = SHOWN_CHARS
+    if len(text) > SHOWN_CHARS:
+        told, all_of_it, download = st.columns([3, 1, 1], vertical_alignment="center")
+        is_all = all_of_it.toggle("Show all", key=f"all:{key}")
+        limit = MOST_CHARS if is_all else SHOWN_CHARS
+        told.caption(f"The first {min(limit, len(text)):,} of {len(text):,} characters.")
+        download.download_button(
+            "Download", text.encode("utf-8", "replace"), file_name, "text/plain", on_click="ignore"
+        )
+    shown = text[:limit]
+    cut = [mark for mark in marks if mark.start < limit]
+    st.html(f'<div class="orz-text" tabindex="0">{marked_html(shown, cut)}{"…" if len(text) > limit else ""}</div>')
+
+
+def show_question(text: str) -> None:
+    """A question with its mathematics; nothing else of it is rendered."""
+    st.markdown(question_markdown(text), unsafe_allow_html=False)
+
+
+def show_facts(facts: Sequence[tuple[str, str, str]]) -> None:
+    """Chips of (name, value, class); values are escaped."""
+    chips = (
+        f'<span class="{html.escape(style)}"><span class="name">{html.escape(name)}</span><b>{escape(value)}</b></span>'
+        for name, value, style in facts
+    )
+    st.html(f'<div class="orz-facts">{"".join(chips)}</div>')
+
+
+def show_answers(row: Row, text: Text) -> None:
+    """Gold, what was extracted, what the second extractor found, and why the verdict is what it is."""
+    lines = [
+        ("Gold", _or_none(text.gold or None), ""),
+        ("Extracted", _or_none(text.extracted), css_class(row.verdict)),
+        ("Verdict", f"{words(row.verdict)}{f': {text.why}' if text.why else ''}", ""),
+    ]
+    if text.second_extractor:
+        second = f"{_or_none(text.second_extracted)}  ({words(text.second_verdict)})"
+        lines.append((f"By {text.second_extractor}", second, css_class(text.second_verdict)))
+    cells = (
+        f'<tr><th>{escape(name)}</th><td><span class="{style}">{escape(value[:2000])}</span></td></tr>'
+        for name, value, style in lines
+    )
+    st.html(f'<table class="orz-answers">{"".join(cells)}</table>')
+
+
+def _or_none(value: str | None) -> str:
+    return "none" if value is None else value
