@@ -43,7 +43,7 @@ WORDS = (
 
 def open_index(run: Path, *, measured: bool = True) -> RunIndex:
     """The index of a run whose side folder lies beside it."""
-    files = MeasureFiles.of(run, side=run.parent / ".orz-app", runs=run.parent)
+    files = MeasureFiles.of(run, name=run.name, side=run.parent / ".orz-app")
     if measured:
         files.update(folders_of(run))
     index = RunIndex(run, files)

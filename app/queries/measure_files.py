@@ -30,9 +30,9 @@ class MeasureFiles:
     root: Path
 
     @classmethod
-    def of(cls, run: Path, *, side: Path, runs: Path) -> MeasureFiles:
-        """Those of `run`, which lies in the folder `runs`, under the side folder."""
-        return cls(run, side / f"measures-v{VERSION}" / run.relative_to(runs))
+    def of(cls, run: Path, *, name: str, side: Path) -> MeasureFiles:
+        """Those of the run of that name (its path below the runs folder), under the side folder."""
+        return cls(run, side / f"measures-v{VERSION}" / name)
 
     def path(self, part: Part) -> Path:
         """Where the measures of this part are, or will be."""

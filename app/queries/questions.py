@@ -109,7 +109,7 @@ class QuestionSummary:
 def questions(
     index: RunIndex, *, benchmark: str = "", text: str = "", limit: int = 50, order: str = "lost"
 ) -> list[QuestionSummary]:
-    """Questions of evaluations with two steps or more, or of training with as many; those that fell most come first.
+    """Questions of a run, those asked at two steps or more first; by default those that fell most lead.
 
     `text` narrows to ids that hold it. `order`: lost (largest fall first), gained (largest rise first), id. For each
     benchmark and protocol the steps of evaluations count, and those of training where there are none.
@@ -130,7 +130,7 @@ def questions(
           FROM shares GROUP BY benchmark, problem_id, kind, fingerprint
         )
         SELECT benchmark, problem_id, num_steps, first_share, last_share FROM spans WHERE choice = 1
-        ORDER BY {ordering.get(order, "benchmark, problem_id")} LIMIT ?
+        ORDER BY num_steps < 2, {ordering.get(order, "benchmark, problem_id")} LIMIT ?
         """,
             [benchmark, benchmark, text, limit],
         )

@@ -17,6 +17,8 @@ _MATH = re.compile(
     re.DOTALL,
 )
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
+_AUTOLINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=[\w-])", re.IGNORECASE)
+"""Where a word joiner, which nobody sees, keeps Markdown from taking bare text for an address."""
 _BLANK_START = re.compile(r"^[ \t]+", re.MULTILINE)
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -31,7 +33,7 @@ def question_markdown(text: str) -> str:
 
 def plain_markdown(text: str) -> str:
     """Text that Markdown shows as it is, line by line."""
-    escaped = _PUNCTUATION.sub(r"\\\1", text)
+    escaped = _PUNCTUATION.sub(r"\\\1", _AUTOLINK.sub("\u2060", text))
     indented = _BLANK_START.sub(lambda found: "\u00a0" * len(found[0]), escaped)
     return indented.replace("\n", "  \n")
 

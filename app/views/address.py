@@ -51,15 +51,15 @@ def put_row(key: RowKey | None) -> None:
     put(ROW, key_text(key) if key else None)
 
 
-def page() -> int:
-    """The page of the list, from 0."""
-    text = (values(PAGE) or ["1"])[-1]
-    return max(int(text) - 1, 0) if text.isascii() and text.isdigit() and len(text) < 10 else 0
+def page() -> int | None:
+    """The page of the list, from 0; None where the address names none."""
+    text = (values(PAGE) or [""])[-1]
+    return max(int(text) - 1, 0) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
 def put_page(number: int) -> None:
     """Turn to a page, from 0."""
-    put(PAGE, str(number + 1) if number else None)
+    put(PAGE, str(number + 1))
 
 
 def layers(known: Sequence[str], *, default: Sequence[str]) -> list[str]:

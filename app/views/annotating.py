@@ -57,14 +57,14 @@ def _tags(opened: OpenRun, row: Row, *, now: Annotation) -> None:
     def change() -> None:
         wanted = set(st.session_state[key])
         for tag in wanted - set(now.tags):
-            _try(lambda tag=tag: opened.annotations.add_tag(opened.name, row.key, tag=tag))  # type: ignore[misc]
+            _try(lambda tag=tag: opened.annotations.add_tag(opened.name, row.key, tag=tag))
         for tag in set(now.tags) - wanted:
             opened.annotations.remove_tag(opened.name, row.key, tag=tag)
 
     st.session_state[key] = list(now.tags)
     st.multiselect(
-        "Tags", list(dict.fromkeys([*now.tags, *known_tags(opened), *SUGGESTED_TAGS])), key=key, accept_new_options=True,
-        placeholder="add a tag", on_change=change, select_all=False, wrap=True,
+        "Tags", list(dict.fromkeys([*now.tags, *known_tags(opened), *SUGGESTED_TAGS])), key=key, wrap=True,
+        accept_new_options=True, placeholder="add a tag", on_change=change, select_all=False,
     )  # fmt: skip
 
 

@@ -34,7 +34,7 @@ def explorer(opened: OpenRun, *, default: Filters) -> Counts | None:
     filter_bar(filters, counts, default=default, tags=known_tags(opened))
     _told(selection)
     if selection.total:
-        _list_and_reader(opened, selection)
+        _list_and_reader(opened, selection, reason_first=bool(default.reasons))
     return counts
 
 
@@ -51,12 +51,12 @@ def _told(selection: Selection) -> None:
 
 
 @st.fragment
-def _list_and_reader(opened: OpenRun, selection: Selection) -> None:
+def _list_and_reader(opened: OpenRun, selection: Selection, *, reason_first: bool) -> None:
     """Next, previous and a click in the list draw this again, and nothing else."""
     current = address.row()
     listed, read = st.columns([5, 6], gap="medium")
     with listed:
-        rollout_list(opened, selection, current=current)
+        rollout_list(opened, selection, current=current, reason_first=reason_first)
     with read:
         if current is None:
             st.button(

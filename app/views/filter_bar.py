@@ -26,7 +26,7 @@ _KIND_WORDS = {"": "All", "eval": "Evaluations", "train": "Training"}
 
 def filter_bar(filters: Filters, counts: Counts, *, default: Filters, tags: Sequence[str]) -> None:
     """Draw the bar. `default` is what the page shows without any filter; `tags` are those in use."""
-    search, mode, order, more = st.columns([5, 2.1, 2.6, 1.5], vertical_alignment="bottom")
+    search, mode, order, more = st.columns([4.4, 2.7, 2.5, 1.5], vertical_alignment="bottom")
     with search:
         _set("text", filters.text)
         st.text_input(

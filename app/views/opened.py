@@ -35,24 +35,23 @@ class OpenRun:
         return _marks(str(self.annotations.path), self.name, self.annotations.version(self.name))
 
 
-def open_run(runs: Path, run: Path) -> OpenRun:
-    """The run's index, refreshed, and the annotations; measuring starts where it is not complete.
+def open_run(runs: Path, name: str, *, path: Path) -> OpenRun:
+    """The index of the run of that name at that path, refreshed, and the annotations; measures are begun if need be.
 
     RunDirError for a run of a newer version, DataError for annotations that cannot be used.
     """
     side = side_folder(runs)
-    index = _index(str(run), str(side), str(runs))
+    index = _index(str(path), name, str(side))
     with st.spinner("Reading the run's rollouts", show_time=True):
         coverage = index.refresh()
     if coverage.num_measured < coverage.num_parts:
         start_measuring(index.measure_files)
-    name = run.relative_to(runs).as_posix()
     return OpenRun(name, index, coverage, Annotations(side / FILE_NAME, author=_author()))
 
 
 @st.cache_resource(max_entries=MAX_OPEN_RUNS, show_spinner=False)
-def _index(run: str, side: str, runs: str) -> RunIndex:
-    return RunIndex(Path(run), MeasureFiles.of(Path(run), side=Path(side), runs=Path(runs)))
+def _index(run: str, name: str, side: str) -> RunIndex:
+    return RunIndex(Path(run), MeasureFiles.of(Path(run), name=name, side=Path(side)))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)

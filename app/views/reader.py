@@ -52,22 +52,21 @@ def _head(opened: OpenRun, selection: Selection, *, row: Row, place: Place | Non
     key = row.key
     title, back, forward = st.columns([6, 1.2, 1.2], vertical_alignment="center")
     kind = "training" if key.kind == "train" else plain_markdown(key.benchmark)
-    with title:
-        st.markdown(
-            f"**{coloured(row.verdict, symbol(row.verdict))} {plain_markdown(key.problem_id)}** "
-            f"· sample {key.sample_index} · step {key.step} · {kind}"
-        )
-        st.caption(
-            f"{place.place + 1:,} of {selection.total:,}" if place else "Not among the rollouts of these filters."
-        )
+    where = f"{place.place + 1:,} of {selection.total:,}" if place else "not among the rollouts of these filters"
+    title.markdown(
+        f"**{coloured(row.verdict, symbol(row.verdict))} {plain_markdown(key.problem_id)}** "
+        f"· sample {key.sample_index} · step {key.step} · {kind} :small[:gray[{where}]]"
+    )
     back.button(
-        "K", icon=":material/arrow_upward:", key="reader:previous", shortcut="k", width="stretch", help="Previous rollout",
-        disabled=not (place and place.previous), on_click=open_neighbour, args=(opened, selection),
+        "", icon=":material/arrow_upward:", key="reader:previous", shortcut="k", width="stretch",
+        help="Previous rollout", disabled=not (place and place.previous), on_click=open_neighbour,
+        args=(opened, selection),
         kwargs={"key": place.previous if place else None},
     )  # fmt: skip
     forward.button(
-        "J", icon=":material/arrow_downward:", key="reader:next", shortcut="j", width="stretch", help="Next rollout",
-        disabled=not (place and place.next), on_click=open_neighbour, args=(opened, selection),
+        "", icon=":material/arrow_downward:", key="reader:next", shortcut="j", width="stretch",
+        help="Next rollout", disabled=not (place and place.next), on_click=open_neighbour,
+        args=(opened, selection),
         kwargs={"key": place.next if place else None},
     )  # fmt: skip
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -19,34 +20,47 @@ PAGE_ROWS = 50
 _ROW_HEIGHT = 30
 
 
-def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | None) -> None:
-    """Draw the page of the list that the address names, with a pager below."""
-    number = min(address.page(), max(selection.total - 1, 0) // PAGE_ROWS)
+def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | None, reason_first: bool) -> None:
+    """Draw the page of the list that the address names, with a pager; `reason_first`: reasons stand before names."""
+    number = min(_page_number(opened, selection, current=current), max(selection.total - 1, 0) // PAGE_ROWS)
     rows = page(opened.index, selection, offset=number * PAGE_ROWS, limit=PAGE_ROWS)
     at = next((place for place, row in enumerate(rows) if row.key == current), None)
     # A table that is drawn anew forgets its selection, so the key carries what it shows and where the mark stands.
     key = f"list:{opened.index.generation}:{hash(tuple(row.id for row in rows))}"
     st.session_state[f"{key}:keys"] = [row.key for row in rows]
-    wanted = {"selection": {"rows": [] if at is None else [at], "columns": [], "cells": []}}
+    st.session_state[f"{key}:page"] = number
+    wanted: Any = {"selection": {"rows": [] if at is None else [at], "columns": [], "cells": []}}
     if key in st.session_state and st.session_state[key]["selection"]["rows"] != wanted["selection"]["rows"]:
         st.session_state[key] = wanted
     st.dataframe(
-        _frame(rows, with_hits=selection.hits is not None),
-        key=key, on_select=lambda: _open(key), selection_mode="single-row", selection_default=wanted,
+        _frame(rows, with_hits=selection.hits is not None, reason_first=reason_first),
+        key=key, on_select=lambda: _open(key), selection_mode=["single-row", "single-cell"], selection_default=wanted,
         hide_index=True, height=min(PAGE_ROWS, max(len(rows), 1)) * _ROW_HEIGHT + 40 if len(rows) < 18 else 590,
         row_height=_ROW_HEIGHT, column_config=_columns(),
     )  # fmt: skip
     _pager(number, selection.total)
 
 
+def _page_number(opened: OpenRun, selection: Selection, *, current: RowKey | None) -> int:
+    """The page that the address names; without one, that of the open rollout."""
+    named = address.page()
+    if named is not None:
+        return named
+    place = place_of(opened.index, selection, current) if current else None
+    return place.place // PAGE_ROWS if place else 0
+
+
 def _open(key: str) -> None:
-    chosen = st.session_state[key]["selection"]["rows"]
+    """A click into a row, or on the box before it, opens its rollout."""
+    chosen = st.session_state[key]["selection"]
+    rows = [cell[0] for cell in chosen["cells"]] or chosen["rows"]
     keys = st.session_state[f"{key}:keys"]
-    if chosen and chosen[0] < len(keys):
-        address.put_row(keys[chosen[0]])
+    if rows and rows[0] < len(keys):
+        address.put_row(keys[rows[0]])
+        address.put_page(int(st.session_state[f"{key}:page"]))
 
 
-def _frame(rows: Sequence[Row], *, with_hits: bool) -> pd.DataFrame:
+def _frame(rows: Sequence[Row], *, with_hits: bool, reason_first: bool) -> pd.DataFrame:
     columns = {
         "verdict": [symbol(row.verdict) for row in rows],
         "step": [row.key.step for row in rows],
@@ -62,18 +76,19 @@ def _frame(rows: Sequence[Row], *, with_hits: bool) -> pd.DataFrame:
         "response": [row.preview for row in rows],
     }
     frame = pd.DataFrame(columns)
-    return frame if with_hits else frame.drop(columns="hits")
+    frame = frame if with_hits else frame.drop(columns="hits")
+    return frame[["verdict", "look", *frame.columns.drop(["verdict", "look"])]] if reason_first else frame
 
 
-def _columns() -> dict[str, object]:
+def _columns() -> dict[str, Any]:
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     return {
         "verdict": text("", width=30, help="✓ correct  ✗ wrong  ∅ no answer  ? ⏱ ! not gradable  · not graded"),
-        "step": number("step", width=50, format="%d"),
-        "problem": text("problem", width=105),
+        "step": number("step", width=45, format="%d"),
+        "problem": text("problem", width=95),
         "sample": number("#", width=35, format="%d", help="which sample of the question"),
         "hits": number("hits", width=45, format="%d"),
-        "tokens": number("tokens", width=60, format="%d"),
+        "tokens": number("tokens", width=55, format="%d"),
         "reflections": number("refl.", width=45, format="%d", help="reflection words, lexicon `extended`"),
         "right": text("group", width=55, help="right samples of the question at this step"),
         "look": text("worth a look", width=130),

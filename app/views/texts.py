@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 
 import streamlit as st
@@ -41,28 +40,30 @@ def show_question(text: str) -> None:
 
 def show_facts(facts: Sequence[tuple[str, str, str]]) -> None:
     """Chips of (name, value, class); values are escaped."""
-    chips = (
-        f'<span class="{html.escape(style)}"><span class="name">{html.escape(name)}</span><b>{escape(value)}</b></span>'
-        for name, value, style in facts
-    )
+    chips = (f'<span class="{style}">{_name(name)}<b>{escape(value)}</b></span>' for name, value, style in facts)
     st.html(f'<div class="orz-facts">{"".join(chips)}</div>')
+
+
+def _name(name: str) -> str:
+    return f'<span class="name">{escape(name)}</span>' if name else ""
 
 
 def show_answers(row: Row, text: Text) -> None:
     """Gold, what was extracted, what the second extractor found, and why the verdict is what it is."""
     lines = [
-        ("Gold", _or_none(text.gold or None), ""),
-        ("Extracted", _or_none(text.extracted), css_class(row.verdict)),
-        ("Verdict", f"{words(row.verdict)}{f': {text.why}' if text.why else ''}", ""),
+        ("gold", _or_none(text.gold or None), ""),
+        ("extracted", _or_none(text.extracted), css_class(row.verdict)),
     ]
     if text.second_extractor:
-        second = f"{_or_none(text.second_extracted)}  ({words(text.second_verdict)})"
-        lines.append((f"By {text.second_extractor}", second, css_class(text.second_verdict)))
+        second = f"{_or_none(text.second_extracted)} ({words(text.second_verdict)})"
+        lines.append((f"by {text.second_extractor}", second, css_class(text.second_verdict)))
+    if text.why:
+        lines.append((f"{words(row.verdict)} because", text.why, ""))
     cells = (
-        f'<tr><th>{escape(name)}</th><td><span class="{style}">{escape(value[:2000])}</span></td></tr>'
+        f'<div><span class="name">{escape(name)}</span> <span class="{style}">{escape(value[:2000])}</span></div>'
         for name, value, style in lines
     )
-    st.html(f'<table class="orz-answers">{"".join(cells)}</table>')
+    st.html(f'<div class="orz-answers">{"".join(cells)}</div>')
 
 
 def _or_none(value: str | None) -> str:
