@@ -1,0 +1,1 @@
+"""Pieces of pages: they draw with Streamlit, and compute nothing."""
