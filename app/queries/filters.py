@@ -31,7 +31,10 @@ ORDERS = tuple(_ORDERS)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which rollouts, in which order. Empty means: no condition. Several values of one field mean any of them."""
+    """Which rollouts, in which order. Empty means: no condition. Several values of one field mean any of them.
+
+    It is the state of a page: the fields are the parameters of its address (app.url).
+    """
 
     kind: Literal["", "eval", "train"] = ""
     benchmarks: tuple[str, ...] = ()
@@ -51,8 +54,16 @@ class Filters:
     text: str = ""
     mode: Literal["literal", "regex"] = "literal"
     ignores_case: bool = True
-    order: str = "step"
+    order: Order = "step"
     descending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFilters(Filters):
+    """Those of the queue of suspicious rollouts: any reason, unless some are named, most telling first."""
+
+    reasons: tuple[str, ...] = tuple(BY_NAME)
+    order: Order = "suspicion"
 
 
 @dataclass(frozen=True, slots=True)

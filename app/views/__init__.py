@@ -1,1 +1,1 @@
-"""What the pages on rollouts draw, in Streamlit. It decides nothing: numbers and texts come from app.queries."""
+"""What pages draw, in Streamlit. It decides nothing: numbers and texts come from app.queries and analysis."""

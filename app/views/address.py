@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import fields
 
 import streamlit as st
 
+from app import url
+from app.markdown import escaped
 from app.queries.filters import Filters
-from app.queries.keys import RowKey
-from app.rollout_links import filters_of, key_of, key_text, names, parameters_of
+from app.queries.keys import RowKey, key_of, key_text
 
 ROW, PAGE, LAYER = "row", "page", "layer"
 """Parameters beside those of the filters: the open rollout, the page of the list, the layers that are on."""
@@ -27,16 +29,19 @@ def put(name: str, value: Sequence[str] | str | None) -> None:
         st.query_params[name] = list(value) if not isinstance(value, str) else value
 
 
-def filters(default: Filters) -> Filters:
-    """The filters of the address."""
-    return filters_of({name: values(name) for name in names()}, default=default)
+def filters(kind: type[Filters], *, tells_faults: bool = False) -> Filters:
+    """The filters of the address; on demand it says what of the address is wrong."""
+    read = url.read(kind, {field.name: values(field.name) for field in fields(kind)})
+    for fault in read.faults if tells_faults else ():
+        st.warning(escaped(fault))
+    return read.state
 
 
-def put_filters(changed: Filters, *, default: Filters) -> None:
+def put_filters(changed: Filters) -> None:
     """Write filters into the address; the list begins anew and no rollout is open."""
-    found = parameters_of(changed, default=default)
-    for name in names():
-        put(name, found.get(name))
+    found = url.parameters(changed)
+    for field in fields(changed):
+        put(field.name, found.get(field.name))
     put(PAGE, None)
     put(ROW, None)
 

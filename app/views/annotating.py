@@ -8,6 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from app.annotations import MAX_NOTE_CHARS, Annotation
+from app.markdown import escaped
 from app.queries.keys import RowKey
 from app.queries.rows import Row
 from app.queries.selection import Selection
@@ -126,7 +127,7 @@ def _try(change: object) -> None:
     try:
         change()
     except OrzError as error:
-        st.toast(str(error), icon=":material/error:")
+        st.toast(escaped(str(error)), icon=":material/error:")
         return
     if st.session_state.get("annotate:rerun"):
         st.rerun(scope="fragment")

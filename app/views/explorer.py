@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.queries.filters import Filters
+from app.markdown import escaped
+from app.queries.filters import Filters, QueueFilters
 from app.queries.rows import key_at
 from app.queries.selection import Selection, facets, select
 from app.views import address
@@ -17,24 +18,24 @@ from app.views.rollout_list import open_neighbour, rollout_list
 from orz_bench.errors import OrzError
 
 
-def explorer(opened: OpenRun, *, default: Filters) -> Counts | None:
+def explorer(opened: OpenRun, *, kind: type[Filters]) -> Counts | None:
     """Draw it all; returns the facets under the filters, or None where these mean nothing (which it says)."""
     st.html(STYLE)
     show_progress(opened)
-    filters = address.filters(default)
+    filters = address.filters(kind, tells_faults=True)
     marks = opened.marks()
     try:
         with st.spinner("Searching the responses" if filters.text else "Filtering", show_time=bool(filters.text)):
             selection = select(opened.index, filters, marks=marks)
             counts: Counts = facets(opened.index, filters, marks=marks)
     except OrzError as error:
-        filter_bar(filters, _NO_COUNTS, default=default, tags=known_tags(opened))
-        st.error(str(error))
+        filter_bar(filters, _NO_COUNTS, tags=known_tags(opened))
+        st.error(escaped(str(error)))
         return None
-    filter_bar(filters, counts, default=default, tags=known_tags(opened))
+    filter_bar(filters, counts, tags=known_tags(opened))
     _told(selection)
     if selection.total:
-        _list_and_reader(opened, selection, reason_first=bool(default.reasons))
+        _list_and_reader(opened, selection, reason_first=kind is QueueFilters)
     return counts
 
 

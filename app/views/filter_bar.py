@@ -24,100 +24,105 @@ _ORDER_WORDS = {
 _KIND_WORDS = {"": "All", "eval": "Evaluations", "train": "Training"}
 
 
-def filter_bar(filters: Filters, counts: Counts, *, default: Filters, tags: Sequence[str]) -> None:
-    """Draw the bar. `default` is what the page shows without any filter; `tags` are those in use."""
+def filter_bar(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
+    """Draw the bar. Their class says what the page shows without any filter; `tags` are those in use."""
     search, mode, order, more = st.columns([4.4, 2.7, 2.5, 1.5], vertical_alignment="bottom")
     with search:
         _set("text", filters.text)
         st.text_input(
             "Search in responses", key="filter:text", max_chars=MAX_PATTERN_CHARS, icon=":material/search:",
-            placeholder="text or regular expression", on_change=_change, args=("text", default),
+            placeholder="text or regular expression", on_change=_change, args=("text", type(filters)),
         )  # fmt: skip
     with mode:
-        _mode(filters, default=default)
+        _mode(filters)
     with order:
-        _order(filters, default=default)
-    with more, st.popover(_more_label(filters, default), icon=":material/tune:", width="stretch"):
-        _more(filters, counts, default=default, tags=tags)
+        _order(filters)
+    with more, st.popover(_more_label(filters), icon=":material/tune:", width="stretch"):
+        _more(filters, counts, tags=tags)
 
 
-def _mode(filters: Filters, *, default: Filters) -> None:
+def _mode(filters: Filters) -> None:
     options = ["literal", "regex", "Aa"]
     on = [filters.mode, *([] if filters.ignores_case else ["Aa"])]
     st.session_state["filter:mode"] = on
     st.pills(
-        "As", options, selection_mode="multi", key="filter:mode", on_change=_change_mode, args=(filters, default),
+        "As", options, selection_mode="multi", key="filter:mode", on_change=_change_mode, args=(filters,),
         format_func={"literal": "Text", "regex": "Regex", "Aa": "Aa"}.__getitem__,
         help="Text finds just what is typed; Regex takes RE2's syntax. Aa tells capital letters from small ones.",
     )  # fmt: skip
 
 
-def _change_mode(before: Filters, default: Filters) -> None:
+def _change_mode(before: Filters) -> None:
     on = set(st.session_state["filter:mode"])
     others = on & {"literal", "regex"} - {before.mode}
     mode = others.pop() if others else before.mode
-    address.put_filters(replace(address.filters(default), mode=mode, ignores_case="Aa" not in on), default=default)
+    address.put_filters(replace(address.filters(type(before)), mode=mode, ignores_case="Aa" not in on))
 
 
-def _order(filters: Filters, *, default: Filters) -> None:
+def _order(filters: Filters) -> None:
+    default = type(filters)()
     known = [name for name in ORDERS if name != "hits" or filters.text]
     options = [(name, descending) for name in known for descending in (False, True)]
     now = (filters.order, filters.descending)
     st.session_state["filter:order"] = now if now in options else (default.order, default.descending)
     st.selectbox(
-        "Order", options, key="filter:order", on_change=_change_order, args=(default,),
+        "Order", options, key="filter:order", on_change=_change_order, args=(type(filters),),
         format_func=lambda option: f"{_ORDER_WORDS[option[0]]} {'↓' if option[1] else '↑'}",
     )  # fmt: skip
 
 
-def _change_order(default: Filters) -> None:
+def _change_order(kind: type[Filters]) -> None:
     order, descending = st.session_state["filter:order"]
-    address.put_filters(replace(address.filters(default), order=order, descending=descending), default=default)
+    address.put_filters(replace(address.filters(kind), order=order, descending=descending))
 
 
-def _more_label(filters: Filters, default: Filters) -> str:
+def _more_label(filters: Filters) -> str:
+    default = type(filters)()
     apart = {"text", "mode", "ignores_case", "order", "descending"}
     names = set(Filters.__dataclass_fields__) - apart
     changed = sum(getattr(filters, name) != getattr(default, name) for name in names)
     return f"Filters ({changed})" if changed else "Filters"
 
 
-def _more(filters: Filters, counts: Counts, *, default: Filters, tags: Sequence[str]) -> None:
+def _more(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
     _set("kind", filters.kind)
     st.segmented_control(
         "Rollouts of", list(_KIND_WORDS), key="filter:kind", format_func=_KIND_WORDS.__getitem__, required=True,
-        on_change=_change, args=("kind", default),
+        on_change=_change, args=("kind", type(filters)),
     )  # fmt: skip
     left, right = st.columns(2)
     with left:
-        _several("Benchmark", "benchmarks", filters=filters, counts=counts["benchmark"], default=default)
-        _several("Verdict", "verdicts", filters=filters, counts=counts["verdict"], default=default)
-        _several("Worth a look", "reasons", filters=filters, counts=counts["reasons"], default=default)
+        _several("Benchmark", "benchmarks", filters=filters, counts=counts["benchmark"])
+        _several("Verdict", "verdicts", filters=filters, counts=counts["verdict"])
+        _several("Worth a look", "reasons", filters=filters, counts=counts["reasons"])
     with right:
-        _several("Step", "steps", filters=filters, counts=counts["step"], default=default)
-        _several("Stopped by", "stop_reasons", filters=filters, counts=counts["stop_reason"], default=default)
-        _several("Tag", "tags", filters=filters, counts=dict.fromkeys(tags, 0), default=default)
+        _several("Step", "steps", filters=filters, counts=counts["step"])
+        _several("Stopped by", "stop_reasons", filters=filters, counts=counts["stop_reason"])
+        _several("Tag", "tags", filters=filters, counts=dict.fromkeys(tags, 0))
     for title, low, high in (
         ("Tokens", "min_tokens", "max_tokens"),
         ("Reflections", "min_reflections", "max_reflections"),
     ):
         a, b = st.columns(2)
         with a:
-            _number(f"{title} from", low, filters=filters, default=default)
+            _number(f"{title} from", low, filters=filters)
         with b:
-            _number(f"{title} to", high, filters=filters, default=default)
+            _number(f"{title} to", high, filters=filters)
     a, b = st.columns(2)
     with a:
-        _choice("Extractors", "extractors", {"": "Any", "differ": "Disagree", "agree": "Agree"}, (filters, default))
+        _choice(
+            "Extractors", "extractors", options={"": "Any", "differ": "Disagree", "agree": "Agree"}, filters=filters
+        )
     with b:
         seen = {"": "Any", "unseen": "Not seen", "seen": "Seen", "overridden": "Verdict overridden"}
-        _choice("Looked at", "seen", seen, (filters, default))
+        _choice("Looked at", "seen", options=seen, filters=filters)
     _set("problem", filters.problem)
-    st.text_input("Problem id", key="filter:problem", on_change=_change, args=("problem", default))
-    st.button("Clear all filters", on_click=address.put_filters, args=(default,), kwargs={"default": default})
+    st.text_input("Problem id", key="filter:problem", on_change=_change, args=("problem", type(filters)))
+    st.button("Clear all filters", on_click=address.put_filters, args=(type(filters)(),))
 
 
-def _several(label: str, field: str, *, filters: Filters, counts: Mapping[str, int], default: Filters) -> None:
+def _several(label: str, field: str, *, filters: Filters, counts: Mapping[str, int]) -> None:
+    default = type(filters)()
     parse = int if field == "steps" else str
     chosen = () if getattr(filters, field) == getattr(default, field) == tuple(BY_NAME) else getattr(filters, field)
     known = [parse(name) for name in counts]
@@ -131,25 +136,24 @@ def _several(label: str, field: str, *, filters: Filters, counts: Mapping[str, i
 
     _set(field, list(chosen))
     st.multiselect(
-        label, options, key=f"filter:{field}", format_func=shown, on_change=_change, args=(field, default),
+        label, options, key=f"filter:{field}", format_func=shown, on_change=_change, args=(field, type(filters)),
         placeholder="any", wrap=True,
     )  # fmt: skip
 
 
-def _number(label: str, field: str, *, filters: Filters, default: Filters) -> None:
+def _number(label: str, field: str, *, filters: Filters) -> None:
     _set(field, getattr(filters, field))
     st.number_input(
         label, min_value=0, step=1, value=None, key=f"filter:{field}", placeholder="any",
-        on_change=_change, args=(field, default),
+        on_change=_change, args=(field, type(filters)),
     )  # fmt: skip
 
 
-def _choice(label: str, field: str, options: Mapping[str, str], now: tuple[Filters, Filters]) -> None:
-    filters, default = now
+def _choice(label: str, field: str, *, options: Mapping[str, str], filters: Filters) -> None:
     _set(field, getattr(filters, field))
     st.selectbox(
         label, list(options), key=f"filter:{field}", format_func=options.__getitem__, on_change=_change,
-        args=(field, default),
+        args=(field, type(filters)),
     )  # fmt: skip
 
 
@@ -157,8 +161,10 @@ def _set(field: str, value: object) -> None:
     st.session_state[f"filter:{field}"] = value
 
 
-def _change(field: str, default: Filters) -> None:
+def _change(field: str, kind: type[Filters]) -> None:
     """A widget has a new value: it goes into the address, and the page is drawn from there."""
     value = st.session_state[f"filter:{field}"]
     kept: Any = tuple(value) if isinstance(value, list) else value
-    address.put_filters(replace(address.filters(default), **{field: kept}), default=default)
+    if kept == ():
+        kept = getattr(kind(), field)
+    address.put_filters(replace(address.filters(kind), **{field: kept}))

@@ -7,13 +7,12 @@ from itertools import groupby
 
 import streamlit as st
 
-from app.queries.keys import RowKey
+from app.queries.keys import RowKey, key_of, key_text
 from app.queries.questions import QuestionStep, QuestionSummary, history, milestones, questions
 from app.queries.rows import Row, Text, one_row, text_of
 from app.reader.differences import differences
 from app.reader.latex import plain_markdown
 from app.reader.markup import escape
-from app.rollout_links import key_of, key_text
 from app.views import address
 from app.views.colours import STYLE, css_class, symbol, words
 from app.views.opened import OpenRun, show_progress

@@ -2,40 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import pandas as pd
 import streamlit as st
 
-from app.queries.filters import Filters
+from app.queries.filters import QueueFilters
 from app.queries.overrides import both_scores
 from app.queries.reasons import BY_NAME, REASONS
 from app.views import address
 from app.views.explorer import explorer
 from app.views.opened import OpenRun
 
-DEFAULT = Filters(reasons=tuple(BY_NAME), order="suspicion")
-"""Every reason; none chosen means all."""
-
 
 def suspicious_page(opened: OpenRun) -> None:
     """Draw the page: a switch a reason with its count, the list and the reader, scores with overrides."""
     reasons = st.container()
-    counts = explorer(opened, default=DEFAULT)
+    counts = explorer(opened, kind=QueueFilters)
     if counts is not None:
         with reasons:
             _reasons(counts["reasons"])
     _scores(opened)
 
 
-def _reasons(counts: object) -> None:
-    assert isinstance(counts, dict)
-    filters = address.filters(DEFAULT)
-    st.session_state["suspicious:reasons"] = [] if filters.reasons == DEFAULT.reasons else list(filters.reasons)
+def _reasons(counts: Mapping[str, int]) -> None:
+    filters = address.filters(QueueFilters)
+    st.session_state["suspicious:reasons"] = [] if filters.reasons == QueueFilters().reasons else list(filters.reasons)
 
     def change() -> None:
-        from dataclasses import replace
-
-        chosen = tuple(st.session_state["suspicious:reasons"]) or DEFAULT.reasons
-        address.put_filters(replace(address.filters(DEFAULT), reasons=chosen), default=DEFAULT)
+        chosen = tuple(st.session_state["suspicious:reasons"]) or QueueFilters().reasons
+        address.put_filters(replace(address.filters(QueueFilters), reasons=chosen))
 
     st.pills(
         "Reasons, most telling first (none chosen means all of them)", list(BY_NAME), selection_mode="multi",
