@@ -9,4 +9,4 @@ from app.views.question_view import question_page
 
 def render(context: Context) -> None:
     """Draw the page for the one run that is chosen."""
-    question_page(open_run(context.folder.path, context.run.name, path=context.run.path))
+    question_page(open_run(context))

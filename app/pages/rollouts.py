@@ -10,4 +10,4 @@ from app.views.opened import open_run
 
 def render(context: Context) -> None:
     """Draw the page for the one run that is chosen."""
-    explorer(open_run(context.folder.path, context.run.name, path=context.run.path), kind=Filters)
+    explorer(open_run(context), kind=Filters)

@@ -9,4 +9,4 @@ from app.views.suspicious_view import suspicious_page
 
 def render(context: Context) -> None:
     """Draw the page for the one run that is chosen."""
-    suspicious_page(open_run(context.folder.path, context.run.name, path=context.run.path))
+    suspicious_page(open_run(context))

@@ -10,6 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.annotations import FILE_NAME, Annotations
+from app.context import Context
 from app.queries.index import Coverage, RunIndex
 from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import is_measuring, start_measuring
@@ -29,24 +30,25 @@ class OpenRun:
     index: RunIndex
     coverage: Coverage
     annotations: Annotations
+    context: Context
 
     def marks(self) -> Marks:
         """The annotations as the filters need them."""
         return _marks(str(self.annotations.path), self.name, self.annotations.version(self.name))
 
 
-def open_run(runs: Path, name: str, *, path: Path) -> OpenRun:
-    """The index of the run of that name at that path, refreshed, and the annotations; measures are begun if need be.
+def open_run(context: Context) -> OpenRun:
+    """The run that is chosen: its index, refreshed, and the annotations. Measuring begins where it is not complete.
 
     RunDirError for a run of a newer version, DataError for annotations that cannot be used.
     """
-    side = side_folder(runs)
-    index = _index(str(path), name, str(side))
+    side, entry = side_folder(context.folder.path), context.run
+    index = _index(str(entry.path), entry.name, str(side))
     with st.spinner("Reading the run's rollouts", show_time=True):
         coverage = index.refresh()
     if coverage.num_measured < coverage.num_parts:
         start_measuring(index.measure_files)
-    return OpenRun(name, index, coverage, Annotations(side / FILE_NAME, author=_author()))
+    return OpenRun(entry.name, index, coverage, Annotations(side / FILE_NAME, author=_author()), context)
 
 
 @st.cache_resource(max_entries=MAX_OPEN_RUNS, show_spinner=False)

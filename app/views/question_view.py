@@ -184,13 +184,23 @@ def _side(
         if row is None:
             return None
         text = text_of(opened.index, row)
-        show_facts(
-            [
-                ("", words(row.verdict), css_class(row.verdict)),
-                ("tokens", "unknown" if row.num_tokens is None else f"{row.num_tokens:,}", ""),
-                ("answer", text.extracted or "none", ""),
-            ]
-        )
+        facts, reads = st.columns([5, 1.4], vertical_alignment="center")
+        with facts:
+            show_facts(
+                [
+                    ("", words(row.verdict), css_class(row.verdict)),
+                    ("tokens", "unknown" if row.num_tokens is None else f"{row.num_tokens:,}", ""),
+                    ("answer", (text.extracted or "none")[:200], ""),
+                ]
+            )
+        if reads.button("Read", icon=":material/article:", key=f"compare:{name}:read", width="stretch"):
+            state = {
+                "run": [opened.name],
+                "kind": [key.kind],
+                "problem": [key.problem_id],
+                address.ROW: [key_text(key)],
+            }
+            opened.context.go("rollouts", state)
         return row, text
 
 

@@ -50,13 +50,19 @@ def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None
 
 def _head(opened: OpenRun, selection: Selection, *, row: Row, place: Place | None) -> None:
     key = row.key
-    title, back, forward = st.columns([6, 1.2, 1.2], vertical_alignment="center")
+    title, across, back, forward = st.columns([5, 1.2, 1.1, 1.1], vertical_alignment="center")
     kind = "training" if key.kind == "train" else plain_markdown(key.benchmark)
     where = f"{place.place + 1:,} of {selection.total:,}" if place else "not among the rollouts of these filters"
     title.markdown(
         f"**{coloured(row.verdict, symbol(row.verdict))} {plain_markdown(key.problem_id)}** "
         f"· sample {key.sample_index} · step {key.step} · {kind} :small[:gray[{where}]]"
     )
+    if across.button(
+        "", icon=":material/help_center:", key="reader:question", shortcut="q", width="stretch",
+        help="This question across checkpoints",
+    ):  # fmt: skip
+        state = {"run": [opened.name], "bench": [key.benchmark], "problem": [key.problem_id]}
+        opened.context.go("question", state)
     back.button(
         "", icon=":material/arrow_upward:", key="reader:previous", shortcut="k", width="stretch",
         help="Previous rollout", disabled=not (place and place.previous), on_click=open_neighbour,

@@ -16,8 +16,8 @@ from app.views import address
 from app.views.colours import symbol
 from app.views.opened import OpenRun
 
-PAGE_ROWS = 50
-_ROW_HEIGHT = 30
+PAGE_ROWS = 20
+_ROW_HEIGHT = 28
 
 
 def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | None, reason_first: bool) -> None:
@@ -35,8 +35,8 @@ def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | Non
     st.dataframe(
         _frame(rows, with_hits=selection.hits is not None, reason_first=reason_first),
         key=key, on_select=lambda: _open(key), selection_mode=["single-row", "single-cell"], selection_default=wanted,
-        hide_index=True, height=min(PAGE_ROWS, max(len(rows), 1)) * _ROW_HEIGHT + 40 if len(rows) < 18 else 590,
-        row_height=_ROW_HEIGHT, column_config=_columns(),
+        hide_index=True, height=max(len(rows), 1) * _ROW_HEIGHT + 40, row_height=_ROW_HEIGHT,
+        column_config=_columns(),
     )  # fmt: skip
     _pager(number, selection.total)
 

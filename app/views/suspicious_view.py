@@ -35,13 +35,10 @@ def _reasons(counts: Mapping[str, int]) -> None:
         address.put_filters(replace(address.filters(QueueFilters), reasons=chosen))
 
     st.pills(
-        "Reasons, most telling first (none chosen means all of them)", list(BY_NAME), selection_mode="multi",
+        "Reasons, most telling first; none chosen means all of them", list(BY_NAME), selection_mode="multi",
         key="suspicious:reasons", format_func=lambda name: f"{BY_NAME[name].title}  {counts.get(name, 0):,}",
-        on_change=change, wrap=True,
+        on_change=change, wrap=True, help="\n\n".join(f"**{reason.title}**: {reason.meaning}" for reason in REASONS),
     )  # fmt: skip
-    with st.popover("What the reasons mean", type="tertiary"):
-        for reason in REASONS:
-            st.markdown(f"**{reason.title}**: {reason.meaning}")
 
 
 def _scores(opened: OpenRun) -> None:
