@@ -71,7 +71,7 @@ def draw(spec: PageSpec) -> None:
         folder = RunsFolder.at(runs_path(sys.argv[1:]))
         entries = tuple(folder.runs())
         pages = {other.name: _page(other) for other in PAGES}
-        context = choose(Context(folder=folder, entries=entries, pages=pages), spec.title, wants=spec.wants)
+        context = choose(Context(folder=folder, entries=entries, pages=pages), wants=spec.wants)
         if context is not None:
             spec.render(context)
 
