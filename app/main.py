@@ -16,7 +16,7 @@ import streamlit as st
 from app.context import Context
 from app.failures import shown_errors
 from app.folder import RunsFolder
-from app.pages import benchmarks, question, report, rollouts, runs, suspicious, training
+from app.screens import benchmarks, question, report, rollouts, runs, suspicious, training
 from app.views.run_choice import choose, remember
 from app.views.style import ICON, STYLE
 

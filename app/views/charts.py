@@ -68,7 +68,7 @@ def curve_chart(
 
 def _number_format(curve: pd.DataFrame) -> str:
     """12k for large numbers, 0.012 for others: nobody reads milli-shares."""
-    return "~s" if len(curve) and curve["value"].abs().max() >= 10_000 else "~g"
+    return "~s" if len(curve) and curve["value"].abs().max() >= 10_000 else "~r"
 
 
 def _marks(marks: pd.DataFrame, x: alt.X) -> list[alt.Chart]:

@@ -246,7 +246,7 @@ def _parts(state: BenchmarksState, here: Sequence[Evaluated]) -> None:
         "By", fields, key="benchmarks:by", label_visibility="collapsed", required=True,
         on_change=_changed, args=("by",),
     )  # fmt: skip
-    ends = list(dict.fromkeys(_ends_of_runs(here)))
+    ends = _ends_of_runs(here)
     table = pd.concat([_parts_of(one, str(chosen)).assign(of=_title(one)) for one in ends])
     st.altair_chart(parts_chart(table, names=[_title(one) for one in ends]), key="benchmarks:parts")
 
