@@ -16,7 +16,7 @@ import streamlit as st
 from app.context import Context
 from app.failures import shown_errors
 from app.folder import RunsFolder
-from app.pages import benchmarks, question, report, rollouts, runs, suspicious, training
+from app.screens import benchmarks, question, report, rollouts, runs, suspicious, training
 from app.views.run_choice import choose, remember
 from app.views.style import ICON, STYLE
 
@@ -71,7 +71,7 @@ def draw(spec: PageSpec) -> None:
         folder = RunsFolder.at(runs_path(sys.argv[1:]))
         entries = tuple(folder.runs())
         pages = {other.name: _page(other) for other in PAGES}
-        context = choose(Context(folder=folder, entries=entries, pages=pages), spec.title, wants=spec.wants)
+        context = choose(Context(folder=folder, entries=entries, pages=pages), wants=spec.wants)
         if context is not None:
             spec.render(context)
 

@@ -1,4 +1,4 @@
-"""The row above every page: its title and the runs that it is about, which stand in the address as `run`."""
+"""The row above every page: the runs that it is about, which stand in the address as `run`."""
 
 from __future__ import annotations
 
@@ -26,19 +26,17 @@ def remember() -> None:
     st.session_state[_KEPT] = st.query_params.get_all(RUN)
 
 
-def choose(context: Context, title: str, *, wants: Literal["any", "several", "one"]) -> Context | None:
+def choose(context: Context, *, wants: Literal["any", "several", "one"]) -> Context | None:
     """The context with its runs, after the row was drawn; None where there is nothing to draw a page of."""
     by_name = {entry.name: entry for entry in context.entries}
     named = list(dict.fromkeys(st.query_params.get_all(RUN)))[:MAX_RUNS]
     chosen = tuple(by_name[name] for name in named if name in by_name)
-    if wants == "any":
-        st.subheader(title, anchor=False)
-    elif not context.entries:
+    if not context.entries:
         _say_empty(context)
         return None
-    else:
+    if wants != "any":
         chosen = chosen or context.entries[:1]
-        _draw_row(context.entries, chosen, title, is_one=wants == "one")
+        _draw_row(context.entries, chosen, is_one=wants == "one")
     for name in named:
         if name not in by_name:
             st.warning(escaped(no_such_run(name, list(by_name))))
@@ -54,16 +52,14 @@ def put(names: list[str]) -> None:
         st.query_params.pop(RUN, None)
 
 
-def _draw_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], title: str, *, is_one: bool) -> None:
+def _draw_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is_one: bool) -> None:
     names = [entry.name for entry in entries]
-    left, right = st.columns([1.2, 6], vertical_alignment="center")
-    left.subheader(title, anchor=False)
     if is_one:
         st.session_state[_WIDGET] = chosen[0].name
-        right.selectbox("Run", names, key=_WIDGET, label_visibility="collapsed", on_change=_one_changed)
+        st.selectbox("Run", names, key=_WIDGET, label_visibility="collapsed", on_change=_one_changed, width=420)
         return
     st.session_state[_WIDGET] = [entry.name for entry in chosen]
-    right.multiselect(
+    st.multiselect(
         "Runs", names, key=_WIDGET, label_visibility="collapsed", max_selections=MAX_RUNS,
         placeholder="the newest run", on_change=_several_changed,
     )  # fmt: skip
@@ -80,4 +76,17 @@ def _several_changed() -> None:
 
 
 def _say_empty(context: Context) -> None:
-    st.info(f"No run in {escaped(str(context.folder.path))} yet.", icon=":material/inbox:")
+    """What to do where there is no run yet."""
+    st.info(
+        f"No run in {escaped(str(context.folder.path))} yet. Make one, or name another folder:",
+        icon=":material/inbox:",
+    )
+    st.code(
+        "make demo                                       # train and evaluate the tiny model, ten minutes\n"
+        "orz-rl train --recipe tiny --out runs/tiny      # the same by hand\n"
+        "orz-bench eval --ckpt MODEL --out runs/eval     # evaluate a model of yours\n"
+        "orz-bench import FILE --out runs/imported       # rollouts of another tool\n"
+        "streamlit run app/main.py -- --runs DIR         # look elsewhere",
+        language="bash",
+    )
+    st.caption("A run appears here as soon as its folder has a run.json; reload the page to look again.")
