@@ -37,8 +37,8 @@ class Filters:
     """
 
     kind: Literal["", "eval", "train"] = ""
-    benchmarks: tuple[str, ...] = ()
-    steps: tuple[int, ...] = ()
+    bench: tuple[str, ...] = ()
+    step: tuple[int, ...] = ()
     fingerprints: tuple[str, ...] = ()
     verdicts: tuple[str, ...] = ()
     stop_reasons: tuple[str, ...] = ()
@@ -86,8 +86,8 @@ def conditions(filters: Filters) -> dict[str, Condition]:
         )
     found = {
         "kind": _any_of("kind", (filters.kind,) if filters.kind else ()),
-        "benchmarks": _any_of("benchmark", filters.benchmarks),
-        "steps": _any_of("step", filters.steps),
+        "bench": _any_of("benchmark", filters.bench),
+        "step": _any_of("step", filters.step),
         "fingerprints": _any_of("fingerprint", filters.fingerprints),
         "verdicts": _any_of("verdict", filters.verdicts),
         "stop_reasons": _any_of("stop_reason", filters.stop_reasons),

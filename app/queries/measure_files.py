@@ -6,7 +6,6 @@ time of the part that it was computed from, so a replaced part is measured anew 
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -45,15 +44,19 @@ class MeasureFiles:
             there |= {folder / name for name in _names(folder)}
         return {part: path for part in parts if (path := self.path(part)) in there}
 
-    def write(self, part: Part) -> None:
-        """Compute and keep the measures of a part. OSError where the disk refuses, ArrowException for a broken part."""
-        table = measure_part(part.path)
+    def write(self, part: Part) -> bool:
+        """Compute and keep the measures of a part; False for a broken or missing one. OSError for a full disk."""
+        try:
+            table = measure_part(part.path)
+        except (pa.ArrowException, OSError, ValueError):
+            return False
         target = self.path(part)
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         try:
             pq.write_table(table, temporary, compression="zstd")
             temporary.replace(target)
+            return True
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
@@ -66,8 +69,7 @@ class MeasureFiles:
         parts = [part for folder in folders for part in folder.parts]
         missing = [part for part in parts if part not in self.measured(parts)]
         for number, part in enumerate(missing, start=1):
-            with contextlib.suppress(pa.ArrowException, FileNotFoundError, ValueError):
-                self.write(part)
+            self.write(part)
             if progress is not None:
                 progress(len(parts) - len(missing) + number, len(parts))
         self._remove_stale(parts)

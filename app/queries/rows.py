@@ -149,9 +149,10 @@ def group(index: RunIndex, key: RowKey) -> list[Row]:
 
 
 def text_of(index: RunIndex, row: Row) -> Text:
-    """The texts of a rollout, from its part. Raises DataError where the part has gone meanwhile."""
-    names = [*Text.__dataclass_fields__]
-    (record,) = read_rows(index, [row.id], names)
+    """The texts of a rollout, from its part. Raises DataError where the part has gone, or holds others now."""
+    (record,) = read_rows(index, [row.id], ["problem_id", "sample_index", *Text.__dataclass_fields__])
+    if (record.pop("problem_id"), record.pop("sample_index")) != (row.key.problem_id, row.key.sample_index):
+        raise DataError(f"{index.run}: the rollouts of step {row.key.step} were just written anew; reload the page.")
     record["extra"] = _object(record["extra"])
     for name in ("question", "gold", "prompt", "completion"):
         record[name] = record[name] or ""

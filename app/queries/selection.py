@@ -20,7 +20,7 @@ from app.queries.search import Pattern, bounded, hits_sql
 
 _KEPT = 12
 """Selections and searches that are kept for the next rerun, the latest used."""
-_FOLDER_FIELDS = ("kind", "benchmarks", "steps", "fingerprints")
+_FOLDER_FIELDS = ("kind", "bench", "step", "fingerprints")
 """Filters that leave whole parts out, so that a search need not read them."""
 _numbers = itertools.count()
 
@@ -180,7 +180,7 @@ def facets(index: RunIndex, filters: Filters, *, marks: Marks = NO_MARKS) -> dic
     Reasons overlap, so their counts add up to more than the rows. The search counts as a filter; while there is one,
     benchmarks and steps are counted under their own filters too, for it looks into no other parts.
     """
-    fields = {"benchmark": "benchmarks", "step": "steps", "verdict": "verdicts", "stop_reason": "stop_reasons"}
+    fields = {"benchmark": "bench", "step": "step", "verdict": "verdicts", "stop_reason": "stop_reasons"}
     found = conditions(filters) | marked(filters)
     pattern = Pattern.of(filters)
     hits = _search(index, pattern, conditions(filters)) if pattern else None

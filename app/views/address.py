@@ -8,7 +8,6 @@ from dataclasses import fields
 import streamlit as st
 
 from app import url
-from app.markdown import escaped
 from app.queries.filters import Filters
 from app.queries.keys import RowKey, key_of, key_text
 
@@ -29,12 +28,9 @@ def put(name: str, value: Sequence[str] | str | None) -> None:
         st.query_params[name] = list(value) if not isinstance(value, str) else value
 
 
-def filters(kind: type[Filters], *, tells_faults: bool = False) -> Filters:
-    """The filters of the address; on demand it says what of the address is wrong."""
-    read = url.read(kind, {field.name: values(field.name) for field in fields(kind)})
-    for fault in read.faults if tells_faults else ():
-        st.warning(escaped(fault))
-    return read.state
+def filters(kind: type[Filters]) -> Filters:
+    """The filters of the address."""
+    return url.read(kind, {field.name: values(field.name) for field in fields(kind)}).state
 
 
 def put_filters(changed: Filters) -> None:

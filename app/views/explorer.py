@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.failures import shown_errors
 from app.markdown import escaped
 from app.queries.filters import Filters, QueueFilters
 from app.queries.rows import key_at
@@ -15,6 +16,7 @@ from app.views.filter_bar import Counts, filter_bar
 from app.views.opened import OpenRun, show_progress
 from app.views.reader import reader
 from app.views.rollout_list import open_neighbour, rollout_list
+from app.views.state import read_state
 from orz_bench.errors import OrzError
 
 
@@ -22,7 +24,7 @@ def explorer(opened: OpenRun, *, kind: type[Filters]) -> Counts | None:
     """Draw it all; returns the facets under the filters, or None where these mean nothing (which it says)."""
     st.html(STYLE)
     show_progress(opened)
-    filters = address.filters(kind, tells_faults=True)
+    filters = read_state(kind)
     marks = opened.marks()
     try:
         with st.spinner("Searching the responses" if filters.text else "Filtering", show_time=bool(filters.text)):
@@ -54,6 +56,11 @@ def _told(selection: Selection) -> None:
 @st.fragment
 def _list_and_reader(opened: OpenRun, selection: Selection, *, reason_first: bool) -> None:
     """Next, previous and a click in the list draw this again, and nothing else."""
+    with shown_errors():
+        _beside_each_other(opened, selection, reason_first=reason_first)
+
+
+def _beside_each_other(opened: OpenRun, selection: Selection, *, reason_first: bool) -> None:
     current = address.row()
     listed, read = st.columns([5, 6], gap="medium")
     with listed:

@@ -92,11 +92,11 @@ def _more(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
     )  # fmt: skip
     left, right = st.columns(2)
     with left:
-        _several("Benchmark", "benchmarks", filters=filters, counts=counts["benchmark"])
+        _several("Benchmark", "bench", filters=filters, counts=counts["benchmark"])
         _several("Verdict", "verdicts", filters=filters, counts=counts["verdict"])
         _several("Worth a look", "reasons", filters=filters, counts=counts["reasons"])
     with right:
-        _several("Step", "steps", filters=filters, counts=counts["step"])
+        _several("Step", "step", filters=filters, counts=counts["step"])
         _several("Stopped by", "stop_reasons", filters=filters, counts=counts["stop_reason"])
         _several("Tag", "tags", filters=filters, counts=dict.fromkeys(tags, 0))
     for title, low, high in (
@@ -123,10 +123,10 @@ def _more(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
 
 def _several(label: str, field: str, *, filters: Filters, counts: Mapping[str, int]) -> None:
     default = type(filters)()
-    parse = int if field == "steps" else str
+    parse = int if field == "step" else str
     chosen = () if getattr(filters, field) == getattr(default, field) == tuple(BY_NAME) else getattr(filters, field)
     known = [parse(name) for name in counts]
-    options = list(dict.fromkeys([*(sorted(known) if field == "steps" else known), *chosen]))
+    options = list(dict.fromkeys([*(sorted(known) if field == "step" else known), *chosen]))
     titles = {reason.name: reason.title for reason in REASONS}
 
     def shown(option: Any) -> str:

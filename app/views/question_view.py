@@ -7,6 +7,7 @@ from itertools import groupby
 
 import streamlit as st
 
+from app.failures import shown_errors
 from app.queries.keys import RowKey, key_of, key_text
 from app.queries.questions import QuestionStep, QuestionSummary, history, milestones, questions
 from app.queries.rows import Row, Text, one_row, text_of
@@ -129,6 +130,11 @@ def _line(step: QuestionStep) -> str:
 
 @st.fragment
 def _compare(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
+    with shown_errors():
+        _side_by_side(opened, steps)
+
+
+def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
     """Two samples side by side: by default the first sample of the first and of the last step of the first protocol."""
     first = [step for step in steps if (step.kind, step.fingerprint) == (steps[0].kind, steps[0].fingerprint)]
     st.subheader("Side by side", anchor=False)

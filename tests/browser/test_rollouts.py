@@ -170,7 +170,12 @@ def test_a_hostile_response_stays_inert(page: Any, app: str, shoot: Any) -> None
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+
+    def dismiss(dialog: Any) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
     for sample in (0, 1, 2):
         key = RowKey("arithmetic", 0, "0123456789ab", "<b>p</b>", sample)
         open_page(page, f"{app}/rollouts?run=hostile&row={key_text(key)}".replace("%", "%25"))

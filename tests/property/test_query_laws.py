@@ -92,8 +92,8 @@ def matches(known: Known, key: RowKey, *, filters: Filters) -> bool:
     return all(
         (
             filters.kind in ("", key.kind),
-            not filters.benchmarks or row.benchmark in filters.benchmarks,
-            not filters.steps or row.step in filters.steps,
+            not filters.bench or row.benchmark in filters.bench,
+            not filters.step or row.step in filters.step,
             not filters.verdicts or row.verdict in filters.verdicts,
             not filters.stop_reasons or row.stop_reason in filters.stop_reasons,
             not filters.problem or row.problem_id == filters.problem,
@@ -140,8 +140,8 @@ def some(values: Any) -> st.SearchStrategy[tuple[Any, ...]]:
 FILTERS = st.builds(
     Filters,
     kind=st.sampled_from(["", "eval", "train"]),
-    benchmarks=some(["bench0", "bench1", "none"]),
-    steps=some([0, 1, 2]),
+    bench=some(["bench0", "bench1", "none"]),
+    step=some([0, 1, 2]),
     verdicts=some(VERDICTS),
     stop_reasons=some(["eos", "length"]),
     min_tokens=st.none() | st.integers(0, 13),
@@ -202,7 +202,7 @@ def test_facets_count_under_the_other_filters(known: Known, filters: Filters) ->
 
     verdicts = Counter(row.verdict for _, row in count(replace(filters, verdicts=())))
     assert counted["verdict"] == dict(verdicts)
-    steps = Counter(str(row.step) for _, row in count(filters if filters.text else replace(filters, steps=())))
+    steps = Counter(str(row.step) for _, row in count(filters if filters.text else replace(filters, step=())))
     assert counted["step"] == dict(steps)
     reasons = Counter(name for key, _ in count(replace(filters, reasons=())) for name in reasons_of(known, key))
     assert {name: number for name, number in counted["reasons"].items() if number} == dict(reasons)
