@@ -120,7 +120,7 @@ def _results(here: Sequence[Evaluated], benchmark: str) -> None:
     )
     table = result_rows(here, benchmark)
     st.dataframe(
-        table, key="benchmarks:results", hide_index=True, height=290, row_height=_ROW_PX, placeholder="–",
+        table, key="benchmarks:results", hide_index=True, height=min(290, _ROW_PX * (len(table) + 1) + 5), row_height=_ROW_PX, placeholder="–",
         column_config=_result_columns(table),
     )  # fmt: skip
 
@@ -219,7 +219,7 @@ def _questions(context: Context, title: str, names: Sequence[str], side: Evaluat
     if not names:
         st.caption(f"{title}: none.")
         return
-    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+    with st.container(horizontal=True, gap=None, vertical_alignment="center", key=f"questions-{title.lower()}"):
         st.caption(f"{title} {len(names):,}:", width="content")
         for name in names[:_SHOWN_QUESTIONS]:
             if "question" in context.pages:

@@ -64,5 +64,6 @@ def parts_chart(table: pd.DataFrame, *, names: Sequence[str]) -> alt.LayerChart:
         x=alt.X("accuracy:Q", title=None, scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(tickCount=5)),
         color=alt.Color("of:N", scale=scale, legend=alt.Legend(title=None, orient="top", labelLimit=260)),
     )
-    errors = base.mark_rule(color="#6B6B6B").encode(x="low:Q", x2="high:Q")
+    middle = alt.YOffset("of:N", sort=list(names), bandPosition=0.5)
+    errors = base.mark_rule(color="#6B6B6B", strokeWidth=1.5).encode(x="low:Q", x2="high:Q", yOffset=middle)
     return alt.layer(bars, errors).properties(height=alt.Step(14 if len(order) > 6 else 20))
