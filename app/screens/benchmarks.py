@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -30,7 +31,9 @@ from orz_bench.baselines import baselines_for
 
 _ROW_PX = 30
 _SHOWN_QUESTIONS = 12
-_HASH = {Evaluated: lambda one: (str(one.path), one.name, one.result.benchmark, one.result.summary.num_samples)}
+_HASH: dict[str | type[Any], Callable[[Any], Any]] = {
+    Evaluated: lambda one: (str(one.path), one.name, one.result.benchmark, one.result.summary.num_samples)
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,13 +123,13 @@ def _results(here: Sequence[Evaluated], benchmark: str) -> None:
     )
     table = result_rows(here, benchmark)
     st.dataframe(
-        table, key="benchmarks:results", hide_index=True, height=min(290, _ROW_PX * (len(table) + 1) + 5), row_height=_ROW_PX, placeholder="–",
-        column_config=_result_columns(table),
+        table, key="benchmarks:results", hide_index=True, row_height=_ROW_PX, placeholder="–",
+        height=min(290, _ROW_PX * (len(table) + 1) + 5), column_config=_result_columns(table),
     )  # fmt: skip
 
 
-def _result_columns(table: pd.DataFrame) -> dict[str, object]:
-    def number(title: str, digits: int = 1, help_: str | None = None) -> object:
+def _result_columns(table: pd.DataFrame) -> dict[str, Any]:
+    def number(title: str, digits: int = 1, help_: str | None = None) -> Any:
         return st.column_config.NumberColumn(title, format=f"%.{digits}f", width=74, help=help_)
 
     n = int(table["n"].max()) if table["n"].notna().any() else 1
