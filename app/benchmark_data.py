@@ -24,7 +24,7 @@ from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult, Summary
 
 MAX_PARTS = 60
-"""A field of `extra` with more values is no grouping (an address, an id)."""
+"""A field of `extra` with more values is no grouping."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,14 +153,13 @@ def outcomes(one: Evaluated) -> dict[str, list[bool]]:
 
 
 def part_fields(one: Evaluated) -> list[str]:
-    """Fields of `extra` that part the questions into at most MAX_PARTS groups, such as level and subject."""
-    samples = _fetch(one, "select extra from samples where extra is not null group by problem_id, extra")
-    values: dict[str, set[str]] = {}
-    for (text,) in samples:
+    """Fields of `extra` that part the questions into at most MAX_PARTS groups, of two or more on average."""
+    values: dict[str, list[str]] = {}
+    for (text,) in _fetch(one, "select any_value(extra) from samples group by problem_id"):
         for name, value in _extra(text).items():
-            if isinstance(value, str | int | float | bool) and not isinstance(value, float):
-                values.setdefault(name, set()).add(str(value))
-    return sorted(name for name, found in values.items() if 1 < len(found) <= MAX_PARTS)
+            if isinstance(value, str | int):
+                values.setdefault(name, []).append(str(value))
+    return sorted(name for name, found in values.items() if 1 < len(set(found)) <= min(MAX_PARTS, len(found) / 2))
 
 
 def parts(one: Evaluated, field: str) -> pd.DataFrame:
@@ -214,4 +213,6 @@ def _fetch(one: Evaluated, query: str) -> list[tuple[Any, ...]]:
         raise DataError(f"{directory.path}: no part that can be read; restore the samples, or evaluate again.")
     with duckdb.connect() as database:
         samples = database.read_parquet([str(path) for path in files], hive_partitioning=False)
-        return samples.query("samples", query).fetchall()
+        found = samples.query("samples", query)
+        assert found is not None, "every query here is a select"
+        return found.fetchall()

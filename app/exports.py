@@ -37,7 +37,7 @@ class Format:
 
 
 def csv_of(rows: Iterable[Row]) -> Iterator[str]:
-    """A heading and one record a row; unknown is empty, what is nested is JSON."""
+    """A heading and one record a row, as RFC 4180 has it; unknown is empty, what is nested is JSON."""
     names: list[str] = []
     for row in rows:
         if not names:
@@ -48,7 +48,7 @@ def csv_of(rows: Iterable[Row]) -> Iterator[str]:
 
 def _csv_line(cells: Iterable[Any]) -> str:
     buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerow(list(cells))
+    csv.writer(buffer).writerow(list(cells))
     return buffer.getvalue()
 
 

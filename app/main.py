@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from app.folder import RunsFolder
 from app.screens import benchmarks, question, report, rollouts, runs, suspicious, training
 from app.views.run_choice import choose, remember
 from app.views.style import ICON, STYLE
+from orz_bench.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,13 @@ PAGES = (
 
 
 def runs_path(arguments: Sequence[str]) -> Path:
-    """--runs, else $ORZ_RUNS, else `runs`."""
+    """--runs, else $ORZ_RUNS, else `runs`. ConfigError for --runs without a folder."""
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("--runs", type=Path)
-    known, _ = parser.parse_known_args(list(arguments))
+    try:
+        known, _ = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"{error}; name the folder of runs: streamlit run app/main.py -- --runs DIR.") from error
     return Path(known.runs or os.environ.get("ORZ_RUNS") or "runs")
 
 
@@ -55,23 +59,20 @@ def main() -> None:
     """Draw the page of the address."""
     st.set_page_config(page_title="orz", page_icon=ICON.read_text(encoding="utf-8"), layout="wide")
     st.html(STYLE)
-    pages = {spec.name: _page(spec) for spec in PAGES}
     remember()
+    pages: dict[str, st.Page] = {}
+    for spec in PAGES:
+        pages[spec.name] = st.Page(
+            partial(draw, spec, pages), title=spec.title, icon=spec.icon, url_path=spec.name, default=spec is PAGES[0]
+        )
     st.navigation(list(pages.values()), position="top").run()
 
 
-def _page(spec: PageSpec) -> st.Page:
-    body = partial(draw, spec)
-    return st.Page(body, title=spec.title, icon=spec.icon, url_path=spec.name, default=spec is PAGES[0])
-
-
-def draw(spec: PageSpec) -> None:
-    """Draw one page below the navigation."""
+def draw(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:
+    """Draw one page below the navigation; `pages` are those that it may lead to."""
     with shown_errors():
         folder = RunsFolder.at(runs_path(sys.argv[1:]))
-        entries = tuple(folder.runs())
-        pages = {other.name: _page(other) for other in PAGES}
-        context = choose(Context(folder=folder, entries=entries, pages=pages), wants=spec.wants)
+        context = choose(Context(folder=folder, entries=tuple(folder.runs()), pages=pages), wants=spec.wants)
         if context is not None:
             spec.render(context)
 

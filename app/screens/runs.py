@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -81,18 +82,18 @@ def _table(entries: list[RunEntry], chosen: list[str]) -> None:
         height=min(_MAX_HEIGHT_PX, _ROW_PX * (len(table) + 1) + 3), column_config=_columns(table), placeholder="–",
         on_select=lambda: _selected(key, names), selection_default={"selection": {"rows": rows}},
     )  # fmt: skip
-    if any(column.startswith("score:") for column in table):
+    if any(column.startswith("score:") for column in map(str, table)):
         st.caption(
             "Scores: percent at the last evaluated step ± standard error over questions ± standard error of sampling. "
             "Steps: done / wanted. Reward: mean reward of each training step."
         )
 
 
-def _columns(table: pd.DataFrame) -> dict[str, object]:
+def _columns(table: pd.DataFrame) -> dict[str, Any]:
     scores = {
         column: st.column_config.TextColumn(column.removeprefix("score:"), width=150)
-        for column in table
-        if str(column).startswith("score:")
+        for column in map(str, table)
+        if column.startswith("score:")
     }
     return {
         "name": st.column_config.TextColumn("Run", pinned=True, width="medium"),

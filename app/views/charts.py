@@ -11,6 +11,9 @@ import streamlit as st
 
 from app.palette import colour
 
+Drawn = alt.LayerChart | alt.FacetChart
+"""What alt.layer returns."""
+
 _MARK = "#B00020"
 PICKED = "picked"
 """The selection's name: the fields run and step of the point that was clicked."""
@@ -33,9 +36,7 @@ def run_colours(names: Sequence[str]) -> alt.Color:
     return alt.Color("run:N", scale=scale, legend=None)
 
 
-def curve_chart(
-    curve: pd.DataFrame, marks: pd.DataFrame, *, names: Sequence[str], is_log: bool, height: int
-) -> alt.LayerChart:
+def curve_chart(curve: pd.DataFrame, marks: pd.DataFrame, *, names: Sequence[str], is_log: bool, height: int) -> Drawn:
     """The curves of one metric. `curve` and `marks` are as app.training_data gives them."""
     scale = alt.Scale(type="log") if is_log else alt.Scale(zero=False, nice=True)
     shown = curve[curve["value"] > 0] if is_log else curve

@@ -8,15 +8,13 @@ import altair as alt
 import pandas as pd
 
 from app.palette import colour
-from app.views.charts import run_colours
+from app.views.charts import Drawn, run_colours
 from orz_bench.baselines import Baseline
 
 _MOST_PUBLISHED = 4
 
 
-def score_chart(
-    curve: pd.DataFrame, published: Sequence[Baseline], *, names: Sequence[str], height: int
-) -> alt.LayerChart:
+def score_chart(curve: pd.DataFrame, published: Sequence[Baseline], *, names: Sequence[str], height: int) -> Drawn:
     """Accuracy over steps; `curve` is as benchmark_data.score_curves gives it."""
     x = alt.X("step:Q", title=None, axis=alt.Axis(tickMinStep=1, grid=False, format=",d", tickCount=8))
     scale = alt.Scale(zero=False, nice=True)
@@ -47,7 +45,7 @@ def _published(published: Sequence[Baseline]) -> list[alt.Chart]:
     return [rule, text]
 
 
-def parts_chart(table: pd.DataFrame, *, names: Sequence[str]) -> alt.LayerChart:
+def parts_chart(table: pd.DataFrame, *, names: Sequence[str]) -> Drawn:
     """Bars by part, one colour an evaluation; `table` is as benchmark_data.parts gives it, with a column `of`."""
     scale = alt.Scale(domain=list(names), range=[colour(index) for index in range(len(names))])
     order = list(dict.fromkeys(table["part"]))
