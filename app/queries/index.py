@@ -6,6 +6,7 @@ It holds what filters, sorting and queues need (about 250 bytes a rollout); text
 
 from __future__ import annotations
 
+import contextlib
 import os
 import tempfile
 import threading
@@ -20,7 +21,6 @@ import pyarrow as pa
 from app.queries.folders import Folder, Part, folders_of
 from app.queries.measure_files import MeasureFiles
 from app.queries.reasons import reasons_sql
-from orz_bench.errors import DataError
 from orz_bench.records.parquet import is_whole
 
 MEMORY_LIMIT = "1000MB"
@@ -77,8 +77,8 @@ class RunIndex:
         self._database.execute(_TABLES)
         self._known: dict[Path, _Known] = {}
         self._skipped: set[Part] = set()
-        self._next_folder = 0
-        self._next_part = 0
+        self._folder_numbers: dict[Path, int] = {}
+        self._part_numbers: dict[Part, int] = {}
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection to the index for one query."""
@@ -105,75 +105,79 @@ class RunIndex:
         return known.measured != frozenset(part for part in folder.parts if part in measured)
 
     def _forget(self, known: _Known) -> None:
-        for table in ("rollouts", "parts", "folders"):
-            self._database.execute(f"DELETE FROM {table} WHERE folder = ?", [known.number])
+        with self._transaction():
+            self._delete(known.number)
         del self._known[known.folder.path]
 
     def _take_in(self, folders: Sequence[Folder], measured: dict[Part, Path]) -> None:
-        numbers = []
-        for folder in folders:
-            if folder.path in self._known:
-                self._forget(self._known[folder.path])
-            numbers.append(self._add_names(folder, measured))
         try:
-            self._add_rows(numbers)
+            with self._transaction():
+                self._replace(folders, measured)
         except duckdb.Error:
-            # A part is broken, or was replaced meanwhile: one folder after the other, to lose no more than has to be.
-            for number in numbers:
-                self._add_readable_rows(number)
+            # A part is broken, or was replaced meanwhile: find it, and lose no more than has to be.
+            self._skipped |= {part for folder in folders for part in folder.parts if not _can_be_read(part.path)}
+            readable = {part: path for part, path in measured.items() if _can_be_read(path)}
+            for folder in folders:
+                with self._transaction():
+                    self._replace([folder], readable)
+        for folder in folders:
+            is_measured = frozenset(part for part in folder.parts if part in measured)
+            self._known[folder.path] = _Known(folder, is_measured, self._number_of(folder))
 
-    def _add_names(self, folder: Folder, measured: dict[Part, Path]) -> int:
-        number, self._next_folder = self._next_folder, self._next_folder + 1
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Other threads see the index as it was before or as it is after."""
+        self._database.begin()
+        try:
+            yield
+        except BaseException:
+            self._database.rollback()
+            raise
+        self._database.commit()
+
+    def _replace(self, folders: Sequence[Folder], measured: dict[Part, Path]) -> None:
+        for folder in folders:
+            number = self._number_of(folder)
+            self._delete(number)
+            self._add_names(folder, measured, number=number)
+        self._add_rows([self._number_of(folder) for folder in folders])
+
+    def _delete(self, number: int) -> None:
+        for table in ("rollouts", "parts", "folders"):
+            self._database.execute(f"DELETE FROM {table} WHERE folder = ?", [number])
+
+    def _number_of(self, folder: Folder) -> int:
+        return self._folder_numbers.setdefault(folder.path, len(self._folder_numbers))
+
+    def _add_names(self, folder: Folder, measured: dict[Part, Path], *, number: int) -> None:
         parts = [part for part in folder.parts if self._is_readable(part)]
         insert = "INSERT INTO folders VALUES (?, ?, ?, ?, ?)"
         self._database.execute(insert, [number, folder.kind, folder.benchmark, folder.step, folder.fingerprint])
-        if parts:
-            _insert(
-                self._database,
-                "parts",
-                {
-                    "part": pa.array(range(self._next_part, self._next_part + len(parts)), pa.int32()),
-                    "folder": pa.array([number] * len(parts), pa.int32()),
-                    "path": pa.array([str(part.path) for part in parts], pa.string()),
-                    "measures": pa.array([_text(measured.get(part)) for part in parts], pa.string()),
-                },
-            )
-        self._next_part += len(parts)
-        self._known[folder.path] = _Known(folder, frozenset(part for part in folder.parts if part in measured), number)
-        return number
+        # A part keeps its number as long as it is the same file, so that the ids of its rollouts stay.
+        numbers = [self._part_numbers.setdefault(part, len(self._part_numbers)) for part in parts]
+        columns = {
+            "part": pa.array(numbers, pa.int32()),
+            "folder": pa.array([number] * len(parts), pa.int32()),
+            "path": pa.array([str(part.path) for part in parts], pa.string()),
+            "measures": pa.array([_text(measured.get(part)) for part in parts], pa.string()),
+        }
+        self._database.register("incoming", pa.table(columns))
+        self._database.execute("INSERT INTO parts SELECT * FROM incoming")
+        self._database.unregister("incoming")
 
     def _is_readable(self, part: Part) -> bool:
-        if part in self._skipped or not is_whole(part.path):
+        if part not in self._part_numbers and part not in self._skipped and not is_whole(part.path):
             self._skipped.add(part)
         return part not in self._skipped
 
     def _add_rows(self, folders: Sequence[int]) -> None:
         where = f"folder IN ({', '.join(map(str, folders))})"
         paths = self._database.execute(f"SELECT path, measures FROM parts WHERE {where}").fetchall()
-        if paths:
-            known = [measures for _, measures in paths if measures is not None]
-            self._database.execute(
-                _insert_sql(where, with_measures=bool(known)),
-                [[path for path, _ in paths], *([known] if known else [])],
-            )
-
-    def _add_readable_rows(self, folder: int) -> None:
-        parts = self._database.execute("SELECT part FROM parts WHERE folder = ?", [folder]).fetchall()
-        for (part,) in parts:
-            if not self._reads(part):
-                self._database.execute("DELETE FROM parts WHERE part = ?", [part])
-        self._add_rows([folder])
-
-    def _reads(self, part: int) -> bool:
-        row = self._database.execute("SELECT path, measures FROM parts WHERE part = ?", [part]).fetchone()
-        assert row is not None
-        for path in filter(None, row):
-            try:
-                self._database.execute("SELECT count(COLUMNS(*)) FROM read_parquet(?)", [path]).fetchall()
-            except duckdb.Error:
-                self._skipped |= {p for k in self._known.values() for p in k.folder.parts if str(p.path) == row[0]}
-                return False
-        return True
+        if not paths:
+            return
+        known = [measures for _, measures in paths if measures is not None]
+        files = [[path for path, _ in paths], *([known] if known else [])]
+        self._database.execute(_insert_sql(where, with_measures=bool(known)), files)
 
     def _coverage(self, measured: dict[Part, Path]) -> Coverage:
         found = self._database.execute("SELECT count(*) FROM rollouts").fetchone()
@@ -195,10 +199,14 @@ def _batches(folders: Sequence[Folder], num_parts: int = 500) -> Iterator[list[F
         yield batch
 
 
-def _insert(database: duckdb.DuckDBPyConnection, table: str, columns: dict[str, pa.Array]) -> None:
-    database.register("incoming", pa.table(columns))
-    database.execute(f"INSERT INTO {table} SELECT * FROM incoming")
-    database.unregister("incoming")
+def _can_be_read(path: Path) -> bool:
+    """Whether every value of a file can be read."""
+    with duckdb.connect() as database:
+        try:
+            database.execute("SELECT max(hash(COLUMNS(*))) FROM read_parquet(?)", [str(path)]).fetchall()
+        except duckdb.Error:
+            return False
+    return True
 
 
 def _text(path: Path | None) -> str | None:
@@ -233,8 +241,3 @@ def _insert_sql(where: str, *, with_measures: bool) -> str:
            {_MEASURES}, group_size, group_correct, num_same, {reasons_sql()}
     FROM joined ORDER BY id
     """
-
-
-def readable(error: duckdb.Error, *, what: str) -> DataError:
-    """What to tell a user whose query failed."""
-    return DataError(f"{what} failed ({str(error).splitlines()[0]}); reload the page, or name another run.")

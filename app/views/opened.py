@@ -88,6 +88,8 @@ def show_progress(opened: OpenRun) -> None:
         )
     if opened.coverage.num_measured < opened.coverage.num_parts:
         _progress(opened.index)
+    if opened.context.tail_s is not None:
+        st.fragment(_tail, run_every=opened.context.tail_s)(opened)
 
 
 @st.fragment(run_every=2.0)
@@ -101,3 +103,12 @@ def _progress(index: RunIndex) -> None:
         st.progress(done / max(parts, 1), text=f"{told} {done:,} of {parts:,} parts.")
     else:
         st.caption(f"{parts - done:,} of {parts:,} parts have no counts of reflections, repetition and duplicates yet.")
+
+
+def _tail(opened: OpenRun) -> None:
+    """A line for a run that goes on; what is new is shown on demand, so that nothing moves by itself."""
+    new = opened.index.refresh().num_rollouts - opened.coverage.num_rollouts
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"The run goes on. {new:,} new rollouts." if new else "The run goes on.", width="content")
+        if st.button("Show them", key="tail:show", type="tertiary", icon=":material/refresh:", disabled=not new):
+            st.rerun()
