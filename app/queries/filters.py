@@ -111,6 +111,9 @@ def where(found: Mapping[str, Condition]) -> Condition:
 def order_sql(filters: Filters) -> str:
     """The ORDER BY of these filters: total, so that paging neither repeats nor loses a row.
 
+    Rows that are equal in it follow step, folder (evaluations first), benchmark, problem and sample; the last three by
+    a number from the index, for sorting a million rows by texts takes seconds.
+
     Raises ConfigError for an unknown order.
     """
     if filters.order not in _ORDERS:
@@ -118,7 +121,7 @@ def order_sql(filters: Filters) -> str:
             f"there is no order {filters.order!r}{nearest(filters.order, ORDERS)}; choose of {', '.join(ORDERS)}."
         )
     direction = "DESC" if filters.descending else "ASC"
-    return f"{_ORDERS[filters.order]} {direction} NULLS LAST, step, benchmark, problem_id, sample_index, id"
+    return f"{_ORDERS[filters.order]} {direction} NULLS LAST, step, folder, place_in_folder"
 
 
 def _any_of(column: str, values: Sequence[Any]) -> Condition | None:

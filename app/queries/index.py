@@ -36,7 +36,7 @@ CREATE TABLE rollouts (
   verdict VARCHAR, second_verdict VARCHAR, reward DOUBLE, advantage DOUBLE, value DOUBLE,
   num_chars INTEGER, text_hash UBIGINT, reflections INTEGER, repetition FLOAT, ends_in_loop BOOLEAN,
   keeps_form BOOLEAN, reasoning_chars INTEGER, gold_in_text BOOLEAN,
-  group_size INTEGER, group_correct INTEGER, num_same INTEGER, reasons INTEGER
+  group_size INTEGER, group_correct INTEGER, num_same INTEGER, place_in_folder INTEGER, reasons INTEGER
 );
 """
 
@@ -234,10 +234,12 @@ def _insert_sql(where: str, *, with_measures: bool) -> str:
       SELECT facts.*, measured.* EXCLUDE (part, measured_row),
              count(*) OVER ({group}) AS group_size,
              count(*) FILTER (verdict = 'correct') OVER ({group}) AS group_correct,
+             row_number() OVER (PARTITION BY folder ORDER BY benchmark, problem_id, sample_index, facts.part, "row")
+               AS place_in_folder,
              CASE WHEN text_hash IS NULL THEN NULL ELSE count(*) OVER ({group}, text_hash) END AS num_same
       FROM facts LEFT JOIN measured ON facts.part = measured.part AND facts."row" = measured.measured_row
     )
     SELECT part * 4294967296 + "row" AS id, folder, part, "row", kind, benchmark, step, fingerprint, {_FACTS},
-           {_MEASURES}, group_size, group_correct, num_same, {reasons_sql()}
+           {_MEASURES}, group_size, group_correct, num_same, place_in_folder, {reasons_sql()}
     FROM joined ORDER BY id
     """

@@ -94,7 +94,9 @@ def hits_sql(pattern: Pattern, files: Sequence[str]) -> tuple[str, list[object]]
     """A query of (path, row, num_hits) for the rows of these files that match, with its parameters."""
     if pattern.uses_regex:
         matches = "regexp_matches(completion, ?)"
-        count = "len(list_filter(regexp_extract_all(completion, ?), lambda hit: hit <> ''))"
+        found = "regexp_extract_all(completion, ?)"
+        # An expression, unlike literal text, may match no characters at all.
+        count = f"len(list_filter({found}, lambda hit: hit <> ''))" if pattern.is_regex else f"len({found})"
         words: list[object] = [pattern.expression]
     else:
         matches = "contains(completion, ?)"

@@ -114,7 +114,7 @@ def test_a_click_in_the_list_opens_that_rollout(page: Any, app: str, rows: Rows)
     box = page.locator('[data-testid="stDataFrame"]').first.bounding_box()
     page.mouse.click(box["x"] + 160, box["y"] + 35 + 28 * 3 + 14)
     quiet(page)
-    wanted = sorted(rows, key=lambda k: (k.problem_id, k.step, k.benchmark, k.sample_index, k.kind == "train"))[3]
+    wanted = sorted(rows, key=lambda k: (k.problem_id, k.step, k.kind == "train", k.benchmark, k.sample_index))[3]
     assert opened(page) == wanted
 
 

@@ -109,7 +109,8 @@ def matches(known: Known, key: RowKey, *, filters: Filters) -> bool:
 
 def ordered(known: Known, filters: Filters) -> list[RowKey]:
     keys = [key for key in known.rows if matches(known, key, filters=filters)]
-    keys.sort(key=lambda key: (key.step, key.benchmark, key.problem_id, key.sample_index, key.kind == "train"))
+    # Folders of a step: each evaluation, then training, in which both benchmarks stand together.
+    keys.sort(key=lambda k: (k.step, k.kind == "train", k.benchmark, k.problem_id, k.sample_index))
 
     def number(key: RowKey) -> Any:
         row = known.rows[key]
