@@ -68,7 +68,12 @@ def queries(index: RunIndex) -> dict[str, tuple[str, Callable[[], object]]]:
         rows = page(index, selection, offset=selection.total // 2, limit=20)
         row = one_row(index, rows[3].key)
         assert row is not None
-        return facets(index, Filters()), place_of(index, selection, row.key), text_of(index, row), group(index, row.key)
+        return (
+            facets(index, Filters()),
+            place_of(index, selection, key=row.key),
+            text_of(index, row),
+            group(index, row.key),
+        )
 
     def question() -> object:
         found = questions(index)[0]

@@ -109,7 +109,7 @@ def one_row(index: RunIndex, key: RowKey) -> Row | None:
     return rows[0] if rows else None
 
 
-def place_of(index: RunIndex, selection: Selection, key: RowKey) -> Place | None:
+def place_of(index: RunIndex, selection: Selection, *, key: RowKey) -> Place | None:
     """Its place among the selected, or None where it is not among them."""
     cursor = index.cursor()
     found = cursor.execute(
@@ -122,7 +122,7 @@ def place_of(index: RunIndex, selection: Selection, key: RowKey) -> Place | None
     return Place(place=found[0], previous=around.get(found[0] - 1), next=around.get(found[0] + 1))
 
 
-def key_at(index: RunIndex, selection: Selection, place: int) -> RowKey | None:
+def key_at(index: RunIndex, selection: Selection, *, place: int) -> RowKey | None:
     """The key of the rollout at that place, or None beyond the ends."""
     return dict(_keys_at(index.cursor(), selection, places=(place,))).get(place)
 
@@ -150,7 +150,7 @@ def group(index: RunIndex, key: RowKey) -> list[Row]:
 
 def text_of(index: RunIndex, row: Row) -> Text:
     """The texts of a rollout, from its part. Raises DataError where the part has gone, or holds others now."""
-    (record,) = read_rows(index, [row.id], ["problem_id", "sample_index", *Text.__dataclass_fields__])
+    (record,) = read_rows(index, [row.id], columns=["problem_id", "sample_index", *Text.__dataclass_fields__])
     if (record.pop("problem_id"), record.pop("sample_index")) != (row.key.problem_id, row.key.sample_index):
         raise DataError(f"{index.run}: the rollouts of step {row.key.step} were just written anew; reload the page.")
     record["extra"] = _object(record["extra"])
@@ -169,13 +169,13 @@ class Tokens:
 
 def tokens_of(index: RunIndex, row: Row) -> Tokens | None:
     """Token ids and log-probabilities, or None where the run did not keep them."""
-    (record,) = read_rows(index, [row.id], ["token_ids", "logprobs"])
+    (record,) = read_rows(index, [row.id], columns=["token_ids", "logprobs"])
     if record["token_ids"] is None or record["logprobs"] is None:
         return None
     return Tokens(tuple(record["token_ids"]), tuple(record["logprobs"]))
 
 
-def read_rows(index: RunIndex, ids: Sequence[int], columns: Sequence[str]) -> list[dict[str, Any]]:
+def read_rows(index: RunIndex, ids: Sequence[int], *, columns: Sequence[str]) -> list[dict[str, Any]]:
     """These columns of the parts' rows, in the order of the ids. DataError where a part has gone meanwhile."""
     found = _read(index, ids, columns=columns, source="path")
     if missing := [number for number in ids if number not in found]:

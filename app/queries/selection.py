@@ -85,9 +85,9 @@ def select(index: RunIndex, filters: Filters, *, marks: Marks = NO_MARKS) -> Sel
     kept = _kept(index, key)
     if isinstance(kept, Selection):
         return kept
-    hits = _search(index, pattern, found) if pattern else None
+    hits = _search(index, pattern, found=found) if pattern else None
     selection = _selected(index, filters, found=found, marks=marks, searched=(pattern, hits))
-    _keep(index, key, selection)
+    _keep(index, key, value=selection)
     return selection
 
 
@@ -117,7 +117,7 @@ def _selected(
     )
 
 
-def _search(index: RunIndex, pattern: Pattern, found: dict[str, Condition]) -> Table:
+def _search(index: RunIndex, pattern: Pattern, *, found: dict[str, Condition]) -> Table:
     """The hits of a pattern in the parts that the other filters leave; an earlier search of more parts serves."""
     narrowed = where({name: c for name, c in found.items() if name in _FOLDER_FIELDS})
     cursor = index.cursor()
@@ -141,7 +141,7 @@ def _search(index: RunIndex, pattern: Pattern, found: dict[str, Condition]) -> T
             )
     else:
         cursor.execute(f"CREATE TABLE {table.name} (id BIGINT, num_hits INTEGER)")
-    _keep(index, key, table)
+    _keep(index, key, value=table)
     return table
 
 
@@ -183,7 +183,7 @@ def facets(index: RunIndex, filters: Filters, *, marks: Marks = NO_MARKS) -> dic
     fields = {"benchmark": "bench", "step": "step", "verdict": "verdicts", "stop_reason": "stop_reasons"}
     found = conditions(filters) | marked(filters)
     pattern = Pattern.of(filters)
-    hits = _search(index, pattern, conditions(filters)) if pattern else None
+    hits = _search(index, pattern, found=conditions(filters)) if pattern else None
     source = f"rollouts JOIN {hits.name} USING (id)" if hits else "rollouts"
     cursor = index.cursor()
     _register(cursor, marks)
@@ -232,7 +232,7 @@ def _kept(index: RunIndex, key: object) -> object:
         return index.selections.get(key)
 
 
-def _keep(index: RunIndex, key: object, value: object) -> None:
+def _keep(index: RunIndex, key: object, *, value: object) -> None:
     with index.lock:
         index.selections[key] = value
         while len(index.selections) > _KEPT:

@@ -69,6 +69,6 @@ def _beside_each_other(opened: OpenRun, selection: Selection, *, reason_first: b
         if current is None:
             st.button(
                 "First rollout", icon=":material/arrow_downward:", key="reader:first", shortcut="j",
-                on_click=lambda: open_neighbour(opened, selection, key=key_at(opened.index, selection, 0)),
+                on_click=lambda: open_neighbour(opened, selection, key=key_at(opened.index, selection, place=0)),
             )  # fmt: skip
         reader(opened, selection, key=current)

@@ -34,7 +34,7 @@ class OpenRun:
 
     def marks(self) -> Marks:
         """The annotations as the filters need them."""
-        return _marks(str(self.annotations.path), self.name, self.annotations.version(self.name))
+        return _marks(str(self.annotations.path), self.name, version=self.annotations.version(self.name))
 
 
 def open_run(context: Context) -> OpenRun:
@@ -43,7 +43,7 @@ def open_run(context: Context) -> OpenRun:
     RunDirError for a run of a newer version, DataError for annotations that cannot be used.
     """
     side, entry = side_folder(context.folder.path), context.run
-    index = _index(str(entry.path), entry.name, str(side))
+    index = _index(str(entry.path), entry.name, side=str(side))
     with st.spinner("Reading the run's rollouts", show_time=True):
         coverage = index.refresh()
     if coverage.num_measured < coverage.num_parts:
@@ -52,12 +52,12 @@ def open_run(context: Context) -> OpenRun:
 
 
 @st.cache_resource(max_entries=MAX_OPEN_RUNS, show_spinner=False)
-def _index(run: str, name: str, side: str) -> RunIndex:
+def _index(run: str, name: str, *, side: str) -> RunIndex:
     return RunIndex(Path(run), MeasureFiles.of(Path(run), name=name, side=Path(side)))
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _marks(path: str, run: str, version: int) -> Marks:
+def _marks(path: str, run: str, *, version: int) -> Marks:
     found = Annotations(Path(path)).of_run(run)
     rows = tuple(
         MarkedRow(

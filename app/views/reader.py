@@ -34,7 +34,7 @@ def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None
     if row is None:
         st.warning("This run has no such rollout (any more). Choose another one in the list.")
         return
-    place = place_of(opened.index, selection, key)
+    place = place_of(opened.index, selection, key=key)
     _head(opened, selection, row=row, place=place)
     text = text_of(opened.index, row)
     show_facts(_facts(row))
@@ -45,7 +45,7 @@ def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None
     _response(opened, selection, row=row, text=text)
     annotating(opened, row, next_key=place.next if place else None, selection=selection)
     with st.expander("Prompt and origin"):
-        _origin(opened, row, text)
+        _origin(opened, row, text=text)
 
 
 def _head(opened: OpenRun, selection: Selection, *, row: Row, place: Place | None) -> None:
@@ -162,7 +162,7 @@ def _hits(completion: str, pattern: Pattern) -> list[Mark]:
     return [Mark(span.start, span.end, "hit", "hit") for span in found]
 
 
-def _origin(opened: OpenRun, row: Row, text: Text) -> None:
+def _origin(opened: OpenRun, row: Row, *, text: Text) -> None:
     facts = [
         ("run", opened.name, ""),
         ("seed", str(text.seed), ""),

@@ -46,7 +46,7 @@ def _page_number(opened: OpenRun, selection: Selection, *, current: RowKey | Non
     named = address.page()
     if named is not None:
         return named
-    place = place_of(opened.index, selection, current) if current else None
+    place = place_of(opened.index, selection, key=current) if current else None
     return place.place // PAGE_ROWS if place else 0
 
 
@@ -118,6 +118,6 @@ def open_neighbour(opened: OpenRun, selection: Selection, *, key: RowKey | None)
     if key is None:
         return
     address.put_row(key)
-    place = place_of(opened.index, selection, key)
+    place = place_of(opened.index, selection, key=key)
     if place is not None:
         address.put_page(place.place // PAGE_ROWS)

@@ -182,15 +182,15 @@ def test_neighbours_are_those_of_the_ordered_rows(known: Known, filters: Filters
     wanted = ordered(known, filters)
     selection = select(known.index, filters)
     for place in range(0, len(wanted), 17):
-        found = place_of(known.index, selection, wanted[place])
+        found = place_of(known.index, selection, key=wanted[place])
         assert found is not None
         assert found.place == place
         assert found.previous == (wanted[place - 1] if place else None)
         assert found.next == (wanted[place + 1] if place + 1 < len(wanted) else None)
-        assert key_at(known.index, selection, place) == wanted[place]
-    assert key_at(known.index, selection, len(wanted)) is None
+        assert key_at(known.index, selection, place=place) == wanted[place]
+    assert key_at(known.index, selection, place=len(wanted)) is None
     others = [key for key in known.rows if key not in set(wanted)]
-    assert not others or place_of(known.index, selection, others[0]) is None
+    assert not others or place_of(known.index, selection, key=others[0]) is None
 
 
 @settings(max_examples=20)
