@@ -61,9 +61,10 @@ class RunsFolder:
         """Every run, the last written first. A folder that is itself a run holds just that one."""
         locked = _locked_inodes()
         if RunDir(self.path).exists():
-            return [_entry(self.path, self.path.name, locked)]
+            return [_entry(self.path, self.path.name, locked=locked)]
         found = (
-            _entry(path, path.relative_to(self.path).as_posix(), locked) for path in _run_folders(self.path, MAX_DEPTH)
+            _entry(path, path.relative_to(self.path).as_posix(), locked=locked)
+            for path in _run_folders(self.path, MAX_DEPTH)
         )
         return sorted(found, key=lambda entry: (-entry.modified, entry.name))
 
@@ -97,7 +98,7 @@ def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
             yield from _run_folders(path, depth - 1)
 
 
-def _entry(path: Path, name: str, locked: frozenset[tuple[int, int]]) -> RunEntry:
+def _entry(path: Path, name: str, *, locked: frozenset[tuple[int, int]]) -> RunEntry:
     directory = RunDir(path)
     written = [_modified(file) for file in (directory.run_path, directory.metrics_path, directory.events_path)]
     written += [_modified(path / "rollouts"), _modified(path / "DONE"), _modified(path / "FAILED")]

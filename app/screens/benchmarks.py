@@ -78,12 +78,12 @@ def _body(context: Context) -> None:
         legend(runs)
         left, right = st.columns([5, 7], gap="medium")
         with left:
-            _curves(here, benchmark, runs)
+            _curves(here, benchmark, runs=runs)
         with right:
             _results(here, benchmark)
         left, right = st.columns([7, 5], gap="medium")
         with left, shown_errors():
-            _comparison(context, state, here)
+            _comparison(context, state, here=here)
         with right, shown_errors():
             _parts(state, here)
 
@@ -104,7 +104,7 @@ def _changed(field: str) -> None:
     write_state(BenchmarksState, **{field: st.session_state[f"benchmarks:{field}"]})
 
 
-def _curves(here: Sequence[Evaluated], benchmark: str, runs: Sequence[str]) -> None:
+def _curves(here: Sequence[Evaluated], benchmark: str, *, runs: Sequence[str]) -> None:
     st.markdown(
         "**Accuracy over checkpoints** :gray[percent]",
         help="Light band: 95 % interval over questions; dark: of sampling. Dashed: published figures, each under a "
@@ -129,7 +129,7 @@ def _results(here: Sequence[Evaluated], benchmark: str) -> None:
 
 
 def _result_columns(table: pd.DataFrame) -> dict[str, Any]:
-    def number(title: str, digits: int = 1, help_: str | None = None) -> Any:
+    def number(title: str, *, digits: int = 1, help_: str | None = None) -> Any:
         return st.column_config.NumberColumn(title, format=f"%.{digits}f", width=74, help=help_)
 
     n = int(table["n"].max()) if table["n"].notna().any() else 1
@@ -146,13 +146,13 @@ def _result_columns(table: pd.DataFrame) -> dict[str, Any]:
         "extracted": number("Extracted", help_="Samples in which the extractor found an answer."),
         "second": number("2nd extr.", help_="Accuracy under the second extractor."),
         "cut": number("Cut", help_="Samples cut by the token limit."),
-        "tokens": number("Tokens", 0, "Mean number of tokens of a response."),
+        "tokens": number("Tokens", digits=0, help_="Mean number of tokens of a response."),
         "protocol": st.column_config.TextColumn("Protocol", width=110),
         "source": st.column_config.TextColumn("Source", width="medium"),
     }
 
 
-def _comparison(context: Context, state: BenchmarksState, here: Sequence[Evaluated]) -> None:
+def _comparison(context: Context, state: BenchmarksState, *, here: Sequence[Evaluated]) -> None:
     st.markdown(
         "**Paired comparison** :gray[B against A, on the questions that both have]",
         help="Interval: bootstrap over questions. p: sign-flip permutation test. Smallest detectable: the difference "
@@ -171,7 +171,7 @@ def _comparison(context: Context, state: BenchmarksState, here: Sequence[Evaluat
     if a == b:
         st.caption("A and B are the same evaluation; choose another.")
         return
-    _draw_comparison(context, _paired(by_name[a], by_name[b]), (by_name[a], by_name[b]))
+    _draw_comparison(context, _paired(by_name[a], by_name[b]), b=by_name[b])
 
 
 def _choose_side(side: str, names: Sequence[str], *, chosen: str) -> str:
@@ -198,7 +198,7 @@ def _paired(a: Evaluated, b: Evaluated) -> Paired:
     return paired(a, b)
 
 
-def _draw_comparison(context: Context, found: Paired, sides: tuple[Evaluated, Evaluated]) -> None:
+def _draw_comparison(context: Context, found: Paired, *, b: Evaluated) -> None:
     one = found.comparison
     cells = st.columns(5)
     cells[0].metric("A", f"{100 * one.average_a:.1f} %")
@@ -213,11 +213,11 @@ def _draw_comparison(context: Context, found: Paired, sides: tuple[Evaluated, Ev
     st.caption(f"{one.num_questions:,} questions.{smallest}{left_out}")
     if found.differing:
         st.warning("The protocols differ: " + escaped("; ".join(found.differing)), icon=":material/warning:")
-    _questions(context, "Gained", one.gained, sides[1])
-    _questions(context, "Lost", one.lost, sides[1])
+    _questions(context, "Gained", names=one.gained, side=b)
+    _questions(context, "Lost", names=one.lost, side=b)
 
 
-def _questions(context: Context, title: str, names: Sequence[str], side: Evaluated) -> None:
+def _questions(context: Context, title: str, *, names: Sequence[str], side: Evaluated) -> None:
     """Links to the first of them."""
     if not names:
         st.caption(f"{title}: none.")

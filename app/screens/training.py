@@ -43,7 +43,7 @@ class RolloutsAt:
     """The page Rollouts at a training step."""
 
     run: tuple[str, ...]
-    kind: str = "train"
+    kind: str = ""
     step: tuple[int, ...] = ()
 
 
@@ -64,7 +64,7 @@ def _body(context: Context) -> None:
             return
         chosen = [name for name in state.metric if name in names] or _defaults(names)
         legend([study.run.name for study in studies])
-        _grid(studies, chosen, state)
+        _grid(studies, chosen, state=state)
         _warnings(studies)
         if {entry.name for entry in context.folder.runs() if entry.is_growing} < {
             entry.name for entry in context.runs if entry.is_growing
@@ -104,7 +104,7 @@ def _changed(field: str) -> None:
     write_state(TrainingState, **{field: tuple(value) if isinstance(value, list) else value})
 
 
-def _grid(studies: Sequence[Study], chosen: Sequence[str], state: TrainingState) -> None:
+def _grid(studies: Sequence[Study], chosen: Sequence[str], *, state: TrainingState) -> None:
     columns = 1 if len(chosen) == 1 else 2 if len(chosen) in (2, 4) else 3
     height = {1: 520, 2: 320, 3: 235}[columns]
     colours = [study.run.name for study in studies]
@@ -143,7 +143,7 @@ def _follow_click(context: Context, studies: Sequence[Study]) -> None:
     step = nearest_step(study, float(row["step"])) if row and study else None
     if study is not None and step is not None:
         others = tuple(entry.name for entry in context.runs if entry.name != study.run.name)
-        context.go("rollouts", RolloutsAt(run=(study.run.name, *others), step=(step,)))
+        context.go("rollouts", RolloutsAt(run=(study.run.name, *others), kind="train", step=(step,)))
 
 
 def _warnings(studies: Sequence[Study]) -> None:

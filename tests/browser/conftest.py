@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.browser.served import PROJECT, served
+from tests.browser.served import PROJECT, chromium_path, served
 from tests.runs import a_run, add_evaluation
 
 ARGUMENTS = (
@@ -19,12 +18,13 @@ ARGUMENTS = (
 )  # fmt: skip
 SHOTS = PROJECT / ".screenshots"
 LAPTOP = {"width": 1366, "height": 768}
+HOSTILE = "<img src=x onerror=window.hit=1> ![x](http:x) $x$"
 WIDE = {"width": 1920, "height": 1080}
 
 
 def chromium() -> str:
     """The path of Chromium: $CHROMIUM, or one on the path; skips the calling test where there is none."""
-    found = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+    found = chromium_path()
     if found is None:
         pytest.skip("no Chromium: name one with $CHROMIUM, or put `chromium` on the path")
     return found
@@ -42,12 +42,13 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two finished runs, one that goes on, one that crashed."""
+    """Two finished runs, one with a hostile name, one that goes on, one that crashed."""
     folder = tmp_path_factory.mktemp("runs")
     a_run(folder / "first", num_steps=8)
     add_evaluation(a_run(folder / "second", num_steps=8, seed=7), step=4, seed=7)
     a_run(folder / "growing", num_steps=3).mark("")
     a_run(folder / "crashed", num_steps=3).mark("")
+    a_run(folder / HOSTILE, num_steps=3)
     for path in sorted((folder / "crashed").rglob("*")):
         os.utime(path, (1.7e9, 1.7e9))
     return folder
@@ -93,4 +94,4 @@ def open_page(tab: Any, address: str) -> None:
 
 def settled(tab: Any) -> None:
     """Wait until Streamlit has nothing more to draw."""
-    tab.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=30_000)
+    tab.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=120_000)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -15,6 +16,11 @@ from pathlib import Path
 
 PROJECT = Path(__file__).parents[2]
 START_S = 60.0
+
+
+def chromium_path() -> str | None:
+    """$CHROMIUM, or one on the path."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @contextlib.contextmanager
