@@ -14,14 +14,18 @@ LOCK := requirements/cpu.txt
 STAMP := $(VENV)/.ready-$(shell cat $(LOCK) pyproject.toml | cksum | cut -d ' ' -f 1)
 
 DEMO_RUN := runs/demo
+# The folder of runs that the app opens.
+RUNS ?= runs
 
-.PHONY: help setup demo test check format lint types layers guards bench docs gallery clean
+.PHONY: help setup demo app screenshots test check format lint types layers guards bench docs gallery clean
 
 help:
 	@echo "make demo    train the embedded tiny model by PPO, evaluate it before and after (under ten minutes)"
+	@echo "make app     open the app on runs/ (RUNS=DIR opens it elsewhere)"
 	@echo "make test    run every test"
 	@echo "make check   what CI runs: format, lint, types, layers, guards, tests"
 	@echo "make bench   measure speed; results are kept in benchmarks/results/"
+	@echo "make screenshots  write docs/screenshots from the runs in RUNS, with a Chromium"
 	@echo "make docs    write docs/metrics.md;  make gallery draws docs/gallery from new tiny runs (half an hour)"
 	@echo "make setup   only make the environment in $(VENV);  make clean removes it, runs and models stay"
 
@@ -49,6 +53,14 @@ demo: setup
 	$(BIN)/orz-bench report $(DEMO_RUN)
 	$(BIN)/orz-analysis report $(DEMO_RUN) --out $(DEMO_RUN)/report
 	@echo "Every question, answer and verdict is in $(DEMO_RUN) (Parquet). The same command again goes on or draws nothing."
+	@echo "Browse them: $(BIN)/streamlit run app/main.py -- --runs $(dir $(DEMO_RUN))"
+
+app: setup
+	@mkdir -p $(RUNS)
+	$(BIN)/streamlit run app/main.py -- --runs $(RUNS)
+
+screenshots: setup
+	$(BIN)/python -m tests.browser.screenshots $(RUNS) docs/screenshots
 
 # One worker a file; tests that load a real model also wait for one another (tests/conftest.py).
 test: setup

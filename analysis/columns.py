@@ -1,8 +1,8 @@
-"""The columns of rollouts and curves that analysis works on, and the names under which other tools write them."""
+"""The columns of rollouts and curves that analysis works on, and the short names of metrics."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
 
 from orz_bench.records.metrics import METRICS
@@ -13,26 +13,6 @@ NUMBERS = ("step", "benchmark", "problem_id", "sample_index", "num_tokens", "sto
 ROLLOUT_COLUMNS = (*NUMBERS[:4], "question", "gold", "completion", *NUMBERS[4:6], "extracted", *NUMBERS[6:])
 """Those of orz_bench's Rollout that analysis reads; a source has the ones that it has."""
 CATEGORIES = ("benchmark", "problem_id", "stop_reason", "verdict")
-
-ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "step": ("step", "iteration", "iter", "global_step"),
-        "benchmark": ("benchmark", "dataset", "task", "data_source"),
-        "problem_id": ("problem_id", "question_id", "group", "index", "id"),
-        "sample_index": ("sample_index", "sample"),
-        "question": ("question", "problem", "prompt"),
-        "gold": ("gold", "answer", "expected", "ground_truth"),
-        "completion": ("completion", "response", "raw_response", "output", "generation"),
-        "num_tokens": ("num_tokens", "completion_tokens", "response_tokens"),
-        "stop_reason": ("stop_reason", "finish_reason"),
-        "extracted": ("extracted", "final_answer", "generated_answer", "prediction", "official_pred"),
-        "verdict": ("verdict", "correct", "is_correct", "iscorrect", "is_match", "official_pass"),
-        "reward": ("reward", "score"),
-    }
-)
-"""Accepted names of each column in foreign files, the first that a file has counts."""
-RUN_NAMES = ("run", "exp", "experiment", "condition", "series", "model")
-"""Columns of a foreign file that tell several runs apart."""
 
 _SHORT_METRICS = {
     "reward": "reward/mean",
@@ -58,10 +38,3 @@ def unit_of(name: str) -> str:
     """The unit of a metric; empty where nobody declared one."""
     metric = METRICS.get(name)
     return metric.unit if metric else ""
-
-
-def source_columns(present: Iterable[str]) -> dict[str, str]:
-    """For each of our columns that a foreign file has: the name that it has there."""
-    names = set(present)
-    found = {ours: next((theirs for theirs in accepted if theirs in names), None) for ours, accepted in ALIASES.items()}
-    return {ours: theirs for ours, theirs in found.items() if theirs is not None}

@@ -15,18 +15,11 @@ from typing import Any, Literal
 import pandas as pd
 import yaml
 
-from analysis.foreign import (
-    FileRollouts,
-    dumped_evaluations,
-    dumped_rollouts,
-    flat,
-    holds_rollouts,
-    rows_of,
-    run_column,
-)
+from analysis.foreign import FileRollouts, dumped_evaluations, dumped_rollouts
 from analysis.metric_files import by_step, curves_of
 from analysis.rollouts import PartRollouts, Rollouts
 from orz_bench.errors import DataError
+from orz_bench.records.foreign import flat, holds_rollouts, rows_of, run_column
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
 
@@ -91,6 +84,27 @@ def load_path(path: Path) -> list[Run]:
     return _file(path)
 
 
+def load_curves(path: Path) -> Run:
+    """The run of a run directory by its small files alone: no rollouts, and evaluations without their samples.
+
+    Milliseconds, however many rollouts there are. RunDirError for a folder that is no run, or a newer one.
+    """
+    directory = RunDir(path)
+    info = directory.info()
+    rows, _ = directory.metrics()
+    return Run(
+        name=path.name,
+        path=path,
+        kind="train" if info.get("kind") == "train" else "eval",
+        state=directory.state(),
+        seed=info.get("seed"),
+        config=_config(directory.config_path),
+        metrics=by_step(pd.DataFrame(rows)),
+        evaluations=tuple(_evaluation(one, PartRollouts(())) for one in directory.evaluations()),
+        warnings=_warnings(directory.events_path),
+    )
+
+
 def one_of(runs: Sequence[Run], name: str | None) -> Run:
     """The run of that name, or the only one. DataError where there are several, or none of that name."""
     chosen = [run for run in runs if name is None or run.name == name]
@@ -104,7 +118,7 @@ def _run_dir(directory: RunDir) -> Run:
     info = directory.info()
     rows, torn = directory.metrics()
     rollouts = PartRollouts.in_folders([folder.path for _, folder in directory.sampled_steps()])
-    evaluations = tuple(map(_evaluation, directory.evaluations()))
+    evaluations = tuple(_evaluation(one, PartRollouts.in_folders([one.path])) for one in directory.evaluations())
     skipped = [*rollouts.skipped, *(path for e in evaluations for path in _skipped(e.samples))]
     kind: Literal["train", "eval"] = "train" if info.get("kind") == "train" else "eval"
     notes = [
@@ -129,8 +143,7 @@ def _run_dir(directory: RunDir) -> Run:
     )
 
 
-def _evaluation(directory: EvaluationDir) -> Evaluation:
-    samples = PartRollouts.in_folders([directory.path])
+def _evaluation(directory: EvaluationDir, samples: PartRollouts) -> Evaluation:
     benchmark, step, fingerprint = directory.path.parts[-3:]
     return Evaluation(
         benchmark=benchmark,

@@ -7,8 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.columns import ALIASES, metric_name, source_columns
-from analysis.foreign import flat, run_column
+from analysis.columns import metric_name
+from orz_bench.records.foreign import ALIASES, flat, run_column, source_columns
 
 _STEP_NAMES = ALIASES["step"]
 

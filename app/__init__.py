@@ -1,1 +1,1 @@
-"""Shows what analysis returns, in the browser. Not yet built: this package is empty."""
+"""The app shows what analysis returns and what runs hold, in the browser: `streamlit run app/main.py`."""

@@ -1,10 +1,11 @@
-"""orz-bench: eval · grade · compare · report · data · model."""
+"""orz-bench: eval · grade · compare · report · import · data · model."""
 
 from __future__ import annotations
 
 from orz_bench.commands.data import data_app, model_app
 from orz_bench.commands.evaluate import evaluate_command
 from orz_bench.commands.grade import grade_command
+from orz_bench.commands.importing import import_command
 from orz_bench.commands.results import compare_command, report_command
 from orz_bench.terminal import command_line
 
@@ -13,6 +14,7 @@ app.command("eval")(evaluate_command)
 app.command("grade")(grade_command)
 app.command("compare")(compare_command)
 app.command("report")(report_command)
+app.command("import")(import_command)
 app.add_typer(data_app, name="data")
 app.add_typer(model_app, name="model")
 

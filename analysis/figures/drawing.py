@@ -1,6 +1,6 @@
 """Draws a FigureSpec with matplotlib: the only module that knows it.
 
-Colours of Okabe and Ito, which the colour-blind tell apart; line styles and markers besides, for grey print.
+Line styles and markers besides the colours, for grey print.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
+from analysis.figures.colours import COLOURS
 from analysis.figures.spec import FigureSpec, Panel, Series, rows
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000")
 _STYLES: tuple[Any, ...] = ("-", (0, (6, 2)), "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
 _MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 _PANEL_INCHES = (4.2, 2.9)

@@ -72,11 +72,16 @@ def write_part(folder: Path, rollouts: Sequence[Rollout]) -> Path:
 
     Raises RunDirError where the disk refuses; earlier parts are untouched.
     """
+    return write_table(folder, _to_table(rollouts))
+
+
+def write_table(folder: Path, table: pa.Table) -> Path:
+    """Append one part that holds a table of ROLLOUT_SCHEMA, in which anything unknown is null. As write_part."""
     parts = part_files(folder)
     number = int(parts[-1].stem.removeprefix("part-")) + 1 if parts else 0
     target = folder / f"part-{number:06d}.parquet"
     with _whole_file(target) as temporary:
-        _write(temporary, rollouts)
+        _write(temporary, table)
     return target
 
 
@@ -87,7 +92,7 @@ def replace_parts(folder: Path, rollouts: Sequence[Rollout]) -> None:
     """
     first, *others = part_files(folder)
     with _whole_file(first) as temporary:
-        _write(temporary, rollouts)
+        _write(temporary, _to_table(rollouts))
         for path in reversed(others):
             path.unlink()
 
@@ -106,9 +111,9 @@ def _whole_file(target: Path) -> Iterator[Path]:
         raise disk_error(target.parent, error) from error
 
 
-def _write(path: Path, rollouts: Sequence[Rollout]) -> None:
+def _write(path: Path, table: pa.Table) -> None:
     with path.open("wb") as file:
-        pq.write_table(_to_table(rollouts), file, compression="zstd")
+        pq.write_table(table, file, compression="zstd")
         file.flush()
         os.fsync(file.fileno())
 

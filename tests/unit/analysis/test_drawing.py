@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis.figures.drawing import COLOURS, draw, png_of, save
+from analysis.figures.colours import COLOURS
+from analysis.figures.drawing import draw, png_of, save
 from analysis.figures.spec import FigureSpec, Panel, Reference, Series
 from analysis.study import BreakMark
 

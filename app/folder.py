@@ -1,0 +1,145 @@
+"""The folder of runs: which runs there are, in what state, and the only way from a name in an address to a path.
+
+A run is a folder with run.json, at most three levels down. A link that leads to a run is a run: whoever may write the
+folder put it there. No other link is followed, and a name is only ever looked up among the runs found, so that no
+parameter of an address can lead outside.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from orz_bench.errors import RunDirError, nearest
+from orz_bench.records.run_dir import RunDir
+
+State = Literal["running", "finished", "failed", "crashed"]
+
+MAX_DEPTH = 3
+FRESH_S = 600.0
+"""A run without an end, not locked here, that was written this recently may go on on another machine."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunEntry:
+    """A run in the folder, by what can be told without opening its data."""
+
+    name: str
+    """Its path below the folder, with slashes: the name in addresses."""
+    path: Path
+    state: State
+    modified: float
+    """When something was last written, in seconds since 1970."""
+
+    @property
+    def is_growing(self) -> bool:
+        """Whether more may come."""
+        return self.state == "running"
+
+
+@dataclass(frozen=True, slots=True)
+class RunsFolder:
+    """A folder of runs. `path` is absolute."""
+
+    path: Path
+
+    @classmethod
+    def at(cls, path: Path) -> RunsFolder:
+        """The folder; RunDirError where there is none."""
+        if not path.is_dir():
+            raise RunDirError(
+                f"{path}: no such folder; name the folder that holds your runs: "
+                f"streamlit run app/main.py -- --runs DIR, or set ORZ_RUNS."
+            )
+        return cls(path.absolute())
+
+    def runs(self) -> list[RunEntry]:
+        """Every run, the last written first. A folder that is itself a run holds just that one."""
+        locked = _locked_inodes()
+        if RunDir(self.path).exists():
+            return [_entry(self.path, self.path.name, locked=locked)]
+        found = (
+            _entry(path, path.relative_to(self.path).as_posix(), locked=locked)
+            for path in _run_folders(self.path, MAX_DEPTH)
+        )
+        return sorted(found, key=lambda entry: (-entry.modified, entry.name))
+
+    def find(self, name: str) -> RunEntry:
+        """The run of that name. RunDirError for any name that is not one of a run found here, such as `../x`."""
+        runs = self.runs()
+        for entry in runs:
+            if entry.name == name:
+                return entry
+        raise RunDirError(no_such_run(name, [entry.name for entry in runs]))
+
+
+def no_such_run(name: str, names: Sequence[str]) -> str:
+    """What to say of a name that is none of these."""
+    return f"no run {name!r} in this folder{nearest(name, names)}; choose one from the list."
+
+
+def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
+    try:
+        with os.scandir(folder) as entries:
+            children = sorted(entries, key=lambda entry: entry.name)
+    except OSError:
+        return
+    for child in children:
+        if child.name.startswith(".") or not child.is_dir():
+            continue
+        path = Path(child.path)
+        if RunDir(path).exists():
+            yield path
+        elif depth > 1 and not child.is_symlink():
+            yield from _run_folders(path, depth - 1)
+
+
+def _entry(path: Path, name: str, *, locked: frozenset[tuple[int, int]]) -> RunEntry:
+    directory = RunDir(path)
+    written = [_modified(file) for file in (directory.run_path, directory.metrics_path, directory.events_path)]
+    written += [_modified(path / "rollouts"), _modified(path / "DONE"), _modified(path / "FAILED")]
+    evaluations = list((path / "evals").glob("*/step=*/*"))
+    written += [_modified(evaluation) for evaluation in evaluations]
+    modified = max(written)
+    ended = directory.state()
+    if ended != "open":
+        return RunEntry(name=name, path=path, state="finished" if ended == "done" else "failed", modified=modified)
+    locks = [path / ".lock", *(evaluation / ".lock" for evaluation in evaluations)]
+    is_running = any(_inode(lock) in locked for lock in locks) or time.time() - modified < FRESH_S
+    return RunEntry(name=name, path=path, state="running" if is_running else "crashed", modified=modified)
+
+
+def _modified(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _inode(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _locked_inodes(table: Path = Path("/proc/locks")) -> frozenset[tuple[int, int]]:
+    """(device, inode) of every file that a process of this machine has locked; taking the lock to see would disturb."""
+    try:
+        lines = table.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return frozenset()
+    places = (field for line in lines for field in line.split() if field.count(":") == 2)
+    found = set()
+    for place in places:
+        major, minor, inode = place.split(":")
+        try:
+            found.add((os.makedev(int(major, 16), int(minor, 16)), int(inode)))
+        except ValueError:
+            continue
+    return frozenset(found)

@@ -1,0 +1,87 @@
+"""The app's shell: `streamlit run app/main.py -- --runs DIR`. Lists the pages, draws what they share, runs one."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from app.context import Context
+from app.failures import shown_errors
+from app.folder import RunsFolder
+from app.screens import benchmarks, question, report, rollouts, runs, suspicious, training
+from app.views.run_choice import choose, remember
+from app.views.state import parameters
+from app.views.style import ICON, STYLE
+from orz_bench.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpec:
+    """A page: its address, its title, its icon, and how many runs it is about."""
+
+    name: str
+    title: str
+    icon: str
+    render: Callable[[Context], None]
+    wants: Literal["any", "several", "one"]
+
+
+PAGES = (
+    PageSpec("runs", "Runs", ":material/format_list_bulleted:", runs.render, "any"),
+    PageSpec("training", "Training", ":material/show_chart:", training.render, "several"),
+    PageSpec("benchmarks", "Benchmarks", ":material/leaderboard:", benchmarks.render, "several"),
+    PageSpec("rollouts", "Rollouts", ":material/article:", rollouts.render, "one"),
+    PageSpec("question", "Question", ":material/help_center:", question.render, "one"),
+    PageSpec("suspicious", "Suspicious", ":material/flag:", suspicious.render, "one"),
+    PageSpec("report", "Report", ":material/summarize:", report.render, "several"),
+)
+
+
+def runs_path(arguments: Sequence[str]) -> Path:
+    """--runs, else $ORZ_RUNS, else `runs`. ConfigError for --runs without a folder."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--runs", type=Path)
+    try:
+        known, _ = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"{error}; name the folder of runs: streamlit run app/main.py -- --runs DIR.") from error
+    return Path(known.runs or os.environ.get("ORZ_RUNS") or "runs")
+
+
+def main() -> None:
+    """Draw the page of the address."""
+    st.set_page_config(page_title="orz", page_icon=ICON.read_text(encoding="utf-8"), layout="wide")
+    st.html(STYLE)
+    remember()
+    pages: dict[str, st.Page] = {}
+    for spec in PAGES:
+        body = partial(draw, spec, pages)
+        pages[spec.name] = st.Page(body, title=spec.title, icon=spec.icon, url_path=spec.name)
+    # Streamlit gives the default page the address `/` and no other: for `/runs` to exist, another page is the default.
+    start = st.Page(partial(_start, pages), title="orz", url_path="start", default=True, visibility="hidden")
+    st.navigation([*pages.values(), start], position="top").run()
+
+
+def _start(pages: Mapping[str, st.Page]) -> None:
+    st.switch_page(pages[PAGES[0].name], query_params=parameters())
+
+
+def draw(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:
+    """Draw one page below the navigation; `pages` are those that it may lead to."""
+    with shown_errors():
+        folder = RunsFolder.at(runs_path(sys.argv[1:]))
+        context = choose(Context(folder=folder, entries=tuple(folder.runs()), pages=pages), wants=spec.wants)
+        if context is not None:
+            spec.render(context)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,139 @@
+"""Filters and order of rollouts as a value, and the SQL that they mean. Values of a user go in as parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from app.queries.reasons import BY_NAME, bit
+from orz_bench.errors import ConfigError, nearest
+
+Order = Literal["step", "problem", "tokens", "reflections", "repetition", "reward", "group", "suspicion", "hits"]
+
+_ORDERS: Mapping[str, str] = MappingProxyType(
+    {
+        "step": "step",
+        "problem": "problem_id",
+        "tokens": "num_tokens",
+        "reflections": "reflections",
+        "repetition": "repetition",
+        "reward": "reward",
+        "group": "group_correct / group_size",
+        "suspicion": "CASE WHEN reasons = 0 THEN NULL ELSE reasons & -reasons END",
+        "hits": "num_hits",
+    }
+)
+"""`suspicion` is the lowest bit: the most telling reason. Rows that lack the number stand last, either way."""
+ORDERS = tuple(_ORDERS)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which rollouts, in which order. Empty means: no condition. Several values of one field mean any of them.
+
+    It is the state of a page: the fields are the parameters of its address (app.url).
+    """
+
+    kind: Literal["", "eval", "train"] = ""
+    bench: tuple[str, ...] = ()
+    step: tuple[int, ...] = ()
+    fingerprints: tuple[str, ...] = ()
+    verdicts: tuple[str, ...] = ()
+    stop_reasons: tuple[str, ...] = ()
+    min_tokens: int | None = None
+    max_tokens: int | None = None
+    min_reflections: int | None = None
+    max_reflections: int | None = None
+    extractors: Literal["", "differ", "agree"] = ""
+    reasons: tuple[str, ...] = ()
+    problem: str = ""
+    tags: tuple[str, ...] = ()
+    seen: Literal["", "seen", "unseen", "overridden"] = ""
+    text: str = ""
+    mode: Literal["literal", "regex"] = "literal"
+    ignores_case: bool = True
+    order: Order = "step"
+    descending: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFilters(Filters):
+    """Those of the queue of suspicious rollouts: any reason, unless some are named, most telling first."""
+
+    reasons: tuple[str, ...] = tuple(BY_NAME)
+    order: Order = "suspicion"
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """A part of a WHERE clause with its parameters."""
+
+    sql: str
+    parameters: tuple[Any, ...] = ()
+
+
+def conditions(filters: Filters) -> dict[str, Condition]:
+    """By field: what it demands of a row of the index (text, tags and seen are no columns of it).
+
+    Raises ConfigError for an unknown reason.
+    """
+    unknown = [name for name in filters.reasons if name not in BY_NAME]
+    if unknown:
+        raise ConfigError(
+            f"there is no reason {unknown[0]!r}{nearest(unknown[0], BY_NAME)}; choose of {', '.join(BY_NAME)}."
+        )
+    found = {
+        "kind": _any_of("kind", (filters.kind,) if filters.kind else ()),
+        "bench": _any_of("benchmark", filters.bench),
+        "step": _any_of("step", filters.step),
+        "fingerprints": _any_of("fingerprint", filters.fingerprints),
+        "verdicts": _any_of("verdict", filters.verdicts),
+        "stop_reasons": _any_of("stop_reason", filters.stop_reasons),
+        "problem": _any_of("problem_id", (filters.problem,) if filters.problem else ()),
+        "min_tokens": _compare("num_tokens >= ?", filters.min_tokens),
+        "max_tokens": _compare("num_tokens <= ?", filters.max_tokens),
+        "min_reflections": _compare("reflections >= ?", filters.min_reflections),
+        "max_reflections": _compare("reflections <= ?", filters.max_reflections),
+        "extractors": _extractors(filters.extractors),
+        "reasons": _compare("reasons & ? <> 0", sum(bit(name) for name in set(filters.reasons)) or None),
+    }
+    return {name: condition for name, condition in found.items() if condition is not None}
+
+
+def where(found: Mapping[str, Condition]) -> Condition:
+    """All of them together; `true` for none."""
+    sql = " AND ".join(f"({condition.sql})" for condition in found.values()) or "true"
+    return Condition(sql, tuple(value for condition in found.values() for value in condition.parameters))
+
+
+def order_sql(filters: Filters) -> str:
+    """The ORDER BY of these filters: total, so that paging neither repeats nor loses a row.
+
+    Rows that are equal in it follow step, folder (evaluations first), benchmark, problem and sample; the last three by
+    a number from the index, for sorting a million rows by texts takes seconds.
+
+    Raises ConfigError for an unknown order.
+    """
+    if filters.order not in _ORDERS:
+        raise ConfigError(
+            f"there is no order {filters.order!r}{nearest(filters.order, ORDERS)}; choose of {', '.join(ORDERS)}."
+        )
+    direction = "DESC" if filters.descending else "ASC"
+    return f"{_ORDERS[filters.order]} {direction} NULLS LAST, step, folder, place_in_folder"
+
+
+def _any_of(column: str, values: Sequence[Any]) -> Condition | None:
+    if not values:
+        return None
+    return Condition(f"{column} IN ({', '.join('?' * len(values))})", tuple(values))
+
+
+def _compare(sql: str, value: int | None) -> Condition | None:
+    return None if value is None else Condition(sql, (value,))
+
+
+def _extractors(wanted: str) -> Condition | None:
+    differ = "(verdict = 'correct') <> (second_verdict = 'correct')"
+    return {"": None, "differ": Condition(differ), "agree": Condition(f"NOT ({differ})")}[wanted]

@@ -1,0 +1,245 @@
+"""The index of a run: one narrow row a rollout in an in-memory DuckDB, without texts.
+
+It holds what filters, sorting and queues need (about 250 bytes a rollout); texts stay in the parts, where `part` and
+`row` find them. `refresh` reads only folders whose parts or measures have changed since the last time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from app.queries.folders import Folder, Part, folders_of
+from app.queries.measure_files import MeasureFiles
+from app.queries.reasons import reasons_sql
+from orz_bench.records.parquet import is_whole
+
+MEMORY_LIMIT = "1000MB"
+_FACTS = "problem_id, sample_index, num_tokens, stop_reason, verdict, second_verdict, reward, advantage, value"
+_MEASURES = "num_chars, text_hash, reflections, repetition, ends_in_loop, keeps_form, reasoning_chars, gold_in_text"
+
+_TABLES = """
+CREATE TABLE folders (folder INTEGER, kind VARCHAR, benchmark VARCHAR, step BIGINT, fingerprint VARCHAR);
+CREATE TABLE parts (part INTEGER, folder INTEGER, path VARCHAR, measures VARCHAR);
+CREATE TABLE rollouts (
+  id BIGINT, folder INTEGER, part INTEGER, "row" INTEGER, kind VARCHAR, benchmark VARCHAR, step BIGINT,
+  fingerprint VARCHAR, problem_id VARCHAR, sample_index INTEGER, num_tokens INTEGER, stop_reason VARCHAR,
+  verdict VARCHAR, second_verdict VARCHAR, reward DOUBLE, advantage DOUBLE, value DOUBLE,
+  num_chars INTEGER, text_hash UBIGINT, reflections INTEGER, repetition FLOAT, ends_in_loop BOOLEAN,
+  keeps_form BOOLEAN, reasoning_chars INTEGER, gold_in_text BOOLEAN,
+  group_size INTEGER, group_correct INTEGER, num_same INTEGER, place_in_folder INTEGER, reasons INTEGER
+);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    folder: Folder
+    measured: frozenset[Part]
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """How much of a run stands in the index."""
+
+    num_rollouts: int
+    num_parts: int
+    num_measured: int
+    """Parts whose measures are known."""
+    skipped: tuple[Path, ...]
+    """Parts that could not be read."""
+
+
+class RunIndex:
+    """The index of one run. Safe to use from several threads; every query takes a cursor of its own."""
+
+    def __init__(self, run: Path, measure_files: MeasureFiles) -> None:
+        self.run = run
+        self.measure_files = measure_files
+        self.selections: OrderedDict[object, object] = OrderedDict()
+        """Used by app.queries.selection alone, under `lock`."""
+        self.lock = threading.RLock()
+        self.generation = 0
+        """Raised by every refresh that changed something."""
+        self._database = duckdb.connect(
+            config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(Path(tempfile.gettempdir()) / "orz-app-duckdb")}
+        )
+        self._database.execute(_TABLES)
+        self._known: dict[Path, _Known] = {}
+        self._skipped: set[Part] = set()
+        self._folder_numbers: dict[Path, int] = {}
+        self._part_numbers: dict[Part, int] = {}
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """A connection to the index for one query."""
+        return self._database.cursor()
+
+    def refresh(self) -> Coverage:
+        """Take in what has changed on disk; returns what is known now. RunDirError for parts of a newer schema."""
+        with self.lock:
+            present = folders_of(self.run)
+            measured = self.measure_files.measured([part for folder in present for part in folder.parts])
+            changed = [folder for folder in present if self._has_changed(folder, measured)]
+            gone = [known for path, known in self._known.items() if path not in {folder.path for folder in present}]
+            for known in gone:
+                self._forget(known)
+            for batch in _batches(changed):
+                self._take_in(batch, measured)
+            self.generation += bool(changed or gone)
+            return self._coverage(measured)
+
+    def _has_changed(self, folder: Folder, measured: dict[Part, Path]) -> bool:
+        known = self._known.get(folder.path)
+        if known is None or known.folder != folder:
+            return True
+        return known.measured != frozenset(part for part in folder.parts if part in measured)
+
+    def _forget(self, known: _Known) -> None:
+        with self._transaction():
+            self._delete(known.number)
+        del self._known[known.folder.path]
+
+    def _take_in(self, folders: Sequence[Folder], measured: dict[Part, Path]) -> None:
+        try:
+            with self._transaction():
+                self._replace(folders, measured)
+        except duckdb.Error:
+            # A part is broken, or was replaced meanwhile: find it, and lose no more than has to be.
+            self._skipped |= {part for folder in folders for part in folder.parts if not _can_be_read(part.path)}
+            readable = {part: path for part, path in measured.items() if _can_be_read(path)}
+            for folder in folders:
+                with self._transaction():
+                    self._replace([folder], readable)
+        for folder in folders:
+            is_measured = frozenset(part for part in folder.parts if part in measured)
+            self._known[folder.path] = _Known(folder, is_measured, self._number_of(folder))
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Other threads see the index as it was before or as it is after."""
+        self._database.begin()
+        try:
+            yield
+        except BaseException:
+            self._database.rollback()
+            raise
+        self._database.commit()
+
+    def _replace(self, folders: Sequence[Folder], measured: dict[Part, Path]) -> None:
+        for folder in folders:
+            number = self._number_of(folder)
+            self._delete(number)
+            self._add_names(folder, measured, number=number)
+        self._add_rows([self._number_of(folder) for folder in folders])
+
+    def _delete(self, number: int) -> None:
+        for table in ("rollouts", "parts", "folders"):
+            self._database.execute(f"DELETE FROM {table} WHERE folder = ?", [number])
+
+    def _number_of(self, folder: Folder) -> int:
+        return self._folder_numbers.setdefault(folder.path, len(self._folder_numbers))
+
+    def _add_names(self, folder: Folder, measured: dict[Part, Path], *, number: int) -> None:
+        parts = [part for part in folder.parts if self._is_readable(part)]
+        insert = "INSERT INTO folders VALUES (?, ?, ?, ?, ?)"
+        self._database.execute(insert, [number, folder.kind, folder.benchmark, folder.step, folder.fingerprint])
+        # A part keeps its number as long as it is the same file, so that the ids of its rollouts stay.
+        numbers = [self._part_numbers.setdefault(part, len(self._part_numbers)) for part in parts]
+        columns = {
+            "part": pa.array(numbers, pa.int32()),
+            "folder": pa.array([number] * len(parts), pa.int32()),
+            "path": pa.array([str(part.path) for part in parts], pa.string()),
+            "measures": pa.array([_text(measured.get(part)) for part in parts], pa.string()),
+        }
+        self._database.register("incoming", pa.table(columns))
+        self._database.execute("INSERT INTO parts SELECT * FROM incoming")
+        self._database.unregister("incoming")
+
+    def _is_readable(self, part: Part) -> bool:
+        if part not in self._part_numbers and part not in self._skipped and not is_whole(part.path):
+            self._skipped.add(part)
+        return part not in self._skipped
+
+    def _add_rows(self, folders: Sequence[int]) -> None:
+        where = f"folder IN ({', '.join(map(str, folders))})"
+        paths = self._database.execute(f"SELECT path, measures FROM parts WHERE {where}").fetchall()
+        if not paths:
+            return
+        known = [measures for _, measures in paths if measures is not None]
+        files = [[path for path, _ in paths], *([known] if known else [])]
+        self._database.execute(_insert_sql(where, with_measures=bool(known)), files)
+
+    def _coverage(self, measured: dict[Part, Path]) -> Coverage:
+        found = self._database.execute("SELECT count(*) FROM rollouts").fetchone()
+        assert found is not None
+        parts = {part for known in self._known.values() for part in known.folder.parts}
+        skipped = tuple(sorted(part.path for part in self._skipped & parts))
+        return Coverage(found[0], len(parts) - len(skipped), len(parts & set(measured) - self._skipped), skipped)
+
+
+def _batches(folders: Sequence[Folder], num_parts: int = 500) -> Iterator[list[Folder]]:
+    """Folders together that have about so many parts: one query for many small ones, none too large for memory."""
+    batch: list[Folder] = []
+    for folder in folders:
+        batch.append(folder)
+        if sum(len(one.parts) for one in batch) >= num_parts:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _can_be_read(path: Path) -> bool:
+    """Whether every value of a file can be read."""
+    with duckdb.connect() as database:
+        try:
+            database.execute("SELECT max(hash(COLUMNS(*))) FROM read_parquet(?)", [str(path)]).fetchall()
+        except duckdb.Error:
+            return False
+    return True
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else os.fspath(path)
+
+
+def _insert_sql(where: str, *, with_measures: bool) -> str:
+    """Rows of the parts of some folders, with what their measures and their groups tell. All names are our own."""
+    parquet = "filename = true, file_row_number = true, hive_partitioning = false"
+    measures = (
+        f"SELECT {_MEASURES}, p.part, m.file_row_number AS measured_row FROM read_parquet(?, {parquet}) m "
+        f"JOIN parts p ON p.measures = m.filename"
+        if with_measures
+        else f"SELECT {', '.join(f'NULL AS {name}' for name in _MEASURES.split(', '))}, -1 AS part, -1 AS measured_row"
+    )
+    group = "PARTITION BY folder, benchmark, problem_id"
+    return f"""
+    INSERT INTO rollouts
+    WITH facts AS (
+      SELECT r.file_row_number AS "row", p.part, f.folder, f.kind, coalesce(r.benchmark, f.benchmark, '') AS benchmark,
+             f.step, f.fingerprint, {_FACTS}
+      FROM read_parquet(?, {parquet}) r
+      JOIN (SELECT * FROM parts WHERE {where}) p ON p.path = r.filename JOIN folders f ON f.folder = p.folder
+    ), measured AS ({measures}), joined AS (
+      SELECT facts.*, measured.* EXCLUDE (part, measured_row),
+             count(*) OVER ({group}) AS group_size,
+             count(*) FILTER (verdict = 'correct') OVER ({group}) AS group_correct,
+             row_number() OVER (PARTITION BY folder ORDER BY benchmark, problem_id, sample_index, facts.part, "row")
+               AS place_in_folder,
+             CASE WHEN text_hash IS NULL THEN NULL ELSE count(*) OVER ({group}, text_hash) END AS num_same
+      FROM facts LEFT JOIN measured ON facts.part = measured.part AND facts."row" = measured.measured_row
+    )
+    SELECT part * 4294967296 + "row" AS id, folder, part, "row", kind, benchmark, step, fingerprint, {_FACTS},
+           {_MEASURES}, group_size, group_correct, num_same, place_in_folder, {reasons_sql()}
+    FROM joined ORDER BY id
+    """

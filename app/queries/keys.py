@@ -1,0 +1,46 @@
+"""What names a rollout for good: a key that survives new parts, other machines and new versions of the app."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class RowKey:
+    """One rollout of a run; of training where the fingerprint is empty."""
+
+    benchmark: str
+    step: int
+    fingerprint: str
+    problem_id: str
+    sample_index: int
+
+    @property
+    def kind(self) -> str:
+        """`train` or `eval`."""
+        return "eval" if self.fingerprint else "train"
+
+
+KEY_COLUMNS = ("benchmark", "step", "fingerprint", "problem_id", "sample_index")
+
+
+def key_text(key: RowKey) -> str:
+    """A rollout's key as one value of an address."""
+    parts = (key.benchmark, str(key.step), key.fingerprint, key.problem_id, str(key.sample_index))
+    return "~".join(quote(part, safe="").replace("~", "%7E") for part in parts)
+
+
+def key_of(text: str) -> RowKey | None:
+    """The inverse of key_text; None for any other text."""
+    parts = [unquote(part) for part in text.split("~")]
+    if len(parts) != 5:
+        return None
+    step, sample_index = _whole(parts[1]), _whole(parts[4])
+    if step is None or sample_index is None or sample_index >= 1 << 31:
+        return None
+    return RowKey(parts[0], step, parts[2], parts[3], sample_index)
+
+
+def _whole(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= 12 else None

@@ -1,0 +1,126 @@
+"""Numbers about one response that take too long to compute while a page waits, with the beginnings of its texts.
+
+Goes in: a part of rollouts. Comes out: a table with one row a rollout, in the order of the part. The numbers are those
+of analysis; unknown is null.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from analysis.features import text_hash
+from analysis.form import form_features
+from analysis.lexicons import Lexicon, get_lexicon
+from analysis.reflection import find_reflections
+from analysis.repetition import repetition_features
+
+VERSION = 1
+"""Part of the files' path: raised whenever a column or its meaning changes."""
+BATCH_ROWS = 1024
+PREVIEW_CHARS = 240
+SHORT_CHARS = 120
+
+COLUMNS = ("benchmark", "problem_id", "sample_index", "question", "gold", "completion", "extracted", "why")
+SCHEMA = pa.schema(
+    [
+        ("num_chars", pa.int32()),
+        ("text_hash", pa.uint64()),
+        ("reflections", pa.int32()),
+        ("repetition", pa.float32()),
+        ("ends_in_loop", pa.bool_()),
+        ("keeps_form", pa.bool_()),
+        ("reasoning_chars", pa.int32()),
+        ("gold_in_text", pa.bool_()),
+        ("question_head", pa.string()),
+        ("preview", pa.string()),
+        ("gold_head", pa.string()),
+        ("extracted_head", pa.string()),
+        ("why_head", pa.string()),
+    ]
+)
+_SPACES = re.compile(r"\s+")
+
+
+def lexicon() -> Lexicon:
+    """The pack of patterns that the app counts and highlights: `extended`, whole words, any case."""
+    return get_lexicon("extended")
+
+
+def measure_part(path: Path) -> pa.Table:
+    """SCHEMA for every row of a part. Raises pyarrow's errors for a file that is no whole part."""
+    batches = [pa.Table.from_pandas(frame, SCHEMA, preserve_index=False) for frame in _measured(path)]
+    return pa.concat_tables(batches) if batches else SCHEMA.empty_table()
+
+
+def _measured(path: Path) -> Iterator[pd.DataFrame]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=BATCH_ROWS, columns=list(COLUMNS)):
+            yield measures(batch.to_pandas())
+
+
+def measures(rollouts: pd.DataFrame) -> pd.DataFrame:
+    """The columns of SCHEMA for rollouts with COLUMNS; a null completion counts as an empty text.
+
+    reasoning_chars is what stands before `</think>`, or before the answer where there is no such tag, spaces left out;
+    gold_in_text whether the gold stands in the response as a word of its own (null for golds of one character, which
+    stand in almost any text).
+    """
+    texts = ["" if text is None else str(text) for text in rollouts["completion"]]
+    known = rollouts.assign(completion=texts)
+    repetition = repetition_features(texts)
+    return pd.DataFrame(
+        {
+            "num_chars": [len(text) for text in texts],
+            "text_hash": [text_hash(text) for text in texts],
+            "reflections": [len(found) for found in find_reflections(known, lexicon()).counted],
+            "repetition": repetition["repetition"],
+            "ends_in_loop": repetition["ends_in_loop"],
+            "keeps_form": form_features(texts)["keeps_form"],
+            "reasoning_chars": [num_reasoning_chars(text) for text in texts],
+            "gold_in_text": [holds_gold(text, gold) for text, gold in zip(texts, rollouts["gold"], strict=True)],
+            "question_head": _heads(rollouts["question"], PREVIEW_CHARS),
+            "preview": _heads(texts, PREVIEW_CHARS),
+            "gold_head": _heads(rollouts["gold"], SHORT_CHARS),
+            "extracted_head": _heads(rollouts["extracted"], SHORT_CHARS),
+            "why_head": _heads(rollouts["why"], SHORT_CHARS),
+        }
+    )
+
+
+def num_reasoning_chars(text: str) -> int:
+    r"""Characters other than white space before `</think>`, else before the first `<answer>` or `\boxed`, else all."""
+    ends = [at for mark in ("</think>", "<answer>", r"\boxed") if (at := text.find(mark)) >= 0]
+    first = text.find("</think>")
+    thought = text[: first if first >= 0 else min(ends, default=len(text))]
+    return len("".join(thought.split()))
+
+
+def holds_gold(text: str, gold: object) -> bool | None:
+    """Whether the gold stands in the text, not inside a longer word or number; None where that says nothing."""
+    if not isinstance(gold, str) or len(gold.strip()) < 2:
+        return None
+    wanted, at = gold.strip(), -1
+    while (at := text.find(wanted, at + 1)) >= 0:
+        before, after = text[at - 1 : at] if at else "", text[at + len(wanted) : at + len(wanted) + 2]
+        inside = (before.isalnum() and wanted[0].isalnum()) or (after[:1].isalnum() and wanted[-1].isalnum())
+        # 1.5 does not hold 1, and 1,500 does not either; "is 1." does.
+        in_number = (after[:1] in {".", ","} and after[1:].isdigit()) or (before in {".", ","} and wanted[0].isdigit())
+        if not inside and not (in_number and wanted[-1].isdigit()):
+            return True
+    return False
+
+
+def _heads(texts: Sequence[object] | pd.Series, limit: int) -> list[str | None]:
+    return [head(text, limit) if isinstance(text, str) else None for text in texts]
+
+
+def head(text: str, limit: int) -> str:
+    """The first characters, white space as single blanks; `…` says that more follows."""
+    short = _SPACES.sub(" ", text[: 2 * limit]).strip()
+    return short if len(short) <= limit and len(text) <= 2 * limit else short[:limit].rstrip() + "…"

@@ -1,0 +1,64 @@
+"""Measuring a run in a process of its own, so that a page never waits for it and its memory goes with it.
+
+`python -m app.queries.measuring RUN ROOT` computes what is missing. One process a run: a second one ends at once.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from app.queries.folders import folders_of
+from app.queries.measure_files import MeasureFiles
+
+_NICENESS = 10
+_started: dict[Path, subprocess.Popen[bytes]] = {}
+
+
+def start_measuring(files: MeasureFiles) -> None:
+    """See to it that what is missing gets measured, by a process that this or another server has started."""
+    running = _started.get(files.root)
+    if running is not None and running.poll() is None:
+        return
+    command = [sys.executable, "-m", "app.queries.measuring", str(files.run), str(files.root)]
+    root = Path(__file__).parents[2]
+    _started[files.root] = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, [str(root), os.environ.get("PYTHONPATH")]))},
+    )
+
+
+def is_measuring(files: MeasureFiles) -> bool:
+    """Whether a process that this server started is at it."""
+    running = _started.get(files.root)
+    return running is not None and running.poll() is None
+
+
+def measure(files: MeasureFiles) -> bool:
+    """Measure what is missing, in this process; False where another process is at it."""
+    files.root.mkdir(parents=True, exist_ok=True)
+    with (files.root / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        files.update(folders_of(files.run))
+        return True
+
+
+def main(arguments: Sequence[str]) -> None:
+    """The process: RUN ROOT."""
+    os.nice(_NICENESS)
+    run, root = arguments
+    measure(MeasureFiles(Path(run), Path(root)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

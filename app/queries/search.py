@@ -1,0 +1,169 @@
+"""Full-text search over the responses: literal text, or regular expressions of RE2, which are linear in the text.
+
+Matching, counting and the places of hits all come from DuckDB, so that what is highlighted is what was found. A search
+that takes longer than TIMEOUT_S is stopped and says so.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+
+import duckdb
+
+from app.queries.filters import Filters
+from orz_bench.errors import ConfigError, DataError
+
+TIMEOUT_S = 60.0
+MAX_PATTERN_CHARS = 500
+MAX_SPANS = 2000
+"""Hits of one text that are marked; the others are counted only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """`text[start:end]`."""
+
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """What is looked for, as RE2 understands it; literal text that heeds case is searched without RE2."""
+
+    text: str
+    is_regex: bool
+    ignores_case: bool
+
+    @classmethod
+    def of(cls, filters: Filters) -> Pattern | None:
+        """The pattern of these filters, checked; None where they search for nothing.
+
+        Raises ConfigError for an expression that RE2 rejects, or one that is too long.
+        """
+        if not filters.text:
+            return None
+        if len(filters.text) > MAX_PATTERN_CHARS:
+            raise ConfigError(
+                f"the search has {len(filters.text)} characters; at most {MAX_PATTERN_CHARS} are allowed."
+            )
+        pattern = cls(filters.text, filters.mode == "regex", filters.ignores_case)
+        if pattern.is_regex:
+            pattern.check()
+        return pattern
+
+    @property
+    def expression(self) -> str:
+        """The regular expression."""
+        flags = "(?i)" if self.ignores_case else ""
+        return flags + (self.text if self.is_regex else escaped(self.text))
+
+    @property
+    def uses_regex(self) -> bool:
+        """Whether RE2 does the search."""
+        return self.is_regex or self.ignores_case
+
+    def check(self) -> None:
+        """Raise ConfigError where RE2 does not take the expression."""
+        try:
+            _engine().cursor().execute("SELECT regexp_matches('', ?)", [self.expression]).fetchall()
+        except duckdb.Error as error:
+            told = str(error).partition("Error: ")[2].splitlines()[0]
+            raise ConfigError(
+                f"{self.text!r} is no regular expression that RE2 takes ({told}). It knows neither look-around nor "
+                f"back-references; escape . * + ? ( ) [ ] {{ }} | ^ $ and \\ with \\ to mean the character itself."
+            ) from error
+
+
+@cache
+def _engine() -> duckdb.DuckDBPyConnection:
+    """A database without tables, for RE2 on single texts."""
+    return duckdb.connect()
+
+
+def escaped(text: str) -> str:
+    """A regular expression of RE2 that matches just this text, a NUL included."""
+    return "".join(char if char.isalnum() or ord(char) > 127 else f"\\x{{{ord(char):x}}}" for char in text)
+
+
+def hits_sql(pattern: Pattern, files: Sequence[str]) -> tuple[str, list[object]]:
+    """A query of (path, row, num_hits) for the rows of these files that match, with its parameters."""
+    if pattern.uses_regex:
+        matches = "regexp_matches(completion, ?)"
+        found = "regexp_extract_all(completion, ?)"
+        # An expression, unlike literal text, may match no characters at all.
+        count = f"len(list_filter({found}, lambda hit: hit <> ''))" if pattern.is_regex else f"len({found})"
+        words: list[object] = [pattern.expression]
+    else:
+        matches = "contains(completion, ?)"
+        count = "(strlen(completion) - strlen(replace(completion, ?, ''))) // strlen(?)"
+        words = [pattern.text, pattern.text]
+    sql = (
+        f"SELECT filename, file_row_number, {count} AS num_hits "
+        f"FROM read_parquet(?, filename = true, file_row_number = true, hive_partitioning = false) WHERE {matches}"
+    )
+    return sql, [*words, list(files), words[0]]
+
+
+def spans(text: str, pattern: Pattern, *, limit: int = MAX_SPANS) -> list[Span]:
+    """Where the pattern matches in one text, in order: the first `limit` matches of a character or more."""
+    if not pattern.uses_regex:
+        return _literal_spans(text, pattern.text, limit=limit)
+    opening, closing = _absent_marks(text)
+    cursor = _engine().cursor()
+    with bounded(cursor):
+        marked = cursor.execute(
+            "SELECT regexp_replace(?, ?, ?, 'g')", [text, pattern.expression, f"{opening}\\0{closing}"]
+        ).fetchone()
+    assert marked is not None
+    return _spans_of_marked(marked[0], opening, closing=closing)[:limit]
+
+
+def _literal_spans(text: str, wanted: str, *, limit: int) -> list[Span]:
+    found: list[Span] = []
+    at = text.find(wanted)
+    while at >= 0 and len(found) < limit:
+        found.append(Span(at, at + len(wanted)))
+        at = text.find(wanted, at + len(wanted))
+    return found
+
+
+def _absent_marks(text: str) -> tuple[str, str]:
+    """Two characters for private use that the text does not hold (it cannot hold all of them and be shown)."""
+    used = set(text)
+    free = (chr(point) for point in range(0xF0000, 0xFFFFE) if chr(point) not in used)
+    return next(free), next(free)
+
+
+def _spans_of_marked(marked: str, opening: str, *, closing: str) -> list[Span]:
+    found: list[Span] = []
+    at = 0
+    first, *pieces = marked.split(opening)
+    at += len(first)
+    for piece in pieces:
+        inside, _, after = piece.partition(closing)
+        if inside:
+            found.append(Span(at, at + len(inside)))
+        at += len(inside) + len(after)
+    return found
+
+
+@contextmanager
+def bounded(database: duckdb.DuckDBPyConnection, timeout_s: float = TIMEOUT_S) -> Iterator[None]:
+    """Stop what the connection does after `timeout_s` seconds; DataError then."""
+    timer = threading.Timer(timeout_s, database.interrupt)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    except duckdb.InterruptException as error:
+        raise DataError(
+            f"the search took longer than {timeout_s:.0f} s and was stopped; narrow it by benchmark or step, or "
+            f"look for literal text."
+        ) from error
+    finally:
+        timer.cancel()

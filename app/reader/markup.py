@@ -1,0 +1,75 @@
+"""Hostile text as inert HTML: every character escaped, marks as spans, what cannot be seen made visible.
+
+Goes in: a text and marks. Comes out: HTML for st.html, which (unlike st.markdown) parses no Markdown. Nothing of
+the text becomes an element, an attribute or an address.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+_CLASS = re.compile(r"[a-z][a-z0-9-]*")
+# Directional marks and invisible characters: shown by number, for they reorder or hide what stands around them.
+_HIDDEN = re.compile(
+    "[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """`text[start:end]` belongs to a layer."""
+
+    start: int
+    end: int
+    layer: str
+    """Becomes a class: lower-case letters, digits, hyphens."""
+    title: str = ""
+    """Shown when the pointer rests on it."""
+
+
+def escape(text: str) -> str:
+    """The text as HTML that shows it: hidden and control characters become visible, nothing becomes an element."""
+    shown = _CONTROL.sub(_control, html.escape(text, quote=True))
+    return _HIDDEN.sub(lambda found: f'<i class="hidden-char">U+{ord(found[0]):04X}</i>', shown)
+
+
+def _control(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    symbol = chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else f"U+{code:04X}"
+    return f'<i class="hidden-char">{symbol}</i>'
+
+
+def marked_html(text: str, marks: Iterable[Mark]) -> str:
+    """The escaped text, with a span around each stretch that marks cover; marks may overlap.
+
+    A stretch has the classes of all its layers (and the first title). O((n + m) log m).
+    """
+    kept = sorted({mark for mark in marks if 0 <= mark.start < mark.end}, key=lambda mark: (mark.start, -mark.end))
+    return "".join(_stretches(text, kept))
+
+
+def _stretches(text: str, marks: Sequence[Mark]) -> Iterable[str]:
+    borders = sorted({0, len(text)} | {min(at, len(text)) for mark in marks for at in (mark.start, mark.end)})
+    active: list[Mark] = []
+    waiting = 0
+    for start, end in pairwise(borders):
+        active = [mark for mark in active if mark.end > start]
+        while waiting < len(marks) and marks[waiting].start <= start:
+            active.append(marks[waiting])
+            waiting += 1
+        yield _stretch(escape(text[start:end]), active)
+
+
+def _stretch(escaped: str, active: Sequence[Mark]) -> str:
+    if not active:
+        return escaped
+    layers = dict.fromkeys(mark.layer for mark in active)
+    assert all(_CLASS.fullmatch(layer) for layer in layers)
+    title = next((mark.title for mark in active if mark.title), "")
+    titled = f' title="{html.escape(title, quote=True)}"' if title else ""
+    return f'<span class="{" ".join(layers)}"{titled}>{escaped}</span>'

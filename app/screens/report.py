@@ -1,0 +1,116 @@
+"""The page Report: the analysis page of the chosen runs, and exports of what the app shows."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from analysis.lexicons import LEXICONS, get_lexicon
+from app.context import Context
+from app.exports import FORMATS, exported
+from app.failures import shown_errors
+from app.report_data import metric_rows, report_page, score_rows
+from app.run_rows import Stamp, stamp_of
+from app.views.loaded import study_of
+from app.views.state import read_state, write_state
+
+_HEIGHT_PX = 900
+_SOURCES = {"scores": "Scores of evaluations", "metrics": "Metrics of every step"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportState:
+    """The state of the page."""
+
+    run: tuple[str, ...] = ()
+    made: bool = False
+    """Whether the report is wanted: making it takes time, so that nobody gets it unasked."""
+    lexicon: str = "orz-code"
+    rows: Literal["scores", "metrics"] = "scores"
+    format: Literal["csv", "jsonl", "md"] = "csv"
+
+
+def render(context: Context) -> None:
+    """Draw the page."""
+    state = read_state(ReportState)
+    report, export = st.columns([3, 2], gap="large")
+    with report, shown_errors():
+        _controls(state)
+    with export, shown_errors():
+        _export(context, state)
+    if state.made:
+        with shown_errors():
+            _report(context, state)
+
+
+def _controls(state: ReportState) -> None:
+    st.markdown(
+        "**Analysis report**",
+        help="What the model learned to do, with figures, tables and examples: one HTML page that needs nothing else.",
+    )
+    lexicon, button = st.columns([3, 2], vertical_alignment="bottom")
+    st.session_state["report:lexicon"] = get_lexicon(state.lexicon).name
+    lexicon.selectbox(
+        "Reflections counted with", list(LEXICONS), key="report:lexicon", on_change=_changed, args=("lexicon",)
+    )
+    if state.made:
+        return
+    button.button(
+        "Make the report", icon=":material/summarize:", type="primary", width="stretch",
+        on_click=lambda: write_state(ReportState, made=True),
+    )  # fmt: skip
+    st.caption(
+        "Did it learn, when, how, is the reflection real, is it healthy: each with figures, intervals and examples. "
+        "Making it reads every response: about ten seconds for 10,000 of them."
+    )
+
+
+def _export(context: Context, state: ReportState) -> None:
+    st.markdown("**Export**", help="Of the runs chosen above. Rollouts are exported where they are selected.")
+    rows, format_, button = st.columns([3, 2, 2], vertical_alignment="bottom")
+    st.session_state["report:rows"] = state.rows
+    rows.selectbox(
+        "Rows", list(_SOURCES), key="report:rows", format_func=_SOURCES.__getitem__, on_change=_changed, args=("rows",)
+    )
+    st.session_state["report:format"] = state.format
+    format_.selectbox(
+        "Format", list(FORMATS), key="report:format", format_func=lambda name: FORMATS[name].title,
+        on_change=_changed, args=("format",),
+    )  # fmt: skip
+    studies = [study_of(entry) for entry in context.runs]
+    make = score_rows if state.rows == "scores" else metric_rows
+    data = exported(make(studies), state.format)
+    chosen = FORMATS[state.format]
+    button.download_button(
+        "Download", data, file_name=f"{state.rows}.{chosen.suffix}", mime=chosen.mime, icon=":material/download:",
+        on_click="ignore", disabled=not data, width="stretch",
+    )  # fmt: skip
+
+
+def _changed(field: str) -> None:
+    write_state(ReportState, **{field: st.session_state[f"report:{field}"]})
+
+
+def _report(context: Context, state: ReportState) -> None:
+    runs = tuple((entry.name, str(entry.path), stamp_of(entry.path)) for entry in context.runs)
+    page = _page(runs, state.lexicon)
+    names = "-".join(name.replace("/", "_") for name, _, _ in runs)
+    st.download_button(
+        "Download the page", page, file_name=f"report-{names[:80]}.html", mime="text/html",
+        icon=":material/download:", on_click="ignore",
+    )  # fmt: skip
+    # The outer frame is Streamlit's, which allows scripts; the inner one allows nothing at all.
+    st.iframe(
+        "<!doctype html><style>html,body{margin:0;height:100%}iframe{border:0;width:100%;height:100%}</style>"
+        f'<iframe sandbox="" title="Analysis report" srcdoc="{html.escape(page)}"></iframe>',
+        height=_HEIGHT_PX,
+    )
+
+
+@st.cache_data(max_entries=4, show_spinner="Reading the responses and drawing the figures", show_time=True)
+def _page(runs: tuple[tuple[str, str, Stamp], ...], lexicon: str) -> str:
+    return report_page([(name, Path(path)) for name, path, _ in runs], lexicon=lexicon)

@@ -1,0 +1,13 @@
+"""The page Rollouts: filter, search, sort and read the rollouts of a run."""
+
+from __future__ import annotations
+
+from app.context import Context
+from app.queries.filters import Filters
+from app.views.explorer import explorer
+from app.views.opened import open_run
+
+
+def render(context: Context) -> None:
+    """Draw the page for the one run that is chosen."""
+    explorer(open_run(context), kind=Filters)

@@ -1,0 +1,113 @@
+"""The page Runs: every run of the folder with state, steps and last scores; ticked ones go to other pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import streamlit as st
+
+from app import url
+from app.context import TAIL_S, Context
+from app.failures import shown_errors
+from app.folder import RunEntry
+from app.markdown import escaped
+from app.run_rows import runs_table
+from app.views.loaded import row_of
+from app.views.run_choice import MAX_RUNS, put
+
+_STATES = {
+    "running": "● running", "finished": "✓ finished", "failed": "✗ failed", "crashed": "✗ crashed",
+    "unreadable": "! unreadable",
+}  # fmt: skip
+_ROW_PX = 34
+_MAX_HEIGHT_PX = 560
+_LINKS = (
+    ("training", "Training", ":material/show_chart:"),
+    ("benchmarks", "Benchmarks", ":material/leaderboard:"),
+    ("rollouts", "Rollouts", ":material/article:"),
+    ("suspicious", "Suspicious", ":material/flag:"),
+    ("report", "Report", ":material/summarize:"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """The state of the page."""
+
+    run: tuple[str, ...] = ()
+
+
+def render(context: Context) -> None:
+    """Draw the page."""
+    grows = any(entry.is_growing for entry in context.entries)
+    st.fragment(_body, run_every=TAIL_S if grows else None)(context)
+
+
+def _body(context: Context) -> None:
+    with shown_errors():
+        entries = context.folder.runs()
+        _links(context)
+        _table(entries, [entry.name for entry in context.runs])
+        if any(now.state != before.state for now, before in zip(entries, context.entries, strict=False)):
+            st.rerun()
+
+
+def _links(context: Context) -> None:
+    names = tuple(entry.name for entry in context.runs)
+    growing = sum(entry.is_growing for entry in context.entries)
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run-links"):
+        number = f"{len(context.entries):,} run{'s' if len(context.entries) > 1 else ''}"
+        running = f", {growing} running" if growing else ""
+        st.markdown(f"{number}{running} in {escaped(str(context.folder.path))}", width="stretch")
+        for page, title, icon in _LINKS:
+            if page in context.pages:
+                st.page_link(
+                    context.pages[page], label=title, icon=icon, disabled=not names,
+                    query_params=url.parameters(Chosen(names)),
+                    help=None if names else "Tick a run first.",
+                )  # fmt: skip
+
+
+def _table(entries: list[RunEntry], chosen: list[str]) -> None:
+    table = runs_table(entries, [row_of(entry) for entry in entries])
+    table["state"] = [_STATES[state] for state in table["state"]]
+    names = list(table["name"])
+    # The key names what the rows are: a new run begins a new selection, which is taken from the address.
+    key = f"runs:table:{hash(tuple(names))}"
+    rows = [names.index(name) for name in chosen if name in names]
+    st.dataframe(
+        table, key=key, hide_index=True, row_height=_ROW_PX, selection_mode="multi-row",
+        height=min(_MAX_HEIGHT_PX, _ROW_PX * (len(table) + 1) + 3), column_config=_columns(table), placeholder="–",
+        on_select=lambda: _selected(key, names), selection_default={"selection": {"rows": rows}},
+    )  # fmt: skip
+    if any(column.startswith("score:") for column in map(str, table)):
+        st.caption(
+            "Scores: percent at the last evaluated step ± standard error over questions ± standard error of sampling. "
+            "Steps: done / wanted. Reward: mean reward of each training step."
+        )
+
+
+def _columns(table: pd.DataFrame) -> dict[str, Any]:
+    scores = {
+        column: st.column_config.TextColumn(column.removeprefix("score:"), width=150)
+        for column in map(str, table)
+        if column.startswith("score:")
+    }
+    return {
+        "name": st.column_config.TextColumn("Run", pinned=True, width="medium"),
+        "state": st.column_config.TextColumn("State", width=100),
+        "steps": st.column_config.TextColumn("Steps", width=90),
+        "reward": st.column_config.LineChartColumn("Reward", width=150, color="blue"),
+        **scores,
+        "written": st.column_config.DatetimeColumn("Last written", format="distance", width=120),
+        "kind": st.column_config.TextColumn("Kind", width=90),
+        "seed": st.column_config.NumberColumn("Seed", format="%d", width=60),
+        "note": st.column_config.TextColumn("Notes", width="medium"),
+    }
+
+
+def _selected(key: str, names: list[str]) -> None:
+    rows = st.session_state[key]["selection"]["rows"]
+    put([names[row] for row in rows][:MAX_RUNS])

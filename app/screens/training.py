@@ -1,0 +1,165 @@
+"""The page Training: metrics over steps, runs overlaid, step moments marked; a click on a point opens its rollouts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import streamlit as st
+
+from analysis.study import Study
+from app import url
+from app.context import Context
+from app.failures import shown_errors
+from app.markdown import escaped
+from app.training_data import DEFAULT_METRICS, about, curves, marks, metric_names, nearest_step
+from app.views.charts import curve_chart, legend
+from app.views.loaded import study_of
+from app.views.state import read_state, write_state
+
+Smoothing = Literal["auto", "none", "5", "11", "31"]
+_SMOOTHING: dict[str, str] = {"auto": "Auto", "none": "None", "5": "5 steps", "11": "11 steps", "31": "31 steps"}
+_PICKED = "training:picked"
+_ROUND = "training:round"
+"""Part of the charts' keys: a click begins a new round, so that coming back does not click again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainingState:
+    """The state of the page."""
+
+    run: tuple[str, ...] = ()
+    metric: tuple[str, ...] = ()
+    """Empty for DEFAULT_METRICS."""
+    smoothing: Smoothing = "auto"
+    log: bool = False
+    responses: bool = False
+    """Whether the responses are read for what metrics.jsonl does not tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RolloutsAt:
+    """The page Rollouts at a training step."""
+
+    run: tuple[str, ...]
+    kind: str = ""
+    step: tuple[int, ...] = ()
+
+
+def render(context: Context) -> None:
+    """Draw the page."""
+    st.fragment(_body, run_every=context.tail_s)(context)
+
+
+def _body(context: Context) -> None:
+    with shown_errors():
+        state = read_state(TrainingState)
+        studies = [study_of(entry, reads_responses=state.responses) for entry in context.runs]
+        names = metric_names(studies)
+        _follow_click(context, studies)
+        _controls(state, names)
+        if not names:
+            _say_nothing(state)
+            return
+        chosen = [name for name in state.metric if name in names] or _defaults(names)
+        legend([study.run.name for study in studies])
+        _grid(studies, chosen, state=state)
+        _warnings(studies)
+        if {entry.name for entry in context.folder.runs() if entry.is_growing} < {
+            entry.name for entry in context.runs if entry.is_growing
+        }:
+            st.rerun()
+
+
+def _defaults(names: Sequence[str]) -> list[str]:
+    return [name for name in DEFAULT_METRICS if name in names] or list(names[:6])
+
+
+def _controls(state: TrainingState, names: Sequence[str]) -> None:
+    wide, smoothing, switches = st.columns([6, 1.3, 2.3], vertical_alignment="bottom")
+    st.session_state["training:metric"] = [name for name in state.metric if name in names]
+    wide.multiselect(
+        "Metrics", names, key="training:metric", placeholder="the usual ones", on_change=_changed,
+        args=("metric",), disabled=not names,
+    )  # fmt: skip
+    st.session_state["training:smoothing"] = state.smoothing
+    smoothing.selectbox(
+        "Smoothing", list(_SMOOTHING), key="training:smoothing", format_func=_SMOOTHING.__getitem__,
+        on_change=_changed, args=("smoothing",),
+        help="Bold: centred mean over so many steps; thin: every step. Auto: a twentieth of the steps, at most 15.",
+    )  # fmt: skip
+    with switches.container(horizontal=True, vertical_alignment="center", height=40, border=False):
+        st.session_state["training:log"] = state.log
+        st.toggle("Log", key="training:log", on_change=_changed, args=("log",), help="Logarithmic axes of values")
+        st.session_state["training:responses"] = state.responses
+        st.toggle(
+            "From texts", key="training:responses", on_change=_changed, args=("responses",),
+            help="Read the responses too, for metrics that metrics.jsonl lacks: an imported run has no other.",
+        )  # fmt: skip
+
+
+def _changed(field: str) -> None:
+    value = st.session_state[f"training:{field}"]
+    write_state(TrainingState, **{field: tuple(value) if isinstance(value, list) else value})
+
+
+def _grid(studies: Sequence[Study], chosen: Sequence[str], *, state: TrainingState) -> None:
+    columns = 1 if len(chosen) == 1 else 2 if len(chosen) in (2, 4) else 3
+    height = {1: 520, 2: 320, 3: 235}[columns]
+    colours = [study.run.name for study in studies]
+    window = None if state.smoothing == "auto" else 1 if state.smoothing == "none" else int(state.smoothing)
+    unit = studies[0].length_unit
+    round_ = st.session_state.get(_ROUND, 0)
+    for start in range(0, len(chosen), columns):
+        cells = st.columns(columns, gap="medium")
+        for cell, metric in zip(cells, chosen[start : start + columns], strict=False):
+            told = about(metric, length_unit=unit)
+            with cell:
+                st.markdown(f"**{escaped(metric)}**  :gray[{escaped(told.unit)} {told.arrow}]", help=told.meaning)
+                chart = curve_chart(
+                    curves(studies, metric, window=window), marks(studies, metric),
+                    names=colours, is_log=state.log, height=height,
+                )  # fmt: skip
+                key = f"training:chart:{metric}:{round_}"
+                st.altair_chart(
+                    chart, key=key, on_select=lambda key=key: _clicked(key), selection_mode=["picked"], height=height
+                )
+    st.caption(
+        "A click on a point opens the rollouts of that run and step. Triangles: step moments with 95 % intervals."
+    )
+
+
+def _clicked(key: str) -> None:
+    rows = st.session_state[key]["selection"].get("picked") or []
+    if rows:
+        st.session_state[_PICKED] = rows[0]
+        st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
+
+
+def _follow_click(context: Context, studies: Sequence[Study]) -> None:
+    row = st.session_state.pop(_PICKED, None)
+    study = next((study for study in studies if row and study.run.name == row.get("run")), None)
+    step = nearest_step(study, float(row["step"])) if row and study else None
+    if study is not None and step is not None:
+        others = tuple(entry.name for entry in context.runs if entry.name != study.run.name)
+        context.go("rollouts", RolloutsAt(run=(study.run.name, *others), kind="train", step=(step,)))
+
+
+def _warnings(studies: Sequence[Study]) -> None:
+    found = [(study.run.name, step, text) for study in studies for step, text in study.run.warnings]
+    if not found:
+        return
+    with st.expander(f"{len(found)} warning{'s' if len(found) > 1 else ''} of training", icon=":material/warning:"):
+        for name, step, text in found[-50:]:
+            st.markdown(f"{escaped(name)}, step {step}: {escaped(text)}")
+
+
+def _say_nothing(state: TrainingState) -> None:
+    more = "" if state.responses else " Switch on *From texts* to count what its responses tell."
+    st.info(f"No training step has been written yet, or this run was only evaluated or imported.{more}")
+
+
+def page_link(run: str, metric: str) -> str:
+    """An address of the page."""
+    return url.link("training", TrainingState(run=(run,), metric=(metric,)))

@@ -1,0 +1,103 @@
+"""The state of a page as its address, typed: a frozen dataclass a page, whose field names are the parameters' names.
+
+Fields are str, int, bool, Literal[...], any of these or None, or tuple[..., ...] of one. What equals the default is
+left out of the address; what an address says wrongly becomes the default and a sentence for the reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, dataclass, fields
+from types import NoneType
+from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from urllib.parse import urlencode
+
+State = TypeVar("State")
+Parameters = Mapping[str, Sequence[str]]
+"""Name -> values."""
+
+MAX_VALUES = 200
+MAX_CHARS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[State]):
+    """A state, and what was wrong with the address that it was read from."""
+
+    state: State
+    faults: tuple[str, ...] = ()
+
+
+def read(kind: type[State], parameters: Parameters) -> Read[State]:
+    """The state that the parameters say; names that the state does not have are none of its business."""
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    faults: list[str] = []
+    for field in fields(kind):  # type: ignore[arg-type]  # every state is a dataclass
+        given = [value for value in parameters.get(field.name, ()) if len(value) <= MAX_CHARS][:MAX_VALUES]
+        if not given:
+            continue
+        try:
+            values[field.name] = _parse(given, hints[field.name])
+        except ValueError as error:
+            faults.append(f"{field.name}={given[-1]!r} in the address: {error}; the default is shown.")
+    return Read(kind(**values), tuple(faults))
+
+
+def parameters(state: Any) -> dict[str, list[str]]:
+    """The shortest parameters that `read` turns into this state."""
+    found: dict[str, list[str]] = {}
+    for field in fields(state):
+        value = getattr(state, field.name)
+        if value != _default(field):
+            found[field.name] = [_text(one) for one in (value if isinstance(value, tuple) else (value,))] or [""]
+    return found
+
+
+def link(page: str, state: Any = None) -> str:
+    """A relative address: `training?run=a&run=b`."""
+    query = urlencode(parameters(state), doseq=True) if state is not None else ""
+    return f"{page}?{query}" if query else page
+
+
+def _default(field: Field[Any]) -> Any:
+    if field.default_factory is not MISSING:
+        return field.default_factory()
+    return field.default
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, bool) else str(value)
+
+
+def _parse(given: Sequence[str], hint: Any) -> Any:
+    if get_origin(hint) is tuple:
+        return tuple(dict.fromkeys(_parse_one(value, get_args(hint)[0]) for value in given if value))
+    return _parse_one(given[-1], hint)
+
+
+def _parse_one(value: str, hint: Any) -> Any:
+    options = get_args(hint)
+    if get_origin(hint) is Literal:
+        return _one_of(value, options)
+    if options:
+        assert get_origin(hint) is Union or NoneType in options
+        return None if value == "" else _parse_one(value, next(one for one in options if one is not NoneType))
+    if hint is bool:
+        return _one_of(value, ("0", "1")) == "1"
+    return _whole(value) if hint is int else value
+
+
+def _one_of(value: str, options: Sequence[Any]) -> Any:
+    by_text = {_text(option): option for option in options}
+    if value not in by_text:
+        raise ValueError(f"wanted one of {', '.join(by_text)}")
+    return by_text[value]
+
+
+def _whole(value: str) -> int:
+    if not (value.isascii() and value.isdecimal() and len(value) <= 12):
+        raise ValueError("wanted a whole number from 0")
+    return int(value)

@@ -1,0 +1,133 @@
+"""Noting things about a rollout: seen, tags, a note, another verdict with a reason; and what was noted before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import streamlit as st
+
+from app.annotations import MAX_NOTE_CHARS, Annotation
+from app.markdown import escaped
+from app.queries.keys import RowKey
+from app.queries.rows import Row
+from app.queries.selection import Selection
+from app.views.colours import words
+from app.views.opened import OpenRun
+from app.views.rollout_list import open_neighbour
+from orz_bench.errors import OrzError
+from orz_bench.records.rollout import VERDICTS
+
+SUGGESTED_TAGS = ("grader bug", "bad gold", "lucky guess", "reward hacking", "interesting")
+
+
+def annotating(opened: OpenRun, row: Row, *, next_key: RowKey | None, selection: Selection) -> None:
+    """Draw the panel. Every change is written at once, as a new entry of the history."""
+    now = opened.annotations.of(opened.name, row.key)
+    with st.container(border=True, gap="small"):
+        seen, tags, override = st.columns([1.3, 3, 1.4], vertical_alignment="bottom")
+        with seen:
+            _seen(opened, row, now=now, following=(next_key, selection))
+        with tags:
+            _tags(opened, row, now=now)
+        with override:
+            _override(opened, row, now=now)
+        if now.verdict is not None:
+            st.markdown(f"Overridden: **{words(now.verdict)}** (the grader says {words(row.verdict)})")
+            st.text(now.reason or "")
+        _note(opened, row, now=now)
+        _history(opened, row)
+
+
+def _seen(opened: OpenRun, row: Row, *, now: Annotation, following: tuple[RowKey | None, Selection]) -> None:
+    def toggle() -> None:
+        opened.annotations.mark_seen(opened.name, row.key, is_seen=not now.is_seen)
+        if not now.is_seen:
+            open_neighbour(opened, following[1], key=following[0])
+
+    st.button(
+        "Seen" if now.is_seen else "Seen, next", icon=":material/check:" if now.is_seen else ":material/visibility:",
+        key="annotate:seen", shortcut="s", type="primary" if now.is_seen else "secondary", width="stretch",
+        help="Take it back" if now.is_seen else "Mark as seen and go to the next one", on_click=toggle,
+    )  # fmt: skip
+
+
+def _tags(opened: OpenRun, row: Row, *, now: Annotation) -> None:
+    key = f"annotate:tags:{row.id}"
+
+    def change() -> None:
+        wanted = set(st.session_state[key])
+        for tag in wanted - set(now.tags):
+            _try(lambda tag=tag: opened.annotations.add_tag(opened.name, row.key, tag=tag))
+        for tag in set(now.tags) - wanted:
+            opened.annotations.remove_tag(opened.name, row.key, tag=tag)
+
+    st.session_state[key] = list(now.tags)
+    st.multiselect(
+        "Tags", list(dict.fromkeys([*now.tags, *known_tags(opened), *SUGGESTED_TAGS])), key=key, wrap=True,
+        accept_new_options=True, placeholder="add a tag", on_change=change, select_all=False,
+    )  # fmt: skip
+
+
+def known_tags(opened: OpenRun) -> Sequence[str]:
+    """The tags in use in this run."""
+    return sorted({tag for row in opened.marks().rows for tag in row.tags})
+
+
+def _override(opened: OpenRun, row: Row, *, now: Annotation) -> None:
+    with st.popover("Verdict", icon=":material/gavel:", width="stretch"):
+        verdict = st.selectbox(
+            "The verdict should be", [name for name in VERDICTS if name != row.verdict], format_func=words,
+            key=f"annotate:verdict:{row.id}",
+        )  # fmt: skip
+        reason = st.text_input("because", key=f"annotate:reason:{row.id}", placeholder="why the grader's does not hold")
+        give, take_back = st.columns(2)
+        if give.button("Override", key="annotate:override", type="primary", width="stretch"):
+            _try(lambda: opened.annotations.override_verdict(opened.name, row.key, verdict=verdict, reason=reason))
+        if take_back.button("Take back", key="annotate:take-back", disabled=now.verdict is None, width="stretch"):
+            taken = reason or "taken back"
+            _try(lambda: opened.annotations.override_verdict(opened.name, row.key, verdict=None, reason=taken))
+        st.caption("The rollout keeps its own verdict; scores show both.")
+
+
+def _note(opened: OpenRun, row: Row, *, now: Annotation) -> None:
+    key = f"annotate:note:{row.id}"
+    st.session_state[key] = now.note
+    st.text_area(
+        "Note", key=key, height=68, max_chars=MAX_NOTE_CHARS, placeholder="a note for colleagues",
+        label_visibility="collapsed",
+        on_change=lambda: _try(
+            lambda: opened.annotations.write_note(opened.name, row.key, note=st.session_state[key])
+        ),
+    )  # fmt: skip
+
+
+def _history(opened: OpenRun, row: Row) -> None:
+    entries = opened.annotations.history(opened.name, row.key)
+    if not entries:
+        return
+    with st.expander(f"History ({len(entries)})"):
+        st.dataframe(
+            pd.DataFrame(
+                {
+                    "when": [entry.time[:19].replace("T", " ") for entry in entries],
+                    "who": [entry.author for entry in entries],
+                    "what": [f"{entry.field} {entry.name}".strip() for entry in entries],
+                    "value": ["taken back" if entry.value is None else entry.value for entry in entries],
+                    "because": [entry.reason or "" for entry in entries],
+                }
+            ),
+            hide_index=True,
+        )
+
+
+def _try(change: object) -> None:
+    """Say an error of ours readably; after a change draw the fragment anew where Streamlit does not do so itself."""
+    assert callable(change)
+    try:
+        change()
+    except OrzError as error:
+        st.toast(escaped(str(error)), icon=":material/error:")
+        return
+    if st.session_state.get("annotate:rerun"):
+        st.rerun(scope="fragment")

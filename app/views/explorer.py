@@ -1,0 +1,74 @@
+"""A list of rollouts with its filters and a reader beside it: the body of the pages Rollouts and Suspicious."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.failures import shown_errors
+from app.markdown import escaped
+from app.queries.filters import Filters, QueueFilters
+from app.queries.rows import key_at
+from app.queries.selection import Selection, facets, select
+from app.views import address
+from app.views.annotating import known_tags
+from app.views.colours import STYLE
+from app.views.filter_bar import Counts, filter_bar
+from app.views.opened import OpenRun, show_progress
+from app.views.reader import reader
+from app.views.rollout_list import open_neighbour, rollout_list
+from app.views.state import read_state
+from orz_bench.errors import OrzError
+
+
+def explorer(opened: OpenRun, *, kind: type[Filters]) -> Counts | None:
+    """Draw it all; returns the facets under the filters, or None where these mean nothing (which it says)."""
+    st.html(STYLE)
+    show_progress(opened)
+    filters = read_state(kind)
+    marks = opened.marks()
+    try:
+        with st.spinner("Searching the responses" if filters.text else "Filtering", show_time=bool(filters.text)):
+            selection = select(opened.index, filters, marks=marks)
+            counts: Counts = facets(opened.index, filters, marks=marks)
+    except OrzError as error:
+        filter_bar(filters, _NO_COUNTS, tags=known_tags(opened))
+        st.error(escaped(str(error)))
+        return None
+    filter_bar(filters, counts, tags=known_tags(opened))
+    _told(selection)
+    if selection.total:
+        _list_and_reader(opened, selection, reason_first=kind is QueueFilters)
+    return counts
+
+
+_NO_COUNTS: Counts = {name: {} for name in ("benchmark", "step", "verdict", "stop_reason", "reasons")}
+
+
+def _told(selection: Selection) -> None:
+    if selection.total == 0:
+        st.info("No rollout meets these filters. Loosen one of them, or clear them all under Filters.")
+    elif selection.num_hits is not None:
+        st.markdown(f"**{selection.total:,}** rollouts · **{selection.num_hits:,}** hits")
+    else:
+        st.markdown(f"**{selection.total:,}** rollouts")
+
+
+@st.fragment
+def _list_and_reader(opened: OpenRun, selection: Selection, *, reason_first: bool) -> None:
+    """Next, previous and a click in the list draw this again, and nothing else."""
+    with shown_errors():
+        _beside_each_other(opened, selection, reason_first=reason_first)
+
+
+def _beside_each_other(opened: OpenRun, selection: Selection, *, reason_first: bool) -> None:
+    current = address.row()
+    listed, read = st.columns([5, 6], gap="medium")
+    with listed:
+        rollout_list(opened, selection, current=current, reason_first=reason_first)
+    with read:
+        if current is None:
+            st.button(
+                "First rollout", icon=":material/arrow_downward:", key="reader:first", shortcut="j",
+                on_click=lambda: open_neighbour(opened, selection, key=key_at(opened.index, selection, place=0)),
+            )  # fmt: skip
+        reader(opened, selection, key=current)

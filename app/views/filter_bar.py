@@ -1,0 +1,170 @@
+"""The filters above a list of rollouts. Widgets show what the address says, and a change of one is a new address."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from app.queries.filters import ORDERS, Filters
+from app.queries.reasons import BY_NAME, REASONS
+from app.queries.search import MAX_PATTERN_CHARS
+from app.views import address
+from app.views.colours import words
+
+Counts = Mapping[str, Mapping[str, int]]
+"""As app.queries.selection.facets gives them."""
+
+_ORDER_WORDS = {
+    "step": "Step", "problem": "Problem", "tokens": "Tokens", "reflections": "Reflections", "repetition": "Repetition",
+    "reward": "Reward", "group": "Right in the group", "suspicion": "Most suspicious", "hits": "Hits",
+}  # fmt: skip
+_KIND_WORDS = {"": "All", "eval": "Evaluations", "train": "Training"}
+
+
+def filter_bar(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
+    """Draw the bar. Their class says what the page shows without any filter; `tags` are those in use."""
+    search, mode, order, more = st.columns([4.4, 2.7, 2.5, 1.5], vertical_alignment="bottom")
+    with search:
+        _set("text", filters.text)
+        st.text_input(
+            "Search in responses", key="filter:text", max_chars=MAX_PATTERN_CHARS, icon=":material/search:",
+            placeholder="text or regular expression", on_change=_change, args=("text", type(filters)),
+        )  # fmt: skip
+    with mode:
+        _mode(filters)
+    with order:
+        _order(filters)
+    with more, st.popover(_more_label(filters), icon=":material/tune:", width="stretch"):
+        _more(filters, counts, tags=tags)
+
+
+def _mode(filters: Filters) -> None:
+    options = ["literal", "regex", "Aa"]
+    on = [filters.mode, *([] if filters.ignores_case else ["Aa"])]
+    st.session_state["filter:mode"] = on
+    st.pills(
+        "As", options, selection_mode="multi", key="filter:mode", on_change=_change_mode, args=(filters,),
+        format_func={"literal": "Text", "regex": "Regex", "Aa": "Aa"}.__getitem__,
+        help="Text finds just what is typed; Regex takes RE2's syntax. Aa tells capital letters from small ones.",
+    )  # fmt: skip
+
+
+def _change_mode(before: Filters) -> None:
+    on = set(st.session_state["filter:mode"])
+    others = on & {"literal", "regex"} - {before.mode}
+    mode = others.pop() if others else before.mode
+    address.put_filters(replace(address.filters(type(before)), mode=mode, ignores_case="Aa" not in on))
+
+
+def _order(filters: Filters) -> None:
+    default = type(filters)()
+    known = [name for name in ORDERS if name != "hits" or filters.text]
+    options = [(name, descending) for name in known for descending in (False, True)]
+    now = (filters.order, filters.descending)
+    st.session_state["filter:order"] = now if now in options else (default.order, default.descending)
+    st.selectbox(
+        "Order", options, key="filter:order", on_change=_change_order, args=(type(filters),),
+        format_func=lambda option: f"{_ORDER_WORDS[option[0]]} {'↓' if option[1] else '↑'}",
+    )  # fmt: skip
+
+
+def _change_order(kind: type[Filters]) -> None:
+    order, descending = st.session_state["filter:order"]
+    address.put_filters(replace(address.filters(kind), order=order, descending=descending))
+
+
+def _more_label(filters: Filters) -> str:
+    default = type(filters)()
+    apart = {"text", "mode", "ignores_case", "order", "descending"}
+    names = set(Filters.__dataclass_fields__) - apart
+    changed = sum(getattr(filters, name) != getattr(default, name) for name in names)
+    return f"Filters ({changed})" if changed else "Filters"
+
+
+def _more(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
+    _set("kind", filters.kind)
+    st.segmented_control(
+        "Rollouts of", list(_KIND_WORDS), key="filter:kind", format_func=_KIND_WORDS.__getitem__, required=True,
+        on_change=_change, args=("kind", type(filters)),
+    )  # fmt: skip
+    left, right = st.columns(2)
+    with left:
+        _several("Benchmark", "bench", filters=filters, counts=counts["benchmark"])
+        _several("Verdict", "verdicts", filters=filters, counts=counts["verdict"])
+        _several("Worth a look", "reasons", filters=filters, counts=counts["reasons"])
+    with right:
+        _several("Step", "step", filters=filters, counts=counts["step"])
+        _several("Stopped by", "stop_reasons", filters=filters, counts=counts["stop_reason"])
+        _several("Tag", "tags", filters=filters, counts=dict.fromkeys(tags, 0))
+    for title, low, high in (
+        ("Tokens", "min_tokens", "max_tokens"),
+        ("Reflections", "min_reflections", "max_reflections"),
+    ):
+        a, b = st.columns(2)
+        with a:
+            _number(f"{title} from", low, filters=filters)
+        with b:
+            _number(f"{title} to", high, filters=filters)
+    a, b = st.columns(2)
+    with a:
+        _choice(
+            "Extractors", "extractors", options={"": "Any", "differ": "Disagree", "agree": "Agree"}, filters=filters
+        )
+    with b:
+        seen = {"": "Any", "unseen": "Not seen", "seen": "Seen", "overridden": "Verdict overridden"}
+        _choice("Looked at", "seen", options=seen, filters=filters)
+    _set("problem", filters.problem)
+    st.text_input("Problem id", key="filter:problem", on_change=_change, args=("problem", type(filters)))
+    st.button("Clear all filters", on_click=address.put_filters, args=(type(filters)(),))
+
+
+def _several(label: str, field: str, *, filters: Filters, counts: Mapping[str, int]) -> None:
+    default = type(filters)()
+    parse = int if field == "step" else str
+    chosen = () if getattr(filters, field) == getattr(default, field) == tuple(BY_NAME) else getattr(filters, field)
+    known = [parse(name) for name in counts]
+    options = list(dict.fromkeys([*(sorted(known) if field == "step" else known), *chosen]))
+    titles = {reason.name: reason.title for reason in REASONS}
+
+    def shown(option: Any) -> str:
+        name = titles.get(option, words(option) if field == "verdicts" else str(option))
+        count = counts.get(str(option), 0)
+        return f"{name}  {count:,}" if count else name
+
+    _set(field, list(chosen))
+    st.multiselect(
+        label, options, key=f"filter:{field}", format_func=shown, on_change=_change, args=(field, type(filters)),
+        placeholder="any", wrap=True,
+    )  # fmt: skip
+
+
+def _number(label: str, field: str, *, filters: Filters) -> None:
+    _set(field, getattr(filters, field))
+    st.number_input(
+        label, min_value=0, step=1, value=None, key=f"filter:{field}", placeholder="any",
+        on_change=_change, args=(field, type(filters)),
+    )  # fmt: skip
+
+
+def _choice(label: str, field: str, *, options: Mapping[str, str], filters: Filters) -> None:
+    _set(field, getattr(filters, field))
+    st.selectbox(
+        label, list(options), key=f"filter:{field}", format_func=options.__getitem__, on_change=_change,
+        args=(field, type(filters)),
+    )  # fmt: skip
+
+
+def _set(field: str, value: object) -> None:
+    st.session_state[f"filter:{field}"] = value
+
+
+def _change(field: str, kind: type[Filters]) -> None:
+    """A widget has a new value: it goes into the address, and the page is drawn from there."""
+    value = st.session_state[f"filter:{field}"]
+    kept: Any = tuple(value) if isinstance(value, list) else value
+    if kept == ():
+        kept = getattr(kind(), field)
+    address.put_filters(replace(address.filters(kind), **{field: kept}))

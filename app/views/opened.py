@@ -1,0 +1,114 @@
+"""What the pages on rollouts have open: the index of a run, kept for all sessions, and the annotations."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import streamlit as st
+
+from app.annotations import FILE_NAME, Annotations
+from app.context import Context
+from app.queries.index import Coverage, RunIndex
+from app.queries.measure_files import MeasureFiles
+from app.queries.measuring import is_measuring, start_measuring
+from app.queries.selection import MarkedRow, Marks
+from app.side_folder import side_folder
+
+MAX_OPEN_RUNS = 3
+"""Indexes kept in memory, of the runs looked at last."""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenRun:
+    """A run as the pages see it."""
+
+    name: str
+    """Its path below the runs folder: the name in addresses and annotations."""
+    index: RunIndex
+    coverage: Coverage
+    annotations: Annotations
+    context: Context
+
+    def marks(self) -> Marks:
+        """The annotations as the filters need them."""
+        return _marks(str(self.annotations.path), self.name, version=self.annotations.version(self.name))
+
+
+def open_run(context: Context) -> OpenRun:
+    """The run that is chosen: its index, refreshed, and the annotations. Measuring begins where it is not complete.
+
+    RunDirError for a run of a newer version, DataError for annotations that cannot be used.
+    """
+    side, entry = side_folder(context.folder.path), context.run
+    index = _index(str(entry.path), entry.name, side=str(side))
+    with st.spinner("Reading the run's rollouts", show_time=True):
+        coverage = index.refresh()
+    if coverage.num_measured < coverage.num_parts:
+        start_measuring(index.measure_files)
+    return OpenRun(entry.name, index, coverage, Annotations(side / FILE_NAME, author=_author()), context)
+
+
+@st.cache_resource(max_entries=MAX_OPEN_RUNS, show_spinner=False)
+def _index(run: str, name: str, *, side: str) -> RunIndex:
+    return RunIndex(Path(run), MeasureFiles.of(Path(run), name=name, side=Path(side)))
+
+
+@st.cache_data(max_entries=8, show_spinner=False)
+def _marks(path: str, run: str, *, version: int) -> Marks:
+    found = Annotations(Path(path)).of_run(run)
+    rows = tuple(
+        MarkedRow(
+            key.benchmark, key.step, key.fingerprint, key.problem_id, key.sample_index,
+            annotation.is_seen, annotation.verdict is not None, annotation.tags,
+        )
+        for key, annotation in found.items()
+    )  # fmt: skip
+    return Marks(version=version, rows=rows)
+
+
+def _author() -> str:
+    """Who writes annotations: what a proxy in front says, else the server's user."""
+    header = st.context.headers.get("X-Forwarded-User") if st.context.headers else None
+    if header:
+        return str(header)[:100]
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def show_progress(opened: OpenRun) -> None:
+    """A line while responses are measured, which goes when all are; what could not be read, always."""
+    if skipped := opened.coverage.skipped:
+        st.warning(
+            f"{len(skipped)} damaged part(s) are left out, the first: {skipped[0].relative_to(opened.index.run)}"
+        )
+    if opened.coverage.num_measured < opened.coverage.num_parts:
+        _progress(opened.index)
+    if opened.context.tail_s is not None:
+        st.fragment(_tail, run_every=opened.context.tail_s)(opened)
+
+
+@st.fragment(run_every=2.0)
+def _progress(index: RunIndex) -> None:
+    coverage = index.refresh()
+    done, parts = coverage.num_measured, coverage.num_parts
+    if done >= parts:
+        st.rerun()
+    if is_measuring(index.measure_files):
+        told = "Counting reflections, repetition and duplicates; until then those filters see a part of the run."
+        st.progress(done / max(parts, 1), text=f"{told} {done:,} of {parts:,} parts.")
+    else:
+        st.caption(f"{parts - done:,} of {parts:,} parts have no counts of reflections, repetition and duplicates yet.")
+
+
+def _tail(opened: OpenRun) -> None:
+    """A line for a run that goes on; what is new is shown on demand, so that nothing moves by itself."""
+    new = opened.index.refresh().num_rollouts - opened.coverage.num_rollouts
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"The run goes on. {new:,} new rollouts." if new else "The run goes on.", width="content")
+        if st.button("Show them", key="tail:show", type="tertiary", icon=":material/refresh:", disabled=not new):
+            st.rerun()

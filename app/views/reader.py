@@ -1,0 +1,173 @@
+"""The reader of one rollout: the question, the response with its layers, gold, verdict and why, the whole group."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from app.queries.keys import RowKey
+from app.queries.measures import lexicon
+from app.queries.reasons import BY_NAME
+from app.queries.rows import Place, Row, Text, group, one_row, place_of, text_of, tokens_of
+from app.queries.search import Pattern, spans
+from app.queries.selection import Selection
+from app.reader.latex import plain_markdown
+from app.reader.layers import LAYERS, extracted_marks, logprob_marks, reflection_marks, repeat_marks, tag_marks
+from app.reader.markup import Mark
+from app.reader.tokens import read_vocabulary, token_texts, vocabulary_path
+from app.views import address
+from app.views.annotating import annotating
+from app.views.colours import coloured, css_class, symbol, words
+from app.views.opened import OpenRun
+from app.views.rollout_list import open_neighbour
+from app.views.texts import SHOWN_CHARS, show_answers, show_facts, show_question, show_text
+
+DEFAULT_LAYERS = ("reflection", "tags", "extracted")
+MOST_GROUP_MARKS = 128
+
+
+def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None:
+    """Draw the rollout of that key, or say what to do."""
+    if key is None:
+        st.info("Choose a rollout in the list, or press J for the first one.", icon=":material/arrow_back:")
+        return
+    row = one_row(opened.index, key)
+    if row is None:
+        st.warning("This run has no such rollout (any more). Choose another one in the list.")
+        return
+    place = place_of(opened.index, selection, key=key)
+    _head(opened, selection, row=row, place=place)
+    text = text_of(opened.index, row)
+    show_facts(_facts(row))
+    _group(opened, row)
+    show_question(text.question)
+    show_answers(row, text)
+    _response(opened, selection, row=row, text=text)
+    annotating(opened, row, next_key=place.next if place else None, selection=selection)
+    with st.expander("Prompt and origin"):
+        _origin(opened, row, text=text)
+
+
+def _head(opened: OpenRun, selection: Selection, *, row: Row, place: Place | None) -> None:
+    key = row.key
+    title, across, back, forward = st.columns([5, 1.2, 1.1, 1.1], vertical_alignment="center")
+    kind = "training" if key.kind == "train" else plain_markdown(key.benchmark)
+    where = f"{place.place + 1:,} of {selection.total:,}" if place else "not among the rollouts of these filters"
+    title.markdown(
+        f"**{coloured(row.verdict, symbol(row.verdict))} {plain_markdown(key.problem_id)}** "
+        f"· sample {key.sample_index} · step {key.step} · {kind} :small[:gray[{where}]]"
+    )
+    if across.button(
+        "", icon=":material/help_center:", key="reader:question", shortcut="q", width="stretch",
+        help="This question across checkpoints",
+    ):  # fmt: skip
+        state = {"run": [opened.name], "bench": [key.benchmark], "problem": [key.problem_id]}
+        opened.context.go("question", state)
+    back.button(
+        "", icon=":material/arrow_upward:", key="reader:previous", shortcut="k", width="stretch",
+        help="Previous rollout", disabled=not (place and place.previous), on_click=open_neighbour,
+        args=(opened, selection),
+        kwargs={"key": place.previous if place else None},
+    )  # fmt: skip
+    forward.button(
+        "", icon=":material/arrow_downward:", key="reader:next", shortcut="j", width="stretch",
+        help="Next rollout", disabled=not (place and place.next), on_click=open_neighbour,
+        args=(opened, selection),
+        kwargs={"key": place.next if place else None},
+    )  # fmt: skip
+
+
+def _facts(row: Row) -> list[tuple[str, str, str]]:
+    found = [("", words(row.verdict), css_class(row.verdict))]
+    if row.num_tokens is not None:
+        found.append(("tokens", f"{row.num_tokens:,}", ""))
+    if row.stop_reason is not None:
+        found.append(("stopped by", row.stop_reason, "v-other" if row.stop_reason == "length" else ""))
+    numbers = (
+        ("reward", row.reward),
+        ("advantage", row.advantage),
+        ("value", row.value),
+        ("repetition", row.repetition),
+    )
+    found += [(name, f"{value:.3g}", "") for name, value in numbers if value is not None]
+    if row.reflections is not None:
+        found.append(("reflections", str(row.reflections), ""))
+    if row.keeps_form is not None:
+        found.append(("format", "kept" if row.keeps_form else "broken", ""))
+    found += [("worth a look", BY_NAME[name].title, "v-other") for name in row.reasons]
+    return found
+
+
+def _group(opened: OpenRun, row: Row) -> None:
+    """Every sample of the question at this step, as marks that open it."""
+    rows = group(opened.index, row.key)
+    if len(rows) < 2:
+        return
+    keys = {one.key.sample_index: one for one in rows[:MOST_GROUP_MARKS]}
+    st.session_state["reader:group"] = row.key.sample_index if row.key.sample_index in keys else None
+
+    def shown(sample: int) -> str:
+        one = keys[sample]
+        cut = "✂" if one.stop_reason == "length" else ""
+        return f"{coloured(one.verdict, symbol(one.verdict) + cut)} {sample}"
+
+    def opens() -> None:
+        chosen = st.session_state["reader:group"]
+        if chosen in keys:
+            address.put_row(keys[chosen].key)
+
+    st.pills(
+        f"The group: {row.group_correct} of {row.group_size} right", list(keys), key="reader:group", format_func=shown,
+        on_change=opens, wrap=True,
+    )  # fmt: skip
+
+
+def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) -> None:
+    tokens = tokens_of(opened.index, row)
+    known = [name for name in LAYERS if name != "logprobs" or tokens is not None]
+    on = address.layers(known, default=DEFAULT_LAYERS)
+    st.session_state["reader:layers"] = on
+    st.pills(
+        "Layers", known, selection_mode="multi", key="reader:layers", format_func=LAYERS.__getitem__,
+        label_visibility="collapsed", wrap=True,
+        on_change=lambda: address.put_layers(st.session_state["reader:layers"], default=DEFAULT_LAYERS),
+    )  # fmt: skip
+    marks: list[Mark] = []
+    completion = text.completion
+    if "reflection" in on:
+        marks += reflection_marks(completion, lexicon(), question=text.question)
+    if "tags" in on:
+        marks += tag_marks(completion)
+    if "extracted" in on:
+        marks += extracted_marks(completion, text.extracted)
+    if "repeats" in on:
+        marks += repeat_marks(completion)
+    if "logprobs" in on and tokens is not None:
+        path = vocabulary_path(opened.index.run)
+        vocabulary = read_vocabulary(path) if path else {}
+        pieces = token_texts(tokens.token_ids, vocabulary, completion=completion)
+        if pieces is None:
+            st.caption("No log-prob layer: the run has no vocabulary that these tokens join to the response with.")
+        else:
+            marks += logprob_marks(pieces, tokens.logprobs)
+    if selection.pattern is not None:
+        marks += _hits(completion, selection.pattern)
+    show_text(completion, marks, key=f"{opened.name}:{row.id}", file_name="response.txt")
+
+
+def _hits(completion: str, pattern: Pattern) -> list[Mark]:
+    found = spans(completion, pattern)
+    shown = sum(span.start < SHOWN_CHARS for span in found)
+    st.caption(f"{len(found):,} hit(s) in this response{f', {shown:,} of them below' if shown < len(found) else ''}.")
+    return [Mark(span.start, span.end, "hit", "hit") for span in found]
+
+
+def _origin(opened: OpenRun, row: Row, *, text: Text) -> None:
+    facts = [
+        ("run", opened.name, ""),
+        ("seed", str(text.seed), ""),
+        ("policy version", str(text.policy_version), ""),
+        ("protocol", row.key.fingerprint or "training", ""),
+        ("grader", str(text.grader_version), ""),
+    ]
+    show_facts([fact for fact in facts if fact[1] != "None"] + [(k, str(v)[:200], "") for k, v in text.extra.items()])
+    show_text(text.prompt, [], key=f"prompt:{row.id}", file_name="prompt.txt")

@@ -1,0 +1,92 @@
+"""The row above every page: the runs that it is about, which stand in the address as `run`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import streamlit as st
+
+from app.context import Context
+from app.folder import RunEntry, no_such_run
+from app.markdown import escaped
+
+RUN = "run"
+"""The parameter, once for each run."""
+_KEPT = "shell:runs"
+_WIDGET = "shell:run-choice"
+MAX_RUNS = 7
+"""As many as there are colours."""
+
+
+def remember() -> None:
+    """Carry the chosen runs from page to page: an address without any takes those of this session."""
+    if RUN not in st.query_params and st.session_state.get(_KEPT):
+        st.query_params[RUN] = st.session_state[_KEPT]
+    st.session_state[_KEPT] = st.query_params.get_all(RUN)
+
+
+def choose(context: Context, *, wants: Literal["any", "several", "one"]) -> Context | None:
+    """The context with its runs, after the row was drawn; None where there is nothing to draw a page of."""
+    by_name = {entry.name: entry for entry in context.entries}
+    named = list(dict.fromkeys(st.query_params.get_all(RUN)))[:MAX_RUNS]
+    chosen = tuple(by_name[name] for name in named if name in by_name)
+    if not context.entries:
+        _say_empty(context)
+        return None
+    if wants != "any":
+        chosen = chosen or context.entries[:1]
+        _draw_row(context.entries, chosen, is_one=wants == "one")
+    for name in named:
+        if name not in by_name:
+            st.warning(escaped(no_such_run(name, list(by_name))))
+    return replace(context, runs=chosen)
+
+
+def put(names: list[str]) -> None:
+    """Choose these runs."""
+    st.session_state[_KEPT] = names
+    if names:
+        st.query_params[RUN] = names
+    else:
+        st.query_params.pop(RUN, None)
+
+
+def _draw_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is_one: bool) -> None:
+    names = [entry.name for entry in entries]
+    if is_one:
+        st.session_state[_WIDGET] = chosen[0].name
+        st.selectbox("Run", names, key=_WIDGET, label_visibility="collapsed", on_change=_one_changed, width=420)
+        return
+    st.session_state[_WIDGET] = [entry.name for entry in chosen]
+    st.multiselect(
+        "Runs", names, key=_WIDGET, label_visibility="collapsed", max_selections=MAX_RUNS,
+        placeholder="the newest run", on_change=_several_changed,
+    )  # fmt: skip
+
+
+def _one_changed() -> None:
+    others = st.query_params.get_all(RUN)
+    name = st.session_state[_WIDGET]
+    put([name, *(other for other in others if other != name)] if name in others else [name])
+
+
+def _several_changed() -> None:
+    put(list(st.session_state[_WIDGET]))
+
+
+def _say_empty(context: Context) -> None:
+    """What to do where there is no run yet."""
+    st.info(
+        f"No run in {escaped(str(context.folder.path))} yet. Make one, or name another folder:",
+        icon=":material/inbox:",
+    )
+    st.code(
+        "make demo                                       # train and evaluate the tiny model, ten minutes\n"
+        "orz-rl train --recipe tiny --out runs/tiny      # the same by hand\n"
+        "orz-bench eval --ckpt MODEL --out runs/eval     # evaluate a model of yours\n"
+        "orz-bench import FILE --out runs/imported       # rollouts of another tool\n"
+        "streamlit run app/main.py -- --runs DIR         # look elsewhere",
+        language="bash",
+    )
+    st.caption("A run appears here as soon as its folder has a run.json; reload the page to look again.")

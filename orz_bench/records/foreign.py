@@ -1,0 +1,169 @@
+"""Rollouts that other tools wrote: JSON lines, JSON arrays, CSV, Parquet, and Open-Reasoner-Zero's own dumps, as rows.
+
+Rows are read one after the other. A torn last line is left out, as in a run that is being written; any other line that
+is no JSON object is a DataError.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from orz_bench.errors import DataError
+from orz_bench.records.rollout import VERDICTS
+
+Row = dict[str, Any]
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+_TEXT_COLUMNS = ("question", "gold", "completion", "extracted", "benchmark", "problem_id", "stop_reason", "verdict")
+_YES_NO = {"true": "correct", "1": "correct", "1.0": "correct", "false": "wrong", "0": "wrong", "0.0": "wrong"}
+_DUMPED_STEP = re.compile(r"iter(\d+)_generation_results\.json")
+_DUMPED_EVAL = re.compile(r"eval_output_iter(\d+)_(.+?)([01]\.\d+)?\.jsonl")
+_FIELD_LIMIT = 1 << 30
+_BATCH_ROWS = 4096
+
+ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "step": ("step", "iteration", "iter", "global_step"),
+        "benchmark": ("benchmark", "dataset", "task", "data_source"),
+        "problem_id": ("problem_id", "question_id", "group", "index", "id"),
+        "sample_index": ("sample_index", "sample"),
+        "question": ("question", "problem", "prompt"),
+        "gold": ("gold", "answer", "expected", "ground_truth"),
+        "completion": ("completion", "response", "raw_response", "output", "generation"),
+        "num_tokens": ("num_tokens", "completion_tokens", "response_tokens"),
+        "stop_reason": ("stop_reason", "finish_reason"),
+        "extracted": ("extracted", "final_answer", "generated_answer", "prediction", "official_pred"),
+        "verdict": ("verdict", "correct", "is_correct", "iscorrect", "is_match", "official_pass"),
+        "reward": ("reward", "score"),
+    }
+)
+"""Accepted names of each column in foreign files, the first that a file has counts."""
+RUN_NAMES = ("run", "exp", "experiment", "condition", "series", "model")
+"""Columns of a foreign file that tell several runs apart."""
+
+
+def source_columns(present: Iterable[str]) -> dict[str, str]:
+    """For each of our columns that a foreign file has: the name that it has there."""
+    names = set(present)
+    found = {ours: next((theirs for theirs in accepted if theirs in names), None) for ours, accepted in ALIASES.items()}
+    return {ours: theirs for ours, theirs in found.items() if theirs is not None}
+
+
+def rows_of(path: Path) -> Iterator[Row]:
+    """The rows of a file, in order. DataError for a file that is missing, unreadable or of another kind."""
+    readers = {".csv": _csv_rows, ".parquet": _parquet_rows, ".json": _json_rows}
+    if path.suffix not in SUFFIXES:
+        raise DataError(f"{path}: a {path.suffix or 'file without suffix'}, wanted {', '.join(SUFFIXES)}; convert it.")
+    try:
+        yield from readers.get(path.suffix, _json_lines)(path)
+    except (OSError, csv.Error, UnicodeDecodeError, pa.ArrowException) as error:
+        raise DataError(f"{path}: cannot be read ({error}); name a whole {path.suffix} file.") from error
+
+
+def _json_lines(path: Path) -> Iterator[Row]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            row = _json(line)
+            if isinstance(row, dict):
+                yield row
+            elif line.endswith("\n"):
+                raise DataError(f"{path}:{number}: no JSON object; wanted one on every line. Mend or delete the line.")
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _json_rows(path: Path) -> Iterator[Row]:
+    content = _json(path.read_text(encoding="utf-8", errors="replace"))
+    rows = content if isinstance(content, list) else [content]
+    if not all(isinstance(row, dict) for row in rows):
+        raise DataError(f"{path}: wanted a JSON array of objects (JSON lines end in .jsonl); rename or convert it.")
+    yield from rows
+
+
+def _csv_rows(path: Path) -> Iterator[Row]:
+    csv.field_size_limit(_FIELD_LIMIT)
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
+        for row in csv.DictReader(file):
+            yield {name: value for name, value in row.items() if name is not None and value not in (None, "")}
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
+            yield from batch.to_pylist()
+
+
+def flat(row: Mapping[str, Any]) -> Row:
+    """A row without nesting: what stands in objects (`outputs`, `metrics`) moves up, unless the name is taken."""
+    inner = [value for value in row.values() if isinstance(value, dict)]
+    outer = {name: value for name, value in row.items() if not isinstance(value, dict)}
+    return {name: value for part in inner for name, value in part.items()} | outer
+
+
+def run_column(present: Row) -> str | None:
+    """The column that tells several runs of one file apart, or None."""
+    return next((name for name in RUN_NAMES if name in present), None)
+
+
+def holds_rollouts(row: Row) -> bool:
+    """Whether a row has a response."""
+    return "completion" in source_columns(flat(row))
+
+
+@dataclass(frozen=True, slots=True)
+class Dumped:
+    """What the name of a file tells that Open-Reasoner-Zero dumped."""
+
+    step: int
+    benchmark: str | None
+    """Of an evaluation; None for rollouts of training."""
+
+
+def dumped(path: Path) -> Dumped | None:
+    """The step and benchmark in a dump's name; None for any other file."""
+    if match := _DUMPED_STEP.fullmatch(path.name):
+        return Dumped(int(match.group(1)), None)
+    match = _DUMPED_EVAL.fullmatch(path.name)
+    return Dumped(int(match.group(1)), match.group(2)) if match else None
+
+
+def canonical(row: Row) -> Row:
+    """A flat foreign row in our columns; what it does not tell is absent. Rows of one question share a problem_id."""
+    names = source_columns(row)
+    ours = {name: row[theirs] for name, theirs in names.items()}
+    if "problem_id" not in ours and ours.get("question") is not None:
+        ours["problem_id"] = hashlib.sha256(_text(ours["question"]).encode()).hexdigest()[:12]
+    if "verdict" in ours:
+        ours["verdict"] = _verdict(ours["verdict"])
+    for name in _TEXT_COLUMNS:
+        if ours.get(name) is not None:
+            ours[name] = _text(ours[name])
+    return ours
+
+
+def _verdict(value: Any) -> str | None:
+    text = str(value).strip().lower()
+    return text if text in VERDICTS else _YES_NO.get(text)
+
+
+def _text(value: Any) -> str:
+    """Text that UTF-8 can hold."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text.encode("utf-8", errors="replace").decode("utf-8")

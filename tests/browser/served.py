@@ -1,0 +1,79 @@
+"""The app as a server of its own, on a free port of loopback: `with served(folder) as address`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+PROJECT = Path(__file__).parents[2]
+START_S = 60.0
+
+
+def chromium_path() -> str | None:
+    """$CHROMIUM, or one on the path."""
+    return os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@contextlib.contextmanager
+def served(runs: Path, *, environment: Mapping[str, str] | None = None) -> Iterator[str]:
+    """The address of an app on these runs, `http://127.0.0.1:PORT`; it ends with the block."""
+    port = _free_port()
+    command = [
+        sys.executable,
+        "-m",
+        "streamlit",
+        "run",
+        "app/main.py",
+        "--server.port",
+        str(port),
+        "--",
+        "--runs",
+        str(runs),
+    ]
+    paths = {"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
+    process = subprocess.Popen(
+        command, cwd=PROJECT, env={**os.environ, **paths, **(environment or {})}, stdin=subprocess.DEVNULL
+    )
+    try:
+        _wait_until_up(port, process)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _wait_until_up(port: int, process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + START_S
+    while time.monotonic() < deadline:
+        assert process.poll() is None, f"the server ended with {process.returncode}"
+        if _is_up(port):
+            return
+        time.sleep(0.1)
+    raise AssertionError(f"the server was not up after {START_S} s")
+
+
+def _is_up(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False

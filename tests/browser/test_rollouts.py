@@ -1,0 +1,228 @@
+"""The pages Rollouts, Question and Suspicious in a real browser: what they show is what the files hold."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlparse
+
+import pytest
+
+from app.annotations import FILE_NAME, Annotations
+from app.queries.keys import RowKey, key_of, key_text
+from app.side_folder import NAME
+from orz_bench.records.rollout import Rollout
+from tests.app_runs import HOSTILE, hostile_run, random_run
+from tests.browser.conftest import ARGUMENTS, LAPTOP, open_page, settled
+from tests.browser.served import served
+
+Rows = dict[RowKey, Rollout]
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("runs")
+    hostile_run(folder / "hostile")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def rows(runs: Path) -> Rows:
+    _, found = random_run(runs / "run")
+    return {RowKey(r.benchmark, r.step, f, r.problem_id, r.sample_index): r for _, f, r in found}
+
+
+@pytest.fixture(scope="module")
+def app(runs: Path, rows: Rows, browser: Any) -> Iterator[str]:
+    assert rows
+    with served(runs) as found:
+        first = browser.new_page()
+        open_page(first, found)
+        first.close()
+        yield found
+
+
+WAIT_MS = 60_000
+
+
+def tells(page: Any, text: str) -> None:
+    """Wait until the line with the counts says this."""
+    page.get_by_text(re.compile(f"^{re.escape(text)}$")).first.wait_for(timeout=WAIT_MS)
+
+
+def press(page: Any, key: str, *, button: str) -> None:
+    """Press a key once its button is there, and wait until another rollout is open."""
+    before = page.url
+    page.locator(f"[class*='st-key-reader-{button}'] button:enabled").first.wait_for(timeout=WAIT_MS)
+    page.keyboard.press(key)
+    page.wait_for_url(lambda url: url != before, timeout=WAIT_MS)
+    settled(page)
+
+
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until something holds that the server does after a click."""
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def shows(page: Any, row: Rollout) -> None:
+    """Wait until the reader shows the whole response of that row."""
+    wanted = " ".join(row.completion.split())
+    eventually(lambda: response(page).count() == 1 and " ".join(response(page).inner_text().split()) == wanted)
+
+
+def opened(page: Any) -> RowKey | None:
+    """The rollout in the address."""
+    return key_of(parse_qs(urlparse(page.url).query).get("row", [""])[0])
+
+
+def response(page: Any) -> Any:
+    return page.locator(".orz-text").first
+
+
+def test_search_filter_and_read(page: Any, app: str, rows: Rows, shoot: Any) -> None:
+    open_page(page, f"{app}/rollouts?run=run")
+    tells(page, f"{len(rows)} rollouts")
+    page.get_by_label("Search in responses").fill("wait,")
+    page.keyboard.press("Enter")
+    hits = {key: row.completion.lower().count("wait,") for key, row in rows.items()}
+    found = {key for key, count in hits.items() if count}
+    tells(page, f"{len(found)} rollouts · {sum(hits.values())} hits")
+    open_page(page, f"{page.url}&verdicts=correct&ignores_case=0")
+    hits = {key: row.completion.count("wait,") for key, row in rows.items() if row.verdict == "correct"}
+    found = {key for key, count in hits.items() if count}
+    tells(page, f"{len(found)} rollouts · {sum(hits.values())} hits")
+    page.mouse.click(5, 400)
+    press(page, "j", button="first")
+    key = opened(page)
+    assert key in found
+    assert key is not None
+    shows(page, rows[key])
+    assert "".join(response(page).locator(".hit").all_inner_texts()) == "wait," * hits[key]
+    shoot("rollouts-search")
+    press(page, "j", button="next")
+    after = opened(page)
+    assert after in found - {key}
+    assert after is not None
+    shows(page, rows[after])
+    press(page, "k", button="previous")
+    assert opened(page) == key
+
+
+def test_a_permalink_shows_a_colleague_the_same(page: Any, browser: Any, app: str, rows: Rows) -> None:
+    key = next(key for key, row in rows.items() if row.verdict == "wrong" and len(row.completion) > 30)
+    address = f"{app}/rollouts?run=run&verdicts=wrong&order=tokens&descending=1&layer=tags&row={key_text(key)}"
+    open_page(page, address.replace("%", "%25"))
+    other = browser.new_context(viewport=LAPTOP).new_page()
+    open_page(other, page.url)
+    for tab in (page, other):
+        shows(tab, rows[key])
+        tells(tab, f"{sum(row.verdict == 'wrong' for row in rows.values())} rollouts")
+        assert tab.get_by_label("Order").input_value() == "Tokens ↓"
+    other.context.close()
+
+
+def test_a_click_in_the_list_opens_that_rollout(page: Any, app: str, rows: Rows) -> None:
+    open_page(page, f"{app}/rollouts?run=run&order=problem")
+    table = page.locator('[data-testid="stDataFrame"]').first
+    table.locator("canvas").first.wait_for(timeout=WAIT_MS)
+    page.wait_for_timeout(500)
+    box, before = table.bounding_box(), page.url
+    page.mouse.click(box["x"] + 160, box["y"] + 35 + 28 * 3 + 14)
+    page.wait_for_url(lambda url: url != before, timeout=WAIT_MS)
+    wanted = sorted(rows, key=lambda k: (k.problem_id, k.step, k.kind == "train", k.benchmark, k.sample_index))[3]
+    assert opened(page) == wanted
+
+
+def test_notes_are_kept_and_scores_show_both(page: Any, app: str, runs: Path, rows: Rows, shoot: Any) -> None:
+    key = next(key for key, row in rows.items() if key.kind == "eval" and row.verdict == "wrong")
+    kept = Annotations(runs / NAME / FILE_NAME)
+    open_page(page, f"{app}/suspicious?run=run&row={key_text(key)}".replace("%", "%25"))
+    page.get_by_label("Tags").fill("grader bug")
+    page.keyboard.press("Enter")
+    eventually(lambda: kept.of("run", key).tags == ("grader bug",))
+    settled(page)
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Verdict", exact=True).click()
+    page.get_by_label("because").fill("the gold is another form of it")
+    page.keyboard.press("Tab")
+    settled(page)
+    page.get_by_role("button", name="Override", exact=True).click()
+    eventually(lambda: kept.of("run", key).verdict == "correct")
+    now = kept.of("run", key)
+    assert (now.tags, now.verdict, now.reason) == (("grader bug",), "correct", "the gold is another form of it")
+    open_page(page, f"{app}/suspicious?run=run&row={key_text(key)}".replace("%", "%25"))
+    page.get_by_text("Scores with overrides beside the originals").wait_for(timeout=WAIT_MS)
+    page.get_by_text("Overridden: correct (the grader says wrong)").wait_for(timeout=WAIT_MS)
+    shoot("suspicious-overridden")
+    open_page(page, f"{app}/rollouts?run=run&tags=grader+bug&seen=overridden")
+    tells(page, "1 rollouts")
+
+
+def test_a_question_across_checkpoints(page: Any, app: str, rows: Rows, shoot: Any) -> None:
+    open_page(page, f"{app}/question?run=run&bench=bench0&problem=p1")
+    shares = page.locator(".orz-strip td.share").all_inner_texts()
+    wanted = []
+    for kind in ("eval", "train"):
+        for step in (0, 1, 2):
+            group = [
+                r
+                for k, r in rows.items()
+                if (k.kind, k.step, k.benchmark, k.problem_id) == (kind, step, "bench0", "p1")
+            ]
+            wanted += [f"{sum(r.verdict == 'correct' for r in group)}/{len(group)}"] if group else []
+    assert shares == wanted
+    texts = page.locator(".orz-text").all_inner_texts()
+    first, last = (
+        next(r for k, r in rows.items() if k == RowKey("bench0", step, "0123456789ab", "p1", 0)) for step in (0, 2)
+    )
+    assert [" ".join(text.split()) for text in texts] == [" ".join(r.completion.split()) for r in (first, last)]
+    shoot("question")
+
+
+def test_a_hostile_response_stays_inert(page: Any, app: str, shoot: Any) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    dialogs: list[str] = []
+
+    def dismiss(dialog: Any) -> None:
+        dialogs.append(dialog.message)
+        dialog.dismiss()
+
+    page.on("dialog", dismiss)
+    for sample in (0, 1, 2):
+        key = RowKey("arithmetic", 0, "0123456789ab", "<b>p</b>", sample)
+        open_page(page, f"{app}/rollouts?run=hostile&row={key_text(key)}".replace("%", "%25"))
+        response(page).wait_for(timeout=WAIT_MS)
+        shown = response(page).inner_text()
+        assert len(shown) < 40_000, "a page sends a part of a megabyte, not all of it"
+        if sample == 0:
+            assert "<script>window.hacked = 1" in shown
+            assert "U+202E" in shown
+            shoot("hostile")
+            assert "\u202e" not in page.locator(".stMain").inner_text()
+        else:
+            assert page.get_by_text("The first 30,000 of 1,000,000 characters.").count() == 1
+    open_page(page, f"{app}/question?run=hostile")
+    response(page).wait_for(timeout=WAIT_MS)
+    page.wait_for_timeout(500)
+    assert page.evaluate("window.hacked") is None
+    assert page.locator(".stMain a, .stMain img, .stMain script, .stMain iframe").count() == 0
+    hosts = {urlparse(url).hostname for url in asked if urlparse(url).scheme in ("http", "https", "ws", "wss")}
+    assert hosts == {"127.0.0.1"}
+    assert not dialogs
+    assert HOSTILE.count("evil.example") == 7
+
+
+def test_an_expression_that_cannot_be_is_told(page: Any, app: str) -> None:
+    open_page(page, f"{app}/rollouts?run=run&mode=regex&text=(a")
+    assert page.get_by_text("is no regular expression that RE2 takes").count() == 1
+    open_page(page, f"{app}/rollouts?run=../../etc&row=x&order=nothing&min_tokens=-1")
+    assert page.get_by_text("no run '../../etc' in this folder").count() == 1
+    assert page.get_by_text("wanted one of step").count() == 1
+    assert ARGUMENTS

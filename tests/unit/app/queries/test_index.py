@@ -1,0 +1,177 @@
+"""The index follows what is on disk: growing, replaced, damaged and deleted parts, with and without measures."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from app.queries.filters import Filters
+from app.queries.folders import folders_of
+from app.queries.index import RunIndex
+from app.queries.keys import RowKey
+from app.queries.measure_files import MeasureFiles
+from app.queries.measuring import measure
+from app.queries.rows import group, one_row, page, text_of, tokens_of
+from app.queries.selection import select
+from app.side_folder import NAME, side_folder
+from orz_bench.errors import DataError, RunDirError
+from orz_bench.records.parquet import part_files
+from orz_bench.records.run_dir import RunDir
+from tests.app_runs import open_index, write_evaluation, write_training
+from tests.builders import a_rollout
+from tests.runs import a_run, some_rollouts
+
+
+def _total(index: RunIndex, **filters: object) -> int:
+    return select(index, Filters(**filters)).total  # type: ignore[arg-type]
+
+
+def _files(run: Path) -> MeasureFiles:
+    return MeasureFiles.of(run, name=run.name, side=run.parent / NAME)
+
+
+def test_an_empty_run(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="train", command=[], seed=0, environment={})
+    index = open_index(run.path)
+    assert index.refresh().num_rollouts == 0
+    selection = select(index, Filters(text="x"))
+    assert (selection.total, selection.num_hits) == (0, 0)
+    assert page(index, selection, offset=0, limit=10) == []
+
+
+def test_a_run_of_a_newer_schema_is_told(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    path = part_files(run.rollouts(1).path)[0]
+    table = pq.read_table(path, partitioning=None)
+    pq.write_table(table.replace_schema_metadata({"orz_rollout_schema": "99"}), path)
+    with pytest.raises(RunDirError, match="schema 99"):
+        open_index(run.path, measured=False)
+
+
+def test_a_growing_run_shows_new_steps_and_new_parts(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    index = open_index(run.path)
+    assert _total(index, kind="train") == 16
+    before = index.generation
+    index.refresh()
+    assert index.generation == before
+    write_training(run, 2, some_rollouts(2))
+    run.rollouts(1).append([a_rollout(problem_id="p1-0", sample_index=9, step=1)])
+    coverage = index.refresh()
+    assert (coverage.num_rollouts, _total(index, kind="train")) == (80 + 33, 33)
+    assert coverage.num_measured == coverage.num_parts - 3
+    assert {row.group_size for row in group(index, RowKey("arithmetic", 1, "", "p1-0", 9))} == {5}
+
+
+def test_a_replaced_step_shows_what_it_learned(tmp_path: Path) -> None:
+    """Training puts one part with advantages in the place of all."""
+    run = a_run(tmp_path / "run", num_steps=1)
+    index = open_index(run.path)
+    key = RowKey("arithmetic", 1, "", "p1-0", 0)
+    row, second = one_row(index, key), one_row(index, RowKey("arithmetic", 1, "", "p1-1", 0))
+    assert row is not None
+    assert second is not None
+    assert row.advantage is None
+    rollouts = [a_rollout(problem_id="p1-0", sample_index=n, step=1, advantage=0.5, reward=1.0) for n in range(6)]
+    run.rollouts(1).replace(rollouts)
+    with pytest.raises(DataError, match="reload"):
+        text_of(index, second)
+    index.refresh()
+    row = one_row(index, key)
+    assert row is not None
+    assert (row.advantage, row.num_same) == (0.5, None)
+    assert (_total(index, kind="train"), _files(run.path).update(folders_of(run.path))) == (6, 3)
+    assert sorted(path.name for path in _files(run.path).root.glob("rollouts/*/*")) == [
+        f"{folder.parts[0].stamp}.parquet" for folder in folders_of(run.path) if folder.kind == "train"
+    ]
+
+
+def test_damaged_parts_are_left_out_and_named(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=3)
+    first, second = part_files(run.rollouts(1).path)
+    first.write_bytes(first.read_bytes()[:-20])
+    data = bytearray(part_files(run.rollouts(2).path)[0].read_bytes())
+    data[100:2000] = bytes(1900)
+    part_files(run.rollouts(2).path)[0].write_bytes(bytes(data))
+    index = open_index(run.path)
+    coverage = index.refresh()
+    assert set(coverage.skipped) == {first, part_files(run.rollouts(2).path)[0]}
+    assert _total(index, kind="train") == 48 - 16
+    assert second not in coverage.skipped
+    assert coverage.num_measured == coverage.num_parts
+
+
+def test_a_deleted_evaluation_goes(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    index = open_index(run.path)
+    assert _total(index, kind="eval") == 80
+    shutil.rmtree(run.path / "evals" / "arithmetic" / "step=000000")
+    index.refresh()
+    assert _total(index, kind="eval") == 40
+
+
+def test_without_measures_everything_else_is_there(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    index = open_index(run.path, measured=False)
+    assert index.refresh().num_measured == 0
+    rows = page(index, select(index, Filters()), offset=0, limit=3)
+    assert all(row.question == "What is 1 + 1?" and row.preview and row.gold == "2" for row in rows)
+    assert all(row.reflections is None and row.num_same is None for row in rows)
+    assert _total(index, reasons=("truncated",)) > 0
+    assert _total(index, reasons=("duplicate",)) == 0
+    assert _total(index, min_reflections=0) == 0
+    shown = [row.preview for row in rows]
+    assert measure(_files(run.path))
+    index.refresh()
+    assert _total(index, min_reflections=0) == 96
+    assert [row.preview for row in page(index, select(index, Filters()), offset=0, limit=3)] == shown
+
+
+def test_groups_and_duplicates_stay_within_a_folder(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    for fingerprint in ("aaaaaaaaaaaa", "bbbbbbbbbbbb"):
+        rollouts = [a_rollout(sample_index=n, completion=f"text {n}", verdict="wrong") for n in range(3)]
+        write_evaluation(run, 0, rollouts, benchmark="arithmetic", fingerprint=fingerprint)
+    index = open_index(run.path)
+    rows = page(index, select(index, Filters()), offset=0, limit=9)
+    assert {(row.group_size, row.group_correct, row.num_same) for row in rows} == {(3, 0, 1)}
+
+
+def test_tokens_where_they_were_kept(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    rows = [a_rollout(token_ids=(1, 2), logprobs=(-0.5, -1.5)), a_rollout(sample_index=1)]
+    write_evaluation(run, 0, rows, benchmark="arithmetic")
+    index = open_index(run.path)
+    first, second = page(index, select(index, Filters()), offset=0, limit=2)
+    kept = tokens_of(index, first)
+    assert kept is not None
+    assert (kept.token_ids, kept.logprobs) == ((1, 2), (-0.5, -1.5))
+    assert tokens_of(index, second) is None
+
+
+def test_a_selection_costs_nothing_again_and_goes_when_unused(tmp_path: Path) -> None:
+    index = open_index(a_run(tmp_path / "run", num_steps=1).path)
+    assert select(index, Filters()) is select(index, Filters())
+    for limit in range(40):
+        select(index, Filters(min_tokens=limit))
+    tables = index.cursor().execute("SELECT count(*) FROM duckdb_tables() WHERE table_name LIKE 'kept_%'").fetchone()
+    assert tables is not None
+    assert tables[0] < 20
+
+
+def test_the_side_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert side_folder(tmp_path) == tmp_path / NAME
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs" / NAME).write_text("in the way", encoding="utf-8")
+    elsewhere = side_folder(tmp_path / "runs")
+    assert elsewhere.is_relative_to(tmp_path / "state")
+    assert side_folder(tmp_path / "runs") == elsewhere
+    assert os.access(elsewhere, os.W_OK)

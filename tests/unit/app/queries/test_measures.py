@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from app.queries.keys import RowKey, key_of, key_text
+from app.queries.measures import head, holds_gold, measures, num_reasoning_chars
+from app.queries.reasons import REASONS, bit, names_of
+
+
+@pytest.mark.parametrize(
+    ("text", "gold", "holds"),
+    [
+        ("so it is 12.", "12", True),
+        ("so it is 112 or 125", "12", False),
+        ("about 12.5", "12", False),
+        ("or 1,200 of 12", "12", True),
+        ("0.12", "12", False),
+        ("is \\frac{1}{2} then", "\\frac{1}{2}", True),
+        ("is 7", "7", None),
+        ("is 12", None, None),
+        ("x" * 1000, "xx", False),
+        ("", "12", False),
+    ],
+)
+def test_gold_in_the_text(text: str, gold: str | None, holds: bool | None) -> None:
+    assert holds_gold(text, gold) is holds
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("12 </think> <answer> 12 </answer>", 2),
+        ("we add </think> \\boxed{3}", 5),
+        ("we add <answer> 3", 5),
+        ("we get \\boxed{3} </think>", 14),
+        ("no mark at all", 11),
+        ("", 0),
+    ],
+)
+def test_characters_of_reasoning(text: str, count: int) -> None:
+    assert num_reasoning_chars(text) == count
+
+
+def test_beginnings() -> None:
+    assert head("a\n\n b\tc", 10) == "a b c"
+    assert head("x" * 30, 10) == "x" * 10 + "…"
+    assert head("a" + " " * 500 + "b", 10) == "a…"
+
+
+def test_unknown_texts_stay_unknown() -> None:
+    row = {"question": None, "gold": None, "completion": None, "extracted": None, "why": None}
+    found = measures(pd.DataFrame([row | {"benchmark": "b", "problem_id": "p", "sample_index": 0}])).to_dict("records")[
+        0
+    ]
+    assert (found["num_chars"], found["reflections"], found["gold_in_text"], found["gold_head"]) == (0, 0, None, None)
+
+
+def test_every_reason_has_its_bit() -> None:
+    bits = [bit(reason.name) for reason in REASONS]
+    assert len(set(bits)) == len(REASONS)
+    assert names_of(sum(bits)) == tuple(reason.name for reason in REASONS)
+    assert names_of(0) == ()
+
+
+@pytest.mark.parametrize("key", [RowKey("a", 3, "", "p", 0), RowKey("a~b", 0, "0f", "x%/ü ~", 12)])
+def test_a_key_survives_an_address(key: RowKey) -> None:
+    assert key_of(key_text(key)) == key
+
+
+@pytest.mark.parametrize("text", ["", "a", "a~b~c~d~e", "a~-1~c~d~0", "a~1~c~d~99999999999", "a~1~c~d~0~f"])
+def test_other_texts_are_no_key(text: str) -> None:
+    assert key_of(text) is None

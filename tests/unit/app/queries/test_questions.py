@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from app.queries.keys import RowKey
+from app.queries.overrides import both_scores
+from app.queries.questions import QuestionStep, Sample, history, milestones, questions
+from orz_bench.records.run_dir import RunDir
+from tests.app_runs import open_index, write_evaluation, write_training
+from tests.builders import a_rollout
+
+
+def _steps(*correct: int, n: int = 4) -> list[QuestionStep]:
+    return [
+        QuestionStep(
+            kind="eval",
+            step=10 * number,
+            fingerprint="f",
+            samples=tuple(
+                Sample(RowKey("b", 0, "f", "p", k), "correct" if k < count else "wrong", 3, is_truncated=False)
+                for k in range(n)
+            ),
+        )
+        for number, count in enumerate(correct)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("correct", "threshold", "first", "lost", "best"),
+    [
+        ((0, 1, 4), 0.0, 10, None, 20),
+        ((0, 0), 0.0, None, None, None),
+        ((1, 0, 2, 0, 0), 0.0, 0, 30, 20),
+        ((1, 3, 2), 0.5, 10, 20, 10),
+        ((4,), 0.5, 0, None, 0),
+    ],
+)
+def test_milestones(
+    correct: tuple[int, ...], threshold: float, first: int | None, lost: int | None, best: int | None
+) -> None:
+    found = milestones(_steps(*correct), threshold=threshold)
+    assert (found.first_solved, found.lost_again, found.best) == (first, lost, best)
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunDir:
+    """Two questions, evaluated at two steps: p0 rises from 0 to 1, p1 falls from 1 to a half; p2 only in training."""
+    run = RunDir(tmp_path / "run")
+    run.create(kind="train", command=[], seed=0, environment={})
+    right = {(0, "p0"): 0, (0, "p1"): 2, (20, "p0"): 2, (20, "p1"): 1}
+    for step in (0, 20):
+        rows = [
+            a_rollout(
+                problem_id=name, sample_index=n, step=step, verdict="correct" if n < right[step, name] else "wrong"
+            )
+            for name in ("p0", "p1")
+            for n in range(2)
+        ]
+        write_evaluation(run, step, rows, benchmark="arithmetic")
+    write_training(run, 5, [a_rollout(problem_id="p2", step=5), a_rollout(problem_id="p0", step=5)])
+    return run
+
+
+def test_a_question_over_the_steps(run: RunDir) -> None:
+    index = open_index(run.path)
+    steps = history(index, "arithmetic", problem_id="p0")
+    assert [(step.kind, step.step, step.num_correct, len(step.samples)) for step in steps] == [
+        ("eval", 0, 0, 2),
+        ("eval", 20, 2, 2),
+        ("train", 5, 1, 1),
+    ]
+    assert history(index, "arithmetic", problem_id="p9") == []
+
+
+def test_the_list_of_questions(run: RunDir) -> None:
+    index = open_index(run.path)
+    lost = questions(index)
+    assert [(one.problem_id, one.num_steps, one.first_share, one.last_share) for one in lost] == [
+        ("p1", 2, 1.0, 0.5),
+        ("p0", 2, 0.0, 1.0),
+        ("p2", 1, 1.0, 1.0),
+    ]
+    assert [one.problem_id for one in questions(index, order="gained")] == ["p0", "p1", "p2"]
+    assert [one.problem_id for one in questions(index, text="2")] == ["p2"]
+    assert questions(index, benchmark="other") == []
+
+
+def test_scores_with_overrides_stand_beside_the_originals(run: RunDir) -> None:
+    index = open_index(run.path)
+    (fingerprint,) = {step.fingerprint for step in history(index, "arithmetic", problem_id="p0")} - {""}
+    overrides = {
+        RowKey("arithmetic", 20, fingerprint, "p1", 1): "correct",
+        RowKey("arithmetic", 20, fingerprint, "p0", 0): "correct",
+        RowKey("arithmetic", 20, fingerprint, "gone", 0): "wrong",
+        RowKey("arithmetic", 5, "", "p2", 0): "wrong",
+    }
+    (score,) = both_scores(index, overrides)
+    assert (score.benchmark, score.step, score.num_problems, score.num_samples) == ("arithmetic", 20, 2, 4)
+    assert (score.original, score.overridden) == (0.75, 1.0)
+    assert (score.num_overrides, score.num_changed) == (2, 1)
+    assert both_scores(index, {}) == []
