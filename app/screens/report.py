@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -88,11 +89,12 @@ def _export(context: Context, state: ReportState) -> None:
         "Format", list(FORMATS), key="report:format", format_func=lambda name: FORMATS[name].title,
         on_change=_changed, args=("format",),
     )  # fmt: skip
+    data: bytes | Callable[[], bytes] | None
     data = _rollouts(context, state) if state.rows == "rollouts" else _small(context, state)
     chosen = FORMATS[state.format]
     button.download_button(
-        "Download", data, file_name=f"{state.rows}.{chosen.suffix}", mime=chosen.mime, icon=":material/download:",
-        on_click="ignore", disabled=not data, width="stretch",
+        "Download", data or b"", file_name=f"{state.rows}.{chosen.suffix}", mime=chosen.mime,
+        icon=":material/download:", on_click="ignore", disabled=not data, width="stretch",
     )  # fmt: skip
 
 
@@ -101,15 +103,14 @@ def _small(context: Context, state: ReportState) -> bytes:
     return exported((score_rows if state.rows == "scores" else metric_rows)(studies), state.format)
 
 
-def _rollouts(context: Context, state: ReportState) -> bytes:
-    """Those that the filters of the address mean, as on the page Rollouts, of the first of the runs."""
+def _rollouts(context: Context, state: ReportState) -> Callable[[], bytes] | None:
+    """Those that the filters of the address mean, of the first of the runs; they are read on a click."""
     opened = open_run(context)
     selection = select(opened.index, read_state(Filters), marks=opened.marks())
     taken = min(selection.total, MOST_ROWS)
     of = f"{taken:,} of {selection.total:,}" if taken < selection.total else f"{taken:,}"
     st.caption(f"{of} rollouts of {escaped(context.run.name)}, chosen by the filters of the page Rollouts.")
-    with st.spinner("Reading the rollouts", show_time=True):
-        return exported(selected_rows(opened.index, selection), state.format)
+    return (lambda: exported(selected_rows(opened.index, selection), state.format)) if taken else None
 
 
 def _changed(field: str) -> None:
