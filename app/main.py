@@ -18,6 +18,7 @@ from app.failures import shown_errors
 from app.folder import RunsFolder
 from app.screens import benchmarks, question, report, rollouts, runs, suspicious, training
 from app.views.run_choice import choose, remember
+from app.views.state import parameters
 from app.views.style import ICON, STYLE
 from orz_bench.errors import ConfigError
 
@@ -62,10 +63,15 @@ def main() -> None:
     remember()
     pages: dict[str, st.Page] = {}
     for spec in PAGES:
-        pages[spec.name] = st.Page(
-            partial(draw, spec, pages), title=spec.title, icon=spec.icon, url_path=spec.name, default=spec is PAGES[0]
-        )
-    st.navigation(list(pages.values()), position="top").run()
+        body = partial(draw, spec, pages)
+        pages[spec.name] = st.Page(body, title=spec.title, icon=spec.icon, url_path=spec.name)
+    # Streamlit gives the default page the address `/` and no other: for `/runs` to exist, another page is the default.
+    start = st.Page(partial(_start, pages), title="orz", url_path="start", default=True, visibility="hidden")
+    st.navigation([*pages.values(), start], position="top").run()
+
+
+def _start(pages: Mapping[str, st.Page]) -> None:
+    st.switch_page(pages[PAGES[0].name], query_params=parameters())
 
 
 def draw(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:

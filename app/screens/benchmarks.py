@@ -43,7 +43,7 @@ class BenchmarksState:
     run: tuple[str, ...] = ()
     bench: str | None = None
     a: str | None = None
-    """Evaluated.name of the two that are compared; None for the first and the last."""
+    """Evaluated.name of the two that are compared; None for the first and the last of one run, the last of two."""
     b: str | None = None
     by: str | None = None
     """A field of the questions."""
@@ -163,11 +163,12 @@ def _comparison(context: Context, state: BenchmarksState, *, here: Sequence[Eval
         return
     by_name = {one.name: one for one in here}
     names = list(by_name)
+    first, second = (one.name for one in _ends_of_runs(here)[:2])
     left, right = st.columns(2)
     with left:
-        a = _choose_side("a", names, chosen=state.a or names[0])
+        a = _choose_side("a", names, chosen=state.a or first)
     with right:
-        b = _choose_side("b", names, chosen=state.b or next(n for n in (names[-1], names[0]) if n != a))
+        b = _choose_side("b", names, chosen=state.b or next(n for n in (second, first) if n != a))
     if a == b:
         st.caption("A and B are the same evaluation; choose another.")
         return

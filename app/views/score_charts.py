@@ -19,9 +19,14 @@ def score_chart(curve: pd.DataFrame, published: Sequence[Baseline], *, names: Se
     x = alt.X("step:Q", title=None, axis=alt.Axis(tickMinStep=1, grid=False, format=",d", tickCount=8))
     scale = alt.Scale(zero=False, nice=True)
     base = alt.Chart(curve).encode(x=x, color=run_colours(names), detail="protocol:N")
-    outer = base.mark_area(opacity=0.13).encode(y=alt.Y("low:Q", title=None, scale=scale), y2="high:Q")
-    inner = base.mark_area(opacity=0.22).encode(y=alt.Y("inner_low:Q", title=None, scale=scale), y2="inner_high:Q")
-    bars = base.mark_rule(opacity=0.5).encode(y=alt.Y("low:Q", title=None, scale=scale), y2="high:Q")
+    is_single = curve["run"].nunique() == 1
+    outer = base.mark_area(opacity=0.13 if is_single else 0.09).encode(
+        y=alt.Y("low:Q", title=None, scale=scale), y2="high:Q"
+    )
+    inner = base.mark_area(opacity=0.22 if is_single else 0.0).encode(
+        y=alt.Y("inner_low:Q", title=None, scale=scale), y2="inner_high:Q"
+    )
+    bars = base.mark_rule(opacity=0.6).encode(y=alt.Y("low:Q", title=None, scale=scale), y2="high:Q")
     line = base.mark_line(strokeWidth=2.2).encode(y=alt.Y("accuracy:Q", title=None, scale=scale))
     tooltip = [
         alt.Tooltip("run:N", title="run"), alt.Tooltip("step:Q", title="step", format=","),

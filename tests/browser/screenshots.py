@@ -43,7 +43,9 @@ def _shoot(browser: Browser, address: str, path: Path, *, is_dark: bool = False)
     context = browser.new_context(viewport=LAPTOP, color_scheme="dark" if is_dark else "light")  # type: ignore[arg-type]  # two numbers
     page = context.new_page()
     open_page(page, address)
-    page.wait_for_timeout(1500)
+    page.wait_for_selector('[data-testid="stProgress"]', state="detached", timeout=180_000)
+    page.keyboard.press("j")  # opens the first rollout where there is a list of them
+    page.wait_for_timeout(2500)
     page.screenshot(path=path)
     context.close()
     print(path)

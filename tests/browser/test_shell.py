@@ -43,7 +43,8 @@ def test_every_page_opens_by_its_address_and_asks_no_other_site(
     hosts: list[str | None] = []
     page.on("request", lambda request: hosts.append(urlsplit(request.url).hostname))
     open_page(page, f"{address}/{name}?run=second&run=first")
-    assert page.locator('[data-testid="stException"]').count() == 0
+    assert page.locator('[data-testid="stException"], [role="dialog"]').count() == 0
+    assert urlsplit(page.url).path == f"/{name}"
     assert page.get_by_text("fault of the app").count() == 0
     assert _parameters(page)["run"] == ["second", "first"]
     assert {host for host in hosts if host} == {"127.0.0.1"}
