@@ -276,12 +276,25 @@ def _row(row: Row, number: int, *, source: _Source) -> Row:
             "benchmark": benchmark or ("training" if named else source.path.stem),
             "problem_id": ours.get("problem_id") or f"row-{number}",
             "reward": _float(ours.get("reward"), where=(source, number)),
+            "question": question_in(ours.get("question")),
             "prompt": ours.get("question") if source_columns(row).get("question") == "prompt" else None,
             "extra": json.dumps({_SOURCE: source.label, _ROW: number} | extra, ensure_ascii=False, default=str)
             .encode("utf-8", "replace")
             .decode(),
         }
     )
+
+
+def question_in(prompt: str | None) -> str | None:
+    """The question that stands in a prompt of Open-Reasoner-Zero's template; any other text as it is."""
+    if prompt is None:
+        return None
+    _, opening, behind = prompt.partition(_BEFORE_QUESTION)
+    question, closing, rest = behind.rpartition(_AFTER_QUESTION)
+    return question if opening and closing and not rest.replace("<think>", "").strip() else prompt
+
+
+_BEFORE_QUESTION, _AFTER_QUESTION = "This is the problem:\n", "\nAssistant:"
 
 
 def _is_small(value: Any) -> bool:

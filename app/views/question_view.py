@@ -84,10 +84,9 @@ def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequen
     any_row = one_row(opened.index, steps[0].samples[0].key)
     if any_row is not None:
         text = text_of(opened.index, any_row)
-        with st.container(border=True, gap="small"):
-            st.markdown(f"**{plain_markdown(problem_id)}** · {plain_markdown(benchmark)}")
-            show_question(text.question)
-            show_facts([("gold", text.gold, "")])
+        st.markdown(f"**{plain_markdown(problem_id)}** · {plain_markdown(benchmark)}")
+        show_question(text.question)
+        show_facts([("gold", text.gold, "")])
     _sync("question:solved", _value(SOLVED) if _value(SOLVED) in _THRESHOLDS else "any")
     st.segmented_control(
         "Solved means", list(_THRESHOLDS), key="question:solved", required=True, on_change=_put,

@@ -39,8 +39,7 @@ def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None
     text = text_of(opened.index, row)
     show_facts(_facts(row))
     _group(opened, row)
-    with st.container(border=True, gap="small"):
-        show_question(text.question)
+    show_question(text.question)
     show_answers(row, text)
     _response(opened, selection, row=row, text=text)
     annotating(opened, row, next_key=place.next if place else None, selection=selection)

@@ -35,7 +35,7 @@ def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | Non
     st.dataframe(
         _frame(rows, with_hits=selection.hits is not None, reason_first=reason_first),
         key=key, on_select=lambda: _open(key), selection_mode=["single-row", "single-cell"], selection_default=wanted,
-        hide_index=True, height=max(len(rows), 1) * _ROW_HEIGHT + 40, row_height=_ROW_HEIGHT,
+        hide_index=True, placeholder="–", height=max(len(rows), 1) * _ROW_HEIGHT + 40, row_height=_ROW_HEIGHT,
         column_config=_columns(),
     )  # fmt: skip
     _pager(number, selection.total)

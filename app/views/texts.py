@@ -13,6 +13,7 @@ from app.views.colours import css_class, words
 
 SHOWN_CHARS = 30_000
 """Of a text until somebody asks for all of it."""
+LONG_QUESTION_CHARS = 900
 MOST_CHARS = 400_000
 """Of a text at all: browsers get slow. The rest can be downloaded."""
 
@@ -34,8 +35,10 @@ def show_text(text: str, marks: Iterable[Mark], *, key: str, file_name: str) -> 
 
 
 def show_question(text: str) -> None:
-    """A question with its mathematics; nothing else of it is rendered."""
-    st.markdown(question_markdown(text), unsafe_allow_html=False)
+    """A question with its mathematics, in a frame; nothing else of it is rendered. A long one scrolls in its frame."""
+    is_long = len(text) > LONG_QUESTION_CHARS or text.count("\n") > 8
+    with st.container(border=True, gap="small", height=230 if is_long else "content"):
+        st.markdown(question_markdown(text), unsafe_allow_html=False)
 
 
 def show_facts(facts: Sequence[tuple[str, str, str]]) -> None:

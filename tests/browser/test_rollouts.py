@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
@@ -44,16 +45,35 @@ def app(runs: Path, rows: Rows, browser: Any) -> Iterator[str]:
         yield found
 
 
-def quiet(page: Any) -> None:
-    """Wait until a change has been sent and drawn."""
-    page.wait_for_timeout(250)
+WAIT_MS = 60_000
+
+
+def tells(page: Any, text: str) -> None:
+    """Wait until the line with the counts says this."""
+    page.get_by_text(re.compile(f"^{re.escape(text)}$")).first.wait_for(timeout=WAIT_MS)
+
+
+def press(page: Any, key: str, *, button: str) -> None:
+    """Press a key once its button is there, and wait until another rollout is open."""
+    before = page.url
+    page.locator(f"[class*='st-key-reader-{button}'] button:enabled").first.wait_for(timeout=WAIT_MS)
+    page.keyboard.press(key)
+    page.wait_for_url(lambda url: url != before, timeout=WAIT_MS)
     settled(page)
-    page.wait_for_timeout(150)
 
 
-def told(page: Any) -> str:
-    """The line with the counts."""
-    return str(page.get_by_text(re.compile(r"^[\d,]+ rollouts")).inner_text())
+def eventually(holds: Callable[[], bool]) -> None:
+    """Wait until something holds that the server does after a click."""
+    deadline = time.monotonic() + WAIT_MS / 1000
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def shows(page: Any, row: Rollout) -> None:
+    """Wait until the reader shows the whole response of that row."""
+    wanted = " ".join(row.completion.split())
+    eventually(lambda: response(page).count() == 1 and " ".join(response(page).inner_text().split()) == wanted)
 
 
 def opened(page: Any) -> RowKey | None:
@@ -67,31 +87,30 @@ def response(page: Any) -> Any:
 
 def test_search_filter_and_read(page: Any, app: str, rows: Rows, shoot: Any) -> None:
     open_page(page, f"{app}/rollouts?run=run")
-    assert told(page) == f"{len(rows)} rollouts"
+    tells(page, f"{len(rows)} rollouts")
     page.get_by_label("Search in responses").fill("wait,")
     page.keyboard.press("Enter")
-    quiet(page)
     hits = {key: row.completion.lower().count("wait,") for key, row in rows.items()}
     found = {key for key, count in hits.items() if count}
-    assert told(page) == f"{len(found)} rollouts · {sum(hits.values())} hits"
+    tells(page, f"{len(found)} rollouts · {sum(hits.values())} hits")
     open_page(page, f"{page.url}&verdicts=correct&ignores_case=0")
     hits = {key: row.completion.count("wait,") for key, row in rows.items() if row.verdict == "correct"}
     found = {key for key, count in hits.items() if count}
-    assert told(page) == f"{len(found)} rollouts · {sum(hits.values())} hits"
+    tells(page, f"{len(found)} rollouts · {sum(hits.values())} hits")
     page.mouse.click(5, 400)
-    page.keyboard.press("j")
-    quiet(page)
+    press(page, "j", button="first")
     key = opened(page)
     assert key in found
+    assert key is not None
+    shows(page, rows[key])
     assert "".join(response(page).locator(".hit").all_inner_texts()) == "wait," * hits[key]
-    assert " ".join(response(page).inner_text().split()) == " ".join(rows[key].completion.split())
     shoot("rollouts-search")
-    page.keyboard.press("j")
-    quiet(page)
+    press(page, "j", button="next")
     after = opened(page)
     assert after in found - {key}
-    page.keyboard.press("k")
-    quiet(page)
+    assert after is not None
+    shows(page, rows[after])
+    press(page, "k", button="previous")
     assert opened(page) == key
 
 
@@ -101,19 +120,21 @@ def test_a_permalink_shows_a_colleague_the_same(page: Any, browser: Any, app: st
     open_page(page, address.replace("%", "%25"))
     other = browser.new_context(viewport=LAPTOP).new_page()
     open_page(other, page.url)
-    quiet(other)
     for tab in (page, other):
-        assert " ".join(response(tab).inner_text().split()) == " ".join(rows[key].completion.split())
-        assert told(tab) == f"{sum(row.verdict == 'wrong' for row in rows.values())} rollouts"
+        shows(tab, rows[key])
+        tells(tab, f"{sum(row.verdict == 'wrong' for row in rows.values())} rollouts")
         assert tab.get_by_label("Order").input_value() == "Tokens ↓"
     other.context.close()
 
 
 def test_a_click_in_the_list_opens_that_rollout(page: Any, app: str, rows: Rows) -> None:
     open_page(page, f"{app}/rollouts?run=run&order=problem")
-    box = page.locator('[data-testid="stDataFrame"]').first.bounding_box()
+    table = page.locator('[data-testid="stDataFrame"]').first
+    table.locator("canvas").first.wait_for(timeout=WAIT_MS)
+    page.wait_for_timeout(500)
+    box, before = table.bounding_box(), page.url
     page.mouse.click(box["x"] + 160, box["y"] + 35 + 28 * 3 + 14)
-    quiet(page)
+    page.wait_for_url(lambda url: url != before, timeout=WAIT_MS)
     wanted = sorted(rows, key=lambda k: (k.problem_id, k.step, k.kind == "train", k.benchmark, k.sample_index))[3]
     assert opened(page) == wanted
 
@@ -124,25 +145,23 @@ def test_notes_are_kept_and_scores_show_both(page: Any, app: str, runs: Path, ro
     open_page(page, f"{app}/suspicious?run=run&row={key_text(key)}".replace("%", "%25"))
     page.get_by_label("Tags").fill("grader bug")
     page.keyboard.press("Enter")
-    quiet(page)
+    eventually(lambda: kept.of("run", key).tags == ("grader bug",))
+    settled(page)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Verdict", exact=True).click()
     page.get_by_label("because").fill("the gold is another form of it")
-    page.keyboard.press("Enter")
-    quiet(page)
+    page.keyboard.press("Tab")
+    settled(page)
     page.get_by_role("button", name="Override", exact=True).click()
-    quiet(page)
+    eventually(lambda: kept.of("run", key).verdict == "correct")
     now = kept.of("run", key)
     assert (now.tags, now.verdict, now.reason) == (("grader bug",), "correct", "the gold is another form of it")
     open_page(page, f"{app}/suspicious?run=run&row={key_text(key)}".replace("%", "%25"))
-    page.get_by_text("Scores with overrides beside the originals").wait_for()
-    assert page.get_by_text("Overridden: correct (the grader says wrong)").count() == 1
+    page.get_by_text("Scores with overrides beside the originals").wait_for(timeout=WAIT_MS)
+    page.get_by_text("Overridden: correct (the grader says wrong)").wait_for(timeout=WAIT_MS)
     shoot("suspicious-overridden")
-    open_page(page, f"{app}/suspicious?run=run&seen=overridden")
-    assert told(page).endswith("rollouts")
-    assert told(page).startswith(("0", "1"))
-    open_page(page, f"{app}/rollouts?run=run&tags=grader+bug")
-    assert told(page) == "1 rollouts"
+    open_page(page, f"{app}/rollouts?run=run&tags=grader+bug&seen=overridden")
+    tells(page, "1 rollouts")
 
 
 def test_a_question_across_checkpoints(page: Any, app: str, rows: Rows, shoot: Any) -> None:
@@ -179,7 +198,7 @@ def test_a_hostile_response_stays_inert(page: Any, app: str, shoot: Any) -> None
     for sample in (0, 1, 2):
         key = RowKey("arithmetic", 0, "0123456789ab", "<b>p</b>", sample)
         open_page(page, f"{app}/rollouts?run=hostile&row={key_text(key)}".replace("%", "%25"))
-        quiet(page)
+        response(page).wait_for(timeout=WAIT_MS)
         shown = response(page).inner_text()
         assert len(shown) < 40_000, "a page sends a part of a megabyte, not all of it"
         if sample == 0:
@@ -190,7 +209,8 @@ def test_a_hostile_response_stays_inert(page: Any, app: str, shoot: Any) -> None
         else:
             assert page.get_by_text("The first 30,000 of 1,000,000 characters.").count() == 1
     open_page(page, f"{app}/question?run=hostile")
-    quiet(page)
+    response(page).wait_for(timeout=WAIT_MS)
+    page.wait_for_timeout(500)
     assert page.evaluate("window.hacked") is None
     assert page.locator(".stMain a, .stMain img, .stMain script, .stMain iframe").count() == 0
     hosts = {urlparse(url).hostname for url in asked if urlparse(url).scheme in ("http", "https", "ws", "wss")}

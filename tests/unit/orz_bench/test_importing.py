@@ -13,7 +13,7 @@ import pytest
 import orz_bench.importing as importing
 from analysis.load import load_path
 from orz_bench.errors import DataError
-from orz_bench.importing import Imported, ImportOptions, import_files
+from orz_bench.importing import Imported, ImportOptions, import_files, question_in
 from orz_bench.records.run_dir import RunDir
 from tests.command_line import orz_bench
 
@@ -75,6 +75,19 @@ def test_samples_of_one_question_are_told_apart(tmp_path: Path) -> None:
     assert [row["sample_index"] for row in rows] == [0, 0, 1]
     assert rows[0]["problem_id"] == rows[2]["problem_id"] != rows[1]["problem_id"]
     assert {row["benchmark"] for row in rows} == {"a"}
+
+
+@pytest.mark.parametrize(
+    ("prompt", "question"),
+    [
+        ("A conversation. User: This is the problem:\nWhat is 1?\nHow?\nAssistant: <think>", "What is 1?\nHow?"),
+        ("This is the problem:\nWhat is 1?\nAssistant: I see", "This is the problem:\nWhat is 1?\nAssistant: I see"),
+        ("What is 1?", "What is 1?"),
+        (None, None),
+    ],
+)
+def test_the_question_in_a_template(prompt: str | None, question: str | None) -> None:
+    assert question_in(prompt) == question
 
 
 def test_a_second_file_adds_samples(tmp_path: Path) -> None:
