@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,13 +14,20 @@ from analysis.lexicons import LEXICONS, get_lexicon
 from app.context import Context
 from app.exports import FORMATS, exported
 from app.failures import shown_errors
+from app.markdown import escaped
+from app.queries.filters import Filters
+from app.queries.selection import select
 from app.report_data import metric_rows, report_page, score_rows
+from app.rollout_export import MOST_ROWS, selected_rows
 from app.run_rows import Stamp, stamp_of
 from app.views.loaded import study_of
+from app.views.opened import open_run
 from app.views.state import read_state, write_state
 
 _HEIGHT_PX = 900
-_SOURCES = {"scores": "Scores of evaluations", "metrics": "Metrics of every step"}
+_SOURCES = {
+    "scores": "Scores of evaluations", "metrics": "Metrics of every step", "rollouts": "Rollouts of the selection",
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +38,7 @@ class ReportState:
     made: bool = False
     """Whether the report is wanted: making it takes time, so that nobody gets it unasked."""
     lexicon: str = "orz-code"
-    rows: Literal["scores", "metrics"] = "scores"
+    rows: Literal["scores", "metrics", "rollouts"] = "scores"
     format: Literal["csv", "jsonl", "md"] = "csv"
 
 
@@ -70,7 +78,7 @@ def _controls(state: ReportState) -> None:
 
 
 def _export(context: Context, state: ReportState) -> None:
-    st.markdown("**Export**", help="Of the runs chosen above. Rollouts are exported where they are selected.")
+    st.markdown("**Export**", help="Of the runs chosen above.")
     rows, format_, button = st.columns([3, 2, 2], vertical_alignment="bottom")
     st.session_state["report:rows"] = state.rows
     rows.selectbox(
@@ -81,14 +89,28 @@ def _export(context: Context, state: ReportState) -> None:
         "Format", list(FORMATS), key="report:format", format_func=lambda name: FORMATS[name].title,
         on_change=_changed, args=("format",),
     )  # fmt: skip
-    studies = [study_of(entry) for entry in context.runs]
-    make = score_rows if state.rows == "scores" else metric_rows
-    data = exported(make(studies), state.format)
+    data: bytes | Callable[[], bytes] | None
+    data = _rollouts(context, state) if state.rows == "rollouts" else _small(context, state)
     chosen = FORMATS[state.format]
     button.download_button(
-        "Download", data, file_name=f"{state.rows}.{chosen.suffix}", mime=chosen.mime, icon=":material/download:",
-        on_click="ignore", disabled=not data, width="stretch",
+        "Download", data or b"", file_name=f"{state.rows}.{chosen.suffix}", mime=chosen.mime,
+        icon=":material/download:", on_click="ignore", disabled=not data, width="stretch",
     )  # fmt: skip
+
+
+def _small(context: Context, state: ReportState) -> bytes:
+    studies = [study_of(entry) for entry in context.runs]
+    return exported((score_rows if state.rows == "scores" else metric_rows)(studies), state.format)
+
+
+def _rollouts(context: Context, state: ReportState) -> Callable[[], bytes] | None:
+    """Those that the filters of the address mean, of the first of the runs; they are read on a click."""
+    opened = open_run(context)
+    selection = select(opened.index, read_state(Filters), marks=opened.marks())
+    taken = min(selection.total, MOST_ROWS)
+    of = f"{taken:,} of {selection.total:,}" if taken < selection.total else f"{taken:,}"
+    st.caption(f"{of} rollouts of {escaped(context.run.name)}, chosen by the filters of the page Rollouts.")
+    return (lambda: exported(selected_rows(opened.index, selection), state.format)) if taken else None
 
 
 def _changed(field: str) -> None:

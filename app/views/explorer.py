@@ -16,7 +16,7 @@ from app.views.filter_bar import Counts, filter_bar
 from app.views.opened import OpenRun, show_progress
 from app.views.reader import reader
 from app.views.rollout_list import open_neighbour, rollout_list
-from app.views.state import read_state
+from app.views.state import parameters, read_state
 from orz_bench.errors import OrzError
 
 
@@ -35,7 +35,9 @@ def explorer(opened: OpenRun, *, kind: type[Filters]) -> Counts | None:
         st.error(escaped(str(error)))
         return None
     filter_bar(filters, counts, tags=known_tags(opened))
-    _told(selection)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        _told(selection)
+        _export_link(opened)
     if selection.total:
         _list_and_reader(opened, selection, reason_first=kind is QueueFilters)
     return counts
@@ -51,6 +53,15 @@ def _told(selection: Selection) -> None:
         st.markdown(f"**{selection.total:,}** rollouts · **{selection.num_hits:,}** hits")
     else:
         st.markdown(f"**{selection.total:,}** rollouts")
+
+
+def _export_link(opened: OpenRun) -> None:
+    """To the page Report, with these filters in its address."""
+    if "report" in opened.context.pages:
+        st.page_link(
+            opened.context.pages["report"], label="Export", icon=":material/download:",
+            query_params=parameters() | {"rows": ["rollouts"]},
+        )  # fmt: skip
 
 
 @st.fragment
