@@ -40,7 +40,7 @@ class Moments:
 def moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int = 0) -> Moments:
     """The step moments of those of the metrics that the run has. `seed` is the bootstrap's."""
     present = {name: series for name in metrics if (series := study.series(name)) is not None}
-    judged = {name: series for name, series in present.items() if np.isfinite(series[1]).sum() >= SHORTEST_CURVE}
+    judged = {name: present[name] for name in judged_metrics(study, metrics)}
     breaks = [
         one for name, (steps, values) in judged.items() for one in find_breaks(steps, values, metric=name, seed=seed)
     ]
@@ -51,6 +51,12 @@ def moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int = 0)
         looked_at=tuple(judged),
         too_short=tuple(name for name in present if name not in judged),
     )
+
+
+def judged_metrics(study: Study, metrics: Sequence[str] = METRICS) -> tuple[str, ...]:
+    """Those of the metrics that the run has in SHORTEST_CURVE observations or more."""
+    known = ((name, study.series(name)) for name in metrics)
+    return tuple(name for name, series in known if series and np.isfinite(series[1]).sum() >= SHORTEST_CURVE)
 
 
 def with_breaks(study: Study, *, seed: int = 0) -> Study:

@@ -10,6 +10,7 @@ from typing import Any
 
 from analysis.lexicons import get_lexicon
 from analysis.load import load_path
+from analysis.moments import with_breaks
 from analysis.report.build import PAGE_NAME, write_report
 from analysis.study import Study
 from analysis.studying import study
@@ -22,7 +23,7 @@ def report_page(runs: Sequence[tuple[str, Path]], *, lexicon: str) -> str:
     """
     counted_with = get_lexicon(lexicon)
     loaded = [replace(load_path(path)[0], name=name) for name, path in runs]
-    studies = [study(run, lexicon=counted_with) for run in loaded]
+    studies = [with_breaks(study(run, lexicon=counted_with)) for run in loaded]
     with tempfile.TemporaryDirectory(prefix="orz-report-") as folder:
         write_report(studies, Path(folder))
         return (Path(folder) / PAGE_NAME).read_text(encoding="utf-8")

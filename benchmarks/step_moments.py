@@ -7,7 +7,7 @@ report that is near no break of the curve is a false one. The peers, both on the
 - PELT with an l2 cost (Killick et al. 2012, ruptures), penalty 3 log n times the noise variance;
 - plain segmented regression: straight lines (bottom-up search, ruptures), their number by BIC.
 
-Headlines are of curves of 700 steps and more whose noise does not wander; the tables by length and by noise show the rest.
+Headlines are of curves of 700 steps and more whose noise does not wander; the tables by length and noise show the rest.
 
     python benchmarks/step_moments.py [--curves 24] [--processes 2]
 """

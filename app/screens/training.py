@@ -15,7 +15,7 @@ from app.failures import shown_errors
 from app.markdown import escaped
 from app.training_data import DEFAULT_METRICS, about, curves, marks, metric_names, nearest_step
 from app.views.charts import curve_chart, legend
-from app.views.loaded import study_of
+from app.views.loaded import look_for_moments, study_of, with_known_moments
 from app.views.state import read_state, write_state
 
 Smoothing = Literal["auto", "none", "5", "11", "31"]
@@ -55,7 +55,7 @@ def render(context: Context) -> None:
 def _body(context: Context) -> None:
     with shown_errors():
         state = read_state(TrainingState)
-        studies = [study_of(entry, reads_responses=state.responses) for entry in context.runs]
+        studies = [with_known_moments(study_of(entry, reads_responses=state.responses)) for entry in context.runs]
         names = metric_names(studies)
         _follow_click(context, studies)
         _controls(state, names)
@@ -66,6 +66,9 @@ def _body(context: Context) -> None:
         legend([study.run.name for study in studies])
         _grid(studies, chosen, state=state)
         _warnings(studies)
+        with st.spinner("Looking for step moments"):
+            if look_for_moments(studies):
+                st.rerun()
         if {entry.name for entry in context.folder.runs() if entry.is_growing} < {
             entry.name for entry in context.runs if entry.is_growing
         }:

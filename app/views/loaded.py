@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import streamlit as st
 
-from analysis.study import Study
+from analysis.moments import judged_metrics, with_breaks
+from analysis.study import BreakMark, Study
 from app.folder import RunEntry
 from app.run_rows import RunRow, Stamp, run_row, stamp_of
 from app.training_data import curves_of_responses, curves_of_run
 
 MAX_RUNS = 64
+MOMENTS_EVERY = 25
+"""Steps by which a run grows before its step moments are looked for again."""
+Marks = Mapping[str, tuple[BreakMark, ...]]
 Key = tuple[str, Stamp]
 """Path of a run and the state of its small files."""
 
@@ -32,6 +37,30 @@ def study_of(entry: RunEntry, *, reads_responses: bool = False) -> Study:
     """
     found = _responses(_key(entry)) if reads_responses else _curves(_key(entry))
     return replace(found, run=replace(found.run, name=entry.name))
+
+
+def with_known_moments(study: Study) -> Study:
+    """The study with its step moments, if they have been looked for."""
+    marks = _known_moments().get(_moments_key(study))
+    return study if marks is None else replace(study, breaks=marks)
+
+
+def look_for_moments(studies: Sequence[Study]) -> bool:
+    """Look for the step moments of those studies that lack them; whether there were any such. Seconds a study."""
+    missing = [study for study in studies if judged_metrics(study) and _moments_key(study) not in _known_moments()]
+    for study in missing:
+        key = _moments_key(study)
+        _known_moments()[key] = with_breaks(replace(study, steps=study.steps.head(key[1]))).breaks
+    return bool(missing)
+
+
+def _moments_key(study: Study) -> tuple[Path, int, tuple[str, ...]]:
+    return study.run.path, len(study.steps) // MOMENTS_EVERY * MOMENTS_EVERY, judged_metrics(study)
+
+
+@st.cache_resource(show_spinner=False)
+def _known_moments() -> dict[tuple[Path, int, tuple[str, ...]], Marks]:
+    return {}
 
 
 @st.cache_resource(max_entries=1000, show_spinner=False)
