@@ -6,12 +6,16 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import percentile_filter, uniform_filter1d
+from scipy.ndimage import median_filter, percentile_filter, uniform_filter1d
 
 from orz_bench.errors import DataError
 
 Floats = NDArray[np.float64]
 
+LASTING = 10
+"""Observations that two changes are apart, and a change is from both ends: what is undone sooner is an outlier."""
+_OUTLYING = 4.0
+"""Standard deviations from the running median; what lies beyond is drawn in."""
 _LARGEST_RATIO = 4.0
 """Of the noise's local scale to its usual one, either way."""
 
@@ -52,6 +56,19 @@ class Curve:
             return np.ones(self.n)
         scale = np.clip(scale / usual, 1 / _LARGEST_RATIO, _LARGEST_RATIO)
         return np.asarray(scale / np.exp(np.log(scale).mean()))
+
+    @property
+    def tamed(self) -> Floats:
+        """(n,) the values without outliers: drawn in to four deviations from the running median of 2 LASTING + 1.
+
+        The running median follows a lasting jump at once, and nothing that is undone within LASTING observations.
+        """
+        around = np.pad(self.values, LASTING, mode="reflect", reflect_type="odd")
+        usual = median_filter(around, 2 * LASTING + 1)[LASTING:-LASTING]
+        off = self.values - usual
+        scale = self.noise_scale
+        reach = _OUTLYING * 1.4826 * float(np.median(np.abs(off / scale))) * scale
+        return np.asarray(usual + np.clip(off, -reach, reach)) if reach.any() else self.values
 
 
 def read_curve(steps: ArrayLike, values: ArrayLike, *, metric: str) -> Curve:

@@ -9,7 +9,7 @@ from analysis.step_moment.breaks import Break
 from analysis.step_moment.curve import read_curve
 from analysis.step_moment.measure import measure
 from analysis.step_moment.scan import Search
-from analysis.step_moment.selection import best_model, polished, without
+from analysis.step_moment.selection import backward, best_model, polished
 from analysis.step_moment.significance import p_value
 
 SHORTEST_CURVE = 60
@@ -38,15 +38,12 @@ def find_breaks(
     Method and sources: docs/step-moments.md.
     """
     curve = read_curve(steps, values, metric=metric)
-    if curve.n < SHORTEST_CURVE or np.ptp(curve.values) == 0:
+    if curve.n < SHORTEST_CURVE or np.ptp(curve.tamed) == 0:
         return []
     generous = Search(curve, cost=SEARCH_COST)
     search = generous.at_cost(COST)
     model = polished(search, search.model(best_model(generous).changes))
-    while model.changes:
-        p_values = {change: p_value(search, model, change, seed=seed) for change in model.changes}
-        weakest = max(model.changes, key=lambda change: p_values[change])
-        if p_values[weakest] <= level:
-            return measure(search, model, p_values)
-        model = search.model(without(model.changes, weakest))
-    return []
+    p_values = {change: p_value(search, model, change, seed=seed) for change in model.changes}
+    significant = tuple(change for change in model.changes if p_values[change] <= level)
+    standing = backward(search, search.model(significant)).changes
+    return measure(search, model, {change: p_values[change] for change in standing})

@@ -19,17 +19,19 @@ _SLOPE_BOUND = 3.84
 
 
 def measure(search: Search, model: Model, p_values: dict[Change, float]) -> list[Break]:
-    """The breaks, by step; in the curve's units."""
-    curve, spread = search.curve, search.curve.values.std()
+    """Those of the model's changes that have a p-value, by step; in the curve's units."""
+    curve = search.curve
     design = columns(model.changes, curve.time)
     weighed = model.background.weigh(np.column_stack([search.values, design]))
     sizes = np.linalg.lstsq(design.T @ weighed[:, 1:], design.T @ weighed[:, 0], rcond=None)[0]
     explained = design @ sizes
     fitted = explained + model.background.trend(search.values - explained)
     per_step = 1 / float(np.median(np.diff(curve.steps)))
-    units = [spread * (per_step if change.shape == SLOPE else 1) for change in model.changes]
+    units = [search.unit * (per_step if change.shape == SLOPE else 1) for change in model.changes]
     breaks = []
     for change, size, unit in zip(model.changes, sizes, units, strict=True):
+        if change not in p_values:
+            continue
         low, high = _interval(search, model, change)
         falls = [other for other, its in zip(model.changes, sizes, strict=True) if other < change and its < 0]
         breaks.append(

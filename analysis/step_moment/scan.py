@@ -60,7 +60,9 @@ class Search:
     def __init__(self, curve: Curve, *, cost: float) -> None:
         """`cost` is that of one change, in units of log n."""
         self.curve = curve
-        self.values = (curve.values - curve.values.mean()) / curve.values.std()
+        tamed = curve.tamed
+        self.unit = float(tamed.std())
+        self.values = (tamed - tamed.mean()) / self.unit
         self.backgrounds = Backgrounds(curve)
         self.cost = cost
         self._norms: dict[Background, Floats] = {}

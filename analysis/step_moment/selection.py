@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import ruptures
 
-from analysis.step_moment.curve import Curve
+from analysis.step_moment.curve import LASTING, Curve
 from analysis.step_moment.scan import Model, Search
-from analysis.step_moment.shapes import LASTING, Change, columns
+from analysis.step_moment.shapes import Change, columns
 
 MOST_CHANGES = 20
 _PATIENCE = 3
@@ -35,7 +35,7 @@ def polished(search: Search, model: Model) -> Model:
 
 def proposals(curve: Curve) -> tuple[Change, ...]:
     """Where a segmentation into straight lines breaks (bottom-up, Keogh et al. 2001), as many as a model may hold."""
-    design = np.column_stack([curve.values, curve.time, np.ones(curve.n)])
+    design = np.column_stack([curve.tamed, curve.time, np.ones(curve.n)])
     most = min(MOST_CHANGES, curve.n // (2 * LASTING) - 1)
     search = ruptures.BottomUp(model="linear", min_size=LASTING, jump=_JUMP).fit(design)
     return tuple(Change(at=int(at), shape=0) for at in search.predict(n_bkps=most)[:-1])

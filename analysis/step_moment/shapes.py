@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.step_moment.background import Background
+from analysis.step_moment.curve import LASTING
 
 Floats = NDArray[np.float64]
 Kind = Literal["level", "slope"]
@@ -22,8 +23,6 @@ WIDTHS = (1, 5, 10, 20)
 """Observations in which a change of level is completed."""
 SLOPE = len(WIDTHS)
 NUM_SHAPES = len(WIDTHS) + 1
-LASTING = 10
-"""Observations that two changes are apart, and a change is from both ends: what is undone sooner is an outlier."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)

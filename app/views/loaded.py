@@ -55,7 +55,9 @@ def look_for_moments(studies: Sequence[Study]) -> bool:
 
 
 def _moments_key(study: Study) -> tuple[Path, int, tuple[str, ...]]:
-    return study.run.path, len(study.steps) // MOMENTS_EVERY * MOMENTS_EVERY, judged_metrics(study)
+    """(path, steps to look at, metrics): all steps of a run that has ended, else as many as change it rarely."""
+    every = MOMENTS_EVERY if study.run.state == "open" else 1
+    return study.run.path, len(study.steps) // every * every, judged_metrics(study)
 
 
 @st.cache_resource(show_spinner=False)
