@@ -27,6 +27,7 @@ from orz_bench.sandbox.program import Confinement, become, preamble
 def main() -> None:
     """Serve until the socket closes. Settings, as JSON, are the last word of the command line."""
     settings: dict[str, Any] = json.loads(sys.argv[-1])
+    sys.path.remove(sys.argv[1])  # where this package lies is none of a program's business
     connection = socket.socket(fileno=settings["descriptor"])
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     try:
@@ -49,13 +50,15 @@ def _isolate(settings: dict[str, Any]) -> tuple[list[int], Isolation, Confinemen
         _continue_as_first_process()
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
         streams = root.make_root(folder, settings["packages"])
-        sys.path = [path for path in sys.path if path in readable or Path(path).exists()] + [root.SITE]
+        sys.path = [*(path for path in sys.path if Path(path).exists()), root.SITE]
         place, home, allowed, private = "/dev", "/tmp", ["/"], "/tmp"  # noqa: S108  # of the new root
     else:
         root.make_streams(folder)
         streams = root.open_streams(folder)
-        sys.path += [str(Path(package).parent) for package in settings["packages"]]
-        place, home, allowed, private = str(folder), "/", [*readable, *settings["packages"], f"{folder}/stdin"], None
+        site = root.link_packages(folder, settings["packages"])
+        sys.path.append(site)
+        allowed = [*readable, *settings["packages"], site, f"{folder}/stdin"]
+        place, home, private = str(folder), "/", None
     version = landlock.version()
     written = [f"{place}/stdout", f"{place}/stderr", "/dev/null"]
     rules = landlock.ruleset(readable=allowed, writable=written, folder=private) if version else None
