@@ -35,7 +35,9 @@ def ruleset(*, readable: Iterable[str], writable: Iterable[str], folder: str | N
     attributes = struct.pack("=Q", rights)
     attributes += struct.pack("=Q", _BIND_AND_CONNECT) if found >= 4 else b""
     attributes += struct.pack("=Q", _ABSTRACT_SOCKETS_AND_SIGNALS) if found >= 6 else b""
-    rules = syscall("landlock_create_ruleset", ctypes.create_string_buffer(attributes, len(attributes)), len(attributes), 0)
+    rules = syscall(
+        "landlock_create_ruleset", ctypes.create_string_buffer(attributes, len(attributes)), len(attributes), 0
+    )
     grants = [(path, _READ_FILE | _READ_DIR) for path in readable]
     grants += [(path, _READ_FILE | _WRITE_FILE | _TRUNCATE) for path in writable]
     grants += [(folder, rights & ~_DEVICES)] if folder is not None else []

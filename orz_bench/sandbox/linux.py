@@ -36,7 +36,7 @@ def unshare(flags: int) -> None:
 
 
 def mount(source: str, target: str, *, kind: str = "", flags: int = 0, options: str = "") -> None:
-    """mount(2)."""
+    """Attach a file system, or change how one is attached."""
     _check(libc.mount(source.encode(), target.encode(), kind.encode(), flags, options.encode()), f"mount {target}")
 
 
@@ -46,7 +46,7 @@ def umount(target: str) -> None:
 
 
 def prctl(option: int, *arguments: int) -> None:
-    """prctl(2)."""
+    """Change something about this process."""
     padded = [ctypes.c_ulong(value) for value in (*arguments, 0, 0, 0, 0)[:4]]
     _check(libc.prctl(option, *padded), f"prctl {option}")
 

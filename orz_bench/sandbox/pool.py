@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +14,7 @@ from orz_bench.sandbox.worker import Worker, WorkerGoneError
 
 _MAX_ATTEMPTS = 3
 _PACKAGES = ("numpy",)
-"""What programs may import beside the standard library, where it is installed: LiveCodeBench's own runner has it too."""
+"""What programs may import beside the standard library, where it is installed: LiveCodeBench's runner has it too."""
 
 
 class Sandbox:
@@ -35,7 +35,7 @@ class Sandbox:
         with self._worker() as worker:
             return self._isolation_of(worker)
 
-    def run(self, program: Program, texts: Iterable[str], *, limits: Limits) -> Iterator[Outcome]:
+    def run(self, program: Program, texts: Iterable[str], *, limits: Limits) -> Generator[Outcome]:
         """Run the program once with each of these on its standard input, as far as the outcomes are asked for.
 
         Raises GradingError where the machinery itself fails.
@@ -98,9 +98,9 @@ class Sandbox:
             isolation = self._isolation_of(worker)
             worker.close()
             raise ConfigError(
-                f"programs written by a model would run with {isolation}. That does not keep a hostile program in; "
-                f"wanted: a seccomp filter, and namespaces or Landlock (docs/security.md). Allow user namespaces or use a "
-                f"kernel with Landlock (5.13 or later); or pass --allow-weak-isolation where the whole machine may be lost."
+                f"programs written by a model would run with {isolation}. That does not keep a hostile program in; wanted: "
+                f"a seccomp filter, and namespaces or Landlock (docs/security.md). Allow user namespaces, or use a kernel "
+                f"with Landlock (5.13 or later); pass --allow-weak-isolation only where the whole machine may be lost."
             )
         return worker
 

@@ -22,10 +22,11 @@ from orz_bench.sandbox import landlock, linux, seccomp
 from orz_bench.sandbox.limits import Limits, Program
 from orz_bench.sandbox.values import encode
 
-PREAMBLE_MODULES = (
-    "string re datetime collections heapq bisect copy math random statistics itertools functools operator io sys json"
-).split()
-"""Every name of them is there without an import, and the modules themselves; `pow` and `open` stay the built-in ones."""
+PREAMBLE_MODULES = tuple(
+    "string re datetime collections heapq bisect copy math random statistics itertools functools operator io sys "
+    "json".split()
+)
+"""Every name of them is there without an import, and they themselves; `pow` and `open` stay the built-in ones."""
 _RECURSION_LIMIT = 50_000
 _MAX_DIGITS = 50_000
 _STACK_BYTES = 120 * 2**20
@@ -145,7 +146,7 @@ def _run_script(source: str, own: dict[str, Any]) -> None:
 
 
 def _run_function(source: str, function: str, *, own: dict[str, Any]) -> None:
-    with open(0, encoding="utf-8", newline="\n", closefd=False) as file:  # noqa: PTH123
+    with open(0, encoding="utf-8", newline="\n", closefd=False) as file:
         arguments = [json.loads(line) for line in file.read().split("\n")]
     exec(compile(source, "main.py", "exec", dont_inherit=True), own)  # noqa: S102  # as above
     found = getattr(own["Solution"](), function) if "class Solution" in source else own[function]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from itertools import pairwise
 
 from orz_bench.sandbox.linux import MACHINE, PR_SET_NO_NEW_PRIVS, PR_SET_SECCOMP, SECCOMP_MODE_FILTER, prctl
 from orz_bench.sandbox.syscalls import ALLOWED
@@ -22,7 +23,14 @@ _X32_BIT = 0x40000000
 
 _CLONE_THREAD = 0x00010000
 _AF_UNIX = 1
-_TERMINAL_AND_FLAGS = (0x5401, 0x5413, 0x541B, 0x5421, 0x5450, 0x5451)  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIONCLEX FIOCLEX
+_TERMINAL_AND_FLAGS = (
+    0x5401,
+    0x5413,
+    0x541B,
+    0x5421,
+    0x5450,
+    0x5451,
+)  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIONCLEX FIOCLEX
 _NAMES = (15, 16, 0x53564D41)  # PR_SET_NAME PR_GET_NAME PR_SET_VMA: of threads and of memory
 _PID_MARK = 0xFFFFFFF0
 """Stands in the assembled filter for the process id, which is only known after the fork."""
@@ -84,7 +92,7 @@ def _intervals(blocks: dict[int, list[bytes]]) -> list[tuple[int, list[bytes]]]:
         after = [(number + 1, refused)] if number != _X32_BIT else []
         intervals = [*(pair for pair in intervals if pair[0] < number), (number, block), *after]
     merged = intervals[:1]
-    merged += [pair for before, pair in zip(intervals, intervals[1:], strict=False) if pair[1] != before[1]]
+    merged += [pair for before, pair in pairwise(intervals) if pair[1] != before[1]]
     return merged
 
 

@@ -120,10 +120,10 @@ def _wait(child: int, connection: socket.socket, *, seconds: float) -> bool:
     """Until the child ends or the grader says anything; whether the time was up."""
     descriptor = os.pidfd_open(child)
     try:
-        ready, _, _ = select.select([descriptor, connection], [], [], seconds)
+        ready, _, _ = select.select([descriptor, connection.fileno()], [], [], seconds)
     finally:
         os.close(descriptor)
-    if connection in ready and not connection.recv(1, socket.MSG_PEEK):
+    if connection.fileno() in ready and not connection.recv(1, socket.MSG_PEEK):
         _end()
     return not ready
 

@@ -23,9 +23,12 @@ def _plain(value: Any) -> Any:
         return {"tuple": [_plain(item) for item in tuple.__iter__(value)]}
     if isinstance(value, dict):
         return {"dict": [[_plain(key), _plain(item)] for key, item in dict.items(value)]}
-    for kind in (int, float, str):
-        if isinstance(value, kind):
-            return kind.__new__(kind, kind.__str__(value)) if kind is str else kind.__pos__(value)  # type: ignore[attr-defined]
+    if isinstance(value, str):
+        return str.__str__(value)
+    if isinstance(value, int):
+        return int.__pos__(value)
+    if isinstance(value, float):
+        return float.__pos__(value)
     if type(value).__module__ == "numpy" and getattr(value, "ndim", None) == 0:
         return _plain(value.item())
     return {"object": type(value).__name__}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
@@ -23,7 +24,7 @@ _VERDICTS: Mapping[Ended, tuple[Verdict, str]] = {
     "exit_code": ("wrong", "it fails"),
     "signal": ("wrong", "it is ended by a signal"),
     "cpu_time": ("wrong", "it computes too long"),
-    "wall_time": ("wrong", "it takes too long"),
+    "wall_time": ("timeout", "it takes too long"),
     "output": ("wrong", "it prints too much"),
 }
 
@@ -80,8 +81,11 @@ class CodeJudge:
         program = Program(source=source, function=tests.function)
         outcomes = self._sandbox.run(program, (test.input for test in tests.tests), limits=self._limits)
         num = len(tests.tests)
+        ends_at = time.monotonic() + self._limits.program_wall_s
         for number, (test, outcome) in enumerate(zip(tests.tests, outcomes, strict=True), start=1):
             reply = _failure(tests, test, outcome)
+            if reply is None and time.monotonic() > ends_at:
+                reply = Reply("timeout", f"its tests take more than {self._limits.program_wall_s:g} s")
             if reply is not None:
                 outcomes.close()
                 return Reply(reply.verdict, f"test {number} of {num}: {reply.why}")
@@ -93,7 +97,9 @@ class CodeJudge:
                 self._unpacked.move_to_end(gold)
                 return self._unpacked[gold]
         if gold not in self._packed:
-            raise GradingError(f"the gold {gold!r} names tests that this grader was not given; load the benchmark's data.")
+            raise GradingError(
+                f"the gold {gold!r} names tests that this grader was not given; load the benchmark's data."
+            )
         tests = self._packed[gold].unpack()
         with self._lock:
             self._unpacked[gold] = tests

@@ -54,8 +54,10 @@ class PackedTests:
     @property
     def digest(self) -> str:
         """Names these tests: a problem's gold."""
-        text = json.dumps([self.public, self.private, self.function], ensure_ascii=True)
-        return f"tests sha256:{hashlib.sha256(text.encode()).hexdigest()[:32]}"
+        digest = hashlib.sha256()
+        for part in (self.public, self.private, self.function or ""):
+            digest.update(f"{len(part)}:".encode() + part.encode("utf-8", errors="surrogatepass"))
+        return f"tests sha256:{digest.hexdigest()[:32]}"
 
     def unpack(self) -> ProgramTests:
         """The tests. Raises DataError for what is no list of tests, or would have to be executed to be read."""
@@ -113,10 +115,11 @@ def pickled_text(content: bytes) -> str:
     try:
         for opcode, argument, _ in pickletools.genops(content):
             if opcode.name in _TEXTS:
-                texts.append(argument)
+                texts.append(str(argument))
             elif opcode.name not in _NOTHING_DONE:
                 raise DataError(
-                    f"its private tests are a pickle that would do more than hold a text ({opcode.name}); it is not loaded"
+                    f"its private tests are a pickle that would do more than hold a text ({opcode.name}); "
+                    f"it is not loaded"
                 )
     except (ValueError, UnicodeDecodeError) as error:
         raise DataError(f"its private tests are no readable pickle ({error})") from error
