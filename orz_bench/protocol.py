@@ -95,8 +95,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
         ),
         Protocol(
             name="lcb",
-            source="LiveCodeBench's prompt for chat models (code at 28fef95), sampled as the R1 family is on it: T 0.6, top_p "
-            "0.95, 32,768 tokens, 16 samples",
+            source="LiveCodeBench's prompt for chat models (code at 28fef95), sampled as the R1 family is: T 0.6, "
+            "top_p 0.95, 32,768 tokens, 16 samples",
             template="lcb",
             sampling=Sampling(temperature=0.6, top_p=0.95, max_tokens=32_768),
             n=16,

@@ -47,6 +47,8 @@ class Outcome:
     output: str
     """Standard output; for a function, its value as orz_bench.sandbox.values writes it."""
     cpu_s: float
+    was_reused: bool
+    """Whether the process had run other tests of the program before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

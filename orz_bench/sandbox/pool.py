@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,18 +35,11 @@ class Sandbox:
         with self._worker() as worker:
             return self._isolation_of(worker)
 
-    def run(self, program: Program, texts: Iterable[str], *, limits: Limits) -> Generator[Outcome]:
-        """Run the program once with each of these on its standard input, as far as the outcomes are asked for.
-
-        Raises GradingError where the machinery itself fails.
-        """
+    @contextmanager
+    def session(self, program: Program, *, limits: Limits) -> Iterator[Session]:
+        """A worker that runs this program, on as many tests as are asked for."""
         with self._worker() as worker:
-            worker.load(program)
-            for text in texts:
-                try:
-                    yield worker.run(text, limits)
-                except WorkerGoneError:
-                    yield self._run_elsewhere(program, text, limits=limits)
+            yield Session(self, worker, program=program, limits=limits)
 
     def close(self) -> None:
         """End all processes; runs in flight fail with GradingError."""
@@ -57,8 +50,8 @@ class Sandbox:
         for worker in workers:
             worker.close()
 
-    def _run_elsewhere(self, program: Program, text: str, *, limits: Limits) -> Outcome:
-        """A worker may have been killed from outside: the run gets others."""
+    def run_elsewhere(self, program: Program, text: str, *, limits: Limits) -> Outcome:
+        """Run it in a worker of its own: one may have been killed from outside. Raises GradingError."""
         reason = ""
         for _ in range(_MAX_ATTEMPTS - 1):
             with closing(self._started()) as worker:
@@ -98,9 +91,10 @@ class Sandbox:
             isolation = self._isolation_of(worker)
             worker.close()
             raise ConfigError(
-                f"programs written by a model would run with {isolation}. That does not keep a hostile program in; wanted: "
-                f"a seccomp filter, and namespaces or Landlock (docs/security.md). Allow user namespaces, or use a kernel "
-                f"with Landlock (5.13 or later); pass --allow-weak-isolation only where the whole machine may be lost."
+                f"programs written by a model would run with {isolation}. That does not keep a hostile program in; "
+                f"wanted: a seccomp filter, and namespaces or Landlock (docs/security.md). Allow user namespaces, or "
+                f"use a kernel with Landlock (5.13 or later); pass --allow-weak-isolation only where the whole "
+                f"machine may be lost."
             )
         return worker
 
@@ -120,6 +114,27 @@ class Sandbox:
         return Isolation(
             namespaces=found.namespaces, seccomp=found.seccomp, landlock=found.landlock, why_no_namespaces=why
         )
+
+
+class Session:
+    """Runs one program."""
+
+    def __init__(self, sandbox: Sandbox, worker: Worker, *, program: Program, limits: Limits) -> None:
+        self._sandbox = sandbox
+        self._worker = worker
+        self._program = program
+        self._limits = limits
+        self._is_loaded = False
+
+    def run(self, text: str, *, is_fresh: bool = False) -> Outcome:
+        """Run it with this on its standard input, in a new process where that is wanted. Raises GradingError."""
+        try:
+            if not self._is_loaded:
+                self._worker.load(self._program)
+                self._is_loaded = True
+            return self._worker.run(text, self._limits, is_fresh=is_fresh)
+        except WorkerGoneError:
+            return self._sandbox.run_elsewhere(self._program, text, limits=self._limits)
 
 
 def _folders_of_packages() -> list[str]:

@@ -1,6 +1,10 @@
 """The process of a program: confined, given its streams, and run as Python would run it. It never comes back.
 
-What LiveCodeBench puts before every program is made once, in the supervisor, and every run gets it by the fork.
+A program that comes to its end on one test gets the next one in the same process, in new streams and with no names of
+its own left: starting a process costs as much as ten short tests. Whether that spoilt anything is the grader's question: it
+asks for a test that failed to be run again in a new process.
+
+What LiveCodeBench puts before every program is made once, in the supervisor, and every process gets it by the fork.
 """
 
 from __future__ import annotations
@@ -15,22 +19,22 @@ import resource
 import sys
 import threading
 from dataclasses import dataclass
-from types import ModuleType
+from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
 from orz_bench.sandbox import landlock, linux, seccomp
 from orz_bench.sandbox.limits import Limits, Program
 from orz_bench.sandbox.values import encode
 
-PREAMBLE_MODULES = tuple(
-    "string re datetime collections heapq bisect copy math random statistics itertools functools operator io sys "
-    "json".split()
+PREAMBLE_MODULES = (
+    *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
+    *("itertools", "functools", "operator", "io", "sys", "json"),
 )
 """Every name of them is there without an import, and they themselves; `pow` and `open` stay the built-in ones."""
 _RECURSION_LIMIT = 50_000
 _MAX_DIGITS = 50_000
 _STACK_BYTES = 120 * 2**20
-RESULT_FD = 3
+RESULT_FD, DONE_FD, NEXT_FD = 3, 4, 5
 FAILED = 1
 
 
@@ -47,12 +51,8 @@ class Confinement:
 
 
 def preamble() -> dict[str, Any]:
-    """The names that every program finds.
-
-    They stand where Python looks for built-in names, so that a program's own names are all that is new after the fork:
-    copying several hundred of them would cost every run two milliseconds.
-    """
-    names: dict[str, Any] = dict(vars(builtins))
+    """The names that every program finds."""
+    names: dict[str, Any] = {}
     for name in [*PREAMBLE_MODULES, "builtins", "typing"]:
         exec(f"from {name} import *", names)  # noqa: S102  # our own text
     for name in PREAMBLE_MODULES:
@@ -60,110 +60,146 @@ def preamble() -> dict[str, Any]:
     return names
 
 
-def become(program: Program, limits: Limits, *, names: dict[str, Any], confinement: Confinement) -> NoReturn:
-    """Turn this process, which was just forked, into the program."""
+def add_preamble_to_builtins() -> None:
+    """Put them where Python looks for built-in names: nothing has to be copied for a program, and nothing cleared."""
+    for name, value in preamble().items():
+        builtins.__dict__.setdefault(name, value)
+
+
+def become(program: Program, limits: Limits, *, confinement: Confinement, pipes: tuple[int, int]) -> NoReturn:
+    """Turn this process, which was just forked, into the program.
+
+    `pipes`: it says on one that a test is done, and reads from the other that there is a next one.
+    """
     code = FAILED
     try:
+        for target, descriptor in zip((DONE_FD, NEXT_FD), pipes, strict=True):
+            os.dup2(descriptor, target)
         _open_streams(confinement.folder, wants_value=program.function is not None)
         _confine(limits, confinement)
-        _new_streams(names)
-        own = _prepare_interpreter(names, as_script=program.function is None)
-        if program.function is None:
-            _run_script(program.source, own)
-        else:
-            _run_function(program.source, program.function, own=own)
-        _finish(own)
+        _prepare_interpreter()
+        compiled = compile(program.source, "main.py", "exec", dont_inherit=True)
+        while True:
+            is_reusable = _run_once(program, compiled)
+            if not (is_reusable and _is_told_to_go_on()):
+                break
+            _open_streams(confinement.folder, wants_value=program.function is not None)
         code = 0
-    except BaseException:  # what a program raises is its own affair: the traceback goes to its standard error
+    except BaseException:  # what a program raises is its own affair: the last line goes to its standard error
         _report()
     finally:
         os._exit(code)
 
 
+def _run_once(program: Program, compiled: CodeType) -> bool:
+    """Run it on what its streams hold; whether the process may run it again."""
+    _new_streams()
+    module = ModuleType("__main__" if program.function is None else "tmp_sol")
+    module.__dict__["__builtins__"] = builtins
+    sys.modules[module.__name__] = module
+    if program.function is None:
+        _run_script(compiled, module.__dict__)
+    else:
+        _run_function(compiled, program, own=module.__dict__)
+    return _finish(module.__dict__)
+
+
+def _is_told_to_go_on() -> bool:
+    try:
+        os.write(DONE_FD, b".")
+        return os.read(NEXT_FD, 1) == b"."
+    except OSError:  # the program closed descriptors that are not its own
+        return False
+
+
 def _open_streams(folder: str, *, wants_value: bool) -> None:
     out = "/dev/null" if wants_value else f"{folder}/stdout"
-    flags = ((f"{folder}/stdin", os.O_RDONLY), (out, os.O_WRONLY), (f"{folder}/stderr", os.O_WRONLY))
-    for target, (path, flag) in enumerate(flags):
-        os.dup2(os.open(path, flag), target)
-    if wants_value:
-        os.dup2(os.open(f"{folder}/stdout", os.O_WRONLY), RESULT_FD)
+    wanted = [(f"{folder}/stdin", os.O_RDONLY), (out, os.O_WRONLY), (f"{folder}/stderr", os.O_WRONLY)]
+    wanted += [(f"{folder}/stdout", os.O_WRONLY)] if wants_value else []
+    for target, (path, flag) in enumerate(wanted):
+        descriptor = os.open(path, flag)
+        if descriptor != target:
+            os.dup2(descriptor, target)
+            os.close(descriptor)
 
 
 def _confine(limits: Limits, confinement: Confinement) -> None:
     os.chdir(confinement.home)
     linux.prctl(linux.PR_SET_PDEATHSIG, 9)
-    memory, cpu = int(limits.memory_gib * 2**30), int(-(-limits.cpu_s // 1))
-    for what, soft, hard in (
-        (resource.RLIMIT_CPU, cpu, cpu + 1),
-        (resource.RLIMIT_FSIZE, limits.file_bytes, limits.file_bytes),
-        (resource.RLIMIT_NOFILE, limits.open_files, limits.open_files),
-        (resource.RLIMIT_CORE, 0, 0),
-        (resource.RLIMIT_MEMLOCK, 0, 0),
-        (resource.RLIMIT_AS, memory, memory),
+    memory, cpu = int(limits.memory_gib * 2**30), int(limits.program_wall_s) + 1
+    for what, limit in (
+        (resource.RLIMIT_CPU, cpu),
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        (resource.RLIMIT_NOFILE, limits.open_files),
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_MEMLOCK, 0),
+        (resource.RLIMIT_AS, memory),
     ):
-        resource.setrlimit(what, (soft, hard))
+        resource.setrlimit(what, (limit, limit))
     linux.drop_capabilities()
     if confinement.rules is not None:
         landlock.restrict(confinement.rules)
-    os.closerange(RESULT_FD + 1, 256)
+    os.closerange(NEXT_FD + 1, 256)
     if confinement.filter_code is not None:
         seccomp.install(confinement.filter_code, pid=os.getpid())
 
 
-def _new_streams(names: dict[str, Any]) -> None:
+def _new_streams() -> None:
     """Standard streams as a new interpreter makes them."""
     sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(_raw(0, "r")), encoding="utf-8")  # type: ignore[misc]
     sys.stdout = sys.__stdout__ = io.TextIOWrapper(io.BufferedWriter(_raw(1, "w")), encoding="utf-8")  # type: ignore[misc]
     sys.stderr = sys.__stderr__ = io.TextIOWrapper(  # type: ignore[misc]
         io.BufferedWriter(_raw(2, "w")), encoding="utf-8", errors="backslashreplace", line_buffering=True
     )
-    names.update(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr)
+    # The preamble says `from sys import *`.
+    builtins.__dict__.update(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr)
 
 
 def _raw(descriptor: int, mode: str) -> io.FileIO:
     return io.FileIO(descriptor, mode, closefd=False)
 
 
-def _prepare_interpreter(names: dict[str, Any], *, as_script: bool) -> dict[str, Any]:
-    """The program's own names, empty so far."""
+def _prepare_interpreter() -> None:
     resource.setrlimit(resource.RLIMIT_STACK, (_STACK_BYTES, resource.getrlimit(resource.RLIMIT_STACK)[1]))
     sys.setrecursionlimit(_RECURSION_LIMIT)
     sys.set_int_max_str_digits(_MAX_DIGITS)
     sys.argv = ["main.py"]
-    module = ModuleType("__main__" if as_script else "tmp_sol")
-    module.__dict__["__builtins__"] = names
-    sys.modules[module.__name__] = module
-    return module.__dict__
 
 
-def _run_script(source: str, own: dict[str, Any]) -> None:
-    code = compile(source, "main.py", "exec", dont_inherit=True)
+def _run_script(compiled: CodeType, own: dict[str, Any]) -> None:
     try:
-        exec(code, own)  # noqa: S102  # this is what the process is for, and why it is confined
+        exec(compiled, own)  # noqa: S102  # this is what the process is for, and why it is confined
     except SystemExit as error:
         if isinstance(error.code, str):
             print(error.code, file=sys.stderr)  # noqa: T201
 
 
-def _run_function(source: str, function: str, *, own: dict[str, Any]) -> None:
+def _run_function(compiled: CodeType, program: Program, *, own: dict[str, Any]) -> None:
     with open(0, encoding="utf-8", newline="\n", closefd=False) as file:
         arguments = [json.loads(line) for line in file.read().split("\n")]
-    exec(compile(source, "main.py", "exec", dont_inherit=True), own)  # noqa: S102  # as above
-    found = getattr(own["Solution"](), function) if "class Solution" in source else own[function]
+    exec(compiled, own)  # noqa: S102  # as above
+    function = str(program.function)
+    found = getattr(own["Solution"](), function) if "class Solution" in program.source else own[function]
     content = encode(found(*arguments)).encode()
     while content:
         content = content[os.write(RESULT_FD, content) :]
 
 
-def _finish(own: dict[str, Any]) -> None:
-    """What Python does at its end: wait for threads, call what was registered, flush, and let go of every object."""
-    threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
+def _finish(own: dict[str, Any]) -> bool:
+    """What Python does at its end: wait for threads, call what was registered, flush, and let go of every object.
+
+    Whether the process is as good as new: not after threads, whose end cannot be undone.
+    """
+    has_threads = threading.active_count() > 1
+    if has_threads:
+        threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
     atexit._run_exitfuncs()  # noqa: SLF001
     for stream in (sys.stdout, sys.__stdout__, sys.stderr):
         if stream is not None and not stream.closed:
             stream.flush()
     own.clear()
     gc.collect()
+    return not has_threads
 
 
 def _report() -> None:

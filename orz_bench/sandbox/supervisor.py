@@ -6,6 +6,7 @@ ended. When its socket closes or its parent dies it ends, and with it everything
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import json
 import os
@@ -14,14 +15,17 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from orz_bench.sandbox import landlock, linux, root, seccomp
 from orz_bench.sandbox.limits import Isolation, Limits, Program
 from orz_bench.sandbox.messages import receive, send
-from orz_bench.sandbox.program import Confinement, become, preamble
+from orz_bench.sandbox.program import Confinement, add_preamble_to_builtins, become
+
+_CORES = len(os.sched_getaffinity(0))
+_TICK_S = 0.01
 
 
 def main() -> None:
@@ -82,50 +86,94 @@ def _continue_as_first_process() -> None:
 
 def _serve(connection: socket.socket, confinement: Confinement) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    names = preamble()
-    program = Program(source="")
+    add_preamble_to_builtins()
     gc.collect()
     gc.freeze()
+    program = Program(source="")
+    running: _Running | None = None
     while message := receive(connection):
+        if running is not None and ("program" in message or message.get("is_fresh")):
+            running.end()
+            running = None
         if "program" in message:
             program = Program(**message["program"])
-            continue
-        send(connection, _run(program, Limits(**message["limits"]), names=names, places=(connection, confinement)))
+        elif "limits" in message:
+            limits = Limits(**message["limits"])
+            is_reused = running is not None
+            running = running or _Running.start(program, limits, confinement=confinement)
+            found = running.test(limits, connection, is_reused=is_reused)
+            running = running if found["status"] is None else None
+            send(connection, found | {"status": found["status"] or 0, "is_reused": is_reused})
 
 
-def _run(
-    program: Program, limits: Limits, *, names: dict[str, Any], places: tuple[socket.socket, Confinement]
-) -> dict[str, Any]:
-    """Run the program once: how its process ended."""
-    connection, confinement = places
-    started = time.monotonic()
-    child = os.fork()
-    if not child:
-        become(program, limits, names=names, confinement=confinement)
-    is_late = _wait(child, connection, seconds=limits.wall_s)
-    os.kill(child, signal.SIGKILL)
-    _, status, usage = os.wait4(child, 0)
-    if os.getpid() == 1:
-        _kill_all_others()
-        root.renew_private_folder()
-    return {
-        "status": os.waitstatus_to_exitcode(status),
-        "is_late": is_late,
-        "cpu_s": usage.ru_utime + usage.ru_stime,
-        "wall_s": time.monotonic() - started,
-    }
+@dataclass(slots=True)
+class _Running:
+    """A program's process, which may run several tests."""
 
+    pid: int
+    descriptor: int
+    """Of the process: readable when it has ended."""
+    done: int
+    go_on: int
+    cpu_s: float = 0.0
+    """Up to the end of the test before."""
 
-def _wait(child: int, connection: socket.socket, *, seconds: float) -> bool:
-    """Until the child ends or the grader says anything; whether the time was up."""
-    descriptor = os.pidfd_open(child)
-    try:
-        ready, _, _ = select.select([descriptor, connection.fileno()], [], [], seconds)
-    finally:
-        os.close(descriptor)
-    if connection.fileno() in ready and not connection.recv(1, socket.MSG_PEEK):
-        _end()
-    return not ready
+    @classmethod
+    def start(cls, program: Program, limits: Limits, *, confinement: Confinement) -> _Running:
+        """Fork the process; its first test begins at once."""
+        done, its_done = os.pipe()
+        its_go_on, go_on = os.pipe()
+        pid = os.fork()
+        if not pid:
+            become(program, limits, confinement=confinement, pipes=(its_done, its_go_on))
+        os.close(its_done)
+        os.close(its_go_on)
+        return cls(pid, os.pidfd_open(pid), done, go_on)
+
+    def test(self, limits: Limits, connection: socket.socket, *, is_reused: bool) -> dict[str, Any]:
+        """Wait for the end of a test: how it ended. A status of None: by its last line, and the process is there."""
+        started = time.monotonic()
+        if is_reused:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self.go_on, b".")
+        late = self._wait(limits, connection, ends_at=started + limits.wall_s)
+        if late == "" and select.select([self.done], [], [], 0)[0] and os.read(self.done, 1):
+            before, self.cpu_s = self.cpu_s, self._cpu_s()
+            return {"status": None, "late": "", "cpu_s": self.cpu_s - before}
+        before = self.cpu_s
+        status = self.end()
+        return {"status": status, "late": late, "cpu_s": self.cpu_s - before}
+
+    def end(self) -> int:
+        """Kill the process, and whatever else may be there; its exit code, negative for a signal."""
+        os.kill(self.pid, signal.SIGKILL)
+        _, status, usage = os.wait4(self.pid, 0)
+        self.cpu_s = usage.ru_utime + usage.ru_stime
+        for descriptor in (self.descriptor, self.done, self.go_on):
+            os.close(descriptor)
+        if os.getpid() == 1:
+            _kill_all_others()
+            root.renew_private_folder()
+        return os.waitstatus_to_exitcode(status)
+
+    def _wait(self, limits: Limits, connection: socket.socket, *, ends_at: float) -> str:
+        """Until the test is done, the process ends or the grader says anything; or which time was up."""
+        watched = [self.descriptor, self.done, connection.fileno()]
+        while True:
+            cpu_left = limits.cpu_s - (self._cpu_s() - self.cpu_s)
+            wall_left = ends_at - time.monotonic()
+            if cpu_left <= 0 or wall_left <= 0:
+                return "cpu_time" if cpu_left <= 0 else "wall_time"
+            # A program with threads uses several seconds a second.
+            ready, _, _ = select.select(watched, [], [], min(wall_left, max(cpu_left / _CORES, _TICK_S)))
+            if connection.fileno() in ready and not connection.recv(1, socket.MSG_PEEK):
+                os._exit(0)
+            if ready:
+                return ""
+
+    def _cpu_s(self) -> float:
+        """Seconds that the process has computed so far: the clock that Linux keeps for every process."""
+        return time.clock_gettime(~self.pid << 3 | 2)
 
 
 def _kill_all_others() -> None:
@@ -139,7 +187,3 @@ def _kill_all_others() -> None:
             os.waitpid(-1, 0)
         except ChildProcessError:
             return
-
-
-def _end() -> NoReturn:
-    os._exit(0)

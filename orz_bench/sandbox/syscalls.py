@@ -1,4 +1,4 @@
-"""The system calls that a program may make with any arguments: their numbers on x86_64 and aarch64 (None: not there)."""
+"""The system calls that a program may make with any arguments: numbers on x86_64 and aarch64 (None: not there)."""
 
 from __future__ import annotations
 

@@ -38,6 +38,8 @@ _ENVIRONMENT = {
 }
 _ERROR_BYTES = 4096
 _CHUNK = 1 << 16
+_PIPE_BYTES = 1 << 20
+"""At least what a pipe can hold by default; programs cannot enlarge one."""
 
 
 class WorkerGoneError(Exception):
@@ -84,20 +86,23 @@ class Worker:
         """The program of the next runs. Raises WorkerGoneError."""
         self._send({"program": {"source": program.source, "function": program.function}})
 
-    def run(self, text: str, limits: Limits) -> Outcome:
-        """Run the loaded program once with this on its standard input. Raises WorkerGoneError, and then is no more."""
+    def run(self, text: str, limits: Limits, *, is_fresh: bool = False) -> Outcome:
+        """Run the loaded program with this on its standard input. Raises WorkerGoneError, and then is no more.
+
+        `is_fresh` wants a new process; without it, one that came to its end before may go on.
+        """
         try:
-            return self._run(text, limits)
+            return self._run(text, limits, is_fresh=is_fresh)
         except WorkerGoneError:
             self.is_alive = False
             raise
 
-    def _run(self, text: str, limits: Limits) -> Outcome:
+    def _run(self, text: str, limits: Limits, *, is_fresh: bool) -> Outcome:
         stdin = self._streams[0]
         os.ftruncate(stdin, 0)
         _write_all(stdin, text.encode("utf-8", errors="replace"))
         fields = {name: getattr(limits, name) for name in Limits.__dataclass_fields__}
-        self._send({"limits": fields})
+        self._send({"limits": fields, "is_fresh": is_fresh})
         output, errors, is_too_long, reply = self._listen(limits)
         ended, detail = _how(reply, limits, is_too_long=is_too_long)
         last_line = errors.decode("utf-8", errors="replace").strip().rpartition("\n")[2]
@@ -106,6 +111,7 @@ class Worker:
             detail=detail or last_line[:300],
             output=output.decode("utf-8", errors="replace"),
             cpu_s=reply["cpu_s"],
+            was_reused=reply["is_reused"],
         )
 
     def close(self) -> None:
@@ -127,7 +133,7 @@ class Worker:
         """What it printed, the end of its standard error, whether it printed too much, and how it ended."""
         _, stdout, stderr = self._streams
         output, errors = bytearray(), bytearray()
-        is_too_long = False
+        is_too_long = is_told = False
         ends_at = time.monotonic() + limits.wall_s + _GRACE_S
         waiting = select.poll()
         for source in (self._socket.fileno(), stdout, stderr):
@@ -140,12 +146,15 @@ class Worker:
             if self._socket.fileno() in ready:
                 reply = self._receive()
             # After the reply nobody is left to write: what the FIFOs hold is all there is.
-            _drain(stderr, errors, keep=_ERROR_BYTES, is_last=reply is not None)
-            num_read = _drain(stdout, output, keep=None if not is_too_long else 0, is_last=reply is not None)
-            if num_read and len(output) > limits.output_bytes and not is_too_long:
+            is_last = reply is not None
+            _drain(stderr, errors, at_most=None if is_last else _CHUNK)
+            del errors[:-_ERROR_BYTES]
+            _drain(stdout, output, at_most=None if is_last else _CHUNK)
+            if len(output) > limits.output_bytes:
                 is_too_long = True
                 output.clear()
-                if reply is None:
+                if reply is None and not is_told:
+                    is_told = True
                     self._send({"stop": True})
         return bytes(output), bytes(errors), is_too_long, reply
 
@@ -165,20 +174,16 @@ class Worker:
         return reply
 
 
-def _drain(descriptor: int, into: bytearray, *, keep: int | None, is_last: bool) -> int:
-    """Read what is there: once, or until nothing is left. Only the last `keep` bytes stay, where that is a number."""
-    total = 0
-    while True:
+def _drain(descriptor: int, into: bytearray, *, at_most: int | None) -> None:
+    """Read what is there, or what a pipe can hold: a hostile thread could write for ever."""
+    left = _PIPE_BYTES if at_most is None else at_most
+    while left > 0:
         try:
             chunk = os.read(descriptor, _CHUNK)
         except BlockingIOError:
-            return total
-        total += len(chunk)
+            return
+        left -= len(chunk)
         into += chunk
-        if keep is not None and len(into) > keep:
-            del into[: len(into) - keep]
-        if not is_last:
-            return total
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
@@ -191,9 +196,9 @@ def _how(reply: dict[str, Any], limits: Limits, *, is_too_long: bool) -> tuple[E
     status = reply["status"]
     if is_too_long:
         return "output", f"more than {limits.output_bytes:,} bytes"
-    if reply["is_late"]:
+    if reply["late"] == "wall_time":
         return "wall_time", f"more than {limits.wall_s:g} s"
-    if status == -signal.SIGXCPU or reply["cpu_s"] > limits.cpu_s:
+    if reply["late"] or reply["cpu_s"] > limits.cpu_s:
         return "cpu_time", f"more than {limits.cpu_s:g} s"
     if status < 0:
         return "signal", _signal_name(-status)

@@ -15,7 +15,7 @@ from orz_bench.grading.code.packed_tests import PackedTests, ProgramTest, Progra
 from orz_bench.grading.jobs import Reply
 from orz_bench.records.rollout import Verdict
 from orz_bench.sandbox.limits import Ended, Isolation, Limits, Outcome, Program
-from orz_bench.sandbox.pool import Sandbox
+from orz_bench.sandbox.pool import Sandbox, Session
 
 MAX_SOURCE = 2**20
 _UNPACKED = 32
@@ -79,15 +79,21 @@ class CodeJudge:
         if len(source) > MAX_SOURCE or "\0" in source:
             return Reply("unparseable", f"the program has {len(source):,} characters or a NUL")
         program = Program(source=source, function=tests.function)
-        outcomes = self._sandbox.run(program, (test.input for test in tests.tests), limits=self._limits)
+        with self._sandbox.session(program, limits=self._limits) as session:
+            return self._run_all(session, tests)
+
+    def _run_all(self, session: Session, tests: ProgramTests) -> Reply:
         num = len(tests.tests)
         ends_at = time.monotonic() + self._limits.program_wall_s
-        for number, (test, outcome) in enumerate(zip(tests.tests, outcomes, strict=True), start=1):
+        for number, test in enumerate(tests.tests, start=1):
+            outcome = session.run(test.input)
             reply = _failure(tests, test, outcome)
+            if reply is not None and outcome.was_reused:
+                # The tests before may have left something behind that is to blame.
+                reply = _failure(tests, test, session.run(test.input, is_fresh=True))
             if reply is None and time.monotonic() > ends_at:
                 reply = Reply("timeout", f"its tests take more than {self._limits.program_wall_s:g} s")
             if reply is not None:
-                outcomes.close()
                 return Reply(reply.verdict, f"test {number} of {num}: {reply.why}")
         return Reply("correct", f"passes {num} test{'s' if num > 1 else ''}")
 
