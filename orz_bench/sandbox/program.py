@@ -1,8 +1,8 @@
 """The process of a program: confined, given its streams, and run as Python would run it. It never comes back.
 
 A program that comes to its end on one test gets the next one in the same process, in new streams and with no names of
-its own left: starting a process costs as much as ten short tests. Whether that spoilt anything is the grader's question: it
-asks for a test that failed to be run again in a new process.
+its own left: starting a process costs as much as ten short tests. Whether that spoilt anything is for the grader to
+find out: it asks for a test that failed to be run again in a new process.
 
 What LiveCodeBench puts before every program is made once, in the supervisor, and every process gets it by the fork.
 """
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import builtins
+import contextlib
 import gc
 import io
 import json
@@ -44,6 +45,7 @@ class Confinement:
 
     filter_code: bytes | None
     rules: int | None
+    """A descriptor of Landlock's rules."""
     folder: str
     """The streams lie here."""
     home: str
@@ -146,13 +148,17 @@ def _confine(limits: Limits, confinement: Confinement) -> None:
 
 def _new_streams() -> None:
     """Standard streams as a new interpreter makes them."""
-    sys.stdin = sys.__stdin__ = io.TextIOWrapper(io.BufferedReader(_raw(0, "r")), encoding="utf-8")  # type: ignore[misc]
-    sys.stdout = sys.__stdout__ = io.TextIOWrapper(io.BufferedWriter(_raw(1, "w")), encoding="utf-8")  # type: ignore[misc]
-    sys.stderr = sys.__stderr__ = io.TextIOWrapper(  # type: ignore[misc]
+    stdin = io.TextIOWrapper(io.BufferedReader(_raw(0, "r")), encoding="utf-8")
+    stdout = io.TextIOWrapper(io.BufferedWriter(_raw(1, "w")), encoding="utf-8")
+    stderr = io.TextIOWrapper(
         io.BufferedWriter(_raw(2, "w")), encoding="utf-8", errors="backslashreplace", line_buffering=True
     )
+    for stream, mode in ((stdin, "r"), (stdout, "w"), (stderr, "w")):
+        stream.mode = mode  # type: ignore[misc]  # as the interpreter itself sets it
+    sys.__dict__.update(stdin=stdin, stdout=stdout, stderr=stderr)
+    sys.__dict__.update(__stdin__=stdin, __stdout__=stdout, __stderr__=stderr)
     # The preamble says `from sys import *`.
-    builtins.__dict__.update(stdin=sys.stdin, stdout=sys.stdout, stderr=sys.stderr)
+    builtins.__dict__.update(stdin=stdin, stdout=stdout, stderr=stderr)
 
 
 def _raw(descriptor: int, mode: str) -> io.FileIO:
@@ -198,6 +204,10 @@ def _finish(own: dict[str, Any]) -> bool:
         if stream is not None and not stream.closed:
             stream.flush()
     own.clear()
+    for left in gc.get_objects():  # in cycles: a file among them may be closed before what writes to it
+        if issubclass(type(left), (io.TextIOWrapper, io.BufferedWriter)):
+            with contextlib.suppress(OSError, ValueError):  # closed, or detached from what it wrote to
+                left.flush()
     gc.collect()
     return not has_threads
 

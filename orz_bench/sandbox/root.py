@@ -93,13 +93,14 @@ def open_streams(folder: Path) -> list[int]:
     return [os.open(folder / name, flag | os.O_CLOEXEC) for name, flag in zip(STREAMS, flags, strict=True)]
 
 
-def renew_private_folder(*, is_new: bool = False) -> None:
-    """An empty /tmp, if anything was left in it."""
+def renew_private_folder(*, is_new: bool = False) -> bool:
+    """An empty /tmp, if anything was left in it; whether it is another one now."""
     if not is_new:
         if not os.listdir("/tmp") and os.stat("/tmp").st_mode & 0o7777 == 0o700:  # noqa: S108, PTH116, PTH208
-            return
+            return False
         linux.umount("/tmp")  # noqa: S108  # this root's own
     _tmpfs(Path("/tmp"), size="64m", mode="700")  # noqa: S108
+    return True
 
 
 def _tmpfs(at: Path, *, size: str, mode: str) -> None:

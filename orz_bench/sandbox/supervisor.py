@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +35,17 @@ def main() -> None:
     connection = socket.socket(fileno=settings["descriptor"])
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     try:
-        streams, isolation, confinement = _isolate(settings)
+        streams, isolation, place = _isolate(settings)
     except OSError as error:
         send(connection, {"failure": str(error)})
         return
     send(connection, asdict(isolation), descriptors=streams)
     for descriptor in streams:
         os.close(descriptor)
-    _serve(connection, confinement)
+    _serve(connection, place)
 
 
-def _isolate(settings: dict[str, Any]) -> tuple[list[int], Isolation, Confinement]:
+def _isolate(settings: dict[str, Any]) -> tuple[list[int], Isolation, _Place]:
     folder = Path(settings["folder"])
     readable = root.readable_paths()
     if settings["namespaces"]:
@@ -63,12 +63,46 @@ def _isolate(settings: dict[str, Any]) -> tuple[list[int], Isolation, Confinemen
         sys.path.append(site)
         allowed = [*readable, *settings["packages"], site, f"{folder}/stdin"]
         place, home, private = str(folder), "/", None
-    version = landlock.version()
-    written = [f"{place}/stdout", f"{place}/stderr", "/dev/null"]
-    rules = landlock.ruleset(readable=allowed, writable=written, folder=private) if version else None
+    grants = _Grants(allowed, [f"{place}/stdout", f"{place}/stderr", "/dev/null"], private)
     filter_code = seccomp.assemble() if seccomp.is_supported() else None
-    isolation = Isolation(namespaces=settings["namespaces"], seccomp=filter_code is not None, landlock=version)
-    return streams, isolation, Confinement(filter_code, rules, place, home)
+    isolation = Isolation(
+        namespaces=settings["namespaces"], seccomp=filter_code is not None, landlock=landlock.version()
+    )
+    return streams, isolation, _Place(Confinement(filter_code, grants.rules(), place, home), grants)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grants:
+    """Which files a program may open."""
+
+    readable: list[str]
+    writable: list[str]
+    private: str | None
+
+    def rules(self) -> int | None:
+        """As Landlock's rules, where the kernel has it."""
+        if not landlock.version():
+            return None
+        return landlock.ruleset(readable=self.readable, writable=self.writable, folder=self.private)
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where programs run, one after the other."""
+
+    confinement: Confinement
+    grants: _Grants
+
+    def clean(self) -> None:
+        """Nobody and nothing of the program before is left."""
+        if os.getpid() != 1:  # without a process namespace: programs cannot fork, and have no folder to write to
+            return
+        _kill_all_others()
+        if root.renew_private_folder():
+            # Rules are about the folder, not about its name.
+            if self.confinement.rules is not None:
+                os.close(self.confinement.rules)
+            self.confinement = replace(self.confinement, rules=self.grants.rules())
 
 
 def _continue_as_first_process() -> None:
@@ -84,7 +118,7 @@ def _continue_as_first_process() -> None:
     del parent
 
 
-def _serve(connection: socket.socket, confinement: Confinement) -> None:
+def _serve(connection: socket.socket, place: _Place) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     add_preamble_to_builtins()
     gc.collect()
@@ -100,7 +134,7 @@ def _serve(connection: socket.socket, confinement: Confinement) -> None:
         elif "limits" in message:
             limits = Limits(**message["limits"])
             is_reused = running is not None
-            running = running or _Running.start(program, limits, confinement=confinement)
+            running = running or _Running.start(program, limits, place=place)
             found = running.test(limits, connection, is_reused=is_reused)
             running = running if found["status"] is None else None
             send(connection, found | {"status": found["status"] or 0, "is_reused": is_reused})
@@ -115,20 +149,21 @@ class _Running:
     """Of the process: readable when it has ended."""
     done: int
     go_on: int
+    place: _Place
     cpu_s: float = 0.0
     """Up to the end of the test before."""
 
     @classmethod
-    def start(cls, program: Program, limits: Limits, *, confinement: Confinement) -> _Running:
+    def start(cls, program: Program, limits: Limits, *, place: _Place) -> _Running:
         """Fork the process; its first test begins at once."""
         done, its_done = os.pipe()
         its_go_on, go_on = os.pipe()
         pid = os.fork()
         if not pid:
-            become(program, limits, confinement=confinement, pipes=(its_done, its_go_on))
+            become(program, limits, confinement=place.confinement, pipes=(its_done, its_go_on))
         os.close(its_done)
         os.close(its_go_on)
-        return cls(pid, os.pidfd_open(pid), done, go_on)
+        return cls(pid, os.pidfd_open(pid), done, go_on, place)
 
     def test(self, limits: Limits, connection: socket.socket, *, is_reused: bool) -> dict[str, Any]:
         """Wait for the end of a test: how it ended. A status of None: by its last line, and the process is there."""
@@ -151,9 +186,7 @@ class _Running:
         self.cpu_s = usage.ru_utime + usage.ru_stime
         for descriptor in (self.descriptor, self.done, self.go_on):
             os.close(descriptor)
-        if os.getpid() == 1:
-            _kill_all_others()
-            root.renew_private_folder()
+        self.place.clean()
         return os.waitstatus_to_exitcode(status)
 
     def _wait(self, limits: Limits, connection: socket.socket, *, ends_at: float) -> str:
