@@ -61,6 +61,8 @@ class Isolation:
     """Only system calls that a computing program needs: no processes, sockets, tracing, mounting, keys."""
     landlock: int
     """The version of Landlock in force; 0 where the kernel has none."""
+    user: str
+    """Who programs are for the machine: `nobody`, or the grader's own user where that is not root."""
     why_no_namespaces: str = ""
 
     @property
@@ -82,5 +84,6 @@ class Isolation:
         missing = {"namespaces": self.namespaces, "seccomp": self.seccomp, "Landlock": self.landlock > 0}
         text = ", ".join([*(name for name, is_there in has.items() if is_there), "resource limits"])
         lacking = [name for name, is_there in missing.items() if not is_there]
+        text += f", as {self.user}"
         reason = f" ({self.why_no_namespaces})" if self.why_no_namespaces else ""
         return text + (f"; without {' and '.join(lacking)}{reason}" if lacking else "")

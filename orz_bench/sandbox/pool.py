@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,8 +22,11 @@ _PACKAGES = ("numpy",)
 class Sandbox:
     """A place for programs that nobody trusts. Every method may be called from any thread."""
 
-    def __init__(self, *, allow_weak_isolation: bool = False, namespaces: bool = True) -> None:
-        """`namespaces=False` does without them even where there are some."""
+    def __init__(
+        self, *, allow_weak_isolation: bool = False, namespaces: bool = True, python: str = sys.executable
+    ) -> None:
+        """`namespaces=False` does without them even where there are some. Programs run on this Python."""
+        self._python = python
         self._allow_weak = allow_weak_isolation
         self._try_namespaces = namespaces
         self._why_no_namespaces = "" if namespaces else "not wanted"
@@ -102,18 +107,16 @@ class Sandbox:
         packages = _folders_of_packages()
         if self._try_namespaces:
             try:
-                return Worker(packages=packages, namespaces=True)
+                return Worker(packages=packages, namespaces=True, python=self._python)
             except WorkerGoneError as error:
                 self._why_no_namespaces = str(error)
                 self._try_namespaces = False
-        return Worker(packages=packages, namespaces=False)
+        return Worker(packages=packages, namespaces=False, python=self._python)
 
     def _isolation_of(self, worker: Worker) -> Isolation:
         found = worker.isolation
         why = "" if found.namespaces else self._why_no_namespaces
-        return Isolation(
-            namespaces=found.namespaces, seccomp=found.seccomp, landlock=found.landlock, why_no_namespaces=why
-        )
+        return replace(found, why_no_namespaces=why)
 
 
 class Session:

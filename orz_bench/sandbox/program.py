@@ -36,6 +36,8 @@ _RECURSION_LIMIT = 50_000
 _MAX_DIGITS = 50_000
 _STACK_BYTES = 120 * 2**20
 RESULT_FD, DONE_FD, NEXT_FD = 3, 4, 5
+FIRST_OTHER_FD = 6
+"""What the supervisor holds has these numbers or higher, or a program's own would take its place."""
 FAILED = 1
 
 
@@ -50,6 +52,8 @@ class Confinement:
     """The streams lie here."""
     home: str
     """The working directory."""
+    identity: int | None
+    """The user and group that it becomes; None: it stays who it is."""
 
 
 def preamble() -> dict[str, Any]:
@@ -71,14 +75,15 @@ def add_preamble_to_builtins() -> None:
 def become(program: Program, limits: Limits, *, confinement: Confinement, pipes: tuple[int, int]) -> NoReturn:
     """Turn this process, which was just forked, into the program.
 
-    `pipes`: it says on one that a test is done, and reads from the other that there is a next one.
+    `pipes` (descriptors from FIRST_OTHER_FD on): it says on one that a test is done, and hears on the other of a next
+    one.
     """
     code = FAILED
     try:
         for target, descriptor in zip((DONE_FD, NEXT_FD), pipes, strict=True):
             os.dup2(descriptor, target)
-        _open_streams(confinement.folder, wants_value=program.function is not None)
         _confine(limits, confinement)
+        _open_streams(confinement.folder, wants_value=program.function is not None)
         _prepare_interpreter()
         compiled = compile(program.source, "main.py", "exec", dont_inherit=True)
         while True:
@@ -126,8 +131,11 @@ def _open_streams(folder: str, *, wants_value: bool) -> None:
 
 
 def _confine(limits: Limits, confinement: Confinement) -> None:
-    os.chdir(confinement.home)
-    linux.prctl(linux.PR_SET_PDEATHSIG, 9)
+    if confinement.identity is not None:
+        os.setgroups([])
+        os.setresgid(*[confinement.identity] * 3)
+        os.setresuid(*[confinement.identity] * 3)
+    linux.prctl(linux.PR_SET_PDEATHSIG, 9)  # after that: becoming somebody else undoes it
     memory, cpu = int(limits.memory_gib * 2**30), int(limits.program_wall_s) + 1
     for what, limit in (
         (resource.RLIMIT_CPU, cpu),
@@ -139,6 +147,7 @@ def _confine(limits: Limits, confinement: Confinement) -> None:
     ):
         resource.setrlimit(what, (limit, limit))
     linux.drop_capabilities()
+    os.chdir(confinement.home)
     if confinement.rules is not None:
         landlock.restrict(confinement.rules)
     os.closerange(NEXT_FD + 1, 256)

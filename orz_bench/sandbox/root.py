@@ -19,16 +19,25 @@ _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 _NOT_PROCESSES = linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWNET
 STREAMS = ("stdin", "stdout", "stderr")
 SITE = "/site"
+NOBODY = 65534
+
+
+def identity_of_programs() -> int | None:
+    """The user and group that programs are: nobody, where this process is root; else None, for its own."""
+    return NOBODY if os.getuid() == 0 else None
 
 
 def enter_namespaces() -> None:
-    """Leave every namespace of the parent; the next child is the first process of a new one. OSError where refused."""
+    """Leave the namespaces of the parent; the next child is the first process of a new one. OSError where refused.
+
+    Root needs no user namespace, and its programs become nobody for the whole machine; others are root of one of their
+    own, for as long as it takes to make the rest.
+    """
     user, group = os.getuid(), os.getgid()
-    try:
-        linux.unshare(_NOT_PROCESSES | linux.CLONE_NEWPID | linux.CLONE_NEWUSER)
-    except OSError:
-        linux.unshare(_NOT_PROCESSES | linux.CLONE_NEWPID)  # root may, where users may not make user namespaces
+    if user == 0:
+        linux.unshare(_NOT_PROCESSES | linux.CLONE_NEWPID)
         return
+    linux.unshare(_NOT_PROCESSES | linux.CLONE_NEWPID | linux.CLONE_NEWUSER)
     for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
         Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
 
@@ -40,11 +49,28 @@ def readable_paths() -> list[str]:
     return [path for path in dict.fromkeys(found) if not _is_inside(path, found)]
 
 
+def require_readable_by(identity: int | None) -> None:
+    """Raise OSError where programs could not read Python's library; in a root of one's own they always can."""
+    if identity is None:
+        return
+    child = os.fork()
+    if not child:
+        os.setresgid(*[identity] * 3)
+        os.setresuid(*[identity] * 3)
+        os._exit(0 if os.access(os.__file__, os.R_OK) else 1)
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise OSError(f"{Path(os.__file__).parent} can be read by root alone, and programs are never run as root")
+
+
 def make_streams(folder: Path) -> None:
     """The three streams of a program, as files that it can also open by name."""
+    folder.chmod(0o755)
     (folder / "stdin").touch()
+    (folder / "stdin").chmod(0o644)
     for name in ("stdout", "stderr"):
         os.mkfifo(folder / name)
+        (folder / name).chmod(0o622)
 
 
 def make_root(at: Path, packages: Iterable[str]) -> list[int]:
@@ -65,6 +91,7 @@ def make_root(at: Path, packages: Iterable[str]) -> list[int]:
     linux.mount(str(at / "streams"), str(at / "dev"), flags=linux.MS_BIND)
     for path in _DEVICES:
         linux.mount(path, f"{at}{path}", flags=linux.MS_BIND)
+        _make_read_only(f"{at}{path}")  # what is written to a device is written; its permissions stay
     streams = open_streams(at / "streams")
     _make_read_only(str(at / "dev"))
     linux.umount(str(at / "streams"))
@@ -81,7 +108,7 @@ def make_root(at: Path, packages: Iterable[str]) -> list[int]:
 def link_packages(folder: Path, packages: Iterable[str]) -> str:
     """A folder with links to these packages alone, for a process that stays in the machine's own file system."""
     site = folder / "site"
-    site.mkdir()
+    site.mkdir(mode=0o755)
     for package in packages:
         (site / Path(package).name).symlink_to(package)
     return str(site)
@@ -99,7 +126,9 @@ def renew_private_folder(*, is_new: bool = False) -> bool:
         if not os.listdir("/tmp") and os.stat("/tmp").st_mode & 0o7777 == 0o700:  # noqa: S108, PTH116, PTH208
             return False
         linux.umount("/tmp")  # noqa: S108  # this root's own
-    _tmpfs(Path("/tmp"), size="64m", mode="700")  # noqa: S108
+    owner = identity_of_programs()
+    mode = "700" if owner is None else f"700,uid={owner},gid={owner}"
+    _tmpfs(Path("/tmp"), size="64m", mode=mode)  # noqa: S108
     return True
 
 

@@ -2,7 +2,8 @@
 
 Everything that a computing Python program needs, and no more: a call that is not listed fails with EPERM, so a program
 meets an OSError. There is no way to another process (fork, execve, ptrace, process_vm_readv), to the network (socket),
-to mounts, keys, namespaces, BPF, io_uring, or to memory that no limit counts (memfd_create, shmget).
+to mounts, keys, namespaces, BPF, io_uring, or to memory that no limit counts (memfd_create, shmget). Nor may it change
+a file by name where Landlock would not be asked: chmod, chown, utimes, truncate, extended attributes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _BY_ARGUMENT: dict[str, tuple[tuple[int, int], int, tuple[int, ...]]] = {
     # name: ((x86_64, aarch64), argument, its allowed values)
     "ioctl": ((16, 29), 1, _TERMINAL_AND_FLAGS),
     "prctl": ((157, 167), 0, _NAMES),
-    "fcntl": ((72, 25), 1, (0, 1, 2, 3, 4, 5, 6, 7, 1030, 1032)),  # not F_SETOWN and F_SETSIG: they send signals
+    "fcntl": ((72, 25), 1, (0, 1, 2, 3, 4, 1030, 1032)),  # not F_SETOWN and F_SETSIG: they send signals
     "socketpair": ((53, 199), 0, (_AF_UNIX,)),
     "prlimit64": ((302, 261), 0, (0, _PID_MARK)),
     "kill": ((62, 129), 0, (_PID_MARK,)),

@@ -7,6 +7,7 @@ ended. When its socket closes or its parent dies it ends, and with it everything
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import json
 import os
@@ -22,7 +23,7 @@ from typing import Any
 from orz_bench.sandbox import landlock, linux, root, seccomp
 from orz_bench.sandbox.limits import Isolation, Limits, Program
 from orz_bench.sandbox.messages import receive, send
-from orz_bench.sandbox.program import Confinement, add_preamble_to_builtins, become
+from orz_bench.sandbox.program import FIRST_OTHER_FD, Confinement, add_preamble_to_builtins, become
 
 _CORES = len(os.sched_getaffinity(0))
 _TICK_S = 0.01
@@ -32,7 +33,12 @@ def main() -> None:
     """Serve until the socket closes. Settings, as JSON, are the last word of the command line."""
     settings: dict[str, Any] = json.loads(sys.argv[-1])
     sys.path.remove(sys.argv[1])  # where this package lies is none of a program's business
-    connection = socket.socket(fileno=settings["descriptor"])
+    connection = socket.socket(fileno=_out_of_the_way(settings["descriptor"]))
+    for descriptor in range(3, FIRST_OTHER_FD):  # taken, so that nothing else gets these numbers
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    for _ in range(3, FIRST_OTHER_FD):
+        os.open("/dev/null", os.O_RDONLY)
     linux.prctl(linux.PR_SET_DUMPABLE, 0)
     try:
         streams, isolation, place = _isolate(settings)
@@ -43,6 +49,10 @@ def main() -> None:
     for descriptor in streams:
         os.close(descriptor)
     _serve(connection, place)
+
+
+def _out_of_the_way(descriptor: int) -> int:
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_OTHER_FD)
 
 
 def _isolate(settings: dict[str, Any]) -> tuple[list[int], Isolation, _Place]:
@@ -57,6 +67,7 @@ def _isolate(settings: dict[str, Any]) -> tuple[list[int], Isolation, _Place]:
         sys.path = [*(path for path in sys.path if Path(path).exists()), root.SITE]
         place, home, allowed, private = "/dev", "/tmp", ["/"], "/tmp"  # noqa: S108  # of the new root
     else:
+        root.require_readable_by(root.identity_of_programs())
         root.make_streams(folder)
         streams = root.open_streams(folder)
         site = root.link_packages(folder, settings["packages"])
@@ -66,9 +77,14 @@ def _isolate(settings: dict[str, Any]) -> tuple[list[int], Isolation, _Place]:
     grants = _Grants(allowed, [f"{place}/stdout", f"{place}/stderr", "/dev/null"], private)
     filter_code = seccomp.assemble() if seccomp.is_supported() else None
     isolation = Isolation(
-        namespaces=settings["namespaces"], seccomp=filter_code is not None, landlock=landlock.version()
+        namespaces=settings["namespaces"], seccomp=filter_code is not None, landlock=landlock.version(), user=_user()
     )
-    return streams, isolation, _Place(Confinement(filter_code, grants.rules(), place, home), grants)
+    confinement = Confinement(filter_code, grants.rules(), place, home, root.identity_of_programs())
+    return streams, isolation, _Place(confinement, grants)
+
+
+def _user() -> str:
+    return "the same user" if root.identity_of_programs() is None else "nobody"
 
 
 @dataclass(frozen=True, slots=True)

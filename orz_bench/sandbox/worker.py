@@ -49,8 +49,8 @@ class WorkerGoneError(Exception):
 class Worker:
     """One supervisor. Used by one thread at a time."""
 
-    def __init__(self, *, packages: Sequence[str], namespaces: bool) -> None:
-        """Raises WorkerGoneError with the reason where it cannot start."""
+    def __init__(self, *, packages: Sequence[str], namespaces: bool, python: str = sys.executable) -> None:
+        """Programs run on this Python. Raises WorkerGoneError with the reason where it cannot start."""
         self._folder = Path(tempfile.mkdtemp(prefix="orz-sandbox-"))
         self._streams: list[int] = []
         self._socket, theirs = socket.socketpair()
@@ -62,7 +62,7 @@ class Worker:
         }
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, "-s", "-S", "-P", "-c", _START, _PACKAGE_PARENT, json.dumps(settings)],
+                [python, "-s", "-S", "-P", "-c", _START, _PACKAGE_PARENT, json.dumps(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,

@@ -12,11 +12,10 @@ from pathlib import Path
 import pytest
 
 from orz_bench.grading.jobs import Reply
-from tests.programs import IMPATIENT, a_judge, corpus, packed
+from tests.programs import IMPATIENT, a_judge, corpus, filled, packed
 
 SUMS = packed(("3\n1 2\n3 4\n5 6\n", "3\n7\n11\n"), ("1\n-1 1\n", "0\n"), ("2\n0 9\n10 -20\n", "9\n-10\n"))
 LEGAL = corpus("legal_programs")["input()"]
-NEEDS_ITS_OWN_ROOT = {"what the program before left"}
 
 
 @pytest.fixture(params=[True, False], ids=["namespaces", "no namespaces"])
@@ -34,6 +33,23 @@ def test_every_legal_way_of_reading_and_writing_passes(namespaces: bool) -> None
     assert not failed
 
 
+CANARY = """
+import os
+def refused(action):
+    try:
+        action()
+    except OSError:
+        return True
+    return False
+actions = [
+    lambda: os.chmod("@FILE@", 0), lambda: os.truncate("@FILE@", 0), lambda: open("@FILE@"),
+    lambda: open("@FILE@", "a"), lambda: os.unlink("@FILE@"), lambda: os.mkdir("@FOLDER@/x"), lambda: os.kill(os.getppid(), 0), os.fork,
+]
+print(os.getuid() != 0, [refused(action) for action in actions].count(True))
+"""
+"""What hostile programs must not be let loose without: it tries all kinds of harm on files that were made for it."""
+
+
 class Bait:
     """A secret in every place that a hostile program could look into, and the traces of those that got there."""
 
@@ -44,6 +60,7 @@ class Bait:
         self.folder.chmod(0o777)
         self.file = folder / "file"
         self.file.write_text(self.secret)
+        self.file.chmod(0o666)
         self.visitors: list[str] = []
         self._tcp, self._unix = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)
         self._unix.bind(str(folder / "socket"))
@@ -91,9 +108,14 @@ def test_no_hostile_program_passes_escapes_or_hangs(bait: Bait, namespaces: bool
     programs = corpus("hostile_programs", places=bait.places)
     assert len(programs) >= 40
     secret, lone = packed(("3\n1 2\n", bait.secret)), packed(("3\n1 2\n3 4\n5 6\n", "3\n7\n11\n"))
+    modes = (bait.file.stat().st_mode, bait.folder.stat().st_mode, bait.file.stat().st_mtime)
     affinity, limit = os.sched_getaffinity(0), os.nice(0)
-    start = time.monotonic()
-    with a_judge([secret, lone], limits=IMPATIENT, namespaces=namespaces) as judge:
+    canary = packed(("", "True 8"))
+    with a_judge([secret, lone, canary], limits=IMPATIENT, namespaces=namespaces) as judge:
+        source = filled(CANARY, bait.places)
+        (sings,) = judge.judge([(canary.digest, source)])
+        assert sings.verdict == "correct", sings
+        start = time.monotonic()
         replies = judge.judge([(secret.digest, source) for source in programs.values()])
         seconds = time.monotonic() - start
         after = judge.judge([(lone.digest, f"{LEGAL}# {number}") for number in range(8)])
@@ -106,6 +128,7 @@ def test_no_hostile_program_passes_escapes_or_hangs(bait: Bait, namespaces: bool
     assert bait.visitors == []
     assert list(bait.folder.iterdir()) == []
     assert bait.file.read_text() == bait.secret
+    assert (bait.file.stat().st_mode, bait.folder.stat().st_mode, bait.file.stat().st_mtime) == modes
     assert (os.sched_getaffinity(0), os.nice(0)) == (affinity, limit)
     assert supervisors
     _expect_gone(supervisors)
