@@ -1,4 +1,4 @@
-"""Real programs with ten tests each: the sandbox against LiveCodeBench's own runner, two at once, in alternating blocks.
+"""Programs with ten tests each: the sandbox against LiveCodeBench's own runner, two at once, in alternating blocks.
 
 ours: Grader, two workers; every program is new to it. theirs: `evaluate_generations` with two processes and its six
 seconds, from a checkout that $ORZ_PEER_LIVECODEBENCH names; without one, a plain runner of our own rules stands in: a
@@ -23,6 +23,7 @@ from typing import Any
 
 from _record import data_folder, keep
 
+from orz_bench.benchmarks.livecodebench import parse_tests
 from orz_bench.grading.code.compare import why_output_differs, why_value_differs
 from orz_bench.grading.code.packed_tests import PackedTests
 from orz_bench.grading.grader import Grader, Submission
@@ -66,6 +67,7 @@ def main() -> None:
                 for t, g, p in zip(block, grades, passed, strict=True)
                 if g.is_correct != p
             ]
+    agreement = _agreement()
     for difference in differing:
         print(json.dumps(difference))
     keep(
@@ -81,17 +83,46 @@ def main() -> None:
                 "ours passes, theirs not": sum(d["ours"] == "correct" for d in differing),
                 "theirs passes, ours not": sum(bool(d["theirs"]) for d in differing),
             },
+            "all_programs_with_verified_tests": agreement,
         },
     )
 
 
-def _tasks() -> list[dict[str, Any]]:
+def _agreement() -> dict[str, int]:
+    """The known tests of all programs, against the official verdicts, which rest on all hidden tests."""
+    problems, rows = _data()
+    rows = [row for row in rows if problems[row["id"]]["public_tests_verified"]]
+    packed = {row["id"]: parse_tests(problems[row["id"]]) for row in rows}
+    with Grader(num_workers=WORKERS, tests={tests.digest: tests for tests in packed.values()}) as grader:
+        submissions = [
+            Submission(gold=packed[row["id"]].digest, kind="code", num_choices=0, response=row["response"])
+            for row in rows
+        ]
+        grades = grader.grade(submissions)
+    for row, grade in zip(rows, grades, strict=True):
+        if row["official_pass"] and not grade.is_correct:
+            print(json.dumps({"id": row["id"], "officially": "passes", "ours": grade.why}))
+    pairs = [(row["official_pass"], grade.is_correct) for row, grade in zip(rows, grades, strict=True)]
+    return {
+        "officially passing": sum(official for official, _ in pairs),
+        "of these ours passes": pairs.count((True, True)),
+        "officially failing": sum(not official for official, _ in pairs),
+        "of these ours fails on the few known tests": pairs.count((False, False)),
+    }
+
+
+def _data() -> tuple[dict[str, dict[str, Any]], list[dict[str, Any]]]:
+    """Problems by id, and the rollouts."""
     folder = data_folder()
     lines = (folder / "eval" / "livecodebench_v5_880.jsonl").read_text("utf-8").splitlines()
-    problems = {row["id"]: row for row in map(json.loads, lines)}
+    rollouts = (folder / "rollouts" / "lcb_o1_rollouts.jsonl").read_text("utf-8").splitlines()
+    return {row["id"]: row for row in map(json.loads, lines)}, list(map(json.loads, rollouts))
+
+
+def _tasks() -> list[dict[str, Any]]:
+    problems, rows = _data()
     tasks = []
-    for line in (folder / "rollouts" / "lcb_o1_rollouts.jsonl").read_text("utf-8").splitlines():
-        row = json.loads(line)
+    for row in rows:
         problem = problems[row["id"]]
         if not (row["official_pass"] and problem["public_tests_verified"]):
             continue
@@ -146,7 +177,7 @@ def _passes(task: dict[str, Any]) -> bool:
             os.write(writer, b"1" if _passes_here(task) else b"0")
         os._exit(0)
     os.close(writer)
-    with open(reader, "rb") as file:
+    with os.fdopen(reader, "rb") as file:
         passed = file.read() == b"1"
     os.waitpid(pid, 0)
     return passed

@@ -157,29 +157,35 @@ def _read_problems(benchmark: Benchmark, file: Path) -> tuple[list[Problem], dic
     files = read_manifest(file) if file.name == "manifest.json" else [file]
     problems: list[Problem] = []
     tests: dict[str, PackedTests] = {}
-    for path in files:
-        for where, row in read_rows(path):
-            try:
-                problem = benchmark.parse_row(row, len(problems))
-                problems.append(problem)
-                if benchmark.parse_tests is not None and (benchmark.keep is None or benchmark.keep(problem)):
-                    tests[problem.gold] = benchmark.parse_tests(row)
-            except (DataError, RecordError) as error:
-                raise DataError(f"{path}, {where}: {error}. Mend that row, or fetch the data again.") from error
+    for path, where, row in ((name, *found) for name in files for found in read_rows(name)):
+        try:
+            problem = benchmark.parse_row(row, len(problems))
+            problems.append(problem)
+            if benchmark.parse_tests is not None and _is_kept(benchmark, problem):
+                tests[problem.gold] = benchmark.parse_tests(row)
+        except (DataError, RecordError) as error:
+            raise DataError(f"{path}, {where}: {error}. Mend that row, or fetch the data again.") from error
     return problems, tests
 
 
+def _is_kept(benchmark: Benchmark, problem: Problem) -> bool:
+    return benchmark.keep is None or benchmark.keep(problem)
+
+
 def _kept(benchmark: Benchmark, problems: list[Problem], *, source: str) -> list[Problem]:
-    kept = problems if benchmark.keep is None else [problem for problem in problems if benchmark.keep(problem)]
-    if not kept:
+    kept = [problem for problem in problems if _is_kept(benchmark, problem)]
+    if not kept or (benchmark.num_rows and benchmark.num_problems not in (None, len(kept))):
         raise DataError(
-            f"{source}: none of its {len(problems):,} problems belongs to {benchmark.name}; widen its window."
+            f"{source}: {len(kept):,} of its {len(problems):,} problems belong to {benchmark.name}, wanted "
+            f"{benchmark.num_problems or 'at least one'}; widen the window, or restore the file."
         )
     return kept
 
 
 def _check(benchmark: Benchmark, problems: Sequence[Problem], *, source: str) -> None:
-    editions = {benchmark.num_problems, benchmark.hub.num_problems if benchmark.hub else None} - {None}
+    editions = {benchmark.num_rows or benchmark.num_problems, benchmark.hub.num_problems if benchmark.hub else None} - {
+        None
+    }
     if editions and len(problems) not in editions:
         wanted = " or ".join(f"{count:,}" for count in sorted(filter(None, editions)))
         raise DataError(

@@ -48,6 +48,8 @@ class Benchmark:
     kind: AnswerKind
     num_problems: int | None
     """Rows that the data must have; None for generated benchmarks."""
+    num_rows: int | None = None
+    """Rows of the data, where not all belong to it (see `keep`)."""
     local_names: tuple[str, ...] = ()
     """File stems looked for in a data folder, in order: NAME.jsonl, then NAME.json."""
     hub: HubDataset | None = None

@@ -88,6 +88,9 @@ class _Selection:
 
 _DEFAULT = _Selection(first=date(2024, 8, 1), last=date(2025, 2, 1))
 
+_NUM_PROBLEMS = {_DEFAULT.name: 279} | {_Selection(release=name).name: count for name, count in _RELEASES.items()}
+"""Of the selections whose size is published."""
+
 
 def parse_row(row: Mapping[str, Any], _position: int, *, benchmark: str) -> Problem:
     """A row of the hub's release, or of a file of the same fields with its tests as lists."""
@@ -156,7 +159,8 @@ def _benchmark(selection: _Selection) -> Benchmark:
         title=f"LiveCodeBench {release}",
         aliases=("lcb",) if selection == _DEFAULT else (),
         kind="code",
-        num_problems=_RELEASES[release],
+        num_problems=_NUM_PROBLEMS.get(selection.name),
+        num_rows=_RELEASES[release],
         local_names=(f"livecodebench_{short}_{_RELEASES[release]}", f"livecodebench_{short}"),
         hub=HubDataset(
             repo="livecodebench/code_generation_lite",

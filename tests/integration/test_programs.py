@@ -43,7 +43,8 @@ def refused(action):
     return False
 actions = [
     lambda: os.chmod("@FILE@", 0), lambda: os.truncate("@FILE@", 0), lambda: open("@FILE@"),
-    lambda: open("@FILE@", "a"), lambda: os.unlink("@FILE@"), lambda: os.mkdir("@FOLDER@/x"), lambda: os.kill(os.getppid(), 0), os.fork,
+    lambda: open("@FILE@", "a"), lambda: os.unlink("@FILE@"), lambda: os.mkdir("@FOLDER@/x"),
+    lambda: os.kill(os.getppid(), 0), os.fork,
 ]
 print(os.getuid() != 0, [refused(action) for action in actions].count(True))
 """

@@ -74,7 +74,7 @@ class ProgramGrader:
         ]
         replies = self._replies(pairs)
         return [
-            self._grade(sources, [_reply(gold, source, replies) for source in sources])
+            self._grade(sources, [_reply(gold, source, replies=replies) for source in sources])
             for (gold, _), sources in zip(responses, found, strict=True)
         ]
 
@@ -108,5 +108,5 @@ class ProgramGrader:
         )
 
 
-def _reply(gold: str, source: str | None, replies: Mapping[tuple[str, str], Reply]) -> Reply:
+def _reply(gold: str, source: str | None, *, replies: Mapping[tuple[str, str], Reply]) -> Reply:
     return Reply("no_answer", "no code block found") if source is None else replies[gold, source]

@@ -68,7 +68,7 @@ class CodeJudge:
         tests = self._tests(gold)
         if not tests.tests:
             return "there are no tests"
-        differs = (_why_differs(tests, test, test.output) for test in tests.tests if tests.function is None)
+        differs = (why_output_differs(test.output, test.output) for test in tests.tests if tests.function is None)
         return next((f"an expected output is not equal to itself: {why}" for why in differs if why), None)
 
     def _judge(self, pair: tuple[str, str]) -> Reply:
@@ -87,10 +87,10 @@ class CodeJudge:
         ends_at = time.monotonic() + self._limits.program_wall_s
         for number, test in enumerate(tests.tests, start=1):
             outcome = session.run(test.input)
-            reply = _failure(tests, test, outcome)
+            reply = _failure(test, outcome, is_function=tests.function is not None)
             if reply is not None and outcome.was_reused:
                 # The tests before may have left something behind that is to blame.
-                reply = _failure(tests, test, session.run(test.input, is_fresh=True))
+                reply = _failure(test, session.run(test.input, is_fresh=True), is_function=tests.function is not None)
             if reply is None and time.monotonic() > ends_at:
                 reply = Reply("timeout", f"its tests take more than {self._limits.program_wall_s:g} s")
             if reply is not None:
@@ -114,15 +114,11 @@ class CodeJudge:
         return tests
 
 
-def _failure(tests: ProgramTests, test: ProgramTest, outcome: Outcome) -> Reply | None:
+def _failure(test: ProgramTest, outcome: Outcome, *, is_function: bool) -> Reply | None:
     """What is wrong with one run; None where it is right."""
     if outcome.ended != "normally":
         verdict, why = _VERDICTS[outcome.ended]
         return Reply(verdict, f"{why} ({outcome.detail})" if outcome.detail else why)
-    why_differs = _why_differs(tests, test, outcome.output)
+    compare = why_value_differs if is_function else why_output_differs
+    why_differs = compare(outcome.output, test.output)
     return None if why_differs is None else Reply("wrong", why_differs)
-
-
-def _why_differs(tests: ProgramTests, test: ProgramTest, output: str) -> str | None:
-    compare = why_output_differs if tests.function is None else why_value_differs
-    return compare(output, test.output)
