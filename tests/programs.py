@@ -16,6 +16,7 @@ from orz_bench.grading.code.packed_tests import PackedTests
 from orz_bench.sandbox.limits import Limits
 from orz_bench.sandbox.pool import Sandbox
 
+PROJECT = Path(__file__).parents[1]
 CORPORA = Path(__file__).parent / "corpora"
 PATIENT = Limits(cpu_s=10, wall_s=60)
 IMPATIENT = Limits(cpu_s=0.5, wall_s=1.0, memory_gib=1.0, output_bytes=2**20)

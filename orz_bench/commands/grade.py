@@ -29,13 +29,14 @@ def grade_command(
     from orz_bench.benchmarks.registry import get_benchmark
     from orz_bench.data import load_problems
     from orz_bench.grade_file import grade_file
+    from orz_bench.grading.code.extract import code_extractors
     from orz_bench.grading.grader import Grader
 
     benchmark = get_benchmark(bench)
     folders, console = data_folders(data_dir), Console(stderr=True)
     tests = load_problems(benchmark, folders=folders).tests if benchmark.kind == "code" else {}
     with Grader(
-        extractor=extractor,
+        extractor=code_extractors(extractor)[0] if tests else extractor,
         num_workers=workers,
         deadline_s=deadline,
         tests=tests,

@@ -108,7 +108,8 @@ class Grader:
         )
 
     def __enter__(self) -> Self:
-        self._pool.start()
+        if self._extractor in EXTRACTORS:  # else it reads programs, and Math-Verify is not needed
+            self._pool.start()
         return self
 
     def __exit__(

@@ -50,9 +50,11 @@ class Sandbox:
         """End all processes; runs in flight fail with GradingError."""
         with self._lock:
             self._is_closed = True
-            workers = [*self._free, *self._busy]
+            free, busy = list(self._free), list(self._busy)
             self._free.clear()
-        for worker in workers:
+        for worker in busy:
+            worker.kill()  # whoever uses it closes it
+        for worker in free:
             worker.close()
 
     def run_elsewhere(self, program: Program, text: str, *, limits: Limits) -> Outcome:

@@ -114,10 +114,14 @@ class Worker:
             was_reused=reply["is_reused"],
         )
 
-    def close(self) -> None:
+    def kill(self) -> None:
         """Kill the supervisor; its namespace, with everything in it, goes with it."""
         self.is_alive = False
         self._process.kill()
+
+    def close(self) -> None:
+        """Kill the supervisor, and wait until nothing of it is left."""
+        self.kill()
         self._process.wait()
         with contextlib.suppress(OSError):
             self._socket.settimeout(_GRACE_S)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -12,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from orz_bench.grading.jobs import Reply
-from tests.programs import IMPATIENT, a_judge, corpus, filled, packed
+from tests.programs import IMPATIENT, PROJECT, a_judge, corpus, filled, packed
 
 SUMS = packed(("3\n1 2\n3 4\n5 6\n", "3\n7\n11\n"), ("1\n-1 1\n", "0\n"), ("2\n0 9\n10 -20\n", "9\n-10\n"))
 LEGAL = corpus("legal_programs")["input()"]
@@ -206,6 +208,36 @@ def test_a_killed_supervisor_costs_no_verdict() -> None:
             os.kill(pid, 9)
         thread.join(timeout=60)
         assert [reply.verdict for reply in replies] == ["correct"]
+
+
+KILLED = """
+import sys
+from orz_bench.sandbox.limits import Limits, Program
+from orz_bench.sandbox.pool import Sandbox
+with Sandbox().session(Program(source="while True: pass"), limits=Limits(cpu_s=1000, wall_s=1000)) as session:
+    print("ready", flush=True)
+    session.run("")
+"""
+
+
+def test_nothing_survives_a_killed_grader(tmp_path: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", KILLED]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, cwd=PROJECT) as grader:
+        assert grader.stdout is not None
+        assert grader.stdout.readline() == b"ready\n"
+        time.sleep(0.3)
+        assert _mentioning(str(tmp_path))
+        grader.kill()
+    ends_at = time.monotonic() + 10
+    while _mentioning(str(tmp_path)) and time.monotonic() < ends_at:
+        time.sleep(0.05)
+    assert _mentioning(str(tmp_path)) == []
+
+
+def _mentioning(text: str) -> list[str]:
+    commands = (_command(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    return [command for command in commands if text in command and "orz_bench.sandbox" in command]
 
 
 def _supervisors() -> dict[int, str]:

@@ -79,7 +79,7 @@ class AlwaysList(list[int]):
     def __eq__(self, other: object) -> bool:
         return True
 
-    __hash__ = None  # type: ignore[assignment]  # as a list has none
+    __hash__ = None
 
 
 class AlwaysInt(int):
