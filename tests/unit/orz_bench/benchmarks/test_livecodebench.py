@@ -157,8 +157,8 @@ def test_the_prompt_is_livecodebenchs() -> None:
         "generate a correct Python program that matches the specification and passes all tests."
         "[user]### Question:\nPrint it.\n\n### Format: Read the inputs from stdin solve the problem and write the "
         "answer to stdout (do not directly test on the sample inputs). Enclose your code within delimiters as "
-        "follows. "
-        "Ensure that when the python program runs, it reads the inputs, runs the algorithm and writes output to STDOUT.\n"
+        "follows. Ensure that when the python program runs, it reads the inputs, runs the algorithm and writes output "
+        "to STDOUT.\n"
         "```python\n# YOUR CODE HERE\n```\n\n### Answer: (use the provided format with backticks)\n\n"
     )
     starter = a_problem(kind="code", question="Return it.", extra={"starter_code": "class Solution:\n    def f(self):"})
