@@ -20,6 +20,7 @@ from orz_bench.records.run_dir import RunDir
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
 _STEP_IN_PATH = re.compile(r"(?:^|/)(?:step=|iter|checkpoint-|global_step_?)(\d+)(?=/|$)")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tokenizer_config.json")
+_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 _NUM_PROBES = 16
 _PROBE_BYTES = 65_536
 
@@ -129,7 +130,7 @@ def _hub_snapshot(name: str) -> Path:
         )
     from huggingface_hub import snapshot_download
 
-    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.bin"]
+    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
     try:
         return Path(snapshot_download(name, allow_patterns=patterns))
     except Exception as error:  # whatever the hub's client raises, the user must know what to do
@@ -141,23 +142,31 @@ def _hub_snapshot(name: str) -> Path:
 
 
 def _weight_files(folder: Path) -> list[Path]:
-    for index_name in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
-        index = folder / index_name
-        if index.is_file():
-            shards = sorted(set(_read_json(index).get("weight_map", {}).values()))
-            missing = [shard for shard in shards if not (folder / shard).is_file()]
-            if missing or not shards:
-                raise ConfigError(
-                    f"{folder}: half-written; {len(missing)} of {len(shards)} weight files are missing "
-                    f"({', '.join(missing[:3])}). Wait for the save or the download to finish, or repeat it."
-                )
-            return [folder / shard for shard in shards]
-    for name in ("model.safetensors", "pytorch_model.bin"):
-        if (folder / name).is_file():
-            return [folder / name]
+    index = folder / "model.safetensors.index.json"
+    if index.is_file():
+        shards = sorted(set(_read_json(index).get("weight_map", {}).values()))
+        missing = [shard for shard in shards if not (folder / shard).is_file()]
+        if missing or not shards:
+            raise ConfigError(
+                f"{folder}: half-written; {len(missing)} of {len(shards)} weight files are missing "
+                f"({', '.join(missing[:3])}). Wait for the save or the download to finish, or repeat it."
+            )
+        _refuse_pickles(folder, [shard for shard in shards if not shard.endswith(".safetensors")])
+        return [folder / shard for shard in shards]
+    if (folder / "model.safetensors").is_file():
+        return [folder / "model.safetensors"]
+    _refuse_pickles(folder, sorted(path.name for pattern in _PICKLED for path in folder.glob(pattern)))
     raise ConfigError(
         f"{folder}: no weights (model.safetensors or its shards); wait for the save to finish, or repeat it."
     )
+
+
+def _refuse_pickles(folder: Path, names: list[str]) -> None:
+    if names:
+        raise ConfigError(
+            f"{folder}: its weights are pickles ({', '.join(names[:3])}), which are programs; wanted safetensors. "
+            f"Convert them where you trust them: load with transformers and save_pretrained() into another folder."
+        )
 
 
 def _check_safetensors(file: Path) -> None:

@@ -6,8 +6,8 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orz_bench.benchmarks.benchmark import Benchmark, Erratum
@@ -15,6 +15,7 @@ from orz_bench.benchmarks.registry import all_benchmarks
 from orz_bench.data_files import read_rows
 from orz_bench.data_hub import CACHE, Download, fetch_to_cache, read_manifest
 from orz_bench.errors import DataError, RecordError
+from orz_bench.grading.code.packed_tests import PackedTests
 from orz_bench.records.rollout import Problem
 
 _PLACES = ("", "eval", "eval/orz_format", "orz_format")
@@ -33,14 +34,21 @@ class LoadedProblems:
     errata: tuple[tuple[str, Erratum], ...]
     """(problem id, erratum) for every known wrong gold that these data have."""
     corrected: bool
+    notes: tuple[str, ...] = ()
+    """Sentences that belong beside every score on these problems."""
+    tests: Mapping[str, PackedTests] = field(default_factory=dict)
+    """Of problems that ask for a program, by their gold."""
 
     def errata_notes(self) -> tuple[str, ...]:
-        """One sentence an erratum."""
+        """One sentence an erratum, and the notes on the data."""
         state = "corrected here" if self.corrected else "not corrected; --correct-errata does"
-        return tuple(
-            f"{problem_id}: the gold {erratum.wrong_gold} is wrong, {erratum.right_gold} is right ({erratum.why}; "
-            f"{erratum.source}); {state}"
-            for problem_id, erratum in self.errata
+        return (
+            tuple(
+                f"{problem_id}: the gold {erratum.wrong_gold} is wrong, {erratum.right_gold} is right ({erratum.why}; "
+                f"{erratum.source}); {state}"
+                for problem_id, erratum in self.errata
+            )
+            + self.notes
         )
 
 
@@ -59,6 +67,7 @@ def load_problems(
     benchmark: Benchmark, *, folders: Sequence[Path] = (), correct_errata: bool = False, cache: Path = CACHE
 ) -> LoadedProblems:
     """All problems of a benchmark. DataError for what is missing, broken, or not the published number of rows."""
+    tests: dict[str, PackedTests] = {}
     if benchmark.generate is not None:
         problems, source = benchmark.generate(), "the product itself"
     else:
@@ -68,8 +77,9 @@ def load_problems(
             file = _find(benchmark, folders, cache=cache)
         if file is None:
             raise DataError(_missing_message(benchmark, folders))
-        problems, source = _read_problems(benchmark, file), str(file)
+        (problems, tests), source = _read_problems(benchmark, file), str(file)
     _check(benchmark, problems, source=source)
+    problems = _kept(benchmark, problems, source=source)
     errata = _errata_in(benchmark, problems)
     if correct_errata:
         right = {problem_id: erratum.right_gold for problem_id, erratum in errata}
@@ -80,6 +90,8 @@ def load_problems(
         source=source,
         errata=tuple(errata),
         corrected=correct_errata,
+        notes=tuple(benchmark.notes(problems)) if benchmark.notes else (),
+        tests=tests,
     )
 
 
@@ -87,7 +99,7 @@ def fetch_benchmark(benchmark: Benchmark, *, cache: Path = CACHE, download: Down
     """Download a benchmark from the hub into the cache; its folder. DataError where there is none or it refuses."""
     if benchmark.hub is None:
         raise DataError(f"{benchmark.name} needs no download: it comes with the product.")
-    return fetch_to_cache(benchmark.name, benchmark.hub, cache=cache, download=download)
+    return fetch_to_cache(benchmark.cache_name or benchmark.name, benchmark.hub, cache=cache, download=download)
 
 
 def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[BenchmarkListing]:
@@ -129,24 +141,51 @@ def _find(benchmark: Benchmark, folders: Sequence[Path], *, cache: Path) -> Path
             raise DataError(f"{folder}: no such data folder; check --data-dir and $ORZ_DATA.")
     names = [f"{name}{suffix}" for name in benchmark.local_names for suffix in (".jsonl", ".json")]
     files = [folder / place / name for folder in folders for place in _PLACES for name in names]
-    return next((file for file in (*files, cache / benchmark.name / "manifest.json") if file.is_file()), None)
+    return next(
+        (
+            file
+            for file in (*files, cache / (benchmark.cache_name or benchmark.name) / "manifest.json")
+            if file.is_file()
+        ),
+        None,
+    )
 
 
-def _read_problems(benchmark: Benchmark, file: Path) -> list[Problem]:
+def _read_problems(benchmark: Benchmark, file: Path) -> tuple[list[Problem], dict[str, PackedTests]]:
+    """All problems of the file, and the tests of those that are kept."""
     assert benchmark.parse_row is not None, f"{benchmark.name} has data files but no parse_row"
     files = read_manifest(file) if file.name == "manifest.json" else [file]
     problems: list[Problem] = []
-    for path in files:
-        for where, row in read_rows(path):
-            try:
-                problems.append(benchmark.parse_row(row, len(problems)))
-            except (DataError, RecordError) as error:
-                raise DataError(f"{path}, {where}: {error}. Mend that row, or fetch the data again.") from error
-    return problems
+    tests: dict[str, PackedTests] = {}
+    for path, where, row in ((name, *found) for name in files for found in read_rows(name)):
+        try:
+            problem = benchmark.parse_row(row, len(problems))
+            problems.append(problem)
+            if benchmark.parse_tests is not None and _is_kept(benchmark, problem):
+                tests[problem.gold] = benchmark.parse_tests(row)
+        except (DataError, RecordError) as error:
+            raise DataError(f"{path}, {where}: {error}. Mend that row, or fetch the data again.") from error
+    return problems, tests
+
+
+def _is_kept(benchmark: Benchmark, problem: Problem) -> bool:
+    return benchmark.keep is None or benchmark.keep(problem)
+
+
+def _kept(benchmark: Benchmark, problems: list[Problem], *, source: str) -> list[Problem]:
+    kept = [problem for problem in problems if _is_kept(benchmark, problem)]
+    if not kept or (benchmark.num_rows and benchmark.num_problems not in (None, len(kept))):
+        raise DataError(
+            f"{source}: {len(kept):,} of its {len(problems):,} problems belong to {benchmark.name}, wanted "
+            f"{benchmark.num_problems or 'at least one'}; widen the window, or restore the file."
+        )
+    return kept
 
 
 def _check(benchmark: Benchmark, problems: Sequence[Problem], *, source: str) -> None:
-    editions = {benchmark.num_problems, benchmark.hub.num_problems if benchmark.hub else None} - {None}
+    editions = {benchmark.num_rows or benchmark.num_problems, benchmark.hub.num_problems if benchmark.hub else None} - {
+        None
+    }
     if editions and len(problems) not in editions:
         wanted = " or ".join(f"{count:,}" for count in sorted(filter(None, editions)))
         raise DataError(

@@ -16,7 +16,6 @@ from orz_bench.checkpoint import Checkpoint
 from orz_bench.data import LoadedProblems
 from orz_bench.engines.engine import Engine, Sampling, Tokenizer
 from orz_bench.errors import ConfigError, EngineError, RunDirError
-from orz_bench.grading.grader import GRADER_VERSION
 from orz_bench.protocol import ProtocolCard
 from orz_bench.recorder import Grades, Recorder
 from orz_bench.records.rollout import Completion, Grade, Problem, Request, Rollout
@@ -78,7 +77,7 @@ class Evaluation:
             completion=completion,
             grade=grade,
             step=self.checkpoint.step,
-            grader_version=GRADER_VERSION,
+            grader_version=self.card.grader_version,
             keep_tokens=self.keep_tokens,
         )
 

@@ -14,10 +14,12 @@ from typing import Any
 
 from orz_bench.engines.engine import Sampling
 from orz_bench.errors import ConfigError, nearest
+from orz_bench.grading.code.extract import CODE_EXTRACTORS, code_extractors
 from orz_bench.grading.extract import EXTRACTORS
-from orz_bench.records.rollout import Problem
+from orz_bench.records.rollout import AnswerKind, Problem
 from orz_bench.templates import TEMPLATES
 
+_ALL_EXTRACTORS = (*EXTRACTORS, *CODE_EXTRACTORS)
 ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
 
 
@@ -42,8 +44,8 @@ class Protocol:
         sampling = self.sampling
         checks = {
             f"template {self.template!r} is unknown{nearest(self.template, TEMPLATES)}": self.template in TEMPLATES,
-            f"extractor {self.extractor!r} is unknown, wanted one of {', '.join(EXTRACTORS)}": self.extractor
-            in EXTRACTORS,
+            f"extractor {self.extractor!r} is unknown, wanted one of {', '.join(_ALL_EXTRACTORS)}": self.extractor
+            in _ALL_EXTRACTORS,
             f"n is {self.n}, wanted at least 1": self.n >= 1,
             f"temperature is {sampling.temperature}, wanted 0 or more": sampling.temperature >= 0,
             f"top_p is {sampling.top_p}, wanted more than 0 and at most 1": 0 < sampling.top_p <= 1,
@@ -91,6 +93,15 @@ PROTOCOLS: Mapping[str, Protocol] = {
             n=1,
             extractor="final",
         ),
+        Protocol(
+            name="lcb",
+            source="LiveCodeBench's prompt for chat models (code at 28fef95), sampled as the R1 family is: T 0.6, "
+            "top_p 0.95, 32,768 tokens, 16 samples",
+            template="lcb",
+            sampling=Sampling(temperature=0.6, top_p=0.95, max_tokens=32_768),
+            n=16,
+            extractor="lcb",
+        ),
     )
 }
 
@@ -108,6 +119,18 @@ def customise(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
     sampling_names = Sampling.__dataclass_fields__
     sampling = replace(protocol.sampling, **{k: v for k, v in wanted.items() if k in sampling_names})
     return replace(protocol, sampling=sampling, **{k: v for k, v in wanted.items() if k not in sampling_names})
+
+
+def fit_to_kind(protocol: Protocol, kind: AnswerKind) -> Protocol:
+    """The protocol as it reads answers of this kind. Raises ConfigError where it cannot."""
+    if kind == "code":
+        return replace(protocol, extractor=code_extractors(protocol.extractor)[0])
+    if protocol.extractor in CODE_EXTRACTORS or protocol.template == "lcb":
+        raise ConfigError(
+            f"the protocol {protocol.name!r} (template {protocol.template}, extractor {protocol.extractor}) is for "
+            f"programs, but this benchmark asks for none; use --protocol orz, or another extractor and template."
+        )
+    return protocol
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,12 +164,12 @@ class ProtocolCard:
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
 
 
-def make_card(protocol: Protocol, **facts: Any) -> ProtocolCard:
-    """Join a protocol with the facts that it does not know: benchmark, data, grader and engine."""
+def make_card(protocol: Protocol, *, kind: AnswerKind = "math", **facts: Any) -> ProtocolCard:
+    """Join a protocol with the facts that it does not know: benchmark, its kind of answers, data, grader and engine."""
     sampling = protocol.sampling
     return ProtocolCard(
         template=protocol.template,
-        template_digest=template_digest(protocol.template),
+        template_digest=template_digest(protocol.template, kind=kind),
         temperature=sampling.temperature,
         top_p=sampling.top_p,
         top_k=sampling.top_k,
@@ -158,12 +181,18 @@ def make_card(protocol: Protocol, **facts: Any) -> ProtocolCard:
     )
 
 
-def template_digest(name: str) -> str:
+def template_digest(name: str, *, kind: AnswerKind = "math") -> str:
     """A digest of the template's text, without what a checkpoint's tokenizer adds to it."""
     problems = [
         Problem(benchmark="", problem_id="0", question="{question}", gold="0", kind="math"),
         Problem(benchmark="", problem_id="1", question="{question}", gold="A", kind="choice", num_choices=4),
     ]
+    if kind == "code":
+        starters: tuple[dict[str, str], ...] = ({}, {"starter_code": "{starter_code}"})
+        problems = [
+            Problem(benchmark="", problem_id="0", question="{question}", gold="0", kind="code", extra=extra)
+            for extra in starters
+        ]
     text = "\x1f".join(TEMPLATES[name](problem, _BareTokenizer()) for problem in problems)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -22,8 +22,9 @@ from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.environment import describe_environment
 from orz_bench.errors import DataError, OrzError
 from orz_bench.evaluate import Evaluation, Observer, evaluate
+from orz_bench.grading.code.grader import CODE_GRADER_VERSION
 from orz_bench.grading.grader import GRADER_VERSION, Grader
-from orz_bench.protocol import Protocol, customise, get_protocol, make_card
+from orz_bench.protocol import Protocol, customise, fit_to_kind, get_protocol, make_card
 from orz_bench.records.rollout import Request
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
@@ -48,6 +49,8 @@ class EvalOptions:
     engine_settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of EngineSpec, by name."""
     keep_broken_golds: bool = False
+    allow_weak_isolation: bool = False
+    """Whether programs are run though little keeps them in."""
     num_grading_workers: int | None = None
     command: tuple[str, ...] = ()
 
@@ -100,8 +103,8 @@ def _evaluate_checkpoint(
     with ExitStack() as stack:
         graders: dict[str, Grader] = {}
         for extractor in {plan.evaluation.card.extractor for plan in planned}:
-            grader = Grader(extractor=extractor, num_workers=options.num_grading_workers)
-            graders[extractor] = stack.enter_context(grader)
+            graders[extractor] = stack.enter_context(_grader(extractor, planned, options=options))
+        _say_isolation(graders, planned, notice=notice)
         for plan in planned:
             _check_golds(graders[plan.evaluation.card.extractor], plan.evaluation, options=options, notice=notice)
         opened = stack.enter_context(_opened_once(_fitting(spec, planned)))
@@ -120,14 +123,17 @@ def _plan(
     name: str, checkpoint: Checkpoint, *, spec: EngineSpec, options: EvalOptions, notice: Callable[[str], None]
 ) -> Evaluation:
     benchmark = get_benchmark(name)
-    protocol = resolve_protocol(options, benchmark.default_protocol)
+    protocol = fit_to_kind(resolve_protocol(options, benchmark.default_protocol), benchmark.kind)
     loaded = load_problems(benchmark, folders=options.data_folders, correct_errata=protocol.correct_errata)
     notice(f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}")
+    for note in loaded.notes:
+        notice(f"{benchmark.name}: {note}")
     card = make_card(
         protocol,
+        kind=benchmark.kind,
         benchmark=benchmark.name,
         data_hash=loaded.data_hash,
-        grader_version=GRADER_VERSION,
+        grader_version=CODE_GRADER_VERSION if benchmark.kind == "code" else GRADER_VERSION,
         engine=engine_version(spec),
         dtype=spec.dtype,
         max_model_len=max_model_len(spec),
@@ -146,6 +152,26 @@ def _plan(
 def resolve_protocol(options: EvalOptions, default: str) -> Protocol:
     """The protocol that the options name (or the benchmark's own), with the options' changes."""
     return customise(get_protocol(options.protocol or default), options.protocol_changes)
+
+
+def _grader(extractor: str, planned: Sequence[_Planned], *, options: EvalOptions) -> Grader:
+    """A grader for what these evaluations need."""
+    tests = {gold: packed for plan in planned for gold, packed in plan.evaluation.loaded.tests.items()}
+    return Grader(
+        extractor=extractor,
+        num_workers=options.num_grading_workers,
+        tests=tests,
+        allow_weak_isolation=options.allow_weak_isolation,
+    )
+
+
+def _say_isolation(
+    graders: Mapping[str, Grader], planned: Sequence[_Planned], *, notice: Callable[[str], None]
+) -> None:
+    """Before anything is drawn: what keeps programs in, or ConfigError where that is not enough."""
+    extractors = dict.fromkeys(plan.evaluation.card.extractor for plan in planned if plan.evaluation.loaded.tests)
+    for extractor in extractors:
+        notice(f"programs are run with {graders[extractor].check_isolation()}")
 
 
 def _check_golds(

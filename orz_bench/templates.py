@@ -38,6 +38,20 @@ _ASK: Mapping[AnswerKind, str] = {
     "choice": "Please reason step by step, and put the letter of the correct option within \\boxed{}.",
 }
 
+_LCB_SYSTEM = (
+    "You are an expert Python programmer. You will be given a question (problem specification) and will generate a "
+    "correct Python program that matches the specification and passes all tests."
+)
+_WITH_STARTER = (
+    "You will use the following starter code to write the solution to the problem and enclose your code within "
+    "delimiters."
+)
+_WITHOUT_STARTER = (
+    "Read the inputs from stdin solve the problem and write the answer to stdout (do not directly test on the sample "
+    "inputs). Enclose your code within delimiters as follows. Ensure that when the python program runs, it reads the "
+    "inputs, runs the algorithm and writes output to STDOUT."
+)
+
 _SHOTS: Mapping[AnswerKind, tuple[tuple[str, str], ...]] = {
     "math": (
         (
@@ -73,14 +87,21 @@ _SHOTS: Mapping[AnswerKind, tuple[tuple[str, str], ...]] = {
 }
 
 
+def format_of_program(problem: Problem) -> str:
+    """What LiveCodeBench's prompt says about the form of a program."""
+    starter = problem.extra.get("starter_code")
+    about, shown = (_WITH_STARTER, starter) if starter else (_WITHOUT_STARTER, "# YOUR CODE HERE")
+    return f"### Format: {about}\n```python\n{shown}\n```"
+
+
 def orz_code(problem: Problem, tokenizer: Tokenizer | None) -> str:
     """The template of the reference implementation; it opens with the tokenizer's bos, where there is one."""
-    return f"{_bos(tokenizer)}{_ORZ_CODE}{problem.question}{_ORZ_END}"
+    return f"{_bos(tokenizer)}{_ORZ_CODE}{_shown(problem)}{_ORZ_END}"
 
 
 def orz_paper(problem: Problem, _tokenizer: Tokenizer | None) -> str:
     """The paper's Table 1, which has no bos."""
-    return f"{_ORZ_PAPER}{problem.question}{_ORZ_END}"
+    return f"{_ORZ_PAPER}{_shown(problem)}{_ORZ_END}"
 
 
 def chat(problem: Problem, tokenizer: Tokenizer | None) -> str:
@@ -90,18 +111,32 @@ def chat(problem: Problem, tokenizer: Tokenizer | None) -> str:
             "--template chat needs the checkpoint's tokenizer, but only its name on a server is known; "
             "give --tokenizer FOLDER_OR_HUB_ID, or use --template plain."
         )
-    return tokenizer.render_chat([{"role": "user", "content": f"{problem.question}\n\n{_ASK[problem.kind]}"}])
+    return tokenizer.render_chat([{"role": "user", "content": f"{problem.question}\n\n{_ask(problem)}"}])
 
 
 def plain(problem: Problem, tokenizer: Tokenizer | None) -> str:
     """The question and a request for a boxed answer, nothing else."""
-    return f"{_bos(tokenizer)}{problem.question}\n\n{_ASK[problem.kind]}\n"
+    return f"{_bos(tokenizer)}{problem.question}\n\n{_ask(problem)}\n"
 
 
 def few_shot(problem: Problem, tokenizer: Tokenizer | None) -> str:
-    """Worked examples of the same kind, then the question."""
+    """Worked examples of the same kind, then the question. Raises ConfigError for programs, which have none."""
+    if problem.kind not in _SHOTS:
+        raise ConfigError(f"{problem.benchmark}: --template few-shot has no worked examples for it; use lcb or plain.")
     shots = "".join(f"Problem: {question}\nSolution: {solution}\n\n" for question, solution in _SHOTS[problem.kind])
     return f"{_bos(tokenizer)}{shots}Problem: {problem.question}\nSolution:"
+
+
+def lcb(problem: Problem, tokenizer: Tokenizer | None) -> str:
+    """LiveCodeBench's own prompt for chat models, byte for byte, in the checkpoint's chat template."""
+    if tokenizer is None:
+        raise ConfigError(
+            "--template lcb needs the checkpoint's tokenizer, but only its name on a server is known; "
+            "give --tokenizer FOLDER_OR_HUB_ID, or use --template plain."
+        )
+    request = f"### Question:\n{problem.question}\n\n{format_of_program(problem)}\n\n"
+    request += "### Answer: (use the provided format with backticks)\n\n"
+    return tokenizer.render_chat([{"role": "system", "content": _LCB_SYSTEM}, {"role": "user", "content": request}])
 
 
 Template = Callable[[Problem, Tokenizer | None], str]
@@ -112,8 +147,18 @@ TEMPLATES: Mapping[str, Template] = {
     "chat": chat,
     "plain": plain,
     "few-shot": few_shot,
+    "lcb": lcb,
 }
 
 
 def _bos(tokenizer: Tokenizer | None) -> str:
     return tokenizer.bos if tokenizer is not None else ""
+
+
+def _shown(problem: Problem) -> str:
+    """The question; with it, for a program, what form it has to have."""
+    return f"{problem.question}\n\n{format_of_program(problem)}" if problem.kind == "code" else problem.question
+
+
+def _ask(problem: Problem) -> str:
+    return format_of_program(problem) if problem.kind == "code" else _ASK[problem.kind]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orz_bench.grading.code.packed_tests import PackedTests
 from orz_bench.records.rollout import AnswerKind, Problem
 
 
@@ -47,6 +48,8 @@ class Benchmark:
     kind: AnswerKind
     num_problems: int | None
     """Rows that the data must have; None for generated benchmarks."""
+    num_rows: int | None = None
+    """Rows of the data, where not all belong to it (see `keep`)."""
     local_names: tuple[str, ...] = ()
     """File stems looked for in a data folder, in order: NAME.jsonl, then NAME.json."""
     hub: HubDataset | None = None
@@ -57,3 +60,15 @@ class Benchmark:
     generate: Callable[[], list[Problem]] | None = None
     """Instead of parse_row: for a benchmark that ships with the product and has no data files."""
     errata: tuple[Erratum, ...] = ()
+    breakdowns: tuple[str, ...] = ()
+    """Keys of `Problem.extra` by whose values the report breaks the score down, coarsest first."""
+    parse_tests: Callable[[Mapping[str, Any]], PackedTests] | None = None
+    """For programs: (row) -> its tests, whose digest is the problem's gold."""
+    keep: Callable[[Problem], bool] | None = None
+    """Which problems of the data belong to it, where not all do."""
+    notes: Callable[[Sequence[Problem]], list[str]] | None = None
+    """(problems) -> sentences that belong beside every score on them."""
+    with_options: Callable[[str], Benchmark] | None = None
+    """What stands behind a colon in --bench -> the benchmark that it means. Raises ConfigError."""
+    cache_name: str = ""
+    """The folder of the local cache, where several benchmarks are made from one dataset; else the benchmark's name."""

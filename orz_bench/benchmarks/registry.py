@@ -23,11 +23,16 @@ def all_benchmarks() -> dict[str, Benchmark]:
 
 
 def get_benchmark(name: str) -> Benchmark:
-    """The benchmark of this name or alias; ConfigError that names the nearest."""
+    """The benchmark of this name or alias, with options behind a colon; ConfigError that names the nearest."""
+    name, _, options = name.partition(":")
     benchmarks = all_benchmarks()
     by_alias = {alias: benchmark for benchmark in benchmarks.values() for alias in benchmark.aliases}
     found = benchmarks.get(name) or by_alias.get(name)
     if found is None:
         hint = nearest(name, [*benchmarks, *by_alias])
         raise ConfigError(f"benchmark {name!r} is unknown{hint}; there are {', '.join(benchmarks)}.")
-    return found
+    if not options:
+        return found
+    if found.with_options is None:
+        raise ConfigError(f"benchmark {found.name!r} has no options, but --bench says {name}:{options}.")
+    return found.with_options(options)

@@ -64,9 +64,10 @@ def check_command(
 
     console = result_console()
     num_faults = 0
-    with Grader(extractor=extractor) as grader:
-        for benchmark in [get_benchmark(name) for name in names]:
-            loaded = load_problems(benchmark, folders=data_folders(data_dir))
+    loads = [(item, load_problems(item, folders=data_folders(data_dir))) for item in map(get_benchmark, names)]
+    tests = {gold: packed for _, loaded in loads for gold, packed in loaded.tests.items()}
+    with Grader(extractor=extractor, tests=tests) as grader:
+        for benchmark, loaded in loads:
             faults = grader.check_golds(loaded.problems)
             num_faults += len(faults)
             lines = [

@@ -24,14 +24,14 @@ def evaluate_command(
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N questions of each benchmark.")] = None,
     engine: Annotated[str, typer.Option(help="auto, vllm, transformers, openai or fake.")] = "auto",
     protocol: Annotated[
-        str | None, typer.Option(help="orz, r1, sober or greedy [default: the benchmark's, mostly orz].")
+        str | None, typer.Option(help="orz, r1, sober, greedy or lcb [default: the benchmark's, mostly orz].")
     ] = None,
     temperature: Annotated[float | None, typer.Option(help="0 is greedy [default: the protocol's].")] = None,
     top_p: Annotated[float | None, typer.Option(help="[default: the protocol's]")] = None,
     top_k: Annotated[int | None, typer.Option(help="-1 is off [default: the protocol's].")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="New tokens a sample [default: the protocol's].")] = None,
-    template: Annotated[str | None, typer.Option(help="orz-code, orz-paper, chat, plain or few-shot.")] = None,
-    extractor: Annotated[str | None, typer.Option(help="orz, boxed or final.")] = None,
+    template: Annotated[str | None, typer.Option(help="orz-code, orz-paper, chat, plain, few-shot or lcb.")] = None,
+    extractor: Annotated[str | None, typer.Option(help="orz, boxed or final; lcb or fence for programs.")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="A stop string; repeat it for several.")] = None,
     correct_errata: Annotated[bool, typer.Option(help="Use the right gold where the published one is wrong.")] = False,
     data_dir: Annotated[Path | None, typer.Option(help="Where benchmark files lie.")] = None,
@@ -54,6 +54,9 @@ def evaluate_command(
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight to a server.")] = 64,
     keep_tokens: Annotated[bool, typer.Option(help="Keep token ids and log-probs of every sample.")] = False,
     keep_broken_golds: Annotated[bool, typer.Option(help="Go on though a gold does not accept itself.")] = False,
+    allow_weak_isolation: Annotated[
+        bool, typer.Option(help="Run programs though this machine offers little to keep them in.")
+    ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Grading processes [default: one a core].")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")] = False,
 ) -> None:
@@ -100,6 +103,7 @@ def evaluate_command(
             "keep_tokens": keep_tokens,
         },
         keep_broken_golds=keep_broken_golds,
+        allow_weak_isolation=allow_weak_isolation,
         num_grading_workers=workers,
         command=("orz-bench", *sys.argv[1:]),
     )

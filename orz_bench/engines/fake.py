@@ -63,7 +63,8 @@ class FakeEngine:
             text, stop = f"{thoughts} I do not know.", "eos"
         else:
             answer = request.problem.gold if draw.random() < self._accuracy else _wrong_answer(request.problem, draw)
-            text, stop = f"{thoughts} </think> <answer> \\boxed{{{answer}}} </answer>", "stop_string"
+            boxed = f"\\boxed{{{answer}}}" if request.problem.kind != "code" else f"\n```python\nprint({luck})\n```\n"
+            text, stop = f"{thoughts} </think> <answer> {boxed} </answer>", "stop_string"
         num_tokens = min(len(text.split()), sampling.max_tokens)
         ids = tuple(range(num_tokens)) if self._keep_tokens else None
         return Completion(

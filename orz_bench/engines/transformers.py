@@ -30,7 +30,11 @@ class TransformersEngine:
         logging.disable_progress_bar()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(spec.checkpoint)
-            model = AutoModelForCausalLM.from_pretrained(spec.checkpoint, dtype=getattr(torch, spec.dtype))
+            model = AutoModelForCausalLM.from_pretrained(
+                spec.checkpoint,
+                dtype=getattr(torch, spec.dtype),
+                use_safetensors=True,  # the other kind of weight files are pickles: programs
+            )
             self._model: Any = model.to(self._device).eval()
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             reason = next(iter(str(error).strip().splitlines()), type(error).__name__)

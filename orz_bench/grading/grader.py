@@ -1,7 +1,8 @@
 """Grade responses: extract the answer, decide whether it is right, and say why. The same grader serves as a reward.
 
-Letters are compared here; mathematics is decided by Math-Verify in bounded worker processes (see
-orz_bench.grading.pool), behind a fast path and a memo that never change a verdict.
+Letters are compared here; programs are run in a sandbox (see orz_bench.grading.code); mathematics is decided by
+Math-Verify in bounded worker processes (see orz_bench.grading.pool), behind a fast path and a memo that never change a
+verdict.
 """
 
 from __future__ import annotations
@@ -13,15 +14,19 @@ from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Self
 
-from orz_bench.errors import ConfigError, nearest
+from orz_bench.errors import ConfigError, DataError, nearest
 from orz_bench.grading.caps import why_refused
 from orz_bench.grading.choice import extract_letter, letter_of
+from orz_bench.grading.code.extract import CODE_EXTRACTORS
+from orz_bench.grading.code.grader import ProgramGrader
+from orz_bench.grading.code.packed_tests import PackedTests
 from orz_bench.grading.extract import EXTRACTORS, extract_boxed
 from orz_bench.grading.fast_path import Memo, plain_number, quick_reply
 from orz_bench.grading.jobs import Job, Mode, Reply
 from orz_bench.grading.pool import GradingPool
 from orz_bench.grading.text_key import text_key
 from orz_bench.records.rollout import AnswerKind, Grade, Problem
+from orz_bench.sandbox.limits import Isolation
 
 _RULES = "1"
 """Of this package: raised whenever a verdict could change."""
@@ -66,7 +71,7 @@ class GoldFault:
 class Grader:
     """Grades from any thread; a context manager, because it owns processes."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a setting of its own
         self,
         *,
         extractor: str = "final",
@@ -74,12 +79,17 @@ class Grader:
         deadline_s: float = 5.0,
         memory_gib: float = 1.0,
         strict: bool = True,
+        tests: Mapping[str, PackedTests] | None = None,
+        allow_weak_isolation: bool = False,
     ) -> None:
-        """`strict` closes Math-Verify's known false positives; without it, its verdicts stand as they are."""
-        if extractor not in EXTRACTORS:
+        """`strict` closes Math-Verify's known false positives; without it, its verdicts stand as they are.
+
+        `tests` of programs are named by the digest that is their problems' gold.
+        """
+        known = (*EXTRACTORS, *CODE_EXTRACTORS)
+        if extractor not in known:
             raise ConfigError(
-                f"extractor {extractor!r} is unknown{nearest(extractor, EXTRACTORS)}; "
-                f"there are {', '.join(EXTRACTORS)}."
+                f"extractor {extractor!r} is unknown{nearest(extractor, known)}; there are {', '.join(known)}."
             )
         self._extractor = extractor
         self._second_extractor = "orz" if extractor == "boxed" else "boxed"
@@ -93,8 +103,13 @@ class Grader:
             memory_gib=memory_gib,
         )
 
+        self._programs = ProgramGrader(
+            tests or {}, extractor=extractor, num_workers=num_workers, allow_weak_isolation=allow_weak_isolation
+        )
+
     def __enter__(self) -> Self:
-        self._pool.start()
+        if self._extractor in EXTRACTORS:  # else it reads programs, and Math-Verify is not needed
+            self._pool.start()
         return self
 
     def __exit__(
@@ -105,9 +120,19 @@ class Grader:
     def close(self) -> None:
         """End all processes."""
         self._pool.close()
+        self._programs.close()
+
+    def check_isolation(self) -> Isolation:
+        """What keeps programs in. Raises ConfigError where that is not enough and was not allowed."""
+        return self._programs.check_isolation()
 
     def grade(self, submissions: Sequence[Submission]) -> list[Grade]:
         """One grade a submission, in order."""
+        programs = iter(self._programs.grade([(s.gold, s.response) for s in submissions if s.kind == "code"]))
+        answers = iter(self._grade_answers([s for s in submissions if s.kind != "code"]))
+        return [next(programs if submission.kind == "code" else answers) for submission in submissions]
+
+    def _grade_answers(self, submissions: Sequence[Submission]) -> list[Grade]:
         first = [_extract(submission, self._extractor) for submission in submissions]
         second = [_extract(submission, self._second_extractor) for submission in submissions]
         replies = self._replies(
@@ -132,12 +157,20 @@ class Grader:
         jobs = {gold: self._job(gold, gold, mode="gold") for gold in sorted(golds)}
         replies = self._replies(jobs.values())
         verdicts = {gold: replies[job] for gold, job in jobs.items()}
-        faults = ((problem, _gold_fault(problem, verdicts.get(problem.gold))) for problem in problems)
+        faults = ((problem, self._gold_fault(problem, verdicts.get(problem.gold))) for problem in problems)
         return [
             GoldFault(problem_id=problem.problem_id, gold=problem.gold, why=why)
             for problem, why in faults
             if why is not None
         ]
+
+    def _gold_fault(self, problem: Problem, reply: Reply | None) -> str | None:
+        if problem.kind != "code":
+            return _gold_fault(problem, reply)
+        try:
+            return self._programs.fault_of(problem.gold)
+        except DataError as error:
+            return str(error)
 
     def _job(self, gold: str, answer: str, *, mode: Mode = "answer") -> Job:
         return Job(gold, answer, self._strict, mode)

@@ -18,8 +18,8 @@ StopReason = Literal["eos", "stop_string", "length"]
 Verdict = Literal["correct", "wrong", "no_answer", "unparseable", "timeout", "error"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
-AnswerKind = Literal["math", "choice"]
-"""How a gold and an answer are compared: as mathematics, or as the letter of an option."""
+AnswerKind = Literal["math", "choice", "code"]
+"""How a gold and an answer are compared: as mathematics, as the letter of an option, or by running a program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +31,8 @@ class Problem:
     question: str
     """The text that the template shows, options included."""
     gold: str
-    """Bare LaTeX or plain text for mathematics (no dollar signs needed), one capital letter for choices."""
+    """Bare LaTeX or plain text for mathematics (no dollar signs needed), one capital letter for choices, the digest of
+    the tests for programs."""
     kind: AnswerKind
     num_choices: int = 0
     """Options A, B, ... of a choice problem; 0 for mathematics."""

@@ -35,6 +35,7 @@ def load_model(spec: ModelSpec) -> Any:
     register_packed_sdpa()
     logging.disable_progress_bar()
     options: dict[str, Any] = {"dtype": getattr(torch, spec.dtype), "attn_implementation": spec.attention}
+    options["use_safetensors"] = True  # the other kind of weight files are pickles: programs
     try:
         if spec.role != "critic":
             model: Any = AutoModelForCausalLM.from_pretrained(spec.checkpoint, **options)

@@ -112,3 +112,10 @@ def test_a_training_run_gives_all_its_checkpoints(tmp_path: Path) -> None:
 def test_a_run_without_checkpoints(tmp_path: Path) -> None:
     RunDir(tmp_path).create(kind="train", command=[], seed=0, environment={})
     assert "a run without checkpoints" in fault(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt"])
+def test_pickled_weights_are_refused(tmp_path: Path, name: str) -> None:
+    folder = a_checkpoint(tmp_path)
+    (folder / "model.safetensors").rename(folder / name)
+    assert "pickles" in fault(folder)

@@ -1,0 +1,153 @@
+"""Workers for many programs at once: started when first needed, replaced when they end, all gone after close()."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from orz_bench.errors import ConfigError, GradingError
+from orz_bench.sandbox.limits import Isolation, Limits, Outcome, Program
+from orz_bench.sandbox.worker import Worker, WorkerGoneError
+
+_MAX_ATTEMPTS = 3
+_PACKAGES = ("numpy",)
+"""What programs may import beside the standard library, where it is installed: LiveCodeBench's runner has it too."""
+
+
+class Sandbox:
+    """A place for programs that nobody trusts. Every method may be called from any thread."""
+
+    def __init__(
+        self, *, allow_weak_isolation: bool = False, namespaces: bool = True, python: str = sys.executable
+    ) -> None:
+        """`namespaces=False` does without them even where there are some. Programs run on this Python."""
+        self._python = python
+        self._allow_weak = allow_weak_isolation
+        self._try_namespaces = namespaces
+        self._why_no_namespaces = "" if namespaces else "not wanted"
+        self._lock = threading.Lock()
+        self._free: list[Worker] = []
+        self._busy: set[Worker] = set()
+        self._is_closed = False
+
+    def check(self) -> Isolation:
+        """What keeps programs in, on this machine. Raises ConfigError where that is not enough and not allowed."""
+        with self._worker() as worker:
+            return self._isolation_of(worker)
+
+    @contextmanager
+    def session(self, program: Program, *, limits: Limits) -> Iterator[Session]:
+        """A worker that runs this program, on as many tests as are asked for."""
+        with self._worker() as worker:
+            yield Session(self, worker, program=program, limits=limits)
+
+    def close(self) -> None:
+        """End all processes; runs in flight fail with GradingError."""
+        with self._lock:
+            self._is_closed = True
+            free, busy = list(self._free), list(self._busy)
+            self._free.clear()
+        for worker in busy:
+            worker.kill()  # whoever uses it closes it
+        for worker in free:
+            worker.close()
+
+    def run_elsewhere(self, program: Program, text: str, *, limits: Limits) -> Outcome:
+        """Run it in a worker of its own: one may have been killed from outside. Raises GradingError."""
+        reason = ""
+        for _ in range(_MAX_ATTEMPTS - 1):
+            with closing(self._started()) as worker:
+                try:
+                    worker.load(program)
+                    return worker.run(text, limits)
+                except WorkerGoneError as error:
+                    reason = str(error)
+        raise GradingError(f"the sandbox failed {_MAX_ATTEMPTS} times on one program: {reason}.")
+
+    @contextmanager
+    def _worker(self) -> Iterator[Worker]:
+        with self._lock:
+            worker = self._free.pop() if self._free else None
+        worker = worker or self._started()
+        with self._lock:
+            self._busy.add(worker)
+        try:
+            yield worker
+        finally:
+            with self._lock:
+                self._busy.discard(worker)
+                is_reusable = worker.is_alive and not self._is_closed
+                if is_reusable:
+                    self._free.append(worker)
+            if not is_reusable:
+                worker.close()
+
+    def _started(self) -> Worker:
+        if self._is_closed:
+            raise GradingError("the sandbox is closed; open another.")
+        try:
+            worker = self._first_that_starts()
+        except WorkerGoneError as error:
+            raise GradingError(f"the sandbox for programs does not start: {error}.") from error
+        if not (self._isolation_of(worker).is_adequate or self._allow_weak):
+            isolation = self._isolation_of(worker)
+            worker.close()
+            raise ConfigError(
+                f"programs written by a model would run with {isolation}. That does not keep a hostile program in; "
+                f"wanted: a seccomp filter, and namespaces or Landlock (docs/security.md). Allow user namespaces, or "
+                f"use a kernel with Landlock (5.13 or later); pass --allow-weak-isolation only where the whole "
+                f"machine may be lost."
+            )
+        return worker
+
+    def _first_that_starts(self) -> Worker:
+        packages = _folders_of_packages()
+        if self._try_namespaces:
+            try:
+                return Worker(packages=packages, namespaces=True, python=self._python)
+            except WorkerGoneError as error:
+                self._why_no_namespaces = str(error)
+                self._try_namespaces = False
+        return Worker(packages=packages, namespaces=False, python=self._python)
+
+    def _isolation_of(self, worker: Worker) -> Isolation:
+        found = worker.isolation
+        why = "" if found.namespaces else self._why_no_namespaces
+        return replace(found, why_no_namespaces=why)
+
+
+class Session:
+    """Runs one program."""
+
+    def __init__(self, sandbox: Sandbox, worker: Worker, *, program: Program, limits: Limits) -> None:
+        self._sandbox = sandbox
+        self._worker = worker
+        self._program = program
+        self._limits = limits
+        self._is_loaded = False
+
+    def run(self, text: str, *, is_fresh: bool = False) -> Outcome:
+        """Run it with this on its standard input, in a new process where that is wanted. Raises GradingError."""
+        try:
+            if not self._is_loaded:
+                self._worker.load(self._program)
+                self._is_loaded = True
+            return self._worker.run(text, self._limits, is_fresh=is_fresh)
+        except WorkerGoneError:
+            return self._sandbox.run_elsewhere(self._program, text, limits=self._limits)
+
+
+def _folders_of_packages() -> list[str]:
+    """Where these packages lie, with the libraries that their wheels bring, found without importing them."""
+    folders = []
+    for name in _PACKAGES:
+        spec = find_spec(name)
+        if spec is not None and spec.origin is not None:
+            package = Path(spec.origin).parent
+            folders += [package, package.with_name(f"{name}.libs")]
+    return [str(folder) for folder in folders if folder.is_dir()]

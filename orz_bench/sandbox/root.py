@@ -1,0 +1,164 @@
+"""Namespaces of one's own, and a root that holds Python, three streams, an empty folder, and nothing else.
+
+/dev    stdin (a file), stdout and stderr (FIFOs), null, zero, urandom, random; read-only as a mount
+/tmp    the private folder: in memory, at most 64 MiB, replaced whenever a program has touched it
+the folders of Python and of shared libraries, bound read-only where they are; /site with packages such as numpy
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from orz_bench.sandbox import linux
+
+_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
+_DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
+_NOT_PROCESSES = linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWNET
+STREAMS = ("stdin", "stdout", "stderr")
+SITE = "/site"
+NOBODY = 65534
+
+
+def identity_of_programs() -> int | None:
+    """The user and group that programs are: nobody, where this process is root; else None, for its own."""
+    return NOBODY if os.getuid() == 0 else None
+
+
+def enter_namespaces() -> None:
+    """Leave the namespaces of the parent; the next child is the first process of a new one. OSError where refused.
+
+    Root needs no user namespace, and its programs become nobody for the whole machine; others are root of one of their
+    own, for as long as it takes to make the rest.
+    """
+    user, group = os.getuid(), os.getgid()
+    if user == 0:
+        linux.unshare(_NOT_PROCESSES | linux.CLONE_NEWPID)
+        return
+    linux.unshare(_NOT_PROCESSES | linux.CLONE_NEWPID | linux.CLONE_NEWUSER)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+        Path(f"/proc/self/{name}").write_text(text, encoding="ascii")
+
+
+def readable_paths() -> list[str]:
+    """Where this Python and the shared libraries that it may load lie; links as they are."""
+    python = [str(Path(sys.base_prefix) / "lib"), *(path for path in sys.path if Path(path).is_dir())]
+    found = [path for path in (*_LIBRARIES, *python) if Path(path).exists()]
+    return [path for path in dict.fromkeys(found) if not _is_inside(path, found)]
+
+
+def require_readable_by(identity: int | None) -> None:
+    """Raise OSError where programs could not read Python's library; in a root of one's own they always can."""
+    if identity is None:
+        return
+    child = os.fork()
+    if not child:
+        os.setresgid(*[identity] * 3)
+        os.setresuid(*[identity] * 3)
+        os._exit(0 if os.access(os.__file__, os.R_OK) else 1)
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise OSError(f"{Path(os.__file__).parent} can be read by root alone, and programs are never run as root")
+
+
+def make_streams(folder: Path) -> None:
+    """The three streams of a program, as files that it can also open by name."""
+    folder.chmod(0o755)
+    (folder / "stdin").touch()
+    (folder / "stdin").chmod(0o644)
+    for name in ("stdout", "stderr"):
+        os.mkfifo(folder / name)
+        (folder / name).chmod(0o622)
+
+
+def make_root(at: Path, packages: Iterable[str]) -> list[int]:
+    """Turn the folder `at` into this process's root. Descriptors: stdin to write to, stdout and stderr to read from."""
+    linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
+    _tmpfs(at, size="1m", mode="755")
+    for path in readable_paths():
+        _bind(path, f"{at}{path}")
+    for package in packages:
+        _bind(package, f"{at}{SITE}/{Path(package).name}")
+    (at / "tmp").mkdir()
+    (at / "streams").mkdir()
+    (at / "dev").mkdir()
+    _tmpfs(at / "streams", size="1g", mode="755")
+    make_streams(at / "streams")
+    for path in _DEVICES:
+        (at / "streams" / Path(path).name).touch()
+    linux.mount(str(at / "streams"), str(at / "dev"), flags=linux.MS_BIND)
+    for path in _DEVICES:
+        linux.mount(path, f"{at}{path}", flags=linux.MS_BIND)
+        _make_read_only(f"{at}{path}")  # what is written to a device is written; its permissions stay
+    streams = open_streams(at / "streams")
+    _make_read_only(str(at / "dev"))
+    linux.umount(str(at / "streams"))
+    (at / "streams").rmdir()
+    _make_read_only(str(at))
+    os.chdir(at)
+    linux.syscall("pivot_root", b".", b".")
+    linux.umount(".")
+    os.chdir("/")
+    renew_private_folder(is_new=True)
+    return streams
+
+
+def link_packages(folder: Path, packages: Iterable[str]) -> str:
+    """A folder with links to these packages alone, for a process that stays in the machine's own file system."""
+    site = folder / "site"
+    site.mkdir(mode=0o755)
+    for package in packages:
+        (site / Path(package).name).symlink_to(package)
+    return str(site)
+
+
+def open_streams(folder: Path) -> list[int]:
+    """For the grader. A FIFO that is also open for writing here never reports that its writers are gone."""
+    flags = (os.O_RDWR, os.O_RDWR | os.O_NONBLOCK, os.O_RDWR | os.O_NONBLOCK)
+    return [os.open(folder / name, flag | os.O_CLOEXEC) for name, flag in zip(STREAMS, flags, strict=True)]
+
+
+def renew_private_folder(*, is_new: bool = False) -> bool:
+    """An empty /tmp, if anything was left in it; whether it is another one now."""
+    if not is_new:
+        if not os.listdir("/tmp") and os.stat("/tmp").st_mode & 0o7777 == 0o700:  # noqa: S108, PTH116, PTH208
+            return False
+        linux.umount("/tmp")  # noqa: S108  # this root's own
+    owner = identity_of_programs()
+    mode = "700" if owner is None else f"700,uid={owner},gid={owner}"
+    _tmpfs(Path("/tmp"), size="64m", mode=mode)  # noqa: S108
+    return True
+
+
+def _tmpfs(at: Path, *, size: str, mode: str) -> None:
+    flags = linux.MS_NOSUID | linux.MS_NODEV | linux.MS_NOEXEC
+    linux.mount("tmpfs", str(at), kind="tmpfs", flags=flags, options=f"size={size},nr_inodes=4096,mode={mode}")
+
+
+def _bind(source: str, target: str) -> None:
+    """Show a file or folder at another place, read-only; a link is made anew."""
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    if Path(source).is_symlink():
+        Path(target).symlink_to(Path(source).readlink())
+        return
+    if Path(source).is_dir():
+        Path(target).mkdir(exist_ok=True)
+    else:
+        Path(target).touch()
+    linux.mount(source, target, flags=linux.MS_BIND | linux.MS_REC)
+    _make_read_only(target)
+
+
+def _make_read_only(target: str) -> None:
+    """Flags that the mount has from a more privileged parent must stay, or the kernel refuses."""
+    found = os.statvfs(target).f_flag
+    names = ("NOSUID", "NODEV", "NOEXEC", "NOATIME", "NODIRATIME", "RELATIME")
+    kept = sum(getattr(linux, f"MS_{name}") for name in names if found & getattr(os, f"ST_{name}"))
+    flags = linux.MS_REMOUNT | linux.MS_BIND | linux.MS_RDONLY | linux.MS_NOSUID
+    linux.mount("none", target, flags=flags | kept)
+
+
+def _is_inside(path: str, others: Iterable[str]) -> bool:
+    return any(other != path and Path(path).is_relative_to(other) and not Path(path).is_symlink() for other in others)

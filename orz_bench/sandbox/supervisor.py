@@ -1,0 +1,238 @@
+"""The trusted process inside the sandbox: it runs programs one after the other, each in a process of its own.
+
+Started by orz_bench.sandbox.worker. It holds no expected output and decides no verdict; what it tells is how a process
+ended. When its socket closes or its parent dies it ends, and with it everything in its process namespace.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import gc
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orz_bench.sandbox import landlock, linux, root, seccomp
+from orz_bench.sandbox.limits import Isolation, Limits, Program
+from orz_bench.sandbox.messages import receive, send
+from orz_bench.sandbox.program import FIRST_OTHER_FD, Confinement, add_preamble_to_builtins, become
+
+_CORES = len(os.sched_getaffinity(0))
+_TICK_S = 0.01
+
+
+def main() -> None:
+    """Serve until the socket closes. Settings, as JSON, are the last word of the command line."""
+    settings: dict[str, Any] = json.loads(sys.argv[-1])
+    sys.path.remove(sys.argv[1])  # where this package lies is none of a program's business
+    connection = socket.socket(fileno=_out_of_the_way(settings["descriptor"]))
+    for descriptor in range(3, FIRST_OTHER_FD):  # taken, so that nothing else gets these numbers
+        with contextlib.suppress(OSError):
+            os.close(descriptor)
+    for _ in range(3, FIRST_OTHER_FD):
+        os.open("/dev/null", os.O_RDONLY)
+    linux.prctl(linux.PR_SET_DUMPABLE, 0)
+    try:
+        streams, isolation, place = _isolate(settings)
+    except OSError as error:
+        send(connection, {"failure": str(error)})
+        return
+    send(connection, asdict(isolation), descriptors=streams)
+    for descriptor in streams:
+        os.close(descriptor)
+    _serve(connection, place)
+
+
+def _out_of_the_way(descriptor: int) -> int:
+    return fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, FIRST_OTHER_FD)
+
+
+def _isolate(settings: dict[str, Any]) -> tuple[list[int], Isolation, _Place]:
+    folder = Path(settings["folder"])
+    readable = root.readable_paths()
+    if settings["namespaces"]:
+        linux.prctl(linux.PR_SET_DUMPABLE, 1)  # or /proc/self/uid_map belongs to root
+        root.enter_namespaces()
+        _continue_as_first_process()
+        linux.prctl(linux.PR_SET_DUMPABLE, 0)
+        streams = root.make_root(folder, settings["packages"])
+        sys.path = [*(path for path in sys.path if Path(path).exists()), root.SITE]
+        place, home, allowed, private = "/dev", "/tmp", ["/"], "/tmp"  # noqa: S108  # of the new root
+    else:
+        root.require_readable_by(root.identity_of_programs())
+        root.make_streams(folder)
+        streams = root.open_streams(folder)
+        site = root.link_packages(folder, settings["packages"])
+        sys.path.append(site)
+        allowed = [*readable, *settings["packages"], site, f"{folder}/stdin"]
+        place, home, private = str(folder), "/", None
+    grants = _Grants(allowed, [f"{place}/stdout", f"{place}/stderr", "/dev/null"], private)
+    filter_code = seccomp.assemble() if seccomp.is_supported() else None
+    isolation = Isolation(
+        namespaces=settings["namespaces"], seccomp=filter_code is not None, landlock=landlock.version(), user=_user()
+    )
+    confinement = Confinement(filter_code, grants.rules(), place, home, root.identity_of_programs())
+    return streams, isolation, _Place(confinement, grants)
+
+
+def _user() -> str:
+    return "the same user" if root.identity_of_programs() is None else "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class _Grants:
+    """Which files a program may open."""
+
+    readable: list[str]
+    writable: list[str]
+    private: str | None
+
+    def rules(self) -> int | None:
+        """As Landlock's rules, where the kernel has it."""
+        if not landlock.version():
+            return None
+        return landlock.ruleset(readable=self.readable, writable=self.writable, folder=self.private)
+
+
+@dataclass(slots=True)
+class _Place:
+    """Where programs run, one after the other."""
+
+    confinement: Confinement
+    grants: _Grants
+
+    def clean(self) -> None:
+        """Nobody and nothing of the program before is left."""
+        if os.getpid() != 1:  # without a process namespace: programs cannot fork, and have no folder to write to
+            return
+        _kill_all_others()
+        if root.renew_private_folder():
+            # Rules are about the folder, not about its name.
+            if self.confinement.rules is not None:
+                os.close(self.confinement.rules)
+            self.confinement = replace(self.confinement, rules=self.grants.rules())
+
+
+def _continue_as_first_process() -> None:
+    """Go on in a child, the first process of the new namespace; the parent waits and ends with it."""
+    parent = os.getpid()
+    child = os.fork()
+    if child:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        os.closerange(0, 256)
+        os.waitpid(child, 0)
+        os._exit(0)
+    linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
+    del parent
+
+
+def _serve(connection: socket.socket, place: _Place) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    add_preamble_to_builtins()
+    gc.collect()
+    gc.freeze()
+    program = Program(source="")
+    running: _Running | None = None
+    while message := receive(connection):
+        if running is not None and ("program" in message or message.get("is_fresh")):
+            running.end()
+            running = None
+        if "program" in message:
+            program = Program(**message["program"])
+        elif "limits" in message:
+            limits = Limits(**message["limits"])
+            is_reused = running is not None
+            running = running or _Running.start(program, limits, place=place)
+            found = running.test(limits, connection, is_reused=is_reused)
+            running = running if found["status"] is None else None
+            send(connection, found | {"status": found["status"] or 0, "is_reused": is_reused})
+
+
+@dataclass(slots=True)
+class _Running:
+    """A program's process, which may run several tests."""
+
+    pid: int
+    descriptor: int
+    """Of the process: readable when it has ended."""
+    done: int
+    go_on: int
+    place: _Place
+    cpu_s: float = 0.0
+    """Up to the end of the test before."""
+
+    @classmethod
+    def start(cls, program: Program, limits: Limits, *, place: _Place) -> _Running:
+        """Fork the process; its first test begins at once."""
+        done, its_done = os.pipe()
+        its_go_on, go_on = os.pipe()
+        pid = os.fork()
+        if not pid:
+            become(program, limits, confinement=place.confinement, pipes=(its_done, its_go_on))
+        os.close(its_done)
+        os.close(its_go_on)
+        return cls(pid, os.pidfd_open(pid), done, go_on, place)
+
+    def test(self, limits: Limits, connection: socket.socket, *, is_reused: bool) -> dict[str, Any]:
+        """Wait for the end of a test: how it ended. A status of None: by its last line, and the process is there."""
+        started = time.monotonic()
+        if is_reused:
+            with contextlib.suppress(BrokenPipeError):
+                os.write(self.go_on, b".")
+        late = self._wait(limits, connection, ends_at=started + limits.wall_s)
+        if late == "" and select.select([self.done], [], [], 0)[0] and os.read(self.done, 1):
+            before, self.cpu_s = self.cpu_s, self._cpu_s()
+            return {"status": None, "late": "", "cpu_s": self.cpu_s - before}
+        before = self.cpu_s
+        status = self.end()
+        return {"status": status, "late": late, "cpu_s": self.cpu_s - before}
+
+    def end(self) -> int:
+        """Kill the process, and whatever else may be there; its exit code, negative for a signal."""
+        os.kill(self.pid, signal.SIGKILL)
+        _, status, usage = os.wait4(self.pid, 0)
+        self.cpu_s = usage.ru_utime + usage.ru_stime
+        for descriptor in (self.descriptor, self.done, self.go_on):
+            os.close(descriptor)
+        self.place.clean()
+        return os.waitstatus_to_exitcode(status)
+
+    def _wait(self, limits: Limits, connection: socket.socket, *, ends_at: float) -> str:
+        """Until the test is done, the process ends or the grader says anything; or which time was up."""
+        watched = [self.descriptor, self.done, connection.fileno()]
+        while True:
+            cpu_left = limits.cpu_s - (self._cpu_s() - self.cpu_s)
+            wall_left = ends_at - time.monotonic()
+            if cpu_left <= 0 or wall_left <= 0:
+                return "cpu_time" if cpu_left <= 0 else "wall_time"
+            # A program with threads uses several seconds a second.
+            ready, _, _ = select.select(watched, [], [], min(wall_left, max(cpu_left / _CORES, _TICK_S)))
+            if connection.fileno() in ready and not connection.recv(1, socket.MSG_PEEK):
+                os._exit(0)
+            if ready:
+                return ""
+
+    def _cpu_s(self) -> float:
+        """Seconds that the process has computed so far: the clock that Linux keeps for every process."""
+        return time.clock_gettime(~self.pid << 3 | 2)
+
+
+def _kill_all_others() -> None:
+    """None can be there, because programs cannot fork; the namespace makes sure."""
+    try:
+        os.kill(-1, signal.SIGKILL)
+    except ProcessLookupError:
+        return
+    while True:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            return

@@ -1,0 +1,276 @@
+"""The sandbox on corpora of programs: every legal one passes, no hostile one passes, escapes, or hangs the grader."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from orz_bench.grading.jobs import Reply
+from tests.programs import IMPATIENT, PROJECT, a_judge, corpus, filled, packed
+
+SUMS = packed(("3\n1 2\n3 4\n5 6\n", "3\n7\n11\n"), ("1\n-1 1\n", "0\n"), ("2\n0 9\n10 -20\n", "9\n-10\n"))
+LEGAL = corpus("legal_programs")["input()"]
+
+
+@pytest.fixture(params=[True, False], ids=["namespaces", "no namespaces"])
+def namespaces(request: pytest.FixtureRequest) -> bool:
+    return bool(request.param)
+
+
+def test_every_legal_way_of_reading_and_writing_passes(namespaces: bool) -> None:
+    pytest.importorskip("numpy")
+    programs = corpus("legal_programs")
+    assert len(programs) >= 30
+    with a_judge([SUMS], namespaces=namespaces) as judge:
+        replies = judge.judge([(SUMS.digest, source) for source in programs.values()])
+    failed = {title: reply.why for title, reply in zip(programs, replies, strict=True) if reply.verdict != "correct"}
+    assert not failed
+
+
+CANARY = """
+import os
+def refused(action):
+    try:
+        action()
+    except OSError:
+        return True
+    return False
+actions = [
+    lambda: os.chmod("@FILE@", 0), lambda: os.truncate("@FILE@", 0), lambda: open("@FILE@"),
+    lambda: open("@FILE@", "a"), lambda: os.unlink("@FILE@"), lambda: os.mkdir("@FOLDER@/x"),
+    lambda: os.kill(os.getppid(), 0), os.fork,
+]
+print(os.getuid() != 0, [refused(action) for action in actions].count(True))
+"""
+"""What hostile programs must not be let loose without: it tries all kinds of harm on files that were made for it."""
+
+
+class Bait:
+    """A secret in every place that a hostile program could look into, and the traces of those that got there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.secret = "secret-" + os.urandom(12).hex()
+        self.folder = folder / "open to all"
+        self.folder.mkdir()
+        self.folder.chmod(0o777)
+        self.file = folder / "file"
+        self.file.write_text(self.secret)
+        self.file.chmod(0o666)
+        self.visitors: list[str] = []
+        self._tcp, self._unix = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)
+        self._unix.bind(str(folder / "socket"))
+        self._unix.listen()
+        self._socket_path = str(folder / "socket")
+        for server in (self._tcp, self._unix):
+            threading.Thread(target=self._serve, args=(server,), daemon=True).start()
+
+    @property
+    def places(self) -> dict[str, str]:
+        return {
+            "TMP": "/tmp",
+            "FILE": str(self.file),
+            "FOLDER": str(self.folder),
+            "PORT": str(self._tcp.getsockname()[1]),
+            "SOCKET": self._socket_path,
+            "PID": str(os.getpid()),
+        }
+
+    def _serve(self, server: socket.socket) -> None:
+        while True:
+            try:
+                connection, _ = server.accept()
+            except OSError:
+                return
+            self.visitors.append("connected")
+            with connection:
+                connection.sendall(self.secret.encode())
+
+    def close(self) -> None:
+        for server in (self._tcp, self._unix):
+            server.shutdown(socket.SHUT_RDWR)
+            server.close()
+
+
+@pytest.fixture
+def bait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bait]:
+    bait = Bait(tmp_path)
+    monkeypatch.setenv("ORZ_TEST_SECRET", bait.secret)
+    yield bait
+    bait.close()
+
+
+def test_no_hostile_program_passes_escapes_or_hangs(bait: Bait, namespaces: bool) -> None:
+    programs = corpus("hostile_programs", places=bait.places)
+    assert len(programs) >= 40
+    secret, lone = packed(("3\n1 2\n", bait.secret)), packed(("3\n1 2\n3 4\n5 6\n", "3\n7\n11\n"))
+    modes = (bait.file.stat().st_mode, bait.folder.stat().st_mode, bait.file.stat().st_mtime)
+    affinity, limit = os.sched_getaffinity(0), os.nice(0)
+    canary = packed(("", "True 8"))
+    with a_judge([secret, lone, canary], limits=IMPATIENT, namespaces=namespaces) as judge:
+        source = filled(CANARY, bait.places)
+        (sings,) = judge.judge([(canary.digest, source)])
+        assert sings.verdict == "correct", sings
+        start = time.monotonic()
+        replies = judge.judge([(secret.digest, source) for source in programs.values()])
+        seconds = time.monotonic() - start
+        after = judge.judge([(lone.digest, f"{LEGAL}# {number}") for number in range(8)])
+        supervisors = _supervisors()
+    assert [reply.verdict for reply in after] == ["correct"] * 8, "the grader works on as before"
+    outcomes = dict(zip(programs, replies, strict=True))
+    assert {title: reply for title, reply in outcomes.items() if reply.verdict not in ("wrong", "timeout")} == {}
+    assert not any(bait.secret in reply.why.partition("wanted")[0] for reply in replies)
+    assert seconds < 120
+    assert bait.visitors == []
+    assert list(bait.folder.iterdir()) == []
+    assert bait.file.read_text() == bait.secret
+    assert (bait.file.stat().st_mode, bait.folder.stat().st_mode, bait.file.stat().st_mtime) == modes
+    assert (os.sched_getaffinity(0), os.nice(0)) == (affinity, limit)
+    assert supervisors
+    _expect_gone(supervisors)
+
+
+def test_what_failed_is_said(namespaces: bool) -> None:
+    programs = {
+        "1/0": "test 1 of 3: it fails (ZeroDivisionError: division by zero)",
+        "print(1)": "test 1 of 3: 1 lines, wanted 3",
+        "for _ in range(int(input())): print(0)": "test 1 of 3: line 1 is '0', wanted '3'",
+        "import os, signal; os.kill(os.getpid(), signal.SIGKILL)": "test 1 of 3: it is ended by a signal (SIGKILL)",
+        "while True: pass": "test 1 of 3: it computes too long (more than 0.5 s)",
+        "print('x' * 10**8)": "test 1 of 3: it prints too much (more than 1,048,576 bytes)",
+        "def": "test 1 of 3: it fails (SyntaxError: invalid syntax)",
+    }
+    with a_judge(
+        [SUMS], limits=IMPATIENT.__class__(cpu_s=0.5, wall_s=20, output_bytes=2**20), namespaces=namespaces
+    ) as judge:
+        replies = judge.judge([(SUMS.digest, source) for source in programs])
+    assert {source: reply.why for source, reply in zip(programs, replies, strict=True)} == programs
+
+
+def test_a_private_folder_vanishes() -> None:
+    write = "import os\nopen('mine', 'w').write('x')\nos.mkdir('deep')\nprint(sorted(os.listdir('.')))"
+    look = "import os\nprint(sorted(os.listdir('.')))"
+    wrote, saw = packed(("", "['deep', 'mine']")), packed(("", "[]"))
+    with a_judge([wrote, saw], num_workers=1) as judge:
+        replies = judge.judge(
+            [(wrote.digest, write), (saw.digest, look), (wrote.digest, write + " "), (saw.digest, look + " ")]
+        )
+    assert [reply.verdict for reply in replies] == ["correct"] * 4, replies
+
+
+def test_a_test_that_the_one_before_spoilt_is_run_again_in_a_new_process() -> None:
+    """In the second run of one process the program would print its memory of the first."""
+    source = "import string\nstring.calls = getattr(string, 'calls', 0) + 1\nprint(input(), string.calls)"
+    tests = packed(("a", "a 1"), ("b", "b 1"), ("c", "c 1"))
+    with a_judge([tests]) as judge:
+        assert judge.judge([(tests.digest, source)])[0].verdict == "correct"
+
+
+def test_functions_are_called_and_compared_outside(namespaces: bool) -> None:
+    tests = packed(("[1, 2]\n3", "[1, 2, 3]"), ("[]\n0", "[0]"), function="add")
+    always = "class Yes(list):\n    def __eq__(self, other): return True\n"
+    call = "class Solution:\n    def add(self, values, value):\n        "
+    programs = {
+        f"{call}return values + [value]": "correct",
+        f"{call}return tuple(values + [value])": "correct",
+        f"{call}print('debug'); return [float(v) for v in values + [value]]": "correct",
+        "def add(values, value): return [*values, value]": "correct",
+        f"{call}return values": "wrong",
+        f"{always}{call}return Yes()": "wrong",
+        f"{call}return set(values) | {{value}}": "wrong",
+        f"import json\njson.dumps = lambda *a, **k: '[1,2,3]'\n{call}return 1": "wrong",
+        f"import os\n{call}os.write(3, b'[1,2,3]'); os._exit(0)": "wrong",
+        f"{call}os.write(1, b'[1,2,3]'); return None": "wrong",
+        f"{call}raise SystemExit(0)": "wrong",
+        "class Solution: pass": "wrong",
+    }
+    with a_judge([tests], namespaces=namespaces) as judge:
+        replies = judge.judge([(tests.digest, source) for source in programs])
+    assert {source: reply.verdict for source, reply in zip(programs, replies, strict=True)} == programs
+
+
+def test_a_killed_supervisor_costs_no_verdict() -> None:
+    slow = f"import time\ntime.sleep(0.4)\n{LEGAL}"
+    with a_judge([SUMS], num_workers=1) as judge:
+        judge.check()
+        replies: list[Reply] = []
+        thread = threading.Thread(target=lambda: replies.extend(judge.judge([(SUMS.digest, slow)])))
+        thread.start()
+        time.sleep(0.2)
+        for pid in _supervisors():
+            os.kill(pid, 9)
+        thread.join(timeout=60)
+        assert [reply.verdict for reply in replies] == ["correct"]
+
+
+KILLED = """
+import sys
+from orz_bench.sandbox.limits import Limits, Program
+from orz_bench.sandbox.pool import Sandbox
+with Sandbox().session(Program(source="while True: pass"), limits=Limits(cpu_s=1000, wall_s=1000)) as session:
+    print("ready", flush=True)
+    session.run("")
+"""
+
+
+def test_nothing_survives_a_killed_grader(tmp_path: Path) -> None:
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    command = [sys.executable, "-c", KILLED]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, cwd=PROJECT) as grader:
+        assert grader.stdout is not None
+        assert grader.stdout.readline() == b"ready\n"
+        time.sleep(0.3)
+        assert _mentioning(str(tmp_path))
+        grader.kill()
+    ends_at = time.monotonic() + 10
+    while _mentioning(str(tmp_path)) and time.monotonic() < ends_at:
+        time.sleep(0.05)
+    assert _mentioning(str(tmp_path)) == []
+
+
+def _mentioning(text: str) -> list[str]:
+    commands = (_command(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
+    return [command for command in commands if text in command and "orz_bench.sandbox" in command]
+
+
+def _supervisors() -> dict[int, str]:
+    """Process id -> command line, of the sandbox's processes that this process started, directly or not."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal() and (parent := _parent(int(entry.name))) is not None:
+            command = _command(int(entry.name))
+            if "orz_bench.sandbox" in command and os.getpid() in (parent, _parent(parent)):
+                found[int(entry.name)] = command
+    return found
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+    except (OSError, ValueError):
+        return None
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def _expect_gone(supervisors: dict[int, str]) -> None:
+    """All of them, and whatever had their command line: a program's process has its supervisor's."""
+    ends_at = time.monotonic() + 10
+    while time.monotonic() < ends_at:
+        commands = {_command(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal()}
+        if not commands & set(supervisors.values()):
+            return
+        time.sleep(0.05)
+    pytest.fail("a process of the sandbox is still there")

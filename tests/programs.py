@@ -1,0 +1,72 @@
+"""The corpora of programs, and a judge of them with limits that suit tests."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from orz_bench.grading.code.judge import CodeJudge
+from orz_bench.grading.code.packed_tests import PackedTests
+from orz_bench.sandbox.limits import Limits
+from orz_bench.sandbox.pool import Sandbox
+
+PROJECT = Path(__file__).parents[1]
+CORPORA = Path(__file__).parent / "corpora"
+PATIENT = Limits(cpu_s=10, wall_s=60)
+IMPATIENT = Limits(cpu_s=0.5, wall_s=1.0, memory_gib=1.0, output_bytes=2**20)
+
+
+def python_for_everyone() -> str:
+    """A Python whose library anyone may read; skips the calling test where there is none.
+
+    Without namespaces programs see the machine's own files, as nobody where the tests run as root.
+    """
+    if os.getuid() != 0 or not is_in_a_private_folder(Path(sys.base_prefix)):
+        return sys.executable
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    found = [Path(folder) / name for folder in ("/usr/bin", "/usr/local/bin") if (Path(folder) / name).exists()]
+    if not found:
+        pytest.skip(f"this Python lies where only root can read it, and there is no other {name}")
+    return str(found[0])
+
+
+def is_in_a_private_folder(path: Path) -> bool:
+    """Whether others than the owner cannot get there."""
+    return any(not folder.stat().st_mode & 0o001 for folder in (path, *path.parents))
+
+
+def corpus(name: str, *, places: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The programs of a corpus by their titles, placeholders filled in."""
+    text = filled((CORPORA / f"{name}.txt").read_text("utf-8"), places or {})
+    _, *parts = text.split("\n=== ")
+    return {title: source for title, _, source in (part.partition("\n") for part in parts)}
+
+
+def filled(text: str, places: Mapping[str, str]) -> str:
+    """The text with its placeholders replaced."""
+    for placeholder, value in places.items():
+        text = text.replace(f"@{placeholder}@", value)
+    return text
+
+
+def packed(*tests: tuple[str, str], function: str | None = None) -> PackedTests:
+    """Tests as (input, output)."""
+    rows = [{"input": given, "output": wanted, "testtype": "stdin"} for given, wanted in tests]
+    return PackedTests(public=json.dumps(rows), private="[]", function=function)
+
+
+@contextmanager
+def a_judge(
+    tests: Iterable[PackedTests], *, limits: Limits = PATIENT, namespaces: bool = True, num_workers: int = 2
+) -> Iterator[CodeJudge]:
+    """A judge that knows these tests."""
+    sandbox = Sandbox(namespaces=namespaces, python=sys.executable if namespaces else python_for_everyone())
+    golds = {item.digest: item for item in tests}
+    with closing(CodeJudge(golds, num_workers=num_workers, limits=limits, sandbox=sandbox)) as judge:
+        yield judge
