@@ -6,7 +6,7 @@ Asks for what the run directory lacks and nothing else, so that running again re
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -16,7 +16,8 @@ from orz_bench.checkpoint import Checkpoint
 from orz_bench.data import LoadedProblems
 from orz_bench.engines.engine import Engine, Sampling, Tokenizer
 from orz_bench.errors import ConfigError, EngineError, RunDirError
-from orz_bench.grading.grader import GRADER_VERSION
+from orz_bench.grading.extract import LIKELIHOOD
+from orz_bench.likelihood import most_likely, with_options
 from orz_bench.protocol import ProtocolCard
 from orz_bench.recorder import Grades, Recorder
 from orz_bench.records.rollout import Completion, Grade, Problem, Request, Rollout
@@ -24,6 +25,7 @@ from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json, to_json,
 from orz_bench.records.summary import EvalResult, Summary
 from orz_bench.seeds import sample_seed
 from orz_bench.statistics import ScoredSample, summarise
+from orz_bench.prompt_tokens import encode_prompts
 from orz_bench.templates import TEMPLATES
 
 
@@ -56,10 +58,10 @@ class Evaluation:
         """Every sample wanted, problem by problem. Raises ConfigError where a prompt doesn't fit the context."""
         render = TEMPLATES[self.card.template]
         prompts = [render(problem, tokenizer) for problem in self.problems]
-        token_ids = [tokenizer.encode(prompt) if tokenizer else None for prompt in prompts]
+        token_ids = encode_prompts(prompts, [problem.examples for problem in self.problems], tokenizer=tokenizer)
         lengths = {p.problem_id: len(ids) for p, ids in zip(self.problems, token_ids, strict=True) if ids is not None}
         _refuse_long_prompts(lengths, self.card)
-        return [
+        requests = [
             Request(
                 problem=problem,
                 sample_index=index,
@@ -70,6 +72,7 @@ class Evaluation:
             for problem, prompt, ids in zip(self.problems, prompts, token_ids, strict=True)
             for index in range(self.n)
         ]
+        return with_options(requests, tokenizer) if self.card.extractor == LIKELIHOOD else requests
 
     def to_rollout(self, request: Request, completion: Completion, *, grade: Grade) -> Rollout:
         """The row of one sample."""
@@ -78,7 +81,7 @@ class Evaluation:
             completion=completion,
             grade=grade,
             step=self.checkpoint.step,
-            grader_version=GRADER_VERSION,
+            grader_version=self.card.grader_version,
             keep_tokens=self.keep_tokens,
         )
 
@@ -139,11 +142,17 @@ def evaluate(
                 to_rollout=evaluation.to_rollout,
                 on_committed=observer.committed,
             ) as recorder:
-                recorder.add_all(engine.generate(missing, evaluation.sampling))
+                recorder.add_all(_completions(engine, missing, evaluation=evaluation))
         result = _result(evaluation, run=run, summary=_summary(folder, requests), num_generated=len(missing))
         folder.write_result(result)
     observer.finished(result)
     return result
+
+
+def _completions(engine: Engine, missing: list[Request], *, evaluation: Evaluation) -> Iterator[list[Completion]]:
+    if evaluation.card.extractor == LIKELIHOOD:
+        return most_likely(engine, missing)
+    return engine.generate(missing, evaluation.sampling)
 
 
 def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None:

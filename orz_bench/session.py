@@ -17,16 +17,25 @@ from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.checkpoint import Checkpoint, find_checkpoints
 from orz_bench.data import load_problems
 from orz_bench.engines.engine import Engine, EngineName, EngineSpec
-from orz_bench.engines.open import choose_dtype, choose_engine, engine_version, max_model_len, open_engine
+from orz_bench.engines.open import (
+    choose_dtype,
+    choose_engine,
+    engine_version,
+    max_model_len,
+    open_engine,
+    require_likelihoods,
+)
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.environment import describe_environment
 from orz_bench.errors import DataError, OrzError
 from orz_bench.evaluate import Evaluation, Observer, evaluate
-from orz_bench.grading.grader import GRADER_VERSION, Grader
-from orz_bench.protocol import Protocol, customise, get_protocol, make_card
+from orz_bench.grading.extract import LIKELIHOOD
+from orz_bench.grading.grader import Grader, grader_version
+from orz_bench.protocol import Protocol, customise, get_protocol, make_card, require_fit
 from orz_bench.records.rollout import Request
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
+from orz_bench.templates import WITH_EXAMPLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,13 +130,21 @@ def _plan(
 ) -> Evaluation:
     benchmark = get_benchmark(name)
     protocol = resolve_protocol(options, benchmark.default_protocol)
-    loaded = load_problems(benchmark, folders=options.data_folders, correct_errata=protocol.correct_errata)
+    require_fit(benchmark, protocol)
+    if protocol.extractor == LIKELIHOOD:
+        require_likelihoods(spec)
+    loaded = load_problems(
+        benchmark,
+        folders=options.data_folders,
+        correct_errata=protocol.correct_errata,
+        with_examples=protocol.template in WITH_EXAMPLES,
+    )
     notice(f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}")
     card = make_card(
         protocol,
         benchmark=benchmark.name,
         data_hash=loaded.data_hash,
-        grader_version=GRADER_VERSION,
+        grader_version=grader_version(benchmark.kind),
         engine=engine_version(spec),
         dtype=spec.dtype,
         max_model_len=max_model_len(spec),
@@ -180,7 +197,8 @@ def _opened_once(spec: EngineSpec) -> Iterator[Callable[[], Engine]]:
 def _fitting(spec: EngineSpec, planned: Sequence[_Planned]) -> EngineSpec:
     """The spec with room for the longest prompt and completion, not for all that the checkpoint could hold."""
     needs = [
-        len(request.prompt_token_ids) + plan.evaluation.card.max_tokens
+        len(request.prompt_token_ids)
+        + max([plan.evaluation.card.max_tokens, *(len(ids) + 1 for ids in request.options)])
         for plan in planned
         for request in plan.requests
         if request.prompt_token_ids is not None

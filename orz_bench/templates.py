@@ -34,8 +34,9 @@ ORZ_CODE_PARTS = (_ORZ_CODE, _ORZ_END)
 """The fixed text of orz-code, before and after the question."""
 
 _ASK: Mapping[AnswerKind, str] = {
-    "math": "Please reason step by step, and put your final answer within \\boxed{}.",
-    "choice": "Please reason step by step, and put the letter of the correct option within \\boxed{}.",
+    "math": "\n\nPlease reason step by step, and put your final answer within \\boxed{}.",
+    "choice": "\n\nPlease reason step by step, and put the letter of the correct option within \\boxed{}.",
+    "instruction": "",
 }
 
 _SHOTS: Mapping[AnswerKind, tuple[tuple[str, str], ...]] = {
@@ -84,24 +85,38 @@ def orz_paper(problem: Problem, _tokenizer: Tokenizer | None) -> str:
 
 
 def chat(problem: Problem, tokenizer: Tokenizer | None) -> str:
-    """The question and a request for a boxed answer, in the checkpoint's own chat template."""
+    """The question and a request for a boxed answer (none with instructions), in the checkpoint's chat template."""
     if tokenizer is None:
         raise ConfigError(
             "--template chat needs the checkpoint's tokenizer, but only its name on a server is known; "
             "give --tokenizer FOLDER_OR_HUB_ID, or use --template plain."
         )
-    return tokenizer.render_chat([{"role": "user", "content": f"{problem.question}\n\n{_ASK[problem.kind]}"}])
+    return tokenizer.render_chat([{"role": "user", "content": f"{problem.question}{_ASK[problem.kind]}"}])
 
 
 def plain(problem: Problem, tokenizer: Tokenizer | None) -> str:
     """The question and a request for a boxed answer, nothing else."""
-    return f"{_bos(tokenizer)}{problem.question}\n\n{_ASK[problem.kind]}\n"
+    return f"{_bos(tokenizer)}{problem.question}{_ASK[problem.kind]}\n"
 
 
 def few_shot(problem: Problem, tokenizer: Tokenizer | None) -> str:
-    """Worked examples of the same kind, then the question."""
+    """Worked examples of the same kind, then the question. Raises ConfigError for a kind that has none."""
+    if problem.kind not in _SHOTS:
+        raise ConfigError(
+            f"{problem.benchmark}: --template few-shot has no worked examples for it; use chat, plain or orz-code."
+        )
     shots = "".join(f"Problem: {question}\nSolution: {solution}\n\n" for question, solution in _SHOTS[problem.kind])
     return f"{_bos(tokenizer)}{shots}Problem: {problem.question}\nSolution:"
+
+
+def mmlu(problem: Problem, tokenizer: Tokenizer | None) -> str:
+    """The benchmark's examples and the question, as in lm-eval and in the original MMLU: an option's letter follows."""
+    return f"{_opening(tokenizer)}{problem.examples}{problem.question}\nAnswer:"
+
+
+def mmlu_pro(problem: Problem, tokenizer: Tokenizer | None) -> str:
+    """The benchmark's examples and the question, as in MMLU-Pro's official script."""
+    return f"{_opening(tokenizer)}{problem.examples}Question:\n{problem.question}\nAnswer: Let's think step by step."
 
 
 Template = Callable[[Problem, Tokenizer | None], str]
@@ -112,7 +127,15 @@ TEMPLATES: Mapping[str, Template] = {
     "chat": chat,
     "plain": plain,
     "few-shot": few_shot,
+    "mmlu": mmlu,
+    "mmlu-pro": mmlu_pro,
 }
+WITH_EXAMPLES = ("mmlu", "mmlu-pro")
+"""The templates that show the benchmark's own worked examples."""
+
+
+def _opening(tokenizer: Tokenizer | None) -> str:
+    return tokenizer.opening if tokenizer is not None else ""
 
 
 def _bos(tokenizer: Tokenizer | None) -> str:
