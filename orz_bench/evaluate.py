@@ -6,12 +6,14 @@ Asks for what the run directory lacks and nothing else, so that running again re
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import pyarrow as pa
 
+from orz_bench.breakdown import PartedSample, break_down
 from orz_bench.checkpoint import Checkpoint
 from orz_bench.data import LoadedProblems
 from orz_bench.engines.engine import Engine, Sampling, Tokenizer
@@ -40,6 +42,8 @@ class Evaluation:
     limit: int | None
     seed: int
     keep_tokens: bool = False
+    breakdowns: tuple[str, ...] = ()
+    """Keys of the problems' `extra` by which the score is broken down."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -143,7 +147,8 @@ def evaluate(
                 on_committed=observer.committed,
             ) as recorder:
                 recorder.add_all(_completions(engine, missing, evaluation=evaluation))
-        result = _result(evaluation, run=run, summary=_summary(folder, requests), num_generated=len(missing))
+        summary = summary_of(folder, {request.key for request in requests}, breakdowns=evaluation.breakdowns)
+        result = _result(evaluation, run=run, summary=summary, num_generated=len(missing))
         folder.write_result(result)
     observer.finished(result)
     return result
@@ -188,25 +193,23 @@ def _claim(folder: EvaluationDir, evaluation: Evaluation) -> None:
             )
 
 
-def _summary(folder: EvaluationDir, requests: list[Request]) -> Summary:
-    columns = [
-        "problem_id",
-        "sample_index",
-        "verdict",
-        "second_extractor",
-        "second_verdict",
-        "extracted",
-        "stop_reason",
-    ]
-    table = folder.read([*columns, "num_tokens", "completion"])
-    wanted = {request.key for request in requests}
-    samples = [sample for sample in _scored_samples(table) if (sample.problem_id, sample.sample_index) in wanted]
-    if len(samples) != len(wanted):
+def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdowns: Sequence[str] = ()) -> Summary:
+    """The statistics of those rows of a folder. EngineError where one is missing."""
+    names = ["problem_id", "sample_index", "verdict", "second_extractor", "second_verdict", "extracted", "stop_reason"]
+    table = folder.read([*names, "num_tokens", "completion", "extra"])
+    rows = list(zip(_scored_samples(table), table["extra"].to_pylist(), strict=True))
+    rows = [(sample, extra) for sample, extra in rows if (sample.problem_id, sample.sample_index) in wanted]
+    if len(rows) != len(wanted):
         raise EngineError(
-            f"{folder.path}: the engine returned {len(samples)} of {len(wanted)} samples. "
+            f"{folder.path}: the engine returned {len(rows)} of {len(wanted)} samples. "
             f"Those are kept; run the same command again to draw the rest."
         )
-    return summarise(samples, second_extractor=table["second_extractor"][0].as_py())
+    summary = summarise((sample for sample, _ in rows), second_extractor=table["second_extractor"][0].as_py())
+    parted = [
+        PartedSample(problem_id=sample.problem_id, is_correct=sample.verdict == "correct", extra=json.loads(extra))
+        for sample, extra in rows
+    ]
+    return replace(summary, breakdown=break_down(parted, breakdowns))
 
 
 def _scored_samples(table: pa.Table) -> list[ScoredSample]:

@@ -157,6 +157,7 @@ def _plan(
         limit=options.limit,
         seed=options.seed,
         keep_tokens=spec.keep_tokens,
+        breakdowns=benchmark.breakdowns,
     )
 
 

