@@ -50,26 +50,31 @@ def _measures(samples: Sequence[PartedSample]) -> dict[str, Part]:
     """Prompts and instructions, strictly and loosely checked."""
     measures = {}
     for level in _LEVELS:
-        questions: dict[str, list[list[bool]]] = defaultdict(list)
-        for sample in samples:
-            questions[sample.problem_id].append([bool(one[level]) for one in sample.extra["instructions"]])
-        measures[f"prompt, {level}"] = _part([[all(followed) for followed in group] for group in questions.values()])
-        clusters = [[outcome for followed in group for outcome in followed] for group in questions.values()]
-        num = sum(len(group[0]) for group in questions.values())
-        measures[f"instruction, {level}"] = _clustered(clusters, num=num)
+        questions = _followed(samples, level)
+        measures[f"prompt, {level}"] = _part([[all(one) for one in group] for group in questions])
+        measures[f"instruction, {level}"] = _clustered(questions)
     return measures
 
 
 def _by_instruction(samples: Sequence[PartedSample]) -> dict[str, Part]:
-    by_type: dict[str, dict[str, list[bool]]] = defaultdict(lambda: defaultdict(list))
+    types = {one["id"] for sample in samples for one in sample.extra["instructions"]}
+    return {name: _clustered(_followed(samples, "strict", only=name)) for name in sorted(types)}
+
+
+def _followed(samples: Sequence[PartedSample], level: str, *, only: str | None = None) -> list[list[list[bool]]]:
+    """Question by question, sample by sample: which instructions (of one type) were followed; questions with none left out."""
+    questions: dict[str, list[list[bool]]] = defaultdict(list)
     for sample in samples:
-        for one in sample.extra["instructions"]:
-            by_type[one["id"]][sample.problem_id].append(bool(one["strict"]))
-    return {name: _clustered(list(found.values()), num=len(found)) for name, found in sorted(by_type.items())}
+        found = [bool(one[level]) for one in sample.extra["instructions"] if only in (None, one["id"])]
+        if found:
+            questions[sample.problem_id].append(found)
+    return list(questions.values())
 
 
-def _clustered(clusters: Sequence[Sequence[bool]], *, num: int) -> Part:
-    """The share over all outcomes; its standard error is that of a ratio, over redrawn clusters (linearised)."""
+def _clustered(questions: Sequence[Sequence[Sequence[bool]]]) -> Part:
+    """The share over all outcomes; its standard error is that of a ratio, over redrawn questions (linearised)."""
+    num = sum(len(group[0]) for group in questions)
+    clusters = [[outcome for followed in group for outcome in followed] for group in questions]
     total = sum(map(len, clusters))
     share = sum(map(sum, clusters)) / total
     count = len(clusters)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import pyarrow as pa
 
@@ -132,7 +132,7 @@ def evaluate(
     card, checkpoint = evaluation.card, evaluation.checkpoint
     folder = run.evaluation(benchmark=card.benchmark, step=checkpoint.step, fingerprint=card.fingerprint)
     with folder.lock():
-        _claim(folder, evaluation)
+        claim(folder, checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint)
         done = folder.keys()
         missing = [request for request in requests if request.key not in done]
         observer.started(evaluation, num_wanted=len(requests), num_missing=len(missing))
@@ -172,16 +172,13 @@ def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None
         )
 
 
-def _claim(folder: EvaluationDir, evaluation: Evaluation) -> None:
-    """Write who owns this folder, or check that it is the same model and seed."""
-    identity = {
-        "model": evaluation.checkpoint.label,
-        "model_digest": evaluation.checkpoint.digest,
-        "seed": evaluation.seed,
-    }
+def claim(
+    folder: EvaluationDir, checkpoint: Checkpoint, *, seed: int, card: Mapping[str, Any], fingerprint: str
+) -> None:
+    """Write who owns this folder, or check that it is the same model and seed: RunDirError where it is not."""
+    identity = {"model": checkpoint.label, "model_digest": checkpoint.digest, "seed": seed}
     if not folder.protocol_path.exists():
-        content = identity | {"fingerprint": evaluation.card.fingerprint, "card": evaluation.card.to_json()}
-        write_text(folder.protocol_path, to_json(content))
+        write_text(folder.protocol_path, to_json(identity | {"fingerprint": fingerprint, "card": dict(card)}))
         return
     found = read_json(folder.protocol_path)
     for key, what in (("model_digest", "another model"), ("seed", "another --seed")):

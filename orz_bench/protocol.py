@@ -221,6 +221,7 @@ def template_digest(name: str) -> str:
 
 class _BareTokenizer:
     bos = "{bos}"
+    eos = "{eos}"
     opening = "{opening}"
 
     def encode(self, text: str) -> tuple[int, ...]:

@@ -55,14 +55,19 @@ def row_of(result: EvalResult, results: Sequence[EvalResult]) -> list[str]:
     several = [result.model, str(result.step)] if len({(r.model, r.step) for r in results}) > 1 else []
     extra = [] if common_n(results) is not None else [str(summary.n)]
     baseline = closest_baseline(result.benchmark, result.model)
+    scores = [
+        summary.avg_at_n,
+        summary.se_sampling,
+        summary.se_question,
+        summary.pass_at[str(summary.n)],
+        summary.maj_at_n,
+    ]
+    if _is_unscored(result):
+        scores = [None] * len(scores)
     return [
         *several,
         result.benchmark,
-        percent(summary.avg_at_n),
-        percent(summary.se_sampling),
-        percent(summary.se_question),
-        percent(summary.pass_at[str(summary.n)]),
-        percent(summary.maj_at_n),
+        *map(percent, scores),
         f"{percent(summary.clip_rate)}\u00a0%",
         f"{percent(summary.no_answer_rate)}\u00a0%",
         f"{summary.mean_tokens:,.0f}",
@@ -151,8 +156,15 @@ def common_n(results: Sequence[EvalResult]) -> int | None:
     return counts.pop() if len(counts) == 1 else None
 
 
+def _is_unscored(result: EvalResult) -> bool:
+    """Whether nothing here is right or wrong (a perplexity, say): the figures are in the breakdown alone."""
+    return result.protocol.get("scored_by", "") is None
+
+
 def _notes_on_one(result: EvalResult) -> list[str]:
     summary, name = result.summary, result.benchmark
+    if _is_unscored(result):
+        return [f"{name}: no metric of this task says right or wrong; its figures are in the table below"]
     main, second = summary.avg_at_n, summary.accuracy_second_extractor
     checks = {
         f"{name}: {summary.num_problems:,} of its {result.num_problems_total:,} questions only (--limit)": (

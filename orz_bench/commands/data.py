@@ -49,6 +49,12 @@ def fetch_command(names: Annotated[list[str], typer.Argument(help="Benchmarks.")
         result_console().print(f"{benchmark.name}: in {folder}", markup=False, highlight=False, soft_wrap=True)
 
 
+@data_app.command("lm-eval-path")
+def lm_eval_path_command() -> None:
+    """Print the folder with our benchmarks as tasks of lm-eval: lm_eval --include_path FOLDER --tasks orz_aime24."""
+    typer.echo(Path(__file__).resolve().parents[1] / "lm_eval_tasks")
+
+
 @data_app.command("check")
 @reports_errors
 def check_command(

@@ -21,7 +21,9 @@ _MAX_PARTS = 20
 @reports_errors
 def evaluate_command(
     ckpt: Annotated[str, typer.Option(help="Checkpoint folder, hub id, training run, or a model's name on a server.")],
-    bench: Annotated[str, typer.Option(help="Benchmarks, separated by commas.")] = HEADLINE_BENCHMARKS,
+    bench: Annotated[
+        str, typer.Option(help="Benchmarks, separated by commas; lm-eval:TASK is a task of lm-eval.")
+    ] = HEADLINE_BENCHMARKS,
     n: Annotated[int | None, typer.Option("--n", "-n", help="Samples a question [default: the protocol's].")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N questions of each benchmark.")] = None,
     engine: Annotated[str, typer.Option(help="auto, vllm, transformers, openai or fake.")] = "auto",
@@ -36,6 +38,10 @@ def evaluate_command(
     extractor: Annotated[str | None, typer.Option(help="orz, boxed or final.")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="A stop string; repeat it for several.")] = None,
     correct_errata: Annotated[bool, typer.Option(help="Use the right gold where the published one is wrong.")] = False,
+    include_path: Annotated[
+        list[Path] | None, typer.Option(help="A folder with your own tasks for lm-eval; repeat it for several.")
+    ] = None,
+    num_fewshot: Annotated[int | None, typer.Option(min=0, help="Worked examples of lm-eval's tasks.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where benchmark files lie.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory [default: runs/NAME, or the training run].")] = None,
     seed: Annotated[int, typer.Option(help="The run's seed.")] = 42,
@@ -101,6 +107,8 @@ def evaluate_command(
             "concurrency": concurrency,
             "keep_tokens": keep_tokens,
         },
+        include_paths=tuple(include_path or ()),
+        num_fewshot=num_fewshot,
         keep_broken_golds=keep_broken_golds,
         num_grading_workers=workers,
         command=("orz-bench", *sys.argv[1:]),

@@ -89,6 +89,11 @@ class Tokenizer(Protocol):
         ...
 
     @property
+    def eos(self) -> str:
+        """The text of the end-of-sequence token, or the empty string."""
+        ...
+
+    @property
     def opening(self) -> str:
         """The text of what the tokenizer itself puts before every text, or the empty string: often there is a bos token
         that it never adds."""

@@ -25,6 +25,7 @@ class FakeTokenizer:
     """Words as tokens."""
 
     bos = ""
+    eos = "."
     opening = ""
 
     def encode(self, text: str) -> tuple[int, ...]:

