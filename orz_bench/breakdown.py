@@ -62,7 +62,7 @@ def _by_instruction(samples: Sequence[PartedSample]) -> dict[str, Part]:
 
 
 def _followed(samples: Sequence[PartedSample], level: str, *, only: str | None = None) -> list[list[list[bool]]]:
-    """Question by question, sample by sample: which instructions (of one type) were followed; questions with none left out."""
+    """Question by question, sample by sample: which instructions (of one type) were followed; none, no question."""
     questions: dict[str, list[list[bool]]] = defaultdict(list)
     for sample in samples:
         found = [bool(one[level]) for one in sample.extra["instructions"] if only in (None, one["id"])]

@@ -23,7 +23,7 @@ def breakdowns_of(results: Sequence[EvalResult], *, max_parts: int | None = None
         group = [result for result in results if result.benchmark == benchmark]
         for key in dict.fromkeys(key for result in group for key in result.summary.breakdown):
             having = [result for result in group if key in result.summary.breakdown]
-            table = _table(benchmark, key, having)
+            table = _table(benchmark, key, results=having)
             if max_parts is None or len(table.rows) <= max_parts:
                 yield table
 
@@ -33,7 +33,7 @@ def percent(fraction: float | None) -> str:
     return "–" if fraction is None else f"{100 * fraction:.1f}"
 
 
-def _table(benchmark: str, key: str, results: Sequence[EvalResult]) -> BreakdownTable:
+def _table(benchmark: str, key: str, *, results: Sequence[EvalResult]) -> BreakdownTable:
     names = list(dict.fromkeys(name for result in results for name in result.summary.breakdown[key]))
     found = [[result.summary.breakdown[key].get(name) for result in results] for name in names]
     counts = [str(max(part.num for part in parts if part is not None)) for parts in found]

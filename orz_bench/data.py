@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orz_bench.benchmarks.benchmark import Benchmark, Erratum, Examples
+from orz_bench.benchmarks.benchmark import Benchmark, Erratum
 from orz_bench.benchmarks.registry import all_benchmarks
 from orz_bench.data_files import read_rows
 from orz_bench.data_hub import CACHE, Download, fetch_to_cache, read_manifest
@@ -79,7 +79,7 @@ def load_problems(
         problems, source = _read_problems(benchmark, file), str(file)
     _check(benchmark, problems, source=source)
     if with_examples and benchmark.examples is not None:
-        problems = _with_examples(benchmark, benchmark.examples, problems, folders=folders, cache=cache)
+        problems = _with_examples(benchmark, problems, folders=folders, cache=cache)
     errata = _errata_in(benchmark, problems)
     if correct_errata:
         right = {problem_id: erratum.right_gold for problem_id, erratum in errata}
@@ -159,8 +159,10 @@ def _read_problems(benchmark: Benchmark, file: Path) -> list[Problem]:
 
 
 def _with_examples(
-    benchmark: Benchmark, examples: Examples, problems: Sequence[Problem], *, folders: Sequence[Path], cache: Path
+    benchmark: Benchmark, problems: Sequence[Problem], *, folders: Sequence[Path], cache: Path
 ) -> list[Problem]:
+    examples = benchmark.examples
+    assert examples is not None, f"{benchmark.name} has no examples"
     cached = cache / _examples_name(benchmark)
     file = _find(examples.local_names, folders, cached=cached)
     if file is None:
@@ -170,8 +172,8 @@ def _with_examples(
             names = " or ".join(f"{name}.jsonl" for name in examples.local_names)
             raise DataError(
                 f"{benchmark.name}: its worked examples are missing: no {names} in "
-                f"{', '.join(map(str, folders)) or 'any data folder'}, and {error} A protocol that shows no examples, such "
-                f"as --protocol orz-greedy, does without."
+                f"{', '.join(map(str, folders)) or 'any data folder'}, and {error} A protocol that shows no examples, "
+                f"such as --protocol orz-greedy, does without."
             ) from error
     files = read_manifest(file) if file.name == "manifest.json" else [file]
     try:

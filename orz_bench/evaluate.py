@@ -20,6 +20,7 @@ from orz_bench.engines.engine import Engine, Sampling, Tokenizer
 from orz_bench.errors import ConfigError, EngineError, RunDirError
 from orz_bench.grading.extract import LIKELIHOOD
 from orz_bench.likelihood import most_likely, with_options
+from orz_bench.prompt_tokens import encode_prompts
 from orz_bench.protocol import ProtocolCard
 from orz_bench.recorder import Grades, Recorder
 from orz_bench.records.rollout import Completion, Grade, Problem, Request, Rollout
@@ -27,7 +28,6 @@ from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json, to_json,
 from orz_bench.records.summary import EvalResult, Summary
 from orz_bench.seeds import sample_seed
 from orz_bench.statistics import ScoredSample, summarise
-from orz_bench.prompt_tokens import encode_prompts
 from orz_bench.templates import TEMPLATES
 
 

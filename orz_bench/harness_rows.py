@@ -23,11 +23,11 @@ class HarnessRows:
     scored_by: str | None
     """The metric that decides verdicts; None where no metric says right or wrong (a perplexity, say)."""
     filter: str
-    """lm-eval's filter that read the answers; a second one is the second extractor."""
+    """lm-eval's filter that read the answers; the last one is the second extractor."""
 
 
 def rows_of(found: Mapping[str, Any], *, identity: Mapping[str, Any], num_tokens: Callable[[str], int]) -> HarnessRows:
-    """Every sample of every task, once, by the task's first filter. `identity`: benchmark, step and seed of the rows."""
+    """Every sample of every task, once, by the task's first filter. `identity`: benchmark, step and seed of rows."""
     identity = {**identity, "grader_version": f"lm_eval {found['lm_eval_version']}"}
     rollouts: list[Rollout] = []
     metrics, filters = set(), set()

@@ -59,7 +59,7 @@ class HarnessTask:
 
 
 def find_task(name: str, options: HarnessOptions) -> HarnessTask:
-    """Load a task. EngineError without lm-eval, ConfigError for an unknown name, DataError where its data do not load."""
+    """Load a task. EngineError without lm-eval, ConfigError for an unknown name, DataError where data don't load."""
     if find_spec("lm_eval") is None:
         raise EngineError('lm-eval is not installed; run: pip install "orz[lm-eval]"')
     if (found := metadata.version("lm_eval")) != VERSION:
@@ -74,22 +74,22 @@ def find_task(name: str, options: HarnessOptions) -> HarnessTask:
     if not manager.match_tasks([name]):
         known = len(manager.all_tasks)
         raise ConfigError(
-            f"lm-eval has no task {name!r}{nearest(name, manager.all_tasks)}; it has {known:,} (lm-eval ls tasks), and "
-            f"--include-path FOLDER adds your own."
+            f"lm-eval has no task {name!r}{nearest(name, manager.all_tasks)}; it has {known:,} (lm-eval ls tasks), "
+            f"and --include-path FOLDER adds your own."
         )
     try:
         loaded = manager.load([name])
     except Exception as error:  # whatever a dataset's loader raises, the user must know what to do
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         raise DataError(
-            f"lm-eval:{name}: its data do not load ({reason}). lm-eval fetches them from the hub: check the network, or "
-            f"name a folder with a task that reads local files (--include-path)."
+            f"lm-eval:{name}: its data do not load ({reason}). lm-eval fetches them from the hub: check the network, "
+            f"or name a folder with a task that reads local files (--include-path)."
         ) from error
     configs = {task: _plain(one.dump_config()) for task, one in loaded["tasks"].items()}
     return HarnessTask(name=name, manager=manager, configs=configs)
 
 
-def card_of(task: HarnessTask, options: HarnessOptions, spec: EngineSpec) -> dict[str, Any]:
+def card_of(task: HarnessTask, options: HarnessOptions, *, spec: EngineSpec) -> dict[str, Any]:
     """Everything that can move a score, as it is written beside the result."""
     configs = json.dumps(task.configs, sort_keys=True)
     return {
@@ -118,9 +118,9 @@ def run_task(
 ) -> tuple[EvalResult, tuple[str, ...]]:
     """(the result, what a user should know). `engine`: how it is opened, and its tokenizer.
 
-    Samples, figures and every answer of the engine are in the run directory; what was answered before is not asked again.
+    Samples, figures and every answer of the engine go to the run directory; what was answered once is not asked again.
     """
-    card = card_of(task, options, spec)
+    card = card_of(task, options, spec=spec)
     fingerprint = hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()[:12]
     folder = run.evaluation(benchmark=folder_name(task.name), step=checkpoint.step, fingerprint=fingerprint)
     with folder.lock():

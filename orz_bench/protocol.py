@@ -110,8 +110,8 @@ PROTOCOLS: Mapping[str, Protocol] = {
         ),
         Protocol(
             name="mmlu-pro",
-            source="MMLU-Pro (2406.01574), official script at f418b11: five examples, T 0, 2,048 tokens; it guesses where "
-            "no letter is found, we do not",
+            source="MMLU-Pro (2406.01574), official script at f418b11: five examples, T 0, 2,048 tokens; it guesses "
+            "where no letter is found, we do not",
             template="mmlu-pro",
             sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=2048, stop=("Question:",)),
             n=1,
@@ -150,14 +150,14 @@ def require_fit(benchmark: Benchmark, protocol: Protocol) -> None:
     if by_likelihood != (benchmark.answered == "by_likelihood"):
         asks = "for the most likely option" if by_likelihood else "for a written answer"
         raise ConfigError(
-            f"{benchmark.name}: protocol {protocol.name!r} (extractor {protocol.extractor}) asks {asks}, but this benchmark "
-            f"is answered {benchmark.answered.replace('_', ' ')}; the two are never mixed. Leave --protocol and --extractor "
-            f"out, or use {'--bench mmlu_cot' if benchmark.name == 'mmlu' else 'another benchmark'}."
+            f"{benchmark.name}: protocol {protocol.name!r} (extractor {protocol.extractor}) asks {asks}, but this "
+            f"benchmark is answered {benchmark.answered.replace('_', ' ')}; the two are never mixed. Leave --protocol "
+            f"and --extractor out, or use {'--bench mmlu_cot' if benchmark.name == 'mmlu' else 'another benchmark'}."
         )
     if protocol.extractor in LETTER_EXTRACTORS and benchmark.kind != "choice":
         raise ConfigError(
-            f"{benchmark.name}: the extractor {protocol.extractor!r} reads letters of options, and this benchmark has none; "
-            f"use another --extractor."
+            f"{benchmark.name}: the extractor {protocol.extractor!r} reads letters of options, and this benchmark has "
+            f"none; use another --extractor."
         )
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from html import escape
 
 from orz_bench.baselines import baselines_for
-from orz_bench.records.summary import EvalResult
 from orz_bench.breakdown_tables import BreakdownTable, breakdowns_of, percent
+from orz_bench.records.summary import EvalResult
 from orz_bench.report import columns_of, notes_on, row_of
 
 _STYLE = """

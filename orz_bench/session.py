@@ -145,12 +145,12 @@ def harness_options(options: EvalOptions) -> HarnessOptions:
     names = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "max_tokens": "max_gen_toks"}
     generation = {names[key]: changes.pop(key) for key in list(changes) if key in names}
     if options.protocol or changes or template not in (None, "chat"):
-        given = ", ".join(
-            [*(["protocol"] if options.protocol else []), *changes, *([f"template {template}"] * bool(template))]
-        )
+        named = {"protocol": options.protocol, "template": template if template != "chat" else None}
+        given = ", ".join([*(name for name, value in named.items() if value), *changes])
         raise ConfigError(
-            f"lm-eval's tasks decide for themselves how questions are asked and answers read, so these options do not apply "
-            f"to them: {given}. What does: --template chat, --temperature, --top-p, --top-k, --max-tokens, --num-fewshot."
+            f"lm-eval's tasks decide for themselves how questions are asked and answers read, so these options do not "
+            f"apply to them: {given}. These do: --template chat, --temperature, --top-p, --top-k, --max-tokens, "
+            f"--num-fewshot."
         )
     if generation.get("temperature"):
         generation["do_sample"] = True

@@ -1,7 +1,7 @@
 """MMLU (Hendrycks et al. 2020): 14,042 questions of 57 subjects with four options.
 
-`mmlu` asks which letter is the most likely after five examples of the subject; `mmlu_cot` lets the model write. The two are
-different measurements and never mixed. Prompts are those of lm-eval's `mmlu`, which are the original ones.
+`mmlu` asks which letter is the most likely after five examples of the subject; `mmlu_cot` lets the model write. The two
+are different measurements and never mixed. Prompts are those of lm-eval's `mmlu`, which are the original ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from functools import partial
 from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, Examples, HubDataset
-from orz_bench.benchmarks.rows import id_of, letter_answer, options_of, raw_question_of, first_text
+from orz_bench.benchmarks.rows import first_text, id_of, letter_answer, options_of, raw_question_of
 from orz_bench.errors import DataError
 from orz_bench.records.rollout import Problem
 
@@ -37,8 +37,8 @@ CATEGORIES: Mapping[str, str] = {
         ),
         "social sciences": (
             "econometrics high_school_geography high_school_government_and_politics high_school_macroeconomics "
-            "high_school_microeconomics high_school_psychology human_sexuality professional_psychology public_relations "
-            "security_studies sociology us_foreign_policy"
+            "high_school_microeconomics high_school_psychology human_sexuality professional_psychology "
+            "public_relations security_studies sociology us_foreign_policy"
         ),
         "other": (
             "business_ethics clinical_knowledge college_medicine global_facts human_aging management marketing "

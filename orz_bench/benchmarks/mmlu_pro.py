@@ -63,8 +63,8 @@ def _question(row: Mapping[str, Any]) -> str:
 
 def _header(category: str) -> str:
     return (
-        f"The following are multiple choice questions (with answers) about {category}. Think step by step and then finish "
-        f'your answer with "the answer is (X)" where X is the correct letter choice.\n\n\n\n'
+        f"The following are multiple choice questions (with answers) about {category}. Think step by step and then "
+        f'finish your answer with "the answer is (X)" where X is the correct letter choice.\n\n\n\n'
     )
 
 

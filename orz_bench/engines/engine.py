@@ -95,8 +95,10 @@ class Tokenizer(Protocol):
 
     @property
     def opening(self) -> str:
-        """The text of what the tokenizer itself puts before every text, or the empty string: often there is a bos token
-        that it never adds."""
+        """The text of what the tokenizer itself puts before every text, or the empty string.
+
+        Many a tokenizer has a bos token and never adds it.
+        """
         ...
 
     def encode(self, text: str) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """One of our engines as lm-eval's model: generation, log-likelihoods and rolling log-likelihoods.
 
-Where a text does not fit, its left end is cut, as lm-eval's own backends do; how often is counted. Answers go to a file as
-they are found, so that a stopped evaluation goes on.
+Where a text does not fit, its left end is cut, as lm-eval's own backends do; how often is counted. Answers go to a file
+as they are found, so that a stopped evaluation goes on.
 """
 
 from __future__ import annotations
@@ -188,8 +188,8 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]  # lm_eval is not followed
         room = self.max_length - sampling.max_tokens
         if room < 1:
             raise EngineError(
-                f"this task asks for {sampling.max_tokens:,} new tokens, but the model has room for {self.max_length:,} in "
-                f"all; lower --max-tokens."
+                f"this task asks for {sampling.max_tokens:,} new tokens, but the model has room for "
+                f"{self.max_length:,} in all; lower --max-tokens."
             )
         tokens = tuple(self.tok_encode(context))
         self.num_cut += len(tokens) > room

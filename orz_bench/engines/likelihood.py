@@ -1,7 +1,8 @@
 """How likely given continuations are, with a model and a key-value cache of the tokens that neighbours share.
 
-A continuation needs one row of the batch, its context and itself but for its last token; continuations for which these are
-the same tokens (all that have one token, say) share the row. R rows, K the longest continuation, V the vocabulary.
+A continuation needs one row of the batch, its context and itself but for its last token; continuations for which these
+are the same tokens (all that have one token, say) share the row. R rows of T tokens, K the longest continuation, V the
+vocabulary.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class LikelihoodScorer:
             for row, readings in enumerate(rows.values())
             for reading in readings
         }
-        return [_joined(request, number, found) for number, request in enumerate(block)]
+        return [_joined(request, number, found=found) for number, request in enumerate(block)]
 
     def _cache(self, shared: Tokens, num_rows: int) -> Any:
         """A cache of the shared tokens for every row, or None where there are none."""
@@ -132,7 +133,9 @@ def _read(logits_KV: Tensor, tokens: Tokens) -> tuple[float, bool]:
     return float(logprobs_K.sum()), bool((logits_KV.argmax(dim=-1) == wanted_K).all())
 
 
-def _joined(request: LikelihoodRequest, number: int, found: dict[tuple[int, int], tuple[float, bool]]) -> Likelihoods:
+def _joined(
+    request: LikelihoodRequest, number: int, *, found: dict[tuple[int, int], tuple[float, bool]]
+) -> Likelihoods:
     answers = [found[number, place] for place in range(len(request.continuations))]
     return Likelihoods(
         key=request.key,

@@ -1,7 +1,7 @@
 """How likely given continuations are, by vLLM.
 
-Where all continuations are one token, the context is all that is computed, so it comes from the prefix cache as far as its
-neighbours had it; longer ones are read from the log-probabilities of the prompt, which vLLM computes anew each time.
+Where all continuations are one token, the context is all that is computed, so it comes from the prefix cache as far as
+its neighbours had it; longer ones are read from the log-probabilities of the prompt, which vLLM computes anew.
 """
 
 from __future__ import annotations
@@ -31,16 +31,8 @@ def loglikelihoods(engine: Any, requests: Iterable[LikelihoodRequest]) -> Iterat
     """The answers of each engine step, in the order in which they are complete. `engine` is an LLMEngine."""
     waiting = iter(requests)
     pending: dict[str, tuple[_Pending, int | None]] = {}
-    is_open = True
     try:
-        while True:
-            while is_open and len(pending) < _QUEUE:
-                request = next(waiting, None)
-                is_open = request is not None
-                if request is not None:
-                    pending |= _submit(engine, request)
-            if not pending:
-                return
+        while _fill(pending, waiting, engine=engine):
             complete = [
                 done
                 for output in engine.step()
@@ -51,6 +43,15 @@ def loglikelihoods(engine: Any, requests: Iterable[LikelihoodRequest]) -> Iterat
     finally:
         if pending:
             engine.abort_request(list(pending))
+
+
+def _fill(
+    pending: dict[str, tuple[_Pending, int | None]], waiting: Iterator[LikelihoodRequest], *, engine: Any
+) -> bool:
+    """Give vLLM what it has room for; whether anything is under way."""
+    while len(pending) < _QUEUE and (request := next(waiting, None)) is not None:
+        pending |= _submit(engine, request)
+    return bool(pending)
 
 
 def _submit(engine: Any, request: LikelihoodRequest) -> dict[str, tuple[_Pending, int | None]]:

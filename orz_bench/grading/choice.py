@@ -62,8 +62,8 @@ def extract_answer_is(response: str) -> str | None:
 def extract_mmlu_pro(response: str) -> str | None:
     """The letter that MMLU-Pro's official script finds, or None where it would guess; linear in the response.
 
-    The first "answer is (X)", else in the first line that has an "Answer: X" the last of these, else the last letter from
-    A to J that is a word of its own.
+    The first "answer is (X)", else in the first line that has an "Answer: X" the last of these, else the last letter
+    from A to J that is a word of its own.
     """
     if (letter := extract_answer_is(response)) is not None:
         return letter

@@ -58,7 +58,7 @@ ALL_EXTRACTORS = (*EXTRACTORS, *LETTER_EXTRACTORS)
 
 
 def stripped(response: str) -> str | None:
-    """What a reader is to see: without the thoughts before the last `</think>` and without answer tags; None if nothing.
+    """What a reader is to see: no thoughts before the last `</think>`, no answer tags; None where nothing is left.
 
     Thoughts that began and never ended leave nothing.
     """

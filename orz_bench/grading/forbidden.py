@@ -1,4 +1,7 @@
-"""What a worker process may never do, whatever an answer says: run code made from it, start processes, connect, write."""
+"""What a worker process may never do, whatever an answer says: run code made from it, start processes, connect, write.
+
+Checked by an audit hook, which nothing can remove.
+"""
 
 from __future__ import annotations
 

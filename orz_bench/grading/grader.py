@@ -1,7 +1,7 @@
 """Grade responses: extract the answer, decide whether it is right, and say why. The same grader serves as a reward.
 
-Letters are compared here; mathematics is decided by Math-Verify, instructions by IFEval's checks, both in bounded worker
-processes (see orz_bench.grading.pool), behind a fast path and a memo that never change a verdict.
+Letters are compared here; mathematics is decided by Math-Verify, instructions by IFEval's checks, both in bounded
+worker processes (see orz_bench.grading.pool), behind a fast path and a memo that never change a verdict.
 """
 
 from __future__ import annotations
@@ -140,8 +140,10 @@ class Grader:
             for subject in self._pools
         }
         return [
-            self._grade(*parts, replies=replies)
-            for parts in zip(submissions, zip(first, second, strict=True), second_names, strict=True)
+            self._grade(submission, answers, second_extractor=name, replies=replies)
+            for submission, answers, name in zip(
+                submissions, zip(first, second, strict=True), second_names, strict=True
+            )
         ]
 
     def equal(self, gold: str, prediction: str) -> Reply:
@@ -187,8 +189,8 @@ class Grader:
         self,
         submission: Submission,
         answers: tuple[str | None, str | None],
-        second_extractor: str,
         *,
+        second_extractor: str,
         replies: Mapping[Subject, Mapping[Job, Reply]],
     ) -> Grade:
         reply, second = (self._reply(submission, answer, replies=replies) for answer in answers)

@@ -1,4 +1,4 @@
-"""The process that loads a judge's libraries once and forks bounded workers from it, so that a killed one is replaced in 10 ms.
+"""The process that loads a judge's libraries once and forks bounded workers from it: a killed one is replaced in 10 ms.
 
 It is told what to do over one socket: a message with a file descriptor asks for a worker that serves that descriptor,
 a message with a process id ends that worker and reports how it ended. When the socket closes or the parent dies, it

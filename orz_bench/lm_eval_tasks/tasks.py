@@ -1,7 +1,7 @@
 """What the YAML files call: problems as documents, prompts, and our grader's verdicts as metrics.
 
-Questions come from $ORZ_DATA, the local cache or the hub, as with orz-bench. The template is ORZ's (`orz-code`), the reading
-of answers that of the extractor `final`; decoding is greedy.
+Questions come from $ORZ_DATA, the local cache or the hub, as with orz-bench. The template is ORZ's (`orz-code`), the
+reading of answers that of the extractor `final`; decoding is greedy.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _EXTRACTOR = "final"
 
 
 def load(benchmark: str, **_: Any) -> dict[str, Any]:
-    """{"test": the problems as a dataset}: `custom_dataset` of every task. `benchmark` comes from the task's metadata."""
+    """{"test": the problems as a dataset}: `custom_dataset` of every task; the YAML names the benchmark."""
     from datasets import Dataset
 
     folder = os.environ.get("ORZ_DATA")
@@ -85,9 +85,7 @@ def _problem(document: Mapping[str, Any]) -> Problem:
 
 def _grade(document: Mapping[str, Any], response: str) -> Grade:
     problem = _problem(document)
-    submission = Submission(
-        gold=problem.gold, kind=problem.kind, num_choices=problem.num_choices, response=response
-    )
+    submission = Submission(gold=problem.gold, kind=problem.kind, num_choices=problem.num_choices, response=response)
     (grade,) = _grader().grade([submission])
     return grade
 
@@ -97,5 +95,3 @@ def _grader() -> Grader:
     grader = Grader(extractor=_EXTRACTOR)
     atexit.register(grader.close)
     return grader
-
-
