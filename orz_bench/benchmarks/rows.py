@@ -61,7 +61,7 @@ def letter_answer(row: Mapping[str, Any], *, num_options: int) -> str:
     """The gold as a letter, from a letter or from the option's number (0 is A). Raises DataError for anything else."""
     letters = string.ascii_uppercase[:num_options]
     answer = row.get("answer")
-    if isinstance(answer, int) and 0 <= answer < num_options:
+    if type(answer) is int and 0 <= answer < num_options:
         return letters[answer]
     if isinstance(answer, str) and len(answer) == 1 and answer in letters:
         return answer

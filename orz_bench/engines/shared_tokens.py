@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 _SLACK = 64
 """Tokens by which two neighbours may be more alike than the rest of their run without starting another."""
@@ -29,15 +30,17 @@ def common_length(one: Sequence[int], other: Sequence[int]) -> int:
 
 def _runs(contexts: Sequence[Sequence[int]]) -> Iterator[tuple[int, int, int]]:
     """(first, one past the last, tokens shared by all of them)."""
+    common = [common_length(one, other) for one, other in pairwise(contexts)]
     first, shared = 0, 0
-    for at in range(1, len(contexts)):
-        common = common_length(contexts[at - 1], contexts[at])
-        is_first_pair = at == first + 1
-        joins = is_first_pair or (2 * min(common, shared) >= shared and common <= 2 * shared + _SLACK)
-        if joins:
-            shared = common if is_first_pair else min(shared, common)
+    for at, here in enumerate(common, start=1):
+        if at == first + 1:
+            joins = at == len(common) or common[at] <= 2 * here + _SLACK
+            shared = here
         else:
-            yield first, at, shared
+            joins = 2 * min(here, shared) >= shared and here <= 2 * shared + _SLACK
+            shared = min(here, shared) if joins else shared
+        if not joins:
+            yield first, at, shared if at > first + 1 else 0
             first, shared = at, 0
     if contexts:
         yield first, len(contexts), shared

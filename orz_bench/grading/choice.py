@@ -16,7 +16,8 @@ _LETTER = re.compile(r"\(\s*([A-Z])\s*\)[.:]?|([A-Z])[.):]?")
 _LETTER_AND_TEXT = re.compile(r"(?:\(([A-Z])\)[.:]?|([A-Z])[.):])\s.*", re.DOTALL)
 
 _ANSWER_IS = re.compile(r"answer is \(?([A-J])\)?")
-_ANNOUNCED = re.compile(r"[aA]nswer:\s*([A-J])")
+_ANNOUNCED = re.compile(r"(?=[aA]nswer:\s*([A-J]))")
+"""A look-ahead, because one may begin within another: `answer: Answer: B`."""
 _ALONE = re.compile(r"\b[A-J]\b")
 
 
