@@ -27,8 +27,7 @@ class HarnessRows:
 
 
 def rows_of(found: Mapping[str, Any], *, identity: Mapping[str, Any], num_tokens: Callable[[str], int]) -> HarnessRows:
-    """Every sample of every task, once, by the task's first filter. `identity`: benchmark, step and seed of rows."""
-    identity = {**identity, "grader_version": f"lm_eval {found['lm_eval_version']}"}
+    """Every sample of every task, once, by the task's first filter. `identity`: what all rows have in common."""
     rollouts: list[Rollout] = []
     metrics, filters = set(), set()
     for task, samples in found["samples"].items():

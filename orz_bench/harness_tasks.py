@@ -8,18 +8,22 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import random
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from orz_bench.checkpoint import Checkpoint
 from orz_bench.engines.engine import Engine, EngineSpec, Tokenizer
 from orz_bench.engines.open import engine_version, max_model_len
-from orz_bench.errors import ConfigError, DataError, EngineError, OrzError, nearest
+from orz_bench.errors import ConfigError, DataError, EngineError, nearest
 from orz_bench.evaluate import claim, summary_of
 from orz_bench.harness_rows import HarnessRows, figures_of, rows_of
 from orz_bench.records.run_dir import EvaluationDir, RunDir
@@ -27,6 +31,8 @@ from orz_bench.records.summary import EvalResult
 
 PREFIX = "lm-eval:"
 VERSION = "0.4.13"
+_SEEDS = (0, 1234)
+"""lm-eval's own: of Python's random numbers, and of numpy's and the worked examples'."""
 _BOOTSTRAP = 1000
 """Draws for the standard errors that have no formula."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -53,7 +59,8 @@ class HarnessTask:
     """A task, or a group of tasks, as lm-eval has loaded it."""
 
     name: str
-    manager: Any
+    loaded: Any
+    """What its TaskManager gave: {"tasks": ..., "groups": ...}."""
     configs: Mapping[str, Any]
     """Task -> its configuration, for every task of the group."""
 
@@ -64,13 +71,10 @@ def find_task(name: str, options: HarnessOptions) -> HarnessTask:
         raise EngineError('lm-eval is not installed; run: pip install "orz[lm-eval]"')
     if (found := metadata.version("lm_eval")) != VERSION:
         raise EngineError(f"lm_eval {found} is installed, but {VERSION} is what this version drives; install that.")
-    from lm_eval.tasks import TaskManager
-
-    logging.getLogger("lm_eval").setLevel(logging.ERROR)  # the rest is remarks on defaults
     for folder in options.include_paths:
         if not folder.is_dir():
             raise ConfigError(f"--include-path {folder}: no such folder.")
-    manager = TaskManager(include_path=[str(folder) for folder in options.include_paths] or None)
+    manager = _manager(options.include_paths)
     if not manager.match_tasks([name]):
         known = len(manager.all_tasks)
         raise ConfigError(
@@ -86,7 +90,17 @@ def find_task(name: str, options: HarnessOptions) -> HarnessTask:
             f"or name a folder with a task that reads local files (--include-path)."
         ) from error
     configs = {task: _plain(one.dump_config()) for task, one in loaded["tasks"].items()}
-    return HarnessTask(name=name, manager=manager, configs=configs)
+    _apply(loaded["tasks"].values(), options)
+    return HarnessTask(name=name, loaded=loaded, configs=configs)
+
+
+@cache
+def _manager(include_paths: tuple[Path, ...]) -> Any:
+    """lm-eval's index of tasks: reading its ten thousand files takes seconds."""
+    from lm_eval.tasks import TaskManager
+
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)  # the rest is remarks on defaults
+    return TaskManager(include_path=[str(folder) for folder in include_paths] or None)
 
 
 def card_of(task: HarnessTask, options: HarnessOptions, *, spec: EngineSpec) -> dict[str, Any]:
@@ -126,9 +140,10 @@ def run_task(
     with folder.lock():
         claim(folder, checkpoint, seed=options.seed, card=card, fingerprint=fingerprint)
         found, num_cut = _evaluate(task, options, folder=folder, limit=_room(spec), engine=engine)
+        identity = {"benchmark": PREFIX + task.name, "step": checkpoint.step, "seed": options.seed}
         rows = rows_of(
             found,
-            identity={"benchmark": PREFIX + task.name, "step": checkpoint.step, "seed": options.seed},
+            identity=identity | {"grader_version": f"lm_eval {VERSION}"},
             num_tokens=lambda text: len(engine[1].encode(text)),
         )
         _append_missing(folder, rows)
@@ -164,29 +179,38 @@ def _evaluate(
     engine: tuple[Callable[[], Engine], Tokenizer],
 ) -> tuple[dict[str, Any], int]:
     """(lm-eval's results, prompts that were cut)."""
-    from lm_eval.evaluator import simple_evaluate
+    from lm_eval.evaluator import evaluate
 
     from orz_bench.engines.harness_model import Answers, HarnessModel
 
     answers = Answers(folder.path / "answers.jsonl")
     model = HarnessModel(engine[0], engine[1], limit=limit, seed=options.seed, answers=answers)
+    random.seed(_SEEDS[0])
+    np.random.seed(_SEEDS[1])  # noqa: NPY002 - what tasks draw from
     try:
-        found = simple_evaluate(
-            model=model,
-            tasks=[task.name],
-            task_manager=task.manager,
-            num_fewshot=options.num_fewshot,
+        found = evaluate(
+            lm=model,
+            task_dict=task.loaded,
             limit=options.limit,
-            apply_chat_template=options.chat,
-            gen_kwargs=dict(options.generation) if options.generation else None,
             bootstrap_iters=_BOOTSTRAP,
+            apply_chat_template=options.chat,
+            fewshot_as_multiturn=options.chat,
         )
-    except (OrzError, KeyboardInterrupt):
-        raise
     except ValueError as error:
         raise ConfigError(f"lm-eval refuses to run {task.name}: {error}") from error
     assert found is not None, "this process is lm-eval's rank 0"
     return found, model.num_cut
+
+
+def _apply(tasks: Iterable[Any], options: HarnessOptions) -> None:
+    """What lm-eval's `simple_evaluate` does with options; it also spends ten seconds on describing the machine."""
+    for task in tasks:
+        own_shots = task.get_config("num_fewshot")
+        if options.generation and task.get_config("output_type") == "generate_until":
+            task.set_config(key="generation_kwargs", value=dict(options.generation), update=True)
+        if own_shots is None or (options.num_fewshot is not None and own_shots != 0):
+            task.set_config(key="num_fewshot", value=options.num_fewshot or 0)
+        task.set_fewshot_seed(seed=_SEEDS[1])
 
 
 def _room(spec: EngineSpec) -> int | None:

@@ -67,7 +67,9 @@ def test_the_error_of_the_instruction_level_is_that_of_redrawn_prompts() -> None
         skill = draw.random()
         samples.append(followed(str(at), *(("x", draw.random() < skill, True) for _ in range(draw.randrange(1, 4)))))
     part = break_down(samples, [])["measure"]["instruction, strict"]
-    counts = np.array([[sum(o["strict"] for o in s.extra["instructions"]), len(s.extra["instructions"])] for s in samples])
+    counts = np.array(
+        [[sum(o["strict"] for o in s.extra["instructions"]), len(s.extra["instructions"])] for s in samples]
+    )
     rng = np.random.default_rng(0)
     totals = counts[rng.integers(0, 200, size=(4_000, 200))].sum(axis=1)
     assert part.standard_error == pytest.approx(np.std(totals[:, 0] / totals[:, 1]), rel=0.08)

@@ -198,7 +198,9 @@ def test_every_subject_has_one_of_four_categories() -> None:
     assert set(mmlu.CATEGORIES.values()) == {"STEM", "humanities", "social sciences", "other"}
 
 
-@pytest.mark.parametrize("tokenizer", [Characters(), Joining()], ids=["a safe border", "a tokenizer that joins across it"])
+@pytest.mark.parametrize(
+    "tokenizer", [Characters(), Joining()], ids=["a safe border", "a tokenizer that joins across it"]
+)
 def test_examples_are_tokenised_once_and_nothing_else_changes(tokenizer: Characters) -> None:
     draw = random.Random(0)
     examples = ["x" * 500 + "B\n\n", "y" * 400 + "C\n\n"]

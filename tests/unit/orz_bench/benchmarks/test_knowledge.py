@@ -59,9 +59,8 @@ def test_a_row_of_mmlu_pro_shows_no_filler_options() -> None:
     found = mmlu_pro.parse_row(PRO_ROW | {"options": ["1", "2", "3", "N/A", "N/A"]}, 0)
     assert (found.problem_id, found.gold, found.num_choices) == ("mmlu_pro-7", "B", 3)
     assert found.question == "Which is even?\nOptions:\nA. 1\nB. 2\nC. 3"
-    assert mmlu_pro.parse_row({**PRO_ROW, "choices": ["1", "2", "3"], "id": "x"} | {"question_id": None}, 0).question == (
-        found.question
-    )
+    local = {**PRO_ROW, "choices": ["1", "2", "3"], "id": "x", "question_id": None}
+    assert mmlu_pro.parse_row(local, 0) == replace(found, problem_id="x")
     alone = mmlu_pro.parse_row(PRO_ROW | {"options": ["2"], "answer": "A"}, 0)
     assert (alone.num_choices, alone.gold) == (1, "A"), "some of its questions are left with one option"
     with pytest.raises(DataError, match="letters ABC"):
@@ -71,7 +70,8 @@ def test_a_row_of_mmlu_pro_shows_no_filler_options() -> None:
 def validation(category: str, count: int = 5) -> list[dict[str, Any]]:
     solution = "A: Let's think step by step. It is two. The answer is (B)."
     return [
-        PRO_ROW | {"question": f"{category} {at}?", "category": category, "cot_content": solution} for at in range(count)
+        PRO_ROW | {"question": f"{category} {at}?", "category": category, "cot_content": solution}
+        for at in range(count)
     ]
 
 
@@ -83,8 +83,8 @@ def test_the_prompt_of_mmlu_pro_is_that_of_the_official_script() -> None:
         "The answer is (B).\n\n"
     )
     head = (
-        "The following are multiple choice questions (with answers) about math. Think step by step and then finish your "
-        'answer with "the answer is (X)" where X is the correct letter choice.\n\n\n\n'
+        "The following are multiple choice questions (with answers) about math. Think step by step and then finish "
+        'your answer with "the answer is (X)" where X is the correct letter choice.\n\n\n\n'
     )
     prompt = TEMPLATES["mmlu-pro"](shown, None)
     assert prompt == (
@@ -142,7 +142,7 @@ def test_a_row_of_ifeval_in_both_shapes() -> None:
 
 @pytest.mark.parametrize("change", [{"prompt": ""}, {"kwargs": []}, {"instruction_id_list": []}, {"kwargs": None}])
 def test_what_is_wrong_with_a_row_of_ifeval_is_said(change: dict[str, Any]) -> None:
-    with pytest.raises(DataError, match="wanted lists|found no text"):
+    with pytest.raises(DataError, match=r"wanted lists|found no text"):
         ifeval.parse_row(IFEVAL_ROW | change, 0)
 
 

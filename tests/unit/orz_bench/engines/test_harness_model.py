@@ -1,4 +1,4 @@
-"""Our engines as lm-eval's model: tokens at the border of context and continuation, windows, stops, what is remembered."""
+"""Our engines as lm-eval's model: tokens at the border of context and continuation, windows, stops, memory."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def test_texts_end_before_their_stop_string_and_fit(engine: TransformersEngine, 
     stop = text[4:6]
     (cut,) = model.generate_until([Asked("a question", greedy | {"until": [stop]})])
     assert cut == text[: text.index(stop)]
-    (long,) = model.generate_until([Asked("b" * 300 + "a question", greedy)])
+    model.generate_until([Asked("b" * 300 + "a question", greedy)])
     assert model.num_cut == 1
     with pytest.raises(EngineError, match=r"room for 64 in all.*--max-tokens"):
         model.generate_until([Asked("x", greedy | {"max_gen_toks": 64})])
@@ -108,7 +108,9 @@ def test_a_begin_token_is_added_where_the_tokenizer_adds_it_and_never_twice(tmp_
         bos, eos, opening = "<s>", "</s>", "<s>"
 
         def encode(self, text: str) -> tuple[int, ...]:
-            return tuple({"<": 1, ">": 2}.get(char, ord(char)) for char in text.replace("<s>", "<").replace("</s>", ">"))
+            return tuple(
+                {"<": 1, ">": 2}.get(char, ord(char)) for char in text.replace("<s>", "<").replace("</s>", ">")
+            )
 
         def render_chat(self, messages: Any) -> str:
             return "".join(message["content"] for message in messages)

@@ -138,7 +138,9 @@ def test_the_fake_engine_answers_by_key_alone() -> None:
     assert all(sum(answer.is_greedy) == 1 for answer in answers)
 
 
-@pytest.mark.parametrize(("changes", "said"), [({"name": "openai"}, "a server gives"), ({"num_engines": 2}, "leave it")])
+@pytest.mark.parametrize(
+    ("changes", "said"), [({"name": "openai"}, "a server gives"), ({"num_engines": 2}, "leave it")]
+)
 def test_what_cannot_do_it_says_so_before_anything_starts(changes: dict[str, Any], said: str) -> None:
     facts: dict[str, Any] = {"name": "vllm", "checkpoint": "x"}
     require_likelihoods(EngineSpec(**facts))
