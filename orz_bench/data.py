@@ -102,6 +102,14 @@ def fetch_benchmark(benchmark: Benchmark, *, cache: Path = CACHE, download: Down
     return fetch_to_cache(benchmark.name, benchmark.hub, cache=cache, download=download)
 
 
+def examples_place(benchmark: Benchmark, folders: Sequence[Path], *, cache: Path = CACHE) -> str | None:
+    """Where a benchmark's worked examples are, for people; None for a benchmark that has none."""
+    if benchmark.examples is None:
+        return None
+    file = _find(benchmark.examples.local_names, folders, cached=cache / _examples_name(benchmark))
+    return str(file) if file else f"not here: orz-bench data fetch {benchmark.name}, or protocols that show none"
+
+
 def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[BenchmarkListing]:
     """Every benchmark, and where its data are found now."""
     listings = []

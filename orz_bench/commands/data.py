@@ -64,7 +64,7 @@ def check_command(
 ) -> None:
     """Load benchmarks and let every gold accept itself; exit code 2 where one does not."""
     from orz_bench.benchmarks.registry import get_benchmark
-    from orz_bench.data import load_problems
+    from orz_bench.data import examples_place, load_problems
     from orz_bench.errors import DataError
     from orz_bench.grading.grader import Grader
 
@@ -72,12 +72,16 @@ def check_command(
     num_faults = 0
     with Grader(extractor=extractor) as grader:
         for benchmark in [get_benchmark(name) for name in names]:
-            loaded = load_problems(benchmark, folders=data_folders(data_dir))
+            folders = data_folders(data_dir)
+            examples = examples_place(benchmark, folders)
+            has_examples = examples is not None and not examples.startswith("not here")
+            loaded = load_problems(benchmark, folders=folders, with_examples=has_examples)
             faults = grader.check_golds(loaded.problems)
             num_faults += len(faults)
             lines = [
                 f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}, hash "
                 f"{loaded.data_hash[:12]}, {len(loaded.problems) - len(faults):,} golds accept themselves",
+                *([f"  worked examples: {examples}"] if examples else []),
                 *(f"  broken gold {fault.problem_id}: {fault.gold!r}: {fault.why}" for fault in faults),
                 *(f"  erratum {note}" for note in loaded.errata_notes()),
             ]
