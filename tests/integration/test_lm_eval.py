@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -34,19 +35,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tasks")
     rows = [{"q": f"What is {at} + 1?", "options": [str(at + 1), str(at)], "right": 0} for at in range(6)]
     (folder / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    data = {"dataset_path": "json", "dataset_kwargs": {"data_files": str(folder / "rows.jsonl")}, "test_split": "train"}
-    choice = {"task": "toy_choice", "output_type": "multiple_choice", "doc_to_text": "{{q}} It is"}
+    data: dict[str, Any] = {
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": str(folder / "rows.jsonl")},
+        "test_split": "train",
+    }
+    choice: dict[str, Any] = {"task": "toy_choice", "output_type": "multiple_choice", "doc_to_text": "{{q}} It is"}
     choice |= {"doc_to_choice": "{{options}}", "doc_to_target": "{{right}}", "metric_list": [{"metric": "acc"}]}
     filters = [
         {"name": name, "filter": [{"function": "regex", "regex_pattern": pattern}, {"function": "take_first"}]}
         for name, pattern in (("strict", "^([0-9])$"), ("loose", "([0-9])"))
     ]
-    written = {"task": "toy_written", "output_type": "generate_until", "doc_to_text": "{{q}}", "filter_list": filters}
+    written: dict[str, Any] = {
+        "task": "toy_written",
+        "output_type": "generate_until",
+        "doc_to_text": "{{q}}",
+        "filter_list": filters,
+    }
     written |= {"doc_to_target": "{{options[right]}}", "metric_list": [{"metric": "exact_match"}]}
     written |= {"generation_kwargs": {"until": ["\n"], "max_gen_toks": 6, "do_sample": False}}
-    text = {"task": "toy_text", "output_type": "loglikelihood_rolling", "doc_to_text": "", "doc_to_target": "{{q}}"}
+    text: dict[str, Any] = {
+        "task": "toy_text",
+        "output_type": "loglikelihood_rolling",
+        "doc_to_text": "",
+        "doc_to_target": "{{q}}",
+    }
     text |= {"metric_list": [{"metric": "word_perplexity"}]}
-    group = {"group": "toy_both", "task": ["toy_choice", "toy_written"]}
+    group: dict[str, Any] = {"group": "toy_both", "task": ["toy_choice", "toy_written"]}
     for name, task in (("choice", data | choice), ("written", data | written), ("text", data | text), ("both", group)):
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(task), encoding="utf-8")
     return folder

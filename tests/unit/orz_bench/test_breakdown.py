@@ -48,14 +48,14 @@ def test_the_four_measures_of_ifeval() -> None:
         followed("r", ("y", False, False), ("y", True, True), ("z", True, True)),
     ]
     parts = break_down(samples, [])
-    measures = {name: (part.value, part.num) for name, part in parts["measure"].items()}
+    measures: dict[str, Any] = {name: (part.value, part.num) for name, part in parts["measure"].items()}
     assert measures == {
         "prompt, strict": (pytest.approx(1 / 3), 3),
         "instruction, strict": (pytest.approx(4 / 6), 6),
         "prompt, loose": (pytest.approx(2 / 3), 3),
         "instruction, loose": (pytest.approx(5 / 6), 6),
     }
-    types = {name: (part.value, part.num) for name, part in parts["instruction (strict)"].items()}
+    types: dict[str, Any] = {name: (part.value, part.num) for name, part in parts["instruction (strict)"].items()}
     assert types == {"x": (1.0, 2), "y": (pytest.approx(1 / 3), 3), "z": (1.0, 1)}
 
 

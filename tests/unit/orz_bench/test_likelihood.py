@@ -139,12 +139,11 @@ def test_a_row_holds_the_choice_and_all_likelihoods(tmp_path: Path) -> None:
         "category": "STEM",
         "loglikelihoods": {"A": -2.0, "B": -2.0, "C": -1.0, "D": -2.0},
     }
-    assert (result.summary.avg_at_n, result.summary.n, result.summary.se_sampling) == (pytest.approx(1 / 3), 1, None)
+    assert result.summary.avg_at_n == pytest.approx(1 / 3)
+    assert (result.summary.n, result.summary.se_sampling) == (1, None)
     parts = result.summary.breakdown
-    assert {name: (part.value, part.num) for name, part in parts["subject"].items()} == {
-        "anatomy": (pytest.approx(1 / 3), 3),
-        "virology": (pytest.approx(1 / 3), 3),
-    }
+    assert {name: part.num for name, part in parts["subject"].items()} == {"anatomy": 3, "virology": 3}
+    assert [part.value for part in parts["subject"].values()] == pytest.approx([1 / 3, 1 / 3])
     assert list(parts["category"]) == ["STEM", "other"]
     assert run.results()[0].summary == result.summary, "as read back"
 

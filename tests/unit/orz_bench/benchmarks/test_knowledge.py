@@ -8,11 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from orz_bench.benchmarks import ifeval, mmlu, mmlu_pro
+from orz_bench.benchmarks.benchmark import HubDataset
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.data import data_hash, load_problems
+from orz_bench.data import data_hash, examples_place, fetch_benchmark, load_problems
+from orz_bench.data_hub import Downloaded
 from orz_bench.errors import DataError
 from orz_bench.records.rollout import Problem
 from orz_bench.templates import TEMPLATES, orz_code
@@ -119,6 +123,26 @@ def test_missing_examples_name_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "mmlu_pro_validation.jsonl").write_text("\n".join(map(json.dumps, validation("math"))), "utf-8")
     (problem,) = load_problems(benchmark, **facts, with_examples=True).problems
     assert problem.examples.count("Question:") == 5
+
+
+def test_examples_are_fetched_with_the_questions(tmp_path: Path) -> None:
+    """In the hub's own format, a table of columns, at the pinned commit."""
+
+    def download(hub: HubDataset, file: str) -> Downloaded:
+        rows = validation("math") if "validation" in file else [PRO_ROW]
+        pq.write_table(pa.Table.from_pylist(rows), tmp_path / "table.parquet")
+        return Downloaded(tmp_path / "table.parquet", hub.revision)
+
+    benchmark, cache = replace(get_benchmark("mmlu_pro"), num_problems=None), tmp_path / "cache"
+    assert (
+        examples_place(benchmark, [], cache=cache)
+        == "not here: orz-bench data fetch mmlu_pro, or protocols that show none"
+    )
+    fetch_benchmark(benchmark, cache=cache, download=download)
+    (problem,) = load_problems(benchmark, cache=cache, with_examples=True).problems
+    assert (problem.gold, problem.examples.count("Question:")) == ("B", 5)
+    assert str(examples_place(benchmark, [], cache=cache)).startswith(str(cache))
+    assert examples_place(get_benchmark("ifeval"), [], cache=cache) is None
 
 
 IFEVAL_ROW = {

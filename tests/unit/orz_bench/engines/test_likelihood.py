@@ -43,7 +43,10 @@ def plain(engine: Any, request: LikelihoodRequest) -> list[tuple[float, bool]]:
 def some_requests() -> list[LikelihoodRequest]:
     """Two runs of neighbours, one of them with long continuations, and contexts of one token."""
     draw = random.Random(7)
-    tokens = lambda count: tuple(draw.randrange(3, 98) for _ in range(count))  # noqa: E731 - short
+
+    def tokens(count: int) -> tuple[int, ...]:
+        return tuple(draw.randrange(3, 98) for _ in range(count))
+
     first, second = tokens(40), tokens(25)
     contexts = [first + tokens(n) for n in (5, 9, 1, 30, 2)] + [second + tokens(n) for n in (3, 4)] + [tokens(1)]
     shared = shared_lengths(contexts)
