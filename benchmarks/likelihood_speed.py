@@ -30,7 +30,7 @@ from orz_bench.templates import mmlu
 SUBJECTS = ("abstract_algebra", "global_facts", "college_medicine", "formal_logic", "us_foreign_policy")
 QUESTIONS = int(os.environ.get("ORZ_QUESTIONS", "12"))
 """Of each subject."""
-PASSES = 2
+PASSES = int(os.environ.get("ORZ_PASSES", "2"))
 BATCH = 8
 """Of lm-eval, whose logits are those of all tokens."""
 

@@ -63,6 +63,8 @@ class HarnessTask:
     """What its TaskManager gave: {"tasks": ..., "groups": ...}."""
     configs: Mapping[str, Any]
     """Task -> its configuration, for every task of the group."""
+    docs_digest: str
+    """Of all questions, so that samples of other data are never taken for these."""
 
 
 def find_task(name: str, options: HarnessOptions) -> HarnessTask:
@@ -91,7 +93,8 @@ def find_task(name: str, options: HarnessOptions) -> HarnessTask:
         ) from error
     configs = {task: _plain(one.dump_config()) for task, one in loaded["tasks"].items()}
     _apply(loaded["tasks"].values(), options)
-    return HarnessTask(name=name, loaded=loaded, configs=configs)
+    docs = (doc for task in sorted(loaded["tasks"]) for doc in loaded["tasks"][task].eval_docs)
+    return HarnessTask(name=name, loaded=loaded, configs=configs, docs_digest=_docs_digest(docs))
 
 
 @cache
@@ -111,6 +114,7 @@ def card_of(task: HarnessTask, options: HarnessOptions, *, spec: EngineSpec) -> 
         "lm_eval": VERSION,
         "tasks": sorted(task.configs),
         "configs_digest": hashlib.sha256(configs.encode()).hexdigest()[:12],
+        "docs_digest": task.docs_digest,
         "num_fewshot": options.num_fewshot,
         "chat_template": options.chat,
         "generation": dict(options.generation or {}),
@@ -224,6 +228,13 @@ def _append_missing(folder: EvaluationDir, rows: HarnessRows) -> None:
     missing = [rollout for rollout in rows.rollouts if rollout.key not in done]
     if missing:
         folder.append(missing)
+
+
+def _docs_digest(docs: Iterable[Any]) -> str:
+    digest = hashlib.sha256()
+    for doc in docs:
+        digest.update(json.dumps(doc, sort_keys=True, default=str).encode())
+    return digest.hexdigest()[:12]
 
 
 def _plain(config: Any) -> Any:

@@ -114,6 +114,18 @@ def test_tasks_land_in_the_run_directory_and_again_ask_nothing(options: EvalOpti
     assert "no metric of this task says right or wrong" in report
 
 
+def test_other_questions_are_another_evaluation(options: EvalOptions, folder: Path) -> None:
+    """Though the task is the same to the letter: rows of different data never stand in one folder."""
+    (before,) = results_of(replace(options, benchmarks=TASKS[:1]))
+    path = folder / "rows.jsonl"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("What is 0", "What was 0"), encoding="utf-8")
+    (after,) = results_of(replace(options, benchmarks=TASKS[:1]))
+    path.write_text(text, encoding="utf-8")
+    assert before.protocol["configs_digest"] == after.protocol["configs_digest"]
+    assert before.fingerprint != after.fingerprint
+
+
 def test_what_is_wrong_is_said(options: EvalOptions) -> None:
     with pytest.raises(ConfigError, match="no task 'toy_choise'; did you mean 'toy_choice'"):
         results_of(replace(options, benchmarks=("lm-eval:toy_choise",)))
