@@ -64,22 +64,32 @@ class BenchmarkListing:
 
 
 def load_problems(
-    benchmark: Benchmark, *, folders: Sequence[Path] = (), correct_errata: bool = False, cache: Path = CACHE
+    benchmark: Benchmark,
+    *,
+    folders: Sequence[Path] = (),
+    correct_errata: bool = False,
+    with_examples: bool = False,
+    cache: Path = CACHE,
 ) -> LoadedProblems:
-    """All problems of a benchmark. DataError for what is missing, broken, or not the published number of rows."""
+    """All problems of a benchmark, with worked examples where they are asked for.
+
+    DataError for what is missing, broken, or not the published number of rows.
+    """
     tests: dict[str, PackedTests] = {}
     if benchmark.generate is not None:
         problems, source = benchmark.generate(), "the product itself"
     else:
-        file = _find(benchmark, folders, cache=cache)
+        file = _find(benchmark.local_names, folders, cached=cache / (benchmark.cache_name or benchmark.name))
         if file is None and benchmark.hub is not None:
             fetch_benchmark(benchmark, cache=cache)
-            file = _find(benchmark, folders, cache=cache)
+            file = _find(benchmark.local_names, folders, cached=cache / (benchmark.cache_name or benchmark.name))
         if file is None:
             raise DataError(_missing_message(benchmark, folders))
         (problems, tests), source = _read_problems(benchmark, file), str(file)
     _check(benchmark, problems, source=source)
     problems = _kept(benchmark, problems, source=source)
+    if with_examples and benchmark.examples is not None:
+        problems = _with_examples(benchmark, problems, folders=folders, cache=cache)
     errata = _errata_in(benchmark, problems)
     if correct_errata:
         right = {problem_id: erratum.right_gold for problem_id, erratum in errata}
@@ -99,14 +109,28 @@ def fetch_benchmark(benchmark: Benchmark, *, cache: Path = CACHE, download: Down
     """Download a benchmark from the hub into the cache; its folder. DataError where there is none or it refuses."""
     if benchmark.hub is None:
         raise DataError(f"{benchmark.name} needs no download: it comes with the product.")
+    if benchmark.examples is not None:
+        fetch_to_cache(_examples_name(benchmark), benchmark.examples.hub, cache=cache, download=download)
     return fetch_to_cache(benchmark.cache_name or benchmark.name, benchmark.hub, cache=cache, download=download)
+
+
+def examples_place(benchmark: Benchmark, folders: Sequence[Path], *, cache: Path = CACHE) -> str | None:
+    """Where a benchmark's worked examples are, for people; None for a benchmark that has none."""
+    if benchmark.examples is None:
+        return None
+    file = _find(benchmark.examples.local_names, folders, cached=cache / _examples_name(benchmark))
+    return str(file) if file else f"not here: orz-bench data fetch {benchmark.name}, or protocols that show none"
 
 
 def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[BenchmarkListing]:
     """Every benchmark, and where its data are found now."""
     listings = []
     for benchmark in all_benchmarks().values():
-        file = None if benchmark.generate else _find(benchmark, folders, cache=cache)
+        file = (
+            None
+            if benchmark.generate
+            else _find(benchmark.local_names, folders, cached=cache / (benchmark.cache_name or benchmark.name))
+        )
         hub = benchmark.hub
         listings.append(
             BenchmarkListing(
@@ -125,6 +149,7 @@ def data_hash(problems: Sequence[Problem]) -> str:
     digest = hashlib.sha256()
     for problem in problems:
         identity = [problem.problem_id, problem.question, problem.gold, problem.kind, problem.num_choices]
+        identity += [problem.examples] if problem.examples else []
         digest.update(json.dumps(identity, ensure_ascii=True).encode() + b"\n")
     return digest.hexdigest()
 
@@ -134,21 +159,14 @@ def question_sha256(question: str) -> str:
     return hashlib.sha256(re.sub(r"\s+", "", question).encode()).hexdigest()
 
 
-def _find(benchmark: Benchmark, folders: Sequence[Path], *, cache: Path) -> Path | None:
-    """The first file that exists, by folder, then by place in it, then by name."""
+def _find(local_names: Sequence[str], folders: Sequence[Path], *, cached: Path) -> Path | None:
+    """The first file that exists, by folder, then by place in it, then by name; last what was fetched."""
     for folder in folders:
         if not folder.is_dir():
             raise DataError(f"{folder}: no such data folder; check --data-dir and $ORZ_DATA.")
-    names = [f"{name}{suffix}" for name in benchmark.local_names for suffix in (".jsonl", ".json")]
+    names = [f"{name}{suffix}" for name in local_names for suffix in (".jsonl", ".json")]
     files = [folder / place / name for folder in folders for place in _PLACES for name in names]
-    return next(
-        (
-            file
-            for file in (*files, cache / (benchmark.cache_name or benchmark.name) / "manifest.json")
-            if file.is_file()
-        ),
-        None,
-    )
+    return next((file for file in (*files, cached / "manifest.json") if file.is_file()), None)
 
 
 def _read_problems(benchmark: Benchmark, file: Path) -> tuple[list[Problem], dict[str, PackedTests]]:
@@ -180,6 +198,34 @@ def _kept(benchmark: Benchmark, problems: list[Problem], *, source: str) -> list
             f"{benchmark.num_problems or 'at least one'}; widen the window, or restore the file."
         )
     return kept
+
+
+def _with_examples(
+    benchmark: Benchmark, problems: Sequence[Problem], *, folders: Sequence[Path], cache: Path
+) -> list[Problem]:
+    examples = benchmark.examples
+    assert examples is not None, f"{benchmark.name} has no examples"
+    cached = cache / _examples_name(benchmark)
+    file = _find(examples.local_names, folders, cached=cached)
+    if file is None:
+        try:
+            file = fetch_to_cache(cached.name, examples.hub, cache=cache) / "manifest.json"
+        except DataError as error:
+            names = " or ".join(f"{name}.jsonl" for name in examples.local_names)
+            raise DataError(
+                f"{benchmark.name}: its worked examples are missing: no {names} in "
+                f"{', '.join(map(str, folders)) or 'any data folder'}, and {error} A protocol that shows no examples, "
+                f"such as --protocol orz-greedy, does without."
+            ) from error
+    files = read_manifest(file) if file.name == "manifest.json" else [file]
+    try:
+        return examples.join(problems, [row for path in files for _, row in read_rows(path)])
+    except DataError as error:
+        raise DataError(f"{file}: {error}. Restore it, or fetch the data again.") from error
+
+
+def _examples_name(benchmark: Benchmark) -> str:
+    return f"{benchmark.name}-examples"
 
 
 def _check(benchmark: Benchmark, problems: Sequence[Problem], *, source: str) -> None:

@@ -6,16 +6,21 @@ Asks for what the run directory lacks and nothing else, so that running again re
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
 
 import pyarrow as pa
 
+from orz_bench.breakdown import PartedSample, break_down
 from orz_bench.checkpoint import Checkpoint
 from orz_bench.data import LoadedProblems
 from orz_bench.engines.engine import Engine, Sampling, Tokenizer
 from orz_bench.errors import ConfigError, EngineError, RunDirError
+from orz_bench.grading.extract import LIKELIHOOD
+from orz_bench.likelihood import most_likely, with_options
+from orz_bench.prompt_tokens import encode_prompts
 from orz_bench.protocol import ProtocolCard
 from orz_bench.recorder import Grades, Recorder
 from orz_bench.records.rollout import Completion, Grade, Problem, Request, Rollout
@@ -37,6 +42,8 @@ class Evaluation:
     limit: int | None
     seed: int
     keep_tokens: bool = False
+    breakdowns: tuple[str, ...] = ()
+    """Keys of the problems' `extra` by which the score is broken down."""
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -55,10 +62,10 @@ class Evaluation:
         """Every sample wanted, problem by problem. Raises ConfigError where a prompt doesn't fit the context."""
         render = TEMPLATES[self.card.template]
         prompts = [render(problem, tokenizer) for problem in self.problems]
-        token_ids = [tokenizer.encode(prompt) if tokenizer else None for prompt in prompts]
+        token_ids = encode_prompts(prompts, [problem.examples for problem in self.problems], tokenizer=tokenizer)
         lengths = {p.problem_id: len(ids) for p, ids in zip(self.problems, token_ids, strict=True) if ids is not None}
         _refuse_long_prompts(lengths, self.card)
-        return [
+        requests = [
             Request(
                 problem=problem,
                 sample_index=index,
@@ -69,6 +76,7 @@ class Evaluation:
             for problem, prompt, ids in zip(self.problems, prompts, token_ids, strict=True)
             for index in range(self.n)
         ]
+        return with_options(requests, tokenizer) if self.card.extractor == LIKELIHOOD else requests
 
     def to_rollout(self, request: Request, completion: Completion, *, grade: Grade) -> Rollout:
         """The row of one sample."""
@@ -124,7 +132,7 @@ def evaluate(
     card, checkpoint = evaluation.card, evaluation.checkpoint
     folder = run.evaluation(benchmark=card.benchmark, step=checkpoint.step, fingerprint=card.fingerprint)
     with folder.lock():
-        _claim(folder, evaluation)
+        claim(folder, checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint)
         done = folder.keys()
         missing = [request for request in requests if request.key not in done]
         observer.started(evaluation, num_wanted=len(requests), num_missing=len(missing))
@@ -138,11 +146,18 @@ def evaluate(
                 to_rollout=evaluation.to_rollout,
                 on_committed=observer.committed,
             ) as recorder:
-                recorder.add_all(engine.generate(missing, evaluation.sampling))
-        result = _result(evaluation, run=run, summary=_summary(folder, requests), num_generated=len(missing))
+                recorder.add_all(_completions(engine, missing, evaluation=evaluation))
+        summary = summary_of(folder, {request.key for request in requests}, breakdowns=evaluation.breakdowns)
+        result = _result(evaluation, run=run, summary=summary, num_generated=len(missing))
         folder.write_result(result)
     observer.finished(result)
     return result
+
+
+def _completions(engine: Engine, missing: list[Request], *, evaluation: Evaluation) -> Iterator[list[Completion]]:
+    if evaluation.card.extractor == LIKELIHOOD:
+        return most_likely(engine, missing)
+    return engine.generate(missing, evaluation.sampling)
 
 
 def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None:
@@ -157,16 +172,13 @@ def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None
         )
 
 
-def _claim(folder: EvaluationDir, evaluation: Evaluation) -> None:
-    """Write who owns this folder, or check that it is the same model and seed."""
-    identity = {
-        "model": evaluation.checkpoint.label,
-        "model_digest": evaluation.checkpoint.digest,
-        "seed": evaluation.seed,
-    }
+def claim(
+    folder: EvaluationDir, checkpoint: Checkpoint, *, seed: int, card: Mapping[str, Any], fingerprint: str
+) -> None:
+    """Write who owns this folder, or check that it is the same model and seed: RunDirError where it is not."""
+    identity = {"model": checkpoint.label, "model_digest": checkpoint.digest, "seed": seed}
     if not folder.protocol_path.exists():
-        content = identity | {"fingerprint": evaluation.card.fingerprint, "card": evaluation.card.to_json()}
-        write_text(folder.protocol_path, to_json(content))
+        write_text(folder.protocol_path, to_json(identity | {"fingerprint": fingerprint, "card": dict(card)}))
         return
     found = read_json(folder.protocol_path)
     for key, what in (("model_digest", "another model"), ("seed", "another --seed")):
@@ -178,25 +190,23 @@ def _claim(folder: EvaluationDir, evaluation: Evaluation) -> None:
             )
 
 
-def _summary(folder: EvaluationDir, requests: list[Request]) -> Summary:
-    columns = [
-        "problem_id",
-        "sample_index",
-        "verdict",
-        "second_extractor",
-        "second_verdict",
-        "extracted",
-        "stop_reason",
-    ]
-    table = folder.read([*columns, "num_tokens", "completion"])
-    wanted = {request.key for request in requests}
-    samples = [sample for sample in _scored_samples(table) if (sample.problem_id, sample.sample_index) in wanted]
-    if len(samples) != len(wanted):
+def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdowns: Sequence[str] = ()) -> Summary:
+    """The statistics of those rows of a folder. EngineError where one is missing."""
+    names = ["problem_id", "sample_index", "verdict", "second_extractor", "second_verdict", "extracted", "stop_reason"]
+    table = folder.read([*names, "num_tokens", "completion", "extra"])
+    rows = list(zip(_scored_samples(table), table["extra"].to_pylist(), strict=True))
+    rows = [(sample, extra) for sample, extra in rows if (sample.problem_id, sample.sample_index) in wanted]
+    if len(rows) != len(wanted):
         raise EngineError(
-            f"{folder.path}: the engine returned {len(samples)} of {len(wanted)} samples. "
+            f"{folder.path}: the engine returned {len(rows)} of {len(wanted)} samples. "
             f"Those are kept; run the same command again to draw the rest."
         )
-    return summarise(samples, second_extractor=table["second_extractor"][0].as_py())
+    summary = summarise((sample for sample, _ in rows), second_extractor=table["second_extractor"][0].as_py())
+    parted = [
+        PartedSample(problem_id=sample.problem_id, is_correct=sample.verdict == "correct", extra=json.loads(extra))
+        for sample, extra in rows
+    ]
+    return replace(summary, breakdown=break_down(parted, breakdowns))
 
 
 def _scored_samples(table: pa.Table) -> list[ScoredSample]:

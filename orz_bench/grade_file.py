@@ -161,4 +161,5 @@ def _findings(grade: Grade) -> dict[str, Any]:
         "second_extractor": grade.second_extractor,
         "second_extracted": grade.second_extracted,
         "second_verdict": grade.second_verdict,
+        **grade.extra,
     }

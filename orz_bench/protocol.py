@@ -12,14 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
+from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.engines.engine import Sampling
 from orz_bench.errors import ConfigError, nearest
 from orz_bench.grading.code.extract import CODE_EXTRACTORS, code_extractors
-from orz_bench.grading.extract import EXTRACTORS
+from orz_bench.grading.extract import ALL_EXTRACTORS, LETTER_EXTRACTORS, LIKELIHOOD
 from orz_bench.records.rollout import AnswerKind, Problem
 from orz_bench.templates import TEMPLATES
 
-_ALL_EXTRACTORS = (*EXTRACTORS, *CODE_EXTRACTORS)
+_KNOWN_EXTRACTORS = (*ALL_EXTRACTORS, *CODE_EXTRACTORS)
 ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
 
 
@@ -44,8 +45,8 @@ class Protocol:
         sampling = self.sampling
         checks = {
             f"template {self.template!r} is unknown{nearest(self.template, TEMPLATES)}": self.template in TEMPLATES,
-            f"extractor {self.extractor!r} is unknown, wanted one of {', '.join(_ALL_EXTRACTORS)}": self.extractor
-            in _ALL_EXTRACTORS,
+            f"extractor {self.extractor!r} is unknown, wanted one of {', '.join(_KNOWN_EXTRACTORS)}": self.extractor
+            in _KNOWN_EXTRACTORS,
             f"n is {self.n}, wanted at least 1": self.n >= 1,
             f"temperature is {sampling.temperature}, wanted 0 or more": sampling.temperature >= 0,
             f"top_p is {sampling.top_p}, wanted more than 0 and at most 1": 0 < sampling.top_p <= 1,
@@ -102,6 +103,39 @@ PROTOCOLS: Mapping[str, Protocol] = {
             n=16,
             extractor="lcb",
         ),
+        Protocol(
+            name="orz-greedy",
+            source="the template of Open-Reasoner-Zero with one greedy answer a question; ours, for large benchmarks",
+            template="orz-code",
+            sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=8000, stop=ORZ_STOP),
+            n=1,
+            extractor="final",
+        ),
+        Protocol(
+            name="mmlu",
+            source="MMLU (2009.03300) as in lm-eval: five examples, the most likely letter counts",
+            template="mmlu",
+            sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=1),
+            n=1,
+            extractor=LIKELIHOOD,
+        ),
+        Protocol(
+            name="mmlu-pro",
+            source="MMLU-Pro (2406.01574), official script at f418b11: five examples, T 0, 2,048 tokens; it guesses "
+            "where no letter is found, we do not",
+            template="mmlu-pro",
+            sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=2048, stop=("Question:",)),
+            n=1,
+            extractor="mmlu-pro",
+        ),
+        Protocol(
+            name="ifeval",
+            source="IFEval (2311.07911): greedy, 1,280 tokens; thoughts and answer tags are stripped first",
+            template="chat",
+            sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=1280),
+            n=1,
+            extractor="final",
+        ),
     )
 }
 
@@ -131,6 +165,23 @@ def fit_to_kind(protocol: Protocol, kind: AnswerKind) -> Protocol:
             f"programs, but this benchmark asks for none; use --protocol orz, or another extractor and template."
         )
     return protocol
+
+
+def require_fit(benchmark: Benchmark, protocol: Protocol) -> None:
+    """Raise ConfigError where the protocol cannot measure this benchmark."""
+    by_likelihood = protocol.extractor == LIKELIHOOD
+    if by_likelihood != (benchmark.answered == "by_likelihood"):
+        asks = "for the most likely option" if by_likelihood else "for a written answer"
+        raise ConfigError(
+            f"{benchmark.name}: protocol {protocol.name!r} (extractor {protocol.extractor}) asks {asks}, but this "
+            f"benchmark is answered {benchmark.answered.replace('_', ' ')}; the two are never mixed. Leave --protocol "
+            f"and --extractor out, or use {'--bench mmlu_cot' if benchmark.name == 'mmlu' else 'another benchmark'}."
+        )
+    if protocol.extractor in LETTER_EXTRACTORS and benchmark.kind != "choice":
+        raise ConfigError(
+            f"{benchmark.name}: the extractor {protocol.extractor!r} reads letters of options, and this benchmark has "
+            f"none; use another --extractor."
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,6 +250,8 @@ def template_digest(name: str, *, kind: AnswerKind = "math") -> str:
 
 class _BareTokenizer:
     bos = "{bos}"
+    eos = "{eos}"
+    opening = "{opening}"
 
     def encode(self, text: str) -> tuple[int, ...]:
         return tuple(text.encode())

@@ -13,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from orz_bench.baselines import baselines_for, closest_baseline
+from orz_bench.breakdown_tables import BreakdownTable, breakdowns_of, percent
 from orz_bench.records.summary import EvalResult
 from orz_bench.results import ComparedBenchmark
 
@@ -54,14 +55,19 @@ def row_of(result: EvalResult, results: Sequence[EvalResult]) -> list[str]:
     several = [result.model, str(result.step)] if len({(r.model, r.step) for r in results}) > 1 else []
     extra = [] if common_n(results) is not None else [str(summary.n)]
     baseline = closest_baseline(result.benchmark, result.model)
+    scores = [
+        summary.avg_at_n,
+        summary.se_sampling,
+        summary.se_question,
+        summary.pass_at[str(summary.n)],
+        summary.maj_at_n,
+    ]
+    if _is_unscored(result):
+        scores = [None] * len(scores)
     return [
         *several,
         result.benchmark,
-        percent(summary.avg_at_n),
-        percent(summary.se_sampling),
-        percent(summary.se_question),
-        percent(summary.pass_at[str(summary.n)]),
-        percent(summary.maj_at_n),
+        *map(percent, scores),
         f"{percent(summary.clip_rate)}\u00a0%",
         f"{percent(summary.no_answer_rate)}\u00a0%",
         f"{summary.mean_tokens:,.0f}",
@@ -70,15 +76,28 @@ def row_of(result: EvalResult, results: Sequence[EvalResult]) -> list[str]:
     ]
 
 
-def render_table(results: Sequence[EvalResult]) -> RenderableType:
-    """The result table, with what a reader has to know under it."""
+def render_table(results: Sequence[EvalResult], *, max_parts: int | None = None) -> RenderableType:
+    """The result table, what a reader has to know under it, and the parts of the scores.
+
+    `max_parts` leaves tables of more parts out.
+    """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
     for heading in columns_of(results):
         is_text = heading in ("benchmark", "model", "published")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading == "benchmark")
     for result in results:
         table.add_row(*(Text(cell) for cell in row_of(result, results)))
-    return Group(table, *(Text(f"· {note}", style="yellow") for note in notes_on(results)))
+    parts = [item for breakdown in breakdowns_of(results, max_parts=max_parts) for item in ("", _part_table(breakdown))]
+    return Group(table, *(Text(f"· {note}", style="yellow") for note in notes_on(results)), *parts)
+
+
+def _part_table(breakdown: BreakdownTable) -> Table:
+    table = Table(title=breakdown.title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in breakdown.headings:
+        table.add_column(heading, justify="left" if heading == breakdown.headings[0] else "right")
+    for row in breakdown.rows:
+        table.add_row(*map(Text, row))
+    return table
 
 
 def render_markdown(results: Sequence[EvalResult]) -> str:
@@ -89,6 +108,9 @@ def render_markdown(results: Sequence[EvalResult]) -> str:
     for benchmark in dict.fromkeys(result.benchmark for result in results):
         published = [f"{baseline} [{baseline.source}; {baseline.protocol}]" for baseline in baselines_for(benchmark)]
         lines += ["", f"Published on {benchmark}: {'; '.join(published)}"] if published else []
+    for breakdown in breakdowns_of(results):
+        lines += ["", f"**{_escape_markdown(breakdown.title)}**", "", _markdown_row(breakdown.headings)]
+        lines += [_markdown_row(["---"] * len(breakdown.headings)), *map(_markdown_row, breakdown.rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -128,19 +150,21 @@ def render_comparisons(compared: Sequence[ComparedBenchmark], *, format_: str) -
     return Group(table, *(Text(f"· {note}") for note in notes))
 
 
-def percent(fraction: float | None) -> str:
-    """One decimal; a dash for what is undefined."""
-    return "–" if fraction is None else f"{100 * fraction:.1f}"
-
-
 def common_n(results: Sequence[EvalResult]) -> int | None:
     """The n of all results, or None where they differ."""
     counts = {result.summary.n for result in results}
     return counts.pop() if len(counts) == 1 else None
 
 
+def _is_unscored(result: EvalResult) -> bool:
+    """Whether nothing here is right or wrong (a perplexity, say): the figures are in the breakdown alone."""
+    return result.protocol.get("scored_by", "") is None
+
+
 def _notes_on_one(result: EvalResult) -> list[str]:
     summary, name = result.summary, result.benchmark
+    if _is_unscored(result):
+        return [f"{name}: no metric of this task says right or wrong; its figures are in the table below"]
     main, second = summary.avg_at_n, summary.accuracy_second_extractor
     checks = {
         f"{name}: {summary.num_problems:,} of its {result.num_problems_total:,} questions only (--limit)": (

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from html import escape
 
 from orz_bench.baselines import baselines_for
+from orz_bench.breakdown_tables import BreakdownTable, breakdowns_of, percent
 from orz_bench.records.summary import EvalResult
-from orz_bench.report import columns_of, notes_on, percent, row_of
+from orz_bench.report import columns_of, notes_on, row_of
 
 _STYLE = """
 :root { color-scheme: light dark;
@@ -46,12 +47,18 @@ def render_html(results: Sequence[EvalResult]) -> str:
         "the same kind. Both are standard errors, in points.</p>",
         _list("What to know before quoting these numbers", notes_on(results)),
         *(_beside_published(name, results) for name in dict.fromkeys(result.benchmark for result in results)),
+        *(_parts(breakdown) for breakdown in breakdowns_of(results)),
         "<h2>Protocols</h2>",
         *(_protocol(result) for result in _one_each(results)),
     ]
     head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(models)}</title>'
     head = f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head>'
     return f"{head}<body>{''.join(body)}</body></html>\n"
+
+
+def _parts(breakdown: BreakdownTable) -> str:
+    table = _table(breakdown.headings, breakdown.rows)
+    return f"<details open><summary>{escape(breakdown.title)}</summary>{table}</details>"
 
 
 def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

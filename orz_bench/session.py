@@ -16,18 +16,27 @@ import yaml
 from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.checkpoint import Checkpoint, find_checkpoints
 from orz_bench.data import load_problems
-from orz_bench.engines.engine import Engine, EngineName, EngineSpec
-from orz_bench.engines.open import choose_dtype, choose_engine, engine_version, max_model_len, open_engine
+from orz_bench.engines.engine import Engine, EngineName, EngineSpec, Tokenizer
+from orz_bench.engines.open import (
+    choose_dtype,
+    choose_engine,
+    engine_version,
+    max_model_len,
+    open_engine,
+    require_likelihoods,
+)
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.environment import describe_environment
-from orz_bench.errors import DataError, OrzError
+from orz_bench.errors import ConfigError, DataError, OrzError
 from orz_bench.evaluate import Evaluation, Observer, evaluate
-from orz_bench.grading.code.grader import CODE_GRADER_VERSION
-from orz_bench.grading.grader import GRADER_VERSION, Grader
-from orz_bench.protocol import Protocol, customise, fit_to_kind, get_protocol, make_card
+from orz_bench.grading.extract import LIKELIHOOD
+from orz_bench.grading.grader import Grader, grader_version
+from orz_bench.harness_tasks import PREFIX, HarnessOptions, HarnessTask, find_task, run_task
+from orz_bench.protocol import Protocol, customise, fit_to_kind, get_protocol, make_card, require_fit
 from orz_bench.records.rollout import Request
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
+from orz_bench.templates import WITH_EXAMPLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +57,10 @@ class EvalOptions:
     dtype: str = "auto"
     engine_settings: Mapping[str, Any] = field(default_factory=dict)
     """Settings of EngineSpec, by name."""
+    include_paths: tuple[Path, ...] = ()
+    """Folders with tasks for lm-eval."""
+    num_fewshot: int | None = None
+    """Of lm-eval's tasks."""
     keep_broken_golds: bool = False
     allow_weak_isolation: bool = False
     """Whether programs are run though little keeps them in."""
@@ -98,7 +111,11 @@ def _evaluate_checkpoint(
     dtype = choose_dtype(options.dtype, engine_name)
     spec = EngineSpec(name=engine_name, checkpoint=checkpoint.path, dtype=dtype, **options.engine_settings)
     tokenizer = load_tokenizer(spec)
-    evaluations = [_plan(name, checkpoint, spec=spec, options=options, notice=notice) for name in options.benchmarks]
+    own = [name for name in options.benchmarks if not name.startswith(PREFIX)]
+    tasks = [name.removeprefix(PREFIX) for name in options.benchmarks if name.startswith(PREFIX)]
+    harness = harness_options(options) if tasks else None
+    found = [find_task(name, harness) for name in tasks] if harness else []
+    evaluations = [_plan(name, checkpoint, spec=spec, options=options, notice=notice) for name in own]
     planned = [_Planned(evaluation, evaluation.requests(tokenizer)) for evaluation in evaluations]
     with ExitStack() as stack:
         graders: dict[str, Grader] = {}
@@ -107,7 +124,7 @@ def _evaluate_checkpoint(
         _say_isolation(graders, planned, notice=notice)
         for plan in planned:
             _check_golds(graders[plan.evaluation.card.extractor], plan.evaluation, options=options, notice=notice)
-        opened = stack.enter_context(_opened_once(_fitting(spec, planned)))
+        opened = stack.enter_context(_opened_once(spec if tasks else _fitting(spec, planned)))
         for plan in planned:
             yield evaluate(
                 plan.evaluation,
@@ -117,6 +134,57 @@ def _evaluate_checkpoint(
                 open_engine=opened,
                 observer=observer,
             )
+        for task in found:
+            yield _run_harness(
+                task, checkpoint, run=run, options=options, engine=(spec, opened, tokenizer), notice=notice
+            )
+
+
+def harness_options(options: EvalOptions) -> HarnessOptions:
+    """What of the options concerns lm-eval's tasks. ConfigError for one that cannot."""
+    changes = dict(options.protocol_changes)
+    template = changes.pop("template", None)
+    names = {"temperature": "temperature", "top_p": "top_p", "top_k": "top_k", "max_tokens": "max_gen_toks"}
+    generation = {names[key]: changes.pop(key) for key in list(changes) if key in names}
+    if options.protocol or changes or template not in (None, "chat"):
+        named = {"protocol": options.protocol, "template": template if template != "chat" else None}
+        given = ", ".join([*(name for name, value in named.items() if value), *changes])
+        raise ConfigError(
+            f"lm-eval's tasks decide for themselves how questions are asked and answers read, so these options do not "
+            f"apply to them: {given}. These do: --template chat, --temperature, --top-p, --top-k, --max-tokens, "
+            f"--num-fewshot."
+        )
+    if generation.get("temperature"):
+        generation["do_sample"] = True
+    return HarnessOptions(
+        include_paths=options.include_paths,
+        num_fewshot=options.num_fewshot,
+        chat=template == "chat",
+        generation=generation or None,
+        limit=options.limit,
+        seed=options.seed,
+    )
+
+
+def _run_harness(
+    task: HarnessTask,
+    checkpoint: Checkpoint,
+    *,
+    run: RunDir,
+    options: EvalOptions,
+    engine: tuple[EngineSpec, Callable[[], Engine], Tokenizer | None],
+    notice: Callable[[str], None],
+) -> EvalResult:
+    spec, opened, tokenizer = engine
+    if tokenizer is None:
+        raise ConfigError("lm-eval's tasks need the checkpoint's tokenizer; give --tokenizer FOLDER_OR_HUB_ID.")
+    notice(f"{PREFIX}{task.name}: {len(task.configs)} task{'s' * (len(task.configs) > 1)} of lm-eval")
+    result, notes = run_task(
+        task, checkpoint, run=run, options=harness_options(options), spec=spec, engine=(opened, tokenizer)
+    )
+    for note in notes:
+        notice(note)
+    return result
 
 
 def _plan(
@@ -124,7 +192,15 @@ def _plan(
 ) -> Evaluation:
     benchmark = get_benchmark(name)
     protocol = fit_to_kind(resolve_protocol(options, benchmark.default_protocol), benchmark.kind)
-    loaded = load_problems(benchmark, folders=options.data_folders, correct_errata=protocol.correct_errata)
+    require_fit(benchmark, protocol)
+    if protocol.extractor == LIKELIHOOD:
+        require_likelihoods(spec)
+    loaded = load_problems(
+        benchmark,
+        folders=options.data_folders,
+        correct_errata=protocol.correct_errata,
+        with_examples=protocol.template in WITH_EXAMPLES,
+    )
     notice(f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}")
     for note in loaded.notes:
         notice(f"{benchmark.name}: {note}")
@@ -133,7 +209,7 @@ def _plan(
         kind=benchmark.kind,
         benchmark=benchmark.name,
         data_hash=loaded.data_hash,
-        grader_version=CODE_GRADER_VERSION if benchmark.kind == "code" else GRADER_VERSION,
+        grader_version=grader_version(benchmark.kind),
         engine=engine_version(spec),
         dtype=spec.dtype,
         max_model_len=max_model_len(spec),
@@ -146,6 +222,7 @@ def _plan(
         limit=options.limit,
         seed=options.seed,
         keep_tokens=spec.keep_tokens,
+        breakdowns=benchmark.breakdowns,
     )
 
 
@@ -206,7 +283,8 @@ def _opened_once(spec: EngineSpec) -> Iterator[Callable[[], Engine]]:
 def _fitting(spec: EngineSpec, planned: Sequence[_Planned]) -> EngineSpec:
     """The spec with room for the longest prompt and completion, not for all that the checkpoint could hold."""
     needs = [
-        len(request.prompt_token_ids) + plan.evaluation.card.max_tokens
+        len(request.prompt_token_ids)
+        + max([plan.evaluation.card.max_tokens, *(len(ids) + 1 for ids in request.options)])
         for plan in planned
         for request in plan.requests
         if request.prompt_token_ids is not None
@@ -240,7 +318,7 @@ def _end_run(run: RunDir, state: str, *, text: str) -> None:
 
 def _as_yaml(options: EvalOptions) -> str:
     plain: dict[str, Any] = asdict(options)
-    plain |= {key: list(map(str, plain[key])) for key in ("benchmarks", "data_folders", "command")}
+    plain |= {key: list(map(str, plain[key])) for key in ("benchmarks", "data_folders", "include_paths", "command")}
     plain |= {"out": str(options.out) if options.out else None}
     plain["protocol_changes"] = {k: list(v) if isinstance(v, tuple) else v for k, v in options.protocol_changes.items()}
     return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)

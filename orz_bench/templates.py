@@ -34,8 +34,9 @@ ORZ_CODE_PARTS = (_ORZ_CODE, _ORZ_END)
 """The fixed text of orz-code, before and after the question."""
 
 _ASK: Mapping[AnswerKind, str] = {
-    "math": "Please reason step by step, and put your final answer within \\boxed{}.",
-    "choice": "Please reason step by step, and put the letter of the correct option within \\boxed{}.",
+    "math": "\n\nPlease reason step by step, and put your final answer within \\boxed{}.",
+    "choice": "\n\nPlease reason step by step, and put the letter of the correct option within \\boxed{}.",
+    "instruction": "",
 }
 
 _LCB_SYSTEM = (
@@ -105,24 +106,26 @@ def orz_paper(problem: Problem, _tokenizer: Tokenizer | None) -> str:
 
 
 def chat(problem: Problem, tokenizer: Tokenizer | None) -> str:
-    """The question and a request for a boxed answer, in the checkpoint's own chat template."""
+    """The question and a request for a boxed answer (none with instructions), in the checkpoint's chat template."""
     if tokenizer is None:
         raise ConfigError(
             "--template chat needs the checkpoint's tokenizer, but only its name on a server is known; "
             "give --tokenizer FOLDER_OR_HUB_ID, or use --template plain."
         )
-    return tokenizer.render_chat([{"role": "user", "content": f"{problem.question}\n\n{_ask(problem)}"}])
+    return tokenizer.render_chat([{"role": "user", "content": f"{problem.question}{_ask(problem)}"}])
 
 
 def plain(problem: Problem, tokenizer: Tokenizer | None) -> str:
     """The question and a request for a boxed answer, nothing else."""
-    return f"{_bos(tokenizer)}{problem.question}\n\n{_ask(problem)}\n"
+    return f"{_bos(tokenizer)}{problem.question}{_ask(problem)}\n"
 
 
 def few_shot(problem: Problem, tokenizer: Tokenizer | None) -> str:
-    """Worked examples of the same kind, then the question. Raises ConfigError for programs, which have none."""
+    """Worked examples of the same kind, then the question. Raises ConfigError for a kind that has none."""
     if problem.kind not in _SHOTS:
-        raise ConfigError(f"{problem.benchmark}: --template few-shot has no worked examples for it; use lcb or plain.")
+        raise ConfigError(
+            f"{problem.benchmark}: --template few-shot has no worked examples for it; use chat, plain, orz-code, or lcb for programs."
+        )
     shots = "".join(f"Problem: {question}\nSolution: {solution}\n\n" for question, solution in _SHOTS[problem.kind])
     return f"{_bos(tokenizer)}{shots}Problem: {problem.question}\nSolution:"
 
@@ -139,6 +142,16 @@ def lcb(problem: Problem, tokenizer: Tokenizer | None) -> str:
     return tokenizer.render_chat([{"role": "system", "content": _LCB_SYSTEM}, {"role": "user", "content": request}])
 
 
+def mmlu(problem: Problem, tokenizer: Tokenizer | None) -> str:
+    """The benchmark's examples and the question, as in lm-eval and in the original MMLU: an option's letter follows."""
+    return f"{_opening(tokenizer)}{problem.examples}{problem.question}\nAnswer:"
+
+
+def mmlu_pro(problem: Problem, tokenizer: Tokenizer | None) -> str:
+    """The benchmark's examples and the question, as in MMLU-Pro's official script."""
+    return f"{_opening(tokenizer)}{problem.examples}Question:\n{problem.question}\nAnswer: Let's think step by step."
+
+
 Template = Callable[[Problem, Tokenizer | None], str]
 
 TEMPLATES: Mapping[str, Template] = {
@@ -148,7 +161,15 @@ TEMPLATES: Mapping[str, Template] = {
     "plain": plain,
     "few-shot": few_shot,
     "lcb": lcb,
+    "mmlu": mmlu,
+    "mmlu-pro": mmlu_pro,
 }
+WITH_EXAMPLES = ("mmlu", "mmlu-pro")
+"""The templates that show the benchmark's own worked examples."""
+
+
+def _opening(tokenizer: Tokenizer | None) -> str:
+    return tokenizer.opening if tokenizer is not None else ""
 
 
 def _bos(tokenizer: Tokenizer | None) -> str:
@@ -161,4 +182,4 @@ def _shown(problem: Problem) -> str:
 
 
 def _ask(problem: Problem) -> str:
-    return format_of_program(problem) if problem.kind == "code" else _ASK[problem.kind]
+    return f"\n\n{format_of_program(problem)}" if problem.kind == "code" else _ASK[problem.kind]

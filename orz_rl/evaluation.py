@@ -12,8 +12,8 @@ from orz_bench.data import load_problems
 from orz_bench.engines.engine import EngineSpec, Tokenizer
 from orz_bench.engines.open import engine_version, max_model_len
 from orz_bench.evaluate import Evaluation, evaluate
-from orz_bench.grading.grader import GRADER_VERSION, Grader
-from orz_bench.protocol import customise, get_protocol, make_card
+from orz_bench.grading.grader import Grader, grader_version
+from orz_bench.protocol import customise, get_protocol, make_card, require_fit
 from orz_bench.records.rollout import Request, Rollout
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult, Summary
@@ -67,11 +67,13 @@ class Evaluator:
             "stop": config.rollout.stop,
             "n": config.eval.n,
         }
+        protocol = customise(get_protocol(benchmark.default_protocol), changes)
+        require_fit(benchmark, protocol)
         card = make_card(
-            customise(get_protocol(benchmark.default_protocol), changes),
+            protocol,
             benchmark=name,
             data_hash=self._problems[name].data_hash,
-            grader_version=GRADER_VERSION,
+            grader_version=grader_version(benchmark.kind),
             engine=engine_version(self._spec),
             dtype=self._spec.dtype,
             max_model_len=max_model_len(self._spec),

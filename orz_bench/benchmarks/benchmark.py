@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from orz_bench.grading.code.packed_tests import PackedTests
 from orz_bench.records.rollout import AnswerKind, Problem
@@ -38,6 +38,17 @@ class Erratum:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """Worked examples from another split of the dataset, which few-shot templates show before a question."""
+
+    local_names: tuple[str, ...]
+    """File stems looked for in a data folder."""
+    hub: HubDataset
+    join: Callable[[Sequence[Problem], Sequence[Mapping[str, Any]]], list[Problem]]
+    """(problems, rows of the split) -> the problems with their `examples`. Raises DataError with what the rows lack."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
     """One benchmark: everything but its data."""
 
@@ -60,6 +71,9 @@ class Benchmark:
     generate: Callable[[], list[Problem]] | None = None
     """Instead of parse_row: for a benchmark that ships with the product and has no data files."""
     errata: tuple[Erratum, ...] = ()
+    examples: Examples | None = None
+    answered: Literal["by_writing", "by_likelihood"] = "by_writing"
+    """Whether a model writes its answer, or the most likely option counts. The two are different measurements."""
     breakdowns: tuple[str, ...] = ()
     """Keys of `Problem.extra` by whose values the report breaks the score down, coarsest first."""
     parse_tests: Callable[[Mapping[str, Any]], PackedTests] | None = None

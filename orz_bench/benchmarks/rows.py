@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import string
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,6 +41,31 @@ def first_text(row: Mapping[str, Any], keys: tuple[str, ...]) -> str:
         if isinstance(row.get(key), (str, int, float)) and str(row[key]).strip():
             return str(row[key]).strip()
     return _missing(" or ".join(keys), row)
+
+
+def raw_question_of(row: Mapping[str, Any]) -> str:
+    """The question's text as it stands, with the white space around it. Raises DataError where there is none."""
+    question_of(row)
+    return next(str(row[key]) for key in _QUESTION_KEYS if str(row.get(key) or "").strip())
+
+
+def options_of(row: Mapping[str, Any]) -> list[str]:
+    """The options of a multiple-choice row. Raises DataError where they are no list of texts."""
+    options = row.get("choices", row.get("options"))
+    if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
+        raise DataError("found no list of texts under choices or options")
+    return options
+
+
+def letter_answer(row: Mapping[str, Any], *, num_options: int) -> str:
+    """The gold as a letter, from a letter or from the option's number (0 is A). Raises DataError for anything else."""
+    letters = string.ascii_uppercase[:num_options]
+    answer = row.get("answer")
+    if type(answer) is int and 0 <= answer < num_options:
+        return letters[answer]
+    if isinstance(answer, str) and len(answer) == 1 and answer in letters:
+        return answer
+    raise DataError(f"the answer is {answer!r}, wanted one of the letters {letters}, or an option's number from 0")
 
 
 def whole_number(text: str) -> str:

@@ -49,6 +49,12 @@ def fetch_command(names: Annotated[list[str], typer.Argument(help="Benchmarks.")
         result_console().print(f"{benchmark.name}: in {folder}", markup=False, highlight=False, soft_wrap=True)
 
 
+@data_app.command("lm-eval-path")
+def lm_eval_path_command() -> None:
+    """Print the folder with our benchmarks as tasks of lm-eval: lm_eval --include_path FOLDER --tasks orz_aime24."""
+    typer.echo(Path(__file__).resolve().parents[1] / "lm_eval_tasks")
+
+
 @data_app.command("check")
 @reports_errors
 def check_command(
@@ -58,21 +64,28 @@ def check_command(
 ) -> None:
     """Load benchmarks and let every gold accept itself; exit code 2 where one does not."""
     from orz_bench.benchmarks.registry import get_benchmark
-    from orz_bench.data import load_problems
+    from orz_bench.data import examples_place, load_problems
     from orz_bench.errors import DataError
     from orz_bench.grading.grader import Grader
 
     console = result_console()
     num_faults = 0
-    loads = [(item, load_problems(item, folders=data_folders(data_dir))) for item in map(get_benchmark, names)]
+    folders = data_folders(data_dir)
+    loads = []
+    for benchmark in map(get_benchmark, names):
+        examples = examples_place(benchmark, folders)
+        has_examples = examples is not None and not examples.startswith("not here")
+        loads.append((benchmark, load_problems(benchmark, folders=folders, with_examples=has_examples)))
     tests = {gold: packed for _, loaded in loads for gold, packed in loaded.tests.items()}
     with Grader(extractor=extractor, tests=tests) as grader:
         for benchmark, loaded in loads:
+            examples = examples_place(benchmark, folders)
             faults = grader.check_golds(loaded.problems)
             num_faults += len(faults)
             lines = [
                 f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}, hash "
                 f"{loaded.data_hash[:12]}, {len(loaded.problems) - len(faults):,} golds accept themselves",
+                *([f"  worked examples: {examples}"] if examples else []),
                 *(f"  broken gold {fault.problem_id}: {fault.gold!r}: {fault.why}" for fault in faults),
                 *(f"  erratum {note}" for note in loaded.errata_notes()),
             ]

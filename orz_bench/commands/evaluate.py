@@ -14,12 +14,16 @@ from orz_bench.commands.data import data_folders
 from orz_bench.terminal import libraries_on_stderr, reports_errors, result_console
 
 HEADLINE_BENCHMARKS = "aime24,aime25,math500,gpqa_diamond"
+_MAX_PARTS = 20
+"""Tables of more parts are left to orz-bench report."""
 
 
 @reports_errors
 def evaluate_command(
     ckpt: Annotated[str, typer.Option(help="Checkpoint folder, hub id, training run, or a model's name on a server.")],
-    bench: Annotated[str, typer.Option(help="Benchmarks, separated by commas.")] = HEADLINE_BENCHMARKS,
+    bench: Annotated[
+        str, typer.Option(help="Benchmarks, separated by commas; lm-eval:TASK is a task of lm-eval.")
+    ] = HEADLINE_BENCHMARKS,
     n: Annotated[int | None, typer.Option("--n", "-n", help="Samples a question [default: the protocol's].")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N questions of each benchmark.")] = None,
     engine: Annotated[str, typer.Option(help="auto, vllm, transformers, openai or fake.")] = "auto",
@@ -34,6 +38,10 @@ def evaluate_command(
     extractor: Annotated[str | None, typer.Option(help="orz, boxed or final; lcb or fence for programs.")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="A stop string; repeat it for several.")] = None,
     correct_errata: Annotated[bool, typer.Option(help="Use the right gold where the published one is wrong.")] = False,
+    include_path: Annotated[
+        list[Path] | None, typer.Option(help="A folder with your own tasks for lm-eval; repeat it for several.")
+    ] = None,
+    num_fewshot: Annotated[int | None, typer.Option(min=0, help="Worked examples of lm-eval's tasks.")] = None,
     data_dir: Annotated[Path | None, typer.Option(help="Where benchmark files lie.")] = None,
     out: Annotated[Path | None, typer.Option(help="Run directory [default: runs/NAME, or the training run].")] = None,
     seed: Annotated[int, typer.Option(help="The run's seed.")] = 42,
@@ -102,6 +110,8 @@ def evaluate_command(
             "concurrency": concurrency,
             "keep_tokens": keep_tokens,
         },
+        include_paths=tuple(include_path or ()),
+        num_fewshot=num_fewshot,
         keep_broken_golds=keep_broken_golds,
         allow_weak_isolation=allow_weak_isolation,
         num_grading_workers=workers,
@@ -113,5 +123,5 @@ def evaluate_command(
     if json_output:
         typer.echo(json.dumps(render_json(results), ensure_ascii=False))
         return
-    console.print(render_table(results))
+    console.print(render_table(results, max_parts=_MAX_PARTS))
     console.print(f"rollouts: {results[0].run}/evals", markup=False, highlight=False, soft_wrap=True)

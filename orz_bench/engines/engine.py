@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from orz_bench.records.rollout import Completion, Request
 
@@ -55,12 +55,50 @@ class EngineSpec:
     """Whether a GPU engine must be able to give its memory back while training has the device."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LikelihoodRequest:
+    """How likely is each of these continuations after this context?"""
+
+    key: tuple[str, int]
+    """Unique within one call."""
+    context: tuple[int, ...]
+    """At least one token."""
+    continuations: tuple[tuple[int, ...], ...]
+    """Each of at least one token."""
+    num_shared: int = 0
+    """How many tokens its context has in common with those of its neighbours: computed once for all of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Likelihoods:
+    """The answer to a LikelihoodRequest, one entry a continuation."""
+
+    key: tuple[str, int]
+    logprobs: tuple[float, ...]
+    """Natural logarithm, summed over the continuation's tokens."""
+    is_greedy: tuple[bool, ...]
+    """Whether every token of it is the most likely one."""
+
+
 class Tokenizer(Protocol):
     """What rendering a prompt needs from a checkpoint's tokenizer."""
 
     @property
     def bos(self) -> str:
         """The text of the begin-of-sequence token, or the empty string."""
+        ...
+
+    @property
+    def eos(self) -> str:
+        """The text of the end-of-sequence token, or the empty string."""
+        ...
+
+    @property
+    def opening(self) -> str:
+        """The text of what the tokenizer itself puts before every text, or the empty string.
+
+        Many a tokenizer has a bos token and never adds it.
+        """
         ...
 
     def encode(self, text: str) -> tuple[int, ...]:
@@ -87,6 +125,18 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Give the device back and end every process; safe to call twice."""
+        ...
+
+
+@runtime_checkable
+class LikelihoodEngine(Engine, Protocol):
+    """An engine that also says how likely given texts are: vllm, transformers and fake."""
+
+    def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
+        """Yield every request's answer exactly once, as lists that are committed as a whole.
+
+        Neighbours with the same first `num_shared` tokens are computed together.
+        """
         ...
 
 

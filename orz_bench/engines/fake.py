@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.engine import EngineSpec, LikelihoodRequest, Likelihoods, Sampling
 from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Completion, Problem, Request, StopReason
 
@@ -25,6 +25,8 @@ class FakeTokenizer:
     """Words as tokens."""
 
     bos = ""
+    eos = "."
+    opening = ""
 
     def encode(self, text: str) -> tuple[int, ...]:
         """One id a word."""
@@ -49,6 +51,14 @@ class FakeEngine:
             if self._seconds_a_batch:
                 time.sleep(self._seconds_a_batch)
             yield [self._complete(request, sampling) for request in batch]
+
+    def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
+        """Batches of 64, in order; what is likely is a function of the key alone."""
+        waiting = iter(requests)
+        while batch := list(islice(waiting, BATCH)):
+            if self._seconds_a_batch:
+                time.sleep(self._seconds_a_batch)
+            yield [_likelihoods(request) for request in batch]
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -77,6 +87,13 @@ class FakeEngine:
             token_ids=ids,
             logprobs=(-1.0,) * num_tokens if ids is not None else None,
         )
+
+
+def _likelihoods(request: LikelihoodRequest) -> Likelihoods:
+    draw = random.Random("\x1f".join(map(str, request.key)))
+    logprobs = tuple(-5 * draw.random() * len(tokens) for tokens in request.continuations)
+    is_greedy = tuple(logprob == max(logprobs) for logprob in logprobs)
+    return Likelihoods(key=request.key, logprobs=logprobs, is_greedy=is_greedy)
 
 
 def _reason(stop: str) -> StopReason:

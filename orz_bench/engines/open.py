@@ -80,6 +80,20 @@ def max_model_len(spec: EngineSpec) -> int | None:
     return spec.max_model_len or limit
 
 
+def require_likelihoods(spec: EngineSpec) -> None:
+    """Raise ConfigError where engines of this spec cannot say how likely given texts are."""
+    if spec.name == "openai":
+        raise ConfigError(
+            "a server gives no log-likelihoods of given texts: load the checkpoint here (--engine vllm or "
+            "transformers), or use a benchmark whose answers are written, such as mmlu_cot."
+        )
+    if spec.num_engines > 1:
+        raise ConfigError(
+            "--num-engines draws samples but computes no log-likelihoods; leave it out here. One engine may use "
+            "several GPUs: --tensor-parallel."
+        )
+
+
 def open_engine(spec: EngineSpec) -> Engine:
     """Start the engine. Raises EngineError with what to do where it can't start."""
     if spec.num_engines > 1:

@@ -23,6 +23,19 @@ class CheckpointTokenizer:
         """The begin-of-sequence token's text, or the empty string."""
         return str(self._tokenizer.bos_token or "")
 
+    @property
+    def eos(self) -> str:
+        """The end-of-sequence token's text, or the empty string."""
+        return str(self._tokenizer.eos_token or "")
+
+    @property
+    def opening(self) -> str:
+        """What the tokenizer itself puts before every text, as text."""
+        probe = "a"
+        whole, bare = self._tokenizer.encode(probe), self._tokenizer.encode(probe, add_special_tokens=False)
+        start = next(at for at in range(len(whole)) if whole[at : at + len(bare)] == bare)
+        return str(self._tokenizer.decode(whole[:start]))
+
     def encode(self, text: str) -> tuple[int, ...]:
         """Token ids; special tokens only where the text has them."""
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))

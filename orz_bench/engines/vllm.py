@@ -15,7 +15,8 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from orz_bench.engines.engine import EngineSpec, Sampling, WeightSource
+from orz_bench.engines.engine import EngineSpec, LikelihoodRequest, Likelihoods, Sampling, WeightSource
+from orz_bench.engines.vllm_likelihood import loglikelihoods
 from orz_bench.engines.vllm_weights import WeightLoader
 from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError
@@ -100,6 +101,10 @@ class VllmEngine:
         finally:
             if running:
                 engine.abort_request(list(running))
+
+    def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
+        """The answers of each engine step; neighbours share their first tokens through the prefix cache."""
+        return loglikelihoods(self._llm.llm_engine, requests)
 
     def load_weights(self, source: WeightSource, *, version: int) -> None:
         """Replace all weights, and forget what the prefix cache computed with the old ones."""

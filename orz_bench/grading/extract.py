@@ -4,6 +4,9 @@ orz    the reference's reward: what `<answer>.*?(\\boxed{.*}).*?</answer>` (DOTA
 boxed  the last balanced \\boxed{...} anywhere
 final  what a reader would take: the last box of the last closed <answer> block, else the text of that block;
        without such a block the last box anywhere
+whole  the response itself
+
+Letters of options have rules of their own (choice.py), and so has what is checked against instructions (`stripped`).
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+_THOUGHTS, _END_OF_THOUGHTS = "<think>", "</think>"
 _OPEN, _CLOSE, _BOX = "<answer>", "</answer>", "\\boxed{"
 
 # A line break (\\) before a brace does not escape it; \\boxed with a doubled backslash is still a box.
@@ -39,9 +43,33 @@ def extract_final(response: str) -> str | None:
     return boxed if boxed is not None else block
 
 
+def extract_whole(response: str) -> str | None:
+    """The response itself; None for an empty one."""
+    return response.strip() or None
+
+
 EXTRACTORS: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
-    {"orz": extract_orz, "boxed": extract_boxed, "final": extract_final}
+    {"orz": extract_orz, "boxed": extract_boxed, "final": extract_final, "whole": extract_whole}
 )
+LIKELIHOOD = "likelihood"
+LETTER_EXTRACTORS = ("mmlu-pro", "answer-is", LIKELIHOOD)
+"""Rules for letters of options only: see choice.py."""
+ALL_EXTRACTORS = (*EXTRACTORS, *LETTER_EXTRACTORS)
+
+
+def stripped(response: str) -> str | None:
+    """What a reader is to see: no thoughts before the last `</think>`, no answer tags; None where nothing is left.
+
+    Thoughts that began and never ended leave nothing.
+    """
+    _, closed, text = response.rpartition(_END_OF_THOUGHTS)
+    if not closed and _THOUGHTS in text:
+        return None
+    block = answer_block(text)
+    if block is not None:
+        return block
+    opened = text.rpartition(_OPEN)[2] if _OPEN in text else text
+    return opened.removesuffix(_CLOSE).strip() or None
 
 
 def orz_capture(response: str) -> str | None:

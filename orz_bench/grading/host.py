@@ -1,4 +1,4 @@
-"""The process that loads Math-Verify once and forks bounded workers from it, so that a killed one is replaced in 10 ms.
+"""The process that loads a judge's libraries once and forks bounded workers from it: a killed one is replaced in 10 ms.
 
 It is told what to do over one socket: a message with a file descriptor asks for a worker that serves that descriptor,
 a message with a process id ends that worker and reports how it ended. When the socket closes or the parent dies, it
@@ -18,6 +18,9 @@ import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
+
+from orz_bench.grading.jobs import Job, Subject
+from orz_bench.grading.worker import Judge, work
 
 POLL_S = 1.0
 _WARM_UP = (
@@ -50,19 +53,25 @@ def main() -> None:
     logging.disable(logging.CRITICAL)
     control = socket.socket(fileno=settings["descriptor"])
     try:
-        _warm_up()
+        judge = _load_judge(settings["subject"])
+        gc.collect()
+        gc.freeze()
     except Exception as error:  # said to the parent, who raises it
         control.send(json.dumps({"failure": f"{type(error).__name__}: {error}"}).encode())
         return
     control.settimeout(POLL_S)
     with contextlib.suppress(ConnectionError):
         control.send(b"{}")
-        _serve(control, settings)
+        _serve(control, judge, settings=settings)
 
 
-def _warm_up() -> None:
+def _load_judge(subject: Subject) -> Judge:
+    """What a worker does with a job, with all libraries loaded and warm."""
+    if subject == "instructions":
+        from orz_bench.grading.instructions import load_judge
+
+        return load_judge()
     sys.modules.update(dict.fromkeys(("numpy", "scipy")))  # type: ignore[arg-type]  # sympy would load them, with their threads, where they exist
-    from orz_bench.grading.jobs import Job
     from orz_bench.grading.judge import judge
     from orz_bench.grading.no_execution import read_numbers_without_eval
 
@@ -71,11 +80,10 @@ def _warm_up() -> None:
     read_numbers_without_eval()
     for gold, answer in _WARM_UP:
         judge(Job(gold, answer, strict=True))
-    gc.collect()
-    gc.freeze()
+    return judge
 
 
-def _serve(control: socket.socket, settings: Mapping[str, Any]) -> None:
+def _serve(control: socket.socket, judge: Judge, *, settings: Mapping[str, Any]) -> None:
     while os.getppid() == settings["parent_pid"]:
         try:
             message, descriptors, _, _ = socket.recv_fds(control, 64, 1)
@@ -84,23 +92,21 @@ def _serve(control: socket.socket, settings: Mapping[str, Any]) -> None:
         if not message:
             return
         if descriptors:
-            answer = {"pid": _fork(control, descriptors[0], memory_gib=settings["memory_gib"])}
+            answer = {"pid": _fork(control, judge, descriptor=descriptors[0], memory_gib=settings["memory_gib"])}
         else:
             answer = {"status": _end(int(message))}
         control.send(json.dumps(answer).encode())
 
 
-def _fork(control: socket.socket, descriptor: int, *, memory_gib: float) -> int:
+def _fork(control: socket.socket, judge: Judge, *, descriptor: int, memory_gib: float) -> int:
     host_pid = os.getpid()
     pid = os.fork()
     if pid:
         os.close(descriptor)
         return pid
-    from orz_bench.grading.worker import work
-
     try:
         control.close()
-        work(socket.socket(fileno=descriptor), memory_gib=memory_gib, host_pid=host_pid)
+        work(socket.socket(fileno=descriptor), judge, memory_gib=memory_gib, host_pid=host_pid)
     finally:
         os._exit(1)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple, dataclass
-from typing import Literal
+from collections.abc import Mapping
+from dataclasses import astuple, dataclass, field
+from typing import Any, Literal
 
 from orz_bench.records.rollout import Verdict
 
@@ -12,10 +13,13 @@ Mode = Literal["answer", "gold", "free"]
 """answer: the answer was extracted. gold: does the gold, read as mathematics, equal itself? free: both are free texts,
 as Math-Verify's own `verify(parse(gold), parse(prediction))` takes them."""
 
+Subject = Literal["mathematics", "instructions"]
+"""What a pool of workers can judge: each subject has libraries of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Is this answer equal to this gold?"""
+    """Is this answer equal to this gold, or does it follow these instructions?"""
 
     gold: str
     answer: str
@@ -40,6 +44,8 @@ class Reply:
     why: str
     worker_ends: bool = False
     """Whether the worker is spent (its memory ran out, say) and has to be replaced."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """The parts of the verdict: JSON values only."""
 
     def to_line(self) -> bytes:
         """As one line of JSON."""

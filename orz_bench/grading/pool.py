@@ -1,7 +1,7 @@
 """Worker processes behind one function: run(jobs) -> replies, from any thread, each reply within the deadline.
 
 this process                    host process                     worker processes
-one thread a worker  --fork-->  Math-Verify loaded once  --fork--> one job at a time, over a socket of its own
+one thread a worker  --fork-->  libraries loaded once    --fork--> one job at a time, over a socket of its own
 """
 
 from __future__ import annotations
@@ -22,10 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import ConfigError, GradingError
-from orz_bench.grading.jobs import Job, Reply
+from orz_bench.grading.jobs import Job, Reply, Subject
 
 _START = "import sys; sys.path.append(sys.argv[1]); from orz_bench.grading.host import main; main()"
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
+_INSTALL: dict[Subject, str] = {
+    "mathematics": "Install math-verify>=0.9,<0.10.",
+    "instructions": 'Run: pip install "orz[lm-eval]" (it has the checks, and the data by which NLTK splits sentences).',
+}
 _HOST_START_S = 60.0
 _HOST_REPLY_S = 10.0
 _MAX_ATTEMPTS = 5
@@ -34,12 +38,13 @@ _MAX_ATTEMPTS = 5
 class GradingPool:
     """A host and up to `num_workers` workers, started when first needed. close() leaves no process."""
 
-    def __init__(self, *, num_workers: int, deadline_s: float, memory_gib: float) -> None:
+    def __init__(self, subject: Subject, *, num_workers: int, deadline_s: float, memory_gib: float) -> None:
         if num_workers < 1 or deadline_s <= 0 or memory_gib <= 0:
             raise ConfigError(
                 f"grading with {num_workers} workers, {deadline_s:g} s an answer and {memory_gib:g} GiB a worker "
                 f"cannot work; all three have to be positive."
             )
+        self._subject: Subject = subject
         self._deadline_s = deadline_s
         self._memory_gib = memory_gib
         self._threads = ThreadPoolExecutor(num_workers, thread_name_prefix="orz-grading")
@@ -124,7 +129,7 @@ class GradingPool:
             if self._is_closed:
                 raise GradingError("the grader is closed; open another.")
             if self._host is None:
-                self._host = _Host(memory_gib=self._memory_gib)
+                self._host = _Host(self._subject, memory_gib=self._memory_gib)
             return self._host
 
     def _forget(self, host: _Host) -> None:
@@ -142,12 +147,13 @@ class _HostGoneError(Exception):
 class _Host:
     """The parent's end of the host process (see orz_bench.grading.host)."""
 
-    def __init__(self, *, memory_gib: float) -> None:
+    def __init__(self, subject: Subject, *, memory_gib: float) -> None:
         self._lock = threading.Lock()
         self._connections: list[socket.socket] = []
         """To workers, of which some may have ended."""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        settings = {"descriptor": theirs.fileno(), "parent_pid": os.getpid(), "memory_gib": memory_gib}
+        settings: dict[str, Any] = {"descriptor": theirs.fileno(), "parent_pid": os.getpid(), "memory_gib": memory_gib}
+        settings |= {"subject": subject}
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _START, _PACKAGE_PARENT, json.dumps(settings)],
@@ -162,7 +168,7 @@ class _Host:
         started = self._receive()
         if "failure" in started:
             self.close()
-            raise GradingError(f"Math-Verify cannot be loaded: {started['failure']}. Install math-verify>=0.9,<0.10.")
+            raise GradingError(f"grading {subject} cannot start: {started['failure']}. {_INSTALL[subject]}")
         self._control.settimeout(_HOST_REPLY_S)
 
     def fork(self) -> _Worker:

@@ -8,21 +8,24 @@ import os
 import resource
 import signal
 import socket
+from collections.abc import Callable
+from dataclasses import replace
 from typing import NoReturn
 
+from orz_bench.grading.forbidden import forbid_execution
 from orz_bench.grading.jobs import Job, Reply
-from orz_bench.grading.judge import judge
-from orz_bench.grading.no_execution import forbid_execution
 
 _PR_SET_PDEATHSIG = 1
 _GARBAGE_THRESHOLD = 200_000
 """Objects between two collections: sympy makes many and keeps most, and looking through them all costs 15 %."""
 
+Judge = Callable[[Job], Reply]
+
 _refused: list[str] = []
 """What the current job tried to do. Libraries swallow the exception, so it is also noted."""
 
 
-def work(connection: socket.socket, *, memory_gib: float, host_pid: int) -> NoReturn:
+def work(connection: socket.socket, judge: Judge, *, memory_gib: float, host_pid: int) -> NoReturn:
     """Answer jobs, one line each, until the connection ends."""
     _bound_this_process(memory_gib, host_pid)
     limit_kib = memory_gib * 2**20
@@ -30,13 +33,13 @@ def work(connection: socket.socket, *, memory_gib: float, host_pid: int) -> NoRe
     with connection.makefile("rb") as lines:
         forbid_execution(_refused.append)
         for line in lines:
-            reply = _reply(Job.from_line(line), memory_gib)
+            reply = _reply(Job.from_line(line), judge, memory_gib=memory_gib)
             is_spent = reply.worker_ends or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > limit_kib / 2
-            connection.sendall(Reply(reply.verdict, reply.why, is_spent).to_line())
+            connection.sendall(replace(reply, worker_ends=is_spent).to_line())
     os._exit(0)
 
 
-def _reply(job: Job, memory_gib: float) -> Reply:
+def _reply(job: Job, judge: Judge, *, memory_gib: float) -> Reply:
     _refused.clear()
     try:
         reply = judge(job)

@@ -18,8 +18,9 @@ StopReason = Literal["eos", "stop_string", "length"]
 Verdict = Literal["correct", "wrong", "no_answer", "unparseable", "timeout", "error"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
-AnswerKind = Literal["math", "choice", "code"]
-"""How a gold and an answer are compared: as mathematics, as the letter of an option, or by running a program."""
+AnswerKind = Literal["math", "choice", "instruction", "code"]
+"""How a gold and an answer are compared: as mathematics, as the letter of an option, by checks of what was asked, or by
+running a program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,19 +32,22 @@ class Problem:
     question: str
     """The text that the template shows, options included."""
     gold: str
-    """Bare LaTeX or plain text for mathematics (no dollar signs needed), one capital letter for choices, the digest of
-    the tests for programs."""
+    """Bare LaTeX or plain text for mathematics (no dollar signs needed), one capital letter for choices, the checks as
+    JSON for instructions, the digest of the tests for programs."""
     kind: AnswerKind
     num_choices: int = 0
-    """Options A, B, ... of a choice problem; 0 for mathematics."""
+    """Options A, B, ... of a choice problem; 0 for the other kinds."""
+    examples: str = ""
+    """What a template with the benchmark's own worked examples shows before the question; not written into rows."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Subject, level, url and the like: JSON values only."""
 
     def __post_init__(self) -> None:
         if not self.problem_id:
             raise RecordError(f"a {self.benchmark} problem has an empty id; every problem needs its own id.")
-        if self.kind == "choice" and not 2 <= self.num_choices <= 26:
-            raise RecordError(f"{self.problem_id}: a choice problem has {self.num_choices} options, wanted 2 to 26.")
+        # MMLU-Pro has questions that are left with one option.
+        if self.kind == "choice" and not 1 <= self.num_choices <= 26:
+            raise RecordError(f"{self.problem_id}: a choice problem has {self.num_choices} options, wanted 1 to 26.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +61,10 @@ class Request:
     prompt: str
     prompt_token_ids: tuple[int, ...] | None
     """None only for an engine that tokenises on a server."""
+    options: tuple[tuple[int, ...], ...] = ()
+    """Token ids of the options, where the most likely one counts instead of a written answer."""
+    num_shared: int = 0
+    """First tokens that the prompt has in common with those of its neighbours: an engine may compute them once."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -80,6 +88,8 @@ class Completion:
     """One per token, natural log, under the policy that sampled it, at the sampling temperature."""
     policy_version: int | None = None
     """How many weight updates the engine had received; None outside training."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """What else the engine found, such as the log-likelihood of every option: JSON values only."""
 
     def __post_init__(self) -> None:
         if self.logprobs is not None and (self.token_ids is None or len(self.token_ids) != len(self.logprobs)):
@@ -104,6 +114,8 @@ class Grade:
     second_extracted: str | None
     second_verdict: Verdict
     """The same response under a second extractor: a format effect shows as a difference between the two."""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """The parts of the verdict, such as each instruction's: JSON values only."""
 
     @property
     def is_correct(self) -> bool:
@@ -178,7 +190,7 @@ class Rollout:
             second_extracted=grade.second_extracted,
             second_verdict=grade.second_verdict,
             grader_version=grader_version,
-            extra=problem.extra,
+            extra={**problem.extra, **completion.extra, **grade.extra},
         )
 
     @property

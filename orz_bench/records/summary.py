@@ -3,10 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any
 
 from orz_bench.errors import RecordError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One figure of a breakdown."""
+
+    value: float
+    standard_error: float | None
+    """Over redrawn questions; undefined for one."""
+    num: int
+    """Questions, or instructions, that it is the mean of."""
+    is_share: bool = True
+    """Whether it is a fraction, to be shown in percent, or a number of another kind, such as a perplexity."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +56,26 @@ class Summary:
     mean_tokens_correct: float | None
     mean_tokens_wrong: float | None
     verdicts: Mapping[str, int]
+    breakdown: Mapping[str, Mapping[str, Part]] = field(default_factory=dict)
+    """{"subject": {"anatomy": ...}}: parts of the score, where the benchmark has some."""
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, in the order of the fields."""
-        return asdict(self)
+        """Plain values, in the order of the fields; without a breakdown where there is none."""
+        plain = asdict(self)
+        return plain if self.breakdown else {name: value for name, value in plain.items() if name != "breakdown"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Summary:
         """The inverse of to_json. Unknown keys are ignored, missing ones are a RecordError."""
-        names = [f.name for f in fields(cls)]
-        missing = [name for name in names if name not in data]
+        missing = [f.name for f in fields(cls) if f.name not in data and f.default_factory is MISSING]
         if missing:
             raise RecordError(f"a summary lacks {', '.join(missing)}; evaluate again to write a whole one.")
-        return cls(**{name: data[name] for name in names})
+        values = {f.name: data[f.name] for f in fields(cls) if f.name in data}
+        parts = {
+            key: {name: Part(**part) for name, part in found.items()}
+            for key, found in data.get("breakdown", {}).items()
+        }
+        return cls(**values | {"breakdown": parts})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

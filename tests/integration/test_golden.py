@@ -17,7 +17,18 @@ from tests.golden_files import GOLDEN, expect_golden
 from tests.training import orz_rl
 
 RUN = GOLDEN / "run_v1"
-COMMANDS = ("eval", "grade", "compare", "report", "import", "data list", "data fetch", "data check", "model fetch")
+COMMANDS = (
+    "eval",
+    "grade",
+    "compare",
+    "report",
+    "import",
+    "data list",
+    "data fetch",
+    "data check",
+    "data lm-eval-path",
+    "model fetch",
+)
 TRAINING_COMMANDS = ("train", "plan", "check", "recipes", "export", "build-tiny")
 PLAIN = {"TERM": "dumb", "NO_COLOR": "1"}
 

@@ -102,3 +102,12 @@ def test_another_input_starts_anew(tmp_path: Path) -> None:
     graded(rows_in(tmp_path, *rows[:1400]), grader)
     assert grader.num_graded == 1400
     assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
+def test_the_parts_of_a_verdict_are_written_too(tmp_path: Path) -> None:
+    class Parted(TextGrader):
+        def grade(self, submissions: Sequence[Submission]) -> list[Grade]:
+            return [a_grade(extra={"instructions": [{"id": "x", "strict": True}]}) for _ in submissions]
+
+    (row,) = graded(rows_in(tmp_path, {"problem_id": "1", "response": "1", "gold": 1}), Parted())
+    assert row["instructions"] == [{"id": "x", "strict": True}]

@@ -30,7 +30,7 @@ ORZ_PAPER = (
 
 
 class TaggedTokenizer:
-    bos = "<s>"
+    bos, eos, opening = "<s>", "</s>", "<s>"
 
     def encode(self, text: str) -> tuple[int, ...]:
         return tuple(text.encode())

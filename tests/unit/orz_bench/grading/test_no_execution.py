@@ -21,7 +21,8 @@ ATTEMPTS = {
 
 
 def run(code: str) -> str:
-    prelude = "from orz_bench.grading.no_execution import forbid_execution; seen = []; forbid_execution(seen.append)\n"
+    prelude = "import sympy; from orz_bench.grading.forbidden import forbid_execution\n"
+    prelude += "seen = []; forbid_execution(seen.append)\n"
     done = subprocess.run([sys.executable, "-c", prelude + code], capture_output=True, text=True, check=False)
     return done.stdout + done.stderr
 

