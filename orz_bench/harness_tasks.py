@@ -150,7 +150,7 @@ def run_task(
             identity=identity | {"grader_version": f"lm_eval {VERSION}"},
             num_tokens=lambda text: len(engine[1].encode(text)),
         )
-        _append_missing(folder, rows)
+        num_new = _append_missing(folder, rows)
         keys = {rollout.key for rollout in rows.rollouts}
         summary = replace(summary_of(folder, keys), breakdown={"lm-eval": figures_of(found)})
         result = EvalResult(
@@ -162,7 +162,7 @@ def run_task(
             protocol=card | {"scored_by": rows.scored_by, "extractor": rows.filter},
             summary=summary,
             num_problems_total=sum(count["original"] for count in found["n-samples"].values()),
-            num_generated_now=len(keys),
+            num_generated_now=num_new,
         )
         folder.write_result(result)
     notes = (f"{result.benchmark}: the left end of {num_cut:,} prompts was cut to fit",) if num_cut else ()
@@ -223,11 +223,13 @@ def _room(spec: EngineSpec) -> int | None:
     return limit - 1 if limit is not None and spec.name == "vllm" else limit
 
 
-def _append_missing(folder: EvaluationDir, rows: HarnessRows) -> None:
+def _append_missing(folder: EvaluationDir, rows: HarnessRows) -> int:
+    """How many rows were not there."""
     done = folder.keys()
     missing = [rollout for rollout in rows.rollouts if rollout.key not in done]
     if missing:
         folder.append(missing)
+    return len(missing)
 
 
 def _docs_digest(docs: Iterable[Any]) -> str:

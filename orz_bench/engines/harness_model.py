@@ -86,9 +86,7 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]  # lm_eval is not followed
 
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
         """Token ids, after what the tokenizer itself puts before a text (unless told otherwise, or it stands there)."""
-        opening = self._tokens_of.opening
-        is_wanted = add_special_tokens is not False and not string.startswith(opening)
-        return list(self._tokens_of.encode(opening + string if is_wanted else string))
+        return list(self._tokens_of.encode(string if add_special_tokens is False else self._opened(string)))
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
         """The checkpoint's chat template. EngineError where an answer is to be begun for the model."""
@@ -198,9 +196,13 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]  # lm_eval is not followed
             problem=Problem(benchmark="lm-eval", problem_id=identity, question="", gold="0", kind="math"),
             sample_index=0,
             seed=sample_seed(self._seed, step=0, benchmark="lm-eval", problem_id=identity, sample_index=0),
-            prompt=context,
+            prompt=self._opened(context),
             prompt_token_ids=tokens[-room:],
         )
+
+    def _opened(self, text: str) -> str:
+        opening = self._tokens_of.opening
+        return text if text.startswith(opening) else opening + text
 
     def _cut(self, context: Tokens, continuation: Tokens) -> tuple[Tokens, Tokens]:
         """A context that fits before its continuation, whose last token need not be fed."""

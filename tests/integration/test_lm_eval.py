@@ -105,6 +105,7 @@ def test_tasks_land_in_the_run_directory_and_again_ask_nothing(options: EvalOpti
     assert 0 < written["num_tokens"] <= 6
     answers = {path: path.read_bytes() for path in run.path.glob("evals/lm-eval--*/*/*/answers.jsonl")}
     again = results_of(options)
+    assert [result.num_generated_now for result in (choice, both, text, *again)] == [6, 12, 6, 0, 0, 0]
     assert [result.summary for result in again] == [result.summary for result in (choice, both, text)]
     assert all(path.read_bytes() == content for path, content in answers.items())
     assert len(answers) == 3
