@@ -142,6 +142,8 @@ def test_known_bad_problems_have_a_source() -> None:
 
 class Tags:
     bos = "<s>"
+    eos = "</s>"
+    opening = ""
 
     def encode(self, text: str) -> tuple[int, ...]:
         return tuple(text.encode())
