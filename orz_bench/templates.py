@@ -124,8 +124,8 @@ def few_shot(problem: Problem, tokenizer: Tokenizer | None) -> str:
     """Worked examples of the same kind, then the question. Raises ConfigError for a kind that has none."""
     if problem.kind not in _SHOTS:
         raise ConfigError(
-            f"{problem.benchmark}: --template few-shot has no worked examples for it; use chat, plain, orz-code, or lcb "
-            f"for programs."
+            f"{problem.benchmark}: --template few-shot has no worked examples for it; use chat, plain, orz-code, or "
+            f"lcb for programs."
         )
     shots = "".join(f"Problem: {question}\nSolution: {solution}\n\n" for question, solution in _SHOTS[problem.kind])
     return f"{_bos(tokenizer)}{shots}Problem: {problem.question}\nSolution:"

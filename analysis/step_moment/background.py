@@ -96,7 +96,7 @@ class Backgrounds:
         """The knots lie evenly over the curve's steps, or over their logarithm."""
         time, scale = curve.time, curve.noise_scale
         self._noises = [Noise(time, scale, correlation) for correlation in CORRELATIONS]
-        self._splines = {knots: splines(time, *knots) for knots in KNOTS}
+        self._splines = {knots: splines(time, knots) for knots in KNOTS}
         self._weighed = [{knots: noise.weigh(B) for knots, B in self._splines.items()} for noise in self._noises]
         self._weights = [float(noise.weigh(np.ones(curve.n)).sum()) for noise in self._noises]
         self._made: dict[tuple[int, int], Background] = {}
@@ -126,7 +126,7 @@ class Backgrounds:
             if noise not in products:
                 products[noise] = self._products(noise, both)
             if key not in known:
-                known[key] = _loss(self.at(*key), products[noise], TRENDS[trend][0])
+                known[key] = _loss(self.at(*key), products[noise], knots=TRENDS[trend][0])
             return known[key]
 
         places = [_descend(loss, start) for start in (0, len(TRENDS) - 1)]
@@ -138,7 +138,7 @@ class Backgrounds:
         return _Products(both.T @ weighed, {knots: B.T @ weighed for knots, B in self._splines.items()})
 
 
-def _loss(background: Background, products: _Products, knots: Knots) -> float:
+def _loss(background: Background, products: _Products, *, knots: Knots) -> float:
     """-2 log marginal likelihood."""
     half = background.root @ products.with_splines[knots]
     gram = products.own - half.T @ half
@@ -159,10 +159,11 @@ def _descend(loss: Callable[[int, int], float], trend: int) -> tuple[int, int]:
         place = (noise, trend)
 
 
-def splines(time: Floats, kind: str, intervals: int) -> Floats:
+def splines(time: Floats, knots: Knots) -> Floats:
     """(n, intervals + 3) cubic B-splines of the increasing times, or of their logarithm, with even knots."""
+    kind, intervals = knots
     place = (time - time[0]) / (time[-1] - time[0])
     if kind == "log steps":
         place = np.log1p(LOG_SCALE * place) / np.log1p(LOG_SCALE)
-    knots = np.arange(-3, intervals + 4) / intervals
-    return np.asarray(BSpline.design_matrix(np.clip(place, 0, 1), knots, 3).toarray())
+    places = np.arange(-3, intervals + 4) / intervals
+    return np.asarray(BSpline.design_matrix(np.clip(place, 0, 1), places, 3).toarray())

@@ -43,7 +43,7 @@ def find_breaks(
     generous = Search(curve, cost=SEARCH_COST)
     search = generous.at_cost(COST)
     model = polished(search, search.model(best_model(generous).changes))
-    p_values = {change: p_value(search, model, change, seed=seed) for change in model.changes}
+    p_values = {change: p_value(search, model, change=change, seed=seed) for change in model.changes}
     significant = tuple(change for change in model.changes if p_values[change] <= level)
     standing = backward(search, search.model(significant)).changes
-    return measure(search, model, {change: p_values[change] for change in standing})
+    return measure(search, model, p_values={change: p_values[change] for change in standing})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -71,14 +71,9 @@ def _holm(raw: Mapping[Pair, float]) -> dict[Pair, float]:
 def _events(breaks: Sequence[Break], significant: Mapping[Pair, float], *, reach: float) -> list[JointBreak]:
     """Breaks linked by pairs that co-occur and by nearness, each to the nearest of the other metric."""
     links: dict[int, set[int]] = defaultdict(set)
-    for one, other in significant:
-        for first, its in enumerate(breaks):
-            theirs = [index for index, candidate in enumerate(breaks) if candidate.metric == other]
-            if its.metric == one and theirs:
-                nearest = min(theirs, key=lambda index: abs(breaks[index].step - its.step))
-                if abs(breaks[nearest].step - its.step) <= reach:
-                    links[first].add(nearest)
-                    links[nearest].add(first)
+    for first, second in _neighbours(breaks, significant, reach=reach):
+        links[first].add(second)
+        links[second].add(first)
     joint, seen = [], set[int]()
     for start in sorted(links):
         if start not in seen:
@@ -86,6 +81,16 @@ def _events(breaks: Sequence[Break], significant: Mapping[Pair, float], *, reach
             seen |= group
             joint.append(_joint([breaks[index] for index in sorted(group)], significant))
     return sorted(joint, key=lambda event: event.step)
+
+
+def _neighbours(breaks: Sequence[Break], pairs: Iterable[Pair], *, reach: float) -> Iterator[tuple[int, int]]:
+    """(index of a break, index of the nearest break of the other metric), where that is within reach."""
+    for one, other in pairs:
+        theirs = [index for index, found in enumerate(breaks) if found.metric == other]
+        for index in (index for index, found in enumerate(breaks) if found.metric == one):
+            nearest = min(theirs, key=lambda place: abs(breaks[place].step - breaks[index].step))
+            if abs(breaks[nearest].step - breaks[index].step) <= reach:
+                yield index, nearest
 
 
 def _connected(links: Mapping[int, set[int]], start: int) -> set[int]:

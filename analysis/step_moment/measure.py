@@ -18,7 +18,7 @@ _SLOPE_BOUND = 3.84
 """For a change of slope, whose place is a regular parameter: chi-squared with one degree of freedom."""
 
 
-def measure(search: Search, model: Model, p_values: dict[Change, float]) -> list[Break]:
+def measure(search: Search, model: Model, *, p_values: dict[Change, float]) -> list[Break]:
     """Those of the model's changes that have a p-value, by step; in the curve's units."""
     curve = search.curve
     design = columns(model.changes, curve.time)
@@ -32,7 +32,7 @@ def measure(search: Search, model: Model, p_values: dict[Change, float]) -> list
     for change, size, unit in zip(model.changes, sizes, units, strict=True):
         if change not in p_values:
             continue
-        low, high = _interval(search, model, change)
+        low, high = _interval(search, model, change=change)
         falls = [other for other, its in zip(model.changes, sizes, strict=True) if other < change and its < 0]
         breaks.append(
             Break(
@@ -43,13 +43,13 @@ def measure(search: Search, model: Model, p_values: dict[Change, float]) -> list
                 kind=change.kind,
                 size=float(size * unit),
                 p_value=p_values[change],
-                rebound=bool(size > 0) and is_rebound(fitted, change, falls, end=_next(model, change, curve.n)),
+                rebound=bool(size > 0) and is_rebound(fitted, change, falls=falls, end=_next(model, change, n=curve.n)),
             )
         )
     return sorted(breaks, key=lambda found: found.step)
 
 
-def is_rebound(fitted: Floats, rise: Change, falls: list[Change], *, end: int) -> bool:
+def is_rebound(fitted: Floats, rise: Change, *, falls: list[Change], end: int) -> bool:
     """Whether a rise, on the fitted curve without noise, reaches no more than there was before an earlier fall.
 
     `falls` are breaks, too; `end` is where the next change begins: the rise goes on until there.
@@ -60,7 +60,7 @@ def is_rebound(fitted: Floats, rise: Change, falls: list[Change], *, end: int) -
     return bool(fitted[rise.at : end].max() <= before)
 
 
-def _next(model: Model, change: Change, n: int) -> int:
+def _next(model: Model, change: Change, *, n: int) -> int:
     return min((other.at for other in model.changes if other.at > change.at), default=n)
 
 
@@ -68,7 +68,7 @@ def _step(steps: Floats, place: float) -> float:
     return float(np.interp(place, np.arange(len(steps)), steps))
 
 
-def _interval(search: Search, model: Model, change: Change) -> tuple[float, float]:
+def _interval(search: Search, model: Model, *, change: Change) -> tuple[float, float]:
     """(first, last place that the likelihood ratio does not rule out); the other changes held."""
     scan = search.scan(model.background, without(model.changes, change))
     gains, squares = scan.gains(search.values)

@@ -15,7 +15,7 @@ NUM_WORLDS = 499
 _WORLDS_AT_ONCE = 100
 
 
-def p_value(search: Search, model: Model, change: Change, *, seed: int) -> float:
+def p_value(search: Search, model: Model, *, change: Change, seed: int) -> float:
     """Of one of the model's changes: how often a world without it has, anywhere, a change that gains as much.
 
     A world is a curve that could have come instead: the best model without the change, whose trend and noise had to

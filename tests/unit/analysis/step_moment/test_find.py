@@ -117,8 +117,8 @@ def test_bad_input() -> None:
 def test_rebounds() -> None:
     fitted = np.array([5.0, 5, 1, 1, 4, 4, 6, 6])
     fall = Change(at=2, shape=0)
-    assert is_rebound(fitted, Change(at=4, shape=0), [fall], end=6)
-    assert not is_rebound(fitted, Change(at=6, shape=0), [fall], end=8)
-    assert not is_rebound(fitted, Change(at=4, shape=0), [], end=6)
+    assert is_rebound(fitted, Change(at=4, shape=0), falls=[fall], end=6)
+    assert not is_rebound(fitted, Change(at=6, shape=0), falls=[fall], end=8)
+    assert not is_rebound(fitted, Change(at=4, shape=0), falls=[], end=6)
     rising = np.array([5.0, 5, 1, 1, 2, 3, 4, 4.5])
-    assert is_rebound(rising, Change(at=3, shape=SLOPE), [fall], end=8)
+    assert is_rebound(rising, Change(at=3, shape=SLOPE), falls=[fall], end=8)
