@@ -16,6 +16,10 @@ Floats = NDArray[np.float64]
 
 _INDEPENDENT = 1e-4
 """Share of a shape's norm that must be left beside the other changes."""
+_RIDGE = 1e-10
+"""Of a share of each norm: changes that are all but the same as others stay solvable."""
+_EXACT = 1e-9
+"""Share of the squares that any model leaves: a curve without noise would leave none."""
 
 
 class Scan:
@@ -27,7 +31,8 @@ class Scan:
         self.changes = changes
         design = columns(changes, background.time)
         weighed = background.weigh(design)
-        triangle = np.linalg.cholesky(design.T @ weighed) if changes else np.zeros((0, 0))
+        gram = design.T @ weighed
+        triangle = np.linalg.cholesky(gram + _RIDGE * np.diag(gram.diagonal())) if changes else np.zeros((0, 0))
         self._basis = np.linalg.solve(triangle, design.T).T if changes else design
         self._shared = inner_products(background.weigh(self._basis), background.time)
         left = norms - (self._shared**2).sum(axis=-1)
@@ -39,9 +44,9 @@ class Scan:
         weighed = self.background.weigh(values)
         scores = self._basis.T @ weighed
         products = inner_products(weighed, self.background.time) - np.tensordot(self._shared, scores, axes=1)
-        squares = (values * weighed).sum(axis=0) - (scores**2).sum(axis=0)
+        squares = np.maximum((values * weighed).sum(axis=0) - (scores**2).sum(axis=0), _EXACT * len(values))
         inverse = self._inverse.reshape(*self._inverse.shape, *(1,) * (values.ndim - 1))
-        return products**2 * inverse, squares
+        return np.minimum(products**2 * inverse, (1 - _EXACT) * squares), squares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -148,7 +148,7 @@ def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
     (left, left_text), (right, right_text) = (side for side in sides if side is not None)
     found = differences(left_text.completion, right_text.completion)
     whole = "" if found.is_whole else ", by the beginnings of both"
-    st.caption(f"{found.similarity:.0%} of the words are shared{whole}. Left: only there. Right: only there.")
+    st.caption(f"{found.similarity:.0%} of the words are shared{whole}. Marked on each side: what the other lacks.")
     for column, row, text, marks in zip(
         st.columns(2, gap="medium"), (left, right), (left_text, right_text), (found.left, found.right), strict=True
     ):

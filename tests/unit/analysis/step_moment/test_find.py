@@ -95,6 +95,28 @@ def test_short_and_constant_curves_claim_nothing() -> None:
     assert find_breaks([], []) == []
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.where(STEPS < 200, 0, np.random.default_rng(0).random(300)),
+        (np.random.default_rng(1).random(300) < 0.05).astype(float),
+        np.round(np.random.default_rng(2).normal(size=300)),
+        np.where(STEPS % 2 == 0, 0.0, 1.0),
+        1e-12 * np.random.default_rng(3).normal(size=300),
+    ],
+    ids=["nothing, then noise", "rare spikes", "whole numbers", "two values in turn", "tiny"],
+)
+def test_odd_curves_break_nothing(values: np.ndarray) -> None:
+    assert all(
+        found.kind == "level" and found.step == pytest.approx(200, abs=3) for found in find_breaks(STEPS, values)
+    )
+
+
+def test_a_jump_without_any_noise() -> None:
+    assert _only(find_breaks(STEPS, 1.0 * (STEPS >= 100))).step == pytest.approx(99.5, abs=1)
+
+
 def test_the_seed_decides() -> None:
     values = 2.0 * (STEPS >= 150) + _noise(7)
     assert find_breaks(STEPS, values, seed=1) == find_breaks(STEPS, values, seed=1)
