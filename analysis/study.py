@@ -120,6 +120,7 @@ def scores_of(results: Sequence[EvalResult]) -> pd.DataFrame:
             "length": result.summary.mean_tokens,
         }
         for result in results
+        if result.is_scored
     ]
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 

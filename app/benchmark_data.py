@@ -48,6 +48,7 @@ def evaluated(studies: Sequence[Study]) -> list[Evaluated]:
         Evaluated(run=study.run.name, path=study.run.path, result=result)
         for study in studies
         for result in sorted(study.run.results, key=lambda one: (one.benchmark, one.step, one.fingerprint))
+        if result.is_scored
     ]
 
 

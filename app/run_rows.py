@@ -69,7 +69,7 @@ def run_row(path: Path) -> RunRow:
         num_steps=wanted if isinstance(wanted, int) else None,
         seed=run.seed,
         spark=thinned(run.metrics[SPARK_METRIC].to_numpy()) if SPARK_METRIC in run.metrics else (),
-        scores=tuple(last_results(run.results)),
+        scores=tuple(last_results([result for result in run.results if result.is_scored])),
         num_warnings=len(run.warnings),
     )
 

@@ -62,7 +62,7 @@ def row_of(result: EvalResult, results: Sequence[EvalResult]) -> list[str]:
         summary.pass_at[str(summary.n)],
         summary.maj_at_n,
     ]
-    if _is_unscored(result):
+    if not result.is_scored:
         scores = [None] * len(scores)
     return [
         *several,
@@ -156,14 +156,9 @@ def common_n(results: Sequence[EvalResult]) -> int | None:
     return counts.pop() if len(counts) == 1 else None
 
 
-def _is_unscored(result: EvalResult) -> bool:
-    """Whether nothing here is right or wrong (a perplexity, say): the figures are in the breakdown alone."""
-    return result.protocol.get("scored_by", "") is None
-
-
 def _notes_on_one(result: EvalResult) -> list[str]:
     summary, name = result.summary, result.benchmark
-    if _is_unscored(result):
+    if not result.is_scored:
         return [f"{name}: no metric of this task says right or wrong; its figures are in the table below"]
     main, second = summary.avg_at_n, summary.accuracy_second_extractor
     checks = {

@@ -60,7 +60,8 @@ def _links(context: Context) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="small", key="run-links"):
         number = f"{len(context.entries):,} run{'s' if len(context.entries) > 1 else ''}"
         running = f", {growing} running" if growing else ""
-        st.markdown(f"{number}{running} in {escaped(str(context.folder.path))}", width="stretch")
+        folder = context.folder.path
+        st.markdown(f"{number}{running} in {escaped(folder.name)}/", width="stretch", help=escaped(str(folder)))
         for page, title, icon in _LINKS:
             if page in context.pages:
                 st.page_link(

@@ -97,6 +97,11 @@ class EvalResult:
     errata: tuple[str, ...] = ()
     """One sentence for each known wrong gold in the data, corrected or not."""
 
+    @property
+    def is_scored(self) -> bool:
+        """Whether answers are right or wrong; those of a perplexity are not: its figures are in the breakdown alone."""
+        return self.protocol.get("scored_by", "") is not None
+
     def to_json(self) -> dict[str, Any]:
         """One flat object, as in `orz-bench eval --json`."""
         head = {"run": self.run, "benchmark": self.benchmark, "step": self.step, "fingerprint": self.fingerprint}

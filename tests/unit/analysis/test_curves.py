@@ -6,6 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from analysis.curves import curve_of, smooth, window_for
+from analysis.study import scores_of
+from tests.builders import a_result
 
 
 def _smooth_slowly(values: list[float], window: int) -> list[float]:
@@ -54,3 +56,8 @@ def test_several_runs_where_all_have_a_value() -> None:
 def test_nothing_shared_is_no_curve() -> None:
     assert curve_of([(np.array([1.0]), np.array([1.0])), (np.array([2.0]), np.array([1.0]))]) is None
     assert curve_of([]) is None
+
+
+def test_what_is_not_scored_has_no_score_of_zero() -> None:
+    scored, perplexity = a_result(), a_result(benchmark="lm-eval:wikitext", protocol={"scored_by": None})
+    assert list(scores_of([scored, perplexity])["benchmark"]) == [scored.benchmark]
