@@ -143,7 +143,8 @@ def test_our_benchmarks_are_tasks_of_lm_eval() -> None:
     from lm_eval.tasks import TaskManager
 
     manager = TaskManager(include_path=str(TASK_FOLDER), include_defaults=False)
-    wanted = {f"orz_{name}" for name, one in all_benchmarks().items() if one.answered == "by_writing"}
+    written = {name for name, one in all_benchmarks().items() if one.answered == "by_writing"}
+    wanted = {f"orz_{name}" for name in written - {"livecodebench"}}
     assert set(manager.all_tasks) == wanted
     found = evaluate(lm=DummyLM(), task_dict=manager.load(["orz_arithmetic"]), limit=3)
     samples = found["samples"]["orz_arithmetic"]
