@@ -43,13 +43,12 @@ def find_joint_breaks(
     reach = TOGETHER * float(np.median(np.diff(x)))
     span = float(x[-1] - x[0]) + reach
     rng = np.random.default_rng(seed)
-    raw = {pair: _p_value(places[pair[0]], places[pair[1]], reach=reach, span=span, rng=rng) for pair in _pairs(places)}
+    raw = {
+        pair: _p_value(places[pair[0]], places[pair[1]], reach=reach, span=span, rng=rng)
+        for pair in combinations(places, 2)
+    }
     significant = {pair: p_value for pair, p_value in _holm(raw).items() if p_value <= level}
     return _events(breaks, significant, reach=reach)
-
-
-def _pairs(places: Mapping[str, Floats]) -> list[Pair]:
-    return list(combinations(places, 2))
 
 
 def _p_value(one: Floats, other: Floats, *, reach: float, span: float, rng: np.random.Generator) -> float:

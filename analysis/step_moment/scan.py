@@ -28,7 +28,6 @@ class Scan:
     def __init__(self, background: Background, changes: tuple[Change, ...], norms: Floats) -> None:
         """`norms` are `squared_norms(background)`."""
         self.background = background
-        self.changes = changes
         design = columns(changes, background.time)
         weighed = background.weigh(design)
         gram = design.T @ weighed

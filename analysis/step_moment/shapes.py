@@ -22,7 +22,6 @@ Kind = Literal["level", "slope"]
 WIDTHS = (1, 5, 10, 20)
 """Observations in which a change of level is completed."""
 SLOPE = len(WIDTHS)
-NUM_SHAPES = len(WIDTHS) + 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
@@ -46,11 +45,6 @@ class Change:
     def last_before(self) -> int:
         """The last observation that the change does not touch."""
         return self.at if self.shape == SLOPE else self.at - 1
-
-    @property
-    def first_after(self) -> int:
-        """The first observation at which a change of level is complete; may lie behind the end."""
-        return self.at if self.shape == SLOPE else self.at + WIDTHS[self.shape] - 1
 
 
 def columns(changes: tuple[Change, ...], time: Floats) -> Floats:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import duckdb
 import pyarrow as pa
@@ -207,11 +207,6 @@ def _count_reasons(cursor: duckdb.DuckDBPyConnection, source: str, *, condition:
     row = cursor.execute(f"SELECT {sums} FROM {source} WHERE {condition.sql}", list(condition.parameters)).fetchone()
     assert row is not None
     return dict(zip((reason.name for reason in REASONS), row, strict=True))
-
-
-def without_search(filters: Filters) -> Filters:
-    """The same filters with nothing searched for."""
-    return replace(filters, text="")
 
 
 def _new_table(index: RunIndex, files: Sequence[str] | frozenset[str] = ()) -> Table:

@@ -7,7 +7,7 @@ import pytest
 
 from analysis.step_moment.curve import read_curve
 from analysis.step_moment.scan import Scan, Search
-from analysis.step_moment.shapes import NUM_SHAPES, SLOPE, WIDTHS, Change, allowed, columns, squared_norms
+from analysis.step_moment.shapes import SLOPE, WIDTHS, Change, allowed, columns, squared_norms
 
 STEPS = np.cumsum(np.random.default_rng(0).integers(1, 4, 80)).astype(float)
 VALUES = np.random.default_rng(1).normal(size=80)
@@ -22,7 +22,7 @@ def test_gains_are_those_of_generalised_least_squares(changes: tuple[Change, ...
     gains, squares = search.scan(background, changes).gains(search.values)
     assert squares == pytest.approx(_left(search, background, changes))
     is_open = allowed(80, changes)
-    for shape in range(NUM_SHAPES):
+    for shape in range(len(gains)):
         for at in range(80):
             expected = (
                 squares - _left(search, background, (*changes, Change(at=at, shape=shape))) if is_open[shape, at] else 0
