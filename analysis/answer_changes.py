@@ -15,13 +15,13 @@ import pandas as pd
 
 from analysis.answer_values import VALUE, same_answer
 from analysis.lexicons import Match
+from orz_bench.grading.extract import box_spans
 
 AnswerChange = Literal["helpful", "harmful", "superficial", "wrong_to_wrong", "unknown"]
 ANSWER_CHANGES: tuple[AnswerChange, ...] = get_args(AnswerChange)
 Evidence = Literal["boxed", "stated", "concluded"]
 EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)
 
-_BOX = "\\boxed{"
 _MAX_BOX_CHARS = 500
 _END_CHARS = 300
 """How much of the text before the reflection is looked at for a conclusion or for bare arithmetic."""
@@ -71,15 +71,8 @@ def candidate_before(text: str, end: int) -> Candidate | None:
 
 
 def _last_box(text: str) -> str | None:
-    start = text.rfind(_BOX)
-    if start < 0:
-        return None
-    begin, depth = start + len(_BOX), 1
-    for index in range(begin, min(begin + _MAX_BOX_CHARS, len(text))):
-        depth += (text[index] == "{") - (text[index] == "}")
-        if depth == 0:
-            return text[begin:index].strip() or None
-    return None
+    spans = [span for span in box_spans(text) if span[1] - span[0] <= _MAX_BOX_CHARS]
+    return (text[slice(*spans[-1])].strip() or None) if spans else None
 
 
 def classify_change(candidate: str | None, *, final: str | None, gold: str | None, is_correct: bool) -> AnswerChange:

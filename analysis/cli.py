@@ -8,7 +8,9 @@ from analysis.commands.report import compare_command, report_command
 from analysis.commands.step_moment import step_moment_command
 from orz_bench.terminal import command_line
 
-app = command_line("orz-analysis", "Read runs and answer: did it learn, when, how, and is the reflection real?")
+app = command_line(
+    "orz-analysis", "Read runs and answer: did it learn, when, how, and does reflection go with right answers?"
+)
 app.command("report")(report_command)
 app.command("reflection")(reflection_command)
 app.command("step-moment")(step_moment_command)

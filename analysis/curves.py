@@ -52,12 +52,14 @@ def window_for(num_points: int) -> int:
 
 
 def smooth(values: Array, window: int) -> Array:
-    """Centred running mean over `window` (odd) values; towards the ends over as many as there are on both sides.
+    """Centred running mean over `window` (odd) values; NaN within half a window of both ends.
 
-    The shrinking keeps it centred: a straight line stays as it is, and no end is pulled to the middle.
+    A mean over fewer values would swing towards the raw last point, and look like a turn of the curve.
     """
-    sums = np.concatenate([[0.0], np.cumsum(values)])
-    at = np.arange(len(values))
-    reach = np.minimum(window // 2, np.minimum(at, len(values) - 1 - at))
-    means: Array = (sums[at + reach + 1] - sums[at - reach]) / (2 * reach + 1)
+    means = np.full(len(values), np.nan)
+    window = min(window, len(values) - 1 + len(values) % 2)  # odd, and no wider than the curve
+    if window > 0:
+        sums = np.concatenate([[0.0], np.cumsum(values)])
+        half = window // 2
+        means[half : len(values) - half] = (sums[window:] - sums[:-window]) / window
     return means

@@ -5,6 +5,7 @@ Goes in: texts. Comes out: shares by script, and whether scripts of two language
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 from functools import cache
 
@@ -14,7 +15,7 @@ import pandas as pd
 SCRIPTS = ("latin", "cjk", "cyrillic", "greek", "arabic", "other")
 MIN_FOREIGN_LETTERS = 3
 """Letters of a second script from which on a text is mixed: fewer may be a symbol or a look-alike."""
-_MATHEMATICAL = (0x2100, 0x214F), (0x1D400, 0x1D7FF)
+_MATHEMATICAL = (0x2100, 0x214F), (0x1D400, 0x1D7FF), (0x1EE00, 0x1EEFF)
 """Letterlike symbols and mathematical alphabets: no language."""
 # First and last code point of Unicode blocks (and of the letters in the Latin ones).
 _RANGES = {
@@ -35,7 +36,10 @@ _NO_LETTER, _OTHER = -1, SCRIPTS.index("other")
 
 
 def count_letters(text: str) -> dict[str, int]:
-    """Letters (str.isalpha) by script: SCRIPTS in their order, 0 where there is none."""
+    """Letters (str.isalpha) by script: SCRIPTS in their order, 0 where there is none.
+
+    Superscripts, subscripts, ligatures and signs of units count as what they are made of: the µ of µm is Greek.
+    """
     if text.isascii():
         counts = np.zeros(len(SCRIPTS), dtype=np.int64)
         counts[0] = _num_ascii_letters(text)
@@ -57,10 +61,17 @@ def _num_ascii_letters(text: str) -> int:
 def _script(point: int) -> int:
     if not chr(point).isalpha() or any(first <= point <= last for first, last in _MATHEMATICAL):
         return _NO_LETTER
+    point = _plain_letter(point)
     for script, ranges in _RANGES.items():
         if any(first <= point <= last for first, last in ranges):
             return SCRIPTS.index(script)
     return _OTHER
+
+
+def _plain_letter(point: int) -> int:
+    """What a superscript, a subscript, a ligature, a wide form or a sign of a unit is made of: its first letter."""
+    plain = unicodedata.normalize("NFKC", chr(point))
+    return next((ord(character) for character in plain if character.isalpha()), point)
 
 
 def mixes_scripts(counts: dict[str, int]) -> bool:

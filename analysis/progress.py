@@ -10,6 +10,7 @@ import numpy as np
 
 from analysis.curves import Array, smooth, window_for
 from analysis.load import Evaluation
+from analysis.trends import changes
 from orz_bench.comparison import Comparison, compare, holm
 
 _SHARE_OF_ENDS = 0.1
@@ -25,8 +26,8 @@ class Change:
     last: float
     num_steps: int
     """Steps in each of both means."""
-    error: float | None
-    """Standard error of last - first from the scatter between neighbouring steps; None where it cannot be told."""
+    is_clear: bool
+    """Whether the curve changes by more than its noise, which may be correlated (analysis.trends)."""
     half_step: float | None
     """The first step at which the smoothed curve is half of the way; None where the change is no larger than noise."""
     most_step: float | None
@@ -37,17 +38,11 @@ class Change:
         """last - first."""
         return self.last - self.first
 
-    @property
-    def is_clear(self) -> bool:
-        """Whether the change is more than three times its standard error."""
-        return self.error is not None and abs(self.difference) > 3 * self.error
-
 
 def change_of(steps: Array, values: Array) -> Change | None:
     """The change of a curve; None with fewer than four finite values.
 
-    The scatter s comes from second differences d of the values, var(d) = 6 s^2, which a smooth trend leaves out; the
-    error of a difference of two means over k steps is s sqrt(2 / k), as if steps were independent.
+    It is clear where the curve changes by more than its noise (analysis.trends), in the direction of these means.
     """
     known = np.isfinite(values)
     steps, values = steps[known], values[known]
@@ -55,14 +50,13 @@ def change_of(steps: Array, values: Array) -> Change | None:
         return None
     size = min(_MOST_STEPS, max(1, round(_SHARE_OF_ENDS * len(values))))
     first, last = float(values[:size].mean()), float(values[-size:].mean())
-    error = float(np.sqrt(np.mean(np.diff(values, 2) ** 2) / 6) * np.sqrt(2 / size))
-    is_clear = abs(last - first) > 3 * error
+    is_clear = changes(values.astype(np.float64), ends=size) * (last - first) > 0
     way = (smooth(values, window_for(len(values))) - first) / (last - first) if is_clear else None
     return Change(
         first=first,
         last=last,
         num_steps=size,
-        error=error,
+        is_clear=is_clear,
         half_step=_first_at(steps, way, share=0.5),
         most_step=_first_at(steps, way, share=0.9),
     )

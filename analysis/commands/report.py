@@ -18,7 +18,7 @@ def report_command(
     out: Annotated[Path, typer.Option(help="The folder to write into; a report that is there is replaced.")],
     lexicon: LexiconName = "orz-code",
 ) -> None:
-    """One HTML page that answers: did it learn, when, how, is the reflection real? With PNG, PDF and CSV files."""
+    """One HTML page: did it learn, when, how, does reflection go with right answers? With PNG, PDF and CSV files."""
     from analysis.lexicons import get_lexicon
     from analysis.load import load_runs
     from analysis.moments import with_breaks

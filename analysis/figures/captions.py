@@ -17,7 +17,7 @@ def caption(first: str, groups: Sequence[Group], *, panels: Sequence[Panel]) -> 
     parts = [first, _runs(groups), _steps(series), _smoothing(series), _spread(groups, series), _marks(series)]
     if any(panel.references for panel in panels):
         parts.append("Horizontal lines: published figures, each under a protocol of its own.")
-    if any(study.lexicon for group in groups for study in group.studies):
+    if any(panel.counts_reflections for panel in panels):
         lexicons = {study.lexicon for group in groups for study in group.studies if study.lexicon}
         parts.append(f"Reflections by lexicon {', '.join(sorted(lexicons))}.")
     return " ".join(part for part in parts if part)
@@ -50,8 +50,12 @@ def _steps(series: Sequence[Series]) -> str:
 def _smoothing(series: Sequence[Series]) -> str:
     windows = sorted({window_for(len(one.x)) for one in series if one.smooth is not None})
     if not windows:
-        return "Lines join every step, unsmoothed." if any(one.role == "line" for one in series) else ""
-    return f"Bold: centred mean over {' or '.join(map(str, windows))} points; thin: every point."
+        lines = any(one.role == "line" and len(one.x) > 1 for one in series)
+        return "Lines join every step, unsmoothed; their marker stands at the end." if lines else ""
+    return (
+        f"Bold: centred mean over {' or '.join(map(str, windows))} points, which ends half of them before the last; "
+        f"thin: every point. A line's marker stands at its end."
+    )
 
 
 def _spread(groups: Sequence[Group], series: Sequence[Series]) -> str:

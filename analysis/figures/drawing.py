@@ -1,16 +1,19 @@
 """Draws a FigureSpec with matplotlib: the only module that knows it.
 
-Line styles and markers besides the colours, for grey print.
+Line styles and markers besides the colours, for grey print. A line carries its marker at its end alone: markers along
+it would look like measurements. Their numbers share no factor, so that many experiments pass before two look alike.
 """
 
 from __future__ import annotations
 
 import io
 import textwrap
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -18,15 +21,14 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from analysis.figures.colours import COLOURS
+from analysis.figures.colours import colour_of
 from analysis.figures.spec import FigureSpec, Panel, Series, rows
 
 _STYLES: tuple[Any, ...] = ("-", (0, (6, 2)), "-.", (0, (1, 1)), (0, (5, 1, 1, 1, 1, 1)))
-_MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+_MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 _PANEL_INCHES = (4.2, 2.9)
 _PNG_DPI = 200
 _FEW_POINTS = 20
-_MARKERS_A_LINE = 9
 _LABEL_CHARS = 70
 _CHARS_A_PANEL = 46
 _SETTINGS: dict[Any, Any] = {
@@ -77,21 +79,35 @@ def draw(spec: FigureSpec) -> Figure:
 
 def _draw_panel(axis: Axes, panel: Panel) -> dict[str, Any]:
     quantities = list(dict.fromkeys(series.quantity for series in panel.series))
-    styles = {quantity: _STYLES[index] for index, quantity in enumerate(quantities)} if len(quantities) > 1 else {}
+    looks = {quantity: _Look.of(index) for index, quantity in enumerate(quantities)} if len(quantities) > 1 else {}
     handles = {
-        series.label: _draw_series(axis, series, style=styles.get(series.quantity, _STYLES[series.slot % len(_STYLES)]))
+        series.label: _draw_series(axis, series, look=looks.get(series.quantity, _Look.of(series.slot)))
         for series in reversed(panel.series)
     }
-    if styles:
-        lines = [Line2D([], [], color="#444444", linestyle=style, linewidth=1.7) for style in styles.values()]
-        axis.legend(lines, list(styles), fontsize=8, handlelength=3.0, loc="best")
+    if looks:
+        lines = [
+            Line2D([], [], color="#444444", linestyle=look.style, linewidth=1.7, marker=look.marker, markersize=4)
+            for look in looks.values()
+        ]
+        axis.legend(lines, list(looks), fontsize=8, handlelength=3.0, loc="best")
     for reference in panel.references:
         axis.axhline(reference.y, color="#666666", linewidth=0.8, linestyle=(0, (2, 3)))
     _label_references(axis, panel)
     axis.set(title=panel.title, xlabel=panel.x_label, ylabel=panel.y_label)
-    axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, steps=[1, 2, 5, 10]))
+    _set_steps(axis, panel)
     _set_limits(axis, panel)
     return handles
+
+
+def _set_steps(axis: Axes, panel: Panel) -> None:
+    """Ticks at whole steps where steps are whole; a single step has one tick."""
+    steps = np.unique(np.concatenate([series.x for series in panel.series]))
+    if len(steps) == 1:
+        axis.set_xlim(steps[0] - 1, steps[0] + 1)
+        axis.set_xticks(steps, [f"{steps[0]:g}"])
+        return
+    is_whole = bool((steps == np.round(steps)).all())
+    axis.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=is_whole, steps=[1, 2, 5, 10]))
 
 
 def _label_references(axis: Axes, panel: Panel) -> None:
@@ -121,32 +137,45 @@ def _set_limits(axis: Axes, panel: Panel) -> None:
         axis.set_ylim(0, 1.07 * highest or 1.0)
 
 
-def _draw_series(axis: Axes, series: Series, *, style: Any) -> Any:
-    colour, marker = COLOURS[series.slot % len(COLOURS)], _MARKERS[series.slot % len(_MARKERS)]
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """What tells lines apart without colour."""
+
+    style: Any
+    marker: str
+
+    @classmethod
+    def of(cls, slot: int) -> _Look:
+        """The look of an experiment, or of a quantity; 40 of them differ."""
+        return cls(_STYLES[slot % len(_STYLES)], _MARKERS[slot % len(_MARKERS)])
+
+
+def _draw_series(axis: Axes, series: Series, *, look: _Look) -> Any:
+    colour = colour_of(series.slot)
     if series.role == "points":
-        return _draw_points(axis, series, colour=colour, marker=marker, style=style)
+        return _draw_points(axis, series, colour=colour, look=look)
     bold = series.y if series.smooth is None else series.smooth
     if series.smooth is not None:
         axis.plot(series.x, series.y, color=colour, linewidth=0.6, alpha=0.4)
     if series.low is not None and series.high is not None:
         axis.fill_between(series.x, series.low, series.high, color=colour, alpha=0.18, linewidth=0)
-    apart = max(1, len(series.x) // _MARKERS_A_LINE)
+    ends = np.flatnonzero(np.isfinite(bold))[-1:].tolist()
     (line,) = axis.plot(
         series.x,
         bold,
         color=colour,
-        linestyle=style,
+        linestyle=look.style,
         linewidth=1.6,
-        marker=marker,
+        marker=look.marker,
         markersize=4,
-        markevery=(series.slot * apart // 4 % apart, apart),
+        markevery=ends,
     )
     for mark in series.marks:
         axis.axvspan(mark.low, mark.high, color="#888888", alpha=0.2, linewidth=0)
         at = int(abs(series.x - mark.step).argmin())
         axis.plot(
             mark.step,
-            bold[at],
+            bold[at] if np.isfinite(bold[at]) else series.y[at],
             marker="^" if mark.size > 0 else "v",
             color=colour,
             markersize=8,
@@ -155,7 +184,8 @@ def _draw_series(axis: Axes, series: Series, *, style: Any) -> Any:
     return line
 
 
-def _draw_points(axis: Axes, series: Series, *, colour: str, marker: str, style: Any) -> Any:
+def _draw_points(axis: Axes, series: Series, *, colour: str, look: _Look) -> Any:
+    """Hollow markers, with wider caps and bars in front, so that a bar shorter than its marker is seen."""
     bars = None if series.low is None or series.high is None else [series.y - series.low, series.high - series.y]
     size = 4.5 if len(series.x) <= _FEW_POINTS else 2.5
     return axis.errorbar(
@@ -163,11 +193,16 @@ def _draw_points(axis: Axes, series: Series, *, colour: str, marker: str, style:
         series.y,
         yerr=bars,
         color=colour,
-        fmt=marker,
-        linestyle=style,
-        linewidth=1.2,
+        fmt=look.marker,
+        linestyle=look.style,
+        linewidth=1.1,
+        elinewidth=1.3,
         markersize=size,
-        capsize=2.5,
+        markerfacecolor="white",
+        markeredgewidth=1.0,
+        capsize=size / 2 + 1.5,
+        capthick=1.1,
+        barsabove=True,
     )
 
 

@@ -34,7 +34,13 @@ def metric_panel(groups: Sequence[Group], metrics: dict[str, str], *, title: str
     if not series:
         return None
     is_share = all(unit_of(metric) in _SHARES for metric in metrics) and _all_within_0_1(series)
-    return Panel(title=title, y_label=y_label, series=tuple(series), is_share=is_share)
+    return Panel(
+        title=title,
+        y_label=y_label,
+        series=tuple(series),
+        is_share=is_share,
+        counts_reflections=any(metric.startswith("reflection/") for metric in metrics),
+    )
 
 
 def _all_within_0_1(series: Sequence[Series]) -> bool:

@@ -52,6 +52,8 @@ class Panel:
     is_share: bool = False
     """The axis is labelled in percent; values stay fractions."""
     references: tuple[Reference, ...] = ()
+    counts_reflections: bool = False
+    """Whether a series depends on the lexicon of reflections."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

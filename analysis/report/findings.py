@@ -1,4 +1,4 @@
-"""The answers at the top of a report: did it learn, when, how, is the reflection real, is it healthy. Plain sentences,
+"""The answers at the top of a report: did it learn, when, how, does reflection pay, is it healthy. Plain sentences,
 each with how sure it is; every number in them is computed elsewhere.
 """
 
@@ -35,7 +35,7 @@ def _learned(study: Study) -> Finding:
     answer = _learned_answer(progress, reward)
     headlines = {
         "yes": "Yes, it learned.",
-        "no": "No, it got worse or stayed where it was.",
+        "no": "No, it got worse.",
         "unclear": "It cannot be told: what changed is no larger than chance would make it.",
         "unknown": "Unknown: there are neither two evaluations of one benchmark nor rewards of four steps.",
     }

@@ -1,8 +1,9 @@
-"""Is the reflection real? What reflecting and being right have to do with each other, and what became of answers."""
+"""Does reflection go with right answers? Within the same question and length, and in what became of answers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import comb
 
 import pandas as pd
 
@@ -13,17 +14,23 @@ from analysis.study import Study
 
 _LAST_SHARE = 0.2
 _FEWEST_STEPS = 5
+MIN_SHARE = 0.05
+"""Of the graded responses, that can be compared; less is a corner of the run, and nothing is said about the whole."""
+MIN_QUESTIONS = 20
+MARGIN = 0.05
+"""Differences of shares that are called none where the interval lies within."""
+_ALPHA = 0.05
+QUESTION = "Does reflection go with right answers?"
 
 
 def reflection_finding(study: Study) -> Finding:
-    """Does reflection go with right answers, and does it mend them? From the features of all training responses."""
-    question = "Is the reflection real?"
+    """Are responses that reflect right more often, and does it mend them? From features of all training responses."""
     features = study.features
     if features is None or features.empty:
-        return Finding(question=question, answer="unknown", headline="Unknown: there are no responses to read.")
+        return Finding(question=QUESTION, answer="unknown", headline="Unknown: there are no responses to read.")
     if not features["reflects"].any():
         text = f"There is none: no response matches the lexicon {study.lexicon}."
-        return Finding(question=question, answer="no", headline=text)
+        return Finding(question=QUESTION, answer="no", headline=text)
     effect = outcome_effect(features)
     changes = features["answer_change"].value_counts()
     details = [
@@ -32,25 +39,56 @@ def reflection_finding(study: Study) -> Finding:
         *_first_step_sentences(features),
         *_last_steps_sentences(features),
     ]
-    answer = _reflection_answer(effect.matched, changes)
-    headlines = {
-        "yes": "Yes, as far as can be seen: responses that reflect are right more often than others to the same "
-        "question and of like length, and more answers are mended than spoilt.",
-        "no": "It looks like ornament or harm: responses that reflect are right less often, or no more often and "
-        "without mending answers.",
-        "unclear": "The signs do not agree, or there are too few responses to compare.",
-        "unknown": "Unknown: the responses have no verdicts.",
-    }
-    return Finding(question=question, answer=answer, headline=headlines[answer], details=tuple(details))
+    answer, headline = _conclusion(effect, changes)
+    return Finding(question=QUESTION, answer=answer, headline=headline, details=tuple(details))
 
 
-def _reflection_answer(matched: Difference | None, changes: pd.Series) -> Answer:
-    mends = int(changes.get("helpful", 0)) - int(changes.get("harmful", 0))
-    if matched is None or matched.low is None or matched.high is None:
-        return "unclear"
-    if matched.low > 0:
-        return "yes" if mends > 0 else "unclear"
-    return "no" if matched.high < 0 or mends <= 0 else "unclear"
+def _conclusion(effect: OutcomeEffect, changes: pd.Series) -> tuple[Answer, str]:
+    if not effect.num_responses:
+        return "unknown", "Unknown: the responses have no verdicts."
+    matched = effect.matched
+    compared = _compared(effect)
+    if matched is None or matched.low is None or matched.high is None or not _is_enough(effect):
+        return "unclear", (
+            f"It cannot be told: only {compared} can be compared with a response of the other kind to the same "
+            f"question, of like length; that needs {percent(MIN_SHARE)} and {MIN_QUESTIONS} questions."
+        )
+    size = f"{points(matched.estimate)} points ({points(matched.low)} to {points(matched.high)})"
+    basis = f"Compared were {compared}, to the same question and of like length"
+    if matched.high < 0:
+        return "no", f"No: responses that reflect are right less often, {size}. {basis}."
+    if matched.low > -MARGIN and matched.high < MARGIN:
+        return "no", f"No: whether a response reflects makes no difference of {points(MARGIN)} points, {size}. {basis}."
+    if matched.low <= 0:
+        return "unclear", f"It cannot be told: the difference is {size}. {basis}."
+    helpful, harmful = (int(changes.get(name, 0)) for name in ("helpful", "harmful"))
+    if helpful > harmful and _sign_test(helpful, harmful) < _ALPHA:
+        return "yes", (
+            f"Yes: responses that reflect are right more often, {size}, and more answers are mended than spoilt "
+            f"({helpful:,} against {harmful:,}). {basis}."
+        )
+    return "unclear", (
+        f"In part: responses that reflect are right more often, {size}, but that more answers are mended than spoilt "
+        f"cannot be told ({helpful:,} against {harmful:,}). {basis}."
+    )
+
+
+def _is_enough(effect: OutcomeEffect) -> bool:
+    share = effect.num_matched_responses / effect.num_responses
+    return share >= MIN_SHARE and effect.num_matched_questions >= MIN_QUESTIONS
+
+
+def _compared(effect: OutcomeEffect) -> str:
+    return (
+        f"{effect.num_matched_responses:,} of {effect.num_responses:,} responses "
+        f"({percent(effect.num_matched_responses / effect.num_responses)}, {effect.num_matched_questions:,} questions)"
+    )
+
+
+def _sign_test(some: int, others: int) -> float:
+    """Two-sided probability of a split as uneven as this between two equally likely kinds."""
+    total, fewer = some + others, min(some, others)
+    return min(1.0, 2 * sum(comb(total, k) for k in range(fewer + 1)) / 2**total)
 
 
 def _effect_sentences(effect: OutcomeEffect) -> Iterator[str]:
@@ -64,14 +102,18 @@ def _effect_sentences(effect: OutcomeEffect) -> Iterator[str]:
     if effect.matched is None:
         yield "No question has responses of both kinds and like length, so nothing can be matched."
         return
-    interval = ""
-    if effect.matched.low is not None and effect.matched.high is not None:
-        interval = f", 95 % interval {points(effect.matched.low)} to {points(effect.matched.high)}"
     yield (
         f"Compared only within the same step, question and length bin: {points(effect.matched.estimate)} points"
-        f"{interval} ({effect.num_matched_responses:,} responses to {effect.num_matched_questions:,} questions could "
-        f"be compared so). This is an association: it does not prove that reflecting causes being right."
+        f"{_interval(effect.matched)} ({effect.num_matched_responses:,} responses to {effect.num_matched_questions:,} "
+        f"questions could be compared so). This is an association: it does not prove that reflecting causes being "
+        f"right."
     )
+
+
+def _interval(difference: Difference) -> str:
+    if difference.low is None or difference.high is None:
+        return ", too few questions for an interval"
+    return f", 95 % interval {points(difference.low)} to {points(difference.high)}"
 
 
 def _answer_sentences(changes: pd.Series) -> Iterator[str]:
@@ -91,8 +133,11 @@ def _first_step_sentences(features: pd.DataFrame) -> Iterator[str]:
     if "step" not in features:
         return
     first = features["step"].min()
-    rate = features.loc[features["step"] == first, "reflects"].mean()
-    yield f"At step {first}, the first that was sampled, {percent(float(rate))} of the responses reflected already."
+    reflects = features.loc[features["step"] == first, "reflects"]
+    yield (
+        f"At step {first}, the first that was sampled, {int(reflects.sum()):,} of {len(reflects):,} responses "
+        f"reflected already ({percent(float(reflects.mean()))})."
+    )
 
 
 def _last_steps_sentences(features: pd.DataFrame) -> Iterator[str]:
@@ -101,13 +146,16 @@ def _last_steps_sentences(features: pd.DataFrame) -> Iterator[str]:
     if len(steps) < _FEWEST_STEPS:
         return
     since = steps[-max(1, round(_LAST_SHARE * len(steps)))]
-    matched = outcome_effect(features[features["step"] >= since]).matched
-    if matched is None or matched.low is None or matched.high is None:
-        yield f"From step {since} on too few responses of both kinds are alike enough to compare."
+    effect = outcome_effect(features[features["step"] >= since])
+    matched = effect.matched
+    if not effect.num_responses or matched is None:
         return
-    is_clear = matched.low > 0 or matched.high < 0
-    told = "still there" if matched.low > 0 else "reversed" if is_clear else "not to be told from none"
+    if matched.low is None or matched.high is None or not _is_enough(effect):
+        yield f"From step {since} on too few responses can be compared to tell: {_compared(effect)}."
+        return
+    told = "reflecting responses are right more often" if matched.low > 0 else "the difference cannot be told from none"
+    if matched.high < 0:
+        told = "reflecting responses are right less often"
     yield (
-        f"From step {since} on the matched difference is {points(matched.estimate)} points, 95 % interval "
-        f"{points(matched.low)} to {points(matched.high)}: {told}."
+        f"From step {since} on {told}: {points(matched.estimate)} points{_interval(matched)}, from {_compared(effect)}."
     )

@@ -20,7 +20,7 @@ from analysis.lexicons import Lexicon, get_lexicon
 from analysis.reflection import find_reflections
 from analysis.repetition import repetition_features
 
-VERSION = 1
+VERSION = 2
 """Part of the files' path: raised whenever a column or its meaning changes."""
 BATCH_ROWS = 1024
 PREVIEW_CHARS = 240
@@ -36,6 +36,7 @@ SCHEMA = pa.schema(
         ("ends_in_loop", pa.bool_()),
         ("keeps_form", pa.bool_()),
         ("reasoning_chars", pa.int32()),
+        ("shows_work", pa.bool_()),
         ("gold_in_text", pa.bool_()),
         ("question_head", pa.string()),
         ("preview", pa.string()),
@@ -45,6 +46,8 @@ SCHEMA = pa.schema(
     ]
 )
 _SPACES = re.compile(r"\s+")
+_TAG = re.compile(r"</?(?:think|answer)>")
+_CALCULATION = re.compile(r"[\w)}]\s{0,3}(?:[-+*/×·÷^−]|\\(?:cdot|times|div)\b)\s{0,3}[\w({\\]")
 
 
 def lexicon() -> Lexicon:
@@ -67,22 +70,27 @@ def _measured(path: Path) -> Iterator[pd.DataFrame]:
 def measures(rollouts: pd.DataFrame) -> pd.DataFrame:
     """The columns of SCHEMA for rollouts with COLUMNS; a null completion counts as an empty text.
 
-    reasoning_chars is what stands before `</think>`, or before the answer where there is no such tag, spaces left out;
-    gold_in_text whether the gold stands in the response as a word of its own (null for golds of one character, which
-    stand in almost any text).
+    reasoning_chars is what stands before `</think>`, or before the final answer where there is no such tag, without
+    tags and spaces; shows_work whether a calculation or a reflection is in it; gold_in_text whether the gold stands in
+    the response as a word of its own (null for golds of one character, which stand in almost any text).
     """
     texts = ["" if text is None else str(text) for text in rollouts["completion"]]
     known = rollouts.assign(completion=texts)
     repetition = repetition_features(texts)
+    thoughts = [thought_of(text) for text in texts]
+    reflections = find_reflections(known, lexicon()).counted
     return pd.DataFrame(
         {
             "num_chars": [len(text) for text in texts],
             "text_hash": [text_hash(text) for text in texts],
-            "reflections": [len(found) for found in find_reflections(known, lexicon()).counted],
+            "reflections": [len(found) for found in reflections],
             "repetition": repetition["repetition"],
             "ends_in_loop": repetition["ends_in_loop"],
             "keeps_form": form_features(texts)["keeps_form"],
-            "reasoning_chars": [num_reasoning_chars(text) for text in texts],
+            "reasoning_chars": [num_reasoning_chars(thought) for thought in thoughts],
+            "shows_work": [
+                bool(found) or calculates(thought) for found, thought in zip(reflections, thoughts, strict=True)
+            ],
             "gold_in_text": [holds_gold(text, gold) for text, gold in zip(texts, rollouts["gold"], strict=True)],
             "question_head": _heads(rollouts["question"], PREVIEW_CHARS),
             "preview": _heads(texts, PREVIEW_CHARS),
@@ -93,12 +101,25 @@ def measures(rollouts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def num_reasoning_chars(text: str) -> int:
-    r"""Characters other than white space before `</think>`, else before the first `<answer>` or `\boxed`, else all."""
-    ends = [at for mark in ("</think>", "<answer>", r"\boxed") if (at := text.find(mark)) >= 0]
+def thought_of(text: str) -> str:
+    r"""What stands before the first `</think>`, else before the last `<answer>` or `\boxed`, else the whole text."""
     first = text.find("</think>")
-    thought = text[: first if first >= 0 else min(ends, default=len(text))]
-    return len("".join(thought.split()))
+    return text[: first if first >= 0 else _start_of_answer(text)]
+
+
+def _start_of_answer(text: str) -> int:
+    starts = [at for mark in ("<answer>", r"\boxed") if (at := text.rfind(mark)) >= 0]
+    return min(starts, default=len(text))
+
+
+def num_reasoning_chars(thought: str) -> int:
+    """Characters other than tags and white space."""
+    return len("".join(_TAG.sub("", thought).split()))
+
+
+def calculates(thought: str) -> bool:
+    """Whether a thought, however short, works something out: `3+4=7` does, `x = 7` and `7` don't."""
+    return _CALCULATION.search(thought) is not None
 
 
 def holds_gold(text: str, gold: object) -> bool | None:

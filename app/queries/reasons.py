@@ -44,8 +44,8 @@ REASONS = (
     Reason(
         "no_reasoning",
         "right without reasoning",
-        f"Correct with fewer than {MIN_REASONING_CHARS} characters before the answer.",
-        f"verdict = 'correct' AND reasoning_chars < {MIN_REASONING_CHARS}",
+        f"Correct with fewer than {MIN_REASONING_CHARS} characters before the answer, and no calculation in them.",
+        f"verdict = 'correct' AND reasoning_chars < {MIN_REASONING_CHARS} AND NOT shows_work",
     ),
     Reason(
         "not_graded",

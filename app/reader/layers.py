@@ -10,6 +10,7 @@ from analysis.lexicons import Lexicon
 from analysis.reflection import counted_matches
 from analysis.repetition import find_loop
 from app.reader.markup import Mark
+from orz_bench.grading.extract import box_spans
 
 _TAG = re.compile(r"</?(?:think|answer)>")
 _PIECE = re.compile(r"[^.\n]+[.\n]*")
@@ -41,14 +42,15 @@ def extracted_marks(text: str, extracted: str | None) -> list[Mark]:
     if not extracted or not extracted.strip():
         return []
     wanted = extracted.strip()
-    for opening in (r"\boxed{", "<answer>", ""):
-        at = text.rfind(opening) if opening else 0
-        found = text.rfind(wanted, at + len(opening)) if at >= 0 else -1
-        if opening == r"\boxed{" and at >= 0:
-            found = text.find(wanted, at + len(opening))
-        if found >= 0:
-            return [Mark(found, found + len(wanted), "extracted", "what the extractor found")]
-    return []
+    boxed = [text.find(wanted, *span) for span in box_spans(text)]
+    block = text.rfind("<answer>")
+    places = (
+        max(boxed, default=-1),
+        text.rfind(wanted, block) if block >= 0 else -1,
+        text.rfind(wanted),
+    )
+    found = next((place for place in places if place >= 0), None)
+    return [] if found is None else [Mark(found, found + len(wanted), "extracted", "what the extractor found")]
 
 
 def repeat_marks(text: str) -> list[Mark]:

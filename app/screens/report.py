@@ -72,8 +72,8 @@ def _controls(state: ReportState) -> None:
         on_click=lambda: write_state(ReportState, made=True),
     )  # fmt: skip
     st.caption(
-        "Did it learn, when, how, is the reflection real, is it healthy: each with figures, intervals and examples. "
-        "Making it reads every response: about ten seconds for 10,000 of them."
+        "Did it learn, when, how, does reflection go with right answers, is it healthy: each with figures, intervals "
+        "and examples. Making it reads every response: about ten seconds for 10,000 of them."
     )
 
 

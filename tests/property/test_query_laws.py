@@ -19,7 +19,7 @@ from analysis.repetition import find_loop
 from app.queries.filters import Filters
 from app.queries.index import RunIndex
 from app.queries.keys import RowKey
-from app.queries.measures import holds_gold, lexicon, num_reasoning_chars
+from app.queries.measures import calculates, holds_gold, lexicon, num_reasoning_chars, thought_of
 from app.queries.reasons import REASONS
 from app.queries.rows import key_at, page, place_of
 from app.queries.search import Pattern, spans
@@ -62,13 +62,18 @@ def reasons_of(known: Known, key: RowKey) -> set[str]:
         "reward_disagrees": rewarded is not None and rewarded != (right and row.stop_reason != "length"),
         "gold_in_text": bool(holds_gold(row.completion, row.gold)) and not right,
         "extractors_differ": right != (row.second_verdict == "correct"),
-        "no_reasoning": right and num_reasoning_chars(row.completion) < 20,
+        "no_reasoning": right and is_bare(row.completion, row.question),
         "not_graded": row.verdict in ("unparseable", "timeout", "error"),
         "loop": loops(row.completion),
         "duplicate": known.num_same[key] > 1,
         "truncated": row.stop_reason == "length",
     }
     return {name for name, value in holds.items() if value}
+
+
+def is_bare(text: str, question: str) -> bool:
+    thought = thought_of(text)
+    return num_reasoning_chars(thought) < 20 and not calculates(thought) and not num_reflections_of(text, question)
 
 
 @cache

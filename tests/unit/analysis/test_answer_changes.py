@@ -19,6 +19,7 @@ from tests.feature_frames import some_features
         (" 12. ", "12", "stated"),
         (" 3+4=7, 7+8=15. ", "15", "stated"),
         ("So \\boxed{3} and \\boxed{\\frac{1}{2}}. ", "\\frac{1}{2}", "boxed"),
+        ("So \\boxed{3}. Or \\boxed{4. ", "3", "boxed"),
         ("The answer is $\\frac{3}{4}$. ", "\\frac{3}{4}", "stated"),
         ("Answer: **42**\n", "42", "stated"),
         ("the answer is 3, no, the answer is 4. ", "4", "stated"),

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis.figures.colours import COLOURS
+from analysis.figures.colours import COLOURS, colour_of
 from analysis.figures.drawing import draw, png_of, save
 from analysis.figures.spec import FigureSpec, Panel, Reference, Series
 from analysis.study import BreakMark
@@ -81,6 +81,48 @@ def test_experiments_differ_without_colour() -> None:
     shapes = {(str(line.get_marker()), str(line.get_linestyle())) for line in lines}
     assert len(lines) == len(shapes) == 7
     assert len({round(_grey(colour)) for colour in COLOURS}) == len(COLOURS)
+
+
+def test_many_experiments_differ_in_all_that_tells_them_apart() -> None:
+    axes = draw(_spec(1, 21)).axes[0]
+    lines = [line for line in axes.get_lines() if line.get_linewidth() > 1.5]
+    assert len({line.get_color() for line in lines}) == 21
+    assert len({(str(line.get_marker()), str(line._dash_pattern)) for line in lines}) == 21
+    assert len({colour_of(slot) for slot in range(21)}) == 21
+
+
+def test_a_line_has_one_marker_at_its_end() -> None:
+    axes = draw(_spec(1, 1)).axes[0]
+    (line,) = [line for line in axes.get_lines() if line.get_linewidth() > 1.5]
+    assert line.get_markevery() == [59]
+
+
+def test_a_run_of_one_step_has_one_tick_and_quantities_of_their_own_look() -> None:
+    series = tuple(
+        Series(label="a", slot=0, x=np.array([3.0]), y=np.array([value]), quantity=quantity)
+        for value, quantity in ((20.0, "median"), (40.0, "95th percentile"))
+    )
+    panel = Panel(title="t", y_label="tokens", series=series)
+    axes = draw(FigureSpec(name="x", title="X", caption="", panels=(panel,))).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["3"]
+    markers = {line.get_marker() for line in axes.get_lines()}
+    assert len(markers) == 2
+    legend = axes.get_legend()
+    assert legend is not None
+    assert {line.get_marker() for line in legend.get_lines()} == markers
+
+
+def test_bars_stand_out_of_their_markers() -> None:
+    x = np.arange(4.0)
+    tight = Series(label="a", slot=0, x=x, y=0.5 + x / 10, low=0.4999 + x / 10, high=0.5001 + x / 10, role="points")
+    axes = draw(
+        FigureSpec(name="x", title="X", caption="", panels=(Panel(title="t", y_label="y", series=(tight,)),))
+    ).axes[0]
+    (container,) = axes.containers
+    line, caps, (bars,) = container.lines
+    assert line.get_markerfacecolor() == "white"
+    assert caps[0].get_markersize() > line.get_markersize()
+    assert bars.get_zorder() > line.get_zorder()
 
 
 def test_values_that_are_all_zero_have_an_axis() -> None:

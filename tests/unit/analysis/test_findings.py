@@ -11,6 +11,7 @@ import pytest
 from analysis.load import Run, load_path
 from analysis.report.finding import Finding
 from analysis.report.findings import findings_of
+from analysis.report.reflection_finding import QUESTION
 from analysis.report.wording import number, p_value, percent, points
 from analysis.study import BreakMark, Study, scores_of
 from analysis.studying import default_lexicon, features_of, study
@@ -35,7 +36,7 @@ def _noisy(values: np.ndarray) -> np.ndarray:
 
 def test_a_run_that_learned(tmp_path: Path) -> None:
     found = _findings(study(load_path(a_run(tmp_path / "x").path)[0], lexicon=default_lexicon()))
-    assert list(found) == ["Did it learn?", "When?", "How?", "Is the reflection real?", "Is it healthy?"]
+    assert list(found) == ["Did it learn?", "When?", "How?", QUESTION, "Is it healthy?"]
     learned = found["Did it learn?"]
     assert learned.answer == "yes"
     assert "on the same 10 questions" in learned.details[0]
@@ -120,8 +121,11 @@ def _reflecting(*, right_if: float, right_if_not: float, mends: bool) -> Study:
 
 
 def test_reflection_that_helps() -> None:
-    found = _findings(_reflecting(right_if=0.9, right_if_not=0.3, mends=True))["Is the reflection real?"]
+    found = _findings(_reflecting(right_if=0.9, right_if_not=0.3, mends=True))[QUESTION]
     assert found.answer == "yes"
+    assert "real" not in found.headline
+    assert "(180 against 20)" in found.headline
+    assert "Compared were 400 of 400 responses (100.0 %, 200 questions)" in found.headline
     assert any("90.0 % of the 200 responses that reflect, 30.0 % of the others" in text for text in found.details)
     assert any("+60.0 points" in text for text in found.details)
     assert any(
@@ -131,19 +135,49 @@ def test_reflection_that_helps() -> None:
 
 
 def test_reflection_that_harms() -> None:
-    found = _findings(_reflecting(right_if=0.2, right_if_not=0.7, mends=True))["Is the reflection real?"]
+    found = _findings(_reflecting(right_if=0.2, right_if_not=0.7, mends=True))[QUESTION]
     assert found.answer == "no"
 
 
+def _responses_of_two_kinds(*, compared: int, alone: int) -> Study:
+    """`compared` questions with both kinds, the reflecting one right; `alone` with one reflecting response."""
+    both = np.repeat(np.arange(compared), 2)
+    questions = np.concatenate([both, compared + np.arange(alone)])
+    reflects = np.concatenate([np.tile([True, False], compared), np.full(alone, True)])
+    features = pd.DataFrame(
+        {
+            "step": 1,
+            "benchmark": "b",
+            "problem_id": [f"p{k}" for k in questions],
+            "num_tokens": 10,
+            "reflects": reflects,
+            "is_correct": pd.array(reflects, dtype="boolean"),
+            "answer_change": np.where(reflects, "helpful", None),
+        }
+    )
+    base = _curve_study(something=np.zeros(3))
+    return Study(run=base.run, steps=base.steps, scores=base.scores, features=features, lexicon="orz-code v1")
+
+
+@pytest.mark.parametrize(
+    ("compared", "alone", "answer"), [(100, 100, "yes"), (100, 9_800, "unclear"), (10, 0, "unclear"), (4, 0, "unclear")]
+)
+def test_a_corner_of_the_run_decides_nothing(compared: int, alone: int, answer: str) -> None:
+    found = _findings(_responses_of_two_kinds(compared=compared, alone=alone))[QUESTION]
+    assert found.answer == answer
+    assert f"{2 * compared:,} of {2 * compared + alone:,} responses" in found.headline
+    assert f"{compared} questions)" in found.headline
+
+
 def test_reflection_without_any_effect() -> None:
-    found = _findings(_reflecting(right_if=0.5, right_if_not=0.5, mends=False))["Is the reflection real?"]
+    found = _findings(_reflecting(right_if=0.5, right_if_not=0.5, mends=False))[QUESTION]
     assert found.answer == "no"
 
 
 def test_no_reflection_at_all(tmp_path: Path) -> None:
     run = a_run(tmp_path / "x", num_steps=1)
     run.rollouts(1).replace([a_rollout(step=1, sample_index=index) for index in range(8)])
-    found = _findings(study(load_path(run.path)[0], lexicon=default_lexicon()))["Is the reflection real?"]
+    found = _findings(study(load_path(run.path)[0], lexicon=default_lexicon()))[QUESTION]
     assert (found.answer, found.headline) == ("no", "There is none: no response matches the lexicon orz-code v1.")
 
 

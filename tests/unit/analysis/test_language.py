@@ -27,6 +27,14 @@ def test_letters_by_script(text: str, counts: dict[str, int]) -> None:
     assert count_letters(text) == dict.fromkeys(SCRIPTS, 0) | counts
 
 
+MATHEMATICS = "⁰¹²³⁴⁵⁶⁷⁸⁹ⁱⁿ₀₁₂₃₄ₐₑₒₓₕₖₗₘₙₚₛₜµ½¼ℝℂℕℤℚℵ∞∑∏√∂∇≈≤≥×÷±°𝑥𝐀𝔸αβγδεζηθλμπρστφχψωΓΔΘΛΞΠΣΦΨΩﬁﬂﬀ①②③ªº㎏㎝Å"
+
+
+@pytest.mark.parametrize("sign", MATHEMATICS)
+def test_no_sign_of_mathematics_is_a_foreign_script(sign: str) -> None:
+    assert not mixes_scripts(count_letters("Let it be so, then " + 5 * f"{sign} "))
+
+
 NAMES = {"LATIN": "latin", "CJK UNIFIED": "cjk", "HIRAGANA": "cjk", "KATAKANA": "cjk", "HANGUL": "cjk",
          "CYRILLIC": "cyrillic", "GREEK": "greek", "ARABIC": "arabic"}  # fmt: skip
 
@@ -51,6 +59,10 @@ def test_scripts_agree_with_the_names_of_the_characters() -> None:
         ("So the sum 等于 seven", False),  # two letters may be a symbol
         ("So the sum 等于七 exactly", True),
         ("angles αβγδ and δ", False),
+        ("xⁿ + yⁿ = zⁿ", False),
+        ("aₙ₊₁ = aₙ + aₘ", False),
+        ("5 µm, 6 µm, 7 µs and 8 µs", False),
+        ("ﬁnd ﬁve ﬁts", False),
         ("только so", False),
         ("только for", True),
     ],

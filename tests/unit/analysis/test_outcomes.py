@@ -9,8 +9,9 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import stdtrit
 
-from analysis.outcomes import outcome_effect, t_quantile
+from analysis.outcomes import outcome_effect
 
 
 def frame(**columns: object) -> pd.DataFrame:
@@ -33,8 +34,8 @@ def random_frame(seed: int) -> pd.DataFrame:
 COLUMNS = ["problem_id", "num_tokens", "reflects", "is_correct"]
 
 
-def slow_matched(features: pd.DataFrame, num_bins: int) -> tuple[Fraction, float]:
-    """(weighted difference, its standard error), stratum by stratum, in exact arithmetic."""
+def slow_matched(features: pd.DataFrame, num_bins: int) -> tuple[Fraction, float, float]:
+    """(weighted difference, ends of its interval), stratum by stratum, in exact arithmetic up to the quantile."""
     strata: dict[tuple[str, str, int], list[tuple[bool, bool]]] = defaultdict(list)
     for step, rows in features.groupby("step"):
         lengths = sorted(rows["num_tokens"])
@@ -50,23 +51,80 @@ def slow_matched(features: pd.DataFrame, num_bins: int) -> tuple[Fraction, float
             weight = Fraction(len(yes) * len(no), len(pairs))
             weights[problem] += weight
             weighted[problem] += weight * (Fraction(sum(yes), len(yes)) - Fraction(sum(no), len(no)))
-    total = sum(weights.values(), Fraction())
+    num, total = len(weights), sum(weights.values(), Fraction())
     estimate = sum(weighted.values(), Fraction()) / total
-    num = len(weights)
-    squares = sum((weighted[p] - estimate * weights[p]) ** 2 for p in weights) / total**2
-    return estimate, math.sqrt(squares * num / (num - 1))
+    usual = total / num
+    weights |= {"added up": usual, "added down": usual}
+    weighted |= {"added up": usual, "added down": -usual}
+    total += 2 * usual
+    centre = sum(weighted.values(), Fraction()) / total
+    squares = sum((weighted[p] - centre * weights[p]) ** 2 for p in weights) / total**2
+    half = stdtrit(num - 1, 0.975) * math.sqrt(squares * (num + 2) / (num + 1))
+    return estimate, float(centre) - half, float(centre) + half
 
 
 @pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("num_bins", [1, 4])
 def test_matched_difference_is_that_of_the_definition(seed: int, num_bins: int) -> None:
     features = random_frame(seed)
-    estimate, error = slow_matched(features, num_bins)
+    estimate, low, high = slow_matched(features, num_bins)
     effect = outcome_effect(features, num_length_bins=num_bins)
     assert effect.matched is not None
     assert effect.matched.estimate == pytest.approx(float(estimate))
-    half = t_quantile(0.975, effect.num_matched_questions - 1) * error
-    assert (effect.matched.low, effect.matched.high) == pytest.approx((float(estimate) - half, float(estimate) + half))
+    assert (effect.matched.low, effect.matched.high) == pytest.approx((low, high))
+
+
+def singles(num_reflecting: int, *, right_if: np.ndarray, right_if_not: np.ndarray) -> pd.DataFrame:
+    """One response a question, as in a greedy evaluation."""
+    reflects = np.arange(num_reflecting + len(right_if_not)) < num_reflecting
+    return frame(
+        problem_id=[f"p{k}" for k in range(len(reflects))],
+        reflects=reflects,
+        is_correct=np.concatenate([right_if, right_if_not]),
+    )
+
+
+def test_one_reflecting_response_of_500_tells_nothing() -> None:
+    effect = outcome_effect(singles(1, right_if=np.array([False]), right_if_not=np.arange(499) < 315))
+    assert effect.raw is not None
+    assert effect.raw.estimate == pytest.approx(-0.631, abs=0.001)
+    assert (effect.raw.low, effect.raw.high) == (None, None)
+
+
+def test_questions_that_agree_leave_a_wide_interval() -> None:
+    pairs = frame(
+        problem_id=np.repeat([f"p{k}" for k in range(5)], 2),
+        num_tokens=1,
+        reflects=[True, False] * 5,
+        is_correct=[True, False] * 5,
+    )
+    for difference in (outcome_effect(pairs).matched, outcome_effect(pairs).raw):
+        assert difference is not None
+        assert difference.low is not None
+        assert difference.low < 0.5
+        assert (difference.estimate, difference.high) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("num_reflecting", [5, 40, 200])
+@pytest.mark.parametrize(("right_if", "right_if_not"), [(0.03, 0.63), (0.5, 0.5)])
+def test_raw_intervals_hold_the_truth_with_few_reflections(
+    num_reflecting: int, right_if: float, right_if_not: float
+) -> None:
+    rng = np.random.default_rng(num_reflecting)
+    held = 0
+    for _ in range(60):
+        drawn = singles(
+            num_reflecting,
+            right_if=rng.random(num_reflecting) < right_if,
+            right_if_not=rng.random(500 - num_reflecting) < right_if_not,
+        )
+        raw = outcome_effect(drawn).raw
+        assert raw is not None
+        assert raw.low is not None
+        assert raw.high is not None
+        held += raw.low <= right_if - right_if_not <= raw.high
+    # 95 % less three standard errors of 60 draws.
+    assert held / 60 >= 0.865
 
 
 def test_raw_difference_is_that_of_the_shares() -> None:
@@ -146,18 +204,10 @@ def test_a_confounded_difference_vanishes_when_matched() -> None:
 @pytest.mark.parametrize("true_effect", [0.0, 0.15])
 def test_intervals_hold_the_truth_as_often_as_they_say(true_effect: float) -> None:
     rng = np.random.default_rng(1)
-    effects = [outcome_effect(simulated(rng, effect=true_effect, num_questions=60)).matched for _ in range(300)]
+    effects = [outcome_effect(simulated(rng, effect=true_effect, num_questions=60)).matched for _ in range(120)]
     low = np.array([effect.low for effect in effects if effect], dtype=float)
     high = np.array([effect.high for effect in effects if effect], dtype=float)
     covered = np.mean((low <= true_effect) & (true_effect <= high))
-    assert len(low) == 300
-    # 95 % give or take three standard errors of 300 draws.
-    assert 0.91 <= covered <= 0.985
-
-
-@pytest.mark.parametrize(
-    ("degrees", "quantile"), [(4, 2.776445), (5, 2.570582), (10, 2.228139), (30, 2.042272), (1000, 1.962339)]
-)
-def test_t_quantiles_are_those_of_the_tables(degrees: int, quantile: float) -> None:
-    assert t_quantile(0.975, degrees) == pytest.approx(quantile, abs=0.005)
-    assert t_quantile(0.025, degrees) == pytest.approx(-quantile, abs=0.005)
+    assert len(low) == 120
+    # 95 % less three standard errors of 120 draws.
+    assert covered >= 0.89

@@ -25,17 +25,6 @@ def test_a_clear_rise() -> None:
     assert change.most_step == pytest.approx(48, abs=3)
 
 
-def test_its_error_is_that_of_independent_steps() -> None:
-    rng = np.random.default_rng(2)
-    errors, differences = [], []
-    for _ in range(400):
-        change = change_of(np.arange(100.0), rng.normal(0, 1, 100))
-        assert change is not None
-        errors.append(change.error)
-        differences.append(change.difference)
-    assert np.mean([error for error in errors if error]) == pytest.approx(np.std(differences), rel=0.1)
-
-
 def test_a_start_of_many_steps_is_not_blurred() -> None:
     values = np.clip(np.arange(1000.0) / 50, 0, 1)
     change = change_of(np.arange(1000.0), values)

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from app.queries.keys import RowKey, key_of, key_text
-from app.queries.measures import head, holds_gold, measures, num_reasoning_chars
+from app.queries.measures import calculates, head, holds_gold, measures, num_reasoning_chars, thought_of
 from app.queries.reasons import REASONS, bit, names_of
 
 
@@ -34,12 +34,39 @@ def test_gold_in_the_text(text: str, gold: str | None, holds: bool | None) -> No
         ("we add </think> \\boxed{3}", 5),
         ("we add <answer> 3", 5),
         ("we get \\boxed{3} </think>", 14),
-        ("no mark at all", 11),
+        ("<think> no mark at all", 11),
+        ("\\boxed{7}? We check: four and three. \\boxed{7}", 31),
+        ("so \\boxed{7}, <answer> \\boxed{7} </answer>", 12),
         ("", 0),
     ],
 )
 def test_characters_of_reasoning(text: str, count: int) -> None:
-    assert num_reasoning_chars(text) == count
+    assert num_reasoning_chars(thought_of(text)) == count
+
+
+@pytest.mark.parametrize(
+    ("thought", "works"),
+    [
+        ("3+4=7, 7+5=12", True),
+        ("3 \\cdot 4", True),
+        ("x^2 is 9", True),
+        ("(1) - (2)", True),
+        ("12", False),
+        ("x = 12", False),
+        ("It is 12.", False),
+        ("-3", False),
+        ("", False),
+    ],
+)
+def test_calculations(thought: str, works: bool) -> None:
+    assert calculates(thought) is works
+
+
+def test_a_rechecked_sum_is_reasoning() -> None:
+    row = {"question": "9+3", "gold": "12", "extracted": "12", "why": "", "benchmark": "b", "problem_id": "p"}
+    texts = ["12. wait, 12.</think> 12", "9+3=12</think> 12", "12</think> 12", "\\boxed{12}"]
+    found = measures(pd.DataFrame([row | {"sample_index": k, "completion": text} for k, text in enumerate(texts)]))
+    assert found["shows_work"].tolist() == [True, True, False, False]
 
 
 def test_beginnings() -> None:

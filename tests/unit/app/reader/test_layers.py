@@ -28,6 +28,8 @@ def test_tags() -> None:
         (r"7 or 7 \boxed{7}", "7", 14),
         (r"\boxed{7} no, \boxed{17}", "17", 21),
         ("7 <answer> so 7</answer>", "7", 14),
+        (r"so \boxed{7}. Or \boxed{7", "7", 10),
+        (r"so \boxed{ 7 } and 7", "7", 11),
         ("so 7 and 7.", "7", 9),
         ("so 7", "8", None),
         ("so 7", None, None),
