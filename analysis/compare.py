@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import pandas as pd
 from rich.table import Table
 
 from analysis.progress import change_of
@@ -73,18 +74,20 @@ def _metric_ends(group: Group) -> list[Ends]:
 def _score_ends(group: Group, benchmarks: Sequence[str]) -> list[Ends]:
     found = []
     for name in benchmarks:
-        table = group.scores(name)
-        if table.empty:
-            continue
-        first, last = table.iloc[0], table.iloc[-1]
-        has_error, is_band = last["error"] > 0, last["low"] < last["high"]
-        low = last["accuracy"] - last["error"] if has_error else last["low"]
-        high = last["accuracy"] + last["error"] if has_error else last["high"]
-        is_known = bool(has_error or is_band)
-        ends = (float(low), float(high)) if is_known else (None, None)
-        accuracies = float(first["accuracy"]), float(last["accuracy"])
-        found.append(Ends(name=name, first=accuracies[0], last=accuracies[1], low=ends[0], high=ends[1]))
+        lines = [line for line in group.score_lines(name) if len(line.table)]
+        for line in lines:
+            called = name if len(lines) == 1 else f"{name} ({', '.join(s.run.name for s in line.studies)})"
+            found.append(_ends_of_line(line.table, called))
     return found
+
+
+def _ends_of_line(table: pd.DataFrame, name: str) -> Ends:
+    first, last = table.iloc[0], table.iloc[-1]
+    has_error, is_band = last["error"] > 0, last["low"] < last["high"]
+    low = last["accuracy"] - last["error"] if has_error else last["low"]
+    high = last["accuracy"] + last["error"] if has_error else last["high"]
+    ends = (float(low), float(high)) if has_error or is_band else (None, None)
+    return Ends(name=name, first=float(first["accuracy"]), last=float(last["accuracy"]), low=ends[0], high=ends[1])
 
 
 def comparison_table(experiments: Sequence[Experiment]) -> Table:

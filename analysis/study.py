@@ -76,29 +76,75 @@ class Group:
         known = [part for part in parts if part is not None]
         return curve_of(known) if known and len(known) == len(parts) else None
 
-    def scores(self, benchmark: str) -> pd.DataFrame:
-        """By step: accuracy, error, length, low, high. Means over the runs at the steps that all have evaluated.
+    def score_lines(self, benchmark: str) -> list[ScoreLine]:
+        """The scores on a benchmark, one line a protocol: results of two protocols are never joined.
 
-        `error` of several runs is None: the band from `low` to `high` takes its place. One protocol a benchmark: the
-        one that evaluated most steps (results of two are never joined).
+        Each run is in one line, under the protocol that it shares with most others, then that of most steps. Empty
+        where no run was evaluated.
         """
-        tables = [_one_protocol(study.scores, benchmark) for study in self.studies]
-        joined = pd.concat(tables)
-        counts = joined.groupby("step")["accuracy"].agg(["size", "min", "max"])
-        shared = counts.index[counts["size"] == len(tables)]
-        table = joined[joined["step"].isin(shared)].groupby("step")[["accuracy", "error", "length"]].mean()
-        table["low"], table["high"] = counts.loc[shared, "min"], counts.loc[shared, "max"]
-        if len(tables) > 1:
-            table["error"] = np.nan
-        return table.reset_index()
+        tables = [(study, study.scores[study.scores["benchmark"] == benchmark]) for study in self.studies]
+        members: dict[Protocol, list[Study]] = {}
+        protocols = [protocols_of(table) for _, table in tables]
+        for (study, table), known in zip(tables, protocols, strict=True):
+            if len(table):
+                best = max(known, key=lambda key: (sum(key in other for other in protocols), known[key]))
+                members.setdefault(best, []).append(study)
+        return [
+            ScoreLine(
+                label=self._label_of(studies),
+                studies=tuple(studies),
+                table=_joined([_of_protocol(study.scores, benchmark, key) for study in studies]),
+            )
+            for key, studies in members.items()
+        ]
+
+    def _label_of(self, studies: Sequence[Study]) -> str:
+        if len(studies) == len(self.studies):
+            return self.label
+        names = ", ".join(study.run.name for study in studies)
+        is_a_name = self.label in {study.run.name for study in self.studies}
+        return names if is_a_name else f"{self.label} ({names})"
 
 
-def _one_protocol(scores: pd.DataFrame, benchmark: str) -> pd.DataFrame:
-    rows = scores[scores["benchmark"] == benchmark]
-    if rows.empty:
-        return rows
-    steps = rows.groupby("fingerprint", sort=True)["step"].nunique()
-    return rows[rows["fingerprint"] == steps.idxmax()]
+Protocol = tuple[str, int]
+"""Fingerprint, and number of questions: a part of the questions is another test."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreLine:
+    """Scores of runs that were evaluated under one protocol."""
+
+    label: str
+    """Of the group; with the names of the runs where these are not all of its runs."""
+    studies: tuple[Study, ...]
+    table: pd.DataFrame
+    """By step: accuracy, error, length, low, high. Means over the runs at the steps that all have evaluated; `error` of
+    several is None: the band from `low` to `high` takes its place."""
+
+
+def protocols_of(scores: pd.DataFrame) -> dict[Protocol, int]:
+    """How many steps were evaluated under each protocol; of one benchmark."""
+    steps = scores.groupby(["fingerprint", "num_problems"], sort=True)["step"].nunique()
+    return {(str(name), int(num)): int(count) for (name, num), count in steps.items()}
+
+
+def _of_protocol(scores: pd.DataFrame, benchmark: str, protocol: Protocol) -> pd.DataFrame:
+    fingerprint, num = protocol
+    is_in = (
+        (scores["benchmark"] == benchmark) & (scores["fingerprint"] == fingerprint) & (scores["num_problems"] == num)
+    )
+    return scores[is_in]
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    joined = pd.concat(list(tables))
+    counts = joined.groupby("step")["accuracy"].agg(["size", "min", "max"])
+    shared = counts.index[counts["size"] == len(tables)]
+    table = joined[joined["step"].isin(shared)].groupby("step")[["accuracy", "error", "length"]].mean()
+    table["low"], table["high"] = counts.loc[shared, "min"], counts.loc[shared, "max"]
+    if len(tables) > 1:
+        table["error"] = np.nan
+    return table.reset_index()
 
 
 def benchmarks_of(groups: Sequence[Group]) -> list[str]:

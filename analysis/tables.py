@@ -31,7 +31,7 @@ def result_table(groups: Sequence[Group]) -> Table | None:
     names = sorted({name for group in groups for study in group.studies for name in study.scores["benchmark"]})
     if not names:
         return None
-    ours = [row for group in groups if (row := _last_scores(group, names)) is not None]
+    ours = [row for group in groups for row in _last_scores(group, names)]
     models = dict.fromkeys(
         (baseline.model, baseline.source) for baseline in all_baselines() if baseline.benchmark in names
     )
@@ -45,14 +45,17 @@ def result_table(groups: Sequence[Group]) -> Table | None:
     )
 
 
-def _last_scores(group: Group, names: Sequence[str]) -> tuple[str, ...] | None:
-    tables = {name: group.scores(name) for name in names}
-    steps = [int(table["step"].max()) for table in tables.values() if len(table)]
-    if not steps:
-        return None
-    last = max(steps)
-    cells = [_cell(table[table["step"] == last]) for table in tables.values()]
-    return (f"{group.label}, step {last}", *cells, _how_many(group))
+def _last_scores(group: Group, names: Sequence[str]) -> list[tuple[str, ...]]:
+    """One row a set of runs that were evaluated alike: results of two protocols are never averaged."""
+    lines = {name: {line.label: line for line in group.score_lines(name) if len(line.table)} for name in names}
+    rows = []
+    for label in dict.fromkeys(label for by_label in lines.values() for label in by_label):
+        found = {name: by_label[label] for name, by_label in lines.items() if label in by_label}
+        last = max(int(line.table["step"].max()) for line in found.values())
+        tables = [found[name].table if name in found else pd.DataFrame({"step": []}) for name in names]
+        cells = [_cell(table[table["step"] == last]) for table in tables]
+        rows.append((f"{label}, step {last}", *cells, _how_many(len(next(iter(found.values())).studies))))
+    return rows
 
 
 def _cell(rows: pd.DataFrame) -> str:
@@ -63,8 +66,7 @@ def _cell(rows: pd.DataFrame) -> str:
     return f"{100 * row['accuracy']:.1f} ± {100 * spread:.1f}" if spread > 0 else f"{100 * row['accuracy']:.1f}"
 
 
-def _how_many(group: Group) -> str:
-    size = len(group.studies)
+def _how_many(size: int) -> str:
     return "this run" if size == 1 else f"mean of {size} seeds"
 
 

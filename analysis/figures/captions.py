@@ -17,6 +17,7 @@ def caption(first: str, groups: Sequence[Group], *, panels: Sequence[Panel]) -> 
     parts = [first, _runs(groups), _steps(series), _smoothing(series), _spread(groups, series), _marks(series)]
     if any(panel.references for panel in panels):
         parts.append("Horizontal lines: published figures, each under a protocol of its own.")
+    parts += list(dict.fromkeys(panel.note for panel in panels))
     if any(panel.counts_reflections for panel in panels):
         lexicons = {study.lexicon for group in groups for study in group.studies if study.lexicon}
         parts.append(f"Reflections by lexicon {', '.join(sorted(lexicons))}.")

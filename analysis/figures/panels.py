@@ -10,7 +10,7 @@ import pandas as pd
 from analysis.columns import unit_of
 from analysis.curves import smooth, window_for
 from analysis.figures.spec import Panel, Reference, Series
-from analysis.study import Group
+from analysis.study import Group, ScoreLine, protocols_of
 from orz_bench.baselines import baselines_for
 from orz_bench.errors import DataError
 
@@ -69,8 +69,12 @@ def score_panel(
     groups: Sequence[Group], benchmark: str, *, column: str = "accuracy", published: bool = False
 ) -> Panel | None:
     """Accuracy (or length) on a benchmark at the evaluated steps, with error bars; None where no run has any."""
+    lines = [(slot, line) for slot, group in enumerate(groups) for line in group.score_lines(benchmark)]
+    slots = _slots([slot for slot, _ in lines], first_free=len(groups))
     series = [
-        one for slot, group in enumerate(groups) if (one := _score_series(group, benchmark, slot=slot, column=column))
+        one
+        for slot, (_, line) in zip(slots, lines, strict=True)
+        if (one := _score_series(line, slot=slot, column=column))
     ]
     if not series:
         return None
@@ -88,18 +92,40 @@ def score_panel(
         series=tuple(series),
         is_share=is_share,
         references=_references(benchmark) if published and is_share else (),
+        note=_note(groups, benchmark),
     )
 
 
-def _score_series(group: Group, benchmark: str, *, slot: int, column: str) -> Series | None:
-    table = group.scores(benchmark)
-    table = table[table[column].notna()]
+def _slots(groups: Sequence[int], *, first_free: int) -> list[int]:
+    """A look for every line: its group's, or a free one where the group has several."""
+    free = iter(range(first_free, first_free + len(groups)))
+    return [next(free) if slot in groups[:at] else slot for at, slot in enumerate(groups)]
+
+
+def _note(groups: Sequence[Group], benchmark: str) -> str:
+    """What was evaluated under more than one protocol; empty where nothing was."""
+    apart = [group.label for group in groups if len(group.score_lines(benchmark)) > 1]
+    left_out = sum(_num_left_out(line, benchmark) for group in groups for line in group.score_lines(benchmark))
+    parts = [f"the runs of {label} were evaluated under different protocols and are drawn apart" for label in apart]
+    if left_out:
+        parts.append(f"{left_out} evaluation(s) under other protocols than the rest of their run are left out")
+    return f"{benchmark}: {'; '.join(parts)}." if parts else ""
+
+
+def _num_left_out(line: ScoreLine, benchmark: str) -> int:
+    counts = [protocols_of(study.scores[study.scores["benchmark"] == benchmark]) for study in line.studies]
+    shared = set.intersection(*(set(one) for one in counts))
+    return sum(sum(one.values()) - max(one[key] for key in shared) for one in counts)
+
+
+def _score_series(line: ScoreLine, *, slot: int, column: str) -> Series | None:
+    table = line.table[line.table[column].notna()]
     if table.empty:
         return None
     values = table[column].to_numpy(dtype=float)
     low, high = _ends(table) if column == "accuracy" else (None, None)
     steps = table["step"].to_numpy(dtype=float)
-    return Series(label=group.label, slot=slot, x=steps, y=values, low=low, high=high, role="points")
+    return Series(label=line.label, slot=slot, x=steps, y=values, low=low, high=high, role="points")
 
 
 def _ends(table: pd.DataFrame) -> tuple[np.ndarray | None, np.ndarray | None]:

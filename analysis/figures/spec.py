@@ -52,6 +52,8 @@ class Panel:
     is_share: bool = False
     """The axis is labelled in percent; values stay fractions."""
     references: tuple[Reference, ...] = ()
+    note: str = ""
+    """What a reader has to know of its lines: a sentence of the caption."""
     counts_reflections: bool = False
     """Whether a series depends on the lexicon of reflections."""
 

@@ -3,11 +3,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
+from analysis.compare import compared
+from analysis.figures.benchmarks import benchmarks
 from analysis.grouping import group_studies
 from analysis.load import Run, load_path
 from analysis.study import Study, scores_of
 from analysis.studying import study
+from analysis.tables import result_table
 from tests.runs import a_run, add_evaluation
 
 
@@ -52,12 +56,13 @@ def test_curves_and_scores_of_seeds(tmp_path: Path) -> None:
     first, second = (s.steps["reward/mean"].to_numpy() for s in group.studies)
     assert curve.values.tolist() == ((first + second) / 2).tolist()
     assert curve.low.tolist() == [min(pair) for pair in zip(first, second, strict=True)]
-    table = group.scores("arithmetic")
+    (line,) = group.score_lines("arithmetic")
+    table = line.table
     accuracies = [s.scores.set_index("step")["accuracy"] for s in group.studies]
     assert table["step"].to_list() == [0, 3]
     assert table["accuracy"].to_list() == ((accuracies[0] + accuracies[1]) / 2).to_list()
     assert table["error"].isna().all()
-    assert group.scores("absent").empty
+    assert group.score_lines("absent") == []
     assert group.curve("absent") is None
 
 
@@ -65,4 +70,45 @@ def test_protocols_are_never_joined(tmp_path: Path) -> None:
     run = a_run(tmp_path / "x", num_steps=3)
     add_evaluation(run, step=1, fingerprint="ffffffffffff")
     (group,) = group_studies([study(load_path(run.path)[0])])
-    assert group.scores("arithmetic")["step"].to_list() == [0, 3]
+    (line,) = group.score_lines("arithmetic")
+    assert line.table["step"].to_list() == [0, 3]
+    figure = benchmarks([group])
+    assert "1 evaluation(s) under other protocols than the rest of their run are left out." in figure.caption
+
+
+def _scored(name: str, seed: int, rows: list[tuple[int, str, int, float]]) -> Study:
+    run = Run(name=name, path=Path(name), kind="train", seed=seed, config={"advantage": {"lam": 1.0}})
+    frame = pd.DataFrame(rows, columns=["step", "fingerprint", "num_problems", "accuracy"])
+    scores = frame.assign(benchmark="aime24", error=0.01, n=4, length=9.0)
+    return Study(run=run, steps=run.metrics, scores=scores)
+
+
+@pytest.mark.parametrize(
+    ("other", "num_problems", "labels"),
+    [("aa", 30, ["a"]), ("bb", 30, ["a", "b"]), ("aa", 10, ["a", "b"])],
+)
+def test_seeds_evaluated_otherwise_are_lines_of_their_own(other: str, num_problems: int, labels: list[str]) -> None:
+    first = _scored("a", 1, [(0, "aa", 30, 0.1), (5, "aa", 30, 0.2)])
+    second = _scored("b", 2, [(0, other, num_problems, 0.3), (5, other, num_problems, 0.6)])
+    (group,) = group_studies([first, second])
+    lines = group.score_lines("aime24")
+    assert [line.label for line in lines] == labels
+    means = [line.table["accuracy"].round(9).to_list() for line in lines]
+    assert means == ([[0.2, 0.4]] if len(labels) == 1 else [[0.1, 0.2], [0.3, 0.6]])
+    figure = benchmarks([group])
+    assert [series.label for series in figure.panels[0].series] == labels
+    assert len({series.slot for series in figure.panels[0].series}) == len(labels)
+    assert ("evaluated under different protocols and are drawn apart" in figure.caption) == (len(labels) == 2)
+    table = result_table([group])
+    assert table is not None
+    assert [row[0] for row in table.rows if "step 5" in row[0]] == [f"{label}, step 5" for label in labels]
+    names = [ends.name for experiment in compared([group]) for ends in experiment.quantities]
+    assert names == (["aime24"] if len(labels) == 1 else ["aime24 (a)", "aime24 (b)"])
+
+
+def test_a_protocol_that_runs_share_goes_before_one_with_more_steps() -> None:
+    first = _scored("a", 1, [(0, "aa", 30, 0.1), (5, "aa", 30, 0.2), (0, "bb", 30, 0.1)])
+    second = _scored("b", 2, [(0, "bb", 30, 0.3)])
+    (group,) = group_studies([first, second])
+    (line,) = group.score_lines("aime24")
+    assert line.table["accuracy"].to_list() == [0.2]

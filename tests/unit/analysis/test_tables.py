@@ -16,7 +16,15 @@ from tests.runs import a_run
 def _group(label: str, rows: list[tuple[str, int, float, float]]) -> Group:
     scores = pd.DataFrame(
         [
-            {"benchmark": name, "step": step, "fingerprint": "", "accuracy": accuracy, "error": error, "length": 1.0}
+            {
+                "benchmark": name,
+                "step": step,
+                "fingerprint": "",
+                "num_problems": 30,
+                "accuracy": accuracy,
+                "error": error,
+                "length": 1.0,
+            }
             for name, step, accuracy, error in rows
         ]
     )
