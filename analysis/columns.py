@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from orz_bench.records.metrics import METRICS
@@ -14,24 +14,66 @@ ROLLOUT_COLUMNS = (*NUMBERS[:4], "question", "gold", "completion", *NUMBERS[4:6]
 """Those of orz_bench's Rollout that analysis reads; a source has the ones that it has."""
 CATEGORIES = ("benchmark", "problem_id", "stop_reason", "verdict")
 
-_SHORT_METRICS = {
-    "reward": "reward/mean",
-    "accuracy": "accuracy/mean",
-    "response_length": "response/length_mean",
-    "correct_reflection_length": "reflection/correct_length_mean",
-    "reflection_rate": "reflection/rate",
-    "kl": "kl/reference",
-    "format": "format/adherence",
-}
-METRIC_ALIASES: Mapping[str, str] = MappingProxyType(
-    {metric.reference_name: name for name, metric in METRICS.items() if metric.reference_name} | _SHORT_METRICS
+_OTHERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "reward/mean": ("reward", "reward_during_training", "critic/score/mean", "critic/rewards/mean", "reward/total"),
+        "accuracy/mean": ("accuracy", "objective/verifiable_correct_rate"),
+        "response/length_mean": (
+            "response_length",
+            "response_length_during_training",
+            "average_response_length",
+            "response_length/mean",
+            "completion_length",
+            "completions/mean_length",
+            "val/sequence_lengths",
+        ),
+        "response/length_max": ("response_length/max", "completions/max_length"),
+        "response/clip_rate": ("response_length/clip_ratio", "completions/clipped_ratio"),
+        "reflection/correct_length_mean": ("correct_reflection_length",),
+        "reflection/rate": ("reflection_rate",),
+        "kl/reference": ("kl", "critic/kl", "objective/kl"),
+        "policy/entropy": ("entropy", "actor/entropy", "actor/entropy_loss"),
+        "policy/grad_norm": ("actor/grad_norm",),
+        "policy/loss": ("actor/pg_loss",),
+        "critic/loss": ("critic/vf_loss",),
+        "critic/explained_variance": ("critic/vf_explained_var",),
+        "format/adherence": ("format", "percentage_of_thinking_format"),
+    }
 )
-"""Short names, and what Open-Reasoner-Zero's TensorBoard calls them -> names of orz_bench.records.metrics."""
+"""Names of other tools for metrics of ours (verl, TRL, open-instruct, tinker, the paper); the first one counts."""
+METRIC_ALIASES: Mapping[str, str] = MappingProxyType(
+    {metric.reference_name: name for name, metric in METRICS.items() if metric.reference_name}
+    | {theirs: name for name, all_theirs in _OTHERS.items() for theirs in all_theirs}
+)
+"""Short names, and those of other tools -> names of orz_bench.records.metrics."""
+_RANKS = MappingProxyType({theirs: rank for all_theirs in _OTHERS.values() for rank, theirs in enumerate(all_theirs)})
 
 
 def metric_name(name: str) -> str:
     """The name that a metric has in metrics.jsonl; one that is not known there stays as it is."""
-    return METRIC_ALIASES.get(name, name)
+    return METRIC_ALIASES.get(_key(name), name)
+
+
+def metric_names(names: Iterable[str]) -> dict[str, str]:
+    """Our name for each of a table's columns.
+
+    Of two names for one metric the first of the list has it, and the other stays as it is.
+    """
+    found: dict[str, str] = {}
+    ordered = sorted(names, key=lambda name: (metric_name(name) != name, _RANKS.get(_key(name), -1)))
+    for name in ordered:
+        ours = metric_name(name)
+        found[name] = name if ours in found.values() else ours
+    return found
+
+
+def is_known_metric(name: str) -> bool:
+    """Whether it is the name, or an accepted other name, of a metric in metrics.jsonl."""
+    return metric_name(name) in METRICS
+
+
+def _key(name: str) -> str:
+    return name.strip().lower().replace(" ", "_")
 
 
 def unit_of(name: str) -> str:

@@ -34,7 +34,7 @@ class Experiment:
     label: str
     runs: tuple[str, ...]
     seeds: tuple[int, ...]
-    last_step: int | None
+    last_step: float | None
     quantities: tuple[Ends, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -50,7 +50,7 @@ def compared(groups: Sequence[Group]) -> list[Experiment]:
             label=group.label,
             runs=tuple(study.run.name for study in group.studies),
             seeds=tuple(study.run.seed for study in group.studies if study.run.seed is not None),
-            last_step=min((int(s.steps["step"].max()) for s in group.studies if len(s.steps)), default=None),
+            last_step=min((s.steps["step"].max().item() for s in group.studies if len(s.steps)), default=None),
             quantities=(*_metric_ends(group), *_score_ends(group, benchmarks)),
         )
         for group in groups
@@ -98,7 +98,7 @@ def comparison_table(experiments: Sequence[Experiment]) -> Table:
         rows = [(one, ends) for one in experiments for ends in one.quantities if ends.name == name]
         for index, (one, ends) in enumerate(rows):
             seeds = ", ".join(map(str, one.seeds)) or "–"
-            steps = "–" if one.last_step is None else str(one.last_step)
+            steps = "–" if one.last_step is None else f"{one.last_step:g}"
             is_known = ends.low is not None and ends.high is not None
             spread = f"{ends.low:.4g} to {ends.high:.4g}" if is_known else "–"
             cells = (one.label, seeds, steps, f"{ends.first:.4g}", f"{ends.last:.4g}", spread)

@@ -82,12 +82,12 @@ def _curve(study: Study, metric: str, *, window: int | None) -> pd.DataFrame | N
     if series is None:
         return None
     known = np.isfinite(series[1])
-    steps, values = series[0][known], series[1][known]
+    steps, values = study.steps["step"].to_numpy()[known], series[1][known]
     if not len(steps):
         return None
     smoothed = smooth(values, window or window_for(len(values)))
     kept = _kept(values)
-    columns = {"step": steps[kept].astype("int64"), "value": values[kept], "smooth": smoothed[kept]}
+    columns = {"step": steps[kept], "value": values[kept], "smooth": smoothed[kept]}
     return pd.DataFrame({"run": study.run.name} | columns)
 
 
@@ -118,6 +118,7 @@ def marks(studies: Sequence[Study], metric: str) -> pd.DataFrame:
 
 
 def nearest_step(study: Study, step: float) -> int | None:
-    """The step of the run that is nearest, or None for a run without steps."""
+    """The step of the run that is nearest; None for a run without steps, or whose steps are parts of an epoch."""
     steps = study.steps["step"].to_numpy()
-    return int(steps[np.abs(steps - step).argmin()]) if len(steps) else None
+    nearest = steps[np.abs(steps - step).argmin()] if len(steps) else None
+    return int(nearest) if nearest is not None and nearest == int(nearest) else None

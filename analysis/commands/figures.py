@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from analysis.commands.arguments import Runs
+from analysis.commands.arguments import Runs, split_names
 from orz_bench.terminal import reports_errors, result_console
 
 if TYPE_CHECKING:
@@ -21,18 +21,30 @@ def figure_command(
     name: Annotated[str, typer.Argument(help="A name of `orz-analysis figures`.")],
     runs: Runs,
     out: Annotated[Path, typer.Option(help="The folder for NAME.png, NAME.pdf and NAME.csv.")] = Path(),
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            help="Of the figure `metrics`: what to draw, separated by commas, any column of the runs' curves."
+        ),
+    ] = None,
     lexicon: Annotated[
         str | None,
         typer.Option(help="Count reflections anew with this lexicon [default: metrics.jsonl's counts, orz-code]."),
     ] = None,
 ) -> None:
     """Draw one figure of the paper from these runs."""
+    from analysis.figures.chosen import NAME as CHOSEN
+    from analysis.figures.chosen import chosen_metrics
     from analysis.figures.registry import get_figure
     from analysis.grouping import group_studies
     from analysis.lexicons import get_lexicon
     from analysis.load import load_runs
     from analysis.studying import study
 
+    if name == CHOSEN or metrics is not None:
+        groups = group_studies([study(run, wanted=split_names(metrics)) for run in load_runs(runs)])
+        save_into(chosen_metrics(groups, split_names(metrics)), out)
+        return
     figure, chosen = get_figure(name), get_lexicon(lexicon) if lexicon else None
     studies = [study(run, lexicon=chosen, wanted=figure.metrics) for run in load_runs(runs)]
     save_into(figure.make(group_studies(studies)), out)
@@ -61,6 +73,7 @@ def figures_command() -> None:
     table = Table("figure", "paper", "needs", box=None, pad_edge=False)
     for figure in FIGURES.values():
         table.add_row(figure.name, figure.paper or "–", figure.needs)
+    table.add_row("metrics", "–", "--metrics NAME,NAME: any columns of curves")
     result_console().print(table)
 
 

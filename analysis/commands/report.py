@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from analysis.commands.arguments import Json, LexiconName, Runs
+from analysis.commands.arguments import Json, LexiconName, Runs, split_names
 from orz_bench.terminal import reports_errors, result_console
 
 
@@ -17,6 +17,9 @@ def report_command(
     runs: Runs,
     out: Annotated[Path, typer.Option(help="The folder to write into; a report that is there is replaced.")],
     lexicon: LexiconName = "orz-code",
+    metrics: Annotated[
+        str | None, typer.Option(help="Metrics to draw besides, separated by commas: any column of the runs' curves.")
+    ] = None,
 ) -> None:
     """One HTML page: did it learn, when, how, does reflection go with right answers? With PNG, PDF and CSV files."""
     from analysis.lexicons import get_lexicon
@@ -27,7 +30,7 @@ def report_command(
 
     chosen = get_lexicon(lexicon)
     studies = [with_breaks(study(run, lexicon=chosen)) for run in load_runs(runs)]
-    written = write_report(studies, out)
+    written = write_report(studies, out, metrics=split_names(metrics))
     console = Console(stderr=True)
     for sentence in written.left_out:
         console.print(f"left out: {sentence}", style="dim", markup=False, highlight=False, soft_wrap=True)

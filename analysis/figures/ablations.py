@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from analysis.figures.captions import caption
 from analysis.figures.panels import MissingDataError, present, score_panel
 from analysis.figures.spec import FigureSpec
-from analysis.figures.training import length_panel, reward_panel
+from analysis.figures.training import length_panel, outcome_panel
 from analysis.grouping import differing_leaves, leaves_of
 from analysis.study import Group, benchmarks_of
 
@@ -27,7 +27,7 @@ class Ablation:
         self._check(groups)
         names = benchmarks_of(groups)
         panels = present(
-            [reward_panel(groups), length_panel(groups), *(score_panel(groups, name) for name in names)],
+            [outcome_panel(groups), length_panel(groups), *(score_panel(groups, name) for name in names)],
             wanted="rewards, lengths or evaluations",
         )
         text = caption(f"{self.title}.", groups, panels=panels)

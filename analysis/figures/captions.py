@@ -18,7 +18,7 @@ def caption(first: str, groups: Sequence[Group], *, panels: Sequence[Panel]) -> 
     if any(panel.references for panel in panels):
         parts.append("Horizontal lines: published figures, each under a protocol of its own.")
     parts += list(dict.fromkeys(panel.note for panel in panels))
-    if any(panel.counts_reflections for panel in panels):
+    if any(name.startswith("reflection/") for panel in panels for name in panel.metrics):
         lexicons = {study.lexicon for group in groups for study in group.studies if study.lexicon}
         parts.append(f"Reflections by lexicon {', '.join(sorted(lexicons))}.")
     return " ".join(part for part in parts if part)

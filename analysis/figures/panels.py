@@ -39,7 +39,7 @@ def metric_panel(groups: Sequence[Group], metrics: dict[str, str], *, title: str
         y_label=y_label,
         series=tuple(series),
         is_share=is_share,
-        counts_reflections=any(metric.startswith("reflection/") for metric in metrics),
+        metrics=tuple(metrics),
     )
 
 

@@ -54,8 +54,8 @@ class Panel:
     references: tuple[Reference, ...] = ()
     note: str = ""
     """What a reader has to know of its lines: a sentence of the caption."""
-    counts_reflections: bool = False
-    """Whether a series depends on the lexicon of reflections."""
+    metrics: tuple[str, ...] = ()
+    """Which columns of a run's steps it draws."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,12 @@ def reward_panel(groups: Sequence[Group]) -> Panel | None:
     return metric_panel(groups, {"reward/mean": ""}, title="Training reward", y_label="mean reward")
 
 
+def outcome_panel(groups: Sequence[Group]) -> Panel | None:
+    """The reward; the accuracy where no run has a reward."""
+    accuracy = {"accuracy/mean": ""}
+    return reward_panel(groups) or metric_panel(groups, accuracy, title="Training accuracy", y_label="right answers")
+
+
 def length_unit(groups: Sequence[Group]) -> str:
     """What the axis of lengths says: tokens, characters where a dump does not tell tokens, both where runs differ."""
     return " or ".join(dict.fromkeys(group.length_unit for group in groups if group.curve("response/length_mean")))
@@ -27,7 +33,7 @@ def length_panel(groups: Sequence[Group]) -> Panel | None:
 
 def training(groups: Sequence[Group]) -> FigureSpec:
     """Reward and response length over training: Figure 2."""
-    panels = present([reward_panel(groups), length_panel(groups)], wanted="rewards or response lengths of training")
+    panels = present([outcome_panel(groups), length_panel(groups)], wanted="rewards or response lengths of training")
     text = caption("Training reward and response length.", groups, panels=panels)
     return FigureSpec(name="training", title="Reward and response length in training", panels=panels, caption=text)
 

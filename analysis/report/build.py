@@ -8,6 +8,7 @@ from pathlib import Path
 
 from analysis.figures import drawing
 from analysis.figures.ablations import Ablation
+from analysis.figures.chosen import chosen_metrics
 from analysis.figures.panels import MissingDataError
 from analysis.figures.registry import FIGURES
 from analysis.figures.spec import FigureSpec, rows
@@ -17,6 +18,7 @@ from analysis.report.findings import findings_of
 from analysis.report.page import Page, Picture, RunSection, render
 from analysis.study import Study
 from analysis.tables import Table, as_csv, length_table_of, result_table
+from orz_bench.errors import DataError
 from orz_bench.records.parquet import disk_error
 from orz_bench.records.run_dir import write_text
 
@@ -32,13 +34,22 @@ class Written:
     left_out: tuple[str, ...]
 
 
-def write_report(studies: Sequence[Study], out: Path) -> Written:
+def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] = ()) -> Written:
     """Write the report of these runs into `out` (made if absent; files of an earlier report are replaced).
 
-    RunDirError where the disk refuses.
+    `metrics` are drawn besides, a panel each. What a file holds that no figure draws is told in `left_out`. RunDirError
+    where the disk refuses, DataError where there would be nothing to show.
     """
     groups = group_studies(studies)
     specs, left_out = _figures(studies)
+    if metrics:
+        specs.append(chosen_metrics(groups, metrics))
+    not_drawn = _not_drawn(studies, specs)
+    left_out += not_drawn
+    has_texts = any(study.features is not None or study.run.evaluations for study in studies)
+    if not specs and not has_texts:
+        found = " ".join(not_drawn) or "it has no curves."
+        raise DataError(f"{studies[0].run.path}: there is nothing that a figure of the report draws. {found}")
     tables = [table for table in (result_table(groups), length_table_of(studies)) if table is not None]
     try:
         folder = out / "figures"
@@ -81,6 +92,19 @@ def _figures(studies: Sequence[Study]) -> tuple[list[FigureSpec], list[str]]:
         if not any(rows(spec).equals(rows(other)) for other in specs):
             specs.append(spec)
     return specs, left_out
+
+
+def _not_drawn(studies: Sequence[Study], specs: Sequence[FigureSpec]) -> list[str]:
+    """Of each file: its columns of numbers that no figure draws, and how to have them drawn."""
+    drawn = {name for spec in specs for panel in spec.panels for name in panel.metrics}
+    sentences = []
+    for study in studies:
+        names = [str(name) for name in study.steps.columns if name != "step" and name not in drawn]
+        if study.run.kind == "file" and names:
+            sentences.append(
+                f"{study.run.name}: no figure draws {', '.join(names)}; draw them with --metrics {','.join(names)}"
+            )
+    return sentences
 
 
 def _write_table(table: Table, path: Path) -> Path:

@@ -34,6 +34,7 @@ def find_joint_breaks(
     The null keeps the breaks of each and turns one around the run by a random amount, so that neither their number nor
     their spacing counts as evidence. p-values are adjusted for the number of pairs (Holm 1979).
     """
+    breaks = sorted(breaks, key=lambda one: (one.metric, one.step))  # the answer does not depend on the order given
     x = np.asarray(steps, dtype=float)
     places: dict[str, Floats] = {}
     for metric in dict.fromkeys(one.metric for one in breaks):

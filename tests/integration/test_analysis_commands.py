@@ -92,7 +92,7 @@ def test_step_moment(runs: list[Path], tmp_path: Path) -> None:
         ("response/length_mean", "level"),
     ]
     assert printed["breaks"][0]["step"] == pytest.approx(90, abs=3)
-    assert [one["metrics"] for one in printed["joint"]] == [["reward/mean", "response/length_mean"]]
+    assert [one["metrics"] for one in printed["joint"]] == [["response/length_mean", "reward/mean"]]
     table = _orz_analysis("step-moment", curve, "--metrics", "reward").stdout
     assert "reward/mean" in table
     assert "response/length_mean" not in table

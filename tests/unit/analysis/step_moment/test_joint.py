@@ -47,3 +47,12 @@ def test_three_metrics_are_one_event() -> None:
     (joint,) = find_joint_breaks(breaks, STEPS)
     assert set(joint.metrics) == {"a", "b", "c"}
     assert (joint.low, joint.high) == (500, 505)
+
+
+def test_the_answer_does_not_depend_on_the_order_of_the_breaks() -> None:
+    rng = np.random.default_rng(3)
+    breaks = [_break(m, at + shift) for m, shift in (("c", 0.0), ("a", 2.0), ("b", 4.0)) for at in (150, 500, 820)]
+    wanted = find_joint_breaks(breaks, STEPS)
+    assert wanted
+    for _ in range(5):
+        assert find_joint_breaks([breaks[k] for k in rng.permutation(len(breaks))], STEPS) == wanted

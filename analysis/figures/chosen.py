@@ -1,0 +1,37 @@
+"""Any columns of the runs' steps, one panel each: for metrics that no other figure draws."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.columns import metric_name, unit_of
+from analysis.figures.captions import caption
+from analysis.figures.panels import metric_panel, present
+from analysis.figures.spec import FigureSpec
+from analysis.study import Group
+from orz_bench.errors import ConfigError, nearest
+
+NAME = "metrics"
+
+
+def chosen_metrics(groups: Sequence[Group], names: Sequence[str]) -> FigureSpec:
+    """One panel a metric, in the order asked for. ConfigError for a metric that none of the runs has."""
+    known = columns_of(groups)
+    ours = [name if name in known else metric_name(name) for name in names]
+    unknown = [name for name in ours if name not in known]
+    if unknown or not ours:
+        asked = f"the metric {unknown[0]!r}{nearest(unknown[0], known)}" if unknown else "no metric"
+        raise ConfigError(
+            f"{asked} was asked for, but these runs have {', '.join(known) or 'none'}; name some of these."
+        )
+    panels = present(
+        [metric_panel(groups, {name: ""}, title=name, y_label=unit_of(name) or "value") for name in ours],
+        wanted=f"values of {', '.join(ours)}",
+    )
+    text = caption("Metrics as they were asked for.", groups, panels=panels)
+    return FigureSpec(name=NAME, title="Metrics", panels=panels, caption=text)
+
+
+def columns_of(groups: Sequence[Group]) -> list[str]:
+    """All columns of the runs' steps, by name."""
+    return sorted({str(name) for group in groups for study in group.studies for name in study.steps.columns} - {"step"})
