@@ -1,15 +1,19 @@
 """What people note about rollouts: seen, tags, notes, verdicts of their own. In a SQLite file beside the runs.
 
-The table `history` is only ever added to; what holds now is the view `current`, the last entry of each kind. Rollouts
-are never edited, and scores with overrides are given beside the originals. Several tabs and users may write at once.
+The table `history` is only ever added to; what holds now is the last entry of each kind. An entry belongs to a run by
+the run's identity, not its name, and to a response by its text: after a run was renamed its entries hold as before, and
+those of another run of the same name, or of another text under the same key, never do. Rollouts are never edited, and
+scores with overrides are given beside the originals. Several tabs and users may write at once.
 """
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
+import json
 import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,9 +22,10 @@ from typing import Literal, get_args
 from app.queries.keys import KEY_COLUMNS, RowKey
 from orz_bench.errors import DataError, RecordError
 from orz_bench.records.rollout import VERDICTS
+from orz_bench.records.run_dir import RunDir
 
 FILE_NAME = "annotations.sqlite"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _BUSY_S = 10.0
 MAX_TAG_CHARS, MAX_NOTE_CHARS = 60, 10_000
 
@@ -33,19 +38,55 @@ CREATE TABLE IF NOT EXISTS history (
   benchmark TEXT NOT NULL, step INTEGER NOT NULL, fingerprint TEXT NOT NULL, problem_id TEXT NOT NULL,
   sample_index INTEGER NOT NULL, field TEXT NOT NULL, name TEXT NOT NULL, value TEXT, reason TEXT
 );
-CREATE INDEX IF NOT EXISTS history_by_row
-  ON history (run, benchmark, step, fingerprint, problem_id, sample_index, field, name);
 CREATE TRIGGER IF NOT EXISTS history_is_not_changed BEFORE UPDATE ON history
   BEGIN SELECT raise(ABORT, 'history is only added to'); END;
 CREATE TRIGGER IF NOT EXISTS history_is_not_deleted BEFORE DELETE ON history
   BEGIN SELECT raise(ABORT, 'history is only added to'); END;
-CREATE VIEW IF NOT EXISTS current AS
-  SELECT * FROM history WHERE value IS NOT NULL AND id IN (
-    SELECT max(id) FROM history
-    GROUP BY run, benchmark, step, fingerprint, problem_id, sample_index, field, name);
+DROP VIEW IF EXISTS current;
+DROP INDEX IF EXISTS history_by_row;
+ALTER TABLE history ADD COLUMN run_id TEXT NOT NULL DEFAULT '';
+ALTER TABLE history ADD COLUMN text_hash TEXT NOT NULL DEFAULT '';
+CREATE INDEX history_by_run ON history (run_id, run, benchmark, step, fingerprint, problem_id, sample_index);
 """
+"""Schema 1 had neither the run's identity nor the text's hash: its entries have none, and hold by the run's name."""
 _KEY = ", ".join(KEY_COLUMNS)
-_IS_ROW = " AND ".join(f"{name} = ?" for name in ("run", *KEY_COLUMNS))
+_IS_ROW = " AND ".join(f"{name} = ?" for name in KEY_COLUMNS)
+_IS_RUN = "(run_id = ? OR (run_id = '' AND run = ? AND substr(time, 1, 19) >= ?))"
+"""Of this very run; an entry without identity, of the name, where it is no older than the run."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunIdentity:
+    """Which run an entry is about."""
+
+    name: str
+    """Its path below the folder of runs: it may change, and another run may get it."""
+    id: str
+    created: str = ""
+    """UTC, ISO 8601, as run.json says."""
+
+    @classmethod
+    def of(cls, path: Path, *, name: str) -> RunIdentity:
+        """The run in this folder: by what run.json tells of its beginning, which copies and new names keep."""
+        info = RunDir(path).info()
+        created = str(info.get("created", ""))
+        facts = [info.get(fact) for fact in ("run_id", "kind", "created", "command", "seed")]
+        text = json.dumps(facts, sort_keys=True, default=str)
+        return cls(name, hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()[:16], created)
+
+    @property
+    def values(self) -> list[str]:
+        """For the holes of _IS_RUN."""
+        return [self.id, self.name, self.created[:19]]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One response of a run: which rollout, and which text it had."""
+
+    key: RowKey
+    text_hash: str
+    """Empty in entries of an older version, which did not keep it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +103,8 @@ class Entry:
     value: str | None
     """None where something was taken back."""
     reason: str | None
+    is_of_another: bool = False
+    """Whether it is about another response than the one asked for: another run of the name, or another text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,90 +122,103 @@ class Annotation:
 
 
 class Annotations:
-    """The annotations of one runs folder. Every call opens the file anew, so it may be used from any thread."""
+    """The annotations of one run. Every call opens the file anew, so it may be used from any thread."""
 
-    def __init__(self, path: Path, *, author: str = "") -> None:
+    def __init__(self, path: Path, run: RunIdentity, *, author: str = "") -> None:
         self.path = path
+        self.run = run
         self._author = author
 
-    def mark_seen(self, run: str, key: RowKey, *, is_seen: bool = True) -> None:
+    def mark_seen(self, response: Response, *, is_seen: bool = True) -> None:
         """Note that somebody looked at it, or take that back."""
-        self._add(run, key, field="seen", value="yes" if is_seen else None)
+        self._add(response, field="seen", value="yes" if is_seen else None)
 
-    def add_tag(self, run: str, key: RowKey, *, tag: str) -> None:
+    def add_tag(self, response: Response, *, tag: str) -> None:
         """Add a tag. RecordError for an empty or overlong one."""
-        self._add(run, key, field="tag", name=_tag(tag), value="yes")
+        self._add(response, field="tag", name=_tag(tag), value="yes")
 
-    def remove_tag(self, run: str, key: RowKey, *, tag: str) -> None:
+    def remove_tag(self, response: Response, *, tag: str) -> None:
         """Take a tag back."""
-        self._add(run, key, field="tag", name=_tag(tag), value=None)
+        self._add(response, field="tag", name=_tag(tag), value=None)
 
-    def write_note(self, run: str, key: RowKey, *, note: str) -> None:
+    def write_note(self, response: Response, *, note: str) -> None:
         """Replace the note; an empty one takes it back."""
         if len(note) > MAX_NOTE_CHARS:
             raise RecordError(f"the note has {len(note)} characters, at most {MAX_NOTE_CHARS} fit; shorten it.")
-        self._add(run, key, field="note", value=note.strip() or None)
+        self._add(response, field="note", value=note.strip() or None)
 
-    def override_verdict(self, run: str, key: RowKey, *, verdict: str | None, reason: str) -> None:
+    def override_verdict(self, response: Response, *, verdict: str | None, reason: str) -> None:
         """Say another verdict than the grader, or (None) take that back. RecordError without a reason."""
         if verdict is not None and verdict not in VERDICTS:
             raise RecordError(f"there is no verdict {verdict!r}; choose of {', '.join(VERDICTS)}.")
         if not reason.strip():
             raise RecordError("a verdict of your own needs a reason; write why the grader's does not hold.")
-        self._add(run, key, field="verdict", value=verdict, reason=reason.strip())
+        self._add(response, field="verdict", value=verdict, reason=reason.strip())
 
-    def of(self, run: str, key: RowKey) -> Annotation:
-        """What holds of one rollout."""
+    def of(self, response: Response) -> Annotation:
+        """What holds of one response now."""
         with self._open() as database:
             rows = database.execute(
-                f"SELECT {_KEY}, field, name, value, reason FROM current WHERE {_IS_ROW}", _row(run, key)
-            )
-            return _joined(rows.fetchall()).get(key, Annotation(key=key))
+                f"SELECT field, name, value, reason FROM history WHERE {_IS_RUN} AND {_IS_ROW} "
+                "AND text_hash IN ('', ?) ORDER BY id",
+                [*self.run.values, *_row(response.key), response.text_hash],
+            ).fetchall()
+        return _annotation(response.key, rows)
 
-    def of_run(self, run: str) -> dict[RowKey, Annotation]:
-        """What holds of every annotated rollout of a run."""
+    def of_run(self) -> dict[Response, Annotation]:
+        """What holds of every annotated response of the run; without a text hash where no entry has one."""
         with self._open() as database:
-            rows = database.execute(f"SELECT {_KEY}, field, name, value, reason FROM current WHERE run = ?", [run])
-            return _joined(rows.fetchall())
+            rows = database.execute(
+                f"SELECT {_KEY}, text_hash, field, name, value, reason FROM history WHERE {_IS_RUN} ORDER BY id",
+                self.run.values,
+            ).fetchall()
+        entries: dict[RowKey, list[tuple[str, ...]]] = defaultdict(list)
+        for row in rows:
+            entries[RowKey(*row[:5])].append(row[5:])
+        return {
+            Response(key, text_hash): annotation
+            for key, noted in entries.items()
+            for text_hash in {found for found, *_ in noted if found} or {""}
+            if (annotation := _annotation(key, [entry for found, *entry in noted if found in ("", text_hash)]))
+            != Annotation(key=key)
+        }
 
-    def version(self, run: str) -> int:
-        """A number that grows with every entry of a run; 0 without any."""
+    def version(self) -> int:
+        """A number that grows with every entry of the run; 0 without any."""
         with self._open() as database:
-            found = database.execute("SELECT coalesce(max(id), 0) FROM history WHERE run = ?", [run]).fetchone()
+            found = database.execute(
+                f"SELECT coalesce(max(id), 0) FROM history WHERE {_IS_RUN}", self.run.values
+            ).fetchone()
             return int(found[0])
 
-    def history(self, run: str, key: RowKey | None = None, *, limit: int = 200) -> list[Entry]:
-        """The entries of a run, or of one of its rollouts, newest first."""
-        condition, values = (_IS_ROW, _row(run, key)) if key else ("run = ?", [run])
+    def history(self, response: Response, *, limit: int = 200) -> list[Entry]:
+        """The entries under a rollout's key, newest first: its own, and those that are of another response."""
         with self._open() as database:
             rows = database.execute(
-                f"SELECT time, author, {_KEY}, field, name, value, reason FROM history WHERE {condition} "
-                "ORDER BY id DESC LIMIT ?",
-                [*values, limit],
+                f"SELECT NOT ({_IS_RUN} AND text_hash IN ('', ?)), time, author, field, name, value, reason "
+                f"FROM history WHERE (run_id = ? OR run = ?) AND {_IS_ROW} ORDER BY id DESC LIMIT ?",
+                [*self.run.values, response.text_hash, self.run.id, self.run.name, *_row(response.key), limit],
             ).fetchall()
         return [
             Entry(
-                time=time,
-                author=author,
-                key=RowKey(*rest[:5]),
-                field=rest[5],
-                name=rest[6],
-                value=rest[7],
-                reason=rest[8],
+                time=time, author=author, key=response.key, field=field, name=name, value=value, reason=reason,
+                is_of_another=bool(is_of_another),
             )
-            for time, author, *rest in rows
-        ]
+            for is_of_another, time, author, field, name, value, reason in rows
+        ]  # fmt: skip
 
     def _add(
-        self, run: str, key: RowKey, *, field: Field, name: str = "", value: str | None, reason: str | None = None
+        self, response: Response, *, field: Field, name: str = "", value: str | None, reason: str | None = None
     ) -> None:
         assert field in get_args(Field)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        holes = ", ".join("?" * 12)
+        holes = ", ".join("?" * 14)
+        told = [now, self._author, self.run.name, *_row(response.key), field, name, value, reason]
         with self._open() as database:
             database.execute(
-                f"INSERT INTO history (time, author, run, {_KEY}, field, name, value, reason) VALUES ({holes})",
-                [now, self._author, *_row(run, key), field, name, value, reason],
+                f"INSERT INTO history (time, author, run, {_KEY}, field, name, value, reason, run_id, text_hash) "
+                f"VALUES ({holes})",
+                [*told, self.run.id, response.text_hash],
             )
 
     @contextlib.contextmanager
@@ -184,11 +240,26 @@ def _prepare(database: sqlite3.Connection) -> None:
         raise sqlite3.DatabaseError(f"it has schema {version}, this version reads up to {SCHEMA_VERSION}")
     if version < SCHEMA_VERSION:
         database.execute("PRAGMA journal_mode = WAL")
-        database.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        database.execute("BEGIN IMMEDIATE")
+        if database.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):  # another writer may have been here
+            for statement in sqlite_statements(_SCHEMA):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+        database.commit()
 
 
-def _row(run: str, key: RowKey) -> list[str | int]:
-    return [run, *(getattr(key, name) for name in KEY_COLUMNS)]
+def sqlite_statements(script: str) -> Iterator[str]:
+    """The statements of a script one by one: executescript would commit the transaction that is open."""
+    statement = ""
+    for line in script.splitlines(keepends=True):
+        statement += line
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
+def _row(key: RowKey) -> list[str | int]:
+    return [getattr(key, name) for name in KEY_COLUMNS]
 
 
 def _tag(text: str) -> str:
@@ -198,21 +269,16 @@ def _tag(text: str) -> str:
     return tag
 
 
-def _joined(rows: Sequence[tuple[str | int, ...]]) -> dict[RowKey, Annotation]:
-    fields: dict[RowKey, list[tuple[str, ...]]] = defaultdict(list)
-    for row in rows:
-        fields[RowKey(*row[:5])].append(row[5:])  # type: ignore[arg-type]  # SQLite rows have no types
-    return {key: _annotation(key, entries) for key, entries in fields.items()}
-
-
-def _annotation(key: RowKey, entries: Sequence[tuple[str, ...]]) -> Annotation:
-    by_field = {field: (value, reason) for field, _, value, reason in entries if field != "tag"}
-    verdict, reason = by_field.get("verdict", (None, None))
+def _annotation(key: RowKey, entries: Iterable[Sequence[str | None]]) -> Annotation:
+    """What holds after these entries (field, name, value, reason), in the order in which they were written."""
+    last = {(field, name): (value, reason) for field, name, value, reason in entries}
+    held = {key: pair for key, pair in last.items() if pair[0] is not None}
+    verdict, reason = held.get(("verdict", ""), (None, None))
     return Annotation(
         key=key,
-        is_seen="seen" in by_field,
-        tags=tuple(sorted(name for field, name, _, _ in entries if field == "tag")),
-        note=by_field.get("note", ("", None))[0],
+        is_seen=("seen", "") in held,
+        tags=tuple(sorted(str(name) for field, name in held if field == "tag")),
+        note=held.get(("note", ""), ("", None))[0] or "",
         verdict=verdict,
         reason=reason,
     )

@@ -42,5 +42,15 @@ def key_of(text: str) -> RowKey | None:
     return RowKey(parts[0], step, parts[2], parts[3], sample_index)
 
 
+def hash_text(text_hash: int) -> str:
+    """A text's hash as annotations keep it: 16 hexadecimal digits."""
+    return f"{text_hash:016x}"
+
+
+def hash_of_text(text: str) -> int | None:
+    """The inverse of hash_text; None for an empty text, where no hash was kept."""
+    return int(text, 16) if text else None
+
+
 def _whole(text: str) -> int | None:
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= 12 else None

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from app.annotations import Response
 from app.queries.index import RunIndex
-from app.queries.keys import KEY_COLUMNS, RowKey
+from app.queries.keys import KEY_COLUMNS, hash_of_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,26 +21,32 @@ class BothScores:
     fingerprint: str
     num_problems: int
     num_samples: int
-    original: float
-    """Mean over problems of the share of right samples, as in docs/statistics.md."""
-    overridden: float
+    original: float | None
+    """Mean over problems of the share of right samples (docs/statistics.md); None where a sample has no verdict."""
+    overridden: float | None
+    """The same with the overrides; None where a sample has a verdict of neither the grader nor a person."""
     num_overrides: int
     num_changed: int
     """Overrides that make right of not right, or the other way round."""
 
 
-def both_scores(index: RunIndex, verdicts: Mapping[RowKey, str]) -> list[BothScores]:
-    """Of each evaluation with an override. `verdicts` are the run's overrides; those of unknown rows do nothing."""
+def both_scores(index: RunIndex, verdicts: Mapping[Response, str]) -> list[BothScores]:
+    """Of each evaluation with an override.
+
+    `verdicts` are the run's overrides; those of rows that are not there, or have another text now, do nothing.
+    """
+    keys = [response.key for response in verdicts]
     cursor = index.cursor()
     cursor.register(
         "overrides",
         pa.table(
             {
-                "benchmark": pa.array([key.benchmark for key in verdicts], pa.string()),
-                "step": pa.array([key.step for key in verdicts], pa.int64()),
-                "fingerprint": pa.array([key.fingerprint for key in verdicts], pa.string()),
-                "problem_id": pa.array([key.problem_id for key in verdicts], pa.string()),
-                "sample_index": pa.array([key.sample_index for key in verdicts], pa.int32()),
+                "benchmark": pa.array([key.benchmark for key in keys], pa.string()),
+                "step": pa.array([key.step for key in keys], pa.int64()),
+                "fingerprint": pa.array([key.fingerprint for key in keys], pa.string()),
+                "problem_id": pa.array([key.problem_id for key in keys], pa.string()),
+                "sample_index": pa.array([key.sample_index for key in keys], pa.int32()),
+                "said_of": pa.array([hash_of_text(response.text_hash) for response in verdicts], pa.uint64()),
                 "said": pa.array(list(verdicts.values()), pa.string()),
             }
         ),
@@ -47,19 +54,23 @@ def both_scores(index: RunIndex, verdicts: Mapping[RowKey, str]) -> list[BothSco
     rows = cursor.execute(
         f"""
         WITH said AS (
-          SELECT benchmark, step, fingerprint, problem_id, (verdict = 'correct')::INT AS graded,
-                 (coalesce(said, verdict) = 'correct')::INT AS judged, (said IS NOT NULL)::INT AS is_said
-          FROM rollouts LEFT JOIN overrides USING ({", ".join(KEY_COLUMNS)})
-          WHERE kind = 'eval'
-            AND (benchmark, step, fingerprint) IN (SELECT (benchmark, step, fingerprint) FROM overrides)
+          SELECT r.benchmark, r.step, r.fingerprint, r.problem_id, (r.verdict = 'correct')::INT AS graded,
+                 (coalesce(said, r.verdict) = 'correct')::INT AS judged, (said IS NOT NULL)::INT AS is_said
+          FROM rollouts r LEFT JOIN overrides o
+            ON {" AND ".join(f"r.{name} = o.{name}" for name in KEY_COLUMNS)}
+            AND (o.said_of IS NULL OR o.said_of = r.text_hash)
+          WHERE r.kind = 'eval'
+            AND (r.benchmark, r.step, r.fingerprint) IN (SELECT (benchmark, step, fingerprint) FROM overrides)
         ), problems AS (
           SELECT benchmark, step, fingerprint, problem_id, count(*) AS n, avg(graded) AS graded, avg(judged) AS judged,
-                 sum(is_said) AS said, sum((graded <> judged)::INT) AS changed
+                 count(graded) = count(*) AS is_graded, count(judged) = count(*) AS is_judged,
+                 sum(is_said) AS said, sum((coalesce(graded, 0) <> coalesce(judged, 0))::INT) AS changed
           FROM said GROUP BY ALL
         )
-        SELECT benchmark, step, fingerprint, count(*), sum(n)::BIGINT, avg(graded), avg(judged), sum(said)::BIGINT,
-               sum(changed)::BIGINT
-        FROM problems GROUP BY ALL ORDER BY ALL
+        SELECT benchmark, step, fingerprint, count(*), sum(n)::BIGINT,
+               CASE WHEN bool_and(is_graded) THEN avg(graded) END,
+               CASE WHEN bool_and(is_judged) THEN avg(judged) END, sum(said)::BIGINT, sum(changed)::BIGINT
+        FROM problems GROUP BY ALL HAVING sum(said) > 0 ORDER BY ALL
         """
     ).fetchall()
     return [BothScores(**dict(zip(BothScores.__dataclass_fields__, row, strict=True))) for row in rows]

@@ -34,9 +34,14 @@ class QuestionStep:
         return sum(sample.verdict == "correct" for sample in self.samples)
 
     @property
-    def share(self) -> float:
-        """Correct samples over all."""
-        return self.num_correct / len(self.samples)
+    def num_graded(self) -> int:
+        """Samples that have a verdict."""
+        return sum(sample.verdict is not None for sample in self.samples)
+
+    @property
+    def share(self) -> float | None:
+        """Correct samples over those with a verdict; None where no sample has one."""
+        return self.num_correct / self.num_graded if self.num_graded else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +83,18 @@ def milestones(steps: Sequence[QuestionStep], *, threshold: float = 0.0) -> Mile
     """First solved, lost again, best, over steps of one protocol in their order.
 
     A step solves the question where the share of right samples is above `threshold`: 0 means any sample, 0.5 most.
+    Steps without verdicts count for nothing.
     """
-    solved = [step.share > threshold for step in steps]
+    shares = {step.step: share for step in steps if (share := step.share) is not None}
+    solved = [share > threshold for share in shares.values()]
     first = solved.index(True) if True in solved else None
     lost = None
+    numbers = list(shares)
     if first is not None and not solved[-1]:
         last = len(solved) - 1 - solved[::-1].index(True)
-        lost = steps[last + 1].step
-    best = max(steps, key=lambda step: step.share).step if first is not None else None
-    return Milestones(first_solved=None if first is None else steps[first].step, lost_again=lost, best=best)
+        lost = numbers[last + 1]
+    best = max(shares, key=shares.__getitem__) if first is not None else None
+    return Milestones(first_solved=None if first is None else numbers[first], lost_again=lost, best=best)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,14 +104,9 @@ class QuestionSummary:
     benchmark: str
     problem_id: str
     num_steps: int
-    first_share: float
-    """Right samples at its first step."""
-    last_share: float
-
-    @property
-    def change(self) -> float:
-        """Share of right samples, last step minus first."""
-        return self.last_share - self.first_share
+    first_share: float | None
+    """Right samples of those with a verdict, at its first step that has any; None where no step has."""
+    last_share: float | None
 
 
 def questions(
@@ -114,7 +117,10 @@ def questions(
     `text` narrows to ids that hold it. `order`: lost (largest fall first), gained (largest rise first), id. For each
     benchmark and protocol the steps of evaluations count, and those of training where there are none.
     """
-    ordering = {"lost": "change, benchmark, problem_id", "gained": "change DESC, benchmark, problem_id"}
+    ordering = {
+        "lost": "change NULLS LAST, benchmark, problem_id",
+        "gained": "change DESC NULLS LAST, benchmark, problem_id",
+    }
     rows = (
         index.cursor()
         .execute(

@@ -19,8 +19,8 @@ from orz_bench.errors import DataError
 MAX_PAGE = 500
 _NUMBERS = (
     "id", "part", '"row"', *KEY_COLUMNS, "num_tokens", "stop_reason", "verdict", "second_verdict", "reward",
-    "advantage", "value", "num_chars", "reflections", "repetition", "ends_in_loop", "keeps_form", "group_size",
-    "group_correct", "num_same", "reasons",
+    "advantage", "value", "num_chars", "text_hash", "reflections", "repetition", "ends_in_loop", "keeps_form",
+    "group_size", "group_correct", "num_same", "reasons",
 )  # fmt: skip
 _HEADS = ("question_head", "preview", "gold_head", "extracted_head", "why_head")
 _TEXTS = (("question", PREVIEW_CHARS), ("completion", PREVIEW_CHARS), ("gold", SHORT_CHARS), ("extracted", SHORT_CHARS),
@@ -41,6 +41,7 @@ class Row:
     advantage: float | None
     value: float | None
     num_chars: int | None
+    text_hash: int | None
     reflections: int | None
     repetition: float | None
     ends_in_loop: bool | None

@@ -43,6 +43,8 @@ class MarkedRow:
     fingerprint: str
     problem_id: str
     sample_index: int
+    text_hash: int | None
+    """None where it was not kept: the row is meant whatever its text."""
     is_seen: bool
     is_overridden: bool
     tags: tuple[str, ...]
@@ -147,8 +149,11 @@ def _search(index: RunIndex, pattern: Pattern, *, found: dict[str, Condition]) -
 
 def marked(filters: Filters) -> dict[str, Condition]:
     """The conditions on annotations, over the registered rows `marks`."""
-    keys = "(benchmark, step, fingerprint, problem_id, sample_index)"
-    among = f"{keys} IN (SELECT {keys} FROM marks WHERE %s)"
+    among = (
+        "id IN (SELECT r.id FROM rollouts r "
+        "JOIN marks m USING (benchmark, step, fingerprint, problem_id, sample_index) "
+        "WHERE (m.text_hash IS NULL OR m.text_hash = r.text_hash) AND %s)"
+    )
     found = {
         "": None,
         "seen": Condition(among % "is_seen"),
@@ -166,7 +171,9 @@ def _register(cursor: duckdb.DuckDBPyConnection, marks: Marks) -> None:
     names = list(MarkedRow.__dataclass_fields__)
     types = dict(
         zip(
-            names, (pa.string(), pa.int64(), pa.string(), pa.string(), pa.int32(), pa.bool_(), pa.bool_()), strict=False
+            names,
+            (pa.string(), pa.int64(), pa.string(), pa.string(), pa.int32(), pa.uint64(), pa.bool_(), pa.bool_()),
+            strict=False,
         )
     )
     types["tags"] = pa.list_(pa.string())

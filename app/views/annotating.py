@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app.annotations import MAX_NOTE_CHARS, Annotation
+from app.annotations import MAX_NOTE_CHARS, Annotation, Response
 from app.markdown import escaped
-from app.queries.keys import RowKey
+from app.queries.keys import RowKey, key_text
 from app.queries.rows import Row
 from app.queries.selection import Selection
 from app.views.colours import words
@@ -23,25 +23,26 @@ SUGGESTED_TAGS = ("grader bug", "bad gold", "lucky guess", "reward hacking", "in
 
 def annotating(opened: OpenRun, row: Row, *, next_key: RowKey | None, selection: Selection) -> None:
     """Draw the panel. Every change is written at once, as a new entry of the history."""
-    now = opened.annotations.of(opened.name, row.key)
+    response = opened.response(row)
+    now = opened.annotations.of(response)
     with st.container(border=True, gap="small"):
         seen, tags, override = st.columns([1.3, 3, 1.4], vertical_alignment="bottom")
         with seen:
-            _seen(opened, row, now=now, following=(next_key, selection))
+            _seen(opened, response, now=now, following=(next_key, selection))
         with tags:
-            _tags(opened, row, now=now)
+            _tags(opened, response, now=now)
         with override:
-            _override(opened, row, now=now)
+            _override(opened, row, response=response, now=now)
         if now.verdict is not None:
             st.markdown(f"Overridden: **{words(now.verdict)}** (the grader says {words(row.verdict)})")
             st.text(now.reason or "")
-        _note(opened, row, now=now)
-        _history(opened, row)
+        _note(opened, response, now=now)
+        _history(opened, response)
 
 
-def _seen(opened: OpenRun, row: Row, *, now: Annotation, following: tuple[RowKey | None, Selection]) -> None:
+def _seen(opened: OpenRun, response: Response, *, now: Annotation, following: tuple[RowKey | None, Selection]) -> None:
     def toggle() -> None:
-        opened.annotations.mark_seen(opened.name, row.key, is_seen=not now.is_seen)
+        opened.annotations.mark_seen(response, is_seen=not now.is_seen)
         if not now.is_seen:
             open_neighbour(opened, following[1], key=following[0])
 
@@ -52,15 +53,15 @@ def _seen(opened: OpenRun, row: Row, *, now: Annotation, following: tuple[RowKey
     )  # fmt: skip
 
 
-def _tags(opened: OpenRun, row: Row, *, now: Annotation) -> None:
-    key = f"annotate:tags:{row.id}"
+def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
+    key = f"annotate:tags:{key_text(response.key)}"
 
     def change() -> None:
         wanted = set(st.session_state[key])
         for tag in wanted - set(now.tags):
-            _try(lambda tag=tag: opened.annotations.add_tag(opened.name, row.key, tag=tag))
+            _try(lambda tag=tag: opened.annotations.add_tag(response, tag=tag))
         for tag in set(now.tags) - wanted:
-            opened.annotations.remove_tag(opened.name, row.key, tag=tag)
+            opened.annotations.remove_tag(response, tag=tag)
 
     st.session_state[key] = list(now.tags)
     st.multiselect(
@@ -74,7 +75,7 @@ def known_tags(opened: OpenRun) -> Sequence[str]:
     return sorted({tag for row in opened.marks().rows for tag in row.tags})
 
 
-def _override(opened: OpenRun, row: Row, *, now: Annotation) -> None:
+def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation) -> None:
     with st.popover("Verdict", icon=":material/gavel:", width="stretch"):
         verdict = st.selectbox(
             "The verdict should be", [name for name in VERDICTS if name != row.verdict], format_func=words,
@@ -83,29 +84,32 @@ def _override(opened: OpenRun, row: Row, *, now: Annotation) -> None:
         reason = st.text_input("because", key=f"annotate:reason:{row.id}", placeholder="why the grader's does not hold")
         give, take_back = st.columns(2)
         if give.button("Override", key="annotate:override", type="primary", width="stretch"):
-            _try(lambda: opened.annotations.override_verdict(opened.name, row.key, verdict=verdict, reason=reason))
+            _try(lambda: opened.annotations.override_verdict(response, verdict=verdict, reason=reason))
         if take_back.button("Take back", key="annotate:take-back", disabled=now.verdict is None, width="stretch"):
             taken = reason or "taken back"
-            _try(lambda: opened.annotations.override_verdict(opened.name, row.key, verdict=None, reason=taken))
+            _try(lambda: opened.annotations.override_verdict(response, verdict=None, reason=taken))
         st.caption("The rollout keeps its own verdict; scores show both.")
 
 
-def _note(opened: OpenRun, row: Row, *, now: Annotation) -> None:
-    key = f"annotate:note:{row.id}"
+def _note(opened: OpenRun, response: Response, *, now: Annotation) -> None:
+    key = f"annotate:note:{key_text(response.key)}"
     st.session_state[key] = now.note
     st.text_area(
         "Note", key=key, height=68, max_chars=MAX_NOTE_CHARS, placeholder="a note for colleagues",
         label_visibility="collapsed",
-        on_change=lambda: _try(
-            lambda: opened.annotations.write_note(opened.name, row.key, note=st.session_state[key])
-        ),
+        on_change=lambda: _try(lambda: opened.annotations.write_note(response, note=st.session_state[key])),
     )  # fmt: skip
 
 
-def _history(opened: OpenRun, row: Row) -> None:
-    entries = opened.annotations.history(opened.name, row.key)
+def _history(opened: OpenRun, response: Response) -> None:
+    entries = opened.annotations.history(response)
     if not entries:
         return
+    if others := sum(entry.is_of_another for entry in entries):
+        st.caption(
+            f"{others} of {len(entries)} entries are of another response under this key (another run of this name, or "
+            f"another text) and do not count here."
+        )
     with st.expander(f"History ({len(entries)})"):
         st.dataframe(
             pd.DataFrame(
@@ -115,6 +119,7 @@ def _history(opened: OpenRun, row: Row) -> None:
                     "what": [f"{entry.field} {entry.name}".strip() for entry in entries],
                     "value": ["taken back" if entry.value is None else entry.value for entry in entries],
                     "because": [entry.reason or "" for entry in entries],
+                    "of": ["another response" if entry.is_of_another else "this response" for entry in entries],
                 }
             ),
             hide_index=True,

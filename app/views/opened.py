@@ -9,11 +9,14 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.annotations import FILE_NAME, Annotations
+from analysis.features import text_hash
+from app.annotations import FILE_NAME, Annotations, Response, RunIdentity
 from app.context import Context
 from app.queries.index import Coverage, RunIndex
+from app.queries.keys import hash_of_text, hash_text
 from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import is_measuring, start_measuring
+from app.queries.rows import Row, text_of
 from app.queries.selection import MarkedRow, Marks
 from app.side_folder import side_folder
 
@@ -26,7 +29,7 @@ class OpenRun:
     """A run as the pages see it."""
 
     name: str
-    """Its path below the runs folder: the name in addresses and annotations."""
+    """Its path below the runs folder: the name in addresses."""
     index: RunIndex
     coverage: Coverage
     annotations: Annotations
@@ -34,7 +37,12 @@ class OpenRun:
 
     def marks(self) -> Marks:
         """The annotations as the filters need them."""
-        return _marks(str(self.annotations.path), self.name, version=self.annotations.version(self.name))
+        return _marks(str(self.annotations.path), self.annotations.run, version=self.annotations.version())
+
+    def response(self, row: Row) -> Response:
+        """What an annotation of this row is about: its key and its text."""
+        known = row.text_hash if row.text_hash is not None else text_hash(text_of(self.index, row).completion)
+        return Response(row.key, hash_text(known))
 
 
 def open_run(context: Context) -> OpenRun:
@@ -48,7 +56,8 @@ def open_run(context: Context) -> OpenRun:
         coverage = index.refresh()
     if coverage.num_measured < coverage.num_parts:
         start_measuring(index.measure_files)
-    return OpenRun(entry.name, index, coverage, Annotations(side / FILE_NAME, author=_author()), context)
+    run = RunIdentity.of(entry.path, name=entry.name)
+    return OpenRun(entry.name, index, coverage, Annotations(side / FILE_NAME, run, author=_author()), context)
 
 
 @st.cache_resource(max_entries=MAX_OPEN_RUNS, show_spinner=False)
@@ -57,14 +66,15 @@ def _index(run: str, name: str, *, side: str) -> RunIndex:
 
 
 @st.cache_data(max_entries=8, show_spinner=False)
-def _marks(path: str, run: str, *, version: int) -> Marks:
-    found = Annotations(Path(path)).of_run(run)
+def _marks(path: str, run: RunIdentity, *, version: int) -> Marks:
+    found = Annotations(Path(path), run).of_run()
     rows = tuple(
         MarkedRow(
             key.benchmark, key.step, key.fingerprint, key.problem_id, key.sample_index,
-            annotation.is_seen, annotation.verdict is not None, annotation.tags,
+            hash_of_text(response.text_hash), annotation.is_seen, annotation.verdict is not None, annotation.tags,
         )
-        for key, annotation in found.items()
+        for response, annotation in found.items()
+        for key in [response.key]
     )  # fmt: skip
     return Marks(version=version, rows=rows)
 

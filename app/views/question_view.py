@@ -75,7 +75,7 @@ def _pick() -> None:
 
 
 def _titled(option: tuple[str, str], summary: QuestionSummary | None) -> str:
-    if summary is None:
+    if summary is None or summary.first_share is None or summary.last_share is None:
         return " · ".join(option)
     return f"{option[1]} · {option[0]} · {summary.first_share:.0%} → {summary.last_share:.0%}"
 
@@ -106,7 +106,10 @@ def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequen
 def _strip(steps: Sequence[QuestionStep], *, title: str, threshold: float) -> None:
     found = milestones(steps, threshold=threshold)
     told = [f"{title}: {len(steps)} {'step' if len(steps) == 1 else 'steps'}"]
-    told.append(f"first solved at step {found.first_solved}" if found.first_solved is not None else "never solved")
+    if not any(step.num_graded for step in steps):
+        told.append("no verdicts")
+    else:
+        told.append(f"first solved at step {found.first_solved}" if found.first_solved is not None else "never solved")
     if found.lost_again is not None:
         told.append(f"lost again at step {found.lost_again}")
     st.markdown(plain_markdown(", ".join(told)))
@@ -123,7 +126,7 @@ def _line(step: QuestionStep) -> str:
         for sample in step.samples[:MOST_SAMPLES]
     )
     more = f" (first {MOST_SAMPLES})" if len(step.samples) > MOST_SAMPLES else ""
-    share = f"{step.num_correct}/{len(step.samples)}{more}"
+    share = f"{step.num_correct}/{step.num_graded}{more}" if step.num_graded else "–"
     return f'<tr><th>step {step.step}</th>{"".join(cells)}<td class="share">{share}</td></tr>'
 
 

@@ -43,8 +43,8 @@ def _reasons(counts: Mapping[str, int]) -> None:
 
 def _scores(opened: OpenRun) -> None:
     """The scores of evaluations with overrides: as graded, and beside it as people see it."""
-    annotations = opened.annotations.of_run(opened.name)
-    verdicts = {key: found.verdict for key, found in annotations.items() if found.verdict is not None}
+    annotations = opened.annotations.of_run()
+    verdicts = {response: found.verdict for response, found in annotations.items() if found.verdict is not None}
     scores = both_scores(opened.index, verdicts) if verdicts else []
     if not scores:
         return
@@ -56,8 +56,8 @@ def _scores(opened: OpenRun) -> None:
                 "step": [score.step for score in scores],
                 "problems": [score.num_problems for score in scores],
                 "samples": [score.num_samples for score in scores],
-                "avg@n as graded": [100 * score.original for score in scores],
-                "avg@n with overrides": [100 * score.overridden for score in scores],
+                "avg@n as graded": pd.array([_percent(score.original) for score in scores], dtype="Float64"),
+                "avg@n with overrides": pd.array([_percent(score.overridden) for score in scores], dtype="Float64"),
                 "overrides": [score.num_overrides for score in scores],
                 "that change right or wrong": [score.num_changed for score in scores],
             }
@@ -68,4 +68,10 @@ def _scores(opened: OpenRun) -> None:
             for name in ("avg@n as graded", "avg@n with overrides")
         },
     )
-    st.caption("The rollouts, summaries and reports keep the grader's verdicts.")
+    unknown = any(score.original is None or score.overridden is None for score in scores)
+    told = " No score stands where a sample has no verdict." if unknown else ""
+    st.caption(f"The rollouts, summaries and reports keep the grader's verdicts.{told}")
+
+
+def _percent(share: float | None) -> float | None:
+    return None if share is None else 100 * share

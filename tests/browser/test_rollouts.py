@@ -11,7 +11,7 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from app.annotations import FILE_NAME, Annotations
+from app.annotations import FILE_NAME, Annotation, Annotations, RunIdentity
 from app.queries.keys import RowKey, key_of, key_text
 from app.side_folder import NAME
 from orz_bench.records.rollout import Rollout
@@ -141,11 +141,15 @@ def test_a_click_in_the_list_opens_that_rollout(page: Any, app: str, rows: Rows)
 
 def test_notes_are_kept_and_scores_show_both(page: Any, app: str, runs: Path, rows: Rows, shoot: Any) -> None:
     key = next(key for key, row in rows.items() if key.kind == "eval" and row.verdict == "wrong")
-    kept = Annotations(runs / NAME / FILE_NAME)
+    kept = Annotations(runs / NAME / FILE_NAME, RunIdentity.of(runs / "run", name="run"))
+
+    def noted() -> Annotation:
+        return next((found for response, found in kept.of_run().items() if response.key == key), Annotation(key=key))
+
     open_page(page, f"{app}/suspicious?run=run&row={key_text(key)}".replace("%", "%25"))
     page.get_by_label("Tags").fill("grader bug")
     page.keyboard.press("Enter")
-    eventually(lambda: kept.of("run", key).tags == ("grader bug",))
+    eventually(lambda: noted().tags == ("grader bug",))
     settled(page)
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Verdict", exact=True).click()
@@ -153,8 +157,8 @@ def test_notes_are_kept_and_scores_show_both(page: Any, app: str, runs: Path, ro
     page.keyboard.press("Tab")
     settled(page)
     page.get_by_role("button", name="Override", exact=True).click()
-    eventually(lambda: kept.of("run", key).verdict == "correct")
-    now = kept.of("run", key)
+    eventually(lambda: noted().verdict == "correct")
+    now = noted()
     assert (now.tags, now.verdict, now.reason) == (("grader bug",), "correct", "the gold is another form of it")
     open_page(page, f"{app}/suspicious?run=run&row={key_text(key)}".replace("%", "%25"))
     page.get_by_text("Scores with overrides beside the originals").wait_for(timeout=WAIT_MS)

@@ -8,14 +8,15 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.annotations import FILE_NAME, Annotations
+from app.annotations import FILE_NAME, Annotations, Response, RunIdentity
 from app.queries.folders import folders_of
 from app.queries.keys import RowKey, key_text
 from app.queries.measure_files import MeasureFiles
 from app.side_folder import NAME
 from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import RunDir
-from tests.app_runs import hostile_run
+from tests.app_runs import hostile_run, write_evaluation
+from tests.builders import a_rollout
 from tests.runs import a_run, add_evaluation
 
 PAGES = ("rollouts", "question", "suspicious")
@@ -135,7 +136,7 @@ def test_next_and_previous(tmp_path: Path) -> None:
 def test_notes_go_to_the_side_file_and_never_into_the_run(tmp_path: Path) -> None:
     finished(tmp_path / "run")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
-    kept = Annotations(tmp_path / NAME / FILE_NAME)
+    kept = Annotations(tmp_path / NAME / FILE_NAME, RunIdentity.of(tmp_path / "run", name="run"))
     test = drawn(tmp_path, "suspicious", row=key_text(KEY))
     (note,) = (area for area in test.text_area if area.key and area.key.startswith("annotate:note"))
     note.set_value("look at this").run()
@@ -145,7 +146,8 @@ def test_notes_go_to_the_side_file_and_never_into_the_run(tmp_path: Path) -> Non
     reason.set_value("it says so").run()
     test.button(key="annotate:override").click().run()
     test.button(key="annotate:seen").click().run()
-    found = kept.of("run", KEY)
+    ((response, found),) = kept.of_run().items()
+    assert response.key == KEY
     assert (found.note, found.tags, found.reason, found.is_seen) == ("look at this", ("bad gold",), "it says so", True)
     assert found.verdict is not None
     assert not test.exception
@@ -177,6 +179,25 @@ def test_a_question_that_is_compared(tmp_path: Path) -> None:
     assert test.query_params["right"] == key_text(RowKey("arithmetic", 2, "0123456789ab", "1", 0))
     assert "of the words are shared" in texts(test)
     assert "no such question" in texts(drawn(tmp_path, "question", bench="x", problem="y"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_run_without_verdicts(tmp_path: Path, page: str) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    rows = [a_rollout(problem_id="p", sample_index=n, step=step, verdict=None) for n in range(2) for step in (0, 5)]
+    for step in (0, 5):
+        write_evaluation(run, step, [row for row in rows if row.step == step], benchmark="arithmetic")
+    measured(run)
+    kept = Annotations(tmp_path / NAME / FILE_NAME, RunIdentity.of(run.path, name="run"))
+    fingerprint = run.evaluations()[0].path.name
+    key = RowKey("arithmetic", 0, fingerprint, "p", 0)
+    kept.override_verdict(Response(key, ""), verdict="correct", reason="it is")
+    test = drawn(tmp_path, page)
+    if page == "question":
+        assert "no verdicts" in texts(test)
+    if page == "suspicious":
+        assert "No score stands where a sample has no verdict." in texts(test)
 
 
 def test_hostile_texts_are_escaped_and_cut(tmp_path: Path) -> None:

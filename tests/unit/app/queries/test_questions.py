@@ -4,12 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from app.queries.keys import RowKey
+from app.annotations import Response
+from app.queries.keys import RowKey, hash_text
 from app.queries.overrides import both_scores
 from app.queries.questions import QuestionStep, Sample, history, milestones, questions
 from orz_bench.records.run_dir import RunDir
 from tests.app_runs import open_index, write_evaluation, write_training
 from tests.builders import a_rollout
+
+KEY = RowKey("b", 0, "f", "p", 0)
 
 
 def _steps(*correct: int, n: int = 4) -> list[QuestionStep]:
@@ -42,6 +45,37 @@ def test_milestones(
 ) -> None:
     found = milestones(_steps(*correct), threshold=threshold)
     assert (found.first_solved, found.lost_again, found.best) == (first, lost, best)
+
+
+def test_steps_without_verdicts_count_for_nothing() -> None:
+    graded = _steps(0, 2, 1)
+    unknown = [
+        QuestionStep(kind="eval", step=step, fingerprint="f", samples=(Sample(KEY, None, 3, is_truncated=False),))
+        for step in (5, 99)
+    ]
+    assert [step.share for step in unknown] == [None, None]
+    found = milestones([graded[0], unknown[0], *graded[1:], unknown[1]])
+    assert (found.first_solved, found.lost_again, found.best) == (10, None, 10)
+    found = milestones(unknown)
+    assert (found.first_solved, found.lost_again, found.best) == (None, None, None)
+
+
+def test_an_ungraded_run_has_questions_and_no_scores(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    rows = [a_rollout(problem_id="p", sample_index=n, step=0, verdict=None) for n in range(2)]
+    write_evaluation(run, 0, rows, benchmark="arithmetic")
+    index = open_index(run.path)
+    (one,) = questions(index)
+    assert (one.first_share, one.last_share) == (None, None)
+    (step,) = history(index, "arithmetic", problem_id="p")
+    (score,) = both_scores(index, {Response(step.samples[0].key, ""): "correct"})
+    assert (score.original, score.overridden, score.num_overrides, score.num_changed) == (None, None, 1, 1)
+    both = {
+        Response(sample.key, ""): verdict for sample, verdict in zip(step.samples, ("correct", "wrong"), strict=True)
+    }
+    (score,) = both_scores(index, both)
+    assert (score.original, score.overridden) == (None, 0.5)
 
 
 @pytest.fixture
@@ -90,11 +124,17 @@ def test_the_list_of_questions(run: RunDir) -> None:
 def test_scores_with_overrides_stand_beside_the_originals(run: RunDir) -> None:
     index = open_index(run.path)
     (fingerprint,) = {step.fingerprint for step in history(index, "arithmetic", problem_id="p0")} - {""}
+    texts = dict(
+        index.cursor()
+        .execute("SELECT problem_id || sample_index, text_hash FROM rollouts WHERE step = 20 AND kind = 'eval'")
+        .fetchall()
+    )
     overrides = {
-        RowKey("arithmetic", 20, fingerprint, "p1", 1): "correct",
-        RowKey("arithmetic", 20, fingerprint, "p0", 0): "correct",
-        RowKey("arithmetic", 20, fingerprint, "gone", 0): "wrong",
-        RowKey("arithmetic", 5, "", "p2", 0): "wrong",
+        Response(RowKey("arithmetic", 20, fingerprint, "p1", 1), hash_text(texts["p11"])): "correct",
+        Response(RowKey("arithmetic", 20, fingerprint, "p0", 0), ""): "correct",
+        Response(RowKey("arithmetic", 20, fingerprint, "p0", 1), "00000000000000aa"): "wrong",
+        Response(RowKey("arithmetic", 20, fingerprint, "gone", 0), ""): "wrong",
+        Response(RowKey("arithmetic", 5, "", "p2", 0), ""): "wrong",
     }
     (score,) = both_scores(index, overrides)
     assert (score.benchmark, score.step, score.num_problems, score.num_samples) == ("arithmetic", 20, 2, 4)
