@@ -93,7 +93,7 @@ class Group:
             ScoreLine(
                 label=self._label_of(studies),
                 studies=tuple(studies),
-                table=_joined([_of_protocol(study.scores, benchmark, key) for study in studies]),
+                table=_joined([_of_protocol(study.scores, benchmark, protocol=key) for study in studies]),
             )
             for key, studies in members.items()
         ]
@@ -128,7 +128,7 @@ def protocols_of(scores: pd.DataFrame) -> dict[Protocol, int]:
     return {(str(name), int(num)): int(count) for (name, num), count in steps.items()}
 
 
-def _of_protocol(scores: pd.DataFrame, benchmark: str, protocol: Protocol) -> pd.DataFrame:
+def _of_protocol(scores: pd.DataFrame, benchmark: str, *, protocol: Protocol) -> pd.DataFrame:
     fingerprint, num = protocol
     is_in = (
         (scores["benchmark"] == benchmark) & (scores["fingerprint"] == fingerprint) & (scores["num_problems"] == num)

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal, get_args
 
-from app.queries.keys import KEY_COLUMNS, RowKey
+from app.queries.keys import KEY_COLUMNS, Response, RowKey
 from orz_bench.errors import DataError, RecordError
 from orz_bench.records.rollout import VERDICTS
 from orz_bench.records.run_dir import RunDir
@@ -78,15 +78,6 @@ class RunIdentity:
     def values(self) -> list[str]:
         """For the holes of _IS_RUN."""
         return [self.id, self.name, self.created[:19]]
-
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """One response of a run: which rollout, and which text it had."""
-
-    key: RowKey
-    text_hash: str
-    """Empty in entries of an older version, which did not keep it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -22,6 +22,15 @@ class RowKey:
         return "eval" if self.fingerprint else "train"
 
 
+@dataclass(frozen=True, slots=True)
+class Response:
+    """One response of a run: which rollout, and which text it had."""
+
+    key: RowKey
+    text_hash: str
+    """Empty in entries of an older version, which did not keep it."""
+
+
 KEY_COLUMNS = ("benchmark", "step", "fingerprint", "problem_id", "sample_index")
 
 

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from app.annotations import Response
 from app.queries.index import RunIndex
-from app.queries.keys import KEY_COLUMNS, hash_of_text
+from app.queries.keys import KEY_COLUMNS, Response, hash_of_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

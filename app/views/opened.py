@@ -10,10 +10,10 @@ from pathlib import Path
 import streamlit as st
 
 from analysis.features import text_hash
-from app.annotations import FILE_NAME, Annotations, Response, RunIdentity
+from app.annotations import FILE_NAME, Annotations, RunIdentity
 from app.context import Context
 from app.queries.index import Coverage, RunIndex
-from app.queries.keys import hash_of_text, hash_text
+from app.queries.keys import Response, hash_of_text, hash_text
 from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import is_measuring, start_measuring
 from app.queries.rows import Row, text_of

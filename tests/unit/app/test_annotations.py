@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.annotations import MAX_NOTE_CHARS, Annotation, Annotations, Response, RunIdentity
-from app.queries.keys import RowKey
+from app.annotations import MAX_NOTE_CHARS, Annotation, Annotations, RunIdentity
+from app.queries.keys import Response, RowKey
 from orz_bench.errors import DataError, RecordError
 from tests.runs import a_run
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.annotations import FILE_NAME, Annotations, Response, RunIdentity
+from app.annotations import FILE_NAME, Annotations, RunIdentity
 from app.queries.folders import folders_of
-from app.queries.keys import RowKey, key_text
+from app.queries.keys import Response, RowKey, key_text
 from app.queries.measure_files import MeasureFiles
 from app.side_folder import NAME
 from orz_bench.records.parquet import part_files

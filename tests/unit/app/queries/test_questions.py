@@ -4,8 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from app.annotations import Response
-from app.queries.keys import RowKey, hash_text
+from app.queries.keys import Response, RowKey, hash_text
 from app.queries.overrides import both_scores
 from app.queries.questions import QuestionStep, Sample, history, milestones, questions
 from orz_bench.records.run_dir import RunDir
