@@ -19,7 +19,7 @@ def grade_command(
     out: Annotated[Path, typer.Option(help="Where the graded rows go: the same with extracted, verdict, why.")],
     extractor: Annotated[str, typer.Option(help="final, boxed or orz; lcb or fence for programs.")] = "final",
     workers: Annotated[int | None, typer.Option(min=1, help="Grading processes [default: one a core].")] = None,
-    deadline: Annotated[float, typer.Option(min=0.1, help="Seconds before an answer's grading is given up.")] = 5.0,
+    deadline: Annotated[float, typer.Option(min=0.1, help="CPU seconds before an answer's grading is given up.")] = 5.0,
     allow_weak_isolation: Annotated[
         bool, typer.Option(help="Run programs though this machine offers little to keep them in.")
     ] = False,

@@ -39,8 +39,8 @@ _SECOND_EXTRACTORS = {"boxed": "orz", "mmlu-pro": "answer-is", LIKELIHOOD: LIKEL
 _SUBJECTS: Mapping[AnswerKind, Subject] = {"math": "mathematics", "instruction": "instructions"}
 """Whose workers judge answers of a kind; letters need none."""
 _MEMO_ENTRIES = 100_000
-_MEMORABLE = ("correct", "wrong", "unparseable")
-"""Verdicts that don't depend on how busy the machine is."""
+_MEMORABLE = ("correct", "wrong", "unparseable", "timeout")
+"""Verdicts that don't depend on how busy the machine is: a timeout was confirmed while nothing else ran."""
 
 
 def grader_version(kind: AnswerKind) -> str:
