@@ -164,9 +164,10 @@ def _with_tail(written: _Written, tail: str, *, how: How) -> Statement | None:
         return Statement("open")
     if tail.lstrip().startswith("?"):
         return None
-    stands = is_apart or _END.match(tail) or _IS_RIGHT.match(tail)
+    endings = [_END, _IS_RIGHT]
     if letter == written.letter:
-        stands = stands or _REASON.match(tail) or (how == "answer" and _EQUALS.match(tail))
+        endings += [_REASON, _EQUALS] if how == "answer" else [_REASON]
+    stands = is_apart or any(ending.match(tail) for ending in endings)
     return Statement("chosen", letter) if stands else None
 
 
