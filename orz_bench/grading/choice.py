@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from orz_bench.grading.extract import LIKELIHOOD, answer_block, box_spans, extract_orz
+from orz_bench.grading.extract import LIKELIHOOD, answer_block, box_spans, extract_orz, last_box
 from orz_bench.grading.statements import MAX_CHARS, How, outcome, plain, state
 from orz_bench.grading.thoughts import without_thoughts
 
@@ -78,12 +78,12 @@ def extract_mmlu_pro(response: str) -> str | None:
 
 def _stated(text: str, num_choices: int, *, how: How) -> str | None:
     """What a text states in boxes, or else after "answer:", or else as a whole."""
-    boxes = [text[start:end] for start, end in box_spans(text) if end - start <= MAX_CHARS]
+    boxes = [text[start:end] for start, end in box_spans(text)[:-1]] + [last_box(text) or ""]
     unset = plain(text)
     is_line = len(unset) <= _MAX_LINE and "\n" not in unset
     followings = [unset[cue.end() : cue.end() + _MAX_LINE] for cue in _CUE.finditer(unset) if not cue["if"]]
     places: tuple[tuple[How, list[str]], ...] = (
-        ("answer", [plain(box) for box in boxes]),
+        ("answer", [plain(box) for box in boxes if len(box) <= MAX_CHARS]),
         ("announced", followings),
         (how, [unset] if is_line else []),
     )

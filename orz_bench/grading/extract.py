@@ -30,6 +30,13 @@ _BARE_BOX = re.compile(
 """TeX takes one character; who writes this means the number."""
 
 
+_JOINED = re.compile(
+    r"\}?[\s$)\\\]]*(?:,\s*)?(?:(?:\\text\s*\{\s*)?(?P<word>or|and)(?:\s*\})?|[,/&])[\s$(\[\\]*\\(?:boxed|fbox)\s*\{?"
+)
+"""What stands between two boxes that are one answer."""
+_MAX_BETWEEN = 60
+
+
 def extract_orz(response: str) -> str | None:
     """The answer by the rule of the reference's reward."""
     captured = orz_capture(response)
@@ -91,9 +98,18 @@ def answer_block(text: str) -> str | None:
 
 
 def last_box(text: str) -> str | None:
-    """The content of the last balanced box; None where there is none, or nothing in it."""
+    r"""The content of the last balanced box; None where there is none, or nothing in it.
+
+    With those right before it that a connective joins to it: "\boxed{1} or \boxed{2}" is "1 or 2", not 2.
+    """
     spans = box_spans(text)
-    return (text[slice(*spans[-1])].strip() or None) if spans else None
+    contents = [text[slice(*spans[-1])].strip()] if spans else []
+    for (start, end), (next_start, _) in zip(reversed(spans[:-1]), reversed(spans[1:]), strict=True):
+        between = text[end:next_start] if 0 <= next_start - end <= _MAX_BETWEEN else ""
+        if not (joined := _JOINED.fullmatch(between)):
+            break
+        contents += [f" {joined['word']} " if joined["word"] else ", ", text[start:end].strip()]
+    return "".join(reversed(contents)).strip() or None
 
 
 def box_spans(text: str) -> list[tuple[int, int]]:

@@ -54,6 +54,7 @@ _NAMES_AN_OPTION = re.compile(r"\b(?:option|choice|letter)\W*$", re.IGNORECASE)
 _REJECTING = re.compile(
     r"(?:not|neither|never|isn't|except|anything but|all but)\s+(?:the )?(?:option |choice )?", re.IGNORECASE
 )
+_INSTEAD = re.compile(r"\s*,?\s*but\s+(?:rather\s+|instead\s+)?", re.IGNORECASE)
 _LETTER = re.compile(
     r"[(\[]+\s*(?P<bracket>[A-Za-z])\s*[)\]]+[.:]?"
     r"|(?P<listed>[A-Za-z])(?:[)\]][.:]?|[.:](?![A-Za-z]))"
@@ -115,8 +116,9 @@ def state(text: str, *, num_choices: int, how: How) -> Statement | None:
     """The statement at the start of a plain text; None where there is none."""
     text = text[:MAX_CHARS].strip()
     is_named = False
-    for _ in range(0 if how == "alone" else _MAX_LEADS):
-        if not (lead := _LEAD.match(text)):
+    for _ in range(_MAX_LEADS):
+        lead = _LEAD.match(text)
+        if lead is None or (how == "alone" and not _NAMES_AN_OPTION.search(lead.group())):
             break
         is_named = _NAMES_AN_OPTION.search(lead.group()) is not None
         text = text[lead.end() :]
@@ -126,6 +128,8 @@ def state(text: str, *, num_choices: int, how: How) -> Statement | None:
     letter = found["bracket"] or found["listed"] or found["bare"] if found else ""
     if not found or not _is_option(letter, num_choices):
         return None
+    if rejecting and (instead := _INSTEAD.match(text, found.end())):
+        return state(text[instead.end() :], num_choices=num_choices, how=how)
     if rejecting:
         return Statement("rejected", letter.upper())
     written = _Written(letter, is_marked=is_named or found["bare"] is None, num_choices=num_choices)
@@ -150,8 +154,8 @@ class _Written:
     num_choices: int
 
     def differs(self, *others: str | None) -> bool:
-        """Whether one of these is another option, written in the same case."""
-        found = [other for other in others if other and _is_option(other, self.num_choices)]
+        """Whether one of these is another letter in the same case; behind a mark, text may follow: another option."""
+        found = [one for one in others if one and (not self.is_marked or _is_option(one, self.num_choices))]
         return any(other != self.letter and other.isupper() == self.letter.isupper() for other in found)
 
 

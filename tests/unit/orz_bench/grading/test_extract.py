@@ -83,6 +83,12 @@ BOXES = [
     (r"\boxed{5}}} } {", "5"),
     (r"\[ \boxed{42} \]", "42"),
     (r"\\boxed{42}", "42"),
+    (r"\boxed{5} or \boxed{6}", "5 or 6"),
+    (r"$\boxed{5}$ or $\boxed{6}$.", "5 or 6"),
+    (r"\(\boxed{1}\), \(\boxed{2}\) and \(\boxed{3}\)", "1, 2 and 3"),
+    (r"\boxed{5} \text{ or } \boxed{6}", "5 or 6"),
+    (r"\boxed{5}. So \boxed{6}", "6"),
+    (r"\boxed{5} or rather \boxed{6}", "6"),
 ]
 THOUGHTS = [
     (r"<think> \boxed{1} </think> It is \boxed{2}", "2"),

@@ -253,6 +253,20 @@ TAGS = [
     ("<answer>I choose B</answer>", 4, "B"),
     ("<answer>Therefore, B.</answer>", 4, "B"),
 ]
+LATER_FINDS = [
+    (r"\boxed{C} or \boxed{D}", 4, None),
+    (r"\(\boxed{C}\) and \(\boxed{D}\)", 4, None),
+    ("Answer: not A but C", 4, "C"),
+    ("Answer: C, H, O", 4, None),
+    ("Answer: C. O", 4, "C"),
+    ("Option C", 4, "C"),
+    ("Option (C): 5 m/s", 4, "C"),
+    ("(C)", 4, "C"),
+    ("C: 5 m/s", 4, "C"),
+    ("Answer: choice C", 4, "C"),
+    ("Answer: $\\boxed{C}$", 4, "C"),
+    ("Answer:**C**", 4, "C"),
+]
 THOUGHTS = [
     ("<think>Answer: A</think>Answer: B", 4, "B"),
     ("<think>Answer: A", 4, None),
@@ -266,7 +280,7 @@ THOUGHTS = [
 
 @pytest.mark.parametrize(
     ("response", "num_choices", "letter"),
-    [*MARKDOWN, *ANNOUNCING_NOTHING, *ANNOUNCED, *BOXES, *OPEN_BOXES, *TAGS, *THOUGHTS],
+    [*MARKDOWN, *ANNOUNCING_NOTHING, *ANNOUNCED, *BOXES, *OPEN_BOXES, *TAGS, *LATER_FINDS, *THOUGHTS],
 )
 def test_letters(response: str, num_choices: int, letter: str | None) -> None:
     assert extract_letter(response, "final", num_choices=num_choices) == letter
