@@ -102,23 +102,33 @@ def _regrade(
         done = new.keys()
         missing = [row for row in rows if row.key not in done]
         if missing:
-            tests, num_choices = _from_data(benchmark, options)
-            with Grader(
-                extractor=card["extractor"],
-                num_workers=options.num_workers,
-                deadline_s=options.deadline_s,
-                tests=tests,
-                allow_weak_isolation=options.allow_weak_isolation,
-            ) as grader:
-                for start in range(0, len(missing), _BATCH_ROWS):
-                    batch = missing[start : start + _BATCH_ROWS]
-                    submissions = [_submission(row, benchmark=benchmark, num_choices=num_choices) for row in batch]
-                    grades = grader.grade(submissions)
-                    version = card["grader_version"]
-                    pairs = zip(batch, grades, strict=True)
-                    new.append([regraded(row, grade, grader_version=version) for row, grade in pairs])
+            _grade(missing, new, benchmark=benchmark, card=card, options=options)
         _summarise(run, old, new=new, card=card, breakdowns=benchmark.breakdowns)
     return _compared(old, new, rows=rows, num_graded_now=len(missing))
+
+
+def _grade(
+    rows: Sequence[Rollout],
+    target: EvaluationDir,
+    *,
+    benchmark: Benchmark,
+    card: Mapping[str, Any],
+    options: RegradeOptions,
+) -> None:
+    """Commit the rows with their new grades."""
+    tests, num_choices = _from_data(benchmark, options)
+    submissions = [_submission(row, benchmark=benchmark, num_choices=num_choices) for row in rows]
+    with Grader(
+        extractor=card["extractor"],
+        num_workers=options.num_workers,
+        deadline_s=options.deadline_s,
+        tests=tests,
+        allow_weak_isolation=options.allow_weak_isolation,
+    ) as grader:
+        for start in range(0, len(rows), _BATCH_ROWS):
+            batch = slice(start, start + _BATCH_ROWS)
+            pairs = zip(rows[batch], grader.grade(submissions[batch]), strict=True)
+            target.append([regraded(row, grade, grader_version=card["grader_version"]) for row, grade in pairs])
 
 
 def regraded(row: Rollout, grade: Grade, *, grader_version: str) -> Rollout:
