@@ -38,7 +38,7 @@ _HOST_START_S = 600.0
 _HOST_REPLY_S = 120.0
 """Backstops, for a machine that is very busy: a host that dies is noticed at once."""
 _MAX_ATTEMPTS = 5
-WALL_FACTOR = 10
+WALL_FACTOR = 30
 """Seconds of wall time a second of CPU time, before a worker is ended that doesn't seem to compute."""
 
 
