@@ -80,7 +80,7 @@ def _stated(text: str, num_choices: int, *, how: How) -> str | None:
     """What a text states in boxes, or else after "answer:", or else as a whole."""
     boxes = [text[start:end] for start, end in box_spans(text)[:-1]] + [last_box(text) or ""]
     unset = plain(text)
-    is_line = len(unset) <= _MAX_LINE and "\n" not in unset
+    is_line = len(unset) <= _MAX_LINE and "\n" not in unset and "<answer>" not in text
     followings = [unset[cue.end() : cue.end() + _MAX_LINE] for cue in _CUE.finditer(unset) if not cue["if"]]
     places: tuple[tuple[How, list[str]], ...] = (
         ("answer", [plain(box) for box in boxes if len(box) <= MAX_CHARS]),

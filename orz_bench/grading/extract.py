@@ -98,11 +98,11 @@ def answer_block(text: str) -> str | None:
 
 
 def last_box(text: str) -> str | None:
-    r"""The content of the last balanced box; None where there is none, or nothing in it.
+    r"""The content of the last balanced box with something in it; None where there is none.
 
     With those right before it that a connective joins to it: "\boxed{1} or \boxed{2}" is "1 or 2", not 2.
     """
-    spans = box_spans(text)
+    spans = [span for span in box_spans(text) if not text[slice(*span)].isspace() and span[0] < span[1]]
     contents = [text[slice(*spans[-1])].strip()] if spans else []
     for (start, end), (next_start, _) in zip(reversed(spans[:-1]), reversed(spans[1:]), strict=True):
         between = text[end:next_start] if 0 <= next_start - end <= _MAX_BETWEEN else ""

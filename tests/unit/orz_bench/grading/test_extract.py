@@ -88,6 +88,7 @@ BOXES = [
     (r"\(\boxed{1}\), \(\boxed{2}\) and \(\boxed{3}\)", "1, 2 and 3"),
     (r"\boxed{5} \text{ or } \boxed{6}", "5 or 6"),
     (r"\boxed{5}. So \boxed{6}", "6"),
+    (r"\boxed{5}, as asked within \boxed{}", "5"),
     (r"\boxed{5} or rather \boxed{6}", "6"),
 ]
 THOUGHTS = [

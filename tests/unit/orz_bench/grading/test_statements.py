@@ -260,6 +260,7 @@ LATER_FINDS = [
     ("Answer: C, H, O", 4, None),
     ("Answer: C. O", 4, "C"),
     ("Option C", 4, "C"),
+    ("<answer>B", 4, None),
     ("Option (C): 5 m/s", 4, "C"),
     ("(C)", 4, "C"),
     ("C: 5 m/s", 4, "C"),
