@@ -41,14 +41,15 @@ class LoadedProblems:
 
     def errata_notes(self) -> tuple[str, ...]:
         """One sentence an erratum, and the notes on the data."""
+        return tuple(self._note(problem_id, erratum) for problem_id, erratum in self.errata) + self.notes
+
+    def _note(self, problem_id: str, erratum: Erratum) -> str:
         state = "corrected here" if self.corrected else "not corrected; --correct-errata does"
+        right = f"{erratum.right_gold} is right"
+        if erratum.right_gold is None:
+            state, right = "left as published", "and none is right"
         return (
-            tuple(
-                f"{problem_id}: the gold {erratum.wrong_gold} is wrong, {erratum.right_gold} is right ({erratum.why}; "
-                f"{erratum.source}); {state}"
-                for problem_id, erratum in self.errata
-            )
-            + self.notes
+            f"{problem_id}: the gold {erratum.wrong_gold} is wrong, {right} ({erratum.why}; {erratum.source}); {state}"
         )
 
 
@@ -92,7 +93,7 @@ def load_problems(
         problems = _with_examples(benchmark, problems, folders=folders, cache=cache)
     errata = _errata_in(benchmark, problems)
     if correct_errata:
-        right = {problem_id: erratum.right_gold for problem_id, erratum in errata}
+        right = {problem_id: e.right_gold for problem_id, e in errata if e.right_gold is not None}
         problems = [replace(p, gold=right[p.problem_id]) if p.problem_id in right else p for p in problems]
     return LoadedProblems(
         problems=tuple(problems),

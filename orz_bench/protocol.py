@@ -208,11 +208,16 @@ class ProtocolCard:
     @property
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that change whenever anything on the card does."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        return fingerprint_of(asdict(self))
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
         return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+
+
+def fingerprint_of(card: Mapping[str, Any]) -> str:
+    """The fingerprint of a card's plain values, of whatever version of this program."""
+    return hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def make_card(protocol: Protocol, *, kind: AnswerKind = "math", **facts: Any) -> ProtocolCard:

@@ -180,6 +180,8 @@ def _notes_on_one(result: EvalResult) -> list[str]:
             summary.verdicts.get("timeout", 0) + summary.verdicts.get("error", 0) > 0
         ),
     }
+    again = f"{name}: {result.fingerprint} is {result.regraded_from} graded again, by another version of the grader"
+    checks[again] = result.regraded_from is not None
     return [note for note, holds in checks.items() if holds] + [f"{name}: {erratum}" for erratum in result.errata]
 
 

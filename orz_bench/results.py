@@ -83,7 +83,7 @@ def _latest(run: str) -> dict[str, list[_Found]]:
 
 
 def _choose(a: list[_Found], b: list[_Found], *, name: str, across_protocols: bool) -> tuple[_Found, _Found]:
-    for left in a:
+    for left in [*_graded_last(a), *a]:
         for right in b:
             if left[1].fingerprint == right[1].fingerprint:
                 return left, right
@@ -93,7 +93,13 @@ def _choose(a: list[_Found], b: list[_Found], *, name: str, across_protocols: bo
             f"{name}: the two runs used different protocols ({fields}), so a difference of their scores may come from "
             f"that. Evaluate both under one protocol, or pass --across-protocols to compare all the same."
         )
-    return a[-1], b[-1]
+    return _graded_last(a)[-1], _graded_last(b)[-1]
+
+
+def _graded_last(found: list[_Found]) -> list[_Found]:
+    """Without what was graded again later."""
+    origins = {result.regraded_from for _, result in found}
+    return [item for item in found if item[1].fingerprint not in origins]
 
 
 def _differing(a: EvalResult, b: EvalResult) -> tuple[str, ...]:

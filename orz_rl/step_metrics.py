@@ -63,6 +63,7 @@ def _responses(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, float]]:
     yield "format/answer_rate", fmean(row.extracted is not None for row in rollouts)
     yield "format/adherence", fmean(keeps_format(row.completion) for row in rollouts)
     yield "grading/failures", fmean(row.verdict in ("timeout", "error") for row in rollouts)
+    yield "grading/timeout_share", fmean(row.verdict == "timeout" for row in rollouts)
 
 
 def _groups(rollouts: Sequence[Rollout], num_replaced: int) -> Iterator[tuple[str, float]]:

@@ -32,7 +32,8 @@ class Erratum:
     question_sha256: str
     """Of the question with all white space removed (UTF-8): it finds the problem whatever its id in a given file."""
     wrong_gold: str
-    right_gold: str
+    right_gold: str | None
+    """None where no gold is right, because the question contradicts itself: then it is only reported."""
     why: str
     source: str
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
+from orz_bench.benchmarks.benchmark import Benchmark, Erratum, HubDataset
 from orz_bench.benchmarks.rows import id_of
 from orz_bench.errors import DataError
 from orz_bench.records.rollout import Problem
@@ -28,10 +28,48 @@ def parse_row(row: Mapping[str, Any], position: int) -> Problem:
         benchmark="ifeval",
         problem_id=f"ifeval-{row['key']}" if "key" in row else id_of(row, position, benchmark="ifeval"),
         question=prompt,
-        gold=json.dumps(checks, ensure_ascii=False, sort_keys=True),
+        gold=_gold(checks),
         kind="instruction",
     )
 
+
+def _gold(checks: Sequence[Mapping[str, Any]]) -> str:
+    return json.dumps(checks, ensure_ascii=False, sort_keys=True)
+
+
+def _check(name: str, **arguments: Any) -> dict[str, Any]:
+    return {"id": name, "arguments": arguments}
+
+
+_QUOTED, _TITLE = _check("startend:quotation"), _check("detectable_format:title")
+_IN_600, _IN_400, _IN_336 = (
+    _check("length_constraints:number_words", relation="at least", num_words=count) for count in (600, 400, 336)
+)
+_REPORTED = "google-research/google-research#3103 and #3361, key"
+
+ERRATA = (
+    Erratum(
+        question_sha256="fafc91b65e0ba236c998883ecdb4c8f91f3bcf8fecc20b49601277879c87573d",
+        wrong_gold=_gold([_check("detectable_format:number_bullet_lists", num_bullets=1)]),
+        right_gold=None,
+        why="the prompt asks for exactly one bullet point and for a few",
+        source=f"{_REPORTED} 2078",
+    ),
+    Erratum(
+        question_sha256="06a61b06d4cfa9cff083a0b034f879ed15c9f38a1ed5491a511ad6e60a3f2459",
+        wrong_gold=_gold([_IN_336, _TITLE]),
+        right_gold=_gold([_IN_400, _TITLE]),
+        why="the prompt asks for at least 400 words",
+        source=f"{_REPORTED} 337",
+    ),
+    Erratum(
+        question_sha256="efd0908d36ebbb426f888234bc12dd512ba9098730c1ac3568a42eb7c49d34e8",
+        wrong_gold=_gold([_QUOTED, _IN_600, _QUOTED]),
+        right_gold=_gold([_QUOTED, _IN_600, _check("change_case:english_lowercase")]),
+        why="quotation marks are checked twice, and the lower case that the prompt asks for is not",
+        source=f"{_REPORTED} 30",
+    ),
+)
 
 BENCHMARK = Benchmark(
     name="ifeval",
@@ -47,4 +85,5 @@ BENCHMARK = Benchmark(
     licence="Apache-2.0",
     parse_row=parse_row,
     default_protocol="ifeval",
+    errata=ERRATA,
 )

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 
-from orz_bench.grading.extract import LIKELIHOOD, answer_block, box_spans, extract_orz
+from orz_bench.grading.extract import LIKELIHOOD, answer_block, box_spans, extract_orz, last_box
+from orz_bench.grading.statements import MAX_CHARS, How, outcome, plain, state
+from orz_bench.grading.thoughts import without_thoughts
 
-_MAX_FORM_CHARS = 2_000
-"""A box longer than this holds no letter, nor a letter with the text of its option."""
-
-_WRAPPED = re.compile(
-    r"\\(?:text|mathrm|mathbf|textbf|mathsf|textsf|mathit|textit|mbox|boldsymbol)\s*\{(.*)\}", re.DOTALL
+_CUE = re.compile(
+    r"(?P<if>\b(?:if|whether|suppose|supposing|assume|assuming|unless)\s[^.\n]{0,30}?)?"
+    r"(?:\banswers?\b(?:\s+(?:choice|option|letter))?(?:\s+to\s+(?:the|this|that)\s+(?:question|problem))?"
+    r"|\b(?:correct|right|best)\s+(?:option|choice|letter)|\b(?:final|my)\s+choice)"
+    r"\s*(?::|=|[-\u2013\u2014](?=\s)|\bis\b|(?:must|should|would|has\s+to)\s+be\b)\s*:?",
+    re.IGNORECASE,
 )
-_LETTER = re.compile(r"\(\s*([A-Z])\s*\)[.:]?|([A-Z])[.):]?")
-_LETTER_AND_TEXT = re.compile(r"(?:\(([A-Z])\)[.:]?|([A-Z])[.):])\s.*", re.DOTALL)
+"""What announces an answer; behind an "if" it announces none."""
+_MAX_LINE = 300
+"""So much is read of what follows a cue, and of a response without one."""
 
 _ANSWER_IS = re.compile(r"answer is \(?([A-J])\)?")
 _ANNOUNCED = re.compile(r"(?=[aA]nswer:\s*([A-J]))")
@@ -22,22 +26,18 @@ _ALONE = re.compile(r"\b[A-J]\b")
 
 
 def letter_of(text: str, num_choices: int) -> str | None:
-    r"""The option that a short text is: D, (D), D., \text{D}, \textbf{(D)}, "D. its text", "D) its text"; else None."""
-    text = text[: _MAX_FORM_CHARS + 1].strip(" \t\r\n$*")
-    if len(text) > _MAX_FORM_CHARS:
-        return None
-    while wrapped := _WRAPPED.fullmatch(text):
-        text = wrapped.group(1).strip(" \t\r\n$*")
-    match = _LETTER.fullmatch(text) or _LETTER_AND_TEXT.fullmatch(text)
-    return _option(match.group(1) or match.group(2), num_choices) if match else None
+    r"""The option that a short text is: D, (D), D., \text{D}, \textbf{(D)}, "D. its text", "option D"; else None."""
+    statement = state(plain(text), num_choices=num_choices, how="answer") if len(text) <= MAX_CHARS else None
+    return outcome([statement]) if statement else None
 
 
 def extract_letter(response: str, extractor: str, *, num_choices: int) -> str | None:
     """The chosen option under the extractor of that name (see orz_bench.grading.extract), or None.
 
-    orz: what that rule extracts. boxed: the last box that is an option, else the last "Answer: X". final: the same
-    within the last closed <answer> block, or the block's text where it is an option. whole and likelihood: the response
-    where it is an option. mmlu-pro and answer-is: see below; their letters may lie beyond the options, as there.
+    orz: what that rule extracts. boxed: what the boxes state, else what the announcements ("Answer: X") state, else
+    the response where it is one line that begins with an option; thoughts don't count. final: the same within the last
+    closed <answer> block, where the text of the block may state it too. whole and likelihood: the response where it is
+    an option. mmlu-pro and answer-is: see below; their letters may lie beyond the options, as there.
     """
     if extractor == "mmlu-pro":
         return extract_mmlu_pro(response)
@@ -48,10 +48,9 @@ def extract_letter(response: str, extractor: str, *, num_choices: int) -> str | 
     if extractor == "orz":
         answer = extract_orz(response)
         return None if answer is None else letter_of(answer, num_choices)
-    block = answer_block(response) if extractor == "final" else None
-    text = response if block is None else block
-    in_block = None if block is None else letter_of(block, num_choices)
-    return _boxed_letter(text, num_choices) or in_block or _announced_letter(text, num_choices)
+    text = without_thoughts(response)
+    block = answer_block(text) if extractor == "final" else None
+    return _stated(text, num_choices, how="alone") if block is None else _stated(block, num_choices, how="announced")
 
 
 def extract_answer_is(response: str) -> str | None:
@@ -77,19 +76,19 @@ def extract_mmlu_pro(response: str) -> str | None:
     return alone[-1] if alone else None
 
 
-def _boxed_letter(text: str, num_choices: int) -> str | None:
-    for start, end in reversed(box_spans(text)):
-        if end - start <= _MAX_FORM_CHARS and (letter := letter_of(text[start:end], num_choices)):
-            return letter
+def _stated(text: str, num_choices: int, *, how: How) -> str | None:
+    """What a text states in boxes, or else after "answer:", or else as a whole."""
+    boxes = [text[start:end] for start, end in box_spans(text)[:-1]] + [last_box(text) or ""]
+    unset = plain(text)
+    is_line = len(unset) <= _MAX_LINE and "\n" not in unset and "<answer>" not in text
+    followings = [unset[cue.end() : cue.end() + _MAX_LINE] for cue in _CUE.finditer(unset) if not cue["if"]]
+    places: tuple[tuple[How, list[str]], ...] = (
+        ("answer", [plain(box) for box in boxes if len(box) <= MAX_CHARS]),
+        ("announced", followings),
+        (how, [unset] if is_line else []),
+    )
+    for place, texts in places:
+        found = [state(one, num_choices=num_choices, how=place) for one in texts]
+        if statements := [statement for statement in found if statement]:
+            return outcome(statements)
     return None
-
-
-def _announced_letter(text: str, num_choices: int) -> str | None:
-    last = chr(ord("A") + num_choices - 1)
-    # The look-ahead keeps "Answer: Because ..." from choosing B.
-    found = re.findall(rf"(?i:answer[ \t]*:[ \t]*\$?\(?([A-{last}])\)?\$?)(?![A-Za-z])", text)
-    return found[-1].upper() if found else None
-
-
-def _option(letter: str, num_choices: int) -> str | None:
-    return letter if ord(letter) - ord("A") < num_choices else None

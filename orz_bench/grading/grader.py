@@ -21,11 +21,12 @@ from orz_bench.grading.choice import extract_letter, letter_of
 from orz_bench.grading.code.extract import CODE_EXTRACTORS
 from orz_bench.grading.code.grader import CODE_GRADER_VERSION, ProgramGrader
 from orz_bench.grading.code.packed_tests import PackedTests
-from orz_bench.grading.extract import ALL_EXTRACTORS, EXTRACTORS, LIKELIHOOD, extract_boxed, extract_whole, stripped
+from orz_bench.grading.extract import ALL_EXTRACTORS, EXTRACTORS, LIKELIHOOD, extract_whole, last_box
 from orz_bench.grading.fast_path import Memo, plain_number, quick_reply
 from orz_bench.grading.jobs import Job, Mode, Reply, Subject
 from orz_bench.grading.pool import GradingPool
 from orz_bench.grading.text_key import text_key
+from orz_bench.grading.thoughts import said
 from orz_bench.records.rollout import AnswerKind, Grade, Problem
 from orz_bench.sandbox.limits import Isolation
 
@@ -38,8 +39,8 @@ _SECOND_EXTRACTORS = {"boxed": "orz", "mmlu-pro": "answer-is", LIKELIHOOD: LIKEL
 _SUBJECTS: Mapping[AnswerKind, Subject] = {"math": "mathematics", "instruction": "instructions"}
 """Whose workers judge answers of a kind; letters need none."""
 _MEMO_ENTRIES = 100_000
-_MEMORABLE = ("correct", "wrong", "unparseable")
-"""Verdicts that don't depend on how busy the machine is."""
+_MEMORABLE = ("correct", "wrong", "unparseable", "timeout")
+"""Verdicts that don't depend on how busy the machine is: a timeout was confirmed while nothing else ran."""
 
 
 def grader_version(kind: AnswerKind) -> str:
@@ -265,7 +266,7 @@ def _extract(submission: Submission, extractor: str) -> str | None:
     if submission.kind == "choice":
         return extract_letter(submission.response, extractor, num_choices=submission.num_choices)
     if submission.kind == "instruction":
-        return extract_whole(submission.response) if extractor == "whole" else stripped(submission.response)
+        return extract_whole(submission.response) if extractor == "whole" else said(submission.response)
     return EXTRACTORS[extractor](submission.response)
 
 
@@ -296,7 +297,7 @@ def _gold_fault(problem: Problem, reply: Reply | None) -> str | None:
         return None if is_letter else f"not one of the {problem.num_choices} letters"
     if problem.kind == "instruction":
         return None if reply is None or reply.verdict == "correct" else reply.why
-    boxed = extract_boxed(f"\\boxed{{{gold}}}")
+    boxed = last_box(f"\\boxed{{{gold}}}")
     if boxed is None or text_key(boxed) != text_key(gold):
         return "empty" if not gold.strip() else "its braces don't balance, so a box cannot hold it"
     is_usable = reply is not None and reply.verdict in ("correct", "unparseable")

@@ -92,13 +92,13 @@ def _serve(control: socket.socket, judge: Judge, *, settings: Mapping[str, Any])
         if not message:
             return
         if descriptors:
-            answer = {"pid": _fork(control, judge, descriptor=descriptors[0], memory_gib=settings["memory_gib"])}
+            answer = {"pid": _fork(control, judge, descriptor=descriptors[0], settings=settings)}
         else:
             answer = {"status": _end(int(message))}
         control.send(json.dumps(answer).encode())
 
 
-def _fork(control: socket.socket, judge: Judge, *, descriptor: int, memory_gib: float) -> int:
+def _fork(control: socket.socket, judge: Judge, *, descriptor: int, settings: Mapping[str, Any]) -> int:
     host_pid = os.getpid()
     pid = os.fork()
     if pid:
@@ -106,7 +106,8 @@ def _fork(control: socket.socket, judge: Judge, *, descriptor: int, memory_gib: 
         return pid
     try:
         control.close()
-        work(socket.socket(fileno=descriptor), judge, memory_gib=memory_gib, host_pid=host_pid)
+        limits = {name: settings[name] for name in ("memory_gib", "cpu_s")}
+        work(socket.socket(fileno=descriptor), judge, host_pid=host_pid, **limits)
     finally:
         os._exit(1)
 

@@ -1,4 +1,8 @@
-"""Worker processes behind one function: run(jobs) -> replies, from any thread, each reply within the deadline.
+"""Worker processes behind one function: run(jobs) -> replies, from any thread, each reply within its time.
+
+The deadline is CPU time of the worker, which ends itself (see worker.py), so that a busy machine takes no answer's
+time; wall time is only a backstop, against what waits and does not compute. A job that timed out runs once more, while
+no other does, and that reply counts.
 
 this process                    host process                     worker processes
 one thread a worker  --fork-->  libraries loaded once    --fork--> one job at a time, over a socket of its own
@@ -15,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,9 +34,12 @@ _INSTALL: dict[Subject, str] = {
     "mathematics": "Install math-verify>=0.9,<0.10.",
     "instructions": 'Run: pip install "orz[lm-eval]" (it has the checks, and the data by which NLTK splits sentences).',
 }
-_HOST_START_S = 60.0
-_HOST_REPLY_S = 10.0
+_HOST_START_S = 600.0
+_HOST_REPLY_S = 120.0
+"""Backstops, for a machine that is very busy: a host that dies is noticed at once."""
 _MAX_ATTEMPTS = 5
+WALL_FACTOR = 30
+"""Seconds of wall time a second of CPU time, before a worker is ended that doesn't seem to compute."""
 
 
 class GradingPool:
@@ -47,6 +54,7 @@ class GradingPool:
         self._subject: Subject = subject
         self._deadline_s = deadline_s
         self._memory_gib = memory_gib
+        self._turns = _Turns()
         self._threads = ThreadPoolExecutor(num_workers, thread_name_prefix="orz-grading")
         self._local = threading.local()
         self._lock = threading.Lock()
@@ -60,7 +68,11 @@ class GradingPool:
     def run(self, jobs: Sequence[Job]) -> list[Reply]:
         """One reply a job, in order. Raises GradingError where the machinery itself fails or was closed."""
         try:
-            return list(self._threads.map(self._judge, jobs))
+            replies = list(self._threads.map(self._judge_beside_others, jobs))
+            for index, reply in enumerate(replies):
+                if reply.verdict == "timeout":
+                    replies[index] = self._threads.submit(self._judge_alone, jobs[index]).result()
+            return replies
         except (CancelledError, RuntimeError) as error:
             raise GradingError("the grader was closed while it was grading; open another.") from error
 
@@ -74,6 +86,14 @@ class GradingPool:
             host.close()
         self._threads.shutdown(wait=True)
 
+    def _judge_beside_others(self, job: Job) -> Reply:
+        with self._turns.beside_others():
+            return self._judge(job)
+
+    def _judge_alone(self, job: Job) -> Reply:
+        with self._turns.alone():
+            return self._judge(job)
+
     def _judge(self, job: Job) -> Reply:
         """The reply. A process that dies may have been killed from outside: the job gets another, but no more time."""
         left_s, how = self._deadline_s, "its host ended"
@@ -84,20 +104,23 @@ class GradingPool:
                 continue
             start = time.monotonic()
             try:
-                return self._ask(worker, job, deadline_s=left_s)
+                return self._ask(worker, job)
             except (ConnectionError, ValueError):
                 how = self._bury_worker()
+            if how == signal.SIGPROF.name:
+                return Reply("timeout", f"grading took more than {self._deadline_s:g} s of CPU time")
             left_s -= time.monotonic() - start
             if left_s <= 0:
                 break
         return Reply("error", f"the grading process died ({how})")
 
-    def _ask(self, worker: _Worker, job: Job, *, deadline_s: float) -> Reply:
+    def _ask(self, worker: _Worker, job: Job) -> Reply:
+        wall_s = WALL_FACTOR * self._deadline_s
         try:
-            reply = worker.ask(job, deadline_s=deadline_s)
+            reply = worker.ask(job, deadline_s=wall_s)
         except TimeoutError:
             self._bury_worker()
-            return Reply("timeout", f"grading took more than {self._deadline_s:g} s")
+            return Reply("timeout", f"grading gave no verdict within {wall_s:g} s")
         if reply.worker_ends:
             self._bury_worker()
         return reply
@@ -129,7 +152,7 @@ class GradingPool:
             if self._is_closed:
                 raise GradingError("the grader is closed; open another.")
             if self._host is None:
-                self._host = _Host(self._subject, memory_gib=self._memory_gib)
+                self._host = _Host(self._subject, memory_gib=self._memory_gib, cpu_s=self._deadline_s)
             return self._host
 
     def _forget(self, host: _Host) -> None:
@@ -140,6 +163,43 @@ class GradingPool:
         host.close()
 
 
+class _Turns:
+    """Many run beside one another, or one alone; who wants to be alone goes before who comes later."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._num_running = 0
+        self._num_wanting_alone = 0
+
+    @contextlib.contextmanager
+    def beside_others(self) -> Iterator[None]:
+        """Wait while somebody runs alone or wants to."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._num_wanting_alone)
+            self._num_running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._num_running -= 1
+                self._changed.notify_all()
+
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Wait until nobody runs, and let nobody begin."""
+        with self._changed:
+            self._num_wanting_alone += 1
+            self._changed.wait_for(lambda: not self._num_running)
+            self._num_running += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._num_running -= 1
+                self._num_wanting_alone -= 1
+                self._changed.notify_all()
+
+
 class _HostGoneError(Exception):
     """The host process ended."""
 
@@ -147,13 +207,13 @@ class _HostGoneError(Exception):
 class _Host:
     """The parent's end of the host process (see orz_bench.grading.host)."""
 
-    def __init__(self, subject: Subject, *, memory_gib: float) -> None:
+    def __init__(self, subject: Subject, *, memory_gib: float, cpu_s: float) -> None:
         self._lock = threading.Lock()
         self._connections: list[socket.socket] = []
         """To workers, of which some may have ended."""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings: dict[str, Any] = {"descriptor": theirs.fileno(), "parent_pid": os.getpid(), "memory_gib": memory_gib}
-        settings |= {"subject": subject}
+        settings |= {"subject": subject, "cpu_s": cpu_s}
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-c", _START, _PACKAGE_PARENT, json.dumps(settings)],
@@ -165,7 +225,11 @@ class _Host:
                 env=os.environ | {"PYTHONHASHSEED": "0"},
             )
         self._control.settimeout(_HOST_START_S)
-        started = self._receive()
+        try:
+            started = self._receive()
+        except _HostGoneError:
+            self.close()
+            raise
         if "failure" in started:
             self.close()
             raise GradingError(f"grading {subject} cannot start: {started['failure']}. {_INSTALL[subject]}")

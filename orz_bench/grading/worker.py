@@ -1,4 +1,7 @@
-"""A worker process: bounded in memory, unable to execute anything made from an answer, ended by its host's death."""
+"""A worker process: bounded in memory and CPU time, unable to run anything made from an answer, ended with its host.
+
+A job that uses up its CPU time ends the process by SIGPROF, whatever it is doing: no handler has to run for that.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +28,18 @@ _refused: list[str] = []
 """What the current job tried to do. Libraries swallow the exception, so it is also noted."""
 
 
-def work(connection: socket.socket, judge: Judge, *, memory_gib: float, host_pid: int) -> NoReturn:
-    """Answer jobs, one line each, until the connection ends."""
+def work(connection: socket.socket, judge: Judge, *, memory_gib: float, cpu_s: float, host_pid: int) -> NoReturn:
+    """Answer jobs, one line each, until the connection ends; each may use `cpu_s` seconds of CPU time."""
     _bound_this_process(memory_gib, host_pid)
     limit_kib = memory_gib * 2**20
     gc.set_threshold(_GARBAGE_THRESHOLD)
     with connection.makefile("rb") as lines:
         forbid_execution(_refused.append)
         for line in lines:
-            reply = _reply(Job.from_line(line), judge, memory_gib=memory_gib)
+            job = Job.from_line(line)
+            signal.setitimer(signal.ITIMER_PROF, cpu_s)
+            reply = _reply(job, judge, memory_gib=memory_gib)
+            signal.setitimer(signal.ITIMER_PROF, 0)
             is_spent = reply.worker_ends or resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > limit_kib / 2
             connection.sendall(replace(reply, worker_ends=is_spent).to_line())
     os._exit(0)
@@ -59,6 +65,7 @@ def _bound_this_process(memory_gib: float, host_pid: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (num_bytes, num_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != host_pid:  # the host died before the line above
         os._exit(0)

@@ -81,6 +81,7 @@ _ALL = (
     Metric("group/all_wrong", "share", "Problems whose samples are all wrong: nothing to compare.", "neither"),
     Metric("group/replaced", "count", "Problems that dynamic sampling set aside.", "neither"),
     Metric("grading/failures", "share", "Answers that timed out or made the grader fail.", "down"),
+    Metric("grading/timeout_share", "share", "Answers whose grading timed out, twice: the second time alone.", "down"),
     # What was learned
     Metric(
         "advantage/mean", "reward", "Mean advantage a token, before whitening.", reference_name="avg_raw_advantages"

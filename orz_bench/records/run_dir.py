@@ -14,7 +14,7 @@ import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -102,7 +102,8 @@ class EvaluationDir(RolloutsDir):
         """The last summary, or None where no evaluation has finished here."""
         if not self.summary_path.exists():
             return None
-        return EvalResult.from_json(read_json(self.summary_path))
+        protocol = read_json(self.protocol_path) if self.protocol_path.exists() else {}
+        return replace(EvalResult.from_json(read_json(self.summary_path)), regraded_from=protocol.get("regraded_from"))
 
     def write_result(self, result: EvalResult) -> None:
         """Replace the summary."""

@@ -96,6 +96,8 @@ class EvalResult:
     num_generated_now: int = 0
     errata: tuple[str, ...] = ()
     """One sentence for each known wrong gold in the data, corrected or not."""
+    regraded_from: str | None = None
+    """The fingerprint of the evaluation whose samples were graded again here, as protocol.json says."""
 
     @property
     def is_scored(self) -> bool:
@@ -111,7 +113,7 @@ class EvalResult:
             "num_generated_now": self.num_generated_now,
             "errata": list(self.errata),
             "protocol": dict(self.protocol),
-        }
+        } | ({"regraded_from": self.regraded_from} if self.regraded_from else {})
         return head | self.summary.to_json() | tail
 
     @classmethod
@@ -129,6 +131,7 @@ class EvalResult:
                 num_problems_total=data["num_problems_total"],
                 num_generated_now=data["num_generated_now"],
                 errata=tuple(data["errata"]),
+                regraded_from=data.get("regraded_from"),
             )
         except KeyError as error:
             raise RecordError(f"a result lacks {error}; evaluate again to write a whole one.") from error

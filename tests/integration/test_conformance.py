@@ -54,6 +54,17 @@ def test_instructions_agree_with_the_official_verdicts() -> None:
     assert differing.total() <= 20
 
 
+def test_the_known_wrong_rows_of_ifeval_are_errata() -> None:
+    as_published = load_problems(get_benchmark("ifeval"), folders=[shared_data()])
+    corrected = load_problems(get_benchmark("ifeval"), folders=[shared_data()], correct_errata=True)
+    wanted = {"2078": None, "337": '"num_words": 400', "30": "change_case:english_lowercase"}
+    assert {name for name, _ in as_published.errata} == set(wanted)
+    golds = {problem.problem_id: problem.gold for problem in corrected.problems}
+    published = {problem.problem_id: problem.gold for problem in as_published.problems}
+    assert {name for name in golds if golds[name] != published[name]} == {"337", "30"}
+    assert all(right in golds[name] for name, right in wanted.items() if right is not None)
+
+
 def test_letters_agree_with_the_official_script_wherever_it_did_not_guess() -> None:
     rows = rows_of("rollouts", "mmlu_pro_outputs_llama3.1_8b_base.jsonl")
     found = [(extract_mmlu_pro(row["response"]), row["official_pred"]) for row in rows]

@@ -50,7 +50,7 @@ def test_the_published_orz_files_are_read(tmp_path: Path, name: str) -> None:
 
 
 def test_no_string_match_is_graded_wrong(grader: Grader) -> None:
-    """`is_match` of these files is a plain string match; one of GPQA's matches is a lower-case letter, no option."""
+    """`is_match` of these files is a plain string match."""
     for name, kind, num_choices in (("math500", "math", 0), ("aime2024", "math", 0), ("gpqa_diamond", "choice", 4)):
         rows = rows_of(shared_data() / "rollouts" / f"orz_fork_eval_{name}.jsonl")
         submissions = [
@@ -58,9 +58,7 @@ def test_no_string_match_is_graded_wrong(grader: Grader) -> None:
             for r in rows
         ]
         grades = grader.grade(submissions)
-        missed = [r for r, g in zip(rows, grades, strict=True) if r["is_match"] and not g.is_correct]
-        assert all(row["generated_answer"].islower() and kind == "choice" for row in missed)
-        assert len(missed) <= (1 if kind == "choice" else 0)
+        assert [r["id"] for r, g in zip(rows, grades, strict=True) if r["is_match"] and not g.is_correct] == []
         assert not [grade for grade in grades if grade.verdict in ("timeout", "error")]
 
 

@@ -13,7 +13,23 @@ from orz_bench.grading.extract import extract_boxed, extract_final, extract_orz,
 from orz_bench.grading.fast_path import plain_number, quick_reply
 from orz_bench.grading.text_key import text_key
 
-PIECES = ["<answer>", "</answer>", "\\boxed{", "{", "}", "1", "x", "\n", " ", "\\frac{1}{2}", "<think>", "\\}", "\\"]
+PIECES = [
+    "<answer>",
+    "</answer>",
+    "\\boxed{",
+    "{",
+    "}",
+    "1",
+    "x",
+    "\n",
+    " ",
+    "\\frac{1}{2}",
+    "<think>",
+    "\\}",
+    "\\",
+    "\\boxed ",
+    "\\fbox{",
+]
 responses = st.lists(st.sampled_from(PIECES), max_size=25).map("".join)
 numbers = st.fractions(min_value=-999, max_value=999, max_denominator=999)
 
@@ -31,6 +47,22 @@ def test_extractors_return_a_piece_of_the_response_or_none(response: str) -> Non
     for extract in (extract_orz, extract_boxed, extract_final):
         answer = extract(response)
         assert answer is None or (answer in response and answer == answer.strip() != "")
+
+
+@given(responses, responses, st.sampled_from(["", "<think>"]))
+def test_a_thought_changes_no_answer(thought: str, rest: str, opening: str) -> None:
+    response = f"{opening}{thought}</think>{rest}"
+    for extract in (extract_boxed, extract_final):
+        assert extract(response) == extract(f"<think></think>{rest}")
+    for extractor in ("boxed", "final"):
+        letters = [extract_letter(text, extractor, num_choices=4) for text in (response, f"<think></think>{rest}")]
+        assert letters[0] == letters[1]
+
+
+@given(responses)
+def test_a_thought_that_never_ends_holds_no_answer(thought: str) -> None:
+    assert extract_final(f"<think>{thought}") is None
+    assert extract_letter(f"<think>Answer: A {thought}", "final", num_choices=4) is None
 
 
 @given(responses)

@@ -135,6 +135,21 @@ def test_errata_are_reported_and_corrected_only_when_asked(tmp_path: Path) -> No
     assert as_published.data_hash != corrected.data_hash
 
 
+def test_an_erratum_without_a_right_gold_is_reported_and_left(tmp_path: Path) -> None:
+    erratum = Erratum(
+        question_sha256=question_sha256("1+1?"),
+        wrong_gold="3",
+        right_gold=None,
+        why="it asks for two things",
+        source="x",
+    )
+    write_lines(tmp_path / "toy.jsonl", ROWS[0] | {"answer": "3"}, ROWS[1])
+    loaded = load_problems(toy(errata=(erratum,)), folders=[tmp_path], cache=tmp_path, correct_errata=True)
+    assert loaded.problems[0].gold == "3"
+    assert "none is right" in loaded.errata_notes()[0]
+    assert "left as published" in loaded.errata_notes()[0]
+
+
 def test_a_right_gold_has_no_erratum(tmp_path: Path) -> None:
     erratum = Erratum(question_sha256=question_sha256("1+1?"), wrong_gold="3", right_gold="2", why="", source="")
     write_lines(tmp_path / "toy.jsonl", *ROWS)

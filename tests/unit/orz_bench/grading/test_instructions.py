@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from orz_bench.grading.extract import stripped
 from orz_bench.grading.grader import Grader, Submission, grader_version
+from orz_bench.grading.thoughts import said
 from orz_bench.records.rollout import Grade
 from tests.builders import a_problem
 
@@ -26,7 +25,7 @@ def gold(*checks: tuple[str, dict[str, Any]]) -> str:
 
 @pytest.fixture(scope="module")
 def grader() -> Iterator[Grader]:
-    with Grader(extractor="final", num_workers=2, deadline_s=3.0) as one:
+    with Grader(extractor="final", num_workers=2, deadline_s=1.0) as one:
         yield one
 
 
@@ -40,19 +39,41 @@ def graded(grader: Grader, response: str, *checks: tuple[str, dict[str, Any]]) -
     ("response", "left"),
     [
         ("plain text", "plain text"),
-        ("a, b </think> the answer", "the answer"),
-        ("<think> a </think> b </think> c", "c"),
+        ("a, b\n</think> the answer", "the answer"),
+        ("Enough. </think> The answer", "The answer"),
+        ("<think> a </think> b\n</think> c", "c"),
         ("x </think> <answer> this </answer>", "this"),
-        ("<answer>one</answer> or <answer>two</answer>", "two"),
+        ("First this.\n<answer>\nthis\n</answer>", "this"),
+        ("<answer>one</answer></answer>", "one"),
         ("<answer> cut off", "cut off"),
         ("<think> cut off", None),
-        ("thoughts </think>  ", None),
+        ("thoughts\n</think>  ", None),
         ("", None),
         ("<answer> </answer>", None),
     ],
 )
 def test_thoughts_and_answer_tags_are_no_part_of_the_answer(response: str, left: str | None) -> None:
-    assert stripped(response) == left
+    assert said(response) == left
+
+
+@pytest.mark.parametrize(
+    "response",
+    [
+        "In HTML the tag <think> is unknown.",
+        "The tag </think> ends a thought; `</think>` in code.",
+        "Write <think>a guess</think> first.",
+        'Write "</think>". Then the answer.',
+        "Wrap it as <answer>42</answer> in XML. Any questions?",
+        "<answer>one</answer> or <answer>two</answer>",
+        "It ends with <answer>42</answer>",
+        "For example:\n```\n<think>\na\n</think>\n<answer>b</answer>\n```\nThat is all.",
+        "```xml\n<answer>\n1\n</answer>\n```",
+        "Three tags:\n<think>\nx\n</think>\nThat is all.",
+        "Use <answer> and </answer>.",
+    ],
+)
+def test_tags_that_a_response_speaks_of_are_part_of_it(response: str) -> None:
+    assert said(response) == response
 
 
 def test_every_instruction_is_checked_and_all_of_them_decide(grader: Grader) -> None:
@@ -101,11 +122,9 @@ def test_what_is_random_in_the_checks_is_the_same_every_time(grader: Grader) -> 
             assert first.extra == again.extra
 
 
-def test_a_text_on_which_a_check_backtracks_is_given_up_in_time(grader: Grader) -> None:
+def test_a_text_on_which_a_check_backtracks_is_given_up(grader: Grader) -> None:
     """`\\[.*?\\]` looks for its end from every bracket: quadratic in their number."""
-    start = time.monotonic()
     grade = graded(grader, "[" * 300_000, BRACKETS, NO_COMMA)
-    assert time.monotonic() - start < 10
     assert grade.verdict == "timeout"
     assert [one["strict"] for one in grade.extra["instructions"]] == [False, False], "and counts as not followed"
     assert graded(grader, "[name] and more", BRACKETS).verdict == "correct", "the next answer is checked"
