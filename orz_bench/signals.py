@@ -21,8 +21,7 @@ class Stopped(KeyboardInterrupt):
     """Somebody asked this process to end. As KeyboardInterrupt it passes every `except Exception`."""
 
     def __init__(self, number: signal.Signals) -> None:
-        super().__init__("stopped by the user" if number == signal.SIGINT else f"stopped by {number.name}")
-        self.signal = number
+        super().__init__(_words(number))
 
 
 class _Requests:
@@ -30,14 +29,15 @@ class _Requests:
 
     def __init__(self) -> None:
         self.heard: tuple[signal.Signals, ...] = ()
-        self.first_at: float | None = None
+        self.first: signal.Signals | None = None
+        self.first_at = 0.0
 
     def take(self, number: int, frame: FrameType | None) -> None:
         """The handler."""
         now = time.monotonic()
-        if self.first_at is None:
-            self.first_at = now
-            raise Stopped(signal.Signals(number))
+        if self.first is None:
+            self.first, self.first_at = signal.Signals(number), now
+            raise Stopped(self.first)
         if now - self.first_at > _SAME_SIGNAL_S:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
@@ -57,7 +57,7 @@ def stopped_by_signals() -> Iterator[None]:
         return
     before = {number: signal.getsignal(number) for number in _STOPPING}
     _REQUESTS.heard = tuple(number for number in _STOPPING if before[number] not in (signal.SIG_IGN, None))
-    _REQUESTS.first_at = None
+    _REQUESTS.first = None
     hear_signals()
     try:
         yield
@@ -80,6 +80,28 @@ def leave_signals_to_parent() -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def exit_code(error: KeyboardInterrupt) -> int:
+def stop_signal() -> signal.Signals:
+    """The signal that asked this process to end; SIGINT where it was none of ours, as for any KeyboardInterrupt.
+
+    The exception does not tell it: some libraries (Ray) catch Stopped and raise a KeyboardInterrupt of their own.
+    """
+    return _REQUESTS.first or signal.SIGINT
+
+
+def was_stopped() -> bool:
+    """Whether this process was asked to end."""
+    return _REQUESTS.first is not None
+
+
+def stop_reason() -> str:
+    """What FAILED says of a run that a signal ended."""
+    return _words(stop_signal())
+
+
+def exit_code() -> int:
     """What a shell shows for a process that a signal ended: 130, 143 or 129."""
-    return 128 + (error.signal if isinstance(error, Stopped) else signal.SIGINT)
+    return 128 + stop_signal()
+
+
+def _words(number: signal.Signals) -> str:
+    return "stopped by the user" if number == signal.SIGINT else f"stopped by {number.name}"

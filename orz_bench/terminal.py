@@ -47,9 +47,9 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             except OrzError as error:
                 _tell("error:", str(error), style="bold red")
                 raise typer.Exit(2) from None
-            except KeyboardInterrupt as stop:
+            except KeyboardInterrupt:
                 _tell("stopped;", "what was finished is kept, and the same command goes on from there.", style="yellow")
-                raise typer.Exit(exit_code(stop)) from None
+                raise typer.Exit(exit_code()) from None
 
     return wrapped
 

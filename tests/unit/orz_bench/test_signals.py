@@ -10,7 +10,7 @@ import threading
 
 import pytest
 
-from orz_bench.signals import Stopped, exit_code, hear_signals, stopped_by_signals
+from orz_bench.signals import Stopped, exit_code, hear_signals, stop_reason, stopped_by_signals
 from tests.command_line import PROJECT
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
@@ -22,8 +22,12 @@ def test_a_signal_is_an_exception_with_the_exit_code_of_a_shell(number: signal.S
     with pytest.raises(KeyboardInterrupt) as caught, stopped_by_signals():
         signal.raise_signal(number)
     assert isinstance(caught.value, Stopped)
-    assert exit_code(caught.value) == CODES[number]
-    assert str(caught.value) == ("stopped by the user" if number == signal.SIGINT else f"stopped by {number.name}")
+    assert exit_code() == CODES[number]
+    assert (
+        str(caught.value)
+        == stop_reason()
+        == ("stopped by the user" if number == signal.SIGINT else f"stopped by {number.name}")
+    )
     assert {each: signal.getsignal(each) for each in CODES} == before
 
 
