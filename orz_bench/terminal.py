@@ -41,6 +41,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        _accept_any_text()
         with stopped_by_signals():
             try:
                 return command(*args, **kwargs)
@@ -52,6 +53,13 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
                 raise typer.Exit(exit_code()) from None
 
     return wrapped
+
+
+def _accept_any_text() -> None:
+    """Characters that the terminal's encoding (LANG=C, a foreign one) has not are escaped; printing never fails."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def _tell(start: str, text: str, *, style: str) -> None:

@@ -194,9 +194,8 @@ class Checkpoints:
                 shutil.rmtree(unfinished)
             shutil.copytree(source, unfinished)
             unfinished.replace(target)
-        except (OSError, shutil.Error) as error:
-            cause = error if isinstance(error, OSError) and error.errno else None
-            reason = cause.strerror if cause else "some of its files are gone"
+        except OSError as error:
+            reason = error.strerror or "some of its files are gone"  # shutil.Error lists them
             raise RunDirError(
                 f"{target}: {source} could not be copied ({reason}). Free some space, or export a checkpoint that "
                 f"training does not remove meanwhile (checkpoint.keep_last)."

@@ -41,11 +41,11 @@ class ValueModel(torch.nn.Module):  # type: ignore[misc]
         hidden = self.classifier.base_model(**inputs).last_hidden_state
         return self.classifier.score(hidden)
 
-    @torch.no_grad()
     def values(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
         """Of each sequence of token ids: at place i the expected return after its first i + 1 tokens."""
         self.eval()
-        return [values.tolist() for values in values_of(self, sequences)]
+        with torch.no_grad():
+            return [values.tolist() for values in values_of(self, sequences)]
 
     @classmethod
     def from_pretrained(
