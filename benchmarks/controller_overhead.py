@@ -36,7 +36,7 @@ def measured(folder: Path) -> list[dict[str, float]]:
 
     config = resolve("tiny", overrides=["eval.benchmarks="])
     prepared = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
-    claim(prepared.run, config, prepared.prompts, command=("benchmark",), notice=lambda _: None)
+    claim(prepared.run, config, prompts=prepared.prompts, command=("benchmark",), notice=lambda _: None)
     steps = []
     with ExitStack() as stack:
         loop = open_loop(prepared, Silent(), stack=stack)

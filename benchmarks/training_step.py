@@ -71,7 +71,7 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
         ],
     )
     prepared = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
-    claim(prepared.run, config, prepared.prompts, command=("benchmark",), notice=lambda _: None)
+    claim(prepared.run, config, prompts=prepared.prompts, command=("benchmark",), notice=lambda _: None)
     seconds, tokens, phases = [], [], []
     with ExitStack() as stack:
         loop = open_loop(prepared, Silent(), stack=stack)

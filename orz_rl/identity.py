@@ -65,7 +65,7 @@ def start_over(run: RunDir) -> None:
 
 
 def claim(
-    run: RunDir, config: TrainConfig, prompts: Prompts, *, command: Sequence[str], notice: Callable[[str], None]
+    run: RunDir, config: TrainConfig, *, prompts: Prompts, command: Sequence[str], notice: Callable[[str], None]
 ) -> None:
     """Start a run here, or check that the one that is here has these settings and prompts. RunDirError names both."""
     identity = _identity_of(prompts)

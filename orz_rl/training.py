@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, Protocol
@@ -69,18 +69,24 @@ def train(prepared: Prepared, *, command: Sequence[str], observer: Observer, fre
     with run.lock():
         if fresh:
             start_over(run)
-        claim(run, config, prepared.prompts, command=command, notice=observer.notice)
-        with run.marks_failure("stopped"):
+        claim(run, config, prompts=prepared.prompts, command=command, notice=observer.notice)
+        with run.marks_failure("stopped"), _deletes_unfinished(run):
             run.mark("")
-            try:
-                outcome = _train(prepared, observer)
-            except BaseException:
-                with suppress(RunDirError):  # a half-written checkpoint may be what fills the disk
-                    Checkpoints(run).delete_unfinished()
-                raise
+            outcome = _train(prepared, observer)
             run.add_event("done", step=config.num_steps)
             run.mark("DONE", f"{config.num_steps} steps")
     return outcome
+
+
+@contextmanager
+def _deletes_unfinished(run: RunDir) -> Iterator[None]:
+    """Where what happens inside fails: a half-written checkpoint may be what fills the disk."""
+    try:
+        yield
+    except BaseException:
+        with suppress(RunDirError):  # what went wrong first is what must be told
+            Checkpoints(run).delete_unfinished()
+        raise
 
 
 def _train(prepared: Prepared, observer: Observer) -> Outcome:

@@ -13,6 +13,7 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,12 +137,9 @@ def arm(point: str, *, end: str, folder: Path) -> None:
 def fill(path: Path) -> None:
     """Leave no byte on the disk of this file."""
     for size in (1 << 20, 4096, 1):
-        with path.with_name(f"{path.name}{size}").open("ab", buffering=0) as file:
-            try:
-                while file.write(b"x" * size):
-                    pass
-            except OSError:
-                continue
+        with path.with_name(f"{path.name}{size}").open("ab", buffering=0) as file, suppress(OSError):
+            while file.write(b"x" * size):
+                pass
 
 
 def main() -> None:

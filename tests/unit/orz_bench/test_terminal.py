@@ -39,6 +39,6 @@ def test_whatever_is_printed_arrives(encoding: str) -> None:
         check=False,
     )
     assert done.returncode == 2, done.stderr
-    assert done.stdout.count(b"half \\ud83d") == 2
+    assert done.stdout.count(b"half ") == 2
     assert b"error: " in done.stderr
     assert b"Traceback" not in done.stderr

@@ -32,7 +32,7 @@ def claimed(run: RunDir, *overrides: str, prompts: Prompts | None = None) -> lis
     """What is said when a command with these settings comes."""
     heard: list[str] = []
     config: TrainConfig = resolve("tiny", overrides=overrides)
-    claim(run, config, prompts or some_prompts(), command=("orz-rl",), notice=heard.append)
+    claim(run, config, prompts=prompts or some_prompts(), command=("orz-rl",), notice=heard.append)
     return heard
 
 
