@@ -114,7 +114,7 @@ class Checkpoints:
         return folder
 
     def load(self, manifest: Manifest, learner: Learner) -> None:
-        """Take up the training state, whose files have been checked. Raises RunDirError where it was saved by another number of ranks."""
+        """Take up the training state, whose files are checked. RunDirError where another number of ranks saved it."""
         folder = self.path(manifest.step) / "state"
         for name, group in learner.groups.items():
             saved = {"policy": manifest.policy_ranks, "critic": manifest.critic_ranks}[name]
