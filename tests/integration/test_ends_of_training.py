@@ -1,6 +1,6 @@
 """Training that is ended at named points goes on to what an unbroken run comes to, and every end is marked.
 
-These are some of the cases of tests.ends_of_training; those that were run are in benchmarks/results/ends_of_training.json.
+These are some of the cases of tests.ends_of_training; benchmarks/results/ends_of_training.json has those that were run.
 """
 
 from __future__ import annotations
