@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +16,7 @@ from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.benchmarks.rows import math_problem
 from orz_bench.data_files import read_rows
 from orz_bench.engines.engine import Tokenizer
-from orz_bench.errors import ConfigError, DataError
+from orz_bench.errors import ConfigError, DataError, RecordError
 from orz_bench.records.rollout import Problem
 from orz_bench.templates import TEMPLATES
 
@@ -39,24 +41,55 @@ class Prompts:
     prompts: tuple[Prompt, ...]
     too_long: tuple[str, ...]
     """Ids of problems whose prompt exceeds the limit: refused, never cut, because a cut prompt loses its end."""
+    sources: tuple[tuple[str, str], ...] = ()
+    """(source, SHA-256 of its file) of those that are files."""
 
 
 def read_problems(sources: Sequence[str]) -> list[Problem]:
     """The problems of all sources: files in the published ORZ format, or JSON lines, CSV or Parquet with a problem and
     an answer; `hub:OWNER/NAME/FILE`, such a file of a hub dataset; `arithmetic`, generated sums.
 
-    Ids are the rows' own, or made from the file's name and the position. Raises DataError for a broken row (and where),
-    an id that stands twice, or no problem at all.
+    Ids are the rows' own, or made from the source's name and the position; an id that two sources use gets the source's
+    name in front. Raises DataError for a broken row (and where), an id that stands twice in a source, a source that is
+    named twice, or no problem at all.
     """
-    problems = [problem for source in sources for problem in _read_source(source)]
-    seen: set[str] = set()
-    for problem in problems:
-        if problem.problem_id in seen:
-            raise DataError(f"{problem.problem_id}: two training problems have this id; give every row its own.")
-        seen.add(problem.problem_id)
-    if not problems:
+    names = source_names(sources)
+    per_source = {names[source]: list(_read_source(source, names[source])) for source in sources}
+    times = Counter(id_ for problems in per_source.values() for id_ in {problem.problem_id for problem in problems})
+    found = []
+    for name, problems in per_source.items():
+        seen: set[str] = set()
+        for problem in problems:
+            own = problem.problem_id
+            if own in seen:
+                raise DataError(f"{own}: two training problems of {name} have this id; give every row its own.")
+            seen.add(own)
+            found.append(problem if times[own] == 1 else replace(problem, problem_id=f"{name}:{own}"))
+    if not found:
         raise DataError(f"{', '.join(sources) or 'no source'}: no training problem; name files that hold some.")
-    return problems
+    return found
+
+
+def source_names(sources: Sequence[str]) -> dict[str, str]:
+    """A name for each source: its file's, with as many of its folders in front as tell it from the others."""
+    twice = next((source for source in sources if sources.count(source) > 1), None)
+    if twice is not None:
+        raise DataError(f"data.source names {twice} twice; name it once.")
+    paths = {source: Path(source.removeprefix("hub:")) for source in sources}
+    names = {source: path.stem for source, path in paths.items()}
+    for depth in range(1, max((len(path.parts) for path in paths.values()), default=0)):
+        shared = {name for name, times in Counter(names.values()).items() if times > 1}
+        for source, path in paths.items():
+            if names[source] in shared:
+                names[source] = "/".join([*path.parent.parts[-depth:], path.stem])
+    shared = {name for name, times in Counter(names.values()).items() if times > 1}
+    return {source: source if name in shared else name for source, name in names.items()}
+
+
+def source_digests(sources: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """(source, SHA-256 of its file) of those that are files."""
+    files = ((source, _file_of(source)) for source in sources)
+    return tuple((source, _sha256(file)) for source, file in files if file is not None)
 
 
 def make_prompts(problems: Sequence[Problem], tokenizer: Tokenizer, *, template: str, max_tokens: int) -> Prompts:
@@ -103,15 +136,26 @@ def select_problems(problems: Sequence[Problem], *, limit: int | None, language:
     return spoken[:limit]
 
 
-def _read_source(source: str) -> Iterator[Problem]:
+def _read_source(source: str, name: str) -> Iterator[Problem]:
+    file = _file_of(source)
+    return iter(generate_sums(split="train")) if file is None else _read_file(file, name)
+
+
+def _file_of(source: str) -> Path | None:
+    """The file of a source; None for generated sums."""
     if source == "arithmetic":
-        return iter(generate_sums(split="train"))
+        return None
     if source.startswith("hub:"):
-        return _read_file(_from_hub(source.removeprefix("hub:")))
+        return _from_hub(source.removeprefix("hub:"))
     path = Path(source)
     if not path.is_file():
         raise DataError(f"data.source {source}: no such file; name one, hub:OWNER/NAME/FILE, or arithmetic.")
-    return _read_file(path)
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _from_hub(name: str) -> Path:
@@ -132,12 +176,12 @@ def _from_hub(name: str) -> Path:
         ) from error
 
 
-def _read_file(path: Path) -> Iterator[Problem]:
+def _read_file(path: Path, name: str) -> Iterator[Problem]:
     for position, (where, row) in enumerate(_rows(path)):
         try:
             question_and_answer = _from_conversation(row) if isinstance(row, list) else row
-            yield math_problem({"id": f"{path.stem}-{position}"} | question_and_answer, position, benchmark=_SOURCE)
-        except DataError as error:
+            yield math_problem({"id": f"{name}-{position}"} | question_and_answer, position, benchmark=_SOURCE)
+        except (DataError, RecordError) as error:
             raise DataError(f"{path}, {where}: {error}. Mend or remove that row.") from error
 
 

@@ -19,7 +19,7 @@ import ray
 from ray.exceptions import RayActorError, RayTaskError
 
 from orz_bench.engines.engine import Engine, EngineSpec, Sampling
-from orz_bench.engines.ray_session import start_ray
+from orz_bench.engines.ray_session import end_ray, start_ray
 from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request
@@ -163,11 +163,13 @@ class RayPool:
 
     def close(self) -> None:
         """End the engines, and Ray where this pool started it."""
-        for worker in self._workers:
-            ray.kill(worker.actor)
+        actors = [worker.actor for worker in self._workers]
         self._workers = []
-        if self._started_ray and ray.is_initialized():
-            ray.shutdown()
+        if self._started_ray:
+            end_ray(actors)
+            return
+        for actor in actors:
+            ray.kill(actor)
 
     def _take(self, queue: deque[Request], worker: _Worker) -> list[Request]:
         """What this engine gets now: whole batches for transformers, else at most its fair share of what is left."""

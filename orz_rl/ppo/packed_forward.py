@@ -69,6 +69,12 @@ def response_values(model: Any, pack: Pack) -> Tensor:
     return values_N[pack.targets_R - 1]
 
 
+def values_of(model: Any, sequences: Sequence[Sequence[int]]) -> list[Tensor]:
+    """The critic's value at every token of each sequence, one forward a sequence. Shape (N,), float32."""
+    packs = [Pack.of([(tokens, ())]) for tokens in sequences]
+    return [model(**_inputs(model, pack))[0, :, 0].float() for pack in packs]
+
+
 def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> Tensor:
     """Log-probabilities of a pack's response tokens, in order, at the sampling temperature. Shape (R,), float32."""
     return token_logprobs(response_logits(model, pack), pack.tokens_N[pack.targets_R], temperature=temperature)

@@ -16,7 +16,7 @@ from orz_bench.grading.grader import GRADER_VERSION
 from orz_bench.recorder import Grades, Recorder
 from orz_bench.records.parquet import rollouts_from_table
 from orz_bench.records.rollout import Completion, Grade, Request, Rollout
-from orz_bench.records.run_dir import RunDir
+from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.seeds import sample_seed
 from orz_rl.config import TrainConfig
 from orz_rl.problems import Prompt, problems_at
@@ -80,7 +80,7 @@ class Collector:
         requests = [request for index in indices for request in self._requests(self._prompts[index], step)]
         folder = self._run.rollouts(step)
         with folder.lock():
-            done = folder.keys()
+            done = _on_disk(folder, requests)
             missing = [request for request in requests if request.key not in done]
             if missing:
                 recorder = Recorder(
@@ -143,6 +143,24 @@ class Collector:
             buffer=self._config.reward.overlong_buffer,
         )
         return replace(rollout, reward=binary_reward(grade.verdict, completion.stop_reason) + penalty)
+
+
+def _on_disk(folder: RolloutsDir, requests: Sequence[Request]) -> set[tuple[str, int]]:
+    """Keys of the rows that are there. Raises RunDirError for one of another problem or prompt than its request's."""
+    wanted = {request.key: request for request in requests}
+    rows = folder.read(["problem_id", "sample_index", "gold", "prompt_token_ids"]).to_pylist()
+    for row in rows:
+        request = wanted.get((row["problem_id"], row["sample_index"]))
+        if request is None:
+            continue
+        is_same = row["gold"] == request.problem.gold and tuple(row["prompt_token_ids"]) == request.prompt_token_ids
+        if not is_same:
+            raise RunDirError(
+                f"{folder.path}: holds samples of another problem under the id {request.problem.problem_id}: its gold "
+                f"or its prompt is not that of the data. Samples are never mixed: restore the data file, or start a "
+                f"new run with another --out."
+            )
+    return {(row["problem_id"], row["sample_index"]) for row in rows}
 
 
 def _check_version(rollouts: Sequence[Rollout], wanted: int, *, where: str) -> None:

@@ -18,12 +18,14 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from orz_bench.errors import RunDirError
 from orz_rl.config import REDUCE_BUCKET
 from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, policy_loss, value_loss
 from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs, response_values, token_logprobs
 from orz_rl.rollout.weight_sync import Buckets, fill_buckets, plan_buckets, type_name
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
 from orz_rl.workers.models import load_model
+from orz_rl.workers.writing import tells_disk_errors
 
 
 class ModelRank:
@@ -143,19 +145,20 @@ class ModelRank:
         """Write a Hugging Face checkpoint. A collective."""
         state = {name: tensor.to("cpu", copy=True) for name, tensor in self.weights()}
         if dist.get_rank() == 0:
-            model = self._engine.module
-            getattr(model, "classifier", model).save_pretrained(
-                folder, state_dict={name.removeprefix("classifier."): tensor for name, tensor in state.items()}
-            )
+            with tells_disk_errors(folder):
+                self._engine.module.save_pretrained(folder, state_dict=state)
         dist.barrier()
 
     def save_state(self, folder: Path) -> None:
         """Write the whole training state (weights, optimiser). A collective."""
-        self._engine.save_checkpoint(str(folder), tag="state")
+        with tells_disk_errors(folder):
+            self._engine.save_checkpoint(str(folder), tag="state")
 
     def load_state(self, folder: Path) -> None:
         """Take up what save_state() wrote, with the same number of ranks. A collective."""
-        self._engine.load_checkpoint(str(folder), tag="state")
+        path, _ = self._engine.load_checkpoint(str(folder), tag="state")
+        if path is None:
+            raise RunDirError(f"{folder}: holds no training state; move its checkpoint away to use an earlier one.")
 
     def offload(self) -> None:
         """Give the device back between phases."""

@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from orz_bench.errors import OrzError, RunDirError
-from orz_bench.records.run_dir import RunDir
-from orz_rl.preparation import Prepared, check_fresh, claim, prepare
+from orz_bench.errors import OrzError
+from orz_rl.preparation import Prepared, prepare
 from orz_rl.recipes.registry import resolve
 
 QUICK = ("rollout.engine=transformers", "data.limit=20", "eval.benchmarks=")
@@ -48,20 +47,3 @@ def test_prompts_that_are_refused_are_counted(tmp_path: Path) -> None:
     found = prepared(tmp_path / "run", "data.max_prompt_tokens=24", heard=heard)
     assert 0 < len(found.prompts.too_long) < 20
     assert any(f"{len(found.prompts.too_long)} problems refused" in line for line in heard)
-
-
-def test_a_run_goes_on_only_with_its_own_settings(tmp_path: Path) -> None:
-    run = RunDir(tmp_path / "run")
-    config = resolve("tiny", overrides=QUICK)
-    claim(run, config, command=("orz-rl",))
-    for override in ("num_steps=60", "checkpoint.every=5", "eval.every=7"):
-        claim(run, resolve("tiny", overrides=[*QUICK, override]), command=("orz-rl",))
-    with pytest.raises(RunDirError, match=r"seed: found 42, wanted 7[\s\S]*--fresh"):
-        claim(run, resolve("tiny", overrides=[*QUICK, "seed=7"]), command=("orz-rl",))
-
-
-def test_fresh_deletes_nothing_but_training_runs(tmp_path: Path) -> None:
-    check_fresh(tmp_path / "absent")
-    (tmp_path / "precious.txt").write_text("x")
-    with pytest.raises(OrzError, match="not a training run"):
-        check_fresh(tmp_path)

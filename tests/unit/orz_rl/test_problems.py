@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.engines.fake import FakeTokenizer
 from orz_bench.errors import ConfigError, DataError
-from orz_rl.problems import make_prompts, problems_at, read_problems, select_problems
+from orz_rl.problems import make_prompts, problems_at, read_problems, select_problems, source_names
 from orz_rl.rewards import binary_reward, overlong_penalty
 from tests.builders import a_problem
 from tests.shared_data import shared_data
@@ -40,6 +40,53 @@ def test_json_lines_keep_their_ids(tmp_path: Path) -> None:
     assert [p.problem_id for p in read_problems([str(path)])] == ["a", "mine-1"]
 
 
+def test_two_files_of_one_name_are_two_sources(tmp_path: Path) -> None:
+    rows = '{"problem": "1 + 1?", "answer": 2}\n{"id": "own", "problem": "?", "answer": 3}\n'
+    paths = [tmp_path / name for name in ("A/train.jsonl", "B/train.jsonl", "other.jsonl")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(rows, encoding="utf-8")
+    assert [p.problem_id for p in read_problems(list(map(str, paths)))] == [
+        "A/train-0",
+        "A/train:own",
+        "B/train-0",
+        "B/train:own",
+        "other-0",
+        "other:own",
+    ]
+    assert [p.problem_id for p in read_problems([str(paths[0])])] == ["train-0", "own"]
+    with pytest.raises(DataError, match=r"names .*other\.jsonl twice"):
+        read_problems([str(paths[2])] * 2)
+
+
+@pytest.mark.parametrize(
+    ("sources", "names"),
+    [
+        (["a/x.json", "b/x.json"], ["a/x", "b/x"]),
+        (["a/x.json", "x.json"], ["a/x", "x"]),
+        (["a/x.json", "a/x.csv"], ["a/x.json", "a/x.csv"]),
+        (["r/a/x.json", "s/a/x.json", "y.json"], ["r/a/x", "s/a/x", "y"]),
+        (["hub:o/n/x.json", "hub:o/m/x.json", "arithmetic"], ["n/x", "m/x", "arithmetic"]),
+    ],
+)
+def test_sources_have_names_of_their_own(sources: list[str], names: list[str]) -> None:
+    assert list(source_names(sources).values()) == names
+
+
+@pytest.mark.parametrize("name", ["problem", "answer", "id", "level", "subject"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
+def test_half_a_character_is_named_with_its_line(tmp_path: Path, name: str, suffix: str) -> None:
+    good = {"id": "a", "problem": "1 + 1?", "answer": "2", "level": "\U0001f600", "subject": "x"}
+    rows = [good, good | {"id": "b", name: "half \ud83d of it"}]
+    path = tmp_path / f"train{suffix}"
+    path.write_text(json.dumps(rows) if suffix == ".json" else "\n".join(map(json.dumps, rows)), encoding="utf-8")
+    where = "line 2" if suffix == ".jsonl" else "row 1"
+    with pytest.raises(
+        DataError, match=rf"train\{suffix}, {where}: .*holds half a character .*Mend or remove that row"
+    ):
+        read_problems([str(path)])
+
+
 @pytest.mark.parametrize(
     ("name", "text", "fault"),
     [
@@ -47,7 +94,7 @@ def test_json_lines_keep_their_ids(tmp_path: Path) -> None:
         ("a.jsonl", '{"problem": "?", "answer": 1}\n{"prob', "line 2: broken JSON"),
         ("a.json", '[[{"from": "human", "value": "?"}]]', "row 0: wanted two turns"),
         ("a.json", "[[", "not readable as JSON"),
-        ("a.jsonl", '{"id": 1, "problem": "?", "answer": 1}\n' * 2, "1: two training problems have this id"),
+        ("a.jsonl", '{"id": 1, "problem": "?", "answer": 1}\n' * 2, "1: two training problems of a have this id"),
         ("a.jsonl", "\n", "no training problem"),
     ],
 )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -116,3 +117,15 @@ def test_overlong_shaping_takes_off_the_reward(tmp_path: Path) -> None:
     rates = dict.fromkeys(stream(12), NUM_SAMPLES)
     limits = ("rollout.max_tokens=3", "reward.overlong_buffer=2")
     assert {row.reward for row in collected(tmp_path, KnownRates(rates), *limits).rollouts} == {0.5}
+
+
+@pytest.mark.parametrize("changes", [{"gold": "another"}, {"prompt_token_ids": (1, 3)}])
+def test_rows_of_another_problem_under_the_same_id_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """Half a group was drawn, then the data file changed: the other half must not be drawn to it."""
+    sampler = KnownRates(dict.fromkeys(stream(12), 2))
+    rows = collected(tmp_path, sampler).rollouts
+    folder = RunDir(tmp_path).rollouts(1)
+    folder.replace([replace(rows[0], **changes), rows[1]])
+    with pytest.raises(RunDirError, match=f"samples of another problem under the id {rows[0].problem_id}"):
+        collected(tmp_path, sampler)
+    assert len(sampler.asked) == 12
