@@ -97,14 +97,9 @@ def _score_series(group: Group, benchmark: str, *, slot: int, column: str) -> Se
 
 
 def _ends(table: pd.DataFrame) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """One standard error each way for one run, lowest and highest for several; None where neither is known."""
-    if table["error"].notna().all():
-        return (table["accuracy"] - table["error"]).to_numpy(float), (table["accuracy"] + table["error"]).to_numpy(
-            float
-        )
-    if (table["low"] < table["high"]).any():
-        return table["low"].to_numpy(float), table["high"].to_numpy(float)
-    return None, None
+    """The 95 % interval of one run, lowest and highest for several; None where neither is known."""
+    low, high = table["low"].to_numpy(float), table["high"].to_numpy(float)
+    return (low, high) if np.isfinite(low).all() and (low < high).any() else (None, None)
 
 
 def _references(benchmark: str) -> tuple[Reference, ...]:

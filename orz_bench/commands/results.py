@@ -47,6 +47,9 @@ def compare_command(
     run_b: Annotated[str, typer.Argument(help="The one to compare it with.")],
     bench: Annotated[str | None, typer.Option(help="Benchmarks, separated by commas [default: all shared].")] = None,
     across_protocols: Annotated[bool, typer.Option(help="Compare though the protocols differ, and say so.")] = False,
+    margin: Annotated[
+        float, typer.Option(min=0, max=100, help="A loss that would not matter, in points: B is no worse within it.")
+    ] = 0.0,
     format_: Annotated[Literal["table", "md", "json"], typer.Option("--format", help="How to show it.")] = "table",
     json_output: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
@@ -56,7 +59,7 @@ def compare_command(
 
     names = [name.strip() for name in bench.split(",")] if bench else None
     compared = compare_runs(run_a, run_b, benchmarks=names, across_protocols=across_protocols)
-    rendered = render_comparisons(compared, format_="json" if json_output else format_)
+    rendered = render_comparisons(compared, format_="json" if json_output else format_, margin=margin / 100)
     if isinstance(rendered, str):
         typer.echo(rendered)
     else:
