@@ -1,7 +1,8 @@
 """How often the 95 % intervals of avg@n hold the truth, beside 1.96 standard errors each way, and how wide they are.
 
-Benchmarks of 5 to 500 questions with 1 to 64 samples each are drawn again and again at accuracies from 0.2 to 99 %. Their
-questions are all alike, of mixed difficulty (beta distributed, correlation 0.1, 0.3 or 0.6 within a question), or all or nothing.
+Benchmarks of 5 to 500 questions with 1 to 64 samples each are drawn again and again at accuracies from 0.2 to 99 %.
+Their questions are all alike, of mixed difficulty (beta distributed, correlation 0.1, 0.3 or 0.6 within a question), or
+all or nothing.
 The truth of sampling is the mean of the questions drawn, that of questions the mean of all of the kind.
 
     python benchmarks/interval_coverage.py [--draws 1000]
@@ -23,7 +24,7 @@ QUESTIONS = (5, 15, 30, 100, 198, 500)
 SAMPLES = (1, 4, 16, 64)
 KINDS = ("alike", "mixed 0.1", "mixed 0.3", "mixed 0.6", "all or nothing")
 TIES = 0.7
-"""As in orz_bench.intervals: whether an interval holds the truth is asked of its tails, which is quicker than finding its ends."""
+"""As in orz_bench.intervals: an interval holds the truth where both tails there are large enough, soon told."""
 
 
 def shares(rng: np.random.Generator, kind: str, *, mean: float, size: tuple[int, int]) -> np.ndarray:

@@ -12,7 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orz_bench.baselines import baselines_for, closest_baseline
+from orz_bench.baselines import baselines_for, published_on
 from orz_bench.breakdown_tables import BreakdownTable, breakdowns_of, percent
 from orz_bench.comparison import Comparison
 from orz_bench.intervals import percent_spread
@@ -51,12 +51,11 @@ def columns_of(results: Sequence[EvalResult]) -> list[str]:
     return [*several, *heads, *extra, "published"]
 
 
-def row_of(result: EvalResult, results: Sequence[EvalResult]) -> list[str]:
-    """The cells of one result, under columns_of(results)."""
+def row_of(result: EvalResult, results: Sequence[EvalResult], *, baseline: str | None = None) -> list[str]:
+    """The cells of one result, under columns_of(results); published figures are of the same model, or of `baseline`."""
     summary = result.summary
     several = [result.model, str(result.step)] if len({(r.model, r.step) for r in results}) > 1 else []
     extra = [] if common_n(results) is not None else [str(summary.n)]
-    baseline = closest_baseline(result.benchmark, result.model)
     scores = [
         percent(summary.avg_at_n),
         percent_spread(summary.avg_at_n, summary.sampling),
@@ -74,11 +73,22 @@ def row_of(result: EvalResult, results: Sequence[EvalResult]) -> list[str]:
         f"{percent(summary.no_answer_rate)}\u00a0%",
         f"{summary.mean_tokens:,.0f}",
         *extra,
-        str(baseline) if baseline else "–",
+        _published(result, baseline),
     ]
 
 
-def render_table(results: Sequence[EvalResult], *, max_parts: int | None = None) -> RenderableType:
+def _published(result: EvalResult, baseline: str | None) -> str:
+    """Figures by every source, with their protocols; a dash for a model without any, and for later steps of a run."""
+    if baseline is None and result.step:
+        return "–"
+    found = published_on(result.benchmark, baseline or result.model)
+    name = f"{found[0].model}: " if baseline and found else ""
+    return name + "; ".join(f"{one.figure} ({one.source}; {one.protocol})" for one in found) or "–"
+
+
+def render_table(
+    results: Sequence[EvalResult], *, max_parts: int | None = None, baseline: str | None = None
+) -> RenderableType:
     """The result table, what a reader has to know under it, and the parts of the scores.
 
     `max_parts` leaves tables of more parts out.
@@ -88,7 +98,7 @@ def render_table(results: Sequence[EvalResult], *, max_parts: int | None = None)
         is_text = heading in ("benchmark", "model", "published")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading == "benchmark")
     for result in results:
-        table.add_row(*(Text(cell) for cell in row_of(result, results)))
+        table.add_row(*(Text(cell) for cell in row_of(result, results, baseline=baseline)))
     parts = [item for breakdown in breakdowns_of(results, max_parts=max_parts) for item in ("", _part_table(breakdown))]
     return Group(table, *(Text(f"· {note}", style="yellow") for note in notes_on(results)), *parts)
 
@@ -102,10 +112,10 @@ def _part_table(breakdown: BreakdownTable) -> Table:
     return table
 
 
-def render_markdown(results: Sequence[EvalResult]) -> str:
+def render_markdown(results: Sequence[EvalResult], *, baseline: str | None = None) -> str:
     """A Markdown table with notes and the published figures."""
     lines = [_markdown_row(columns_of(results)), _markdown_row(["---"] * len(columns_of(results)))]
-    lines += [_markdown_row(row_of(result, results)) for result in results]
+    lines += [_markdown_row(row_of(result, results, baseline=baseline)) for result in results]
     lines += ["", *(f"- {_escape_markdown(note)}" for note in notes_on(results))]
     for benchmark in dict.fromkeys(result.benchmark for result in results):
         published = [f"{baseline} [{baseline.source}; {baseline.protocol}]" for baseline in baselines_for(benchmark)]

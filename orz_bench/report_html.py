@@ -37,13 +37,13 @@ li { margin: .25rem 0 }
 """
 
 
-def render_html(results: Sequence[EvalResult]) -> str:
+def render_html(results: Sequence[EvalResult], *, baseline: str | None = None) -> str:
     """The page."""
     models = ", ".join(dict.fromkeys(result.model for result in results))
     body = [
         f"<h1>Evaluation of {escape(models)}</h1>",
         f'<p class="soft">{escape(", ".join(dict.fromkeys(result.run for result in results)))}</p>',
-        _table(columns_of(results), [row_of(result, results) for result in results]),
+        _table(columns_of(results), [row_of(result, results, baseline=baseline) for result in results]),
         '<p class="soft">95 % sampling: where the score lies when these n answers are drawn again. 95 % questions: '
         "when other questions of the same kind are drawn. Both are 95 % intervals, in points.</p>",
         _list("What to know before quoting these numbers", notes_on(results)),

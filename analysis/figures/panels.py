@@ -103,10 +103,16 @@ def _ends(table: pd.DataFrame) -> tuple[np.ndarray | None, np.ndarray | None]:
 
 
 def _references(benchmark: str) -> tuple[Reference, ...]:
-    """The published figures of a few models, each by its first source."""
-    by_model = {baseline.model: baseline for baseline in reversed(baselines_for(benchmark))}
-    chosen = [by_model[model] for model in _SHOWN_MODELS if model in by_model]
-    return tuple(Reference(label=baseline.model, y=baseline.percent / 100) for baseline in chosen)
+    """The published figures of a few models; of two sources both, told apart by their names."""
+    chosen = [one for model in _SHOWN_MODELS for one in baselines_for(benchmark) if one.model == model]
+    models = [one.model for one in chosen]
+    return tuple(
+        Reference(
+            label=one.model if models.count(one.model) == 1 else f"{one.model} ({one.source.partition(',')[0]})",
+            y=one.percent / 100,
+        )
+        for one in chosen
+    )
 
 
 def present(panels: Sequence[Panel | None], *, wanted: str) -> tuple[Panel, ...]:

@@ -18,23 +18,28 @@ def report_command(
         Literal["table", "md", "json", "html"], typer.Option("--format", help="How to show it.")
     ] = "table",
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="A model whose published figures stand beside ours [default: the same model].")
+    ] = None,
 ) -> None:
     """Show the results of runs, with the published baselines beside them."""
+    from orz_bench.baselines import require_known
     from orz_bench.records.run_dir import write_text
     from orz_bench.report import render_json, render_markdown, render_table
     from orz_bench.report_html import render_html
     from orz_bench.results import results_of
 
+    beside = require_known(baseline) if baseline else None
     results = [result for run in runs for result in results_of(run)]
     if format_ == "table" and out is None:
-        result_console().print(render_table(results))
+        result_console().print(render_table(results, baseline=beside))
         return
     if format_ == "table":
-        text = as_text(render_table(results))
+        text = as_text(render_table(results, baseline=beside))
     elif format_ == "json":
         text = json.dumps(render_json(results), ensure_ascii=False, indent=2)
     else:
-        text = {"md": render_markdown, "html": render_html}[format_](results)
+        text = {"md": render_markdown, "html": render_html}[format_](results, baseline=beside)
     if out is None:
         typer.echo(text)
     else:
