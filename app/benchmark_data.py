@@ -24,7 +24,7 @@ from orz_bench.errors import DataError
 from orz_bench.intervals import Interval, percent_spread
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
-from orz_bench.statistics import average, question_band
+from orz_bench.statistics import average, question_band, question_error
 
 MAX_PARTS = 60
 """A field of `extra` with more values is no grouping."""
@@ -165,9 +165,10 @@ def part_fields(one: Evaluated) -> list[str]:
 
 
 def parts(one: Evaluated, field: str) -> pd.DataFrame:
-    """Columns part, accuracy, low, high, questions, samples: percent by value of a field of `extra`, `–` for none.
+    """Columns part, accuracy, error, low, high, questions, samples: percent by value of a field of `extra`.
 
-    From low to high: the 95 % interval over questions; NaN for a part of one question.
+    `–` for none. From low to high: the 95 % interval over questions; error: the plain standard error; NaN for a part of
+    one question.
     """
     rows = _fetch(
         one,
@@ -176,14 +177,23 @@ def parts(one: Evaluated, field: str) -> pd.DataFrame:
     groups: dict[str, list[tuple[int, int]]] = {}
     for extra, right, total in rows:
         groups.setdefault(str(_extra(extra).get(field, "–")), []).append((right, total))
-    columns = ["part", "accuracy", "low", "high", "questions", "samples"]
+    columns = ["part", "accuracy", "error", "low", "high", "questions", "samples"]
     return pd.DataFrame([_part_row(name, groups[name]) for name in sorted(groups, key=natural_order)], columns=columns)
 
 
-def _part_row(name: str, counts: Sequence[tuple[int, int]]) -> tuple[str, float, float, float, int, int]:
+def _part_row(name: str, counts: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
     outcomes = [[True] * right + [False] * (total - right) for right, total in counts]
     low, high = _band(question_band(outcomes))
-    return name, 100 * average(outcomes), low, high, len(outcomes), sum(map(len, outcomes))
+    error = question_error(outcomes)
+    return (
+        name,
+        100 * average(outcomes),
+        np.nan if error is None else 100 * error,
+        low,
+        high,
+        len(outcomes),
+        sum(map(len, outcomes)),
+    )
 
 
 def _extra(text: str | None) -> Mapping[str, Any]:
