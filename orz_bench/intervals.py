@@ -117,16 +117,16 @@ def _low(right: float, num_trials: float) -> float:
 def _upper_tail(right: float, num_trials: float, *, share: float) -> float:
     """Probability of more right ones, and a part of that of as many."""
     wrong = num_trials - right
-    more = beta_cdf(share, right + 1, wrong) if wrong > 0 else 0.0
-    return _TIES * beta_cdf(share, right, wrong + 1) + (1 - _TIES) * more
+    more = beta_cdf(share, a=right + 1, b=wrong) if wrong > 0 else 0.0
+    return _TIES * beta_cdf(share, a=right, b=wrong + 1) + (1 - _TIES) * more
 
 
-def beta_cdf(x: float, a: float, b: float) -> float:
+def beta_cdf(x: float, *, a: float, b: float) -> float:
     """The regularised incomplete beta function, by its continued fraction (DLMF 8.17.22) with Lentz's method."""
     if x <= 0 or x >= 1 or a <= 0:
         return float(x > 0)
     if x > (a + 1) / (a + b + 2):
-        return 1.0 - beta_cdf(1 - x, b, a)
+        return 1.0 - beta_cdf(1 - x, a=b, b=a)
     log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
     upper, lower = 1.0, 1.0 / _not_zero(1.0 - (a + b) * x / (a + 1))
     value = lower

@@ -134,7 +134,7 @@ class Summary:
         return summary if "question_low" in data else replace(summary, **_missing_intervals(summary))
 
 
-def _missing_intervals(summary: Summary) -> dict[str, float]:
+def _missing_intervals(summary: Summary) -> dict[str, Any]:
     """What an older version did not write."""
     found = {"sampling": summary.sampling, "question": summary.question}
     known = {name: interval for name, interval in found.items() if interval is not None}
