@@ -46,7 +46,7 @@ def _by_value(samples: Sequence[PartedSample], key: str) -> dict[str, Part]:
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:
     """A key for sorting: numbers inside names by size, `Level 2` before `Level 10`."""
-    pieces = re.split(r"(\d+)", name.casefold())
+    pieces = re.split(r"(\d+)", name)
     return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]
 
 

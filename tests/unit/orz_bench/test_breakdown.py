@@ -109,3 +109,9 @@ def test_what_is_neither_right_nor_wrong_has_no_score() -> None:
     assert row_of(result, [result])[1:6] == ["–"] * 5
     assert "its figures are in the table below" in render_markdown([result])
     assert "| text word\\_perplexity | 4 | 12.35 |".replace("\\_", "_") in render_markdown([result])
+
+
+def test_values_are_in_the_order_of_their_numbers() -> None:
+    levels = ["10", "2", "1", "Level 10", "Level 2", "other", "STEM"]
+    samples = [PartedSample(problem_id=level, is_correct=True, extra={"level": level}) for level in levels]
+    assert list(break_down(samples, ["level"])["level"]) == ["1", "2", "10", "Level 2", "Level 10", "STEM", "other"]
