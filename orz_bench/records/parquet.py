@@ -143,6 +143,11 @@ def read_parts(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:
     return pa.concat_tables(tables) if tables else schema.empty_table()
 
 
+def read_part(path: Path, columns: Sequence[str]) -> pa.Table:
+    """These columns of one part. RunDirError as read_parts."""
+    return _read_part(path, pa.schema([ROLLOUT_SCHEMA.field(name) for name in columns]))
+
+
 def is_whole(path: Path) -> bool:
     """Whether a part can be read: a damaged one, or one that has gone meanwhile, cannot.
 

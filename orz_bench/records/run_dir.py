@@ -13,7 +13,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from orz_bench.signals import stop_reason
 RUN_SCHEMA_VERSION = 1
 LOCK_NAME = ".lock"
 _RESERVE, _RESERVE_BYTES = ".reserve", 65_536
+_MOVE = "Move this file out of the folder and run the same command again: it draws what is then missing."
 _STEP_FOLDER = re.compile(r"step=(\d+)")
 
 
@@ -74,6 +75,26 @@ class RolloutsDir:
         """(problem id, sample index) of every committed rollout."""
         table = self.read(["problem_id", "sample_index"])
         return set(zip(table["problem_id"].to_pylist(), table["sample_index"].to_pylist(), strict=True))
+
+    def require_own(self, *, benchmark: str, step: int, seed_of: Callable[[str, int], int | None]) -> None:
+        """Refuse parts that were not drawn here: RunDirError for rows of others, and for rows that stand twice.
+
+        `seed_of` a problem id and a sample index: the seed that it is drawn with; None for a problem that is unknown.
+        """
+        seen: dict[tuple[str, int], Path] = {}
+        for path in parquet.part_files(self.path):
+            for row in parquet.read_part(path, ["problem_id", "sample_index", "benchmark", "step", "seed"]).to_pylist():
+                key = row["problem_id"], row["sample_index"]
+                wanted = {"benchmark": benchmark, "step": step, "seed": seed_of(*key)}
+                differing = [name for name, value in wanted.items() if row[name] != value]
+                if differing:
+                    what = ", ".join(f"{name} {row[name]!r}, wanted {wanted[name]!r}" for name in differing)
+                    raise RunDirError(
+                        f"{path}: sample {key[1]} of {key[0]} is not of this evaluation ({what}). {_MOVE}"
+                    )
+                if key in seen:
+                    raise RunDirError(f"{path}: sample {key[1]} of {key[0]} stands in {seen[key].name}, too. {_MOVE}")
+                seen[key] = path
 
     def replace(self, rollouts: Sequence[Rollout]) -> None:
         """Put one part in the place of all. A crash in between neither loses a row nor shows one twice."""
@@ -132,6 +153,8 @@ class RunDir:
                 f"{self.path}: a run of schema {version}, but this version reads up to {RUN_SCHEMA_VERSION}; "
                 f"upgrade orz to use it."
             )
+        if not isinstance(info.get("kind"), str):
+            raise RunDirError(f"{self.run_path}: has no kind (train, eval); restore the file, or name another folder.")
         return info
 
     @contextlib.contextmanager

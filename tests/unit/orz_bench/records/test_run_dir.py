@@ -169,3 +169,10 @@ def test_checkpoints_are_found_by_step(tmp_path: Path) -> None:
         (tmp_path / "checkpoints" / step_folder(step) / "policy").mkdir(parents=True)
     (tmp_path / "checkpoints" / step_folder(30) / "critic").mkdir(parents=True)
     assert [step for step, _ in RunDir(tmp_path).checkpoints()] == [3, 20]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema_version": 1}', '{"schema_version": 1, "kind": 3}'])
+def test_a_torn_or_foreign_run_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(RunDirError, match=str(tmp_path)):
+        RunDir(tmp_path).info()
