@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import yaml
 
 from orz_bench.engines.engine import EngineSpec
-from orz_bench.engines.open import choose_engine
+from orz_bench.engines.open import choose_engine, max_model_len
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.environment import describe_environment
 from orz_bench.errors import ConfigError, RunDirError
@@ -19,6 +19,7 @@ from orz_rl.config import TrainConfig
 from orz_rl.evaluation import Evaluator
 from orz_rl.logs import Boards
 from orz_rl.models import resolve_model
+from orz_rl.older_settings import settings_of_today
 from orz_rl.problems import Prompts, make_prompts, read_problems, select_problems
 from orz_rl.recipes.registry import as_yaml, differences
 
@@ -57,6 +58,7 @@ def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Cal
         keep_tokens=True,
         sleeps=config.cluster.colocate and config.cluster.device == "cuda",
     )
+    _require_context(spec)
     tokenizer = load_tokenizer(spec)
     assert tokenizer is not None
     problems = select_problems(
@@ -69,10 +71,31 @@ def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Cal
             f"{len(prompts.too_long):,} problems refused: their prompts exceed data.max_prompt_tokens "
             f"{config.data.max_prompt_tokens:,} (the first: {prompts.too_long[0]})"
         )
+    _require_a_step(len(prompts.prompts), config)
     run = RunDir(out)
     evaluator = Evaluator(config, run=run, spec=spec, tokenizer=tokenizer, data=data)
     Boards.check(config.logging)
     return Prepared(config, run, prompts, spec, policy, critic, evaluator)
+
+
+def _require_a_step(num_prompts: int, config: TrainConfig) -> None:
+    """Raise ConfigError where a step would have to take a problem twice."""
+    wanted = config.rollout.num_problems
+    if num_prompts < wanted:
+        raise ConfigError(
+            f"{num_prompts:,} training problems are left, but a step takes rollout.num_problems={wanted:,}, none "
+            f"twice; lower it, or give more problems (data.source, data.limit, data.language, data.max_prompt_tokens)."
+        )
+
+
+def _require_context(spec: EngineSpec) -> None:
+    """Raise ConfigError where the longest sequence exceeds what the model was made for."""
+    limit = max_model_len(replace(spec, max_model_len=None))
+    if limit is not None and spec.max_model_len is not None and spec.max_model_len > limit:
+        raise ConfigError(
+            f"the longest prompt and response have {spec.max_model_len:,} tokens, but {spec.checkpoint} allows "
+            f"{limit:,}; lower rollout.max_tokens, data.max_prompt_tokens or rollout.max_model_len."
+        )
 
 
 def check_fresh(out: Path) -> None:
@@ -91,6 +114,7 @@ def claim(run: RunDir, config: TrainConfig, *, command: Sequence[str]) -> None:
                 f"{run.path}: holds a run of {run.info()['kind']}, not of training; choose another --out."
             )
         found = yaml.safe_load(run.config_path.read_text(encoding="utf-8")) if run.config_path.exists() else wanted
+        found = settings_of_today(found)
         lines = [line for line in differences(found, wanted) if not _may_change(line, config)]
         if lines:
             shown = "\n".join(f"  {line}" for line in lines)

@@ -65,9 +65,9 @@ class ModelRank:
         return self._forward(packs, lambda pack: response_values(self._engine, pack))
 
     def update_policy(
-        self, batches: Sequence[Sequence[PolicyPack]], *, lr: float, terms: PolicyTerms
+        self, batches: Sequence[Sequence[PolicyPack]], *, lr: float | Sequence[float], terms: PolicyTerms
     ) -> list[Update] | NonFinite:
-        """One optimiser step a batch. Every rank must be given the same numbers of packs."""
+        """One optimiser step a batch, at a rate for all or one each. Every rank must be given as many packs."""
 
         def loss(item: PolicyPack) -> _Loss:
             tokens_R = item.pack.tokens_N[item.pack.targets_R]
@@ -98,9 +98,9 @@ class ModelRank:
         return self._update(batches, loss, lr=lr)
 
     def update_critic(
-        self, batches: Sequence[Sequence[CriticPack]], *, lr: float, clip: float | None
+        self, batches: Sequence[Sequence[CriticPack]], *, lr: float | Sequence[float], clip: float | None
     ) -> list[Update] | NonFinite:
-        """One optimiser step a batch. Every rank must be given the same numbers of packs."""
+        """One optimiser step a batch, at a rate for all or one each. Every rank must be given as many packs."""
 
         def loss(item: CriticPack) -> _Loss:
             values_R = response_values(self._engine, item.pack)
@@ -182,13 +182,14 @@ class ModelRank:
             return [score(pack.to(self._device)).cpu() for pack in packs]
 
     def _update(
-        self, batches: Sequence[Sequence[Any]], loss: Callable[[Any], _Loss], *, lr: float
+        self, batches: Sequence[Sequence[Any]], loss: Callable[[Any], _Loss], *, lr: float | Sequence[float]
     ) -> list[Update] | NonFinite:
         self._engine.train()
-        for group in self._engine.optimizer.param_groups:
-            group["lr"] = lr
+        rates = lr if isinstance(lr, Sequence) else [lr] * len(batches)
         updates = []
-        for number, items in enumerate(batches):
+        for number, (items, rate) in enumerate(zip(batches, rates, strict=True)):
+            for group in self._engine.optimizer.param_groups:
+                group["lr"] = rate
             outcome = self._optimiser_step(items, loss)
             if isinstance(outcome, _Fault):
                 return NonFinite(number, outcome.pack, outcome.what)

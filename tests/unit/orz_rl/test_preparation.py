@@ -11,7 +11,7 @@ from orz_bench.records.run_dir import RunDir
 from orz_rl.preparation import Prepared, check_fresh, claim, prepare
 from orz_rl.recipes.registry import resolve
 
-QUICK = ("rollout.engine=transformers", "data.limit=20", "eval.benchmarks=")
+QUICK = ("rollout.engine=transformers", "data.limit=20", "rollout.num_problems=4", "eval.benchmarks=")
 
 
 def prepared(out: Path, *overrides: str, heard: list[str] | None = None) -> Prepared:
@@ -65,3 +65,29 @@ def test_fresh_deletes_nothing_but_training_runs(tmp_path: Path) -> None:
     (tmp_path / "precious.txt").write_text("x")
     with pytest.raises(OrzError, match="not a training run"):
         check_fresh(tmp_path)
+
+
+def test_a_run_of_an_older_version_goes_on(tmp_path: Path) -> None:
+    """Its warm-up counted generations, and it wrote an estimator down though there was nothing to estimate."""
+    run = RunDir(tmp_path / "run")
+    config = resolve("tiny", overrides=QUICK)
+    claim(run, config, command=("orz-rl",))
+    text = run.config_path.read_text("utf-8")
+    older = text.replace("  policy_warmup_updates: 5\n  critic_warmup_updates: 20\n", "  warmup_steps: 5\n")
+    older = older.replace("kl_estimator: auto", "kl_estimator: k3")
+    assert older.count("\n") == text.count("\n") - 1
+    run.write_config(older)
+    claim(run, config, command=("orz-rl",))
+    run.write_config(older.replace("warmup_steps: 5", "warmup_steps: 7"))
+    with pytest.raises(RunDirError, match=r"optim\.critic_warmup_updates: found 28, wanted 20"):
+        claim(run, config, command=("orz-rl",))
+
+
+def test_data_of_less_than_a_step_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(OrzError, match=r"training problems are left, but a step takes rollout.num_problems=20, none"):
+        prepared(tmp_path / "run", "rollout.num_problems=20", "data.max_prompt_tokens=24")
+
+
+def test_sequences_longer_than_the_model_allows_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(OrzError, match=r"1,148 tokens, but .* allows 1,024; lower rollout.max_tokens"):
+        prepared(tmp_path / "run", "rollout.max_tokens=1100")
