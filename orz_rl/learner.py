@@ -71,6 +71,8 @@ class Learner:
             self._reference = cluster.open_model(_spec("reference", policy, config=config), ranks.policy_ranks)
         for group in self._groups:
             group.ready()
+        for pending in [group.start("check_packs", max_tokens=config.max_sequence) for group in self._groups]:
+            pending.results()
 
     @property
     def groups(self) -> dict[str, ModelGroup]:

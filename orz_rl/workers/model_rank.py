@@ -24,6 +24,7 @@ from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs, 
 from orz_rl.rollout.weight_sync import Buckets, fill_buckets, plan_buckets, type_name
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
 from orz_rl.workers.models import load_model
+from orz_rl.workers.pack_check import check_packs
 
 
 class ModelRank:
@@ -53,6 +54,10 @@ class ModelRank:
         )
         self._engine, *_ = deepspeed.initialize(model=model, optimizer=optimiser, config=settings)
         self._watch = _GradientWatch(self._engine.module)
+
+    def check_packs(self, *, max_tokens: int) -> None:
+        """Raise ConfigError where packs are not right for this model. A collective."""
+        check_packs(self._engine, spec=self._spec, max_tokens=max_tokens)
 
     def logprobs(self, packs: Sequence[Pack]) -> list[Tensor]:
         """Log-probabilities of the response tokens of each pack, as they are now."""
