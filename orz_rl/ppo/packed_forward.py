@@ -57,7 +57,7 @@ class Pack:
 def response_logits(model: Any, pack: Pack) -> Tensor:
     """The logits from which each response token was drawn, and no others. Shape (R, V), in the model's type."""
     # A tensor of positions: transformers computes the output layer at these alone.
-    return model(**packed_inputs(model, pack), logits_to_keep=pack.targets_R - 1).logits[0]
+    return model(**_inputs(model, pack), logits_to_keep=pack.targets_R - 1).logits[0]
 
 
 def response_values(model: Any, pack: Pack) -> Tensor:
@@ -65,7 +65,7 @@ def response_values(model: Any, pack: Pack) -> Tensor:
 
     `model` returns one number a token, of shape (1, N, 1).
     """
-    values_N = model(**packed_inputs(model, pack))[0, :, 0].float()
+    values_N = model(**_inputs(model, pack))[0, :, 0].float()
     return values_N[pack.targets_R - 1]
 
 
@@ -182,8 +182,7 @@ def register_packed_sdpa() -> None:
     AttentionInterface.register("packed_sdpa", packed_sdpa)
 
 
-def packed_inputs(model: Any, pack: Pack) -> dict[str, Any]:
-    """What a model is called with for a pack."""
+def _inputs(model: Any, pack: Pack) -> dict[str, Any]:
     config = getattr(model, "module", model).config  # a DeepSpeed engine has a config of its own
     inputs: dict[str, Any] = {
         "input_ids": pack.tokens_N[None],

@@ -21,56 +21,54 @@ class ValueModel(torch.nn.Module):  # type: ignore[misc]
         self.classifier = classifier
         self.config = classifier.config
 
-    def forward(self, *, wants_states: bool = False, **inputs: Any) -> Tensor:
-        """The value at every token, shape (1, N, 1); or the states that it is computed from, (1, N, hidden)."""
+    def forward(self, **inputs: Any) -> Tensor:
+        """The value at every token, shape (1, N, 1)."""
         hidden = self.classifier.base_model(**inputs).last_hidden_state
-        return hidden if wants_states else self.classifier.score(hidden)
+        return self.classifier.score(hidden)
 
 
 def load_model(spec: ModelSpec) -> Any:
     """The policy, the reference (both language models) or the critic, on its device. ConfigError tells the cause."""
-    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
     from transformers.utils import logging
 
     register_packed_sdpa()
     logging.disable_progress_bar()
     options: dict[str, Any] = {"dtype": getattr(torch, spec.dtype), "attn_implementation": spec.attention}
     options["use_safetensors"] = True  # the other kind of weight files are pickles: programs
-    labels = {"num_labels": 1} if spec.role == "critic" else {}
     try:
-        options["config"] = AutoConfig.from_pretrained(spec.checkpoint, **labels)
-        dropout = _without_dropout(options["config"])
         if spec.role != "critic":
             model: Any = AutoModelForCausalLM.from_pretrained(spec.checkpoint, **options)
         else:
             model, loading = AutoModelForSequenceClassification.from_pretrained(
-                spec.checkpoint, output_loading_info=True, **options
+                spec.checkpoint, num_labels=1, output_loading_info=True, **options
             )
             if any("score" in name for name in loading["missing_keys"]):
                 _initialise_head(model.score.weight, spec)
             model = ValueModel(model)
-        _restore(model.config, dropout)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(f"{spec.checkpoint}: the {spec.role} does not load ({reason}).") from error
+    _leave_no_chance(model)
     if spec.gradient_checkpointing:
         getattr(model, "classifier", model).gradient_checkpointing_enable({"use_reentrant": False})
     return model.to("cuda" if spec.device == "cuda" else "cpu")
 
 
-def _without_dropout(config: Any) -> dict[str, float]:
-    """Set every rate of dropout to 0, so that a model learns from what it would have drawn with; the old rates."""
-    rates = {
-        name: value for name, value in vars(config).items() if "drop" in name and isinstance(value, float) and value > 0
-    }
-    _restore(config, dict.fromkeys(rates, 0.0))
-    return rates
+def _leave_no_chance(model: Any) -> None:
+    """Turn dropout off, so that a model learns from what it draws with, and forget how a language model is sampled.
 
-
-def _restore(config: Any, rates: dict[str, float]) -> None:
-    """A checkpoint keeps the rates of its base model; its layers took theirs when they were made."""
-    for name, rate in rates.items():
-        setattr(config, name, rate)
+    The configuration keeps its rates. Sampling settings are the run's own; those of the checkpoint, which transformers
+    may refuse to write, are copied as they are (orz_rl.checkpoint).
+    """
+    for module in model.modules():
+        rates = [name for name, rate in vars(module).items() if "drop" in name and isinstance(rate, float)]
+        for name in [*rates, *(["p"] if isinstance(module, torch.nn.Dropout) else [])]:
+            setattr(module, name, 0.0)
+    generation = getattr(model, "generation_config", None)
+    if generation is not None:
+        ids = {name: getattr(generation, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+        model.generation_config = type(generation)(**ids)
 
 
 def _initialise_head(weight: Tensor, spec: ModelSpec) -> None:

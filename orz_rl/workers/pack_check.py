@@ -6,14 +6,14 @@ have terms that packing does not reproduce. Both are found by comparison, whatev
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from orz_bench.errors import ConfigError
-from orz_rl.ppo.packed_forward import Pack, packed_inputs, token_logprobs
+from orz_rl.ppo.packed_forward import Pack, response_logprobs, response_values, token_logprobs
 from orz_rl.workers.messages import ModelSpec
 
 _LENGTH = 48
@@ -104,28 +104,37 @@ def _outputs(engine: Any, sequences: Sequence[list[int]], *, spec: ModelSpec) ->
     targets = [start + place for start, sequence in zip(starts, sequences, strict=True) for place in _targets(sequence)]
     whole = Pack.of([(sequence[:1], sequence[1:]) for sequence in sequences])
     pack = Pack(whole.tokens_N, whole.positions_N, torch.tensor(targets), lengths=whole.lengths).to(device)
-    return _read(engine, packed_inputs(engine, pack), tokens_N=pack.tokens_N, targets_R=pack.targets_R, spec=spec)
+    if spec.role == "critic":
+        return _states(engine, lambda: response_values(engine, pack), targets_R=pack.targets_R)
+    return response_logprobs(engine, pack)[:, None]
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]  # torch is not followed
 def _alone(engine: Any, model: Any, *, sequence: list[int], spec: ModelSpec) -> Tensor:
     """The same of one sequence, with an attention of transformers' own."""
-    device = next(engine.parameters()).device
     has_softcap = getattr(model.config, "attn_logit_softcapping", None) is not None
     native = "eager" if len(sequence) <= _EAGER_LENGTH or has_softcap else "sdpa"
-    tokens_N = torch.tensor(sequence, device=device)
+    tokens_N = torch.tensor(sequence, device=next(engine.parameters()).device)
+    targets_R = torch.tensor(_targets(sequence), device=tokens_N.device)
     inputs = {"input_ids": tokens_N[None], "use_cache": False}
     model.set_attn_implementation(native)
     try:
-        targets_R = torch.tensor(_targets(sequence), device=device)
-        return _read(engine, inputs, tokens_N=tokens_N, targets_R=targets_R, spec=spec)
+        if spec.role == "critic":
+            return _states(engine, lambda: engine(**inputs), targets_R=targets_R)
+        logits_RV = engine(**inputs, logits_to_keep=targets_R - 1).logits[0]
+        return token_logprobs(logits_RV, tokens_N[targets_R], temperature=1.0)[:, None]
     finally:
         model.set_attn_implementation(spec.attention)
 
 
-def _read(engine: Any, inputs: dict[str, Any], *, tokens_N: Tensor, targets_R: Tensor, spec: ModelSpec) -> Tensor:
-    if spec.role == "critic":
-        states_RD = engine(**inputs, wants_states=True)[0, targets_R - 1].float()
-        return states_RD / states_RD.norm(dim=1, keepdim=True).clamp_min(1e-12)
-    logits_RV = engine(**inputs, logits_to_keep=targets_R - 1).logits[0]
-    return token_logprobs(logits_RV, tokens_N[targets_R], temperature=1.0)[:, None]
+def _states(engine: Any, forward: Callable[[], Any], *, targets_R: Tensor) -> Tensor:
+    """What the value head is given in a forward: a head of zeros would hide every difference."""
+    seen: list[Tensor] = []
+    head = getattr(engine, "module", engine).classifier.score
+    hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0]))
+    try:
+        forward()
+    finally:
+        hook.remove()
+    states_RD = seen[0][0, targets_R - 1].float()
+    return states_RD / states_RD.norm(dim=1, keepdim=True).clamp_min(1e-12)
