@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from orz_bench.checkpoint import inspect_checkpoint
 from orz_bench.errors import ConfigError, OrzError
 from orz_bench.records.parquet import disk_error
 from orz_bench.records.run_dir import RunDir
-from orz_rl.checkpoint import copy_tokenizer
-from orz_rl.learner import Learner
+
+if TYPE_CHECKING:
+    from orz_rl.learner import Learner
 
 _FOLDER = ".rehearsal"
 _PROBE = "What is 1 + 1?\nAssistant: <think>"
@@ -65,6 +66,8 @@ def check_saved(folder: Path, *, base: str) -> None:
 
 
 def _write(folder: Path, learner: Learner, *, base: str) -> None:
+    from orz_rl.checkpoint import copy_tokenizer
+
     for name, group in learner.groups.items():
         target = folder / name
         target.mkdir(parents=True)
