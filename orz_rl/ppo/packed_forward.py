@@ -146,14 +146,17 @@ def packed_sdpa(_module: Any, query: Tensor, *others: Any, **options: Any) -> tu
                 q, k, v, attn_mask=mask, is_causal=mask is None, scale=options.get("scaling"), enable_gqa=True
             )
         else:
-            block = _softcapped(q, k, v, window=window, softcap=softcap, scale=options.get("scaling"))
+            block = _softcapped((q, k, v), window=window, softcap=softcap, scale=options.get("scaling"))
         outputs.append(block.transpose(1, 2).flatten(0, 1))
     # Padding stands after its sequence, so that no token sees it, and falls away here.
     return torch.cat(outputs).index_select(0, layout.order_N)[None], None
 
 
-def _softcapped(q: Tensor, k: Tensor, v: Tensor, *, window: int | None, softcap: float, scale: float | None) -> Tensor:
+def _softcapped(
+    qkv: tuple[Tensor, Tensor, Tensor], *, window: int | None, softcap: float, scale: float | None
+) -> Tensor:
     """Attention whose scores are bent to within ±softcap (Gemma 2). Holds all scores of a block, (S, H, L, L)."""
+    q, k, v = qkv
     groups = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
     scores = q @ k.transpose(-1, -2) * (q.shape[-1] ** -0.5 if scale is None else scale)

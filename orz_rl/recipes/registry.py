@@ -70,7 +70,7 @@ def _without_faults(base: TrainConfig, tree: dict[str, Any], *, error: Validatio
     """The tree with the leaves at fault as they were, so that the others can be compared; the base where that fails."""
     before = base.model_dump(mode="python")
     for fault in error.errors():
-        section, key = [*fault["loc"], None][:2]
+        section, key = [*map(str, fault["loc"]), ""][:2]
         if isinstance(before[section], dict) and key in before[section]:
             tree[section][key] = before[section][key]
         else:

@@ -11,6 +11,7 @@ from orz_bench.engines.fake import FakeEngine
 from orz_bench.engines.openai_server import OpenAIServerEngine
 from orz_bench.engines.ray_pool import EngineLoop, RayPool
 from orz_bench.errors import EngineError
+from orz_bench.records.rollout import Request
 from tests.builders import a_problem, a_request
 from tests.unit.orz_bench.engines.test_openai_server import Server, running
 
@@ -54,15 +55,15 @@ def test_it_goes_on_when_there_is_more() -> None:
     waiting: list[int] = [0]
 
     class Feed:
-        def __iter__(self) -> Iterator[object]:
+        def __iter__(self) -> Iterator[Request]:
             return self
 
-        def __next__(self) -> object:
+        def __next__(self) -> Request:
             if not waiting:
                 raise StopIteration
             return TWICE[waiting.pop()]
 
-    feed = Distinct(Feed())  # type: ignore[arg-type]
+    feed = Distinct(Feed())
     assert [request.key[0] for request in feed] == ["a"]
     waiting.append(1)
     assert [request.key[0] for request in feed] == ["b"]

@@ -58,7 +58,7 @@ def gradient_in_the_rewards(estimator: Any) -> Tensor:
 
 
 def is_same(left: Tensor, right: Tensor) -> bool:
-    return torch.allclose(left, right, atol=1e-12)
+    return bool(torch.allclose(left, right, atol=1e-12))
 
 
 FORWARD, REVERSE = gradient_of_kl(reverse=False), gradient_of_kl(reverse=True)
