@@ -18,7 +18,7 @@ from orz_rl.learner import Learner
 
 SCHEMA_VERSION = 2
 """2 holds the files; 1 can be read."""
-_TOKENIZER_FILES = (
+_COPIED_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -28,6 +28,7 @@ _TOKENIZER_FILES = (
     "tokenizer.model",
     "chat_template.jinja",
     "chat_template.json",
+    "generation_config.json",
 )
 
 
@@ -206,8 +207,10 @@ class Checkpoints:
 
 
 def copy_tokenizer(source: str, target: Path) -> None:
-    """Put the base model's tokenizer files beside the weights: bytes from a folder, else as transformers saves them."""
-    files = [Path(source) / name for name in _TOKENIZER_FILES if (Path(source) / name).is_file()]
+    """Put the base model's tokenizer and generation config beside the weights: bytes from a folder, else as
+    transformers saves them. The generation config is copied because transformers refuses to write some that it reads.
+    """
+    files = [Path(source) / name for name in _COPIED_FILES if (Path(source) / name).is_file()]
     for file in files:
         shutil.copyfile(file, target / file.name)
     if not files:

@@ -21,6 +21,7 @@ from orz_bench.environment import describe_environment
 from orz_bench.errors import ConfigError, RunDirError
 from orz_bench.records.run_dir import LOCK_NAME, RunDir, read_json, to_json, write_text
 from orz_rl.config import TrainConfig
+from orz_rl.older_settings import settings_of_today
 from orz_rl.problems import Prompts
 from orz_rl.recipes.registry import as_yaml, differences, leaves
 from orz_rl.settings_history import BEFORE, SETTINGS_VERSION
@@ -141,7 +142,7 @@ def _found_settings(run: RunDir) -> _Found | None:
     if not is_tree or "num_steps" not in tree:  # the last line that is written
         raise RunDirError(f"{path}: empty or cut off, wanted the settings of a whole run. {_REMEDY}")
     header = _HEADER.match(text)
-    return _Found(tree, file_version=int(header.group(1)) if header else 1)
+    return _Found(settings_of_today(tree), file_version=int(header.group(1)) if header else 1)
 
 
 def _may_change(key: str, config: TrainConfig) -> bool:

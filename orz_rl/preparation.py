@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orz_bench.engines.engine import EngineSpec
-from orz_bench.engines.open import choose_engine
+from orz_bench.engines.open import choose_engine, max_model_len
 from orz_bench.engines.tokenizer import load_tokenizer
+from orz_bench.errors import ConfigError
 from orz_bench.records.run_dir import RunDir
 from orz_rl.config import TrainConfig
 from orz_rl.evaluation import Evaluator
@@ -48,6 +49,7 @@ def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Cal
         keep_tokens=True,
         sleeps=config.cluster.colocate and config.cluster.device == "cuda",
     )
+    _require_context(spec)
     tokenizer = load_tokenizer(spec)
     assert tokenizer is not None
     problems = select_problems(
@@ -60,8 +62,29 @@ def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Cal
             f"{len(prompts.too_long):,} problems refused: their prompts exceed data.max_prompt_tokens "
             f"{config.data.max_prompt_tokens:,} (the first: {prompts.too_long[0]})"
         )
+    _require_a_step(len(prompts.prompts), config)
     run = RunDir(out)
     evaluator = Evaluator(config, run=run, spec=spec, tokenizer=tokenizer, data=data)
     Boards.check(config.logging)
     prompts = replace(prompts, sources=source_digests(config.data.source))
     return Prepared(config, run, prompts, spec, policy, critic, evaluator)
+
+
+def _require_a_step(num_prompts: int, config: TrainConfig) -> None:
+    """Raise ConfigError where a step would have to take a problem twice."""
+    wanted = config.rollout.num_problems
+    if num_prompts < wanted:
+        raise ConfigError(
+            f"{num_prompts:,} training problems are left, but a step takes rollout.num_problems={wanted:,}, none "
+            f"twice; lower it, or give more problems (data.source, data.limit, data.language, data.max_prompt_tokens)."
+        )
+
+
+def _require_context(spec: EngineSpec) -> None:
+    """Raise ConfigError where the longest sequence exceeds what the model was made for."""
+    limit = max_model_len(replace(spec, max_model_len=None))
+    if limit is not None and spec.max_model_len is not None and spec.max_model_len > limit:
+        raise ConfigError(
+            f"the longest prompt and response have {spec.max_model_len:,} tokens, but {spec.checkpoint} allows "
+            f"{limit:,}; lower rollout.max_tokens, data.max_prompt_tokens or rollout.max_model_len."
+        )

@@ -7,8 +7,9 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -110,22 +111,77 @@ def make_prompts(problems: Sequence[Problem], tokenizer: Tokenizer, *, template:
     return Prompts(fitting, too_long)
 
 
-def problems_at(num_problems: int, *, start: int, count: int, seed: int) -> list[int]:
+def problems_at(num_problems: int, *, start: int, count: int, seed: int, step_size: int | None = None) -> list[int]:
     """Indices of `count` problems from position `start` of the stream on: a function of its arguments.
 
-    The stream is one seeded permutation of all problems after another; every problem comes once before any comes twice.
+    The stream is one seeded permutation of all problems after another: every problem comes once before any comes twice.
+    Steps take `step_size` (None: `count`) problems each, from position 0 on. Where a step straddles two epochs, the
+    problems that it has from the older one are put off in the newer until that step is full, so that no step meets a
+    problem twice and every epoch still holds each once.
     """
     if num_problems < 1 or count < 1:
         raise ConfigError(f"{count} problems out of {num_problems} cannot be drawn; both have to be positive.")
     positions = range(start, start + count)
-    orders = {epoch: _order(num_problems, seed=seed, epoch=epoch) for epoch in {p // num_problems for p in positions}}
-    return [orders[position // num_problems][position % num_problems] for position in positions]
+    return [_problem_at(position, num_problems, seed=seed, step_size=step_size or count) for position in positions]
 
 
-def _order(num_problems: int, *, seed: int, epoch: int) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Problems of a step, and where the next ones start."""
+
+    indices: tuple[int, ...]
+    """Fewer than were asked for where the step has met every problem."""
+    cursor: int
+
+
+def next_problems(
+    num_problems: int, *, start: int, count: int, seed: int, step_size: int, taken: Collection[int] = ()
+) -> Drawn:
+    """The next `count` problems of the stream that the step has not `taken` yet.
+
+    Only dynamic sampling, whose steps start anywhere, meets one that it has: it is passed over, and comes again in the
+    next epoch.
+    """
+    found: dict[int, None] = {}
+    cursor = start
+    while len(found) < count and len(found) + len(taken) < num_problems:
+        index = _problem_at(cursor, num_problems, seed=seed, step_size=step_size)
+        if index not in taken:
+            found[index] = None
+        cursor += 1
+    return Drawn(tuple(found), cursor)
+
+
+def _problem_at(position: int, num_problems: int, *, seed: int, step_size: int) -> int:
+    epoch, place = divmod(position, num_problems)
+    return _order(num_problems, seed=seed, epoch=epoch, step_size=step_size)[place]
+
+
+@lru_cache(maxsize=8)
+def _order(num_problems: int, *, seed: int, epoch: int, step_size: int) -> tuple[int, ...]:
+    # What is put off comes within the first step_size places, so the end of a long epoch is that of its shuffle; the
+    # end of a short one depends on the epoch before it.
+    first = max(0, epoch - 1) if num_problems >= 2 * step_size else 0
+    order = _shuffle(num_problems, seed=seed, epoch=first)
+    for number in range(first + 1, epoch + 1):
+        num_older = number * num_problems % step_size
+        older = set(order[num_problems - num_older :]) if num_older else set()
+        order = _shuffle(num_problems, seed=seed, epoch=number)
+        if older:
+            head = [index for index in order if index not in older][: step_size - num_older]
+            order = [*head, *_without(order, head)]
+    return tuple(order)
+
+
+def _shuffle(num_problems: int, *, seed: int, epoch: int) -> list[int]:
     order = list(range(num_problems))
     random.Random(f"order {seed} {epoch}").shuffle(order)
     return order
+
+
+def _without(order: Sequence[int], gone: Sequence[int]) -> list[int]:
+    left = set(gone)
+    return [index for index in order if index not in left]
 
 
 def select_problems(problems: Sequence[Problem], *, limit: int | None, language: str) -> list[Problem]:

@@ -122,7 +122,7 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
     yield "mismatch/kl", _token_mean(difference_BT.exp() - 1 - difference_BT, mask_BT)
     yield "mismatch/ratio_max", float(difference_BT.exp().max())
     if scores.reference_logprobs_BT is not None:
-        kl_BT = kl_estimate(logprobs_BT, scores.reference_logprobs_BT, estimator=config.loss.kl_estimator) * mask_BT
+        kl_BT = kl_estimate(logprobs_BT, scores.reference_logprobs_BT, estimator="k3") * mask_BT
         yield "kl/reference", _token_mean(kl_BT, mask_BT)
         yield "kl/reference_max", float((kl_BT.sum(dim=1) / mask_BT.sum(dim=1)).max())
     if config.loss.kl_loss > 0:

@@ -24,6 +24,7 @@ from orz_rl.learner import Learner, NonFiniteError
 from orz_rl.logs import Boards
 from orz_rl.metrics_file import rewind_metrics
 from orz_rl.preparation import Prepared
+from orz_rl.rehearsal import rehearse
 from orz_rl.rollout.collector import Collector
 from orz_rl.step_metrics import Row, metrics_row
 from orz_rl.trainer import SideBySide, StepReport, Stopwatch, TakingTurns, Trainer
@@ -110,6 +111,8 @@ def _train(prepared: Prepared, observer: Observer) -> Outcome:
             loop.trainer.cursor = newest.cursor
             observer.notice(f"resuming after step {newest.step}")
             run.add_event("resumed", step=newest.step)
+        else:
+            rehearse(run, loop.learner, base=prepared.policy)
         loop.trainer.synchronise(newest.policy_version if newest else 0)
         if not newest:
             loop.evaluate(0)

@@ -18,7 +18,7 @@ from typing import Any, Self
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from orz_bench.engines.engine import Engine, EngineSpec, Sampling
+from orz_bench.engines.engine import Distinct, Engine, EngineSpec, Sampling
 from orz_bench.engines.ray_session import end_ray, start_ray
 from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError
@@ -134,7 +134,7 @@ class RayPool:
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Lists of completions as engines report them."""
-        queue = deque(requests)
+        queue = deque(Distinct(requests))
         calls: dict[Any, _Worker] = {}
         while queue or any(worker.in_hand for worker in self._workers):
             if not self._workers:

@@ -98,7 +98,8 @@ class Completion:
     stop_reason: StopReason
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
-    """One per token, natural log, under the policy that sampled it, at the sampling temperature."""
+    """One per token, natural log, under the distribution that the token was drawn from: the policy's at the sampling
+    temperature, after top-k and top-p (both renormalise); at temperature 0 that of temperature 1. A server: None."""
     policy_version: int | None = None
     """How many weight updates the engine had received; None outside training."""
     extra: Mapping[str, Any] = field(default_factory=dict)

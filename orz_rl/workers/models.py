@@ -34,9 +34,26 @@ def load_model(spec: ModelSpec) -> Any:
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(f"{spec.checkpoint}: the {spec.role} does not load ({reason}).") from error
+    _leave_no_chance(model)
     if spec.gradient_checkpointing:
         getattr(model, "classifier", model).gradient_checkpointing_enable({"use_reentrant": False})
     return model.to("cuda" if spec.device == "cuda" else "cpu")
+
+
+def _leave_no_chance(model: Any) -> None:
+    """Turn dropout off, so that a model learns from what it draws with, and forget how a language model is sampled.
+
+    The configuration keeps its rates. Sampling settings are the run's own; those of the checkpoint, which transformers
+    may refuse to write, are copied as they are (orz_rl.checkpoint).
+    """
+    for module in model.modules():
+        rates = [name for name, rate in vars(module).items() if "drop" in name and isinstance(rate, float)]
+        for name in [*rates, *(["p"] if isinstance(module, torch.nn.Dropout) else [])]:
+            setattr(module, name, 0.0)
+    generation = getattr(model, "generation_config", None)
+    if generation is not None:
+        ids = {name: getattr(generation, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+        model.generation_config = type(generation)(**ids)
 
 
 def _initialise_head(weight: Tensor, spec: ModelSpec) -> None:

@@ -47,7 +47,8 @@ def test_it_gives_the_same_values_in_a_fresh_process(critic: ValueModel, folder:
     assert len({round(value, 4) for of_one in values for value in of_one}) == 7
     arguments = [sys.executable, "-c", IN_ANOTHER_PROCESS, str(folder), json.dumps(SEQUENCES)]
     done = subprocess.run(arguments, capture_output=True, text=True, check=True, env=ENVIRONMENT)
-    assert json.loads(done.stdout.splitlines()[-1]) == values
+    found = json.loads(done.stdout.splitlines()[-1])  # the number of threads moves the last digits
+    assert [pytest.approx(of_one, abs=1e-4) for of_one in values] == found
 
 
 def test_its_values_do_not_depend_on_what_comes_after(critic: ValueModel) -> None:

@@ -172,3 +172,17 @@ def test_starting_over_keeps_the_lock_and_can_be_killed_anywhere(tmp_path: Path)
     check_out(half.path, fresh=True)
     with pytest.raises(RunDirError, match=r"config\.yaml: gone"):
         claimed(half)
+
+
+def test_a_run_of_an_older_version_goes_on_in_the_units_of_today(tmp_path: Path) -> None:
+    """Its warm-up counted generations, and it wrote an estimator down though there was nothing to estimate."""
+    run = a_claimed_run(tmp_path / "run")
+    text = run.config_path.read_text("utf-8")
+    older = text.replace("  policy_warmup_updates: 5\n  critic_warmup_updates: 20\n", "  warmup_steps: 5\n")
+    older = older.replace("kl_estimator: auto", "kl_estimator: k3")
+    assert older.count("\n") == text.count("\n") - 1
+    run.write_config(older)
+    assert claimed(run) == []
+    run.write_config(older.replace("warmup_steps: 5", "warmup_steps: 7"))
+    with pytest.raises(RunDirError, match=r"optim\.critic_warmup_updates: found 28, wanted 20"):
+        claimed(run)

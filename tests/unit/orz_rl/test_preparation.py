@@ -10,7 +10,7 @@ from orz_bench.errors import OrzError
 from orz_rl.preparation import Prepared, prepare
 from orz_rl.recipes.registry import resolve
 
-QUICK = ("rollout.engine=transformers", "data.limit=20", "eval.benchmarks=")
+QUICK = ("rollout.engine=transformers", "data.limit=20", "rollout.num_problems=4", "eval.benchmarks=")
 
 
 def prepared(out: Path, *overrides: str, heard: list[str] | None = None) -> Prepared:
@@ -47,3 +47,13 @@ def test_prompts_that_are_refused_are_counted(tmp_path: Path) -> None:
     found = prepared(tmp_path / "run", "data.max_prompt_tokens=24", heard=heard)
     assert 0 < len(found.prompts.too_long) < 20
     assert any(f"{len(found.prompts.too_long)} problems refused" in line for line in heard)
+
+
+def test_data_of_less_than_a_step_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(OrzError, match=r"training problems are left, but a step takes rollout.num_problems=20, none"):
+        prepared(tmp_path / "run", "rollout.num_problems=20", "data.max_prompt_tokens=24")
+
+
+def test_sequences_longer_than_the_model_allows_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(OrzError, match=r"1,148 tokens, but .* allows 1,024; lower rollout.max_tokens"):
+        prepared(tmp_path / "run", "rollout.max_tokens=1100")
