@@ -204,7 +204,7 @@ def test_a_killed_supervisor_costs_no_verdict() -> None:
         thread = threading.Thread(target=lambda: replies.extend(judge.judge([(SUMS.digest, slow)])))
         thread.start()
         time.sleep(0.2)
-        for pid in _supervisors():
+        for pid, _ in _supervisors():
             os.kill(pid, 9)
         thread.join(timeout=60)
         assert [reply.verdict for reply in replies] == ["correct"]
@@ -224,38 +224,39 @@ def test_nothing_survives_a_killed_grader(tmp_path: Path) -> None:
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", KILLED]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, cwd=PROJECT) as grader:
-        assert grader.stdout is not None
-        assert grader.stdout.readline() == b"ready\n"
-        time.sleep(0.3)
-        assert _mentioning(str(tmp_path))
-        grader.kill()
-    ends_at = time.monotonic() + 10
-    while _mentioning(str(tmp_path)) and time.monotonic() < ends_at:
-        time.sleep(0.05)
-    assert _mentioning(str(tmp_path)) == []
+        try:
+            assert grader.stdout is not None
+            assert grader.stdout.readline() == b"ready\n"
+            time.sleep(0.3)
+            started = _descendants(grader.pid)
+            assert len(started) >= 3, "the supervisor, the first process of its namespace, and the program"
+        finally:
+            grader.kill()
+    _expect_gone(started)
 
 
-def _mentioning(text: str) -> list[str]:
-    commands = (_command(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
-    return [command for command in commands if text in command and "orz_bench.sandbox" in command]
+def _supervisors() -> set[tuple[int, str]]:
+    """The sandbox's processes that this process started, directly or not."""
+    return {found for found in _descendants(os.getpid()) if "orz_bench.sandbox" in _command(found[0])}
 
 
-def _supervisors() -> dict[int, str]:
-    """Process id -> command line, of the sandbox's processes that this process started, directly or not."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and (parent := _parent(int(entry.name))) is not None:
-            command = _command(int(entry.name))
-            if "orz_bench.sandbox" in command and os.getpid() in (parent, _parent(parent)):
-                found[int(entry.name)] = command
-    return found
+def _descendants(pid: int) -> set[tuple[int, str]]:
+    """(process id, when it started) of all that this process started, directly or not."""
+    parents = {int(entry.name): _stat(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal()}
+    found, new = set[int](), {pid}
+    while new:
+        new = {child for child, (parent, _) in parents.items() if parent in new} - found
+        found |= new
+    return {(number, parents[number][1]) for number in found}
 
 
-def _parent(pid: int) -> int | None:
+def _stat(pid: int) -> tuple[int, str]:
+    """A process's parent, and when it started."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except (OSError, ValueError):
-        return None
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0, ""
+    return int(fields[1]), fields[19]
 
 
 def _command(pid: int) -> str:
@@ -265,12 +266,10 @@ def _command(pid: int) -> str:
         return ""
 
 
-def _expect_gone(supervisors: dict[int, str]) -> None:
-    """All of them, and whatever had their command line: a program's process has its supervisor's."""
+def _expect_gone(started: set[tuple[int, str]]) -> None:
     ends_at = time.monotonic() + 10
     while time.monotonic() < ends_at:
-        commands = {_command(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal()}
-        if not commands & set(supervisors.values()):
+        if all(_stat(pid)[1] != when for pid, when in started):
             return
         time.sleep(0.05)
     pytest.fail("a process of the sandbox is still there")

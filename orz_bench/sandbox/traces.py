@@ -1,0 +1,129 @@
+"""Whether a process may run the next test of its program, too: only where the test before left nothing in it.
+
+Two questions. Before the program runs: does its text name anything that reaches the interpreter's inside, the operating
+system, or threads? After each test: are modules, their classes, functions and containers as they were?
+
+Neither is a proof. A program that deceives both gets nothing but its own earlier tests to look at: each test is judged
+once, in whichever process.
+"""
+
+from __future__ import annotations
+
+import _thread
+import os
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from opcode import opmap
+from types import CodeType, FunctionType, ModuleType
+from typing import Any
+
+_INSIDE = (
+    *("getattr", "setattr", "delattr", "globals", "locals", "vars", "exec", "eval", "compile", "breakpoint", "open"),
+    *("modules", "meta_path", "path_hooks", "attrgetter", "methodcaller", "update_wrapper", "FunctionType", "CodeType"),
+    *("_getframe", "_current_frames", "tb_frame", "tb_next", "f_back", "f_globals", "f_locals", "f_builtins"),
+    *("gi_frame", "cr_frame", "ag_frame", "settrace", "setprofile", "addaudithook", "setswitchinterval", "_cache"),
+    *("getcontext", "setcontext", "localcontext", "DefaultContext", "BasicContext", "ExtendedContext"),
+    *("FileIO", "fileno", "detach", "closefd", "opener", "open_code", "_os", "_sys", "_io", "_imp", "_signal"),
+)
+_MODULES = (
+    *("os", "posix", "ctypes", "_ctypes", "gc", "signal", "threading", "_thread", "atexit", "weakref", "inspect"),
+    *("importlib", "imp", "runpy", "pkgutil", "zipimport", "site", "codecs", "pickle", "copyreg", "marshal", "ast"),
+    *("dis", "types", "tokenize", "linecache", "traceback", "warnings", "platform", "pathlib", "posixpath", "stat"),
+    *("socket", "select", "selectors", "multiprocessing", "subprocess", "concurrent", "asyncio", "mmap", "resource"),
+    *("fcntl", "errno", "faulthandler", "tracemalloc", "pdb", "bdb", "trace", "sched", "contextvars", "locale"),
+    *("urllib", "ipaddress", "fnmatch", "reprlib", "tempfile", "shutil", "glob", "logging", "unittest", "doctest"),
+)
+_OPERATORS = r"__(?:name|main|init|slots|lt|le|gt|ge|eq|ne|hash|add|sub|mul|getitem|len|str|repr|iter|next|contains)__"
+_SUSPICIOUS = re.compile(rf"\b(?:{'|'.join((*_INSIDE, *_MODULES))})\b|(?<!def )(?!{_OPERATORS})__\w+__")
+_STORES = (opmap["STORE_ATTR"], opmap["DELETE_ATTR"])
+_CHANGES_BY_ITSELF = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
+_OWN = ("__main__", "tmp_sol")
+_COUNTED = (list, dict, set)
+_REMEMBERS = ("cache", "registry", "_pattern")
+"""Containers of modules with this in their name fill by themselves."""
+
+
+def names_nothing_suspicious(source: str) -> bool:
+    """Whether the text of a program keeps to what it computes with."""
+    if not source.isascii():
+        import unicodedata
+
+        source = unicodedata.normalize("NFKC", source)  # as the compiler reads names
+    return _SUSPICIOUS.search(source) is None
+
+
+def stores_attributes(code: CodeType) -> bool:
+    """Whether it sets or deletes an attribute of anything, an object of its own or not."""
+    operations = code.co_code[::2]
+    inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
+    return any(operation in operations for operation in _STORES) or any(map(stores_attributes, inner))
+
+
+class Untouched:
+    """What a process was like before the first test."""
+
+    def __init__(self, *, with_attributes: bool) -> None:
+        """`with_attributes`: the program sets attributes, so that those of modules and classes are looked at, too."""
+        self._num_modules = len(sys.modules)
+        self._path = list(sys.path)
+        self._free = _free_descriptor()
+        self._containers = [*_containers()]
+        self._lengths = [*map(len, self._containers)]
+        self._attributes = [*_attributes()] if with_attributes else []
+        self._copies = [dict(attributes) for attributes in self._attributes]
+
+    def is_still_so(self) -> bool:
+        """Whether nothing that can be seen has changed, and no thread is left."""
+        # Not threading.active_count(): threads can be started without it.
+        return (
+            _thread._count() == 0  # noqa: SLF001
+            and _free_descriptor() == self._free
+            and sys.path == self._path
+            and _num_modules() == self._num_modules
+            and [*map(len, self._containers)] == self._lengths
+            and all(_is_same(now, then) for now, then in zip(self._attributes, self._copies, strict=True))
+        )
+
+
+def _num_modules() -> int:
+    return len(sys.modules) - sum(name in sys.modules for name in _OWN[1:])
+
+
+def _free_descriptor() -> int:
+    with suppress(OSError):
+        descriptor = os.dup(1)
+        os.close(descriptor)
+        return descriptor
+    return -1
+
+
+def _watched() -> Iterator[ModuleType]:
+    for name, module in sys.modules.items():
+        if name not in _OWN and isinstance(module, ModuleType):
+            yield module
+
+
+def _containers() -> Iterator[Any]:
+    """Lists, dictionaries and sets in modules, but for those that hold what is remembered."""
+    for module in _watched():
+        for name, value in vars(module).items():
+            is_counted = type(value) in _COUNTED and value is not sys.modules
+            if is_counted and not any(part in name for part in _REMEMBERS):
+                yield value
+
+
+def _attributes() -> Iterator[Mapping[str, Any]]:
+    """The dictionaries of modules, and of the classes and functions that are written in Python there."""
+    for module in _watched():
+        yield vars(module)
+        for value in [*vars(module).values()]:
+            if isinstance(value, (type, FunctionType)) and value.__module__ == module.__name__:
+                yield vars(value)
+
+
+def _is_same(now: Mapping[str, Any], then: dict[str, Any]) -> bool:
+    if len(now) != len(then):
+        return False
+    return all(now.get(name, then) is value for name, value in then.items() if name not in _CHANGES_BY_ITSELF)
