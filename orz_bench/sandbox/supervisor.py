@@ -119,6 +119,7 @@ class _Place:
     def __post_init__(self) -> None:
         if self.has_namespaces:
             self._untouched = root.private_folder()
+            self.clean()
 
     def is_touched(self) -> bool:
         """Whether anything was made in the private folder; without namespaces there is none."""
@@ -130,7 +131,7 @@ class _Place:
             return
         _kill_all_others()
         if self.last_pid is not None:
-            os.write(self.last_pid, b"1")
+            os.pwrite(self.last_pid, b"1", 0)  # anywhere else it is ignored
         if self.is_touched():
             root.renew_private_folder()
             self._untouched = root.private_folder()
