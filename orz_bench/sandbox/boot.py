@@ -9,17 +9,18 @@ import json
 import socket
 import struct
 import sys
+from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 
-class _Given:
+class _Given(MetaPathFinder, Loader):
     """Imports modules from their texts."""
 
     def __init__(self, texts: dict[str, str]) -> None:
         self.texts = texts
 
-    def find_spec(self, name: str, path: object = None, target: object = None) -> ModuleSpec | None:
+    def find_spec(self, name: str, *_: object) -> ModuleSpec | None:
         if name not in self.texts:
             return None
         return ModuleSpec(name, self, is_package=any(other.startswith(f"{name}.") for other in self.texts))

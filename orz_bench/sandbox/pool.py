@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,9 +48,7 @@ class Sandbox:
             try:
                 yield Session(self, worker, program=program, limits=limits)
             finally:
-                if worker.is_alive:
-                    with suppress(WorkerGoneError):  # it is replaced
-                        worker.unload()
+                worker.unload()
 
     def close(self) -> None:
         """End all processes; runs in flight fail with GradingError."""

@@ -210,7 +210,7 @@ def _prepare_interpreter() -> None:
     resource.setrlimit(resource.RLIMIT_STACK, (_STACK_BYTES, resource.getrlimit(resource.RLIMIT_STACK)[1]))
     sys.setrecursionlimit(_RECURSION_LIMIT)
     sys.set_int_max_str_digits(_MAX_DIGITS)
-    sys.argv = ["main.py"]
+    sys.argv[:] = ["main.py"]
     random.seed()
     re.purge()
 

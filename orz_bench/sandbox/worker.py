@@ -59,8 +59,8 @@ class Worker:
         settings = {"folder": str(self._folder), "packages": list(packages), "namespaces": namespaces}
         with theirs:
             self._process = subprocess.Popen(
-                [Path(python).resolve(), "-s", "-S", "-P", "-c", (_HERE / "boot.py").read_text("utf-8")],
-                stdin=theirs,
+                [str(Path(python).resolve()), "-s", "-S", "-P", "-c", (_HERE / "boot.py").read_text("utf-8")],
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 env=_ENVIRONMENT,
@@ -85,13 +85,15 @@ class Worker:
         _replace(self._streams[0], json.dumps(source).encode("ascii"))
 
     def unload(self) -> None:
-        """End the program's process, and throw away what it printed meanwhile. Raises WorkerGoneError."""
+        """End the program's process, and throw away what it printed meanwhile; or find that this worker is no more."""
+        if not self.is_alive:
+            return
         try:
             self._send({"end": True})
             self._receive()
         except WorkerGoneError:
-            self.is_alive = False
-            raise
+            self.is_alive = False  # it is replaced
+            return
         _replace(self._streams[0], b"")
         for stream in self._streams[2:]:
             _drain(stream, bytearray(), at_most=None)

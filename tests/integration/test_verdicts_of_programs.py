@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
-import random
+import os
 from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -24,7 +26,7 @@ MARKS = {
     "sys.modules": ("import sys", "'seen' in sys.modules", "sys.modules['seen'] = sys"),
     "sys.path": ("import sys", "'seen' in sys.path", "sys.path.append('seen')"),
     "the environment": ("import os", "'seen' in os.environ", "os.environ['seen'] = '1'"),
-    "a file": ("import os", "os.path.exists('/tmp/seen')", "open('/tmp/seen', 'w')"),
+    "a file": ("import os", "os.path.exists('seen')", "open('seen', 'w')"),
     "a list of a module": ("import json", "'seen' in json.__all__", "json.__all__.append('seen')"),
     "random numbers": ("import random", "random.random() == random.Random(7).random()", "random.seed(7)"),
     "the recursion limit": ("import sys", "sys.getrecursionlimit() == 777", "sys.setrecursionlimit(777)"),
@@ -66,7 +68,7 @@ print({first!r} if is_first else {later!r})
 
 
 def two_answer_problems() -> list[tuple[dict[str, object], list[str]]]:
-    """Problems whose outputs are two words, and these."""
+    """Problems with two different outputs, and these."""
     text = (shared_data() / "eval" / "livecodebench_v5_880.jsonl").read_text("utf-8")
     found = []
     for row in map(json.loads, text.splitlines()):
@@ -77,8 +79,9 @@ def two_answer_problems() -> list[tuple[dict[str, object], list[str]]]:
 
 
 def test_no_program_has_two_tries() -> None:
-    problems = two_answer_problems()
-    assert len(problems) >= 50
+    """A sixth of the problems; benchmarks/code_grading.py asks all of them."""
+    problems = two_answer_problems()[::6]
+    assert len(problems) >= 30
     tests = [parse_tests(row) for row, _ in problems]
     pairs = []
     for item, (_, (first, later)) in zip(tests, problems, strict=True):
@@ -234,8 +237,7 @@ def test_no_program_finds_an_earlier_one_in_its_memory(setting: Setting) -> None
 
 @pytest.fixture(params=[True, False], ids=["namespaces", "no namespaces"])
 def session_of(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
-    python = {} if request.param else {"python": python_for_everyone()}
-    sandbox = Sandbox(namespaces=request.param, **python)
+    sandbox = Sandbox() if request.param else Sandbox(namespaces=False, python=python_for_everyone())
     yield sandbox
     sandbox.close()
 
@@ -305,11 +307,56 @@ def test_every_process_of_a_program_has_the_same_number() -> None:
 
 
 def test_a_guess_passes_as_often_as_it_is_right() -> None:
-    """Six standard deviations around a half; two tries would make it three quarters."""
+    """Six standard deviations around a half; with two tries it would be three quarters."""
     tests = packed(("", "Yes"))
-    guess = "import random\nprint(random.choice(['Yes', 'No']))"
-    marked = f"import math\nmath.seen = 1\n{guess}"
+    guess = "import math, random\nmath.seen = True\nprint(random.choice(['Yes', 'No']))"
     with a_judge([tests]) as judge:
-        for source in (guess, marked):
-            replies = judge.judge([(tests.digest, f"{source}# {random.random()}") for _ in range(400)])
-            assert 140 < sum(reply.verdict == "correct" for reply in replies) < 260
+        replies = judge.judge([(tests.digest, f"{guess}# {number}") for number in range(240)])
+    assert 74 < sum(reply.verdict == "correct" for reply in replies) < 166
+
+
+def test_a_plain_program_keeps_its_process_and_gets_the_same_verdict_without() -> None:
+    programs = [
+        "print(sum(map(int, input().split())))",
+        "class A:\n    def __init__(self): self.x = 1\nprint(A().x + 2)",
+    ]
+    sandbox = Sandbox()
+    try:
+        for source in [*programs, *(f"import sys\n{source}\nsys.setrecursionlimit(200)" for source in programs)]:
+            with sandbox.session(Program(source=source), limits=Limits()) as session:
+                runs = [session.run("1 2") for _ in range(3)]
+                fresh = session.run("1 2", is_fresh=True)
+            assert [run.was_reused for run in runs] == [False, True, True]
+            assert {(run.output, run.ended) for run in (*runs, fresh)} == {("3\n", "normally")}
+            assert not fresh.was_reused
+    finally:
+        sandbox.close()
+
+
+def test_no_process_is_left_after_the_last_test() -> None:
+    """It would go on computing, and hold what it holds, until the next program comes."""
+    sandbox = Sandbox()
+    try:
+        with sandbox.session(Program(source="print(1)"), limits=Limits()) as session:
+            session.run("")
+            during = programs_of(os.getpid())
+        after = programs_of(os.getpid())
+    finally:
+        sandbox.close()
+    assert len(during) == len(after) + 1
+
+
+def programs_of(pid: int) -> list[int]:
+    """Processes below this one that have a filter of system calls in force."""
+    parents, found = {}, []
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdecimal():
+                fields = dict(line.split(":\t", 1) for line in (entry / "status").read_text().splitlines())
+                parents[int(entry.name)] = int(fields["PPid"])
+                found += [int(entry.name)] if fields["Seccomp"].strip() == "2" else []
+
+    def is_below(number: int) -> bool:
+        return number == pid or (number in parents and is_below(parents[number]))
+
+    return [number for number in found if is_below(number)]

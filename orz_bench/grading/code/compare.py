@@ -47,11 +47,11 @@ def why_value_differs(value: str, expected: str) -> str | None:
 
 def _without_order(marked: dict[str, Any]) -> dict[str, Any]:
     """A dictionary, which `encode` writes as a list of pairs, as a dictionary again; anything else stays marked."""
-    pairs = marked.get("dict")
-    is_dictionary = isinstance(pairs, list) and all(isinstance(pair, list) and len(pair) == 2 for pair in pairs)
-    if len(marked) != 1 or not is_dictionary or not all(isinstance(key, Hashable) for key, _ in pairs):
+    pairs: Any = marked.get("dict")
+    if len(marked) != 1 or not isinstance(pairs, list):
         return marked
-    return {"dict": dict(pairs)}
+    is_dictionary = all(isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], Hashable) for pair in pairs)
+    return {"dict": dict(pairs)} if is_dictionary else marked
 
 
 def _is_same_line(line: str, right: str) -> bool:
