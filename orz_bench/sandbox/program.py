@@ -83,7 +83,7 @@ def add_preamble_to_builtins() -> None:
         builtins.__dict__.setdefault(name, value)
 
 
-def become(limits: Limits, *, confinement: Confinement, pipes: tuple[int, int]) -> NoReturn:
+def become(limits: Limits, untouched: Untouched, *, confinement: Confinement, pipes: tuple[int, int]) -> NoReturn:
     """Turn this process, which was just forked, into the program that lies in the folder.
 
     `pipes` (descriptors from FIRST_OTHER_FD on): it says on one that a test is done, and hears on the other of a next
@@ -97,7 +97,7 @@ def become(limits: Limits, *, confinement: Confinement, pipes: tuple[int, int]) 
         _confine(limits, confinement)
         program = _read_program(confinement.folder)
         _open_streams(confinement.folder, wants_value=program.function is not None)
-        _run_all(program, folder=confinement.folder, secret=secret)
+        _run_all(program, untouched, folder=confinement.folder, secret=secret)
         code = 0
     except BaseException:  # what a program raises is its own affair: the last line goes to its standard error
         _report()
@@ -105,18 +105,19 @@ def become(limits: Limits, *, confinement: Confinement, pipes: tuple[int, int]) 
         os._exit(code)
 
 
-def _run_all(program: Program, *, folder: str, secret: bytes) -> None:
+def _run_all(program: Program, untouched: Untouched, *, folder: str, secret: bytes) -> None:
     """Run it on one test after the other, as long as none leaves anything behind."""
     is_plain = names_nothing_suspicious(program.source)
     compiled = compile(program.source, "main.py", "exec", dont_inherit=True)
     if is_plain and re.search(rf"\b{_SLOW_TO_IMPORT}\b", program.source):
         with contextlib.suppress(ImportError):  # or it would look like something that the program left
             __import__(_SLOW_TO_IMPORT)
-    before = Untouched(with_attributes=stores_attributes(compiled)) if is_plain else None
+    if is_plain:
+        untouched.begin(with_attributes=stores_attributes(compiled))
     while True:
         _prepare_interpreter()
         _run_once(program, compiled)
-        if before is None or not before.is_still_so() or not _is_told_to_go_on(secret):
+        if not is_plain or not untouched.is_still_so() or not _is_told_to_go_on(secret):
             return
         _open_streams(folder, wants_value=program.function is not None)
 

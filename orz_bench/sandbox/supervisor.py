@@ -25,9 +25,12 @@ from orz_bench.sandbox import landlock, linux, root, seccomp
 from orz_bench.sandbox.limits import Isolation, Limits
 from orz_bench.sandbox.messages import receive, send
 from orz_bench.sandbox.program import FIRST_OTHER_FD, SECRET_BYTES, Confinement, add_preamble_to_builtins, become
+from orz_bench.sandbox.traces import Untouched
 
 _CORES = len(os.sched_getaffinity(0))
 _TICK_S = 0.01
+_IDLE_S = 0.005
+"""A process that waits for its next test computes less than this."""
 
 
 def main(given: socket.socket, settings: dict[str, Any]) -> None:
@@ -83,7 +86,8 @@ def _isolate(settings: dict[str, Any]) -> tuple[list[int], Isolation, _Place]:
     confinement = Confinement(
         filter_code, grants.rules(), place, home, root.identity_of_programs(), root.can_have_user_namespaces()
     )
-    return streams, isolation, _Place(confinement, grants, last_pid)
+    add_preamble_to_builtins()
+    return streams, isolation, _Place(confinement, grants, last_pid, Untouched())
 
 
 def _user() -> str:
@@ -113,17 +117,20 @@ class _Place:
     grants: _Grants
     last_pid: int | None
     """A descriptor: what is written there is the number of the last process."""
+    untouched: Untouched
+    """The interpreter."""
     has_namespaces: bool = field(default_factory=lambda: os.getpid() == 1)
-    _untouched: tuple[object, ...] = ()
+    _empty: tuple[object, ...] = ()
+    """Of the private folder."""
 
     def __post_init__(self) -> None:
         if self.has_namespaces:
-            self._untouched = root.private_folder()
+            self._empty = root.private_folder()
             self.clean()
 
     def is_touched(self) -> bool:
         """Whether anything was made in the private folder; without namespaces there is none."""
-        return self.has_namespaces and root.private_folder() != self._untouched
+        return self.has_namespaces and root.private_folder() != self._empty
 
     def clean(self) -> None:
         """Nobody and nothing of the program before is left, and nothing tells how many processes there were."""
@@ -134,7 +141,7 @@ class _Place:
             os.pwrite(self.last_pid, b"1", 0)  # anywhere else it is ignored
         if self.is_touched():
             root.renew_private_folder()
-            self._untouched = root.private_folder()
+            self._empty = root.private_folder()
             # Rules are about the folder, not about its name.
             if self.confinement.rules is not None:
                 os.close(self.confinement.rules)
@@ -154,12 +161,11 @@ def _continue_as_first_process() -> None:
 
 def _serve(connection: socket.socket, place: _Place) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    add_preamble_to_builtins()
     gc.collect()
     gc.freeze()
     running: _Running | None = None
     while message := receive(connection):
-        if running is not None and ("end" in message or message.get("is_fresh") or place.is_touched()):
+        if running is not None and ("end" in message or message.get("is_fresh") or not running.is_as_it_was()):
             running.end()
             running = None
         if "end" in message:
@@ -195,7 +201,7 @@ class _Running:
         its_go_on, go_on = os.pipe()
         pid = os.fork()
         if not pid:
-            become(limits, confinement=place.confinement, pipes=(its_done, its_go_on))
+            become(limits, place.untouched, confinement=place.confinement, pipes=(its_done, its_go_on))
         os.close(its_done)
         os.close(its_go_on)
         secret = secrets.token_bytes(SECRET_BYTES)
@@ -206,17 +212,19 @@ class _Running:
         """Wait for the end of a test: how it ended. A status of None: by its last line, and the process is there."""
         started = time.monotonic()
         if is_reused:
-            os.kill(self.pid, signal.SIGCONT)
             with contextlib.suppress(BrokenPipeError):
                 os.write(self.go_on, b".")
         late = self._wait(limits, connection, ends_at=started + limits.wall_s)
         if late == "" and self._says_done():
-            os.kill(self.pid, signal.SIGSTOP)  # what it may have left running does not run on
             before, self.cpu_s = self.cpu_s, self._cpu_s()
             return {"status": None, "late": "", "cpu_s": self.cpu_s - before}
         before = self.cpu_s
         status = self.end()
         return {"status": status, "late": late, "cpu_s": self.cpu_s - before}
+
+    def is_as_it_was(self) -> bool:
+        """Whether it only waits since the end of the test before, and has left nothing in the private folder."""
+        return self._cpu_s() - self.cpu_s < _IDLE_S and not self.place.is_touched()
 
     def _says_done(self) -> bool:
         is_readable = bool(select.select([self.done], [], [], 0)[0])

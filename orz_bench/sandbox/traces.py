@@ -41,7 +41,7 @@ _STORES = (opmap["STORE_ATTR"], opmap["DELETE_ATTR"])
 _CHANGES_BY_ITSELF = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _OWN = ("__main__", "tmp_sol")
 _COUNTED = (list, dict, set)
-_REMEMBERS = ("cache", "registry", "_pattern")
+_REMEMBERS = ("cache", "registry")
 """Containers of modules with this in their name fill by themselves."""
 
 
@@ -62,17 +62,27 @@ def stores_attributes(code: CodeType) -> bool:
 
 
 class Untouched:
-    """What a process was like before the first test."""
+    """What a process was like before the first test.
 
-    def __init__(self, *, with_attributes: bool) -> None:
-        """`with_attributes`: the program sets attributes, so that those of modules and classes are looked at, too."""
+    Made once, in the supervisor: to look at every module makes a process copy most of its memory.
+    """
+
+    def __init__(self) -> None:
+        self._names: set[str] = set()
+        self._containers: list[Any] = []
+        self._attributes: list[Mapping[str, Any]] = []
+        self._copies: list[dict[str, Any]] = []
+        self._is_with_attributes = False
+        self._add_modules()
+
+    def begin(self, *, with_attributes: bool) -> None:
+        """In the process itself. `with_attributes`: the program sets attributes, perhaps of modules and classes."""
+        self._add_modules()
+        self._is_with_attributes = with_attributes
         self._num_modules = len(sys.modules)
         self._path = list(sys.path)
         self._free = _free_descriptor()
-        self._containers = [*_containers()]
         self._lengths = [*map(len, self._containers)]
-        self._attributes = [*_attributes()] if with_attributes else []
-        self._copies = [dict(attributes) for attributes in self._attributes]
 
     def is_still_so(self) -> bool:
         """Whether nothing that can be seen has changed, and no thread is left."""
@@ -83,8 +93,18 @@ class Untouched:
             and sys.path == self._path
             and _num_modules() == self._num_modules
             and [*map(len, self._containers)] == self._lengths
-            and all(_is_same(now, then) for now, then in zip(self._attributes, self._copies, strict=True))
+            and (not self._is_with_attributes or all(map(_is_same, self._attributes, self._copies)))
         )
+
+    def _add_modules(self) -> None:
+        """Those that were not there the last time."""
+        new = {name: sys.modules[name] for name in sys.modules.keys() - self._names if name not in _OWN}
+        self._names |= new.keys()
+        modules = [module for module in new.values() if isinstance(module, ModuleType)]
+        self._containers += [item for module in modules for item in _containers(module)]
+        attributes = [item for module in modules for item in _attributes(module)]
+        self._attributes += attributes
+        self._copies += [dict(item) for item in attributes]
 
 
 def _num_modules() -> int:
@@ -99,28 +119,20 @@ def _free_descriptor() -> int:
     return -1
 
 
-def _watched() -> Iterator[ModuleType]:
-    for name, module in sys.modules.items():
-        if name not in _OWN and isinstance(module, ModuleType):
-            yield module
+def _containers(module: ModuleType) -> Iterator[Any]:
+    """Its lists, dictionaries and sets that a plain program can name, but for those that hold what is remembered."""
+    for name, value in vars(module).items():
+        is_counted = type(value) in _COUNTED and value is not sys.modules and not name.startswith("_")
+        if is_counted and not any(part in name for part in _REMEMBERS):
+            yield value
 
 
-def _containers() -> Iterator[Any]:
-    """Lists, dictionaries and sets in modules, but for those that hold what is remembered."""
-    for module in _watched():
-        for name, value in vars(module).items():
-            is_counted = type(value) in _COUNTED and value is not sys.modules
-            if is_counted and not any(part in name for part in _REMEMBERS):
-                yield value
-
-
-def _attributes() -> Iterator[Mapping[str, Any]]:
-    """The dictionaries of modules, and of the classes and functions that are written in Python there."""
-    for module in _watched():
-        yield vars(module)
-        for value in [*vars(module).values()]:
-            if isinstance(value, (type, FunctionType)) and value.__module__ == module.__name__:
-                yield vars(value)
+def _attributes(module: ModuleType) -> Iterator[Mapping[str, Any]]:
+    """Its own dictionary, and those of the classes and functions that are written in Python there."""
+    yield vars(module)
+    for value in [*vars(module).values()]:
+        if isinstance(value, (type, FunctionType)) and value.__module__ == module.__name__:
+            yield vars(value)
 
 
 def _is_same(now: Mapping[str, Any], then: dict[str, Any]) -> bool:

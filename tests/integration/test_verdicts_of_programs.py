@@ -28,6 +28,7 @@ MARKS = {
     "the environment": ("import os", "'seen' in os.environ", "os.environ['seen'] = '1'"),
     "a file": ("import os", "os.path.exists('seen')", "open('seen', 'w')"),
     "a list of a module": ("import json", "'seen' in json.__all__", "json.__all__.append('seen')"),
+    "a dictionary of a module": ("import json", "1 in json.decoder.BACKSLASH", "json.decoder.BACKSLASH[1] = 1"),
     "random numbers": ("import random", "random.random() == random.Random(7).random()", "random.seed(7)"),
     "the recursion limit": ("import sys", "sys.getrecursionlimit() == 777", "sys.setrecursionlimit(777)"),
     "an import": ("import sys", "'colorsys' in sys.modules", "import colorsys"),

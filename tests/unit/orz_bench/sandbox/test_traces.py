@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
+import keyword
 import string
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from orz_bench.sandbox.traces import Untouched, names_nothing_suspicious, stores_attributes
+
+KEYWORDS: Any = keyword.kwlist
+"""A list of a module."""
 
 
 @pytest.mark.parametrize(
@@ -65,14 +69,16 @@ def test_attributes_that_are_set_are_seen(source: str, stores: bool) -> None:
         (lambda: setattr(string.Template, "seen", 1), lambda: delattr(string.Template, "seen")),
         (lambda: setattr(string.capwords, "seen", 1), lambda: delattr(string.capwords, "seen")),
         (lambda: setattr(string, "digits", "0"), lambda: setattr(string, "digits", "0123456789")),
-        (lambda: json.__all__.append("seen"), json.__all__.pop),
+        (lambda: KEYWORDS.append("seen"), KEYWORDS.pop),
         (lambda: sys.path.append("seen"), sys.path.pop),
         (lambda: sys.modules.update(seen=sys), lambda: sys.modules.pop("seen")),
     ],
 )
 def test_a_change_is_seen(leave: Callable[[], object], take_back: Callable[[], object]) -> None:
     digits = string.digits
-    before = Untouched(with_attributes=True)
+    before = Untouched()
+    before.begin(with_attributes=True)
+    assert before.is_still_so()
     try:
         leave()
         assert not before.is_still_so()
