@@ -123,7 +123,7 @@ def _run_all(program: Program, untouched: Untouched, *, folder: str, secret: byt
 
 
 def _read_program(folder: str) -> Program:
-    return Program(**json.loads(Path(folder, "program").read_text("ascii")))
+    return Program(**json.loads(Path(folder, "program").read_bytes()))
 
 
 def _run_once(program: Program, compiled: CodeType) -> None:

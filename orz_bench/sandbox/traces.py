@@ -33,13 +33,27 @@ _MODULES = (
     *("dis", "types", "tokenize", "linecache", "traceback", "warnings", "platform", "pathlib", "posixpath", "stat"),
     *("socket", "select", "selectors", "multiprocessing", "subprocess", "concurrent", "asyncio", "mmap", "resource"),
     *("fcntl", "errno", "faulthandler", "tracemalloc", "pdb", "bdb", "trace", "sched", "contextvars", "locale"),
-    *("urllib", "ipaddress", "fnmatch", "reprlib", "tempfile", "shutil", "glob", "logging", "unittest", "doctest"),
+    *(
+        "encodings",
+        "urllib",
+        "ipaddress",
+        "fnmatch",
+        "reprlib",
+        "tempfile",
+        "shutil",
+        "glob",
+        "logging",
+        "unittest",
+        "doctest",
+    ),
 )
 _OPERATORS = r"__(?:name|main|init|slots|lt|le|gt|ge|eq|ne|hash|add|sub|mul|getitem|len|str|repr|iter|next|contains)__"
 _SUSPICIOUS = re.compile(rf"\b(?:{'|'.join((*_INSIDE, *_MODULES))})\b|(?<!def )(?!{_OPERATORS})__\w+__")
 _STORES = (opmap["STORE_ATTR"], opmap["DELETE_ATTR"])
 _CHANGES_BY_ITSELF = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _OWN = ("__main__", "tmp_sol")
+_CHANGES_WITH_A_FORK = ("threading", "encodings")
+"""Modules that a new process changes by itself; a plain program does not name them."""
 _COUNTED = (list, dict, set)
 _REMEMBERS = ("cache", "registry")
 """Containers of modules with this in their name fill by themselves."""
@@ -100,7 +114,7 @@ class Untouched:
         """Those that were not there the last time."""
         new = {name: sys.modules[name] for name in sys.modules.keys() - self._names if name not in _OWN}
         self._names |= new.keys()
-        modules = [module for module in new.values() if isinstance(module, ModuleType)]
+        modules = [module for name, module in new.items() if name not in _CHANGES_WITH_A_FORK]
         self._containers += [item for module in modules for item in _containers(module)]
         attributes = [item for module in modules for item in _attributes(module)]
         self._attributes += attributes
