@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from orz_bench.checkpoint import checkpoint_digest
 from orz_bench.errors import RunDirError
 from orz_bench.records.run_dir import RunDir, read_json, step_folder, step_of, to_json, write_text
 from orz_rl.learner import Learner
@@ -44,6 +45,8 @@ class Manifest:
     is_evaluated: bool
     policy_ranks: int
     critic_ranks: int
+    policy_digest: str = ""
+    """Of all bytes of the saved policy: an evaluation finds out whether somebody has changed them since."""
     schema_version: int = SCHEMA_VERSION
 
 
@@ -84,7 +87,8 @@ class Checkpoints:
                 target.mkdir(parents=True)
                 group.start(method, [target] * group.num_ranks).results()
         copy_tokenizer(tokenizer_from, folder / "policy")
-        write_text(folder / "manifest.json", to_json(asdict(manifest)))
+        whole = replace(manifest, policy_digest=checkpoint_digest(folder / "policy"))
+        write_text(folder / "manifest.json", to_json(asdict(whole)))
         return folder
 
     def load(self, manifest: Manifest, learner: Learner) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from orz_bench.engines.soundness import require_whole
 from orz_bench.errors import ConfigError
 from orz_rl.ppo.packed_forward import register_packed_sdpa
 from orz_rl.workers.messages import ModelSpec
@@ -36,19 +37,23 @@ def load_model(spec: ModelSpec) -> Any:
     logging.disable_progress_bar()
     options: dict[str, Any] = {"dtype": getattr(torch, spec.dtype), "attn_implementation": spec.attention}
     options["use_safetensors"] = True  # the other kind of weight files are pickles: programs
+    options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+    is_critic = spec.role == "critic"
     try:
-        if spec.role != "critic":
-            model: Any = AutoModelForCausalLM.from_pretrained(spec.checkpoint, **options)
-        else:
-            model, loading = AutoModelForSequenceClassification.from_pretrained(
-                spec.checkpoint, num_labels=1, output_loading_info=True, **options
-            )
-            if any("score" in name for name in loading["missing_keys"]):
-                _initialise_head(model.score.weight, spec)
-            model = ValueModel(model)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        if is_critic:
+            options["num_labels"] = 1
+        kind: Any = AutoModelForSequenceClassification if is_critic else AutoModelForCausalLM
+        model, loading = kind.from_pretrained(spec.checkpoint, **options)
+    except Exception as error:  # whatever a library raises over a user's files, the user must know which file
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(f"{spec.checkpoint}: the {spec.role} does not load ({reason}).") from error
+    require_whole(
+        loading, spec.checkpoint, new=("score.",) if is_critic else (), left=("lm_head.",) if is_critic else ()
+    )
+    if is_critic:
+        if any("score" in name for name in loading["missing_keys"]):
+            _initialise_head(model.score.weight, spec)
+        model = ValueModel(model)
     if spec.gradient_checkpointing:
         getattr(model, "classifier", model).gradient_checkpointing_enable({"use_reentrant": False})
     return model.to("cuda" if spec.device == "cuda" else "cpu")

@@ -33,7 +33,7 @@ def test_a_whole_one(tmp_path: Path) -> None:
     assert (found.label, found.step, len(found.digest)) == ("m", 0, 16)
 
 
-@pytest.mark.parametrize("name", ["step=000120", "checkpoint-120", "global_step_120", "iter120"])
+@pytest.mark.parametrize("name", ["step=000120", "checkpoint-120", "global_step_120", "iter120", "iter2/ckpt-120"])
 def test_the_step_is_read_from_the_path(tmp_path: Path, name: str) -> None:
     (found,) = find_checkpoints(str(a_checkpoint(tmp_path / name / "policy")), engine="vllm", step=None)
     assert found.step == 120
