@@ -54,6 +54,11 @@ def find_checkpoints(name: str, *, engine: EngineName, step: int | None) -> list
     label = name if folder is not path else path.resolve().name
     told = step_in_path(folder) if step is None else step
     if is_adapter(folder):
+        if any((folder / file).is_file() for file in (INDEX, SINGLE)):
+            raise ConfigError(
+                f"{folder}: holds a whole model and an adapter (adapter_config.json); engines differ in which of them "
+                f"they open. Move one of them into another folder."
+            )
         return [_merged(folder, label=label, step=told or 0)]
     inspect_checkpoint(folder)
     return [Checkpoint(path=str(folder), label=label, step=told or 0, digest=checkpoint_digest(folder))]

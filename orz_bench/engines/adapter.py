@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -121,6 +121,7 @@ def _changes(adapter: Adapter, *, base: Path) -> dict[str, _Change]:
         )
     stored = stored_tensors(base)
     tensors = _adapter_tensors(adapter)
+    _refuse_tied(adapter, tensors, base=base)
     changes: dict[str, _Change] = {}
     for name, tensor in tensors.items():
         module, _, kind = _split(name)
@@ -140,7 +141,6 @@ def _changes(adapter: Adapter, *, base: Path) -> dict[str, _Change]:
             change.down = tensor
             change.scale = adapter.scale(module, rank=_rank(name, tensor))
         change.is_transposed = adapter.is_transposed or "lora_embedding" in name
-    _refuse_tied(adapter, changes, base=base)
     return changes
 
 
@@ -182,12 +182,12 @@ def _rank(name: str, down: Tensor) -> int:
     return int(down.shape[0])
 
 
-def _refuse_tied(adapter: Adapter, changes: Mapping[str, _Change], *, base: Path) -> None:
+def _refuse_tied(adapter: Adapter, tensors: Iterable[str], *, base: Path) -> None:
     """Where input and output share a matrix, PEFT changes one of them; a merged file has one for both."""
-    config = read_object(base / "config.json")
-    text = config.get("text_config") if isinstance(config.get("text_config"), dict) else config
-    touched = [name for name in changes if name.endswith(_EMBEDDINGS)]
-    is_tied = bool((text or {}).get("tie_word_embeddings", config.get("tie_word_embeddings", False)))
+    wanted = (name if kind == "whole" else f"{module}.weight" for name in tensors for module, _, kind in [_split(name)])
+    touched = [name for name in wanted if name.endswith(_EMBEDDINGS)]
+    says_so = bool(read_object(base / "config.json").get("tie_word_embeddings"))
+    is_tied = says_so or not any(name.endswith("lm_head.weight") for name in stored_tensors(base))
     if not touched or not is_tied:
         return
     raise ConfigError(
