@@ -7,6 +7,7 @@ server.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,15 @@ from orz_bench.model_files.foreign import name_foreign
 from orz_bench.model_files.json_file import read_object
 from orz_bench.model_files.limits import ModelConfig
 from orz_bench.model_files.steps import step_in_path
-from orz_bench.model_files.weights import INDEX, SINGLE, stored_tensors, weight_files
+from orz_bench.model_files.weights import (
+    EMBEDDINGS,
+    INDEX,
+    SINGLE,
+    StoredTensor,
+    is_same_content,
+    stored_tensors,
+    weight_files,
+)
 from orz_bench.records.run_dir import RunDir
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
@@ -77,11 +86,25 @@ def inspect_checkpoint(folder: Path) -> None:
     config = ModelConfig(folder / "config.json")
     if not any((folder / file).is_file() for file in (INDEX, SINGLE)):
         _refuse_without_weights(folder)
-    stored_tensors(folder)
     _ = config.model_type, config.context, config.vocabulary
+    tensors = stored_tensors(folder)
+    if config.is_tied:
+        _refuse_second_head(folder, tensors)
     if not any((folder / file).is_file() for file in _TOKENIZER_FILES):
         raise ConfigError(
             f"{folder}: no tokenizer beside the weights; copy the tokenizer files of the base model there."
+        )
+
+
+def _refuse_second_head(folder: Path, tensors: Mapping[str, StoredTensor]) -> None:
+    """Tied weights with an output layer of its own in the files: vLLM ignores it, transformers does not."""
+    head = next((tensor for name, tensor in tensors.items() if name.endswith("lm_head.weight")), None)
+    embedding = next((tensor for name, tensor in tensors.items() if name.endswith(EMBEDDINGS)), None)
+    if head is not None and embedding is not None and not is_same_content(head, embedding):
+        raise ConfigError(
+            f"{folder}: config.json ties the output layer to the embedding, but lm_head.weight differs from it, and "
+            f"engines differ in which of them they use. Write tie_word_embeddings: false into config.json, or remove "
+            f"lm_head.weight, whichever is this model."
         )
 
 

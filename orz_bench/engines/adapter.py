@@ -30,13 +30,13 @@ from orz_bench.model_files.digest import (
     short_digest,
 )
 from orz_bench.model_files.json_file import read_object
-from orz_bench.model_files.weights import INDEX, SINGLE, read_header, stored_tensors, weight_files
+from orz_bench.model_files.weights import EMBEDDINGS, INDEX, SINGLE, read_header, stored_tensors, weight_files
 
 _ARITHMETIC = "merged in float32, rounded once"
 _MADE = "merged.json"
 """Written last; holds the digest of what was made."""
 _FIRST = "base_model.model."
-_EMBEDDINGS = ("embed_tokens.weight", "wte.weight", "lm_head.weight")
+_EMBEDDINGS = (*EMBEDDINGS, "lm_head.weight")
 _MODEL_FILES = ("config.json", "generation_config.json")
 
 

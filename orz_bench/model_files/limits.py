@@ -81,6 +81,11 @@ class ModelConfig:
         return max([plain, *stretched])
 
     @property
+    def is_tied(self) -> bool:
+        """Whether the file says that the output layer is the embedding."""
+        return self._whole.get("tie_word_embeddings") is True or self._text.get("tie_word_embeddings") is True
+
+    @property
     def vocabulary(self) -> int | None:
         """Rows of the embedding; None where the file tells none."""
         return self._count("vocab_size")

@@ -14,8 +14,11 @@ from orz_bench.model_files.json_file import read_object
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
+EMBEDDINGS = ("embed_tokens.weight", "wte.weight")
+"""How the names of input embeddings end."""
 _MAX_HEADER = 100_000_000
 """Bytes; safetensors itself takes no longer one."""
+_BLOCK = 1 << 24
 _PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -94,6 +97,22 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
             f"finish, or repeat it."
         )
     return tensors
+
+
+def is_same_content(one: StoredTensor, other: StoredTensor) -> bool:
+    """Whether two tensors are equal, byte by byte."""
+    if (one.dtype, one.shape) != (other.dtype, other.shape):
+        return False
+    with one.file.open("rb") as first, other.file.open("rb") as second:
+        first.seek(one.start)
+        second.seek(other.start)
+        left = one.end - one.start
+        while left > 0:
+            size = min(left, _BLOCK)
+            if first.read(size) != second.read(size):
+                return False
+            left -= size
+    return True
 
 
 def _tensor(file: Path, entry: Mapping[str, Any], *, offset: int) -> StoredTensor:
