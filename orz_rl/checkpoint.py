@@ -11,8 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from orz_bench.checkpoint import checkpoint_digest
 from orz_bench.errors import RunDirError
+from orz_bench.model_files.digest import checkpoint_digest
 from orz_bench.records.run_dir import RunDir, read_json, step_folder, step_of, to_json, write_text
 from orz_rl.learner import Learner
 

@@ -103,9 +103,10 @@ def _compared(engine: LikelihoodEngine, folder: Path, *, cell: Cell) -> str:
                 below_best = max(below_best, float((rows[:, :_KNOWN].amax(-1) - wanted).max()))
     question = LikelihoodRequest(key=("q", 0), context=prompts[0], continuations=((5, 6, 7), (70,)))
     ((answer,),) = list(engine.loglikelihood([question]))
-    for tokens, found in zip(question.continuations, answer.logprobs, strict=True):
-        rows = logprobs([*question.context, *tokens])[len(question.context) - 1 : -1]
-        worst = max(worst, abs(found - float(rows.gather(1, torch.tensor(tokens)[:, None]).sum())) / len(tokens))
+    for continuation, found in zip(question.continuations, answer.logprobs, strict=True):
+        rows = logprobs([*question.context, *continuation])[len(question.context) - 1 : -1]
+        wanted = rows.gather(1, torch.tensor(continuation)[:, None])
+        worst = max(worst, abs(found - float(wanted.sum())) / len(continuation))
     limit = TOLERANCES[cell.dtype]
     if max(worst, below_best) > limit:
         return f"WRONG: log-probabilities differ by {worst:.3g}, greedy tokens are {below_best:.3g} below the best"

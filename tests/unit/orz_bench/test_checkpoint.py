@@ -8,8 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from orz_bench.checkpoint import checkpoint_digest, find_checkpoints
+from orz_bench.checkpoint import find_checkpoints
 from orz_bench.errors import ConfigError
+from orz_bench.model_files.digest import checkpoint_digest
 from orz_bench.records.run_dir import RunDir
 from tests.safetensors_files import write_safetensors
 

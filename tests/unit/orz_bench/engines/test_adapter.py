@@ -64,14 +64,10 @@ def logits(folder: Path | str, *, adapter: Path | None = None, scales: dict[str,
         layer, stored = model.get_submodule(module), f"base_model.model.{module}"
         if f"{stored}.lora_A.weight" in tensors:
             down, up = tensors[f"{stored}.lora_A.weight"], tensors[f"{stored}.lora_B.weight"]
-            layer.register_forward_hook(
-                lambda _, given, out, a=down, b=up, s=scale: out + s * (given[0] @ a.T @ b.T)  # type: ignore[misc]
-            )
+            layer.register_forward_hook(lambda _, given, out, a=down, b=up, s=scale: out + s * (given[0] @ a.T @ b.T))
         else:
             down, up = tensors[f"{stored}.lora_embedding_A"], tensors[f"{stored}.lora_embedding_B"]
-            layer.register_forward_hook(
-                lambda _, given, out, a=down, b=up, s=scale: out + s * (a.T[given[0]] @ b.T)  # type: ignore[misc]
-            )
+            layer.register_forward_hook(lambda _, given, out, a=down, b=up, s=scale: out + s * (a.T[given[0]] @ b.T))
     with torch.inference_mode():
         return model(torch.tensor(IDS)).logits  # type: ignore[no-any-return]
 

@@ -49,6 +49,10 @@ def padded(rows: int) -> Callable[[Tensors], object]:
     return change
 
 
+def without(name: str) -> Callable[[Tensors], object]:
+    return lambda tensors: tensors.pop(name)
+
+
 def opened(checkpoint: str) -> TransformersEngine:
     return TransformersEngine(EngineSpec(name="transformers", checkpoint=checkpoint, dtype="float32", keep_tokens=True))
 
@@ -75,7 +79,7 @@ def test_weights_of_another_model(
 
 def test_every_single_missing_tensor_is_found(good: Path, tmp_path: Path) -> None:
     for number, name in enumerate(load_file(good / "model.safetensors")):
-        checkpoint = variant(good, tmp_path / str(number), change=lambda tensors, name=name: tensors.pop(name))
+        checkpoint = variant(good, tmp_path / str(number), change=without(name))
         with pytest.raises(EngineError, match=f"missing: {name}"):
             require_whole_files(checkpoint)
 
