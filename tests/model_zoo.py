@@ -139,4 +139,5 @@ def _settings(cell: Cell) -> dict[str, Any]:
     sizes = {"hidden_size": _WIDTH, "intermediate_size": 192, "num_hidden_layers": 2, "num_attention_heads": 4}
     sizes |= {"num_key_value_heads": 2, "max_position_embeddings": 256, "head_dim": 32}
     has_window = cell.architecture in ("gemma2", "gemma3_text", "mistral", "phi3")
+    sizes |= {"attn_logit_softcapping": 0.5} if cell.architecture == "gemma2" else {}
     return shared | sizes | ({"sliding_window": _WINDOW} if has_window else {})

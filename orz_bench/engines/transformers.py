@@ -10,6 +10,7 @@ import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from orz_bench.engines.engine import EngineSpec, LikelihoodRequest, Likelihoods,
 from orz_bench.engines.likelihood import LikelihoodScorer
 from orz_bench.engines.soundness import not_finite, require_known_ids, require_whole, unknown_ids, unloadable
 from orz_bench.errors import EngineError
+from orz_bench.model_files.limits import ModelConfig
 from orz_bench.records.rollout import Completion, Request, StopReason
 
 
@@ -39,6 +41,7 @@ class TransformersEngine:
                 use_safetensors=True,  # the other kind of weight files are pickles: programs
                 ignore_mismatched_sizes=True,  # so that they are told with all other faults
                 output_loading_info=True,
+                **_attention(spec.checkpoint),
             )
         except Exception as error:  # whatever a library raises over a user's files, the user must know which file
             raise unloadable(spec.checkpoint, error) from error
@@ -187,6 +190,13 @@ def _cut_after_stop(text: str, stop: Sequence[str]) -> str:
     """The text up to the end of its first stop string: the last token may hold more."""
     ends = [text.find(string) + len(string) for string in stop if string in text]
     return text[: min(ends, default=len(text))]
+
+
+def _attention(checkpoint: str) -> dict[str, str]:
+    """The slow attention where the fast one would leave soft-capping out without a word."""
+    config = Path(checkpoint) / "config.json"
+    is_capped = config.is_file() and ModelConfig(config).caps_attention
+    return {"attn_implementation": "eager"} if is_capped else {}
 
 
 def _eos_ids(model: Any, tokenizer: Any) -> list[int]:

@@ -86,6 +86,11 @@ class ModelConfig:
         return self._whole.get("tie_word_embeddings") is True or self._text.get("tie_word_embeddings") is True
 
     @property
+    def caps_attention(self) -> bool:
+        """Whether attention scores are soft-capped (Gemma 2), which torch's own attention does not compute."""
+        return bool(self._text.get("attn_logit_softcapping"))
+
+    @property
     def vocabulary(self) -> int | None:
         """Rows of the embedding; None where the file tells none."""
         return self._count("vocab_size")

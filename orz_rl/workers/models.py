@@ -50,6 +50,11 @@ def load_model(spec: ModelSpec) -> Any:
     require_whole(
         loading, spec.checkpoint, new=("score.",) if is_critic else (), left=("lm_head.",) if is_critic else ()
     )
+    if spec.attention != "eager" and getattr(model.config, "attn_logit_softcapping", None):
+        raise ConfigError(
+            f"{spec.checkpoint}: its attention scores are soft-capped (attn_logit_softcapping), which {spec.attention} "
+            f"leaves out; this model cannot be trained here."
+        )
     if is_critic:
         if any("score" in name for name in loading["missing_keys"]):
             _initialise_head(model.score.weight, spec)
