@@ -20,6 +20,7 @@ from orz_bench.engines.engine import Engine, Sampling, Tokenizer
 from orz_bench.errors import ConfigError, EngineError, OrzError, RunDirError
 from orz_bench.grading.extract import LIKELIHOOD
 from orz_bench.likelihood import most_likely, with_options
+from orz_bench.model_files.digest import is_partial
 from orz_bench.prompt_tokens import encode_prompts
 from orz_bench.protocol import ProtocolCard
 from orz_bench.recorder import Grades, Recorder
@@ -187,6 +188,7 @@ def claim(
     Samples that nobody owns are never adopted: they may be another model's.
     """
     identity = {"model": checkpoint.label, "model_digest": checkpoint.digest, "seed": seed}
+    identity |= {"model_origin": checkpoint.origin} if checkpoint.origin else {}
     if not folder.protocol_path.exists():
         if part_files(folder.path):
             raise RunDirError(
@@ -196,6 +198,7 @@ def claim(
         write_text(folder.protocol_path, to_json(identity | {"fingerprint": fingerprint, "card": dict(card)}))
         return
     found = read_json(folder.protocol_path)
+    _refuse_partial_digest(folder, str(found.get("model_digest")), checkpoint=checkpoint)
     identity["fingerprint"] = fingerprint
     others = {"model_digest": "another model", "seed": "another --seed", "fingerprint": "another protocol"}
     for key, what in others.items():
@@ -219,6 +222,18 @@ def keep_result(folder: EvaluationDir, result: EvalResult) -> None:
 
 def _extent(result: EvalResult) -> tuple[int, int]:
     return result.summary.num_problems, result.summary.n
+
+
+def _refuse_partial_digest(folder: EvaluationDir, found: str, *, checkpoint: Checkpoint) -> None:
+    """Samples under a digest of an earlier version, which read a part of the weights: nobody knows of which model."""
+    if not is_partial(found) or not checkpoint.digest.startswith("w"):
+        return
+    raise RunDirError(
+        f"{folder.path}: its samples were drawn by an earlier version, whose digest ({found}) covers a part of the "
+        f"weights only, so whether they are this model's cannot be told. If you know that they are, write "
+        f'"model_digest": "{checkpoint.digest}" into {folder.protocol_path.name} there and run the same command again; '
+        f"else choose another folder with --out."
+    )
 
 
 def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdowns: Sequence[str] = ()) -> Summary:

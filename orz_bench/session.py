@@ -103,6 +103,8 @@ def _evaluate_checkpoint(
     talk: tuple[Observer, Callable[[str], None]],
 ) -> Iterator[EvalResult]:
     observer, notice = talk
+    if checkpoint.origin:
+        notice(f"{checkpoint.origin}; kept in {checkpoint.path}")
     dtype = choose_dtype(options.dtype, engine_name)
     spec = EngineSpec(name=engine_name, checkpoint=checkpoint.path, dtype=dtype, **options.engine_settings)
     tokenizer = load_tokenizer(spec)

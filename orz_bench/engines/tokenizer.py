@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from orz_bench.engines.engine import EngineSpec, Tokenizer
 from orz_bench.engines.fake import FakeTokenizer
+from orz_bench.engines.soundness import require_known_ids
 from orz_bench.environment import set_library_defaults
 from orz_bench.errors import ConfigError
+from orz_bench.model_files.limits import ModelConfig
 
 
 class CheckpointTokenizer:
     """A Hugging Face tokenizer; one without bos or pad works."""
 
-    def __init__(self, tokenizer: Any, name: str) -> None:
+    def __init__(self, tokenizer: Any, name: str, *, rows: int | None = None) -> None:
+        """`rows` are those of the model's embedding."""
         self._tokenizer = tokenizer
         self._name = name
+        self._rows = rows
 
     @property
     def bos(self) -> str:
@@ -37,8 +42,10 @@ class CheckpointTokenizer:
         return str(self._tokenizer.decode(whole[:start]))
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Token ids; special tokens only where the text has them."""
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+        """Token ids; special tokens only where the text has them. EngineError for one that the model has no row for."""
+        ids = tuple(self._tokenizer.encode(text, add_special_tokens=False))
+        require_known_ids(ids, rows=self._rows, checkpoint=self._name)
+        return ids
 
     def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
         """The chat template with its generation prompt."""
@@ -72,7 +79,8 @@ def load_tokenizer(spec: EngineSpec) -> Tokenizer | None:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # whatever a library raises over a user's files, the user must know which file
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ConfigError(f"{name}: its tokenizer does not load ({reason}); save the checkpoint again.") from error
-    return CheckpointTokenizer(tokenizer, name)
+    config = Path(name) / "config.json"
+    return CheckpointTokenizer(tokenizer, name, rows=ModelConfig(config).vocabulary if config.is_file() else None)
