@@ -11,6 +11,7 @@ import socket
 import ray
 
 from orz_bench.errors import EngineError
+from orz_bench.signals import hear_signals
 
 
 def start_ray() -> None:
@@ -34,6 +35,7 @@ def start_ray() -> None:
             f"no Ray cluster answers at RAY_ADDRESS={address} ({reason}). A stale one, or another token "
             f"(RAY_AUTH_TOKEN_PATH)? Start it with `ray start --head`, or unset RAY_ADDRESS to use this machine alone."
         ) from error
+    hear_signals()  # Ray's own handler of SIGTERM prints a C++ stack and ends the process
 
 
 def _refuse_silent_address(address: str | None) -> None:

@@ -24,6 +24,7 @@ from orz_bench.sandbox import landlock, linux, root, seccomp
 from orz_bench.sandbox.limits import Isolation, Limits, Program
 from orz_bench.sandbox.messages import receive, send
 from orz_bench.sandbox.program import FIRST_OTHER_FD, Confinement, add_preamble_to_builtins, become
+from orz_bench.signals import leave_signals_to_parent
 
 _CORES = len(os.sched_getaffinity(0))
 _TICK_S = 0.01
@@ -126,7 +127,7 @@ def _continue_as_first_process() -> None:
     parent = os.getpid()
     child = os.fork()
     if child:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        leave_signals_to_parent()
         os.closerange(0, 256)
         os.waitpid(child, 0)
         os._exit(0)
@@ -135,7 +136,7 @@ def _continue_as_first_process() -> None:
 
 
 def _serve(connection: socket.socket, place: _Place) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_parent()
     add_preamble_to_builtins()
     gc.collect()
     gc.freeze()
