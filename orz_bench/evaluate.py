@@ -21,7 +21,7 @@ from orz_bench.errors import ConfigError, EngineError, RunDirError
 from orz_bench.grading.extract import LIKELIHOOD
 from orz_bench.likelihood import most_likely, with_options
 from orz_bench.prompt_tokens import encode_prompts
-from orz_bench.protocol import ProtocolCard
+from orz_bench.protocol import ADDED_SAMPLING, ProtocolCard
 from orz_bench.recorder import Grades, Recorder
 from orz_bench.records.rollout import Completion, Grade, Problem, Request, Rollout
 from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json, to_json, write_text
@@ -55,7 +55,12 @@ class Evaluation:
         """How completions are drawn."""
         card = self.card
         return Sampling(
-            temperature=card.temperature, top_p=card.top_p, top_k=card.top_k, max_tokens=card.max_tokens, stop=card.stop
+            temperature=card.temperature,
+            top_p=card.top_p,
+            top_k=card.top_k,
+            max_tokens=card.max_tokens,
+            stop=card.stop,
+            **{name: getattr(card, name) for name in ADDED_SAMPLING},
         )
 
     def requests(self, tokenizer: Tokenizer | None) -> list[Request]:
@@ -80,6 +85,8 @@ class Evaluation:
 
     def to_rollout(self, request: Request, completion: Completion, *, grade: Grade) -> Rollout:
         """The row of one sample."""
+        if completion.stop_reason == "failed":
+            grade = replace(grade, verdict="error", why=f"no answer: {completion.extra.get('failure', 'unknown')}")
         return Rollout.from_parts(
             request=request,
             completion=completion,

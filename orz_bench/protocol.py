@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark
@@ -21,6 +21,9 @@ from orz_bench.records.rollout import AnswerKind, Problem
 from orz_bench.templates import TEMPLATES
 
 _KNOWN_EXTRACTORS = (*ALL_EXTRACTORS, *CODE_EXTRACTORS)
+ADDED_SAMPLING = ("min_p", "presence_penalty", "frequency_penalty", "repetition_penalty")
+WHO_ANSWERS = ("server", "tokenizer")
+"""Fields of the card that tell models apart and not ways of asking: two models are compared all the same."""
 ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
 
 
@@ -52,6 +55,12 @@ class Protocol:
             f"top_p is {sampling.top_p}, wanted more than 0 and at most 1": 0 < sampling.top_p <= 1,
             f"top_k is {sampling.top_k}, wanted -1 (off) or at least 1": sampling.top_k == -1 or sampling.top_k >= 1,
             f"max_tokens is {sampling.max_tokens}, wanted at least 1": sampling.max_tokens >= 1,
+            f"min_p is {sampling.min_p}, wanted 0 (off) to 1": 0 <= sampling.min_p <= 1,
+            f"presence_penalty is {sampling.presence_penalty}, wanted -2 to 2": -2 <= sampling.presence_penalty <= 2,
+            f"frequency_penalty is {sampling.frequency_penalty}, wanted -2 to 2": -2 <= sampling.frequency_penalty <= 2,
+            f"repetition_penalty is {sampling.repetition_penalty}, wanted more than 0 (1 is off)": 0
+            < sampling.repetition_penalty
+            < float("inf"),
             f"n is {self.n} at temperature 0, which draws one answer {self.n} times; use n = 1 or a temperature": self.n
             == 1
             or sampling.temperature > 0,
@@ -204,21 +213,39 @@ class ProtocolCard:
     engine: str
     """Name and version, such as "vllm 0.32.0"."""
     dtype: str
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    prompts_as: str | None = None
+    """How prompts reach a server, where that is not as text to which nothing is added."""
+    server: Mapping[str, Any] | None = None
+    """The server that answers: its address, its model, where that comes from, and the name that it answers under."""
+    tokenizer: str | None = None
+    """Digest of a tokenizer that is not the checkpoint's own."""
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that change whenever anything on the card does."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()[:12]
+        """Twelve hexadecimal digits that change whenever anything on the card does.
+
+        What was added to the card later does not count where it is unused, so that older fingerprints hold.
+        """
+        return hashlib.sha256(json.dumps(self._used(), sort_keys=True).encode()).hexdigest()[:12]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+        """Plain values; what is unused of what was added later is left out."""
+        return json.loads(json.dumps(self._used()))  # type: ignore[no-any-return]
+
+    def _used(self) -> dict[str, Any]:
+        added = {field.name: field.default for field in fields(self) if field.default is not MISSING}
+        return {name: value for name, value in asdict(self).items() if name not in added or value != added[name]}
 
 
 def make_card(protocol: Protocol, *, kind: AnswerKind = "math", **facts: Any) -> ProtocolCard:
     """Join a protocol with the facts that it does not know: benchmark, its kind of answers, data, grader and engine."""
     sampling = protocol.sampling
     return ProtocolCard(
+        **{name: getattr(sampling, name) for name in ADDED_SAMPLING},
         template=protocol.template,
         template_digest=template_digest(protocol.template, kind=kind),
         temperature=sampling.temperature,

@@ -13,9 +13,10 @@ from typing import Any
 
 import yaml
 
+from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.checkpoint import Checkpoint, find_checkpoints
-from orz_bench.data import load_problems
+from orz_bench.data import LoadedProblems, load_problems
 from orz_bench.engines.engine import Engine, EngineName, EngineSpec, Tokenizer
 from orz_bench.engines.open import (
     choose_dtype,
@@ -36,7 +37,8 @@ from orz_bench.protocol import Protocol, customise, fit_to_kind, get_protocol, m
 from orz_bench.records.rollout import Request
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
-from orz_bench.templates import WITH_EXAMPLES
+from orz_bench.served import card_facts, meet_server, say_context
+from orz_bench.templates import TEMPLATES, WITH_EXAMPLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +68,15 @@ class EvalOptions:
     """Whether programs are run though little keeps them in."""
     num_grading_workers: int | None = None
     command: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A benchmark, how it is asked, and its questions."""
+
+    benchmark: Benchmark
+    protocol: Protocol
+    loaded: LoadedProblems
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,8 +126,12 @@ def _evaluate_checkpoint(
     tasks = [name.removeprefix(PREFIX) for name in options.benchmarks if name.startswith(PREFIX)]
     harness = harness_options(options) if tasks else None
     found = [find_task(name, harness) for name in tasks] if harness else []
-    evaluations = [_plan(name, checkpoint, spec=spec, options=options, notice=notice) for name in own]
+    chosen = [_choose(name, spec=spec, options=options, notice=notice) for name in own]
+    if engine_name == "openai":
+        spec = _meet_server(spec, chosen, tokenizer=tokenizer, notice=notice)
+    evaluations = [_plan(one, checkpoint, spec=spec, tokenizer=tokenizer, options=options) for one in chosen]
     planned = [_Planned(evaluation, evaluation.requests(tokenizer)) for evaluation in evaluations]
+    _say_contexts(planned, spec=spec, notice=notice)
     with ExitStack() as stack:
         graders: dict[str, Grader] = {}
         for extractor in {plan.evaluation.card.extractor for plan in planned}:
@@ -124,7 +139,7 @@ def _evaluate_checkpoint(
         _say_isolation(graders, planned, notice=notice)
         for plan in planned:
             _check_golds(graders[plan.evaluation.card.extractor], plan.evaluation, options=options, notice=notice)
-        opened = stack.enter_context(_opened_once(spec if tasks else _fitting(spec, planned)))
+        opened = stack.enter_context(_opened_once(spec if tasks else _fitting(spec, planned), notice=notice))
         for plan in planned:
             yield evaluate(
                 plan.evaluation,
@@ -187,9 +202,7 @@ def _run_harness(
     return result
 
 
-def _plan(
-    name: str, checkpoint: Checkpoint, *, spec: EngineSpec, options: EvalOptions, notice: Callable[[str], None]
-) -> Evaluation:
+def _choose(name: str, *, spec: EngineSpec, options: EvalOptions, notice: Callable[[str], None]) -> _Chosen:
     benchmark = get_benchmark(name)
     protocol = fit_to_kind(resolve_protocol(options, benchmark.default_protocol), benchmark.kind)
     require_fit(benchmark, protocol)
@@ -204,18 +217,36 @@ def _plan(
     notice(f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}")
     for note in loaded.notes:
         notice(f"{benchmark.name}: {note}")
+    return _Chosen(benchmark, protocol, loaded)
+
+
+def _meet_server(
+    spec: EngineSpec, chosen: Sequence[_Chosen], *, tokenizer: Tokenizer | None, notice: Callable[[str], None]
+) -> EngineSpec:
+    """The spec with what the server is and does, shown the first question."""
+    prompts = (TEMPLATES[one.protocol.template](one.loaded.problems[0], tokenizer) for one in chosen)
+    samplings = [one.protocol.sampling for one in chosen]
+    return meet_server(spec, prompt=next(prompts, None), tokenizer=tokenizer, samplings=samplings, notice=notice)
+
+
+def _plan(
+    chosen: _Chosen, checkpoint: Checkpoint, *, spec: EngineSpec, tokenizer: Tokenizer | None, options: EvalOptions
+) -> Evaluation:
+    benchmark, protocol = chosen.benchmark, chosen.protocol
     card = make_card(
         protocol,
         kind=benchmark.kind,
         benchmark=benchmark.name,
-        data_hash=loaded.data_hash,
+        data_hash=chosen.loaded.data_hash,
         grader_version=grader_version(benchmark.kind),
         engine=engine_version(spec),
         dtype=spec.dtype,
         max_model_len=max_model_len(spec),
+        prompts_as=spec.server.prompts if spec.server is not None else None,
+        **card_facts(spec, tokenizer),
     )
     return Evaluation(
-        loaded=loaded,
+        loaded=chosen.loaded,
         checkpoint=checkpoint,
         card=card,
         n=protocol.n,
@@ -224,6 +255,20 @@ def _plan(
         keep_tokens=spec.keep_tokens,
         breakdowns=benchmark.breakdowns,
     )
+
+
+def _say_contexts(planned: Sequence[_Planned], *, spec: EngineSpec, notice: Callable[[str], None]) -> None:
+    for plan in planned:
+        card = plan.evaluation.card
+        lengths = {len(request.prompt_token_ids) for request in plan.requests if request.prompt_token_ids is not None}
+        if card.extractor != LIKELIHOOD:
+            say_context(
+                replace(spec, max_model_len=card.max_model_len),
+                sorted(lengths),
+                max_tokens=card.max_tokens,
+                name=card.benchmark,
+                notice=notice,
+            )
 
 
 def resolve_protocol(options: EvalOptions, default: str) -> Protocol:
@@ -267,14 +312,14 @@ def _check_golds(
 
 
 @contextmanager
-def _opened_once(spec: EngineSpec) -> Iterator[Callable[[], Engine]]:
+def _opened_once(spec: EngineSpec, *, notice: Callable[[str], None]) -> Iterator[Callable[[], Engine]]:
     """A function that opens the engine at its first call and returns the same one afterwards."""
     with ExitStack() as stack:
         opened: list[Engine] = []
 
         def get() -> Engine:
             if not opened:
-                opened.append(stack.enter_context(closing(open_engine(spec))))
+                opened.append(stack.enter_context(closing(open_engine(spec, notice=notice))))
             return opened[0]
 
         yield get

@@ -36,7 +36,7 @@ def evaluate_command(
     max_tokens: Annotated[int | None, typer.Option(help="New tokens a sample [default: the protocol's].")] = None,
     template: Annotated[str | None, typer.Option(help="orz-code, orz-paper, chat, plain, few-shot or lcb.")] = None,
     extractor: Annotated[str | None, typer.Option(help="orz, boxed or final; lcb or fence for programs.")] = None,
-    stop: Annotated[list[str] | None, typer.Option(help="A stop string; repeat it for several.")] = None,
+    stop: Annotated[list[str] | None, typer.Option(help="A stop string; repeat it for several; '' is none.")] = None,
     correct_errata: Annotated[bool, typer.Option(help="Use the right gold where the published one is wrong.")] = False,
     include_path: Annotated[
         list[Path] | None, typer.Option(help="A folder with your own tasks for lm-eval; repeat it for several.")
@@ -60,6 +60,11 @@ def evaluate_command(
         str | None, typer.Option(help="Folder or hub id, for a model on a server [default: the checkpoint's].")
     ] = None,
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight to a server.")] = 64,
+    request_timeout: Annotated[float, typer.Option(min=1, help="Seconds that a server may take for an answer.")] = 1800,
+    max_retries: Annotated[int, typer.Option(min=0, help="How often a server is asked again for an answer.")] = 6,
+    continue_on_error: Annotated[
+        bool, typer.Option(help="Keep a sample without an answer as a failed one, which counts as wrong.")
+    ] = False,
     keep_tokens: Annotated[bool, typer.Option(help="Keep token ids and log-probs of every sample.")] = False,
     keep_broken_golds: Annotated[bool, typer.Option(help="Go on though a gold does not accept itself.")] = False,
     allow_weak_isolation: Annotated[
@@ -84,7 +89,7 @@ def evaluate_command(
         "max_tokens": max_tokens,
         "template": template,
         "extractor": extractor,
-        "stop": tuple(stop) if stop else None,
+        "stop": tuple(filter(None, stop)) if stop else None,
         "correct_errata": correct_errata or None,
     }
     options = EvalOptions(
@@ -108,6 +113,9 @@ def evaluate_command(
             "batch_size": batch_size,
             "base_url": base_url,
             "concurrency": concurrency,
+            "request_timeout_s": request_timeout,
+            "max_retries": max_retries,
+            "continue_on_error": continue_on_error,
             "keep_tokens": keep_tokens,
         },
         include_paths=tuple(include_path or ()),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -39,6 +41,18 @@ class CheckpointTokenizer:
     def encode(self, text: str) -> tuple[int, ...]:
         """Token ids; special tokens only where the text has them."""
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of what decides how texts are split and chats are rendered."""
+        backend = getattr(self._tokenizer, "backend_tokenizer", None)
+        vocabulary = (
+            backend.to_str() if backend is not None else json.dumps(self._tokenizer.get_vocab(), sort_keys=True)
+        )
+        special = json.dumps(self._tokenizer.special_tokens_map, sort_keys=True, default=str)
+        template = json.dumps(self._tokenizer.chat_template, sort_keys=True)
+        whole = f"{vocabulary}\0{special}\0{template}\0{self.opening}"
+        return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
     def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
         """The chat template with its generation prompt."""
