@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -124,6 +125,30 @@ class Observer(Protocol):
     def finished(self, result: EvalResult) -> None:
         """The summary is on disk."""
         ...
+
+
+def finished(
+    evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir, observer: Observer
+) -> EvalResult | None:
+    """The result of an evaluation that lacks none of `requests`, found without locking or drawing; else None.
+
+    A summary of fewer samples is replaced where the disk lets us.
+    """
+    card, checkpoint = evaluation.card, evaluation.checkpoint
+    folder = run.evaluation(benchmark=card.benchmark, step=checkpoint.step, fingerprint=card.fingerprint)
+    wanted = {request.key for request in requests}
+    if not folder.protocol_path.exists() or not wanted <= folder.keys():
+        return None
+    claim(folder, checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint)
+    observer.started(evaluation, num_wanted=len(wanted), num_missing=0)
+    summary = summary_of(folder, wanted, breakdowns=evaluation.breakdowns)
+    result = _result(evaluation, run=run, summary=summary, num_generated=0)
+    told = folder.result()
+    if told is None or told.summary.num_samples < summary.num_samples:
+        with suppress(RunDirError):
+            folder.write_result(result)
+    observer.finished(result)
+    return result
 
 
 def evaluate(

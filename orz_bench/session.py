@@ -26,17 +26,20 @@ from orz_bench.engines.open import (
     open_engine,
     require_likelihoods,
 )
+from orz_bench.engines.openai_address import read_address
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.environment import describe_environment
-from orz_bench.errors import ConfigError, DataError, OrzError
-from orz_bench.evaluate import Evaluation, Observer, evaluate
+from orz_bench.errors import ConfigError, DataError
+from orz_bench.evaluate import Evaluation, Observer, evaluate, finished
 from orz_bench.grading.extract import LIKELIHOOD
 from orz_bench.grading.grader import Grader, grader_version
 from orz_bench.harness_tasks import PREFIX, HarnessOptions, HarnessTask, find_task, run_task
+from orz_bench.marks import Marks
 from orz_bench.protocol import Protocol, customise, fit_to_kind, get_protocol, make_card, require_fit
 from orz_bench.records.rollout import Request
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
+from orz_bench.secrets import redacted
 from orz_bench.served import card_facts, meet_server, say_context
 from orz_bench.templates import TEMPLATES, WITH_EXAMPLES
 
@@ -94,31 +97,30 @@ def run_session(options: EvalOptions, *, observer: Observer, notice: Callable[[s
     notice(reason)
     checkpoints = find_checkpoints(options.checkpoint, engine=engine_name, step=options.step)
     run = RunDir(options.out or _default_run(options, checkpoints))
-    _start_run(run, options)
-    try:
-        results = [
+    if engine_name == "openai":
+        read_address(EngineSpec(name=engine_name, checkpoint="", **options.engine_settings).base_url)
+    marks = Marks(
+        run, command=options.command, seed=options.seed, config=_as_yaml(options), environment=describe_environment
+    )
+    with marks:
+        return [
             result
             for checkpoint in checkpoints
             for result in _evaluate_checkpoint(
-                checkpoint, engine_name, run=run, options=options, talk=(observer, notice)
+                checkpoint, engine_name, place=(run, marks), options=options, talk=(observer, notice)
             )
         ]
-    except (OrzError, KeyboardInterrupt) as error:
-        _end_run(run, "FAILED", text=str(error) or "stopped by the user")
-        raise
-    _end_run(run, "DONE", text=f"{len(results)} results")
-    return results
 
 
 def _evaluate_checkpoint(
     checkpoint: Checkpoint,
     engine_name: EngineName,
     *,
-    run: RunDir,
+    place: tuple[RunDir, Marks],
     options: EvalOptions,
     talk: tuple[Observer, Callable[[str], None]],
 ) -> Iterator[EvalResult]:
-    observer, notice = talk
+    (run, marks), (observer, notice) = place, talk
     dtype = choose_dtype(options.dtype, engine_name)
     spec = EngineSpec(name=engine_name, checkpoint=checkpoint.path, dtype=dtype, **options.engine_settings)
     tokenizer = load_tokenizer(spec)
@@ -139,8 +141,13 @@ def _evaluate_checkpoint(
         _say_isolation(graders, planned, notice=notice)
         for plan in planned:
             _check_golds(graders[plan.evaluation.card.extractor], plan.evaluation, options=options, notice=notice)
-        opened = stack.enter_context(_opened_once(spec if tasks else _fitting(spec, planned), notice=notice))
+        opened = stack.enter_context(
+            _opened_once(spec if tasks else _fitting(spec, planned), first=marks.begin, notice=notice)
+        )
         for plan in planned:
+            if (result := finished(plan.evaluation, plan.requests, run=run, observer=observer)) is not None:
+                yield result
+                continue
             yield evaluate(
                 plan.evaluation,
                 plan.requests,
@@ -312,13 +319,16 @@ def _check_golds(
 
 
 @contextmanager
-def _opened_once(spec: EngineSpec, *, notice: Callable[[str], None]) -> Iterator[Callable[[], Engine]]:
-    """A function that opens the engine at its first call and returns the same one afterwards."""
+def _opened_once(
+    spec: EngineSpec, *, first: Callable[[], None], notice: Callable[[str], None]
+) -> Iterator[Callable[[], Engine]]:
+    """A function that calls `first` and opens the engine at its first call, and returns the same one afterwards."""
     with ExitStack() as stack:
         opened: list[Engine] = []
 
         def get() -> Engine:
             if not opened:
+                first()
                 opened.append(stack.enter_context(closing(open_engine(spec, notice=notice))))
             return opened[0]
 
@@ -347,23 +357,9 @@ def _default_run(options: EvalOptions, checkpoints: Sequence[Checkpoint]) -> Pat
     return Path("runs") / checkpoints[0].label.replace("/", "--")
 
 
-def _start_run(run: RunDir, options: EvalOptions) -> None:
-    run.create(kind="eval", command=options.command, seed=options.seed, environment=describe_environment())
-    if run.info()["kind"] == "eval":
-        run.mark("")
-        run.write_config(_as_yaml(options))
-    run.add_event("evaluation_started", command=list(options.command))
-
-
-def _end_run(run: RunDir, state: str, *, text: str) -> None:
-    if run.info()["kind"] == "eval":
-        run.mark(state, text)
-    run.add_event("evaluation_done" if state == "DONE" else "evaluation_stopped", text=text)
-
-
 def _as_yaml(options: EvalOptions) -> str:
     plain: dict[str, Any] = asdict(options)
     plain |= {key: list(map(str, plain[key])) for key in ("benchmarks", "data_folders", "include_paths", "command")}
     plain |= {"out": str(options.out) if options.out else None}
     plain["protocol_changes"] = {k: list(v) if isinstance(v, tuple) else v for k, v in options.protocol_changes.items()}
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(redacted(plain), sort_keys=False, allow_unicode=True)

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from orz_bench.commands.data import data_folders
-from orz_bench.terminal import libraries_on_stderr, reports_errors, result_console
+from orz_bench.terminal import libraries_on_stderr, print_result, reports_errors, result_console
 
 HEADLINE_BENCHMARKS = "aime24,aime25,math500,gpqa_diamond"
 _MAX_PARTS = 20
@@ -129,7 +129,7 @@ def evaluate_command(
     with libraries_on_stderr(), ProgressDisplay(Console(stderr=True)) as display:
         results = run_session(options, observer=display, notice=display.notice)
     if json_output:
-        typer.echo(json.dumps(render_json(results), ensure_ascii=False))
+        print_result(json.dumps(render_json(results), ensure_ascii=False))
         return
     console.print(render_table(results, max_parts=_MAX_PARTS))
     console.print(f"rollouts: {results[0].run}/evals", markup=False, highlight=False, soft_wrap=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -129,6 +130,7 @@ class GradingPool:
             if self._is_closed:
                 raise GradingError("the grader is closed; open another.")
             if self._host is None:
+                _require_memory(self._memory_gib)
                 self._host = _Host(self._subject, memory_gib=self._memory_gib)
             return self._host
 
@@ -138,6 +140,17 @@ class GradingPool:
             if self._host is host:
                 self._host = None
         host.close()
+
+
+def _require_memory(memory_gib: float) -> None:
+    """Raise GradingError where this shell gives processes less than a worker: verdicts must not depend on that."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY and soft < memory_gib * 2**30:
+        raise GradingError(
+            f"memory: a process may have {soft / 2**30:.2f} GiB here (ulimit -v), and a grading process needs "
+            f"{memory_gib:g} GiB, so that a verdict never depends on the machine. Raise the limit, as in: ulimit -v "
+            f"unlimited."
+        )
 
 
 class _HostGoneError(Exception):

@@ -13,7 +13,9 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -25,6 +27,7 @@ from orz_bench.errors import RunDirError
 from orz_bench.records import parquet
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.summary import EvalResult
+from orz_bench.secrets import redact, redacted
 
 RUN_SCHEMA_VERSION = 1
 _STEP_FOLDER = re.compile(r"step=(\d+)")
@@ -56,11 +59,13 @@ class RolloutsDir:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            holder = _holder(descriptor)
             os.close(descriptor)
             raise RunDirError(
-                f"{self.path}: another process writes here. Wait for it, or choose another folder with --out."
+                f"{self.path}: another process writes here{holder}. Wait for it, or choose another folder with --out."
             ) from None
         try:
+            _sign(descriptor)
             parquet.remove_unfinished_parts(self.path)
             yield
         finally:
@@ -145,7 +150,8 @@ class RunDir:
         with _making(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         head = {"schema_version": RUN_SCHEMA_VERSION, "kind": kind, "created": _now()}
-        write_text(self.run_path, to_json(head | {"command": list(command), "seed": seed} | dict(environment)))
+        facts = head | {"command": redacted(list(command)), "seed": seed} | dict(environment)
+        write_text(self.run_path, to_json(facts))
 
     def write_config(self, text: str) -> None:
         """Replace config.yaml, the resolved configuration."""
@@ -153,7 +159,7 @@ class RunDir:
 
     def add_event(self, event: str, **facts: Any) -> None:
         """Append a line to events.jsonl."""
-        line = json.dumps({"time": _now(), "event": event} | facts, ensure_ascii=False)
+        line = json.dumps({"time": _now(), "event": event} | redacted(facts), ensure_ascii=False)
         try:
             with self.events_path.open("a", encoding="utf-8") as file:
                 file.write(line + "\n")
@@ -166,7 +172,17 @@ class RunDir:
             if name != state:
                 (self.path / name).unlink(missing_ok=True)
         if state:
-            write_text(self.path / state, text + "\n")
+            write_text(self.path / state, redact(text) + "\n")
+
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[Callable[[], bool]]:
+        """Count among those that write here while this lasts; the function tells whether there is nobody else."""
+        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield lambda: _is_alone(descriptor)
+        finally:
+            os.close(descriptor)
 
     @property
     def metrics_path(self) -> Path:
@@ -252,7 +268,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file as a whole: a crash leaves the old text or the new one."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8") as file:
             file.write(text)
@@ -272,6 +288,26 @@ def _making(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise parquet.disk_error(path, error) from error
+
+
+def _is_alone(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sign(descriptor: int) -> None:
+    """Write into a lock file whose it is; a disk that is full says it elsewhere."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}".encode(), 0)
+
+
+def _holder(descriptor: int) -> str:
+    text = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+    return f" ({text})" if text else ""
 
 
 def _metrics_row(line: str) -> dict[str, Any] | None:
