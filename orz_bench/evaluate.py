@@ -21,7 +21,7 @@ from orz_bench.engines.engine import Engine, Sampling, Tokenizer
 from orz_bench.errors import ConfigError, EngineError, RunDirError
 from orz_bench.grading.extract import LIKELIHOOD
 from orz_bench.likelihood import most_likely, with_options
-from orz_bench.prompt_tokens import encode_prompts
+from orz_bench.prompt_tokens import render_prompts
 from orz_bench.protocol import ADDED_SAMPLING, ProtocolCard
 from orz_bench.recorder import Grades, Recorder
 from orz_bench.records.rollout import Completion, Grade, Problem, Request, Rollout
@@ -66,20 +66,22 @@ class Evaluation:
 
     def requests(self, tokenizer: Tokenizer | None) -> list[Request]:
         """Every sample wanted, problem by problem. Raises ConfigError where a prompt doesn't fit the context."""
-        render = TEMPLATES[self.card.template]
-        prompts = [render(problem, tokenizer) for problem in self.problems]
-        token_ids = encode_prompts(prompts, [problem.examples for problem in self.problems], tokenizer=tokenizer)
-        lengths = {p.problem_id: len(ids) for p, ids in zip(self.problems, token_ids, strict=True) if ids is not None}
+        prompts = render_prompts(self.problems, TEMPLATES[self.card.template], tokenizer=tokenizer)
+        lengths = {
+            problem.problem_id: len(prompt.token_ids)
+            for problem, prompt in zip(self.problems, prompts, strict=True)
+            if prompt.token_ids is not None
+        }
         _refuse_long_prompts(lengths, self.card)
         requests = [
             Request(
                 problem=problem,
                 sample_index=index,
                 seed=self._seed(problem, index),
-                prompt=prompt,
-                prompt_token_ids=ids,
+                prompt=prompt.text,
+                prompt_token_ids=prompt.token_ids,
             )
-            for problem, prompt, ids in zip(self.problems, prompts, token_ids, strict=True)
+            for problem, prompt in zip(self.problems, prompts, strict=True)
             for index in range(self.n)
         ]
         return with_options(requests, tokenizer) if self.card.extractor == LIKELIHOOD else requests

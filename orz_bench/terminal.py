@@ -12,7 +12,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, ParamSpec, TextIO, TypeVar, cast
 
 import typer
@@ -74,19 +74,19 @@ class _Forgiving:
     """A standard stream whose reader may leave and whose disk may be full: it then swallows what it is given."""
 
     def __init__(self, stream: TextIO, descriptor: int) -> None:
-        self._stream, self._descriptor, self._is_broken = stream, descriptor, False
+        self.stream, self._descriptor, self._is_broken = stream, descriptor, False
 
     def write(self, text: str) -> int:
         """As of a stream."""
-        self._try(lambda: self._stream.write(text))
+        self._try(lambda: self.stream.write(text))
         return len(text)
 
     def flush(self) -> None:
         """As of a stream."""
-        self._try(self._stream.flush)
+        self._try(self.stream.flush)
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._stream, name)
+        return getattr(self.stream, name)
 
     def _try(self, act: Callable[[], Any]) -> None:
         if self._is_broken:
@@ -96,6 +96,8 @@ class _Forgiving:
         except (OSError, ValueError) as error:  # ValueError: it was closed
             self._is_broken = True
             _lead_nowhere(self._descriptor)
+            with suppress(OSError, ValueError):
+                self.stream.flush()  # what waits in its buffer must not turn up later
             self._failed(error)
 
     def _failed(self, error: OSError | ValueError) -> None:
@@ -153,7 +155,7 @@ def libraries_on_stderr() -> Iterator[None]:
     sys.stdout.flush()
     stdout, results = os.dup(1), sys.stdout
     os.dup2(2, 1)
-    sys.stdout = cast("TextIO", _Forgiving(results, 1))
+    sys.stdout = cast("TextIO", _Forgiving(getattr(results, "stream", results), 1))
     try:
         yield
     finally:

@@ -15,6 +15,7 @@ from orz_bench.benchmarks.rows import math_problem
 from orz_bench.data_files import read_rows
 from orz_bench.engines.engine import Tokenizer
 from orz_bench.errors import ConfigError, DataError
+from orz_bench.prompt_tokens import render_prompts
 from orz_bench.records.rollout import Problem
 from orz_bench.templates import TEMPLATES
 
@@ -61,11 +62,10 @@ def read_problems(sources: Sequence[str]) -> list[Problem]:
 
 def make_prompts(problems: Sequence[Problem], tokenizer: Tokenizer, *, template: str, max_tokens: int) -> Prompts:
     """Render and tokenise every problem. Raises ConfigError where every prompt is too long."""
-    render = TEMPLATES[template]
-    texts = [render(problem, tokenizer) for problem in problems]
+    rendered = render_prompts(problems, TEMPLATES[template], tokenizer=tokenizer)
     prompts = [
-        Prompt(problem=problem, text=text, token_ids=tokenizer.encode(text))
-        for problem, text in zip(problems, texts, strict=True)
+        Prompt(problem=problem, text=prompt.text, token_ids=prompt.token_ids or ())
+        for problem, prompt in zip(problems, rendered, strict=True)
     ]
     fitting = tuple(prompt for prompt in prompts if len(prompt.token_ids) <= max_tokens)
     too_long = tuple(p.problem.problem_id for p in prompts if len(p.token_ids) > max_tokens)

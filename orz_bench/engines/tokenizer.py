@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orz_bench.engines.engine import EngineSpec, Tokenizer
 from orz_bench.engines.fake import FakeTokenizer
+from orz_bench.engines.text_tokens import TextTokens
 from orz_bench.environment import set_library_defaults
 from orz_bench.errors import ConfigError
 
@@ -16,9 +17,19 @@ from orz_bench.errors import ConfigError
 class CheckpointTokenizer:
     """A Hugging Face tokenizer; one without bos or pad works."""
 
-    def __init__(self, tokenizer: Any, name: str) -> None:
+    def __init__(
+        self, tokenizer: Any, name: str, *, system: str | None = None, template_args: Mapping[str, Any] | None = None
+    ) -> None:
+        """`system`: the system prompt of chats; `template_args`: what the chat template is told besides messages."""
         self._tokenizer = tokenizer
         self._name = name
+        self.system = system
+        self._template_args = dict(template_args or {})
+        self._text = TextTokens(tokenizer)
+
+    def with_system(self, system: str) -> CheckpointTokenizer:
+        """The same with another system prompt."""
+        return CheckpointTokenizer(self._tokenizer, self._name, system=system, template_args=self._template_args)
 
     @property
     def bos(self) -> str:
@@ -42,6 +53,14 @@ class CheckpointTokenizer:
         """Token ids; special tokens only where the text has them."""
         return tuple(self._tokenizer.encode(text, add_special_tokens=False))
 
+    def spells_control(self, text: str) -> bool:
+        """Whether a part of the text would be taken for a control token."""
+        return self._text.spells_control(text)
+
+    def encode_pieces(self, pieces: Sequence[tuple[str, bool]]) -> tuple[int, ...]:
+        """Token ids of a prompt in pieces, (text, whether a user gave it): control tokens only in the others."""
+        return self._text.encode(pieces)
+
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits of what decides how texts are split and chats are rendered."""
@@ -61,10 +80,17 @@ class CheckpointTokenizer:
                 f"{self._name}: its tokenizer has no chat template. Use --template orz-code, plain or few-shot for a "
                 f"base model, or add a chat template to the checkpoint."
             )
-        return str(self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+        told = [message for message in messages if self.system is None or message["role"] != "system"]
+        if self.system is not None:
+            told = [{"role": "system", "content": self.system}, *told]
+        return str(
+            self._tokenizer.apply_chat_template(told, tokenize=False, add_generation_prompt=True, **self._template_args)
+        )
 
 
-def load_tokenizer(spec: EngineSpec) -> Tokenizer | None:
+def load_tokenizer(
+    spec: EngineSpec, *, system: str | None = None, template_args: Mapping[str, Any] | None = None
+) -> Tokenizer | None:
     """The checkpoint's tokenizer; None for a model that is known only by its name on a server."""
     if spec.name == "fake":
         return FakeTokenizer()
@@ -79,4 +105,4 @@ def load_tokenizer(spec: EngineSpec) -> Tokenizer | None:
     except (OSError, ValueError, ImportError) as error:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ConfigError(f"{name}: its tokenizer does not load ({reason}); save the checkpoint again.") from error
-    return CheckpointTokenizer(tokenizer, name)
+    return CheckpointTokenizer(tokenizer, name, system=system, template_args=template_args)

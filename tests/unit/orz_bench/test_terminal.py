@@ -19,7 +19,7 @@ app = command_line("x", "A test.")
 @reports_errors
 def run(name: str):
     with libraries_on_stderr():
-        for number in range(2000):
+        for number in range(200):
             Console(stderr=True).print(f"progress {number}")
             print("a library")
     open(name, "w").write("worked")
