@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -12,11 +11,11 @@ from typing import Any
 
 from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.benchmarks.rows import math_problem
-from orz_bench.data_files import read_rows
 from orz_bench.engines.engine import Tokenizer
 from orz_bench.errors import ConfigError, DataError
 from orz_bench.prompt_tokens import render_prompts
 from orz_bench.records.rollout import Problem
+from orz_bench.records.tables import read_table
 from orz_bench.templates import TEMPLATES
 
 _SOURCE = "train"
@@ -133,29 +132,12 @@ def _from_hub(name: str) -> Path:
 
 
 def _read_file(path: Path) -> Iterator[Problem]:
-    for position, (where, row) in enumerate(_rows(path)):
+    for position, (where, row) in enumerate(read_table(path)):
         try:
             question_and_answer = _from_conversation(row) if isinstance(row, list) else row
             yield math_problem({"id": f"{path.stem}-{position}"} | question_and_answer, position, benchmark=_SOURCE)
         except DataError as error:
             raise DataError(f"{path}, {where}: {error}. Mend or remove that row.") from error
-
-
-def _rows(path: Path) -> Iterator[tuple[str, Any]]:
-    conversations = _conversations(path) if path.suffix == ".json" else None
-    if conversations is None:
-        return iter(read_rows(path))
-    return ((f"row {number}", turns) for number, turns in enumerate(conversations))
-
-
-def _conversations(path: Path) -> list[Any] | None:
-    """The rows of a file in the published ORZ training format, or None for another JSON file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not readable as JSON ({error}); restore the file.") from error
-    is_conversations = isinstance(content, list) and bool(content) and isinstance(content[0], list)
-    return content if is_conversations else None
 
 
 def _from_conversation(turns: list[Any]) -> dict[str, Any]:

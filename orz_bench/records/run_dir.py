@@ -259,7 +259,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; RunDirError where it is not one."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunDirError(f"{path}: not readable as JSON ({error}); restore it or move its folder away.") from error
     if not isinstance(value, dict):
         raise RunDirError(f"{path}: holds a {type(value).__name__}, wanted a JSON object; restore it.")
