@@ -39,7 +39,9 @@ def render_prompts(
     if not isinstance(tokenizer, CheckpointTokenizer):
         return prompts
     return [
-        RenderedPrompt(prompt.text, tokenizer.encode_pieces(_pieces(problem, prompt.text, template, tokenizer)))
+        RenderedPrompt(
+            prompt.text, tokenizer.encode_pieces(_pieces(problem, prompt.text, template=template, tokenizer=tokenizer))
+        )
         if any(map(tokenizer.spells_control, _given(problem, tokenizer)))
         else prompt
         for problem, prompt in zip(problems, prompts, strict=True)
@@ -52,7 +54,9 @@ def _given(problem: Problem, tokenizer: CheckpointTokenizer) -> tuple[str, ...]:
     return (problem.question, problem.examples, starter if isinstance(starter, str) else "", tokenizer.system or "")
 
 
-def _pieces(problem: Problem, text: str, template: Template, tokenizer: CheckpointTokenizer) -> list[tuple[str, bool]]:
+def _pieces(
+    problem: Problem, text: str, *, template: Template, tokenizer: CheckpointTokenizer
+) -> list[tuple[str, bool]]:
     """The prompt in pieces: (text, whether it is none of the template's)."""
     given = _given(problem, tokenizer)
     marks = [_MARK.format(number) if some else "" for number, some in enumerate(given)]

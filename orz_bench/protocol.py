@@ -217,6 +217,11 @@ class ProtocolCard:
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     repetition_penalty: float = 1.0
+    questions: str | None = None
+    """Which of them, where they are named or a random subset."""
+    system_prompt: str | None = None
+    template_args: Mapping[str, Any] | None = None
+    """What the chat template is told besides the messages."""
     prompts_as: str | None = None
     """How prompts reach a server, where that is not as text to which nothing is added."""
     server: Mapping[str, Any] | None = None

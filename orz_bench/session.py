@@ -6,7 +6,7 @@ Data, golds, prompts and the checkpoint are checked for all benchmarks before th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,6 @@ from orz_bench.engines.open import (
     choose_engine,
     engine_version,
     max_model_len,
-    open_engine,
     require_likelihoods,
 )
 from orz_bench.engines.openai_address import read_address
@@ -35,13 +34,15 @@ from orz_bench.grading.extract import LIKELIHOOD
 from orz_bench.grading.grader import Grader, grader_version
 from orz_bench.harness_tasks import PREFIX, HarnessOptions, HarnessTask, find_task, run_task
 from orz_bench.marks import Marks
+from orz_bench.previews import generation_config_note, preview
 from orz_bench.protocol import Protocol, customise, fit_to_kind, get_protocol, make_card, require_fit
+from orz_bench.questions import Selection
 from orz_bench.records.rollout import Request
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
 from orz_bench.secrets import redacted
-from orz_bench.served import card_facts, meet_server, say_context
-from orz_bench.templates import TEMPLATES, WITH_EXAMPLES
+from orz_bench.served import card_facts, meet_server, opened_once, say_context, snapshot
+from orz_bench.templates import OF_CHECKPOINT, TEMPLATES, WITH_EXAMPLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +67,12 @@ class EvalOptions:
     """Folders with tasks for lm-eval."""
     num_fewshot: int | None = None
     """Of lm-eval's tasks."""
+    selection: Selection = field(default_factory=Selection)
+    system_prompt: str | None = None
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+    """What a chat template is told besides the messages."""
+    revision: str | None = None
+    """Of a checkpoint on the hub."""
     keep_broken_golds: bool = False
     allow_weak_isolation: bool = False
     """Whether programs are run though little keeps them in."""
@@ -88,17 +95,20 @@ class _Planned:
     requests: list[Request]
 
 
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    spec: EngineSpec
+    tokenizer: Tokenizer | None
+    planned: list[_Planned]
+    tasks: list[HarnessTask]
+
+
 def run_session(options: EvalOptions, *, observer: Observer, notice: Callable[[str], None]) -> list[EvalResult]:
     """Evaluate every checkpoint on every benchmark. `notice` is told what a user should know.
 
     Raises OrzError for whatever a user or a file can cause; what was committed before stays.
     """
-    engine_name, reason = choose_engine(options.engine)
-    notice(reason)
-    checkpoints = find_checkpoints(options.checkpoint, engine=engine_name, step=options.step)
-    run = RunDir(options.out or _default_run(options, checkpoints))
-    if engine_name == "openai":
-        read_address(EngineSpec(name=engine_name, checkpoint="", **options.engine_settings).base_url)
+    engine_name, checkpoints, run = _resolve(options, notice)
     marks = Marks(
         run, command=options.command, seed=options.seed, config=_as_yaml(options), environment=describe_environment
     )
@@ -112,6 +122,51 @@ def run_session(options: EvalOptions, *, observer: Observer, notice: Callable[[s
         ]
 
 
+def preview_session(options: EvalOptions, *, notice: Callable[[str], None]) -> str:
+    """What run_session would draw, and its first prompts; nothing is drawn or written."""
+    engine_name, checkpoints, run = _resolve(options, notice)
+    texts = [
+        preview(plan.evaluation, plan.requests, run=run)
+        for checkpoint in checkpoints
+        for plan in _prepare(checkpoint, engine_name, options=options, notice=notice).planned
+    ]
+    return "\n\n".join(texts)
+
+
+def _resolve(options: EvalOptions, notice: Callable[[str], None]) -> tuple[EngineName, list[Checkpoint], RunDir]:
+    engine_name, reason = choose_engine(options.engine)
+    notice(reason)
+    if engine_name == "openai":
+        read_address(EngineSpec(name=engine_name, checkpoint="", **options.engine_settings).base_url)
+    name = options.checkpoint if options.revision is None else snapshot(options.checkpoint, options.revision)
+    checkpoints = find_checkpoints(name, engine=engine_name, step=options.step)
+    if options.revision is not None:
+        checkpoints = [replace(one, label=f"{options.checkpoint}@{options.revision}") for one in checkpoints]
+    return engine_name, checkpoints, RunDir(options.out or _default_run(options, checkpoints))
+
+
+def _prepare(
+    checkpoint: Checkpoint, engine_name: EngineName, *, options: EvalOptions, notice: Callable[[str], None]
+) -> _Prepared:
+    """Everything that can be known before an engine opens."""
+    dtype = choose_dtype(options.dtype, engine_name)
+    spec = EngineSpec(name=engine_name, checkpoint=checkpoint.path, dtype=dtype, **options.engine_settings)
+    tokenizer = load_tokenizer(spec, system=options.system_prompt, template_args=options.template_args)
+    own = [name for name in options.benchmarks if not name.startswith(PREFIX)]
+    tasks = [name.removeprefix(PREFIX) for name in options.benchmarks if name.startswith(PREFIX)]
+    harness = harness_options(options) if tasks else None
+    found = [find_task(name, harness) for name in tasks] if harness else []
+    chosen = [_choose(name, spec=spec, options=options, notice=notice) for name in own]
+    if engine_name == "openai":
+        spec = _meet_server(spec, chosen, tokenizer=tokenizer, notice=notice)
+    if (note := generation_config_note(checkpoint.path)) is not None:
+        notice(note)
+    evaluations = [_plan(one, checkpoint, spec=spec, tokenizer=tokenizer, options=options) for one in chosen]
+    planned = [_Planned(evaluation, evaluation.requests(tokenizer)) for evaluation in evaluations]
+    _say_contexts(planned, spec=spec, notice=notice)
+    return _Prepared(spec if tasks else _fitting(spec, planned), tokenizer, planned, found)
+
+
 def _evaluate_checkpoint(
     checkpoint: Checkpoint,
     engine_name: EngineName,
@@ -121,19 +176,8 @@ def _evaluate_checkpoint(
     talk: tuple[Observer, Callable[[str], None]],
 ) -> Iterator[EvalResult]:
     (run, marks), (observer, notice) = place, talk
-    dtype = choose_dtype(options.dtype, engine_name)
-    spec = EngineSpec(name=engine_name, checkpoint=checkpoint.path, dtype=dtype, **options.engine_settings)
-    tokenizer = load_tokenizer(spec)
-    own = [name for name in options.benchmarks if not name.startswith(PREFIX)]
-    tasks = [name.removeprefix(PREFIX) for name in options.benchmarks if name.startswith(PREFIX)]
-    harness = harness_options(options) if tasks else None
-    found = [find_task(name, harness) for name in tasks] if harness else []
-    chosen = [_choose(name, spec=spec, options=options, notice=notice) for name in own]
-    if engine_name == "openai":
-        spec = _meet_server(spec, chosen, tokenizer=tokenizer, notice=notice)
-    evaluations = [_plan(one, checkpoint, spec=spec, tokenizer=tokenizer, options=options) for one in chosen]
-    planned = [_Planned(evaluation, evaluation.requests(tokenizer)) for evaluation in evaluations]
-    _say_contexts(planned, spec=spec, notice=notice)
+    prepared = _prepare(checkpoint, engine_name, options=options, notice=notice)
+    planned = prepared.planned
     with ExitStack() as stack:
         graders: dict[str, Grader] = {}
         for extractor in {plan.evaluation.card.extractor for plan in planned}:
@@ -141,9 +185,7 @@ def _evaluate_checkpoint(
         _say_isolation(graders, planned, notice=notice)
         for plan in planned:
             _check_golds(graders[plan.evaluation.card.extractor], plan.evaluation, options=options, notice=notice)
-        opened = stack.enter_context(
-            _opened_once(spec if tasks else _fitting(spec, planned), first=marks.begin, notice=notice)
-        )
+        opened = stack.enter_context(opened_once(prepared.spec, first=marks.begin, notice=notice))
         for plan in planned:
             if (result := finished(plan.evaluation, plan.requests, run=run, observer=observer)) is not None:
                 yield result
@@ -156,10 +198,9 @@ def _evaluate_checkpoint(
                 open_engine=opened,
                 observer=observer,
             )
-        for task in found:
-            yield _run_harness(
-                task, checkpoint, run=run, options=options, engine=(spec, opened, tokenizer), notice=notice
-            )
+        for task in prepared.tasks:
+            engine = (prepared.spec, opened, prepared.tokenizer)
+            yield _run_harness(task, checkpoint, run=run, options=options, engine=engine, notice=notice)
 
 
 def harness_options(options: EvalOptions) -> HarnessOptions:
@@ -224,7 +265,12 @@ def _choose(name: str, *, spec: EngineSpec, options: EvalOptions, notice: Callab
     notice(f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}")
     for note in loaded.notes:
         notice(f"{benchmark.name}: {note}")
-    return _Chosen(benchmark, protocol, loaded)
+    if (options.system_prompt is not None or options.template_args) and protocol.template not in OF_CHECKPOINT:
+        raise ConfigError(
+            f"{benchmark.name}: --system-prompt and --template-args are for the checkpoint's chat template, and this "
+            f"protocol asks with {protocol.template}; add --template chat."
+        )
+    return _Chosen(benchmark, protocol, options.selection.select(loaded))
 
 
 def _meet_server(
@@ -250,6 +296,9 @@ def _plan(
         dtype=spec.dtype,
         max_model_len=max_model_len(spec),
         prompts_as=spec.server.prompts if spec.server is not None else None,
+        questions=options.selection.describe(),
+        system_prompt=options.system_prompt,
+        template_args=dict(options.template_args) or None,
         **card_facts(spec, tokenizer),
     )
     return Evaluation(
@@ -316,23 +365,6 @@ def _check_golds(
             f"{text}\nNo answer could be graded right against them. Mend the data, or pass --keep-broken-golds."
         )
     notice(text)
-
-
-@contextmanager
-def _opened_once(
-    spec: EngineSpec, *, first: Callable[[], None], notice: Callable[[str], None]
-) -> Iterator[Callable[[], Engine]]:
-    """A function that calls `first` and opens the engine at its first call, and returns the same one afterwards."""
-    with ExitStack() as stack:
-        opened: list[Engine] = []
-
-        def get() -> Engine:
-            if not opened:
-                first()
-                opened.append(stack.enter_context(closing(open_engine(spec, notice=notice))))
-            return opened[0]
-
-        yield get
 
 
 def _fitting(spec: EngineSpec, planned: Sequence[_Planned]) -> EngineSpec:

@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 
 from orz_bench.commands.data import data_folders
 from orz_bench.terminal import libraries_on_stderr, print_result, reports_errors, result_console
+
+if TYPE_CHECKING:
+    from orz_bench.session import EvalOptions
 
 HEADLINE_BENCHMARKS = "aime24,aime25,math500,gpqa_diamond"
 _MAX_PARTS = 20
@@ -26,6 +29,8 @@ def evaluate_command(
     ] = HEADLINE_BENCHMARKS,
     n: Annotated[int | None, typer.Option("--n", "-n", help="Samples a question [default: the protocol's].")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N questions of each benchmark.")] = None,
+    ids: Annotated[str | None, typer.Option(help="Only the questions with these ids, separated by commas.")] = None,
+    sample: Annotated[int | None, typer.Option(min=1, help="Only N random questions, the same for a seed.")] = None,
     engine: Annotated[str, typer.Option(help="auto, vllm, transformers, openai or fake.")] = "auto",
     protocol: Annotated[
         str | None, typer.Option(help="orz, r1, sober, greedy or lcb [default: the benchmark's, mostly orz].")
@@ -33,8 +38,17 @@ def evaluate_command(
     temperature: Annotated[float | None, typer.Option(help="0 is greedy [default: the protocol's].")] = None,
     top_p: Annotated[float | None, typer.Option(help="[default: the protocol's]")] = None,
     top_k: Annotated[int | None, typer.Option(help="-1 is off [default: the protocol's].")] = None,
+    min_p: Annotated[float | None, typer.Option(help="0 is off [default: off].")] = None,
+    presence_penalty: Annotated[float | None, typer.Option(help="0 is off [default: off].")] = None,
+    frequency_penalty: Annotated[float | None, typer.Option(help="0 is off [default: off].")] = None,
+    repetition_penalty: Annotated[float | None, typer.Option(help="1 is off [default: off].")] = None,
     max_tokens: Annotated[int | None, typer.Option(help="New tokens a sample [default: the protocol's].")] = None,
     template: Annotated[str | None, typer.Option(help="orz-code, orz-paper, chat, plain, few-shot or lcb.")] = None,
+    system_prompt: Annotated[str | None, typer.Option(help="System message of the chat template.")] = None,
+    template_args: Annotated[
+        list[str] | None,
+        typer.Option(help="NAME=VALUE for the chat template, such as enable_thinking=false; repeat it."),
+    ] = None,
     extractor: Annotated[str | None, typer.Option(help="orz, boxed or final; lcb or fence for programs.")] = None,
     stop: Annotated[list[str] | None, typer.Option(help="A stop string; repeat it for several; '' is none.")] = None,
     correct_errata: Annotated[bool, typer.Option(help="Use the right gold where the published one is wrong.")] = False,
@@ -46,6 +60,7 @@ def evaluate_command(
     out: Annotated[Path | None, typer.Option(help="Run directory [default: runs/NAME, or the training run].")] = None,
     seed: Annotated[int, typer.Option(help="The run's seed.")] = 42,
     step: Annotated[int | None, typer.Option(help="Training step of the checkpoint, or which one of a run.")] = None,
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a checkpoint on the hub.")] = None,
     dtype: Annotated[
         str,
         typer.Option(help="bfloat16, float16, float32; auto: bfloat16 where the machine is fast at it, else float32."),
@@ -71,21 +86,27 @@ def evaluate_command(
         bool, typer.Option(help="Run programs though this machine offers little to keep them in.")
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Grading processes [default: one a core].")] = None,
+    dry_run: Annotated[
+        bool, typer.Option(help="Show what would be drawn and three prompts with their token ids; draw nothing.")
+    ] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")] = False,
 ) -> None:
     """Draw n answers to every question, grade them, and print avg@n with honest error bars.
 
     The same command again draws only what is missing; a larger --n adds samples to those that exist.
     """
-    from orz_bench.progress import ProgressDisplay
-    from orz_bench.report import render_json, render_table
-    from orz_bench.session import EvalOptions, run_session
+    from orz_bench.questions import Selection, parse_ids, parse_template_args
+    from orz_bench.session import EvalOptions
 
-    changes: dict[str, Any] = {
+    changes = {
         "n": n,
         "temperature": temperature,
         "top_p": top_p,
         "top_k": top_k,
+        "min_p": min_p,
+        "presence_penalty": presence_penalty,
+        "frequency_penalty": frequency_penalty,
+        "repetition_penalty": repetition_penalty,
         "max_tokens": max_tokens,
         "template": template,
         "extractor": extractor,
@@ -94,7 +115,7 @@ def evaluate_command(
     }
     options = EvalOptions(
         checkpoint=ckpt,
-        benchmarks=tuple(dict.fromkeys(name.strip() for name in bench.split(",") if name.strip())),
+        benchmarks=tuple(dict.fromkeys(parse_ids(bench))),
         engine=engine,
         protocol=protocol,
         protocol_changes={key: value for key, value in changes.items() if value is not None},
@@ -120,14 +141,30 @@ def evaluate_command(
         },
         include_paths=tuple(include_path or ()),
         num_fewshot=num_fewshot,
+        selection=Selection(ids=parse_ids(ids), sample=sample, seed=seed),
+        system_prompt=system_prompt,
+        template_args=parse_template_args(template_args or ()),
+        revision=revision,
         keep_broken_golds=keep_broken_golds,
         allow_weak_isolation=allow_weak_isolation,
         num_grading_workers=workers,
         command=("orz-bench", *sys.argv[1:]),
     )
+    _run(options, dry_run=dry_run, json_output=json_output)
+
+
+def _run(options: EvalOptions, *, dry_run: bool, json_output: bool) -> None:
+    from orz_bench.progress import ProgressDisplay
+    from orz_bench.report import render_json, render_table
+    from orz_bench.session import preview_session, run_session
+
     console = result_console()
     with libraries_on_stderr(), ProgressDisplay(Console(stderr=True)) as display:
-        results = run_session(options, observer=display, notice=display.notice)
+        shown = preview_session(options, notice=display.notice) if dry_run else None
+        results = [] if dry_run else run_session(options, observer=display, notice=display.notice)
+    if shown is not None:
+        print_result(shown)
+        return
     if json_output:
         print_result(json.dumps(render_json(results), ensure_ascii=False))
         return

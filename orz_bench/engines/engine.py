@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Completion, Request
 
 EngineName = Literal["vllm", "transformers", "openai", "fake"]
@@ -31,6 +32,17 @@ class Sampling:
     frequency_penalty: float = 0.0
     repetition_penalty: float = 1.0
     """1: off."""
+
+
+def refuse_penalties(sampling: Sampling) -> None:
+    """Raise ConfigError for min-p and penalties: for an engine that draws without them."""
+    unused = Sampling()
+    for name in ("min_p", "presence_penalty", "frequency_penalty", "repetition_penalty"):
+        if getattr(sampling, name) != getattr(unused, name):
+            raise ConfigError(
+                f"--{name.replace('_', '-')} {getattr(sampling, name):g}: this engine draws without it; use --engine "
+                f"vllm or a server, or leave the option out."
+            )
 
 
 StopStrings = Literal["kept", "named", "left_out", "unknown"]

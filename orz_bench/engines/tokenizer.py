@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -61,6 +62,15 @@ class CheckpointTokenizer:
         """Token ids of a prompt in pieces, (text, whether a user gave it): control tokens only in the others."""
         return self._text.encode(pieces)
 
+    def _refuse_unknown_args(self) -> None:
+        """A template ignores what it does not know, and so would the user's wish be."""
+        template = json.dumps(self._tokenizer.chat_template)
+        for name in self._template_args:
+            if re.search(rf"\b{name}\b", template) is None:
+                raise ConfigError(
+                    f"--template-args {name}: {self._name}'s chat template knows no such name; leave it out."
+                )
+
     @property
     def digest(self) -> str:
         """Twelve hexadecimal digits of what decides how texts are split and chats are rendered."""
@@ -80,6 +90,7 @@ class CheckpointTokenizer:
                 f"{self._name}: its tokenizer has no chat template. Use --template orz-code, plain or few-shot for a "
                 f"base model, or add a chat template to the checkpoint."
             )
+        self._refuse_unknown_args()
         told = [message for message in messages if self.system is None or message["role"] != "system"]
         if self.system is not None:
             told = [{"role": "system", "content": self.system}, *told]

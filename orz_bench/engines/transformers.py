@@ -16,7 +16,14 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from orz_bench.engines.decoding import Draft, decode
-from orz_bench.engines.engine import EngineSpec, LikelihoodRequest, Likelihoods, Sampling, WeightSource
+from orz_bench.engines.engine import (
+    EngineSpec,
+    LikelihoodRequest,
+    Likelihoods,
+    Sampling,
+    WeightSource,
+    refuse_penalties,
+)
 from orz_bench.engines.likelihood import LikelihoodScorer
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request, StopReason
@@ -45,6 +52,7 @@ class TransformersEngine:
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Blocks of `batch_size` consecutive requests, in order."""
+        refuse_penalties(sampling)
         waiting = iter(requests)
         while batch := list(islice(waiting, self._spec.batch_size)):
             yield self._generate_batch(batch, sampling)

@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -118,7 +119,7 @@ def _csv(path: Path, strict: bool) -> Iterator[tuple[str, Row]]:  # noqa: FBT001
             raise DataError(f"{path}: the column {repeated[0]!r} stands twice; every column needs its own name.")
         for number, row in enumerate(rows):
             if strict and (None in row or None in row.values()):
-                found = len(names) + len(row.get(None) or ()) - sum(value is None for value in row.values())  # type: ignore[call-overload]
+                found = len(names) + len(row.get(None) or ()) - sum(value is None for value in row.values())
                 raise DataError(f"{path}, row {number}: {found} fields, the header has {len(names)}; mend that row.")
             yield f"row {number}", {name: value for name, value in row.items() if name is not None}
 
@@ -132,11 +133,9 @@ def _parquet(path: Path, strict: bool) -> Iterator[tuple[str, Row]]:  # noqa: FB
             names = file.schema_arrow.names
             if len(set(names)) < len(names):
                 raise DataError(f"{path}: a column stands twice ({', '.join(names)}); every column needs its own name.")
-            number = 0
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-                for row in batch.to_pylist():
-                    yield f"row {number}", _without_nan(row) if strict else row
-                    number += 1
+            batches = (batch.to_pylist() for batch in file.iter_batches(batch_size=_BATCH_ROWS))
+            for number, row in enumerate(chain.from_iterable(batches)):
+                yield f"row {number}", _without_nan(row) if strict else row
     except (pa.ArrowException, ValueError, OverflowError) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({error}); restore it.") from error
 

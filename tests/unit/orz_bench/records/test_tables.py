@@ -94,7 +94,7 @@ def test_a_fault_is_one_sentence_wherever_rows_are_read(
     assert file in str(caught.value)
 
 
-STRICT_FAULTS = {
+STRICT_FAULTS: dict[str, tuple[str, bytes | str, str]] = {
     "twice": ("a.jsonl", '{"answer": 1, "answer": 2}', "the key 'answer' stands twice"),
     "torn": ("a.jsonl", TEXT + '\n{"problem', "line 2: broken JSON"),
     "latin": ("a.jsonl", '{"problem": "é"}'.encode("latin-1"), "no UTF-8 text"),
