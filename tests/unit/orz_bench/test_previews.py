@@ -125,5 +125,6 @@ def test_what_a_generation_config_would_add_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["min_p", "presence_penalty", "frequency_penalty", "repetition_penalty"])
 def test_an_engine_without_penalties_refuses_them(name: str) -> None:
     refuse_penalties(Sampling())
+    changed: dict[str, Any] = {name: 0.5}
     with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} 0.5"):
-        refuse_penalties(replace(Sampling(), **{name: 0.5}))
+        refuse_penalties(replace(Sampling(), **changed))
