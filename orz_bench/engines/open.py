@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import get_args
@@ -98,8 +99,8 @@ def require_likelihoods(spec: EngineSpec) -> None:
         )
 
 
-def open_engine(spec: EngineSpec) -> Engine:
-    """Start the engine. Raises EngineError with what to do where it can't start."""
+def open_engine(spec: EngineSpec, *, notice: Callable[[str], None] | None = None) -> Engine:
+    """Start the engine; `notice` hears what it says meanwhile. EngineError with what to do where it can't start."""
     if spec.num_engines > 1:
         if spec.name == "openai":
             raise ConfigError("--num-engines does not apply to a server; raise --concurrency instead.")
@@ -107,7 +108,7 @@ def open_engine(spec: EngineSpec) -> Engine:
         from orz_bench.engines.ray_pool import RayPool
 
         return RayPool(spec)
-    return open_local(spec)
+    return open_local(spec, notice=notice)
 
 
 def _is_installed(name: str) -> bool:

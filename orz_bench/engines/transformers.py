@@ -18,7 +18,15 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from orz_bench.engines.decoding import Draft, decode
-from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Sampling, WeightSource
+from orz_bench.engines.engine import (
+    Distinct,
+    EngineSpec,
+    LikelihoodRequest,
+    Likelihoods,
+    Sampling,
+    WeightSource,
+    refuse_penalties,
+)
 from orz_bench.engines.likelihood import LikelihoodScorer
 from orz_bench.engines.soundness import not_finite, require_known_ids, require_whole, unknown_ids, unloadable
 from orz_bench.errors import EngineError
@@ -55,6 +63,7 @@ class TransformersEngine:
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Blocks of `batch_size` consecutive requests, in order."""
+        refuse_penalties(sampling)
         waiting = Distinct(requests)
         while batch := list(islice(waiting, self._spec.batch_size)):
             yield self._generate_batch(batch, sampling)

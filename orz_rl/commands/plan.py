@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from orz_bench.terminal import reports_errors, result_console
+from orz_bench.terminal import print_result, reports_errors, result_console
 from orz_rl.commands.train import Overrides, Recipe, Variant
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def plan_command(
     enough = gpus is None or gpus >= plan.num_devices
     facts["fits"] = "yes" if plan.fits and enough else "no"
     if json_output:
-        typer.echo(json.dumps(facts, ensure_ascii=False))
+        print_result(json.dumps(facts, ensure_ascii=False))
     else:
         table = Table(show_header=False, box=None, pad_edge=False)
         for name, value in facts.items():
