@@ -1,6 +1,6 @@
 r"""Whether two surfaces say the same, given who can tell two pieces of mathematics apart.
 
-The same rules serve the fast path, whose `equal` may say that it doesn't know, and the workers, whose `equal` always does.
+The same rules serve the fast path, whose `equal` may not know, and the workers, whose `equal` always does.
 """
 
 from __future__ import annotations

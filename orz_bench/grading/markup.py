@@ -1,4 +1,4 @@
-r"""One canonical text for everything that is written the same way but for markup: Markdown, dollar signs, digit groups, words.
+r"""One canonical text for what differs in markup only: Markdown, dollar signs, groups of digits, words.
 
 `canonical` is typesetting.plain with the text around it: after it, words stand in \text{...} wherever they were typed,
 functions are commands, and numbers have no thousands separators that could be nothing else.
@@ -26,8 +26,8 @@ from orz_bench.grading.vocabulary import (
 
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _BOLD = re.compile(r"(?<![\w*)])\*\*([^*\n]+)\*\*(?!\*)|(?<![\w_)])__([^_\n]+)__(?!_)")
-_WRAPPED = re.compile(r"([*_`])([^*_`\n]+)\1|``([^`\n]+)``|'([^'\n]+)'|\"([^\"\n]+)\"")
-_HEADING = re.compile(r"^(?:#{1,6}\s+|#{3,6}\s*|>\s+|[\u2022\u25cf]\s*)")
+_WRAPPED = re.compile(r"\*([^*\n]+)\*|_([^_\n]+)_|`([^`\n]+)`|``([^`\n]+)``|'([^'\n]+)'|\"([^\"\n]+)\"")
+_HEADING = re.compile(r"^(?:#{1,6}\s+|#{3,6}\s*|[\u2022\u25cf]\s*)")
 _TAG = re.compile(r"^(?:</?[A-Za-z]{2,12}/?>\s*)+|(?:\s*</?[A-Za-z]{2,12}/?>)+$")
 _MATH_DELIMITER = re.compile(r"(?<!\\)\\[()\[\]]")
 _DOLLAR = re.compile(r"(?<!\\)\$")
@@ -56,6 +56,7 @@ _RUN = re.compile(
 _CALL = re.compile(r"(?<![A-Za-z\\])(sqrt|exp|cbrt)\s*\(")
 _SPACE = re.compile(r"\s+")
 _OPERATORS = frozenset("+-*/^_=<>|({[\\")
+_BINDING = re.compile(r"\s*[+*/^_=<>|)}\]]|-|\s+-\s")
 _VOWELS = frozenset("aeiouAEIOU")
 
 
@@ -69,13 +70,13 @@ def canonical(text: str) -> str:
 
 
 def _without_markup(text: str) -> str:
-    text = _TAG.sub("", text.strip())
+    text = _TAG.sub("", text.strip()).replace("~~", "\\sout ")
     before = None
     while text != before:
         before = text
         text = _BOLD.sub(lambda found: found[1] or found[2], _HEADING.sub("", text)).strip()
         if whole := _WRAPPED.fullmatch(text):
-            text = next(part for part in whole.groups()[1:] if part is not None).strip()
+            text = next(part for part in whole.groups() if part is not None).strip()
     text = _MATH_DELIMITER.sub(" ", text)
     if "$" in text:
         text = _without_dollars(text)
@@ -169,11 +170,10 @@ def _marked(found: re.Match[str], text: str, *, is_outside: bool) -> str:
     if run in GREEK:
         return f"\\{run} "
     before, after = text[: found.start()].rstrip()[-1:], text[found.end() :].lstrip()[:1]
-    if run.endswith("pi") and len(run) <= 3 and run not in ("pi",) and run[:-2].islower() and run not in _vocabulary():
+    if run.endswith("pi") and len(run) <= 3 and run != "pi" and run[:-2].islower() and run not in _vocabulary():
         return run
-    is_alone = before not in _OPERATORS or before == ""
-    is_alone &= after not in "+-*/^_=<>|)}]" or after == ""
-    if _is_word(run, is_alone=is_alone or not (before or after), is_outside=is_outside, follows_digit=before.isdigit()):
+    is_alone = before not in _OPERATORS and (not _BINDING.match(text, found.end()) or not after)
+    if _is_word(run, is_alone=is_alone, is_outside=is_outside, follows_digit=before.isdigit()):
         return f"\\text{{{run}}}"
     return run
 

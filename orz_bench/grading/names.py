@@ -16,7 +16,8 @@ _LETTER = rf"(?:{_GREEK}\s*(?:\{{[^{{}}]*\}})?|[A-Za-z]){_SCRIPTS}"
 _NAME = re.compile(rf"\s*(?:{_LETTER}\s*)")
 _ARGUMENT = re.compile(rf"\s*{_LETTER}\s*\([^()]*(?:\([^()]*\)[^()]*)*\)\s*")
 _TRIGONOMETRIC = re.compile(
-    rf"\s*\\(?:sin|cos|tan|cot|sec|csc|det|deg|dim|arg|Re|Im|gcd|lcm|max|min)\s*(?:{_LETTER}|[A-Z]{{1,3}}|\([^()]*\)|[\\a-z ]*\([^()]*\)|[A-Z]+)\s*"
+    r"\s*\\(?:sin|cos|tan|cot|sec|csc|det|deg|dim|arg|Re|Im|gcd|lcm|max|min)\s*"
+    rf"(?:{_LETTER}|[A-Z]+|[\\a-z ]*\([^()]*\))\s*"
 )
 _FIGURE = re.compile(
     r"\s*(?:\\(?:angle|triangle)\s*)?[A-Z]{2,6}\s*|\s*\|[A-Z]{2}\|\s*|\s*\[[A-Z]{3,8}\]\s*|\s*\|\\(?:vec|overrightarrow|mathbf)\{[^{}]*\}\|\s*"

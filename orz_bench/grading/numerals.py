@@ -1,4 +1,4 @@
-r"""Numbers that Math-Verify's grammar has no word for: 1 1/4, 0.\overline{3}, 0.333..., 2 million, 1,000, 30 degrees."""
+r"""Numbers that Math-Verify's grammar does not read: 1 1/4, 0.\overline{3}, 0.333..., 1,000, 30 degrees."""
 
 from __future__ import annotations
 

@@ -218,6 +218,6 @@ def _has_names(text: str) -> bool:
 
 
 def _both_signs(text: str, *, depth: int) -> Surface:
-    texts = [_SIGNS.sub(lambda found: "+" if (found[1] == "pm") == plus else "-", text) for plus in (True, False)]
+    texts = [_SIGNS.sub(lambda found, first=first: "+" if found[1] == first else "-", text) for first in ("pm", "mp")]
     surfaces = [_read(re.sub(r"(^|[({,=])\s*\+", r"\1", one).strip(), depth=depth + 1) for one in texts]
     return _group("list", text, surfaces)

@@ -1,4 +1,4 @@
-r"""Words around a value: a unit, a counted noun, a filler, or else another answer. The list of what may stand there is closed."""
+"""Words around a value: a unit, a counted noun, a filler, or else another answer: what may stand there is listed."""
 
 from __future__ import annotations
 
@@ -33,34 +33,11 @@ _PERCENT = ("%", "\\%")
 _PERCENT_WORDS = ("percent", "pct", "percentage")
 _CURRENCIES = ("dollars", "euros", "sterling", "yen", "rupees", "yuan", "pesos")
 _MEASURING = (*_PERCENT, "^{\\circ}")
-_NUMBER_WORDS = {
-    word: place
-    for place, word in enumerate(
-        [
-            "zero",
-            "one",
-            "two",
-            "three",
-            "four",
-            "five",
-            "six",
-            "seven",
-            "eight",
-            "nine",
-            "ten",
-            "eleven",
-            "twelve",
-            "thirteen",
-            "fourteen",
-            "fifteen",
-            "sixteen",
-            "seventeen",
-            "eighteen",
-            "nineteen",
-            "twenty",
-        ]
-    )
-}
+_SMALL = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen twenty"
+)
+_NUMBER_WORDS = {word: place for place, word in enumerate(_SMALL.split(" "))}
 
 
 def claimed(tokens: Tokens) -> Tokens:
@@ -117,7 +94,7 @@ def _may_be_subject(tokens: Tokens, *, ends: bool) -> bool:
 
 
 def _without_fillers(tokens: Tokens) -> Tokens:
-    """ "exactly 5" and "5 in total" say 5; what consists of fillers alone stays."""
+    """Both "exactly 5" and "5 in total" say 5; what consists of fillers alone stays."""
     start, end = 0, len(tokens)
     while start < end and (tokens[start].text.isspace() or tokens[start].word in FILLERS):
         start += 1

@@ -1,6 +1,6 @@
 r"""Whether two descriptions of a set of real numbers have the same members: an interval, an inequality, a union.
 
-x \\le 3 is (-\\infty, 3]; the name of the unknown doesn't matter where only one side has one. Runs in worker processes only.
+x \le 3 is (-\infty, 3]; the name of the unknown does not matter. Runs in worker processes only.
 """
 
 from __future__ import annotations

@@ -115,8 +115,8 @@ def _far(one: Expr | None, other: Expr | None, *, tolerance: Rational, zero_is_n
 def are_one_function(gold: Value, answer: Value) -> bool:
     """Whether two expressions are equal wherever both are real, seen at generic points of either sign.
 
-    Math-Verify's symbols may be negative or complex, and its roots of odd degree are not the real ones: it does not find
-    that \\sqrt{xy} is \\sqrt{x}\\sqrt{y}.
+    Math-Verify's symbols may be negative or complex, and its roots of odd degree are not the real ones: it does not
+    find that \\sqrt{xy} is \\sqrt{x}\\sqrt{y}.
     """
     if not isinstance(gold, Expr) or not isinstance(answer, Expr):
         return False

@@ -1,4 +1,4 @@
-r"""What an answer says, before any mathematics: a value with its unit, words, a list, a name with its value, a relation.
+r"""What an answer says, before any mathematics: a value with its unit, words, a list, a named value, a relation.
 
 Input is the text of an answer or of a gold; both are read by the same rules. Mathematics stays LaTeX in the leaves.
 """

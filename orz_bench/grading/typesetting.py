@@ -1,4 +1,4 @@
-r"""LaTeX without what only typesetting adds: colours, sizes, fonts, spaces, redundant braces, marks of the end of a proof.
+r"""LaTeX without what only typesetting adds: colours, sizes, fonts, spaces, redundant braces, marks of an end.
 
 `plain` gives one canonical text: arguments stand in braces (\frac{1}{2}, x^{2}), words stand one by one in \text{...},
 everything else is ASCII LaTeX. What a command crosses out (\cancel, \sout) stays as it is: it changes the answer.
@@ -10,163 +10,15 @@ import re
 
 from orz_bench.grading.symbols import to_latex
 from orz_bench.grading.vocabulary import FUNCTIONS
+from orz_bench.grading.word_lists import read_lists
 
 MAX_CHARS = 4_096
 MAX_DEPTH = 64
 
 _TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|\s+|.", re.DOTALL)
-_TEXTS = frozenset(
-    [
-        "text",
-        "textbf",
-        "textit",
-        "textrm",
-        "textnormal",
-        "textsf",
-        "texttt",
-        "textsc",
-        "textup",
-        "textsl",
-        "emph",
-        "mbox",
-        "hbox",
-        "mathrm",
-        "mathbf",
-        "mathit",
-        "mathsf",
-        "mathtt",
-        "mathnormal",
-        "operatorname",
-        "operatorname*",
-    ]
-)
-_WRAPPERS = frozenset(
-    [
-        "boxed",
-        "fbox",
-        "bm",
-        "boldsymbol",
-        "pmb",
-        "underline",
-        "uline",
-        "underbar",
-        "mathop",
-        "mathord",
-        "mathbin",
-        "mathrel",
-        "ensuremath",
-        "displaylines",
-        "mathclose",
-        "mathopen",
-        "smash",
-        "llap",
-        "rlap",
-        "mathinner",
-    ]
-)
-_WITH_COLOUR = frozenset(["textcolor", "colorbox"])
-_DROPPED_WITH_ARGUMENT = frozenset(
-    [
-        "color",
-        "hspace",
-        "vspace",
-        "hspace*",
-        "vspace*",
-        "tag",
-        "tag*",
-        "label",
-        "phantom",
-        "hphantom",
-        "vphantom",
-        "kern",
-        "mskip",
-        "ref",
-        "footnote",
-    ]
-)
-_DROPPED = frozenset(
-    [
-        "left",
-        "right",
-        "big",
-        "Big",
-        "bigg",
-        "Bigg",
-        "bigl",
-        "bigr",
-        "Bigl",
-        "Bigr",
-        "biggl",
-        "biggr",
-        "Biggl",
-        "Biggr",
-        "bigm",
-        "middle",
-        "displaystyle",
-        "textstyle",
-        "scriptstyle",
-        "scriptscriptstyle",
-        "limits",
-        "nolimits",
-        "tiny",
-        "scriptsize",
-        "footnotesize",
-        "small",
-        "normalsize",
-        "large",
-        "Large",
-        "LARGE",
-        "huge",
-        "Huge",
-        "bf",
-        "it",
-        "rm",
-        "sf",
-        "tt",
-        "sl",
-        "sc",
-        "em",
-        "bfseries",
-        "itshape",
-        "rmfamily",
-        "sffamily",
-        "ttfamily",
-        "mdseries",
-        "upshape",
-        "boldmath",
-        "blacksquare",
-        "square",
-        "Box",
-        "qed",
-        "qedhere",
-        "qedsymbol",
-        "checkmark",
-        "hfill",
-        "hfil",
-        "noindent",
-        "centering",
-        "strut",
-        "mathstrut",
-        "null",
-        "newline",
-        "par",
-        "allowbreak",
-        "nobreak",
-        "relax",
-        "unboldmath",
-        "bigskip",
-        "medskip",
-        "smallskip",
-        "protect",
-        "blacktriangle",
-        "diamond",
-        "Diamond",
-        "bigstar",
-        "star",
-        "therefore",
-        "because",
-    ]
-)
+_LISTS = read_lists("commands.txt")
+_TEXTS, _WRAPPERS, _WITH_COLOUR = _LISTS["texts"], _LISTS["wrappers"], _LISTS["colours"]
+_DROPPED_WITH_ARGUMENT, _DROPPED = _LISTS["dropped with argument"], _LISTS["dropped"]
 _SPACES = frozenset(
     [
         "\\,",
@@ -184,21 +36,24 @@ _SPACES = frozenset(
         "\\nobreakspace",
     ]
 )
+_MATH_FONTS = frozenset(("mathbf", "mathit", "mathsf", "mathtt", "mathnormal", "bm", "boldsymbol", "pmb"))
 _GAPS = frozenset(["\\quad", "\\qquad"])
 _NUM_ARGUMENTS = {"frac": 2, "dfrac": 2, "tfrac": 2, "cfrac": 2, "binom": 2, "dbinom": 2, "tbinom": 2, "sqrt": 1}
 _CANONICAL = {
     "dfrac": "frac", "tfrac": "frac", "cfrac": "frac", "dbinom": "binom", "tbinom": "binom", "leq": "le", "geq": "ge",
-    "leqslant": "le", "geqslant": "ge", "neq": "ne", "varnothing": "emptyset", "infin": "infty", "dots": "ldots", "cdots": "ldots",
-    "dotsc": "ldots", "dotsb": "ldots", "dotsm": "ldots", "dotsi": "ldots", "dotso": "ldots", "vee": "lor", "wedge": "land",
-    "lbrace": "{", "rbrace": "}", "lbrack": "[", "rbrack": "]", "lvert": "|", "rvert": "|", "vert": "|", "mid": "|",
-    "gt": ">", "lt": "<", "rightarrow": "to", "longrightarrow": "to", "Longrightarrow": "Rightarrow", "implies": "Rightarrow",
-    "ast": "cdot", "bullet": "cdot", "colon": ":", "varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varrho": "rho",
-    "land": "land", "simeq": "approx", "cong": "cong", "degree": "^{\\circ}", "textdegree": "^{\\circ}", "euro": "\\text{euros}",
-    "pounds": "\\text{pounds sterling}", "smallsetminus": "setminus", "backslash": "setminus", "bold": "bm",
-    "R": "mathbb{R}", "reals": "mathbb{R}", "slash": "/", "dollar": "\\$", "textdollar": "\\$", "percent": "%",
+    "leqslant": "le", "geqslant": "ge", "neq": "ne", "varnothing": "emptyset", "infin": "infty", "dots": "ldots",
+    "cdots": "ldots", "dotsc": "ldots", "dotsb": "ldots", "dotsm": "ldots", "dotsi": "ldots", "dotso": "ldots",
+    "vee": "lor", "wedge": "land", "lbrace": "{", "rbrace": "}", "lbrack": "[", "rbrack": "]", "lvert": "|",
+    "rvert": "|", "vert": "|", "mid": "|", "gt": ">", "lt": "<", "rightarrow": "to", "longrightarrow": "to",
+    "Longrightarrow": "Rightarrow", "implies": "Rightarrow", "ast": "cdot", "bullet": "cdot", "colon": ":",
+    "varepsilon": "epsilon", "vartheta": "theta", "varphi": "phi", "varrho": "rho", "simeq": "approx",
+    "degree": "^{\\circ}", "textdegree": "^{\\circ}", "euro": "\\text{euros}", "pounds": "\\text{pounds sterling}",
+    "smallsetminus": "setminus", "backslash": "setminus", "bold": "bm", "R": "mathbb{R}", "reals": "mathbb{R}",
+    "slash": "/", "dollar": "\\$", "textdollar": "\\$", "percent": "%",
 }  # fmt: skip
+"""One name for each command."""
 _INFIX = {"choose": "binom", "over": "frac"}
-_WORD = re.compile(r"[A-Za-z]+(?:['-][A-Za-z]+)*")
+_WORD = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})?|([A-Za-z]+(?:['-][A-Za-z]+)*)")
 _AM_PM = re.compile(r"\b([AaPp])\.\s?[Mm]\b\.?")
 
 
@@ -206,7 +61,7 @@ def plain(text: str) -> str:
     """The canonical text; what is too long or too deep, or whose braces don't balance, keeps its commands."""
     text = to_latex(text)
     if "\\" not in text and "{" not in text and "^" not in text and "_" not in text:
-        return text
+        return text.replace("~", " ")
     if len(text) > MAX_CHARS:
         return text
     try:
@@ -217,7 +72,7 @@ def plain(text: str) -> str:
 
 def spell(words: str) -> str:
     r"""Words one by one: `June 20` gives \text{June} 20; letters become words, the rest stays."""
-    return _WORD.sub(lambda found: f"\\text{{{found.group()}}}", _AM_PM.sub(r"\1m", words))
+    return _WORD.sub(lambda found: f"\\text{{{found[1]}}}" if found[1] else found[0], _AM_PM.sub(r"\1m", words))
 
 
 class _UnbalancedError(Exception):
@@ -256,7 +111,7 @@ class _Reader:
             return " "
         if token in _GAPS:
             return " \\quad "
-        if token in "^_" and not in_text:
+        if token in "^_":
             return f"{token}{{{self._argument().strip()}}}"
         if token == "$":
             return " " if in_text else token
@@ -313,8 +168,8 @@ class _Reader:
         bare = content.replace(" ", "")
         if bare in FUNCTIONS:
             return f"\\{bare} "
-        if name in ("mathbf", "mathit", "mathnormal") and len(bare) == 1:
-            return bare
+        if name in _MATH_FONTS and (len(bare) == 1 or not bare.isalpha()):
+            return f" {content} "
         return f" {spell(content)} " if content else " "
 
     def _wrapped(self) -> str:

@@ -1,6 +1,6 @@
 r"""Units of measurement: what stands after a value, as a factor and dimensions, so that 3 hours are 180 minutes.
 
-`read_unit` takes canonical text such as `\text{km}/\text{h}` or `\text{square} \text{inches}`; None where a word is no unit.
+`read_unit` takes canonical text such as `\text{km}/\text{h}`; None where a word is no unit.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ _PREFIX_POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _SUFFIX_POWERS = {"squared": 2, "cubed": 3}
 _PAIRS = {"pounds sterling": "sterling"}
 _BARE = frozenset(
-    [
+    (
         "cm",
         "mm",
         "km",
@@ -170,7 +170,7 @@ _BARE = frozenset(
         "eV",
         "MeV",
         "keV",
-    ]
+    )
 )
 """Recognised right after a digit without anything that says so: none of them is a likely product of variables."""
 _PIECE = re.compile(
@@ -263,7 +263,7 @@ def _combine(pieces: list[re.Match[str]]) -> Unit | None:
             unit, last = unit.times(last[0], last[1] * (int(exponent) - 1)), None
         elif degrees and last is None:
             unit, last = unit.times(_units()["deg"], 1), (_units()["deg"], 1)
-        elif operator in ("Omega",):
+        elif operator == "Omega":
             last = (_units()["ohm"], sign)
             unit, sign = unit.times(*last), 1
         elif opening or closing:
