@@ -27,14 +27,22 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 
-def quick_reply(gold: str, answer: str) -> Reply | None:
-    """The verdict where it is certain without parsing."""
+def same_text(gold: str, answer: str) -> Reply | None:
+    """The verdict on what is written in the same way, or is the same plain number."""
     if gold == answer:
         return Reply("correct", "same text")
     if len(answer) > _MAX_KEY_CHARS:
         return None
     if text_key(gold) == text_key(answer):
         return Reply("correct", "same text")
+    number = plain_number(gold)
+    return Reply("correct", "same number") if number is not None and number == plain_number(answer) else None
+
+
+def quick_reply(gold: str, answer: str) -> Reply | None:
+    """The verdict where it is certain without parsing."""
+    if (reply := same_text(gold, answer)) or len(answer) > _MAX_KEY_CHARS:
+        return reply
     try:
         outcome = _QUICK.compare(read_surface(gold), read_surface(answer))
     except _UndecidedError:

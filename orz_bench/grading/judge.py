@@ -17,6 +17,7 @@ from orz_bench.grading.read_surface import read_surface
 from orz_bench.grading.reading import Value, read_free_text, read_latex
 from orz_bench.grading.same_set import same_set
 from orz_bench.grading.strict import are_one_function, relations_differ, values_differ
+from orz_bench.grading.surface import Date, Named, Phrase, Ratio
 from orz_bench.grading.text_key import text_key, words_key
 
 _UNREADABLE_GOLD = Reply("unparseable", "the gold cannot be read as mathematics: only its own text is accepted")
@@ -34,6 +35,8 @@ def judge(job: Job) -> Reply:
 
 
 def _judge_gold(gold: str) -> Reply:
+    if isinstance(read_surface(gold), Phrase | Ratio | Date):
+        return Reply("correct", "read as words, a ratio or a time")
     value = read_latex(gold)
     if value is None:
         return _UNREADABLE_GOLD
@@ -65,10 +68,8 @@ def _judge_loosely(job: Job) -> Reply:
 
 def _judge_free(job: Job) -> Reply:
     reply = _judge_answer(job)
-    values = [read_latex(text) for text in (job.gold, job.answer)]
     # From two bare equations Math-Verify would extract, and compare, the number behind each equals sign.
-    are_relations = all(isinstance(value, Relational | And) for value in values)
-    if reply.verdict == "correct" or (job.strict and are_relations):
+    if reply.verdict == "correct" or (job.strict and _are_equations(job)):
         return reply
     golds, answers = read_free_text(job.gold), read_free_text(job.answer)
     if not golds or not answers:
@@ -78,6 +79,13 @@ def _judge_free(job: Job) -> Reply:
     vetoes = [_veto(one, other) for one in golds for other in answers if _verified(one, other)]
     why = None if None in vetoes or not job.strict else next(iter(vetoes), None)
     return Reply("wrong", f"strict: {why}") if why else Reply("correct", "equal by Math-Verify")
+
+
+def _are_equations(job: Job) -> bool:
+    surfaces = [read_surface(text) for text in (job.gold, job.answer)]
+    are_relations = all(isinstance(read_latex(text), Relational | And) for text in (job.gold, job.answer))
+    names = [one.name for one in surfaces if isinstance(one, Named)]
+    return are_relations and (len(names) < len(surfaces) or len(set(names)) > 1)
 
 
 def _veto(gold: Value | str, answer: Value | str) -> str | None:

@@ -26,7 +26,7 @@ _DERIVATIVE = re.compile(r"\s*\\frac\{d(?:\^\{\d\})?\s*[A-Za-z]?\}\{d\s*[A-Za-z]
 _TUPLE = re.compile(rf"\s*\(\s*{_LETTER}(?:\s*,\s*{_LETTER})+\s*\)\s*")
 _WORDS = re.compile(r"(?:\s*\\text\{([^{}]*)\}|\s*[A-Za-z]\b|\s*_\{[^{}]*\}|\s*\([A-Za-z]\))+\s*")
 _WORD = re.compile(r"\\text\{([^{}]*)\}")
-_SUM = re.compile(r"[A-Za-z\\{}_+\-/ ()'^0-9]+")
+_SUM = re.compile(r"[A-Za-z\\{}_+\-/: ()'^0-9]+")
 _SCRIPT = re.compile(r"[_^]\{[^{}]*\}")
 _LETTERS = re.compile(rf"\\frac|\\cdot|{_GREEK}|[A-Za-z]")
 

@@ -55,11 +55,28 @@ def _read(text: str, *, depth: int) -> Surface:
         return Opaque(text=text)
     tokens = stripped(scan(without_thousands(text)))
     tokens = scan(_PREFIX.sub("", text_of(read_words.claimed(tokens))))
+    if (tuples := _list_of_tuples(tokens, depth=depth)) is not None:
+        return tuples
     items = _items(tokens)
     if len(items) > 1:
         surfaces = [_read(text_of(item), depth=depth + 1) for item in items]
         return _group("list", text_of(tokens), surfaces)
     return _item(items[0], depth=depth) if items and items[0] else Opaque(text=text)
+
+
+def _list_of_tuples(tokens: Tokens, *, depth: int) -> Surface | None:
+    """p=5, q=2; p=7, q=2 are two solutions of two numbers each."""
+    pieces = [stripped(piece) for piece in cut(tokens, lambda token: token.text != "," and _separates(token))]
+    pieces = [piece for piece in pieces if piece]
+    if len(pieces) < 2 or not all(has_at_top(piece, (",",)) for piece in pieces):
+        return None
+    groups = [one for piece in pieces if isinstance(one := _read(text_of(piece), depth=depth + 1), Group)]
+    widths = {len(one.items) for one in groups}
+    are_named = all(isinstance(item, Named) for one in groups for item in one.items)
+    if len(groups) < len(pieces) or len(widths) > 1 or not (are_named or has_at_top(tokens, (";",))):
+        return None
+    items = [Group(text=one.text, kind="tuple", items=one.items, brackets="()") for one in groups]
+    return Group(text=text_of(tokens), kind="list", items=tuple(items))
 
 
 def _items(tokens: Tokens) -> list[Tokens]:

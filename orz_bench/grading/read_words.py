@@ -49,8 +49,9 @@ def claimed(tokens: Tokens) -> Tokens:
     if place is None:
         return _without_fillers(tokens)
     subject, rest = stripped(tokens[:place]), stripped(tokens[place + 1 :])
-    if subject and _is_closing(rest) and not any(token.word for token in subject):
-        return subject
+    bare = _without_fillers(subject)
+    if bare and _is_closing(rest) and not any(token.word for token in bare):
+        return bare
     if not rest or not _may_be_subject(subject, ends=tokens[place].text == ":"):
         return tokens
     return _without_fillers(rest)
