@@ -26,7 +26,7 @@ from orz_bench.grading.vocabulary import (
 
 _PLAIN_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _BOLD = re.compile(r"(?<![\w*)])\*\*([^*\n]+)\*\*(?!\*)|(?<![\w_)])__([^_\n]+)__(?!_)")
-_WRAPPED = re.compile(r"\*([^*\n]+)\*|_([^_\n]+)_|`([^`\n]+)`|``([^`\n]+)``|'([^'\n]+)'|\"([^\"\n]+)\"")
+_WRAPPED = re.compile(r"\*{1,3}([^*\n]+)\*{1,3}|_([^_\n]+)_|`([^`\n]+)`|``([^`\n]+)``|'([^'\n]+)'|\"([^\"\n]+)\"")
 _HEADING = re.compile(r"^(?:#{1,6}\s+|#{3,6}\s*|[\u2022\u25cf]\s*)")
 _TAG = re.compile(r"^(?:</?[A-Za-z]{2,12}/?>\s*)+|(?:\s*</?[A-Za-z]{2,12}/?>)+$")
 _MATH_DELIMITER = re.compile(r"(?<!\\)\\[()\[\]]")
@@ -45,17 +45,21 @@ _EXPONENT = re.compile(r"(?<![A-Za-z0-9.^{])([0-9]{1,15}(?:\.[0-9]{1,15})?)[eE](
 _POWER_OF_DIGITS = re.compile(r"(?<=[0-9)])(?:\^|\*\*)(-?[0-9]{2,}|\([^()]*\))|(?<=[A-Za-z])(?:\^|\*\*)(\([^()]*\))")
 _NEGATIVE_POWER = re.compile(r"\^\s*-\s*([0-9]+|[A-Za-z])")
 _DOUBLE_SIGN = re.compile(r"\+\s*-")
-_PLUS_OR_MINUS = re.compile(r"\+\s?/\s?-")
+_PLUS_OR_MINUS = re.compile(r"\+\s?/\s?-|^\s*\+\s?-(?=\s*[\dA-Za-z\\])")
 _UNION = re.compile(r"(?<=[\])}]) *U *(?=[\[({])")
 _AM_PM = re.compile(r"(?<=\d)\s?([AaPp])\.\s?[Mm]\.?(?![A-Za-z])|(?<=\d)\s?([AaPp])[Mm](?![A-Za-z])")
 _ABBREVIATIONS = re.compile(r"\b(Rs|No|Nos|approx|sq|cu|in|ft|lb|lbs|oz|hr|hrs|min|mins|sec|secs|Ans)\.(?=\s|$)")
 
+_WORDS_ONLY = r"(?:\s*(?:\\text\{[^{}]*\}|\^\{-?\d\}|\\cdot(?![a-z])))+\s*"
 _RUN = re.compile(
     r"\\text\{[^{}]*\}|\\(?:begin|end|mathbb|mathcal)\{[^{}]*\}|\\[A-Za-z]+|\\.|[A-Za-z]+(?:n't|'s(?![A-Za-z]))?"
 )
+_FRACTION_OF_UNITS = re.compile(rf"\\frac\{{({_WORDS_ONLY})\}}\{{({_WORDS_ONLY})\}}")
 _CALL = re.compile(r"(?<![A-Za-z\\])(sqrt|exp|cbrt)\s*\(")
 _SPACE = re.compile(r"\s+")
 _OPERATORS = frozenset("+-*/^_=<>|({[\\")
+_ARTICLE_OF = re.compile(r"\s+(?:\\text\{)?[A-Za-z]{3,}")
+_ENGLISH = FILLERS | CLOSINGS | TURNING | CONNECTIVES | COPULAS
 _BINDING = re.compile(r"\s*[+*/^_=<>|)}\]]|-|\s+-\s")
 _VOWELS = frozenset("aeiouAEIOU")
 
@@ -66,7 +70,8 @@ def canonical(text: str) -> str:
     if _PLAIN_NUMBER.fullmatch(text):
         return text
     text = plain(_ascii_mathematics(_join_digits(_without_markup(text))))
-    return _SPACE.sub(" ", _mark_words(text)).strip()
+    text = _FRACTION_OF_UNITS.sub(r"\1/(\2)", _mark_words(text))
+    return _SPACE.sub(" ", text).strip()
 
 
 def _without_markup(text: str) -> str:
@@ -102,6 +107,7 @@ def _without_end(text: str) -> str:
 
 
 def _join_digits(text: str) -> str:
+    text = text.replace("\\text{,}", "{,}")
     text = _COMMA_IN_BRACES.sub(lambda found: found[1] + found[2].replace("{,}", ""), text)
     text = _TIGHT_COMMA.sub(r"\1", _DECIMAL_COMMA.sub(r"\1.", text))
     for pattern in (_SPACED_DIGITS, _MARKED_DIGITS):
@@ -161,6 +167,8 @@ def _mark_words(text: str) -> str:
 
 def _marked(found: re.Match[str], text: str, *, is_outside: bool) -> str:
     run = found.group()
+    if run == "a" and _ARTICLE_OF.match(text, found.end()) and not text[: found.start()].rstrip():
+        return ""
     if run[0] == "\\" or len(run) == 1:
         return run
     if run.lower() in ("inf", "infinity", "infty"):
@@ -182,6 +190,8 @@ def _is_word(run: str, *, is_alone: bool, is_outside: bool, follows_digit: bool)
     lower = run.lower()
     if units.is_bare_unit(run) and follows_digit:
         return True
+    if units.is_unit(run) and len(run) < 4 and lower not in _ENGLISH:
+        return follows_digit
     if lower in _vocabulary() or is_counted(lower):
         return len(run) > 3 or (is_outside and is_alone) or (len(run) == 3 and is_outside)
     return is_outside and is_alone and _looks_like_a_word(run)

@@ -47,5 +47,7 @@ def is_quantity(text: str) -> bool:
     if not _SUM.fullmatch(text) or "\\text" in text:
         return False
     bare = _SCRIPT.sub("", text)
+    if "\\" in _LETTERS.sub("", bare):
+        return False
     letters = [letter for letter in _LETTERS.findall(bare) if letter not in ("\\frac", "\\cdot")]
     return len(set(letters)) > 1 and not any(char.isdigit() for char in bare)

@@ -3,6 +3,7 @@ r"""From the text of an answer to its surface: lists, brackets, names and relati
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 
 from orz_bench.grading import read_words
@@ -106,6 +107,8 @@ def _is_filler(tokens: Tokens) -> bool:
 
 def _item(tokens: Tokens, *, depth: int) -> Surface:
     text = text_of(tokens)
+    if modulus := _MODULUS.search(text):
+        return _with_modulus(_read(text[: modulus.start()], depth=depth + 1), modulus)
     if (pair := brackets_around(tokens)) is not None:
         return _bracketed(tokens, pair, depth=depth)
     if (
@@ -201,8 +204,6 @@ def _membership(tokens: Tokens, *, depth: int) -> Surface:
 
 def _equation(tokens: Tokens, *, depth: int) -> Surface:
     text = text_of(tokens)
-    text = _MODULUS.sub("", text)
-    tokens = scan(text)
     parts: list[Tokens] = [()]
     signs: list[str] = []
     for token in tokens:
@@ -232,6 +233,14 @@ def _chain(texts: list[str], signs: list[str], *, text: str, depth: int) -> Surf
 
 def _has_names(text: str) -> bool:
     return any(len(token.text) == 1 and token.text.isalpha() and token.text not in "ei" for token in scan(text))
+
+
+def _with_modulus(surface: Surface, modulus: re.Match[str]) -> Surface:
+    """5 (mod 7): the modulus is like a unit; where both have one, they must agree."""
+    if isinstance(surface, Named):
+        return replace(surface, value=_with_modulus(surface.value, modulus))
+    number = (modulus[1] or modulus[2] or "").strip()
+    return replace(surface, nouns=(f"mod {number}",)) if isinstance(surface, Value) else surface
 
 
 def _both_signs(text: str, *, depth: int) -> Surface:

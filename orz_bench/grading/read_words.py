@@ -210,6 +210,7 @@ def _measured(latex: str, tail: Tokens, text: str) -> Surface | None:
     if others or not nouns or any(word in TURNING or word in CONNECTIVES for word in nouns):
         return None
     are_known = all(word in ADJECTIVES or is_counted(word) or is_unit(word) for word in nouns)
+    are_known &= is_counted(nouns[-1]) or is_unit(nouns[-1]) or nouns[-1] in ("old", "left", "remaining")
     return Value(text=text, latex=latex, nouns=nouns, are_known=are_known, is_percent=is_percent)
 
 

@@ -43,7 +43,8 @@ def _read_set(text: str) -> Set | None:
         return S.Reals
     if text.strip() in ("\\emptyset", "\\{\\}"):
         return S.EmptySet
-    return _as_set(read_latex(text))
+    found = _as_set(read_latex(text))
+    return None if found is S.EmptySet else found  # sympy makes that of (15, -29), which is a point
 
 
 def _as_set(value: Value | None) -> Set | None:

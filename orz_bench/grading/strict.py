@@ -15,6 +15,7 @@ from sympy import (
     Float,
     Ge,
     Gt,
+    I,
     Interval,
     Le,
     Lt,
@@ -56,6 +57,9 @@ def values_differ(gold: Value, answer: Value) -> str | None:
         return _any_differ(list(gold), list(answer))
     if isinstance(gold, SympyFiniteSet) and isinstance(answer, SympyFiniteSet) and len(gold) == len(answer):
         return _sets_differ(gold, answer) or _sets_differ(answer, gold)
+    if isinstance(gold, Symbol) and isinstance(answer, Symbol):
+        is_case = gold.name != answer.name and gold.name.lower() == answer.name.lower() != "e"
+        return "another letter" if is_case else None
     if isinstance(gold, Symbol) or isinstance(answer, Symbol):
         return None  # Math-Verify compares names here: "abc" is a name and a product of three
     if isinstance(gold, Expr) and isinstance(answer, Expr) and _numbers_differ(gold, answer):
@@ -125,6 +129,8 @@ def are_one_function(gold: Value, answer: Value) -> bool:
     if gold.has(UnevaluatedExpr) or answer.has(UnevaluatedExpr):
         return False
     names = _names(gold) | _names(answer)
+    if "i" in names and names <= {"i", "e", "E"}:
+        return _are_same_constant(gold, answer)
     if not all(_has_root(one) for one in (gold, answer)) and not (not names and (_has_root(gold) or _has_root(answer))):
         return False
     pairs = [
@@ -143,6 +149,12 @@ def _are_near(gold: Expr, answer: Expr) -> bool:
         return False
     pairs = [(_value(gold, names, point=point), _value(answer, names, point=point)) for point in range(_NUM_POINTS)]
     return all(one is not None and other is not None and abs(one - other) < _SIX_PLACES for one, other in pairs)
+
+
+def _are_same_constant(gold: Expr, answer: Expr) -> bool:
+    """Complex constants whose i the grammar takes for a name."""
+    one, other = (_value(value, {"i"}, point=0) for value in (gold, answer))
+    return one is not None and other is not None and bool(abs(one - other) < Rational(1, 10**20))
 
 
 def _has_root(value: Expr) -> bool:
@@ -208,6 +220,8 @@ def _value(expression: Expr, names: set[str], *, point: int) -> Expr | None:
 
 
 def _coordinate(name: str, point: int) -> Expr:
+    if name == "i":
+        return I
     if name.lower() == "e":
         return EULER  # which Math-Verify also reads as a symbol
     return Rational(1 + zlib.crc32(f"{point} {name}".encode()) % 9973, 9973) + 1

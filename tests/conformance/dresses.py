@@ -53,9 +53,14 @@ _WRAPPINGS = (
 )
 _REWRITINGS: tuple[Callable[[str], str], ...] = (
     lambda gold: re.sub(r"\\frac(?![a-z])", r"\\dfrac", gold),
-    lambda gold: re.sub(r"(?<!\\left)(?<!\\)([(\[])", r"\\left\1", re.sub(r"(?<!\\right)(?<!\\)([)\]])", r"\\right\1", gold))
-    if gold.count("(") == gold.count(")") and gold.count("[") == gold.count("]") and "\\sqrt[" not in gold and "\\left" not in gold
-    else gold,
+    lambda gold: (
+        re.sub(r"(?<!\\left)(?<!\\)([(\[])", r"\\left\1", re.sub(r"(?<!\\right)(?<!\\)([)\]])", r"\\right\1", gold))
+        if gold.count("(") == gold.count(")")
+        and gold.count("[") == gold.count("]")
+        and "\\sqrt[" not in gold
+        and "\\left" not in gold
+        else gold
+    ),
     lambda gold: gold.translate(_FULL_WIDTH),
     lambda gold: gold.replace("-", "\u2212").replace(r"\pi", "\u03c0").replace(r"\infty", "\u221e"),
     lambda gold: re.sub(r"(?<=[^\\]) ?([+=<>]) ?", r" \1 ", gold),
