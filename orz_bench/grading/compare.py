@@ -114,14 +114,14 @@ class Comparer:
             return unlike("other words than the gold's")
         if isinstance(gold, Relation | Named) and isinstance(answer, Relation | Named):
             outcome = self._equal(gold.text, answer.text)
-            return outcome if outcome.is_equal else self._sets(gold, answer, outcome)
+            return outcome if outcome.is_equal else self._sets(gold, answer, otherwise=outcome)
         if isinstance(answer, Relation) and _is_equation(answer.text):
             return unlike("an equation, but the gold is a value")
         if isinstance(gold, Relation) and isinstance(answer, Value | Ratio):
-            return self._sets(gold, answer, unlike("a value, but the gold is a relation"))
-        return self._sets(gold, answer, unlike("not the same solutions"))
+            return self._sets(gold, answer, otherwise=unlike("a value, but the gold is a relation"))
+        return self._sets(gold, answer, otherwise=unlike("not the same solutions"))
 
-    def _sets(self, gold: Surface, answer: Surface, otherwise: Outcome) -> Outcome:
+    def _sets(self, gold: Surface, answer: Surface, *, otherwise: Outcome) -> Outcome:
         if any(isinstance(one, Relation | Named) and _is_equation(one.text) for one in (gold, answer)):
             return otherwise
         return self._same_set(_set_text(gold), _set_text(answer))
@@ -242,8 +242,8 @@ class Comparer:
             return self._equal(gold.latex, bare)
         if not outcome.is_equal and (constants := _integrals(gold.latex, answer.latex)):
             return self._equal(*constants)
-        if not outcome.is_equal and gold.unit and gold.unit.dimensions == (("angle", 1),):
-            return self._equal(f"\\frac{{{gold.latex} \\cdot \\pi}}{{180}}", answer.latex)
+        if not outcome.is_equal and (radians := [_in_radians(gold), _in_radians(answer)]) != [gold.latex, answer.latex]:
+            return self._equal(*radians)
         return outcome
 
     def _measured(self, gold: Value, answer: Value) -> Outcome:
@@ -311,6 +311,8 @@ def _is_equation(text: str) -> bool:
 
 
 def _set_text(surface: Surface) -> str:
+    if isinstance(surface, Relation) and surface.members is not None:
+        return _set_text(surface.members)
     if isinstance(surface, Group) and surface.kind == "list":
         return " \\lor ".join(item.text for item in surface.items)
     return surface.text
@@ -366,6 +368,11 @@ def _integrals(gold: str, answer: str) -> tuple[str, str] | None:
     if not found[0] or not found[1] or any(match[2] in match[1] for match in found if match):
         return None
     return found[0][1], found[1][1]
+
+
+def _in_radians(value: Value) -> str:
+    is_angle = value.unit is not None and value.unit.dimensions == (("angle", 1),)
+    return f"\\frac{{({value.latex}) \\cdot \\pi}}{{180}}" if is_angle else value.latex
 
 
 def _without_bare_unit(answer: Value, gold: Value) -> str | None:

@@ -23,6 +23,9 @@ _MAX_KEY_CHARS = 4_096
 _INTEGER_OR_DECIMAL = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _FRACTION = re.compile(r"(-?)\\[dt]?frac\{(-?[0-9]{1,4})\}\{([0-9]{1,4})\}|()(-?[0-9]{1,4})/([0-9]{1,4})")
 
+_NAME = re.compile(r"[a-df-hj-zA-Z]")
+"""A letter that is no constant either."""
+
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
@@ -61,6 +64,10 @@ def known_outcome(gold: str, answer: str) -> Outcome | None:
     wanted, found = plain_number(gold), plain_number(answer)
     if wanted is not None and wanted == found:
         return alike("same number")
+    if _NAME.fullmatch(gold) and (found is not None or _NAME.fullmatch(answer)):
+        return unlike("another name" if found is None else "a number, but the gold is a name")
+    if wanted is not None and _NAME.fullmatch(answer):
+        return unlike("a name, but the gold is a number")
     one = _constant(gold, wanted)
     other = _constant(answer, found) if one else None
     return unlike("different numbers") if one and other and surely_differ(one, other) else None

@@ -55,6 +55,9 @@ _RUN = re.compile(
     r"\\text\{[^{}]*\}|\\(?:begin|end|mathbb|mathcal)\{[^{}]*\}|\\[A-Za-z]+|\\.|[A-Za-z]+(?:n't|'s(?![A-Za-z]))?"
 )
 _FRACTION_OF_UNITS = re.compile(rf"\\frac\{{({_WORDS_ONLY})\}}\{{({_WORDS_ONLY})\}}")
+_TEMPERATURE = re.compile(r"(\^\{\\circ\})\s*([CF])(?![A-Za-z])")
+_UNIT_IN_BRACKETS = re.compile(r"(?<=[\d}])\s*\(\s*(?:\\text\{)?([A-Za-z]{2,})\}?\s*\)$")
+_O_CLOCK = re.compile(r"(?<=\d)\s*(?:\\text\{\s*)?o'clock\}?")
 _CALL = re.compile(r"(?<![A-Za-z\\])(sqrt|exp|cbrt)\s*\(")
 _SPACE = re.compile(r"\s+")
 _OPERATORS = frozenset("+-*/^_=<>|({[\\")
@@ -70,6 +73,7 @@ def canonical(text: str) -> str:
     if _PLAIN_NUMBER.fullmatch(text):
         return text
     text = plain(_ascii_mathematics(_join_digits(_without_markup(text))))
+    text = _UNIT_IN_BRACKETS.sub(_without_brackets, _TEMPERATURE.sub(r"\1 \\text{\2}", text))
     text = _FRACTION_OF_UNITS.sub(r"\1/(\2)", _mark_words(text))
     return _SPACE.sub(" ", text).strip()
 
@@ -85,8 +89,13 @@ def _without_markup(text: str) -> str:
     text = _MATH_DELIMITER.sub(" ", text)
     if "$" in text:
         text = _without_dollars(text)
+    text = _O_CLOCK.sub(":00", text)
     text = _AM_PM.sub(lambda found: f" {found[1] or found[2]}m ", _ABBREVIATIONS.sub(r"\1 ", text))
     return _without_end(text)
+
+
+def _without_brackets(found: re.Match[str]) -> str:
+    return f" \\text{{{found[1]}}}" if units.is_unit(found[1]) else found[0]
 
 
 def _without_dollars(text: str) -> str:
@@ -157,15 +166,18 @@ def _mark_words(text: str) -> str:
         return text
     parts: list[str] = []
     place = depth = 0
+    follows_word = False
     for found in _RUN.finditer(text):
         between = text[place : found.start()]
         depth += between.count("{") - between.count("}")
-        parts += [between, _marked(found, text, is_outside=depth <= 0)]
+        marked = _marked(found, text, is_outside=depth <= 0, follows_word=follows_word and between.isspace())
+        follows_word = marked.startswith("\\text{")
+        parts += [between, marked]
         place = found.end()
     return "".join([*parts, text[place:]])
 
 
-def _marked(found: re.Match[str], text: str, *, is_outside: bool) -> str:
+def _marked(found: re.Match[str], text: str, *, is_outside: bool, follows_word: bool) -> str:
     run = found.group()
     if run == "a" and _ARTICLE_OF.match(text, found.end()) and not text[: found.start()].rstrip():
         return ""
@@ -181,17 +193,19 @@ def _marked(found: re.Match[str], text: str, *, is_outside: bool) -> str:
     if run.endswith("pi") and len(run) <= 3 and run != "pi" and run[:-2].islower() and run not in _vocabulary():
         return run
     is_alone = before not in _OPERATORS and (not _BINDING.match(text, found.end()) or not after)
-    if _is_word(run, is_alone=is_alone, is_outside=is_outside, follows_digit=before.isdigit()):
+    if _is_word(
+        run, is_alone=is_alone, is_outside=is_outside, at_digit=before.isdigit() or after.isdigit() or follows_word
+    ):
         return f"\\text{{{run}}}"
     return run
 
 
-def _is_word(run: str, *, is_alone: bool, is_outside: bool, follows_digit: bool) -> bool:
+def _is_word(run: str, *, is_alone: bool, is_outside: bool, at_digit: bool) -> bool:
     lower = run.lower()
-    if units.is_bare_unit(run) and follows_digit:
+    if units.is_bare_unit(run) and at_digit:
         return True
     if units.is_unit(run) and len(run) < 4 and lower not in _ENGLISH:
-        return follows_digit
+        return at_digit
     if lower in _vocabulary() or is_counted(lower):
         return len(run) > 3 or (is_outside and is_alone) or (len(run) == 3 and is_outside)
     return is_outside and is_alone and _looks_like_a_word(run)

@@ -17,7 +17,7 @@ _NAME = re.compile(rf"\s*(?:{_LETTER}\s*)")
 _ARGUMENT = re.compile(rf"\s*{_LETTER}\s*\([^()]*(?:\([^()]*\)[^()]*)*\)\s*")
 _TRIGONOMETRIC = re.compile(
     r"\s*\\(?:sin|cos|tan|cot|sec|csc|det|deg|dim|arg|Re|Im|gcd|lcm|max|min)\s*"
-    rf"(?:{_LETTER}|[A-Z]+|[\\a-z ]*\([^()]*\))\s*"
+    rf"(?:{_LETTER}|[A-Z]+|[\\a-z ]*\([^()]*\))?\s*"
 )
 _FIGURE = re.compile(
     r"\s*(?:\\(?:angle|triangle)\s*)?[A-Z]{2,6}\s*|\s*\|[A-Z]{2}\|\s*|\s*\[[A-Z]{3,8}\]\s*|\s*\|\\(?:vec|overrightarrow|mathbf)\{[^{}]*\}\|\s*"
@@ -28,6 +28,7 @@ _WORDS = re.compile(r"(?:\s*\\text\{([^{}]*)\}|\s*[A-Za-z]\b|\s*_\{[^{}]*\}|\s*\
 _WORD = re.compile(r"\\text\{([^{}]*)\}")
 _SUM = re.compile(r"[A-Za-z\\{}_+\-/: ()'^0-9]+")
 _SCRIPT = re.compile(r"[_^]\{[^{}]*\}")
+_SUBSCRIPTED = re.compile(r"[A-Za-z]_\{[^{}]*\}")
 _LETTERS = re.compile(rf"\\frac|\\cdot|{_GREEK}|[A-Za-z]")
 
 
@@ -49,5 +50,6 @@ def is_quantity(text: str) -> bool:
     bare = _SCRIPT.sub("", text)
     if "\\" in _LETTERS.sub("", bare):
         return False
+    names = _SUBSCRIPTED.findall(text)
     letters = [letter for letter in _LETTERS.findall(bare) if letter not in ("\\frac", "\\cdot")]
-    return len(set(letters)) > 1 and not any(char.isdigit() for char in bare)
+    return max(len(set(letters)), len(set(names))) > 1 and not any(char.isdigit() for char in bare)

@@ -60,11 +60,11 @@ def _read_mixed(found: re.Match[str]) -> str:
 def _read_repeating(found: re.Match[str]) -> str:
     whole, first = found[1], found[2]
     period = found[3] or found[4] or found[5]
-    return _latex(_repeating(whole, first, period))
+    return _latex(_repeating(whole, first, period=period))
 
 
 def _read_two_dots(found: re.Match[str]) -> str:
-    return _latex(_repeating(found[1], found[2], found[3] + found[4] + found[5]))
+    return _latex(_repeating(found[1], found[2], period=found[3] + found[4] + found[5]))
 
 
 def _read_dotted(found: re.Match[str]) -> str:
@@ -76,11 +76,11 @@ def _read_dotted(found: re.Match[str]) -> str:
         while digits.endswith(period * (count + 1)):
             count += 1
         if count >= (2 if length > 1 or len(digits) == 2 else 3):
-            return _latex(_repeating(whole, digits[: len(digits) - length * count], period))
+            return _latex(_repeating(whole, digits[: len(digits) - length * count], period=period))
     return found.group()
 
 
-def _repeating(whole: str, first: str, period: str) -> Fraction:
+def _repeating(whole: str, first: str, *, period: str) -> Fraction:
     scale = 10 ** len(first)
     start = Fraction(int((whole or "0") + first), scale)
     return start + Fraction(int(period), scale * (10 ** len(period) - 1))

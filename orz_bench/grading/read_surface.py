@@ -16,7 +16,7 @@ from orz_bench.grading.vocabulary import CONNECTIVES, FILLERS
 
 _STRUCK = re.compile(r"\\(?:cancel|bcancel|xcancel|sout|st|not|neg|lnot|nexists)(?![a-zA-Z])|\?|~~")
 _PREFIX = re.compile(
-    r"^(?:\s|=(?!=)|\\approx(?![a-z])|\\equiv(?![a-z])|\\Rightarrow(?![a-z])|\\to(?![a-z])|:|\\#(?=\s*\d)|\\text\{(?:No|Nos)\}(?=\s*\d))+"
+    r"^(?:\s|=(?!=)|\\approx(?![a-z])|\\equiv(?![a-z])|\\Rightarrow(?![a-z])|\\to(?![a-z])|:|\\?#(?=\s*\d)|\\text\{(?:No|Nos)\}(?=\s*\d))+"
 )
 _MODULUS = re.compile(r"\s*\(?\s*(?:\\pmod|\\mod|\\bmod|\\text\{mod\})\s*(?:\{([^{}]*)\}|([^{}()]*))\)?\s*$")
 _INEQUALITIES = frozenset(
@@ -61,7 +61,9 @@ def _read(text: str, *, depth: int) -> Surface:
     items = _items(tokens)
     if len(items) > 1:
         surfaces = [_read(text_of(item), depth=depth + 1) for item in items]
-        return _group("list", text_of(tokens), surfaces)
+        if all(isinstance(one, Relation) for one in surfaces) and _are_joint(tokens):
+            return Relation(text=" \\land ".join(one.text for one in surfaces))
+        return _group("list", text_of(tokens), items=surfaces)
     return _item(items[0], depth=depth) if items and items[0] else Opaque(text=text)
 
 
@@ -91,6 +93,13 @@ def _items(tokens: Tokens) -> list[Tokens]:
         full = full[1:]
     begins_or_ends = any(_is_connective(token) for token in (tokens[:1] + tokens[-1:]))
     return [tokens] if begins_or_ends else full or [tokens]
+
+
+def _are_joint(tokens: Tokens) -> bool:
+    """Whether all of the conditions have to hold."""
+    return all(
+        token.word == "and" or token.text == "\\land" for token in tokens if token.depth == 0 and _separates(token)
+    )
 
 
 def _separates(token: Token) -> bool:
@@ -141,7 +150,7 @@ def _bracketed(tokens: Tokens, pair: tuple[str, str], *, depth: int) -> Surface:
     items = [stripped(piece) for piece in cut(inner, lambda token: token.text in (",", ";"))]
     if len(items) == 1:
         if pair[0] == "\\{" and has_at_top(inner, ("|", ":")):
-            return Value(text=text, latex=text)
+            return _described(inner, text, depth=depth)
         alone = _read(text_of(inner), depth=depth + 1)
         return alone if pair[0] != "\\{" or not isinstance(alone, Group | Relation) else _as_set(alone, text)
     surfaces = [_read(text_of(item), depth=depth + 1) for item in items]
@@ -149,7 +158,15 @@ def _bracketed(tokens: Tokens, pair: tuple[str, str], *, depth: int) -> Surface:
         rows = tuple(Group(text=row.text, kind="row", items=row.items) for row in surfaces if isinstance(row, Group))
         return Group(text=text, kind="matrix", items=rows)
     kind = _kind(pair, len(surfaces))
-    return _group(kind, text, surfaces, brackets="".join(pair)) if kind else Opaque(text=text)
+    return _group(kind, text, items=surfaces, brackets="".join(pair)) if kind else Opaque(text=text)
+
+
+def _described(inner: Tokens, text: str, *, depth: int) -> Surface:
+    """{x | x > 0} is what x > 0 says."""
+    name, *conditions = cut(inner, lambda token: token.text in ("|", ":"))
+    is_real = is_one_name(text_of(name)) or re.fullmatch(r"[A-Za-z]\s*\\in\s*\\mathbb\{R\}", text_of(name))
+    condition = _read(text_of(conditions[0]), depth=depth + 1) if len(conditions) == 1 and is_real else None
+    return condition if isinstance(condition, Relation) else Value(text=text, latex=text)
 
 
 def _as_set(alone: Surface, text: str) -> Surface:
@@ -168,7 +185,7 @@ def _kind(pair: tuple[str, str], num_items: int) -> GroupKind | None:
     return "interval" if num_items == 2 and pair[0] in "([" and pair[1] in ")]" else None
 
 
-def _group(kind: GroupKind, text: str, items: list[Surface], *, brackets: str = "") -> Surface:
+def _group(kind: GroupKind, text: str, *, items: list[Surface], brackets: str = "") -> Surface:
     """Lists and sets in lists and sets, such as what \\pm stands for, are one."""
     if kind in ("list", "set"):
         flat: list[Surface] = []
@@ -244,6 +261,10 @@ def _with_modulus(surface: Surface, modulus: re.Match[str]) -> Surface:
 
 
 def _both_signs(text: str, *, depth: int) -> Surface:
-    texts = [_SIGNS.sub(lambda found, first=first: "+" if found[1] == first else "-", text) for first in ("pm", "mp")]
+    texts = [_one_sign(text, plus) for plus in ("pm", "mp")]
     surfaces = [_read(re.sub(r"(^|[({,=])\s*\+", r"\1", one).strip(), depth=depth + 1) for one in texts]
-    return _group("list", text, surfaces)
+    return _group("list", text, items=surfaces)
+
+
+def _one_sign(text: str, plus: str) -> str:
+    return _SIGNS.sub(lambda found: "+" if found[1] == plus else "-", text)

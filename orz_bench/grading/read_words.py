@@ -113,7 +113,7 @@ def read_item(tokens: Tokens) -> Surface:
         return _clock(clock, text)
     tokens = stripped(scan(text))
     words = [token.word for token in tokens if token.word is not None]
-    if words and (date := _date(tokens, words, text)):
+    if words and (date := _date(tokens, words, text=text)):
         return date
     if not words and not any(token.depth == 0 and token.text in (*_MEASURING, "\\$") for token in tokens):
         return Value(text=text, latex=in_latex(text))
@@ -128,7 +128,7 @@ def _clock(found: re.Match[str], text: str) -> Surface:
     return Ratio(text=text, terms=(hour, minute), half=(half or "").lower())
 
 
-def _date(tokens: Tokens, words: list[str], text: str) -> Surface | None:
+def _date(tokens: Tokens, words: list[str], *, text: str) -> Surface | None:
     numbers = [int(token.text) for token in tokens if token.text.isdigit()]
     others = [
         token
@@ -154,6 +154,8 @@ def _one_word(token: Token, text: str) -> Surface:
 
 def _quantity(tokens: Tokens, text: str) -> Surface | None:
     """A value with what stands behind it, or money with the sign in front; None where the words say more."""
+    if (summed := _sum_of_quantities(tokens, text)) is not None:
+        return summed
     tokens, money = _money(tokens)
     place = next(
         (
@@ -172,7 +174,31 @@ def _quantity(tokens: Tokens, text: str) -> Surface | None:
     latex = in_latex(latex)
     if not tail:
         return Value(text=text, latex=latex, unit=read_unit(money) if money else None, unit_text=money)
-    return _measured(latex, tail, text)
+    return _measured(latex, tail, text=text)
+
+
+def _sum_of_quantities(tokens: Tokens, text: str) -> Surface | None:
+    """5 feet 3 inches, as one value in the first unit."""
+    pieces: list[list[Token]] = []
+    for token in tokens:
+        if token.depth == 0 and token.text[0].isdigit() and (not pieces or any(old.word for old in pieces[-1])):
+            pieces.append([])
+        if not pieces:
+            return None
+        pieces[-1].append(token)
+    values = [_quantity(tuple(piece), text_of(piece)) for piece in pieces] if len(pieces) > 1 else []
+    parts = [value for value in values if isinstance(value, Value) and value.unit is not None]
+    if not parts or len(parts) < len(pieces):
+        return None
+    first = parts[0].unit
+    if first is None or any(part.unit is None or part.unit.dimensions != first.dimensions for part in parts):
+        return None
+    ratios = [part.unit.factor / first.factor for part in parts if part.unit is not None]
+    latex = " + ".join(
+        f"({part.latex}) \\cdot \\frac{{{ratio.numerator}}}{{{ratio.denominator}}}"
+        for part, ratio in zip(parts, ratios, strict=True)
+    )
+    return Value(text=text, latex=latex, unit=first, unit_text=parts[0].unit_text)
 
 
 def _money(tokens: Tokens) -> tuple[Tokens, str]:
@@ -195,7 +221,7 @@ def _multiplied(latex: str, tail: Tokens) -> tuple[str, Tokens]:
     return (f"{latex} \\cdot 10^{{{power}}}" if power else latex), tail
 
 
-def _measured(latex: str, tail: Tokens, text: str) -> Surface | None:
+def _measured(latex: str, tail: Tokens, *, text: str) -> Surface | None:
     is_percent = tail[0].text in _PERCENT or tail[0].word in _PERCENT_WORDS
     if is_percent:
         tail = stripped(tail[1:])

@@ -14,6 +14,7 @@ from orz_bench.grading.compare import Outcome, alike, unlike
 from orz_bench.grading.reading import Value, read_latex
 
 _OR = re.compile(r"\\lor(?![a-zA-Z])|\\text\{or\}")
+_AND = re.compile(r"\\land(?![a-zA-Z])")
 _MINUS = re.compile(r"\\setminus(?![a-zA-Z])")
 _REALS = re.compile(r"\\mathbb\s*\{R\}|\\R(?![a-zA-Z])")
 
@@ -36,6 +37,9 @@ def _read_set(text: str) -> Set | None:
     if len(parts := _OR.split(text)) > 1:
         sets = [_read_set(part) for part in parts]
         return None if None in sets else Union(*sets)
+    if len(parts := _AND.split(text)) > 1:
+        sets = [_read_set(part) for part in parts]
+        return None if None in sets else Intersection(*sets)
     if len(parts := _MINUS.split(text)) == 2:
         whole, without = (_read_set(part) for part in parts)
         return None if whole is None or without is None else Complement(whole, without)
@@ -48,6 +52,8 @@ def _read_set(text: str) -> Set | None:
 
 
 def _as_set(value: Value | None) -> Set | None:
+    if value is None:
+        return None
     if isinstance(value, And) or type(value).__name__ == "And":
         sets = [_as_set(part) for part in getattr(value, "_unsorted_args", value.args)]
         return None if None in sets else Intersection(*sets)

@@ -201,7 +201,8 @@ def _names(value: Basic) -> set[str]:
 
 def _free(value: Basic) -> set[Basic]:
     """The symbols and unknown functions of an expression that no sum, limit or integral binds."""
-    return set(value.free_symbols) | value.atoms(AppliedUndef)
+    found: set[Basic] = set(value.free_symbols) | value.atoms(AppliedUndef)
+    return found
 
 
 def _value(expression: Expr, names: set[str], *, point: int) -> Expr | None:

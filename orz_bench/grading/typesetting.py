@@ -36,6 +36,8 @@ _SPACES = frozenset(
         "\\nobreakspace",
     ]
 )
+_CONSTANTS = ("e", "i", "d")
+"""Upright where they are no names: Euler's number, the imaginary unit, a differential."""
 _MATH_FONTS = frozenset(("mathbf", "mathit", "mathsf", "mathtt", "mathnormal", "bm", "boldsymbol", "pmb"))
 _GAPS = frozenset(["\\quad", "\\qquad"])
 _NUM_ARGUMENTS = {"frac": 2, "dfrac": 2, "tfrac": 2, "cfrac": 2, "binom": 2, "dbinom": 2, "tbinom": 2, "sqrt": 1}
@@ -81,7 +83,7 @@ class _UnbalancedError(Exception):
 
 class _Reader:
     def __init__(self, text: str) -> None:
-        self._tokens = _TOKEN.findall(text)
+        self._tokens: list[str] = _TOKEN.findall(text)
         self._place = 0
         self._depth = 0
 
@@ -166,6 +168,8 @@ class _Reader:
     def _words(self, name: str) -> str:
         content = self._argument(in_text=True).strip()
         bare = content.replace(" ", "")
+        if bare in _CONSTANTS:
+            return f" {bare} "
         if bare in FUNCTIONS:
             return f"\\{bare} "
         if name in _MATH_FONTS and (len(bare) == 1 or not bare.isalpha()):

@@ -131,7 +131,15 @@ _DERIVED = {
 }  # fmt: skip
 _PREFIX_POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
 _SUFFIX_POWERS = {"squared": 2, "cubed": 3}
-_PAIRS = {"pounds sterling": "sterling"}
+_SPELLED = (
+    (re.compile(r"\\text\{pounds?\}\s*\\text\{sterling\}"), r"\\text{sterling}"),
+    (re.compile(r"\^\{\\circ\}\s*\\text\{(?:C|celsius|Celsius)\}"), r"\\text{celsius}"),
+    (re.compile(r"\^\{\\circ\}\s*\\text\{(?:F|fahrenheit|Fahrenheit)\}"), r"\\text{fahrenheit}"),
+    (re.compile(r"\\text\{degrees?\}\s*\\text\{(celsius|fahrenheit)\}", re.IGNORECASE), r"\\text{\1}"),
+    (re.compile(r"\^\{\\circ\}"), r"\\text{deg}"),
+    (re.compile(r"\\Omega(?![a-zA-Z])"), r"\\text{ohm}"),
+)
+"""Units of more than one piece, or written with symbols, as one word."""
 _BARE = frozenset(
     (
         "cm",
@@ -173,10 +181,7 @@ _BARE = frozenset(
     )
 )
 """Recognised right after a digit without anything that says so: none of them is a likely product of variables."""
-_PIECE = re.compile(
-    r"\s*(?:\\text\{([^{}]*)\}|(/)|\\(cdot|times|mu|Omega)\s*|\^\{(-?\d)\}|\^\{(\\circ)\}|(\()|(\))|(%)|\\(%|\$)|([A-Za-z]))"
-)
-_PER = ("per",)
+_PIECE = re.compile(r"\s*(?:\\text\{([^{}]*)\}|(/)|(\\cdot|\\times)(?![a-z])|\^\{(-?\d)\}|([()])|([A-Za-z]))\s*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,77 +227,62 @@ def is_unit(word: str) -> bool:
 
 def read_unit(text: str) -> Unit | None:
     """The unit that is all of this canonical text, or None."""
-    pieces, place = [], 0
-    text = text.strip()
+    for pattern, word in _SPELLED:
+        text = pattern.sub(word, text)
+    reader, place, text = _Reader(), 0, text.strip()
     while place < len(text):
         found = _PIECE.match(text, place)
-        if found is None:
+        if found is None or not reader.take(*found.groups()):
             return None
-        pieces.append(found)
         place = found.end()
-    return _combine(pieces) if pieces else None
+    return reader.unit if text and reader.power == 1 else None
 
 
-def _combine(pieces: list[re.Match[str]]) -> Unit | None:
-    unit, power, sign = ONE, 1, 1
-    last: tuple[Unit, int] | None = None
-    before = ""
-    in_brackets = False
-    for piece in pieces:
-        word, slash, operator, exponent, degrees, opening, closing, _, _, letter = piece.groups()
-        word = letter if letter and sign < 0 else word
-        if word is not None:
-            if word in _PER:
-                sign = -1
-            elif word in _PREFIX_POWERS:
-                power = _PREFIX_POWERS[word]
-            elif word in _SUFFIX_POWERS and last:
-                unit, last = unit.times(last[0], last[1] * (_SUFFIX_POWERS[word] - 1)), None
-            elif f"{before} {word}" not in _PAIRS or last is None:
-                found = _unit_of(word)
-                if found is None:
-                    return None
-                last = (found, power * sign)
-                unit, power, sign = unit.times(found, power * sign), 1, sign if in_brackets else 1
-            else:
-                unit = unit.times(last[0], -last[1]).times(_units()[_PAIRS[f"{before} {word}"]], last[1])
-            before = word
-        elif slash:
-            sign = -1
-        elif exponent is not None and last:
-            unit, last = unit.times(last[0], last[1] * (int(exponent) - 1)), None
-        elif degrees and last is None:
-            unit, last = unit.times(_units()["deg"], 1), (_units()["deg"], 1)
-        elif operator == "Omega":
-            last = (_units()["ohm"], sign)
-            unit, sign = unit.times(*last), 1
-        elif opening or closing:
-            in_brackets = bool(opening)
-        elif operator not in ("cdot", "times"):
-            return None
-    return _temperature(unit) if power == 1 else None
+@dataclass(slots=True)
+class _Reader:
+    """A product of units, one piece after the other."""
 
+    unit: Unit = ONE
+    last: Unit = ONE
+    """The unit read last, with its sign, which an exponent after it raises."""
+    power: int = 1
+    """Of the next unit: 2 after "square"."""
+    sign: int = 1
+    in_brackets: bool = False
 
-def _temperature(unit: Unit) -> Unit:
-    """Degrees of Celsius and of Fahrenheit, which are written as a degree and a letter."""
-    dimensions = dict(unit.dimensions)
-    for name, other in (
-        ("current", "celsius"),
-        ("capacity", "fahrenheit"),
-        ("celsius", "celsius"),
-        ("fahrenheit", "fahrenheit"),
-    ):
-        is_one = dimensions == {"angle": 1, name: 1} or (
-            name == "current" and dimensions == {"angle": 1, "current": 1, "time": 1}
-        )
-        if is_one:
-            return Unit(Fraction(1), ((other, 1),))
-    return unit
+    def take(self, word: str | None, slash: str | None, dot: str | None, *rest: str | None) -> bool:
+        """Read one piece; whether it can be a part of a unit."""
+        exponent, bracket, letter = rest
+        if slash or word == "per":
+            self.sign = -1
+        elif exponent is not None:
+            self._raise(int(exponent))
+        elif bracket:
+            self.in_brackets = bracket == "("
+        elif dot is None:
+            return self._multiply(word or (letter if self.sign < 0 else None) or "")
+        return True
+
+    def _multiply(self, word: str) -> bool:
+        if word in _PREFIX_POWERS:
+            self.power = _PREFIX_POWERS[word]
+        elif word in _SUFFIX_POWERS:
+            self._raise(_SUFFIX_POWERS[word])
+        elif (found := _unit_of(word)) is not None:
+            self.last = ONE.times(found, self.power * self.sign)
+            self.unit = self.unit.times(self.last, 1)
+            self.power, self.sign = 1, self.sign if self.in_brackets else 1
+        else:
+            return False
+        return True
+
+    def _raise(self, exponent: int) -> None:
+        self.unit, self.last = self.unit.times(self.last, exponent - 1), ONE
 
 
 @lru_cache(maxsize=1)
 def _units() -> dict[str, Unit]:
-    table = {}
+    table: dict[str, Unit] = {}
     for line in _TABLE.strip().splitlines():
         dimension, factor, words = (part.strip() for part in line.split("|"))
         dimensions = _DERIVED.get(dimension, {dimension: 1})

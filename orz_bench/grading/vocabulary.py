@@ -1,4 +1,4 @@
-"""English words that stand around a value, by what they do to it (see words.txt); what is in no list changes the answer."""
+"""English words that stand around a value, by what they do to it: see words.txt. Others make another answer."""
 
 from __future__ import annotations
 

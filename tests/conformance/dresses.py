@@ -83,7 +83,7 @@ def changed(gold: str) -> Iterator[str]:
     if digits:
         place = digits[-1]
         yield gold[:place] + str((int(gold[place]) + 1) % 10 or 4) + gold[place + 1 :]
-        if not re.match(r"\s*(?:-|0+(?:\.0*)?$|[A-Za-z\\{\[(|])", gold):
+        if not re.match(r"\s*(?:-|0(?![.\d])|0+\.0*$|[A-Za-z\\{\[(|])", gold):
             yield f"-{gold}"
     letters = [found for found in re.finditer(r"(?<![A-Za-z\\{])[a-z](?![A-Za-z}])", gold) if found.group() not in "ei"]
     if letters and "=" not in gold and "\\text" not in gold and not re.search(r"[<>]|\\[lg]e|\\in(?![a-z])", gold):
