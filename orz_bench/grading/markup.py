@@ -61,6 +61,8 @@ _O_CLOCK = re.compile(r"(?<=\d)\s*(?:\\text\{\s*)?o'clock\}?")
 _CALL = re.compile(r"(?<![A-Za-z\\])(sqrt|exp|cbrt)\s*\(")
 _SPACE = re.compile(r"\s+")
 _OPERATORS = frozenset("+-*/^_=<>|({[\\")
+_BEGINNING = re.compile(r"^\s*=")
+"""An equals sign before everything else says nothing."""
 _ARTICLE_OF = re.compile(r"\s+(?:\\text\{)?[A-Za-z]{3,}")
 _ENGLISH = FILLERS | CLOSINGS | TURNING | CONNECTIVES | COPULAS
 _BINDING = re.compile(r"\s*[+*/^_=<>|)}\]]|-|\s+-\s")
@@ -189,7 +191,8 @@ def _marked(found: re.Match[str], text: str, *, is_outside: bool, follows_word: 
         return f"\\{run} "
     if run in GREEK:
         return f"\\{run} "
-    before, after = text[: found.start()].rstrip()[-1:], text[found.end() :].lstrip()[:1]
+    before = _BEGINNING.sub("", text[: found.start()].rstrip())[-1:]
+    after = text[found.end() :].lstrip()[:1]
     if run.endswith("pi") and len(run) <= 3 and run != "pi" and run[:-2].islower() and run not in _vocabulary():
         return run
     is_alone = before not in _OPERATORS and (not _BINDING.match(text, found.end()) or not after)

@@ -7,6 +7,8 @@ everything else is ASCII LaTeX. What a command crosses out (\cancel, \sout) stay
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from orz_bench.grading.symbols import to_latex
 from orz_bench.grading.vocabulary import FUNCTIONS
@@ -100,7 +102,8 @@ class _Reader:
             token = self._tokens[self._place]
             if token[0] == "\\" and token[1:] in _INFIX:
                 self._place += 1
-                rest = self._sequence(in_text=in_text)
+                with self._one_deeper():
+                    rest = self._sequence(in_text=in_text)
                 return f"\\{_INFIX[token[1:]]}{{{''.join(parts).strip()}}}{{{rest.strip()}}}"
             parts.append(self._piece(parts, in_text=in_text))
         return "".join(parts)
@@ -204,18 +207,24 @@ class _Reader:
             return _unwrapped(self._group(in_text=in_text))
         if self._peek() == "}":
             return ""
-        return self._piece([], in_text=in_text)
+        with self._one_deeper():
+            return self._piece([], in_text=in_text)
 
     def _group(self, *, in_text: bool) -> str:
-        self._depth += 1
-        if self._depth > MAX_DEPTH:
-            raise _UnbalancedError
-        content = self._sequence(in_text=in_text)
+        with self._one_deeper():
+            content = self._sequence(in_text=in_text)
         if self._place >= len(self._tokens):
             raise _UnbalancedError
         self._place += 1
-        self._depth -= 1
         return content
+
+    @contextmanager
+    def _one_deeper(self) -> Iterator[None]:
+        self._depth += 1
+        if self._depth > MAX_DEPTH:
+            raise _UnbalancedError
+        yield
+        self._depth -= 1
 
     def _skip_spaces(self) -> None:
         while self._place < len(self._tokens) and self._tokens[self._place].isspace():
