@@ -15,7 +15,7 @@ from typing import Literal
 from orz_bench.grading.constants import read_constant
 from orz_bench.grading.read_surface import read_surface
 from orz_bench.grading.surface import Chain, Date, Group, Named, Opaque, Phrase, Ratio, Relation, Surface, Value
-from orz_bench.grading.units import Unit
+from orz_bench.grading.units import Unit, read_unit
 from orz_bench.grading.vocabulary import normal_noun
 
 Kind = Literal["value", "relation"]
@@ -23,8 +23,11 @@ Equal = Callable[[str, str], "Outcome"]
 
 _SPACE = re.compile(r"\s+")
 _POINT = re.compile(r"[A-Z](?:_\{[^{}]*\})?'?\s*(?=\()")
-_CONSTANT_OF_INTEGRATION = re.compile(r"^(.+\S)\s*\+\s*([CKck])\s*$")
+_CONSTANT_OF_INTEGRATION = re.compile(r"^(.+\S)\s*\+\s*([CKck](?:_\{\d\})?)\s*$")
+_BARE_UNIT = re.compile(r"(.*\d)\s*([A-Za-z]{1,3})")
+_ANGLES = {(("angle", 1),), (("radians", 1),)}
 _TWO_LETTERS = re.compile(r"\\text\{[^{}]{2,}\}")
+_SIGNS_OF_SETS = ("\\cup", "\\setminus", "\\cap", "mathbb")
 _CLOCK_HOURS = 24
 
 
@@ -138,7 +141,9 @@ class Comparer:
         if group.kind in ("matrix", "column", "row", "tuple") and "matrix" in other.latex:
             return self._equal(_matrix_text(gold), _matrix_text(answer))
         is_set = any(isinstance(item, Relation) for item in group.items) or group.kind in ("interval", "tuple")
-        is_set |= any(sign in other.latex for sign in ("\\cup", "\\setminus", "\\cap", "mathbb"))
+        is_set |= group.kind != "list" and any(
+            sign in other.latex for sign in ("\\cup", "\\setminus", "\\cap", "mathbb")
+        )
         return (
             self._same_set(_set_text(gold), _set_text(answer))
             if is_set
@@ -254,6 +259,8 @@ class Comparer:
             return self._equal(gold.latex, answer.latex) if is_same else unlike("something else is counted")
         if gold.unit.is_generic or answer.unit.is_generic:
             return self._equal(gold.latex, answer.latex) if _fits(gold.unit, answer.unit) else unlike("another unit")
+        if {gold.unit.dimensions, answer.unit.dimensions} == _ANGLES:
+            return self._equal(_in_radians(gold), _in_radians(answer))
         if gold.unit.dimensions != answer.unit.dimensions:
             return unlike("another unit")
         ratio = answer.unit.factor / gold.unit.factor
@@ -377,6 +384,8 @@ def _in_radians(value: Value) -> str:
 
 def _without_bare_unit(answer: Value, gold: Value) -> str | None:
     """5m for 5 metres: letters that are a unit only because the gold has it."""
+    if (bare := _BARE_UNIT.fullmatch(answer.latex)) and read_unit(f"\\text{{{bare[2]}}}") == gold.unit:
+        return bare[1]
     letters = re.sub(r"\\text\{([^{}]*)\}", r"\1", gold.unit_text).replace(" ", "")
     latex = answer.latex.replace(" ", "")
     return latex.removesuffix(letters) if letters and latex.endswith(letters) and latex != letters else None

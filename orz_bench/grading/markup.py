@@ -58,7 +58,11 @@ _FRACTION_OF_UNITS = re.compile(rf"\\frac\{{({_WORDS_ONLY})\}}\{{({_WORDS_ONLY})
 _TEMPERATURE = re.compile(r"(\^\{\\circ\})\s*([CF])(?![A-Za-z])")
 _UNIT_IN_BRACKETS = re.compile(r"(?<=[\d}])\s*\(\s*(?:\\text\{)?([A-Za-z]{2,})\}?\s*\)$")
 _O_CLOCK = re.compile(r"(?<=\d)\s*(?:\\text\{\s*)?o'clock\}?")
-_CALL = re.compile(r"(?<![A-Za-z\\])(sqrt|exp|cbrt)\s*\(")
+_CALL = re.compile(r"(?<![A-Za-z\\])\\?(sqrt|exp|cbrt)\s*\(")
+_ARRAY = re.compile(r"\\begin\{array\}\s*(?:\{[^{}]*\})?")
+_WITHOUT = re.compile(r"(\\mathbb\{[RZNQC]\})\s*-\s*(?=\\\{)")
+_AMERICAN = re.compile(r"\bU\.?S\.?\s?(?=\\?\$)")
+_NO_BRACKET = re.compile(r"\\(?:left|right)\s*\.(?!\d)")
 _SPACE = re.compile(r"\s+")
 _OPERATORS = frozenset("+-*/^_=<>|({[\\")
 _BEGINNING = re.compile(r"^\s*=")
@@ -76,6 +80,7 @@ def canonical(text: str) -> str:
         return text
     text = plain(_ascii_mathematics(_join_digits(_without_markup(text))))
     text = _UNIT_IN_BRACKETS.sub(_without_brackets, _TEMPERATURE.sub(r"\1 \\text{\2}", text))
+    text = _WITHOUT.sub(r"\1 \\setminus ", text)
     text = _FRACTION_OF_UNITS.sub(r"\1/(\2)", _mark_words(text))
     return _SPACE.sub(" ", text).strip()
 
@@ -88,7 +93,8 @@ def _without_markup(text: str) -> str:
         text = _BOLD.sub(lambda found: found[1] or found[2], _HEADING.sub("", text)).strip()
         if whole := _WRAPPED.fullmatch(text):
             text = next(part for part in whole.groups() if part is not None).strip()
-    text = _MATH_DELIMITER.sub(" ", text)
+    text = _NO_BRACKET.sub("", _AMERICAN.sub("", _MATH_DELIMITER.sub(" ", text)))
+    text = _ARRAY.sub(r"\\begin{pmatrix}", text).replace("\\end{array}", "\\end{pmatrix}")
     if "$" in text:
         text = _without_dollars(text)
     text = _O_CLOCK.sub(":00", text)

@@ -41,6 +41,7 @@ _MATRICES = frozenset(["\\begin{pmatrix}", "\\begin{bmatrix}", "\\begin{matrix}"
 _SET_OPERATIONS = frozenset(["\\cup", "\\cap", "\\setminus"])
 _SIGNS = re.compile(r"\\(pm|mp)(?![a-zA-Z])")
 _RATIO = re.compile(r"[^:]+(?::[^:]+)+")
+_TRANSPOSED = re.compile(r"(?<=[)\]])\s*\^\{(?:T|\\top|\\mathrm\{T\}|\s*\\text\{T\}\s*)\s*\}$")
 _MAX_DEPTH = 24
 
 
@@ -60,6 +61,8 @@ def _read(text: str, *, depth: int) -> Surface:
         return tuples
     items = _items(tokens)
     if len(items) > 1:
+        if (summed := _one_quantity(tokens)) is not None:
+            return summed
         surfaces = [_read(text_of(item), depth=depth + 1) for item in items]
         if all(isinstance(one, Relation) for one in surfaces) and _are_joint(tokens):
             return Relation(text=" \\land ".join(one.text for one in surfaces))
@@ -95,6 +98,14 @@ def _items(tokens: Tokens) -> list[Tokens]:
     return [tokens] if begins_or_ends else full or [tokens]
 
 
+def _one_quantity(tokens: Tokens) -> Surface | None:
+    """4 hours and 30 minutes."""
+    if not _are_joint(tokens):
+        return None
+    tokens = tuple(token for token in tokens if token.word != "and")
+    return read_words.sum_of_quantities(stripped(tokens), text_of(tokens))
+
+
 def _are_joint(tokens: Tokens) -> bool:
     """Whether all of the conditions have to hold."""
     return all(
@@ -126,6 +137,10 @@ def _item(tokens: Tokens, *, depth: int) -> Surface:
         and all(token.depth for token in tokens[1:-1])
     ):
         return _matrix(tokens, depth=depth)
+    if tokens[-1].text == "}" and (turned := _TRANSPOSED.search(text)):
+        turned_group = _read(text[: turned.start()], depth=depth + 1)
+        if isinstance(turned_group, Group) and turned_group.kind in ("tuple", "interval"):
+            return Group(text=text, kind="column", items=turned_group.items)
     if has_at_top(tokens, ("\\in",)):
         return _membership(tokens, depth=depth)
     if has_at_top(tokens, _INEQUALITIES):
@@ -148,6 +163,7 @@ def _bracketed(tokens: Tokens, pair: tuple[str, str], *, depth: int) -> Surface:
     if not stripped(inner):
         return Value(text=text, latex="\\emptyset") if pair[0] == "\\{" else Opaque(text=text)
     items = [stripped(piece) for piece in cut(inner, lambda token: token.text in (",", ";"))]
+    items = items[:-1] if len(items) > 1 and not items[-1] else items
     if len(items) == 1:
         if pair[0] == "\\{" and has_at_top(inner, ("|", ":")):
             return _described(inner, text, depth=depth)

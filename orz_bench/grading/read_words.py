@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 from orz_bench.grading.numerals import in_latex
 from orz_bench.grading.scan import Token, Tokens, scan, stripped, text_of
@@ -33,6 +34,7 @@ _PERCENT = ("%", "\\%")
 _PERCENT_WORDS = ("percent", "pct", "percentage")
 _CURRENCIES = ("dollars", "euros", "sterling", "yen", "rupees", "yuan", "pesos")
 _MEASURING = (*_PERCENT, "^{\\circ}")
+_SETS = dict.fromkeys(("all real numbers", "all reals", "real numbers"), "\\mathbb{R}") | {"empty set": "\\emptyset"}
 _SMALL = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
     "eighteen nineteen twenty"
@@ -154,7 +156,7 @@ def _one_word(token: Token, text: str) -> Surface:
 
 def _quantity(tokens: Tokens, text: str) -> Surface | None:
     """A value with what stands behind it, or money with the sign in front; None where the words say more."""
-    if (summed := _sum_of_quantities(tokens, text)) is not None:
+    if (summed := sum_of_quantities(tokens, text)) is not None:
         return summed
     tokens, money = _money(tokens)
     place = next(
@@ -177,7 +179,7 @@ def _quantity(tokens: Tokens, text: str) -> Surface | None:
     return _measured(latex, tail, text=text)
 
 
-def _sum_of_quantities(tokens: Tokens, text: str) -> Surface | None:
+def sum_of_quantities(tokens: Tokens, text: str) -> Surface | None:
     """5 feet 3 inches, as one value in the first unit."""
     pieces: list[list[Token]] = []
     for token in tokens:
@@ -192,6 +194,8 @@ def _sum_of_quantities(tokens: Tokens, text: str) -> Surface | None:
         return None
     first = parts[0].unit
     if first is None or any(part.unit is None or part.unit.dimensions != first.dimensions for part in parts):
+        return None
+    if any(part.unit and other.unit and part.unit.factor <= other.unit.factor for part, other in pairwise(parts)):
         return None
     ratios = [part.unit.factor / first.factor for part in parts if part.unit is not None]
     latex = " + ".join(
@@ -274,4 +278,6 @@ def _phrase(tokens: Tokens, text: str) -> Surface:
             words.append(token.word)
     if words == ["", "."] or len(words) > 200:
         return Opaque(text=text)
+    if not pieces and (latex := _SETS.get(" ".join(words[:-1]))):
+        return Value(text=text, latex=latex)
     return Phrase(text=text, words=tuple(words[:-1]), pieces=tuple(pieces))
