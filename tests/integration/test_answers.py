@@ -64,3 +64,50 @@ def test_labelled_cases_of_mathematics_are_judged_as_labelled() -> None:
     with Grader(extractor="final") as grader:
         failed = failures(rows, grader)
     assert len(failed) <= 0.03 * len(rows), [(row.row_id, grade.why) for row, grade in failed]
+
+
+def test_what_the_fast_path_decides_of_numbers_is_what_the_parser_decides() -> None:
+    """Differential: every pair of constants that it decides, against Math-Verify within the strict checks alone."""
+    from math_verify import verify
+
+    from orz_bench.grading.fast_path import known_outcome
+    from orz_bench.grading.reading import read_latex
+    from orz_bench.grading.strict import values_differ
+
+    constants = [
+        "42",
+        "42.0",
+        "-7",
+        "0",
+        "0.5",
+        r"\frac{1}{2}",
+        r"-\frac{24}{25}",
+        r"\sqrt{2}",
+        r"2\sqrt{13}",
+        r"\frac{\pi}{6}",
+    ]
+    constants += [
+        r"12\pi",
+        r"\frac{1+\sqrt{5}}{2}",
+        r"(11+\frac{1}{2})",
+        "11.5",
+        r"2 \cdot 10^{3}",
+        "2000",
+        r"\sqrt[3]{8}",
+        "x",
+        "N",
+        "n",
+    ]
+    num_decided = 0
+    for gold in constants:
+        for answer in constants:
+            outcome = known_outcome(gold, answer)
+            if outcome is None:
+                continue
+            one, other = read_latex(gold), read_latex(answer)
+            assert one is not None
+            assert other is not None
+            slow = values_differ(one, other) is None and verify(one, other, timeout_seconds=None)
+            assert outcome.is_equal == slow, (gold, answer)
+            num_decided += 1
+    assert num_decided > 200
