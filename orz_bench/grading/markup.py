@@ -41,6 +41,8 @@ _TIGHT_COMMA = re.compile(r"(\d),\s*\\!\s*(?=\d{3}(?!\d))")
 _SPACED_DIGITS = re.compile(rf"(?<![\d.,^_}}a-zA-Z\\])(?<![,;] )(\d{{1,3}})((?:{_NARROW}\d{{3}})+)(?![\d/])")
 _MARKED_DIGITS = re.compile(r"(?<![\w.'])(\d{1,3})((?:['_\u2019]\d{3})+)(?![\w'])")
 _TEN_TO = re.compile(r"(?<=\d)\s*(?:x|X|\*|\u00d7)\s*(?=10\s*(?:\^|\*\*))")
+_E_PLUS_DIGIT = re.compile(r"[0-9]+e\+[0-9]")
+"""2e+1 is a sum, 2e-1 and 2E+1 are numbers of a program."""
 _EXPONENT = re.compile(r"(?<![A-Za-z0-9.^{])([0-9]{1,15}(?:\.[0-9]{1,15})?)[eE]([+-]?)0*([0-9]{1,3})(?![0-9A-Za-z.])")
 _POWER_OF_DIGITS = re.compile(r"(?<=[0-9)])(?:\^|\*\*)(-?[0-9]{2,}|\([^()]*\))|(?<=[A-Za-z])(?:\^|\*\*)(\([^()]*\))")
 _NEGATIVE_POWER = re.compile(r"\^\s*-\s*([0-9]+|[A-Za-z])")
@@ -145,6 +147,8 @@ def _ascii_mathematics(text: str) -> str:
 
 
 def _scientific(found: re.Match[str]) -> str:
+    if _E_PLUS_DIGIT.fullmatch(found[0]):
+        return found[0]
     return f"{found[1]} \\times 10^{{{found[2].replace('+', '')}{found[3]}}}"
 
 

@@ -57,14 +57,18 @@ def values_differ(gold: Value, answer: Value) -> str | None:
         return _any_differ(list(gold), list(answer))
     if isinstance(gold, SympyFiniteSet) and isinstance(answer, SympyFiniteSet) and len(gold) == len(answer):
         return _sets_differ(gold, answer) or _sets_differ(answer, gold)
-    if isinstance(gold, Symbol) and isinstance(answer, Symbol):
-        is_case = gold.name != answer.name and gold.name.lower() == answer.name.lower() != "e"
-        return "another letter" if is_case else None
+    names = [_name(one) for one in (gold, answer)]
+    if None not in names and names[0] != names[1]:
+        return "another letter" if str(names[0]).lower() == str(names[1]).lower() else None
     if isinstance(gold, Symbol) or isinstance(answer, Symbol):
         return None  # Math-Verify compares names here: "abc" is a name and a product of three
     if isinstance(gold, Expr) and isinstance(answer, Expr) and _numbers_differ(gold, answer):
         return "numerically different"
     return None
+
+
+def _name(value: Value) -> str | None:
+    return "e" if value == EULER else value.name if isinstance(value, Symbol) else None
 
 
 def relations_differ(gold: Value, answer: Value) -> str | None:
@@ -223,7 +227,7 @@ def _value(expression: Expr, names: set[str], *, point: int) -> Expr | None:
 def _coordinate(name: str, point: int) -> Expr:
     if name == "i":
         return I
-    if name.lower() == "e":
+    if name == "e":
         return EULER  # which Math-Verify also reads as a symbol
     return Rational(1 + zlib.crc32(f"{point} {name}".encode()) % 9973, 9973) + 1
 
