@@ -60,6 +60,10 @@ _FRACTION_OF_UNITS = re.compile(rf"\\frac\{{({_WORDS_ONLY})\}}\{{({_WORDS_ONLY})
 _TEMPERATURE = re.compile(r"(\^\{\\circ\})\s*([CF])(?![A-Za-z])")
 _UNIT_IN_BRACKETS = re.compile(r"(?<=[\d}])\s*\(\s*(?:\\text\{)?([A-Za-z]{2,})\}?\s*\)$")
 _O_CLOCK = re.compile(r"(?<=\d)\s*(?:\\text\{\s*)?o'clock\}?")
+_RATE = re.compile(
+    r"(?<=\d)\s*\b(m|km|cm|ft|mi|g|kg|mg|J|N)\s?/\s?(s|h|hr|min|sec|mL|L|m|mol|kg|K|cm)(\^\{?[23]\}?)?(?=\.?\s*$)"
+)
+"""The units of a rate, as they are typed without anything that says so."""
 _CALL = re.compile(r"(?<![A-Za-z\\])\\?(sqrt|exp|cbrt)\s*\(")
 _ARRAY = re.compile(r"\\begin\{array\}\s*(?:\{[^{}]*\})?")
 _WITHOUT = re.compile(r"(\\mathbb\{[RZNQC]\})\s*-\s*(?=\\\{)")
@@ -101,7 +105,7 @@ def _without_markup(text: str) -> str:
         text = _without_dollars(text)
     text = _O_CLOCK.sub(":00", text)
     text = _AM_PM.sub(lambda found: f" {found[1] or found[2]}m ", _ABBREVIATIONS.sub(r"\1 ", text))
-    return _without_end(text)
+    return _without_end(_RATE.sub(r" \\text{\1}/\\text{\2}\3", text))
 
 
 def _without_brackets(found: re.Match[str]) -> str:
@@ -197,7 +201,9 @@ def _marked(found: re.Match[str], text: str, *, is_outside: bool, follows_word: 
         return run
     if run.lower() in ("inf", "infinity", "infty"):
         return "\\infty "
-    if run in FUNCTIONS and not (run in ("min", "dim", "mod", "sum") and text[: found.start()].rstrip()[-1:].isdigit()):
+    if run in FUNCTIONS and not (
+        run in ("min", "sec", "deg", "dim", "mod", "sum") and text[: found.start()].rstrip()[-1:].isdigit()
+    ):
         return f"\\{run} "
     if run in GREEK:
         return f"\\{run} "
@@ -206,7 +212,7 @@ def _marked(found: re.Match[str], text: str, *, is_outside: bool, follows_word: 
     if run.endswith("pi") and len(run) <= 3 and run != "pi" and run[:-2].islower() and run not in _vocabulary():
         return run
     is_alone = before not in _OPERATORS and (not _BINDING.match(text, found.end()) or not after)
-    if _is_word(
+    if _is_acronym(run, text) or _is_word(
         run, is_alone=is_alone, is_outside=is_outside, at_digit=before.isdigit() or after.isdigit() or follows_word
     ):
         return f"\\text{{{run}}}"
@@ -222,6 +228,10 @@ def _is_word(run: str, *, is_alone: bool, is_outside: bool, at_digit: bool) -> b
     if lower in _vocabulary() or is_counted(lower):
         return len(run) > 3 or (is_outside and is_alone) or (len(run) == 3 and is_outside)
     return is_outside and is_alone and _looks_like_a_word(run)
+
+
+def _is_acronym(run: str, text: str) -> bool:
+    return len(run) > 2 and run.isupper() and text.strip() == run
 
 
 def _looks_like_a_word(run: str) -> bool:

@@ -102,6 +102,8 @@ def _without_fillers(tokens: Tokens) -> Tokens:
     while start < end and (tokens[start].text.isspace() or tokens[start].word in FILLERS):
         start += 1
     while end > start and (tokens[end - 1].text.isspace() or tokens[end - 1].word in CLOSINGS):
+        if tokens[end - 1].word == "in" and end == len(tokens):
+            break  # inches
         end -= 1
     kept = tokens[start:end]
     is_phrase = any(token.word for token in kept) and not any(token.text[:1].isdigit() for token in kept)

@@ -40,6 +40,7 @@ _SPACES = frozenset(
 )
 _CONSTANTS = ("e", "i", "d")
 """Upright where they are no names: Euler's number, the imaginary unit, a differential."""
+_ALSO_UNITS = ("min", "sec", "deg", "mod", "dim", "sum", "max")
 _MATH_FONTS = frozenset(("mathbf", "mathit", "mathsf", "mathtt", "mathnormal", "bm", "boldsymbol", "pmb"))
 _GAPS = frozenset(["\\quad", "\\qquad"])
 _NUM_ARGUMENTS = {"frac": 2, "dfrac": 2, "tfrac": 2, "cfrac": 2, "binom": 2, "dbinom": 2, "tbinom": 2, "sqrt": 1}
@@ -173,7 +174,7 @@ class _Reader:
         bare = content.replace(" ", "")
         if bare in _CONSTANTS:
             return f" {bare} "
-        if bare in FUNCTIONS:
+        if bare in FUNCTIONS and (name.startswith("operatorname") or bare not in _ALSO_UNITS):
             return f"\\{bare} "
         if name in _MATH_FONTS and (len(bare) == 1 or not bare.isalpha()):
             return f" {content} "
