@@ -32,7 +32,7 @@ _TAG = re.compile(r"^(?:</?[A-Za-z]{2,12}/?>\s*)+|(?:\s*</?[A-Za-z]{2,12}/?>)+$"
 _MATH_DELIMITER = re.compile(r"(?<!\\)\\[()\[\]]")
 _DOLLAR = re.compile(r"(?<!\\)\$")
 _PRICE = re.compile(r"(?<!\\)\$(?=\s*\d)")
-_FINAL_DOT = re.compile(r"(?<!\.)[.,;:\s]+$|\\\\\s*$|(?<!\\)\\\s*$")
+_FINAL_DOT = re.compile(r"(?<!\.)(?:\.\.?|[,;:\s])+$|\\\\\s*$|(?<!\\)\\\s*$")
 
 _NARROW = r"(?:\\[,;: ]|~|\\thinspace(?![a-zA-Z])|[ \u00a0\u2009\u202f])"
 _COMMA_IN_BRACES = re.compile(r"(?<![\d.])(\d{1,3})((?:\{,\}\d{3})+)(?!\d)")
@@ -40,6 +40,7 @@ _DECIMAL_COMMA = re.compile(r"(\d)\{,\}(?=\d)")
 _TIGHT_COMMA = re.compile(r"(\d),\s*\\!\s*(?=\d{3}(?!\d))")
 _SPACED_DIGITS = re.compile(rf"(?<![\d.,^_}}a-zA-Z\\])(?<![,;] )(\d{{1,3}})((?:{_NARROW}\d{{3}})+)(?![\d/])")
 _MARKED_DIGITS = re.compile(r"(?<![\w.'])(\d{1,3})((?:['_\u2019]\d{3})+)(?![\w'])")
+_DOTS = re.compile(r"\.{3,}")
 _TEN_TO = re.compile(r"(?<=\d)\s*(?:x|X|\*|\u00d7)\s*(?=10\s*(?:\^|\*\*))")
 _E_PLUS_DIGIT = re.compile(r"[0-9]+e\+[0-9]")
 """2e+1 is a sum, 2e-1 and 2E+1 are numbers of a program."""
@@ -75,7 +76,7 @@ _BEGINNING = re.compile(r"^\s*=")
 """An equals sign before everything else says nothing."""
 _ARTICLE_OF = re.compile(r"\s+(?:\\text\{)?[A-Za-z]{3,}")
 _ENGLISH = FILLERS | CLOSINGS | TURNING | CONNECTIVES | COPULAS
-_BINDING = re.compile(r"\s*[+*/^_=<>|)}\]]|-|\s+-\s")
+_BINDING = re.compile(r"\s*[*/^_=<>|)}\]]|[-+]|\s+[-+]\s")
 _VOWELS = frozenset("aeiouAEIOU")
 
 
@@ -124,7 +125,7 @@ def _without_end(text: str) -> str:
     while text != before:
         before = text
         text = text.strip()
-        if len(text) > 1 and not text.endswith(("..", "\\.", "\\,", "\\;", "\\:", "right.")):
+        if len(text) > 1 and not text.endswith(("...", "\\.", "\\,", "\\;", "\\:", "right.")):
             text = _FINAL_DOT.sub("", text)
     return text
 
@@ -141,6 +142,7 @@ def _join_digits(text: str) -> str:
 def _ascii_mathematics(text: str) -> str:
     """What people type where there is no LaTeX: 1e5, 2**10, 1.5 x 10^3, sqrt(2), +/-."""
     text = _EXPONENT.sub(_scientific, _TEN_TO.sub(r" \\times ", text))
+    text = _DOTS.sub(r"\\ldots ", text)
     if "\\" not in text:
         text = _POWER_OF_DIGITS.sub(lambda found: f"^{{{(found[1] or found[2]).strip('()')}}}", text)
         text = _UNION.sub(r" \\cup ", text)
@@ -187,7 +189,7 @@ def _mark_words(text: str) -> str:
         between = text[place : found.start()]
         depth += between.count("{") - between.count("}")
         marked = _marked(found, text, is_outside=depth <= 0, follows_word=follows_word and between.isspace())
-        follows_word = marked.startswith("\\text{")
+        follows_word = marked.startswith("\\text{") and marked[6:-1].lower() in units.names()
         parts += [between, marked]
         place = found.end()
     return "".join([*parts, text[place:]])

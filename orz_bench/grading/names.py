@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from orz_bench.grading.vocabulary import FUNCTIONS, SUBJECT_TURNING
+from orz_bench.grading.vocabulary import COPULAS, FUNCTIONS, SUBJECT_TURNING
 
 _GREEK = (
     r"\\(?:alpha|beta|gamma|delta|epsilon|zeta|eta|theta|iota|kappa|lambda|mu|nu|xi|rho|sigma|tau|upsilon|phi|chi|psi|omega"
@@ -35,7 +35,7 @@ _LETTERS = re.compile(rf"\\frac|\\cdot|{_GREEK}|[A-Za-z]")
 def is_one_name(text: str) -> bool:
     """x, x_1, f(x), sin A, AB, dy/dx, (x, y), or words such as "the area"."""
     if words := _WORD.findall(text):
-        is_subject = not any(word.lower() in SUBJECT_TURNING or word.lower() in FUNCTIONS for word in words)
+        is_subject = not any(word.lower() in SUBJECT_TURNING or word.lower() in (FUNCTIONS | COPULAS) for word in words)
         return is_subject and _WORDS.fullmatch(text) is not None
     patterns = (_NAME, _ARGUMENT, _TRIGONOMETRIC, _FIGURE, _DERIVATIVE, _TUPLE)
     return any(pattern.fullmatch(text) for pattern in patterns)

@@ -170,7 +170,7 @@ class _Reader:
         raise _UnbalancedError
 
     def _words(self, name: str) -> str:
-        content = self._argument(in_text=True).strip()
+        content = self._argument(in_text=name not in _MATH_FONTS).strip()
         bare = content.replace(" ", "")
         if bare in _CONSTANTS:
             return f" {bare} "

@@ -14,7 +14,7 @@ from orz_bench.grading.text_key import plain_latex, text_key, words_key
         (r"\(x + 1\)", "x + 1"),
         ("$$x$$", "x"),
         ("5.", "5"),
-        ("...", r"..."),
+        ("...", r"\ldots"),
         ("3 \u00d7 4", r"3 \times 4"),
         ("\u221a3", r"\sqrt{3}"),
         ("\u221a(x+1)", r"\sqrt{x+1}"),
