@@ -232,7 +232,7 @@ def read_unit(text: str) -> Unit | None:
     reader, place, text = _Reader(), 0, text.strip()
     while place < len(text):
         found = _PIECE.match(text, place)
-        if found is None or not reader.take(*found.groups()):
+        if found is None or not reader.take(found):
             return None
         place = found.end()
     return reader.unit if text and reader.power == 1 else None
@@ -250,9 +250,9 @@ class _Reader:
     sign: int = 1
     in_brackets: bool = False
 
-    def take(self, word: str | None, slash: str | None, dot: str | None, *rest: str | None) -> bool:
+    def take(self, piece: re.Match[str]) -> bool:
         """Read one piece; whether it can be a part of a unit."""
-        exponent, bracket, letter = rest
+        word, slash, dot, exponent, bracket, letter = piece.groups()
         if slash or word == "per":
             self.sign = -1
         elif exponent is not None:
