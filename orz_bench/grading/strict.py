@@ -42,6 +42,10 @@ TOLERANCE_DECIMAL = Rational(1, 10**3)
 """Relative. Math-Verify rounds decimals to six places, which says nothing about numbers that are themselves tiny."""
 
 _DIGITS = 30
+_NOISE = 1e-12
+"""A gold of zero is equal to less than this, where there are decimals; a gold that is tiny is not equal to zero."""
+_SCALES = (1, 1, 7, 31, 3, 101, 5, 13)
+"""Of the generic points: floors are equal between 1 and 2."""
 _SIX_PLACES = 5e-7
 _NUM_POINTS = 3
 _FLIPPED = {Ge: Le, Le: Ge, Gt: Lt, Lt: Gt, Eq: Eq}
@@ -115,7 +119,7 @@ def _far(one: Expr | None, other: Expr | None, *, tolerance: Rational, zero_is_n
     if one is None or other is None:
         return False
     larger = max(abs(one), abs(other))
-    if larger == 0 or (zero_is_noise and min(abs(one), abs(other)) == 0):
+    if larger == 0 or (zero_is_noise and one == 0 and larger < _NOISE):
         return False
     return bool(abs(one - other) > tolerance * larger)
 
@@ -152,7 +156,10 @@ def _are_near(gold: Expr, answer: Expr) -> bool:
     if not names and not (gold.has(ImaginaryUnit) or answer.has(ImaginaryUnit)):
         return False
     pairs = [(_value(gold, names, point=point), _value(answer, names, point=point)) for point in range(_NUM_POINTS)]
-    return all(one is not None and other is not None and abs(one - other) < _SIX_PLACES for one, other in pairs)
+    return all(
+        one is not None and other is not None and abs(one - other) < _SIX_PLACES * max(abs(one), 1)
+        for one, other in pairs
+    )
 
 
 def _are_same_constant(gold: Expr, answer: Expr) -> bool:
@@ -229,7 +236,7 @@ def _coordinate(name: str, point: int) -> Expr:
         return I
     if name == "e":
         return EULER  # which Math-Verify also reads as a symbol
-    return Rational(1 + zlib.crc32(f"{point} {name}".encode()) % 9973, 9973) + 1
+    return (Rational(1 + zlib.crc32(f"{point} {name}".encode()) % 9973, 9973) + 1) * _SCALES[point]
 
 
 def _constant_ratio(one: Expr, other: Expr) -> Expr | None:
