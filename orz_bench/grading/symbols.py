@@ -64,6 +64,8 @@ _INVISIBLE = re.compile(
     "[\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f\u00ad\u034f\u061c\u115f\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f"
     "\ufe00-\ufe0f\ufeff]"
 )
+_REVERSED = "\u202e"
+"""What follows is shown from right to left: a reader of 42 sees 24."""
 _SUPERSCRIPTS = str.maketrans(
     "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b\u207f\u2071", "0123456789+-ni"
 )
@@ -81,7 +83,10 @@ def to_latex(text: str) -> str:
     r"""The text in ASCII where LaTeX has a way to write it: \u00bd as \frac{1}{2}, \u00b2 as ^{2}, \u03c1 as \rho."""
     if text.isascii() and text.isprintable():
         return text
-    text = _INVISIBLE.sub("", text)
+    visible = _INVISIBLE.sub("", text)
+    if _REVERSED in text and visible != visible[::-1]:
+        return text
+    text = visible
     if text.isascii():
         return text
     text = _ROOT.sub(_read_root, text)
