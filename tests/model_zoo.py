@@ -136,7 +136,12 @@ def _settings(cell: Cell) -> dict[str, Any]:
     shared = {"vocab_size": _VOCABULARY, "tie_word_embeddings": cell.is_tied, "initializer_range": 0.1, **ids}
     if cell.architecture == "gpt2":
         return shared | {"n_embd": _WIDTH, "n_layer": 2, "n_head": 2, "n_positions": 256}
-    sizes = {"hidden_size": _WIDTH, "intermediate_size": 192, "num_hidden_layers": 2, "num_attention_heads": 4}
+    sizes: dict[str, int | float] = {
+        "hidden_size": _WIDTH,
+        "intermediate_size": 192,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 4,
+    }
     sizes |= {"num_key_value_heads": 2, "max_position_embeddings": 256, "head_dim": 32}
     has_window = cell.architecture in ("gemma2", "gemma3_text", "mistral", "phi3")
     sizes |= {"attn_logit_softcapping": 0.5} if cell.architecture == "gemma2" else {}

@@ -87,18 +87,8 @@ def test_many_experiments_differ_in_all_that_tells_them_apart() -> None:
     axes = draw(_spec(1, 21)).axes[0]
     lines = [line for line in axes.get_lines() if line.get_linewidth() > 1.5]
     assert len({line.get_color() for line in lines}) == 21
-    assert (
-        len(
-            {
-                (
-                    str(line.get_marker()),
-                    str(line._dash_pattern),  # type: ignore[attr-defined]  # not in the stubs
-                )
-                for line in lines
-            }
-        )
-        == 21
-    )
+    looks = {(str(line.get_marker()), str(line._dash_pattern)) for line in lines}  # type: ignore[attr-defined]  # not in the stubs
+    assert len(looks) == 21
     assert len({colour_of(slot) for slot in range(21)}) == 21
 
 

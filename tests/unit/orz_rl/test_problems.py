@@ -188,7 +188,7 @@ def test_real_training_files(name: str, count: int) -> None:
 @given(st.integers(1, 15), st.integers(0, 30), st.integers(0, 5))
 def test_no_step_has_a_problem_twice_and_every_epoch_each_once(step_size: int, more: int, seed: int) -> None:
     num_problems = step_size + more
-    cursor, stream = 0, []
+    cursor, stream = 0, list[int]()
     for _ in range(-(-4 * num_problems // step_size)):
         drawn = next_problems(num_problems, start=cursor, count=step_size, seed=seed, step_size=step_size)
         assert len(set(drawn.indices)) == step_size

@@ -13,7 +13,7 @@ from orz_bench.engines.ray_pool import EngineLoop, RayPool
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Request
 from tests.builders import a_problem, a_request
-from tests.unit.orz_bench.engines.test_openai_server import Server, running
+from tests.openai_server import Server, running
 
 TWICE = [a_request(problem=a_problem(problem_id=name), sample_index=1, seed=7) for name in ("a", "b", "a")]
 

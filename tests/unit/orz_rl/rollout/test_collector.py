@@ -132,7 +132,7 @@ def test_rows_of_another_problem_under_the_same_id_are_refused(tmp_path: Path, c
 
 
 def test_a_step_that_straddles_two_epochs_has_no_problem_twice(tmp_path: Path) -> None:
-    cursor, seen = 0, []
+    cursor, seen = 0, list[str]()
     for step in range(1, 7):
         sampler = KnownRates(dict.fromkeys(stream(12), 2))
         found = collected(tmp_path, sampler, "rollout.num_problems=8", step=step, cursor=cursor)
