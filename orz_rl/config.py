@@ -59,7 +59,7 @@ class DataConfig(Section):
     limit: Positive | None = None
     """Only the first N problems: the data-scale ablation."""
     language: Literal["any", "english"] = "any"
-    """english: only problems whose question is written in Latin letters."""
+    """english: only problems whose question has no letter of a script but Latin, Greek and signs of mathematics."""
 
 
 class RolloutConfig(Section):

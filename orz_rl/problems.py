@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,10 @@ from orz_bench.data_files import read_rows
 from orz_bench.engines.engine import Tokenizer
 from orz_bench.errors import ConfigError, DataError
 from orz_bench.records.rollout import Problem
+from orz_bench.records.scripts import foreign_letters
 from orz_bench.templates import TEMPLATES
 
 _SOURCE = "train"
-_FOREIGN_LETTER = re.compile(r"[^\W\d_a-zA-Z\u00c0-\u024f\u0370-\u03ff]")
-"""A letter that is neither Latin nor Greek (which mathematics uses)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,8 +94,8 @@ def _order(num_problems: int, *, seed: int, epoch: int) -> list[int]:
 
 
 def select_problems(problems: Sequence[Problem], *, limit: int | None, language: str) -> list[Problem]:
-    """Those in the language ("any", or "english": no letter outside the Latin alphabet), then the first `limit`."""
-    spoken = [problem for problem in problems if language == "any" or not _FOREIGN_LETTER.search(problem.question)]
+    """Those in the language ("any", or "english": without foreign letters), then the first `limit`."""
+    spoken = [problem for problem in problems if language == "any" or not foreign_letters(problem.question)]
     if not spoken:
         raise ConfigError(f"data.language={language} leaves none of {len(problems):,} problems; use data.language=any.")
     return spoken[:limit]
