@@ -18,7 +18,7 @@ _NO_LETTER = -1
 
 
 def count_letters(text: str) -> dict[str, int]:
-    """Letters by script: SCRIPTS in their order, 0 where there is none. What counts as which: orz_bench.records.scripts."""
+    """Letters by script: SCRIPTS in their order, 0 where there is none. Rules: orz_bench.records.scripts."""
     if text.isascii():
         counts = np.zeros(len(SCRIPTS), dtype=np.int64)
         counts[0] = _num_ascii_letters(text)

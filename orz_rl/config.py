@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from orz_bench.grading.extract import EXTRACTORS
 from orz_bench.protocol import ORZ_STOP
 from orz_bench.templates import TEMPLATES
+from orz_rl.health import SignName
 from orz_rl.ppo.names import KlEstimator, Normalisation
 
 Positive = Annotated[int, Field(ge=1)]
@@ -222,6 +223,15 @@ class CheckpointConfig(Section):
     """The best by evaluation (or else by reward), kept besides."""
 
 
+class HealthConfig(Section):
+    """What happens when training shows a sign of collapse; the signs: docs/training.md."""
+
+    hook: str | None = None
+    """A command that is run once a sign, with facts as JSON on stdin and in ORZ_SIGN, ORZ_TEXT, ORZ_STEP, ORZ_RUN."""
+    stop: tuple[SignName, ...] = ()
+    """Signs that end the run, marked FAILED with the reason; none: a warning stops nothing."""
+
+
 class LoggingConfig(Section):
     """Where metrics go besides metrics.jsonl."""
 
@@ -244,6 +254,7 @@ class TrainConfig(Section):
     cluster: ClusterConfig = ClusterConfig()
     eval: EvalConfig = EvalConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    health: HealthConfig = HealthConfig()
     logging: LoggingConfig = LoggingConfig()
     seed: int = 42
     """Everything random follows from it."""

@@ -17,12 +17,13 @@ from orz_bench.errors import ConfigError, RunDirError
 from orz_bench.records.run_dir import RunDir
 from orz_rl.config import TrainConfig
 from orz_rl.evaluation import Evaluator
+from orz_rl.health_hook import check_hook
 from orz_rl.logs import Boards
 from orz_rl.models import resolve_model
 from orz_rl.problems import Prompts, make_prompts, read_problems, select_problems
 from orz_rl.recipes.registry import as_yaml, differences
 
-_MAY_CHANGE = ("checkpoint.", "logging.", "eval.every")
+_MAY_CHANGE = ("checkpoint.", "health.", "logging.", "eval.every")
 """Settings that may differ when a run goes on: they move no sample and no weight."""
 
 
@@ -71,6 +72,7 @@ def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Cal
         )
     run = RunDir(out)
     evaluator = Evaluator(config, run=run, spec=spec, tokenizer=tokenizer, data=data)
+    check_hook(config.health.hook)
     Boards.check(config.logging)
     return Prepared(config, run, prompts, spec, policy, critic, evaluator)
 

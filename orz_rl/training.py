@@ -21,6 +21,7 @@ from orz_rl.checkpoint import Checkpoints, Manifest, rewind_metrics
 from orz_rl.cluster import open_cluster
 from orz_rl.evaluation import base_digest
 from orz_rl.health import warnings
+from orz_rl.health_hook import start_hook
 from orz_rl.learner import Learner, NonFiniteError
 from orz_rl.logs import Boards
 from orz_rl.preparation import Prepared, claim
@@ -162,6 +163,23 @@ class _Loop:
             self._warned.add(name)
             self._prepared.run.add_event("warning", step=rows[-1]["step"], sign=name, text=text)
             self._observer.warn(text)
+            self._tell_hook(name, text, step=int(rows[-1]["step"]))
+        self._stop_for(rows)
+
+    def _tell_hook(self, sign: str, text: str, *, step: int) -> None:
+        command, run = self._prepared.config.health.hook, self._prepared.run
+        if command is not None:
+            start_hook(command, {"sign": sign, "text": text, "step": step, "run": str(run.path.resolve())}, run=run)
+
+    def _stop_for(self, rows: Sequence[Row]) -> None:
+        """Also for a sign that was told before: a run that is started again does not get past it unasked."""
+        stop = self._prepared.config.health.stop
+        for name, text in warnings(rows, set()) if stop else ():
+            if name in stop:
+                raise RunDirError(
+                    f"step {int(rows[-1]['step'])}: stopped for the sign {name} (health.stop): {text}. The last "
+                    f"checkpoint is whole; the same command with another health.stop goes on from it."
+                )
 
     def evaluate(self, step: int) -> float | None:
         """Mean avg@n over the benchmarks of the policy that the engines hold; None without benchmarks."""
