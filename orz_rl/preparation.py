@@ -22,6 +22,7 @@ from orz_rl.logs import Boards
 from orz_rl.models import resolve_model
 from orz_rl.problems import Prompts, make_prompts, read_problems, select_problems
 from orz_rl.recipes.registry import as_yaml, differences
+from orz_rl.setting_names import names_settings
 
 _MAY_CHANGE = ("checkpoint.", "health.", "logging.", "eval.every")
 """Settings that may differ when a run goes on: they move no sample and no weight."""
@@ -40,12 +41,13 @@ class Prepared:
     evaluator: Evaluator
 
 
+@names_settings
 def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Callable[[str], None]) -> Prepared:
     """Resolve and check models, data, prompts, benchmarks. Raises OrzError; starts nothing, writes nothing."""
     engine, reason = choose_engine(config.rollout.engine)
     notice(reason)
     policy = resolve_model(config.model.policy)
-    critic = resolve_model(config.model.critic) if config.model.critic else policy
+    critic = resolve_model(config.model.critic, setting="model.critic") if config.model.critic else policy
     spec = EngineSpec(
         name=engine,
         checkpoint=policy,

@@ -26,6 +26,7 @@ from orz_rl.learner import Learner, NonFiniteError
 from orz_rl.logs import Boards
 from orz_rl.preparation import Prepared, claim
 from orz_rl.rollout.collector import Collector
+from orz_rl.setting_names import names_settings
 from orz_rl.step_metrics import Row, metrics_row
 from orz_rl.trainer import SideBySide, StepReport, Stopwatch, TakingTurns, Trainer
 
@@ -76,6 +77,7 @@ def train(prepared: Prepared, *, command: Sequence[str], observer: Observer) -> 
     return outcome
 
 
+@names_settings
 def _train(prepared: Prepared, observer: Observer) -> Outcome:
     config, run = prepared.config, prepared.run
     checkpoints = Checkpoints(run)
@@ -106,6 +108,7 @@ def _train(prepared: Prepared, observer: Observer) -> Outcome:
     return Outcome(run, rows, run.results())
 
 
+@names_settings
 def open_loop(prepared: Prepared, observer: Observer, *, stack: ExitStack) -> _Loop:
     """Start every process; `stack` ends them."""
     config, run = prepared.config, prepared.run
