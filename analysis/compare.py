@@ -24,7 +24,7 @@ class Ends:
     last: float
     low: float | None
     high: float | None
-    """Of `last`: lowest and highest of several seeds, or one standard error each way; None where neither is known."""
+    """Of `last`: lowest and highest of several seeds, or the 95 % interval of one; None where neither is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,16 +83,13 @@ def _score_ends(group: Group, benchmarks: Sequence[str]) -> list[Ends]:
 
 def _ends_of_line(table: pd.DataFrame, name: str) -> Ends:
     first, last = table.iloc[0], table.iloc[-1]
-    has_error, is_band = last["error"] > 0, last["low"] < last["high"]
-    low = last["accuracy"] - last["error"] if has_error else last["low"]
-    high = last["accuracy"] + last["error"] if has_error else last["high"]
-    ends = (float(low), float(high)) if has_error or is_band else (None, None)
+    ends = (float(last["low"]), float(last["high"])) if last["low"] < last["high"] else (None, None)
     return Ends(name=name, first=float(first["accuracy"]), last=float(last["accuracy"]), low=ends[0], high=ends[1])
 
 
 def comparison_table(experiments: Sequence[Experiment]) -> Table:
     """Quantity by quantity: one row an experiment, with where it begins and ends."""
-    table = Table("quantity", "experiment", "seeds", "steps", "first", "last", "of seeds, or ± 1 s.e.", box=None)
+    table = Table("quantity", "experiment", "seeds", "steps", "first", "last", "of seeds, or 95 %", box=None)
     names = dict.fromkeys(ends.name for experiment in experiments for ends in experiment.quantities)
     for name in names:
         rows = [(one, ends) for one in experiments for ends in one.quantities if ends.name == name]

@@ -109,8 +109,10 @@ def ends_of(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, Evaluat
 
 def _by_protocol(evaluations: Sequence[Evaluation]) -> dict[str, list[list[Evaluation]]]:
     by_key: dict[str, dict[str, list[Evaluation]]] = defaultdict(lambda: defaultdict(list))
+    superseded = {(one.benchmark, one.step, one.result.regraded_from) for one in evaluations if one.result is not None}
     for evaluation in evaluations:
-        if evaluation.result is not None:
+        is_graded_again = (evaluation.benchmark, evaluation.step, evaluation.fingerprint) in superseded
+        if evaluation.result is not None and not is_graded_again:
             by_key[evaluation.benchmark][evaluation.fingerprint].append(evaluation)
     return {benchmark: list(protocols.values()) for benchmark, protocols in by_key.items()}
 

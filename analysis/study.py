@@ -14,7 +14,7 @@ from analysis.load import Run
 from analysis.step_moment.breaks import JointBreak
 from orz_bench.records.summary import EvalResult
 
-SCORE_COLUMNS = ("benchmark", "step", "fingerprint", "accuracy", "error", "n", "num_problems", "length")
+SCORE_COLUMNS = ("benchmark", "step", "fingerprint", "accuracy", "error", "low", "high", "n", "num_problems", "length")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Study:
     steps: pd.DataFrame
     """`step` and metrics, named as in metrics.jsonl."""
     scores: pd.DataFrame
-    """SCORE_COLUMNS, one row a finished evaluation; error: the larger of both standard errors; length: mean tokens."""
+    """SCORE_COLUMNS, one row a finished evaluation; low, high: the wider 95 % interval; length: mean tokens."""
     features: pd.DataFrame | None = None
     """Of the training rollouts (or a file's answers), one row each; None where texts were not read."""
     lexicon: str = ""
@@ -118,14 +118,15 @@ class ScoreLine:
     """Of the group; with the names of the runs where these are not all of its runs."""
     studies: tuple[Study, ...]
     table: pd.DataFrame
-    """By step: accuracy, error, length, low, high. Means over the runs at the steps that all have evaluated; `error` of
-    several is None: the band from `low` to `high` takes its place."""
+    """By step: accuracy, error, length, low, high. Means over the runs at the steps that all have evaluated; from `low`
+    to `high` is the 95 % interval of one run, and lowest to highest of several, whose `error` is NaN."""
 
 
 def protocols_of(scores: pd.DataFrame) -> dict[Protocol, int]:
     """How many steps were evaluated under each protocol; of one benchmark."""
-    steps = scores.groupby(["fingerprint", "num_problems"], sort=True)["step"].nunique()
-    return {(str(name), int(num)): int(count) for (name, num), count in steps.items()}
+    steps = scores.groupby(["fingerprint", "num_problems"], sort=True)["step"].nunique().reset_index()
+    rows = zip(steps["fingerprint"], steps["num_problems"], steps["step"], strict=True)
+    return {(str(name), int(num)): int(count) for name, num, count in rows}
 
 
 def _of_protocol(scores: pd.DataFrame, benchmark: str, *, protocol: Protocol) -> pd.DataFrame:
@@ -140,9 +141,10 @@ def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
     joined = pd.concat(list(tables))
     counts = joined.groupby("step")["accuracy"].agg(["size", "min", "max"])
     shared = counts.index[counts["size"] == len(tables)]
-    table = joined[joined["step"].isin(shared)].groupby("step")[["accuracy", "error", "length"]].mean()
-    table["low"], table["high"] = counts.loc[shared, "min"], counts.loc[shared, "max"]
+    columns = ["accuracy", "error", "length", "low", "high"]
+    table = joined[joined["step"].isin(shared)].groupby("step")[columns].mean()
     if len(tables) > 1:
+        table["low"], table["high"] = counts.loc[shared, "min"], counts.loc[shared, "max"]
         table["error"] = np.nan
     return table.reset_index()
 
@@ -153,23 +155,29 @@ def benchmarks_of(groups: Sequence[Group]) -> list[str]:
 
 
 def scores_of(results: Sequence[EvalResult]) -> pd.DataFrame:
-    """SCORE_COLUMNS of finished evaluations."""
+    """SCORE_COLUMNS of finished evaluations; of one that was graded again, those of the later grades."""
+    superseded = {(one.benchmark, one.step, one.regraded_from) for one in results}
     rows = [
         {
             "benchmark": result.benchmark,
             "step": result.step,
             "fingerprint": result.fingerprint,
             "accuracy": result.summary.avg_at_n,
-            "error": max((e for e in _errors(result) if e is not None), default=np.nan),
+            **_interval(result),
             "n": result.summary.n,
             "num_problems": result.summary.num_problems,
             "length": result.summary.mean_tokens,
         }
         for result in results
-        if result.is_scored
+        if result.is_scored and (result.benchmark, result.step, result.fingerprint) not in superseded
     ]
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
-def _errors(result: EvalResult) -> tuple[float | None, float | None]:
-    return result.summary.se_sampling, result.summary.se_question
+def _interval(result: EvalResult) -> dict[str, float]:
+    """The wider 95 % interval, and the standard error that it amounts to; NaN where neither is known."""
+    found = [one for one in (result.summary.question, result.summary.sampling) if one is not None]
+    widest = max(found, key=lambda one: one.high - one.low, default=None)
+    if widest is None:
+        return {"error": np.nan, "low": np.nan, "high": np.nan}
+    return {"error": widest.error, "low": widest.low, "high": widest.high}

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from analysis.lengths import LengthSummary, length_table
 from analysis.study import Group, Study
 from orz_bench.baselines import Baseline, all_baselines
+from orz_bench.breakdown_tables import with_spread
+from orz_bench.intervals import Interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +27,7 @@ class Table:
 def result_table(groups: Sequence[Group]) -> Table | None:
     """Accuracy in percent of every group at its last evaluated step, and what was published on the same benchmarks.
 
-    None where nothing was evaluated. Our ± is the larger of both standard errors, or half the range of several seeds.
+    None where nothing was evaluated. Our ± is the wider of both 95 % intervals, or the range of several seeds.
     """
     names = sorted({name for group in groups for study in group.studies for name in study.scores["benchmark"]})
     if not names:
@@ -62,8 +63,9 @@ def _cell(rows: pd.DataFrame) -> str:
     if rows.empty:
         return "–"
     row = rows.iloc[0]
-    spread = row["error"] if np.isfinite(row["error"]) else (row["high"] - row["low"]) / 2
-    return f"{100 * row['accuracy']:.1f} ± {100 * spread:.1f}" if spread > 0 else f"{100 * row['accuracy']:.1f}"
+    if not row["low"] < row["high"]:
+        return f"{100 * row['accuracy']:.1f}"
+    return with_spread(float(row["accuracy"]), Interval(float(row["low"]), float(row["high"])))
 
 
 def _how_many(size: int) -> str:

@@ -18,10 +18,13 @@ import pandas as pd
 from analysis.rollouts import PartRollouts
 from analysis.study import Study
 from orz_bench.baselines import baselines_for
+from orz_bench.breakdown import natural_order
 from orz_bench.comparison import Comparison, compare
 from orz_bench.errors import DataError
+from orz_bench.intervals import Interval, percent_spread
 from orz_bench.records.run_dir import RunDir
-from orz_bench.records.summary import EvalResult, Summary
+from orz_bench.records.summary import EvalResult
+from orz_bench.statistics import average, question_band, question_error
 
 MAX_PARTS = 60
 """A field of `extra` with more values is no grouping."""
@@ -63,14 +66,19 @@ def result_rows(found: Sequence[Evaluated], benchmark: str) -> pd.DataFrame:
     names = list(dict.fromkeys(one.run for one in found))
     rows.sort(key=lambda row: names.index(row["model"]))
     published = [
-        {"model": one.model, "accuracy": one.percent, "se_question": one.plus_minus, "source": one.source}
+        {
+            "model": one.model,
+            "accuracy": one.percent,
+            "question": None if one.plus_minus is None else f"± {one.plus_minus:g} (as its source)",
+            "source": f"{one.source}; {one.protocol}",
+        }
         for one in sorted(baselines_for(benchmark), key=lambda one: -one.percent)
     ]
     return pd.DataFrame([*rows, *published], columns=list(RESULT_COLUMNS))
 
 
 RESULT_COLUMNS = (
-    "model", "step", "accuracy", "se_question", "se_sampling", "pass", "majority", "n", "questions", "extracted",
+    "model", "step", "accuracy", "question", "sampling", "pass", "majority", "n", "questions", "extracted",
     "second", "cut", "tokens", "protocol", "source",
 )  # fmt: skip
 
@@ -81,8 +89,8 @@ def _result_row(one: Evaluated) -> dict[str, Any]:
         "model": one.run,
         "step": one.result.step,
         "accuracy": 100 * summary.avg_at_n,
-        "se_question": _percent(summary.se_question),
-        "se_sampling": _percent(summary.se_sampling),
+        "question": percent_spread(summary.avg_at_n, summary.question) if summary.question else None,
+        "sampling": percent_spread(summary.avg_at_n, summary.sampling) if summary.sampling else None,
         "pass": 100 * summary.pass_at[max(summary.pass_at, key=int)] if summary.pass_at else None,
         "majority": 100 * summary.maj_at_n,
         "n": summary.n,
@@ -96,14 +104,10 @@ def _result_row(one: Evaluated) -> dict[str, Any]:
     }
 
 
-def _percent(share: float | None) -> float | None:
-    return None if share is None else 100 * share
-
-
 def score_curves(found: Sequence[Evaluated], benchmark: str) -> pd.DataFrame:
     """Columns run, step, accuracy, low, high, inner_low, inner_high, n, protocol: percent, one row an evaluation.
 
-    The outer band is 1.96 standard errors over questions each way, the inner one of sampling; NaN where unknown.
+    The outer band is the 95 % interval over questions, the inner one of sampling; NaN where unknown.
     """
     rows = [_curve_row(one) for one in found if one.result.benchmark == benchmark]
     columns = ["run", "step", "accuracy", "low", "high", "inner_low", "inner_high", "n", "protocol"]
@@ -112,18 +116,15 @@ def score_curves(found: Sequence[Evaluated], benchmark: str) -> pd.DataFrame:
 
 def _curve_row(one: Evaluated) -> dict[str, Any]:
     summary = one.result.summary
-    low, high = _band(summary, summary.se_question)
-    inner_low, inner_high = _band(summary, summary.se_sampling)
+    low, high = _band(summary.question)
+    inner_low, inner_high = _band(summary.sampling)
     bands = {"low": low, "high": high, "inner_low": inner_low, "inner_high": inner_high}
     head = {"run": one.run, "step": one.result.step, "accuracy": 100 * summary.avg_at_n}
     return head | bands | {"n": summary.n, "protocol": one.result.fingerprint}
 
 
-def _band(summary: Summary, error: float | None) -> tuple[float, float]:
-    if error is None:
-        return np.nan, np.nan
-    middle, reach = 100 * summary.avg_at_n, 196 * error
-    return max(0.0, middle - reach), min(100.0, middle + reach)
+def _band(found: Interval | None) -> tuple[float, float]:
+    return (np.nan, np.nan) if found is None else (100 * found.low, 100 * found.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,36 +165,35 @@ def part_fields(one: Evaluated) -> list[str]:
 
 
 def parts(one: Evaluated, field: str) -> pd.DataFrame:
-    """Columns part, accuracy, error, questions, samples: percent by value of a field of `extra`, `–` for none.
+    """Columns part, accuracy, error, low, high, questions, samples: percent by value of a field of `extra`.
 
-    `error` is the standard error over questions; NaN for a part of one question.
+    `–` for none. From low to high: the 95 % interval over questions; error: the plain standard error; NaN for a part of
+    one question.
     """
     rows = _fetch(
         one,
         "select any_value(extra), count(*) filter (verdict = 'correct'), count(*) from samples group by problem_id",
     )
-    table = pd.DataFrame(
-        [(str(_extra(extra).get(field, "–")), 100 * right / total, total) for extra, right, total in rows],
-        columns=["part", "accuracy", "samples"],
+    groups: dict[str, list[tuple[int, int]]] = {}
+    for extra, right, total in rows:
+        groups.setdefault(str(_extra(extra).get(field, "–")), []).append((right, total))
+    columns = ["part", "accuracy", "error", "low", "high", "questions", "samples"]
+    return pd.DataFrame([_part_row(name, groups[name]) for name in sorted(groups, key=natural_order)], columns=columns)
+
+
+def _part_row(name: str, counts: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
+    outcomes = [[True] * right + [False] * (total - right) for right, total in counts]
+    low, high = _band(question_band(outcomes))
+    error = question_error(outcomes)
+    return (
+        name,
+        100 * average(outcomes),
+        np.nan if error is None else 100 * error,
+        low,
+        high,
+        len(outcomes),
+        sum(map(len, outcomes)),
     )
-    grouped = table.groupby("part", sort=False)
-    found = pd.DataFrame(
-        {
-            "accuracy": grouped["accuracy"].mean(),
-            "error": grouped["accuracy"].sem(),
-            "questions": grouped.size(),
-            "samples": grouped["samples"].sum(),
-        }
-    ).reset_index()
-    return found.iloc[sorted(range(len(found)), key=lambda at: _natural(found["part"][at]))].reset_index(drop=True)
-
-
-def _natural(text: str) -> tuple[int, float, str]:
-    """Numbers by size, before words by name."""
-    try:
-        return (0, float(text), "")
-    except ValueError:
-        return (1, 0.0, text)
 
 
 def _extra(text: str | None) -> Mapping[str, Any]:

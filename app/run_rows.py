@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.load import Run, load_curves
 from app.folder import RunEntry
 from orz_bench.errors import OrzError
+from orz_bench.intervals import percent_spread
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
 
@@ -101,10 +102,10 @@ def thinned(values: Any, most: int = SPARK_POINTS) -> tuple[float, ...]:
 
 
 def score_text(result: EvalResult) -> str:
-    """`93.9 ±0.6 ±0.6`: percent, then the standard errors over questions and of sampling; – for one that is unknown."""
-    errors = (result.summary.se_question, result.summary.se_sampling)
-    shown = (f"±{100 * error:.1f}" if error is not None else "±–" for error in errors)
-    return " ".join([f"{100 * result.summary.avg_at_n:.1f}", *shown])
+    """`93.9 (± 1.2; ± 0.6)`: percent, then the 95 % intervals over questions and of sampling; – for an unknown one."""
+    summary = result.summary
+    shown = [percent_spread(summary.avg_at_n, found) for found in (summary.question, summary.sampling)]
+    return f"{100 * summary.avg_at_n:.1f} ({'; '.join(shown)})"
 
 
 def runs_table(entries: list[RunEntry], rows: list[RunRow]) -> pd.DataFrame:

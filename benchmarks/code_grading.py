@@ -84,6 +84,7 @@ def main() -> None:
                 "theirs passes, ours not": sum(bool(d["theirs"]) for d in differing),
             },
             "all_programs_with_verified_tests": agreement,
+            "problems_with_two_different_outputs": _guesses(),
         },
     )
 
@@ -108,6 +109,43 @@ def _agreement() -> dict[str, int]:
         "of these ours passes": pairs.count((True, True)),
         "officially failing": sum(not official for official, _ in pairs),
         "of these ours fails on the few known tests": pairs.count((False, False)),
+    }
+
+
+_MARKED = """
+import math
+is_first = "seen" not in dir(math)
+math.seen = True
+print({first!r} if is_first else {later!r})
+"""
+_LUCKY = "import random\nprint(random.choice({words!r}))"
+
+
+def _guesses() -> dict[str, float]:
+    """Programs that know both outputs, and nothing else: one that answers otherwise at a second try, and luck."""
+    problems, _ = _data()
+    found = []
+    for problem in problems.values():
+        words = sorted({test["output"].strip() for test in problem["public_test_cases"]})
+        if len(words) == 2 and not problem["metadata"].get("func_name"):
+            found.append((parse_tests(problem), words))
+    marked = [(tests, _MARKED.format(first=a, later=b)) for tests, (a, b) in found]
+    marked += [(tests, _MARKED.format(first=b, later=a)) for tests, (a, b) in found]
+    lucky = [(tests, f"{_LUCKY.format(words=words)}  # {n}") for tests, words in found for n in range(6)]
+    with Grader(num_workers=WORKERS, tests={tests.digest: tests for tests, _ in found}) as grader:
+        passed = [
+            sum(
+                grade.is_correct
+                for grade in grader.grade([_submission({"gold": t.digest}, code=code) for t, code in programs])
+            )
+            for programs in (marked, lucky)
+        ]
+    return {
+        "problems": len(found),
+        "two_tries_pass": passed[0],
+        "lucky_programs": len(lucky),
+        "lucky_programs_pass": passed[1],
+        "expected_of_one_try": round(sum(0.5 ** len(tests.unpack().tests) for tests, _ in lucky), 1),
     }
 
 

@@ -29,13 +29,14 @@ class Silent:
 
 
 def measured(folder: Path) -> list[dict[str, float]]:
-    from orz_rl.preparation import claim, prepare
+    from orz_rl.identity import claim
+    from orz_rl.preparation import prepare
     from orz_rl.recipes.registry import resolve
     from orz_rl.training import open_loop
 
     config = resolve("tiny", overrides=["eval.benchmarks="])
     prepared = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
-    claim(prepared.run, config, command=("benchmark",))
+    claim(prepared.run, config, prompts=prepared.prompts, command=("benchmark",), notice=lambda _: None)
     steps = []
     with ExitStack() as stack:
         loop = open_loop(prepared, Silent(), stack=stack)

@@ -48,7 +48,8 @@ def model_for(setting: str, folder: Path) -> Path:
 def ours(setting: str, folder: Path) -> dict[str, Any]:
     from contextlib import ExitStack
 
-    from orz_rl.preparation import claim, prepare
+    from orz_rl.identity import claim
+    from orz_rl.preparation import prepare
     from orz_rl.recipes.registry import resolve
     from orz_rl.training import open_loop
 
@@ -70,7 +71,7 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
         ],
     )
     prepared = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
-    claim(prepared.run, config, command=("benchmark",))
+    claim(prepared.run, config, prompts=prepared.prompts, command=("benchmark",), notice=lambda _: None)
     seconds, tokens, phases = [], [], []
     with ExitStack() as stack:
         loop = open_loop(prepared, Silent(), stack=stack)

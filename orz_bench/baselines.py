@@ -10,8 +10,11 @@ from typing import Any
 
 import yaml
 
+from orz_bench.errors import ConfigError
+
 _NOT_BENCHMARKS = {"model", "source", "plus_minus"}
-_REFERENCE_MODEL = "ORZ-32B"
+_PUBLISHERS = ("open-reasoner-zero", "deepseek-ai", "qwen", "bytedtsinghua-sia")
+"""Owners on the hub of the models whose figures are in the file."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,8 +29,13 @@ class Baseline:
     protocol: str
 
     def __str__(self) -> str:
+        return f"{self.figure} ({self.model})"
+
+    @property
+    def figure(self) -> str:
+        """`19.7 ± 2.9`, with the spread that the source gives, where it gives one."""
         spread = f" ± {self.plus_minus:g}" if self.plus_minus is not None else ""
-        return f"{self.percent:.1f}{spread} ({self.model})"
+        return f"{self.percent:.1f}{spread}"
 
 
 @cache
@@ -54,16 +62,30 @@ def baselines_for(benchmark: str) -> tuple[Baseline, ...]:
     return tuple(baseline for baseline in all_baselines() if baseline.benchmark == benchmark)
 
 
-def closest_baseline(benchmark: str, model: str) -> Baseline | None:
-    """The figure of this very model where one was published, else ORZ-32B's, else none."""
-    candidates = baselines_for(benchmark)
+def published_on(benchmark: str, model: str) -> tuple[Baseline, ...]:
+    """The figures of this very model, by every source: known by its hub id, or by its name alone.
+
+    A model of the same name by somebody else, a checkpoint of one's own run, or a variant has none.
+    """
     wanted = _key(model)
-    same = [baseline for baseline in candidates if _key(baseline.model) == wanted]
-    reference = [baseline for baseline in candidates if baseline.model == _REFERENCE_MODEL]
-    return next(iter(same or reference), None)
+    return tuple(baseline for baseline in baselines_for(benchmark) if wanted and _key(baseline.model) == wanted)
+
+
+def require_known(model: str) -> str:
+    """The model, of which figures were published. ConfigError for any other."""
+    names = list(dict.fromkeys(baseline.model for baseline in all_baselines()))
+    if not any(_key(name) == _key(model) for name in names):
+        raise ConfigError(f"--baseline {model}: no figures of it are known; there are those of {', '.join(names)}.")
+    return model
 
 
 def _key(model: str) -> str:
-    """`Open-Reasoner-Zero/Open-Reasoner-Zero-7B` and `ORZ-7B` are one model."""
-    name = model.rstrip("/").rpartition("/")[2].lower().replace("open-reasoner-zero", "orz")
-    return re.sub(r"[^a-z0-9]", "", name)
+    """`Open-Reasoner-Zero/Open-Reasoner-Zero-7B`, its folder in the hub's cache, and `ORZ-7B` are one model.
+
+    Empty for a hub id of someone who published no figures.
+    """
+    cached = re.search(r"models--([^/]+)--([^/]+)", model)
+    owner, _, name = ("/".join(cached.groups()) if cached else model.rstrip("/")).lower().rpartition("/")
+    if owner and owner.count("/") == 0 and owner not in _PUBLISHERS:
+        return ""
+    return re.sub(r"[^a-z0-9.]", "", name.replace("open-reasoner-zero", "orz"))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orz_bench.intervals import question_interval
 from orz_bench.records.summary import Part
-from orz_bench.statistics import average, question_error
+from orz_bench.statistics import average, question_band, question_error
 
 _LEVELS = ("strict", "loose")
 
@@ -39,11 +41,24 @@ def _by_value(samples: Sequence[PartedSample], key: str) -> dict[str, Part]:
     for sample in samples:
         if key in sample.extra:
             groups[str(sample.extra[key])][sample.problem_id].append(sample.is_correct)
-    return {value: _part(list(questions.values())) for value, questions in sorted(groups.items())}
+    return {value: _part(list(groups[value].values())) for value in sorted(groups, key=natural_order)}
+
+
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """A key for sorting: numbers inside names by size, `Level 2` before `Level 10`."""
+    pieces = re.split(r"(\d+)", name)
+    return [(0, int(piece), "") if piece.isdecimal() else (1, 0, piece) for piece in pieces if piece]
 
 
 def _part(outcomes: Sequence[Sequence[bool]]) -> Part:
-    return Part(value=average(outcomes), standard_error=question_error(outcomes), num=len(outcomes))
+    band = question_band(outcomes)
+    return Part(
+        value=average(outcomes),
+        standard_error=question_error(outcomes) or (band.error if band else None),
+        num=len(outcomes),
+        low=band.low if band else None,
+        high=band.high if band else None,
+    )
 
 
 def _measures(samples: Sequence[PartedSample]) -> dict[str, Part]:
@@ -58,7 +73,7 @@ def _measures(samples: Sequence[PartedSample]) -> dict[str, Part]:
 
 def _by_instruction(samples: Sequence[PartedSample]) -> dict[str, Part]:
     types = {one["id"] for sample in samples for one in sample.extra["instructions"]}
-    return {name: _clustered(_followed(samples, "strict", only=name)) for name in sorted(types)}
+    return {name: _clustered(_followed(samples, "strict", only=name)) for name in sorted(types, key=natural_order)}
 
 
 def _followed(samples: Sequence[PartedSample], level: str, *, only: str | None = None) -> list[list[list[bool]]]:
@@ -81,4 +96,7 @@ def _clustered(questions: Sequence[Sequence[Sequence[bool]]]) -> Part:
     if count < 2:
         return Part(value=share, standard_error=None, num=num)
     residuals = sum((sum(cluster) - share * len(cluster)) ** 2 for cluster in clusters)
-    return Part(value=share, standard_error=math.sqrt(residuals * count / (count - 1)) / total, num=num)
+    error = math.sqrt(residuals * count / (count - 1)) / total
+    band = question_interval(share, error=error, num_questions=count, num_samples=total)
+    assert band is not None, "a known error has an interval"
+    return Part(value=share, standard_error=error or band.error, num=num, low=band.low, high=band.high)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from orz_bench.intervals import Interval, percent_spread
 from orz_bench.records.summary import EvalResult, Part
 
 
@@ -44,11 +45,22 @@ def _table(benchmark: str, key: str, *, results: Sequence[EvalResult]) -> Breakd
 
 
 def _cell(part: Part | None) -> str:
-    """`43.2 ± 1.1`: the score with its standard error over questions."""
+    """`43.2 ± 2.1` or `0.0 (0.0 to 0.7)`: the score with its 95 % interval over questions."""
     if part is None:
         return "–"
-    show = percent if part.is_share else _number
-    return show(part.value) + (f" ± {show(part.standard_error)}" if part.standard_error is not None else "")
+    if part.interval is None:
+        return percent(part.value) if part.is_share else _number(part.value)
+    if not part.is_share:
+        return f"{_number(part.value)} ({_number(part.low)} to {_number(part.high)})"
+    return with_spread(part.value, part.interval)
+
+
+def with_spread(share: float, interval: Interval | None) -> str:
+    """`43.2 ± 2.1`, `0.0 (0.0 to 0.7)`, or the share alone where its interval is undefined; percent."""
+    if interval is None:
+        return percent(share)
+    spread = percent_spread(share, interval)
+    return f"{percent(share)} {spread if spread.startswith('±') else f'({spread})'}"
 
 
 def _number(value: float | None) -> str:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Literal
 
 import numpy as np
 
@@ -19,8 +20,12 @@ _PERMUTATIONS = 20_000
 _CHUNK_CELLS = 2_000_000
 _EXACT_UP_TO = 14
 """Questions with a difference up to which all sign patterns are enumerated."""
+_LEAST_QUESTIONS = 6
+"""Below, even differences of one sign everywhere have p > 0.05: 2 / 2^5 = 0.0625."""
 _Z_POWER = 1.959964 + 0.841621
 """Normal quantiles for 5 % (two-sided) and 80 % power."""
+
+Outcome = Literal["better", "no worse", "worse", "inconclusive"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,48 +40,97 @@ class Comparison:
     difference: float
     low: float
     high: float
-    """95 % bootstrap interval over questions (percentiles)."""
+    """95 % bootstrap interval over questions."""
     p_value: float
     """Two-sided sign-flip permutation test over questions."""
     minimum_detectable_effect: float | None
-    """Difference that such a comparison would find in 80 % of cases, at 5 %; None for one question."""
+    """Difference that such a comparison would find in 80 % of cases, at 5 %; None where there is none up to 1."""
     gained: tuple[str, ...]
     """Questions that B solves in most samples and A does not."""
     lost: tuple[str, ...]
 
+    def outcome(self, margin: float) -> Outcome:
+        """What the interval says of B, of which a loss of up to `margin` (a fraction) would not matter.
+
+        better: all of it above 0. no worse: all of it above -margin. worse: all of it below 0, not all above -margin.
+        """
+        if self.low > 0:
+            return "better"
+        if self.low > -margin:
+            return "no worse"
+        return "worse" if self.high < 0 else "inconclusive"
+
 
 def compare(a: Mapping[str, Sequence[bool]], b: Mapping[str, Sequence[bool]], *, seed: int = 0) -> Comparison:
     """Compare outcomes by problem id. Raises ConfigError where no question is shared."""
+    samples = min((len(side[key]) for side in (a, b) for key in set(a) & set(b)), default=1)
+    shares = [{key: float(np.mean(outcomes)) for key, outcomes in side.items()} for side in (a, b)]
+    return compare_values(*shares, samples_each=samples, seed=seed)
+
+
+def compare_values(
+    a: Mapping[str, float], b: Mapping[str, float], *, samples_each: float = 1, seed: int = 0
+) -> Comparison:
+    """Compare one figure in [0, 1] a problem id: a share, pass@k, a majority. ConfigError where none is shared.
+
+    `samples_each`: independent tries that a figure amounts to; n for a share of n samples.
+    """
     shared = sorted(set(a) & set(b))
     if not shared:
         raise ConfigError("the two runs share no question; compare evaluations of one benchmark on the same data.")
-    shares_a, shares_b = (np.array([np.mean(side[key]) for key in shared]) for side in (a, b))
-    differences = shares_b - shares_a
+    values_a, values_b = (np.array([side[key] for key in shared]) for side in (a, b))
+    differences = values_b - values_a
     rng = np.random.default_rng(seed)
-    low, high = bootstrap_interval(differences, rng)
-    spread = float(np.std(differences, ddof=1)) if len(shared) > 1 else None
+    unseen = unseen_difference(differences, samples_each=samples_each)
+    low, high = bootstrap_interval(differences, rng, unseen=unseen)
     return Comparison(
         num_questions=len(shared),
         num_only_a=len(set(a) - set(b)),
         num_only_b=len(set(b) - set(a)),
-        average_a=float(shares_a.mean()),
-        average_b=float(shares_b.mean()),
+        average_a=float(values_a.mean()),
+        average_b=float(values_b.mean()),
         difference=float(differences.mean()),
         low=low,
         high=high,
         p_value=sign_flip_p_value(differences, rng),
-        minimum_detectable_effect=None if spread is None else _Z_POWER * spread / math.sqrt(len(shared)),
-        gained=tuple(key for key, x, y in zip(shared, shares_a, shares_b, strict=True) if x <= 0.5 < y),
-        lost=tuple(key for key, x, y in zip(shared, shares_a, shares_b, strict=True) if y <= 0.5 < x),
+        minimum_detectable_effect=_detectable(differences, unseen=unseen),
+        gained=tuple(key for key, x, y in zip(shared, values_a, values_b, strict=True) if x <= 0.5 < y),
+        lost=tuple(key for key, x, y in zip(shared, values_a, values_b, strict=True) if y <= 0.5 < x),
     )
 
 
-def bootstrap_interval(differences: np.ndarray, rng: np.random.Generator) -> tuple[float, float]:
-    """The 2.5th and 97.5th percentile of the mean over resampled questions."""
+def unseen_difference(differences: np.ndarray, *, samples_each: float) -> float:
+    """How far a question could differ that was not among these: the usual size of a difference, weighted by itself.
+
+    One sample that differs is added as if all of its question's had: where nothing differs, the answer is 1.
+    """
+    moved = samples_each * float(np.abs(differences).sum())
+    return (samples_each * float((differences**2).sum()) + 1) / (moved + 1)
+
+
+def bootstrap_interval(
+    differences: np.ndarray, rng: np.random.Generator, *, unseen: float = 0.0
+) -> tuple[float, float]:
+    """The 2.5th and 97.5th percentile of the mean over resampled questions.
+
+    Two more questions stand among those that are drawn, which differ by `unseen` in either direction: the adjustment of
+    Bonett and Price (2012) for pairs that agree, without which equal runs would have an interval of width 0.
+    """
+    among = np.append(differences, [unseen, -unseen])
+    size = len(among)
+    sums = [among[rng.integers(0, size, size=(rows, size))].sum(axis=1) for rows in _chunks(_RESAMPLES, size)]
+    low, high = np.percentile(np.concatenate(sums) / len(differences), [2.5, 97.5])
+    mean = float(differences.mean())
+    return max(-1.0, min(float(low), mean)), min(1.0, max(float(high), mean))
+
+
+def _detectable(differences: np.ndarray, *, unseen: float) -> float | None:
     size = len(differences)
-    means = [differences[rng.integers(0, size, size=(rows, size))].mean(axis=1) for rows in _chunks(_RESAMPLES, size)]
-    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
-    return float(low), float(high)
+    if size < _LEAST_QUESTIONS:
+        return None
+    scatter = float(((differences - differences.mean()) ** 2).sum()) + 2 * unseen**2
+    effect = _Z_POWER * math.sqrt(scatter / (size - 1) / size)
+    return effect if effect <= 1 else None
 
 
 def sign_flip_p_value(differences: np.ndarray, rng: np.random.Generator) -> float:

@@ -17,12 +17,13 @@ from orz_bench.breakdown import PartedSample, break_down
 from orz_bench.checkpoint import Checkpoint
 from orz_bench.data import LoadedProblems
 from orz_bench.engines.engine import Engine, Sampling, Tokenizer
-from orz_bench.errors import ConfigError, EngineError, RunDirError
+from orz_bench.errors import ConfigError, EngineError, OrzError, RunDirError
 from orz_bench.grading.extract import LIKELIHOOD
 from orz_bench.likelihood import most_likely, with_options
 from orz_bench.prompt_tokens import encode_prompts
 from orz_bench.protocol import ProtocolCard
 from orz_bench.recorder import Grades, Recorder
+from orz_bench.records.parquet import part_files
 from orz_bench.records.rollout import Completion, Grade, Problem, Request, Rollout
 from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json, to_json, write_text
 from orz_bench.records.summary import EvalResult, Summary
@@ -89,6 +90,11 @@ class Evaluation:
             keep_tokens=self.keep_tokens,
         )
 
+    def seeds(self) -> Callable[[str, int], int | None]:
+        """(problem id, sample index) -> the seed it is drawn with; None for a problem the benchmark does not have."""
+        by_id = {problem.problem_id: problem for problem in self.loaded.problems}
+        return lambda name, index: self._seed(by_id[name], index) if name in by_id else None
+
     def _seed(self, problem: Problem, sample_index: int) -> int:
         return sample_seed(
             self.seed,
@@ -133,6 +139,7 @@ def evaluate(
     folder = run.evaluation(benchmark=card.benchmark, step=checkpoint.step, fingerprint=card.fingerprint)
     with folder.lock():
         claim(folder, checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint)
+        folder.require_own(benchmark=card.benchmark, step=checkpoint.step, seed_of=evaluation.seeds())
         done = folder.keys()
         missing = [request for request in requests if request.key not in done]
         observer.started(evaluation, num_wanted=len(requests), num_missing=len(missing))
@@ -149,7 +156,7 @@ def evaluate(
                 recorder.add_all(_completions(engine, missing, evaluation=evaluation))
         summary = summary_of(folder, {request.key for request in requests}, breakdowns=evaluation.breakdowns)
         result = _result(evaluation, run=run, summary=summary, num_generated=len(missing))
-        folder.write_result(result)
+        keep_result(folder, result)
     observer.finished(result)
     return result
 
@@ -175,19 +182,43 @@ def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None
 def claim(
     folder: EvaluationDir, checkpoint: Checkpoint, *, seed: int, card: Mapping[str, Any], fingerprint: str
 ) -> None:
-    """Write who owns this folder, or check that it is the same model and seed: RunDirError where it is not."""
+    """Write who owns this folder, or check that it is the same model and seed: RunDirError where it is not.
+
+    Samples that nobody owns are never adopted: they may be another model's.
+    """
     identity = {"model": checkpoint.label, "model_digest": checkpoint.digest, "seed": seed}
     if not folder.protocol_path.exists():
+        if part_files(folder.path):
+            raise RunDirError(
+                f"{folder.path}: holds samples, but no protocol.json says whose they are. Put the file back that was "
+                f"written with them, move the samples away, or choose another folder with --out."
+            )
         write_text(folder.protocol_path, to_json(identity | {"fingerprint": fingerprint, "card": dict(card)}))
         return
     found = read_json(folder.protocol_path)
-    for key, what in (("model_digest", "another model"), ("seed", "another --seed")):
+    identity["fingerprint"] = fingerprint
+    others = {"model_digest": "another model", "seed": "another --seed", "fingerprint": "another protocol"}
+    for key, what in others.items():
         if found.get(key) != identity[key]:
             raise RunDirError(
                 f"{folder.path}: holds samples of {what} (found {key} {found.get(key)}, model {found.get('model')}; "
                 f"wanted {identity[key]}, model {identity['model']}). They are never mixed: choose another folder with "
                 f"--out, or another --step."
             )
+
+
+def keep_result(folder: EvaluationDir, result: EvalResult) -> None:
+    """Write the summary, unless one of more questions, or of more samples of as many, stands there already."""
+    try:
+        known = folder.result()
+    except OrzError:
+        known = None  # torn, or of an older version: written anew
+    if known is None or _extent(known) <= _extent(result) or known.summary.num_samples > len(folder.keys()):
+        folder.write_result(result)
+
+
+def _extent(result: EvalResult) -> tuple[int, int]:
+    return result.summary.num_problems, result.summary.n
 
 
 def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdowns: Sequence[str] = ()) -> Summary:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import hashlib
 import json
 import os
@@ -15,7 +17,7 @@ from typing import Any, TextIO
 
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.data import load_problems
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, RunDirError
 from orz_bench.grading.grader import Grader, Submission
 from orz_bench.records.parquet import disk_error, sync_folder
 from orz_bench.records.rollout import Grade, Problem
@@ -52,13 +54,13 @@ def grade_file(
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:12]
     partial = target.with_name(f".{target.name}.{digest}.partial")
     try:
-        counts = _graded_before(partial)
-        with source.open(encoding="utf-8") as lines, partial.open("a", encoding="utf-8") as file:
+        with source.open(encoding="utf-8") as lines, _own(partial) as file:
+            counts = _graded_before(partial)
             rows = islice(_rows(lines, golds, source=source), counts.total(), None)
             for batch in _batches(rows):
                 counts.update(_grade_batch(batch, grader, file=file))
             os.fsync(file.fileno())
-        partial.replace(target)
+            partial.replace(target)
         sync_folder(target.parent)
     except DataError:
         partial.unlink(missing_ok=True)
@@ -68,6 +70,21 @@ def grade_file(
     for stale in target.parent.glob(f".{target.name}.*.partial"):
         stale.unlink(missing_ok=True)
     return GradeTally(num_rows=counts.total(), seconds=time.monotonic() - start, verdicts=dict(counts.most_common()))
+
+
+@contextlib.contextmanager
+def _own(partial: Path) -> Iterator[TextIO]:
+    """The unfinished file, for this process alone. RunDirError where another one grades the same into it."""
+    while True:
+        # A lone surrogate, which UTF-8 cannot hold, as \udXXX: in JSON that is its name.
+        with partial.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise RunDirError(f"{partial}: another process grades the same file into it; wait for it.") from None
+            if partial.exists() and os.path.samestat(os.fstat(file.fileno()), partial.stat()):
+                yield file
+                return
 
 
 def _grade_batch(batch: Sequence[_Row], grader: Grader, *, file: TextIO) -> list[str]:

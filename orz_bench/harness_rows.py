@@ -7,11 +7,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from orz_bench.intervals import Z_95, Interval, question_interval
 from orz_bench.records.rollout import Rollout, Verdict
 from orz_bench.records.summary import Part
 
-_RIGHT_OR_WRONG = ("exact_match", "acc", "acc_norm", "pass@1", "em")
-"""Metrics by which a sample is right or wrong, the usual ones first."""
+_RIGHT_OR_WRONG = (
+    "exact_match",
+    "acc",
+    "acc_norm",
+    "pass@1",
+    "em",
+    "acc_bytes",
+    "acc_mutual_info",
+    "math_verify",
+    "prompt_level_strict_acc",
+    "prompt_level_loose_acc",
+)
+"""Metrics by which lm-eval says whether a sample is right, the usual ones first; a Brier score of 1 is the worst."""
 _MAX_TARGET_CHARS = 2_000
 
 
@@ -24,33 +36,43 @@ class HarnessRows:
     """The metric that decides verdicts; None where no metric says right or wrong (a perplexity, say)."""
     filter: str
     """lm-eval's filter that read the answers; the last one is the second extractor."""
+    scored: set[tuple[str, int]]
+    """Keys of the samples that are right or wrong; of all, where no task says so."""
+    notes: tuple[str, ...] = ()
+    """What a user should know."""
 
 
 def rows_of(found: Mapping[str, Any], *, identity: Mapping[str, Any], num_tokens: Callable[[str], int]) -> HarnessRows:
     """Every sample of every task, once, by the task's first filter. `identity`: what all rows have in common."""
-    rollouts: list[Rollout] = []
-    metrics, filters = set(), set()
+    by_task: dict[str, list[Rollout]] = {}
+    metrics: dict[str, str | None] = {}
+    filters = set()
     for task, samples in found["samples"].items():
         names = list(dict.fromkeys(sample["filter"] for sample in samples))
-        metric = _verdict_metric(samples)
-        metrics.add(metric)
+        metrics[task] = _verdict_metric(samples, found.get("higher_is_better", {}).get(task) or {})
         filters.add(names[0])
         second = {sample["doc_id"]: sample for sample in samples if sample["filter"] == names[-1]}
-        rollouts += [
+        by_task[task] = [
             _row(
                 (sample, second[sample["doc_id"]]),
                 identity=identity,
                 task=task,
-                metric=metric,
+                metric=metrics[task],
                 num_tokens=num_tokens,
             )
             for sample in samples
             if sample["filter"] == names[0]
         ]
+    unscored = [task for task, metric in metrics.items() if metric is None]
+    counted = [task for task in by_task if task not in unscored] or list(by_task)
     return HarnessRows(
-        rollouts=rollouts,
-        scored_by=", ".join(sorted(filter(None, metrics))) or None,
+        rollouts=[rollout for rollouts in by_task.values() for rollout in rollouts],
+        scored_by=", ".join(sorted(set(filter(None, metrics.values())))) or None,
         filter=", ".join(sorted(filters)),
+        scored={rollout.key for task in counted for rollout in by_task[task]},
+        notes=(f"not in avg@n, as no metric says right or wrong: {', '.join(unscored)}",)
+        if 0 < len(unscored) < len(by_task)
+        else (),
     )
 
 
@@ -65,13 +87,30 @@ def figures_of(found: Mapping[str, Any]) -> dict[str, Part]:
                 continue
             error = results.get(f"{metric}_stderr,{filter_}")
             label = f"{task} {metric}" + (f" ({filter_})" if filter_ != "none" else "")
-            figures[label] = Part(
-                value=float(value),
-                standard_error=float(error) if isinstance(error, (int, float)) else None,
+            figures[label] = _figure(
+                float(value),
+                error=float(error) if isinstance(error, (int, float)) else None,
                 num=num if num is not None else _group_size(found, task),
-                is_share=False,
+                is_verdict=metric in _RIGHT_OR_WRONG,
             )
     return figures
+
+
+def _figure(value: float, *, error: float | None, num: int, is_verdict: bool) -> Part:
+    """With an interval: of a share where it is one, else 1.96 standard errors each way; unknown where those are 0."""
+    found = None
+    if is_verdict and error is not None and num > 1 and 0 <= value <= 1:
+        found = question_interval(value, error=error, num_questions=num, num_samples=num)
+    elif error:
+        found = Interval(value - Z_95 * error, value + Z_95 * error)
+    return Part(
+        value=value,
+        standard_error=error or (found.error if found else None),
+        num=num,
+        is_share=False,
+        low=found.low if found else None,
+        high=found.high if found else None,
+    )
 
 
 def _group_size(found: Mapping[str, Any], group: str) -> int:
@@ -80,11 +119,11 @@ def _group_size(found: Mapping[str, Any], group: str) -> int:
     return sum(counts[name]["effective"] if name in counts else _group_size(found, name) for name in members)
 
 
-def _verdict_metric(samples: Sequence[Mapping[str, Any]]) -> str | None:
-    """The first metric whose values are 0 and 1 only."""
-    names = list(dict.fromkeys(name for sample in samples for name in sample["metrics"]))
-    ordered = [*(name for name in _RIGHT_OR_WRONG if name in names), *(n for n in names if n not in _RIGHT_OR_WRONG)]
-    return next((name for name in ordered if all(_is_verdict(sample.get(name)) for sample in samples)), None)
+def _verdict_metric(samples: Sequence[Mapping[str, Any]], higher_is_better: Mapping[str, Any]) -> str | None:
+    """The first metric of right and wrong whose values are 0 and 1 only; None where there is none."""
+    names = {name for sample in samples for name in sample["metrics"]}
+    known = [name for name in _RIGHT_OR_WRONG if name in names and higher_is_better.get(name, True)]
+    return next((name for name in known if all(_is_verdict(sample.get(name)) for sample in samples)), None)
 
 
 def _is_verdict(value: Any) -> bool:

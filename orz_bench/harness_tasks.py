@@ -24,7 +24,7 @@ from orz_bench.checkpoint import Checkpoint
 from orz_bench.engines.engine import Engine, EngineSpec, Tokenizer
 from orz_bench.engines.open import engine_version, max_model_len
 from orz_bench.errors import ConfigError, DataError, EngineError, nearest
-from orz_bench.evaluate import claim, summary_of
+from orz_bench.evaluate import claim, keep_result, summary_of
 from orz_bench.harness_rows import HarnessRows, figures_of, rows_of
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
@@ -143,6 +143,9 @@ def run_task(
     folder = run.evaluation(benchmark=folder_name(task.name), step=checkpoint.step, fingerprint=fingerprint)
     with folder.lock():
         claim(folder, checkpoint, seed=options.seed, card=card, fingerprint=fingerprint)
+        folder.require_own(
+            benchmark=PREFIX + task.name, step=checkpoint.step, seed_of=lambda _name, _index: options.seed
+        )
         found, num_cut = _evaluate(task, options, folder=folder, limit=_room(spec), engine=engine)
         identity = {"benchmark": PREFIX + task.name, "step": checkpoint.step, "seed": options.seed}
         rows = rows_of(
@@ -151,8 +154,7 @@ def run_task(
             num_tokens=lambda text: len(engine[1].encode(text)),
         )
         num_new = _append_missing(folder, rows)
-        keys = {rollout.key for rollout in rows.rollouts}
-        summary = replace(summary_of(folder, keys), breakdown={"lm-eval": figures_of(found)})
+        summary = replace(summary_of(folder, rows.scored), breakdown={"lm-eval": figures_of(found)})
         result = EvalResult(
             run=str(run.path),
             benchmark=PREFIX + task.name,
@@ -164,9 +166,9 @@ def run_task(
             num_problems_total=sum(count["original"] for count in found["n-samples"].values()),
             num_generated_now=num_new,
         )
-        folder.write_result(result)
-    notes = (f"{result.benchmark}: the left end of {num_cut:,} prompts was cut to fit",) if num_cut else ()
-    return result, notes
+        keep_result(folder, result)
+    cut = (f"{result.benchmark}: the left end of {num_cut:,} prompts was cut to fit",) if num_cut else ()
+    return result, (*cut, *(f"{result.benchmark}: {note}" for note in rows.notes))
 
 
 def folder_name(task: str) -> str:

@@ -19,7 +19,7 @@ import pyarrow as pa
 from orz_bench.environment import describe_environment
 from orz_bench.errors import DataError
 from orz_bench.records.foreign import Row, canonical, dumped, flat, rows_of, run_column, source_columns
-from orz_bench.records.parquet import ROLLOUT_SCHEMA, write_table
+from orz_bench.records.parquet import ROLLOUT_SCHEMA, storable, write_table
 from orz_bench.records.run_dir import EvaluationDir, RolloutsDir, RunDir, to_json, write_text
 
 PART_ROWS = 2048
@@ -60,11 +60,13 @@ def import_files(paths: Sequence[Path], out: Path, *, options: ImportOptions) ->
     is_training = [_is_training(source, options) for source in sources]
     kind = "train" if any(is_training) else "eval"
     facts = describe_environment() | {"seed": None, "imported": True}
-    run.create(kind=kind, command=options.command, seed=0, environment=facts)
-    run.mark("")
-    for source, trains in zip(sources, is_training, strict=True):
-        yield _import_file(source, run, options=options, trains=trains)
-    run.mark("DONE")
+    with run.lock():
+        run.create(kind=kind, command=options.command, seed=0, environment=facts)
+        with run.marks_failure("import_stopped"):
+            run.mark("")
+            for source, trains in zip(sources, is_training, strict=True):
+                yield _import_file(source, run, options=options, trains=trains)
+            run.mark("DONE")
 
 
 def _sources(path: Path) -> list[Path]:
@@ -136,9 +138,7 @@ def _digest(path: Path) -> str:
 
 def _events(run: RunDir) -> dict[str, str]:
     """By name: the digests of the files that were imported whole."""
-    text = run.events_path.read_text(encoding="utf-8") if run.events_path.exists() else ""
-    events = [json.loads(line) for line in text.splitlines() if line.endswith("}")]
-    return {event["file"]: event["digest"] for event in events if event.get("event") == "imported"}
+    return {event["file"]: event["digest"] for event in run.events("imported")}
 
 
 def _rows(source: _Source) -> Iterator[Row]:
@@ -268,7 +268,7 @@ def _row(row: Row, number: int, *, source: _Source) -> Row:
     }
     step = named.step if named else wholes["step"]
     benchmark = (named and named.benchmark) or ours.get("benchmark") or options.benchmark
-    return (
+    found = (
         ours
         | wholes
         | {
@@ -278,11 +278,10 @@ def _row(row: Row, number: int, *, source: _Source) -> Row:
             "reward": _float(ours.get("reward"), where=(source, number)),
             "question": question_in(ours.get("question")),
             "prompt": ours.get("question") if source_columns(row).get("question") == "prompt" else None,
-            "extra": json.dumps({_SOURCE: source.label, _ROW: number} | extra, ensure_ascii=False, default=str)
-            .encode("utf-8", "replace")
-            .decode(),
+            "extra": json.dumps({_SOURCE: source.label, _ROW: number} | extra, ensure_ascii=False, default=str),
         }
     )
+    return {name: storable(value) if isinstance(value, str) else value for name, value in found.items()}
 
 
 def question_in(prompt: str | None) -> str | None:

@@ -21,6 +21,11 @@ from orz_bench.records.rollout import AnswerKind, Problem
 from orz_bench.templates import TEMPLATES
 
 _KNOWN_EXTRACTORS = (*ALL_EXTRACTORS, *CODE_EXTRACTORS)
+MIN_TEMPERATURE = 0.01
+"""Below it sampling is greedy in all but name, and vLLM raises it to this."""
+MAX_TEMPERATURE = 100.0
+_MOST_TOKENS = 10**9
+_MOST_SAMPLES = 10**6
 ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
 
 
@@ -47,14 +52,20 @@ class Protocol:
             f"template {self.template!r} is unknown{nearest(self.template, TEMPLATES)}": self.template in TEMPLATES,
             f"extractor {self.extractor!r} is unknown, wanted one of {', '.join(_KNOWN_EXTRACTORS)}": self.extractor
             in _KNOWN_EXTRACTORS,
-            f"n is {self.n}, wanted at least 1": self.n >= 1,
-            f"temperature is {sampling.temperature}, wanted 0 or more": sampling.temperature >= 0,
+            f"n is {self.n}, wanted at least 1 and at most {_MOST_SAMPLES:,}": 1 <= self.n <= _MOST_SAMPLES,
+            f"temperature is {sampling.temperature}, wanted 0 or more: 0 (greedy), or "
+            f"{MIN_TEMPERATURE} to {MAX_TEMPERATURE:g}": sampling.temperature == 0
+            or MIN_TEMPERATURE <= sampling.temperature <= MAX_TEMPERATURE,
             f"top_p is {sampling.top_p}, wanted more than 0 and at most 1": 0 < sampling.top_p <= 1,
-            f"top_k is {sampling.top_k}, wanted -1 (off) or at least 1": sampling.top_k == -1 or sampling.top_k >= 1,
-            f"max_tokens is {sampling.max_tokens}, wanted at least 1": sampling.max_tokens >= 1,
+            f"top_k is {sampling.top_k}, wanted -1 (off) or at least 1": sampling.top_k == -1
+            or 1 <= sampling.top_k <= _MOST_TOKENS,
+            f"max_tokens is {sampling.max_tokens}, wanted at least 1 and at most {_MOST_TOKENS:,}": 1
+            <= sampling.max_tokens
+            <= _MOST_TOKENS,
+            "a stop string is empty, so that every answer would end before it begins; leave it out": all(sampling.stop),
             f"n is {self.n} at temperature 0, which draws one answer {self.n} times; use n = 1 or a temperature": self.n
             == 1
-            or sampling.temperature > 0,
+            or sampling.temperature != 0,
         }
         return [fault for fault, holds in checks.items() if not holds]
 

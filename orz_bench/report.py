@@ -12,8 +12,10 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orz_bench.baselines import baselines_for, closest_baseline
+from orz_bench.baselines import baselines_for, published_on
 from orz_bench.breakdown_tables import BreakdownTable, breakdowns_of, percent
+from orz_bench.comparison import Comparison
+from orz_bench.intervals import percent_spread
 from orz_bench.records.summary import EvalResult
 from orz_bench.results import ComparedBenchmark
 
@@ -36,8 +38,8 @@ def columns_of(results: Sequence[EvalResult]) -> list[str]:
     heads = [
         "benchmark",
         f"avg{at}",
-        "± sampling",
-        "± questions",
+        "95 % sampling",
+        "95 % questions",
         f"pass{at}",
         f"maj{at}",
         "clip",
@@ -49,34 +51,44 @@ def columns_of(results: Sequence[EvalResult]) -> list[str]:
     return [*several, *heads, *extra, "published"]
 
 
-def row_of(result: EvalResult, results: Sequence[EvalResult]) -> list[str]:
-    """The cells of one result, under columns_of(results)."""
+def row_of(result: EvalResult, results: Sequence[EvalResult], *, baseline: str | None = None) -> list[str]:
+    """The cells of one result, under columns_of(results); published figures are of the same model, or of `baseline`."""
     summary = result.summary
     several = [result.model, str(result.step)] if len({(r.model, r.step) for r in results}) > 1 else []
     extra = [] if common_n(results) is not None else [str(summary.n)]
-    baseline = closest_baseline(result.benchmark, result.model)
     scores = [
-        summary.avg_at_n,
-        summary.se_sampling,
-        summary.se_question,
-        summary.pass_at[str(summary.n)],
-        summary.maj_at_n,
+        percent(summary.avg_at_n),
+        percent_spread(summary.avg_at_n, summary.sampling),
+        percent_spread(summary.avg_at_n, summary.question),
+        percent(summary.pass_at[str(summary.n)]),
+        percent(summary.maj_at_n),
     ]
     if not result.is_scored:
-        scores = [None] * len(scores)
+        scores = ["–"] * len(scores)
     return [
         *several,
         result.benchmark,
-        *map(percent, scores),
+        *scores,
         f"{percent(summary.clip_rate)}\u00a0%",
         f"{percent(summary.no_answer_rate)}\u00a0%",
         f"{summary.mean_tokens:,.0f}",
         *extra,
-        str(baseline) if baseline else "–",
+        _published(result, baseline),
     ]
 
 
-def render_table(results: Sequence[EvalResult], *, max_parts: int | None = None) -> RenderableType:
+def _published(result: EvalResult, baseline: str | None) -> str:
+    """Figures by every source, with their protocols; a dash for a model without any, and for later steps of a run."""
+    if baseline is None and result.step:
+        return "–"
+    found = published_on(result.benchmark, baseline or result.model)
+    name = f"{found[0].model}: " if baseline and found else ""
+    return name + "; ".join(f"{one.figure} ({one.source}; {one.protocol})" for one in found) or "–"
+
+
+def render_table(
+    results: Sequence[EvalResult], *, max_parts: int | None = None, baseline: str | None = None
+) -> RenderableType:
     """The result table, what a reader has to know under it, and the parts of the scores.
 
     `max_parts` leaves tables of more parts out.
@@ -86,7 +98,7 @@ def render_table(results: Sequence[EvalResult], *, max_parts: int | None = None)
         is_text = heading in ("benchmark", "model", "published")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading == "benchmark")
     for result in results:
-        table.add_row(*(Text(cell) for cell in row_of(result, results)))
+        table.add_row(*(Text(cell) for cell in row_of(result, results, baseline=baseline)))
     parts = [item for breakdown in breakdowns_of(results, max_parts=max_parts) for item in ("", _part_table(breakdown))]
     return Group(table, *(Text(f"· {note}", style="yellow") for note in notes_on(results)), *parts)
 
@@ -100,10 +112,10 @@ def _part_table(breakdown: BreakdownTable) -> Table:
     return table
 
 
-def render_markdown(results: Sequence[EvalResult]) -> str:
+def render_markdown(results: Sequence[EvalResult], *, baseline: str | None = None) -> str:
     """A Markdown table with notes and the published figures."""
     lines = [_markdown_row(columns_of(results)), _markdown_row(["---"] * len(columns_of(results)))]
-    lines += [_markdown_row(row_of(result, results)) for result in results]
+    lines += [_markdown_row(row_of(result, results, baseline=baseline)) for result in results]
     lines += ["", *(f"- {_escape_markdown(note)}" for note in notes_on(results))]
     for benchmark in dict.fromkeys(result.benchmark for result in results):
         published = [f"{baseline} [{baseline.source}; {baseline.protocol}]" for baseline in baselines_for(benchmark)]
@@ -120,25 +132,19 @@ def notes_on(results: Sequence[EvalResult]) -> list[str]:
     return list(dict.fromkeys([*_mixed_protocols(results), *notes]))
 
 
-def render_comparisons(compared: Sequence[ComparedBenchmark], *, format_: str) -> RenderableType | str:
-    """B against A: a rich table, or Markdown or JSON text."""
+def render_comparisons(
+    compared: Sequence[ComparedBenchmark], *, format_: str, margin: float = 0.0
+) -> RenderableType | str:
+    """B against A: a rich table, or Markdown or JSON text. `margin`: a loss, as a fraction, that would not matter."""
     if format_ == "json":
-        return json.dumps({"comparisons": [_comparison_json(item) for item in compared]}, ensure_ascii=False)
-    headings = [
-        "benchmark",
-        "A",
-        "B",
-        "B - A",
-        "95 % interval",
-        "p",
-        "p (Holm)",
-        "detectable",
-        "questions",
-        "gained",
-        "lost",
-    ]
-    rows = [_comparison_row(item) for item in compared]
+        found = [_comparison_json(item, margin) for item in compared]
+        return json.dumps({"comparisons": found, "margin": margin}, ensure_ascii=False)
+    headings = ["benchmark", "A", "B", "B - A", "95 % interval", "B is", "p", "p (Holm)", "detectable"]
+    headings += ["questions", "gained", "lost"]
+    rows = [row for item in compared for row in _comparison_rows(item, margin)]
     notes = [note for item in compared for note in _comparison_notes(item)]
+    if margin:
+        notes.insert(0, f"no worse: the interval leaves no loss of {100 * margin:g} points or more")
     if format_ == "md":
         lines = [_markdown_row(headings), _markdown_row(["---"] * len(headings)), *map(_markdown_row, rows)]
         return "\n".join([*lines, "", *(f"- {_escape_markdown(note)}" for note in notes)])
@@ -172,8 +178,8 @@ def _notes_on_one(result: EvalResult) -> list[str]:
         f"{summary.second_extractor!r}: format, not capability": abs(main - second) > _FORMAT_GAP,
         f"{name}: {percent(summary.clip_rate)} % of the responses hit the token limit; finished ones score "
         f"{percent(summary.accuracy_finished)}": summary.clip_rate > _HIGH_CLIP,
-        f"{name}: {100 * summary.duplicate_rate:.2g} % of the samples repeat another one word for word": (
-            summary.duplicate_rate > 0 and result.protocol.get("temperature", 1) > 0
+        f"{name}: {100 * (summary.duplicate_rate or 0):.2g} % of the samples repeat another one word for word": (
+            (summary.duplicate_rate or 0) > 0 and result.protocol.get("temperature", 1) > 0
         ),
         f"{name}: {summary.verdicts.get('timeout', 0)} answers took too long to grade, "
         f"{summary.verdicts.get('error', 0)} made the grader fail": (
@@ -200,16 +206,26 @@ def _mixed_protocols(results: Sequence[EvalResult]) -> list[str]:
     return notes
 
 
-def _comparison_row(item: ComparedBenchmark) -> list[str]:
-    found = item.comparison
+def _comparison_rows(item: ComparedBenchmark, margin: float) -> list[list[str]]:
+    """The benchmark's row, then one for each other measure. Only the first is adjusted for several benchmarks."""
+    first = _comparison_row(item.benchmark, item.comparison, margin=margin, p_holm=_p_value(item.p_holm))
+    others = [
+        _comparison_row(f"{item.benchmark} {name}", found, margin=margin, p_holm="–")
+        for name, found in item.measures.items()
+    ]
+    return [first, *others]
+
+
+def _comparison_row(name: str, found: Comparison, *, margin: float, p_holm: str) -> list[str]:
     return [
-        item.benchmark,
+        name,
         percent(found.average_a),
         percent(found.average_b),
         f"{100 * found.difference:+.1f}",
         f"{100 * found.low:+.1f} … {100 * found.high:+.1f}",
+        found.outcome(margin),
         _p_value(found.p_value),
-        _p_value(item.p_holm),
+        p_holm,
         percent(found.minimum_detectable_effect),
         f"{found.num_questions:,}",
         str(len(found.gained)),
@@ -239,13 +255,15 @@ def _p_value(value: float) -> str:
     return "<0.001" if value < 0.001 else f"{value:.3f}"
 
 
-def _comparison_json(item: ComparedBenchmark) -> dict[str, Any]:
+def _comparison_json(item: ComparedBenchmark, margin: float) -> dict[str, Any]:
     sides = {
         side: {"run": result.run, "model": result.model, "step": result.step, "fingerprint": result.fingerprint}
         for side, result in (("a", item.a), ("b", item.b))
     }
     facts = {"benchmark": item.benchmark} | sides | asdict(item.comparison)
-    return facts | {"p_holm": item.p_holm, "differing": list(item.differing)}
+    measures = {name: asdict(found) | {"outcome": found.outcome(margin)} for name, found in item.measures.items()}
+    verdict = {"outcome": item.comparison.outcome(margin), "measures": measures}
+    return facts | {"p_holm": item.p_holm, "differing": list(item.differing)} | verdict
 
 
 def _markdown_row(cells: Sequence[str]) -> str:

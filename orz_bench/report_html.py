@@ -6,8 +6,9 @@ import json
 from collections.abc import Sequence
 from html import escape
 
-from orz_bench.baselines import baselines_for
+from orz_bench.baselines import Baseline, baselines_for
 from orz_bench.breakdown_tables import BreakdownTable, breakdowns_of, percent
+from orz_bench.intervals import Interval
 from orz_bench.records.summary import EvalResult
 from orz_bench.report import columns_of, notes_on, row_of
 
@@ -36,15 +37,15 @@ li { margin: .25rem 0 }
 """
 
 
-def render_html(results: Sequence[EvalResult]) -> str:
+def render_html(results: Sequence[EvalResult], *, baseline: str | None = None) -> str:
     """The page."""
     models = ", ".join(dict.fromkeys(result.model for result in results))
     body = [
         f"<h1>Evaluation of {escape(models)}</h1>",
         f'<p class="soft">{escape(", ".join(dict.fromkeys(result.run for result in results)))}</p>',
-        _table(columns_of(results), [row_of(result, results) for result in results]),
-        '<p class="soft">± sampling: from drawing these n answers again. ± questions: from drawing other questions of '
-        "the same kind. Both are standard errors, in points.</p>",
+        _table(columns_of(results), [row_of(result, results, baseline=baseline) for result in results]),
+        '<p class="soft">95 % sampling: where the score lies when these n answers are drawn again. 95 % questions: '
+        "when other questions of the same kind are drawn. Both are 95 % intervals, in points.</p>",
         _list("What to know before quoting these numbers", notes_on(results)),
         *(_beside_published(name, results) for name in dict.fromkeys(result.benchmark for result in results)),
         *(_parts(breakdown) for breakdown in breakdowns_of(results)),
@@ -80,7 +81,7 @@ def _beside_published(benchmark: str, results: Sequence[EvalResult]) -> str:
             f"{result.model}, step {result.step}",
             100 * result.summary.avg_at_n,
             note=f"avg@{result.summary.n}, this run",
-            errors=(result.summary.se_sampling, result.summary.se_question),
+            intervals=(result.summary.sampling, result.summary.question),
         )
         for result in results
         if result.benchmark == benchmark
@@ -90,7 +91,7 @@ def _beside_published(benchmark: str, results: Sequence[EvalResult]) -> str:
             baseline.model,
             baseline.percent,
             note=f"{baseline.source}; {baseline.protocol}",
-            errors=(None, (baseline.plus_minus or 0) / 100 or None),
+            intervals=(None, _given(baseline)),
             is_ours=False,
         )
         for baseline in sorted(baselines_for(benchmark), key=lambda baseline: -baseline.percent)
@@ -101,13 +102,22 @@ def _beside_published(benchmark: str, results: Sequence[EvalResult]) -> str:
     return f'<h2>{escape(benchmark)}</h2><div class="wide"><table>{head}{"".join(ours + published)}</table></div>'
 
 
+def _given(baseline: Baseline) -> Interval | None:
+    """The spread that a source gives, each way."""
+    if baseline.plus_minus is None:
+        return None
+    return Interval(
+        max(0.0, baseline.percent - baseline.plus_minus) / 100, min(100.0, baseline.percent + baseline.plus_minus) / 100
+    )
+
+
 def _scale_row(
-    model: str, score: float, *, note: str, errors: tuple[float | None, float | None], is_ours: bool = True
+    model: str, score: float, *, note: str, intervals: tuple[Interval | None, Interval | None], is_ours: bool = True
 ) -> str:
     spans = []
-    for error, kind in ((errors[1], "range"), (errors[0], "inner")):
-        if error is not None:
-            low, high = max(0.0, score - 100 * error), min(100.0, score + 100 * error)
+    for found, kind in ((intervals[1], "range"), (intervals[0], "inner")):
+        if found is not None:
+            low, high = 100 * found.low, 100 * found.high
             spans.append(f'<span class="{kind}" style="left:{low:.1f}%;width:{high - low:.1f}%"></span>')
     spans.append(f'<span class="dot" style="left:{score:.1f}%"></span>')
     side = ' class="us"' if is_ours else ""

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from orz_bench.comparison import Comparison, compare, holm
+from orz_bench.comparison import Comparison, compare, compare_values, holm
 from orz_bench.errors import ConfigError
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
+from orz_bench.statistics import majority, pass_at_k
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +24,8 @@ class ComparedBenchmark:
     comparison: Comparison
     p_holm: float
     """p-value adjusted for the number of benchmarks compared."""
+    measures: Mapping[str, Comparison]
+    """Other figures of the same samples, compared alike: pass@n and maj@n, of the n samples that both have."""
     differing: tuple[str, ...]
     """Fields in which the protocols differ; empty where the numbers may be compared without a second thought."""
 
@@ -50,13 +53,20 @@ def compare_runs(
             f"{' for ' + ', '.join(missing) if missing else ''}. Evaluate both on the same benchmark first."
         )
     pairs = [_choose(side_a[name], side_b[name], name=name, across_protocols=across_protocols) for name in names]
-    comparisons = [compare(_outcomes(a), _outcomes(b)) for a, b in pairs]
+    read = [(_samples(a), _samples(b)) for a, b in pairs]
+    comparisons = [compare(_outcomes(a), _outcomes(b)) for a, b in read]
     adjusted = holm([comparison.p_value for comparison in comparisons])
     return [
         ComparedBenchmark(
-            benchmark=name, a=a[1], b=b[1], comparison=comparison, p_holm=p, differing=_differing(a[1], b[1])
+            benchmark=name,
+            a=a[1],
+            b=b[1],
+            comparison=comparison,
+            p_holm=p,
+            measures=_measures(*samples),
+            differing=_differing(a[1], b[1]),
         )
-        for name, (a, b), comparison, p in zip(names, pairs, comparisons, adjusted, strict=True)
+        for name, (a, b), samples, comparison, p in zip(names, pairs, read, comparisons, adjusted, strict=True)
     ]
 
 
@@ -109,9 +119,39 @@ def _differing(a: EvalResult, b: EvalResult) -> tuple[str, ...]:
     )
 
 
-def _outcomes(found: _Found) -> dict[str, list[bool]]:
-    table = found[0].read(["problem_id", "verdict"])
-    outcomes: dict[str, list[bool]] = defaultdict(list)
-    for problem_id, verdict in zip(table["problem_id"].to_pylist(), table["verdict"].to_pylist(), strict=True):
-        outcomes[problem_id].append(verdict == "correct")
-    return outcomes
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    is_correct: bool
+    extracted: str | None
+
+
+_Samples = dict[str, list[_Sample]]
+"""By problem id, in the order of their indices."""
+
+
+def _samples(found: _Found) -> _Samples:
+    table = found[0].read(["problem_id", "sample_index", "verdict", "extracted"]).sort_by("sample_index")
+    samples: _Samples = defaultdict(list)
+    columns = (table[name].to_pylist() for name in ("problem_id", "verdict", "extracted"))
+    for problem_id, verdict, extracted in zip(*columns, strict=True):
+        samples[problem_id].append(_Sample(verdict == "correct", extracted))
+    return samples
+
+
+def _outcomes(samples: _Samples) -> dict[str, list[bool]]:
+    return {problem_id: [sample.is_correct for sample in found] for problem_id, found in samples.items()}
+
+
+def _measures(a: _Samples, b: _Samples) -> dict[str, Comparison]:
+    """pass@n and maj@n of the first n samples of each question, n of the question that has fewest; none for n = 1."""
+    shared = a.keys() & b.keys()
+    n = min(len(side[key]) for side in (a, b) for key in shared)
+    if n == 1:
+        return {}
+    passed = [{key: pass_at_k(len(s[key]), sum(x.is_correct for x in s[key]), k=n) for key in shared} for s in (a, b)]
+    votes = [{key: _vote(s[key][:n]) for key in shared} for s in (a, b)]
+    return {f"pass@{n}": compare_values(*passed), f"maj@{n}": compare_values(*votes)}
+
+
+def _vote(samples: Sequence[_Sample]) -> float:
+    return majority([sample.extracted for sample in samples], [sample.is_correct for sample in samples])

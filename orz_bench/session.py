@@ -27,14 +27,14 @@ from orz_bench.engines.open import (
 )
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.environment import describe_environment
-from orz_bench.errors import ConfigError, DataError, OrzError
+from orz_bench.errors import ConfigError, DataError
 from orz_bench.evaluate import Evaluation, Observer, evaluate
 from orz_bench.grading.extract import LIKELIHOOD
 from orz_bench.grading.grader import Grader, grader_version
 from orz_bench.harness_tasks import PREFIX, HarnessOptions, HarnessTask, find_task, run_task
 from orz_bench.protocol import Protocol, customise, fit_to_kind, get_protocol, make_card, require_fit
 from orz_bench.records.rollout import Request
-from orz_bench.records.run_dir import RunDir
+from orz_bench.records.run_dir import RunDir, reason_of
 from orz_bench.records.summary import EvalResult
 from orz_bench.templates import WITH_EXAMPLES
 
@@ -83,19 +83,14 @@ def run_session(options: EvalOptions, *, observer: Observer, notice: Callable[[s
     notice(reason)
     checkpoints = find_checkpoints(options.checkpoint, engine=engine_name, step=options.step)
     run = RunDir(options.out or _default_run(options, checkpoints))
-    _start_run(run, options)
-    try:
-        results = [
+    with _recorded(run, options) as results:
+        results += [
             result
             for checkpoint in checkpoints
             for result in _evaluate_checkpoint(
                 checkpoint, engine_name, run=run, options=options, talk=(observer, notice)
             )
         ]
-    except (OrzError, KeyboardInterrupt) as error:
-        _end_run(run, "FAILED", text=str(error) or "stopped by the user")
-        raise
-    _end_run(run, "DONE", text=f"{len(results)} results")
     return results
 
 
@@ -302,18 +297,35 @@ def _default_run(options: EvalOptions, checkpoints: Sequence[Checkpoint]) -> Pat
     return Path("runs") / checkpoints[0].label.replace("/", "--")
 
 
-def _start_run(run: RunDir, options: EvalOptions) -> None:
+@contextmanager
+def _recorded(run: RunDir, options: EvalOptions) -> Iterator[list[EvalResult]]:
+    """A run that says what became of the evaluation whose results come into the list.
+
+    Others may evaluate into the same run meanwhile (each evaluation has a lock of its own); only its owner, who came
+    first, marks it, and into a run of training nobody but training does.
+    """
     run.create(kind="eval", command=options.command, seed=options.seed, environment=describe_environment())
-    if run.info()["kind"] == "eval":
-        run.mark("")
-        run.write_config(_as_yaml(options))
-    run.add_event("evaluation_started", command=list(options.command))
-
-
-def _end_run(run: RunDir, state: str, *, text: str) -> None:
-    if run.info()["kind"] == "eval":
-        run.mark(state, text)
-    run.add_event("evaluation_done" if state == "DONE" else "evaluation_stopped", text=text)
+    results: list[EvalResult] = []
+    if run.info()["kind"] != "eval":
+        run.add_event("evaluation_started", command=list(options.command))
+        try:
+            yield results
+        except BaseException as error:
+            run.add_event("evaluation_stopped", text=reason_of(error))
+            raise
+        run.add_event("evaluation_done", text=f"{len(results)} results")
+        return
+    with run.owned() as is_owner:
+        if not is_owner:
+            yield results
+            return
+        with run.marks_failure("evaluation_stopped"):
+            run.mark("")
+            run.write_config(_as_yaml(options))
+            run.add_event("evaluation_started", command=list(options.command))
+            yield results
+            run.add_event("evaluation_done", text=f"{len(results)} results")
+            run.mark("DONE", f"{len(results)} results")
 
 
 def _as_yaml(options: EvalOptions) -> str:

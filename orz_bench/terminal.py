@@ -1,5 +1,5 @@
 """What every command line does: results to stdout, wide enough for a whole table when it is no terminal; our errors on
-one screen with exit code 2, Ctrl-C with 130; a bug keeps its traceback.
+one screen with exit code 2; Ctrl-C, SIGTERM and SIGHUP one line with 130, 143 and 129; a bug keeps its traceback.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import typer
 from rich.console import Console, RenderableType
 
 from orz_bench.errors import OrzError
+from orz_bench.signals import exit_code, stopped_by_signals
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -40,20 +41,37 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        console = Console(stderr=True)
-        try:
-            return command(*args, **kwargs)
-        except OrzError as error:
-            console.print("[bold red]error:[/] ", end="")
-            console.print(str(error), markup=False, highlight=False, soft_wrap=True)
-            raise typer.Exit(2) from None
-        except KeyboardInterrupt:
-            console.print(
-                "stopped; what was finished is kept, and the same command goes on from there.", style="yellow"
-            )
-            raise typer.Exit(130) from None
+        _accept_any_text()
+        with stopped_by_signals():
+            try:
+                return command(*args, **kwargs)
+            except OrzError as error:
+                _tell("error:", str(error), style="bold red")
+                raise typer.Exit(2) from None
+            except KeyboardInterrupt:
+                _tell("stopped;", "what was finished is kept, and the same command goes on from there.", style="yellow")
+                raise typer.Exit(exit_code()) from None
 
     return wrapped
+
+
+def _accept_any_text() -> None:
+    """Characters that the terminal's encoding (LANG=C, a foreign one) has not are escaped; printing never fails."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _tell(start: str, text: str, *, style: str) -> None:
+    """One message on stderr, whole; on a terminal that is gone, none."""
+    console = Console(stderr=True)
+    try:
+        console.print(start, style=style, end=" ", markup=False, highlight=False)
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+    except OSError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        for stream in (1, 2):  # what is flushed at exit would fail again and change the exit code
+            os.dup2(nowhere, stream)
 
 
 def as_text(renderable: RenderableType) -> str:

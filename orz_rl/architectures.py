@@ -78,6 +78,7 @@ def architecture_of(model: str) -> Architecture:
     folder = TINY if model == "tiny" else Path(model)
     try:
         found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        found = found.get("body", found)  # of a critic's folder
         heads = found["num_attention_heads"]
         return Architecture(
             hidden=found["hidden_size"],

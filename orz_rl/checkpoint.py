@@ -1,22 +1,24 @@
 """Checkpoints of a training run: Hugging Face weights, the whole training state, and a manifest that is written last.
 
-A folder without a manifest is half-written and counts as absent. Deleting removes the manifest first.
+A folder without a manifest is half-written and counts as absent. Deleting removes the manifest first. The manifest
+holds size and SHA-256 of every file, so that one that was cut or changed is found before it is loaded or exported.
 """
 
 from __future__ import annotations
 
-import json
 import shutil
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from orz_bench.errors import RunDirError
 from orz_bench.records.run_dir import RunDir, read_json, step_folder, step_of, to_json, write_text
+from orz_rl.file_digests import FileRecord, faults_of, records_of
 from orz_rl.learner import Learner
 
-SCHEMA_VERSION = 1
-_TOKENIZER_FILES = (
+SCHEMA_VERSION = 2
+"""2 holds the files; 1 can be read."""
+_COPIED_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -26,6 +28,7 @@ _TOKENIZER_FILES = (
     "tokenizer.model",
     "chat_template.jinja",
     "chat_template.json",
+    "generation_config.json",
 )
 
 
@@ -44,7 +47,23 @@ class Manifest:
     is_evaluated: bool
     policy_ranks: int
     critic_ranks: int
+    files: Mapping[str, FileRecord] | None = None
+    """By path in the checkpoint's folder; None in manifests of version 1."""
     schema_version: int = SCHEMA_VERSION
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """Raises RunDirError for one that is broken or of a newer version."""
+        content = read_json(path)
+        version = content.get("schema_version")
+        if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
+            raise RunDirError(f"{path}: schema {version}, wanted at most {SCHEMA_VERSION}; upgrade orz.")
+        try:
+            listed = content.pop("files", None)
+            files = None if listed is None else {name: FileRecord(**record) for name, record in listed.items()}
+            return cls(**content, files=files)
+        except (AttributeError, TypeError) as error:
+            raise RunDirError(f"{path}: not a checkpoint's manifest ({error}); use another step.") from error
 
 
 class Checkpoints:
@@ -58,24 +77,31 @@ class Checkpoints:
         return self._folder / step_folder(step)
 
     def complete(self) -> list[Manifest]:
-        """All that have a manifest, by step."""
-        return [self.manifest(path.parent) for path in sorted(self._folder.glob("step=*/manifest.json"))]
+        """All whole ones, by step. A manifest that cannot be read makes its checkpoint none: see newest()."""
+        manifests = []
+        for path in self._manifest_paths():
+            try:
+                manifests.append(Manifest.read(path))
+            except RunDirError:
+                continue
+        return manifests
 
-    def manifest(self, folder: Path) -> Manifest:
-        """Raises RunDirError for one that is absent, broken or of a newer version."""
-        path = folder / "manifest.json"
-        if not path.exists():
-            raise RunDirError(f"{folder}: no manifest.json, so this checkpoint was never finished; use another step.")
-        content = read_json(path)
-        if content.get("schema_version") != SCHEMA_VERSION:
-            raise RunDirError(f"{path}: schema {content.get('schema_version')}, wanted {SCHEMA_VERSION}; upgrade orz.")
-        try:
-            return Manifest(**content)
-        except TypeError as error:
-            raise RunDirError(f"{path}: not a checkpoint's manifest ({error}); use another step.") from error
+    def newest(self, *, notice: Callable[[str], None]) -> Manifest | None:
+        """The last one, from which a run goes on; RunDirError where it is broken. Broken older ones are only told."""
+        newest = None
+        for path in self._manifest_paths():
+            try:
+                newest = Manifest.read(path)
+            except RunDirError as error:
+                if path == self._manifest_paths()[-1]:
+                    raise RunDirError(
+                        f"{error} It is the last checkpoint: move {path.parent} away to go on from the one before."
+                    ) from error
+                notice(f"{error} This older checkpoint is left alone.")
+        return newest
 
     def save(self, manifest: Manifest, learner: Learner, *, tokenizer_from: str) -> Path:
-        """Write models, training state, then the manifest."""
+        """Write models, training state, then the manifest with the sizes and digests of all files."""
         folder = self.path(manifest.step)
         self.delete(manifest.step)
         folder.mkdir(parents=True)
@@ -83,12 +109,13 @@ class Checkpoints:
             for method, target in (("save_model", folder / name), ("save_state", folder / "state" / name)):
                 target.mkdir(parents=True)
                 group.start(method, [target] * group.num_ranks).results()
-        copy_tokenizer(tokenizer_from, folder / "policy")
-        write_text(folder / "manifest.json", to_json(asdict(manifest)))
+            copy_tokenizer(tokenizer_from, folder / name)
+        facts = asdict(manifest) | {"files": {name: asdict(record) for name, record in records_of(folder).items()}}
+        write_text(folder / "manifest.json", to_json(facts))
         return folder
 
     def load(self, manifest: Manifest, learner: Learner) -> None:
-        """Take up the training state. Raises RunDirError where it was saved by another number of ranks."""
+        """Take up the training state, whose files are checked. RunDirError where another number of ranks saved it."""
         folder = self.path(manifest.step) / "state"
         for name, group in learner.groups.items():
             saved = {"policy": manifest.policy_ranks, "critic": manifest.critic_ranks}[name]
@@ -109,10 +136,29 @@ class Checkpoints:
             self.delete(step)
         return gone
 
+    def check_files(self, manifest: Manifest, part: str) -> None:
+        """Raise RunDirError where a file under that part of the folder is missing, cut or changed."""
+        folder = self.path(manifest.step)
+        remedy = f"Restore it, or move {folder} away to use an earlier checkpoint."
+        if not any(path.is_file() for path in (folder / part).rglob("*")):
+            raise RunDirError(f"{folder / part}: missing or empty, so there is nothing to load. {remedy}")
+        wanted = {name: record for name, record in (manifest.files or {}).items() if name.startswith(f"{part}/")}
+        faults = faults_of(folder, wanted)
+        if faults:
+            raise RunDirError(f"{folder}: {'; '.join(faults[:5])}. {remedy}")
+
     def delete(self, step: int) -> None:
         """Remove a checkpoint, its manifest first."""
-        (self.path(step) / "manifest.json").unlink(missing_ok=True)
-        shutil.rmtree(self.path(step), ignore_errors=True)
+        folder = self.path(step)
+        try:
+            (folder / "manifest.json").unlink(missing_ok=True)
+            if folder.exists():
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise RunDirError(
+                f"{error.filename or folder}: cannot be deleted ({error.strerror}); make it writable, or delete "
+                f"{folder} yourself."
+            ) from error
 
     def delete_unfinished(self) -> None:
         """Remove what a killed process left half-written."""
@@ -123,35 +169,51 @@ class Checkpoints:
 
     def find(self, step: int) -> Manifest:
         """The checkpoint of a step. Raises RunDirError that names those there are."""
-        complete = {m.step: m for m in self.complete()}
-        if step not in complete:
-            has = ", ".join(map(str, complete)) or "none"
+        path = self.path(step) / "manifest.json"
+        if not path.exists():
+            has = ", ".join(str(m.step) for m in self.complete()) or "none"
             raise RunDirError(f"{self._folder}: no finished checkpoint of step {step}; there are: {has}.")
-        return complete[step]
+        return Manifest.read(path)
 
-    def export(self, step: int, target: Path) -> None:
-        """Copy the policy of a step as an ordinary Hugging Face checkpoint. Raises RunDirError for a folder in use."""
-        self.find(step)
-        if target.exists() and any(target.iterdir()):
+    def export(self, step: int, target: Path, *, model: str = "policy") -> None:
+        """Copy the policy (or the critic) of a step as an ordinary Hugging Face checkpoint, whole or not at all.
+
+        Raises RunDirError for a folder in use, a model that the run has not, and files that are not what was saved.
+        """
+        manifest = self.find(step)
+        source = self.path(step) / model
+        if not source.is_dir():
+            raise RunDirError(f"{source}: not there; a run without a critic (advantage.estimator) saves a policy only.")
+        if target.exists() and (not target.is_dir() or any(target.iterdir())):
             raise RunDirError(f"{target}: not empty; name a new folder with --to.")
-        shutil.copytree(self.path(step) / "policy", target, dirs_exist_ok=True)
+        self.check_files(manifest, model)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        unfinished = target.with_name(f".{target.name}.unfinished")
+        try:
+            if unfinished.exists():
+                shutil.rmtree(unfinished)
+            shutil.copytree(source, unfinished)
+            unfinished.replace(target)
+        except OSError as error:
+            reason = error.strerror or "some of its files are gone"  # shutil.Error lists them
+            raise RunDirError(
+                f"{target}: {source} could not be copied ({reason}). Free some space, or export a checkpoint that "
+                f"training does not remove meanwhile (checkpoint.keep_last)."
+            ) from error
+
+    def _manifest_paths(self) -> Sequence[Path]:
+        found = [path for path in self._folder.glob("step=*/manifest.json") if step_of(path.parent) is not None]
+        return sorted(found, key=lambda path: step_of(path.parent) or 0)
 
 
 def copy_tokenizer(source: str, target: Path) -> None:
-    """Put the base model's tokenizer files beside the weights: bytes from a folder, else as transformers saves them."""
-    files = [Path(source) / name for name in _TOKENIZER_FILES if (Path(source) / name).is_file()]
+    """Put the base model's tokenizer and generation config beside the weights: bytes from a folder, else as
+    transformers saves them. The generation config is copied because transformers refuses to write some that it reads.
+    """
+    files = [Path(source) / name for name in _COPIED_FILES if (Path(source) / name).is_file()]
     for file in files:
         shutil.copyfile(file, target / file.name)
     if not files:
         from transformers import AutoTokenizer
 
         AutoTokenizer.from_pretrained(source).save_pretrained(target)
-
-
-def rewind_metrics(run: RunDir, step: int) -> list[dict[str, Any]]:
-    """Drop the rows of metrics.jsonl after `step`, which will be written again; returns those that stay."""
-    rows, _ = run.metrics()
-    kept = [row for row in rows if row["step"] <= step]
-    if run.metrics_path.exists():
-        write_text(run.metrics_path, "".join(json.dumps(row) + "\n" for row in kept))
-    return kept

@@ -5,7 +5,6 @@ Both are opened by `open_cluster` and look the same to the trainer. Resources ar
 
 from __future__ import annotations
 
-import contextlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -209,14 +208,9 @@ class RayCluster:
 
     def close(self) -> None:
         """End all actors, and Ray where it was started here."""
-        import ray
+        from orz_bench.engines.ray_session import end_ray
 
-        for actor in self._actors.values():
-            with contextlib.suppress(Exception):
-                ray.kill(actor)
-        with contextlib.suppress(Exception):
-            ray.util.remove_placement_group(self._group)
-        ray.shutdown()
+        end_ray(self._actors.values(), placement_group=self._group)
 
     def _place(self) -> Any:
         """Reserve the bundles. Raises ConfigError with what the cluster lacks."""

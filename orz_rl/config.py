@@ -1,42 +1,50 @@
 """The configuration of a training run: one frozen, typed tree. A recipe returns a whole one; see orz_rl.recipes.
 
-Every section is validated as it is built, and a tree as a whole by `TrainConfig.faults`; no default depends on another,
-and what follows from other values is a property.
+Every section is validated as it is built, and a tree as a whole by orz_rl.faults; no default depends on another, and
+what follows from other values is a property. A step is one generation with its updates, an update one optimizer step.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from orz_bench.grading.extract import EXTRACTORS
-from orz_bench.protocol import ORZ_STOP
-from orz_bench.templates import TEMPLATES
+from orz_bench.protocol import MIN_TEMPERATURE, ORZ_STOP
 from orz_rl.health import SignName
-from orz_rl.ppo.names import KlEstimator, Normalisation
+from orz_rl.older_settings import optim_of_today
+from orz_rl.ppo.names import KlChoice, KlEstimator, Normalisation
+from orz_rl.ppo.schedule import schedule
 
-Positive = Annotated[int, Field(ge=1)]
-Count = Annotated[int, Field(ge=0)]
+_MANY = 10**9
+"""More than anything here is counted to."""
+Positive = Annotated[int, Field(ge=1, le=_MANY)]
+Count = Annotated[int, Field(ge=0, le=_MANY)]
 Share = Annotated[float, Field(ge=0, le=1)]
+PositiveShare = Annotated[float, Field(gt=0, le=1)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
 Rate = Annotated[float, Field(gt=0)]
+"""Of learning, without an upper bound: an update that is not finite is stopped and named."""
+Coefficient = Annotated[float, Field(ge=0, le=1000)]
+Bound = Annotated[float, Field(gt=0, le=1e6)]
+Text = Annotated[str, Field(min_length=1)]
 REDUCE_BUCKET = 200_000_000
 """Gradients that ranks reduce at a time, in elements; DeepSpeed holds a buffer for them."""
 
 
 class Section(BaseModel):
-    """Frozen; an unknown key is an error."""
+    """Frozen; an unknown key is an error, and so is a number that is none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class ModelConfig(Section):
     """What is trained."""
 
-    policy: str
+    policy: Text
     """The base model: a checkpoint folder, a hub id, or `tiny`, the one that ships with the product."""
-    critic: str | None = None
+    critic: Text | None = None
     """What the critic's body starts from; null: the same as the policy."""
     dtype: Literal["bfloat16", "float32"] = "bfloat16"
     """Of weights and activations; the optimiser keeps float32."""
@@ -51,14 +59,14 @@ class ModelConfig(Section):
 class DataConfig(Section):
     """What is trained on."""
 
-    source: tuple[str, ...] = ()
+    source: tuple[Text, ...] = ()
     """Files in the ORZ format or JSON lines, CSV, Parquet; `hub:OWNER/NAME/FILE`; or `arithmetic`, generated sums."""
     template: str = "orz-code"
     """How a problem becomes a prompt; see docs/benchmarks.md."""
     max_prompt_tokens: Positive = 2048
     """Longer prompts are refused, counted and named, never cut."""
     limit: Positive | None = None
-    """Only the first N problems: the data-scale ablation."""
+    """Only the first N problems, at least those of one step: the data-scale ablation."""
     language: Literal["any", "english"] = "any"
     """english: only problems whose question has no letter of a script but Latin, Greek and signs of mathematics."""
 
@@ -70,17 +78,19 @@ class RolloutConfig(Section):
     """Problems a step."""
     num_samples: Positive = 64
     """Samples a problem: the group."""
-    temperature: Rate = 1.0
-    """Of the softmax, in sampling and in training alike."""
-    top_p: Annotated[float, Field(gt=0, le=1)] = 1.0
-    """Below 1, log-probabilities of sampler and trainer differ by the cut tail; the mismatch metrics show it."""
-    top_k: int = -1
-    """-1: off."""
+    temperature: Annotated[float, Field(ge=MIN_TEMPERATURE, le=100)] = 1.0
+    """Of the softmax, in sampling and in training alike; so of every log-probability, entropy and KL of the run."""
+    top_p: PositiveShare = 1.0
+    """Only the most likely tokens that reach this share are drawn. The trainer's softmax is whole: below 1, mismatch/*
+    includes what was cut, and loss.importance_cap is refused."""
+    top_k: Annotated[int, Field(ge=-1, le=_MANY)] = -1
+    """Only so many of the most likely tokens are drawn, as for top_p; -1: off."""
     max_tokens: Positive = 8000
     """New tokens a sample; what is cut there earns nothing."""
     max_model_len: Positive | None = None
-    """Prompt and response together, where the engines should hold less than data.max_prompt_tokens + max_tokens."""
-    stop: tuple[str, ...] = ORZ_STOP
+    """Prompt and response together, where the engines should hold less than data.max_prompt_tokens + max_tokens; more
+    than data.max_prompt_tokens."""
+    stop: tuple[Text, ...] = ORZ_STOP
     """Strings that end a sample; they are kept."""
     engine: Literal["auto", "vllm", "transformers"] = "auto"
     """auto: vllm where it is installed."""
@@ -88,7 +98,7 @@ class RolloutConfig(Section):
     """Engines, each a Ray actor."""
     tensor_parallel: Positive = 1
     """GPUs an engine."""
-    gpu_memory_share: Share = 0.7
+    gpu_memory_share: PositiveShare = 0.7
     """Of each GPU, for vllm."""
     batch_size: Positive = 64
     """Sequences at once, for transformers."""
@@ -103,7 +113,7 @@ class RewardConfig(Section):
     """Which rule finds the answer: orz, boxed or final."""
     overlong_buffer: Count = 0
     """DAPO: tokens before the limit in which a growing penalty up to 1 is subtracted; 0: off."""
-    deadline_s: Rate = 5.0
+    deadline_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
     """Seconds before the grading of one answer is given up."""
 
 
@@ -125,20 +135,31 @@ class LossConfig(Section):
 
     clip_low: Share = 0.2
     """PPO: the ratio counts down to 1 - clip_low."""
-    clip_high: Rate = 0.2
+    clip_high: Bound = 0.2
     """PPO: and up to 1 + clip_high; larger than clip_low is DAPO's clip-higher."""
-    value_clip: Rate | None = 0.2
+    value_clip: Bound | None = 0.2
     """How far a value may move from the old one in the clipped value loss; null: plain squared error."""
     normalisation: Normalisation = "token"
     """token: every token alike; sequence: every rollout alike; constant: every token over the generation limit."""
-    kl_loss: Annotated[float, Field(ge=0)] = 0.0
-    """Coefficient of KL(policy || reference) in the loss; 0: no reference model is loaded for it."""
-    kl_penalty: Annotated[float, Field(ge=0)] = 0.0
-    """Coefficient of the same, subtracted from the rewards token by token; 0: likewise."""
-    kl_estimator: KlEstimator = "k3"
-    """k1, k2 or k3 (Schulman 2020)."""
-    importance_cap: Rate | None = None
+    kl_loss: Coefficient = 0.0
+    """Coefficient of a KL term in the loss; 0: no reference model is loaded for it."""
+    kl_penalty: Coefficient = 0.0
+    """Coefficient of KL(policy || reference), subtracted from the rewards token by token; 0: likewise."""
+    kl_estimator: KlChoice = "auto"
+    """auto: k2 in the loss, k1 in the rewards; both have the gradient of KL(policy || reference). k3 in the loss has
+    that of KL(reference || policy), as in GRPO. Other combinations have no KL's gradient and are refused."""
+    importance_cap: Bound | None = None
     """Truncated importance sampling against the sampler's log-probabilities: the cap of the weight; null: off."""
+
+    @property
+    def kl_loss_estimator(self) -> KlEstimator:
+        """Of the term in the loss."""
+        return "k2" if self.kl_estimator == "auto" else self.kl_estimator
+
+    @property
+    def kl_penalty_estimator(self) -> KlEstimator:
+        """Of the term in the rewards."""
+        return "k1" if self.kl_estimator == "auto" else self.kl_estimator
 
 
 class OptimConfig(Section):
@@ -148,20 +169,27 @@ class OptimConfig(Section):
     """Learning rate of the policy."""
     critic_lr: Rate = 5e-6
     """Learning rate of the critic."""
-    betas: tuple[Share, Share] = (0.9, 0.95)
+    betas: tuple[Decay, Decay] = (0.9, 0.95)
     """Of AdamW."""
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: Coefficient = 0.0
     """Of AdamW, decoupled."""
-    max_grad_norm: Rate = 1.0
+    max_grad_norm: Annotated[float, Field(gt=0, le=1e9)] = 1.0
     """Gradients are scaled down to this norm."""
-    warmup_steps: Count = 50
-    """Steps in which both rates rise linearly from 0."""
+    policy_warmup_updates: Count = 50
+    """Optimizer steps of the policy, over the whole run, in which its rate rises linearly from 0."""
+    critic_warmup_updates: Count = 50
+    """The same for the critic, in its own optimizer steps."""
     final_lr: Rate | None = None
-    """The policy's rate at the last step, reached linearly after the warm-up (annealing); null: constant."""
+    """The policy's rate at its last optimizer step, reached linearly after the warm-up (annealing); null: constant."""
     policy_updates: Positive = 1
-    """Optimiser steps of the policy a generation, each on its share of the rollouts."""
+    """Optimizer steps of the policy a step, each on its share of the rollouts."""
     critic_updates: Positive = 12
     """The same for the critic."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_older_names(cls, values: Any) -> Any:
+        return optim_of_today(values) if isinstance(values, Mapping) else values
 
 
 class ClusterConfig(Section):
@@ -202,10 +230,10 @@ class ClusterConfig(Section):
 class EvalConfig(Section):
     """Evaluation in training, with the running engines, by orz_bench."""
 
-    benchmarks: tuple[str, ...] = ()
+    benchmarks: tuple[Text, ...] = ()
     """Names as in `orz-bench data list`; none: no evaluation."""
     every: Positive = 10
-    """Steps between two; the base model and the last step are always evaluated."""
+    """Steps (generations) between two; the base model and the last step are always evaluated."""
     n: Positive = 16
     """Samples a question."""
     limit: Positive | None = None
@@ -216,7 +244,7 @@ class CheckpointConfig(Section):
     """What is saved."""
 
     every: Positive = 50
-    """Steps between two; the last step is always saved."""
+    """Steps (generations) between two; the last step is always saved."""
     keep_last: Positive = 2
     """Whole ones kept; older ones go."""
     keep_best: Count = 1
@@ -237,7 +265,7 @@ class LoggingConfig(Section):
 
     tensorboard: bool = True
     """Write TensorBoard files into the run directory."""
-    wandb_project: str | None = None
+    wandb_project: Text | None = None
     """Report to this Weights & Biases project; needs the wandb package."""
 
 
@@ -256,7 +284,7 @@ class TrainConfig(Section):
     checkpoint: CheckpointConfig = CheckpointConfig()
     health: HealthConfig = HealthConfig()
     logging: LoggingConfig = LoggingConfig()
-    seed: int = 42
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Everything random follows from it."""
     num_steps: Positive = 1000
     """Generations with their updates."""
@@ -283,66 +311,25 @@ class TrainConfig(Section):
         return min(longest, self.rollout.max_model_len or longest)
 
     def learning_rates(self, step: int) -> tuple[float, float]:
-        """(policy's, critic's) at a step, counted from 1."""
+        """(policy's, critic's) at the last optimizer step of a step, counted from 1."""
+        return self.policy_rates(step)[-1], self.critic_rates(step)[-1]
+
+    def policy_rates(self, step: int) -> list[float]:
+        """Of each of the policy's optimizer steps of a step."""
         optim = self.optim
-        warmth = min(1.0, step / optim.warmup_steps) if optim.warmup_steps else 1.0
-        policy_lr = optim.policy_lr
-        if optim.final_lr is not None and step > optim.warmup_steps:
-            done = (step - optim.warmup_steps) / max(1, self.num_steps - optim.warmup_steps)
-            policy_lr += (optim.final_lr - policy_lr) * min(1.0, done)
-        return policy_lr * warmth, optim.critic_lr * warmth
+        return schedule(
+            range((step - 1) * optim.policy_updates + 1, step * optim.policy_updates + 1),
+            peak=optim.policy_lr,
+            warmup=optim.policy_warmup_updates,
+            final=optim.final_lr,
+            total=self.num_steps * optim.policy_updates,
+        )
 
-    def faults(self) -> Iterator[str]:
-        """What contradicts itself, each with what to do."""
-        yield from self._choices()
-        yield from self._sizes()
-        yield from self._combinations()
-
-    def _choices(self) -> Iterator[str]:
-        if not self.data.source:
-            yield "data.source is empty; name files, hub:OWNER/NAME/FILE or arithmetic"
-        if self.data.template not in TEMPLATES:
-            yield f"data.template is {self.data.template!r}, wanted one of {', '.join(TEMPLATES)}"
-        if self.reward.extractor not in EXTRACTORS:
-            yield f"reward.extractor is {self.reward.extractor!r}, wanted one of {', '.join(EXTRACTORS)}"
-
-    def _sizes(self) -> Iterator[str]:
-        rollout, cluster, optim = self.rollout, self.cluster, self.optim
-        if self.advantage.estimator in ("grpo", "dr_grpo", "rloo") and rollout.num_samples < 2:
-            yield (
-                f"rollout.num_samples is {rollout.num_samples}, but advantage.estimator={self.advantage.estimator} "
-                f"compares the samples of a problem and needs at least 2; set it, or use advantage.estimator=gae"
-            )
-        if self.max_sequence > cluster.pack_tokens:
-            yield (
-                f"the longest prompt and response have {self.max_sequence:,} tokens, but cluster.pack_tokens is "
-                f"{cluster.pack_tokens:,} and no sequence is ever dropped; raise it, or lower "
-                f"data.max_prompt_tokens or rollout.max_tokens"
-            )
-        for name in ("policy_updates", "critic_updates"):
-            if getattr(optim, name) > self.num_rollouts:
-                yield f"optim.{name} is {getattr(optim, name)}, but a step has {self.num_rollouts} rollouts; lower it"
-        if self.reward.overlong_buffer >= rollout.max_tokens:
-            yield f"reward.overlong_buffer is {self.reward.overlong_buffer}, wanted less than rollout.max_tokens"
-
-    def _combinations(self) -> Iterator[str]:
-        rollout, cluster = self.rollout, self.cluster
-        if cluster.colocate and rollout.tensor_parallel > 1:
-            yield "rollout.tensor_parallel above 1 needs engines of their own; set cluster.colocate=false"
-        if cluster.transport == "ipc" and not (cluster.colocate and rollout.num_engines <= cluster.policy_ranks):
-            yield (
-                f"cluster.weight_sync=ipc maps weights on the engine's own device, but {rollout.num_engines} engines "
-                f"and {cluster.policy_ranks} policy ranks do not share devices; set cluster.colocate=true and as many "
-                f"ranks as engines, or cluster.weight_sync=host"
-            )
-        if cluster.in_process and max(cluster.policy_ranks, cluster.critic_ranks, rollout.num_engines) > 1:
-            yield "cluster.in_process allows one rank and one engine; set them to 1, or cluster.in_process=false"
-        if self.model.dtype == "bfloat16" and cluster.zero_stage == 0:
-            yield (
-                "model.dtype=bfloat16 needs cluster.zero_stage=1 or higher, which keeps float32 copies of weights and "
-                "gradients for the optimiser; set it, or model.dtype=float32"
-            )
-        if cluster.device == "cpu" and self.model.attention == "flash_attention_2":
-            yield "model.attention=flash_attention_2 needs a GPU; use packed_sdpa, or cluster.device=cuda"
-        if self.loss.importance_cap is not None and rollout.top_p < 1:
-            yield "loss.importance_cap compares log-probabilities, which rollout.top_p below 1 changes; use one of them"
+    def critic_rates(self, step: int) -> list[float]:
+        """Of each of the critic's optimizer steps of a step."""
+        optim = self.optim
+        return schedule(
+            range((step - 1) * optim.critic_updates + 1, step * optim.critic_updates + 1),
+            peak=optim.critic_lr,
+            warmup=optim.critic_warmup_updates,
+        )

@@ -13,6 +13,7 @@ from orz_bench.engines.engine import EngineSpec, Tokenizer
 from orz_bench.engines.open import engine_version, max_model_len
 from orz_bench.evaluate import Evaluation, evaluate
 from orz_bench.grading.grader import Grader, grader_version
+from orz_bench.intervals import percent_spread
 from orz_bench.protocol import customise, get_protocol, make_card, require_fit
 from orz_bench.records.rollout import Request, Rollout
 from orz_bench.records.run_dir import RunDir
@@ -100,8 +101,11 @@ def base_digest(checkpoint: str) -> str:
 
 
 def sampling_error(summary: Summary) -> str:
-    """` ± 1.2`, in points; nothing where one sample a question leaves it unknown."""
-    return "" if summary.se_sampling is None else f" ± {100 * summary.se_sampling:.1f}"
+    """` ± 1.2` or ` (0.0 to 0.7)`: the 95 % interval of sampling; nothing for one sample a question."""
+    if summary.sampling is None:
+        return ""
+    spread = percent_spread(summary.avg_at_n, summary.sampling)
+    return f" {spread}" if spread.startswith("±") else f" ({spread})"
 
 
 class _Quiet:

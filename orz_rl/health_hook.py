@@ -71,15 +71,15 @@ def _outcome(command: str, facts: dict[str, str | int], *, timeout_s: float) -> 
     deadline = time.monotonic() + timeout_s
     with suppress(OSError), process.stdin as stdin:  # one that reads nothing closes it
         stdin.write(json.dumps(facts).encode())
-    with process.stdout as output:
+    with process.stdout as output:  # open until it has ended: a closed pipe would end it otherwise
         said = _last_words(output.fileno(), deadline=deadline)
-    try:
-        process.wait(timeout=max(0.0, deadline - time.monotonic()))
-    except subprocess.TimeoutExpired:
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-        return f"ended: it was not done after {timeout_s:g} s"
+        try:
+            process.wait(timeout=max(0.0, deadline - time.monotonic()))
+        except subprocess.TimeoutExpired:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            return f"ended: it was not done after {timeout_s:g} s"
     result = "done" if process.returncode == 0 else f"failed with exit code {process.returncode}"
     return f"{result}: {said}" if said else result
 

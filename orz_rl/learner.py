@@ -52,6 +52,7 @@ class Learned:
     entropy_BT: Tensor
     packing_efficiency: float
     learning_rates: tuple[float, float]
+    """(policy's, critic's) at the last update."""
 
 
 class Learner:
@@ -70,6 +71,8 @@ class Learner:
             self._reference = cluster.open_model(_spec("reference", policy, config=config), ranks.policy_ranks)
         for group in self._groups:
             group.ready()
+        for pending in [group.start("check_packs", max_tokens=config.max_sequence) for group in self._groups]:
+            pending.results()
 
     @property
     def groups(self) -> dict[str, ModelGroup]:
@@ -94,7 +97,7 @@ class Learner:
         if config.loss.kl_penalty > 0:
             assert old_BT is not None
             assert reference_BT is not None
-            kl_BT = kl_estimate(old_BT, reference_BT, estimator=config.loss.kl_estimator)
+            kl_BT = kl_estimate(old_BT, reference_BT, estimator=config.loss.kl_penalty_estimator)
             penalty_BT = config.loss.kl_penalty * kl_BT * batch.mask_BT
         return Scores(values.tensor(), old_BT, reference_BT, penalty_BT)
 
@@ -102,7 +105,6 @@ class Learner:
         """All optimiser steps of both models. Raises NonFiniteError before a step that would spoil the weights."""
         config, optim = self._config, self._config.optim
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
-        policy_lr, critic_lr = config.learning_rates(step)
         num_rollouts = len(batch.rollouts)
         policy_parts = split(num_rollouts, optim.policy_updates, generator=generator)
         critic_parts = split(num_rollouts, optim.critic_updates, generator=generator)
@@ -111,7 +113,7 @@ class Learner:
             clip_low=config.loss.clip_low,
             clip_high=config.loss.clip_high,
             kl_loss=config.loss.kl_loss,
-            kl_estimator=config.loss.kl_estimator,
+            kl_estimator=config.loss.kl_loss_estimator,
             importance_cap=config.loss.importance_cap,
         )
 
@@ -126,8 +128,10 @@ class Learner:
             )
 
         items = self._items(batch, policy_shares, make=policy_pack)
-        policy = self._policy.start("update_policy", items, lr=policy_lr, terms=terms)
-        critic_updates = self._update_critic(batch, scores, estimate=estimate, parts=critic_parts, lr=critic_lr)
+        policy = self._policy.start("update_policy", items, lr=config.policy_rates(step), terms=terms)
+        critic_updates = self._update_critic(
+            batch, scores, estimate=estimate, parts=critic_parts, lr=config.critic_rates(step)
+        )
         results = policy.results()
         policy_updates = _joined(results, policy_shares, role="policy")
         packs = [members for shares in policy_shares for share in shares for members in share if members]
@@ -137,7 +141,7 @@ class Learner:
             logprobs_BT=_gather(batch, results, all_shares=policy_shares, what="logprobs"),
             entropy_BT=_gather(batch, results, all_shares=policy_shares, what="entropies"),
             packing_efficiency=efficiency(batch.sequence_lengths, packs, capacity=config.cluster.pack_tokens),
-            learning_rates=(policy_lr, critic_lr),
+            learning_rates=config.learning_rates(step),
         )
 
     def sending_weights(self, engines: tuple[int, ...]) -> AbstractContextManager[Mapping[int, Any]]:
@@ -150,7 +154,7 @@ class Learner:
             pending.results()
 
     def _update_critic(
-        self, batch: Batch, scores: Scores, *, estimate: Estimate, parts: Sequence[list[int]], lr: float
+        self, batch: Batch, scores: Scores, *, estimate: Estimate, parts: Sequence[list[int]], lr: Sequence[float]
     ) -> tuple[Update, ...]:
         if self._critic is None:
             return ()

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import ConfigError
 from orz_bench.records.metrics import METRICS
+from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
 from orz_rl.config import LoggingConfig
 
@@ -16,17 +16,19 @@ from orz_rl.config import LoggingConfig
 class Boards:
     """Both, or none."""
 
-    def __init__(self, config: LoggingConfig, folder: Path) -> None:
+    def __init__(self, config: LoggingConfig, run: RunDir, *, resumes_at: int = 0) -> None:
+        """A run that goes on after the step `resumes_at` stays one run: later steps are written again, not besides."""
         self._tensorboard: Any = None
         self._wandb: Any = None
         if config.tensorboard:
             from tensorboardX import SummaryWriter
 
-            self._tensorboard = SummaryWriter(str(folder / "tensorboard"), flush_secs=10)
+            purge = resumes_at + 1 if resumes_at else 0  # the base model is evaluated again, too
+            self._tensorboard = SummaryWriter(str(run.path / "tensorboard"), flush_secs=10, purge_step=purge)
         if config.wandb_project is not None:
             import wandb
 
-            self._wandb = wandb.init(project=config.wandb_project, name=folder.name, dir=str(folder), resume="allow")
+            self._wandb = wandb.init(**wandb_settings(config.wandb_project, run))
 
     @staticmethod
     def check(config: LoggingConfig) -> None:
@@ -61,3 +63,14 @@ class Boards:
                 self._tensorboard.add_scalar(name, value, step)
         if self._wandb is not None:
             self._wandb.log(dict(values), step=step)
+
+
+def wandb_settings(project: str, run: RunDir) -> dict[str, Any]:
+    """Under an id of its own a resumed run goes on; W&B keeps the first row of a step that is written again."""
+    return {
+        "project": project,
+        "name": run.path.name,
+        "id": run.info()["run_id"],
+        "dir": str(run.path),
+        "resume": "allow",
+    }

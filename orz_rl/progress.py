@@ -86,7 +86,7 @@ def closing_summary(outcome: Outcome) -> str:
         summary = result.summary
         lines.append(
             f"{result.benchmark} step {result.step}: avg@{summary.n} {100 * summary.avg_at_n:.1f}"
-            f"{sampling_error(summary)} (sampling error), {summary.mean_tokens:.0f} tokens"
+            f"{sampling_error(summary)} (95 % of sampling), {summary.mean_tokens:.0f} tokens"
         )
     run = outcome.run.path
     lines += [

@@ -18,6 +18,8 @@ from orz_rl.trainer import StepReport
 from orz_rl.workers.messages import Update
 
 Row = dict[str, float]
+_ROUNDING = 1e-9
+"""Variance below which returns count as equal, relative to their mean square."""
 
 
 def metrics_row(report: StepReport, config: TrainConfig) -> Row:
@@ -25,12 +27,21 @@ def metrics_row(report: StepReport, config: TrainConfig) -> Row:
     row: Row = {"step": report.step, "policy_version": report.policy_version}
     rollouts = report.batch.rollouts
     row |= dict(_responses(rollouts))
-    row |= dict(_groups(rollouts, report.collected.num_replaced))
+    row |= dict(_groups(rollouts)) | {"group/replaced": report.collected.num_replaced}
     row |= dict(_learning(report))
     row |= dict(_distances(report, config))
     row |= dict(_running(report))
     unknown = [name for name in row if name not in METRICS]
     assert not unknown, unknown
+    return {name: row[name] for name in METRICS if name in row}
+
+
+def sampled_row(step: int, rollouts: Sequence[Rollout]) -> Row:
+    """What of a step's metrics follows from the rollouts that it learned from."""
+    row: Row = {"step": step}
+    if rollouts[0].policy_version is not None:
+        row["policy_version"] = rollouts[0].policy_version
+    row |= dict(_responses(rollouts)) | dict(_groups(rollouts))
     return {name: row[name] for name in METRICS if name in row}
 
 
@@ -66,14 +77,13 @@ def _responses(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, float]]:
     yield "grading/timeout_share", fmean(row.verdict == "timeout" for row in rollouts)
 
 
-def _groups(rollouts: Sequence[Rollout], num_replaced: int) -> Iterator[tuple[str, float]]:
+def _groups(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, float]]:
     groups: dict[str, list[bool]] = {}
     for row in rollouts:
         groups.setdefault(row.problem_id, []).append(row.verdict == "correct")
     yield "reward/pass_at_n", fmean(any(group) for group in groups.values())
     yield "group/all_right", fmean(all(group) for group in groups.values())
     yield "group/all_wrong", fmean(not any(group) for group in groups.values())
-    yield "group/replaced", num_replaced
 
 
 def _learning(report: StepReport) -> Iterator[tuple[str, float]]:
@@ -90,7 +100,8 @@ def _learning(report: StepReport) -> Iterator[tuple[str, float]]:
     if values_BT is not None and returns_BT is not None:
         yield "critic/value_mean", _token_mean(values_BT, mask_BT)
         variance = _token_variance(returns_BT, mask_BT)
-        if variance > 0:
+        # Returns are sums in float32: where all are equal, what is left is rounding, which explains nothing.
+        if variance > _ROUNDING * (1 + _token_mean(returns_BT**2, mask_BT)):
             yield "critic/explained_variance", 1 - _token_variance(returns_BT - values_BT, mask_BT) / variance
 
 
@@ -111,7 +122,7 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
     yield "mismatch/kl", _token_mean(difference_BT.exp() - 1 - difference_BT, mask_BT)
     yield "mismatch/ratio_max", float(difference_BT.exp().max())
     if scores.reference_logprobs_BT is not None:
-        kl_BT = kl_estimate(logprobs_BT, scores.reference_logprobs_BT, estimator=config.loss.kl_estimator) * mask_BT
+        kl_BT = kl_estimate(logprobs_BT, scores.reference_logprobs_BT, estimator="k3") * mask_BT
         yield "kl/reference", _token_mean(kl_BT, mask_BT)
         yield "kl/reference_max", float((kl_BT.sum(dim=1) / mask_BT.sum(dim=1)).max())
     if config.loss.kl_loss > 0:
@@ -127,7 +138,8 @@ def _running(report: StepReport) -> Iterator[tuple[str, float]]:
     for phase, duration in seconds.items():
         yield f"time/{phase}", duration
     yield "time/step", sum(seconds.values())
-    yield "throughput/sample", num_sampled / seconds["sample"]
+    if report.collected.num_drawn >= len(report.batch.rollouts):  # else it were the speed of reading files
+        yield "throughput/sample", num_sampled / seconds["sample"]
     yield "throughput/train", num_tokens / (seconds["score"] + seconds["update"])
 
 

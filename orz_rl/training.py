@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Any, Protocol
 
 from orz_bench.errors import OrzError, RunDirError
 from orz_bench.grading.grader import Grader
-from orz_bench.records.parquet import disk_error, rollouts_from_table
+from orz_bench.records.lines import append_row
+from orz_bench.records.parquet import rollouts_from_table
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RolloutsDir, RunDir, step_folder
 from orz_bench.records.summary import EvalResult
-from orz_rl.checkpoint import Checkpoints, Manifest, rewind_metrics
+from orz_rl.checkpoint import Checkpoints, Manifest
 from orz_rl.cluster import open_cluster
 from orz_rl.evaluation import base_digest
 from orz_rl.health import warnings
 from orz_rl.health_hook import start_hook
+from orz_rl.identity import check_out, claim, start_over
 from orz_rl.learner import Learner, NonFiniteError
 from orz_rl.logs import Boards
-from orz_rl.preparation import Prepared, claim
+from orz_rl.metrics_file import rewind_metrics
+from orz_rl.preparation import Prepared
+from orz_rl.rehearsal import rehearse
 from orz_rl.rollout.collector import Collector
 from orz_rl.setting_names import names_settings
 from orz_rl.step_metrics import Row, metrics_row
@@ -60,21 +61,35 @@ class Outcome:
     results: list[EvalResult]
 
 
-def train(prepared: Prepared, *, command: Sequence[str], observer: Observer) -> Outcome:
-    """Run or go on to the last step. OrzError for what a user, a file or a dead process causes; nothing is lost."""
+def train(prepared: Prepared, *, command: Sequence[str], observer: Observer, fresh: bool = False) -> Outcome:
+    """Run or go on to the last step. OrzError for what a user, a file or a dead process causes; nothing is lost.
+
+    The lock comes first: a run that another process trains is neither looked at nor changed, and `fresh` deletes what
+    is there only afterwards. However it ends, the run is marked, but for a process that is killed.
+    """
     config, run = prepared.config, prepared.run
-    claim(run, config, command=command)
-    with _owned(run):
-        run.mark("")
-        try:
+    check_out(run.path, fresh=fresh)
+    with run.lock():
+        if fresh:
+            start_over(run)
+        claim(run, config, prompts=prepared.prompts, command=command, notice=observer.notice)
+        with run.marks_failure("stopped"), _deletes_unfinished(run):
+            run.mark("")
             outcome = _train(prepared, observer)
-        except (OrzError, KeyboardInterrupt) as error:
-            run.add_event("stopped", text=str(error) or "stopped by the user")
-            run.mark("FAILED", str(error) or "stopped by the user")
-            raise
-        run.add_event("done", step=config.num_steps)
-        run.mark("DONE", f"{config.num_steps} steps")
+            run.add_event("done", step=config.num_steps)
+            run.mark("DONE", f"{config.num_steps} steps")
     return outcome
+
+
+@contextmanager
+def _deletes_unfinished(run: RunDir) -> Iterator[None]:
+    """Where what happens inside fails: a half-written checkpoint may be what fills the disk."""
+    try:
+        yield
+    except BaseException:
+        with suppress(RunDirError):  # what went wrong first is what must be told
+            Checkpoints(run).delete_unfinished()
+        raise
 
 
 @names_settings
@@ -82,25 +97,32 @@ def _train(prepared: Prepared, observer: Observer) -> Outcome:
     config, run = prepared.config, prepared.run
     checkpoints = Checkpoints(run)
     checkpoints.delete_unfinished()
-    newest = next(reversed(checkpoints.complete()), None)
-    rows = rewind_metrics(run, newest.step if newest else 0)
+    newest = checkpoints.newest(notice=observer.warn)
+    rows = rewind_metrics(run, newest.step if newest else 0, notice=observer.warn)
     if newest and newest.step >= config.num_steps:
         observer.notice(f"{run.path} has its {config.num_steps} steps already")
         return Outcome(run, rows, run.results())
+    if newest:
+        for name in ("policy", "critic") if config.has_critic else ("policy",):
+            checkpoints.check_files(newest, f"state/{name}")  # before anything is started
     with ExitStack() as stack:
-        loop = open_loop(prepared, observer, stack=stack)
+        loop = open_loop(prepared, observer, stack=stack, resumes_at=newest.step if newest else 0)
+        # Marked before the processes are ended: that may take long, or fail, where what stops this run ended them too.
+        stack.enter_context(run.marks_failure("stopped"))
         if newest:
             checkpoints.load(newest, loop.learner)
             loop.trainer.cursor = newest.cursor
             observer.notice(f"resuming after step {newest.step}")
             run.add_event("resumed", step=newest.step)
+        else:
+            rehearse(run, loop.learner, base=prepared.policy)
         loop.trainer.synchronise(newest.policy_version if newest else 0)
         if not newest:
             loop.evaluate(0)
         for number in range(newest.step + 1 if newest else 1, config.num_steps + 1):
             row = loop.step(number)
             rows.append(row)
-            loop.warn(rows)
+            loop.warn([each for each in rows if "policy/entropy" in each])  # a restored row has no such thing
             is_last = number == config.num_steps
             score = loop.evaluate(number) if is_last or number % config.eval.every == 0 else None
             if is_last or number % config.checkpoint.every == 0:
@@ -109,11 +131,11 @@ def _train(prepared: Prepared, observer: Observer) -> Outcome:
 
 
 @names_settings
-def open_loop(prepared: Prepared, observer: Observer, *, stack: ExitStack) -> _Loop:
-    """Start every process; `stack` ends them."""
+def open_loop(prepared: Prepared, observer: Observer, *, stack: ExitStack, resumes_at: int = 0) -> _Loop:
+    """Start every process; `stack` ends them. Boards drop what they have after the step `resumes_at`."""
     config, run = prepared.config, prepared.run
     grader = stack.enter_context(Grader(extractor=config.reward.extractor, deadline_s=config.reward.deadline_s))
-    boards = stack.enter_context(closing(Boards(config.logging, run.path)))
+    boards = stack.enter_context(closing(Boards(config.logging, run, resumes_at=resumes_at)))
     cluster = open_cluster(
         config.cluster,
         engines=config.rollout.num_engines,
@@ -141,7 +163,8 @@ class _Loop:
         self._prepared, self._observer, self._grader, self._boards = prepared, observer, grader, boards
         self.trainer = trainer
         self.learner = trainer.learner
-        self._warned: set[str] = set()
+        events = prepared.run.events("warning")
+        self._warned = {str(event["sign"]) for event in events if event.get("sign")}
 
     def step(self, number: int) -> Row:
         """Train, complete the step's rollout file, write its metrics."""
@@ -155,7 +178,7 @@ class _Loop:
             _write_advantages(report, run)
             row = metrics_row(report, self._prepared.config)
         row |= {f"time/{name}": seconds for name, seconds in clock.seconds.items()}
-        _append_metrics(run, row)
+        append_row(run.metrics_path, row)
         self._boards.write(row)
         self._observer.stepped(row, self._prepared.config.num_steps)
         return row
@@ -252,27 +275,3 @@ def _with_samples(error: NonFiniteError, trainer: Trainer, *, number: int, run: 
         f"samples ({names}{', ...' if len(pack) > 5 else ''}) are in {folder.path}. The last checkpoint is whole: go "
         f"on from it with a lower learning rate in a new --out, or look at those samples."
     )
-
-
-@contextmanager
-def _owned(run: RunDir) -> Iterator[None]:
-    """Only one process trains in a run directory."""
-    with (run.path / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise RunDirError(
-                f"{run.path}: another process trains here. Wait for it, or choose another --out."
-            ) from None
-        yield
-
-
-def _append_metrics(run: RunDir, row: Row) -> None:
-    path = run.metrics_path
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise disk_error(path, error) from error

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
 
 from orz_bench.grading.code.judge import CodeJudge
 from orz_bench.grading.code.packed_tests import PackedTests
+from orz_bench.grading.jobs import Reply
 from orz_bench.sandbox.limits import Limits
 from orz_bench.sandbox.pool import Sandbox
 
 PROJECT = Path(__file__).parents[1]
 CORPORA = Path(__file__).parent / "corpora"
+NOBODY = 65534
 PATIENT = Limits(cpu_s=10, wall_s=60)
 IMPATIENT = Limits(cpu_s=0.5, wall_s=1.0, memory_gib=1.0, output_bytes=2**20)
 
@@ -70,3 +74,63 @@ def a_judge(
     golds = {item.digest: item for item in tests}
     with closing(CodeJudge(golds, num_workers=num_workers, limits=limits, sandbox=sandbox)) as judge:
         yield judge
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Who grades, and on what kind of machine."""
+
+    name: str
+    is_root: bool
+    namespaces: bool
+
+    def judge(self, tests: Sequence[PackedTests], pairs: Sequence[tuple[str, str]], *, limits: Limits) -> list[Reply]:
+        """The replies; skips the calling test, with the reason, where this machine has no such setting."""
+        if self.is_root and os.getuid() != 0:
+            pytest.skip(f"{self.name}: the tests do not run as root")
+        if self.is_root:
+            with a_judge(tests, limits=limits, namespaces=self.namespaces) as judge:
+                found = judge.check()
+                self._require_namespaces(found=found.namespaces, why=found.why_no_namespaces)
+                return judge.judge(pairs)
+        return self._judge_as_nobody(tests, pairs, limits=limits)
+
+    def _judge_as_nobody(
+        self, tests: Sequence[PackedTests], pairs: Sequence[tuple[str, str]], *, limits: Limits
+    ) -> list[Reply]:
+        if os.getuid() == 0 and is_in_a_private_folder(PROJECT):
+            pytest.skip(f"{self.name}: this project lies where only root can read it")
+        request = {
+            "tests": [asdict(item) for item in tests],
+            "pairs": pairs,
+            "limits": asdict(limits),
+            "namespaces": self.namespaces,
+            "num_workers": 2,
+        }
+        other = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.getuid() == 0 else {}
+        done = subprocess.run(  # type: ignore[call-overload]  # who it is, only where that can be chosen
+            [python_for_everyone(), "-s", "-m", "tests.judge_programs"],
+            input=json.dumps(request),
+            env={"PYTHONPATH": str(PROJECT), "ORZ_TEST_SECRET": os.environ.get("ORZ_TEST_SECRET", "")},
+            cwd=PROJECT,
+            text=True,
+            capture_output=True,
+            check=False,
+            timeout=280,
+            **other,
+        )
+        assert done.returncode == 0, done.stderr
+        answer = json.loads(done.stdout)
+        self._require_namespaces(found=answer["namespaces"], why=answer["why"])
+        return [Reply(verdict, why) for verdict, why in answer["replies"]]
+
+    def _require_namespaces(self, *, found: bool, why: str) -> None:
+        if self.namespaces and not found:
+            pytest.skip(f"{self.name}: this machine has none ({why})")
+
+
+SETTINGS = (
+    Setting("root with namespaces", is_root=True, namespaces=True),
+    Setting("nobody with user namespaces", is_root=False, namespaces=True),
+    Setting("nobody without namespaces", is_root=False, namespaces=False),
+)

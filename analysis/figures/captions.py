@@ -64,7 +64,7 @@ def _spread(groups: Sequence[Group], series: Sequence[Series]) -> str:
     bands = f"Bands and bars of several seeds: lowest to highest of {' or '.join(map(str, sizes))}." if sizes else ""
     has_bars = any(one.role == "points" and one.low is not None for one in series)
     bars = (
-        "Error bars: one standard error, the larger of sampling and questions."
+        "Error bars: 95 % intervals, the wider of sampling and questions."
         if has_bars and len(sizes) < len(groups)
         else ""
     )

@@ -129,21 +129,22 @@ def _score_series(line: ScoreLine, *, slot: int, column: str) -> Series | None:
 
 
 def _ends(table: pd.DataFrame) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """One standard error each way for one run, lowest and highest for several; None where neither is known."""
-    if table["error"].notna().all():
-        return (table["accuracy"] - table["error"]).to_numpy(float), (table["accuracy"] + table["error"]).to_numpy(
-            float
-        )
-    if (table["low"] < table["high"]).any():
-        return table["low"].to_numpy(float), table["high"].to_numpy(float)
-    return None, None
+    """The 95 % interval of one run, lowest and highest for several; None where neither is known."""
+    low, high = table["low"].to_numpy(float), table["high"].to_numpy(float)
+    return (low, high) if np.isfinite(low).all() and (low < high).any() else (None, None)
 
 
 def _references(benchmark: str) -> tuple[Reference, ...]:
-    """The published figures of a few models, each by its first source."""
-    by_model = {baseline.model: baseline for baseline in reversed(baselines_for(benchmark))}
-    chosen = [by_model[model] for model in _SHOWN_MODELS if model in by_model]
-    return tuple(Reference(label=baseline.model, y=baseline.percent / 100) for baseline in chosen)
+    """The published figures of a few models; of two sources both, told apart by their names."""
+    chosen = [one for model in _SHOWN_MODELS for one in baselines_for(benchmark) if one.model == model]
+    models = [one.model for one in chosen]
+    return tuple(
+        Reference(
+            label=one.model if models.count(one.model) == 1 else f"{one.model} ({one.source.partition(',')[0]})",
+            y=one.percent / 100,
+        )
+        for one in chosen
+    )
 
 
 def present(panels: Sequence[Panel | None], *, wanted: str) -> tuple[Panel, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
 from math import comb
 
 import pandas as pd
@@ -88,7 +89,7 @@ def _compared(effect: OutcomeEffect) -> str:
 def _sign_test(some: int, others: int) -> float:
     """Two-sided probability of a split as uneven as this between two equally likely kinds."""
     total, fewer = some + others, min(some, others)
-    return min(1.0, 2 * sum(comb(total, k) for k in range(fewer + 1)) / 2**total)
+    return min(1.0, float(Fraction(2 * sum(comb(total, k) for k in range(fewer + 1)), 1 << total)))
 
 
 def _effect_sentences(effect: OutcomeEffect) -> Iterator[str]:

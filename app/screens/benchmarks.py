@@ -118,8 +118,8 @@ def _curves(here: Sequence[Evaluated], benchmark: str, *, runs: Sequence[str]) -
 def _results(here: Sequence[Evaluated], benchmark: str) -> None:
     st.markdown(
         "**Results** :gray[percent]",
-        help="± question: standard error from drawing these questions from a larger pool; ± sampling: from drawing n "
-        "answers to these very questions. Published figures were obtained under other protocols than ours.",
+        help="95 % question: the interval when other questions of the kind are drawn; 95 % sampling: when n answers to "
+        "these very questions are drawn again. Published figures were obtained under other protocols than ours.",
     )
     table = result_rows(here, benchmark)
     st.dataframe(
@@ -137,8 +137,8 @@ def _result_columns(table: pd.DataFrame) -> dict[str, Any]:
         "model": st.column_config.TextColumn("Run or model", pinned=True, width=150),
         "step": st.column_config.NumberColumn("Step", format="%d", width=54),
         "accuracy": number(f"avg@{n}"),
-        "se_question": number("± question"),
-        "se_sampling": number("± sampling"),
+        "question": st.column_config.TextColumn("95 % question", width=92),
+        "sampling": st.column_config.TextColumn("95 % sampling", width=92),
         "pass": number(f"pass@{n}"),
         "majority": number(f"maj@{n}"),
         "n": st.column_config.NumberColumn("n", format="%d", width=44),
@@ -238,7 +238,7 @@ def _query(target: QuestionAt) -> dict[str, list[str]]:
 
 
 def _parts(state: BenchmarksState, here: Sequence[Evaluated]) -> None:
-    st.markdown("**By kind of question** :gray[percent, with one standard error over questions]")
+    st.markdown("**By kind of question** :gray[percent, with 95 % intervals over questions]")
     last = here[-1]
     fields = _part_fields(last)
     if not fields:

@@ -85,7 +85,7 @@ def _table(entries: list[RunEntry], chosen: list[str]) -> None:
     )  # fmt: skip
     if any(column.startswith("score:") for column in map(str, table)):
         st.caption(
-            "Scores: percent at the last evaluated step ± standard error over questions ± standard error of sampling. "
+            "Scores: percent at the last evaluated step (95 % interval over questions; of sampling). "
             "Steps: done / wanted. Reward: mean reward of each training step."
         )
 

@@ -54,12 +54,12 @@ def parts_chart(table: pd.DataFrame, *, names: Sequence[str]) -> Drawn:
     """Bars by part, one colour an evaluation; `table` is as benchmark_data.parts gives it, with a column `of`."""
     scale = alt.Scale(domain=list(names), range=[colour(index) for index in range(len(names))])
     order = list(dict.fromkeys(table["part"]))
-    shown = table.assign(low=table["accuracy"] - table["error"], high=table["accuracy"] + table["error"])
-    base = alt.Chart(shown).encode(
+    base = alt.Chart(table).encode(
         y=alt.Y("part:N", title=None, sort=order, axis=alt.Axis(labelLimit=180)),
         yOffset=alt.YOffset("of:N", sort=list(names)),
         tooltip=[
-            "of:N", "part:N", alt.Tooltip("accuracy:Q", format=".1f"), alt.Tooltip("error:Q", format=".1f"),
+            "of:N", "part:N", alt.Tooltip("accuracy:Q", format=".1f"),
+            alt.Tooltip("low:Q", title="95 % from", format=".1f"), alt.Tooltip("high:Q", title="to", format=".1f"),
             alt.Tooltip("questions:Q", format=","), alt.Tooltip("samples:Q", format=","),
         ],
     )  # fmt: skip

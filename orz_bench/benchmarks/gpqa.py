@@ -20,7 +20,7 @@ def parse_row(row: Mapping[str, Any], position: int) -> Problem:
         question, gold = _with_options(row)
     else:
         question, gold = question_of(row), answer_of(row)
-    if gold not in _LETTERS:
+    if gold not in tuple(_LETTERS):
         raise DataError(f"the answer is {gold!r}, wanted one of the letters A to D")
     return Problem(
         benchmark="gpqa_diamond",

@@ -67,15 +67,20 @@ def evaluate_command(
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Grading processes [default: one a core].")] = None,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")] = False,
+    baseline: Annotated[
+        str | None, typer.Option(help="A model whose published figures stand beside ours [default: the same model].")
+    ] = None,
 ) -> None:
     """Draw n answers to every question, grade them, and print avg@n with honest error bars.
 
     The same command again draws only what is missing; a larger --n adds samples to those that exist.
     """
+    from orz_bench.baselines import require_known
     from orz_bench.progress import ProgressDisplay
     from orz_bench.report import render_json, render_table
     from orz_bench.session import EvalOptions, run_session
 
+    beside = require_known(baseline) if baseline else None
     changes: dict[str, Any] = {
         "n": n,
         "temperature": temperature,
@@ -123,5 +128,5 @@ def evaluate_command(
     if json_output:
         typer.echo(json.dumps(render_json(results), ensure_ascii=False))
         return
-    console.print(render_table(results, max_parts=_MAX_PARTS))
+    console.print(render_table(results, max_parts=_MAX_PARTS, baseline=beside))
     console.print(f"rollouts: {results[0].run}/evals", markup=False, highlight=False, soft_wrap=True)

@@ -18,23 +18,28 @@ def report_command(
         Literal["table", "md", "json", "html"], typer.Option("--format", help="How to show it.")
     ] = "table",
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
+    baseline: Annotated[
+        str | None, typer.Option(help="A model whose published figures stand beside ours [default: the same model].")
+    ] = None,
 ) -> None:
     """Show the results of runs, with the published baselines beside them."""
+    from orz_bench.baselines import require_known
     from orz_bench.records.run_dir import write_text
     from orz_bench.report import render_json, render_markdown, render_table
     from orz_bench.report_html import render_html
     from orz_bench.results import results_of
 
+    beside = require_known(baseline) if baseline else None
     results = [result for run in runs for result in results_of(run)]
     if format_ == "table" and out is None:
-        result_console().print(render_table(results))
+        result_console().print(render_table(results, baseline=beside))
         return
     if format_ == "table":
-        text = as_text(render_table(results))
+        text = as_text(render_table(results, baseline=beside))
     elif format_ == "json":
         text = json.dumps(render_json(results), ensure_ascii=False, indent=2)
     else:
-        text = {"md": render_markdown, "html": render_html}[format_](results)
+        text = {"md": render_markdown, "html": render_html}[format_](results, baseline=beside)
     if out is None:
         typer.echo(text)
     else:
@@ -47,6 +52,9 @@ def compare_command(
     run_b: Annotated[str, typer.Argument(help="The one to compare it with.")],
     bench: Annotated[str | None, typer.Option(help="Benchmarks, separated by commas [default: all shared].")] = None,
     across_protocols: Annotated[bool, typer.Option(help="Compare though the protocols differ, and say so.")] = False,
+    margin: Annotated[
+        float, typer.Option(min=0, max=100, help="A loss that would not matter, in points: B is no worse within it.")
+    ] = 0.0,
     format_: Annotated[Literal["table", "md", "json"], typer.Option("--format", help="How to show it.")] = "table",
     json_output: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
@@ -56,7 +64,7 @@ def compare_command(
 
     names = [name.strip() for name in bench.split(",")] if bench else None
     compared = compare_runs(run_a, run_b, benchmarks=names, across_protocols=across_protocols)
-    rendered = render_comparisons(compared, format_="json" if json_output else format_)
+    rendered = render_comparisons(compared, format_="json" if json_output else format_, margin=margin / 100)
     if isinstance(rendered, str):
         typer.echo(rendered)
     else:

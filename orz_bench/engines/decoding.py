@@ -29,7 +29,7 @@ class Draft:
     """Its own random numbers in [0, 1)."""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
-    """At the sampling temperature, before top-k and top-p."""
+    """Of the distributions that were drawn from: at the temperature, after top-k and top-p; at temperature 0 at 1."""
     ended: StopReason | None = None
 
 
@@ -57,7 +57,7 @@ def draw(logits_BV: Tensor, random_B: Tensor, *, sampling: Sampling) -> tuple[Te
     """Tokens and their log-probabilities by inverting the cumulative distribution at `random_B` in [0, 1).
 
     Temperature, then top-k, then top-p; the most likely token at temperature 0. The log-probabilities are those of the
-    whole distribution at the temperature. Shapes (B,) and (B,).
+    distribution that was drawn from, so what top-k and top-p leave adds up to 1. Shapes (B,) and (B,).
     """
     logits_BV = logits_BV.float()
     if sampling.temperature > 0 and sampling.temperature != 1.0:
@@ -66,8 +66,9 @@ def draw(logits_BV: Tensor, random_B: Tensor, *, sampling: Sampling) -> tuple[Te
     if sampling.temperature == 0:
         tokens_B = logprobs_BV.argmax(dim=-1)
     else:
-        kept_BV = _truncate(logprobs_BV, top_k=sampling.top_k, top_p=sampling.top_p)
-        mass_BV = kept_BV.double().exp().cumsum(dim=-1)
+        if sampling.top_k > 0 or sampling.top_p < 1:
+            logprobs_BV = _truncate(logprobs_BV, top_k=sampling.top_k, top_p=sampling.top_p).log_softmax(dim=-1)
+        mass_BV = logprobs_BV.double().exp().cumsum(dim=-1)
         aim_B1 = random_B[:, None] * mass_BV[:, -1:]
         tokens_B = torch.searchsorted(mass_BV, aim_B1, right=True)[:, 0].clamp_max(logits_BV.shape[1] - 1)
     return tokens_B, logprobs_BV.gather(1, tokens_B[:, None])[:, 0]

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
+from orz_bench.errors import ConfigError, EngineError
 from orz_bench.records.rollout import Completion, Request
 
+_MOST = 10**9
+"""More than anything of an engine is counted to."""
 EngineName = Literal["vllm", "transformers", "openai", "fake"]
 
 
@@ -50,9 +53,22 @@ class EngineSpec:
     batch_size: int = 32
     """Sequences that the transformers engine decodes together."""
     keep_tokens: bool = False
-    """Return token ids and the sampled tokens' logprobs."""
+    """Return token ids and the sampled tokens' log-probabilities under the distribution that they were drawn from: at
+    the sampling temperature, after top-k and top-p. A server gives neither."""
     sleeps: bool = False
     """Whether a GPU engine must be able to give its memory back while training has the device."""
+
+    def __post_init__(self) -> None:
+        counts = ("num_engines", "tensor_parallel", "concurrency", "batch_size", "max_model_len")
+        faults = [
+            f"{name} is {value}, wanted 1 to {_MOST:,}"
+            for name in counts
+            if (value := getattr(self, name)) is not None and not 1 <= value <= _MOST
+        ]
+        if not 0 < self.gpu_memory_share <= 1:
+            faults.append(f"gpu_memory_share is {self.gpu_memory_share}, wanted more than 0 and at most 1")
+        if faults:
+            raise ConfigError("; ".join(faults) + ".")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +154,43 @@ class LikelihoodEngine(Engine, Protocol):
         Neighbours with the same first `num_shared` tokens are computed together.
         """
         ...
+
+
+class Keyed(Protocol):
+    """What an engine is asked."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """Unique within one call."""
+        ...
+
+
+Asked = TypeVar("Asked", bound=Keyed)
+
+
+class Distinct(Iterator[Asked]):
+    """The same requests one by one; EngineError for a key that came before. Every engine takes its requests through it.
+
+    Equal keys have equal seeds: the second answer would be a copy of the first, and whoever keeps answers by key would
+    lose one. It may be asked again after it had nothing: the requests' iterator may have been filled up since.
+    """
+
+    def __init__(self, requests: Iterable[Asked]) -> None:
+        self._requests = iter(requests)
+        self._seen: set[tuple[str, int]] = set()
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Asked:
+        request = next(self._requests)
+        if request.key in self._seen:
+            raise EngineError(
+                f"{request.key[0]}, sample {request.key[1]}: asked for twice in one call; an engine answers every key "
+                f"once. Give every problem its own id and every sample its own index."
+            )
+        self._seen.add(request.key)
+        return request
 
 
 class WeightSource(Protocol):

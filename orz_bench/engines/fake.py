@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from orz_bench.engines.engine import EngineSpec, LikelihoodRequest, Likelihoods, Sampling
+from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Sampling
 from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Completion, Problem, Request, StopReason
 
@@ -46,7 +46,7 @@ class FakeEngine:
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Batches of 64, in order."""
-        waiting = iter(requests)
+        waiting = Distinct(requests)
         while batch := list(islice(waiting, BATCH)):
             if self._seconds_a_batch:
                 time.sleep(self._seconds_a_batch)
@@ -54,7 +54,7 @@ class FakeEngine:
 
     def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
         """Batches of 64, in order; what is likely is a function of the key alone."""
-        waiting = iter(requests)
+        waiting = Distinct(requests)
         while batch := list(islice(waiting, BATCH)):
             if self._seconds_a_batch:
                 time.sleep(self._seconds_a_batch)

@@ -15,7 +15,7 @@ from typing import Any
 
 import openai
 
-from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.engine import Distinct, EngineSpec, Sampling
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request, StopReason
 
@@ -88,7 +88,7 @@ class OpenAIServerEngine:
         *,
         arrived: queue.Queue[Completion | BaseException | None],
     ) -> None:
-        waiting = iter(requests)
+        waiting = Distinct(requests)
         async with openai.AsyncOpenAI(
             base_url=self._spec.base_url, api_key=_api_key(), max_retries=_MAX_RETRIES, timeout=_TIMEOUT_S
         ) as client:

@@ -18,8 +18,8 @@ from typing import Any, Self
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from orz_bench.engines.engine import Engine, EngineSpec, Sampling
-from orz_bench.engines.ray_session import start_ray
+from orz_bench.engines.engine import Distinct, Engine, EngineSpec, Sampling
+from orz_bench.engines.ray_session import end_ray, start_ray
 from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request
@@ -134,7 +134,7 @@ class RayPool:
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Lists of completions as engines report them."""
-        queue = deque(requests)
+        queue = deque(Distinct(requests))
         calls: dict[Any, _Worker] = {}
         while queue or any(worker.in_hand for worker in self._workers):
             if not self._workers:
@@ -163,11 +163,13 @@ class RayPool:
 
     def close(self) -> None:
         """End the engines, and Ray where this pool started it."""
-        for worker in self._workers:
-            ray.kill(worker.actor)
+        actors = [worker.actor for worker in self._workers]
         self._workers = []
-        if self._started_ray and ray.is_initialized():
-            ray.shutdown()
+        if self._started_ray:
+            end_ray(actors)
+            return
+        for actor in actors:
+            ray.kill(actor)
 
     def _take(self, queue: deque[Request], worker: _Worker) -> list[Request]:
         """What this engine gets now: whole batches for transformers, else at most its fair share of what is left."""

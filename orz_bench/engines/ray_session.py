@@ -5,12 +5,18 @@ Without an address Ray would join whatever cluster was last started on the machi
 
 from __future__ import annotations
 
+import atexit
 import os
 import socket
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
 
 import ray
 
 from orz_bench.errors import EngineError
+from orz_bench.signals import exit_code, hear_signals, was_stopped
 
 
 def start_ray() -> None:
@@ -34,6 +40,54 @@ def start_ray() -> None:
             f"no Ray cluster answers at RAY_ADDRESS={address} ({reason}). A stale one, or another token "
             f"(RAY_AUTH_TOKEN_PATH)? Start it with `ray start --head`, or unset RAY_ADDRESS to use this machine alone."
         ) from error
+    hear_signals()  # Ray's own handler of SIGTERM prints a C++ stack and ends the process
+
+
+def end_ray(actors: Iterable[Any] = (), *, placement_group: Any = None) -> None:
+    """End these actors, and Ray where it was started here.
+
+    A scheduler that ends a job may end Ray's own processes first. Then every call waits a minute for them and ends this
+    process without an exception: nothing is asked of a Ray that does not answer.
+    """
+    if not _answers():
+        _leave_dead_ray()
+        return
+    for actor in actors:
+        with suppress(Exception):
+            ray.kill(actor)
+    if placement_group is not None:
+        with suppress(Exception):
+            ray.util.remove_placement_group(placement_group)
+    ray.shutdown()
+
+
+def _answers() -> bool:
+    """Whether somebody listens where Ray's control process should be."""
+    if not ray.is_initialized():
+        return True
+    host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
+    except OSError:
+        return False
+    return True
+
+
+def _leave_dead_ray() -> None:
+    atexit.unregister(ray.shutdown)
+    node = ray._private.worker._global_node  # noqa: SLF001 - what is left of it must not outlive this process
+    with suppress(Exception):
+        node.kill_all_processes(check_alive=False, allow_graceful=False)
+    if was_stopped():
+        atexit.register(_leave_at_once)
+
+
+def _leave_at_once() -> None:
+    """Before Ray's C++ crashes at the end of this process, which would hide its exit code."""
+    with suppress(OSError):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(exit_code())
 
 
 def _refuse_silent_address(address: str | None) -> None:

@@ -47,7 +47,17 @@ class CheckpointTokenizer:
                 f"{self._name}: its tokenizer has no chat template. Use --template orz-code, plain or few-shot for a "
                 f"base model, or add a chat template to the checkpoint."
             )
-        return str(self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+        from jinja2 import TemplateError
+
+        try:
+            return str(self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+        except (TemplateError, TypeError, ValueError, KeyError) as error:
+            roles = ", ".join(message["role"] for message in messages)
+            raise ConfigError(
+                f"{self._name}: its chat template does not render messages of {roles} ({error}). Choose a --template "
+                f"without them (plain and orz-code need no chat template; chat sends no system message), or mend "
+                f"chat_template in the checkpoint's tokenizer files."
+            ) from error
 
 
 def load_tokenizer(spec: EngineSpec) -> Tokenizer | None:

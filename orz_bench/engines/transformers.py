@@ -16,7 +16,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from orz_bench.engines.decoding import Draft, decode
-from orz_bench.engines.engine import EngineSpec, LikelihoodRequest, Likelihoods, Sampling, WeightSource
+from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Sampling, WeightSource
 from orz_bench.engines.likelihood import LikelihoodScorer
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request, StopReason
@@ -45,13 +45,15 @@ class TransformersEngine:
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Blocks of `batch_size` consecutive requests, in order."""
-        waiting = iter(requests)
+        waiting = Distinct(requests)
         while batch := list(islice(waiting, self._spec.batch_size)):
             yield self._generate_batch(batch, sampling)
 
     def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
         """Blocks of consecutive requests that share their first tokens, in order."""
-        return LikelihoodScorer(self._model, device=self._device, batch_size=self._spec.batch_size).answer(requests)
+        return LikelihoodScorer(self._model, device=self._device, batch_size=self._spec.batch_size).answer(
+            Distinct(requests)
+        )
 
     def close(self) -> None:
         """Free the model."""

@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from orz_bench.engines.engine import EngineSpec, LikelihoodRequest, Likelihoods, Sampling, WeightSource
+from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Sampling, WeightSource
 from orz_bench.engines.vllm_likelihood import loglikelihoods
 from orz_bench.engines.vllm_weights import WeightLoader
 from orz_bench.environment import has_gpu
@@ -54,6 +54,8 @@ class VllmEngine:
             "seed": 0,
             "generation_config": "vllm",
             "use_tqdm_on_load": False,
+            # Of the distribution that was drawn from; by default of the logits before the temperature.
+            "logprobs_mode": "processed_logprobs" if spec.keep_tokens else "raw_logprobs",
             "worker_extension_cls": f"{WeightLoader.__module__}.{WeightLoader.__qualname__}",
             "enable_sleep_mode": gpu and spec.sleeps,
         }
@@ -193,7 +195,7 @@ class _Groups:
     """
 
     def __init__(self, requests: Iterable[Request], *, alone: bool) -> None:
-        self._requests = iter(requests)
+        self._requests = Distinct(requests)
         self._alone = alone
         self._held: Request | None = None
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from orz_bench.engines.engine import LikelihoodRequest, Likelihoods
+from orz_bench.engines.engine import Distinct, LikelihoodRequest, Likelihoods
 
 _QUEUE = 512
 """Prompts that vLLM knows of at once."""
@@ -29,7 +29,7 @@ class _Pending:
 
 def loglikelihoods(engine: Any, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
     """The answers of each engine step, in the order in which they are complete. `engine` is an LLMEngine."""
-    waiting = iter(requests)
+    waiting = Distinct(requests)
     pending: dict[str, tuple[_Pending, int | None]] = {}
     try:
         while _fill(pending, waiting, engine=engine):

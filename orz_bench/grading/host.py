@@ -21,6 +21,7 @@ from typing import Any
 
 from orz_bench.grading.jobs import Job, Subject
 from orz_bench.grading.worker import Judge, work
+from orz_bench.signals import leave_signals_to_parent
 
 POLL_S = 1.0
 _WARM_UP = (
@@ -49,7 +50,7 @@ _LATE_IMPORTS = ("sympy.integrals.manualintegrate",)
 def main() -> None:
     """Serve until the parent closes the socket or dies. Started by orz_bench.grading.pool."""
     settings: dict[str, Any] = json.loads(sys.argv[-1])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_parent()
     logging.disable(logging.CRITICAL)
     control = socket.socket(fileno=settings["descriptor"])
     try:

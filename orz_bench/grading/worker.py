@@ -17,6 +17,7 @@ from typing import NoReturn
 
 from orz_bench.grading.forbidden import forbid_execution
 from orz_bench.grading.jobs import Job, Reply
+from orz_bench.signals import leave_signals_to_parent
 
 _PR_SET_PDEATHSIG = 1
 _GARBAGE_THRESHOLD = 200_000
@@ -64,7 +65,7 @@ def _bound_this_process(memory_gib: float, host_pid: int) -> None:
     num_bytes = int(memory_gib * 2**30)
     resource.setrlimit(resource.RLIMIT_AS, (num_bytes, num_bytes))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    leave_signals_to_parent()
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != host_pid:  # the host died before the line above

@@ -22,6 +22,7 @@ from orz_bench.records.rollout import Rollout
 
 ROLLOUT_SCHEMA_VERSION = 1
 _SCHEMA_KEY = b"orz_rollout_schema"
+_MERGED = ".merged.parquet"
 
 ROLLOUT_SCHEMA = pa.schema(
     [
@@ -58,13 +59,15 @@ ROLLOUT_SCHEMA = pa.schema(
 
 def part_files(folder: Path) -> list[Path]:
     """The finished parts of a folder, oldest first; an absent folder has none."""
-    return sorted(folder.glob("part-*.parquet"))
+    merged = folder / _MERGED
+    return [merged] if merged.exists() else sorted(folder.glob("part-*.parquet"))
 
 
-def remove_unfinished_parts(folder: Path) -> None:
-    """Delete what a killed writer left behind under temporary names."""
-    for leftover in folder.glob(".part-*.tmp"):
+def finish_parts(folder: Path) -> None:
+    """Bring to its end what a killed writer left: unfinished parts go, a merged part takes the place of the others."""
+    for leftover in folder.glob(".*.tmp"):
         leftover.unlink(missing_ok=True)
+    _put_merged_in_place(folder)
 
 
 def write_part(folder: Path, rollouts: Sequence[Rollout]) -> Path:
@@ -88,13 +91,25 @@ def write_table(folder: Path, table: pa.Table) -> Path:
 def replace_parts(folder: Path, rollouts: Sequence[Rollout]) -> None:
     """Let one part that holds `rollouts` take the place of all parts.
 
-    The later parts go before the first is replaced: a crash in between loses rows, but never shows one twice.
+    It is whole under a name of its own before the others go. A crash in between: part_files() knows that it counts, and
+    finish_parts() ends the move; readers that look for `part-*` alone may miss rows until then, and see none twice.
     """
-    first, *others = part_files(folder)
-    with _whole_file(first) as temporary:
+    with _whole_file(folder / _MERGED) as temporary:
         _write(temporary, _to_table(rollouts))
-        for path in reversed(others):
-            path.unlink()
+    try:
+        _put_merged_in_place(folder)
+    except OSError as error:
+        raise disk_error(folder, error) from error
+
+
+def _put_merged_in_place(folder: Path) -> None:
+    merged = folder / _MERGED
+    if not merged.exists():
+        return
+    for path in sorted(folder.glob("part-*.parquet"), reverse=True):
+        path.unlink()
+    merged.rename(folder / "part-000000.parquet")
+    sync_folder(folder)
 
 
 @contextlib.contextmanager
@@ -126,6 +141,11 @@ def read_parts(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:
     schema = ROLLOUT_SCHEMA if columns is None else pa.schema([ROLLOUT_SCHEMA.field(name) for name in columns])
     tables = [_read_part(path, schema) for path in part_files(folder)]
     return pa.concat_tables(tables) if tables else schema.empty_table()
+
+
+def read_part(path: Path, columns: Sequence[str]) -> pa.Table:
+    """These columns of one part. RunDirError as read_parts."""
+    return _read_part(path, pa.schema([ROLLOUT_SCHEMA.field(name) for name in columns]))
 
 
 def is_whole(path: Path) -> bool:
@@ -172,13 +192,13 @@ def _to_table(rollouts: Iterable[Rollout]) -> pa.Table:
     rows = list(rollouts)
     columns: dict[str, list[Any]] = {f.name: [getattr(row, f.name) for row in rows] for f in fields(Rollout)}
     columns["extra"] = [json.dumps(dict(extra), ensure_ascii=False) for extra in columns["extra"]]
-    for name in ("question", "prompt", "completion", "extracted", "second_extracted", "why", "gold"):
-        columns[name] = [_storable(text) for text in columns[name]]
+    for name in (f.name for f in ROLLOUT_SCHEMA if f.type == pa.string()):
+        columns[name] = [storable(text) for text in columns[name]]
     return pa.table({f.name: pa.array(columns[f.name], type=f.type) for f in ROLLOUT_SCHEMA}, schema=ROLLOUT_SCHEMA)
 
 
-def _storable(text: str | None) -> str | None:
-    """Text without lone surrogates, which UTF-8 cannot hold."""
+def storable(text: str | None) -> str | None:
+    """Text with `?` for lone surrogates, which UTF-8 cannot hold."""
     if text is None or text.isascii():
         return text
     return text.encode("utf-8", errors="replace").decode("utf-8")

@@ -6,6 +6,7 @@ engines write Completion, grading writes Grade), and never filled in later.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
@@ -48,6 +49,18 @@ class Problem:
         # MMLU-Pro has questions that are left with one option.
         if self.kind == "choice" and not 1 <= self.num_choices <= 26:
             raise RecordError(f"{self.problem_id}: a choice problem has {self.num_choices} options, wanted 1 to 26.")
+        for name in ("problem_id", "question", "gold", "examples", "extra"):
+            _refuse_half_characters(name, getattr(self, name))
+
+
+def _refuse_half_characters(name: str, value: Any) -> None:
+    """JSON can hold half of a surrogate pair (half an emoji); no tokenizer and no UTF-8 file can."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        around = ascii(text[max(0, error.start - 20) : error.end + 5])
+        raise RecordError(f"{name} holds half a character (a lone surrogate: {around}), wanted whole ones") from error
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +98,8 @@ class Completion:
     stop_reason: StopReason
     token_ids: tuple[int, ...] | None = None
     logprobs: tuple[float, ...] | None = None
-    """One per token, natural log, under the policy that sampled it, at the sampling temperature."""
+    """One per token, natural log, under the distribution that the token was drawn from: the policy's at the sampling
+    temperature, after top-k and top-p (both renormalise); at temperature 0 that of temperature 1. A server: None."""
     policy_version: int | None = None
     """How many weight updates the engine had received; None outside training."""
     extra: Mapping[str, Any] = field(default_factory=dict)

@@ -13,7 +13,7 @@ import fcntl
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,12 +21,17 @@ from typing import Any, Literal
 
 import pyarrow as pa
 
-from orz_bench.errors import RunDirError
+from orz_bench.errors import OrzError, RunDirError
 from orz_bench.records import parquet
+from orz_bench.records.lines import append_row, read_rows
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.summary import EvalResult
+from orz_bench.signals import stop_reason
 
 RUN_SCHEMA_VERSION = 1
+LOCK_NAME = ".lock"
+_RESERVE, _RESERVE_BYTES = ".reserve", 65_536
+_MOVE = "Move this file out of the folder and run the same command again: it draws what is then missing."
 _STEP_FOLDER = re.compile(r"step=(\d+)")
 
 
@@ -50,21 +55,13 @@ class RolloutsDir:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Own this folder for writing; RunDirError where another living process owns it."""
-        with _making(self.path):
-            self.path.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(descriptor)
-            raise RunDirError(
-                f"{self.path}: another process writes here. Wait for it, or choose another folder with --out."
-            ) from None
-        try:
-            parquet.remove_unfinished_parts(self.path)
+        with _locked(self.path) as is_owner:
+            if not is_owner:
+                raise RunDirError(
+                    f"{self.path}: another process writes here. Wait for it, or choose another folder with --out."
+                )
+            parquet.finish_parts(self.path)
             yield
-        finally:
-            os.close(descriptor)
 
     def append(self, rollouts: Sequence[Rollout]) -> None:
         """Commit these rollouts as one part."""
@@ -79,8 +76,28 @@ class RolloutsDir:
         table = self.read(["problem_id", "sample_index"])
         return set(zip(table["problem_id"].to_pylist(), table["sample_index"].to_pylist(), strict=True))
 
+    def require_own(self, *, benchmark: str, step: int, seed_of: Callable[[str, int], int | None]) -> None:
+        """Refuse parts that were not drawn here: RunDirError for rows of others, and for rows that stand twice.
+
+        `seed_of` a problem id and a sample index: the seed that it is drawn with; None for a problem that is unknown.
+        """
+        seen: dict[tuple[str, int], Path] = {}
+        for path in parquet.part_files(self.path):
+            for row in parquet.read_part(path, ["problem_id", "sample_index", "benchmark", "step", "seed"]).to_pylist():
+                key = row["problem_id"], row["sample_index"]
+                wanted = {"benchmark": benchmark, "step": step, "seed": seed_of(*key)}
+                differing = [name for name, value in wanted.items() if row[name] != value]
+                if differing:
+                    what = ", ".join(f"{name} {row[name]!r}, wanted {wanted[name]!r}" for name in differing)
+                    raise RunDirError(
+                        f"{path}: sample {key[1]} of {key[0]} is not of this evaluation ({what}). {_MOVE}"
+                    )
+                if key in seen:
+                    raise RunDirError(f"{path}: sample {key[1]} of {key[0]} stands in {seen[key].name}, too. {_MOVE}")
+                seen[key] = path
+
     def replace(self, rollouts: Sequence[Rollout]) -> None:
-        """Put one part in the place of all. A crash in between loses rows and never doubles one."""
+        """Put one part in the place of all. A crash in between neither loses a row nor shows one twice."""
         parquet.replace_parts(self.path, rollouts)
 
 
@@ -136,7 +153,25 @@ class RunDir:
                 f"{self.path}: a run of schema {version}, but this version reads up to {RUN_SCHEMA_VERSION}; "
                 f"upgrade orz to use it."
             )
+        if not isinstance(info.get("kind"), str):
+            raise RunDirError(f"{self.run_path}: has no kind (train, eval); restore the file, or name another folder.")
         return info
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Own the whole run for writing; RunDirError where another living process does. Nothing else is written."""
+        with self.owned() as is_owner:
+            if not is_owner:
+                raise RunDirError(
+                    f"{self.path}: another process is at work in this run. Wait for it, or choose another --out."
+                )
+            yield
+
+    @contextlib.contextmanager
+    def owned(self) -> Iterator[bool]:
+        """Own the run where nobody does: only its owner marks it. Whether this process is the owner."""
+        with _locked(self.path) as is_owner:
+            yield is_owner
 
     def create(self, *, kind: str, command: Sequence[str], seed: int, environment: Mapping[str, Any]) -> None:
         """Start a run here, or join the one that is here already (which stays as it is)."""
@@ -154,12 +189,12 @@ class RunDir:
 
     def add_event(self, event: str, **facts: Any) -> None:
         """Append a line to events.jsonl."""
-        line = json.dumps({"time": _now(), "event": event} | facts, ensure_ascii=False)
-        try:
-            with self.events_path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
-        except OSError as error:
-            raise parquet.disk_error(self.path, error) from error
+        append_row(self.events_path, {"time": _now(), "event": event} | facts)
+
+    def events(self, *names: str) -> list[dict[str, Any]]:
+        """The whole lines of events.jsonl, of these events or of all, oldest first."""
+        rows, _ = read_rows(self.events_path)
+        return [row for row in rows if not names or row.get("event") in names]
 
     def mark(self, state: str, text: str = "") -> None:
         """Write DONE or FAILED (the other goes); an empty `state` removes both, for a run that goes on."""
@@ -169,6 +204,31 @@ class RunDir:
         if state:
             write_text(self.path / state, text + "\n")
 
+    @contextlib.contextmanager
+    def marks_failure(self, event: str) -> Iterator[None]:
+        """Mark the run FAILED, and add the event, where what happens inside ends by an exception of whatever kind.
+
+        An exception that has been marked once is not marked again. Meanwhile some space is put aside, so that the end
+        can be marked on a disk that is full by then.
+        """
+        reserve = self.path / _RESERVE
+        try:
+            write_text(reserve, "0" * _RESERVE_BYTES)
+            yield
+        except BaseException as error:
+            if self.state() != "failed":
+                self._fail(event, reason_of(error))
+            raise
+        reserve.unlink(missing_ok=True)
+
+    def _fail(self, event: str, text: str) -> None:
+        with contextlib.suppress(OSError):
+            (self.path / _RESERVE).unlink(missing_ok=True)
+        with contextlib.suppress(RunDirError):  # what went wrong first is what must be told
+            self.mark("FAILED", text)
+        with contextlib.suppress(RunDirError):
+            self.add_event(event, text=text)
+
     @property
     def metrics_path(self) -> Path:
         """One row a training step."""
@@ -176,10 +236,9 @@ class RunDir:
 
     def metrics(self) -> tuple[list[dict[str, Any]], int]:
         """(the whole rows of metrics.jsonl, lines that were none: a killed writer may leave a torn one)."""
-        text = self.metrics_path.read_text(encoding="utf-8", errors="replace") if self.metrics_path.exists() else ""
-        lines = [line for line in text.splitlines() if line.strip()]
-        rows = [row for line in lines if (row := _metrics_row(line)) is not None]
-        return rows, len(lines) - len(rows)
+        rows, num_torn = read_rows(self.metrics_path)
+        whole = [row for row in rows if isinstance(row.get("step"), int)]
+        return whole, num_torn + len(rows) - len(whole)
 
     @property
     def events_path(self) -> Path:
@@ -255,7 +314,8 @@ def write_text(path: Path, text: str) -> None:
     """Replace a file as a whole: a crash leaves the old text or the new one."""
     temporary = path.with_name(f".{path.name}.tmp")
     try:
-        with temporary.open("w", encoding="utf-8") as file:
+        # A lone surrogate, which UTF-8 cannot hold, as \udXXX: in JSON that is its name.
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -275,12 +335,30 @@ def _making(path: Path) -> Iterator[None]:
         raise parquet.disk_error(path, error) from error
 
 
-def _metrics_row(line: str) -> dict[str, Any] | None:
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[bool]:
+    """Make a folder and lock it against other processes; False where one holds it. The lock ends with the process."""
+    with _making(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
     try:
-        row = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
+    finally:
+        os.close(descriptor)
+
+
+def reason_of(error: BaseException) -> str:
+    """What a reader of FAILED should know."""
+    if isinstance(error, OrzError):
+        return str(error)
+    if isinstance(error, KeyboardInterrupt):
+        return stop_reason()
+    return f"{type(error).__name__}: {error}"
 
 
 def _now() -> str:

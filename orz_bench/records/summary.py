@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, asdict, dataclass, field, fields
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from orz_bench.errors import RecordError
+from orz_bench.intervals import Interval, question_interval, sampling_interval
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -15,11 +16,30 @@ class Part:
 
     value: float
     standard_error: float | None
-    """Over redrawn questions; undefined for one."""
+    """Over redrawn questions; undefined for one, and where all are alike: the interval is known all the same."""
     num: int
     """Questions, or instructions, that it is the mean of."""
     is_share: bool = True
     """Whether it is a fraction, to be shown in percent, or a number of another kind, such as a perplexity."""
+    low: float | None = None
+    """With `high`: the 95 % interval over redrawn questions."""
+    high: float | None = None
+
+    @property
+    def interval(self) -> Interval | None:
+        """From low to high; of a share that was written without them, as of one sample a question."""
+        if self.low is not None and self.high is not None:
+            return Interval(self.low, self.high)
+        if not self.is_share:
+            return None
+        return question_interval(self.value, error=self.standard_error, num_questions=self.num, num_samples=self.num)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Part:
+        """The inverse of asdict; unknown keys are ignored, a missing interval is added."""
+        part = cls(**{f.name: data[f.name] for f in fields(cls) if f.name in data})
+        found = part.interval if "low" not in data else None
+        return part if found is None else replace(part, low=found.low, high=found.high)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,13 +55,13 @@ class Summary:
     """Samples of the question that has fewest."""
     avg_at_n: float
     se_sampling: float | None
-    """Of the mean, from drawing n samples of these very questions; undefined for n = 1."""
+    """Standard error of the mean, from drawing n samples of these very questions; undefined for n = 1."""
     se_question: float | None
-    """Of the mean, from drawing these questions from a larger pool; undefined for one question."""
+    """Standard error of the mean, from drawing these questions from a larger pool; undefined for one question."""
     pass_at: Mapping[str, float]
     maj_at_n: float
-    g_pass_at: Mapping[str, float]
-    """Keys "n@tau", such as "16@0.5", and "mean" for mG-Pass@n."""
+    g_pass_at: Mapping[str, float | None]
+    """Keys "n@tau", such as "16@0.5", and "mean" for mG-Pass@n, which is undefined for n below 4 and odd n."""
     extraction_rate: float
     clip_rate: float
     no_answer_rate: float
@@ -49,7 +69,8 @@ class Summary:
     """Share correct among the samples that were not cut by the token limit."""
     accuracy_second_extractor: float
     second_extractor: str
-    duplicate_rate: float
+    duplicate_rate: float | None
+    """Undefined for n = 1."""
     mean_tokens: float
     token_percentiles: Mapping[str, float]
     """Keys "5", "50", "95", "100"."""
@@ -58,6 +79,39 @@ class Summary:
     verdicts: Mapping[str, int]
     breakdown: Mapping[str, Mapping[str, Part]] = field(default_factory=dict)
     """{"subject": {"anatomy": ...}}: parts of the score, where the benchmark has some."""
+    sampling_low: float | None = None
+    """With sampling_high: where avg@n of these questions lies, however the samples fall, in 95 of 100 cases."""
+    sampling_high: float | None = None
+    question_low: float | None = None
+    """With question_high: where avg@n of all questions of the kind lies in 95 of 100 cases."""
+    question_high: float | None = None
+    pass_at_low: Mapping[str, float] = field(default_factory=dict)
+    """With pass_at_high: 95 % intervals of pass@k over redrawn questions."""
+    pass_at_high: Mapping[str, float] = field(default_factory=dict)
+    maj_low: float | None = None
+    """With maj_high: the 95 % interval of maj@n over redrawn questions."""
+    maj_high: float | None = None
+    undefined: Mapping[str, str] = field(default_factory=dict)
+    """Why a figure is None, by its name."""
+
+    @property
+    def sampling(self) -> Interval | None:
+        """The 95 % interval of avg@n over redrawn samples; from the standard error, where it was not written."""
+        if self.sampling_low is not None and self.sampling_high is not None:
+            return Interval(self.sampling_low, self.sampling_high)
+        return sampling_interval(self.avg_at_n, error=self.se_sampling, num_samples=self.num_samples)
+
+    @property
+    def question(self) -> Interval | None:
+        """The 95 % interval of avg@n over redrawn questions; from the standard error, where it was not written."""
+        if self.question_low is not None and self.question_high is not None:
+            return Interval(self.question_low, self.question_high)
+        return question_interval(
+            self.avg_at_n,
+            error=self.se_question,
+            num_questions=self.num_problems,
+            num_samples=self.num_samples,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, in the order of the fields; without a breakdown where there is none."""
@@ -67,15 +121,26 @@ class Summary:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Summary:
         """The inverse of to_json. Unknown keys are ignored, missing ones are a RecordError."""
-        missing = [f.name for f in fields(cls) if f.name not in data and f.default_factory is MISSING]
+        required = [f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING]
+        missing = [name for name in required if name not in data]
         if missing:
             raise RecordError(f"a summary lacks {', '.join(missing)}; evaluate again to write a whole one.")
         values = {f.name: data[f.name] for f in fields(cls) if f.name in data}
         parts = {
-            key: {name: Part(**part) for name, part in found.items()}
+            key: {name: Part.from_json(part) for name, part in found.items()}
             for key, found in data.get("breakdown", {}).items()
         }
-        return cls(**values | {"breakdown": parts})
+        summary = cls(**values | {"breakdown": parts})
+        return summary if "question_low" in data else replace(summary, **_missing_intervals(summary))
+
+
+def _missing_intervals(summary: Summary) -> dict[str, Any]:
+    """What an older version did not write."""
+    found = {"sampling": summary.sampling, "question": summary.question}
+    known = {name: interval for name, interval in found.items() if interval is not None}
+    return {f"{name}_low": interval.low for name, interval in known.items()} | {
+        f"{name}_high": interval.high for name, interval in known.items()
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Ended = Literal["normally", "exit_code", "signal", "cpu_time", "wall_time", "output"]
+Ended = Literal["normally", "exit_code", "signal", "cpu_time", "wall_time", "output", "threads"]
 """How a run ended: what it printed counts only where it ended normally."""
 
 
@@ -26,6 +26,8 @@ class Limits:
     file_bytes: int = 16 * 2**20
     """Of one file in the private folder; all of them together may hold 64 MiB."""
     open_files: int = 64
+    threads: int = 128
+    """At one time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

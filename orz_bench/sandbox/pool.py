@@ -44,7 +44,11 @@ class Sandbox:
     def session(self, program: Program, *, limits: Limits) -> Iterator[Session]:
         """A worker that runs this program, on as many tests as are asked for."""
         with self._worker() as worker:
-            yield Session(self, worker, program=program, limits=limits)
+            worker.load(program)
+            try:
+                yield Session(self, worker, program=program, limits=limits)
+            finally:
+                worker.unload()
 
     def close(self) -> None:
         """End all processes; runs in flight fail with GradingError."""
@@ -129,17 +133,20 @@ class Session:
         self._worker = worker
         self._program = program
         self._limits = limits
-        self._is_loaded = False
 
-    def run(self, text: str, *, is_fresh: bool = False) -> Outcome:
-        """Run it with this on its standard input, in a new process where that is wanted. Raises GradingError."""
+    def run(self, text: str, *, is_fresh: bool = False, output_bytes: int | None = None) -> Outcome:
+        """Run it with this on its standard input. Raises GradingError.
+
+        `is_fresh`: in a new process, even if the one before can be used again. `output_bytes`: how much it may print,
+        if that is less than for any program.
+        """
+        limits = self._limits
+        if output_bytes is not None:
+            limits = replace(limits, output_bytes=min(output_bytes, limits.output_bytes))
         try:
-            if not self._is_loaded:
-                self._worker.load(self._program)
-                self._is_loaded = True
-            return self._worker.run(text, self._limits, is_fresh=is_fresh)
+            return self._worker.run(text, limits, is_fresh=is_fresh)
         except WorkerGoneError:
-            return self._sandbox.run_elsewhere(self._program, text, limits=self._limits)
+            return self._sandbox.run_elsewhere(self._program, text, limits=limits)
 
 
 def _folders_of_packages() -> list[str]:

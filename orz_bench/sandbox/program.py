@@ -1,8 +1,9 @@
 """The process of a program: confined, given its streams, and run as Python would run it. It never comes back.
 
-A program that comes to its end on one test gets the next one in the same process, in new streams and with no names of
-its own left: starting a process costs as much as ten short tests. Whether that spoilt anything is for the grader to
-find out: it asks for a test that failed to be run again in a new process.
+It reads the program from a file of its own, so that the process that it was forked from never holds one.
+
+Starting a process costs as much as ten short tests. So a program that can have left nothing behind (traces.py) gets the
+next test in the same process, in new streams and with no names of its own left; any other gets a new process.
 
 What LiveCodeBench puts before every program is made once, in the supervisor, and every process gets it by the fork.
 """
@@ -16,15 +17,19 @@ import gc
 import io
 import json
 import os
+import random
+import re
 import resource
 import sys
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
 from orz_bench.sandbox import landlock, linux, seccomp
 from orz_bench.sandbox.limits import Limits, Program
+from orz_bench.sandbox.traces import Untouched, names_nothing_suspicious, stores_attributes
 from orz_bench.sandbox.values import encode
 
 PREAMBLE_MODULES = (
@@ -39,6 +44,10 @@ RESULT_FD, DONE_FD, NEXT_FD = 3, 4, 5
 FIRST_OTHER_FD = 6
 """What the supervisor holds has these numbers or higher, or a program's own would take its place."""
 FAILED = 1
+SECRET_BYTES = 16
+"""A process says that a test is done with what it was told before the program began, which no program can see."""
+_SIGNALS_PENDING = 64
+_SLOW_TO_IMPORT = "numpy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,8 @@ class Confinement:
     """The working directory."""
     identity: int | None
     """The user and group that it becomes; None: it stays who it is."""
+    counts_alone: bool
+    """Whether it gets a user namespace of its own, in which the kernel counts its threads and nobody else's."""
 
 
 def preamble() -> dict[str, Any]:
@@ -72,25 +83,21 @@ def add_preamble_to_builtins() -> None:
         builtins.__dict__.setdefault(name, value)
 
 
-def become(program: Program, limits: Limits, *, confinement: Confinement, pipes: tuple[int, int]) -> NoReturn:
-    """Turn this process, which was just forked, into the program.
+def become(limits: Limits, untouched: Untouched, *, confinement: Confinement, pipes: tuple[int, int]) -> NoReturn:
+    """Turn this process, which was just forked, into the program that lies in the folder.
 
     `pipes` (descriptors from FIRST_OTHER_FD on): it says on one that a test is done, and hears on the other of a next
-    one.
+    one, and first of all the word for it.
     """
     code = FAILED
     try:
         for target, descriptor in zip((DONE_FD, NEXT_FD), pipes, strict=True):
             os.dup2(descriptor, target)
+        secret = os.read(NEXT_FD, SECRET_BYTES)
         _confine(limits, confinement)
+        program = _read_program(confinement.folder)
         _open_streams(confinement.folder, wants_value=program.function is not None)
-        _prepare_interpreter()
-        compiled = compile(program.source, "main.py", "exec", dont_inherit=True)
-        while True:
-            is_reusable = _run_once(program, compiled)
-            if not (is_reusable and _is_told_to_go_on()):
-                break
-            _open_streams(confinement.folder, wants_value=program.function is not None)
+        _run_all(program, untouched, folder=confinement.folder, secret=secret)
         code = 0
     except BaseException:  # what a program raises is its own affair: the last line goes to its standard error
         _report()
@@ -98,8 +105,29 @@ def become(program: Program, limits: Limits, *, confinement: Confinement, pipes:
         os._exit(code)
 
 
-def _run_once(program: Program, compiled: CodeType) -> bool:
-    """Run it on what its streams hold; whether the process may run it again."""
+def _run_all(program: Program, untouched: Untouched, *, folder: str, secret: bytes) -> None:
+    """Run it on one test after the other, as long as none leaves anything behind."""
+    is_plain = names_nothing_suspicious(program.source)
+    compiled = compile(program.source, "main.py", "exec", dont_inherit=True)
+    if is_plain and re.search(rf"\b{_SLOW_TO_IMPORT}\b", program.source):
+        with contextlib.suppress(ImportError):  # or it would look like something that the program left
+            __import__(_SLOW_TO_IMPORT)
+    if is_plain:
+        untouched.begin(with_attributes=stores_attributes(compiled))
+    while True:
+        _prepare_interpreter()
+        _run_once(program, compiled)
+        if not is_plain or not untouched.is_still_so() or not _is_told_to_go_on(secret):
+            return
+        _open_streams(folder, wants_value=program.function is not None)
+
+
+def _read_program(folder: str) -> Program:
+    return Program(**json.loads(Path(folder, "program").read_bytes()))
+
+
+def _run_once(program: Program, compiled: CodeType) -> None:
+    """Run it on what its streams hold."""
     _new_streams()
     module = ModuleType("__main__" if program.function is None else "tmp_sol")
     module.__dict__["__builtins__"] = builtins
@@ -108,12 +136,12 @@ def _run_once(program: Program, compiled: CodeType) -> bool:
         _run_script(compiled, module.__dict__)
     else:
         _run_function(compiled, program, own=module.__dict__)
-    return _finish(module.__dict__)
+    _finish(module.__dict__)
 
 
-def _is_told_to_go_on() -> bool:
+def _is_told_to_go_on(secret: bytes) -> bool:
     try:
-        os.write(DONE_FD, b".")
+        os.write(DONE_FD, secret)
         return os.read(NEXT_FD, 1) == b"."
     except OSError:  # the program closed descriptors that are not its own
         return False
@@ -135,6 +163,9 @@ def _confine(limits: Limits, confinement: Confinement) -> None:
         os.setgroups([])
         os.setresgid(*[confinement.identity] * 3)
         os.setresuid(*[confinement.identity] * 3)
+    if confinement.counts_alone:
+        linux.unshare(linux.CLONE_NEWUSER)
+        resource.setrlimit(resource.RLIMIT_NPROC, (limits.threads, limits.threads))
     linux.prctl(linux.PR_SET_PDEATHSIG, 9)  # after that: becoming somebody else undoes it
     memory, cpu = int(limits.memory_gib * 2**30), int(limits.program_wall_s) + 1
     for what, limit in (
@@ -143,6 +174,7 @@ def _confine(limits: Limits, confinement: Confinement) -> None:
         (resource.RLIMIT_NOFILE, limits.open_files),
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_MEMLOCK, 0),
+        (linux.RLIMIT_SIGPENDING, _SIGNALS_PENDING),
         (resource.RLIMIT_AS, memory),
     ):
         resource.setrlimit(what, (limit, limit))
@@ -175,10 +207,13 @@ def _raw(descriptor: int, mode: str) -> io.FileIO:
 
 
 def _prepare_interpreter() -> None:
+    """What programs set, as it is at their start."""
     resource.setrlimit(resource.RLIMIT_STACK, (_STACK_BYTES, resource.getrlimit(resource.RLIMIT_STACK)[1]))
     sys.setrecursionlimit(_RECURSION_LIMIT)
     sys.set_int_max_str_digits(_MAX_DIGITS)
-    sys.argv = ["main.py"]
+    sys.argv[:] = ["main.py"]
+    random.seed()
+    re.purge()
 
 
 def _run_script(compiled: CodeType, own: dict[str, Any]) -> None:
@@ -200,13 +235,9 @@ def _run_function(compiled: CodeType, program: Program, *, own: dict[str, Any]) 
         content = content[os.write(RESULT_FD, content) :]
 
 
-def _finish(own: dict[str, Any]) -> bool:
-    """What Python does at its end: wait for threads, call what was registered, flush, and let go of every object.
-
-    Whether the process is as good as new: not after threads, whose end cannot be undone.
-    """
-    has_threads = threading.active_count() > 1
-    if has_threads:
+def _finish(own: dict[str, Any]) -> None:
+    """What Python does at its end: wait for threads, call what was registered, flush, and let go of every object."""
+    if threading.active_count() > 1:
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
     atexit._run_exitfuncs()  # noqa: SLF001
     for stream in (sys.stdout, sys.__stdout__, sys.stderr):
@@ -218,7 +249,6 @@ def _finish(own: dict[str, Any]) -> bool:
             with contextlib.suppress(OSError, ValueError):  # closed, or detached from what it wrote to
                 left.flush()
     gc.collect()
-    return not has_threads
 
 
 def _report() -> None:

@@ -1,6 +1,6 @@
 """Namespaces of one's own, and a root that holds Python, three streams, an empty folder, and nothing else.
 
-/dev    stdin (a file), stdout and stderr (FIFOs), null, zero, urandom, random; read-only as a mount
+/dev    program and stdin (files), stdout and stderr (FIFOs), null, zero, urandom, random; read-only as a mount
 /tmp    the private folder: in memory, at most 64 MiB, replaced whenever a program has touched it
 the folders of Python and of shared libraries, bound read-only where they are; /site with packages such as numpy
 """
@@ -17,7 +17,7 @@ from orz_bench.sandbox import linux
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache")
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/urandom", "/dev/random")
 _NOT_PROCESSES = linux.CLONE_NEWNS | linux.CLONE_NEWIPC | linux.CLONE_NEWUTS | linux.CLONE_NEWNET
-STREAMS = ("stdin", "stdout", "stderr")
+FILES, FIFOS = ("program", "stdin"), ("stdout", "stderr")
 SITE = "/site"
 NOBODY = 65534
 
@@ -64,17 +64,18 @@ def require_readable_by(identity: int | None) -> None:
 
 
 def make_streams(folder: Path) -> None:
-    """The three streams of a program, as files that it can also open by name."""
+    """The program, and its three streams as files that it can also open by name."""
     folder.chmod(0o755)
-    (folder / "stdin").touch()
-    (folder / "stdin").chmod(0o644)
-    for name in ("stdout", "stderr"):
+    for name in FILES:
+        (folder / name).touch()
+        (folder / name).chmod(0o644)
+    for name in FIFOS:
         os.mkfifo(folder / name)
         (folder / name).chmod(0o622)
 
 
 def make_root(at: Path, packages: Iterable[str]) -> list[int]:
-    """Turn the folder `at` into this process's root. Descriptors: stdin to write to, stdout and stderr to read from."""
+    """Turn the folder `at` into this process's root. Descriptors: as open_streams()."""
     linux.mount("none", "/", flags=linux.MS_REC | linux.MS_PRIVATE)
     _tmpfs(at, size="1m", mode="755")
     for path in readable_paths():
@@ -115,21 +116,52 @@ def link_packages(folder: Path, packages: Iterable[str]) -> str:
 
 
 def open_streams(folder: Path) -> list[int]:
-    """For the grader. A FIFO that is also open for writing here never reports that its writers are gone."""
-    flags = (os.O_RDWR, os.O_RDWR | os.O_NONBLOCK, os.O_RDWR | os.O_NONBLOCK)
-    return [os.open(folder / name, flag | os.O_CLOEXEC) for name, flag in zip(STREAMS, flags, strict=True)]
+    """For the grader: program and stdin to write to, stdout and stderr to read from.
+
+    A FIFO that is also open for writing here never reports that its writers are gone.
+    """
+    flags = dict.fromkeys(FILES, os.O_RDWR) | dict.fromkeys(FIFOS, os.O_RDWR | os.O_NONBLOCK)
+    return [os.open(folder / name, flag | os.O_CLOEXEC) for name, flag in flags.items()]
 
 
-def renew_private_folder(*, is_new: bool = False) -> bool:
-    """An empty /tmp, if anything was left in it; whether it is another one now."""
+def private_folder() -> tuple[object, ...]:
+    """What changes about /tmp when anything is made in it, even for a moment."""
+    found = os.stat("/tmp")  # noqa: S108, PTH116
+    return (*os.listdir("/tmp"), found.st_dev, found.st_mode, found.st_mtime_ns, found.st_ctime_ns)  # noqa: S108, PTH208
+
+
+def renew_private_folder(*, is_new: bool = False) -> None:
+    """An empty /tmp."""
     if not is_new:
-        if not os.listdir("/tmp") and os.stat("/tmp").st_mode & 0o7777 == 0o700:  # noqa: S108, PTH116, PTH208
-            return False
         linux.umount("/tmp")  # noqa: S108  # this root's own
     owner = identity_of_programs()
     mode = "700" if owner is None else f"700,uid={owner},gid={owner}"
     _tmpfs(Path("/tmp"), size="64m", mode=mode)  # noqa: S108
-    return True
+
+
+def open_last_pid() -> int | None:
+    """A descriptor to which the number of the last process can be written; None where the kernel has no such file."""
+    try:
+        return os.open("/proc/sys/kernel/ns_last_pid", os.O_WRONLY | os.O_CLOEXEC)
+    except OSError:
+        return None
+
+
+def can_have_user_namespaces() -> bool:
+    """Whether a program's process can have a user namespace of its own, as who it will be."""
+    child = os.fork()
+    if not child:
+        identity = identity_of_programs()
+        try:
+            if identity is not None:
+                os.setgroups([])
+                os.setresgid(*[identity] * 3)
+                os.setresuid(*[identity] * 3)
+            linux.unshare(linux.CLONE_NEWUSER)
+        except OSError:
+            os._exit(1)
+        os._exit(0)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def _tmpfs(at: Path, *, size: str, mode: str) -> None:

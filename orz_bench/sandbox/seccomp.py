@@ -17,13 +17,14 @@ from orz_bench.sandbox.syscalls import ALLOWED
 
 _AUDIT_ARCH = (0xC000003E, 0xC00000B7)
 _NR, _ARCH, _ARGS = 0, 4, 16  # offsets in struct seccomp_data
-_LOAD, _JEQ, _JSET, _JGE, _RET = 0x20, 0x15, 0x45, 0x35, 0x06
+_LOAD, _AND, _JEQ, _JSET, _JGE, _RET = 0x20, 0x54, 0x15, 0x45, 0x35, 0x06
 _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _EPERM, _ENOSYS = 0x00050000 | 1, 0x00050000 | 38
 _X32_BIT = 0x40000000
 
 _CLONE_THREAD = 0x00010000
-_AF_UNIX = 1
+_AF_UNIX, _SOCK_STREAM = 1, 1
+_ANY_FLAGS = ~0x80800 & 0xFFFFFFFF  # SOCK_CLOEXEC and SOCK_NONBLOCK
 _TERMINAL_AND_FLAGS = (
     0x5401,
     0x5413,
@@ -41,12 +42,12 @@ _BY_ARGUMENT: dict[str, tuple[tuple[int, int], int, tuple[int, ...]]] = {
     "ioctl": ((16, 29), 1, _TERMINAL_AND_FLAGS),
     "prctl": ((157, 167), 0, _NAMES),
     "fcntl": ((72, 25), 1, (0, 1, 2, 3, 4, 1030, 1032)),  # not F_SETOWN and F_SETSIG: they send signals
-    "socketpair": ((53, 199), 0, (_AF_UNIX,)),
     "prlimit64": ((302, 261), 0, (0, _PID_MARK)),
     "kill": ((62, 129), 0, (_PID_MARK,)),
     "tgkill": ((234, 131), 0, (_PID_MARK,)),
 }
 _CLONE, _CLONE3 = (56, 220), (435, 435)
+_SOCKETPAIR, _SENDTO = (53, 199), (44, 206)
 
 
 def is_supported() -> bool:
@@ -64,6 +65,8 @@ def assemble() -> bytes:
     blocks = {numbers[MACHINE]: _only(argument, values) for numbers, argument, values in _BY_ARGUMENT.values()}
     blocks |= {number: [_one(_RET, _ALLOW)] for numbers in ALLOWED.values() if (number := numbers[MACHINE]) is not None}
     blocks[_CLONE[MACHINE]] = _threads_only()
+    blocks[_SOCKETPAIR[MACHINE]] = _connected_pairs_only()
+    blocks[_SENDTO[MACHINE]] = _without_address()
     blocks[_CLONE3[MACHINE]] = [_one(_RET, _ENOSYS)]  # libc then uses clone, whose flags can be read
     blocks[_X32_BIT] = [_one(_RET, _KILL)]
     head = [
@@ -111,6 +114,31 @@ def _threads_only() -> list[bytes]:
     return [
         _one(_LOAD, _ARGS),
         _one(_JSET, _CLONE_THREAD, if_false=1),
+        _one(_RET, _ALLOW),
+        _one(_RET, _EPERM),
+    ]
+
+
+def _connected_pairs_only() -> list[bytes]:
+    """AF_UNIX streams: each knows one other socket for ever. A datagram socket could send to any name."""
+    return [
+        _one(_LOAD, _ARGS),
+        _one(_JEQ, _AF_UNIX, if_false=4),
+        _one(_LOAD, _ARGS + 8),
+        _one(_AND, _ANY_FLAGS),
+        _one(_JEQ, _SOCK_STREAM, if_false=1),
+        _one(_RET, _ALLOW),
+        _one(_RET, _EPERM),
+    ]
+
+
+def _without_address() -> list[bytes]:
+    """sendto() without a name to send to: both halves of the pointer are 0."""
+    return [
+        _one(_LOAD, _ARGS + 8 * 4),
+        _one(_JEQ, 0, if_false=3),
+        _one(_LOAD, _ARGS + 8 * 4 + 4),
+        _one(_JEQ, 0, if_false=1),
         _one(_RET, _ALLOW),
         _one(_RET, _EPERM),
     ]

@@ -1,7 +1,8 @@
 """The trusted process inside the sandbox: it runs programs one after the other, each in a process of its own.
 
-Started by orz_bench.sandbox.worker. It holds no expected output and decides no verdict; what it tells is how a process
-ended. When its socket closes or its parent dies it ends, and with it everything in its process namespace.
+Started by orz_bench.sandbox.worker. It holds no program, no input and no expected output, and decides no verdict; what
+it tells is how a process ended. When its socket closes or its parent dies it ends, and with it everything in its
+process namespace.
 """
 
 from __future__ import annotations
@@ -9,31 +10,33 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import gc
-import json
 import os
+import secrets
 import select
 import signal
 import socket
 import sys
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from orz_bench.sandbox import landlock, linux, root, seccomp
-from orz_bench.sandbox.limits import Isolation, Limits, Program
+from orz_bench.sandbox.limits import Isolation, Limits
 from orz_bench.sandbox.messages import receive, send
-from orz_bench.sandbox.program import FIRST_OTHER_FD, Confinement, add_preamble_to_builtins, become
+from orz_bench.sandbox.program import FIRST_OTHER_FD, SECRET_BYTES, Confinement, add_preamble_to_builtins, become
+from orz_bench.sandbox.traces import Untouched
 
 _CORES = len(os.sched_getaffinity(0))
 _TICK_S = 0.01
+_IDLE_S = 0.005
+"""A process that waits for its next test computes less than this."""
 
 
-def main() -> None:
-    """Serve until the socket closes. Settings, as JSON, are the last word of the command line."""
-    settings: dict[str, Any] = json.loads(sys.argv[-1])
-    sys.path.remove(sys.argv[1])  # where this package lies is none of a program's business
-    connection = socket.socket(fileno=_out_of_the_way(settings["descriptor"]))
+def main(given: socket.socket, settings: dict[str, Any]) -> None:
+    """Serve until the socket, which is standard input, closes."""
+    connection = socket.socket(fileno=_out_of_the_way(given.detach()))
+    os.dup2(1, 0)
     for descriptor in range(3, FIRST_OTHER_FD):  # taken, so that nothing else gets these numbers
         with contextlib.suppress(OSError):
             os.close(descriptor)
@@ -58,13 +61,14 @@ def _out_of_the_way(descriptor: int) -> int:
 def _isolate(settings: dict[str, Any]) -> tuple[list[int], Isolation, _Place]:
     folder = Path(settings["folder"])
     readable = root.readable_paths()
+    last_pid = root.open_last_pid() if settings["namespaces"] else None
     if settings["namespaces"]:
         linux.prctl(linux.PR_SET_DUMPABLE, 1)  # or /proc/self/uid_map belongs to root
         root.enter_namespaces()
         _continue_as_first_process()
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
         streams = root.make_root(folder, settings["packages"])
-        sys.path = [*(path for path in sys.path if Path(path).exists()), root.SITE]
+        sys.path[:] = [*(path for path in sys.path if Path(path).exists()), root.SITE]
         place, home, allowed, private = "/dev", "/tmp", ["/"], "/tmp"  # noqa: S108  # of the new root
     else:
         root.require_readable_by(root.identity_of_programs())
@@ -72,15 +76,18 @@ def _isolate(settings: dict[str, Any]) -> tuple[list[int], Isolation, _Place]:
         streams = root.open_streams(folder)
         site = root.link_packages(folder, settings["packages"])
         sys.path.append(site)
-        allowed = [*readable, *settings["packages"], site, f"{folder}/stdin"]
+        allowed = [*readable, *settings["packages"], site, *(f"{folder}/{name}" for name in root.FILES)]
         place, home, private = str(folder), "/", None
     grants = _Grants(allowed, [f"{place}/stdout", f"{place}/stderr", "/dev/null"], private)
     filter_code = seccomp.assemble() if seccomp.is_supported() else None
     isolation = Isolation(
         namespaces=settings["namespaces"], seccomp=filter_code is not None, landlock=landlock.version(), user=_user()
     )
-    confinement = Confinement(filter_code, grants.rules(), place, home, root.identity_of_programs())
-    return streams, isolation, _Place(confinement, grants)
+    confinement = Confinement(
+        filter_code, grants.rules(), place, home, root.identity_of_programs(), root.can_have_user_namespaces()
+    )
+    add_preamble_to_builtins()
+    return streams, isolation, _Place(confinement, grants, last_pid, Untouched())
 
 
 def _user() -> str:
@@ -108,13 +115,33 @@ class _Place:
 
     confinement: Confinement
     grants: _Grants
+    last_pid: int | None
+    """A descriptor: what is written there is the number of the last process."""
+    untouched: Untouched
+    """The interpreter."""
+    has_namespaces: bool = field(default_factory=lambda: os.getpid() == 1)
+    _empty: tuple[object, ...] = ()
+    """Of the private folder."""
+
+    def __post_init__(self) -> None:
+        if self.has_namespaces:
+            self._empty = root.private_folder()
+            self.clean()
+
+    def is_touched(self) -> bool:
+        """Whether anything was made in the private folder; without namespaces there is none."""
+        return self.has_namespaces and root.private_folder() != self._empty
 
     def clean(self) -> None:
-        """Nobody and nothing of the program before is left."""
-        if os.getpid() != 1:  # without a process namespace: programs cannot fork, and have no folder to write to
+        """Nobody and nothing of the program before is left, and nothing tells how many processes there were."""
+        if not self.has_namespaces:  # programs cannot fork, and have no folder to write to
             return
         _kill_all_others()
-        if root.renew_private_folder():
+        if self.last_pid is not None:
+            os.pwrite(self.last_pid, b"1", 0)  # anywhere else it is ignored
+        if self.is_touched():
+            root.renew_private_folder()
+            self._empty = root.private_folder()
             # Rules are about the folder, not about its name.
             if self.confinement.rules is not None:
                 os.close(self.confinement.rules)
@@ -123,34 +150,36 @@ class _Place:
 
 def _continue_as_first_process() -> None:
     """Go on in a child, the first process of the new namespace; the parent waits and ends with it."""
-    parent = os.getpid()
     child = os.fork()
     if child:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        leave_signals_to_parent()
         os.closerange(0, 256)
         os.waitpid(child, 0)
         os._exit(0)
     linux.prctl(linux.PR_SET_PDEATHSIG, signal.SIGKILL)
-    del parent
+
+
+def leave_signals_to_parent() -> None:
+    """A signal to the whole group must not end this process before its parent, whose end ends it."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _serve(connection: socket.socket, place: _Place) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    add_preamble_to_builtins()
+    leave_signals_to_parent()
     gc.collect()
     gc.freeze()
-    program = Program(source="")
     running: _Running | None = None
     while message := receive(connection):
-        if running is not None and ("program" in message or message.get("is_fresh")):
+        if running is not None and ("end" in message or message.get("is_fresh") or not running.is_as_it_was()):
             running.end()
             running = None
-        if "program" in message:
-            program = Program(**message["program"])
+        if "end" in message:
+            send(connection, {})
         elif "limits" in message:
             limits = Limits(**message["limits"])
             is_reused = running is not None
-            running = running or _Running.start(program, limits, place=place)
+            running = running or _Running.start(limits, place=place)
             found = running.test(limits, connection, is_reused=is_reused)
             running = running if found["status"] is None else None
             send(connection, found | {"status": found["status"] or 0, "is_reused": is_reused})
@@ -165,21 +194,25 @@ class _Running:
     """Of the process: readable when it has ended."""
     done: int
     go_on: int
+    secret: bytes
+    """With this it says that a test is done. A program does not know it."""
     place: _Place
     cpu_s: float = 0.0
     """Up to the end of the test before."""
 
     @classmethod
-    def start(cls, program: Program, limits: Limits, *, place: _Place) -> _Running:
+    def start(cls, limits: Limits, *, place: _Place) -> _Running:
         """Fork the process; its first test begins at once."""
         done, its_done = os.pipe()
         its_go_on, go_on = os.pipe()
         pid = os.fork()
         if not pid:
-            become(program, limits, confinement=place.confinement, pipes=(its_done, its_go_on))
+            become(limits, place.untouched, confinement=place.confinement, pipes=(its_done, its_go_on))
         os.close(its_done)
         os.close(its_go_on)
-        return cls(pid, os.pidfd_open(pid), done, go_on, place)
+        secret = secrets.token_bytes(SECRET_BYTES)
+        os.write(go_on, secret)
+        return cls(pid, os.pidfd_open(pid), done, go_on, secret, place)
 
     def test(self, limits: Limits, connection: socket.socket, *, is_reused: bool) -> dict[str, Any]:
         """Wait for the end of a test: how it ended. A status of None: by its last line, and the process is there."""
@@ -188,12 +221,20 @@ class _Running:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self.go_on, b".")
         late = self._wait(limits, connection, ends_at=started + limits.wall_s)
-        if late == "" and select.select([self.done], [], [], 0)[0] and os.read(self.done, 1):
+        if late == "" and self._says_done():
             before, self.cpu_s = self.cpu_s, self._cpu_s()
             return {"status": None, "late": "", "cpu_s": self.cpu_s - before}
         before = self.cpu_s
         status = self.end()
         return {"status": status, "late": late, "cpu_s": self.cpu_s - before}
+
+    def is_as_it_was(self) -> bool:
+        """Whether it only waits since the end of the test before, and has left nothing in the private folder."""
+        return self._cpu_s() - self.cpu_s < _IDLE_S and not self.place.is_touched()
+
+    def _says_done(self) -> bool:
+        is_readable = bool(select.select([self.done], [], [], 0)[0])
+        return is_readable and os.read(self.done, 2 * SECRET_BYTES) == self.secret
 
     def end(self) -> int:
         """Kill the process, and whatever else may be there; its exit code, negative for a signal."""
@@ -214,7 +255,12 @@ class _Running:
             if cpu_left <= 0 or wall_left <= 0:
                 return "cpu_time" if cpu_left <= 0 else "wall_time"
             # A program with threads uses several seconds a second.
-            ready, _, _ = select.select(watched, [], [], min(wall_left, max(cpu_left / _CORES, _TICK_S)))
+            patience = min(wall_left, max(cpu_left / _CORES, _TICK_S))
+            if not self.place.confinement.counts_alone:
+                patience = min(patience, _TICK_S)
+                if _num_threads(self.pid) > limits.threads:
+                    return "threads"
+            ready, _, _ = select.select(watched, [], [], patience)
             if connection.fileno() in ready and not connection.recv(1, socket.MSG_PEEK):
                 os._exit(0)
             if ready:
@@ -223,6 +269,14 @@ class _Running:
     def _cpu_s(self) -> float:
         """Seconds that the process has computed so far: the clock that Linux keeps for every process."""
         return time.clock_gettime(~self.pid << 3 | 2)
+
+
+def _num_threads(pid: int) -> int:
+    """Of a process; 0 where that cannot be seen."""
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[17])
+    except (OSError, ValueError, IndexError):
+        return 0
 
 
 def _kill_all_others() -> None:

@@ -19,14 +19,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from orz_bench.sandbox.limits import Ended, Isolation, Limits, Outcome, Program
 from orz_bench.sandbox.messages import receive, receive_with_descriptors, send
+from orz_bench.sandbox.root import FIFOS, FILES
 
-_START = "import sys; sys.path.append(sys.argv[1]); from orz_bench.sandbox.supervisor import main; main()"
-_PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
+_HERE = Path(__file__).parent
+_NUM_STREAMS = len(FILES) + len(FIFOS)
 _START_S = 60.0
 _GRACE_S = 20.0
 """How much later than the supervisor this side gives up: only for one that does not answer at all."""
@@ -54,25 +56,20 @@ class Worker:
         self._folder = Path(tempfile.mkdtemp(prefix="orz-sandbox-"))
         self._streams: list[int] = []
         self._socket, theirs = socket.socketpair()
-        settings = {
-            "descriptor": theirs.fileno(),
-            "folder": str(self._folder),
-            "packages": list(packages),
-            "namespaces": namespaces,
-        }
+        settings = {"folder": str(self._folder), "packages": list(packages), "namespaces": namespaces}
         with theirs:
             self._process = subprocess.Popen(
-                [python, "-s", "-S", "-P", "-c", _START, _PACKAGE_PARENT, json.dumps(settings)],
-                stdin=subprocess.DEVNULL,
+                [str(Path(python).resolve()), "-s", "-S", "-P", "-c", (_HERE / "boot.py").read_text("utf-8")],
+                stdin=theirs.fileno(),
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
                 env=_ENVIRONMENT,
                 cwd="/",
             )
         self._socket.settimeout(_START_S)
         try:
-            hello, self._streams = receive_with_descriptors(self._socket, 3)
+            send(self._socket, {"texts": _texts(), "settings": settings})
+            hello, self._streams = receive_with_descriptors(self._socket, _NUM_STREAMS)
         except (OSError, ValueError) as error:
             self.close()
             raise WorkerGoneError(f"it did not start: {error}") from error
@@ -83,8 +80,23 @@ class Worker:
         self.is_alive = True
 
     def load(self, program: Program) -> None:
-        """The program of the next runs. Raises WorkerGoneError."""
-        self._send({"program": {"source": program.source, "function": program.function}})
+        """The program of the next runs, until unload()."""
+        source = {"source": program.source, "function": program.function}
+        _replace(self._streams[0], json.dumps(source).encode("ascii"))
+
+    def unload(self) -> None:
+        """End the program's process, and throw away what it printed meanwhile; or find that this worker is no more."""
+        if not self.is_alive:
+            return
+        try:
+            self._send({"end": True})
+            self._receive()
+        except WorkerGoneError:
+            self.is_alive = False  # it is replaced
+            return
+        _replace(self._streams[0], b"")
+        for stream in self._streams[2:]:
+            _drain(stream, bytearray(), at_most=None)
 
     def run(self, text: str, limits: Limits, *, is_fresh: bool = False) -> Outcome:
         """Run the loaded program with this on its standard input. Raises WorkerGoneError, and then is no more.
@@ -98,9 +110,7 @@ class Worker:
             raise
 
     def _run(self, text: str, limits: Limits, *, is_fresh: bool) -> Outcome:
-        stdin = self._streams[0]
-        os.ftruncate(stdin, 0)
-        _write_all(stdin, text.encode("utf-8", errors="replace"))
+        _replace(self._streams[1], text.encode("utf-8", errors="replace"))
         fields = {name: getattr(limits, name) for name in Limits.__dataclass_fields__}
         self._send({"limits": fields, "is_fresh": is_fresh})
         output, errors, is_too_long, reply = self._listen(limits)
@@ -135,7 +145,7 @@ class Worker:
 
     def _listen(self, limits: Limits) -> tuple[bytes, bytes, bool, dict[str, Any]]:
         """What it printed, the end of its standard error, whether it printed too much, and how it ended."""
-        _, stdout, stderr = self._streams
+        stdout, stderr = self._streams[2:]
         output, errors = bytearray(), bytearray()
         is_too_long = is_told = False
         ends_at = time.monotonic() + limits.wall_s + _GRACE_S
@@ -190,16 +200,28 @@ def _drain(descriptor: int, into: bytearray, *, at_most: int | None) -> None:
         into += chunk
 
 
-def _write_all(descriptor: int, content: bytes) -> None:
+def _replace(descriptor: int, content: bytes) -> None:
+    os.ftruncate(descriptor, 0)
     written = 0
     while written < len(content):
         written += os.pwrite(descriptor, content[written:], written)
+
+
+@cache
+def _texts() -> dict[str, str]:
+    """The modules of this package by name, for a process that does not know where they lie."""
+    parent = __name__.rpartition(".")[0]
+    modules = {f"{parent}.{path.stem}": path.read_text("utf-8") for path in _HERE.glob("*.py")}
+    modules.pop(f"{parent}.__init__")
+    return modules | {parent: "", parent.partition(".")[0]: ""}
 
 
 def _how(reply: dict[str, Any], limits: Limits, *, is_too_long: bool) -> tuple[Ended, str]:
     status = reply["status"]
     if is_too_long:
         return "output", f"more than {limits.output_bytes:,} bytes"
+    if reply["late"] == "threads":
+        return "threads", f"more than {limits.threads}"
     if reply["late"] == "wall_time":
         return "wall_time", f"more than {limits.wall_s:g} s"
     if reply["late"] or reply["cpu_s"] > limits.cpu_s:

@@ -61,14 +61,15 @@ def export_command(
     run: Annotated[Path, typer.Argument(help="A training run.")],
     step: Annotated[int, typer.Option(help="Which checkpoint.")],
     to: Annotated[Path, typer.Option(help="A new folder.")],
+    critic: Annotated[bool, typer.Option("--critic", help="The critic instead: see orz_rl/critic.py.")] = False,
 ) -> None:
-    """Copy the policy of a step as an ordinary Hugging Face checkpoint."""
+    """Copy the policy of a step as an ordinary Hugging Face checkpoint, its files checked against the manifest."""
     from orz_bench.records.run_dir import RunDir
     from orz_rl.checkpoint import Checkpoints
 
     directory = RunDir(run)
     directory.info()
-    Checkpoints(directory).export(step, to)
+    Checkpoints(directory).export(step, to, model="critic" if critic else "policy")
     result_console().print(f"checkpoint: {to}", markup=False, highlight=False, soft_wrap=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +28,8 @@ def train_command(
     data_dir: DataDir = None,
 ) -> None:
     """Train by a recipe. The same command again goes on where it stopped, however it stopped."""
-    from orz_rl.preparation import check_fresh, prepare
+    from orz_rl.identity import check_out
+    from orz_rl.preparation import prepare
     from orz_rl.progress import TrainingDisplay, closing_summary
     from orz_rl.recipes.registry import resolve
     from orz_rl.training import train
@@ -37,9 +37,7 @@ def train_command(
     config = resolve(recipe, variants=variant or (), overrides=overrides or ())
     folder = out or Path("runs") / "-".join([recipe, *(variant or ())])
     with libraries_on_stderr(), TrainingDisplay(Console(stderr=True)) as display:
+        check_out(folder, fresh=fresh)
         prepared = prepare(config, out=folder, data=data_folders(data_dir), notice=display.notice)
-        if fresh:
-            check_fresh(folder)
-            shutil.rmtree(folder, ignore_errors=True)
-        outcome = train(prepared, command=("orz-rl", *sys.argv[1:]), observer=display)
+        outcome = train(prepared, command=("orz-rl", *sys.argv[1:]), observer=display, fresh=fresh)
     result_console().print(closing_summary(outcome), markup=False, highlight=False, soft_wrap=True)

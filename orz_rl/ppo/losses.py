@@ -22,7 +22,7 @@ class PolicyLoss:
     clipped: Tensor
     """Weighted share of tokens at which the clipped branch was taken."""
     approximate_kl: Tensor
-    """k3 estimate of KL(sampler || policy)."""
+    """k3 estimate of KL(old policy || policy)."""
 
 
 def token_weights(lengths_B: Tensor, normalisation: Normalisation, *, constant: float | None = None) -> Tensor:
@@ -77,7 +77,11 @@ def value_loss(
 
 
 def kl_estimate(logprobs_N: Tensor, reference_logprobs_N: Tensor, *, estimator: KlEstimator) -> Tensor:
-    """Per-token estimates of KL(policy || reference) from the policy's samples (Schulman 2020, "Approximating KL")."""
+    """Per-token estimates of KL(policy || reference) from the policy's samples (Schulman 2020, "Approximating KL").
+
+    Good estimates of the number, k3 without bias and never negative. Whose gradient they have is another matter, and
+    depends on whether they stand in the loss or, as a number, in the rewards: see docs/training.md.
+    """
     log_ratio_N = logprobs_N - reference_logprobs_N
     if estimator == "k1":
         return log_ratio_N

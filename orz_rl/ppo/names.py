@@ -6,3 +6,4 @@ from typing import Literal
 
 Normalisation = Literal["token", "sequence", "constant"]
 KlEstimator = Literal["k1", "k2", "k3"]
+KlChoice = Literal["auto", "k1", "k2", "k3"]

@@ -69,6 +69,12 @@ def response_values(model: Any, pack: Pack) -> Tensor:
     return values_N[pack.targets_R - 1]
 
 
+def values_of(model: Any, sequences: Sequence[Sequence[int]]) -> list[Tensor]:
+    """The critic's value at every token of each sequence, one forward a sequence. Shape (N,), float32."""
+    packs = [Pack.of([(tokens, ())]) for tokens in sequences]
+    return [model(**_inputs(model, pack))[0, :, 0].float() for pack in packs]
+
+
 def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> Tensor:
     """Log-probabilities of a pack's response tokens, in order, at the sampling temperature. Shape (R,), float32."""
     return token_logprobs(response_logits(model, pack), pack.tokens_N[pack.targets_R], temperature=temperature)
@@ -125,27 +131,53 @@ class Layout:
 def packed_sdpa(_module: Any, query: Tensor, *others: Any, **options: Any) -> tuple[Tensor, None]:
     """Causal attention inside each sequence of a pack: (1, H, N, D) in, (1, N, H, D) out.
 
-    transformers calls it with (module, query, key, value, mask); the mask is None.
+    transformers calls it with (module, query, key, value, mask). Raises NotImplementedError for a model that does not
+    hand on where the sequences lie, or whose attention is more than this.
     """
-    layout: Layout = options["layout"]
-    window: int | None = options.get("sliding_window")
+    layout: Layout | None = options.get("layout")
+    if layout is None:
+        raise NotImplementedError("its layers do not tell attention where each sequence of a pack lies")
+    if others[2] is not None or options.get("s_aux") is not None:
+        raise NotImplementedError("its attention has a mask, biases or sinks of its own")
+    window, softcap = options.get("sliding_window"), options.get("softcap")
     rows_NHD = [x[0].transpose(0, 1) for x in (query, *others[:2])]
     outputs: list[Tensor] = []
     for place_SL in layout.blocks:
         flat = place_SL.flatten()
         # index_select, because the backward pass of indexing is several times slower on a CPU.
         q, k, v = (x.index_select(0, flat).unflatten(0, place_SL.shape).transpose(1, 2) for x in rows_NHD)
-        mask = _window_mask(place_SL.shape[1], window, device=q.device)
-        block = scaled_dot_product_attention(
-            q, k, v, attn_mask=mask, is_causal=mask is None, scale=options.get("scaling"), enable_gqa=True
-        )
+        if softcap is None:
+            mask = _window_mask(place_SL.shape[1], window, device=q.device)
+            block = scaled_dot_product_attention(
+                q, k, v, attn_mask=mask, is_causal=mask is None, scale=options.get("scaling"), enable_gqa=True
+            )
+        else:
+            block = _softcapped((q, k, v), window=window, softcap=softcap, scale=options.get("scaling"))
         outputs.append(block.transpose(1, 2).flatten(0, 1))
     # Padding stands after its sequence, so that no token sees it, and falls away here.
     return torch.cat(outputs).index_select(0, layout.order_N)[None], None
 
 
-def _window_mask(length: int, window: int | None, *, device: torch.device) -> Tensor | None:
-    if window is None or window >= length:
+def _softcapped(
+    qkv: tuple[Tensor, Tensor, Tensor], *, window: int | None, softcap: float, scale: float | None
+) -> Tensor:
+    """Attention whose scores are bent to within ±softcap (Gemma 2). Holds all scores of a block, (S, H, L, L)."""
+    q, k, v = qkv
+    groups = q.shape[1] // k.shape[1]
+    k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
+    scores = q @ k.transpose(-1, -2) * (q.shape[-1] ** -0.5 if scale is None else scale)
+    scores = softcap * torch.tanh(scores / softcap)
+    length = q.shape[2]
+    mask = _window_mask(length, window, device=q.device, is_needed=True)
+    assert mask is not None
+    scores = scores.masked_fill(~mask, float("-inf"))
+    return torch.softmax(scores, dim=-1, dtype=torch.float32).to(v.dtype) @ v
+
+
+def _window_mask(length: int, window: int | None, *, device: torch.device, is_needed: bool = False) -> Tensor | None:
+    """Which tokens each token sees; None where those are all before it and a mask is not needed."""
+    window = length if window is None else window
+    if window >= length and not is_needed:
         return None
     position = torch.arange(length, device=device)
     distance = position[:, None] - position[None, :]

@@ -102,7 +102,7 @@ def orz_32b_anneal() -> TrainConfig:
                 critic="runs/orz_32b/checkpoints/step=001100/critic",
             ),
             "data": DataConfig(source=("data/orz_math_13k_collection_hard.json",)),
-            "optim": OptimConfig(final_lr=3e-7, warmup_steps=0),
+            "optim": OptimConfig(final_lr=3e-7, policy_warmup_updates=0, critic_warmup_updates=0),
             "num_steps": 100,
         }
     )

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from orz_bench.errors import ConfigError, nearest
 from orz_rl.config import Section, TrainConfig
+from orz_rl.faults import faults as contradictions
 from orz_rl.recipes import orz, tiny
 from orz_rl.recipes.variants import VARIANTS
 
@@ -33,6 +34,10 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(
 )
 
 
+_OLD_WARMUP = "optim.warmup_steps"
+"""Of old: generations. Still read, with that meaning, and written as optimizer steps."""
+
+
 def resolve(recipe: str, *, variants: Sequence[str] = (), overrides: Sequence[str] = ()) -> TrainConfig:
     """The recipe, changed by the variants in turn, then by overrides of the form `section.key=value`.
 
@@ -50,15 +55,31 @@ def resolve(recipe: str, *, variants: Sequence[str] = (), overrides: Sequence[st
         config = VARIANTS[name](config)
     tree = config.model_dump(mode="python")
     faults = [fault for override in overrides for fault in _apply(tree, override)]
+    faults += _told_twice(overrides)
     try:
         config = TrainConfig.model_validate(tree)
     except ValidationError as error:
         faults += [_sentence(fault) for fault in error.errors()]
-    else:
-        faults += config.faults()
+        config = _without_faults(config, tree, error=error)
+    faults += contradictions(config)
     if faults:
         raise ConfigError("\n".join(faults) if len(faults) == 1 else _list_of(faults))
     return config
+
+
+def _without_faults(base: TrainConfig, tree: dict[str, Any], *, error: ValidationError) -> TrainConfig:
+    """The tree with the leaves at fault as they were, so that the others can be compared; the base where that fails."""
+    before = base.model_dump(mode="python")
+    for fault in error.errors():
+        section, key = [*map(str, fault["loc"]), ""][:2]
+        if isinstance(before[section], dict) and key in before[section]:
+            tree[section][key] = before[section][key]
+        else:
+            tree[section] = before[section]
+    try:
+        return TrainConfig.model_validate(tree)
+    except ValidationError:
+        return base
 
 
 def leaves(section: type[Section] = TrainConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -90,6 +111,9 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], *, prefix: 
 def _apply(tree: dict[str, Any], override: str) -> Iterator[str]:
     """Set one leaf of the tree; yields what is wrong with the override."""
     key, sign, text = override.partition("=")
+    if key == _OLD_WARMUP and sign:
+        tree["optim"]["warmup_steps"] = _value(text, is_list=False)
+        return
     names = [name for name, _ in leaves()]
     if not sign:
         yield f"{override!r} is no override; write section.key=value, such as optim.policy_lr=2e-6"
@@ -103,6 +127,13 @@ def _apply(tree: dict[str, Any], override: str) -> Iterator[str]:
     for name in path:
         tree = tree[name]
     tree[last] = _value(text, is_list=isinstance(tree[last], tuple | list))
+
+
+def _told_twice(overrides: Sequence[str]) -> Iterator[str]:
+    keys = [override.partition("=")[0] for override in overrides]
+    for key in keys:
+        if _OLD_WARMUP in keys and key in ("optim.policy_warmup_updates", "optim.critic_warmup_updates"):
+            yield f"{_OLD_WARMUP} (generations, of old) and {key} (optimizer steps) say the same; give the second alone"
 
 
 def _value(text: str, *, is_list: bool) -> Any:

@@ -22,7 +22,9 @@ def tiny() -> TrainConfig:
         model=ModelConfig(policy="tiny", dtype="float32", gradient_checkpointing=False),
         data=DataConfig(source=("arithmetic",), max_prompt_tokens=48, limit=4096),
         rollout=RolloutConfig(num_problems=32, num_samples=8, max_tokens=112, batch_size=128),
-        optim=OptimConfig(policy_lr=2e-4, critic_lr=5e-4, warmup_steps=5, critic_updates=4),
+        optim=OptimConfig(
+            policy_lr=2e-4, critic_lr=5e-4, policy_warmup_updates=5, critic_warmup_updates=20, critic_updates=4
+        ),
         cluster=ClusterConfig(device="cpu", zero_stage=0, pack_tokens=2048),
         eval=EvalConfig(benchmarks=("arithmetic",), every=20, n=16),
         checkpoint=CheckpointConfig(every=10),
@@ -41,7 +43,9 @@ def smollm2() -> TrainConfig:
         rollout=RolloutConfig(num_problems=8, num_samples=8, max_tokens=80, stop=("Problem:",)),
         reward=RewardConfig(extractor="boxed"),
         loss=LossConfig(value_clip=None),
-        optim=OptimConfig(policy_lr=2e-6, critic_lr=1e-5, warmup_steps=5, critic_updates=4),
+        optim=OptimConfig(
+            policy_lr=2e-6, critic_lr=1e-5, policy_warmup_updates=5, critic_warmup_updates=20, critic_updates=4
+        ),
         cluster=ClusterConfig(device="cpu", zero_stage=0, pack_tokens=1024),
         eval=EvalConfig(benchmarks=("arithmetic",), every=20, n=4),
         checkpoint=CheckpointConfig(every=20),

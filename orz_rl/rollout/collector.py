@@ -6,7 +6,7 @@ and one that was sampled before a crash is not sampled again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -16,12 +16,15 @@ from orz_bench.grading.grader import GRADER_VERSION
 from orz_bench.recorder import Grades, Recorder
 from orz_bench.records.parquet import rollouts_from_table
 from orz_bench.records.rollout import Completion, Grade, Request, Rollout
-from orz_bench.records.run_dir import RunDir
+from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.seeds import sample_seed
 from orz_rl.config import TrainConfig
-from orz_rl.problems import Prompt, problems_at
+from orz_rl.problems import Drawn, Prompt, next_problems
 from orz_rl.rewards import binary_reward, overlong_penalty
 from orz_rl.rollout.sampler import Sampler
+
+Group = list[Rollout]
+"""The rollouts of one problem."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,38 +52,54 @@ class Collector:
     ) -> Collected:
         """Everything that a step is trained on, drawn by `policy_version` from the problems at `cursor`."""
         rollout = self._config.rollout
-        kept: list[Rollout] = []
-        replaced, drawn = 0, 0
+        kept: list[Group] = []
+        aside: list[Group] = []
+        taken: set[int] = set()
+        num_drawn = 0
         for round_ in range(rollout.dynamic_sampling + 1):
-            wanted = rollout.num_problems - len(kept) // rollout.num_samples
-            if wanted == 0:
+            wanted = rollout.num_problems - len(kept)
+            drawn = self._next(cursor, count=wanted, taken=taken)
+            if not drawn.indices:
                 break
-            found, num_drawn = self._round(
-                step, cursor, count=wanted, policy_version=policy_version, on_committed=on_committed
+            groups, num_missing = self._round(
+                step, drawn.indices, policy_version=policy_version, on_committed=on_committed
             )
-            cursor, drawn = cursor + wanted, drawn + num_drawn
+            cursor, num_drawn = drawn.cursor, num_drawn + num_missing
+            taken |= set(drawn.indices)
             is_last = round_ == rollout.dynamic_sampling
-            groups = [found[at : at + rollout.num_samples] for at in range(0, len(found), rollout.num_samples)]
-            usable = [group for group in groups if is_last or len({row.reward for row in group}) > 1]
-            replaced += len(groups) - len(usable)
-            kept += [row for group in usable for row in group]
-        return Collected(tuple(kept), cursor, num_replaced=replaced, num_drawn=drawn)
+            kept += [group for group in groups if is_last or _has_signal(group)]
+            aside += [group for group in groups if not is_last and not _has_signal(group)]
+        # Every problem was met before the step was full: what was set aside last fills it.
+        num_missing = rollout.num_problems - len(kept)
+        aside, fill = (aside[:-num_missing], aside[-num_missing:]) if num_missing else (aside, [])
+        rows = tuple(row for group in [*kept, *fill] for row in group)
+        return Collected(rows, cursor, num_replaced=len(aside), num_drawn=num_drawn)
+
+    def _next(self, cursor: int, *, count: int, taken: Collection[int]) -> Drawn:
+        if count == 0:
+            return Drawn((), cursor)
+        return next_problems(
+            len(self._prompts),
+            start=cursor,
+            count=count,
+            seed=self._config.seed,
+            step_size=self._config.rollout.num_problems,
+            taken=taken,
+        )
 
     def _round(
         self,
         step: int,
-        cursor: int,
+        indices: Sequence[int],
         *,
-        count: int,
         policy_version: int,
         on_committed: Callable[[Sequence[Rollout]], None],
-    ) -> tuple[list[Rollout], int]:
-        """The rollouts of `count` problems from `cursor` on, from disk or from the engines."""
-        indices = problems_at(len(self._prompts), start=cursor, count=count, seed=self._config.seed)
+    ) -> tuple[list[Group], int]:
+        """The groups of these problems, from disk or from the engines, and how many rollouts were not on disk."""
         requests = [request for index in indices for request in self._requests(self._prompts[index], step)]
         folder = self._run.rollouts(step)
         with folder.lock():
-            done = folder.keys()
+            done = _on_disk(folder, requests)
             missing = [request for request in requests if request.key not in done]
             if missing:
                 recorder = Recorder(
@@ -98,7 +117,8 @@ class Collector:
             raise EngineError(f"step {step}: the engines returned {len(rows)} samples and lost {lost[0]}; start again.")
         found = [rows[request.key] for request in requests]
         _check_version(found, policy_version, where=folder.path.name)
-        return found, len(missing)
+        size = self._config.rollout.num_samples
+        return [found[at : at + size] for at in range(0, len(found), size)], len(missing)
 
     @property
     def sampling(self) -> Sampling:
@@ -142,7 +162,36 @@ class Collector:
             max_tokens=self._config.rollout.max_tokens,
             buffer=self._config.reward.overlong_buffer,
         )
-        return replace(rollout, reward=binary_reward(grade.verdict, completion.stop_reason) + penalty)
+        config = self._config.rollout
+        drawn_at = {"temperature": config.temperature, "top_p": config.top_p, "top_k": config.top_k}
+        return replace(
+            rollout,
+            reward=binary_reward(grade.verdict, completion.stop_reason) + penalty,
+            extra={**rollout.extra, "sampled_at": drawn_at},
+        )
+
+
+def _has_signal(group: Group) -> bool:
+    """Whether its samples earned different rewards."""
+    return len({row.reward for row in group}) > 1
+
+
+def _on_disk(folder: RolloutsDir, requests: Sequence[Request]) -> set[tuple[str, int]]:
+    """Keys of the rows that are there. Raises RunDirError for one of another problem or prompt than its request's."""
+    wanted = {request.key: request for request in requests}
+    rows = folder.read(["problem_id", "sample_index", "gold", "prompt_token_ids"]).to_pylist()
+    for row in rows:
+        request = wanted.get((row["problem_id"], row["sample_index"]))
+        if request is None:
+            continue
+        is_same = row["gold"] == request.problem.gold and tuple(row["prompt_token_ids"]) == request.prompt_token_ids
+        if not is_same:
+            raise RunDirError(
+                f"{folder.path}: holds samples of another problem under the id {request.problem.problem_id}: its gold "
+                f"or its prompt is not that of the data. Samples are never mixed: restore the data file, or start a "
+                f"new run with another --out."
+            )
+    return {(row["problem_id"], row["sample_index"]) for row in rows}
 
 
 def _check_version(rollouts: Sequence[Rollout], wanted: int, *, where: str) -> None:

@@ -18,12 +18,15 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from orz_bench.errors import RunDirError
 from orz_rl.config import REDUCE_BUCKET
 from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, policy_loss, value_loss
 from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs, response_values, token_logprobs
 from orz_rl.rollout.weight_sync import Buckets, fill_buckets, plan_buckets, type_name
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
 from orz_rl.workers.models import load_model
+from orz_rl.workers.pack_check import check_packs
+from orz_rl.workers.writing import tells_disk_errors
 
 
 class ModelRank:
@@ -54,6 +57,10 @@ class ModelRank:
         self._engine, *_ = deepspeed.initialize(model=model, optimizer=optimiser, config=settings)
         self._watch = _GradientWatch(self._engine.module)
 
+    def check_packs(self, *, max_tokens: int) -> None:
+        """Raise ConfigError where packs are not right for this model. A collective."""
+        check_packs(self._engine, spec=self._spec, max_tokens=max_tokens)
+
     def logprobs(self, packs: Sequence[Pack]) -> list[Tensor]:
         """Log-probabilities of the response tokens of each pack, as they are now."""
         return self._forward(
@@ -65,9 +72,9 @@ class ModelRank:
         return self._forward(packs, lambda pack: response_values(self._engine, pack))
 
     def update_policy(
-        self, batches: Sequence[Sequence[PolicyPack]], *, lr: float, terms: PolicyTerms
+        self, batches: Sequence[Sequence[PolicyPack]], *, lr: float | Sequence[float], terms: PolicyTerms
     ) -> list[Update] | NonFinite:
-        """One optimiser step a batch. Every rank must be given the same numbers of packs."""
+        """One optimiser step a batch, at a rate for all or one each. Every rank must be given as many packs."""
 
         def loss(item: PolicyPack) -> _Loss:
             tokens_R = item.pack.tokens_N[item.pack.targets_R]
@@ -98,9 +105,9 @@ class ModelRank:
         return self._update(batches, loss, lr=lr)
 
     def update_critic(
-        self, batches: Sequence[Sequence[CriticPack]], *, lr: float, clip: float | None
+        self, batches: Sequence[Sequence[CriticPack]], *, lr: float | Sequence[float], clip: float | None
     ) -> list[Update] | NonFinite:
-        """One optimiser step a batch. Every rank must be given the same numbers of packs."""
+        """One optimiser step a batch, at a rate for all or one each. Every rank must be given as many packs."""
 
         def loss(item: CriticPack) -> _Loss:
             values_R = response_values(self._engine, item.pack)
@@ -143,19 +150,20 @@ class ModelRank:
         """Write a Hugging Face checkpoint. A collective."""
         state = {name: tensor.to("cpu", copy=True) for name, tensor in self.weights()}
         if dist.get_rank() == 0:
-            model = self._engine.module
-            getattr(model, "classifier", model).save_pretrained(
-                folder, state_dict={name.removeprefix("classifier."): tensor for name, tensor in state.items()}
-            )
+            with tells_disk_errors(folder):
+                self._engine.module.save_pretrained(folder, state_dict=state)
         dist.barrier()
 
     def save_state(self, folder: Path) -> None:
         """Write the whole training state (weights, optimiser). A collective."""
-        self._engine.save_checkpoint(str(folder), tag="state")
+        with tells_disk_errors(folder):
+            self._engine.save_checkpoint(str(folder), tag="state")
 
     def load_state(self, folder: Path) -> None:
         """Take up what save_state() wrote, with the same number of ranks. A collective."""
-        self._engine.load_checkpoint(str(folder), tag="state")
+        path, _ = self._engine.load_checkpoint(str(folder), tag="state")
+        if path is None:
+            raise RunDirError(f"{folder}: holds no training state; move its checkpoint away to use an earlier one.")
 
     def offload(self) -> None:
         """Give the device back between phases."""
@@ -182,13 +190,14 @@ class ModelRank:
             return [score(pack.to(self._device)).cpu() for pack in packs]
 
     def _update(
-        self, batches: Sequence[Sequence[Any]], loss: Callable[[Any], _Loss], *, lr: float
+        self, batches: Sequence[Sequence[Any]], loss: Callable[[Any], _Loss], *, lr: float | Sequence[float]
     ) -> list[Update] | NonFinite:
         self._engine.train()
-        for group in self._engine.optimizer.param_groups:
-            group["lr"] = lr
+        rates = lr if isinstance(lr, Sequence) else [lr] * len(batches)
         updates = []
-        for number, items in enumerate(batches):
+        for number, (items, rate) in enumerate(zip(batches, rates, strict=True)):
+            for group in self._engine.optimizer.param_groups:
+                group["lr"] = rate
             outcome = self._optimiser_step(items, loss)
             if isinstance(outcome, _Fault):
                 return NonFinite(number, outcome.pack, outcome.what)

@@ -9,27 +9,14 @@ import torch
 from torch import Tensor
 
 from orz_bench.errors import ConfigError
+from orz_rl.critic import ValueModel, load_classifier
 from orz_rl.ppo.packed_forward import register_packed_sdpa
 from orz_rl.workers.messages import ModelSpec
 
 
-class ValueModel(torch.nn.Module):  # type: ignore[misc]
-    """A decoder with one bias-free output a token. On disk it is a sequence classifier with one label."""
-
-    def __init__(self, classifier: Any) -> None:
-        super().__init__()
-        self.classifier = classifier
-        self.config = classifier.config
-
-    def forward(self, **inputs: Any) -> Tensor:
-        """The value at every token, shape (1, N, 1)."""
-        hidden = self.classifier.base_model(**inputs).last_hidden_state
-        return self.classifier.score(hidden)
-
-
 def load_model(spec: ModelSpec) -> Any:
     """The policy, the reference (both language models) or the critic, on its device. ConfigError tells the cause."""
-    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+    from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     register_packed_sdpa()
@@ -40,18 +27,33 @@ def load_model(spec: ModelSpec) -> Any:
         if spec.role != "critic":
             model: Any = AutoModelForCausalLM.from_pretrained(spec.checkpoint, **options)
         else:
-            model, loading = AutoModelForSequenceClassification.from_pretrained(
-                spec.checkpoint, num_labels=1, output_loading_info=True, **options
-            )
-            if any("score" in name for name in loading["missing_keys"]):
-                _initialise_head(model.score.weight, spec)
-            model = ValueModel(model)
+            classifier, missing = load_classifier(spec.checkpoint, dtype=spec.dtype, attention=spec.attention)
+            if missing:
+                _initialise_head(classifier.score.weight, spec)
+            model = ValueModel(classifier)
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(f"{spec.checkpoint}: the {spec.role} does not load ({reason}).") from error
+    _leave_no_chance(model)
     if spec.gradient_checkpointing:
         getattr(model, "classifier", model).gradient_checkpointing_enable({"use_reentrant": False})
     return model.to("cuda" if spec.device == "cuda" else "cpu")
+
+
+def _leave_no_chance(model: Any) -> None:
+    """Turn dropout off, so that a model learns from what it draws with, and forget how a language model is sampled.
+
+    The configuration keeps its rates. Sampling settings are the run's own; those of the checkpoint, which transformers
+    may refuse to write, are copied as they are (orz_rl.checkpoint).
+    """
+    for module in model.modules():
+        rates = [name for name, rate in vars(module).items() if "drop" in name and isinstance(rate, float)]
+        for name in [*rates, *(["p"] if isinstance(module, torch.nn.Dropout) else [])]:
+            setattr(module, name, 0.0)
+    generation = getattr(model, "generation_config", None)
+    if generation is not None:
+        ids = {name: getattr(generation, name) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+        model.generation_config = type(generation)(**ids)
 
 
 def _initialise_head(weight: Tensor, spec: ModelSpec) -> None:

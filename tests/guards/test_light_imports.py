@@ -63,6 +63,8 @@ TENSORS = (
     ("orz_rl", "step_metrics"),
     ("orz_rl", "training"),
     ("orz_rl", "checkpoint"),
+    ("orz_rl", "critic"),
+    ("orz_rl", "metrics_file"),
     ("orz_rl", "cluster"),
     ("orz_rl", "progress"),
 )

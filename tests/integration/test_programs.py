@@ -6,6 +6,7 @@ import os
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orz_bench.grading.jobs import Reply
-from tests.programs import IMPATIENT, PROJECT, a_judge, corpus, filled, packed
+from tests.programs import IMPATIENT, PROJECT, SETTINGS, Setting, a_judge, corpus, filled, packed
 
 SUMS = packed(("3\n1 2\n3 4\n5 6\n", "3\n7\n11\n"), ("1\n-1 1\n", "0\n"), ("2\n0 9\n10 -20\n", "9\n-10\n"))
 LEGAL = corpus("legal_programs")["input()"]
@@ -65,10 +66,13 @@ class Bait:
         self.file.write_text(self.secret)
         self.file.chmod(0o666)
         self.visitors: list[str] = []
+        self._datagrams = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._datagrams.bind(str(folder / "datagrams"))
+        (folder / "datagrams").chmod(0o777)
         self._tcp, self._unix = socket.create_server(("127.0.0.1", 0)), socket.socket(socket.AF_UNIX)
         self._unix.bind(str(folder / "socket"))
         self._unix.listen()
-        self._socket_path = str(folder / "socket")
+        (folder / "socket").chmod(0o777)
         for server in (self._tcp, self._unix):
             threading.Thread(target=self._serve, args=(server,), daemon=True).start()
 
@@ -79,7 +83,8 @@ class Bait:
             "FILE": str(self.file),
             "FOLDER": str(self.folder),
             "PORT": str(self._tcp.getsockname()[1]),
-            "SOCKET": self._socket_path,
+            "SOCKET": str(self._unix.getsockname()),
+            "DATAGRAMS": str(self._datagrams.getsockname()),
             "PID": str(os.getpid()),
         }
 
@@ -93,48 +98,65 @@ class Bait:
             with connection:
                 connection.sendall(self.secret.encode())
 
+    def datagrams(self) -> list[bytes]:
+        """What was sent to the socket that takes it from anyone."""
+        self._datagrams.setblocking(False)
+        try:
+            return [self._datagrams.recv(100)]
+        except BlockingIOError:
+            return []
+
     def close(self) -> None:
+        self._datagrams.close()
         for server in (self._tcp, self._unix):
             server.shutdown(socket.SHUT_RDWR)
             server.close()
 
 
 @pytest.fixture
-def bait(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bait]:
-    bait = Bait(tmp_path)
-    monkeypatch.setenv("ORZ_TEST_SECRET", bait.secret)
-    yield bait
-    bait.close()
+def bait(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bait]:
+    """In a folder that others than this user can get to."""
+    with tempfile.TemporaryDirectory(prefix="bait-") as folder:
+        Path(folder).chmod(0o755)
+        bait = Bait(Path(folder))
+        monkeypatch.setenv("ORZ_TEST_SECRET", bait.secret)
+        yield bait
+        bait.close()
 
 
-def test_no_hostile_program_passes_escapes_or_hangs(bait: Bait, namespaces: bool) -> None:
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
+def test_no_hostile_program_passes_escapes_or_hangs(bait: Bait, setting: Setting) -> None:
     programs = corpus("hostile_programs", places=bait.places)
-    assert len(programs) >= 40
+    assert len(programs) >= 105
     secret, lone = packed(("3\n1 2\n", bait.secret)), packed(("3\n1 2\n3 4\n5 6\n", "3\n7\n11\n"))
+    canary = packed(("", "True 8"))
     modes = (bait.file.stat().st_mode, bait.folder.stat().st_mode, bait.file.stat().st_mtime)
     affinity, limit = os.sched_getaffinity(0), os.nice(0)
-    canary = packed(("", "True 8"))
-    with a_judge([secret, lone, canary], limits=IMPATIENT, namespaces=namespaces) as judge:
-        source = filled(CANARY, bait.places)
-        (sings,) = judge.judge([(canary.digest, source)])
-        assert sings.verdict == "correct", sings
-        start = time.monotonic()
-        replies = judge.judge([(secret.digest, source) for source in programs.values()])
-        seconds = time.monotonic() - start
-        after = judge.judge([(lone.digest, f"{LEGAL}# {number}") for number in range(8)])
-        supervisors = _supervisors()
-    assert [reply.verdict for reply in after] == ["correct"] * 8, "the grader works on as before"
-    outcomes = dict(zip(programs, replies, strict=True))
+    (sings,) = setting.judge([canary], [(canary.digest, filled(CANARY, bait.places))], limits=IMPATIENT)
+    assert sings.verdict == "correct", sings
+    pairs = []
+    for number, source in enumerate(programs.values()):
+        pairs += [(secret.digest, source), (lone.digest, f"{LEGAL}# {number}"), (lone.digest, f"pass# {number}")]
+    replies = setting.judge([secret, lone], pairs, limits=IMPATIENT)
+    outcomes = dict(zip(programs, replies[::3], strict=True))
     assert {title: reply for title, reply in outcomes.items() if reply.verdict not in ("wrong", "timeout")} == {}
+    assert {reply.verdict for reply in replies[1::3]} == {"correct"}, "the grader works on as before"
+    assert {reply.verdict for reply in replies[2::3]} == {"wrong"}, "nothing is printed into another program"
     assert not any(bait.secret in reply.why.partition("wanted")[0] for reply in replies)
-    assert seconds < 120
     assert bait.visitors == []
+    assert bait.datagrams() == []
     assert list(bait.folder.iterdir()) == []
     assert bait.file.read_text() == bait.secret
     assert (bait.file.stat().st_mode, bait.folder.stat().st_mode, bait.file.stat().st_mtime) == modes
     assert (os.sched_getaffinity(0), os.nice(0)) == (affinity, limit)
-    assert supervisors
-    _expect_gone(supervisors)
+
+
+def test_nothing_survives_a_closed_grader(namespaces: bool) -> None:
+    with a_judge([SUMS], namespaces=namespaces) as judge:
+        judge.judge([(SUMS.digest, LEGAL)])
+        started = _supervisors()
+    assert started
+    _expect_gone(started)
 
 
 def test_what_failed_is_said(namespaces: bool) -> None:
@@ -163,14 +185,6 @@ def test_a_private_folder_vanishes() -> None:
             [(wrote.digest, write), (saw.digest, look), (wrote.digest, write + " "), (saw.digest, look + " ")]
         )
     assert [reply.verdict for reply in replies] == ["correct"] * 4, replies
-
-
-def test_a_test_that_the_one_before_spoilt_is_run_again_in_a_new_process() -> None:
-    """In the second run of one process the program would print its memory of the first."""
-    source = "import string\nstring.calls = getattr(string, 'calls', 0) + 1\nprint(input(), string.calls)"
-    tests = packed(("a", "a 1"), ("b", "b 1"), ("c", "c 1"))
-    with a_judge([tests]) as judge:
-        assert judge.judge([(tests.digest, source)])[0].verdict == "correct"
 
 
 def test_functions_are_called_and_compared_outside(namespaces: bool) -> None:
@@ -204,7 +218,7 @@ def test_a_killed_supervisor_costs_no_verdict() -> None:
         thread = threading.Thread(target=lambda: replies.extend(judge.judge([(SUMS.digest, slow)])))
         thread.start()
         time.sleep(0.2)
-        for pid in _supervisors():
+        for pid, _ in _supervisors():
             os.kill(pid, 9)
         thread.join(timeout=60)
         assert [reply.verdict for reply in replies] == ["correct"]
@@ -224,38 +238,39 @@ def test_nothing_survives_a_killed_grader(tmp_path: Path) -> None:
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     command = [sys.executable, "-c", KILLED]
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, cwd=PROJECT) as grader:
-        assert grader.stdout is not None
-        assert grader.stdout.readline() == b"ready\n"
-        time.sleep(0.3)
-        assert _mentioning(str(tmp_path))
-        grader.kill()
-    ends_at = time.monotonic() + 10
-    while _mentioning(str(tmp_path)) and time.monotonic() < ends_at:
-        time.sleep(0.05)
-    assert _mentioning(str(tmp_path)) == []
+        try:
+            assert grader.stdout is not None
+            assert grader.stdout.readline() == b"ready\n"
+            time.sleep(0.3)
+            started = _descendants(grader.pid)
+            assert len(started) >= 3, "the supervisor, the first process of its namespace, and the program"
+        finally:
+            grader.kill()
+    _expect_gone(started)
 
 
-def _mentioning(text: str) -> list[str]:
-    commands = (_command(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal())
-    return [command for command in commands if text in command and "orz_bench.sandbox" in command]
+def _supervisors() -> set[tuple[int, str]]:
+    """The sandbox's processes that this process started, directly or not."""
+    return {found for found in _descendants(os.getpid()) if "orz_bench.sandbox" in _command(found[0])}
 
 
-def _supervisors() -> dict[int, str]:
-    """Process id -> command line, of the sandbox's processes that this process started, directly or not."""
-    found = {}
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdecimal() and (parent := _parent(int(entry.name))) is not None:
-            command = _command(int(entry.name))
-            if "orz_bench.sandbox" in command and os.getpid() in (parent, _parent(parent)):
-                found[int(entry.name)] = command
-    return found
+def _descendants(pid: int) -> set[tuple[int, str]]:
+    """(process id, when it started) of all that this process started, directly or not."""
+    parents = {int(entry.name): _stat(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal()}
+    found, new = set[int](), {pid}
+    while new:
+        new = {child for child, (parent, _) in parents.items() if parent in new} - found
+        found |= new
+    return {(number, parents[number][1]) for number in found}
 
 
-def _parent(pid: int) -> int | None:
+def _stat(pid: int) -> tuple[int, str]:
+    """A process's parent, and when it started."""
     try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
-    except (OSError, ValueError):
-        return None
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0, ""
+    return int(fields[1]), fields[19]
 
 
 def _command(pid: int) -> str:
@@ -265,12 +280,10 @@ def _command(pid: int) -> str:
         return ""
 
 
-def _expect_gone(supervisors: dict[int, str]) -> None:
-    """All of them, and whatever had their command line: a program's process has its supervisor's."""
+def _expect_gone(started: set[tuple[int, str]]) -> None:
     ends_at = time.monotonic() + 10
     while time.monotonic() < ends_at:
-        commands = {_command(int(entry.name)) for entry in Path("/proc").iterdir() if entry.name.isdecimal()}
-        if not commands & set(supervisors.values()):
+        if all(_stat(pid)[1] != when for pid, when in started):
             return
         time.sleep(0.05)
     pytest.fail("a process of the sandbox is still there")

@@ -150,6 +150,7 @@ def test_bad_settings_are_told_before_anything_starts(
         "tiny",
         "rollout.engine=transformers",
         "data.limit=20",
+        "rollout.num_problems=4",
         *small,
         *arguments,
         "--out",

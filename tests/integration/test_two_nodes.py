@@ -123,6 +123,7 @@ def test_a_cluster_that_does_not_answer_is_told(tmp_path: Path) -> None:
         "tiny",
         "rollout.engine=transformers",
         "data.limit=20",
+        "rollout.num_problems=4",
         "eval.benchmarks=",
         "--out",
         tmp_path / "run",

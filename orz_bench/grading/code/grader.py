@@ -15,7 +15,7 @@ from orz_bench.records.rollout import Grade
 from orz_bench.sandbox.limits import Isolation, Limits
 from orz_bench.sandbox.pool import Sandbox
 
-_RULES = "1"
+_RULES = "2"
 """Of this package and of orz_bench.sandbox: raised whenever a verdict could change."""
 _MEMO_ENTRIES = 100_000
 _MEMORABLE = ("correct", "wrong", "unparseable")

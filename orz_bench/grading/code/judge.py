@@ -20,12 +20,15 @@ from orz_bench.sandbox.pool import Sandbox, Session
 MAX_SOURCE = 2**20
 _UNPACKED = 32
 """Problems whose tests stay unpacked: the samples of one problem are graded close together."""
+_ANY_OUTPUT, _TIMES_EXPECTED = 2**20, 8
+"""A test may print this many bytes, and so many times as much as is wanted: spaces and zeros more are no fault."""
 _VERDICTS: Mapping[Ended, tuple[Verdict, str]] = {
     "exit_code": ("wrong", "it fails"),
     "signal": ("wrong", "it is ended by a signal"),
     "cpu_time": ("wrong", "it computes too long"),
     "wall_time": ("timeout", "it takes too long"),
     "output": ("wrong", "it prints too much"),
+    "threads": ("wrong", "it starts too many threads"),
 }
 
 
@@ -83,14 +86,12 @@ class CodeJudge:
             return self._run_all(session, tests)
 
     def _run_all(self, session: Session, tests: ProgramTests) -> Reply:
+        """Each test is run once, and that counts."""
         num = len(tests.tests)
         ends_at = time.monotonic() + self._limits.program_wall_s
         for number, test in enumerate(tests.tests, start=1):
-            outcome = session.run(test.input)
+            outcome = session.run(test.input, output_bytes=_ANY_OUTPUT + _TIMES_EXPECTED * len(test.output))
             reply = _failure(test, outcome, is_function=tests.function is not None)
-            if reply is not None and outcome.was_reused:
-                # The tests before may have left something behind that is to blame.
-                reply = _failure(test, session.run(test.input, is_fresh=True), is_function=tests.function is not None)
             if reply is None and time.monotonic() > ends_at:
                 reply = Reply("timeout", f"its tests take more than {self._limits.program_wall_s:g} s")
             if reply is not None:

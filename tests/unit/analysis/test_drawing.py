@@ -87,7 +87,18 @@ def test_many_experiments_differ_in_all_that_tells_them_apart() -> None:
     axes = draw(_spec(1, 21)).axes[0]
     lines = [line for line in axes.get_lines() if line.get_linewidth() > 1.5]
     assert len({line.get_color() for line in lines}) == 21
-    assert len({(str(line.get_marker()), str(line._dash_pattern)) for line in lines}) == 21
+    assert (
+        len(
+            {
+                (
+                    str(line.get_marker()),
+                    str(line._dash_pattern),  # type: ignore[attr-defined]  # not in the stubs
+                )
+                for line in lines
+            }
+        )
+        == 21
+    )
     assert len({colour_of(slot) for slot in range(21)}) == 21
 
 
@@ -119,7 +130,7 @@ def test_bars_stand_out_of_their_markers() -> None:
         FigureSpec(name="x", title="X", caption="", panels=(Panel(title="t", y_label="y", series=(tight,)),))
     ).axes[0]
     (container,) = axes.containers
-    line, caps, (bars,) = container.lines
+    line, caps, (bars,) = container.lines  # type: ignore[attr-defined]  # an ErrorbarContainer
     assert line.get_markerfacecolor() == "white"
     assert caps[0].get_markersize() > line.get_markersize()
     assert bars.get_zorder() > line.get_zorder()

@@ -77,11 +77,13 @@ def test_benchmarks_show_error_bars_and_published_figures(tmp_path: Path) -> Non
     (result, _) = groups[0].studies[0].run.results
     table = rows(spec)
     summary = result.summary
-    error = max(summary.se_sampling or 0, summary.se_question or 0)
+    assert summary.question is not None
+    assert summary.sampling is not None
+    widest = max(summary.question, summary.sampling, key=lambda one: one.high - one.low)
     assert table["value"][0] == summary.avg_at_n
-    assert table["high"][0] - table["value"][0] == pytest.approx(error)
+    assert (table["low"][0], table["high"][0]) == (widest.low, widest.high)
     assert spec.panels[0].y_label == "avg@4"
-    assert "one standard error" in spec.caption
+    assert "95 % intervals" in spec.caption
 
 
 def test_published_figures_stand_beside_a_known_benchmark(tmp_path: Path) -> None:
@@ -89,9 +91,12 @@ def test_published_figures_stand_beside_a_known_benchmark(tmp_path: Path) -> Non
     run = Run(name="x", path=Path("x"), kind="file", metrics=frame)
     scores = pd.DataFrame(
         [{"benchmark": "aime24", "step": 1, "fingerprint": "", "accuracy": 0.2, "n": 16, "num_problems": 30}]
-    ).assign(error=0.05, length=100.0)
+    ).assign(error=0.05, low=0.1, high=0.32, length=100.0)
     spec = get_figure("benchmarks").make([Group(label="x", studies=(Study(run=run, steps=frame, scores=scores),))])
-    assert {reference.label for reference in spec.panels[0].references} >= {"ORZ-7B", "ORZ-32B"}
+    assert {reference.label for reference in spec.panels[0].references} >= {
+        "ORZ-7B (A Sober Look (2504.07086))",
+        "ORZ-32B",
+    }
     assert pytest.approx(0.481) in rows(spec)["value"].to_list()
     assert "published" in spec.caption
 

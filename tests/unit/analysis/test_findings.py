@@ -152,7 +152,7 @@ def _responses_of_two_kinds(*, compared: int, alone: int) -> Study:
             "num_tokens": 10,
             "reflects": reflects,
             "is_correct": pd.array(reflects, dtype="boolean"),
-            "answer_change": np.where(reflects, "helpful", None),
+            "answer_change": ["helpful" if one else None for one in reflects.tolist()],
         }
     )
     base = _curve_study(something=np.zeros(3))

@@ -79,7 +79,9 @@ def test_protocols_are_never_joined(tmp_path: Path) -> None:
 def _scored(name: str, seed: int, rows: list[tuple[int, str, int, float]]) -> Study:
     run = Run(name=name, path=Path(name), kind="train", seed=seed, config={"advantage": {"lam": 1.0}})
     frame = pd.DataFrame(rows, columns=["step", "fingerprint", "num_problems", "accuracy"])
-    scores = frame.assign(benchmark="aime24", error=0.01, n=4, length=9.0)
+    scores = frame.assign(
+        benchmark="aime24", error=0.01, n=4, length=9.0, low=frame["accuracy"] - 0.02, high=frame["accuracy"] + 0.02
+    )
     return Study(run=run, steps=run.metrics, scores=scores)
 
 

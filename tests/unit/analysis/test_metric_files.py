@@ -33,7 +33,7 @@ def test_whole_steps_are_whole_numbers() -> None:
 
 @pytest.mark.parametrize("step", [math.inf, -math.inf, math.nan, "inf", None, "later"])
 def test_a_step_that_is_no_number_is_left_out(step: object) -> None:
-    rows = [{"step": 1, "reward": 0.5}, {"step": step, "reward": 0.7}]
+    rows: list[dict[str, object]] = [{"step": 1, "reward": 0.5}, {"step": step, "reward": 0.7}]
     (frame,) = curves_of(rows).values()
     assert frame.to_dict("list") == {"step": [1], "reward/mean": [0.5]}
     assert len(by_step(pd.DataFrame({"step": [step], "reward": [1.0]}))) == 0

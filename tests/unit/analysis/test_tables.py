@@ -24,6 +24,8 @@ def _group(label: str, rows: list[tuple[str, int, float, float]]) -> Group:
                 "accuracy": accuracy,
                 "error": error,
                 "length": 1.0,
+                "low": accuracy - error,
+                "high": accuracy + error,
             }
             for name, step, accuracy, error in rows
         ]
@@ -58,7 +60,7 @@ def test_several_seeds_show_their_range(tmp_path: Path) -> None:
     assert table is not None
     first, second = (s.scores.set_index("step")["accuracy"][3] for s in studies)
     half = abs(first - second) / 2
-    shown = f"{50 * (first + second):.1f}" + (f" ± {100 * half:.1f}" if half else "")
+    shown = f"{50 * (first + second):.1f}" + (f" ± {100 * half:.1f}" if half else "")  # both sides alike
     assert table.rows[0][1:] == (shown, "mean of 2 seeds")
 
 

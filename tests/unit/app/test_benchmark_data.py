@@ -71,17 +71,23 @@ def test_results_in_order_beside_published_figures(tmp_path: Path) -> None:
     table = result_rows([known], "aime24")
     assert table["accuracy"][0] == 25
     sober = table[(table["model"] == "ORZ-7B") & table["source"].str.contains("Sober")].iloc[0]
-    assert (sober["accuracy"], sober["se_question"]) == (19.7, 2.9)
+    assert (sober["accuracy"], sober["question"]) == (19.7, "± 2.9 (as its source)")
     assert table["n"][1:].isna().all()
 
 
 def test_bands_are_intervals_and_unknown_where_the_error_is(tmp_path: Path) -> None:
-    summary = a_summary(avg_at_n=0.5, se_question=0.04, se_sampling=None)
+    facts = {"num_problems": 100, "num_samples": 1600, "se_question": 0.04}
+    summary = a_summary(avg_at_n=0.5, se_sampling=None, **facts)
     row = score_curves([Evaluated(run="x", path=tmp_path, result=a_result(summary=summary))], "arithmetic").iloc[0]
-    assert row[["accuracy", "low", "high"]].tolist() == pytest.approx([50, 50 - 1.96 * 4, 50 + 1.96 * 4])
+    assert row[["accuracy", "low", "high"]].tolist() == pytest.approx([50, 50 - 1.96 * 4, 50 + 1.96 * 4], abs=0.5)
     assert row[["inner_low", "inner_high"]].isna().all()
-    wide = Evaluated(run="x", path=tmp_path, result=a_result(summary=a_summary(avg_at_n=0.99, se_question=0.04)))
-    assert score_curves([wide], "arithmetic")["high"][0] == 100
+    wide = Evaluated(
+        run="x", path=tmp_path, result=a_result(summary=a_summary(avg_at_n=0.99, **facts | {"se_question": 0.01}))
+    )
+    assert 99 < score_curves([wide], "arithmetic")["high"][0] < 100
+    none = a_result(summary=a_summary(avg_at_n=0.0, **facts | {"se_question": 0.0}))
+    row = score_curves([Evaluated(run="x", path=tmp_path, result=none)], "arithmetic").iloc[0]
+    assert (row["low"], row["high"] > 1) == (0, True)
 
 
 def test_outcomes_and_their_comparison(tmp_path: Path) -> None:
@@ -129,6 +135,7 @@ def test_parts_by_level(tmp_path: Path) -> None:
         assert (part["questions"], part["samples"]) == (len(found), 2 * len(found))
         error = stdev(found) / len(found) ** 0.5 if len(found) > 1 else math.nan
         assert part["error"] == pytest.approx(error, nan_ok=True)
+        assert math.isnan(error) or part["low"] < part["accuracy"] < part["high"] or part["accuracy"] in (0, 100)
 
 
 def test_samples_that_are_gone_are_told(tmp_path: Path) -> None:

@@ -58,9 +58,12 @@ def test_the_stamp_changes_with_the_files(tmp_path: Path) -> None:
 
 
 def test_both_errors_are_shown_and_an_unknown_one_is_no_zero() -> None:
-    known = a_result(summary=a_summary(avg_at_n=0.4812, se_question=0.0771, se_sampling=0.0149))
-    assert score_text(known) == "48.1 ±7.7 ±1.5"
-    assert score_text(a_result(summary=a_summary(se_question=None))) == "50.0 ±– ±50.0"
+    facts = {"avg_at_n": 0.4812, "num_problems": 30, "num_samples": 480, "n": 16}
+    known = a_result(summary=a_summary(**facts, se_question=0.0771, se_sampling=0.0149))
+    assert score_text(known) == "48.1 (± 15.3; ± 3.0)"
+    none = a_result(summary=a_summary(**facts | {"avg_at_n": 0.0}, se_question=0.0, se_sampling=0.0))
+    assert score_text(none) == "0.0 (0.0 to 10.5; 0.0 to 0.7)"
+    assert score_text(a_result(summary=a_summary(**facts, se_question=None, se_sampling=None))) == "48.1 (–; –)"
 
 
 def test_the_last_result_is_of_the_last_step_and_the_most_questions() -> None:

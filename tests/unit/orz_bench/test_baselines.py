@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from orz_bench.baselines import all_baselines, baselines_for, closest_baseline
+from orz_bench.baselines import all_baselines, baselines_for, published_on, require_known
+from orz_bench.errors import ConfigError
+from orz_bench.report import row_of
+from tests.builders import a_result
 
 
 def test_every_figure_has_a_source_and_is_a_percentage() -> None:
@@ -18,17 +21,48 @@ def test_no_source_states_two_figures_for_one_model() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "percent"),
-    [("Open-Reasoner-Zero/Open-Reasoner-Zero-7B", 17.9), ("ORZ-1.5B", 3.5), ("my-run", 48.1), ("ORZ-7B/", 17.9)],
+    ("model", "figures"),
+    [
+        ("Open-Reasoner-Zero/Open-Reasoner-Zero-7B", ["17.9", "19.7 ± 2.9"]),
+        ("/cache/hub/models--Open-Reasoner-Zero--Open-Reasoner-Zero-7B/snapshots/0f3a", ["17.9", "19.7 ± 2.9"]),
+        ("ORZ-7B/", ["17.9", "19.7 ± 2.9"]),
+        ("ORZ-1.5B", ["3.5"]),
+        ("ORZ-15B", []),
+        ("somebody/Open-Reasoner-Zero-7B", []),
+        ("Qwen/Qwen2.5-0.5B", []),
+        ("Qwen2.5-Math-7B-Instruct", []),
+        ("ckpt-200", []),
+        ("my-run", []),
+        ("989aa7980e4cf806f80c7fef2b1adb7bc71aa306", []),
+        ("", []),
+    ],
 )
-def test_the_figure_of_the_same_model_else_of_orz_32b(model: str, percent: float) -> None:
-    baseline = closest_baseline("aime24", model)
-    assert baseline is not None
-    assert baseline.percent == percent
+def test_figures_of_this_very_model_by_every_source(model: str, figures: list[str]) -> None:
+    assert [one.figure for one in published_on("aime24", model)] == figures
 
 
 def test_a_benchmark_without_figures() -> None:
-    assert closest_baseline("arithmetic", "ORZ-7B") is None
+    assert published_on("arithmetic", "ORZ-7B") == ()
+
+
+def test_a_named_baseline_has_to_be_known() -> None:
+    assert require_known("orz-32b") == "orz-32b"
+    with pytest.raises(ConfigError, match="no figures of it"):
+        require_known("my-run")
+
+
+def test_a_later_step_of_a_run_with_a_models_name_is_another_model() -> None:
+    cells = [
+        row_of(result, [result], baseline=beside)[-1]
+        for result, beside in (
+            (a_result(benchmark="aime24", model="ORZ-7B"), None),
+            (a_result(benchmark="aime24", model="ORZ-7B", step=40), None),
+            (a_result(benchmark="aime24", model="mine", step=40), "ORZ-1.5B"),
+        )
+    ]
+    assert cells[0].startswith("17.9 (Open-Reasoner-Zero paper, March 2025, tables 2-4; avg@16, T 1, top_p 1); 19.7")
+    assert cells[1] == "–"
+    assert cells[2].startswith("ORZ-1.5B: 3.5 (")
 
 
 def test_the_papers_table() -> None:

@@ -76,7 +76,10 @@ def test_the_error_of_the_instruction_level_is_that_of_redrawn_prompts() -> None
 
 
 def a_broken_down_result(**changes: Any) -> EvalResult:
-    parts = {"<b>law|": Part(value=0.5, standard_error=0.1, num=9), "art": Part(value=0.25, standard_error=None, num=1)}
+    parts = {
+        "<b>law|": Part(value=0.5, standard_error=0.1, num=9, low=0.3, high=0.7),
+        "art": Part(value=0.25, standard_error=None, num=1),
+    }
     return a_result(summary=a_summary(breakdown={"subject": parts}), benchmark="mmlu", **changes)
 
 
@@ -92,11 +95,11 @@ def test_reports_show_the_parts_side_by_side_and_escaped() -> None:
     (table,) = breakdowns_of(results)
     assert table.title == "mmlu by subject"
     assert table.headings == ["subject", "number", "tiny", "other step 3"]
-    assert table.rows == [["<b>law|", "9", "50.0 ± 10.0", "50.0 ± 10.0"], ["art", "1", "25.0", "25.0"]]
+    assert table.rows == [["<b>law|", "9", "50.0 ± 20.0", "50.0 ± 20.0"], ["art", "1", "25.0", "25.0"]]
     assert list(breakdowns_of(results, max_parts=1)) == []
     assert "&lt;b&gt;law" in render_html(results)
     assert "<b>law" not in render_html(results)
-    assert "| &lt;b>law\\| | 9 | 50.0 ± 10.0 | 50.0 ± 10.0 |" in render_markdown(results)
+    assert "| &lt;b>law\\| | 9 | 50.0 ± 20.0 | 50.0 ± 20.0 |" in render_markdown(results)
     assert render_json(results)["results"][0]["breakdown"]["subject"]["art"]["value"] == 0.25
 
 
@@ -106,3 +109,9 @@ def test_what_is_neither_right_nor_wrong_has_no_score() -> None:
     assert row_of(result, [result])[1:6] == ["–"] * 5
     assert "its figures are in the table below" in render_markdown([result])
     assert "| text word\\_perplexity | 4 | 12.35 |".replace("\\_", "_") in render_markdown([result])
+
+
+def test_values_are_in_the_order_of_their_numbers() -> None:
+    levels = ["10", "2", "1", "Level 10", "Level 2", "other", "STEM"]
+    samples = [PartedSample(problem_id=level, is_correct=True, extra={"level": level}) for level in levels]
+    assert list(break_down(samples, ["level"])["level"]) == ["1", "2", "10", "Level 2", "Level 10", "STEM", "other"]

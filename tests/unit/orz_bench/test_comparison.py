@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -15,10 +16,58 @@ def outcomes(shares: list[float], n: int = 16) -> dict[str, list[bool]]:
     return {f"q{i:02d}": [index < round(share * n) for index in range(n)] for i, share in enumerate(shares)}
 
 
-def test_a_run_against_itself() -> None:
-    found = compare(outcomes([0.25, 0.5, 1.0]), outcomes([0.25, 0.5, 1.0]))
-    assert (found.difference, found.low, found.high, found.p_value) == (0, 0, 0, 1)
-    assert found.gained == found.lost == ()
+def test_a_run_against_itself_may_differ_all_the_same() -> None:
+    """Equal runs, also at 0 and at 100 %: nothing differs, yet neither interval nor detectable difference is 0."""
+    for share in (0.0, 0.5, 1.0):
+        found = compare(outcomes([share] * 30), outcomes([share] * 30))
+        assert (found.difference, found.p_value) == (0, 1)
+        assert -0.15 < found.low < -0.03 < 0.03 < found.high < 0.15
+        assert 0.05 < (found.minimum_detectable_effect or 0) < 0.2
+        assert found.gained == found.lost == ()
+        assert found.outcome(0.01) == "inconclusive"
+
+
+def test_more_questions_that_agree_say_more() -> None:
+    widths = [compare(outcomes([0.0] * size), outcomes([0.0] * size)).high for size in (30, 200, 1000)]
+    assert widths == sorted(widths, reverse=True)
+    assert widths[-1] < 0.005
+
+
+def test_no_difference_of_few_questions_can_be_found() -> None:
+    """Five questions that all move one way: p = 2 / 2^5 = 0.0625."""
+    found = compare(outcomes([0.0] * 5), outcomes([1.0] * 5))
+    assert found.p_value > 0.05
+    assert found.minimum_detectable_effect is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "outcome"),
+    [
+        (0.001, 0.05, "better"),
+        (-0.005, 0.05, "no worse"),
+        (-0.009, -0.001, "no worse"),
+        (-0.01, 0.05, "inconclusive"),
+        (-0.05, 0.05, "inconclusive"),
+        (-0.05, -0.001, "worse"),
+    ],
+)
+def test_outcomes_of_a_margin(low: float, high: float, outcome: str) -> None:
+    found = replace(compare(outcomes([0.0] * 9), outcomes([0.5] * 9)), low=low, high=high)
+    assert found.outcome(0.01) == outcome
+    assert found.outcome(0.0) == ("inconclusive" if outcome == "no worse" and high > 0 else found.outcome(0.0))
+
+
+def test_intervals_of_differences_hold_near_0_and_at_the_middle() -> None:
+    """Differences of runs whose questions are alike, mixed, or all or nothing, redrawn 30 times each."""
+    rng = np.random.default_rng(8)
+    for mean_a, mean_b, strength in ((0.005, 0.01, 0.3), (0.3, 0.35, 0.5), (0.02, 0.02, 0.01), (0.99, 0.98, 0.3)):
+        covered = 0
+        for _ in range(30):
+            a, b = (rng.beta(m * strength, (1 - m) * strength, size=40) for m in (mean_a, mean_b))
+            drawn = [rng.binomial(16, np.clip(shares, 0, 1)) / 16 for shares in (a, b)]
+            found = compare(outcomes(list(drawn[0])), outcomes(list(drawn[1])))
+            covered += found.low <= mean_b - mean_a <= found.high
+        assert covered / 30 >= 0.83, (mean_a, mean_b, strength)
 
 
 def test_difference_and_flips() -> None:

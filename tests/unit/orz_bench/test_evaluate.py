@@ -18,8 +18,9 @@ from orz_bench.errors import ConfigError, EngineError, RunDirError
 from orz_bench.evaluate import Evaluation, evaluate
 from orz_bench.grading.grader import Submission
 from orz_bench.protocol import Protocol, customise, get_protocol, make_card
+from orz_bench.records.parquet import part_files, rollouts_from_table
 from orz_bench.records.rollout import Completion, Grade, Request, Rollout
-from orz_bench.records.run_dir import RunDir
+from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
 from tests.builders import a_grade
 
@@ -168,6 +169,78 @@ def test_a_folder_has_one_model_and_one_seed(tmp_path: Path) -> None:
         run_evaluation(tmp_path, an_evaluation(checkpoint=other), Counting())
     with pytest.raises(RunDirError, match="holds samples of another --seed"):
         run_evaluation(tmp_path, an_evaluation(seed=43), Counting())
+
+
+def _folder(run: Path) -> EvaluationDir:
+    (found,) = RunDir(run).evaluations()
+    return found
+
+
+def test_samples_that_nobody_owns_are_not_adopted(tmp_path: Path) -> None:
+    run_evaluation(tmp_path, an_evaluation(), Counting())
+    _folder(tmp_path).protocol_path.unlink()
+    other, engine = Checkpoint(path="other", label="other", step=0, digest="e"), Counting()
+    for evaluation in (an_evaluation(checkpoint=other), an_evaluation()):
+        with pytest.raises(RunDirError, match=r"no protocol.json says whose they are.*--out"):
+            run_evaluation(tmp_path, evaluation, engine)
+    assert engine.drawn == []
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"model_digest": "d", "seed": 42, "fingerprint": "x"}'])
+def test_a_torn_or_foreign_protocol_is_refused(tmp_path: Path, text: str) -> None:
+    run_evaluation(tmp_path, an_evaluation(), Counting())
+    _folder(tmp_path).protocol_path.write_text(text)
+    with pytest.raises(RunDirError, match=r"protocol\.json|another protocol"):
+        run_evaluation(tmp_path, an_evaluation(n=8), Counting())
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({}, "stands in part-000000.parquet, too"),
+        ({"problem_id": "nowhere-1"}, "not of this evaluation.*wanted None"),
+        ({"benchmark": "aime24"}, "benchmark 'aime24', wanted 'arithmetic'"),
+        ({"step": 7}, "step 7, wanted 0"),
+        ({"seed": 1}, "seed 1, wanted"),
+    ],
+)
+def test_stray_parts_are_noticed_before_anything_is_drawn(tmp_path: Path, changes: dict[str, Any], match: str) -> None:
+    run_evaluation(tmp_path, an_evaluation(), Counting())
+    folder = _folder(tmp_path)
+    row = replace(rollouts_from_table(folder.read())[0], **changes)
+    folder.append([row])
+    engine = Counting()
+    for n in (4, 8):
+        with pytest.raises(RunDirError, match=f"{match}.*Move this file out"):
+            run_evaluation(tmp_path, an_evaluation(n=n), engine)
+    assert engine.drawn == []
+
+
+@pytest.mark.parametrize("fewer", [{"n": 1}, {"limit": 2}, {"n": 8, "limit": 2}])
+def test_a_smaller_evaluation_leaves_the_larger_ones_summary(tmp_path: Path, fewer: dict[str, int]) -> None:
+    whole = run_evaluation(tmp_path, an_evaluation(), Counting())
+    less = run_evaluation(tmp_path, an_evaluation(**fewer), Counting())
+    assert less.summary.num_problems == fewer.get("limit", 20)
+    (kept,) = RunDir(tmp_path).results()
+    assert kept.summary == whole.summary
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"run": 1}'])
+def test_a_torn_summary_is_written_anew(tmp_path: Path, text: str) -> None:
+    whole = run_evaluation(tmp_path, an_evaluation(), Counting())
+    _folder(tmp_path).summary_path.write_text(text)
+    run_evaluation(tmp_path, an_evaluation(), Counting())
+    (kept,) = RunDir(tmp_path).results()
+    assert kept.summary == whole.summary
+
+
+def test_a_summary_of_samples_that_have_gone_is_written_anew(tmp_path: Path) -> None:
+    run_evaluation(tmp_path, an_evaluation(), Counting())
+    for part in part_files(_folder(tmp_path).path):
+        part.unlink()
+    run_evaluation(tmp_path, an_evaluation(limit=2), Counting())
+    (kept,) = RunDir(tmp_path).results()
+    assert kept.summary.num_problems == 2
 
 
 @pytest.mark.parametrize("change", [{"temperature": 0.6}, {"template": "plain"}, {"extractor": "boxed"}, {"stop": ()}])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, RunDirError
 from orz_bench.grade_file import grade_file
 from orz_bench.grading.grader import Submission
 from orz_bench.records.rollout import Grade
@@ -51,6 +51,25 @@ def test_rows_keep_their_fields(tmp_path: Path) -> None:
     (out,) = graded(rows_in(tmp_path, row), TextGrader())
     assert out.items() >= row.items()
     assert (out["verdict"], out["extracted"], out["why"]) == ("correct", "2", "same text")
+
+
+def test_two_processes_do_not_grade_into_one_file(tmp_path: Path) -> None:
+    source = rows_in(tmp_path, {"problem_id": "x", "response": "9", "gold": 9})
+
+    class GradesTheSameMeanwhile(TextGrader):
+        def grade(self, submissions: Sequence[Submission]) -> list[Grade]:
+            with pytest.raises(RunDirError, match="another process grades the same file"):
+                graded(source, TextGrader())
+            return super().grade(submissions)
+
+    assert len(graded(source, GradesTheSameMeanwhile())) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.jsonl", "out.jsonl"]
+
+
+def test_half_characters_of_a_row_are_kept(tmp_path: Path) -> None:
+    row = {"problem_id": "x", "response": "half \ud83d 9", "gold": 9}
+    (out,) = graded(rows_in(tmp_path, row), TextGrader())
+    assert out.items() >= row.items()
 
 
 def test_a_rows_own_gold_wins(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 import orz_bench.importing as importing
 from analysis.load import load_path
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, RunDirError
 from orz_bench.importing import Imported, ImportOptions, import_files, question_in
 from orz_bench.records.run_dir import RunDir
 from tests.command_line import orz_bench
@@ -107,6 +107,21 @@ def test_the_same_import_again_writes_nothing(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*.parquet")} == before
 
 
+def test_an_import_into_a_run_that_another_process_owns_changes_nothing(tmp_path: Path) -> None:
+    file = _lines(tmp_path / "a.jsonl", [ANSWER])
+    run = RunDir(tmp_path / "run")
+    with run.lock(), pytest.raises(RunDirError, match="another process is at work in this run"):
+        _import([file], run.path)
+    assert [path.name for path in run.path.iterdir()] == [".lock"]
+
+
+def test_texts_with_half_characters_are_imported(tmp_path: Path) -> None:
+    file = _lines(tmp_path / "a.jsonl", [ANSWER | {"output": "half \ud83d", "level": "\ud83d", "id": "\ud83d"}])
+    _import([file], tmp_path / "run")
+    (row,) = _rows(tmp_path / "run")
+    assert row["completion"] == "half ?"
+
+
 def test_a_stopped_import_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importing, "PART_ROWS", 2)
     rows = [ANSWER | {"prompt": f"question {n % 3}", "output": str(n)} for n in range(9)]
@@ -117,7 +132,7 @@ def test_a_stopped_import_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         _import([file], tmp_path / "run")
     kept = len(_rows(tmp_path / "run"))
     assert 0 < kept < 7
-    assert RunDir(tmp_path / "run").state() == "open"
+    assert RunDir(tmp_path / "run").state() == "failed"
     whole = tmp_path / "whole"
     # The same bytes import to their end once the reader no longer refuses the row: what a kill leaves is the same.
     monkeypatch.setattr(importing, "_row", _without_refusal(importing._row))

@@ -88,6 +88,20 @@ def test_a_failed_run_says_why_until_it_goes_on(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir() if path.name in ("DONE", "FAILED")] == ["DONE"]
 
 
+def test_who_does_not_own_a_run_evaluates_into_it_and_marks_nothing(tmp_path: Path) -> None:
+    session(out=tmp_path)
+    files = [tmp_path / name for name in ("DONE", "config.yaml", "events.jsonl", "run.json")]
+    before = [path.read_bytes() for path in files]
+    with RunDir(tmp_path).lock():
+        (result,) = session(out=tmp_path, seed=42, limit=6)[0]
+        assert result.num_generated_now > 0
+        evaluation = RunDir(tmp_path).evaluations()[0]
+        with evaluation.lock(), pytest.raises(OrzError, match="another process writes here"):
+            session(out=tmp_path, limit=7)
+    assert [path.read_bytes() for path in files] == before
+    assert not (tmp_path / "FAILED").exists()
+
+
 def test_everything_is_checked_before_anything_is_drawn(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="did you mean 'math500'"):
         session(out=tmp_path, benchmarks=("arithmetic", "math50"))

@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orz_bench.errors import ConfigError
+from orz_bench.records.summary import Summary
 from orz_bench.statistics import (
     ScoredSample,
     average,
@@ -156,3 +158,47 @@ def test_uneven_groups_are_summarised_by_the_smallest() -> None:
     samples = [a_sample(0, index, True) for index in range(3)] + [a_sample(1, 0, False)]
     summary = summarise(samples, second_extractor="boxed")
     assert (summary.n, summary.avg_at_n, summary.se_sampling) == (1, 0.5, None)
+
+
+def a_summary_of(outcomes: list[list[bool]]) -> Summary:
+    samples = [a_sample(q, i, right) for q, row in enumerate(outcomes) for i, right in enumerate(row)]
+    return summarise(samples, second_extractor="boxed")
+
+
+@pytest.mark.parametrize("right", [False, True])
+def test_no_error_bar_is_0(right: bool) -> None:
+    summary = a_summary_of([[right] * 16] * 30)
+    assert 0 < (summary.se_sampling or 0) < (summary.se_question or 0)
+    assert summary.sampling is not None
+    assert summary.question is not None
+    assert summary.sampling.high - summary.sampling.low == pytest.approx(0.0069, abs=1e-3)
+    assert 0.05 < summary.question.high - summary.question.low < 0.15
+    for key in summary.pass_at:
+        assert summary.pass_at_high[key] - summary.pass_at_low[key] > 0.001
+    assert (summary.maj_high or 0) - (summary.maj_low or 0) > 0.05
+
+
+@pytest.mark.parametrize(("n", "mean"), [(1, None), (2, None), (3, None), (4, 1.0), (5, None), (16, 1.0)])
+def test_mean_g_pass_of_a_perfect_model_is_1_or_undefined(n: int, mean: float | None) -> None:
+    summary = a_summary_of([[True] * n] * 3)
+    assert summary.g_pass_at["mean"] == mean
+    assert ("g_pass_at mean" in summary.undefined) == (mean is None)
+
+
+def test_what_is_undefined_says_why() -> None:
+    summary = a_summary_of([[False]])
+    plain = summary.to_json()
+    nulls = {name for name, value in plain.items() if value is None}
+    assert nulls == {name for name in summary.undefined if name != "g_pass_at mean"}
+    assert {"se_sampling", "sampling_low", "se_question", "question_high", "duplicate_rate"} <= nulls
+    assert Summary.from_json(plain) == summary
+
+
+def test_more_samples_than_were_drawn_are_refused() -> None:
+    for figure in (
+        lambda: pass_at_k(2, 0, k=4),
+        lambda: g_pass_at_k(2, 0, k=4, threshold=0.5),
+        lambda: a_summary_of([]),
+    ):
+        with pytest.raises(ConfigError):
+            figure()

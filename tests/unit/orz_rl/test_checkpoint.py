@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import pytest
 
 from orz_bench.errors import RunDirError
 from orz_bench.records.run_dir import RunDir
-from orz_rl.checkpoint import Checkpoints, Manifest, rewind_metrics
+from orz_rl.checkpoint import Checkpoints, Manifest
+from orz_rl.file_digests import records_of
 
 
 def a_manifest(step: int, **changes: Any) -> Manifest:
@@ -73,12 +76,98 @@ def test_a_half_written_checkpoint_is_none(tmp_path: Path) -> None:
 
 def test_a_manifest_of_another_version_is_told(tmp_path: Path) -> None:
     found = checkpoints(tmp_path, a_manifest(1, schema_version=99))
-    with pytest.raises(RunDirError, match="schema 99, wanted 1"):
-        found.complete()
+    with pytest.raises(RunDirError, match="schema 99, wanted at most 2"):
+        found.find(1)
 
 
-def test_metrics_after_a_checkpoint_are_dropped_with_a_torn_line(tmp_path: Path) -> None:
-    lines = [json.dumps({"step": step, "reward/mean": step / 10}) for step in (1, 2, 3)]
-    (tmp_path / "metrics.jsonl").write_text("\n".join([*lines, '{"step": 4, "rew']), encoding="utf-8")
-    assert [row["step"] for row in rewind_metrics(RunDir(tmp_path), 2)] == [1, 2]
-    assert (tmp_path / "metrics.jsonl").read_text(encoding="utf-8") == "\n".join(lines[:2]) + "\n"
+def test_one_of_version_1_can_be_read(tmp_path: Path) -> None:
+    found = checkpoints(tmp_path, a_manifest(1, schema_version=1))
+    path = found.path(1) / "manifest.json"
+    facts = json.loads(path.read_text())
+    del facts["files"]
+    path.write_text(json.dumps(facts))
+    assert found.find(1).files is None
+    assert found.newest(notice=pytest.fail) == found.find(1)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2}', '{"schema_version": 2, "files": 3}'])
+def test_a_broken_old_manifest_stops_nothing_and_a_broken_last_one_is_told(tmp_path: Path, text: str) -> None:
+    found = checkpoints(tmp_path, a_manifest(1), a_manifest(2), a_manifest(3))
+    (found.path(1) / "manifest.json").write_text(text)
+    heard: list[str] = []
+    newest = found.newest(notice=heard.append)
+    assert newest is not None
+    assert newest.step == 3
+    assert len(heard) == 1
+    assert str(found.path(1)) in heard[0]
+    assert steps_of(found) == [2, 3]
+    assert found.prune(keep_last=1, keep_best=0) == [2]
+    assert found.path(1).exists()
+    (found.path(3) / "manifest.json").write_text(text)
+    with pytest.raises(RunDirError, match=r"the last checkpoint: move .*step=000003 away"):
+        found.newest(notice=heard.append)
+
+
+def a_saved_checkpoint(run: Path) -> Checkpoints:
+    """With some files, and their sizes and digests in the manifest."""
+    found = checkpoints(run, a_manifest(1))
+    folder = found.path(1)
+    for name in (
+        "policy/model.safetensors",
+        "policy/config.json",
+        "critic/model.safetensors",
+        "state/policy/state/rank",
+    ):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode() * 500)
+    files = records_of(folder)
+    (folder / "manifest.json").unlink()
+    facts = asdict(a_manifest(1)) | {"files": {name: asdict(record) for name, record in files.items()}}
+    (folder / "manifest.json").write_text(json.dumps(facts))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("damage", "wanted"),
+    [
+        (lambda path: path.write_bytes(path.read_bytes()[:1000]), r"has 1,000 bytes, wanted 12,000"),
+        (lambda path: path.write_bytes(b"x" + path.read_bytes()[1:]), r"is not what was saved \(SHA-256"),
+        (lambda path: path.unlink(), "is missing"),
+    ],
+)
+@pytest.mark.parametrize("model", ["policy", "critic"])
+def test_a_file_that_was_cut_or_changed_is_not_exported(
+    tmp_path: Path, damage: Callable[[Path], None], wanted: str, model: str
+) -> None:
+    found = a_saved_checkpoint(tmp_path / "run")
+    found.export(1, tmp_path / "whole", model=model)
+    saved = found.path(1) / model
+    assert {path.name for path in (tmp_path / "whole").iterdir()} == {path.name for path in saved.iterdir()}
+    damage(saved / "model.safetensors")
+    other = "critic" if model == "policy" else "policy"
+    found.export(1, tmp_path / "other", model=other)
+    message = "missing or empty" if model == "critic" and wanted == "is missing" else wanted
+    with pytest.raises(RunDirError, match=message):
+        found.export(1, tmp_path / "out", model=model)
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_a_state_that_is_gone_is_told(tmp_path: Path) -> None:
+    found = a_saved_checkpoint(tmp_path)
+    shutil.rmtree(found.path(1) / "state")
+    with pytest.raises(RunDirError, match=r"state/policy: missing or empty.*move .* away"):
+        found.check_files(found.find(1), "state/policy")
+
+
+def test_an_export_that_was_killed_is_done_again(tmp_path: Path) -> None:
+    found = a_saved_checkpoint(tmp_path / "run")
+    (tmp_path / ".out.unfinished").mkdir()
+    (tmp_path / ".out.unfinished" / "half").write_text("x")
+    found.export(1, tmp_path / "out")
+    assert not (tmp_path / "out" / "half").exists()
+    with pytest.raises(RunDirError, match="not empty"):
+        found.export(1, tmp_path / "out")
+    shutil.rmtree(found.path(1) / "critic")
+    with pytest.raises(RunDirError, match="a run without a critic"):
+        found.export(1, tmp_path / "critic", model="critic")

@@ -6,12 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from orz_bench.errors import OrzError, RunDirError
-from orz_bench.records.run_dir import RunDir
-from orz_rl.preparation import Prepared, check_fresh, claim, prepare
+from orz_bench.errors import OrzError
+from orz_rl.preparation import Prepared, prepare
 from orz_rl.recipes.registry import resolve
 
-QUICK = ("rollout.engine=transformers", "data.limit=20", "eval.benchmarks=")
+QUICK = ("rollout.engine=transformers", "data.limit=20", "rollout.num_problems=4", "eval.benchmarks=")
 
 
 def prepared(out: Path, *overrides: str, heard: list[str] | None = None) -> Prepared:
@@ -50,18 +49,11 @@ def test_prompts_that_are_refused_are_counted(tmp_path: Path) -> None:
     assert any(f"{len(found.prompts.too_long)} problems refused" in line for line in heard)
 
 
-def test_a_run_goes_on_only_with_its_own_settings(tmp_path: Path) -> None:
-    run = RunDir(tmp_path / "run")
-    config = resolve("tiny", overrides=QUICK)
-    claim(run, config, command=("orz-rl",))
-    for override in ("num_steps=60", "checkpoint.every=5", "eval.every=7"):
-        claim(run, resolve("tiny", overrides=[*QUICK, override]), command=("orz-rl",))
-    with pytest.raises(RunDirError, match=r"seed: found 42, wanted 7[\s\S]*--fresh"):
-        claim(run, resolve("tiny", overrides=[*QUICK, "seed=7"]), command=("orz-rl",))
+def test_data_of_less_than_a_step_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(OrzError, match=r"training problems are left, but a step takes rollout.num_problems=20, none"):
+        prepared(tmp_path / "run", "rollout.num_problems=20", "data.max_prompt_tokens=24")
 
 
-def test_fresh_deletes_nothing_but_training_runs(tmp_path: Path) -> None:
-    check_fresh(tmp_path / "absent")
-    (tmp_path / "precious.txt").write_text("x")
-    with pytest.raises(OrzError, match="not a training run"):
-        check_fresh(tmp_path)
+def test_sequences_longer_than_the_model_allows_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(OrzError, match=r"1,148 tokens, but .* allows 1,024; lower rollout.max_tokens"):
+        prepared(tmp_path / "run", "rollout.max_tokens=1100")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -13,7 +14,14 @@ from hypothesis import strategies as st
 from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.engines.fake import FakeTokenizer
 from orz_bench.errors import ConfigError, DataError
-from orz_rl.problems import make_prompts, problems_at, read_problems, select_problems
+from orz_rl.problems import (
+    make_prompts,
+    next_problems,
+    problems_at,
+    read_problems,
+    select_problems,
+    source_names,
+)
 from orz_rl.rewards import binary_reward, overlong_penalty
 from tests.builders import a_problem
 from tests.shared_data import shared_data
@@ -40,6 +48,53 @@ def test_json_lines_keep_their_ids(tmp_path: Path) -> None:
     assert [p.problem_id for p in read_problems([str(path)])] == ["a", "mine-1"]
 
 
+def test_two_files_of_one_name_are_two_sources(tmp_path: Path) -> None:
+    rows = '{"problem": "1 + 1?", "answer": 2}\n{"id": "own", "problem": "?", "answer": 3}\n'
+    paths = [tmp_path / name for name in ("A/train.jsonl", "B/train.jsonl", "other.jsonl")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(rows, encoding="utf-8")
+    assert [p.problem_id for p in read_problems(list(map(str, paths)))] == [
+        "A/train-0",
+        "A/train:own",
+        "B/train-0",
+        "B/train:own",
+        "other-0",
+        "other:own",
+    ]
+    assert [p.problem_id for p in read_problems([str(paths[0])])] == ["train-0", "own"]
+    with pytest.raises(DataError, match=r"names .*other\.jsonl twice"):
+        read_problems([str(paths[2])] * 2)
+
+
+@pytest.mark.parametrize(
+    ("sources", "names"),
+    [
+        (["a/x.json", "b/x.json"], ["a/x", "b/x"]),
+        (["a/x.json", "x.json"], ["a/x", "x"]),
+        (["a/x.json", "a/x.csv"], ["a/x.json", "a/x.csv"]),
+        (["r/a/x.json", "s/a/x.json", "y.json"], ["r/a/x", "s/a/x", "y"]),
+        (["hub:o/n/x.json", "hub:o/m/x.json", "arithmetic"], ["n/x", "m/x", "arithmetic"]),
+    ],
+)
+def test_sources_have_names_of_their_own(sources: list[str], names: list[str]) -> None:
+    assert list(source_names(sources).values()) == names
+
+
+@pytest.mark.parametrize("name", ["problem", "answer", "id", "level", "subject"])
+@pytest.mark.parametrize("suffix", [".jsonl", ".json"])
+def test_half_a_character_is_named_with_its_line(tmp_path: Path, name: str, suffix: str) -> None:
+    good = {"id": "a", "problem": "1 + 1?", "answer": "2", "level": "\U0001f600", "subject": "x"}
+    rows = [good, good | {"id": "b", name: "half \ud83d of it"}]
+    path = tmp_path / f"train{suffix}"
+    path.write_text(json.dumps(rows) if suffix == ".json" else "\n".join(map(json.dumps, rows)), encoding="utf-8")
+    where = "line 2" if suffix == ".jsonl" else "row 1"
+    with pytest.raises(
+        DataError, match=rf"train\{suffix}, {where}: .*holds half a character .*Mend or remove that row"
+    ):
+        read_problems([str(path)])
+
+
 @pytest.mark.parametrize(
     ("name", "text", "fault"),
     [
@@ -47,7 +102,7 @@ def test_json_lines_keep_their_ids(tmp_path: Path) -> None:
         ("a.jsonl", '{"problem": "?", "answer": 1}\n{"prob', "line 2: broken JSON"),
         ("a.json", '[[{"from": "human", "value": "?"}]]', "row 0: wanted two turns"),
         ("a.json", "[[", "not readable as JSON"),
-        ("a.jsonl", '{"id": 1, "problem": "?", "answer": 1}\n' * 2, "1: two training problems have this id"),
+        ("a.jsonl", '{"id": 1, "problem": "?", "answer": 1}\n' * 2, "1: two training problems of a have this id"),
         ("a.jsonl", "\n", "no training problem"),
     ],
 )
@@ -146,3 +201,52 @@ def test_real_training_files(name: str, count: int) -> None:
     assert len(problems) == count
     prompts = make_prompts(problems, FakeTokenizer(), template="orz-code", max_tokens=2048)
     assert not prompts.too_long
+
+
+@given(st.integers(1, 15), st.integers(0, 30), st.integers(0, 5))
+def test_no_step_has_a_problem_twice_and_every_epoch_each_once(step_size: int, more: int, seed: int) -> None:
+    num_problems = step_size + more
+    cursor, stream = 0, []
+    for _ in range(-(-4 * num_problems // step_size)):
+        drawn = next_problems(num_problems, start=cursor, count=step_size, seed=seed, step_size=step_size)
+        assert len(set(drawn.indices)) == step_size
+        assert drawn.cursor == cursor + step_size, "nothing is passed over"
+        # A function of its arguments: a run that goes on here meets the same problems.
+        assert list(drawn.indices) == problems_at(num_problems, start=cursor, count=step_size, seed=seed)
+        cursor, stream = drawn.cursor, [*stream, *drawn.indices]
+    for epoch in range(4):
+        assert Counter(stream[epoch * num_problems : (epoch + 1) * num_problems]) == Counter(range(num_problems))
+
+
+@given(st.integers(1, 8), st.integers(0, 20), st.integers(1, 4), st.randoms(use_true_random=False))
+def test_steps_of_any_size_have_no_problem_twice(step_size: int, more: int, rounds: int, chance: random.Random) -> None:
+    """As dynamic sampling takes them: rounds of chance sizes, steps that start anywhere."""
+    num_problems, cursor = step_size + more, 0
+    for _ in range(12):
+        taken: set[int] = set()
+        for _ in range(rounds):
+            count = chance.randint(1, step_size)
+            drawn = next_problems(
+                num_problems, start=cursor, count=count, seed=1, step_size=step_size, taken=frozenset(taken)
+            )
+            assert not taken & set(drawn.indices)
+            assert len(set(drawn.indices)) == min(count, num_problems - len(taken))
+            cursor, taken = drawn.cursor, taken | set(drawn.indices)
+
+
+def test_long_epochs_are_not_computed_from_the_first() -> None:
+    """The shortcut to the epoch before and the whole chain agree, where both hold."""
+    for num_problems, step_size in ((40, 20), (41, 20), (50, 7)):
+        by_chain = list(range(num_problems))
+        for epoch in range(9):
+            order = problems_at(
+                num_problems, start=epoch * num_problems, count=num_problems, seed=3, step_size=step_size
+            )
+            num_older = epoch * num_problems % step_size
+            shuffled = problems_at(
+                num_problems, start=epoch * num_problems, count=num_problems, seed=3, step_size=num_problems
+            )
+            older = set(by_chain[num_problems - num_older :]) if epoch and num_older else set()
+            head = [index for index in shuffled if index not in older][: step_size - num_older] if older else []
+            by_chain = [*head, *(index for index in shuffled if index not in head)]
+            assert order == by_chain

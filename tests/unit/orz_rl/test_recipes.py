@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 import yaml
 
@@ -29,7 +31,8 @@ def test_the_reference_setting() -> None:
     assert (config.rollout.temperature, config.rollout.top_p, config.rollout.max_tokens) == (1.0, 1.0, 8000)
     assert (config.advantage.estimator, config.advantage.gamma, config.advantage.lam) == ("gae", 1.0, 1.0)
     assert (config.optim.policy_updates, config.optim.critic_updates) == (1, 12)
-    assert (config.optim.policy_lr, config.optim.critic_lr, config.optim.warmup_steps) == (1e-6, 5e-6, 50)
+    assert (config.optim.policy_lr, config.optim.critic_lr) == (1e-6, 5e-6)
+    assert (config.optim.policy_warmup_updates, config.optim.critic_warmup_updates) == (50, 50)
     assert (config.loss.clip_low, config.loss.clip_high, config.loss.value_clip) == (0.2, 0.2, 0.2)
     assert not config.has_reference
     assert config.cluster.pack_tokens == 16_384
@@ -38,8 +41,12 @@ def test_the_reference_setting() -> None:
 
 
 def test_learning_rates_warm_up_and_anneal() -> None:
+    """In optimizer steps: one of the policy a step, twelve of the critic, which is whole in the fifth."""
     config = resolve("orz_7b")
-    assert config.learning_rates(25) == pytest.approx((0.5e-6, 2.5e-6))
+    assert config.learning_rates(25) == pytest.approx((0.5e-6, 5e-6))
+    assert config.critic_rates(1) == pytest.approx([5e-6 * update / 50 for update in range(1, 13)])
+    assert config.critic_rates(5) == pytest.approx([4.9e-6, *[5e-6] * 11])
+    assert config.policy_rates(50) == [1e-6]
     assert config.learning_rates(5000) == (1e-6, 5e-6)
     anneal = resolve("orz_32b_anneal")
     assert anneal.learning_rates(50)[0] == pytest.approx((1e-6 + 3e-7) / 2)
@@ -106,3 +113,39 @@ def test_every_setting_is_explained_and_there_are_few() -> None:
 def test_differences_name_the_leaf() -> None:
     found, wanted = (resolve("tiny", overrides=[f"optim.policy_lr={lr}"]).model_dump() for lr in ("1e-4", "2e-4"))
     assert differences(found, wanted) == ["optim.policy_lr: found 0.0001, wanted 0.0002"]
+
+
+def test_annealing_ends_at_the_last_optimizer_step() -> None:
+    config = resolve("tiny", overrides=["optim.final_lr=1e-5", "optim.policy_updates=4", "num_steps=10"])
+    rates = [rate for step in range(1, 11) for rate in config.policy_rates(step)]
+    assert len(rates) == 40
+    assert rates[:5] == pytest.approx([2e-4 * update / 5 for update in range(1, 6)])
+    assert rates[-1] == pytest.approx(1e-5)
+    steps = [left - right for left, right in pairwise(rates[4:])]
+    assert steps == pytest.approx([steps[0]] * len(steps)), "linear"
+    assert len({rate for step in (1, 2) for rate in config.critic_rates(step)}) == 8, "the critic warms up in 20"
+
+
+def test_the_warm_up_of_old_is_read_with_its_meaning() -> None:
+    """It counted generations for both models."""
+    config = resolve("orz_7b", overrides=["optim.warmup_steps=50"])
+    assert (config.optim.policy_warmup_updates, config.optim.critic_warmup_updates) == (50, 600)
+    assert resolve("tiny", overrides=["optim.warmup_steps=5"]) == resolve("tiny")
+    with pytest.raises(ConfigError, match="say the same"):
+        resolve("tiny", overrides=["optim.warmup_steps=5", "optim.critic_warmup_updates=3"])
+    with pytest.raises(ConfigError, match="policy_warmup_updates"):
+        resolve("tiny", overrides=["optim.warmup_steps=.nan"])
+
+
+@pytest.mark.parametrize(
+    ("variant", "key", "value"),
+    [
+        ("temperature_1p2", "rollout.temperature", 1.2),
+        ("temperature_0p6_top_p_0p95", "rollout.top_p", 0.95),
+        ("temperature_0p6_top_p_0p95", "rollout.temperature", 0.6),
+        ("data_7p5k", "data.limit", 7500),
+    ],
+)
+def test_the_ablations_of_the_paper(variant: str, key: str, value: float) -> None:
+    section, name = key.split(".")
+    assert getattr(getattr(resolve("orz_7b", variants=[variant]), section), name) == value

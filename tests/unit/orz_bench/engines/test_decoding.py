@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from typing import Any
 
@@ -101,3 +102,16 @@ def test_equal_prompts_run_once_and_ended_samples_leave(tmp_path: Any) -> None:
     assert {draft.ended for draft in drafts} == {"length"}
     # Two prompts of four places, then one token a sample that still needs a next one.
     assert model.num_tokens == 2 * 4 + sum(room - 1 for room in rooms)
+
+
+@pytest.mark.parametrize("sampling", [Sampling(temperature=0.7, top_p=0.8), Sampling(temperature=1.5, top_k=3)])
+def test_log_probabilities_are_those_of_what_was_drawn_from(sampling: Sampling) -> None:
+    """Of many draws from one distribution each token's share is what its log-probability says."""
+    logits = torch.tensor([[0.0, 3.0, 2.0, -1.0, 2.5]])
+    count = 4000
+    grid = (torch.arange(count, dtype=torch.float64) + 0.5) / count
+    tokens, logprobs = draw(logits.expand(count, 5), grid, sampling=sampling)
+    drawn = {int(token): float(logprob) for token, logprob in zip(tokens, logprobs, strict=True)}
+    assert sum(math.exp(logprob) for logprob in drawn.values()) == pytest.approx(1.0, abs=1e-6)
+    for token, logprob in drawn.items():
+        assert float((tokens == token).double().mean()) == pytest.approx(math.exp(logprob), abs=1e-3)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -54,12 +55,44 @@ def test_a_lone_surrogate_is_stored_as_a_replacement(tmp_path: Path) -> None:
     assert parquet.read_parts(tmp_path)["completion"].to_pylist() == ["a?b"]
 
 
+def test_no_text_of_a_row_can_make_writing_fail(tmp_path: Path) -> None:
+    odd = "a\ud800\x00\U0001f600"
+    texts = dict.fromkeys(("benchmark", "problem_id", "question", "gold", "prompt", "completion", "why"), odd)
+    row = a_rollout(**texts, extracted=odd, second_extracted=odd, grader_version=odd, extra={"level": odd, odd: 1})
+    parquet.write_part(tmp_path, [row])
+    (found,) = parquet.rollouts_from_table(parquet.read_parts(tmp_path))
+    stored = odd.replace("\ud800", "?")
+    assert {name: getattr(found, name) for name in texts} == dict.fromkeys(texts, stored)
+    assert found.extra == {"level": stored, stored: 1}
+
+
+@pytest.mark.parametrize("num_removed", [0, 1, 2, 3])
+def test_a_replacement_that_is_killed_half_way_neither_loses_nor_doubles_a_row(
+    tmp_path: Path, num_removed: int
+) -> None:
+    """The state after every step of the move: the merged part is whole, some of the others are gone."""
+    rows = [a_rollout(sample_index=index) for index in range(3)]
+    for row in rows:
+        parquet.write_part(tmp_path, [row])
+    learned = [replace(row, advantage=1.0) for row in rows]
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    parquet.write_part(whole, learned)
+    for path in sorted(tmp_path.glob("part-*.parquet"), reverse=True)[:num_removed]:
+        path.unlink()
+    (whole / "part-000000.parquet").rename(tmp_path / ".merged.parquet")
+    assert parquet.rollouts_from_table(parquet.read_parts(tmp_path)) == learned
+    parquet.finish_parts(tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["part-000000.parquet"]
+    assert parquet.rollouts_from_table(parquet.read_parts(tmp_path)) == learned
+
+
 def test_unfinished_parts_are_not_read_and_can_be_removed(tmp_path: Path) -> None:
     parquet.write_part(tmp_path, [a_rollout()])
     leftover = tmp_path / ".part-000001.parquet.tmp"
     leftover.write_bytes(b"PAR1 half")
     assert parquet.read_parts(tmp_path).num_rows == 1
-    parquet.remove_unfinished_parts(tmp_path)
+    parquet.finish_parts(tmp_path)
     assert not leftover.exists()
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from orz_bench.errors import RunDirError
-from orz_bench.records.run_dir import RunDir, step_folder, step_of
+from orz_bench.records.run_dir import RunDir, read_json, step_folder, step_of, to_json, write_text
 from tests.builders import a_result, a_rollout
 
 
@@ -101,8 +101,78 @@ def test_events_append(tmp_path: Path) -> None:
     assert events[0]["x"] == 1
 
 
+@pytest.mark.parametrize("torn", ['{"time": "x", "event": "half', '{"event": "a", "x": {}', "\x00\x00", "[1]"])
+def test_a_torn_line_of_events_swallows_no_other(tmp_path: Path, torn: str) -> None:
+    run = RunDir(tmp_path)
+    run.add_event("before")
+    with run.events_path.open("a") as file:
+        file.write(torn)
+    run.add_event("after", text="half \ud83d")
+    run.add_event("last")
+    assert [event["event"] for event in run.events()] == ["before", "after", "last"]
+    assert run.events("after")[0]["text"] == "half \ud83d"
+    assert run.events_path.read_text("utf-8").splitlines()[1] == torn
+
+
+def test_texts_with_half_characters_can_be_written(tmp_path: Path) -> None:
+    path = tmp_path / "x.json"
+    write_text(path, to_json({"name": "half \ud83d, whole \U0001f600"}))
+    assert read_json(path) == {"name": "half \ud83d, whole \U0001f600"}
+
+
+def test_only_one_process_owns_a_run(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    with run.lock():
+        with run.owned() as is_owner:
+            assert not is_owner
+        with pytest.raises(RunDirError, match="another process is at work in this run"), run.lock():
+            pass
+        assert [path.name for path in run.path.iterdir()] == [".lock"]
+    with run.owned() as is_owner:
+        assert is_owner
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (RunDirError("the disk"), "the disk"),
+        (KeyboardInterrupt(), "stopped by the user"),
+        (ValueError("a bug"), "ValueError: a bug"),
+        (SystemExit(3), "SystemExit: 3"),
+    ],
+)
+def test_however_it_ends_it_is_marked_once(tmp_path: Path, error: BaseException, text: str) -> None:
+    run = RunDir(tmp_path)
+
+    def work() -> None:
+        with run.marks_failure("stopped"), run.marks_failure("stopped"):
+            run.mark("")
+            raise error
+
+    with pytest.raises(type(error)):
+        work()
+    assert (tmp_path / "FAILED").read_text() == text + "\n"
+    assert [event["text"] for event in run.events("stopped")] == [text]
+    assert not (tmp_path / ".reserve").exists()
+
+
+def test_nothing_is_marked_where_nothing_fails(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    with run.marks_failure("stopped"):
+        assert (tmp_path / ".reserve").stat().st_size == 65_536
+        run.mark("DONE")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["DONE"]
+
+
 def test_checkpoints_are_found_by_step(tmp_path: Path) -> None:
     for step in (20, 3):
         (tmp_path / "checkpoints" / step_folder(step) / "policy").mkdir(parents=True)
     (tmp_path / "checkpoints" / step_folder(30) / "critic").mkdir(parents=True)
     assert [step for step, _ in RunDir(tmp_path).checkpoints()] == [3, 20]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"schema_version": 1}', '{"schema_version": 1, "kind": 3}'])
+def test_a_torn_or_foreign_run_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run.json").write_text(text)
+    with pytest.raises(RunDirError, match=str(tmp_path)):
+        RunDir(tmp_path).info()

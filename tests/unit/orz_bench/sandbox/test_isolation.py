@@ -42,6 +42,8 @@ def verdict(number: int, *arguments: int, architecture: int = 0xC000003E) -> int
             (accumulator,) = struct.unpack_from("=I", data, value)
         elif operation == 0x06:
             return int(value)
+        elif operation == 0x54:
+            accumulator &= value
         else:
             holds = {0x15: accumulator == value, 0x35: accumulator >= value, 0x45: bool(accumulator & value)}[operation]
             position += if_true if holds else if_false
@@ -54,7 +56,7 @@ on_x86_64 = pytest.mark.skipif(MACHINE != 0, reason="the numbers are those of x8
 @on_x86_64
 def test_the_filter_allows_what_is_listed_and_nothing_else() -> None:
     allowed = {numbers[0] for numbers in ALLOWED.values()} - {None}
-    by_argument = {16, 157, 53, 302, 62, 234, 72, 56, 435}
+    by_argument = {16, 157, 53, 44, 302, 62, 234, 72, 56, 435}
     for number in range(600):
         if number not in by_argument:
             assert verdict(number) == (ALLOW if number in allowed else EPERM), number
@@ -72,8 +74,18 @@ def test_the_filter_allows_what_is_listed_and_nothing_else() -> None:
         ((101,), EPERM),  # ptrace
         ((41, 2), EPERM),  # socket
         ((435,), ENOSYS),  # clone3
-        ((53, 1), ALLOW),  # socketpair: AF_UNIX
-        ((53, 2), EPERM),  # socketpair: AF_INET
+        ((53, 1, 1), ALLOW),  # socketpair: AF_UNIX, SOCK_STREAM
+        ((53, 1, 1 | 0x80000 | 0x800), ALLOW),  # with SOCK_CLOEXEC and SOCK_NONBLOCK
+        ((53, 2, 1), EPERM),  # socketpair: AF_INET
+        ((53, 1, 2), EPERM),  # SOCK_DGRAM: sends to any name
+        ((53, 1, 2 | 0x80000), EPERM),
+        ((53, 1, 3), EPERM),  # SOCK_RAW, which is a datagram socket
+        ((53, 1, 5), EPERM),  # SOCK_SEQPACKET
+        ((44, 5, 0x1000, 3, 0, 0, 0), ALLOW),  # sendto: to the other end
+        ((44, 5, 0x1000, 3, 0, 0x2000, 10), EPERM),  # to a name
+        ((44, 5, 0x1000, 3, 0, 0x2000 << 32, 10), EPERM),
+        ((307, 5), EPERM),  # sendmmsg
+        ((222, 0), EPERM),  # timer_create: as many as one likes
         ((16, 1, 0x5401), ALLOW),  # ioctl: TCGETS
         ((16, 1, 0x5412), EPERM),  # ioctl: TIOCSTI
         ((72, 0, 8), EPERM),  # fcntl: F_SETOWN

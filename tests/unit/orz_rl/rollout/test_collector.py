@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 
@@ -116,3 +117,45 @@ def test_overlong_shaping_takes_off_the_reward(tmp_path: Path) -> None:
     rates = dict.fromkeys(stream(12), NUM_SAMPLES)
     limits = ("rollout.max_tokens=3", "reward.overlong_buffer=2")
     assert {row.reward for row in collected(tmp_path, KnownRates(rates), *limits).rollouts} == {0.5}
+
+
+@pytest.mark.parametrize("changes", [{"gold": "another"}, {"prompt_token_ids": (1, 3)}])
+def test_rows_of_another_problem_under_the_same_id_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
+    """Half a group was drawn, then the data file changed: the other half must not be drawn to it."""
+    sampler = KnownRates(dict.fromkeys(stream(12), 2))
+    rows = collected(tmp_path, sampler).rollouts
+    folder = RunDir(tmp_path).rollouts(1)
+    folder.replace([replace(rows[0], **changes), rows[1]])
+    with pytest.raises(RunDirError, match=f"samples of another problem under the id {rows[0].problem_id}"):
+        collected(tmp_path, sampler)
+    assert len(sampler.asked) == 12
+
+
+def test_a_step_that_straddles_two_epochs_has_no_problem_twice(tmp_path: Path) -> None:
+    cursor, seen = 0, []
+    for step in range(1, 7):
+        sampler = KnownRates(dict.fromkeys(stream(12), 2))
+        found = collected(tmp_path, sampler, "rollout.num_problems=8", step=step, cursor=cursor)
+        assert len(found.rollouts) == len({row.key for row in found.rollouts}) == 8 * NUM_SAMPLES
+        cursor, seen = found.cursor, [*seen, *problems_of(found)]
+    assert {seen.count(problem) for problem in seen} == {4}, "48 places, 12 problems"
+
+
+def test_dynamic_sampling_that_has_met_every_problem_fills_the_step_with_what_it_set_aside(tmp_path: Path) -> None:
+    order = stream(12)
+    rates = dict.fromkeys(order, 0) | {order[7]: 1}
+    sampler = KnownRates(rates)
+    found = collected(tmp_path, sampler, "rollout.num_problems=5", "rollout.dynamic_sampling=9")
+    assert len(sampler.asked) == len(set(sampler.asked)) == 12 * NUM_SAMPLES
+    assert len(found.rollouts) == len({row.key for row in found.rollouts}) == 5 * NUM_SAMPLES
+    assert order[7] in problems_of(found)
+    assert (found.cursor, found.num_replaced) == (12, 7)
+
+
+def test_dynamic_sampling_across_an_epoch_meets_nothing_twice(tmp_path: Path) -> None:
+    order = stream(12)
+    rates = dict.fromkeys(order, 0) | dict.fromkeys(order[:3], 2)
+    sampler = KnownRates(rates)
+    found = collected(tmp_path, sampler, "rollout.dynamic_sampling=4", cursor=9)
+    assert len(sampler.asked) == len(set(sampler.asked))
+    assert set(problems_of(found)) == set(order[:3])

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections import Counter, OrderedDict, deque
+from decimal import Decimal, InvalidOperation
 from enum import IntEnum
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from orz_bench.grading.code.compare import why_output_differs, why_value_differs
 from orz_bench.sandbox.values import encode
@@ -146,3 +150,63 @@ def test_values_that_are_not_equal(value: Any, expected: str) -> None:
 @pytest.mark.parametrize("forged", ["", "true", "[1,2", "correct", '{"object":"x"}', "[1]\n[2]"])
 def test_a_forged_value_is_no_value(forged: str) -> None:
     assert why_value_differs(forged, "[2]") is not None
+
+
+def test_counts_are_compared_before_anything_is_taken_apart() -> None:
+    """Sixteen megabytes of short lines, words or values cost the grader less than they are large."""
+    huge = {"lines": "1\n" * 2**23, "words": "1 " * 2**23, "digits": "1" * 2**24}
+    tracemalloc.start()
+    try:
+        for name, text in huge.items():
+            assert why_output_differs(text, "1 2"), name
+        assert why_value_differs("[" + "[]," * 2**22 + "[]]", "[1, 2]")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 100 * 2**20
+
+
+@pytest.mark.parametrize(
+    ("value", "expected", "is_right"),
+    [
+        ({"a": 1, "b": [2, (3,)]}, '{"b": [2, [3]], "a": 1}', False),  # a tuple is not a list
+        ({"a": 1, "b": [2]}, '{"b": [2], "a": 1}', True),
+        ({"a": 1.0, "b": True}, '{"b": 1, "a": 1}', True),
+        ({1: 2}, '{"1": 2}', False),
+        ({(1, 2): 3}, '{"1": 3}', False),
+        ((1,), '{"tuple": [1]}', False),
+        ([(1,)], '[{"tuple": [1]}]', False),
+        ({"dict": [["a", 1]]}, '{"a": 1}', False),
+        ({"dict": [["a", 1]]}, '{"dict": [["a", 1]]}', True),
+        ([1e22], "[10000000000000000000000]", True),
+    ],
+)
+def test_dictionaries_have_no_order(value: object, expected: str, is_right: bool) -> None:
+    assert (why_value_differs(encode(value), expected) is None) == is_right
+
+
+def lines_and_words(printed: str, expected: str) -> bool:
+    """The rule written down plainly."""
+
+    def lines(text: str) -> list[str]:
+        return [line.strip() for line in text.strip().split("\n")]
+
+    def numbers(line: str) -> list[Decimal] | None:
+        try:
+            return [Decimal(word) for word in line.split()]
+        except InvalidOperation:
+            return None
+
+    found, wanted = lines(printed), lines(expected)
+    return len(found) == len(wanted) and all(
+        line == right or (numbers(line) is not None and numbers(line) == numbers(right))
+        for line, right in zip(found, wanted, strict=True)
+    )
+
+
+@given(
+    *[st.text(alphabet="1 0.\n\te-xN", max_size=12)] * 2,
+)
+@settings(max_examples=300)
+def test_the_rule_is_the_plain_one(printed: str, expected: str) -> None:
+    assert (why_output_differs(printed, expected) is None) == lines_and_words(printed, expected)

@@ -1,0 +1,53 @@
+"""JSON lines that grow while a run goes on: a line that a killed writer tore never swallows the next one."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orz_bench.records.parquet import disk_error
+
+
+def append_row(path: Path, row: Mapping[str, Any]) -> None:
+    """Add one line, synced. Raises RunDirError where the disk refuses, and then the file is as it was."""
+    text = json.dumps(dict(row), ensure_ascii=False)
+    # Inside a JSON string `\udXXX` is how a lone surrogate, which UTF-8 cannot hold, is written.
+    line = text.encode("utf-8", "backslashreplace") + b"\n"
+    try:
+        with path.open("ab+") as file:
+            size = file.seek(0, os.SEEK_END)
+            is_torn = size > 0 and _last_byte(path) != b"\n"
+            try:
+                file.write(b"\n" + line if is_torn else line)
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError:
+                os.truncate(path, size)
+                raise
+    except OSError as error:
+        raise disk_error(path, error) from error
+
+
+def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
+    """(the whole rows of a file, lines that were none: a killed writer may leave a torn one). No file has none."""
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    lines = [line for line in text.split("\n") if line.strip()]
+    rows = [row for line in lines if (row := _row(line)) is not None]
+    return rows, len(lines) - len(rows)
+
+
+def _last_byte(path: Path) -> bytes:
+    with path.open("rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1)
+
+
+def _row(line: str) -> dict[str, Any] | None:
+    try:
+        row = json.loads(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None

@@ -1,0 +1,114 @@
+"""The critic: a decoder with one number a token, and the folder in which it is kept.
+
+    from orz_rl.critic import ValueModel
+
+    critic = ValueModel.from_pretrained("runs/x/checkpoints/step=000050/critic")
+    critic.values([tokenizer.encode(prompt + response)])     # one list of numbers a sequence
+
+The folder is no Hugging Face classifier: its config.json has a model type of its own, so that AutoModelFor... refuses
+it instead of putting a fresh head on its body. Besides it holds safetensors (the body's weights by their own names,
+`score.weight` of the head) and the tokenizer.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+
+from orz_bench.errors import ConfigError
+from orz_bench.records.run_dir import to_json, write_text
+from orz_rl.ppo.packed_forward import register_packed_sdpa, values_of
+
+MODEL_TYPE = "orz_critic"
+
+
+class ValueModel(torch.nn.Module):  # type: ignore[misc]
+    """A decoder body with one bias-free output a token."""
+
+    def __init__(self, classifier: Any) -> None:
+        """`classifier`: a sequence classifier of transformers with one label, whose `score` is the head."""
+        super().__init__()
+        self.classifier = classifier
+        self.config = classifier.config
+
+    def forward(self, **inputs: Any) -> Tensor:
+        """The value at every token, shape (1, N, 1)."""
+        hidden = self.classifier.base_model(**inputs).last_hidden_state
+        return self.classifier.score(hidden)
+
+    def values(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
+        """Of each sequence of token ids: at place i the expected return after its first i + 1 tokens."""
+        self.eval()
+        with torch.no_grad():
+            return [values.tolist() for values in values_of(self, sequences)]
+
+    @classmethod
+    def from_pretrained(
+        cls, folder: str | Path, *, dtype: str = "float32", attention: str = "packed_sdpa", **options: Any
+    ) -> Self:
+        """A critic as save_pretrained() wrote it, on the CPU. ConfigError for a folder that holds none, or no head."""
+        model, missing = load_classifier(str(folder), dtype=dtype, attention=attention, **options)
+        if missing:
+            raise ConfigError(
+                f"{folder}: holds no value head (missing: {', '.join(missing[:3])}); name the critic/ of a checkpoint, "
+                f"or a folder of orz-rl export --critic."
+            )
+        return cls(model)
+
+    def save_pretrained(self, folder: str | Path, *, state_dict: Mapping[str, Tensor] | None = None) -> None:
+        """Write weights and config.json. `state_dict`: whole weights under this module's names, where it has shards."""
+        state = self.state_dict() if state_dict is None else state_dict
+        self.classifier.save_pretrained(
+            folder, state_dict={name.removeprefix("classifier."): tensor for name, tensor in state.items()}
+        )
+        path = Path(folder) / "config.json"
+        body = json.loads(path.read_text(encoding="utf-8"))
+        facts = {
+            "architectures": ["ValueModel"],
+            "model_type": MODEL_TYPE,
+            "what_this_is": "a critic: one value a token; load it with orz_rl.critic.ValueModel.from_pretrained",
+            "body": body,
+        }
+        write_text(path, to_json(facts))
+
+
+def load_classifier(folder: str, *, dtype: str, attention: str, **options: Any) -> tuple[Any, list[str]]:
+    """A sequence classifier with one label from a critic's folder, or from a language model's; and the weights that
+    were not there and are fresh. Raises what transformers raises, ConfigError where the body lacks weights.
+    """
+    from transformers import AutoModelForSequenceClassification
+
+    register_packed_sdpa()
+    config = body_config(folder)
+    given: dict[str, Any] = {"num_labels": 1} if config is None else {"config": config}
+    model, loading = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        output_loading_info=True,
+        dtype=getattr(torch, dtype),
+        attn_implementation=attention,
+        use_safetensors=True,  # the other kind of weight files are pickles: programs
+        **given,
+        **options,
+    )
+    missing = sorted(loading["missing_keys"])
+    lost = [name for name in missing if not name.startswith("score")]
+    if lost:
+        raise ConfigError(f"{folder}: lacks weights of the critic's body ({', '.join(lost[:3])}); save it again.")
+    return model, missing
+
+
+def body_config(folder: str) -> Any:
+    """The configuration of a critic's body; None for a folder that holds no critic in this format."""
+    from transformers import AutoConfig
+
+    path = Path(folder) / "config.json"
+    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if content.get("model_type") != MODEL_TYPE:
+        return None
+    body = dict(content["body"])
+    return AutoConfig.for_model(body.pop("model_type"), **body)

@@ -1,0 +1,130 @@
+"""No setting takes a value that cannot work: each is fed what is no number, endless, negative, nothing and huge."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from typing import Any
+
+import pytest
+
+from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.errors import ConfigError
+from orz_bench.protocol import customise, get_protocol
+from orz_rl.recipes.registry import leaves, resolve
+
+ODD = (".nan", ".inf", "-1", "0", "1e30", "")
+OFF = "switches it off"
+NAMES = "a text like any other; whether there is such a file or benchmark is checked before anything starts"
+MEANINGFUL = {
+    ("model.critic", ""): "null: the critic starts from the policy",
+    ("data.limit", ""): "null: all problems",
+    ("rollout.top_k", "-1"): OFF,
+    ("rollout.max_model_len", ""): "null: what prompt and response need",
+    ("rollout.stop", ""): "no stop string",
+    ("rollout.dynamic_sampling", "0"): OFF,
+    ("reward.overlong_buffer", "0"): OFF,
+    ("advantage.gamma", "0"): "only the reward of the very token counts",
+    ("advantage.lam", "0"): "one-step advantages",
+    ("loss.clip_low", "0"): "the ratio is never counted below 1",
+    ("loss.value_clip", ""): OFF,
+    ("loss.kl_loss", "0"): OFF,
+    ("loss.kl_penalty", "0"): OFF,
+    ("loss.importance_cap", ""): OFF,
+    ("optim.policy_lr", "1e30"): "no rate is too high to be tried: the first update that is not finite is stopped",
+    ("optim.critic_lr", "1e30"): "likewise",
+    ("optim.final_lr", "1e30"): "likewise",
+    ("optim.final_lr", ""): OFF,
+    ("optim.weight_decay", "0"): OFF,
+    ("optim.policy_warmup_updates", "0"): OFF,
+    ("optim.critic_warmup_updates", "0"): OFF,
+    ("cluster.zero_stage", "0"): "nothing is sharded",
+    ("eval.benchmarks", ""): OFF,
+    ("eval.limit", ""): "null: all questions",
+    ("checkpoint.keep_best", "0"): OFF,
+    ("health.hook", ""): OFF,
+    ("health.stop", ""): OFF,
+    ("logging.wandb_project", ""): OFF,
+    ("seed", "0"): "a seed like any other",
+}
+"""What is taken, and what it means."""
+
+
+def is_switch(name: str) -> bool:
+    return dict(leaves())[name].annotation is bool
+
+
+@pytest.mark.parametrize("name", [name for name, _ in leaves()])
+def test_every_setting_of_training_has_bounds(name: str) -> None:
+    for value in ODD:
+        is_text = name in ("data.source", "eval.benchmarks", "rollout.stop") and value
+        if (name, value) in MEANINGFUL or is_text or (is_switch(name) and value == "0"):
+            resolve("tiny", overrides=[f"{name}={value}"])
+            continue
+        with pytest.raises(ConfigError) as caught:
+            resolve("tiny", overrides=[f"{name}={value}"])
+        assert name in str(caught.value), f"{name}={value}: {caught.value}"
+
+
+@pytest.mark.parametrize(
+    ("override", "named"),
+    [
+        ("rollout.temperature=1e-9", "rollout.temperature"),
+        ("rollout.top_k=-5", "rollout.top_k"),
+        ("optim.betas=[1.0, 0.95]", "optim.betas"),
+        ("optim.betas=[0.9, .nan]", "optim.betas"),
+        ("seed=123456789012345678901234", "seed"),
+        ("rollout.max_model_len=30", "rollout.max_model_len"),
+        ("data.limit=31", "data.limit"),
+        ("loss.importance_cap=2 rollout.top_k=5", "rollout.top_k"),
+        ("loss.importance_cap=2 rollout.top_p=0.9", "rollout.top_p"),
+        ("optim.final_lr=1e-5 optim.policy_warmup_updates=40", "optim.policy_warmup_updates"),
+        ("rollout.dynamic_sampling=2 rollout.num_samples=1", "rollout.dynamic_sampling"),
+        ("advantage.estimator=grpo advantage.lam=0.9", "advantage.lam"),
+        ("advantage.estimator=rloo model.critic=tiny", "model.critic"),
+        ("loss.kl_estimator=k2", "loss.kl_estimator"),
+        ("loss.kl_loss=0.1 loss.kl_estimator=k1", "loss.kl_estimator"),
+        ("loss.kl_penalty=0.1 loss.kl_estimator=k3", "loss.kl_estimator"),
+        ("loss.kl_penalty=0.1 loss.kl_estimator=k2", "loss.kl_estimator"),
+        ("cluster.offload_optimizer=true", "cluster.offload_optimizer"),
+        ('rollout.stop=["", a]', "rollout.stop"),
+    ],
+)
+def test_what_cannot_work_or_does_nothing_is_refused(override: str, named: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve("tiny", overrides=override.split() if "[" not in override else [override])
+    assert named in str(caught.value)
+
+
+def test_contradictions_are_told_beside_values_that_are_out_of_bounds() -> None:
+    with pytest.raises(ConfigError) as caught:
+        resolve("tiny", overrides=["optim.policy_lr=.nan", "data.limit=3", "optim.betas=[2, 2]", "rollout.top_k=0"])
+    assert all(name in str(caught.value) for name in ("5 settings", "policy_lr", "data.limit", "betas.1", "top_k"))
+
+
+NUMBERS = (math.nan, math.inf, -math.inf, -1, -5, 0, 1e30, 1e-9)
+PROTOCOL_MEANINGFUL = {("temperature", 0): "greedy", ("top_k", -1): OFF, ("top_p", 1e-9): "the most likely token alone"}
+
+
+@pytest.mark.parametrize("name", ["n", "temperature", "top_p", "top_k", "max_tokens"])
+def test_every_number_of_a_protocol_has_bounds(name: str) -> None:
+    assert {field.name for field in fields(Sampling)} == {"temperature", "top_p", "top_k", "max_tokens", "stop"}
+    for value in NUMBERS:
+        changes: dict[str, Any] = {"n": 1, name: value}
+        if (name, value) in PROTOCOL_MEANINGFUL:
+            customise(get_protocol("orz"), changes)
+            continue
+        with pytest.raises(ConfigError, match=rf"^{name} is|; {name} is"):
+            customise(get_protocol("orz"), changes)
+
+
+@pytest.mark.parametrize(
+    "name", ["max_model_len", "num_engines", "tensor_parallel", "gpu_memory_share", "concurrency", "batch_size"]
+)
+def test_every_number_of_an_engine_has_bounds(name: str) -> None:
+    for value in NUMBERS:
+        if (name, value) == ("gpu_memory_share", 1e-9):
+            continue  # vllm says what it lacks
+        settings: dict[str, Any] = {name: value}
+        with pytest.raises(ConfigError, match=f"{name} is"):
+            EngineSpec(name="fake", checkpoint="fake", **settings)

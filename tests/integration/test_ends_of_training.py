@@ -1,0 +1,71 @@
+"""Training that is ended at named points goes on to what an unbroken run comes to, and every end is marked.
+
+These are some of the cases of tests.ends_of_training; benchmarks/results/ends_of_training.json has those that were run.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import PROJECT
+from tests.training import COMMAND, ENVIRONMENT, SMALL, metrics_of, orz_rl
+
+CASES = ("in the update:SIGTERM", "writing advantages:SIGKILL", "in the second checkpoint's write:full disk")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_nothing_is_lost_and_every_end_is_marked(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.ends_of_training", str(tmp_path), *CASES]
+    mounted = ["mount -t tmpfs -o size=64m none", str(tmp_path), "&& exec", *(f"'{part}'" for part in command[:-3])]
+    cases = [f'"{case}"' for case in CASES]
+    done = subprocess.run(
+        ["unshare", "--mount", "--map-root-user", "sh", "-c", " ".join([*mounted, *cases])],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=PROJECT,
+        env=ENVIRONMENT,
+    )
+    facts = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    assert [f"{fact['point']}:{fact['end']}" for fact in facts] == list(CASES)
+    assert all(fact["fine"] for fact in facts), facts
+
+
+@pytest.mark.slow
+def test_fresh_leaves_a_run_alone_that_is_being_trained_and_nohup_is_respected(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    arguments = [*COMMAND, *SMALL, "num_steps=400", "--out", str(run)]
+    process = subprocess.Popen(
+        arguments,
+        env=ENVIRONMENT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # noqa: PLW1509 - what nohup does
+    )
+    while not (run / "rollouts" / "step=000002").exists():
+        assert process.poll() is None, process.communicate()[1]
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGHUP)
+    done = orz_rl(*SMALL, "num_steps=400", "seed=7", "--fresh", "--out", run, expect=2)
+    assert "another process is at work in this run" in done.stderr
+    assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert errors.splitlines()[-1].startswith("stopped; what was finished is kept")
+    assert (run / "FAILED").read_text() == "stopped by SIGTERM\n"
+    num_steps = len(metrics_of(run))
+    assert [row["step"] for row in metrics_of(run)] == list(range(1, num_steps + 1))
+    orz_rl(*SMALL, "num_steps=1", "seed=7", "--fresh", "--out", run)
+    assert (run / "DONE").exists()
+    assert len(metrics_of(run)) == 1
