@@ -17,12 +17,13 @@ DEMO_RUN := runs/demo
 # The folder of runs that the app opens.
 RUNS ?= runs
 
-.PHONY: help setup demo app screenshots test check format lint types layers guards bench docs gallery clean
+.PHONY: help setup demo app screenshots test conformance check format lint types layers guards bench docs gallery clean
 
 help:
 	@echo "make demo    train the embedded tiny model by PPO, evaluate it before and after (under ten minutes)"
 	@echo "make app     open the app on runs/ (RUNS=DIR opens it elsewhere)"
 	@echo "make test    run every test"
+	@echo "make conformance  every labelled answer, dress, hedge and constant against the grader, as a table by kind"
 	@echo "make check   what CI runs: format, lint, types, layers, guards, tests"
 	@echo "make bench   measure speed; results are kept in benchmarks/results/"
 	@echo "make screenshots  write docs/screenshots from the runs in RUNS, with a Chromium"
@@ -66,6 +67,10 @@ screenshots: setup
 test: setup
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS); status=$$?; \
 	  if [ $$status -eq 5 ]; then echo "pytest found no test to run (exit 5): that is a failure here" >&2; fi; exit $$status
+
+# In full; `make test` runs a sample. With ORZ_DATA (or ../shared/data) also on the golds of the benchmarks.
+conformance: setup
+	$(BIN)/python -m tests.conformance
 
 check: lint types layers test
 

@@ -1,28 +1,37 @@
-"""What is evaluated: find a checkpoint's files, refuse half-written ones, and give each an identity.
+"""What is evaluated: find a checkpoint's files, refuse what is none or half-written, and give each an identity.
 
-A checkpoint is a Hugging Face folder, a hub id, a training run (all its checkpoints), or a model on a server.
+A checkpoint is a Hugging Face folder, a LoRA adapter, a hub id, a training run (all its checkpoints), or a model on a
+server.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import re
-import struct
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from orz_bench.engines.engine import EngineName
 from orz_bench.errors import ConfigError
+from orz_bench.model_files.adapter import is_adapter, read_adapter
+from orz_bench.model_files.digest import checkpoint_digest
+from orz_bench.model_files.foreign import name_foreign
+from orz_bench.model_files.json_file import read_object
+from orz_bench.model_files.limits import ModelConfig
+from orz_bench.model_files.steps import step_in_path
+from orz_bench.model_files.weights import (
+    EMBEDDINGS,
+    INDEX,
+    SINGLE,
+    StoredTensor,
+    is_same_content,
+    stored_tensors,
+    weight_files,
+)
 from orz_bench.records.run_dir import RunDir
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_STEP_IN_PATH = re.compile(r"(?:^|/)(?:step=|iter|checkpoint-|global_step_?)(\d+)(?=/|$)")
 _TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tokenizer_config.json")
-_PICKLED = ("*.bin", "*.pt", "*.pth", "*.ckpt")
-_NUM_PROBES = 16
-_PROBE_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +44,9 @@ class Checkpoint:
     """For people and reports."""
     step: int
     digest: str
-    """Of configuration, tokenizer and weights (sampled); results of different digests are never mixed."""
+    """Of configuration, tokenizer, templates and all weights' bytes; results of different ones are never mixed."""
+    origin: str = ""
+    """How its weights were made, where they were made here: which adapter was merged into which base."""
 
 
 def find_checkpoints(name: str, *, engine: EngineName, step: int | None) -> list[Checkpoint]:
@@ -49,49 +60,80 @@ def find_checkpoints(name: str, *, engine: EngineName, step: int | None) -> list
     if engine in ("fake", "openai") and not (path / "config.json").exists():
         return [Checkpoint(path=name, label=name, step=step or 0, digest=f"{engine}:{name}")]
     folder = path if path.exists() else _hub_snapshot(name)
-    inspect_checkpoint(folder)
     label = name if folder is not path else path.resolve().name
-    found = _STEP_IN_PATH.search(str(folder)) if step is None else None
-    step = int(found.group(1)) if found else (step or 0)
-    return [Checkpoint(path=str(folder), label=label, step=step, digest=checkpoint_digest(folder))]
+    told = step_in_path(folder) if step is None else step
+    if is_adapter(folder):
+        if any((folder / file).is_file() for file in (INDEX, SINGLE)):
+            raise ConfigError(
+                f"{folder}: holds a whole model and an adapter (adapter_config.json); engines differ in which of them "
+                f"they open. Move one of them into another folder."
+            )
+        return [_merged(folder, label=label, step=told or 0)]
+    inspect_checkpoint(folder)
+    return [Checkpoint(path=str(folder), label=label, step=told or 0, digest=checkpoint_digest(folder))]
 
 
 def inspect_checkpoint(folder: Path) -> None:
     """Raise ConfigError unless `folder` holds a whole Hugging Face checkpoint with a tokenizer."""
     if not (folder / "config.json").is_file():
         what = "a file" if folder.is_file() else "a folder without config.json"
+        foreign = name_foreign(folder) if folder.is_dir() else None
         raise ConfigError(
-            f"{folder}: no checkpoint ({what}). Wanted a Hugging Face checkpoint folder, a hub id such as "
+            foreign
+            or f"{folder}: no checkpoint ({what}). Wanted a Hugging Face checkpoint folder, a hub id such as "
             f"Qwen/Qwen2.5-7B, or a run directory of orz-rl."
         )
-    _read_json(folder / "config.json")
-    weights = _weight_files(folder)
-    for file in weights:
-        if file.suffix == ".safetensors":
-            _check_safetensors(file)
+    config = ModelConfig(folder / "config.json")
+    if not any((folder / file).is_file() for file in (INDEX, SINGLE)):
+        _refuse_without_weights(folder)
+    _ = config.model_type, config.context, config.vocabulary
+    tensors = stored_tensors(folder)
+    if config.is_tied:
+        _refuse_second_head(folder, tensors)
     if not any((folder / file).is_file() for file in _TOKENIZER_FILES):
         raise ConfigError(
             f"{folder}: no tokenizer beside the weights; copy the tokenizer files of the base model there."
         )
 
 
-def checkpoint_digest(folder: Path) -> str:
-    """Sixteen hexadecimal digits: configuration and tokenizer whole, weights by size, header and spread samples.
+def _refuse_second_head(folder: Path, tensors: Mapping[str, StoredTensor]) -> None:
+    """Tied weights with an output layer of its own in the files: vLLM ignores it, transformers does not."""
+    head = next((tensor for name, tensor in tensors.items() if name.endswith("lm_head.weight")), None)
+    embedding = next((tensor for name, tensor in tensors.items() if name.endswith(EMBEDDINGS)), None)
+    if head is not None and embedding is not None and not is_same_content(head, embedding):
+        raise ConfigError(
+            f"{folder}: config.json ties the output layer to the embedding, but lm_head.weight differs from it, and "
+            f"engines differ in which of them they use. Write tie_word_embeddings: false into config.json, or remove "
+            f"lm_head.weight, whichever is this model."
+        )
 
-    Reads about a MiB a weight file, so that a 64 GB checkpoint takes a second; any training step changes it.
-    """
-    digest = hashlib.sha256()
-    small = [*folder.glob("*.json"), *folder.glob("*.jinja"), *folder.glob("*.model"), *folder.glob("*.txt")]
-    for file in sorted(small):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    for file in sorted(_weight_files(folder)):
-        size = file.stat().st_size
-        digest.update(f"{file.name}\0{size}\0".encode())
-        with file.open("rb") as stream:
-            for probe in range(_NUM_PROBES):
-                stream.seek(size * probe // _NUM_PROBES)
-                digest.update(stream.read(_PROBE_BYTES))
-    return digest.hexdigest()[:16]
+
+def _refuse_without_weights(folder: Path) -> None:
+    """Say what lies there instead; verl leaves configuration and tokenizer in a folder below its shards."""
+    strays = sorted(path.name for path in folder.glob("*.safetensors"))
+    if strays:
+        raise ConfigError(
+            f"{folder}: weight files without {INDEX} ({', '.join(strays[:3])}), so which of them make up the model is "
+            f"unknown; save or download the checkpoint again."
+        )
+    found = name_foreign(folder) or (name_foreign(folder.parent) if folder.name == "huggingface" else None)
+    if found:
+        raise ConfigError(found)
+    weight_files(folder)
+
+
+def _merged(folder: Path, *, label: str, step: int) -> Checkpoint:
+    """The model that an adapter and its base make, merged into a folder of the user's cache."""
+    adapter = read_adapter(folder)
+    base = Path(adapter.base) if Path(adapter.base).exists() else _hub_snapshot(adapter.base, of=folder)
+    if is_adapter(base):
+        raise ConfigError(f"{folder}: its base {base} is an adapter too; merge that one first and name the result.")
+    inspect_checkpoint(base)
+    from orz_bench.engines.adapter import merge_adapter
+
+    merged = merge_adapter(adapter, base=base)
+    inspect_checkpoint(merged.folder)
+    return Checkpoint(path=str(merged.folder), label=label, step=step, digest=merged.digest, origin=merged.origin)
 
 
 def _checkpoints_of_run(run: RunDir, *, engine: EngineName, step: int | None) -> list[Checkpoint]:
@@ -117,20 +159,34 @@ def _checkpoints_of_run(run: RunDir, *, engine: EngineName, step: int | None) ->
 def _digest_in_run(policy: Path) -> str:
     """The identity that training gave it, under which its own evaluations are kept; else that of the files."""
     manifest = policy.parent / "manifest.json"
+    found = checkpoint_digest(policy)
     if not manifest.exists():
-        return checkpoint_digest(policy)
-    return str(_read_json(manifest).get("digest") or checkpoint_digest(policy))
+        return found
+    content = read_object(manifest)
+    saved = content.get("policy_digest")
+    if saved and saved != found:
+        raise ConfigError(
+            f"{policy}: not what training saved there (digest {found}, wanted {saved}): a file was changed since. Copy "
+            f"it out of the run and evaluate the copy, or restore it."
+        )
+    return str(content.get("digest") or found)
 
 
-def _hub_snapshot(name: str) -> Path:
+def _hub_snapshot(name: str, *, of: Path | None = None) -> Path:
+    """The hub's folder of a model, or of the base model `of` an adapter."""
     if not _HUB_ID.fullmatch(name):
+        if of is not None:
+            raise ConfigError(
+                f"{of}: its base model {name} is no folder here and no hub id (OWNER/NAME); write where it is as "
+                f"base_model_name_or_path in {of / 'adapter_config.json'}."
+            )
         raise ConfigError(
             f"--ckpt {name}: no such file or folder, and no hub id (OWNER/NAME). Wanted a Hugging Face checkpoint "
             f"folder, a hub id such as Qwen/Qwen2.5-7B, or a run directory of orz-rl."
         )
     from huggingface_hub import snapshot_download
 
-    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
+    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.tiktoken", "vocab.bpe"]
     try:
         return Path(snapshot_download(name, allow_patterns=patterns))
     except Exception as error:  # whatever the hub's client raises, the user must know what to do
@@ -139,60 +195,3 @@ def _hub_snapshot(name: str) -> Path:
             f"--ckpt {name}: no such folder, and the hub did not give it ({reason}). Check the name and the network, "
             f"log in for a gated model, or name a local folder."
         ) from error
-
-
-def _weight_files(folder: Path) -> list[Path]:
-    index = folder / "model.safetensors.index.json"
-    if index.is_file():
-        shards = sorted(set(_read_json(index).get("weight_map", {}).values()))
-        missing = [shard for shard in shards if not (folder / shard).is_file()]
-        if missing or not shards:
-            raise ConfigError(
-                f"{folder}: half-written; {len(missing)} of {len(shards)} weight files are missing "
-                f"({', '.join(missing[:3])}). Wait for the save or the download to finish, or repeat it."
-            )
-        _refuse_pickles(folder, [shard for shard in shards if not shard.endswith(".safetensors")])
-        return [folder / shard for shard in shards]
-    if (folder / "model.safetensors").is_file():
-        return [folder / "model.safetensors"]
-    _refuse_pickles(folder, sorted(path.name for pattern in _PICKLED for path in folder.glob(pattern)))
-    raise ConfigError(
-        f"{folder}: no weights (model.safetensors or its shards); wait for the save to finish, or repeat it."
-    )
-
-
-def _refuse_pickles(folder: Path, names: list[str]) -> None:
-    if names:
-        raise ConfigError(
-            f"{folder}: its weights are pickles ({', '.join(names[:3])}), which are programs; wanted safetensors. "
-            f"Convert them where you trust them: load with transformers and save_pretrained() into another folder."
-        )
-
-
-def _check_safetensors(file: Path) -> None:
-    size = file.stat().st_size
-    try:
-        with file.open("rb") as stream:
-            (header_size,) = struct.unpack("<Q", stream.read(8))
-            header = json.loads(stream.read(header_size)) if header_size < size else {}
-        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
-        wanted = 8 + header_size + max(ends, default=0)
-    except (struct.error, ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{file}: not a whole safetensors file; save or download it again.") from error
-    if wanted != size:
-        raise ConfigError(
-            f"{file}: half-written; it holds {size:,} bytes of {wanted:,}. Wait for the save or the download to "
-            f"finish, or repeat it."
-        )
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ConfigError(
-            f"{path}: broken JSON ({error}); half-written? Save or download the checkpoint again."
-        ) from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{path}: holds a {type(value).__name__}, wanted a JSON object; save the checkpoint again.")
-    return value

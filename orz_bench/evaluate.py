@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -20,8 +21,9 @@ from orz_bench.engines.engine import Engine, Sampling, Tokenizer
 from orz_bench.errors import ConfigError, EngineError, OrzError, RunDirError
 from orz_bench.grading.extract import LIKELIHOOD
 from orz_bench.likelihood import most_likely, with_options
-from orz_bench.prompt_tokens import encode_prompts
-from orz_bench.protocol import ProtocolCard
+from orz_bench.model_files.digest import is_partial
+from orz_bench.prompt_tokens import render_prompts
+from orz_bench.protocol import ADDED_SAMPLING, ProtocolCard
 from orz_bench.recorder import Grades, Recorder
 from orz_bench.records.parquet import part_files
 from orz_bench.records.rollout import Completion, Grade, Problem, Request, Rollout
@@ -56,31 +58,40 @@ class Evaluation:
         """How completions are drawn."""
         card = self.card
         return Sampling(
-            temperature=card.temperature, top_p=card.top_p, top_k=card.top_k, max_tokens=card.max_tokens, stop=card.stop
+            temperature=card.temperature,
+            top_p=card.top_p,
+            top_k=card.top_k,
+            max_tokens=card.max_tokens,
+            stop=card.stop,
+            **{name: getattr(card, name) for name in ADDED_SAMPLING},
         )
 
     def requests(self, tokenizer: Tokenizer | None) -> list[Request]:
         """Every sample wanted, problem by problem. Raises ConfigError where a prompt doesn't fit the context."""
-        render = TEMPLATES[self.card.template]
-        prompts = [render(problem, tokenizer) for problem in self.problems]
-        token_ids = encode_prompts(prompts, [problem.examples for problem in self.problems], tokenizer=tokenizer)
-        lengths = {p.problem_id: len(ids) for p, ids in zip(self.problems, token_ids, strict=True) if ids is not None}
+        prompts = render_prompts(self.problems, TEMPLATES[self.card.template], tokenizer=tokenizer)
+        lengths = {
+            problem.problem_id: len(prompt.token_ids)
+            for problem, prompt in zip(self.problems, prompts, strict=True)
+            if prompt.token_ids is not None
+        }
         _refuse_long_prompts(lengths, self.card)
         requests = [
             Request(
                 problem=problem,
                 sample_index=index,
                 seed=self._seed(problem, index),
-                prompt=prompt,
-                prompt_token_ids=ids,
+                prompt=prompt.text,
+                prompt_token_ids=prompt.token_ids,
             )
-            for problem, prompt, ids in zip(self.problems, prompts, token_ids, strict=True)
+            for problem, prompt in zip(self.problems, prompts, strict=True)
             for index in range(self.n)
         ]
         return with_options(requests, tokenizer) if self.card.extractor == LIKELIHOOD else requests
 
     def to_rollout(self, request: Request, completion: Completion, *, grade: Grade) -> Rollout:
         """The row of one sample."""
+        if completion.stop_reason == "failed":
+            grade = replace(grade, verdict="error", why=f"no answer: {completion.extra.get('failure', 'unknown')}")
         return Rollout.from_parts(
             request=request,
             completion=completion,
@@ -123,6 +134,30 @@ class Observer(Protocol):
     def finished(self, result: EvalResult) -> None:
         """The summary is on disk."""
         ...
+
+
+def finished(
+    evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir, observer: Observer
+) -> EvalResult | None:
+    """The result of an evaluation that lacks none of `requests`, found without locking or drawing; else None.
+
+    A summary of fewer samples is replaced where the disk lets us.
+    """
+    card, checkpoint = evaluation.card, evaluation.checkpoint
+    folder = run.evaluation(benchmark=card.benchmark, step=checkpoint.step, fingerprint=card.fingerprint)
+    wanted = {request.key for request in requests}
+    if not folder.protocol_path.exists() or not wanted <= folder.keys():
+        return None
+    claim(folder, checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint)
+    observer.started(evaluation, num_wanted=len(wanted), num_missing=0)
+    summary = summary_of(folder, wanted, breakdowns=evaluation.breakdowns)
+    result = _result(evaluation, run=run, summary=summary, num_generated=0)
+    told = folder.result()
+    if told is None or told.summary.num_samples < summary.num_samples:
+        with suppress(RunDirError):
+            folder.write_result(result)
+    observer.finished(result)
+    return result
 
 
 def evaluate(
@@ -187,6 +222,7 @@ def claim(
     Samples that nobody owns are never adopted: they may be another model's.
     """
     identity = {"model": checkpoint.label, "model_digest": checkpoint.digest, "seed": seed}
+    identity |= {"model_origin": checkpoint.origin} if checkpoint.origin else {}
     if not folder.protocol_path.exists():
         if part_files(folder.path):
             raise RunDirError(
@@ -196,6 +232,7 @@ def claim(
         write_text(folder.protocol_path, to_json(identity | {"fingerprint": fingerprint, "card": dict(card)}))
         return
     found = read_json(folder.protocol_path)
+    _refuse_partial_digest(folder, str(found.get("model_digest")), checkpoint=checkpoint)
     identity["fingerprint"] = fingerprint
     others = {"model_digest": "another model", "seed": "another --seed", "fingerprint": "another protocol"}
     for key, what in others.items():
@@ -219,6 +256,18 @@ def keep_result(folder: EvaluationDir, result: EvalResult) -> None:
 
 def _extent(result: EvalResult) -> tuple[int, int]:
     return result.summary.num_problems, result.summary.n
+
+
+def _refuse_partial_digest(folder: EvaluationDir, found: str, *, checkpoint: Checkpoint) -> None:
+    """Samples under a digest of an earlier version, which read a part of the weights: nobody knows of which model."""
+    if not is_partial(found) or not checkpoint.digest.startswith("w"):
+        return
+    raise RunDirError(
+        f"{folder.path}: its samples were drawn by an earlier version, whose digest ({found}) covers a part of the "
+        f"weights only, so whether they are this model's cannot be told. If you know that they are, write "
+        f'"model_digest": "{checkpoint.digest}" into {folder.protocol_path.name} there and run the same command again; '
+        f"else choose another folder with --out."
+    )
 
 
 def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdowns: Sequence[str] = ()) -> Summary:

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from orz_bench.errors import DataError, RunDirError
 from orz_bench.grading.grader import Grader, Submission
 from orz_bench.records.parquet import disk_error, sync_folder
 from orz_bench.records.rollout import Grade, Problem
+from orz_bench.records.tables import SUFFIXES, read_table
 
 _BATCH_ROWS = 1024
 
@@ -54,9 +55,9 @@ def grade_file(
     digest = hashlib.sha256(json.dumps(identity).encode()).hexdigest()[:12]
     partial = target.with_name(f".{target.name}.{digest}.partial")
     try:
-        with source.open(encoding="utf-8") as lines, _own(partial) as file:
+        with _own(partial) as file:
             counts = _graded_before(partial)
-            rows = islice(_rows(lines, golds, source=source), counts.total(), None)
+            rows = islice(_rows(source, golds), counts.total(), None)
             for batch in _batches(rows):
                 counts.update(_grade_batch(batch, grader, file=file))
             os.fsync(file.fileno())
@@ -129,21 +130,16 @@ def _sha256(source: Path) -> str:
         raise DataError(f"--in {source}: cannot read it ({error.strerror}); name a file of JSON lines.") from error
 
 
-def _rows(lines: Iterable[str], golds: _Golds, *, source: Path) -> Iterator[_Row]:
-    for line_number, line in enumerate(lines, start=1):
-        if not line.strip():
-            continue
+def _rows(source: Path, golds: _Golds) -> Iterator[_Row]:
+    suffix = source.suffix.lower() if source.suffix.lower() in SUFFIXES else ".jsonl"
+    for where, row in read_table(source, suffix=suffix):
         try:
-            row = _parse(line)
-            yield _Row(fields=row, submission=_submission(row, golds))
-        except (ValueError, DataError) as error:
-            raise DataError(
-                f"{source}, line {line_number}: {error}. Mend or remove that line; nothing was written."
-            ) from error
+            yield _Row(fields=row, submission=_submission(_checked(row), golds))
+        except (ValueError, TypeError, DataError) as error:
+            raise DataError(f"{source}, {where}: {error}. Mend or remove that row; nothing was written.") from error
 
 
-def _parse(line: str) -> dict[str, Any]:
-    row = json.loads(line)
+def _checked(row: Any) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise DataError(f"found a JSON {type(row).__name__}, wanted an object")
     if not isinstance(row.get("response"), str):

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from orz_bench.evaluate import Evaluation
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.summary import EvalResult
+from orz_bench.secrets import redact
 
 _PLAIN_LINE_SECONDS = 30.0
 
@@ -47,7 +48,7 @@ class ProgressDisplay:
 
     def notice(self, text: str) -> None:
         """Print a line above the bar."""
-        self._console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+        self._console.print(redact(text), style="dim", markup=False, highlight=False, soft_wrap=True)
 
     def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
         """Show a new bar; say what exists already."""

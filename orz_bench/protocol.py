@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark
@@ -26,6 +26,9 @@ MIN_TEMPERATURE = 0.01
 MAX_TEMPERATURE = 100.0
 _MOST_TOKENS = 10**9
 _MOST_SAMPLES = 10**6
+ADDED_SAMPLING = ("min_p", "presence_penalty", "frequency_penalty", "repetition_penalty")
+WHO_ANSWERS = ("server", "tokenizer")
+"""Fields of the card that tell models apart and not ways of asking: two models are compared all the same."""
 ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
 
 
@@ -63,6 +66,12 @@ class Protocol:
             <= sampling.max_tokens
             <= _MOST_TOKENS,
             "a stop string is empty, so that every answer would end before it begins; leave it out": all(sampling.stop),
+            f"min_p is {sampling.min_p}, wanted 0 (off) to 1": 0 <= sampling.min_p <= 1,
+            f"presence_penalty is {sampling.presence_penalty}, wanted -2 to 2": -2 <= sampling.presence_penalty <= 2,
+            f"frequency_penalty is {sampling.frequency_penalty}, wanted -2 to 2": -2 <= sampling.frequency_penalty <= 2,
+            f"repetition_penalty is {sampling.repetition_penalty}, wanted more than 0 (1 is off)": 0
+            < sampling.repetition_penalty
+            < float("inf"),
             f"n is {self.n} at temperature 0, which draws one answer {self.n} times; use n = 1 or a temperature": self.n
             == 1
             or sampling.temperature != 0,
@@ -215,15 +224,37 @@ class ProtocolCard:
     engine: str
     """Name and version, such as "vllm 0.32.0"."""
     dtype: str
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    questions: str | None = None
+    """Which of them, where they are named or a random subset."""
+    system_prompt: str | None = None
+    template_args: Mapping[str, Any] | None = None
+    """What the chat template is told besides the messages."""
+    prompts_as: str | None = None
+    """How prompts reach a server, where that is not as text to which nothing is added."""
+    server: Mapping[str, Any] | None = None
+    """The server that answers: its address, its model, where that comes from, and the name that it answers under."""
+    tokenizer: str | None = None
+    """Digest of a tokenizer that is not the checkpoint's own."""
 
     @property
     def fingerprint(self) -> str:
-        """Twelve hexadecimal digits that change whenever anything on the card does."""
-        return fingerprint_of(asdict(self))
+        """Twelve hexadecimal digits that change whenever anything on the card does.
+
+        What was added to the card later does not count where it is unused, so that older fingerprints hold.
+        """
+        return fingerprint_of(self._used())
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
-        return json.loads(json.dumps(asdict(self)))  # type: ignore[no-any-return]
+        """Plain values; what is unused of what was added later is left out."""
+        return json.loads(json.dumps(self._used()))  # type: ignore[no-any-return]
+
+    def _used(self) -> dict[str, Any]:
+        added = {field.name: field.default for field in fields(self) if field.default is not MISSING}
+        return {name: value for name, value in asdict(self).items() if name not in added or value != added[name]}
 
 
 def fingerprint_of(card: Mapping[str, Any]) -> str:
@@ -235,6 +266,7 @@ def make_card(protocol: Protocol, *, kind: AnswerKind = "math", **facts: Any) ->
     """Join a protocol with the facts that it does not know: benchmark, its kind of answers, data, grader and engine."""
     sampling = protocol.sampling
     return ProtocolCard(
+        **{name: getattr(sampling, name) for name in ADDED_SAMPLING},
         template=protocol.template,
         template_digest=template_digest(protocol.template, kind=kind),
         temperature=sampling.temperature,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from orz_bench.comparison import Comparison, compare, compare_values, holm
 from orz_bench.errors import ConfigError
+from orz_bench.protocol import WHO_ANSWERS
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
 from orz_bench.statistics import majority, pass_at_k
@@ -95,7 +96,7 @@ def _latest(run: str) -> dict[str, list[_Found]]:
 def _choose(a: list[_Found], b: list[_Found], *, name: str, across_protocols: bool) -> tuple[_Found, _Found]:
     for left in [*_graded_last(a), *a]:
         for right in b:
-            if left[1].fingerprint == right[1].fingerprint:
+            if left[1].fingerprint == right[1].fingerprint or _asked_alike(left[1], right[1]):
                 return left, right
     if not across_protocols:
         fields = ", ".join(_differing(a[-1][1], b[-1][1]))
@@ -112,8 +113,13 @@ def _graded_last(found: list[_Found]) -> list[_Found]:
     return [item for item in found if item[1].fingerprint not in origins]
 
 
+def _asked_alike(a: EvalResult, b: EvalResult) -> bool:
+    """Whether nothing but the server that answers tells the two apart."""
+    return any(a.protocol.get(name) or b.protocol.get(name) for name in WHO_ANSWERS) and not _differing(a, b)
+
+
 def _differing(a: EvalResult, b: EvalResult) -> tuple[str, ...]:
-    keys = sorted(set(a.protocol) | set(b.protocol))
+    keys = sorted((set(a.protocol) | set(b.protocol)) - set(WHO_ANSWERS))
     return tuple(
         f"{k}: {a.protocol.get(k)} / {b.protocol.get(k)}" for k in keys if a.protocol.get(k) != b.protocol.get(k)
     )

@@ -6,37 +6,43 @@ Data, golds, prompts and the checkpoint are checked for all benchmarks before th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.checkpoint import Checkpoint, find_checkpoints
-from orz_bench.data import load_problems
+from orz_bench.data import LoadedProblems, load_problems
 from orz_bench.engines.engine import Engine, EngineName, EngineSpec, Tokenizer
 from orz_bench.engines.open import (
     choose_dtype,
     choose_engine,
     engine_version,
     max_model_len,
-    open_engine,
     require_likelihoods,
 )
+from orz_bench.engines.openai_address import read_address
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.environment import describe_environment
 from orz_bench.errors import ConfigError, DataError
-from orz_bench.evaluate import Evaluation, Observer, evaluate
+from orz_bench.evaluate import Evaluation, Observer, evaluate, finished
 from orz_bench.grading.extract import LIKELIHOOD
 from orz_bench.grading.grader import Grader, grader_version
 from orz_bench.harness_tasks import PREFIX, HarnessOptions, HarnessTask, find_task, run_task
+from orz_bench.marks import Marks
+from orz_bench.previews import generation_config_note, preview
 from orz_bench.protocol import Protocol, customise, fit_to_kind, get_protocol, make_card, require_fit
+from orz_bench.questions import Selection
 from orz_bench.records.rollout import Request
-from orz_bench.records.run_dir import RunDir, reason_of
+from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
-from orz_bench.templates import WITH_EXAMPLES
+from orz_bench.secrets import redacted
+from orz_bench.served import card_facts, meet_server, opened_once, say_context, snapshot
+from orz_bench.templates import OF_CHECKPOINT, TEMPLATES, WITH_EXAMPLES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +67,12 @@ class EvalOptions:
     """Folders with tasks for lm-eval."""
     num_fewshot: int | None = None
     """Of lm-eval's tasks."""
+    selection: Selection = field(default_factory=Selection)
+    system_prompt: str | None = None
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+    """What a chat template is told besides the messages."""
+    revision: str | None = None
+    """Of a checkpoint on the hub."""
     keep_broken_golds: bool = False
     allow_weak_isolation: bool = False
     """Whether programs are run though little keeps them in."""
@@ -69,9 +81,26 @@ class EvalOptions:
 
 
 @dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A benchmark, how it is asked, and its questions."""
+
+    benchmark: Benchmark
+    protocol: Protocol
+    loaded: LoadedProblems
+
+
+@dataclass(frozen=True, slots=True)
 class _Planned:
     evaluation: Evaluation
     requests: list[Request]
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    spec: EngineSpec
+    tokenizer: Tokenizer | None
+    planned: list[_Planned]
+    tasks: list[HarnessTask]
 
 
 def run_session(options: EvalOptions, *, observer: Observer, notice: Callable[[str], None]) -> list[EvalResult]:
@@ -79,39 +108,78 @@ def run_session(options: EvalOptions, *, observer: Observer, notice: Callable[[s
 
     Raises OrzError for whatever a user or a file can cause; what was committed before stays.
     """
-    engine_name, reason = choose_engine(options.engine)
-    notice(reason)
-    checkpoints = find_checkpoints(options.checkpoint, engine=engine_name, step=options.step)
-    run = RunDir(options.out or _default_run(options, checkpoints))
-    with _recorded(run, options) as results:
-        results += [
+    engine_name, checkpoints, run = _resolve(options, notice)
+    marks = Marks(
+        run, command=options.command, seed=options.seed, config=_as_yaml(options), environment=describe_environment
+    )
+    with marks:
+        return [
             result
             for checkpoint in checkpoints
             for result in _evaluate_checkpoint(
-                checkpoint, engine_name, run=run, options=options, talk=(observer, notice)
+                checkpoint, engine_name, place=(run, marks), options=options, talk=(observer, notice)
             )
         ]
-    return results
+
+
+def preview_session(options: EvalOptions, *, notice: Callable[[str], None]) -> str:
+    """What run_session would draw, and its first prompts; nothing is drawn or written."""
+    engine_name, checkpoints, run = _resolve(options, notice)
+    texts = [
+        preview(plan.evaluation, plan.requests, run=run)
+        for checkpoint in checkpoints
+        for plan in _prepare(checkpoint, engine_name, options=options, notice=notice).planned
+    ]
+    return "\n\n".join(texts)
+
+
+def _resolve(options: EvalOptions, notice: Callable[[str], None]) -> tuple[EngineName, list[Checkpoint], RunDir]:
+    engine_name, reason = choose_engine(options.engine)
+    notice(reason)
+    if engine_name == "openai":
+        read_address(EngineSpec(name=engine_name, checkpoint="", **options.engine_settings).base_url)
+    name = options.checkpoint if options.revision is None else snapshot(options.checkpoint, options.revision)
+    checkpoints = find_checkpoints(name, engine=engine_name, step=options.step)
+    if options.revision is not None:
+        checkpoints = [replace(one, label=f"{options.checkpoint}@{options.revision}") for one in checkpoints]
+    return engine_name, checkpoints, RunDir(options.out or _default_run(options, checkpoints))
+
+
+def _prepare(
+    checkpoint: Checkpoint, engine_name: EngineName, *, options: EvalOptions, notice: Callable[[str], None]
+) -> _Prepared:
+    """Everything that can be known before an engine opens."""
+    dtype = choose_dtype(options.dtype, engine_name)
+    spec = EngineSpec(name=engine_name, checkpoint=checkpoint.path, dtype=dtype, **options.engine_settings)
+    tokenizer = load_tokenizer(spec, system=options.system_prompt, template_args=options.template_args)
+    own = [name for name in options.benchmarks if not name.startswith(PREFIX)]
+    tasks = [name.removeprefix(PREFIX) for name in options.benchmarks if name.startswith(PREFIX)]
+    harness = harness_options(options) if tasks else None
+    found = [find_task(name, harness) for name in tasks] if harness else []
+    chosen = [_choose(name, spec=spec, options=options, notice=notice) for name in own]
+    if engine_name == "openai":
+        spec = _meet_server(spec, chosen, tokenizer=tokenizer, notice=notice)
+    if (note := generation_config_note(checkpoint.path)) is not None:
+        notice(note)
+    evaluations = [_plan(one, checkpoint, spec=spec, tokenizer=tokenizer, options=options) for one in chosen]
+    planned = [_Planned(evaluation, evaluation.requests(tokenizer)) for evaluation in evaluations]
+    _say_contexts(planned, spec=spec, notice=notice)
+    return _Prepared(spec if tasks else _fitting(spec, planned), tokenizer, planned, found)
 
 
 def _evaluate_checkpoint(
     checkpoint: Checkpoint,
     engine_name: EngineName,
     *,
-    run: RunDir,
+    place: tuple[RunDir, Marks],
     options: EvalOptions,
     talk: tuple[Observer, Callable[[str], None]],
 ) -> Iterator[EvalResult]:
-    observer, notice = talk
-    dtype = choose_dtype(options.dtype, engine_name)
-    spec = EngineSpec(name=engine_name, checkpoint=checkpoint.path, dtype=dtype, **options.engine_settings)
-    tokenizer = load_tokenizer(spec)
-    own = [name for name in options.benchmarks if not name.startswith(PREFIX)]
-    tasks = [name.removeprefix(PREFIX) for name in options.benchmarks if name.startswith(PREFIX)]
-    harness = harness_options(options) if tasks else None
-    found = [find_task(name, harness) for name in tasks] if harness else []
-    evaluations = [_plan(name, checkpoint, spec=spec, options=options, notice=notice) for name in own]
-    planned = [_Planned(evaluation, evaluation.requests(tokenizer)) for evaluation in evaluations]
+    (run, marks), (observer, notice) = place, talk
+    if checkpoint.origin:
+        notice(f"{checkpoint.origin}; kept in {checkpoint.path}")
+    prepared = _prepare(checkpoint, engine_name, options=options, notice=notice)
+    planned = prepared.planned
     with ExitStack() as stack:
         graders: dict[str, Grader] = {}
         for extractor in {plan.evaluation.card.extractor for plan in planned}:
@@ -119,8 +187,11 @@ def _evaluate_checkpoint(
         _say_isolation(graders, planned, notice=notice)
         for plan in planned:
             _check_golds(graders[plan.evaluation.card.extractor], plan.evaluation, options=options, notice=notice)
-        opened = stack.enter_context(_opened_once(spec if tasks else _fitting(spec, planned)))
+        opened = stack.enter_context(opened_once(prepared.spec, first=marks.begin, notice=notice))
         for plan in planned:
+            if (result := finished(plan.evaluation, plan.requests, run=run, observer=observer)) is not None:
+                yield result
+                continue
             yield evaluate(
                 plan.evaluation,
                 plan.requests,
@@ -129,10 +200,9 @@ def _evaluate_checkpoint(
                 open_engine=opened,
                 observer=observer,
             )
-        for task in found:
-            yield _run_harness(
-                task, checkpoint, run=run, options=options, engine=(spec, opened, tokenizer), notice=notice
-            )
+        for task in prepared.tasks:
+            engine = (prepared.spec, opened, prepared.tokenizer)
+            yield _run_harness(task, checkpoint, run=run, options=options, engine=engine, notice=notice)
 
 
 def harness_options(options: EvalOptions) -> HarnessOptions:
@@ -182,9 +252,7 @@ def _run_harness(
     return result
 
 
-def _plan(
-    name: str, checkpoint: Checkpoint, *, spec: EngineSpec, options: EvalOptions, notice: Callable[[str], None]
-) -> Evaluation:
+def _choose(name: str, *, spec: EngineSpec, options: EvalOptions, notice: Callable[[str], None]) -> _Chosen:
     benchmark = get_benchmark(name)
     protocol = fit_to_kind(resolve_protocol(options, benchmark.default_protocol), benchmark.kind)
     require_fit(benchmark, protocol)
@@ -199,18 +267,44 @@ def _plan(
     notice(f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}")
     for note in loaded.notes:
         notice(f"{benchmark.name}: {note}")
+    if (options.system_prompt is not None or options.template_args) and protocol.template not in OF_CHECKPOINT:
+        raise ConfigError(
+            f"{benchmark.name}: --system-prompt and --template-args are for the checkpoint's chat template, and this "
+            f"protocol asks with {protocol.template}; add --template chat."
+        )
+    return _Chosen(benchmark, protocol, options.selection.select(loaded))
+
+
+def _meet_server(
+    spec: EngineSpec, chosen: Sequence[_Chosen], *, tokenizer: Tokenizer | None, notice: Callable[[str], None]
+) -> EngineSpec:
+    """The spec with what the server is and does, shown the first question."""
+    prompts = (TEMPLATES[one.protocol.template](one.loaded.problems[0], tokenizer) for one in chosen)
+    samplings = [one.protocol.sampling for one in chosen]
+    return meet_server(spec, prompt=next(prompts, None), tokenizer=tokenizer, samplings=samplings, notice=notice)
+
+
+def _plan(
+    chosen: _Chosen, checkpoint: Checkpoint, *, spec: EngineSpec, tokenizer: Tokenizer | None, options: EvalOptions
+) -> Evaluation:
+    benchmark, protocol = chosen.benchmark, chosen.protocol
     card = make_card(
         protocol,
         kind=benchmark.kind,
         benchmark=benchmark.name,
-        data_hash=loaded.data_hash,
+        data_hash=chosen.loaded.data_hash,
         grader_version=grader_version(benchmark.kind),
         engine=engine_version(spec),
         dtype=spec.dtype,
         max_model_len=max_model_len(spec),
+        prompts_as=spec.server.prompts if spec.server is not None else None,
+        questions=options.selection.describe(),
+        system_prompt=options.system_prompt,
+        template_args=dict(options.template_args) or None,
+        **card_facts(spec, tokenizer),
     )
     return Evaluation(
-        loaded=loaded,
+        loaded=chosen.loaded,
         checkpoint=checkpoint,
         card=card,
         n=protocol.n,
@@ -219,6 +313,20 @@ def _plan(
         keep_tokens=spec.keep_tokens,
         breakdowns=benchmark.breakdowns,
     )
+
+
+def _say_contexts(planned: Sequence[_Planned], *, spec: EngineSpec, notice: Callable[[str], None]) -> None:
+    for plan in planned:
+        card = plan.evaluation.card
+        lengths = {len(request.prompt_token_ids) for request in plan.requests if request.prompt_token_ids is not None}
+        if card.extractor != LIKELIHOOD:
+            say_context(
+                replace(spec, max_model_len=card.max_model_len),
+                sorted(lengths),
+                max_tokens=card.max_tokens,
+                name=card.benchmark,
+                notice=notice,
+            )
 
 
 def resolve_protocol(options: EvalOptions, default: str) -> Protocol:
@@ -261,20 +369,6 @@ def _check_golds(
     notice(text)
 
 
-@contextmanager
-def _opened_once(spec: EngineSpec) -> Iterator[Callable[[], Engine]]:
-    """A function that opens the engine at its first call and returns the same one afterwards."""
-    with ExitStack() as stack:
-        opened: list[Engine] = []
-
-        def get() -> Engine:
-            if not opened:
-                opened.append(stack.enter_context(closing(open_engine(spec))))
-            return opened[0]
-
-        yield get
-
-
 def _fitting(spec: EngineSpec, planned: Sequence[_Planned]) -> EngineSpec:
     """The spec with room for the longest prompt and completion, not for all that the checkpoint could hold."""
     needs = [
@@ -297,40 +391,9 @@ def _default_run(options: EvalOptions, checkpoints: Sequence[Checkpoint]) -> Pat
     return Path("runs") / checkpoints[0].label.replace("/", "--")
 
 
-@contextmanager
-def _recorded(run: RunDir, options: EvalOptions) -> Iterator[list[EvalResult]]:
-    """A run that says what became of the evaluation whose results come into the list.
-
-    Others may evaluate into the same run meanwhile (each evaluation has a lock of its own); only its owner, who came
-    first, marks it, and into a run of training nobody but training does.
-    """
-    run.create(kind="eval", command=options.command, seed=options.seed, environment=describe_environment())
-    results: list[EvalResult] = []
-    if run.info()["kind"] != "eval":
-        run.add_event("evaluation_started", command=list(options.command))
-        try:
-            yield results
-        except BaseException as error:
-            run.add_event("evaluation_stopped", text=reason_of(error))
-            raise
-        run.add_event("evaluation_done", text=f"{len(results)} results")
-        return
-    with run.owned() as is_owner:
-        if not is_owner:
-            yield results
-            return
-        with run.marks_failure("evaluation_stopped"):
-            run.mark("")
-            run.write_config(_as_yaml(options))
-            run.add_event("evaluation_started", command=list(options.command))
-            yield results
-            run.add_event("evaluation_done", text=f"{len(results)} results")
-            run.mark("DONE", f"{len(results)} results")
-
-
 def _as_yaml(options: EvalOptions) -> str:
     plain: dict[str, Any] = asdict(options)
     plain |= {key: list(map(str, plain[key])) for key in ("benchmarks", "data_folders", "include_paths", "command")}
     plain |= {"out": str(options.out) if options.out else None}
     plain["protocol_changes"] = {k: list(v) if isinstance(v, tuple) else v for k, v in options.protocol_changes.items()}
-    return yaml.safe_dump(plain, sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(redacted(plain), sort_keys=False, allow_unicode=True)

@@ -165,6 +165,8 @@ TEMPLATES: Mapping[str, Template] = {
     "mmlu": mmlu,
     "mmlu-pro": mmlu_pro,
 }
+OF_CHECKPOINT = ("chat", "lcb")
+"""The templates that are rendered by the checkpoint's own chat template."""
 WITH_EXAMPLES = ("mmlu", "mmlu-pro")
 """The templates that show the benchmark's own worked examples."""
 

@@ -1,5 +1,8 @@
 """What every command line does: results to stdout, wide enough for a whole table when it is no terminal; our errors on
 one screen with exit code 2; Ctrl-C, SIGTERM and SIGHUP one line with 130, 143 and 129; a bug keeps its traceback.
+
+What is shown never ends a command: a stderr that is closed or full is written to no more, a reader of stdout that left
+has read enough; results that could not be printed end it with exit code 2, after everything is on disk.
 """
 
 from __future__ import annotations
@@ -9,13 +12,14 @@ import io
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from contextlib import contextmanager, suppress
+from typing import Any, ParamSpec, TextIO, TypeVar, cast
 
 import typer
 from rich.console import Console, RenderableType
 
-from orz_bench.errors import OrzError
+from orz_bench.errors import OrzError, RunDirError
+from orz_bench.secrets import redact
 from orz_bench.signals import exit_code, stopped_by_signals
 
 P = ParamSpec("P")
@@ -41,12 +45,16 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        _accept_any_text()
-        with stopped_by_signals():
+        with _standard_streams(), stopped_by_signals():
             try:
-                return command(*args, **kwargs)
+                done = command(*args, **kwargs)
+                sys.stdout.flush()
+                return done
             except OrzError as error:
                 _tell("error:", str(error), style="bold red")
+                raise typer.Exit(2) from None
+            except MemoryError:
+                _tell("error:", "out of memory; free some, or raise the limit (ulimit -v).", style="bold red")
                 raise typer.Exit(2) from None
             except KeyboardInterrupt:
                 _tell("stopped;", "what was finished is kept, and the same command goes on from there.", style="yellow")
@@ -55,23 +63,86 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def _accept_any_text() -> None:
-    """Characters that the terminal's encoding (LANG=C, a foreign one) has not are escaped; printing never fails."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
-
-
 def _tell(start: str, text: str, *, style: str) -> None:
-    """One message on stderr, whole; on a terminal that is gone, none."""
+    """One message on stderr, whole and without secrets."""
     console = Console(stderr=True)
+    console.print(start, style=style, end=" ", markup=False, highlight=False)
+    console.print(redact(text), markup=False, highlight=False, soft_wrap=True)
+
+
+class _Forgiving:
+    """A standard stream whose reader may leave and whose disk may be full: it then swallows what it is given."""
+
+    def __init__(self, stream: TextIO, descriptor: int) -> None:
+        self.stream, self._descriptor, self._is_broken = stream, descriptor, False
+
+    def write(self, text: str) -> int:
+        """As of a stream."""
+        self._try(lambda: self.stream.write(text))
+        return len(text)
+
+    def flush(self) -> None:
+        """As of a stream."""
+        self._try(self.stream.flush)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
+
+    def _try(self, act: Callable[[], Any]) -> None:
+        if self._is_broken:
+            return
+        try:
+            act()
+        except (OSError, ValueError) as error:  # ValueError: it was closed
+            self._is_broken = True
+            _lead_nowhere(self._descriptor)
+            with suppress(OSError, ValueError):
+                self.stream.flush()  # what waits in its buffer must not turn up later
+            self._failed(error)
+
+    def _failed(self, error: OSError | ValueError) -> None:
+        """Nothing: nobody can be told."""
+
+
+class _Results(_Forgiving):
+    """stdout: a reader that left has read enough, but a full disk has to be told."""
+
+    def _failed(self, error: OSError | ValueError) -> None:
+        if not isinstance(error, BrokenPipeError):
+            raise RunDirError(
+                f"stdout takes no more ({error}), so not all results were printed; what was written to files is whole. "
+                f"Run the command again, or orz-bench report RUN."
+            ) from error
+
+
+@contextmanager
+def _standard_streams() -> Iterator[None]:
+    """While this lasts, stdout and stderr exist and end no command."""
+    for descriptor, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed from the start: the next file that is opened would take its number
+            _lead_nowhere(descriptor)
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w", encoding="utf-8", closefd=False))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what the terminal's encoding has not is escaped
+            stream.reconfigure(errors="backslashreplace")
+    before = sys.stdout, sys.stderr
+    sys.stdout = cast("TextIO", _Results(sys.stdout, 1))
+    sys.stderr = cast("TextIO", _Forgiving(sys.stderr, 2))
     try:
-        console.print(start, style=style, end=" ", markup=False, highlight=False)
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
-    except OSError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        for stream in (1, 2):  # what is flushed at exit would fail again and change the exit code
-            os.dup2(nowhere, stream)
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def _lead_nowhere(descriptor: int) -> None:
+    """Let a standard stream lead nowhere, so that what is flushed at exit does not fail again."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    if nowhere != descriptor:
+        os.dup2(nowhere, descriptor)
+        os.close(nowhere)
 
 
 def as_text(renderable: RenderableType) -> str:
@@ -85,14 +156,21 @@ def as_text(renderable: RenderableType) -> str:
 def libraries_on_stderr() -> Iterator[None]:
     """What libraries and their C++ print to stdout while this lasts goes to stderr: stdout holds results alone."""
     sys.stdout.flush()
-    stdout = os.dup(1)
+    stdout, results = os.dup(1), sys.stdout
     os.dup2(2, 1)
+    sys.stdout = cast("TextIO", _Forgiving(getattr(results, "stream", results), 1))
     try:
         yield
     finally:
         sys.stdout.flush()
+        sys.stdout = results
         os.dup2(stdout, 1)
         os.close(stdout)
+
+
+def print_result(text: str, *, end: str = "\n") -> None:
+    """Text to stdout as it is."""
+    sys.stdout.write(f"{text}{end}")
 
 
 def result_console() -> Console:

@@ -90,7 +90,7 @@ def architecture_of(model: str) -> Architecture:
             tied=bool(found.get("tie_word_embeddings", False)),
             qkv_bias=found.get("model_type") == "qwen2" or bool(found.get("attention_bias")),
         )
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ConfigError(
             f"{model}: its size is unknown ({error}). plan reads a local checkpoint folder with a config.json of a "
             f"Llama- or Qwen2-like model, or knows {', '.join(PUBLISHED)}."

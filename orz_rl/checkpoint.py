@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from orz_bench.errors import RunDirError
+from orz_bench.model_files.digest import checkpoint_digest
 from orz_bench.records.run_dir import RunDir, read_json, step_folder, step_of, to_json, write_text
 from orz_rl.file_digests import FileRecord, faults_of, records_of
 from orz_rl.learner import Learner
@@ -47,6 +48,8 @@ class Manifest:
     is_evaluated: bool
     policy_ranks: int
     critic_ranks: int
+    policy_digest: str = ""
+    """Of all bytes of the saved policy: an evaluation finds out whether somebody has changed them since."""
     files: Mapping[str, FileRecord] | None = None
     """By path in the checkpoint's folder; None in manifests of version 1."""
     schema_version: int = SCHEMA_VERSION
@@ -110,7 +113,8 @@ class Checkpoints:
                 target.mkdir(parents=True)
                 group.start(method, [target] * group.num_ranks).results()
             copy_tokenizer(tokenizer_from, folder / name)
-        facts = asdict(manifest) | {"files": {name: asdict(record) for name, record in records_of(folder).items()}}
+        whole = replace(manifest, policy_digest=checkpoint_digest(folder / "policy"))
+        facts = asdict(whole) | {"files": {name: asdict(record) for name, record in records_of(folder).items()}}
         write_text(folder / "manifest.json", to_json(facts))
         return folder
 

@@ -20,6 +20,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor
 
+from orz_bench.engines.soundness import require_whole
 from orz_bench.errors import ConfigError
 from orz_bench.records.run_dir import to_json, write_text
 from orz_rl.ppo.packed_forward import register_packed_sdpa, values_of
@@ -79,7 +80,7 @@ class ValueModel(torch.nn.Module):  # type: ignore[misc]
 
 def load_classifier(folder: str, *, dtype: str, attention: str, **options: Any) -> tuple[Any, list[str]]:
     """A sequence classifier with one label from a critic's folder, or from a language model's; and the weights that
-    were not there and are fresh. Raises what transformers raises, ConfigError where the body lacks weights.
+    were not there and are fresh. Raises what transformers raises, EngineError where the body is not whole.
     """
     from transformers import AutoModelForSequenceClassification
 
@@ -89,17 +90,15 @@ def load_classifier(folder: str, *, dtype: str, attention: str, **options: Any) 
     model, loading = AutoModelForSequenceClassification.from_pretrained(
         folder,
         output_loading_info=True,
+        ignore_mismatched_sizes=True,  # so that they are told with all other faults
         dtype=getattr(torch, dtype),
         attn_implementation=attention,
         use_safetensors=True,  # the other kind of weight files are pickles: programs
         **given,
         **options,
     )
-    missing = sorted(loading["missing_keys"])
-    lost = [name for name in missing if not name.startswith("score")]
-    if lost:
-        raise ConfigError(f"{folder}: lacks weights of the critic's body ({', '.join(lost[:3])}); save it again.")
-    return model, missing
+    require_whole(loading, folder, new=("score.",), left=("lm_head.",))
+    return model, sorted(loading["missing_keys"])
 
 
 def body_config(folder: str) -> Any:

@@ -7,13 +7,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.checkpoint import Checkpoint, checkpoint_digest
+from orz_bench.checkpoint import Checkpoint
 from orz_bench.data import load_problems
 from orz_bench.engines.engine import EngineSpec, Tokenizer
 from orz_bench.engines.open import engine_version, max_model_len
 from orz_bench.evaluate import Evaluation, evaluate
 from orz_bench.grading.grader import Grader, grader_version
 from orz_bench.intervals import percent_spread
+from orz_bench.model_files.digest import checkpoint_digest
 from orz_bench.protocol import customise, get_protocol, make_card, require_fit
 from orz_bench.records.rollout import Request, Rollout
 from orz_bench.records.run_dir import RunDir

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -14,11 +13,12 @@ from typing import Any
 
 from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.benchmarks.rows import math_problem
-from orz_bench.data_files import read_rows
 from orz_bench.engines.engine import Tokenizer
 from orz_bench.errors import ConfigError, DataError, RecordError
+from orz_bench.prompt_tokens import render_prompts
 from orz_bench.records.rollout import Problem
 from orz_bench.records.scripts import foreign_letters
+from orz_bench.records.tables import read_table
 from orz_bench.templates import TEMPLATES
 from orz_rl.published_data import where_from
 
@@ -94,11 +94,10 @@ def source_digests(sources: Sequence[str]) -> tuple[tuple[str, str], ...]:
 
 def make_prompts(problems: Sequence[Problem], tokenizer: Tokenizer, *, template: str, max_tokens: int) -> Prompts:
     """Render and tokenise every problem. Raises ConfigError where every prompt is too long."""
-    render = TEMPLATES[template]
-    texts = [render(problem, tokenizer) for problem in problems]
+    rendered = render_prompts(problems, TEMPLATES[template], tokenizer=tokenizer)
     prompts = [
-        Prompt(problem=problem, text=text, token_ids=tokenizer.encode(text))
-        for problem, text in zip(problems, texts, strict=True)
+        Prompt(problem=problem, text=prompt.text, token_ids=prompt.token_ids or ())
+        for problem, prompt in zip(problems, rendered, strict=True)
     ]
     fitting = tuple(prompt for prompt in prompts if len(prompt.token_ids) <= max_tokens)
     too_long = tuple(p.problem.problem_id for p in prompts if len(p.token_ids) > max_tokens)
@@ -234,29 +233,12 @@ def _from_hub(name: str) -> Path:
 
 
 def _read_file(path: Path, name: str) -> Iterator[Problem]:
-    for position, (where, row) in enumerate(_rows(path)):
+    for position, (where, row) in enumerate(read_table(path)):
         try:
             question_and_answer = _from_conversation(row) if isinstance(row, list) else row
             yield math_problem({"id": f"{name}-{position}"} | question_and_answer, position, benchmark=_SOURCE)
         except (DataError, RecordError) as error:
             raise DataError(f"{path}, {where}: {error}. Mend or remove that row.") from error
-
-
-def _rows(path: Path) -> Iterator[tuple[str, Any]]:
-    conversations = _conversations(path) if path.suffix == ".json" else None
-    if conversations is None:
-        return iter(read_rows(path))
-    return ((f"row {number}", turns) for number, turns in enumerate(conversations))
-
-
-def _conversations(path: Path) -> list[Any] | None:
-    """The rows of a file in the published ORZ training format, or None for another JSON file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: not readable as JSON ({error}); restore the file.") from error
-    is_conversations = isinstance(content, list) and bool(content) and isinstance(content[0], list)
-    return content if is_conversations else None
 
 
 def _from_conversation(turns: list[Any]) -> dict[str, Any]:

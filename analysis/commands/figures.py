@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis.commands.arguments import Runs, split_names
-from orz_bench.terminal import reports_errors, result_console
+from orz_bench.terminal import print_result, reports_errors, result_console
 
 if TYPE_CHECKING:
     from analysis.figures.spec import FigureSpec
@@ -61,7 +61,7 @@ def save_into(spec: FigureSpec, out: Path) -> None:
     except OSError as error:
         raise disk_error(out, error) from error
     for path in paths:
-        typer.echo(path)
+        print_result(str(path))
     Console(stderr=True).print(spec.caption, markup=False, highlight=False, soft_wrap=True)
 
 
@@ -85,6 +85,6 @@ def metrics_command(
     from analysis.catalogue import metrics_markdown, metrics_table
 
     if markdown:
-        typer.echo(metrics_markdown(), nl=False)
+        print_result(metrics_markdown(), end="")
     else:
         result_console().print(metrics_table())

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import json
 
-import typer
-
 from analysis.commands.arguments import Json, LexiconName, Source
-from orz_bench.terminal import reports_errors, result_console
+from orz_bench.terminal import print_result, reports_errors, result_console
 
 
 @reports_errors
@@ -19,7 +17,7 @@ def reflection_command(run: Source, lexicon: LexiconName = "orz-code", json_outp
 
     summaries = summaries_of(load_path(run), get_lexicon(lexicon))
     if json_output:
-        typer.echo(json.dumps({"lexicon": lexicon, "sets": [one.to_json() for one in summaries]}, ensure_ascii=False))
+        print_result(json.dumps({"lexicon": lexicon, "sets": [one.to_json() for one in summaries]}, ensure_ascii=False))
     else:
         for summary in summaries:
             result_console().print(summary_table(summary))

@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from analysis.commands.arguments import Json, LexiconName, Runs, split_names
-from orz_bench.terminal import reports_errors, result_console
+from orz_bench.terminal import print_result, reports_errors, result_console
 
 
 @reports_errors
@@ -38,7 +38,7 @@ def report_command(
         for note in study_.run.notes:
             console.print(f"{study_.run.name}: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{len(written.files)} files beside it", highlight=False)
-    typer.echo(written.page)
+    print_result(str(written.page))
 
 
 @reports_errors
@@ -60,7 +60,7 @@ def compare_command(
     groups = group_studies([study(run, wanted=figure.metrics) for run in load_runs(runs)])
     rows = compared(groups)
     if json_output:
-        typer.echo(json.dumps({"experiments": [row.to_json() for row in rows]}, ensure_ascii=False))
+        print_result(json.dumps({"experiments": [row.to_json() for row in rows]}, ensure_ascii=False))
     else:
         result_console().print(comparison_table(rows))
     if out is not None:

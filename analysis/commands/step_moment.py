@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from analysis.commands.arguments import Json, Source
-from orz_bench.terminal import reports_errors, result_console
+from orz_bench.terminal import print_result, reports_errors, result_console
 
 
 @reports_errors
@@ -32,12 +32,12 @@ def step_moment_command(
     studied = study(one_of(load_path(run), run_name), wanted=METRICS if metrics is None else ())
     moments = moments_of(studied, chosen_metrics(studied, metrics), seed=seed)
     if json_output:
-        typer.echo(json.dumps(moments.to_json(), ensure_ascii=False))
+        print_result(json.dumps(moments.to_json(), ensure_ascii=False))
         return
     if moments.breaks:
         result_console().print(moments_table(moments))
     elif moments.looked_at:
-        typer.echo(f"no step moment in {', '.join(moments.looked_at)}")
+        print_result(f"no step moment in {', '.join(moments.looked_at)}")
     if moments.too_short:
         text = f"too short to judge (fewer than {SHORTEST_CURVE} steps): {', '.join(moments.too_short)}"
         Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)

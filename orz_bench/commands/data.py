@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from orz_bench.terminal import libraries_on_stderr, reports_errors, result_console
+from orz_bench.terminal import libraries_on_stderr, print_result, reports_errors, result_console
 
 data_app = typer.Typer(
     help="Benchmark data: list, fetch from the hub, check.", no_args_is_help=True, rich_markup_mode=None
@@ -52,7 +52,7 @@ def fetch_command(names: Annotated[list[str], typer.Argument(help="Benchmarks.")
 @data_app.command("lm-eval-path")
 def lm_eval_path_command() -> None:
     """Print the folder with our benchmarks as tasks of lm-eval: lm_eval --include_path FOLDER --tasks orz_aime24."""
-    typer.echo(Path(__file__).resolve().parents[1] / "lm_eval_tasks")
+    print_result(str(Path(__file__).resolve().parents[1] / "lm_eval_tasks"))
 
 
 @data_app.command("check")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from orz_bench.terminal import as_text, reports_errors, result_console
+from orz_bench.terminal import as_text, print_result, reports_errors, result_console
 
 
 @reports_errors
@@ -41,7 +41,7 @@ def report_command(
     else:
         text = {"md": render_markdown, "html": render_html}[format_](results, baseline=beside)
     if out is None:
-        typer.echo(text)
+        print_result(text)
     else:
         write_text(out, text)
 
@@ -66,6 +66,6 @@ def compare_command(
     compared = compare_runs(run_a, run_b, benchmarks=names, across_protocols=across_protocols)
     rendered = render_comparisons(compared, format_="json" if json_output else format_, margin=margin / 100)
     if isinstance(rendered, str):
-        typer.echo(rendered)
+        print_result(rendered)
     else:
         result_console().print(rendered)

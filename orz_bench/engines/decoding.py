@@ -38,12 +38,25 @@ Ending = Callable[[Sequence[int]], StopReason | None]
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is not followed
-def decode(model: Any, drafts: Sequence[Draft], *, sampling: Sampling, ending: Ending, device: torch.device) -> None:
-    """Draw tokens until every draft has ended."""
+def decode(
+    model: Any,
+    drafts: Sequence[Draft],
+    *,
+    sampling: Sampling,
+    ending: Ending,
+    device: torch.device,
+    never: Tensor | None = None,
+) -> None:
+    """Draw tokens until every draft has ended; ids in `never` are not drawn.
+
+    Raises FloatingPointError where logits are NaN or infinite: nothing that is drawn from them means anything.
+    """
     state = _prefill(model, drafts, device=device)
     while True:
+        if not torch.isfinite(state.logits_BV.amax(dim=-1)).all():
+            raise FloatingPointError("logits are not finite")
         random_B = torch.tensor([draft.uniform() for draft in state.drafts], dtype=torch.float64, device=device)
-        tokens_B, logprobs_B = draw(state.logits_BV, random_B, sampling=sampling)
+        tokens_B, logprobs_B = draw(state.logits_BV, random_B, sampling=sampling, never=never)
         for draft, token, logprob in zip(state.drafts, tokens_B.tolist(), logprobs_B.tolist(), strict=True):
             draft.tokens.append(token)
             draft.logprobs.append(logprob)
@@ -53,22 +66,27 @@ def decode(model: Any, drafts: Sequence[Draft], *, sampling: Sampling, ending: E
         state.advance(model)
 
 
-def draw(logits_BV: Tensor, random_B: Tensor, *, sampling: Sampling) -> tuple[Tensor, Tensor]:
+def draw(
+    logits_BV: Tensor, random_B: Tensor, *, sampling: Sampling, never: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
     """Tokens and their log-probabilities by inverting the cumulative distribution at `random_B` in [0, 1).
 
     Temperature, then top-k, then top-p; the most likely token at temperature 0. The log-probabilities are those of the
-    distribution that was drawn from, so what top-k and top-p leave adds up to 1. Shapes (B,) and (B,).
+    distribution that was drawn from, so what top-k and top-p leave adds up to 1; without them, of the whole one, of
+    which ids in `never` are a part though they are not drawn. Shapes (B,) and (B,).
     """
     logits_BV = logits_BV.float()
     if sampling.temperature > 0 and sampling.temperature != 1.0:
         logits_BV = logits_BV / sampling.temperature
     logprobs_BV = torch.log_softmax(logits_BV, dim=-1)
+    drawable_BV = logprobs_BV if never is None else logprobs_BV.index_fill(1, never, float("-inf"))
     if sampling.temperature == 0:
-        tokens_B = logprobs_BV.argmax(dim=-1)
+        tokens_B = drawable_BV.argmax(dim=-1)
     else:
         if sampling.top_k > 0 or sampling.top_p < 1:
-            logprobs_BV = _truncate(logprobs_BV, top_k=sampling.top_k, top_p=sampling.top_p).log_softmax(dim=-1)
-        mass_BV = logprobs_BV.double().exp().cumsum(dim=-1)
+            drawable_BV = _truncate(drawable_BV, top_k=sampling.top_k, top_p=sampling.top_p)
+            logprobs_BV = drawable_BV = drawable_BV.log_softmax(dim=-1)
+        mass_BV = drawable_BV.double().exp().cumsum(dim=-1)
         aim_B1 = random_B[:, None] * mass_BV[:, -1:]
         tokens_B = torch.searchsorted(mass_BV, aim_B1, right=True)[:, 0].clamp_max(logits_BV.shape[1] - 1)
     return tokens_B, logprobs_BV.gather(1, tokens_B[:, None])[:, 0]

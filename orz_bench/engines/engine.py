@@ -28,6 +28,55 @@ class Sampling:
     """-1: off."""
     max_tokens: int = 8000
     stop: tuple[str, ...] = ()
+    min_p: float = 0.0
+    """Tokens below this share of the likeliest one's probability are never drawn; 0: off."""
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    """1: off."""
+
+
+def refuse_penalties(sampling: Sampling) -> None:
+    """Raise ConfigError for min-p and penalties: for an engine that draws without them."""
+    unused = Sampling()
+    for name in ("min_p", "presence_penalty", "frequency_penalty", "repetition_penalty"):
+        if getattr(sampling, name) != getattr(unused, name):
+            raise ConfigError(
+                f"--{name.replace('_', '-')} {getattr(sampling, name):g}: this engine draws without it; use --engine "
+                f"vllm or a server, or leave the option out."
+            )
+
+
+StopStrings = Literal["kept", "named", "left_out", "unknown"]
+"""What a server does with the stop string that ended a text: it stays there; it is cut off and named; it is cut off
+without a word; could not be seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerFacts:
+    """What a server said and showed of itself before anything was drawn."""
+
+    base_url: str
+    """Without secrets."""
+    model: str
+    """The name that it was asked for."""
+    root: str | None
+    """Where its model comes from, as its list of models says."""
+    answers_as: str | None
+    """The model that its answers name."""
+    max_model_len: int | None
+    fields: tuple[str, ...]
+    """Settings beyond OpenAI's that it takes."""
+    stop_strings: StopStrings
+    takes_token_ids: bool
+    """Whether prompts go out as token ids, so that no server splits or completes them in its own way."""
+
+    @property
+    def prompts(self) -> str | None:
+        """How prompts arrive, where that is not as text to which nothing is added."""
+        if self.takes_token_ids:
+            return "token ids"
+        return None if "add_special_tokens" in self.fields else "text, opened as the server does"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +99,14 @@ class EngineSpec:
     base_url: str = "http://127.0.0.1:8000/v1"
     concurrency: int = 64
     """Requests in flight to a server."""
+    request_timeout_s: float = 1800.0
+    """How long a server may take for one answer."""
+    max_retries: int = 6
+    """How often a server is asked again for one answer."""
+    continue_on_error: bool = False
+    """Whether a sample that cannot be had becomes an empty one that says why, instead of an error at the end."""
+    server: ServerFacts | None = None
+    """What is known of the server; None: the engine asks it."""
     batch_size: int = 32
     """Sequences that the transformers engine decodes together."""
     keep_tokens: bool = False

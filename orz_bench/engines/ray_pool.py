@@ -21,7 +21,7 @@ from ray.exceptions import RayActorError, RayTaskError
 from orz_bench.engines.engine import Distinct, Engine, EngineSpec, Sampling
 from orz_bench.engines.ray_session import end_ray, start_ray
 from orz_bench.environment import has_gpu
-from orz_bench.errors import EngineError
+from orz_bench.errors import EngineError, OrzError
 from orz_bench.records.rollout import Completion, Request
 
 _LOG = logging.getLogger(__name__)
@@ -156,6 +156,8 @@ class RayPool:
                 queue.extendleft(reversed(worker.in_hand.values()))
                 continue
             except RayTaskError as error:
+                if isinstance(error.cause, OrzError):
+                    raise type(error.cause)(str(error.cause)) from error
                 raise EngineError(f"an engine failed: {error.cause}. Run the same command again to go on.") from error
             for completion in chain.from_iterable(lists):
                 del worker.in_hand[completion.key]
@@ -206,4 +208,6 @@ class RayPool:
             _ = self.process_ids
         except (RayActorError, RayTaskError) as error:
             cause = getattr(error, "cause", None) or error
+            if isinstance(cause, OrzError):
+                raise type(cause)(str(cause)) from error
             raise EngineError(f"an engine did not start: {next(iter(str(cause).splitlines()), cause)}") from error

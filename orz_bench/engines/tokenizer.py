@@ -2,21 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from orz_bench.engines.engine import EngineSpec, Tokenizer
 from orz_bench.engines.fake import FakeTokenizer
+from orz_bench.engines.soundness import require_known_ids
+from orz_bench.engines.text_tokens import TextTokens
 from orz_bench.environment import set_library_defaults
 from orz_bench.errors import ConfigError
+from orz_bench.model_files.limits import ModelConfig
 
 
 class CheckpointTokenizer:
     """A Hugging Face tokenizer; one without bos or pad works."""
 
-    def __init__(self, tokenizer: Any, name: str) -> None:
+    def __init__(
+        self,
+        tokenizer: Any,
+        name: str,
+        *,
+        rows: int | None = None,
+        system: str | None = None,
+        template_args: Mapping[str, Any] | None = None,
+    ) -> None:
+        """`rows` are those of the model's embedding, `system` the system prompt of chats.
+
+        `template_args` is what the chat template is told besides messages.
+        """
         self._tokenizer = tokenizer
         self._name = name
+        self._rows = rows
+        self.system = system
+        self._template_args = dict(template_args or {})
+        self._text = TextTokens(tokenizer)
+
+    def with_system(self, system: str) -> CheckpointTokenizer:
+        """The same with another system prompt."""
+        return CheckpointTokenizer(
+            self._tokenizer, self._name, rows=self._rows, system=system, template_args=self._template_args
+        )
 
     @property
     def bos(self) -> str:
@@ -37,8 +66,41 @@ class CheckpointTokenizer:
         return str(self._tokenizer.decode(whole[:start]))
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Token ids; special tokens only where the text has them."""
-        return tuple(self._tokenizer.encode(text, add_special_tokens=False))
+        """Token ids; special tokens only where the text has them. EngineError for one that the model has no row for."""
+        ids = tuple(self._tokenizer.encode(text, add_special_tokens=False))
+        require_known_ids(ids, rows=self._rows, checkpoint=self._name)
+        return ids
+
+    def spells_control(self, text: str) -> bool:
+        """Whether a part of the text would be taken for a control token."""
+        return self._text.spells_control(text)
+
+    def encode_pieces(self, pieces: Sequence[tuple[str, bool]]) -> tuple[int, ...]:
+        """Token ids of a prompt in pieces, (text, whether a user gave it): control tokens only in the others."""
+        ids = self._text.encode(pieces)
+        require_known_ids(ids, rows=self._rows, checkpoint=self._name)
+        return ids
+
+    def _refuse_unknown_args(self) -> None:
+        """A template ignores what it does not know, and so would the user's wish be."""
+        template = json.dumps(self._tokenizer.chat_template)
+        for name in self._template_args:
+            if re.search(rf"\b{name}\b", template) is None:
+                raise ConfigError(
+                    f"--template-args {name}: {self._name}'s chat template knows no such name; leave it out."
+                )
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits of what decides how texts are split and chats are rendered."""
+        backend = getattr(self._tokenizer, "backend_tokenizer", None)
+        vocabulary = (
+            backend.to_str() if backend is not None else json.dumps(self._tokenizer.get_vocab(), sort_keys=True)
+        )
+        special = json.dumps(self._tokenizer.special_tokens_map, sort_keys=True, default=str)
+        template = json.dumps(self._tokenizer.chat_template, sort_keys=True)
+        whole = f"{vocabulary}\0{special}\0{template}\0{self.opening}"
+        return hashlib.sha256(whole.encode("utf-8", "surrogatepass")).hexdigest()[:12]
 
     def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
         """The chat template with its generation prompt."""
@@ -49,10 +111,15 @@ class CheckpointTokenizer:
             )
         from jinja2 import TemplateError
 
+        self._refuse_unknown_args()
+        told = [message for message in messages if self.system is None or message["role"] != "system"]
+        if self.system is not None:
+            told = [{"role": "system", "content": self.system}, *told]
+        options = {"tokenize": False, "add_generation_prompt": True} | self._template_args
         try:
-            return str(self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True))
+            return str(self._tokenizer.apply_chat_template(told, **options))
         except (TemplateError, TypeError, ValueError, KeyError) as error:
-            roles = ", ".join(message["role"] for message in messages)
+            roles = ", ".join(message["role"] for message in told)
             raise ConfigError(
                 f"{self._name}: its chat template does not render messages of {roles} ({error}). Choose a --template "
                 f"without them (plain and orz-code need no chat template; chat sends no system message), or mend "
@@ -60,7 +127,9 @@ class CheckpointTokenizer:
             ) from error
 
 
-def load_tokenizer(spec: EngineSpec) -> Tokenizer | None:
+def load_tokenizer(
+    spec: EngineSpec, *, system: str | None = None, template_args: Mapping[str, Any] | None = None
+) -> Tokenizer | None:
     """The checkpoint's tokenizer; None for a model that is known only by its name on a server."""
     if spec.name == "fake":
         return FakeTokenizer()
@@ -72,7 +141,9 @@ def load_tokenizer(spec: EngineSpec) -> Tokenizer | None:
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
-    except (OSError, ValueError, ImportError) as error:
+    except Exception as error:  # whatever a library raises over a user's files, the user must know which file
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ConfigError(f"{name}: its tokenizer does not load ({reason}); save the checkpoint again.") from error
-    return CheckpointTokenizer(tokenizer, name)
+    config = Path(name) / "config.json"
+    rows = ModelConfig(config).vocabulary if config.is_file() else None
+    return CheckpointTokenizer(tokenizer, name, rows=rows, system=system, template_args=template_args)

@@ -6,9 +6,11 @@ batches and the same numerics.
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,9 +18,19 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
 from orz_bench.engines.decoding import Draft, decode
-from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Sampling, WeightSource
+from orz_bench.engines.engine import (
+    Distinct,
+    EngineSpec,
+    LikelihoodRequest,
+    Likelihoods,
+    Sampling,
+    WeightSource,
+    refuse_penalties,
+)
 from orz_bench.engines.likelihood import LikelihoodScorer
+from orz_bench.engines.soundness import not_finite, require_known_ids, require_whole, unknown_ids, unloadable
 from orz_bench.errors import EngineError
+from orz_bench.model_files.limits import ModelConfig
 from orz_bench.records.rollout import Completion, Request, StopReason
 
 
@@ -31,29 +43,38 @@ class TransformersEngine:
         logging.disable_progress_bar()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(spec.checkpoint)
-            model = AutoModelForCausalLM.from_pretrained(
+            model, loading = AutoModelForCausalLM.from_pretrained(
                 spec.checkpoint,
                 dtype=getattr(torch, spec.dtype),
                 use_safetensors=True,  # the other kind of weight files are pickles: programs
+                ignore_mismatched_sizes=True,  # so that they are told with all other faults
+                output_loading_info=True,
+                **_attention(spec.checkpoint),
             )
-            self._model: Any = model.to(self._device).eval()
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
-            reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-            raise EngineError(f"{spec.checkpoint}: transformers cannot load it ({reason}).") from error
+        except Exception as error:  # whatever a library raises over a user's files, the user must know which file
+            raise unloadable(spec.checkpoint, error) from error
+        require_whole(loading, spec.checkpoint)
+        self._model: Any = model.to(self._device).eval()
         self._eos = _eos_ids(self._model, self._tokenizer)
+        self._rows = int(model.get_input_embeddings().weight.shape[0])
+        unknown = unknown_ids(self._tokenizer, rows=self._rows, checkpoint=spec.checkpoint)
+        self._unknown = torch.tensor(unknown, dtype=torch.long, device=self._device) if unknown else None
         self._policy_version: int | None = None
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Blocks of `batch_size` consecutive requests, in order."""
+        refuse_penalties(sampling)
         waiting = Distinct(requests)
         while batch := list(islice(waiting, self._spec.batch_size)):
             yield self._generate_batch(batch, sampling)
 
     def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
         """Blocks of consecutive requests that share their first tokens, in order."""
-        return LikelihoodScorer(self._model, device=self._device, batch_size=self._spec.batch_size).answer(
-            Distinct(requests)
-        )
+        scorer = LikelihoodScorer(self._model, device=self._device, batch_size=self._spec.batch_size)
+        for block in scorer.answer(Distinct(self._checked(requests))):
+            if not all(math.isfinite(logprob) for answer in block for logprob in answer.logprobs):
+                raise not_finite(self._spec.checkpoint)
+            yield block
 
     def close(self) -> None:
         """Free the model."""
@@ -90,14 +111,32 @@ class TransformersEngine:
     def wake_cache(self) -> None:
         """Nothing: each batch has its own cache."""
 
+    def _checked(self, requests: Iterable[LikelihoodRequest]) -> Iterator[LikelihoodRequest]:
+        for request in requests:
+            ids = [*request.context, *(token for tokens in request.continuations for token in tokens)]
+            require_known_ids(ids, rows=self._rows, checkpoint=self._spec.checkpoint)
+            yield request
+
     def _generate_batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         drafts = [
             Draft(prompt=prompt, room=self._room(len(prompt), sampling), uniform=random.Random(request.seed).random)
             for request in requests
             for prompt in [request.prompt_token_ids or ()]
         ]
+        for draft in drafts:
+            require_known_ids(draft.prompt, rows=self._rows, checkpoint=self._spec.checkpoint)
         endings = _Endings(self._tokenizer, stop=sampling.stop, eos=self._eos)
-        decode(self._model, drafts, sampling=sampling, ending=endings.reason, device=self._device)
+        try:
+            decode(
+                self._model,
+                drafts,
+                sampling=sampling,
+                ending=endings.reason,
+                device=self._device,
+                never=self._unknown,
+            )
+        except FloatingPointError as error:
+            raise not_finite(self._spec.checkpoint) from error
         return [
             self._completion(request, draft, stop=sampling.stop)
             for request, draft in zip(requests, drafts, strict=True)
@@ -160,6 +199,13 @@ def _cut_after_stop(text: str, stop: Sequence[str]) -> str:
     """The text up to the end of its first stop string: the last token may hold more."""
     ends = [text.find(string) + len(string) for string in stop if string in text]
     return text[: min(ends, default=len(text))]
+
+
+def _attention(checkpoint: str) -> dict[str, str]:
+    """The slow attention where the fast one would leave soft-capping out without a word."""
+    config = Path(checkpoint) / "config.json"
+    is_capped = config.is_file() and ModelConfig(config).caps_attention
+    return {"attn_implementation": "eager"} if is_capped else {}
 
 
 def _eos_ids(model: Any, tokenizer: Any) -> list[int]:

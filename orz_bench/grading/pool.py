@@ -13,6 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -152,6 +153,7 @@ class GradingPool:
             if self._is_closed:
                 raise GradingError("the grader is closed; open another.")
             if self._host is None:
+                _require_memory(self._memory_gib)
                 self._host = _Host(self._subject, memory_gib=self._memory_gib, cpu_s=self._deadline_s)
             return self._host
 
@@ -198,6 +200,17 @@ class _Turns:
                 self._num_running -= 1
                 self._num_wanting_alone -= 1
                 self._changed.notify_all()
+
+
+def _require_memory(memory_gib: float) -> None:
+    """Raise GradingError where this shell gives processes less than a worker: verdicts must not depend on that."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if soft != resource.RLIM_INFINITY and soft < memory_gib * 2**30:
+        raise GradingError(
+            f"memory: a process may have {soft / 2**30:.2f} GiB here (ulimit -v), and a grading process needs "
+            f"{memory_gib:g} GiB, so that a verdict never depends on the machine. Raise the limit, as in: ulimit -v "
+            f"unlimited."
+        )
 
 
 class _HostGoneError(Exception):

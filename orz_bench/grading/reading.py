@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -16,14 +17,10 @@ from orz_bench.grading.text_key import plain_latex
 
 Value: TypeAlias = Basic | MatrixBase
 
-_NORMALISATION = LatexExtractionConfig().normalization_config
+_NORMALISATION = replace(LatexExtractionConfig().normalization_config, units=False)
+"""Units are read before (see read_words): Math-Verify would take the t of \\sin^2 t for one."""
 _ORDINAL = re.compile(r"\^\s*\{?\s*\\(?:text|mathrm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?")
 _PERCENT = re.compile(r"\s*\\?%$")
-_MATH = re.compile(r"(?<!\\)\$[^$]|\\\(|\\\[|\\boxed")
-_WORD = re.compile(r"(?:^|\s)([A-Za-z]{3,})(?=[\s.,:;!?]|$)")
-_NO_WORDS = frozenset(
-    {"and", "sqrt", "sin", "cos", "tan", "cot", "sec", "csc", "log", "exp", "frac", "inf", "infinity"}
-)
 
 
 @lru_cache(maxsize=1024)
@@ -46,10 +43,3 @@ def read_free_text(text: str) -> list[Value | str]:
     """What Math-Verify extracts from prose, by its own rules, without its time-out (the process is bounded instead)."""
     found: list[Value | str] = parse(text, parsing_timeout=None)
     return found
-
-
-def is_prose(text: str) -> bool:
-    """Whether a text has sentences or formulas between delimiters, so that its answer has to be looked for."""
-    if _MATH.search(text):
-        return True
-    return any(word.lower() not in _NO_WORDS for word in _WORD.findall(text))

@@ -15,11 +15,13 @@ from sympy import (
     Float,
     Ge,
     Gt,
+    I,
     Interval,
     Le,
     Lt,
     MatrixBase,
     Number,
+    Pow,
     Rational,
     Symbol,
     Tuple,
@@ -29,6 +31,7 @@ from sympy import (
 from sympy import E as EULER
 from sympy import FiniteSet as SympyFiniteSet
 from sympy.core.function import AppliedUndef
+from sympy.core.numbers import ImaginaryUnit
 from sympy.core.relational import Relational
 from sympy.logic.boolalg import And
 
@@ -39,6 +42,11 @@ TOLERANCE_DECIMAL = Rational(1, 10**3)
 """Relative. Math-Verify rounds decimals to six places, which says nothing about numbers that are themselves tiny."""
 
 _DIGITS = 30
+_NOISE = 1e-12
+"""A gold of zero is equal to less than this, where there are decimals; a gold that is tiny is not equal to zero."""
+_SCALES = (1, 1, 7, 31, 3, 101, 5, 13)
+"""Of the generic points: floors are equal between 1 and 2."""
+_SIX_PLACES = 5e-7
 _NUM_POINTS = 3
 _FLIPPED = {Ge: Le, Le: Ge, Gt: Lt, Lt: Gt, Eq: Eq}
 
@@ -53,11 +61,18 @@ def values_differ(gold: Value, answer: Value) -> str | None:
         return _any_differ(list(gold), list(answer))
     if isinstance(gold, SympyFiniteSet) and isinstance(answer, SympyFiniteSet) and len(gold) == len(answer):
         return _sets_differ(gold, answer) or _sets_differ(answer, gold)
+    names = [_name(one) for one in (gold, answer)]
+    if None not in names and names[0] != names[1]:
+        return "another letter" if str(names[0]).lower() == str(names[1]).lower() else None
     if isinstance(gold, Symbol) or isinstance(answer, Symbol):
         return None  # Math-Verify compares names here: "abc" is a name and a product of three
     if isinstance(gold, Expr) and isinstance(answer, Expr) and _numbers_differ(gold, answer):
         return "numerically different"
     return None
+
+
+def _name(value: Value) -> str | None:
+    return "e" if value == EULER else value.name if isinstance(value, Symbol) else None
 
 
 def relations_differ(gold: Value, answer: Value) -> str | None:
@@ -104,18 +119,106 @@ def _far(one: Expr | None, other: Expr | None, *, tolerance: Rational, zero_is_n
     if one is None or other is None:
         return False
     larger = max(abs(one), abs(other))
-    if larger == 0 or (zero_is_noise and min(abs(one), abs(other)) == 0):
+    if larger == 0 or (zero_is_noise and one == 0 and larger < _NOISE):
         return False
     return bool(abs(one - other) > tolerance * larger)
 
 
+def are_one_function(gold: Value, answer: Value) -> bool:
+    """Whether two expressions are equal wherever both are real, seen at generic points of either sign.
+
+    Math-Verify's symbols may be negative or complex, and its roots of odd degree are not the real ones: it does not
+    find that \\sqrt{xy} is \\sqrt{x}\\sqrt{y}.
+    """
+    if not isinstance(gold, Expr) or not isinstance(answer, Expr):
+        return False
+    if gold.has(Float) or answer.has(Float):
+        return _are_near(gold, answer)
+    if gold.has(UnevaluatedExpr) or answer.has(UnevaluatedExpr):
+        return False
+    names = _names(gold) | _names(answer)
+    if "i" in names and names <= {"i", "e", "E"}:
+        return _are_same_constant(gold, answer)
+    if not all(_has_root(one) for one in (gold, answer)) and not (not names and (_has_root(gold) or _has_root(answer))):
+        return False
+    pairs = [
+        (_real_value(gold, names, point=point), _real_value(answer, names, point=point))
+        for point in range(8 if names else 1)
+    ]
+    known = [(one, other) for one, other in pairs if one is not None and other is not None]
+    is_same = all(abs(one - other) <= Rational(1, 10**20) * max(abs(one), abs(other), 1) for one, other in known)
+    return is_same and len(known) >= (3 if names else 1)
+
+
+def _are_near(gold: Expr, answer: Expr) -> bool:
+    """Decimals with names, or complex ones, to six places at generic points; real numbers are Math-Verify's."""
+    names = _names(gold) | _names(answer)
+    if not names and not (gold.has(ImaginaryUnit) or answer.has(ImaginaryUnit)):
+        return False
+    pairs = [(_value(gold, names, point=point), _value(answer, names, point=point)) for point in range(_NUM_POINTS)]
+    return all(
+        one is not None and other is not None and abs(one - other) < _SIX_PLACES * max(abs(one), 1)
+        for one, other in pairs
+    )
+
+
+def _are_same_constant(gold: Expr, answer: Expr) -> bool:
+    """Complex constants whose i the grammar takes for a name."""
+    one, other = (_value(value, {"i"}, point=0) for value in (gold, answer))
+    return one is not None and other is not None and bool(abs(one - other) < Rational(1, 10**20))
+
+
+def _has_root(value: Expr) -> bool:
+    return any(isinstance(power.exp, Rational) and power.exp.q > 1 for power in value.atoms(Pow))
+
+
+def _real_value(expression: Expr, names: set[str], *, point: int) -> Expr | None:
+    """As _value, with the real root of a negative number where its degree is odd, at points of either sign."""
+    signs = {name: 1 if point < 3 or zlib.crc32(f"sign {point} {name}".encode()) % 2 else -1 for name in names}
+    known = {atom: signs[str(atom)] * _coordinate(str(atom), point) for atom in _free(expression)}
+    try:
+        if any(
+            _is_even_root(power) and power.base.xreplace(known).evalf(_DIGITS).is_negative
+            for power in expression.atoms(Pow)
+        ):
+            return None
+        value = expression.xreplace(known).doit().replace(_is_odd_root, _odd_root).evalf(_DIGITS)
+    except (MemoryError, RecursionError):
+        raise
+    except Exception:  # nothing was proved
+        return None
+    return value if isinstance(value, Number) and value.is_finite and getattr(value, "_prec", 99) > 1 else None
+
+
+def _is_even_root(power: Pow) -> bool:
+    return isinstance(power.exp, Rational) and power.exp.q % 2 == 0
+
+
+def _is_odd_root(value: Basic) -> bool:
+    return isinstance(value, Pow) and isinstance(value.exp, Rational) and value.exp.q % 2 == 1 and value.exp.q > 1
+
+
+def _odd_root(power: Pow) -> Expr:
+    base = power.base.evalf(_DIGITS)
+    if not isinstance(base, Number) or not base.is_negative:
+        return power
+    sign = -1 if power.exp.p % 2 else 1
+    return sign * Pow(-power.base, power.exp)
+
+
 def _names(value: Basic) -> set[str]:
-    return {str(atom) for atom in value.atoms(Symbol, AppliedUndef)}
+    return {str(atom) for atom in _free(value)}
+
+
+def _free(value: Basic) -> set[Basic]:
+    """The symbols and unknown functions of an expression that no sum, limit or integral binds."""
+    found: set[Basic] = set(value.free_symbols) | value.atoms(AppliedUndef)
+    return found
 
 
 def _value(expression: Expr, names: set[str], *, point: int) -> Expr | None:
     """The value at a fixed generic point; None where it isn't a finite number known to many digits."""
-    known = {atom: _coordinate(str(atom), point) for atom in expression.atoms(Symbol, AppliedUndef)} if names else {}
+    known = {atom: _coordinate(str(atom), point) for atom in _free(expression)} if names else {}
     try:
         value = expression.xreplace(known).doit().evalf(_DIGITS)
         real, imaginary = value.as_real_imag()
@@ -129,9 +232,11 @@ def _value(expression: Expr, names: set[str], *, point: int) -> Expr | None:
 
 
 def _coordinate(name: str, point: int) -> Expr:
-    if name.lower() == "e":
+    if name == "i":
+        return I
+    if name == "e":
         return EULER  # which Math-Verify also reads as a symbol
-    return Rational(1 + zlib.crc32(f"{point} {name}".encode()) % 9973, 9973) + 1
+    return (Rational(1 + zlib.crc32(f"{point} {name}".encode()) % 9973, 9973) + 1) * _SCALES[point]
 
 
 def _constant_ratio(one: Expr, other: Expr) -> Expr | None:

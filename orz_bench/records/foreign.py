@@ -6,7 +6,6 @@ is no JSON object is a DataError.
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import re
@@ -16,20 +15,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from orz_bench.errors import DataError
 from orz_bench.records.rollout import VERDICTS
+from orz_bench.records.tables import SUFFIXES as SUFFIXES
+from orz_bench.records.tables import Row as Row
+from orz_bench.records.tables import read_table
 
-Row = dict[str, Any]
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 _TEXT_COLUMNS = ("question", "gold", "completion", "extracted", "benchmark", "problem_id", "stop_reason", "verdict")
 _YES_NO = {"true": "correct", "1": "correct", "1.0": "correct", "false": "wrong", "0": "wrong", "0.0": "wrong"}
 _DUMPED_STEP = re.compile(r"iter(\d+)_generation_results\.json")
 _DUMPED_EVAL = re.compile(r"eval_output_iter(\d+)_(.+?)([01]\.\d+)?\.jsonl")
-_FIELD_LIMIT = 1 << 30
-_BATCH_ROWS = 4096
 
 ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -61,53 +56,11 @@ def source_columns(present: Iterable[str]) -> dict[str, str]:
 
 def rows_of(path: Path) -> Iterator[Row]:
     """The rows of a file, in order. DataError for a file that is missing, unreadable or of another kind."""
-    readers = {".csv": _csv_rows, ".parquet": _parquet_rows, ".json": _json_rows}
-    if path.suffix not in SUFFIXES:
-        raise DataError(f"{path}: a {path.suffix or 'file without suffix'}, wanted {', '.join(SUFFIXES)}; convert it.")
-    try:
-        yield from readers.get(path.suffix, _json_lines)(path)
-    except (OSError, csv.Error, UnicodeDecodeError, pa.ArrowException) as error:
-        raise DataError(f"{path}: cannot be read ({error}); name a whole {path.suffix} file.") from error
-
-
-def _json_lines(path: Path) -> Iterator[Row]:
-    with path.open(encoding="utf-8", errors="replace") as file:
-        for number, line in enumerate(file, start=1):
-            if not line.strip():
-                continue
-            row = _json(line)
-            if isinstance(row, dict):
-                yield row
-            elif line.endswith("\n"):
-                raise DataError(f"{path}:{number}: no JSON object; wanted one on every line. Mend or delete the line.")
-
-
-def _json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _json_rows(path: Path) -> Iterator[Row]:
-    content = _json(path.read_text(encoding="utf-8", errors="replace"))
-    rows = content if isinstance(content, list) else [content]
-    if not all(isinstance(row, dict) for row in rows):
-        raise DataError(f"{path}: wanted a JSON array of objects (JSON lines end in .jsonl); rename or convert it.")
-    yield from rows
-
-
-def _csv_rows(path: Path) -> Iterator[Row]:
-    csv.field_size_limit(_FIELD_LIMIT)
-    with path.open(encoding="utf-8", errors="replace", newline="") as file:
-        for row in csv.DictReader(file):
-            yield {name: value for name, value in row.items() if name is not None and value not in (None, "")}
-
-
-def _parquet_rows(path: Path) -> Iterator[Row]:
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=_BATCH_ROWS):
-            yield from batch.to_pylist()
+    for where, row in read_table(path, strict=False):
+        if not isinstance(row, dict):
+            raise DataError(f"{path}, {where}: wanted a JSON array of objects (JSON lines end in .jsonl); convert it.")
+        is_csv = path.suffix.lower() == ".csv"
+        yield {name: value for name, value in row.items() if value not in (None, "")} if is_csv else row
 
 
 def flat(row: Mapping[str, Any]) -> Row:

@@ -13,8 +13,8 @@ from typing import Any, Literal, get_args
 
 from orz_bench.errors import RecordError
 
-StopReason = Literal["eos", "stop_string", "length"]
-"""Why sampling ended: the model's end token, one of the protocol's stop strings, or the token limit."""
+StopReason = Literal["eos", "stop_string", "length", "failed"]
+"""Why sampling ended: the model's end token, one of the protocol's stop strings, the token limit, or no answer."""
 
 Verdict = Literal["correct", "wrong", "no_answer", "unparseable", "timeout", "error"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)

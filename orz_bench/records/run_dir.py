@@ -13,6 +13,8 @@ import fcntl
 import json
 import os
 import re
+import socket
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -26,6 +28,7 @@ from orz_bench.records import parquet
 from orz_bench.records.lines import append_row, read_rows
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.summary import EvalResult
+from orz_bench.secrets import redact, redacted
 from orz_bench.signals import stop_reason
 
 RUN_SCHEMA_VERSION = 1
@@ -58,7 +61,8 @@ class RolloutsDir:
         with _locked(self.path) as is_owner:
             if not is_owner:
                 raise RunDirError(
-                    f"{self.path}: another process writes here. Wait for it, or choose another folder with --out."
+                    f"{self.path}: another process writes here{_holder(self.path)}. Wait for it, or choose another "
+                    f"folder with --out."
                 )
             parquet.finish_parts(self.path)
             yield
@@ -181,7 +185,8 @@ class RunDir:
         with _making(self.path):
             self.path.mkdir(parents=True, exist_ok=True)
         head = {"schema_version": RUN_SCHEMA_VERSION, "kind": kind, "created": _now()}
-        write_text(self.run_path, to_json(head | {"command": list(command), "seed": seed} | dict(environment)))
+        facts = head | {"command": redacted(list(command)), "seed": seed} | dict(environment)
+        write_text(self.run_path, to_json(facts))
 
     def write_config(self, text: str) -> None:
         """Replace config.yaml, the resolved configuration."""
@@ -189,7 +194,7 @@ class RunDir:
 
     def add_event(self, event: str, **facts: Any) -> None:
         """Append a line to events.jsonl."""
-        append_row(self.events_path, {"time": _now(), "event": event} | facts)
+        append_row(self.events_path, {"time": _now(), "event": event} | redacted(facts))
 
     def events(self, *names: str) -> list[dict[str, Any]]:
         """The whole lines of events.jsonl, of these events or of all, oldest first."""
@@ -202,7 +207,17 @@ class RunDir:
             if name != state:
                 (self.path / name).unlink(missing_ok=True)
         if state:
-            write_text(self.path / state, text + "\n")
+            write_text(self.path / state, redact(text) + "\n")
+
+    @contextlib.contextmanager
+    def shared(self) -> Iterator[Callable[[], bool]]:
+        """Count among those that write here while this lasts; the function tells whether there is nobody else."""
+        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH)
+            yield lambda: _is_alone(descriptor)
+        finally:
+            os.close(descriptor)
 
     @contextlib.contextmanager
     def marks_failure(self, event: str) -> Iterator[None]:
@@ -303,7 +318,7 @@ def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; RunDirError where it is not one."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunDirError(f"{path}: not readable as JSON ({error}); restore it or move its folder away.") from error
     if not isinstance(value, dict):
         raise RunDirError(f"{path}: holds a {type(value).__name__}, wanted a JSON object; restore it.")
@@ -312,7 +327,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 def write_text(path: Path, text: str) -> None:
     """Replace a file as a whole: a crash leaves the old text or the new one."""
-    temporary = path.with_name(f".{path.name}.tmp")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
         # A lone surrogate, which UTF-8 cannot hold, as \udXXX: in JSON that is its name.
         with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
@@ -335,6 +350,30 @@ def _making(path: Path) -> Iterator[None]:
         raise parquet.disk_error(path, error) from error
 
 
+def _is_alone(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _sign(descriptor: int) -> None:
+    """Write into a lock file whose it is; a disk that is full says it elsewhere."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}".encode(), 0)
+
+
+def _holder(folder: Path) -> str:
+    """Who holds the lock of a folder, as far as it wrote that down."""
+    try:
+        text = (folder / LOCK_NAME).read_text(encoding="utf-8", errors="replace").strip()
+    except OSError:
+        return ""
+    return f" ({text[:200]})" if text else ""
+
+
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[bool]:
     """Make a folder and lock it against other processes; False where one holds it. The lock ends with the process."""
@@ -347,6 +386,7 @@ def _locked(folder: Path) -> Iterator[bool]:
         except BlockingIOError:
             yield False
         else:
+            _sign(descriptor)
             yield True
     finally:
         os.close(descriptor)

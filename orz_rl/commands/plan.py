@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orz_bench.terminal import reports_errors, result_console
+from orz_bench.terminal import print_result, reports_errors, result_console
 from orz_rl.commands.train import Overrides, Recipe, Variant
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def plan_command(
     facts["fits"] = "yes" if plan.fits and enough else "no"
     warnings = list(plan.delays())
     if json_output:
-        typer.echo(json.dumps(facts | {"warnings": warnings}, ensure_ascii=False))
+        print_result(json.dumps(facts | {"warnings": warnings}, ensure_ascii=False))
     else:
         table = Table(show_header=False, box=None, pad_edge=False)
         for name, value in facts.items():

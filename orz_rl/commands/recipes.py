@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from orz_bench.commands.data import data_folders
-from orz_bench.terminal import reports_errors, result_console
+from orz_bench.terminal import print_result, reports_errors, result_console
 from orz_rl.commands.train import DataDir, Overrides, Recipe, Variant
 
 
@@ -30,7 +30,7 @@ def check_command(
         data=data_folders(data_dir),
         notice=lambda text: console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
     )
-    typer.echo(as_yaml(config), nl=False)
+    print_result(as_yaml(config), end="")
 
 
 @reports_errors

@@ -18,7 +18,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from orz_bench.errors import RunDirError
+from orz_bench.errors import EngineError, RunDirError
 from orz_rl.config import REDUCE_BUCKET
 from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, policy_loss, value_loss
 from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs, response_values, token_logprobs
@@ -187,7 +187,13 @@ class ModelRank:
     def _forward(self, packs: Sequence[Pack], score: Callable[[Pack], Tensor]) -> list[Tensor]:
         self._engine.eval()
         with torch.no_grad():
-            return [score(pack.to(self._device)).cpu() for pack in packs]
+            scores = [score(pack.to(self._device)).cpu() for pack in packs]
+        if not all(bool(torch.isfinite(found).all()) for found in scores):
+            raise EngineError(
+                f"the {self._spec.role} is broken: its outputs are not finite (NaN or infinity), before anything was "
+                f"learned from them. Start from a sound checkpoint, or go on from an earlier one in a new --out."
+            )
+        return scores
 
     def _update(
         self, batches: Sequence[Sequence[Any]], loss: Callable[[Any], _Loss], *, lr: float | Sequence[float]

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from orz_bench.errors import ConfigError
+from orz_bench.engines.soundness import require_whole
+from orz_bench.errors import ConfigError, OrzError
 from orz_rl.critic import ValueModel, load_classifier
 from orz_rl.ppo.packed_forward import register_packed_sdpa
 from orz_rl.workers.messages import ModelSpec
@@ -23,15 +24,20 @@ def load_model(spec: ModelSpec) -> Any:
     logging.disable_progress_bar()
     options: dict[str, Any] = {"dtype": getattr(torch, spec.dtype), "attn_implementation": spec.attention}
     options["use_safetensors"] = True  # the other kind of weight files are pickles: programs
+    options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
+    is_critic = spec.role == "critic"
     try:
-        if spec.role != "critic":
-            model: Any = AutoModelForCausalLM.from_pretrained(spec.checkpoint, **options)
-        else:
+        if is_critic:
             classifier, missing = load_classifier(spec.checkpoint, dtype=spec.dtype, attention=spec.attention)
             if missing:
                 _initialise_head(classifier.score.weight, spec)
-            model = ValueModel(classifier)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+            model: Any = ValueModel(classifier)
+        else:
+            model, loading = AutoModelForCausalLM.from_pretrained(spec.checkpoint, **options)
+            require_whole(loading, spec.checkpoint)
+    except OrzError:
+        raise
+    except Exception as error:  # whatever a library raises over a user's files, the user must know which file
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(f"{spec.checkpoint}: the {spec.role} does not load ({reason}).") from error
     _leave_no_chance(model)

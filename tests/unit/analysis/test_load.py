@@ -211,7 +211,7 @@ def test_names_differ(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "content", "told"),
     [
-        ("x.jsonl", "[1]\n{}\n", "no JSON object"),
+        ("x.jsonl", "[1]\n{}\n", "wanted an object"),
         ("x.jsonl", "", "no rows"),
         ("x.csv", "a,b\n1,2\n", "docs/analysis.md"),
         ("x.json", "[1, 2]", "array of objects"),

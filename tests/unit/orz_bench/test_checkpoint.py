@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from orz_bench.checkpoint import checkpoint_digest, find_checkpoints
+from orz_bench.checkpoint import find_checkpoints
 from orz_bench.errors import ConfigError
+from orz_bench.model_files.digest import checkpoint_digest
 from orz_bench.records.run_dir import RunDir
+from tests.safetensors_files import write_safetensors
 
 
 def a_checkpoint(folder: Path, *, weights: bytes = bytes(8)) -> Path:
@@ -33,7 +35,7 @@ def test_a_whole_one(tmp_path: Path) -> None:
     assert (found.label, found.step, len(found.digest)) == ("m", 0, 16)
 
 
-@pytest.mark.parametrize("name", ["step=000120", "checkpoint-120", "global_step_120", "iter120"])
+@pytest.mark.parametrize("name", ["step=000120", "checkpoint-120", "global_step_120", "iter120", "iter2/ckpt-120"])
 def test_the_step_is_read_from_the_path(tmp_path: Path, name: str) -> None:
     (found,) = find_checkpoints(str(a_checkpoint(tmp_path / name / "policy")), engine="vllm", step=None)
     assert found.step == 120
@@ -119,3 +121,26 @@ def test_pickled_weights_are_refused(tmp_path: Path, name: str) -> None:
     folder = a_checkpoint(tmp_path)
     (folder / "model.safetensors").rename(folder / name)
     assert "pickles" in fault(folder)
+
+
+def test_tied_weights_with_another_output_layer_in_the_files(tmp_path: Path) -> None:
+    """transformers would use it and vLLM would not."""
+    folder = a_checkpoint(tmp_path)
+    (folder / "config.json").write_text('{"model_type": "llama", "tie_word_embeddings": true}', encoding="utf-8")
+    names = ("model.embed_tokens.weight", "lm_head.weight")
+    write_safetensors(folder / "model.safetensors", {names[0]: b"12345678", names[1]: b"12345679"})
+    assert "ties the output layer to the embedding, but lm_head.weight differs" in fault(folder)
+    write_safetensors(folder / "model.safetensors", {names[0]: b"12345678", names[1]: b"12345678"})
+    find_checkpoints(str(folder), engine="vllm", step=None)
+
+
+def test_a_policy_that_was_changed_after_training_saved_it(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="train", command=[], seed=0, environment={})
+    policy = a_checkpoint(run.path / "checkpoints" / "step=000010" / "policy")
+    manifest = {"digest": "run:10", "policy_digest": checkpoint_digest(policy)}
+    (policy.parent / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (found,) = find_checkpoints(str(run.path), engine="vllm", step=None)
+    assert found.digest == "run:10"
+    a_checkpoint(policy, weights=bytes(7) + b"1")
+    assert "not what training saved there" in fault(run.path)

@@ -162,6 +162,19 @@ def test_an_engine_that_returns_too_little_is_noticed(tmp_path: Path) -> None:
     assert run_evaluation(tmp_path, an_evaluation(), Counting()).num_generated_now == 16
 
 
+def test_samples_under_a_digest_of_an_earlier_version_are_not_taken_for_this_models(tmp_path: Path) -> None:
+    """It covered a part of the weights; the message says what to do, and doing it goes on."""
+    old = Checkpoint(path="m", label="m", step=0, digest="0123456789abcdef")
+    new = replace(old, digest="wabcdefghijklmno")
+    run_evaluation(tmp_path, an_evaluation(checkpoint=old), Counting())
+    with pytest.raises(RunDirError, match="covers a part of the weights only") as caught:
+        run_evaluation(tmp_path, an_evaluation(checkpoint=new), Counting())
+    (path,) = tmp_path.glob("evals/*/*/*/protocol.json")
+    assert f'"model_digest": "{new.digest}"' in str(caught.value)
+    path.write_text(path.read_text(encoding="utf-8").replace(old.digest, new.digest), encoding="utf-8")
+    assert run_evaluation(tmp_path, an_evaluation(checkpoint=new), Counting()).num_generated_now == 0
+
+
 def test_a_folder_has_one_model_and_one_seed(tmp_path: Path) -> None:
     run_evaluation(tmp_path, an_evaluation(), Counting())
     other = Checkpoint(path="other", label="other", step=0, digest="e")

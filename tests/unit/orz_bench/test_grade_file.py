@@ -81,7 +81,7 @@ def test_a_rows_own_gold_wins(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "fault"),
     [
-        ('{"response": ', "line 2: Expecting value"),
+        ('{"response": ', r"line 2: broken JSON \(Expecting value"),
         ("[1]", "line 2: found a JSON list, wanted an object"),
         ('{"text": "x"}', r"line 2: found no text under 'response' \(keys: text\)"),
         ('{"problem_id": "q9", "response": "x"}', "line 2: arithmetic_mixed has no problem 'q9'"),

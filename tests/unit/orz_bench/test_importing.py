@@ -194,7 +194,7 @@ def test_several_runs_of_a_file(tmp_path: Path) -> None:
     [
         ("", "has no rows"),
         ('{"question": "q"}\n', "none holds a response"),
-        ('{"response": "x"}\nbroken\n', "a.jsonl:2: no JSON object"),
+        ('{"response": "x"}\nbroken\n', "a.jsonl, line 2: broken JSON"),
         ('{"response": "x", "num_tokens": "many"}\n', "row 1: 'many' is no number"),
         ('{"response": "x", "sample": 1.5}\n', "sample_index is 1.5, wanted a whole number"),
         (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
 from orz_bench.session import EvalOptions, resolve_protocol, run_session
+from tests.openai_server import Server, running
 
 
 class Notes:
@@ -121,3 +123,69 @@ def test_the_fingerprint_is_the_protocols(tmp_path: Path, protocol: str) -> None
     )
     assert first.fingerprint == again.fingerprint == seeded.fingerprint
     assert first.summary == again.summary != seeded.summary
+
+
+def test_a_refused_command_leaves_a_run_as_it_is(tmp_path: Path) -> None:
+    session(out=tmp_path)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    with pytest.raises(OrzError):
+        session(out=tmp_path, benchmarks=("arithmetic", "nosuch"))
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
+def test_a_command_that_finds_another_at_work_names_it_and_marks_nothing(tmp_path: Path) -> None:
+    (result,) = session(out=tmp_path)[0]
+    folder = RunDir(tmp_path).evaluation(benchmark="arithmetic", step=0, fingerprint=result.fingerprint)
+    with folder.lock(), pytest.raises(OrzError, match=rf"another process writes here \(process {os.getpid()} on "):
+        session(out=tmp_path, limit=7)
+    assert (tmp_path / "DONE").exists()
+    assert not (tmp_path / "FAILED").exists()
+
+
+def test_the_last_of_several_commands_marks_the_run(tmp_path: Path) -> None:
+    session(out=tmp_path)
+    with RunDir(tmp_path).shared() as is_alone:
+        session(out=tmp_path, limit=7)
+        assert RunDir(tmp_path).state() == "open"
+        assert is_alone()
+
+
+def test_a_finished_evaluation_writes_nothing_when_it_is_asked_for_again(tmp_path: Path) -> None:
+    (first,) = session(out=tmp_path)[0]
+    before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    (again,) = session(out=tmp_path)[0]
+    assert (again.summary, again.num_generated_now) == (first.summary, 0)
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == before
+
+
+def test_secrets_of_an_address_are_written_nowhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "env-hush")
+    with running(Server()) as url:
+        address = url.replace("://", "://me:pw-hush@") + "?key=query-hush"
+        facts = {"checkpoint": "m", "engine": "openai", "engine_settings": {"base_url": address}}
+        said = session(**facts, out=tmp_path / "a", command=("eval", f"--base-url={address}"))[1]
+        with pytest.raises(OrzError) as caught:
+            session(**facts | {"checkpoint": "other"}, out=tmp_path / "b", command=("eval", "--base-url", address))
+    written = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(written) > 8
+    for text in (*written, str(caught.value).encode(), " ".join(said).encode()):
+        assert b"-hush" not in text
+    assert (tmp_path / "b" / "FAILED").exists()
+
+
+def test_the_server_and_its_model_are_on_the_card(tmp_path: Path) -> None:
+    results = []
+    for behaviour in ({}, {"root": "models/other"}, {"answers_as": "m-2"}, {"max_model_len": 4096}):
+        with running(Server(**behaviour)) as url:
+            facts = {"checkpoint": "m", "engine": "openai", "engine_settings": {"base_url": url}}
+            results += session(**facts, out=tmp_path)[0]
+    assert len({result.fingerprint for result in results}) == 4
+    assert [result.protocol["server"]["root"] for result in results[:2]] == ["models/m", "models/other"]
+    assert all(result.summary.avg_at_n == 1.0 for result in results)
+
+
+def test_a_context_that_leaves_too_little_is_said(tmp_path: Path) -> None:
+    with running(Server(max_model_len=1500)) as url:
+        facts = {"checkpoint": "m", "engine": "openai", "engine_settings": {"base_url": url}}
+        said = session(**facts, out=tmp_path)[1]
+    assert any("the server's context of 1,500 tokens leaves" in text and "8,000" in text for text in said)

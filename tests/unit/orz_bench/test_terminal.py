@@ -1,4 +1,7 @@
-"""No text and no encoding of a terminal makes a command fail where it prints."""
+"""No text and no encoding of a terminal makes a command fail where it prints, and no stream that is closed or full.
+
+A command of its own, in a process of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import pytest
 
@@ -42,3 +46,53 @@ def test_whatever_is_printed_arrives(encoding: str) -> None:
     assert done.stdout.count(b"half ") == 2
     assert b"error: " in done.stderr
     assert b"Traceback" not in done.stderr
+
+
+COMMAND = """
+import sys, typer
+from rich.console import Console
+from orz_bench.terminal import command_line, libraries_on_stderr, print_result, reports_errors, result_console
+app = command_line("x", "A test.")
+@app.command()
+@reports_errors
+def run(name: str):
+    with libraries_on_stderr():
+        for number in range(200):
+            Console(stderr=True).print(f"progress {number}")
+            print("a library")
+    open(name, "w").write("worked")
+    result_console().print("results " * 2000)
+    print_result("more " * 2000)
+app()
+"""
+
+
+def ran(redirections: str, target: Path) -> tuple[int, str]:
+    """(exit code, what reached a stderr that is open)."""
+    script = f'"{sys.executable}" -c "$CODE" "{target}" {redirections}'
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", script],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"CODE": COMMAND, "PYTHONPATH": str(PROJECT), "PATH": "/usr/bin:/bin"},
+    )
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
+    assert target.read_text(encoding="utf-8") == "worked"
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize(
+    "redirections",
+    [">&-", "2>&-", "2>/dev/full", "<&- >&- 2>&-", "2> >(true)", "| true", "| head -c 9", ">&- 2>/dev/full"],
+)
+def test_streams_that_are_gone_are_no_reason_to_end(tmp_path: Path, redirections: str) -> None:
+    assert ran(redirections, tmp_path / "done")[0] == 0
+
+
+def test_results_that_do_not_fit_on_the_disk_are_told_at_the_end(tmp_path: Path) -> None:
+    code, said = ran(">/dev/full", tmp_path / "done")
+    assert code == 2
+    assert "stdout takes no more" in said
+    assert ran(">/dev/full 2>/dev/full", tmp_path / "again")[0] == 2

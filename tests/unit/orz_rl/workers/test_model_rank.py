@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 
+from orz_bench.errors import EngineError
 from orz_rl.ppo.packed_forward import Pack
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
 from tests.tiny_model import a_tiny_checkpoint
@@ -176,6 +177,14 @@ def test_an_update_that_is_not_finite_changes_nothing_and_names_its_pack(checkpo
     outcome = rank.update_policy([packs], lr=1e-3, terms=TERMS)
     assert outcome == NonFinite(0, 1, "loss (nan)")
     assert all(torch.equal(tensor, before[name]) for name, tensor in rank.weights())
+
+
+def test_a_model_whose_outputs_are_not_finite_is_told_before_anything_is_learned(checkpoint: Path) -> None:
+    rank = a_rank(a_spec(checkpoint))
+    with torch.no_grad():
+        next(iter(rank._engine.module.parameters()))[7] = float("nan")
+    with pytest.raises(EngineError, match="the policy is broken: its outputs are not finite"):
+        rank.logprobs([Pack.of(SEQUENCES)])
 
 
 def test_a_critic_learns_values_and_comes_back_from_disk(checkpoint: Path, tmp_path: Path) -> None:

@@ -1,0 +1,166 @@
+"""One HTTP exchange with a server and what is wrong with it; one answer of its completions endpoint, read with care.
+
+Nothing that a server sends is trusted to have a form: whatever is odd becomes a BadAnswerError that names it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import openai
+
+from orz_bench.engines.engine import StopStrings
+from orz_bench.records.rollout import StopReason
+
+Trouble = Literal["connection", "busy", "odd", "refused", "denied", "missing", "unclear_stop"]
+RETRIED: tuple[Trouble, ...] = ("connection", "busy", "odd")
+FATAL: tuple[Trouble, ...] = ("connection", "denied", "missing", "unclear_stop")
+"""What the next request would meet as well."""
+_BUSY = (408, 409, 425, 429)
+_LONGEST_WAIT_S = 60.0
+_SHOWN_CHARS = 120
+_ENDED = {"stop": "stop", "eos": "stop", "eos_token": "stop", "stop_sequence": "stop", "length": "length"}
+_NAMES_OF_MATCH = ("stop_reason", "matched_stop", "stopping_word")
+"""Fields in which servers name the stop string that ended a text: vLLM, SGLang, llama.cpp."""
+
+
+class BadAnswerError(Exception):
+    """One request without a usable answer."""
+
+    def __init__(self, why: str, trouble: Trouble, *, wait_s: float | None = None) -> None:
+        super().__init__(why)
+        self.why, self.trouble, self.wait_s = why, trouble, wait_s
+        """wait_s: how long the server asks to be left alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A usable answer."""
+
+    text: str
+    num_tokens: int
+    num_prompt_tokens: int | None
+    stop_reason: StopReason
+    model: str | None
+
+
+def trouble_of(error: Exception) -> BadAnswerError:
+    """What the client's exception means."""
+    if isinstance(error, openai.APITimeoutError):
+        return BadAnswerError("no answer in time (--request-timeout)", "connection")
+    if isinstance(error, openai.APIConnectionError):
+        return BadAnswerError(f"no connection ({_short(str(error.__cause__ or error))})", "connection")
+    if isinstance(error, openai.APIStatusError):
+        return _status(error)
+    return BadAnswerError(f"{type(error).__name__}: {_short(str(error))}", "odd")
+
+
+def _status(error: openai.APIStatusError) -> BadAnswerError:
+    status = error.status_code
+    why = f"HTTP {status} ({_short(_message(_parsed(error.response.text)) or error.response.text or 'no text')})"
+    if status in (401, 403):
+        return BadAnswerError(why, "denied")
+    if status == 404 or 300 <= status < 400:
+        return BadAnswerError(why, "missing")
+    if status in _BUSY or status >= 500:
+        return BadAnswerError(why, "busy", wait_s=_wait(error.response.headers))
+    return BadAnswerError(why, "refused")
+
+
+def _wait(headers: Mapping[str, str]) -> float | None:
+    for name, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
+        try:
+            return min(max(0.0, float(headers[name]) * unit_s), _LONGEST_WAIT_S)
+        except (KeyError, ValueError):
+            continue
+    return None
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """The JSON object of a body. BadAnswerError for anything else, an error told with status 200 included."""
+    content = _parsed(text)
+    if not isinstance(content, dict):
+        what = "no JSON" if content is None else f"a JSON {type(content).__name__}"
+        raise BadAnswerError(f"the answer is {what}, which begins {_short(text)!r}", "odd")
+    if content.get("error"):
+        raise BadAnswerError(f"the answer is an error: {_short(_message(content) or '')}", "odd")
+    return content
+
+
+def read_answer(text: str, *, stop: Sequence[str], stop_strings: StopStrings) -> Answer:
+    """The first choice. BadAnswerError where it holds no whole answer, or where it can't be known how it ended."""
+    content = read_object(text)
+    choice = read_choice(content)
+    written, reason = _ending(choice, stop=stop, stop_strings=stop_strings)
+    model = content.get("model")
+    return Answer(
+        text=written,
+        num_tokens=content["usage"]["completion_tokens"],
+        num_prompt_tokens=_count(content["usage"], "prompt_tokens"),
+        stop_reason=reason,
+        model=model if isinstance(model, str) and model else None,
+    )
+
+
+def read_choice(content: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The first choice of an answer. BadAnswerError where there is none with a text, or no count of its tokens."""
+    choices = content.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    if not isinstance(choice, dict):
+        raise BadAnswerError(f"the answer has no choice (keys: {_short(', '.join(content))})", "odd")
+    if not isinstance(choice.get("text"), str):
+        raise BadAnswerError(f"the choice's text is {type(choice.get('text')).__name__}, wanted a string", "odd")
+    if _count(content.get("usage"), "completion_tokens") is None:
+        raise BadAnswerError("the answer has no token counts (usage.completion_tokens), which a length needs", "odd")
+    return choice
+
+
+def named_match(choice: Mapping[str, Any], stop: Sequence[str]) -> str | None:
+    """The stop string that a server says ended the text."""
+    found = (choice.get(name) for name in _NAMES_OF_MATCH)
+    return next((value for value in found if isinstance(value, str) and value in stop), None)
+
+
+def _ending(choice: Mapping[str, Any], *, stop: Sequence[str], stop_strings: StopStrings) -> tuple[str, StopReason]:
+    """(the text up to the end of its first stop string, why it ended)."""
+    text, finish = choice["text"], choice.get("finish_reason")
+    ended = _ENDED.get(finish) if isinstance(finish, str) else None
+    if ended is None:
+        raise BadAnswerError(f"the answer was not finished (finish_reason {json.dumps(finish)})", "odd")
+    ends = [text.find(string) + len(string) for string in stop if string in text]
+    if ends:
+        return text[: min(ends)], "stop_string"
+    if ended == "length":
+        return text, "length"
+    if (matched := named_match(choice, stop)) is not None:
+        return text + matched, "stop_string"
+    if stop and stop_strings not in ("kept", "named"):
+        raise BadAnswerError("an answer ended, and it can't be known whether with a stop string", "unclear_stop")
+    return text, "eos"
+
+
+def _count(usage: Any, name: str) -> int | None:
+    value = usage.get(name) if isinstance(usage, dict) else None
+    return value if type(value) is int and value >= 0 else None
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _message(content: Any) -> str | None:
+    """What a server says is wrong, in one of the forms in use."""
+    while isinstance(content, dict):
+        content = content.get("error") or content.get("message") or content.get("detail")
+    return None if content is None else str(content)
+
+
+def _short(text: str) -> str:
+    flat = " ".join(text.split())
+    return flat if len(flat) <= _SHOWN_CHARS else f"{flat[:_SHOWN_CHARS]} ..."

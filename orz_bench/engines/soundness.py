@@ -1,0 +1,158 @@
+"""Whether a model is whole and its outputs are numbers: asked by engines and by training before all else.
+
+A missing tensor would be random numbers, an extra or misshapen one another model than the configuration's, and an
+output that is not finite a score of 0 that nobody measured.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from orz_bench.errors import EngineError
+from orz_bench.model_files.json_file import read_object
+from orz_bench.model_files.weights import INDEX, weight_files
+
+_NO_FAULT = re.compile(
+    r"rotary_emb\.inv_freq$"  # computed from the configuration
+    r"|(^|\.)(mtp|vision_tower|vision_model|visual|multi_modal_projector|audio_tower)\."  # parts that write no text
+)
+_MAX_PADDING = 1024
+"""Rows by which embeddings are made longer than the vocabulary, so that devices share them evenly."""
+_MAX_PADDING_SHARE = 0.1
+
+
+def require_whole(
+    loading: Mapping[str, Any], checkpoint: str, *, new: Collection[str] = (), left: Collection[str] = ()
+) -> None:
+    """Raise EngineError unless transformers found every tensor of the model in its shape, and no others.
+
+    `loading` is its loading_info; `new` are parts that the checkpoint need not have, `left` parts of the checkpoint
+    that the model need not have.
+    """
+    missing = sorted(name for name in loading["missing_keys"] if not name.startswith(tuple(new)))
+    unexpected = (name for name in loading["unexpected_keys"] if not name.startswith(tuple(left)))
+    extra = sorted(name for name in unexpected if not _NO_FAULT.search(name))
+    misshapen = sorted(
+        f"{name} (found {tuple(found)}, wanted {tuple(wanted)})" for name, found, wanted in loading["mismatched_keys"]
+    )
+    faults = [
+        f"{_counted(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+        for names, what in ((missing, "missing"), (misshapen, "of another shape"), (extra, "not of this model"))
+        if names
+    ]
+    faults += [str(message).splitlines()[0] for message in loading.get("error_msgs") or ()]
+    if faults:
+        raise EngineError(
+            f"{checkpoint}: the checkpoint is broken: its weights are not those of the model that config.json "
+            f"describes ({'; '.join(faults)}). Nothing was drawn. Save or download it again, or mend config.json."
+        )
+
+
+def require_whole_files(checkpoint: str) -> None:
+    """The same for an engine that loads weights by itself: compares names and shapes and reads no tensor.
+
+    Left to the engine where transformers does not know the architecture, and for quantised weights.
+    """
+    folder = Path(checkpoint)
+    if not (folder / "config.json").is_file() or read_object(folder / "config.json").get("quantization_config"):
+        return
+    model_class = _model_class(folder)
+    if model_class is None:
+        return
+    try:
+        _, loading = model_class.from_pretrained(
+            checkpoint,
+            device_map="meta",
+            use_safetensors=True,
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
+        )
+    except AssertionError:
+        # vLLM has run an architecture through transformers' own class in this process (OLMo 2), which since then
+        # builds only inside vLLM: nothing that is wrong with these files.
+        return
+    except Exception as error:  # whatever a library raises over a user's files, the user must know which file
+        raise unloadable(checkpoint, error) from error
+    require_whole(loading, checkpoint)
+
+
+def unloadable(checkpoint: str, error: BaseException) -> EngineError:
+    """For what transformers raises over a checkpoint's files."""
+    reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+    return EngineError(f"{checkpoint}: transformers cannot load it ({reason}).")
+
+
+def refuse_strays(checkpoint: str) -> None:
+    """Raise EngineError for weight files that vLLM would load though they are no part of the model.
+
+    Without an index it reads every safetensors file of the folder, and the last one wins.
+    """
+    folder = Path(checkpoint)
+    if not folder.is_dir() or (folder / INDEX).is_file():
+        return
+    strays = sorted({path.name for path in folder.glob("*.safetensors")} - {path.name for path in weight_files(folder)})
+    if strays:
+        raise EngineError(
+            f"{checkpoint}: vllm would also load {', '.join(strays[:3])}, no part of this model, and mix the weights; "
+            f"move it elsewhere, or use --engine transformers."
+        )
+
+
+def not_finite(checkpoint: str) -> EngineError:
+    """For a model whose logits or log-probabilities are NaN or infinite."""
+    return EngineError(
+        f"{checkpoint}: the checkpoint is broken: the model's outputs are not finite (NaN or infinity), as after a run "
+        f"that diverged. Such outputs are not stored. Use an earlier checkpoint; where the weights are sound, --dtype "
+        f"bfloat16 or float32 mends an overflow of float16."
+    )
+
+
+def require_known_ids(ids: Sequence[int], *, rows: int | None, checkpoint: str) -> None:
+    """Raise EngineError where a prompt holds an id that the model's embedding has no row for."""
+    beyond = [token for token in ids if not 0 <= token < rows] if rows is not None else []
+    if beyond:
+        raise EngineError(
+            f"{checkpoint}: a prompt holds the token id {beyond[0]:,}, but the model's embedding has {rows:,} rows; "
+            f"tokenizer and weights do not belong together. Copy the tokenizer of this very model there."
+        )
+
+
+def unknown_ids(tokenizer: Any, *, rows: int, checkpoint: str) -> list[int]:
+    """The ids of the embedding for which the tokenizer has no text: none of them may be drawn.
+
+    Many embeddings are padded to a round number of rows. EngineError where it is more than padding: then the
+    tokenizer is another model's.
+    """
+    known = set(tokenizer.get_vocab().values())
+    unknown = [token for token in range(rows) if token not in known]
+    if len(unknown) >= _MAX_PADDING and len(unknown) > _MAX_PADDING_SHARE * rows:
+        raise EngineError(
+            f"{checkpoint}: the tokenizer knows {rows - len(unknown):,} of the {rows:,} ids of the model, so many "
+            f"answers would have no text; tokenizer and weights do not belong together. Copy the tokenizer of this "
+            f"very model there."
+        )
+    return unknown
+
+
+def _model_class(folder: Path) -> Any:
+    """transformers' class for the architecture that the configuration names, or None."""
+    import transformers
+
+    try:
+        config = transformers.AutoConfig.from_pretrained(folder)
+    except Exception:
+        return None
+    named: Iterable[str] = config.architectures or ()
+    for name in named:
+        found = getattr(transformers, name, None)
+        if found is not None:
+            return found
+    is_known = type(config) in transformers.AutoModelForCausalLM._model_mapping  # noqa: SLF001 - the way to ask
+    return transformers.AutoModelForCausalLM if is_known else None
+
+
+def _counted(names: Sequence[str]) -> str:
+    return f"{len(names)} tensor{'s' * (len(names) > 1)}"

@@ -1,0 +1,26 @@
+"""Read a checkpoint's JSON files. What a save or a download can leave behind is a ConfigError that names the file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from orz_bench.errors import ConfigError
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object in a file."""
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(
+            f"{path}: cannot be read ({error.strerror or error}); check the file and its rights."
+        ) from error
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(
+            f"{path}: broken JSON ({error}); half-written? Save or download the checkpoint again."
+        ) from error
+    if not isinstance(value, dict):
+        raise ConfigError(f"{path}: holds a {type(value).__name__}, wanted a JSON object; save the checkpoint again.")
+    return value
