@@ -232,10 +232,13 @@ class EvalConfig(Section):
 
     benchmarks: tuple[Text, ...] = ()
     """Names as in `orz-bench data list`; none: no evaluation."""
+    by_own_protocol: tuple[Text, ...] = ()
+    """Those that are asked by their own protocol (see docs/benchmarks.md), up to rollout.max_tokens; the others are
+    asked with data.template, reward.extractor, rollout.stop and eval.n."""
     every: Positive = 10
     """Steps (generations) between two; the base model and the last step are always evaluated."""
     n: Positive = 16
-    """Samples a question."""
+    """Samples a question; where the benchmark's protocol is greedy, it is one."""
     limit: Positive | None = None
     """Only the first N questions."""
 

@@ -73,12 +73,12 @@ def _whole_window(metrics: Sequence[str], holds: Callable[[Row, Row], bool]) -> 
 def _entropy_is_gone(rows: Rows) -> int:
     """Below 5 % of its start for a whole window, or within a few steps down to a tenth."""
     low = _whole_window(("policy/entropy",), lambda row, first: row["policy/entropy"] < 0.05 * first["policy/entropy"])
-    return low(rows) or _jump(rows, "policy/entropy", lambda now, before: now < 0.1 * before)
+    return low(rows) or _jump(rows, "policy/entropy", holds=lambda now, before: now < 0.1 * before)
 
 
 def _entropy_explodes(rows: Rows) -> int:
     """Twice as high as shortly before; or, however slowly, four times as high as at the start and a nat above it."""
-    sudden = _jump(rows, "policy/entropy", lambda now, before: now > max(2 * before, before + 0.3))
+    sudden = _jump(rows, "policy/entropy", holds=lambda now, before: now > max(2 * before, before + 0.3))
     entropies = _values(rows, "policy/entropy")
     if sudden or len(entropies) < 2 * _WINDOW:
         return sudden
@@ -87,7 +87,7 @@ def _entropy_explodes(rows: Rows) -> int:
     return _WINDOW if is_high else 0
 
 
-def _jump(rows: Rows, metric: str, holds: Callable[[float, float], bool]) -> int:
+def _jump(rows: Rows, metric: str, *, holds: Callable[[float, float], bool]) -> int:
     """It holds (value, median of the steps before) at each of the last _SUDDEN steps."""
     values = _values(rows, metric)
     now, before = values[-_SUDDEN:], values[:-_SUDDEN][-_BEFORE:]
