@@ -33,21 +33,18 @@ class Evaluator:
     ) -> None:
         """OrzError names the benchmark that cannot be evaluated here, and why, before anything is started."""
         self._config, self._run, self._spec, self._tokenizer = config, run, spec, tokenizer
-        self._chosen: list[Chosen] = []
-        for name in config.eval.benchmarks:
-            with _named(name):
-                benchmark = get_benchmark(name)
-                chosen = choose(
-                    benchmark,
-                    training_protocol(benchmark, config, is_own=name in config.eval.by_own_protocol),
-                    spec=spec,
-                    folders=tuple(data),
-                )
-                self._requests(chosen, step=0, digest="")  # a prompt that does not fit is found now
-                if chosen.loaded.tests:
-                    with closing(self._grader_of(chosen)) as grader:
-                        grader.check_isolation()
-                self._chosen.append(chosen)
+        self._chosen = [self._checked(name, tuple(data)) for name in config.eval.benchmarks]
+
+    def _checked(self, name: str, folders: tuple[Path, ...]) -> Chosen:
+        with _named(name):
+            benchmark = get_benchmark(name)
+            protocol = training_protocol(benchmark, self._config, is_own=name in self._config.eval.by_own_protocol)
+            chosen = choose(benchmark, protocol, spec=self._spec, folders=folders)
+            self._requests(chosen, step=0, digest="")  # a prompt that does not fit is found now
+            if chosen.loaded.tests:
+                with closing(self._grader_of(chosen)) as grader:
+                    grader.check_isolation()
+        return chosen
 
     def evaluate(
         self, step: int, *, digest: str, sampler: Sampler, grader: Grader, notice: Callable[[str], None]
