@@ -25,6 +25,7 @@ MODULES = ("engines", "benchmarks", "grading", "records", "checkpoint.py", "data
 ONLY_EVALUATED = {
     "--tokenizer": "of a model that is known by its name on a server",
     "--base-url": "of a server",
+    "--template-args": "given by nobody in a training",
     "--concurrency": "of a server",
     "--head": "an option of ray",
 }
