@@ -13,17 +13,12 @@ from typing import Any
 
 import yaml
 
-from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.checkpoint import Checkpoint, find_checkpoints
-from orz_bench.data import LoadedProblems, load_problems
 from orz_bench.engines.engine import Engine, EngineName, EngineSpec, Tokenizer
 from orz_bench.engines.open import (
     choose_dtype,
     choose_engine,
-    engine_version,
-    max_model_len,
-    require_likelihoods,
 )
 from orz_bench.engines.openai_address import read_address
 from orz_bench.engines.tokenizer import load_tokenizer
@@ -31,18 +26,20 @@ from orz_bench.environment import describe_environment
 from orz_bench.errors import ConfigError, DataError
 from orz_bench.evaluate import Evaluation, Observer, evaluate, finished
 from orz_bench.grading.extract import LIKELIHOOD
-from orz_bench.grading.grader import Grader, grader_version
+from orz_bench.grading.grader import Grader
 from orz_bench.harness_tasks import PREFIX, HarnessOptions, HarnessTask, find_task, run_task
 from orz_bench.marks import Marks
+from orz_bench.plans import Chosen, choose, tests_of
+from orz_bench.plans import plan as plan_evaluation
 from orz_bench.previews import generation_config_note, preview
-from orz_bench.protocol import Protocol, customise, fit_to_kind, get_protocol, make_card, require_fit
+from orz_bench.protocol import Protocol, customise, get_protocol
 from orz_bench.questions import Selection
 from orz_bench.records.rollout import Request
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
 from orz_bench.secrets import redacted
 from orz_bench.served import card_facts, meet_server, opened_once, say_context, snapshot
-from orz_bench.templates import OF_CHECKPOINT, TEMPLATES, WITH_EXAMPLES
+from orz_bench.templates import OF_CHECKPOINT, TEMPLATES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,15 +75,6 @@ class EvalOptions:
     """Whether programs are run though little keeps them in."""
     num_grading_workers: int | None = None
     command: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Chosen:
-    """A benchmark, how it is asked, and its questions."""
-
-    benchmark: Benchmark
-    protocol: Protocol
-    loaded: LoadedProblems
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,18 +240,11 @@ def _run_harness(
     return result
 
 
-def _choose(name: str, *, spec: EngineSpec, options: EvalOptions, notice: Callable[[str], None]) -> _Chosen:
+def _choose(name: str, *, spec: EngineSpec, options: EvalOptions, notice: Callable[[str], None]) -> Chosen:
     benchmark = get_benchmark(name)
-    protocol = fit_to_kind(resolve_protocol(options, benchmark.default_protocol), benchmark.kind)
-    require_fit(benchmark, protocol)
-    if protocol.extractor == LIKELIHOOD:
-        require_likelihoods(spec)
-    loaded = load_problems(
-        benchmark,
-        folders=options.data_folders,
-        correct_errata=protocol.correct_errata,
-        with_examples=protocol.template in WITH_EXAMPLES,
-    )
+    protocol = resolve_protocol(options, benchmark.default_protocol)
+    chosen = choose(benchmark, protocol, spec=spec, folders=options.data_folders)
+    protocol, loaded = chosen.protocol, chosen.loaded
     notice(f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}")
     for note in loaded.notes:
         notice(f"{benchmark.name}: {note}")
@@ -272,11 +253,11 @@ def _choose(name: str, *, spec: EngineSpec, options: EvalOptions, notice: Callab
             f"{benchmark.name}: --system-prompt and --template-args are for the checkpoint's chat template, and this "
             f"protocol asks with {protocol.template}; add --template chat."
         )
-    return _Chosen(benchmark, protocol, options.selection.select(loaded))
+    return Chosen(benchmark, protocol, options.selection.select(loaded))
 
 
 def _meet_server(
-    spec: EngineSpec, chosen: Sequence[_Chosen], *, tokenizer: Tokenizer | None, notice: Callable[[str], None]
+    spec: EngineSpec, chosen: Sequence[Chosen], *, tokenizer: Tokenizer | None, notice: Callable[[str], None]
 ) -> EngineSpec:
     """The spec with what the server is and does, shown the first question."""
     prompts = (TEMPLATES[one.protocol.template](one.loaded.problems[0], tokenizer) for one in chosen)
@@ -285,34 +266,16 @@ def _meet_server(
 
 
 def _plan(
-    chosen: _Chosen, checkpoint: Checkpoint, *, spec: EngineSpec, tokenizer: Tokenizer | None, options: EvalOptions
+    chosen: Chosen, checkpoint: Checkpoint, *, spec: EngineSpec, tokenizer: Tokenizer | None, options: EvalOptions
 ) -> Evaluation:
-    benchmark, protocol = chosen.benchmark, chosen.protocol
-    card = make_card(
-        protocol,
-        kind=benchmark.kind,
-        benchmark=benchmark.name,
-        data_hash=chosen.loaded.data_hash,
-        grader_version=grader_version(benchmark.kind),
-        engine=engine_version(spec),
-        dtype=spec.dtype,
-        max_model_len=max_model_len(spec),
-        prompts_as=spec.server.prompts if spec.server is not None else None,
-        questions=options.selection.describe(),
-        system_prompt=options.system_prompt,
-        template_args=dict(options.template_args) or None,
+    facts = {
+        "prompts_as": spec.server.prompts if spec.server is not None else None,
+        "questions": options.selection.describe(),
+        "system_prompt": options.system_prompt,
+        "template_args": dict(options.template_args) or None,
         **card_facts(spec, tokenizer),
-    )
-    return Evaluation(
-        loaded=chosen.loaded,
-        checkpoint=checkpoint,
-        card=card,
-        n=protocol.n,
-        limit=options.limit,
-        seed=options.seed,
-        keep_tokens=spec.keep_tokens,
-        breakdowns=benchmark.breakdowns,
-    )
+    }
+    return plan_evaluation(chosen, checkpoint, spec=spec, seed=options.seed, limit=options.limit, facts=facts)
 
 
 def _say_contexts(planned: Sequence[_Planned], *, spec: EngineSpec, notice: Callable[[str], None]) -> None:
@@ -336,7 +299,7 @@ def resolve_protocol(options: EvalOptions, default: str) -> Protocol:
 
 def _grader(extractor: str, planned: Sequence[_Planned], *, options: EvalOptions) -> Grader:
     """A grader for what these evaluations need."""
-    tests = {gold: packed for plan in planned for gold, packed in plan.evaluation.loaded.tests.items()}
+    tests = tests_of(plan.evaluation.loaded for plan in planned)
     return Grader(
         extractor=extractor,
         num_workers=options.num_grading_workers,

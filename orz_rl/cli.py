@@ -1,8 +1,9 @@
-"""orz-rl: train · plan · check · recipes · export · build-tiny."""
+"""orz-rl: train · plan · check · recipes · data · export · build-tiny."""
 
 from __future__ import annotations
 
 from orz_bench.terminal import command_line
+from orz_rl.commands.data import data_app
 from orz_rl.commands.plan import plan_command
 from orz_rl.commands.recipes import build_tiny_command, check_command, export_command, recipes_command
 from orz_rl.commands.train import train_command
@@ -12,6 +13,7 @@ app.command("train")(train_command)
 app.command("plan")(plan_command)
 app.command("check")(check_command)
 app.command("recipes")(recipes_command)
+app.add_typer(data_app, name="data")
 app.command("export")(export_command)
 app.command("build-tiny")(build_tiny_command)
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from orz_bench.protocol import MIN_TEMPERATURE, ORZ_STOP
+from orz_rl.health import SignName
 from orz_rl.older_settings import optim_of_today
 from orz_rl.ppo.names import KlChoice, KlEstimator, Normalisation
 from orz_rl.ppo.schedule import schedule
@@ -67,7 +68,7 @@ class DataConfig(Section):
     limit: Positive | None = None
     """Only the first N problems, at least those of one step: the data-scale ablation."""
     language: Literal["any", "english"] = "any"
-    """english: only problems whose question is written in Latin letters."""
+    """english: only problems whose question has no letter of a script but Latin, Greek and signs of mathematics."""
 
 
 class RolloutConfig(Section):
@@ -231,10 +232,13 @@ class EvalConfig(Section):
 
     benchmarks: tuple[Text, ...] = ()
     """Names as in `orz-bench data list`; none: no evaluation."""
+    by_own_protocol: tuple[Text, ...] = ()
+    """Those that are asked by their own protocol (see docs/benchmarks.md), up to rollout.max_tokens; the others are
+    asked with data.template, reward.extractor, rollout.stop and eval.n."""
     every: Positive = 10
     """Steps (generations) between two; the base model and the last step are always evaluated."""
     n: Positive = 16
-    """Samples a question."""
+    """Samples a question; where the benchmark's protocol is greedy, it is one."""
     limit: Positive | None = None
     """Only the first N questions."""
 
@@ -248,6 +252,15 @@ class CheckpointConfig(Section):
     """Whole ones kept; older ones go."""
     keep_best: Count = 1
     """The best by evaluation (or else by reward), kept besides."""
+
+
+class HealthConfig(Section):
+    """What happens when training shows a sign of collapse; the signs: docs/training.md."""
+
+    hook: str | None = None
+    """A command that is run once a sign, with facts as JSON on stdin and in ORZ_SIGN, ORZ_TEXT, ORZ_STEP, ORZ_RUN."""
+    stop: tuple[SignName, ...] = ()
+    """Signs that end the run, marked FAILED with the reason; none: a warning stops nothing."""
 
 
 class LoggingConfig(Section):
@@ -272,6 +285,7 @@ class TrainConfig(Section):
     cluster: ClusterConfig = ClusterConfig()
     eval: EvalConfig = EvalConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    health: HealthConfig = HealthConfig()
     logging: LoggingConfig = LoggingConfig()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42
     """Everything random follows from it."""

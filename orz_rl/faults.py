@@ -17,6 +17,7 @@ def faults(config: TrainConfig) -> Iterator[str]:
     yield from _kl(config)
     yield from _schedule(config)
     yield from _cluster(config)
+    yield from _evaluation(config)
     yield from _without_effect(config)
 
 
@@ -125,6 +126,12 @@ def _cluster(config: TrainConfig) -> Iterator[str]:
         yield "cluster.offload_optimizer needs cluster.zero_stage=1 or higher; set it, or keep the optimiser's state"
     if cluster.device == "cpu" and config.model.attention == "flash_attention_2":
         yield "model.attention=flash_attention_2 needs a GPU; use packed_sdpa, or cluster.device=cuda"
+
+
+def _evaluation(config: TrainConfig) -> Iterator[str]:
+    for name in config.eval.by_own_protocol:
+        if name not in config.eval.benchmarks:
+            yield f"eval.by_own_protocol names {name}, which eval.benchmarks does not; add it there, or leave it out"
 
 
 def _without_effect(config: TrainConfig) -> Iterator[str]:

@@ -26,7 +26,7 @@ from orz_rl.problems import Prompts
 from orz_rl.recipes.registry import as_yaml, differences, leaves
 from orz_rl.settings_history import BEFORE, SETTINGS_VERSION
 
-_MAY_CHANGE = ("checkpoint.", "logging.", "eval.every")
+_MAY_CHANGE = ("checkpoint.", "health.", "logging.", "eval.every")
 """Settings that may differ when a run goes on: they move no sample and no weight."""
 _PROMPTS = "prompts.json"
 _HEADER = re.compile(r"# settings of version (\d+)")

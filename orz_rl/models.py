@@ -5,13 +5,28 @@ from __future__ import annotations
 from pathlib import Path
 
 from orz_bench.checkpoint import find_checkpoints
+from orz_bench.errors import ConfigError
+from orz_rl.setting_names import reworded
 
 TINY = Path(__file__).parent / "assets" / "tiny"
 
 
-def resolve_model(name: str) -> str:
-    """`tiny` is the embedded model; a folder is checked; a hub id is downloaded. Raises ConfigError."""
+def resolve_model(name: str, *, setting: str = "model.policy") -> str:
+    """`tiny` is the embedded model; a folder is checked; a hub id is downloaded. ConfigError names the setting.
+
+    A training run has many checkpoints, so one of them is to be named.
+    """
     if name == "tiny":
         return str(TINY)
-    (checkpoint,) = find_checkpoints(name, engine="transformers", step=None)
-    return checkpoint.path
+    try:
+        checkpoints = find_checkpoints(name, engine="transformers", step=None)
+    except ConfigError as error:
+        error.args = (reworded(str(error), policy=setting),)
+        raise
+    if len(checkpoints) > 1:
+        steps = ", ".join(str(checkpoint.step) for checkpoint in checkpoints)
+        raise ConfigError(
+            f"{setting}={name}: a training run with checkpoints of the steps {steps}; name one, such as "
+            f"{checkpoints[-1].path}."
+        )
+    return checkpoints[0].path

@@ -16,6 +16,8 @@ from orz_rl.config import REDUCE_BUCKET, TrainConfig
 GIB = 2**30
 MFU = 0.4
 """Share of peak that training reaches; 40 % is what well-tuned stacks report."""
+LONG_DAYS = 7
+"""Runs that take longer are warned of."""
 _LOGIT_COPIES = 3
 """Of a pack's logits at the worst moment: the logits, their gradient, one piece in float32."""
 _ACTIVATIONS_A_LAYER = 34
@@ -81,6 +83,29 @@ class Plan:
         """Whether both phases fit. Colocated engines sleep while models train, and models are offloaded meanwhile."""
         limit = self.hardware.memory_gib * GIB
         return self.training_bytes <= limit and self.engine_bytes <= limit and self.engine_sequences >= 1
+
+    @property
+    def days(self) -> float:
+        """Of all steps, at least: without evaluations, checkpoints and starts."""
+        return sum(self.seconds.values()) * self.config.num_steps / 86_400
+
+    def delays(self) -> Iterator[str]:
+        """A warning where the whole run takes longer than LONG_DAYS, with what would shorten it."""
+        if self.days <= LONG_DAYS:
+            return
+        config = self.config
+        slowest = max(self.seconds, key=lambda phase: self.seconds[phase])
+        yield (
+            f"{config.num_steps:,} steps take {self.days:.0f} days at least (devices: {self.num_devices}); of a step, "
+            f"{slowest} takes most ({self.seconds[slowest]:.0f} s). num_steps={self._steps_in(LONG_DAYS)} would "
+            f"take {LONG_DAYS}. Fewer rollouts a step (rollout.num_problems, rollout.num_samples) and a lower "
+            f"rollout.max_tokens make steps shorter"
+            + ("" if self.num_devices > 1 else "; the recipe one_gpu is sized for one GPU")
+            + ". More devices (cluster.policy_ranks, cluster.critic_ranks, rollout.num_engines) share the work."
+        )
+
+    def _steps_in(self, days: int) -> int:
+        return int(days / self.days * self.config.num_steps)
 
     def advice(self) -> Iterator[str]:
         """What to change where it does not fit."""

@@ -13,9 +13,11 @@ from orz_bench.errors import ConfigError
 from orz_bench.records.run_dir import RunDir
 from orz_rl.config import TrainConfig
 from orz_rl.evaluation import Evaluator
+from orz_rl.health_hook import check_hook
 from orz_rl.logs import Boards
 from orz_rl.models import resolve_model
 from orz_rl.problems import Prompts, make_prompts, read_problems, select_problems, source_digests
+from orz_rl.setting_names import names_settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +33,13 @@ class Prepared:
     evaluator: Evaluator
 
 
+@names_settings
 def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Callable[[str], None]) -> Prepared:
     """Resolve and check models, data, prompts, benchmarks. Raises OrzError; starts nothing, writes nothing."""
     engine, reason = choose_engine(config.rollout.engine)
     notice(reason)
     policy = resolve_model(config.model.policy)
-    critic = resolve_model(config.model.critic) if config.model.critic else policy
+    critic = resolve_model(config.model.critic, setting="model.critic") if config.model.critic else policy
     spec = EngineSpec(
         name=engine,
         checkpoint=policy,
@@ -65,6 +68,7 @@ def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Cal
     _require_a_step(len(prompts.prompts), config)
     run = RunDir(out)
     evaluator = Evaluator(config, run=run, spec=spec, tokenizer=tokenizer, data=data)
+    check_hook(config.health.hook)
     Boards.check(config.logging)
     prompts = replace(prompts, sources=source_digests(config.data.source))
     return Prepared(config, run, prompts, spec, policy, critic, evaluator)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import random
-import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -18,12 +17,12 @@ from orz_bench.engines.engine import Tokenizer
 from orz_bench.errors import ConfigError, DataError, RecordError
 from orz_bench.prompt_tokens import render_prompts
 from orz_bench.records.rollout import Problem
+from orz_bench.records.scripts import foreign_letters
 from orz_bench.records.tables import read_table
 from orz_bench.templates import TEMPLATES
+from orz_rl.published_data import where_from
 
 _SOURCE = "train"
-_FOREIGN_LETTER = re.compile(r"[^\W\d_a-zA-Z\u00c0-\u024f\u0370-\u03ff]")
-"""A letter that is neither Latin nor Greek (which mathematics uses)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,8 +183,8 @@ def _without(order: Sequence[int], gone: Sequence[int]) -> list[int]:
 
 
 def select_problems(problems: Sequence[Problem], *, limit: int | None, language: str) -> list[Problem]:
-    """Those in the language ("any", or "english": no letter outside the Latin alphabet), then the first `limit`."""
-    spoken = [problem for problem in problems if language == "any" or not _FOREIGN_LETTER.search(problem.question)]
+    """Those in the language ("any", or "english": without foreign letters), then the first `limit`."""
+    spoken = [problem for problem in problems if language == "any" or not foreign_letters(problem.question)]
     if not spoken:
         raise ConfigError(f"data.language={language} leaves none of {len(problems):,} problems; use data.language=any.")
     return spoken[:limit]
@@ -204,7 +203,9 @@ def _file_of(source: str) -> Path | None:
         return _from_hub(source.removeprefix("hub:"))
     path = Path(source)
     if not path.is_file():
-        raise DataError(f"data.source {source}: no such file; name one, hub:OWNER/NAME/FILE, or arithmetic.")
+        raise DataError(
+            f"data.source {source}: no such file; name one, hub:OWNER/NAME/FILE, or arithmetic.{where_from(path)}"
+        )
     return path
 
 

@@ -19,6 +19,7 @@ from orz_rl.checkpoint import Checkpoints, Manifest
 from orz_rl.cluster import open_cluster
 from orz_rl.evaluation import base_digest
 from orz_rl.health import warnings
+from orz_rl.health_hook import start_hook
 from orz_rl.identity import check_out, claim, start_over
 from orz_rl.learner import Learner, NonFiniteError
 from orz_rl.logs import Boards
@@ -26,6 +27,7 @@ from orz_rl.metrics_file import rewind_metrics
 from orz_rl.preparation import Prepared
 from orz_rl.rehearsal import rehearse
 from orz_rl.rollout.collector import Collector
+from orz_rl.setting_names import names_settings
 from orz_rl.step_metrics import Row, metrics_row
 from orz_rl.trainer import SideBySide, StepReport, Stopwatch, TakingTurns, Trainer
 
@@ -90,6 +92,7 @@ def _deletes_unfinished(run: RunDir) -> Iterator[None]:
         raise
 
 
+@names_settings
 def _train(prepared: Prepared, observer: Observer) -> Outcome:
     config, run = prepared.config, prepared.run
     checkpoints = Checkpoints(run)
@@ -127,6 +130,7 @@ def _train(prepared: Prepared, observer: Observer) -> Outcome:
     return Outcome(run, rows, run.results())
 
 
+@names_settings
 def open_loop(prepared: Prepared, observer: Observer, *, stack: ExitStack, resumes_at: int = 0) -> _Loop:
     """Start every process; `stack` ends them. Boards drop what they have after the step `resumes_at`."""
     config, run = prepared.config, prepared.run
@@ -185,6 +189,23 @@ class _Loop:
             self._warned.add(name)
             self._prepared.run.add_event("warning", step=rows[-1]["step"], sign=name, text=text)
             self._observer.warn(text)
+            self._tell_hook(name, text, step=int(rows[-1]["step"]))
+        self._stop_for(rows)
+
+    def _tell_hook(self, sign: str, text: str, *, step: int) -> None:
+        command, run = self._prepared.config.health.hook, self._prepared.run
+        if command is not None:
+            start_hook(command, {"sign": sign, "text": text, "step": step, "run": str(run.path.resolve())}, run=run)
+
+    def _stop_for(self, rows: Sequence[Row]) -> None:
+        """Also for a sign that was told before: a run that is started again does not get past it unasked."""
+        stop = self._prepared.config.health.stop
+        for name, text in warnings(rows, set()) if stop else ():
+            if name in stop:
+                raise RunDirError(
+                    f"step {int(rows[-1]['step'])}: stopped for the sign {name} (health.stop): {text}. The last "
+                    f"checkpoint is whole; the same command with another health.stop goes on from it."
+                )
 
     def evaluate(self, step: int) -> float | None:
         """Mean avg@n over the benchmarks of the policy that the engines hold; None without benchmarks."""

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from orz_bench.terminal import print_result, reports_errors, result_console
@@ -41,13 +42,16 @@ def plan_command(
     facts = _facts(plan, mean_tokens=mean_tokens)
     enough = gpus is None or gpus >= plan.num_devices
     facts["fits"] = "yes" if plan.fits and enough else "no"
+    warnings = list(plan.delays())
     if json_output:
-        print_result(json.dumps(facts, ensure_ascii=False))
+        print_result(json.dumps(facts | {"warnings": warnings}, ensure_ascii=False))
     else:
         table = Table(show_header=False, box=None, pad_edge=False)
         for name, value in facts.items():
             table.add_row(name, str(value))
         result_console().print(table)
+    for warning in warnings:
+        Console(stderr=True).print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     if not enough:
         raise ConfigError(
             f"{recipe} takes {plan.num_devices} devices, but there are {gpus}; lower cluster.policy_ranks, "
@@ -93,4 +97,5 @@ def _facts(plan: Plan, *, mean_tokens: float) -> dict[str, Any]:
     facts["engine, GiB a device"] = f"{plan.engine_bytes / GIB:.1f}, room for {plan.engine_sequences} full sequences"
     for phase, seconds in plan.seconds.items():
         facts[f"{phase}, s a step, at least"] = f"{seconds:.1f}"
+    facts["all steps, days, at least"] = f"{plan.days:.2g}" if plan.days < 1 else f"{plan.days:.1f}"
     return facts

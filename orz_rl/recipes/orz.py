@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from orz_rl.config import (
     AdvantageConfig,
+    CheckpointConfig,
     ClusterConfig,
     DataConfig,
     EvalConfig,
@@ -37,6 +38,20 @@ def _orz(model: str, *, gpus: int, memory_share: float, pack_tokens: int = 10_04
 def orz_0p5b_1gpu() -> TrainConfig:
     """Qwen2.5-0.5B on one GPU."""
     return _orz("Qwen/Qwen2.5-0.5B", gpus=1, memory_share=0.75)
+
+
+def one_gpu() -> TrainConfig:
+    """Qwen2.5-0.5B on one GPU in about two days: 512 rollouts a step and 4,000 steps. Our sizes, not published ones."""
+    base = _orz("Qwen/Qwen2.5-0.5B", gpus=1, memory_share=0.75)
+    return base.model_copy(
+        update={
+            "rollout": base.rollout.model_copy(update={"num_problems": 32, "num_samples": 16}),
+            "optim": OptimConfig(critic_updates=4),
+            "eval": EvalConfig(benchmarks=_HEADLINE.benchmarks, every=200, n=4),
+            "checkpoint": CheckpointConfig(every=200),
+            "num_steps": 4000,
+        }
+    )
 
 
 def orz_0p5b() -> TrainConfig:

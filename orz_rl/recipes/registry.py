@@ -21,6 +21,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(
         for recipe in (
             tiny.tiny,
             tiny.smollm2,
+            orz.one_gpu,
             orz.orz_0p5b_1gpu,
             orz.orz_0p5b,
             orz.orz_1p5b,

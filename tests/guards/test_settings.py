@@ -40,8 +40,11 @@ MEANINGFUL = {
     ("optim.critic_warmup_updates", "0"): OFF,
     ("cluster.zero_stage", "0"): "nothing is sharded",
     ("eval.benchmarks", ""): OFF,
+    ("eval.by_own_protocol", ""): OFF,
     ("eval.limit", ""): "null: all questions",
     ("checkpoint.keep_best", "0"): OFF,
+    ("health.hook", ""): OFF,
+    ("health.stop", ""): OFF,
     ("logging.wandb_project", ""): OFF,
     ("seed", "0"): "a seed like any other",
 }

@@ -29,7 +29,7 @@ COMMANDS = (
     "data lm-eval-path",
     "model fetch",
 )
-TRAINING_COMMANDS = ("train", "plan", "check", "recipes", "export", "build-tiny")
+TRAINING_COMMANDS = ("train", "plan", "check", "recipes", "data list", "data fetch", "export", "build-tiny")
 PLAIN = {"TERM": "dumb", "NO_COLOR": "1"}
 
 
@@ -74,8 +74,8 @@ def test_options(command: str) -> None:
 
 @pytest.mark.parametrize("command", TRAINING_COMMANDS)
 def test_options_of_training(command: str) -> None:
-    help_text = orz_rl(command, "--help", environment=PLAIN).stdout
-    expect_golden(f"options-rl-{command}.txt", options_in(help_text))
+    help_text = orz_rl(*command.split(), "--help", environment=PLAIN).stdout
+    expect_golden(f"options-rl-{command.replace(' ', '-')}.txt", options_in(help_text))
 
 
 def test_settings_of_training() -> None:

@@ -124,6 +124,27 @@ def test_published_settings_take_their_gpus_and_fit(recipe: str, devices: int) -
     assert not list(plan.advice())
 
 
+def test_a_run_of_weeks_is_warned_of_with_what_would_shorten_it() -> None:
+    plan = make_plan(resolve("orz_0p5b_1gpu"), Hardware(), mean_tokens=2000)
+    assert plan.days == pytest.approx(sum(plan.seconds.values()) * 8900 / 86_400)
+    (warning,) = plan.delays()
+    steps = int(warning.split("num_steps=")[1].split()[0])
+    shorter = make_plan(resolve("orz_0p5b_1gpu", overrides=[f"num_steps={steps}"]), Hardware(), mean_tokens=2000)
+    assert 6.9 < shorter.days <= 7
+    assert not list(shorter.delays())
+    assert "one_gpu" in warning
+    many = make_plan(resolve("orz_7b"), Hardware(), mean_tokens=2000)
+    assert "22 days" in next(many.delays())
+    assert "one_gpu" not in next(many.delays())
+
+
+def test_one_gpu_has_a_recipe_that_ends() -> None:
+    plan = make_plan(resolve("one_gpu"), Hardware(), mean_tokens=2000)
+    assert (plan.num_devices, plan.fits) == (1, True)
+    assert 0.5 < plan.days <= 2
+    assert not list(plan.delays())
+
+
 def test_sharding_divides_what_it_should() -> None:
     config = resolve("orz_7b")
     model = PUBLISHED["Qwen/Qwen2.5-7B"]

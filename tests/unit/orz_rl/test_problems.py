@@ -164,6 +164,15 @@ def test_english_leaves_out_other_scripts_and_keeps_mathematics() -> None:
         select_problems(problems[1:3], limit=None, language="english")
 
 
+MATHEMATICS = "²½①ℝµﬁʹ𝑥∠αªℵ₀Å㎏Ⅳₙ∞√ʃ⅓𝔽ⓐ﹪"
+
+
+@pytest.mark.parametrize("sign", sorted(set(MATHEMATICS)))
+def test_english_keeps_every_sign_of_mathematics(sign: str) -> None:
+    problem = a_problem(question=f"Find {sign} if it is so.")
+    assert select_problems([problem], limit=None, language="english") == [problem]
+
+
 @pytest.mark.parametrize(("tokens", "wanted"), [(10, 0.0), (60, 0.0), (80, -0.5), (100, -1.0)])
 def test_the_overlong_penalty_grows_in_the_buffer(tokens: int, wanted: float) -> None:
     assert overlong_penalty(tokens, max_tokens=100, buffer=40) == wanted
@@ -173,6 +182,15 @@ def test_the_overlong_penalty_grows_in_the_buffer(tokens: int, wanted: float) ->
 def test_truncated_answers_earn_nothing() -> None:
     assert binary_reward("correct", "stop_string") == binary_reward("correct", "eos") == 1.0
     assert binary_reward("correct", "length") == binary_reward("wrong", "eos") == binary_reward("timeout", "eos") == 0.0
+
+
+@pytest.mark.parametrize(
+    ("name", "dropped"), [("orz57k_first2048", 0), ("orz72k_ext_first2725", 34), ("deepscaler_by_difficulty", 44)]
+)
+def test_english_drops_no_english_problem_of_real_files(name: str, dropped: int) -> None:
+    """Each of the others was looked at: Chinese, and Cyrillic letters as words, unknowns, units or look-alikes."""
+    problems = read_problems([str(shared_data() / "train" / f"{name}.jsonl")])
+    assert len(problems) - len(select_problems(problems, limit=None, language="english")) == dropped
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,65 @@
+"""orz-rl data: the published training data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from orz_bench.terminal import libraries_on_stderr, reports_errors, result_console
+
+data_app = typer.Typer(
+    help="Training data: where they come from, and their download.", no_args_is_help=True, rich_markup_mode=None
+)
+Folder = Annotated[Path, typer.Option("--to", help="Where the files lie.")]
+
+
+@data_app.command("list")
+@reports_errors
+def list_data_command(to: Folder = Path("data")) -> None:
+    """The files that Open-Reasoner-Zero published, their source and licence, and whether they are here."""
+    from orz_rl.published_data import COMMIT, LICENCE, PUBLISHED_DATA, PUBLISHER, is_published_content
+
+    table = Table(box=None, pad_edge=False)
+    for column in ("name", "file", "here", "dataset on the hub"):
+        table.add_column(column, no_wrap=True)
+    table.add_column("what")
+    for name, data in PUBLISHED_DATA.items():
+        path = to / data.file
+        here = "no" if not path.exists() else "as published" if is_published_content(data, path) else "other content"
+        table.add_row(name, data.file, here, data.dataset, data.about)
+    console = result_console()
+    console.print(table)
+    console.print(
+        f"publisher: {PUBLISHER}, licence: {LICENCE}. As published: the content of data/ in the publisher's repository "
+        f"at {COMMIT[:12]} (git's hash of it); the hub's copies are not pinned.",
+        markup=False,
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+@data_app.command("fetch")
+@reports_errors
+def fetch_data_command(
+    names: Annotated[list[str] | None, typer.Argument(help="Of `orz-rl data list` [default: orz-57k].")] = None,
+    to: Folder = Path("data"),
+) -> None:
+    """Download training data from the hub to where the recipes look for them. What is there is left as it is."""
+    from orz_rl.published_data import fetch_published, get_published
+
+    wanted = names or ["orz-57k"]
+    for name in wanted:
+        get_published(name)
+    for name in wanted:
+        with libraries_on_stderr():
+            fetched = fetch_published(name, folder=to)
+        what = "as published" if fetched.is_published_content else "not the content of the publisher's repository"
+        result_console().print(
+            f"{name}: {fetched.path}{'' if fetched.is_new else ' (was here)'}, SHA-256 {fetched.sha256}, {what}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
