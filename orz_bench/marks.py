@@ -54,6 +54,7 @@ class Marks:
         run.create(kind="eval", command=self._command, seed=self._seed, environment=self._environment())
         if run.info().get("kind") == "eval":
             self._is_alone = self._stack.enter_context(run.shared())
+        if self._is_alone is not None:
             run.mark("")
             run.write_config(self._config)
         run.add_event("evaluation_started", command=list(self._command))

@@ -69,9 +69,9 @@ class Protocol:
             f"min_p is {sampling.min_p}, wanted 0 (off) to 1": 0 <= sampling.min_p <= 1,
             f"presence_penalty is {sampling.presence_penalty}, wanted -2 to 2": -2 <= sampling.presence_penalty <= 2,
             f"frequency_penalty is {sampling.frequency_penalty}, wanted -2 to 2": -2 <= sampling.frequency_penalty <= 2,
-            f"repetition_penalty is {sampling.repetition_penalty}, wanted more than 0 (1 is off)": 0
-            < sampling.repetition_penalty
-            < float("inf"),
+            f"repetition_penalty is {sampling.repetition_penalty}, wanted 0.01 to 100 (1 is off)": 0.01
+            <= sampling.repetition_penalty
+            <= 100,
             f"n is {self.n} at temperature 0, which draws one answer {self.n} times; use n = 1 or a temperature": self.n
             == 1
             or sampling.temperature != 0,

@@ -19,7 +19,8 @@ import yaml
 
 from orz_bench.environment import describe_environment
 from orz_bench.errors import ConfigError, RunDirError
-from orz_bench.records.run_dir import LOCK_NAME, RunDir, read_json, to_json, write_text
+from orz_bench.records.locks import LOCK_NAME
+from orz_bench.records.run_dir import RunDir, read_json, to_json, write_text
 from orz_rl.config import TrainConfig
 from orz_rl.older_settings import settings_of_today
 from orz_rl.problems import Prompts

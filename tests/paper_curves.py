@@ -50,7 +50,7 @@ def _group(name: str, part: pd.DataFrame) -> Group:
     wide_scores = scores.pivot_table(index=["benchmark", "x"], columns="column", values="y").reset_index()
     if len(wide_scores) and wide_scores["accuracy"].max() > 1:
         wide_scores["accuracy"] /= 100
-    wide_scores = wide_scores.rename(columns={"x": "step"}).assign(fingerprint="", n=1)
+    wide_scores = wide_scores.rename(columns={"x": "step"}).assign(fingerprint="", n=1, num_problems=1)
     run = Run(name=name, path=Path(name), kind="file", metrics=steps)
     study = Study(run=run, steps=steps, scores=wide_scores.reindex(columns=list(SCORE_COLUMNS)))
     return Group(label=name, studies=(study,))

@@ -86,23 +86,17 @@ def evaluate_command(
         bool, typer.Option(help="Run programs though this machine offers little to keep them in.")
     ] = False,
     workers: Annotated[int | None, typer.Option(min=1, help="Grading processes [default: one a core].")] = None,
-    dry_run: Annotated[
-        bool, typer.Option(help="Show what would be drawn and three prompts with their token ids; draw nothing.")
-    ] = False,
+    dry_run: Annotated[bool, typer.Option(help="Show what would be drawn, and three prompts; draw nothing.")] = False,
     json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of the table.")] = False,
-    baseline: Annotated[
-        str | None, typer.Option(help="A model whose published figures stand beside ours [default: the same model].")
-    ] = None,
+    baseline: Annotated[str | None, typer.Option(help="A published model to show beside it [default: itself].")] = None,
 ) -> None:
     """Draw n answers to every question, grade them, and print avg@n with honest error bars.
 
     The same command again draws only what is missing; a larger --n adds samples to those that exist.
     """
-    from orz_bench.baselines import require_known
     from orz_bench.questions import Selection, parse_ids, parse_template_args
     from orz_bench.session import EvalOptions
 
-    beside = require_known(baseline) if baseline else None
     changes: dict[str, object] = {
         "n": n,
         "temperature": temperature,
@@ -155,14 +149,16 @@ def evaluate_command(
         num_grading_workers=workers,
         command=("orz-bench", *sys.argv[1:]),
     )
-    _run(options, dry_run=dry_run, json_output=json_output, baseline=beside)
+    _run(options, dry_run=dry_run, json_output=json_output, baseline=baseline)
 
 
 def _run(options: EvalOptions, *, dry_run: bool, json_output: bool, baseline: str | None) -> None:
+    from orz_bench.baselines import require_known
     from orz_bench.progress import ProgressDisplay
     from orz_bench.report import render_json, render_table
     from orz_bench.session import preview_session, run_session
 
+    beside = require_known(baseline) if baseline else None
     console = result_console()
     with libraries_on_stderr(), ProgressDisplay(Console(stderr=True)) as display:
         shown = preview_session(options, notice=display.notice) if dry_run else None
@@ -173,5 +169,5 @@ def _run(options: EvalOptions, *, dry_run: bool, json_output: bool, baseline: st
     if json_output:
         print_result(json.dumps(render_json(results), ensure_ascii=False))
         return
-    console.print(render_table(results, max_parts=_MAX_PARTS, baseline=baseline))
+    console.print(render_table(results, max_parts=_MAX_PARTS, baseline=beside))
     console.print(f"rollouts: {results[0].run}/evals", markup=False, highlight=False, soft_wrap=True)

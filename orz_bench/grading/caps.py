@@ -27,9 +27,9 @@ MAX_ROOTS = 40
 MAX_TERMS, MAX_FACTORS = 10_000, 100_000
 """Of sums and products whose terms are no polynomials, and of any product."""
 
-_LONG_NUMBER = re.compile(rf"\d{{{MAX_DIGITS + 1}}}")
+_LONG_NUMBER = re.compile(rf"[0-9]{{{MAX_DIGITS + 1}}}")
 _OPENING, _CLOSING = "([{", ")]}"
-_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|\d+(?:\.\d+)?|\*\*|[A-Za-z]|\S", re.DOTALL)
+_TOKEN = re.compile(r"\\[A-Za-z]+|\\.|[0-9]+(?:\.[0-9]+)?|\*\*|[A-Za-z]|\S", re.DOTALL)
 _SIZES = re.compile(r"\\(?:left|right|[bB]igg?[lr]?|limits|nolimits|displaystyle)(?![A-Za-z])")
 _CHOOSE = re.compile(r"\{([^{}]*)\\choose(?![A-Za-z])([^{}]*)\}")
 _BETWEEN_TERMS = frozenset(("+", "-", ",", ";", "=", "<", ">", "&", "|", r"\\", r"\pm", r"\mp", r"\cup", r"\cap"))
@@ -144,7 +144,7 @@ class _Sizes:
     def _atom(self) -> _Size:
         token = self._next()
         self._at += 1
-        if token[:1].isdigit():
+        if token[:1].isascii() and token[:1].isdigit():
             return _Size(math.log2(max(float(token), 1.0)))
         if token and (token in _OPENING or token == r"\{"):
             size = self._sum()

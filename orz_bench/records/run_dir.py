@@ -9,11 +9,9 @@ checkpoints/step=000120/policy/
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import re
-import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -26,13 +24,13 @@ import pyarrow as pa
 from orz_bench.errors import OrzError, RunDirError
 from orz_bench.records import parquet
 from orz_bench.records.lines import append_row, read_rows
+from orz_bench.records.locks import holder, locked, shared
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.summary import EvalResult
 from orz_bench.secrets import redact, redacted
 from orz_bench.signals import stop_reason
 
 RUN_SCHEMA_VERSION = 1
-LOCK_NAME = ".lock"
 _RESERVE, _RESERVE_BYTES = ".reserve", 65_536
 _MOVE = "Move this file out of the folder and run the same command again: it draws what is then missing."
 _STEP_FOLDER = re.compile(r"step=(\d+)")
@@ -58,10 +56,10 @@ class RolloutsDir:
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
         """Own this folder for writing; RunDirError where another living process owns it."""
-        with _locked(self.path) as is_owner:
+        with locked(self.path) as is_owner:
             if not is_owner:
                 raise RunDirError(
-                    f"{self.path}: another process writes here{_holder(self.path)}. Wait for it, or choose another "
+                    f"{self.path}: another process writes here{holder(self.path)}. Wait for it, or choose another "
                     f"folder with --out."
                 )
             parquet.finish_parts(self.path)
@@ -174,7 +172,7 @@ class RunDir:
     @contextlib.contextmanager
     def owned(self) -> Iterator[bool]:
         """Own the run where nobody does: only its owner marks it. Whether this process is the owner."""
-        with _locked(self.path) as is_owner:
+        with locked(self.path) as is_owner:
             yield is_owner
 
     def create(self, *, kind: str, command: Sequence[str], seed: int, environment: Mapping[str, Any]) -> None:
@@ -210,14 +208,13 @@ class RunDir:
             write_text(self.path / state, redact(text) + "\n")
 
     @contextlib.contextmanager
-    def shared(self) -> Iterator[Callable[[], bool]]:
-        """Count among those that write here while this lasts; the function tells whether there is nobody else."""
-        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH)
-            yield lambda: _is_alone(descriptor)
-        finally:
-            os.close(descriptor)
+    def shared(self) -> Iterator[Callable[[], bool] | None]:
+        """Count among those that write here while this lasts; the function tells whether there is nobody else.
+
+        None where somebody owns the whole run, who alone marks it.
+        """
+        with shared(self.path) as is_alone:
+            yield is_alone
 
     @contextlib.contextmanager
     def marks_failure(self, event: str) -> Iterator[None]:
@@ -348,48 +345,6 @@ def _making(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise parquet.disk_error(path, error) from error
-
-
-def _is_alone(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _sign(descriptor: int) -> None:
-    """Write into a lock file whose it is; a disk that is full says it elsewhere."""
-    with contextlib.suppress(OSError):
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}, since {_now()}".encode(), 0)
-
-
-def _holder(folder: Path) -> str:
-    """Who holds the lock of a folder, as far as it wrote that down."""
-    try:
-        text = (folder / LOCK_NAME).read_text(encoding="utf-8", errors="replace").strip()
-    except OSError:
-        return ""
-    return f" ({text[:200]})" if text else ""
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[bool]:
-    """Make a folder and lock it against other processes; False where one holds it. The lock ends with the process."""
-    with _making(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT, 0o644)
-    try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            yield False
-        else:
-            _sign(descriptor)
-            yield True
-    finally:
-        os.close(descriptor)
 
 
 def reason_of(error: BaseException) -> str:

@@ -132,7 +132,7 @@ def test_figures_and_metrics() -> None:
         (("figure", "trainin", "{run}"), "did you mean 'training'"),
         (("figure", "lambda", "{run}"), "name runs that differ in advantage.lam"),
         (("report", "{folder}", "--out", "x"), "neither a run directory"),
-        (("compare", "{file}"), "no JSON object"),
+        (("compare", "{file}"), "broken JSON"),
         (("step-moment", "{run}", "--metrics", "rewardd"), "no metric rewardd"),
         (("report", "{run}", "--out", "{file}"), "cannot write"),
     ],

@@ -92,7 +92,7 @@ def test_a_failed_run_says_why_until_it_goes_on(tmp_path: Path) -> None:
 
 def test_who_does_not_own_a_run_evaluates_into_it_and_marks_nothing(tmp_path: Path) -> None:
     session(out=tmp_path)
-    files = [tmp_path / name for name in ("DONE", "config.yaml", "events.jsonl", "run.json")]
+    files = [tmp_path / name for name in ("DONE", "config.yaml", "run.json")]
     before = [path.read_bytes() for path in files]
     with RunDir(tmp_path).lock():
         (result,) = session(out=tmp_path, seed=42, limit=6)[0]

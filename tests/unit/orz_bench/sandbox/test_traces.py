@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import keyword
-import string
+import subprocess
 import sys
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 
-from orz_bench.sandbox.traces import Untouched, names_nothing_suspicious, stores_attributes
-
-KEYWORDS: Any = keyword.kwlist
-"""A list of a module."""
+from orz_bench.sandbox.traces import names_nothing_suspicious, stores_attributes
+from tests.command_line import PROJECT
 
 
 @pytest.mark.parametrize(
@@ -62,26 +57,31 @@ def test_attributes_that_are_set_are_seen(source: str, stores: bool) -> None:
     assert stores_attributes(compile(source, "x", "exec")) == stores
 
 
+IN_A_PROCESS_OF_ITS_OWN = """
+import keyword, string, sys
+from orz_bench.sandbox.traces import Untouched
+
+before = Untouched()
+before.begin(with_attributes=True)
+assert before.is_still_so(), "nothing has changed"
+LEAVE
+sys.exit(7 if before.is_still_so() else 0)
+"""
+
+
 @pytest.mark.parametrize(
-    ("leave", "take_back"),
+    "leave",
     [
-        (lambda: setattr(string, "seen", 1), lambda: delattr(string, "seen")),
-        (lambda: setattr(string.Template, "seen", 1), lambda: delattr(string.Template, "seen")),
-        (lambda: setattr(string.capwords, "seen", 1), lambda: delattr(string.capwords, "seen")),
-        (lambda: setattr(string, "digits", "0"), lambda: setattr(string, "digits", "0123456789")),
-        (lambda: KEYWORDS.append("seen"), KEYWORDS.pop),
-        (lambda: sys.path.append("seen"), sys.path.pop),
-        (lambda: sys.modules.update(seen=sys), lambda: sys.modules.pop("seen")),
+        "string.seen = 1",
+        "string.Template.seen = 1",
+        "string.capwords.seen = 1",
+        "string.digits = '0'",
+        "keyword.kwlist.append('seen')",
+        "sys.path.append('seen')",
+        "sys.modules['seen'] = sys",
     ],
 )
-def test_a_change_is_seen(leave: Callable[[], object], take_back: Callable[[], object]) -> None:
-    digits = string.digits
-    before = Untouched()
-    before.begin(with_attributes=True)
-    assert before.is_still_so()
-    try:
-        leave()
-        assert not before.is_still_so()
-    finally:
-        take_back()
-        setattr(string, "digits", digits)  # noqa: B010  # as the program would
+def test_a_change_is_seen(leave: str) -> None:
+    code = IN_A_PROCESS_OF_ITS_OWN.replace("LEAVE", leave)
+    done = subprocess.run([sys.executable, "-c", code], cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
