@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +16,15 @@ import pytest
 from orz_bench.engines.engine import EngineSpec
 from orz_rl.checkpoint import copy_tokenizer
 from orz_rl.models import TINY
+from tests.command_line import PROJECT
 from tests.integration.test_weight_sync import drawn
+
+SAVES = """
+import sys
+from pathlib import Path
 from tests.unit.orz_rl.workers.test_model_rank import a_rank, a_spec
+a_rank(a_spec(Path(sys.argv[1]))).save_model(Path(sys.argv[2]))
+"""
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +35,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     shutil.copytree(TINY, base)
     odd = {"do_sample": False, "temperature": 0.6, "eos_token_id": 0}
     (base / "generation_config.json").write_text(json.dumps(odd), "utf-8")
-    a_rank(a_spec(base)).save_model(saved)
+    # In a process of its own: DeepSpeed keeps a process group that an engine closed earlier in this one has destroyed.
+    arguments = [sys.executable, "-c", SAVES, str(base), str(saved)]
+    subprocess.run(arguments, cwd=PROJECT, check=True, capture_output=True, timeout=280)
     copy_tokenizer(str(base), saved)
     return base, saved
 

@@ -119,13 +119,14 @@ def test_without_a_critic_and_with_the_options_of_others(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_an_update_that_is_not_finite_is_stopped_and_its_samples_are_kept(tmp_path: Path) -> None:
+def test_weights_that_are_spoilt_end_a_run_before_anything_is_drawn_from_them(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    # A rate of 1e30 makes the second step's log-probabilities infinite.
+    # A rate of 1e30 makes the logits infinite from the second step on.
     done = orz_rl(*SMALL, "num_steps=3", "optim.policy_lr=1e30", "optim.warmup_steps=0", "--out", run, expect=2)
-    assert "is not finite" in done.stderr
+    assert "the checkpoint is broken" in done.stderr
+    assert "Traceback" not in done.stderr
     assert (run / "FAILED").exists()
-    assert list(run.glob("faults/step=*/part-000000.parquet"))
+    assert not (run / "rollouts" / "step=000002").exists() or not list(run.glob("rollouts/step=000002/part-*"))
 
 
 @pytest.mark.parametrize(
