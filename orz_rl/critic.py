@@ -83,20 +83,27 @@ def load_classifier(folder: str, *, dtype: str, attention: str, **options: Any) 
     were not there and are fresh. Raises what transformers raises, EngineError where the body is not whole.
     """
     from transformers import AutoModelForSequenceClassification
+    from transformers.utils import logging
 
     register_packed_sdpa()
     config = body_config(folder)
     given: dict[str, Any] = {"num_labels": 1} if config is None else {"config": config}
-    model, loading = AutoModelForSequenceClassification.from_pretrained(
-        folder,
-        output_loading_info=True,
-        ignore_mismatched_sizes=True,  # so that they are told with all other faults
-        dtype=getattr(torch, dtype),
-        attn_implementation=attention,
-        use_safetensors=True,  # the other kind of weight files are pickles: programs
-        **given,
-        **options,
-    )
+    # Its own table of what is missing; what is wrong is told below.
+    before = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        model, loading = AutoModelForSequenceClassification.from_pretrained(
+            folder,
+            output_loading_info=True,
+            ignore_mismatched_sizes=True,  # so that they are told with all other faults
+            dtype=getattr(torch, dtype),
+            attn_implementation=attention,
+            use_safetensors=True,  # the other kind of weight files are pickles: programs
+            **given,
+            **options,
+        )
+    finally:
+        logging.set_verbosity(before)
     require_whole(loading, folder, new=("score.",), left=("lm_head.",))
     return model, sorted(loading["missing_keys"])
 

@@ -25,7 +25,7 @@ CASES = ("in the update:SIGTERM", "writing advantages:SIGKILL", "in the second c
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_every_end_is_marked(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.ends_of_training", str(tmp_path), *CASES]
-    mounted = ["mount -t tmpfs -o size=64m none", str(tmp_path), "&& exec", *(f"'{part}'" for part in command[:-3])]
+    mounted = ["mount -t tmpfs -o size=96m none", str(tmp_path), "&& exec", *(f"'{part}'" for part in command[:-3])]
     cases = [f'"{case}"' for case in CASES]
     done = subprocess.run(
         ["unshare", "--mount", "--map-root-user", "sh", "-c", " ".join([*mounted, *cases])],
