@@ -7,7 +7,8 @@ import unicodedata
 import pandas as pd
 import pytest
 
-from analysis.language import SCRIPTS, count_letters, language_features, mixes_scripts
+from analysis.language import count_letters, language_features, mixes_scripts
+from orz_bench.records.scripts import SCRIPTS
 
 
 @pytest.mark.parametrize(

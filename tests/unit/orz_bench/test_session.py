@@ -147,6 +147,7 @@ def test_the_last_of_several_commands_marks_the_run(tmp_path: Path) -> None:
     with RunDir(tmp_path).shared() as is_alone:
         session(out=tmp_path, limit=7)
         assert RunDir(tmp_path).state() == "open"
+        assert is_alone is not None
         assert is_alone()
 
 
