@@ -108,7 +108,7 @@ def _train(prepared: Prepared, observer: Observer) -> Outcome:
     with ExitStack() as stack:
         loop = open_loop(prepared, observer, stack=stack, resumes_at=newest.step if newest else 0)
         # Marked before the processes are ended: that may take long, or fail, where what stops this run ended them too.
-        stack.enter_context(run.marks_failure("stopped"))
+        stack.enter_context(run.marks_failure("stopped", is_inner=True))
         if newest:
             checkpoints.load(newest, loop.learner)
             loop.trainer.cursor = newest.cursor

@@ -217,11 +217,11 @@ class RunDir:
             yield is_alone
 
     @contextlib.contextmanager
-    def marks_failure(self, event: str) -> Iterator[None]:
+    def marks_failure(self, event: str, *, is_inner: bool = False) -> Iterator[None]:
         """Mark the run FAILED, and add the event, where what happens inside ends by an exception of whatever kind.
 
         An exception that has been marked once is not marked again. Meanwhile some space is put aside, so that the end
-        can be marked on a disk that is full by then.
+        can be marked on a disk that is full by then; within another such context (`is_inner`) it stays for that one.
         """
         reserve = self.path / _RESERVE
         try:
@@ -231,7 +231,8 @@ class RunDir:
             if self.state() != "failed":
                 self._fail(event, reason_of(error))
             raise
-        reserve.unlink(missing_ok=True)
+        if not is_inner:
+            reserve.unlink(missing_ok=True)
 
     def _fail(self, event: str, text: str) -> None:
         with contextlib.suppress(OSError):
