@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from orz_bench.engines.engine import EngineSpec
-from orz_bench.environment import has_gpu, set_library_defaults
+from orz_bench.environment import environment_variables, has_gpu, set_library_defaults
 from orz_bench.errors import ConfigError, EngineError, OrzError
 from orz_rl.config import ClusterConfig
 from orz_rl.process_log import last_lines
@@ -99,20 +99,24 @@ class _LocalModel:
     num_ranks = 1
 
     def __init__(self, spec: ModelSpec) -> None:
-        from orz_rl.workers.model_rank import ModelRank
+        from orz_rl.workers.model_rank import ENVIRONMENT, ModelRank
 
-        self._rank = ModelRank(spec, rank=0, num_ranks=1, rendezvous=f"tcp://127.0.0.1:{free_port()}")
+        self._environment = ENVIRONMENT
+        with environment_variables(self._environment):
+            self._rank = ModelRank(spec, rank=0, num_ranks=1, rendezvous=f"tcp://127.0.0.1:{free_port()}")
 
     def ready(self) -> None:
         pass
 
     def start(self, method: str, shares: Sequence[Any] | None = None, **settings: Any) -> Pending:
-        return _Done(getattr(self._rank, method)(*(shares or ()), **settings))
+        with environment_variables(self._environment):
+            return _Done(getattr(self._rank, method)(*(shares or ()), **settings))
 
     def sending_weights(self, engines: tuple[int, ...]) -> AbstractContextManager[Mapping[int, Any]]:
         from orz_rl.rollout.weight_sync import HostWeights
 
-        return nullcontext(dict.fromkeys(engines, HostWeights.of(self._rank.weights())))
+        with environment_variables(self._environment):
+            return nullcontext(dict.fromkeys(engines, HostWeights.of(self._rank.weights())))
 
 
 class InProcessCluster:

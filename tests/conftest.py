@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import os
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,15 @@ settings.register_profile("orz", deadline=None, derandomize=True)
 settings.load_profile("orz")
 
 _ONE_MODEL_AT_A_TIME = Path(tempfile.gettempdir()) / "orz-tests-real-model.lock"
+
+
+@pytest.fixture(autouse=True, scope="module")
+def environment_as_it_was() -> Iterator[None]:
+    """No test module sees environment variables that another one, or a library that it called, has set."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -59,6 +59,11 @@ def a_model(folder: Path, cell: Cell) -> Path:
 
 def outcome(folder: Path, cell: Cell, *, engine: str) -> str:
     """`right, 0.0004` with the largest error of a log-probability; `refused: REASON`; or `WRONG: ...`."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    # Before the engine opens: vLLM registers classes of its own (OLMo 2) that transformers cannot build.
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, cell.dtype), attn_implementation="eager")
     name: Any = engine
     spec = EngineSpec(name=name, checkpoint=str(folder), dtype=cell.dtype, keep_tokens=True, max_model_len=128)
     try:
@@ -66,17 +71,16 @@ def outcome(folder: Path, cell: Cell, *, engine: str) -> str:
     except OrzError as error:
         return f"refused: {str(error).removeprefix(f'{folder}: ')}"
     try:
-        return _compared(opened, folder, cell=cell)
+        return _compared(opened, model, folder, cell=cell)
     finally:
         opened.close()
 
 
-def _compared(engine: LikelihoodEngine, folder: Path, *, cell: Cell) -> str:
+def _compared(engine: LikelihoodEngine, model: Any, folder: Path, *, cell: Cell) -> str:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, cell.dtype), attn_implementation="eager")
 
     def logprobs(ids: list[int]) -> Any:
         with torch.inference_mode():
@@ -96,11 +100,12 @@ def _compared(engine: LikelihoodEngine, folder: Path, *, cell: Cell) -> str:
         ]
         for completion in drawn:
             prompt, tokens = list(prompts[int(completion.problem_id[1:])]), list(completion.token_ids or ())
-            rows = logprobs(prompt + tokens)[len(prompt) - 1 : -1]
+            # Of what can be drawn: ids without text are left out.
+            rows = logprobs(prompt + tokens)[len(prompt) - 1 : -1, :_KNOWN].log_softmax(-1)
             wanted = rows.gather(1, torch.tensor(tokens)[:, None])[:, 0]
             worst = max(worst, float((wanted - torch.tensor(completion.logprobs)).abs().max()))
             if temperature == 0:
-                below_best = max(below_best, float((rows[:, :_KNOWN].amax(-1) - wanted).max()))
+                below_best = max(below_best, float((rows.amax(-1) - wanted).max()))
     question = LikelihoodRequest(key=("q", 0), context=prompts[0], continuations=((5, 6, 7), (70,)))
     ((answer,),) = list(engine.loglikelihood([question]))
     for continuation, found in zip(question.continuations, answer.logprobs, strict=True):

@@ -72,21 +72,20 @@ def draw(
     """Tokens and their log-probabilities by inverting the cumulative distribution at `random_B` in [0, 1).
 
     Temperature, then top-k, then top-p; the most likely token at temperature 0. The log-probabilities are those of the
-    distribution that was drawn from, so what top-k and top-p leave adds up to 1; without them, of the whole one, of
-    which ids in `never` are a part though they are not drawn. Shapes (B,) and (B,).
+    distribution that was drawn from: what `never`, top-k and top-p leave adds up to 1. Shapes (B,) and (B,).
     """
     logits_BV = logits_BV.float()
+    if never is not None:
+        logits_BV = logits_BV.index_fill(1, never, float("-inf"))
     if sampling.temperature > 0 and sampling.temperature != 1.0:
         logits_BV = logits_BV / sampling.temperature
     logprobs_BV = torch.log_softmax(logits_BV, dim=-1)
-    drawable_BV = logprobs_BV if never is None else logprobs_BV.index_fill(1, never, float("-inf"))
     if sampling.temperature == 0:
-        tokens_B = drawable_BV.argmax(dim=-1)
+        tokens_B = logprobs_BV.argmax(dim=-1)
     else:
         if sampling.top_k > 0 or sampling.top_p < 1:
-            drawable_BV = _truncate(drawable_BV, top_k=sampling.top_k, top_p=sampling.top_p)
-            logprobs_BV = drawable_BV = drawable_BV.log_softmax(dim=-1)
-        mass_BV = drawable_BV.double().exp().cumsum(dim=-1)
+            logprobs_BV = _truncate(logprobs_BV, top_k=sampling.top_k, top_p=sampling.top_p).log_softmax(dim=-1)
+        mass_BV = logprobs_BV.double().exp().cumsum(dim=-1)
         aim_B1 = random_B[:, None] * mass_BV[:, -1:]
         tokens_B = torch.searchsorted(mass_BV, aim_B1, right=True)[:, 0].clamp_max(logits_BV.shape[1] - 1)
     return tokens_B, logprobs_BV.gather(1, tokens_B[:, None])[:, 0]

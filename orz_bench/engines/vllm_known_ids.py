@@ -12,7 +12,7 @@ from orz_bench.engines.vllm_model import UNKNOWN_IDS
 
 
 class KnownIds(LogitsProcessor):  # type: ignore[misc]
-    """Gives ids of an embedding's padding no probability. Log-probabilities are taken before."""
+    """Gives ids of an embedding's padding no probability."""
 
     def __init__(self, vllm_config: Any, device: torch.device, is_pin_memory: bool) -> None:  # noqa: FBT001 - vLLM's
         del is_pin_memory

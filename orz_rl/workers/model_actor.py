@@ -47,8 +47,9 @@ class ModelActor:
 
     def open(self, spec: ModelSpec, *, rank: int, num_ranks: int, rendezvous: str) -> None:
         """Join the other ranks and load the model."""
-        from orz_rl.workers.model_rank import ModelRank
+        from orz_rl.workers.model_rank import ENVIRONMENT, ModelRank
 
+        os.environ.update(ENVIRONMENT)
         self._rank = ModelRank(spec, rank=rank, num_ranks=num_ranks, rendezvous=rendezvous)
 
     def call(self, method: str, arguments: tuple[Any, ...], *, settings: dict[str, Any]) -> Any:

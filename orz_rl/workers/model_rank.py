@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import math
-import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,9 +27,12 @@ from orz_rl.workers.models import load_model
 from orz_rl.workers.pack_check import check_packs
 from orz_rl.workers.writing import tells_disk_errors
 
+ENVIRONMENT = {"LOCAL_RANK": "0"}
+"""What DeepSpeed reads from the environment whenever a rank computes: each process sees one device."""
+
 
 class ModelRank:
-    """Rank `rank` of `num_ranks` that share a model."""
+    """Rank `rank` of `num_ranks` that share a model; whoever calls it provides ENVIRONMENT."""
 
     def __init__(self, spec: ModelSpec, *, rank: int, num_ranks: int, rendezvous: str) -> None:
         """`rendezvous` is `tcp://HOST:PORT` of rank 0."""
@@ -310,7 +312,6 @@ def _moved(item: Any, device: torch.device) -> Any:
 def _join(*, rank: int, num_ranks: int, rendezvous: str, backend: str) -> None:
     if dist.is_initialized():
         return
-    os.environ["LOCAL_RANK"] = "0"  # each process sees one device
     # Building this operator takes a minute and then stalls; gloo does without it.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     deepspeed.init_distributed(

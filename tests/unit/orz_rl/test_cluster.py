@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
-from orz_rl.cluster import _bundles
+import os
+from pathlib import Path
+
+from orz_bench.environment import set_library_defaults
+from orz_rl.cluster import InProcessCluster, _bundles
 from orz_rl.config import ClusterConfig
+from orz_rl.ppo.packed_forward import Pack
+from tests.tiny_model import a_tiny_checkpoint
+from tests.unit.orz_rl.workers.test_model_rank import a_spec
 
 
 def test_colocated_processes_share() -> None:
@@ -21,3 +28,18 @@ def test_separated_processes_do_not() -> None:
         "engine": [5, 6],
     }
     assert list(_bundles(config, has_critic=False, engines=2)["engine"]) == [2, 3]
+
+
+def test_a_model_in_this_process_leaves_the_environment_as_it_is(tmp_path: Path) -> None:
+    """A LOCAL_RANK that stays behind makes the next library that sees it wait for ranks that never come."""
+    import orz_rl.workers.model_rank  # noqa: F401 - DeepSpeed sets a variable of torch's when it is imported
+
+    set_library_defaults()
+    before = dict(os.environ)
+    spec = a_spec(a_tiny_checkpoint(tmp_path / "model"))
+    model = InProcessCluster().open_model(spec, 1)
+    pack = Pack.of([([5, 6, 7], [8, 9])])
+    (logprobs,) = model.start("logprobs", [[pack]]).results()
+    with model.sending_weights((0,)):
+        assert len(logprobs[0]) == 2
+    assert dict(os.environ) == before

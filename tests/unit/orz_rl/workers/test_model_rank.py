@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import socket
 from pathlib import Path
 from typing import Any
@@ -42,9 +43,10 @@ def a_spec(checkpoint: Path, **changes: Any) -> ModelSpec:
 
 def a_rank(spec: ModelSpec, *, rank: int = 0, num_ranks: int = 1, port: int | None = None) -> Any:
     from orz_bench.environment import set_library_defaults
-    from orz_rl.workers.model_rank import ModelRank
+    from orz_rl.workers.model_rank import ENVIRONMENT, ModelRank
 
     set_library_defaults()
+    os.environ.update(ENVIRONMENT)  # as an actor does
     return ModelRank(spec, rank=rank, num_ranks=num_ranks, rendezvous=f"tcp://127.0.0.1:{port or free_port()}")
 
 
