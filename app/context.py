@@ -9,7 +9,7 @@ from typing import Any
 import streamlit as st
 
 from app import url
-from app.folder import RunEntry, RunsFolder
+from app.runs.folder import RunEntry, RunsFolder
 
 TAIL_S = 5.0
 """How often a view of a growing run looks for more."""

@@ -14,9 +14,9 @@ from typing import Literal
 import streamlit as st
 
 from app.context import Context
-from app.failures import shown_errors
-from app.folder import RunsFolder
+from app.runs.folder import RunsFolder
 from app.screens import benchmarks, question, report, rollouts, runs, suspicious, training
+from app.views.failures import shown_errors
 from app.views.run_choice import choose, remember
 from app.views.state import parameters
 from app.views.style import ICON, STYLE

@@ -71,7 +71,7 @@ def _table(texts: list[str], step: int, rng: np.random.Generator) -> pa.Table:
 
 
 def numbers(run: Path) -> int:
-    from analysis.load import load_path
+    from analysis.reading.load import load_path
 
     rollouts = load_path(run)[0].rollouts
     assert rollouts is not None
@@ -81,7 +81,7 @@ def numbers(run: Path) -> int:
 
 
 def batches(run: Path) -> int:
-    from analysis.load import load_path
+    from analysis.reading.load import load_path
 
     rollouts = load_path(run)[0].rollouts
     assert rollouts is not None
@@ -89,8 +89,8 @@ def batches(run: Path) -> int:
 
 
 def features(run: Path) -> int:
-    from analysis.load import load_path
-    from analysis.studying import default_lexicon, study
+    from analysis.curves.build import default_lexicon, study
+    from analysis.reading.load import load_path
 
     studied = study(load_path(run)[0], lexicon=default_lexicon())
     assert studied.features is not None

@@ -25,8 +25,8 @@ from _record import data_folder, keep
 
 from orz_bench.benchmarks.livecodebench import parse_tests
 from orz_bench.grading.code.compare import why_output_differs, why_value_differs
-from orz_bench.grading.code.packed_tests import PackedTests
 from orz_bench.grading.grader import Grader, Submission
+from orz_bench.records.program_tests import PackedTests
 from orz_bench.sandbox.program import preamble
 from orz_bench.sandbox.values import encode
 

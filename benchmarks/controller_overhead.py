@@ -29,10 +29,10 @@ class Silent:
 
 
 def measured(folder: Path) -> list[dict[str, float]]:
-    from orz_rl.identity import claim
-    from orz_rl.preparation import prepare
     from orz_rl.recipes.registry import resolve
-    from orz_rl.training import open_loop
+    from orz_rl.training.identity import claim
+    from orz_rl.training.loop import open_loop
+    from orz_rl.training.preparation import prepare
 
     config = resolve("tiny", overrides=["eval.benchmarks="])
     prepared = prepare(config, out=folder / "run", data=(), notice=lambda _: None)

@@ -21,7 +21,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 import numpy as np
 from _record import keep
 
-from analysis.trends import changes
+from analysis.curves.trends import changes
 
 LENGTHS = (20, 40, 100, 200, 700)
 CORRELATIONS = (0.0, 0.3, 0.5, 0.8, 0.9)

@@ -1,6 +1,6 @@
 """Training ended at named points by SIGKILL, SIGTERM and a full disk, and gone on with: what was lost, what was marked.
 
-    unshare -m sh -c 'mount -t tmpfs -o size=80m none DISK && python -m tests.ends_of_training DISK' > cases.jsonl
+    unshare -m sh -c 'mount -t tmpfs -o size=80m none D && python -m tests.support.ends_of_training D' > cases.jsonl
     python benchmarks/ends_of_training.py cases.jsonl
 
 keeps the table of the cases. Those that a test repeats are in tests/integration/test_ends_of_training.py.

@@ -17,14 +17,14 @@ import numpy as np
 from _record import keep
 from scipy.special import betainc
 
-from orz_bench.intervals import Z_95, binomial_interval, questions_worth, samples_worth
+from orz_bench.records.intervals import Z_95, binomial_interval, questions_worth, samples_worth
 
 ACCURACIES = (0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.18, 0.3, 0.48, 0.7, 0.9, 0.95, 0.98, 0.99)
 QUESTIONS = (5, 15, 30, 100, 198, 500)
 SAMPLES = (1, 4, 16, 64)
 KINDS = ("alike", "mixed 0.1", "mixed 0.3", "mixed 0.6", "all or nothing")
 TIES = 0.7
-"""As in orz_bench.intervals: an interval holds the truth where both tails there are large enough, soon told."""
+"""As in orz_bench.records.intervals: an interval holds the truth where both tails there are large enough, soon told."""
 
 
 def shares(rng: np.random.Generator, kind: str, *, mean: float, size: tuple[int, int]) -> np.ndarray:

@@ -18,14 +18,14 @@ from typing import Any
 import yaml
 from _record import HERE, data_folder, keep
 
+from orz_bench.asking.templates import mmlu
+from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.data import load_problems
 from orz_bench.engines.engine import EngineSpec, LikelihoodRequest
 from orz_bench.engines.local import open_local
 from orz_bench.engines.tokenizer import load_tokenizer
-from orz_bench.likelihood import with_options
+from orz_bench.evaluation.likelihood import with_options
 from orz_bench.records.rollout import Problem, Request
-from orz_bench.templates import mmlu
 
 SUBJECTS = ("abstract_algebra", "global_facts", "college_medicine", "formal_logic", "us_foreign_policy")
 QUESTIONS = int(os.environ.get("ORZ_QUESTIONS", "12"))

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from _record import HERE, data_folder, keep
 
+from orz_bench.asking.protocol import get_protocol, make_card
+from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.checkpoint import Checkpoint
-from orz_bench.data import load_problems
 from orz_bench.engines.engine import EngineSpec
 from orz_bench.engines.fake import FakeEngine
 from orz_bench.engines.tokenizer import load_tokenizer
-from orz_bench.evaluate import Evaluation, evaluate
+from orz_bench.evaluation.evaluate import Evaluation, evaluate
 from orz_bench.grading.grader import Grader, grader_version
-from orz_bench.protocol import get_protocol, make_card
+from orz_bench.models.checkpoint import Checkpoint
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult

@@ -19,7 +19,7 @@ from _record import HERE, keep
 sys.path.insert(0, str(HERE.parent))
 
 from orz_bench.environment import set_library_defaults
-from tests.model_zoo import ARCHITECTURES, TOLERANCES, Cell, a_model, outcome
+from tests.support.model_zoo import ARCHITECTURES, TOLERANCES, Cell, a_model, outcome
 
 ENGINES = ("transformers", "vllm")
 

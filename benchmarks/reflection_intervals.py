@@ -21,7 +21,7 @@ import pandas as pd
 from _record import keep
 from scipy.special import stdtrit
 
-from analysis.outcomes import Difference, OutcomeEffect, outcome_effect
+from analysis.texts.outcomes import Difference, OutcomeEffect, outcome_effect
 
 REFLECTING = (1, 2, 5, 10, 20, 50, 100, 200)
 Frame = pd.DataFrame

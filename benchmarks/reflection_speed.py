@@ -16,10 +16,10 @@ from typing import Any
 import pandas as pd
 from _record import data_folder, keep
 
-from analysis.features import response_features
-from analysis.lexicons import LEXICONS, Lexicon, get_lexicon
-from analysis.reflection import find_reflections, reflection_features
-from orz_bench.records.responses import repetition_scores
+from analysis.texts.features import response_features
+from analysis.texts.lexicons import LEXICONS, Lexicon, get_lexicon
+from analysis.texts.reflection import find_reflections, reflection_features
+from orz_bench.extraction.responses import repetition_scores
 
 RESPONSES, CHARS, BATCH, PEER_RESPONSES, FEATURE_RESPONSES = 100_000, 2_000, 5_000, 5_000, 5_000
 LONG, REPEATS = 32_000, 5

@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from analysis.curves.build import study
+from analysis.curves.study import Group, Study
 from analysis.figures.drawing import draw
 from analysis.figures.registry import get_figure
-from analysis.load import load_runs
-from analysis.study import Group, Study
-from analysis.studying import study
+from analysis.reading.load import load_runs
 
 METRICS = ("reward/mean", "response/length_mean", "reflection/rate")
 

@@ -30,7 +30,7 @@ NEVER_DRAWN = 250  # a byte that no text of the model holds
 
 def model_for(setting: str, folder: Path) -> Path:
     """The embedded model; for equal lengths its end token is one that it never draws."""
-    from orz_rl.models import TINY
+    from orz_rl.assets.resolve import TINY
 
     shutil.copytree(TINY, folder, dirs_exist_ok=True)
     if setting == "equal_lengths":
@@ -48,10 +48,10 @@ def model_for(setting: str, folder: Path) -> Path:
 def ours(setting: str, folder: Path) -> dict[str, Any]:
     from contextlib import ExitStack
 
-    from orz_rl.identity import claim
-    from orz_rl.preparation import prepare
     from orz_rl.recipes.registry import resolve
-    from orz_rl.training import open_loop
+    from orz_rl.training.identity import claim
+    from orz_rl.training.loop import open_loop
+    from orz_rl.training.preparation import prepare
 
     config = resolve(
         "tiny",
@@ -99,8 +99,8 @@ def trl(setting: str, folder: Path) -> dict[str, Any]:
     from transformers import TrainerCallback
     from trl import GRPOConfig, GRPOTrainer
 
+    from orz_bench.asking.templates import TEMPLATES
     from orz_bench.benchmarks.arithmetic import generate_sums
-    from orz_bench.templates import TEMPLATES
 
     problems = generate_sums(split="train", num_problems=256)
     rows = [{"prompt": TEMPLATES["orz-code"](p, None), "gold": f"\\boxed{{{p.gold}}}"} for p in problems]

@@ -21,15 +21,15 @@ from typing import Any
 
 from _record import keep
 
+from orz_bench.asking.protocol import customise, get_protocol, make_card
+from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.checkpoint import find_checkpoints
-from orz_bench.data import load_problems
 from orz_bench.engines.engine import Engine, EngineSpec
 from orz_bench.engines.local import open_local
 from orz_bench.engines.tokenizer import load_tokenizer
-from orz_bench.evaluate import Evaluation, evaluate
+from orz_bench.evaluation.evaluate import Evaluation, evaluate
 from orz_bench.grading.grader import GRADER_VERSION, Grader
-from orz_bench.protocol import customise, get_protocol, make_card
+from orz_bench.models.checkpoint import find_checkpoints
 from orz_bench.records.run_dir import RunDir
 
 CHECKPOINT = "models/smollm2-135m"

@@ -1,7 +1,8 @@
 """The configuration of a training run: one frozen, typed tree. A recipe returns a whole one; see orz_rl.recipes.
 
-Every section is validated as it is built, and a tree as a whole by orz_rl.faults; no default depends on another, and
-what follows from other values is a property. A step is one generation with its updates, an update one optimizer step.
+Every section is validated as it is built, and a tree as a whole by orz_rl.recipes.faults; no default depends on
+another, and what follows from other values is a property. A step is one generation with its updates, an update one
+optimizer step.
 """
 
 from __future__ import annotations
@@ -11,11 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from orz_bench.protocol import MIN_TEMPERATURE, ORZ_STOP
-from orz_rl.health import SignName
-from orz_rl.older_settings import optim_of_today
-from orz_rl.ppo.names import KlChoice, KlEstimator, Normalisation
+from orz_bench.asking.protocol import MIN_TEMPERATURE, ORZ_STOP
+from orz_rl.names import KlChoice, KlEstimator, Normalisation, SignName
 from orz_rl.ppo.schedule import schedule
+from orz_rl.settings.older import optim_of_today
 
 _MANY = 10**9
 """More than anything here is counted to."""

@@ -33,13 +33,13 @@ def figure_command(
     ] = None,
 ) -> None:
     """Draw one figure of the paper from these runs."""
+    from analysis.curves.build import study
+    from analysis.curves.grouping import group_studies
     from analysis.figures.chosen import NAME as CHOSEN
     from analysis.figures.chosen import chosen_metrics
     from analysis.figures.registry import get_figure
-    from analysis.grouping import group_studies
-    from analysis.lexicons import get_lexicon
-    from analysis.load import load_runs
-    from analysis.studying import study
+    from analysis.reading.load import load_runs
+    from analysis.texts.lexicons import get_lexicon
 
     if name == CHOSEN or metrics is not None:
         groups = group_studies([study(run, wanted=split_names(metrics)) for run in load_runs(runs)])
@@ -82,7 +82,7 @@ def metrics_command(
     markdown: Annotated[bool, typer.Option("--markdown", help="As docs/metrics.md.")] = False,
 ) -> None:
     """Every metric with its unit, formula and source."""
-    from analysis.catalogue import metrics_markdown, metrics_table
+    from analysis.commands.catalogue import metrics_markdown, metrics_table
 
     if markdown:
         print_result(metrics_markdown(), end="")

@@ -11,9 +11,9 @@ from orz_bench.terminal import print_result, reports_errors, result_console
 @reports_errors
 def reflection_command(run: Source, lexicon: LexiconName = "orz-code", json_output: Json = False) -> None:
     """How often, where and how long responses reflect, whether that goes with being right, and if answers change."""
-    from analysis.lexicons import get_lexicon
-    from analysis.load import load_path
-    from analysis.reflection_summary import summaries_of, summary_table
+    from analysis.reading.load import load_path
+    from analysis.report.reflection_summary import summaries_of, summary_table
+    from analysis.texts.lexicons import get_lexicon
 
     summaries = summaries_of(load_path(run), get_lexicon(lexicon))
     if json_output:

@@ -22,11 +22,11 @@ def report_command(
     ] = None,
 ) -> None:
     """One HTML page: did it learn, when, how, does reflection go with right answers? With PNG, PDF and CSV files."""
-    from analysis.lexicons import get_lexicon
-    from analysis.load import load_runs
-    from analysis.moments import with_breaks
+    from analysis.curves.build import study
+    from analysis.curves.moments import with_breaks
+    from analysis.reading.load import load_runs
     from analysis.report.build import write_report
-    from analysis.studying import study
+    from analysis.texts.lexicons import get_lexicon
 
     chosen = get_lexicon(lexicon)
     studies = [with_breaks(study(run, lexicon=chosen)) for run in load_runs(runs)]
@@ -50,11 +50,11 @@ def compare_command(
     """Experiments side by side: where each begins and ends, runs of one configuration joined over seeds."""
     import json
 
-    from analysis.compare import compared, comparison_table
+    from analysis.curves.build import study
+    from analysis.curves.compare import compared, comparison_table
+    from analysis.curves.grouping import group_studies
     from analysis.figures.registry import get_figure
-    from analysis.grouping import group_studies
-    from analysis.load import load_runs
-    from analysis.studying import study
+    from analysis.reading.load import load_runs
 
     figure = get_figure("comparison")
     groups = group_studies([study(run, wanted=figure.metrics) for run in load_runs(runs)])

@@ -24,10 +24,10 @@ def step_moment_command(
     json_output: Json = False,
 ) -> None:
     """Sudden, lasting changes of level or slope in training curves, each with an interval and a p-value."""
-    from analysis.load import load_path, one_of
-    from analysis.moments import METRICS, chosen_metrics, moments_of, moments_table
+    from analysis.curves.build import study
+    from analysis.curves.moments import METRICS, chosen_metrics, moments_of, moments_table
+    from analysis.reading.load import load_path, one_of
     from analysis.step_moment.find import SHORTEST_CURVE
-    from analysis.studying import study
 
     studied = study(one_of(load_path(run), run_name), wanted=METRICS if metrics is None else ())
     moments = moments_of(studied, chosen_metrics(studied, metrics), seed=seed)

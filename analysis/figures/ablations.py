@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from analysis.curves.grouping import differing_leaves, leaves_of
+from analysis.curves.study import Group, benchmarks_of
 from analysis.figures.captions import caption
 from analysis.figures.panels import MissingDataError, present, score_panel
 from analysis.figures.spec import FigureSpec
 from analysis.figures.training import length_panel, outcome_panel
-from analysis.grouping import differing_leaves, leaves_of
-from analysis.study import Group, benchmarks_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.curves.study import Group, benchmarks_of
 from analysis.figures.captions import caption
 from analysis.figures.panels import MissingDataError, present, score_panel
 from analysis.figures.spec import FigureSpec
 from analysis.figures.training import length_panel, reward_panel
-from analysis.study import Group, benchmarks_of
 
 _EVALUATIONS = "a finished evaluation (orz-bench eval --ckpt RUN makes some)"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.curves import window_for
+from analysis.curves.curve import window_for
+from analysis.curves.study import Group, Study
 from analysis.figures.spec import Panel, Series
-from analysis.study import Group, Study
 
 _MANY = 6
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.columns import metric_name, unit_of
+from analysis.curves.study import Group
 from analysis.figures.captions import caption
 from analysis.figures.panels import metric_panel, present
 from analysis.figures.spec import FigureSpec
-from analysis.study import Group
+from analysis.reading.columns import metric_name, unit_of
 from orz_bench.errors import ConfigError, nearest
 
 NAME = "metrics"

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.columns import unit_of
-from analysis.curves import smooth, window_for
+from analysis.curves.curve import smooth, window_for
+from analysis.curves.study import Group, ScoreLine, protocols_of
 from analysis.figures.spec import Panel, Reference, Series
-from analysis.study import Group, ScoreLine, protocols_of
-from orz_bench.baselines import baselines_for
+from analysis.reading.columns import unit_of
 from orz_bench.errors import DataError
+from orz_bench.results.baselines import baselines_for
 
 _SHARES = ("share", "reward")
 _SHOWN_MODELS = ("ORZ-32B", "DeepSeek-R1-Zero-Qwen-32B", "ORZ-7B")

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from analysis.curves.study import Group
 from analysis.figures import ablations, benchmarks, training
 from analysis.figures.spec import FigureSpec
-from analysis.study import Group
 from orz_bench.errors import ConfigError, nearest
 
 

@@ -8,8 +8,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from analysis.curves import Array
-from analysis.study import BreakMark
+from analysis.curves.curve import Array
+from analysis.curves.study import BreakMark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

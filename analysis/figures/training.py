@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.curves.study import Group
 from analysis.figures.captions import caption
 from analysis.figures.panels import metric_panel, present
 from analysis.figures.spec import FigureSpec, Panel
-from analysis.study import Group
 
 
 def reward_panel(groups: Sequence[Group]) -> Panel | None:

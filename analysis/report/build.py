@@ -6,18 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from analysis.curves.grouping import group_studies
+from analysis.curves.study import Study
 from analysis.figures import drawing
 from analysis.figures.ablations import Ablation
 from analysis.figures.chosen import chosen_metrics
 from analysis.figures.panels import MissingDataError
 from analysis.figures.registry import FIGURES
 from analysis.figures.spec import FigureSpec, rows
-from analysis.grouping import group_studies
 from analysis.report.examples import examples_of
 from analysis.report.findings import findings_of
 from analysis.report.page import Page, Picture, RunSection, render
-from analysis.study import Study
-from analysis.tables import Table, as_csv, length_table_of, result_table
+from analysis.report.tables import Table, as_csv, length_table_of, result_table
 from orz_bench.errors import DataError
 from orz_bench.records.parquet import disk_error
 from orz_bench.records.run_dir import write_text

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.load import Evaluation
-from analysis.progress import ends_of
-from analysis.rollouts import Rollouts
-from analysis.study import Study
+from analysis.curves.progress import ends_of
+from analysis.curves.study import Study
+from analysis.reading.load import Evaluation
+from analysis.reading.rollouts import Rollouts
 
 NUM_EXAMPLES = 3
 

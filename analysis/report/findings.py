@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.progress import Change, Progress, change_of, progress_of
+from analysis.curves.progress import Change, Progress, change_of, progress_of
+from analysis.curves.study import BreakMark, Study
 from analysis.report.finding import Answer, Finding
 from analysis.report.reflection_finding import reflection_finding
 from analysis.report.wording import number, p_value, percent, points
 from analysis.step_moment.breaks import JointBreak
-from analysis.study import BreakMark, Study
 
 _SHORTEST_FOR_BREAKS = 60
 _ALPHA = 0.05

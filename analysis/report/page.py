@@ -11,7 +11,7 @@ from string import Template
 
 from analysis.report.examples import Example, Response
 from analysis.report.finding import Finding
-from analysis.tables import Table
+from analysis.report.tables import Table
 
 _SHOWN_CHARS = 6000
 

@@ -8,10 +8,10 @@ from math import comb
 
 import pandas as pd
 
-from analysis.outcomes import Difference, OutcomeEffect, outcome_effect
+from analysis.curves.study import Study
 from analysis.report.finding import Answer, Finding
 from analysis.report.wording import percent, points
-from analysis.study import Study
+from analysis.texts.outcomes import Difference, OutcomeEffect, outcome_effect
 
 _LAST_SHARE = 0.2
 _FEWEST_STEPS = 5

@@ -1,7 +1,7 @@
 """Measures of rollouts, kept in files of their own: one a part, written whole, deletable at any time.
 
-They lie in the side folder of the runs folder (app.side_folder), never in a run. A file's name carries the size and
-time of the part that it was computed from, so a replaced part is measured anew and its old file goes.
+They are in the side folder of the runs folder (app.judging.side_folder), never in a run. A file's name has the size
+and time of the part that it was computed from, so a replaced part is measured anew and its old file goes.
 """
 
 from __future__ import annotations

@@ -14,11 +14,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.features import text_hash
-from analysis.form import form_features
-from analysis.lexicons import Lexicon, get_lexicon
-from analysis.reflection import find_reflections
-from analysis.repetition import repetition_features
+from analysis.texts.features import text_hash
+from analysis.texts.form import form_features
+from analysis.texts.lexicons import Lexicon, get_lexicon
+from analysis.texts.reflection import find_reflections
+from analysis.texts.repetition import repetition_features
 
 VERSION = 2
 """Part of the files' path: raised whenever a column or its meaning changes."""

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from analysis.lexicons import Lexicon
-from analysis.reflection import counted_matches
-from analysis.repetition import find_loop
+from analysis.texts.lexicons import Lexicon
+from analysis.texts.reflection import counted_matches
+from analysis.texts.repetition import find_loop
 from app.reader.markup import Mark
-from orz_bench.grading.extract import box_spans
+from orz_bench.extraction.answers import box_spans
 
 _TAG = re.compile(r"</?(?:think|answer)>")
 _PIECE = re.compile(r"[^.\n]+[.\n]*")

@@ -9,7 +9,9 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.benchmark_data import (
+from app.context import Context
+from app.markdown import escaped
+from app.runs.benchmark_data import (
     Evaluated,
     Paired,
     benchmark_names,
@@ -20,14 +22,12 @@ from app.benchmark_data import (
     result_rows,
     score_curves,
 )
-from app.context import Context
-from app.failures import shown_errors
-from app.markdown import escaped
 from app.views.charts import legend
+from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.score_charts import parts_chart, score_chart
 from app.views.state import read_state, write_state
-from orz_bench.baselines import baselines_for
+from orz_bench.results.baselines import baselines_for
 
 _ROW_PX = 30
 _SHOWN_QUESTIONS = 12

@@ -10,16 +10,16 @@ from typing import Literal
 
 import streamlit as st
 
-from analysis.lexicons import LEXICONS, get_lexicon
+from analysis.texts.lexicons import LEXICONS, get_lexicon
 from app.context import Context
-from app.exports import FORMATS, exported
-from app.failures import shown_errors
 from app.markdown import escaped
+from app.queries.exports import FORMATS, exported
 from app.queries.filters import Filters
+from app.queries.rollout_export import MOST_ROWS, selected_rows
 from app.queries.selection import select
-from app.report_data import metric_rows, report_page, score_rows
-from app.rollout_export import MOST_ROWS, selected_rows
-from app.run_rows import Stamp, stamp_of
+from app.runs.report_data import metric_rows, report_page, score_rows
+from app.runs.run_rows import Stamp, stamp_of
+from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.opened import open_run
 from app.views.state import read_state, write_state

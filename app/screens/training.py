@@ -8,13 +8,13 @@ from typing import Literal
 
 import streamlit as st
 
-from analysis.study import Study
+from analysis.curves.study import Study
 from app import url
 from app.context import Context
-from app.failures import shown_errors
 from app.markdown import escaped
-from app.training_data import DEFAULT_METRICS, about, curves, marks, metric_names, nearest_step
+from app.runs.training_data import DEFAULT_METRICS, about, curves, marks, metric_names, nearest_step
 from app.views.charts import curve_chart, legend
+from app.views.failures import shown_errors
 from app.views.loaded import look_for_moments, study_of, with_known_moments
 from app.views.state import read_state, write_state
 

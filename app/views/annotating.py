@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 import streamlit as st
 
-from app.annotations import MAX_NOTE_CHARS, Annotation
+from app.judging.annotations import MAX_NOTE_CHARS, Annotation
 from app.markdown import escaped
 from app.queries.keys import Response, RowKey, key_text
 from app.queries.rows import Row

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from app.failures import shown_errors
 from app.markdown import escaped
 from app.queries.filters import Filters, QueueFilters
 from app.queries.rows import key_at
@@ -12,6 +11,7 @@ from app.queries.selection import Selection, facets, select
 from app.views import address
 from app.views.annotating import known_tags
 from app.views.colours import STYLE
+from app.views.failures import shown_errors
 from app.views.filter_bar import Counts, filter_bar
 from app.views.opened import OpenRun, show_progress
 from app.views.reader import reader

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis.moments import judged_metrics, with_breaks
-from analysis.study import BreakMark, Study
-from app.folder import RunEntry
-from app.run_rows import RunRow, Stamp, run_row, stamp_of
-from app.training_data import curves_of_responses, curves_of_run
+from analysis.curves.moments import judged_metrics, with_breaks
+from analysis.curves.study import BreakMark, Study
+from app.runs.folder import RunEntry
+from app.runs.run_rows import RunRow, Stamp, run_row, stamp_of
+from app.runs.training_data import curves_of_responses, curves_of_run
 
 MAX_RUNS = 64
 MOMENTS_EVERY = 25

@@ -9,16 +9,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis.features import text_hash
-from app.annotations import FILE_NAME, Annotations, RunIdentity
+from analysis.texts.features import text_hash
 from app.context import Context
+from app.judging.annotations import FILE_NAME, Annotations, RunIdentity
+from app.judging.side_folder import side_folder
 from app.queries.index import Coverage, RunIndex
 from app.queries.keys import Response, hash_of_text, hash_text
 from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import is_measuring, start_measuring
 from app.queries.rows import Row, text_of
 from app.queries.selection import MarkedRow, Marks
-from app.side_folder import side_folder
 
 MAX_OPEN_RUNS = 3
 """Indexes kept in memory, of the runs looked at last."""

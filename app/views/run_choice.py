@@ -8,8 +8,8 @@ from typing import Literal
 import streamlit as st
 
 from app.context import Context
-from app.folder import RunEntry, no_such_run
 from app.markdown import escaped
+from app.runs.folder import RunEntry, no_such_run
 
 RUN = "run"
 """The parameter, once for each run."""

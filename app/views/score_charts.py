@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import altair as alt
 import pandas as pd
 
-from app.palette import colour
 from app.views.charts import Drawn, run_colours
-from orz_bench.baselines import Baseline
+from app.views.palette import colour
+from orz_bench.results.baselines import Baseline
 
 _MOST_PUBLISHED = 4
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pandas as pd
 import streamlit as st
 
+from app.judging.overrides import both_scores
 from app.queries.filters import QueueFilters
-from app.queries.overrides import both_scores
 from app.queries.reasons import BY_NAME, REASONS
 from app.views import address
 from app.views.explorer import explorer

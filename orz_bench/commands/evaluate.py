@@ -14,7 +14,7 @@ from orz_bench.commands.data import data_folders
 from orz_bench.terminal import libraries_on_stderr, print_result, reports_errors, result_console
 
 if TYPE_CHECKING:
-    from orz_bench.session import EvalOptions
+    from orz_bench.evaluation.session import EvalOptions
 
 HEADLINE_BENCHMARKS = "aime24,aime25,math500,gpqa_diamond"
 _MAX_PARTS = 20
@@ -94,8 +94,8 @@ def evaluate_command(
 
     The same command again draws only what is missing; a larger --n adds samples to those that exist.
     """
-    from orz_bench.questions import Selection, parse_ids, parse_template_args
-    from orz_bench.session import EvalOptions
+    from orz_bench.evaluation.questions import Selection, parse_ids, parse_template_args
+    from orz_bench.evaluation.session import EvalOptions
 
     changes: dict[str, object] = {
         "n": n,
@@ -153,10 +153,10 @@ def evaluate_command(
 
 
 def _run(options: EvalOptions, *, dry_run: bool, json_output: bool, baseline: str | None) -> None:
-    from orz_bench.baselines import require_known
-    from orz_bench.progress import ProgressDisplay
-    from orz_bench.report import render_json, render_table
-    from orz_bench.session import preview_session, run_session
+    from orz_bench.commands.progress import ProgressDisplay
+    from orz_bench.evaluation.session import preview_session, run_session
+    from orz_bench.results.baselines import require_known
+    from orz_bench.results.report import render_json, render_table
 
     beside = require_known(baseline) if baseline else None
     console = result_console()

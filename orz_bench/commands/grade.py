@@ -61,10 +61,10 @@ def grade_command(
 
 
 def _grade_file(name: str, source: Path, *, out: Path, folders: tuple[Path, ...], settings: dict[str, Any]) -> None:
+    from orz_bench.benchmarks.loading.load import load_problems
     from orz_bench.benchmarks.registry import get_benchmark
-    from orz_bench.data import load_problems
-    from orz_bench.grade_file import grade_file
-    from orz_bench.grading.code.extract import code_extractors
+    from orz_bench.exchange.grade_file import grade_file
+    from orz_bench.extraction.programs import code_extractors
     from orz_bench.grading.grader import Grader
 
     benchmark, console = get_benchmark(name), Console(stderr=True)
@@ -82,8 +82,8 @@ def _grade_file(name: str, source: Path, *, out: Path, folders: tuple[Path, ...]
 
 def _grade_again(run: Path, bench: str | None, *, folders: tuple[Path, ...], limits: dict[str, Any]) -> None:
     from orz_bench.benchmarks.registry import get_benchmark
+    from orz_bench.evaluation.regrade import RegradeOptions, regrade_run
     from orz_bench.records.run_dir import RunDir
-    from orz_bench.regrade import RegradeOptions, regrade_run
 
     console = Console(stderr=True)
     names = tuple(get_benchmark(name.strip()).name for name in bench.split(",")) if bench else ()

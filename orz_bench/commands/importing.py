@@ -30,7 +30,7 @@ def import_command(
 
     The same command again writes nothing twice; one that was stopped goes on where it was.
     """
-    from orz_bench.importing import ImportOptions, import_files
+    from orz_bench.exchange.import_files import ImportOptions, import_files
 
     options = ImportOptions(benchmark=bench, step=step, rows_are=as_, run=run, command=("orz-bench", *sys.argv[1:]))
     console = Console(stderr=True)

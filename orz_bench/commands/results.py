@@ -23,11 +23,11 @@ def report_command(
     ] = None,
 ) -> None:
     """Show the results of runs, with the published baselines beside them."""
-    from orz_bench.baselines import require_known
     from orz_bench.records.run_dir import write_text
-    from orz_bench.report import render_json, render_markdown, render_table
-    from orz_bench.report_html import render_html
-    from orz_bench.results import results_of
+    from orz_bench.results.baselines import require_known
+    from orz_bench.results.html import render_html
+    from orz_bench.results.lookup import results_of
+    from orz_bench.results.report import render_json, render_markdown, render_table
 
     beside = require_known(baseline) if baseline else None
     results = [result for run in runs for result in results_of(run)]
@@ -59,8 +59,8 @@ def compare_command(
     json_output: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Compare two runs question by question: B minus A, with intervals, p-values and flipped questions."""
-    from orz_bench.report import render_comparisons
-    from orz_bench.results import compare_runs
+    from orz_bench.results.lookup import compare_runs
+    from orz_bench.results.report import render_comparisons
 
     names = [name.strip() for name in bench.split(",")] if bench else None
     compared = compare_runs(run_a, run_b, benchmarks=names, across_protocols=across_protocols)

@@ -14,7 +14,7 @@ def open_local(spec: EngineSpec, *, notice: Callable[[str], None] | None = None)
     if spec.name in ("vllm", "transformers"):
         return open_trained(spec)
     if spec.name == "openai":
-        from orz_bench.engines.openai_server import OpenAIServerEngine
+        from orz_bench.engines.openai.engine import OpenAIServerEngine
 
         return OpenAIServerEngine(spec, notice=notice)
     from orz_bench.engines.fake import FakeEngine
@@ -26,9 +26,9 @@ def open_trained(spec: EngineSpec) -> TrainedEngine:
     """Start one engine in this process whose weights can be replaced: vllm or transformers."""
     set_library_defaults()
     if spec.name == "vllm":
-        from orz_bench.engines.vllm import VllmEngine
+        from orz_bench.engines.vllm.engine import VllmEngine
 
         return VllmEngine(spec)
-    from orz_bench.engines.transformers import TransformersEngine
+    from orz_bench.engines.transformers.engine import TransformersEngine
 
     return TransformersEngine(spec)

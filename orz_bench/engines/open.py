@@ -12,7 +12,7 @@ from orz_bench.engines.engine import Engine, EngineName, EngineSpec
 from orz_bench.engines.local import open_local
 from orz_bench.environment import has_fast_bfloat16
 from orz_bench.errors import ConfigError, EngineError, nearest
-from orz_bench.model_files.limits import ModelConfig
+from orz_bench.models.limits import ModelConfig
 
 _MODULES = {"vllm": ("vllm",), "transformers": ("transformers", "torch"), "openai": ("openai",), "fake": ()}
 _INSTALL = {
@@ -105,7 +105,7 @@ def open_engine(spec: EngineSpec, *, notice: Callable[[str], None] | None = None
         if spec.name == "openai":
             raise ConfigError("--num-engines does not apply to a server; raise --concurrency instead.")
         _require("ray", "--num-engines needs Ray, which is not installed")
-        from orz_bench.engines.ray_pool import RayPool
+        from orz_bench.engines.ray.pool import RayPool
 
         return RayPool(spec)
     return open_local(spec, notice=notice)

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import EngineError
-from orz_bench.model_files.json_file import read_object
-from orz_bench.model_files.weights import INDEX, weight_files
+from orz_bench.models.json_file import read_object
+from orz_bench.models.weights import INDEX, weight_files
 
 _NO_FAULT = re.compile(
     r"rotary_emb\.inv_freq$"  # computed from the configuration

@@ -15,7 +15,7 @@ from orz_bench.engines.soundness import require_known_ids
 from orz_bench.engines.text_tokens import TextTokens
 from orz_bench.environment import set_library_defaults
 from orz_bench.errors import ConfigError
-from orz_bench.model_files.limits import ModelConfig
+from orz_bench.models.limits import ModelConfig
 
 
 class CheckpointTokenizer:

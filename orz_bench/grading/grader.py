@@ -1,7 +1,7 @@
 """Grade responses: extract the answer, decide whether it is right, and say why. The same grader serves as a reward.
 
-Letters are compared here; programs are run in a sandbox (see orz_bench.grading.code); mathematics is decided by
-Math-Verify, instructions by IFEval's checks, both in bounded worker processes (see orz_bench.grading.pool), behind a
+Letters are compared here; programs are run in a sandbox (orz_bench.grading.code); mathematics is decided by
+Math-Verify, instructions by IFEval's checks, both in bounded worker processes (orz_bench.grading.workers), behind a
 fast path and a memo that never change a verdict.
 """
 
@@ -16,17 +16,18 @@ from types import TracebackType
 from typing import Any, Self, get_args
 
 from orz_bench.errors import ConfigError, DataError, nearest
-from orz_bench.grading.caps import why_refused
-from orz_bench.grading.choice import extract_letter, letter_of
-from orz_bench.grading.code.extract import CODE_EXTRACTORS
+from orz_bench.extraction.answers import ALL_EXTRACTORS, EXTRACTORS, LIKELIHOOD, extract_whole, last_box
+from orz_bench.extraction.letters import extract_letter, letter_of
+from orz_bench.extraction.programs import CODE_EXTRACTORS
+from orz_bench.extraction.thoughts import said
 from orz_bench.grading.code.grader import CODE_GRADER_VERSION, ProgramGrader
-from orz_bench.grading.code.packed_tests import PackedTests
-from orz_bench.grading.extract import ALL_EXTRACTORS, EXTRACTORS, LIKELIHOOD, extract_whole, last_box
-from orz_bench.grading.fast_path import Memo, compared, plain_number, same_text
 from orz_bench.grading.jobs import Job, Mode, Reply, Subject
-from orz_bench.grading.pool import GradingPool
-from orz_bench.grading.text_key import text_key
-from orz_bench.grading.thoughts import said
+from orz_bench.grading.math.caps import why_refused
+from orz_bench.grading.math.fast_path import compared, plain_number, same_text
+from orz_bench.grading.memo import Memo
+from orz_bench.grading.surface.text_key import text_key
+from orz_bench.grading.workers.pool import GradingPool
+from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import AnswerKind, Grade, Problem
 from orz_bench.sandbox.limits import Isolation
 

@@ -7,7 +7,10 @@ from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from typing import Any
 
 from orz_bench.errors import RecordError
-from orz_bench.intervals import Interval, question_interval, sampling_interval
+from orz_bench.records.intervals import Interval, question_interval, sampling_interval
+
+WHO_ANSWERS = ("server", "tokenizer")
+"""Fields of a protocol's card that tell models apart and not ways of asking: two models are compared all the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

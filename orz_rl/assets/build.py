@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orz_bench.asking.templates import ORZ_CODE_PARTS, TEMPLATES
 from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.environment import set_library_defaults
 from orz_bench.records.rollout import Problem
-from orz_bench.templates import ORZ_CODE_PARTS, TEMPLATES
 from orz_rl.assets.demonstrations import demonstrate
 
 END = "<|endoftext|>"

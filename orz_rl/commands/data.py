@@ -20,7 +20,7 @@ Folder = Annotated[Path, typer.Option("--to", help="Where the files lie.")]
 @reports_errors
 def list_data_command(to: Folder = Path("data")) -> None:
     """The files that Open-Reasoner-Zero published, their source and licence, and whether they are here."""
-    from orz_rl.published_data import COMMIT, LICENCE, PUBLISHED_DATA, PUBLISHER, is_published_content
+    from orz_rl.assets.published_data import COMMIT, LICENCE, PUBLISHED_DATA, PUBLISHER, is_published_content
 
     table = Table(box=None, pad_edge=False)
     for column in ("name", "file", "here", "dataset on the hub"):
@@ -48,7 +48,7 @@ def fetch_data_command(
     to: Folder = Path("data"),
 ) -> None:
     """Download training data from the hub to where the recipes look for them. What is there is left as it is."""
-    from orz_rl.published_data import fetch_published, get_published
+    from orz_rl.assets.published_data import fetch_published, get_published
 
     wanted = names or ["orz-57k"]
     for name in wanted:

@@ -13,7 +13,7 @@ from orz_bench.terminal import print_result, reports_errors, result_console
 from orz_rl.commands.train import Overrides, Recipe, Variant
 
 if TYPE_CHECKING:
-    from orz_rl.planning import Plan
+    from orz_rl.planning.plan import Plan
 
 
 @reports_errors
@@ -32,7 +32,7 @@ def plan_command(
 ) -> None:
     """What a run asks for: batches, memory and time a phase. Starts nothing; exit code 2 where it does not fit."""
     from orz_bench.errors import ConfigError
-    from orz_rl.planning import Hardware, make_plan
+    from orz_rl.planning.plan import Hardware, make_plan
     from orz_rl.recipes.registry import resolve
 
     config = resolve(recipe, variants=variant or (), overrides=overrides or ())
@@ -63,7 +63,7 @@ def plan_command(
 
 def _facts(plan: Plan, *, mean_tokens: float) -> dict[str, Any]:
     """What is printed, by name, in its order."""
-    from orz_rl.planning import GIB
+    from orz_rl.planning.plan import GIB
 
     config = plan.config
     optim, rollout = config.optim, config.rollout

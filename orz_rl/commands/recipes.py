@@ -19,8 +19,8 @@ def check_command(
     recipe: Recipe, overrides: Overrides = None, variant: Variant = None, data_dir: DataDir = None
 ) -> None:
     """Resolve a recipe, check models, data, prompts and benchmarks, print the settings; start nothing."""
-    from orz_rl.preparation import prepare
     from orz_rl.recipes.registry import as_yaml, resolve
+    from orz_rl.training.preparation import prepare
 
     config = resolve(recipe, variants=variant or (), overrides=overrides or ())
     console = Console(stderr=True)
@@ -65,7 +65,7 @@ def export_command(
 ) -> None:
     """Copy the policy of a step as an ordinary Hugging Face checkpoint, its files checked against the manifest."""
     from orz_bench.records.run_dir import RunDir
-    from orz_rl.checkpoint import Checkpoints
+    from orz_rl.training.checkpoint import Checkpoints
 
     directory = RunDir(run)
     directory.info()

@@ -28,11 +28,11 @@ def train_command(
     data_dir: DataDir = None,
 ) -> None:
     """Train by a recipe. The same command again goes on where it stopped, however it stopped."""
-    from orz_rl.identity import check_out
-    from orz_rl.preparation import prepare
-    from orz_rl.progress import TrainingDisplay, closing_summary
+    from orz_rl.commands.progress import TrainingDisplay, closing_summary
     from orz_rl.recipes.registry import resolve
-    from orz_rl.training import train
+    from orz_rl.training.identity import check_out
+    from orz_rl.training.loop import train
+    from orz_rl.training.preparation import prepare
 
     config = resolve(recipe, variants=variant or (), overrides=overrides or ())
     folder = out or Path("runs") / "-".join([recipe, *(variant or ())])

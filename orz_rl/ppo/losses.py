@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from orz_rl.ppo.names import KlEstimator, Normalisation
+from orz_rl.names import KlEstimator, Normalisation
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from pydantic import ValidationError
 
 from orz_bench.errors import ConfigError, nearest
 from orz_rl.config import Section, TrainConfig
-from orz_rl.faults import faults as contradictions
 from orz_rl.recipes import orz, tiny
+from orz_rl.recipes.faults import faults as contradictions
 from orz_rl.recipes.variants import VARIANTS
 
 RECIPES: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(

@@ -12,16 +12,16 @@ from functools import partial
 
 from orz_bench.engines.engine import Sampling
 from orz_bench.errors import EngineError, RunDirError
+from orz_bench.evaluation.recorder import Grades, Recorder
 from orz_bench.grading.grader import GRADER_VERSION
-from orz_bench.recorder import Grades, Recorder
 from orz_bench.records.parquet import rollouts_from_table
 from orz_bench.records.rollout import Completion, Grade, Request, Rollout
 from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.seeds import sample_seed
 from orz_rl.config import TrainConfig
-from orz_rl.problems import Drawn, Prompt, next_problems
-from orz_rl.rewards import binary_reward, overlong_penalty
-from orz_rl.rollout.sampler import Sampler
+from orz_rl.rollout.problems import Drawn, Prompt, next_problems
+from orz_rl.rollout.rewards import binary_reward, overlong_penalty
+from orz_rl.workers.sampler import Sampler
 
 Group = list[Rollout]
 """The rollouts of one problem."""

@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 from orz_bench.environment import set_library_defaults
-from orz_rl.process_log import write_output_to
 from orz_rl.workers.messages import ModelSpec
+from orz_rl.workers.process_log import write_output_to
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class ModelActor:
         """Gather all weights; where `keep`, put them into the object store and return the reference, in a list."""
         import ray
 
-        from orz_rl.rollout.weight_sync import HostWeights
+        from orz_rl.workers.weight_sync import HostWeights
 
         if keep:
             return [ray.put(HostWeights.of(self._rank.weights()))]
@@ -72,7 +72,7 @@ class ModelActor:
         import ray
         from torch.distributed import TCPStore
 
-        from orz_rl.rollout.weight_sync import TIMEOUT_S, BroadcastWeights
+        from orz_rl.workers.weight_sync import TIMEOUT_S, BroadcastWeights
 
         if self._meeting is None or self._meeting.engines != engines:
             store = TCPStore(
@@ -101,7 +101,7 @@ class ModelActor:
 
     def next_bucket(self) -> bytes | None:
         """What maps the next bucket, which stays until it is asked for another; None after the last."""
-        from orz_rl.rollout.weight_sync import bucket_handle
+        from orz_rl.workers.weight_sync import bucket_handle
 
         self._bucket = next(self._buckets, None)
         return None if self._bucket is None else bucket_handle(*self._bucket)

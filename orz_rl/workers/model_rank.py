@@ -21,10 +21,10 @@ from orz_bench.errors import EngineError, RunDirError
 from orz_rl.config import REDUCE_BUCKET
 from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, policy_loss, value_loss
 from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs, response_values, token_logprobs
-from orz_rl.rollout.weight_sync import Buckets, fill_buckets, plan_buckets, type_name
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
 from orz_rl.workers.models import load_model
 from orz_rl.workers.pack_check import check_packs
+from orz_rl.workers.weight_sync import Buckets, fill_buckets, plan_buckets, type_name
 from orz_rl.workers.writing import tells_disk_errors
 
 ENVIRONMENT = {"LOCAL_RANK": "0"}

@@ -50,7 +50,7 @@ def _leave_no_chance(model: Any) -> None:
     """Turn dropout off, so that a model learns from what it draws with, and forget how a language model is sampled.
 
     The configuration keeps its rates. Sampling settings are the run's own; those of the checkpoint, which transformers
-    may refuse to write, are copied as they are (orz_rl.checkpoint).
+    may refuse to write, are copied as they are (orz_rl.training.checkpoint).
     """
     for module in model.modules():
         rates = [name for name, rate in vars(module).items() if "drop" in name and isinstance(rate, float)]

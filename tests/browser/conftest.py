@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.browser.served import PROJECT, chromium_path, served
-from tests.runs import a_run, add_evaluation
+from tests.support.runs import a_run, add_evaluation
 
 ARGUMENTS = (
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",

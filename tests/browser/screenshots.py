@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, sync_playwright
 
-from app.folder import RunsFolder
+from app.runs.folder import RunsFolder
 from tests.browser.conftest import ARGUMENTS, LAPTOP, open_page
 from tests.browser.served import chromium_path, served
 

@@ -11,13 +11,13 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
-from app.annotations import FILE_NAME, Annotation, Annotations, RunIdentity
+from app.judging.annotations import FILE_NAME, Annotation, Annotations, RunIdentity
+from app.judging.side_folder import NAME
 from app.queries.keys import RowKey, key_of, key_text
-from app.side_folder import NAME
 from orz_bench.records.rollout import Rollout
-from tests.app_runs import HOSTILE, hostile_run, random_run
 from tests.browser.conftest import ARGUMENTS, LAPTOP, open_page, settled
 from tests.browser.served import served
+from tests.support.app_runs import HOSTILE, hostile_run, random_run
 
 Rows = dict[RowKey, Rollout]
 

@@ -14,7 +14,7 @@ import pytest
 
 from tests.browser.conftest import HOSTILE, WIDE, open_page, settled
 from tests.browser.served import served
-from tests.runs import a_run
+from tests.support.runs import a_run
 
 TITLES = ("runs", "training", "benchmarks", "rollouts", "question", "suspicious", "report")
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.data import load_problems
 from orz_bench.grading.grader import Grader, Submission
 from orz_bench.records.rollout import AnswerKind, Grade
 from tests.conformance.constant_answers import constant_answers

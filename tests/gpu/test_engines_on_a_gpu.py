@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orz_bench.environment import has_gpu
-from tests.command_line import orz_bench, results_of, rows_of
+from tests.support.command_line import orz_bench, results_of, rows_of
 
 pytestmark = [
     pytest.mark.gpu,

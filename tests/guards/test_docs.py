@@ -10,8 +10,8 @@ import pytest
 import typer.main
 from typer.core import TyperGroup
 
-from analysis.catalogue import metrics_markdown
 from analysis.cli import app as analysis_app
+from analysis.commands.catalogue import metrics_markdown
 from orz_bench.cli import app as bench_app
 from orz_bench.records.metrics import METRICS
 from orz_bench.records.summary import Summary

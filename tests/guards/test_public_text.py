@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.guards.tree import at, expect_none, text_files
-from tests.shared_data import shared_data
+from tests.support.shared_data import shared_data
 
 # Written so that no pattern matches its own source.
 INDEX_HOSTS = re.compile(r"pypi[.]org|pythonhosted[.]org|download[.]pytorch|whl/cp[u]\b", re.IGNORECASE)

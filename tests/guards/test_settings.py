@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from orz_bench.asking.protocol import customise, get_protocol
 from orz_bench.engines.engine import EngineSpec, Sampling
 from orz_bench.errors import ConfigError
-from orz_bench.protocol import customise, get_protocol
 from orz_rl.recipes.registry import leaves, resolve
 
 ODD = (".nan", ".inf", "-1", "0", "1e30", "")

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.command_line import PROJECT
-from tests.golden_files import expect_golden
-from tests.runs import a_run
-from tests.shared_data import shared_data
+from tests.support.command_line import PROJECT
+from tests.support.golden_files import expect_golden
+from tests.support.runs import a_run
+from tests.support.shared_data import shared_data
 
 COMMANDS = ("report", "reflection", "step-moment", "compare", "figure", "figures", "metrics")
 

@@ -13,16 +13,16 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
+from analysis.curves.build import default_lexicon, study
+from analysis.curves.grouping import group_studies
+from analysis.curves.progress import progress_of
+from analysis.curves.study import Study
 from analysis.figures.registry import get_figure
 from analysis.figures.spec import FigureSpec, rows
-from analysis.grouping import group_studies
-from analysis.load import load_path
-from analysis.progress import progress_of
-from analysis.reflection_summary import summary_of
+from analysis.reading.load import load_path
 from analysis.report.build import write_report
-from analysis.study import Study
-from analysis.studying import default_lexicon, study
-from tests.training import SMALL, orz_rl
+from analysis.report.reflection_summary import summary_of
+from tests.support.training import SMALL, orz_rl
 
 Rows = Sequence[Mapping[str, Any]]
 _REFLECTION = re.compile(r"wait,|recheck[,\s]|retry|alternatively,|however,")

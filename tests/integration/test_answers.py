@@ -18,7 +18,7 @@ from tests.conformance.checks import (
     made_up_golds,
     real_golds,
 )
-from tests.shared_data import shared_data
+from tests.support.shared_data import shared_data
 
 Check = Callable[..., list[Row]]
 
@@ -70,9 +70,9 @@ def test_what_the_fast_path_decides_of_numbers_is_what_the_parser_decides() -> N
     """Differential: every pair of constants that it decides, against Math-Verify within the strict checks alone."""
     from math_verify import verify
 
-    from orz_bench.grading.fast_path import known_outcome
-    from orz_bench.grading.reading import read_latex
-    from orz_bench.grading.strict import values_differ
+    from orz_bench.grading.math.fast_path import known_outcome
+    from orz_bench.grading.math.reading import read_latex
+    from orz_bench.grading.math.strict import values_differ
 
     constants = [
         "42",

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import COMMAND, orz_bench, rows_of
-from tests.tiny_model import a_tiny_checkpoint
+from tests.support.command_line import COMMAND, orz_bench, rows_of
+from tests.support.tiny_model import a_tiny_checkpoint
 
 FAKE = ("eval", "--ckpt", "fake", "--engine", "fake", "--bench", "arithmetic", "--n", "2")
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.data import load_problems
-from orz_bench.grading.choice import extract_mmlu_pro
+from orz_bench.extraction.letters import extract_mmlu_pro
 from orz_bench.grading.grader import Grader, Submission
-from tests.shared_data import shared_data
+from tests.support.shared_data import shared_data
 
 RANDOM_LANGUAGE = {"change_case:english_capital", "change_case:english_lowercase", "language:response_language"}
 """langdetect guesses with random numbers, which the official program does not seed."""

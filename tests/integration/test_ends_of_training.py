@@ -1,6 +1,6 @@
 """Training that is ended at named points goes on to what an unbroken run comes to, and every end is marked.
 
-These are some of the cases of tests.ends_of_training; benchmarks/results/ends_of_training.json has those that were run.
+Some of the cases of tests.support.ends_of_training; benchmarks/results/ends_of_training.json has those that were run.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import PROJECT
-from tests.training import COMMAND, ENVIRONMENT, SMALL, metrics_of, orz_rl
+from tests.support.command_line import PROJECT
+from tests.support.training import COMMAND, ENVIRONMENT, SMALL, metrics_of, orz_rl
 
 CASES = ("in the update:SIGTERM", "writing advantages:SIGKILL", "in the second checkpoint's write:full disk")
 
@@ -24,7 +24,7 @@ CASES = ("in the update:SIGTERM", "writing advantages:SIGKILL", "in the second c
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_nothing_is_lost_and_every_end_is_marked(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.ends_of_training", str(tmp_path), *CASES]
+    command = [sys.executable, "-m", "tests.support.ends_of_training", str(tmp_path), *CASES]
     mounted = ["mount -t tmpfs -o size=96m none", str(tmp_path), "&& exec", *(f"'{part}'" for part in command[:-3])]
     cases = [f'"{case}"' for case in CASES]
     done = subprocess.run(

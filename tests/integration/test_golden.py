@@ -12,9 +12,9 @@ import pytest
 from orz_bench.records.parquet import ROLLOUT_SCHEMA, rollouts_from_table
 from orz_bench.records.run_dir import RunDir
 from orz_rl.recipes.registry import leaves
-from tests.command_line import orz_bench
-from tests.golden_files import GOLDEN, expect_golden
-from tests.training import orz_rl
+from tests.support.command_line import orz_bench
+from tests.support.golden_files import GOLDEN, expect_golden
+from tests.support.training import orz_rl
 
 RUN = GOLDEN / "run_v1"
 COMMANDS = (

@@ -7,7 +7,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from tests.training import SMALL, orz_rl
+from tests.support.training import SMALL, orz_rl
 
 CUT = (*SMALL, "rollout.max_tokens=2", "checkpoint.every=2", "num_steps=7")
 HOOK = "import pathlib, sys; pathlib.Path(sys.argv[1]).open('a').write(sys.stdin.read() + chr(10))"

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import COMMAND, orz_bench, results_of, rows_of
-from tests.tiny_model import a_tiny_checkpoint
+from tests.support.command_line import COMMAND, orz_bench, results_of, rows_of
+from tests.support.tiny_model import a_tiny_checkpoint
 
 
 def kill_again_and_again(arguments: list[str], run: Path, *, times: int, seed: int) -> list[int]:

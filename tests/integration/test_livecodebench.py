@@ -16,8 +16,8 @@ from orz_bench.grading.grader import Grader, Submission
 from orz_bench.records.rollout import Problem
 from orz_bench.sandbox.pool import Sandbox
 from orz_bench.sandbox.worker import Worker, WorkerGoneError
-from tests.programs import PROJECT
-from tests.shared_data import shared_data
+from tests.support.programs import PROJECT
+from tests.support.shared_data import shared_data
 
 NUM_REAL = 90
 """Of 543, spread evenly; benchmarks/code_grading.py runs all."""

@@ -10,23 +10,23 @@ from typing import Any
 import pytest
 import yaml
 
-import orz_bench.lm_eval_tasks
+import orz_bench.evaluation.harness.lm_eval_tasks
+from orz_bench.asking.templates import orz_code
+from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import all_benchmarks, get_benchmark
-from orz_bench.data import load_problems
 from orz_bench.errors import ConfigError
-from orz_bench.lm_eval_tasks.tasks import followed, question, share, verdict
+from orz_bench.evaluation.harness.lm_eval_tasks.functions import followed, question, share, verdict
+from orz_bench.evaluation.session import EvalOptions, run_session
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
-from orz_bench.report import render_markdown
-from orz_bench.session import EvalOptions, run_session
-from orz_bench.templates import orz_code
-from tests.builders import a_problem
-from tests.tiny_model import a_tiny_checkpoint
-from tests.unit.orz_bench.test_evaluate import Listener
+from orz_bench.results.report import render_markdown
+from tests.support.builders import a_problem
+from tests.support.tiny_model import a_tiny_checkpoint
+from tests.unit.orz_bench.evaluation.test_evaluate import Listener
 
 TASKS = ("lm-eval:toy_choice", "lm-eval:toy_both", "lm-eval:toy_text")
 FIELDS = ("benchmark", "problem_id", "question", "gold", "kind", "num_choices")
-TASK_FOLDER = Path(orz_bench.lm_eval_tasks.__path__[0])
+TASK_FOLDER = Path(orz_bench.evaluation.harness.lm_eval_tasks.__path__[0])
 
 
 @pytest.fixture(scope="module")

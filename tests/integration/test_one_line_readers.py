@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.golden_files import GOLDEN
+from tests.support.golden_files import GOLDEN
 
 EVALUATION = GOLDEN / "run_v1" / "evals" / "arithmetic"
 

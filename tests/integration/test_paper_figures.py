@@ -13,8 +13,8 @@ from PIL import Image
 from analysis.figures.drawing import draw, png_of
 from analysis.figures.registry import get_figure
 from analysis.figures.spec import rows
-from tests.paper_curves import paper_groups
-from tests.shared_data import shared_data
+from tests.support.paper_curves import paper_groups
+from tests.support.shared_data import shared_data
 
 FIGURES = {
     "benchmarks": ("feb2025_fig1", "mar2025_fig10"),

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from orz_bench.grading.jobs import Reply
-from tests.programs import IMPATIENT, PROJECT, SETTINGS, Setting, a_judge, corpus, filled, packed
+from tests.support.programs import IMPATIENT, PROJECT, SETTINGS, Setting, a_judge, corpus, filled, packed
 
 SUMS = packed(("3\n1 2\n3 4\n5 6\n", "3\n7\n11\n"), ("1\n-1 1\n", "0\n"), ("2\n0 9\n10 -20\n", "9\n-10\n"))
 LEGAL = corpus("legal_programs")["input()"]

@@ -20,8 +20,8 @@ from orz_bench.engines.local import open_local
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request
-from tests.builders import a_problem, a_request
-from tests.tiny_model import a_tiny_checkpoint
+from tests.support.builders import a_problem, a_request
+from tests.support.tiny_model import a_tiny_checkpoint
 
 pytestmark = [
     pytest.mark.real_model,
@@ -66,7 +66,7 @@ def in_order(lists: Iterator[list[Completion]]) -> list[Completion]:
 
 
 def test_two_engines_give_the_rows_of_one(spec: EngineSpec, requests: list[Request], alone: list[Completion]) -> None:
-    from orz_bench.engines.ray_pool import RayPool
+    from orz_bench.engines.ray.pool import RayPool
 
     pool = RayPool(spec)
     try:
@@ -82,7 +82,7 @@ def test_two_engines_give_the_rows_of_one(spec: EngineSpec, requests: list[Reque
 def test_a_killed_engine_loses_nothing(
     spec: EngineSpec, requests: list[Request], alone: list[Completion], caplog: pytest.LogCaptureFixture
 ) -> None:
-    from orz_bench.engines.ray_pool import RayPool
+    from orz_bench.engines.ray.pool import RayPool
 
     pool = RayPool(spec)
     try:
@@ -99,7 +99,7 @@ def test_a_killed_engine_loses_nothing(
 
 
 def test_when_all_engines_die_it_says_so(spec: EngineSpec, requests: list[Request]) -> None:
-    from orz_bench.engines.ray_pool import RayPool
+    from orz_bench.engines.ray.pool import RayPool
 
     pool = RayPool(spec)
     try:
@@ -116,7 +116,7 @@ def test_a_dead_cluster_that_ray_remembers_is_not_joined() -> None:
     folder = Path(tempfile.mkdtemp(prefix="ray"))  # short, for it holds sockets
     (folder / "ray").mkdir()
     (folder / "ray" / "ray_current_cluster").write_text("127.0.0.1:1", encoding="utf-8")
-    code = "from orz_bench.engines.ray_session import start_ray; start_ray(); import ray; print(ray.is_initialized())"
+    code = "from orz_bench.engines.ray.session import start_ray; start_ray(); import ray; print(ray.is_initialized())"
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     done = subprocess.run(
         [sys.executable, "-c", code],
@@ -133,7 +133,7 @@ def test_a_dead_cluster_that_ray_remembers_is_not_joined() -> None:
 def test_more_engines_than_there_are_cores(spec: EngineSpec) -> None:
     from dataclasses import replace
 
-    from orz_bench.engines.ray_pool import RayPool
+    from orz_bench.engines.ray.pool import RayPool
 
     with pytest.raises(EngineError, match=r"--num-engines 999 needs 999 CPUs, but Ray has \d+; lower"):
         RayPool(replace(spec, num_engines=999))
@@ -142,7 +142,7 @@ def test_more_engines_than_there_are_cores(spec: EngineSpec) -> None:
 def test_a_model_that_does_not_load_ends_the_start(spec: EngineSpec, tmp_path: Path) -> None:
     from dataclasses import replace
 
-    from orz_bench.engines.ray_pool import RayPool
+    from orz_bench.engines.ray.pool import RayPool
 
     with pytest.raises(EngineError, match="an engine did not start"):
         RayPool(replace(spec, checkpoint=str(tmp_path)))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.training import COMMAND, ENVIRONMENT, metrics_of, orz_rl
+from tests.support.training import COMMAND, ENVIRONMENT, metrics_of, orz_rl
 
 ARGUMENTS = (
     "train",

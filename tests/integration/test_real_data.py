@@ -1,4 +1,4 @@
-"""The real benchmarks, responses and conformance cases, where they are at hand (see tests/shared_data.py)."""
+"""The real benchmarks, responses and conformance cases, where they are at hand (see tests/support/shared_data.py)."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from math_verify import parse, verify
 
+from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import all_benchmarks, get_benchmark
-from orz_bench.data import load_problems
 from orz_bench.grading.grader import Grader, Submission
-from tests.command_line import orz_bench, results_of
-from tests.shared_data import shared_data
+from tests.support.command_line import orz_bench, results_of
+from tests.support.shared_data import shared_data
 
 WITH_DATA = [name for name, benchmark in all_benchmarks().items() if benchmark.generate is None]
 
@@ -64,9 +64,9 @@ def test_no_string_match_is_graded_wrong(grader: Grader) -> None:
 
 def test_the_fast_path_and_the_workers_agree() -> None:
     """The fast path never changes a verdict: what the workers run, asked directly, says the same."""
-    from orz_bench.grading.fast_path import quick_reply
     from orz_bench.grading.jobs import Job
-    from orz_bench.grading.judge import judge
+    from orz_bench.grading.math.fast_path import quick_reply
+    from orz_bench.grading.math.judge import judge
 
     rows = rows_of(shared_data() / "rollouts" / "orz_fork_eval_math500.jsonl")
     pairs = {(str(row["expected"]), str(row["generated_answer"])) for row in rows if row["generated_answer"]}

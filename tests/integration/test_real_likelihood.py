@@ -9,16 +9,16 @@ from typing import Any
 import pytest
 import yaml
 
+from orz_bench.asking.templates import mmlu
+from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.data import load_problems
 from orz_bench.engines.engine import EngineSpec, LikelihoodEngine, LikelihoodRequest, Tokenizer
 from orz_bench.engines.local import open_local
 from orz_bench.engines.tokenizer import load_tokenizer
-from orz_bench.likelihood import with_options
-from orz_bench.models import fetch_model
+from orz_bench.evaluation.likelihood import with_options
+from orz_bench.models.smollm2 import fetch_model
 from orz_bench.records.rollout import Request
-from orz_bench.templates import mmlu
-from tests.shared_data import shared_data
+from tests.support.shared_data import shared_data
 
 pytestmark = [pytest.mark.real_model, pytest.mark.slow]
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from orz_bench.records.run_dir import RunDir
-from tests.command_line import COMMAND, orz_bench, results_of, rows_of
-from tests.shared_data import shared_data
+from tests.support.command_line import COMMAND, orz_bench, results_of, rows_of
+from tests.support.shared_data import shared_data
 
 pytestmark = [pytest.mark.real_model, pytest.mark.slow]
 

@@ -12,8 +12,8 @@ import torch
 from orz_bench.engines.engine import EngineSpec, Sampling
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request
-from orz_rl.models import TINY
-from tests.builders import a_problem, a_request
+from orz_rl.assets.resolve import TINY
+from tests.support.builders import a_problem, a_request
 
 pytestmark = [pytest.mark.real_model, pytest.mark.slow]
 

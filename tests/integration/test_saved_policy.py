@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from orz_bench.engines.engine import EngineSpec
-from orz_rl.checkpoint import copy_tokenizer
-from orz_rl.models import TINY
-from tests.command_line import PROJECT
+from orz_rl.assets.resolve import TINY
+from orz_rl.training.checkpoint import copy_tokenizer
 from tests.integration.test_weight_sync import drawn
+from tests.support.command_line import PROJECT
 
 SAVES = """
 import sys

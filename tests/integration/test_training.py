@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from orz_bench.records.run_dir import RunDir
-from orz_rl.checkpoint import Checkpoints
-from tests.training import COMMAND, ENVIRONMENT, SMALL, metrics_of, orz_rl, rollouts_of
+from orz_rl.training.checkpoint import Checkpoints
+from tests.support.training import COMMAND, ENVIRONMENT, SMALL, metrics_of, orz_rl, rollouts_of
 
 STEPS = 5
 

@@ -13,11 +13,11 @@ from threading import Thread
 import pytest
 
 from orz_bench.errors import ConfigError
+from orz_rl.assets.published_data import FOLDER, PUBLISHED_DATA, PublishedData, get_published, is_published_content
 from orz_rl.config import DataConfig
-from orz_rl.problems import read_problems
-from orz_rl.published_data import FOLDER, PUBLISHED_DATA, PublishedData, get_published, is_published_content
 from orz_rl.recipes.registry import RECIPES
-from tests.training import orz_rl
+from orz_rl.rollout.problems import read_problems
+from tests.support.training import orz_rl
 
 CONTENT = json.dumps([[{"from": "human", "value": "1 + 1?"}, {"ground_truth": {"value": "2"}}]]).encode()
 DATASET = PUBLISHED_DATA["orz-57k"].dataset

@@ -13,8 +13,8 @@ import pytest
 from orz_bench.benchmarks.livecodebench import parse_tests
 from orz_bench.sandbox.limits import Limits, Outcome, Program
 from orz_bench.sandbox.pool import Sandbox, Session
-from tests.programs import PROJECT, SETTINGS, Setting, a_judge, packed, python_for_everyone
-from tests.shared_data import shared_data
+from tests.support.programs import PROJECT, SETTINGS, Setting, a_judge, packed, python_for_everyone
+from tests.support.shared_data import shared_data
 
 MARKS = {
     "a module": ("import math", "hasattr(math, 'seen')", "math.seen = True"),

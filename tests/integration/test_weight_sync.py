@@ -15,8 +15,8 @@ import pytest
 from orz_bench.engines.engine import EngineSpec, Sampling
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion
-from orz_rl.models import TINY
-from tests.builders import a_problem, a_request
+from orz_rl.assets.resolve import TINY
+from tests.support.builders import a_problem, a_request
 
 
 def a_changed_copy(folder: Path) -> Path:
@@ -37,7 +37,7 @@ def a_changed_copy(folder: Path) -> Path:
 
 def weights_of(folder: Path) -> Any:
     """What a policy of these weights sends."""
-    from orz_rl.rollout.weight_sync import HostWeights
+    from orz_rl.workers.weight_sync import HostWeights
     from tests.unit.orz_rl.workers.test_model_rank import a_rank, a_spec
 
     rank = a_rank(a_spec(folder))
@@ -92,7 +92,7 @@ def test_an_engine_after_a_sync_is_a_fresh_engine(name: Any, tmp_path: Path) -> 
 
 def test_weights_that_are_missing_are_told() -> None:
     from orz_bench.engines.local import open_trained
-    from orz_rl.rollout.weight_sync import HostWeights
+    from orz_rl.workers.weight_sync import HostWeights
 
     spec = EngineSpec(name="transformers", checkpoint=str(TINY), dtype="float32", keep_tokens=True)
     with closing(open_trained(spec)) as engine, pytest.raises(EngineError, match="were not sent"):

@@ -8,10 +8,10 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orz_bench.grading.choice import extract_letter
-from orz_bench.grading.extract import extract_boxed, extract_final, extract_orz, orz_capture
-from orz_bench.grading.fast_path import plain_number, quick_reply
-from orz_bench.grading.text_key import text_key
+from orz_bench.extraction.answers import extract_boxed, extract_final, extract_orz, orz_capture
+from orz_bench.extraction.letters import extract_letter
+from orz_bench.grading.math.fast_path import plain_number, quick_reply
+from orz_bench.grading.surface.text_key import text_key
 
 PIECES = [
     "<answer>",

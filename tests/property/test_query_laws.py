@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.reflection import counted_matches
-from analysis.repetition import find_loop
+from analysis.texts.reflection import counted_matches
+from analysis.texts.repetition import find_loop
 from app.queries.filters import Filters
 from app.queries.index import RunIndex
 from app.queries.keys import RowKey
@@ -25,7 +25,7 @@ from app.queries.rows import key_at, page, place_of
 from app.queries.search import Pattern, spans
 from app.queries.selection import facets, select
 from orz_bench.records.rollout import VERDICTS, Rollout
-from tests.app_runs import WORDS, open_index, random_run
+from tests.support.app_runs import WORDS, open_index, random_run
 
 
 class Known:

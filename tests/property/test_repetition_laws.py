@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.repetition import MIN_LOOP_CHARS, MIN_LOOP_REPEATS, find_loop, repetition_features
-from orz_bench.records.responses import SuffixArray, repetition_scores
+from analysis.texts.repetition import MIN_LOOP_CHARS, MIN_LOOP_REPEATS, find_loop, repetition_features
+from orz_bench.extraction.responses import SuffixArray, repetition_scores
 
 characters = st.one_of(st.sampled_from("ab "), st.characters(), st.sampled_from("\ud800\udfff\U0001f600\0é"))
 any_text = st.text(characters, max_size=40)

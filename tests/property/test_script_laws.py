@@ -7,7 +7,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orz_bench.records.scripts import SCRIPTS, foreign_letters, script_of
+from orz_bench.extraction.scripts import SCRIPTS, foreign_letters, script_of
 
 ENGLISH = ("LATIN ", "GREEK ", "MODIFIER LETTER ", "FEMININE ORDINAL", "MASCULINE ORDINAL", "MICRO SIGN")
 """What the names of letters begin with that English mathematics has a use for."""

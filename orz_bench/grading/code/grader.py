@@ -6,11 +6,11 @@ import platform
 from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 
-from orz_bench.grading.code.extract import CODE_EXTRACTORS, code_extractors
+from orz_bench.extraction.programs import CODE_EXTRACTORS, code_extractors
 from orz_bench.grading.code.judge import CodeJudge
-from orz_bench.grading.code.packed_tests import PackedTests
-from orz_bench.grading.fast_path import Memo
 from orz_bench.grading.jobs import Reply
+from orz_bench.grading.memo import Memo
+from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import Grade
 from orz_bench.sandbox.limits import Isolation, Limits
 from orz_bench.sandbox.pool import Sandbox

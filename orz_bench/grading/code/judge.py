@@ -11,8 +11,8 @@ from concurrent.futures import CancelledError, ThreadPoolExecutor
 
 from orz_bench.errors import GradingError
 from orz_bench.grading.code.compare import why_output_differs, why_value_differs
-from orz_bench.grading.code.packed_tests import PackedTests, ProgramTest, ProgramTests
 from orz_bench.grading.jobs import Reply
+from orz_bench.records.program_tests import PackedTests, ProgramTest, ProgramTests
 from orz_bench.records.rollout import Verdict
 from orz_bench.sandbox.limits import Ended, Isolation, Limits, Outcome, Program
 from orz_bench.sandbox.pool import Sandbox, Session

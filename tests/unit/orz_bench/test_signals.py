@@ -11,7 +11,7 @@ import threading
 import pytest
 
 from orz_bench.signals import Stopped, exit_code, hear_signals, stop_reason, stopped_by_signals
-from tests.command_line import PROJECT
+from tests.support.command_line import PROJECT
 
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
 

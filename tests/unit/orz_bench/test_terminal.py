@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import PROJECT
+from tests.support.command_line import PROJECT
 
 PRINTS = r"""
     import typer

@@ -11,10 +11,10 @@ import pytest
 import torch
 
 from orz_bench.errors import ConfigError
-from orz_rl.architectures import architecture_of
+from orz_rl.assets.resolve import TINY
 from orz_rl.critic import ValueModel, load_classifier
-from orz_rl.models import TINY
-from tests.training import ENVIRONMENT
+from orz_rl.planning.architectures import architecture_of
+from tests.support.training import ENVIRONMENT
 
 SEQUENCES = ([5, 6, 7, 8, 9], [4, 3])
 IN_ANOTHER_PROCESS = """

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.shared_data import PROJECT
+from tests.support.shared_data import PROJECT
 
 
 def check(folder: Path, lock: str, **installed: str) -> str:

@@ -8,7 +8,7 @@ import pytest
 from analysis.step_moment.breaks import Break
 from analysis.step_moment.find import find_breaks
 from analysis.step_moment.joint import find_joint_breaks
-from tests.shared_data import shared_data
+from tests.support.shared_data import shared_data
 
 METRICS = ("reward", "response_length", "correct_reflection_length")
 

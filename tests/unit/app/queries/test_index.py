@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from app.judging.side_folder import NAME, side_folder
 from app.queries.filters import Filters
 from app.queries.folders import folders_of
 from app.queries.index import RunIndex
@@ -17,13 +18,12 @@ from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import measure
 from app.queries.rows import group, one_row, page, text_of, tokens_of
 from app.queries.selection import select
-from app.side_folder import NAME, side_folder
 from orz_bench.errors import DataError, RunDirError
 from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import RunDir
-from tests.app_runs import open_index, write_evaluation, write_training
-from tests.builders import a_rollout
-from tests.runs import a_run, some_rollouts
+from tests.support.app_runs import open_index, write_evaluation, write_training
+from tests.support.builders import a_rollout
+from tests.support.runs import a_run, some_rollouts
 
 
 def _total(index: RunIndex, **filters: object) -> int:

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
+from app.judging.overrides import both_scores
 from app.queries.keys import Response, RowKey, hash_text
-from app.queries.overrides import both_scores
 from app.queries.questions import QuestionStep, Sample, history, milestones, questions
 from orz_bench.records.run_dir import RunDir
-from tests.app_runs import open_index, write_evaluation, write_training
-from tests.builders import a_rollout
+from tests.support.app_runs import open_index, write_evaluation, write_training
+from tests.support.builders import a_rollout
 
 KEY = RowKey("b", 0, "f", "p", 0)
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.reader.latex import plain_markdown, question_markdown
-from tests.app_runs import HOSTILE
+from tests.support.app_runs import HOSTILE
 
 UNESCAPED = re.compile(r"(?<!\\)[!-/:-@\[^-`{-~]")
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.reader.markup import Mark, escape, marked_html
-from tests.app_runs import HOSTILE
+from tests.support.app_runs import HOSTILE
 
 
 class Elements(HTMLParser):

@@ -7,7 +7,7 @@ import pytest
 
 from app.reader.tokens import _byte_letters, read_vocabulary, token_texts, vocabulary_path
 from orz_bench.records.run_dir import RunDir
-from tests.shared_data import PROJECT
+from tests.support.shared_data import PROJECT
 
 LETTERS = {byte: letter for letter, byte in _byte_letters().items()}
 

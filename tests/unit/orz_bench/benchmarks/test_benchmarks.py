@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from orz_bench.asking.protocol import PROTOCOLS
 from orz_bench.benchmarks.arithmetic_mixed import MAX_PROBLEMS, generate_mixed
 from orz_bench.benchmarks.gpqa import option_order
 from orz_bench.benchmarks.registry import all_benchmarks, get_benchmark
 from orz_bench.errors import ConfigError, DataError
-from orz_bench.protocol import PROTOCOLS
 from orz_bench.records.rollout import Problem
 
 GPQA_ROW = {

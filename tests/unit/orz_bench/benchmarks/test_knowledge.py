@@ -12,14 +12,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from orz_bench.asking.templates import TEMPLATES, orz_code
 from orz_bench.benchmarks import ifeval, mmlu, mmlu_pro
 from orz_bench.benchmarks.benchmark import HubDataset
+from orz_bench.benchmarks.loading.hub import Downloaded
+from orz_bench.benchmarks.loading.load import data_hash, examples_place, fetch_benchmark, load_problems
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.data import data_hash, examples_place, fetch_benchmark, load_problems
-from orz_bench.data_hub import Downloaded
 from orz_bench.errors import DataError
 from orz_bench.records.rollout import Problem
-from orz_bench.templates import TEMPLATES, orz_code
 
 MMLU_ROW = {"question": "Which? ", "choices": ["one", "two", "three", "four"], "subject": "virology", "answer": 3}
 PRO_ROW = {

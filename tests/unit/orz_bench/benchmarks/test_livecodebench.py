@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
+from orz_bench.asking.protocol import customise, fit_to_kind, get_protocol, template_digest
+from orz_bench.asking.templates import TEMPLATES
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.benchmarks.livecodebench import KNOWN_BAD, parse_row, parse_tests
+from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.data import load_problems
 from orz_bench.errors import ConfigError, DataError
-from orz_bench.protocol import customise, fit_to_kind, get_protocol, template_digest
-from orz_bench.templates import TEMPLATES
-from tests.builders import a_problem
+from tests.support.builders import a_problem
 
 TESTS = [{"input": "1 2\n", "output": "3\n", "testtype": "stdin"}]
 

@@ -8,7 +8,7 @@ from orz_bench.engines.engine import EngineSpec, Sampling
 from orz_bench.engines.fake import FakeEngine
 from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Completion, Request
-from tests.builders import a_problem, a_request
+from tests.support.builders import a_problem, a_request
 
 
 def drawn(name: str, requests: list[Request]) -> list[Completion]:

@@ -9,7 +9,7 @@ import pytest
 from orz_bench.engines.engine import EngineSpec
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.errors import ConfigError
-from tests.model_zoo import Cell, a_model, outcome
+from tests.support.model_zoo import Cell, a_model, outcome
 
 CELLS = (
     Cell(architecture="qwen2", dtype="bfloat16", is_tied=True, is_sharded=True, has_template=False),

@@ -15,10 +15,10 @@ from safetensors.torch import load_file, save_file
 from orz_bench.engines.engine import EngineSpec, LikelihoodRequest, Sampling
 from orz_bench.engines.soundness import refuse_strays, require_whole_files, unknown_ids
 from orz_bench.engines.tokenizer import load_tokenizer
-from orz_bench.engines.transformers import TransformersEngine
+from orz_bench.engines.transformers.engine import TransformersEngine
 from orz_bench.errors import EngineError, OrzError
-from tests.builders import a_problem, a_request
-from tests.tiny_model import a_tiny_checkpoint
+from tests.support.builders import a_problem, a_request
+from tests.support.tiny_model import a_tiny_checkpoint
 
 Tensors = dict[str, Any]
 UP, HEAD = "model.layers.1.mlp.up_proj.weight", "lm_head.weight"

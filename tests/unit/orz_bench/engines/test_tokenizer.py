@@ -11,7 +11,7 @@ from tokenizers.processors import TemplateProcessing
 from orz_bench.engines.engine import EngineSpec
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.errors import ConfigError
-from tests.tiny_model import a_tiny_checkpoint
+from tests.support.tiny_model import a_tiny_checkpoint
 
 
 @pytest.mark.parametrize("adds", [False, True])

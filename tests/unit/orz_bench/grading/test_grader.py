@@ -9,7 +9,7 @@ import pytest
 
 from orz_bench.errors import ConfigError, GradingError
 from orz_bench.grading.grader import Grader, Submission
-from tests.builders import a_problem
+from tests.support.builders import a_problem
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from orz_bench.extraction.thoughts import said
 from orz_bench.grading.grader import Grader, Submission, grader_version
-from orz_bench.grading.thoughts import said
 from orz_bench.records.rollout import Grade
-from tests.builders import a_problem
+from tests.support.builders import a_problem
 
 NO_COMMA: tuple[str, dict[str, Any]] = ("punctuation:no_comma", {})
 TWO_SENTENCES = ("length_constraints:number_sentences", {"relation": "at least", "num_sentences": 2})

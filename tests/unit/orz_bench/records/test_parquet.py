@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from orz_bench.errors import RunDirError
 from orz_bench.records import parquet
 from orz_bench.records.rollout import Rollout
-from tests.builders import a_rollout
+from tests.support.builders import a_rollout
 
 ROLLOUTS = st.builds(
     a_rollout,

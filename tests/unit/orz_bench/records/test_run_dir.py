@@ -11,7 +11,7 @@ import pytest
 
 from orz_bench.errors import RunDirError
 from orz_bench.records.run_dir import RunDir, read_json, step_folder, step_of, to_json, write_text
-from tests.builders import a_result, a_rollout
+from tests.support.builders import a_result, a_rollout
 
 
 def test_step_folders_sort_and_parse() -> None:

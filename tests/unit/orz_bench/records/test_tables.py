@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from analysis.load import load_path
-from orz_bench.data_files import read_rows
+from analysis.reading.load import load_path
+from orz_bench.benchmarks.loading.files import read_rows
 from orz_bench.errors import DataError
 from orz_bench.records.foreign import rows_of
 from orz_bench.records.tables import parse_json, read_table
-from orz_rl.problems import read_problems
+from orz_rl.rollout.problems import read_problems
 
 ROW = {"problem": "1 + 1?", "answer": "2", "response": "é \u2028 2"}
 TEXT = json.dumps(ROW, ensure_ascii=False)

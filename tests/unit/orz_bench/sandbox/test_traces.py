@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from orz_bench.sandbox.traces import names_nothing_suspicious, stores_attributes
-from tests.command_line import PROJECT
+from tests.support.command_line import PROJECT
 
 
 @pytest.mark.parametrize(

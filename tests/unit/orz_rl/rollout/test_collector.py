@@ -14,11 +14,11 @@ from orz_bench.errors import RunDirError
 from orz_bench.grading.grader import Submission
 from orz_bench.records.rollout import Completion, Grade, Request
 from orz_bench.records.run_dir import RunDir
-from orz_rl.problems import Prompt, problems_at
 from orz_rl.recipes.registry import resolve
 from orz_rl.rollout.collector import Collected, Collector
-from orz_rl.rollout.sampler import Sampler
-from tests.builders import a_completion, a_grade, a_problem
+from orz_rl.rollout.problems import Prompt, problems_at
+from orz_rl.workers.sampler import Sampler
+from tests.support.builders import a_completion, a_grade, a_problem
 
 NUM_PROBLEMS, NUM_SAMPLES, SEED = 12, 4, 42
 

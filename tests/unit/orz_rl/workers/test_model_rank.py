@@ -14,7 +14,7 @@ import torch
 from orz_bench.errors import EngineError
 from orz_rl.ppo.packed_forward import Pack
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
-from tests.tiny_model import a_tiny_checkpoint
+from tests.support.tiny_model import a_tiny_checkpoint
 
 TERMS = PolicyTerms(clip_low=0.2, clip_high=0.2, kl_loss=0.0, kl_estimator="k3", importance_cap=None)
 SEQUENCES = [([5, 6, 7], [8, 9, 10, 11]), ([12, 13], [14, 15]), ([16], [17, 18, 19]), ([20, 21], [22])]

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from orz_bench.errors import EngineError
 from orz_rl.workers.messages import ModelSpec, Role
 from orz_rl.workers.models import load_model
-from tests.tiny_model import a_tiny_checkpoint
+from tests.support.tiny_model import a_tiny_checkpoint
 
 ROLES: tuple[Role, ...] = ("policy", "reference", "critic")
 

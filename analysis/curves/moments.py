@@ -1,0 +1,118 @@
+"""Step moments of a run: its curves handed to analysis.step_moment, and what comes back as marks and records."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+
+from analysis.curves.study import BreakMark, Study
+from analysis.reading.columns import metric_name
+from analysis.step_moment.as_json import as_json
+from analysis.step_moment.breaks import Break, JointBreak
+from analysis.step_moment.find import SHORTEST_CURVE, find_breaks
+from analysis.step_moment.joint import find_joint_breaks
+from orz_bench.errors import ConfigError, nearest
+
+METRICS = ("reward/mean", "response/length_mean", "reflection/correct_length_mean")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """The step moments of one run."""
+
+    breaks: tuple[Break, ...]
+    joint: tuple[JointBreak, ...]
+    """Breaks that metrics share."""
+    looked_at: tuple[str, ...]
+    """Metrics that were long enough to be judged."""
+    too_short: tuple[str, ...]
+    """Metrics of fewer than SHORTEST_CURVE observations, of which nothing is claimed."""
+
+    def to_json(self) -> dict[str, Any]:
+        """`breaks` and `joint`, both empty where there is no step moment."""
+        return as_json(self.breaks, self.joint)
+
+
+def moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int = 0) -> Moments:
+    """The step moments of those of the metrics that the run has. `seed` is the bootstrap's."""
+    present = {name: series for name in metrics if (series := study.series(name)) is not None}
+    judged = {name: present[name] for name in judged_metrics(study, metrics)}
+    breaks = [
+        one for name, (steps, values) in judged.items() for one in find_breaks(steps, values, metric=name, seed=seed)
+    ]
+    steps = study.steps["step"].to_numpy(dtype=float) if judged else np.array([])
+    return Moments(
+        breaks=tuple(breaks),
+        joint=tuple(find_joint_breaks(breaks, steps, seed=seed)),
+        looked_at=tuple(judged),
+        too_short=tuple(name for name in present if name not in judged),
+    )
+
+
+def judged_metrics(study: Study, metrics: Sequence[str] = METRICS) -> tuple[str, ...]:
+    """Those of the metrics that the run has in SHORTEST_CURVE observations or more."""
+    known = ((name, study.series(name)) for name in metrics)
+    return tuple(name for name, series in known if series and np.isfinite(series[1]).sum() >= SHORTEST_CURVE)
+
+
+def with_breaks(study: Study, *, seed: int = 0) -> Study:
+    """The study with the breaks of its main curves; a metric that was not judged has no entry."""
+    moments = moments_of(study, seed=seed)
+    marks = {name: tuple(_mark(one) for one in moments.breaks if one.metric == name) for name in moments.looked_at}
+    return replace(study, breaks=marks, joint_breaks=moments.joint)
+
+
+def _mark(one: Break) -> BreakMark:
+    return BreakMark(
+        step=one.step,
+        low=one.low,
+        high=one.high,
+        kind=one.kind,
+        size=one.size,
+        p_value=one.p_value,
+        is_rebound=one.rebound,
+    )
+
+
+def chosen_metrics(study: Study, wanted: str | None) -> list[str]:
+    """The names of a comma-separated list in our words; the usual three that the run has where none is wanted.
+
+    ConfigError for a metric that the run does not have.
+    """
+    known = [str(name) for name in study.steps.columns if name != "step"]
+    if wanted is None:
+        chosen = [name for name in METRICS if name in known]
+    else:
+        chosen = [metric_name(name.strip()) for name in wanted.split(",") if name.strip()]
+    unknown = [name for name in chosen if name not in known]
+    if unknown or not chosen:
+        missing = ", ".join(unknown) or "none of " + ", ".join(METRICS)
+        hint = nearest(unknown[0], known) if unknown else ""
+        raise ConfigError(f"{study.run.name}: no metric {missing}{hint}; it has {', '.join(known) or 'none'}.")
+    return chosen
+
+
+def moments_table(moments: Moments) -> Table:
+    """One row a break, by step; a break that others share has its companions beside it."""
+    table = Table("step", "95 % interval", "metric", "change of", "size", "p", "", box=None, pad_edge=False)
+    for one in sorted(moments.breaks, key=lambda one: one.step):
+        interval = f"{one.low:g} to {one.high:g}"
+        cells = (one.kind, f"{one.size:+.4g}", f"{one.p_value:.2g}", _remarks(one, moments.joint))
+        table.add_row(f"{one.step:g}", interval, one.metric, *cells)
+    return table
+
+
+def _remarks(one: Break, joint: Sequence[JointBreak]) -> str:
+    companions = [
+        name
+        for event in joint
+        if one.metric in event.metrics and event.low <= one.step <= event.high
+        for name in event.metrics
+        if name != one.metric
+    ]
+    remarks = ["reaches no more than before an earlier fall"] if one.rebound else []
+    return "; ".join([*remarks, *(["together with " + ", ".join(companions)] if companions else [])])

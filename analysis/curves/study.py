@@ -1,0 +1,183 @@
+"""A run as analysis sees it: one row a step, one row an evaluation, features of its responses, breaks in its curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from analysis.curves.curve import Curve, curve_of
+from analysis.reading.load import Run
+from analysis.step_moment.breaks import JointBreak
+from orz_bench.records.summary import EvalResult
+
+SCORE_COLUMNS = ("benchmark", "step", "fingerprint", "accuracy", "error", "low", "high", "n", "num_problems", "length")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakMark:
+    """Where a curve breaks, and between which steps with 95 % confidence."""
+
+    step: float
+    low: float
+    high: float
+    kind: str
+    """`level` or `slope`."""
+    size: float
+    p_value: float
+    is_rebound: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A run with what was computed from it."""
+
+    run: Run
+    steps: pd.DataFrame
+    """`step` and metrics, named as in metrics.jsonl."""
+    scores: pd.DataFrame
+    """SCORE_COLUMNS, one row a finished evaluation; low, high: the wider 95 % interval; length: mean tokens."""
+    features: pd.DataFrame | None = None
+    """Of the training rollouts (or a file's answers), one row each; None where texts were not read."""
+    lexicon: str = ""
+    """Label of the lexicon behind the features."""
+    length_unit: Literal["tokens", "characters"] = "tokens"
+    """Of response lengths in `steps`: characters where a dump does not tell tokens."""
+    breaks: Mapping[str, tuple[BreakMark, ...]] = field(default_factory=dict)
+    """By metric that was looked at for breaks; a metric that was not, or is too short, has no entry."""
+    joint_breaks: tuple[JointBreak, ...] = ()
+    """Breaks that metrics share."""
+
+    def series(self, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
+        """(steps, values) of a metric, or None where the run does not have it."""
+        if metric not in self.steps or not len(self.steps):
+            return None
+        return self.steps["step"].to_numpy(dtype=float), self.steps[metric].to_numpy(dtype=float)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """Runs that differ only in their seed; drawn as one line, with a band for several."""
+
+    label: str
+    studies: tuple[Study, ...]
+
+    @property
+    def length_unit(self) -> str:
+        """Of response lengths."""
+        return self.studies[0].length_unit
+
+    def curve(self, metric: str) -> Curve | None:
+        """The metric over steps, or None where one of the runs does not have it."""
+        parts = [study.series(metric) for study in self.studies]
+        known = [part for part in parts if part is not None]
+        return curve_of(known) if known and len(known) == len(parts) else None
+
+    def score_lines(self, benchmark: str) -> list[ScoreLine]:
+        """The scores on a benchmark, one line a protocol: results of two protocols are never joined.
+
+        Each run is in one line, under the protocol that it shares with most others, then that of most steps. Empty
+        where no run was evaluated.
+        """
+        tables = [(study, study.scores[study.scores["benchmark"] == benchmark]) for study in self.studies]
+        members: dict[Protocol, list[Study]] = {}
+        protocols = [protocols_of(table) for _, table in tables]
+        for (study, table), known in zip(tables, protocols, strict=True):
+            if len(table):
+                best = max(known, key=lambda key: (sum(key in other for other in protocols), known[key]))
+                members.setdefault(best, []).append(study)
+        return [
+            ScoreLine(
+                label=self._label_of(studies),
+                studies=tuple(studies),
+                table=_joined([_of_protocol(study.scores, benchmark, protocol=key) for study in studies]),
+            )
+            for key, studies in members.items()
+        ]
+
+    def _label_of(self, studies: Sequence[Study]) -> str:
+        if len(studies) == len(self.studies):
+            return self.label
+        names = ", ".join(study.run.name for study in studies)
+        is_a_name = self.label in {study.run.name for study in self.studies}
+        return names if is_a_name else f"{self.label} ({names})"
+
+
+Protocol = tuple[str, int]
+"""Fingerprint, and number of questions: a part of the questions is another test."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreLine:
+    """Scores of runs that were evaluated under one protocol."""
+
+    label: str
+    """Of the group; with the names of the runs where these are not all of its runs."""
+    studies: tuple[Study, ...]
+    table: pd.DataFrame
+    """By step: accuracy, error, length, low, high. Means over the runs at the steps that all have evaluated; from `low`
+    to `high` is the 95 % interval of one run, and lowest to highest of several, whose `error` is NaN."""
+
+
+def protocols_of(scores: pd.DataFrame) -> dict[Protocol, int]:
+    """How many steps were evaluated under each protocol; of one benchmark."""
+    steps = scores.groupby(["fingerprint", "num_problems"], sort=True)["step"].nunique().reset_index()
+    rows = zip(steps["fingerprint"], steps["num_problems"], steps["step"], strict=True)
+    return {(str(name), int(num)): int(count) for name, num, count in rows}
+
+
+def _of_protocol(scores: pd.DataFrame, benchmark: str, *, protocol: Protocol) -> pd.DataFrame:
+    fingerprint, num = protocol
+    is_in = (
+        (scores["benchmark"] == benchmark) & (scores["fingerprint"] == fingerprint) & (scores["num_problems"] == num)
+    )
+    return scores[is_in]
+
+
+def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    joined = pd.concat(list(tables))
+    counts = joined.groupby("step")["accuracy"].agg(["size", "min", "max"])
+    shared = counts.index[counts["size"] == len(tables)]
+    columns = ["accuracy", "error", "length", "low", "high"]
+    table = joined[joined["step"].isin(shared)].groupby("step")[columns].mean()
+    if len(tables) > 1:
+        table["low"], table["high"] = counts.loc[shared, "min"], counts.loc[shared, "max"]
+        table["error"] = np.nan
+    return table.reset_index()
+
+
+def benchmarks_of(groups: Sequence[Group]) -> list[str]:
+    """Benchmarks that any run has evaluated, by name."""
+    return sorted({name for group in groups for study in group.studies for name in study.scores["benchmark"]})
+
+
+def scores_of(results: Sequence[EvalResult]) -> pd.DataFrame:
+    """SCORE_COLUMNS of finished evaluations; of one that was graded again, those of the later grades."""
+    superseded = {(one.benchmark, one.step, one.regraded_from) for one in results}
+    rows = [
+        {
+            "benchmark": result.benchmark,
+            "step": result.step,
+            "fingerprint": result.fingerprint,
+            "accuracy": result.summary.avg_at_n,
+            **_interval(result),
+            "n": result.summary.n,
+            "num_problems": result.summary.num_problems,
+            "length": result.summary.mean_tokens,
+        }
+        for result in results
+        if result.is_scored and (result.benchmark, result.step, result.fingerprint) not in superseded
+    ]
+    return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
+
+
+def _interval(result: EvalResult) -> dict[str, float]:
+    """The wider 95 % interval, and the standard error that it amounts to; NaN where neither is known."""
+    found = [one for one in (result.summary.question, result.summary.sampling) if one is not None]
+    widest = max(found, key=lambda one: one.high - one.low, default=None)
+    if widest is None:
+        return {"error": np.nan, "low": np.nan, "high": np.nan}
+    return {"error": widest.error, "low": widest.low, "high": widest.high}

@@ -1,0 +1,1 @@
+"""Read runs, rollouts and metric files into frames."""

@@ -1,0 +1,230 @@
+"""Runs from folders and files: training and evaluation runs of ours, growing, crashed or finished; Open-Reasoner-Zero's
+dumps; tables of rollouts or curves. Everything else in analysis sees only what stands here.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+import yaml
+
+from analysis.reading.foreign import FileRollouts, dumped_evaluations, dumped_rollouts
+from analysis.reading.metric_files import by_step, curves_of
+from analysis.reading.rollouts import PartRollouts, Rollouts
+from orz_bench.errors import DataError
+from orz_bench.records.foreign import flat, holds_rollouts, rows_of, run_column
+from orz_bench.records.run_dir import EvaluationDir, RunDir
+from orz_bench.records.summary import EvalResult
+
+_NO_METRICS = by_step(pd.DataFrame())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """The answers of one benchmark, step and protocol, and the statistics if it has finished."""
+
+    benchmark: str
+    step: int
+    fingerprint: str
+    """Empty where the protocol is unknown."""
+    samples: Rollouts
+    result: EvalResult | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """One run, as far as it is on disk."""
+
+    name: str
+    path: Path
+    kind: Literal["train", "eval", "dump", "file"]
+    state: Literal["done", "failed", "open", "unknown"] = "unknown"
+    seed: int | None = None
+    config: Mapping[str, Any] = field(default_factory=dict)
+    """config.yaml, nested."""
+    metrics: pd.DataFrame = field(default_factory=_NO_METRICS.copy)
+    """As metric_files.by_step gives it."""
+    rollouts: Rollouts | None = None
+    """Of training; of a file of answers: all of them."""
+    evaluations: tuple[Evaluation, ...] = ()
+    warnings: tuple[tuple[int, str], ...] = ()
+    """(step, sentence) of each health sign that training warned of."""
+    notes: tuple[str, ...] = ()
+    """What could not be read, and other things that a reader of figures has to know."""
+
+    @property
+    def results(self) -> list[EvalResult]:
+        """Of the evaluations that have finished, by benchmark and step."""
+        return [evaluation.result for evaluation in self.evaluations if evaluation.result is not None]
+
+
+def load_runs(paths: Sequence[Path]) -> list[Run]:
+    """All runs in these folders and files, with names that differ. DataError or RunDirError, see load_path."""
+    return _with_distinct_names([run for path in paths for run in load_path(path)])
+
+
+def load_path(path: Path) -> list[Run]:
+    """The run of a folder, or the runs of a file (one a value of its run column).
+
+    Raises DataError for what is none of these, RunDirError for a run directory of a newer version.
+    """
+    if path.is_dir():
+        return [_run_dir(RunDir(path)) if RunDir(path).exists() else _dump(path)]
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such file or folder; name a run directory, a dump, or a table of rollouts or curves."
+        )
+    return _file(path)
+
+
+def load_curves(path: Path) -> Run:
+    """The run of a run directory by its small files alone: no rollouts, and evaluations without their samples.
+
+    Milliseconds, however many rollouts there are. RunDirError for a folder that is no run, or a newer one.
+    """
+    directory = RunDir(path)
+    info = directory.info()
+    rows, _ = directory.metrics()
+    return Run(
+        name=path.name,
+        path=path,
+        kind="train" if info.get("kind") == "train" else "eval",
+        state=directory.state(),
+        seed=info.get("seed"),
+        config=_config(directory.config_path),
+        metrics=by_step(pd.DataFrame(rows)),
+        evaluations=tuple(_evaluation(one, PartRollouts(())) for one in directory.evaluations()),
+        warnings=_warnings(directory.events_path),
+    )
+
+
+def one_of(runs: Sequence[Run], name: str | None) -> Run:
+    """The run of that name, or the only one. DataError where there are several, or none of that name."""
+    chosen = [run for run in runs if name is None or run.name == name]
+    if len(chosen) != 1:
+        names = ", ".join(run.name for run in runs)
+        raise DataError(f"{runs[0].path} holds the runs {names}; name one of them with --run.")
+    return chosen[0]
+
+
+def _run_dir(directory: RunDir) -> Run:
+    info = directory.info()
+    rows, torn = directory.metrics()
+    rollouts = PartRollouts.in_folders([folder.path for _, folder in directory.sampled_steps()])
+    evaluations = tuple(_evaluation(one, PartRollouts.in_folders([one.path])) for one in directory.evaluations())
+    skipped = [*rollouts.skipped, *(path for e in evaluations for path in _skipped(e.samples))]
+    kind: Literal["train", "eval"] = "train" if info.get("kind") == "train" else "eval"
+    notes = [
+        (torn, f"{torn} line of metrics.jsonl is no whole row and was left out"),
+        (len(skipped), f"{len(skipped)} damaged part(s) were left out, the first: {skipped[0] if skipped else ''}"),
+        (directory.state() == "open", "the run has not finished (it goes on, or was killed)"),
+        (directory.state() == "failed", "the run stopped before its end"),
+        (any(e.result is None for e in evaluations), "an evaluation that has not finished was left out"),
+    ]
+    return Run(
+        name=directory.path.resolve().name,
+        path=directory.path,
+        kind=kind,
+        state=directory.state(),
+        seed=info.get("seed"),
+        config=_config(directory.config_path),
+        metrics=by_step(pd.DataFrame(rows)),
+        rollouts=rollouts if rollouts.paths else None,
+        evaluations=evaluations,
+        warnings=_warnings(directory.events_path),
+        notes=tuple(text for holds, text in notes if holds),
+    )
+
+
+def _evaluation(directory: EvaluationDir, samples: PartRollouts) -> Evaluation:
+    benchmark, step, fingerprint = directory.path.parts[-3:]
+    return Evaluation(
+        benchmark=benchmark,
+        step=int(step.removeprefix("step=")),
+        fingerprint=fingerprint,
+        samples=samples,
+        result=directory.result(),
+    )
+
+
+def _skipped(rollouts: Rollouts) -> tuple[Path, ...]:
+    return rollouts.skipped if isinstance(rollouts, PartRollouts) else ()
+
+
+def _config(path: Path) -> Mapping[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise DataError(f"{path}: no readable YAML ({error}); restore it, or delete it to go on without.") from error
+    return content if isinstance(content, dict) else {}
+
+
+def _warnings(path: Path) -> tuple[tuple[int, str], ...]:
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    events = [event for line in text.splitlines() if (event := _object(line)).get("event") == "warning"]
+    return tuple((int(event.get("step", 0)), str(event.get("text", ""))) for event in events)
+
+
+def _object(line: str) -> dict[str, Any]:
+    try:
+        value = json.loads(line)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _dump(folder: Path) -> Run:
+    rollouts, evaluations = dumped_rollouts(folder), dumped_evaluations(folder)
+    if rollouts is None and not evaluations:
+        raise DataError(
+            f"{folder}: neither a run directory (it has no run.json) nor a dump of Open-Reasoner-Zero (it has no "
+            f"iter*_generation_results.json or eval_output_iter*.jsonl); name one of these, or a file."
+        )
+    return Run(
+        name=folder.resolve().name,
+        path=folder,
+        kind="dump",
+        rollouts=rollouts,
+        evaluations=tuple(
+            Evaluation(benchmark=benchmark, step=step, fingerprint="", samples=samples)
+            for (benchmark, step), samples in evaluations.items()
+        ),
+    )
+
+
+def _file(path: Path) -> list[Run]:
+    head = [flat(row) for row in islice(rows_of(path), 50)]
+    if not head:
+        raise DataError(f"{path}: has no rows; name a table of rollouts or curves.")
+    named = run_column(head[0])
+    make = partial(Run, path=path, kind="file")
+    if holds_rollouts(head[0]):
+        column = named if named != "model" else None
+        names = list(dict.fromkeys(str(flat(row).get(column)) for row in rows_of(path))) if column else []
+        if column is None or len(names) == 1:
+            return [make(name=path.stem, rollouts=FileRollouts((path,)))]
+        return [make(name=name, rollouts=FileRollouts((path,), only=(column, name))) for name in names]
+    curves = curves_of(rows_of(path))
+    if not curves:
+        raise DataError(
+            f"{path}: columns {', '.join(head[0])}: neither responses (a column completion, response or output) nor "
+            f"curves (a column step and numbers); rename them (docs/analysis.md has the names)."
+        )
+    return [make(name=name or path.stem, metrics=frame) for name, frame in curves.items()]
+
+
+def _with_distinct_names(runs: list[Run]) -> list[Run]:
+    """Names that occur twice get their parent's, then a number: figures and tables tell runs apart by name."""
+    names = [run.name for run in runs]
+    longer = [
+        f"{run.path.resolve().parent.name}/{n}" if names.count(n) > 1 else n for run, n in zip(runs, names, strict=True)
+    ]
+    numbered = [f"{n} ({longer[: i + 1].count(n)})" if longer.count(n) > 1 else n for i, n in enumerate(longer)]
+    return [replace(run, name=name) for run, name in zip(runs, numbered, strict=True)]

@@ -1,0 +1,1 @@
+"""Measures of response texts: reflection, repetition, form, language, length, answer changes."""

@@ -1,0 +1,93 @@
+"""From a batch of rollouts to one row of numbers a response; what later stages need of the texts, without the texts.
+
+Goes in: a DataFrame of rollouts (columns of the rollout schema; `completion` is needed, the rest as far as known).
+Comes out: a DataFrame with the same index. Batches are read one after the other and their features concatenated.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from analysis.texts.answer_changes import answer_change_features
+from analysis.texts.form import form_features
+from analysis.texts.language import language_features
+from analysis.texts.lexicons import Lexicon
+from analysis.texts.reflection import find_reflections, reflection_features
+from analysis.texts.repetition import repetition_features
+from orz_bench.errors import DataError
+
+CARRIED = ("step", "benchmark", "problem_id", "sample_index", "num_tokens", "reward")
+"""Columns of a batch that its features keep, where it has them."""
+
+
+def response_features(batch: pd.DataFrame, lexicon: Lexicon) -> pd.DataFrame:
+    """One row a response, same index: the columns of docs/reflection.md ("Features"), unknown is <NA>.
+
+    carried      step, benchmark, problem_id, sample_index, num_tokens, reward (those that `batch` has)
+    response     num_chars, text_hash (uint64, stable), is_correct, is_truncated, is_answered (boolean, <NA> unknown)
+    reflection   reflections_raw, reflections (question and code excluded), reflects, reflections_per_1000_tokens,
+                 first_reflection (relative position, 0 to 1), position_0 ... position_9, pattern:<name> (counts)
+    answers      answer_change: category helpful, harmful, superficial, wrong_to_wrong, unknown; answer_evidence:
+                 category boxed, stated, concluded, <NA> where no earlier answer was found; both <NA> without reflection
+    form         closes_think, has_answer_block, has_boxed, has_one_answer, has_text_after, keeps_form
+    repetition   repetition (0 to 1), repeated_4grams (share), loop_period (characters), loop_repeats, ends_in_loop
+    language     share_latin, share_cjk, share_cyrillic, share_greek, share_arabic, share_other, mixes_scripts
+
+    `batch` may have no rows. Raises DataError where it has no `completion`, or one that is null.
+    """
+    texts = _texts(batch)
+    found = find_reflections(batch, lexicon)
+    first_matches = [matches[0] if matches else None for matches in found.counted]
+    parts = [
+        batch[[name for name in CARRIED if name in batch.columns]],
+        _facts(batch, texts),
+        reflection_features(batch, lexicon, found=found),
+        answer_change_features(batch, first_matches),
+        form_features(texts),
+        repetition_features(texts),
+        language_features(texts),
+    ]
+    return pd.concat([part.set_axis(batch.index) for part in parts], axis=1)
+
+
+def _texts(batch: pd.DataFrame) -> list[str]:
+    if "completion" not in batch.columns:
+        have = ", ".join(map(str, batch.columns))
+        raise DataError(f"rollouts with the columns {have}; wanted `completion`, the text of each response.")
+    texts = batch["completion"].tolist()
+    for index, text in zip(batch.index, texts, strict=True):
+        if not isinstance(text, str):
+            raise DataError(f"rollout {index} has the completion {text!r}, wanted a text; leave it out.")
+    return texts
+
+
+def _facts(batch: pd.DataFrame, texts: Sequence[str]) -> pd.DataFrame:
+    columns = {
+        "num_chars": np.array([len(text) for text in texts], dtype=np.int32),
+        "text_hash": np.array([text_hash(text) for text in texts], dtype=np.uint64),
+        "is_correct": _equals(batch, "verdict", value="correct"),
+        "is_truncated": _equals(batch, "stop_reason", value="length"),
+        "is_answered": _is_known(batch, "extracted"),
+    }
+    return pd.DataFrame(columns, index=batch.index)
+
+
+def text_hash(text: str) -> int:
+    """64 bits that stand for a text, the same on every machine and in every version (BLAKE2b of its UTF-8)."""
+    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def _equals(batch: pd.DataFrame, column: str, *, value: str) -> pd.Series:
+    if column not in batch.columns:
+        return pd.Series(pd.NA, index=batch.index, dtype="boolean")
+    return (batch[column] == value).astype("boolean").mask(batch[column].isna())
+
+
+def _is_known(batch: pd.DataFrame, column: str) -> pd.Series:
+    if column not in batch.columns:
+        return pd.Series(pd.NA, index=batch.index, dtype="boolean")
+    return batch[column].notna().astype("boolean")

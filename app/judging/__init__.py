@@ -1,0 +1,1 @@
+"""What people note about rollouts, and scores with their verdicts."""

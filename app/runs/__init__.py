@@ -1,0 +1,1 @@
+"""The folder of runs, and the data behind the pages on whole runs."""

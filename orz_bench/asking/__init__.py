@@ -1,0 +1,1 @@
+"""How a question becomes a prompt: protocols, templates, and token ids."""

@@ -1,0 +1,306 @@
+"""How questions are asked and answers read: named protocols, the card written with every result, and its fingerprint.
+
+The fingerprint covers everything that can move a score. It leaves out n and --limit, which decide how many samples are
+drawn but not what they are (docs/decisions/0001-fingerprint.md), and the checkpoint, whose identity stands beside it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, fields, replace
+from typing import Any
+
+from orz_bench.asking.templates import TEMPLATES
+from orz_bench.benchmarks.benchmark import Benchmark
+from orz_bench.engines.engine import Sampling
+from orz_bench.errors import ConfigError, nearest
+from orz_bench.extraction.answers import ALL_EXTRACTORS, LETTER_EXTRACTORS, LIKELIHOOD
+from orz_bench.extraction.programs import CODE_EXTRACTORS, code_extractors
+from orz_bench.records.rollout import AnswerKind, Problem
+
+_KNOWN_EXTRACTORS = (*ALL_EXTRACTORS, *CODE_EXTRACTORS)
+MIN_TEMPERATURE = 0.01
+"""Below it sampling is greedy in all but name, and vLLM raises it to this."""
+MAX_TEMPERATURE = 100.0
+_MOST_TOKENS = 10**9
+_MOST_SAMPLES = 10**6
+ADDED_SAMPLING = ("min_p", "presence_penalty", "frequency_penalty", "repetition_penalty")
+ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Protocol:
+    """What a user chooses about an evaluation, apart from the checkpoint, the questions and the machine."""
+
+    name: str
+    source: str
+    template: str
+    sampling: Sampling
+    n: int
+    extractor: str
+    correct_errata: bool = False
+
+    def __post_init__(self) -> None:
+        faults = list(self._faults())
+        if faults:
+            raise ConfigError("; ".join(faults) + ".")
+
+    def _faults(self) -> list[str]:
+        sampling = self.sampling
+        checks = {
+            f"template {self.template!r} is unknown{nearest(self.template, TEMPLATES)}": self.template in TEMPLATES,
+            f"extractor {self.extractor!r} is unknown, wanted one of {', '.join(_KNOWN_EXTRACTORS)}": self.extractor
+            in _KNOWN_EXTRACTORS,
+            f"n is {self.n}, wanted at least 1 and at most {_MOST_SAMPLES:,}": 1 <= self.n <= _MOST_SAMPLES,
+            f"temperature is {sampling.temperature}, wanted 0 or more: 0 (greedy), or "
+            f"{MIN_TEMPERATURE} to {MAX_TEMPERATURE:g}": sampling.temperature == 0
+            or MIN_TEMPERATURE <= sampling.temperature <= MAX_TEMPERATURE,
+            f"top_p is {sampling.top_p}, wanted more than 0 and at most 1": 0 < sampling.top_p <= 1,
+            f"top_k is {sampling.top_k}, wanted -1 (off) or at least 1": sampling.top_k == -1
+            or 1 <= sampling.top_k <= _MOST_TOKENS,
+            f"max_tokens is {sampling.max_tokens}, wanted at least 1 and at most {_MOST_TOKENS:,}": 1
+            <= sampling.max_tokens
+            <= _MOST_TOKENS,
+            "a stop string is empty, so that every answer would end before it begins; leave it out": all(sampling.stop),
+            f"min_p is {sampling.min_p}, wanted 0 (off) to 1": 0 <= sampling.min_p <= 1,
+            f"presence_penalty is {sampling.presence_penalty}, wanted -2 to 2": -2 <= sampling.presence_penalty <= 2,
+            f"frequency_penalty is {sampling.frequency_penalty}, wanted -2 to 2": -2 <= sampling.frequency_penalty <= 2,
+            f"repetition_penalty is {sampling.repetition_penalty}, wanted 0.01 to 100 (1 is off)": 0.01
+            <= sampling.repetition_penalty
+            <= 100,
+            f"n is {self.n} at temperature 0, which draws one answer {self.n} times; use n = 1 or a temperature": self.n
+            == 1
+            or sampling.temperature != 0,
+        }
+        return [fault for fault, holds in checks.items() if not holds]
+
+
+PROTOCOLS: Mapping[str, Protocol] = {
+    protocol.name: protocol
+    for protocol in (
+        Protocol(
+            name="orz",
+            source="Open-Reasoner-Zero, paper (Mar 2025) and code at 3fdd9a0: T 1, top_p 1, avg@16",
+            template="orz-code",
+            sampling=Sampling(temperature=1.0, top_p=1.0, max_tokens=8000, stop=ORZ_STOP),
+            n=16,
+            extractor="orz",
+        ),
+        Protocol(
+            name="r1",
+            source="DeepSeek-R1 paper (2501.12948): T 0.6, top_p 0.95, 32,768 tokens, 64 samples",
+            template="chat",
+            sampling=Sampling(temperature=0.6, top_p=0.95, max_tokens=32_768),
+            n=64,
+            extractor="boxed",
+        ),
+        Protocol(
+            name="sober",
+            source="Hochlehnert et al. 2025, A Sober Look (2504.07086): T 0.8, top_p 0.9, 10 seeds",
+            template="chat",
+            sampling=Sampling(temperature=0.8, top_p=0.9, max_tokens=32_768),
+            n=10,
+            extractor="boxed",
+        ),
+        Protocol(
+            name="greedy",
+            source="one greedy answer a question; for quick looks, not for reasoning models' scores",
+            template="chat",
+            sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=8000),
+            n=1,
+            extractor="final",
+        ),
+        Protocol(
+            name="lcb",
+            source="LiveCodeBench's prompt for chat models (code at 28fef95), sampled as the R1 family is: T 0.6, "
+            "top_p 0.95, 32,768 tokens, 16 samples",
+            template="lcb",
+            sampling=Sampling(temperature=0.6, top_p=0.95, max_tokens=32_768),
+            n=16,
+            extractor="lcb",
+        ),
+        Protocol(
+            name="orz-greedy",
+            source="the template of Open-Reasoner-Zero with one greedy answer a question; ours, for large benchmarks",
+            template="orz-code",
+            sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=8000, stop=ORZ_STOP),
+            n=1,
+            extractor="final",
+        ),
+        Protocol(
+            name="mmlu",
+            source="MMLU (2009.03300) as in lm-eval: five examples, the most likely letter counts",
+            template="mmlu",
+            sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=1),
+            n=1,
+            extractor=LIKELIHOOD,
+        ),
+        Protocol(
+            name="mmlu-pro",
+            source="MMLU-Pro (2406.01574), official script at f418b11: five examples, T 0, 2,048 tokens; it guesses "
+            "where no letter is found, we do not",
+            template="mmlu-pro",
+            sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=2048, stop=("Question:",)),
+            n=1,
+            extractor="mmlu-pro",
+        ),
+        Protocol(
+            name="ifeval",
+            source="IFEval (2311.07911): greedy, 1,280 tokens; thoughts and answer tags are stripped first",
+            template="chat",
+            sampling=Sampling(temperature=0.0, top_p=1.0, max_tokens=1280),
+            n=1,
+            extractor="final",
+        ),
+    )
+}
+
+
+def get_protocol(name: str) -> Protocol:
+    """The named protocol, or a ConfigError that names the nearest."""
+    if name not in PROTOCOLS:
+        raise ConfigError(f"protocol {name!r} is unknown{nearest(name, PROTOCOLS)}; there are {', '.join(PROTOCOLS)}.")
+    return PROTOCOLS[name]
+
+
+def customise(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
+    """The protocol with those settings changed whose value is not None; sampling settings by their own names."""
+    wanted = {key: value for key, value in changes.items() if value is not None}
+    sampling_names = Sampling.__dataclass_fields__
+    sampling = replace(protocol.sampling, **{k: v for k, v in wanted.items() if k in sampling_names})
+    return replace(protocol, sampling=sampling, **{k: v for k, v in wanted.items() if k not in sampling_names})
+
+
+def fit_to_kind(protocol: Protocol, kind: AnswerKind) -> Protocol:
+    """The protocol as it reads answers of this kind. Raises ConfigError where it cannot."""
+    if kind == "code":
+        return replace(protocol, extractor=code_extractors(protocol.extractor)[0])
+    if protocol.extractor in CODE_EXTRACTORS or protocol.template == "lcb":
+        raise ConfigError(
+            f"the protocol {protocol.name!r} (template {protocol.template}, extractor {protocol.extractor}) is for "
+            f"programs, but this benchmark asks for none; use --protocol orz, or another extractor and template."
+        )
+    return protocol
+
+
+def require_fit(benchmark: Benchmark, protocol: Protocol) -> None:
+    """Raise ConfigError where the protocol cannot measure this benchmark."""
+    by_likelihood = protocol.extractor == LIKELIHOOD
+    if by_likelihood != (benchmark.answered == "by_likelihood"):
+        asks = "for the most likely option" if by_likelihood else "for a written answer"
+        raise ConfigError(
+            f"{benchmark.name}: protocol {protocol.name!r} (extractor {protocol.extractor}) asks {asks}, but this "
+            f"benchmark is answered {benchmark.answered.replace('_', ' ')}; the two are never mixed. Leave --protocol "
+            f"and --extractor out, or use {'--bench mmlu_cot' if benchmark.name == 'mmlu' else 'another benchmark'}."
+        )
+    if protocol.extractor in LETTER_EXTRACTORS and benchmark.kind != "choice":
+        raise ConfigError(
+            f"{benchmark.name}: the extractor {protocol.extractor!r} reads letters of options, and this benchmark has "
+            f"none; use another --extractor."
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolCard:
+    """Everything that can move a score, as it is written beside every result."""
+
+    benchmark: str
+    template: str
+    template_digest: str
+    temperature: float
+    top_p: float
+    top_k: int
+    max_tokens: int
+    max_model_len: int | None
+    stop: tuple[str, ...]
+    extractor: str
+    correct_errata: bool
+    data_hash: str
+    grader_version: str
+    engine: str
+    """Name and version, such as "vllm 0.32.0"."""
+    dtype: str
+    min_p: float = 0.0
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    repetition_penalty: float = 1.0
+    questions: str | None = None
+    """Which of them, where they are named or a random subset."""
+    system_prompt: str | None = None
+    template_args: Mapping[str, Any] | None = None
+    """What the chat template is told besides the messages."""
+    prompts_as: str | None = None
+    """How prompts reach a server, where that is not as text to which nothing is added."""
+    server: Mapping[str, Any] | None = None
+    """The server that answers: its address, its model, where that comes from, and the name that it answers under."""
+    tokenizer: str | None = None
+    """Digest of a tokenizer that is not the checkpoint's own."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Twelve hexadecimal digits that change whenever anything on the card does.
+
+        What was added to the card later does not count where it is unused, so that older fingerprints hold.
+        """
+        return fingerprint_of(self._used())
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values; what is unused of what was added later is left out."""
+        return json.loads(json.dumps(self._used()))  # type: ignore[no-any-return]
+
+    def _used(self) -> dict[str, Any]:
+        added = {field.name: field.default for field in fields(self) if field.default is not MISSING}
+        return {name: value for name, value in asdict(self).items() if name not in added or value != added[name]}
+
+
+def fingerprint_of(card: Mapping[str, Any]) -> str:
+    """The fingerprint of a card's plain values, of whatever version of this program."""
+    return hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def make_card(protocol: Protocol, *, kind: AnswerKind = "math", **facts: Any) -> ProtocolCard:
+    """Join a protocol with the facts that it does not know: benchmark, its kind of answers, data, grader and engine."""
+    sampling = protocol.sampling
+    return ProtocolCard(
+        **{name: getattr(sampling, name) for name in ADDED_SAMPLING},
+        template=protocol.template,
+        template_digest=template_digest(protocol.template, kind=kind),
+        temperature=sampling.temperature,
+        top_p=sampling.top_p,
+        top_k=sampling.top_k,
+        max_tokens=sampling.max_tokens,
+        stop=sampling.stop,
+        extractor=protocol.extractor,
+        correct_errata=protocol.correct_errata,
+        **facts,
+    )
+
+
+def template_digest(name: str, *, kind: AnswerKind = "math") -> str:
+    """A digest of the template's text, without what a checkpoint's tokenizer adds to it."""
+    problems = [
+        Problem(benchmark="", problem_id="0", question="{question}", gold="0", kind="math"),
+        Problem(benchmark="", problem_id="1", question="{question}", gold="A", kind="choice", num_choices=4),
+    ]
+    if kind == "code":
+        starters: tuple[dict[str, str], ...] = ({}, {"starter_code": "{starter_code}"})
+        problems = [
+            Problem(benchmark="", problem_id="0", question="{question}", gold="0", kind="code", extra=extra)
+            for extra in starters
+        ]
+    text = "\x1f".join(TEMPLATES[name](problem, _BareTokenizer()) for problem in problems)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+class _BareTokenizer:
+    bos = "{bos}"
+    eos = "{eos}"
+    opening = "{opening}"
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        return tuple(text.encode())
+
+    def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
+        return json.dumps(list(messages))

@@ -1,0 +1,259 @@
+"""Load a benchmark's problems: from a data folder, the local cache, or the hub, in that order; checked before use."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from orz_bench.benchmarks.benchmark import Benchmark, Erratum
+from orz_bench.benchmarks.loading.files import read_rows
+from orz_bench.benchmarks.loading.hub import CACHE, Download, fetch_to_cache, read_manifest
+from orz_bench.benchmarks.registry import all_benchmarks
+from orz_bench.errors import DataError, RecordError
+from orz_bench.records.program_tests import PackedTests
+from orz_bench.records.rollout import Problem
+
+_PLACES = ("", "eval", "eval/orz_format", "orz_format")
+"""Where in a data folder files may lie."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadedProblems:
+    """A benchmark's problems, with what identifies them."""
+
+    problems: tuple[Problem, ...]
+    data_hash: str
+    """SHA-256 of every id, question, gold and kind, in order."""
+    source: str
+    """Where they came from, for people."""
+    errata: tuple[tuple[str, Erratum], ...]
+    """(problem id, erratum) for every known wrong gold that these data have."""
+    corrected: bool
+    notes: tuple[str, ...] = ()
+    """Sentences that belong beside every score on these problems."""
+    tests: Mapping[str, PackedTests] = field(default_factory=dict)
+    """Of problems that ask for a program, by their gold."""
+
+    def errata_notes(self) -> tuple[str, ...]:
+        """One sentence an erratum, and the notes on the data."""
+        return tuple(self._note(problem_id, erratum) for problem_id, erratum in self.errata) + self.notes
+
+    def _note(self, problem_id: str, erratum: Erratum) -> str:
+        state = "corrected here" if self.corrected else "not corrected; --correct-errata does"
+        right = f"{erratum.right_gold} is right"
+        if erratum.right_gold is None:
+            state, right = "left as published", "and none is right"
+        return (
+            f"{problem_id}: the gold {erratum.wrong_gold} is wrong, {right} ({erratum.why}; {erratum.source}); {state}"
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BenchmarkListing:
+    """A line of `orz-bench data list`."""
+
+    name: str
+    num_problems: str
+    found: str
+    source: str
+    licence: str
+
+
+def load_problems(
+    benchmark: Benchmark,
+    *,
+    folders: Sequence[Path] = (),
+    correct_errata: bool = False,
+    with_examples: bool = False,
+    cache: Path = CACHE,
+) -> LoadedProblems:
+    """All problems of a benchmark, with worked examples where they are asked for.
+
+    DataError for what is missing, broken, or not the published number of rows.
+    """
+    tests: dict[str, PackedTests] = {}
+    if benchmark.generate is not None:
+        problems, source = benchmark.generate(), "the product itself"
+    else:
+        file = _find(benchmark.local_names, folders, cached=cache / (benchmark.cache_name or benchmark.name))
+        if file is None and benchmark.hub is not None:
+            fetch_benchmark(benchmark, cache=cache)
+            file = _find(benchmark.local_names, folders, cached=cache / (benchmark.cache_name or benchmark.name))
+        if file is None:
+            raise DataError(_missing_message(benchmark, folders))
+        (problems, tests), source = _read_problems(benchmark, file), str(file)
+    _check(benchmark, problems, source=source)
+    problems = _kept(benchmark, problems, source=source)
+    if with_examples and benchmark.examples is not None:
+        problems = _with_examples(benchmark, problems, folders=folders, cache=cache)
+    errata = _errata_in(benchmark, problems)
+    if correct_errata:
+        right = {problem_id: e.right_gold for problem_id, e in errata if e.right_gold is not None}
+        problems = [replace(p, gold=right[p.problem_id]) if p.problem_id in right else p for p in problems]
+    return LoadedProblems(
+        problems=tuple(problems),
+        data_hash=data_hash(problems),
+        source=source,
+        errata=tuple(errata),
+        corrected=correct_errata,
+        notes=tuple(benchmark.notes(problems)) if benchmark.notes else (),
+        tests=tests,
+    )
+
+
+def fetch_benchmark(benchmark: Benchmark, *, cache: Path = CACHE, download: Download | None = None) -> Path:
+    """Download a benchmark from the hub into the cache; its folder. DataError where there is none or it refuses."""
+    if benchmark.hub is None:
+        raise DataError(f"{benchmark.name} needs no download: it comes with the product.")
+    if benchmark.examples is not None:
+        fetch_to_cache(_examples_name(benchmark), benchmark.examples.hub, cache=cache, download=download)
+    return fetch_to_cache(benchmark.cache_name or benchmark.name, benchmark.hub, cache=cache, download=download)
+
+
+def examples_place(benchmark: Benchmark, folders: Sequence[Path], *, cache: Path = CACHE) -> str | None:
+    """Where a benchmark's worked examples are, for people; None for a benchmark that has none."""
+    if benchmark.examples is None:
+        return None
+    file = _find(benchmark.examples.local_names, folders, cached=cache / _examples_name(benchmark))
+    return str(file) if file else f"not here: orz-bench data fetch {benchmark.name}, or protocols that show none"
+
+
+def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[BenchmarkListing]:
+    """Every benchmark, and where its data are found now."""
+    listings = []
+    for benchmark in all_benchmarks().values():
+        file = (
+            None
+            if benchmark.generate
+            else _find(benchmark.local_names, folders, cached=cache / (benchmark.cache_name or benchmark.name))
+        )
+        hub = benchmark.hub
+        listings.append(
+            BenchmarkListing(
+                name=benchmark.name,
+                num_problems=f"{benchmark.num_problems:,}" if benchmark.num_problems else "any",
+                found="built in" if benchmark.generate else str(file or "not here"),
+                source=f"{hub.repo} @ {hub.revision[:12]}{', gated' if hub.gated else ''}" if hub else "generated",
+                licence=benchmark.licence,
+            )
+        )
+    return listings
+
+
+def data_hash(problems: Sequence[Problem]) -> str:
+    """SHA-256 over what is asked and what is right."""
+    digest = hashlib.sha256()
+    for problem in problems:
+        identity = [problem.problem_id, problem.question, problem.gold, problem.kind, problem.num_choices]
+        identity += [problem.examples] if problem.examples else []
+        digest.update(json.dumps(identity, ensure_ascii=True).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def question_sha256(question: str) -> str:
+    """SHA-256 of a question without its white space: how errata find their problem."""
+    return hashlib.sha256(re.sub(r"\s+", "", question).encode()).hexdigest()
+
+
+def _find(local_names: Sequence[str], folders: Sequence[Path], *, cached: Path) -> Path | None:
+    """The first file that exists, by folder, then by place in it, then by name; last what was fetched."""
+    for folder in folders:
+        if not folder.is_dir():
+            raise DataError(f"{folder}: no such data folder; check --data-dir and $ORZ_DATA.")
+    names = [f"{name}{suffix}" for name in local_names for suffix in (".jsonl", ".json")]
+    files = [folder / place / name for folder in folders for place in _PLACES for name in names]
+    return next((file for file in (*files, cached / "manifest.json") if file.is_file()), None)
+
+
+def _read_problems(benchmark: Benchmark, file: Path) -> tuple[list[Problem], dict[str, PackedTests]]:
+    """All problems of the file, and the tests of those that are kept."""
+    assert benchmark.parse_row is not None, f"{benchmark.name} has data files but no parse_row"
+    files = read_manifest(file) if file.name == "manifest.json" else [file]
+    problems: list[Problem] = []
+    tests: dict[str, PackedTests] = {}
+    for path, where, row in ((name, *found) for name in files for found in read_rows(name)):
+        try:
+            problem = benchmark.parse_row(row, len(problems))
+            problems.append(problem)
+            if benchmark.parse_tests is not None and _is_kept(benchmark, problem):
+                tests[problem.gold] = benchmark.parse_tests(row)
+        except (DataError, RecordError) as error:
+            raise DataError(f"{path}, {where}: {error}. Mend that row, or fetch the data again.") from error
+    return problems, tests
+
+
+def _is_kept(benchmark: Benchmark, problem: Problem) -> bool:
+    return benchmark.keep is None or benchmark.keep(problem)
+
+
+def _kept(benchmark: Benchmark, problems: list[Problem], *, source: str) -> list[Problem]:
+    kept = [problem for problem in problems if _is_kept(benchmark, problem)]
+    if not kept or (benchmark.num_rows and benchmark.num_problems not in (None, len(kept))):
+        raise DataError(
+            f"{source}: {len(kept):,} of its {len(problems):,} problems belong to {benchmark.name}, wanted "
+            f"{benchmark.num_problems or 'at least one'}; widen the window, or restore the file."
+        )
+    return kept
+
+
+def _with_examples(
+    benchmark: Benchmark, problems: Sequence[Problem], *, folders: Sequence[Path], cache: Path
+) -> list[Problem]:
+    examples = benchmark.examples
+    assert examples is not None, f"{benchmark.name} has no examples"
+    cached = cache / _examples_name(benchmark)
+    file = _find(examples.local_names, folders, cached=cached)
+    if file is None:
+        try:
+            file = fetch_to_cache(cached.name, examples.hub, cache=cache) / "manifest.json"
+        except DataError as error:
+            names = " or ".join(f"{name}.jsonl" for name in examples.local_names)
+            raise DataError(
+                f"{benchmark.name}: its worked examples are missing: no {names} in "
+                f"{', '.join(map(str, folders)) or 'any data folder'}, and {error} A protocol that shows no examples, "
+                f"such as --protocol orz-greedy, does without."
+            ) from error
+    files = read_manifest(file) if file.name == "manifest.json" else [file]
+    try:
+        return examples.join(problems, [row for path in files for _, row in read_rows(path)])
+    except DataError as error:
+        raise DataError(f"{file}: {error}. Restore it, or fetch the data again.") from error
+
+
+def _examples_name(benchmark: Benchmark) -> str:
+    return f"{benchmark.name}-examples"
+
+
+def _check(benchmark: Benchmark, problems: Sequence[Problem], *, source: str) -> None:
+    editions = {benchmark.num_rows or benchmark.num_problems, benchmark.hub.num_problems if benchmark.hub else None} - {
+        None
+    }
+    if editions and len(problems) not in editions:
+        wanted = " or ".join(f"{count:,}" for count in sorted(filter(None, editions)))
+        raise DataError(
+            f"{source}: {len(problems):,} problems, but {benchmark.title} has {wanted}. A part of it would give "
+            f"another score: restore the whole file (orz-bench data fetch {benchmark.name}), and use --limit for fewer."
+        )
+    repeated = [name for name, count in Counter(problem.problem_id for problem in problems).items() if count > 1]
+    if repeated:
+        raise DataError(f"{source}: the id {repeated[0]!r} stands more than once; every problem needs its own.")
+
+
+def _errata_in(benchmark: Benchmark, problems: Sequence[Problem]) -> list[tuple[str, Erratum]]:
+    by_hash = {erratum.question_sha256: erratum for erratum in benchmark.errata}
+    pairs = ((problem, by_hash.get(question_sha256(problem.question))) for problem in problems) if by_hash else ()
+    return [(p.problem_id, erratum) for p, erratum in pairs if erratum is not None and p.gold == erratum.wrong_gold]
+
+
+def _missing_message(benchmark: Benchmark, folders: Sequence[Path]) -> str:
+    names = " or ".join(f"{name}.jsonl" for name in benchmark.local_names)
+    looked = ", ".join(map(str, folders)) or "no data folder was given"
+    return (
+        f"{benchmark.name}: no data. Looked for {names} ({looked}) and in the cache. "
+        f"Name its folder with --data-dir or $ORZ_DATA, or run: orz-bench data fetch {benchmark.name}"
+    )

@@ -1,0 +1,257 @@
+"""Any OpenAI-compatible server, such as vLLM's, through its completions endpoint: one request a sample.
+
+Seeds go out with every request, prompts as token ids where the server takes them for the same text, else as text. What
+may pass (429, 5xx, a lost connection, an answer that is none or was not finished) is asked again, and said; what stays
+without an answer is named at the end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import count
+from typing import Any
+
+import openai
+
+from orz_bench.engines.engine import Distinct, EngineSpec, Sampling, ServerFacts
+from orz_bench.engines.openai.address import read_address
+from orz_bench.engines.openai.answers import FATAL, RETRIED, Answer, BadAnswerError, read_answer, trouble_of
+from orz_bench.engines.openai.probe import NEUTRAL, ask_server, client_of, explain, pause_s, refuse_unmet
+from orz_bench.errors import EngineError
+from orz_bench.records.rollout import Completion, Request
+
+_FAILURES_IN_A_ROW = 20
+"""Samples without an answer, none with one between them, after which the server is given up."""
+_SILENCE_S = 60.0
+_LINE_EVERY_S = 10.0
+_NAMED = 5
+
+_Arrived = queue.Queue[Completion | BaseException | None]
+
+
+class OpenAIServerEngine:
+    """A client of one server, with a bounded number of requests in flight."""
+
+    def __init__(self, spec: EngineSpec, *, notice: Callable[[str], None] | None = None) -> None:
+        self._spec = spec
+        self._notice = notice or (lambda _: None)
+        self._facts = spec.server or ask_server(spec, notice=self._notice)
+        address = read_address(spec.base_url)
+        self._address = address.below("/v1") if self._facts.base_url == address.below("/v1").shown else address
+
+    def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+        """One completion a list, as answers arrive. EngineError at the end where a sample has none."""
+        refuse_unmet(self._facts, sampling)
+        arrived: _Arrived = queue.Queue()
+        drawing = _Drawing(self._spec, self._client, notice=self._notice, shown=self._address.shown)
+        draw = _Request(self._spec, self._facts, sampling)
+        loop = asyncio.new_event_loop()
+        task: list[asyncio.Task[None]] = []
+
+        def work() -> None:
+            asyncio.set_event_loop(loop)
+            task.append(loop.create_task(drawing.draw_all(requests, draw, arrived=arrived)))
+            try:
+                loop.run_until_complete(task[0])
+            except asyncio.CancelledError:
+                pass
+            except BaseException as error:  # carried to the caller's thread
+                arrived.put(error)
+            finally:
+                arrived.put(None)
+                loop.close()
+
+        thread = threading.Thread(target=work, name="orz-openai", daemon=True)
+        thread.start()
+        try:
+            while (item := self._next(arrived)) is not None:
+                if isinstance(item, BaseException):
+                    raise self._explain(item) from item
+                yield [item]
+        finally:
+            if task and not loop.is_closed():
+                loop.call_soon_threadsafe(task[0].cancel)
+            thread.join()
+        drawing.report()
+
+    def close(self) -> None:
+        """Connections end with each generate()."""
+
+    def _client(self) -> openai.AsyncOpenAI:
+        client: openai.AsyncOpenAI = client_of(
+            openai.AsyncOpenAI, self._address, timeout_s=self._spec.request_timeout_s
+        )
+        return client
+
+    def _next(self, arrived: _Arrived) -> Completion | BaseException | None:
+        """What arrives next; a server that says nothing for long is not waited for in silence."""
+        start = time.monotonic()
+        while True:
+            try:
+                return arrived.get(timeout=_SILENCE_S)
+            except queue.Empty:
+                self._notice(
+                    f"{self._address.shown}: no answer for {time.monotonic() - start:,.0f} s; each may take "
+                    f"{self._spec.request_timeout_s:,.0f} s (--request-timeout)"
+                )
+
+    def _explain(self, error: BaseException) -> BaseException:
+        while isinstance(error, BaseExceptionGroup):
+            error = error.exceptions[0]
+        if isinstance(error, BadAnswerError):
+            return explain(error, shown=self._address.shown, spec=self._spec)
+        return error
+
+
+class _Request:
+    """What is sent for a sample and how its answer is read."""
+
+    def __init__(self, spec: EngineSpec, facts: ServerFacts, sampling: Sampling) -> None:
+        self.facts, self._sampling = facts, sampling
+        self._limit = spec.max_model_len or facts.max_model_len
+        self._standard: dict[str, Any] = {
+            "model": spec.checkpoint,
+            "temperature": sampling.temperature,
+            "top_p": sampling.top_p,
+            "stop": list(sampling.stop) or None,
+        }
+        penalties = ("presence_penalty", "frequency_penalty")
+        self._standard |= {name: value for name in penalties if (value := getattr(sampling, name))}
+        self._extra = {name: getattr(sampling, name, NEUTRAL[name]) for name in facts.fields}
+        self._lengths: dict[str, int] = {}
+
+    async def draw(self, request: Request, client: openai.AsyncOpenAI) -> Answer:
+        """The answer. BadAnswerError, or what the client raises, where there is none."""
+        room = await self._room(request, client)
+        answer = await self._ask(request, client, max_tokens=room)
+        if answer.model != self.facts.answers_as and answer.model and self.facts.answers_as:
+            raise EngineError(
+                f"{self.facts.base_url}: the server answers as {answer.model} now, as {self.facts.answers_as} before: "
+                f"another model was loaded. What was drawn is kept; evaluate this one into another folder (--out)."
+            )
+        return replace(answer, num_tokens=min(answer.num_tokens, room))
+
+    async def _ask(self, request: Request, client: openai.AsyncOpenAI, *, max_tokens: int) -> Answer:
+        takes_ids = self.facts.takes_token_ids and request.prompt_token_ids is not None
+        found = await client.completions.with_raw_response.create(
+            **self._standard,
+            prompt=list(request.prompt_token_ids or ()) if takes_ids else request.prompt,
+            max_tokens=max_tokens,
+            seed=request.seed,
+            extra_body=self._extra or None,
+        )
+        return read_answer(found.text, stop=self._sampling.stop, stop_strings=self.facts.stop_strings)
+
+    async def _room(self, request: Request, client: openai.AsyncOpenAI) -> int:
+        """New tokens that the sample may have: what the server's context leaves, at most the protocol's."""
+        wanted = self._sampling.max_tokens
+        if self._limit is None or len(request.prompt.encode()) + 2 + wanted <= self._limit:
+            return wanted  # no text has more tokens than bytes
+        length = len(request.prompt_token_ids or ()) or self._lengths.get(request.prompt)
+        if not length:
+            length = self._lengths[request.prompt] = await self._length(request, client)
+        if length >= self._limit:
+            raise BadAnswerError(
+                f"the prompt's {length:,} tokens do not fit the server's context of {self._limit:,}", "refused"
+            )
+        return min(wanted, self._limit - length)
+
+    async def _length(self, request: Request, client: openai.AsyncOpenAI) -> int:
+        """Tokens of a prompt, counted by the server."""
+        return (await self._ask(request, client, max_tokens=1)).num_prompt_tokens or 0
+
+
+class _Drawing:
+    """All samples of one generate(): asked, asked again, given up."""
+
+    def __init__(
+        self, spec: EngineSpec, client: Callable[[], openai.AsyncOpenAI], *, notice: Callable[[str], None], shown: str
+    ) -> None:
+        self._spec, self._client, self._notice, self._shown = spec, client, notice, shown
+        self._failed: list[tuple[Request, str]] = []
+        self._in_a_row = 0
+        self._num_retries, self._last_line = 0, float("-inf")
+
+    async def draw_all(self, requests: Iterable[Request], draw: _Request, *, arrived: _Arrived) -> None:
+        """Put every completion into `arrived`."""
+        waiting = Distinct(requests)
+        async with self._client() as client:
+
+            async def draw_some() -> None:
+                for request in waiting:
+                    completion = await self._completion(request, draw, client=client)
+                    if completion is not None:
+                        arrived.put(completion)
+
+            async with asyncio.TaskGroup() as group:
+                for _ in range(self._spec.concurrency):
+                    group.create_task(draw_some())
+
+    def report(self) -> None:
+        """Raise EngineError where samples are missing."""
+        if not self._failed or self._spec.continue_on_error:
+            return
+        named = "; ".join(_name(request, why) for request, why in self._failed[:_NAMED])
+        more = f"; and {len(self._failed) - _NAMED} more" if len(self._failed) > _NAMED else ""
+        raise EngineError(
+            f"{self._shown}: {len(self._failed)} samples have no answer ({named}{more}). All others are kept; the same "
+            f"command asks for these again, and --continue-on-error keeps them as failed ones that count as wrong."
+        )
+
+    async def _completion(self, request: Request, draw: _Request, *, client: openai.AsyncOpenAI) -> Completion | None:
+        try:
+            answer = await self._answer(request, draw, client=client)
+        except BadAnswerError as error:
+            return self._given_up(request, error)
+        self._in_a_row = 0
+        return _completed(request, text=answer.text, num_tokens=answer.num_tokens, stop_reason=answer.stop_reason)
+
+    async def _answer(self, request: Request, draw: _Request, *, client: openai.AsyncOpenAI) -> Answer:
+        for attempt in count(1):
+            try:
+                return await draw.draw(request, client)
+            except (openai.OpenAIError, BadAnswerError) as found:
+                error = found if isinstance(found, BadAnswerError) else trouble_of(found)
+                if error.trouble not in RETRIED or attempt > self._spec.max_retries:
+                    raise error from found
+                wait_s = pause_s(attempt, error)
+            self._say_retry(request, error, attempt=attempt, wait_s=wait_s)
+            await asyncio.sleep(wait_s)
+        raise AssertionError
+
+    def _given_up(self, request: Request, error: BadAnswerError) -> Completion | None:
+        """What becomes of a sample without an answer. BadAnswerError where the next would fare no better."""
+        self._in_a_row += 1
+        if error.trouble in FATAL or self._in_a_row >= _FAILURES_IN_A_ROW:
+            raise error
+        self._failed.append((request, error.why))
+        self._notice(f"{self._shown}: given up: {_name(request, error.why)}")
+        if not self._spec.continue_on_error:
+            return None
+        return _completed(request, text="", num_tokens=0, stop_reason="failed", extra={"failure": error.why})
+
+    def _say_retry(self, request: Request, error: BadAnswerError, *, attempt: int, wait_s: float) -> None:
+        self._num_retries += 1
+        now = time.monotonic()
+        if now - self._last_line < _LINE_EVERY_S:
+            return
+        self._last_line = now
+        self._notice(
+            f"{self._shown}: {_name(request, error.why)}; asked again in {wait_s:.1f} s (retry {attempt} of "
+            f"{self._spec.max_retries}; {self._num_retries} in all)"
+        )
+
+
+def _name(request: Request, why: str) -> str:
+    return f"{request.problem.problem_id}, sample {request.sample_index}: {why}"
+
+
+def _completed(request: Request, **found: Any) -> Completion:
+    return Completion(
+        problem_id=request.problem.problem_id, sample_index=request.sample_index, seed=request.seed, **found
+    )

@@ -1,0 +1,213 @@
+"""Several engines behind one: each a Ray actor with its share of the machine or cluster, fed from one work queue.
+
+An engine is given more requests as its completions come back, so it never waits for the slowest of a block. What an
+engine that dies had in hand goes back to the queue and is drawn by the others with the same seeds.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any, Self
+
+import ray
+from ray.exceptions import RayActorError, RayTaskError
+
+from orz_bench.engines.engine import Distinct, Engine, EngineSpec, Sampling
+from orz_bench.engines.ray.session import end_ray, start_ray
+from orz_bench.environment import has_gpu
+from orz_bench.errors import EngineError, OrzError
+from orz_bench.records.rollout import Completion, Request
+
+_LOG = logging.getLogger(__name__)
+_SECONDS_A_CALL = 0.5
+"""How long an engine draws before it reports, so how stale the queue's view of it may be."""
+_IN_HAND_GPU, _IN_HAND_CPU = 1024, 128
+"""Requests that one vLLM engine knows of: about twice as many as it runs together."""
+_VLLM_BLOCK = 16
+
+
+class EngineLoop:
+    """An engine that is given requests bit by bit and goes on drawing what it has."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._feed = _Feed()
+        self._stream: Iterator[list[Completion]] | None = None
+        self._num_in_hand = 0
+
+    def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
+        """Take these requests too; return the lists of completions that are ready within about half a second."""
+        self._feed.extend(requests)
+        self._num_in_hand += len(requests)
+        ready: list[list[Completion]] = []
+        ends_at = time.monotonic() + _SECONDS_A_CALL
+        while self._num_in_hand and (not ready or time.monotonic() < ends_at):
+            self._stream = self._stream or self._engine.generate(self._feed, sampling)
+            completions = next(self._stream, None)
+            if completions is None:
+                self._stream = None
+                continue
+            ready.append(completions)
+            self._num_in_hand -= len(completions)
+        if not self._num_in_hand:
+            self._stream = None  # the next requests may come with another sampling
+        return ready
+
+
+class EngineActor:
+    """One engine in a process of its own."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        from orz_bench.engines.local import open_local
+
+        self._loop = EngineLoop(open_local(spec))
+
+    def process_id(self) -> int:
+        """Answers once the engine is up."""
+        return os.getpid()
+
+    def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
+        """See EngineLoop.draw."""
+        return self._loop.draw(requests, sampling)
+
+
+class _Feed:
+    """An iterator that ends when it is empty and goes on when it was filled again."""
+
+    def __init__(self) -> None:
+        self._requests: deque[Request] = deque()
+
+    def extend(self, requests: Iterable[Request]) -> None:
+        self._requests.extend(requests)
+
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Request:
+        if not self._requests:
+            raise StopIteration
+        return self._requests.popleft()
+
+
+@dataclass(slots=True, eq=False)
+class _Worker:
+    """The driver's view of one engine."""
+
+    actor: Any
+    in_hand: dict[tuple[str, int], Request] = field(default_factory=dict)
+
+
+class RayPool:
+    """`spec.num_engines` engines over Ray, on this machine or on the cluster that RAY_ADDRESS names."""
+
+    def __init__(self, spec: EngineSpec, actors: Sequence[Any] | None = None) -> None:
+        """`actors` run engines of this spec already, where training has placed them; otherwise they are started."""
+        self._spec = spec
+        self._workers = [_Worker(actor) for actor in actors or ()]
+        self._started_ray = not ray.is_initialized()
+        if self._workers:
+            return
+        if self._started_ray:
+            start_ray()
+        try:
+            self._start_workers()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def actors(self) -> list[Any]:
+        """Those that live."""
+        return [worker.actor for worker in self._workers]
+
+    @property
+    def process_ids(self) -> list[int]:
+        """Of the engines' processes."""
+        pids: list[int] = ray.get([worker.actor.process_id.remote() for worker in self._workers])
+        return pids
+
+    def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+        """Lists of completions as engines report them."""
+        queue = deque(Distinct(requests))
+        calls: dict[Any, _Worker] = {}
+        while queue or any(worker.in_hand for worker in self._workers):
+            if not self._workers:
+                raise EngineError(
+                    "every engine has died (out of memory?). What was drawn is kept; the same command goes on."
+                )
+            idle = [worker for worker in self._workers if worker not in calls.values()]
+            for worker in idle:
+                new = self._take(queue, worker)
+                if worker.in_hand:
+                    calls[worker.actor.draw.remote(new, sampling)] = worker
+            done, _ = ray.wait(list(calls), num_returns=1)
+            worker = calls.pop(done[0])
+            try:
+                lists: list[list[Completion]] = ray.get(done[0])
+            except RayActorError:
+                self._workers.remove(worker)
+                _LOG.warning("an engine died; the others draw the %d samples that it had in hand", len(worker.in_hand))
+                queue.extendleft(reversed(worker.in_hand.values()))
+                continue
+            except RayTaskError as error:
+                if isinstance(error.cause, OrzError):
+                    raise type(error.cause)(str(error.cause)) from error
+                raise EngineError(f"an engine failed: {error.cause}. Run the same command again to go on.") from error
+            for completion in chain.from_iterable(lists):
+                del worker.in_hand[completion.key]
+            yield from lists
+
+    def close(self) -> None:
+        """End the engines, and Ray where this pool started it."""
+        actors = [worker.actor for worker in self._workers]
+        self._workers = []
+        if self._started_ray:
+            end_ray(actors)
+            return
+        for actor in actors:
+            ray.kill(actor)
+
+    def _take(self, queue: deque[Request], worker: _Worker) -> list[Request]:
+        """What this engine gets now: whole batches for transformers, else at most its fair share of what is left."""
+        if self._spec.name != "vllm":
+            size = self._spec.batch_size if self._spec.name == "transformers" else _VLLM_BLOCK
+            room = 0 if worker.in_hand else size
+        else:
+            limit = _IN_HAND_GPU if has_gpu() else _IN_HAND_CPU
+            fair = max(_VLLM_BLOCK, -(-len(queue) // len(self._workers)))
+            room = min(limit - len(worker.in_hand), fair)
+        taken = [queue.popleft() for _ in range(min(room, len(queue)))]
+        worker.in_hand |= {request.key: request for request in taken}
+        return taken
+
+    def _start_workers(self) -> None:
+        num_engines, gpu = self._spec.num_engines, has_gpu()
+        available = ray.cluster_resources()
+        kind, wanted = ("GPU", self._spec.tensor_parallel * num_engines) if gpu else ("CPU", num_engines)
+        found = available.get(kind, 0.0)
+        if found < wanted:
+            raise EngineError(
+                f"--num-engines {num_engines} needs {wanted} {kind}s, but Ray has {found:g}; "
+                f"lower --num-engines or --tensor-parallel, or join a larger cluster (RAY_ADDRESS)."
+            )
+        share: dict[str, Any] = {"num_cpus": 1}
+        if gpu:
+            share |= {"num_gpus": self._spec.tensor_parallel}
+        else:
+            threads = str(max(1, int(available["CPU"] // num_engines)))
+            share |= {"runtime_env": {"env_vars": {"OMP_NUM_THREADS": threads, "VLLM_CPU_OMP_THREADS_BIND": "nobind"}}}
+        remote: Any = ray.remote(EngineActor).options(**share)
+        self._workers = [_Worker(remote.remote(self._spec)) for _ in range(num_engines)]
+        try:
+            _ = self.process_ids
+        except (RayActorError, RayTaskError) as error:
+            cause = getattr(error, "cause", None) or error
+            if isinstance(cause, OrzError):
+                raise type(cause)(str(cause)) from error
+            raise EngineError(f"an engine did not start: {next(iter(str(cause).splitlines()), cause)}") from error

@@ -1,0 +1,1 @@
+"""Hugging Face transformers, with decoding of our own."""

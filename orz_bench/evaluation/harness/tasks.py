@@ -1,0 +1,246 @@
+"""lm-eval's tasks through our engines: find a task, run it, and put its samples and figures into the run directory.
+
+lm-eval decides everything that it decides elsewhere (prompts, filters, metrics); here each sample becomes a row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import random
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
+from functools import cache
+from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from orz_bench.engines.engine import Engine, EngineSpec, Tokenizer
+from orz_bench.engines.open import engine_version, max_model_len
+from orz_bench.errors import ConfigError, DataError, EngineError, nearest
+from orz_bench.evaluation.evaluate import claim, keep_result, summary_of
+from orz_bench.evaluation.harness.rows import HarnessRows, figures_of, rows_of
+from orz_bench.models.checkpoint import Checkpoint
+from orz_bench.records.run_dir import EvaluationDir, RunDir
+from orz_bench.records.summary import EvalResult
+
+PREFIX = "lm-eval:"
+VERSION = "0.4.13"
+_SEEDS = (0, 1234)
+"""lm-eval's own: of Python's random numbers, and of numpy's and the worked examples'."""
+_BOOTSTRAP = 1000
+"""Draws for the standard errors that have no formula."""
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarnessOptions:
+    """What a user says about lm-eval's tasks."""
+
+    include_paths: tuple[Path, ...] = ()
+    """Folders with tasks of one's own."""
+    num_fewshot: int | None = None
+    """None: as the task says."""
+    chat: bool = False
+    """Whether prompts go through the checkpoint's chat template."""
+    generation: Mapping[str, Any] | None = None
+    """Settings of generation, by lm-eval's names, in the place of the task's."""
+    limit: int | None = None
+    seed: int = 42
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HarnessTask:
+    """A task, or a group of tasks, as lm-eval has loaded it."""
+
+    name: str
+    loaded: Any
+    """What its TaskManager gave: {"tasks": ..., "groups": ...}."""
+    configs: Mapping[str, Any]
+    """Task -> its configuration, for every task of the group."""
+    docs_digest: str
+    """Of all questions, so that samples of other data are never taken for these."""
+
+
+def find_task(name: str, options: HarnessOptions) -> HarnessTask:
+    """Load a task. EngineError without lm-eval, ConfigError for an unknown name, DataError where data don't load."""
+    if find_spec("lm_eval") is None:
+        raise EngineError('lm-eval is not installed; run: pip install "orz[lm-eval]"')
+    if (found := metadata.version("lm_eval")) != VERSION:
+        raise EngineError(f"lm_eval {found} is installed, but {VERSION} is what this version drives; install that.")
+    for folder in options.include_paths:
+        if not folder.is_dir():
+            raise ConfigError(f"--include-path {folder}: no such folder.")
+    manager = _manager(options.include_paths)
+    if not manager.match_tasks([name]):
+        known = len(manager.all_tasks)
+        raise ConfigError(
+            f"lm-eval has no task {name!r}{nearest(name, manager.all_tasks)}; it has {known:,} (lm-eval ls tasks), "
+            f"and --include-path FOLDER adds your own."
+        )
+    try:
+        loaded = manager.load([name])
+    except Exception as error:  # whatever a dataset's loader raises, the user must know what to do
+        reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+        raise DataError(
+            f"lm-eval:{name}: its data do not load ({reason}). lm-eval fetches them from the hub: check the network, "
+            f"or name a folder with a task that reads local files (--include-path)."
+        ) from error
+    configs = {task: _plain(one.dump_config()) for task, one in loaded["tasks"].items()}
+    _apply(loaded["tasks"].values(), options)
+    docs = (doc for task in sorted(loaded["tasks"]) for doc in loaded["tasks"][task].eval_docs)
+    return HarnessTask(name=name, loaded=loaded, configs=configs, docs_digest=_docs_digest(docs))
+
+
+@cache
+def _manager(include_paths: tuple[Path, ...]) -> Any:
+    """lm-eval's index of tasks: reading its ten thousand files takes seconds."""
+    from lm_eval.tasks import TaskManager
+
+    logging.getLogger("lm_eval").setLevel(logging.ERROR)  # the rest is remarks on defaults
+    return TaskManager(include_path=[str(folder) for folder in include_paths] or None)
+
+
+def card_of(task: HarnessTask, options: HarnessOptions, *, spec: EngineSpec) -> dict[str, Any]:
+    """Everything that can move a score, as it is written beside the result."""
+    configs = json.dumps(task.configs, sort_keys=True)
+    return {
+        "benchmark": PREFIX + task.name,
+        "lm_eval": VERSION,
+        "tasks": sorted(task.configs),
+        "configs_digest": hashlib.sha256(configs.encode()).hexdigest()[:12],
+        "docs_digest": task.docs_digest,
+        "num_fewshot": options.num_fewshot,
+        "chat_template": options.chat,
+        "generation": dict(options.generation or {}),
+        "seed": options.seed,
+        "engine": engine_version(spec),
+        "dtype": spec.dtype,
+        "max_model_len": max_model_len(spec),
+    } | ({"server": asdict(spec.server)} if spec.server is not None else {})
+
+
+def run_task(
+    task: HarnessTask,
+    checkpoint: Checkpoint,
+    *,
+    run: RunDir,
+    options: HarnessOptions,
+    spec: EngineSpec,
+    engine: tuple[Callable[[], Engine], Tokenizer],
+) -> tuple[EvalResult, tuple[str, ...]]:
+    """(the result, what a user should know). `engine`: how it is opened, and its tokenizer.
+
+    Samples, figures and every answer of the engine go to the run directory; what was answered once is not asked again.
+    """
+    card = card_of(task, options, spec=spec)
+    fingerprint = hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()[:12]
+    folder = run.evaluation(benchmark=folder_name(task.name), step=checkpoint.step, fingerprint=fingerprint)
+    with folder.lock():
+        claim(folder, checkpoint, seed=options.seed, card=card, fingerprint=fingerprint)
+        folder.require_own(
+            benchmark=PREFIX + task.name, step=checkpoint.step, seed_of=lambda _name, _index: options.seed
+        )
+        found, num_cut = _evaluate(task, options, folder=folder, limit=_room(spec), engine=engine)
+        identity = {"benchmark": PREFIX + task.name, "step": checkpoint.step, "seed": options.seed}
+        rows = rows_of(
+            found,
+            identity=identity | {"grader_version": f"lm_eval {VERSION}"},
+            num_tokens=lambda text: len(engine[1].encode(text)),
+        )
+        num_new = _append_missing(folder, rows)
+        summary = replace(summary_of(folder, rows.scored), breakdown={"lm-eval": figures_of(found)})
+        result = EvalResult(
+            run=str(run.path),
+            benchmark=PREFIX + task.name,
+            step=checkpoint.step,
+            fingerprint=fingerprint,
+            model=checkpoint.label,
+            protocol=card | {"scored_by": rows.scored_by, "extractor": rows.filter},
+            summary=summary,
+            num_problems_total=sum(count["original"] for count in found["n-samples"].values()),
+            num_generated_now=num_new,
+        )
+        keep_result(folder, result)
+    cut = (f"{result.benchmark}: the left end of {num_cut:,} prompts was cut to fit",) if num_cut else ()
+    return result, (*cut, *(f"{result.benchmark}: {note}" for note in rows.notes))
+
+
+def folder_name(task: str) -> str:
+    """A task's name as a folder's: lm-eval's names may hold slashes."""
+    return "lm-eval--" + re.sub(r"[^\w.-]", "-", task)
+
+
+def _evaluate(
+    task: HarnessTask,
+    options: HarnessOptions,
+    *,
+    folder: EvaluationDir,
+    limit: int | None,
+    engine: tuple[Callable[[], Engine], Tokenizer],
+) -> tuple[dict[str, Any], int]:
+    """(lm-eval's results, prompts that were cut)."""
+    from lm_eval.evaluator import evaluate
+
+    from orz_bench.evaluation.harness.model import Answers, HarnessModel
+
+    answers = Answers(folder.path / "answers.jsonl")
+    model = HarnessModel(engine[0], engine[1], limit=limit, seed=options.seed, answers=answers)
+    random.seed(_SEEDS[0])
+    np.random.seed(_SEEDS[1])  # noqa: NPY002 - what tasks draw from
+    try:
+        found = evaluate(
+            lm=model,
+            task_dict=task.loaded,
+            limit=options.limit,
+            bootstrap_iters=_BOOTSTRAP,
+            apply_chat_template=options.chat,
+            fewshot_as_multiturn=options.chat,
+        )
+    except ValueError as error:
+        raise ConfigError(f"lm-eval refuses to run {task.name}: {error}") from error
+    assert found is not None, "this process is lm-eval's rank 0"
+    return found, model.num_cut
+
+
+def _apply(tasks: Iterable[Any], options: HarnessOptions) -> None:
+    """What lm-eval's `simple_evaluate` does with options; it also spends ten seconds on describing the machine."""
+    for task in tasks:
+        own_shots = task.get_config("num_fewshot")
+        if options.generation and task.get_config("output_type") == "generate_until":
+            task.set_config(key="generation_kwargs", value=dict(options.generation), update=True)
+        if own_shots is None or (options.num_fewshot is not None and own_shots != 0):
+            task.set_config(key="num_fewshot", value=options.num_fewshot or 0)
+        task.set_fewshot_seed(seed=_SEEDS[1])
+
+
+def _room(spec: EngineSpec) -> int | None:
+    """Tokens of context and continuation. vLLM always draws one token more than it is asked to score."""
+    limit = max_model_len(spec)
+    return limit - 1 if limit is not None and spec.name == "vllm" else limit
+
+
+def _append_missing(folder: EvaluationDir, rows: HarnessRows) -> int:
+    """How many rows were not there."""
+    done = folder.keys()
+    missing = [rollout for rollout in rows.rollouts if rollout.key not in done]
+    if missing:
+        folder.append(missing)
+    return len(missing)
+
+
+def _docs_digest(docs: Iterable[Any]) -> str:
+    digest = hashlib.sha256()
+    for doc in docs:
+        digest.update(json.dumps(doc, sort_keys=True, default=str).encode())
+    return digest.hexdigest()[:12]
+
+
+def _plain(config: Any) -> Any:
+    """A task's configuration as JSON; functions by their names."""
+    return json.loads(_ADDRESS.sub("", json.dumps(config, sort_keys=True, default=str)))

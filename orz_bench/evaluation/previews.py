@@ -1,0 +1,62 @@
+"""What would happen, before it does: prompts with their token ids, what is missing, how long it may take; and what of a
+checkpoint's generation_config is not applied.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from orz_bench.evaluation.evaluate import Evaluation
+from orz_bench.evaluation.questions import total_tokens
+from orz_bench.records.rollout import Request
+from orz_bench.records.run_dir import RunDir
+
+_SHOWN_PROMPTS = 3
+_SPEEDS = (100, 1_000, 10_000)
+"""Tokens a second: a laptop, a small server, one large GPU."""
+_GENERATION_NAMES = (
+    "temperature", "top_p", "top_k", "min_p", "typical_p", "repetition_penalty", "presence_penalty",
+    "frequency_penalty", "no_repeat_ngram_size", "max_new_tokens", "do_sample",
+)  # fmt: skip
+
+
+def preview(evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir) -> str:
+    """Text for people: what the command would draw, and its first prompts as the model would see them."""
+    card = evaluation.card
+    folder = run.evaluation(benchmark=card.benchmark, step=evaluation.checkpoint.step, fingerprint=card.fingerprint)
+    done = folder.keys() if folder.protocol_path.exists() else set()
+    missing = [request for request in requests if request.key not in done]
+    lengths = [len(one.prompt_token_ids) if one.prompt_token_ids is not None else None for one in missing]
+    lines = [
+        f"{card.benchmark} step {evaluation.checkpoint.step}: {len(missing):,} of {len(requests):,} samples to draw "
+        f"({len(evaluation.problems):,} questions x {evaluation.n}) into {folder.path}",
+        f"  {total_tokens(lengths, max_tokens=card.max_tokens)}: {duration(len(missing) * card.max_tokens)}",
+    ]
+    lines += [f"  {name}: {value}" for name, value in card.to_json().items()]
+    first = list({request.problem.problem_id: request for request in requests}.values())[:_SHOWN_PROMPTS]
+    for request in first:
+        lines += [f"--- {request.problem.problem_id}, gold {request.problem.gold}", request.prompt]
+        ids = request.prompt_token_ids
+        lines.append("token ids: known to the server alone" if ids is None else f"{len(ids)} token ids: {list(ids)}")
+    return "\n".join(lines)
+
+
+def duration(num_tokens: int) -> str:
+    """`at most 2.2 h at 1,000 tokens/s`, for several speeds."""
+    hours = [(speed, num_tokens / speed / 3600) for speed in _SPEEDS]
+    return "at most " + ", ".join(f"{taken:,.2g} h at {speed:,} tokens/s" for speed, taken in hours)
+
+
+def generation_config_note(checkpoint: str) -> str | None:
+    """What the checkpoint's generation_config would have, which the protocol decides; None where it has nothing."""
+    try:
+        found = json.loads((Path(checkpoint) / "generation_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    told = {name: found[name] for name in _GENERATION_NAMES if isinstance(found, dict) and found.get(name) is not None}
+    if not told:
+        return None
+    values = ", ".join(f"{name} {value}" for name, value in told.items())
+    return f"generation_config.json says {values}: not applied, the protocol and its options decide"

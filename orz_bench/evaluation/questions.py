@@ -1,0 +1,78 @@
+"""Which questions of a benchmark are asked, where not all or the first, and what options say in short forms."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from orz_bench.benchmarks.loading.load import LoadedProblems
+from orz_bench.errors import ConfigError, nearest
+from orz_bench.records.rollout import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """What was asked for; with neither, all questions."""
+
+    ids: tuple[str, ...] = ()
+    sample: int | None = None
+    """So many, drawn at random."""
+    seed: int = 42
+
+    def select(self, loaded: LoadedProblems) -> LoadedProblems:
+        """The selected problems in their order. ConfigError for an unknown id, both ways at once, or too many."""
+        if self.ids and self.sample is not None:
+            raise ConfigError("--ids and --sample both choose questions; give one of them.")
+        if self.ids:
+            return replace(loaded, problems=self._named(loaded))
+        if self.sample is None:
+            return loaded
+        total = len(loaded.problems)
+        if not 1 <= self.sample <= total:
+            raise ConfigError(f"--sample {self.sample}: wanted 1 to {total:,}, the number of questions.")
+        places = random.Random(f"questions {self.seed}").sample(range(total), self.sample)
+        return replace(loaded, problems=tuple(loaded.problems[place] for place in sorted(places)))
+
+    def describe(self) -> str | None:
+        """For the protocol card; None for all questions."""
+        if self.ids:
+            digest = hashlib.sha256("\0".join(sorted(set(self.ids))).encode()).hexdigest()[:12]
+            return f"{len(set(self.ids))} by id ({digest})"
+        return None if self.sample is None else f"random {self.sample}, seed {self.seed}"
+
+    def _named(self, loaded: LoadedProblems) -> tuple[Problem, ...]:
+        known = {problem.problem_id for problem in loaded.problems}
+        for name in self.ids:
+            if name not in known:
+                raise ConfigError(f"--ids {name}: no question has this id{nearest(name, sorted(known))}.")
+        return tuple(problem for problem in loaded.problems if problem.problem_id in self.ids)
+
+
+def parse_ids(text: str | None) -> tuple[str, ...]:
+    """`a,b` as ("a", "b")."""
+    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
+
+
+def parse_template_args(words: Sequence[str]) -> dict[str, Any]:
+    """`enable_thinking=false` as {"enable_thinking": False}. ConfigError for what has no name."""
+    args: dict[str, Any] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier():
+            raise ConfigError(f"--template-args {word}: wanted NAME=VALUE, such as enable_thinking=false.")
+        try:
+            args[name] = json.loads(value)
+        except ValueError:
+            args[name] = value
+    return args
+
+
+def total_tokens(lengths: Sequence[int | None], *, max_tokens: int) -> str:
+    """`at most 80,000 new tokens`, with the known tokens of prompts in front."""
+    known = [length for length in lengths if length is not None]
+    prompts = f"{sum(known):,} tokens of prompts, " if known else ""
+    return f"{prompts}at most {len(lengths) * max_tokens:,} new tokens"

@@ -1,0 +1,226 @@
+"""Grade the stored samples of a run again with the present grader, without drawing anything; both verdicts are kept.
+
+What was graded stays as it is. The new verdicts go to an evaluation of their own, beside it: the same protocol but for
+the grader's version, hence another fingerprint, so that no reader takes one for the other, and `orz-bench eval` goes on
+there. Parts appear whole or not at all, and samples that are there already are not graded again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from orz_bench.asking.protocol import fingerprint_of
+from orz_bench.benchmarks.benchmark import Benchmark
+from orz_bench.benchmarks.loading.load import load_problems
+from orz_bench.benchmarks.registry import get_benchmark
+from orz_bench.errors import ConfigError, RunDirError
+from orz_bench.evaluation.evaluate import summary_of
+from orz_bench.grading.grader import Grader, Submission, grader_version
+from orz_bench.records.parquet import rollouts_from_table
+from orz_bench.records.program_tests import PackedTests
+from orz_bench.records.rollout import Grade, Rollout
+from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json, to_json, write_text
+
+GRADED_BEFORE = "graded_before"
+"""In a row's `extra`: the grader's version, the extracted answer, the verdict and the reason that the row had."""
+_BATCH_ROWS = 512
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regraded:
+    """What became of one evaluation."""
+
+    benchmark: str
+    step: int
+    old: str
+    new: str
+    """Fingerprints."""
+    num_samples: int
+    num_graded_now: int
+    changes: Mapping[tuple[str, str], int]
+    """(old verdict, new verdict) -> samples; only where the two differ."""
+    accuracy_old: float
+    accuracy_new: float
+    """Shares of right samples."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegradeOptions:
+    """What the command line said."""
+
+    benchmarks: tuple[str, ...] = ()
+    """Empty: all of the run."""
+    folders: tuple[Path, ...] = ()
+    """With benchmark files."""
+    num_workers: int | None = None
+    deadline_s: float = 5.0
+    allow_weak_isolation: bool = False
+
+
+def regrade_run(run: RunDir, *, options: RegradeOptions, notice: Callable[[str], None]) -> Iterator[Regraded]:
+    """Grade every evaluation of a run again that another grader has graded; `notice` hears what is left out, and why.
+
+    Raises RunDirError for a folder that is no run, ConfigError where it has no evaluation.
+    """
+    run.info()
+    evaluations = run.evaluations()
+    if not evaluations:
+        raise ConfigError(f"{run.path}: no evaluation to grade again; name a run that orz-bench eval wrote.")
+    for evaluation in evaluations:
+        protocol = read_json(evaluation.protocol_path)
+        card = protocol.get("card", {})
+        name = str(card.get("benchmark", evaluation.path.parts[-3]))
+        if options.benchmarks and name not in options.benchmarks:
+            continue
+        try:
+            benchmark = get_benchmark(name)
+        except ConfigError:
+            benchmark = None
+        if benchmark is None or "extractor" not in card:
+            notice(f"{evaluation.path}: left out, because this program's grader did not grade it")
+        elif card["grader_version"] != grader_version(benchmark.kind):
+            yield _regrade(run, evaluation, benchmark=benchmark, protocol=protocol, options=options)
+
+
+def _regrade(
+    run: RunDir,
+    old: EvaluationDir,
+    *,
+    benchmark: Benchmark,
+    protocol: Mapping[str, Any],
+    options: RegradeOptions,
+) -> Regraded:
+    card = {**protocol["card"], "grader_version": grader_version(benchmark.kind)}
+    new = EvaluationDir(old.path.with_name(fingerprint_of(card)))
+    rows = rollouts_from_table(old.read())
+    with new.lock():
+        _claim(new, protocol, card=card, old=old)
+        done = new.keys()
+        missing = [row for row in rows if row.key not in done]
+        if missing:
+            _grade(missing, new, benchmark=benchmark, card=card, options=options)
+        _summarise(run, old, new=new, card=card, breakdowns=benchmark.breakdowns)
+    return _compared(old, new, rows=rows, num_graded_now=len(missing))
+
+
+def _grade(
+    rows: Sequence[Rollout],
+    target: EvaluationDir,
+    *,
+    benchmark: Benchmark,
+    card: Mapping[str, Any],
+    options: RegradeOptions,
+) -> None:
+    """Commit the rows with their new grades."""
+    tests, num_choices = _from_data(benchmark, options)
+    submissions = [_submission(row, benchmark=benchmark, num_choices=num_choices) for row in rows]
+    with Grader(
+        extractor=card["extractor"],
+        num_workers=options.num_workers,
+        deadline_s=options.deadline_s,
+        tests=tests,
+        allow_weak_isolation=options.allow_weak_isolation,
+    ) as grader:
+        for start in range(0, len(rows), _BATCH_ROWS):
+            batch = slice(start, start + _BATCH_ROWS)
+            pairs = zip(rows[batch], grader.grade(submissions[batch]), strict=True)
+            target.append([regraded(row, grade, grader_version=card["grader_version"]) for row, grade in pairs])
+
+
+def regraded(row: Rollout, grade: Grade, *, grader_version: str) -> Rollout:
+    """The row with another grade; what it had is kept in its `extra`."""
+    before = {
+        "grader_version": row.grader_version,
+        "extracted": row.extracted,
+        "verdict": row.verdict,
+        "why": row.why,
+    }
+    return replace(
+        row,
+        extracted=grade.extracted,
+        verdict=grade.verdict,
+        why=grade.why,
+        second_extractor=grade.second_extractor,
+        second_extracted=grade.second_extracted,
+        second_verdict=grade.second_verdict,
+        grader_version=grader_version,
+        extra={**row.extra, **grade.extra, GRADED_BEFORE: before},
+    )
+
+
+def _claim(new: EvaluationDir, protocol: Mapping[str, Any], *, card: Mapping[str, Any], old: EvaluationDir) -> None:
+    """Write what the new folder holds and where it comes from, or check that it is of the same model and seed."""
+    if not new.protocol_path.exists():
+        origin = {"fingerprint": new.path.name, "regraded_from": old.path.name, "card": dict(card)}
+        write_text(new.protocol_path, to_json({**protocol, **origin}))
+        return
+    found = read_json(new.protocol_path)
+    if any(found.get(key) != protocol.get(key) for key in ("model_digest", "seed")):
+        raise RunDirError(
+            f"{new.path}: holds samples of another model or seed than {old.path.name}, which was to be graded again "
+            f"there. They are never mixed: move one of the two folders away."
+        )
+
+
+def _from_data(benchmark: Benchmark, options: RegradeOptions) -> tuple[Mapping[str, PackedTests], Mapping[str, int]]:
+    """(tests of programs, options of each question): what rows do not hold."""
+    if benchmark.kind not in ("code", "choice"):
+        return {}, {}
+    loaded = load_problems(benchmark, folders=options.folders)
+    return loaded.tests, {problem.problem_id: problem.num_choices for problem in loaded.problems}
+
+
+def _submission(row: Rollout, *, benchmark: Benchmark, num_choices: Mapping[str, int]) -> Submission:
+    if benchmark.kind == "choice" and row.problem_id not in num_choices:
+        raise RunDirError(
+            f"{row.problem_id}: not among the problems of {benchmark.name} that were found, which say how many options "
+            f"it has; give --data-dir with the data that were asked."
+        )
+    return Submission(
+        gold=row.gold,
+        kind=benchmark.kind,
+        num_choices=num_choices.get(row.problem_id, 0),
+        response=row.completion,
+    )
+
+
+def _summarise(
+    run: RunDir, old: EvaluationDir, *, new: EvaluationDir, card: Mapping[str, Any], breakdowns: Sequence[str]
+) -> None:
+    """Write the new summary where the old evaluation has one: an unfinished one has no figures."""
+    result = old.result()
+    if result is None:
+        return
+    summary = summary_of(new, new.keys(), breakdowns=breakdowns)
+    new.write_result(
+        replace(
+            result,
+            run=str(run.path),
+            fingerprint=new.path.name,
+            protocol=card,
+            summary=summary,
+            num_generated_now=0,
+        )
+    )
+
+
+def _compared(old: EvaluationDir, new: EvaluationDir, *, rows: Sequence[Rollout], num_graded_now: int) -> Regraded:
+    table = new.read(["problem_id", "sample_index", "verdict"]).to_pylist()
+    verdicts = {(row["problem_id"], row["sample_index"]): row["verdict"] for row in table}
+    changes = Counter((row.verdict, verdicts[row.key]) for row in rows if row.verdict != verdicts[row.key])
+    num_samples = max(len(rows), 1)
+    return Regraded(
+        benchmark=new.path.parts[-3],
+        step=int(new.path.parts[-2].removeprefix("step=")),
+        old=old.path.name,
+        new=new.path.name,
+        num_samples=len(rows),
+        num_graded_now=num_graded_now,
+        changes=dict(changes.most_common()),
+        accuracy_old=sum(row.verdict == "correct" for row in rows) / num_samples,
+        accuracy_new=sum(verdicts[row.key] == "correct" for row in rows) / num_samples,
+    )

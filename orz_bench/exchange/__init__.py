@@ -1,0 +1,1 @@
+"""Files of other tools: import rollouts, grade a file of answers."""

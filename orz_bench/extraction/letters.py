@@ -1,0 +1,94 @@
+"""Which letter does a response to a multiple-choice question choose? A letter that is merely mentioned is no answer."""
+
+from __future__ import annotations
+
+import re
+
+from orz_bench.extraction.answers import LIKELIHOOD, answer_block, box_spans, extract_orz, last_box
+from orz_bench.extraction.statements import MAX_CHARS, How, outcome, plain, state
+from orz_bench.extraction.thoughts import without_thoughts
+
+_CUE = re.compile(
+    r"(?P<if>\b(?:if|whether|suppose|supposing|assume|assuming|unless)\s[^.\n]{0,30}?)?"
+    r"(?:\banswers?\b(?:\s+(?:choice|option|letter))?(?:\s+to\s+(?:the|this|that)\s+(?:question|problem))?"
+    r"|\b(?:correct|right|best)\s+(?:option|choice|letter)|\b(?:final|my)\s+choice)"
+    r"\s*(?::|=|[-\u2013\u2014](?=\s)|\bis\b|(?:must|should|would|has\s+to)\s+be\b)\s*:?",
+    re.IGNORECASE,
+)
+"""What announces an answer; behind an "if" it announces none."""
+_MAX_LINE = 300
+"""So much is read of what follows a cue, and of a response without one."""
+
+_ANSWER_IS = re.compile(r"answer is \(?([A-J])\)?")
+_ANNOUNCED = re.compile(r"(?=[aA]nswer:\s*([A-J]))")
+"""A look-ahead, because one may begin within another: `answer: Answer: B`."""
+_ALONE = re.compile(r"\b[A-J]\b")
+
+
+def letter_of(text: str, num_choices: int) -> str | None:
+    r"""The option that a short text is: D, (D), D., \text{D}, \textbf{(D)}, "D. its text", "option D"; else None."""
+    statement = state(plain(text), num_choices=num_choices, how="answer") if len(text) <= MAX_CHARS else None
+    return outcome([statement]) if statement else None
+
+
+def extract_letter(response: str, extractor: str, *, num_choices: int) -> str | None:
+    """The chosen option under the extractor of that name (see orz_bench.extraction.answers), or None.
+
+    orz: what that rule extracts. boxed: what the boxes state, else what the announcements ("Answer: X") state, else
+    the response where it is one line that begins with an option; thoughts don't count. final: the same within the last
+    closed <answer> block, where the text of the block may state it too. whole and likelihood: the response where it is
+    an option. mmlu-pro and answer-is: see below; their letters may lie beyond the options, as there.
+    """
+    if extractor == "mmlu-pro":
+        return extract_mmlu_pro(response)
+    if extractor == "answer-is":
+        return extract_answer_is(response)
+    if extractor in ("whole", LIKELIHOOD):
+        return letter_of(response, num_choices)
+    if extractor == "orz":
+        answer = extract_orz(response)
+        return None if answer is None else letter_of(answer, num_choices)
+    text = without_thoughts(response)
+    block = answer_block(text) if extractor == "final" else None
+    return _stated(text, num_choices, how="alone") if block is None else _stated(block, num_choices, how="announced")
+
+
+def extract_answer_is(response: str) -> str | None:
+    """The letter of the first "answer is (X)": MMLU-Pro's first rule, and lm-eval's only one for it."""
+    found = _ANSWER_IS.search(response)
+    return found.group(1) if found else None
+
+
+def extract_mmlu_pro(response: str) -> str | None:
+    """The letter that MMLU-Pro's official script finds, or None where it would guess; linear in the response.
+
+    The first "answer is (X)", else in the first line that has an "Answer: X" the last of these, else the last letter
+    from A to J that is a word of its own.
+    """
+    if (letter := extract_answer_is(response)) is not None:
+        return letter
+    announced = list(_ANNOUNCED.finditer(response))
+    if announced:
+        end = response.find("\n", announced[0].start())
+        in_line = [found for found in announced if end < 0 or found.start() < end]
+        return in_line[-1].group(1)
+    alone = _ALONE.findall(response)
+    return alone[-1] if alone else None
+
+
+def _stated(text: str, num_choices: int, *, how: How) -> str | None:
+    """What a text states in boxes, or else after "answer:", or else as a whole."""
+    boxes = [text[start:end] for start, end in box_spans(text)[:-1]] + [last_box(text) or ""]
+    unset = plain(text)
+    is_line = len(unset) <= _MAX_LINE and "\n" not in unset and "<answer>" not in text
+    followings = [unset[cue.end() : cue.end() + _MAX_LINE] for cue in _CUE.finditer(unset) if not cue["if"]]
+    places: tuple[tuple[How, list[str]], ...] = (
+        ("answer", [plain(box) for box in boxes if len(box) <= MAX_CHARS]),
+        ("announced", followings),
+        (how, [unset] if is_line else []),
+    )
+    for place, texts in places:
+        found = [state(one, num_choices=num_choices, how=place) for one in texts]
+        if statements := [statement for statement in found if statement]:
+            return outcome(statements)
+    return None

@@ -1,0 +1,1 @@
+"""What a written answer says before any mathematics: lists, units, words, names, typesetting."""

@@ -1,0 +1,1 @@
+"""Summaries of evaluations: statistics, comparisons, reports and published baselines."""

@@ -1,0 +1,146 @@
+"""Results as one HTML page that opens from disk: no script, no network, every text escaped."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html import escape
+
+from orz_bench.records.intervals import Interval
+from orz_bench.records.summary import EvalResult
+from orz_bench.results.baselines import Baseline, baselines_for
+from orz_bench.results.breakdown_tables import BreakdownTable, breakdowns_of, percent
+from orz_bench.results.report import columns_of, notes_on, row_of
+
+_STYLE = """
+:root { color-scheme: light dark;
+  --ink: #1b1f24; --soft: #5b6570; --line: #d8dee4; --page: #fff; --bar: #2f6fb2; --us: #c2571a }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6e9ed; --soft: #9aa5b1; --line: #363d46; --page: #15181c; --bar: #6aa5e0; --us: #f0924f } }
+* { box-sizing: border-box }
+body { font: 16px/1.5 system-ui, sans-serif; color: var(--ink); background: var(--page); max-width: 72rem;
+  margin: 0 auto; padding: 2rem 1rem }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem } h2 { font-size: 1.15rem; margin: 2.5rem 0 .5rem }
+.soft, caption { color: var(--soft); text-align: left }
+.wide { overflow-x: auto }
+table { border-collapse: collapse; font-variant-numeric: tabular-nums; width: 100% }
+th, td { padding: .4rem .7rem; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
+th { font-weight: 600 } th:first-child, td:first-child, .left { text-align: left }
+td.left { white-space: normal; min-width: 16rem; color: var(--soft) }
+.scale { position: relative; height: 1.1rem; min-width: 12rem }
+.scale span { position: absolute; top: 50%; transform: translateY(-50%) }
+.range { height: 3px; background: var(--bar) } .inner { height: 7px; background: var(--bar) }
+.dot { width: 9px; height: 9px; border-radius: 50%; background: var(--bar); margin-left: -4px }
+.us .range, .us .inner, .us .dot { background: var(--us) }
+details { margin: .5rem 0 } pre { overflow-x: auto; font-size: .85rem }
+li { margin: .25rem 0 }
+"""
+
+
+def render_html(results: Sequence[EvalResult], *, baseline: str | None = None) -> str:
+    """The page."""
+    models = ", ".join(dict.fromkeys(result.model for result in results))
+    body = [
+        f"<h1>Evaluation of {escape(models)}</h1>",
+        f'<p class="soft">{escape(", ".join(dict.fromkeys(result.run for result in results)))}</p>',
+        _table(columns_of(results), [row_of(result, results, baseline=baseline) for result in results]),
+        '<p class="soft">95 % sampling: where the score lies when these n answers are drawn again. 95 % questions: '
+        "when other questions of the same kind are drawn. Both are 95 % intervals, in points.</p>",
+        _list("What to know before quoting these numbers", notes_on(results)),
+        *(_beside_published(name, results) for name in dict.fromkeys(result.benchmark for result in results)),
+        *(_parts(breakdown) for breakdown in breakdowns_of(results)),
+        "<h2>Protocols</h2>",
+        *(_protocol(result) for result in _one_each(results)),
+    ]
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(models)}</title>'
+    head = f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head>'
+    return f"{head}<body>{''.join(body)}</body></html>\n"
+
+
+def _parts(breakdown: BreakdownTable) -> str:
+    table = _table(breakdown.headings, breakdown.rows)
+    return f"<details open><summary>{escape(breakdown.title)}</summary>{table}</details>"
+
+
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
+    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+
+
+def _list(title: str, items: Sequence[str]) -> str:
+    if not items:
+        return ""
+    return f"<h2>{escape(title)}</h2><ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
+
+
+def _beside_published(benchmark: str, results: Sequence[EvalResult]) -> str:
+    """Our scores with both error bars and the published ones on one scale from 0 to 100."""
+    ours = [
+        _scale_row(
+            f"{result.model}, step {result.step}",
+            100 * result.summary.avg_at_n,
+            note=f"avg@{result.summary.n}, this run",
+            intervals=(result.summary.sampling, result.summary.question),
+        )
+        for result in results
+        if result.benchmark == benchmark
+    ]
+    published = [
+        _scale_row(
+            baseline.model,
+            baseline.percent,
+            note=f"{baseline.source}; {baseline.protocol}",
+            intervals=(None, _given(baseline)),
+            is_ours=False,
+        )
+        for baseline in sorted(baselines_for(benchmark), key=lambda baseline: -baseline.percent)
+    ]
+    if not published:
+        return ""
+    head = '<tr><th>model</th><th>score</th><th class="left">0 … 100</th><th class="left">how</th></tr>'
+    return f'<h2>{escape(benchmark)}</h2><div class="wide"><table>{head}{"".join(ours + published)}</table></div>'
+
+
+def _given(baseline: Baseline) -> Interval | None:
+    """The spread that a source gives, each way."""
+    if baseline.plus_minus is None:
+        return None
+    return Interval(
+        max(0.0, baseline.percent - baseline.plus_minus) / 100, min(100.0, baseline.percent + baseline.plus_minus) / 100
+    )
+
+
+def _scale_row(
+    model: str, score: float, *, note: str, intervals: tuple[Interval | None, Interval | None], is_ours: bool = True
+) -> str:
+    spans = []
+    for found, kind in ((intervals[1], "range"), (intervals[0], "inner")):
+        if found is not None:
+            low, high = 100 * found.low, 100 * found.high
+            spans.append(f'<span class="{kind}" style="left:{low:.1f}%;width:{high - low:.1f}%"></span>')
+    spans.append(f'<span class="dot" style="left:{score:.1f}%"></span>')
+    side = ' class="us"' if is_ours else ""
+    return (
+        f'<tr{side}><td>{escape(model)}</td><td>{score:.1f}</td><td><div class="scale">{"".join(spans)}</div></td>'
+        f'<td class="left">{escape(note)}</td></tr>'
+    )
+
+
+def _protocol(result: EvalResult) -> str:
+    summary = result.summary
+    card = escape(json.dumps(dict(result.protocol), indent=2, ensure_ascii=False))
+    passed = ", ".join(f"pass@{k} {percent(value)}" for k, value in summary.pass_at.items())
+    stable = ", ".join(f"G-Pass@{k} {percent(value)}" for k, value in summary.g_pass_at.items())
+    verdicts = ", ".join(f"{verdict} {count:,}" for verdict, count in summary.verdicts.items())
+    return (
+        f"<details><summary>{escape(result.benchmark)}, {escape(result.model)}, step {result.step}, "
+        f"fingerprint {escape(result.fingerprint)}</summary>"
+        f"<p>{escape(passed)}<br>{escape(stable)}<br>{escape(verdicts)}</p><pre>{card}</pre></details>"
+    )
+
+
+def _one_each(results: Sequence[EvalResult]) -> list[EvalResult]:
+    return list(
+        {(result.benchmark, result.model, result.step, result.fingerprint): result for result in results}.values()
+    )

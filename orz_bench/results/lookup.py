@@ -1,0 +1,162 @@
+"""Results of finished evaluations, looked up in run directories, and two of them compared."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orz_bench.errors import ConfigError
+from orz_bench.records.run_dir import EvaluationDir, RunDir
+from orz_bench.records.summary import WHO_ANSWERS, EvalResult
+from orz_bench.results.comparison import Comparison, compare, compare_values, holm
+from orz_bench.results.statistics import majority, pass_at_k
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedBenchmark:
+    """One benchmark of two runs."""
+
+    benchmark: str
+    a: EvalResult
+    b: EvalResult
+    comparison: Comparison
+    p_holm: float
+    """p-value adjusted for the number of benchmarks compared."""
+    measures: Mapping[str, Comparison]
+    """Other figures of the same samples, compared alike: pass@n and maj@n, of the n samples that both have."""
+    differing: tuple[str, ...]
+    """Fields in which the protocols differ; empty where the numbers may be compared without a second thought."""
+
+
+def results_of(run: Path) -> list[EvalResult]:
+    """All finished evaluations of a run. RunDirError for a folder that is no run, ConfigError for one without."""
+    directory = RunDir(run)
+    directory.info()
+    results = directory.results()
+    if not results:
+        raise ConfigError(f"{run}: no finished evaluation; run orz-bench eval --out {run} to its end first.")
+    return results
+
+
+def compare_runs(
+    run_a: str, run_b: str, *, benchmarks: Sequence[str] | None, across_protocols: bool
+) -> list[ComparedBenchmark]:
+    """Compare the latest (or the named: RUN@STEP) checkpoints of two runs on every benchmark that both have."""
+    side_a, side_b = _latest(run_a), _latest(run_b)
+    names = [name for name in side_a if name in side_b and (benchmarks is None or name in benchmarks)]
+    missing = [name for name in benchmarks or () if name not in names]
+    if missing or not names:
+        raise ConfigError(
+            f"{run_a} has {', '.join(side_a)}; {run_b} has {', '.join(side_b)}: nothing to compare"
+            f"{' for ' + ', '.join(missing) if missing else ''}. Evaluate both on the same benchmark first."
+        )
+    pairs = [_choose(side_a[name], side_b[name], name=name, across_protocols=across_protocols) for name in names]
+    read = [(_samples(a), _samples(b)) for a, b in pairs]
+    comparisons = [compare(_outcomes(a), _outcomes(b)) for a, b in read]
+    adjusted = holm([comparison.p_value for comparison in comparisons])
+    return [
+        ComparedBenchmark(
+            benchmark=name,
+            a=a[1],
+            b=b[1],
+            comparison=comparison,
+            p_holm=p,
+            measures=_measures(*samples),
+            differing=_differing(a[1], b[1]),
+        )
+        for name, (a, b), samples, comparison, p in zip(names, pairs, read, comparisons, adjusted, strict=True)
+    ]
+
+
+_Found = tuple[EvaluationDir, EvalResult]
+
+
+def _latest(run: str) -> dict[str, list[_Found]]:
+    """By benchmark: the finished evaluations of the wanted step, or of the last."""
+    name, at, step = run.rpartition("@")
+    is_step = bool(at) and step.isdecimal()
+    directory = RunDir(Path(name if is_step else run))
+    directory.info()
+    by_benchmark: dict[str, list[_Found]] = defaultdict(list)
+    for evaluation in directory.evaluations():
+        result = evaluation.result()
+        if result is not None and (not is_step or result.step == int(step)):
+            by_benchmark[result.benchmark].append((evaluation, result))
+    if not by_benchmark:
+        raise ConfigError(
+            f"{run}: no finished evaluation{' of that step' if is_step else ''}; run orz-bench eval first."
+        )
+    last = {name: max(result.step for _, result in found) for name, found in by_benchmark.items()}
+    return {name: [item for item in found if item[1].step == last[name]] for name, found in by_benchmark.items()}
+
+
+def _choose(a: list[_Found], b: list[_Found], *, name: str, across_protocols: bool) -> tuple[_Found, _Found]:
+    for left in [*_graded_last(a), *a]:
+        for right in b:
+            if left[1].fingerprint == right[1].fingerprint or _asked_alike(left[1], right[1]):
+                return left, right
+    if not across_protocols:
+        fields = ", ".join(_differing(a[-1][1], b[-1][1]))
+        raise ConfigError(
+            f"{name}: the two runs used different protocols ({fields}), so a difference of their scores may come from "
+            f"that. Evaluate both under one protocol, or pass --across-protocols to compare all the same."
+        )
+    return _graded_last(a)[-1], _graded_last(b)[-1]
+
+
+def _graded_last(found: list[_Found]) -> list[_Found]:
+    """Without what was graded again later."""
+    origins = {result.regraded_from for _, result in found}
+    return [item for item in found if item[1].fingerprint not in origins]
+
+
+def _asked_alike(a: EvalResult, b: EvalResult) -> bool:
+    """Whether nothing but the server that answers tells the two apart."""
+    return any(a.protocol.get(name) or b.protocol.get(name) for name in WHO_ANSWERS) and not _differing(a, b)
+
+
+def _differing(a: EvalResult, b: EvalResult) -> tuple[str, ...]:
+    keys = sorted((set(a.protocol) | set(b.protocol)) - set(WHO_ANSWERS))
+    return tuple(
+        f"{k}: {a.protocol.get(k)} / {b.protocol.get(k)}" for k in keys if a.protocol.get(k) != b.protocol.get(k)
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    is_correct: bool
+    extracted: str | None
+
+
+_Samples = dict[str, list[_Sample]]
+"""By problem id, in the order of their indices."""
+
+
+def _samples(found: _Found) -> _Samples:
+    table = found[0].read(["problem_id", "sample_index", "verdict", "extracted"]).sort_by("sample_index")
+    samples: _Samples = defaultdict(list)
+    columns = (table[name].to_pylist() for name in ("problem_id", "verdict", "extracted"))
+    for problem_id, verdict, extracted in zip(*columns, strict=True):
+        samples[problem_id].append(_Sample(verdict == "correct", extracted))
+    return samples
+
+
+def _outcomes(samples: _Samples) -> dict[str, list[bool]]:
+    return {problem_id: [sample.is_correct for sample in found] for problem_id, found in samples.items()}
+
+
+def _measures(a: _Samples, b: _Samples) -> dict[str, Comparison]:
+    """pass@n and maj@n of the first n samples of each question, n of the question that has fewest; none for n = 1."""
+    shared = a.keys() & b.keys()
+    n = min(len(side[key]) for side in (a, b) for key in shared)
+    if n == 1:
+        return {}
+    passed = [{key: pass_at_k(len(s[key]), sum(x.is_correct for x in s[key]), k=n) for key in shared} for s in (a, b)]
+    votes = [{key: _vote(s[key][:n]) for key in shared} for s in (a, b)]
+    return {f"pass@{n}": compare_values(*passed), f"maj@{n}": compare_values(*votes)}
+
+
+def _vote(samples: Sequence[_Sample]) -> float:
+    return majority([sample.extracted for sample in samples], [sample.is_correct for sample in samples])

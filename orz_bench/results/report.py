@@ -1,0 +1,274 @@
+"""Results as a terminal table, Markdown, JSON; HTML is in report_html. Percent for people, fractions for programs."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from orz_bench.records.intervals import percent_spread
+from orz_bench.records.summary import EvalResult
+from orz_bench.results.baselines import baselines_for, published_on
+from orz_bench.results.breakdown_tables import BreakdownTable, breakdowns_of, percent
+from orz_bench.results.comparison import Comparison
+from orz_bench.results.lookup import ComparedBenchmark
+
+_LOW_EXTRACTION = 0.8
+_FORMAT_GAP = 0.05
+_HIGH_CLIP = 0.05
+_MAX_NAMED = 10
+"""Flipped questions named in text; JSON has them all."""
+
+
+def render_json(results: Sequence[EvalResult]) -> dict[str, Any]:
+    """{"run", "results": [...]}: what `--json` prints."""
+    return {"run": results[0].run if results else None, "results": [result.to_json() for result in results]}
+
+
+def columns_of(results: Sequence[EvalResult]) -> list[str]:
+    """Headings; n stands in them where all rows have one n, and in a column of its own otherwise."""
+    n = common_n(results)
+    at = f"@{n}" if n is not None else "@n"
+    heads = [
+        "benchmark",
+        f"avg{at}",
+        "95 % sampling",
+        "95 % questions",
+        f"pass{at}",
+        f"maj{at}",
+        "clip",
+        "no answer",
+        "tokens",
+    ]
+    extra = [] if n is not None else ["n"]
+    several = ["model", "step"] if len({(result.model, result.step) for result in results}) > 1 else []
+    return [*several, *heads, *extra, "published"]
+
+
+def row_of(result: EvalResult, results: Sequence[EvalResult], *, baseline: str | None = None) -> list[str]:
+    """The cells of one result, under columns_of(results); published figures are of the same model, or of `baseline`."""
+    summary = result.summary
+    several = [result.model, str(result.step)] if len({(r.model, r.step) for r in results}) > 1 else []
+    extra = [] if common_n(results) is not None else [str(summary.n)]
+    scores = [
+        percent(summary.avg_at_n),
+        percent_spread(summary.avg_at_n, summary.sampling),
+        percent_spread(summary.avg_at_n, summary.question),
+        percent(summary.pass_at[str(summary.n)]),
+        percent(summary.maj_at_n),
+    ]
+    if not result.is_scored:
+        scores = ["–"] * len(scores)
+    return [
+        *several,
+        result.benchmark,
+        *scores,
+        f"{percent(summary.clip_rate)}\u00a0%",
+        f"{percent(summary.no_answer_rate)}\u00a0%",
+        f"{summary.mean_tokens:,.0f}",
+        *extra,
+        _published(result, baseline),
+    ]
+
+
+def _published(result: EvalResult, baseline: str | None) -> str:
+    """Figures by every source, with their protocols; a dash for a model without any, and for later steps of a run."""
+    if baseline is None and result.step:
+        return "–"
+    found = published_on(result.benchmark, baseline or result.model)
+    name = f"{found[0].model}: " if baseline and found else ""
+    return name + "; ".join(f"{one.figure} ({one.source}; {one.protocol})" for one in found) or "–"
+
+
+def render_table(
+    results: Sequence[EvalResult], *, max_parts: int | None = None, baseline: str | None = None
+) -> RenderableType:
+    """The result table, what a reader has to know under it, and the parts of the scores.
+
+    `max_parts` leaves tables of more parts out.
+    """
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in columns_of(results):
+        is_text = heading in ("benchmark", "model", "published")
+        table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading == "benchmark")
+    for result in results:
+        table.add_row(*(Text(cell) for cell in row_of(result, results, baseline=baseline)))
+    parts = [item for breakdown in breakdowns_of(results, max_parts=max_parts) for item in ("", _part_table(breakdown))]
+    return Group(table, *(Text(f"· {note}", style="yellow") for note in notes_on(results)), *parts)
+
+
+def _part_table(breakdown: BreakdownTable) -> Table:
+    table = Table(title=breakdown.title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    for heading in breakdown.headings:
+        table.add_column(heading, justify="left" if heading == breakdown.headings[0] else "right")
+    for row in breakdown.rows:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def render_markdown(results: Sequence[EvalResult], *, baseline: str | None = None) -> str:
+    """A Markdown table with notes and the published figures."""
+    lines = [_markdown_row(columns_of(results)), _markdown_row(["---"] * len(columns_of(results)))]
+    lines += [_markdown_row(row_of(result, results, baseline=baseline)) for result in results]
+    lines += ["", *(f"- {_escape_markdown(note)}" for note in notes_on(results))]
+    for benchmark in dict.fromkeys(result.benchmark for result in results):
+        published = [f"{baseline} [{baseline.source}; {baseline.protocol}]" for baseline in baselines_for(benchmark)]
+        lines += ["", f"Published on {benchmark}: {'; '.join(published)}"] if published else []
+    for breakdown in breakdowns_of(results):
+        lines += ["", f"**{_escape_markdown(breakdown.title)}**", "", _markdown_row(breakdown.headings)]
+        lines += [_markdown_row(["---"] * len(breakdown.headings)), *map(_markdown_row, breakdown.rows)]
+    return "\n".join(lines) + "\n"
+
+
+def notes_on(results: Sequence[EvalResult]) -> list[str]:
+    """What could mislead a reader of these rows: protocols that differ, parts of benchmarks, odd rates, wrong golds."""
+    notes = [note for result in results for note in _notes_on_one(result)]
+    return list(dict.fromkeys([*_mixed_protocols(results), *notes]))
+
+
+def render_comparisons(
+    compared: Sequence[ComparedBenchmark], *, format_: str, margin: float = 0.0
+) -> RenderableType | str:
+    """B against A: a rich table, or Markdown or JSON text. `margin`: a loss, as a fraction, that would not matter."""
+    if format_ == "json":
+        found = [_comparison_json(item, margin) for item in compared]
+        return json.dumps({"comparisons": found, "margin": margin}, ensure_ascii=False)
+    headings = ["benchmark", "A", "B", "B - A", "95 % interval", "B is", "p", "p (Holm)", "detectable"]
+    headings += ["questions", "gained", "lost"]
+    rows = [row for item in compared for row in _comparison_rows(item, margin)]
+    notes = [note for item in compared for note in _comparison_notes(item)]
+    if margin:
+        notes.insert(0, f"no worse: the interval leaves no loss of {100 * margin:g} points or more")
+    if format_ == "md":
+        lines = [_markdown_row(headings), _markdown_row(["---"] * len(headings)), *map(_markdown_row, rows)]
+        return "\n".join([*lines, "", *(f"- {_escape_markdown(note)}" for note in notes)])
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
+    for heading in headings:
+        table.add_column(heading, justify="left" if heading == "benchmark" else "right", no_wrap=heading == "benchmark")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    return Group(table, *(Text(f"· {note}") for note in notes))
+
+
+def common_n(results: Sequence[EvalResult]) -> int | None:
+    """The n of all results, or None where they differ."""
+    counts = {result.summary.n for result in results}
+    return counts.pop() if len(counts) == 1 else None
+
+
+def _notes_on_one(result: EvalResult) -> list[str]:
+    summary, name = result.summary, result.benchmark
+    if not result.is_scored:
+        return [f"{name}: no metric of this task says right or wrong; its figures are in the table below"]
+    main, second = summary.avg_at_n, summary.accuracy_second_extractor
+    checks = {
+        f"{name}: {summary.num_problems:,} of its {result.num_problems_total:,} questions only (--limit)": (
+            summary.num_problems < result.num_problems_total
+        ),
+        f"{name}: an answer was found in only {percent(summary.extraction_rate)} % of the responses": (
+            summary.extraction_rate < _LOW_EXTRACTION
+        ),
+        f"{name}: {percent(main)} under the extractor {result.protocol.get('extractor')!r} but {percent(second)} under "
+        f"{summary.second_extractor!r}: format, not capability": abs(main - second) > _FORMAT_GAP,
+        f"{name}: {percent(summary.clip_rate)} % of the responses hit the token limit; finished ones score "
+        f"{percent(summary.accuracy_finished)}": summary.clip_rate > _HIGH_CLIP,
+        f"{name}: {100 * (summary.duplicate_rate or 0):.2g} % of the samples repeat another one word for word": (
+            (summary.duplicate_rate or 0) > 0 and result.protocol.get("temperature", 1) > 0
+        ),
+        f"{name}: {summary.verdicts.get('timeout', 0)} answers took too long to grade, "
+        f"{summary.verdicts.get('error', 0)} made the grader fail": (
+            summary.verdicts.get("timeout", 0) + summary.verdicts.get("error", 0) > 0
+        ),
+    }
+    again = f"{name}: {result.fingerprint} is {result.regraded_from} graded again, by another version of the grader"
+    checks[again] = result.regraded_from is not None
+    return [note for note, holds in checks.items() if holds] + [f"{name}: {erratum}" for erratum in result.errata]
+
+
+def _mixed_protocols(results: Sequence[EvalResult]) -> list[str]:
+    by_benchmark: dict[str, list[EvalResult]] = defaultdict(list)
+    for result in results:
+        by_benchmark[result.benchmark].append(result)
+    notes = []
+    for name, group in by_benchmark.items():
+        if len({result.fingerprint for result in group}) > 1:
+            keys = sorted({key for result in group for key in result.protocol})
+            differing = [key for key in keys if len({json.dumps(r.protocol.get(key)) for r in group}) > 1]
+            notes.append(
+                f"{name}: rows of different protocols, not to be compared: they differ in {', '.join(differing)}"
+            )
+    return notes
+
+
+def _comparison_rows(item: ComparedBenchmark, margin: float) -> list[list[str]]:
+    """The benchmark's row, then one for each other measure. Only the first is adjusted for several benchmarks."""
+    first = _comparison_row(item.benchmark, item.comparison, margin=margin, p_holm=_p_value(item.p_holm))
+    others = [
+        _comparison_row(f"{item.benchmark} {name}", found, margin=margin, p_holm="–")
+        for name, found in item.measures.items()
+    ]
+    return [first, *others]
+
+
+def _comparison_row(name: str, found: Comparison, *, margin: float, p_holm: str) -> list[str]:
+    return [
+        name,
+        percent(found.average_a),
+        percent(found.average_b),
+        f"{100 * found.difference:+.1f}",
+        f"{100 * found.low:+.1f} … {100 * found.high:+.1f}",
+        found.outcome(margin),
+        _p_value(found.p_value),
+        p_holm,
+        percent(found.minimum_detectable_effect),
+        f"{found.num_questions:,}",
+        str(len(found.gained)),
+        str(len(found.lost)),
+    ]
+
+
+def _comparison_notes(item: ComparedBenchmark) -> list[str]:
+    found, name = item.comparison, item.benchmark
+    notes = [
+        f"{name}: {side} is {result.model} step {result.step} ({result.run})"
+        for side, result in (("A", item.a), ("B", item.b))
+    ]
+    notes += [f"{name}: PROTOCOLS DIFFER in {'; '.join(item.differing)}"] if item.differing else []
+    notes += [f"{name}: solved by B only: {_named(found.gained)}"] if found.gained else []
+    notes += [f"{name}: solved by A only: {_named(found.lost)}"] if found.lost else []
+    left_out = found.num_only_a + found.num_only_b
+    return notes + ([f"{name}: {left_out} questions that only one side has are left out"] if left_out else [])
+
+
+def _named(problem_ids: Sequence[str]) -> str:
+    more = len(problem_ids) - _MAX_NAMED
+    return ", ".join(problem_ids[:_MAX_NAMED]) + (f" and {more} more (all in --format json)" if more > 0 else "")
+
+
+def _p_value(value: float) -> str:
+    return "<0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _comparison_json(item: ComparedBenchmark, margin: float) -> dict[str, Any]:
+    sides = {
+        side: {"run": result.run, "model": result.model, "step": result.step, "fingerprint": result.fingerprint}
+        for side, result in (("a", item.a), ("b", item.b))
+    }
+    facts = {"benchmark": item.benchmark} | sides | asdict(item.comparison)
+    measures = {name: asdict(found) | {"outcome": found.outcome(margin)} for name, found in item.measures.items()}
+    verdict = {"outcome": item.comparison.outcome(margin), "measures": measures}
+    return facts | {"p_holm": item.p_holm, "differing": list(item.differing)} | verdict
+
+
+def _markdown_row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(_escape_markdown(cell) for cell in cells) + " |"
+
+
+def _escape_markdown(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("|", "\\|").replace("<", "&lt;").replace("\n", " ")

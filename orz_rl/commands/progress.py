@@ -1,0 +1,98 @@
+"""What a training run shows: a line a step, warnings, and a summary at the end with the commands to go on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from orz_bench.records.rollout import Rollout
+from orz_rl.training.evaluation import sampling_error
+from orz_rl.training.loop import Outcome
+
+_PHASES = ("sample", "score", "update", "sync")
+
+
+class TrainingDisplay:
+    """Lines on a console, under them a bar of the step's rollouts where it is a terminal."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            console=console,
+            disable=not console.is_terminal,
+            transient=True,
+        )
+        self._task = self._bar.add_task("sampling", total=None, visible=False)
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def notice(self, text: str) -> None:
+        """A dim line."""
+        self._console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
+
+    def warn(self, text: str) -> None:
+        """A line that stands out."""
+        self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+
+    def sampled(self, rollouts: Sequence[Rollout]) -> None:
+        """Move the bar."""
+        with self._lock:
+            self._bar.update(self._task, advance=len(rollouts), visible=True)
+
+    def stepped(self, row: Mapping[str, float], num_steps: int) -> None:
+        """One line."""
+        phases = "  ".join(f"{phase} {row[f'time/{phase}']:.1f}" for phase in _PHASES)
+        self._console.print(
+            f"step {row['step']:>{len(str(num_steps))}}/{num_steps}  reward {row['reward/mean']:.3f}  "
+            f"length {row['response/length_mean']:.0f}  reflects {row['reflection/rate']:.2f}  "
+            f"clipped {row['response/clip_rate']:.2f}  s: {phases}",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+        self._bar.reset(self._task, visible=False)
+
+
+def closing_summary(outcome: Outcome) -> str:
+    """First and last steps beside each other, evaluations, and what to do next."""
+    lines = []
+    if outcome.rows:
+        first, last = outcome.rows[0], outcome.rows[-1]
+        lines.append(f"{'':24}step {first['step']:<8} step {last['step']}")
+        for name, label in (
+            ("reward/mean", "reward"),
+            ("response/length_mean", "response length"),
+            ("reflection/rate", "reflection rate"),
+            ("response/clip_rate", "clip rate"),
+        ):
+            lines.append(f"{label:24}{first[name]:<13.3f} {last[name]:.3f}")
+    for result in sorted(outcome.results, key=lambda result: (result.benchmark, result.step)):
+        summary = result.summary
+        lines.append(
+            f"{result.benchmark} step {result.step}: avg@{summary.n} {100 * summary.avg_at_n:.1f}"
+            f"{sampling_error(summary)} (95 % of sampling), {summary.mean_tokens:.0f} tokens"
+        )
+    run = outcome.run.path
+    lines += [
+        f"everything is in {run}: metrics.jsonl, rollouts/, evals/, checkpoints/",
+        f"  tensorboard --logdir {run}/tensorboard",
+        f"  orz-bench report {run}",
+        f"  orz-rl export {run} --step {outcome.rows[-1]['step'] if outcome.rows else 0} --to DIR",
+    ]
+    return "\n".join(lines)

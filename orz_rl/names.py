@@ -1,0 +1,23 @@
+"""Names of alternatives and of signs of ill health, for configurations that must load without torch."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Normalisation = Literal["token", "sequence", "constant"]
+KlEstimator = Literal["k1", "k2", "k3"]
+KlChoice = Literal["auto", "k1", "k2", "k3"]
+SignName = Literal[
+    "entropy",
+    "entropy_explosion",
+    "reward",
+    "explained_variance",
+    "grad_norm",
+    "grading_timeouts",
+    "clip_rate",
+    "repetition",
+    "length",
+    "no_signal",
+    "mismatch",
+    "format",
+]

@@ -1,0 +1,1 @@
+"""What a configuration needs before anything starts: batches, memory and time."""

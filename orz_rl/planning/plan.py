@@ -1,0 +1,214 @@
+"""What a configuration asks for, before anything starts: derived batches, memory and time a device. Pure arithmetic.
+
+Memory is that of tensors whose size is known (weights, gradients, optimiser state, gathered layers, checkpointed
+activations, logits, engine share), without the allocator's own. Times are lower bounds from public figures, not
+measurements: decoding reads all weights and the cache once a token, training runs at MFU of the peak.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from orz_rl.config import REDUCE_BUCKET, TrainConfig
+from orz_rl.planning.architectures import Architecture, architecture_of
+
+GIB = 2**30
+MFU = 0.4
+"""Share of peak that training reaches; 40 % is what well-tuned stacks report."""
+LONG_DAYS = 7
+"""Runs that take longer are warned of."""
+_LOGIT_COPIES = 3
+"""Of a pack's logits at the worst moment: the logits, their gradient, one piece in float32."""
+_ACTIVATIONS_A_LAYER = 34
+"""Bytes a token and hidden unit of a layer without recomputation, 16 bits (Korthikanti et al. 2022, 2205.05198)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hardware:
+    """One device."""
+
+    memory_gib: float = 80.0
+    peak_tflops: float = 989.0
+    """Dense bf16."""
+    bandwidth_gib_s: float = 3120.0
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """Bytes on one device."""
+
+    weights: float
+    gradients: float
+    optimizer: float
+    working: float
+    """Gathered layers, the bucket of gradients, activations and logits at the worst moment."""
+
+    @property
+    def states(self) -> float:
+        """What stays between packs."""
+        return self.weights + self.gradients + self.optimizer
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.states + self.working
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The answer."""
+
+    config: TrainConfig
+    hardware: Hardware
+    num_devices: int
+    policy: Memory
+    critic: Memory | None
+    reference: Memory | None
+    engine_bytes: float
+    engine_sequences: int
+    """Sequences of full length that an engine's cache holds."""
+    seconds: dict[str, float]
+
+    @property
+    def training_bytes(self) -> float:
+        """At the worst moment of training on one device; colocated models update at the same time."""
+        models = [m for m in (self.policy, self.critic, self.reference) if m is not None]
+        if self.config.cluster.colocate:
+            return sum(m.states for m in models) + sum(m.working for m in models)
+        return max(m.total for m in models)
+
+    @property
+    def fits(self) -> bool:
+        """Whether both phases fit. Colocated engines sleep while models train, and models are offloaded meanwhile."""
+        limit = self.hardware.memory_gib * GIB
+        return self.training_bytes <= limit and self.engine_bytes <= limit and self.engine_sequences >= 1
+
+    @property
+    def days(self) -> float:
+        """Of all steps, at least: without evaluations, checkpoints and starts."""
+        return sum(self.seconds.values()) * self.config.num_steps / 86_400
+
+    def delays(self) -> Iterator[str]:
+        """A warning where the whole run takes longer than LONG_DAYS, with what would shorten it."""
+        if self.days <= LONG_DAYS:
+            return
+        config = self.config
+        slowest = max(self.seconds, key=lambda phase: self.seconds[phase])
+        yield (
+            f"{config.num_steps:,} steps take {self.days:.0f} days at least (devices: {self.num_devices}); of a step, "
+            f"{slowest} takes most ({self.seconds[slowest]:.0f} s). num_steps={self._steps_in(LONG_DAYS)} would "
+            f"take {LONG_DAYS}. Fewer rollouts a step (rollout.num_problems, rollout.num_samples) and a lower "
+            f"rollout.max_tokens make steps shorter"
+            + ("" if self.num_devices > 1 else "; the recipe one_gpu is sized for one GPU")
+            + ". More devices (cluster.policy_ranks, cluster.critic_ranks, rollout.num_engines) share the work."
+        )
+
+    def _steps_in(self, days: int) -> int:
+        return int(days / self.days * self.config.num_steps)
+
+    def advice(self) -> Iterator[str]:
+        """What to change where it does not fit."""
+        limit, cluster = self.hardware.memory_gib * GIB, self.config.cluster
+        if self.training_bytes > limit:
+            if cluster.zero_stage < 3:
+                yield "cluster.zero_stage=3 shards weights, gradients and optimiser over all ranks"
+            if not self.config.model.gradient_checkpointing:
+                yield "model.gradient_checkpointing=true keeps one activation a layer"
+            if not cluster.offload_optimizer:
+                yield f"cluster.offload_optimizer=true moves {self.policy.optimizer / GIB:.1f} GiB a model to the host"
+            yield "more ranks (cluster.policy_ranks, cluster.critic_ranks) make each share smaller"
+            if cluster.pack_tokens > self.config.max_sequence:
+                yield f"cluster.pack_tokens={self.config.max_sequence} is the least that holds every sequence"
+        if self.engine_bytes > limit or self.engine_sequences < 1:
+            yield "a larger rollout.tensor_parallel or rollout.gpu_memory_share leaves room for the engine's cache"
+
+
+def make_plan(config: TrainConfig, hardware: Hardware, *, mean_tokens: float) -> Plan:
+    """Memory and time of a step in which responses have `mean_tokens` tokens on average. Raises ConfigError."""
+    model = architecture_of(config.model.policy)
+    critic = architecture_of(config.model.critic or config.model.policy) if config.has_critic else None
+    size = 2 if config.model.dtype == "bfloat16" else 4
+    cluster = config.cluster
+    policy = model_memory(model.policy_parameters, model, config=config, ranks=cluster.policy_ranks)
+    engine_weights = model.policy_parameters * size / config.rollout.tensor_parallel
+    engine_bytes = hardware.memory_gib * GIB * config.rollout.gpu_memory_share
+    cache = (engine_bytes - engine_weights) * config.rollout.tensor_parallel
+    return Plan(
+        config=config,
+        hardware=hardware,
+        num_devices=num_devices(config),
+        policy=policy,
+        critic=None
+        if critic is None
+        else model_memory(
+            critic.critic_parameters, critic, config=config, ranks=cluster.critic_ranks, has_logits=False
+        ),
+        reference=None
+        if not config.has_reference
+        else Memory(model.policy_parameters * size / (cluster.policy_ranks if cluster.zero_stage == 3 else 1), 0, 0, 0),
+        engine_bytes=max(engine_bytes, engine_weights),
+        engine_sequences=int(cache // (model.kv_bytes_per_token(size) * config.max_sequence)) if cache > 0 else 0,
+        seconds=step_seconds(config, model, critic=critic, hardware=hardware, mean_tokens=mean_tokens),
+    )
+
+
+def num_devices(config: TrainConfig) -> int:
+    """GPUs (or, on a CPU, bundles) that the placement takes."""
+    cluster, rollout = config.cluster, config.rollout
+    critic_ranks = cluster.critic_ranks if config.has_critic else 0
+    if cluster.colocate:
+        return max(cluster.policy_ranks, critic_ranks, rollout.num_engines)
+    return cluster.policy_ranks + critic_ranks + rollout.num_engines * rollout.tensor_parallel
+
+
+def model_memory(
+    num_parameters: int, model: Architecture, *, config: TrainConfig, ranks: int, has_logits: bool = True
+) -> Memory:
+    """Of one rank of a trained model, by DeepSpeed's partitioning (Rajbhandari et al. 2020, 1910.02054, figure 1).
+
+    In bf16: 2 bytes a weight, 4 a gradient (accumulated in float32), 12 of optimiser (a float32 copy and two moments);
+    in float32: 4, 4 and 8, or 12 with the copy that sharding makes.
+    """
+    stage, is_half = config.cluster.zero_stage, config.model.dtype == "bfloat16"
+    size = 2 if is_half else 4
+    optimizer = 12 if is_half or stage >= 1 else 8
+    hidden = model.hidden
+    tokens = config.cluster.pack_tokens
+    gathered = 2 * model.layer_parameters * size if stage == 3 else 0
+    bucket = min(REDUCE_BUCKET, num_parameters) * size if stage >= 1 else 0
+    kept = 2 * tokens * hidden * model.layers * size / 2 if config.model.gradient_checkpointing else 0
+    alive_layers = 1 if config.model.gradient_checkpointing else model.layers
+    activations = _ACTIVATIONS_A_LAYER * tokens * hidden * alive_layers * size / 2
+    logits = _LOGIT_COPIES * tokens * model.vocabulary * size if has_logits else 0
+    return Memory(
+        weights=num_parameters * size / (ranks if stage == 3 else 1),
+        gradients=num_parameters * 4 / (ranks if stage >= 2 else 1),
+        optimizer=0.0
+        if config.cluster.offload_optimizer
+        else num_parameters * optimizer / (ranks if stage >= 1 else 1),
+        working=gathered + bucket + kept + activations + logits,
+    )
+
+
+def step_seconds(
+    config: TrainConfig, model: Architecture, *, critic: Architecture | None, hardware: Hardware, mean_tokens: float
+) -> dict[str, float]:
+    """Lower bounds of one step's phases."""
+    size = 2 if config.model.dtype == "bfloat16" else 4
+    flops = hardware.peak_tflops * 1e12 * MFU
+    tokens = config.num_rollouts * (mean_tokens + min(256, config.data.max_prompt_tokens))
+    recompute = 4 / 3 if config.model.gradient_checkpointing else 1.0
+    devices_policy, devices_critic = config.cluster.policy_ranks, config.cluster.critic_ranks
+    engines, parallel = config.rollout.num_engines, config.rollout.tensor_parallel
+    sequences = max(1, config.num_rollouts // engines)
+    bytes_a_step = model.policy_parameters * size + sequences * mean_tokens / 2 * model.kv_bytes_per_token(size)
+    seconds = {"sample": mean_tokens * bytes_a_step / (hardware.bandwidth_gib_s * GIB * parallel)}
+    needs_old = config.optim.policy_updates > 1 or config.loss.kl_penalty > 0
+    forwards = (int(needs_old) + int(config.has_reference)) * 2 * model.policy_parameters * tokens / devices_policy
+    update = 6 * recompute * model.policy_parameters * tokens / devices_policy
+    if critic is not None:
+        forwards += 2 * critic.critic_parameters * tokens / devices_critic
+        critic_update = 6 * recompute * critic.critic_parameters * tokens / devices_critic
+        update = update + critic_update if config.cluster.colocate else max(update, critic_update)
+    return seconds | {"score": forwards / flops, "update": update / flops}

@@ -1,0 +1,154 @@
+"""What a configuration contradicts itself in, each with what to do. Single values are bounded by orz_rl.config."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from orz_bench.asking.templates import TEMPLATES
+from orz_bench.extraction.answers import EXTRACTORS
+from orz_rl.config import AdvantageConfig, TrainConfig
+
+
+def faults(config: TrainConfig) -> Iterator[str]:
+    """Everything that cannot work or would do nothing."""
+    yield from _choices(config)
+    yield from _sizes(config)
+    yield from _sampling(config)
+    yield from _kl(config)
+    yield from _schedule(config)
+    yield from _cluster(config)
+    yield from _evaluation(config)
+    yield from _without_effect(config)
+
+
+def _choices(config: TrainConfig) -> Iterator[str]:
+    if not config.data.source:
+        yield "data.source is empty; name files, hub:OWNER/NAME/FILE or arithmetic"
+    if config.data.template not in TEMPLATES:
+        yield f"data.template is {config.data.template!r}, wanted one of {', '.join(TEMPLATES)}"
+    if config.reward.extractor not in EXTRACTORS:
+        yield f"reward.extractor is {config.reward.extractor!r}, wanted one of {', '.join(EXTRACTORS)}"
+
+
+def _sizes(config: TrainConfig) -> Iterator[str]:
+    rollout, data = config.rollout, config.data
+    if config.advantage.estimator in ("grpo", "dr_grpo", "rloo") and rollout.num_samples < 2:
+        yield (
+            f"rollout.num_samples is {rollout.num_samples}, but advantage.estimator={config.advantage.estimator} "
+            f"compares the samples of a problem and needs at least 2; set it, or use advantage.estimator=gae"
+        )
+    if data.limit is not None and data.limit < rollout.num_problems:
+        yield (
+            f"data.limit is {data.limit}, but a step takes rollout.num_problems={rollout.num_problems} problems, none "
+            f"twice; raise it, or lower rollout.num_problems"
+        )
+    if rollout.max_model_len is not None and rollout.max_model_len <= data.max_prompt_tokens:
+        yield (
+            f"rollout.max_model_len is {rollout.max_model_len:,}, so a prompt of data.max_prompt_tokens="
+            f"{data.max_prompt_tokens:,} leaves no room for a response; raise the one, or lower the other"
+        )
+    if config.max_sequence > config.cluster.pack_tokens:
+        yield (
+            f"the longest prompt and response have {config.max_sequence:,} tokens, but cluster.pack_tokens is "
+            f"{config.cluster.pack_tokens:,} and no sequence is ever dropped; raise it, or lower "
+            f"data.max_prompt_tokens or rollout.max_tokens"
+        )
+    for name in ("policy_updates", "critic_updates"):
+        updates = getattr(config.optim, name)
+        if updates > config.num_rollouts:
+            yield f"optim.{name} is {updates}, but a step has {config.num_rollouts} rollouts; lower it"
+    if config.reward.overlong_buffer >= rollout.max_tokens:
+        yield f"reward.overlong_buffer is {config.reward.overlong_buffer}, wanted less than rollout.max_tokens"
+
+
+def _sampling(config: TrainConfig) -> Iterator[str]:
+    rollout = config.rollout
+    if rollout.top_k == 0:
+        yield "rollout.top_k is 0, wanted -1 (off) or at least 1"
+    cut = [name for name, holds in (("top_p", rollout.top_p < 1), ("top_k", rollout.top_k > 0)) if holds]
+    if config.loss.importance_cap is not None and cut:
+        yield (
+            f"loss.importance_cap weighs by trainer over sampler, but rollout.{cut[0]} cuts tokens off that the "
+            f"trainer's softmax keeps, so the ratio is of two kinds of distribution; use one of them"
+        )
+    if rollout.dynamic_sampling and rollout.num_samples < 2:
+        yield (
+            "rollout.dynamic_sampling replaces groups whose samples all earn the same, as a group of one always does; "
+            "set rollout.num_samples to 2 or more, or rollout.dynamic_sampling=0"
+        )
+
+
+def _kl(config: TrainConfig) -> Iterator[str]:
+    loss = config.loss
+    if loss.kl_loss > 0 and loss.kl_estimator == "k1":
+        yield (
+            "loss.kl_estimator=k1 in the loss (loss.kl_loss) has an expected gradient of 0, so it only adds noise; use "
+            "k2, whose gradient is that of KL(policy || reference), k3 (KL(reference || policy)), or loss.kl_penalty"
+        )
+    if loss.kl_penalty > 0 and loss.kl_estimator in ("k2", "k3"):
+        gives = {"k2": "is that of no KL", "k3": "is that of KL(policy || reference) - KL(reference || policy)"}
+        yield (
+            f"loss.kl_estimator={loss.kl_estimator} in the rewards (loss.kl_penalty): its policy gradient "
+            f"{gives[loss.kl_estimator]}; use k1, whose gradient is that of KL(policy || reference), or loss.kl_loss. "
+            f"loss.kl_estimator=auto takes the right one for each"
+        )
+
+
+def _schedule(config: TrainConfig) -> Iterator[str]:
+    optim = config.optim
+    total = config.num_steps * optim.policy_updates
+    if optim.final_lr is not None and optim.policy_warmup_updates >= total:
+        yield (
+            f"optim.final_lr is to be reached after the warm-up, but optim.policy_warmup_updates="
+            f"{optim.policy_warmup_updates} and the run has {total} optimizer steps of the policy (num_steps="
+            f"{config.num_steps}); lower the warm-up, or raise num_steps"
+        )
+
+
+def _cluster(config: TrainConfig) -> Iterator[str]:
+    rollout, cluster = config.rollout, config.cluster
+    if cluster.colocate and rollout.tensor_parallel > 1:
+        yield "rollout.tensor_parallel above 1 needs engines of their own; set cluster.colocate=false"
+    if cluster.transport == "ipc" and not (cluster.colocate and rollout.num_engines <= cluster.policy_ranks):
+        yield (
+            f"cluster.weight_sync=ipc maps weights on the engine's own device, but {rollout.num_engines} engines "
+            f"and {cluster.policy_ranks} policy ranks do not share devices; set cluster.colocate=true and as many "
+            f"ranks as engines, or cluster.weight_sync=host"
+        )
+    if cluster.in_process and max(cluster.policy_ranks, cluster.critic_ranks, rollout.num_engines) > 1:
+        yield "cluster.in_process allows one rank and one engine; set them to 1, or cluster.in_process=false"
+    if config.model.dtype == "bfloat16" and cluster.zero_stage == 0:
+        yield (
+            "model.dtype=bfloat16 needs cluster.zero_stage=1 or higher, which keeps float32 copies of weights and "
+            "gradients for the optimiser; set it, or model.dtype=float32"
+        )
+    if cluster.offload_optimizer and cluster.zero_stage == 0:
+        yield "cluster.offload_optimizer needs cluster.zero_stage=1 or higher; set it, or keep the optimiser's state"
+    if cluster.device == "cpu" and config.model.attention == "flash_attention_2":
+        yield "model.attention=flash_attention_2 needs a GPU; use packed_sdpa, or cluster.device=cuda"
+
+
+def _evaluation(config: TrainConfig) -> Iterator[str]:
+    for name in config.eval.by_own_protocol:
+        if name not in config.eval.benchmarks:
+            yield f"eval.by_own_protocol names {name}, which eval.benchmarks does not; add it there, or leave it out"
+
+
+def _without_effect(config: TrainConfig) -> Iterator[str]:
+    """Settings that somebody changed and nothing reads."""
+    advantage, default = config.advantage, AdvantageConfig()
+    estimator = advantage.estimator
+    readers = {"gamma": ("gae", "reinforce_pp"), "lam": ("gae",), "whiten": ("gae",)}
+    for name, estimators in readers.items():
+        if estimator not in estimators and getattr(advantage, name) != getattr(default, name):
+            yield (
+                f"advantage.{name} is {getattr(advantage, name)}, but advantage.estimator={estimator} does not read "
+                f"it; leave it out, or use advantage.estimator={estimators[0]}"
+            )
+    if config.model.critic is not None and not config.has_critic:
+        yield f"model.critic is set, but advantage.estimator={estimator} has no critic; leave it out"
+    if config.loss.kl_estimator != "auto" and not config.has_reference:
+        yield (
+            f"loss.kl_estimator is {config.loss.kl_estimator}, but there is no KL term; set loss.kl_loss or "
+            f"loss.kl_penalty, or leave it out"
+        )

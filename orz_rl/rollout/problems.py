@@ -1,0 +1,249 @@
+"""Training problems: read from files, with prompts tokenised once, in an order that depends on seed and step alone."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from orz_bench.asking.prompt_tokens import render_prompts
+from orz_bench.asking.templates import TEMPLATES
+from orz_bench.benchmarks.arithmetic import generate_sums
+from orz_bench.benchmarks.rows import math_problem
+from orz_bench.engines.engine import Tokenizer
+from orz_bench.errors import ConfigError, DataError, RecordError
+from orz_bench.extraction.scripts import foreign_letters
+from orz_bench.records.rollout import Problem
+from orz_bench.records.tables import read_table
+from orz_rl.assets.published_data import where_from
+
+_SOURCE = "train"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prompt:
+    """A problem as the policy is shown it."""
+
+    problem: Problem
+    text: str
+    token_ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Prompts:
+    """What is left to train on, and what was refused."""
+
+    prompts: tuple[Prompt, ...]
+    too_long: tuple[str, ...]
+    """Ids of problems whose prompt exceeds the limit: refused, never cut, because a cut prompt loses its end."""
+    sources: tuple[tuple[str, str], ...] = ()
+    """(source, SHA-256 of its file) of those that are files."""
+
+
+def read_problems(sources: Sequence[str]) -> list[Problem]:
+    """The problems of all sources: files in the published ORZ format, or JSON lines, CSV or Parquet with a problem and
+    an answer; `hub:OWNER/NAME/FILE`, such a file of a hub dataset; `arithmetic`, generated sums.
+
+    Ids are the rows' own, or made from the source's name and the position; an id that two sources use gets the source's
+    name in front. Raises DataError for a broken row (and where), an id that stands twice in a source, a source that is
+    named twice, or no problem at all.
+    """
+    names = source_names(sources)
+    per_source = {names[source]: list(_read_source(source, names[source])) for source in sources}
+    times = Counter(id_ for problems in per_source.values() for id_ in {problem.problem_id for problem in problems})
+    found = []
+    for name, problems in per_source.items():
+        seen: set[str] = set()
+        for problem in problems:
+            own = problem.problem_id
+            if own in seen:
+                raise DataError(f"{own}: two training problems of {name} have this id; give every row its own.")
+            seen.add(own)
+            found.append(problem if times[own] == 1 else replace(problem, problem_id=f"{name}:{own}"))
+    if not found:
+        raise DataError(f"{', '.join(sources) or 'no source'}: no training problem; name files that hold some.")
+    return found
+
+
+def source_names(sources: Sequence[str]) -> dict[str, str]:
+    """A name for each source: its file's, with as many of its folders in front as tell it from the others."""
+    twice = next((source for source in sources if sources.count(source) > 1), None)
+    if twice is not None:
+        raise DataError(f"data.source names {twice} twice; name it once.")
+    paths = {source: Path(source.removeprefix("hub:")) for source in sources}
+    names = {source: path.stem for source, path in paths.items()}
+    for depth in range(1, max((len(path.parts) for path in paths.values()), default=0)):
+        shared = {name for name, times in Counter(names.values()).items() if times > 1}
+        for source, path in paths.items():
+            if names[source] in shared:
+                names[source] = "/".join([*path.parent.parts[-depth:], path.stem])
+    shared = {name for name, times in Counter(names.values()).items() if times > 1}
+    return {source: source if name in shared else name for source, name in names.items()}
+
+
+def source_digests(sources: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """(source, SHA-256 of its file) of those that are files."""
+    files = ((source, _file_of(source)) for source in sources)
+    return tuple((source, _sha256(file)) for source, file in files if file is not None)
+
+
+def make_prompts(problems: Sequence[Problem], tokenizer: Tokenizer, *, template: str, max_tokens: int) -> Prompts:
+    """Render and tokenise every problem. Raises ConfigError where every prompt is too long."""
+    rendered = render_prompts(problems, TEMPLATES[template], tokenizer=tokenizer)
+    prompts = [
+        Prompt(problem=problem, text=prompt.text, token_ids=prompt.token_ids or ())
+        for problem, prompt in zip(problems, rendered, strict=True)
+    ]
+    fitting = tuple(prompt for prompt in prompts if len(prompt.token_ids) <= max_tokens)
+    too_long = tuple(p.problem.problem_id for p in prompts if len(p.token_ids) > max_tokens)
+    if not fitting:
+        shortest = min(len(prompt.token_ids) for prompt in prompts)
+        raise ConfigError(
+            f"all {len(prompts):,} prompts exceed {max_tokens:,} tokens (the shortest has {shortest:,}); raise it."
+        )
+    return Prompts(fitting, too_long)
+
+
+def problems_at(num_problems: int, *, start: int, count: int, seed: int, step_size: int | None = None) -> list[int]:
+    """Indices of `count` problems from position `start` of the stream on: a function of its arguments.
+
+    The stream is one seeded permutation of all problems after another: every problem comes once before any comes twice.
+    Steps take `step_size` (None: `count`) problems each, from position 0 on. Where a step straddles two epochs, the
+    problems that it has from the older one are put off in the newer until that step is full, so that no step meets a
+    problem twice and every epoch still holds each once.
+    """
+    if num_problems < 1 or count < 1:
+        raise ConfigError(f"{count} problems out of {num_problems} cannot be drawn; both have to be positive.")
+    positions = range(start, start + count)
+    return [_problem_at(position, num_problems, seed=seed, step_size=step_size or count) for position in positions]
+
+
+@dataclass(frozen=True, slots=True)
+class Drawn:
+    """Problems of a step, and where the next ones start."""
+
+    indices: tuple[int, ...]
+    """Fewer than were asked for where the step has met every problem."""
+    cursor: int
+
+
+def next_problems(
+    num_problems: int, *, start: int, count: int, seed: int, step_size: int, taken: Collection[int] = ()
+) -> Drawn:
+    """The next `count` problems of the stream that the step has not `taken` yet.
+
+    Only dynamic sampling, whose steps start anywhere, meets one that it has: it is passed over, and comes again in the
+    next epoch.
+    """
+    found: dict[int, None] = {}
+    cursor = start
+    while len(found) < count and len(found) + len(taken) < num_problems:
+        index = _problem_at(cursor, num_problems, seed=seed, step_size=step_size)
+        if index not in taken:
+            found[index] = None
+        cursor += 1
+    return Drawn(tuple(found), cursor)
+
+
+def _problem_at(position: int, num_problems: int, *, seed: int, step_size: int) -> int:
+    epoch, place = divmod(position, num_problems)
+    return _order(num_problems, seed=seed, epoch=epoch, step_size=step_size)[place]
+
+
+@lru_cache(maxsize=8)
+def _order(num_problems: int, *, seed: int, epoch: int, step_size: int) -> tuple[int, ...]:
+    # What is put off comes within the first step_size places, so the end of a long epoch is that of its shuffle; the
+    # end of a short one depends on the epoch before it.
+    first = max(0, epoch - 1) if num_problems >= 2 * step_size else 0
+    order = _shuffle(num_problems, seed=seed, epoch=first)
+    for number in range(first + 1, epoch + 1):
+        num_older = number * num_problems % step_size
+        older = set(order[num_problems - num_older :]) if num_older else set()
+        order = _shuffle(num_problems, seed=seed, epoch=number)
+        if older:
+            head = [index for index in order if index not in older][: step_size - num_older]
+            order = [*head, *_without(order, head)]
+    return tuple(order)
+
+
+def _shuffle(num_problems: int, *, seed: int, epoch: int) -> list[int]:
+    order = list(range(num_problems))
+    random.Random(f"order {seed} {epoch}").shuffle(order)
+    return order
+
+
+def _without(order: Sequence[int], gone: Sequence[int]) -> list[int]:
+    left = set(gone)
+    return [index for index in order if index not in left]
+
+
+def select_problems(problems: Sequence[Problem], *, limit: int | None, language: str) -> list[Problem]:
+    """Those in the language ("any", or "english": without foreign letters), then the first `limit`."""
+    spoken = [problem for problem in problems if language == "any" or not foreign_letters(problem.question)]
+    if not spoken:
+        raise ConfigError(f"data.language={language} leaves none of {len(problems):,} problems; use data.language=any.")
+    return spoken[:limit]
+
+
+def _read_source(source: str, name: str) -> Iterator[Problem]:
+    file = _file_of(source)
+    return iter(generate_sums(split="train")) if file is None else _read_file(file, name)
+
+
+def _file_of(source: str) -> Path | None:
+    """The file of a source; None for generated sums."""
+    if source == "arithmetic":
+        return None
+    if source.startswith("hub:"):
+        return _from_hub(source.removeprefix("hub:"))
+    path = Path(source)
+    if not path.is_file():
+        raise DataError(
+            f"data.source {source}: no such file; name one, hub:OWNER/NAME/FILE, or arithmetic.{where_from(path)}"
+        )
+    return path
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _from_hub(name: str) -> Path:
+    """Download one file of a hub dataset. Raises DataError with the cause."""
+    owner, _, rest = name.partition("/")
+    dataset, _, file = rest.partition("/")
+    if not (owner and dataset and file):
+        raise DataError(f"hub:{name} is not hub:OWNER/NAME/FILE; name one file of a dataset.")
+    from huggingface_hub import hf_hub_download
+
+    try:
+        return Path(hf_hub_download(f"{owner}/{dataset}", file, repo_type="dataset"))
+    except Exception as error:  # whatever the hub's client raises, the user must know what to do
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise DataError(
+            f"hub:{name}: the hub did not give it ({reason}). Check the name and the network, or download the file "
+            f"yourself and name it in data.source."
+        ) from error
+
+
+def _read_file(path: Path, name: str) -> Iterator[Problem]:
+    for position, (where, row) in enumerate(read_table(path)):
+        try:
+            question_and_answer = _from_conversation(row) if isinstance(row, list) else row
+            yield math_problem({"id": f"{name}-{position}"} | question_and_answer, position, benchmark=_SOURCE)
+        except (DataError, RecordError) as error:
+            raise DataError(f"{path}, {where}: {error}. Mend or remove that row.") from error
+
+
+def _from_conversation(turns: list[Any]) -> dict[str, Any]:
+    try:
+        question, answer = turns
+        return {"problem": question["value"], "answer": answer["ground_truth"]["value"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise DataError("wanted two turns, a question with 'value' and an answer with 'ground_truth'") from error

@@ -1,0 +1,1 @@
+"""Names of settings, and settings of earlier versions."""

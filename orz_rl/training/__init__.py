@@ -1,0 +1,1 @@
+"""The training run: preparation, the loop over steps, the trainer, checkpoints, evaluations, health."""

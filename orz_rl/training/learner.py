@@ -1,0 +1,269 @@
+"""The models as the trainer sees them: scores of a batch, and updates on it, split over packs, ranks and updates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from orz_bench.errors import EngineError
+from orz_rl.config import TrainConfig
+from orz_rl.ppo.batch import Batch, Shares, split
+from orz_rl.ppo.estimate import Estimate
+from orz_rl.ppo.losses import kl_estimate, token_weights
+from orz_rl.ppo.packing import efficiency
+from orz_rl.workers.cluster import Cluster, ModelGroup
+from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Role, Update
+
+Item = TypeVar("Item", PolicyPack, CriticPack)
+
+
+class NonFiniteError(EngineError):
+    """An update was stopped before its optimiser step; `members` are the rollouts of the offending pack."""
+
+    def __init__(self, message: str, members: tuple[int, ...]) -> None:
+        super().__init__(message)
+        self.members = members
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What the models say of a batch before it is learned from; None where nothing needs it."""
+
+    values_BT: Tensor | None
+    old_logprobs_BT: Tensor | None
+    reference_logprobs_BT: Tensor | None
+    kl_penalty_BT: Tensor | None
+
+
+@dataclass(frozen=True, slots=True)
+class Learned:
+    """What the updates of one step did."""
+
+    policy: tuple[Update, ...]
+    """One an optimiser step, joined over ranks."""
+    critic: tuple[Update, ...]
+    logprobs_BT: Tensor
+    """Of the policy before the first of its updates that saw the token."""
+    entropy_BT: Tensor
+    packing_efficiency: float
+    learning_rates: tuple[float, float]
+    """(policy's, critic's) at the last update."""
+
+
+class Learner:
+    """Policy, critic and reference."""
+
+    def __init__(self, config: TrainConfig, cluster: Cluster, *, policy: str, critic: str) -> None:
+        """Open the models from these checkpoints (folders or hub ids)."""
+        self._config = config
+        ranks = config.cluster
+        self._policy = cluster.open_model(_spec("policy", policy, config=config), ranks.policy_ranks)
+        self._critic: ModelGroup | None = None
+        self._reference: ModelGroup | None = None
+        if config.has_critic:
+            self._critic = cluster.open_model(_spec("critic", critic, config=config), ranks.critic_ranks)
+        if config.has_reference:
+            self._reference = cluster.open_model(_spec("reference", policy, config=config), ranks.policy_ranks)
+        for group in self._groups:
+            group.ready()
+        for pending in [group.start("check_packs", max_tokens=config.max_sequence) for group in self._groups]:
+            pending.results()
+
+    @property
+    def groups(self) -> dict[str, ModelGroup]:
+        """The models whose state belongs into a checkpoint."""
+        return {"policy": self._policy} | ({"critic": self._critic} if self._critic else {})
+
+    @property
+    def _groups(self) -> list[ModelGroup]:
+        return [group for group in (self._policy, self._critic, self._reference) if group is not None]
+
+    def score(self, batch: Batch) -> Scores:
+        """Forwards without gradients; the models work at the same time."""
+        config = self._config
+        everyone = list(range(len(batch.rollouts)))
+        values = self._start_forward(self._critic, "values", batch=batch, members=everyone)
+        reference = self._start_forward(self._reference, "logprobs", batch=batch, members=everyone)
+        # One update a step learns from the very forward that would be made here.
+        needs_old = config.optim.policy_updates > 1 or config.loss.kl_penalty > 0
+        old = self._start_forward(self._policy if needs_old else None, "logprobs", batch=batch, members=everyone)
+        old_BT, reference_BT = old.tensor(), reference.tensor()
+        penalty_BT = None
+        if config.loss.kl_penalty > 0:
+            assert old_BT is not None
+            assert reference_BT is not None
+            kl_BT = kl_estimate(old_BT, reference_BT, estimator=config.loss.kl_penalty_estimator)
+            penalty_BT = config.loss.kl_penalty * kl_BT * batch.mask_BT
+        return Scores(values.tensor(), old_BT, reference_BT, penalty_BT)
+
+    def update(self, batch: Batch, scores: Scores, *, estimate: Estimate, step: int) -> Learned:
+        """All optimiser steps of both models. Raises NonFiniteError before a step that would spoil the weights."""
+        config, optim = self._config, self._config.optim
+        generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
+        num_rollouts = len(batch.rollouts)
+        policy_parts = split(num_rollouts, optim.policy_updates, generator=generator)
+        critic_parts = split(num_rollouts, optim.critic_updates, generator=generator)
+        policy_shares = [self._deal(batch, part, group=self._policy) for part in policy_parts]
+        terms = PolicyTerms(
+            clip_low=config.loss.clip_low,
+            clip_high=config.loss.clip_high,
+            kl_loss=config.loss.kl_loss,
+            kl_estimator=config.loss.kl_loss_estimator,
+            importance_cap=config.loss.importance_cap,
+        )
+
+        def policy_pack(members: tuple[int, ...], weights_R: Tensor) -> PolicyPack:
+            return PolicyPack(
+                pack=batch.pack_of(members),
+                weights_R=weights_R,
+                advantages_R=batch.in_pack(estimate.advantages_BT, members),
+                sampler_logprobs_R=batch.in_pack(batch.sampler_logprobs_BT, members),
+                old_logprobs_R=_optional(batch, scores.old_logprobs_BT, members=members),
+                reference_logprobs_R=_optional(batch, scores.reference_logprobs_BT, members=members),
+            )
+
+        items = self._items(batch, policy_shares, make=policy_pack)
+        policy = self._policy.start("update_policy", items, lr=config.policy_rates(step), terms=terms)
+        critic_updates = self._update_critic(
+            batch, scores, estimate=estimate, parts=critic_parts, lr=config.critic_rates(step)
+        )
+        results = policy.results()
+        policy_updates = _joined(results, policy_shares, role="policy")
+        packs = [members for shares in policy_shares for share in shares for members in share if members]
+        return Learned(
+            policy=policy_updates,
+            critic=critic_updates,
+            logprobs_BT=_gather(batch, results, all_shares=policy_shares, what="logprobs"),
+            entropy_BT=_gather(batch, results, all_shares=policy_shares, what="entropies"),
+            packing_efficiency=efficiency(batch.sequence_lengths, packs, capacity=config.cluster.pack_tokens),
+            learning_rates=config.learning_rates(step),
+        )
+
+    def sending_weights(self, engines: tuple[int, ...]) -> AbstractContextManager[Mapping[int, Any]]:
+        """A context in which the policy's weights leave for these engines; gives the source of each."""
+        return self._policy.sending_weights(engines)
+
+    def on_all(self, method: str) -> None:
+        """Call a method of every rank of every model (offload, reload)."""
+        for pending in [group.start(method) for group in self._groups]:
+            pending.results()
+
+    def _update_critic(
+        self, batch: Batch, scores: Scores, *, estimate: Estimate, parts: Sequence[list[int]], lr: Sequence[float]
+    ) -> tuple[Update, ...]:
+        if self._critic is None:
+            return ()
+        returns_BT, values_BT = estimate.returns_BT, scores.values_BT
+        assert returns_BT is not None
+        assert values_BT is not None
+
+        def critic_pack(members: tuple[int, ...], weights_R: Tensor) -> CriticPack:
+            return CriticPack(
+                pack=batch.pack_of(members),
+                weights_R=weights_R,
+                returns_R=batch.in_pack(returns_BT, members),
+                old_values_R=batch.in_pack(values_BT, members),
+            )
+
+        shares = [self._deal(batch, part, group=self._critic) for part in parts]
+        items = self._items(batch, shares, make=critic_pack)
+        pending = self._critic.start("update_critic", items, lr=lr, clip=self._config.loss.value_clip)
+        return _joined(pending.results(), shares, role="critic")
+
+    def _deal(self, batch: Batch, members: Sequence[int], *, group: ModelGroup) -> Shares:
+        return batch.shares(members, capacity=self._config.cluster.pack_tokens, num_ranks=group.num_ranks)
+
+    def _start_forward(
+        self, group: ModelGroup | None, method: str, *, batch: Batch, members: Sequence[int]
+    ) -> _Forward:
+        if group is None:
+            return _Forward(batch, None, [])
+        shares = self._deal(batch, members, group=group)
+        packs = [[batch.pack_of(members) for members in share] for share in shares]
+        return _Forward(batch, group.start(method, packs), shares)
+
+    def _weights(self, batch: Batch, shares: Shares) -> Tensor:
+        """What every token weighs in one update, over all its ranks and packs. Shape (B, T)."""
+        members = [member for share in shares for chosen in share for member in chosen]
+        weights_BT = torch.zeros_like(batch.mask_BT)
+        constant = float(self._config.rollout.max_tokens)
+        weights_B = token_weights(batch.lengths_B[members], self._config.loss.normalisation, constant=constant)
+        weights_BT[members] = weights_B.float()[:, None] * batch.mask_BT[members]
+        return weights_BT
+
+    def _items(
+        self, batch: Batch, all_shares: Sequence[Shares], *, make: Callable[[tuple[int, ...], Tensor], Item]
+    ) -> list[list[list[Item]]]:
+        """Of each rank, of each update: its packs with what the loss needs."""
+        per_update = []
+        for shares in all_shares:
+            weights_BT = self._weights(batch, shares)
+            dealt = [[make(members, batch.in_pack(weights_BT, members)) for members in share] for share in shares]
+            per_update.append(dealt)
+        return [list(of_rank) for of_rank in zip(*per_update, strict=True)]
+
+
+class _Forward:
+    """A forward that is under way."""
+
+    def __init__(self, batch: Batch, pending: Any, shares: Shares) -> None:
+        self._batch, self._pending, self._shares = batch, pending, shares
+
+    def tensor(self) -> Tensor | None:
+        """Shape (B, T); None where no model was asked."""
+        return None if self._pending is None else self._batch.from_packs(self._pending.results(), self._shares)
+
+
+def _spec(role: Role, checkpoint: str, *, config: TrainConfig) -> ModelSpec:
+    model, cluster, optim = config.model, config.cluster, config.optim
+    return ModelSpec(
+        role=role,
+        checkpoint=checkpoint,
+        seed=config.seed,
+        dtype=model.dtype,
+        device=cluster.device,
+        attention=model.attention,
+        gradient_checkpointing=model.gradient_checkpointing and role != "reference",
+        value_head_init=model.value_head_init,
+        zero_stage=cluster.zero_stage,
+        offload_optimizer=cluster.offload_optimizer,
+        betas=optim.betas,
+        weight_decay=optim.weight_decay,
+        max_grad_norm=optim.max_grad_norm,
+        temperature=config.rollout.temperature,
+    )
+
+
+def _optional(batch: Batch, values_BT: Tensor | None, *, members: tuple[int, ...]) -> Tensor | None:
+    return None if values_BT is None else batch.in_pack(values_BT, members)
+
+
+def _joined(results: Sequence[Any], all_shares: Sequence[Shares], *, role: str) -> tuple[Update, ...]:
+    """One update a step from those of the ranks, whose losses add up."""
+    for rank, outcome in enumerate(results):
+        if isinstance(outcome, NonFinite) and outcome.pack is not None:
+            members = all_shares[outcome.update][rank][outcome.pack]
+            raise NonFiniteError(f"the {role}'s {outcome.what} is not finite", members)
+    return tuple(
+        Update(
+            loss=sum(update.loss for update in of_ranks),
+            clipped=sum(update.clipped for update in of_ranks),
+            kl_loss=sum(update.kl_loss for update in of_ranks),
+            grad_norm=of_ranks[0].grad_norm,
+            logprobs=[],
+            entropies=[],
+        )
+        for of_ranks in zip(*results, strict=True)
+    )
+
+
+def _gather(batch: Batch, results: Sequence[Sequence[Update]], *, all_shares: Sequence[Shares], what: str) -> Tensor:
+    out_BT = torch.zeros_like(batch.mask_BT)
+    for index, shares in enumerate(all_shares):
+        out_BT += batch.from_packs([getattr(updates[index], what) for updates in results], shares)
+    return out_BT

@@ -1,0 +1,152 @@
+"""From the report of a step to its row of metrics.jsonl. Names and meanings: orz_bench.records.metrics."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from statistics import fmean, median, pstdev
+
+import torch
+from torch import Tensor
+
+from orz_bench.extraction.responses import count_reflections, keeps_format, repetition_scores
+from orz_bench.records.metrics import METRICS
+from orz_bench.records.rollout import Rollout
+from orz_rl.config import TrainConfig
+from orz_rl.ppo.losses import kl_estimate
+from orz_rl.training.trainer import StepReport
+from orz_rl.workers.messages import Update
+
+Row = dict[str, float]
+_ROUNDING = 1e-9
+"""Variance below which returns count as equal, relative to their mean square."""
+
+
+def metrics_row(report: StepReport, config: TrainConfig) -> Row:
+    """Every metric that this step has; what it has not is absent."""
+    row: Row = {"step": report.step, "policy_version": report.policy_version}
+    rollouts = report.batch.rollouts
+    row |= dict(_responses(rollouts))
+    row |= dict(_groups(rollouts)) | {"group/replaced": report.collected.num_replaced}
+    row |= dict(_learning(report))
+    row |= dict(_distances(report, config))
+    row |= dict(_running(report))
+    unknown = [name for name in row if name not in METRICS]
+    assert not unknown, unknown
+    return {name: row[name] for name in METRICS if name in row}
+
+
+def sampled_row(step: int, rollouts: Sequence[Rollout]) -> Row:
+    """What of a step's metrics follows from the rollouts that it learned from."""
+    row: Row = {"step": step}
+    if rollouts[0].policy_version is not None:
+        row["policy_version"] = rollouts[0].policy_version
+    row |= dict(_responses(rollouts)) | dict(_groups(rollouts))
+    return {name: row[name] for name in METRICS if name in row}
+
+
+def _responses(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, float]]:
+    lengths = [row.num_tokens for row in rollouts]
+    is_right = [row.verdict == "correct" for row in rollouts]
+    reflections = [count_reflections(row.completion) for row in rollouts]
+    yield "reward/mean", fmean(row.reward or 0.0 for row in rollouts)
+    yield "accuracy/mean", fmean(is_right)
+    yield "response/length_mean", fmean(lengths)
+    yield "response/length_std", pstdev(lengths)
+    yield "response/length_median", median(lengths)
+    yield "response/length_p95", float(torch.tensor(lengths, dtype=torch.float64).quantile(0.95))
+    yield "response/length_max", max(lengths)
+    for name, chosen in (("correct", True), ("wrong", False)):
+        some = [length for length, right in zip(lengths, is_right, strict=True) if right is chosen]
+        if some:
+            yield f"response/length_{name}_mean", fmean(some)
+            yield f"response/length_{name}_std", pstdev(some)
+    yield "response/clip_rate", fmean(row.stop_reason == "length" for row in rollouts)
+    yield "response/repetition", fmean(repetition_scores([row.completion for row in rollouts]))
+    texts = Counter((row.problem_id, row.completion) for row in rollouts)
+    yield "response/duplicates", 1 - len(texts) / len(rollouts)
+    yield "response/prompt_length_mean", fmean(len(row.prompt_token_ids or ()) for row in rollouts)
+    yield "reflection/rate", fmean(count > 0 for count in reflections)
+    yield "reflection/per_response", fmean(reflections)
+    both = [n for n, right, count in zip(lengths, is_right, reflections, strict=True) if right and count]
+    if both:
+        yield "reflection/correct_length_mean", fmean(both)
+    yield "format/answer_rate", fmean(row.extracted is not None for row in rollouts)
+    yield "format/adherence", fmean(keeps_format(row.completion) for row in rollouts)
+    yield "grading/failures", fmean(row.verdict in ("timeout", "error") for row in rollouts)
+    yield "grading/timeout_share", fmean(row.verdict == "timeout" for row in rollouts)
+
+
+def _groups(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, float]]:
+    groups: dict[str, list[bool]] = {}
+    for row in rollouts:
+        groups.setdefault(row.problem_id, []).append(row.verdict == "correct")
+    yield "reward/pass_at_n", fmean(any(group) for group in groups.values())
+    yield "group/all_right", fmean(all(group) for group in groups.values())
+    yield "group/all_wrong", fmean(not any(group) for group in groups.values())
+
+
+def _learning(report: StepReport) -> Iterator[tuple[str, float]]:
+    mask_BT, learned = report.batch.mask_BT, report.learned
+    raw_BT = report.estimate.raw_advantages_BT
+    yield "advantage/mean", _token_mean(raw_BT, mask_BT)
+    yield "advantage/abs_mean", _token_mean(raw_BT.abs(), mask_BT)
+    policy_lr, critic_lr = learned.learning_rates
+    yield from _updates("policy", learned.policy, lr=policy_lr)
+    yield "policy/entropy", _token_mean(learned.entropy_BT, mask_BT)
+    if learned.critic:
+        yield from _updates("critic", learned.critic, lr=critic_lr)
+    values_BT, returns_BT = report.scores.values_BT, report.estimate.returns_BT
+    if values_BT is not None and returns_BT is not None:
+        yield "critic/value_mean", _token_mean(values_BT, mask_BT)
+        variance = _token_variance(returns_BT, mask_BT)
+        # Returns are sums in float32: where all are equal, what is left is rounding, which explains nothing.
+        if variance > _ROUNDING * (1 + _token_mean(returns_BT**2, mask_BT)):
+            yield "critic/explained_variance", 1 - _token_variance(returns_BT - values_BT, mask_BT) / variance
+
+
+def _updates(role: str, updates: Sequence[Update], *, lr: float) -> Iterator[tuple[str, float]]:
+    yield f"{role}/loss", fmean(update.loss for update in updates)
+    yield f"{role}/clip_fraction", fmean(update.clipped for update in updates)
+    yield f"{role}/grad_norm", fmean(update.grad_norm for update in updates)
+    yield f"{role}/lr", lr
+
+
+def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, float]]:
+    batch, scores = report.batch, report.scores
+    mask_BT = batch.mask_BT
+    logprobs_BT = report.learned.logprobs_BT if scores.old_logprobs_BT is None else scores.old_logprobs_BT
+    difference_BT = (logprobs_BT - batch.sampler_logprobs_BT) * mask_BT
+    yield "mismatch/logprob_abs_mean", _token_mean(difference_BT.abs(), mask_BT)
+    yield "mismatch/logprob_abs_max", float(difference_BT.abs().max())
+    yield "mismatch/kl", _token_mean(difference_BT.exp() - 1 - difference_BT, mask_BT)
+    yield "mismatch/ratio_max", float(difference_BT.exp().max())
+    if scores.reference_logprobs_BT is not None:
+        kl_BT = kl_estimate(logprobs_BT, scores.reference_logprobs_BT, estimator="k3") * mask_BT
+        yield "kl/reference", _token_mean(kl_BT, mask_BT)
+        yield "kl/reference_max", float((kl_BT.sum(dim=1) / mask_BT.sum(dim=1)).max())
+    if config.loss.kl_loss > 0:
+        yield "kl/loss", fmean(update.kl_loss for update in report.learned.policy)
+
+
+def _running(report: StepReport) -> Iterator[tuple[str, float]]:
+    seconds = report.seconds
+    num_sampled = float(report.batch.mask_BT.sum())
+    num_tokens = sum(report.batch.sequence_lengths)
+    yield "packing/efficiency", report.learned.packing_efficiency
+    yield "tokens/total", num_tokens
+    for phase, duration in seconds.items():
+        yield f"time/{phase}", duration
+    yield "time/step", sum(seconds.values())
+    if report.collected.num_drawn >= len(report.batch.rollouts):  # else it were the speed of reading files
+        yield "throughput/sample", num_sampled / seconds["sample"]
+    yield "throughput/train", num_tokens / (seconds["score"] + seconds["update"])
+
+
+def _token_mean(values_BT: Tensor, mask_BT: Tensor) -> float:
+    return float((values_BT.double() * mask_BT).sum() / mask_BT.sum())
+
+
+def _token_variance(values_BT: Tensor, mask_BT: Tensor) -> float:
+    mean = _token_mean(values_BT, mask_BT)
+    return _token_mean((values_BT.double() - mean) ** 2, mask_BT)

@@ -1,0 +1,1 @@
+"""Builders, runs, models and commands that several tests share."""

@@ -1,0 +1,59 @@
+"""orz-rl as a user runs it, and small training configurations."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from orz_bench.records.metrics import METRICS
+from orz_bench.records.run_dir import RunDir
+from tests.support.command_line import PROJECT
+
+COMMAND = (sys.executable, "-m", "orz_rl.cli")
+SMALL = (
+    "train",
+    "--recipe",
+    "tiny",
+    "cluster.in_process=true",
+    "rollout.engine=transformers",
+    "data.limit=64",
+    "eval.benchmarks=",
+    "rollout.num_problems=4",
+    "rollout.num_samples=4",
+)
+"""One process, the exact engine, 16 rollouts a step, no evaluation."""
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(PROJECT), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
+
+
+def orz_rl(
+    *arguments: str | Path, expect: int = 0, environment: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run it to its end; its exit code has to be `expect`."""
+    done = subprocess.run(
+        [*COMMAND, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=ENVIRONMENT | dict(environment or {}),
+        stdin=subprocess.DEVNULL,
+        timeout=280,
+    )
+    assert done.returncode == expect, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return done
+
+
+def metrics_of(run: Path) -> list[dict[str, Any]]:
+    """metrics.jsonl without times."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
+    return [{name: value for name, value in row.items() if not METRICS[name].is_time} for row in rows]
+
+
+def rollouts_of(run: Path, step: int) -> list[dict[str, Any]]:
+    """All columns of a step's rollouts, sorted."""
+    rows: list[dict[str, Any]] = RunDir(run).rollouts(step).read().to_pylist()
+    return sorted(rows, key=lambda row: (row["problem_id"], row["sample_index"]))

@@ -1,0 +1,101 @@
+"""Curves of other tools: fractional steps, names, plotted points; and what no figure draws is said."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from analysis.curves.build import study
+from analysis.curves.grouping import group_studies
+from analysis.curves.study import Study
+from analysis.figures.chosen import chosen_metrics
+from analysis.reading.columns import metric_name, metric_names
+from analysis.reading.load import load_path
+from analysis.reading.metric_files import by_step, curves_of
+from analysis.report.build import write_report
+from analysis.step_moment.find import find_breaks
+from orz_bench.errors import ConfigError, DataError
+
+
+def test_parts_of_epochs_stay_apart() -> None:
+    (frame,) = curves_of([{"epoch": k / 10, "reward": k} for k in range(80)]).values()
+    assert frame["step"].tolist() == pytest.approx([k / 10 for k in range(80)])
+    assert find_breaks(frame["step"], frame["reward/mean"], metric="reward") == []
+
+
+def test_whole_steps_are_whole_numbers() -> None:
+    frame = by_step(pd.DataFrame({"step": [2.0, 1.0], "x": [1, 2]}))
+    assert frame["step"].dtype == "int64"
+
+
+@pytest.mark.parametrize("step", [math.inf, -math.inf, math.nan, "inf", None, "later"])
+def test_a_step_that_is_no_number_is_left_out(step: object) -> None:
+    rows: list[dict[str, object]] = [{"step": 1, "reward": 0.5}, {"step": step, "reward": 0.7}]
+    (frame,) = curves_of(rows).values()
+    assert frame.to_dict("list") == {"step": [1], "reward/mean": [0.5]}
+    assert len(by_step(pd.DataFrame({"step": [step], "reward": [1.0]}))) == 0
+
+
+def test_names_of_other_tools() -> None:
+    assert metric_name("response_length/mean") == "response/length_mean"
+    assert metric_name("Response Length During Training") == "response/length_mean"
+    assert metric_name("time/total") == "time/total"
+    # Two names of one metric: the first of the list has it, the other is not lost.
+    assert metric_names(["critic/rewards/mean", "critic/score/mean"]) == {
+        "critic/score/mean": "reward/mean",
+        "critic/rewards/mean": "critic/rewards/mean",
+    }
+    assert metric_names(["reward", "reward/mean"]) == {"reward/mean": "reward/mean", "reward": "reward"}
+
+
+POINTS = [
+    {"panel": "Reward During Training", "series": "lambda=1.0", "style": "raw", "x": 1, "y": 0.5, "flag": "ok"},
+    {"panel": "Reward During Training", "series": "lambda=1.0", "style": "smoothed", "x": 1, "y": 0.9, "flag": "ok"},
+    {"panel": "Reward During Training", "series": "lambda=1.0", "style": "raw", "x": 2, "y": 0.6, "flag": "clip_edge"},
+    {"panel": "TRAINING", "series": "Response Length", "style": "raw", "x": 1, "y": 700, "flag": "ok"},
+]
+
+
+def test_plotted_points() -> None:
+    frames = curves_of(POINTS)
+    assert frames["lambda=1.0"].to_dict("list") == {"step": [1], "reward/mean": [0.5]}
+    assert frames["TRAINING"].to_dict("list") == {"step": [1], "response/length_mean": [700.0]}
+
+
+def _study(tmp_path: Path, header: str) -> Study:
+    names = header.count(",")
+    rows = "\n".join(f"{step}" + ",0.5" * names for step in range(5))
+    (tmp_path / "x.csv").write_text(f"{header}\n{rows}\n")
+    return study(load_path(tmp_path / "x.csv")[0])
+
+
+def test_an_accuracy_is_drawn_where_there_is_no_reward(tmp_path: Path) -> None:
+    written = write_report([_study(tmp_path, "step,accuracy")], tmp_path / "out")
+    assert "training.png" in {path.name for path in written.files}
+    assert not any("no figure draws" in text for text in written.left_out)
+
+
+def test_a_report_names_what_it_does_not_draw_and_draws_it_when_asked(tmp_path: Path) -> None:
+    studied = _study(tmp_path, "step,reward,lr,my/own")
+    written = write_report([studied], tmp_path / "out")
+    assert "x: no figure draws lr, my/own; draw them with --metrics lr,my/own" in written.left_out
+    written = write_report([studied], tmp_path / "out", metrics=["lr", "my/own"])
+    assert "metrics.png" in {path.name for path in written.files}
+    assert not any("no figure draws" in text for text in written.left_out)
+
+
+def test_a_report_of_nothing_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"nothing that a figure of the report draws\..*--metrics lr"):
+        write_report([_study(tmp_path, "step,lr")], tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_chosen_metrics_are_checked(tmp_path: Path) -> None:
+    groups = group_studies([_study(tmp_path, "step,reward,lr")])
+    figure = chosen_metrics(groups, ["lr", "reward"])
+    assert [panel.title for panel in figure.panels] == ["lr", "reward/mean"]
+    with pytest.raises(ConfigError, match=r"'lrr'.*lr"):
+        chosen_metrics(groups, ["lrr"])

@@ -1,0 +1,223 @@
+"""The pages Rollouts, Question and Suspicious on runs that are empty, growing, finished, broken and hostile."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.judging.annotations import FILE_NAME, Annotations, RunIdentity
+from app.judging.side_folder import NAME
+from app.queries.folders import folders_of
+from app.queries.keys import Response, RowKey, key_text
+from app.queries.measure_files import MeasureFiles
+from orz_bench.records.parquet import part_files
+from orz_bench.records.run_dir import RunDir
+from tests.support.app_runs import hostile_run, write_evaluation
+from tests.support.builders import a_rollout
+from tests.support.runs import a_run, add_evaluation
+
+PAGES = ("rollouts", "question", "suspicious")
+KEY = RowKey("arithmetic", 0, "0123456789ab", "0", 3)
+
+
+def script(folder: str, screen: str) -> None:
+    """What app/main.py does for one page, without the navigation."""
+    from importlib import import_module
+    from pathlib import Path
+
+    from app.context import Context
+    from app.runs.folder import RunsFolder
+    from app.views.run_choice import choose
+
+    runs = RunsFolder.at(Path(folder))
+    context = choose(Context(folder=runs, entries=tuple(runs.runs())), wants="one")
+    if context is not None:
+        import_module(f"app.screens.{screen}").render(context)
+
+
+def drawn(folder: Path, screen: str, **parameters: str | list[str]) -> AppTest:
+    """The page of an address, drawn without a fault."""
+    test = AppTest.from_function(script, args=(str(folder), screen), default_timeout=30)
+    for name, value in parameters.items():
+        test.query_params[name] = value
+    test.run()
+    assert not test.exception
+    return test
+
+
+def texts(test: AppTest) -> str:
+    return "\n".join(
+        str(found.value) for found in [*test.markdown, *test.caption, *test.info, *test.warning, *test.error]
+    )
+
+
+def measured(run: RunDir) -> RunDir:
+    """Measured beforehand, so that no page starts a process."""
+    MeasureFiles.of(run.path, name=run.path.name, side=run.path.parent / NAME).update(folders_of(run.path))
+    return run
+
+
+def empty(folder: Path) -> None:
+    RunDir(folder).create(kind="train", command=[], seed=0, environment={})
+
+
+def growing(folder: Path) -> None:
+    measured(a_run(folder, num_steps=2)).mark("")
+
+
+def finished(folder: Path) -> None:
+    measured(a_run(folder, num_steps=2))
+
+
+def broken(folder: Path) -> None:
+    run = measured(a_run(folder, num_steps=2))
+    run.mark("FAILED")
+    for path in (part_files(run.rollouts(1).path)[0], run.metrics_path):
+        path.write_bytes(path.read_bytes()[:-20])
+
+
+@pytest.mark.parametrize("screen", PAGES)
+@pytest.mark.parametrize("make", [empty, growing, finished, broken])
+def test_every_page_on_every_run(tmp_path: Path, make: Callable[[Path], None], screen: str) -> None:
+    make(tmp_path / "run")
+    test = drawn(tmp_path, screen)
+    told = texts(test)
+    if make is empty:
+        assert "No rollout meets" in told or "No question to show" in told
+        return
+    num_rollouts = 32 + 80 - 8 * (make is broken)
+    assert {"rollouts": f"**{num_rollouts}** rollouts", "question": "first solved", "suspicious": "rollouts"}[
+        screen
+    ] in told
+    assert ("damaged" in told) == (make is broken)
+    assert not test.error
+
+
+def test_no_run_at_all(tmp_path: Path) -> None:
+    assert "No run in" in texts(drawn(tmp_path, "question"))
+
+
+def test_the_reader_of_a_permalink(tmp_path: Path) -> None:
+    finished(tmp_path / "run")
+    test = drawn(tmp_path, "rollouts", row=key_text(KEY), layer=["tags", "repeats"], text="2", min_tokens="1")
+    assert "sample 3" in texts(test)
+    assert test.text_input(key="filter:text").value == "2"
+    assert test.number_input(key="filter:min_tokens").value == 1
+    assert [str(found.value) for found in test.error] == []
+
+
+def test_filters_of_widgets_go_into_the_address(tmp_path: Path) -> None:
+    finished(tmp_path / "run")
+    test = drawn(tmp_path, "rollouts")
+    test.text_input(key="filter:text").set_value("wait,").run()
+    assert test.query_params["text"] == "wait,"
+    test.multiselect(key="filter:verdicts").set_value(["correct"]).run()
+    test.number_input(key="filter:min_tokens").set_value(20).run()
+    assert {name: test.query_params[name] for name in ("text", "verdicts", "min_tokens")} == {
+        "text": "wait,", "verdicts": "correct", "min_tokens": "20",
+    }  # fmt: skip
+    assert not test.exception
+    again = drawn(tmp_path, "rollouts", text="wait,", verdicts="correct", min_tokens="20")
+    assert texts(again) == texts(test)
+
+
+def test_next_and_previous(tmp_path: Path) -> None:
+    finished(tmp_path / "run")
+    test = drawn(tmp_path, "rollouts", row=key_text(KEY))
+    test.button(key="reader:next").click().run()
+    assert test.query_params["row"] == key_text(RowKey("arithmetic", 0, "0123456789ab", "1", 0))
+    test.button(key="reader:previous").click().run()
+    assert test.query_params["row"] == key_text(KEY)
+
+
+def test_notes_go_to_the_side_file_and_never_into_the_run(tmp_path: Path) -> None:
+    finished(tmp_path / "run")
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    kept = Annotations(tmp_path / NAME / FILE_NAME, RunIdentity.of(tmp_path / "run", name="run"))
+    test = drawn(tmp_path, "suspicious", row=key_text(KEY))
+    (note,) = (area for area in test.text_area if area.key and area.key.startswith("annotate:note"))
+    note.set_value("look at this").run()
+    (tags,) = (box for box in test.multiselect if box.key and box.key.startswith("annotate:tags"))
+    tags.set_value(["bad gold"]).run()
+    (reason,) = (box for box in test.text_input if box.key and box.key.startswith("annotate:reason"))
+    reason.set_value("it says so").run()
+    test.button(key="annotate:override").click().run()
+    test.button(key="annotate:seen").click().run()
+    ((response, found),) = kept.of_run().items()
+    assert response.key == KEY
+    assert (found.note, found.tags, found.reason, found.is_seen) == ("look at this", ("bad gold",), "it says so", True)
+    assert found.verdict is not None
+    assert not test.exception
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+    assert "Scores with overrides" in "\n".join(str(head.value) for head in test.subheader)
+    assert "**1** rollouts" in texts(drawn(tmp_path, "rollouts", seen="overridden"))
+
+
+def test_addresses_that_say_something_wrong(tmp_path: Path) -> None:
+    finished(tmp_path / "run")
+    wrong: list[tuple[dict[str, str], str]] = [
+        ({"text": "(", "mode": "regex"}, "no regular expression"),
+        ({"order": "nothing", "row": "x~y", "page": "99999999", "run": "../.."}, "wanted one of step"),
+        ({"reasons": "nothing"}, "there is no reason"),
+        ({"row": key_text(RowKey("none", 0, "", "p", 0))}, "no such rollout"),
+        ({"text": "zqzq"}, "No rollout meets"),
+    ]
+    for parameters, told in wrong:
+        test = drawn(tmp_path, "rollouts", **parameters)
+        assert told in texts(test).replace("\\", ""), parameters
+
+
+def test_a_question_that_is_compared(tmp_path: Path) -> None:
+    finished(tmp_path / "run")
+    left, right = (key_text(RowKey("arithmetic", step, "0123456789ab", "1", 2)) for step in (0, 2))
+    test = drawn(tmp_path, "question", bench="arithmetic", problem="1", left=left, right=right)
+    assert test.selectbox(key="compare:left:sample").value == 2
+    test.selectbox(key="compare:right:sample").set_value(0).run()
+    assert test.query_params["right"] == key_text(RowKey("arithmetic", 2, "0123456789ab", "1", 0))
+    assert "of the words are shared" in texts(test)
+    assert "no such question" in texts(drawn(tmp_path, "question", bench="x", problem="y"))
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_run_without_verdicts(tmp_path: Path, page: str) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    rows = [a_rollout(problem_id="p", sample_index=n, step=step, verdict=None) for n in range(2) for step in (0, 5)]
+    for step in (0, 5):
+        write_evaluation(run, step, [row for row in rows if row.step == step], benchmark="arithmetic")
+    measured(run)
+    kept = Annotations(tmp_path / NAME / FILE_NAME, RunIdentity.of(run.path, name="run"))
+    fingerprint = run.evaluations()[0].path.name
+    key = RowKey("arithmetic", 0, fingerprint, "p", 0)
+    kept.override_verdict(Response(key, ""), verdict="correct", reason="it is")
+    test = drawn(tmp_path, page)
+    if page == "question":
+        assert "no verdicts" in texts(test)
+    if page == "suspicious":
+        assert "No score stands where a sample has no verdict." in texts(test)
+
+
+def test_hostile_texts_are_escaped_and_cut(tmp_path: Path) -> None:
+    measured(hostile_run(tmp_path / "run"))
+    for sample in range(3):
+        key = RowKey("arithmetic", 0, "0123456789ab", "<b>p</b>", sample)
+        test = drawn(tmp_path, "rollouts", row=key_text(key), layer=["reflection", "tags", "extracted", "repeats"])
+        bodies = [str(element.proto.body) for element in test.get("html")]
+        assert all("<script" not in body and "<img" not in body and "<a " not in body for body in bodies)
+        assert sum(map(len, bodies)) < 200_000
+
+
+def test_a_run_that_is_not_measured_starts_measuring(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    add_evaluation(run, step=7)
+    test = drawn(tmp_path, "rollouts")
+    assert "**136** rollouts" in texts(test)
+    files = MeasureFiles.of(run.path, name="run", side=tmp_path / NAME)
+    from app.queries import measuring
+
+    assert measuring._started[files.root].wait(timeout=60) == 0
+    parts = [part for folder in folders_of(run.path) for part in folder.parts]
+    assert len(files.measured(parts)) == len(parts)

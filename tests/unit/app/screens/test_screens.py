@@ -1,0 +1,152 @@
+"""Every page of the shell, run without a browser on an empty, a growing, a finished and a broken folder of runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from tests.support.runs import a_run, add_evaluation
+
+OURS = ("runs", "training", "benchmarks", "report")
+
+
+def _script(name: str) -> None:
+    from app.main import PAGES, draw
+
+    draw(next(spec for spec in PAGES if spec.name == name), {})
+
+
+def _opened(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, **parameters: list[str]) -> AppTest:
+    monkeypatch.setenv("ORZ_RUNS", str(folder))
+    page = AppTest.from_function(_script, kwargs={"name": name}, default_timeout=60)
+    for parameter, values in parameters.items():
+        page.query_params[parameter] = values
+    return page.run()
+
+
+def _texts(page: AppTest) -> str:
+    boxes = [*page.error, *page.warning, *page.info, *page.caption, *page.markdown]
+    return "\n".join(str(box.value).replace("\\", "") for box in boxes)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two runs, and outside of their folder a third."""
+    folder = tmp_path_factory.mktemp("finished")
+    a_run(folder / "secret", num_steps=1)
+    add_evaluation(a_run(folder / "runs" / "one", num_steps=6), step=3)
+    a_run(folder / "runs" / "two", num_steps=6, seed=7)
+    return folder / "runs"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_an_empty_folder_says_what_to_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    page = _opened(monkeypatch, tmp_path, name)
+    assert not page.exception
+    assert not page.error
+    assert "No run in" in _texts(page)
+    assert "orz-rl train" in page.code[0].value
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_folder_that_is_not_there(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    page = _opened(monkeypatch, tmp_path / "none", name)
+    assert "no such folder" in _texts(page)
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_finished_run(monkeypatch: pytest.MonkeyPatch, finished: Path, name: str) -> None:
+    page = _opened(monkeypatch, finished, name, run=["one", "two"])
+    assert not page.exception
+    assert not page.error
+    assert not page.warning
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_run_that_has_only_begun(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    run = a_run(tmp_path / "x", num_steps=1)
+    run.mark("")
+    run.metrics_path.write_text('{"step": 1, "reward/mean": 0.5}\n{"step": 2, "rew')
+    for path in run.path.glob("evals/*/*/*/summary.json"):
+        path.unlink()
+    page = _opened(monkeypatch, tmp_path, name, run=["x"])
+    assert not page.exception
+    assert not page.error
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "text"),
+    [
+        ("runs", "run.json", "{"), ("runs", "config.yaml", "a: ["), ("training", "run.json", '{"schema_version": 99}'),
+        ("benchmarks", "run.json", "{"), ("report", "config.yaml", "a: ["),
+    ],
+)  # fmt: skip
+def test_a_broken_run_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, file: str, text: str) -> None:
+    a_run(tmp_path / "good", num_steps=2)
+    (a_run(tmp_path / "bad", num_steps=2).path / file).write_text(text)
+    page = _opened(monkeypatch, tmp_path, name, run=["bad"])
+    assert not page.exception
+    if name == "runs":
+        assert "! unreadable" in set(page.dataframe[0].value["state"])
+    else:
+        assert str(tmp_path / "bad") in _texts(page)
+        assert "fault of the app" not in _texts(page)
+
+
+@pytest.mark.parametrize("name", ["training", "benchmarks", "report"])
+def test_no_address_leads_out_of_the_folder(monkeypatch: pytest.MonkeyPatch, finished: Path, name: str) -> None:
+    outside = ["../secret", "/", "secret", "..", "one/../../secret", str(finished.parent / "secret")]
+    page = _opened(monkeypatch, finished, name, run=outside)
+    assert _texts(page).count("in this folder") == len(outside)
+    assert page.multiselect(key="shell:run-choice").options == ["two", "one"]
+    assert not page.exception
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("training", {"smoothing": ["much"]}),
+        ("training", {"log": ["yes"]}),
+        ("benchmarks", {"bench": ["none-such"]}),
+        ("benchmarks", {"a": ["none@1~x"]}),
+        ("report", {"format": ["exe"]}),
+        ("report", {"lexicon": ["none-such"]}),
+    ],
+)
+def test_a_wrong_address_is_told_and_the_page_is_drawn(
+    monkeypatch: pytest.MonkeyPatch, finished: Path, name: str, parameters: dict[str, list[str]]
+) -> None:
+    page = _opened(monkeypatch, finished, name, run=["one"], **parameters)
+    assert not page.exception
+    assert next(iter(parameters.values()))[0] in _texts(page)
+    assert "fault of the app" not in _texts(page)
+
+
+def test_widgets_follow_the_address_and_write_to_it(monkeypatch: pytest.MonkeyPatch, finished: Path) -> None:
+    page = _opened(monkeypatch, finished, "training", run=["two"], metric=["policy/entropy"], smoothing=["5"])
+    assert page.multiselect(key="shell:run-choice").value == ["two"]
+    assert page.multiselect(key="training:metric").value == ["policy/entropy"]
+    page.selectbox(key="training:smoothing").set_value("none").run()
+    assert page.query_params["smoothing"] == "none"
+    page.multiselect(key="shell:run-choice").set_value(["two", "one"]).run()
+    assert page.query_params["run"] == ["two", "one"]
+    assert not page.exception
+
+
+def test_a_comparison_shows_what_was_computed(monkeypatch: pytest.MonkeyPatch, finished: Path) -> None:
+    page = _opened(monkeypatch, finished, "benchmarks", run=["one"])
+    numbers = {metric.label: metric.value for metric in page.metric}
+    assert set(numbers) == {"A", "B", "B − A, points", "95 % interval", "p"}
+    a, b, difference = (float(numbers[name].rstrip(" %")) for name in ("A", "B", "B − A, points"))
+    assert difference == pytest.approx(b - a, abs=0.11)
+
+
+def test_a_report_is_made_when_it_is_wanted(monkeypatch: pytest.MonkeyPatch, finished: Path) -> None:
+    page = _opened(monkeypatch, finished, "report", run=["one"])
+    assert not page.get("iframe")
+    page.button[0].click().run()
+    assert page.query_params["made"] == "1"
+    assert not page.error
+    assert len(page.get("iframe")) == 1

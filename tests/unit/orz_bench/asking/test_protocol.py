@@ -1,0 +1,90 @@
+"""Protocols, their cards, and what changes a fingerprint."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Any
+
+import pytest
+
+from orz_bench.asking.protocol import PROTOCOLS, ProtocolCard, customise, get_protocol, make_card, template_digest
+from orz_bench.asking.templates import TEMPLATES
+from orz_bench.errors import ConfigError
+
+FACTS: dict[str, Any] = {
+    "benchmark": "aime24",
+    "data_hash": "d",
+    "grader_version": "g",
+    "engine": "vllm 0.32.0",
+    "dtype": "bfloat16",
+    "max_model_len": 8192,
+}
+
+
+def a_card(**changes: Any) -> ProtocolCard:
+    return make_card(get_protocol("orz"), **FACTS | changes)
+
+
+def test_the_orz_protocol_is_the_published_one() -> None:
+    orz = get_protocol("orz")
+    assert (orz.template, orz.n, orz.extractor) == ("orz-code", 16, "orz")
+    assert (orz.sampling.temperature, orz.sampling.top_p, orz.sampling.max_tokens) == (1.0, 1.0, 8000)
+    assert orz.sampling.stop == ("User:", "Human:", "Assistant:", "</answer>")
+
+
+@pytest.mark.parametrize("field", [field.name for field in fields(ProtocolCard)])
+def test_every_field_of_the_card_moves_the_fingerprint(field: str) -> None:
+    card = a_card()
+    other: Any = {"stop": ("x",), "correct_errata": True, "max_model_len": 1}.get(field, "changed")
+    assert replace(card, **{field: other}).fingerprint != card.fingerprint
+
+
+def test_n_does_not_move_the_fingerprint() -> None:
+    more = customise(get_protocol("orz"), {"n": 64})
+    assert make_card(more, **FACTS).fingerprint == a_card().fingerprint
+
+
+def test_fingerprints_are_stable_across_versions_of_python_and_runs() -> None:
+    assert a_card().fingerprint == a_card().fingerprint
+    assert len(a_card().fingerprint) == 12
+
+
+def test_changes_reach_sampling_and_protocol() -> None:
+    changed = customise(get_protocol("orz"), {"temperature": 0.5, "extractor": "boxed", "top_p": None})
+    assert (changed.sampling.temperature, changed.sampling.top_p, changed.extractor) == (0.5, 1.0, "boxed")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"n": 0}, "at least 1"),
+        ({"temperature": -1.0}, "0 or more"),
+        ({"top_p": 0.0}, "at most 1"),
+        ({"top_k": 0}, "top_k"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"template": "orz_code"}, "did you mean 'orz-code'"),
+        ({"extractor": "regex"}, "wanted one of"),
+        ({"temperature": 0.0, "n": 4}, "draws one answer 4 times"),
+    ],
+)
+def test_impossible_settings_are_refused(changes: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        customise(get_protocol("orz"), changes)
+
+
+def test_all_faults_are_reported_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"template.*temperature.*max_tokens"):
+        customise(get_protocol("orz"), {"template": "x", "temperature": -1.0, "max_tokens": 0})
+
+
+def test_an_unknown_protocol_names_the_nearest() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'sober'"):
+        get_protocol("sobre")
+
+
+def test_every_protocol_has_a_source() -> None:
+    assert all(protocol.source for protocol in PROTOCOLS.values())
+
+
+def test_every_template_has_its_own_digest() -> None:
+    assert len({template_digest(name) for name in TEMPLATES}) == len(TEMPLATES)

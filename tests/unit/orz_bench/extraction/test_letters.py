@@ -1,0 +1,45 @@
+"""Letters: what is chosen, and what is only mentioned."""
+
+from __future__ import annotations
+
+import pytest
+
+from orz_bench.extraction.letters import extract_letter, letter_of
+
+
+@pytest.mark.parametrize(
+    "text", ["D", "(D)", "D.", "D)", " D ", r"\text{D}", r"\textbf{(D)}", "D. 5 m/s", "(D) 5 m/s", "$D$", r"\mathrm{D}"]
+)
+def test_forms_of_a_letter(text: str) -> None:
+    assert letter_of(text, 4) == "D"
+
+
+@pytest.mark.parametrize("text", ["E", "AB", "A or B", "Deuterium", "", "5", r"\text{none}"])
+def test_no_letter(text: str) -> None:
+    assert letter_of(text, 4) is None
+
+
+def test_a_fifth_option_counts_where_there_is_one() -> None:
+    assert letter_of("E", 5) == "E"
+
+
+@pytest.mark.parametrize(
+    ("response", "letter"),
+    [
+        (r"A looks right. But \boxed{C}", "C"),
+        (r"\boxed{C} since \boxed{3.2}", "C"),
+        ("Answer: B", "B"),
+        ("The ANSWER: $(b)$", "B"),
+        ("Answer: Because of that", None),
+        ("It is not A. The last capital is D", None),
+        (r"<answer> \boxed{A} </answer> and \boxed{B}", "A"),
+        ("<answer> (B) </answer>", "B"),
+    ],
+)
+def test_final(response: str, letter: str | None) -> None:
+    assert extract_letter(response, "final", num_choices=4) == letter
+
+
+def test_orz_wants_its_tags() -> None:
+    assert extract_letter(r"\boxed{A}", "orz", num_choices=4) is None
+    assert extract_letter(r"<answer> \boxed{A} </answer>", "orz", num_choices=4) == "A"

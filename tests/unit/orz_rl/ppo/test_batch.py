@@ -1,0 +1,63 @@
+"""Rollouts become packs for every rank and come back in their places."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orz_bench.errors import EngineError
+from orz_bench.records.rollout import Rollout
+from orz_rl.ppo.batch import Batch, split
+from tests.support.builders import a_rollout
+
+
+def a_sampled(problem: str, index: int, *, length: int, reward: float = 1.0) -> Rollout:
+    return a_rollout(
+        problem_id=problem,
+        sample_index=index,
+        prompt_token_ids=(1, 2, 3),
+        token_ids=tuple(range(10, 10 + length)),
+        logprobs=tuple(-0.1 * n for n in range(length)),
+        num_tokens=length,
+        reward=reward,
+    )
+
+
+def test_a_batch_holds_what_the_rollouts_say() -> None:
+    batch = Batch.of(
+        [a_sampled("a", 0, length=2), a_sampled("a", 1, length=4, reward=0.0), a_sampled("b", 0, length=1)]
+    )
+    assert batch.rewards_B.tolist() == [1.0, 0.0, 1.0]
+    assert batch.group_B.tolist() == [0, 0, 1]
+    assert batch.mask_BT.tolist() == [[1, 1, 0, 0], [1, 1, 1, 1], [1, 0, 0, 0]]
+    assert batch.sequence_lengths == [5, 7, 4]
+    assert batch.sampler_logprobs_BT[1].tolist() == pytest.approx([0, -0.1, -0.2, -0.3])
+
+
+def test_a_rollout_without_tokens_is_refused() -> None:
+    with pytest.raises(EngineError, match="p0, sample 0: no tokens"):
+        Batch.of([a_rollout(reward=1.0)])
+
+
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(12, 40), st.integers(1, 4))
+def test_dealing_and_gathering_is_the_identity(lengths: list[int], capacity: int, num_ranks: int) -> None:
+    batch = Batch.of([a_sampled("p", index, length=length) for index, length in enumerate(lengths)])
+    shares = batch.shares(list(range(len(lengths))), capacity=capacity, num_ranks=num_ranks)
+    assert len({len(share) for share in shares}) == 1
+    assert sorted(member for share in shares for pack in share for member in pack) == list(range(len(lengths)))
+    assert all(sum(lengths[m] + 3 for m in pack) <= capacity for share in shares for pack in share)
+    values = torch.arange(batch.mask_BT.numel()).reshape(batch.mask_BT.shape).float() * batch.mask_BT
+    results = [[batch.in_pack(values, members) for members in share] for share in shares]
+    assert torch.equal(batch.from_packs(results, shares), values)
+    for share in shares:
+        for members in share:
+            assert len(batch.pack_of(members).targets_R) == len(batch.in_pack(values, members))
+
+
+@given(st.integers(1, 50), st.integers(1, 12))
+def test_updates_share_the_rollouts_out(count: int, parts: int) -> None:
+    split_up = split(count, min(parts, count), generator=torch.Generator().manual_seed(0))
+    assert sorted(index for part in split_up for index in part) == list(range(count))
+    assert max(map(len, split_up)) - min(map(len, split_up)) <= 1

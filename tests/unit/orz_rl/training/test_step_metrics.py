@@ -1,0 +1,69 @@
+"""What a step's row leaves out: numbers that would be rounding errors, or the speed of reading files."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from orz_rl.ppo.batch import Batch
+from orz_rl.ppo.estimate import Estimate
+from orz_rl.recipes.registry import resolve
+from orz_rl.rollout.collector import Collected
+from orz_rl.training.learner import Learned, Scores
+from orz_rl.training.step_metrics import Row, metrics_row
+from orz_rl.training.trainer import StepReport
+from orz_rl.workers.messages import Update
+from tests.support.builders import a_rollout
+
+SECONDS = {"sample": 0.5, "score": 1.0, "update": 1.0, "sync": 0.1}
+
+
+def row_of(returns: list[float], *, num_drawn: int | None = None) -> Row:
+    """Of rollouts with these returns, which stand at each of their three tokens."""
+    rollouts = tuple(
+        a_rollout(
+            sample_index=index,
+            num_tokens=3,
+            token_ids=(1, 2, 3),
+            prompt_token_ids=(4,),
+            logprobs=(-0.5, -0.4, -0.3),
+            reward=float(value > 0.5),
+        )
+        for index, value in enumerate(returns)
+    )
+    batch = Batch.of(rollouts)
+    values = torch.rand(batch.mask_BT.shape, generator=torch.Generator().manual_seed(1))
+    wanted = torch.tensor(returns)[:, None].expand_as(batch.mask_BT)
+    # Returns as they come about: advantages and values are added again.
+    found = (wanted - values) + values
+    update = Update(loss=0.1, clipped=0.0, grad_norm=1.0, logprobs=[], entropies=[])
+    learned = Learned((update,), (update,), batch.sampler_logprobs_BT, batch.mask_BT, 0.5, (1e-6, 5e-6))
+    report = StepReport(
+        step=1,
+        policy_version=0,
+        collected=Collected(rollouts, 4, 0, len(rollouts) if num_drawn is None else num_drawn),
+        batch=batch,
+        scores=Scores(values, None, None, None),
+        estimate=Estimate(advantages_BT=found - values, raw_advantages_BT=found - values, returns_BT=found),
+        learned=learned,
+        seconds=SECONDS,
+    )
+    return metrics_row(report, resolve("tiny"))
+
+
+@pytest.mark.parametrize("value", [0.0, 1.0, 0.3, -7.0])
+def test_equal_returns_leave_nothing_to_explain(value: float) -> None:
+    assert "critic/explained_variance" not in row_of([value] * 4)
+
+
+def test_returns_that_differ_are_explained_or_not() -> None:
+    assert row_of([0.0, 1.0, 0.0, 1.0])["critic/explained_variance"] < 1
+    assert "critic/explained_variance" in row_of([0.0] * 99 + [0.01])
+
+
+def test_the_speed_of_sampling_is_told_only_where_all_was_sampled() -> None:
+    assert row_of([0.0, 1.0])["throughput/sample"] == 6 / 0.5
+    for num_drawn in (0, 1):
+        row = row_of([0.0, 1.0], num_drawn=num_drawn)
+        assert "throughput/sample" not in row
+        assert row["throughput/train"] == 8 / 2.0

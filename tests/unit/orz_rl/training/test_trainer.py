@@ -1,0 +1,67 @@
+"""Taking turns on a device: nobody draws while models are there, and weights arrive before the models leave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, cast
+
+from orz_rl.recipes.registry import resolve
+from orz_rl.rollout.collector import Collector
+from orz_rl.training.learner import Learner
+from orz_rl.training.trainer import TakingTurns, Trainer
+from orz_rl.workers.sampler import Sampler
+
+
+class Diary:
+    """Sampler and learner in one, that note what is asked of them."""
+
+    engines = (0, 1)
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def sleep(self) -> None:
+        self.lines.append("engines sleep")
+
+    def wake_weights(self) -> None:
+        self.lines.append("engines take room for weights")
+
+    def wake_cache(self) -> None:
+        self.lines.append("engines take room to draw")
+
+    def load_weights(self, sources: Mapping[int, Any], *, version: int) -> None:
+        self.lines.append(f"engines {sorted(sources)} load version {version}")
+
+    def on_all(self, method: str) -> None:
+        self.lines.append(f"models {method}")
+
+    @contextmanager
+    def sending_weights(self, engines: tuple[int, ...]) -> Iterator[Mapping[int, Any]]:
+        self.lines.append("policy sends")
+        yield dict.fromkeys(engines)
+        self.lines.append("policy has sent")
+
+
+def test_weights_arrive_before_the_models_leave_the_device() -> None:
+    diary = Diary()
+    sampler, learner = cast("Sampler", diary), cast("Learner", diary)
+    devices = TakingTurns(sampler, learner)
+    trainer = Trainer(
+        resolve("tiny"), collector=cast("Collector", None), learner=learner, sampler=sampler, devices=devices
+    )
+    with trainer.models_on_device():
+        diary.lines.append("save")
+    trainer.synchronise(5)
+    sending = [
+        "engines take room for weights",
+        "policy sends",
+        "engines [0, 1] load version {}",
+        "policy has sent",
+        "models offload",
+        "engines take room to draw",
+    ]
+    wanted = ["engines sleep", "models reload", "save", *sending, *sending]
+    versions = iter((0, 5))
+    assert diary.lines == [line.format(next(versions)) if "{}" in line else line for line in wanted]
+    assert trainer.policy_version == 5
