@@ -1,8 +1,8 @@
 """Ten architectures x number types x layouts under both local engines: each cell is right, or refused with a reason.
 
 Right means: every log-probability that the engine reports, drawn or asked for, is that of a plain forward of the model
-without a cache, up to rounding in that type, and greedy tokens are the best ones. Each row has a process of its own,
-because vLLM leaves classes of its own in a process. Half an hour on two cores; Ctrl-C keeps what is done.
+without a cache, up to rounding in that type, and greedy tokens are the best ones. vLLM runs in a process of its
+own for each row, because it changes classes of transformers. Half an hour on two cores; Ctrl-C keeps what is done.
 """
 
 from __future__ import annotations
@@ -19,9 +19,7 @@ from _record import HERE, keep
 sys.path.insert(0, str(HERE.parent))
 
 from orz_bench.environment import set_library_defaults
-from tests.support.model_zoo import ARCHITECTURES, TOLERANCES, Cell, a_model, outcome
-
-ENGINES = ("transformers", "vllm")
+from tests.support.model_zoo import ARCHITECTURES, TOLERANCES, Cell, a_model, compared, reported
 
 
 def main() -> None:
@@ -31,18 +29,19 @@ def main() -> None:
     processes = multiprocessing.get_context("spawn")
     with suppress(KeyboardInterrupt):
         for cell in _cells(sys.argv[1:] or ARCHITECTURES):
-            with processes.Pool(1) as pool:
-                cells[cell.name] = pool.apply(_row, (cell,))
+            with tempfile.TemporaryDirectory() as folder, processes.Pool(1) as with_vllm, processes.Pool(1) as without:
+                pools = {"transformers": without, "vllm": with_vllm}
+                without.apply(a_model, (Path(folder), cell))
+                found = {
+                    name: pool.apply(reported, (Path(folder), cell), {"engine": name}) for name, pool in pools.items()
+                }
+                cells[cell.name] = {
+                    name: without.apply(compared, (said, Path(folder)), {"cell": cell}) for name, said in found.items()
+                }
             print(cell.name, cells[cell.name], file=sys.stderr, flush=True)
     results = [result for row in cells.values() for result in row.values()]
     counts = {word: sum(result.startswith(word) for result in results) for word in ("right", "refused", "WRONG")}
     keep("model_matrix", {"tolerances": TOLERANCES, "counts": counts, "cells": cells})
-
-
-def _row(cell: Cell) -> dict[str, str]:
-    with tempfile.TemporaryDirectory() as folder:
-        a_model(Path(folder), cell)
-        return {engine: outcome(Path(folder), cell, engine=engine) for engine in ENGINES}
 
 
 def _cells(architectures: Sequence[str]) -> Iterator[Cell]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orz_bench.engines.engine import EngineSpec, LikelihoodEngine, LikelihoodRequest, Sampling
+from orz_bench.engines.engine import EngineSpec, LikelihoodRequest, Sampling
 from orz_bench.engines.local import open_local
 from orz_bench.errors import OrzError
 from orz_bench.records.rollout import Completion
@@ -20,6 +20,7 @@ ARCHITECTURES = ("llama", "qwen2", "qwen3", "gemma", "gemma2", "gemma3_text", "p
 TOLERANCES = {"float32": 2e-3, "float16": 0.06, "bfloat16": 0.4}
 """Of a log-probability: what rounding in that type makes of these models."""
 TEMPLATE = "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}<assistant>"
+CONTINUATIONS = ((5, 6, 7), (70,))
 PROMPTS = ("What is 17 + 25? Think first, then answer.", "x", "Two and two make four, as everybody knows.")
 _VOCABULARY, _KNOWN = 320, 257
 """Rows of the embedding, and how many of them the tokenizer has a text for."""
@@ -57,65 +58,82 @@ def a_model(folder: Path, cell: Cell) -> Path:
     return folder
 
 
+@dataclass(frozen=True, slots=True)
+class Reported:
+    """What an engine says of a model: completions at temperature 0 and at 1, and log-likelihoods of continuations."""
+
+    greedy: list[Completion]
+    sampled: list[Completion]
+    likelihoods: tuple[float, ...]
+
+
 def outcome(folder: Path, cell: Cell, *, engine: str) -> str:
     """`right, 0.0004` with the largest error of a log-probability; `refused: REASON`; or `WRONG: ...`."""
-    import torch
-    from transformers import AutoModelForCausalLM
+    return compared(reported(folder, cell, engine=engine), folder, cell=cell)
 
-    # Before the engine opens: vLLM registers classes of its own (OLMo 2) that transformers cannot build.
-    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, cell.dtype), attn_implementation="eager")
+
+def reported(folder: Path, cell: Cell, *, engine: str) -> Reported | str:
+    """What the engine says, or `refused: REASON`."""
     name: Any = engine
     spec = EngineSpec(name=name, checkpoint=str(folder), dtype=cell.dtype, keep_tokens=True, max_model_len=128)
     try:
         opened: Any = open_local(spec)
     except OrzError as error:
         return f"refused: {str(error).removeprefix(f'{folder}: ')}"
+    prompts = _prompts(folder)
+    requests = [
+        a_request(problem=a_problem(problem_id=f"p{i}"), seed=i, prompt_token_ids=prompt)
+        for i, prompt in enumerate(prompts)
+    ]
     try:
-        return _compared(opened, model, folder, cell=cell)
+        greedy, sampled = (
+            [one for block in opened.generate(requests, Sampling(temperature=t, max_tokens=12)) for one in block]
+            for t in (0.0, 1.0)
+        )
+        question = LikelihoodRequest(key=("q", 0), context=prompts[0], continuations=CONTINUATIONS)
+        ((answer,),) = list(opened.loglikelihood([question]))
     finally:
         opened.close()
+    return Reported(greedy, sampled, answer.logprobs)
 
 
-def _compared(engine: LikelihoodEngine, model: Any, folder: Path, *, cell: Cell) -> str:
+def compared(found: Reported | str, folder: Path, *, cell: Cell) -> str:
+    """Against a plain forward; in a process that vLLM was never in, because it changes classes of transformers."""
     import torch
-    from transformers import AutoTokenizer
+    from transformers import AutoModelForCausalLM
 
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if isinstance(found, str):
+        return found
+    prompts = _prompts(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, cell.dtype), attn_implementation="eager")
 
     def logprobs(ids: list[int]) -> Any:
         with torch.inference_mode():
             return model(torch.tensor([ids]), use_cache=False).logits[0].float().log_softmax(-1)
 
-    prompts = [tuple(tokenizer.encode(text, add_special_tokens=False)) for text in PROMPTS]
-    requests = [
-        a_request(problem=a_problem(problem_id=f"p{i}"), seed=i, prompt_token_ids=prompt)
-        for i, prompt in enumerate(prompts)
-    ]
     worst = below_best = 0.0
-    for temperature in (0.0, 1.0):
-        drawn: list[Completion] = [
-            completion
-            for block in engine.generate(requests, Sampling(temperature=temperature, max_tokens=12))
-            for completion in block
-        ]
-        for completion in drawn:
-            prompt, tokens = list(prompts[int(completion.problem_id[1:])]), list(completion.token_ids or ())
-            # Of what can be drawn: ids without text are left out.
-            rows = logprobs(prompt + tokens)[len(prompt) - 1 : -1, :_KNOWN].log_softmax(-1)
-            wanted = rows.gather(1, torch.tensor(tokens)[:, None])[:, 0]
-            worst = max(worst, float((wanted - torch.tensor(completion.logprobs)).abs().max()))
-            if temperature == 0:
-                below_best = max(below_best, float((rows.amax(-1) - wanted).max()))
-    question = LikelihoodRequest(key=("q", 0), context=prompts[0], continuations=((5, 6, 7), (70,)))
-    ((answer,),) = list(engine.loglikelihood([question]))
-    for continuation, found in zip(question.continuations, answer.logprobs, strict=True):
-        rows = logprobs([*question.context, *continuation])[len(question.context) - 1 : -1]
+    for completion in found.greedy + found.sampled:
+        prompt, tokens = list(prompts[int(completion.problem_id[1:])]), list(completion.token_ids or ())
+        # Of what can be drawn: ids without text are left out.
+        rows = logprobs(prompt + tokens)[len(prompt) - 1 : -1, :_KNOWN].log_softmax(-1)
+        wanted = rows.gather(1, torch.tensor(tokens)[:, None])[:, 0]
+        worst = max(worst, float((wanted - torch.tensor(completion.logprobs)).abs().max()))
+        if completion in found.greedy:
+            below_best = max(below_best, float((rows.amax(-1) - wanted).max()))
+    for continuation, likelihood in zip(CONTINUATIONS, found.likelihoods, strict=True):
+        rows = logprobs([*prompts[0], *continuation])[len(prompts[0]) - 1 : -1]
         wanted = rows.gather(1, torch.tensor(continuation)[:, None])
-        worst = max(worst, abs(found - float(wanted.sum())) / len(continuation))
-    limit = TOLERANCES[cell.dtype]
-    if max(worst, below_best) > limit:
+        worst = max(worst, abs(likelihood - float(wanted.sum())) / len(continuation))
+    if max(worst, below_best) > TOLERANCES[cell.dtype]:
         return f"WRONG: log-probabilities differ by {worst:.3g}, greedy tokens are {below_best:.3g} below the best"
     return f"right, {max(worst, below_best):.2g}"
+
+
+def _prompts(folder: Path) -> list[tuple[int, ...]]:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    return [tuple(tokenizer.encode(text, add_special_tokens=False)) for text in PROMPTS]
 
 
 def _byte_tokenizer(folder: Path, *, template: str | None) -> None:
