@@ -19,8 +19,8 @@ from orz_rl.settings.names import SETTINGS, names_settings, reworded
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 OF_BOTH = {"--out", "--data-dir", "--fresh"}
-MODULES = ("engines", "benchmarks", "grading", "records", "checkpoint.py", "data.py", "data_hub.py", "data_files.py",
-           "evaluate.py", "protocol.py", "templates.py", "recorder.py", "prompt_tokens.py")  # fmt: skip
+ROOMS = ("asking", "benchmarks", "engines", "evaluation/evaluate.py", "evaluation/recorder.py", "extraction", "grading",
+         "models", "records")  # fmt: skip
 """What a training uses of orz_bench."""
 ONLY_EVALUATED = {
     "--tokenizer": "of a model that is known by its name on a server",
@@ -34,9 +34,9 @@ ONLY_EVALUATED = {
 def messages() -> Iterator[tuple[str, str]]:
     """(place, text) of every literal with an option in it; what is filled in is a word."""
     root = Path(orz_bench.__file__).parent
-    places = [root / name for name in MODULES]
+    places = [root / name for name in ROOMS]
     paths = [path for place in places for path in (sorted(place.rglob("*.py")) if place.is_dir() else [place])]
-    paths = [path for path in paths if not path.stem.startswith("openai")]  # a training asks no server
+    paths = [path for path in paths if path.parent.name != "openai"]  # a training asks no server
     nodes = [(path, node) for path in paths for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
     for path, text in ((path, text) for path, node in nodes if isinstance(node, ast.Raise) for text in literals(node)):
         if OPTION.search(text):
