@@ -106,8 +106,9 @@ def _program(arguments: list[str]) -> Callable[[], None]:
         from orz_bench.cli import main as bench
 
         before, sys.argv = sys.argv, arguments
+        errors = io.StringIO()
         try:
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()) as errors:
+            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(errors):
                 {"orz-bench": bench, "orz-analysis": analysis}[arguments[0]]()
         except SystemExit as end:
             if end.code:
