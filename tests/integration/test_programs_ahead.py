@@ -40,7 +40,7 @@ def test_tests_that_begin_ahead_end_as_they_do_one_by_one(name: str, session_of:
     program, limits = Program(source=OUTPUTS[name]), Limits(cpu_s=0.5)
 
     def outcomes(ahead: list[str]) -> list[tuple[str, ...]]:
-        found = []
+        found: list[tuple[str, ...]] = []
         with session_of.session(program, limits=limits, inputs=ahead) as session:
             for text in inputs:
                 outcome = session.run(text, output_bytes=2**19)
