@@ -8,7 +8,7 @@ import pytest
 
 from orz_bench.sandbox.limits import Limits, Program
 from orz_bench.sandbox.pool import Sandbox
-from tests.programs import python_for_everyone
+from tests.support.programs import python_for_everyone
 
 
 @pytest.fixture(params=[True, False], ids=["namespaces", "no namespaces"])
