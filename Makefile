@@ -1,6 +1,6 @@
 # make demo, make test: each sets up everything it needs on a fresh machine (Linux, Python 3.11 or later, no GPU needed).
-# Variables: PYTHON (which Python the environment is made with), PIP_ARGS (added to pip install, such as an index of CPU
-# builds of torch), PYTEST_ARGS (added to pytest, such as -k NAME).
+# Variables: PYTHON (which Python the environment is made with), PIP_ARGS (options of pip install, such as an index of CPU
+# builds of torch; uv gets the same), PYTEST_ARGS (added to pytest, such as -k NAME).
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -37,16 +37,7 @@ $(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$(PYTHON) is $$($(PYTHON) --version 2>&1), but Python 3.11 or later is needed; name one: make setup PYTHON=python3.11" >&2; \
 	  exit 1; }
-	@if [ -e $(VENV)/.installing ]; then rm -rf $(VENV); fi
-	@echo "Making $(VENV) from $(LOCK): several minutes and 4.5 GB, once."
-	@mkdir -p $(VENV) && touch $(VENV)/.installing
-	@$(PYTHON) -m venv $(VENV) || { \
-	  echo "$(PYTHON) cannot make an environment; on Debian and Ubuntu install the package python3-venv" >&2; exit 1; }
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps $(PIP_ARGS) -r $(LOCK)
-	@$(BIN)/python requirements/check_lock.py $(LOCK)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@rm -f $(VENV)/.installing $(VENV)/.ready-*
-	@touch $@
+	@$(PYTHON) requirements/install.py $@ $(LOCK) $(PIP_ARGS)
 
 # Training evaluates the base model, some steps on the way, and the last one; the report shows them beside each other.
 demo: setup
@@ -113,5 +104,8 @@ bench: setup
 	  echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 	done
 
+# The rename first: what an interrupted `make clean` leaves is no environment.
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV).removed
+	@if [ -e $(VENV) ]; then mv $(VENV) $(VENV).removed; fi
+	rm -rf $(VENV).removed build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
