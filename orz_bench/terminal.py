@@ -13,12 +13,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, ParamSpec, TextIO, TypeVar, cast
+from typing import Annotated, Any, ParamSpec, TextIO, TypeVar, cast
 
 import typer
 from rich.console import Console, RenderableType
 
+from orz_bench.environment import VERSION, git_commit
 from orz_bench.errors import OrzError, RunDirError
+from orz_bench.extras import explained
 from orz_bench.secrets import redact
 from orz_bench.signals import exit_code, stopped_by_signals
 
@@ -28,8 +30,8 @@ _WIDTH_OF_FILES = 150
 
 
 def command_line(name: str, summary: str) -> typer.Typer:
-    """A program to which commands are added."""
-    return typer.Typer(
+    """A program to which commands are added, with --version."""
+    program = typer.Typer(
         name=name,
         help=summary,
         no_args_is_help=True,
@@ -38,6 +40,9 @@ def command_line(name: str, summary: str) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+
+    program.callback()(_options_of_programs)
+    return program
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
@@ -53,6 +58,12 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
             except OrzError as error:
                 _tell("error:", str(error), style="bold red")
                 raise typer.Exit(2) from None
+            except ModuleNotFoundError as error:
+                problem = explained(error, package=command.__module__.partition(".")[0])
+                if problem is None:
+                    raise
+                _tell("error:", str(problem), style="bold red")
+                raise typer.Exit(2) from None
             except MemoryError:
                 _tell("error:", "out of memory; free some, or raise the limit (ulimit -v).", style="bold red")
                 raise typer.Exit(2) from None
@@ -61,6 +72,32 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
                 raise typer.Exit(exit_code()) from None
 
     return wrapped
+
+
+def version_text() -> str:
+    """Such as `0.1.0, commit 0123456789ab`; the commit only where the code runs from a checkout."""
+    commit = git_commit()
+    return VERSION + (f", commit {commit[:12]}" if commit else "")
+
+
+@reports_errors
+def _print_version(program: str) -> None:
+    print_result(f"{program} {version_text()}")
+
+
+def _show_version(context: typer.Context, *, is_wanted: bool) -> None:
+    if is_wanted:
+        _print_version(context.command.name or "")
+        raise typer.Exit
+
+
+def _options_of_programs(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Version and git commit.")
+    ] = False,
+) -> None:
+    """What may stand before a command."""
 
 
 def _tell(start: str, text: str, *, style: str) -> None:
