@@ -7,6 +7,7 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,13 @@ def describe_environment() -> dict[str, Any]:
     }
 
 
+def version_text() -> str:
+    """Such as `0.1.0, commit 0123456789ab`; the commit only where the code runs from a checkout."""
+    commit = git_commit()
+    return VERSION + (f", commit {commit[:12]}" if commit else "")
+
+
+@cache
 def git_commit() -> str | None:
     """Of the code that runs; None outside of a checkout, such as in an environment that lies in another repository."""
     root = Path(__file__).resolve().parents[1]

@@ -5,6 +5,7 @@ The one place that words how something of this project is installed. It imports 
 
 from __future__ import annotations
 
+from collections.abc import Container
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -43,26 +44,23 @@ def how_to_install(extra: str) -> str:
     return _command(extra)
 
 
-def require(extra: str, *, what: str) -> None:
-    """Raise ConfigError where a library of the extra is missing; `what` is the thing that needs it."""
-    if modules := missing(extra):
-        raise ConfigError(_message(what, modules, extra))
+def require(extra: str, *, what: str, but: Container[str] = ()) -> None:
+    """Raise ConfigError where a library of the extra is missing, `but` aside; `what` is the thing that needs them."""
+    if modules := [module for module in missing(extra) if module not in but]:
+        verb = "is" if len(modules) == 1 else "are"
+        raise ConfigError(
+            f"{what} needs {', '.join(modules)}, which {verb} not installed; run: {how_to_install(extra)}"
+        )
 
 
-def explained(error: ModuleNotFoundError, *, package: str) -> ConfigError | None:
-    """The same for an import that failed in a package of ours; None where no extra would bring the module."""
+def require_for(error: ModuleNotFoundError, *, package: str) -> None:
+    """The same for an import that failed in a package of ours. Returns where no extra would bring that module."""
     module = (error.name or "").partition(".")[0]
     own = _OF_PACKAGE.get(package, "")
     extras = [own, *EXTRAS] if module in EXTRAS.get(own, ()) else [*EXTRAS]
     extra = next((name for name in extras if module in EXTRAS[name]), None)
-    if extra is None or find_spec(module) is not None:
-        return None
-    return ConfigError(_message("this command", (module,), extra))
-
-
-def _message(what: str, modules: tuple[str, ...], extra: str) -> str:
-    verb = "is" if len(modules) == 1 else "are"
-    return f"{what} needs {', '.join(modules)}, which {verb} not installed; run: {how_to_install(extra)}"
+    if extra is not None and find_spec(module) is None:
+        require(extra, what="this command")
 
 
 def _command(extra: str) -> str:

@@ -18,9 +18,9 @@ from typing import Annotated, Any, ParamSpec, TextIO, TypeVar, cast
 import typer
 from rich.console import Console, RenderableType
 
-from orz_bench.environment import VERSION, git_commit
+from orz_bench.environment import version_text
 from orz_bench.errors import OrzError, RunDirError
-from orz_bench.extras import explained
+from orz_bench.extras import require_for
 from orz_bench.secrets import redact
 from orz_bench.signals import exit_code, stopped_by_signals
 
@@ -30,8 +30,8 @@ _WIDTH_OF_FILES = 150
 
 
 def command_line(name: str, summary: str) -> typer.Typer:
-    """A program to which commands are added, with --version."""
-    program = typer.Typer(
+    """A program to which commands are added."""
+    return typer.Typer(
         name=name,
         help=summary,
         no_args_is_help=True,
@@ -41,9 +41,6 @@ def command_line(name: str, summary: str) -> typer.Typer:
         context_settings={"help_option_names": ["-h", "--help"]},
     )
 
-    program.callback()(_options_of_programs)
-    return program
-
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     """Decorate a command."""
@@ -52,17 +49,11 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         with _standard_streams(), stopped_by_signals():
             try:
-                done = command(*args, **kwargs)
+                done = _without_missing_libraries(command, *args, **kwargs)
                 sys.stdout.flush()
                 return done
             except OrzError as error:
                 _tell("error:", str(error), style="bold red")
-                raise typer.Exit(2) from None
-            except ModuleNotFoundError as error:
-                problem = explained(error, package=command.__module__.partition(".")[0])
-                if problem is None:
-                    raise
-                _tell("error:", str(problem), style="bold red")
                 raise typer.Exit(2) from None
             except MemoryError:
                 _tell("error:", "out of memory; free some, or raise the limit (ulimit -v).", style="bold red")
@@ -74,10 +65,13 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
-def version_text() -> str:
-    """Such as `0.1.0, commit 0123456789ab`; the commit only where the code runs from a checkout."""
-    commit = git_commit()
-    return VERSION + (f", commit {commit[:12]}" if commit else "")
+def _without_missing_libraries(command: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call it; where it imports a library that an extra brings and that is not installed, raise ConfigError."""
+    try:
+        return command(*args, **kwargs)
+    except ModuleNotFoundError as error:
+        require_for(error, package=command.__module__.partition(".")[0])
+        raise
 
 
 @reports_errors
@@ -91,13 +85,13 @@ def _show_version(context: typer.Context, *, is_wanted: bool) -> None:
         raise typer.Exit
 
 
-def _options_of_programs(
+def version_option(
     *,
     version: Annotated[
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Version and git commit.")
     ] = False,
 ) -> None:
-    """What may stand before a command."""
+    """The callback of a program of several commands, which gives it --version."""
 
 
 def _tell(start: str, text: str, *, style: str) -> None:
