@@ -79,7 +79,7 @@ def foreign_words(arguments: str) -> Iterator[str]:
 def _is_ours(word: str) -> bool:
     what, _, extras = re.sub(r"[=<>!~].*", "", word).rstrip("]").partition("[")
     if what in (DISTRIBUTION, "{DISTRIBUTION}", "{root}", "{PROJECT}", "CHECKOUT") or "." in what or "/" in what:
-        return {*extras.split(",")} <= {*EXTRAS, "dev", "", "{extra}", "{engine}"}
+        return {*extras.split(",")} <= {*EXTRAS, "dev", "", "{extra}", "{engine}", "EXTRA"}
     return normal(what) in {*declared(), *THIRD_PARTIES}
 
 
