@@ -17,7 +17,7 @@ DEMO_RUN := runs/demo
 # The folder of runs that the app opens.
 RUNS ?= runs
 
-.PHONY: help setup demo app screenshots test conformance check format lint types layers guards bench docs gallery clean
+.PHONY: help setup demo app screenshots test conformance check lowest format lint types layers guards bench docs gallery clean
 
 help:
 	@echo "make demo    train the embedded tiny model by PPO, evaluate it before and after (under ten minutes)"
@@ -64,6 +64,10 @@ conformance: setup
 	$(BIN)/python -m tests.conformance
 
 check: lint types layers test
+
+# The wheel with the lowest versions that pyproject.toml allows, in a folder of its own; a minute.
+lowest: setup
+	@PATH="$(CURDIR)/$(VENV)/.bootstrap/bin:$$PATH" $(BIN)/python -m requirements.check_lowest $(PIP_ARGS)
 
 format: setup
 	$(BIN)/ruff format .

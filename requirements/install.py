@@ -148,25 +148,28 @@ def install(environment: Path, lock: Path, pip_options: Sequence[str]) -> None:
 
 def install_with_uv(environment: Path, lock: Path, pip_options: Sequence[str]) -> None:
     """Install the lock as pip would. UvCannotError says why that is not possible."""
+    command, variables = uv_install(environment, pip_options)
+    done = _call([*command, "--no-deps", "-r", str(lock)], variables)
+    if done.returncode != 0:
+        lines = [line.strip(" ×│├╰─▶") for line in re.sub("://[^/@]*@", "://", done.stderr).splitlines()]
+        raise UvCannotError("uv failed (" + " ".join(line for line in lines if line)[:300] + ")")
+
+
+def uv_install(environment: Path, pip_options: Sequence[str]) -> tuple[list[str], dict[str, str]]:
+    """(a `uv pip install` into the environment, from where pip would install; its variables). Raises UvCannotError."""
     python = str(environment / "bin" / "python")
-    done = _call([python, "-m", "pip", "config", "list"])
-    arguments, variables = uv_options(pip_settings(done.stdout), pip_options)
+    arguments, variables = uv_options(pip_settings(_call([python, "-m", "pip", "config", "list"]).stdout), pip_options)
     folder = environment / BOOTSTRAP
-    # On the environment's own file system files are linked, not copied, and nothing stays outside of the clone.
-    variables |= {"UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(folder / "cache")}
     uv = shutil.which("uv")
     if uv is None or _call([uv, "--version"]).returncode != 0:
         uv = str(folder / "bin" / "uv")
         if _call([*_pip(python), *pip_options, "--upgrade", "--target", str(folder), UV]).returncode != 0:
             raise UvCannotError(f"the package index has no {UV} for this machine")
-    command = [
-        uv, "pip", "install", "--quiet", "--python", python, "--no-deps", "--index-strategy", "unsafe-best-match",
-        *arguments, "-r", str(lock),
-    ]  # fmt: skip
-    done = _call(command, variables)
-    if done.returncode != 0:
-        lines = [line.strip(" ×│├╰─▶") for line in re.sub("://[^/@]*@", "://", done.stderr).splitlines()]
-        raise UvCannotError("uv failed (" + " ".join(line for line in lines if line)[:300] + ")")
+    # On the environment's own file system files are linked, not copied, and nothing stays outside of the clone.
+    variables |= {"UV_CACHE_DIR": os.environ.get("UV_CACHE_DIR") or str(folder / "cache")}
+    return [uv, "pip", "install", "--quiet", "--python", python, "--index-strategy", "unsafe-best-match", *arguments], (
+        variables
+    )
 
 
 def pip_settings(listed: str) -> dict[str, str]:
