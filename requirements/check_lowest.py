@@ -96,7 +96,8 @@ def _install(folder: Path, requirements: Sequence[str]) -> list[str]:
 
 def _failed(folder: Path, commands: Sequence[tuple[str, ...]], *, code: int = 0) -> list[str]:
     faults = []
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    ours = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")  # with the latter every command would compile sympy again
+    environment = {name: value for name, value in os.environ.items() if name not in ours}
     for program, *arguments in commands:
         command = [str(folder / "environment" / "bin" / program), *arguments]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder, env=environment)
