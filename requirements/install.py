@@ -43,7 +43,7 @@ VARIABLES = {
 }
 FLAGS = {"no-index": "--no-index"}
 # Settings that decide nothing about which packages are installed.
-WITHOUT_EFFECT = {"cache-dir", "log", "progress-bar", "root-user-action"}
+WITHOUT_EFFECT = {"cache-dir", "config-file", "log", "progress-bar", "root-user-action"}
 FLAGS_WITHOUT_EFFECT = {
     "disable-pip-version-check", "no-cache-dir", "no-color", "no-compile", "no-input", "no-python-version-warning",
     "no-warn-script-location", "pre", "prefer-binary", "quiet", "require-virtualenv", "verbose",

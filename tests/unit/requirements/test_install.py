@@ -22,7 +22,7 @@ from tests.shared_data import PROJECT
         ({}, [], [], {}),
         ({"index-url": "https://a/simple"}, [], ["--index-url", "https://a/simple"], {}),
         ({"index-url": "https://a"}, ["--index-url", "https://b"], ["--index-url", "https://b"], {}),
-        ({"index-url": "https://a"}, ["-i=https://b"], ["--index-url", "=https://b"], {}),
+        ({"index-url": "https://a"}, ["-ihttps://b"], ["--index-url", "https://b"], {}),
         (
             {"extra-index-url": "https://a\nhttps://b"},
             ["--extra-index-url=https://c", "--extra-index-url", "https://d"],
