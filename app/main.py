@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from app.views.failures import require_libraries
+
+require_libraries()  # before they are imported
+
 import argparse
 import os
 import sys
@@ -20,6 +24,7 @@ from app.views.failures import shown_errors
 from app.views.run_choice import choose, remember
 from app.views.state import parameters
 from app.views.style import ICON, STYLE
+from orz_bench.environment import version_text
 from orz_bench.errors import ConfigError
 
 
@@ -58,7 +63,12 @@ def runs_path(arguments: Sequence[str]) -> Path:
 
 def main() -> None:
     """Draw the page of the address."""
-    st.set_page_config(page_title="orz", page_icon=ICON.read_text(encoding="utf-8"), layout="wide")
+    st.set_page_config(
+        page_title="orz",
+        page_icon=ICON.read_text(encoding="utf-8"),
+        layout="wide",
+        menu_items={"About": f"orz {version_text()}"},
+    )
     st.html(STYLE)
     remember()
     pages: dict[str, st.Page] = {}

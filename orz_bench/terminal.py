@@ -13,12 +13,14 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, ParamSpec, TextIO, TypeVar, cast
+from typing import Annotated, Any, ParamSpec, TextIO, TypeVar, cast
 
 import typer
 from rich.console import Console, RenderableType
 
+from orz_bench.environment import version_text
 from orz_bench.errors import OrzError, RunDirError
+from orz_bench.extras import require_for
 from orz_bench.secrets import redact
 from orz_bench.signals import exit_code, stopped_by_signals
 
@@ -47,7 +49,7 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         with _standard_streams(), stopped_by_signals():
             try:
-                done = command(*args, **kwargs)
+                done = _without_missing_libraries(command, *args, **kwargs)
                 sys.stdout.flush()
                 return done
             except OrzError as error:
@@ -61,6 +63,35 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
                 raise typer.Exit(exit_code()) from None
 
     return wrapped
+
+
+def _without_missing_libraries(command: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call it; where it imports a library that an extra brings and that is not installed, raise ConfigError."""
+    try:
+        return command(*args, **kwargs)
+    except ModuleNotFoundError as error:
+        require_for(error, package=command.__module__.partition(".")[0])
+        raise
+
+
+@reports_errors
+def _print_version(program: str) -> None:
+    print_result(f"{program} {version_text()}")
+
+
+def _show_version(context: typer.Context, *, is_wanted: bool) -> None:
+    if is_wanted:
+        _print_version(context.command.name or "")
+        raise typer.Exit
+
+
+def version_option(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Version and git commit.")
+    ] = False,
+) -> None:
+    """The callback of a program of several commands, which gives it --version."""
 
 
 def _tell(start: str, text: str, *, style: str) -> None:

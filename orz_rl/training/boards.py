@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orz_bench.errors import ConfigError
+from orz_bench.extras import how_to_install
 from orz_bench.records.metrics import METRICS
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
@@ -36,7 +37,8 @@ class Boards:
         for wanted, package in ((config.tensorboard, "tensorboardX"), (config.wandb_project is not None, "wandb")):
             if wanted and importlib.util.find_spec(package) is None:
                 setting = "logging.tensorboard=false" if package == "tensorboardX" else "logging.wandb_project=null"
-                raise ConfigError(f"{package} is not installed; run: pip install {package}. Or set {setting}.")
+                extra = "train" if package == "tensorboardX" else "wandb"
+                raise ConfigError(f"{package} is not installed; run: {how_to_install(extra)}. Or set {setting}.")
 
     def write(self, row: Mapping[str, float]) -> None:
         """One step; also under the names of Open-Reasoner-Zero's boards, where they differ."""

@@ -11,13 +11,12 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from orz_bench.environment import describe_environment
+from orz_bench.environment import VERSION, describe_environment
 from orz_bench.errors import ConfigError, RunDirError
 from orz_bench.records.locks import LOCK_NAME
 from orz_bench.records.run_dir import RunDir, read_json, to_json, write_text
@@ -80,7 +79,7 @@ def claim(
         seed=config.seed,
         environment=describe_environment() | {"run_id": uuid.uuid4().hex},
     )
-    run.write_config(f"# settings of version {SETTINGS_VERSION}, orz {_orz_version()}\n{as_yaml(config)}")
+    run.write_config(f"# settings of version {SETTINGS_VERSION}, orz {VERSION}\n{as_yaml(config)}")
     write_text(run.path / _PROMPTS, to_json(identity))
 
 
@@ -188,10 +187,3 @@ def _what_changed(found: Any, wanted: Mapping[str, str]) -> str:
     if changed:
         return f"{', '.join(changed)} changed since the run was started"
     return "the data are the same, so the tokenizer or the template changed"
-
-
-def _orz_version() -> str:
-    try:
-        return version("orz")
-    except PackageNotFoundError:
-        return "unknown"

@@ -10,6 +10,7 @@ from orz_bench.engines.engine import EngineSpec
 from orz_bench.engines.open import choose_engine, max_model_len
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.errors import ConfigError
+from orz_bench.extras import require
 from orz_bench.records.run_dir import RunDir
 from orz_rl.assets.resolve import resolve_model
 from orz_rl.config import TrainConfig
@@ -36,6 +37,7 @@ class Prepared:
 @names_settings
 def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Callable[[str], None]) -> Prepared:
     """Resolve and check models, data, prompts, benchmarks. Raises OrzError; starts nothing, writes nothing."""
+    require("train", what="training", but=("tensorboardX",))
     engine, reason = choose_engine(config.rollout.engine)
     notice(reason)
     policy = resolve_model(config.model.policy)

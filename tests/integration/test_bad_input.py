@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import COMMAND, orz_bench, rows_of
+from tests.support.command_line import COMMAND, PROJECT, orz_bench, rows_of
 from tests.support.tiny_model import a_tiny_checkpoint
 
 FAKE = ("eval", "--ckpt", "fake", "--engine", "fake", "--bench", "arithmetic", "--n", "2")
@@ -156,7 +156,7 @@ def test_an_engine_that_is_not_installed(tmp_path: Path, engine: str) -> None:
     )
     done = subprocess.run([COMMAND[0], "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert done.returncode == 2
-    assert f'pip install "orz[{engine}]"' in done.stderr
+    assert f'pip install -e "{PROJECT}[{engine}]"' in done.stderr
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:

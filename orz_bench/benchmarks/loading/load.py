@@ -81,11 +81,9 @@ def load_problems(
         problems, source = benchmark.generate(), "the product itself"
     else:
         file = _find(benchmark.local_names, folders, cached=cache / (benchmark.cache_name or benchmark.name))
-        if file is None and benchmark.hub is not None:
-            fetch_benchmark(benchmark, cache=cache)
-            file = _find(benchmark.local_names, folders, cached=cache / (benchmark.cache_name or benchmark.name))
-        if file is None:
+        if file is None and benchmark.hub is None:
             raise DataError(_missing_message(benchmark, folders))
+        file = file or fetch_benchmark(benchmark, cache=cache) / "manifest.json"
         (problems, tests), source = _read_problems(benchmark, file), str(file)
     _check(benchmark, problems, source=source)
     problems = _kept(benchmark, problems, source=source)
@@ -108,8 +106,13 @@ def load_problems(
 
 def fetch_benchmark(benchmark: Benchmark, *, cache: Path = CACHE, download: Download | None = None) -> Path:
     """Download a benchmark from the hub into the cache; its folder. DataError where there is none or it refuses."""
-    if benchmark.hub is None:
+    if benchmark.generate is not None:
         raise DataError(f"{benchmark.name} needs no download: it comes with the product.")
+    if benchmark.hub is None:
+        raise DataError(
+            f"{benchmark.name} is on no hub: put its file ({_file_names(benchmark)}) into a folder, and name that with "
+            f"--data-dir or $ORZ_DATA."
+        )
     if benchmark.examples is not None:
         fetch_to_cache(_examples_name(benchmark), benchmark.examples.hub, cache=cache, download=download)
     return fetch_to_cache(benchmark.cache_name or benchmark.name, benchmark.hub, cache=cache, download=download)
@@ -132,13 +135,12 @@ def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[Benchm
             if benchmark.generate
             else _find(benchmark.local_names, folders, cached=cache / (benchmark.cache_name or benchmark.name))
         )
-        hub = benchmark.hub
         listings.append(
             BenchmarkListing(
                 name=benchmark.name,
                 num_problems=f"{benchmark.num_problems:,}" if benchmark.num_problems else "any",
                 found="built in" if benchmark.generate else str(file or "not here"),
-                source=f"{hub.repo} @ {hub.revision[:12]}{', gated' if hub.gated else ''}" if hub else "generated",
+                source=benchmark.source,
                 licence=benchmark.licence,
             )
         )
@@ -235,9 +237,10 @@ def _check(benchmark: Benchmark, problems: Sequence[Problem], *, source: str) ->
     }
     if editions and len(problems) not in editions:
         wanted = " or ".join(f"{count:,}" for count in sorted(filter(None, editions)))
+        again = f" (orz-bench data fetch {benchmark.name})" if benchmark.hub else ""
         raise DataError(
             f"{source}: {len(problems):,} problems, but {benchmark.title} has {wanted}. A part of it would give "
-            f"another score: restore the whole file (orz-bench data fetch {benchmark.name}), and use --limit for fewer."
+            f"another score: restore the whole file{again}, and use --limit for fewer."
         )
     repeated = [name for name, count in Counter(problem.problem_id for problem in problems).items() if count > 1]
     if repeated:
@@ -251,9 +254,13 @@ def _errata_in(benchmark: Benchmark, problems: Sequence[Problem]) -> list[tuple[
 
 
 def _missing_message(benchmark: Benchmark, folders: Sequence[Path]) -> str:
-    names = " or ".join(f"{name}.jsonl" for name in benchmark.local_names)
+    """Of a benchmark that is on no hub."""
     looked = ", ".join(map(str, folders)) or "no data folder was given"
     return (
-        f"{benchmark.name}: no data. Looked for {names} ({looked}) and in the cache. "
-        f"Name its folder with --data-dir or $ORZ_DATA, or run: orz-bench data fetch {benchmark.name}"
+        f"{benchmark.name}: no data. Looked for {_file_names(benchmark)} ({looked}); it is on no hub. Name the folder "
+        f"of that file with --data-dir or $ORZ_DATA."
     )
+
+
+def _file_names(benchmark: Benchmark) -> str:
+    return " or ".join(f"{name}.jsonl" for name in benchmark.local_names)

@@ -25,6 +25,7 @@ from orz_bench.engines.open import engine_version, max_model_len
 from orz_bench.errors import ConfigError, DataError, EngineError, nearest
 from orz_bench.evaluation.evaluate import claim, keep_result, summary_of
 from orz_bench.evaluation.harness.rows import HarnessRows, figures_of, rows_of
+from orz_bench.extras import how_to_install
 from orz_bench.models.checkpoint import Checkpoint
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
@@ -70,7 +71,7 @@ class HarnessTask:
 def find_task(name: str, options: HarnessOptions) -> HarnessTask:
     """Load a task. EngineError without lm-eval, ConfigError for an unknown name, DataError where data don't load."""
     if find_spec("lm_eval") is None:
-        raise EngineError('lm-eval is not installed; run: pip install "orz[lm-eval]"')
+        raise EngineError(f"lm-eval is not installed; run: {how_to_install('lm-eval')}")
     if (found := metadata.version("lm_eval")) != VERSION:
         raise EngineError(f"lm_eval {found} is installed, but {VERSION} is what this version drives; install that.")
     for folder in options.include_paths:

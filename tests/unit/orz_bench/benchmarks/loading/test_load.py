@@ -19,7 +19,7 @@ from orz_bench.benchmarks.loading.load import (
     question_sha256,
 )
 from orz_bench.benchmarks.rows import math_problem
-from orz_bench.errors import DataError
+from orz_bench.errors import ConfigError, DataError
 from tests.support.builders import a_problem
 
 HUB = HubDataset(repo="someone/toy", revision="0" * 40, files=("a.jsonl", "sub/b.jsonl"), gated=True)
@@ -117,9 +117,40 @@ def test_a_repeated_id_is_an_error(tmp_path: Path) -> None:
         load_problems(toy(), folders=[tmp_path], cache=tmp_path)
 
 
-def test_missing_data_say_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"--data-dir or \$ORZ_DATA, or run: orz-bench data fetch toy"):
+def test_missing_data_of_a_benchmark_on_no_hub(tmp_path: Path) -> None:
+    """Nothing tells to fetch what cannot be fetched."""
+    with pytest.raises(DataError, match=r"Looked for toy\.jsonl .*; it is on no hub\. .* --data-dir or \$ORZ_DATA\.$"):
         load_problems(toy(), folders=[tmp_path], cache=tmp_path)
+    with pytest.raises(DataError, match=r"on no hub: put its file \(toy\.jsonl\) into a folder"):
+        fetch_benchmark(toy(), cache=tmp_path)
+    write_lines(tmp_path / "toy.jsonl", ROWS[0])
+    with pytest.raises(DataError, match="restore the whole file, and use --limit"):
+        load_problems(toy(), folders=[tmp_path], cache=tmp_path)
+
+
+def test_where_data_come_from() -> None:
+    generated = toy(generate=lambda: [a_problem()], parse_row=None, local_names=())
+    assert [one.source for one in (generated, toy(), toy(hub=HUB))] == [
+        "generated",
+        "local file only: --data-dir",
+        "someone/toy @ 000000000000, gated",
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parse_row": None},
+        {"local_names": ()},
+        {"generate": lambda: [a_problem()]},
+        {"generate": lambda: [a_problem()], "parse_row": None},
+        {"hub": HUB, "parse_row": None, "local_names": ()},
+        {"parse_row": None, "local_names": ()},
+    ],
+)
+def test_a_declaration_without_a_way_to_its_problems_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"benchmark 'toy' declares .*; wanted either generate alone, or parse_row"):
+        toy(**changes)
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
