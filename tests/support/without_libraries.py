@@ -1,4 +1,4 @@
-"""Commands in one process in which some libraries are not installed; `python -m tests.support.without_libraries` runs it.
+"""Commands in one process without some libraries; `python -m tests.support.without_libraries` runs them.
 
 stdin: {"hidden": [module...], "commands": [[program, argument...]...]}; stdout: a list of [exit code, stderr], a bug's
 exit code being null and its stderr the traceback.
