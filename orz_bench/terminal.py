@@ -11,9 +11,10 @@ import functools
 import io
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, ParamSpec, TextIO, TypeVar, cast
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TextIO, TypeVar, cast
 
 import typer
 from rich.console import Console, RenderableType
@@ -61,6 +62,25 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
                 raise typer.Exit(exit_code()) from None
 
     return wrapped
+
+
+def listed(names: Iterable[str]) -> str:
+    """`a, b or c`: what an option accepts, for its help."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+DATA_DIR = typer.Option("--data-dir", help="Folder with benchmark files [default: $ORZ_DATA].")
+DataDir = Annotated[Path | None, DATA_DIR]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Grading processes [default: one per core].")]
+AllowWeakIsolation = Annotated[
+    bool, typer.Option(help="Run programs even if this machine provides only weak sandboxing.")
+]
+Baseline = Annotated[
+    str | None, typer.Option(help="A model whose published figures stand beside ours [default: the same model].")
+]
+"""Options that several commands have."""
 
 
 def _tell(start: str, text: str, *, style: str) -> None:

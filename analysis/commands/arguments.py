@@ -13,7 +13,6 @@ Runs = Annotated[
 ]
 Source = Annotated[Path, typer.Argument(help="A run directory, a dump, or a file.")]
 LexiconName = Annotated[str, typer.Option("--lexicon", help="orz-code, orz-paper, urz15 or extended.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
 
 
 def split_names(text: str | None) -> list[str]:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 @reports_errors
 def figure_command(
     name: Annotated[str, typer.Argument(help="A name of `orz-analysis figures`.")],
+    *,
     runs: Runs,
     out: Annotated[Path, typer.Option(help="The folder for NAME.png, NAME.pdf and NAME.csv.")] = Path(),
     metrics: Annotated[

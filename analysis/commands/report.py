@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from analysis.commands.arguments import Json, LexiconName, Runs, split_names
-from orz_bench.terminal import print_result, reports_errors, result_console
+from analysis.commands.arguments import LexiconName, Runs, split_names
+from orz_bench.terminal import Json, print_result, reports_errors, result_console
 
 
 @reports_errors
 def report_command(
     runs: Runs,
+    *,
     out: Annotated[Path, typer.Option(help="The folder to write into; a report that is there is replaced.")],
     lexicon: LexiconName = "orz-code",
     metrics: Annotated[
@@ -44,6 +45,7 @@ def report_command(
 @reports_errors
 def compare_command(
     runs: Runs,
+    *,
     out: Annotated[Path | None, typer.Option(help="Write comparison.png, .pdf and .csv into this folder.")] = None,
     json_output: Json = False,
 ) -> None:

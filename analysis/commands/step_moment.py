@@ -8,13 +8,14 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from analysis.commands.arguments import Json, Source
-from orz_bench.terminal import print_result, reports_errors, result_console
+from analysis.commands.arguments import Source
+from orz_bench.terminal import Json, print_result, reports_errors, result_console
 
 
 @reports_errors
 def step_moment_command(
     run: Source,
+    *,
     metrics: Annotated[
         str | None,
         typer.Option(help="Separated by commas: reward, response_length, correct_reflection_length or any other."),

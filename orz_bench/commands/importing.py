@@ -15,6 +15,7 @@ from orz_bench.terminal import reports_errors
 @reports_errors
 def import_command(
     files: Annotated[list[Path], typer.Argument(help="Files, or folders of Open-Reasoner-Zero's dumps.")],
+    *,
     out: Annotated[Path, typer.Option(help="The run directory that is made, or added to.")],
     bench: Annotated[
         str | None, typer.Option(help="Benchmark of rows that name none [default: the file's name].")

@@ -9,14 +9,14 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from orz_bench.commands.data import data_folders
+from orz_bench.environment import data_folders
 from orz_bench.terminal import print_result, reports_errors, result_console
 from orz_rl.commands.train import DataDir, Overrides, Recipe, Variant
 
 
 @reports_errors
 def check_command(
-    recipe: Recipe, overrides: Overrides = None, variant: Variant = None, data_dir: DataDir = None
+    recipe: Recipe, *, overrides: Overrides = None, variant: Variant = None, data_dir: DataDir = None
 ) -> None:
     """Resolve a recipe, check models, data, prompts and benchmarks, print the settings; start nothing."""
     from orz_rl.recipes.registry import as_yaml, resolve
@@ -59,6 +59,7 @@ def recipes_command(
 @reports_errors
 def export_command(
     run: Annotated[Path, typer.Argument(help="A training run.")],
+    *,
     step: Annotated[int, typer.Option(help="Which checkpoint.")],
     to: Annotated[Path, typer.Option(help="A new folder.")],
     critic: Annotated[bool, typer.Option("--critic", help="The critic instead: see orz_rl/critic.py.")] = False,
@@ -76,6 +77,7 @@ def export_command(
 @reports_errors
 def build_tiny_command(
     out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
+    *,
     seed: Annotated[int, typer.Option(help="Of weights and demonstrations.")] = 1,
     updates: Annotated[int, typer.Option(min=1, help="Supervised updates.")] = 1500,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from orz_bench.commands.data import data_folders
+from orz_bench.environment import data_folders
 from orz_bench.terminal import libraries_on_stderr, reports_errors, result_console
 
 Recipe = Annotated[str, typer.Option(help="See `orz-rl recipes`.")]
@@ -21,6 +21,7 @@ DataDir = Annotated[Path | None, typer.Option(help="Where benchmark files lie.")
 @reports_errors
 def train_command(
     recipe: Recipe,
+    *,
     overrides: Overrides = None,
     variant: Variant = None,
     out: Annotated[Path | None, typer.Option(help="Run directory [default: runs/RECIPE[-VARIANT]].")] = None,
