@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from analysis.commands.arguments import Runs, split_names
-from orz_bench.terminal import print_result, reports_errors, result_console
+from orz_bench.terminal import print_result, reports_errors, result_console, stderr_console
 
 if TYPE_CHECKING:
     from analysis.figures.spec import FigureSpec
@@ -63,7 +62,7 @@ def save_into(spec: FigureSpec, out: Path) -> None:
         raise disk_error(out, error) from error
     for path in paths:
         print_result(str(path))
-    Console(stderr=True).print(spec.caption, markup=False, highlight=False, soft_wrap=True)
+    stderr_console().print(spec.caption, markup=False, highlight=False, soft_wrap=True)
 
 
 @reports_errors

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from analysis.commands.arguments import LexiconName, Runs, split_names
-from orz_bench.terminal import Json, print_result, reports_errors, result_console
+from orz_bench.terminal import Json, print_result, reports_errors, result_console, stderr_console
 
 
 @reports_errors
@@ -32,7 +31,7 @@ def report_command(
     chosen = get_lexicon(lexicon)
     studies = [with_breaks(study(run, lexicon=chosen)) for run in load_runs(runs)]
     written = write_report(studies, out, metrics=split_names(metrics))
-    console = Console(stderr=True)
+    console = stderr_console()
     for sentence in written.left_out:
         console.print(f"left out: {sentence}", style="dim", markup=False, highlight=False, soft_wrap=True)
     for study_ in studies:

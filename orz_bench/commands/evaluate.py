@@ -8,11 +8,18 @@ from dataclasses import replace
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from orz_bench.commands.options import takes_options
 from orz_bench.evaluation.options import EvalOptions
-from orz_bench.terminal import Baseline, Json, libraries_on_stderr, print_result, reports_errors, result_console
+from orz_bench.terminal import (
+    Baseline,
+    Json,
+    libraries_on_stderr,
+    print_result,
+    reports_errors,
+    result_console,
+    stderr_console,
+)
 
 _MAX_PARTS = 20
 """Tables of more parts are left to orz-bench report."""
@@ -41,7 +48,7 @@ def evaluate_command(
     options = replace(options, command=("orz-bench", *sys.argv[1:]))
     beside = require_known(baseline) if baseline else None
     console = result_console()
-    with libraries_on_stderr(), ProgressDisplay(Console(stderr=True)) as display:
+    with libraries_on_stderr(), ProgressDisplay(stderr_console()) as display:
         shown = preview_evaluations(options, observer=display) if dry_run else None
         results = [] if dry_run else run_evaluations(options, observer=display)
     if shown is not None:

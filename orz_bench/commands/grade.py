@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from orz_bench.asking.changes import EXTRACTOR_HELP
@@ -15,7 +14,7 @@ from orz_bench.commands.options import takes_options
 from orz_bench.environment import data_folders as parse_data_dir
 from orz_bench.errors import ConfigError
 from orz_bench.evaluation.options import parse_names
-from orz_bench.terminal import DATA_DIR, AllowWeakIsolation, Workers, reports_errors, result_console
+from orz_bench.terminal import DATA_DIR, AllowWeakIsolation, Workers, reports_errors, result_console, stderr_console
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +74,7 @@ def _grade_file(name: str, source: Path, *, out: Path, options: GradeOptions) ->
     from orz_bench.extraction.programs import code_extractors
     from orz_bench.grading.grader import Grader
 
-    benchmark, console, folders = get_benchmark(name), Console(stderr=True), options.data_folders
+    benchmark, console, folders = get_benchmark(name), stderr_console(), options.data_folders
     extractor = options.extractor or "final"
     tests = load_problems(benchmark, folders=folders).tests if benchmark.kind == "code" else {}
     if tests:
@@ -94,7 +93,7 @@ def _grade_again(run: Path, options: GradeOptions) -> None:
     from orz_bench.evaluation.regrade import RegradeOptions, regrade_run
     from orz_bench.records.run_dir import RunDir
 
-    console = Console(stderr=True)
+    console = stderr_console()
     names = tuple(get_benchmark(name).name for name in parse_names(options.bench))
     table = Table(
         "benchmark",

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from orz_bench.commands.options import takes_options
-from orz_bench.terminal import Json, print_result, reports_errors, result_console
+from orz_bench.terminal import Json, print_result, reports_errors, result_console, stderr_console
 from orz_rl.commands.train import Overrides, Recipe, Variant
 
 if TYPE_CHECKING:
@@ -60,7 +59,7 @@ def plan_command(
             table.add_row(name, str(value))
         result_console().print(table)
     for warning in warnings:
-        Console(stderr=True).print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        stderr_console().print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     if not enough:
         raise ConfigError(
             f"{recipe} takes {plan.num_devices} devices, but there are {hardware.gpus}; lower cluster.policy_ranks, "

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from orz_bench.environment import data_folders
-from orz_bench.terminal import print_result, reports_errors, result_console
+from orz_bench.terminal import print_result, reports_errors, result_console, stderr_console
 from orz_rl.commands.train import DataDir, Overrides, Recipe, Variant
 
 
@@ -23,7 +22,7 @@ def check_command(
     from orz_rl.training.preparation import prepare
 
     config = resolve(recipe, variants=variant or (), overrides=overrides or ())
-    console = Console(stderr=True)
+    console = stderr_console()
     prepare(
         config,
         out=Path("runs") / recipe,
@@ -84,6 +83,6 @@ def build_tiny_command(
     """Build the embedded base model again: about 15 minutes on one core."""
     from orz_rl.assets.build import build_tiny
 
-    console = Console(stderr=True)
+    console = stderr_console()
     build_tiny(out, seed=seed, num_updates=updates, report=lambda text: console.print(text, highlight=False))
     result_console().print(f"checkpoint: {out}", markup=False, highlight=False, soft_wrap=True)
