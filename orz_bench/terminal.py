@@ -125,7 +125,8 @@ AllowWeakIsolation = Annotated[
 Baseline = Annotated[
     str | None, typer.Option(help="A model whose published figures stand beside ours [default: the same model].")
 ]
-"""Options that several commands have."""
+Former = Annotated[Path | None, typer.Option("--to", hidden=True)]
+"""Options that several commands have; the last is what --out was called before, which still works."""
 
 
 def _print_message(start: str, text: str, *, style: str) -> None:

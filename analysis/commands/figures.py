@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from analysis.commands.arguments import Runs, split_names
+from analysis.commands.arguments import LEXICON_HELP, Runs, split_names
 from orz_bench.terminal import print_result, reports_errors, result_console, stderr_console
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def figure_command(
     ] = None,
     lexicon: Annotated[
         str | None,
-        typer.Option(help="Count reflections anew with this lexicon [default: metrics.jsonl's counts, orz-code]."),
+        typer.Option(help=f"{LEXICON_HELP} [default: metrics.jsonl's counts, orz-code]."),
     ] = None,
 ) -> None:
     """Draw one figure of the paper from these runs."""

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from orz_bench.asking.changes import EXTRACTOR_HELP
 from orz_bench.environment import data_folders
 from orz_bench.terminal import DataDir, libraries_on_stderr, print_result, reports_errors, result_console
 
@@ -53,7 +54,7 @@ def check_command(
     names: Annotated[list[str], typer.Argument(help="Benchmarks.")],
     *,
     data_dir: DataDir = None,
-    extractor: Annotated[str, typer.Option(help="final, boxed or orz.")] = "final",
+    extractor: Annotated[str, typer.Option(help=f"{EXTRACTOR_HELP}.")] = "final",
 ) -> None:
     """Load benchmarks and let every gold accept itself; exit code 2 where one does not."""
     from orz_bench.benchmarks.loading.load import examples_place, load_problems

@@ -9,8 +9,8 @@ import typer
 from rich.table import Table
 
 from orz_bench.environment import data_folders
-from orz_bench.terminal import print_result, reports_errors, result_console, stderr_console
-from orz_rl.commands.train import DataDir, Overrides, Recipe, Variant
+from orz_bench.terminal import DataDir, Former, print_result, reports_errors, result_console, stderr_console
+from orz_rl.commands.train import Overrides, Recipe, Variant
 
 
 @reports_errors
@@ -60,17 +60,22 @@ def export_command(
     run: Annotated[Path, typer.Argument(help="A training run.")],
     *,
     step: Annotated[int, typer.Option(help="Which checkpoint.")],
-    to: Annotated[Path, typer.Option(help="A new folder.")],
+    out: Annotated[Path | None, typer.Option(help="A new folder for the checkpoint [required].")] = None,
+    to: Former = None,
     critic: Annotated[bool, typer.Option("--critic", help="The critic instead: see orz_rl/critic.py.")] = False,
 ) -> None:
     """Copy the policy of a step as an ordinary Hugging Face checkpoint, its files checked against the manifest."""
+    from orz_bench.errors import ConfigError
     from orz_bench.records.run_dir import RunDir
     from orz_rl.training.checkpoint import Checkpoints
 
+    target = out or to
+    if target is None:
+        raise ConfigError("--out is missing: give a new folder for the checkpoint.")
     directory = RunDir(run)
     directory.info()
-    Checkpoints(directory).export(step, to, model="critic" if critic else "policy")
-    result_console().print(f"checkpoint: {to}", markup=False, highlight=False, soft_wrap=True)
+    Checkpoints(directory).export(step, target, model="critic" if critic else "policy")
+    result_console().print(f"checkpoint: {target}", markup=False, highlight=False, soft_wrap=True)
 
 
 @reports_errors

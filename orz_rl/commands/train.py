@@ -9,12 +9,11 @@ from typing import Annotated
 import typer
 
 from orz_bench.environment import data_folders
-from orz_bench.terminal import libraries_on_stderr, reports_errors, result_console, stderr_console
+from orz_bench.terminal import DataDir, libraries_on_stderr, reports_errors, result_console, stderr_console
 
 Recipe = Annotated[str, typer.Option(help="See `orz-rl recipes`.")]
 Variant = Annotated[list[str] | None, typer.Option(help="A change of the recipe; repeat it for several.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[SECTION.KEY=VALUE]...", help="Single settings.")]
-DataDir = Annotated[Path | None, typer.Option(help="Where benchmark files lie.")]
 
 
 @reports_errors
