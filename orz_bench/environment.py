@@ -32,14 +32,14 @@ def describe_environment() -> dict[str, Any]:
 
 
 def has_gpu() -> bool:
-    """Whether an NVIDIA or AMD device is visible to this process, asked without importing torch."""
+    """True if an NVIDIA or AMD device is visible to this process. Does not import torch."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd"))
 
 
 def has_fast_bfloat16() -> bool:
-    """Whether this machine computes in bfloat16 natively; a CPU without it emulates it, several times slower."""
+    """True if this machine computes in bfloat16 natively; a CPU without it emulates it, several times slower."""
     if has_gpu():
         return True
     try:
@@ -57,7 +57,7 @@ def data_folders(data_dir: Path | None) -> tuple[Path, ...]:
 
 @contextmanager
 def environment_variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Set them for as long as the block runs; afterwards these names are as they were before."""
+    """Set these variables while the block runs, then restore their previous values."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -71,7 +71,7 @@ def environment_variables(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def set_library_defaults() -> None:
-    """What torch, transformers and vLLM read from the environment when they are imported; a user's own settings win."""
+    """Set the variables that torch, transformers and vLLM read when imported; a user's own settings take precedence."""
     defaults = {
         "VLLM_LOGGING_LEVEL": "ERROR",
         "VLLM_NO_USAGE_STATS": "1",

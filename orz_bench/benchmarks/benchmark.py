@@ -1,4 +1,4 @@
-"""What a benchmark file declares."""
+"""The declaration that a benchmark file makes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class HubDataset:
     num_problems: int | None = None
     """Rows there, where it is another edition than the benchmark's files elsewhere."""
     gated: bool = False
-    """Whether the hub wants an accepted licence and a token."""
+    """True if the hub requires an accepted licence and a token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class Erratum:
     """A published gold that is known to be wrong. It is reported always, corrected only when the protocol says so."""
 
     question_sha256: str
-    """Of the question with all white space removed (UTF-8): it finds the problem whatever its id in a given file."""
+    """SHA-256 of the question without white space (UTF-8): it identifies the problem under any id."""
     wrong_gold: str
     right_gold: str | None
     """None where no gold is right, because the question contradicts itself: then it is only reported."""
@@ -74,7 +74,7 @@ class Benchmark:
     errata: tuple[Erratum, ...] = ()
     examples: Examples | None = None
     answered: Literal["by_writing", "by_likelihood"] = "by_writing"
-    """Whether a model writes its answer, or the most likely option counts. The two are different measurements."""
+    """Written answers, or the most likely option: two different measurements."""
     breakdowns: tuple[str, ...] = ()
     """Keys of `Problem.extra` by whose values the report breaks the score down, coarsest first."""
     parse_tests: Callable[[Mapping[str, Any]], PackedTests] | None = None
@@ -84,6 +84,6 @@ class Benchmark:
     notes: Callable[[Sequence[Problem]], list[str]] | None = None
     """(problems) -> sentences that belong beside every score on them."""
     with_options: Callable[[str], Benchmark] | None = None
-    """What stands behind a colon in --bench -> the benchmark that it means. Raises ConfigError."""
+    """(text after the colon in --bench) -> the benchmark with these options. Raises ConfigError."""
     cache_name: str = ""
     """The folder of the local cache, where several benchmarks are made from one dataset; else the benchmark's name."""

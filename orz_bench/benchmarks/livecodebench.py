@@ -208,7 +208,7 @@ def _date(text: str) -> date:
     try:
         return date.fromisoformat(text[:10])
     except ValueError as error:
-        raise ConfigError(f"{text!r} is no date; wanted one such as 2024-08-01.") from error
+        raise ConfigError(f"{text!r} is not a date; wanted one such as 2024-08-01.") from error
 
 
 def _day(day: date) -> str:

@@ -44,13 +44,13 @@ def first_text(row: Mapping[str, Any], keys: tuple[str, ...]) -> str:
 
 
 def raw_question_of(row: Mapping[str, Any]) -> str:
-    """The question's text as it stands, with the white space around it. Raises DataError where there is none."""
+    """The question's text including surrounding white space. Raises DataError if there is none."""
     question_of(row)
     return next(str(row[key]) for key in _QUESTION_KEYS if str(row.get(key) or "").strip())
 
 
 def options_of(row: Mapping[str, Any]) -> list[str]:
-    """The options of a multiple-choice row. Raises DataError where they are no list of texts."""
+    """The options of a multiple-choice row. Raises DataError if they are not a list of texts."""
     options = row.get("choices", row.get("options"))
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
         raise DataError("found no list of texts under choices or options")

@@ -50,7 +50,7 @@ class Comparison:
     lost: tuple[str, ...]
 
     def outcome(self, margin: float) -> Outcome:
-        """What the interval says of B, of which a loss of up to `margin` (a fraction) would not matter.
+        """The conclusion about B from the interval; a loss of up to `margin` (a fraction) would not matter.
 
         better: all of it above 0. no worse: all of it above -margin. worse: all of it below 0, not all above -margin.
         """
@@ -113,7 +113,7 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """The 2.5th and 97.5th percentile of the mean over resampled questions.
 
-    Two more questions stand among those that are drawn, which differ by `unseen` in either direction: the adjustment of
+    Two more questions are added to the sample, which differ by `unseen` in either direction: the adjustment of
     Bonett and Price (2012) for pairs that agree, without which equal runs would have an interval of width 0.
     """
     among = np.append(differences, [unseen, -unseen])

@@ -1,4 +1,4 @@
-"""Results as a terminal table, Markdown, JSON; HTML is in report_html. Percent for people, fractions for programs."""
+"""Results as a terminal table, Markdown, JSON; HTML is in html.py. Percent in text, fractions in JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOW_EXTRACTION = 0.8
 _FORMAT_GAP = 0.05
 _HIGH_CLIP = 0.05
 _MAX_ROWS = 500
-"""Of a table on the terminal, whose layout takes longer the more rows it has."""
+"""Row limit of a table on the terminal, whose layout time grows with its rows."""
 _MAX_NAMED = 10
 """Flipped questions named in text; JSON has them all."""
 
@@ -40,9 +40,9 @@ class Layout:
     n: int | None
     """The n of all rows; None where they differ, and then n is a column."""
     names_models: bool
-    """Whether rows are of several checkpoints."""
+    """True if rows are of several checkpoints."""
     baseline: str | None = None
-    """Whose published figures stand beside ours; None: those of the same model."""
+    """The model whose published figures are shown; None: the same model."""
 
 
 def layout_of(results: Sequence[EvalResult], *, baseline: str | None = None) -> Layout:
@@ -108,7 +108,7 @@ def _published(result: EvalResult, baseline: str | None) -> str:
 def render_table(
     results: Sequence[EvalResult], *, max_parts: int | None = None, baseline: str | None = None
 ) -> RenderableType:
-    """The result table, what a reader has to know under it, and the parts of the scores.
+    """The result table, warnings under it, and the parts of the scores.
 
     `max_parts` leaves tables of more parts out.
     """
@@ -159,7 +159,7 @@ def render_markdown(results: Sequence[EvalResult], *, baseline: str | None = Non
 
 
 def notes_on(results: Sequence[EvalResult]) -> list[str]:
-    """What could mislead a reader of these rows: protocols that differ, parts of benchmarks, odd rates, wrong golds."""
+    """Warnings about these rows: differing protocols, parts of benchmarks, unusual rates, wrong gold answers."""
     notes = [note for result in results for note in _notes_on_one(result)]
     return list(dict.fromkeys([*_mixed_protocols(results), *notes]))
 

@@ -150,7 +150,7 @@ class _Quiet:
     def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
         """Nothing."""
 
-    def drawing(self) -> None:
+    def generating(self) -> None:
         """Nothing."""
 
     def committed(self, rollouts: Sequence[Rollout]) -> None:

@@ -17,14 +17,14 @@ _GENERATION_NAMES = {"temperature": "temperature", "top_p": "top_p", "top_k": "t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HarnessOptions:
-    """What a user says about lm-eval's tasks."""
+    """Options of lm-eval's tasks."""
 
     include_paths: tuple[Path, ...] = ()
     """Folders with the user's own tasks."""
     num_fewshot: int | None = None
     """None: as the task says."""
     chat: bool = False
-    """Whether prompts go through the checkpoint's chat template."""
+    """Apply the checkpoint's chat template to prompts."""
     generation: Mapping[str, Any] | None = None
     """Settings of generation, by lm-eval's names, that replace the task's."""
     limit: int | None = None

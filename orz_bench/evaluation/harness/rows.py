@@ -39,7 +39,7 @@ class HarnessRows:
     scored: set[tuple[str, int]]
     """Keys of the samples that are right or wrong; of all, where no task says so."""
     notes: tuple[str, ...] = ()
-    """What a user should know."""
+    """Messages for the user."""
 
 
 def rows_of(found: Mapping[str, Any], *, identity: Mapping[str, Any], num_tokens: Callable[[str], int]) -> HarnessRows:
@@ -182,7 +182,7 @@ def _completion(sample: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _extracted(sample: Mapping[str, Any]) -> str | None:
-    """What the filter made of a written answer; the most likely continuation otherwise."""
+    """The filtered answer of a generation task; the most likely continuation otherwise."""
     first = sample["filtered_resps"][0]
     if isinstance(first, str):
         return first if first != "[invalid]" else None

@@ -94,7 +94,7 @@ def test_streams_that_are_gone_are_no_reason_to_end(tmp_path: Path, redirections
 def test_results_that_do_not_fit_on_the_disk_are_told_at_the_end(tmp_path: Path) -> None:
     code, said = ran(">/dev/full", tmp_path / "done")
     assert code == 2
-    assert "stdout takes no more" in said
+    assert "stdout cannot be written" in said
     assert ran(">/dev/full 2>/dev/full", tmp_path / "again")[0] == 2
 
 

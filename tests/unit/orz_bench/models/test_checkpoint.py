@@ -48,7 +48,7 @@ def test_no_such_path() -> None:
 
 
 def test_a_folder_without_config(tmp_path: Path) -> None:
-    assert "no checkpoint (a folder without config.json)" in fault(tmp_path)
+    assert "not a checkpoint: config.json is missing" in fault(tmp_path)
 
 
 def test_a_file(tmp_path: Path) -> None:
