@@ -75,7 +75,7 @@ def hear_signals() -> None:
 
 
 def leave_signals_to_parent() -> None:
-    """Ignore the signals in a helper process, which ends with its parent: a signal to the group must not end it first."""
+    """Ignore the signals in a helper process, which ends with its parent: a signal to the group must not end it."""
     for number in _STOPPING:
         signal.signal(number, signal.SIG_IGN)
 

@@ -192,7 +192,7 @@ def customise(protocol: Protocol, changes: ProtocolChanges) -> Protocol:
 
 
 def fit_to_kind(protocol: Protocol, kind: AnswerKind) -> Protocol:
-    """The protocol as it reads answers of this kind. Raises ConfigError where it cannot."""
+    """The protocol as it reads answers of this kind. Raises ConfigError if it cannot."""
     if kind == "code":
         return replace(protocol, extractor=code_extractors(protocol.extractor)[0])
     if protocol.extractor in CODE_EXTRACTORS or protocol.template == "lcb":
@@ -204,7 +204,7 @@ def fit_to_kind(protocol: Protocol, kind: AnswerKind) -> Protocol:
 
 
 def require_fit(benchmark: Benchmark, protocol: Protocol) -> None:
-    """Raise ConfigError where the protocol cannot measure this benchmark."""
+    """Raise ConfigError if the protocol cannot measure this benchmark."""
     by_likelihood = protocol.extractor == LIKELIHOOD
     if by_likelihood != (benchmark.answered == "by_likelihood"):
         asks = "for the most likely option" if by_likelihood else "for a written answer"
@@ -237,7 +237,7 @@ class ProtocolCard:
     """Name and version, such as "vllm 0.32.0"."""
     dtype: str
     questions: str | None = None
-    """Which of them, where they are named or a random subset."""
+    """The selection, if questions are named or a random subset."""
     system_prompt: str | None = None
     template_args: Mapping[str, Any] | None = None
     """Arguments of the chat template other than the messages."""

@@ -96,7 +96,7 @@ def format_of_program(problem: Problem) -> str:
 
 
 def orz_code(problem: Problem, tokenizer: Tokenizer | None) -> str:
-    """The template of the reference implementation; it opens with the tokenizer's bos, where there is one."""
+    """The template of the reference implementation; it opens with the tokenizer's bos, if there is one."""
     return f"{_bos(tokenizer)}{_ORZ_CODE}{_shown(problem)}{_ORZ_END}"
 
 

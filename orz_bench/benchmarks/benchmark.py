@@ -33,7 +33,7 @@ class Erratum:
     """SHA-256 of the question without white space (UTF-8): it identifies the problem under any id."""
     wrong_gold: str
     right_gold: str | None
-    """None where no gold is right, because the question contradicts itself: then it is only reported."""
+    """None if no gold is right, because the question contradicts itself: then it is only reported."""
     why: str
     source: str
 

@@ -119,7 +119,7 @@ def parse_row(row: Mapping[str, Any], _position: int, *, benchmark: str) -> Prob
 
 
 def parse_tests(row: Mapping[str, Any]) -> PackedTests:
-    """The tests of a row, still packed. Raises DataError where there are none."""
+    """The tests of a row, still packed. Raises DataError if there are none."""
     public, private = (_as_json(row, key) for key in ("public_test_cases", "private_test_cases"))
     metadata = row.get("metadata") or {}
     try:

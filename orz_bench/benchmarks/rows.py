@@ -1,4 +1,4 @@
-"""Reading the fields of a row of a data file: by any of the names that datasets use for them."""
+"""Read the fields of a row of a data file, by any of the names that datasets use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ID_KEYS = ("id", "ID", "problem_id", "unique_id", "Record ID")
 
 
 def question_of(row: Mapping[str, Any]) -> str:
-    """The question's text, also from the published ORZ format. Raises DataError where there is none."""
+    """The question's text, also from the published ORZ format. Raises DataError if there is none."""
     prompt = row.get("prompt")
     if isinstance(prompt, list) and prompt and isinstance(prompt[0], dict):
         return str(prompt[0].get("value", "")).strip() or _missing("prompt[0].value", row)
@@ -23,7 +23,7 @@ def question_of(row: Mapping[str, Any]) -> str:
 
 
 def answer_of(row: Mapping[str, Any]) -> str:
-    """The gold as text. Raises DataError where it is missing or empty."""
+    """The gold as text. Raises DataError if it is missing or empty."""
     return first_text(row, _ANSWER_KEYS)
 
 

@@ -59,7 +59,7 @@ class Evaluation:
         return {(problem.problem_id, index) for problem in self.problems for index in range(self.n)}
 
     def requests(self, tokenizer: Tokenizer | None) -> list[Request]:
-        """Every sample wanted, problem by problem. Raises ConfigError where a prompt doesn't fit the context."""
+        """Every sample wanted, problem by problem. Raises ConfigError if a prompt doesn't fit the context."""
         prompts = render_prompts(self.problems, TEMPLATES[self.card.template], tokenizer=tokenizer)
         lengths = {
             problem.problem_id: len(prompt.token_ids)
@@ -222,7 +222,7 @@ def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None
 def write_or_check_identity(
     folder: EvaluationDir, checkpoint: Checkpoint, *, seed: int, card: Mapping[str, Any], fingerprint: str
 ) -> None:
-    """Write protocol.json, or check that it names the same model, seed and protocol; RunDirError where it does not.
+    """Write protocol.json, or check that it names the same model, seed and protocol; RunDirError if it does not.
 
     Samples without a protocol.json are never adopted: they may be another model's.
     """
@@ -276,7 +276,7 @@ def _refuse_partial_digest(folder: EvaluationDir, found: str, *, checkpoint: Che
 
 
 def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdowns: Sequence[str] = ()) -> Summary:
-    """The statistics of those rows of a folder. EngineError where one is missing."""
+    """The statistics of those rows of a folder. EngineError if one is missing."""
     names = ["problem_id", "sample_index", "verdict", "second_extractor", "second_verdict", "extracted", "stop_reason"]
     table = folder.read([*names, "num_tokens", "completion", "extra"])
     rows = list(zip(_scored_samples(table), table["extra"].to_pylist(), strict=True))

@@ -33,7 +33,7 @@ class Chosen:
 
 
 def choose(benchmark: Benchmark, protocol: Protocol, *, spec: EngineSpec, folders: tuple[Path, ...]) -> Chosen:
-    """The protocol as it reads this benchmark's answers, and the problems. OrzError where the two do not fit."""
+    """The protocol as it reads this benchmark's answers, and the problems. OrzError if the two do not fit."""
     protocol = fit_to_kind(protocol, benchmark.kind)
     require_fit(benchmark, protocol)
     if protocol.extractor == LIKELIHOOD:

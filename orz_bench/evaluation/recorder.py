@@ -1,4 +1,4 @@
-"""Grade completions and commit them, on a thread of its own, so that the engine never waits for a slow answer.
+"""Grade completions and commit them, on a separate thread, so that the engine never waits for a slow answer.
 
 Completions that arrive together are committed together. A part is written when enough rows wait, when some seconds have
 passed, and at the end, also after an error or Ctrl-C: a `kill -9` loses unfinished samples and the last few seconds.

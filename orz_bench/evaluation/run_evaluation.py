@@ -276,7 +276,7 @@ def _grader(extractor: str, evaluations: Sequence[Evaluation], *, options: EvalO
 def _check_graders(
     graders: Mapping[str, Grader], evaluations: Sequence[Evaluation], *, options: EvalOptions, observer: Observer
 ) -> None:
-    """ConfigError where programs cannot be isolated, DataError where a gold answer fails its self-check."""
+    """ConfigError if programs cannot be isolated, DataError if a gold answer fails its self-check."""
     for extractor in dict.fromkeys(one.card.extractor for one in evaluations if one.loaded.tests):
         observer.notice(f"programs are run with {graders[extractor].check_isolation()}")
     for one in evaluations:

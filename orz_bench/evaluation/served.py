@@ -70,7 +70,7 @@ def report_context(
 
 
 def snapshot(name: str, revision: str) -> str:
-    """The folder of a hub checkpoint at a revision. ConfigError where the hub does not give it."""
+    """The folder of a hub checkpoint at a revision. ConfigError if the hub does not give it."""
     if Path(name).exists():
         raise ConfigError(f"--revision {revision}: {name} is a folder, which has no revisions; leave the option out.")
     from huggingface_hub import snapshot_download

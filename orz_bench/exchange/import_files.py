@@ -166,7 +166,7 @@ def _events(run: RunDir) -> dict[str, str]:
 
 
 def _rows(source: _Source) -> Iterator[Row]:
-    """Flat rows of the wanted run. DataError where a file holds several and none is named."""
+    """Flat rows of the wanted run. DataError if a file holds several and none is named."""
     wanted, found = source.options.run, None
     for row in map(flat, rows_of(source.path)):
         column = run_column(row)
@@ -291,7 +291,7 @@ class _Place:
 
 
 def _row(row: Row, number: int, *, source: _Source) -> Row:
-    """A row of ROLLOUT_SCHEMA as a dictionary; DataError where it has no response or a number is none."""
+    """A row of ROLLOUT_SCHEMA as a dictionary; DataError if it has no response or a number is none."""
     ours = canonical(row)
     if not isinstance(ours.get("completion"), str):
         raise DataError(f"{source.path}, row {number}: no response; delete the row, or give it one.")

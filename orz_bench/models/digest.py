@@ -70,7 +70,7 @@ def is_partial(digest: str) -> bool:
 
 
 def file_digest(path: Path) -> str:
-    """BLAKE3 of all bytes of a file. ConfigError where it changes meanwhile."""
+    """BLAKE3 of all bytes of a file. ConfigError if it changes meanwhile."""
     before = _stamp(path)
     state = _blake3()
     buffer = memoryview(bytearray(min(_BLOCK, max(1, before[2]))))

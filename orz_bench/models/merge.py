@@ -63,7 +63,7 @@ class _Change:
 
 
 def merge_adapter(adapter: Adapter, *, base: Path, cache: Path | None = None) -> Merged:
-    """The merged checkpoint, from the cache where it is whole. ConfigError where adapter and base do not fit."""
+    """The merged checkpoint, from the cache where it is whole. ConfigError if adapter and base do not fit."""
     digest_of_base = checkpoint_digest(base)
     files = [path for path in sorted(adapter.folder.iterdir()) if path.name in (NAMED_FILES | {CONFIG, WEIGHTS})]
     parts = [f"{path.name}\0{file_digest(path)}" for path in files]

@@ -37,7 +37,7 @@ class StoredTensor:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that make up the model, by name. ConfigError where they are not all there, or ambiguous."""
+    """The safetensors files that make up the model, by name. ConfigError if they are not all there, or ambiguous."""
     index, single = folder / INDEX, folder / SINGLE
     if not index.is_file():
         if single.is_file():

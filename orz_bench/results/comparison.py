@@ -44,7 +44,7 @@ class Comparison:
     p_value: float
     """Two-sided sign-flip permutation test over questions."""
     minimum_detectable_effect: float | None
-    """Difference that such a comparison would find in 80 % of cases, at 5 %; None where there is none up to 1."""
+    """Difference that such a comparison would find in 80 % of cases, at 5 %; None if there is none up to 1."""
     gained: tuple[str, ...]
     """Questions that B solves in most samples and A does not."""
     lost: tuple[str, ...]
@@ -62,7 +62,7 @@ class Comparison:
 
 
 def compare(a: Mapping[str, Sequence[bool]], b: Mapping[str, Sequence[bool]], *, seed: int = 0) -> Comparison:
-    """Compare outcomes by problem id. Raises ConfigError where no question is shared."""
+    """Compare outcomes by problem id. Raises ConfigError if no question is shared."""
     samples = min((len(side[key]) for side in (a, b) for key in set(a) & set(b)), default=1)
     shares = [{key: float(np.mean(outcomes)) for key, outcomes in side.items()} for side in (a, b)]
     return compare_values(*shares, samples_each=samples, seed=seed)
@@ -71,7 +71,7 @@ def compare(a: Mapping[str, Sequence[bool]], b: Mapping[str, Sequence[bool]], *,
 def compare_values(
     a: Mapping[str, float], b: Mapping[str, float], *, samples_each: float = 1, seed: int = 0
 ) -> Comparison:
-    """Compare one figure in [0, 1] a problem id: a share, pass@k, a majority. ConfigError where none is shared.
+    """Compare one figure in [0, 1] a problem id: a share, pass@k, a majority. ConfigError if none is shared.
 
     `samples_each`: independent tries that a figure amounts to; n for a share of n samples.
     """

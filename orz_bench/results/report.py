@@ -18,6 +18,7 @@ from orz_bench.results.baselines import baselines_for, published_on
 from orz_bench.results.breakdown_tables import BreakdownTable, breakdowns_of, percent
 from orz_bench.results.comparison import Comparison
 from orz_bench.results.lookup import ComparedBenchmark
+from orz_bench.terminal import shortened
 
 _LOW_EXTRACTION = 0.8
 _FORMAT_GAP = 0.05
@@ -38,7 +39,7 @@ class Layout:
     """Which columns a table of results has; computed once for all of its rows."""
 
     n: int | None
-    """The n of all rows; None where they differ, and then n is a column."""
+    """The n of all rows; None if they differ, and then n is a column."""
     names_models: bool
     """True if rows are of several checkpoints."""
     baseline: str | None = None
@@ -118,12 +119,12 @@ def render_table(
         is_text = heading in ("benchmark", "model", "published")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading == "benchmark")
     for result in results[:_MAX_ROWS]:
-        table.add_row(*(Text(cell) for cell in row_of(result, layout)))
+        table.add_row(*(Text(shortened(cell)) for cell in row_of(result, layout)))
     notes = _first(notes_on(results), "notes")
     if len(results) > _MAX_ROWS:
         notes.insert(0, f"{len(results) - _MAX_ROWS:,} more rows: --format md and --format json have all")
     parts = [item for breakdown in breakdowns_of(results, max_parts=max_parts) for item in ("", _part_table(breakdown))]
-    return Group(table, *(Text(f"· {note}", style="yellow") for note in notes), *parts)
+    return Group(table, *(Text(shortened(f"· {note}"), style="yellow") for note in notes), *parts)
 
 
 def _part_table(breakdown: BreakdownTable) -> Table:
@@ -131,7 +132,7 @@ def _part_table(breakdown: BreakdownTable) -> Table:
     for heading in breakdown.headings:
         table.add_column(heading, justify="left" if heading == breakdown.headings[0] else "right")
     for row in breakdown.rows[:_MAX_ROWS]:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(shortened(cell)) for cell in row))
     if len(breakdown.rows) > _MAX_ROWS:
         table.caption = f"{len(breakdown.rows) - _MAX_ROWS:,} more rows: --format md and --format json have all"
     return table
@@ -189,7 +190,7 @@ def render_comparisons(
 
 
 def common_n(results: Sequence[EvalResult]) -> int | None:
-    """The n of all results, or None where they differ."""
+    """The n of all results, or None if they differ."""
     counts = {result.summary.n for result in results}
     return counts.pop() if len(counts) == 1 else None
 

@@ -63,7 +63,7 @@ def fetch_to_cache(name: str, hub: HubDataset, *, cache: Path = CACHE, download:
 
 
 def _verified(manifest: Path) -> list[Path]:
-    """The files of a cached dataset, in order. DataError where one is not what was fetched."""
+    """The files of a cached dataset, in order. DataError if one is not what was fetched."""
     content = json.loads(manifest.read_text(encoding="utf-8"))
     files = [manifest.parent / name for name in content["sha256"]]
     for file in files:

@@ -104,7 +104,7 @@ def load_problems(
 
 
 def fetch_benchmark(benchmark: Benchmark, *, cache: Path = CACHE, download: Download | None = None) -> Path:
-    """Download a benchmark from the hub into the cache; its folder. DataError where there is none or it refuses."""
+    """Download a benchmark from the hub into the cache; its folder. DataError if there is none or it refuses."""
     if benchmark.hub is None:
         raise DataError(f"{benchmark.name} needs no download: it comes with the product.")
     if benchmark.examples is not None:
@@ -171,7 +171,7 @@ class _Files:
 
 
 def _files(names: Sequence[str], hub: HubDataset | None, *, folders: Sequence[Path], cached: Path) -> _Files | None:
-    """A file of a data folder, or the hub's files, verified; None where there is neither."""
+    """A file of a data folder, or the hub's files, verified; None if there is neither."""
     file = _find(names, folders, cached=cached)
     if file is not None and file.name != MANIFEST:
         return _Files([file], str(file))

@@ -24,7 +24,7 @@ from orz_bench.records.rollout import Problem, Request
 from orz_bench.seeds import sample_seed
 
 _DEFAULT_NEW_TOKENS = 256
-"""As in lm-eval's backends, where a task does not say."""
+"""The default of lm-eval's backends."""
 _MAX_CONTEXT = 4096
 """Tokens of context for a checkpoint that states no limit."""
 
@@ -89,7 +89,7 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]  # lm_eval is not followed
         return list(self._tokens_of.encode(string if add_special_tokens is False else self._opened(string)))
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        """The checkpoint's chat template. EngineError where an answer is to be begun for the model."""
+        """The checkpoint's chat template. EngineError if an answer is to be begun for the model."""
         if not add_generation_prompt:
             raise EngineError("this task begins the model's answer in its chat template, which is not supported here.")
         return self._tokens_of.render_chat(chat_history)

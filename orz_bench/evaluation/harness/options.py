@@ -32,7 +32,7 @@ class HarnessOptions:
 
 
 def harness_options(options: EvalOptions) -> HarnessOptions:
-    """The options that apply to lm-eval's tasks. ConfigError where one is set that does not."""
+    """The options that apply to lm-eval's tasks. ConfigError if one is set that does not."""
     changes = options.protocol_changes.given()
     template = changes.pop("template", None)
     generation = {_GENERATION_NAMES[key]: changes.pop(key) for key in list(changes) if key in _GENERATION_NAMES}

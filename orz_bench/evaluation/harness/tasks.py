@@ -53,7 +53,7 @@ class HarnessTask:
 
 
 def find_task(name: str, options: HarnessOptions) -> HarnessTask:
-    """Load a task. EngineError without lm-eval, ConfigError for an unknown name, DataError where data don't load."""
+    """Load a task. EngineError without lm-eval, ConfigError for an unknown name, DataError if data don't load."""
     if find_spec("lm_eval") is None:
         raise EngineError('lm-eval is not installed; run: pip install "orz[lm-eval]"')
     if (found := metadata.version("lm_eval")) != VERSION:

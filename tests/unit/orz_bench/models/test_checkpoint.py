@@ -54,7 +54,7 @@ def test_a_folder_without_config(tmp_path: Path) -> None:
 def test_a_file(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     file.write_bytes(b"x")
-    assert "no checkpoint (a file)" in fault(file)
+    assert "not a checkpoint: it is a file" in fault(file)
 
 
 def test_a_cut_weight_file(tmp_path: Path) -> None:
