@@ -49,14 +49,14 @@ def git_commit() -> str | None:
 
 
 def has_gpu() -> bool:
-    """Whether an NVIDIA or AMD device is visible to this process, asked without importing torch."""
+    """True if an NVIDIA or AMD device is visible to this process. Does not import torch."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd"))
 
 
 def has_fast_bfloat16() -> bool:
-    """Whether this machine computes in bfloat16 natively; a CPU without it emulates it, several times slower."""
+    """True if this machine computes in bfloat16 natively; a CPU without it emulates it, several times slower."""
     if has_gpu():
         return True
     try:
@@ -66,9 +66,15 @@ def has_fast_bfloat16() -> bool:
     return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", " bf16"))
 
 
+def data_folders(data_dir: Path | None) -> tuple[Path, ...]:
+    """--data-dir, then $ORZ_DATA: the folders that are searched before the local cache and the hub."""
+    from_environment = os.environ.get("ORZ_DATA")
+    return tuple(folder for folder in (data_dir, Path(from_environment) if from_environment else None) if folder)
+
+
 @contextmanager
 def environment_variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Set them for as long as the block runs; afterwards these names are as they were before."""
+    """Set these variables while the block runs, then restore their previous values."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -82,7 +88,7 @@ def environment_variables(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def set_library_defaults() -> None:
-    """What torch, transformers and vLLM read from the environment when they are imported; a user's own settings win."""
+    """Set the variables that torch, transformers and vLLM read when imported; a user's own settings take precedence."""
     defaults = {
         "VLLM_LOGGING_LEVEL": "ERROR",
         "VLLM_NO_USAGE_STATS": "1",

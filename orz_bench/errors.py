@@ -39,6 +39,6 @@ class DataError(OrzError):
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for an error message, or nothing where no name is near."""
+    """`; did you mean 'x'?` for an error message, or nothing if no name is near."""
     close = get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""

@@ -1,22 +1,29 @@
-"""What every command line does: results to stdout, wide enough for a whole table when it is no terminal; our errors on
-one screen with exit code 2; Ctrl-C, SIGTERM and SIGHUP one line with 130, 143 and 129; a bug keeps its traceback.
+"""Behaviour shared by all command lines: results go to stdout, wide enough for a whole table when it is not a terminal;
+our errors are printed without a traceback, with exit code 2; Ctrl-C, SIGTERM and SIGHUP print one line and exit with
+130, 143 and 129; a bug keeps its traceback.
 
-What is shown never ends a command: a stderr that is closed or full is written to no more, a reader of stdout that left
-has read enough; results that could not be printed end it with exit code 2, after everything is on disk.
+Output never ends a command early: a closed or full stderr is ignored, and so is a reader of stdout that has left. If
+results cannot be printed, the command exits with code 2 after everything is on disk.
 """
 
 from __future__ import annotations
 
+import errno
 import functools
 import io
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TextIO, TypeVar, cast
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook
+from rich.control import Control
+from rich.segment import Segment
+from typer.core import TyperGroup
 
 from orz_bench.environment import version_text
 from orz_bench.errors import OrzError, RunDirError
@@ -26,13 +33,46 @@ from orz_bench.signals import exit_code, stopped_by_signals
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_UsageError: Any = typer.BadParameter.__base__
+"""Click's class: newer versions of Typer contain Click, older ones depend on it."""
 _WIDTH_OF_FILES = 150
+_LONG_WORD = re.compile(r"[^\s:;,'\"]{301,}")
+_SHOWN = 100
+_SIGNS = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: "\u2421"}
+_SIGNS |= dict.fromkeys((*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
+"""Control characters -> their pictures; C1 controls and changes of direction have none."""
+_OF_PATHS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EROFS)
+"""Faults of a path that a user gave, where no module of ours has looked at it."""
+
+
+class _Program(TyperGroup):
+    """A program whose usage errors are cut and shown like all messages."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """See TyperGroup."""
+        with _shown_usage_errors():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, *args: Any, **extra: Any) -> Any:
+        """See TyperGroup; here the arguments of the chosen command are parsed."""
+        with _shown_usage_errors():
+            return super().invoke(*args, **extra)
+
+
+@contextmanager
+def _shown_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except _UsageError as error:
+        error.message = shortened(visible(error.message))
+        raise
 
 
 def command_line(name: str, summary: str) -> typer.Typer:
     """A program to which commands are added."""
     return typer.Typer(
         name=name,
+        cls=_Program,
         help=summary,
         no_args_is_help=True,
         add_completion=False,
@@ -43,7 +83,7 @@ def command_line(name: str, summary: str) -> typer.Typer:
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a command."""
+    """Decorator for commands: print our errors and signals, and set the exit code."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -53,13 +93,20 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
                 sys.stdout.flush()
                 return done
             except OrzError as error:
-                _tell("error:", str(error), style="bold red")
+                _print_message("error:", str(error), style="bold red")
+                raise typer.Exit(2) from None
+            except OSError as error:
+                if error.errno not in _OF_PATHS or error.filename is None:
+                    raise
+                text = f"{error.filename}: {error.strerror}; name a file or folder that can be used."
+                _print_message("error:", text, style="bold red")
                 raise typer.Exit(2) from None
             except MemoryError:
-                _tell("error:", "out of memory; free some, or raise the limit (ulimit -v).", style="bold red")
+                _print_message("error:", "out of memory; free some, or raise the limit (ulimit -v).", style="bold red")
                 raise typer.Exit(2) from None
             except KeyboardInterrupt:
-                _tell("stopped;", "what was finished is kept, and the same command goes on from there.", style="yellow")
+                text = "completed work is saved. Run the same command to resume."
+                _print_message("stopped;", text, style="yellow")
                 raise typer.Exit(exit_code()) from None
 
     return wrapped
@@ -94,26 +141,81 @@ def version_option(
     """The callback of a program of several commands, which gives it --version."""
 
 
-def _tell(start: str, text: str, *, style: str) -> None:
-    """One message on stderr, whole and without secrets."""
-    console = Console(stderr=True)
+def listed(names: Iterable[str]) -> str:
+    """`a, b or c`: what an option accepts, for its help."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+DATA_DIR = typer.Option("--data-dir", help="Folder with benchmark files [default: $ORZ_DATA].")
+DataDir = Annotated[Path | None, DATA_DIR]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Grading processes [default: one per core].")]
+AllowWeakIsolation = Annotated[
+    bool, typer.Option(help="Run programs even if this machine provides only weak sandboxing.")
+]
+Baseline = Annotated[
+    str | None, typer.Option(help="A model whose published figures are shown beside ours [default: the same model].")
+]
+Former = Annotated[Path | None, typer.Option("--to", hidden=True)]
+"""Options that several commands have; the last is what --out was called before, which still works."""
+
+
+def _print_message(start: str, text: str, *, style: str) -> None:
+    """One message on stderr, without secrets and with long words cut."""
+    console = stderr_console()
     console.print(start, style=style, end=" ", markup=False, highlight=False)
-    console.print(redact(text), markup=False, highlight=False, soft_wrap=True)
+    console.print(shortened(redact(text)), markup=False, highlight=False, soft_wrap=True)
+
+
+def shortened(text: str) -> str:
+    """The text with every word of more than 300 characters, such as an argument that a message repeats, cut."""
+    return _LONG_WORD.sub(lambda word: f"{word[0][:_SHOWN]}...({len(word[0]):,} characters)", text)
+
+
+def visible(text: str) -> str:
+    """The text with a sign for every control character but line breaks and tabs: a terminal would obey it."""
+    return text.translate(_SIGNS)
+
+
+class _Visible:
+    """Shows what is rendered without the control characters that are in its texts."""
+
+    def __init__(self, renderable: RenderableType) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self._renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+class _VisibleTexts(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [
+            each if isinstance(each, Control) else cast("ConsoleRenderable", _Visible(each)) for each in renderables
+        ]
+
+
+def stderr_console() -> Console:
+    """A console on stderr, for everything that is not a result."""
+    console = Console(stderr=True)
+    console.push_render_hook(_VisibleTexts())
+    return console
 
 
 class _Forgiving:
-    """A standard stream whose reader may leave and whose disk may be full: it then swallows what it is given."""
+    """A standard stream that discards text once its reader has left or its disk is full."""
 
     def __init__(self, stream: TextIO, descriptor: int) -> None:
         self.stream, self._descriptor, self._is_broken = stream, descriptor, False
 
     def write(self, text: str) -> int:
-        """As of a stream."""
+        """See TextIO."""
         self._try(lambda: self.stream.write(text))
         return len(text)
 
     def flush(self) -> None:
-        """As of a stream."""
+        """See TextIO."""
         self._try(self.stream.flush)
 
     def __getattr__(self, name: str) -> Any:
@@ -126,38 +228,38 @@ class _Forgiving:
             act()
         except (OSError, ValueError) as error:  # ValueError: it was closed
             self._is_broken = True
-            _lead_nowhere(self._descriptor)
+            _discard(self._descriptor)
             with suppress(OSError, ValueError):
-                self.stream.flush()  # what waits in its buffer must not turn up later
+                self.stream.flush()  # discard what is still buffered
             self._failed(error)
 
     def _failed(self, error: OSError | ValueError) -> None:
-        """Nothing: nobody can be told."""
+        """Do nothing: the error cannot be reported."""
 
 
 class _Results(_Forgiving):
-    """stdout: a reader that left has read enough, but a full disk has to be told."""
+    """stdout: a reader that has left is ignored, but a full disk is reported."""
 
     def _failed(self, error: OSError | ValueError) -> None:
         if not isinstance(error, BrokenPipeError):
             raise RunDirError(
-                f"stdout takes no more ({error}), so not all results were printed; what was written to files is whole. "
+                f"stdout cannot be written ({error}), so not all results were printed; files are complete. "
                 f"Run the command again, or orz-bench report RUN."
             ) from error
 
 
 @contextmanager
 def _standard_streams() -> Iterator[None]:
-    """While this lasts, stdout and stderr exist and end no command."""
+    """Make sure that stdout and stderr exist, and that writing to them never ends the command."""
     for descriptor, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         try:
             os.fstat(descriptor)
         except OSError:  # closed from the start: the next file that is opened would take its number
-            _lead_nowhere(descriptor)
+            _discard(descriptor)
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w", encoding="utf-8", closefd=False))
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what the terminal's encoding has not is escaped
+        if isinstance(stream, io.TextIOWrapper):  # characters missing in the terminal's encoding are escaped
             stream.reconfigure(errors="backslashreplace")
     before = sys.stdout, sys.stderr
     sys.stdout = cast("TextIO", _Results(sys.stdout, 1))
@@ -168,8 +270,8 @@ def _standard_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def _lead_nowhere(descriptor: int) -> None:
-    """Let a standard stream lead nowhere, so that what is flushed at exit does not fail again."""
+def _discard(descriptor: int) -> None:
+    """Point a standard stream to /dev/null, so that flushing at exit does not fail again."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     if nowhere != descriptor:
         os.dup2(nowhere, descriptor)
@@ -177,7 +279,7 @@ def _lead_nowhere(descriptor: int) -> None:
 
 
 def as_text(renderable: RenderableType) -> str:
-    """The same as a file would hold it."""
+    """The renderable as plain text, as written to files."""
     file = io.StringIO()
     Console(file=file, width=_WIDTH_OF_FILES).print(renderable)
     return file.getvalue()
@@ -185,7 +287,7 @@ def as_text(renderable: RenderableType) -> str:
 
 @contextmanager
 def libraries_on_stderr() -> Iterator[None]:
-    """What libraries and their C++ print to stdout while this lasts goes to stderr: stdout holds results alone."""
+    """Redirect what libraries, C++ code included, print to stdout to stderr: stdout holds results alone."""
     sys.stdout.flush()
     stdout, results = os.dup(1), sys.stdout
     os.dup2(2, 1)
@@ -200,10 +302,12 @@ def libraries_on_stderr() -> Iterator[None]:
 
 
 def print_result(text: str, *, end: str = "\n") -> None:
-    """Text to stdout as it is."""
-    sys.stdout.write(f"{text}{end}")
+    """Text to stdout, without the control characters that a terminal would obey."""
+    sys.stdout.write(f"{visible(text)}{end}")
 
 
 def result_console() -> Console:
     """A console on stdout."""
-    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+    console.push_render_hook(_VisibleTexts())
+    return console

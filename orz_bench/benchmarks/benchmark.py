@@ -1,4 +1,4 @@
-"""What a benchmark file declares."""
+"""The declaration that a benchmark file makes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class HubDataset:
     num_problems: int | None = None
     """Rows there, where it is another edition than the benchmark's files elsewhere."""
     gated: bool = False
-    """Whether the hub wants an accepted licence and a token."""
+    """True if the hub requires an accepted licence and a token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,10 +31,10 @@ class Erratum:
     """A published gold that is known to be wrong. It is reported always, corrected only when the protocol says so."""
 
     question_sha256: str
-    """Of the question with all white space removed (UTF-8): it finds the problem whatever its id in a given file."""
+    """SHA-256 of the question without white space (UTF-8): it identifies the problem under any id."""
     wrong_gold: str
     right_gold: str | None
-    """None where no gold is right, because the question contradicts itself: then it is only reported."""
+    """None if no gold is right, because the question contradicts itself: then it is only reported."""
     why: str
     source: str
 
@@ -76,7 +76,7 @@ class Benchmark:
     errata: tuple[Erratum, ...] = ()
     examples: Examples | None = None
     answered: Literal["by_writing", "by_likelihood"] = "by_writing"
-    """Whether a model writes its answer, or the most likely option counts. The two are different measurements."""
+    """Written answers, or the most likely option: two different measurements."""
     breakdowns: tuple[str, ...] = ()
     """Keys of `Problem.extra` by whose values the report breaks the score down, coarsest first."""
     parse_tests: Callable[[Mapping[str, Any]], PackedTests] | None = None
@@ -86,7 +86,7 @@ class Benchmark:
     notes: Callable[[Sequence[Problem]], list[str]] | None = None
     """(problems) -> sentences that belong beside every score on them."""
     with_options: Callable[[str], Benchmark] | None = None
-    """What stands behind a colon in --bench -> the benchmark that it means. Raises ConfigError."""
+    """(text after the colon in --bench) -> the benchmark with these options. Raises ConfigError."""
     cache_name: str = ""
     """The folder of the local cache, where several benchmarks are made from one dataset; else the benchmark's name."""
 

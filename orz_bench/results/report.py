@@ -1,11 +1,11 @@
-"""Results as a terminal table, Markdown, JSON; HTML is in report_html. Percent for people, fractions for programs."""
+"""Results as a terminal table, Markdown, JSON; HTML is in html.py. Percent in text, fractions in JSON."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -18,10 +18,13 @@ from orz_bench.results.baselines import baselines_for, published_on
 from orz_bench.results.breakdown_tables import BreakdownTable, breakdowns_of, percent
 from orz_bench.results.comparison import Comparison
 from orz_bench.results.lookup import ComparedBenchmark
+from orz_bench.terminal import shortened
 
 _LOW_EXTRACTION = 0.8
 _FORMAT_GAP = 0.05
 _HIGH_CLIP = 0.05
+_MAX_ROWS = 500
+"""Row limit of a table on the terminal, whose layout time grows with its rows."""
 _MAX_NAMED = 10
 """Flipped questions named in text; JSON has them all."""
 
@@ -31,9 +34,26 @@ def render_json(results: Sequence[EvalResult]) -> dict[str, Any]:
     return {"run": results[0].run if results else None, "results": [result.to_json() for result in results]}
 
 
-def columns_of(results: Sequence[EvalResult]) -> list[str]:
-    """Headings; n stands in them where all rows have one n, and in a column of its own otherwise."""
-    n = common_n(results)
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which columns a table of results has; computed once for all of its rows."""
+
+    n: int | None
+    """The n of all rows; None if they differ, and then n is a column."""
+    names_models: bool
+    """True if rows are of several checkpoints."""
+    baseline: str | None = None
+    """The model whose published figures are shown; None: the same model."""
+
+
+def layout_of(results: Sequence[EvalResult], *, baseline: str | None = None) -> Layout:
+    """The columns that these results need."""
+    return Layout(common_n(results), len({(result.model, result.step) for result in results}) > 1, baseline)
+
+
+def columns_of(layout: Layout) -> list[str]:
+    """The headings."""
+    n = layout.n
     at = f"@{n}" if n is not None else "@n"
     heads = [
         "benchmark",
@@ -47,15 +67,15 @@ def columns_of(results: Sequence[EvalResult]) -> list[str]:
         "tokens",
     ]
     extra = [] if n is not None else ["n"]
-    several = ["model", "step"] if len({(result.model, result.step) for result in results}) > 1 else []
+    several = ["model", "step"] if layout.names_models else []
     return [*several, *heads, *extra, "published"]
 
 
-def row_of(result: EvalResult, results: Sequence[EvalResult], *, baseline: str | None = None) -> list[str]:
-    """The cells of one result, under columns_of(results); published figures are of the same model, or of `baseline`."""
+def row_of(result: EvalResult, layout: Layout) -> list[str]:
+    """The cells of one result, under columns_of(layout)."""
     summary = result.summary
-    several = [result.model, str(result.step)] if len({(r.model, r.step) for r in results}) > 1 else []
-    extra = [] if common_n(results) is not None else [str(summary.n)]
+    several = [result.model, str(result.step)] if layout.names_models else []
+    extra = [] if layout.n is not None else [str(summary.n)]
     scores = [
         percent(summary.avg_at_n),
         percent_spread(summary.avg_at_n, summary.sampling),
@@ -73,7 +93,7 @@ def row_of(result: EvalResult, results: Sequence[EvalResult], *, baseline: str |
         f"{percent(summary.no_answer_rate)}\u00a0%",
         f"{summary.mean_tokens:,.0f}",
         *extra,
-        _published(result, baseline),
+        _published(result, layout.baseline),
     ]
 
 
@@ -89,33 +109,46 @@ def _published(result: EvalResult, baseline: str | None) -> str:
 def render_table(
     results: Sequence[EvalResult], *, max_parts: int | None = None, baseline: str | None = None
 ) -> RenderableType:
-    """The result table, what a reader has to know under it, and the parts of the scores.
+    """The result table, warnings under it, and the parts of the scores.
 
     `max_parts` leaves tables of more parts out.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in columns_of(results):
+    layout = layout_of(results, baseline=baseline)
+    for heading in columns_of(layout):
         is_text = heading in ("benchmark", "model", "published")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading == "benchmark")
-    for result in results:
-        table.add_row(*(Text(cell) for cell in row_of(result, results, baseline=baseline)))
+    for result in results[:_MAX_ROWS]:
+        table.add_row(*(Text(shortened(cell)) for cell in row_of(result, layout)))
+    notes = _first(notes_on(results), "notes")
+    if len(results) > _MAX_ROWS:
+        notes.insert(0, f"{len(results) - _MAX_ROWS:,} more rows: --format md and --format json have all")
     parts = [item for breakdown in breakdowns_of(results, max_parts=max_parts) for item in ("", _part_table(breakdown))]
-    return Group(table, *(Text(f"· {note}", style="yellow") for note in notes_on(results)), *parts)
+    return Group(table, *(Text(shortened(f"· {note}"), style="yellow") for note in notes), *parts)
 
 
 def _part_table(breakdown: BreakdownTable) -> Table:
     table = Table(title=breakdown.title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in breakdown.headings:
         table.add_column(heading, justify="left" if heading == breakdown.headings[0] else "right")
-    for row in breakdown.rows:
-        table.add_row(*map(Text, row))
+    for row in breakdown.rows[:_MAX_ROWS]:
+        table.add_row(*(Text(shortened(cell)) for cell in row))
+    if len(breakdown.rows) > _MAX_ROWS:
+        table.caption = f"{len(breakdown.rows) - _MAX_ROWS:,} more rows: --format md and --format json have all"
     return table
+
+
+def _first(notes: list[str], what: str) -> list[str]:
+    """At most so many as there may be rows."""
+    more = len(notes) - _MAX_ROWS
+    return [*notes[:_MAX_ROWS], f"{more:,} more {what}: --format md has all"] if more > 0 else notes
 
 
 def render_markdown(results: Sequence[EvalResult], *, baseline: str | None = None) -> str:
     """A Markdown table with notes and the published figures."""
-    lines = [_markdown_row(columns_of(results)), _markdown_row(["---"] * len(columns_of(results)))]
-    lines += [_markdown_row(row_of(result, results, baseline=baseline)) for result in results]
+    layout = layout_of(results, baseline=baseline)
+    lines = [_markdown_row(columns_of(layout)), _markdown_row(["---"] * len(columns_of(layout)))]
+    lines += [_markdown_row(row_of(result, layout)) for result in results]
     lines += ["", *(f"- {_escape_markdown(note)}" for note in notes_on(results))]
     for benchmark in dict.fromkeys(result.benchmark for result in results):
         published = [f"{baseline} [{baseline.source}; {baseline.protocol}]" for baseline in baselines_for(benchmark)]
@@ -127,7 +160,7 @@ def render_markdown(results: Sequence[EvalResult], *, baseline: str | None = Non
 
 
 def notes_on(results: Sequence[EvalResult]) -> list[str]:
-    """What could mislead a reader of these rows: protocols that differ, parts of benchmarks, odd rates, wrong golds."""
+    """Warnings about these rows: differing protocols, parts of benchmarks, unusual rates, wrong gold answers."""
     notes = [note for result in results for note in _notes_on_one(result)]
     return list(dict.fromkeys([*_mixed_protocols(results), *notes]))
 
@@ -157,7 +190,7 @@ def render_comparisons(
 
 
 def common_n(results: Sequence[EvalResult]) -> int | None:
-    """The n of all results, or None where they differ."""
+    """The n of all results, or None if they differ."""
     counts = {result.summary.n for result in results}
     return counts.pop() if len(counts) == 1 else None
 

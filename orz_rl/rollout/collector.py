@@ -12,7 +12,7 @@ from functools import partial
 
 from orz_bench.engines.engine import Sampling
 from orz_bench.errors import EngineError, RunDirError
-from orz_bench.evaluation.recorder import Grades, Recorder
+from orz_bench.evaluation.recorder import AnswerGrader, Recorder
 from orz_bench.grading.grader import GRADER_VERSION
 from orz_bench.records.parquet import rollouts_from_table
 from orz_bench.records.rollout import Completion, Grade, Request, Rollout
@@ -43,7 +43,7 @@ class Collector:
     """Samples, grades and keeps."""
 
     def __init__(
-        self, config: TrainConfig, *, run: RunDir, sampler: Sampler, grader: Grades, prompts: Sequence[Prompt]
+        self, config: TrainConfig, *, run: RunDir, sampler: Sampler, grader: AnswerGrader, prompts: Sequence[Prompt]
     ) -> None:
         self._config, self._run, self._sampler, self._grader, self._prompts = config, run, sampler, grader, prompts
 

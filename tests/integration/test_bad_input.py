@@ -25,7 +25,7 @@ def fault(*arguments: str | Path, environment: dict[str, str] | None = None) -> 
 
 def test_a_path_that_is_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("hello", encoding="utf-8")
-    assert "no checkpoint (a folder without config.json)" in fault("eval", "--ckpt", tmp_path, "--bench", "arithmetic")
+    assert "not a checkpoint: config.json is missing" in fault("eval", "--ckpt", tmp_path, "--bench", "arithmetic")
 
 
 def test_a_half_written_checkpoint(tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_broken_golds_stop_before_anything_is_drawn(tmp_path: Path) -> None:
     (tmp_path / "aime2024.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     arguments = ("eval", "--ckpt", "fake", "--engine", "fake", "--bench", "aime24", "--n", "1", "--data-dir", tmp_path)
     text = fault(*arguments, "--out", tmp_path / "run")
-    assert "1 golds do not accept themselves" in text
+    assert "1 gold answers fail the self-check" in text
     assert "its braces don't balance" in text
     assert not (tmp_path / "run" / "evals").exists()
     orz_bench(*arguments, "--out", tmp_path / "run", "--keep-broken-golds")

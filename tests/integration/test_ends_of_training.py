@@ -62,7 +62,7 @@ def test_fresh_leaves_a_run_alone_that_is_being_trained_and_nohup_is_respected(t
     process.send_signal(signal.SIGTERM)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 143
-    assert errors.splitlines()[-1].startswith("stopped; what was finished is kept")
+    assert errors.splitlines()[-1].startswith("stopped; completed work is saved")
     assert (run / "FAILED").read_text() == "stopped by SIGTERM\n"
     num_steps = len(metrics_of(run))
     assert [row["step"] for row in metrics_of(run)] == list(range(1, num_steps + 1))

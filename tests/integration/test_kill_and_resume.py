@@ -78,7 +78,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "the same command goes on from there" in errors
+    assert "Run the same command to resume" in errors
     assert "Traceback" not in errors
     kept = len(rows_of(tmp_path))
     assert 0 < kept < 6400

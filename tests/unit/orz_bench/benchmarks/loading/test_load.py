@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orz_bench.benchmarks.benchmark import Benchmark, Erratum, HubDataset
-from orz_bench.benchmarks.loading.hub import Downloaded, read_manifest
+from orz_bench.benchmarks.loading.hub import HubFile, hub_files
 from orz_bench.benchmarks.loading.load import (
     data_hash,
     fetch_benchmark,
@@ -83,7 +83,7 @@ def test_csv_and_parquet_are_read(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows[1:]), tmp_path / "b.parquet")
     hub = HubDataset(repo="x/y", revision="1", files=("a.csv", "b.parquet"))
     benchmark = toy(hub=hub)
-    fetch_benchmark(benchmark, cache=tmp_path / "c", download=lambda _, file: Downloaded(tmp_path / file, "1"))
+    fetch_benchmark(benchmark, cache=tmp_path / "c", download=lambda _, file: HubFile(tmp_path / file, "1"))
     assert [p.gold for p in load_problems(benchmark, cache=tmp_path / "c").problems] == ["0", "1"]
 
 
@@ -113,7 +113,7 @@ def test_the_hubs_edition_may_have_another_number_of_rows(tmp_path: Path) -> Non
 
 def test_a_repeated_id_is_an_error(tmp_path: Path) -> None:
     write_lines(tmp_path / "toy.jsonl", ROWS[0], ROWS[0])
-    with pytest.raises(DataError, match="'a' stands more than once"):
+    with pytest.raises(DataError, match="'a' duplicate id"):
         load_problems(toy(), folders=[tmp_path], cache=tmp_path)
 
 
@@ -205,9 +205,9 @@ def test_fetching_keeps_hashes_and_notices_changes(tmp_path: Path) -> None:
     write_lines(source / "sub" / "b.jsonl", ROWS[1])
     asked: list[str] = []
 
-    def download(hub: HubDataset, file: str) -> Downloaded:
+    def download(hub: HubDataset, file: str) -> HubFile:
         asked.append(file)
-        return Downloaded(source / file, hub.revision)
+        return HubFile(source / file, hub.revision)
 
     benchmark, cache = toy(hub=HUB), tmp_path / "cache"
     folder = fetch_benchmark(benchmark, cache=cache, download=download)
@@ -217,11 +217,11 @@ def test_fetching_keeps_hashes_and_notices_changes(tmp_path: Path) -> None:
     assert len(load_problems(benchmark, cache=cache).problems) == 2
     write_lines(folder / "a.jsonl", {"id": "x", "problem": "changed", "answer": 1})
     with pytest.raises(DataError, match=r"not what was fetched .*data fetch toy"):
-        read_manifest(folder / "manifest.json")
+        hub_files(folder.name, HUB, cache=folder.parent)
 
 
 def test_a_hub_that_refuses_leaves_no_cache(tmp_path: Path) -> None:
-    def refuse(*_: object) -> Downloaded:
+    def refuse(*_: object) -> HubFile:
         raise OSError("401 Client Error: gated repo\nlong text")
 
     with pytest.raises(DataError, match=r"did not give a\.jsonl \(401 .*\)\. Accept its licence") as caught:
