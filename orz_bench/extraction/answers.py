@@ -7,7 +7,7 @@ final  what a reader would take: the last box of the last closed <answer> block,
 whole  the response itself
 
 A box is \\boxed{...}; \\boxed before a bare number, letter or fraction; where there is none of these, \\fbox{...}.
-Letters of options have rules of their own (choice.py), and so has what is checked against instructions (thoughts.py).
+Letters of options have rules of their own (letters.py), and so has what is checked against instructions (thoughts.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from orz_bench.extraction.programs import CODE_EXTRACTORS
 from orz_bench.extraction.thoughts import without_thoughts
 
 _OPEN, _CLOSE, _BOX = "<answer>", "</answer>", "\\boxed{"
@@ -68,8 +69,15 @@ EXTRACTORS: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
 )
 LIKELIHOOD = "likelihood"
 LETTER_EXTRACTORS = ("mmlu-pro", "answer-is", LIKELIHOOD)
-"""Rules for letters of options only: see choice.py."""
-ALL_EXTRACTORS = (*EXTRACTORS, *LETTER_EXTRACTORS)
+"""Rules for letters of options only: see letters.py."""
+ALL_EXTRACTORS = (*EXTRACTORS, *LETTER_EXTRACTORS, *CODE_EXTRACTORS)
+"""Every name that --extractor may have."""
+_SECOND = {"boxed": "orz", "mmlu-pro": "answer-is", LIKELIHOOD: LIKELIHOOD}
+
+
+def second_extractor(extractor: str) -> str:
+    """The extractor of mathematics or letters whose verdict is reported beside the one that counts."""
+    return _SECOND.get(extractor, "boxed")
 
 
 def orz_capture(response: str) -> str | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
 from orz_bench.errors import RecordError
@@ -136,6 +136,10 @@ class Grade:
         """Whether the verdict is correct."""
         return self.verdict == "correct"
 
+    def columns(self) -> dict[str, Any]:
+        """The fields that a rollout has under the same names: all but `extra`, which it joins with others."""
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.name != "extra"}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
@@ -197,13 +201,8 @@ class Rollout:
             logprobs=completion.logprobs if keep_tokens else None,
             num_tokens=completion.num_tokens,
             stop_reason=completion.stop_reason,
-            extracted=grade.extracted,
-            verdict=grade.verdict,
-            why=grade.why,
-            second_extractor=grade.second_extractor,
-            second_extracted=grade.second_extracted,
-            second_verdict=grade.second_verdict,
             grader_version=grader_version,
+            **grade.columns(),
             extra={**problem.extra, **completion.extra, **grade.extra},
         )
 

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +28,7 @@ from typing import Any
 
 from orz_bench.errors import ConfigError, GradingError
 from orz_bench.grading.jobs import Job, Reply, Subject
+from orz_bench.grading.workers.turns import Turns
 
 _START = "import sys; sys.path.append(sys.argv[1]); from orz_bench.grading.workers.host import main; main()"
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[3])
@@ -55,7 +56,7 @@ class GradingPool:
         self._subject: Subject = subject
         self._deadline_s = deadline_s
         self._memory_gib = memory_gib
-        self._turns = _Turns()
+        self._turns = Turns()
         self._threads = ThreadPoolExecutor(num_workers, thread_name_prefix="orz-grading")
         self._local = threading.local()
         self._lock = threading.Lock()
@@ -88,11 +89,11 @@ class GradingPool:
         self._threads.shutdown(wait=True)
 
     def _judge_beside_others(self, job: Job) -> Reply:
-        with self._turns.beside_others():
+        with self._turns.turn(alone=False):
             return self._judge(job)
 
     def _judge_alone(self, job: Job) -> Reply:
-        with self._turns.alone():
+        with self._turns.turn(alone=True):
             return self._judge(job)
 
     def _judge(self, job: Job) -> Reply:
@@ -163,43 +164,6 @@ class GradingPool:
             if self._host is host:
                 self._host = None
         host.close()
-
-
-class _Turns:
-    """Many run beside one another, or one alone; who wants to be alone goes before who comes later."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._num_running = 0
-        self._num_wanting_alone = 0
-
-    @contextlib.contextmanager
-    def beside_others(self) -> Iterator[None]:
-        """Wait while somebody runs alone or wants to."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._num_wanting_alone)
-            self._num_running += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._num_running -= 1
-                self._changed.notify_all()
-
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Wait until nobody runs, and let nobody begin."""
-        with self._changed:
-            self._num_wanting_alone += 1
-            self._changed.wait_for(lambda: not self._num_running)
-            self._num_running += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._num_running -= 1
-                self._num_wanting_alone -= 1
-                self._changed.notify_all()
 
 
 def _require_memory(memory_gib: float) -> None:
