@@ -20,6 +20,7 @@ from orz_bench.extraction.answers import ALL_EXTRACTORS, LETTER_EXTRACTORS, LIKE
 from orz_bench.extraction.programs import CODE_EXTRACTORS, code_extractors
 from orz_bench.records.rollout import AnswerKind, Problem
 
+_KNOWN_EXTRACTORS = (*ALL_EXTRACTORS, *CODE_EXTRACTORS)
 MIN_TEMPERATURE = 0.01
 """Below it sampling is greedy in all but name, and vLLM raises it to this."""
 MAX_TEMPERATURE = 100.0
@@ -50,8 +51,8 @@ class Protocol:
         sampling = self.sampling
         checks = {
             f"template {self.template!r} is unknown{nearest(self.template, TEMPLATES)}": self.template in TEMPLATES,
-            f"extractor {self.extractor!r} is unknown, wanted one of {', '.join(ALL_EXTRACTORS)}": self.extractor
-            in ALL_EXTRACTORS,
+            f"extractor {self.extractor!r} is unknown, wanted one of {', '.join(_KNOWN_EXTRACTORS)}": self.extractor
+            in _KNOWN_EXTRACTORS,
             f"n is {self.n}, wanted at least 1 and at most {_MOST_SAMPLES:,}": 1 <= self.n <= _MOST_SAMPLES,
             f"temperature is {sampling.temperature}, wanted 0 or more: 0 (greedy), or "
             f"{MIN_TEMPERATURE} to {MAX_TEMPERATURE:g}": sampling.temperature == 0

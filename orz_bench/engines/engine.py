@@ -10,12 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
+from orz_bench.engines.settings import EngineSettings, require_counts
 from orz_bench.errors import ConfigError, EngineError
 from orz_bench.records.rollout import Completion, Request
 
-_MOST = 10**9
-"""More than anything of an engine is counted to."""
-EngineName = Literal["vllm", "transformers", "openai", "fake"]
+Settings = TypeVar("Settings", bound=EngineSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,49 +82,39 @@ class ServerFacts:
 class EngineSpec:
     """Everything needed to open an engine, here or in another process."""
 
-    name: EngineName
+    name: str
+    """One of orz_bench.engines.registry."""
     checkpoint: str
     """A local folder, a hub id, or the model's name on a server."""
     dtype: str = "bfloat16"
-    """As torch names it; what the engine has no say in (a server, fake) is "unknown"."""
+    """A torch type; "unknown" for an engine that does not choose it (a server, fake)."""
     tokenizer: str | None = None
-    """A folder or hub id, where it is not the checkpoint itself: for a model on a server."""
+    """A folder or hub id, if it is not the checkpoint itself: for a model on a server."""
     max_model_len: int | None = None
     """Prompt and completion together, in tokens. None: what the checkpoint allows."""
     num_engines: int = 1
     """More than 1: that many engines, each a Ray actor, on one work queue."""
-    tensor_parallel: int = 1
-    gpu_memory_share: float = 0.9
-    base_url: str = "http://127.0.0.1:8000/v1"
-    concurrency: int = 64
-    """Requests in flight to a server."""
-    request_timeout_s: float = 1800.0
-    """How long a server may take for one answer."""
-    max_retries: int = 6
-    """How often a server is asked again for one answer."""
-    continue_on_error: bool = False
-    """Whether a sample that cannot be had becomes an empty one that says why, instead of an error at the end."""
     server: ServerFacts | None = None
-    """What is known of the server; None: the engine asks it."""
-    batch_size: int = 32
-    """Sequences that the transformers engine decodes together."""
+    """Facts about the server; None: the engine asks for them."""
     keep_tokens: bool = False
-    """Return token ids and the sampled tokens' log-probabilities under the distribution that they were drawn from: at
-    the sampling temperature, after top-k and top-p. A server gives neither."""
-    sleeps: bool = False
-    """Whether a GPU engine must be able to give its memory back while training has the device."""
+    """Return token ids and the sampled tokens' log-probabilities under the distribution that they were sampled from: at
+    the sampling temperature, after top-k and top-p. A server returns neither."""
+    settings: EngineSettings | None = None
+    """Settings that only this engine has; None: its defaults."""
 
     def __post_init__(self) -> None:
-        counts = ("num_engines", "tensor_parallel", "concurrency", "batch_size", "max_model_len")
-        faults = [
-            f"{name} is {value}, wanted 1 to {_MOST:,}"
-            for name in counts
-            if (value := getattr(self, name)) is not None and not 1 <= value <= _MOST
-        ]
-        if not 0 < self.gpu_memory_share <= 1:
-            faults.append(f"gpu_memory_share is {self.gpu_memory_share}, wanted more than 0 and at most 1")
-        if faults:
-            raise ConfigError("; ".join(faults) + ".")
+        require_counts(self, "num_engines", "max_model_len")
+        if self.settings is not None and self.settings.engine != self.name:
+            raise ConfigError(
+                f"settings of the engine {self.settings.engine} were given to the engine {self.name}; "
+                f"give it its own, or none for its defaults."
+            )
+
+    def own(self, kind: type[Settings]) -> Settings:
+        """The engine's own settings, of the class that it reads."""
+        settings = kind() if self.settings is None else self.settings
+        assert isinstance(settings, kind), f"{self.name} does not read {kind.__name__}"
+        return settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,6 +247,7 @@ class WeightSource(Protocol):
         ...
 
 
+@runtime_checkable
 class TrainedEngine(Engine, Protocol):
     """An engine whose weights training replaces while it lives."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.engines.engine import EngineSpec, Tokenizer
-from orz_bench.engines.fake import FakeTokenizer
+from orz_bench.engines.registry import get_engine
 from orz_bench.engines.soundness import require_known_ids
 from orz_bench.engines.text_tokens import TextTokens
 from orz_bench.environment import set_library_defaults
@@ -131,9 +131,10 @@ def load_tokenizer(
     spec: EngineSpec, *, system: str | None = None, template_args: Mapping[str, Any] | None = None
 ) -> Tokenizer | None:
     """The checkpoint's tokenizer; None for a model that is known only by its name on a server."""
-    if spec.name == "fake":
-        return FakeTokenizer()
-    if spec.name == "openai" and spec.tokenizer is None:
+    engine = get_engine(spec.name)
+    if engine.tokenizer is not None:
+        return engine.tokenizer()
+    if not engine.reads_files and spec.tokenizer is None:
         return None
     name = spec.tokenizer or spec.checkpoint
     set_library_defaults()

@@ -16,12 +16,12 @@ import yaml
 from orz_bench.asking.protocol import Protocol, customise, get_protocol
 from orz_bench.asking.templates import OF_CHECKPOINT, TEMPLATES
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.engines.engine import Engine, EngineName, EngineSpec, Tokenizer
+from orz_bench.engines.engine import Engine, EngineSpec, Tokenizer
 from orz_bench.engines.open import (
     choose_dtype,
     choose_engine,
 )
-from orz_bench.engines.openai.address import read_address
+from orz_bench.engines.registry import ENGINES, make_spec
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.environment import describe_environment
 from orz_bench.errors import ConfigError, DataError
@@ -59,7 +59,7 @@ class EvalOptions:
     out: Path | None = None
     dtype: str = "auto"
     engine_settings: Mapping[str, Any] = field(default_factory=dict)
-    """Settings of EngineSpec, by name."""
+    """Settings of EngineSpec and of engines, by name."""
     include_paths: tuple[Path, ...] = ()
     """Folders with tasks for lm-eval."""
     num_fewshot: int | None = None
@@ -121,31 +121,32 @@ def preview_session(options: EvalOptions, *, notice: Callable[[str], None]) -> s
     return "\n\n".join(texts)
 
 
-def _resolve(options: EvalOptions, notice: Callable[[str], None]) -> tuple[EngineName, list[Checkpoint], RunDir]:
+def _resolve(options: EvalOptions, notice: Callable[[str], None]) -> tuple[str, list[Checkpoint], RunDir]:
     engine_name, reason = choose_engine(options.engine)
     notice(reason)
-    if engine_name == "openai":
-        read_address(EngineSpec(name=engine_name, checkpoint="", **options.engine_settings).base_url)
+    make_spec(name=engine_name, checkpoint="", **options.engine_settings)
     name = options.checkpoint if options.revision is None else snapshot(options.checkpoint, options.revision)
-    checkpoints = find_checkpoints(name, engine=engine_name, step=options.step)
+    checkpoints = find_checkpoints(
+        name, engine=engine_name, reads_files=ENGINES[engine_name].reads_files, step=options.step
+    )
     if options.revision is not None:
         checkpoints = [replace(one, label=f"{options.checkpoint}@{options.revision}") for one in checkpoints]
     return engine_name, checkpoints, RunDir(options.out or _default_run(options, checkpoints))
 
 
 def _prepare(
-    checkpoint: Checkpoint, engine_name: EngineName, *, options: EvalOptions, notice: Callable[[str], None]
+    checkpoint: Checkpoint, engine_name: str, *, options: EvalOptions, notice: Callable[[str], None]
 ) -> _Prepared:
     """Everything that can be known before an engine opens."""
     dtype = choose_dtype(options.dtype, engine_name)
-    spec = EngineSpec(name=engine_name, checkpoint=checkpoint.path, dtype=dtype, **options.engine_settings)
+    spec = make_spec(name=engine_name, checkpoint=checkpoint.path, dtype=dtype, **options.engine_settings)
     tokenizer = load_tokenizer(spec, system=options.system_prompt, template_args=options.template_args)
     own = [name for name in options.benchmarks if not name.startswith(PREFIX)]
     tasks = [name.removeprefix(PREFIX) for name in options.benchmarks if name.startswith(PREFIX)]
     harness = harness_options(options) if tasks else None
     found = [find_task(name, harness) for name in tasks] if harness else []
     chosen = [_choose(name, spec=spec, options=options, notice=notice) for name in own]
-    if engine_name == "openai":
+    if ENGINES[engine_name].is_server:
         spec = _meet_server(spec, chosen, tokenizer=tokenizer, notice=notice)
     if (note := generation_config_note(checkpoint.path)) is not None:
         notice(note)
@@ -157,7 +158,7 @@ def _prepare(
 
 def _evaluate_checkpoint(
     checkpoint: Checkpoint,
-    engine_name: EngineName,
+    engine_name: str,
     *,
     place: tuple[RunDir, Marks],
     options: EvalOptions,

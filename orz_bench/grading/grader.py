@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from orz_bench.errors import ConfigError, nearest
-from orz_bench.extraction.answers import ALL_EXTRACTORS
+from orz_bench.extraction.answers import EXTRACTOR_NAMES
 from orz_bench.grading.jobs import Reply
 from orz_bench.grading.judges.judge import Judge, Settings, Submission
 from orz_bench.grading.judges.judge import grade as grade_one_kind
@@ -57,10 +57,10 @@ class Grader(Settings):
     """
 
     def __post_init__(self) -> None:
-        if self.extractor not in ALL_EXTRACTORS:
+        if self.extractor not in EXTRACTOR_NAMES:
             raise ConfigError(
-                f"extractor {self.extractor!r} is unknown{nearest(self.extractor, ALL_EXTRACTORS)}; "
-                f"there are {', '.join(ALL_EXTRACTORS)}."
+                f"extractor {self.extractor!r} is unknown{nearest(self.extractor, EXTRACTOR_NAMES)}; "
+                f"there are {', '.join(EXTRACTOR_NAMES)}."
             )
         self._judges: dict[AnswerKind, Judge] = {kind: entry.open(self) for kind, entry in JUDGES.items()}
 

@@ -19,9 +19,10 @@ from typing import Any
 import openai
 
 from orz_bench.engines.engine import Distinct, EngineSpec, Sampling, ServerFacts
-from orz_bench.engines.openai.address import read_address
 from orz_bench.engines.openai.answers import FATAL, RETRIED, Answer, BadAnswerError, read_answer, trouble_of
 from orz_bench.engines.openai.probe import NEUTRAL, ask_server, client_of, explain, pause_s, refuse_unmet
+from orz_bench.engines.server_address import read_address
+from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request
 
@@ -31,24 +32,25 @@ _SILENCE_S = 60.0
 _LINE_EVERY_S = 10.0
 _NAMED = 5
 
+Notice = Callable[[str], None]
 _Arrived = queue.Queue[Completion | BaseException | None]
 
 
 class OpenAIServerEngine:
     """A client of one server, with a bounded number of requests in flight."""
 
-    def __init__(self, spec: EngineSpec, *, notice: Callable[[str], None] | None = None) -> None:
-        self._spec = spec
+    def __init__(self, spec: EngineSpec, *, notice: Notice | None = None) -> None:
+        self._spec, self._settings = spec, spec.own(ServerSettings)
         self._notice = notice or (lambda _: None)
         self._facts = spec.server or ask_server(spec, notice=self._notice)
-        address = read_address(spec.base_url)
+        address = read_address(self._settings.base_url)
         self._address = address.below("/v1") if self._facts.base_url == address.below("/v1").shown else address
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """One completion a list, as answers arrive. EngineError at the end where a sample has none."""
         refuse_unmet(self._facts, sampling)
         arrived: _Arrived = queue.Queue()
-        drawing = _Drawing(self._spec, self._client, notice=self._notice, shown=self._address.shown)
+        drawing = _Drawing(self._settings, self._client, notice=self._notice, shown=self._address.shown)
         draw = _Request(self._spec, self._facts, sampling)
         loop = asyncio.new_event_loop()
         task: list[asyncio.Task[None]] = []
@@ -84,7 +86,7 @@ class OpenAIServerEngine:
 
     def _client(self) -> openai.AsyncOpenAI:
         client: openai.AsyncOpenAI = client_of(
-            openai.AsyncOpenAI, self._address, timeout_s=self._spec.request_timeout_s
+            openai.AsyncOpenAI, self._address, timeout_s=self._settings.request_timeout_s
         )
         return client
 
@@ -97,7 +99,7 @@ class OpenAIServerEngine:
             except queue.Empty:
                 self._notice(
                     f"{self._address.shown}: no answer for {time.monotonic() - start:,.0f} s; each may take "
-                    f"{self._spec.request_timeout_s:,.0f} s (--request-timeout)"
+                    f"{self._settings.request_timeout_s:,.0f} s (--request-timeout)"
                 )
 
     def _explain(self, error: BaseException) -> BaseException:
@@ -170,9 +172,9 @@ class _Drawing:
     """All samples of one generate(): asked, asked again, given up."""
 
     def __init__(
-        self, spec: EngineSpec, client: Callable[[], openai.AsyncOpenAI], *, notice: Callable[[str], None], shown: str
+        self, settings: ServerSettings, client: Callable[[], openai.AsyncOpenAI], *, notice: Notice, shown: str
     ) -> None:
-        self._spec, self._client, self._notice, self._shown = spec, client, notice, shown
+        self._settings, self._client, self._notice, self._shown = settings, client, notice, shown
         self._failed: list[tuple[Request, str]] = []
         self._in_a_row = 0
         self._num_retries, self._last_line = 0, float("-inf")
@@ -189,12 +191,12 @@ class _Drawing:
                         arrived.put(completion)
 
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._spec.concurrency):
+                for _ in range(self._settings.concurrency):
                     group.create_task(draw_some())
 
     def report(self) -> None:
         """Raise EngineError where samples are missing."""
-        if not self._failed or self._spec.continue_on_error:
+        if not self._failed or self._settings.continue_on_error:
             return
         named = "; ".join(_name(request, why) for request, why in self._failed[:_NAMED])
         more = f"; and {len(self._failed) - _NAMED} more" if len(self._failed) > _NAMED else ""
@@ -217,7 +219,7 @@ class _Drawing:
                 return await draw.draw(request, client)
             except (openai.OpenAIError, BadAnswerError) as found:
                 error = found if isinstance(found, BadAnswerError) else trouble_of(found)
-                if error.trouble not in RETRIED or attempt > self._spec.max_retries:
+                if error.trouble not in RETRIED or attempt > self._settings.max_retries:
                     raise error from found
                 wait_s = pause_s(attempt, error)
             self._say_retry(request, error, attempt=attempt, wait_s=wait_s)
@@ -231,7 +233,7 @@ class _Drawing:
             raise error
         self._failed.append((request, error.why))
         self._notice(f"{self._shown}: given up: {_name(request, error.why)}")
-        if not self._spec.continue_on_error:
+        if not self._settings.continue_on_error:
             return None
         return _completed(request, text="", num_tokens=0, stop_reason="failed", extra={"failure": error.why})
 
@@ -243,7 +245,7 @@ class _Drawing:
         self._last_line = now
         self._notice(
             f"{self._shown}: {_name(request, error.why)}; asked again in {wait_s:.1f} s (retry {attempt} of "
-            f"{self._spec.max_retries}; {self._num_retries} in all)"
+            f"{self._settings.max_retries}; {self._num_retries} in all)"
         )
 
 

@@ -15,8 +15,9 @@ from typing import Any
 import openai
 
 from orz_bench.engines.engine import EngineSpec, Sampling, ServerFacts, StopStrings
-from orz_bench.engines.openai.address import Address, read_address
 from orz_bench.engines.openai.answers import RETRIED, BadAnswerError, named_match, read_choice, read_object, trouble_of
+from orz_bench.engines.server_address import Address, read_address
+from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import ConfigError, EngineError
 
 NEUTRAL: Mapping[str, Any] = {
@@ -47,10 +48,11 @@ class ProbePrompt:
 
 def ask_server(spec: EngineSpec, *, prompt: ProbePrompt | None = None, notice: Notice) -> ServerFacts:
     """What the server is and does. EngineError where it does not answer, or not as an OpenAI-compatible server."""
-    address = read_address(spec.base_url)
+    settings = spec.own(ServerSettings)
+    address = read_address(settings.base_url)
     for note in address.notes:
         notice(note)
-    timeout_s = min(spec.request_timeout_s, _TIMEOUT_S)
+    timeout_s = min(settings.request_timeout_s, _TIMEOUT_S)
     with client_of(openai.OpenAI, address, timeout_s=timeout_s) as client:
         asked = _Asked(address, spec, client=client, notice=notice)
         try:
@@ -83,7 +85,7 @@ def explain(error: BadAnswerError, *, shown: str, spec: EngineSpec) -> EngineErr
     kept = "What was drawn is kept; the same command goes on."
     advice = {
         "connection": f"Start the server, or set --base-url (an answer may take --request-timeout). {kept}",
-        "busy": f"The server was asked again {spec.max_retries} times (--max-retries). {kept}",
+        "busy": f"The server was asked again {spec.own(ServerSettings).max_retries} times (--max-retries). {kept}",
         "denied": f"The server refused the key; set $OPENAI_API_KEY. {kept}",
         "missing": "Wanted the address of an OpenAI-compatible server with a completions endpoint, which mostly ends "
         "in /v1, as http://HOST:8000/v1; set --base-url.",
@@ -241,7 +243,9 @@ class _Asked:
                 return content
             except (openai.OpenAIError, BadAnswerError) as found:
                 error = found if isinstance(found, BadAnswerError) else trouble_of(found)
-                if error.trouble not in RETRIED or attempt >= min(_TRIES, self._spec.max_retries + 1):
+                if error.trouble not in RETRIED or attempt >= min(
+                    _TRIES, self._spec.own(ServerSettings).max_retries + 1
+                ):
                     raise error from found
                 wait_s = pause_s(attempt, error)
             self._notice(f"{self.address.shown}: {error.why}; asked again in {wait_s:.1f} s")

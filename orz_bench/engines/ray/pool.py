@@ -20,6 +20,7 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from orz_bench.engines.engine import Distinct, Engine, EngineSpec, Sampling
 from orz_bench.engines.ray.session import end_ray, start_ray
+from orz_bench.engines.registry import settings_of
 from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError, OrzError
 from orz_bench.records.rollout import Completion, Request
@@ -29,7 +30,8 @@ _SECONDS_A_CALL = 0.5
 """How long an engine draws before it reports, so how stale the queue's view of it may be."""
 _IN_HAND_GPU, _IN_HAND_CPU = 1024, 128
 """Requests that one vLLM engine knows of: about twice as many as it runs together."""
-_VLLM_BLOCK = 16
+_LEAST = 16
+"""Requests given to such an engine at once, even if its fair share is smaller."""
 
 
 class EngineLoop:
@@ -108,7 +110,7 @@ class RayPool:
 
     def __init__(self, spec: EngineSpec, actors: Sequence[Any] | None = None) -> None:
         """`actors` run engines of this spec already, where training has placed them; otherwise they are started."""
-        self._spec = spec
+        self._spec, self._settings = spec, settings_of(spec)
         self._workers = [_Worker(actor) for actor in actors or ()]
         self._started_ray = not ray.is_initialized()
         if self._workers:
@@ -175,12 +177,12 @@ class RayPool:
 
     def _take(self, queue: deque[Request], worker: _Worker) -> list[Request]:
         """What this engine gets now: whole batches for transformers, else at most its fair share of what is left."""
-        if self._spec.name != "vllm":
-            size = self._spec.batch_size if self._spec.name == "transformers" else _VLLM_BLOCK
-            room = 0 if worker.in_hand else size
+        block = self._settings.block
+        if block is not None:
+            room = 0 if worker.in_hand else block
         else:
             limit = _IN_HAND_GPU if has_gpu() else _IN_HAND_CPU
-            fair = max(_VLLM_BLOCK, -(-len(queue) // len(self._workers)))
+            fair = max(_LEAST, -(-len(queue) // len(self._workers)))
             room = min(limit - len(worker.in_hand), fair)
         taken = [queue.popleft() for _ in range(min(room, len(queue)))]
         worker.in_hand |= {request.key: request for request in taken}
@@ -189,7 +191,7 @@ class RayPool:
     def _start_workers(self) -> None:
         num_engines, gpu = self._spec.num_engines, has_gpu()
         available = ray.cluster_resources()
-        kind, wanted = ("GPU", self._spec.tensor_parallel * num_engines) if gpu else ("CPU", num_engines)
+        kind, wanted = ("GPU", self._settings.gpus * num_engines) if gpu else ("CPU", num_engines)
         found = available.get(kind, 0.0)
         if found < wanted:
             raise EngineError(
@@ -198,7 +200,7 @@ class RayPool:
             )
         share: dict[str, Any] = {"num_cpus": 1}
         if gpu:
-            share |= {"num_gpus": self._spec.tensor_parallel}
+            share |= {"num_gpus": self._settings.gpus}
         else:
             threads = str(max(1, int(available["CPU"] // num_engines)))
             share |= {"runtime_env": {"env_vars": {"OMP_NUM_THREADS": threads, "VLLM_CPU_OMP_THREADS_BIND": "nobind"}}}

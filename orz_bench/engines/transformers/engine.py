@@ -26,6 +26,7 @@ from orz_bench.engines.engine import (
     WeightSource,
     refuse_penalties,
 )
+from orz_bench.engines.settings import TransformersSettings
 from orz_bench.engines.soundness import not_finite, require_known_ids, require_whole, unknown_ids, unloadable
 from orz_bench.engines.transformers.decoding import Draft, decode
 from orz_bench.engines.transformers.likelihood import LikelihoodScorer
@@ -40,6 +41,7 @@ class TransformersEngine:
     def __init__(self, spec: EngineSpec) -> None:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._spec = spec
+        self._batch_size = spec.own(TransformersSettings).batch_size
         logging.disable_progress_bar()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(spec.checkpoint)
@@ -65,12 +67,12 @@ class TransformersEngine:
         """Blocks of `batch_size` consecutive requests, in order."""
         refuse_penalties(sampling)
         waiting = Distinct(requests)
-        while batch := list(islice(waiting, self._spec.batch_size)):
+        while batch := list(islice(waiting, self._batch_size)):
             yield self._generate_batch(batch, sampling)
 
     def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
         """Blocks of consecutive requests that share their first tokens, in order."""
-        scorer = LikelihoodScorer(self._model, device=self._device, batch_size=self._spec.batch_size)
+        scorer = LikelihoodScorer(self._model, device=self._device, batch_size=self._batch_size)
         for block in scorer.answer(Distinct(self._checked(requests))):
             if not all(math.isfinite(logprob) for answer in block for logprob in answer.logprobs):
                 raise not_finite(self._spec.checkpoint)

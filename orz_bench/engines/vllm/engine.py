@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Sampling, WeightSource
+from orz_bench.engines.settings import VllmSettings
 from orz_bench.engines.soundness import not_finite, refuse_strays, require_known_ids, require_whole_files
 from orz_bench.engines.vllm.likelihood import loglikelihoods
 from orz_bench.engines.vllm.settings import longer_context, num_rows, only_known_ids, refuse_nan
@@ -36,7 +37,7 @@ class VllmEngine:
 
     def __init__(self, spec: EngineSpec) -> None:
         self._spec = spec
-        gpu = has_gpu()
+        own, gpu = spec.own(VllmSettings), has_gpu()
         # Until it is imported, vLLM's own logging settings don't hold.
         logging.getLogger("vllm").setLevel(os.environ.get("VLLM_LOGGING_LEVEL", "ERROR"))
         try:
@@ -63,12 +64,12 @@ class VllmEngine:
             # Of the distribution that was drawn from; by default of the logits before the temperature.
             "logprobs_mode": "processed_logprobs" if spec.keep_tokens else "raw_logprobs",
             "worker_extension_cls": f"{WeightLoader.__module__}.{WeightLoader.__qualname__}",
-            "enable_sleep_mode": gpu and spec.sleeps,
+            "enable_sleep_mode": gpu and own.sleeps,
             **longer_context(spec),
             **only_known_ids(spec.checkpoint),
         }
         if gpu:
-            settings |= {"tensor_parallel_size": spec.tensor_parallel, "gpu_memory_utilization": spec.gpu_memory_share}
+            settings |= {"tensor_parallel_size": own.tensor_parallel, "gpu_memory_utilization": own.gpu_memory_share}
         else:
             settings |= {
                 "enforce_eager": True,
@@ -85,7 +86,7 @@ class VllmEngine:
         except Exception as error:  # whatever a library raises over a user's files, the user must know which file
             raise EngineError(_start_failure(spec, error, gpu=gpu)) from error
         self._rows = num_rows(spec.checkpoint)
-        self._sleeps = gpu and spec.sleeps
+        self._sleeps = gpu and own.sleeps
         self._policy_version: int | None = None
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from orz_bench.engines.describe import engine_version, max_model_len, max_scored_len
 from orz_bench.engines.engine import Engine, EngineSpec, Tokenizer
-from orz_bench.engines.open import engine_version, max_model_len
 from orz_bench.errors import ConfigError, DataError, EngineError, nearest
 from orz_bench.evaluation.evaluate import claim, keep_result, summary_of
 from orz_bench.evaluation.harness.rows import HarnessRows, figures_of, rows_of
@@ -146,7 +146,7 @@ def run_task(
         folder.require_own(
             benchmark=PREFIX + task.name, step=checkpoint.step, seed_of=lambda _name, _index: options.seed
         )
-        found, num_cut = _evaluate(task, options, folder=folder, limit=_room(spec), engine=engine)
+        found, num_cut = _evaluate(task, options, folder=folder, limit=max_scored_len(spec), engine=engine)
         identity = {"benchmark": PREFIX + task.name, "step": checkpoint.step, "seed": options.seed}
         rows = rows_of(
             found,
@@ -217,12 +217,6 @@ def _apply(tasks: Iterable[Any], options: HarnessOptions) -> None:
         if own_shots is None or (options.num_fewshot is not None and own_shots != 0):
             task.set_config(key="num_fewshot", value=options.num_fewshot or 0)
         task.set_fewshot_seed(seed=_SEEDS[1])
-
-
-def _room(spec: EngineSpec) -> int | None:
-    """Tokens of context and continuation. vLLM always draws one token more than it is asked to score."""
-    limit = max_model_len(spec)
-    return limit - 1 if limit is not None and spec.name == "vllm" else limit
 
 
 def _append_missing(folder: EvaluationDir, rows: HarnessRows) -> int:

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.engine import Sampling
 from orz_bench.engines.openai.engine import OpenAIServerEngine
+from orz_bench.engines.registry import make_spec
 from orz_bench.errors import ConfigError, EngineError
 from orz_bench.records.rollout import Completion
 from tests.support.builders import a_problem, a_request
@@ -24,7 +25,7 @@ class Engine(OpenAIServerEngine):
     def __init__(self, url: str, **settings: Any) -> None:
         self.said: list[str] = []
         facts: dict[str, Any] = {"checkpoint": "m", "base_url": url, "max_retries": 2} | settings
-        super().__init__(EngineSpec(name="openai", **facts), notice=self.said.append)
+        super().__init__(make_spec(name="openai", **facts), notice=self.said.append)
 
     def draw(self, count: int = 1, sampling: Sampling = SAMPLING, **request: Any) -> list[Completion]:
         requests = [
@@ -309,7 +310,7 @@ def test_token_ids_are_sent_where_they_mean_the_same() -> None:
     ):
         notes: list[str] = []
         with running(Server(**behaviour)) as url:
-            spec = EngineSpec(name="openai", checkpoint="m", base_url=url)
+            spec = make_spec(name="openai", checkpoint="m", base_url=url)
             facts = ask_server(spec, prompt=ProbePrompt(text=PROMPT, token_ids=ids), notice=notes.append)
         assert (facts.takes_token_ids, sum("another tokenizer" in note for note in notes)) == (takes, said)
 

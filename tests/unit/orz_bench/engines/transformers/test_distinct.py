@@ -10,6 +10,7 @@ from orz_bench.engines.engine import Distinct, Engine, EngineSpec, LikelihoodReq
 from orz_bench.engines.fake import FakeEngine
 from orz_bench.engines.openai.engine import OpenAIServerEngine
 from orz_bench.engines.ray.pool import EngineLoop, RayPool
+from orz_bench.engines.registry import make_spec
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Request
 from tests.support.builders import a_problem, a_request
@@ -38,7 +39,7 @@ def test_the_fake_engine(fake: FakeEngine) -> None:
 
 def test_a_server() -> None:
     with running(Server()) as url:
-        assert refuses(OpenAIServerEngine(EngineSpec(name="openai", checkpoint="m", base_url=url)))
+        assert refuses(OpenAIServerEngine(make_spec(name="openai", checkpoint="m", base_url=url)))
 
 
 def test_several_engines_before_any_is_asked() -> None:

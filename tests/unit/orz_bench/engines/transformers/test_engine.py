@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.registry import make_spec
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.engines.transformers.engine import TransformersEngine
 from orz_bench.errors import EngineError
@@ -25,7 +26,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def a_spec(checkpoint: str, **changes: Any) -> EngineSpec:
     facts: dict[str, Any] = {"checkpoint": checkpoint, "dtype": "float32", "batch_size": 4}
-    return EngineSpec(name="transformers", **facts | changes)
+    return make_spec(name="transformers", **facts | changes)
 
 
 def requests_for(checkpoint: str, prompts: list[str]) -> list[Request]:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
+from orz_bench.engines.describe import require_likelihoods
 from orz_bench.engines.engine import EngineSpec, LikelihoodEngine, LikelihoodRequest, Likelihoods
 from orz_bench.engines.fake import FakeEngine
-from orz_bench.engines.open import require_likelihoods
+from orz_bench.engines.registry import make_spec
 from orz_bench.engines.shared_tokens import shared_lengths
 from orz_bench.engines.transformers.engine import TransformersEngine
 from orz_bench.engines.transformers.likelihood import blocks
@@ -22,7 +23,7 @@ from tests.support.tiny_model import a_tiny_checkpoint
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> TransformersEngine:
     folder = a_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
-    return TransformersEngine(EngineSpec(name="transformers", checkpoint=str(folder), dtype="float32", batch_size=4))
+    return TransformersEngine(make_spec(name="transformers", checkpoint=str(folder), dtype="float32", batch_size=4))
 
 
 def plain(engine: Any, request: LikelihoodRequest) -> list[tuple[float, bool]]:
@@ -142,7 +143,7 @@ def test_the_fake_engine_answers_by_key_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"), [({"name": "openai"}, "a server gives"), ({"num_engines": 2}, "leave it")]
+    ("changes", "said"), [({"name": "openai"}, "--engine openai computes no"), ({"num_engines": 2}, "leave it")]
 )
 def test_what_cannot_do_it_says_so_before_anything_starts(changes: dict[str, Any], said: str) -> None:
     facts: dict[str, Any] = {"name": "vllm", "checkpoint": "x"}
