@@ -1,4 +1,4 @@
-"""Messages between the grader and a supervisor: a length and a line of JSON, with descriptors where there are any."""
+"""Messages between the grader and a supervisor: a length and a line of JSON, with optional file descriptors."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def send(connection: socket.socket, message: dict[str, Any], *, descriptors: Seq
 
 
 def receive(connection: socket.socket) -> dict[str, Any] | None:
-    """The next message; None where the other side has closed."""
+    """The next message; None if the other side has closed."""
     head = _exactly(connection, _HEAD.size)
     return None if head is None else _body(connection, head)
 

@@ -1,7 +1,7 @@
 """What a judge of one kind of answer is, the settings it is opened with, and how its replies become grades.
 
-A judge extracts answers and says whether they are right. It knows nothing of batches that mix kinds, of memos shared
-with others or of grades: `grade` below joins what it finds.
+A judge extracts answers and decides whether they are correct. It handles neither batches of mixed kinds nor grades:
+`grade` below combines its replies.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ class LetterJudge:
 
     def judge(self, pairs: Sequence[Pair]) -> Mapping[Pair, Reply]:
         """Whether the letters are equal."""
-        right, wrong = Reply("correct", "same letter"), Reply("wrong", "another letter")
+        right, wrong = Reply("correct", "same letter"), Reply("wrong", "different letter")
         return {(gold, letter): right if gold == letter else wrong for gold, letter in pairs}
 
     def without_answer(self, gold: str) -> Reply:

@@ -212,7 +212,7 @@ def test_a_server_that_hangs_is_left_after_the_timeout() -> None:
         engine = Engine(url, request_timeout_s=0.3, max_retries=1)
         with pytest.raises(EngineError, match=r"no answer in time \(--request-timeout"):
             engine.draw(2)
-    assert any("asked again in" in text for text in engine.said)
+    assert any("retried in" in text for text in engine.said)
 
 
 MODELS: dict[str, Any] = {
@@ -235,7 +235,7 @@ def test_a_server_may_do_without_a_list_of_models() -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/v1/", "/v1/chat/completions", "/v1/completions", "/v1/models"])
-def test_an_address_is_mended_where_it_is_clear_what_was_meant(path: str) -> None:
+def test_an_address_is_corrected_if_its_meaning_is_clear(path: str) -> None:
     with running(server := Server()) as url:
         engine = Engine(url.removesuffix("/v1") + path)
         assert len(engine.draw(2)) == 2
@@ -252,7 +252,7 @@ def test_an_address_of_nothing_says_what_one_looks_like() -> None:
     "address", ["127.0.0.1:8000/v1", "user:pw@host/v1", "ftp://host/v1", "http://", "", "http://h:x/"]
 )
 def test_what_is_no_address_is_refused_without_its_secret(address: str) -> None:
-    with pytest.raises(ConfigError, match="is no address of a server") as caught:
+    with pytest.raises(ConfigError, match="is not the address of a server") as caught:
         Engine(address)
     assert "pw" not in str(caught.value)
 
