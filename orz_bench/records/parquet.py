@@ -227,6 +227,6 @@ def _refuse_newer(path: Path, file: pq.ParquetFile) -> None:
     version = int((file.schema_arrow.metadata or {}).get(_SCHEMA_KEY, b"0"))
     if version > ROLLOUT_SCHEMA_VERSION:
         raise RunDirError(
-            f"{path}: rollouts with schema {version}, but this version reads up to {ROLLOUT_SCHEMA_VERSION}; "
+            f"{path}: rollouts of schema {version}, but this version reads up to {ROLLOUT_SCHEMA_VERSION}; "
             f"upgrade orz to read them."
         )

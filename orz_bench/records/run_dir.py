@@ -59,7 +59,7 @@ class RolloutsDir:
         with locked(self.path) as is_owner:
             if not is_owner:
                 raise RunDirError(
-                    f"{self.path}: another process is writing here{holder(self.path)}. Wait for it, or choose another "
+                    f"{self.path}: another process writes here{holder(self.path)}. Wait for it, or choose another "
                     f"folder with --out."
                 )
             parquet.finish_parts(self.path)
@@ -92,7 +92,7 @@ class RolloutsDir:
                 if differing:
                     what = ", ".join(f"{name} {row[name]!r}, wanted {wanted[name]!r}" for name in differing)
                     raise RunDirError(
-                        f"{path}: sample {key[1]} of {key[0]} does not belong to this evaluation ({what}). {_MOVE}"
+                        f"{path}: sample {key[1]} of {key[0]} is not of this evaluation ({what}). {_MOVE}"
                     )
                 if key in seen:
                     raise RunDirError(f"{path}: sample {key[1]} of {key[0]} is also in {seen[key].name}. {_MOVE}")
@@ -152,7 +152,7 @@ class RunDir:
         version = info.get("schema_version")
         if not isinstance(version, int) or version > RUN_SCHEMA_VERSION:
             raise RunDirError(
-                f"{self.path}: a run with schema {version}, but this version reads up to {RUN_SCHEMA_VERSION}; "
+                f"{self.path}: a run of schema {version}, but this version reads up to {RUN_SCHEMA_VERSION}; "
                 f"upgrade orz to use it."
             )
         if not isinstance(info.get("kind"), str):
@@ -165,7 +165,7 @@ class RunDir:
         with self.owned() as is_owner:
             if not is_owner:
                 raise RunDirError(
-                    f"{self.path}: another process is using this run. Wait for it, or choose another --out."
+                    f"{self.path}: another process is at work in this run. Wait for it, or choose another --out."
                 )
             yield
 
