@@ -16,7 +16,7 @@ from orz_bench.engines.settings import TransformersSettings, VllmSettings
 from orz_bench.errors import ConfigError
 
 
-def test_auto_prefers_vllm_and_the_fallback_says_that_it_is_one() -> None:
+def test_auto_prefers_vllm_and_the_fallback_is_named_as_such() -> None:
     assert choose_engine("auto")[0] == "vllm"
     assert choose_engine("transformers") == ("transformers", "engine: transformers, the slow fallback")
 

@@ -81,7 +81,7 @@ def test_strict_closes_what_math_verify_lets_through(grader: Grader, gold: str, 
     assert verdict(grader, gold, gold) == "correct"
 
 
-def test_without_strict_math_verifys_own_verdict_stands() -> None:
+def test_without_strict_math_verifys_own_verdict_is_final() -> None:
     with Grader(num_workers=1, strict=False) as loose:
         assert verdict(loose, "2^{-99}", "2^{-98}") == "correct"
 
@@ -154,7 +154,7 @@ def test_an_unknown_extractor_names_the_nearest() -> None:
         Grader(extractor="box")
 
 
-def test_a_closed_grader_says_so() -> None:
+def test_a_closed_grader_raises_an_error() -> None:
     grader = Grader(num_workers=1)
     grader.close()
     with pytest.raises(GradingError, match="closed"):

@@ -91,7 +91,7 @@ def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ('[{"input": 1, "output": "1"}]', "no text under 'input'"),
     ],
 )
-def test_what_is_no_list_of_tests_is_named(private: str, message: str) -> None:
+def test_data_that_is_not_a_list_of_tests_is_named(private: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         unpacked(private)
 

@@ -1,4 +1,4 @@
-"""The one reader of rows, on what files of others really hold; and that everything which reads rows reads them so."""
+"""The only reader of rows, on real contents of foreign files; everything that reads rows uses it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def written(folder: Path, content: bytes | str, name: str = "a.jsonl") -> Path:
     ],
 )
 @pytest.mark.parametrize("strict", [True, False])
-def test_marks_of_encodings_and_line_ends_are_no_content(tmp_path: Path, content: bytes, strict: bool) -> None:
+def test_byte_order_marks_and_line_ends_are_not_content(tmp_path: Path, content: bytes, strict: bool) -> None:
     assert rows(written(tmp_path, content), strict=strict) == [ROW]
 
 
@@ -113,7 +113,7 @@ def test_what_is_ambiguous_in_data_is_refused_and_read_from_other_tools(tmp_path
     assert rows(path, strict=False)
 
 
-def test_parquet_tells_a_column_that_stands_twice_and_has_no_nan(tmp_path: Path) -> None:
+def test_parquet_reports_a_duplicate_column_and_has_no_nan(tmp_path: Path) -> None:
     pq.write_table(pa.table([[1.0, float("nan")]], names=["a"]), tmp_path / "a.parquet")
     assert rows(tmp_path / "a.parquet") == [{"a": 1.0}, {"a": None}]
     pq.write_table(pa.table([[1], [2]], names=["a", "a"]), tmp_path / "b.parquet")

@@ -20,7 +20,7 @@ PROMPT = "1 + 1?"
 
 
 class Engine(OpenAIServerEngine):
-    """Keeps what it says."""
+    """Keeps its messages."""
 
     def __init__(self, url: str, **settings: Any) -> None:
         self.said: list[str] = []
@@ -40,7 +40,7 @@ def whole(seed: int, prompt: str = PROMPT) -> str:
     return text_for(prompt, seed).removesuffix(" User: more")
 
 
-def test_every_sample_is_drawn_once_with_its_own_seed() -> None:
+def test_every_sample_is_generated_once_with_its_own_seed() -> None:
     with running(server := Server()) as url:
         found = Engine(url, concurrency=4).draw(40)
     assert {completion.text for completion in found} == {whole(seed) for seed in range(100, 140)}
@@ -57,15 +57,13 @@ def test_every_sample_is_drawn_once_with_its_own_seed() -> None:
 
 @pytest.mark.parametrize("keeps", [True, False])
 @pytest.mark.parametrize("fields", [("include_stop_str_in_output", "add_special_tokens"), ()])
-def test_a_stop_string_that_is_named_stands_in_the_text_whatever_the_server_does(
-    keeps: bool, fields: tuple[str, ...]
-) -> None:
+def test_a_named_stop_string_is_kept_in_the_text_by_any_server(keeps: bool, fields: tuple[str, ...]) -> None:
     with running(Server(keeps_stop=keeps, fields=fields)) as url:
         (found,) = Engine(url).draw()
     assert (found.text, found.stop_reason) == (whole(100), "stop_string")
 
 
-def test_a_stop_string_that_vanishes_without_a_word_is_refused_before_anything_is_drawn() -> None:
+def test_a_server_that_removes_stop_strings_silently_is_refused_before_sampling() -> None:
     with (
         running(server := Server(keeps_stop=False, names_stop=False)) as url,
         pytest.raises(ConfigError, match=r"cuts a matched stop string off .* --stop '' to draw without any"),
@@ -87,7 +85,7 @@ def test_without_stop_strings_none_is_needed() -> None:
 
 
 def test_how_a_text_ended_is_never_guessed() -> None:
-    """A canned server: it shows nothing of what it does with stop strings."""
+    """A canned server that does not show how it handles stop strings."""
     answer = {"choices": [{"text": "a \\boxed{2} ", "finish_reason": "stop"}], "usage": {"completion_tokens": 5}}
     with (
         running(Server(odd=lambda _body, _times: (200, answer))) as url,
@@ -112,7 +110,7 @@ def test_a_setting_that_would_have_no_effect_is_refused(setting: dict[str, Any])
         Engine(url).draw(sampling=Sampling(**setting))
 
 
-def test_penalties_go_out_where_they_are_wanted() -> None:
+def test_penalties_are_sent_if_they_are_set() -> None:
     with running(server := Server()) as url:
         Engine(url).draw(sampling=Sampling(presence_penalty=0.5, repetition_penalty=1.2, max_tokens=640))
     (body,) = server.log.drawn()
@@ -120,7 +118,7 @@ def test_penalties_go_out_where_they_are_wanted() -> None:
 
 
 @pytest.mark.parametrize("reason", ["content_filter", "abort", "error", None, "weird", 3, ["stop"]])
-def test_an_answer_that_was_not_finished_is_drawn_again_and_never_stored(reason: Any) -> None:
+def test_an_unfinished_answer_is_requested_again_and_never_stored(reason: Any) -> None:
     def finish(body: Body, times: int) -> Any:
         return reason if body["seed"] == 103 and times < 1 else ""
 
@@ -168,7 +166,7 @@ ODD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_an_odd_answer_is_asked_for_again_and_named(name: str) -> None:
+def test_an_unexpected_answer_is_requested_again_and_named(name: str) -> None:
     def odd(body: Body, times: int) -> Any:
         return ODD[name] if body["seed"] == 102 and times < 2 else None
 
@@ -243,7 +241,7 @@ def test_an_address_is_corrected_if_its_meaning_is_clear(path: str) -> None:
     assert path == "/v1/" or any("is used" in text for text in engine.said)
 
 
-def test_an_address_of_nothing_says_what_one_looks_like() -> None:
+def test_an_address_without_a_server_shows_the_expected_form() -> None:
     with running(Server()) as url, pytest.raises(EngineError, match=r"mostly ends in /v1"):
         Engine(url.removesuffix("/v1") + "/api/v2")
 
@@ -251,7 +249,7 @@ def test_an_address_of_nothing_says_what_one_looks_like() -> None:
 @pytest.mark.parametrize(
     "address", ["127.0.0.1:8000/v1", "user:pw@host/v1", "ftp://host/v1", "http://", "", "http://h:x/"]
 )
-def test_what_is_no_address_is_refused_without_its_secret(address: str) -> None:
+def test_an_invalid_address_is_refused_without_showing_its_secret(address: str) -> None:
     with pytest.raises(ConfigError, match="is not the address of a server") as caught:
         Engine(address)
     assert "pw" not in str(caught.value)
@@ -275,7 +273,7 @@ def test_a_wrong_name_fails_at_once() -> None:
         Engine(url, checkpoint="other")
 
 
-def test_a_refused_key_says_so() -> None:
+def test_a_refused_key_is_reported() -> None:
     with (
         running(Server(odd=lambda _body, _times: (401, {"error": {"message": "no"}}))) as url,
         pytest.raises(EngineError, match=r"refused the key; set \$OPENAI"),
@@ -283,7 +281,7 @@ def test_a_refused_key_says_so() -> None:
         Engine(url)
 
 
-def test_a_closed_port_says_so() -> None:
+def test_a_closed_port_is_reported() -> None:
     with pytest.raises(EngineError, match=r"no connection .* Start the server, or set --base-url"):
         Engine("http://127.0.0.1:9/v1", max_retries=0)
 
@@ -299,7 +297,7 @@ def test_completions_fit_the_servers_context() -> None:
     assert [body["max_tokens"] for body in server.log.drawn()] == [80 - len(PROMPT)]
 
 
-def test_token_ids_are_sent_where_they_mean_the_same() -> None:
+def test_token_ids_are_sent_if_they_mean_the_same() -> None:
     from orz_bench.engines.openai.probe import ProbePrompt, ask_server
 
     ids = tuple(map(ord, PROMPT))
@@ -315,7 +313,7 @@ def test_token_ids_are_sent_where_they_mean_the_same() -> None:
         assert (facts.takes_token_ids, sum("another tokenizer" in note for note in notes)) == (takes, said)
 
 
-def test_another_model_under_the_same_name_ends_the_drawing() -> None:
+def test_a_different_model_under_the_same_name_ends_the_run() -> None:
     with running(server := Server()) as url:
         engine = Engine(url, concurrency=1)
         server.behaviour.answers_as = "m-v2"

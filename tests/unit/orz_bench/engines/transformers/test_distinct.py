@@ -42,7 +42,7 @@ def test_a_server() -> None:
         assert refuses(OpenAIServerEngine(make_spec(name="openai", checkpoint="m", base_url=url)))
 
 
-def test_several_engines_before_any_is_asked() -> None:
+def test_several_engines_are_checked_before_any_request() -> None:
     assert refuses(RayPool(EngineSpec(name="fake", checkpoint="fake", num_engines=1), actors=[object()]))
 
 
@@ -52,7 +52,7 @@ def test_an_engine_that_is_fed_bit_by_bit(fake: FakeEngine) -> None:
     assert loop.draw(TWICE[2:], Sampling()), "what was answered may be asked for again"
 
 
-def test_it_goes_on_when_there_is_more() -> None:
+def test_it_continues_after_a_refill() -> None:
     waiting: list[int] = [0]
 
     class Feed:

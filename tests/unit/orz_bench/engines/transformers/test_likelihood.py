@@ -85,8 +85,8 @@ def test_the_greedy_continuation_is_known_as_such(engine: TransformersEngine) ->
     assert answer.is_greedy == (True, False)
 
 
-def test_a_stopped_evaluation_goes_on_with_the_same_blocks(engine: TransformersEngine) -> None:
-    """Bit for bit: what remains at a border of blocks is computed as it would have been."""
+def test_a_stopped_evaluation_resumes_with_the_same_blocks(engine: TransformersEngine) -> None:
+    """Bit for bit: the remaining blocks are computed as in an uninterrupted run."""
     requests = some_requests()
     whole = list(engine.loglikelihood(requests))
     rest = requests[len(whole[0]) :]
@@ -99,7 +99,7 @@ def a_request(at: int, *, shared: int = 0, length: int = 1) -> LikelihoodRequest
     return LikelihoodRequest(key=("p", at), context=(9,) * 10, continuations=continuations, num_shared=shared)
 
 
-def test_blocks_hold_as_many_rows_as_wanted_and_end_where_another_prefix_begins() -> None:
+def test_blocks_have_at_most_batch_size_rows_and_end_at_a_new_prefix() -> None:
     requests = [a_request(0, shared=4), a_request(1, shared=4), a_request(2, shared=4), a_request(3)]
     sizes = [len(block) for block in blocks(requests, batch_size=2, vocabulary=100)]
     assert sizes == [2, 1, 1], "a request of single tokens is one row"
@@ -145,7 +145,7 @@ def test_the_fake_engine_answers_by_key_alone() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"), [({"name": "openai"}, "--engine openai computes no"), ({"num_engines": 2}, "leave it")]
 )
-def test_what_cannot_do_it_says_so_before_anything_starts(changes: dict[str, Any], said: str) -> None:
+def test_engines_without_likelihoods_are_refused_before_anything_starts(changes: dict[str, Any], said: str) -> None:
     facts: dict[str, Any] = {"name": "vllm", "checkpoint": "x"}
     require_likelihoods(EngineSpec(**facts))
     with pytest.raises(ConfigError, match=said):

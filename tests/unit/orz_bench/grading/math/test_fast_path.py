@@ -1,4 +1,4 @@
-"""The fast path answers only where it is certain, and the memo forgets the oldest."""
+"""The fast path answers only if the verdict is certain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Time: CPU decides, a timeout is tried once more alone, and what takes turns is never beside what is alone."""
+"""Deadlines are CPU time, a timeout is tried once more alone, and threads that run alone never overlap others."""
 
 from __future__ import annotations
 
