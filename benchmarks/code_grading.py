@@ -1,16 +1,20 @@
-"""Programs with ten tests each: the sandbox against LiveCodeBench's own runner, two at once, in alternating blocks.
+"""Programs with ten tests each, two at once: the sandbox against LiveCodeBench's own runner, in alternating blocks.
 
 ours: Grader, two workers; every program is new to it. theirs: `evaluate_generations` with two processes and its six
 seconds, from a checkout that $ORZ_PEER_LIVECODEBENCH names; without one, a plain runner of our own rules stands in: a
-process a program, every test by exec() in it, standard streams replaced, no isolation. The record says which.
+process a program, every test by exec() in it, standard streams replaced, no isolation. The record says which. Both have
+started before anything is measured. On a machine with other work the clock says little: the seconds that all processes
+of each side computed are recorded, too.
 
-Programs are the 240 first that the official runner passed; their few known tests are repeated until there are ten.
+Programs are the 240 first that the official runner passed; their few known tests are repeated until there are ten. All
+are run three times.
 """
 
 from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import json
 import multiprocessing
 import os
@@ -30,38 +34,46 @@ from orz_bench.records.program_tests import PackedTests
 from orz_bench.sandbox.program import preamble
 from orz_bench.sandbox.values import encode
 
-NUM_PROGRAMS, NUM_TESTS, BLOCK, WORKERS = 240, 10, 60, 2
+NUM_PROGRAMS, NUM_TESTS, BLOCK, WORKERS, ROUNDS = 240, 10, 60, 2, 3
+EXTRACTOR = "lcb"
+"""The protocol's; a grader with one for mathematics would start Math-Verify meanwhile."""
 _PEER = """
 import json, sys
 sys.path.insert(0, sys.argv[1])
 import time
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 from lcb_runner.evaluation.compute_code_generation_metrics import evaluate_generations
+print("ready", file=sys.__stdout__, flush=True)
 for line in sys.stdin:
     tasks = json.loads(line)
-    start = time.monotonic()
+    start, before = time.monotonic(), [getrusage(who)[:2] for who in (RUSAGE_SELF, RUSAGE_CHILDREN)]
     samples = [{"input_output": json.dumps(task["tests"])} for task in tasks]
     results, _ = evaluate_generations(samples, [[task["code"]] for task in tasks], num_process_evaluate=2)
     passed = [all(value is True for value in results[i][0]) for i in range(len(tasks))]
-    print(json.dumps({"seconds": time.monotonic() - start, "passed": passed}), file=sys.__stdout__, flush=True)
+    seconds, after = time.monotonic() - start, [getrusage(who)[:2] for who in (RUSAGE_SELF, RUSAGE_CHILDREN)]
+    cpu = sum(map(sum, after)) - sum(map(sum, before))
+    print(json.dumps({"seconds": seconds, "cpu": cpu, "passed": passed}), file=sys.__stdout__, flush=True)
 """
 
 
 def main() -> None:
     tasks = _tasks()
     checkout = os.environ.get("ORZ_PEER_LIVECODEBENCH")
-    seconds = {"ours": 0.0, "theirs": 0.0}
+    seconds, cpu = {"ours": 0.0, "theirs": 0.0}, {"ours": 0.0, "theirs": 0.0}
     differing = []
     golds = {task["gold"]: task["packed"] for task in tasks}
-    with Grader(num_workers=WORKERS, tests=golds) as grader, _peer(checkout) as peer:
+    with Grader(extractor=EXTRACTOR, num_workers=WORKERS, tests=golds) as grader, _peer(checkout) as peer:
         isolation = str(grader.check_isolation())
         grader.grade([_submission(tasks[0], code="print()")] * WORKERS)
-        for first in range(0, len(tasks), BLOCK):
-            block = tasks[first : first + BLOCK]
-            start = time.monotonic()
+        for number, first in itertools.product(range(ROUNDS), range(0, len(tasks), BLOCK)):
+            block = [task | {"code": f"{task['code']}\n# {number}"} for task in tasks[first : first + BLOCK]]
+            start, before = time.monotonic(), _computed_s()
             grades = grader.grade([_submission(task, code=task["code"]) for task in block])
             seconds["ours"] += time.monotonic() - start
-            spent, passed = peer(block)
+            cpu["ours"] += _computed_s() - before
+            spent, computed, passed = peer(block)
             seconds["theirs"] += spent
+            cpu["theirs"] += computed
             differing += [
                 {"id": t["id"], "ours": g.verdict, "why": g.why[:60], "theirs": p}
                 for t, g, p in zip(block, grades, passed, strict=True)
@@ -77,8 +89,10 @@ def main() -> None:
             "tests_a_program": NUM_TESTS,
             "peer": "LiveCodeBench's own runner" if checkout else "a plain in-process runner of our rules",
             "isolation": isolation,
-            "programs_per_second": {name: round(len(tasks) / spent, 2) for name, spent in seconds.items()},
+            "programs_per_second": {name: round(ROUNDS * len(tasks) / spent, 2) for name, spent in seconds.items()},
             "ratio": round(seconds["theirs"] / seconds["ours"], 2),
+            "cpu_ms_a_program": {name: round(1000 * spent / ROUNDS / len(tasks), 2) for name, spent in cpu.items()},
+            "ratio_of_cpu_time": round(cpu["theirs"] / cpu["ours"], 2),
             "verdicts_that_differ": {
                 "ours passes, theirs not": sum(d["ours"] == "correct" for d in differing),
                 "theirs passes, ours not": sum(bool(d["theirs"]) for d in differing),
@@ -89,12 +103,29 @@ def main() -> None:
     )
 
 
+def _computed_s() -> float:
+    """By this process and all below it so far; the peer computes nothing while it is not asked."""
+    ticks, parents = {}, {}
+    for entry in Path("/proc").iterdir():
+        with contextlib.suppress(OSError):
+            if entry.name.isdecimal():
+                fields = (entry / "stat").read_text("ascii", errors="replace").rpartition(")")[2].split()
+                parents[int(entry.name)], ticks[int(entry.name)] = int(fields[1]), sum(map(int, fields[11:15]))
+
+    def is_below(pid: int) -> bool:
+        return pid == os.getpid() or (pid in parents and is_below(parents[pid]))
+
+    return sum(spent for pid, spent in ticks.items() if is_below(pid)) / os.sysconf("SC_CLK_TCK")
+
+
 def _agreement() -> dict[str, int]:
     """The known tests of all programs, against the official verdicts, which rest on all hidden tests."""
     problems, rows = _data()
     rows = [row for row in rows if problems[row["id"]]["public_tests_verified"]]
     packed = {row["id"]: parse_tests(problems[row["id"]]) for row in rows}
-    with Grader(num_workers=WORKERS, tests={tests.digest: tests for tests in packed.values()}) as grader:
+    with Grader(
+        extractor=EXTRACTOR, num_workers=WORKERS, tests={tests.digest: tests for tests in packed.values()}
+    ) as grader:
         submissions = [
             Submission(gold=packed[row["id"]].digest, kind="code", num_choices=0, response=row["response"])
             for row in rows
@@ -132,7 +163,7 @@ def _guesses() -> dict[str, float]:
     marked = [(tests, _MARKED.format(first=a, later=b)) for tests, (a, b) in found]
     marked += [(tests, _MARKED.format(first=b, later=a)) for tests, (a, b) in found]
     lucky = [(tests, f"{_LUCKY.format(words=words)}  # {n}") for tests, words in found for n in range(6)]
-    with Grader(num_workers=WORKERS, tests={tests.digest: tests for tests, _ in found}) as grader:
+    with Grader(extractor=EXTRACTOR, num_workers=WORKERS, tests={tests.digest: tests for tests, _ in found}) as grader:
         passed = [
             sum(
                 grade.is_correct
@@ -191,20 +222,21 @@ def _peer(checkout: str | None) -> Any:
         assert process.stdin is not None
         assert process.stdout is not None
         stdin, stdout = process.stdin, process.stdout
+        assert stdout.readline() == "ready\n"
 
-        def ask(block: list[dict[str, Any]]) -> tuple[float, list[bool]]:
+        def ask(block: list[dict[str, Any]]) -> tuple[float, float, list[bool]]:
             print(json.dumps([{"code": t["code"], "tests": t["tests"]} for t in block]), file=stdin, flush=True)
             reply = json.loads(stdout.readline())
-            return reply["seconds"], reply["passed"]
+            return reply["seconds"], reply["cpu"], reply["passed"]
 
         yield ask
         stdin.close()
 
 
-def _plain(pool: Any, block: list[dict[str, Any]]) -> tuple[float, list[bool]]:
-    start = time.monotonic()
+def _plain(pool: Any, block: list[dict[str, Any]]) -> tuple[float, float, list[bool]]:
+    start, before = time.monotonic(), _computed_s()
     passed = pool.map(_passes, [{"code": t["code"], "tests": t["tests"]} for t in block], chunksize=1)
-    return time.monotonic() - start, passed
+    return time.monotonic() - start, _computed_s() - before, passed
 
 
 def _passes(task: dict[str, Any]) -> bool:

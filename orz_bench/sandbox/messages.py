@@ -9,6 +9,10 @@ from collections.abc import Sequence
 from typing import Any
 
 _HEAD = struct.Struct("=I")
+MARK_BYTES = 16
+"""Of the random word that the supervisor writes after the output of a test, before it begins another."""
+CPU_S = struct.Struct("=d")
+"""What follows the word on standard output: the seconds that the test computed."""
 
 
 def send(connection: socket.socket, message: dict[str, Any], *, descriptors: Sequence[int] = ()) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import accumulate
 from pathlib import Path
 
 from orz_bench.errors import ConfigError, GradingError
@@ -15,6 +16,8 @@ from orz_bench.sandbox.limits import Isolation, Limits, Outcome, Program
 from orz_bench.sandbox.worker import Worker, WorkerGoneError
 
 _MAX_ATTEMPTS = 3
+_AHEAD, _AHEAD_CHARACTERS = 64, 2**20
+"""So many tests, with inputs of so many characters together, are under way at once."""
 _PACKAGES = ("numpy",)
 """What programs may import beside the standard library, where it is installed: LiveCodeBench's runner has it too."""
 
@@ -41,12 +44,15 @@ class Sandbox:
             return self._isolation_of(worker)
 
     @contextmanager
-    def session(self, program: Program, *, limits: Limits) -> Iterator[Session]:
-        """A worker that runs this program, on as many tests as are asked for."""
+    def session(self, program: Program, *, limits: Limits, inputs: Sequence[str] = ()) -> Iterator[Session]:
+        """A worker that runs this program, on as many tests as are asked for.
+
+        `inputs`: all of them in order, where they are known; then a test begins while the one before is looked at.
+        """
         with self._worker() as worker:
-            worker.load(program)
+            worker.load(program, limits)
             try:
-                yield Session(self, worker, program=program, limits=limits)
+                yield Session(self, worker, program=program, limits=limits, inputs=inputs)
             finally:
                 worker.unload()
 
@@ -67,8 +73,9 @@ class Sandbox:
         for _ in range(_MAX_ATTEMPTS - 1):
             with closing(self._started()) as worker:
                 try:
-                    worker.load(program)
-                    return worker.run(text, limits)
+                    worker.load(program, limits)
+                    worker.begin([text], is_last=True)
+                    return worker.next(output_bytes=limits.output_bytes)
                 except WorkerGoneError as error:
                     reason = str(error)
         raise GradingError(f"the sandbox failed {_MAX_ATTEMPTS} times on one program: {reason}.")
@@ -128,11 +135,15 @@ class Sandbox:
 class Session:
     """Runs one program."""
 
-    def __init__(self, sandbox: Sandbox, worker: Worker, *, program: Program, limits: Limits) -> None:
+    def __init__(
+        self, sandbox: Sandbox, worker: Worker, *, program: Program, limits: Limits, inputs: Sequence[str]
+    ) -> None:
         self._sandbox = sandbox
         self._worker = worker
         self._program = program
         self._limits = limits
+        self._inputs = inputs
+        self._num_runs = 0
 
     def run(self, text: str, *, is_fresh: bool = False, output_bytes: int | None = None) -> Outcome:
         """Run it with this on its standard input. Raises GradingError.
@@ -140,13 +151,25 @@ class Session:
         `is_fresh`: in a new process, even if the one before can be used again. `output_bytes`: how much it may print,
         if that is less than for any program.
         """
-        limits = self._limits
-        if output_bytes is not None:
-            limits = replace(limits, output_bytes=min(output_bytes, limits.output_bytes))
+        most = self._limits.output_bytes
+        most = most if output_bytes is None else min(output_bytes, most)
         try:
-            return self._worker.run(text, limits, is_fresh=is_fresh)
+            if not self._worker.is_under_way:
+                self._begin(text, is_fresh=is_fresh)
+            return self._worker.next(output_bytes=most)
         except WorkerGoneError:
-            return self._sandbox.run_elsewhere(self._program, text, limits=limits)
+            return self._sandbox.run_elsewhere(self._program, text, limits=replace(self._limits, output_bytes=most))
+        finally:
+            self._num_runs += 1
+
+    def _begin(self, text: str, *, is_fresh: bool) -> None:
+        """This test, and those after it where the program's process stays: most wrong programs fail the first."""
+        num = _AHEAD if self._worker.has_process and not is_fresh else 1
+        texts = self._inputs[self._num_runs : self._num_runs + num]
+        sizes = accumulate(map(len, texts))
+        texts = [text, *(ahead for ahead, size in list(zip(texts, sizes, strict=True))[1:] if size < _AHEAD_CHARACTERS)]
+        is_last = self._num_runs + len(texts) == len(self._inputs)
+        self._worker.begin(texts, is_fresh=is_fresh, is_last=is_last)
 
 
 def _folders_of_packages() -> list[str]:

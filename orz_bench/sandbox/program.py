@@ -23,7 +23,6 @@ import resource
 import sys
 import threading
 from dataclasses import dataclass
-from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Any, NoReturn
 
@@ -97,7 +96,7 @@ def become(limits: Limits, untouched: Untouched, *, confinement: Confinement, pi
         _confine(limits, confinement)
         program = _read_program(confinement.folder)
         _open_streams(confinement.folder, wants_value=program.function is not None)
-        _run_all(program, untouched, folder=confinement.folder, secret=secret)
+        _run_all(program, untouched, secret=secret)
         code = 0
     except BaseException:  # what a program raises is its own affair: the last line goes to its standard error
         _report()
@@ -105,7 +104,7 @@ def become(limits: Limits, untouched: Untouched, *, confinement: Confinement, pi
         os._exit(code)
 
 
-def _run_all(program: Program, untouched: Untouched, *, folder: str, secret: bytes) -> None:
+def _run_all(program: Program, untouched: Untouched, *, secret: bytes) -> None:
     """Run it on one test after the other, as long as none leaves anything behind."""
     is_plain = names_nothing_suspicious(program.source)
     compiled = compile(program.source, "main.py", "exec", dont_inherit=True)
@@ -119,11 +118,15 @@ def _run_all(program: Program, untouched: Untouched, *, folder: str, secret: byt
         _run_once(program, compiled)
         if not is_plain or not untouched.is_still_so() or not _is_told_to_go_on(secret):
             return
-        _open_streams(folder, wants_value=program.function is not None)
+        os.lseek(0, 0, os.SEEK_SET)  # the next input; what a plain program prints goes where it went
 
 
 def _read_program(folder: str) -> Program:
-    return Program(**json.loads(Path(folder, "program").read_bytes()))
+    descriptor = os.open(f"{folder}/program", os.O_RDONLY)
+    content = os.read(descriptor, os.fstat(descriptor).st_size)
+    os.close(descriptor)
+    function, _, source = content.decode("utf-8", errors="surrogatepass").partition("\n")
+    return Program(source=source, function=function or None)
 
 
 def _run_once(program: Program, compiled: CodeType) -> None:
@@ -178,6 +181,7 @@ def _confine(limits: Limits, confinement: Confinement) -> None:
         (resource.RLIMIT_AS, memory),
     ):
         resource.setrlimit(what, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_STACK, (_STACK_BYTES, resource.getrlimit(resource.RLIMIT_STACK)[1]))
     linux.drop_capabilities()
     os.chdir(confinement.home)
     if confinement.rules is not None:
@@ -208,11 +212,10 @@ def _raw(descriptor: int, mode: str) -> io.FileIO:
 
 def _prepare_interpreter() -> None:
     """What programs set, as it is at their start."""
-    resource.setrlimit(resource.RLIMIT_STACK, (_STACK_BYTES, resource.getrlimit(resource.RLIMIT_STACK)[1]))
     sys.setrecursionlimit(_RECURSION_LIMIT)
     sys.set_int_max_str_digits(_MAX_DIGITS)
     sys.argv[:] = ["main.py"]
-    random.seed()
+    random.seed(int.from_bytes(os.urandom(16)))
     re.purge()
 
 
@@ -225,8 +228,8 @@ def _run_script(compiled: CodeType, own: dict[str, Any]) -> None:
 
 
 def _run_function(compiled: CodeType, program: Program, *, own: dict[str, Any]) -> None:
-    with open(0, encoding="utf-8", newline="\n", closefd=False) as file:
-        arguments = [json.loads(line) for line in file.read().split("\n")]
+    text = os.read(0, os.fstat(0).st_size).decode()
+    arguments = [json.loads(line) for line in text.split("\n")]
     exec(compiled, own)  # noqa: S102  # as above
     function = str(program.function)
     found = getattr(own["Solution"](), function) if "class Solution" in program.source else own[function]

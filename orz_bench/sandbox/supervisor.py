@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import gc
 import os
-import secrets
+import re
 import select
 import signal
 import socket
@@ -23,7 +23,7 @@ from typing import Any
 
 from orz_bench.sandbox import landlock, linux, root, seccomp
 from orz_bench.sandbox.limits import Isolation, Limits
-from orz_bench.sandbox.messages import receive, send
+from orz_bench.sandbox.messages import CPU_S, receive, send
 from orz_bench.sandbox.program import FIRST_OTHER_FD, SECRET_BYTES, Confinement, add_preamble_to_builtins, become
 from orz_bench.sandbox.traces import Untouched
 
@@ -87,7 +87,11 @@ def _isolate(settings: dict[str, Any]) -> tuple[list[int], Isolation, _Place]:
         filter_code, grants.rules(), place, home, root.identity_of_programs(), root.can_have_user_namespaces()
     )
     add_preamble_to_builtins()
-    return streams, isolation, _Place(confinement, grants, last_pid, Untouched())
+    program, stdin, *fifos = streams
+    inputs = os.memfd_create("inputs")
+    outputs = [os.open(f"{place}/{name}", os.O_WRONLY | os.O_NONBLOCK) for name in ("stderr", "stdout")]
+    channels = _Channels(os.dup(inputs), stdin, *outputs)
+    return [program, inputs, *fifos], isolation, _Place(confinement, grants, last_pid, Untouched(), channels)
 
 
 def _user() -> str:
@@ -109,6 +113,35 @@ class _Grants:
         return landlock.ruleset(readable=self.readable, writable=self.writable, folder=self.private)
 
 
+@dataclass(frozen=True, slots=True)
+class _Channels:
+    """Descriptors of what lies between the grader and a program. No process of a program has them."""
+
+    inputs: int
+    """Of all tests that were asked for, one after the other."""
+    stdin: int
+    """The file that the program reads."""
+    stderr: int
+    stdout: int
+
+    def show_input(self, start: int, num_bytes: int) -> None:
+        """Make this part of the inputs the program's standard input, without a copy in this process's memory."""
+        os.lseek(self.stdin, 0, os.SEEK_SET)
+        left = num_bytes
+        while left:
+            left -= os.sendfile(self.stdin, self.inputs, start + num_bytes - left, left)
+        os.ftruncate(self.stdin, num_bytes)
+
+    def mark_end(self, mark: bytes, cpu_s: float) -> bool:
+        """Write what separates two tests to where the program writes; whether there was room."""
+        try:
+            os.write(self.stderr, mark)
+            os.write(self.stdout, mark + CPU_S.pack(cpu_s))
+        except BlockingIOError:
+            return False
+        return True
+
+
 @dataclass(slots=True)
 class _Place:
     """Where programs run, one after the other."""
@@ -119,6 +152,7 @@ class _Place:
     """A descriptor: what is written there is the number of the last process."""
     untouched: Untouched
     """The interpreter."""
+    channels: _Channels
     has_namespaces: bool = field(default_factory=lambda: os.getpid() == 1)
     _empty: tuple[object, ...] = ()
     """Of the private folder."""
@@ -167,22 +201,52 @@ def leave_signals_to_parent() -> None:
 
 def _serve(connection: socket.socket, place: _Place) -> None:
     leave_signals_to_parent()
+    re.purge()  # or each process would clear the cache of expressions itself
     gc.collect()
     gc.freeze()
+    limits = Limits()
     running: _Running | None = None
     while message := receive(connection):
-        if running is not None and ("end" in message or message.get("is_fresh") or not running.is_as_it_was()):
+        is_new_program = "limits" in message
+        if running is not None and (is_new_program or message.get("is_fresh", True) or not running.is_as_it_was()):
             running.end()
             running = None
+        if is_new_program:
+            limits = Limits(**message["limits"])
         if "end" in message:
             send(connection, {})
-        elif "limits" in message:
-            limits = Limits(**message["limits"])
-            is_reused = running is not None
-            running = running or _Running.start(limits, place=place)
-            found = running.test(limits, connection, is_reused=is_reused)
-            running = running if found["status"] is None else None
-            send(connection, found | {"status": found["status"] or 0, "is_reused": is_reused})
+        elif "inputs" in message:
+            running = _run_tests(message, running, connection=connection, limits=limits, place=place)
+
+
+def _run_tests(
+    message: dict[str, Any], running: _Running | None, *, connection: socket.socket, limits: Limits, place: _Place
+) -> _Running | None:
+    """Run tests in this process, one after the other, and tell how the last one ended; the process, if it is there.
+
+    A new process runs one test: then it shows whether it can run another. The mark is received after the process was
+    forked, so it is not in its memory.
+    """
+    is_reused = running is not None
+    sizes = message["inputs"] if is_reused else message["inputs"][:1]
+    mark = b""
+    num_done = start = 0
+    while True:
+        place.channels.show_input(start, sizes[num_done])
+        start += sizes[num_done]
+        running = running or _Running.start(limits, connection, place=place)
+        if num_done == 0 and len(message["inputs"]) > 1:
+            mark = bytes.fromhex((receive(connection) or {"mark": ""})["mark"])
+        found = running.test(limits, connection, is_reused=is_reused)
+        num_done += 1
+        is_going_on = num_done < len(sizes) and found["is_there"] and running.is_as_it_was()
+        if not (is_going_on and place.channels.mark_end(mark, found["cpu_s"])):
+            break
+    if found["is_there"] and message["is_last"] and num_done == len(message["inputs"]):
+        running.end()
+        found["is_there"] = False
+    send(connection, found | {"is_reused": is_reused})
+    return running if found["is_there"] else None
 
 
 @dataclass(slots=True)
@@ -197,44 +261,45 @@ class _Running:
     secret: bytes
     """With this it says that a test is done. A program does not know it."""
     place: _Place
+    waiting: select.poll
+    """For the end of the process or of a test, or for a word of the grader."""
     cpu_s: float = 0.0
     """Up to the end of the test before."""
 
     @classmethod
-    def start(cls, limits: Limits, *, place: _Place) -> _Running:
+    def start(cls, limits: Limits, connection: socket.socket, *, place: _Place) -> _Running:
         """Fork the process; its first test begins at once."""
         done, its_done = os.pipe()
         its_go_on, go_on = os.pipe()
-        pid = os.fork()
+        pid = linux.fork()
         if not pid:
             become(limits, place.untouched, confinement=place.confinement, pipes=(its_done, its_go_on))
         os.close(its_done)
         os.close(its_go_on)
-        secret = secrets.token_bytes(SECRET_BYTES)
+        secret = os.urandom(SECRET_BYTES)
         os.write(go_on, secret)
-        return cls(pid, os.pidfd_open(pid), done, go_on, secret, place)
+        running = cls(pid, os.pidfd_open(pid), done, go_on, secret, place, select.poll())
+        for descriptor in (running.descriptor, done, connection.fileno()):
+            running.waiting.register(descriptor, select.POLLIN)
+        return running
 
     def test(self, limits: Limits, connection: socket.socket, *, is_reused: bool) -> dict[str, Any]:
-        """Wait for the end of a test: how it ended. A status of None: by its last line, and the process is there."""
+        """Wait for the end of a test: how it ended, and whether the process is there for another one."""
         started = time.monotonic()
         if is_reused:
             with contextlib.suppress(BrokenPipeError):
                 os.write(self.go_on, b".")
-        late = self._wait(limits, connection, ends_at=started + limits.wall_s)
-        if late == "" and self._says_done():
+        late, is_done = self._wait(limits, connection, ends_at=started + limits.wall_s)
+        if is_done and os.read(self.done, 2 * SECRET_BYTES) == self.secret:
             before, self.cpu_s = self.cpu_s, self._cpu_s()
-            return {"status": None, "late": "", "cpu_s": self.cpu_s - before}
+            return {"status": 0, "late": "", "cpu_s": self.cpu_s - before, "is_there": True}
         before = self.cpu_s
         status = self.end()
-        return {"status": status, "late": late, "cpu_s": self.cpu_s - before}
+        return {"status": status, "late": late, "cpu_s": self.cpu_s - before, "is_there": False}
 
     def is_as_it_was(self) -> bool:
         """Whether it only waits since the end of the test before, and has left nothing in the private folder."""
         return self._cpu_s() - self.cpu_s < _IDLE_S and not self.place.is_touched()
-
-    def _says_done(self) -> bool:
-        is_readable = bool(select.select([self.done], [], [], 0)[0])
-        return is_readable and os.read(self.done, 2 * SECRET_BYTES) == self.secret
 
     def end(self) -> int:
         """Kill the process, and whatever else may be there; its exit code, negative for a signal."""
@@ -246,25 +311,24 @@ class _Running:
         self.place.clean()
         return os.waitstatus_to_exitcode(status)
 
-    def _wait(self, limits: Limits, connection: socket.socket, *, ends_at: float) -> str:
-        """Until the test is done, the process ends or the grader says anything; or which time was up."""
-        watched = [self.descriptor, self.done, connection.fileno()]
+    def _wait(self, limits: Limits, connection: socket.socket, *, ends_at: float) -> tuple[str, bool]:
+        """Until the process says anything or ends, or the grader says anything: which time was up, and what it was."""
         while True:
             cpu_left = limits.cpu_s - (self._cpu_s() - self.cpu_s)
             wall_left = ends_at - time.monotonic()
             if cpu_left <= 0 or wall_left <= 0:
-                return "cpu_time" if cpu_left <= 0 else "wall_time"
+                return "cpu_time" if cpu_left <= 0 else "wall_time", False
             # A program with threads uses several seconds a second.
             patience = min(wall_left, max(cpu_left / _CORES, _TICK_S))
             if not self.place.confinement.counts_alone:
                 patience = min(patience, _TICK_S)
                 if _num_threads(self.pid) > limits.threads:
-                    return "threads"
-            ready, _, _ = select.select(watched, [], [], patience)
+                    return "threads", False
+            ready = dict(self.waiting.poll(max(1, patience * 1000)))
             if connection.fileno() in ready and not connection.recv(1, socket.MSG_PEEK):
                 os._exit(0)
             if ready:
-                return ""
+                return "", bool(ready.get(self.done, 0) & select.POLLIN)
 
     def _cpu_s(self) -> float:
         """Seconds that the process has computed so far: the clock that Linux keeps for every process."""

@@ -15,7 +15,9 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from ctypes import c_ssize_t
 from opcode import opmap
+from operator import is_
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -48,13 +50,15 @@ _MODULES = (
     ),
 )
 _OPERATORS = r"__(?:name|main|init|slots|lt|le|gt|ge|eq|ne|hash|add|sub|mul|getitem|len|str|repr|iter|next|contains)__"
-_SUSPICIOUS = re.compile(rf"\b(?:{'|'.join((*_INSIDE, *_MODULES))})\b|(?<!def )(?!{_OPERATORS})__\w+__")
+_SUSPICIOUS = frozenset((*_INSIDE, *_MODULES))
+_WORD, _SPECIAL = re.compile(r"\w+"), re.compile(rf"(?<!def )(?!{_OPERATORS})__\w+__")
 _STORES = (opmap["STORE_ATTR"], opmap["DELETE_ATTR"])
 _CHANGES_BY_ITSELF = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _OWN = ("__main__", "tmp_sol")
 _CHANGES_WITH_A_FORK = ("threading", "encodings")
 """Modules that a new process changes by itself; a plain program does not name them."""
-_COUNTED = (list, dict, set)
+_COUNTED: Mapping[type, int] = {list: 16, dict: 16, set: 24}
+"""And where CPython keeps their lengths."""
 _REMEMBERS = ("cache", "registry")
 """Containers of modules with this in their name fill by themselves."""
 
@@ -65,7 +69,7 @@ def names_nothing_suspicious(source: str) -> bool:
         import unicodedata
 
         source = unicodedata.normalize("NFKC", source)  # as the compiler reads names
-    return _SUSPICIOUS.search(source) is None
+    return _SUSPICIOUS.isdisjoint(_WORD.findall(source)) and ("__" not in source or _SPECIAL.search(source) is None)
 
 
 def stores_attributes(code: CodeType) -> bool:
@@ -83,7 +87,9 @@ class Untouched:
 
     def __init__(self) -> None:
         self._names: set[str] = set()
+        self._num_modules = 0
         self._containers: list[Any] = []
+        self._lengths_now: list[c_ssize_t] = []
         self._attributes: list[Mapping[str, Any]] = []
         self._copies: list[dict[str, Any]] = []
         self._is_with_attributes = False
@@ -93,10 +99,9 @@ class Untouched:
         """In the process itself. `with_attributes`: the program sets attributes, perhaps of modules and classes."""
         self._add_modules()
         self._is_with_attributes = with_attributes
-        self._num_modules = len(sys.modules)
         self._path = list(sys.path)
         self._free = _free_descriptor()
-        self._lengths = [*map(len, self._containers)]
+        self._lengths = [length.value for length in self._lengths_now]
 
     def is_still_so(self) -> bool:
         """Whether nothing that can be seen has changed, and no thread is left."""
@@ -106,16 +111,21 @@ class Untouched:
             and _free_descriptor() == self._free
             and sys.path == self._path
             and _num_modules() == self._num_modules
-            and [*map(len, self._containers)] == self._lengths
+            and [length.value for length in self._lengths_now] == self._lengths
             and (not self._is_with_attributes or all(map(_is_same, self._attributes, self._copies)))
         )
 
     def _add_modules(self) -> None:
         """Those that were not there the last time."""
+        if len(sys.modules) == self._num_modules:  # to ask for their names would write to all of them
+            return
         new = {name: sys.modules[name] for name in sys.modules.keys() - self._names if name not in _OWN}
         self._names |= new.keys()
+        self._num_modules = len(sys.modules)
         modules = [module for name, module in new.items() if name not in _CHANGES_WITH_A_FORK]
-        self._containers += [item for module in modules for item in _containers(module)]
+        containers = [item for module in modules for item in _containers(module)]
+        self._containers += containers  # they have to stay where they are
+        self._lengths_now += map(_length, containers)
         attributes = [item for module in modules for item in _attributes(module)]
         self._attributes += attributes
         self._copies += [dict(item) for item in attributes]
@@ -141,6 +151,13 @@ def _containers(module: ModuleType) -> Iterator[Any]:
             yield value
 
 
+def _length(container: Any) -> c_ssize_t:
+    """A view of its length. To ask with len() would write to the container, and make the process copy its page."""
+    view = c_ssize_t.from_address(id(container) + _COUNTED[type(container)])
+    assert view.value == len(container)
+    return view
+
+
 def _attributes(module: ModuleType) -> Iterator[Mapping[str, Any]]:
     """Its own dictionary, and those of the classes and functions that are written in Python there."""
     yield vars(module)
@@ -152,4 +169,6 @@ def _attributes(module: ModuleType) -> Iterator[Mapping[str, Any]]:
 def _is_same(now: Mapping[str, Any], then: dict[str, Any]) -> bool:
     if len(now) != len(then):
         return False
+    if all(map(is_, now, then)) and all(map(is_, now.values(), then.values())):
+        return True
     return all(now.get(name, then) is value for name, value in then.items() if name not in _CHANGES_BY_ITSELF)

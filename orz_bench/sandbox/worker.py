@@ -8,7 +8,6 @@ a thread a worker <--socket--> forks a process a run, waits, reaps  --fork-->  o
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import select
 import shutil
@@ -21,10 +20,10 @@ import time
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from orz_bench.sandbox.limits import Ended, Isolation, Limits, Outcome, Program
-from orz_bench.sandbox.messages import receive, receive_with_descriptors, send
+from orz_bench.sandbox.messages import CPU_S, MARK_BYTES, receive, receive_with_descriptors, send
 from orz_bench.sandbox.root import FIFOS, FILES
 
 _HERE = Path(__file__).parent
@@ -40,6 +39,9 @@ _ENVIRONMENT = {
 }
 _ERROR_BYTES = 4096
 _CHUNK = 1 << 16
+_END_BYTES = MARK_BYTES + CPU_S.size
+_SHORT_MS = 2
+"""Most tests are over by then, and what they print fits into a FIFO: nothing has to be read before the reply."""
 _PIPE_BYTES = 1 << 20
 """At least what a pipe can hold by default; programs cannot enlarge one."""
 
@@ -78,47 +80,70 @@ class Worker:
             raise WorkerGoneError((hello or {}).get("failure", "it ended while it started"))
         self.isolation = Isolation.from_json(hello)
         self.is_alive = True
+        self.is_under_way = False
+        """Whether next() has more to tell."""
+        self.has_process = False
+        """Whether the program's process is there for another test."""
+        self._reply: dict[str, Any] | None = None
+        self._mark: bytes | None = None
+        self._output, self._errors = bytearray(), bytearray()
+        self._reply_alone, self._anything = select.poll(), select.poll()
+        self._reply_alone.register(self._socket, select.POLLIN)
+        for source in (self._socket.fileno(), *self._streams[2:]):
+            self._anything.register(source, select.POLLIN)
 
-    def load(self, program: Program) -> None:
+    def load(self, program: Program, limits: Limits) -> None:
         """The program of the next runs, until unload()."""
-        source = {"source": program.source, "function": program.function}
-        _replace(self._streams[0], json.dumps(source).encode("ascii"))
+        text = f"{program.function or ''}\n{program.source}"
+        _replace(self._streams[0], text.encode("utf-8", errors="surrogatepass"))
+        self._limits = limits
+        self._to_tell = {"limits": {name: getattr(limits, name) for name in Limits.__dataclass_fields__}}
 
     def unload(self) -> None:
         """End the program's process, and throw away what it printed meanwhile; or find that this worker is no more."""
         if not self.is_alive:
             return
-        try:
-            self._send({"end": True})
-            self._receive()
-        except WorkerGoneError:
-            self.is_alive = False  # it is replaced
-            return
         _replace(self._streams[0], b"")
-        for stream in self._streams[2:]:
-            _drain(stream, bytearray(), at_most=None)
+        if self.is_under_way or self.has_process:  # else all that it printed was read after its end
+            with contextlib.suppress(WorkerGoneError):  # it is replaced
+                self._end()
 
-    def run(self, text: str, limits: Limits, *, is_fresh: bool = False) -> Outcome:
-        """Run the loaded program with this on its standard input. Raises WorkerGoneError, and then is no more.
+    def begin(self, texts: Sequence[str], *, is_fresh: bool = False, is_last: bool = False) -> None:
+        """Run the loaded program on these, one after the other; next() tells what became of each.
 
-        `is_fresh` wants a new process; without it, one that came to its end before may go on.
+        It ends early where a test fails, or where the next one needs a new process: `is_under_way` is False then.
+        `is_fresh` wants a new process; without it, one that came to its end before may go on. `is_last`: after the last
+        one the process is ended. Raises WorkerGoneError, and then is no more.
         """
-        try:
-            return self._run(text, limits, is_fresh=is_fresh)
-        except WorkerGoneError:
-            self.is_alive = False
-            raise
+        assert not self.is_under_way
+        contents = [text.encode("utf-8", errors="replace") for text in texts]
+        _replace(self._streams[1], b"".join(contents))
+        self._reply = None
+        self._output.clear()
+        self._errors.clear()
+        self.is_under_way = True
+        self._send({"inputs": [*map(len, contents)], "is_fresh": is_fresh, "is_last": is_last} | self._to_tell)
+        self._to_tell = {}
+        self._mark = os.urandom(MARK_BYTES) if len(texts) > 1 else None
+        if self._mark is not None:  # a message of its own: no process that is forked for this one can know the mark
+            self._send({"mark": self._mark.hex()})
 
-    def _run(self, text: str, limits: Limits, *, is_fresh: bool) -> Outcome:
-        _replace(self._streams[1], text.encode("utf-8", errors="replace"))
-        fields = {name: getattr(limits, name) for name in Limits.__dataclass_fields__}
-        self._send({"limits": fields, "is_fresh": is_fresh})
-        output, errors, is_too_long, reply = self._listen(limits)
-        ended, detail = _how(reply, limits, is_too_long=is_too_long)
-        last_line = errors.decode("utf-8", errors="replace").strip().rpartition("\n")[2]
+    def next(self, *, output_bytes: int) -> Outcome:
+        """How the next test ended. Raises WorkerGoneError, and then is no more."""
+        output, is_too_long, reply = self._listen(output_bytes)
+        last_line: bytes | bytearray = b""
+        if reply is self._reply:
+            self.is_under_way, self.has_process = False, reply["is_there"]
+            of_this_test = self._errors.rpartition(self._mark)[2] if self._mark is not None else self._errors
+            last_line = of_this_test.strip().rpartition(b"\n")[2]
+        elif is_too_long:
+            self._end()
+        ended, detail = _how(reply, self._limits)
+        if is_too_long:
+            ended, detail = "output", f"more than {output_bytes:,} bytes"
         return Outcome(
             ended=ended,
-            detail=detail or last_line[:300],
+            detail=detail or last_line.decode("utf-8", errors="replace")[:300],
             output=output.decode("utf-8", errors="replace"),
             cpu_s=reply["cpu_s"],
             was_reused=reply["is_reused"],
@@ -143,54 +168,80 @@ class Worker:
         self._streams = []
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    def _listen(self, limits: Limits) -> tuple[bytes, bytes, bool, dict[str, Any]]:
-        """What it printed, the end of its standard error, whether it printed too much, and how it ended."""
-        stdout, stderr = self._streams[2:]
-        output, errors = bytearray(), bytearray()
-        is_too_long = is_told = False
-        ends_at = time.monotonic() + limits.wall_s + _GRACE_S
-        waiting = select.poll()
-        for source in (self._socket.fileno(), stdout, stderr):
-            waiting.register(source, select.POLLIN)
-        reply = None
-        while reply is None:
-            ready = {source for source, _ in waiting.poll(max(0, ends_at - time.monotonic()) * 1000)}
-            if not ready:
-                raise WorkerGoneError("it does not answer")
-            if self._socket.fileno() in ready:
-                reply = self._receive()
-            # After the reply nobody is left to write: what the FIFOs hold is all there is.
-            is_last = reply is not None
-            _drain(stderr, errors, at_most=None if is_last else _CHUNK)
-            del errors[:-_ERROR_BYTES]
-            _drain(stdout, output, at_most=None if is_last else _CHUNK)
-            if len(output) > limits.output_bytes:
-                is_too_long = True
-                output.clear()
-                if reply is None and not is_told:
-                    is_told = True
-                    self._send({"stop": True})
-        return bytes(output), bytes(errors), is_too_long, reply
+    def _listen(self, output_bytes: int) -> tuple[bytes, bool, dict[str, Any]]:
+        """What the next test printed, whether it was too much, and how it ended."""
+        is_too_long = False
+        searched = 0
+        ends_at = time.monotonic() + self._limits.wall_s + _GRACE_S
+        waiting, patience_ms = self._reply_alone, float(_SHORT_MS)
+        while True:
+            at = -1 if self._mark is None else self._output.find(self._mark, searched)
+            if 0 <= at <= len(self._output) - _END_BYTES or self._reply is not None:
+                break
+            is_too_long = self._stop_if_too_long(output_bytes, was_told=is_too_long)
+            searched = max(0, len(self._output) - _END_BYTES)
+            ready = waiting.poll(patience_ms)
+            if not ready and waiting is self._anything:
+                self._give_up("it does not answer")
+            if any(source == self._socket.fileno() for source, _ in ready):
+                self._reply = self._receive()
+            self._read(is_all=self._reply is not None)  # after the reply nobody is left to write
+            waiting, patience_ms = self._anything, max(0, ends_at - time.monotonic()) * 1000
+        if at < 0 and self._reply is not None:
+            output, reply = bytes(self._output), self._reply
+        else:
+            output = bytes(self._output[:at])
+            (cpu_s,) = CPU_S.unpack_from(self._output, at + MARK_BYTES)
+            reply = {"status": 0, "late": "", "cpu_s": cpu_s, "is_reused": True}
+            del self._output[: at + _END_BYTES]
+        is_too_long = is_too_long or len(output) > output_bytes
+        return (b"" if is_too_long else output), is_too_long, reply
+
+    def _stop_if_too_long(self, output_bytes: int, *, was_told: bool) -> bool:
+        if len(self._output) > output_bytes:
+            self._output.clear()
+            if not was_told:
+                self._send({"stop": True})
+            return True
+        return was_told
+
+    def _read(self, *, is_all: bool) -> None:
+        """What the FIFOs hold; standard error after the output, because its marks come first."""
+        at_most = _PIPE_BYTES if is_all else _CHUNK
+        _drain(self._streams[2], self._output, at_most=at_most)
+        _drain(self._streams[3], self._errors, at_most=at_most)
+        del self._errors[:-_ERROR_BYTES]
+
+    def _end(self) -> None:
+        """End the program's process, and throw away what it printed."""
+        self._send({"end": True})
+        while self._receive():  # an answer to what was under way, perhaps, and an empty one to this
+            pass
+        self._read(is_all=True)
+        self.is_under_way = self.has_process = False
 
     def _send(self, message: dict[str, Any]) -> None:
         try:
             send(self._socket, message)
         except OSError as error:
-            raise WorkerGoneError("it ended") from error
+            self._give_up("it ended", error)
 
     def _receive(self) -> dict[str, Any]:
-        try:
+        reply = None
+        with contextlib.suppress(OSError):
             reply = receive(self._socket)
-        except OSError as error:
-            raise WorkerGoneError("it ended") from error
         if reply is None:
-            raise WorkerGoneError("it ended")
+            self._give_up("it ended")
         return reply
 
+    def _give_up(self, why: str, error: Exception | None = None) -> NoReturn:
+        self.is_alive = self.is_under_way = self.has_process = False
+        raise WorkerGoneError(why) from error
 
-def _drain(descriptor: int, into: bytearray, *, at_most: int | None) -> None:
-    """Read what is there, or what a pipe can hold: a hostile thread could write for ever."""
-    left = _PIPE_BYTES if at_most is None else at_most
+
+def _drain(descriptor: int, into: bytearray, *, at_most: int) -> None:
+    """Read what is there, or so much of it: a hostile thread could write for ever."""
+    left = at_most
     while left > 0:
         try:
             chunk = os.read(descriptor, _CHUNK)
@@ -198,13 +249,15 @@ def _drain(descriptor: int, into: bytearray, *, at_most: int | None) -> None:
             return
         left -= len(chunk)
         into += chunk
+        if len(chunk) < _CHUNK:  # that was all
+            return
 
 
 def _replace(descriptor: int, content: bytes) -> None:
-    os.ftruncate(descriptor, 0)
     written = 0
     while written < len(content):
         written += os.pwrite(descriptor, content[written:], written)
+    os.ftruncate(descriptor, len(content))  # afterwards, so that its memory stays where it is
 
 
 @cache
@@ -216,10 +269,8 @@ def _texts() -> dict[str, str]:
     return modules | {parent: "", parent.partition(".")[0]: ""}
 
 
-def _how(reply: dict[str, Any], limits: Limits, *, is_too_long: bool) -> tuple[Ended, str]:
+def _how(reply: dict[str, Any], limits: Limits) -> tuple[Ended, str]:
     status = reply["status"]
-    if is_too_long:
-        return "output", f"more than {limits.output_bytes:,} bytes"
     if reply["late"] == "threads":
         return "threads", f"more than {limits.threads}"
     if reply["late"] == "wall_time":

@@ -22,8 +22,8 @@ TOLERANCES = {"float32": 2e-3, "float16": 0.06, "bfloat16": 0.4}
 TEMPLATE = "{% for message in messages %}<{{ message['role'] }}>{{ message['content'] }}{% endfor %}<assistant>"
 CONTINUATIONS = ((5, 6, 7), (70,))
 PROMPTS = ("What is 17 + 25? Think first, then answer.", "x", "Two and two make four, as everybody knows.")
-_VOCABULARY, _KNOWN = 320, 257
-"""Rows of the embedding, and how many of them the tokenizer has a text for."""
+_VOCABULARY = 320
+"""Rows of the embedding; the tokenizer has a text for 257, and for one more where a class adds its own end token."""
 _WIDTH, _WINDOW = 128, 8
 
 
@@ -100,11 +100,11 @@ def reported(folder: Path, cell: Cell, *, engine: str) -> Reported | str:
 def compared(found: Reported | str, folder: Path, *, cell: Cell) -> str:
     """Against a plain forward; in a process that vLLM was never in, because it changes classes of transformers."""
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if isinstance(found, str):
         return found
-    prompts = _prompts(folder)
+    prompts, num_known = _prompts(folder), len(AutoTokenizer.from_pretrained(folder).get_vocab())
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=getattr(torch, cell.dtype), attn_implementation="eager")
 
     def logprobs(ids: list[int]) -> Any:
@@ -115,7 +115,7 @@ def compared(found: Reported | str, folder: Path, *, cell: Cell) -> str:
     for completion in found.greedy + found.sampled:
         prompt, tokens = list(prompts[int(completion.problem_id[1:])]), list(completion.token_ids or ())
         # Of what can be drawn: ids without text are left out.
-        rows = logprobs(prompt + tokens)[len(prompt) - 1 : -1, :_KNOWN].log_softmax(-1)
+        rows = logprobs(prompt + tokens)[len(prompt) - 1 : -1, :num_known].log_softmax(-1)
         wanted = rows.gather(1, torch.tensor(tokens)[:, None])[:, 0]
         worst = max(worst, float((wanted - torch.tensor(completion.logprobs)).abs().max()))
         if completion in found.greedy:

@@ -82,7 +82,9 @@ class CodeJudge:
         if len(source) > MAX_SOURCE or "\0" in source:
             return Reply("unparseable", f"the program has {len(source):,} characters or a NUL")
         program = Program(source=source, function=tests.function)
-        with self._sandbox.session(program, limits=self._limits) as session:
+        with self._sandbox.session(
+            program, limits=self._limits, inputs=[test.input for test in tests.tests]
+        ) as session:
             return self._run_all(session, tests)
 
     def _run_all(self, session: Session, tests: ProgramTests) -> Reply:
