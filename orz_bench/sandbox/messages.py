@@ -10,9 +10,9 @@ from typing import Any
 
 _HEAD = struct.Struct("=I")
 MARK_BYTES = 16
-"""Of the random word that the supervisor writes after the output of a test, before it begins another."""
+"""Length of the random word that the supervisor writes after the output of a test, before the next one starts."""
 CPU_S = struct.Struct("=d")
-"""What follows the word on standard output: the seconds that the test computed."""
+"""Follows the word on standard output: the CPU seconds of the test."""
 
 
 def send(connection: socket.socket, message: dict[str, Any], *, descriptors: Sequence[int] = ()) -> None:

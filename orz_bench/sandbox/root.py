@@ -125,7 +125,7 @@ def open_streams(folder: Path) -> list[int]:
 
 
 def private_folder() -> tuple[object, ...]:
-    """What changes about /tmp when anything is made in it, even for a moment: its size counts what is there."""
+    """Values that change when anything is created in /tmp, even briefly: its size counts the entries."""
     found = os.stat("/tmp")  # noqa: S108, PTH116
     return (found.st_size, found.st_dev, found.st_mode, found.st_mtime_ns, found.st_ctime_ns)
 
@@ -140,7 +140,7 @@ def renew_private_folder(*, is_new: bool = False) -> None:
 
 
 def open_last_pid() -> int | None:
-    """A descriptor to which the number of the last process can be written; None where the kernel has no such file."""
+    """A descriptor for setting the number of the last process; None if the kernel has no such file."""
     try:
         return os.open("/proc/sys/kernel/ns_last_pid", os.O_WRONLY | os.O_CLOEXEC)
     except OSError:
@@ -148,7 +148,7 @@ def open_last_pid() -> int | None:
 
 
 def can_have_user_namespaces() -> bool:
-    """Whether a program's process can have a user namespace of its own, as who it will be."""
+    """Whether a program's process can have its own user namespace, under its user id."""
     child = os.fork()
     if not child:
         identity = identity_of_programs()
@@ -170,7 +170,7 @@ def _tmpfs(at: Path, *, size: str, mode: str) -> None:
 
 
 def _bind(source: str, target: str) -> None:
-    """Show a file or folder at another place, read-only; a link is made anew."""
+    """Bind a file or folder read-only at another path; a link is recreated."""
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     if Path(source).is_symlink():
         Path(target).symlink_to(Path(source).readlink())
@@ -184,7 +184,7 @@ def _bind(source: str, target: str) -> None:
 
 
 def _make_read_only(target: str) -> None:
-    """Flags that the mount has from a more privileged parent must stay, or the kernel refuses."""
+    """Flags inherited from a more privileged parent must be kept, or the kernel refuses."""
     found = os.statvfs(target).f_flag
     names = ("NOSUID", "NODEV", "NOEXEC", "NOATIME", "NODIRATIME", "RELATIME")
     kept = sum(getattr(linux, f"MS_{name}") for name in names if found & getattr(os, f"ST_{name}"))

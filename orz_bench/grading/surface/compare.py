@@ -79,7 +79,7 @@ class Comparer:
             return _said("date", is_equal=gold.month == answer.month and gold.numbers == answer.numbers)
         if isinstance(gold, Phrase) and isinstance(answer, Phrase):
             return self._phrases(gold, answer)
-        return unlike("different words from the gold's")
+        return unlike("words that differ from the gold's")
 
     def _chains(self, gold: Surface, answer: Surface) -> Outcome:
         if isinstance(gold, Chain):
@@ -101,9 +101,7 @@ class Comparer:
                 return self._relations(gold, answer)
             if isinstance(gold.value, Group) and gold.value.kind == "list":
                 return self.compare(gold.value, answer)
-            return (
-                self.compare(gold.value, answer) if gold.is_one_name else unlike("a value, but the gold is an equation")
-            )
+            return self.compare(gold.value, answer) if gold.is_one_name else unlike("a value, not an equation")
         assert isinstance(answer, Named)
         return self._relations(gold, answer) if isinstance(gold, Relation) else self.compare(gold, answer.value)
 
@@ -116,7 +114,7 @@ class Comparer:
         if isinstance(gold, Relation) and gold.members is not None and not isinstance(answer, Relation | Named):
             return self.compare(gold.members, answer)
         if _has_words(gold, answer):
-            return unlike("different words from the gold's")
+            return unlike("words that differ from the gold's")
         if isinstance(gold, Relation | Named) and isinstance(answer, Relation | Named):
             outcome = self._equal(gold.text, answer.text)
             return outcome if outcome.is_equal else self._sets(gold, answer, otherwise=outcome)
@@ -260,19 +258,17 @@ class Comparer:
             is_same = nouns[0] == nouns[1] or (generic is not None and generic.is_generic)
             return self._equal(gold.latex, answer.latex) if is_same else unlike("a different thing is counted")
         if gold.unit.is_generic or answer.unit.is_generic:
-            return (
-                self._equal(gold.latex, answer.latex) if _fits(gold.unit, answer.unit) else unlike("a different unit")
-            )
+            return self._equal(gold.latex, answer.latex) if _fits(gold.unit, answer.unit) else unlike("different units")
         if {gold.unit.dimensions, answer.unit.dimensions} == _ANGLES:
             return self._equal(_in_radians(gold), _in_radians(answer))
         if gold.unit.dimensions != answer.unit.dimensions:
-            return unlike("a different unit")
+            return unlike("different units")
         ratio = answer.unit.factor / gold.unit.factor
         return self._equal(gold.latex, answer.latex if ratio == 1 else _scaled(answer.latex, ratio))
 
     def _phrases(self, gold: Phrase, answer: Phrase) -> Outcome:
         if gold.words != answer.words or len(gold.pieces) != len(answer.pieces):
-            return unlike("different words from the gold's")
+            return unlike("words that differ from the gold's")
         pairs = [
             (read_surface(one), read_surface(other)) for one, other in zip(gold.pieces, answer.pieces, strict=True)
         ]
