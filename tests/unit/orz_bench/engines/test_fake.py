@@ -29,5 +29,5 @@ def test_its_accuracy_is_the_requested_one() -> None:
 
 
 def test_bad_settings() -> None:
-    with pytest.raises(ConfigError, match=r"reads fake\[:ACCURACY"):
+    with pytest.raises(ConfigError, match=r"wanted fake\[:ACCURACY"):
         FakeEngine(EngineSpec(name="fake", checkpoint="fake:often"))

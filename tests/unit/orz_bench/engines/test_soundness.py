@@ -165,12 +165,12 @@ def test_prompt_ids_beyond_the_embedding(good: Path, tmp_path: Path) -> None:
     checkpoint = variant(good, tmp_path, change=cut, vocab_size=40)
     tokenizer = load_tokenizer(EngineSpec(name="transformers", checkpoint=checkpoint))
     assert tokenizer is not None
-    with pytest.raises(OrzError, match="a prompt holds the token id 84, but the model's embedding has 40 rows"):
+    with pytest.raises(OrzError, match="a prompt has the token id 84, but the model's embedding has 40 rows"):
         tokenizer.encode("+1q")
     engine = opened(checkpoint)
-    with pytest.raises(EngineError, match="a prompt holds the token id 40"):
+    with pytest.raises(EngineError, match="a prompt has the token id 40"):
         next(engine.generate([a_request(prompt_token_ids=(3, 40))], Sampling(max_tokens=1)))
-    with pytest.raises(EngineError, match="a prompt holds the token id 40"):
+    with pytest.raises(EngineError, match="a prompt has the token id 40"):
         next(engine.loglikelihood([LikelihoodRequest(key=("a", 0), context=(3,), continuations=((40,),))]))
 
 

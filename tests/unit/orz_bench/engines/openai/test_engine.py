@@ -66,7 +66,7 @@ def test_a_named_stop_string_is_kept_in_the_text_by_any_server(keeps: bool, fiel
 def test_a_server_that_removes_stop_strings_silently_is_refused_before_sampling() -> None:
     with (
         running(server := Server(keeps_stop=False, names_stop=False)) as url,
-        pytest.raises(ConfigError, match=r"cuts a matched stop string off .* --stop '' to draw without any"),
+        pytest.raises(ConfigError, match=r"removes the matched stop string without naming it.* --stop '' for none"),
     ):
         Engine(url).draw()
     assert not server.log.drawn()
@@ -89,7 +89,7 @@ def test_how_a_text_ended_is_never_guessed() -> None:
     answer = {"choices": [{"text": "a \\boxed{2} ", "finish_reason": "stop"}], "usage": {"completion_tokens": 5}}
     with (
         running(Server(odd=lambda _body, _times: (200, answer))) as url,
-        pytest.raises(EngineError, match="can't be known whether with a stop string"),
+        pytest.raises(EngineError, match="it is unknown whether with a stop string"),
     ):
         Engine(url).draw()
 
@@ -100,13 +100,13 @@ def test_settings_are_negotiated_before_requests_are_sent_together() -> None:
         found = engine.draw(64, Sampling(max_tokens=640, top_k=20))
     assert len(found) == 64
     assert all(body["top_k"] == 20 and "add_special_tokens" not in body for body in server.log.drawn())
-    assert any("does not take include_stop_str_in_output, add_special_tokens, min_p" in text for text in engine.said)
+    assert any("does not accept include_stop_str_in_output, add_special_tokens, min_p" in text for text in engine.said)
 
 
 @pytest.mark.parametrize("setting", [{"top_k": 20}, {"min_p": 0.1}, {"repetition_penalty": 1.1}])
 def test_a_setting_that_would_have_no_effect_is_refused(setting: dict[str, Any]) -> None:
     name = next(iter(setting))
-    with running(Server(fields=())) as url, pytest.raises(ConfigError, match=f"does not take {name}"):
+    with running(Server(fields=())) as url, pytest.raises(ConfigError, match=f"does not accept {name}"):
         Engine(url).draw(sampling=Sampling(**setting))
 
 
@@ -242,7 +242,7 @@ def test_an_address_is_corrected_if_its_meaning_is_clear(path: str) -> None:
 
 
 def test_an_address_without_a_server_shows_the_expected_form() -> None:
-    with running(Server()) as url, pytest.raises(EngineError, match=r"mostly ends in /v1"):
+    with running(Server()) as url, pytest.raises(EngineError, match=r"usually ends in /v1"):
         Engine(url.removesuffix("/v1") + "/api/v2")
 
 
@@ -269,7 +269,7 @@ def test_credentials_and_query_reach_the_server_and_nothing_else() -> None:
 
 
 def test_a_wrong_name_fails_at_once() -> None:
-    with running(Server()) as url, pytest.raises(EngineError, match="serves m, not 'other'; give --ckpt one of those"):
+    with running(Server()) as url, pytest.raises(EngineError, match="serves m, not 'other'; use one of those names for --ckpt"):
         Engine(url, checkpoint="other")
 
 
@@ -317,7 +317,7 @@ def test_a_different_model_under_the_same_name_ends_the_run() -> None:
     with running(server := Server()) as url:
         engine = Engine(url, concurrency=1)
         server.behaviour.answers_as = "m-v2"
-        with pytest.raises(EngineError, match="answers as m-v2 now, as m before: another model was loaded"):
+        with pytest.raises(EngineError, match="now answers as m-v2, before as m: a different model was loaded"):
             engine.draw(3)
 
 

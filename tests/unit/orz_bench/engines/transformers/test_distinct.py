@@ -25,7 +25,7 @@ def fake() -> FakeEngine:
 
 
 def refuses(engine: Engine) -> bool:
-    with pytest.raises(EngineError, match=r"a, sample 1: asked for twice in one call"):
+    with pytest.raises(EngineError, match=r"a, sample 1: requested twice in one call"):
         list(engine.generate(TWICE, Sampling(max_tokens=4)))
     return True
 
@@ -33,7 +33,7 @@ def refuses(engine: Engine) -> bool:
 def test_the_fake_engine(fake: FakeEngine) -> None:
     assert refuses(fake)
     asked = [LikelihoodRequest(key=("a", 0), context=(1,), continuations=((2,), (3,)))] * 2
-    with pytest.raises(EngineError, match="asked for twice"):
+    with pytest.raises(EngineError, match="requested twice"):
         list(fake.loglikelihood(asked))
 
 
