@@ -21,6 +21,7 @@ from typing import Any
 
 from _record import keep
 
+from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import customise, get_protocol, make_card
 from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
@@ -73,7 +74,7 @@ def _vllm_seconds() -> tuple[list[float], list[float], int]:
     spec, evaluation = _prepared("vllm")
     requests = evaluation.requests(load_tokenizer(spec))
     engine: Any = open_local(spec)
-    llm, sampling = engine._llm, evaluation.sampling
+    llm, sampling = engine._llm, evaluation.card.sampling
     prompts = [{"prompt_token_ids": list(request.prompt_token_ids or ())} for request in requests]
     settings = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens, "stop": list(sampling.stop)}
     parameters = [
@@ -121,7 +122,7 @@ def _prepared(name: Any) -> tuple[EngineSpec, Evaluation]:
     if not Path(CHECKPOINT).is_dir():
         sys.exit(f"no {CHECKPOINT}: run `orz-bench model fetch smollm2-135m --out {CHECKPOINT}` first")
     loaded = load_problems(get_benchmark("arithmetic"))
-    changes = {"template": "chat", "max_tokens": MAX_TOKENS, "n": N, "extractor": "boxed"}
+    changes = ProtocolChanges(template="chat", max_tokens=MAX_TOKENS, n=N, extractor="boxed")
     spec = EngineSpec(name=name, checkpoint=CHECKPOINT, dtype=DTYPE, max_model_len=512)
     card = make_card(
         customise(get_protocol("orz"), changes),

@@ -49,6 +49,12 @@ def has_fast_bfloat16() -> bool:
     return any(flag in flags for flag in ("avx512_bf16", "amx_bf16", " bf16"))
 
 
+def data_folders(data_dir: Path | None) -> tuple[Path, ...]:
+    """--data-dir, then $ORZ_DATA: the folders that are searched before the local cache and the hub."""
+    from_environment = os.environ.get("ORZ_DATA")
+    return tuple(folder for folder in (data_dir, Path(from_environment) if from_environment else None) if folder)
+
+
 @contextmanager
 def environment_variables(values: Mapping[str, str]) -> Iterator[None]:
     """Set them for as long as the block runs; afterwards these names are as they were before."""

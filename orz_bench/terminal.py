@@ -7,16 +7,22 @@ has read enough; results that could not be printed end it with exit code 2, afte
 
 from __future__ import annotations
 
+import errno
 import functools
 import io
 import os
+import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, ParamSpec, TextIO, TypeVar, cast
+from pathlib import Path
+from typing import Annotated, Any, ParamSpec, TextIO, TypeVar, cast
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook
+from rich.control import Control
+from rich.segment import Segment
+from typer.core import TyperGroup
 
 from orz_bench.errors import OrzError, RunDirError
 from orz_bench.secrets import redact
@@ -24,13 +30,46 @@ from orz_bench.signals import exit_code, stopped_by_signals
 
 P = ParamSpec("P")
 R = TypeVar("R")
+_UsageError: Any = typer.BadParameter.__base__
+"""Of Click, which Typer brings or requires, by its version."""
 _WIDTH_OF_FILES = 150
+_LONG_WORD = re.compile(r"[^\s:;,'\"]{301,}")
+_SHOWN = 100
+_SIGNS = {code: chr(0x2400 + code) for code in range(0x20) if chr(code) not in "\n\t"} | {0x7F: "\u2421"}
+_SIGNS |= dict.fromkeys((*range(0x80, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\ufffd")
+"""Control characters -> their pictures; C1 controls and changes of direction have none."""
+_OF_PATHS = (errno.ENAMETOOLONG, errno.ELOOP, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EISDIR, errno.EROFS)
+"""Faults of a path that a user gave, where no module of ours has looked at it."""
+
+
+class _Program(TyperGroup):
+    """A program whose usage errors are cut and shown like all messages."""
+
+    def make_context(self, *args: Any, **extra: Any) -> Any:
+        """As of a command."""
+        with _shown_usage_errors():
+            return super().make_context(*args, **extra)
+
+    def invoke(self, *args: Any, **extra: Any) -> Any:
+        """As of a command; parses the arguments of the command that is named."""
+        with _shown_usage_errors():
+            return super().invoke(*args, **extra)
+
+
+@contextmanager
+def _shown_usage_errors() -> Iterator[None]:
+    try:
+        yield
+    except _UsageError as error:
+        error.message = shortened(visible(error.message))
+        raise
 
 
 def command_line(name: str, summary: str) -> typer.Typer:
     """A program to which commands are added."""
     return typer.Typer(
         name=name,
+        cls=_Program,
         help=summary,
         no_args_is_help=True,
         add_completion=False,
@@ -51,23 +90,85 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
                 sys.stdout.flush()
                 return done
             except OrzError as error:
-                _tell("error:", str(error), style="bold red")
+                _print_message("error:", str(error), style="bold red")
+                raise typer.Exit(2) from None
+            except OSError as error:
+                if error.errno not in _OF_PATHS or error.filename is None:
+                    raise
+                text = f"{error.filename}: {error.strerror}; name a file or folder that can be used."
+                _print_message("error:", text, style="bold red")
                 raise typer.Exit(2) from None
             except MemoryError:
-                _tell("error:", "out of memory; free some, or raise the limit (ulimit -v).", style="bold red")
+                _print_message("error:", "out of memory; free some, or raise the limit (ulimit -v).", style="bold red")
                 raise typer.Exit(2) from None
             except KeyboardInterrupt:
-                _tell("stopped;", "what was finished is kept, and the same command goes on from there.", style="yellow")
+                text = "completed work is saved. Run the same command to resume."
+                _print_message("stopped;", text, style="yellow")
                 raise typer.Exit(exit_code()) from None
 
     return wrapped
 
 
-def _tell(start: str, text: str, *, style: str) -> None:
-    """One message on stderr, whole and without secrets."""
-    console = Console(stderr=True)
+def listed(names: Iterable[str]) -> str:
+    """`a, b or c`: what an option accepts, for its help."""
+    *most, last = names
+    return f"{', '.join(most)} or {last}" if most else last
+
+
+DATA_DIR = typer.Option("--data-dir", help="Folder with benchmark files [default: $ORZ_DATA].")
+DataDir = Annotated[Path | None, DATA_DIR]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Grading processes [default: one per core].")]
+AllowWeakIsolation = Annotated[
+    bool, typer.Option(help="Run programs even if this machine provides only weak sandboxing.")
+]
+Baseline = Annotated[
+    str | None, typer.Option(help="A model whose published figures stand beside ours [default: the same model].")
+]
+Former = Annotated[Path | None, typer.Option("--to", hidden=True)]
+"""Options that several commands have; the last is what --out was called before, which still works."""
+
+
+def _print_message(start: str, text: str, *, style: str) -> None:
+    """One message on stderr, without secrets and with long words cut."""
+    console = stderr_console()
     console.print(start, style=style, end=" ", markup=False, highlight=False)
-    console.print(redact(text), markup=False, highlight=False, soft_wrap=True)
+    console.print(shortened(redact(text)), markup=False, highlight=False, soft_wrap=True)
+
+
+def shortened(text: str) -> str:
+    """The text with every word of more than 300 characters, such as an argument that a message repeats, cut."""
+    return _LONG_WORD.sub(lambda word: f"{word[0][:_SHOWN]}...({len(word[0]):,} characters)", text)
+
+
+def visible(text: str) -> str:
+    """The text with a sign for every control character but line breaks and tabs: a terminal would obey it."""
+    return text.translate(_SIGNS)
+
+
+class _Visible:
+    """Shows what is rendered without the control characters that are in its texts."""
+
+    def __init__(self, renderable: RenderableType) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> Iterator[Segment]:
+        for segment in console.render(self._renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+class _VisibleTexts(RenderHook):
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        return [
+            each if isinstance(each, Control) else cast("ConsoleRenderable", _Visible(each)) for each in renderables
+        ]
+
+
+def stderr_console() -> Console:
+    """A console on stderr, for everything that is not a result."""
+    console = Console(stderr=True)
+    console.push_render_hook(_VisibleTexts())
+    return console
 
 
 class _Forgiving:
@@ -169,10 +270,12 @@ def libraries_on_stderr() -> Iterator[None]:
 
 
 def print_result(text: str, *, end: str = "\n") -> None:
-    """Text to stdout as it is."""
-    sys.stdout.write(f"{text}{end}")
+    """Text to stdout, without the control characters that a terminal would obey."""
+    sys.stdout.write(f"{visible(text)}{end}")
 
 
 def result_console() -> Console:
     """A console on stdout."""
-    return Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+    console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+    console.push_render_hook(_VisibleTexts())
+    return console

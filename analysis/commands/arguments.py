@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+LEXICON_HELP = "Words that count as reflection: orz-code, orz-paper, urz15 or extended"
+"""The registry is heavy to import; a guard compares the two."""
+
 Runs = Annotated[
     list[Path],
     typer.Argument(help="Run directories, dumps of Open-Reasoner-Zero, or files: JSON lines, JSON, CSV, Parquet."),
 ]
 Source = Annotated[Path, typer.Argument(help="A run directory, a dump, or a file.")]
-LexiconName = Annotated[str, typer.Option("--lexicon", help="orz-code, orz-paper, urz15 or extended.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+LexiconName = Annotated[str, typer.Option("--lexicon", help=f"{LEXICON_HELP}.")]
 
 
 def split_names(text: str | None) -> list[str]:

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from analysis.commands.arguments import Runs, split_names
-from orz_bench.terminal import print_result, reports_errors, result_console
+from analysis.commands.arguments import LEXICON_HELP, Runs, split_names
+from orz_bench.terminal import print_result, reports_errors, result_console, stderr_console
 
 if TYPE_CHECKING:
     from analysis.figures.spec import FigureSpec
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
 @reports_errors
 def figure_command(
     name: Annotated[str, typer.Argument(help="A name of `orz-analysis figures`.")],
+    *,
     runs: Runs,
     out: Annotated[Path, typer.Option(help="The folder for NAME.png, NAME.pdf and NAME.csv.")] = Path(),
     metrics: Annotated[
@@ -29,7 +29,7 @@ def figure_command(
     ] = None,
     lexicon: Annotated[
         str | None,
-        typer.Option(help="Count reflections anew with this lexicon [default: metrics.jsonl's counts, orz-code]."),
+        typer.Option(help=f"{LEXICON_HELP} [default: metrics.jsonl's counts, orz-code]."),
     ] = None,
 ) -> None:
     """Draw one figure of the paper from these runs."""
@@ -62,7 +62,7 @@ def save_into(spec: FigureSpec, out: Path) -> None:
         raise disk_error(out, error) from error
     for path in paths:
         print_result(str(path))
-    Console(stderr=True).print(spec.caption, markup=False, highlight=False, soft_wrap=True)
+    stderr_console().print(spec.caption, markup=False, highlight=False, soft_wrap=True)
 
 
 @reports_errors

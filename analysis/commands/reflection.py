@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 
-from analysis.commands.arguments import Json, LexiconName, Source
-from orz_bench.terminal import print_result, reports_errors, result_console
+from analysis.commands.arguments import LexiconName, Source
+from orz_bench.terminal import Json, print_result, reports_errors, result_console
 
 
 @reports_errors
-def reflection_command(run: Source, lexicon: LexiconName = "orz-code", json_output: Json = False) -> None:
+def reflection_command(run: Source, *, lexicon: LexiconName = "orz-code", json_output: Json = False) -> None:
     """How often, where and how long responses reflect, whether that goes with being right, and if answers change."""
     from analysis.reading.load import load_path
     from analysis.report.reflection_summary import summaries_of, summary_table

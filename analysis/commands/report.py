@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from analysis.commands.arguments import Json, LexiconName, Runs, split_names
-from orz_bench.terminal import print_result, reports_errors, result_console
+from analysis.commands.arguments import LexiconName, Runs, split_names
+from orz_bench.terminal import Json, print_result, reports_errors, result_console, stderr_console
 
 
 @reports_errors
 def report_command(
     runs: Runs,
+    *,
     out: Annotated[Path, typer.Option(help="The folder to write into; a report that is there is replaced.")],
     lexicon: LexiconName = "orz-code",
     metrics: Annotated[
@@ -31,7 +31,7 @@ def report_command(
     chosen = get_lexicon(lexicon)
     studies = [with_breaks(study(run, lexicon=chosen)) for run in load_runs(runs)]
     written = write_report(studies, out, metrics=split_names(metrics))
-    console = Console(stderr=True)
+    console = stderr_console()
     for sentence in written.left_out:
         console.print(f"left out: {sentence}", style="dim", markup=False, highlight=False, soft_wrap=True)
     for study_ in studies:
@@ -44,6 +44,7 @@ def report_command(
 @reports_errors
 def compare_command(
     runs: Runs,
+    *,
     out: Annotated[Path | None, typer.Option(help="Write comparison.png, .pdf and .csv into this folder.")] = None,
     json_output: Json = False,
 ) -> None:

@@ -6,15 +6,15 @@ import json
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from analysis.commands.arguments import Json, Source
-from orz_bench.terminal import print_result, reports_errors, result_console
+from analysis.commands.arguments import Source
+from orz_bench.terminal import Json, print_result, reports_errors, result_console, stderr_console
 
 
 @reports_errors
 def step_moment_command(
     run: Source,
+    *,
     metrics: Annotated[
         str | None,
         typer.Option(help="Separated by commas: reward, response_length, correct_reflection_length or any other."),
@@ -40,4 +40,4 @@ def step_moment_command(
         print_result(f"no step moment in {', '.join(moments.looked_at)}")
     if moments.too_short:
         text = f"too short to judge (fewer than {SHORTEST_CURVE} steps): {', '.join(moments.too_short)}"
-        Console(stderr=True).print(text, markup=False, highlight=False, soft_wrap=True)
+        stderr_console().print(text, markup=False, highlight=False, soft_wrap=True)

@@ -12,21 +12,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
+from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.templates import TEMPLATES
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.engines.engine import Sampling
 from orz_bench.errors import ConfigError, nearest
-from orz_bench.extraction.answers import ALL_EXTRACTORS, LETTER_EXTRACTORS, LIKELIHOOD
+from orz_bench.extraction.answers import EXTRACTOR_NAMES, LETTER_EXTRACTORS, LIKELIHOOD
 from orz_bench.extraction.programs import CODE_EXTRACTORS, code_extractors
 from orz_bench.records.rollout import AnswerKind, Problem
 
-_KNOWN_EXTRACTORS = (*ALL_EXTRACTORS, *CODE_EXTRACTORS)
 MIN_TEMPERATURE = 0.01
 """Below it sampling is greedy in all but name, and vLLM raises it to this."""
 MAX_TEMPERATURE = 100.0
 _MOST_TOKENS = 10**9
 _MOST_SAMPLES = 10**6
-ADDED_SAMPLING = ("min_p", "presence_penalty", "frequency_penalty", "repetition_penalty")
+_ADDED_SAMPLING = {"min_p": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0, "repetition_penalty": 1.0}
+"""Settings that the card got after its first version, with the values that turn them off."""
 ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
 
 
@@ -43,38 +44,54 @@ class Protocol:
     correct_errata: bool = False
 
     def __post_init__(self) -> None:
-        faults = list(self._faults())
+        faults = [fault for holds, fault in [*self._checks(), *_sampling_checks(self.sampling)] if not holds]
         if faults:
             raise ConfigError("; ".join(faults) + ".")
 
-    def _faults(self) -> list[str]:
-        sampling = self.sampling
-        checks = {
-            f"template {self.template!r} is unknown{nearest(self.template, TEMPLATES)}": self.template in TEMPLATES,
-            f"extractor {self.extractor!r} is unknown, wanted one of {', '.join(_KNOWN_EXTRACTORS)}": self.extractor
-            in _KNOWN_EXTRACTORS,
-            f"n is {self.n}, wanted at least 1 and at most {_MOST_SAMPLES:,}": 1 <= self.n <= _MOST_SAMPLES,
-            f"temperature is {sampling.temperature}, wanted 0 or more: 0 (greedy), or "
-            f"{MIN_TEMPERATURE} to {MAX_TEMPERATURE:g}": sampling.temperature == 0
-            or MIN_TEMPERATURE <= sampling.temperature <= MAX_TEMPERATURE,
-            f"top_p is {sampling.top_p}, wanted more than 0 and at most 1": 0 < sampling.top_p <= 1,
-            f"top_k is {sampling.top_k}, wanted -1 (off) or at least 1": sampling.top_k == -1
-            or 1 <= sampling.top_k <= _MOST_TOKENS,
-            f"max_tokens is {sampling.max_tokens}, wanted at least 1 and at most {_MOST_TOKENS:,}": 1
-            <= sampling.max_tokens
-            <= _MOST_TOKENS,
-            "a stop string is empty, so that every answer would end before it begins; leave it out": all(sampling.stop),
-            f"min_p is {sampling.min_p}, wanted 0 (off) to 1": 0 <= sampling.min_p <= 1,
-            f"presence_penalty is {sampling.presence_penalty}, wanted -2 to 2": -2 <= sampling.presence_penalty <= 2,
-            f"frequency_penalty is {sampling.frequency_penalty}, wanted -2 to 2": -2 <= sampling.frequency_penalty <= 2,
-            f"repetition_penalty is {sampling.repetition_penalty}, wanted 0.01 to 100 (1 is off)": 0.01
-            <= sampling.repetition_penalty
-            <= 100,
-            f"n is {self.n} at temperature 0, which draws one answer {self.n} times; use n = 1 or a temperature": self.n
-            == 1
-            or sampling.temperature != 0,
-        }
-        return [fault for fault, holds in checks.items() if not holds]
+    def _checks(self) -> list[tuple[bool, str]]:
+        """(whether it holds, the fault where it does not)."""
+        template, extractor, n = self.template, self.extractor, self.n
+        return [
+            (template in TEMPLATES, f"template {template!r} is unknown{nearest(template, TEMPLATES)}"),
+            (
+                extractor in EXTRACTOR_NAMES,
+                f"extractor {extractor!r} is unknown, wanted one of {', '.join(EXTRACTOR_NAMES)}",
+            ),
+            (1 <= n <= _MOST_SAMPLES, f"n is {n}, wanted at least 1 and at most {_MOST_SAMPLES:,}"),
+            (
+                n == 1 or self.sampling.temperature != 0,
+                f"n is {n} at temperature 0, where all {n} answers would be the same; use n = 1 or a temperature",
+            ),
+        ]
+
+
+def _sampling_checks(sampling: Sampling) -> list[tuple[bool, str]]:
+    """(whether it holds, the fault where it does not)."""
+    temperature, top_k, max_tokens = sampling.temperature, sampling.top_k, sampling.max_tokens
+    presence, frequency = sampling.presence_penalty, sampling.frequency_penalty
+    return [
+        (
+            temperature == 0 or MIN_TEMPERATURE <= temperature <= MAX_TEMPERATURE,
+            f"temperature is {temperature}, wanted 0 or more: 0 (greedy), or {MIN_TEMPERATURE} to {MAX_TEMPERATURE:g}",
+        ),
+        (0 < sampling.top_p <= 1, f"top_p is {sampling.top_p}, wanted more than 0 and at most 1"),
+        (top_k == -1 or 1 <= top_k <= _MOST_TOKENS, f"top_k is {top_k}, wanted -1 (off) or at least 1"),
+        (
+            1 <= max_tokens <= _MOST_TOKENS,
+            f"max_tokens is {max_tokens}, wanted at least 1 and at most {_MOST_TOKENS:,}",
+        ),
+        (
+            all(sampling.stop),
+            "a stop string is empty, so that every answer would end before it begins; leave it out",
+        ),
+        (0 <= sampling.min_p <= 1, f"min_p is {sampling.min_p}, wanted 0 (off) to 1"),
+        (-2 <= presence <= 2, f"presence_penalty is {presence}, wanted -2 to 2"),
+        (-2 <= frequency <= 2, f"frequency_penalty is {frequency}, wanted -2 to 2"),
+        (
+            0.01 <= sampling.repetition_penalty <= 100,
+            f"repetition_penalty is {sampling.repetition_penalty}, wanted 0.01 to 100 (1 is off)",
+        ),
+    ]
 
 
 PROTOCOLS: Mapping[str, Protocol] = {
@@ -165,9 +182,9 @@ def get_protocol(name: str) -> Protocol:
     return PROTOCOLS[name]
 
 
-def customise(protocol: Protocol, changes: Mapping[str, Any]) -> Protocol:
-    """The protocol with those settings changed whose value is not None; sampling settings by their own names."""
-    wanted = {key: value for key, value in changes.items() if value is not None}
+def customise(protocol: Protocol, changes: ProtocolChanges) -> Protocol:
+    """The protocol with those settings changed that are not None."""
+    wanted = changes.given()
     sampling_names = Sampling.__dataclass_fields__
     sampling = replace(protocol.sampling, **{k: v for k, v in wanted.items() if k in sampling_names})
     return replace(protocol, sampling=sampling, **{k: v for k, v in wanted.items() if k not in sampling_names})
@@ -209,12 +226,8 @@ class ProtocolCard:
     benchmark: str
     template: str
     template_digest: str
-    temperature: float
-    top_p: float
-    top_k: int
-    max_tokens: int
+    sampling: Sampling
     max_model_len: int | None
-    stop: tuple[str, ...]
     extractor: str
     correct_errata: bool
     data_hash: str
@@ -222,10 +235,6 @@ class ProtocolCard:
     engine: str
     """Name and version, such as "vllm 0.32.0"."""
     dtype: str
-    min_p: float = 0.0
-    presence_penalty: float = 0.0
-    frequency_penalty: float = 0.0
-    repetition_penalty: float = 1.0
     questions: str | None = None
     """Which of them, where they are named or a random subset."""
     system_prompt: str | None = None
@@ -251,8 +260,11 @@ class ProtocolCard:
         return json.loads(json.dumps(self._used()))  # type: ignore[no-any-return]
 
     def _used(self) -> dict[str, Any]:
-        added = {field.name: field.default for field in fields(self) if field.default is not MISSING}
-        return {name: value for name, value in asdict(self).items() if name not in added or value != added[name]}
+        """Every field that is in use, the settings of sampling among them."""
+        added = {field.name: field.default for field in fields(self) if field.default is not MISSING} | _ADDED_SAMPLING
+        values = asdict(self)
+        values |= values.pop("sampling")
+        return {name: value for name, value in values.items() if name not in added or value != added[name]}
 
 
 def fingerprint_of(card: Mapping[str, Any]) -> str:
@@ -262,16 +274,10 @@ def fingerprint_of(card: Mapping[str, Any]) -> str:
 
 def make_card(protocol: Protocol, *, kind: AnswerKind = "math", **facts: Any) -> ProtocolCard:
     """Join a protocol with the facts that it does not know: benchmark, its kind of answers, data, grader and engine."""
-    sampling = protocol.sampling
     return ProtocolCard(
-        **{name: getattr(sampling, name) for name in ADDED_SAMPLING},
         template=protocol.template,
         template_digest=template_digest(protocol.template, kind=kind),
-        temperature=sampling.temperature,
-        top_p=sampling.top_p,
-        top_k=sampling.top_k,
-        max_tokens=sampling.max_tokens,
-        stop=sampling.stop,
+        sampling=protocol.sampling,
         extractor=protocol.extractor,
         correct_errata=protocol.correct_errata,
         **facts,

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.table import Table
 
-from orz_bench.terminal import libraries_on_stderr, print_result, reports_errors, result_console
+from orz_bench.asking.changes import EXTRACTOR_HELP
+from orz_bench.environment import data_folders
+from orz_bench.terminal import DataDir, libraries_on_stderr, print_result, reports_errors, result_console
 
 data_app = typer.Typer(
     help="Benchmark data: list, fetch from the hub, check.", no_args_is_help=True, rich_markup_mode=None
 )
 model_app = typer.Typer(help="Small real models for a first try.", no_args_is_help=True, rich_markup_mode=None)
-
-DataDir = Annotated[Path | None, typer.Option(help="Where benchmark files lie.")]
-
-
-def data_folders(data_dir: Path | None) -> tuple[Path, ...]:
-    """--data-dir, then $ORZ_DATA: the folders that are searched before the local cache and the hub."""
-    from_environment = os.environ.get("ORZ_DATA")
-    return tuple(folder for folder in (data_dir, Path(from_environment) if from_environment else None) if folder)
 
 
 @data_app.command("list")
@@ -59,8 +52,9 @@ def lm_eval_path_command() -> None:
 @reports_errors
 def check_command(
     names: Annotated[list[str], typer.Argument(help="Benchmarks.")],
+    *,
     data_dir: DataDir = None,
-    extractor: Annotated[str, typer.Option(help="final, boxed or orz.")] = "final",
+    extractor: Annotated[str, typer.Option(help=f"{EXTRACTOR_HELP}.")] = "final",
 ) -> None:
     """Load benchmarks and let every gold accept itself; exit code 2 where one does not."""
     from orz_bench.benchmarks.loading.load import examples_place, load_problems

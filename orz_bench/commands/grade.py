@@ -2,76 +2,84 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from orz_bench.commands.data import data_folders
+from orz_bench.asking.changes import EXTRACTOR_HELP
+from orz_bench.commands.options import takes_options
+from orz_bench.environment import data_folders as parse_data_dir
 from orz_bench.errors import ConfigError
-from orz_bench.terminal import reports_errors, result_console
+from orz_bench.evaluation.options import parse_names
+from orz_bench.terminal import DATA_DIR, AllowWeakIsolation, Workers, reports_errors, result_console, stderr_console
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradeOptions:
+    """What is graded, and how."""
+
+    bench: Annotated[
+        str | None, typer.Option(help="The benchmark of these answers; with --again, those of the run to grade.")
+    ] = None
+    in_: Annotated[
+        Path | None, typer.Option("--in", help="JSON lines: problem_id, response, optional gold and stop_reason.")
+    ] = None
+    out: Annotated[
+        Path | None, typer.Option(help="File for the graded rows: the same with extracted, verdict, why.")
+    ] = None
+    again: Annotated[
+        Path | None, typer.Option(help="A run whose stored samples are graded again; nothing is generated or lost.")
+    ] = None
+    extractor: Annotated[str | None, typer.Option(help=f"{EXTRACTOR_HELP} [default: final].")] = None
+    workers: Workers = None
+    deadline: Annotated[float, typer.Option(min=0.1, help="CPU seconds before an answer's grading is given up.")] = 5.0
+    allow_weak_isolation: AllowWeakIsolation = False
+    data_folders: Annotated[tuple[Path, ...], DATA_DIR, parse_data_dir] = ()
+
+    def limits(self) -> dict[str, Any]:
+        """Settings of a Grader."""
+        return {
+            "num_workers": self.workers,
+            "deadline_s": self.deadline,
+            "allow_weak_isolation": self.allow_weak_isolation,
+        }
 
 
 @reports_errors
-def grade_command(
-    bench: Annotated[
-        str | None, typer.Option(help="The benchmark whose answers these are; with --again, those of the run to grade.")
-    ] = None,
-    in_: Annotated[
-        Path | None, typer.Option("--in", help="JSON lines: problem_id, response, optional gold and stop_reason.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Where the graded rows go: the same with extracted, verdict, why.")
-    ] = None,
-    again: Annotated[
-        Path | None, typer.Option(help="A run whose stored samples are graded again; nothing is drawn or lost.")
-    ] = None,
-    extractor: Annotated[
-        str | None, typer.Option(help="final, boxed or orz; lcb or fence for programs [default: final].")
-    ] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Grading processes [default: one a core].")] = None,
-    deadline: Annotated[float, typer.Option(min=0.1, help="CPU seconds before an answer's grading is given up.")] = 5.0,
-    allow_weak_isolation: Annotated[
-        bool, typer.Option(help="Run programs though this machine offers little to keep them in.")
-    ] = False,
-    data_dir: Annotated[Path | None, typer.Option(help="Where benchmark files lie.")] = None,
-) -> None:
-    """Grade answers that exist already: a file's, or those of a run again with the present grader."""
-    limits: dict[str, Any] = {
-        "num_workers": workers,
-        "deadline_s": deadline,
-        "allow_weak_isolation": allow_weak_isolation,
-    }
-    folders = data_folders(data_dir)
-    if again is not None:
-        if in_ or out or extractor:
+@takes_options
+def grade_command(options: GradeOptions) -> None:
+    """Grade answers that exist already: those of a file, or those of a run again with the present grader."""
+    if options.again is not None:
+        if options.in_ or options.out or options.extractor:
             raise ConfigError(
                 "--again takes the samples, the place and the extractor from the run: leave --in, --out "
                 "and --extractor out."
             )
-        _grade_again(again, bench, folders=folders, limits=limits)
+        _grade_again(options.again, options)
         return
-    if bench is None or in_ is None or out is None:
+    if options.bench is None or options.in_ is None or options.out is None:
         raise ConfigError(
             "give --bench, --in and --out to grade a file, or --again RUN to grade a run's samples again."
         )
-    _grade_file(bench, in_, out=out, folders=folders, settings=limits | {"extractor": extractor or "final"})
+    _grade_file(options.bench, options.in_, out=options.out, options=options)
 
 
-def _grade_file(name: str, source: Path, *, out: Path, folders: tuple[Path, ...], settings: dict[str, Any]) -> None:
+def _grade_file(name: str, source: Path, *, out: Path, options: GradeOptions) -> None:
     from orz_bench.benchmarks.loading.load import load_problems
     from orz_bench.benchmarks.registry import get_benchmark
     from orz_bench.exchange.grade_file import grade_file
     from orz_bench.extraction.programs import code_extractors
     from orz_bench.grading.grader import Grader
 
-    benchmark, console = get_benchmark(name), Console(stderr=True)
+    benchmark, console, folders = get_benchmark(name), stderr_console(), options.data_folders
+    extractor = options.extractor or "final"
     tests = load_problems(benchmark, folders=folders).tests if benchmark.kind == "code" else {}
     if tests:
-        settings["extractor"] = code_extractors(settings["extractor"])[0]
-    with Grader(tests=tests, **settings) as grader:
+        extractor = code_extractors(extractor)[0]
+    with Grader(extractor=extractor, tests=tests, **options.limits()) as grader:
         if tests:
             console.print(f"programs are run with {grader.check_isolation()}", markup=False, highlight=False)
         tally = grade_file(benchmark, source, target=out, grader=grader, folders=folders)
@@ -80,13 +88,13 @@ def _grade_file(name: str, source: Path, *, out: Path, folders: tuple[Path, ...]
     console.print(f"written to {out}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _grade_again(run: Path, bench: str | None, *, folders: tuple[Path, ...], limits: dict[str, Any]) -> None:
+def _grade_again(run: Path, options: GradeOptions) -> None:
     from orz_bench.benchmarks.registry import get_benchmark
     from orz_bench.evaluation.regrade import RegradeOptions, regrade_run
     from orz_bench.records.run_dir import RunDir
 
-    console = Console(stderr=True)
-    names = tuple(get_benchmark(name.strip()).name for name in bench.split(",")) if bench else ()
+    console = stderr_console()
+    names = tuple(get_benchmark(name).name for name in parse_names(options.bench))
     table = Table(
         "benchmark",
         "step",
@@ -104,7 +112,7 @@ def _grade_again(run: Path, bench: str | None, *, folders: tuple[Path, ...], lim
     with console.status("grading"):
         for one in regrade_run(
             RunDir(run),
-            options=RegradeOptions(benchmarks=names, folders=folders, **limits),
+            options=RegradeOptions(benchmarks=names, folders=options.data_folders, **options.limits()),
             notice=lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
         ):
             num_evaluations += 1

@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
 
-from orz_bench.terminal import reports_errors
+from orz_bench.terminal import reports_errors, stderr_console
 
 
 @reports_errors
 def import_command(
     files: Annotated[list[Path], typer.Argument(help="Files, or folders of Open-Reasoner-Zero's dumps.")],
+    *,
     out: Annotated[Path, typer.Option(help="The run directory that is made, or added to.")],
     bench: Annotated[
         str | None, typer.Option(help="Benchmark of rows that name none [default: the file's name].")
@@ -33,8 +33,12 @@ def import_command(
     from orz_bench.exchange.import_files import ImportOptions, import_files
 
     options = ImportOptions(benchmark=bench, step=step, rows_are=as_, run=run, command=("orz-bench", *sys.argv[1:]))
-    console = Console(stderr=True)
+    console = stderr_console()
+    for folder in filter(Path.is_dir, files):
+        console.print(f"looking for dumps in {folder}", style="dim", markup=False, highlight=False, soft_wrap=True)
     for done in import_files(files, out, options=options):
-        told = "was there already" if done.was_there else f"{done.num_rows:,} rollouts into {', '.join(done.targets)}"
-        console.print(f"{done.source}: {told}", markup=False, highlight=False, soft_wrap=True)
+        outcome = (
+            "was there already" if done.was_there else f"{done.num_rows:,} rollouts into {', '.join(done.targets)}"
+        )
+        console.print(f"{done.source}: {outcome}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"written to {out}", markup=False, highlight=False, soft_wrap=True)

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from orz_bench.terminal import as_text, print_result, reports_errors, result_console
+from orz_bench.commands.options import takes_options
+from orz_bench.evaluation.options import parse_names
+from orz_bench.terminal import Baseline, Json, as_text, print_result, reports_errors, result_console
+
+FORMAT = typer.Option("--format", help="How to show it.")
 
 
 @reports_errors
 def report_command(
     runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
-    format_: Annotated[
-        Literal["table", "md", "json", "html"], typer.Option("--format", help="How to show it.")
-    ] = "table",
+    *,
+    format_: Annotated[Literal["table", "md", "json", "html"], FORMAT] = "table",
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
-    baseline: Annotated[
-        str | None, typer.Option(help="A model whose published figures stand beside ours [default: the same model].")
-    ] = None,
+    baseline: Baseline = None,
+    json_output: Json = False,
 ) -> None:
     """Show the results of runs, with the published baselines beside them."""
     from orz_bench.records.run_dir import write_text
@@ -31,6 +34,7 @@ def report_command(
 
     beside = require_known(baseline) if baseline else None
     results = [result for run in runs for result in results_of(run)]
+    format_ = "json" if json_output else format_
     if format_ == "table" and out is None:
         result_console().print(render_table(results, baseline=beside))
         return
@@ -46,25 +50,39 @@ def report_command(
         write_text(out, text)
 
 
-@reports_errors
-def compare_command(
-    run_a: Annotated[str, typer.Argument(help="A run directory; RUN@STEP picks one of its checkpoints.")],
-    run_b: Annotated[str, typer.Argument(help="The one to compare it with.")],
-    bench: Annotated[str | None, typer.Option(help="Benchmarks, separated by commas [default: all shared].")] = None,
-    across_protocols: Annotated[bool, typer.Option(help="Compare though the protocols differ, and say so.")] = False,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareOptions:
+    """What is compared, and how the result is shown."""
+
+    bench: Annotated[
+        tuple[str, ...], typer.Option(help="Benchmarks, separated by commas [default: all shared]."), parse_names
+    ] = ()
+    across_protocols: Annotated[
+        bool, typer.Option(help="Compare even if the protocols differ, and name the differences.")
+    ] = False
     margin: Annotated[
         float, typer.Option(min=0, max=100, help="A loss that would not matter, in points: B is no worse within it.")
-    ] = 0.0,
-    format_: Annotated[Literal["table", "md", "json"], typer.Option("--format", help="How to show it.")] = "table",
-    json_output: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
+    ] = 0.0
+    format_: Annotated[Literal["table", "md", "json"], FORMAT] = "table"
+    json_output: Json = False
+
+
+@reports_errors
+@takes_options
+def compare_command(
+    options: CompareOptions,
+    *,
+    run_a: Annotated[str, typer.Argument(help="A run directory; RUN@STEP picks one of its checkpoints.")],
+    run_b: Annotated[str, typer.Argument(help="The one to compare it with.")],
 ) -> None:
     """Compare two runs question by question: B minus A, with intervals, p-values and flipped questions."""
     from orz_bench.results.lookup import compare_runs
     from orz_bench.results.report import render_comparisons
 
-    names = [name.strip() for name in bench.split(",")] if bench else None
-    compared = compare_runs(run_a, run_b, benchmarks=names, across_protocols=across_protocols)
-    rendered = render_comparisons(compared, format_="json" if json_output else format_, margin=margin / 100)
+    names, across = options.bench or None, options.across_protocols
+    compared = compare_runs(run_a, run_b, benchmarks=names, across_protocols=across)
+    format_ = "json" if options.json_output else options.format_
+    rendered = render_comparisons(compared, format_=format_, margin=options.margin / 100)
     if isinstance(rendered, str):
         print_result(rendered)
     else:

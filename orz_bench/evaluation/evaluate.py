@@ -15,10 +15,10 @@ from typing import Any, Protocol
 import pyarrow as pa
 
 from orz_bench.asking.prompt_tokens import render_prompts
-from orz_bench.asking.protocol import ADDED_SAMPLING, ProtocolCard
+from orz_bench.asking.protocol import ProtocolCard
 from orz_bench.asking.templates import TEMPLATES
 from orz_bench.benchmarks.loading.load import LoadedProblems
-from orz_bench.engines.engine import Engine, Sampling, Tokenizer
+from orz_bench.engines.engine import Engine, Tokenizer
 from orz_bench.errors import ConfigError, EngineError, OrzError, RunDirError
 from orz_bench.evaluation.likelihood import most_likely, with_options
 from orz_bench.evaluation.recorder import Grades, Recorder
@@ -54,17 +54,9 @@ class Evaluation:
         return self.loaded.problems[: self.limit]
 
     @property
-    def sampling(self) -> Sampling:
-        """How completions are drawn."""
-        card = self.card
-        return Sampling(
-            temperature=card.temperature,
-            top_p=card.top_p,
-            top_k=card.top_k,
-            max_tokens=card.max_tokens,
-            stop=card.stop,
-            **{name: getattr(card, name) for name in ADDED_SAMPLING},
-        )
+    def keys(self) -> set[tuple[str, int]]:
+        """(problem id, sample index) of every sample wanted."""
+        return {(problem.problem_id, index) for problem in self.problems for index in range(self.n)}
 
     def requests(self, tokenizer: Tokenizer | None) -> list[Request]:
         """Every sample wanted, problem by problem. Raises ConfigError where a prompt doesn't fit the context."""
@@ -117,7 +109,11 @@ class Evaluation:
 
 
 class Observer(Protocol):
-    """Hears how an evaluation goes."""
+    """Receives progress events of an evaluation."""
+
+    def notice(self, text: str) -> None:
+        """Something a user should know."""
+        ...
 
     def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
         """Before the engine opens."""
@@ -136,24 +132,21 @@ class Observer(Protocol):
         ...
 
 
-def finished(
-    evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir, observer: Observer
-) -> EvalResult | None:
-    """The result of an evaluation that lacks none of `requests`, found without locking or drawing; else None.
+def stored_result(evaluation: Evaluation, *, run: RunDir, observer: Observer) -> EvalResult | None:
+    """The result of an evaluation whose samples are all on disk, without locks, tokenizer, grader or engine; else None.
 
-    A summary of fewer samples is replaced where the disk lets us.
+    A summary of fewer samples is replaced if the folder can be written.
     """
-    card, checkpoint = evaluation.card, evaluation.checkpoint
-    folder = run.evaluation(benchmark=card.benchmark, step=checkpoint.step, fingerprint=card.fingerprint)
-    wanted = {request.key for request in requests}
+    folder = _folder(evaluation, run)
+    wanted = evaluation.keys
     if not folder.protocol_path.exists() or not wanted <= folder.keys():
         return None
-    claim(folder, checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint)
+    _write_or_check_identity(folder, evaluation)
     observer.started(evaluation, num_wanted=len(wanted), num_missing=0)
     summary = summary_of(folder, wanted, breakdowns=evaluation.breakdowns)
     result = _result(evaluation, run=run, summary=summary, num_generated=0)
-    told = folder.result()
-    if told is None or told.summary.num_samples < summary.num_samples:
+    stored = folder.result()
+    if stored is None or stored.summary.num_samples < summary.num_samples:
         with suppress(RunDirError):
             folder.write_result(result)
     observer.finished(result)
@@ -170,11 +163,11 @@ def evaluate(
     observer: Observer,
 ) -> EvalResult:
     """Draw, grade and commit what is missing of `requests`; return and write the statistics of all of them."""
-    card, checkpoint = evaluation.card, evaluation.checkpoint
-    folder = run.evaluation(benchmark=card.benchmark, step=checkpoint.step, fingerprint=card.fingerprint)
+    folder = _folder(evaluation, run)
     with folder.lock():
-        claim(folder, checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint)
-        folder.require_own(benchmark=card.benchmark, step=checkpoint.step, seed_of=evaluation.seeds())
+        _write_or_check_identity(folder, evaluation)
+        step = evaluation.checkpoint.step
+        folder.require_own(benchmark=evaluation.card.benchmark, step=step, seed_of=evaluation.seeds())
         done = folder.keys()
         missing = [request for request in requests if request.key not in done]
         observer.started(evaluation, num_wanted=len(requests), num_missing=len(missing))
@@ -196,10 +189,22 @@ def evaluate(
     return result
 
 
+def _folder(evaluation: Evaluation, run: RunDir) -> EvaluationDir:
+    card = evaluation.card
+    return run.evaluation(benchmark=card.benchmark, step=evaluation.checkpoint.step, fingerprint=card.fingerprint)
+
+
+def _write_or_check_identity(folder: EvaluationDir, evaluation: Evaluation) -> None:
+    card = evaluation.card
+    write_or_check_identity(
+        folder, evaluation.checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint
+    )
+
+
 def _completions(engine: Engine, missing: list[Request], *, evaluation: Evaluation) -> Iterator[list[Completion]]:
     if evaluation.card.extractor == LIKELIHOOD:
         return most_likely(engine, missing)
-    return engine.generate(missing, evaluation.sampling)
+    return engine.generate(missing, evaluation.card.sampling)
 
 
 def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None:
@@ -214,12 +219,12 @@ def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None
         )
 
 
-def claim(
+def write_or_check_identity(
     folder: EvaluationDir, checkpoint: Checkpoint, *, seed: int, card: Mapping[str, Any], fingerprint: str
 ) -> None:
-    """Write who owns this folder, or check that it is the same model and seed: RunDirError where it is not.
+    """Write protocol.json, or check that it names the same model, seed and protocol; RunDirError where it does not.
 
-    Samples that nobody owns are never adopted: they may be another model's.
+    Samples without a protocol.json are never adopted: they may be another model's.
     """
     identity = {"model": checkpoint.label, "model_digest": checkpoint.digest, "seed": seed}
     identity |= {"model_origin": checkpoint.origin} if checkpoint.origin else {}

@@ -24,7 +24,7 @@ _GENERATION_NAMES = (
 
 def preview(evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir) -> str:
     """Text for people: what the command would draw, and its first prompts as the model would see them."""
-    card = evaluation.card
+    card, max_tokens = evaluation.card, evaluation.card.sampling.max_tokens
     folder = run.evaluation(benchmark=card.benchmark, step=evaluation.checkpoint.step, fingerprint=card.fingerprint)
     done = folder.keys() if folder.protocol_path.exists() else set()
     missing = [request for request in requests if request.key not in done]
@@ -32,7 +32,7 @@ def preview(evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir)
     lines = [
         f"{card.benchmark} step {evaluation.checkpoint.step}: {len(missing):,} of {len(requests):,} samples to draw "
         f"({len(evaluation.problems):,} questions x {evaluation.n}) into {folder.path}",
-        f"  {total_tokens(lengths, max_tokens=card.max_tokens)}: {duration(len(missing) * card.max_tokens)}",
+        f"  {total_tokens(lengths, max_tokens=max_tokens)}: {duration(len(missing) * max_tokens)}",
     ]
     lines += [f"  {name}: {value}" for name, value in card.to_json().items()]
     first = list({request.problem.problem_id: request for request in requests}.values())[:_SHOWN_PROMPTS]

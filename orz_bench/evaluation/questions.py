@@ -1,13 +1,11 @@
-"""Which questions of a benchmark are asked, where not all or the first, and what options say in short forms."""
+"""A selection of a benchmark's questions: by id or at random."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 from orz_bench.benchmarks.loading.load import LoadedProblems
 from orz_bench.errors import ConfigError, nearest
@@ -50,25 +48,6 @@ class Selection:
             if name not in known:
                 raise ConfigError(f"--ids {name}: no question has this id{nearest(name, sorted(known))}.")
         return tuple(problem for problem in loaded.problems if problem.problem_id in self.ids)
-
-
-def parse_ids(text: str | None) -> tuple[str, ...]:
-    """`a,b` as ("a", "b")."""
-    return tuple(part.strip() for part in (text or "").split(",") if part.strip())
-
-
-def parse_template_args(words: Sequence[str]) -> dict[str, Any]:
-    """`enable_thinking=false` as {"enable_thinking": False}. ConfigError for what has no name."""
-    args: dict[str, Any] = {}
-    for word in words:
-        name, equals, value = word.partition("=")
-        if not equals or not name.isidentifier():
-            raise ConfigError(f"--template-args {word}: wanted NAME=VALUE, such as enable_thinking=false.")
-        try:
-            args[name] = json.loads(value)
-        except ValueError:
-            args[name] = value
-    return args
 
 
 def total_tokens(lengths: Sequence[int | None], *, max_tokens: int) -> str:

@@ -13,7 +13,6 @@ from typing import Any
 
 from orz_bench.engines.engine import Engine, EngineSpec, Sampling, Tokenizer
 from orz_bench.engines.open import open_engine
-from orz_bench.engines.tokenizer import CheckpointTokenizer
 from orz_bench.errors import ConfigError
 
 
@@ -38,14 +37,18 @@ def meet_server(
     return replace(spec, server=facts, max_model_len=limit)
 
 
-def card_facts(spec: EngineSpec, tokenizer: Tokenizer | None) -> dict[str, Any]:
-    """`server` and `tokenizer` of the card, where there are such."""
+def card_facts(spec: EngineSpec, tokenizer: Callable[[], Tokenizer | None]) -> dict[str, Any]:
+    """`server` and `tokenizer` of the card, if the spec has them; only the latter loads the tokenizer."""
     facts: dict[str, Any] = {}
     if spec.server is not None:
         names = ("base_url", "model", "root", "answers_as")
         facts["server"] = {name: value for name, value in asdict(spec.server).items() if name in names}
-    if spec.tokenizer is not None and isinstance(tokenizer, CheckpointTokenizer):
-        facts["tokenizer"] = tokenizer.digest
+    if spec.tokenizer is not None:
+        from orz_bench.engines.tokenizer import CheckpointTokenizer
+
+        loaded = tokenizer()
+        if isinstance(loaded, CheckpointTokenizer):
+            facts["tokenizer"] = loaded.digest
     return facts
 
 

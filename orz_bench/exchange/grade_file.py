@@ -21,7 +21,7 @@ from orz_bench.errors import DataError, RunDirError
 from orz_bench.grading.grader import Grader, Submission
 from orz_bench.records.parquet import disk_error, sync_folder
 from orz_bench.records.rollout import Grade, Problem
-from orz_bench.records.tables import SUFFIXES, read_table
+from orz_bench.records.tables import SUFFIXES, read_table, require_regular
 
 _BATCH_ROWS = 1024
 
@@ -29,12 +29,13 @@ _BATCH_ROWS = 1024
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Row:
     fields: dict[str, Any]
-    submission: Submission
+    submission: Submission | None
+    """None where the row has no text to grade."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GradeTally:
-    """What grading a file amounted to."""
+    """Counts and time of a graded file."""
 
     num_rows: int
     seconds: float
@@ -46,8 +47,8 @@ def grade_file(
 ) -> GradeTally:
     """Write the rows of `source` with extracted, verdict, why and a second extractor's findings to `target`.
 
-    `target` appears whole or not at all; a killed run goes on where it was. Raises DataError with the line number for
-    a broken row.
+    A row without a text is `no_answer`. `target` appears whole or not at all; a killed run resumes where it stopped.
+    Raises DataError with the line number for a broken row.
     """
     start = time.monotonic()
     golds = _Golds(benchmark, folders)
@@ -89,11 +90,22 @@ def _own(partial: Path) -> Iterator[TextIO]:
 
 
 def _grade_batch(batch: Sequence[_Row], grader: Grader, *, file: TextIO) -> list[str]:
-    grades = grader.grade([row.submission for row in batch])
+    found = iter(grader.grade([row.submission for row in batch if row.submission is not None]))
+    grades = [_NO_TEXT if row.submission is None else next(found) for row in batch]
     graded = (row.fields | _findings(grade) for row, grade in zip(batch, grades, strict=True))
     file.writelines(json.dumps(fields, ensure_ascii=False) + "\n" for fields in graded)
     file.flush()
     return [grade.verdict for grade in grades]
+
+
+_NO_TEXT = Grade(
+    verdict="no_answer",
+    why="the row has no text under 'response'",
+    extracted=None,
+    second_extractor="",
+    second_extracted=None,
+    second_verdict="no_answer",
+)
 
 
 def _graded_before(partial: Path) -> Counter[str]:
@@ -124,6 +136,7 @@ class _Golds:
 
 def _sha256(source: Path) -> str:
     try:
+        require_regular(source)
         with source.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
@@ -132,19 +145,22 @@ def _sha256(source: Path) -> str:
 
 def _rows(source: Path, golds: _Golds) -> Iterator[_Row]:
     suffix = source.suffix.lower() if source.suffix.lower() in SUFFIXES else ".jsonl"
+    has_responses = False
     for where, row in read_table(source, suffix=suffix):
         try:
-            yield _Row(fields=row, submission=_submission(_checked(row), golds))
+            _require_object(row, has_responses=has_responses)
+            has_responses, has_text = True, isinstance(row.get("response"), str)
+            yield _Row(fields=row, submission=_submission(row, golds) if has_text else None)
         except (ValueError, TypeError, DataError) as error:
-            raise DataError(f"{source}, {where}: {error}. Mend or remove that row; nothing was written.") from error
+            raise DataError(f"{source}, {where}: {error}. Fix or remove that row; nothing was written.") from error
 
 
-def _checked(row: Any) -> dict[str, Any]:
+def _require_object(row: Any, *, has_responses: bool) -> None:
+    """Also a response, unless rows before it had one: a file without any is of another kind."""
     if not isinstance(row, dict):
         raise DataError(f"found a JSON {type(row).__name__}, wanted an object")
-    if not isinstance(row.get("response"), str):
+    if not has_responses and "response" not in row:
         raise DataError(f"found no text under 'response' (keys: {', '.join(map(str, row)) or 'none'})")
-    return row
 
 
 def _submission(row: Mapping[str, Any], golds: _Golds) -> Submission:

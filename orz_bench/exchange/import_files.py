@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,9 +22,12 @@ from orz_bench.errors import DataError
 from orz_bench.records.foreign import Row, canonical, dumped, flat, rows_of, run_column, source_columns
 from orz_bench.records.parquet import ROLLOUT_SCHEMA, storable, write_table
 from orz_bench.records.run_dir import EvaluationDir, RolloutsDir, RunDir, to_json, write_text
+from orz_bench.records.tables import require_regular
 
 PART_ROWS = 2048
 _MAX_EXTRA_CHARS = 2000
+_MOST_FILES = 100_000
+"""In a folder of dumps; a training run of the paper wrote some thousand."""
 _SOURCE, _ROW = "imported_from", "imported_row"
 
 
@@ -39,8 +43,8 @@ class ImportOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Imported:
-    """What became of one file."""
+class ImportedFile:
+    """Result of importing one file."""
 
     source: Path
     num_rows: int
@@ -49,36 +53,64 @@ class Imported:
     was_there: bool
 
 
-def import_files(paths: Sequence[Path], out: Path, *, options: ImportOptions) -> Iterator[Imported]:
-    """Import the files (and what Open-Reasoner-Zero dumped into the folders) one after the other into the run `out`.
+def import_files(paths: Sequence[Path], out: Path, *, options: ImportOptions) -> Iterator[ImportedFile]:
+    """Import the files (and Open-Reasoner-Zero's dumps in the folders) one after the other into the run `out`.
 
     Raises DataError for a file that is missing, empty, without responses, of several runs, or changed since it was
-    imported; files before it are in the run then.
+    imported. What can be refused beforehand is, and then nothing is written; files before a broken row stay.
     """
-    sources = [source for path in paths for source in _sources(path)]
-    run = RunDir(out)
-    is_training = [_is_training(source, options) for source in sources]
-    kind = "train" if any(is_training) else "eval"
+    paths_found = [source for path in paths for source in _sources(path)]
+    sources = [_source(path, options) for path in paths_found]
+    kind = "train" if any(source.trains for source in sources) else "eval"
     facts = describe_environment() | {"seed": None, "imported": True}
+    run = RunDir(out)
     with run.lock():
+        for source in sources:
+            _refuse_changed(source, run)
         run.create(kind=kind, command=options.command, seed=0, environment=facts)
-        with run.marks_failure("import_stopped"):
-            run.mark("")
-            for source, trains in zip(sources, is_training, strict=True):
-                yield _import_file(source, run, options=options, trains=trains)
-            run.mark("DONE")
+        with run.writing(stopped_event="import_stopped"):
+            for source in sources:
+                yield _import_file(source, run)
 
 
 def _sources(path: Path) -> list[Path]:
     if not path.is_dir():
         return [path]
-    found = sorted(file for file in path.rglob("*") if dumped(file) is not None)
+    found = sorted(_dumps_under(path))
     if not found:
         raise DataError(
             f"{path}: holds no dump of Open-Reasoner-Zero (iter*_generation_results.json, eval_output_iter*.jsonl); "
             f"name the files themselves."
         )
     return found
+
+
+def _dumps_under(folder: Path) -> Iterator[Path]:
+    """Dumps in a folder and the folders in it, links to folders left out. DataError for a folder of too many files."""
+    num_files = 0
+    for parent, _, names in os.walk(folder):  # a folder that cannot be read is passed over
+        num_files += len(names)
+        if num_files > _MOST_FILES:
+            raise DataError(
+                f"{folder}: holds more than {_MOST_FILES:,} files; name the folder of the dumps itself, or the files."
+            )
+        yield from (file for file in (Path(parent) / name for name in names) if dumped(file) is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    path: Path
+    digest: str
+    trains: bool
+    options: ImportOptions
+
+    @property
+    def label(self) -> str:
+        return f"{self.path.name} {self.digest}"
+
+
+def _source(path: Path, options: ImportOptions) -> _Source:
+    return _Source(path=path, digest=_digest(path), trains=_is_training(path, options), options=options)
 
 
 def _is_training(source: Path, options: ImportOptions) -> bool:
@@ -98,38 +130,30 @@ def _is_training(source: Path, options: ImportOptions) -> bool:
     return name.benchmark is None if name else "reward" in columns
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Source:
-    path: Path
-    digest: str
-    trains: bool
-    options: ImportOptions
-
-    @property
-    def label(self) -> str:
-        return f"{self.path.name} {self.digest}"
-
-
-def _import_file(path: Path, run: RunDir, *, options: ImportOptions, trains: bool) -> Imported:
-    source = _Source(path=path, digest=_digest(path), trains=trains, options=options)
-    before = _events(run)
-    if source.digest in before.values():
-        return Imported(source=path, num_rows=0, targets=(), was_there=True)
-    if path.name in before:
+def _refuse_changed(source: _Source, run: RunDir) -> None:
+    if _events(run).get(source.path.name, source.digest) != source.digest:
         raise DataError(
-            f"{path}: another file of this name was imported into {run.path} before; import this one into a new run "
-            f"directory (--out), or give it another name if its rows are others."
+            f"{source.path}: another file of this name was imported into {run.path} before; import this one into a new "
+            f"run directory (--out), or give it another name if its rows differ."
         )
+
+
+def _import_file(source: _Source, run: RunDir) -> ImportedFile:
+    _refuse_changed(source, run)  # two of the files may have one name
+    path = source.path
+    if source.digest in _events(run).values():
+        return ImportedFile(source=path, num_rows=0, targets=(), was_there=True)
     targets = _Targets(run, source)
     for number, row in enumerate(_rows(source), start=1):
         targets.take(row, number)
     targets.flush()
     run.add_event("imported", file=path.name, digest=source.digest, rows=targets.num_rows)
-    return Imported(source=path, num_rows=targets.num_rows, targets=targets.names, was_there=False)
+    return ImportedFile(source=path, num_rows=targets.num_rows, targets=targets.names, was_there=False)
 
 
 def _digest(path: Path) -> str:
     try:
+        require_regular(path)
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()[:16]
     except OSError as error:
@@ -255,6 +279,17 @@ def _number(extra: str, source: _Source) -> int | None:
     return int(facts[_ROW]) if facts.get(_SOURCE) == source.label else None
 
 
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A row of a file, for messages."""
+
+    path: Path
+    row: int
+
+    def __str__(self) -> str:
+        return f"{self.path}, row {self.row}"
+
+
 def _row(row: Row, number: int, *, source: _Source) -> Row:
     """A row of ROLLOUT_SCHEMA as a dictionary; DataError where it has no response or a number is none."""
     ours = canonical(row)
@@ -264,7 +299,8 @@ def _row(row: Row, number: int, *, source: _Source) -> Row:
     used = set(source_columns(row).values())
     extra = {name: value for name, value in row.items() if name not in used and _is_small(value)}
     wholes = {
-        name: _whole(ours.get(name), name, where=(source, number)) for name in ("sample_index", "num_tokens", "step")
+        name: _whole(ours.get(name), name, where=_Place(source.path, number))
+        for name in ("sample_index", "num_tokens", "step")
     }
     step = named.step if named else wholes["step"]
     benchmark = (named and named.benchmark) or ours.get("benchmark") or options.benchmark
@@ -275,7 +311,7 @@ def _row(row: Row, number: int, *, source: _Source) -> Row:
             "step": step if step is not None else options.step or 0,
             "benchmark": benchmark or ("training" if named else source.path.stem),
             "problem_id": ours.get("problem_id") or f"row-{number}",
-            "reward": _float(ours.get("reward"), where=(source, number)),
+            "reward": _float(ours.get("reward"), where=_Place(source.path, number)),
             "question": question_in(ours.get("question")),
             "prompt": ours.get("question") if source_columns(row).get("question") == "prompt" else None,
             "extra": json.dumps({_SOURCE: source.label, _ROW: number} | extra, ensure_ascii=False, default=str),
@@ -300,24 +336,22 @@ def _is_small(value: Any) -> bool:
     return value is not None and len(json.dumps(value, default=str)) <= _MAX_EXTRA_CHARS
 
 
-def _whole(value: Any, name: str, *, where: tuple[_Source, int]) -> int | None:
+def _whole(value: Any, name: str, *, where: _Place) -> int | None:
     if value is None or value == "":
         return None
     number = _float(value, where=where)
     if number is None or number != int(number) or number < 0:
-        source, row = where
-        raise DataError(f"{source.path}, row {row}: {name} is {value!r}, wanted a whole number from 0; mend the row.")
+        raise DataError(f"{where}: {name} is {value!r}, wanted a whole number from 0; fix this row.")
     return int(number)
 
 
-def _float(value: Any, *, where: tuple[_Source, int]) -> float | None:
+def _float(value: Any, *, where: _Place) -> float | None:
     if value is None or value == "":
         return None
     try:
         number = float(value)
     except (TypeError, ValueError):
-        source, row = where
-        raise DataError(f"{source.path}, row {row}: {value!r} is no number; mend the row.") from None
+        raise DataError(f"{where}: {value!r} is not a number; fix this row.") from None
     return number if number == number and abs(number) != float("inf") else None  # noqa: PLR0124 - not NaN
 
 

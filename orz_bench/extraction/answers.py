@@ -70,8 +70,7 @@ EXTRACTORS: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
 LIKELIHOOD = "likelihood"
 LETTER_EXTRACTORS = ("mmlu-pro", "answer-is", LIKELIHOOD)
 """Rules for letters of options only: see letters.py."""
-ALL_EXTRACTORS = (*EXTRACTORS, *LETTER_EXTRACTORS)
-EXTRACTOR_NAMES = (*ALL_EXTRACTORS, *CODE_EXTRACTORS)
+EXTRACTOR_NAMES = (*EXTRACTORS, *LETTER_EXTRACTORS, *CODE_EXTRACTORS)
 """Every name that --extractor may have."""
 _SECOND = {"boxed": "orz", "mmlu-pro": "answer-is", LIKELIHOOD: LIKELIHOOD}
 

@@ -217,6 +217,14 @@ class RunDir:
             yield is_alone
 
     @contextlib.contextmanager
+    def writing(self, *, stopped_event: str, done: str = "") -> Iterator[None]:
+        """What owns the run works inside: DONE with the text `done` at the end, FAILED on an exception of any kind."""
+        with self.marks_failure(stopped_event):
+            self.mark("")
+            yield
+            self.mark("DONE", done)
+
+    @contextlib.contextmanager
     def marks_failure(self, event: str, *, is_inner: bool = False) -> Iterator[None]:
         """Mark the run FAILED, and add the event, if the body raises any exception.
 

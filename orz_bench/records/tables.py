@@ -11,6 +11,7 @@ import io
 import json
 import math
 import re
+import stat
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -34,6 +35,14 @@ _ENCODINGS = (
 )
 
 
+def require_regular(path: Path) -> None:
+    """DataError for a folder, a pipe, a socket or a device: reading one may never end. OSError where it is missing."""
+    mode = path.stat().st_mode
+    if not stat.S_ISREG(mode):
+        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK: "a socket"}
+        raise DataError(f"{path}: is {kinds.get(stat.S_IFMT(mode), 'a device')}, wanted a regular file; name one.")
+
+
 def read_table(path: Path, *, strict: bool = True, suffix: str | None = None) -> Iterator[tuple[str, Any]]:
     """(where, row) for every row, `where` being "line 7" or "row 7"; only rows of a JSON list may be lists.
 
@@ -44,6 +53,7 @@ def read_table(path: Path, *, strict: bool = True, suffix: str | None = None) ->
     if kind not in SUFFIXES:
         raise DataError(f"{path}: cannot read {kind or 'files without a suffix'}, wanted {', '.join(SUFFIXES)}.")
     try:
+        require_regular(path)
         yield from readers.get(kind, _json_lines)(path, strict)
     except UnicodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error}); save it as UTF-8.") from error

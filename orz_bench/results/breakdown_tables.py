@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -20,8 +21,10 @@ class BreakdownTable:
 
 def breakdowns_of(results: Sequence[EvalResult], *, max_parts: int | None = None) -> Iterator[BreakdownTable]:
     """Benchmark by benchmark; results of one benchmark are columns of one table."""
-    for benchmark in dict.fromkeys(result.benchmark for result in results):
-        group = [result for result in results if result.benchmark == benchmark]
+    groups: dict[str, list[EvalResult]] = defaultdict(list)
+    for result in results:
+        groups[result.benchmark].append(result)
+    for benchmark, group in groups.items():
         for key in dict.fromkeys(key for result in group for key in result.summary.breakdown):
             having = [result for result in group if key in result.summary.breakdown]
             table = _table(benchmark, key, results=having)

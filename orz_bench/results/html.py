@@ -10,7 +10,7 @@ from orz_bench.records.intervals import Interval
 from orz_bench.records.summary import EvalResult
 from orz_bench.results.baselines import Baseline, baselines_for
 from orz_bench.results.breakdown_tables import BreakdownTable, breakdowns_of, percent
-from orz_bench.results.report import columns_of, notes_on, row_of
+from orz_bench.results.report import columns_of, layout_of, notes_on, row_of
 
 _STYLE = """
 :root { color-scheme: light dark;
@@ -39,11 +39,12 @@ li { margin: .25rem 0 }
 
 def render_html(results: Sequence[EvalResult], *, baseline: str | None = None) -> str:
     """The page."""
+    layout = layout_of(results, baseline=baseline)
     models = ", ".join(dict.fromkeys(result.model for result in results))
     body = [
         f"<h1>Evaluation of {escape(models)}</h1>",
         f'<p class="soft">{escape(", ".join(dict.fromkeys(result.run for result in results)))}</p>',
-        _table(columns_of(results), [row_of(result, results, baseline=baseline) for result in results]),
+        _table(columns_of(layout), [row_of(result, layout) for result in results]),
         '<p class="soft">95 % sampling: where the score lies when these n answers are drawn again. 95 % questions: '
         "when other questions of the same kind are drawn. Both are 95 % intervals, in points.</p>",
         _list("What to know before quoting these numbers", notes_on(results)),
@@ -76,6 +77,9 @@ def _list(title: str, items: Sequence[str]) -> str:
 
 def _beside_published(benchmark: str, results: Sequence[EvalResult]) -> str:
     """Our scores with both error bars and the published ones on one scale from 0 to 100."""
+    known = baselines_for(benchmark)
+    if not known:
+        return ""
     ours = [
         _scale_row(
             f"{result.model}, step {result.step}",
@@ -94,10 +98,8 @@ def _beside_published(benchmark: str, results: Sequence[EvalResult]) -> str:
             intervals=(None, _given(baseline)),
             is_ours=False,
         )
-        for baseline in sorted(baselines_for(benchmark), key=lambda baseline: -baseline.percent)
+        for baseline in sorted(known, key=lambda baseline: -baseline.percent)
     ]
-    if not published:
-        return ""
     head = '<tr><th>model</th><th>score</th><th class="left">0 … 100</th><th class="left">how</th></tr>'
     return f'<h2>{escape(benchmark)}</h2><div class="wide"><table>{head}{"".join(ours + published)}</table></div>'
 

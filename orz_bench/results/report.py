@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -22,6 +22,8 @@ from orz_bench.results.lookup import ComparedBenchmark
 _LOW_EXTRACTION = 0.8
 _FORMAT_GAP = 0.05
 _HIGH_CLIP = 0.05
+_MAX_ROWS = 500
+"""Of a table on the terminal, whose layout takes longer the more rows it has."""
 _MAX_NAMED = 10
 """Flipped questions named in text; JSON has them all."""
 
@@ -31,9 +33,26 @@ def render_json(results: Sequence[EvalResult]) -> dict[str, Any]:
     return {"run": results[0].run if results else None, "results": [result.to_json() for result in results]}
 
 
-def columns_of(results: Sequence[EvalResult]) -> list[str]:
-    """Headings; n stands in them where all rows have one n, and in a column of its own otherwise."""
-    n = common_n(results)
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which columns a table of results has; computed once for all of its rows."""
+
+    n: int | None
+    """The n of all rows; None where they differ, and then n is a column."""
+    names_models: bool
+    """Whether rows are of several checkpoints."""
+    baseline: str | None = None
+    """Whose published figures stand beside ours; None: those of the same model."""
+
+
+def layout_of(results: Sequence[EvalResult], *, baseline: str | None = None) -> Layout:
+    """The columns that these results need."""
+    return Layout(common_n(results), len({(result.model, result.step) for result in results}) > 1, baseline)
+
+
+def columns_of(layout: Layout) -> list[str]:
+    """The headings."""
+    n = layout.n
     at = f"@{n}" if n is not None else "@n"
     heads = [
         "benchmark",
@@ -47,15 +66,15 @@ def columns_of(results: Sequence[EvalResult]) -> list[str]:
         "tokens",
     ]
     extra = [] if n is not None else ["n"]
-    several = ["model", "step"] if len({(result.model, result.step) for result in results}) > 1 else []
+    several = ["model", "step"] if layout.names_models else []
     return [*several, *heads, *extra, "published"]
 
 
-def row_of(result: EvalResult, results: Sequence[EvalResult], *, baseline: str | None = None) -> list[str]:
-    """The cells of one result, under columns_of(results); published figures are of the same model, or of `baseline`."""
+def row_of(result: EvalResult, layout: Layout) -> list[str]:
+    """The cells of one result, under columns_of(layout)."""
     summary = result.summary
-    several = [result.model, str(result.step)] if len({(r.model, r.step) for r in results}) > 1 else []
-    extra = [] if common_n(results) is not None else [str(summary.n)]
+    several = [result.model, str(result.step)] if layout.names_models else []
+    extra = [] if layout.n is not None else [str(summary.n)]
     scores = [
         percent(summary.avg_at_n),
         percent_spread(summary.avg_at_n, summary.sampling),
@@ -73,7 +92,7 @@ def row_of(result: EvalResult, results: Sequence[EvalResult], *, baseline: str |
         f"{percent(summary.no_answer_rate)}\u00a0%",
         f"{summary.mean_tokens:,.0f}",
         *extra,
-        _published(result, baseline),
+        _published(result, layout.baseline),
     ]
 
 
@@ -94,28 +113,41 @@ def render_table(
     `max_parts` leaves tables of more parts out.
     """
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for heading in columns_of(results):
+    layout = layout_of(results, baseline=baseline)
+    for heading in columns_of(layout):
         is_text = heading in ("benchmark", "model", "published")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading == "benchmark")
-    for result in results:
-        table.add_row(*(Text(cell) for cell in row_of(result, results, baseline=baseline)))
+    for result in results[:_MAX_ROWS]:
+        table.add_row(*(Text(cell) for cell in row_of(result, layout)))
+    notes = _first(notes_on(results), "notes")
+    if len(results) > _MAX_ROWS:
+        notes.insert(0, f"{len(results) - _MAX_ROWS:,} more rows: --format md and --format json have all")
     parts = [item for breakdown in breakdowns_of(results, max_parts=max_parts) for item in ("", _part_table(breakdown))]
-    return Group(table, *(Text(f"· {note}", style="yellow") for note in notes_on(results)), *parts)
+    return Group(table, *(Text(f"· {note}", style="yellow") for note in notes), *parts)
 
 
 def _part_table(breakdown: BreakdownTable) -> Table:
     table = Table(title=breakdown.title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in breakdown.headings:
         table.add_column(heading, justify="left" if heading == breakdown.headings[0] else "right")
-    for row in breakdown.rows:
+    for row in breakdown.rows[:_MAX_ROWS]:
         table.add_row(*map(Text, row))
+    if len(breakdown.rows) > _MAX_ROWS:
+        table.caption = f"{len(breakdown.rows) - _MAX_ROWS:,} more rows: --format md and --format json have all"
     return table
+
+
+def _first(notes: list[str], what: str) -> list[str]:
+    """At most so many as there may be rows."""
+    more = len(notes) - _MAX_ROWS
+    return [*notes[:_MAX_ROWS], f"{more:,} more {what}: --format md has all"] if more > 0 else notes
 
 
 def render_markdown(results: Sequence[EvalResult], *, baseline: str | None = None) -> str:
     """A Markdown table with notes and the published figures."""
-    lines = [_markdown_row(columns_of(results)), _markdown_row(["---"] * len(columns_of(results)))]
-    lines += [_markdown_row(row_of(result, results, baseline=baseline)) for result in results]
+    layout = layout_of(results, baseline=baseline)
+    lines = [_markdown_row(columns_of(layout)), _markdown_row(["---"] * len(columns_of(layout)))]
+    lines += [_markdown_row(row_of(result, layout)) for result in results]
     lines += ["", *(f"- {_escape_markdown(note)}" for note in notes_on(results))]
     for benchmark in dict.fromkeys(result.benchmark for result in results):
         published = [f"{baseline} [{baseline.source}; {baseline.protocol}]" for baseline in baselines_for(benchmark)]

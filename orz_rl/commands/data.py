@@ -8,17 +8,17 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from orz_bench.terminal import libraries_on_stderr, reports_errors, result_console
+from orz_bench.terminal import Former, libraries_on_stderr, reports_errors, result_console
 
 data_app = typer.Typer(
     help="Training data: where they come from, and their download.", no_args_is_help=True, rich_markup_mode=None
 )
-Folder = Annotated[Path, typer.Option("--to", help="Where the files lie.")]
+Folder = Annotated[Path, typer.Option(help="Folder of the files.")]
 
 
 @data_app.command("list")
 @reports_errors
-def list_data_command(to: Folder = Path("data")) -> None:
+def list_data_command(out: Folder = Path("data"), to: Former = None) -> None:
     """The files that Open-Reasoner-Zero published, their source and licence, and whether they are here."""
     from orz_rl.assets.published_data import COMMIT, LICENCE, PUBLISHED_DATA, PUBLISHER, is_published_content
 
@@ -27,7 +27,7 @@ def list_data_command(to: Folder = Path("data")) -> None:
         table.add_column(column, no_wrap=True)
     table.add_column("what")
     for name, data in PUBLISHED_DATA.items():
-        path = to / data.file
+        path = (to or out) / data.file
         here = "no" if not path.exists() else "as published" if is_published_content(data, path) else "other content"
         table.add_row(name, data.file, here, data.dataset, data.about)
     console = result_console()
@@ -45,7 +45,9 @@ def list_data_command(to: Folder = Path("data")) -> None:
 @reports_errors
 def fetch_data_command(
     names: Annotated[list[str] | None, typer.Argument(help="Of `orz-rl data list` [default: orz-57k].")] = None,
-    to: Folder = Path("data"),
+    *,
+    out: Folder = Path("data"),
+    to: Former = None,
 ) -> None:
     """Download training data from the hub to where the recipes look for them. What is there is left as it is."""
     from orz_rl.assets.published_data import fetch_published, get_published
@@ -55,7 +57,7 @@ def fetch_data_command(
         get_published(name)
     for name in wanted:
         with libraries_on_stderr():
-            fetched = fetch_published(name, folder=to)
+            fetched = fetch_published(name, folder=to or out)
         what = "as published" if fetched.is_published_content else "not the content of the publisher's repository"
         result_console().print(
             f"{name}: {fetched.path}{'' if fetched.is_new else ' (was here)'}, SHA-256 {fetched.sha256}, {what}",

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from orz_bench.terminal import print_result, reports_errors, result_console
+from orz_bench.commands.options import takes_options
+from orz_bench.terminal import Json, print_result, reports_errors, result_console, stderr_console
 from orz_rl.commands.train import Overrides, Recipe, Variant
 
 if TYPE_CHECKING:
     from orz_rl.planning.plan import Plan
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HardwareOptions:
+    """The GPUs that a run is planned for."""
+
+    gpus: Annotated[int | None, typer.Option(min=1, help="How many there are [default: what the recipe takes].")] = None
+    gpu_memory_gib: Annotated[float, typer.Option(min=1, help="Of each.")] = 80.0
+    peak_tflops: Annotated[float, typer.Option(min=0.01, help="Dense bf16 of each.")] = 989.0
+    bandwidth_gib_s: Annotated[float, typer.Option(min=1, help="Memory bandwidth of each.")] = 3120.0
+
+
 @reports_errors
+@takes_options
 def plan_command(
+    hardware: HardwareOptions,
+    *,
     recipe: Recipe,
     overrides: Overrides = None,
     variant: Variant = None,
-    gpus: Annotated[
-        int | None, typer.Option(min=1, help="How many there are [default: what the recipe takes].")
-    ] = None,
-    gpu_memory_gib: Annotated[float, typer.Option(min=1, help="Of each.")] = 80.0,
-    peak_tflops: Annotated[float, typer.Option(min=0.01, help="Dense bf16 of each.")] = 989.0,
-    bandwidth_gib_s: Annotated[float, typer.Option(min=1, help="Memory bandwidth of each.")] = 3120.0,
     mean_tokens: Annotated[float, typer.Option(min=1, help="Mean response length to reckon with.")] = 2000.0,
-    json_output: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    json_output: Json = False,
 ) -> None:
     """What a run asks for: batches, memory and time a phase. Starts nothing; exit code 2 where it does not fit."""
     from orz_bench.errors import ConfigError
@@ -36,11 +44,11 @@ def plan_command(
     from orz_rl.recipes.registry import resolve
 
     config = resolve(recipe, variants=variant or (), overrides=overrides or ())
-    hardware = Hardware(gpu_memory_gib, peak_tflops, bandwidth_gib_s)
     mean_tokens = min(mean_tokens, config.rollout.max_tokens)
-    plan = make_plan(config, hardware, mean_tokens=mean_tokens)
+    each = Hardware(hardware.gpu_memory_gib, hardware.peak_tflops, hardware.bandwidth_gib_s)
+    plan = make_plan(config, each, mean_tokens=mean_tokens)
     facts = _facts(plan, mean_tokens=mean_tokens)
-    enough = gpus is None or gpus >= plan.num_devices
+    enough = hardware.gpus is None or hardware.gpus >= plan.num_devices
     facts["fits"] = "yes" if plan.fits and enough else "no"
     warnings = list(plan.delays())
     if json_output:
@@ -51,10 +59,10 @@ def plan_command(
             table.add_row(name, str(value))
         result_console().print(table)
     for warning in warnings:
-        Console(stderr=True).print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
+        stderr_console().print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     if not enough:
         raise ConfigError(
-            f"{recipe} takes {plan.num_devices} devices, but there are {gpus}; lower cluster.policy_ranks, "
+            f"{recipe} takes {plan.num_devices} devices, but there are {hardware.gpus}; lower cluster.policy_ranks, "
             f"cluster.critic_ranks and rollout.num_engines."
         )
     if not plan.fits:

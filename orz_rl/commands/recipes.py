@@ -6,24 +6,23 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
-from orz_bench.commands.data import data_folders
-from orz_bench.terminal import print_result, reports_errors, result_console
-from orz_rl.commands.train import DataDir, Overrides, Recipe, Variant
+from orz_bench.environment import data_folders
+from orz_bench.terminal import DataDir, Former, print_result, reports_errors, result_console, stderr_console
+from orz_rl.commands.train import Overrides, Recipe, Variant
 
 
 @reports_errors
 def check_command(
-    recipe: Recipe, overrides: Overrides = None, variant: Variant = None, data_dir: DataDir = None
+    recipe: Recipe, *, overrides: Overrides = None, variant: Variant = None, data_dir: DataDir = None
 ) -> None:
     """Resolve a recipe, check models, data, prompts and benchmarks, print the settings; start nothing."""
     from orz_rl.recipes.registry import as_yaml, resolve
     from orz_rl.training.preparation import prepare
 
     config = resolve(recipe, variants=variant or (), overrides=overrides or ())
-    console = Console(stderr=True)
+    console = stderr_console()
     prepare(
         config,
         out=Path("runs") / recipe,
@@ -59,29 +58,36 @@ def recipes_command(
 @reports_errors
 def export_command(
     run: Annotated[Path, typer.Argument(help="A training run.")],
+    *,
     step: Annotated[int, typer.Option(help="Which checkpoint.")],
-    to: Annotated[Path, typer.Option(help="A new folder.")],
+    out: Annotated[Path | None, typer.Option(help="A new folder for the checkpoint [required].")] = None,
+    to: Former = None,
     critic: Annotated[bool, typer.Option("--critic", help="The critic instead: see orz_rl/critic.py.")] = False,
 ) -> None:
     """Copy the policy of a step as an ordinary Hugging Face checkpoint, its files checked against the manifest."""
+    from orz_bench.errors import ConfigError
     from orz_bench.records.run_dir import RunDir
     from orz_rl.training.checkpoint import Checkpoints
 
+    target = out or to
+    if target is None:
+        raise ConfigError("--out is missing: give a new folder for the checkpoint.")
     directory = RunDir(run)
     directory.info()
-    Checkpoints(directory).export(step, to, model="critic" if critic else "policy")
-    result_console().print(f"checkpoint: {to}", markup=False, highlight=False, soft_wrap=True)
+    Checkpoints(directory).export(step, target, model="critic" if critic else "policy")
+    result_console().print(f"checkpoint: {target}", markup=False, highlight=False, soft_wrap=True)
 
 
 @reports_errors
 def build_tiny_command(
     out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
+    *,
     seed: Annotated[int, typer.Option(help="Of weights and demonstrations.")] = 1,
     updates: Annotated[int, typer.Option(min=1, help="Supervised updates.")] = 1500,
 ) -> None:
     """Build the embedded base model again: about 15 minutes on one core."""
     from orz_rl.assets.build import build_tiny
 
-    console = Console(stderr=True)
+    console = stderr_console()
     build_tiny(out, seed=seed, num_updates=updates, report=lambda text: console.print(text, highlight=False))
     result_console().print(f"checkpoint: {out}", markup=False, highlight=False, soft_wrap=True)

@@ -7,20 +7,19 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
-from orz_bench.commands.data import data_folders
-from orz_bench.terminal import libraries_on_stderr, reports_errors, result_console
+from orz_bench.environment import data_folders
+from orz_bench.terminal import DataDir, libraries_on_stderr, reports_errors, result_console, stderr_console
 
 Recipe = Annotated[str, typer.Option(help="See `orz-rl recipes`.")]
 Variant = Annotated[list[str] | None, typer.Option(help="A change of the recipe; repeat it for several.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="[SECTION.KEY=VALUE]...", help="Single settings.")]
-DataDir = Annotated[Path | None, typer.Option(help="Where benchmark files lie.")]
 
 
 @reports_errors
 def train_command(
     recipe: Recipe,
+    *,
     overrides: Overrides = None,
     variant: Variant = None,
     out: Annotated[Path | None, typer.Option(help="Run directory [default: runs/RECIPE[-VARIANT]].")] = None,
@@ -36,7 +35,7 @@ def train_command(
 
     config = resolve(recipe, variants=variant or (), overrides=overrides or ())
     folder = out or Path("runs") / "-".join([recipe, *(variant or ())])
-    with libraries_on_stderr(), TrainingDisplay(Console(stderr=True)) as display:
+    with libraries_on_stderr(), TrainingDisplay(stderr_console()) as display:
         check_out(folder, fresh=fresh)
         prepared = prepare(config, out=folder, data=data_folders(data_dir), notice=display.notice)
         outcome = train(prepared, command=("orz-rl", *sys.argv[1:]), observer=display, fresh=fresh)

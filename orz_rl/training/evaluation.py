@@ -7,6 +7,7 @@ from contextlib import closing, contextmanager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import Protocol, customise, get_protocol
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.benchmarks.registry import get_benchmark
@@ -101,14 +102,16 @@ def training_protocol(benchmark: Benchmark, config: TrainConfig, *, is_own: bool
         )
     protocol = get_protocol(benchmark.default_protocol)
     if is_own:
-        return customise(protocol, {"max_tokens": min(protocol.sampling.max_tokens, config.rollout.max_tokens)})
-    changes = {
-        "template": config.data.template,
-        "extractor": config.reward.extractor,
-        "max_tokens": config.rollout.max_tokens,
-        "stop": config.rollout.stop,
-        "n": config.eval.n if protocol.sampling.temperature > 0 else 1,
-    }
+        return customise(
+            protocol, ProtocolChanges(max_tokens=min(protocol.sampling.max_tokens, config.rollout.max_tokens))
+        )
+    changes = ProtocolChanges(
+        template=config.data.template,
+        extractor=config.reward.extractor,
+        max_tokens=config.rollout.max_tokens,
+        stop=config.rollout.stop,
+        n=config.eval.n if protocol.sampling.temperature > 0 else 1,
+    )
     return customise(protocol, changes)
 
 
@@ -139,7 +142,10 @@ def sampling_error(summary: Summary) -> str:
 
 
 class _Quiet:
-    """Hears everything and says nothing: the trainer's own lines say what matters."""
+    """Ignores all progress events: the trainer's own lines report what matters."""
+
+    def notice(self, text: str) -> None:
+        """Nothing."""
 
     def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
         """Nothing."""

@@ -73,11 +73,9 @@ def train(prepared: Prepared, *, command: Sequence[str], observer: Observer, fre
         if fresh:
             start_over(run)
         claim(run, config, prompts=prepared.prompts, command=command, notice=observer.notice)
-        with run.marks_failure("stopped"), _deletes_unfinished(run):
-            run.mark("")
+        with run.writing(stopped_event="stopped", done=f"{config.num_steps} steps"), _deletes_unfinished(run):
             outcome = _train(prepared, observer)
             run.add_event("done", step=config.num_steps)
-            run.mark("DONE", f"{config.num_steps} steps")
     return outcome
 
 

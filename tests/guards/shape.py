@@ -9,14 +9,8 @@ _BLOCKS = (ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, as
 
 
 def num_lines(function: Function) -> int:
-    """Lines from `def` to the end, without decorators; of a command, whose options fill its head, the body only."""
-    start = function.body[0].lineno if is_command(function) else function.lineno
-    return (function.end_lineno or start) - start + 1
-
-
-def is_command(function: Function) -> bool:
-    """Whether it is a command of a command line."""
-    return function.name.endswith("_command")
+    """Lines from `def` to the end, without decorators."""
+    return (function.end_lineno or function.lineno) - function.lineno + 1
 
 
 def nesting(node: ast.AST) -> int:
@@ -32,11 +26,24 @@ def _depth_of(child: ast.AST, parent: ast.AST) -> int:
 
 
 def parameters(function: Function, *, is_method: bool) -> tuple[int, int]:
-    """(all, positional) parameters of a caller's view: without self or cls, *args and **kwargs."""
+    """(all, positional) parameters of a caller's view: without self or cls, *args and **kwargs.
+
+    A tuple of named things counts as its members: `where: tuple[Path, int]` is two parameters.
+    """
     named = [*function.args.posonlyargs, *function.args.args]
     decorators = {node.id for node in function.decorator_list if isinstance(node, ast.Name)}
     positional = len(named) - (1 if is_method and "staticmethod" not in decorators else 0)
-    return positional + len(function.args.kwonlyargs), positional
+    keywords = function.args.kwonlyargs
+    return positional + len(keywords) + sum(_num_further(each.annotation) for each in [*named, *keywords]), positional
+
+
+def _num_further(annotation: ast.expr | None) -> int:
+    """Members after the first of an annotation `tuple[A, B]`; 0 for anything else, `tuple[A, ...]` among it."""
+    if not (isinstance(annotation, ast.Subscript) and isinstance(annotation.value, ast.Name)):
+        return 0
+    members = annotation.slice.elts if isinstance(annotation.slice, ast.Tuple) else []
+    is_open = any(isinstance(member, ast.Constant) and member.value is Ellipsis for member in members)
+    return len(members) - 1 if annotation.value.id == "tuple" and members and not is_open else 0
 
 
 def methods(tree: ast.AST) -> set[Function]:

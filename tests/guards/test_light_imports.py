@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -26,12 +27,17 @@ NOT_AT_IMPORT = (
 REPORT = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
 
 
-def loaded_by(code: str) -> set[str]:
-    """The top-level modules that a fresh interpreter holds after running the code."""
-    command = [sys.executable, "-c", f"{code}\n{REPORT}"]
+def lines_of(code: str) -> list[str]:
+    """What a fresh interpreter prints."""
+    command = [sys.executable, "-c", code]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, timeout=120)
     assert done.returncode == 0, done.stderr
-    return set(json.loads(done.stdout.splitlines()[-1]))
+    return done.stdout.splitlines()
+
+
+def loaded_by(code: str) -> set[str]:
+    """The top-level modules that a fresh interpreter holds after running the code."""
+    return set(json.loads(lines_of(f"{code}\n{REPORT}")[-1]))
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -76,3 +82,14 @@ def test_only_engines_and_the_algorithm_need_torch() -> None:
     outside = [file.parts for file in files if not f"{file}/".startswith(tuple(f"{name}/" for name in TENSORS))]
     code = "\n".join(f"import {'.'.join(parts)}" for parts in outside if parts[-1] != "__init__")
     assert not loaded_by(code) & set(HEAVY)
+
+
+def test_a_finished_evaluation_is_shown_without_engine_tokenizer_or_grader(tmp_path: Path) -> None:
+    arguments = ["orz-bench", "eval", "--ckpt", "fake", "--engine", "fake", "--bench", "arithmetic", "--limit", "3"]
+    code = (
+        f"import sys\nsys.argv = {[*arguments, '--n', '1', '--temperature', '0', '--out', str(tmp_path)]!r}\n"
+        "from orz_bench.cli import main\ntry: main()\nexcept SystemExit as end: assert not end.code"
+    )
+    for _ in range(2):
+        loaded = loaded_by(code)
+    assert not loaded & {*HEAVY, "sympy", "math_verify", "latex2sympy2_extended", "antlr4", "scipy", "pandas"}

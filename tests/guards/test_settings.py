@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import customise, get_protocol
 from orz_bench.engines.engine import EngineSpec, Sampling
 from orz_bench.engines.settings import ServerSettings, TransformersSettings, VllmSettings
@@ -127,10 +128,10 @@ def test_every_number_of_a_protocol_has_bounds(name: str) -> None:
     for value in NUMBERS:
         changes: dict[str, Any] = {"n": 1, name: value}
         if (name, value) in PROTOCOL_MEANINGFUL:
-            customise(get_protocol("orz"), changes)
+            customise(get_protocol("orz"), ProtocolChanges(**changes))
             continue
         with pytest.raises(ConfigError, match=rf"^{name} is|; {name} is"):
-            customise(get_protocol("orz"), changes)
+            customise(get_protocol("orz"), ProtocolChanges(**changes))
 
 
 @pytest.mark.parametrize(

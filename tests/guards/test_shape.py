@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.guards.shape import is_command, methods, nesting, num_lines, parameters
+from tests.guards.shape import methods, nesting, num_lines, parameters
 from tests.guards.tree import PROJECT, at, expect_none, functions, package_files, python_files
 
 MAX_FILE_LINES = 400
@@ -61,8 +61,7 @@ def _parameter_faults() -> Iterator[str]:
     for path, tree in package_files():
         owned = methods(tree)
         for function in functions(tree):
-            # Python calls dunder methods itself, and a command's parameters are its options.
-            if function.name.startswith("__") or is_command(function):
+            if function.name.startswith("__"):  # Python calls them itself
                 continue
             total, positional = parameters(function, is_method=function in owned)
             if total > MAX_PARAMETERS or positional > MAX_POSITIONAL:
@@ -94,3 +93,17 @@ def test_parameters_leave_out_self() -> None:
     owned = methods(tree)
     counted = {f.name: parameters(f, is_method=f in owned) for f in functions(tree)}
     assert counted == {"m": (3, 2), "s": (1, 1), "f": (2, 1)}
+
+
+@pytest.mark.parametrize(
+    ("signature", "count"),
+    [
+        ("a: tuple[int, str], b", 3),
+        ("a: tuple[int, ...]", 1),
+        ("a: dict[int, str]", 1),
+        ("*, where: tuple[A, B, C]", 3),
+    ],
+)
+def test_members_of_tuples_count_as_parameters(signature: str, count: int) -> None:
+    (function,) = functions(ast.parse(f"def f({signature}): ..."))
+    assert parameters(function, is_method=False)[0] == count

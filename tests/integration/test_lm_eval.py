@@ -11,12 +11,14 @@ import pytest
 import yaml
 
 import orz_bench.evaluation.harness.lm_eval_tasks
+from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.templates import orz_code
 from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import all_benchmarks, get_benchmark
 from orz_bench.errors import ConfigError
 from orz_bench.evaluation.harness.lm_eval_tasks.functions import followed, question, share, verdict
-from orz_bench.evaluation.session import EvalOptions, run_session
+from orz_bench.evaluation.options import EvalOptions
+from orz_bench.evaluation.run_evaluation import run_evaluations
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
 from orz_bench.results.report import render_markdown
@@ -80,7 +82,7 @@ def options(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> EvalOptio
 
 
 def results_of(options: EvalOptions) -> list[EvalResult]:
-    return run_session(options, observer=Listener(), notice=lambda _: None)
+    return run_evaluations(options, observer=Listener())
 
 
 def test_tasks_land_in_the_run_directory_and_again_ask_nothing(options: EvalOptions) -> None:
@@ -131,7 +133,7 @@ def test_what_is_wrong_is_said(options: EvalOptions) -> None:
     with pytest.raises(ConfigError, match="no task 'toy_choise'; did you mean 'toy_choice'"):
         results_of(replace(options, benchmarks=("lm-eval:toy_choise",)))
     with pytest.raises(ConfigError, match="do not apply to them: protocol, n"):
-        results_of(replace(options, protocol="r1", protocol_changes={"n": 4}))
+        results_of(replace(options, protocol="r1", protocol_changes=ProtocolChanges(n=4)))
     with pytest.raises(ConfigError, match="no such folder"):
         results_of(replace(options, include_paths=(Path("nowhere"),)))
 

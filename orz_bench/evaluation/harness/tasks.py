@@ -10,7 +10,7 @@ import json
 import logging
 import random
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib import metadata
@@ -21,46 +21,31 @@ from typing import Any
 import numpy as np
 
 from orz_bench.engines.describe import engine_version, max_model_len, max_scored_len
-from orz_bench.engines.engine import Engine, EngineSpec, Tokenizer
+from orz_bench.engines.engine import EngineSpec, Tokenizer
 from orz_bench.errors import ConfigError, DataError, EngineError, nearest
-from orz_bench.evaluation.evaluate import claim, keep_result, summary_of
+from orz_bench.evaluation.context import EvalContext
+from orz_bench.evaluation.evaluate import keep_result, summary_of, write_or_check_identity
+from orz_bench.evaluation.harness.options import PREFIX, HarnessOptions
 from orz_bench.evaluation.harness.rows import HarnessRows, figures_of, rows_of
-from orz_bench.models.checkpoint import Checkpoint
-from orz_bench.records.run_dir import EvaluationDir, RunDir
+from orz_bench.records.run_dir import EvaluationDir
 from orz_bench.records.summary import EvalResult
 
-PREFIX = "lm-eval:"
 VERSION = "0.4.13"
 _SEEDS = (0, 1234)
 """lm-eval's own: of Python's random numbers, and of numpy's and the worked examples'."""
 _BOOTSTRAP = 1000
-"""Draws for the standard errors that have no formula."""
+"""Resamples for the standard errors that have no formula."""
 _ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HarnessOptions:
-    """What a user says about lm-eval's tasks."""
-
-    include_paths: tuple[Path, ...] = ()
-    """Folders with tasks of one's own."""
-    num_fewshot: int | None = None
-    """None: as the task says."""
-    chat: bool = False
-    """Whether prompts go through the checkpoint's chat template."""
-    generation: Mapping[str, Any] | None = None
-    """Settings of generation, by lm-eval's names, in the place of the task's."""
-    limit: int | None = None
-    seed: int = 42
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HarnessTask:
-    """A task, or a group of tasks, as lm-eval has loaded it."""
+    """A task, or a group of tasks, as lm-eval has loaded it, with the options it runs under."""
 
     name: str
+    options: HarnessOptions
     loaded: Any
-    """What its TaskManager gave: {"tasks": ..., "groups": ...}."""
+    """Of lm-eval's TaskManager: {"tasks": ..., "groups": ...}."""
     configs: Mapping[str, Any]
     """Task -> its configuration, for every task of the group."""
     docs_digest: str
@@ -94,7 +79,7 @@ def find_task(name: str, options: HarnessOptions) -> HarnessTask:
     configs = {task: _plain(one.dump_config()) for task, one in loaded["tasks"].items()}
     _apply(loaded["tasks"].values(), options)
     docs = (doc for task in sorted(loaded["tasks"]) for doc in loaded["tasks"][task].eval_docs)
-    return HarnessTask(name=name, loaded=loaded, configs=configs, docs_digest=_docs_digest(docs))
+    return HarnessTask(name=name, options=options, loaded=loaded, configs=configs, docs_digest=_docs_digest(docs))
 
 
 @cache
@@ -106,8 +91,9 @@ def _manager(include_paths: tuple[Path, ...]) -> Any:
     return TaskManager(include_path=[str(folder) for folder in include_paths] or None)
 
 
-def card_of(task: HarnessTask, options: HarnessOptions, *, spec: EngineSpec) -> dict[str, Any]:
+def card_of(task: HarnessTask, spec: EngineSpec) -> dict[str, Any]:
     """Everything that can move a score, as it is written beside the result."""
+    options = task.options
     configs = json.dumps(task.configs, sort_keys=True)
     return {
         "benchmark": PREFIX + task.name,
@@ -125,33 +111,27 @@ def card_of(task: HarnessTask, options: HarnessOptions, *, spec: EngineSpec) -> 
     } | ({"server": asdict(spec.server)} if spec.server is not None else {})
 
 
-def run_task(
-    task: HarnessTask,
-    checkpoint: Checkpoint,
-    *,
-    run: RunDir,
-    options: HarnessOptions,
-    spec: EngineSpec,
-    engine: tuple[Callable[[], Engine], Tokenizer],
-) -> tuple[EvalResult, tuple[str, ...]]:
-    """(the result, what a user should know). `engine`: how it is opened, and its tokenizer.
+def run_task(task: HarnessTask, context: EvalContext) -> EvalResult:
+    """Run a task; samples, figures and every answer of the engine go to the run directory.
 
-    Samples, figures and every answer of the engine go to the run directory; what was answered once is not asked again.
+    What was answered once is not asked again. The observer gets what a user should know.
     """
-    card = card_of(task, options, spec=spec)
+    run, checkpoint, options = context.run, context.checkpoint, task.options
+    card = card_of(task, context.spec)
     fingerprint = hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()[:12]
     folder = run.evaluation(benchmark=folder_name(task.name), step=checkpoint.step, fingerprint=fingerprint)
     with folder.lock():
-        claim(folder, checkpoint, seed=options.seed, card=card, fingerprint=fingerprint)
+        write_or_check_identity(folder, checkpoint, seed=options.seed, card=card, fingerprint=fingerprint)
         folder.require_own(
             benchmark=PREFIX + task.name, step=checkpoint.step, seed_of=lambda _name, _index: options.seed
         )
-        found, num_cut = _evaluate(task, options, folder=folder, limit=max_scored_len(spec), engine=engine)
+        tokenizer = _tokenizer(context)
+        found, num_cut = _evaluate(task, context, folder=folder, tokenizer=tokenizer)
         identity = {"benchmark": PREFIX + task.name, "step": checkpoint.step, "seed": options.seed}
         rows = rows_of(
             found,
             identity=identity | {"grader_version": f"lm_eval {VERSION}"},
-            num_tokens=lambda text: len(engine[1].encode(text)),
+            num_tokens=lambda text: len(tokenizer.encode(text)),
         )
         num_new = _append_missing(folder, rows)
         summary = replace(summary_of(folder, rows.scored), breakdown={"lm-eval": figures_of(found)})
@@ -167,8 +147,16 @@ def run_task(
             num_generated_now=num_new,
         )
         keep_result(folder, result)
-    cut = (f"{result.benchmark}: the left end of {num_cut:,} prompts was cut to fit",) if num_cut else ()
-    return result, (*cut, *(f"{result.benchmark}: {note}" for note in rows.notes))
+    cut = (f"the left end of {num_cut:,} prompts was cut to fit",) if num_cut else ()
+    for note in (*cut, *rows.notes):
+        context.observer.notice(f"{result.benchmark}: {note}")
+    return result
+
+
+def _tokenizer(context: EvalContext) -> Tokenizer:
+    if context.tokenizer is None:
+        raise ConfigError("lm-eval's tasks need the checkpoint's tokenizer; give --tokenizer FOLDER_OR_HUB_ID.")
+    return context.tokenizer
 
 
 def folder_name(task: str) -> str:
@@ -177,20 +165,16 @@ def folder_name(task: str) -> str:
 
 
 def _evaluate(
-    task: HarnessTask,
-    options: HarnessOptions,
-    *,
-    folder: EvaluationDir,
-    limit: int | None,
-    engine: tuple[Callable[[], Engine], Tokenizer],
+    task: HarnessTask, context: EvalContext, *, folder: EvaluationDir, tokenizer: Tokenizer
 ) -> tuple[dict[str, Any], int]:
     """(lm-eval's results, prompts that were cut)."""
     from lm_eval.evaluator import evaluate
 
     from orz_bench.evaluation.harness.model import Answers, HarnessModel
 
+    options, limit = task.options, max_scored_len(context.spec)
     answers = Answers(folder.path / "answers.jsonl")
-    model = HarnessModel(engine[0], engine[1], limit=limit, seed=options.seed, answers=answers)
+    model = HarnessModel(context.open_engine, tokenizer, limit=limit, seed=options.seed, answers=answers)
     random.seed(_SEEDS[0])
     np.random.seed(_SEEDS[1])  # noqa: NPY002 - what tasks draw from
     try:

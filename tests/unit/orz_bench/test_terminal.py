@@ -96,3 +96,60 @@ def test_results_that_do_not_fit_on_the_disk_are_told_at_the_end(tmp_path: Path)
     assert code == 2
     assert "stdout takes no more" in said
     assert ran(">/dev/full 2>/dev/full", tmp_path / "again")[0] == 2
+
+
+SHOWS = """
+import sys, typer
+from rich.table import Table
+from orz_bench.errors import DataError
+from orz_bench.terminal import command_line, print_result, reports_errors, result_console, stderr_console
+app = command_line("x", "A test.")
+@app.command("run")
+@reports_errors
+def run(name: str, number: int = 1):
+    table = Table("a", "b")
+    table.add_row(name, "1")
+    result_console().print(table, name, markup=False)
+    stderr_console().print(name, markup=False, soft_wrap=True)
+    print_result(name)
+    if number == 2:
+        open(name)
+    raise DataError(f"{name}: what was found")
+@app.command("other")
+def other(): ...
+app()
+"""
+
+
+def shown(*arguments: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-c", SHOWS, *arguments], cwd=PROJECT, capture_output=True, check=False, env={**os.environ}
+    )
+
+
+@pytest.mark.parametrize("sign", ["\x1b[31m", "\x07", "\r", "\x08", "\x7f", "\x9b31m", "\u202e"])
+def test_control_characters_of_names_are_shown_not_obeyed(sign: str) -> None:
+    done = shown("run", f"a{sign}b")
+    assert done.returncode == 2
+    for stream in (done.stdout.decode(), done.stderr.decode()):
+        assert sign not in stream
+        assert "b" in stream
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["run", "LONG"],
+        ["run", "x", "--number", "LONG"],
+        ["LONG"],
+        ["run", "x", "--LONG"],
+        ["run", "LONG", "--number", "2"],
+    ],
+)
+def test_a_message_does_not_repeat_a_long_argument(arguments: list[str]) -> None:
+    done = shown(*(word.replace("LONG", "y" * 5000) for word in arguments))
+    assert done.returncode == 2
+    assert b"Traceback" not in done.stderr
+    message = done.stderr.decode().replace("y" * 5000 + "\n", "")  # what the command itself printed
+    assert 0 < len(message) < 600
+    assert "y" * 301 not in message

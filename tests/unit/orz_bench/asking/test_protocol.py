@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import PROTOCOLS, ProtocolCard, customise, get_protocol, make_card, template_digest
 from orz_bench.asking.templates import TEMPLATES
+from orz_bench.engines.engine import Sampling
 from orz_bench.errors import ConfigError
 
 FACTS: dict[str, Any] = {
@@ -35,12 +37,30 @@ def test_the_orz_protocol_is_the_published_one() -> None:
 @pytest.mark.parametrize("field", [field.name for field in fields(ProtocolCard)])
 def test_every_field_of_the_card_moves_the_fingerprint(field: str) -> None:
     card = a_card()
-    other: Any = {"stop": ("x",), "correct_errata": True, "max_model_len": 1}.get(field, "changed")
+    values = {"sampling": replace(card.sampling, stop=("x",)), "correct_errata": True, "max_model_len": 1}
+    other: Any = values.get(field, "changed")
     assert replace(card, **{field: other}).fingerprint != card.fingerprint
 
 
+@pytest.mark.parametrize("field", [field.name for field in fields(Sampling)])
+def test_every_setting_of_sampling_moves_the_fingerprint(field: str) -> None:
+    card = a_card()
+    other: Any = {"stop": ("x",)}.get(field, 0.25)
+    changed = replace(card, sampling=replace(card.sampling, **{field: other}))
+    assert changed.fingerprint != card.fingerprint
+    assert changed.to_json()[field] == (["x"] if field == "stop" else 0.25)
+
+
+def test_the_card_is_flat_on_disk_and_leaves_out_what_later_versions_added() -> None:
+    assert list(a_card().to_json()) == [
+        "benchmark", "template", "template_digest", "max_model_len", "extractor", "correct_errata", "data_hash",
+        "grader_version", "engine", "dtype", "temperature", "top_p", "top_k", "max_tokens", "stop",
+    ]  # fmt: skip
+    assert a_card().fingerprint == "88d8c7b51710"
+
+
 def test_n_does_not_move_the_fingerprint() -> None:
-    more = customise(get_protocol("orz"), {"n": 64})
+    more = customise(get_protocol("orz"), ProtocolChanges(n=64))
     assert make_card(more, **FACTS).fingerprint == a_card().fingerprint
 
 
@@ -50,7 +70,7 @@ def test_fingerprints_are_stable_across_versions_of_python_and_runs() -> None:
 
 
 def test_changes_reach_sampling_and_protocol() -> None:
-    changed = customise(get_protocol("orz"), {"temperature": 0.5, "extractor": "boxed", "top_p": None})
+    changed = customise(get_protocol("orz"), ProtocolChanges(temperature=0.5, extractor="boxed"))
     assert (changed.sampling.temperature, changed.sampling.top_p, changed.extractor) == (0.5, 1.0, "boxed")
 
 
@@ -64,17 +84,17 @@ def test_changes_reach_sampling_and_protocol() -> None:
         ({"max_tokens": 0}, "max_tokens"),
         ({"template": "orz_code"}, "did you mean 'orz-code'"),
         ({"extractor": "regex"}, "wanted one of"),
-        ({"temperature": 0.0, "n": 4}, "draws one answer 4 times"),
+        ({"temperature": 0.0, "n": 4}, "all 4 answers would be the same"),
     ],
 )
 def test_impossible_settings_are_refused(changes: dict[str, Any], words: str) -> None:
     with pytest.raises(ConfigError, match=words):
-        customise(get_protocol("orz"), changes)
+        customise(get_protocol("orz"), ProtocolChanges(**changes))
 
 
 def test_all_faults_are_reported_at_once() -> None:
     with pytest.raises(ConfigError, match=r"template.*temperature.*max_tokens"):
-        customise(get_protocol("orz"), {"template": "x", "temperature": -1.0, "max_tokens": 0})
+        customise(get_protocol("orz"), ProtocolChanges(template="x", temperature=-1.0, max_tokens=0))
 
 
 def test_an_unknown_protocol_names_the_nearest() -> None:

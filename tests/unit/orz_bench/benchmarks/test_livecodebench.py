@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import customise, fit_to_kind, get_protocol, template_digest
 from orz_bench.asking.templates import TEMPLATES
 from orz_bench.benchmarks.benchmark import Benchmark
@@ -181,6 +182,6 @@ def test_every_template_says_what_form_a_program_has() -> None:
 
 def test_protocols_read_programs_by_a_rule_for_programs() -> None:
     assert fit_to_kind(get_protocol("orz"), "code").extractor == "lcb"
-    assert fit_to_kind(customise(get_protocol("lcb"), {"extractor": "fence"}), "code").extractor == "fence"
+    assert fit_to_kind(customise(get_protocol("lcb"), ProtocolChanges(extractor="fence")), "code").extractor == "fence"
     with pytest.raises(ConfigError, match="for programs"):
         fit_to_kind(get_protocol("lcb"), "math")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import Protocol, customise, get_protocol, make_card
 from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
@@ -50,6 +51,8 @@ class Listener:
     def __init__(self) -> None:
         self.num_committed = 0
 
+    def notice(self, text: str) -> None: ...
+
     def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None: ...
 
     def drawing(self) -> None: ...
@@ -62,7 +65,7 @@ class Listener:
 
 def an_evaluation(*, n: int = 4, limit: int | None = 20, **changes: Any) -> Evaluation:
     loaded = load_problems(get_benchmark("arithmetic"))
-    protocol = customise(get_protocol("orz"), {"n": n, **changes.pop("protocol", {})})
+    protocol = customise(get_protocol("orz"), ProtocolChanges(n=n, **changes.pop("protocol", {})))
     facts: dict[str, Any] = {
         "loaded": loaded,
         "checkpoint": Checkpoint(path="fake", label="fake", step=0, digest="d"),

@@ -14,11 +14,12 @@ from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.engines.engine import Sampling, refuse_penalties
 from orz_bench.engines.tokenizer import CheckpointTokenizer
 from orz_bench.errors import ConfigError
+from orz_bench.evaluation.options import EvalOptions, parse_template_args
 from orz_bench.evaluation.previews import generation_config_note
-from orz_bench.evaluation.questions import Selection, parse_template_args
-from orz_bench.evaluation.session import EvalOptions, preview_session, run_session
+from orz_bench.evaluation.questions import Selection
+from orz_bench.evaluation.run_evaluation import preview_evaluations, run_evaluations
 from tests.support.tokenizers import a_tokenizer
-from tests.unit.orz_bench.evaluation.test_session import Notes
+from tests.unit.orz_bench.evaluation.test_run_evaluation import Notes
 
 LOADED = load_problems(get_benchmark("arithmetic"), folders=())
 FACTS: dict[str, Any] = {
@@ -44,7 +45,12 @@ def test_fingerprints_of_before_hold_where_nothing_new_is_used() -> None:
 
 @pytest.mark.parametrize("name", USED)
 def test_what_is_used_is_on_the_card_and_moves_the_fingerprint(name: str) -> None:
-    used = replace(card(), **{name: USED[name]})
+    changes = {name: USED[name]}
+    used = (
+        replace(card(), sampling=replace(card().sampling, **changes))
+        if hasattr(card().sampling, name)
+        else replace(card(), **changes)
+    )
     assert used.fingerprint != card().fingerprint
     assert used.to_json()[name] == USED[name]
 
@@ -78,7 +84,7 @@ def test_what_cannot_be_selected_is_refused(selection: Selection, fault: str) ->
 
 def test_a_dry_run_shows_prompts_and_writes_nothing(tmp_path: Path) -> None:
     options = EvalOptions(checkpoint="fake", engine="fake", benchmarks=("arithmetic",), limit=5, out=tmp_path / "run")
-    text = preview_session(options, notice=Notes().notice)
+    text = preview_evaluations(options, observer=Notes())
     assert "80 of 80 samples to draw (5 questions x 16)" in text
     assert text.count("token ids: [") == 3
     assert text.count("This is the problem:") == 3
@@ -101,7 +107,7 @@ def test_chat_options_need_a_chat_template(tmp_path: Path) -> None:
     notes = Notes()
     options = EvalOptions(checkpoint="fake", engine="fake", benchmarks=("arithmetic",), system_prompt="x", out=tmp_path)
     with pytest.raises(ConfigError, match="add --template chat"):
-        run_session(options, observer=notes, notice=notes.notice)
+        run_evaluations(options, observer=notes)
 
 
 def test_template_args_are_json_or_text() -> None:

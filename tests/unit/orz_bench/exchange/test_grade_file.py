@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,6 @@ def test_a_rows_own_gold_wins(tmp_path: Path) -> None:
     [
         ('{"response": ', r"line 2: broken JSON \(Expecting value"),
         ("[1]", "line 2: found a JSON list, wanted an object"),
-        ('{"text": "x"}', r"line 2: found no text under 'response' \(keys: text\)"),
         ('{"problem_id": "q9", "response": "x"}', "line 2: arithmetic_mixed has no problem 'q9'"),
     ],
 )
@@ -92,6 +92,34 @@ def test_a_bad_line_is_named_and_nothing_is_written(tmp_path: Path, line: str, f
     with pytest.raises(DataError, match=fault):
         graded(source, TextGrader())
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_a_file_without_responses_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"line 1: found no text under 'response' \(keys: text\)"):
+        graded(rows_in(tmp_path, '{"text": "x"}'), TextGrader())
+
+
+@pytest.mark.parametrize("row", [{"response": None}, {"response": 7}, {"response": ["x"]}, {}])
+def test_a_row_without_a_text_has_no_answer(tmp_path: Path, row: dict[str, Any]) -> None:
+    around = [{"problem_id": "a", "response": "9", "gold": 9}, {"problem_id": "c", "response": "8", "gold": 9}]
+    rows = graded(rows_in(tmp_path, around[0], row | {"problem_id": "b"}, around[1]), TextGrader())
+    assert [one["verdict"] for one in rows] == ["correct", "no_answer", "wrong"]
+    assert rows[1].keys() >= rows[0].keys() - {"response", "gold"}
+    assert rows[1].get("response") == row.get("response")
+
+
+def test_bytes_that_are_not_utf8_are_named(tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_bytes(b'{"problem_id": "a", "gold": 9, "response": "\xff"}\n')
+    with pytest.raises(DataError, match="no UTF-8 text"):
+        graded(source, TextGrader())
+    assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
+
+
+def test_a_pipe_is_refused_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "in.jsonl")
+    with pytest.raises(DataError, match=r"is a pipe \(FIFO\)"):
+        graded(tmp_path / "in.jsonl", TextGrader())
 
 
 def test_a_missing_file(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import socket
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ import pytest
 import orz_bench.exchange.import_files as importing
 from analysis.reading.load import load_path
 from orz_bench.errors import DataError, RunDirError
-from orz_bench.exchange.import_files import Imported, ImportOptions, import_files, question_in
+from orz_bench.exchange.import_files import ImportedFile, ImportOptions, import_files, question_in
 from orz_bench.records.run_dir import RunDir
 from tests.support.command_line import orz_bench
 
@@ -30,7 +33,7 @@ def _lines(path: Path, rows: Sequence[dict[str, Any]]) -> Path:
     return path
 
 
-def _import(paths: Sequence[Path], out: Path, **options: Any) -> list[Imported]:
+def _import(paths: Sequence[Path], out: Path, **options: Any) -> list[ImportedFile]:
     return list(import_files(paths, out, options=ImportOptions(**options)))
 
 
@@ -146,11 +149,50 @@ def _without_refusal(row_of: Any) -> Any:
     return lambda row, number, source: row_of(row | {"output": row["output"] or ""}, number, source=source)
 
 
-def test_a_file_that_changed_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_changed_is_refused_and_the_run_stays_as_it_is(tmp_path: Path) -> None:
     _import([_lines(tmp_path / "a.jsonl", [ANSWER])], tmp_path / "run")
     with pytest.raises(DataError, match="another file of this name was imported"):
         _import([_lines(tmp_path / "a.jsonl", [ANSWER, ANSWER])], tmp_path / "run")
     assert len(_rows(tmp_path / "run")) == 1
+    assert RunDir(tmp_path / "run").state() == "done"
+
+
+@pytest.mark.parametrize("special", [os.mkfifo, lambda path: socket.socket(socket.AF_UNIX).bind(str(path))])
+def test_a_special_file_is_refused_before_anything_is_written(tmp_path: Path, special: Any) -> None:
+    dumps = tmp_path / "d"
+    dumps.mkdir()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        special(dumps / "iter1_generation_results.json")
+    with pytest.raises(DataError, match="wanted a regular file"):
+        _import([dumps], tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_too_many_files_is_refused_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importing, "_MOST_FILES", 3)
+    for number in range(4):
+        (tmp_path / f"{number}.txt").touch()
+    with pytest.raises(DataError, match="more than 3 files; name the folder of the dumps"):
+        _import([tmp_path], tmp_path / "run")
+
+
+@pytest.mark.parametrize("content", ['{"response": "x"}\n{"response": null}\n', '{"response": "x", "step": -1}\n'])
+def test_a_refused_import_is_never_open(tmp_path: Path, content: str) -> None:
+    (tmp_path / "a.jsonl").write_text(content, encoding="utf-8")
+    with pytest.raises(DataError):
+        _import([tmp_path / "a.jsonl"], tmp_path / "run")
+    assert RunDir(tmp_path / "run").state() == "failed"
+
+
+def test_any_exception_marks_an_import_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks(*_arguments: Any, **_settings: Any) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(importing, "_row", breaks)
+    with pytest.raises(ZeroDivisionError):
+        _import([_lines(tmp_path / "a.jsonl", [ANSWER])], tmp_path / "run")
+    assert (tmp_path / "run" / "FAILED").read_text("utf-8") == "ZeroDivisionError: a bug\n"
 
 
 def test_csv_and_parquet(tmp_path: Path) -> None:
@@ -195,7 +237,7 @@ def test_several_runs_of_a_file(tmp_path: Path) -> None:
         ("", "has no rows"),
         ('{"question": "q"}\n', "none holds a response"),
         ('{"response": "x"}\nbroken\n', "a.jsonl, line 2: broken JSON"),
-        ('{"response": "x", "num_tokens": "many"}\n', "row 1: 'many' is no number"),
+        ('{"response": "x", "num_tokens": "many"}\n', "row 1: 'many' is not a number"),
         ('{"response": "x", "sample": 1.5}\n', "sample_index is 1.5, wanted a whole number"),
         (
             '{"response": "x", "id": 1, "sample": 0}\n{"response": "y", "id": 1, "sample": 0}\n',

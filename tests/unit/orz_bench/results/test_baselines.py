@@ -6,7 +6,7 @@ import pytest
 
 from orz_bench.errors import ConfigError
 from orz_bench.results.baselines import all_baselines, baselines_for, published_on, require_known
-from orz_bench.results.report import row_of
+from orz_bench.results.report import layout_of, row_of
 from tests.support.builders import a_result
 
 
@@ -53,7 +53,7 @@ def test_a_named_baseline_has_to_be_known() -> None:
 
 def test_a_later_step_of_a_run_with_a_models_name_is_another_model() -> None:
     cells = [
-        row_of(result, [result], baseline=beside)[-1]
+        row_of(result, layout_of([result], baseline=beside))[-1]
         for result, beside in (
             (a_result(benchmark="aime24", model="ORZ-7B"), None),
             (a_result(benchmark="aime24", model="ORZ-7B", step=40), None),

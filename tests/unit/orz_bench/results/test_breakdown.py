@@ -12,7 +12,7 @@ from orz_bench.records.summary import EvalResult, Part, Summary
 from orz_bench.results.breakdown import PartedSample, break_down
 from orz_bench.results.breakdown_tables import breakdowns_of
 from orz_bench.results.html import render_html
-from orz_bench.results.report import render_json, render_markdown, row_of
+from orz_bench.results.report import layout_of, render_json, render_markdown, row_of
 from tests.support.builders import a_result, a_summary
 
 
@@ -106,7 +106,7 @@ def test_reports_show_the_parts_side_by_side_and_escaped() -> None:
 def test_what_is_neither_right_nor_wrong_has_no_score() -> None:
     figures = {"lm-eval": {"text word_perplexity": Part(value=12.3456, standard_error=None, num=4, is_share=False)}}
     result = a_result(summary=a_summary(breakdown=figures), protocol={"scored_by": None})
-    assert row_of(result, [result])[1:6] == ["–"] * 5
+    assert row_of(result, layout_of([result]))[1:6] == ["–"] * 5
     assert "its figures are in the table below" in render_markdown([result])
     assert "| text word\\_perplexity | 4 | 12.35 |".replace("\\_", "_") in render_markdown([result])
 

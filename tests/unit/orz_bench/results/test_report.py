@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
 
 from orz_bench.records.summary import EvalResult
 from orz_bench.results.html import render_html
@@ -76,3 +80,33 @@ def test_html_is_escaped_and_needs_no_network() -> None:
     assert "<script" not in page
     assert "<img" not in page
     assert not re.findall(r"<[^>]*\b(?:src|href|style)=['\"]?[^'\">]*(?://|url)|url\(|@import", page)
+
+
+class Counted(list[EvalResult]):
+    """Counts how many results are looked at."""
+
+    num_seen = 0
+
+    def __iter__(self) -> Iterator[EvalResult]:
+        for result in super().__iter__():
+            self.num_seen += 1
+            yield result
+
+
+@pytest.mark.parametrize("render", [render_table, render_markdown, render_html])
+def test_the_work_grows_with_the_number_of_results_not_its_square(render: Callable[..., object]) -> None:
+    seen = []
+    for number in (100, 200):
+        results = Counted(replace(a_result(), benchmark=f"b{index}") for index in range(number))
+        render(results)
+        seen.append(results.num_seen)
+    assert seen[1] == 2 * seen[0]
+
+
+def test_a_long_table_is_cut_and_says_so() -> None:
+    results = [replace(a_result(), benchmark=f"b{index}") for index in range(502)]
+    text = table_text(*results)
+    assert "b499 " in text
+    assert "b500 " not in text.partition("·")[0]
+    assert "2 more rows: --format md and --format json have all" in text
+    assert "b501" in render_markdown(results)

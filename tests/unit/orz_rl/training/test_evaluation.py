@@ -10,12 +10,14 @@ from typing import Any, cast
 
 import pytest
 
+from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import get_protocol
 from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.engines.engine import EngineSpec, Sampling
 from orz_bench.engines.fake import FakeEngine, FakeTokenizer
 from orz_bench.errors import ConfigError
-from orz_bench.evaluation.session import EvalOptions, run_session
+from orz_bench.evaluation.options import EngineSettings, EvalOptions
+from orz_bench.evaluation.run_evaluation import run_evaluations
 from orz_bench.grading.grader import Grader
 from orz_bench.records.rollout import Completion, Request
 from orz_bench.records.run_dir import RunDir
@@ -80,12 +82,12 @@ def test_the_card_is_the_one_of_orz_bench(tmp_path: Path, data: Path) -> None:
         checkpoint="fake:1",
         benchmarks=("arithmetic",),
         engine="fake",
-        protocol_changes={"n": 2, "max_tokens": 900},
+        protocol_changes=ProtocolChanges(n=2, max_tokens=900),
         limit=2,
         out=tmp_path / "other",
-        engine_settings={"max_model_len": 16_000},
+        engine_settings=EngineSettings(max_model_len=16_000),
     )
-    (theirs,) = run_session(options, observer=cast("Any", _Silent()), notice=lambda _: None)
+    (theirs,) = run_evaluations(options, observer=cast("Any", _Silent()))
     assert ours.protocol == theirs.protocol
     assert ours.fingerprint == theirs.fingerprint
 

@@ -269,7 +269,10 @@ def test_credentials_and_query_reach_the_server_and_nothing_else() -> None:
 
 
 def test_a_wrong_name_fails_at_once() -> None:
-    with running(Server()) as url, pytest.raises(EngineError, match="serves m, not 'other'; use one of those names for --ckpt"):
+    with (
+        running(Server()) as url,
+        pytest.raises(EngineError, match="serves m, not 'other'; use one of those names for --ckpt"),
+    ):
         Engine(url, checkpoint="other")
 
 

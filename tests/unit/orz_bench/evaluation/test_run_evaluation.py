@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 import yaml
 
+from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.errors import ConfigError, OrzError
 from orz_bench.evaluation.evaluate import Evaluation
-from orz_bench.evaluation.session import EvalOptions, resolve_protocol, run_session
+from orz_bench.evaluation.options import EngineSettings, EvalOptions, ServerSettings
+from orz_bench.evaluation.run_evaluation import run_evaluations
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
@@ -21,7 +23,7 @@ from tests.support.openai_server import Server, running
 
 
 class Notes:
-    """An observer and a listener to notices."""
+    """An observer that keeps what it receives."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -41,14 +43,18 @@ class Notes:
         self.said.append(text)
 
 
+def at(url: str) -> EngineSettings:
+    return EngineSettings(server=ServerSettings(base_url=url))
+
+
 def session(**changes: Any) -> tuple[list[EvalResult], list[str]]:
     facts: dict[str, Any] = {"checkpoint": "fake", "engine": "fake", "benchmarks": ("arithmetic",), "limit": 5}
     notes = Notes()
-    return run_session(EvalOptions(**facts | changes), observer=notes, notice=notes.notice), notes.said
+    return run_evaluations(EvalOptions(**facts | changes), observer=notes), notes.said
 
 
 def test_an_observer_hears_everything_in_order(tmp_path: Path) -> None:
-    _, said = session(out=tmp_path, protocol_changes={"n": 2})
+    _, said = session(out=tmp_path, protocol_changes=ProtocolChanges(n=2))
     assert said == [
         "engine: fake",
         "arithmetic: 100 problems from the product itself",
@@ -65,9 +71,9 @@ def test_the_engine_is_not_opened_where_nothing_is_missing(tmp_path: Path) -> No
 
 def test_the_protocol_is_the_benchmarks_the_named_or_a_changed_one() -> None:
     options = EvalOptions(checkpoint="x", benchmarks=())
-    assert resolve_protocol(options, "orz").name == "orz"
-    named = EvalOptions(checkpoint="x", benchmarks=(), protocol="r1", protocol_changes={"n": 8, "top_p": 0.5})
-    protocol = resolve_protocol(named, "orz")
+    assert options.resolved_protocol("orz").name == "orz"
+    named = EvalOptions(checkpoint="x", benchmarks=(), protocol="r1", protocol_changes=ProtocolChanges(n=8, top_p=0.5))
+    protocol = named.resolved_protocol("orz")
     assert (protocol.name, protocol.n, protocol.sampling.top_p, protocol.sampling.temperature) == ("r1", 8, 0.5, 0.6)
 
 
@@ -163,7 +169,7 @@ def test_secrets_of_an_address_are_written_nowhere(tmp_path: Path, monkeypatch: 
     monkeypatch.setenv("OPENAI_API_KEY", "env-hush")
     with running(Server()) as url:
         address = url.replace("://", "://me:pw-hush@") + "?key=query-hush"
-        facts = {"checkpoint": "m", "engine": "openai", "engine_settings": {"base_url": address}}
+        facts = {"checkpoint": "m", "engine": "openai", "engine_settings": at(address)}
         said = session(**facts, out=tmp_path / "a", command=("eval", f"--base-url={address}"))[1]
         with pytest.raises(OrzError) as caught:
             session(**facts | {"checkpoint": "other"}, out=tmp_path / "b", command=("eval", "--base-url", address))
@@ -178,7 +184,7 @@ def test_the_server_and_its_model_are_on_the_card(tmp_path: Path) -> None:
     results = []
     for behaviour in ({}, {"root": "models/other"}, {"answers_as": "m-2"}, {"max_model_len": 4096}):
         with running(Server(**behaviour)) as url:
-            facts = {"checkpoint": "m", "engine": "openai", "engine_settings": {"base_url": url}}
+            facts = {"checkpoint": "m", "engine": "openai", "engine_settings": at(url)}
             results += session(**facts, out=tmp_path)[0]
     assert len({result.fingerprint for result in results}) == 4
     assert [result.protocol["server"]["root"] for result in results[:2]] == ["models/m", "models/other"]
@@ -187,6 +193,6 @@ def test_the_server_and_its_model_are_on_the_card(tmp_path: Path) -> None:
 
 def test_a_context_that_leaves_too_little_is_said(tmp_path: Path) -> None:
     with running(Server(max_model_len=1500)) as url:
-        facts = {"checkpoint": "m", "engine": "openai", "engine_settings": {"base_url": url}}
+        facts = {"checkpoint": "m", "engine": "openai", "engine_settings": at(url)}
         said = session(**facts, out=tmp_path)[1]
     assert any("the server's context of 1,500 tokens leaves" in text and "8,000" in text for text in said)

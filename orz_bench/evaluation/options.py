@@ -1,0 +1,171 @@
+"""The options of `orz-bench eval`: every setting once, with its option, default and meaning. Imports nothing heavy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from orz_bench.asking.changes import ProtocolChanges
+from orz_bench.asking.protocol import PROTOCOLS, Protocol, customise, get_protocol
+from orz_bench.engines.registry import ENGINES
+from orz_bench.environment import data_folders as parse_data_dir
+from orz_bench.errors import ConfigError
+from orz_bench.secrets import redacted
+from orz_bench.terminal import DATA_DIR, AllowWeakIsolation, Workers, listed
+
+HEADLINE_BENCHMARKS = ("aime24", "aime25", "math500", "gpqa_diamond")
+
+
+def parse_names(text: str | None) -> tuple[str, ...]:
+    """`a,b` as ("a", "b"), each once."""
+    return tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
+
+
+def parse_template_args(words: list[str] | None) -> dict[str, Any]:
+    """`enable_thinking=false` as {"enable_thinking": False}. ConfigError for a word without a name."""
+    args: dict[str, Any] = {}
+    for word in words or ():
+        name, equals, value = word.partition("=")
+        if not equals or not name.isidentifier():
+            raise ConfigError(f"--template-args {word}: wanted NAME=VALUE, such as enable_thinking=false.")
+        try:
+            args[name] = json.loads(value)
+        except ValueError:
+            args[name] = value
+    return args
+
+
+def _paths(folders: list[Path] | None) -> tuple[Path, ...]:
+    return tuple(folders or ())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VllmSettings:
+    """Settings of vllm."""
+
+    tensor_parallel: Annotated[int, typer.Option(min=1, help="GPUs per engine, for vllm.")] = 1
+    gpu_memory_share: Annotated[float, typer.Option(help="Share of each GPU's memory, for vllm.")] = 0.9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransformersSettings:
+    """Settings of transformers."""
+
+    batch_size: Annotated[int, typer.Option(min=1, help="Sequences at once, for transformers.")] = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Settings of a server that speaks OpenAI's protocol."""
+
+    base_url: Annotated[str, typer.Option(help="Address of an OpenAI-compatible server.")] = "http://127.0.0.1:8000/v1"
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Folder or hub id, for a model on a server [default: the checkpoint's].")
+    ] = None
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight to a server.")] = 64
+    request_timeout_s: Annotated[
+        float, typer.Option("--request-timeout", min=1, help="Seconds that a server may take for an answer.")
+    ] = 1800
+    max_retries: Annotated[int, typer.Option(min=0, help="How often a server is asked again for an answer.")] = 6
+    continue_on_error: Annotated[
+        bool, typer.Option(help="Keep a sample without an answer as a failed one, which counts as wrong.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineSettings:
+    """How an engine is opened: what all engines have, and the settings of each."""
+
+    max_model_len: Annotated[int | None, typer.Option(help="Prompt and completion together, in tokens.")] = None
+    num_engines: Annotated[int, typer.Option(min=1, help="Data-parallel engines, over Ray.")] = 1
+    keep_tokens: Annotated[bool, typer.Option(help="Keep token ids and log-probs of every sample.")] = False
+    vllm: VllmSettings = field(default_factory=VllmSettings)
+    transformers: TransformersSettings = field(default_factory=TransformersSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
+
+    def by_name(self) -> dict[str, Any]:
+        """All settings, as EngineSpec names them."""
+        plain = asdict(self)
+        for group in ("vllm", "transformers", "server"):
+            plain |= plain.pop(group)
+        return plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvalOptions:
+    """An evaluation as it is asked for. None: as the protocol or the checkpoint says."""
+
+    checkpoint: Annotated[
+        str, typer.Option("--ckpt", help="Checkpoint folder, hub id, training run, or a model's name on a server.")
+    ]
+    benchmarks: Annotated[
+        tuple[str, ...],
+        typer.Option("--bench", help="Benchmarks, separated by commas; lm-eval:TASK is a task of lm-eval."),
+        parse_names,
+    ] = HEADLINE_BENCHMARKS
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first N questions of each benchmark.")] = None
+    ids: Annotated[
+        tuple[str, ...], typer.Option(help="Only the questions with these ids, separated by commas."), parse_names
+    ] = ()
+    sample: Annotated[int | None, typer.Option(min=1, help="Only N random questions, the same for a seed.")] = None
+    engine: Annotated[str, typer.Option(help=f"{listed(('auto', *ENGINES))}.")] = "auto"
+    protocol: Annotated[
+        str | None, typer.Option(help=f"{listed(PROTOCOLS)} [default: the benchmark's, mostly orz].")
+    ] = None
+    protocol_changes: ProtocolChanges = field(default_factory=ProtocolChanges)
+    system_prompt: Annotated[str | None, typer.Option(help="System message of the chat template.")] = None
+    template_args: Annotated[
+        Mapping[str, Any],
+        typer.Option(help="NAME=VALUE for the chat template, such as enable_thinking=false; repeat it for several."),
+        parse_template_args,
+    ] = field(default_factory=dict)
+    include_paths: Annotated[
+        tuple[Path, ...],
+        typer.Option("--include-path", help="A folder with your own tasks for lm-eval; repeat it for several."),
+        _paths,
+    ] = ()
+    num_fewshot: Annotated[int | None, typer.Option(min=0, help="Worked examples of lm-eval's tasks.")] = None
+    data_folders: Annotated[
+        tuple[Path, ...],
+        DATA_DIR,
+        parse_data_dir,
+    ] = ()
+    out: Annotated[Path | None, typer.Option(help="Run directory [default: runs/NAME, or the training run].")] = None
+    seed: Annotated[int, typer.Option(help="The run's seed.")] = 42
+    step: Annotated[int | None, typer.Option(help="Training step of the checkpoint, or which one of a run.")] = None
+    revision: Annotated[str | None, typer.Option(help="Branch, tag or commit of a checkpoint on the hub.")] = None
+    dtype: Annotated[
+        str,
+        typer.Option(help="bfloat16, float16, float32; auto: bfloat16 where the machine is fast at it, else float32."),
+    ] = "auto"
+    engine_settings: EngineSettings = field(default_factory=EngineSettings)
+    keep_broken_golds: Annotated[
+        bool, typer.Option(help="Continue if a gold answer fails the grader's self-check.")
+    ] = False
+    allow_weak_isolation: AllowWeakIsolation = False
+    num_grading_workers: Workers = None
+    command: tuple[str, ...] = ()
+
+    def resolved_protocol(self, default: str) -> Protocol:
+        """The named protocol, or the benchmark's own (`default`), with the changes."""
+        return customise(get_protocol(self.protocol or default), self.protocol_changes)
+
+    def as_yaml(self) -> str:
+        """config.yaml of the run; secrets in addresses are hidden."""
+        import yaml
+
+        plain: dict[str, Any] = asdict(self)
+        plain |= {key: list(map(str, plain[key])) for key in ("benchmarks", "data_folders", "include_paths", "command")}
+        changes = self.protocol_changes.given()
+        plain |= {
+            "out": str(self.out) if self.out else None,
+            "protocol_changes": {k: list(v) if isinstance(v, tuple) else v for k, v in changes.items()},
+            "engine_settings": self.engine_settings.by_name(),
+            "selection": {"ids": list(plain.pop("ids")), "sample": plain.pop("sample"), "seed": self.seed},
+        }
+        return yaml.safe_dump(redacted(plain), sort_keys=False, allow_unicode=True)

@@ -1,0 +1,74 @@
+"""A command's options from a dataclass: each is declared once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from orz_bench.commands.options import takes_options
+from orz_bench.evaluation.options import EvalOptions
+from tests.guards.test_docs import PROGRAMS
+
+
+def words(text: str | None) -> tuple[str, ...]:
+    return tuple((text or "").split(","))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inner:
+    size: Annotated[int, typer.Option(min=1, help="How large.")] = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outer:
+    names: Annotated[tuple[str, ...], typer.Option("--name", help="Which."), words] = ("a", "b")
+    inner: Inner = field(default_factory=Inner)
+    note: str = "not an option"
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    app = typer.Typer(rich_markup_mode=None)
+
+    @app.command()
+    @takes_options
+    def command(options: Outer, *, path: Annotated[str, typer.Argument()], quiet: bool = False) -> None:
+        print(options.names, options.inner.size, options.note, path, quiet)
+
+    done = CliRunner().invoke(app, list(arguments))
+    return done.exit_code, done.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "printed"),
+    [
+        (["x"], "('a', 'b') 3 not an option x False"),
+        (["x", "--name", "c", "--size", "5", "--quiet"], "('c',) 5 not an option x True"),
+    ],
+)
+def test_fields_are_options_and_groups_are_flattened(arguments: list[str], printed: str) -> None:
+    assert run(*arguments) == (0, f"{printed}\n")
+
+
+def test_bounds_hold_and_defaults_are_shown() -> None:
+    assert run("x", "--size", "0")[0] == 2
+    help_text = run("--help")[1]
+    assert "[default: a,b]" in help_text
+    assert "--note" not in help_text
+
+
+def test_the_command_and_python_have_the_same_defaults() -> None:
+    caught: list[EvalOptions] = []
+
+    @takes_options
+    def command(options: EvalOptions) -> None:
+        caught.append(options)
+
+    app = typer.Typer()
+    app.command()(command)
+    assert CliRunner().invoke(app, ["--ckpt", "x"], env={"ORZ_DATA": ""}).exit_code == 0
+    assert caught == [EvalOptions(checkpoint="x")]
+    assert "eval" in {command.name for command in PROGRAMS["orz-bench"].registered_commands}
