@@ -130,6 +130,16 @@ class LikelihoodRequest:
     num_shared: int = 0
     """Tokens that its context shares with those of its neighbours: they are computed once."""
 
+    @classmethod
+    def of(cls, request: Request) -> LikelihoodRequest:
+        """The question how likely each option of a request is after its prompt."""
+        return cls(
+            key=request.key,
+            context=request.prompt_token_ids or (),
+            continuations=request.options,
+            num_shared=request.num_shared,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likelihoods:
