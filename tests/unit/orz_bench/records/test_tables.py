@@ -99,8 +99,8 @@ STRICT_FAULTS: dict[str, tuple[str, bytes | str, str]] = {
     "torn": ("a.jsonl", TEXT + '\n{"problem', "line 2: broken JSON"),
     "latin": ("a.jsonl", '{"problem": "é"}'.encode("latin-1"), "not UTF-8 text"),
     "columns": ("a.csv", "a,a\n1,2\n", "duplicate column 'a'"),
-    "more fields": ("a.csv", "a,b\n1,2\n1,2,3\n", "row 1: 3 fields, the header has 2"),
-    "fewer fields": ("a.csv", "a,b\n1\n", "row 0: 1 fields, the header has 2"),
+    "more fields": ("a.csv", "a,b\n1,2\n1,2,3\n", "row 1: 3 fields, but the header has 2"),
+    "fewer fields": ("a.csv", "a,b\n1\n", "row 0: 1 fields, but the header has 2"),
 }
 
 

@@ -313,7 +313,7 @@ def test_token_ids_are_sent_if_they_mean_the_same() -> None:
         with running(Server(**behaviour)) as url:
             spec = make_spec(name="openai", checkpoint="m", base_url=url)
             facts = ask_server(spec, prompt=ProbePrompt(text=PROMPT, token_ids=ids), notice=notes.append)
-        assert (facts.takes_token_ids, sum("another tokenizer" in note for note in notes)) == (takes, said)
+        assert (facts.takes_token_ids, sum("a different tokenizer" in note for note in notes)) == (takes, said)
 
 
 def test_a_different_model_under_the_same_name_ends_the_run() -> None:
