@@ -6,7 +6,6 @@ them too. Needs real data, lm-eval and a checkpoint: orz-bench model fetch smoll
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import tempfile
@@ -15,7 +14,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from _record import HERE, data_folder, keep
 
 from orz_bench.asking.templates import mmlu
@@ -26,6 +24,7 @@ from orz_bench.engines.local import open_local
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.evaluation.likelihood import with_options
 from orz_bench.records.rollout import Problem, Request
+from tests.support.mmlu_task import write_task
 
 SUBJECTS = ("abstract_algebra", "global_facts", "college_medicine", "formal_logic", "us_foreign_policy")
 QUESTIONS = int(os.environ.get("ORZ_QUESTIONS", "12"))
@@ -92,15 +91,7 @@ def _of_subject(problems: Sequence[Problem], subject: str) -> list[Problem]:
 
 
 def _ours(engine: Any, requests: Sequence[Request]) -> list[float]:
-    asked = [
-        LikelihoodRequest(
-            key=request.key,
-            context=request.prompt_token_ids or (),
-            continuations=request.options,
-            num_shared=request.num_shared,
-        )
-        for request in requests
-    ]
+    asked = [LikelihoodRequest.of(request) for request in requests]
     found = {answer.key: answer.logprobs for answers in engine.loglikelihood(asked) for answer in answers}
     return [logprob for request in requests for logprob in found[request.key]]
 
@@ -111,7 +102,7 @@ def _harness(scratch: Path, data: Path, checkpoint: Path) -> tuple[Any, list[Any
     from lm_eval.tasks import TaskManager
 
     for subject in SUBJECTS:
-        _write_task(scratch, data, subject)
+        write_task(scratch, data, subject=subject)
     loaded = TaskManager(include_path=str(scratch), include_defaults=False).load([f"local_{s}" for s in SUBJECTS])
     instances = []
     for subject in SUBJECTS:
@@ -120,38 +111,6 @@ def _harness(scratch: Path, data: Path, checkpoint: Path) -> tuple[Any, list[Any
         task.build_all_requests(limit=QUESTIONS, rank=0, world_size=1)
         instances += task.instances
     return HFLM(pretrained=str(checkpoint), dtype="float32", device="cpu", batch_size=BATCH), instances
-
-
-def _write_task(folder: Path, data: Path, subject: str) -> None:
-    """lm-eval's `mmlu` for one subject, from local rows."""
-    files = {}
-    for split in ("test", "dev"):
-        lines = (data / "eval" / f"mmlu_{split}.jsonl").read_text(encoding="utf-8").rstrip("\n").split("\n")
-        rows = map(json.loads, lines)
-        lines = [
-            json.dumps({"question": row["question"], "choices": row["choices"], "answer": "ABCD".index(row["answer"])})
-            for row in rows
-            if row["subject"] == subject
-        ]
-        files[split] = str(folder / f"{subject}-{split}.jsonl")
-        Path(files[split]).write_text("\n".join(lines) + "\n", encoding="utf-8")
-    topic = subject.replace("_", " ")
-    options = "\n".join(f"{letter}. {{{{choices[{at}]}}}}" for at, letter in enumerate("ABCD"))
-    task = {
-        "task": f"local_{subject}",
-        "dataset_path": "json",
-        "dataset_kwargs": {"data_files": files},
-        "test_split": "test",
-        "fewshot_split": "dev",
-        "fewshot_config": {"sampler": "first_n"},
-        "output_type": "multiple_choice",
-        "description": f"The following are multiple choice questions (with answers) about {topic}.\n\n",
-        "doc_to_text": "{{question.strip()}}\n" + options + "\nAnswer:",
-        "doc_to_choice": list("ABCD"),
-        "doc_to_target": "answer",
-        "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
-    }
-    (folder / f"{subject}.yaml").write_text(yaml.safe_dump(task, sort_keys=False), encoding="utf-8")
 
 
 if __name__ == "__main__":

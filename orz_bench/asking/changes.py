@@ -12,7 +12,6 @@ from orz_bench.extraction.answers import EXTRACTORS, LETTER_EXTRACTORS
 from orz_bench.extraction.programs import CODE_EXTRACTORS
 from orz_bench.terminal import listed
 
-KNOWN_EXTRACTORS = (*EXTRACTORS, *LETTER_EXTRACTORS, *CODE_EXTRACTORS)
 EXTRACTOR_HELP = (
     f"Which rule finds the answer: {listed(EXTRACTORS)}; {listed(LETTER_EXTRACTORS)} for options; "
     f"{listed(CODE_EXTRACTORS)} for programs"

@@ -13,12 +13,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
-from orz_bench.asking.changes import KNOWN_EXTRACTORS, ProtocolChanges
+from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.templates import TEMPLATES
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.engines.engine import Sampling
 from orz_bench.errors import ConfigError, nearest
-from orz_bench.extraction.answers import LETTER_EXTRACTORS, LIKELIHOOD
+from orz_bench.extraction.answers import EXTRACTOR_NAMES, LETTER_EXTRACTORS, LIKELIHOOD
 from orz_bench.extraction.programs import CODE_EXTRACTORS, code_extractors
 from orz_bench.records.rollout import AnswerKind, Problem
 
@@ -55,8 +55,8 @@ class Protocol:
         return [
             (template in TEMPLATES, f"template {template!r} is unknown{nearest(template, TEMPLATES)}"),
             (
-                extractor in KNOWN_EXTRACTORS,
-                f"extractor {extractor!r} is unknown, wanted one of {', '.join(KNOWN_EXTRACTORS)}",
+                extractor in EXTRACTOR_NAMES,
+                f"extractor {extractor!r} is unknown, wanted one of {', '.join(EXTRACTOR_NAMES)}",
             ),
             (1 <= n <= _MOST_SAMPLES, f"n is {n}, wanted at least 1 and at most {_MOST_SAMPLES:,}"),
             (

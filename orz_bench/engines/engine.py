@@ -1,7 +1,7 @@
-"""The contract between evaluate() and an engine, and the settings that an engine is opened with.
+"""The contract between evaluate() and an engine, and the spec that an engine is opened with.
 
-An engine gets requests and yields lists of completions as they are ready. It decides nothing about templates, grading
-or files. It raises EngineError with a message for the user.
+An engine gets requests and yields lists of completions as they finish. It has no part in templates, grading or files.
+It raises EngineError with a message for the user.
 """
 
 from __future__ import annotations
@@ -10,17 +10,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
+from orz_bench.engines.settings import EngineSettings, require_counts
 from orz_bench.errors import ConfigError, EngineError
 from orz_bench.records.rollout import Completion, Request
 
-_MOST = 10**9
-"""More than anything of an engine is counted to."""
-EngineName = Literal["vllm", "transformers", "openai", "fake"]
+Settings = TypeVar("Settings", bound=EngineSettings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sampling:
-    """How completions are drawn. temperature 0 is greedy. Stop strings stay in the text."""
+    """Sampling settings. Temperature 0 is greedy. Stop strings are kept in the text."""
 
     temperature: float = 1.0
     top_p: float = 1.0
@@ -29,7 +28,7 @@ class Sampling:
     max_tokens: int = 8000
     stop: tuple[str, ...] = ()
     min_p: float = 0.0
-    """Tokens below this share of the likeliest one's probability are never drawn; 0: off."""
+    """Tokens below this share of the most likely token's probability are never sampled; 0: off."""
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
     repetition_penalty: float = 1.0
@@ -37,43 +36,43 @@ class Sampling:
 
 
 def refuse_penalties(sampling: Sampling) -> None:
-    """Raise ConfigError for min-p and penalties: for an engine that draws without them."""
+    """Raise ConfigError for min-p and penalties, for an engine that does not support them."""
     unused = Sampling()
     for name in ("min_p", "presence_penalty", "frequency_penalty", "repetition_penalty"):
         if getattr(sampling, name) != getattr(unused, name):
             raise ConfigError(
-                f"--{name.replace('_', '-')} {getattr(sampling, name):g}: this engine draws without it; use --engine "
-                f"vllm or a server, or leave the option out."
+                f"--{name.replace('_', '-')} {getattr(sampling, name):g}: this engine does not support it; use "
+                f"--engine vllm or a server, or leave the option out."
             )
 
 
 StopStrings = Literal["kept", "named", "left_out", "unknown"]
-"""What a server does with the stop string that ended a text: it stays there; it is cut off and named; it is cut off
-without a word; could not be seen."""
+"""How a server returns the stop string that ended a text: kept in the text; removed and named; removed without being
+named; not known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerFacts:
-    """What a server said and showed of itself before anything was drawn."""
+    """Facts about a server, found before anything is generated."""
 
     base_url: str
     """Without secrets."""
     model: str
-    """The name that it was asked for."""
+    """The name in requests."""
     root: str | None
-    """Where its model comes from, as its list of models says."""
+    """The origin of its model, according to its list of models."""
     answers_as: str | None
-    """The model that its answers name."""
+    """The model named in its answers."""
     max_model_len: int | None
     fields: tuple[str, ...]
-    """Settings beyond OpenAI's that it takes."""
+    """Settings beyond OpenAI's that it accepts."""
     stop_strings: StopStrings
     takes_token_ids: bool
-    """Whether prompts go out as token ids, so that no server splits or completes them in its own way."""
+    """Whether prompts are sent as token ids, so that the server cannot tokenise them differently or add tokens."""
 
     @property
     def prompts(self) -> str | None:
-        """How prompts arrive, where that is not as text to which nothing is added."""
+        """How prompts are sent, unless as text to which nothing is added."""
         if self.takes_token_ids:
             return "token ids"
         return None if "add_special_tokens" in self.fields else "text, opened as the server does"
@@ -83,78 +82,78 @@ class ServerFacts:
 class EngineSpec:
     """Everything needed to open an engine, here or in another process."""
 
-    name: EngineName
+    name: str
+    """One of orz_bench.engines.registry."""
     checkpoint: str
     """A local folder, a hub id, or the model's name on a server."""
     dtype: str = "bfloat16"
-    """As torch names it; what the engine has no say in (a server, fake) is "unknown"."""
+    """A torch type; "unknown" for an engine that does not choose it (a server, fake)."""
     tokenizer: str | None = None
-    """A folder or hub id, where it is not the checkpoint itself: for a model on a server."""
+    """A folder or hub id, if it is not the checkpoint itself: for a model on a server."""
     max_model_len: int | None = None
     """Prompt and completion together, in tokens. None: what the checkpoint allows."""
     num_engines: int = 1
     """More than 1: that many engines, each a Ray actor, on one work queue."""
-    tensor_parallel: int = 1
-    gpu_memory_share: float = 0.9
-    base_url: str = "http://127.0.0.1:8000/v1"
-    concurrency: int = 64
-    """Requests in flight to a server."""
-    request_timeout_s: float = 1800.0
-    """How long a server may take for one answer."""
-    max_retries: int = 6
-    """How often a server is asked again for one answer."""
-    continue_on_error: bool = False
-    """Whether a sample that cannot be had becomes an empty one that says why, instead of an error at the end."""
     server: ServerFacts | None = None
-    """What is known of the server; None: the engine asks it."""
-    batch_size: int = 32
-    """Sequences that the transformers engine decodes together."""
+    """Facts about the server; None: the engine asks for them."""
     keep_tokens: bool = False
-    """Return token ids and the sampled tokens' log-probabilities under the distribution that they were drawn from: at
-    the sampling temperature, after top-k and top-p. A server gives neither."""
-    sleeps: bool = False
-    """Whether a GPU engine must be able to give its memory back while training has the device."""
+    """Return token ids and the sampled tokens' log-probabilities under the distribution that they were sampled from: at
+    the sampling temperature, after top-k and top-p. A server returns neither."""
+    settings: EngineSettings | None = None
+    """Settings that only this engine has; None: its defaults."""
 
     def __post_init__(self) -> None:
-        counts = ("num_engines", "tensor_parallel", "concurrency", "batch_size", "max_model_len")
-        faults = [
-            f"{name} is {value}, wanted 1 to {_MOST:,}"
-            for name in counts
-            if (value := getattr(self, name)) is not None and not 1 <= value <= _MOST
-        ]
-        if not 0 < self.gpu_memory_share <= 1:
-            faults.append(f"gpu_memory_share is {self.gpu_memory_share}, wanted more than 0 and at most 1")
-        if faults:
-            raise ConfigError("; ".join(faults) + ".")
+        require_counts(self, "num_engines", "max_model_len")
+        if self.settings is not None and self.settings.engine != self.name:
+            raise ConfigError(
+                f"settings of the engine {self.settings.engine} were given to the engine {self.name}; "
+                f"give it its own, or none for its defaults."
+            )
+
+    def own(self, kind: type[Settings]) -> Settings:
+        """The engine's own settings, of the class that it reads."""
+        settings = kind() if self.settings is None else self.settings
+        assert isinstance(settings, kind), f"{self.name} does not read {kind.__name__}"
+        return settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LikelihoodRequest:
-    """How likely is each of these continuations after this context?"""
+    """A question: how likely is each of these continuations after this context?"""
 
     key: tuple[str, int]
     """Unique within one call."""
     context: tuple[int, ...]
     """At least one token."""
     continuations: tuple[tuple[int, ...], ...]
-    """Each of at least one token."""
+    """Each has at least one token."""
     num_shared: int = 0
-    """How many tokens its context has in common with those of its neighbours: computed once for all of them."""
+    """Tokens that its context shares with those of its neighbours: they are computed once."""
+
+    @classmethod
+    def of(cls, request: Request) -> LikelihoodRequest:
+        """The question how likely each option of a request is after its prompt."""
+        return cls(
+            key=request.key,
+            context=request.prompt_token_ids or (),
+            continuations=request.options,
+            num_shared=request.num_shared,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Likelihoods:
-    """The answer to a LikelihoodRequest, one entry a continuation."""
+    """The answer to a LikelihoodRequest, one entry per continuation."""
 
     key: tuple[str, int]
     logprobs: tuple[float, ...]
     """Natural logarithm, summed over the continuation's tokens."""
     is_greedy: tuple[bool, ...]
-    """Whether every token of it is the most likely one."""
+    """Whether each of its tokens is the most likely one."""
 
 
 class Tokenizer(Protocol):
-    """What rendering a prompt needs from a checkpoint's tokenizer."""
+    """The part of a checkpoint's tokenizer that prompts need."""
 
     @property
     def bos(self) -> str:
@@ -168,9 +167,9 @@ class Tokenizer(Protocol):
 
     @property
     def opening(self) -> str:
-        """The text of what the tokenizer itself puts before every text, or the empty string.
+        """The text that the tokenizer itself adds before every text, or the empty string.
 
-        Many a tokenizer has a bos token and never adds it.
+        Many tokenizers have a bos token and never add it.
         """
         ...
 
@@ -179,31 +178,31 @@ class Tokenizer(Protocol):
         ...
 
     def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
-        """The checkpoint's chat template with the generation prompt; ConfigError where it has none."""
+        """The messages in the checkpoint's chat template, with its generation prompt. ConfigError if it has none."""
         ...
 
 
 class Engine(Protocol):
-    """Draws completions."""
+    """Generates completions."""
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Yield every request's completion exactly once, in any order, as lists that are committed as a whole.
 
-        Requests are taken when there is room for them.
+        Requests are read when there is room for them.
 
-        Each list is written to disk as one unit, so an engine whose numerics depend on which sequences share a batch
-        (transformers) yields whole batches: an interrupted run then resumes with the same batches.
+        Each list is written to disk as one unit, so an engine whose numerics depend on the batch (transformers)
+        yields whole batches: an interrupted run then resumes with the same batches.
         """
         ...
 
     def close(self) -> None:
-        """Give the device back and end every process; safe to call twice."""
+        """Release the device and end every process; safe to call twice."""
         ...
 
 
 @runtime_checkable
 class LikelihoodEngine(Engine, Protocol):
-    """An engine that also says how likely given texts are: vllm, transformers and fake."""
+    """An engine that also computes log-likelihoods of given texts: vllm, transformers and fake."""
 
     def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
         """Yield every request's answer exactly once, as lists that are committed as a whole.
@@ -214,7 +213,7 @@ class LikelihoodEngine(Engine, Protocol):
 
 
 class Keyed(Protocol):
-    """What an engine is asked."""
+    """A request with a key."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -226,10 +225,10 @@ Asked = TypeVar("Asked", bound=Keyed)
 
 
 class Distinct(Iterator[Asked]):
-    """The same requests one by one; EngineError for a key that came before. Every engine takes its requests through it.
+    """The requests one by one; EngineError for a repeated key. Every engine reads its requests through it.
 
-    Equal keys have equal seeds: the second answer would be a copy of the first, and whoever keeps answers by key would
-    lose one. It may be asked again after it had nothing: the requests' iterator may have been filled up since.
+    Equal keys have equal seeds: the second answer would copy the first, and be lost where answers are stored by key.
+    It may be read again after it was exhausted: the underlying iterator may have been refilled.
     """
 
     def __init__(self, requests: Iterable[Asked]) -> None:
@@ -243,7 +242,7 @@ class Distinct(Iterator[Asked]):
         request = next(self._requests)
         if request.key in self._seen:
             raise EngineError(
-                f"{request.key[0]}, sample {request.key[1]}: asked for twice in one call; an engine answers every key "
+                f"{request.key[0]}, sample {request.key[1]}: requested twice in one call; an engine answers every key "
                 f"once. Give every problem its own id and every sample its own index."
             )
         self._seen.add(request.key)
@@ -251,28 +250,29 @@ class Distinct(Iterator[Asked]):
 
 
 class WeightSource(Protocol):
-    """Where an engine gets new weights from; it may cross processes."""
+    """The source of new weights for an engine; it may be sent to other processes."""
 
     def tensors(self, device: Any) -> Iterator[tuple[str, Any]]:
-        """Every weight once as (Hugging Face name, tensor), a tied output layer included."""
+        """Each weight once as (Hugging Face name, tensor), including a tied output layer."""
         ...
 
 
+@runtime_checkable
 class TrainedEngine(Engine, Protocol):
-    """An engine whose weights training replaces while it lives."""
+    """An engine whose weights training replaces while it is open."""
 
     def load_weights(self, source: WeightSource, *, version: int) -> None:
-        """Replace all weights. Completions drawn from now on carry `version`."""
+        """Replace all weights. Later completions carry `version`."""
         ...
 
     def sleep(self) -> None:
-        """Give the device's memory back until both wakes; the weights may be lost."""
+        """Release the device's memory until both wake calls; the weights may be lost."""
         ...
 
     def wake_weights(self) -> None:
-        """Take the memory of the weights again; load_weights() follows."""
+        """Allocate the memory of the weights again; load_weights() follows."""
         ...
 
     def wake_cache(self) -> None:
-        """Take the memory of the cache again, when the policy has left the device: generate() may follow."""
+        """Allocate the memory of the cache again, after the policy has left the device; generate() may follow."""
         ...

@@ -1,7 +1,7 @@
-"""A deterministic engine without a model, for tests and for measuring everything else.
+"""A deterministic engine without a model, for tests and for measuring the rest of the system.
 
-Each sample is a function of its seed alone. The checkpoint's name may carry settings: `fake:0.7` is right in 70 % of
-its samples, and `fake:0.7:0.05` also takes 0.05 seconds a batch.
+Each sample is a function of its seed alone. The checkpoint's name may have settings: `fake:0.7` answers 70 % of its
+samples correctly, and `fake:0.7:0.05` also takes 0.05 seconds per batch.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class FakeTokenizer:
     opening = ""
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """One id a word."""
+        """One id per word."""
         return tuple(range(len(text.split())))
 
     def render_chat(self, messages: Sequence[dict[str, str]]) -> str:
-        """Role and content, line by line."""
+        """Role and content, one message per line."""
         return "".join(f"{message['role']}: {message['content']}\n" for message in messages) + "assistant:"
 
 
 class FakeEngine:
-    """Answers from the gold, right with a fixed probability."""
+    """Answers with the gold with a fixed probability, otherwise wrong."""
 
     def __init__(self, spec: EngineSpec) -> None:
         self._accuracy, self._seconds_a_batch = _settings(spec.checkpoint)
@@ -53,7 +53,7 @@ class FakeEngine:
             yield [self._complete(request, sampling) for request in batch]
 
     def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
-        """Batches of 64, in order; what is likely is a function of the key alone."""
+        """Batches of 64, in order; log-likelihoods are a function of the key alone."""
         waiting = Distinct(requests)
         while batch := list(islice(waiting, BATCH)):
             if self._seconds_a_batch:
@@ -61,7 +61,7 @@ class FakeEngine:
             yield [_likelihoods(request) for request in batch]
 
     def close(self) -> None:
-        """Nothing to give back."""
+        """Nothing to release."""
 
     def _complete(self, request: Request, sampling: Sampling) -> Completion:
         draw = random.Random(request.seed)
@@ -113,5 +113,5 @@ def _settings(name: str) -> tuple[float, float]:
     try:
         accuracy, seconds = (*map(float, parts), *(0.5, 0.0)[len(parts) :])
     except ValueError as error:
-        raise ConfigError(f"--ckpt {name}: the fake engine reads fake[:ACCURACY[:SECONDS_A_BATCH]].") from error
+        raise ConfigError(f"--ckpt {name}: wanted fake[:ACCURACY[:SECONDS_PER_BATCH]] for the fake engine.") from error
     return accuracy, seconds

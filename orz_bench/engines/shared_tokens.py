@@ -1,4 +1,4 @@
-"""Which tokens do neighbouring texts have in common, so that they are computed once? Pure functions of token ids."""
+"""Leading tokens that neighbouring texts share, so that they are computed once. Pure functions of token ids."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 _SLACK = 64
-"""Tokens by which two neighbours may be more alike than the rest of their run without starting another."""
+"""Tokens that two neighbours may share beyond the rest of their run without starting a new run."""
 
 
 def shared_lengths(contexts: Sequence[Sequence[int]]) -> list[int]:
-    """For every text the number of first tokens that its whole run of neighbours has; 0 for one that stands alone.
+    """For every text, the number of leading tokens shared by its whole run of neighbours; 0 for a text without a run.
 
-    A run ends where what the next text shares falls below half of what the run shares, or rises to far more than that.
+    A run ends where the next text shares less than half of what the run shares, or far more.
     """
     lengths: list[int] = []
     for first, last, shared in _runs(contexts):
@@ -21,7 +21,7 @@ def shared_lengths(contexts: Sequence[Sequence[int]]) -> list[int]:
 
 
 def common_length(one: Sequence[int], other: Sequence[int]) -> int:
-    """How many first tokens two texts have in common."""
+    """The number of leading tokens that two texts share."""
     length = min(len(one), len(other))
     if one[:length] == other[:length]:
         return length

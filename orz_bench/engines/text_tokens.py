@@ -1,7 +1,7 @@
-"""Token ids of texts that a user gave: what spells a control token there, such as <|im_end|>, is text like any other.
+"""Token ids of user text, in which the spelling of a control token, such as <|im_end|>, is ordinary text.
 
-A rendered prompt holds control tokens of its own (the template's) and texts of others (question, examples). Only the
-former are encoded as control tokens; where no text spells one, the ids are those of the plain call.
+A rendered prompt has the template's control tokens and user text (question, examples). Only the former are encoded as
+control tokens; if no user text spells one, the ids are those of the plain call.
 """
 
 from __future__ import annotations
@@ -23,20 +23,20 @@ class _Control:
 
 
 class TextTokens:
-    """What of a Hugging Face tokenizer tells control tokens from text."""
+    """Distinguishes control tokens from text for a Hugging Face tokenizer."""
 
     def __init__(self, tokenizer: Any) -> None:
         self._tokenizer = tokenizer
 
     def spells_control(self, text: str) -> bool:
-        """Whether a part of the text would be taken for a control token."""
+        """Whether part of the text would be read as a control token."""
         if self._pattern is None:
             return False
         folded = text if text.isascii() else unicodedata.normalize("NFKC", text)
         return any(self._pattern.search(form) for form in {text, folded, text.lower()})
 
     def encode(self, pieces: Sequence[tuple[str, bool]]) -> tuple[int, ...]:
-        """Ids of a prompt in pieces: (text, whether a user gave it)."""
+        """Ids of a prompt in pieces: (text, whether it is user text)."""
         ids: list[int] = []
         segments, controls = self._cut(pieces)
         for number, segment in enumerate(segments):
@@ -69,7 +69,7 @@ class TextTokens:
         ids = self._split(text, is_first=is_first)
         if not control_ids.intersection(ids) or self._pattern is None:
             return ids
-        # The vocabulary itself spells a control token: it is taken apart behind its first character.
+        # The vocabulary itself spells a control token: it is split after its first character.
         parts = self._pattern.sub(lambda match: f"{match.group()[0]}\0{match.group()[1:]}", text).split("\0")
         return [id_ for at, part in enumerate(parts) for id_ in self._split(part, is_first=is_first and at == 0)]
 
@@ -81,7 +81,7 @@ class TextTokens:
 
     @cached_property
     def _kept(self) -> dict[int, int]:
-        """The ids of the other added tokens, which the tokenizer without control tokens numbers anew."""
+        """Original ids of the other added tokens, which the tokenizer without control tokens renumbers."""
         if self._backends is None:
             return {}
         added = {token.content: number for number, token in self._tokenizer.added_tokens_decoder.items()}
@@ -90,7 +90,7 @@ class TextTokens:
 
     @cached_property
     def _controls(self) -> dict[str, _Control]:
-        """By spelling: special tokens, and those that the chat template writes."""
+        """By spelling: special tokens, and those that the chat template contains."""
         template = json.dumps(self._tokenizer.chat_template or "", ensure_ascii=False)
         added, special = self._tokenizer.added_tokens_decoder, set(self._tokenizer.all_special_tokens)
         return {
@@ -107,7 +107,7 @@ class TextTokens:
 
     @cached_property
     def _backends(self) -> tuple[Any, Any] | None:
-        """The fast tokenizer without its control tokens: for the start of a prompt, and behind a control token."""
+        """The fast tokenizer without its control tokens: for the start of a prompt, and after a control token."""
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
         if backend is None:
             return None
@@ -126,7 +126,7 @@ def _is_tag(text: str) -> bool:
 
 
 def _never_first(part: Any) -> Any:
-    """The pre-tokenizer as it works behind a control token: what it puts before a whole text, it puts there no more."""
+    """The pre-tokenizer after a control token: without the prefix that it adds to a whole text."""
     if isinstance(part, list):
         return [_never_first(item) for item in part]
     if not isinstance(part, dict):

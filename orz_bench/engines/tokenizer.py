@@ -1,4 +1,4 @@
-"""A checkpoint's tokenizer, for rendering and counting prompts without loading the model."""
+"""A checkpoint's tokenizer, for rendering prompts and counting their tokens without loading the model."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.engines.engine import EngineSpec, Tokenizer
-from orz_bench.engines.fake import FakeTokenizer
+from orz_bench.engines.registry import get_engine
 from orz_bench.engines.soundness import require_known_ids
 from orz_bench.engines.text_tokens import TextTokens
 from orz_bench.environment import set_library_defaults
@@ -19,7 +19,7 @@ from orz_bench.models.limits import ModelConfig
 
 
 class CheckpointTokenizer:
-    """A Hugging Face tokenizer; one without bos or pad works."""
+    """A Hugging Face tokenizer; it may lack a bos or pad token."""
 
     def __init__(
         self,
@@ -30,9 +30,9 @@ class CheckpointTokenizer:
         system: str | None = None,
         template_args: Mapping[str, Any] | None = None,
     ) -> None:
-        """`rows` are those of the model's embedding, `system` the system prompt of chats.
+        """`rows`: of the model's embedding. `system`: the system prompt of chats.
 
-        `template_args` is what the chat template is told besides messages.
+        `template_args`: variables for the chat template besides the messages.
         """
         self._tokenizer = tokenizer
         self._name = name
@@ -59,40 +59,40 @@ class CheckpointTokenizer:
 
     @property
     def opening(self) -> str:
-        """What the tokenizer itself puts before every text, as text."""
+        """The text that the tokenizer itself adds before every text."""
         probe = "a"
         whole, bare = self._tokenizer.encode(probe), self._tokenizer.encode(probe, add_special_tokens=False)
         start = next(at for at in range(len(whole)) if whole[at : at + len(bare)] == bare)
         return str(self._tokenizer.decode(whole[:start]))
 
     def encode(self, text: str) -> tuple[int, ...]:
-        """Token ids; special tokens only where the text has them. EngineError for one that the model has no row for."""
+        """Token ids; special tokens only if the text has them. EngineError for an id without a row in the model."""
         ids = tuple(self._tokenizer.encode(text, add_special_tokens=False))
         require_known_ids(ids, rows=self._rows, checkpoint=self._name)
         return ids
 
     def spells_control(self, text: str) -> bool:
-        """Whether a part of the text would be taken for a control token."""
+        """Whether part of the text would be read as a control token."""
         return self._text.spells_control(text)
 
     def encode_pieces(self, pieces: Sequence[tuple[str, bool]]) -> tuple[int, ...]:
-        """Token ids of a prompt in pieces, (text, whether a user gave it): control tokens only in the others."""
+        """Token ids of a prompt in pieces (text, whether it is user text); control tokens only in template text."""
         ids = self._text.encode(pieces)
         require_known_ids(ids, rows=self._rows, checkpoint=self._name)
         return ids
 
     def _refuse_unknown_args(self) -> None:
-        """A template ignores what it does not know, and so would the user's wish be."""
+        """Raise ConfigError for variables that the template does not have: it would ignore them."""
         template = json.dumps(self._tokenizer.chat_template)
         for name in self._template_args:
             if re.search(rf"\b{name}\b", template) is None:
                 raise ConfigError(
-                    f"--template-args {name}: {self._name}'s chat template knows no such name; leave it out."
+                    f"--template-args {name}: {self._name}'s chat template has no such variable; leave it out."
                 )
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits of what decides how texts are split and chats are rendered."""
+        """Twelve hexadecimal digits over everything that decides how texts are tokenised and chats rendered."""
         backend = getattr(self._tokenizer, "backend_tokenizer", None)
         vocabulary = (
             backend.to_str() if backend is not None else json.dumps(self._tokenizer.get_vocab(), sort_keys=True)
@@ -112,17 +112,17 @@ class CheckpointTokenizer:
         from jinja2 import TemplateError
 
         self._refuse_unknown_args()
-        told = [message for message in messages if self.system is None or message["role"] != "system"]
+        shown = [message for message in messages if self.system is None or message["role"] != "system"]
         if self.system is not None:
-            told = [{"role": "system", "content": self.system}, *told]
+            shown = [{"role": "system", "content": self.system}, *shown]
         options = {"tokenize": False, "add_generation_prompt": True} | self._template_args
         try:
-            return str(self._tokenizer.apply_chat_template(told, **options))
+            return str(self._tokenizer.apply_chat_template(shown, **options))
         except (TemplateError, TypeError, ValueError, KeyError) as error:
-            roles = ", ".join(message["role"] for message in told)
+            roles = ", ".join(message["role"] for message in shown)
             raise ConfigError(
                 f"{self._name}: its chat template does not render messages of {roles} ({error}). Choose a --template "
-                f"without them (plain and orz-code need no chat template; chat sends no system message), or mend "
+                f"without them (plain and orz-code need no chat template; chat sends no system message), or fix "
                 f"chat_template in the checkpoint's tokenizer files."
             ) from error
 
@@ -130,10 +130,11 @@ class CheckpointTokenizer:
 def load_tokenizer(
     spec: EngineSpec, *, system: str | None = None, template_args: Mapping[str, Any] | None = None
 ) -> Tokenizer | None:
-    """The checkpoint's tokenizer; None for a model that is known only by its name on a server."""
-    if spec.name == "fake":
-        return FakeTokenizer()
-    if spec.name == "openai" and spec.tokenizer is None:
+    """The checkpoint's tokenizer; None for a model on a server without --tokenizer."""
+    engine = get_engine(spec.name)
+    if engine.tokenizer is not None:
+        return engine.tokenizer()
+    if not engine.reads_files and spec.tokenizer is None:
         return None
     name = spec.tokenizer or spec.checkpoint
     set_library_defaults()
@@ -141,7 +142,7 @@ def load_tokenizer(
 
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
-    except Exception as error:  # whatever a library raises over a user's files, the user must know which file
+    except Exception as error:  # whatever the library raises, the message must name the file
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ConfigError(f"{name}: its tokenizer does not load ({reason}); save the checkpoint again.") from error
     config = Path(name) / "config.json"

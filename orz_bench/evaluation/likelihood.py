@@ -36,15 +36,7 @@ def most_likely(engine: Engine, requests: Sequence[Request]) -> Iterator[list[Co
     if not isinstance(engine, LikelihoodEngine):
         raise EngineError(f"{type(engine).__name__} computes no log-likelihoods; use --engine vllm or transformers.")
     by_key = {request.key: request for request in requests}
-    asked = (
-        LikelihoodRequest(
-            key=request.key,
-            context=request.prompt_token_ids or (),
-            continuations=request.options,
-            num_shared=request.num_shared,
-        )
-        for request in requests
-    )
+    asked = (LikelihoodRequest.of(request) for request in requests)
     for answers in engine.loglikelihood(asked):
         yield [_completion(by_key[answer.key], answer) for answer in answers]
 

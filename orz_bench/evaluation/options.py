@@ -6,13 +6,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 import typer
 
 from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import PROTOCOLS, Protocol, customise, get_protocol
-from orz_bench.engines.engine import EngineName
+from orz_bench.engines.registry import ENGINES
 from orz_bench.environment import data_folders as parse_data_dir
 from orz_bench.errors import ConfigError
 from orz_bench.secrets import redacted
@@ -113,7 +113,7 @@ class EvalOptions:
         tuple[str, ...], typer.Option(help="Only the questions with these ids, separated by commas."), parse_names
     ] = ()
     sample: Annotated[int | None, typer.Option(min=1, help="Only N random questions, the same for a seed.")] = None
-    engine: Annotated[str, typer.Option(help=f"{listed(('auto', *get_args(EngineName)))}.")] = "auto"
+    engine: Annotated[str, typer.Option(help=f"{listed(('auto', *ENGINES))}.")] = "auto"
     protocol: Annotated[
         str | None, typer.Option(help=f"{listed(PROTOCOLS)} [default: the benchmark's, mostly orz].")
     ] = None

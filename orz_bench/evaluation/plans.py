@@ -14,8 +14,8 @@ from orz_bench.asking.protocol import Protocol, fit_to_kind, make_card, require_
 from orz_bench.asking.templates import WITH_EXAMPLES
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.benchmarks.loading.load import LoadedProblems, load_problems
+from orz_bench.engines.describe import engine_version, max_model_len, require_likelihoods
 from orz_bench.engines.engine import EngineSpec
-from orz_bench.engines.open import engine_version, max_model_len, require_likelihoods
 from orz_bench.evaluation.evaluate import Evaluation
 from orz_bench.extraction.answers import LIKELIHOOD
 from orz_bench.grading.grader import grader_version

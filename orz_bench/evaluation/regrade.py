@@ -141,14 +141,9 @@ def regraded(row: Rollout, grade: Grade, *, grader_version: str) -> Rollout:
     }
     return replace(
         row,
-        extracted=grade.extracted,
-        verdict=grade.verdict,
-        why=grade.why,
-        second_extractor=grade.second_extractor,
-        second_extracted=grade.second_extracted,
-        second_verdict=grade.second_verdict,
         grader_version=grader_version,
         extra={**row.extra, **grade.extra, GRADED_BEFORE: before},
+        **grade.columns(),
     )
 
 

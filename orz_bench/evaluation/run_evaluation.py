@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from orz_bench.asking.templates import OF_CHECKPOINT, TEMPLATES
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.engines.engine import EngineName, EngineSpec, Tokenizer
+from orz_bench.engines.engine import EngineSpec, Tokenizer
 from orz_bench.engines.open import choose_dtype, choose_engine
+from orz_bench.engines.registry import ENGINES, make_spec
 from orz_bench.environment import describe_environment
 from orz_bench.errors import ConfigError, DataError
 from orz_bench.evaluation.context import EvalContext
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
 class _Target:
     """The checkpoints to evaluate, the engine, and the run directory."""
 
-    engine: EngineName
+    engine: str
     checkpoints: list[Checkpoint]
     run: RunDir
 
@@ -101,12 +102,9 @@ def preview_evaluations(options: EvalOptions, *, observer: Observer) -> str:
 def _resolve(options: EvalOptions, observer: Observer) -> _Target:
     engine, reason = choose_engine(options.engine)
     observer.notice(reason)
-    if engine == "openai":
-        from orz_bench.engines.openai.address import read_address
-
-        read_address(options.engine_settings.server.base_url)
+    make_spec(name=engine, checkpoint="", **options.engine_settings.by_name())  # refuses settings before any file
     name = options.checkpoint if options.revision is None else snapshot(options.checkpoint, options.revision)
-    checkpoints = find_checkpoints(name, engine=engine, step=options.step)
+    checkpoints = find_checkpoints(name, engine=engine, reads_files=ENGINES[engine].reads_files, step=options.step)
     if options.revision is not None:
         checkpoints = [replace(one, label=f"{options.checkpoint}@{options.revision}") for one in checkpoints]
     run = RunDir(options.out or _default_run(options, checkpoints))
@@ -122,11 +120,11 @@ def _default_run(options: EvalOptions, checkpoints: Sequence[Checkpoint]) -> Pat
 def _plan_all(checkpoint: Checkpoint, target: _Target, *, options: EvalOptions, observer: Observer) -> _Plans:
     dtype = choose_dtype(options.dtype, target.engine)
     settings = options.engine_settings.by_name()
-    spec = EngineSpec(name=target.engine, checkpoint=checkpoint.path, dtype=dtype, **settings)
+    spec = make_spec(name=target.engine, checkpoint=checkpoint.path, dtype=dtype, **settings)
     tokenizer = _tokenizer_of(spec, options)
     own = [name for name in options.benchmarks if not name.startswith(PREFIX)]
     chosen = [_choose(name, spec=spec, options=options, observer=observer) for name in own]
-    if target.engine == "openai":
+    if ENGINES[target.engine].is_server:
         spec = _meet_server(spec, chosen, tokenizer=tokenizer(), observer=observer)
     if (note := generation_config_note(checkpoint.path)) is not None:
         observer.notice(note)

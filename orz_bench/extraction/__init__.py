@@ -1,1 +1,1 @@
-"""What a response contains: its final answer, letter or program, its reasoning, its form."""
+"""Find the parts of a response: its final answer, letter or program, its reasoning, its format."""

@@ -1,13 +1,13 @@
-"""Where in a response is the answer? Three rules, each linear in the length of the text whatever the text is.
+"""Find the answer in a response. Each rule takes time linear in the length of the text, for any text.
 
 orz    the reference's reward: what `<answer>.*?(\\boxed{.*}).*?</answer>` (DOTALL) captures, its last balanced box
 boxed  the last balanced box outside of thoughts
-final  what a reader would take: the last box of the last closed <answer> block, else the text of that block;
-       without such a block the last box; thoughts don't count
+final  the answer a reader would take: the last box of the last closed <answer> block, otherwise the text of that
+       block; without such a block, the last box; thoughts are ignored
 whole  the response itself
 
-A box is \\boxed{...}; \\boxed before a bare number, letter or fraction; where there is none of these, \\fbox{...}.
-Letters of options have rules of their own (choice.py), and so has what is checked against instructions (thoughts.py).
+A box is \\boxed{...}; \\boxed before a bare number, letter or fraction; if there is none of these, \\fbox{...}.
+Letters of options have their own rules (letters.py), as do responses checked against instructions (thoughts.py).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+from orz_bench.extraction.programs import CODE_EXTRACTORS
 from orz_bench.extraction.thoughts import without_thoughts
 
 _OPEN, _CLOSE, _BOX = "<answer>", "</answer>", "\\boxed{"
@@ -27,13 +28,13 @@ _BARE_BOX = re.compile(
     r"\\boxed\s*([-+\u2212]?(?:\d+(?:[.,/]\d+)*|\\[dt]?frac\s*(?:\d\d|\{[^{}]*\}\s*\{[^{}]*\}))"
     r"|\\(?:text|mathrm)[a-z]*\s*\{[^{}]*\}|\(?[A-Za-z]\)?(?! ?[A-Za-z({]))"
 )
-"""TeX takes one character; who writes this means the number."""
+"""TeX would box one character only; the number is meant."""
 
 
 _JOINED = re.compile(
     r"\}?[\s$)\\\]]*(?:,\s*)?(?:(?:\\text\s*\{\s*)?(?P<word>or|and)(?:\s*\})?|[,/&])[\s$(\[\\]*\\(?:boxed|fbox)\s*\{?"
 )
-"""What stands between two boxes that are one answer."""
+"""Text between two boxes that form one answer."""
 _MAX_BETWEEN = 60
 
 
@@ -49,7 +50,7 @@ def extract_boxed(response: str) -> str | None:
 
 
 def extract_final(response: str) -> str | None:
-    """The answer that a reader would take; None where there is none."""
+    """The answer that a reader would take, or None."""
     text = without_thoughts(response)
     block = answer_block(text)
     if block is None:
@@ -68,8 +69,15 @@ EXTRACTORS: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
 )
 LIKELIHOOD = "likelihood"
 LETTER_EXTRACTORS = ("mmlu-pro", "answer-is", LIKELIHOOD)
-"""Rules for letters of options only: see choice.py."""
-ALL_EXTRACTORS = (*EXTRACTORS, *LETTER_EXTRACTORS)
+"""Rules for letters of options only: see letters.py."""
+EXTRACTOR_NAMES = (*EXTRACTORS, *LETTER_EXTRACTORS, *CODE_EXTRACTORS)
+"""Every name that --extractor may have."""
+_SECOND = {"boxed": "orz", "mmlu-pro": "answer-is", LIKELIHOOD: LIKELIHOOD}
+
+
+def second_extractor(extractor: str) -> str:
+    """The extractor of mathematics or letters whose verdict is reported beside the one that counts."""
+    return _SECOND.get(extractor, "boxed")
 
 
 def orz_capture(response: str) -> str | None:
@@ -88,9 +96,9 @@ def orz_capture(response: str) -> str | None:
 
 
 def answer_block(text: str) -> str | None:
-    """The text of the last closed `<answer>` block, from its last opening tag to the first closing one behind that.
+    """The text of the last closed `<answer>` block, from its last opening tag to the first closing tag after it.
 
-    None where there is no such block, or nothing in it.
+    None if there is no such block, or it is empty.
     """
     opened = text.rfind(_OPEN, 0, max(0, text.rfind(_CLOSE)))
     start = opened + len(_OPEN)
@@ -98,9 +106,9 @@ def answer_block(text: str) -> str | None:
 
 
 def last_box(text: str) -> str | None:
-    r"""The content of the last balanced box with something in it; None where there is none.
+    r"""The content of the last balanced box that is not empty, or None.
 
-    With those right before it that a connective joins to it: "\boxed{1} or \boxed{2}" is "1 or 2", not 2.
+    Boxes directly before it are included if a connective joins them: "\boxed{1} or \boxed{2}" is "1 or 2", not 2.
     """
     spans = [span for span in box_spans(text) if not text[slice(*span)].isspace() and span[0] < span[1]]
     contents = [text[slice(*spans[-1])].strip()] if spans else []
@@ -113,7 +121,7 @@ def last_box(text: str) -> str | None:
 
 
 def box_spans(text: str) -> list[tuple[int, int]]:
-    r"""Where the contents of all balanced boxes lie, in the order in which they open; `\{` and `\}` are no braces."""
+    r"""Spans of the contents of all balanced boxes, in the order of opening; `\{` and `\}` do not count as braces."""
     spans = _spans(text, _BRACES, box="\\boxed")
     bare = [found.span(1) for found in _BARE_BOX.finditer(text)]
     return sorted(spans + bare) or _spans(text, _BRACES, box="\\fbox")

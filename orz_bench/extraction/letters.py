@@ -1,4 +1,4 @@
-"""Which letter does a response to a multiple-choice question choose? A letter that is merely mentioned is no answer."""
+"""Find the letter that a response to a multiple-choice question chooses. A letter merely mentioned is not an answer."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ _CUE = re.compile(
     r"\s*(?::|=|[-\u2013\u2014](?=\s)|\bis\b|(?:must|should|would|has\s+to)\s+be\b)\s*:?",
     re.IGNORECASE,
 )
-"""What announces an answer; behind an "if" it announces none."""
+"""Phrases that announce an answer, except after an "if"."""
 _MAX_LINE = 300
-"""So much is read of what follows a cue, and of a response without one."""
+"""Characters read after a cue, and of a response without one."""
 
 _ANSWER_IS = re.compile(r"answer is \(?([A-J])\)?")
 _ANNOUNCED = re.compile(r"(?=[aA]nswer:\s*([A-J]))")
-"""A look-ahead, because one may begin within another: `answer: Answer: B`."""
+"""A look-ahead, because matches may overlap: `answer: Answer: B`."""
 _ALONE = re.compile(r"\b[A-J]\b")
 
 
 def letter_of(text: str, num_choices: int) -> str | None:
-    r"""The option that a short text is: D, (D), D., \text{D}, \textbf{(D)}, "D. its text", "option D"; else None."""
+    r"""The option of a short text: D, (D), D., \text{D}, \textbf{(D)}, "D. its text", "option D"; otherwise None."""
     statement = state(plain(text), num_choices=num_choices, how="answer") if len(text) <= MAX_CHARS else None
     return outcome([statement]) if statement else None
 
 
 def extract_letter(response: str, extractor: str, *, num_choices: int) -> str | None:
-    """The chosen option under the extractor of that name (see orz_bench.extraction.answers), or None.
+    """The option chosen under the extractor of that name (see orz_bench.extraction.answers), or None.
 
-    orz: what that rule extracts. boxed: what the boxes state, else what the announcements ("Answer: X") state, else
-    the response where it is one line that begins with an option; thoughts don't count. final: the same within the last
-    closed <answer> block, where the text of the block may state it too. whole and likelihood: the response where it is
-    an option. mmlu-pro and answer-is: see below; their letters may lie beyond the options, as there.
+    orz: the option in the answer of that rule. boxed: the option stated in the boxes, otherwise in the announcements
+    ("Answer: X"), otherwise by the response if it is one line that begins with an option; thoughts are ignored. final:
+    the same within the last closed <answer> block, whose text may also state it. whole and likelihood: the response if
+    it is an option. mmlu-pro and answer-is: see below; as in the originals, their letters may be outside the options.
     """
     if extractor == "mmlu-pro":
         return extract_mmlu_pro(response)
@@ -60,10 +60,10 @@ def extract_answer_is(response: str) -> str | None:
 
 
 def extract_mmlu_pro(response: str) -> str | None:
-    """The letter that MMLU-Pro's official script finds, or None where it would guess; linear in the response.
+    """The letter that MMLU-Pro's official script finds, or None if it would guess; linear in the response.
 
-    The first "answer is (X)", else in the first line that has an "Answer: X" the last of these, else the last letter
-    from A to J that is a word of its own.
+    The first "answer is (X)", otherwise the last "Answer: X" in the first line that has one, otherwise the last letter
+    from A to J that is a separate word.
     """
     if (letter := extract_answer_is(response)) is not None:
         return letter
@@ -77,7 +77,7 @@ def extract_mmlu_pro(response: str) -> str | None:
 
 
 def _stated(text: str, num_choices: int, *, how: How) -> str | None:
-    """What a text states in boxes, or else after "answer:", or else as a whole."""
+    """The option that a text states in boxes, otherwise after "answer:", otherwise as a whole."""
     boxes = [text[start:end] for start, end in box_spans(text)[:-1]] + [last_box(text) or ""]
     unset = plain(text)
     is_line = len(unset) <= _MAX_LINE and "\n" not in unset and "<answer>" not in text

@@ -1,8 +1,8 @@
-"""Where in a response is the program? Two rules, each linear in the length of the text.
+"""Find the program in a response. Both rules take time linear in the length of the text.
 
-lcb     LiveCodeBench's: what stands between the last two lines that hold three backticks
-fence   the last code block that is closed, as Markdown reads it: only a bare fence closes, so that a fence inside prose
-        or a block that was cut off does not shift what is inside and what is outside
+lcb     LiveCodeBench's: the text between the last two lines that contain three backticks
+fence   the last closed code block, as in Markdown: only a bare fence closes a block, so that a fence in prose or an
+        unfinished block does not swap inside and outside
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ _FENCE = "```"
 
 
 def extract_lcb(response: str) -> str | None:
-    """The program by LiveCodeBench's rule; None where there are not two such lines, or nothing between them."""
+    """The program by LiveCodeBench's rule; None without two such lines, or with nothing between them."""
     lines = response.split("\n")
     marked = [number for number, line in enumerate(lines) if _FENCE in line]
     return _text(lines[marked[-2] + 1 : marked[-1]]) if len(marked) >= 2 else None
 
 
 def extract_fence(response: str) -> str | None:
-    """The content of the last closed code block; None where there is none."""
+    """The content of the last closed code block, or None."""
     lines = response.split("\n")
     opened: int | None = None
     last: str | None = None
@@ -43,7 +43,7 @@ CODE_EXTRACTORS: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
 
 
 def code_extractors(extractor: str) -> tuple[str, str]:
-    """The extractor that counts and the second one; a protocol made for mathematics reads programs by LCB's rule."""
+    """The extractor that counts and the second one; protocols for mathematics read programs by LiveCodeBench's rule."""
     return ("fence", "lcb") if extractor == "fence" else ("lcb", "fence")
 
 

@@ -1,5 +1,5 @@
-"""What a response's text looks like: reflection keywords, format, repetition. Pure functions of text, used in training
-and in analysis alike.
+"""Properties of a response's text: reflection keywords, format, repetition. Pure functions of text, for training and
+analysis.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from pydivsufsort import divsufsort, kasai  # type: ignore[import-untyped]  # it ships no types
 from pydivsufsort.dll import libdivsufsort  # type: ignore[import-untyped]  # as above
 
-# Open-Reasoner-Zero's code, case-sensitive as there ("Wait," does not count).
+# From Open-Reasoner-Zero's code, case-sensitive as there ("Wait," does not count).
 REFLECTION_PATTERNS = tuple(
     re.compile(pattern) for pattern in (r"wait,", r"recheck[,\s]", r"retry", r"alternatively,", r"however,")
 )
@@ -30,9 +30,9 @@ def count_reflections(text: str) -> int:
 
 
 def keeps_format(text: str) -> bool:
-    """Whether a response (it follows `<think>`) is reasoning, one `</think>`, one answer block, and nothing after.
+    """Whether a response (after `<think>`) is reasoning, one `</think>`, one answer block, and nothing else.
 
-    No other of these tags may stand anywhere, and only white space between and after the two parts.
+    No further tags of these kinds are allowed, and only white space between and after the two parts.
     """
     tags = list(_TAG.finditer(text))
     if [tag[0] for tag in tags] != ["</think>", "<answer>", "</answer>"]:
@@ -43,10 +43,10 @@ def keeps_format(text: str) -> bool:
 
 @dataclass(frozen=True)
 class SuffixArray:
-    """The suffixes of a text in order, and what neighbours share. Made in O(n log n) by libdivsufsort and Kasai."""
+    """The sorted suffixes of a text and their common prefixes, in O(n log n) by libdivsufsort and Kasai."""
 
     order: Array
-    """(n,) start of the i-th smallest suffix; which order of the characters is meant is left open."""
+    """(n,) start of the i-th smallest suffix, in an unspecified order of characters."""
     common: Array
     """(n,) length of the prefix that suffixes i and i + 1 of `order` share; 0 at the last."""
 
@@ -60,7 +60,7 @@ class SuffixArray:
 
     @cached_property
     def repetition_score(self) -> float:
-        """2 sum(LCP) / (n (n + 1)): 0 for no repetition or no text, near 1 for one character over and over."""
+        """2 sum(LCP) / (n (n + 1)): 0 for no repetition or no text, near 1 for one repeated character."""
         n = len(self.order)
         return 2 * int(self.common.sum()) / (n * (n + 1)) if n else 0.0
 
@@ -72,9 +72,9 @@ def _use_one_thread() -> None:
 
 
 def _letters(text: str) -> Array:
-    """The characters as small numbers, a byte each where few differ: the library sorts bytes fastest."""
+    """The characters as small numbers, one byte each if few are distinct: the library sorts bytes fastest."""
     if text.isascii():
-        return np.frombuffer(bytearray(text, "ascii"), dtype=np.uint8)  # the library wants to be able to write
+        return np.frombuffer(bytearray(text, "ascii"), dtype=np.uint8)  # the library requires a writable array
     points = np.frombuffer(text.encode("utf-32-le", errors="surrogatepass"), dtype=np.uint32)
     distinct, ranks = np.unique(points, return_inverse=True)
     narrow = np.uint8 if len(distinct) <= 2**8 else np.uint16 if len(distinct) <= 2**16 else np.uint32
@@ -84,6 +84,6 @@ def _letters(text: str) -> Array:
 def repetition_scores(texts: Sequence[str]) -> list[float]:
     """Open-Reasoner-Zero's repetition score of each text: 2 sum(LCP) / (n (n + 1)), n its length in characters.
 
-    LCP are the lengths of the prefixes that neighbours in the suffix array share. O(n log n).
+    LCP: lengths of the common prefixes of neighbours in the suffix array. O(n log n).
     """
     return [SuffixArray.of(text).repetition_score for text in texts]

@@ -1,7 +1,7 @@
-"""In which script a letter is written, and which letters English mathematics has no use for.
+"""The script of a letter, and the letters that are foreign to mathematics in English.
 
-Goes in: characters and texts. Comes out: scripts. Characters are taken after NFKC: ², ½, ①, µ, ﬁ and ㎏ are what they
-are made of, in training data and in responses alike.
+Characters are normalised by NFKC first, so that ², ½, ①, µ, ﬁ and ㎏ count as their components, in training data and
+in responses.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from functools import cache
 
 SCRIPTS = ("latin", "cjk", "cyrillic", "greek", "arabic", "other")
 _OF_NO_LANGUAGE = (
-    (0x02B9, 0x02DF), (0x02E5, 0x02FF), (0xA700, 0xA721), (0xA788, 0xA78A),  # primes, tones, accents that stand alone
-    (0x0640, 0x0640),  # a stroke that lengthens any Arabic letter, found as the line of a blank
+    (0x02B9, 0x02DF), (0x02E5, 0x02FF), (0xA700, 0xA721), (0xA788, 0xA78A),  # primes, tones, free-standing accents
+    (0x0640, 0x0640),  # a stroke that lengthens any Arabic letter, also used as the line of a blank
     (0x2100, 0x214F), (0x1D400, 0x1D7FF), (0x1EE00, 0x1EEFF),  # letterlike symbols and mathematical alphabets
 )  # fmt: skip
-"""First and last code point of what counts as a letter in Unicode, and in no language."""
+"""First and last code points of letters in Unicode that belong to no language."""
 # First and last code point of Unicode blocks (and of the letters in the Latin ones).
 _RANGES = {
     "latin": (
@@ -36,7 +36,7 @@ _RANGES = {
 
 @cache
 def script_of(character: str) -> str | None:
-    """One of SCRIPTS; None for what is no letter, or a letter of no language (double-struck, a prime, ...)."""
+    """One of SCRIPTS; None for a character that is not a letter of a language (double-struck, a prime, ...)."""
     if _is_in(character, _OF_NO_LANGUAGE):
         return None
     letter = next((part for part in unicodedata.normalize("NFKC", character) if part.isalpha()), None)
@@ -46,7 +46,7 @@ def script_of(character: str) -> str | None:
 
 
 def foreign_letters(text: str) -> tuple[str, ...]:
-    """The letters that are neither Latin nor Greek nor a sign of mathematics, each once, in their order."""
+    """The letters that are neither Latin nor Greek nor mathematical symbols, each once, in order."""
     if text.isascii():
         return ()
     return tuple(each for each in dict.fromkeys(text) if script_of(each) not in (None, "latin", "greek"))

@@ -1,11 +1,11 @@
-r"""What does a short text state about the options of a question: which one is chosen, rejected, or left open?
+r"""Read what a short text states about the options of a question: which one is chosen, rejected, or left open.
 
     statement := lead* letter tail          lead: "I think", "it is", "option", "the correct answer is", ...
 
-A letter stands alone: it is *marked* ((C), [C], C., C), C:, \text{C}, "option C"), and any text of its option may
-follow, or it is *bare*, and nothing follows but punctuation, a reason, or that it is right. So an article ("a
-reduction"), a formula (C6H12O6), a word (B-cells) or a quantity (C = 5) is no statement. "C or D" leaves open, "not C"
-rejects.
+The letter is separate: either *marked* ((C), [C], C., C), C:, \text{C}, "option C"), and any text of its option may
+follow, or *bare*, followed only by punctuation, a reason, or an assertion that it is right. So an article ("a
+reduction"), a formula (C6H12O6), a word (B-cells) and a quantity (C = 5) are not statements. "C or D" leaves the choice
+open, "not C" rejects.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 How = Literal["answer", "announced", "alone"]
-"""answer: all of an answer, such as a box, so "C = 5" is an option and its text. announced: what follows "answer:".
-alone: a response without either, which has to begin with the letter."""
+"""answer: a whole answer, such as a box, so "C = 5" is an option and its text. announced: the text after "answer:".
+alone: a response without either, which must begin with the letter."""
 
 MAX_CHARS = 2_000
-"""A longer text is no statement; of what follows "the answer is", only so much is read."""
+"""A longer text is not a statement; only so much is read after "the answer is"."""
 
 _GAP = "\u2003"
-"""A space that the writer made wide: what stands behind it stands apart."""
+"""A wide space, which separates what follows it."""
 _HELD_GAP = "\ue000"
-"""The same while Unicode is normalised, which would make it an ordinary space."""
+"""Its placeholder during Unicode normalisation, which would make it an ordinary space."""
 _WIDE_SPACES = re.compile(r"\\(?:[ ,;:]|q?quad(?![A-Za-z]))|\u2003|\t")
 _FONT = (
     r"\\(?:text|math|bold|oper|display|script|mbox|bm|bf|rm|it|sf|tt|large|Large|huge|boxed|fbox|left|right)"
@@ -67,14 +67,14 @@ _ANOTHER = re.compile(
     r"(?:[)\]]|(?![\w^'\u2019])\s*(?:$|[.,;:!?/&+)\]]|(?:or|and|but|is|are)\b|[-\u2013\u2014]\s))",
     re.IGNORECASE,
 )
-"""A second option right behind the letter, by a connective."""
+"""A second option directly after the letter, joined by a connective."""
 _NEXT = re.compile(r"[^\S\n]*[-,;:\u2013\u2014]*[^\S\n]*[(\[]?([A-Z])[)\]]?(?:\s*$|[.,;)\]](?:\s|$))")
-"""A second option right behind the letter, in a list of them."""
+"""A second option directly after the letter, in a list."""
 _LATER = (
     re.compile(r"(?:\b(?:or|and)\b|[,;/&])\s*(?:option )?(?:[(\[]([A-Z])[)\]](?!\w)|([A-Z])[):.]\s+\S)"),
     re.compile(r"(?<!\b[A-Z]\s)\bor\s+([A-Z])[.!?\s]*$|\bno,?\s+([A-Z])[.!?\s]*$", re.IGNORECASE),
 )
-"""Behind the text of the first option: another with its mark, or one at the very end."""
+"""After the text of the first option: a second marked letter, or one at the very end."""
 _ABOUT_OPTIONS = re.compile(r"\s*(?:both|all|either|neither|none|only|any|statements?|options?)\b", re.IGNORECASE)
 _IS_WRONG = re.compile(
     r"\s*(?:(?:is|was|are|seems|looks|would be|can|could|does|do)\s+(?:(?:also|clearly|definitely|certainly)\s+)?"
@@ -97,7 +97,7 @@ _EQUALS = re.compile(r"\s*=\s*\S(?!.*[,;]\s*[A-Z]\s*=)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What was stated. A text that leaves several options open names none of them."""
+    """What a text states. If it leaves several options open, it has no letter."""
 
     kind: Literal["chosen", "rejected", "open"]
     letter: str = ""
@@ -107,13 +107,13 @@ def plain(text: str) -> str:
     r"""The text without typesetting: full-width forms, fonts, emphasis, dollar signs; \text{C} alone becomes (C)."""
     text = unicodedata.normalize("NFKC", _WIDE_SPACES.sub(_HELD_GAP, text)).replace(_HELD_GAP, _GAP)
     text = _COMMANDS.sub("", _ALONE_IN_FONT.sub(r"(\1)", text))
-    for _ in range(2):  # one may stand within another
+    for _ in range(2):  # they may be nested
         text = _EMPHASIS.sub(lambda found: found["one"] or found["two"] or found["three"], text)
     return text.strip()
 
 
 def state(text: str, *, num_choices: int, how: How) -> Statement | None:
-    """The statement at the start of a plain text; None where there is none."""
+    """The statement at the start of a plain text, or None."""
     text = text[:MAX_CHARS].strip()
     is_named = False
     for _ in range(_MAX_LEADS):
@@ -137,7 +137,7 @@ def state(text: str, *, num_choices: int, how: How) -> Statement | None:
 
 
 def outcome(statements: Iterable[Statement]) -> str | None:
-    """What all of them come to, in order: the last choice that was neither taken back nor left open later."""
+    """The result of statements in order: the last choice that was neither withdrawn nor left open later."""
     chosen: str | None = None
     for statement in statements:
         if statement.kind == "chosen":
@@ -154,7 +154,7 @@ class _Written:
     num_choices: int
 
     def differs(self, *others: str | None) -> bool:
-        """Whether one of these is another letter in the same case; behind a mark, text may follow: another option."""
+        """Whether one of these is a different letter in the same case; after a marked letter, a different option."""
         found = [one for one in others if one and (not self.is_marked or _is_option(one, self.num_choices))]
         return any(other != self.letter and other.isupper() == self.letter.isupper() for other in found)
 

@@ -1,8 +1,8 @@
-"""What of a response is thought, and what is said? Both rules are linear in the length of the text.
+"""Separate the thoughts of a response from what it says. Both rules are linear in the length of the text.
 
-Where an answer is looked for, whatever could be a thought is left out: a guess made while thinking never counts
-(`without_thoughts`). Where a response is checked as it stands, only what is surely a thought is left out: a text may
-speak of `<think>` and `<answer>` (`said`).
+To find an answer, everything that could be a thought is removed: a guess made while thinking never counts
+(`without_thoughts`). To check a whole response, only what is certainly a thought is removed: a text may mention
+`<think>` and `<answer>` (`said`).
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ _TAG = re.compile(r"([`'\"])</?think>\1|</?think>|</answer>")
 _LONE_CLOSE = re.compile(
     r"(?:^|(?<=\n))[ \t]*</think>|(?<=[.!?:)\]}])[ \t]*</think>(?=\s*(?:\n|$|[A-Z*#]))|</think>(?=\s*<answer>)"
 )
-"""At the start of a line, or at the end of a sentence and before a new one, or right before the answer."""
+"""At the start of a line, between two sentences, or directly before the answer."""
 _LAST_BLOCK = re.compile(r"(?:^|(?<=\n))[ \t]*<answer>")
 _FENCE = re.compile(r"^[ \t]*```", re.MULTILINE)
 
 
 def without_thoughts(response: str) -> str:
-    r"""The response without its thoughts; a tag in quotes or backticks is no tag.
+    r"""The response without its thoughts; tags in quotes or backticks are ignored.
 
-    A thought lies between `<think>` and the next `</think>`. A `</think>` that closes none ends a thought that the
-    prompt opened, so everything before it goes. A thought that never ends goes to the end of the response; but a
-    `<think>` after other text, with a whole answer behind it, is the wrong tag in the place of `</think>`: models that
-    the prompt has put into a thought write that.
+    A thought is the text between `<think>` and the next `</think>`. An unmatched `</think>` ends a thought that the
+    prompt opened, so everything before it is removed. An unclosed thought extends to the end of the response; but a
+    `<think>` after other text, with a complete answer after it, is `</think>` mistyped: models write it when the prompt
+    has opened a thought.
     """
     kept: list[str] = []
     start, opened_at, is_answered = 0, -1, False
@@ -52,8 +52,8 @@ def without_thoughts(response: str) -> str:
 def said(response: str) -> str | None:
     """The response without a thought at its start and without answer tags around the rest; None for nothing.
 
-    A thought at the start opens with `<think>`, or was opened by the prompt: then its `</think>` starts a line, or ends
-    a sentence, or stands right before `<answer>`, and outside code. Answer tags start a line and end the response.
+    A thought at the start opens with `<think>`, or was opened by the prompt: its `</think>` then starts a line, ends a
+    sentence, or is directly before `<answer>`, and is outside code. Answer tags start a line and end the response.
     """
     text = response.strip()
     if text.startswith(_OPEN):
@@ -64,7 +64,7 @@ def said(response: str) -> str | None:
 
 
 def _inside_answer_tags(text: str) -> str:
-    """The text of a block that ends the text, or that was cut off; else the text."""
+    """The text of an answer block that ends the text or was cut off; otherwise the text."""
     opened = _outside_code(text, [found.end() for found in _LAST_BLOCK.finditer(text)])
     if not opened:
         return text
@@ -75,7 +75,7 @@ def _inside_answer_tags(text: str) -> str:
 
 
 def _after_lone_close(text: str) -> str:
-    """What follows the last `</think>` that closes a thought which the text did not open."""
+    """The text after the last `</think>` that closes a thought opened by the prompt."""
     mentioned = text.find(_OPEN)
     head = text if mentioned < 0 else text[:mentioned]
     ends = _outside_code(head, [found.end() for found in _LONE_CLOSE.finditer(head)])
@@ -83,6 +83,6 @@ def _after_lone_close(text: str) -> str:
 
 
 def _outside_code(text: str, positions: list[int]) -> list[int]:
-    """Those at which no fence of code is open."""
+    """The positions outside fenced code."""
     fences = [found.start() for found in _FENCE.finditer(text)]
     return [position for position in positions if bisect(fences, position) % 2 == 0]

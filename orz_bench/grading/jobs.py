@@ -1,4 +1,4 @@
-"""What crosses the border between the grader and its worker processes: one question, one reply."""
+"""Messages between the grader and its worker processes: a job and its reply."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any, Literal
 from orz_bench.records.rollout import Verdict
 
 Mode = Literal["answer", "gold", "free"]
-"""answer: the answer was extracted. gold: does the gold, read as mathematics, equal itself? free: both are free texts,
-as Math-Verify's own `verify(parse(gold), parse(prediction))` takes them."""
+"""answer: an extracted answer is compared. gold: the gold is compared with itself. free: both are free texts, as in
+Math-Verify's own `verify(parse(gold), parse(prediction))`."""
 
 Subject = Literal["mathematics", "instructions"]
-"""What a pool of workers can judge: each subject has libraries of its own."""
+"""What a pool of workers judges: each subject has its own libraries."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """Is this answer equal to this gold, or does it follow these instructions?"""
+    """A question: is this answer equal to this gold, or does it follow these instructions?"""
 
     gold: str
     answer: str
@@ -43,9 +43,9 @@ class Reply:
     verdict: Verdict
     why: str
     worker_ends: bool = False
-    """Whether the worker is spent (its memory ran out, say) and has to be replaced."""
+    """Whether the worker must be replaced (its memory ran out, for example)."""
     extra: Mapping[str, Any] = field(default_factory=dict)
-    """The parts of the verdict: JSON values only."""
+    """Details of the verdict: JSON values only."""
 
     def to_line(self) -> bytes:
         """As one line of JSON."""

@@ -48,7 +48,7 @@ class Checkpoint:
     """How its weights were made, where they were made here: which adapter was merged into which base."""
 
 
-def find_checkpoints(name: str, *, engine: str, step: int | None) -> list[Checkpoint]:
+def find_checkpoints(name: str, *, engine: str, step: int | None, reads_files: bool = True) -> list[Checkpoint]:
     """The checkpoints that `--ckpt name` means, by step: one, or all of a training run (or the one of `step`).
 
     Raises ConfigError if the path is not a checkpoint or is half-written.
@@ -56,7 +56,7 @@ def find_checkpoints(name: str, *, engine: str, step: int | None) -> list[Checkp
     path = Path(name)
     if (path / "run.json").exists():
         return _checkpoints_of_run(RunDir(path), engine=engine, step=step)
-    if engine in ("fake", "openai") and not (path / "config.json").exists():
+    if not reads_files and not (path / "config.json").exists():
         return [Checkpoint(path=name, label=name, step=step or 0, digest=f"{engine}:{name}")]
     folder = path if path.exists() else _hub_snapshot(name)
     label = name if folder is not path else path.resolve().name

@@ -1,1 +1,1 @@
-"""The data contracts: what crosses a border between processes, files and packages."""
+"""The data contracts: records exchanged between processes, files and packages."""

@@ -1,7 +1,7 @@
-"""Rollouts that other tools wrote: JSON lines, JSON arrays, CSV, Parquet, and Open-Reasoner-Zero's own dumps, as rows.
+"""Rollouts written by other tools, as rows: JSON lines, JSON arrays, CSV, Parquet, and Open-Reasoner-Zero's own dumps.
 
-Rows are read one after the other. A torn last line is left out, as in a run that is being written; any other line that
-is no JSON object is a DataError.
+Rows are read one at a time. A torn last line is skipped, as in a run that is being written; any other line that is not
+a JSON object is a DataError.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "reward": ("reward", "score"),
     }
 )
-"""Accepted names of each column in foreign files, the first that a file has counts."""
+"""Accepted names of each column in foreign files; the first one present is used."""
 RUN_NAMES = ("run", "exp", "experiment", "condition", "series", "model")
-"""Columns of a foreign file that tell several runs apart."""
+"""Columns that distinguish several runs in one foreign file."""
 
 
 def source_columns(present: Iterable[str]) -> dict[str, str]:
-    """For each of our columns that a foreign file has: the name that it has there."""
+    """For each of our columns in a foreign file: its name there."""
     names = set(present)
     found = {ours: next((theirs for theirs in accepted if theirs in names), None) for ours, accepted in ALIASES.items()}
     return {ours: theirs for ours, theirs in found.items() if theirs is not None}
 
 
 def rows_of(path: Path) -> Iterator[Row]:
-    """The rows of a file, in order. DataError for a file that is missing, unreadable or of another kind."""
+    """The rows of a file, in order. DataError for a file that is missing, unreadable or of a different kind."""
     for where, row in read_table(path, strict=False):
         if not isinstance(row, dict):
             raise DataError(f"{path}, {where}: wanted a JSON array of objects (JSON lines end in .jsonl); convert it.")
@@ -64,14 +64,14 @@ def rows_of(path: Path) -> Iterator[Row]:
 
 
 def flat(row: Mapping[str, Any]) -> Row:
-    """A row without nesting: what stands in objects (`outputs`, `metrics`) moves up, unless the name is taken."""
+    """A row without nesting: fields of objects (`outputs`, `metrics`) move up, unless the name is taken."""
     inner = [value for value in row.values() if isinstance(value, dict)]
     outer = {name: value for name, value in row.items() if not isinstance(value, dict)}
     return {name: value for part in inner for name, value in part.items()} | outer
 
 
 def run_column(present: Row) -> str | None:
-    """The column that tells several runs of one file apart, or None."""
+    """The column that distinguishes several runs in one file, or None."""
     return next((name for name in RUN_NAMES if name in present), None)
 
 
@@ -82,11 +82,11 @@ def holds_rollouts(row: Row) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Dumped:
-    """What the name of a file tells that Open-Reasoner-Zero dumped."""
+    """Step and benchmark encoded in an Open-Reasoner-Zero dump's file name."""
 
     step: int
     benchmark: str | None
-    """Of an evaluation; None for rollouts of training."""
+    """The evaluation; None for rollouts of training."""
 
 
 def dumped(path: Path) -> Dumped | None:
@@ -98,7 +98,7 @@ def dumped(path: Path) -> Dumped | None:
 
 
 def canonical(row: Row) -> Row:
-    """A flat foreign row in our columns; what it does not tell is absent. Rows of one question share a problem_id."""
+    """A flat foreign row in our columns; unknown ones are absent. Rows of one question share a problem_id."""
     names = source_columns(row)
     ours = {name: row[theirs] for name, theirs in names.items()}
     if "problem_id" not in ours and ours.get("question") is not None:
@@ -117,6 +117,6 @@ def _verdict(value: Any) -> str | None:
 
 
 def _text(value: Any) -> str:
-    """Text that UTF-8 can hold."""
+    """The text with replacements for what UTF-8 cannot encode."""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text.encode("utf-8", errors="replace").decode("utf-8")

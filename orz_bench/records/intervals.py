@@ -1,7 +1,7 @@
-"""95 % intervals of shares that hold near 0 and 1, where standard errors collapse. Pure functions.
+"""95 % intervals of shares that are valid near 0 and 1, where standard errors collapse. Pure functions.
 
-An interval is the binomial one for an effective number of samples: as many independent ones as would scatter as much as
-what was seen. Method, sources and coverage: docs/statistics.md and benchmarks/interval_coverage.py.
+Each is the binomial interval for an effective number of samples: the number of independent samples with the observed
+scatter. Method, sources and coverage: docs/statistics.md and benchmarks/interval_coverage.py.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 Z_95 = 1.959963984540054
 _TAIL = 0.025
 _TIES = 0.7
-"""How much of the probability of what was seen a tail counts: 1 is Clopper and Pearson's interval, wider than needed;
-0.5 is mid-p, which covers only 92 % with 60 samples."""
+"""Weight of the observed outcome's probability in a tail: 1 is Clopper and Pearson's interval, wider than needed; 0.5
+is mid-p, which covers only 92 % with 60 samples."""
 _DOUBT_SAMPLING = 1.0
-"""Added to the variance of the number of right samples: none of 0 was seen to be 0."""
+"""Added to the variance of the number of correct samples: an observed variance of 0 does not show that it is 0."""
 _DOUBT_QUESTIONS = 1.5
-"""Right samples, each with all others of its question, that are added where the scatter between questions is estimated;
-fewer near one half, where it is well known."""
+"""Correct samples, each with all others of its question, that are added to estimate the scatter between questions;
+fewer near one half, where the scatter is well known."""
 _ALIKE = 1.25
-"""Ratio of the two sides of an interval up to which it is shown as `±`."""
+"""Maximum ratio of the two sides of an interval shown as `±`."""
 _HALVINGS = 50
 _MAX_TERMS = 1_000
 _TINY = 1e-300
@@ -28,21 +28,21 @@ _TINY = 1e-300
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Where the true value lies in 95 of 100 cases."""
+    """An interval that contains the true value in 95 of 100 cases."""
 
     low: float
     high: float
 
     @property
     def error(self) -> float:
-        """The standard error of a normal distribution with an interval of this width."""
+        """The standard error of a normal distribution whose interval has this width."""
         return (self.high - self.low) / (2 * Z_95)
 
 
 def sampling_interval(mean: float, *, error: float | None, num_samples: float) -> Interval | None:
-    """Of a mean share over redrawn samples of the same questions; None where `error` is.
+    """The interval of a mean share over resampled answers to the same questions; None if `error` is None.
 
-    `error`: its standard error from the scatter within the questions. `num_samples`: of all questions together.
+    `error`: its standard error from the scatter within questions. `num_samples`: of all questions together.
     """
     if error is None:
         return None
@@ -50,9 +50,9 @@ def sampling_interval(mean: float, *, error: float | None, num_samples: float) -
 
 
 def question_interval(mean: float, *, error: float | None, num_questions: int, num_samples: float) -> Interval | None:
-    """Of a mean share over redrawn questions; None where `error`, its standard error over questions, is.
+    """The interval of a mean share over resampled questions; None if `error` (its standard error over questions) is.
 
-    Where no sample is right, or all are, each question is one trial: its samples may all be alike.
+    If no sample is correct, or all are, each question is one trial: its samples may all be alike.
     """
     if error is None:
         return None
@@ -62,14 +62,14 @@ def question_interval(mean: float, *, error: float | None, num_questions: int, n
 
 
 def samples_worth(mean: float, *, error: float, num_samples: float) -> float:
-    """Independent samples that would scatter as much as these within their questions; at least as many as there are."""
+    """The number of independent samples with the scatter of these within their questions; at least their number."""
     pooled = mean * (1 - mean) / num_samples
     least = _DOUBT_SAMPLING / num_samples**2
     return num_samples / min(1.0, (error**2 + least) / pooled) if pooled > 0 else num_samples
 
 
 def questions_worth(mean: float, *, error: float, num_questions: int, num_samples: float) -> float:
-    """Independent samples that would scatter as much as these questions do."""
+    """The number of independent samples with the same scatter as these questions."""
     pooled = mean * (1 - mean)
     if pooled <= 0:
         return num_questions
@@ -79,7 +79,7 @@ def questions_worth(mean: float, *, error: float, num_questions: int, num_sample
 
 
 def percent_spread(mean: float, interval: Interval | None) -> str:
-    """`± 3.1` where both sides are alike, else `0.0 to 0.7`, in percent, never 0; a dash for what is undefined."""
+    """`± 3.1` if both sides are similar, otherwise `0.0 to 0.7`, in percent, never 0; a dash if undefined."""
     if interval is None:
         return "–"
     below, above = mean - interval.low, interval.high - mean
@@ -89,7 +89,7 @@ def percent_spread(mean: float, interval: Interval | None) -> str:
 
 
 def _points(share: float) -> str:
-    """One decimal, or the first digit that is not 0; 100 only for 1."""
+    """One decimal, or the first nonzero digit; 100 only for exactly 1."""
     percent = 100 * share
     if 0 < percent < 0.05:
         return f"{percent:.1g}"
@@ -97,13 +97,13 @@ def _points(share: float) -> str:
 
 
 def binomial_interval(mean: float, num_trials: float) -> Interval:
-    """Of a share seen in that many independent trials, which need not be whole; one-sided at 0 and at 1."""
+    """The interval of a share in that many independent trials (not necessarily an integer); one-sided at 0 and at 1."""
     right = min(max(mean, 0.0), 1.0) * num_trials
     return Interval(_low(right, num_trials), 1.0 - _low(num_trials - right, num_trials))
 
 
 def _low(right: float, num_trials: float) -> float:
-    """The share at which that many right ones, or more, have a probability of 2.5 %."""
+    """The share at which that many correct ones, or more, have a probability of 2.5 %."""
     low, high = 0.0, right / num_trials
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
@@ -115,7 +115,7 @@ def _low(right: float, num_trials: float) -> float:
 
 
 def _upper_tail(right: float, num_trials: float, *, share: float) -> float:
-    """Probability of more right ones, and a part of that of as many."""
+    """Probability of more correct ones, plus part of the probability of as many."""
     wrong = num_trials - right
     more = beta_cdf(share, a=right + 1, b=wrong) if wrong > 0 else 0.0
     return _TIES * beta_cdf(share, a=right, b=wrong + 1) + (1 - _TIES) * more

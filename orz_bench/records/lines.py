@@ -1,4 +1,4 @@
-"""JSON lines that grow while a run goes on: a line that a killed writer tore never swallows the next one."""
+"""JSON lines appended during a run: a line torn by a killed writer never corrupts the next one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from orz_bench.records.parquet import disk_error
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
-    """Add one line, synced. Raises RunDirError where the disk refuses, and then the file is as it was."""
+    """Append one line, synced. Raises RunDirError if the write fails, and leaves the file unchanged."""
     text = json.dumps(dict(row), ensure_ascii=False)
-    # Inside a JSON string `\udXXX` is how a lone surrogate, which UTF-8 cannot hold, is written.
+    # In JSON a lone surrogate, which UTF-8 cannot encode, is written as `\udXXX`.
     line = text.encode("utf-8", "backslashreplace") + b"\n"
     try:
         with path.open("ab+") as file:
@@ -32,7 +32,7 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
 
 
 def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
-    """(the whole rows of a file, lines that were none: a killed writer may leave a torn one). No file has none."""
+    """(the complete rows of a file, the number of other lines, such as one torn by a kill). No file: no rows."""
     text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
     lines = [line for line in text.split("\n") if line.strip()]
     rows = [row for line in lines if (row := _row(line)) is not None]

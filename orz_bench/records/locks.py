@@ -1,4 +1,4 @@
-"""Locks of folders: one process writes, or several count each other. A lock ends with its process, however it ends."""
+"""Locks of folders: for one writer, or for several that count each other. A lock ends with its process in any case."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LOCK_NAME = ".lock"
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[bool]:
-    """Make a folder and lock it against other processes; False where one holds it."""
+    """Create a folder and lock it against other processes; False if another process holds the lock."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         descriptor = _open(folder)
@@ -34,9 +34,9 @@ def locked(folder: Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def shared(folder: Path) -> Iterator[Callable[[], bool] | None]:
-    """Count among those that write in a folder; the function tells whether there is nobody else.
+    """Take part as one of several writers of a folder; the function returns whether there are no others.
 
-    None where somebody owns the whole folder: nothing waits.
+    None if a process owns the whole folder: this does not wait.
     """
     descriptor = _open(folder)
     try:
@@ -46,7 +46,7 @@ def shared(folder: Path) -> Iterator[Callable[[], bool] | None]:
 
 
 def holder(folder: Path) -> str:
-    """Who holds the lock of a folder, in brackets, as far as it wrote that down; else nothing."""
+    """The holder of a folder's lock, in brackets, if it is recorded; otherwise an empty text."""
     try:
         text = (folder / LOCK_NAME).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
@@ -67,7 +67,7 @@ def _take(descriptor: int, kind: int) -> bool:
 
 
 def _sign(descriptor: int) -> None:
-    """Write into a lock file whose it is; a disk that is full says it elsewhere."""
+    """Record the owner in a lock file; a full disk is reported elsewhere."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
     with contextlib.suppress(OSError):
         os.ftruncate(descriptor, 0)

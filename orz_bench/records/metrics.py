@@ -1,6 +1,6 @@
-"""The metrics of training: every name that stands in metrics.jsonl, declared once, with unit, meaning and direction.
+"""The metrics of training: every name in metrics.jsonl, declared once, with unit, meaning and direction.
 
-A row holds `step` and any of these; what a run does not have (a critic, a reference) is absent, never 0.
+A row has `step` and any of these; metrics of parts that a run lacks (a critic, a reference) are absent, never 0.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ class Metric:
     meaning: str
     better: Direction = "neither"
     reference_name: str | None = None
-    """What Open-Reasoner-Zero's TensorBoard calls it."""
+    """Its name in Open-Reasoner-Zero's TensorBoard."""
     is_time: bool = False
-    """Whether two runs of the same seed may differ in it."""
+    """Whether two runs with the same seed may differ in it."""
 
 
 _ALL = (
     Metric("step", "steps", "Generations with their updates, counted from 1."),
     Metric("policy_version", "updates", "Weight updates that the engines had received when they sampled this step."),
-    # What was sampled
+    # Sampling
     Metric("reward/mean", "reward", "Mean reward of the rollouts.", "up", "avg_raw_rewards"),
     Metric("reward/pass_at_n", "share", "Problems with at least one right sample.", "up", "avg_pass_at_n"),
     Metric("accuracy/mean", "share", "Right answers, however they ended.", "up"),
@@ -82,7 +82,7 @@ _ALL = (
     Metric("group/replaced", "count", "Problems that dynamic sampling set aside.", "neither"),
     Metric("grading/failures", "share", "Answers that timed out or made the grader fail.", "down"),
     Metric("grading/timeout_share", "share", "Answers whose grading timed out, twice: the second time alone.", "down"),
-    # What was learned
+    # Learning
     Metric(
         "advantage/mean", "reward", "Mean advantage a token, before whitening.", reference_name="avg_raw_advantages"
     ),
@@ -132,7 +132,7 @@ _ALL = (
     Metric("mismatch/logprob_abs_max", "nats", "Largest |trainer - sampler| of a token.", "down"),
     Metric("mismatch/kl", "nats", "k3 estimate of KL(sampler || trainer) a token.", "down"),
     Metric("mismatch/ratio_max", "ratio", "Largest trainer / sampler probability of a token.", "down"),
-    # How it ran
+    # Performance
     Metric("packing/efficiency", "share", "Tokens in the policy's packs over their capacity.", "up"),
     Metric("tokens/total", "tokens", "Prompt and response tokens of the step."),
     Metric("time/step", "s", "Wall time of the step.", "down", is_time=True),

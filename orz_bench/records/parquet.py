@@ -1,4 +1,4 @@
-"""Rollouts as Parquet: one schema, written in whole parts that a crash cannot leave half-written.
+"""Rollouts as Parquet: one schema, written as complete parts that a crash cannot leave half-written.
 
 A part is written under a temporary name, synced, and renamed; readers look only at `part-*.parquet`.
 """
@@ -64,22 +64,22 @@ def part_files(folder: Path) -> list[Path]:
 
 
 def finish_parts(folder: Path) -> None:
-    """Bring to its end what a killed writer left: unfinished parts go, a merged part takes the place of the others."""
+    """Finish what a killed writer left: unfinished parts are removed, a merged part replaces the others."""
     for leftover in folder.glob(".*.tmp"):
         leftover.unlink(missing_ok=True)
     _put_merged_in_place(folder)
 
 
 def write_part(folder: Path, rollouts: Sequence[Rollout]) -> Path:
-    """Append one part that holds `rollouts`; either all of them are on disk afterwards or none.
+    """Append one part with `rollouts`; afterwards either all of them are on disk or none.
 
-    Raises RunDirError where the disk refuses; earlier parts are untouched.
+    Raises RunDirError if the write fails; earlier parts are unchanged.
     """
     return write_table(folder, _to_table(rollouts))
 
 
 def write_table(folder: Path, table: pa.Table) -> Path:
-    """Append one part that holds a table of ROLLOUT_SCHEMA, in which anything unknown is null. As write_part."""
+    """Append one part with a table of ROLLOUT_SCHEMA, in which unknown values are null. Otherwise as write_part."""
     parts = part_files(folder)
     number = int(parts[-1].stem.removeprefix("part-")) + 1 if parts else 0
     target = folder / f"part-{number:06d}.parquet"
@@ -89,10 +89,10 @@ def write_table(folder: Path, table: pa.Table) -> Path:
 
 
 def replace_parts(folder: Path, rollouts: Sequence[Rollout]) -> None:
-    """Let one part that holds `rollouts` take the place of all parts.
+    """Replace all parts by one part with `rollouts`.
 
-    It is whole under a name of its own before the others go. A crash in between: part_files() knows that it counts, and
-    finish_parts() ends the move; readers that look for `part-*` alone may miss rows until then, and see none twice.
+    It is complete under a name of its own before the others are removed. After a crash in between, part_files() uses it
+    and finish_parts() finishes the move; readers of `part-*` alone may miss rows until then, but see none twice.
     """
     with _whole_file(folder / _MERGED) as temporary:
         _write(temporary, _to_table(rollouts))
@@ -114,7 +114,7 @@ def _put_merged_in_place(folder: Path) -> None:
 
 @contextlib.contextmanager
 def _whole_file(target: Path) -> Iterator[Path]:
-    """A temporary name that becomes `target` in one move, synced, if nothing goes wrong."""
+    """A temporary path that becomes `target` in one synced move, if no exception is raised."""
     temporary = target.with_name(f".{target.name}.tmp")
     try:
         yield temporary
@@ -134,9 +134,9 @@ def _write(path: Path, table: pa.Table) -> None:
 
 
 def read_parts(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """All finished parts as one table, in the order of ROLLOUT_SCHEMA (or just `columns`).
+    """All finished parts as one table, in the order of ROLLOUT_SCHEMA (or only `columns`).
 
-    Raises RunDirError for a part that is damaged or of a newer schema.
+    Raises RunDirError for a part that is damaged or has a newer schema.
     """
     schema = ROLLOUT_SCHEMA if columns is None else pa.schema([ROLLOUT_SCHEMA.field(name) for name in columns])
     tables = [_read_part(path, schema) for path in part_files(folder)]
@@ -149,9 +149,9 @@ def read_part(path: Path, columns: Sequence[str]) -> pa.Table:
 
 
 def is_whole(path: Path) -> bool:
-    """Whether a part can be read: a damaged one, or one that has gone meanwhile, cannot.
+    """Whether a part can be read: not if it is damaged, or was removed meanwhile.
 
-    Raises RunDirError for a part of a newer schema: nobody should take it for damaged.
+    Raises RunDirError for a part with a newer schema, so that it is not mistaken for a damaged one.
     """
     try:
         with pq.ParquetFile(path) as file:
@@ -167,7 +167,7 @@ def rollouts_from_table(table: pa.Table) -> list[Rollout]:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make a rename inside `folder` survive a power cut."""
+    """Make a rename inside `folder` survive a power failure."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -176,11 +176,11 @@ def sync_folder(folder: Path) -> None:
 
 
 def disk_error(path: Path, error: OSError) -> RunDirError:
-    """What to tell a user whose disk refused a write."""
+    """Error for a failed write, with the remedy."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return RunDirError(
             f"{path}: no space left to write ({error.strerror}). Everything written before is safe; "
-            f"free some space and run the same command again to go on."
+            f"free some space and run the same command to resume."
         )
     return RunDirError(
         f"{path}: cannot write ({error.strerror}). Everything written before is safe; "
@@ -198,7 +198,7 @@ def _to_table(rollouts: Iterable[Rollout]) -> pa.Table:
 
 
 def storable(text: str | None) -> str | None:
-    """Text with `?` for lone surrogates, which UTF-8 cannot hold."""
+    """Text with `?` for lone surrogates, which UTF-8 cannot encode."""
     if text is None or text.isascii():
         return text
     return text.encode("utf-8", errors="replace").decode("utf-8")
@@ -219,7 +219,7 @@ def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise RunDirError(
             f"{path}: not a readable part of rollouts ({error}). Move this file away and run the evaluation again: "
-            f"it draws what was in it."
+            f"it generates the missing samples."
         ) from error
 
 

@@ -1,7 +1,7 @@
-"""The tests of one problem as a dataset has them: kept packed, and read without executing anything that they carry.
+"""The tests of one problem as in the dataset: kept packed, and read without executing anything in them.
 
-The hub's release keeps hidden tests as base64 of zlib of a *pickle* of a JSON text. A pickle is a program; what is read
-here is one that makes a single text and does nothing else, and everything else is refused.
+The hub's release stores hidden tests as base64 of zlib of a *pickle* of a JSON text. A pickle can execute code: only
+one that creates a single text and does nothing else is read, everything else is rejected.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from typing import Any
 from orz_bench.errors import DataError
 
 MAX_BYTES = 2**30
-"""Of one problem's tests, unpacked."""
+"""Limit for one problem's tests, unpacked."""
 _NOTHING_DONE = {"PROTO", "FRAME", "MEMOIZE", "BINPUT", "LONG_BINPUT", "PUT", "STOP"}
 _TEXTS = {"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"}
 
 
 @dataclass(frozen=True, slots=True)
 class ProgramTest:
-    """One test: the input, and the right output; for a function, JSON arguments a line and its JSON value."""
+    """One test: the input and the correct output; for a function, JSON arguments, one per line, and its JSON value."""
 
     input: str
     output: str
@@ -38,12 +38,12 @@ class ProgramTests:
 
     tests: tuple[ProgramTest, ...]
     function: str | None
-    """The function that is called; None for a program that reads standard input."""
+    """The function to call; None for a program that reads standard input."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackedTests:
-    """The tests as the dataset has them."""
+    """The tests as in the dataset."""
 
     public: str
     """JSON."""
@@ -53,14 +53,14 @@ class PackedTests:
 
     @property
     def digest(self) -> str:
-        """Names these tests: a problem's gold."""
+        """Identifies these tests: the problem's gold."""
         digest = hashlib.sha256()
         for part in (self.public, self.private, self.function or ""):
             digest.update(f"{len(part)}:".encode() + part.encode("utf-8", errors="surrogatepass"))
         return f"tests sha256:{digest.hexdigest()[:32]}"
 
     def unpack(self) -> ProgramTests:
-        """The tests. Raises DataError for what is no list of tests, or would have to be executed to be read."""
+        """The tests. Raises DataError if they are not a list of tests, or could be read only by executing them."""
         rows = [*_rows(self.public, what="public"), *_rows(_private_json(self.private), what="private")]
         tests = tuple(ProgramTest(_text(row, "input"), _text(row, "output")) for row in rows)
         if self.function is not None:
@@ -72,9 +72,9 @@ def _rows(text: str, *, what: str) -> list[dict[str, Any]]:
     try:
         rows = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"its {what} tests are no JSON ({error})") from error
+        raise DataError(f"its {what} tests are not JSON ({error})") from error
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise DataError(f"its {what} tests are no list of objects")
+        raise DataError(f"its {what} tests are not a list of objects")
     return rows
 
 
@@ -92,7 +92,7 @@ def _require_json(tests: Iterable[ProgramTest]) -> None:
             for line in test.input.split("\n"):
                 json.loads(line)
         except (ValueError, RecursionError) as error:
-            raise DataError(f"test {number} calls a function, but its input or output is no JSON ({error})") from error
+            raise DataError(f"test {number} calls a function, but its input or output is not JSON ({error})") from error
 
 
 def _private_json(text: str) -> str:
@@ -105,12 +105,12 @@ def _private_json(text: str) -> str:
     except (binascii.Error, ValueError, zlib.error) as error:
         raise DataError(f"its private tests are neither JSON nor base64 of zlib ({error})") from error
     if inflater.unconsumed_tail or not inflater.eof:
-        raise DataError(f"its private tests unpack to more than {MAX_BYTES:,} bytes, or are cut off")
+        raise DataError(f"its private tests unpack to more than {MAX_BYTES:,} bytes, or are truncated")
     return pickled_text(content)
 
 
 def pickled_text(content: bytes) -> str:
-    """The text that a pickle holds. Raises DataError where it does anything but hold one text."""
+    """The text in a pickle. Raises DataError if the pickle does anything but create one text."""
     texts: list[str] = []
     try:
         for opcode, argument, _ in pickletools.genops(content):
@@ -118,11 +118,11 @@ def pickled_text(content: bytes) -> str:
                 texts.append(str(argument))
             elif opcode.name not in _NOTHING_DONE:
                 raise DataError(
-                    f"its private tests are a pickle that would do more than hold a text ({opcode.name}); "
+                    f"its private tests are a pickle that does more than create a text ({opcode.name}); "
                     f"it is not loaded"
                 )
     except (ValueError, UnicodeDecodeError) as error:
-        raise DataError(f"its private tests are no readable pickle ({error})") from error
+        raise DataError(f"its private tests are not a readable pickle ({error})") from error
     if len(texts) != 1:
         raise DataError(f"its private tests are a pickle of {len(texts)} texts, wanted one; it is not loaded")
     return texts[0]

@@ -1,4 +1,4 @@
-"""The run directory: the one module that knows its names.
+"""The run directory: the only module that knows the names of its files.
 
 run.json  config.yaml  metrics.jsonl  events.jsonl  DONE | FAILED
 rollouts/step=000120/part-*.parquet
@@ -34,7 +34,7 @@ RUN_SCHEMA_VERSION = 1
 _RESERVE, _RESERVE_BYTES = ".reserve", 65_536
 _MOST_JSON_BYTES = 64 << 20
 """Of run.json, protocol.json, summary.json; what we write has some thousand."""
-_MOVE = "Move this file out of the folder and run the same command again: it draws what is then missing."
+_MOVE = "Move this file out of the folder and run the same command again: it generates what is then missing."
 _STEP_FOLDER = re.compile(r"step=(\d+)")
 
 
@@ -44,20 +44,20 @@ def step_folder(step: int) -> str:
 
 
 def step_of(folder: Path) -> int | None:
-    """The step that a folder's name carries, or None."""
+    """The step in a folder's name, or None."""
     match = _STEP_FOLDER.fullmatch(folder.name)
     return int(match.group(1)) if match else None
 
 
 @dataclass(frozen=True, slots=True)
 class RolloutsDir:
-    """Rollouts that belong together, in parts: of a training step, or of an evaluation."""
+    """The rollouts of a training step or an evaluation, in parts."""
 
     path: Path
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Own this folder for writing; RunDirError where another living process owns it."""
+        """Own this folder for writing; RunDirError if another running process owns it."""
         with locked(self.path) as is_owner:
             if not is_owner:
                 raise RunDirError(
@@ -81,9 +81,9 @@ class RolloutsDir:
         return set(zip(table["problem_id"].to_pylist(), table["sample_index"].to_pylist(), strict=True))
 
     def require_own(self, *, benchmark: str, step: int, seed_of: Callable[[str, int], int | None]) -> None:
-        """Refuse parts that were not drawn here: RunDirError for rows of others, and for rows that stand twice.
+        """Check that all parts belong here: RunDirError for foreign rows and for duplicate rows.
 
-        `seed_of` a problem id and a sample index: the seed that it is drawn with; None for a problem that is unknown.
+        `seed_of`: the seed of a problem id and a sample index; None for an unknown problem.
         """
         seen: dict[tuple[str, int], Path] = {}
         for path in parquet.part_files(self.path):
@@ -97,11 +97,11 @@ class RolloutsDir:
                         f"{path}: sample {key[1]} of {key[0]} is not of this evaluation ({what}). {_MOVE}"
                     )
                 if key in seen:
-                    raise RunDirError(f"{path}: sample {key[1]} of {key[0]} stands in {seen[key].name}, too. {_MOVE}")
+                    raise RunDirError(f"{path}: sample {key[1]} of {key[0]} is also in {seen[key].name}. {_MOVE}")
                 seen[key] = path
 
     def replace(self, rollouts: Sequence[Rollout]) -> None:
-        """Put one part in the place of all. A crash in between neither loses a row nor shows one twice."""
+        """Replace all parts by one. A crash in between neither loses a row nor duplicates one."""
         parquet.replace_parts(self.path, rollouts)
 
 
@@ -111,7 +111,7 @@ class EvaluationDir(RolloutsDir):
 
     @property
     def protocol_path(self) -> Path:
-        """The protocol card with the model's and the seed's identity."""
+        """The protocol card with the identity of model and seed."""
         return self.path / "protocol.json"
 
     @property
@@ -120,7 +120,7 @@ class EvaluationDir(RolloutsDir):
         return self.path / "summary.json"
 
     def result(self) -> EvalResult | None:
-        """The last summary, or None where no evaluation has finished here."""
+        """The last summary, or None if no evaluation has finished here."""
         if not self.summary_path.exists():
             return None
         protocol = read_json(self.protocol_path) if self.protocol_path.exists() else {}
@@ -133,23 +133,23 @@ class EvaluationDir(RolloutsDir):
 
 @dataclass(frozen=True, slots=True)
 class RunDir:
-    """One run: of training, or of evaluation alone."""
+    """One run: training, or evaluation only."""
 
     path: Path
 
     @property
     def run_path(self) -> Path:
-        """Who made this run, how, with what."""
+        """How this run was made: command, versions, machine."""
         return self.path / "run.json"
 
     def exists(self) -> bool:
-        """Whether a run was started here."""
+        """Whether a run has been started here."""
         return self.run_path.exists()
 
     def info(self) -> dict[str, Any]:
-        """The content of run.json. Raises RunDirError for a folder that is no run, or a newer one."""
+        """The content of run.json. Raises RunDirError if the folder is not a run, or has a newer schema."""
         if not self.exists():
-            raise RunDirError(f"{self.path}: not a run directory (it has no run.json); name one that orz wrote.")
+            raise RunDirError(f"{self.path}: not a run directory (it has no run.json); name one written by orz.")
         info = read_json(self.run_path)
         version = info.get("schema_version")
         if not isinstance(version, int) or version > RUN_SCHEMA_VERSION:
@@ -163,7 +163,7 @@ class RunDir:
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Own the whole run for writing; RunDirError where another living process does. Nothing else is written."""
+        """Own the whole run for writing; RunDirError if another running process owns it. Writes nothing else."""
         with self.owned() as is_owner:
             if not is_owner:
                 raise RunDirError(
@@ -173,12 +173,12 @@ class RunDir:
 
     @contextlib.contextmanager
     def owned(self) -> Iterator[bool]:
-        """Own the run where nobody does: only its owner marks it. Whether this process is the owner."""
+        """Own the run if nobody does: only its owner marks it. Yields whether this process is the owner."""
         with locked(self.path) as is_owner:
             yield is_owner
 
     def create(self, *, kind: str, command: Sequence[str], seed: int, environment: Mapping[str, Any]) -> None:
-        """Start a run here, or join the one that is here already (which stays as it is)."""
+        """Start a run here, or join the existing one (which is not changed)."""
         if self.exists():
             self.info()
             return
@@ -197,12 +197,12 @@ class RunDir:
         append_row(self.events_path, {"time": _now(), "event": event} | redacted(facts))
 
     def events(self, *names: str) -> list[dict[str, Any]]:
-        """The whole lines of events.jsonl, of these events or of all, oldest first."""
+        """The complete lines of events.jsonl, for these events or for all, oldest first."""
         rows, _ = read_rows(self.events_path)
         return [row for row in rows if not names or row.get("event") in names]
 
     def mark(self, state: str, text: str = "") -> None:
-        """Write DONE or FAILED (the other goes); an empty `state` removes both, for a run that goes on."""
+        """Write DONE or FAILED (removing the other); an empty `state` removes both, for a run that continues."""
         for name in ("DONE", "FAILED"):
             if name != state:
                 (self.path / name).unlink(missing_ok=True)
@@ -211,9 +211,9 @@ class RunDir:
 
     @contextlib.contextmanager
     def shared(self) -> Iterator[Callable[[], bool] | None]:
-        """Count among those that write here while this lasts; the function tells whether there is nobody else.
+        """Take part as one of several writers; the function returns whether there are no others.
 
-        None where somebody owns the whole run, who alone marks it.
+        None if a process owns the whole run: only that process marks it.
         """
         with shared(self.path) as is_alone:
             yield is_alone
@@ -228,10 +228,10 @@ class RunDir:
 
     @contextlib.contextmanager
     def marks_failure(self, event: str, *, is_inner: bool = False) -> Iterator[None]:
-        """Mark the run FAILED, and add the event, where what happens inside ends by an exception of whatever kind.
+        """Mark the run FAILED, and add the event, if the body raises any exception.
 
-        An exception that has been marked once is not marked again. Meanwhile some space is put aside, so that the end
-        can be marked on a disk that is full by then; within another such context (`is_inner`) it stays for that one.
+        An exception is marked only once. Some space is reserved meanwhile, so that the failure can be marked on a full
+        disk; within another such context (`is_inner`) the reserve is kept for that one.
         """
         reserve = self.path / _RESERVE
         try:
@@ -247,25 +247,25 @@ class RunDir:
     def _fail(self, event: str, text: str) -> None:
         with contextlib.suppress(OSError):
             (self.path / _RESERVE).unlink(missing_ok=True)
-        with contextlib.suppress(RunDirError):  # what went wrong first is what must be told
+        with contextlib.suppress(RunDirError):  # the first failure must be reported
             self.mark("FAILED", text)
         with contextlib.suppress(RunDirError):
             self.add_event(event, text=text)
 
     @property
     def metrics_path(self) -> Path:
-        """One row a training step."""
+        """One row per training step."""
         return self.path / "metrics.jsonl"
 
     def metrics(self) -> tuple[list[dict[str, Any]], int]:
-        """(the whole rows of metrics.jsonl, lines that were none: a killed writer may leave a torn one)."""
+        """(the complete rows of metrics.jsonl, the number of other lines: a killed writer may leave a torn one)."""
         rows, num_torn = read_rows(self.metrics_path)
         whole = [row for row in rows if isinstance(row.get("step"), int)]
         return whole, num_torn + len(rows) - len(whole)
 
     @property
     def events_path(self) -> Path:
-        """One line an event."""
+        """One line per event."""
         return self.path / "events.jsonl"
 
     @property
@@ -274,38 +274,38 @@ class RunDir:
         return self.path / "config.yaml"
 
     def state(self) -> Literal["done", "failed", "open"]:
-        """What was written last: DONE, FAILED, or neither, for a run that goes on or was killed."""
+        """What was marked last: DONE, FAILED, or neither, for a run that is active or was killed."""
         if (self.path / "DONE").exists():
             return "done"
         return "failed" if (self.path / "FAILED").exists() else "open"
 
     def sampled_steps(self) -> list[tuple[int, RolloutsDir]]:
-        """(step, its rollouts) of training, by step."""
+        """(step, its rollouts) for training, by step."""
         found = ((step_of(folder), RolloutsDir(folder)) for folder in (self.path / "rollouts").glob("step=*"))
         return sorted(((step, rollouts) for step, rollouts in found if step is not None), key=lambda pair: pair[0])
 
     def rollouts(self, step: int) -> RolloutsDir:
-        """Where the rollouts of a training step are, or will be."""
+        """The folder for the rollouts of a training step."""
         return RolloutsDir(self.path / "rollouts" / step_folder(step))
 
     def evaluation(self, *, benchmark: str, step: int, fingerprint: str) -> EvaluationDir:
-        """Where the samples of one benchmark, checkpoint and protocol are, or will be."""
+        """The folder for the samples of one benchmark, checkpoint and protocol."""
         return EvaluationDir(self.path / "evals" / benchmark / step_folder(step) / fingerprint)
 
     def evaluations(self) -> list[EvaluationDir]:
-        """Every evaluation that has been started here, by benchmark, step and fingerprint."""
+        """Every evaluation started here, by benchmark, step and fingerprint."""
         found = (self.path / "evals").glob("*/step=*/*/protocol.json")
         return [EvaluationDir(path.parent) for path in sorted(found)]
 
     def results(self) -> list[EvalResult]:
-        """Every evaluation that has finished here."""
+        """Every evaluation finished here."""
         results = (evaluation.result() for evaluation in self.evaluations())
         return [result for result in results if result is not None]
 
     def checkpoints(self) -> list[tuple[int, Path]]:
         """(step, folder of the policy), by step, for every saved checkpoint that has one.
 
-        Training writes a manifest last, so one of its checkpoints without it is half-written and left out.
+        Training writes a manifest last, so its checkpoints without one are incomplete and skipped.
         """
         found = sorted((self.path / "checkpoints").glob("step=*"))
         whole = [folder for folder in found if (folder / "manifest.json").exists() or not self._was_trained()]
@@ -313,7 +313,7 @@ class RunDir:
         return sorted((step, policy) for step, policy in folders if step is not None and policy.is_dir())
 
     def _was_trained(self) -> bool:
-        """Whether orz-rl wrote this run; others put checkpoints here without a manifest."""
+        """Whether orz-rl wrote this run; checkpoints of other origin have no manifest."""
         return self.exists() and "run_id" in self.info()
 
 
@@ -323,7 +323,7 @@ def to_json(value: Any) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object from a file; RunDirError where it is not one."""
+    """A JSON object from a file; RunDirError if it is not one."""
     try:
         if (size := path.stat().st_size) > _MOST_JSON_BYTES:
             raise RunDirError(
@@ -333,15 +333,15 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as error:
         raise RunDirError(f"{path}: not readable as JSON ({error}); restore it or move its folder away.") from error
     if not isinstance(value, dict):
-        raise RunDirError(f"{path}: holds a {type(value).__name__}, wanted a JSON object; restore it.")
+        raise RunDirError(f"{path}: contains a {type(value).__name__}, wanted a JSON object; restore it.")
     return value
 
 
 def write_text(path: Path, text: str) -> None:
-    """Replace a file as a whole: a crash leaves the old text or the new one."""
+    """Replace a file atomically: a crash leaves either the old or the new text."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
     try:
-        # A lone surrogate, which UTF-8 cannot hold, as \udXXX: in JSON that is its name.
+        # A lone surrogate, which UTF-8 cannot encode, is written as \udXXX, as in JSON.
         with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
             file.write(text)
             file.flush()
@@ -363,7 +363,7 @@ def _making(path: Path) -> Iterator[None]:
 
 
 def reason_of(error: BaseException) -> str:
-    """What a reader of FAILED should know."""
+    """The text of FAILED for an exception."""
     if isinstance(error, OrzError):
         return str(error)
     if isinstance(error, KeyboardInterrupt):

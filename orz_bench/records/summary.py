@@ -1,4 +1,4 @@
-"""What one evaluation amounts to: the numbers of a set of rollouts, and where and how they were obtained."""
+"""The result of one evaluation: the statistics of a set of rollouts, and where and how they were obtained."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from orz_bench.errors import RecordError
 from orz_bench.records.intervals import Interval, question_interval, sampling_interval
 
 WHO_ANSWERS = ("server", "tokenizer")
-"""Fields of a protocol's card that tell models apart and not ways of asking: two models are compared all the same."""
+"""Fields of a protocol's card that identify the model, not the method: models with different values are comparable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,18 +19,18 @@ class Part:
 
     value: float
     standard_error: float | None
-    """Over redrawn questions; undefined for one, and where all are alike: the interval is known all the same."""
+    """Standard error over resampled questions; undefined for one, and if all are alike; the interval is not."""
     num: int
-    """Questions, or instructions, that it is the mean of."""
+    """Number of questions, or instructions, averaged."""
     is_share: bool = True
-    """Whether it is a fraction, to be shown in percent, or a number of another kind, such as a perplexity."""
+    """Whether it is a fraction, shown in percent, or a different quantity, such as a perplexity."""
     low: float | None = None
-    """With `high`: the 95 % interval over redrawn questions."""
+    """With `high`: the 95 % interval over resampled questions."""
     high: float | None = None
 
     @property
     def interval(self) -> Interval | None:
-        """From low to high; of a share that was written without them, as of one sample a question."""
+        """From low to high; for a share stored without them, computed for one sample per question."""
         if self.low is not None and self.high is not None:
             return Interval(self.low, self.high)
         if not self.is_share:
@@ -55,12 +55,12 @@ class Summary:
     num_problems: int
     num_samples: int
     n: int
-    """Samples of the question that has fewest."""
+    """Samples of the question with the fewest."""
     avg_at_n: float
     se_sampling: float | None
-    """Standard error of the mean, from drawing n samples of these very questions; undefined for n = 1."""
+    """Standard error of the mean over n resampled answers to the same questions; undefined for n = 1."""
     se_question: float | None
-    """Standard error of the mean, from drawing these questions from a larger pool; undefined for one question."""
+    """Standard error of the mean over questions sampled from a larger pool; undefined for one question."""
     pass_at: Mapping[str, float]
     maj_at_n: float
     g_pass_at: Mapping[str, float | None]
@@ -69,7 +69,7 @@ class Summary:
     clip_rate: float
     no_answer_rate: float
     accuracy_finished: float | None
-    """Share correct among the samples that were not cut by the token limit."""
+    """Share correct among the samples not truncated by the token limit."""
     accuracy_second_extractor: float
     second_extractor: str
     duplicate_rate: float | None
@@ -81,32 +81,32 @@ class Summary:
     mean_tokens_wrong: float | None
     verdicts: Mapping[str, int]
     breakdown: Mapping[str, Mapping[str, Part]] = field(default_factory=dict)
-    """{"subject": {"anatomy": ...}}: parts of the score, where the benchmark has some."""
+    """{"subject": {"anatomy": ...}}: parts of the score, if the benchmark has any."""
     sampling_low: float | None = None
-    """With sampling_high: where avg@n of these questions lies, however the samples fall, in 95 of 100 cases."""
+    """With sampling_high: the 95 % interval of avg@n for these questions over resampled answers."""
     sampling_high: float | None = None
     question_low: float | None = None
-    """With question_high: where avg@n of all questions of the kind lies in 95 of 100 cases."""
+    """With question_high: the 95 % interval of avg@n for all questions of the kind."""
     question_high: float | None = None
     pass_at_low: Mapping[str, float] = field(default_factory=dict)
-    """With pass_at_high: 95 % intervals of pass@k over redrawn questions."""
+    """With pass_at_high: 95 % intervals of pass@k over resampled questions."""
     pass_at_high: Mapping[str, float] = field(default_factory=dict)
     maj_low: float | None = None
-    """With maj_high: the 95 % interval of maj@n over redrawn questions."""
+    """With maj_high: the 95 % interval of maj@n over resampled questions."""
     maj_high: float | None = None
     undefined: Mapping[str, str] = field(default_factory=dict)
     """Why a figure is None, by its name."""
 
     @property
     def sampling(self) -> Interval | None:
-        """The 95 % interval of avg@n over redrawn samples; from the standard error, where it was not written."""
+        """The 95 % interval of avg@n over resampled answers; computed from the standard error if not stored."""
         if self.sampling_low is not None and self.sampling_high is not None:
             return Interval(self.sampling_low, self.sampling_high)
         return sampling_interval(self.avg_at_n, error=self.se_sampling, num_samples=self.num_samples)
 
     @property
     def question(self) -> Interval | None:
-        """The 95 % interval of avg@n over redrawn questions; from the standard error, where it was not written."""
+        """The 95 % interval of avg@n over resampled questions; computed from the standard error if not stored."""
         if self.question_low is not None and self.question_high is not None:
             return Interval(self.question_low, self.question_high)
         return question_interval(
@@ -117,17 +117,17 @@ class Summary:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, in the order of the fields; without a breakdown where there is none."""
+        """Plain values, in the order of the fields; without the breakdown if there is none."""
         plain = asdict(self)
         return plain if self.breakdown else {name: value for name, value in plain.items() if name != "breakdown"}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Summary:
-        """The inverse of to_json. Unknown keys are ignored, missing ones are a RecordError."""
+        """The inverse of to_json. Unknown keys are ignored; missing ones raise RecordError."""
         required = [f.name for f in fields(cls) if f.default is MISSING and f.default_factory is MISSING]
         missing = [name for name in required if name not in data]
         if missing:
-            raise RecordError(f"a summary lacks {', '.join(missing)}; evaluate again to write a whole one.")
+            raise RecordError(f"a summary lacks {', '.join(missing)}; evaluate again to write a complete one.")
         values = {f.name: data[f.name] for f in fields(cls) if f.name in data}
         parts = {
             key: {name: Part.from_json(part) for name, part in found.items()}
@@ -138,7 +138,7 @@ class Summary:
 
 
 def _missing_intervals(summary: Summary) -> dict[str, Any]:
-    """What an older version did not write."""
+    """Fields that an older version did not write."""
     found = {"sampling": summary.sampling, "question": summary.question}
     known = {name: interval for name, interval in found.items() if interval is not None}
     return {f"{name}_low": interval.low for name, interval in known.items()} | {
@@ -160,16 +160,16 @@ class EvalResult:
     """The protocol card: everything that can move a score."""
     summary: Summary
     num_problems_total: int
-    """Problems that the benchmark has; more than summary.num_problems where --limit was used."""
+    """Problems of the benchmark; more than summary.num_problems if --limit was used."""
     num_generated_now: int = 0
     errata: tuple[str, ...] = ()
-    """One sentence for each known wrong gold in the data, corrected or not."""
+    """One sentence per known wrong gold in the data, corrected or not."""
     regraded_from: str | None = None
-    """The fingerprint of the evaluation whose samples were graded again here, as protocol.json says."""
+    """The fingerprint of the evaluation whose samples were regraded here, from protocol.json."""
 
     @property
     def is_scored(self) -> bool:
-        """Whether answers are right or wrong; those of a perplexity are not: its figures are in the breakdown alone."""
+        """Whether answers are correct or wrong; not for a perplexity, whose figures are only in the breakdown."""
         return self.protocol.get("scored_by", "") is not None
 
     def to_json(self) -> dict[str, Any]:
@@ -202,4 +202,4 @@ class EvalResult:
                 regraded_from=data.get("regraded_from"),
             )
         except KeyError as error:
-            raise RecordError(f"a result lacks {error}; evaluate again to write a whole one.") from error
+            raise RecordError(f"a result lacks {error}; evaluate again to write a complete one.") from error

@@ -1,7 +1,7 @@
-"""Rows of files that others made: JSON lines, a JSON list, CSV, Parquet. The one reader of all of them.
+"""Rows of files from other tools: JSON lines, a JSON list, CSV, Parquet. The only reader of these formats.
 
-Strict (data that scores rest on): whatever is broken or ambiguous is a DataError that names the place. Lenient (files
-of other tools): bytes that are no UTF-8 are replaced, a torn last line is left out, the last of equal keys counts.
+Strict (data on which scores depend): anything broken or ambiguous is a DataError with its place. Lenient (files of
+other tools): invalid UTF-8 is replaced, a torn last line is skipped, the last of duplicate keys is used.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from orz_bench.errors import DataError
 Row = dict[str, Any]
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
 _FIELD_LIMIT = 1 << 30
-"""Characters of a CSV field; Python's own limit is 131,072."""
+"""Maximum characters of a CSV field; Python's own limit is 131,072."""
 _BATCH_ROWS = 4096
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_DIGITS = 4000
-"""Of a number that becomes a Python int; a longer one stays text."""
+"""Maximum digits of a number read as int; a longer one remains text."""
 _ENCODINGS = (
     (b"\xff\xfe\x00\x00", "utf-32"),
     (b"\x00\x00\xfe\xff", "utf-32"),
@@ -44,9 +44,9 @@ def require_regular(path: Path) -> None:
 
 
 def read_table(path: Path, *, strict: bool = True, suffix: str | None = None) -> Iterator[tuple[str, Any]]:
-    """(where, row) of every row, `where` being "line 7" or "row 7"; only rows of a JSON list may be lists.
+    """(where, row) for every row, `where` being "line 7" or "row 7"; only rows of a JSON list may be lists.
 
-    DataError, with the place, for what cannot be read.
+    DataError, with the place, for anything unreadable.
     """
     kind = suffix or path.suffix.lower()
     readers = {".json": _json_list, ".csv": _csv, ".parquet": _parquet}
@@ -56,16 +56,16 @@ def read_table(path: Path, *, strict: bool = True, suffix: str | None = None) ->
         require_regular(path)
         yield from readers.get(kind, _json_lines)(path, strict)
     except UnicodeError as error:
-        raise DataError(f"{path}: no UTF-8 text ({error}); save it as UTF-8.") from error
+        raise DataError(f"{path}: not UTF-8 text ({error}); save it as UTF-8.") from error
     except (OSError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read ({error}); restore it, or name another.") from error
 
 
 def parse_json(text: str, *, strict: bool) -> Any:
-    """The value. ValueError where it is none: one line that says why.
+    """The value of a JSON text. ValueError, with a reason in one line, if it is not JSON.
 
-    NaN and Infinity, which JSON does not have, are null where strict; numbers beyond what Python reads stay text; half
-    an emoji (a lone surrogate), which no file can hold, becomes a question mark.
+    NaN and Infinity, which JSON does not have, are null if strict; numbers too long for Python remain text; half an
+    emoji (a lone surrogate), which UTF-8 cannot encode, becomes a question mark.
     """
     hooks: dict[str, Any] = {"parse_int": _int}
     if strict:
@@ -78,7 +78,7 @@ def parse_json(text: str, *, strict: bool) -> Any:
 
 
 def _open(path: Path, *, strict: bool, newline: str | None = None) -> TextIO:
-    """The text of a file, whatever mark of its encoding it begins with."""
+    """The text of a file, with or without a byte order mark."""
     file = path.open("rb")
     head = file.read(4)
     encoding = next((name for mark, name in _ENCODINGS if head.startswith(mark)), "utf-8-sig")
@@ -95,12 +95,12 @@ def _json_lines(path: Path, strict: bool) -> Iterator[tuple[str, Row]]:  # noqa:
                 row = parse_json(line, strict=strict)
                 fault = None if isinstance(row, dict) else f"found a JSON {type(row).__name__}, wanted an object"
             except ValueError as error:
-                row, fault = None, f"broken JSON ({error}){'; it holds NUL bytes' if chr(0) in line else ''}"
+                row, fault = None, f"broken JSON ({error}){'; it contains NUL bytes' if chr(0) in line else ''}"
             if fault is None:
                 yield f"line {number}", row
             elif strict or line.endswith("\n"):
                 raise DataError(
-                    f"{path}, line {number}: {fault}. Every line is a JSON object; mend or restore that one."
+                    f"{path}, line {number}: {fault}. Every line must be a JSON object; fix or restore this line."
                 )
 
 
@@ -126,11 +126,11 @@ def _csv(path: Path, strict: bool) -> Iterator[tuple[str, Row]]:  # noqa: FBT001
         names = rows.fieldnames or []
         repeated = [name for name in names if names.count(name) > 1]
         if strict and repeated:
-            raise DataError(f"{path}: the column {repeated[0]!r} stands twice; every column needs its own name.")
+            raise DataError(f"{path}: duplicate column {repeated[0]!r}; every column needs its own name.")
         for number, row in enumerate(rows):
             if strict and (None in row or None in row.values()):
                 found = len(names) + len(row.get(None) or ()) - sum(value is None for value in row.values())
-                raise DataError(f"{path}, row {number}: {found} fields, the header has {len(names)}; mend that row.")
+                raise DataError(f"{path}, row {number}: {found} fields, but the header has {len(names)}; fix this row.")
             yield f"row {number}", {name: value for name, value in row.items() if name is not None}
 
 
@@ -142,7 +142,7 @@ def _parquet(path: Path, strict: bool) -> Iterator[tuple[str, Row]]:  # noqa: FB
         with pq.ParquetFile(path) as file:
             names = file.schema_arrow.names
             if len(set(names)) < len(names):
-                raise DataError(f"{path}: a column stands twice ({', '.join(names)}); every column needs its own name.")
+                raise DataError(f"{path}: duplicate columns ({', '.join(names)}); every column needs its own name.")
             batches = (batch.to_pylist() for batch in file.iter_batches(batch_size=_BATCH_ROWS))
             for number, row in enumerate(chain.from_iterable(batches)):
                 yield f"row {number}", _without_nan(row) if strict else row
@@ -154,7 +154,7 @@ def _object(pairs: list[tuple[str, Any]]) -> Row:
     row = dict(pairs)
     if len(row) < len(pairs):
         names = [name for name, _ in pairs]
-        raise ValueError(f"the key {next(name for name in names if names.count(name) > 1)!r} stands twice")
+        raise ValueError(f"duplicate key {next(name for name in names if names.count(name) > 1)!r}")
     return row
 
 
@@ -172,7 +172,7 @@ def _without_nan(row: Row) -> Row:
 
 
 def _storable(value: Any) -> Any:
-    """The value with a question mark for every lone surrogate."""
+    """The value with a question mark for each lone surrogate."""
     if isinstance(value, str):
         return _SURROGATE.sub("?", value)
     change: Callable[[Any], Any] = _storable

@@ -1,1 +1,1 @@
-"""Run a program that nobody trusts: one process, its standard streams, and nothing else (docs/security.md)."""
+"""Run an untrusted program: one process, its standard streams, and nothing else (docs/security.md)."""

@@ -1,8 +1,8 @@
-"""The first lines of a supervisor, which Python runs from its command line: they take this package from the socket.
+"""The first code of a supervisor, passed on Python's command line: it receives this package over the socket.
 
-Nothing else than these lines stands on the command line, and nothing is imported from where the grader lies: no path of
-its own is in a process that programs are forked from. Standard input is the socket; the first message holds the texts
-of the modules by name, and the settings.
+The command line contains only these lines, and nothing is imported from the grader's folder: no path of the grader is
+in a process from which programs are forked. Standard input is the socket; the first message contains the texts of the
+modules by name, and the settings.
 """
 
 import json
@@ -15,7 +15,7 @@ from typing import Any
 
 
 class _Given:
-    """Imports modules from their texts. Without the base classes of importlib.abc, which bring fifteen modules."""
+    """Imports modules from their texts. It avoids the base classes of importlib.abc, which import fifteen modules."""
 
     def __init__(self, texts: dict[str, str]) -> None:
         self.texts = texts
@@ -27,7 +27,7 @@ class _Given:
         return ModuleSpec(name, loader, is_package=any(other.startswith(f"{name}.") for other in self.texts))
 
     def create_module(self, spec: ModuleSpec) -> None:
-        """The usual one."""
+        """The default module."""
 
     def exec_module(self, module: ModuleType) -> None:
         exec(compile(self.texts[module.__name__], module.__name__, "exec"), module.__dict__)  # noqa: S102  # our own

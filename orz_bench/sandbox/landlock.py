@@ -1,4 +1,4 @@
-"""Landlock: which files a process may open from now on, whoever owns them. In force beside everything else."""
+"""Landlock: restrict the files that a process may open, whoever owns them, in addition to everything else."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _DEVICES = 1 << 6 | 1 << 11
 _TRUNCATE, _IOCTL = 1 << 14, 1 << 15
 _FILE_RIGHTS = 1 | _WRITE_FILE | _READ_FILE | _TRUNCATE | _IOCTL
 _NUM_FS_RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15}
-"""By version; 16 from version 5 on."""
+"""Rights by version; 16 from version 5 on."""
 _BIND_AND_CONNECT = 0b11
 _ABSTRACT_SOCKETS_AND_SIGNALS = 0b11
 
 
 def version() -> int:
-    """Of the kernel's Landlock; 0 where it has none."""
+    """Version of the kernel's Landlock; 0 if it has none."""
     try:
         return syscall("landlock_create_ruleset", None, 0, _VERSION_FLAG)
     except OSError:
@@ -29,7 +29,7 @@ def version() -> int:
 
 
 def ruleset(*, readable: Iterable[str], writable: Iterable[str], folder: str | None) -> int:
-    """A descriptor of rules: these may be read, these written to, and in `folder` files may come and go."""
+    """A descriptor of rules: paths to read, to write to, and a `folder` in which files may be created and removed."""
     found = version()
     rights = (1 << _NUM_FS_RIGHTS.get(found, 16)) - 1
     attributes = struct.pack("=Q", rights)
@@ -47,7 +47,7 @@ def ruleset(*, readable: Iterable[str], writable: Iterable[str], folder: str | N
 
 
 def restrict(rules: int) -> None:
-    """Put the rules in force for this process, for ever."""
+    """Enforce the rules for this process, irrevocably."""
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     syscall("landlock_restrict_self", rules, 0)
 

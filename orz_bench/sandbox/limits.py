@@ -1,4 +1,4 @@
-"""What crosses the border of the sandbox: the limits of a run, and what became of it."""
+"""Records exchanged with the sandbox: programs, limits of a run, and its outcome."""
 
 from __future__ import annotations
 
@@ -7,47 +7,47 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Ended = Literal["normally", "exit_code", "signal", "cpu_time", "wall_time", "output", "threads"]
-"""How a run ended: what it printed counts only where it ended normally."""
+"""How a run ended: its output counts only if it ended normally."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Of one run of a program."""
+    """Limits of one run of a program."""
 
     cpu_s: float = 6.0
-    """LiveCodeBench's six seconds, but of the program's own time: a busy machine does not fail a program."""
+    """LiveCodeBench's six seconds, but of CPU time: a busy machine does not make a program fail."""
     wall_s: float = 30.0
-    """Of the clock: for a program that waits. Long, because on a busy machine a right program has to wait, too."""
+    """Wall time, for a program that waits. Long, because a correct program also waits on a busy machine."""
     program_wall_s: float = 600.0
-    """Of the clock, for all tests of a program together."""
+    """Wall time for all tests of a program together."""
     memory_gib: float = 4.0
-    """Of address space."""
+    """Address space."""
     output_bytes: int = 16 * 2**20
     file_bytes: int = 16 * 2**20
-    """Of one file in the private folder; all of them together may hold 64 MiB."""
+    """Size of one file in the private folder; all files together may have 64 MiB."""
     open_files: int = 64
     threads: int = 128
-    """At one time."""
+    """Threads at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Program:
-    """A Python program, or the solution of a problem that wants a function."""
+    """A Python program, or the solution of a problem that asks for a function."""
 
     source: str
     function: str | None = None
-    """None: a program that reads standard input. Else the method of `Solution`, or the function, that is called."""
+    """None: a program that reads standard input. Otherwise the method of `Solution`, or the function, to call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What one run of a program amounted to."""
+    """The outcome of one run of a program."""
 
     ended: Ended
     detail: str
-    """The last line that the program wrote to standard error, or the signal's name; may be empty."""
+    """The last line of standard error, or the signal's name; may be empty."""
     output: str
-    """Standard output; for a function, its value as orz_bench.sandbox.values writes it."""
+    """Standard output; for a function, its value encoded by orz_bench.sandbox.values."""
     cpu_s: float
     was_reused: bool
     """Whether the process had run other tests of the program before."""
@@ -55,26 +55,26 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Isolation:
-    """What keeps a program in, on this machine."""
+    """The isolation of programs on this machine."""
 
     namespaces: bool
-    """Own user, mount, process, network and IPC namespaces, with a root that holds Python and nothing else."""
+    """Own user, mount, process, network and IPC namespaces, with a root that has Python and nothing else."""
     seccomp: bool
     """Only system calls that a computing program needs: no processes, sockets, tracing, mounting, keys."""
     landlock: int
-    """The version of Landlock in force; 0 where the kernel has none."""
+    """The version of Landlock in force; 0 if the kernel has none."""
     user: str
-    """Who programs are for the machine: `nobody`, or the grader's own user where that is not root."""
+    """The user id that programs run under: `nobody`, or the grader's own user if that is not root."""
     why_no_namespaces: str = ""
 
     @property
     def is_adequate(self) -> bool:
-        """Whether hostile programs are kept in: system calls are filtered, and files are out of sight or reach."""
+        """Whether hostile programs are contained: system calls are filtered, files invisible or inaccessible."""
         return self.seccomp and (self.namespaces or self.landlock > 0)
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Isolation:
-        """From the supervisor's first message."""
+        """Read from the supervisor's first message."""
         return cls(**data)
 
     def __str__(self) -> str:

@@ -29,11 +29,11 @@ _NUMBERS = {  # x86_64, aarch64
 }
 _MACHINES = ("x86_64", "aarch64")
 MACHINE = _MACHINES.index(platform.machine()) if platform.machine() in _MACHINES else None
-"""Which column of the tables of system calls is this machine's; None: of neither."""
+"""This machine's column in the tables of system calls; None: neither."""
 
 
 def unshare(flags: int) -> None:
-    """Leave namespaces of the parent for new ones."""
+    """Replace namespaces of the parent by new ones."""
     _check(libc.unshare(flags), "unshare")
 
 
@@ -43,18 +43,18 @@ def mount(source: str, target: str, *, kind: str = "", flags: int = 0, options: 
 
 
 def umount(target: str) -> None:
-    """Take a mount out of sight at once; it goes when nobody uses it."""
+    """Detach a mount at once; it is removed when it is no longer in use."""
     _check(libc.umount2(target.encode(), MNT_DETACH), f"umount {target}")
 
 
 def prctl(option: int, *arguments: int) -> None:
-    """Change something about this process."""
+    """Change an attribute of this process."""
     if libc.prctl(option, *(*arguments, 0, 0, 0, 0)[:4]):
         _check(-1, f"prctl {option}")
 
 
 def syscall(name: str, *arguments: int | ctypes.Array[ctypes.c_char] | bytes | None) -> int:
-    """A system call without a wrapper in libc; its value."""
+    """Make a system call that has no wrapper in libc. Returns its value."""
     if MACHINE is None:
         raise OSError(f"{name}: only known for {' and '.join(_MACHINES)}")
     plain = [ctypes.c_long(value) if isinstance(value, int) else value for value in arguments]
@@ -68,12 +68,12 @@ _NO_CAPABILITIES = ctypes.create_string_buffer(24)
 
 
 def drop_capabilities() -> None:
-    """Give up every capability, for ever: nothing is executed afterwards."""
+    """Drop every capability irrevocably: nothing is executed afterwards."""
     _check(libc.capset(_CAPABILITIES_OF_SELF, _NO_CAPABILITIES), "capset")
 
 
 def fork() -> int:
-    """As os.fork(), for a process without threads: what Python does for threads afterwards copies 170 pages."""
+    """As os.fork(), for a process without threads: Python's handling of threads after a fork copies 170 pages."""
     pid: int = _with_the_interpreter_locked.fork()
     return _check(pid, "fork")
 

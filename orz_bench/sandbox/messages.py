@@ -1,4 +1,4 @@
-"""Messages between the grader and a supervisor: a length and a line of JSON, with descriptors where there are any."""
+"""Messages between the grader and a supervisor: a length and a line of JSON, with optional file descriptors."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 _HEAD = struct.Struct("=I")
 MARK_BYTES = 16
-"""Of the random word that the supervisor writes after the output of a test, before it begins another."""
+"""Length of the random word that the supervisor writes after the output of a test, before the next one starts."""
 CPU_S = struct.Struct("=d")
-"""What follows the word on standard output: the seconds that the test computed."""
+"""Follows the word on standard output: the CPU seconds of the test."""
 
 
 def send(connection: socket.socket, message: dict[str, Any], *, descriptors: Sequence[int] = ()) -> None:
@@ -27,7 +27,7 @@ def send(connection: socket.socket, message: dict[str, Any], *, descriptors: Seq
 
 
 def receive(connection: socket.socket) -> dict[str, Any] | None:
-    """The next message; None where the other side has closed."""
+    """The next message; None if the other side has closed."""
     head = _exactly(connection, _HEAD.size)
     return None if head is None else _body(connection, head)
 

@@ -1,4 +1,4 @@
-"""Workers for many programs at once: started when first needed, replaced when they end, all gone after close()."""
+"""Workers for many programs at once: started on first use, replaced when they end, and ended by close()."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from orz_bench.sandbox.worker import Worker, WorkerGoneError
 
 _MAX_ATTEMPTS = 3
 _AHEAD, _AHEAD_CHARACTERS = 64, 2**20
-"""So many tests, with inputs of so many characters together, are under way at once."""
+"""Maximum number of tests in progress at once, and maximum total characters of their inputs."""
 _PACKAGES = ("numpy",)
-"""What programs may import beside the standard library, where it is installed: LiveCodeBench's runner has it too."""
+"""Packages that programs may import besides the standard library, if installed, as in LiveCodeBench's runner."""
 
 
 class Sandbox:
-    """A place for programs that nobody trusts. Every method may be called from any thread."""
+    """Runs untrusted programs. Every method may be called from any thread."""
 
     def __init__(
         self, *, allow_weak_isolation: bool = False, namespaces: bool = True, python: str = sys.executable
     ) -> None:
-        """`namespaces=False` does without them even where there are some. Programs run on this Python."""
+        """`namespaces=False` disables them even if available. Programs run with this Python."""
         self._python = python
         self._allow_weak = allow_weak_isolation
         self._try_namespaces = namespaces
@@ -39,15 +39,15 @@ class Sandbox:
         self._is_closed = False
 
     def check(self) -> Isolation:
-        """What keeps programs in, on this machine. Raises ConfigError where that is not enough and not allowed."""
+        """The isolation of programs on this machine. Raises ConfigError if it is too weak and that is not allowed."""
         with self._worker() as worker:
             return self._isolation_of(worker)
 
     @contextmanager
     def session(self, program: Program, *, limits: Limits, inputs: Sequence[str] = ()) -> Iterator[Session]:
-        """A worker that runs this program, on as many tests as are asked for.
+        """A worker that runs this program on any number of tests.
 
-        `inputs`: all of them in order, where they are known; then a test begins while the one before is looked at.
+        `inputs`: all of them in order, if known; a test then starts while the previous one is being compared.
         """
         with self._worker() as worker:
             worker.load(program, limits)
@@ -63,12 +63,12 @@ class Sandbox:
             free, busy = list(self._free), list(self._busy)
             self._free.clear()
         for worker in busy:
-            worker.kill()  # whoever uses it closes it
+            worker.kill()  # the user closes it
         for worker in free:
             worker.close()
 
     def run_elsewhere(self, program: Program, text: str, *, limits: Limits) -> Outcome:
-        """Run it in a worker of its own: one may have been killed from outside. Raises GradingError."""
+        """Run it in a worker, and in a new one if the worker was killed from outside. Raises GradingError."""
         reason = ""
         for _ in range(_MAX_ATTEMPTS - 1):
             with closing(self._started()) as worker:
@@ -100,18 +100,18 @@ class Sandbox:
 
     def _started(self) -> Worker:
         if self._is_closed:
-            raise GradingError("the sandbox is closed; open another.")
+            raise GradingError("the sandbox is closed; open a new one.")
         try:
             worker = self._first_that_starts()
         except WorkerGoneError as error:
-            raise GradingError(f"the sandbox for programs does not start: {error}.") from error
+            raise GradingError(f"the sandbox for programs cannot start: {error}.") from error
         if not (self._isolation_of(worker).is_adequate or self._allow_weak):
             isolation = self._isolation_of(worker)
             worker.close()
             raise ConfigError(
-                f"programs written by a model would run with {isolation}. That does not keep a hostile program in; "
+                f"programs written by a model would run with {isolation}. That does not contain a hostile program; "
                 f"wanted: a seccomp filter, and namespaces or Landlock (docs/security.md). Allow user namespaces, or "
-                f"use a kernel with Landlock (5.13 or later); pass --allow-weak-isolation only where the whole "
+                f"use a kernel with Landlock (5.13 or later); pass --allow-weak-isolation only if the whole "
                 f"machine may be lost."
             )
         return worker
@@ -146,10 +146,10 @@ class Session:
         self._num_runs = 0
 
     def run(self, text: str, *, is_fresh: bool = False, output_bytes: int | None = None) -> Outcome:
-        """Run it with this on its standard input. Raises GradingError.
+        """Run it with this standard input. Raises GradingError.
 
-        `is_fresh`: in a new process, even if the one before can be used again. `output_bytes`: how much it may print,
-        if that is less than for any program.
+        `is_fresh`: in a new process, even if the previous one can be reused. `output_bytes`: limit of its output, if
+        that is lower than the general one.
         """
         most = self._limits.output_bytes
         most = most if output_bytes is None else min(output_bytes, most)
@@ -163,7 +163,7 @@ class Session:
             self._num_runs += 1
 
     def _begin(self, text: str, *, is_fresh: bool) -> None:
-        """This test, and those after it where the program's process stays: most wrong programs fail the first."""
+        """This test, and the following ones if the program's process is kept: most wrong programs fail the first."""
         num = _AHEAD if self._worker.has_process and not is_fresh else 1
         texts = self._inputs[self._num_runs : self._num_runs + num]
         sizes = accumulate(map(len, texts))
@@ -173,7 +173,7 @@ class Session:
 
 
 def _folders_of_packages() -> list[str]:
-    """Where these packages lie, with the libraries that their wheels bring, found without importing them."""
+    """Folders of these packages and of the libraries in their wheels, found without importing them."""
     folders = []
     for name in _PACKAGES:
         spec = find_spec(name)

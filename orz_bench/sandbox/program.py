@@ -1,11 +1,11 @@
-"""The process of a program: confined, given its streams, and run as Python would run it. It never comes back.
+"""The process of a program: it is confined, gets its streams, and runs the program as Python would. It never returns.
 
-It reads the program from a file of its own, so that the process that it was forked from never holds one.
+It reads the program from a file, so that the process from which it was forked never has one in memory.
 
-Starting a process costs as much as ten short tests. So a program that can have left nothing behind (traces.py) gets the
-next test in the same process, in new streams and with no names of its own left; any other gets a new process.
+Starting a process costs as much as ten short tests. So a program that cannot have left anything behind (traces.py) gets
+the next test in the same process, with new streams and without its own names; any other gets a new process.
 
-What LiveCodeBench puts before every program is made once, in the supervisor, and every process gets it by the fork.
+The preamble that LiveCodeBench adds to every program is run once, in the supervisor, and inherited by every process.
 """
 
 from __future__ import annotations
@@ -35,39 +35,39 @@ PREAMBLE_MODULES = (
     *("string", "re", "datetime", "collections", "heapq", "bisect", "copy", "math", "random", "statistics"),
     *("itertools", "functools", "operator", "io", "sys", "json"),
 )
-"""Every name of them is there without an import, and they themselves; `pow` and `open` stay the built-in ones."""
+"""These modules and all their names are available without an import; `pow` and `open` remain the built-in ones."""
 _RECURSION_LIMIT = 50_000
 _MAX_DIGITS = 50_000
 _STACK_BYTES = 120 * 2**20
 RESULT_FD, DONE_FD, NEXT_FD = 3, 4, 5
 FIRST_OTHER_FD = 6
-"""What the supervisor holds has these numbers or higher, or a program's own would take its place."""
+"""The supervisor's descriptors have these numbers or higher; lower ones could be replaced by a program's own."""
 FAILED = 1
 SECRET_BYTES = 16
-"""A process says that a test is done with what it was told before the program began, which no program can see."""
+"""A process reports the end of a test with a word that it got before the program started, unseen by the program."""
 _SIGNALS_PENDING = 64
 _SLOW_TO_IMPORT = "numpy"
 
 
 @dataclass(frozen=True, slots=True)
 class Confinement:
-    """What a program's process puts on before it runs."""
+    """Restrictions that a program's process applies to itself before it runs."""
 
     filter_code: bytes | None
     rules: int | None
-    """A descriptor of Landlock's rules."""
+    """Descriptor of Landlock's rules."""
     folder: str
-    """The streams lie here."""
+    """Folder of the streams."""
     home: str
     """The working directory."""
     identity: int | None
-    """The user and group that it becomes; None: it stays who it is."""
+    """The user and group to switch to; None: no switch."""
     counts_alone: bool
-    """Whether it gets a user namespace of its own, in which the kernel counts its threads and nobody else's."""
+    """Whether it gets its own user namespace, in which the kernel counts only its threads."""
 
 
 def preamble() -> dict[str, Any]:
-    """The names that every program finds."""
+    """Names available to every program."""
     names: dict[str, Any] = {}
     for name in [*PREAMBLE_MODULES, "builtins", "typing"]:
         exec(f"from {name} import *", names)  # noqa: S102  # our own text
@@ -77,16 +77,16 @@ def preamble() -> dict[str, Any]:
 
 
 def add_preamble_to_builtins() -> None:
-    """Put them where Python looks for built-in names: nothing has to be copied for a program, and nothing cleared."""
+    """Add them to the built-in names, so that nothing has to be copied or cleared for a program."""
     for name, value in preamble().items():
         builtins.__dict__.setdefault(name, value)
 
 
 def become(limits: Limits, untouched: Untouched, *, confinement: Confinement, pipes: tuple[int, int]) -> NoReturn:
-    """Turn this process, which was just forked, into the program that lies in the folder.
+    """Turn this newly forked process into the program in the folder.
 
-    `pipes` (descriptors from FIRST_OTHER_FD on): it says on one that a test is done, and hears on the other of a next
-    one, and first of all the word for it.
+    `pipes` (descriptors from FIRST_OTHER_FD on): it reports the end of a test on one, and receives the next test on the
+    other, preceded by the word for reporting.
     """
     code = FAILED
     try:
@@ -98,18 +98,18 @@ def become(limits: Limits, untouched: Untouched, *, confinement: Confinement, pi
         _open_streams(confinement.folder, wants_value=program.function is not None)
         _run_all(program, untouched, secret=secret)
         code = 0
-    except BaseException:  # what a program raises is its own affair: the last line goes to its standard error
+    except BaseException:  # exceptions of the program: the last line goes to its standard error
         _report()
     finally:
         os._exit(code)
 
 
 def _run_all(program: Program, untouched: Untouched, *, secret: bytes) -> None:
-    """Run it on one test after the other, as long as none leaves anything behind."""
+    """Run it on one test after another, as long as none leaves anything behind."""
     is_plain = names_nothing_suspicious(program.source)
     compiled = compile(program.source, "main.py", "exec", dont_inherit=True)
     if is_plain and re.search(rf"\b{_SLOW_TO_IMPORT}\b", program.source):
-        with contextlib.suppress(ImportError):  # or it would look like something that the program left
+        with contextlib.suppress(ImportError):  # otherwise it would count as left behind by the program
             __import__(_SLOW_TO_IMPORT)
     if is_plain:
         untouched.begin(with_attributes=stores_attributes(compiled))
@@ -118,7 +118,7 @@ def _run_all(program: Program, untouched: Untouched, *, secret: bytes) -> None:
         _run_once(program, compiled)
         if not is_plain or not untouched.is_still_so() or not _is_told_to_go_on(secret):
             return
-        os.lseek(0, 0, os.SEEK_SET)  # the next input; what a plain program prints goes where it went
+        os.lseek(0, 0, os.SEEK_SET)  # the next input; output continues to the same streams
 
 
 def _read_program(folder: str) -> Program:
@@ -130,7 +130,7 @@ def _read_program(folder: str) -> Program:
 
 
 def _run_once(program: Program, compiled: CodeType) -> None:
-    """Run it on what its streams hold."""
+    """Run it on the contents of its streams."""
     _new_streams()
     module = ModuleType("__main__" if program.function is None else "tmp_sol")
     module.__dict__["__builtins__"] = builtins
@@ -146,7 +146,7 @@ def _is_told_to_go_on(secret: bytes) -> bool:
     try:
         os.write(DONE_FD, secret)
         return os.read(NEXT_FD, 1) == b"."
-    except OSError:  # the program closed descriptors that are not its own
+    except OSError:  # the program closed foreign descriptors
         return False
 
 
@@ -169,7 +169,7 @@ def _confine(limits: Limits, confinement: Confinement) -> None:
     if confinement.counts_alone:
         linux.unshare(linux.CLONE_NEWUSER)
         resource.setrlimit(resource.RLIMIT_NPROC, (limits.threads, limits.threads))
-    linux.prctl(linux.PR_SET_PDEATHSIG, 9)  # after that: becoming somebody else undoes it
+    linux.prctl(linux.PR_SET_PDEATHSIG, 9)  # after the switch of users, which would undo it
     memory, cpu = int(limits.memory_gib * 2**30), int(limits.program_wall_s) + 1
     for what, limit in (
         (resource.RLIMIT_CPU, cpu),
@@ -192,7 +192,7 @@ def _confine(limits: Limits, confinement: Confinement) -> None:
 
 
 def _new_streams() -> None:
-    """Standard streams as a new interpreter makes them."""
+    """Standard streams as in a new interpreter."""
     stdin = io.TextIOWrapper(io.BufferedReader(_raw(0, "r")), encoding="utf-8")
     stdout = io.TextIOWrapper(io.BufferedWriter(_raw(1, "w")), encoding="utf-8")
     stderr = io.TextIOWrapper(
@@ -202,7 +202,7 @@ def _new_streams() -> None:
         stream.mode = mode  # type: ignore[misc]  # as the interpreter itself sets it
     sys.__dict__.update(stdin=stdin, stdout=stdout, stderr=stderr)
     sys.__dict__.update(__stdin__=stdin, __stdout__=stdout, __stderr__=stderr)
-    # The preamble says `from sys import *`.
+    # The preamble contains `from sys import *`.
     builtins.__dict__.update(stdin=stdin, stdout=stdout, stderr=stderr)
 
 
@@ -211,7 +211,7 @@ def _raw(descriptor: int, mode: str) -> io.FileIO:
 
 
 def _prepare_interpreter() -> None:
-    """What programs set, as it is at their start."""
+    """Settings that programs change, at their initial values."""
     sys.setrecursionlimit(_RECURSION_LIMIT)
     sys.set_int_max_str_digits(_MAX_DIGITS)
     sys.argv[:] = ["main.py"]
@@ -221,7 +221,7 @@ def _prepare_interpreter() -> None:
 
 def _run_script(compiled: CodeType, own: dict[str, Any]) -> None:
     try:
-        exec(compiled, own)  # noqa: S102  # this is what the process is for, and why it is confined
+        exec(compiled, own)  # noqa: S102  # the purpose of this process, and why it is confined
     except SystemExit as error:
         if isinstance(error.code, str):
             print(error.code, file=sys.stderr)  # noqa: T201
@@ -239,7 +239,7 @@ def _run_function(compiled: CodeType, program: Program, *, own: dict[str, Any]) 
 
 
 def _finish(own: dict[str, Any]) -> None:
-    """What Python does at its end: wait for threads, call what was registered, flush, and let go of every object."""
+    """Do what Python does at exit: wait for threads, call registered functions, flush, and release every object."""
     if threading.active_count() > 1:
         threading._shutdown()  # type: ignore[attr-defined]  # noqa: SLF001
     atexit._run_exitfuncs()  # noqa: SLF001
@@ -247,19 +247,19 @@ def _finish(own: dict[str, Any]) -> None:
         if stream is not None and not stream.closed:
             stream.flush()
     own.clear()
-    for left in gc.get_objects():  # in cycles: a file among them may be closed before what writes to it
+    for left in gc.get_objects():  # in cycles: a file may be closed before the object that writes to it
         if issubclass(type(left), (io.TextIOWrapper, io.BufferedWriter)):
-            with contextlib.suppress(OSError, ValueError):  # closed, or detached from what it wrote to
+            with contextlib.suppress(OSError, ValueError):  # closed, or detached from its buffer
                 left.flush()
     gc.collect()
 
 
 def _report() -> None:
-    """The traceback's last line is what a grader shows."""
+    """Print the traceback's last line, which the grader shows."""
     import traceback
 
     try:
         text = "".join(traceback.format_exception_only(*sys.exc_info()[:2]))[-2000:]
         os.write(2, text.encode(errors="replace"))
-    except BaseException:  # noqa: S110  # a hostile exception may fail to say what it is
+    except BaseException:  # noqa: S110  # a hostile exception may fail to format itself
         pass

@@ -1,8 +1,8 @@
-"""Namespaces of one's own, and a root that holds Python, three streams, an empty folder, and nothing else.
+"""Separate namespaces, and a root that contains Python, three streams, an empty folder, and nothing else.
 
 /dev    program and stdin (files), stdout and stderr (FIFOs), null, zero, urandom, random; read-only as a mount
-/tmp    the private folder: in memory, at most 64 MiB, replaced whenever a program has touched it
-the folders of Python and of shared libraries, bound read-only where they are; /site with packages such as numpy
+/tmp    the private folder: in memory, at most 64 MiB, replaced after a program has changed it
+the folders of Python and of shared libraries, bound read-only at their paths; /site with packages such as numpy
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ NOBODY = 65534
 
 
 def identity_of_programs() -> int | None:
-    """The user and group that programs are: nobody, where this process is root; else None, for its own."""
+    """The user and group of programs: nobody if this process is root; otherwise None, its own."""
     return NOBODY if os.getuid() == 0 else None
 
 
 def enter_namespaces() -> None:
-    """Leave the namespaces of the parent; the next child is the first process of a new one. OSError where refused.
+    """Leave the namespaces of the parent; the next child is the first process of a new one. OSError if refused.
 
-    Root needs no user namespace, and its programs become nobody for the whole machine; others are root of one of their
-    own, for as long as it takes to make the rest.
+    Root needs no user namespace, and its programs become nobody on the whole machine; other users are root of their own
+    namespace while the rest is set up.
     """
     user, group = os.getuid(), os.getgid()
     if user == 0:
@@ -43,14 +43,14 @@ def enter_namespaces() -> None:
 
 
 def readable_paths() -> list[str]:
-    """Where this Python and the shared libraries that it may load lie; links as they are."""
+    """Folders of this Python and of the shared libraries that it may load; links are kept."""
     python = [str(Path(sys.base_prefix) / "lib"), *(path for path in sys.path if Path(path).is_dir())]
     found = [path for path in (*_LIBRARIES, *python) if Path(path).exists()]
     return [path for path in dict.fromkeys(found) if not _is_inside(path, found)]
 
 
 def require_readable_by(identity: int | None) -> None:
-    """Raise OSError where programs could not read Python's library; in a root of one's own they always can."""
+    """Raise OSError if programs could not read Python's library; in a separate root they always can."""
     if identity is None:
         return
     child = os.fork()
@@ -60,11 +60,11 @@ def require_readable_by(identity: int | None) -> None:
         os._exit(0 if os.access(os.__file__, os.R_OK) else 1)
     _, status = os.waitpid(child, 0)
     if status:
-        raise OSError(f"{Path(os.__file__).parent} can be read by root alone, and programs are never run as root")
+        raise OSError(f"{Path(os.__file__).parent} is readable by root only, and programs never run as root")
 
 
 def make_streams(folder: Path) -> None:
-    """The program, and its three streams as files that it can also open by name."""
+    """Open the program, and its three streams as files that it can also open by name."""
     folder.chmod(0o755)
     for name in FILES:
         (folder / name).touch()
@@ -92,7 +92,7 @@ def make_root(at: Path, packages: Iterable[str]) -> list[int]:
     linux.mount(str(at / "streams"), str(at / "dev"), flags=linux.MS_BIND)
     for path in _DEVICES:
         linux.mount(path, f"{at}{path}", flags=linux.MS_BIND)
-        _make_read_only(f"{at}{path}")  # what is written to a device is written; its permissions stay
+        _make_read_only(f"{at}{path}")  # writing to a device stays possible, changing its permissions does not
     streams = open_streams(at / "streams")
     _make_read_only(str(at / "dev"))
     linux.umount(str(at / "streams"))
@@ -107,7 +107,7 @@ def make_root(at: Path, packages: Iterable[str]) -> list[int]:
 
 
 def link_packages(folder: Path, packages: Iterable[str]) -> str:
-    """A folder with links to these packages alone, for a process that stays in the machine's own file system."""
+    """A folder with links to only these packages, for a process that stays in the machine's own file system."""
     site = folder / "site"
     site.mkdir(mode=0o755)
     for package in packages:
@@ -116,16 +116,16 @@ def link_packages(folder: Path, packages: Iterable[str]) -> str:
 
 
 def open_streams(folder: Path) -> list[int]:
-    """For the grader: program and stdin to write to, stdout and stderr to read from.
+    """Descriptors for the grader: program and stdin to write to, stdout and stderr to read from.
 
-    A FIFO that is also open for writing here never reports that its writers are gone.
+    A FIFO that is also open for writing here never reports end of file.
     """
     flags = dict.fromkeys(FILES, os.O_RDWR) | dict.fromkeys(FIFOS, os.O_RDWR | os.O_NONBLOCK)
     return [os.open(folder / name, flag | os.O_CLOEXEC) for name, flag in flags.items()]
 
 
 def private_folder() -> tuple[object, ...]:
-    """What changes about /tmp when anything is made in it, even for a moment: its size counts what is there."""
+    """Values that change when anything is created in /tmp, even briefly: its size counts the entries."""
     found = os.stat("/tmp")  # noqa: S108, PTH116
     return (found.st_size, found.st_dev, found.st_mode, found.st_mtime_ns, found.st_ctime_ns)
 
@@ -140,7 +140,7 @@ def renew_private_folder(*, is_new: bool = False) -> None:
 
 
 def open_last_pid() -> int | None:
-    """A descriptor to which the number of the last process can be written; None where the kernel has no such file."""
+    """A descriptor for setting the number of the last process; None if the kernel has no such file."""
     try:
         return os.open("/proc/sys/kernel/ns_last_pid", os.O_WRONLY | os.O_CLOEXEC)
     except OSError:
@@ -148,7 +148,7 @@ def open_last_pid() -> int | None:
 
 
 def can_have_user_namespaces() -> bool:
-    """Whether a program's process can have a user namespace of its own, as who it will be."""
+    """Whether a program's process can have its own user namespace, under its user id."""
     child = os.fork()
     if not child:
         identity = identity_of_programs()
@@ -170,7 +170,7 @@ def _tmpfs(at: Path, *, size: str, mode: str) -> None:
 
 
 def _bind(source: str, target: str) -> None:
-    """Show a file or folder at another place, read-only; a link is made anew."""
+    """Bind a file or folder read-only at another path; a link is recreated."""
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     if Path(source).is_symlink():
         Path(target).symlink_to(Path(source).readlink())
@@ -184,7 +184,7 @@ def _bind(source: str, target: str) -> None:
 
 
 def _make_read_only(target: str) -> None:
-    """Flags that the mount has from a more privileged parent must stay, or the kernel refuses."""
+    """Flags inherited from a more privileged parent must be kept, or the kernel refuses."""
     found = os.statvfs(target).f_flag
     names = ("NOSUID", "NODEV", "NOEXEC", "NOATIME", "NODIRATIME", "RELATIME")
     kept = sum(getattr(linux, f"MS_{name}") for name in names if found & getattr(os, f"ST_{name}"))

@@ -1,9 +1,9 @@
 """The system calls that a program may make: a filter of Linux's seccomp, assembled by hand.
 
-Everything that a computing Python program needs, and no more: a call that is not listed fails with EPERM, so a program
-meets an OSError. There is no way to another process (fork, execve, ptrace, process_vm_readv), to the network (socket),
+It allows what a computing Python program needs, and no more: any other call fails with EPERM, so the program gets an
+OSError. There is no access to other processes (fork, execve, ptrace, process_vm_readv), to the network (socket),
 to mounts, keys, namespaces, BPF, io_uring, or to memory that no limit counts (memfd_create, shmget). Nor may it change
-a file by name where Landlock would not be asked: chmod, chown, utimes, truncate, extended attributes.
+a file by name in ways that Landlock does not check: chmod, chown, utimes, truncate, extended attributes.
 """
 
 from __future__ import annotations
@@ -33,15 +33,15 @@ _TERMINAL_AND_FLAGS = (
     0x5450,
     0x5451,
 )  # TCGETS TIOCGWINSZ FIONREAD FIONBIO FIONCLEX FIOCLEX
-_NAMES = (15, 16, 0x53564D41)  # PR_SET_NAME PR_GET_NAME PR_SET_VMA: of threads and of memory
+_NAMES = (15, 16, 0x53564D41)  # PR_SET_NAME PR_GET_NAME PR_SET_VMA: names of threads and memory
 _PID_MARK = 0xFFFFFFF0
-"""Stands in the assembled filter for the process id, which is only known after the fork."""
+"""Placeholder in the assembled filter for the process id, which is known only after the fork."""
 
 _BY_ARGUMENT: dict[str, tuple[tuple[int, int], int, tuple[int, ...]]] = {
     # name: ((x86_64, aarch64), argument, its allowed values)
     "ioctl": ((16, 29), 1, _TERMINAL_AND_FLAGS),
     "prctl": ((157, 167), 0, _NAMES),
-    "fcntl": ((72, 25), 1, (0, 1, 2, 3, 4, 1030, 1032)),  # not F_SETOWN and F_SETSIG: they send signals
+    "fcntl": ((72, 25), 1, (0, 1, 2, 3, 4, 1030, 1032)),  # without F_SETOWN and F_SETSIG, which send signals
     "prlimit64": ((302, 261), 0, (0, _PID_MARK)),
     "kill": ((62, 129), 0, (_PID_MARK,)),
     "tgkill": ((234, 131), 0, (_PID_MARK,)),
@@ -51,14 +51,14 @@ _SOCKETPAIR, _SENDTO = (53, 199), (44, 206)
 
 
 def is_supported() -> bool:
-    """Whether this is an architecture whose system calls are known here."""
+    """Whether the system calls of this architecture are listed here."""
     return MACHINE is not None
 
 
 def assemble() -> bytes:
-    """The filter, with a mark where the process id belongs.
+    """The filter, with a placeholder for the process id.
 
-    A search tree over the numbers: the kernel runs a new filter on every number once, so a long list would cost a
+    A search tree over the numbers: the kernel runs a new filter on every number once, so a linear list would cost a
     program 0.8 ms.
     """
     assert MACHINE is not None
@@ -79,7 +79,7 @@ def assemble() -> bytes:
 
 
 def install(program: bytes, *, pid: int) -> None:
-    """Confine this process and whatever it becomes. Raises OSError where the kernel has no seccomp filters."""
+    """Confine this process and its children. Raises OSError if the kernel has no seccomp filters."""
     code = program.replace(struct.pack("=I", _PID_MARK), struct.pack("=I", pid))
     buffer = ctypes.create_string_buffer(code, len(code))
     descriptor = struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer))
@@ -89,7 +89,7 @@ def install(program: bytes, *, pid: int) -> None:
 
 
 def _intervals(blocks: dict[int, list[bytes]]) -> list[tuple[int, list[bytes]]]:
-    """(first number, what to do from there on), for all numbers: what lies between the known ones is refused."""
+    """(first number, action from there on) for all numbers: those between known ones are rejected."""
     refused = [_one(_RET, _EPERM)]
     intervals = [(0, refused)]
     for number, block in sorted(blocks.items()):
@@ -101,7 +101,7 @@ def _intervals(blocks: dict[int, list[bytes]]) -> list[tuple[int, list[bytes]]]:
 
 
 def _tree(intervals: list[tuple[int, list[bytes]]]) -> list[bytes]:
-    """Halve the intervals until one is left."""
+    """Bisect the intervals until one is left."""
     if len(intervals) == 1:
         return intervals[0][1]
     middle = len(intervals) // 2
@@ -110,7 +110,7 @@ def _tree(intervals: list[tuple[int, list[bytes]]]) -> list[bytes]:
 
 
 def _threads_only() -> list[bytes]:
-    """clone() with CLONE_THREAD makes a thread, without it a process."""
+    """clone() with CLONE_THREAD creates a thread, without it a process."""
     return [
         _one(_LOAD, _ARGS),
         _one(_JSET, _CLONE_THREAD, if_false=1),
@@ -120,7 +120,7 @@ def _threads_only() -> list[bytes]:
 
 
 def _connected_pairs_only() -> list[bytes]:
-    """AF_UNIX streams: each knows one other socket for ever. A datagram socket could send to any name."""
+    """AF_UNIX streams only: their peer is fixed. A datagram socket could send to any name."""
     return [
         _one(_LOAD, _ARGS),
         _one(_JEQ, _AF_UNIX, if_false=4),
@@ -133,7 +133,7 @@ def _connected_pairs_only() -> list[bytes]:
 
 
 def _without_address() -> list[bytes]:
-    """sendto() without a name to send to: both halves of the pointer are 0."""
+    """sendto() without a destination: both halves of the pointer are 0."""
     return [
         _one(_LOAD, _ARGS + 8 * 4),
         _one(_JEQ, 0, if_false=3),
@@ -145,11 +145,11 @@ def _without_address() -> list[bytes]:
 
 
 def _only(argument: int, values: tuple[int, ...]) -> list[bytes]:
-    """One of these values in the low half of an argument; the kernel reads no more of these."""
+    """One of these values in the low half of an argument, the only half that the kernel reads."""
     tests = [part for value in values for part in (_one(_JEQ, value, if_false=1), _one(_RET, _ALLOW))]
     return [_one(_LOAD, _ARGS + 8 * argument), *tests, _one(_RET, _EPERM)]
 
 
 def _one(code: int, value: int, *, if_true: int = 0, if_false: int = 0) -> bytes:
-    """One instruction: what it does, instructions to skip where its test holds or fails, its constant."""
+    """One instruction: its operation, instructions to skip if its test succeeds or fails, its constant."""
     return struct.pack("=HBBI", code, if_true, if_false, value)

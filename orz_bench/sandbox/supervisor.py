@@ -1,8 +1,8 @@
-"""The trusted process inside the sandbox: it runs programs one after the other, each in a process of its own.
+"""The trusted process inside the sandbox: it runs programs one after another, each in a process of its own.
 
-Started by orz_bench.sandbox.worker. It holds no program, no input and no expected output, and decides no verdict; what
-it tells is how a process ended. When its socket closes or its parent dies it ends, and with it everything in its
-process namespace.
+Started by orz_bench.sandbox.worker. It has no program, input or expected output in memory and decides no verdict; it
+reports how a process ended. When its socket closes or its parent dies, it ends with everything in its process
+namespace.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from orz_bench.sandbox.traces import Untouched
 _CORES = len(os.sched_getaffinity(0))
 _TICK_S = 0.01
 _IDLE_S = 0.005
-"""A process that waits for its next test computes less than this."""
+"""CPU time below which a process counts as waiting for its next test."""
 
 
 def main(given: socket.socket, settings: dict[str, Any]) -> None:
     """Serve until the socket, which is standard input, closes."""
     connection = socket.socket(fileno=_out_of_the_way(given.detach()))
     os.dup2(1, 0)
-    for descriptor in range(3, FIRST_OTHER_FD):  # taken, so that nothing else gets these numbers
+    for descriptor in range(3, FIRST_OTHER_FD):  # reserved, so that nothing else gets these numbers
         with contextlib.suppress(OSError):
             os.close(descriptor)
     for _ in range(3, FIRST_OTHER_FD):
@@ -63,7 +63,7 @@ def _isolate(settings: dict[str, Any]) -> tuple[list[int], Isolation, _Place]:
     readable = root.readable_paths()
     last_pid = root.open_last_pid() if settings["namespaces"] else None
     if settings["namespaces"]:
-        linux.prctl(linux.PR_SET_DUMPABLE, 1)  # or /proc/self/uid_map belongs to root
+        linux.prctl(linux.PR_SET_DUMPABLE, 1)  # otherwise /proc/self/uid_map belongs to root
         root.enter_namespaces()
         _continue_as_first_process()
         linux.prctl(linux.PR_SET_DUMPABLE, 0)
@@ -100,14 +100,14 @@ def _user() -> str:
 
 @dataclass(frozen=True, slots=True)
 class _Grants:
-    """Which files a program may open."""
+    """The files that a program may open."""
 
     readable: list[str]
     writable: list[str]
     private: str | None
 
     def rules(self) -> int | None:
-        """As Landlock's rules, where the kernel has it."""
+        """As Landlock's rules, if the kernel has Landlock."""
         if not landlock.version():
             return None
         return landlock.ruleset(readable=self.readable, writable=self.writable, folder=self.private)
@@ -115,17 +115,17 @@ class _Grants:
 
 @dataclass(frozen=True, slots=True)
 class _Channels:
-    """Descriptors of what lies between the grader and a program. No process of a program has them."""
+    """Descriptors of the streams between the grader and a program. No process of a program has them."""
 
     inputs: int
-    """Of all tests that were asked for, one after the other."""
+    """Inputs of all requested tests, one after another."""
     stdin: int
-    """The file that the program reads."""
+    """The file read by the program."""
     stderr: int
     stdout: int
 
     def show_input(self, start: int, num_bytes: int) -> None:
-        """Make this part of the inputs the program's standard input, without a copy in this process's memory."""
+        """Make this part of the inputs the program's standard input, without copying it into this process."""
         os.lseek(self.stdin, 0, os.SEEK_SET)
         left = num_bytes
         while left:
@@ -133,7 +133,7 @@ class _Channels:
         os.ftruncate(self.stdin, num_bytes)
 
     def mark_end(self, mark: bytes, cpu_s: float) -> bool:
-        """Write what separates two tests to where the program writes; whether there was room."""
+        """Write the separator of two tests to the program's output. Returns whether there was room."""
         try:
             os.write(self.stderr, mark)
             os.write(self.stdout, mark + CPU_S.pack(cpu_s))
@@ -144,12 +144,12 @@ class _Channels:
 
 @dataclass(slots=True)
 class _Place:
-    """Where programs run, one after the other."""
+    """The place where programs run, one after another."""
 
     confinement: Confinement
     grants: _Grants
     last_pid: int | None
-    """A descriptor: what is written there is the number of the last process."""
+    """A descriptor: writing to it sets the number of the last process."""
     untouched: Untouched
     """The interpreter."""
     channels: _Channels
@@ -163,27 +163,27 @@ class _Place:
             self.clean()
 
     def is_touched(self) -> bool:
-        """Whether anything was made in the private folder; without namespaces there is none."""
+        """Whether anything was created in the private folder; without namespaces there is none."""
         return self.has_namespaces and root.private_folder() != self._empty
 
     def clean(self) -> None:
-        """Nobody and nothing of the program before is left, and nothing tells how many processes there were."""
+        """Remove all processes and files of the previous program, and all signs of how many processes there were."""
         if not self.has_namespaces:  # programs cannot fork, and have no folder to write to
             return
         _kill_all_others()
         if self.last_pid is not None:
-            os.pwrite(self.last_pid, b"1", 0)  # anywhere else it is ignored
+            os.pwrite(self.last_pid, b"1", 0)  # elsewhere it is ignored
         if self.is_touched():
             root.renew_private_folder()
             self._empty = root.private_folder()
-            # Rules are about the folder, not about its name.
+            # Rules apply to the folder, not to its name.
             if self.confinement.rules is not None:
                 os.close(self.confinement.rules)
             self.confinement = replace(self.confinement, rules=self.grants.rules())
 
 
 def _continue_as_first_process() -> None:
-    """Go on in a child, the first process of the new namespace; the parent waits and ends with it."""
+    """Continue in a child, the first process of the new namespace; the parent waits and ends with it."""
     child = os.fork()
     if child:
         leave_signals_to_parent()
@@ -194,14 +194,14 @@ def _continue_as_first_process() -> None:
 
 
 def leave_signals_to_parent() -> None:
-    """A signal to the whole group must not end this process before its parent, whose end ends it."""
+    """Ignore signals to the whole group: this process must end with its parent, not before."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
 
 
 def _serve(connection: socket.socket, place: _Place) -> None:
     leave_signals_to_parent()
-    re.purge()  # or each process would clear the cache of expressions itself
+    re.purge()  # otherwise each process would clear the cache of expressions itself
     gc.collect()
     gc.freeze()
     limits = Limits()
@@ -222,10 +222,10 @@ def _serve(connection: socket.socket, place: _Place) -> None:
 def _run_tests(
     message: dict[str, Any], running: _Running | None, *, connection: socket.socket, limits: Limits, place: _Place
 ) -> _Running | None:
-    """Run tests in this process, one after the other, and tell how the last one ended; the process, if it is there.
+    """Run tests in this process one after another, and report how the last one ended. Returns the process if alive.
 
-    A new process runs one test: then it shows whether it can run another. The mark is received after the process was
-    forked, so it is not in its memory.
+    A new process runs one test, after which it is known whether it can run another. The mark is received after the
+    fork, so it is not in the memory of the process.
     """
     is_reused = running is not None
     sizes = message["inputs"] if is_reused else message["inputs"][:1]
@@ -255,16 +255,16 @@ class _Running:
 
     pid: int
     descriptor: int
-    """Of the process: readable when it has ended."""
+    """Descriptor of the process: readable when it has ended."""
     done: int
     go_on: int
     secret: bytes
-    """With this it says that a test is done. A program does not know it."""
+    """The word with which it reports the end of a test. A program does not know it."""
     place: _Place
     waiting: select.poll
-    """For the end of the process or of a test, or for a word of the grader."""
+    """Waits for the end of the process or of a test, or for a message of the grader."""
     cpu_s: float = 0.0
-    """Up to the end of the test before."""
+    """CPU time up to the end of the previous test."""
 
     @classmethod
     def start(cls, limits: Limits, connection: socket.socket, *, place: _Place) -> _Running:
@@ -284,7 +284,7 @@ class _Running:
         return running
 
     def test(self, limits: Limits, connection: socket.socket, *, is_reused: bool) -> dict[str, Any]:
-        """Wait for the end of a test: how it ended, and whether the process is there for another one."""
+        """Wait for the end of a test. Returns how it ended, and whether the process can run another."""
         started = time.monotonic()
         if is_reused:
             with contextlib.suppress(BrokenPipeError):
@@ -298,11 +298,11 @@ class _Running:
         return {"status": status, "late": late, "cpu_s": self.cpu_s - before, "is_there": False}
 
     def is_as_it_was(self) -> bool:
-        """Whether it only waits since the end of the test before, and has left nothing in the private folder."""
+        """Whether it has only waited since the previous test, and left nothing in the private folder."""
         return self._cpu_s() - self.cpu_s < _IDLE_S and not self.place.is_touched()
 
     def end(self) -> int:
-        """Kill the process, and whatever else may be there; its exit code, negative for a signal."""
+        """Kill the process and any others. Returns its exit code, negative for a signal."""
         os.kill(self.pid, signal.SIGKILL)
         _, status, usage = os.wait4(self.pid, 0)
         self.cpu_s = usage.ru_utime + usage.ru_stime
@@ -312,13 +312,13 @@ class _Running:
         return os.waitstatus_to_exitcode(status)
 
     def _wait(self, limits: Limits, connection: socket.socket, *, ends_at: float) -> tuple[str, bool]:
-        """Until the process says anything or ends, or the grader says anything: which time was up, and what it was."""
+        """Wait for a message, the end of the process, or the grader. Returns (limit reached, whether a test ended)."""
         while True:
             cpu_left = limits.cpu_s - (self._cpu_s() - self.cpu_s)
             wall_left = ends_at - time.monotonic()
             if cpu_left <= 0 or wall_left <= 0:
                 return "cpu_time" if cpu_left <= 0 else "wall_time", False
-            # A program with threads uses several seconds a second.
+            # A program with threads uses several CPU seconds per second.
             patience = min(wall_left, max(cpu_left / _CORES, _TICK_S))
             if not self.place.confinement.counts_alone:
                 patience = min(patience, _TICK_S)
@@ -331,12 +331,12 @@ class _Running:
                 return "", bool(ready.get(self.done, 0) & select.POLLIN)
 
     def _cpu_s(self) -> float:
-        """Seconds that the process has computed so far: the clock that Linux keeps for every process."""
+        """CPU seconds of the process so far, from its Linux clock."""
         return time.clock_gettime(~self.pid << 3 | 2)
 
 
 def _num_threads(pid: int) -> int:
-    """Of a process; 0 where that cannot be seen."""
+    """Of a process; 0 if unknown."""
     try:
         return int(Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[17])
     except (OSError, ValueError, IndexError):
@@ -344,7 +344,7 @@ def _num_threads(pid: int) -> int:
 
 
 def _kill_all_others() -> None:
-    """None can be there, because programs cannot fork; the namespace makes sure."""
+    """There cannot be any, because programs cannot fork; the namespace guarantees it."""
     try:
         os.kill(-1, signal.SIGKILL)
     except ProcessLookupError:

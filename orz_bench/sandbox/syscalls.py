@@ -1,4 +1,4 @@
-"""The system calls that a program may make with any arguments: numbers on x86_64 and aarch64 (None: not there)."""
+"""The system calls that a program may make with any arguments: numbers on x86_64 and aarch64 (None: not available)."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ALLOWED: dict[str, tuple[int | None, int | None]] = {
     "dup3": (292, 24),
     "pipe": (22, None),
     "pipe2": (293, 59),
-    # looking at files
+    # reading metadata of files
     "stat": (4, None),
     "fstat": (5, 80),
     "lstat": (6, None),
@@ -49,7 +49,7 @@ ALLOWED: dict[str, tuple[int | None, int | None]] = {
     "chdir": (80, 49),
     "fchdir": (81, 50),
     "umask": (95, 166),
-    # changing files of the private folder
+    # changing files in the private folder
     "mkdir": (83, None),
     "mkdirat": (258, 34),
     "rmdir": (84, None),
@@ -124,7 +124,7 @@ ALLOWED: dict[str, tuple[int | None, int | None]] = {
     "gettimeofday": (96, 169),
     "time": (201, None),
     "times": (100, 153),
-    # who and where
+    # identity and environment
     "getpid": (39, 172),
     "getppid": (110, 173),
     "gettid": (186, 178),
@@ -146,7 +146,7 @@ ALLOWED: dict[str, tuple[int | None, int | None]] = {
     "getcpu": (309, 168),
     "getpriority": (140, 141),
     "getrandom": (318, 278),
-    # threads, and the end
+    # threads and exit
     "sched_yield": (24, 124),
     "sched_getaffinity": (204, 123),
     "sched_getparam": (143, 121),

@@ -1,10 +1,10 @@
-"""Whether a process may run the next test of its program, too: only where the test before left nothing in it.
+"""Decide whether a process may also run the next test of its program: only if the previous test left nothing in it.
 
-Two questions. Before the program runs: does its text name anything that reaches the interpreter's inside, the operating
-system, or threads? After each test: are modules, their classes, functions and containers as they were?
+Two checks. Before the program runs: whether its text names anything that gives access to the interpreter's internals,
+the operating system, or threads. After each test: whether modules, their classes, functions and containers changed.
 
-Neither is a proof. A program that deceives both gets nothing but its own earlier tests to look at: each test is judged
-once, in whichever process.
+Neither is a proof. A program that deceives both can only see its own earlier tests: each test is judged once, in any
+process.
 """
 
 from __future__ import annotations
@@ -56,33 +56,33 @@ _STORES = (opmap["STORE_ATTR"], opmap["DELETE_ATTR"])
 _CHANGES_BY_ITSELF = ("stdin", "stdout", "stderr", "__stdin__", "__stdout__", "__stderr__")
 _OWN = ("__main__", "tmp_sol")
 _CHANGES_WITH_A_FORK = ("threading", "encodings")
-"""Modules that a new process changes by itself; a plain program does not name them."""
+"""Modules that a new process changes itself; a plain program does not name them."""
 _COUNTED: Mapping[type, int] = {list: 16, dict: 16, set: 24}
-"""And where CPython keeps their lengths."""
+"""Where CPython stores their lengths."""
 _REMEMBERS = ("cache", "registry")
-"""Containers of modules with this in their name fill by themselves."""
+"""Containers of modules with this in their names are filled automatically."""
 
 
 def names_nothing_suspicious(source: str) -> bool:
-    """Whether the text of a program keeps to what it computes with."""
+    """Whether the text of a program uses only what computing needs."""
     if not source.isascii():
         import unicodedata
 
-        source = unicodedata.normalize("NFKC", source)  # as the compiler reads names
+        source = unicodedata.normalize("NFKC", source)  # as the compiler normalises names
     return _SUSPICIOUS.isdisjoint(_WORD.findall(source)) and ("__" not in source or _SPECIAL.search(source) is None)
 
 
 def stores_attributes(code: CodeType) -> bool:
-    """Whether it sets or deletes an attribute of anything, an object of its own or not."""
+    """Whether it sets or deletes an attribute of any object."""
     operations = code.co_code[::2]
     inner = (constant for constant in code.co_consts if isinstance(constant, CodeType))
     return any(operation in operations for operation in _STORES) or any(map(stores_attributes, inner))
 
 
 class Untouched:
-    """What a process was like before the first test.
+    """The state of a process before the first test.
 
-    Made once, in the supervisor: to look at every module makes a process copy most of its memory.
+    Recorded once, in the supervisor: examining every module makes a process copy most of its memory.
     """
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Untouched:
         self._add_modules()
 
     def begin(self, *, with_attributes: bool) -> None:
-        """In the process itself. `with_attributes`: the program sets attributes, perhaps of modules and classes."""
+        """Called in the process. `with_attributes`: the program sets attributes, perhaps of modules and classes."""
         self._add_modules()
         self._is_with_attributes = with_attributes
         self._path = list(sys.path)
@@ -104,7 +104,7 @@ class Untouched:
         self._lengths = [length.value for length in self._lengths_now]
 
     def is_still_so(self) -> bool:
-        """Whether nothing that can be seen has changed, and no thread is left."""
+        """Whether nothing visible has changed, and no thread is left."""
         # Not threading.active_count(): threads can be started without it.
         return (
             _thread._count() == 0  # noqa: SLF001
@@ -116,15 +116,15 @@ class Untouched:
         )
 
     def _add_modules(self) -> None:
-        """Those that were not there the last time."""
-        if len(sys.modules) == self._num_modules:  # to ask for their names would write to all of them
+        """Modules that are new since the last call."""
+        if len(sys.modules) == self._num_modules:  # reading their names would write to all of them
             return
         new = {name: sys.modules[name] for name in sys.modules.keys() - self._names if name not in _OWN}
         self._names |= new.keys()
         self._num_modules = len(sys.modules)
         modules = [module for name, module in new.items() if name not in _CHANGES_WITH_A_FORK]
         containers = [item for module in modules for item in _containers(module)]
-        self._containers += containers  # they have to stay where they are
+        self._containers += containers  # they must stay alive
         self._lengths_now += map(_length, containers)
         attributes = [item for module in modules for item in _attributes(module)]
         self._attributes += attributes
@@ -144,7 +144,7 @@ def _free_descriptor() -> int:
 
 
 def _containers(module: ModuleType) -> Iterator[Any]:
-    """Its lists, dictionaries and sets that a plain program can name, but for those that hold what is remembered."""
+    """Its lists, dictionaries and sets that a plain program can name, except those used here."""
     for name, value in vars(module).items():
         is_counted = type(value) in _COUNTED and value is not sys.modules and not name.startswith("_")
         if is_counted and not any(part in name for part in _REMEMBERS):
@@ -152,14 +152,14 @@ def _containers(module: ModuleType) -> Iterator[Any]:
 
 
 def _length(container: Any) -> c_ssize_t:
-    """A view of its length. To ask with len() would write to the container, and make the process copy its page."""
+    """A view of its length. Calling len() would write to the container, and make the process copy its page."""
     view = c_ssize_t.from_address(id(container) + _COUNTED[type(container)])
     assert view.value == len(container)
     return view
 
 
 def _attributes(module: ModuleType) -> Iterator[Mapping[str, Any]]:
-    """Its own dictionary, and those of the classes and functions that are written in Python there."""
+    """Its own dictionary, and those of its classes and functions written in Python."""
     yield vars(module)
     for value in [*vars(module).values()]:
         if isinstance(value, (type, FunctionType)) and value.__module__ == module.__name__:

@@ -1,6 +1,6 @@
-"""The value of a function as text that keeps what equality needs, and nothing that could decide it by itself.
+"""Encode the value of a function as text that preserves equality, and cannot influence the comparison itself.
 
-A list is not a tuple, `1` is `1.0` is `True`, and an object with an equality of its own equals nothing.
+A list differs from a tuple, `1`, `1.0` and `True` are equal, and an object with its own equality equals nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def encode(value: Any) -> str:
-    """JSON in which a tuple, a dictionary and a foreign object are marked; a tuple at the top counts as a list."""
+    """JSON in which tuples, dictionaries and foreign objects are marked; an outer tuple counts as a list."""
     return json.dumps(_plain(list(value) if type(value) is tuple else value), separators=(",", ":"))
 
 

@@ -1,8 +1,8 @@
 """The grader's end of one supervisor: start it, run programs in it, end it and everything in it.
 
-this process              supervisor (trusted, first process of its namespace)       programs
-a thread a worker <--socket--> forks a process a run, waits, reaps  --fork-->  one run each, confined
-       ^-------------- what the program prints, through FIFOs -------------------------'
+this process                   supervisor (trusted, first process of its namespace)    programs
+a thread per worker <--socket--> forks a process per run, waits, reaps  --fork-->  one run each, confined
+       ^------------------ output of the program, through FIFOs ------------------------'
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _HERE = Path(__file__).parent
 _NUM_STREAMS = len(FILES) + len(FIFOS)
 _START_S = 60.0
 _GRACE_S = 20.0
-"""How much later than the supervisor this side gives up: only for one that does not answer at all."""
+"""How much later than the supervisor this side gives up: only for a supervisor that does not answer."""
 _ENVIRONMENT = {
     "LANG": "C.UTF-8",
     "PYTHONHASHSEED": "0",  # the same program gets the same verdict in every process
@@ -41,9 +41,9 @@ _ERROR_BYTES = 4096
 _CHUNK = 1 << 16
 _END_BYTES = MARK_BYTES + CPU_S.size
 _SHORT_MS = 2
-"""Most tests are over by then, and what they print fits into a FIFO: nothing has to be read before the reply."""
+"""Most tests end within this time and their output fits into a FIFO: nothing has to be read before the reply."""
 _PIPE_BYTES = 1 << 20
-"""At least what a pipe can hold by default; programs cannot enlarge one."""
+"""At least the default capacity of a pipe; programs cannot enlarge one."""
 
 
 class WorkerGoneError(Exception):
@@ -54,7 +54,7 @@ class Worker:
     """One supervisor. Used by one thread at a time."""
 
     def __init__(self, *, packages: Sequence[str], namespaces: bool, python: str = sys.executable) -> None:
-        """Programs run on this Python. Raises WorkerGoneError with the reason where it cannot start."""
+        """Programs run with this Python. Raises WorkerGoneError with the reason if it cannot start."""
         self._folder = Path(tempfile.mkdtemp(prefix="orz-sandbox-"))
         self._streams: list[int] = []
         self._socket, theirs = socket.socketpair()
@@ -81,9 +81,9 @@ class Worker:
         self.isolation = Isolation.from_json(hello)
         self.is_alive = True
         self.is_under_way = False
-        """Whether next() has more to tell."""
+        """Whether next() has more results."""
         self.has_process = False
-        """Whether the program's process is there for another test."""
+        """Whether the program's process can run another test."""
         self._reply: dict[str, Any] | None = None
         self._mark: bytes | None = None
         self._output, self._errors = bytearray(), bytearray()
@@ -93,27 +93,27 @@ class Worker:
             self._anything.register(source, select.POLLIN)
 
     def load(self, program: Program, limits: Limits) -> None:
-        """The program of the next runs, until unload()."""
+        """Set the program of the next runs, until unload()."""
         text = f"{program.function or ''}\n{program.source}"
         _replace(self._streams[0], text.encode("utf-8", errors="surrogatepass"))
         self._limits = limits
         self._to_tell = {"limits": {name: getattr(limits, name) for name in Limits.__dataclass_fields__}}
 
     def unload(self) -> None:
-        """End the program's process, and throw away what it printed meanwhile; or find that this worker is no more."""
+        """End the program's process and discard its further output, or find that this worker has ended."""
         if not self.is_alive:
             return
         _replace(self._streams[0], b"")
-        if self.is_under_way or self.has_process:  # else all that it printed was read after its end
+        if self.is_under_way or self.has_process:  # otherwise all its output was read after its end
             with contextlib.suppress(WorkerGoneError):  # it is replaced
                 self._end()
 
     def begin(self, texts: Sequence[str], *, is_fresh: bool = False, is_last: bool = False) -> None:
-        """Run the loaded program on these, one after the other; next() tells what became of each.
+        """Run the loaded program on these, one after another; next() returns each outcome.
 
-        It ends early where a test fails, or where the next one needs a new process: `is_under_way` is False then.
-        `is_fresh` wants a new process; without it, one that came to its end before may go on. `is_last`: after the last
-        one the process is ended. Raises WorkerGoneError, and then is no more.
+        It ends early if a test fails, or if the next one needs a new process: `is_under_way` is then False.
+        `is_fresh`: in a new process; otherwise one that finished its last test may continue. `is_last`: end the process
+        after the last one. After WorkerGoneError the worker cannot be used.
         """
         assert not self.is_under_way
         contents = [text.encode("utf-8", errors="replace") for text in texts]
@@ -125,11 +125,11 @@ class Worker:
         self._send({"inputs": [*map(len, contents)], "is_fresh": is_fresh, "is_last": is_last} | self._to_tell)
         self._to_tell = {}
         self._mark = os.urandom(MARK_BYTES) if len(texts) > 1 else None
-        if self._mark is not None:  # a message of its own: no process that is forked for this one can know the mark
+        if self._mark is not None:  # a separate message: no process forked for this run can know the mark
             self._send({"mark": self._mark.hex()})
 
     def next(self, *, output_bytes: int) -> Outcome:
-        """How the next test ended. Raises WorkerGoneError, and then is no more."""
+        """The outcome of the next test. After WorkerGoneError the worker cannot be used."""
         output, is_too_long, reply = self._listen(output_bytes)
         last_line: bytes | bytearray = b""
         if reply is self._reply:
@@ -150,17 +150,17 @@ class Worker:
         )
 
     def kill(self) -> None:
-        """Kill the supervisor; its namespace, with everything in it, goes with it."""
+        """Kill the supervisor, and with it everything in its namespace."""
         self.is_alive = False
         self._process.kill()
 
     def close(self) -> None:
-        """Kill the supervisor, and wait until nothing of it is left."""
+        """Kill the supervisor, and wait until all its processes have ended."""
         self.kill()
         self._process.wait()
         with contextlib.suppress(OSError):
             self._socket.settimeout(_GRACE_S)
-            while self._socket.recv(_CHUNK):  # until the first process of the namespace is gone too
+            while self._socket.recv(_CHUNK):  # until the first process of the namespace has ended too
                 pass
         self._socket.close()
         for descriptor in self._streams:
@@ -169,7 +169,7 @@ class Worker:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def _listen(self, output_bytes: int) -> tuple[bytes, bool, dict[str, Any]]:
-        """What the next test printed, whether it was too much, and how it ended."""
+        """The output of the next test, whether it was too long, and how the test ended."""
         is_too_long = False
         searched = 0
         ends_at = time.monotonic() + self._limits.wall_s + _GRACE_S
@@ -185,7 +185,7 @@ class Worker:
                 self._give_up("it does not answer")
             if any(source == self._socket.fileno() for source, _ in ready):
                 self._reply = self._receive()
-            self._read(is_all=self._reply is not None)  # after the reply nobody is left to write
+            self._read(is_all=self._reply is not None)  # nothing writes after the reply
             waiting, patience_ms = self._anything, max(0, ends_at - time.monotonic()) * 1000
         if at < 0 and self._reply is not None:
             output, reply = bytes(self._output), self._reply
@@ -206,16 +206,16 @@ class Worker:
         return was_told
 
     def _read(self, *, is_all: bool) -> None:
-        """What the FIFOs hold; standard error after the output, because its marks come first."""
+        """The contents of the FIFOs; standard error after the output, because its marks come first."""
         at_most = _PIPE_BYTES if is_all else _CHUNK
         _drain(self._streams[2], self._output, at_most=at_most)
         _drain(self._streams[3], self._errors, at_most=at_most)
         del self._errors[:-_ERROR_BYTES]
 
     def _end(self) -> None:
-        """End the program's process, and throw away what it printed."""
+        """End the program's process, and discard its output."""
         self._send({"end": True})
-        while self._receive():  # an answer to what was under way, perhaps, and an empty one to this
+        while self._receive():  # perhaps an answer to the run in progress, and an empty one to this
             pass
         self._read(is_all=True)
         self.is_under_way = self.has_process = False
@@ -240,7 +240,7 @@ class Worker:
 
 
 def _drain(descriptor: int, into: bytearray, *, at_most: int) -> None:
-    """Read what is there, or so much of it: a hostile thread could write for ever."""
+    """Read the available data, up to a limit: a hostile thread could write forever."""
     left = at_most
     while left > 0:
         try:
@@ -249,7 +249,7 @@ def _drain(descriptor: int, into: bytearray, *, at_most: int) -> None:
             return
         left -= len(chunk)
         into += chunk
-        if len(chunk) < _CHUNK:  # that was all
+        if len(chunk) < _CHUNK:  # end of the data
             return
 
 
@@ -262,7 +262,7 @@ def _replace(descriptor: int, content: bytes) -> None:
 
 @cache
 def _texts() -> dict[str, str]:
-    """The modules of this package by name, for a process that does not know where they lie."""
+    """The modules of this package by name, for a process without access to their files."""
     parent = __name__.rpartition(".")[0]
     modules = {f"{parent}.{path.stem}": path.read_text("utf-8") for path in _HERE.glob("*.py")}
     modules.pop(f"{parent}.__init__")

@@ -6,8 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from orz_bench.engines.describe import max_model_len
 from orz_bench.engines.engine import EngineSpec
-from orz_bench.engines.open import choose_engine, max_model_len
+from orz_bench.engines.open import choose_engine
+from orz_bench.engines.registry import ENGINES
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.errors import ConfigError
 from orz_bench.extras import require
@@ -48,11 +50,13 @@ def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Cal
         dtype=config.model.dtype,
         max_model_len=config.max_sequence,
         num_engines=config.rollout.num_engines,
-        tensor_parallel=config.rollout.tensor_parallel,
-        gpu_memory_share=config.rollout.gpu_memory_share,
-        batch_size=config.rollout.batch_size,
         keep_tokens=True,
-        sleeps=config.cluster.colocate and config.cluster.device == "cuda",
+        settings=ENGINES[engine].pick_settings(
+            tensor_parallel=config.rollout.tensor_parallel,
+            gpu_memory_share=config.rollout.gpu_memory_share,
+            batch_size=config.rollout.batch_size,
+            sleeps=config.cluster.colocate and config.cluster.device == "cuda",
+        ),
     )
     _require_context(spec)
     tokenizer = load_tokenizer(spec)

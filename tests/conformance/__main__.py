@@ -9,17 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from orz_bench.grading.grader import Grader
-from tests.conformance.checks import (
-    Row,
-    case_rows,
-    constants_of_two_golds,
-    corpus_rows,
-    dress_rows,
-    failures,
-    hedge_rows,
-    made_up_golds,
-    real_golds,
-)
+from tests.conformance import checks
+from tests.conformance.checks import Row
 
 SHARE_OF_CASES = 0.97
 LISTED = 200
@@ -28,19 +19,19 @@ LISTED = 200
 def main() -> int:
     """Run everything that the data at hand allow."""
     folder = Path(os.environ.get("ORZ_DATA") or Path(__file__).parents[2].parent / "shared" / "data")
-    is_good = _report("answers made up by us", corpus_rows(), extractor="whole")
-    golds = {"made up": made_up_golds()}
+    is_good = _report("answers made up by us", checks.corpus_rows(), extractor="whole")
+    golds = {"made up": checks.made_up_golds()}
     if (folder / "eval").is_dir():
-        golds |= real_golds(folder)
-        is_good &= _report("labelled cases", case_rows(folder), extractor="final", share=SHARE_OF_CASES)
+        golds |= checks.real_golds(folder)
+        is_good &= _report("labelled cases", checks.case_rows(folder), extractor="final", share=SHARE_OF_CASES)
     else:
         print(f"no real data: neither $ORZ_DATA nor {folder} holds an eval folder; golds made up by us only")
     for source, found in golds.items():
-        rows = dress_rows(found, source=source) + hedge_rows(found, source=source)
+        rows = checks.dress_rows(found, source=source) + checks.hedge_rows(found, source=source)
         is_good &= _report(f"golds: {source}", rows, extractor="whole", share=0.999)
     every_gold = sorted({gold for found in golds.values() for gold in found})
     with Grader(extractor="whole") as grader:
-        doubles = constants_of_two_golds(every_gold, grader)
+        doubles = checks.constants_of_two_golds(every_gold, grader)
     print(f"\nconstant answers that are right for two golds that differ: {len(doubles)} ({len(every_gold)} golds)")
     for answer, found in doubles.items():
         print(f"  {answer!r}: {found}")
@@ -50,7 +41,7 @@ def main() -> int:
 def _report(title: str, rows: Sequence[Row], *, extractor: str, share: float = 1.0) -> bool:
     """Print the table of one check; whether enough rows with a certain label are as labelled."""
     with Grader(extractor=extractor) as grader:
-        failed = failures(rows, grader)
+        failed = checks.failures(rows, grader)
     totals = Counter(row.kind for row in rows if row.is_certain)
     wrong = {
         name: Counter(row.kind for row, grade in failed if row.is_certain and grade.is_correct == is_right)

@@ -5,17 +5,16 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import get_args
 
 import pytest
 import typer.main
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from analysis.texts.lexicons import LEXICONS
-from orz_bench.asking.changes import KNOWN_EXTRACTORS
 from orz_bench.asking.protocol import PROTOCOLS
 from orz_bench.asking.templates import TEMPLATES
-from orz_bench.engines.engine import EngineName
+from orz_bench.engines.registry import ENGINES
+from orz_bench.extraction.answers import EXTRACTOR_NAMES
 from tests.guards.test_docs import PROGRAMS
 from tests.guards.tree import expect_none
 
@@ -30,8 +29,8 @@ MEAN_DIFFERENT_THINGS = {
 LISTS: dict[str, Iterable[str]] = {
     "--protocol": PROTOCOLS,
     "--template": TEMPLATES,
-    "--extractor": KNOWN_EXTRACTORS,
-    "--engine": ("auto", *get_args(EngineName)),
+    "--extractor": EXTRACTOR_NAMES,
+    "--engine": ("auto", *ENGINES),
     "--lexicon": LEXICONS,
 }
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import fields
+from functools import partial
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ import pytest
 from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import customise, get_protocol
 from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.settings import ServerSettings, TransformersSettings, VllmSettings
 from orz_bench.errors import ConfigError
 from orz_rl.recipes.registry import leaves, resolve
 
@@ -132,12 +135,20 @@ def test_every_number_of_a_protocol_has_bounds(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["max_model_len", "num_engines", "tensor_parallel", "gpu_memory_share", "concurrency", "batch_size"]
+    ("name", "kind"),
+    [
+        ("max_model_len", partial(EngineSpec, name="fake", checkpoint="fake")),
+        ("num_engines", partial(EngineSpec, name="fake", checkpoint="fake")),
+        ("tensor_parallel", VllmSettings),
+        ("gpu_memory_share", VllmSettings),
+        ("concurrency", ServerSettings),
+        ("batch_size", TransformersSettings),
+    ],
 )
-def test_every_number_of_an_engine_has_bounds(name: str) -> None:
+def test_every_number_of_an_engine_has_bounds(name: str, kind: Callable[..., object]) -> None:
     for value in NUMBERS:
         if (name, value) == ("gpu_memory_share", 1e-9):
             continue  # vllm says what it lacks
         settings: dict[str, Any] = {name: value}
         with pytest.raises(ConfigError, match=f"{name} is"):
-            EngineSpec(name="fake", checkpoint="fake", **settings)
+            kind(**settings)

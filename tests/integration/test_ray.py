@@ -17,6 +17,7 @@ import pytest
 
 from orz_bench.engines.engine import EngineSpec, Sampling
 from orz_bench.engines.local import open_local
+from orz_bench.engines.registry import make_spec
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request
@@ -36,7 +37,7 @@ SAMPLING = Sampling(max_tokens=80)
 @pytest.fixture(scope="module")
 def spec(tmp_path_factory: pytest.TempPathFactory) -> EngineSpec:
     checkpoint = str(a_tiny_checkpoint(tmp_path_factory.mktemp("tiny")))
-    return EngineSpec(name="transformers", checkpoint=checkpoint, dtype="float32", batch_size=4, num_engines=2)
+    return make_spec(name="transformers", checkpoint=checkpoint, dtype="float32", batch_size=4, num_engines=2)
 
 
 @pytest.fixture(scope="module")

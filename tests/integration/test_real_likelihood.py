@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from orz_bench.asking.templates import mmlu
 from orz_bench.benchmarks.loading.load import load_problems
@@ -18,6 +16,7 @@ from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.evaluation.likelihood import with_options
 from orz_bench.models.smollm2 import fetch_model
 from orz_bench.records.rollout import Request
+from tests.support.mmlu_task import write_task
 from tests.support.shared_data import shared_data
 
 pytestmark = [pytest.mark.real_model, pytest.mark.slow]
@@ -69,7 +68,7 @@ def test_five_subjects_are_as_lm_eval_has_them(checkpoint: Path, tmp_path: Path)
     assert tokenizer is not None
     requests = requests_for(tokenizer, per_subject=1)
     for subject in SUBJECTS:
-        write_task(tmp_path, subject)
+        write_task(tmp_path, shared_data(), subject=subject)
     manager = TaskManager(include_path=str(tmp_path), include_defaults=False)
     tasks = manager.load([f"local_{subject}" for subject in SUBJECTS])["tasks"]
     instances = []
@@ -96,33 +95,3 @@ def test_vllm_agrees_with_transformers_also_on_longer_continuations(checkpoint: 
     vllm = open_local(EngineSpec(name="vllm", checkpoint=str(checkpoint), dtype="float32", max_model_len=2048))
     for ours, theirs in zip(answered(vllm, [*longer, *asked(requests[1:])]), wanted, strict=True):
         assert ours == pytest.approx(theirs, abs=2e-3)
-
-
-def write_task(folder: Path, subject: str) -> None:
-    """lm-eval's `mmlu` for one subject, from local rows."""
-    files = {}
-    for split in ("test", "dev"):
-        text = (shared_data() / "eval" / f"mmlu_{split}.jsonl").read_text(encoding="utf-8").rstrip("\n")
-        rows = [row for row in map(json.loads, text.split("\n")) if row["subject"] == subject]
-        lines = [
-            {"question": r["question"], "choices": r["choices"], "answer": "ABCD".index(r["answer"])} for r in rows
-        ]
-        files[split] = str(folder / f"{subject}-{split}.jsonl")
-        Path(files[split]).write_text("\n".join(map(json.dumps, lines)) + "\n", encoding="utf-8")
-    options = "\n".join(f"{letter}. {{{{choices[{at}]}}}}" for at, letter in enumerate("ABCD"))
-    topic = subject.replace("_", " ")
-    task = {
-        "task": f"local_{subject}",
-        "dataset_path": "json",
-        "dataset_kwargs": {"data_files": files},
-        "test_split": "test",
-        "fewshot_split": "dev",
-        "fewshot_config": {"sampler": "first_n"},
-        "output_type": "multiple_choice",
-        "description": f"The following are multiple choice questions (with answers) about {topic}.\n\n",
-        "doc_to_text": "{{question.strip()}}\n" + options + "\nAnswer:",
-        "doc_to_choice": list("ABCD"),
-        "doc_to_target": "answer",
-        "metric_list": [{"metric": "acc", "aggregation": "mean", "higher_is_better": True}],
-    }
-    (folder / f"{subject}.yaml").write_text(yaml.safe_dump(task, sort_keys=False), encoding="utf-8")

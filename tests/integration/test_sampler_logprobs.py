@@ -71,7 +71,7 @@ def test_engines_report_what_the_trainer_computes_at_the_temperature(name: Any) 
         for sampling in (*WHOLE, *CUT):
             found = [c for part in engine.generate(requests, sampling) for c in part]
             drawn[sampling] = sorted(found, key=lambda completion: completion.sample_index)
-        with pytest.raises(EngineError, match="asked for twice in one call"):
+        with pytest.raises(EngineError, match="requested twice in one call"):
             list(engine.generate([*requests, requests[3]], WHOLE[0]))
     for sampling, completions in drawn.items():
         prompt = requests[0].prompt_token_ids or ()

@@ -60,7 +60,7 @@ def test_a_thought_changes_no_answer(thought: str, rest: str, opening: str) -> N
 
 
 @given(responses)
-def test_a_thought_that_never_ends_holds_no_answer(thought: str) -> None:
+def test_an_unclosed_thought_has_no_answer(thought: str) -> None:
     assert extract_final(f"<think>{thought}") is None
     assert extract_letter(f"<think>Answer: A {thought}", "final", num_choices=4) is None
 

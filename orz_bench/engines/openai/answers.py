@@ -1,6 +1,6 @@
-"""One HTTP exchange with a server and what is wrong with it; one answer of its completions endpoint, read with care.
+"""Read one answer of a completions endpoint, and classify what can go wrong with a request.
 
-Nothing that a server sends is trusted to have a form: whatever is odd becomes a BadAnswerError that names it.
+No assumption is made about the form of an answer: anything unexpected becomes a BadAnswerError that names it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from orz_bench.records.rollout import StopReason
 Trouble = Literal["connection", "busy", "odd", "refused", "denied", "missing", "unclear_stop"]
 RETRIED: tuple[Trouble, ...] = ("connection", "busy", "odd")
 FATAL: tuple[Trouble, ...] = ("connection", "denied", "missing", "unclear_stop")
-"""What the next request would meet as well."""
+"""Errors that the next request would get too."""
 _BUSY = (408, 409, 425, 429)
 _LONGEST_WAIT_S = 60.0
 _SHOWN_CHARS = 120
 _ENDED = {"stop": "stop", "eos": "stop", "eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 _NAMES_OF_MATCH = ("stop_reason", "matched_stop", "stopping_word")
-"""Fields in which servers name the stop string that ended a text: vLLM, SGLang, llama.cpp."""
+"""Fields that name the stop string that ended a text: vLLM, SGLang, llama.cpp."""
 
 
 class BadAnswerError(Exception):
@@ -33,7 +33,7 @@ class BadAnswerError(Exception):
     def __init__(self, why: str, trouble: Trouble, *, wait_s: float | None = None) -> None:
         super().__init__(why)
         self.why, self.trouble, self.wait_s = why, trouble, wait_s
-        """wait_s: how long the server asks to be left alone."""
+        """wait_s: the delay that the server asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class Answer:
 
 
 def trouble_of(error: Exception) -> BadAnswerError:
-    """What the client's exception means."""
+    """Classify the client's exception."""
     if isinstance(error, openai.APITimeoutError):
         return BadAnswerError("no answer in time (--request-timeout)", "connection")
     if isinstance(error, openai.APIConnectionError):
@@ -80,18 +80,18 @@ def _wait(headers: Mapping[str, str]) -> float | None:
 
 
 def read_object(text: str) -> dict[str, Any]:
-    """The JSON object of a body. BadAnswerError for anything else, an error told with status 200 included."""
+    """The JSON object of a body. BadAnswerError for anything else, including an error with status 200."""
     content = _parsed(text)
     if not isinstance(content, dict):
-        what = "no JSON" if content is None else f"a JSON {type(content).__name__}"
-        raise BadAnswerError(f"the answer is {what}, which begins {_short(text)!r}", "odd")
+        what = "not JSON" if content is None else f"a JSON {type(content).__name__}"
+        raise BadAnswerError(f"the answer is {what} and begins {_short(text)!r}", "odd")
     if content.get("error"):
         raise BadAnswerError(f"the answer is an error: {_short(_message(content) or '')}", "odd")
     return content
 
 
 def read_answer(text: str, *, stop: Sequence[str], stop_strings: StopStrings) -> Answer:
-    """The first choice. BadAnswerError where it holds no whole answer, or where it can't be known how it ended."""
+    """The first choice. BadAnswerError if it is not a complete answer, or if it is unknown how it ended."""
     content = read_object(text)
     choice = read_choice(content)
     written, reason = _ending(choice, stop=stop, stop_strings=stop_strings)
@@ -106,7 +106,7 @@ def read_answer(text: str, *, stop: Sequence[str], stop_strings: StopStrings) ->
 
 
 def read_choice(content: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The first choice of an answer. BadAnswerError where there is none with a text, or no count of its tokens."""
+    """The first choice of an answer. BadAnswerError if it has no text, or no count of its tokens."""
     choices = content.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
@@ -114,18 +114,18 @@ def read_choice(content: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(choice.get("text"), str):
         raise BadAnswerError(f"the choice's text is {type(choice.get('text')).__name__}, wanted a string", "odd")
     if _count(content.get("usage"), "completion_tokens") is None:
-        raise BadAnswerError("the answer has no token counts (usage.completion_tokens), which a length needs", "odd")
+        raise BadAnswerError("the answer has no token counts (usage.completion_tokens), which are needed", "odd")
     return choice
 
 
 def named_match(choice: Mapping[str, Any], stop: Sequence[str]) -> str | None:
-    """The stop string that a server says ended the text."""
+    """The stop string that ended the text, if the server names it."""
     found = (choice.get(name) for name in _NAMES_OF_MATCH)
     return next((value for value in found if isinstance(value, str) and value in stop), None)
 
 
 def _ending(choice: Mapping[str, Any], *, stop: Sequence[str], stop_strings: StopStrings) -> tuple[str, StopReason]:
-    """(the text up to the end of its first stop string, why it ended)."""
+    """(the text up to the end of its first stop string, the stop reason)."""
     text, finish = choice["text"], choice.get("finish_reason")
     ended = _ENDED.get(finish) if isinstance(finish, str) else None
     if ended is None:
@@ -138,7 +138,7 @@ def _ending(choice: Mapping[str, Any], *, stop: Sequence[str], stop_strings: Sto
     if (matched := named_match(choice, stop)) is not None:
         return text + matched, "stop_string"
     if stop and stop_strings not in ("kept", "named"):
-        raise BadAnswerError("an answer ended, and it can't be known whether with a stop string", "unclear_stop")
+        raise BadAnswerError("an answer ended, but it is unknown whether with a stop string", "unclear_stop")
     return text, "eos"
 
 
@@ -155,7 +155,7 @@ def _parsed(text: str) -> Any:
 
 
 def _message(content: Any) -> str | None:
-    """What a server says is wrong, in one of the forms in use."""
+    """The error message of a server, in any of the forms in use."""
     while isinstance(content, dict):
         content = content.get("error") or content.get("message") or content.get("detail")
     return None if content is None else str(content)

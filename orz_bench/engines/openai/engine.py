@@ -1,8 +1,8 @@
-"""Any OpenAI-compatible server, such as vLLM's, through its completions endpoint: one request a sample.
+"""Any OpenAI-compatible server, such as vLLM's, through its completions endpoint: one request per sample.
 
-Seeds go out with every request, prompts as token ids where the server takes them for the same text, else as text. What
-may pass (429, 5xx, a lost connection, an answer that is none or was not finished) is asked again, and said; what stays
-without an answer is named at the end.
+Each request has its seed, and its prompt as token ids if the server reads them as the same text, otherwise as text.
+Transient failures (429, 5xx, a lost connection, a missing or unfinished answer) are retried and reported; samples
+without an answer are listed at the end.
 """
 
 from __future__ import annotations
@@ -19,36 +19,38 @@ from typing import Any
 import openai
 
 from orz_bench.engines.engine import Distinct, EngineSpec, Sampling, ServerFacts
-from orz_bench.engines.openai.address import read_address
 from orz_bench.engines.openai.answers import FATAL, RETRIED, Answer, BadAnswerError, read_answer, trouble_of
 from orz_bench.engines.openai.probe import NEUTRAL, ask_server, client_of, explain, pause_s, refuse_unmet
+from orz_bench.engines.server_address import read_address
+from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request
 
 _FAILURES_IN_A_ROW = 20
-"""Samples without an answer, none with one between them, after which the server is given up."""
+"""Consecutive samples without an answer after which the run ends."""
 _SILENCE_S = 60.0
 _LINE_EVERY_S = 10.0
 _NAMED = 5
 
+Notice = Callable[[str], None]
 _Arrived = queue.Queue[Completion | BaseException | None]
 
 
 class OpenAIServerEngine:
     """A client of one server, with a bounded number of requests in flight."""
 
-    def __init__(self, spec: EngineSpec, *, notice: Callable[[str], None] | None = None) -> None:
-        self._spec = spec
+    def __init__(self, spec: EngineSpec, *, notice: Notice | None = None) -> None:
+        self._spec, self._settings = spec, spec.own(ServerSettings)
         self._notice = notice or (lambda _: None)
         self._facts = spec.server or ask_server(spec, notice=self._notice)
-        address = read_address(spec.base_url)
+        address = read_address(self._settings.base_url)
         self._address = address.below("/v1") if self._facts.base_url == address.below("/v1").shown else address
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
-        """One completion a list, as answers arrive. EngineError at the end where a sample has none."""
+        """One completion per list, as answers arrive. EngineError at the end if samples have no answer."""
         refuse_unmet(self._facts, sampling)
         arrived: _Arrived = queue.Queue()
-        drawing = _Drawing(self._spec, self._client, notice=self._notice, shown=self._address.shown)
+        drawing = _Drawing(self._settings, self._client, notice=self._notice, shown=self._address.shown)
         draw = _Request(self._spec, self._facts, sampling)
         loop = asyncio.new_event_loop()
         task: list[asyncio.Task[None]] = []
@@ -60,7 +62,7 @@ class OpenAIServerEngine:
                 loop.run_until_complete(task[0])
             except asyncio.CancelledError:
                 pass
-            except BaseException as error:  # carried to the caller's thread
+            except BaseException as error:  # passed to the caller's thread
                 arrived.put(error)
             finally:
                 arrived.put(None)
@@ -80,24 +82,24 @@ class OpenAIServerEngine:
         drawing.report()
 
     def close(self) -> None:
-        """Connections end with each generate()."""
+        """Nothing: connections are closed after each generate()."""
 
     def _client(self) -> openai.AsyncOpenAI:
         client: openai.AsyncOpenAI = client_of(
-            openai.AsyncOpenAI, self._address, timeout_s=self._spec.request_timeout_s
+            openai.AsyncOpenAI, self._address, timeout_s=self._settings.request_timeout_s
         )
         return client
 
     def _next(self, arrived: _Arrived) -> Completion | BaseException | None:
-        """What arrives next; a server that says nothing for long is not waited for in silence."""
+        """The next completion or error; a long wait is reported."""
         start = time.monotonic()
         while True:
             try:
                 return arrived.get(timeout=_SILENCE_S)
             except queue.Empty:
                 self._notice(
-                    f"{self._address.shown}: no answer for {time.monotonic() - start:,.0f} s; each may take "
-                    f"{self._spec.request_timeout_s:,.0f} s (--request-timeout)"
+                    f"{self._address.shown}: no answer for {time.monotonic() - start:,.0f} s; an answer may take "
+                    f"{self._settings.request_timeout_s:,.0f} s (--request-timeout)"
                 )
 
     def _explain(self, error: BaseException) -> BaseException:
@@ -109,7 +111,7 @@ class OpenAIServerEngine:
 
 
 class _Request:
-    """What is sent for a sample and how its answer is read."""
+    """The request for a sample, and its answer."""
 
     def __init__(self, spec: EngineSpec, facts: ServerFacts, sampling: Sampling) -> None:
         self.facts, self._sampling = facts, sampling
@@ -126,13 +128,13 @@ class _Request:
         self._lengths: dict[str, int] = {}
 
     async def draw(self, request: Request, client: openai.AsyncOpenAI) -> Answer:
-        """The answer. BadAnswerError, or what the client raises, where there is none."""
+        """The answer. Raises BadAnswerError or the client's exceptions if there is none."""
         room = await self._room(request, client)
         answer = await self._ask(request, client, max_tokens=room)
         if answer.model != self.facts.answers_as and answer.model and self.facts.answers_as:
             raise EngineError(
-                f"{self.facts.base_url}: the server answers as {answer.model} now, as {self.facts.answers_as} before: "
-                f"another model was loaded. What was drawn is kept; evaluate this one into another folder (--out)."
+                f"{self.facts.base_url}: the server now answers as {answer.model}, before as {self.facts.answers_as}: "
+                f"a different model was loaded. Finished samples are kept; evaluate this one into a new folder (--out)."
             )
         return replace(answer, num_tokens=min(answer.num_tokens, room))
 
@@ -148,7 +150,7 @@ class _Request:
         return read_answer(found.text, stop=self._sampling.stop, stop_strings=self.facts.stop_strings)
 
     async def _room(self, request: Request, client: openai.AsyncOpenAI) -> int:
-        """New tokens that the sample may have: what the server's context leaves, at most the protocol's."""
+        """Limit of new tokens: what the server's context leaves, at most the protocol's limit."""
         wanted = self._sampling.max_tokens
         if self._limit is None or len(request.prompt.encode()) + 2 + wanted <= self._limit:
             return wanted  # no text has more tokens than bytes
@@ -162,17 +164,17 @@ class _Request:
         return min(wanted, self._limit - length)
 
     async def _length(self, request: Request, client: openai.AsyncOpenAI) -> int:
-        """Tokens of a prompt, counted by the server."""
+        """The number of tokens of a prompt, counted by the server."""
         return (await self._ask(request, client, max_tokens=1)).num_prompt_tokens or 0
 
 
 class _Drawing:
-    """All samples of one generate(): asked, asked again, given up."""
+    """The requests of one generate(), with retries."""
 
     def __init__(
-        self, spec: EngineSpec, client: Callable[[], openai.AsyncOpenAI], *, notice: Callable[[str], None], shown: str
+        self, settings: ServerSettings, client: Callable[[], openai.AsyncOpenAI], *, notice: Notice, shown: str
     ) -> None:
-        self._spec, self._client, self._notice, self._shown = spec, client, notice, shown
+        self._settings, self._client, self._notice, self._shown = settings, client, notice, shown
         self._failed: list[tuple[Request, str]] = []
         self._in_a_row = 0
         self._num_retries, self._last_line = 0, float("-inf")
@@ -189,18 +191,18 @@ class _Drawing:
                         arrived.put(completion)
 
             async with asyncio.TaskGroup() as group:
-                for _ in range(self._spec.concurrency):
+                for _ in range(self._settings.concurrency):
                     group.create_task(draw_some())
 
     def report(self) -> None:
-        """Raise EngineError where samples are missing."""
-        if not self._failed or self._spec.continue_on_error:
+        """Raise EngineError if samples are missing."""
+        if not self._failed or self._settings.continue_on_error:
             return
         named = "; ".join(_name(request, why) for request, why in self._failed[:_NAMED])
         more = f"; and {len(self._failed) - _NAMED} more" if len(self._failed) > _NAMED else ""
         raise EngineError(
-            f"{self._shown}: {len(self._failed)} samples have no answer ({named}{more}). All others are kept; the same "
-            f"command asks for these again, and --continue-on-error keeps them as failed ones that count as wrong."
+            f"{self._shown}: {len(self._failed)} samples have no answer ({named}{more}). All others are kept; the "
+            f"same command requests these again, and --continue-on-error stores them as failed, which counts as wrong."
         )
 
     async def _completion(self, request: Request, draw: _Request, *, client: openai.AsyncOpenAI) -> Completion | None:
@@ -217,7 +219,7 @@ class _Drawing:
                 return await draw.draw(request, client)
             except (openai.OpenAIError, BadAnswerError) as found:
                 error = found if isinstance(found, BadAnswerError) else trouble_of(found)
-                if error.trouble not in RETRIED or attempt > self._spec.max_retries:
+                if error.trouble not in RETRIED or attempt > self._settings.max_retries:
                     raise error from found
                 wait_s = pause_s(attempt, error)
             self._say_retry(request, error, attempt=attempt, wait_s=wait_s)
@@ -225,13 +227,13 @@ class _Drawing:
         raise AssertionError
 
     def _given_up(self, request: Request, error: BadAnswerError) -> Completion | None:
-        """What becomes of a sample without an answer. BadAnswerError where the next would fare no better."""
+        """The completion for a sample without an answer, if any. BadAnswerError if later requests would fail too."""
         self._in_a_row += 1
         if error.trouble in FATAL or self._in_a_row >= _FAILURES_IN_A_ROW:
             raise error
         self._failed.append((request, error.why))
-        self._notice(f"{self._shown}: given up: {_name(request, error.why)}")
-        if not self._spec.continue_on_error:
+        self._notice(f"{self._shown}: no answer: {_name(request, error.why)}")
+        if not self._settings.continue_on_error:
             return None
         return _completed(request, text="", num_tokens=0, stop_reason="failed", extra={"failure": error.why})
 
@@ -242,8 +244,8 @@ class _Drawing:
             return
         self._last_line = now
         self._notice(
-            f"{self._shown}: {_name(request, error.why)}; asked again in {wait_s:.1f} s (retry {attempt} of "
-            f"{self._spec.max_retries}; {self._num_retries} in all)"
+            f"{self._shown}: {_name(request, error.why)}; retried in {wait_s:.1f} s (retry {attempt} of "
+            f"{self._settings.max_retries}; {self._num_retries} in total)"
         )
 
 

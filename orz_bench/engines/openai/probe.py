@@ -1,7 +1,7 @@
-"""Ask a server what it is and does, once, before anything is drawn: model, context, settings, stop strings, prompts.
+"""Find out about a server once, before anything is generated: model, context, settings, stop strings, prompts.
 
-Three short answers to one prompt show more than a version number: is an unknown setting refused, is a stop string left
-in the text or named, do token ids mean the same to the server as to the tokenizer at hand?
+Three short answers to one prompt show more than a version number: whether an unknown setting is rejected, whether a
+stop string is kept or named, and whether token ids mean the same to the server as to the local tokenizer.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 import openai
 
 from orz_bench.engines.engine import EngineSpec, Sampling, ServerFacts, StopStrings
-from orz_bench.engines.openai.address import Address, read_address
 from orz_bench.engines.openai.answers import RETRIED, BadAnswerError, named_match, read_choice, read_object, trouble_of
+from orz_bench.engines.server_address import Address, read_address
+from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import ConfigError, EngineError
 
 NEUTRAL: Mapping[str, Any] = {
@@ -26,8 +27,8 @@ NEUTRAL: Mapping[str, Any] = {
     "min_p": 0.0,
     "repetition_penalty": 1.0,
 }
-"""Settings of vLLM and others beyond OpenAI's. Where they are taken they are always sent: a server would otherwise use
-those of the checkpoint's generation_config."""
+"""Settings of vLLM and others beyond OpenAI's. If accepted, they are always sent: a server would otherwise use those of
+the checkpoint's generation_config."""
 _OTHER_PROMPT = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,"
 _TOKENS = 16
 _STOP_CHARS = 3
@@ -39,18 +40,19 @@ Notice = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbePrompt:
-    """What the server is shown: best a question of the evaluation."""
+    """The prompt for the probe: preferably a question of the evaluation."""
 
     text: str = _OTHER_PROMPT
     token_ids: tuple[int, ...] | None = None
 
 
 def ask_server(spec: EngineSpec, *, prompt: ProbePrompt | None = None, notice: Notice) -> ServerFacts:
-    """What the server is and does. EngineError where it does not answer, or not as an OpenAI-compatible server."""
-    address = read_address(spec.base_url)
+    """The facts about a server. EngineError if it does not answer as an OpenAI-compatible server."""
+    settings = spec.own(ServerSettings)
+    address = read_address(settings.base_url)
     for note in address.notes:
         notice(note)
-    timeout_s = min(spec.request_timeout_s, _TIMEOUT_S)
+    timeout_s = min(settings.request_timeout_s, _TIMEOUT_S)
     with client_of(openai.OpenAI, address, timeout_s=timeout_s) as client:
         asked = _Asked(address, spec, client=client, notice=notice)
         try:
@@ -61,34 +63,34 @@ def ask_server(spec: EngineSpec, *, prompt: ProbePrompt | None = None, notice: N
 
 
 def refuse_unmet(facts: ServerFacts, sampling: Sampling) -> None:
-    """Raise ConfigError where the server cannot draw like this, or would not say how its answers end."""
+    """Raise ConfigError if the server does not support these settings, or does not tell how its answers end."""
     for name in ("top_k", "min_p", "repetition_penalty"):
         if getattr(sampling, name) != NEUTRAL[name] and name not in facts.fields:
             raise ConfigError(
-                f"{facts.base_url}: the server does not take {name}, so --{name.replace('_', '-')} "
+                f"{facts.base_url}: the server does not accept {name}, so --{name.replace('_', '-')} "
                 f"{getattr(sampling, name):g} would have no effect; leave it out, or use vLLM's server."
             )
     if sampling.stop and facts.stop_strings == "left_out":
         raise ConfigError(
-            f"{facts.base_url}: the server cuts a matched stop string off and does not say which it was, so answers "
-            f"that end in one, such as </answer>, would be read wrong. Use a server that keeps or names it (vLLM, "
-            f"SGLang), a protocol without stop strings (--protocol greedy, r1 or sober), or --stop '' to draw without "
-            f"any."
+            f"{facts.base_url}: the server removes the matched stop string without naming it, so answers that end "
+            f"with one, such as </answer>, would be misread. Use a server that keeps or names it (vLLM, "
+            f"SGLang), a protocol without stop strings (--protocol greedy, r1 or sober), or --stop '' for "
+            f"none."
         )
 
 
 def explain(error: BadAnswerError, *, shown: str, spec: EngineSpec) -> EngineError:
-    """The error for the user."""
+    """The error message for the user, with a remedy."""
     where = f"{shown}, model {spec.checkpoint!r}"
-    kept = "What was drawn is kept; the same command goes on."
+    kept = "Finished samples are kept; run the same command to resume."
     advice = {
         "connection": f"Start the server, or set --base-url (an answer may take --request-timeout). {kept}",
-        "busy": f"The server was asked again {spec.max_retries} times (--max-retries). {kept}",
+        "busy": f"The request was retried {spec.own(ServerSettings).max_retries} times (--max-retries). {kept}",
         "denied": f"The server refused the key; set $OPENAI_API_KEY. {kept}",
-        "missing": "Wanted the address of an OpenAI-compatible server with a completions endpoint, which mostly ends "
-        "in /v1, as http://HOST:8000/v1; set --base-url.",
-        "refused": "The server refused a request, and nothing is cut or left out in silence; change what it names.",
-        "odd": "Wanted an answer of an OpenAI-compatible completions endpoint; look at the server's log, or set "
+        "missing": "Wanted the address of an OpenAI-compatible server with a completions endpoint, which usually ends "
+        "in /v1, such as http://HOST:8000/v1; set --base-url.",
+        "refused": "The server rejected a request. Change what it names: nothing is cut or omitted silently.",
+        "odd": "Wanted an answer of an OpenAI-compatible completions endpoint; check the server's log, or set "
         "--base-url.",
         "unclear_stop": "Use a server that keeps or names the matched stop string (vLLM, SGLang), a protocol without "
         "stop strings (--protocol greedy, r1 or sober), or --stop ''.",
@@ -97,20 +99,20 @@ def explain(error: BadAnswerError, *, shown: str, spec: EngineSpec) -> EngineErr
 
 
 class _Asked:
-    """One server, asked one thing after another."""
+    """Sends the probe requests to one server."""
 
     def __init__(self, address: Address, spec: EngineSpec, *, client: openai.OpenAI, notice: Notice) -> None:
         self.address, self._spec, self._client, self._notice = address, spec, client, notice
 
     def model(self) -> Mapping[str, Any]:
-        """The entry of the list of models, or nothing where the server keeps none. EngineError for an unknown name."""
+        """The model's entry in the list of models; empty if the server has no list. EngineError for an unknown name."""
         models = self._known_models()
         if models is None:
             return {}
         if self._spec.checkpoint not in models:
             raise EngineError(
                 f"{self.address.shown} serves {', '.join(models) or 'no model'}, not {self._spec.checkpoint!r}; "
-                f"give --ckpt one of those names."
+                f"use one of those names for --ckpt."
             )
         return models[self._spec.checkpoint]
 
@@ -133,7 +135,7 @@ class _Asked:
         content = self._call(lambda client: client.models.with_raw_response.list())
         entries = content.get("data")
         if not isinstance(entries, list):
-            raise BadAnswerError("the list of models holds no 'data'", "odd")
+            raise BadAnswerError("the list of models has no 'data'", "odd")
         return {str(entry["id"]): entry for entry in entries if isinstance(entry, dict) and "id" in entry}
 
     def _known_models(self) -> dict[str, Mapping[str, Any]] | None:
@@ -145,7 +147,7 @@ class _Asked:
             return self._models_below(error)
 
     def _models_below(self, error: BadAnswerError) -> dict[str, Mapping[str, Any]] | None:
-        """The list under /v1, where the address lacks it; None where there is none (a server may do without)."""
+        """The list under /v1, if the address itself has none; None if there is none (a server need not have one)."""
         given = self.address
         if not given.url.endswith("/v1"):
             self.address = given.below("/v1")
@@ -154,14 +156,14 @@ class _Asked:
             except BadAnswerError:
                 self.address = given
             else:
-                self._notice(f"{given.shown} has no list of models, {self.address.shown} has: that is used.")
+                self._notice(f"{given.shown} has no list of models, but {self.address.shown} does and is used.")
                 return models
         if error.trouble == "odd":
             raise BadAnswerError(f"{given.shown}/models: {error.why}", "odd") from error
         return None
 
     def _negotiate(self, prompt: str) -> tuple[tuple[str, ...], Mapping[str, Any]]:
-        """(the settings beyond OpenAI's that the server takes, its answer)."""
+        """(the settings beyond OpenAI's that the server accepts, its answer)."""
         try:
             return tuple(NEUTRAL), self._complete(prompt, dict(NEUTRAL))
         except BadAnswerError as error:
@@ -171,8 +173,8 @@ class _Asked:
         taken = tuple(name for name, value in NEUTRAL.items() if self._is_taken(prompt, {name: value}))
         left_out = ", ".join(name for name in NEUTRAL if name not in taken)
         self._notice(
-            f"{self.address.shown}: the server does not take {left_out}; they are left out. What its checkpoint's "
-            f"generation_config says of them may apply."
+            f"{self.address.shown}: the server does not accept {left_out}; they are omitted. The values in its "
+            f"checkpoint's generation_config may apply."
         )
         return taken, answer
 
@@ -186,7 +188,7 @@ class _Asked:
         return True
 
     def _takes_ids(self, prompt: ProbePrompt, answer: Mapping[str, Any], *, fields: tuple[str, ...]) -> bool:
-        """Whether token ids give the same answer as the text: then they are what is sent."""
+        """Whether token ids give the same answer as the text; if so, prompts are sent as token ids."""
         ids = prompt.token_ids
         if ids is None:
             return False
@@ -201,13 +203,13 @@ class _Asked:
         found = _prompt_tokens(answer)
         if found not in (None, len(ids)):
             self._notice(
-                f"{self.address.shown}: the server splits the first prompt into {found:,} tokens, --tokenizer into "
-                f"{len(ids):,}: another tokenizer, or a token of its own in front. Prompts go out as text."
+                f"{self.address.shown}: the first prompt has {found:,} tokens on the server and {len(ids):,} with "
+                f"--tokenizer: a different tokenizer, or an added token. Prompts are sent as text."
             )
         return False
 
     def _stop_strings(self, prompt: str, text: str, *, fields: tuple[str, ...]) -> StopStrings:
-        """What happens to a stop string, seen on one that cuts a known answer short."""
+        """How the server returns stop strings, tested with one from a known answer."""
         for shown in (prompt, _OTHER_PROMPT):
             whole = text if shown == prompt else _text(self._complete(shown, _neutral(fields)))
             at = _place_to_stop(whole)
@@ -232,7 +234,7 @@ class _Asked:
         )
 
     def _call(self, send: Callable[[openai.OpenAI], Any], *, check: Callable[[Any], Any] = bool) -> dict[str, Any]:
-        """The answer, which `check` accepts; what may pass is tried again, told each time."""
+        """The answer, which `check` accepts; transient failures are retried and reported."""
         client = self._client.with_options(base_url=self.address.url)
         for attempt in count(1):
             try:
@@ -241,16 +243,18 @@ class _Asked:
                 return content
             except (openai.OpenAIError, BadAnswerError) as found:
                 error = found if isinstance(found, BadAnswerError) else trouble_of(found)
-                if error.trouble not in RETRIED or attempt >= min(_TRIES, self._spec.max_retries + 1):
+                if error.trouble not in RETRIED or attempt >= min(
+                    _TRIES, self._spec.own(ServerSettings).max_retries + 1
+                ):
                     raise error from found
                 wait_s = pause_s(attempt, error)
-            self._notice(f"{self.address.shown}: {error.why}; asked again in {wait_s:.1f} s")
+            self._notice(f"{self.address.shown}: {error.why}; retried in {wait_s:.1f} s")
             time.sleep(wait_s)
         raise AssertionError
 
 
 def client_of(kind: Callable[..., Any], address: Address, *, timeout_s: float) -> Any:
-    """A client (openai.OpenAI or AsyncOpenAI) that repeats nothing by itself."""
+    """A client (openai.OpenAI or AsyncOpenAI) without retries of its own."""
     return kind(
         base_url=address.url,
         api_key=address.api_key,
@@ -262,7 +266,7 @@ def client_of(kind: Callable[..., Any], address: Address, *, timeout_s: float) -
 
 
 def pause_s(attempt: int, error: BadAnswerError) -> float:
-    """Seconds before the next try: as the server asks, else doubling, shorter where it did answer."""
+    """Seconds before the next try: as the server asks, otherwise doubling; shorter after an unusable answer."""
     if error.wait_s is not None:
         return error.wait_s
     return float(min(30.0, (0.1 if error.trouble == "odd" else 0.5) * 2 ** (attempt - 1)))
@@ -286,7 +290,7 @@ def _prompt_tokens(answer: Mapping[str, Any]) -> int | None:
 
 
 def _place_to_stop(text: str) -> int | None:
-    """Where three visible characters of the text stand for the first time, not at its start; the middle is best."""
+    """The first occurrence of three visible characters, not at the start; preferably in the middle."""
     places = sorted(range(1, len(text) - _STOP_CHARS + 1), key=lambda at: abs(at - len(text) // 2))
     for at in places:
         part = text[at : at + _STOP_CHARS]

@@ -1,7 +1,7 @@
-"""Several engines behind one: each a Ray actor with its share of the machine or cluster, fed from one work queue.
+"""Several engines as one: each is a Ray actor with its share of the machine or cluster, fed from one work queue.
 
-An engine is given more requests as its completions come back, so it never waits for the slowest of a block. What an
-engine that dies had in hand goes back to the queue and is drawn by the others with the same seeds.
+An engine gets more requests as its completions come back, so it never waits for the slowest of a block. Unfinished
+requests of an engine that dies return to the queue; the others generate them with the same seeds.
 """
 
 from __future__ import annotations
@@ -20,20 +20,22 @@ from ray.exceptions import RayActorError, RayTaskError
 
 from orz_bench.engines.engine import Distinct, Engine, EngineSpec, Sampling
 from orz_bench.engines.ray.session import end_ray, start_ray
+from orz_bench.engines.registry import settings_of
 from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError, OrzError
 from orz_bench.records.rollout import Completion, Request
 
 _LOG = logging.getLogger(__name__)
 _SECONDS_A_CALL = 0.5
-"""How long an engine draws before it reports, so how stale the queue's view of it may be."""
+"""How long an engine generates before it reports: the maximum age of the queue's view of it."""
 _IN_HAND_GPU, _IN_HAND_CPU = 1024, 128
-"""Requests that one vLLM engine knows of: about twice as many as it runs together."""
-_VLLM_BLOCK = 16
+"""Requests held by one vLLM engine: about twice as many as it runs together."""
+_LEAST = 16
+"""Requests given to such an engine at once, even if its fair share is smaller."""
 
 
 class EngineLoop:
-    """An engine that is given requests bit by bit and goes on drawing what it has."""
+    """An engine that accepts requests incrementally while it generates."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -42,7 +44,7 @@ class EngineLoop:
         self._num_in_hand = 0
 
     def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
-        """Take these requests too; return the lists of completions that are ready within about half a second."""
+        """Add these requests; return the lists of completions that finish within about half a second."""
         self._feed.extend(requests)
         self._num_in_hand += len(requests)
         ready: list[list[Completion]] = []
@@ -56,7 +58,7 @@ class EngineLoop:
             ready.append(completions)
             self._num_in_hand -= len(completions)
         if not self._num_in_hand:
-            self._stream = None  # the next requests may come with another sampling
+            self._stream = None  # the next requests may have different sampling settings
         return ready
 
 
@@ -69,7 +71,7 @@ class EngineActor:
         self._loop = EngineLoop(open_local(spec))
 
     def process_id(self) -> int:
-        """Answers once the engine is up."""
+        """Returns once the engine is up."""
         return os.getpid()
 
     def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
@@ -78,7 +80,7 @@ class EngineActor:
 
 
 class _Feed:
-    """An iterator that ends when it is empty and goes on when it was filled again."""
+    """An iterator that ends when it is empty and continues after it is refilled."""
 
     def __init__(self) -> None:
         self._requests: deque[Request] = deque()
@@ -107,8 +109,8 @@ class RayPool:
     """`spec.num_engines` engines over Ray, on this machine or on the cluster that RAY_ADDRESS names."""
 
     def __init__(self, spec: EngineSpec, actors: Sequence[Any] | None = None) -> None:
-        """`actors` run engines of this spec already, where training has placed them; otherwise they are started."""
-        self._spec = spec
+        """`actors`: engines of this spec that training has already started; otherwise they are started here."""
+        self._spec, self._settings = spec, settings_of(spec)
         self._workers = [_Worker(actor) for actor in actors or ()]
         self._started_ray = not ray.is_initialized()
         if self._workers:
@@ -123,12 +125,12 @@ class RayPool:
 
     @property
     def actors(self) -> list[Any]:
-        """Those that live."""
+        """The actors that are alive."""
         return [worker.actor for worker in self._workers]
 
     @property
     def process_ids(self) -> list[int]:
-        """Of the engines' processes."""
+        """Process ids of the engines."""
         pids: list[int] = ray.get([worker.actor.process_id.remote() for worker in self._workers])
         return pids
 
@@ -139,7 +141,7 @@ class RayPool:
         while queue or any(worker.in_hand for worker in self._workers):
             if not self._workers:
                 raise EngineError(
-                    "every engine has died (out of memory?). What was drawn is kept; the same command goes on."
+                    "every engine has died (out of memory?). Finished samples are kept; run the same command to resume."
                 )
             idle = [worker for worker in self._workers if worker not in calls.values()]
             for worker in idle:
@@ -152,19 +154,19 @@ class RayPool:
                 lists: list[list[Completion]] = ray.get(done[0])
             except RayActorError:
                 self._workers.remove(worker)
-                _LOG.warning("an engine died; the others draw the %d samples that it had in hand", len(worker.in_hand))
+                _LOG.warning("an engine died; the others generate its %d unfinished samples", len(worker.in_hand))
                 queue.extendleft(reversed(worker.in_hand.values()))
                 continue
             except RayTaskError as error:
                 if isinstance(error.cause, OrzError):
                     raise type(error.cause)(str(error.cause)) from error
-                raise EngineError(f"an engine failed: {error.cause}. Run the same command again to go on.") from error
+                raise EngineError(f"an engine failed: {error.cause}. Run the same command to resume.") from error
             for completion in chain.from_iterable(lists):
                 del worker.in_hand[completion.key]
             yield from lists
 
     def close(self) -> None:
-        """End the engines, and Ray where this pool started it."""
+        """End the engines, and Ray if this pool started it."""
         actors = [worker.actor for worker in self._workers]
         self._workers = []
         if self._started_ray:
@@ -174,13 +176,13 @@ class RayPool:
             ray.kill(actor)
 
     def _take(self, queue: deque[Request], worker: _Worker) -> list[Request]:
-        """What this engine gets now: whole batches for transformers, else at most its fair share of what is left."""
-        if self._spec.name != "vllm":
-            size = self._spec.batch_size if self._spec.name == "transformers" else _VLLM_BLOCK
-            room = 0 if worker.in_hand else size
+        """The next requests for this engine: whole blocks, or at most its fair share of the rest."""
+        block = self._settings.block
+        if block is not None:
+            room = 0 if worker.in_hand else block
         else:
             limit = _IN_HAND_GPU if has_gpu() else _IN_HAND_CPU
-            fair = max(_VLLM_BLOCK, -(-len(queue) // len(self._workers)))
+            fair = max(_LEAST, -(-len(queue) // len(self._workers)))
             room = min(limit - len(worker.in_hand), fair)
         taken = [queue.popleft() for _ in range(min(room, len(queue)))]
         worker.in_hand |= {request.key: request for request in taken}
@@ -189,7 +191,7 @@ class RayPool:
     def _start_workers(self) -> None:
         num_engines, gpu = self._spec.num_engines, has_gpu()
         available = ray.cluster_resources()
-        kind, wanted = ("GPU", self._spec.tensor_parallel * num_engines) if gpu else ("CPU", num_engines)
+        kind, wanted = ("GPU", self._settings.gpus * num_engines) if gpu else ("CPU", num_engines)
         found = available.get(kind, 0.0)
         if found < wanted:
             raise EngineError(
@@ -198,7 +200,7 @@ class RayPool:
             )
         share: dict[str, Any] = {"num_cpus": 1}
         if gpu:
-            share |= {"num_gpus": self._spec.tensor_parallel}
+            share |= {"num_gpus": self._settings.gpus}
         else:
             threads = str(max(1, int(available["CPU"] // num_engines)))
             share |= {"runtime_env": {"env_vars": {"OMP_NUM_THREADS": threads, "VLLM_CPU_OMP_THREADS_BIND": "nobind"}}}

@@ -1,6 +1,6 @@
-"""How this process gets to Ray: the cluster that RAY_ADDRESS names, or a Ray of its own on this machine.
+"""Connect this process to Ray: to the cluster at RAY_ADDRESS, or to a Ray of its own on this machine.
 
-Without an address Ray would join whatever cluster was last started on the machine, and wait for minutes if it is dead.
+Without an address Ray would join the cluster last started on this machine, and wait for minutes if it is dead.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from orz_bench.signals import exit_code, hear_signals, was_stopped
 
 
 def start_ray() -> None:
-    """Connect to Ray, or start it. Raises EngineError where no cluster answers at RAY_ADDRESS."""
+    """Connect to Ray, or start it. Raises EngineError if no cluster answers at RAY_ADDRESS."""
     address = os.environ.get("RAY_ADDRESS")
     _refuse_silent_address(address)
-    # Ray's workers give way to everything else on a machine; here they are what the user waits for.
+    # Ray lowers the priority of its workers; here they are what the user waits for.
     os.environ.setdefault("RAY_worker_niceness", "0")
     try:
         if address:
@@ -34,7 +34,7 @@ def start_ray() -> None:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         if address is None:
             raise EngineError(
-                f"Ray does not start on this machine ({reason}). Its temporary folder has the logs."
+                f"Ray cannot start on this machine ({reason}). Its logs are in its temporary folder."
             ) from error
         raise EngineError(
             f"no Ray cluster answers at RAY_ADDRESS={address} ({reason}). A stale one, or another token "
@@ -44,10 +44,10 @@ def start_ray() -> None:
 
 
 def end_ray(actors: Iterable[Any] = (), *, placement_group: Any = None) -> None:
-    """End these actors, and Ray where it was started here.
+    """End these actors, and Ray if it was started here.
 
-    A scheduler that ends a job may end Ray's own processes first. Then every call waits a minute for them and ends this
-    process without an exception: nothing is asked of a Ray that does not answer.
+    A scheduler that ends a job may end Ray's own processes first. Any call then waits a minute and ends this process
+    without an exception, so a Ray that does not answer is not called.
     """
     if not _answers():
         _leave_dead_ray()
@@ -62,7 +62,7 @@ def end_ray(actors: Iterable[Any] = (), *, placement_group: Any = None) -> None:
 
 
 def _answers() -> bool:
-    """Whether somebody listens where Ray's control process should be."""
+    """Whether Ray's control process answers."""
     if not ray.is_initialized():
         return True
     host, _, port = ray.get_runtime_context().gcs_address.rpartition(":")
@@ -75,7 +75,7 @@ def _answers() -> bool:
 
 def _leave_dead_ray() -> None:
     atexit.unregister(ray.shutdown)
-    node = ray._private.worker._global_node  # noqa: SLF001 - what is left of it must not outlive this process
+    node = ray._private.worker._global_node  # noqa: SLF001 - its remaining processes must not outlive this one
     with suppress(Exception):
         node.kill_all_processes(check_alive=False, allow_graceful=False)
     if was_stopped():
@@ -83,7 +83,7 @@ def _leave_dead_ray() -> None:
 
 
 def _leave_at_once() -> None:
-    """Before Ray's C++ crashes at the end of this process, which would hide its exit code."""
+    """Exit before Ray's C++ code crashes at the end of this process, which would hide the exit code."""
     with suppress(OSError):
         sys.stdout.flush()
         sys.stderr.flush()
@@ -91,7 +91,7 @@ def _leave_at_once() -> None:
 
 
 def _refuse_silent_address(address: str | None) -> None:
-    """Raise EngineError where nobody listens: Ray itself would end this process without an exception."""
+    """Raise EngineError if no Ray head answers at that address: Ray would end this process without an exception."""
     host, _, port = (address or "").rpartition(":")
     if not host or not port.isdigit() or "/" in host:
         return

@@ -1,1 +1,1 @@
-"""Hugging Face transformers, with decoding of our own."""
+"""Hugging Face transformers, with its own decoding."""

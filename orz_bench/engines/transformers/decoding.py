@@ -1,7 +1,7 @@
-"""Decode a batch of prompts with a model and its key-value cache, each sample with random numbers of its own.
+"""Decode a batch of prompts with a model and its key-value cache; each sample has its own random numbers.
 
-Equal prompts go through the model once, and a sample that has ended leaves the batch, so that no token is computed that
-nobody asked for. B samples that are still under way, V the vocabulary.
+Equal prompts are computed once, and a finished sample leaves the batch, so that no superfluous token is computed.
+B: unfinished samples; V: vocabulary.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ from orz_bench.records.rollout import StopReason
 
 @dataclass(slots=True, kw_only=True)
 class Draft:
-    """One sample under way."""
+    """One unfinished sample."""
 
     prompt: Sequence[int]
     room: int
-    """New tokens that it may have."""
+    """Limit of new tokens."""
     uniform: Callable[[], float]
     """Its own random numbers in [0, 1)."""
     tokens: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
-    """Of the distributions that were drawn from: at the temperature, after top-k and top-p; at temperature 0 at 1."""
+    """Under the distributions that were sampled from: at the temperature, after top-k and top-p; for 0, at 1."""
     ended: StopReason | None = None
 
 
 Ending = Callable[[Sequence[int]], StopReason | None]
-"""Whether the tokens of a sample end it, looking at the newest."""
+"""Why the newest token ends a sample, or None."""
 
 
 @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is not followed
@@ -47,9 +47,9 @@ def decode(
     device: torch.device,
     never: Tensor | None = None,
 ) -> None:
-    """Draw tokens until every draft has ended; ids in `never` are not drawn.
+    """Generate until every draft has ended; ids in `never` are not sampled.
 
-    Raises FloatingPointError where logits are NaN or infinite: nothing that is drawn from them means anything.
+    Raises FloatingPointError if logits are NaN or infinite.
     """
     state = _prefill(model, drafts, device=device)
     while True:
@@ -72,7 +72,7 @@ def draw(
     """Tokens and their log-probabilities by inverting the cumulative distribution at `random_B` in [0, 1).
 
     Temperature, then top-k, then top-p; the most likely token at temperature 0. The log-probabilities are those of the
-    distribution that was drawn from: what `never`, top-k and top-p leave adds up to 1. Shapes (B,) and (B,).
+    distribution that was sampled from: what remains after `never`, top-k and top-p sums to 1. Shapes (B,) and (B,).
     """
     logits_BV = logits_BV.float()
     if never is not None:
@@ -92,13 +92,13 @@ def draw(
 
 
 class _State:
-    """The drafts under way, with the model's cache and the logits of their next token, row by row."""
+    """The unfinished drafts, with the model's cache and the logits of their next token, one per row."""
 
     def __init__(self, drafts: list[Draft], cache: Any, *, mask: Tensor | None, logits_BV: Tensor) -> None:
         self.drafts, self._cache, self._mask, self.logits_BV = drafts, cache, mask, logits_BV
 
     def keep(self, rows: list[int]) -> bool:
-        """Drop all other rows; whether any is left."""
+        """Drop all other rows. Returns whether any is left."""
         if len(rows) < len(self.drafts):
             self.drafts = [self.drafts[row] for row in rows]
             if rows:

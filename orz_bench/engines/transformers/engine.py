@@ -1,4 +1,4 @@
-"""The fallback engine: a transformers model, batch by batch, with random numbers of its own for every sample.
+"""The fallback engine: a transformers model, batch by batch; every sample has its own random numbers.
 
 A batch is a block of consecutive requests and is committed as a whole, so an interrupted run resumes with the same
 batches and the same numerics.
@@ -26,6 +26,7 @@ from orz_bench.engines.engine import (
     WeightSource,
     refuse_penalties,
 )
+from orz_bench.engines.settings import TransformersSettings
 from orz_bench.engines.soundness import not_finite, require_known_ids, require_whole, unknown_ids, unloadable
 from orz_bench.engines.transformers.decoding import Draft, decode
 from orz_bench.engines.transformers.likelihood import LikelihoodScorer
@@ -40,18 +41,19 @@ class TransformersEngine:
     def __init__(self, spec: EngineSpec) -> None:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._spec = spec
+        self._batch_size = spec.own(TransformersSettings).batch_size
         logging.disable_progress_bar()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(spec.checkpoint)
             model, loading = AutoModelForCausalLM.from_pretrained(
                 spec.checkpoint,
                 dtype=getattr(torch, spec.dtype),
-                use_safetensors=True,  # the other kind of weight files are pickles: programs
-                ignore_mismatched_sizes=True,  # so that they are told with all other faults
+                use_safetensors=True,  # the other weight files are pickles, which can execute code
+                ignore_mismatched_sizes=True,  # so that they are reported with all other faults
                 output_loading_info=True,
                 **_attention(spec.checkpoint),
             )
-        except Exception as error:  # whatever a library raises over a user's files, the user must know which file
+        except Exception as error:  # whatever the library raises, the message must name the file
             raise unloadable(spec.checkpoint, error) from error
         require_whole(loading, spec.checkpoint)
         self._model: Any = model.to(self._device).eval()
@@ -65,12 +67,12 @@ class TransformersEngine:
         """Blocks of `batch_size` consecutive requests, in order."""
         refuse_penalties(sampling)
         waiting = Distinct(requests)
-        while batch := list(islice(waiting, self._spec.batch_size)):
+        while batch := list(islice(waiting, self._batch_size)):
             yield self._generate_batch(batch, sampling)
 
     def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
-        """Blocks of consecutive requests that share their first tokens, in order."""
-        scorer = LikelihoodScorer(self._model, device=self._device, batch_size=self._spec.batch_size)
+        """Blocks of consecutive requests that share their leading tokens, in order."""
+        scorer = LikelihoodScorer(self._model, device=self._device, batch_size=self._batch_size)
         for block in scorer.answer(Distinct(self._checked(requests))):
             if not all(math.isfinite(logprob) for answer in block for logprob in answer.logprobs):
                 raise not_finite(self._spec.checkpoint)
@@ -83,7 +85,7 @@ class TransformersEngine:
             torch.cuda.empty_cache()
 
     def load_weights(self, source: WeightSource, *, version: int) -> None:
-        """Copy every weight into the model; EngineError for a name that it lacks or one that is left out."""
+        """Copy every weight into the model; EngineError for an unknown or a missing name."""
         own = dict(self._model.named_parameters())
         tied = {"lm_head.weight"} if self._model.config.tie_word_embeddings else set()
         waiting = set(own)
@@ -99,13 +101,13 @@ class TransformersEngine:
         self._policy_version = version
 
     def sleep(self) -> None:
-        """Leave the GPU."""
+        """Move the model off the GPU."""
         self._model.to("cpu")
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
 
     def wake_weights(self) -> None:
-        """Return to the device."""
+        """Move the model back to the device."""
         self._model.to(self._device)
 
     def wake_cache(self) -> None:
@@ -143,7 +145,7 @@ class TransformersEngine:
         ]
 
     def _room(self, prompt_length: int, sampling: Sampling) -> int:
-        """New tokens that one sample may have, whatever shares its batch."""
+        """Limit of new tokens of one sample; it does not depend on the batch."""
         limit = self._spec.max_model_len
         return sampling.max_tokens if limit is None else min(sampling.max_tokens, limit - prompt_length)
 
@@ -165,12 +167,12 @@ class TransformersEngine:
 
 
 class _Endings:
-    """What ends a sample: an end token, or a stop string in its text."""
+    """Detects the end of a sample: an end token, or a stop string in its text."""
 
     def __init__(self, tokenizer: Any, *, stop: Sequence[str], eos: Sequence[int]) -> None:
         self._tokenizer, self._stop, self._eos = tokenizer, stop, frozenset(eos)
         self._tail = max(map(len, stop), default=0) + 8
-        """In tokens: more than any stop string of ordinary text has."""
+        """In tokens: more than any stop string has."""
         self._last = {string[-1] for string in stop}
         self._can_complete: dict[int, bool] = {}
 
@@ -185,9 +187,9 @@ class _Endings:
         return "stop_string" if any(string in text for string in self._stop) else None
 
     def _completes(self, token: int) -> bool:
-        """Whether the token's text holds the last character of a stop string: only then is there something to look at.
+        """Whether the token's text has the last character of a stop string: only then can a stop string be complete.
 
-        A character of several bytes may come in several tokens, so for such a stop string every token counts.
+        A character of several bytes may be split over tokens, so for such a stop string every token counts.
         """
         if token not in self._can_complete:
             text = self._tokenizer.decode([token])
@@ -196,13 +198,13 @@ class _Endings:
 
 
 def _cut_after_stop(text: str, stop: Sequence[str]) -> str:
-    """The text up to the end of its first stop string: the last token may hold more."""
+    """The text up to the end of its first stop string: the last token may contain more."""
     ends = [text.find(string) + len(string) for string in stop if string in text]
     return text[: min(ends, default=len(text))]
 
 
 def _attention(checkpoint: str) -> dict[str, str]:
-    """The slow attention where the fast one would leave soft-capping out without a word."""
+    """The slow attention if the fast one would silently omit soft-capping."""
     config = Path(checkpoint) / "config.json"
     is_capped = config.is_file() and ModelConfig(config).caps_attention
     return {"attn_implementation": "eager"} if is_capped else {}

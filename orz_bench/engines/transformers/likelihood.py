@@ -1,8 +1,7 @@
-"""How likely given continuations are, with a model and a key-value cache of the tokens that neighbours share.
+"""Log-likelihoods of given continuations, with a model and a key-value cache of the tokens that neighbours share.
 
-A continuation needs one row of the batch, its context and itself but for its last token; continuations for which these
-are the same tokens (all that have one token, say) share the row. R rows of T tokens, K the longest continuation, V the
-vocabulary.
+A continuation needs one row of the batch: its context and itself without its last token. Continuations with equal rows
+(such as all continuations of one token) share it. R: rows; T: tokens; K: longest continuation; V: vocabulary.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ Tokens = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """Where a continuation's answer belongs."""
+    """The place of a continuation's answer."""
 
     request: int
     continuation: int
@@ -35,14 +34,14 @@ class _Reading:
 
 
 class LikelihoodScorer:
-    """Answers blocks of requests; it remembers the shared tokens of the last block."""
+    """Answers blocks of requests; it caches the shared tokens of the last block."""
 
     def __init__(self, model: Any, *, device: torch.device, batch_size: int) -> None:
         self._model, self._device, self._batch_size = model, device, batch_size
         self._shared: tuple[Tokens, Any] | None = None
 
     def answer(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
-        """Blocks of consecutive requests, in order: which these are depends on the requests alone."""
+        """Blocks of consecutive requests, in order; the blocks depend on the requests alone."""
         for block in blocks(requests, batch_size=self._batch_size, vocabulary=self._model.config.vocab_size):
             yield self._answer(block)
 
@@ -74,7 +73,7 @@ class LikelihoodScorer:
         return [_joined(request, number, found=found) for number, request in enumerate(block)]
 
     def _cache(self, shared: Tokens, num_rows: int) -> Any:
-        """A cache of the shared tokens for every row, or None where there are none."""
+        """A cache of the shared tokens for every row, or None if there are none."""
         if not shared:
             return None
         if self._shared is None or self._shared[0] != shared:
@@ -90,9 +89,9 @@ class LikelihoodScorer:
 def blocks(
     requests: Iterable[LikelihoodRequest], *, batch_size: int, vocabulary: int
 ) -> Iterator[list[LikelihoodRequest]]:
-    """Consecutive requests with the same shared tokens, at most `batch_size` rows and a GiB of logits together.
+    """Consecutive requests with the same shared tokens, at most `batch_size` rows and 1 GiB of logits per block.
 
-    A request alone may need more.
+    A single request may need more.
     """
     block: list[LikelihoodRequest] = []
     shared: Tokens = ()
@@ -113,7 +112,7 @@ def blocks(
 
 
 def _shared_tokens(request: LikelihoodRequest) -> Tokens:
-    """At least one token of a context is the request's own: the model has to be asked something."""
+    """The shared leading tokens; at least the last token of a context is left, because the model needs an input."""
     return request.context[: min(request.num_shared, len(request.context) - 1)]
 
 

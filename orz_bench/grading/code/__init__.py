@@ -1,1 +1,1 @@
-"""Grading of programs: where the code is in a response, its tests, LiveCodeBench's rules of comparison, the verdict."""
+"""Programs: their runs in the sandbox against their tests, and LiveCodeBench's rules of comparison."""

@@ -1,9 +1,9 @@
-"""LiveCodeBench's rules for what counts as the right output. Written from its description; checked against its runner.
+"""LiveCodeBench's rules for correct output, written from its description and checked against its runner.
 
-Standard output: both texts are stripped and cut into lines, of which each is stripped; there must be as many, and each
-must be equal, or equal number by number as decimals. A function's value: equal, a tuple at the top counting as a list.
+Standard output: both texts are stripped and split into lines, which are stripped too; there must be as many lines, and
+each must be equal, or equal number by number as decimals. A function's value: equal, an outer tuple being a list.
 
-Counts are compared before anything is taken apart: an output of many megabytes costs its own size, not fifty times it.
+Counts are compared before anything is split: an output of many megabytes costs its own size, not fifty times that.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _SHOWN = 80
 
 
 def why_output_differs(printed: str, expected: str) -> str | None:
-    """What differs between two standard outputs; None where nothing that counts does."""
+    """The first difference between two standard outputs; None if they are equal by these rules."""
     printed, expected = printed.strip(), expected.strip()
     num, num_wanted = printed.count("\n") + 1, expected.count("\n") + 1
     if num != num_wanted:
@@ -32,21 +32,21 @@ def why_output_differs(printed: str, expected: str) -> str | None:
 
 
 def why_value_differs(value: str, expected: str) -> str | None:
-    """What differs between a function's encoded value and the expected JSON; None where they are equal."""
+    """The difference between a function's encoded value and the expected JSON; None if they are equal."""
     wanted = encode(json.loads(expected))
     if value.count(",") != wanted.count(","):
         return f"the value is {_short(value)}, wanted {_short(expected)}"
     try:
         found = json.loads(value, object_hook=_without_order)
     except (ValueError, RecursionError):
-        return f"the value is {_short(value)}, which is no value of a function"
+        return f"the value is {_short(value)}, which is not a value of a function"
     if found == json.loads(wanted, object_hook=_without_order):
         return None
     return f"the value is {_short(value)}, wanted {_short(expected)}"
 
 
 def _without_order(marked: dict[str, Any]) -> dict[str, Any]:
-    """A dictionary, which `encode` writes as a list of pairs, as a dictionary again; anything else stays marked."""
+    """Turns a list of pairs, which `encode` writes for a dictionary, back into one; anything else is left marked."""
     pairs: Any = marked.get("dict")
     if len(marked) != 1 or not isinstance(pairs, list):
         return marked
@@ -65,7 +65,7 @@ def _same_numbers(line: str, right: str) -> bool:
         return False
     try:
         return all(Decimal(token) == Decimal(other) for token, other in zip(found, wanted, strict=True))
-    except (InvalidOperation, ValueError):  # not numbers, or a signalling NaN, which no comparison takes
+    except (InvalidOperation, ValueError):  # not numbers, or a signalling NaN, which cannot be compared
         return False
 
 

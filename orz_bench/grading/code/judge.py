@@ -1,4 +1,4 @@
-"""Does this program pass these tests? Each runs in the sandbox; what it printed is compared here, outside."""
+"""Decide whether a program passes its tests. It runs in the sandbox; its output is compared here, outside."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from orz_bench.sandbox.pool import Sandbox, Session
 
 MAX_SOURCE = 2**20
 _UNPACKED = 32
-"""Problems whose tests stay unpacked: the samples of one problem are graded close together."""
+"""Problems whose tests are kept unpacked: the samples of one problem are graded close together."""
 _ANY_OUTPUT, _TIMES_EXPECTED = 2**20, 8
-"""A test may print this many bytes, and so many times as much as is wanted: spaces and zeros more are no fault."""
+"""A test may print this many bytes plus this multiple of the expected output: extra spaces and zeros are allowed."""
 _VERDICTS: Mapping[Ended, tuple[Verdict, str]] = {
     "exit_code": ("wrong", "it fails"),
     "signal": ("wrong", "it is ended by a signal"),
@@ -48,7 +48,7 @@ class CodeJudge:
         self._lock = threading.Lock()
 
     def check(self) -> Isolation:
-        """What keeps programs in. Raises ConfigError where it is not enough."""
+        """The isolation of programs. Raises ConfigError if it is too weak."""
         return self._sandbox.check()
 
     def close(self) -> None:
@@ -63,11 +63,11 @@ class CodeJudge:
         try:
             replies = dict(zip(distinct, self._threads.map(self._judge, distinct), strict=True))
         except (CancelledError, RuntimeError) as error:
-            raise GradingError("the grader was closed while it was running programs; open another.") from error
+            raise GradingError("the grader was closed while it was running programs; open a new one.") from error
         return [replies[pair] for pair in pairs]
 
     def fault_of(self, gold: str) -> str | None:
-        """Why no program could be graded against this gold; None where one can."""
+        """Why no program can be graded against this gold, or None."""
         tests = self._tests(gold)
         if not tests.tests:
             return "there are no tests"
@@ -88,7 +88,7 @@ class CodeJudge:
             return self._run_all(session, tests)
 
     def _run_all(self, session: Session, tests: ProgramTests) -> Reply:
-        """Each test is run once, and that counts."""
+        """Each test is run once, and that result counts."""
         num = len(tests.tests)
         ends_at = time.monotonic() + self._limits.program_wall_s
         for number, test in enumerate(tests.tests, start=1):
@@ -118,7 +118,7 @@ class CodeJudge:
 
 
 def _failure(test: ProgramTest, outcome: Outcome, *, is_function: bool) -> Reply | None:
-    """What is wrong with one run; None where it is right."""
+    """The failure of one run, or None."""
     if outcome.ended != "normally":
         verdict, why = _VERDICTS[outcome.ended]
         return Reply(verdict, f"{why} ({outcome.detail})" if outcome.detail else why)

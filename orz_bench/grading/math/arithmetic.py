@@ -1,6 +1,6 @@
 """Plain arithmetic such as "3*(4+1)/2" as an unevaluated sympy expression, without Python's eval.
 
-Stands in for sympy's parse_expr, which evaluates the text that it is given as Python.
+Replaces sympy's parse_expr, which evaluates its input as Python.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Refuse answers that no reader would call an answer, before any parser sees them; linear in their (capped) length.
+"""Reject answers that are too large to be meant as answers, before parsing; linear in their (capped) length.
 
-The caps only spare work: what slips through is ended by the workers' deadline and memory limit. An answer that is
-written like its gold is right before any cap (see fast_path.py).
+The caps only save work: workers also have a deadline and a memory limit. An answer with the text of its gold is correct
+before any cap applies (see fast_path.py).
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ MAX_NESTING = 64
 MAX_DIGITS = 256
 MAX_POWER_BITS = 32_768
 MAX_FACTORIAL = 5_000
-"""Answers such as 1/2004! exist, and comparing them is cheap; so are powers up to MAX_POWER_BITS, such as 7^{2020}."""
+"""Answers such as 1/2004! occur and are cheap to compare; so are powers up to MAX_POWER_BITS, such as 7^{2020}."""
 MAX_BINOMIAL = 20_000
-"""Of the smaller of k and n - k."""
+"""Limit for the smaller of k and n - k."""
 MAX_EXPONENT = 20_000
-"""Of a name, or of a sum with names in it."""
+"""Limit for the exponent of a name, or of a sum that contains names."""
 MAX_TOWER = 6
-"""Exponents within exponents that have names in them."""
+"""Nested exponents that contain names."""
 MAX_ROOTS = 40
-"""Within one another."""
+"""Nested roots."""
 MAX_TERMS, MAX_FACTORS = 10_000, 100_000
-"""Of sums and products whose terms are no polynomials, and of any product."""
+"""MAX_TERMS: of sums and products whose terms are not polynomials. MAX_FACTORS: of any product."""
 
 _LONG_NUMBER = re.compile(rf"[0-9]{{{MAX_DIGITS + 1}}}")
 _OPENING, _CLOSING = "([{", ")]}"
@@ -40,7 +40,7 @@ _NO_POLYNOMIAL = re.compile(r"\\(?!cdot|times)[A-Za-z]+|[/!]|\^\s*\{?\s*[A-Za-z]
 
 
 def why_refused(answer: str) -> str | None:
-    """Why this answer is not even parsed, or None where it is within the caps."""
+    """Why this answer is not parsed; None if it is within the caps."""
     if len(answer) > MAX_CHARS:
         return f"the answer has {len(answer):,} characters, more than {MAX_CHARS:,}"
     if (depth := _nesting(answer)) > MAX_NESTING:
@@ -66,12 +66,12 @@ def _nesting(text: str) -> int:
 
 
 class _TooLargeError(Exception):
-    """What is too large."""
+    """Its text names what is too large."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """An upper bound of an expression, read as a constant; `bits` is its logarithm to the base of two."""
+    """An upper bound of a constant expression; `bits` is its base-2 logarithm."""
 
     bits: float = 0.0
     has_names: bool = False
@@ -84,7 +84,7 @@ class _Size:
 
 
 class _Sizes:
-    """Reads a text once from left to right, whatever it is; raises _TooLargeError."""
+    """Reads any text once from left to right; raises _TooLargeError."""
 
     def __init__(self, text: str) -> None:
         self._tokens = [(found.group(), found.end()) for found in _TOKEN.finditer(text)]
@@ -105,7 +105,7 @@ class _Sizes:
         return is_next
 
     def _sum(self) -> _Size:
-        """Up to a closing bracket, or the end."""
+        """Read up to a closing bracket, or the end."""
         largest, bits, num_terms, inner = 0.0, 0.0, 1, _Size()
         first = self._at
         while (token := self._next()) and token not in _CLOSING and token != r"\}":
@@ -166,7 +166,7 @@ class _Sizes:
             self._atom()
         inner = self._atom()
         if inner.roots >= MAX_ROOTS:
-            raise _TooLargeError(f"more than {MAX_ROOTS} roots within one another")
+            raise _TooLargeError(f"more than {MAX_ROOTS} nested roots")
         return replace(inner, bits=inner.bits / 2, roots=inner.roots + 1)
 
     def _series(self, token: str) -> _Size:
@@ -177,7 +177,7 @@ class _Sizes:
         rest = self._text[self._tokens[self._at - 1][1] :] if self._at <= len(self._tokens) else ""
         is_long = largest > MAX_TERMS and _NO_POLYNOMIAL.search(rest)
         if is_long or (token == r"\prod" and largest > MAX_FACTORS):
-            raise _TooLargeError("a sum or product of too many terms")
+            raise _TooLargeError("a sum or product with too many terms")
         return _Size()
 
 

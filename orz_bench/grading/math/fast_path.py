@@ -1,7 +1,7 @@
-"""Verdicts that need no Math-Verify because it provably agrees.
+"""Verdicts reached without Math-Verify, where it provably agrees.
 
-Provable are: the same text, two plain numbers (integers, decimals, simple fractions) that are exactly equal, and two
-constants that are too far apart for any rounding. Everything else is None here and goes to the workers.
+These are: identical text, two plain numbers (integers, decimals, simple fractions) that are exactly equal, and two
+constants that differ by more than any rounding. Everything else is None here and goes to the workers.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _INTEGER_OR_DECIMAL = re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?")
 _FRACTION = re.compile(r"(-?)\\[dt]?frac\{(-?[0-9]{1,4})\}\{([0-9]{1,4})\}|()(-?[0-9]{1,4})/([0-9]{1,4})")
 
 _NAME = re.compile(r"[a-df-hj-zA-Z]")
-"""A letter that is no constant either."""
+"""A letter that is not a constant (e, i)."""
 
 
 def same_text(gold: str, answer: str) -> Reply | None:
-    """The verdict on what is written in the same way, or is the same plain number."""
+    """The verdict for identical text or the same plain number; None for anything else."""
     if gold == answer:
         return Reply("correct", "same text")
     if len(answer) > _MAX_KEY_CHARS:
@@ -36,19 +36,19 @@ def same_text(gold: str, answer: str) -> Reply | None:
 
 
 def quick_reply(gold: str, answer: str) -> Reply | None:
-    """The verdict where it is certain without parsing."""
+    """The verdict if it is certain without parsing, or None."""
     return same_text(gold, answer) or compared(gold, answer)
 
 
 def compared(gold: str, answer: str) -> Reply | None:
-    """The verdict on two texts by what they say, where that needs no parser for mathematics."""
+    """The verdict on two texts by their content, if no parser for mathematics is needed; otherwise None."""
     if len(answer) > _MAX_KEY_CHARS:
         return None
     try:
         outcome = _QUICK.compare(read_surface(gold), read_surface(answer))
     except _UndecidedError:
         return None
-    except Exception:  # the worker meets the same and reports it
+    except Exception:  # the worker runs into the same error and reports it
         return None
     if outcome.is_equal:
         return Reply("correct", outcome.why)
@@ -56,14 +56,14 @@ def compared(gold: str, answer: str) -> Reply | None:
 
 
 def known_outcome(gold: str, answer: str) -> Outcome | None:
-    """Whether two pieces of LaTeX are equal, where that needs no parser."""
+    """Whether two pieces of LaTeX are equal, if no parser is needed to decide that; otherwise None."""
     if gold == answer:
         return alike("same text")
     wanted, found = plain_number(gold), plain_number(answer)
     if wanted is not None and wanted == found:
         return alike("same number")
     if _NAME.fullmatch(gold) and (found is not None or _NAME.fullmatch(answer)):
-        return unlike("another name" if found is None else "a number, but the gold is a name")
+        return unlike("different name" if found is None else "a number, but the gold is a name")
     if wanted is not None and _NAME.fullmatch(answer):
         return unlike("a name, but the gold is a number")
     one = _constant(gold, wanted)
@@ -72,7 +72,7 @@ def known_outcome(gold: str, answer: str) -> Outcome | None:
 
 
 class _UndecidedError(Exception):
-    """Only a parser can tell."""
+    """A parser is needed to decide."""
 
 
 def _known_or_undecided(gold: str, answer: str) -> Outcome:

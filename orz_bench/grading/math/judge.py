@@ -1,6 +1,6 @@
-"""Is this answer equal to this gold? Their surfaces are compared; of mathematics Math-Verify decides, strictly.
+"""Compare an answer with a gold: their surfaces first, then mathematics with Math-Verify and stricter checks.
 
-Runs in worker processes only: it may hang, run out of memory or crash, and nothing here limits that.
+Runs in worker processes only: it may hang, run out of memory or crash, and nothing here prevents that.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from orz_bench.grading.surface.read_surface import read_surface
 from orz_bench.grading.surface.surface import Date, Named, Phrase, Ratio
 from orz_bench.grading.surface.text_key import text_key, words_key
 
-_UNREADABLE_GOLD = Reply("unparseable", "the gold cannot be read as mathematics: only its own text is accepted")
+_UNREADABLE_GOLD = Reply("unparseable", "the gold is not readable as mathematics, so only the same text is accepted")
 
 
 def judge(job: Job) -> Reply:
-    """The verdict. Raises MemoryError and RecursionError, which are the worker's to report."""
+    """The verdict. Raises MemoryError and RecursionError, which the worker reports."""
     if job.mode == "gold":
         return _judge_gold(job.gold)
     if text_key(job.gold) == text_key(job.answer):
@@ -55,11 +55,13 @@ def _judge_answer(job: Job) -> Reply:
 
 
 def _judge_loosely(job: Job) -> Reply:
-    """Math-Verify's own verdict on the two texts as a whole."""
+    """Math-Verify's own verdict on the two whole texts."""
     gold, answer = read_latex(job.gold), read_latex(job.answer)
     if gold is None:
         same_words = words_key(job.gold) == words_key(job.answer)
-        return Reply("correct", "same words") if same_words else Reply("wrong", f"another text: {_UNREADABLE_GOLD.why}")
+        return (
+            Reply("correct", "same words") if same_words else Reply("wrong", f"different text: {_UNREADABLE_GOLD.why}")
+        )
     if answer is None:
         return Reply("unparseable", "not readable as mathematics")
     is_equal = _verified(gold, answer)
@@ -68,7 +70,7 @@ def _judge_loosely(job: Job) -> Reply:
 
 def _judge_free(job: Job) -> Reply:
     reply = _judge_answer(job)
-    # From two bare equations Math-Verify would extract, and compare, the number behind each equals sign.
+    # From two bare equations Math-Verify would extract and compare the numbers after the equals signs.
     if reply.verdict == "correct" or (job.strict and _are_equations(job)):
         return reply
     golds, answers = read_free_text(job.gold), read_free_text(job.answer)
@@ -95,15 +97,15 @@ def _veto(gold: Value | str, answer: Value | str) -> str | None:
 
 
 def _equal(gold: str, answer: str) -> Outcome:
-    """Whether two pieces of LaTeX are equal: by the fast path, or else by Math-Verify within the strict checks."""
+    """Whether two pieces of LaTeX are equal: by the fast path, otherwise by Math-Verify with the strict checks."""
     if (known := known_outcome(gold, answer)) is not None:
         return known
     one, other = read_latex(gold), read_latex(answer)
     if one is None:
-        return unlike(f"another text: {_UNREADABLE_GOLD.why}")
+        return unlike(f"different text: {_UNREADABLE_GOLD.why}")
     if other is None:
         return unlike("not readable as mathematics", is_readable=False)
-    # Before Math-Verify, because it is far cheaper than simplifying a difference that is not zero.
+    # Before Math-Verify: far cheaper than simplifying a nonzero difference.
     why = values_differ(one, other) or (None if _verified(one, other) else "not equal by Math-Verify")
     if why and not are_one_function(one, other):
         return unlike(why)
@@ -112,11 +114,11 @@ def _equal(gold: str, answer: str) -> Outcome:
 
 
 def _texts_differ(gold: str, answer: str) -> str | None:
-    """What Math-Verify drops from the text and a reader does not."""
+    """A difference in what Math-Verify drops from the text and a reader would not; None if there is none."""
     if sequences.bases_differ(gold, answer):
         return "numbers in different bases"
     if sequences.has_ellipsis(gold) or sequences.has_ellipsis(answer):
-        return None if text_key(gold) == text_key(answer) else "another sequence"
+        return None if text_key(gold) == text_key(answer) else "different sequence"
     return None
 
 
@@ -125,7 +127,7 @@ def _verified(gold: Value | str, answer: Value | str) -> bool:
         return bool(verify(gold, answer, timeout_seconds=None, raise_on_error=True))
     except (MemoryError, RecursionError):
         raise
-    except Exception:  # Math-Verify counts values that it cannot compare as unequal
+    except Exception:  # Math-Verify treats values that it cannot compare as unequal
         return False
 
 

@@ -1,7 +1,7 @@
-"""Math-Verify's LaTeX parser, several times faster: the same grammar and conversion with the cheap prediction first.
+"""Math-Verify's LaTeX parser, several times faster: the same grammar and conversion, with the cheaper prediction first.
 
-ANTLR's SLL prediction gives the tree that its full (LL) prediction gives, or else a syntax error; only after an error
-is the text parsed again with LL. Runs in worker processes only.
+ANTLR's SLL prediction yields either the same tree as its full (LL) prediction or a syntax error; only after an error is
+the text parsed again with LL. Runs in worker processes only.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from math_verify.grader import should_treat_as_complex
 from math_verify.parser import get_last_eq
 
 _CONVERSION = ConversionConfig(lowercase_symbols=False)
-"""V and v are two names."""
+"""V and v are different names."""
 
 
 @lru_cache(maxsize=1024)
 def parse_latex(latex: str) -> Any:
-    """The value of normalised LaTeX, or of the right side of its last equation. Raises where there is none.
+    """The value of normalised LaTeX, or of the right side of its last equation. Raises if it has none.
 
-    Takes the place of math_verify.parser.parse_latex_cached, and does what that does.
+    Replaces math_verify.parser.parse_latex_cached, with the same results.
     """
     try:
         return _parse(latex)

@@ -1,8 +1,8 @@
-"""Keep what an answer says from ever being run as code. Runs in worker processes only.
+"""Prevent the text of an answer from being run as code. Runs in worker processes only.
 
 sympy evaluates text as Python in two ways: sympify(text), which even `Number("12")` uses, and lambdify, which prints
-expressions as source. `read_numbers_without_eval` takes text from answers out of the first; `forbid_execution` (see
-forbidden.py) checks every piece of generated code, whoever made it.
+expressions as source. `read_numbers_without_eval` keeps text of answers out of the first; `forbid_execution` (see
+forbidden.py) checks all generated code, whatever its origin.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _NUMBER = re.compile(r"[+-]?(?:\d+(\.\d*)?|(\.\d+))", re.ASCII)
 
 
 def read_numbers_without_eval() -> None:
-    """Replace the two functions through which Math-Verify and its LaTeX reader hand digits to Python's eval."""
+    """Replace the two functions through which Math-Verify and its LaTeX reader pass digits to Python's eval."""
     math_verify.parser.parse_expr_cached = read_arithmetic
     math_verify.parser.parse_latex_cached = parse_latex
     if sympy_parser.parse_expr is not _parse_expr:

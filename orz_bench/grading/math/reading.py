@@ -1,4 +1,4 @@
-"""From the text of an answer to a sympy expression, by Math-Verify's LaTeX reading. Runs in worker processes only."""
+"""Convert an answer's text to a sympy expression with Math-Verify's LaTeX reader. Runs in worker processes only."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from orz_bench.grading.surface.text_key import plain_latex
 Value: TypeAlias = Basic | MatrixBase
 
 _NORMALISATION = replace(LatexExtractionConfig().normalization_config, units=False)
-"""Units are read before (see read_words): Math-Verify would take the t of \\sin^2 t for one."""
+"""Units have been read before (see read_words): Math-Verify would take the t of \\sin^2 t for one."""
 _ORDINAL = re.compile(r"\^\s*\{?\s*\\(?:text|mathrm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?")
 _PERCENT = re.compile(r"\s*\\?%$")
 
 
 @lru_cache(maxsize=1024)
 def read_latex(text: str) -> Value | None:
-    """The value of a whole text that is LaTeX mathematics, or None where it can't be read as such."""
+    """The value of a text that is LaTeX mathematics as a whole, or None if it cannot be read as such."""
     try:
         latex = normalize_latex(_ORDINAL.sub("", plain_latex(text)), config=_NORMALISATION)
-        # Not every ANTLR runtime's grammar reads a percent sign; Math-Verify's own way for one after the formula works.
+        # Not every ANTLR runtime's grammar reads a percent sign; Math-Verify's own handling of one works.
         number = _PERCENT.sub("", latex)
         value = parse_latex(number)
         value = convert_to_pct(value) if number != latex else value
@@ -40,6 +40,6 @@ def read_latex(text: str) -> Value | None:
 
 
 def read_free_text(text: str) -> list[Value | str]:
-    """What Math-Verify extracts from prose, by its own rules, without its time-out (the process is bounded instead)."""
+    """The expressions that Math-Verify extracts from prose; without its timeout, because the process is limited."""
     found: list[Value | str] = parse(text, parsing_timeout=None)
     return found

@@ -20,17 +20,17 @@ _REALS = re.compile(r"\\mathbb\s*\{R\}|\\R(?![a-zA-Z])")
 
 
 def same_set(gold: str, answer: str) -> Outcome:
-    """Whether the two sets are equal; False where one of them is none that is known."""
+    """Whether the two sets are equal; unequal if one of them is not a known set."""
     try:
         one, other = _read_set(gold), _read_set(answer)
         if one is None or other is None:
-            return unlike("not the same set, as far as can be said")
+            return unlike("not known to be the same set")
         is_equal = one == other or bool(one.symmetric_difference(other).is_empty)
     except (MemoryError, RecursionError):
         raise
-    except Exception:  # sympy has no answer for many sets
-        return unlike("not the same set, as far as can be said")
-    return alike("the same set") if is_equal else unlike("another set")
+    except Exception:  # sympy cannot compare many sets
+        return unlike("not known to be the same set")
+    return alike("the same set") if is_equal else unlike("different set")
 
 
 def _read_set(text: str) -> Set | None:

@@ -1,4 +1,4 @@
-"""Answers with an ellipsis and numbers with a base: what Math-Verify's reading drops is compared as text."""
+"""Sequences with an ellipsis and numbers with a base: what Math-Verify's reader drops is compared as text."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ _OPENING, _CLOSING = "([{", ")]}"
 
 
 def bases_differ(gold: str, answer: str) -> bool:
-    """Whether both are numbers with a base, as in 52_8, and the bases are different."""
+    """Whether both are numbers with a base, such as 52_8, and the bases differ."""
     bases = [match.group(1) for text in (gold, answer) if (match := _BASE.fullmatch(text.replace(" ", "")))]
     return len(set(bases)) == 2
 
 
 def has_ellipsis(text: str) -> bool:
-    """Whether something is left out."""
+    """Whether the text contains an ellipsis."""
     return _ELLIPSIS.search(text) is not None
 
 

@@ -1,6 +1,6 @@
-"""Reasons why two values that Math-Verify may call equal are not: it rounds tiny numbers away and solves too loosely.
+"""Reasons why two values that Math-Verify accepts as equal differ: it rounds tiny numbers to 0 and solves loosely.
 
-`differ` returns such a reason or None; None proves nothing. Runs in worker processes only.
+Each function returns a reason or None; None proves nothing. Runs in worker processes only.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ from orz_bench.grading.math.reading import Value
 
 TOLERANCE_EXACT = Rational(1, 10**9)
 TOLERANCE_DECIMAL = Rational(1, 10**3)
-"""Relative. Math-Verify rounds decimals to six places, which says nothing about numbers that are themselves tiny."""
+"""Relative. Math-Verify rounds decimals to six places, which is meaningless for numbers that are themselves tiny."""
 
 _DIGITS = 30
 _NOISE = 1e-12
-"""A gold of zero is equal to less than this, where there are decimals; a gold that is tiny is not equal to zero."""
+"""With decimals, a gold of zero equals anything below this; a tiny gold does not equal zero."""
 _SCALES = (1, 1, 7, 31, 3, 101, 5, 13)
-"""Of the generic points: floors are equal between 1 and 2."""
+"""Scales of the generic points: between 1 and 2 alone, all floors are equal."""
 _SIX_PLACES = 5e-7
 _NUM_POINTS = 3
 _FLIPPED = {Ge: Le, Le: Ge, Gt: Lt, Lt: Gt, Eq: Eq}
 
 
 def values_differ(gold: Value, answer: Value) -> str | None:
-    """Why two values other than relations are different, compared numerically, element by element."""
+    """Why two values other than relations differ, compared numerically, element by element."""
     if isinstance(gold, MatrixBase) and isinstance(answer, MatrixBase):
         return _any_differ(list(gold.flat()), list(answer.flat())) if gold.shape == answer.shape else None
     if isinstance(gold, Interval) and isinstance(answer, Interval):
@@ -76,7 +76,7 @@ def _name(value: Value) -> str | None:
 
 
 def relations_differ(gold: Value, answer: Value) -> str | None:
-    """Why two relations, or a relation and a value, that Math-Verify calls equal are not."""
+    """Why two relations, or a relation and a value, differ although Math-Verify accepts them as equal."""
     if isinstance(gold, And) and isinstance(answer, And):
         pairs = zip(_in_order(gold), _in_order(answer), strict=False)
         return next((why for one, other in pairs if (why := relations_differ(one, other))), None)
@@ -105,7 +105,7 @@ def _sets_differ(some: SympyFiniteSet, others: SympyFiniteSet) -> str | None:
 
 def _numbers_differ(gold: Expr, answer: Expr) -> bool:
     if gold.has(UnevaluatedExpr) or answer.has(UnevaluatedExpr):
-        return False  # a percentage: Math-Verify lets 9 and 9% be equal
+        return False  # a percentage: Math-Verify accepts 9 and 9% as equal
     has_decimals = gold.has(Float) or answer.has(Float)
     tolerance = TOLERANCE_DECIMAL if has_decimals else TOLERANCE_EXACT
     names = _names(gold) | _names(answer)
@@ -125,7 +125,7 @@ def _far(one: Expr | None, other: Expr | None, *, tolerance: Rational, zero_is_n
 
 
 def are_one_function(gold: Value, answer: Value) -> bool:
-    """Whether two expressions are equal wherever both are real, seen at generic points of either sign.
+    """Whether two expressions are equal wherever both are real, tested at generic points of either sign.
 
     Math-Verify's symbols may be negative or complex, and its roots of odd degree are not the real ones: it does not
     find that \\sqrt{xy} is \\sqrt{x}\\sqrt{y}.
@@ -151,7 +151,7 @@ def are_one_function(gold: Value, answer: Value) -> bool:
 
 
 def _are_near(gold: Expr, answer: Expr) -> bool:
-    """Decimals with names, or complex ones, to six places at generic points; real numbers are Math-Verify's."""
+    """Compares decimals with names, or complex ones, to six places at generic points; reals are left to Math-Verify."""
     names = _names(gold) | _names(answer)
     if not names and not (gold.has(ImaginaryUnit) or answer.has(ImaginaryUnit)):
         return False
@@ -163,7 +163,7 @@ def _are_near(gold: Expr, answer: Expr) -> bool:
 
 
 def _are_same_constant(gold: Expr, answer: Expr) -> bool:
-    """Complex constants whose i the grammar takes for a name."""
+    """Compares complex constants whose i the grammar takes for a name."""
     one, other = (_value(value, {"i"}, point=0) for value in (gold, answer))
     return one is not None and other is not None and bool(abs(one - other) < Rational(1, 10**20))
 
@@ -173,7 +173,7 @@ def _has_root(value: Expr) -> bool:
 
 
 def _real_value(expression: Expr, names: set[str], *, point: int) -> Expr | None:
-    """As _value, with the real root of a negative number where its degree is odd, at points of either sign."""
+    """As _value, at points of either sign, with the real root of a negative number if its degree is odd."""
     signs = {name: 1 if point < 3 or zlib.crc32(f"sign {point} {name}".encode()) % 2 else -1 for name in names}
     known = {atom: signs[str(atom)] * _coordinate(str(atom), point) for atom in _free(expression)}
     try:
@@ -211,13 +211,13 @@ def _names(value: Basic) -> set[str]:
 
 
 def _free(value: Basic) -> set[Basic]:
-    """The symbols and unknown functions of an expression that no sum, limit or integral binds."""
+    """The free symbols and unknown functions of an expression: those not bound by a sum, limit or integral."""
     found: set[Basic] = set(value.free_symbols) | value.atoms(AppliedUndef)
     return found
 
 
 def _value(expression: Expr, names: set[str], *, point: int) -> Expr | None:
-    """The value at a fixed generic point; None where it isn't a finite number known to many digits."""
+    """The value at a fixed generic point; None if it is not a finite number known to many digits."""
     known = {atom: _coordinate(str(atom), point) for atom in _free(expression)} if names else {}
     try:
         value = expression.xreplace(known).doit().evalf(_DIGITS)
@@ -240,7 +240,7 @@ def _coordinate(name: str, point: int) -> Expr:
 
 
 def _constant_ratio(one: Expr, other: Expr) -> Expr | None:
-    """one / other where that is the same real number at several points."""
+    """one / other if that is the same real number at several points, or None."""
     names = _names(one) | _names(other)
     values = [
         (_value(one, names, point=point), _value(other, names, point=point))
@@ -254,7 +254,7 @@ def _constant_ratio(one: Expr, other: Expr) -> Expr | None:
 
 
 def _solutions_differ(gold: Eq, answer: Eq) -> str | None:
-    """Whether what solves one equation fails to solve the other."""
+    """Whether a solution of one equation does not solve the other."""
     for name in sorted(_names(gold) & _names(answer)):
         proofs = [_solves(gold, answer, name=name), _solves(answer, gold, name=name)]
         if None not in proofs:
@@ -263,7 +263,7 @@ def _solutions_differ(gold: Eq, answer: Eq) -> str | None:
 
 
 def _solves(one: Eq, other: Eq, *, name: str) -> bool | None:
-    """Whether every solution of `one` for the symbol of that name is a zero of `other`; None where none is known."""
+    """Whether every solution of `one` for the symbol of that name is a zero of `other`; None if none is known."""
     symbol = next(atom for atom in one.atoms(Symbol) if atom.name == name)
     residue = other.lhs - other.rhs
     target = next(atom for atom in other.atoms(Symbol) if atom.name == name)

@@ -1,1 +1,1 @@
-"""What a written answer says before any mathematics: lists, units, words, names, typesetting."""
+"""Read what a written answer means before any mathematics: lists, units, words, names, typesetting."""

@@ -1,6 +1,6 @@
-r"""Whether two surfaces say the same, given who can tell two pieces of mathematics apart.
+r"""Compare two surfaces, given a function that compares two pieces of mathematics.
 
-The same rules serve the fast path, whose `equal` may not know, and the workers, whose `equal` always does.
+The fast path, whose `equal` may be undecided, and the workers, whose `equal` always decides, use the same rules.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _CLOCK_HOURS = 24
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """Whether they are equal, and why."""
+    """Whether two surfaces are equal, and why."""
 
     is_equal: bool
     why: str
@@ -41,12 +41,12 @@ class Outcome:
 
 
 def alike(why: str) -> Outcome:
-    """They are equal."""
+    """Equal, with the reason."""
     return Outcome(is_equal=True, why=why)
 
 
 def unlike(why: str, *, is_readable: bool = True) -> Outcome:
-    """They are not equal."""
+    """Not equal, with the reason."""
     return Outcome(is_equal=False, why=why, is_readable=is_readable)
 
 
@@ -58,7 +58,7 @@ class Comparer:
         self._same_set = same_set
 
     def compare(self, gold: Surface, answer: Surface) -> Outcome:
-        """Whether the answer says what the gold says."""
+        """Whether the answer has the meaning of the gold."""
         if _key(gold.text) == _key(answer.text):
             return alike("same text")
         if isinstance(gold, Opaque) or isinstance(answer, Opaque):
@@ -79,7 +79,7 @@ class Comparer:
             return _said("date", is_equal=gold.month == answer.month and gold.numbers == answer.numbers)
         if isinstance(gold, Phrase) and isinstance(answer, Phrase):
             return self._phrases(gold, answer)
-        return unlike("other words than the gold's")
+        return unlike("words that differ from the gold's")
 
     def _chains(self, gold: Surface, answer: Surface) -> Outcome:
         if isinstance(gold, Chain):
@@ -95,13 +95,13 @@ class Comparer:
         if isinstance(gold, Named) and isinstance(answer, Named):
             if _same_name(gold.name, answer.name):
                 return self.compare(gold.value, answer.value)
-            return self._equal(gold.text, answer.text) if not _has_words(gold, answer) else unlike("another name")
+            return self._equal(gold.text, answer.text) if not _has_words(gold, answer) else unlike("different name")
         if isinstance(gold, Named):
             if isinstance(answer, Relation):
                 return self._relations(gold, answer)
             if isinstance(gold.value, Group) and gold.value.kind == "list":
                 return self.compare(gold.value, answer)
-            return self.compare(gold.value, answer) if gold.is_one_name else unlike("a value for an equation")
+            return self.compare(gold.value, answer) if gold.is_one_name else unlike("a value, not an equation")
         assert isinstance(answer, Named)
         return self._relations(gold, answer) if isinstance(gold, Relation) else self.compare(gold, answer.value)
 
@@ -114,7 +114,7 @@ class Comparer:
         if isinstance(gold, Relation) and gold.members is not None and not isinstance(answer, Relation | Named):
             return self.compare(gold.members, answer)
         if _has_words(gold, answer):
-            return unlike("other words than the gold's")
+            return unlike("words that differ from the gold's")
         if isinstance(gold, Relation | Named) and isinstance(answer, Relation | Named):
             outcome = self._equal(gold.text, answer.text)
             return outcome if outcome.is_equal else self._sets(gold, answer, otherwise=outcome)
@@ -122,7 +122,7 @@ class Comparer:
             return unlike("an equation, but the gold is a value")
         if isinstance(gold, Relation) and isinstance(answer, Value | Ratio):
             return self._sets(gold, answer, otherwise=unlike("a value, but the gold is a relation"))
-        return self._sets(gold, answer, otherwise=unlike("not the same solutions"))
+        return self._sets(gold, answer, otherwise=unlike("different solutions"))
 
     def _sets(self, gold: Surface, answer: Surface, *, otherwise: Outcome) -> Outcome:
         if any(isinstance(one, Relation | Named) and _is_equation(one.text) for one in (gold, answer)):
@@ -147,7 +147,7 @@ class Comparer:
         return (
             self._same_set(_set_text(gold), _set_text(answer))
             if is_set
-            else unlike("one value for several, or the reverse")
+            else unlike("one value instead of several, or the reverse")
         )
 
     def _two_groups(self, gold: Group, answer: Group) -> Outcome:
@@ -170,19 +170,19 @@ class Comparer:
             isinstance(i, Relation) for g in (gold, answer) for i in g.items
         ):
             return self._same_set(_set_text(gold), _set_text(answer))
-        return unlike(f"a {gold.kind} and a {answer.kind}, or other brackets")
+        return unlike(f"a {gold.kind} and a {answer.kind}, or different brackets")
 
     def _in_same_brackets(self, gold: Group, answer: Group) -> Outcome:
         if len(gold.items) == 2 and "[]" in (gold.brackets, answer.brackets) and gold.brackets != answer.brackets:
-            return unlike("other brackets")
+            return unlike("different brackets")
         return self._ordered(gold.items, answer.items)
 
     def _ordered(self, golds: Sequence[Surface], answers: Sequence[Surface]) -> Outcome:
         if len(golds) != len(answers):
-            return unlike("another number of elements")
+            return unlike("a different number of elements")
         names = [item.name for items in (golds, answers) for item in items if isinstance(item, Named)]
         if len(names) == len(golds) + len(answers) and sorted(names[: len(golds)]) != sorted(names[len(golds) :]):
-            return unlike("other names")
+            return unlike("different names")
         return self._all(list(zip(golds, answers, strict=True)), default="the same elements")
 
     def _unordered(self, gold: Group, answer: Group) -> Outcome:
@@ -191,17 +191,17 @@ class Comparer:
         if any(named) and not all(named):
             return self._ordered(golds, answers)
         if len(golds) != len(answers):
-            return unlike("another number of elements")
+            return unlike("a different number of elements")
         left = _without_same_texts(answers, golds)
         for item in _without_same_texts(golds, answers):
             found = next((i for i, other in enumerate(left) if self.compare(item, other).is_equal), None)
             if found is None:
-                return unlike("an element without an equal")
+                return unlike("an element without a match")
             del left[found]
         return alike("the same elements")
 
     def _elements(self, group: Group) -> list[Surface]:
-        """Of a set every element once; of a list as often as it is there."""
+        """The elements: of a set each once, of a list as often as they occur."""
         if group.kind == "list":
             return list(group.items)
         kept: list[Surface] = []
@@ -215,7 +215,7 @@ class Comparer:
             if _is_clock(gold) and _is_clock(answer):
                 return _said("time", is_equal=_same_time(gold, answer))
             if gold.half or answer.half or len(gold.terms) != len(answer.terms):
-                return unlike("another ratio")
+                return unlike("a different ratio")
             crossed = [
                 (f"({one}) \\cdot ({answer.terms[0]})", f"({other}) \\cdot ({gold.terms[0]})")
                 for one, other in zip(gold.terms, answer.terms, strict=True)
@@ -233,7 +233,7 @@ class Comparer:
 
     def _values(self, gold: Value, answer: Value) -> Outcome:
         if not answer.are_known and not gold.nouns:
-            return unlike(f"what {' '.join(answer.nouns)} says is not known")
+            return unlike(f"what {' '.join(answer.nouns)} means is not known")
         if (gold.nouns or gold.unit) and (answer.nouns or answer.unit):
             return self._measured(gold, answer)
         if gold.is_percent != answer.is_percent:
@@ -256,19 +256,19 @@ class Comparer:
             generic = gold.unit or answer.unit
             nouns = [normal_noun((one.nouns or (one.unit_text,))[-1]) for one in (gold, answer)]
             is_same = nouns[0] == nouns[1] or (generic is not None and generic.is_generic)
-            return self._equal(gold.latex, answer.latex) if is_same else unlike("something else is counted")
+            return self._equal(gold.latex, answer.latex) if is_same else unlike("a different thing is counted")
         if gold.unit.is_generic or answer.unit.is_generic:
-            return self._equal(gold.latex, answer.latex) if _fits(gold.unit, answer.unit) else unlike("another unit")
+            return self._equal(gold.latex, answer.latex) if _fits(gold.unit, answer.unit) else unlike("different units")
         if {gold.unit.dimensions, answer.unit.dimensions} == _ANGLES:
             return self._equal(_in_radians(gold), _in_radians(answer))
         if gold.unit.dimensions != answer.unit.dimensions:
-            return unlike("another unit")
+            return unlike("different units")
         ratio = answer.unit.factor / gold.unit.factor
         return self._equal(gold.latex, answer.latex if ratio == 1 else _scaled(answer.latex, ratio))
 
     def _phrases(self, gold: Phrase, answer: Phrase) -> Outcome:
         if gold.words != answer.words or len(gold.pieces) != len(answer.pieces):
-            return unlike("other words than the gold's")
+            return unlike("words that differ from the gold's")
         pairs = [
             (read_surface(one), read_surface(other)) for one, other in zip(gold.pieces, answer.pieces, strict=True)
         ]
@@ -295,7 +295,7 @@ def _key(text: str) -> str:
 
 
 def _said(what: str, *, is_equal: bool) -> Outcome:
-    return alike(f"the same {what}") if is_equal else unlike(f"another {what}")
+    return alike(f"the same {what}") if is_equal else unlike(f"a different {what}")
 
 
 def _same_name(one: str, other: str) -> bool:
@@ -306,7 +306,7 @@ def _same_name(one: str, other: str) -> bool:
 
 
 def _has_words(*surfaces: Surface) -> bool:
-    """Whether words other than those between elements are part of it."""
+    """Whether it has words other than those between elements."""
     return any(
         _has_words(*one.items) if isinstance(one, Group) else _TWO_LETTERS.search(one.text) is not None
         for one in surfaces
@@ -338,7 +338,7 @@ def _different_names(items: Sequence[Surface]) -> bool:
 
 
 def _without_same_texts(items: Sequence[Surface], others: Sequence[Surface]) -> list[Surface]:
-    """What is left of the items when each is taken away with one of the others that has its text."""
+    """The items left after each is paired with one of the others that has the same text."""
     keys = Counter(_key(item.text) for item in others)
     left = []
     for item in items:
@@ -362,7 +362,7 @@ def _same_time(gold: Ratio, answer: Ratio) -> bool:
 
 
 def _near(one: Surface, other: Surface) -> bool:
-    """Whether one is a rounding of the other, to a hundredth of it."""
+    """Whether one is the other rounded, by at most a hundredth of it."""
     if not isinstance(one, Value) or not isinstance(other, Value):
         return False
     numbers = [read_constant(value.latex) for value in (one, other)]
@@ -370,7 +370,7 @@ def _near(one: Surface, other: Surface) -> bool:
 
 
 def _integrals(gold: str, answer: str) -> tuple[str, str] | None:
-    """Both without the constant of integration, whatever it is called."""
+    """Both without the constant of integration, whatever its name."""
     found = [_CONSTANT_OF_INTEGRATION.match(text) for text in (gold, answer)]
     if not found[0] or not found[1] or any(match[2] in match[1] for match in found if match):
         return None
@@ -383,7 +383,7 @@ def _in_radians(value: Value) -> str:
 
 
 def _without_bare_unit(answer: Value, gold: Value) -> str | None:
-    """5m for 5 metres: letters that are a unit only because the gold has it."""
+    """5m for 5 metres: letters that are read as a unit only because the gold has that unit."""
     if (bare := _BARE_UNIT.fullmatch(answer.latex)) and read_unit(f"\\text{{{bare[2]}}}") == gold.unit:
         return bare[1]
     letters = re.sub(r"\\text\{([^{}]*)\}", r"\1", gold.unit_text).replace(" ", "")

@@ -1,7 +1,7 @@
 r"""The approximate value of a simple LaTeX constant, such as -\frac{1+\sqrt{5}}{2} or 12\pi, without a full parser.
 
-Only notation with one reading counts: a mixed number, a slash or a letter gives None. Values are floats, good for
-telling two constants apart, never for calling them equal.
+Only unambiguous notation is read: a mixed number, a slash or a letter gives None. Values are floats, which can show
+that two constants differ, never that they are equal.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ABSOLUTE_MARGIN = 1e-4
 
 @dataclass(frozen=True, slots=True)
 class Constant:
-    """A value and the largest number met on the way to it, which bounds the rounding error."""
+    """A value and the largest intermediate number, which bounds the rounding error."""
 
     value: float
     largest: float
@@ -41,17 +41,17 @@ def read_constant(text: str) -> Constant | None:
 
 
 def surely_differ(one: Constant, other: Constant) -> bool:
-    """Whether two constants are too far apart for any rounding, theirs or a comparison's."""
+    """Whether two constants differ by more than any rounding, theirs or that of a comparison."""
     margin = _RELATIVE_MARGIN * max(abs(one.value), abs(other.value)) + 1e-9 * max(one.largest, other.largest)
     return abs(one.value - other.value) > margin + _ABSOLUTE_MARGIN
 
 
 class _NotAConstantError(Exception):
-    """The text says something else, or says it in an ambiguous way."""
+    """The text is not a constant, or is ambiguous."""
 
 
 def _tokens(text: str) -> list[str]:
-    """In reverse order, to be popped."""
+    """Tokens in reverse order, to be popped."""
     found: list[str] = []
     position, text = 0, text.rstrip()
     while position < len(text):

@@ -1,7 +1,7 @@
-r"""One canonical text for what differs in markup only: Markdown, dollar signs, groups of digits, words.
+r"""One canonical text for texts that differ in markup only: Markdown, dollar signs, groups of digits, words.
 
-`canonical` is typesetting.plain with the text around it: after it, words stand in \text{...} wherever they were typed,
-functions are commands, and numbers have no thousands separators that could be nothing else.
+`canonical` extends typesetting.plain to the text around LaTeX: afterwards words are in \text{...} however they were
+typed, functions are commands, and numbers have no unambiguous thousands separators.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ _O_CLOCK = re.compile(r"(?<=\d)\s*(?:\\text\{\s*)?o'clock\}?")
 _RATE = re.compile(
     r"(?<=\d)\s*\b(m|km|cm|ft|mi|g|kg|mg|J|N)\s?/\s?(s|h|hr|min|sec|mL|L|m|mol|kg|K|cm)(\^\{?[23]\}?)?(?=\.?\s*$)"
 )
-"""The units of a rate, as they are typed without anything that says so."""
+"""Units of a rate, as typed without markup."""
 _CALL = re.compile(r"(?<![A-Za-z\\])\\?(sqrt|exp|cbrt)\s*\(")
 _ARRAY = re.compile(r"\\begin\{array\}\s*(?:\{[^{}]*\})?")
 _WITHOUT = re.compile(r"(\\mathbb\{[RZNQC]\})\s*-\s*(?=\\\{)")
@@ -73,7 +73,7 @@ _NO_BRACKET = re.compile(r"\\(?:left|right)\s*\.(?!\d)")
 _SPACE = re.compile(r"\s+")
 _OPERATORS = frozenset("+-*/^_=<>|({[\\")
 _BEGINNING = re.compile(r"^\s*=")
-"""An equals sign before everything else says nothing."""
+"""A leading equals sign has no meaning."""
 _ARTICLE_OF = re.compile(r"\s+(?:\\text\{)?[A-Za-z]{3,}")
 _ENGLISH = FILLERS | CLOSINGS | TURNING | CONNECTIVES | COPULAS
 _BINDING = re.compile(r"\s*[*/^_=<>|)}\]]|[-+]|\s+[-+]\s")
@@ -114,7 +114,7 @@ def _without_brackets(found: re.Match[str]) -> str:
 
 
 def _without_dollars(text: str) -> str:
-    """Dollar signs are delimiters, unless one is without a partner before a number: then it is money."""
+    """Dollar signs are delimiters, except an unpaired one before a number: that is money."""
     if len(_DOLLAR.findall(text)) % 2 and _PRICE.search(text):
         text = _PRICE.sub(r"\\$", text, count=1)
     return _DOLLAR.sub(" ", text)
@@ -140,7 +140,7 @@ def _join_digits(text: str) -> str:
 
 
 def _ascii_mathematics(text: str) -> str:
-    """What people type where there is no LaTeX: 1e5, 2**10, 1.5 x 10^3, sqrt(2), +/-."""
+    """Notation typed without LaTeX: 1e5, 2**10, 1.5 x 10^3, sqrt(2), +/-."""
     text = _EXPONENT.sub(_scientific, _TEN_TO.sub(r" \\times ", text))
     text = _DOTS.sub(r"\\ldots ", text)
     if "\\" not in text:

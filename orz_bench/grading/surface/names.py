@@ -1,4 +1,4 @@
-r"""What may stand on the left of an equals sign for the right side to be the value: a name, f(x), m + n, an area."""
+r"""Left sides of an equals sign that make the right side the value: a name, f(x), m + n, an area."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def is_one_name(text: str) -> bool:
 
 
 def is_quantity(text: str) -> bool:
-    """One name, or several that are added, multiplied or divided without any number: m + n, abc, x_1/x_2."""
+    """One name, or several added, multiplied or divided, without numbers: m + n, abc, x_1/x_2."""
     if is_one_name(text):
         return True
     if not _SUM.fullmatch(text) or "\\text" in text:

@@ -1,4 +1,4 @@
-r"""Numbers that Math-Verify's grammar does not read: 1 1/4, 0.\overline{3}, 0.333..., 1,000, 30 degrees."""
+r"""Numbers that Math-Verify's grammar cannot read: 1 1/4, 0.\overline{3}, 0.333..., 1,000, 30 degrees."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MAX_PERIOD_CHARS = 60
 
 
 def in_latex(text: str) -> str:
-    """The same mathematics in notation that the LaTeX grammar reads with one meaning."""
+    """The same mathematics in notation that the LaTeX grammar reads unambiguously."""
     text = _DOT_FIRST.sub("0.", text)
     if "\\dot" in text or "\\overline" in text or "\\bar" in text or "(" in text:
         text = _REPEATING.sub(_read_repeating, _TWO_DOTS.sub(_read_two_dots, text))
@@ -68,7 +68,7 @@ def _read_two_dots(found: re.Match[str]) -> str:
 
 
 def _read_dotted(found: re.Match[str]) -> str:
-    """0.1666... by its shortest period, if that stands there three times (twice, if it is longer than one digit)."""
+    """0.1666... by its shortest period, if that occurs three times (twice, if it is longer than one digit)."""
     whole, digits = found[1], found[2][:_MAX_PERIOD_CHARS]
     for length in range(1, len(digits) // 2 + 1):
         period = digits[-length:]

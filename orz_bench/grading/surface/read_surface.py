@@ -1,4 +1,4 @@
-r"""From the text of an answer to its surface: lists, brackets, names and relations; words are read_words' to read."""
+r"""Read the text of an answer into its surface: lists, brackets, names and relations; read_words reads words."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ _MAX_DEPTH = 24
 
 @lru_cache(maxsize=8192)
 def read_surface(text: str) -> Surface:
-    """What this text says. Never fails: what can't be read is opaque."""
+    """The surface of a text. Never fails: what cannot be read is opaque."""
     return _read(canonical(text), depth=0)
 
 
@@ -86,7 +86,7 @@ def _list_of_tuples(tokens: Tokens, *, depth: int) -> Surface | None:
 
 
 def _items(tokens: Tokens) -> list[Tokens]:
-    """The elements of a bare list; connectives without an element on both sides make it unreadable as one."""
+    """The elements of a bare list; it is not a list if a connective lacks an element on either side."""
     first = next((token for token in tokens if not token.text.isspace()), None)
     if first is not None and first.word in ("either", "both"):
         tokens = tokens[tokens.index(first) + 1 :]
@@ -107,7 +107,7 @@ def _one_quantity(tokens: Tokens) -> Surface | None:
 
 
 def _are_joint(tokens: Tokens) -> bool:
-    """Whether all of the conditions have to hold."""
+    """Whether all of the conditions must hold."""
     return all(
         token.word == "and" or token.text == "\\land" for token in tokens if token.depth == 0 and _separates(token)
     )
@@ -178,7 +178,7 @@ def _bracketed(tokens: Tokens, pair: tuple[str, str], *, depth: int) -> Surface:
 
 
 def _described(inner: Tokens, text: str, *, depth: int) -> Surface:
-    """{x | x > 0} is what x > 0 says."""
+    """{x | x > 0} has the meaning of x > 0."""
     name, *conditions = cut(inner, lambda token: token.text in ("|", ":"))
     is_real = is_one_name(text_of(name)) or re.fullmatch(r"[A-Za-z]\s*\\in\s*\\mathbb\{R\}", text_of(name))
     condition = _read(text_of(conditions[0]), depth=depth + 1) if len(conditions) == 1 and is_real else None
@@ -202,7 +202,7 @@ def _kind(pair: tuple[str, str], num_items: int) -> GroupKind | None:
 
 
 def _group(kind: GroupKind, text: str, *, items: list[Surface], brackets: str = "") -> Surface:
-    """Lists and sets in lists and sets, such as what \\pm stands for, are one."""
+    """Nested lists and sets, such as those from \\pm, are flattened into one."""
     if kind in ("list", "set"):
         flat: list[Surface] = []
         for item in items:

@@ -1,4 +1,4 @@
-"""Words around a value: a unit, a counted noun, a filler, or else another answer: what may stand there is listed."""
+"""Words around a value: a unit, a counted noun or a filler, all of them listed; any other word changes the answer."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _NUMBER_WORDS = {word: place for place, word in enumerate(_SMALL.split(" "))}
 
 
 def claimed(tokens: Tokens) -> Tokens:
-    """What a sentence says: "the answer is 5" and "Area: 5" give 5, "5 is the answer" too; others stay as they are."""
+    """The answer that a sentence states: "the answer is 5", "Area: 5" and "5 is the answer" give 5."""
     if not any(token.word for token in tokens):
         return tokens
     tokens = _last_sentence(tokens)
@@ -97,7 +97,7 @@ def _may_be_subject(tokens: Tokens, *, ends: bool) -> bool:
 
 
 def _without_fillers(tokens: Tokens) -> Tokens:
-    """Both "exactly 5" and "5 in total" say 5; what consists of fillers alone stays."""
+    """Remove fillers: "exactly 5" and "5 in total" give 5; a text of fillers alone is unchanged."""
     start, end = 0, len(tokens)
     while start < end and (tokens[start].text.isspace() or tokens[start].word in FILLERS):
         start += 1
@@ -157,7 +157,7 @@ def _one_word(token: Token, text: str) -> Surface:
 
 
 def _quantity(tokens: Tokens, text: str) -> Surface | None:
-    """A value with what stands behind it, or money with the sign in front; None where the words say more."""
+    """A value with the words after it, or money with the sign in front; None if the words have further meaning."""
     if (summed := sum_of_quantities(tokens, text)) is not None:
         return summed
     tokens, money = _money(tokens)
@@ -260,7 +260,7 @@ def _plain_letters(tokens: Tokens) -> Tokens:
 
 
 def _phrase(tokens: Tokens, text: str) -> Surface:
-    """Words and mathematics in turn. One-letter words are names."""
+    """Alternating words and mathematics. One-letter words are names."""
     letters = [token for token in tokens if token.word is not None]
     if all(len(token.word or "") == 1 for token in letters):
         plain = text_of(_plain_letters(tokens))

@@ -1,4 +1,4 @@
-"""Canonical LaTeX as a row of tokens with their depths in brackets, and how to cut it where the depth is nought."""
+"""Canonical LaTeX as tokens with their bracket depths, and how to split it at depth 0."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _CLOSING = frozenset([")", "]", "}", "\\}", "\\rangle", "\\rfloor", "\\rceil"])
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of text and how many brackets are open around it; a bracket lies outside of itself."""
+    """A piece of text and the number of brackets open around it; a bracket is outside of itself."""
 
     text: str
     depth: int
@@ -44,7 +44,7 @@ def scan(text: str) -> Tokens:
 
 
 def text_of(tokens: Sequence[Token]) -> str:
-    """The text again."""
+    """The text of the tokens."""
     return "".join(token.text for token in tokens).strip()
 
 
@@ -60,12 +60,12 @@ def cut(tokens: Tokens, is_separator: Callable[[Token], bool]) -> list[Tokens]:
 
 
 def has_at_top(tokens: Tokens, texts: Collection[str]) -> bool:
-    """Whether one of these tokens lies outside of all brackets."""
+    """Whether one of these tokens is outside of all brackets."""
     return any(token.depth == 0 and token.text in texts for token in tokens)
 
 
 def stripped(tokens: Tokens) -> Tokens:
-    """Without spaces at the ends."""
+    """The tokens without spaces at both ends."""
     start, end = 0, len(tokens)
     while start < end and tokens[start].text.isspace():
         start += 1
@@ -75,7 +75,7 @@ def stripped(tokens: Tokens) -> Tokens:
 
 
 def brackets_around(tokens: Tokens) -> tuple[str, str] | None:
-    """The pair of brackets that the whole text stands in."""
+    """The pair of brackets that enclose the whole text, or None."""
     if len(tokens) < 2 or tokens[0].text not in _OPENING or tokens[-1].text not in _CLOSING:
         return None
     is_one_group = all(token.depth > 0 for token in tokens[1:-1]) and tokens[-1].depth == 0

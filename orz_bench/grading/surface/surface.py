@@ -1,6 +1,6 @@
-r"""What an answer says, before any mathematics: a value with its unit, words, a list, a named value, a relation.
+r"""The content of an answer before any mathematics: a value with its unit, words, a list, a named value, a relation.
 
-Input is the text of an answer or of a gold; both are read by the same rules. Mathematics stays LaTeX in the leaves.
+Answers and golds are read by the same rules. Mathematics remains LaTeX in the leaves.
 """
 
 from __future__ import annotations
@@ -11,12 +11,12 @@ from typing import Literal, TypeAlias
 from orz_bench.grading.surface.units import Unit
 
 GroupKind = Literal["list", "set", "tuple", "column", "row", "matrix", "interval"]
-"""interval: two ends of which at least one is in square brackets; a tuple may be an open interval as well."""
+"""interval: two ends with at least one square bracket; a tuple may also be an open interval."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Value:
-    """Mathematics, and what is counted or measured by it."""
+    """Mathematics, and the unit or noun it counts."""
 
     text: str
     latex: str
@@ -25,7 +25,7 @@ class Value:
     nouns: tuple[str, ...] = ()
     """Words after the value that are in no table of units."""
     are_known: bool = True
-    """Whether the nouns are known ones; what is unknown counts only where the gold has it too."""
+    """Whether the nouns are known; unknown ones are accepted only if the gold has them too."""
     is_percent: bool = False
 
 
@@ -35,7 +35,7 @@ class Phrase:
 
     text: str
     words: tuple[str, ...]
-    """In lower case, without articles; the place of a piece of mathematics is empty."""
+    """In lower case, without articles; an empty word marks the place of mathematics."""
     pieces: tuple[str, ...] = ()
 
 
@@ -51,18 +51,18 @@ class Group:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Named:
-    """A value that is given a name: x = 5, f(x) = x^2, m + n = 7."""
+    """A named value: x = 5, f(x) = x^2, m + n = 7."""
 
     text: str
     name: str
     value: Surface
     is_one_name: bool = True
-    """x or f(x); false for what is put together of several names."""
+    """Whether it is x or f(x) and not composed of several names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Chain:
-    """Values with equals signs between them, and what the last one is about."""
+    """Values joined by equals signs, and approximate ones after them."""
 
     text: str
     exact: tuple[Surface, ...]
@@ -71,17 +71,17 @@ class Chain:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """An equation or an inequality that gives nothing a value, or a membership of a set."""
+    """An equation or inequality that does not assign a value, or membership in a set."""
 
     text: str
     members: Surface | None = None
-    """What stands behind the sign of membership."""
+    """The set after the membership sign."""
     names: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ratio:
-    """a : b, or a time of the day that is written the same way."""
+    """a : b, or a time of day written the same way."""
 
     text: str
     terms: tuple[str, ...]
@@ -100,7 +100,7 @@ class Date:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opaque:
-    """What can't be read: equal to the same text only."""
+    """Unreadable text: equal only to the same text."""
 
     text: str
 

@@ -1,4 +1,4 @@
-r"""Characters as LaTeX: what people type instead of a command, and what cannot be seen at all."""
+r"""Characters as LaTeX: those typed instead of a command, and invisible ones."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ _INVISIBLE = re.compile(
     "\ufe00-\ufe0f\ufeff]"
 )
 _REVERSED = "\u202e"
-"""What follows is shown from right to left: a reader of 42 sees 24."""
+"""These show the following text from right to left: 42 appears as 24."""
 _SUPERSCRIPTS = str.maketrans(
     "\u2070\u00b9\u00b2\u00b3\u2074\u2075\u2076\u2077\u2078\u2079\u207a\u207b\u207f\u2071", "0123456789+-ni"
 )
@@ -80,7 +80,7 @@ _TRANSLATION = str.maketrans(_LATEX)
 
 
 def to_latex(text: str) -> str:
-    r"""The text in ASCII where LaTeX has a way to write it: \u00bd as \frac{1}{2}, \u00b2 as ^{2}, \u03c1 as \rho."""
+    r"""The text in ASCII where LaTeX has a notation for it: \u00bd as \frac{1}{2}, \u00b2 as ^{2}, \u03c1 as \rho."""
     if text.isascii() and text.isprintable():
         return text
     visible = _INVISIBLE.sub("", text)
@@ -101,7 +101,7 @@ def _read_root(found: re.Match[str]) -> str:
 
 
 def _compatible(char: str) -> str:
-    """Full-width and styled letters and digits as plain ones, vulgar fractions as fractions; others stay."""
+    """Full-width and styled letters and digits as plain ones, vulgar fractions as fractions; others are unchanged."""
     if char.isascii():
         return char
     plain = unicodedata.normalize("NFKC", char)

@@ -1,7 +1,7 @@
-r"""LaTeX without what only typesetting adds: colours, sizes, fonts, spaces, redundant braces, marks of an end.
+r"""LaTeX without typesetting: colours, sizes, fonts, spaces, redundant braces, end marks.
 
-`plain` gives one canonical text: arguments stand in braces (\frac{1}{2}, x^{2}), words stand one by one in \text{...},
-everything else is ASCII LaTeX. What a command crosses out (\cancel, \sout) stays as it is: it changes the answer.
+`plain` gives one canonical text: arguments are in braces (\frac{1}{2}, x^{2}), each word is in its own \text{...}, and
+everything else is ASCII LaTeX. Crossed-out text (\cancel, \sout) is kept as it is: it changes the answer.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SPACES = frozenset(
     ]
 )
 _CONSTANTS = ("e", "i", "d")
-"""Upright where they are no names: Euler's number, the imaginary unit, a differential."""
+"""Typeset upright if they are not names: Euler's number, the imaginary unit, a differential."""
 _ALSO_UNITS = ("min", "sec", "deg", "mod", "dim", "sum", "max")
 _MATH_FONTS = frozenset(("mathbf", "mathit", "mathsf", "mathtt", "mathnormal", "bm", "boldsymbol", "pmb"))
 _GAPS = frozenset(["\\quad", "\\qquad"])
@@ -56,14 +56,14 @@ _CANONICAL = {
     "smallsetminus": "setminus", "backslash": "setminus", "bold": "bm", "R": "mathbb{R}", "reals": "mathbb{R}",
     "slash": "/", "dollar": "\\$", "textdollar": "\\$", "percent": "%",
 }  # fmt: skip
-"""One name for each command."""
+"""One canonical name per command."""
 _INFIX = {"choose": "binom", "over": "frac"}
 _WORD = re.compile(r"\\[A-Za-z]+(?:\{[^{}]*\})?|([A-Za-z]+(?:['-][A-Za-z]+)*)")
 _AM_PM = re.compile(r"\b([AaPp])\.\s?[Mm]\b\.?")
 
 
 def plain(text: str) -> str:
-    """The canonical text; what is too long or too deep, or whose braces don't balance, keeps its commands."""
+    """The canonical text; text that is too long, too deeply nested or has unbalanced braces keeps its commands."""
     text = to_latex(text)
     if "\\" not in text and "{" not in text and "^" not in text and "_" not in text:
         return text.replace("~", " ")
@@ -76,12 +76,12 @@ def plain(text: str) -> str:
 
 
 def spell(words: str) -> str:
-    r"""Words one by one: `June 20` gives \text{June} 20; letters become words, the rest stays."""
+    r"""Words one by one: `June 20` gives \text{June} 20; letters become words, the rest is unchanged."""
     return _WORD.sub(lambda found: f"\\text{{{found[1]}}}" if found[1] else found[0], _AM_PM.sub(r"\1m", words))
 
 
 class _UnbalancedError(Exception):
-    """A brace without its partner, or too many of them."""
+    """Unbalanced or too deeply nested braces."""
 
 
 class _Reader:
@@ -157,7 +157,7 @@ class _Reader:
             self._skip_spaces()
             option = self._option()
         if name == "sqrt" and self._peek_beyond_spaces() == "(":
-            return "\\sqrt"  # \sqrt(2): Math-Verify's grammar knows what to do
+            return "\\sqrt"  # \sqrt(2): Math-Verify's grammar handles it
         arguments = "".join(f"{{{self._argument().strip()}}}" for _ in range(_NUM_ARGUMENTS[name]))
         return f"\\{name}{option}{arguments}"
 
@@ -185,7 +185,7 @@ class _Reader:
         return content if _is_atom(content) or not self._is_raised() else f"{{{content}}}"
 
     def _loose_group(self, before: list[str], *, in_text: bool) -> str:
-        """A group that is no argument of anything: its braces go where they change nothing."""
+        """A group that is not an argument: its braces are removed where they have no effect."""
         content = self._group(in_text=in_text)
         if in_text:
             return content
@@ -253,7 +253,7 @@ def _is_atom(text: str) -> bool:
 
 
 def _may_stand_bare(content: str, before: list[str]) -> bool:
-    """Whether a sum or a list would still be one without braces: at the beginning, or after nothing that binds."""
+    """Whether a sum or list keeps its meaning without braces: at the start, or after a token that does not bind it."""
     last = "".join(before[-2:]).rstrip()
     return not last or last[-1] in "=,;([<>|:" or last.endswith((" ", "\\cup")) or not re.search(r"[-+,;=<>]", content)
 

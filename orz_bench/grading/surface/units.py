@@ -1,6 +1,6 @@
-r"""Units of measurement: what stands after a value, as a factor and dimensions, so that 3 hours are 180 minutes.
+r"""Units of measurement as a factor and dimensions, so that 3 hours equal 180 minutes.
 
-`read_unit` takes canonical text such as `\text{km}/\text{h}`; None where a word is no unit.
+`read_unit` takes canonical text such as `\text{km}/\text{h}`; None if a word is not a unit.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ _SPELLED = (
     (re.compile(r"\^\{\\circ\}"), r"\\text{deg}"),
     (re.compile(r"\\Omega(?![a-zA-Z])"), r"\\text{ohm}"),
 )
-"""Units of more than one piece, or written with symbols, as one word."""
+"""Units of several words, or written with symbols, as one word."""
 _BARE = frozenset(
     (
         "cm",
@@ -180,7 +180,7 @@ _BARE = frozenset(
         "keV",
     )
 )
-"""Recognised right after a digit without anything that says so: none of them is a likely product of variables."""
+"""Recognised directly after a digit, without a space: none of them is likely to be a product of variables."""
 _PIECE = re.compile(r"\s*(?:\\text\{([^{}]*)\}|(/)|(\\cdot|\\times)(?![a-z])|\^\{(-?\d)\}|([()])|([A-Za-z]))\s*")
 
 
@@ -211,12 +211,12 @@ ONE = Unit(Fraction(1), ())
 
 
 def names() -> frozenset[str]:
-    """All words of units that have at least two letters, in lower case."""
+    """All unit words of at least two letters, in lower case."""
     return _all_names()
 
 
 def is_bare_unit(run: str) -> bool:
-    """Whether letters right after a digit are a unit even without a space."""
+    """Whether letters directly after a digit are a unit even without a space."""
     return run in _BARE or (len(run) > 3 and run in _units())
 
 
@@ -226,7 +226,7 @@ def is_unit(word: str) -> bool:
 
 
 def read_unit(text: str) -> Unit | None:
-    """The unit that is all of this canonical text, or None."""
+    """The unit that this whole canonical text denotes, or None."""
     for pattern, word in _SPELLED:
         text = pattern.sub(word, text)
     reader, place, text = _Reader(), 0, text.strip()
@@ -246,12 +246,12 @@ class _Reader:
     last: Unit = ONE
     """The unit read last, with its sign, which an exponent after it raises."""
     power: int = 1
-    """Of the next unit: 2 after "square"."""
+    """Exponent of the next unit: 2 after "square"."""
     sign: int = 1
     in_brackets: bool = False
 
     def take(self, piece: re.Match[str]) -> bool:
-        """Read one piece; whether it can be a part of a unit."""
+        """Read one piece. Returns whether it can be part of a unit."""
         word, slash, dot, exponent, bracket, letter = piece.groups()
         if slash or word == "per":
             self.sign = -1

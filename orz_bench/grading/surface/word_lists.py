@@ -1,4 +1,4 @@
-"""Lists of words from a text file beside this one: sections in brackets, each with a note, then words."""
+"""Word lists from a text file in this folder: sections in brackets, each with a note, then words."""
 
 from __future__ import annotations
 

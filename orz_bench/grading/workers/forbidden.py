@@ -1,6 +1,6 @@
-"""What a worker process may never do, whatever an answer says: run code made from it, start processes, connect, write.
+"""What a worker process may never do, whatever the answer: run code made from it, start processes, connect, write.
 
-Checked by an audit hook, which nothing can remove.
+Enforced by an audit hook, which cannot be removed.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _PLAIN_BUILTINS = frozenset(
     {"abs", "complex", "dict", "float", "int", "list", "max", "min", "pow", "range", "round", "sum"}
 )
 _PLAIN_MODULES = frozenset({"cmath", "math", "mpmath", "numpy", "scipy", "sympy"})
-"""What lambdify tries to import; in workers there is no numpy and no scipy (see host.py)."""
+"""Modules that lambdify tries to import; workers have neither numpy nor scipy (see host.py)."""
 _FORBIDDEN_NAMES = frozenset(dir(builtins)) - _PLAIN_BUILTINS
 _FORBIDDEN_EVENTS = ("os.exec", "os.fork", "os.posix_spawn", "os.remove", "os.rename", "os.spawn", "os.system")
 _FORBIDDEN_FAMILIES = ("ftplib.", "shutil.", "smtplib.", "socket.", "subprocess.", "urllib.")
 
 
 def forbid_execution(report: Callable[[str], None]) -> None:
-    """From now on, and for good, this process raises PermissionError instead; `report` hears of it too."""
+    """From now on, this process raises PermissionError instead; `report` is called with the event as well."""
 
     def hook(event: str, args: tuple[Any, ...]) -> None:
         if _is_forbidden(event, args):
@@ -42,7 +42,7 @@ def _is_forbidden(event: str, args: tuple[Any, ...]) -> bool:
 
 
 def _is_harmless(code: CodeType) -> bool:
-    """Whether code is a module's, or generated code (sympy's own) that names nothing but mathematics."""
+    """Whether code belongs to a module, or was generated (by sympy) and names nothing but mathematics."""
     is_a_module = not code.co_filename.startswith("<") or code.co_filename.startswith("<frozen")
     names = (*code.co_names, *code.co_varnames, *code.co_freevars)
     nested = [constant for constant in code.co_consts if isinstance(constant, CodeType)]

@@ -1,8 +1,8 @@
-"""The process that loads a judge's libraries once and forks bounded workers from it: a killed one is replaced in 10 ms.
+"""The host process: it loads a judge's libraries once and forks limited workers; a killed one is replaced in 10 ms.
 
-It is told what to do over one socket: a message with a file descriptor asks for a worker that serves that descriptor,
-a message with a process id ends that worker and reports how it ended. When the socket closes or the parent dies, it
-ends, and its workers with it (see orz_bench.grading.workers.worker).
+It takes orders over one socket: a message with a file descriptor starts a worker that serves that descriptor, a message
+with a process id ends that worker and reports how it ended. When the socket closes or the parent dies, the host and its
+workers end (see orz_bench.grading.workers.worker).
 """
 
 from __future__ import annotations
@@ -42,9 +42,9 @@ _WARM_UP = (
     (r"(2,3,-1)", r"\left( -\frac{16}{7}, 1 - 2i \left( 4 - \frac{3 \sqrt{2}}{2} \right) \right)"),
     (r"\text{west}", "A town in the north"),
 )
-"""Parsing and comparing these fills the tables of the parser and of sympy, which workers inherit."""
+"""Parsing and comparing these fills the caches of the parser and of sympy, which workers inherit."""
 _LATE_IMPORTS = ("sympy.integrals.manualintegrate",)
-"""What sympy imports when first needed, and workers cannot: making a dataclass executes generated code."""
+"""Modules that sympy imports on first use and workers could not: defining a dataclass executes generated code."""
 
 
 def main() -> None:
@@ -57,7 +57,7 @@ def main() -> None:
         judge = _load_judge(settings["subject"])
         gc.collect()
         gc.freeze()
-    except Exception as error:  # said to the parent, who raises it
+    except Exception as error:  # sent to the parent, which raises it
         control.send(json.dumps({"failure": f"{type(error).__name__}: {error}"}).encode())
         return
     control.settimeout(POLL_S)
@@ -67,12 +67,12 @@ def main() -> None:
 
 
 def _load_judge(subject: Subject) -> Judge:
-    """What a worker does with a job, with all libraries loaded and warm."""
+    """The function that judges a job, with all libraries loaded and warmed up."""
     if subject == "instructions":
         from orz_bench.grading.instructions import load_judge
 
         return load_judge()
-    sys.modules.update(dict.fromkeys(("numpy", "scipy")))  # type: ignore[arg-type]  # sympy would load them, with their threads, where they exist
+    sys.modules.update(dict.fromkeys(("numpy", "scipy")))  # type: ignore[arg-type]  # otherwise sympy loads them, with their threads, if installed
     from orz_bench.grading.math.judge import judge
     from orz_bench.grading.math.no_execution import read_numbers_without_eval
 

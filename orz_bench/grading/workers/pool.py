@@ -1,11 +1,11 @@
-"""Worker processes behind one function: run(jobs) -> replies, from any thread, each reply within its time.
+"""A pool of worker processes: run(jobs) -> replies, from any thread, each within its deadline.
 
-The deadline is CPU time of the worker, which ends itself (see worker.py), so that a busy machine takes no answer's
-time; wall time is only a backstop, against what waits and does not compute. A job that timed out runs once more, while
-no other does, and that reply counts.
+The deadline is CPU time of the worker, which ends itself (see worker.py), so that it does not depend on the load of the
+machine; wall time is only a backstop, for jobs that wait without computing. A job that timed out runs once more, alone,
+and that reply counts.
 
-this process                    host process                     worker processes
-one thread a worker  --fork-->  libraries loaded once    --fork--> one job at a time, over a socket of its own
+this process                      host process                     worker processes
+one thread per worker  --fork-->  libraries loaded once    --fork--> one job at a time, over its own socket
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +29,7 @@ from typing import Any
 from orz_bench.errors import ConfigError, GradingError
 from orz_bench.extras import how_to_install
 from orz_bench.grading.jobs import Job, Reply, Subject
+from orz_bench.grading.workers.turns import Turns
 
 _START = "import sys; sys.path.append(sys.argv[1]); from orz_bench.grading.workers.host import main; main()"
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[3])
@@ -38,25 +39,25 @@ _INSTALL: dict[Subject, str] = {
 }
 _HOST_START_S = 600.0
 _HOST_REPLY_S = 120.0
-"""Backstops, for a machine that is very busy: a host that dies is noticed at once."""
+"""Backstops for a heavily loaded machine: a host that dies is noticed at once."""
 _MAX_ATTEMPTS = 5
 WALL_FACTOR = 30
-"""Seconds of wall time a second of CPU time, before a worker is ended that doesn't seem to compute."""
+"""Wall time per CPU time after which a worker that does not seem to compute is ended."""
 
 
 class GradingPool:
-    """A host and up to `num_workers` workers, started when first needed. close() leaves no process."""
+    """A host and up to `num_workers` workers, started on first use. close() leaves no process."""
 
     def __init__(self, subject: Subject, *, num_workers: int, deadline_s: float, memory_gib: float) -> None:
         if num_workers < 1 or deadline_s <= 0 or memory_gib <= 0:
             raise ConfigError(
-                f"grading with {num_workers} workers, {deadline_s:g} s an answer and {memory_gib:g} GiB a worker "
-                f"cannot work; all three have to be positive."
+                f"grading with {num_workers} workers, {deadline_s:g} s per answer and {memory_gib:g} GiB per worker "
+                f"is not possible; all three must be positive."
             )
         self._subject: Subject = subject
         self._deadline_s = deadline_s
         self._memory_gib = memory_gib
-        self._turns = _Turns()
+        self._turns = Turns()
         self._threads = ThreadPoolExecutor(num_workers, thread_name_prefix="orz-grading")
         self._local = threading.local()
         self._lock = threading.Lock()
@@ -64,11 +65,11 @@ class GradingPool:
         self._is_closed = False
 
     def start(self) -> None:
-        """Load the host in the background; what fails is raised by the first run()."""
+        """Start the host in the background; the first run() raises its errors."""
         self._threads.submit(self._running_host)
 
     def run(self, jobs: Sequence[Job]) -> list[Reply]:
-        """One reply a job, in order. Raises GradingError where the machinery itself fails or was closed."""
+        """One reply per job, in order. Raises GradingError if the pool itself fails or was closed."""
         try:
             replies = list(self._threads.map(self._judge_beside_others, jobs))
             for index, reply in enumerate(replies):
@@ -76,7 +77,7 @@ class GradingPool:
                     replies[index] = self._threads.submit(self._judge_alone, jobs[index]).result()
             return replies
         except (CancelledError, RuntimeError) as error:
-            raise GradingError("the grader was closed while it was grading; open another.") from error
+            raise GradingError("the grader was closed while it was grading; open a new one.") from error
 
     def close(self) -> None:
         """End all processes. Jobs in flight fail with GradingError."""
@@ -89,15 +90,15 @@ class GradingPool:
         self._threads.shutdown(wait=True)
 
     def _judge_beside_others(self, job: Job) -> Reply:
-        with self._turns.beside_others():
+        with self._turns.turn(alone=False):
             return self._judge(job)
 
     def _judge_alone(self, job: Job) -> Reply:
-        with self._turns.alone():
+        with self._turns.turn(alone=True):
             return self._judge(job)
 
     def _judge(self, job: Job) -> Reply:
-        """The reply. A process that dies may have been killed from outside: the job gets another, but no more time."""
+        """The reply. A process may have been killed from outside: the job gets a new one, but no more time."""
         left_s, how = self._deadline_s, "its host ended"
         for _ in range(_MAX_ATTEMPTS):
             try:
@@ -140,7 +141,7 @@ class GradingPool:
         return worker
 
     def _bury_worker(self) -> str:
-        """End this thread's worker; how it ended."""
+        """End this thread's worker. Returns how it ended."""
         worker: _Worker = self._local.worker
         self._local.worker = None
         try:
@@ -152,65 +153,27 @@ class GradingPool:
     def _running_host(self) -> _Host:
         with self._lock:
             if self._is_closed:
-                raise GradingError("the grader is closed; open another.")
+                raise GradingError("the grader is closed; open a new one.")
             if self._host is None:
                 _require_memory(self._memory_gib)
                 self._host = _Host(self._subject, memory_gib=self._memory_gib, cpu_s=self._deadline_s)
             return self._host
 
     def _forget(self, host: _Host) -> None:
-        """This host has ended: the next job starts another."""
+        """Mark this host as ended: the next job starts a new one."""
         with self._lock:
             if self._host is host:
                 self._host = None
         host.close()
 
 
-class _Turns:
-    """Many run beside one another, or one alone; who wants to be alone goes before who comes later."""
-
-    def __init__(self) -> None:
-        self._changed = threading.Condition()
-        self._num_running = 0
-        self._num_wanting_alone = 0
-
-    @contextlib.contextmanager
-    def beside_others(self) -> Iterator[None]:
-        """Wait while somebody runs alone or wants to."""
-        with self._changed:
-            self._changed.wait_for(lambda: not self._num_wanting_alone)
-            self._num_running += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._num_running -= 1
-                self._changed.notify_all()
-
-    @contextlib.contextmanager
-    def alone(self) -> Iterator[None]:
-        """Wait until nobody runs, and let nobody begin."""
-        with self._changed:
-            self._num_wanting_alone += 1
-            self._changed.wait_for(lambda: not self._num_running)
-            self._num_running += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._num_running -= 1
-                self._num_wanting_alone -= 1
-                self._changed.notify_all()
-
-
 def _require_memory(memory_gib: float) -> None:
-    """Raise GradingError where this shell gives processes less than a worker: verdicts must not depend on that."""
+    """Raise GradingError if the shell limits memory below that of a worker: verdicts must not depend on it."""
     soft, _ = resource.getrlimit(resource.RLIMIT_AS)
     if soft != resource.RLIM_INFINITY and soft < memory_gib * 2**30:
         raise GradingError(
-            f"memory: a process may have {soft / 2**30:.2f} GiB here (ulimit -v), and a grading process needs "
-            f"{memory_gib:g} GiB, so that a verdict never depends on the machine. Raise the limit, as in: ulimit -v "
-            f"unlimited."
+            f"memory: processes are limited to {soft / 2**30:.2f} GiB here (ulimit -v), but a grading process needs "
+            f"{memory_gib:g} GiB, so that verdicts never depend on the machine. Raise the limit: ulimit -v unlimited."
         )
 
 
@@ -224,7 +187,7 @@ class _Host:
     def __init__(self, subject: Subject, *, memory_gib: float, cpu_s: float) -> None:
         self._lock = threading.Lock()
         self._connections: list[socket.socket] = []
-        """To workers, of which some may have ended."""
+        """Connections to workers, some of which may have ended."""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         settings: dict[str, Any] = {"descriptor": theirs.fileno(), "parent_pid": os.getpid(), "memory_gib": memory_gib}
         settings |= {"subject": subject, "cpu_s": cpu_s}
@@ -235,7 +198,7 @@ class _Host:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
-                # sympy orders some things by hash: the same pair gets the same verdict in every process.
+                # sympy orders some things by hash: a fixed seed gives a pair the same verdict in every process.
                 env=os.environ | {"PYTHONHASHSEED": "0"},
             )
         self._control.settimeout(_HOST_START_S)
@@ -261,7 +224,7 @@ class _Host:
             return _Worker(ours, pid=self._receive()["pid"], host=self)
 
     def end_worker(self, pid: int) -> int:
-        """Kill the worker if it still runs; its exit code, negative for a signal. Raises _HostGoneError."""
+        """Kill the worker if it still runs. Returns its exit code, negative for a signal. Raises _HostGoneError."""
         with self._lock:
             try:
                 self._control.send(str(pid).encode())
@@ -270,7 +233,7 @@ class _Host:
             return int(self._receive()["status"])
 
     def close(self) -> None:
-        """End the host, and its workers with it."""
+        """End the host and its workers."""
         self._process.kill()
         self._process.wait()
         for connection in (self._control, *self._connections):
@@ -298,7 +261,7 @@ class _Worker:
     host: _Host
 
     def ask(self, job: Job, *, deadline_s: float) -> Reply:
-        """The reply. Raises TimeoutError after the deadline, ConnectionError where the worker died."""
+        """The reply. Raises TimeoutError after the deadline, ConnectionError if the worker died."""
         ends_at = time.monotonic() + deadline_s
         self.connection.settimeout(deadline_s)
         self.connection.sendall(job.to_line())
@@ -312,7 +275,7 @@ class _Worker:
         return Reply.from_line(received)
 
     def end(self) -> str:
-        """End the process; how it ended, in words. Raises _HostGoneError."""
+        """End the process. Returns how it ended, in words. Raises _HostGoneError."""
         with contextlib.closing(self.connection):
             code = self.host.end_worker(self.pid)
         return signal.Signals(-code).name if code < 0 else f"exit code {code}"

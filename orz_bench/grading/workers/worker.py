@@ -1,6 +1,6 @@
-"""A worker process: bounded in memory and CPU time, unable to run anything made from an answer, ended with its host.
+"""A worker process: limited in memory and CPU time, unable to run code made from an answer, ended with its host.
 
-A job that uses up its CPU time ends the process by SIGPROF, whatever it is doing: no handler has to run for that.
+A job that uses up its CPU time ends the process by SIGPROF, whatever it is doing: no handler has to run.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from orz_bench.signals import leave_signals_to_parent
 
 _PR_SET_PDEATHSIG = 1
 _GARBAGE_THRESHOLD = 200_000
-"""Objects between two collections: sympy makes many and keeps most, and looking through them all costs 15 %."""
+"""Objects between two collections: sympy creates many and keeps most, and scanning them all costs 15 %."""
 
 Judge = Callable[[Job], Reply]
 
 _refused: list[str] = []
-"""What the current job tried to do. Libraries swallow the exception, so it is also noted."""
+"""Forbidden actions that the current job tried. Libraries swallow the exception, so they are recorded here."""
 
 
 def work(connection: socket.socket, judge: Judge, *, memory_gib: float, cpu_s: float, host_pid: int) -> NoReturn:
-    """Answer jobs, one line each, until the connection ends; each may use `cpu_s` seconds of CPU time."""
+    """Answer jobs, one per line, until the connection ends; each may use `cpu_s` seconds of CPU time."""
     _bound_this_process(memory_gib, host_pid)
     limit_kib = memory_gib * 2**20
     gc.set_threshold(_GARBAGE_THRESHOLD)
@@ -53,11 +53,11 @@ def _reply(job: Job, judge: Judge, *, memory_gib: float) -> Reply:
     except MemoryError:
         return Reply("error", f"grading needs more than {memory_gib:g} GiB of memory", worker_ends=True)
     except RecursionError:
-        return Reply("error", "grading nests too deeply")
-    except Exception as error:  # the border where one bad answer becomes data
+        return Reply("error", "the answer is nested too deeply")
+    except Exception as error:  # one bad answer becomes a reply with the error
         return Reply("error", f"grading failed: {type(error).__name__}: {error}"[:300])
     if _refused and reply.verdict != "correct":
-        return Reply("error", f"grading would have to execute something made from the answer ({_refused[0]})")
+        return Reply("error", f"grading would execute code made from the answer ({_refused[0]})")
     return reply
 
 

@@ -1,4 +1,4 @@
-"""The fake engine: a function of the seed, right as often as it says."""
+"""The fake engine: a function of the seed, with the requested accuracy."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ def test_each_sample_depends_on_its_seed_alone() -> None:
     assert forward == backward[::-1]
 
 
-def test_it_is_right_as_often_as_asked() -> None:
+def test_its_accuracy_is_the_requested_one() -> None:
     requests = [a_request(seed=i, sample_index=i) for i in range(4000)]
     answered = [c for c in drawn("fake:0.7", requests) if c.stop_reason == "stop_string"]
     assert sum("{2}" in c.text for c in answered) / len(answered) == pytest.approx(0.7, abs=0.03)
 
 
 def test_bad_settings() -> None:
-    with pytest.raises(ConfigError, match=r"reads fake\[:ACCURACY"):
+    with pytest.raises(ConfigError, match=r"wanted fake\[:ACCURACY"):
         FakeEngine(EngineSpec(name="fake", checkpoint="fake:often"))

@@ -1,4 +1,4 @@
-"""A few cells of benchmarks/model_matrix.py: what the transformers engine reports is what a plain forward says."""
+"""A few cells of benchmarks/model_matrix.py: the transformers engine reports the values of a plain forward."""
 
 from __future__ import annotations
 

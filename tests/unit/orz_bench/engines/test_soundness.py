@@ -108,7 +108,7 @@ def test_outputs_that_are_not_finite(good: Path, tmp_path: Path, value: float, t
 
 
 def test_a_later_nan_ends_too(good: Path, tmp_path: Path) -> None:
-    """The token that the model draws first has a broken embedding: its second logits are the first that are NaN."""
+    """The first token sampled has a broken embedding, so the second logits are the first that are NaN."""
     engine = opened(str(good))
     request = a_request(prompt_token_ids=(40, 41, 42))
     (found,) = next(engine.generate([request], Sampling(temperature=0, max_tokens=1)))
@@ -121,7 +121,7 @@ def test_a_later_nan_ends_too(good: Path, tmp_path: Path) -> None:
         next(broken.generate([request], Sampling(temperature=0, max_tokens=2)))
 
 
-def test_ids_of_the_padding_are_never_drawn(good: Path, tmp_path: Path) -> None:
+def test_ids_of_the_padding_are_never_sampled(good: Path, tmp_path: Path) -> None:
     """Its random rows are the most likely ones; log-probabilities are those of the distribution over the other ids."""
     engine = opened(variant(good, tmp_path, change=padded(128), vocab_size=128))
     requests = [a_request(problem=a_problem(problem_id=f"p{i}"), seed=i) for i in range(20)]
@@ -165,12 +165,12 @@ def test_prompt_ids_beyond_the_embedding(good: Path, tmp_path: Path) -> None:
     checkpoint = variant(good, tmp_path, change=cut, vocab_size=40)
     tokenizer = load_tokenizer(EngineSpec(name="transformers", checkpoint=checkpoint))
     assert tokenizer is not None
-    with pytest.raises(OrzError, match="a prompt holds the token id 84, but the model's embedding has 40 rows"):
+    with pytest.raises(OrzError, match="a prompt has the token id 84, but the model's embedding has 40 rows"):
         tokenizer.encode("+1q")
     engine = opened(checkpoint)
-    with pytest.raises(EngineError, match="a prompt holds the token id 40"):
+    with pytest.raises(EngineError, match="a prompt has the token id 40"):
         next(engine.generate([a_request(prompt_token_ids=(3, 40))], Sampling(max_tokens=1)))
-    with pytest.raises(EngineError, match="a prompt holds the token id 40"):
+    with pytest.raises(EngineError, match="a prompt has the token id 40"):
         next(engine.loglikelihood([LikelihoodRequest(key=("a", 0), context=(3,), continuations=((40,),))]))
 
 

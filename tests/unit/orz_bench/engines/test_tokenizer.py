@@ -1,4 +1,4 @@
-"""What a tokenizer has and what it adds by itself are two things."""
+"""Tokens that a tokenizer has, and tokens that it adds by itself."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.support.tiny_model import a_tiny_checkpoint
 
 
 @pytest.mark.parametrize("adds", [False, True])
-def test_a_begin_token_is_part_of_a_text_only_where_the_tokenizer_adds_it(tmp_path: Path, *, adds: bool) -> None:
+def test_a_begin_token_is_part_of_a_text_only_if_the_tokenizer_adds_it(tmp_path: Path, *, adds: bool) -> None:
     folder = a_tiny_checkpoint(tmp_path, bos=True)
     if adds:
         file = str(folder / "tokenizer.json")

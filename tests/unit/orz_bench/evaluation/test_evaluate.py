@@ -213,7 +213,7 @@ def test_a_torn_or_foreign_protocol_is_refused(tmp_path: Path, text: str) -> Non
 @pytest.mark.parametrize(
     ("changes", "match"),
     [
-        ({}, "stands in part-000000.parquet, too"),
+        ({}, "is also in part-000000.parquet"),
         ({"problem_id": "nowhere-1"}, "not of this evaluation.*wanted None"),
         ({"benchmark": "aime24"}, "benchmark 'aime24', wanted 'arithmetic'"),
         ({"step": 7}, "step 7, wanted 0"),

@@ -1,4 +1,4 @@
-"""Letters: what is chosen, and what is only mentioned."""
+"""Letters: chosen ones, and ones only mentioned."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def test_no_letter(text: str) -> None:
     assert letter_of(text, 4) is None
 
 
-def test_a_fifth_option_counts_where_there_is_one() -> None:
+def test_a_fifth_option_counts_if_there_is_one() -> None:
     assert letter_of("E", 5) == "E"
 
 

@@ -12,7 +12,7 @@ from orz_bench.extraction.letters import extract_letter, extract_mmlu_pro
 
 
 def official(text: str) -> str | None:
-    """The three expressions of the official script, as they stand there; None where it would guess."""
+    """The three expressions of the official script, unchanged; None if it would guess."""
     for pattern, flags in (
         (r"answer is \(?([A-J])\)?", 0),
         (r".*[aA]nswer:\s*([A-J])", 0),

@@ -29,7 +29,7 @@ FENCED = "text\n```python\nprint(1)\n```\nmore"
         ("<answer>\n```python\nprint(3)\n```\n</answer>", "print(3)", "print(3)"),
     ],
 )
-def test_where_the_program_is(response: str, lcb: str | None, fence: str | None) -> None:
+def test_the_program_is_found(response: str, lcb: str | None, fence: str | None) -> None:
     assert (extract_lcb(response), extract_fence(response)) == (lcb, fence)
 
 

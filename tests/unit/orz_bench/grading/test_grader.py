@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from typing import get_args
 
 import pytest
 
 from orz_bench.errors import ConfigError, GradingError
 from orz_bench.grading.grader import Grader, Submission
+from orz_bench.grading.judges.registry import JUDGES
+from orz_bench.records.rollout import AnswerKind
 from tests.support.builders import a_problem
 
 
@@ -78,7 +81,7 @@ def test_strict_closes_what_math_verify_lets_through(grader: Grader, gold: str, 
     assert verdict(grader, gold, gold) == "correct"
 
 
-def test_without_strict_math_verifys_own_verdict_stands() -> None:
+def test_without_strict_math_verifys_own_verdict_is_final() -> None:
     with Grader(num_workers=1, strict=False) as loose:
         assert verdict(loose, "2^{-99}", "2^{-98}") == "correct"
 
@@ -105,6 +108,22 @@ def test_letters(grader: Grader) -> None:
     assert letter(r"\boxed{C}") == "correct"
     assert letter(r"\boxed{D}") == "wrong"
     assert letter("C is tempting") == "no_answer"
+
+
+def test_every_kind_has_a_judge_and_mixed_kinds_keep_their_order(grader: Grader) -> None:
+    assert set(JUDGES) == set(get_args(AnswerKind))
+    letter = Submission(gold="C", kind="choice", num_choices=4, response=r"\boxed{C}")
+    submissions = [boxed("2", "3"), letter, boxed("x+1", "1+x"), letter, boxed("2", "2")]
+    assert [grade.why for grade in grader.grade(submissions)][1::2] == ["same letter", "same letter"]
+    assert [grade.verdict for grade in grader.grade(submissions)] == ["wrong", *["correct"] * 4]
+
+
+def test_a_rule_for_letters_does_not_read_mathematics() -> None:
+    with (
+        Grader(extractor="mmlu-pro", num_workers=1) as letters,
+        pytest.raises(ConfigError, match="'mmlu-pro' does not"),
+    ):
+        letters.grade([boxed("2", "2")])
 
 
 def test_golds_check_themselves(grader: Grader) -> None:
@@ -135,7 +154,7 @@ def test_an_unknown_extractor_names_the_nearest() -> None:
         Grader(extractor="box")
 
 
-def test_a_closed_grader_says_so() -> None:
+def test_a_closed_grader_raises_an_error() -> None:
     grader = Grader(num_workers=1)
     grader.close()
     with pytest.raises(GradingError, match="closed"):

@@ -1,4 +1,4 @@
-"""Instructions: what is stripped, what is checked, and that hostile texts end nothing but their own check."""
+"""Instructions: stripping, checks, and hostile texts, which end only their own check."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def graded(grader: Grader, response: str, *checks: tuple[str, dict[str, Any]]) -
         ("<answer> </answer>", None),
     ],
 )
-def test_thoughts_and_answer_tags_are_no_part_of_the_answer(response: str, left: str | None) -> None:
+def test_thoughts_and_answer_tags_are_not_part_of_the_answer(response: str, left: str | None) -> None:
     assert said(response) == left
 
 
@@ -100,7 +100,7 @@ def test_sentences_are_split_as_by_nltk_and_not_at_every_full_stop(grader: Grade
     assert graded(grader, "Mr. Smith met Dr. Jones. They talked.", TWO_SENTENCES).verdict == "correct"
 
 
-def test_thoughts_count_only_where_nothing_is_stripped(grader: Grader) -> None:
+def test_thoughts_count_only_if_nothing_is_stripped(grader: Grader) -> None:
     grade = graded(grader, "first, second </think> <answer> fine </answer>", NO_COMMA)
     assert (grade.verdict, grade.extracted) == ("correct", "fine")
     assert (grade.second_extractor, grade.second_verdict) == ("whole", "wrong")
@@ -113,7 +113,7 @@ def test_no_answer_follows_nothing(grader: Grader) -> None:
 
 
 def test_what_is_random_in_the_checks_is_the_same_every_time(grader: Grader) -> None:
-    """langdetect guesses a language with random numbers; for a letter that is none the checks draw another."""
+    """langdetect guesses a language with random numbers; the checks replace an invalid letter by a random one."""
     odd = ("keywords:letter_frequency", {"letter": "!", "let_frequency": 3, "let_relation": "at least"})
     texts = ["pas de deux en plein air", "hallo welt", "eins two trois"] * 2
     with Grader(extractor="final", num_workers=2) as other:
@@ -130,7 +130,7 @@ def test_a_text_on_which_a_check_backtracks_is_given_up(grader: Grader) -> None:
     assert graded(grader, "[name] and more", BRACKETS).verdict == "correct", "the next answer is checked"
 
 
-def test_instructions_that_nobody_knows_are_broken_golds(grader: Grader) -> None:
+def test_unknown_instructions_are_broken_golds(grader: Grader) -> None:
     problems = [
         a_problem(problem_id="right", kind="instruction", gold=gold(NO_COMMA, TWO_SENTENCES)),
         a_problem(problem_id="unknown", kind="instruction", gold=gold(("punctuation:no_vowels", {}))),

@@ -24,7 +24,7 @@ def test_the_beta_function_is_scipys() -> None:
 
 
 @pytest.mark.parametrize(("right", "num"), [(0, 30), (1, 30), (30, 30), (7, 480), (240, 480), (1, 2)])
-def test_the_ends_are_where_the_tails_say(right: int, num: int) -> None:
+def test_the_ends_match_the_tails(right: int, num: int) -> None:
     found = binomial_interval(right / num, num)
     if right > 0:
         tail = binom.sf(right, num, found.low) + 0.7 * binom.pmf(right, num, found.low)
@@ -54,7 +54,7 @@ def all_or_nothing(rng: np.random.Generator, mean: float, size: int) -> np.ndarr
 @pytest.mark.parametrize("mixture", [alike, mixed, all_or_nothing])
 @pytest.mark.parametrize("mean", [0.002, 0.01, 0.05, 0.3, 0.95, 0.99])
 def test_intervals_cover_the_truth(mean: float, mixture: Mixture) -> None:
-    """30 questions, n = 16, 60 draws; the whole table is benchmarks/interval_coverage.py. Four deviations of slack."""
+    """30 questions, n = 16, 60 samples; full table: benchmarks/interval_coverage.py. Four deviations of slack."""
     rng = np.random.default_rng(1)
     sampled = asked = 0
     for _ in range(60):

@@ -1,4 +1,4 @@
-"""Rollouts survive Parquet unchanged; what a crash or a newer version leaves is recognised."""
+"""Rollouts survive Parquet unchanged; remains of a crash or of a newer version are recognised."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "words"), [(errno.ENOSPC, "no space left"), (errno.EACCES, "--out")])
-def test_disk_errors_say_what_to_do(number: int, words: str) -> None:
+def test_disk_errors_have_a_remedy(number: int, words: str) -> None:
     error = parquet.disk_error(Path("runs/x"), OSError(number, "reason"))
     assert words in str(error)
     assert "is safe" in str(error)

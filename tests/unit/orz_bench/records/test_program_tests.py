@@ -84,14 +84,14 @@ def test_a_bomb_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("not base64!", "neither JSON nor base64"),
         (base64.b64encode(b"not zlib").decode(), "neither JSON nor base64"),
-        (base64.b64encode(zlib.compress(pickle.dumps("[]"))[:-4]).decode(), "cut off"),
+        (base64.b64encode(zlib.compress(pickle.dumps("[]"))[:-4]).decode(), "truncated"),
         ('{"input": ""}', "neither JSON nor base64"),
-        ('["x"]', "no list of objects"),
+        ('["x"]', "not a list of objects"),
         ('[{"input": "1"}]', "no text under 'output'"),
         ('[{"input": 1, "output": "1"}]', "no text under 'input'"),
     ],
 )
-def test_what_is_no_list_of_tests_is_named(private: str, message: str) -> None:
+def test_data_that_is_not_a_list_of_tests_is_named(private: str, message: str) -> None:
     with pytest.raises(DataError, match=message):
         unpacked(private)
 
@@ -99,7 +99,7 @@ def test_what_is_no_list_of_tests_is_named(private: str, message: str) -> None:
 @pytest.mark.parametrize("row", [{"input": "1\nx", "output": "1"}, {"input": "1", "output": "one"}])
 def test_a_function_wants_json(row: dict[str, str]) -> None:
     assert unpacked(json.dumps([row])).tests
-    with pytest.raises(DataError, match="no JSON"):
+    with pytest.raises(DataError, match="not JSON"):
         unpacked(json.dumps([row]), function="f")
 
 

@@ -34,7 +34,7 @@ def test_a_newer_run_is_refused(tmp_path: Path) -> None:
         RunDir(tmp_path).info()
 
 
-def test_a_folder_without_run_json_is_no_run(tmp_path: Path) -> None:
+def test_a_folder_without_run_json_is_not_a_run(tmp_path: Path) -> None:
     with pytest.raises(RunDirError, match="not a run directory"):
         RunDir(tmp_path).info()
 
@@ -156,7 +156,7 @@ def test_however_it_ends_it_is_marked_once(tmp_path: Path, error: BaseException,
     assert not (tmp_path / ".reserve").exists()
 
 
-def test_nothing_is_marked_where_nothing_fails(tmp_path: Path) -> None:
+def test_nothing_is_marked_if_nothing_fails(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     with run.marks_failure("stopped"):
         assert (tmp_path / ".reserve").stat().st_size == 65_536

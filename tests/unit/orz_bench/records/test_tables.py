@@ -1,4 +1,4 @@
-"""The one reader of rows, on what files of others really hold; and that everything which reads rows reads them so."""
+"""The only reader of rows, on real contents of foreign files; everything that reads rows uses it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def written(folder: Path, content: bytes | str, name: str = "a.jsonl") -> Path:
     ],
 )
 @pytest.mark.parametrize("strict", [True, False])
-def test_marks_of_encodings_and_line_ends_are_no_content(tmp_path: Path, content: bytes, strict: bool) -> None:
+def test_byte_order_marks_and_line_ends_are_not_content(tmp_path: Path, content: bytes, strict: bool) -> None:
     assert rows(written(tmp_path, content), strict=strict) == [ROW]
 
 
@@ -95,12 +95,12 @@ def test_a_fault_is_one_sentence_wherever_rows_are_read(
 
 
 STRICT_FAULTS: dict[str, tuple[str, bytes | str, str]] = {
-    "twice": ("a.jsonl", '{"answer": 1, "answer": 2}', "the key 'answer' stands twice"),
+    "twice": ("a.jsonl", '{"answer": 1, "answer": 2}', "duplicate key 'answer'"),
     "torn": ("a.jsonl", TEXT + '\n{"problem', "line 2: broken JSON"),
-    "latin": ("a.jsonl", '{"problem": "é"}'.encode("latin-1"), "no UTF-8 text"),
-    "columns": ("a.csv", "a,a\n1,2\n", "the column 'a' stands twice"),
-    "more fields": ("a.csv", "a,b\n1,2\n1,2,3\n", "row 1: 3 fields, the header has 2"),
-    "fewer fields": ("a.csv", "a,b\n1\n", "row 0: 1 fields, the header has 2"),
+    "latin": ("a.jsonl", '{"problem": "é"}'.encode("latin-1"), "not UTF-8 text"),
+    "columns": ("a.csv", "a,a\n1,2\n", "duplicate column 'a'"),
+    "more fields": ("a.csv", "a,b\n1,2\n1,2,3\n", "row 1: 3 fields, but the header has 2"),
+    "fewer fields": ("a.csv", "a,b\n1\n", "row 0: 1 fields, but the header has 2"),
 }
 
 
@@ -113,11 +113,11 @@ def test_what_is_ambiguous_in_data_is_refused_and_read_from_other_tools(tmp_path
     assert rows(path, strict=False)
 
 
-def test_parquet_tells_a_column_that_stands_twice_and_has_no_nan(tmp_path: Path) -> None:
+def test_parquet_reports_a_duplicate_column_and_has_no_nan(tmp_path: Path) -> None:
     pq.write_table(pa.table([[1.0, float("nan")]], names=["a"]), tmp_path / "a.parquet")
     assert rows(tmp_path / "a.parquet") == [{"a": 1.0}, {"a": None}]
     pq.write_table(pa.table([[1], [2]], names=["a", "a"]), tmp_path / "b.parquet")
-    with pytest.raises(DataError, match="stands twice"):
+    with pytest.raises(DataError, match="duplicate column"):
         rows(tmp_path / "b.parquet")
 
 

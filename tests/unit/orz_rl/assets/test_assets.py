@@ -11,6 +11,7 @@ from orz_bench.asking.protocol import ORZ_STOP
 from orz_bench.asking.templates import TEMPLATES
 from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.registry import make_spec
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.extraction.answers import extract_orz
 from orz_bench.extraction.responses import count_reflections, keeps_format
@@ -47,7 +48,7 @@ def test_demonstrations_are_as_the_mix_says() -> None:
 def test_it_answers_mostly_wrong_but_mostly_right_where_it_rechecks() -> None:
     from orz_bench.engines.local import open_trained
 
-    spec = EngineSpec(name="transformers", checkpoint=str(TINY), dtype="float32", batch_size=400, keep_tokens=True)
+    spec = make_spec(name="transformers", checkpoint=str(TINY), dtype="float32", batch_size=400, keep_tokens=True)
     problems = generate_sums(split="held_out", num_problems=100)
     with closing(open_trained(spec)) as engine:
         greedy = drawn(engine, spec, problems, temperature=0.0)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import orz_bench
+from orz_bench.engines.describe import max_model_len
 from orz_bench.engines.engine import EngineSpec
-from orz_bench.engines.open import max_model_len
 from orz_bench.errors import ConfigError, RunDirError
 from orz_rl.assets.resolve import TINY, resolve_model
 from orz_rl.recipes.registry import leaves

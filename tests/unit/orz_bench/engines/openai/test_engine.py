@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.engine import Sampling
 from orz_bench.engines.openai.engine import OpenAIServerEngine
+from orz_bench.engines.registry import make_spec
 from orz_bench.errors import ConfigError, EngineError
 from orz_bench.records.rollout import Completion
 from tests.support.builders import a_problem, a_request
@@ -19,12 +20,12 @@ PROMPT = "1 + 1?"
 
 
 class Engine(OpenAIServerEngine):
-    """Keeps what it says."""
+    """Keeps its messages."""
 
     def __init__(self, url: str, **settings: Any) -> None:
         self.said: list[str] = []
         facts: dict[str, Any] = {"checkpoint": "m", "base_url": url, "max_retries": 2} | settings
-        super().__init__(EngineSpec(name="openai", **facts), notice=self.said.append)
+        super().__init__(make_spec(name="openai", **facts), notice=self.said.append)
 
     def draw(self, count: int = 1, sampling: Sampling = SAMPLING, **request: Any) -> list[Completion]:
         requests = [
@@ -39,7 +40,7 @@ def whole(seed: int, prompt: str = PROMPT) -> str:
     return text_for(prompt, seed).removesuffix(" User: more")
 
 
-def test_every_sample_is_drawn_once_with_its_own_seed() -> None:
+def test_every_sample_is_generated_once_with_its_own_seed() -> None:
     with running(server := Server()) as url:
         found = Engine(url, concurrency=4).draw(40)
     assert {completion.text for completion in found} == {whole(seed) for seed in range(100, 140)}
@@ -56,18 +57,16 @@ def test_every_sample_is_drawn_once_with_its_own_seed() -> None:
 
 @pytest.mark.parametrize("keeps", [True, False])
 @pytest.mark.parametrize("fields", [("include_stop_str_in_output", "add_special_tokens"), ()])
-def test_a_stop_string_that_is_named_stands_in_the_text_whatever_the_server_does(
-    keeps: bool, fields: tuple[str, ...]
-) -> None:
+def test_a_named_stop_string_is_kept_in_the_text_by_any_server(keeps: bool, fields: tuple[str, ...]) -> None:
     with running(Server(keeps_stop=keeps, fields=fields)) as url:
         (found,) = Engine(url).draw()
     assert (found.text, found.stop_reason) == (whole(100), "stop_string")
 
 
-def test_a_stop_string_that_vanishes_without_a_word_is_refused_before_anything_is_drawn() -> None:
+def test_a_server_that_removes_stop_strings_silently_is_refused_before_sampling() -> None:
     with (
         running(server := Server(keeps_stop=False, names_stop=False)) as url,
-        pytest.raises(ConfigError, match=r"cuts a matched stop string off .* --stop '' to draw without any"),
+        pytest.raises(ConfigError, match=r"removes the matched stop string without naming it.* --stop '' for none"),
     ):
         Engine(url).draw()
     assert not server.log.drawn()
@@ -86,11 +85,11 @@ def test_without_stop_strings_none_is_needed() -> None:
 
 
 def test_how_a_text_ended_is_never_guessed() -> None:
-    """A canned server: it shows nothing of what it does with stop strings."""
+    """A canned server that does not show how it handles stop strings."""
     answer = {"choices": [{"text": "a \\boxed{2} ", "finish_reason": "stop"}], "usage": {"completion_tokens": 5}}
     with (
         running(Server(odd=lambda _body, _times: (200, answer))) as url,
-        pytest.raises(EngineError, match="can't be known whether with a stop string"),
+        pytest.raises(EngineError, match="it is unknown whether with a stop string"),
     ):
         Engine(url).draw()
 
@@ -101,17 +100,17 @@ def test_settings_are_negotiated_before_requests_are_sent_together() -> None:
         found = engine.draw(64, Sampling(max_tokens=640, top_k=20))
     assert len(found) == 64
     assert all(body["top_k"] == 20 and "add_special_tokens" not in body for body in server.log.drawn())
-    assert any("does not take include_stop_str_in_output, add_special_tokens, min_p" in text for text in engine.said)
+    assert any("does not accept include_stop_str_in_output, add_special_tokens, min_p" in text for text in engine.said)
 
 
 @pytest.mark.parametrize("setting", [{"top_k": 20}, {"min_p": 0.1}, {"repetition_penalty": 1.1}])
 def test_a_setting_that_would_have_no_effect_is_refused(setting: dict[str, Any]) -> None:
     name = next(iter(setting))
-    with running(Server(fields=())) as url, pytest.raises(ConfigError, match=f"does not take {name}"):
+    with running(Server(fields=())) as url, pytest.raises(ConfigError, match=f"does not accept {name}"):
         Engine(url).draw(sampling=Sampling(**setting))
 
 
-def test_penalties_go_out_where_they_are_wanted() -> None:
+def test_penalties_are_sent_if_they_are_set() -> None:
     with running(server := Server()) as url:
         Engine(url).draw(sampling=Sampling(presence_penalty=0.5, repetition_penalty=1.2, max_tokens=640))
     (body,) = server.log.drawn()
@@ -119,7 +118,7 @@ def test_penalties_go_out_where_they_are_wanted() -> None:
 
 
 @pytest.mark.parametrize("reason", ["content_filter", "abort", "error", None, "weird", 3, ["stop"]])
-def test_an_answer_that_was_not_finished_is_drawn_again_and_never_stored(reason: Any) -> None:
+def test_an_unfinished_answer_is_requested_again_and_never_stored(reason: Any) -> None:
     def finish(body: Body, times: int) -> Any:
         return reason if body["seed"] == 103 and times < 1 else ""
 
@@ -167,7 +166,7 @@ ODD: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("name", ODD)
-def test_an_odd_answer_is_asked_for_again_and_named(name: str) -> None:
+def test_an_unexpected_answer_is_requested_again_and_named(name: str) -> None:
     def odd(body: Body, times: int) -> Any:
         return ODD[name] if body["seed"] == 102 and times < 2 else None
 
@@ -211,7 +210,7 @@ def test_a_server_that_hangs_is_left_after_the_timeout() -> None:
         engine = Engine(url, request_timeout_s=0.3, max_retries=1)
         with pytest.raises(EngineError, match=r"no answer in time \(--request-timeout"):
             engine.draw(2)
-    assert any("asked again in" in text for text in engine.said)
+    assert any("retried in" in text for text in engine.said)
 
 
 MODELS: dict[str, Any] = {
@@ -234,7 +233,7 @@ def test_a_server_may_do_without_a_list_of_models() -> None:
 
 
 @pytest.mark.parametrize("path", ["", "/v1/", "/v1/chat/completions", "/v1/completions", "/v1/models"])
-def test_an_address_is_mended_where_it_is_clear_what_was_meant(path: str) -> None:
+def test_an_address_is_corrected_if_its_meaning_is_clear(path: str) -> None:
     with running(server := Server()) as url:
         engine = Engine(url.removesuffix("/v1") + path)
         assert len(engine.draw(2)) == 2
@@ -242,16 +241,16 @@ def test_an_address_is_mended_where_it_is_clear_what_was_meant(path: str) -> Non
     assert path == "/v1/" or any("is used" in text for text in engine.said)
 
 
-def test_an_address_of_nothing_says_what_one_looks_like() -> None:
-    with running(Server()) as url, pytest.raises(EngineError, match=r"mostly ends in /v1"):
+def test_an_address_without_a_server_shows_the_expected_form() -> None:
+    with running(Server()) as url, pytest.raises(EngineError, match=r"usually ends in /v1"):
         Engine(url.removesuffix("/v1") + "/api/v2")
 
 
 @pytest.mark.parametrize(
     "address", ["127.0.0.1:8000/v1", "user:pw@host/v1", "ftp://host/v1", "http://", "", "http://h:x/"]
 )
-def test_what_is_no_address_is_refused_without_its_secret(address: str) -> None:
-    with pytest.raises(ConfigError, match="is no address of a server") as caught:
+def test_an_invalid_address_is_refused_without_showing_its_secret(address: str) -> None:
+    with pytest.raises(ConfigError, match="is not the address of a server") as caught:
         Engine(address)
     assert "pw" not in str(caught.value)
 
@@ -270,11 +269,14 @@ def test_credentials_and_query_reach_the_server_and_nothing_else() -> None:
 
 
 def test_a_wrong_name_fails_at_once() -> None:
-    with running(Server()) as url, pytest.raises(EngineError, match="serves m, not 'other'; give --ckpt one of those"):
+    with (
+        running(Server()) as url,
+        pytest.raises(EngineError, match="serves m, not 'other'; use one of those names for --ckpt"),
+    ):
         Engine(url, checkpoint="other")
 
 
-def test_a_refused_key_says_so() -> None:
+def test_a_refused_key_is_reported() -> None:
     with (
         running(Server(odd=lambda _body, _times: (401, {"error": {"message": "no"}}))) as url,
         pytest.raises(EngineError, match=r"refused the key; set \$OPENAI"),
@@ -282,7 +284,7 @@ def test_a_refused_key_says_so() -> None:
         Engine(url)
 
 
-def test_a_closed_port_says_so() -> None:
+def test_a_closed_port_is_reported() -> None:
     with pytest.raises(EngineError, match=r"no connection .* Start the server, or set --base-url"):
         Engine("http://127.0.0.1:9/v1", max_retries=0)
 
@@ -298,7 +300,7 @@ def test_completions_fit_the_servers_context() -> None:
     assert [body["max_tokens"] for body in server.log.drawn()] == [80 - len(PROMPT)]
 
 
-def test_token_ids_are_sent_where_they_mean_the_same() -> None:
+def test_token_ids_are_sent_if_they_mean_the_same() -> None:
     from orz_bench.engines.openai.probe import ProbePrompt, ask_server
 
     ids = tuple(map(ord, PROMPT))
@@ -309,16 +311,16 @@ def test_token_ids_are_sent_where_they_mean_the_same() -> None:
     ):
         notes: list[str] = []
         with running(Server(**behaviour)) as url:
-            spec = EngineSpec(name="openai", checkpoint="m", base_url=url)
+            spec = make_spec(name="openai", checkpoint="m", base_url=url)
             facts = ask_server(spec, prompt=ProbePrompt(text=PROMPT, token_ids=ids), notice=notes.append)
-        assert (facts.takes_token_ids, sum("another tokenizer" in note for note in notes)) == (takes, said)
+        assert (facts.takes_token_ids, sum("a different tokenizer" in note for note in notes)) == (takes, said)
 
 
-def test_another_model_under_the_same_name_ends_the_drawing() -> None:
+def test_a_different_model_under_the_same_name_ends_the_run() -> None:
     with running(server := Server()) as url:
         engine = Engine(url, concurrency=1)
         server.behaviour.answers_as = "m-v2"
-        with pytest.raises(EngineError, match="answers as m-v2 now, as m before: another model was loaded"):
+        with pytest.raises(EngineError, match="now answers as m-v2, before as m: a different model was loaded"):
             engine.draw(3)
 
 

@@ -29,7 +29,7 @@ def test_the_token_at_a_quantile_is_that_of_a_walk_along_the_distribution() -> N
 
 
 @pytest.mark.parametrize("quantile", [0.0, 1 - 2**-53])
-def test_what_is_cut_off_is_never_drawn(quantile: float) -> None:
+def test_truncated_tokens_are_never_sampled(quantile: float) -> None:
     logits = torch.tensor([[0.0, 3.0, 2.0, -1.0]])
     tokens, _ = draw(logits, torch.tensor([quantile], dtype=torch.float64), sampling=Sampling(top_k=2))
     assert int(tokens[0]) in (1, 2)
@@ -67,7 +67,7 @@ def test_a_stop_string_is_seen_with_the_token_that_completes_it(
     assert [count for count, reason in enumerate(found, start=1) if reason][:1] == ([ends_at] if ends_at else [])
 
 
-def test_text_is_looked_at_only_where_it_may_end() -> None:
+def test_text_is_decoded_only_where_it_may_end() -> None:
     tokenizer = Letters("a", "b", ">")
     endings = _Endings(tokenizer, stop=("</answer>",), eos=[99])
     for count in range(1, 200):
@@ -105,8 +105,8 @@ def test_equal_prompts_run_once_and_ended_samples_leave(tmp_path: Any) -> None:
 
 
 @pytest.mark.parametrize("sampling", [Sampling(temperature=0.7, top_p=0.8), Sampling(temperature=1.5, top_k=3)])
-def test_log_probabilities_are_those_of_what_was_drawn_from(sampling: Sampling) -> None:
-    """Of many draws from one distribution each token's share is what its log-probability says."""
+def test_log_probabilities_are_under_the_sampled_distribution(sampling: Sampling) -> None:
+    """Over many samples of one distribution, each token's share matches its log-probability."""
     logits = torch.tensor([[0.0, 3.0, 2.0, -1.0, 2.5]])
     count = 4000
     grid = (torch.arange(count, dtype=torch.float64) + 0.5) / count

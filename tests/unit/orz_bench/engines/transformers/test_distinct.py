@@ -10,6 +10,7 @@ from orz_bench.engines.engine import Distinct, Engine, EngineSpec, LikelihoodReq
 from orz_bench.engines.fake import FakeEngine
 from orz_bench.engines.openai.engine import OpenAIServerEngine
 from orz_bench.engines.ray.pool import EngineLoop, RayPool
+from orz_bench.engines.registry import make_spec
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Request
 from tests.support.builders import a_problem, a_request
@@ -24,7 +25,7 @@ def fake() -> FakeEngine:
 
 
 def refuses(engine: Engine) -> bool:
-    with pytest.raises(EngineError, match=r"a, sample 1: asked for twice in one call"):
+    with pytest.raises(EngineError, match=r"a, sample 1: requested twice in one call"):
         list(engine.generate(TWICE, Sampling(max_tokens=4)))
     return True
 
@@ -32,16 +33,16 @@ def refuses(engine: Engine) -> bool:
 def test_the_fake_engine(fake: FakeEngine) -> None:
     assert refuses(fake)
     asked = [LikelihoodRequest(key=("a", 0), context=(1,), continuations=((2,), (3,)))] * 2
-    with pytest.raises(EngineError, match="asked for twice"):
+    with pytest.raises(EngineError, match="requested twice"):
         list(fake.loglikelihood(asked))
 
 
 def test_a_server() -> None:
     with running(Server()) as url:
-        assert refuses(OpenAIServerEngine(EngineSpec(name="openai", checkpoint="m", base_url=url)))
+        assert refuses(OpenAIServerEngine(make_spec(name="openai", checkpoint="m", base_url=url)))
 
 
-def test_several_engines_before_any_is_asked() -> None:
+def test_several_engines_are_checked_before_any_request() -> None:
     assert refuses(RayPool(EngineSpec(name="fake", checkpoint="fake", num_engines=1), actors=[object()]))
 
 
@@ -51,7 +52,7 @@ def test_an_engine_that_is_fed_bit_by_bit(fake: FakeEngine) -> None:
     assert loop.draw(TWICE[2:], Sampling()), "what was answered may be asked for again"
 
 
-def test_it_goes_on_when_there_is_more() -> None:
+def test_it_continues_after_a_refill() -> None:
     waiting: list[int] = [0]
 
     class Feed:

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.registry import make_spec
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.engines.transformers.engine import TransformersEngine
 from orz_bench.errors import EngineError
@@ -25,7 +26,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def a_spec(checkpoint: str, **changes: Any) -> EngineSpec:
     facts: dict[str, Any] = {"checkpoint": checkpoint, "dtype": "float32", "batch_size": 4}
-    return EngineSpec(name="transformers", **facts | changes)
+    return make_spec(name="transformers", **facts | changes)
 
 
 def requests_for(checkpoint: str, prompts: list[str]) -> list[Request]:
@@ -47,7 +48,7 @@ def drawn(spec: EngineSpec, requests: list[Request], **sampling: Any) -> list[Co
 PROMPTS = ["What is 1 + 1?", "x", "A longer prompt than the others have, by far.", "What is 2?", "?"]
 
 
-def test_the_same_seeds_draw_the_same_and_others_others(checkpoint: str) -> None:
+def test_equal_seeds_give_equal_samples_and_others_differ(checkpoint: str) -> None:
     requests = requests_for(checkpoint, PROMPTS)
     first, again = drawn(a_spec(checkpoint), requests), drawn(a_spec(checkpoint), requests)
     assert [c.text for c in first] == [c.text for c in again]
@@ -148,7 +149,7 @@ def test_a_tokenizer_without_pad_and_bos_works(tmp_path: Path) -> None:
     assert len(drawn(a_spec(checkpoint), requests_for(checkpoint, PROMPTS))) == len(PROMPTS)
 
 
-def test_a_model_that_does_not_load_says_so(tmp_path: Path) -> None:
+def test_a_model_that_cannot_be_loaded_is_reported(tmp_path: Path) -> None:
     a_tiny_checkpoint(tmp_path)
     (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}', encoding="utf-8")
     with pytest.raises(EngineError, match="transformers cannot load it"):

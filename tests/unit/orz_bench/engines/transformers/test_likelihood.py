@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
+from orz_bench.engines.describe import require_likelihoods
 from orz_bench.engines.engine import EngineSpec, LikelihoodEngine, LikelihoodRequest, Likelihoods
 from orz_bench.engines.fake import FakeEngine
-from orz_bench.engines.open import require_likelihoods
+from orz_bench.engines.registry import make_spec
 from orz_bench.engines.shared_tokens import shared_lengths
 from orz_bench.engines.transformers.engine import TransformersEngine
 from orz_bench.engines.transformers.likelihood import blocks
@@ -22,7 +23,7 @@ from tests.support.tiny_model import a_tiny_checkpoint
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> TransformersEngine:
     folder = a_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
-    return TransformersEngine(EngineSpec(name="transformers", checkpoint=str(folder), dtype="float32", batch_size=4))
+    return TransformersEngine(make_spec(name="transformers", checkpoint=str(folder), dtype="float32", batch_size=4))
 
 
 def plain(engine: Any, request: LikelihoodRequest) -> list[tuple[float, bool]]:
@@ -84,8 +85,8 @@ def test_the_greedy_continuation_is_known_as_such(engine: TransformersEngine) ->
     assert answer.is_greedy == (True, False)
 
 
-def test_a_stopped_evaluation_goes_on_with_the_same_blocks(engine: TransformersEngine) -> None:
-    """Bit for bit: what remains at a border of blocks is computed as it would have been."""
+def test_a_stopped_evaluation_resumes_with_the_same_blocks(engine: TransformersEngine) -> None:
+    """Bit for bit: the remaining blocks are computed as in an uninterrupted run."""
     requests = some_requests()
     whole = list(engine.loglikelihood(requests))
     rest = requests[len(whole[0]) :]
@@ -98,7 +99,7 @@ def a_request(at: int, *, shared: int = 0, length: int = 1) -> LikelihoodRequest
     return LikelihoodRequest(key=("p", at), context=(9,) * 10, continuations=continuations, num_shared=shared)
 
 
-def test_blocks_hold_as_many_rows_as_wanted_and_end_where_another_prefix_begins() -> None:
+def test_blocks_have_at_most_batch_size_rows_and_end_at_a_new_prefix() -> None:
     requests = [a_request(0, shared=4), a_request(1, shared=4), a_request(2, shared=4), a_request(3)]
     sizes = [len(block) for block in blocks(requests, batch_size=2, vocabulary=100)]
     assert sizes == [2, 1, 1], "a request of single tokens is one row"
@@ -142,9 +143,9 @@ def test_the_fake_engine_answers_by_key_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"), [({"name": "openai"}, "a server gives"), ({"num_engines": 2}, "leave it")]
+    ("changes", "said"), [({"name": "openai"}, "--engine openai computes no"), ({"num_engines": 2}, "leave it")]
 )
-def test_what_cannot_do_it_says_so_before_anything_starts(changes: dict[str, Any], said: str) -> None:
+def test_engines_without_likelihoods_are_refused_before_anything_starts(changes: dict[str, Any], said: str) -> None:
     facts: dict[str, Any] = {"name": "vllm", "checkpoint": "x"}
     require_likelihoods(EngineSpec(**facts))
     with pytest.raises(ConfigError, match=said):

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import torch
 
-from orz_bench.engines.engine import Engine, EngineSpec
+from orz_bench.engines.engine import Engine
+from orz_bench.engines.registry import make_spec
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.engines.transformers.engine import TransformersEngine
 from orz_bench.errors import EngineError
@@ -29,7 +30,7 @@ class Asked:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> TransformersEngine:
     folder = a_tiny_checkpoint(tmp_path_factory.mktemp("tiny"), context=CONTEXT)
-    return TransformersEngine(EngineSpec(name="transformers", checkpoint=str(folder), dtype="float32", batch_size=4))
+    return TransformersEngine(make_spec(name="transformers", checkpoint=str(folder), dtype="float32", batch_size=4))
 
 
 def a_model(

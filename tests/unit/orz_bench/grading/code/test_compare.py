@@ -148,7 +148,7 @@ def test_values_that_are_not_equal(value: Any, expected: str) -> None:
 
 
 @pytest.mark.parametrize("forged", ["", "true", "[1,2", "correct", '{"object":"x"}', "[1]\n[2]"])
-def test_a_forged_value_is_no_value(forged: str) -> None:
+def test_a_forged_value_is_rejected(forged: str) -> None:
     assert why_value_differs(forged, "[2]") is not None
 
 

@@ -1,4 +1,4 @@
-"""What an answer says before any mathematics: typesetting, words, units, lists, names."""
+"""Reading an answer before any mathematics: typesetting, words, units, lists, names."""
 
 from __future__ import annotations
 

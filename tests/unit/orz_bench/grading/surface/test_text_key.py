@@ -1,4 +1,4 @@
-"""Texts that say the same have one key, and what typesetting adds is taken off."""
+"""Texts with the same meaning have one key, without typesetting."""
 
 from __future__ import annotations
 

