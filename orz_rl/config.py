@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from orz_bench.asking.protocol import MIN_TEMPERATURE, ORZ_STOP
+from orz_bench.engines.engine import Sampling
 from orz_rl.names import KlChoice, KlEstimator, Normalisation, SignName
 from orz_rl.ppo.schedule import schedule
 from orz_rl.settings.older import optim_of_today
@@ -104,6 +105,17 @@ class RolloutConfig(Section):
     """Sequences at once, for transformers."""
     dynamic_sampling: Count = 0
     """DAPO: up to this many further rounds replace the groups that are all right or all wrong; 0: off."""
+
+    @property
+    def sampling(self) -> Sampling:
+        """How the engines sample."""
+        return Sampling(
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            max_tokens=self.max_tokens,
+            stop=self.stop,
+        )
 
 
 class RewardConfig(Section):
@@ -218,8 +230,13 @@ class ClusterConfig(Section):
     """Tokens a pack: what goes through a model at once."""
 
     @property
+    def takes_turns(self) -> bool:
+        """Whether models and engines must release the device for each other."""
+        return self.colocate and self.device == "cuda"
+
+    @property
     def transport(self) -> Literal["host", "broadcast", "ipc"]:
-        """What weight_sync comes to."""
+        """The transport in use ("auto" resolved)."""
         if self.weight_sync != "auto":
             return self.weight_sync
         if self.device == "cpu":

@@ -124,17 +124,17 @@ def problems_at(num_problems: int, *, start: int, count: int, seed: int, step_si
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class Selection:
     """Problems of a step, and where the next ones start."""
 
     indices: tuple[int, ...]
-    """Fewer than were asked for where the step has met every problem."""
+    """Fewer than requested if the step has used every problem."""
     cursor: int
 
 
 def next_problems(
     num_problems: int, *, start: int, count: int, seed: int, step_size: int, taken: Collection[int] = ()
-) -> Drawn:
+) -> Selection:
     """The next `count` problems of the stream that the step has not `taken` yet.
 
     Only dynamic sampling, whose steps start anywhere, meets one that it has: it is passed over, and comes again in the
@@ -147,7 +147,7 @@ def next_problems(
         if index not in taken:
             found[index] = None
         cursor += 1
-    return Drawn(tuple(found), cursor)
+    return Selection(tuple(found), cursor)
 
 
 def _problem_at(position: int, num_problems: int, *, seed: int, step_size: int) -> int:

@@ -89,7 +89,7 @@ class Checkpoints:
                 continue
         return manifests
 
-    def newest(self, *, notice: Callable[[str], None]) -> Manifest | None:
+    def newest(self, *, notify: Callable[[str], None]) -> Manifest | None:
         """The last one, from which a run goes on; RunDirError where it is broken. Broken older ones are only told."""
         newest = None
         for path in self._manifest_paths():
@@ -100,7 +100,7 @@ class Checkpoints:
                     raise RunDirError(
                         f"{error} It is the last checkpoint: move {path.parent} away to go on from the one before."
                     ) from error
-                notice(f"{error} This older checkpoint is left alone.")
+                notify(f"{error} This older checkpoint is left alone.")
         return newest
 
     def save(self, manifest: Manifest, learner: Learner, *, tokenizer_from: str) -> Path:
@@ -109,9 +109,9 @@ class Checkpoints:
         self.delete(manifest.step)
         folder.mkdir(parents=True)
         for name, group in learner.groups.items():
-            for method, target in (("save_model", folder / name), ("save_state", folder / "state" / name)):
+            for save, target in ((group.save_model, folder / name), (group.save_state, folder / "state" / name)):
                 target.mkdir(parents=True)
-                group.start(method, [target] * group.num_ranks).results()
+                save(target).results()
             copy_tokenizer(tokenizer_from, folder / name)
         whole = replace(manifest, policy_digest=checkpoint_digest(folder / "policy"))
         facts = asdict(whole) | {"files": {name: asdict(record) for name, record in records_of(folder).items()}}
@@ -128,7 +128,7 @@ class Checkpoints:
                     f"{folder}: the {name} was saved by {saved} ranks, but this run has {group.num_ranks}; go on with "
                     f"cluster.{name}_ranks={saved}, or start a new run from {folder.parent / name}."
                 )
-            group.start("load_state", [folder / name] * group.num_ranks).results()
+            group.load_state(folder / name).results()
 
     def prune(self, *, keep_last: int, keep_best: int) -> list[int]:
         """Delete what is neither among the last nor among the best; returns the steps that went."""

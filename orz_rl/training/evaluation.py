@@ -10,7 +10,7 @@ from pathlib import Path
 from orz_bench.asking.protocol import Protocol, customise, get_protocol
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.engines.engine import EngineSpec, Tokenizer
+from orz_bench.engines.engine import Engine, EngineSpec, Tokenizer
 from orz_bench.errors import ConfigError, OrzError
 from orz_bench.evaluation.evaluate import Evaluation, evaluate
 from orz_bench.evaluation.plans import Chosen, choose, plan, tests_of
@@ -22,7 +22,6 @@ from orz_bench.records.rollout import Request, Rollout
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult, Summary
 from orz_rl.config import TrainConfig
-from orz_rl.workers.sampler import Sampler
 
 
 class Evaluator:
@@ -47,7 +46,7 @@ class Evaluator:
         return chosen
 
     def evaluate(
-        self, step: int, *, digest: str, sampler: Sampler, grader: Grader, notice: Callable[[str], None]
+        self, step: int, *, digest: str, engine: Engine, grader: Grader, notify: Callable[[str], None]
     ) -> list[EvalResult]:
         """avg@n of the policy as the engines hold it. What a run that was stopped has drawn is not drawn again."""
         results = []
@@ -60,11 +59,11 @@ class Evaluator:
                     requests,
                     run=self._run,
                     grader=own,
-                    open_engine=lambda: sampler,
+                    open_engine=lambda: engine,
                     observer=_Quiet(),
                 )
             summary = result.summary
-            notice(
+            notify(
                 f"step {step}: {evaluation.card.benchmark} avg@{summary.n} {100 * summary.avg_at_n:.1f}"
                 f"{sampling_error(summary)}, {summary.mean_tokens:.0f} tokens"
             )

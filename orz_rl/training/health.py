@@ -37,7 +37,7 @@ class Sign:
 def warnings(rows: Rows, already: set[str]) -> list[tuple[SignName, str]]:
     """(name, sentence) of every sign that holds at the last step and was not told `already`."""
     found: list[tuple[SignName, str]] = []
-    for sign in _SIGNS:
+    for sign in SIGNS:
         lasting = 0 if sign.name in already else sign.lasting(rows)
         if lasting:
             first = rows[-lasting]
@@ -130,7 +130,7 @@ def _values(rows: Rows, metric: str) -> list[float]:
     return [row[metric] for row in rows if metric in row and math.isfinite(row[metric])]
 
 
-_SIGNS = (
+SIGNS = (
     Sign(
         "entropy",
         _entropy_is_gone,

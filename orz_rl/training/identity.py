@@ -66,13 +66,13 @@ def start_over(run: RunDir) -> None:
         ) from error
 
 
-def claim(
-    run: RunDir, config: TrainConfig, *, prompts: Prompts, command: Sequence[str], notice: Callable[[str], None]
+def open_run(
+    run: RunDir, config: TrainConfig, *, prompts: Prompts, command: Sequence[str], notify: Callable[[str], None]
 ) -> None:
-    """Start a run here, or check that the one that is here has these settings and prompts. RunDirError names both."""
+    """Create the run, or check that the existing one has these settings and prompts. RunDirError names what differs."""
     identity = _identity_of(prompts)
     if run.exists():
-        _check_settings(run, config, notice=notice)
+        _check_settings(run, config, notify=notify)
         _check_prompts(run, identity)
     run.create(
         kind="train",
@@ -84,7 +84,7 @@ def claim(
     write_text(run.path / _PROMPTS, to_json(identity))
 
 
-def _check_settings(run: RunDir, config: TrainConfig, *, notice: Callable[[str], None]) -> None:
+def _check_settings(run: RunDir, config: TrainConfig, *, notify: Callable[[str], None]) -> None:
     found = _found_settings(run)
     if found is None:
         return
@@ -94,7 +94,7 @@ def _check_settings(run: RunDir, config: TrainConfig, *, notice: Callable[[str],
     for line in differences(found.tree, wanted):
         key = line.split(":", 1)[0]
         if key not in known:
-            notice(f"{run.config_path}: {line.split(', wanted')[0]}, a setting that is no more; it is left out")
+            notify(f"{run.config_path}: {line.split(', wanted')[0]}, a setting that is no more; it is left out")
         elif not _may_change(key, config):
             lines.append(line)
     if lines:
@@ -104,7 +104,7 @@ def _check_settings(run: RunDir, config: TrainConfig, *, notice: Callable[[str],
             f"Give the same settings to go on, another --out to keep both, or --fresh to start over there."
         )
     for key, value in found.added.items():
-        notice(f"{run.config_path}: written before there was {key}; that run goes on with {value}")
+        notify(f"{run.config_path}: written before there was {key}; that run goes on with {value}")
 
 
 class _Found:

@@ -1,20 +1,19 @@
-"""metrics.jsonl when a run goes on: rows after the checkpoint go, and what is doubled or lost is noticed and mended."""
+"""metrics.jsonl when a run goes on: rows after the checkpoint go, and what is doubled or lost is notifyd and mended."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
 from orz_bench.errors import RunDirError
 from orz_bench.records.parquet import rollouts_from_table
-from orz_bench.records.run_dir import RunDir, write_text
+from orz_bench.records.run_dir import RunDir
 from orz_rl.training.step_metrics import sampled_row
 
 Row = dict[str, Any]
 
 
-def rewind_metrics(run: RunDir, step: int, *, notice: Callable[[str], None]) -> list[Row]:
+def rewind_metrics(run: RunDir, step: int, *, notify: Callable[[str], None]) -> list[Row]:
     """Leave one row for each of the steps 1 to `step`, in order; the later ones will be written again. Returns those.
 
     Of a doubled row the last stays. For a lost one, what follows from the rollouts of its step is written again. Both
@@ -24,17 +23,17 @@ def rewind_metrics(run: RunDir, step: int, *, notice: Callable[[str], None]) -> 
     found = {row["step"]: row for row in rows}
     num_doubled = sum(row["step"] <= step for row in rows) - sum(number <= step for number in found)
     if num_doubled:
-        notice(f"{run.metrics_path}: {num_doubled} rows of steps that have one already; the last of each stays")
+        notify(f"{run.metrics_path}: {num_doubled} rows of steps that have one already; the last of each stays")
     lost = [number for number in range(1, step + 1) if number not in found]
     if lost:
         found |= {number: _restored(run, number) for number in lost}
-        notice(
+        notify(
             f"{run.metrics_path}: the rows of steps {', '.join(map(str, lost))} are lost or torn; what follows from "
             f"their rollouts is written again, losses and the like are absent"
         )
     kept = [found[number] for number in range(1, step + 1)]
     if run.metrics_path.exists() or kept:
-        write_text(run.metrics_path, "".join(json.dumps(row) + "\n" for row in kept))
+        run.write_metrics(kept)
     return kept
 
 

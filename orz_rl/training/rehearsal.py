@@ -71,7 +71,7 @@ def _write(folder: Path, learner: Learner, *, base: str) -> None:
     for name, group in learner.groups.items():
         target = folder / name
         target.mkdir(parents=True)
-        group.start("save_model", [target] * group.num_ranks).results()
+        group.save_model(target).results()
         copy_tokenizer(base, target)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Any
 
 from orz_bench.environment import set_library_defaults
 from orz_rl.workers.messages import ModelSpec
+from orz_rl.workers.ports import free_port
 from orz_rl.workers.process_log import write_output_to
 
 
@@ -28,12 +28,8 @@ class ModelActor:
     """A rank in a Ray actor: `call` runs any method of it."""
 
     def __init__(self, log: str) -> None:
-        import ray
-
         write_output_to(log)
         set_library_defaults()
-        node = ray.get_runtime_context().get_node_id()
-        print(f"process {os.getpid()} on node {node}", flush=True)  # noqa: T201 - it goes to the log
         self._rank: Any = None
         self._meeting: _Meeting | None = None
         self._buckets: Iterator[Any] = iter(())
@@ -109,10 +105,3 @@ class ModelActor:
     def drain_buckets(self) -> None:
         """Go through the gathering with nobody to hand anything to."""
         deque(self._buckets, maxlen=0)
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("", 0))
-        return int(listener.getsockname()[1])

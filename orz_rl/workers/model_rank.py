@@ -21,11 +21,11 @@ from orz_bench.errors import EngineError, RunDirError
 from orz_rl.config import REDUCE_BUCKET
 from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, policy_loss, value_loss
 from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs, response_values, token_logprobs
+from orz_rl.workers.disk_errors import raises_disk_errors
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
-from orz_rl.workers.models import load_model
+from orz_rl.workers.model_loading import load_model
 from orz_rl.workers.pack_check import check_packs
 from orz_rl.workers.weight_sync import Buckets, fill_buckets, plan_buckets, type_name
-from orz_rl.workers.writing import tells_disk_errors
 
 ENVIRONMENT = {"LOCAL_RANK": "0"}
 """What DeepSpeed reads from the environment whenever a rank computes: each process sees one device."""
@@ -152,13 +152,13 @@ class ModelRank:
         """Write a Hugging Face checkpoint. A collective."""
         state = {name: tensor.to("cpu", copy=True) for name, tensor in self.weights()}
         if dist.get_rank() == 0:
-            with tells_disk_errors(folder):
+            with raises_disk_errors(folder):
                 self._engine.module.save_pretrained(folder, state_dict=state)
         dist.barrier()
 
     def save_state(self, folder: Path) -> None:
         """Write the whole training state (weights, optimiser). A collective."""
-        with tells_disk_errors(folder):
+        with raises_disk_errors(folder):
             self._engine.save_checkpoint(str(folder), tag="state")
 
     def load_state(self, folder: Path) -> None:

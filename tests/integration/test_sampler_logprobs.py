@@ -36,7 +36,7 @@ def requests_for(spec: EngineSpec) -> list[Request]:
 def trained_logprobs(completions: Sequence[Completion], prompt: Sequence[int], temperature: float) -> list[Any]:
     """What the trainer computes: (R,) for each completion, and the whole distributions (R, V)."""
     from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs
-    from orz_rl.workers.models import load_model
+    from orz_rl.workers.model_loading import load_model
     from tests.unit.orz_rl.workers.test_model_rank import a_spec
 
     model = load_model(a_spec(TINY)).eval()

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from orz_rl.workers.ports import free_port
 from tests.support.training import ENVIRONMENT, metrics_of, orz_rl
-from tests.unit.orz_rl.workers.test_model_rank import free_port
 
 RAY = Path(sys.executable).parent / "ray"
 NODE = ENVIRONMENT | {"RAY_AUTH_MODE": "disabled"}

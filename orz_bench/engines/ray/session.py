@@ -25,6 +25,8 @@ def start_ray() -> None:
     _refuse_silent_address(address)
     # Ray's workers give way to everything else on a machine; here they are what the user waits for.
     os.environ.setdefault("RAY_worker_niceness", "0")
+    # Ray prints what its daemons report, whatever the log level; a process that dies is reported by whoever started it.
+    ray._private.worker.listen_error_messages = lambda *_: None  # noqa: SLF001
     try:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")

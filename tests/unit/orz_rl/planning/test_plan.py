@@ -73,7 +73,7 @@ def test_memory_is_that_of_all_tensors_of_a_real_rank(num_ranks: int) -> None:
 
 def bytes_of_ranks(num_ranks: int) -> list[list[int]]:
     """Of each rank, in a process of its own: what every setting of SETTINGS holds after an update."""
-    from tests.unit.orz_rl.workers.test_model_rank import free_port
+    from orz_rl.workers.ports import free_port
 
     context, port = multiprocessing.get_context("spawn"), free_port()
     results = context.Queue()

@@ -9,15 +9,14 @@ from typing import Any, cast
 
 import pytest
 
-from orz_bench.engines.engine import Sampling
+from orz_bench.engines.engine import Engine, Sampling
 from orz_bench.errors import RunDirError
 from orz_bench.grading.grader import Submission
 from orz_bench.records.rollout import Completion, Grade, Request
 from orz_bench.records.run_dir import RunDir
 from orz_rl.recipes.registry import resolve
-from orz_rl.rollout.collector import Collected, Collector
+from orz_rl.rollout.collector import Collector, StepRollouts
 from orz_rl.rollout.problems import Prompt, problems_at
-from orz_rl.workers.sampler import Sampler
 from tests.support.builders import a_completion, a_grade, a_problem
 
 NUM_PROBLEMS, NUM_SAMPLES, SEED = 12, 4, 42
@@ -55,12 +54,12 @@ class ByText:
         return [a_grade(verdict="correct" if s.response == "right" else "wrong") for s in submissions]
 
 
-def collected(run: Path, sampler: KnownRates, *overrides: str, step: int = 1, cursor: int = 0) -> Collected:
+def collected(run: Path, sampler: KnownRates, *overrides: str, step: int = 1, cursor: int = 0) -> StepRollouts:
     config = resolve("tiny", overrides=["rollout.num_problems=3", f"rollout.num_samples={NUM_SAMPLES}", *overrides])
     prompts = [
         Prompt(problem=a_problem(problem_id=f"p{index}"), text="?", token_ids=(1, 2)) for index in range(NUM_PROBLEMS)
     ]
-    collector = Collector(config, run=RunDir(run), sampler=cast("Sampler", sampler), grader=ByText(), prompts=prompts)
+    collector = Collector(config, run=RunDir(run), engine=cast("Engine", sampler), grader=ByText(), prompts=prompts)
     return collector.collect(step, policy_version=0, cursor=cursor, on_committed=lambda _: None)
 
 
@@ -69,14 +68,14 @@ def stream(count: int) -> list[str]:
     return [f"p{index}" for index in problems_at(NUM_PROBLEMS, start=0, count=count, seed=SEED)]
 
 
-def problems_of(found: Collected) -> list[str]:
+def problems_of(found: StepRollouts) -> list[str]:
     return list(dict.fromkeys(row.problem_id for row in found.rollouts))
 
 
 def test_a_step_takes_the_next_problems_with_all_their_samples(tmp_path: Path) -> None:
     found = collected(tmp_path, KnownRates(dict.fromkeys(stream(12), 2)))
     assert problems_of(found) == stream(3)
-    assert (found.cursor, found.num_replaced, found.num_drawn) == (3, 0, 12)
+    assert (found.cursor, found.num_replaced, found.num_generated) == (3, 0, 12)
     assert [row.reward for row in found.rollouts] == [1.0, 1.0, 0.0, 0.0] * 3
 
 
@@ -85,7 +84,7 @@ def test_groups_that_are_all_right_or_all_wrong_are_replaced_by_the_next_problem
     rates = dict.fromkeys(order, 2) | {order[0]: NUM_SAMPLES, order[2]: 0, order[3]: 0}
     found = collected(tmp_path, KnownRates(rates), "rollout.dynamic_sampling=5")
     assert problems_of(found) == [order[1], order[4], order[5]]
-    assert (found.cursor, found.num_replaced, found.num_drawn) == (6, 3, 6 * NUM_SAMPLES)
+    assert (found.cursor, found.num_replaced, found.num_generated) == (6, 3, 6 * NUM_SAMPLES)
     # What was set aside stays on disk.
     assert len(RunDir(tmp_path).rollouts(1).keys()) == 6 * NUM_SAMPLES
 
@@ -105,7 +104,7 @@ def test_what_is_on_disk_is_not_drawn_again(tmp_path: Path) -> None:
     second = collected(tmp_path, again, "rollout.dynamic_sampling=2")
     assert again.asked == []
     assert (second.rollouts, second.cursor, second.num_replaced) == (first.rollouts, first.cursor, first.num_replaced)
-    assert second.num_drawn == 0
+    assert second.num_generated == 0
 
 
 def test_rollouts_of_another_policy_are_refused(tmp_path: Path) -> None:

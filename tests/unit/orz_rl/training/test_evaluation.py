@@ -12,7 +12,7 @@ import pytest
 
 from orz_bench.asking.protocol import get_protocol
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.engine import Engine, EngineSpec, Sampling
 from orz_bench.engines.fake import FakeEngine, FakeTokenizer
 from orz_bench.errors import ConfigError
 from orz_bench.evaluation.session import EvalOptions, run_session
@@ -21,7 +21,6 @@ from orz_bench.records.rollout import Completion, Request
 from orz_bench.records.run_dir import RunDir
 from orz_rl.recipes.registry import resolve
 from orz_rl.training.evaluation import Evaluator, training_protocol
-from orz_rl.workers.sampler import Sampler
 from tests.integration.test_livecodebench import a_row
 from tests.support.shared_data import shared_data
 
@@ -60,7 +59,7 @@ def test_programs_are_run_and_broken_down(tmp_path: Path, data: Path) -> None:
     said: list[str] = []
     with Grader(extractor="orz") as grader:
         (result,) = evaluator.evaluate(
-            3, digest="d", sampler=cast("Sampler", Programmer(SPEC)), grader=grader, notice=said.append
+            3, digest="d", engine=cast("Engine", Programmer(SPEC)), grader=grader, notify=said.append
         )
     assert (result.summary.avg_at_n, result.summary.n, result.summary.num_problems) == (1.0, 2, 4)
     assert result.summary.breakdown
@@ -74,7 +73,7 @@ def test_the_card_is_the_one_of_orz_bench(tmp_path: Path, data: Path) -> None:
     )
     with Grader(extractor="orz") as grader:
         (ours,) = by_training.evaluate(
-            0, digest="d", sampler=cast("Sampler", FakeEngine(SPEC)), grader=grader, notice=lambda _: None
+            0, digest="d", engine=cast("Engine", FakeEngine(SPEC)), grader=grader, notify=lambda _: None
         )
     options = EvalOptions(
         checkpoint="fake:1",
@@ -103,7 +102,7 @@ def test_greedy_benchmarks_are_asked_once_and_others_n_times(tmp_path: Path, nam
     evaluator = an_evaluator(tmp_path, shared_data() / "eval", f"eval.benchmarks={name}", "eval.limit=3")
     with Grader(extractor="orz") as grader:
         (result,) = evaluator.evaluate(
-            0, digest="d", sampler=cast("Sampler", FakeEngine(SPEC)), grader=grader, notice=lambda _: None
+            0, digest="d", engine=cast("Engine", FakeEngine(SPEC)), grader=grader, notify=lambda _: None
         )
     assert result.summary.n == protocol.n
 

@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 
 from orz_rl.names import SignName
-from orz_rl.training.health import _SIGNS, Row, warnings
+from orz_rl.training.health import SIGNS, Row, warnings
 from tests.support.shared_data import shared_data
 
 HEALTHY = {
@@ -127,8 +127,8 @@ def test_a_lasting_sign_is_told_once(sign: str, metric: str, value: float) -> No
 
 
 def test_every_sign_has_a_name_of_the_list_and_says_since_when() -> None:
-    assert [sign.name for sign in _SIGNS] == list(get_args(SignName))
-    assert all("{since}" in sign.text for sign in _SIGNS)
+    assert [sign.name for sign in SIGNS] == list(get_args(SignName))
+    assert all("{since}" in sign.text for sign in SIGNS)
 
 
 def test_a_metric_that_is_absent_is_not_judged() -> None:

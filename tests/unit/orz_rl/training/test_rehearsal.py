@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,10 +27,10 @@ class OneModel:
     def __init__(self, checkpoint: Path, *, fails: Exception | None = None) -> None:
         self._rank, self._fails = a_rank(a_spec(checkpoint)), fails
 
-    def start(self, method: str, shares: Sequence[Any]) -> OneModel:
+    def save_model(self, folder: Path) -> OneModel:
         if self._fails is not None:
             raise self._fails
-        getattr(self._rank, method)(*shares)
+        self._rank.save_model(folder)
         return self
 
     def results(self) -> list[Any]:

@@ -8,9 +8,10 @@ from typing import Any, cast
 
 from orz_rl.recipes.registry import resolve
 from orz_rl.rollout.collector import Collector
+from orz_rl.training.devices import TakingTurns
 from orz_rl.training.learner import Learner
-from orz_rl.training.trainer import TakingTurns, Trainer
-from orz_rl.workers.sampler import Sampler
+from orz_rl.training.trainer import Trainer
+from orz_rl.workers.cluster import Sampler
 
 
 class Diary:
@@ -33,8 +34,11 @@ class Diary:
     def load_weights(self, sources: Mapping[int, Any], *, version: int) -> None:
         self.lines.append(f"engines {sorted(sources)} load version {version}")
 
-    def on_all(self, method: str) -> None:
-        self.lines.append(f"models {method}")
+    def offload(self) -> None:
+        self.lines.append("models offload")
+
+    def reload(self) -> None:
+        self.lines.append("models reload")
 
     @contextmanager
     def sending_weights(self, engines: tuple[int, ...]) -> Iterator[Mapping[int, Any]]:

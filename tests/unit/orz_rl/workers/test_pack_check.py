@@ -10,7 +10,7 @@ import torch
 
 from orz_bench.errors import ConfigError
 from orz_rl.ppo.packed_forward import Pack, response_logprobs
-from orz_rl.workers.models import load_model
+from orz_rl.workers.model_loading import load_model
 from orz_rl.workers.pack_check import check_packs
 from tests.unit.orz_rl.workers.test_model_rank import a_spec
 

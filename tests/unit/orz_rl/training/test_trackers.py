@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orz_bench.records.run_dir import RunDir
 from orz_rl.config import LoggingConfig
-from orz_rl.training.boards import Boards, wandb_settings
+from orz_rl.training.trackers import Trackers, wandb_settings
 
 
 def a_train_run(folder: Path) -> RunDir:
@@ -34,10 +34,10 @@ def scalars_of(run: RunDir) -> list[tuple[int, float]]:
 
 
 def written(run: RunDir, steps: range, *, resumes_at: int) -> None:
-    boards = Boards(LoggingConfig(), run, resumes_at=resumes_at)
+    trackers = Trackers(LoggingConfig(), run, resumes_at=resumes_at)
     for step in steps:
-        boards.write({"step": step, "reward/mean": float(step + 100 * resumes_at)})
-    boards.close()
+        trackers.write({"step": step, "reward/mean": float(step + 100 * resumes_at)})
+    trackers.close()
 
 
 def test_replayed_steps_stand_once(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ _FULL_BYTES = 1 << 20
 
 
 @contextmanager
-def tells_disk_errors(folder: Path) -> Iterator[None]:
+def raises_disk_errors(folder: Path) -> Iterator[None]:
     """Raise RunDirError where what happens inside cannot write into the folder.
 
     safetensors, torch and DeepSpeed each have exceptions of their own for a full disk, some without its name.
