@@ -18,7 +18,7 @@ from orz_rl.commands.train import DataDir, Overrides, Recipe, Variant
 def check_command(
     recipe: Recipe, overrides: Overrides = None, variant: Variant = None, data_dir: DataDir = None
 ) -> None:
-    """Resolve a recipe, check models, data, prompts and benchmarks, print the settings; start nothing."""
+    """Resolve a recipe, check models, data, prompts and benchmarks, and print the settings; starts nothing."""
     from orz_rl.recipes.registry import as_yaml, resolve
     from orz_rl.training.preparation import prepare
 
@@ -37,7 +37,7 @@ def check_command(
 def recipes_command(
     settings: Annotated[bool, typer.Option(help="List every setting with its default and meaning.")] = False,
 ) -> None:
-    """The recipes and variants, or every setting."""
+    """List recipes and variants, or every setting."""
     from orz_rl.recipes.registry import RECIPES, leaves
     from orz_rl.recipes.variants import VARIANTS
 
@@ -49,7 +49,7 @@ def recipes_command(
             table.add_row(name, default, field.description)
         console.print(table)
         return
-    table = Table("recipe", "what it is", box=None, pad_edge=False)
+    table = Table("recipe", "description", box=None, pad_edge=False)
     for name, recipe in RECIPES.items():
         table.add_row(name, (recipe.__doc__ or "").splitlines()[0])
     console.print(table)
@@ -59,11 +59,11 @@ def recipes_command(
 @reports_errors
 def export_command(
     run: Annotated[Path, typer.Argument(help="A training run.")],
-    step: Annotated[int, typer.Option(help="Which checkpoint.")],
+    step: Annotated[int, typer.Option(help="Step of the checkpoint.")],
     to: Annotated[Path, typer.Option(help="A new folder.")],
-    critic: Annotated[bool, typer.Option("--critic", help="The critic instead: see orz_rl/critic.py.")] = False,
+    critic: Annotated[bool, typer.Option("--critic", help="Export the critic instead; see orz_rl/critic.py.")] = False,
 ) -> None:
-    """Copy the policy of a step as an ordinary Hugging Face checkpoint, its files checked against the manifest."""
+    """Copy the policy of a step as a Hugging Face checkpoint; its files are checked against the manifest."""
     from orz_bench.records.run_dir import RunDir
     from orz_rl.training.checkpoint import Checkpoints
 
@@ -75,11 +75,11 @@ def export_command(
 
 @reports_errors
 def build_tiny_command(
-    out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
-    seed: Annotated[int, typer.Option(help="Of weights and demonstrations.")] = 1,
-    updates: Annotated[int, typer.Option(min=1, help="Supervised updates.")] = 1500,
+    out: Annotated[Path, typer.Option(help="Folder of the checkpoint.")],
+    seed: Annotated[int, typer.Option(help="Seed of weights and demonstrations.")] = 1,
+    updates: Annotated[int, typer.Option(min=1, help="Number of supervised updates.")] = 1500,
 ) -> None:
-    """Build the embedded base model again: about 15 minutes on one core."""
+    """Rebuild the embedded base model: about 15 minutes on one core."""
     from orz_rl.assets.build import build_tiny
 
     console = Console(stderr=True)

@@ -12,10 +12,12 @@ from rich.console import Console
 from orz_bench.commands.data import data_folders
 from orz_bench.terminal import libraries_on_stderr, reports_errors, result_console
 
-Recipe = Annotated[str, typer.Option(help="See `orz-rl recipes`.")]
-Variant = Annotated[list[str] | None, typer.Option(help="A change of the recipe; repeat it for several.")]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[SECTION.KEY=VALUE]...", help="Single settings.")]
-DataDir = Annotated[Path | None, typer.Option(help="Where benchmark files lie.")]
+Recipe = Annotated[str, typer.Option(help="Name of a recipe; see `orz-rl recipes`.")]
+Variant = Annotated[list[str] | None, typer.Option(help="Variant of the recipe; may be repeated.")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[SECTION.KEY=VALUE]...", help="Settings that override the recipe.")
+]
+DataDir = Annotated[Path | None, typer.Option(help="Folder of benchmark files.")]
 
 
 @reports_errors
@@ -24,10 +26,10 @@ def train_command(
     overrides: Overrides = None,
     variant: Variant = None,
     out: Annotated[Path | None, typer.Option(help="Run directory [default: runs/RECIPE[-VARIANT]].")] = None,
-    fresh: Annotated[bool, typer.Option(help="Delete the run that is there and start over.")] = False,
+    fresh: Annotated[bool, typer.Option(help="Delete an existing run and start over.")] = False,
     data_dir: DataDir = None,
 ) -> None:
-    """Train by a recipe. The same command again goes on where it stopped, however it stopped."""
+    """Train with a recipe. Run the same command again to resume, however the run stopped."""
     from orz_rl.commands.progress import TrainingDisplay, closing_summary
     from orz_rl.recipes.registry import resolve
     from orz_rl.training.identity import check_out

@@ -1,4 +1,4 @@
-"""Evaluate the policy in training: orz_bench's evaluate() with the running engines, into the same run directory."""
+"""Evaluates the policy during training: orz_bench's evaluate() on the running engines, into the same run directory."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from orz_rl.config import TrainConfig
 
 
 class Evaluator:
-    """The benchmarks of one run, planned as `orz-bench eval` plans them, and checked when it is made."""
+    """The benchmarks of one run, planned as by `orz-bench eval`, and checked by the constructor."""
 
     def __init__(
         self, config: TrainConfig, *, run: RunDir, spec: EngineSpec, tokenizer: Tokenizer | None, data: Sequence[Path]
     ) -> None:
-        """OrzError names the benchmark that cannot be evaluated here, and why, before anything is started."""
+        """Raises OrzError, naming the benchmark and the reason, if one cannot be evaluated here. Starts nothing."""
         self._config, self._run, self._spec, self._tokenizer = config, run, spec, tokenizer
         self._chosen = [self._checked(name, tuple(data)) for name in config.eval.benchmarks]
 
@@ -39,7 +39,7 @@ class Evaluator:
             benchmark = get_benchmark(name)
             protocol = training_protocol(benchmark, self._config, is_own=name in self._config.eval.by_own_protocol)
             chosen = choose(benchmark, protocol, spec=self._spec, folders=folders)
-            self._requests(chosen, step=0, digest="")  # a prompt that does not fit is found now
+            self._requests(chosen, step=0, digest="")  # finds a prompt that does not fit
             if chosen.loaded.tests:
                 with closing(self._grader_of(chosen)) as grader:
                     grader.check_isolation()
@@ -48,12 +48,14 @@ class Evaluator:
     def evaluate(
         self, step: int, *, digest: str, engine: Engine, grader: Grader, notify: Callable[[str], None]
     ) -> list[EvalResult]:
-        """avg@n of the policy as the engines hold it. What a run that was stopped has drawn is not drawn again."""
+        """avg@n of the policy in the engines. Samples that an interrupted run has saved are not generated again."""
         results = []
         for chosen in self._chosen:
             evaluation, requests = self._requests(chosen, step=step, digest=digest)
-            is_trainings = chosen.protocol.extractor == self._config.reward.extractor and not chosen.loaded.tests
-            with nullcontext(grader) if is_trainings else self._grader_of(chosen) as own:
+            uses_training_grader = (
+                chosen.protocol.extractor == self._config.reward.extractor and not chosen.loaded.tests
+            )
+            with nullcontext(grader) if uses_training_grader else self._grader_of(chosen) as own:
                 result = evaluate(
                     evaluation,
                     requests,
@@ -79,7 +81,7 @@ class Evaluator:
         return evaluation, evaluation.requests(self._tokenizer)
 
     def _grader_of(self, chosen: Chosen) -> Grader:
-        """For what training's own grader does not read."""
+        """A grader for answers that the training's grader does not read."""
         return Grader(
             extractor=chosen.protocol.extractor,
             deadline_s=self._config.reward.deadline_s,
@@ -88,15 +90,15 @@ class Evaluator:
 
 
 def training_protocol(benchmark: Benchmark, config: TrainConfig, *, is_own: bool = False) -> Protocol:
-    """How a benchmark is asked: with the training's template, extractor and limits, or (`is_own`) by its own protocol.
+    """The protocol of a benchmark: with the training's template, extractor and limits, or (`is_own`) its own.
 
-    Where the benchmark's protocol is greedy, one answer is all there is: n is 1. ConfigError for what the engines of a
-    training cannot do.
+    If the benchmark's protocol is greedy, n is 1. Raises ConfigError for a benchmark that the engines of a training
+    cannot evaluate.
     """
     if benchmark.answered == "by_likelihood":
         raise ConfigError(
-            f"{benchmark.name}: the most likely option counts, but the engines of a training only write answers. "
-            f"Evaluate a checkpoint with orz-bench eval, or use a benchmark that is answered by writing (mmlu_cot)."
+            f"{benchmark.name}: scored by likelihood, but the engines of a training only generate text. Evaluate a "
+            f"checkpoint with orz-bench eval, or use a benchmark with generated answers (mmlu_cot)."
         )
     protocol = get_protocol(benchmark.default_protocol)
     if is_own:
@@ -113,7 +115,7 @@ def training_protocol(benchmark: Benchmark, config: TrainConfig, *, is_own: bool
 
 @contextmanager
 def _named(benchmark: str) -> Iterator[None]:
-    """Every refusal says which of eval.benchmarks it is about."""
+    """Errors raised inside name the benchmark of eval.benchmarks."""
     try:
         yield
     except OrzError as error:
@@ -123,14 +125,14 @@ def _named(benchmark: str) -> Iterator[None]:
 
 
 def base_digest(checkpoint: str) -> str:
-    """Identity of the model that training starts from."""
+    """The identity of the model that training starts from."""
     with suppress(OSError):
         return checkpoint_digest(Path(checkpoint))
     return checkpoint
 
 
 def sampling_error(summary: Summary) -> str:
-    """` ± 1.2` or ` (0.0 to 0.7)`: the 95 % interval of sampling; nothing for one sample a question."""
+    """The 95 % sampling interval, ` ± 1.2` or ` (0.0 to 0.7)`; empty with one sample per question."""
     if summary.sampling is None:
         return ""
     spread = percent_spread(summary.avg_at_n, summary.sampling)
@@ -138,16 +140,16 @@ def sampling_error(summary: Summary) -> str:
 
 
 class _Quiet:
-    """Hears everything and says nothing: the trainer's own lines say what matters."""
+    """Ignores all progress events; the trainer reports the results itself."""
 
     def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def drawing(self) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def committed(self, rollouts: Sequence[Rollout]) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def finished(self, result: EvalResult) -> None:
-        """Nothing."""
+        """Does nothing."""

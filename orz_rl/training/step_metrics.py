@@ -1,4 +1,4 @@
-"""From the report of a step to its row of metrics.jsonl. Names and meanings: orz_bench.records.metrics."""
+"""Computes the row of metrics.jsonl of a step. Names and meanings: orz_bench.records.metrics."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ROUNDING = 1e-9
 
 
 def metrics_row(report: StepReport, config: TrainConfig) -> Row:
-    """Every metric that this step has; what it has not is absent."""
+    """Every metric that this step has; the others are absent."""
     row: Row = {"step": report.step, "policy_version": report.policy_version}
     rollouts = report.batch.rollouts
     row |= dict(_responses(rollouts))
@@ -37,7 +37,7 @@ def metrics_row(report: StepReport, config: TrainConfig) -> Row:
 
 
 def sampled_row(step: int, rollouts: Sequence[Rollout]) -> Row:
-    """What of a step's metrics follows from the rollouts that it learned from."""
+    """The metrics of a step that follow from its rollouts alone."""
     row: Row = {"step": step}
     if rollouts[0].policy_version is not None:
         row["policy_version"] = rollouts[0].policy_version
@@ -100,7 +100,7 @@ def _learning(report: StepReport) -> Iterator[tuple[str, float]]:
     if values_BT is not None and returns_BT is not None:
         yield "critic/value_mean", _token_mean(values_BT, mask_BT)
         variance = _token_variance(returns_BT, mask_BT)
-        # Returns are sums in float32: where all are equal, what is left is rounding, which explains nothing.
+        # Returns are sums in float32: if all are equal, the rest is rounding error, which cannot be explained.
         if variance > _ROUNDING * (1 + _token_mean(returns_BT**2, mask_BT)):
             yield "critic/explained_variance", 1 - _token_variance(returns_BT - values_BT, mask_BT) / variance
 
@@ -138,7 +138,7 @@ def _running(report: StepReport) -> Iterator[tuple[str, float]]:
     for phase, duration in seconds.items():
         yield f"time/{phase}", duration
     yield "time/step", sum(seconds.values())
-    if report.collection.num_generated >= len(report.batch.rollouts):  # else it were the speed of reading files
+    if report.collection.num_generated >= len(report.batch.rollouts):  # else it would be the speed of reading files
         yield "throughput/sample", num_sampled / seconds["sample"]
     yield "throughput/train", num_tokens / (seconds["score"] + seconds["update"])
 

@@ -17,7 +17,7 @@ from orz_rl.workers.process_log import write_output_to
 
 @dataclass(frozen=True, slots=True)
 class _Meeting:
-    """Engines that have joined rank 0 of the policy."""
+    """Engines that have joined rank 0 of the policy for a broadcast."""
 
     engines: tuple[int, ...]
     store: Any
@@ -36,13 +36,13 @@ class ModelActor:
         self._bucket: Any = None
 
     def address(self) -> str:
-        """Where rank 0 meets the others."""
+        """The address at which the other ranks join rank 0."""
         import ray
 
         return f"tcp://{ray.util.get_node_ip_address()}:{free_port()}"
 
     def open(self, spec: ModelSpec, *, rank: int, num_ranks: int, rendezvous: str) -> None:
-        """Join the other ranks and load the model."""
+        """Join the other ranks and load this rank's share of the model."""
         from orz_rl.workers.model_rank import ENVIRONMENT, ModelRank
 
         os.environ.update(ENVIRONMENT)
@@ -53,7 +53,7 @@ class ModelActor:
         return getattr(self._rank, method)(*arguments, **settings)
 
     def host_weights(self, keep: bool) -> list[Any]:  # noqa: FBT001 - a Ray call
-        """Gather all weights; where `keep`, put them into the object store and return the reference, in a list."""
+        """Gather all weights; with `keep`, put them into the object store and return the reference in a list."""
         import ray
 
         from orz_rl.workers.weight_sync import HostWeights
@@ -64,7 +64,7 @@ class ModelActor:
         return []
 
     def meet_engines(self, engines: tuple[int, ...], num_ranks: int) -> Any:
-        """Rank 0: where these engines join to receive, the same as long as they are the same."""
+        """Rank 0: the source from which these engines receive; reused while the engines are the same."""
         import ray
         from torch.distributed import TCPStore
 
@@ -85,23 +85,23 @@ class ModelActor:
         return self._meeting.source
 
     def broadcast_weights(self) -> None:
-        """Rank 0 sends; the others only gather."""
+        """Rank 0 sends; the other ranks only take part in gathering."""
         if self._meeting is None:
             deque(self._rank.weights(), maxlen=0)
         else:
             self._meeting.source.send(self._rank.bucket_bytes())
 
     def open_buckets(self) -> None:
-        """Begin to hand out buckets."""
+        """Start handing out buckets."""
         self._buckets = zip(self._rank.buckets(), self._rank.bucket_bytes(), strict=True)
 
     def next_bucket(self) -> bytes | None:
-        """What maps the next bucket, which stays until it is asked for another; None after the last."""
+        """A handle that maps the next bucket, valid until the next call; None after the last bucket."""
         from orz_rl.workers.weight_sync import bucket_handle
 
         self._bucket = next(self._buckets, None)
         return None if self._bucket is None else bucket_handle(*self._bucket)
 
     def drain_buckets(self) -> None:
-        """Go through the gathering with nobody to hand anything to."""
+        """Take part in gathering, discarding the gathered tensors."""
         deque(self._buckets, maxlen=0)

@@ -108,7 +108,7 @@ def test_what_is_on_disk_is_not_drawn_again(tmp_path: Path) -> None:
 
 
 def test_rollouts_of_another_policy_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunDirError, match="drawn by policy version 7, wanted 0"):
+    with pytest.raises(RunDirError, match="sampled by policy version 7, wanted 0"):
         collected(tmp_path, KnownRates(dict.fromkeys(stream(12), 2), version=7))
 
 
@@ -125,7 +125,7 @@ def test_rows_of_another_problem_under_the_same_id_are_refused(tmp_path: Path, c
     rows = collected(tmp_path, sampler).rollouts
     folder = RunDir(tmp_path).rollouts(1)
     folder.replace([replace(rows[0], **changes), rows[1]])
-    with pytest.raises(RunDirError, match=f"samples of another problem under the id {rows[0].problem_id}"):
+    with pytest.raises(RunDirError, match=f"samples of another problem with the id {rows[0].problem_id}"):
         collected(tmp_path, sampler)
     assert len(sampler.asked) == 12
 

@@ -63,7 +63,7 @@ def test_two_files_of_one_name_are_two_sources(tmp_path: Path) -> None:
         "other:own",
     ]
     assert [p.problem_id for p in read_problems([str(paths[0])])] == ["train-0", "own"]
-    with pytest.raises(DataError, match=r"names .*other\.jsonl twice"):
+    with pytest.raises(DataError, match=r"contains .*other\.jsonl twice"):
         read_problems([str(paths[2])] * 2)
 
 
@@ -101,7 +101,7 @@ def test_half_a_character_is_a_question_mark_everywhere(tmp_path: Path, name: st
         ("a.jsonl", '{"problem": "?", "answer": 1}\n{"prob', "line 2: broken JSON"),
         ("a.json", '[[{"from": "human", "value": "?"}]]', "row 0: wanted two turns"),
         ("a.json", "[[", "not readable as JSON"),
-        ("a.jsonl", '{"id": 1, "problem": "?", "answer": 1}\n' * 2, "1: two training problems of a have this id"),
+        ("a.jsonl", '{"id": 1, "problem": "?", "answer": 1}\n' * 2, "a: duplicate id '1'"),
         ("a.jsonl", "\n", "no training problem"),
     ],
 )
@@ -116,7 +116,7 @@ def test_prompts_that_are_too_long_are_refused_and_counted() -> None:
     found = make_prompts(problems, FakeTokenizer(), template="plain", max_tokens=30)
     assert [prompt.problem.problem_id for prompt in found.prompts] == ["short"]
     assert found.too_long == ("long",)
-    with pytest.raises(ConfigError, match=r"all 2 prompts exceed 3 tokens \(the shortest has"):
+    with pytest.raises(ConfigError, match=r"all 2 prompts are longer than data.max_prompt_tokens=3 \(shortest:"):
         make_prompts(problems, FakeTokenizer(), template="plain", max_tokens=3)
 
 
@@ -159,7 +159,7 @@ def test_english_leaves_out_other_scripts_and_keeps_mathematics() -> None:
     problems = [a_problem(problem_id=str(n), question=question) for n, question in enumerate(questions)]
     assert [p.problem_id for p in select_problems(problems, limit=None, language="english")] == ["0", "3"]
     assert len(select_problems(problems, limit=3, language="any")) == 3
-    with pytest.raises(ConfigError, match="leaves none"):
+    with pytest.raises(ConfigError, match="excludes all"):
         select_problems(problems[1:3], limit=None, language="english")
 
 

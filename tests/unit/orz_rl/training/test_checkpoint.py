@@ -67,7 +67,7 @@ def test_a_half_written_checkpoint_is_none(tmp_path: Path) -> None:
     found = checkpoints(tmp_path, a_manifest(1), a_manifest(2))
     (found.path(2) / "manifest.json").unlink()
     assert steps_of(found) == [1]
-    with pytest.raises(RunDirError, match=r"no finished checkpoint of step 2; there are: 1"):
+    with pytest.raises(RunDirError, match=r"no complete checkpoint of step 2; available steps: 1"):
         found.export(2, tmp_path / "out")
     found.delete_unfinished()
     assert not found.path(2).exists()
@@ -76,7 +76,7 @@ def test_a_half_written_checkpoint_is_none(tmp_path: Path) -> None:
 
 def test_a_manifest_of_another_version_is_told(tmp_path: Path) -> None:
     found = checkpoints(tmp_path, a_manifest(1, schema_version=99))
-    with pytest.raises(RunDirError, match="schema 99, wanted at most 2"):
+    with pytest.raises(RunDirError, match="schema version 99, wanted at most 2"):
         found.find(1)
 
 

@@ -113,14 +113,14 @@ def test_a_benchmark_may_keep_its_own_protocol() -> None:
     own = get_protocol("ifeval")
     assert (protocol.template, protocol.extractor, protocol.n) == (own.template, own.extractor, 1)
     assert protocol.sampling.max_tokens == config.rollout.max_tokens
-    with pytest.raises(ConfigError, match=r"which eval\.benchmarks does not"):
+    with pytest.raises(ConfigError, match=r"but eval\.benchmarks does not"):
         resolve("tiny", overrides=["eval.by_own_protocol=ifeval"])
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("mmlu", "the most likely option counts"),
+        ("mmlu", "scored by likelihood"),
         ("aime42", "is unknown"),
         (PROGRAMS, "do not fit the context"),
     ],

@@ -88,7 +88,7 @@ def test_a_config_that_is_cut_is_refused(tmp_path: Path, share: float) -> None:
     run = a_claimed_run(tmp_path)
     text = run.config_path.read_text(encoding="utf-8")
     run.config_path.write_text(text[: int(share * len(text))], encoding="utf-8")
-    with pytest.raises(RunDirError, match=r"config\.yaml: (empty or cut off|not readable)[\s\S]*Restore it"):
+    with pytest.raises(RunDirError, match=r"config\.yaml: (empty or truncated|not readable)[\s\S]*Restore it"):
         claimed(run)
 
 
@@ -106,7 +106,7 @@ def test_a_config_that_is_gone_lets_nothing_through(tmp_path: Path, what: str) -
     run.config_path.unlink()
     run.metrics_path.unlink()
     (run.path / what).mkdir()
-    with pytest.raises(RunDirError, match=r"config\.yaml: gone"):
+    with pytest.raises(RunDirError, match=r"config\.yaml: missing"):
         claimed(run, "optim.policy_lr=1")
 
 
@@ -129,13 +129,13 @@ def test_a_run_that_was_killed_before_it_wrote_its_settings_starts(tmp_path: Pat
 def test_other_prompts_are_another_run(tmp_path: Path, changed: Prompts) -> None:
     run = a_claimed_run(tmp_path)
     assert claimed(run, prompts=some_prompts()) == []
-    with pytest.raises(RunDirError, match="a run of other prompts"):
+    with pytest.raises(RunDirError, match="this run has other prompts"):
         claimed(run, prompts=changed)
 
 
 def test_what_changed_is_named(tmp_path: Path) -> None:
     run = a_claimed_run(tmp_path)
-    with pytest.raises(RunDirError, match=r"A/train\.jsonl changed since the run was started"):
+    with pytest.raises(RunDirError, match=r"A/train\.jsonl changed after the start of the run"):
         claimed(run, prompts=some_prompts("9", digest="d1"))
     with pytest.raises(RunDirError, match="the tokenizer or the template changed"):
         claimed(run, prompts=some_prompts("9"))
@@ -148,12 +148,12 @@ def test_fresh_deletes_nothing_but_training_runs(tmp_path: Path) -> None:
         check_out(tmp_path, fresh=True)
     check_out(tmp_path, fresh=False)
     RunDir(tmp_path / "eval").create(kind="eval", command=[], seed=0, environment={})
-    with pytest.raises(OrzError, match="a run of eval"):
+    with pytest.raises(OrzError, match="a run of kind eval"):
         check_out(tmp_path / "eval", fresh=True)
 
 
 def test_a_name_that_is_no_utf8_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(OrzError, match="not a name in UTF-8"):
+    with pytest.raises(OrzError, match="not valid UTF-8"):
         check_out(tmp_path / "r\udcff", fresh=False)
 
 
@@ -170,7 +170,7 @@ def test_starting_over_keeps_the_lock_and_can_be_killed_anywhere(tmp_path: Path)
     half = a_claimed_run(tmp_path / "half")
     half.config_path.unlink()
     check_out(half.path, fresh=True)
-    with pytest.raises(RunDirError, match=r"config\.yaml: gone"):
+    with pytest.raises(RunDirError, match=r"config\.yaml: missing"):
         claimed(half)
 
 

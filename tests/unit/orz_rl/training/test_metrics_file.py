@@ -46,7 +46,7 @@ def test_of_a_doubled_row_the_last_stays(tmp_path: Path) -> None:
     heard: list[str] = []
     rewind_metrics(run, 3, notify=heard.append)
     assert lines_of(run) == before[:3]
-    assert "1 rows of steps that have one already" in heard[0]
+    assert "found 1 duplicate row;" in heard[0]
 
 
 @pytest.mark.parametrize("torn", [False, True])
@@ -62,7 +62,7 @@ def test_a_lost_row_is_written_again_from_its_rollouts(tmp_path: Path, torn: boo
         assert rows[1][name] == whole[name]
     assert rows[1]["policy_version"] == 1
     assert "policy/entropy" not in rows[1]
-    assert "the rows of steps 2 are lost or torn" in heard[0]
+    assert "rows are missing or torn (steps 2)" in heard[0]
     assert [json.loads(line) for line in lines_of(run)] == rows
     assert rewind_metrics(run, 4, notify=pytest.fail) == rows
 
@@ -70,7 +70,7 @@ def test_a_lost_row_is_written_again_from_its_rollouts(tmp_path: Path, torn: boo
 def test_a_row_whose_rollouts_are_lost_too_is_refused(tmp_path: Path) -> None:
     run = a_run(tmp_path, num_steps=3)
     run.metrics_path.unlink()
-    with pytest.raises(RunDirError, match=r"the row of step 1 is lost.*Restore"):
+    with pytest.raises(RunDirError, match=r"the row of step 1 is missing.*Restore"):
         rewind_metrics(run, 3, notify=lambda _: None)
 
 

@@ -22,14 +22,14 @@ def setup_of(out: Path, *overrides: str, heard: list[str] | None = None) -> Setu
     ("override", "wanted"),
     [
         ("data.source=nowhere.json", "nowhere.json: no such file"),
-        ("data.source=hub:nothing", "is not hub:OWNER/NAME/FILE"),
+        ("data.source=hub:nothing", "wanted hub:OWNER/NAME/FILE"),
         ("model.policy=nowhere", "nowhere: no such file or folder"),
-        ("data.max_prompt_tokens=5", "exceed 5 tokens"),
+        ("data.max_prompt_tokens=5", "are longer than data.max_prompt_tokens=5"),
         ("eval.benchmarks=arithmetik", "did you mean 'arithmetic'"),
         ("logging.wandb_project=x", "wandb is not installed"),
     ],
 )
-def test_what_is_missing_is_told(override: str, wanted: str, tmp_path: Path) -> None:
+def test_missing_parts_are_reported(override: str, wanted: str, tmp_path: Path) -> None:
     with pytest.raises(OrzError) as caught:
         setup_of(tmp_path / "run", override)
     assert wanted in str(caught.value)
@@ -50,7 +50,9 @@ def test_prompts_that_are_refused_are_counted(tmp_path: Path) -> None:
 
 
 def test_data_of_less_than_a_step_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(OrzError, match=r"training problems are left, but a step takes rollout.num_problems=20, none"):
+    with pytest.raises(
+        OrzError, match=r"found 14 training problems, but a step needs rollout.num_problems=20 different"
+    ):
         setup_of(tmp_path / "run", "rollout.num_problems=20", "data.max_prompt_tokens=24")
 
 

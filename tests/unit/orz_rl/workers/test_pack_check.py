@@ -144,7 +144,7 @@ def test_packs_are_right(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_packs_cannot_do_is_refused(name: str, tmp_path: Path) -> None:
+def test_models_that_packing_changes_are_refused(name: str, tmp_path: Path) -> None:
     kind, settings, reason = REFUSED[name]
     spec = a_spec(a_checkpoint(tmp_path, kind, settings))
     with pytest.raises(ConfigError, match=reason):
@@ -160,7 +160,7 @@ def test_packs_of_critics_are_right(kind: str, settings: dict[str, Any], tmp_pat
 
 def test_packs_of_critics_that_leak_are_refused(tmp_path: Path) -> None:
     spec = a_spec(a_checkpoint(tmp_path, "qwen3_5_text", LLAMA | LINEAR), role="critic", value_head_init="zero")
-    with pytest.raises(ConfigError, match=r"\(critic, qwen3_5_text\): a sequence changes by"):
+    with pytest.raises(ConfigError, match=r"\(critic, qwen3_5_text\): outputs of a sequence change by"):
         check_packs(load_model(spec), spec=spec, max_tokens=100)
 
 
