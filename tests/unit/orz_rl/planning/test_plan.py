@@ -165,6 +165,6 @@ def test_what_does_not_fit_comes_with_advice() -> None:
     assert plan.training_bytes > 24 * GIB
 
 
-def test_an_unknown_model_is_told(tmp_path: Path) -> None:
+def test_an_unknown_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="its size is unknown"):
         architecture_of(str(tmp_path))

@@ -131,7 +131,7 @@ def a_saved_checkpoint(run: Path) -> Checkpoints:
     ("damage", "wanted"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:1000]), r"has 1,000 bytes, wanted 12,000"),
-        (lambda path: path.write_bytes(b"x" + path.read_bytes()[1:]), r"is not what was saved \(SHA-256"),
+        (lambda path: path.write_bytes(b"x" + path.read_bytes()[1:]), r"was changed since it was saved \(SHA-256"),
         (lambda path: path.unlink(), "is missing"),
     ],
 )
