@@ -97,7 +97,7 @@ def _deletes_unfinished(run: RunDir) -> Iterator[None]:
 
 
 @contextmanager
-def _names_command(command: Sequence[str]) -> Iterator[None]:
+def names_command(command: Sequence[str]) -> Iterator[None]:
     """Add the command that resumes the run to the error of a process that died."""
     try:
         yield
@@ -121,11 +121,11 @@ def _train(setup: Setup, observer: Observer, *, command: Sequence[str]) -> Outco
         for name in ("policy", "critic") if config.has_critic else ("policy",):
             checkpoints.check_files(newest, f"state/{name}")  # before anything is started
     with ExitStack() as stack:
-        with _names_command(command):
+        with names_command(command):
             loop = open_loop(setup, observer, stack=stack, resumes_at=newest.step if newest else 0)
         # Marked before the processes are stopped, which may take long, or fail if they were killed together with this.
         stack.enter_context(run.marks_failure("stopped", is_inner=True))
-        stack.enter_context(_names_command(command))
+        stack.enter_context(names_command(command))
         if newest:
             checkpoints.load(newest, loop.learner)
             loop.trainer.cursor = newest.cursor

@@ -1,4 +1,4 @@
-"""Log-probabilities of sampled tokens are those of what was drawn from, by the trainer's own account."""
+"""Log-probabilities of sampled tokens are those under the sampling distribution, as computed by the trainer."""
 
 from __future__ import annotations
 
@@ -81,5 +81,5 @@ def test_engines_report_what_the_trainer_computes_at_the_temperature(name: Any) 
             excess = torch.tensor(completion.logprobs) - logprobs
             if sampling in WHOLE:
                 assert float(excess.abs().max()) < 1e-3
-            # What was cut went to the tokens that were left; equal likelihoods may be cut either way.
+            # The probability that was cut off went to the remaining tokens; ties may be cut off either way.
             assert torch.allclose(excess.double(), -kept_mass(whole, sampling).log(), atol=1e-3)

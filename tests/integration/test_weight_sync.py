@@ -1,4 +1,4 @@
-"""After a weight sync an engine draws what a fresh engine with those weights draws; tied embeddings included."""
+"""After a weight sync an engine generates the same as a new engine with these weights, tied embeddings included."""
 
 from __future__ import annotations
 

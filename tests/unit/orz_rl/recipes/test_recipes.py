@@ -1,4 +1,4 @@
-"""Recipes, variants and overrides: all load, all faults are told at once, the published numbers stand."""
+"""Recipes, variants and overrides: all load, all faults are reported together, published numbers are unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a step is trained on: dynamic sampling replaces groups with nothing to compare, and nothing is drawn twice."""
+"""The rollouts of a step: dynamic sampling replaces groups without a signal, and nothing is generated twice."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from orz_bench.errors import RunDirError
 from orz_bench.grading.grader import Submission
 from orz_bench.records.rollout import Completion, Grade, Request
 from orz_bench.records.run_dir import RunDir
+from orz_bench.seeds import sample_seed
 from orz_rl.recipes.registry import resolve
-from orz_rl.rollout.collector import Collector, StepRollouts
+from orz_rl.rollout.collector import Collector, StepRollouts, group_seeds
 from orz_rl.rollout.problems import Prompt, problems_at
 from tests.support.builders import a_completion, a_grade, a_problem
 
@@ -23,15 +24,15 @@ NUM_PROBLEMS, NUM_SAMPLES, SEED = 12, 4, 42
 
 
 class KnownRates:
-    """Draws `rates[problem]` right answers a group, and remembers what it was asked for."""
+    """Generates `rates[problem]` correct answers per group, and records the requests."""
 
     def __init__(self, rates: Mapping[str, int], *, version: int = 0) -> None:
         self.rates, self.version = rates, version
-        self.asked: list[tuple[str, int]] = []
+        self.requested: list[tuple[str, int]] = []
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         for request in requests:
-            self.asked.append(request.key)
+            self.requested.append(request.key)
             is_right = request.sample_index < self.rates[request.problem.problem_id]
             yield [
                 a_completion(
@@ -85,7 +86,7 @@ def test_groups_that_are_all_right_or_all_wrong_are_replaced_by_the_next_problem
     found = collected(tmp_path, KnownRates(rates), "rollout.dynamic_sampling=5")
     assert problems_of(found) == [order[1], order[4], order[5]]
     assert (found.cursor, found.num_replaced, found.num_generated) == (6, 3, 6 * NUM_SAMPLES)
-    # What was set aside stays on disk.
+    # Groups that were set aside stay on disk.
     assert len(RunDir(tmp_path).rollouts(1).keys()) == 6 * NUM_SAMPLES
 
 
@@ -96,13 +97,13 @@ def test_the_last_round_keeps_what_it_finds(tmp_path: Path) -> None:
     assert (found.cursor, found.num_replaced) == (6, 3)
 
 
-def test_what_is_on_disk_is_not_drawn_again(tmp_path: Path) -> None:
+def test_rollouts_on_disk_are_not_generated_again(tmp_path: Path) -> None:
     order = stream(12)
     rates = dict.fromkeys(order, 1) | {order[1]: NUM_SAMPLES}
     first = collected(tmp_path, KnownRates(rates), "rollout.dynamic_sampling=2")
     again = KnownRates(rates)
     second = collected(tmp_path, again, "rollout.dynamic_sampling=2")
-    assert again.asked == []
+    assert again.requested == []
     assert (second.rollouts, second.cursor, second.num_replaced) == (first.rollouts, first.cursor, first.num_replaced)
     assert second.num_generated == 0
 
@@ -120,14 +121,14 @@ def test_overlong_shaping_takes_off_the_reward(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("changes", [{"gold": "another"}, {"prompt_token_ids": (1, 3)}])
 def test_rows_of_another_problem_under_the_same_id_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
-    """Half a group was drawn, then the data file changed: the other half must not be drawn to it."""
+    """Half a group was generated before the data file changed: the other half must not be added to it."""
     sampler = KnownRates(dict.fromkeys(stream(12), 2))
     rows = collected(tmp_path, sampler).rollouts
     folder = RunDir(tmp_path).rollouts(1)
     folder.replace([replace(rows[0], **changes), rows[1]])
     with pytest.raises(RunDirError, match=f"samples of another problem with the id {rows[0].problem_id}"):
         collected(tmp_path, sampler)
-    assert len(sampler.asked) == 12
+    assert len(sampler.requested) == 12
 
 
 def test_a_step_that_straddles_two_epochs_has_no_problem_twice(tmp_path: Path) -> None:
@@ -145,7 +146,7 @@ def test_dynamic_sampling_that_has_met_every_problem_fills_the_step_with_what_it
     rates = dict.fromkeys(order, 0) | {order[7]: 1}
     sampler = KnownRates(rates)
     found = collected(tmp_path, sampler, "rollout.num_problems=5", "rollout.dynamic_sampling=9")
-    assert len(sampler.asked) == len(set(sampler.asked)) == 12 * NUM_SAMPLES
+    assert len(sampler.requested) == len(set(sampler.requested)) == 12 * NUM_SAMPLES
     assert len(found.rollouts) == len({row.key for row in found.rollouts}) == 5 * NUM_SAMPLES
     assert order[7] in problems_of(found)
     assert (found.cursor, found.num_replaced) == (12, 7)
@@ -156,5 +157,19 @@ def test_dynamic_sampling_across_an_epoch_meets_nothing_twice(tmp_path: Path) ->
     rates = dict.fromkeys(order, 0) | dict.fromkeys(order[:3], 2)
     sampler = KnownRates(rates)
     found = collected(tmp_path, sampler, "rollout.dynamic_sampling=4", cursor=9)
-    assert len(sampler.asked) == len(set(sampler.asked))
+    assert len(sampler.requested) == len(set(sampler.requested))
     assert set(problems_of(found)) == set(order[:3])
+
+
+def test_rollouts_that_were_set_aside_are_returned_apart(tmp_path: Path) -> None:
+    rates = dict.fromkeys(stream(12), 2) | dict.fromkeys(stream(12)[:3], 0)
+    found = collected(tmp_path, KnownRates(rates), "rollout.dynamic_sampling=5")
+    assert {row.key for row in (*found.rollouts, *found.set_aside)} == RunDir(tmp_path).rollouts(1).keys()
+    assert len(found.set_aside) == found.num_replaced * NUM_SAMPLES > 0
+
+
+def test_seeds_of_a_group_are_consecutive_and_of_the_step() -> None:
+    seeds = group_seeds(7, step=3, problem_id="p", count=4)
+    assert list(seeds) == list(range(seeds[0], seeds[0] + 4))
+    assert seeds[0] == sample_seed(7, step=3, benchmark="train", problem_id="p", sample_index=0)
+    assert seeds[0] != group_seeds(7, step=4, problem_id="p", count=4)[0]

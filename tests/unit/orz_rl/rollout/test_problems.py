@@ -207,12 +207,12 @@ def test_no_step_has_a_problem_twice_and_every_epoch_each_once(step_size: int, m
     num_problems = step_size + more
     cursor, stream = 0, list[int]()
     for _ in range(-(-4 * num_problems // step_size)):
-        drawn = next_problems(num_problems, start=cursor, count=step_size, seed=seed, step_size=step_size)
-        assert len(set(drawn.indices)) == step_size
-        assert drawn.cursor == cursor + step_size, "nothing is passed over"
-        # A function of its arguments: a run that goes on here meets the same problems.
-        assert list(drawn.indices) == problems_at(num_problems, start=cursor, count=step_size, seed=seed)
-        cursor, stream = drawn.cursor, [*stream, *drawn.indices]
+        selection = next_problems(num_problems, start=cursor, count=step_size, seed=seed, step_size=step_size)
+        assert len(set(selection.indices)) == step_size
+        assert selection.cursor == cursor + step_size, "nothing is skipped"
+        # A function of its arguments: a resumed run gets the same problems.
+        assert list(selection.indices) == problems_at(num_problems, start=cursor, count=step_size, seed=seed)
+        cursor, stream = selection.cursor, [*stream, *selection.indices]
     for epoch in range(4):
         assert Counter(stream[epoch * num_problems : (epoch + 1) * num_problems]) == Counter(range(num_problems))
 
@@ -225,12 +225,12 @@ def test_steps_of_any_size_have_no_problem_twice(step_size: int, more: int, roun
         taken: set[int] = set()
         for _ in range(rounds):
             count = chance.randint(1, step_size)
-            drawn = next_problems(
+            selection = next_problems(
                 num_problems, start=cursor, count=count, seed=1, step_size=step_size, taken=frozenset(taken)
             )
-            assert not taken & set(drawn.indices)
-            assert len(set(drawn.indices)) == min(count, num_problems - len(taken))
-            cursor, taken = drawn.cursor, taken | set(drawn.indices)
+            assert not taken & set(selection.indices)
+            assert len(set(selection.indices)) == min(count, num_problems - len(taken))
+            cursor, taken = selection.cursor, taken | set(selection.indices)
 
 
 def test_long_epochs_are_not_computed_from_the_first() -> None:

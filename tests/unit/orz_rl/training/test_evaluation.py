@@ -67,7 +67,7 @@ def test_programs_are_run_and_broken_down(tmp_path: Path, data: Path) -> None:
 
 
 def test_the_card_is_the_one_of_orz_bench(tmp_path: Path, data: Path) -> None:
-    """What is asked alike has one fingerprint, so that results of both stand on one line."""
+    """Equal questions have the same fingerprint, so results of training and orz-bench are comparable."""
     by_training = an_evaluator(
         tmp_path, data, "eval.benchmarks=arithmetic", "eval.limit=2", "eval.n=2", "rollout.max_tokens=900"
     )
@@ -95,7 +95,7 @@ class _Silent:
 
 
 @pytest.mark.parametrize("name", ["ifeval", "mmlu_pro", "mmlu_cot", "gpqa_diamond"])
-def test_greedy_benchmarks_are_asked_once_and_others_n_times(tmp_path: Path, name: str) -> None:
+def test_greedy_benchmarks_have_one_sample_and_others_n(tmp_path: Path, name: str) -> None:
     config = resolve("tiny", overrides=[f"eval.benchmarks={name}"])
     protocol = training_protocol(get_benchmark(name), config)
     assert protocol.n == (16 if protocol.sampling.temperature > 0 else 1)

@@ -1,4 +1,4 @@
-"""What goes on with a run: the same settings and prompts, whatever version wrote them; and what `--fresh` deletes."""
+"""A run is resumed with the same settings and prompts, whatever version wrote them; what `--fresh` deletes."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def some_prompts(*golds: str, digest: str = "d0") -> Prompts:
     return Prompts(tuple(found), (), (("A/train.jsonl", digest),))
 
 
-def claimed(run: RunDir, *overrides: str, prompts: Prompts | None = None) -> list[str]:
-    """What is said when a command with these settings comes."""
+def reopened(run: RunDir, *overrides: str, prompts: Prompts | None = None) -> list[str]:
+    """The notifications when a command with these settings opens the run."""
     heard: list[str] = []
     config: TrainConfig = resolve("tiny", overrides=overrides)
     open_run(run, config, prompts=prompts or some_prompts(), command=("orz-rl",), notify=heard.append)
@@ -38,7 +38,7 @@ def claimed(run: RunDir, *overrides: str, prompts: Prompts | None = None) -> lis
 
 def a_claimed_run(folder: Path, *overrides: str) -> RunDir:
     run = RunDir(folder)
-    assert claimed(run, *overrides) == []
+    assert reopened(run, *overrides) == []
     run.metrics_path.write_text('{"step": 1}\n', encoding="utf-8")
     return run
 
@@ -53,12 +53,12 @@ def rewrite(run: RunDir, change: Change, *, header: bool = True) -> None:
 def test_a_run_goes_on_only_with_its_own_settings(tmp_path: Path) -> None:
     run = a_claimed_run(tmp_path / "run")
     for override in ("num_steps=60", "checkpoint.every=5", "eval.every=7"):
-        assert claimed(run, override) == []
+        assert reopened(run, override) == []
     with pytest.raises(RunDirError, match=r"seed: found 42, wanted 7[\s\S]*--fresh"):
-        claimed(run, "seed=7")
+        reopened(run, "seed=7")
     anneals = a_claimed_run(tmp_path / "other", "optim.final_lr=1e-7", "num_steps=50")
     with pytest.raises(RunDirError, match="num_steps: found"):
-        claimed(anneals, "optim.final_lr=1e-7", "num_steps=60")
+        reopened(anneals, "optim.final_lr=1e-7", "num_steps=60")
 
 
 @pytest.mark.parametrize("header", [True, False])
@@ -66,21 +66,21 @@ def test_a_setting_that_the_writer_did_not_know_has_its_default_and_that_is_said
     run = a_claimed_run(tmp_path)
     rewrite(run, lambda tree: tree["rollout"].pop("top_k"), header=header)
     with pytest.raises(RunDirError, match="top_k: found -1, wanted 5"):
-        claimed(run, "rollout.top_k=5")
-    (told,) = claimed(run)
-    assert "written before there was rollout.top_k; that run goes on with -1" in told
-    assert claimed(run) == []
+        reopened(run, "rollout.top_k=5")
+    (notification,) = reopened(run)
+    assert "older than the setting rollout.top_k; this run keeps -1" in notification
+    assert reopened(run) == []
 
 
 def test_a_setting_that_is_no_more_is_left_out_and_that_is_said(tmp_path: Path) -> None:
     run = a_claimed_run(tmp_path)
     rewrite(run, lambda tree: tree["rollout"].update(speculation=3) or tree.update(old={"x": 1}))
-    told = claimed(run)
-    assert [line.partition(": ")[2] for line in told] == [
-        "rollout.speculation: found 3, a setting that is no more; it is left out",
-        "old: found {'x': 1}, a setting that is no more; it is left out",
+    notifications = reopened(run)
+    assert [line.partition(": ")[2] for line in notifications] == [
+        "rollout.speculation: found 3, a setting that no longer exists; it is ignored",
+        "old: found {'x': 1}, a setting that no longer exists; it is ignored",
     ]
-    assert claimed(run) == []
+    assert reopened(run) == []
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
@@ -89,7 +89,7 @@ def test_a_config_that_is_cut_is_refused(tmp_path: Path, share: float) -> None:
     text = run.config_path.read_text(encoding="utf-8")
     run.config_path.write_text(text[: int(share * len(text))], encoding="utf-8")
     with pytest.raises(RunDirError, match=r"config\.yaml: (empty or truncated|not readable)[\s\S]*Restore it"):
-        claimed(run)
+        reopened(run)
 
 
 @pytest.mark.parametrize("text", ["[]", "42", "model: 3\nnum_steps: 1\n", "a: [", "\x00", "'num_steps'"])
@@ -97,7 +97,7 @@ def test_a_config_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     run = a_claimed_run(tmp_path)
     run.config_path.write_text(text, encoding="utf-8")
     with pytest.raises(RunDirError, match="Restore it"):
-        claimed(run)
+        reopened(run)
 
 
 @pytest.mark.parametrize("what", ["metrics.jsonl", "rollouts", "checkpoints"])
@@ -107,14 +107,14 @@ def test_a_config_that_is_gone_lets_nothing_through(tmp_path: Path, what: str) -
     run.metrics_path.unlink()
     (run.path / what).mkdir()
     with pytest.raises(RunDirError, match=r"config\.yaml: missing"):
-        claimed(run, "optim.policy_lr=1")
+        reopened(run, "optim.policy_lr=1")
 
 
 def test_a_run_that_was_killed_before_it_wrote_its_settings_starts(tmp_path: Path) -> None:
     run = a_claimed_run(tmp_path)
     run.config_path.unlink()
     run.metrics_path.unlink()
-    assert claimed(run) == []
+    assert reopened(run) == []
 
 
 @pytest.mark.parametrize(
@@ -128,17 +128,17 @@ def test_a_run_that_was_killed_before_it_wrote_its_settings_starts(tmp_path: Pat
 )
 def test_other_prompts_are_another_run(tmp_path: Path, changed: Prompts) -> None:
     run = a_claimed_run(tmp_path)
-    assert claimed(run, prompts=some_prompts()) == []
+    assert reopened(run, prompts=some_prompts()) == []
     with pytest.raises(RunDirError, match="this run has other prompts"):
-        claimed(run, prompts=changed)
+        reopened(run, prompts=changed)
 
 
 def test_what_changed_is_named(tmp_path: Path) -> None:
     run = a_claimed_run(tmp_path)
     with pytest.raises(RunDirError, match=r"A/train\.jsonl changed after the start of the run"):
-        claimed(run, prompts=some_prompts("9", digest="d1"))
+        reopened(run, prompts=some_prompts("9", digest="d1"))
     with pytest.raises(RunDirError, match="the tokenizer or the template changed"):
-        claimed(run, prompts=some_prompts("9"))
+        reopened(run, prompts=some_prompts("9"))
 
 
 def test_fresh_deletes_nothing_but_training_runs(tmp_path: Path) -> None:
@@ -158,7 +158,7 @@ def test_a_name_that_is_no_utf8_is_refused_at_once(tmp_path: Path) -> None:
 
 
 def test_starting_over_keeps_the_lock_and_can_be_killed_anywhere(tmp_path: Path) -> None:
-    """run.json goes last, so that what is left is a training run; config.yaml first, so that none goes on with it."""
+    """config.yaml is deleted first, so the rest cannot be resumed, and run.json last, so it is still a training run."""
     run = a_claimed_run(tmp_path / "run")
     (run.path / "checkpoints" / "step=000001").mkdir(parents=True)
     (run.path / "link").symlink_to(tmp_path)
@@ -171,7 +171,7 @@ def test_starting_over_keeps_the_lock_and_can_be_killed_anywhere(tmp_path: Path)
     half.config_path.unlink()
     check_out(half.path, fresh=True)
     with pytest.raises(RunDirError, match=r"config\.yaml: missing"):
-        claimed(half)
+        reopened(half)
 
 
 def test_a_run_of_an_older_version_goes_on_in_the_units_of_today(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_run_of_an_older_version_goes_on_in_the_units_of_today(tmp_path: Path)
     older = older.replace("kl_estimator: auto", "kl_estimator: k3")
     assert older.count("\n") == text.count("\n") - 1
     run.write_config(older)
-    assert claimed(run) == []
+    assert reopened(run) == []
     run.write_config(older.replace("warmup_steps: 5", "warmup_steps: 7"))
     with pytest.raises(RunDirError, match=r"optim\.critic_warmup_updates: found 28, wanted 20"):
-        claimed(run)
+        reopened(run)

@@ -1,4 +1,4 @@
-"""metrics.jsonl when a run goes on: what is doubled, lost or torn is told and mended, never gone on with."""
+"""metrics.jsonl when a run is resumed: duplicate, lost or torn rows are reported and repaired."""
 
 from __future__ import annotations
 
@@ -77,3 +77,13 @@ def test_a_row_whose_rollouts_are_lost_too_is_refused(tmp_path: Path) -> None:
 def test_a_run_without_steps_has_no_rows(tmp_path: Path) -> None:
     assert rewind_metrics(RunDir(tmp_path), 0, notify=pytest.fail) == []
     assert not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_rows_are_appended_and_replaced(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    rows = [{"step": 1, "reward/mean": 0.5}, {"step": 2, "reward/mean": 0.25}]
+    for row in rows:
+        run.append_metrics(row)
+    assert run.metrics() == (rows, 0)
+    run.write_metrics(rows[:1])
+    assert run.metrics() == (rows[:1], 0)

@@ -1,4 +1,4 @@
-"""What is found before anything starts: models, data, prompts, packages, and what a run directory holds."""
+"""Faults found before anything starts: in models, data, prompts, packages and the run directory."""
 
 from __future__ import annotations
 

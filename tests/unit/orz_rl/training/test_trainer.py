@@ -1,4 +1,4 @@
-"""Taking turns on a device: nobody draws while models are there, and weights arrive before the models leave."""
+"""Taking turns on a device: engines sleep while models are loaded, and weights are sent before models leave."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orz_rl.workers.cluster import Sampler
 
 
 class Diary:
-    """Sampler and learner in one, that note what is asked of them."""
+    """Sampler and learner in one, recording their calls."""
 
     engines = (0, 1)
 
@@ -29,7 +29,7 @@ class Diary:
         self.lines.append("engines take room for weights")
 
     def wake_cache(self) -> None:
-        self.lines.append("engines take room to draw")
+        self.lines.append("engines take room to generate")
 
     def load_weights(self, sources: Mapping[int, Any], *, version: int) -> None:
         self.lines.append(f"engines {sorted(sources)} load version {version}")
@@ -63,7 +63,7 @@ def test_weights_arrive_before_the_models_leave_the_device() -> None:
         "engines [0, 1] load version {}",
         "policy has sent",
         "models offload",
-        "engines take room to draw",
+        "engines take room to generate",
     ]
     wanted = ["engines sleep", "models reload", "save", *sending, *sending]
     versions = iter((0, 5))

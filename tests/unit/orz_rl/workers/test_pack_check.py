@@ -85,7 +85,7 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     ),
     "alibi": ("bloom", {"vocab_size": 64, "hidden_size": 32, "n_layer": 2, "n_head": 4}, "does not load"),
     "an attention of its own": ("falcon", SMALL, "does not load|cannot be computed"),
-    "where sequences lie is not handed on": ("stablelm", LLAMA, "do not tell attention where each sequence"),
+    "positions are not passed on": ("stablelm", LLAMA, "do not pass the positions of packed sequences"),
     "attention in chunks": (
         "llama4_text",
         LLAMA | HEADS | {"num_local_experts": 2, "attention_chunk_size": 8, "intermediate_size_mlp": 48},

@@ -32,7 +32,7 @@ Extension modules: numpy._core._multiarray_umath, torch._C (total: 123)
 
 
 def words_after(tmp_path: Path, text: str) -> str:
-    """What is quoted of a log to which this start has added a text."""
+    """The lines quoted from a log to which this start has added a text."""
     log = tmp_path / "policy-0.log"
     log.write_text(MARK + "words of an earlier start\n" + NOISE, encoding="utf-8")
     logs = ProcessLogs(tmp_path)
