@@ -20,7 +20,7 @@ WARM, STEPS = 2, 8
 
 
 class Silent:
-    """Hears nothing."""
+    """Ignores all progress events."""
 
     def notify(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...

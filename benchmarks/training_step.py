@@ -86,7 +86,7 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
 
 
 class Silent:
-    """Hears nothing."""
+    """Ignores all progress events."""
 
     def notify(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
