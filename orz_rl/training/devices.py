@@ -25,7 +25,7 @@ class Devices(Protocol):
         ...
 
 
-def devices_for(config: ClusterConfig, sampler: Sampler, learner: Learner) -> Devices:
+def devices_for(config: ClusterConfig, *, sampler: Sampler, learner: Learner) -> Devices:
     """Models and engines take turns only if they share GPUs."""
     return TakingTurns(sampler, learner) if config.takes_turns else SideBySide()
 

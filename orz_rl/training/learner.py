@@ -92,9 +92,9 @@ class Learner:
         config = self._config
         # With one update per step, its own forward pass gives the old log-probabilities.
         needs_old = config.optim.policy_updates > 1 or config.loss.kl_penalty > 0
-        values = self._forward(batch, self._critic, ModelGroup.values)
-        reference = self._forward(batch, self._reference, ModelGroup.logprobs)
-        old = self._forward(batch, self._policy if needs_old else None, ModelGroup.logprobs)
+        values = self._forward(batch, self._critic, forward=ModelGroup.values)
+        reference = self._forward(batch, self._reference, forward=ModelGroup.logprobs)
+        old = self._forward(batch, self._policy if needs_old else None, forward=ModelGroup.logprobs)
         old_BT, reference_BT = old(), reference()
         penalty_BT = None
         if config.loss.kl_penalty > 0:
@@ -183,7 +183,7 @@ class Learner:
     def _deal(self, batch: Batch, members: Sequence[int], *, group: ModelGroup) -> Shares:
         return batch.shares(members, capacity=self._config.cluster.pack_tokens, num_ranks=group.num_ranks)
 
-    def _forward(self, batch: Batch, group: ModelGroup | None, forward: Forward) -> Callable[[], Tensor | None]:
+    def _forward(self, batch: Batch, group: ModelGroup | None, *, forward: Forward) -> Callable[[], Tensor | None]:
         """Start a forward pass over the batch; the function waits for its result, of shape (B, T). None: no model."""
         if group is None:
             return lambda: None

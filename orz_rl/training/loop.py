@@ -157,7 +157,7 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
     observer.notify("starting the models and engines")
     sampler = cluster.open_sampler(setup.spec)
     learner = Learner(config, cluster, policy=setup.policy, critic=setup.critic)
-    devices = devices_for(config.cluster, sampler, learner)
+    devices = devices_for(config.cluster, sampler=sampler, learner=learner)
     collector = Collector(config, run=run, engine=sampler, grader=grader, prompts=setup.prompts.prompts)
     trainer = Trainer(config, collector=collector, learner=learner, sampler=sampler, devices=devices)
     return Loop(setup, observer, trainer=trainer, grader=grader, trackers=trackers)

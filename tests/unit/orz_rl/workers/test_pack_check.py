@@ -77,14 +77,18 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "carry a state",
     ),
     "mamba beside attention": ("falcon_h1", LLAMA | HEADS | MAMBA, "carry a state"),
-    "mamba": ("mamba", {"vocab_size": 64, "hidden_size": 32, "state_size": 8, "num_hidden_layers": 2}, "does not load"),
+    "mamba": (
+        "mamba",
+        {"vocab_size": 64, "hidden_size": 32, "state_size": 8, "num_hidden_layers": 2},
+        "cannot be loaded",
+    ),
     "recurrent": (
         "recurrent_gemma",
         LLAMA | HEADS | {"num_hidden_layers": 3, "attention_window_size": 8, "lru_width": 32},
-        r"carry a state|cannot be computed",
+        r"carry a state|cannot compute",
     ),
-    "alibi": ("bloom", {"vocab_size": 64, "hidden_size": 32, "n_layer": 2, "n_head": 4}, "does not load"),
-    "an attention of its own": ("falcon", SMALL, "does not load|cannot be computed"),
+    "alibi": ("bloom", {"vocab_size": 64, "hidden_size": 32, "n_layer": 2, "n_head": 4}, "cannot be loaded"),
+    "an attention of its own": ("falcon", SMALL, "cannot be loaded|cannot compute"),
     "positions are not passed on": ("stablelm", LLAMA, "do not pass the positions of packed sequences"),
     "attention in chunks": (
         "llama4_text",
