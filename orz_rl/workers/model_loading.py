@@ -40,7 +40,7 @@ def load_model(spec: ModelSpec) -> Any:
     except Exception as error:  # whatever a library raises for the user's files, the user must learn which file
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(
-            f"{spec.checkpoint}: the {spec.role} cannot be loaded ({reason}). Restore the checkpoint, or use another "
+            f"{spec.checkpoint}: the {spec.role} cannot be loaded ({reason}). Use another model, or restore this "
             "one."
         ) from error
     _disable_randomness(model)

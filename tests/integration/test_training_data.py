@@ -78,7 +78,7 @@ def test_a_file_comes_from_the_hub_and_is_kept(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with hub(Hub, tmp_path / "home") as environment:
         first = orz_rl("data", "fetch", "--to", data, environment=environment).stdout
-        assert f"SHA-256 {hashlib.sha256(CONTENT).hexdigest()}, not the content of" in first
+        assert f"SHA-256 {hashlib.sha256(CONTENT).hexdigest()}, differs from the publisher" in first
         assert "(already present)" in orz_rl("data", "fetch", "orz-57k", "--to", data, environment=environment).stdout
     (file,) = data.iterdir()
     assert [problem.gold for problem in read_problems([str(file)])] == ["2"]

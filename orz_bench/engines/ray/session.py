@@ -32,11 +32,12 @@ def start_ray() -> None:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         else:
             ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # of a node that does not start in time, Ray raises a plain Exception
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         if address is None:
             raise EngineError(
-                f"Ray does not start on this machine ({reason}). Its temporary folder has the logs."
+                f"Ray does not start on this machine ({reason}). Its temporary folder has the logs; run the command again "
+                f"if the machine was busy."
             ) from error
         raise EngineError(
             f"no Ray cluster answers at RAY_ADDRESS={address} ({reason}). A stale one, or another token "
