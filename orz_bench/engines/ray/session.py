@@ -36,7 +36,8 @@ def start_ray() -> None:
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         if address is None:
             raise EngineError(
-                f"Ray does not start on this machine ({reason}). Its temporary folder has the logs; run the command again "
+                f"Ray does not start on this machine ({reason}). Its temporary folder has the logs; run the command "
+                "again "
                 f"if the machine was busy."
             ) from error
         raise EngineError(
