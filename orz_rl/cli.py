@@ -8,7 +8,7 @@ from orz_rl.commands.plan import plan_command
 from orz_rl.commands.recipes import build_tiny_command, check_command, export_command, recipes_command
 from orz_rl.commands.train import train_command
 
-app = command_line("orz-rl", "Train a model with a rule-based reward, and keep everything that it wrote on the way.")
+app = command_line("orz-rl", "Train a model with a rule-based reward, and keep every rollout.")
 app.callback()(version_option)
 app.command("train")(train_command)
 app.command("plan")(plan_command)

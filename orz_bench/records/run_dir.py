@@ -263,6 +263,14 @@ class RunDir:
         whole = [row for row in rows if isinstance(row.get("step"), int)]
         return whole, num_torn + len(rows) - len(whole)
 
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add the row of a step. Raises RunDirError where the disk refuses, and then the file is as it was."""
+        append_row(self.metrics_path, row)
+
+    def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Replace all rows."""
+        write_text(self.metrics_path, "".join(json.dumps(dict(row)) + "\n" for row in rows))
+
     @property
     def events_path(self) -> Path:
         """One line per event."""

@@ -66,6 +66,7 @@ TENSORS = (
     "orz_rl/ppo",
     "orz_rl/workers",
     "orz_rl/training/checkpoint",
+    "orz_rl/training/devices",
     "orz_rl/training/learner",
     "orz_rl/training/loop",
     "orz_rl/training/metrics_file",

@@ -1,4 +1,4 @@
-"""Training that is ended at named points goes on to what an unbroken run comes to, and every end is marked.
+"""A run stopped at named points resumes to the result of an uninterrupted run, and every end is marked.
 
 Some of the cases of tests.support.ends_of_training; benchmarks/results/ends_of_training.json has those that were run.
 """

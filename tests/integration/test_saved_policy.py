@@ -1,4 +1,4 @@
-"""vLLM and transformers draw from a saved policy what they draw from its base, whatever generation config that has."""
+"""vLLM and transformers generate the same from a saved policy as from its base, whatever its generation config."""
 
 from __future__ import annotations
 

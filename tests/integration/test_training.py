@@ -85,7 +85,7 @@ def test_a_run_of_another_configuration_is_kept_and_its_checkpoint_can_be_export
     orz_rl("export", whole, "--step", "5", "--to", tmp_path / "model")
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {p.name for p in (tmp_path / "model").iterdir()}
     assert (
-        "no finished checkpoint of step 3"
+        "no complete checkpoint of step 3"
         in orz_rl("export", whole, "--step", "3", "--to", tmp_path / "other", expect=2).stderr
     )
 
@@ -119,7 +119,7 @@ def test_without_a_critic_and_with_the_options_of_others(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_weights_that_are_spoilt_end_a_run_before_anything_is_drawn_from_them(tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_stop_a_run_before_anything_is_sampled_from_them(tmp_path: Path) -> None:
     run = tmp_path / "run"
     # A rate of 1e30 makes the logits infinite from the second step on.
     done = orz_rl(*SMALL, "num_steps=3", "optim.policy_lr=1e30", "optim.warmup_steps=0", "--out", run, expect=2)
@@ -136,12 +136,12 @@ def test_weights_that_are_spoilt_end_a_run_before_anything_is_drawn_from_them(tm
             ("rollout.num_sample=3", "sed=1", "optim.policy_lr=-1"),
             ("3 settings cannot work", "rollout.num_samples", "'seed'"),
         ),
-        (("cluster.device=cuda",), ("this machine shows no GPU",)),
+        (("cluster.device=cuda",), ("this machine has no GPU",)),
         (("cluster.policy_ranks=64",), ("64 CPUs", "are missing")),
     ],
 )
 @pytest.mark.slow
-def test_bad_settings_are_told_before_anything_starts(
+def test_bad_settings_are_reported_before_anything_starts(
     arguments: tuple[str, ...], wanted: tuple[str, ...], tmp_path: Path
 ) -> None:
     small = () if "cluster" in arguments[0] else ("cluster.in_process=true",)

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from orz_rl.workers.ports import free_port
 from tests.support.training import ENVIRONMENT, metrics_of, orz_rl
-from tests.unit.orz_rl.workers.test_model_rank import free_port
 
 RAY = Path(sys.executable).parent / "ray"
 NODE = ENVIRONMENT | {"RAY_AUTH_MODE": "disabled"}
@@ -106,7 +106,7 @@ def test_two_nodes_two_ranks_two_engines(cluster: str, tmp_path: Path) -> None:
     }
     assert len(list((run / "checkpoints").glob("step=000002/state/policy/state/*optim_states.pt"))) == 2
     nodes = {
-        line.split()[-1]
+        line.split()[4]
         for log in (run / "logs").glob("policy-*.log")
         for line in log.read_text().splitlines()
         if line.startswith("process ")
@@ -115,7 +115,7 @@ def test_two_nodes_two_ranks_two_engines(cluster: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_cluster_that_does_not_answer_is_told(tmp_path: Path) -> None:
+def test_a_cluster_that_does_not_answer_is_reported(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     done = orz_rl(
         "train",

@@ -37,7 +37,7 @@ POINTS: dict[str, tuple[str, str, int]] = {
     "between rollouts and update": ("orz_rl.training.learner:Learner", "score", 2),
     "in the update": ("orz_rl.workers.model_rank:ModelRank", "_optimiser_step", 8),
     "writing advantages": ("orz_bench.records.parquet", "_put_merged_in_place", 5),
-    "before the step's metrics": ("orz_rl.training.loop", "append_row", 3),
+    "before the step's metrics": ("orz_bench.records.run_dir:RunDir", "append_metrics", 3),
     "in the checkpoint's write": ("orz_rl.workers.model_rank:ModelRank", "save_state", 1),
     "in the second checkpoint's write": ("orz_rl.workers.model_rank:ModelRank", "save_state", 4),
     "in the checkpoint's rename": ("orz_rl.training.checkpoint", "write_text", 1),

@@ -73,7 +73,7 @@ def test_memory_is_that_of_all_tensors_of_a_real_rank(num_ranks: int) -> None:
 
 def bytes_of_ranks(num_ranks: int) -> list[list[int]]:
     """Of each rank, in a process of its own: what every setting of SETTINGS holds after an update."""
-    from tests.unit.orz_rl.workers.test_model_rank import free_port
+    from orz_rl.workers.ports import free_port
 
     context, port = multiprocessing.get_context("spawn"), free_port()
     results = context.Queue()
@@ -165,6 +165,6 @@ def test_what_does_not_fit_comes_with_advice() -> None:
     assert plan.training_bytes > 24 * GIB
 
 
-def test_an_unknown_model_is_told(tmp_path: Path) -> None:
+def test_an_unknown_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="its size is unknown"):
         architecture_of(str(tmp_path))

@@ -39,7 +39,7 @@ def slow_gae(rewards: Tensor, values: Tensor, length: int, *, gamma: float, lam:
 def test_gae(gamma: float, lam: float) -> None:
     lengths = [1, 5, 63, 64, 65, 130, 200]
     rewards, values, mask = a_batch(lengths)
-    found = gae(rewards, values, mask_BT=mask, gamma=gamma, lam=lam)
+    found = gae(rewards, values, mask_BT=mask, gamma=gamma, gae_lambda=lam)
     for row, length in enumerate(lengths):
         wanted = slow_gae(rewards[row], values[row], length, gamma=gamma, lam=lam)
         assert torch.allclose(found[row], torch.tensor(wanted, dtype=torch.float64), atol=1e-10)
@@ -49,14 +49,15 @@ def test_gae(gamma: float, lam: float) -> None:
 def test_with_gamma_and_lambda_1_it_is_the_return_minus_the_value(lengths: list[int], seed: int) -> None:
     rewards, values, mask = a_batch(lengths, seed=seed)
     returns = (rewards * mask).flip(1).cumsum(1).flip(1)
-    assert torch.allclose(gae(rewards, values, mask_BT=mask, gamma=1.0, lam=1.0), (returns - values) * mask, atol=1e-9)
+    found = gae(rewards, values, mask_BT=mask, gamma=1.0, gae_lambda=1.0)
+    assert torch.allclose(found, (returns - values) * mask, atol=1e-9)
 
 
 def test_a_last_token_reward_without_a_critic_reaches_every_token() -> None:
     rewards = torch.zeros(1, 8000)
     rewards[0, 7999] = 1.0
     assert torch.allclose(
-        gae(rewards, torch.zeros(1, 8000), mask_BT=torch.ones(1, 8000), gamma=1.0, lam=1.0), torch.ones(1, 8000)
+        gae(rewards, torch.zeros(1, 8000), mask_BT=torch.ones(1, 8000), gamma=1.0, gae_lambda=1.0), torch.ones(1, 8000)
     )
 
 

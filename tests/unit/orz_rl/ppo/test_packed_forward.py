@@ -90,7 +90,7 @@ def test_gradients_do_not_depend_on_how_sequences_are_packed(family: str) -> Non
 
 
 def test_sequences_that_see_one_another_would_be_noticed() -> None:
-    """What happens without being told where sequences lie: this is what `packed_sdpa` is for."""
+    """Without the positions of the sequences the result is wrong: this is what `packed_sdpa` is for."""
     model = a_model("qwen2").eval()
     pack = Pack.of(sequences())
     leaking = Pack(pack.tokens_N, pack.positions_N, pack.targets_R, lengths=(len(pack.tokens_N),))

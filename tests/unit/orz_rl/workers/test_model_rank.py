@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import torch
 from orz_bench.errors import EngineError
 from orz_rl.ppo.packed_forward import Pack
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
+from orz_rl.workers.ports import free_port
 from tests.support.tiny_model import a_tiny_checkpoint
 
 TERMS = PolicyTerms(clip_low=0.2, clip_high=0.2, kl_loss=0.0, kl_estimator="k3", importance_cap=None)
@@ -48,12 +48,6 @@ def a_rank(spec: ModelSpec, *, rank: int = 0, num_ranks: int = 1, port: int | No
     set_library_defaults()
     os.environ.update(ENVIRONMENT)  # as an actor does
     return ModelRank(spec, rank=rank, num_ranks=num_ranks, rendezvous=f"tcp://127.0.0.1:{port or free_port()}")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def policy_pack(members: list[int], *, advantage: float | None = None) -> PolicyPack:

@@ -1,4 +1,4 @@
-"""Buckets give back what was put in, whatever their size, also over a broadcast between processes."""
+"""Buckets return the tensors that were packed, whatever their size, also after a broadcast between processes."""
 
 from __future__ import annotations
 

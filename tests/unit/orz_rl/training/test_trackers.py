@@ -1,4 +1,4 @@
-"""A run that goes on is one run on the boards, too: TensorBoard drops replayed steps, W&B knows the run again."""
+"""A resumed run is one run for trackers: TensorBoard drops replayed steps, W&B recognises the run."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from orz_bench.records.run_dir import RunDir
 from orz_rl.config import LoggingConfig
-from orz_rl.training.boards import Boards, wandb_settings
+from orz_rl.training.trackers import Trackers, wandb_settings
 
 
 def a_train_run(folder: Path) -> RunDir:
@@ -17,7 +17,7 @@ def a_train_run(folder: Path) -> RunDir:
 
 
 def scalars_of(run: RunDir) -> list[tuple[int, float]]:
-    """(step, reward) as TensorBoard shows them: a start of a session drops what was written for its step and later."""
+    """(step, reward) as TensorBoard shows them: the start of a session drops values of its step and later ones."""
     from tensorboardX.proto.event_pb2 import Event, SessionLog
 
     shown: list[tuple[int, float]] = []
@@ -34,10 +34,10 @@ def scalars_of(run: RunDir) -> list[tuple[int, float]]:
 
 
 def written(run: RunDir, steps: range, *, resumes_at: int) -> None:
-    boards = Boards(LoggingConfig(), run, resumes_at=resumes_at)
+    trackers = Trackers(LoggingConfig(), run, resumes_at=resumes_at)
     for step in steps:
-        boards.write({"step": step, "reward/mean": float(step + 100 * resumes_at)})
-    boards.close()
+        trackers.write({"step": step, "reward/mean": float(step + 100 * resumes_at)})
+    trackers.close()
 
 
 def test_replayed_steps_stand_once(tmp_path: Path) -> None:
@@ -50,7 +50,7 @@ def test_replayed_steps_stand_once(tmp_path: Path) -> None:
     assert scalars_of(run) == [(1, 1.0), (2, 2.0), (3, 203.0), (4, 204.0), (5, 205.0)]
 
 
-def test_a_run_without_a_checkpoint_starts_its_board_again(tmp_path: Path) -> None:
+def test_a_run_without_a_checkpoint_starts_its_curves_again(tmp_path: Path) -> None:
     run = a_train_run(tmp_path / "run")
     written(run, range(3), resumes_at=0)
     (first,) = (run.path / "tensorboard").iterdir()

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from orz_bench.errors import EngineError
 from orz_rl.workers.messages import ModelSpec, Role
-from orz_rl.workers.models import load_model
+from orz_rl.workers.model_loading import load_model
 from tests.support.tiny_model import a_tiny_checkpoint
 
 ROLES: tuple[Role, ...] = ("policy", "reference", "critic")

@@ -1,4 +1,4 @@
-"""What a disk that refuses a checkpoint is told as, whichever library wrote it."""
+"""Turns the libraries' errors for a full or failing disk into RunDirError."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _FULL_BYTES = 1 << 20
 
 
 @contextmanager
-def tells_disk_errors(folder: Path) -> Iterator[None]:
-    """Raise RunDirError where what happens inside cannot write into the folder.
+def raises_disk_errors(folder: Path) -> Iterator[None]:
+    """Raise RunDirError if the code inside cannot write into the folder.
 
-    safetensors, torch and DeepSpeed each have exceptions of their own for a full disk, some without its name.
+    safetensors, torch and DeepSpeed each have their own exceptions for a full disk, some without saying so.
     """
     try:
         yield
@@ -32,8 +32,8 @@ def tells_disk_errors(folder: Path) -> Iterator[None]:
             full = OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             raise disk_error(folder, full) from error
         raise RunDirError(
-            f"{folder}: the checkpoint could not be written ({type(error).__name__}: {reason[:300]}). The one before "
-            f"is whole, and the same command goes on from it."
+            f"{folder}: the checkpoint could not be written ({type(error).__name__}: {reason[:300]}). The previous one "
+            f"is complete; run the same command to resume from it."
         ) from error
 
 

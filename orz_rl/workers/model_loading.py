@@ -16,14 +16,14 @@ from orz_rl.workers.messages import ModelSpec
 
 
 def load_model(spec: ModelSpec) -> Any:
-    """The policy, the reference (both language models) or the critic, on its device. ConfigError tells the cause."""
+    """Load a policy, a reference (both language models) or a critic on its device. ConfigError gives the cause."""
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
     register_packed_sdpa()
     logging.disable_progress_bar()
     options: dict[str, Any] = {"dtype": getattr(torch, spec.dtype), "attn_implementation": spec.attention}
-    options["use_safetensors"] = True  # the other kind of weight files are pickles: programs
+    options["use_safetensors"] = True  # the other format is pickle, which can execute code
     options |= {"output_loading_info": True, "ignore_mismatched_sizes": True}
     is_critic = spec.role == "critic"
     try:
@@ -37,20 +37,22 @@ def load_model(spec: ModelSpec) -> Any:
             require_whole(loading, spec.checkpoint)
     except OrzError:
         raise
-    except Exception as error:  # whatever a library raises over a user's files, the user must know which file
+    except Exception as error:  # whatever a library raises for the user's files, the user must learn which file
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ConfigError(f"{spec.checkpoint}: the {spec.role} does not load ({reason}).") from error
-    _leave_no_chance(model)
+        raise ConfigError(
+            f"{spec.checkpoint}: the {spec.role} cannot be loaded ({reason}). Use another model, or restore this one."
+        ) from error
+    _disable_randomness(model)
     if spec.gradient_checkpointing:
         getattr(model, "classifier", model).gradient_checkpointing_enable({"use_reentrant": False})
     return model.to("cuda" if spec.device == "cuda" else "cpu")
 
 
-def _leave_no_chance(model: Any) -> None:
-    """Turn dropout off, so that a model learns from what it draws with, and forget how a language model is sampled.
+def _disable_randomness(model: Any) -> None:
+    """Turn dropout off, so that training computes the same as generation, and drop the checkpoint's sampling settings.
 
-    The configuration keeps its rates. Sampling settings are the run's own; those of the checkpoint, which transformers
-    may refuse to write, are copied as they are (orz_rl.training.checkpoint).
+    The configuration keeps its dropout rates. The run has its own sampling settings; those of the checkpoint, which
+    transformers may refuse to write, are copied unchanged (orz_rl.training.checkpoint).
     """
     for module in model.modules():
         rates = [name for name, rate in vars(module).items() if "drop" in name and isinstance(rate, float)]
@@ -63,7 +65,7 @@ def _leave_no_chance(model: Any) -> None:
 
 
 def _initialise_head(weight: Tensor, spec: ModelSpec) -> None:
-    """Fill a fresh value head from the run's seed."""
+    """Initialise a new value head from the run's seed."""
     generator = torch.Generator().manual_seed(spec.seed)
     values = torch.zeros(weight.shape)
     if spec.value_head_init == "code":
