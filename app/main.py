@@ -16,10 +16,10 @@ import streamlit as st
 from app.context import Context
 from app.runs.folder import RunsFolder
 from app.screens import benchmarks, question, report, rollouts, runs, suspicious, training
+from app.views.address import parameters
 from app.views.failures import shown_errors
 from app.views.run_choice import choose, remember
-from app.views.state import parameters
-from app.views.style import ICON, STYLE
+from app.views.style import ICON, SHELL_STYLE
 from orz_bench.errors import ConfigError
 
 
@@ -59,7 +59,7 @@ def runs_path(arguments: Sequence[str]) -> Path:
 def main() -> None:
     """Draw the page of the address."""
     st.set_page_config(page_title="orz", page_icon=ICON.read_text(encoding="utf-8"), layout="wide")
-    st.html(STYLE)
+    st.html(SHELL_STYLE)
     remember()
     pages: dict[str, st.Page] = {}
     for spec in PAGES:

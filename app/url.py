@@ -7,7 +7,7 @@ left out of the address; what an address says wrongly becomes the default and a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from types import NoneType
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlencode
@@ -52,6 +52,13 @@ def parameters(state: Any) -> dict[str, list[str]]:
         if value != _default(field):
             found[field.name] = [_text(one) for one in (value if isinstance(value, tuple) else (value,))] or [""]
     return found
+
+
+def changed(kind: type[Any], given: Parameters, **changes: Any) -> dict[str, list[str]]:
+    """The parameters of every field after these changes to the state in `given`; no values for a default."""
+    state = replace(read(kind, given).state, **changes)
+    found = parameters(state)
+    return {field.name: found.get(field.name, []) for field in fields(state)}
 
 
 def link(page: str, state: Any = None) -> str:

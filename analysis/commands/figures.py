@@ -33,7 +33,7 @@ def figure_command(
     ] = None,
 ) -> None:
     """Draw one figure of the paper from these runs."""
-    from analysis.curves.build import study
+    from analysis.curves.build import build_study
     from analysis.curves.grouping import group_studies
     from analysis.figures.chosen import NAME as CHOSEN
     from analysis.figures.chosen import chosen_metrics
@@ -42,11 +42,11 @@ def figure_command(
     from analysis.texts.lexicons import get_lexicon
 
     if name == CHOSEN or metrics is not None:
-        groups = group_studies([study(run, wanted=split_names(metrics)) for run in load_runs(runs)])
+        groups = group_studies([build_study(run, wanted=split_names(metrics)) for run in load_runs(runs)])
         save_into(chosen_metrics(groups, split_names(metrics)), out)
         return
     figure, chosen = get_figure(name), get_lexicon(lexicon) if lexicon else None
-    studies = [study(run, lexicon=chosen, wanted=figure.metrics) for run in load_runs(runs)]
+    studies = [build_study(run, lexicon=chosen, wanted=figure.metrics) for run in load_runs(runs)]
     save_into(figure.make(group_studies(studies)), out)
 
 

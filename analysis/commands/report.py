@@ -22,14 +22,14 @@ def report_command(
     ] = None,
 ) -> None:
     """One HTML page: did it learn, when, how, does reflection go with right answers? With PNG, PDF and CSV files."""
-    from analysis.curves.build import study
-    from analysis.curves.moments import with_breaks
+    from analysis.curves.build import build_study
+    from analysis.curves.step_moments import with_step_moments
     from analysis.reading.load import load_runs
     from analysis.report.build import write_report
     from analysis.texts.lexicons import get_lexicon
 
     chosen = get_lexicon(lexicon)
-    studies = [with_breaks(study(run, lexicon=chosen)) for run in load_runs(runs)]
+    studies = [with_step_moments(build_study(run, lexicon=chosen)) for run in load_runs(runs)]
     written = write_report(studies, out, metrics=split_names(metrics))
     console = Console(stderr=True)
     for sentence in written.left_out:
@@ -50,14 +50,14 @@ def compare_command(
     """Experiments side by side: where each begins and ends, runs of one configuration joined over seeds."""
     import json
 
-    from analysis.curves.build import study
+    from analysis.curves.build import build_study
     from analysis.curves.compare import compared, comparison_table
     from analysis.curves.grouping import group_studies
     from analysis.figures.registry import get_figure
     from analysis.reading.load import load_runs
 
     figure = get_figure("comparison")
-    groups = group_studies([study(run, wanted=figure.metrics) for run in load_runs(runs)])
+    groups = group_studies([build_study(run, wanted=figure.metrics) for run in load_runs(runs)])
     rows = compared(groups)
     if json_output:
         print_result(json.dumps({"experiments": [row.to_json() for row in rows]}, ensure_ascii=False))

@@ -10,13 +10,13 @@ from analysis.curves.response_curves import response_curves
 from analysis.curves.study import Study, scores_of
 from analysis.reading.load import Run
 from analysis.reading.metric_files import by_step
-from analysis.reading.rollouts import Rollouts
+from analysis.reading.run_rollouts import Rollouts
 from analysis.texts.features import response_features
 from analysis.texts.lengths import response_lengths
 from analysis.texts.lexicons import Lexicon, get_lexicon
 
 
-def study(run: Run, *, lexicon: Lexicon | None = None, wanted: Sequence[str] = ()) -> Study:
+def build_study(run: Run, *, lexicon: Lexicon | None = None, wanted: Sequence[str] = ()) -> Study:
     """The run with one row a step and one an evaluation.
 
     Rollouts are read with their texts where a `lexicon` is given, or where metrics.jsonl lacks one of the metrics

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from analysis.curves.progress import change_of
+from analysis.curves.learning import change_of
 from analysis.curves.study import Group, benchmarks_of
 
 METRICS = ("reward/mean", "response/length_mean", "reflection/rate", "response/clip_rate")

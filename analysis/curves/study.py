@@ -11,24 +11,10 @@ import pandas as pd
 
 from analysis.curves.curve import Curve, curve_of
 from analysis.reading.load import Run
-from analysis.step_moment.breaks import JointBreak
+from analysis.step_moment.breaks import Break, JointBreak
 from orz_bench.records.summary import EvalResult
 
 SCORE_COLUMNS = ("benchmark", "step", "fingerprint", "accuracy", "error", "low", "high", "n", "num_problems", "length")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakMark:
-    """Where a curve breaks, and between which steps with 95 % confidence."""
-
-    step: float
-    low: float
-    high: float
-    kind: str
-    """`level` or `slope`."""
-    size: float
-    p_value: float
-    is_rebound: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +32,7 @@ class Study:
     """Label of the lexicon behind the features."""
     length_unit: Literal["tokens", "characters"] = "tokens"
     """Of response lengths in `steps`: characters where a dump does not tell tokens."""
-    breaks: Mapping[str, tuple[BreakMark, ...]] = field(default_factory=dict)
+    breaks: Mapping[str, tuple[Break, ...]] = field(default_factory=dict)
     """By metric that was looked at for breaks; a metric that was not, or is too short, has no entry."""
     joint_breaks: tuple[JointBreak, ...] = ()
     """Breaks that metrics share."""

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.curves.curve import Array
-from analysis.curves.study import BreakMark
+from analysis.step_moment.breaks import Break
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Series:
     role: Literal["line", "points"] = "line"
     quantity: str = ""
     """What it is, in a panel that shows several quantities of each experiment."""
-    marks: tuple[BreakMark, ...] = ()
+    marks: tuple[Break, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

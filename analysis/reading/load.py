@@ -4,7 +4,6 @@ dumps; tables of rollouts or curves. Everything else in analysis sees only what 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,12 +14,12 @@ from typing import Any, Literal
 import pandas as pd
 import yaml
 
-from analysis.reading.foreign import FileRollouts, dumped_evaluations, dumped_rollouts
+from analysis.reading.file_rollouts import FileRollouts, dumped_evaluations, dumped_rollouts
 from analysis.reading.metric_files import by_step, curves_of
-from analysis.reading.rollouts import PartRollouts, Rollouts
+from analysis.reading.run_rollouts import PartRollouts, Rollouts
 from orz_bench.errors import DataError
 from orz_bench.records.foreign import flat, holds_rollouts, rows_of, run_column
-from orz_bench.records.run_dir import EvaluationDir, RunDir
+from orz_bench.records.run_dir import EvaluationDir, RunDir, step_of
 from orz_bench.records.summary import EvalResult
 
 _NO_METRICS = by_step(pd.DataFrame())
@@ -76,7 +75,7 @@ def load_path(path: Path) -> list[Run]:
     Raises DataError for what is none of these, RunDirError for a run directory of a newer version.
     """
     if path.is_dir():
-        return [_run_dir(RunDir(path)) if RunDir(path).exists() else _dump(path)]
+        return [_run_dir(RunDir(path), with_rollouts=True) if RunDir(path).exists() else _dump(path)]
     if not path.exists():
         raise DataError(
             f"{path}: no such file or folder; name a run directory, a dump, or a table of rollouts or curves."
@@ -84,25 +83,12 @@ def load_path(path: Path) -> list[Run]:
     return _file(path)
 
 
-def load_curves(path: Path) -> Run:
+def load_small_files(path: Path) -> Run:
     """The run of a run directory by its small files alone: no rollouts, and evaluations without their samples.
 
     Milliseconds, however many rollouts there are. RunDirError for a folder that is no run, or a newer one.
     """
-    directory = RunDir(path)
-    info = directory.info()
-    rows, _ = directory.metrics()
-    return Run(
-        name=path.name,
-        path=path,
-        kind="train" if info.get("kind") == "train" else "eval",
-        state=directory.state(),
-        seed=info.get("seed"),
-        config=_config(directory.config_path),
-        metrics=by_step(pd.DataFrame(rows)),
-        evaluations=tuple(_evaluation(one, PartRollouts(())) for one in directory.evaluations()),
-        warnings=_warnings(directory.events_path),
-    )
+    return _run_dir(RunDir(path), with_rollouts=False)
 
 
 def one_of(runs: Sequence[Run], name: str | None) -> Run:
@@ -114,70 +100,61 @@ def one_of(runs: Sequence[Run], name: str | None) -> Run:
     return chosen[0]
 
 
-def _run_dir(directory: RunDir) -> Run:
+def _run_dir(directory: RunDir, *, with_rollouts: bool) -> Run:
+    def parts(*folders: Path) -> PartRollouts:
+        return PartRollouts.in_folders(folders if with_rollouts else ())
+
     info = directory.info()
     rows, torn = directory.metrics()
-    rollouts = PartRollouts.in_folders([folder.path for _, folder in directory.sampled_steps()])
-    evaluations = tuple(_evaluation(one, PartRollouts.in_folders([one.path])) for one in directory.evaluations())
-    skipped = [*rollouts.skipped, *(path for e in evaluations for path in _skipped(e.samples))]
-    kind: Literal["train", "eval"] = "train" if info.get("kind") == "train" else "eval"
+    rollouts = parts(*(folder.path for _, folder in directory.sampled_steps()))
+    evaluations = tuple(_evaluation(one, parts(one.path)) for one in directory.evaluations())
+    skipped = [path for found in (rollouts, *(one.samples for one in evaluations)) for path in found.skipped]
     notes = [
-        (torn, f"{torn} line of metrics.jsonl is no whole row and was left out"),
-        (len(skipped), f"{len(skipped)} damaged part(s) were left out, the first: {skipped[0] if skipped else ''}"),
-        (directory.state() == "open", "the run has not finished (it goes on, or was killed)"),
+        (torn, f"{torn} incomplete line(s) of metrics.jsonl were skipped"),
+        (len(skipped), f"{len(skipped)} damaged part(s) were skipped, the first: {skipped[0] if skipped else ''}"),
+        (directory.state() == "open", "the run has not finished (it is still running, or was killed)"),
         (directory.state() == "failed", "the run stopped before its end"),
-        (any(e.result is None for e in evaluations), "an evaluation that has not finished was left out"),
+        (any(e.result is None for e in evaluations), "an unfinished evaluation was skipped"),
     ]
     return Run(
         name=directory.path.resolve().name,
         path=directory.path,
-        kind=kind,
+        kind="train" if info["kind"] == "train" else "eval",
         state=directory.state(),
         seed=info.get("seed"),
         config=_config(directory.config_path),
         metrics=by_step(pd.DataFrame(rows)),
         rollouts=rollouts if rollouts.paths else None,
         evaluations=evaluations,
-        warnings=_warnings(directory.events_path),
+        warnings=tuple(_warning(event) for event in directory.events("warning")),
         notes=tuple(text for holds, text in notes if holds),
     )
 
 
 def _evaluation(directory: EvaluationDir, samples: PartRollouts) -> Evaluation:
-    benchmark, step, fingerprint = directory.path.parts[-3:]
+    folder = directory.path
     return Evaluation(
-        benchmark=benchmark,
-        step=int(step.removeprefix("step=")),
-        fingerprint=fingerprint,
+        benchmark=folder.parts[-3],
+        step=step_of(folder.parent) or 0,
+        fingerprint=folder.name,
         samples=samples,
         result=directory.result(),
     )
-
-
-def _skipped(rollouts: Rollouts) -> tuple[Path, ...]:
-    return rollouts.skipped if isinstance(rollouts, PartRollouts) else ()
 
 
 def _config(path: Path) -> Mapping[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: no readable YAML ({error}); restore it, or delete it to go on without.") from error
+        raise DataError(
+            f"{path}: not readable as YAML ({error}); restore it, or delete it to read the run without its settings."
+        ) from error
     return content if isinstance(content, dict) else {}
 
 
-def _warnings(path: Path) -> tuple[tuple[int, str], ...]:
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    events = [event for line in text.splitlines() if (event := _object(line)).get("event") == "warning"]
-    return tuple((int(event.get("step", 0)), str(event.get("text", ""))) for event in events)
-
-
-def _object(line: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+def _warning(event: Mapping[str, Any]) -> tuple[int, str]:
+    step = event.get("step")
+    return step if isinstance(step, int) else 0, str(event.get("text", ""))
 
 
 def _dump(folder: Path) -> Run:

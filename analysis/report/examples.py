@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.curves.progress import ends_of
+from analysis.curves.learning import ends_of
 from analysis.curves.study import Study
 from analysis.reading.load import Evaluation
-from analysis.reading.rollouts import Rollouts
+from analysis.reading.run_rollouts import Rollouts
 
 NUM_EXAMPLES = 3
 

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.curves.progress import Change, Progress, change_of, progress_of
-from analysis.curves.study import BreakMark, Study
+from analysis.curves.learning import BenchmarkChange, Change, benchmark_changes, change_of
+from analysis.curves.study import Study
 from analysis.report.finding import Answer, Finding
 from analysis.report.reflection_finding import reflection_finding
 from analysis.report.wording import number, p_value, percent, points
-from analysis.step_moment.breaks import JointBreak
+from analysis.step_moment.breaks import Break, JointBreak
 
 _SHORTEST_FOR_BREAKS = 60
 _ALPHA = 0.05
@@ -28,7 +28,7 @@ def _change(study: Study, metric: str) -> Change | None:
 
 
 def _learned(study: Study) -> Finding:
-    progress, reward = progress_of(study.run.evaluations), _change(study, "reward/mean")
+    progress, reward = benchmark_changes(study.run.evaluations), _change(study, "reward/mean")
     details = [_progress_sentence(one) for one in progress]
     if reward is not None:
         details.append(_reward_sentence(reward))
@@ -42,7 +42,7 @@ def _learned(study: Study) -> Finding:
     return Finding(question="Did it learn?", answer=answer, headline=headlines[answer], details=tuple(details))
 
 
-def _learned_answer(progress: Sequence[Progress], reward: Change | None) -> Answer:
+def _learned_answer(progress: Sequence[BenchmarkChange], reward: Change | None) -> Answer:
     """Evaluations on the same questions decide; the training reward only where there are none."""
     sure = [one for one in progress if one.p_holm < _ALPHA]
     if any(one.comparison.difference < 0 for one in sure):
@@ -56,7 +56,7 @@ def _learned_answer(progress: Sequence[Progress], reward: Change | None) -> Answ
     return "yes" if reward.difference > 0 else "no"
 
 
-def _progress_sentence(one: Progress) -> str:
+def _progress_sentence(one: BenchmarkChange) -> str:
     compared = one.comparison
     return (
         f"{one.benchmark}: avg@{one.n} went from {percent(compared.average_a)} (step {one.first_step}) to "
@@ -78,7 +78,7 @@ def _reward_sentence(reward: Change) -> str:
 def _when(study: Study) -> Finding:
     reward = _change(study, "reward/mean")
     details = [_joint_sentence(event) for event in study.joint_breaks]
-    details += [_mark_sentence(metric, mark) for metric, marks in study.breaks.items() for mark in marks]
+    details += [_break_sentence(one) for breaks in study.breaks.values() for one in breaks]
     if not details:
         details.append(_no_break_sentence(study))
     if reward is None or reward.half_step is None:
@@ -90,12 +90,11 @@ def _when(study: Study) -> Finding:
     return Finding(question="When?", answer="yes", headline=text, details=tuple(details))
 
 
-def _mark_sentence(metric: str, mark: BreakMark) -> str:
-    what = "level" if mark.kind == "level" else "slope"
-    rebound = " It reaches no more than before an earlier fall." if mark.is_rebound else ""
+def _break_sentence(one: Break) -> str:
+    rebound = " It only recovers an earlier fall." if one.rebound else ""
     return (
-        f"Step moment: the {what} of {metric} changed by {number(mark.size)} at step {mark.step:g} (95 % interval "
-        f"{mark.low:g} to {mark.high:g}), {p_value(mark.p_value)} against a smooth trend.{rebound}"
+        f"Step moment: the {one.kind} of {one.metric} changed by {number(one.size)} at step {one.step:g} (95 % "
+        f"interval {one.low:g} to {one.high:g}), {p_value(one.p_value)} against a smooth trend.{rebound}"
     )
 
 

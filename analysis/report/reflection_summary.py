@@ -11,7 +11,7 @@ from rich.table import Table
 
 from analysis.curves.build import features_of
 from analysis.reading.load import Run
-from analysis.reading.rollouts import Rollouts
+from analysis.reading.run_rollouts import Rollouts
 from analysis.texts.answer_changes import ANSWER_CHANGES
 from analysis.texts.lengths import LengthTable, length_table
 from analysis.texts.lexicons import Lexicon

@@ -120,6 +120,11 @@ class Annotations:
         self.run = run
         self._author = author
 
+    @classmethod
+    def of_run_at(cls, path: Path, *, name: str, side: Path, author: str) -> Annotations:
+        """Those of the run in a folder, kept in the side folder of its runs folder, where the run has this name."""
+        return cls(side / FILE_NAME, RunIdentity.of(path, name=name), author=author)
+
     def mark_seen(self, response: Response, *, is_seen: bool = True) -> None:
         """Note that somebody looked at it, or take that back."""
         self._add(response, field="seen", value="yes" if is_seen else None)

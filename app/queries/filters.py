@@ -74,10 +74,17 @@ class Condition:
     parameters: tuple[Any, ...] = ()
 
 
-def conditions(filters: Filters) -> dict[str, Condition]:
-    """By field: what it demands of a row of the index (text, tags and seen are no columns of it).
+_AMONG_MARKED = (
+    "id IN (SELECT r.id FROM rollouts r JOIN marks m USING (benchmark, step, fingerprint, problem_id, sample_index) "
+    "WHERE (m.text_hash IS NULL OR m.text_hash = r.text_hash) AND {})"
+)
 
-    Raises ConfigError for an unknown reason.
+
+def conditions(filters: Filters) -> dict[str, Condition]:
+    """The condition that each field sets on a row of the index; a text search sets none here.
+
+    Conditions on `tags` and `seen` need the table `marks` (app.queries.selection.Marks). Raises ConfigError for an
+    unknown reason.
     """
     unknown = [name for name in filters.reasons if name not in BY_NAME]
     if unknown:
@@ -98,6 +105,8 @@ def conditions(filters: Filters) -> dict[str, Condition]:
         "max_reflections": _compare("reflections <= ?", filters.max_reflections),
         "extractors": _extractors(filters.extractors),
         "reasons": _compare("reasons & ? <> 0", sum(bit(name) for name in set(filters.reasons)) or None),
+        "seen": _seen(filters.seen),
+        "tags": _tagged(filters.tags),
     }
     return {name: condition for name, condition in found.items() if condition is not None}
 
@@ -137,3 +146,19 @@ def _compare(sql: str, value: int | None) -> Condition | None:
 def _extractors(wanted: str) -> Condition | None:
     differ = "(verdict = 'correct') <> (second_verdict = 'correct')"
     return {"": None, "differ": Condition(differ), "agree": Condition(f"NOT ({differ})")}[wanted]
+
+
+def _seen(wanted: str) -> Condition | None:
+    seen, overridden = (_AMONG_MARKED.format(column) for column in ("is_seen", "is_overridden"))
+    return {
+        "": None,
+        "seen": Condition(seen),
+        "unseen": Condition(f"NOT {seen}"),
+        "overridden": Condition(overridden),
+    }[wanted]
+
+
+def _tagged(tags: Sequence[str]) -> Condition | None:
+    if not tags:
+        return None
+    return Condition(_AMONG_MARKED.format(f"list_has_any(tags, [{', '.join('?' * len(tags))}])"), tuple(tags))

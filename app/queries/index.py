@@ -18,8 +18,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from app.queries.folders import Folder, Part, folders_of
 from app.queries.measure_files import MeasureFiles
+from app.queries.parts import Folder, Part, folders_of
 from app.queries.reasons import reasons_sql
 from orz_bench.records.parquet import is_whole
 

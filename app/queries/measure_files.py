@@ -14,8 +14,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from app.queries.folders import Folder, Part
 from app.queries.measures import VERSION, measure_part
+from app.queries.parts import Folder, Part
 
 Progress = Callable[[int, int], None]
 """(parts done, parts in all)."""

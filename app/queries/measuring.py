@@ -12,8 +12,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.queries.folders import folders_of
 from app.queries.measure_files import MeasureFiles
+from app.queries.parts import folders_of
 
 _NICENESS = 10
 _started: dict[Path, subprocess.Popen[bytes]] = {}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.reading.load import Run, load_curves
+from analysis.reading.load import Run, load_small_files
 from app.runs.folder import RunEntry
 from orz_bench.errors import OrzError
 from orz_bench.records.intervals import percent_spread
@@ -59,7 +59,7 @@ def _status(path: Path) -> tuple[int, int] | None:
 def run_row(path: Path) -> RunRow:
     """The row of a run."""
     try:
-        run = load_curves(path)
+        run = load_small_files(path)
     except OrzError as error:
         return RunRow(fault=str(error))
     steps = run.metrics["step"]

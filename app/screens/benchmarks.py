@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.context import Context
 from app.markdown import escaped
-from app.runs.benchmark_data import (
+from app.runs.evaluations import (
     Evaluated,
     Paired,
     benchmark_names,
@@ -22,11 +22,11 @@ from app.runs.benchmark_data import (
     result_rows,
     score_curves,
 )
+from app.views.address import read_state, write_state
 from app.views.charts import legend
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.score_charts import parts_chart, score_chart
-from app.views.state import read_state, write_state
 from orz_bench.results.baselines import baselines_for
 
 _ROW_PX = 30

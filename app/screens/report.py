@@ -17,12 +17,12 @@ from app.queries.exports import FORMATS, exported
 from app.queries.filters import Filters
 from app.queries.rollout_export import MOST_ROWS, selected_rows
 from app.queries.selection import select
-from app.runs.report_data import metric_rows, report_page, score_rows
+from app.runs.report import metric_rows, report_page, score_rows
 from app.runs.run_rows import Stamp, stamp_of
+from app.views.address import read_state, write_state
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.opened import open_run
-from app.views.state import read_state, write_state
 
 _HEIGHT_PX = 900
 _SOURCES = {

@@ -12,11 +12,11 @@ from analysis.curves.study import Study
 from app import url
 from app.context import Context
 from app.markdown import escaped
-from app.runs.training_data import DEFAULT_METRICS, about, curves, marks, metric_names, nearest_step
+from app.runs.curves import DEFAULT_METRICS, about, curves, marks, metric_names, nearest_step
+from app.views.address import read_state, write_state
 from app.views.charts import curve_chart, legend
 from app.views.failures import shown_errors
 from app.views.loaded import look_for_moments, study_of, with_known_moments
-from app.views.state import read_state, write_state
 
 Smoothing = Literal["auto", "none", "5", "11", "31"]
 _SMOOTHING: dict[str, str] = {"auto": "Auto", "none": "None", "5": "5 steps", "11": "11 steps", "31": "31 steps"}

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import pandas as pd
 import streamlit as st
 
 from app.judging.annotations import MAX_NOTE_CHARS, Annotation
 from app.markdown import escaped
-from app.queries.keys import Response, RowKey, key_text
+from app.queries.keys import Response, key_text
 from app.queries.rows import Row
-from app.queries.selection import Selection
 from app.views.colours import words
 from app.views.opened import OpenRun
-from app.views.rollout_list import open_neighbour
 from orz_bench.errors import OrzError
 from orz_bench.records.rollout import VERDICTS
 
 SUGGESTED_TAGS = ("grader bug", "bad gold", "lucky guess", "reward hacking", "interesting")
 
 
-def annotating(opened: OpenRun, row: Row, *, next_key: RowKey | None, selection: Selection) -> None:
+def annotating(opened: OpenRun, row: Row, *, open_next: Callable[[], None]) -> None:
     """Draw the panel. Every change is written at once, as a new entry of the history."""
     response = opened.response(row)
     now = opened.annotations.of(response)
     with st.container(border=True, gap="small"):
         seen, tags, override = st.columns([1.3, 3, 1.4], vertical_alignment="bottom")
         with seen:
-            _seen(opened, response, now=now, following=(next_key, selection))
+            _seen(opened, response, now=now, open_next=open_next)
         with tags:
             _tags(opened, response, now=now)
         with override:
@@ -40,11 +38,11 @@ def annotating(opened: OpenRun, row: Row, *, next_key: RowKey | None, selection:
         _history(opened, response)
 
 
-def _seen(opened: OpenRun, response: Response, *, now: Annotation, following: tuple[RowKey | None, Selection]) -> None:
+def _seen(opened: OpenRun, response: Response, *, now: Annotation, open_next: Callable[[], None]) -> None:
     def toggle() -> None:
         opened.annotations.mark_seen(response, is_seen=not now.is_seen)
         if not now.is_seen:
-            open_neighbour(opened, following[1], key=following[0])
+            open_next()
 
     st.button(
         "Seen" if now.is_seen else "Seen, next", icon=":material/check:" if now.is_seen else ":material/visibility:",
@@ -65,14 +63,9 @@ def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
 
     st.session_state[key] = list(now.tags)
     st.multiselect(
-        "Tags", list(dict.fromkeys([*now.tags, *known_tags(opened), *SUGGESTED_TAGS])), key=key, wrap=True,
+        "Tags", list(dict.fromkeys([*now.tags, *opened.marks().tags, *SUGGESTED_TAGS])), key=key, wrap=True,
         accept_new_options=True, placeholder="add a tag", on_change=change, select_all=False,
     )  # fmt: skip
-
-
-def known_tags(opened: OpenRun) -> Sequence[str]:
-    """The tags in use in this run."""
-    return sorted({tag for row in opened.marks().rows for tag in row.tags})
 
 
 def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation) -> None:

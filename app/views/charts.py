@@ -37,7 +37,7 @@ def run_colours(names: Sequence[str]) -> alt.Color:
 
 
 def curve_chart(curve: pd.DataFrame, marks: pd.DataFrame, *, names: Sequence[str], is_log: bool, height: int) -> Drawn:
-    """The curves of one metric. `curve` and `marks` are as app.runs.training_data gives them."""
+    """The curves of one metric. `curve` and `marks` are as app.runs.curves gives them."""
     scale = alt.Scale(type="log") if is_log else alt.Scale(zero=False, nice=True)
     shown = curve[curve["value"] > 0] if is_log else curve
     x = alt.X("step:Q", title=None, axis=alt.Axis(tickMinStep=1, grid=False, format=",d", tickCount=8))

@@ -1,9 +1,8 @@
-"""Marks, colours and short words for verdicts. Their style sheet, rollouts.css, is translucent: light or dark."""
+"""Symbols, colours and short words for verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 SYMBOLS: Mapping[str | None, str] = MappingProxyType(
@@ -33,7 +32,3 @@ def coloured(verdict: str | None, text: str) -> str:
 def css_class(verdict: str | None) -> str:
     """`v-correct`, `v-wrong`, `v-none` or `v-other`."""
     return {"correct": "v-correct", "wrong": "v-wrong", None: "v-none"}.get(verdict, "v-other")
-
-
-STYLE = Path(__file__).with_name("rollouts.css")
-"""For st.html."""

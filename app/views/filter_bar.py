@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -56,7 +55,7 @@ def _change_mode(before: Filters) -> None:
     on = set(st.session_state["filter:mode"])
     others = on & {"literal", "regex"} - {before.mode}
     mode = others.pop() if others else before.mode
-    address.put_filters(replace(address.filters(type(before)), mode=mode, ignores_case="Aa" not in on))
+    address.write_filters(type(before), mode=mode, ignores_case="Aa" not in on)
 
 
 def _order(filters: Filters) -> None:
@@ -73,7 +72,7 @@ def _order(filters: Filters) -> None:
 
 def _change_order(kind: type[Filters]) -> None:
     order, descending = st.session_state["filter:order"]
-    address.put_filters(replace(address.filters(kind), order=order, descending=descending))
+    address.write_filters(kind, order=order, descending=descending)
 
 
 def _more_label(filters: Filters) -> str:
@@ -118,7 +117,7 @@ def _more(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
         _choice("Looked at", "seen", options=seen, filters=filters)
     _set("problem", filters.problem)
     st.text_input("Problem id", key="filter:problem", on_change=_change, args=("problem", type(filters)))
-    st.button("Clear all filters", on_click=address.put_filters, args=(type(filters)(),))
+    st.button("Clear all filters", on_click=address.clear_filters)
 
 
 def _several(label: str, field: str, *, filters: Filters, counts: Mapping[str, int]) -> None:
@@ -162,9 +161,9 @@ def _set(field: str, value: object) -> None:
 
 
 def _change(field: str, kind: type[Filters]) -> None:
-    """A widget has a new value: it goes into the address, and the page is drawn from there."""
+    """Write a widget's new value into the address, from which the page is then drawn."""
     value = st.session_state[f"filter:{field}"]
     kept: Any = tuple(value) if isinstance(value, list) else value
     if kept == ():
         kept = getattr(kind(), field)
-    address.put_filters(replace(address.filters(kind), **{field: kept}))
+    address.write_filters(kind, **{field: kept})

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis.curves.moments import judged_metrics, with_breaks
-from analysis.curves.study import BreakMark, Study
+from analysis.curves.step_moments import judged_metrics, with_step_moments
+from analysis.curves.study import Study
+from analysis.step_moment.breaks import Break
+from app.runs.curves import curves_of_responses, curves_of_run
 from app.runs.folder import RunEntry
 from app.runs.run_rows import RunRow, Stamp, run_row, stamp_of
-from app.runs.training_data import curves_of_responses, curves_of_run
 
 MAX_RUNS = 64
 MOMENTS_EVERY = 25
 """Steps by which a run grows before its step moments are looked for again."""
-Marks = Mapping[str, tuple[BreakMark, ...]]
+Breaks = Mapping[str, tuple[Break, ...]]
 Key = tuple[str, Stamp]
 """Path of a run and the state of its small files."""
 
@@ -41,8 +42,8 @@ def study_of(entry: RunEntry, *, reads_responses: bool = False) -> Study:
 
 def with_known_moments(study: Study) -> Study:
     """The study with its step moments, if they have been looked for."""
-    marks = _known_moments().get(_moments_key(study))
-    return study if marks is None else replace(study, breaks=marks)
+    breaks = _known_moments().get(_moments_key(study))
+    return study if breaks is None else replace(study, breaks=breaks)
 
 
 def look_for_moments(studies: Sequence[Study]) -> bool:
@@ -50,7 +51,7 @@ def look_for_moments(studies: Sequence[Study]) -> bool:
     missing = [study for study in studies if judged_metrics(study) and _moments_key(study) not in _known_moments()]
     for study in missing:
         key = _moments_key(study)
-        _known_moments()[key] = with_breaks(replace(study, steps=study.steps.head(key[1]))).breaks
+        _known_moments()[key] = with_step_moments(replace(study, steps=study.steps.head(key[1]))).breaks
     return bool(missing)
 
 
@@ -61,7 +62,7 @@ def _moments_key(study: Study) -> tuple[Path, int, tuple[str, ...]]:
 
 
 @st.cache_resource(show_spinner=False)
-def _known_moments() -> dict[tuple[Path, int, tuple[str, ...]], Marks]:
+def _known_moments() -> dict[tuple[Path, int, tuple[str, ...]], Breaks]:
     return {}
 
 

@@ -11,7 +11,7 @@ import streamlit as st
 
 from analysis.texts.features import text_hash
 from app.context import Context
-from app.judging.annotations import FILE_NAME, Annotations, RunIdentity
+from app.judging.annotations import Annotations, RunIdentity
 from app.judging.side_folder import side_folder
 from app.queries.index import Coverage, RunIndex
 from app.queries.keys import Response, hash_of_text, hash_text
@@ -56,8 +56,8 @@ def open_run(context: Context) -> OpenRun:
         coverage = index.refresh()
     if coverage.num_measured < coverage.num_parts:
         start_measuring(index.measure_files)
-    run = RunIdentity.of(entry.path, name=entry.name)
-    return OpenRun(entry.name, index, coverage, Annotations(side / FILE_NAME, run, author=_author()), context)
+    annotations = Annotations.of_run_at(entry.path, name=entry.name, side=side, author=_author())
+    return OpenRun(entry.name, index, coverage, annotations, context)
 
 
 @st.cache_resource(max_entries=MAX_OPEN_RUNS, show_spinner=False)

@@ -42,7 +42,8 @@ def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None
     show_question(text.question)
     show_answers(row, text)
     _response(opened, selection, row=row, text=text)
-    annotating(opened, row, next_key=place.next if place else None, selection=selection)
+    following = place.next if place else None
+    annotating(opened, row, open_next=lambda: open_neighbour(opened, selection, key=following))
     with st.expander("Prompt and origin"):
         _origin(opened, row, text=text)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.curves.build import study
+from analysis.curves.build import build_study
 from analysis.curves.compare import compared
 from analysis.curves.grouping import group_studies
 from analysis.curves.study import Study, scores_of
@@ -18,7 +18,7 @@ from tests.support.runs import a_run, add_evaluation
 def _studies(folder: Path, **runs: tuple[int, dict[str, object]]) -> list[Study]:
     for name, (seed, changes) in runs.items():
         a_run(folder / name, num_steps=3, seed=seed, changes=changes)
-    return [study(load_path(folder / name)[0]) for name in runs]
+    return [build_study(load_path(folder / name)[0]) for name in runs]
 
 
 def test_seeds_are_one_group_and_the_difference_is_the_label(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_curves_and_scores_of_seeds(tmp_path: Path) -> None:
 def test_protocols_are_never_joined(tmp_path: Path) -> None:
     run = a_run(tmp_path / "x", num_steps=3)
     add_evaluation(run, step=1, fingerprint="ffffffffffff")
-    (group,) = group_studies([study(load_path(run.path)[0])])
+    (group,) = group_studies([build_study(load_path(run.path)[0])])
     (line,) = group.score_lines("arithmetic")
     assert line.table["step"].to_list() == [0, 3]
     figure = benchmarks([group])

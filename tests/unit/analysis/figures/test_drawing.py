@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis.curves.study import BreakMark
 from analysis.figures.colours import COLOURS, colour_of
 from analysis.figures.drawing import draw, png_of, save
 from analysis.figures.spec import FigureSpec, Panel, Reference, Series
+from analysis.step_moment.breaks import Break
 
 
 def _series(slot: int, *, num: int = 60, quantity: str = "") -> Series:
     x = np.arange(num, dtype=float)
     y = 0.5 + 0.3 * np.sin(x / 9 + slot)
-    mark = BreakMark(step=30, low=28, high=33, kind="level", size=-0.2, p_value=0.01, is_rebound=False)
+    mark = Break(metric="reward/mean", step=30, low=28, high=33, kind="level", size=-0.2, p_value=0.01, rebound=False)
     return Series(
         label=f"experiment {slot}, <b>$x_1$ & a rather long label that goes on",
         slot=slot,

@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.reading.load import Run, load_path, load_runs
+from analysis.reading.load import Run, load_path, load_runs, load_small_files
 from orz_bench.errors import DataError, RunDirError
 from orz_bench.records.parquet import ROLLOUT_SCHEMA, ROLLOUT_SCHEMA_VERSION
 from orz_bench.records.run_dir import RunDir
@@ -88,8 +88,35 @@ def test_a_growing_run(tmp_path: Path) -> None:
     assert len(_batches(loaded)) == 24
     assert [len(loaded.evaluations), len(loaded.results)] == [3, 2]
     text = "; ".join(loaded.notes)
-    for told in ("1 line of metrics.jsonl", "1 damaged part", "part-000001.parquet", "has not finished"):
-        assert told in text
+    for note in ("1 incomplete line(s) of metrics.jsonl", "1 damaged part", "part-000001.parquet", "has not finished"):
+        assert note in text
+
+
+def test_a_warning_is_one_line_of_events_whatever_its_text(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "x", num_steps=1)
+    run.events_path.unlink()
+    run.add_event("warning", step=3, text="a\u2028b")
+    with run.events_path.open("a") as file:
+        file.write('{"event": "warning", "step": null, "text": "no step"}\n{"event": "warni')
+    assert load_path(run.path)[0].warnings == ((3, "a\u2028b"), (0, "no step"))
+
+
+def test_small_files_alone_give_the_same_run_without_rollouts(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "x", num_steps=2)
+    whole, small = load_path(run.path)[0], load_small_files(run.path)
+    assert small.rollouts is None
+    assert [len(one.samples.numbers()) for one in small.evaluations] == [0, 0]
+    assert small.results == whole.results
+    for name in ("name", "kind", "state", "seed", "config", "warnings", "notes"):
+        assert getattr(small, name) == getattr(whole, name), name
+    assert small.metrics.equals(whole.metrics)
+
+
+def test_a_folder_of_no_step_is_no_fault(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "x", num_steps=1)
+    (folder,) = (run.path / "evals").glob("arithmetic/step=000001")
+    folder.rename(folder.with_name("step=last"))
+    assert sorted(one.step for one in load_path(run.path)[0].evaluations) == [0, 0]
 
 
 def test_a_run_with_nothing_yet(tmp_path: Path) -> None:

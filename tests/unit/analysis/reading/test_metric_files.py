@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.curves.build import study
+from analysis.curves.build import build_study
 from analysis.curves.grouping import group_studies
 from analysis.curves.study import Study
 from analysis.figures.chosen import chosen_metrics
@@ -69,7 +69,7 @@ def _study(tmp_path: Path, header: str) -> Study:
     names = header.count(",")
     rows = "\n".join(f"{step}" + ",0.5" * names for step in range(5))
     (tmp_path / "x.csv").write_text(f"{header}\n{rows}\n")
-    return study(load_path(tmp_path / "x.csv")[0])
+    return build_study(load_path(tmp_path / "x.csv")[0])
 
 
 def test_an_accuracy_is_drawn_where_there_is_no_reward(tmp_path: Path) -> None:

@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.curves.build import default_lexicon, features_of, study
-from analysis.curves.study import BreakMark, Study, scores_of
+from analysis.curves.build import build_study, default_lexicon, features_of
+from analysis.curves.study import Study, scores_of
 from analysis.reading.load import Run, load_path
 from analysis.report.finding import Finding
 from analysis.report.findings import findings_of
 from analysis.report.reflection_finding import QUESTION
 from analysis.report.wording import number, p_value, percent, points
+from analysis.step_moment.breaks import Break
 from tests.support.builders import a_rollout
 from tests.support.runs import a_run
 
@@ -35,7 +36,7 @@ def _noisy(values: np.ndarray) -> np.ndarray:
 
 
 def test_a_run_that_learned(tmp_path: Path) -> None:
-    found = _findings(study(load_path(a_run(tmp_path / "x").path)[0], lexicon=default_lexicon()))
+    found = _findings(build_study(load_path(a_run(tmp_path / "x").path)[0], lexicon=default_lexicon()))
     assert list(found) == ["Did it learn?", "When?", "How?", QUESTION, "Is it healthy?"]
     learned = found["Did it learn?"]
     assert learned.answer == "yes"
@@ -75,11 +76,11 @@ def test_how() -> None:
 
 def test_step_moments_are_told() -> None:
     base = _curve_study(reward__mean=_noisy(np.linspace(0, 1, 100)))
-    mark = BreakMark(step=40, low=38, high=43, kind="level", size=0.25, p_value=0.0001, is_rebound=True)
+    mark = Break(metric="reward/mean", step=40, low=38, high=43, kind="level", size=0.25, p_value=0.0001, rebound=True)
     marked = Study(run=base.run, steps=base.steps, scores=base.scores, breaks={"reward/mean": (mark,)})
     (sentence,) = _findings(marked)["When?"].details
     assert "the level of reward/mean changed by 0.250 at step 40 (95 % interval 38 to 43), p < 0.001" in sentence
-    assert "reaches no more than before an earlier fall" in sentence
+    assert "only recovers an earlier fall" in sentence
     without = Study(run=base.run, steps=base.steps, scores=base.scores, breaks={"reward/mean": ()})
     assert "No step moment: reward/mean follow" in _findings(without)["When?"].details[0]
     assert _findings(base)["When?"].details == ("Step moments were not looked for.",)
@@ -177,7 +178,7 @@ def test_reflection_without_any_effect() -> None:
 def test_no_reflection_at_all(tmp_path: Path) -> None:
     run = a_run(tmp_path / "x", num_steps=1)
     run.rollouts(1).replace([a_rollout(step=1, sample_index=index) for index in range(8)])
-    found = _findings(study(load_path(run.path)[0], lexicon=default_lexicon()))[QUESTION]
+    found = _findings(build_study(load_path(run.path)[0], lexicon=default_lexicon()))[QUESTION]
     assert (found.answer, found.headline) == ("no", "There is none: no response matches the lexicon orz-code v1.")
 
 

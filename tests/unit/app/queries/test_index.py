@@ -11,11 +11,11 @@ import pytest
 
 from app.judging.side_folder import NAME, side_folder
 from app.queries.filters import Filters
-from app.queries.folders import folders_of
 from app.queries.index import RunIndex
 from app.queries.keys import RowKey
 from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import measure
+from app.queries.parts import folders_of
 from app.queries.rows import group, one_row, page, text_of, tokens_of
 from app.queries.selection import select
 from orz_bench.errors import DataError, RunDirError

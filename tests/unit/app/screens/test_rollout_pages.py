@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.judging.annotations import FILE_NAME, Annotations, RunIdentity
 from app.judging.side_folder import NAME
-from app.queries.folders import folders_of
 from app.queries.keys import Response, RowKey, key_text
 from app.queries.measure_files import MeasureFiles
+from app.queries.parts import folders_of
 from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import RunDir
 from tests.support.app_runs import hostile_run, write_evaluation
@@ -86,7 +86,7 @@ def test_every_page_on_every_run(tmp_path: Path, make: Callable[[Path], None], s
     test = drawn(tmp_path, screen)
     told = texts(test)
     if make is empty:
-        assert "No rollout meets" in told or "No question to show" in told
+        assert "No rollout matches" in told or "No question to show" in told
         return
     num_rollouts = 32 + 80 - 8 * (make is broken)
     assert {"rollouts": f"**{num_rollouts}** rollouts", "question": "first solved", "suspicious": "rollouts"}[
@@ -163,7 +163,7 @@ def test_addresses_that_say_something_wrong(tmp_path: Path) -> None:
         ({"order": "nothing", "row": "x~y", "page": "99999999", "run": "../.."}, "wanted one of step"),
         ({"reasons": "nothing"}, "there is no reason"),
         ({"row": key_text(RowKey("none", 0, "", "p", 0))}, "no such rollout"),
-        ({"text": "zqzq"}, "No rollout meets"),
+        ({"text": "zqzq"}, "No rollout matches"),
     ]
     for parameters, told in wrong:
         test = drawn(tmp_path, "rollouts", **parameters)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.reading.columns import CATEGORIES, NUMBERS, ROLLOUT_COLUMNS
-from analysis.reading.rollouts import BATCH_ROWS
+from analysis.reading.run_rollouts import BATCH_ROWS
 from orz_bench.records.foreign import Row, canonical, dumped, flat, rows_of
 
 _INTEGERS = ("step", "sample_index", "num_tokens")
@@ -25,8 +25,13 @@ class FileRollouts:
     only: tuple[str, str] | None = None
     """(column, value): only these rows, where a file holds several runs."""
 
+    @property
+    def skipped(self) -> tuple[Path, ...]:
+        """Always empty: an unreadable file is an error here."""
+        return ()
+
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
-        """See analysis.reading.rollouts.Rollouts."""
+        """See analysis.reading.run_rollouts.Rollouts."""
         start = 0
         wanted = self._rows()
         while chunk := list(islice(wanted, rows)):
@@ -34,7 +39,7 @@ class FileRollouts:
             start += len(chunk)
 
     def numbers(self) -> pd.DataFrame:
-        """See analysis.reading.rollouts.Rollouts."""
+        """See analysis.reading.run_rollouts.Rollouts."""
         frames = [batch[[name for name in NUMBERS if name in batch]] for batch in self.batches()]
         whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(NUMBERS))
         return whole.astype({name: "category" for name in CATEGORIES if name in whole})

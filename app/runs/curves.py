@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.curves.build import default_lexicon, study
+from analysis.curves.build import build_study, default_lexicon
 from analysis.curves.curve import smooth, window_for
 from analysis.curves.response_metrics import RESPONSE_METRICS
 from analysis.curves.study import Study
-from analysis.reading.load import load_curves, load_path
+from analysis.reading.load import load_path, load_small_files
 from orz_bench.records.metrics import METRICS
 
 MAX_POINTS = 1500
@@ -41,13 +41,13 @@ class About:
 
 
 def curves_of_run(path: Path) -> Study:
-    """The run as its small files tell it. RunDirError or DataError, see load_curves."""
-    return study(load_curves(path))
+    """The run as its small files tell it. RunDirError or DataError, see load_small_files."""
+    return build_study(load_small_files(path))
 
 
 def curves_of_responses(path: Path) -> Study:
     """The run with what its responses tell besides: reads all of their texts, in batches."""
-    return study(load_path(path)[0], lexicon=default_lexicon())
+    return build_study(load_path(path)[0], lexicon=default_lexicon())
 
 
 def metric_names(studies: Sequence[Study]) -> list[str]:
@@ -108,7 +108,7 @@ def marks(studies: Sequence[Study], metric: str) -> pd.DataFrame:
             "step": mark.step,
             "low": mark.low,
             "high": mark.high,
-            "text": f"{mark.kind} {'rebound' if mark.is_rebound else 'break'} at {mark.step:g} "
+            "text": f"{mark.kind} {'rebound' if mark.rebound else 'break'} at {mark.step:g} "
             f"({mark.low:g} to {mark.high:g}), size {mark.size:.4g}, p = {mark.p_value:.2g}",
         }
         for study in studies

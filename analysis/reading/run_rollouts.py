@@ -24,6 +24,11 @@ BATCH_ROWS = 4096
 class Rollouts(Protocol):
     """Rollouts that belong together: of one training run, or of one evaluation."""
 
+    @property
+    def skipped(self) -> tuple[Path, ...]:
+        """Files that could not be read."""
+        ...
+
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
         """Frames of at most `rows` rows with those of ROLLOUT_COLUMNS that exist, index 0, 1, ... throughout."""
         ...

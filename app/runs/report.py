@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from analysis.curves.build import study
-from analysis.curves.moments import with_breaks
+from analysis.curves.build import build_study
+from analysis.curves.step_moments import with_step_moments
 from analysis.curves.study import Study
 from analysis.reading.load import load_path
 from analysis.report.build import PAGE_NAME, write_report
@@ -23,7 +23,7 @@ def report_page(runs: Sequence[tuple[str, Path]], *, lexicon: str) -> str:
     """
     counted_with = get_lexicon(lexicon)
     loaded = [replace(load_path(path)[0], name=name) for name, path in runs]
-    studies = [with_breaks(study(run, lexicon=counted_with)) for run in loaded]
+    studies = [with_step_moments(build_study(run, lexicon=counted_with)) for run in loaded]
     with tempfile.TemporaryDirectory(prefix="orz-report-") as folder:
         write_report(studies, Path(folder))
         return (Path(folder) / PAGE_NAME).read_text(encoding="utf-8")

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from analysis.curves.study import BreakMark, Study
+from analysis.curves.study import Study
 from analysis.reading.columns import metric_name
 from analysis.step_moment.as_json import as_json
 from analysis.step_moment.breaks import Break, JointBreak
@@ -21,7 +21,7 @@ METRICS = ("reward/mean", "response/length_mean", "reflection/correct_length_mea
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moments:
+class StepMoments:
     """The step moments of one run."""
 
     breaks: tuple[Break, ...]
@@ -37,7 +37,7 @@ class Moments:
         return as_json(self.breaks, self.joint)
 
 
-def moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int = 0) -> Moments:
+def step_moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int = 0) -> StepMoments:
     """The step moments of those of the metrics that the run has. `seed` is the bootstrap's."""
     present = {name: series for name in metrics if (series := study.series(name)) is not None}
     judged = {name: present[name] for name in judged_metrics(study, metrics)}
@@ -45,7 +45,7 @@ def moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int = 0)
         one for name, (steps, values) in judged.items() for one in find_breaks(steps, values, metric=name, seed=seed)
     ]
     steps = study.steps["step"].to_numpy(dtype=float) if judged else np.array([])
-    return Moments(
+    return StepMoments(
         breaks=tuple(breaks),
         joint=tuple(find_joint_breaks(breaks, steps, seed=seed)),
         looked_at=tuple(judged),
@@ -59,23 +59,11 @@ def judged_metrics(study: Study, metrics: Sequence[str] = METRICS) -> tuple[str,
     return tuple(name for name, series in known if series and np.isfinite(series[1]).sum() >= SHORTEST_CURVE)
 
 
-def with_breaks(study: Study, *, seed: int = 0) -> Study:
+def with_step_moments(study: Study, *, seed: int = 0) -> Study:
     """The study with the breaks of its main curves; a metric that was not judged has no entry."""
-    moments = moments_of(study, seed=seed)
-    marks = {name: tuple(_mark(one) for one in moments.breaks if one.metric == name) for name in moments.looked_at}
-    return replace(study, breaks=marks, joint_breaks=moments.joint)
-
-
-def _mark(one: Break) -> BreakMark:
-    return BreakMark(
-        step=one.step,
-        low=one.low,
-        high=one.high,
-        kind=one.kind,
-        size=one.size,
-        p_value=one.p_value,
-        is_rebound=one.rebound,
-    )
+    moments = step_moments_of(study, seed=seed)
+    breaks = {name: tuple(one for one in moments.breaks if one.metric == name) for name in moments.looked_at}
+    return replace(study, breaks=breaks, joint_breaks=moments.joint)
 
 
 def chosen_metrics(study: Study, wanted: str | None) -> list[str]:
@@ -96,7 +84,7 @@ def chosen_metrics(study: Study, wanted: str | None) -> list[str]:
     return chosen
 
 
-def moments_table(moments: Moments) -> Table:
+def step_moments_table(moments: StepMoments) -> Table:
     """One row a break, by step; a break that others share has its companions beside it."""
     table = Table("step", "95 % interval", "metric", "change of", "size", "p", "", box=None, pad_edge=False)
     for one in sorted(moments.breaks, key=lambda one: one.step):

@@ -70,7 +70,7 @@ def _first_at(steps: Array, way: Array | None, *, share: float) -> float | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class BenchmarkChange:
     """One benchmark at the first and the last evaluated step, compared on the same questions."""
 
     benchmark: str
@@ -82,14 +82,14 @@ class Progress:
     """p-value adjusted for the number of benchmarks."""
 
 
-def progress_of(evaluations: Sequence[Evaluation]) -> list[Progress]:
+def benchmark_changes(evaluations: Sequence[Evaluation]) -> list[BenchmarkChange]:
     """Of every benchmark that was evaluated under one protocol at two steps or more, by name; finished ones only."""
     outcomes = [(pair, _outcomes(pair[0]), _outcomes(pair[1])) for pair in ends_of(evaluations)]
     chosen = [pair for pair, first, last in outcomes if first.keys() & last.keys()]
     compared = [compare(first, last) for _, first, last in outcomes if first.keys() & last.keys()]
     adjusted = holm([comparison.p_value for comparison in compared])
     found = [
-        Progress(
+        BenchmarkChange(
             benchmark=first.benchmark,
             first_step=first.step,
             last_step=last.step,

@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from app.runs.benchmark_data import (
+from app.runs.curves import curves_of_run
+from app.runs.evaluations import (
     Evaluated,
     benchmark_names,
     evaluated,
@@ -23,7 +24,6 @@ from app.runs.benchmark_data import (
     result_rows,
     score_curves,
 )
-from app.runs.training_data import curves_of_run
 from orz_bench.errors import DataError
 from orz_bench.records.run_dir import RunDir
 from tests.support.builders import a_result, a_rollout, a_summary

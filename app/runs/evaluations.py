@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.curves.study import Study
-from analysis.reading.rollouts import PartRollouts
+from analysis.reading.run_rollouts import PartRollouts
 from orz_bench.errors import DataError
 from orz_bench.records.intervals import Interval, percent_spread
 from orz_bench.records.run_dir import RunDir
