@@ -37,7 +37,6 @@ def report_command(
     for study_ in studies:
         for note in study_.run.notes:
             console.print(f"{study_.run.name}: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{len(written.files)} files beside it", highlight=False)
     print_result(str(written.page))
 
 

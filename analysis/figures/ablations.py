@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from analysis.curves.grouping import differing_leaves, leaves_of
 from analysis.curves.study import Group, benchmarks_of
 from analysis.figures.captions import caption
-from analysis.figures.panels import MissingDataError, present, score_panel
+from analysis.figures.panels import NothingToCompareError, present, score_panel
 from analysis.figures.spec import FigureSpec
 from analysis.figures.training import length_panel, outcome_panel
 
@@ -44,7 +44,7 @@ class Ablation:
         if len(groups) < 2 or (all(leaves) and self.settings and not set(differing) & set(self.settings)):
             found = f"differ in {', '.join(differing)}" if differing else "are one experiment, or differ in nothing"
             wanted = f"that differ in {' or '.join(self.settings)}" if self.settings else "of two experiments or more"
-            raise MissingDataError(f"{self.name}: these runs {found}; name runs {wanted}.")
+            raise NothingToCompareError(f"{self.name}: these runs {found}; name runs {wanted}.")
 
 
 _LAMBDA = ("advantage.lam", "advantage.gamma", "advantage.estimator")

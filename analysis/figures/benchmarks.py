@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from analysis.curves.study import Group, benchmarks_of
 from analysis.figures.captions import caption
-from analysis.figures.panels import MissingDataError, present, score_panel
+from analysis.figures.panels import NothingToCompareError, present, score_panel
 from analysis.figures.spec import FigureSpec
 from analysis.figures.training import length_panel, reward_panel
 
@@ -40,9 +40,9 @@ def length_beside_others(groups: Sequence[Group]) -> FigureSpec:
     """Response length in training beside other models' curves, given as files or runs: Figure 6."""
     panels = present([length_panel(groups)], wanted="response lengths")
     if len(panels[0].series) < 2:
-        raise MissingDataError(
-            "there is one curve of lengths, wanted two or more; name another run, or a CSV file with the columns "
-            "step and response_length."
+        raise NothingToCompareError(
+            "length: these runs have one length curve, at least two are needed; name another run, or a CSV file with "
+            "the columns step and response_length."
         )
     text = caption("Response length beside other models'.", groups, panels=panels)
     return FigureSpec(name="length", title="Response length of several models", panels=panels, caption=text)

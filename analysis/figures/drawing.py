@@ -214,6 +214,11 @@ def png_of(figure: Figure) -> bytes:
         return file.getvalue()
 
 
+def shown_width(png: bytes) -> int:
+    """The width in CSS pixels (96 an inch) at which a picture made by `png_of` has the size of its figure."""
+    return int.from_bytes(png[16:20], "big") * 96 // _PNG_DPI
+
+
 def save(spec: FigureSpec, folder: Path) -> list[Path]:
     """Write NAME.png, NAME.pdf and NAME.csv into a folder that exists; returns their paths."""
     figure = draw(spec)

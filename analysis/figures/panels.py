@@ -20,7 +20,11 @@ _SHOWN_MODELS = ("ORZ-32B", "DeepSeek-R1-Zero-Qwen-32B", "ORZ-7B")
 
 
 class MissingDataError(DataError):
-    """These runs do not have what a figure shows; the message says what is missing."""
+    """These runs lack what a figure shows; the message says what is missing."""
+
+
+class NothingToCompareError(MissingDataError):
+    """A figure that compares experiments was given only one, or experiments that do not differ in its settings."""
 
 
 def metric_panel(groups: Sequence[Group], metrics: dict[str, str], *, title: str, y_label: str) -> Panel | None:

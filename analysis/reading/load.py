@@ -70,16 +70,20 @@ def load_runs(paths: Sequence[Path]) -> list[Run]:
 
 
 def load_path(path: Path) -> list[Run]:
-    """The run of a folder, or the runs of a file (one a value of its run column).
+    """The run in a folder, or the runs in a file (one for each value of its run column).
 
-    Raises DataError for what is none of these, RunDirError for a run directory of a newer version.
+    Raises DataError for anything else, RunDirError for a run directory of a newer version.
     """
-    if path.is_dir():
-        return [_run_dir(RunDir(path), with_rollouts=True) if RunDir(path).exists() else _dump(path)]
-    if not path.exists():
-        raise DataError(
-            f"{path}: no such file or folder; name a run directory, a dump, or a table of rollouts or curves."
-        )
+    wanted = "name a run directory, a dump, or a table of rollouts or curves."
+    try:
+        if path.is_dir():
+            return [_run_dir(RunDir(path), with_rollouts=True) if RunDir(path).exists() else _dump(path)]
+        if not path.exists():
+            raise DataError(f"{path}: no such file or folder; {wanted}")
+        if not path.is_file():
+            raise DataError(f"{path}: neither a folder nor a regular file; {wanted}")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); {wanted}") from error
     return _file(path)
 
 

@@ -11,7 +11,7 @@ from analysis.curves.study import Study
 from analysis.figures import drawing
 from analysis.figures.ablations import Ablation
 from analysis.figures.chosen import chosen_metrics
-from analysis.figures.panels import MissingDataError
+from analysis.figures.panels import MissingDataError, NothingToCompareError
 from analysis.figures.registry import FIGURES
 from analysis.figures.spec import FigureSpec, rows
 from analysis.report.examples import examples_of
@@ -85,6 +85,8 @@ def _figures(studies: Sequence[Study]) -> tuple[list[FigureSpec], list[str]]:
             continue
         try:
             spec = figure.make(groups)
+        except NothingToCompareError:
+            continue
         except MissingDataError as error:
             if not isinstance(figure.make, Ablation):
                 left_out.append(f"{figure.name}: {error}")
@@ -114,7 +116,8 @@ def _write_table(table: Table, path: Path) -> Path:
 
 def _picture(spec: FigureSpec, folder: Path) -> Picture:
     png = (folder / f"{spec.name}.png").read_bytes()
-    return Picture(name=spec.name, title=spec.title, caption=spec.caption, png=png)
+    width = drawing.shown_width(png)
+    return Picture(name=spec.name, title=spec.title, caption=spec.caption, png=png, width_px=width)
 
 
 def _section(study: Study) -> RunSection:

@@ -24,6 +24,8 @@ class Picture:
     title: str
     caption: str
     png: bytes
+    width_px: int
+    """Natural width in CSS pixels; a narrower page shrinks the picture, none enlarges it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +98,7 @@ def _picture(picture: Picture) -> str:
     data = base64.b64encode(picture.png).decode("ascii")
     return (
         f'<figure id="figure-{_safe(picture.name)}"><h3>{_safe(picture.title)}</h3>'
-        f'<img alt="{_safe(picture.title)}" src="data:image/png;base64,{data}">'
+        f'<img alt="{_safe(picture.title)}" width="{picture.width_px}" src="data:image/png;base64,{data}">'
         f"<figcaption>{_safe(picture.caption)}</figcaption></figure>"
     )
 

@@ -49,8 +49,12 @@ class RunsFolder:
 
     @classmethod
     def at(cls, path: Path) -> RunsFolder:
-        """The folder; RunDirError where there is none."""
-        if not path.is_dir():
+        """The folder; RunDirError if there is none."""
+        try:
+            is_folder = path.is_dir()
+        except OSError:  # a name that is too long, or a folder above that may not be read
+            is_folder = False
+        if not is_folder:
             raise RunDirError(
                 f"{path}: no such folder; name the folder that holds your runs: "
                 f"streamlit run app/main.py -- --runs DIR, or set ORZ_RUNS."

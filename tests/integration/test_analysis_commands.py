@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from analysis.cli import app
 from tests.support.command_line import PROJECT
 from tests.support.golden_files import expect_golden
 from tests.support.runs import a_run
@@ -59,6 +61,19 @@ def test_report(runs: list[Path], tmp_path: Path) -> None:
         assert (tmp_path / "out" / "figures" / f"{name}.png").stat().st_size > 10_000
         assert len(pd.read_csv(tmp_path / "out" / "figures" / f"{name}.csv"))
     assert "± " in (tmp_path / "out" / "results.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["report LONG --out .", "reflection LONG", "step-moment LONG", "compare LONG", "figure training LONG",
+     "report RUNS --out LONG", "compare RUNS --out LONG", "figure lambda RUNS --out LONG"],
+)  # fmt: skip
+def test_a_name_longer_than_a_file_name_may_be(runs: list[Path], tmp_path: Path, arguments: str) -> None:
+    meant = {"LONG": [str(tmp_path / ("x" * 300))], "RUNS": [str(runs[0]), str(runs[2])]}
+    done = CliRunner().invoke(app, [text for word in arguments.split() for text in meant.get(word, [word])])
+    assert done.exit_code == 2
+    assert "File name too long" in done.stderr
+    assert isinstance(done.exception, SystemExit)
 
 
 def test_a_report_again_replaces_the_old_one(runs: list[Path], tmp_path: Path) -> None:

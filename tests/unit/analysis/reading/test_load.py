@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -167,6 +168,14 @@ def test_json_lines_of_others(tmp_path: Path) -> None:
     assert frame["completion"][0] == "wait, ? 2"
     assert frame["problem_id"].nunique() == 1
     assert "num_tokens" not in frame
+
+
+def test_what_is_neither_a_folder_nor_a_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(DataError, match="neither a folder nor a regular file"):
+        load_path(tmp_path / "pipe.jsonl")
+    with pytest.raises(DataError, match=r"cannot be read \(File name too long\); name a run directory"):
+        load_path(tmp_path / ("x" * 300))
 
 
 def test_runs_of_one_file_are_told_apart(tmp_path: Path) -> None:
