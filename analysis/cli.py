@@ -9,7 +9,7 @@ from analysis.commands.step_moment import step_moment_command
 from orz_bench.terminal import command_line
 
 app = command_line(
-    "orz-analysis", "Read runs and answer: did it learn, when, how, and does reflection go with right answers?"
+    "orz-analysis", "Read runs and answer: did it learn, when, how, and does reflection improve answers?"
 )
 app.command("report")(report_command)
 app.command("reflection")(reflection_command)
@@ -21,7 +21,7 @@ app.command("metrics")(metrics_command)
 
 
 def main() -> None:
-    """The entry point of the orz-analysis script."""
+    """Entry point of the orz-analysis script."""
     app()
 
 

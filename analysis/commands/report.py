@@ -15,13 +15,13 @@ from orz_bench.terminal import print_result, reports_errors, result_console
 @reports_errors
 def report_command(
     runs: Runs,
-    out: Annotated[Path, typer.Option(help="The folder to write into; a report that is there is replaced.")],
+    out: Annotated[Path, typer.Option(help="Output folder; an earlier report in it is replaced.")],
     lexicon: LexiconName = "orz-code",
     metrics: Annotated[
-        str | None, typer.Option(help="Metrics to draw besides, separated by commas: any column of the runs' curves.")
+        str | None, typer.Option(help="Further metrics to draw, separated by commas: any columns of the runs' curves.")
     ] = None,
 ) -> None:
-    """One HTML page: did it learn, when, how, does reflection go with right answers? With PNG, PDF and CSV files."""
+    """Write one HTML page: did it learn, when, how, does reflection improve answers? With PNG, PDF and CSV files."""
     from analysis.curves.build import build_study
     from analysis.curves.step_moments import with_step_moments
     from analysis.reading.load import load_runs
@@ -46,7 +46,7 @@ def compare_command(
     out: Annotated[Path | None, typer.Option(help="Write comparison.png, .pdf and .csv into this folder.")] = None,
     json_output: Json = False,
 ) -> None:
-    """Experiments side by side: where each begins and ends, runs of one configuration joined over seeds."""
+    """Compare experiments: values at the start and the end of each; runs of one configuration are pooled over seeds."""
     import json
 
     from analysis.curves.build import build_study

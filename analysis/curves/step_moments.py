@@ -1,4 +1,4 @@
-"""Step moments of a run: its curves handed to analysis.step_moment, and what comes back as marks and records."""
+"""Step moments of a run: passes its curves to analysis.step_moment and returns the breaks as records and a table."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ class StepMoments:
 
     breaks: tuple[Break, ...]
     joint: tuple[JointBreak, ...]
-    """Breaks that metrics share."""
+    """Breaks shared by several metrics."""
     looked_at: tuple[str, ...]
-    """Metrics that were long enough to be judged."""
+    """Metrics that were long enough to be tested."""
     too_short: tuple[str, ...]
-    """Metrics of fewer than SHORTEST_CURVE observations, of which nothing is claimed."""
+    """Metrics with fewer than SHORTEST_CURVE observations, which were not tested."""
 
     def to_json(self) -> dict[str, Any]:
-        """`breaks` and `joint`, both empty where there is no step moment."""
+        """`breaks` and `joint`, both empty if there is no step moment."""
         return as_json(self.breaks, self.joint)
 
 
 def step_moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int = 0) -> StepMoments:
-    """The step moments of those of the metrics that the run has. `seed` is the bootstrap's."""
+    """The step moments of the metrics that the run has. `seed` is the seed of the bootstrap."""
     present = {name: series for name in metrics if (series := study.series(name)) is not None}
     judged = {name: present[name] for name in judged_metrics(study, metrics)}
     breaks = [
@@ -54,22 +54,22 @@ def step_moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int
 
 
 def judged_metrics(study: Study, metrics: Sequence[str] = METRICS) -> tuple[str, ...]:
-    """Those of the metrics that the run has in SHORTEST_CURVE observations or more."""
+    """The metrics that the run has with at least SHORTEST_CURVE observations."""
     known = ((name, study.series(name)) for name in metrics)
     return tuple(name for name, series in known if series and np.isfinite(series[1]).sum() >= SHORTEST_CURVE)
 
 
 def with_step_moments(study: Study, *, seed: int = 0) -> Study:
-    """The study with the breaks of its main curves; a metric that was not judged has no entry."""
+    """The study with the breaks of its main curves; a metric that was not tested has no entry."""
     moments = step_moments_of(study, seed=seed)
     breaks = {name: tuple(one for one in moments.breaks if one.metric == name) for name in moments.looked_at}
     return replace(study, breaks=breaks, joint_breaks=moments.joint)
 
 
 def chosen_metrics(study: Study, wanted: str | None) -> list[str]:
-    """The names of a comma-separated list in our words; the usual three that the run has where none is wanted.
+    """The names in a comma-separated list as our metric names; by default those of METRICS that the run has.
 
-    ConfigError for a metric that the run does not have.
+    ConfigError for a metric that the run lacks.
     """
     known = [str(name) for name in study.steps.columns if name != "step"]
     if wanted is None:
@@ -85,7 +85,7 @@ def chosen_metrics(study: Study, wanted: str | None) -> list[str]:
 
 
 def step_moments_table(moments: StepMoments) -> Table:
-    """One row a break, by step; a break that others share has its companions beside it."""
+    """One row per break, by step, with the metrics that share it."""
     table = Table("step", "95 % interval", "metric", "change of", "size", "p", "", box=None, pad_edge=False)
     for one in sorted(moments.breaks, key=lambda one: one.step):
         interval = f"{one.low:g} to {one.high:g}"
@@ -102,5 +102,5 @@ def _remarks(one: Break, joint: Sequence[JointBreak]) -> str:
         for name in event.metrics
         if name != one.metric
     ]
-    remarks = ["reaches no more than before an earlier fall"] if one.rebound else []
+    remarks = ["only recovers an earlier fall"] if one.rebound else []
     return "; ".join([*remarks, *(["together with " + ", ".join(companions)] if companions else [])])

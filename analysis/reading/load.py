@@ -1,5 +1,5 @@
-"""Runs from folders and files: training and evaluation runs of ours, growing, crashed or finished; Open-Reasoner-Zero's
-dumps; tables of rollouts or curves. Everything else in analysis sees only what stands here.
+"""Load runs from folders and files: our training and evaluation runs (running, crashed or finished), dumps of
+Open-Reasoner-Zero, tables of rollouts or curves. The rest of analysis sees only what this module returns.
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ _NO_METRICS = by_step(pd.DataFrame())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """The answers of one benchmark, step and protocol, and the statistics if it has finished."""
+    """The responses of one benchmark, step and protocol, and the statistics if it has finished."""
 
     benchmark: str
     step: int
     fingerprint: str
-    """Empty where the protocol is unknown."""
+    """Empty if the protocol is unknown."""
     samples: Rollouts
     result: EvalResult | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run, as far as it is on disk."""
+    """One run, as far as it has been written."""
 
     name: str
     path: Path
@@ -49,23 +49,23 @@ class Run:
     config: Mapping[str, Any] = field(default_factory=dict)
     """config.yaml, nested."""
     metrics: pd.DataFrame = field(default_factory=_NO_METRICS.copy)
-    """As metric_files.by_step gives it."""
+    """In the form of metric_files.by_step."""
     rollouts: Rollouts | None = None
-    """Of training; of a file of answers: all of them."""
+    """Rollouts of training; for a file of responses: all of them."""
     evaluations: tuple[Evaluation, ...] = ()
     warnings: tuple[tuple[int, str], ...] = ()
-    """(step, sentence) of each health sign that training warned of."""
+    """(step, text) of each health warning of training."""
     notes: tuple[str, ...] = ()
-    """What could not be read, and other things that a reader of figures has to know."""
+    """What could not be read, and whatever else a reader of the figures has to know."""
 
     @property
     def results(self) -> list[EvalResult]:
-        """Of the evaluations that have finished, by benchmark and step."""
+        """Results of the finished evaluations, by benchmark and step."""
         return [evaluation.result for evaluation in self.evaluations if evaluation.result is not None]
 
 
 def load_runs(paths: Sequence[Path]) -> list[Run]:
-    """All runs in these folders and files, with names that differ. DataError or RunDirError, see load_path."""
+    """All runs in these folders and files, with distinct names. DataError or RunDirError: see load_path."""
     return _with_distinct_names([run for path in paths for run in load_path(path)])
 
 
@@ -88,15 +88,15 @@ def load_path(path: Path) -> list[Run]:
 
 
 def load_small_files(path: Path) -> Run:
-    """The run of a run directory by its small files alone: no rollouts, and evaluations without their samples.
+    """The run in a run directory from its small files alone: no rollouts, and evaluations without samples.
 
-    Milliseconds, however many rollouts there are. RunDirError for a folder that is no run, or a newer one.
+    Takes milliseconds, however many rollouts there are. RunDirError for a folder that is not a run, or is a newer one.
     """
     return _run_dir(RunDir(path), with_rollouts=False)
 
 
 def one_of(runs: Sequence[Run], name: str | None) -> Run:
-    """The run of that name, or the only one. DataError where there are several, or none of that name."""
+    """The run of that name, or the only run. DataError if there are several, or none of that name."""
     chosen = [run for run in runs if name is None or run.name == name]
     if len(chosen) != 1:
         names = ", ".join(run.name for run in runs)
@@ -196,13 +196,13 @@ def _file(path: Path) -> list[Run]:
     if not curves:
         raise DataError(
             f"{path}: columns {', '.join(head[0])}: neither responses (a column completion, response or output) nor "
-            f"curves (a column step and numbers); rename them (docs/analysis.md has the names)."
+            f"curves (a column step and numbers); rename the columns (see docs/analysis.md)."
         )
     return [make(name=name or path.stem, metrics=frame) for name, frame in curves.items()]
 
 
 def _with_distinct_names(runs: list[Run]) -> list[Run]:
-    """Names that occur twice get their parent's, then a number: figures and tables tell runs apart by name."""
+    """Prefix repeated names with the parent folder, then number them: figures and tables identify runs by name."""
     names = [run.name for run in runs]
     longer = [
         f"{run.path.resolve().parent.name}/{n}" if names.count(n) > 1 else n for run, n in zip(runs, names, strict=True)

@@ -1,4 +1,4 @@
-"""Filters and order of rollouts as a value, and the SQL that they mean. Values of a user go in as parameters."""
+"""Filters and order of rollouts as a value, and their SQL. User input is passed as parameters only."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _ORDERS: Mapping[str, str] = MappingProxyType(
         "hits": "num_hits",
     }
 )
-"""`suspicion` is the lowest bit: the most telling reason. Rows that lack the number stand last, either way."""
+"""`suspicion` is the lowest bit: the strongest reason. Rows without the number come last in both directions."""
 ORDERS = tuple(_ORDERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which rollouts, in which order. Empty means: no condition. Several values of one field mean any of them.
+    """Which rollouts, in which order. Empty means no condition. Several values of one field mean any of them.
 
-    It is the state of a page: the fields are the parameters of its address (app.url).
+    This is the state of a page: the fields are the parameters of its address (app.url).
     """
 
     kind: Literal["", "eval", "train"] = ""
@@ -60,7 +60,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueFilters(Filters):
-    """Those of the queue of suspicious rollouts: any reason, unless some are named, most telling first."""
+    """Filters of the page Suspicious: any reason unless some are chosen, strongest first."""
 
     reasons: tuple[str, ...] = tuple(BY_NAME)
     order: Order = "suspicion"
@@ -68,7 +68,7 @@ class QueueFilters(Filters):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A part of a WHERE clause with its parameters."""
+    """Part of a WHERE clause with its parameters."""
 
     sql: str
     parameters: tuple[Any, ...] = ()
@@ -89,7 +89,7 @@ def conditions(filters: Filters) -> dict[str, Condition]:
     unknown = [name for name in filters.reasons if name not in BY_NAME]
     if unknown:
         raise ConfigError(
-            f"there is no reason {unknown[0]!r}{nearest(unknown[0], BY_NAME)}; choose of {', '.join(BY_NAME)}."
+            f"unknown reason {unknown[0]!r}{nearest(unknown[0], BY_NAME)}; choose one of {', '.join(BY_NAME)}."
         )
     found = {
         "kind": _any_of("kind", (filters.kind,) if filters.kind else ()),
@@ -112,22 +112,22 @@ def conditions(filters: Filters) -> dict[str, Condition]:
 
 
 def where(found: Mapping[str, Condition]) -> Condition:
-    """All of them together; `true` for none."""
+    """All conditions combined; `true` for none."""
     sql = " AND ".join(f"({condition.sql})" for condition in found.values()) or "true"
     return Condition(sql, tuple(value for condition in found.values() for value in condition.parameters))
 
 
 def order_sql(filters: Filters) -> str:
-    """The ORDER BY of these filters: total, so that paging neither repeats nor loses a row.
+    """The ORDER BY of these filters: a total order, so that paging neither repeats nor loses a row.
 
-    Rows that are equal in it follow step, folder (evaluations first), benchmark, problem and sample; the last three by
-    a number from the index, for sorting a million rows by texts takes seconds.
+    Ties are ordered by step, folder (evaluations first), benchmark, problem and sample; the last three by a number from
+    the index, because sorting a million rows by texts takes seconds.
 
     Raises ConfigError for an unknown order.
     """
     if filters.order not in _ORDERS:
         raise ConfigError(
-            f"there is no order {filters.order!r}{nearest(filters.order, ORDERS)}; choose of {', '.join(ORDERS)}."
+            f"unknown order {filters.order!r}{nearest(filters.order, ORDERS)}; choose one of {', '.join(ORDERS)}."
         )
     direction = "DESC" if filters.descending else "ASC"
     return f"{_ORDERS[filters.order]} {direction} NULLS LAST, step, folder, place_in_folder"

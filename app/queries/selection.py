@@ -1,6 +1,6 @@
-"""A selection: the numbered list of rollouts that filters and an order mean, made once and kept while it is used.
+"""A selection: the numbered list of rollouts for given filters and order, computed once and cached.
 
-It is a table (place, id) of the index, so paging, next and previous and "17 of 3,204" are look-ups, and no row leaves
+It is a table (place, id) of the index, so that paging, next, previous and "17 of 3,204" are look-ups, and no row leaves
 the database before it is shown.
 """
 
@@ -20,18 +20,18 @@ from app.queries.reasons import REASONS, bit
 from app.queries.search import Pattern, bounded, hits_sql
 
 _KEPT = 12
-"""Selections and searches that are kept for the next rerun, the latest used."""
+"""Number of cached selections and searches (the most recently used)."""
 _FOLDER_FIELDS = ("kind", "bench", "step", "fingerprints")
-"""Filters that leave whole parts out, so that a search need not read them."""
+"""Filters that exclude whole parts, so that a search need not read them."""
 _numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """What people have noted about rollouts of a run: rows for the filters on tags, seen and overrides."""
+    """The annotations of a run as rows for the filters on tags, seen and overrides."""
 
     version: int = 0
-    """Changes whenever a note does."""
+    """Changes with every annotation."""
     rows: tuple[MarkedRow, ...] = ()
 
     @property
@@ -42,7 +42,7 @@ class Marks:
 
 @dataclass(frozen=True, slots=True)
 class MarkedRow:
-    """The state of one annotated rollout."""
+    """One annotated rollout."""
 
     benchmark: str
     step: int
@@ -50,7 +50,7 @@ class MarkedRow:
     problem_id: str
     sample_index: int
     text_hash: int | None
-    """None where it was not kept: the row is meant whatever its text."""
+    """None if it was not stored: the row applies to any text."""
     is_seen: bool
     is_overridden: bool
     tags: tuple[str, ...]
@@ -61,11 +61,11 @@ NO_MARKS = Marks()
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Table:
-    """A table of the index that goes when nobody holds it any more."""
+    """A table of the index that is dropped when it is no longer referenced."""
 
     name: str
     files: frozenset[str] = field(default_factory=frozenset)
-    """Of a search: the parts that it looked into."""
+    """For a search: the parts that it read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,10 +85,10 @@ class Selection:
 
 
 def select(index: RunIndex, filters: Filters, *, marks: Marks = NO_MARKS) -> Selection:
-    """The selection of these filters; kept, so that asking again costs nothing.
+    """The selection for these filters; cached, so that a repeated call is free.
 
-    Raises ConfigError for filters that mean nothing (an unknown order or reason, an expression RE2 rejects), DataError
-    for a search that took too long.
+    Raises ConfigError for invalid filters (an unknown order or reason, an expression that RE2 rejects), DataError for a
+    search that takes too long.
     """
     pattern = Pattern.of(filters)
     found, order = conditions(filters), order_sql(filters)
@@ -118,7 +118,7 @@ def _source(hits: Table | None) -> str:
 
 
 def _search(index: RunIndex, pattern: Pattern, *, found: dict[str, Condition]) -> Table:
-    """The hits of a pattern in the parts that the other filters leave; an earlier search of more parts serves."""
+    """The hits of a pattern in the parts that the other filters allow; a cached search of more parts is reused."""
     narrowed = where({name: c for name, c in found.items() if name in _FOLDER_FIELDS})
     cursor = index.cursor()
     rows = cursor.execute(
@@ -195,7 +195,7 @@ def _count_reasons(cursor: duckdb.DuckDBPyConnection, source: str, *, condition:
 
 def _new_table(index: RunIndex, files: Sequence[str] | frozenset[str] = ()) -> Table:
     table = Table(f"kept_{next(_numbers)}", frozenset(files))
-    # `cursor()` at that time, not now: the table may go while another query runs on this connection.
+    # A cursor of its own: the table may be dropped while another query runs on this connection.
     weakref.finalize(table, _drop, index.cursor(), table.name)
     return table
 

@@ -1,4 +1,4 @@
-"""The data behind the page Report: the analysis page of runs as one text, and the rows that can be taken away."""
+"""The data of the page Report: the analysis report of runs as one text, and rows for export."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from analysis.texts.lexicons import get_lexicon
 
 
 def report_page(runs: Sequence[tuple[str, Path]], *, lexicon: str) -> str:
-    """index.html of the report of these runs (name, path): one page that needs nothing else. Seconds to minutes.
+    """index.html of the report of these runs (name, path), self-contained. Takes seconds to minutes.
 
     RunDirError or DataError for a run that cannot be read, ConfigError for an unknown lexicon.
     """
@@ -30,7 +30,7 @@ def report_page(runs: Sequence[tuple[str, Path]], *, lexicon: str) -> str:
 
 
 def metric_rows(studies: Sequence[Study]) -> Iterator[dict[str, Any]]:
-    """One row a run and step, with every metric that any of the runs has."""
+    """One row per run and step, with all metrics that any of the runs has."""
     names = list(dict.fromkeys(str(name) for one in studies for name in one.steps.columns if name != "step"))
     for one in studies:
         for record in one.steps.to_dict("records"):
@@ -38,7 +38,7 @@ def metric_rows(studies: Sequence[Study]) -> Iterator[dict[str, Any]]:
 
 
 def score_rows(studies: Sequence[Study]) -> Iterator[dict[str, Any]]:
-    """One row a finished evaluation, with every statistic of its summary."""
+    """One row per finished evaluation, with all statistics of its summary."""
     for one in studies:
         for result in one.run.results:
             head = {

@@ -38,7 +38,7 @@ def render(context: Context) -> None:
     benchmark, problem_id = chosen
     steps = history(opened.index, benchmark, problem_id=problem_id)
     if not steps:
-        st.warning("This run has no such question. Choose another one above.")
+        st.warning("This run does not have this question. Choose another one above.")
         return
     _question(opened, benchmark, problem_id=problem_id, steps=steps)
 
@@ -58,7 +58,7 @@ def _choose(opened: OpenRun) -> tuple[str, str] | None:
     found = questions(opened.index, text=address.value(FIND), order=address.value(ORDER) or "lost")
     options = {(one.benchmark, one.problem_id): one for one in found}
     if not options and not all(named):
-        st.info("No question to show: this run has no rollouts yet, or none whose id holds the text above.")
+        st.info("No question to show: this run has no rollouts yet, or none whose id contains the text above.")
         return None
     known = [*([named] if all(named) and named not in options else []), *options]
     _sync("question:pick", named if all(named) else known[0])
@@ -94,7 +94,7 @@ def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequen
     st.segmented_control(
         "Solved means", list(_THRESHOLDS), key="question:solved", required=True, on_change=_put,
         args=("question:solved", SOLVED),
-        format_func={"any": "any sample right", "most": "most samples right"}.__getitem__,
+        format_func={"any": "any sample correct", "most": "most samples correct"}.__getitem__,
     )  # fmt: skip
     threshold = _THRESHOLDS[st.session_state["question:solved"]]
     for (kind, fingerprint), part in groupby(steps, key=lambda step: (step.kind, step.fingerprint)):
@@ -108,14 +108,16 @@ def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequen
 
 def _strip(steps: Sequence[QuestionStep], *, title: str, threshold: float) -> None:
     found = milestones(steps, threshold=threshold)
-    told = [f"{title}: {len(steps)} {'step' if len(steps) == 1 else 'steps'}"]
+    events = [f"{title}: {len(steps)} {'step' if len(steps) == 1 else 'steps'}"]
     if not any(step.num_graded for step in steps):
-        told.append("no verdicts")
+        events.append("no verdicts")
     else:
-        told.append(f"first solved at step {found.first_solved}" if found.first_solved is not None else "never solved")
+        events.append(
+            f"first solved at step {found.first_solved}" if found.first_solved is not None else "never solved"
+        )
     if found.lost_again is not None:
-        told.append(f"lost again at step {found.lost_again}")
-    st.markdown(plain_markdown(", ".join(told)))
+        events.append(f"lost again at step {found.lost_again}")
+    st.markdown(plain_markdown(", ".join(events)))
     shown = steps if len(steps) <= MOST_STEPS else [steps[n * len(steps) // MOST_STEPS] for n in range(MOST_STEPS)]
     if len(shown) < len(steps):
         st.caption(f"{len(shown)} of {len(steps)} steps are drawn.")
@@ -140,7 +142,7 @@ def _compare(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
 
 
 def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
-    """Two samples side by side: by default the first sample of the first and of the last step of the first protocol."""
+    """Two samples side by side: by default the first samples of the first and the last step of the first protocol."""
     first = [step for step in steps if (step.kind, step.fingerprint) == (steps[0].kind, steps[0].fingerprint)]
     st.subheader("Side by side", anchor=False)
     columns = st.columns(2, gap="medium")
@@ -149,12 +151,12 @@ def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
         for column, name, step in zip(columns, (LEFT, RIGHT), (first[0], first[-1]), strict=True)
     ]
     if None in sides:
-        st.warning("One of the two rollouts is not in this run (any more). Choose another one.")
+        st.warning("One of the two rollouts is not in this run, or no longer. Choose another one.")
         return
     (left, left_text), (right, right_text) = (side for side in sides if side is not None)
     found = differences(left_text.completion, right_text.completion)
-    whole = "" if found.is_whole else ", by the beginnings of both"
-    st.caption(f"{found.similarity:.0%} of the words are shared{whole}. Marked on each side: what the other lacks.")
+    whole = "" if found.is_whole else " (beginnings compared)"
+    st.caption(f"{found.similarity:.0%} of the words are shared{whole}. Marked: words that the other side lacks.")
     for column, row, text, marks in zip(
         st.columns(2, gap="medium"), (left, right), (left_text, right_text), (found.left, found.right), strict=True
     ):

@@ -37,20 +37,20 @@ def _reasons(counts: Mapping[str, int]) -> None:
         address.write_filters(QueueFilters, reasons=tuple(st.session_state["suspicious:reasons"]) or default)
 
     st.pills(
-        "Reasons, most telling first; none chosen means all of them", list(BY_NAME), selection_mode="multi",
+        "Reasons, strongest first; choose none for all", list(BY_NAME), selection_mode="multi",
         key="suspicious:reasons", format_func=lambda name: f"{BY_NAME[name].title}  {counts.get(name, 0):,}",
         on_change=change, wrap=True, help="\n\n".join(f"**{reason.title}**: {reason.meaning}" for reason in REASONS),
     )  # fmt: skip
 
 
 def _scores(opened: OpenRun) -> None:
-    """The scores of evaluations with overrides: as graded, and beside it as people see it."""
+    """The scores of evaluations with overrides: as graded, and with the overrides."""
     annotations = opened.annotations.of_run()
     verdicts = {response: found.verdict for response, found in annotations.items() if found.verdict is not None}
     scores = both_scores(opened.index, verdicts) if verdicts else []
     if not scores:
         return
-    st.subheader("Scores with overrides beside the originals", anchor=False)
+    st.subheader("Scores with overrides", anchor=False)
     st.dataframe(
         pd.DataFrame(
             {
@@ -61,7 +61,7 @@ def _scores(opened: OpenRun) -> None:
                 "avg@n as graded": pd.array([_percent(score.original) for score in scores], dtype="Float64"),
                 "avg@n with overrides": pd.array([_percent(score.overridden) for score in scores], dtype="Float64"),
                 "overrides": [score.num_overrides for score in scores],
-                "that change right or wrong": [score.num_changed for score in scores],
+                "changing correctness": [score.num_changed for score in scores],
             }
         ),
         hide_index=True,
@@ -71,8 +71,8 @@ def _scores(opened: OpenRun) -> None:
         },
     )
     unknown = any(score.original is None or score.overridden is None for score in scores)
-    told = " No score stands where a sample has no verdict." if unknown else ""
-    st.caption(f"The rollouts, summaries and reports keep the grader's verdicts.{told}")
+    note = " An evaluation with a sample without a verdict has no score." if unknown else ""
+    st.caption(f"Rollouts, summaries and reports keep the grader's verdicts.{note}")
 
 
 def _percent(share: float | None) -> float | None:

@@ -15,7 +15,7 @@ VERDICT_WORDS: Mapping[str | None, str] = MappingProxyType(
 
 
 def symbol(verdict: str | None) -> str:
-    """One character for a verdict: ✓ right, ✗ wrong, ∅ no answer, ? ⏱ ! not gradable, · not graded."""
+    """One character for a verdict: ✓ correct, ✗ wrong, ∅ no answer, ? ⏱ ! not gradable, · not graded."""
     return SYMBOLS.get(verdict, "·")
 
 
@@ -25,7 +25,7 @@ def words(verdict: str | None) -> str:
 
 
 def coloured(verdict: str | None, text: str) -> str:
-    """Markdown of a short text of ours in the colour of the verdict."""
+    """Markdown of a short text of ours in the verdict's colour."""
     return f":{_COLOURS.get(verdict, 'orange')}[{text}]"
 
 

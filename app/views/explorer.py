@@ -1,4 +1,4 @@
-"""A list of rollouts with its filters and a reader beside it: the body of the pages Rollouts and Suspicious."""
+"""A list of rollouts with filters and a reader: the body of the pages Rollouts and Suspicious."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _count(selection: Selection) -> None:
 
 
 def _export_link(opened: OpenRun) -> None:
-    """To the page Report, with these filters in its address."""
+    """Link to the page Report with these filters in its address."""
     if "report" in opened.context.pages:
         st.page_link(
             opened.context.pages["report"], label="Export", icon=":material/download:",
@@ -64,7 +64,7 @@ def _export_link(opened: OpenRun) -> None:
 
 @st.fragment
 def _list_and_reader(opened: OpenRun, selection: Selection, *, reason_first: bool) -> None:
-    """Next, previous and a click in the list draw this again, and nothing else."""
+    """Next, previous and a click in the list redraw only this."""
     with shown_errors():
         _beside_each_other(opened, selection, reason_first=reason_first)
 

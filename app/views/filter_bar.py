@@ -1,4 +1,4 @@
-"""The filters above a list of rollouts. Widgets show what the address says, and a change of one is a new address."""
+"""The filters above a list of rollouts. Widgets show the state in the address, and a change writes a new address."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from app.views import address
 from app.views.colours import words
 
 Counts = Mapping[str, Mapping[str, int]]
-"""As app.queries.selection.facets gives them."""
+"""The result of app.queries.selection.facets."""
 
 _ORDER_WORDS = {
     "step": "Step", "problem": "Problem", "tokens": "Tokens", "reflections": "Reflections", "repetition": "Repetition",
-    "reward": "Reward", "group": "Right in the group", "suspicion": "Most suspicious", "hits": "Hits",
+    "reward": "Reward", "group": "Correct in the group", "suspicion": "Most suspicious", "hits": "Hits",
 }  # fmt: skip
 _KIND_WORDS = {"": "All", "eval": "Evaluations", "train": "Training"}
 
 
 def filter_bar(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
-    """Draw the bar. Their class says what the page shows without any filter; `tags` are those in use."""
+    """Draw the bar. The class of the filters has the page's defaults; `tags` are those in use."""
     search, mode, order, more = st.columns([4.4, 2.7, 2.5, 1.5], vertical_alignment="bottom")
     with search:
         _set("text", filters.text)
@@ -47,7 +47,7 @@ def _mode(filters: Filters) -> None:
     st.pills(
         "As", options, selection_mode="multi", key="filter:mode", on_change=_change_mode, args=(filters,),
         format_func={"literal": "Text", "regex": "Regex", "Aa": "Aa"}.__getitem__,
-        help="Text finds just what is typed; Regex takes RE2's syntax. Aa tells capital letters from small ones.",
+        help="Text finds the literal text; Regex uses RE2 syntax. Aa distinguishes capital letters.",
     )  # fmt: skip
 
 
@@ -114,7 +114,7 @@ def _more(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
         )
     with b:
         seen = {"": "Any", "unseen": "Not seen", "seen": "Seen", "overridden": "Verdict overridden"}
-        _choice("Looked at", "seen", options=seen, filters=filters)
+        _choice("Annotated", "seen", options=seen, filters=filters)
     _set("problem", filters.problem)
     st.text_input("Problem id", key="filter:problem", on_change=_change, args=("problem", type(filters)))
     st.button("Clear all filters", on_click=address.clear_filters)

@@ -225,7 +225,7 @@ def test_a_hostile_response_stays_inert(page: Any, app: str, shoot: Any) -> None
 
 def test_an_expression_that_cannot_be_is_told(page: Any, app: str) -> None:
     open_page(page, f"{app}/rollouts?run=run&mode=regex&text=(a")
-    assert page.get_by_text("is no regular expression that RE2 takes").count() == 1
+    assert page.get_by_text("is not a valid RE2 regular expression").count() == 1
     open_page(page, f"{app}/rollouts?run=../../etc&row=x&order=nothing&min_tokens=-1")
     assert page.get_by_text("no run '../../etc' in this folder").count() == 1
     assert page.get_by_text("wanted one of step").count() == 1

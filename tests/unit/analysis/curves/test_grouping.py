@@ -73,7 +73,7 @@ def test_protocols_are_never_joined(tmp_path: Path) -> None:
     (line,) = group.score_lines("arithmetic")
     assert line.table["step"].to_list() == [0, 3]
     figure = benchmarks([group])
-    assert "1 evaluation(s) under other protocols than the rest of their run are left out." in figure.caption
+    assert "1 evaluation(s) under a protocol other than the run's main one are not shown." in figure.caption
 
 
 def _scored(name: str, seed: int, rows: list[tuple[int, str, int, float]]) -> Study:
@@ -100,7 +100,7 @@ def test_seeds_evaluated_otherwise_are_lines_of_their_own(other: str, num_proble
     figure = benchmarks([group])
     assert [series.label for series in figure.panels[0].series] == labels
     assert len({series.slot for series in figure.panels[0].series}) == len(labels)
-    assert ("evaluated under different protocols and are drawn apart" in figure.caption) == (len(labels) == 2)
+    assert ("evaluated under different protocols and are separate lines" in figure.caption) == (len(labels) == 2)
     table = result_table([group])
     assert table is not None
     assert [row[0] for row in table.rows if "step 5" in row[0]] == [f"{label}, step 5" for label in labels]

@@ -75,20 +75,20 @@ def _study(tmp_path: Path, header: str) -> Study:
 def test_an_accuracy_is_drawn_where_there_is_no_reward(tmp_path: Path) -> None:
     written = write_report([_study(tmp_path, "step,accuracy")], tmp_path / "out")
     assert "training.png" in {path.name for path in written.files}
-    assert not any("no figure draws" in text for text in written.left_out)
+    assert not any("no figure shows" in text for text in written.left_out)
 
 
 def test_a_report_names_what_it_does_not_draw_and_draws_it_when_asked(tmp_path: Path) -> None:
     studied = _study(tmp_path, "step,reward,lr,my/own")
     written = write_report([studied], tmp_path / "out")
-    assert "x: no figure draws lr, my/own; draw them with --metrics lr,my/own" in written.left_out
+    assert "x: no figure shows lr, my/own; draw them with --metrics lr,my/own" in written.left_out
     written = write_report([studied], tmp_path / "out", metrics=["lr", "my/own"])
     assert "metrics.png" in {path.name for path in written.files}
-    assert not any("no figure draws" in text for text in written.left_out)
+    assert not any("no figure shows" in text for text in written.left_out)
 
 
 def test_a_report_of_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nothing that a figure of the report draws\..*--metrics lr"):
+    with pytest.raises(DataError, match=r"no data for any figure of the report\..*--metrics lr"):
         write_report([_study(tmp_path, "step,lr")], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -71,7 +71,7 @@ def test_when_half_of_it_was_done() -> None:
 def test_how() -> None:
     rising, flat = np.linspace(100, 900, 100), _noisy(np.full(100, 0.5))
     found = _findings(_curve_study(response__length_mean=rising, reflection__rate=flat))
-    assert found["How?"].headline == "Its responses became longer, and it reflects as before."
+    assert found["How?"].headline == "Its responses became longer, and it reflects as often."
 
 
 def test_step_moments_are_told() -> None:
@@ -82,8 +82,8 @@ def test_step_moments_are_told() -> None:
     assert "the level of reward/mean changed by 0.250 at step 40 (95 % interval 38 to 43), p < 0.001" in sentence
     assert "only recovers an earlier fall" in sentence
     without = Study(run=base.run, steps=base.steps, scores=base.scores, breaks={"reward/mean": ()})
-    assert "No step moment: reward/mean follow" in _findings(without)["When?"].details[0]
-    assert _findings(base)["When?"].details == ("Step moments were not looked for.",)
+    assert "No step moment: reward/mean are consistent with smooth trends" in _findings(without)["When?"].details[0]
+    assert _findings(base)["When?"].details == ("Step moments were not tested.",)
 
 
 class _Rows:
@@ -126,7 +126,7 @@ def test_reflection_that_helps() -> None:
     assert found.answer == "yes"
     assert "real" not in found.headline
     assert "(180 against 20)" in found.headline
-    assert "Compared were 400 of 400 responses (100.0 %, 200 questions)" in found.headline
+    assert "Based on 400 of 400 responses (100.0 %, 200 questions)" in found.headline
     assert any("90.0 % of the 200 responses that reflect, 30.0 % of the others" in text for text in found.details)
     assert any("+60.0 points" in text for text in found.details)
     assert any(
@@ -179,7 +179,10 @@ def test_no_reflection_at_all(tmp_path: Path) -> None:
     run = a_run(tmp_path / "x", num_steps=1)
     run.rollouts(1).replace([a_rollout(step=1, sample_index=index) for index in range(8)])
     found = _findings(build_study(load_path(run.path)[0], lexicon=default_lexicon()))[QUESTION]
-    assert (found.answer, found.headline) == ("no", "There is none: no response matches the lexicon orz-code v1.")
+    assert (found.answer, found.headline) == (
+        "no",
+        "There is no reflection: no response matches the lexicon orz-code v1.",
+    )
 
 
 @pytest.mark.parametrize(

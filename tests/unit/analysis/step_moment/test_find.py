@@ -132,7 +132,7 @@ def test_units_do_not_matter() -> None:
 def test_bad_input() -> None:
     with pytest.raises(DataError, match="steps of shape"):
         find_breaks([1, 2], [1, 2, 3], metric="m")
-    with pytest.raises(DataError, match="m: step 2 at row 2 does not follow"):
+    with pytest.raises(DataError, match="m: step 2 at row 2 is not greater"):
         find_breaks([1, 3, 2], [1, 2, 3], metric="m")
 
 

@@ -71,7 +71,7 @@ def test_results_in_order_beside_published_figures(tmp_path: Path) -> None:
     table = result_rows([known], "aime24")
     assert table["accuracy"][0] == 25
     sober = table[(table["model"] == "ORZ-7B") & table["source"].str.contains("Sober")].iloc[0]
-    assert (sober["accuracy"], sober["question"]) == (19.7, "± 2.9 (as its source)")
+    assert (sober["accuracy"], sober["question"]) == (19.7, "± 2.9 (from its source)")
     assert table["n"][1:].isna().all()
 
 

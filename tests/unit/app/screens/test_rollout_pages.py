@@ -159,10 +159,10 @@ def test_notes_go_to_the_side_file_and_never_into_the_run(tmp_path: Path) -> Non
 def test_addresses_that_say_something_wrong(tmp_path: Path) -> None:
     finished(tmp_path / "run")
     wrong: list[tuple[dict[str, str], str]] = [
-        ({"text": "(", "mode": "regex"}, "no regular expression"),
+        ({"text": "(", "mode": "regex"}, "not a valid RE2 regular expression"),
         ({"order": "nothing", "row": "x~y", "page": "99999999", "run": "../.."}, "wanted one of step"),
-        ({"reasons": "nothing"}, "there is no reason"),
-        ({"row": key_text(RowKey("none", 0, "", "p", 0))}, "no such rollout"),
+        ({"reasons": "nothing"}, "unknown reason"),
+        ({"row": key_text(RowKey("none", 0, "", "p", 0))}, "This rollout is not in this run"),
         ({"text": "zqzq"}, "No rollout matches"),
     ]
     for parameters, told in wrong:
@@ -178,7 +178,7 @@ def test_a_question_that_is_compared(tmp_path: Path) -> None:
     test.selectbox(key="compare:right:sample").set_value(0).run()
     assert test.query_params["right"] == key_text(RowKey("arithmetic", 2, "0123456789ab", "1", 0))
     assert "of the words are shared" in texts(test)
-    assert "no such question" in texts(drawn(tmp_path, "question", bench="x", problem="y"))
+    assert "does not have this question" in texts(drawn(tmp_path, "question", bench="x", problem="y"))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -197,7 +197,7 @@ def test_a_run_without_verdicts(tmp_path: Path, page: str) -> None:
     if page == "question":
         assert "no verdicts" in texts(test)
     if page == "suspicious":
-        assert "No score stands where a sample has no verdict." in texts(test)
+        assert "a sample without a verdict has no score" in texts(test)
 
 
 def test_hostile_texts_are_escaped_and_cut(tmp_path: Path) -> None:
