@@ -140,7 +140,7 @@ def test_figures_and_metrics() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("report", "absent", "--out", "x"), "no such file or folder"),
         (("reflection", "{run}", "--lexicon", "orz-cod"), "did you mean 'orz-code'"),
@@ -152,18 +152,18 @@ def test_figures_and_metrics() -> None:
         (("report", "{run}", "--out", "{file}"), "cannot write"),
     ],
 )
-def test_errors(runs: list[Path], tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+def test_errors(runs: list[Path], tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{}\nno json\n{}\n")
     (tmp_path / "empty").mkdir()
     places = {"run": str(runs[0]), "folder": str(tmp_path / "empty"), "file": str(broken)}
     done = _orz_analysis(*(argument.format(**places) for argument in arguments), expect=2)
     assert "Traceback" not in done.stderr
-    assert told in done.stderr
+    assert message in done.stderr
     assert broken.read_text() == "{}\nno json\n{}\n"
 
 
-def test_files_of_others() -> None:
+def test_files_of_other_tools() -> None:
     folder = shared_data() / "rollouts"
     printed = json.loads(_orz_analysis("reflection", folder / "orz_fork_eval_math500.jsonl", "--json").stdout)
     assert sum(one["num_responses"] for one in printed["sets"]) == 3000

@@ -42,7 +42,7 @@ WORDS = (
 
 
 def open_index(run: Path, *, measured: bool = True) -> RunIndex:
-    """The index of a run whose side folder lies beside it."""
+    """The index of a run whose side folder is next to it."""
     files = MeasureFiles.of(run, name=run.name, side=run.parent / ".orz-app")
     if measured:
         files.update(folders_of(run))

@@ -31,7 +31,7 @@ def test_seeds_are_one_group_and_the_difference_is_the_label(tmp_path: Path) -> 
     ]
 
 
-def test_the_same_run_twice_is_no_replicate(tmp_path: Path) -> None:
+def test_the_same_run_twice_is_not_a_replicate(tmp_path: Path) -> None:
     groups = group_studies(_studies(tmp_path, a=(1, {}), b=(1, {})))
     assert [group.label for group in groups] == ["a", "b"]
 
@@ -41,7 +41,7 @@ def test_more_steps_are_the_same_experiment(tmp_path: Path) -> None:
     assert len(groups) == 1
 
 
-def test_files_are_told_apart_by_name() -> None:
+def test_files_are_labelled_by_name() -> None:
     frame = pd.DataFrame({"step": [1], "reward/mean": [0.5]})
     runs = [Run(name=name, path=Path(name), kind="file", metrics=frame) for name in ("x", "y")]
     groups = group_studies([Study(run=run, steps=run.metrics, scores=scores_of([])) for run in runs])
@@ -89,7 +89,7 @@ def _scored(name: str, seed: int, rows: list[tuple[int, str, int, float]]) -> St
     ("other", "num_problems", "labels"),
     [("aa", 30, ["a"]), ("bb", 30, ["a", "b"]), ("aa", 10, ["a", "b"])],
 )
-def test_seeds_evaluated_otherwise_are_lines_of_their_own(other: str, num_problems: int, labels: list[str]) -> None:
+def test_seeds_under_different_protocols_are_separate_lines(other: str, num_problems: int, labels: list[str]) -> None:
     first = _scored("a", 1, [(0, "aa", 30, 0.1), (5, "aa", 30, 0.2)])
     second = _scored("b", 2, [(0, other, num_problems, 0.3), (5, other, num_problems, 0.6)])
     (group,) = group_studies([first, second])

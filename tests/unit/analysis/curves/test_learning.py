@@ -33,7 +33,7 @@ def test_a_start_of_many_steps_is_not_blurred() -> None:
     assert change.first == pytest.approx(0.09)
 
 
-def test_noise_is_no_change() -> None:
+def test_noise_is_not_a_change() -> None:
     change = change_of(np.arange(100.0), np.random.default_rng(3).normal(0, 1, 100))
     assert change is not None
     assert not change.is_clear

@@ -1,4 +1,4 @@
-"""Pictures: of the promised size, within their edges, the same every time, told apart without colour."""
+"""Pictures: of the expected size, within their edges, reproducible, distinct without colour."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_experiments_differ_without_colour() -> None:
     assert len({round(_grey(colour)) for colour in COLOURS}) == len(COLOURS)
 
 
-def test_many_experiments_differ_in_all_that_tells_them_apart() -> None:
+def test_many_experiments_differ_in_colour_style_and_marker() -> None:
     axes = draw(_spec(1, 21)).axes[0]
     lines = [line for line in axes.get_lines() if line.get_linewidth() > 1.5]
     assert len({line.get_color() for line in lines}) == 21

@@ -1,4 +1,4 @@
-"""Every figure on made-up runs: what is plotted is what the runs say, and what is missing is said."""
+"""Every figure on synthetic runs: plotted values equal those of the runs, and missing data are reported."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_benchmarks_show_error_bars_and_published_figures(tmp_path: Path) -> Non
     assert "95 % intervals" in spec.caption
 
 
-def test_published_figures_stand_beside_a_known_benchmark(tmp_path: Path) -> None:
+def test_published_results_are_drawn_for_a_known_benchmark(tmp_path: Path) -> None:
     frame = pd.DataFrame({"step": [1], "reward/mean": [0.5]})
     run = Run(name="x", path=Path("x"), kind="file", metrics=frame)
     scores = pd.DataFrame(
@@ -166,7 +166,7 @@ def test_reflection_counts_as_the_texts_say(tmp_path: Path) -> None:
     assert "orz-code" in spec.caption
 
 
-def test_marks_are_told_in_the_caption() -> None:
+def test_marks_are_explained_in_the_caption() -> None:
     frame = pd.DataFrame({"step": range(100), "reward/mean": np.linspace(0, 1, 100)})
     mark = Break(metric="reward/mean", step=40, low=38, high=42, kind="level", size=0.2, p_value=0.01, rebound=False)
     run = Run(name="x", path=Path("x"), kind="file", metrics=frame)

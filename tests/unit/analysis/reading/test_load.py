@@ -113,7 +113,7 @@ def test_small_files_alone_give_the_same_run_without_rollouts(tmp_path: Path) ->
     assert small.metrics.equals(whole.metrics)
 
 
-def test_a_folder_of_no_step_is_no_fault(tmp_path: Path) -> None:
+def test_a_folder_without_a_step_number_is_not_a_fault(tmp_path: Path) -> None:
     run = a_run(tmp_path / "x", num_steps=1)
     (folder,) = (run.path / "evals").glob("arithmetic/step=000001")
     folder.rename(folder.with_name("step=last"))
@@ -126,7 +126,7 @@ def test_a_run_with_nothing_yet(tmp_path: Path) -> None:
     assert (run.rollouts, run.evaluations, len(run.metrics)) == (None, (), 0)
 
 
-def test_a_part_of_a_newer_schema_is_no_damage(tmp_path: Path) -> None:
+def test_a_part_of_a_newer_schema_is_not_skipped_as_damaged(tmp_path: Path) -> None:
     run = a_run(tmp_path / "x", num_steps=1)
     newer = ROLLOUT_SCHEMA.with_metadata({b"orz_rollout_schema": str(ROLLOUT_SCHEMA_VERSION + 1)})
     pq.write_table(newer.empty_table(), run.rollouts(1).path / "part-000007.parquet")
@@ -178,7 +178,7 @@ def test_what_is_neither_a_folder_nor_a_file_is_refused(tmp_path: Path) -> None:
         load_path(tmp_path / ("x" * 300))
 
 
-def test_runs_of_one_file_are_told_apart(tmp_path: Path) -> None:
+def test_runs_in_one_file_are_separated(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [{"run": name, "index": i, "response": name} for i in range(3) for name in "ab"]
     runs = load_path(_write_lines(tmp_path / "them.jsonl", rows))
     assert [run.name for run in runs] == ["a", "b"]
@@ -245,7 +245,7 @@ def test_names_differ(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("x.jsonl", "[1]\n{}\n", "wanted an object"),
         ("x.jsonl", "", "no rows"),
@@ -255,13 +255,13 @@ def test_names_differ(tmp_path: Path) -> None:
         ("x.txt", "a", "wanted .jsonl"),
     ],
 )
-def test_what_is_no_run(tmp_path: Path, name: str, content: str, told: str) -> None:
+def test_files_that_are_not_runs_are_refused(tmp_path: Path, name: str, content: str, message: str) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         load_path(tmp_path / name)
 
 
-def test_folders_that_are_no_runs(tmp_path: Path) -> None:
+def test_folders_that_are_not_runs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no run\.json"):
         load_path(tmp_path)
     with pytest.raises(DataError, match="no such file"):

@@ -1,4 +1,4 @@
-"""The answers on top of a report: each story is told as it happened, and doubt is told as doubt."""
+"""The findings of a report: each kind of run gets the right answer, and uncertainty is stated."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_how() -> None:
     assert found["How?"].headline == "Its responses became longer, and it reflects as often."
 
 
-def test_step_moments_are_told() -> None:
+def test_step_moments_are_reported() -> None:
     base = _curve_study(reward__mean=_noisy(np.linspace(0, 1, 100)))
     mark = Break(metric="reward/mean", step=40, low=38, high=43, kind="level", size=0.25, p_value=0.0001, rebound=True)
     marked = Study(run=base.run, steps=base.steps, scores=base.scores, breaks={"reward/mean": (mark,)})
@@ -94,13 +94,13 @@ class _Rows:
         return [self._frame]
 
 
-def _reflecting(*, right_if: float, right_if_not: float, mends: bool) -> Study:
-    """200 questions with a reflecting and a plain response of one length, right as often as told."""
+def _reflecting(*, right_if: float, right_if_not: float, corrects: bool) -> Study:
+    """200 questions with a reflecting and a plain response of one length, correct with these probabilities."""
     rows: list[dict[str, object]] = []
     for question in range(200):
         for reflects in (True, False):
             right = question < 200 * (right_if if reflects else right_if_not)
-            first = "3" if mends == right else "2"
+            first = "3" if corrects == right else "2"
             text = f"The answer is {first}. wait, {'2' if right else '3'}" if reflects else "it is 2, that is all"
             rows.append(
                 {
@@ -122,7 +122,7 @@ def _reflecting(*, right_if: float, right_if_not: float, mends: bool) -> Study:
 
 
 def test_reflection_that_helps() -> None:
-    found = _findings(_reflecting(right_if=0.9, right_if_not=0.3, mends=True))[QUESTION]
+    found = _findings(_reflecting(right_if=0.9, right_if_not=0.3, corrects=True))[QUESTION]
     assert found.answer == "yes"
     assert "real" not in found.headline
     assert "(180 against 20)" in found.headline
@@ -136,7 +136,7 @@ def test_reflection_that_helps() -> None:
 
 
 def test_reflection_that_harms() -> None:
-    found = _findings(_reflecting(right_if=0.2, right_if_not=0.7, mends=True))[QUESTION]
+    found = _findings(_reflecting(right_if=0.2, right_if_not=0.7, corrects=True))[QUESTION]
     assert found.answer == "no"
 
 
@@ -171,7 +171,7 @@ def test_a_corner_of_the_run_decides_nothing(compared: int, alone: int, answer: 
 
 
 def test_reflection_without_any_effect() -> None:
-    found = _findings(_reflecting(right_if=0.5, right_if_not=0.5, mends=False))[QUESTION]
+    found = _findings(_reflecting(right_if=0.5, right_if_not=0.5, corrects=False))[QUESTION]
     assert found.answer == "no"
 
 

@@ -48,7 +48,7 @@ def test_ours_above_published_below() -> None:
     assert "not a comparison" in table.note
 
 
-def test_nothing_evaluated_is_no_table() -> None:
+def test_no_evaluation_gives_no_table() -> None:
     run = Run(name="x", path=Path("x"), kind="file")
     assert result_table([Group(label="x", studies=(Study(run=run, steps=run.metrics, scores=scores_of([])),))]) is None
 

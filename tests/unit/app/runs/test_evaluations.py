@@ -61,7 +61,7 @@ def _with_extras(run: RunDir) -> Evaluated:
     return Evaluated(run="x", path=run.path, result=a_result(benchmark="math500", step=3, fingerprint="abc"))
 
 
-def test_results_in_order_beside_published_figures(tmp_path: Path) -> None:
+def test_results_in_order_followed_by_published_ones(tmp_path: Path) -> None:
     a_run(tmp_path / "x", num_steps=6)
     found = _evaluated(tmp_path / "x")
     assert [(one.result.step, one.name) for one in found] == [(0, "x@0~0123456789ab"), (6, "x@6~0123456789ab")]
@@ -138,7 +138,7 @@ def test_parts_by_level(tmp_path: Path) -> None:
         assert math.isnan(error) or part["low"] < part["accuracy"] < part["high"] or part["accuracy"] in (0, 100)
 
 
-def test_samples_that_are_gone_are_told(tmp_path: Path) -> None:
+def test_missing_samples_are_reported(tmp_path: Path) -> None:
     one = Evaluated(run="x", path=tmp_path, result=a_result())
     with pytest.raises(DataError, match="evaluate again"):
         outcomes(one)

@@ -1,4 +1,4 @@
-"""Runs are found inside the folder and nowhere else, and their state is told without disturbing them."""
+"""Runs are found only inside the folder, and their state is determined without disturbing them."""
 
 from __future__ import annotations
 
@@ -110,6 +110,6 @@ def test_an_unknown_name_names_the_nearest(tmp_path: Path) -> None:
         RunsFolder.at(tmp_path).find("tiny-seed")
 
 
-def test_a_folder_name_that_is_too_long_is_no_folder(tmp_path: Path) -> None:
+def test_a_folder_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunDirError, match="no such folder"):
         RunsFolder.at(tmp_path / ("x" * 300))

@@ -84,15 +84,15 @@ def broken(folder: Path) -> None:
 def test_every_page_on_every_run(tmp_path: Path, make: Callable[[Path], None], screen: str) -> None:
     make(tmp_path / "run")
     test = drawn(tmp_path, screen)
-    told = texts(test)
+    found_text = texts(test)
     if make is empty:
-        assert "No rollout matches" in told or "No question to show" in told
+        assert "No rollout matches" in found_text or "No question to show" in found_text
         return
     num_rollouts = 32 + 80 - 8 * (make is broken)
     assert {"rollouts": f"**{num_rollouts}** rollouts", "question": "first solved", "suspicious": "rollouts"}[
         screen
-    ] in told
-    assert ("damaged" in told) == (make is broken)
+    ] in found_text
+    assert ("damaged" in found_text) == (make is broken)
     assert not test.error
 
 
@@ -156,7 +156,7 @@ def test_notes_go_to_the_side_file_and_never_into_the_run(tmp_path: Path) -> Non
     assert "**1** rollouts" in texts(drawn(tmp_path, "rollouts", seen="overridden"))
 
 
-def test_addresses_that_say_something_wrong(tmp_path: Path) -> None:
+def test_invalid_addresses_are_reported(tmp_path: Path) -> None:
     finished(tmp_path / "run")
     wrong: list[tuple[dict[str, str], str]] = [
         ({"text": "(", "mode": "regex"}, "not a valid RE2 regular expression"),
@@ -165,12 +165,12 @@ def test_addresses_that_say_something_wrong(tmp_path: Path) -> None:
         ({"row": key_text(RowKey("none", 0, "", "p", 0))}, "This rollout is not in this run"),
         ({"text": "zqzq"}, "No rollout matches"),
     ]
-    for parameters, told in wrong:
+    for parameters, found_text in wrong:
         test = drawn(tmp_path, "rollouts", **parameters)
-        assert told in texts(test).replace("\\", ""), parameters
+        assert found_text in texts(test).replace("\\", ""), parameters
 
 
-def test_a_question_that_is_compared(tmp_path: Path) -> None:
+def test_two_samples_of_a_question_are_compared(tmp_path: Path) -> None:
     finished(tmp_path / "run")
     left, right = (key_text(RowKey("arithmetic", step, "0123456789ab", "1", 2)) for step in (0, 2))
     test = drawn(tmp_path, "question", bench="arithmetic", problem="1", left=left, right=right)
