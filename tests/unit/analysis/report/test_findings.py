@@ -130,7 +130,8 @@ def test_reflection_that_helps() -> None:
     assert any("90.0 % of the 200 responses that reflect, 30.0 % of the others" in text for text in found.details)
     assert any("+60.0 points" in text for text in found.details)
     assert any(
-        "180 went from a wrong answer to the right one (helpful), 20 from right to wrong" in t for t in found.details
+        "180 changed a wrong answer to the correct one (helpful), 20 a correct answer to a wrong one" in t
+        for t in found.details
     )
     assert any("does not prove" in text for text in found.details)
 
