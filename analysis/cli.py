@@ -9,7 +9,7 @@ from analysis.commands.step_moment import step_moment_command
 from orz_bench.terminal import command_line, version_option
 
 app = command_line(
-    "orz-analysis", "Read runs and answer: did it learn, when, how, and does reflection go with right answers?"
+    "orz-analysis", "Read runs and answer: did it learn, when, how, and does reflection improve answers?"
 )
 app.callback()(version_option)
 app.command("report")(report_command)
@@ -22,7 +22,7 @@ app.command("metrics")(metrics_command)
 
 
 def main() -> None:
-    """The entry point of the orz-analysis script."""
+    """Entry point of the orz-analysis script."""
     app()
 
 

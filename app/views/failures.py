@@ -1,4 +1,4 @@
-"""What a reader sees when something goes wrong: our errors as they are, a bug as one sentence; the log has the rest."""
+"""Errors on a page: ours are shown as they are, a bug as one sentence; details are in the log."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def require_libraries() -> None:
 
 @contextlib.contextmanager
 def shown_errors() -> Iterator[None]:
-    """Draw an error in the place of what was to be drawn. Streamlit's own control flow passes."""
+    """Draw an error in place of the content. Streamlit's control flow exceptions pass."""
     import streamlit as st
 
     try:
@@ -42,7 +42,7 @@ def shown_errors() -> Iterator[None]:
         number = secrets.token_hex(3)
         _LOG.exception("fault %s", number)
         st.error(
-            f"This part could not be drawn: a fault of the app, number {number} in the log of the server. "
-            f"The rest of the app goes on; the runs are untouched.",
+            f"This part could not be drawn because of a fault of the app, number {number} in the server's log. "
+            f"The rest of the app works, and the runs are unchanged.",
             icon=":material/bug_report:",
         )

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 class HardwareOptions:
     """The GPUs that a run is planned for."""
 
-    gpus: Annotated[int | None, typer.Option(min=1, help="How many there are [default: what the recipe takes].")] = None
+    gpus: Annotated[int | None, typer.Option(min=1, help="Available GPUs [default: as many as the recipe needs].")] = (
+        None
+    )
     gpu_memory_gib: Annotated[float, typer.Option(min=1, help="Memory of each GPU.")] = 80.0
     peak_tflops: Annotated[float, typer.Option(min=0.01, help="Dense bf16 peak of each GPU.")] = 989.0
     bandwidth_gib_s: Annotated[float, typer.Option(min=1, help="Memory bandwidth of each GPU.")] = 3120.0

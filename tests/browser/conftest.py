@@ -42,7 +42,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two finished runs, one with a hostile name, one that goes on, one that crashed."""
+    """Two finished runs, one with a hostile name, one running, one crashed."""
     folder = tmp_path_factory.mktemp("runs")
     a_run(folder / "first", num_steps=8)
     add_evaluation(a_run(folder / "second", num_steps=8, seed=7), step=4, seed=7)

@@ -70,7 +70,7 @@ def test_the_table_says_what_the_files_say(page: Any, address: str, runs_folder:
 def test_a_ticked_run_goes_into_the_address_and_to_other_pages(page: Any, address: str) -> None:
     open_page(page, address)
     canvas = page.locator('[data-testid="stDataFrame"] canvas').first
-    canvas.click(position={"x": 16, "y": 34 + 17}, force=True)  # a transparent scroller lies above
+    canvas.click(position={"x": 16, "y": 34 + 17}, force=True)  # a transparent scroller is on top
     page.wait_for_url(lambda url: "run=" in url, timeout=15_000)
     chosen = _parameters(page)["run"]
     page.get_by_test_id("stTopNavLinkContainer").get_by_role("link", name="Training").click()

@@ -12,7 +12,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
+from analysis.cli import app
 from tests.support.command_line import PROJECT
 from tests.support.golden_files import expect_golden
 from tests.support.runs import a_run
@@ -59,6 +61,19 @@ def test_report(runs: list[Path], tmp_path: Path) -> None:
         assert (tmp_path / "out" / "figures" / f"{name}.png").stat().st_size > 10_000
         assert len(pd.read_csv(tmp_path / "out" / "figures" / f"{name}.csv"))
     assert "± " in (tmp_path / "out" / "results.csv").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    ["report LONG --out .", "reflection LONG", "step-moment LONG", "compare LONG", "figure training LONG",
+     "report RUNS --out LONG", "compare RUNS --out LONG", "figure lambda RUNS --out LONG"],
+)  # fmt: skip
+def test_a_name_longer_than_a_file_name_may_be(runs: list[Path], tmp_path: Path, arguments: str) -> None:
+    meant = {"LONG": [str(tmp_path / ("x" * 300))], "RUNS": [str(runs[0]), str(runs[2])]}
+    done = CliRunner().invoke(app, [text for word in arguments.split() for text in meant.get(word, [word])])
+    assert done.exit_code == 2
+    assert "File name too long" in done.stderr
+    assert isinstance(done.exception, SystemExit)
 
 
 def test_a_report_again_replaces_the_old_one(runs: list[Path], tmp_path: Path) -> None:
@@ -125,7 +140,7 @@ def test_figures_and_metrics() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("report", "absent", "--out", "x"), "no such file or folder"),
         (("reflection", "{run}", "--lexicon", "orz-cod"), "did you mean 'orz-code'"),
@@ -137,18 +152,18 @@ def test_figures_and_metrics() -> None:
         (("report", "{run}", "--out", "{file}"), "cannot write"),
     ],
 )
-def test_errors(runs: list[Path], tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+def test_errors(runs: list[Path], tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{}\nno json\n{}\n")
     (tmp_path / "empty").mkdir()
     places = {"run": str(runs[0]), "folder": str(tmp_path / "empty"), "file": str(broken)}
     done = _orz_analysis(*(argument.format(**places) for argument in arguments), expect=2)
     assert "Traceback" not in done.stderr
-    assert told in done.stderr
+    assert message in done.stderr
     assert broken.read_text() == "{}\nno json\n{}\n"
 
 
-def test_files_of_others() -> None:
+def test_files_of_other_tools() -> None:
     folder = shared_data() / "rollouts"
     printed = json.loads(_orz_analysis("reflection", folder / "orz_fork_eval_math500.jsonl", "--json").stdout)
     assert sum(one["num_responses"] for one in printed["sets"]) == 3000

@@ -29,7 +29,7 @@ def test_words_that_differ() -> None:
     assert ["so 3 + 5 = 8, wait"[mark.start : mark.end] for mark in found.right] == ["5", "8, wait"]
 
 
-def test_white_space_is_no_difference() -> None:
+def test_white_space_is_not_a_difference() -> None:
     found = differences("a  b", "a\nb")
     assert (found.left, found.right, found.similarity) == ((), (), 1.0)
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.curves.moments import chosen_metrics, moments_of, moments_table, with_breaks
+from analysis.curves.step_moments import chosen_metrics, step_moments_of, step_moments_table, with_step_moments
 from analysis.curves.study import Study, scores_of
 from analysis.reading.load import Run, load_path, one_of
 from orz_bench.errors import ConfigError, DataError
@@ -28,25 +28,25 @@ def _jump(size: int, at: int) -> np.ndarray:
 
 def test_a_jump_is_a_mark_and_a_record() -> None:
     study = _study(reward__mean=_jump(200, 120), response__length_mean=np.random.default_rng(1).normal(0, 1, 200))
-    moments = moments_of(study, ["reward/mean", "response/length_mean"])
+    moments = step_moments_of(study, ["reward/mean", "response/length_mean"])
     (record,) = [one for one in moments.to_json()["breaks"] if one["metric"] == "reward/mean"]
     assert set(record) == {"metric", "step", "low", "high", "kind", "size", "p_value", "rebound"}
     assert record["step"] == pytest.approx(120, abs=3)
     assert record["low"] <= record["step"] <= record["high"]
     assert record["size"] == pytest.approx(3, abs=0.5)
-    marked = with_breaks(study)
+    marked = with_step_moments(study)
     assert list(marked.breaks) == ["reward/mean", "response/length_mean"]
     (mark,) = marked.breaks["reward/mean"]
-    assert (mark.step, mark.kind, mark.is_rebound) == (record["step"], "level", record["rebound"])
-    assert moments_table(moments).row_count == len(moments.breaks)
+    assert (mark.step, mark.kind, mark.rebound) == (record["step"], "level", record["rebound"])
+    assert step_moments_table(moments).row_count == len(moments.breaks)
 
 
 def test_short_curves_are_not_judged() -> None:
     study = _study(reward__mean=_jump(40, 20))
-    moments = moments_of(study)
+    moments = step_moments_of(study)
     assert moments.to_json() == {"breaks": [], "joint": []}
     assert moments.too_short == ("reward/mean",)
-    assert with_breaks(study).breaks == {}
+    assert with_step_moments(study).breaks == {}
 
 
 def test_metrics_by_their_short_names() -> None:

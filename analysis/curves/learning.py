@@ -1,4 +1,4 @@
-"""Did a run learn, and when: changes of curves from beginning to end, and evaluations compared question by question."""
+"""Did a run learn, and when: changes of curves from start to end, and evaluations compared question by question."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class Change:
     first: float
     last: float
     num_steps: int
-    """Steps in each of both means."""
+    """Steps in each of the two means."""
     is_clear: bool
-    """Whether the curve changes by more than its noise, which may be correlated (analysis.curves.trends)."""
+    """Whether the change exceeds the noise, which may be correlated (analysis.curves.trends)."""
     half_step: float | None
-    """The first step at which the smoothed curve is half of the way; None where the change is no larger than noise."""
+    """The first step at which half of the change is reached in the smoothed curve; None if the change is not clear."""
     most_step: float | None
-    """The same for nine tenths of the way."""
+    """The same for nine tenths of the change."""
 
     @property
     def difference(self) -> float:
@@ -42,7 +42,7 @@ class Change:
 def change_of(steps: Array, values: Array) -> Change | None:
     """The change of a curve; None with fewer than four finite values.
 
-    It is clear where the curve changes by more than its noise (trends.py), in the direction of these means.
+    It is clear if the curve changes by more than its noise (trends.py), in the direction of these means.
     """
     known = np.isfinite(values)
     steps, values = steps[known], values[known]
@@ -70,7 +70,7 @@ def _first_at(steps: Array, way: Array | None, *, share: float) -> float | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class BenchmarkChange:
     """One benchmark at the first and the last evaluated step, compared on the same questions."""
 
     benchmark: str
@@ -82,14 +82,14 @@ class Progress:
     """p-value adjusted for the number of benchmarks."""
 
 
-def progress_of(evaluations: Sequence[Evaluation]) -> list[Progress]:
-    """Of every benchmark that was evaluated under one protocol at two steps or more, by name; finished ones only."""
+def benchmark_changes(evaluations: Sequence[Evaluation]) -> list[BenchmarkChange]:
+    """By name, for benchmarks with finished evaluations under one protocol at two or more steps."""
     outcomes = [(pair, _outcomes(pair[0]), _outcomes(pair[1])) for pair in ends_of(evaluations)]
     chosen = [pair for pair, first, last in outcomes if first.keys() & last.keys()]
     compared = [compare(first, last) for _, first, last in outcomes if first.keys() & last.keys()]
     adjusted = holm([comparison.p_value for comparison in compared])
     found = [
-        Progress(
+        BenchmarkChange(
             benchmark=first.benchmark,
             first_step=first.step,
             last_step=last.step,
@@ -103,7 +103,7 @@ def progress_of(evaluations: Sequence[Evaluation]) -> list[Progress]:
 
 
 def ends_of(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, Evaluation]]:
-    """(first, last) of every benchmark with two finished evaluations of one protocol."""
+    """(first, last) for each benchmark with two finished evaluations under one protocol."""
     return [pair for pairs in _by_protocol(evaluations).values() if (pair := _ends(pairs)) is not None]
 
 

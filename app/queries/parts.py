@@ -1,4 +1,4 @@
-"""Where the rollouts of a run lie: one folder a training step, one an evaluation, each with its parts."""
+"""The rollout folders of a run: one per training step and one per evaluation, each with its part files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Kind = Literal["eval", "train"]
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part file as it was when it was looked at; a replaced one has another stamp."""
+    """One part file at the time it was read; a replaced file has another stamp."""
 
     path: Path
     size: int
@@ -22,26 +22,26 @@ class Part:
 
     @property
     def stamp(self) -> str:
-        """`part-000000-<size>-<time>`: changes whenever the file does."""
+        """`part-000000-<size>-<time>`: changes whenever the file changes."""
         return f"{self.path.stem}-{self.size}-{self.mtime_ns}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """Rollouts that belong together: samples of other folders are never duplicates or group members of theirs."""
+    """Rollouts that belong together: samples in different folders are never in one group or duplicates."""
 
     kind: Kind
     benchmark: str | None
-    """Of an evaluation; training rows name their own."""
+    """Benchmark of an evaluation; training rows name their own."""
     step: int
     fingerprint: str
-    """Of the protocol; empty in training."""
+    """Fingerprint of the protocol; empty in training."""
     path: Path
     parts: tuple[Part, ...]
 
 
 def folders_of(run: Path) -> list[Folder]:
-    """Every folder of rollouts in a run, evaluations first, each by step; not those without a finished part."""
+    """All rollout folders of a run with a finished part: evaluations first, each kind by step."""
     directory = RunDir(run)
     evaluations = [
         Folder(
@@ -62,10 +62,10 @@ def folders_of(run: Path) -> list[Folder]:
 
 
 def _parts(folder: Path) -> tuple[Part, ...]:
-    return tuple(part for path in part_files(folder) if (part := _looked_at(path)) is not None)
+    return tuple(part for path in part_files(folder) if (part := _part(path)) is not None)
 
 
-def _looked_at(path: Path) -> Part | None:
+def _part(path: Path) -> Part | None:
     """None for a part that a running writer has just replaced."""
     try:
         status = path.stat()

@@ -1,4 +1,4 @@
-"""Step moments of a run: its curves handed to analysis.step_moment, and what comes back as marks and records."""
+"""Step moments of a run: passes its curves to analysis.step_moment and returns the breaks as records and a table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from analysis.curves.study import BreakMark, Study
+from analysis.curves.study import Study
 from analysis.reading.columns import metric_name
 from analysis.step_moment.as_json import as_json
 from analysis.step_moment.breaks import Break, JointBreak
@@ -21,31 +21,31 @@ METRICS = ("reward/mean", "response/length_mean", "reflection/correct_length_mea
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moments:
+class StepMoments:
     """The step moments of one run."""
 
     breaks: tuple[Break, ...]
     joint: tuple[JointBreak, ...]
-    """Breaks that metrics share."""
+    """Breaks shared by several metrics."""
     looked_at: tuple[str, ...]
-    """Metrics that were long enough to be judged."""
+    """Metrics that were long enough to be tested."""
     too_short: tuple[str, ...]
-    """Metrics of fewer than SHORTEST_CURVE observations, of which nothing is claimed."""
+    """Metrics with fewer than SHORTEST_CURVE observations, which were not tested."""
 
     def to_json(self) -> dict[str, Any]:
-        """`breaks` and `joint`, both empty where there is no step moment."""
+        """`breaks` and `joint`, both empty if there is no step moment."""
         return as_json(self.breaks, self.joint)
 
 
-def moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int = 0) -> Moments:
-    """The step moments of those of the metrics that the run has. `seed` is the bootstrap's."""
+def step_moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int = 0) -> StepMoments:
+    """The step moments of the metrics that the run has. `seed` is the seed of the bootstrap."""
     present = {name: series for name in metrics if (series := study.series(name)) is not None}
     judged = {name: present[name] for name in judged_metrics(study, metrics)}
     breaks = [
         one for name, (steps, values) in judged.items() for one in find_breaks(steps, values, metric=name, seed=seed)
     ]
     steps = study.steps["step"].to_numpy(dtype=float) if judged else np.array([])
-    return Moments(
+    return StepMoments(
         breaks=tuple(breaks),
         joint=tuple(find_joint_breaks(breaks, steps, seed=seed)),
         looked_at=tuple(judged),
@@ -54,34 +54,22 @@ def moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int = 0)
 
 
 def judged_metrics(study: Study, metrics: Sequence[str] = METRICS) -> tuple[str, ...]:
-    """Those of the metrics that the run has in SHORTEST_CURVE observations or more."""
+    """The metrics that the run has with at least SHORTEST_CURVE observations."""
     known = ((name, study.series(name)) for name in metrics)
     return tuple(name for name, series in known if series and np.isfinite(series[1]).sum() >= SHORTEST_CURVE)
 
 
-def with_breaks(study: Study, *, seed: int = 0) -> Study:
-    """The study with the breaks of its main curves; a metric that was not judged has no entry."""
-    moments = moments_of(study, seed=seed)
-    marks = {name: tuple(_mark(one) for one in moments.breaks if one.metric == name) for name in moments.looked_at}
-    return replace(study, breaks=marks, joint_breaks=moments.joint)
-
-
-def _mark(one: Break) -> BreakMark:
-    return BreakMark(
-        step=one.step,
-        low=one.low,
-        high=one.high,
-        kind=one.kind,
-        size=one.size,
-        p_value=one.p_value,
-        is_rebound=one.rebound,
-    )
+def with_step_moments(study: Study, *, seed: int = 0) -> Study:
+    """The study with the breaks of its main curves; a metric that was not tested has no entry."""
+    moments = step_moments_of(study, seed=seed)
+    breaks = {name: tuple(one for one in moments.breaks if one.metric == name) for name in moments.looked_at}
+    return replace(study, breaks=breaks, joint_breaks=moments.joint)
 
 
 def chosen_metrics(study: Study, wanted: str | None) -> list[str]:
-    """The names of a comma-separated list in our words; the usual three that the run has where none is wanted.
+    """The names in a comma-separated list as our metric names; by default those of METRICS that the run has.
 
-    ConfigError for a metric that the run does not have.
+    ConfigError for a metric that the run lacks.
     """
     known = [str(name) for name in study.steps.columns if name != "step"]
     if wanted is None:
@@ -96,8 +84,8 @@ def chosen_metrics(study: Study, wanted: str | None) -> list[str]:
     return chosen
 
 
-def moments_table(moments: Moments) -> Table:
-    """One row a break, by step; a break that others share has its companions beside it."""
+def step_moments_table(moments: StepMoments) -> Table:
+    """One row per break, by step, with the metrics that share it."""
     table = Table("step", "95 % interval", "metric", "change of", "size", "p", "", box=None, pad_edge=False)
     for one in sorted(moments.breaks, key=lambda one: one.step):
         interval = f"{one.low:g} to {one.high:g}"
@@ -114,5 +102,5 @@ def _remarks(one: Break, joint: Sequence[JointBreak]) -> str:
         for name in event.metrics
         if name != one.metric
     ]
-    remarks = ["reaches no more than before an earlier fall"] if one.rebound else []
+    remarks = ["only recovers an earlier fall"] if one.rebound else []
     return "; ".join([*remarks, *(["together with " + ", ".join(companions)] if companions else [])])

@@ -1,6 +1,6 @@
-"""Rollouts of a run directory, read in batches with their texts, or whole without them.
+"""Rollouts of a run directory, read in batches with texts, or all at once without them.
 
-A part that is damaged, or that a running writer has just replaced, is left out and named in `skipped`.
+A part that is damaged, or that a running writer has just replaced, is skipped and listed in `skipped`.
 """
 
 from __future__ import annotations
@@ -24,18 +24,23 @@ BATCH_ROWS = 4096
 class Rollouts(Protocol):
     """Rollouts that belong together: of one training run, or of one evaluation."""
 
+    @property
+    def skipped(self) -> tuple[Path, ...]:
+        """Files that could not be read."""
+        ...
+
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
-        """Frames of at most `rows` rows with those of ROLLOUT_COLUMNS that exist, index 0, 1, ... throughout."""
+        """Frames of at most `rows` rows with the ROLLOUT_COLUMNS that exist; the index counts on: 0, 1, ..."""
         ...
 
     def numbers(self) -> pd.DataFrame:
-        """All rows with those of NUMBERS that exist; names as categories. 30 bytes a row or so, no texts."""
+        """All rows with the columns NUMBERS that exist; names as categories. About 30 bytes per row, no texts."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class PartRollouts:
-    """Parquet parts as orz_bench and orz_rl write them."""
+    """Parquet parts written by orz_bench and orz_rl."""
 
     paths: tuple[Path, ...]
     skipped: tuple[Path, ...] = ()
@@ -43,13 +48,13 @@ class PartRollouts:
 
     @classmethod
     def in_folders(cls, folders: Sequence[Path]) -> PartRollouts:
-        """The parts of these folders, in order. RunDirError for a part of a newer schema."""
+        """The parts in these folders, in order. RunDirError for a part of a newer schema."""
         paths = [path for folder in folders for path in part_files(folder)]
         whole = tuple(path for path in paths if is_whole(path))
         return cls(whole, tuple(path for path in paths if path not in set(whole)))
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
-        """See Rollouts. Small parts are joined: what is done a batch at a time should not be done a part at a time."""
+        """See Rollouts. Small parts are joined, so that work per batch does not become work per part."""
         start = 0
         for table in _of_size(self._pieces(rows), rows):
             frame = _without_empty_reward(table.to_pandas()[list(ROLLOUT_COLUMNS)])
@@ -86,7 +91,7 @@ def _of_size(pieces: Iterator[pa.RecordBatch], rows: int) -> Iterator[pa.Table]:
 
 
 def _compact(table: pa.Table) -> pa.Table:
-    """Names that repeat become categories."""
+    """Encode repeated names as categories."""
     for name in CATEGORIES:
         at = table.schema.get_field_index(name)
         table = table.set_column(at, name, table[name].dictionary_encode().unify_dictionaries())
@@ -94,5 +99,5 @@ def _compact(table: pa.Table) -> pa.Table:
 
 
 def _without_empty_reward(frame: pd.DataFrame) -> pd.DataFrame:
-    """An evaluation has no rewards: the column is absent then."""
+    """Drop the reward column of an evaluation, which has no rewards."""
     return frame if frame["reward"].notna().any() else frame.drop(columns="reward")

@@ -1,4 +1,4 @@
-"""The data behind the page Training: which metrics there are, their curves over steps, and the marks on them."""
+"""The data of the page Training: available metrics, their curves over steps, and step moments as marks."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.curves.build import default_lexicon, study
+from analysis.curves.build import build_study, default_lexicon
 from analysis.curves.curve import smooth, window_for
 from analysis.curves.response_metrics import RESPONSE_METRICS
 from analysis.curves.study import Study
-from analysis.reading.load import load_curves, load_path
+from analysis.reading.load import load_path, load_small_files
 from orz_bench.records.metrics import METRICS
 
 MAX_POINTS = 1500
-"""A curve with more is drawn with every k-th point of its smoothed line and all of its range."""
+"""A curve with more points is thinned to the first, lowest and highest point of each stretch."""
 DEFAULT_METRICS = (
     "reward/mean",
     "response/length_mean",
@@ -31,34 +31,34 @@ _ARROWS = {"up": "↑", "down": "↓", "neither": ""}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What a metric is."""
+    """Description of a metric."""
 
     name: str
     unit: str
     arrow: str
-    """↑ where more is better, ↓ where less is."""
+    """↑ if more is better, ↓ if less is."""
     meaning: str
 
 
 def curves_of_run(path: Path) -> Study:
-    """The run as its small files tell it. RunDirError or DataError, see load_curves."""
-    return study(load_curves(path))
+    """The run from its small files. RunDirError or DataError: see load_small_files."""
+    return build_study(load_small_files(path))
 
 
 def curves_of_responses(path: Path) -> Study:
-    """The run with what its responses tell besides: reads all of their texts, in batches."""
-    return study(load_path(path)[0], lexicon=default_lexicon())
+    """The run with metrics from its responses: reads all of their texts, in batches."""
+    return build_study(load_path(path)[0], lexicon=default_lexicon())
 
 
 def metric_names(studies: Sequence[Study]) -> list[str]:
-    """What any of the runs has, in the order of the catalogue, then by name."""
+    """All metrics of the runs, in the order of the catalogue, then by name."""
     found = {str(name) for study in studies for name in study.steps.columns} - {"step"}
     order = {name: index for index, name in enumerate([*METRICS, *RESPONSE_METRICS])}
     return sorted(found, key=lambda name: (order.get(name, len(order)), name))
 
 
 def about(name: str, *, length_unit: str = "tokens") -> About:
-    """What the catalogues say of a metric; of an unknown one only its name."""
+    """The description of a metric from the catalogues; only the name for an unknown one."""
     if (ours := METRICS.get(name)) is not None:
         unit = length_unit if ours.unit == "tokens" and name.startswith(("response/", "reflection/")) else ours.unit
         return About(name=name, unit=unit, arrow=_ARROWS[ours.better], meaning=ours.meaning)
@@ -69,9 +69,9 @@ def about(name: str, *, length_unit: str = "tokens") -> About:
 
 
 def curves(studies: Sequence[Study], metric: str, *, window: int | None = None) -> pd.DataFrame:
-    """Columns run, step, value, smooth: one row a step that has the metric.
+    """Columns run, step, value, smooth: one row per step with the metric.
 
-    `smooth` is the centred mean over `window` steps (odd), by default over as many as analysis takes for figures.
+    `smooth` is the centred mean over `window` steps (odd), by default as many as in the figures of analysis.
     """
     parts = [part for study in studies if (part := _curve(study, metric, window=window)) is not None]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["run", "step", "value", "smooth"])
@@ -92,7 +92,7 @@ def _curve(study: Study, metric: str, *, window: int | None) -> pd.DataFrame | N
 
 
 def _kept(values: np.ndarray) -> np.ndarray:
-    """Indices of the points to draw: all, or of every stretch its first, its lowest and its highest."""
+    """Indices of the points to draw: all, or the first, lowest and highest of every stretch."""
     if len(values) <= MAX_POINTS:
         return np.arange(len(values))
     stretches = np.array_split(np.arange(len(values)), MAX_POINTS // 3)
@@ -101,14 +101,14 @@ def _kept(values: np.ndarray) -> np.ndarray:
 
 
 def marks(studies: Sequence[Study], metric: str) -> pd.DataFrame:
-    """Columns run, step, low, high, text: the step moments of the metric, as analysis found them."""
+    """Columns run, step, low, high, text: the step moments of the metric."""
     rows = [
         {
             "run": study.run.name,
             "step": mark.step,
             "low": mark.low,
             "high": mark.high,
-            "text": f"{mark.kind} {'rebound' if mark.is_rebound else 'break'} at {mark.step:g} "
+            "text": f"{mark.kind} {'rebound' if mark.rebound else 'break'} at {mark.step:g} "
             f"({mark.low:g} to {mark.high:g}), size {mark.size:.4g}, p = {mark.p_value:.2g}",
         }
         for study in studies
@@ -118,7 +118,7 @@ def marks(studies: Sequence[Study], metric: str) -> pd.DataFrame:
 
 
 def nearest_step(study: Study, step: float) -> int | None:
-    """The step of the run that is nearest; None for a run without steps, or whose steps are parts of an epoch."""
+    """The nearest step of the run; None without steps, or if the steps are fractions of an epoch."""
     steps = study.steps["step"].to_numpy()
     nearest = steps[np.abs(steps - step).argmin()] if len(steps) else None
     return int(nearest) if nearest is not None and nearest == int(nearest) else None

@@ -12,7 +12,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from app.runs.benchmark_data import (
+from app.runs.curves import curves_of_run
+from app.runs.evaluations import (
     Evaluated,
     benchmark_names,
     evaluated,
@@ -23,7 +24,6 @@ from app.runs.benchmark_data import (
     result_rows,
     score_curves,
 )
-from app.runs.training_data import curves_of_run
 from orz_bench.errors import DataError
 from orz_bench.records.run_dir import RunDir
 from tests.support.builders import a_result, a_rollout, a_summary
@@ -61,7 +61,7 @@ def _with_extras(run: RunDir) -> Evaluated:
     return Evaluated(run="x", path=run.path, result=a_result(benchmark="math500", step=3, fingerprint="abc"))
 
 
-def test_results_in_order_beside_published_figures(tmp_path: Path) -> None:
+def test_results_in_order_followed_by_published_ones(tmp_path: Path) -> None:
     a_run(tmp_path / "x", num_steps=6)
     found = _evaluated(tmp_path / "x")
     assert [(one.result.step, one.name) for one in found] == [(0, "x@0~0123456789ab"), (6, "x@6~0123456789ab")]
@@ -71,7 +71,7 @@ def test_results_in_order_beside_published_figures(tmp_path: Path) -> None:
     table = result_rows([known], "aime24")
     assert table["accuracy"][0] == 25
     sober = table[(table["model"] == "ORZ-7B") & table["source"].str.contains("Sober")].iloc[0]
-    assert (sober["accuracy"], sober["question"]) == (19.7, "± 2.9 (as its source)")
+    assert (sober["accuracy"], sober["question"]) == (19.7, "± 2.9 (from its source)")
     assert table["n"][1:].isna().all()
 
 
@@ -138,7 +138,7 @@ def test_parts_by_level(tmp_path: Path) -> None:
         assert math.isnan(error) or part["low"] < part["accuracy"] < part["high"] or part["accuracy"] in (0, 100)
 
 
-def test_samples_that_are_gone_are_told(tmp_path: Path) -> None:
+def test_missing_samples_are_reported(tmp_path: Path) -> None:
     one = Evaluated(run="x", path=tmp_path, result=a_result())
     with pytest.raises(DataError, match="evaluate again"):
         outcomes(one)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.curves.progress import change_of, progress_of
+from analysis.curves.learning import benchmark_changes, change_of
 from analysis.reading.load import load_path
 from tests.support.builders import a_rollout
 from tests.support.runs import a_run, add_evaluation
@@ -33,7 +33,7 @@ def test_a_start_of_many_steps_is_not_blurred() -> None:
     assert change.first == pytest.approx(0.09)
 
 
-def test_noise_is_no_change() -> None:
+def test_noise_is_not_a_change() -> None:
     change = change_of(np.arange(100.0), np.random.default_rng(3).normal(0, 1, 100))
     assert change is not None
     assert not change.is_clear
@@ -48,7 +48,7 @@ def test_evaluations_are_compared_question_by_question(tmp_path: Path) -> None:
     run = a_run(tmp_path / "x", num_steps=6)
     add_evaluation(run, step=2, fingerprint="ffffffffffff")
     loaded = load_path(run.path)[0]
-    (one,) = progress_of(loaded.evaluations)
+    (one,) = benchmark_changes(loaded.evaluations)
     assert (one.benchmark, one.first_step, one.last_step, one.n) == ("arithmetic", 0, 6, 4)
     shares: dict[int, dict[str, list[bool]]] = {0: defaultdict(list), 6: defaultdict(list)}
     for evaluation in run.evaluations():
@@ -66,4 +66,4 @@ def test_evaluations_of_other_questions_are_not_compared(tmp_path: Path) -> None
     run = a_run(tmp_path / "x", num_steps=6)
     last = run.evaluation(benchmark="arithmetic", step=6, fingerprint="0123456789ab")
     last.replace([a_rollout(problem_id="another", step=6)])
-    assert progress_of(load_path(run.path)[0].evaluations) == []
+    assert benchmark_changes(load_path(run.path)[0].evaluations) == []

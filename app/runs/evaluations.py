@@ -1,6 +1,6 @@
-"""The data behind the page Benchmarks: finished evaluations, their curves, two of them compared, and parts of one.
+"""The data of the page Benchmarks: finished evaluations, their curves, comparisons, and breakdowns by part.
 
-Only what is asked for is read: summaries for tables and curves, problem ids and verdicts for a comparison.
+Reads only what is needed: summaries for tables and curves, problem ids and verdicts for a comparison.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.curves.study import Study
-from analysis.reading.rollouts import PartRollouts
+from analysis.reading.run_rollouts import PartRollouts
 from orz_bench.errors import DataError
 from orz_bench.records.intervals import Interval, percent_spread
 from orz_bench.records.run_dir import RunDir
@@ -27,26 +27,26 @@ from orz_bench.results.comparison import Comparison, compare
 from orz_bench.results.statistics import average, question_band, question_error
 
 MAX_PARTS = 60
-"""A field of `extra` with more values is no grouping."""
+"""A field of `extra` with more values is not offered for a breakdown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluated:
-    """A finished evaluation of a run in the folder."""
+    """A finished evaluation of a run in the runs folder."""
 
     run: str
     path: Path
-    """Of the run."""
+    """Folder of the run."""
     result: EvalResult
 
     @property
     def name(self) -> str:
-        """`run@step`, with the protocol where it is needed to tell two apart: the name in addresses."""
+        """`run@step~protocol`: the name in addresses."""
         return f"{self.run}@{self.result.step}~{self.result.fingerprint}"
 
 
 def evaluated(studies: Sequence[Study]) -> list[Evaluated]:
-    """Every finished evaluation, by run in the order given, benchmark, and step."""
+    """All finished evaluations, by run in the given order, benchmark and step."""
     return [
         Evaluated(run=study.run.name, path=study.run.path, result=result)
         for study in studies
@@ -56,12 +56,12 @@ def evaluated(studies: Sequence[Study]) -> list[Evaluated]:
 
 
 def benchmark_names(found: Sequence[Evaluated]) -> list[str]:
-    """Benchmarks with a result, by name."""
+    """Benchmarks with results, by name."""
     return sorted({one.result.benchmark for one in found})
 
 
 def result_rows(found: Sequence[Evaluated], benchmark: str) -> pd.DataFrame:
-    """One row an evaluation of the benchmark, newest step of each run first, then published figures; percent."""
+    """One row per evaluation of the benchmark, newest step of each run first, then published results; in percent."""
     rows = [_result_row(one) for one in reversed(found) if one.result.benchmark == benchmark]
     names = list(dict.fromkeys(one.run for one in found))
     rows.sort(key=lambda row: names.index(row["model"]))
@@ -69,7 +69,7 @@ def result_rows(found: Sequence[Evaluated], benchmark: str) -> pd.DataFrame:
         {
             "model": one.model,
             "accuracy": one.percent,
-            "question": None if one.plus_minus is None else f"± {one.plus_minus:g} (as its source)",
+            "question": None if one.plus_minus is None else f"± {one.plus_minus:g} (from its source)",
             "source": f"{one.source}; {one.protocol}",
         }
         for one in sorted(baselines_for(benchmark), key=lambda one: -one.percent)
@@ -105,9 +105,9 @@ def _result_row(one: Evaluated) -> dict[str, Any]:
 
 
 def score_curves(found: Sequence[Evaluated], benchmark: str) -> pd.DataFrame:
-    """Columns run, step, accuracy, low, high, inner_low, inner_high, n, protocol: percent, one row an evaluation.
+    """Columns run, step, accuracy, low, high, inner_low, inner_high, n, protocol: percent, one row per evaluation.
 
-    The outer band is the 95 % interval over questions, the inner one of sampling; NaN where unknown.
+    The outer band is the 95 % interval over questions, the inner one that of sampling; NaN if unknown.
     """
     rows = [_curve_row(one) for one in found if one.result.benchmark == benchmark]
     columns = ["run", "step", "accuracy", "low", "high", "inner_low", "inner_high", "n", "protocol"]
@@ -133,11 +133,11 @@ class Paired:
 
     comparison: Comparison
     differing: tuple[str, ...]
-    """Fields in which the protocols differ, `name: a / b`; empty where the numbers may simply be compared."""
+    """Fields in which the protocols differ, `name: a / b`; empty if the results are directly comparable."""
 
 
 def paired(a: Evaluated, b: Evaluated) -> Paired:
-    """B against A. ConfigError where they share no question."""
+    """B compared with A. ConfigError if they share no question."""
     found = compare(outcomes(a), outcomes(b))
     cards = a.result.protocol, b.result.protocol
     differing = tuple(
@@ -149,13 +149,13 @@ def paired(a: Evaluated, b: Evaluated) -> Paired:
 
 
 def outcomes(one: Evaluated) -> dict[str, list[bool]]:
-    """By problem id: which samples were right, those first. DataError where no part can be read."""
+    """By problem id: whether each sample is correct, correct ones first. DataError if no part can be read."""
     query = "select problem_id, count(*) filter (verdict = 'correct'), count(*) from samples group by 1 order by 1"
     return {problem: [True] * right + [False] * (total - right) for problem, right, total in _fetch(one, query)}
 
 
 def part_fields(one: Evaluated) -> list[str]:
-    """Fields of `extra` that part the questions into at most MAX_PARTS groups, of two or more on average."""
+    """Fields of `extra` that divide the questions into at most MAX_PARTS groups of at least two on average."""
     values: dict[str, list[str]] = {}
     for (text,) in _fetch(one, "select any_value(extra) from samples group by problem_id"):
         for name, value in _extra(text).items():
@@ -167,8 +167,8 @@ def part_fields(one: Evaluated) -> list[str]:
 def parts(one: Evaluated, field: str) -> pd.DataFrame:
     """Columns part, accuracy, error, low, high, questions, samples: percent by value of a field of `extra`.
 
-    `–` for none. From low to high: the 95 % interval over questions; error: the plain standard error; NaN for a part of
-    one question.
+    `–` for none. low to high: the 95 % interval over questions; error: the standard error; NaN for a part of one
+    question.
     """
     rows = _fetch(
         one,
@@ -211,7 +211,7 @@ def _fetch(one: Evaluated, query: str) -> list[tuple[Any, ...]]:
     )
     files = PartRollouts.in_folders([directory.path]).paths
     if not files:
-        raise DataError(f"{directory.path}: no part that can be read; restore the samples, or evaluate again.")
+        raise DataError(f"{directory.path}: no readable part; restore the samples, or evaluate again.")
     with duckdb.connect() as database:
         samples = database.read_parquet([str(path) for path in files], hive_partitioning=False)
         found = samples.query("samples", query)

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.curves.study import BreakMark, Study, scores_of
+from analysis.curves.study import Study, scores_of
 from analysis.reading.load import Run
-from app.runs.training_data import (
+from analysis.step_moment.breaks import Break
+from app.runs.curves import (
     MAX_POINTS,
     about,
     curves,
@@ -66,7 +67,7 @@ def test_a_long_curve_is_thinned_and_keeps_its_extremes() -> None:
 
 
 def test_marks_are_those_of_the_study() -> None:
-    mark = BreakMark(step=30, low=28, high=33, kind="level", size=0.25, p_value=0.004, is_rebound=False)
+    mark = Break(metric="reward/mean", step=30, low=28, high=33, kind="level", size=0.25, p_value=0.004, rebound=False)
     study = replace(_study("a", step=[1], m=[1.0]), breaks={"m": (mark,)})
     found = marks([study, _study("b", step=[1])], "m")
     assert found[["run", "step", "low", "high"]].to_numpy().tolist() == [["a", 30, 28, 33]]

@@ -1,4 +1,4 @@
-"""Rollouts of files that other tools wrote, as frames. The files and their columns: orz_bench.records.foreign."""
+"""Rollouts in files of other tools, as frames. For the files and their columns see orz_bench.records.foreign."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.reading.columns import CATEGORIES, NUMBERS, ROLLOUT_COLUMNS
-from analysis.reading.rollouts import BATCH_ROWS
+from analysis.reading.run_rollouts import BATCH_ROWS
 from orz_bench.records.foreign import Row, canonical, dumped, flat, rows_of
 
 _INTEGERS = ("step", "sample_index", "num_tokens")
@@ -18,15 +18,20 @@ _INTEGERS = ("step", "sample_index", "num_tokens")
 
 @dataclass(frozen=True, slots=True)
 class FileRollouts:
-    """Rollouts of files, each with facts that its name carries (such as the step)."""
+    """Rollouts in files, each with facts from its file name (such as the step)."""
 
     paths: tuple[Path, ...]
     facts: Mapping[Path, Row] = field(default_factory=dict)
     only: tuple[str, str] | None = None
-    """(column, value): only these rows, where a file holds several runs."""
+    """(column, value): read only these rows, if a file holds several runs."""
+
+    @property
+    def skipped(self) -> tuple[Path, ...]:
+        """Always empty: an unreadable file is an error here."""
+        return ()
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
-        """See analysis.reading.rollouts.Rollouts."""
+        """See analysis.reading.run_rollouts.Rollouts."""
         start = 0
         wanted = self._rows()
         while chunk := list(islice(wanted, rows)):
@@ -34,7 +39,7 @@ class FileRollouts:
             start += len(chunk)
 
     def numbers(self) -> pd.DataFrame:
-        """See analysis.reading.rollouts.Rollouts."""
+        """See analysis.reading.run_rollouts.Rollouts."""
         frames = [batch[[name for name in NUMBERS if name in batch]] for batch in self.batches()]
         whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(NUMBERS))
         return whole.astype({name: "category" for name in CATEGORIES if name in whole})
@@ -48,7 +53,7 @@ class FileRollouts:
 
 
 def dumped_rollouts(folder: Path) -> FileRollouts | None:
-    """The training rollouts that Open-Reasoner-Zero dumped into a folder, by step; None where it has none."""
+    """The training rollouts that Open-Reasoner-Zero dumped into a folder, by step; None if there are none."""
     named = ((path, dumped(path)) for path in folder.rglob("iter*.json"))
     steps = {path: name.step for path, name in named if name is not None and name.benchmark is None}
     facts: dict[Path, Row] = {path: {"step": step} for path, step in steps.items()}
@@ -56,7 +61,7 @@ def dumped_rollouts(folder: Path) -> FileRollouts | None:
 
 
 def dumped_evaluations(folder: Path) -> dict[tuple[str, int], FileRollouts]:
-    """By (benchmark, step): the answers of evaluations that Open-Reasoner-Zero dumped into a folder."""
+    """The responses of evaluations that Open-Reasoner-Zero dumped into a folder, by (benchmark, step)."""
     named = ((path, dumped(path)) for path in folder.rglob("eval_output_*"))
     keys = {path: (name.benchmark, name.step) for path, name in named if name is not None and name.benchmark}
     return {
