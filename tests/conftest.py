@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+# As many workers as there are cores, so one thread each; threads that wait for one another cost more than they bring.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 # No deadline: a busy machine is not a bug. The same examples in every run: a failure of CI is a failure here.
 settings.register_profile("orz", deadline=None, derandomize=True)
 settings.load_profile("orz")

@@ -3,36 +3,25 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from tests.support.command_line import PROJECT
+from tests.support.command_line import PROJECT, run_command
 from tests.support.golden_files import expect_golden
 from tests.support.runs import a_run
 from tests.support.shared_data import shared_data
 
+PLAIN = {"TERM": "dumb", "NO_COLOR": "1"}
 COMMANDS = ("report", "reflection", "step-moment", "compare", "figure", "figures", "metrics")
 
 
 def _orz_analysis(*arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "analysis.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"PYTHONPATH": str(PROJECT), "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        timeout=200,
-    )
-    assert done.returncode == expect, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
+    return run_command("analysis.cli", arguments, expect=expect, environment=PLAIN)
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import socket
 from pathlib import Path
@@ -14,6 +13,7 @@ import torch
 from orz_bench.errors import EngineError
 from orz_rl.ppo.packed_forward import Pack
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
+from tests.support.preloaded import FORKED
 from tests.support.tiny_model import a_tiny_checkpoint
 
 TERMS = PolicyTerms(clip_low=0.2, clip_high=0.2, kl_loss=0.0, kl_estimator="k3", importance_cap=None)
@@ -146,8 +146,8 @@ def assert_same(
 def test_two_ranks_learn_what_one_learns(
     checkpoint: Path, one_rank: tuple[list[Update], dict[str, torch.Tensor]], stage: int, tmp_path: Path
 ) -> None:
-    context, port = multiprocessing.get_context("spawn"), free_port()
-    processes = [context.Process(target=two_ranks, args=(rank, checkpoint, port, stage, tmp_path)) for rank in range(2)]
+    port = free_port()
+    processes = [FORKED.Process(target=two_ranks, args=(rank, checkpoint, port, stage, tmp_path)) for rank in range(2)]
     for process in processes:
         process.start()
     for process in processes:
