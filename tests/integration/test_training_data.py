@@ -77,9 +77,12 @@ def hub(handler: type[Hub], home: Path) -> Iterator[dict[str, str]]:
 def test_a_file_comes_from_the_hub_and_is_kept(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with hub(Hub, tmp_path / "home") as environment:
-        first = orz_rl("data", "fetch", "--to", data, environment=environment).stdout
+        first = orz_rl("data", "fetch", "--to", data, environment=environment, is_started=True).stdout
         assert f"SHA-256 {hashlib.sha256(CONTENT).hexdigest()}, not the content of" in first
-        assert "(was here)" in orz_rl("data", "fetch", "orz-57k", "--to", data, environment=environment).stdout
+        assert (
+            "(was here)"
+            in orz_rl("data", "fetch", "orz-57k", "--to", data, environment=environment, is_started=True).stdout
+        )
     (file,) = data.iterdir()
     assert [problem.gold for problem in read_problems([str(file)])] == ["2"]
     listed = orz_rl("data", "list", "--to", data).stdout
@@ -102,7 +105,9 @@ def test_what_does_not_come_is_told_with_where_to_find_it(
     tmp_path: Path, handler: type[Hub], name: str, reason: str
 ) -> None:
     with hub(handler, tmp_path / "home") as environment:
-        said = orz_rl("data", "fetch", name, "--to", tmp_path / "data", expect=2, environment=environment).stderr
+        said = orz_rl(
+            "data", "fetch", name, "--to", tmp_path / "data", expect=2, environment=environment, is_started=True
+        ).stderr
     assert reason in said
     assert get_published(name).address in said
     assert not (tmp_path / "data").exists()
