@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -25,6 +26,18 @@ def environment_as_it_was() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """The last lines say what was not run, and why; a reason says how to have what is missing."""
+    yield
+    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", ())]
+    reasons = Counter(str(longrepr[2]).removeprefix("Skipped: ") for longrepr in skipped)
+    if reasons:
+        terminalreporter.section(f"{len(skipped)} tests were not run")
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"{count} not run: {reason}")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

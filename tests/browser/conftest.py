@@ -26,7 +26,10 @@ def chromium() -> str:
     """The path of Chromium: $CHROMIUM, or one on the path; skips the calling test where there is none."""
     found = chromium_path()
     if found is None:
-        pytest.skip("no Chromium: name one with $CHROMIUM, or put `chromium` on the path")
+        pytest.skip(
+            "no Chromium: install one (`apt-get install chromium`, or `playwright install chromium`) "
+            "and put it on the path, or name it in $CHROMIUM"
+        )
     return found
 
 
