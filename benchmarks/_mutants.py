@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from dataclasses import dataclass
 
@@ -48,12 +48,11 @@ def mutants(source: str) -> list[Mutant]:
     found = []
     seen: dict[str, int] = {}
     for number, node in enumerate(_nodes(tree)):
-        for place, (what, change) in enumerate(_changes(node)):
+        for place, (what, _) in enumerate(_changes(node)):
             text = f"{lines[node.lineno - 1].strip()} | {what}"
             seen[text] = seen.get(text, 0) + 1
             key = text if seen[text] == 1 else f"{text} ({seen[text]})"
             found.append(Mutant(key, node.lineno, _changed(tree, number, place)))
-            del change
     return found
 
 
@@ -73,7 +72,7 @@ def _nodes(tree: ast.AST) -> Iterator[ast.expr | ast.stmt]:
         for child in value if isinstance(value, list) else [value]:
             if not isinstance(child, ast.AST) or isinstance(child, (ast.Raise, ast.JoinedStr, ast.Assert, ast.Import)):
                 continue
-            if _is_type_alias(child) or _is_guard_of_types(child):
+            if _is_type_alias(child) or _is_guard_of_types(child) or _is_strict(child):
                 continue
             if isinstance(child, (ast.expr, ast.stmt)):
                 yield child
@@ -92,7 +91,12 @@ def _is_guard_of_types(node: ast.AST) -> bool:
     return isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
 
 
-def _changes(node: ast.AST) -> Iterator[tuple[str, object]]:
+def _is_strict(node: ast.AST) -> bool:
+    """The assertion in `zip(..., strict=True)`."""
+    return isinstance(node, ast.keyword) and node.arg == "strict"
+
+
+def _changes(node: ast.AST) -> Iterator[tuple[str, Callable[[], None]]]:
     """(what changes, a function that does it to the node)."""
     if isinstance(node, ast.Compare):
         for place, op in enumerate(node.ops):
@@ -116,9 +120,9 @@ def _name(op: ast.AST) -> str:
     return type(op).__name__
 
 
-def _setter(items: list[ast.cmpop], place: int, value: ast.cmpop) -> object:
+def _setter(items: list[ast.cmpop], place: int, value: ast.cmpop) -> Callable[[], None]:
     return lambda: items.__setitem__(place, value)
 
 
-def _attribute(node: ast.AST, name: str, value: object) -> object:
+def _attribute(node: ast.AST, name: str, value: object) -> Callable[[], None]:
     return lambda: setattr(node, name, value)

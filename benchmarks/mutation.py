@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import hashlib
 import importlib
 import json
@@ -66,6 +67,12 @@ def main() -> None:
     """Sample, run what has no verdict yet, and keep the result."""
     options = arguments()
     work = options.work.resolve()
+    work.mkdir(parents=True, exist_ok=True)
+    lock = (work / ".lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        sys.exit(f"another run is at work in {work}; name another folder with --work")
     copy, verdicts = work / "copy", Verdicts(work / "verdicts.jsonl")
     if copy.exists():
         shutil.rmtree(copy)
