@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import queue
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -44,12 +46,12 @@ def completions(first: int, last: int) -> list[Completion]:
     return [a_completion(problem_id=f"p{i}") for i in range(first, last)]
 
 
-def recorder(folder: Path, grader: Right | Broken, heard: list[Sequence[Rollout]] | None = None) -> Recorder:
+def recorder(
+    folder: Path, grader: Right | Broken, heard: list[Sequence[Rollout]] | None = None, **settings: Any
+) -> Recorder:
     folder.mkdir(exist_ok=True)
-    heard = [] if heard is None else heard
-    return Recorder(
-        EvaluationDir(folder), grader, requests=requests(5000), to_rollout=to_rollout, on_committed=heard.append
-    )
+    settings = {"on_committed": [].append if heard is None else heard.append} | settings
+    return Recorder(EvaluationDir(folder), grader, requests=requests(5000), to_rollout=to_rollout, **settings)
 
 
 def test_everything_is_on_disk_on_leaving(tmp_path: Path) -> None:
@@ -78,6 +80,24 @@ def test_a_list_is_never_split_over_parts(tmp_path: Path) -> None:
             record.add(completions(start, start + size))
     assert all(len(rollouts) % size == 0 for rollouts in heard)
     assert sum(map(len, heard)) == 4 * size
+
+
+def test_rows_wait_until_a_part_is_full(tmp_path: Path) -> None:
+    heard: list[Sequence[Rollout]] = []
+    with recorder(tmp_path / "e", Right(), heard, part_seconds=1e6) as record:
+        record.add_all([completions(0, PART_ROWS - 1), completions(PART_ROWS - 1, PART_ROWS)])
+        record.add_all([completions(PART_ROWS, PART_ROWS + 3), completions(PART_ROWS + 3, PART_ROWS + 4)])
+    assert [len(rollouts) for rollouts in heard] == [PART_ROWS, 4]
+
+
+def test_rows_are_written_when_some_time_has_passed(tmp_path: Path) -> None:
+    """Also those of a list after which nothing comes: the engine may draw for long before it hands over more."""
+    heard: queue.Queue[Sequence[Rollout]] = queue.Queue()
+    with recorder(tmp_path / "e", Right(), on_committed=heard.put, part_seconds=0.01) as record:
+        for start in (0, 3):
+            record.add(completions(start, start + 3))
+            assert [rollout.problem_id for rollout in heard.get(timeout=200)] == [f"p{start + i}" for i in range(3)]
+    assert heard.empty()
 
 
 def test_an_error_of_grading_reaches_the_caller(tmp_path: Path) -> None:

@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from orz_bench.errors import ConfigError
-from orz_bench.results.comparison import bootstrap_interval, compare, holm, sign_flip_p_value
+from orz_bench.results.comparison import (
+    bootstrap_interval,
+    compare,
+    compare_values,
+    holm,
+    sign_flip_p_value,
+    unseen_difference,
+)
 
 
 def outcomes(shares: list[float], n: int = 16) -> dict[str, list[bool]]:
@@ -77,6 +84,46 @@ def test_difference_and_flips() -> None:
     assert found.low <= found.difference <= found.high
 
 
+def test_one_shared_question() -> None:
+    found = compare({"x": [True, True, False, False]}, {"x": [False] * 4, "y": [True]})
+    assert (found.num_questions, found.difference, found.p_value) == (1, -0.5, 1.0)
+    assert found.low <= -0.5 <= found.high
+    assert found.low < found.high
+    assert found.minimum_detectable_effect is None
+    assert (found.gained, found.lost) == ((), ())
+
+
+def test_half_of_the_samples_is_not_most() -> None:
+    found = compare(outcomes([0.5, 1.0, 0.25, 0.5]), outcomes([1.0, 0.5, 0.5, 0.5]))
+    assert (found.gained, found.lost) == (("q00",), ("q01",))
+
+
+def test_the_detectable_difference_by_hand() -> None:
+    """Six questions; the two that are added for what was not seen scatter, too."""
+    differences = np.array([0.5, 0.0, -0.25, 0.25, 0.0, 0.0])
+    unseen = (4 * 0.375 + 1) / (4 * 1.0 + 1)
+    assert unseen_difference(differences, samples_each=4) == pytest.approx(unseen)
+    scatter = float(np.sum((differences - differences.mean()) ** 2)) + 2 * unseen**2
+    wanted = (1.959964 + 0.841621) * np.sqrt(scatter / 5 / 6)
+    a = dict(zip("abcdef", [0.25] * 6, strict=True))
+    b = {key: a[key] + difference for key, difference in zip("abcdef", differences, strict=True)}
+    found = compare_values(a, b, samples_each=4)
+    assert found.minimum_detectable_effect == pytest.approx(wanted)
+    assert compare_values(a, b) == compare_values(a, b, samples_each=1) != found
+    everything = compare_values(dict.fromkeys("abcdef", 0.0), dict.fromkeys("abcdef", 1.0))
+    assert (everything.low < everything.high, everything.high) == (True, 1.0)
+    opposite = compare_values(
+        dict(zip("abcdef", [0, 1] * 3, strict=True)), dict(zip("abcdef", [1, 0] * 3, strict=True))
+    )
+    assert opposite.minimum_detectable_effect is None
+
+
+def test_the_fewest_samples_of_any_question_count() -> None:
+    a, b = outcomes([0.5] * 8, n=4), outcomes([0.75] * 8, n=8)
+    shares = [{key: float(np.mean(values)) for key, values in side.items()} for side in (a, b)]
+    assert compare(a, b) == compare_values(*shares, samples_each=4)
+
+
 def test_only_shared_questions_count() -> None:
     a, b = outcomes([1.0, 1.0]), outcomes([0.0, 1.0, 1.0])
     found = compare(a, b)
@@ -93,6 +140,16 @@ def test_few_questions_get_the_exact_p_value() -> None:
     ]
     wanted = sum(value >= abs(moved.sum()) - 1e-12 for value in sums) / len(sums)
     assert sign_flip_p_value(differences, np.random.default_rng(0)) == wanted
+
+
+def test_fourteen_questions_are_enumerated_and_fifteen_are_not() -> None:
+    differences = np.random.default_rng(1).normal(0.1, 0.3, size=15)
+    for size, is_exact in ((14, True), (15, False)):
+        values = {sign_flip_p_value(differences[:size], np.random.default_rng(seed)) for seed in range(3)}
+        assert (len(values) == 1) == is_exact
+        signs = np.array(list(product((1, -1), repeat=size)))
+        wanted = np.mean(np.abs(signs @ differences[:size]) >= abs(differences[:size].sum()) - 1e-12)
+        assert [pytest.approx(wanted, abs=0 if is_exact else 0.02)] * len(values) == sorted(values)
 
 
 def test_many_questions_get_a_sampled_one() -> None:
@@ -119,8 +176,10 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 
 
 def test_large_benchmarks_fit_in_memory() -> None:
-    differences = np.random.default_rng(6).normal(size=14_000)
-    assert 0 <= sign_flip_p_value(differences, np.random.default_rng(0)) <= 1
+    differences = np.random.default_rng(6).normal(0.01, 1, size=14_000)
+    z = differences.mean() / (differences.std() / np.sqrt(14_000))
+    found = sign_flip_p_value(differences, np.random.default_rng(0))
+    assert found == pytest.approx(1 - _erf(abs(z) / np.sqrt(2)), abs=0.02)
 
 
 def test_the_minimum_detectable_effect_is_found_in_80_percent() -> None:
