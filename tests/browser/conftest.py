@@ -97,4 +97,4 @@ def open_page(tab: Any, address: str) -> None:
 
 def settled(tab: Any) -> None:
     """Wait until Streamlit has nothing more to draw."""
-    tab.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=120_000)
+    tab.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=300_000)

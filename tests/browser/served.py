@@ -49,7 +49,7 @@ def served(runs: Path, *, environment: Mapping[str, str] | None = None) -> Itera
     finally:
         process.terminate()
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=100)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -73,7 +73,7 @@ def _wait_until_up(port: int, process: subprocess.Popen[bytes]) -> None:
 
 def _is_up(port: int) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=2) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=60) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

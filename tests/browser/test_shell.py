@@ -118,7 +118,7 @@ def test_a_permalink_is_the_first_thing_asked_of_a_server_and_a_growing_run_is_f
 def test_a_report_is_inert(page: Any, address: str, shoot: Callable[[str], Path]) -> None:
     open_page(page, f"{address}/report?made=1&{urlencode({'run': HOSTILE})}")
     inner = page.frame_locator("iframe").frame_locator("iframe")
-    inner.get_by_role("heading", name="Did it learn?").wait_for(timeout=60_000)
+    inner.get_by_role("heading", name="Did it learn?").wait_for(timeout=300_000)
     settled(page)
     outer, report = page.frames[1:]
     assert report.frame_element().get_attribute("sandbox") == ""

@@ -29,7 +29,7 @@ REPORT = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for 
 def loaded_by(code: str) -> set[str]:
     """The top-level modules that a fresh interpreter holds after running the code."""
     command = [sys.executable, "-c", f"{code}\n{REPORT}"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, timeout=1000)
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
 

@@ -33,7 +33,7 @@ def kills(arguments: tuple[str, ...], run: Path, *, points: list[Point]) -> list
     """Kill it once at every point, then let it finish; how many rows were on disk after each kill."""
     num_rows = []
     for point in points:
-        assert started(*arguments, run, prepare=kill_at(point)).wait(200) == -signal.SIGKILL, point
+        assert started(*arguments, run, prepare=kill_at(point)).wait(1000) == -signal.SIGKILL, point
         num_rows.append(len(rows_of(run)))
     orz_bench(*arguments, run)
     return num_rows
@@ -67,7 +67,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     arguments += ("--out", str(tmp_path))
     ctrl_c = partial(arm, Point(RECORDER, "add", 700), partial(send_to_this_process, signal.SIGINT))
     process = started(*arguments, prepare=ctrl_c)
-    _, errors = process.communicate(timeout=200)
+    _, errors = process.communicate(timeout=1000)
     assert process.returncode == 130
     assert "the same command goes on from there" in errors
     assert "Traceback" not in errors

@@ -109,7 +109,7 @@ def test_a_dead_cluster_that_ray_remembers_is_not_joined() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=1000,
         env=environment | {"RAY_TMPDIR": str(folder)},
     )
     shutil.rmtree(folder, ignore_errors=True)

@@ -34,7 +34,7 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     # In a process of its own: DeepSpeed keeps a process group that an engine closed earlier in this one has destroyed.
     process = FORKED.Process(target=save_policy, args=(base, saved))
     process.start()
-    process.join(200)
+    process.join(1000)
     assert process.exitcode == 0
     copy_tokenizer(str(base), saved)
     return base, saved

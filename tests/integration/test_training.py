@@ -50,7 +50,7 @@ def test_killed_again_and_again_it_ends_like_the_unbroken_run(whole: Path, tmp_p
     run = tmp_path / "killed"
     arguments = (*SMALL, f"num_steps={STEPS}", "checkpoint.every=2", "--out", run)
     for point in ("in sampling", "in the update", "in the checkpoint's rename", "deleting an old checkpoint"):
-        assert started(*arguments, prepare=kill_at(POINTS[point])).wait(200) == -signal.SIGKILL, point
+        assert started(*arguments, prepare=kill_at(POINTS[point])).wait(1000) == -signal.SIGKILL, point
     done = orz_rl(*arguments)
     assert "resuming after step" in done.stderr
     assert metrics_of(run) == metrics_of(whole)

@@ -96,7 +96,7 @@ def test_rows_are_written_when_some_time_has_passed(tmp_path: Path) -> None:
     with recorder(tmp_path / "e", Right(), on_committed=heard.put, part_seconds=0.01) as record:
         for start in (0, 3):
             record.add(completions(start, start + 3))
-            assert [rollout.problem_id for rollout in heard.get(timeout=200)] == [f"p{start + i}" for i in range(3)]
+            assert [rollout.problem_id for rollout in heard.get(timeout=1000)] == [f"p{start + i}" for i in range(3)]
     assert heard.empty()
 
 

@@ -82,9 +82,9 @@ def bytes_of_ranks(num_ranks: int) -> list[list[int]]:
     ]
     for process in processes:
         process.start()
-    found = [results.get(timeout=200) for _ in processes]
+    found = [results.get(timeout=1000) for _ in processes]
     for process in processes:
-        process.join(60)
+        process.join(1000)
     return found
 
 
