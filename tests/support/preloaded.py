@@ -42,7 +42,9 @@ class ForkedCommand:
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         self._outputs = tuple(folder / name for name in ("stdout", "stderr"))
         self._process = FORKED.Process(
-            target=_run, args=(module, arguments, dict(environment), self._outputs, Path.cwd(), prepare)
+            target=_run,
+            args=(module, arguments, dict(environment), self._outputs, Path.cwd(), prepare),
+            daemon=True,  # a test that fails half-way leaves nothing behind for longer than the session
         )
         self._process.start()
         assert self._process.pid is not None

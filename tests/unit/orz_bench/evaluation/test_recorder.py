@@ -105,6 +105,17 @@ def test_an_error_of_grading_reaches_the_caller(tmp_path: Path) -> None:
         record.add_all(completions(0, 3) for _ in range(100))
 
 
+def test_an_error_of_the_last_list_is_raised_on_leaving(tmp_path: Path) -> None:
+    with pytest.raises(GradingError, match="broke"), recorder(tmp_path / "e", Broken()) as record:
+        record.add(completions(0, 3))
+
+
+def test_an_error_inside_is_not_hidden_by_one_of_the_recorder(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), recorder(tmp_path / "e", Broken()) as record:
+        record.add(completions(0, 3))
+        raise KeyboardInterrupt
+
+
 def test_rows_carry_their_step(tmp_path: Path) -> None:
     heard: list[Sequence[Rollout]] = []
     with recorder(tmp_path / "e", Right(), heard) as record:
