@@ -111,9 +111,12 @@ def test_an_error_of_the_last_list_is_raised_on_leaving(tmp_path: Path) -> None:
 
 
 def test_an_error_inside_is_not_hidden_by_one_of_the_recorder(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), recorder(tmp_path / "e", Broken()) as record:
-        record.add(completions(0, 3))
+    def draw() -> Iterator[list[Completion]]:
+        yield completions(0, 3)
         raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), recorder(tmp_path / "e", Broken()) as record:
+        record.add_all(draw())
 
 
 def test_rows_carry_their_step(tmp_path: Path) -> None:
