@@ -40,7 +40,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "orz_rl.ppo.packed_forward": (),
     "orz_rl.ppo.packing": (),
     "orz_bench.extraction.answers": ("orz_bench/grading/test_grader.py", "orz_bench/extraction/test_responses.py"),
-    "orz_bench.extraction.letters": ("orz_bench/extraction/test_statements.py",),
+    "orz_bench.extraction.letters": (
+        "orz_bench/extraction/test_statements.py",
+        "orz_bench/extraction/test_mmlu_pro_letters.py",
+    ),
     "orz_bench.grading.grader": (),
     "orz_bench.grading.math.strict": ("orz_bench/grading/test_grader.py", "orz_bench/grading/surface"),
     "orz_bench.grading.surface.compare": ("orz_bench/grading/surface", "orz_bench/grading/math/test_strict.py"),
