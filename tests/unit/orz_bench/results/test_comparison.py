@@ -163,6 +163,21 @@ def test_many_questions_get_a_sampled_one() -> None:
     assert sign_flip_p_value(differences, rng) == pytest.approx(normal, abs=0.02)
 
 
+def test_a_p_value_is_never_below_one_among_all_draws() -> None:
+    """Forty questions that all move one way: no drawn pattern is as far from zero, but that which was observed is."""
+    assert sign_flip_p_value(np.full(40, 0.5), np.random.default_rng(0)) == 1 / 20_001
+
+
+def test_interval_ends_are_the_percentiles_of_resampled_means() -> None:
+    differences = np.random.default_rng(9).normal(0.1, 0.3, size=60)
+    among = np.append(differences, [0.2, -0.2])
+    rng = np.random.default_rng(10)
+    means = np.array([rng.choice(among, size=62).sum() / 60 for _ in range(20_000)])
+    low, high = bootstrap_interval(differences, np.random.default_rng(11), unseen=0.2)
+    wanted = np.quantile(means, [0.025, 0.975])
+    assert [low, high] == [pytest.approx(value, abs=0.08 * means.std()) for value in wanted]
+
+
 def test_p_values_are_uniform_where_nothing_differs() -> None:
     rng = np.random.default_rng(4)
     values = [sign_flip_p_value(rng.normal(size=30), rng) for _ in range(200)]
