@@ -54,6 +54,7 @@ def test_fake_engine_killed_at_every_point(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_transformers_engine_killed_at_every_point(tmp_path: Path) -> None:
     checkpoint = str(a_tiny_checkpoint(tmp_path / "m"))
+    arguments: tuple[str, ...]
     arguments = ("eval", "--ckpt", checkpoint, "--engine", "transformers", "--bench", "arithmetic", "--n", "16")
     arguments += ("--limit", "50", "--template", "plain", "--max-tokens", "10", "--batch-size", "8", "--out")
     orz_bench(*arguments, tmp_path / "whole")
@@ -63,6 +64,7 @@ def test_transformers_engine_killed_at_every_point(tmp_path: Path) -> None:
 
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
+    arguments: tuple[str, ...]
     arguments = ("eval", "--ckpt", "fake:0.6", "--engine", "fake", "--bench", "arithmetic", "--n", "64")
     arguments += ("--out", str(tmp_path))
     ctrl_c = partial(arm, Point(RECORDER, "add", 700), partial(send_to_this_process, signal.SIGINT))

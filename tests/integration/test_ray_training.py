@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.training import COMMAND, ENVIRONMENT, metrics_of, orz_rl
+from tests.support.command_line import ENVIRONMENT
+from tests.support.training import COMMAND, metrics_of, orz_rl
 
 ARGUMENTS = (
     "train",

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.training import ENVIRONMENT, metrics_of, orz_rl
+from tests.support.command_line import ENVIRONMENT
+from tests.support.training import metrics_of, orz_rl
 from tests.unit.orz_rl.workers.test_model_rank import free_port
 
 RAY = Path(sys.executable).parent / "ray"

@@ -44,7 +44,6 @@ MODULES = (
 
 def load() -> None:
     import torch
-    import tqdm
     from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, AutoTokenizer
 
     from orz_rl.assets.resolve import TINY
@@ -52,7 +51,7 @@ def load() -> None:
     for name in MODULES:
         import_module(name)
     torch.set_num_threads(1)
-    tqdm.tqdm.monitor_interval = 0  # a thread that looks after progress bars
+    import_module("tqdm").tqdm.monitor_interval = 0  # a thread that looks after progress bars
     AutoTokenizer.from_pretrained(TINY)
     model = AutoModelForCausalLM.from_pretrained(TINY)
     AutoModelForTokenClassification.from_config(model.config)

@@ -19,7 +19,7 @@ from tests.support.command_line import PROJECT
 _REAL_MODELS = "files that load a real model"
 
 
-class LongestFirst(LoadFileScheduling):
+class LongestFirst(LoadFileScheduling):  # type: ignore[misc] - xdist has no types
     """Units in the order of the collection, which `sort` has put right."""
 
     def __init__(self, config: pytest.Config, log: Any) -> None:
