@@ -44,7 +44,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "orz_bench/extraction/test_statements.py",
         "orz_bench/extraction/test_mmlu_pro_letters.py",
     ),
-    "orz_bench.grading.grader": (),
+    "orz_bench.grading.grader": ("orz_bench/grading/test_instructions.py",),
     "orz_bench.grading.math.strict": ("orz_bench/grading/test_grader.py", "orz_bench/grading/surface"),
     "orz_bench.grading.surface.compare": ("orz_bench/grading/surface", "orz_bench/grading/math/test_strict.py"),
     "orz_bench.grading.surface.surface": ("orz_bench/grading/surface", "orz_bench/grading/math/test_strict.py"),

@@ -111,6 +111,7 @@ def test_bands_of_a_figure_know_its_tries() -> None:
     assert value_band(values) == value_band(values, samples_each=1)
     summary = a_summary_of([[True, False, False, False], [True, True, False, False], [False] * 4])
     assert list(summary.pass_at) == ["1", "2", "4"]
+    assert list(summary.g_pass_at) == ["4@0.25", "4@0.5", "4@0.75", "4@1", "mean"]
     for k in (1, 2, 4):
         band = value_band([pass_at_k(4, c, k=k) for c in (1, 2, 0)], samples_each=4 / k)
         assert band is not None
