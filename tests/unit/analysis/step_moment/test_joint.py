@@ -120,3 +120,13 @@ def test_the_level_is_the_largest_p_value_that_counts() -> None:
 def test_events_come_by_step() -> None:
     breaks = [_break(m, at) for at in (900, 100, 500) for m in ("a", "b")]
     assert [event.step for event in find_joint_breaks(breaks, STEPS)] == [100, 500, 900]
+
+
+def test_it_does_not_matter_at_which_step_a_run_begins() -> None:
+    places = [("a", 100), ("b", 104), ("a", 600), ("b", 607), ("c", 300)]
+    first = find_joint_breaks([_break(m, at) for m, at in places], STEPS, level=1.0)
+    later = find_joint_breaks([_break(m, at + 5000) for m, at in places], STEPS + 5000, level=1.0)
+    assert first
+    assert [(event.metrics, event.p_value, event.step + 5000) for event in first] == [
+        (event.metrics, event.p_value, event.step) for event in later
+    ]
