@@ -90,7 +90,9 @@ def main() -> None:
     per_module = -(-options.num // len(names))
     rows = []
     for name in names:
-        rows += run_module(name, sample(name, per_module, options.seed), copy=copy, verdicts=verdicts)
+        rows += run_module(
+            name, sample(name, per_module, options.seed), copy=copy, verdicts=verdicts, is_run=not options.known
+        )
     result = summary(rows, seed=options.seed)
     if options.module:
         print(json.dumps(result, indent=2, ensure_ascii=False))
@@ -103,6 +105,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--num", type=int, default=360, help="mutants in all, the same number of each module")
     parser.add_argument("--module", action="append", choices=list(MODULES), help="only this one; nothing is kept")
+    parser.add_argument("--known", action="store_true", help="run nothing: only the mutants that have a verdict")
     parser.add_argument("--work", type=Path, default=PROJECT / "runs" / "mutation")
     return parser.parse_args()
 
@@ -141,8 +144,10 @@ class Verdicts:
             file.write(json.dumps([about, key, verdict]) + "\n")
 
 
-def run_module(name: str, chosen: list[Mutant], *, copy: Path, verdicts: Verdicts) -> list[dict[str, Any]]:
-    """One row a mutant."""
+def run_module(
+    name: str, chosen: list[Mutant], *, copy: Path, verdicts: Verdicts, is_run: bool
+) -> list[dict[str, Any]]:
+    """One row a mutant that has a verdict; unless `is_run` is false, all have one afterwards."""
     file, tests = source_of(name, copy), tests_of(name)
     original = file.read_text(encoding="utf-8")
     contents = [
@@ -154,7 +159,7 @@ def run_module(name: str, chosen: list[Mutant], *, copy: Path, verdicts: Verdict
     about = f"{name} {hashlib.sha256(b''.join([original.encode(), *contents])).hexdigest()[:16]}"
     equivalent = json.loads(EQUIVALENT.read_text(encoding="utf-8")).get(name, {}) if EQUIVALENT.exists() else {}
     missing = [mutant for mutant in chosen if verdicts.get(about, mutant.key) is None]
-    if missing:
+    if missing and is_run:
         seconds = preload(name, tests)
         try:
             for mutant in missing:
@@ -172,6 +177,7 @@ def run_module(name: str, chosen: list[Mutant], *, copy: Path, verdicts: Verdict
             "equivalent": equivalent.get(mutant.key),
         }
         for mutant in chosen
+        if verdicts.get(about, mutant.key) is not None
     ]
 
 
