@@ -130,3 +130,8 @@ def test_it_does_not_matter_at_which_step_a_run_begins() -> None:
     assert [(event.metrics, event.p_value, event.step + 5000) for event in first] == [
         (event.metrics, event.p_value, event.step) for event in later
     ]
+
+
+def test_a_break_is_linked_to_the_nearest_of_the_other_metric() -> None:
+    (joint,) = find_joint_breaks([_break("a", 500), _break("b", 495), _break("b", 502)], STEPS, level=1.0)
+    assert (joint.low, joint.high, joint.step) == (500, 502, 501)
