@@ -54,7 +54,7 @@ app: setup
 screenshots: setup
 	$(BIN)/python -m tests.browser.screenshots $(RUNS) docs/screenshots
 
-# One worker a file; tests that load a real model also wait for one another (tests/conftest.py).
+# One worker a file; the files that load a real model come first and are all one worker's (tests/support/schedule.py).
 test: setup
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS); status=$$?; \
 	  if [ $$status -eq 5 ]; then echo "pytest found no test to run (exit 5): that is a failure here" >&2; fi; exit $$status

@@ -52,7 +52,9 @@ class Recorder:
         requests: Sequence[Request],
         to_rollout: ToRollout,
         on_committed: Callable[[Sequence[Rollout]], None],
+        part_seconds: float = PART_SECONDS,
     ) -> None:
+        self._part_seconds = part_seconds
         self._folder = folder
         self._grader = grader
         self._requests = {request.key: request for request in requests}
@@ -91,7 +93,7 @@ class Recorder:
         open_for_more = True
         while open_for_more:
             try:
-                batch = self._queue.get(timeout=PART_SECONDS)
+                batch = self._queue.get(timeout=self._part_seconds)
             except queue.Empty:
                 batch = []
             open_for_more = batch is not None
@@ -121,7 +123,7 @@ class Recorder:
         ]
 
     def _commit(self, *, force: bool) -> None:
-        overdue = time.monotonic() - self._last_commit > PART_SECONDS
+        overdue = time.monotonic() - self._last_commit > self._part_seconds
         if not self._waiting or not (force or overdue or len(self._waiting) >= PART_ROWS):
             return
         self._folder.append(self._waiting)

@@ -26,7 +26,10 @@ def chromium() -> str:
     """The path of Chromium: $CHROMIUM, or one on the path; skips the calling test where there is none."""
     found = chromium_path()
     if found is None:
-        pytest.skip("no Chromium: name one with $CHROMIUM, or put `chromium` on the path")
+        pytest.skip(
+            "no Chromium: install one (`apt-get install chromium`, or `playwright install chromium`) "
+            "and put it on the path, or name it in $CHROMIUM"
+        )
     return found
 
 
@@ -94,4 +97,4 @@ def open_page(tab: Any, address: str) -> None:
 
 def settled(tab: Any) -> None:
     """Wait until Streamlit has nothing more to draw."""
-    tab.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=120_000)
+    tab.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=300_000)

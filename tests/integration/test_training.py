@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import random
 import signal
-import subprocess
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from orz_bench.records.run_dir import RunDir
 from orz_rl.training.checkpoint import Checkpoints
-from tests.support.training import COMMAND, ENVIRONMENT, SMALL, metrics_of, orz_rl, rollouts_of
+from tests.support.ends_of_training import POINTS
+from tests.support.named_points import kill_at
+from tests.support.training import SMALL, metrics_of, orz_rl, rollouts_of, started
 
 STEPS = 5
 
@@ -46,25 +46,15 @@ def test_every_step_leaves_its_metrics_and_rollouts(whole: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_killed_again_and_again_it_ends_like_the_unbroken_run(whole: Path, tmp_path: Path) -> None:
     """Also what shows that two runs of one seed are the same: every number of every step, and every token."""
     run = tmp_path / "killed"
-    arguments = [*COMMAND, *SMALL, f"num_steps={STEPS}", "checkpoint.every=2", "--out", str(run)]
-    rng = random.Random(5)
-    # While it samples the first step, while it updates or writes the second, around the first checkpoint, late.
-    signs = ("rollouts/step=000001", "rollouts/step=000002", "checkpoints/step=000002", "checkpoints/step=000004/state")
-    hits = 0
-    for sign in signs:
-        process = subprocess.Popen(arguments, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while not (run / sign).exists() and process.poll() is None:
-            time.sleep(0.005)
-        time.sleep(rng.uniform(0.0, 0.2))
-        hits += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert hits == len(signs), "it finished before it could be killed"
-    done = orz_rl(*SMALL, f"num_steps={STEPS}", "checkpoint.every=2", "--out", run)
+    arguments = (*SMALL, f"num_steps={STEPS}", "checkpoint.every=2", "--out", run)
+    points = [POINTS[name] for name in ("in sampling", "in the update", "in the checkpoint's rename")]
+    # The last: the first checkpoint is whole, and nothing has been deleted yet.
+    for point in (*points, replace(POINTS["deleting an old checkpoint"], at=1)):
+        assert started(*arguments, prepare=kill_at(point)).wait(1000) == -signal.SIGKILL, point
+    done = orz_rl(*arguments)
     assert "resuming after step" in done.stderr
     assert metrics_of(run) == metrics_of(whole)
     for step in range(1, STEPS + 1):
@@ -157,6 +147,7 @@ def test_bad_settings_are_reported_before_anything_starts(
         "--out",
         tmp_path / "run",
         expect=2,
+        is_started="num_sample" in arguments[0],
     )
     assert all(text in done.stderr for text in wanted), done.stderr
     assert not list(tmp_path.rglob("*.parquet"))

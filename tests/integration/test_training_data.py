@@ -77,9 +77,10 @@ def hub(handler: type[Hub], home: Path) -> Iterator[dict[str, str]]:
 def test_a_file_comes_from_the_hub_and_is_kept(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with hub(Hub, tmp_path / "home") as environment:
-        first = orz_rl("data", "fetch", "--to", data, environment=environment).stdout
+        first = orz_rl("data", "fetch", "--to", data, environment=environment, is_started=True).stdout
         assert f"SHA-256 {hashlib.sha256(CONTENT).hexdigest()}, differs from the publisher" in first
-        assert "(already present)" in orz_rl("data", "fetch", "orz-57k", "--to", data, environment=environment).stdout
+        again = orz_rl("data", "fetch", "orz-57k", "--to", data, environment=environment, is_started=True)
+        assert "(already present)" in again.stdout
     (file,) = data.iterdir()
     assert [problem.gold for problem in read_problems([str(file)])] == ["2"]
     listed = orz_rl("data", "list", "--to", data).stdout
@@ -105,7 +106,9 @@ def test_a_failed_download_is_reported_with_the_file_s_address(
     tmp_path: Path, handler: type[Hub], name: str, reason: str
 ) -> None:
     with hub(handler, tmp_path / "home") as environment:
-        said = orz_rl("data", "fetch", name, "--to", tmp_path / "data", expect=2, environment=environment).stderr
+        said = orz_rl(
+            "data", "fetch", name, "--to", tmp_path / "data", expect=2, environment=environment, is_started=True
+        ).stderr
     assert reason in said
     assert get_published(name).address in said
     assert not (tmp_path / "data").exists()

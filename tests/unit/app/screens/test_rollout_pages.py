@@ -40,7 +40,7 @@ def script(folder: str, screen: str) -> None:
 
 def drawn(folder: Path, screen: str, **parameters: str | list[str]) -> AppTest:
     """The page of an address, drawn without a fault."""
-    test = AppTest.from_function(script, args=(str(folder), screen), default_timeout=30)
+    test = AppTest.from_function(script, args=(str(folder), screen), default_timeout=600)
     for name, value in parameters.items():
         test.query_params[name] = value
     test.run()
@@ -218,6 +218,6 @@ def test_a_run_that_is_not_measured_starts_measuring(tmp_path: Path) -> None:
     files = MeasureFiles.of(run.path, name="run", side=tmp_path / NAME)
     from app.queries import measuring
 
-    assert measuring._started[files.root].wait(timeout=60) == 0
+    assert measuring._started[files.root].wait(timeout=1000) == 0
     parts = [part for folder in folders_of(run.path) for part in folder.parts]
     assert len(files.measured(parts)) == len(parts)

@@ -20,7 +20,7 @@ def _script(name: str) -> None:
 
 def _opened(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, **parameters: list[str]) -> AppTest:
     monkeypatch.setenv("ORZ_RUNS", str(folder))
-    page = AppTest.from_function(_script, kwargs={"name": name}, default_timeout=60)
+    page = AppTest.from_function(_script, kwargs={"name": name}, default_timeout=600)
     for parameter, values in parameters.items():
         page.query_params[parameter] = values
     return page.run()

@@ -99,6 +99,16 @@ def test_group_baselines_by_hand() -> None:
     assert rloo(REWARDS, GROUPS).tolist() == pytest.approx(others)
 
 
+def test_rewards_that_hardly_differ_are_divided_by_a_little_more_than_their_deviation() -> None:
+    rewards = torch.tensor([0.0, 2e-4], dtype=torch.float64)
+    variance = 2e-8
+    wanted = 1e-4 / math.sqrt(variance + 1e-8)
+    assert grpo(rewards, torch.zeros(2)).tolist() == pytest.approx([-wanted, wanted], rel=1e-9)
+    assert grpo(rewards / 2, torch.zeros(2)).tolist() == [0.0, 0.0]
+    white = whiten(rewards[None], torch.ones(1, 2, dtype=torch.float64))
+    assert white[0].tolist() == pytest.approx([-(2**-0.5), 2**-0.5])
+
+
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(-2, 2)), min_size=2, max_size=30))
 def test_groups_may_stand_in_any_order(pairs: list[tuple[int, float]]) -> None:
     groups = torch.tensor([group for group, _ in pairs] * 2)

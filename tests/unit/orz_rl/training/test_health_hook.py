@@ -19,7 +19,7 @@ FACTS: dict[str, str | int] = {"sign": "reward", "step": 7, "text": "it fell; $(
 def outcome(command: str, folder: Path, *, timeout_s: float = 20) -> str:
     run = RunDir(folder)
     thread = start_hook(command, FACTS, run=run, timeout_s=timeout_s)
-    thread.join(60)
+    thread.join(1000)
     assert not thread.is_alive()
     (event,) = [json.loads(line) for line in run.events_path.read_text(encoding="utf-8").splitlines()]
     assert (event["event"], event["sign"], event["step"]) == ("hook", "reward", 7)
