@@ -192,7 +192,10 @@ def _flip(path: Path, rng: random.Random) -> None:
 
 
 def _put(content: bytes) -> Callable[[Path, random.Random], None]:
-    return lambda path, rng: path.write_bytes(content) and None
+    def put(path: Path, rng: random.Random) -> None:
+        path.write_bytes(content)
+
+    return put
 
 
 def _insert(content: bytes) -> Callable[[Path, random.Random], None]:
@@ -325,7 +328,7 @@ def _arguments(program: str, programs: dict[str, Any], *, rng: random.Random) ->
     """A command with a random choice of its own options, values mostly of the right kind."""
     from typer.main import get_command
 
-    command = get_command(programs[program])
+    command: Any = get_command(programs[program])
     while getattr(command, "commands", None):
         name = rng.choice(sorted(command.commands.keys() - NOT_RUN))
         yield name
@@ -441,7 +444,7 @@ def _stop_before_processes() -> None:
     def stop(*_: object, **__: object) -> None:
         raise ConfigError("the fuzzing campaign starts no training.")
 
-    loop.open_cluster = stop  # type: ignore[assignment]
+    vars(loop)["open_cluster"] = stop
 
 
 def _wait(pid: int) -> int:
