@@ -170,6 +170,7 @@ def test_notes_are_kept_and_scores_show_both(page: Any, app: str, runs: Path, ro
 
 def test_a_question_across_checkpoints(page: Any, app: str, rows: Rows, shoot: Any) -> None:
     open_page(page, f"{app}/question?run=run&bench=bench0&problem=p1")
+    page.locator(".orz-strip td.share").first.wait_for(timeout=WAIT_MS)
     shares = page.locator(".orz-strip td.share").all_inner_texts()
     wanted = []
     for kind in ("eval", "train"):
