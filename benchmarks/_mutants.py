@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator
-from copy import deepcopy
 from dataclasses import dataclass
 
 _COMPARISONS: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -34,11 +33,20 @@ _OPERATORS: dict[type[ast.operator], type[ast.operator]] = {
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """A module's source with one change; `key` names it by its line's text, so that it survives moves of the line."""
+    """One change of a module's source; `key` names it by its line's text, so that it survives moves of the line."""
 
     key: str
     line: int
-    source: str
+    number: int
+    place: int
+
+    def of(self, source: str) -> str:
+        """The module's source with the change."""
+        tree = ast.parse(source)
+        node = next(node for at, node in enumerate(_nodes(tree)) if at == self.number)
+        _, change = list(_changes(node))[self.place]
+        change()
+        return ast.unparse(ast.fix_missing_locations(tree)) + "\n"
 
 
 def mutants(source: str) -> list[Mutant]:
@@ -52,16 +60,8 @@ def mutants(source: str) -> list[Mutant]:
             text = f"{lines[node.lineno - 1].strip()} | {what}"
             seen[text] = seen.get(text, 0) + 1
             key = text if seen[text] == 1 else f"{text} ({seen[text]})"
-            found.append(Mutant(key, node.lineno, _changed(tree, number, place)))
+            found.append(Mutant(key, node.lineno, number, place))
     return found
-
-
-def _changed(tree: ast.Module, number: int, place: int) -> str:
-    copy = deepcopy(tree)
-    node = next(node for at, node in enumerate(_nodes(copy)) if at == number)
-    _, change = list(_changes(node))[place]
-    change()
-    return ast.unparse(ast.fix_missing_locations(copy)) + "\n"
 
 
 def _nodes(tree: ast.AST) -> Iterator[ast.expr | ast.stmt]:

@@ -163,7 +163,7 @@ def run_module(
         seconds = preload(name, tests)
         try:
             for mutant in missing:
-                file.write_text(mutant.source, encoding="utf-8")
+                file.write_text(mutant.of(original), encoding="utf-8")
                 verdict = run_tests(tests, cpu_s=4 * seconds + 20)
                 verdicts.put(about, mutant.key, verdict)
                 print(f"{verdict:8} {name}:{mutant.line} {mutant.key}", flush=True)
