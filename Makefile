@@ -1,6 +1,6 @@
 # make demo, make test: each sets up everything it needs on a fresh machine (Linux, Python 3.11 or later, no GPU needed).
-# Variables: PYTHON (which Python the environment is made with), PIP_ARGS (added to pip install, such as an index of CPU
-# builds of torch), PYTEST_ARGS (added to pytest, such as -k NAME).
+# Variables: PYTHON (which Python the environment is made with), PIP_ARGS (options of pip install, such as an index of CPU
+# builds of torch; uv gets the same), PYTEST_ARGS (added to pytest, such as -k NAME).
 
 PYTHON ?= python3
 PIP_ARGS ?=
@@ -17,7 +17,7 @@ DEMO_RUN := runs/demo
 # The folder of runs that the app opens.
 RUNS ?= runs
 
-.PHONY: help setup demo app screenshots test conformance check format lint types layers guards bench docs gallery clean
+.PHONY: help setup demo app screenshots test conformance check lowest format lint types layers guards bench docs gallery clean
 
 help:
 	@echo "make demo    train the embedded tiny model by PPO, evaluate it before and after (under ten minutes)"
@@ -37,16 +37,7 @@ $(STAMP):
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 	  echo "$(PYTHON) is $$($(PYTHON) --version 2>&1), but Python 3.11 or later is needed; name one: make setup PYTHON=python3.11" >&2; \
 	  exit 1; }
-	@if [ -e $(VENV)/.installing ]; then rm -rf $(VENV); fi
-	@echo "Making $(VENV) from $(LOCK): several minutes and 4.5 GB, once."
-	@mkdir -p $(VENV) && touch $(VENV)/.installing
-	@$(PYTHON) -m venv $(VENV) || { \
-	  echo "$(PYTHON) cannot make an environment; on Debian and Ubuntu install the package python3-venv" >&2; exit 1; }
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps $(PIP_ARGS) -r $(LOCK)
-	@$(BIN)/python requirements/check_lock.py $(LOCK)
-	@$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@rm -f $(VENV)/.installing $(VENV)/.ready-*
-	@touch $@
+	@$(PYTHON) requirements/install.py $@ $(LOCK) $(PIP_ARGS)
 
 # Training evaluates the base model, some steps on the way, and the last one; the report shows them beside each other.
 demo: setup
@@ -63,7 +54,7 @@ app: setup
 screenshots: setup
 	$(BIN)/python -m tests.browser.screenshots $(RUNS) docs/screenshots
 
-# One worker a file; tests that load a real model also wait for one another (tests/conftest.py).
+# One worker a file; the files that load a real model come first and are all one worker's (tests/support/schedule.py).
 test: setup
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS); status=$$?; \
 	  if [ $$status -eq 5 ]; then echo "pytest found no test to run (exit 5): that is a failure here" >&2; fi; exit $$status
@@ -73,6 +64,10 @@ conformance: setup
 	$(BIN)/python -m tests.conformance
 
 check: lint types layers test
+
+# The wheel with the lowest versions that pyproject.toml allows, in a folder of its own; a minute.
+lowest: setup
+	@PATH="$(CURDIR)/$(VENV)/.bootstrap/bin:$$PATH" $(BIN)/python -m requirements.check_lowest $(PIP_ARGS)
 
 format: setup
 	$(BIN)/ruff format .
@@ -113,5 +108,8 @@ bench: setup
 	  echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 	done
 
+# The rename first: what an interrupted `make clean` leaves is no environment.
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV).removed
+	@if [ -e $(VENV) ]; then mv $(VENV) $(VENV).removed; fi
+	rm -rf $(VENV).removed build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

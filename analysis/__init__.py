@@ -1,1 +1,1 @@
-"""Reads finished or running runs and returns tables, figures and reports: orz-analysis."""
+"""Read finished or running runs and return tables, figures and reports: orz-analysis."""

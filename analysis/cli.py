@@ -6,11 +6,12 @@ from analysis.commands.figures import figure_command, figures_command, metrics_c
 from analysis.commands.reflection import reflection_command
 from analysis.commands.report import compare_command, report_command
 from analysis.commands.step_moment import step_moment_command
-from orz_bench.terminal import command_line
+from orz_bench.terminal import command_line, version_option
 
 app = command_line(
-    "orz-analysis", "Read runs and answer: did it learn, when, how, and does reflection go with right answers?"
+    "orz-analysis", "Read runs and answer: did it learn, when, how, and does reflection improve answers?"
 )
+app.callback()(version_option)
 app.command("report")(report_command)
 app.command("reflection")(reflection_command)
 app.command("step-moment")(step_moment_command)
@@ -21,7 +22,7 @@ app.command("metrics")(metrics_command)
 
 
 def main() -> None:
-    """The entry point of the orz-analysis script."""
+    """Entry point of the orz-analysis script."""
     app()
 
 

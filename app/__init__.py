@@ -1,1 +1,1 @@
-"""The app shows what analysis returns and what runs hold, in the browser: `streamlit run app/main.py`."""
+"""The browser app for runs, rollouts and analysis: `streamlit run app/main.py`."""

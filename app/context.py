@@ -1,4 +1,4 @@
-"""What the shell hands to every page: the folder, the runs that are chosen, and the way to other pages."""
+"""What every page receives: the runs folder, the chosen runs, and links to other pages."""
 
 from __future__ import annotations
 
@@ -12,34 +12,34 @@ from app import url
 from app.runs.folder import RunEntry, RunsFolder
 
 TAIL_S = 5.0
-"""How often a view of a growing run looks for more."""
+"""Refresh interval of a view of a running run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Given to `render` of a page."""
+    """The argument of a page's `render`."""
 
     folder: RunsFolder
     entries: tuple[RunEntry, ...] = ()
-    """Every run of the folder, the last written first."""
+    """All runs of the folder, most recently written first."""
     runs: tuple[RunEntry, ...] = ()
-    """Those chosen, in the order of the address; on a page of one run exactly one. Never empty where `entries` is not,
-    but on the page Runs, where it is what is ticked."""
+    """The chosen runs, in the order of the address. Not empty unless `entries` is, except on the page Runs, where they
+    are the ticked ones."""
     pages: Mapping[str, Any] = field(default_factory=dict)
     """Streamlit's pages by url_path; empty in tests of one page."""
 
     @property
     def run(self) -> RunEntry:
-        """The first of those chosen."""
+        """The first chosen run."""
         return self.runs[0]
 
     @property
     def tail_s(self) -> float | None:
-        """`run_every` of a fragment that follows the chosen runs: None where all of them have ended."""
+        """`run_every` of a fragment that follows the chosen runs; None if all have ended."""
         return TAIL_S if any(entry.is_growing for entry in self.runs) else None
 
     def go(self, page: str, state: Any) -> None:
-        """Open another page in that state; nothing after this call is run."""
+        """Open another page in that state; nothing after this call runs."""
         parameters = url.parameters(state) if not isinstance(state, Mapping) else dict(state)
         if page in self.pages:
             st.switch_page(self.pages[page], query_params=parameters)

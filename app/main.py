@@ -1,6 +1,10 @@
-"""The app's shell: `streamlit run app/main.py -- --runs DIR`. Lists the pages, draws what they share, runs one."""
+"""The app's shell: `streamlit run app/main.py -- --runs DIR`. Lists the pages and draws what they share."""
 
 from __future__ import annotations
+
+from app.views.failures import require_libraries
+
+require_libraries()  # before they are imported
 
 import argparse
 import os
@@ -16,16 +20,17 @@ import streamlit as st
 from app.context import Context
 from app.runs.folder import RunsFolder
 from app.screens import benchmarks, question, report, rollouts, runs, suspicious, training
+from app.views.address import parameters
 from app.views.failures import shown_errors
 from app.views.run_choice import choose, remember
-from app.views.state import parameters
-from app.views.style import ICON, STYLE
+from app.views.style import ICON, SHELL_STYLE
+from orz_bench.environment import version_text
 from orz_bench.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True)
 class PageSpec:
-    """A page: its address, its title, its icon, and how many runs it is about."""
+    """A page: its address, title and icon, and the number of runs it shows."""
 
     name: str
     title: str
@@ -57,15 +62,20 @@ def runs_path(arguments: Sequence[str]) -> Path:
 
 
 def main() -> None:
-    """Draw the page of the address."""
-    st.set_page_config(page_title="orz", page_icon=ICON.read_text(encoding="utf-8"), layout="wide")
-    st.html(STYLE)
+    """Draw the page in the address."""
+    st.set_page_config(
+        page_title="orz",
+        page_icon=ICON.read_text(encoding="utf-8"),
+        layout="wide",
+        menu_items={"About": f"orz {version_text()}"},
+    )
+    st.html(SHELL_STYLE)
     remember()
     pages: dict[str, st.Page] = {}
     for spec in PAGES:
         body = partial(draw, spec, pages)
         pages[spec.name] = st.Page(body, title=spec.title, icon=spec.icon, url_path=spec.name)
-    # Streamlit gives the default page the address `/` and no other: for `/runs` to exist, another page is the default.
+    # Streamlit gives the default page only the address `/`: for `/runs` to exist, another page is the default.
     start = st.Page(partial(_start, pages), title="orz", url_path="start", default=True, visibility="hidden")
     st.navigation([*pages.values(), start], position="top").run()
 
@@ -75,7 +85,7 @@ def _start(pages: Mapping[str, st.Page]) -> None:
 
 
 def draw(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:
-    """Draw one page below the navigation; `pages` are those that it may lead to."""
+    """Draw one page below the navigation; `pages` are the pages that it may link to."""
     with shown_errors():
         folder = RunsFolder.at(runs_path(sys.argv[1:]))
         context = choose(Context(folder=folder, entries=tuple(folder.runs()), pages=pages), wants=spec.wants)

@@ -1,4 +1,4 @@
-"""Text that is not ours, such as names of runs, inside Markdown that is: escaped, so that it is shown as it is."""
+"""Escapes external text, such as names of runs, inside our Markdown, so that it is shown literally."""
 
 from __future__ import annotations
 
@@ -8,5 +8,5 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&@=^])")
 
 
 def escaped(text: str) -> str:
-    """Markdown that shows just this text, on one line: no emphasis, link, image, HTML, formula, icon or colour."""
+    """Markdown that shows exactly this text on one line: no emphasis, link, image, HTML, formula, icon or colour."""
     return _SPECIAL.sub(r"\\\1", " ".join(text.split()))

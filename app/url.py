@@ -1,13 +1,13 @@
-"""The state of a page as its address, typed: a frozen dataclass a page, whose field names are the parameters' names.
+"""The typed state of a page as its address: one frozen dataclass per page, whose fields are the parameters.
 
-Fields are str, int, bool, Literal[...], any of these or None, or tuple[..., ...] of one. What equals the default is
-left out of the address; what an address says wrongly becomes the default and a sentence for the reader.
+Fields are str, int, bool, Literal[...], one of these or None, or tuple[..., ...] of one. Defaults are omitted from the
+address; an invalid value becomes the default and a sentence for the reader.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import MISSING, Field, dataclass, fields, replace
 from types import NoneType
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlencode
@@ -22,14 +22,14 @@ MAX_CHARS = 500
 
 @dataclass(frozen=True, slots=True)
 class Read(Generic[State]):
-    """A state, and what was wrong with the address that it was read from."""
+    """A state, and the faults of the address that it was read from."""
 
     state: State
     faults: tuple[str, ...] = ()
 
 
 def read(kind: type[State], parameters: Parameters) -> Read[State]:
-    """The state that the parameters say; names that the state does not have are none of its business."""
+    """The state given by the parameters; names of other states are ignored."""
     hints = get_type_hints(kind)
     values: dict[str, Any] = {}
     faults: list[str] = []
@@ -40,18 +40,25 @@ def read(kind: type[State], parameters: Parameters) -> Read[State]:
         try:
             values[field.name] = _parse(given, hints[field.name])
         except ValueError as error:
-            faults.append(f"{field.name}={given[-1]!r} in the address: {error}; the default is shown.")
+            faults.append(f"{field.name}={given[-1]!r} in the address: {error}; the default is used.")
     return Read(kind(**values), tuple(faults))
 
 
 def parameters(state: Any) -> dict[str, list[str]]:
-    """The shortest parameters that `read` turns into this state."""
+    """The shortest parameters from which `read` gives this state."""
     found: dict[str, list[str]] = {}
     for field in fields(state):
         value = getattr(state, field.name)
         if value != _default(field):
             found[field.name] = [_text(one) for one in (value if isinstance(value, tuple) else (value,))] or [""]
     return found
+
+
+def changed(kind: type[Any], given: Parameters, **changes: Any) -> dict[str, list[str]]:
+    """The parameters of every field after these changes to the state in `given`; no values for a default."""
+    state = replace(read(kind, given).state, **changes)
+    found = parameters(state)
+    return {field.name: found.get(field.name, []) for field in fields(state)}
 
 
 def link(page: str, state: Any = None) -> str:

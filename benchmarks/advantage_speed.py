@@ -26,7 +26,7 @@ def main() -> None:
     found = torch.empty(0)
     for _ in range(REPEATS):
         start = time.process_time()
-        found = gae(rewards, values, mask_BT=mask, gamma=GAMMA, lam=LAM)
+        found = gae(rewards, values, mask_BT=mask, gamma=GAMMA, gae_lambda=LAM)
         scans.append(time.process_time() - start)
         start = time.process_time()
         slow = _loop(rewards[:LOOP_ROLLOUTS].tolist(), values[:LOOP_ROLLOUTS].tolist())

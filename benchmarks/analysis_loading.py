@@ -89,10 +89,10 @@ def batches(run: Path) -> int:
 
 
 def features(run: Path) -> int:
-    from analysis.curves.build import default_lexicon, study
+    from analysis.curves.build import build_study, default_lexicon
     from analysis.reading.load import load_path
 
-    studied = study(load_path(run)[0], lexicon=default_lexicon())
+    studied = build_study(load_path(run)[0], lexicon=default_lexicon())
     assert studied.features is not None
     return len(studied.features)
 

@@ -22,9 +22,9 @@ from _record import data_folder, keep
 from _rollouts import read_source, write_run
 
 from app.queries.filters import Filters, QueueFilters
-from app.queries.folders import folders_of
 from app.queries.index import RunIndex
 from app.queries.measure_files import MeasureFiles
+from app.queries.parts import folders_of
 from app.queries.questions import history, questions
 from app.queries.rows import group, one_row, page, place_of, text_of
 from app.queries.selection import facets, select
@@ -61,7 +61,7 @@ def queries(index: RunIndex) -> dict[str, tuple[str, Callable[[], object]]]:
     def listed(filters: Filters) -> object:
         selection = select(index, filters)
         rows = page(index, selection, offset=0, limit=20)
-        return facets(index, filters), rows
+        return facets(index, selection), rows
 
     def rollouts() -> object:
         selection = select(index, Filters(order="tokens", descending=True))
@@ -69,7 +69,7 @@ def queries(index: RunIndex) -> dict[str, tuple[str, Callable[[], object]]]:
         row = one_row(index, rows[3].key)
         assert row is not None
         return (
-            facets(index, Filters()),
+            facets(index, select(index, Filters())),
             place_of(index, selection, key=row.key),
             text_of(index, row),
             group(index, row.key),

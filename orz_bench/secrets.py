@@ -1,4 +1,4 @@
-"""What of an address may be written or shown: neither the user in front of the host nor the values of a query."""
+"""Remove secrets from addresses before they are written or shown: user information and the values of queries."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ HIDDEN = "***"
 
 
 def redact(text: str) -> str:
-    """The text, with *** for the user and the query's values in every address."""
+    """The text with *** in place of user information and query values in every address."""
     return _ADDRESS.sub(_hidden, text) if "://" in text else text
 
 
 def redacted(value: Any) -> Any:
-    """The same for every text in lists, tuples and mappings."""
+    """Apply redact() to every string in lists, tuples and mappings."""
     if isinstance(value, str):
         return redact(value)
     if isinstance(value, Mapping):

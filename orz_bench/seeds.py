@@ -1,4 +1,4 @@
-"""Seeds that depend on what is drawn, not on when: resuming, sharding and batch order change nothing."""
+"""Seeds that depend on what is sampled, not on when: resuming, sharding and batch order change nothing."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
-"""SIGTERM (schedulers, containers) and SIGHUP (a closed session) end a command as Ctrl-C does: by an exception, so that
-what is finished is written and the end is marked. A second signal ends the process at once.
+"""SIGTERM (schedulers, containers) and SIGHUP (a closed session) end a command as Ctrl-C does, by an exception, so that
+finished work is saved and the run is marked. A second signal ends the process at once.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _SAME_SIGNAL_S = 1.0
 
 
 class Stopped(KeyboardInterrupt):
-    """Somebody asked this process to end. As KeyboardInterrupt it passes every `except Exception`."""
+    """A signal asked this process to end. As a KeyboardInterrupt it passes every `except Exception`."""
 
     def __init__(self, number: signal.Signals) -> None:
         super().__init__(_words(number))
 
 
 class _Requests:
-    """What this process does when it is asked to end."""
+    """The signal handler and its state."""
 
     def __init__(self) -> None:
         self.heard: tuple[signal.Signals, ...] = ()
@@ -68,38 +68,38 @@ def stopped_by_signals() -> Iterator[None]:
 
 
 def hear_signals() -> None:
-    """Take the signals again after a library (Ray) has put handlers of its own in their place."""
+    """Install our handlers again after a library (Ray) has replaced them."""
     if threading.current_thread() is threading.main_thread():
         for number in _REQUESTS.heard:
             signal.signal(number, _REQUESTS.take)
 
 
 def leave_signals_to_parent() -> None:
-    """For a helper process that ends with its parent: a signal to the whole group must not end it first."""
+    """Ignore the signals in a helper process, which ends with its parent: a signal to the group must not end it."""
     for number in _STOPPING:
         signal.signal(number, signal.SIG_IGN)
 
 
 def stop_signal() -> signal.Signals:
-    """The signal that asked this process to end; SIGINT where it was none of ours, as for any KeyboardInterrupt.
+    """The signal that asked this process to end; SIGINT if it was not one of ours, as for any KeyboardInterrupt.
 
-    The exception does not tell it: some libraries (Ray) catch Stopped and raise a KeyboardInterrupt of their own.
+    The exception does not carry it: some libraries (Ray) catch Stopped and raise a KeyboardInterrupt of their own.
     """
     return _REQUESTS.first or signal.SIGINT
 
 
 def was_stopped() -> bool:
-    """Whether this process was asked to end."""
+    """True if a signal asked this process to end."""
     return _REQUESTS.first is not None
 
 
 def stop_reason() -> str:
-    """What FAILED says of a run that a signal ended."""
+    """Text of the FAILED file of a run that a signal ended."""
     return _words(stop_signal())
 
 
 def exit_code() -> int:
-    """What a shell shows for a process that a signal ended: 130, 143 or 129."""
+    """Exit code after a signal, as shells expect it: 130, 143 or 129."""
     return 128 + stop_signal()
 
 

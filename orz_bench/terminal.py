@@ -1,8 +1,9 @@
-"""What every command line does: results to stdout, wide enough for a whole table when it is no terminal; our errors on
-one screen with exit code 2; Ctrl-C, SIGTERM and SIGHUP one line with 130, 143 and 129; a bug keeps its traceback.
+"""Behaviour shared by all command lines: results go to stdout, wide enough for a whole table when it is not a terminal;
+our errors are printed without a traceback, with exit code 2; Ctrl-C, SIGTERM and SIGHUP print one line and exit with
+130, 143 and 129; a bug keeps its traceback.
 
-What is shown never ends a command: a stderr that is closed or full is written to no more, a reader of stdout that left
-has read enough; results that could not be printed end it with exit code 2, after everything is on disk.
+Output never ends a command early: a closed or full stderr is ignored, and so is a reader of stdout that has left. If
+results cannot be printed, the command exits with code 2 after everything is on disk.
 """
 
 from __future__ import annotations
@@ -24,14 +25,16 @@ from rich.control import Control
 from rich.segment import Segment
 from typer.core import TyperGroup
 
+from orz_bench.environment import version_text
 from orz_bench.errors import OrzError, RunDirError
+from orz_bench.extras import require_for
 from orz_bench.secrets import redact
 from orz_bench.signals import exit_code, stopped_by_signals
 
 P = ParamSpec("P")
 R = TypeVar("R")
 _UsageError: Any = typer.BadParameter.__base__
-"""Of Click, which Typer brings or requires, by its version."""
+"""Click's class: newer versions of Typer contain Click, older ones depend on it."""
 _WIDTH_OF_FILES = 150
 _LONG_WORD = re.compile(r"[^\s:;,'\"]{301,}")
 _SHOWN = 100
@@ -46,12 +49,12 @@ class _Program(TyperGroup):
     """A program whose usage errors are cut and shown like all messages."""
 
     def make_context(self, *args: Any, **extra: Any) -> Any:
-        """As of a command."""
+        """See TyperGroup."""
         with _shown_usage_errors():
             return super().make_context(*args, **extra)
 
     def invoke(self, *args: Any, **extra: Any) -> Any:
-        """As of a command; parses the arguments of the command that is named."""
+        """See TyperGroup; here the arguments of the chosen command are parsed."""
         with _shown_usage_errors():
             return super().invoke(*args, **extra)
 
@@ -80,13 +83,13 @@ def command_line(name: str, summary: str) -> typer.Typer:
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a command."""
+    """Decorator for commands: print our errors and signals, and set the exit code."""
 
     @functools.wraps(command)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         with _standard_streams(), stopped_by_signals():
             try:
-                done = command(*args, **kwargs)
+                done = _without_missing_libraries(command, *args, **kwargs)
                 sys.stdout.flush()
                 return done
             except OrzError as error:
@@ -109,6 +112,35 @@ def reports_errors(command: Callable[P, R]) -> Callable[P, R]:
     return wrapped
 
 
+def _without_missing_libraries(command: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call it; where it imports a library that an extra brings and that is not installed, raise ConfigError."""
+    try:
+        return command(*args, **kwargs)
+    except ModuleNotFoundError as error:
+        require_for(error, package=command.__module__.partition(".")[0])
+        raise
+
+
+@reports_errors
+def _print_version(program: str) -> None:
+    print_result(f"{program} {version_text()}")
+
+
+def _show_version(context: typer.Context, *, is_wanted: bool) -> None:
+    if is_wanted:
+        _print_version(context.command.name or "")
+        raise typer.Exit
+
+
+def version_option(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Version and git commit.")
+    ] = False,
+) -> None:
+    """The callback of a program of several commands, which gives it --version."""
+
+
 def listed(names: Iterable[str]) -> str:
     """`a, b or c`: what an option accepts, for its help."""
     *most, last = names
@@ -123,7 +155,7 @@ AllowWeakIsolation = Annotated[
     bool, typer.Option(help="Run programs even if this machine provides only weak sandboxing.")
 ]
 Baseline = Annotated[
-    str | None, typer.Option(help="A model whose published figures stand beside ours [default: the same model].")
+    str | None, typer.Option(help="A model whose published figures are shown beside ours [default: the same model].")
 ]
 Former = Annotated[Path | None, typer.Option("--to", hidden=True)]
 """Options that several commands have; the last is what --out was called before, which still works."""
@@ -172,18 +204,18 @@ def stderr_console() -> Console:
 
 
 class _Forgiving:
-    """A standard stream whose reader may leave and whose disk may be full: it then swallows what it is given."""
+    """A standard stream that discards text once its reader has left or its disk is full."""
 
     def __init__(self, stream: TextIO, descriptor: int) -> None:
         self.stream, self._descriptor, self._is_broken = stream, descriptor, False
 
     def write(self, text: str) -> int:
-        """As of a stream."""
+        """See TextIO."""
         self._try(lambda: self.stream.write(text))
         return len(text)
 
     def flush(self) -> None:
-        """As of a stream."""
+        """See TextIO."""
         self._try(self.stream.flush)
 
     def __getattr__(self, name: str) -> Any:
@@ -196,38 +228,38 @@ class _Forgiving:
             act()
         except (OSError, ValueError) as error:  # ValueError: it was closed
             self._is_broken = True
-            _lead_nowhere(self._descriptor)
+            _discard(self._descriptor)
             with suppress(OSError, ValueError):
-                self.stream.flush()  # what waits in its buffer must not turn up later
+                self.stream.flush()  # discard what is still buffered
             self._failed(error)
 
     def _failed(self, error: OSError | ValueError) -> None:
-        """Nothing: nobody can be told."""
+        """Do nothing: the error cannot be reported."""
 
 
 class _Results(_Forgiving):
-    """stdout: a reader that left has read enough, but a full disk has to be told."""
+    """stdout: a reader that has left is ignored, but a full disk is reported."""
 
     def _failed(self, error: OSError | ValueError) -> None:
         if not isinstance(error, BrokenPipeError):
             raise RunDirError(
-                f"stdout takes no more ({error}), so not all results were printed; what was written to files is whole. "
+                f"stdout cannot be written ({error}), so not all results were printed; files are complete. "
                 f"Run the command again, or orz-bench report RUN."
             ) from error
 
 
 @contextmanager
 def _standard_streams() -> Iterator[None]:
-    """While this lasts, stdout and stderr exist and end no command."""
+    """Make sure that stdout and stderr exist, and that writing to them never ends the command."""
     for descriptor, name in ((0, "stdin"), (1, "stdout"), (2, "stderr")):
         try:
             os.fstat(descriptor)
         except OSError:  # closed from the start: the next file that is opened would take its number
-            _lead_nowhere(descriptor)
+            _discard(descriptor)
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(descriptor, "r" if descriptor == 0 else "w", encoding="utf-8", closefd=False))
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # what the terminal's encoding has not is escaped
+        if isinstance(stream, io.TextIOWrapper):  # characters missing in the terminal's encoding are escaped
             stream.reconfigure(errors="backslashreplace")
     before = sys.stdout, sys.stderr
     sys.stdout = cast("TextIO", _Results(sys.stdout, 1))
@@ -238,8 +270,8 @@ def _standard_streams() -> Iterator[None]:
         sys.stdout, sys.stderr = before
 
 
-def _lead_nowhere(descriptor: int) -> None:
-    """Let a standard stream lead nowhere, so that what is flushed at exit does not fail again."""
+def _discard(descriptor: int) -> None:
+    """Point a standard stream to /dev/null, so that flushing at exit does not fail again."""
     nowhere = os.open(os.devnull, os.O_RDWR)
     if nowhere != descriptor:
         os.dup2(nowhere, descriptor)
@@ -247,7 +279,7 @@ def _lead_nowhere(descriptor: int) -> None:
 
 
 def as_text(renderable: RenderableType) -> str:
-    """The same as a file would hold it."""
+    """The renderable as plain text, as written to files."""
     file = io.StringIO()
     Console(file=file, width=_WIDTH_OF_FILES).print(renderable)
     return file.getvalue()
@@ -255,7 +287,7 @@ def as_text(renderable: RenderableType) -> str:
 
 @contextmanager
 def libraries_on_stderr() -> Iterator[None]:
-    """What libraries and their C++ print to stdout while this lasts goes to stderr: stdout holds results alone."""
+    """Redirect what libraries, C++ code included, print to stdout to stderr: stdout holds results alone."""
     sys.stdout.flush()
     stdout, results = os.dup(1), sys.stdout
     os.dup2(2, 1)

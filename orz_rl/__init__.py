@@ -1,1 +1,1 @@
-"""Trains a model with orz_bench's grades as reward. Today: its tensor functions, in orz_rl.ppo; no trainer yet."""
+"""Trains language models by reinforcement learning, with the verdicts of orz_bench's grader as reward."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from orz_bench.terminal import command_line
+from orz_bench.terminal import command_line, version_option
 from orz_rl.commands.data import data_app
 from orz_rl.commands.plan import plan_command
 from orz_rl.commands.recipes import build_tiny_command, check_command, export_command, recipes_command
 from orz_rl.commands.train import train_command
 
-app = command_line("orz-rl", "Train a model with a rule-based reward, and keep everything that it wrote on the way.")
+app = command_line("orz-rl", "Train a model with a rule-based reward, and keep every rollout.")
+app.callback()(version_option)
 app.command("train")(train_command)
 app.command("plan")(plan_command)
 app.command("check")(check_command)

@@ -1,13 +1,13 @@
-"""The critic: a decoder with one number a token, and the folder in which it is kept.
+"""The critic: a decoder that outputs one number per token, and its checkpoint folder.
 
     from orz_rl.critic import ValueModel
 
     critic = ValueModel.from_pretrained("runs/x/checkpoints/step=000050/critic")
-    critic.values([tokenizer.encode(prompt + response)])     # one list of numbers a sequence
+    critic.values([tokenizer.encode(prompt + response)])     # one list of numbers per sequence
 
-The folder is no Hugging Face classifier: its config.json has a model type of its own, so that AutoModelFor... refuses
-it instead of putting a fresh head on its body. Besides it holds safetensors (the body's weights by their own names,
-`score.weight` of the head) and the tokenizer.
+The folder is not a Hugging Face classifier: its config.json has its own model type, so AutoModelFor... refuses it
+instead of adding a new head to its body. It also contains safetensors (the body's weights under their own names, and
+`score.weight` for the head) and the tokenizer.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ MODEL_TYPE = "orz_critic"
 
 
 class ValueModel(torch.nn.Module):  # type: ignore[misc]
-    """A decoder body with one bias-free output a token."""
+    """A decoder body with one bias-free output per token."""
 
     def __init__(self, classifier: Any) -> None:
         """`classifier`: a sequence classifier of transformers with one label, whose `score` is the head."""
@@ -43,7 +43,7 @@ class ValueModel(torch.nn.Module):  # type: ignore[misc]
         return self.classifier.score(hidden)
 
     def values(self, sequences: Sequence[Sequence[int]]) -> list[list[float]]:
-        """Of each sequence of token ids: at place i the expected return after its first i + 1 tokens."""
+        """For each sequence of token ids, at index i the expected return after its first i + 1 tokens."""
         self.eval()
         with torch.no_grad():
             return [values.tolist() for values in values_of(self, sequences)]
@@ -52,17 +52,18 @@ class ValueModel(torch.nn.Module):  # type: ignore[misc]
     def from_pretrained(
         cls, folder: str | Path, *, dtype: str = "float32", attention: str = "packed_sdpa", **options: Any
     ) -> Self:
-        """A critic as save_pretrained() wrote it, on the CPU. ConfigError for a folder that holds none, or no head."""
+        """Load a critic saved by save_pretrained(), on the CPU. Raises ConfigError for a folder without one."""
         model, missing = load_classifier(str(folder), dtype=dtype, attention=attention, **options)
         if missing:
             raise ConfigError(
-                f"{folder}: holds no value head (missing: {', '.join(missing[:3])}); name the critic/ of a checkpoint, "
-                f"or a folder of orz-rl export --critic."
+                f"{folder}: has no value head (missing: {', '.join(missing[:3])}); give the critic/ folder of a "
+                "checkpoint, "
+                f"or one written by orz-rl export --critic."
             )
         return cls(model)
 
     def save_pretrained(self, folder: str | Path, *, state_dict: Mapping[str, Tensor] | None = None) -> None:
-        """Write weights and config.json. `state_dict`: whole weights under this module's names, where it has shards."""
+        """Write weights and config.json. `state_dict`: the full weights, if this module holds only shards."""
         state = self.state_dict() if state_dict is None else state_dict
         self.classifier.save_pretrained(
             folder, state_dict={name.removeprefix("classifier."): tensor for name, tensor in state.items()}
@@ -79,8 +80,10 @@ class ValueModel(torch.nn.Module):  # type: ignore[misc]
 
 
 def load_classifier(folder: str, *, dtype: str, attention: str, **options: Any) -> tuple[Any, list[str]]:
-    """A sequence classifier with one label from a critic's folder, or from a language model's; and the weights that
-    were not there and are fresh. Raises what transformers raises, EngineError where the body is not whole.
+    """Load a critic or a language model as a sequence classifier with one label.
+
+    Returns the classifier, and the names of weights that were missing and newly initialised. Raises the errors of
+    transformers, and EngineError if the body is incomplete.
     """
     from transformers import AutoModelForSequenceClassification
     from transformers.utils import logging
@@ -88,17 +91,17 @@ def load_classifier(folder: str, *, dtype: str, attention: str, **options: Any) 
     register_packed_sdpa()
     config = body_config(folder)
     given: dict[str, Any] = {"num_labels": 1} if config is None else {"config": config}
-    # Its own table of what is missing; what is wrong is told below.
+    # transformers prints its own table of missing weights; faults are reported below.
     before = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
         model, loading = AutoModelForSequenceClassification.from_pretrained(
             folder,
             output_loading_info=True,
-            ignore_mismatched_sizes=True,  # so that they are told with all other faults
+            ignore_mismatched_sizes=True,  # so that they are reported with all other faults
             dtype=getattr(torch, dtype),
             attn_implementation=attention,
-            use_safetensors=True,  # the other kind of weight files are pickles: programs
+            use_safetensors=True,  # the other format is pickle, which can execute code
             **given,
             **options,
         )
@@ -109,7 +112,7 @@ def load_classifier(folder: str, *, dtype: str, attention: str, **options: Any) 
 
 
 def body_config(folder: str) -> Any:
-    """The configuration of a critic's body; None for a folder that holds no critic in this format."""
+    """The configuration of a critic's body; None for a folder without a critic in this format."""
     from transformers import AutoConfig
 
     path = Path(folder) / "config.json"

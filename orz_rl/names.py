@@ -1,4 +1,4 @@
-"""Names of alternatives and of signs of ill health, for configurations that must load without torch."""
+"""Names of alternatives and of health warnings, for configurations that must load without torch."""
 
 from __future__ import annotations
 

@@ -1,21 +1,22 @@
-"""What holds for every test: fixed random examples, and real models one at a time."""
+"""What holds for every test: fixed random examples, one thread a process, and the order of tests."""
 
 from __future__ import annotations
 
-import fcntl
 import os
-import tempfile
-from collections.abc import Generator, Iterator
-from pathlib import Path
+from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from hypothesis import settings
 
+# As many workers as there are cores, so one thread each; threads that wait for one another cost more than they bring.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from tests.support.schedule import LongestFirst, shuffle, sort
+
 # No deadline: a busy machine is not a bug. The same examples in every run: a failure of CI is a failure here.
 settings.register_profile("orz", deadline=None, derandomize=True)
 settings.load_profile("orz")
-
-_ONE_MODEL_AT_A_TIME = Path(tempfile.gettempdir()) / "orz-tests-real-model.lock"
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -28,10 +29,27 @@ def environment_as_it_was() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """Tests that load a real model wait for one another, whichever process they run in; waiting is not timed."""
-    if item.get_closest_marker("real_model") is None:
-        return (yield)
-    with _ONE_MODEL_AT_A_TIME.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return (yield)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+    """The last lines say what was not run, and why; a reason says how to have what is missing."""
+    yield
+    skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", ())]
+    reasons = Counter(str(longrepr[2]).removeprefix("Skipped: ") for longrepr in skipped)
+    if reasons:
+        terminalreporter.section(f"{len(skipped)} tests were not run")
+    for reason, count in reasons.most_common():
+        terminalreporter.line(f"{count} not run: {reason}")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--order-seed", type=int, default=None, help="run files, and tests within files, in random order")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if (seed := config.getoption("--order-seed")) is not None:
+        shuffle(items, seed)
+    else:
+        sort(items)
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> LongestFirst | None:
+    return LongestFirst(config, log) if config.getoption("dist") == "loadfile" else None

@@ -1,4 +1,4 @@
-"""Arguments and options that several commands have."""
+"""Arguments and options shared by several commands."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ LexiconName = Annotated[str, typer.Option("--lexicon", help=f"{LEXICON_HELP}.")]
 
 
 def split_names(text: str | None) -> list[str]:
-    """The names of a comma-separated list."""
+    """The names in a comma-separated list."""
     return [name.strip() for name in (text or "").split(",") if name.strip()]

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 @reports_errors
 def figure_command(
-    name: Annotated[str, typer.Argument(help="A name of `orz-analysis figures`.")],
+    name: Annotated[str, typer.Argument(help="A figure listed by `orz-analysis figures`.")],
     *,
     runs: Runs,
-    out: Annotated[Path, typer.Option(help="The folder for NAME.png, NAME.pdf and NAME.csv.")] = Path(),
+    out: Annotated[Path, typer.Option(help="Folder for NAME.png, NAME.pdf and NAME.csv.")] = Path(),
     metrics: Annotated[
         str | None,
         typer.Option(
-            help="Of the figure `metrics`: what to draw, separated by commas, any column of the runs' curves."
+            help="Metrics to draw in the figure `metrics`, separated by commas: any columns of the runs' curves."
         ),
     ] = None,
     lexicon: Annotated[
@@ -32,8 +32,8 @@ def figure_command(
         typer.Option(help=f"{LEXICON_HELP} [default: metrics.jsonl's counts, orz-code]."),
     ] = None,
 ) -> None:
-    """Draw one figure of the paper from these runs."""
-    from analysis.curves.build import study
+    """Draw one figure from these runs."""
+    from analysis.curves.build import build_study
     from analysis.curves.grouping import group_studies
     from analysis.figures.chosen import NAME as CHOSEN
     from analysis.figures.chosen import chosen_metrics
@@ -42,16 +42,16 @@ def figure_command(
     from analysis.texts.lexicons import get_lexicon
 
     if name == CHOSEN or metrics is not None:
-        groups = group_studies([study(run, wanted=split_names(metrics)) for run in load_runs(runs)])
+        groups = group_studies([build_study(run, wanted=split_names(metrics)) for run in load_runs(runs)])
         save_into(chosen_metrics(groups, split_names(metrics)), out)
         return
     figure, chosen = get_figure(name), get_lexicon(lexicon) if lexicon else None
-    studies = [study(run, lexicon=chosen, wanted=figure.metrics) for run in load_runs(runs)]
+    studies = [build_study(run, lexicon=chosen, wanted=figure.metrics) for run in load_runs(runs)]
     save_into(figure.make(group_studies(studies)), out)
 
 
 def save_into(spec: FigureSpec, out: Path) -> None:
-    """Save a figure into a folder (made if absent), print the paths, and the caption on stderr."""
+    """Save a figure into a folder (created if absent); print the paths on stdout and the caption on stderr."""
     from analysis.figures.drawing import save
     from orz_bench.records.parquet import disk_error
 
@@ -67,21 +67,21 @@ def save_into(spec: FigureSpec, out: Path) -> None:
 
 @reports_errors
 def figures_command() -> None:
-    """List every figure, its number in the paper, and what it needs."""
+    """List all figures with their numbers in the paper and the data they need."""
     from analysis.figures.registry import FIGURES
 
     table = Table("figure", "paper", "needs", box=None, pad_edge=False)
     for figure in FIGURES.values():
         table.add_row(figure.name, figure.paper or "–", figure.needs)
-    table.add_row("metrics", "–", "--metrics NAME,NAME: any columns of curves")
+    table.add_row("metrics", "–", "--metrics NAME,NAME: any columns of the runs' curves")
     result_console().print(table)
 
 
 @reports_errors
 def metrics_command(
-    markdown: Annotated[bool, typer.Option("--markdown", help="As docs/metrics.md.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print docs/metrics.md.")] = False,
 ) -> None:
-    """Every metric with its unit, formula and source."""
+    """List all metrics with unit, formula and source."""
     from analysis.commands.catalogue import metrics_markdown, metrics_table
 
     if markdown:

@@ -10,7 +10,7 @@ from orz_bench.terminal import Json, print_result, reports_errors, result_consol
 
 @reports_errors
 def reflection_command(run: Source, *, lexicon: LexiconName = "orz-code", json_output: Json = False) -> None:
-    """How often, where and how long responses reflect, whether that goes with being right, and if answers change."""
+    """Report how often and where responses reflect, their lengths, and whether reflection goes with correct answers."""
     from analysis.reading.load import load_path
     from analysis.report.reflection_summary import summaries_of, summary_table
     from analysis.texts.lexicons import get_lexicon

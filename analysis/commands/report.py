@@ -15,21 +15,21 @@ from orz_bench.terminal import Json, print_result, reports_errors, result_consol
 def report_command(
     runs: Runs,
     *,
-    out: Annotated[Path, typer.Option(help="The folder to write into; a report that is there is replaced.")],
+    out: Annotated[Path, typer.Option(help="Output folder; an earlier report in it is replaced.")],
     lexicon: LexiconName = "orz-code",
     metrics: Annotated[
-        str | None, typer.Option(help="Metrics to draw besides, separated by commas: any column of the runs' curves.")
+        str | None, typer.Option(help="Further metrics to draw, separated by commas: any columns of the runs' curves.")
     ] = None,
 ) -> None:
-    """One HTML page: did it learn, when, how, does reflection go with right answers? With PNG, PDF and CSV files."""
-    from analysis.curves.build import study
-    from analysis.curves.moments import with_breaks
+    """Write one HTML page: did it learn, when, how, does reflection improve answers? With PNG, PDF and CSV files."""
+    from analysis.curves.build import build_study
+    from analysis.curves.step_moments import with_step_moments
     from analysis.reading.load import load_runs
     from analysis.report.build import write_report
     from analysis.texts.lexicons import get_lexicon
 
     chosen = get_lexicon(lexicon)
-    studies = [with_breaks(study(run, lexicon=chosen)) for run in load_runs(runs)]
+    studies = [with_step_moments(build_study(run, lexicon=chosen)) for run in load_runs(runs)]
     written = write_report(studies, out, metrics=split_names(metrics))
     console = stderr_console()
     for sentence in written.left_out:
@@ -37,7 +37,6 @@ def report_command(
     for study_ in studies:
         for note in study_.run.notes:
             console.print(f"{study_.run.name}: {note}", style="yellow", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{len(written.files)} files beside it", highlight=False)
     print_result(str(written.page))
 
 
@@ -48,17 +47,17 @@ def compare_command(
     out: Annotated[Path | None, typer.Option(help="Write comparison.png, .pdf and .csv into this folder.")] = None,
     json_output: Json = False,
 ) -> None:
-    """Experiments side by side: where each begins and ends, runs of one configuration joined over seeds."""
+    """Compare experiments: values at the start and the end of each; runs of one configuration are pooled over seeds."""
     import json
 
-    from analysis.curves.build import study
+    from analysis.curves.build import build_study
     from analysis.curves.compare import compared, comparison_table
     from analysis.curves.grouping import group_studies
     from analysis.figures.registry import get_figure
     from analysis.reading.load import load_runs
 
     figure = get_figure("comparison")
-    groups = group_studies([study(run, wanted=figure.metrics) for run in load_runs(runs)])
+    groups = group_studies([build_study(run, wanted=figure.metrics) for run in load_runs(runs)])
     rows = compared(groups)
     if json_output:
         print_result(json.dumps({"experiments": [row.to_json() for row in rows]}, ensure_ascii=False))

@@ -17,27 +17,27 @@ def step_moment_command(
     *,
     metrics: Annotated[
         str | None,
-        typer.Option(help="Separated by commas: reward, response_length, correct_reflection_length or any other."),
+        typer.Option(help="Metrics separated by commas: reward, response_length, correct_reflection_length, others."),
     ] = None,
-    run_name: Annotated[str | None, typer.Option("--run", help="Which run of a file that holds several.")] = None,
-    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    run_name: Annotated[str | None, typer.Option("--run", help="Run to read from a file with several runs.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
     json_output: Json = False,
 ) -> None:
-    """Sudden, lasting changes of level or slope in training curves, each with an interval and a p-value."""
-    from analysis.curves.build import study
-    from analysis.curves.moments import METRICS, chosen_metrics, moments_of, moments_table
+    """Find sudden, lasting changes of level or slope in training curves, with intervals and p-values."""
+    from analysis.curves.build import build_study
+    from analysis.curves.step_moments import METRICS, chosen_metrics, step_moments_of, step_moments_table
     from analysis.reading.load import load_path, one_of
     from analysis.step_moment.find import SHORTEST_CURVE
 
-    studied = study(one_of(load_path(run), run_name), wanted=METRICS if metrics is None else ())
-    moments = moments_of(studied, chosen_metrics(studied, metrics), seed=seed)
+    studied = build_study(one_of(load_path(run), run_name), wanted=METRICS if metrics is None else ())
+    moments = step_moments_of(studied, chosen_metrics(studied, metrics), seed=seed)
     if json_output:
         print_result(json.dumps(moments.to_json(), ensure_ascii=False))
         return
     if moments.breaks:
-        result_console().print(moments_table(moments))
+        result_console().print(step_moments_table(moments))
     elif moments.looked_at:
         print_result(f"no step moment in {', '.join(moments.looked_at)}")
     if moments.too_short:
-        text = f"too short to judge (fewer than {SHORTEST_CURVE} steps): {', '.join(moments.too_short)}"
+        text = f"not tested (fewer than {SHORTEST_CURVE} steps): {', '.join(moments.too_short)}"
         stderr_console().print(text, markup=False, highlight=False, soft_wrap=True)

@@ -1,1 +1,1 @@
-"""Curves of runs over steps: one study a run, trends, step moments, comparisons."""
+"""Curves of runs over steps: one study per run, trends, step moments, comparisons."""

@@ -1,4 +1,4 @@
-"""From runs to studies: reads texts where they are needed, and joins what metrics.jsonl and the rollouts tell."""
+"""Build studies from runs: reads texts if they are needed, and joins metrics.jsonl with metrics of the rollouts."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from analysis.curves.response_curves import response_curves
 from analysis.curves.study import Study, scores_of
 from analysis.reading.load import Run
 from analysis.reading.metric_files import by_step
-from analysis.reading.rollouts import Rollouts
+from analysis.reading.run_rollouts import Rollouts
 from analysis.texts.features import response_features
 from analysis.texts.lengths import response_lengths
 from analysis.texts.lexicons import Lexicon, get_lexicon
 
 
-def study(run: Run, *, lexicon: Lexicon | None = None, wanted: Sequence[str] = ()) -> Study:
-    """The run with one row a step and one an evaluation.
+def build_study(run: Run, *, lexicon: Lexicon | None = None, wanted: Sequence[str] = ()) -> Study:
+    """The run with one row per step and one per evaluation.
 
-    Rollouts are read with their texts where a `lexicon` is given, or where metrics.jsonl lacks one of the metrics
-    `wanted` and rollouts may tell it (counted with orz-code then). The texts are never all in memory.
+    Rollouts are read with their texts if a `lexicon` is given, or if metrics.jsonl lacks one of the metrics `wanted`
+    (reflections are then counted with orz-code). The texts are never all in memory.
     """
     lacks = any(name not in run.metrics for name in wanted)
     if run.rollouts is None or (lexicon is None and not lacks):
@@ -38,7 +38,7 @@ def study(run: Run, *, lexicon: Lexicon | None = None, wanted: Sequence[str] = (
 
 
 def curves_of_features(features: pd.DataFrame) -> pd.DataFrame:
-    """One row a step, as metrics.jsonl: `reward/mean` and response_curves. No rows where no step is known."""
+    """One row per step, as in metrics.jsonl: `reward/mean` and response_curves. No rows if no step is known."""
     if "step" not in features or features.empty:
         return by_step(pd.DataFrame())
     curves = response_curves(features)
@@ -48,12 +48,12 @@ def curves_of_features(features: pd.DataFrame) -> pd.DataFrame:
 
 
 def default_lexicon() -> Lexicon:
-    """Open-Reasoner-Zero's own patterns, which training counts with."""
+    """Open-Reasoner-Zero's own patterns, which training uses too."""
     return get_lexicon("orz-code")
 
 
 def features_of(rollouts: Rollouts, lexicon: Lexicon) -> pd.DataFrame:
-    """Features of all responses, index 0, 1, ...; names as categories. About 300 bytes a response."""
+    """Features of all responses, index 0, 1, ...; names as categories. About 300 bytes per response."""
     parts = [response_features(batch, lexicon) for batch in rollouts.batches()]
     if not parts:
         return pd.DataFrame()
@@ -63,7 +63,7 @@ def features_of(rollouts: Rollouts, lexicon: Lexicon) -> pd.DataFrame:
 
 
 def joined(metrics: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
-    """One row a step of either. What both have is metrics.jsonl's, but reflections are the table's."""
+    """One row per step of either. metrics.jsonl takes precedence, except that reflections come from the table."""
     if table.empty:
         return metrics
     if not len(metrics):

@@ -1,4 +1,4 @@
-"""Experiments side by side in numbers: where reward, length and benchmarks begin and end, over seeds."""
+"""Comparison of experiments: reward, length and benchmark scores at the start and the end, over seeds."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.table import Table
 
-from analysis.curves.progress import change_of
+from analysis.curves.learning import change_of
 from analysis.curves.study import Group, benchmarks_of
 
 METRICS = ("reward/mean", "response/length_mean", "reflection/rate", "response/clip_rate")
@@ -17,14 +17,14 @@ METRICS = ("reward/mean", "response/length_mean", "reflection/rate", "response/c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ends:
-    """One quantity of one experiment, at its beginning and at its end."""
+    """One quantity of one experiment, at the start and at the end."""
 
     name: str
     first: float
     last: float
     low: float | None
     high: float | None
-    """Of `last`: lowest and highest of several seeds, or the 95 % interval of one; None where neither is known."""
+    """Range of `last`: lowest and highest of several seeds, or the 95 % interval of one; None if neither is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,12 +38,12 @@ class Experiment:
     quantities: tuple[Ends, ...]
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Plain values for JSON."""
         return asdict(self)
 
 
 def compared(groups: Sequence[Group]) -> list[Experiment]:
-    """Each group with its quantities; metrics are means over the first and the last tenth of the steps, at most ten."""
+    """Each group with its quantities; metrics are means over the first and last tenth of the steps (at most ten)."""
     benchmarks = benchmarks_of(groups)
     return [
         Experiment(
@@ -88,8 +88,8 @@ def _ends_of_line(table: pd.DataFrame, name: str) -> Ends:
 
 
 def comparison_table(experiments: Sequence[Experiment]) -> Table:
-    """Quantity by quantity: one row an experiment, with where it begins and ends."""
-    table = Table("quantity", "experiment", "seeds", "steps", "first", "last", "of seeds, or 95 %", box=None)
+    """One section per quantity, one row per experiment."""
+    table = Table("quantity", "experiment", "seeds", "steps", "first", "last", "range of seeds, or 95 %", box=None)
     names = dict.fromkeys(ends.name for experiment in experiments for ends in experiment.quantities)
     for name in names:
         rows = [(one, ends) for one in experiments for ends in one.quantities if ends.name == name]

@@ -1,4 +1,4 @@
-"""Curves: one number a step of one run, or of several runs that differ only in their seed. Pure functions of arrays."""
+"""Curves: one number per step, of one run or of several runs that differ only in their seed. Pure functions."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ class Curve:
     values: Array
     """Mean over the runs."""
     low: Array | None = None
-    """Lowest and highest of the runs; None for one run."""
+    """Lowest of the runs; None for one run."""
     high: Array | None = None
+    """Highest of the runs; None for one run."""
     num_runs: int = 1
 
 
 def curve_of(parts: Sequence[tuple[Array, Array]]) -> Curve | None:
     """The curve of one or more runs, each (steps, values), at the steps that all of them have.
 
-    Values that are not finite count as absent. None where no step is left.
+    Values that are not finite count as absent. None if no step is left.
     """
     known = [dict(zip(steps.tolist(), values.tolist(), strict=True)) for steps, values in parts]
     finite = [{step: value for step, value in run.items() if np.isfinite(value)} for run in known]
@@ -47,14 +48,14 @@ def curve_of(parts: Sequence[tuple[Array, Array]]) -> Curve | None:
 
 
 def window_for(num_points: int) -> int:
-    """How many steps to smooth over: odd, 1 below 40 points, a twentieth of them, at most 15."""
+    """Number of steps to smooth over: odd, a twentieth of the points, at most 15, and 1 below 40 points."""
     return min(_MAX_WINDOW, 2 * (num_points // 40) + 1)
 
 
 def smooth(values: Array, window: int) -> Array:
     """Centred running mean over `window` (odd) values; NaN within half a window of both ends.
 
-    A mean over fewer values would swing towards the raw last point, and look like a turn of the curve.
+    A mean over fewer values would follow the raw last point, which would look like a turn of the curve.
     """
     means = np.full(len(values), np.nan)
     window = min(window, len(values) - 1 + len(values) % 2)  # odd, and no wider than the curve

@@ -1,4 +1,4 @@
-"""Which runs are one experiment with several seeds, and in what the experiments differ: read off their config.yaml."""
+"""Group runs that are one experiment with several seeds, and find the settings in which experiments differ."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ Leaves = Mapping[str, str]
 def group_studies(studies: Sequence[Study]) -> list[Group]:
     """Groups of runs with the same settings up to the seed, in order of appearance.
 
-    A label is what differs between the groups (`lam=0.95`), or the run's name where nothing does or nothing is known.
-    Two runs of one seed and the same settings are no replicates: each has a group of its own.
+    A label names the settings that differ (`lam=0.95`), or is the run's name if none differ or no settings are known.
+    Two runs with the same seed and settings are not replicates: each has a group of its own.
     """
     by_key: dict[str, list[Study]] = {}
     for study in studies:
@@ -33,7 +33,7 @@ def group_studies(studies: Sequence[Study]) -> list[Group]:
 
 
 def leaves_of(study: Study) -> dict[str, str]:
-    """The settings that decide what a run does, by dotted name, as JSON."""
+    """The settings that affect results, by dotted name, as JSON."""
     return {
         name: json.dumps(value)
         for name, value in _walk(study.run.config)
@@ -42,7 +42,7 @@ def leaves_of(study: Study) -> dict[str, str]:
 
 
 def differing_leaves(all_leaves: Sequence[Leaves]) -> tuple[str, ...]:
-    """Names of settings that are not the same in all."""
+    """Names of the settings that differ."""
     names = dict.fromkeys(name for leaves in all_leaves for name in leaves)
     return tuple(name for name in names if len({leaves.get(name) for leaves in all_leaves}) > 1)
 

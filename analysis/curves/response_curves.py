@@ -1,6 +1,6 @@
-"""What responses look like, step by step: from features to one row a step.
+"""Metrics of responses for each step: from features to one row per step.
 
-Columns that metrics.jsonl has too carry the same name and, with the lexicon orz-code, the same number.
+Columns that are also in metrics.jsonl have the same name and, with the lexicon orz-code, the same value.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from orz_bench.errors import DataError
 def response_curves(features: pd.DataFrame, by: Sequence[str] = ("step",)) -> pd.DataFrame:
     """One row for each value of the columns `by`, in order, as the index; the columns are RESPONSE_METRICS.
 
-    All are Float64 and <NA> where a step has nothing to say (no correct response has a mean length, a file without
-    verdicts has no accuracy). Raises DataError where `features` lacks one of `by`.
+    All are Float64, and <NA> if a step has no data for it (no length of correct responses without a correct response,
+    no accuracy without verdicts). Raises DataError if `features` lacks one of `by`.
     """
     missing = [name for name in by if name not in features.columns]
     if missing:
-        raise DataError(f"features without {', '.join(missing)}; wanted the columns {', '.join(by)} to draw curves.")
+        raise DataError(f"features have no column {', '.join(missing)}; curves need {', '.join(by)}.")
     keys = [features[name] for name in by]
     parts = [_counts(features, keys), _lengths(features, keys), _means(features, keys), _groups(features, by)]
     return pd.concat(parts, axis=1)[list(RESPONSE_METRICS)].astype("Float64").sort_index()

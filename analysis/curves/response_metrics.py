@@ -1,4 +1,4 @@
-"""The catalogue of the curves of responses: every column with its unit, its formula and its source."""
+"""Catalogue of the response metrics: every column with unit, formula and source."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _ORZ = "Open-Reasoner-Zero, arXiv 2503.24290"
 
 @dataclass(frozen=True, slots=True)
 class ResponseMetric:
-    """One column of the curves."""
+    """One column."""
 
     name: str
     unit: str
-    """`length` means tokens, or characters where tokens are unknown (analysis.texts.lengths)."""
+    """`length` means tokens, or characters if token counts are unknown (analysis.texts.lengths)."""
     formula: str
     source: str = ""
 
 
 Values = Callable[[pd.DataFrame], pd.Series]
-"""Features -> one number a response; <NA> where it does not count. A curve is their mean over the step."""
+"""Features -> one number per response; <NA> excludes it. The metric is their mean over the step."""
 
 
 def _column(name: str) -> Values:
@@ -85,13 +85,13 @@ MEAN_METRICS: tuple[tuple[ResponseMetric, Values], ...] = (
         ResponseMetric(
             "response/loop_rate",
             "share",
-            "responses whose end is one period three times or more, 60 characters or longer",
+            "responses that end in a period repeated three times or more, 60 characters or longer",
         ),
         _column("ends_in_loop"),
     ),
     (
         ResponseMetric(
-            "response/mixed_scripts", "share", "responses with three letters or more of two scripts, Greek left out"
+            "response/mixed_scripts", "share", "responses with three or more letters of two scripts, not counting Greek"
         ),
         _column("mixes_scripts"),
     ),
@@ -99,7 +99,7 @@ MEAN_METRICS: tuple[tuple[ResponseMetric, Values], ...] = (
         ResponseMetric(
             "reflection/rate",
             "share",
-            "responses with a reflection outside of code and of the quoted question / responses",
+            "responses with a reflection outside code and quotations of the question / responses",
             f"{_ORZ}, figure 7",
         ),
         _column("reflects"),
@@ -141,7 +141,7 @@ MEAN_METRICS: tuple[tuple[ResponseMetric, Values], ...] = (
     ),
     (
         ResponseMetric(
-            "format/adherence", "share", "responses that keep the whole form / responses", f"{_ORZ}, figure 4"
+            "format/adherence", "share", "responses in the complete format / responses", f"{_ORZ}, figure 4"
         ),
         _column("keeps_form"),
     ),
@@ -179,10 +179,10 @@ _LENGTHS = (
     ResponseMetric("response/length_max", "length", "longest response"),
 )
 _COUNTS = (
-    ResponseMetric("response/count", "count", "responses of the step"),
+    ResponseMetric("response/count", "count", "number of responses"),
     ResponseMetric("reflection/responses", "count", "responses that reflect", f"{_ORZ}, figure 7"),
     ResponseMetric(
-        "reflection/per_1000_tokens", "count", "1000 * all reflections / all tokens; absent without every token count"
+        "reflection/per_1000_tokens", "count", "1000 * reflections / tokens; absent if any token count is unknown"
     ),
 )
 GROUP_METRICS = (

@@ -1,4 +1,4 @@
-"""A run as analysis sees it: one row a step, one row an evaluation, features of its responses, breaks in its curves."""
+"""A run and what was computed from it: one row per step, one per evaluation, response features, breaks."""
 
 from __future__ import annotations
 
@@ -11,24 +11,10 @@ import pandas as pd
 
 from analysis.curves.curve import Curve, curve_of
 from analysis.reading.load import Run
-from analysis.step_moment.breaks import JointBreak
+from analysis.step_moment.breaks import Break, JointBreak
 from orz_bench.records.summary import EvalResult
 
 SCORE_COLUMNS = ("benchmark", "step", "fingerprint", "accuracy", "error", "low", "high", "n", "num_problems", "length")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakMark:
-    """Where a curve breaks, and between which steps with 95 % confidence."""
-
-    step: float
-    low: float
-    high: float
-    kind: str
-    """`level` or `slope`."""
-    size: float
-    p_value: float
-    is_rebound: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,22 +23,22 @@ class Study:
 
     run: Run
     steps: pd.DataFrame
-    """`step` and metrics, named as in metrics.jsonl."""
+    """`step` and the metrics, named as in metrics.jsonl."""
     scores: pd.DataFrame
-    """SCORE_COLUMNS, one row a finished evaluation; low, high: the wider 95 % interval; length: mean tokens."""
+    """SCORE_COLUMNS, one row per finished evaluation; low, high: the wider 95 % interval; length: mean tokens."""
     features: pd.DataFrame | None = None
-    """Of the training rollouts (or a file's answers), one row each; None where texts were not read."""
+    """Features of the training rollouts (or a file's responses), one row each; None if texts were not read."""
     lexicon: str = ""
-    """Label of the lexicon behind the features."""
+    """Label of the lexicon that the features were counted with."""
     length_unit: Literal["tokens", "characters"] = "tokens"
-    """Of response lengths in `steps`: characters where a dump does not tell tokens."""
-    breaks: Mapping[str, tuple[BreakMark, ...]] = field(default_factory=dict)
-    """By metric that was looked at for breaks; a metric that was not, or is too short, has no entry."""
+    """Unit of response lengths in `steps`: characters if a dump has no token counts."""
+    breaks: Mapping[str, tuple[Break, ...]] = field(default_factory=dict)
+    """Breaks by metric; a metric that was not tested or is too short has no entry."""
     joint_breaks: tuple[JointBreak, ...] = ()
-    """Breaks that metrics share."""
+    """Breaks shared by several metrics."""
 
     def series(self, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
-        """(steps, values) of a metric, or None where the run does not have it."""
+        """(steps, values) of a metric, or None if the run lacks it."""
         if metric not in self.steps or not len(self.steps):
             return None
         return self.steps["step"].to_numpy(dtype=float), self.steps[metric].to_numpy(dtype=float)
@@ -60,27 +46,27 @@ class Study:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """Runs that differ only in their seed; drawn as one line, with a band for several."""
+    """Runs that differ only in their seed: drawn as one line, with a band if there are several."""
 
     label: str
     studies: tuple[Study, ...]
 
     @property
     def length_unit(self) -> str:
-        """Of response lengths."""
+        """Unit of response lengths."""
         return self.studies[0].length_unit
 
     def curve(self, metric: str) -> Curve | None:
-        """The metric over steps, or None where one of the runs does not have it."""
+        """The metric over steps, or None if one of the runs lacks it."""
         parts = [study.series(metric) for study in self.studies]
         known = [part for part in parts if part is not None]
         return curve_of(known) if known and len(known) == len(parts) else None
 
     def score_lines(self, benchmark: str) -> list[ScoreLine]:
-        """The scores on a benchmark, one line a protocol: results of two protocols are never joined.
+        """The scores on a benchmark, one line per protocol: results of two protocols are never joined.
 
-        Each run is in one line, under the protocol that it shares with most others, then that of most steps. Empty
-        where no run was evaluated.
+        Each run is in one line, under the protocol that it shares with most others, or else the one with most steps.
+        Empty if no run was evaluated.
         """
         tables = [(study, study.scores[study.scores["benchmark"] == benchmark]) for study in self.studies]
         members: dict[Protocol, list[Study]] = {}
@@ -107,7 +93,7 @@ class Group:
 
 
 Protocol = tuple[str, int]
-"""Fingerprint, and number of questions: a part of the questions is another test."""
+"""Fingerprint and number of questions: a subset of the questions is a different test."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,15 +101,15 @@ class ScoreLine:
     """Scores of runs that were evaluated under one protocol."""
 
     label: str
-    """Of the group; with the names of the runs where these are not all of its runs."""
+    """Label of the group, with the names of the runs if they are not all of its runs."""
     studies: tuple[Study, ...]
     table: pd.DataFrame
-    """By step: accuracy, error, length, low, high. Means over the runs at the steps that all have evaluated; from `low`
-    to `high` is the 95 % interval of one run, and lowest to highest of several, whose `error` is NaN."""
+    """By step: accuracy, error, length, low, high. Means over the runs at the steps that all have evaluated; `low` to
+    `high` is the 95 % interval of one run, or the range of several runs, whose `error` is NaN."""
 
 
 def protocols_of(scores: pd.DataFrame) -> dict[Protocol, int]:
-    """How many steps were evaluated under each protocol; of one benchmark."""
+    """Number of steps that were evaluated under each protocol, for one benchmark."""
     steps = scores.groupby(["fingerprint", "num_problems"], sort=True)["step"].nunique().reset_index()
     rows = zip(steps["fingerprint"], steps["num_problems"], steps["step"], strict=True)
     return {(str(name), int(num)): int(count) for name, num, count in rows}
@@ -150,12 +136,12 @@ def _joined(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 
 def benchmarks_of(groups: Sequence[Group]) -> list[str]:
-    """Benchmarks that any run has evaluated, by name."""
+    """Benchmarks that any run was evaluated on, by name."""
     return sorted({name for group in groups for study in group.studies for name in study.scores["benchmark"]})
 
 
 def scores_of(results: Sequence[EvalResult]) -> pd.DataFrame:
-    """SCORE_COLUMNS of finished evaluations; of one that was graded again, those of the later grades."""
+    """SCORE_COLUMNS of finished evaluations; an evaluation that was regraded counts with its later grades."""
     superseded = {(one.benchmark, one.step, one.regraded_from) for one in results}
     rows = [
         {
@@ -175,7 +161,7 @@ def scores_of(results: Sequence[EvalResult]) -> pd.DataFrame:
 
 
 def _interval(result: EvalResult) -> dict[str, float]:
-    """The wider 95 % interval, and the standard error that it amounts to; NaN where neither is known."""
+    """The wider 95 % interval and its standard error; NaN if neither is known."""
     found = [one for one in (result.summary.question, result.summary.sampling) if one is not None]
     widest = max(found, key=lambda one: one.high - one.low, default=None)
     if widest is None:

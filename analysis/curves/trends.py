@@ -1,13 +1,14 @@
-"""Does a curve change from its beginning to its end by more than its noise, which may be correlated from step to step?
+"""Test whether a curve changes from start to end by more than its noise, which may be correlated between steps.
 
-Goes in: the values of one curve. Comes out: whether it changes. progress.py computes the sizes.
+Input: the values of one curve. Output: whether and in which direction it changes. learning.py computes the size.
 
     y = X b + noise,   noise an AR(1) process of correlation rho
 
-Independent noise would be wrong: training metrics wander, and a mean over ten neighbouring steps says less than ten
-steps. For each rho, b has its generalised least squares estimate and a t statistic; the probability that the change has
-the other sign is averaged over rho by its restricted likelihood (Harville 1974) under a flat prior. Plugging in the
-likeliest rho instead calls a tenth of the AR(1) 0.9 curves of 40 steps a change, because rho is not known that well.
+Independent noise would be wrong: training metrics wander, and ten neighbouring steps carry less information than ten
+independent ones. For each rho, b has a generalised least squares estimate and a t statistic; the probability that the
+change has the other sign is averaged over rho, weighted by the restricted likelihood (Harville 1974) under a flat
+prior. Using only the most likely rho would report a change in a tenth of constant AR(1) 0.9 curves of 40 steps, because
+rho is not known that precisely.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from scipy.special import stdtr
 Array = np.ndarray[Any, np.dtype[np.float64]]
 
 CORRELATIONS = np.concatenate([np.linspace(-0.3, 0.9, 13), [0.94, 0.97, 0.99]])
-"""Of the noise of neighbouring steps."""
+"""Correlations considered for the noise of neighbouring steps."""
 LEVEL_LINE = 0.04
-"""Of the straight line, for curves of LONG steps; below it falls with the number of steps: a short curve does not tell
-its correlation."""
+"""Significance level of the straight line, for curves of LONG or more steps. It falls with the number of steps below
+that, because the correlation of a short curve cannot be estimated well."""
 LEVEL_SHAPE = 2e-4
-"""Of the other shapes, of which the best is chosen, which makes their p-values too small. Both levels together keep
-false alarms below 5 % (benchmarks/curve_changes.py)."""
+"""Significance level of the other shapes; lower, because the best of several is chosen. Both levels together keep the
+false alarm rate below 5 % (benchmarks/curve_changes.py)."""
 LONG = 100
 FEWEST = 4
 LOG_SCALE = 20.0
@@ -36,11 +37,11 @@ LOG_SCALE = 20.0
 
 
 def changes(values: Array, *, ends: int) -> int:
-    """1 where the curve rises, -1 where it falls, 0 where that cannot be told from noise; values are finite.
+    """1 if the curve rises, -1 if it falls, 0 if the change is within noise; values must be finite.
 
-    Either a straight line has a slope, or the best of some shapes (quadratic and cubic polynomials in the step and in
-    its logarithm, one jump) differs between its first and last `ends` steps. The error rate for curves that do not
-    change is at most 5 %, at any correlation up to 0.9, from 20 steps on; docs/analysis.md has the table.
+    A curve changes if a straight line has a slope, or if the best of several shapes (quadratic and cubic polynomials in
+    the step and in its logarithm, one jump) differs between its first and last `ends` steps. The false alarm rate is at
+    most 5 % for any correlation up to 0.9, from 20 steps on; see the table in docs/analysis.md.
     """
     num = len(values)
     spread = float(np.ptp(values)) if num >= FEWEST else 0.0
@@ -58,12 +59,12 @@ def changes(values: Array, *, ends: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _Fit:
-    """One shape, over all correlations."""
+    """The fit of one shape, averaged over all correlations."""
 
     probability_up: float
-    """That the contrast is positive."""
+    """Probability that the contrast is positive."""
     criterion: float
-    """BIC, less what all shapes share."""
+    """BIC, without the terms that all shapes share."""
 
     @property
     def p_value(self) -> float:
@@ -116,7 +117,7 @@ def _polynomial(at: Array, degree: int) -> Array:
 
 
 def _jump(y: Array, *, ends: int) -> int:
-    """Where the means before and after differ most for their lengths; at least `ends` from both ends."""
+    """The place where the means before and after differ most for their lengths; at least `ends` from both ends."""
     num = len(y)
     before = np.arange(ends, num - ends + 1)
     sums = np.cumsum(y)[before - 1]  # y has mean 0

@@ -1,1 +1,1 @@
-"""The figures of the Open-Reasoner-Zero paper, each a small function from runs to what is drawn."""
+"""The figures of the Open-Reasoner-Zero paper and ours: each is a small function from runs to a FigureSpec."""

@@ -1,4 +1,4 @@
-"""The ablations: labelled groups of runs side by side, whatever setting they differ in. One function for all."""
+"""Ablations: groups of runs side by side, labelled by the settings in which they differ. One class for all."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass
 from analysis.curves.grouping import differing_leaves, leaves_of
 from analysis.curves.study import Group, benchmarks_of
 from analysis.figures.captions import caption
-from analysis.figures.panels import MissingDataError, present, score_panel
+from analysis.figures.panels import NothingToCompareError, present, score_panel
 from analysis.figures.spec import FigureSpec
 from analysis.figures.training import length_panel, outcome_panel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ablation:
-    """Which settings an ablation varies."""
+    """A figure that compares groups of runs which differ in certain settings."""
 
     name: str
     title: str
     settings: tuple[str, ...]
-    """Dotted names of config.yaml; runs have to differ in one of them, or to have no configuration (files)."""
+    """Dotted names in config.yaml; runs must differ in one of them, or have no configuration (files)."""
 
     def __call__(self, groups: Sequence[Group]) -> FigureSpec:
-        """Reward, length and benchmark accuracy of the groups. MissingDataError where they do not differ in it."""
+        """Reward, length and benchmark accuracy of the groups. NothingToCompareError if the settings do not differ."""
         self._check(groups)
         names = benchmarks_of(groups)
         panels = present(
@@ -34,7 +34,7 @@ class Ablation:
         return FigureSpec(name=self.name, title=self.title, panels=panels, caption=text)
 
     def explains(self, groups: Sequence[Group]) -> bool:
-        """Whether the groups differ in these settings and in nothing else; without settings: always."""
+        """Whether the groups differ in these settings and nothing else; always true without settings."""
         differing = differing_leaves([leaves_of(group.studies[0]) for group in groups])
         return not self.settings or (bool(differing) and set(differing) <= set(self.settings))
 
@@ -42,9 +42,9 @@ class Ablation:
         leaves = [leaves_of(group.studies[0]) for group in groups]
         differing = differing_leaves([one for one in leaves if one])
         if len(groups) < 2 or (all(leaves) and self.settings and not set(differing) & set(self.settings)):
-            found = f"differ in {', '.join(differing)}" if differing else "are one experiment, or differ in nothing"
+            found = f"differ in {', '.join(differing)}" if differing else "are one experiment, or have equal settings"
             wanted = f"that differ in {' or '.join(self.settings)}" if self.settings else "of two experiments or more"
-            raise MissingDataError(f"{self.name}: these runs {found}; name runs {wanted}.")
+            raise NothingToCompareError(f"{self.name}: these runs {found}; name runs {wanted}.")
 
 
 _LAMBDA = ("advantage.lam", "advantage.gamma", "advantage.estimator")

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from analysis.curves.study import Group, benchmarks_of
 from analysis.figures.captions import caption
-from analysis.figures.panels import MissingDataError, present, score_panel
+from analysis.figures.panels import NothingToCompareError, present, score_panel
 from analysis.figures.spec import FigureSpec
 from analysis.figures.training import length_panel, reward_panel
 
-_EVALUATIONS = "a finished evaluation (orz-bench eval --ckpt RUN makes some)"
+_EVALUATIONS = "a finished evaluation (orz-bench eval --ckpt RUN creates them)"
 
 
 def benchmarks(groups: Sequence[Group]) -> FigureSpec:
-    """Accuracy on every benchmark over training, beside published figures: Figures 1 and 11."""
+    """Accuracy on every benchmark over training, with published results: Figures 1 and 11."""
     names = benchmarks_of(groups)
     panels = present([score_panel(groups, name, published=True) for name in names], wanted=_EVALUATIONS)
     text = caption("Accuracy on benchmarks over training.", groups, panels=panels)
@@ -22,7 +22,7 @@ def benchmarks(groups: Sequence[Group]) -> FigureSpec:
 
 
 def accuracy_and_length(groups: Sequence[Group]) -> FigureSpec:
-    """Training reward and benchmark accuracy above, the lengths of the same responses below: Figure 5."""
+    """Training reward and benchmark accuracy above, lengths of the same responses below: Figure 5."""
     names = benchmarks_of(groups)
     above = [reward_panel(groups), *(score_panel(groups, name) for name in names)]
     below = [length_panel(groups), *(score_panel(groups, name, column="length") for name in names)]
@@ -37,12 +37,12 @@ def accuracy_and_length(groups: Sequence[Group]) -> FigureSpec:
 
 
 def length_beside_others(groups: Sequence[Group]) -> FigureSpec:
-    """Response length in training beside other models' curves, given as files or runs: Figure 6."""
+    """Response length in training and in other models' curves, given as files or runs: Figure 6."""
     panels = present([length_panel(groups)], wanted="response lengths")
     if len(panels[0].series) < 2:
-        raise MissingDataError(
-            "there is one curve of lengths, wanted two or more; name another run, or a CSV file with the columns "
-            "step and response_length."
+        raise NothingToCompareError(
+            "length: these runs have one length curve, at least two are needed; name another run, or a CSV file with "
+            "the columns step and response_length."
         )
-    text = caption("Response length beside other models'.", groups, panels=panels)
+    text = caption("Response length of several models.", groups, panels=panels)
     return FigureSpec(name="length", title="Response length of several models", panels=panels, caption=text)

@@ -1,4 +1,4 @@
-"""From what a figure was made, in words."""
+"""Captions: what a figure was made from, and how to read it."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _MANY = 6
 
 
 def caption(first: str, groups: Sequence[Group], *, panels: Sequence[Panel]) -> str:
-    """`first`, then the runs with their seeds, the steps, and how to read lines, bands, bars and marks."""
+    """`first`, then the runs with their seeds, the steps, and the meaning of lines, bands, bars and marks."""
     series = [one for panel in panels for one in panel.series]
     parts = [first, _runs(groups), _steps(series), _smoothing(series), _spread(groups, series), _marks(series)]
     if any(panel.references for panel in panels):
-        parts.append("Horizontal lines: published figures, each under a protocol of its own.")
+        parts.append("Horizontal lines: published results, each under its own protocol.")
     parts += list(dict.fromkeys(panel.note for panel in panels))
     if any(name.startswith("reflection/") for panel in panels for name in panel.metrics):
         lexicons = {study.lexicon for group in groups for study in group.studies if study.lexicon}
@@ -52,10 +52,10 @@ def _smoothing(series: Sequence[Series]) -> str:
     windows = sorted({window_for(len(one.x)) for one in series if one.smooth is not None})
     if not windows:
         lines = any(one.role == "line" and len(one.x) > 1 for one in series)
-        return "Lines join every step, unsmoothed; their marker stands at the end." if lines else ""
+        return "Lines connect all steps, unsmoothed; the marker is at the last one." if lines else ""
     return (
-        f"Bold: centred mean over {' or '.join(map(str, windows))} points, which ends half of them before the last; "
-        f"thin: every point. A line's marker stands at its end."
+        f"Bold: centred mean over {' or '.join(map(str, windows))} points (it ends half a window before the last "
+        f"point); thin: all points. The marker of a line is at its end."
     )
 
 
@@ -76,4 +76,4 @@ def _spread(groups: Sequence[Group], series: Sequence[Series]) -> str:
 def _marks(series: Sequence[Series]) -> str:
     if not any(one.marks for one in series):
         return ""
-    return "Triangles: sudden lasting changes (step moments); the grey strip is the 95 % interval of where."
+    return "Triangles: sudden, lasting changes (step moments); grey strips: 95 % intervals of their step."

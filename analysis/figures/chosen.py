@@ -1,4 +1,4 @@
-"""Any columns of the runs' steps, one panel each: for metrics that no other figure draws."""
+"""A figure with one panel for each requested metric: for metrics that no other figure draws."""
 
 from __future__ import annotations
 
@@ -15,20 +15,18 @@ NAME = "metrics"
 
 
 def chosen_metrics(groups: Sequence[Group], names: Sequence[str]) -> FigureSpec:
-    """One panel a metric, in the order asked for. ConfigError for a metric that none of the runs has."""
+    """One panel per metric, in the requested order. ConfigError for a metric that none of the runs has."""
     known = columns_of(groups)
     ours = [name if name in known else metric_name(name) for name in names]
     unknown = [name for name in ours if name not in known]
     if unknown or not ours:
-        asked = f"the metric {unknown[0]!r}{nearest(unknown[0], known)}" if unknown else "no metric"
-        raise ConfigError(
-            f"{asked} was asked for, but these runs have {', '.join(known) or 'none'}; name some of these."
-        )
+        fault = f"unknown metric {unknown[0]!r}{nearest(unknown[0], known)}" if unknown else "no metric is named"
+        raise ConfigError(f"{fault}; name metrics of these runs: {', '.join(known) or 'none'}.")
     panels = present(
         [metric_panel(groups, {name: ""}, title=name, y_label=unit_of(name) or "value") for name in ours],
         wanted=f"values of {', '.join(ours)}",
     )
-    text = caption("Metrics as they were asked for.", groups, panels=panels)
+    text = caption("Selected metrics.", groups, panels=panels)
     return FigureSpec(name=NAME, title="Metrics", panels=panels, caption=text)
 
 

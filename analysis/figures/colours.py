@@ -1,4 +1,4 @@
-"""Colours of Okabe and Ito, which the colour-blind tell apart: of figures, and of the app's charts."""
+"""Okabe and Ito's colours, which are distinct for the colour-blind: for figures and the app's charts."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#0
 
 
 def colour_of(slot: int) -> str:
-    """The colour of an experiment: each of COLOURS as it is, then darker, then lighter, then over again."""
+    """The colour of an experiment: COLOURS as they are, then darker, then lighter, then from the start."""
     base, turn = COLOURS[slot % len(COLOURS)], slot // len(COLOURS) % 3
     if not turn:
         return base

@@ -1,7 +1,7 @@
-"""Draws a FigureSpec with matplotlib: the only module that knows it.
+"""Draws a FigureSpec; the only module that uses matplotlib.
 
-Line styles and markers besides the colours, for grey print. A line carries its marker at its end alone: markers along
-it would look like measurements. Their numbers share no factor, so that many experiments pass before two look alike.
+Lines differ in style and marker as well as in colour, for print in grey. A line has one marker, at its end: markers
+along it would look like measurements. The numbers of styles and markers are coprime, so that 40 looks differ.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _SETTINGS: dict[Any, Any] = {
 
 
 def draw(spec: FigureSpec) -> Figure:
-    """The figure, ready to be saved."""
+    """The figure, ready to save."""
     with mpl.rc_context(_SETTINGS):
         columns = min(spec.columns, len(spec.panels))
         lines = -(-len(spec.panels) // columns)
@@ -73,7 +73,7 @@ def draw(spec: FigureSpec) -> Figure:
                 handlelength=3.4,
             )
         figure.canvas.draw()
-        figure.set_layout_engine("none")  # the layout stands: saving in two formats need not find it again
+        figure.set_layout_engine("none")  # the layout is final: saving in two formats need not compute it again
     return figure
 
 
@@ -100,7 +100,7 @@ def _draw_panel(axis: Axes, panel: Panel) -> dict[str, Any]:
 
 
 def _set_steps(axis: Axes, panel: Panel) -> None:
-    """Ticks at whole steps where steps are whole; a single step has one tick."""
+    """Ticks at integers if all steps are integers; a single step has one tick."""
     steps = np.unique(np.concatenate([series.x for series in panel.series]))
     if len(steps) == 1:
         axis.set_xlim(steps[0] - 1, steps[0] + 1)
@@ -111,7 +111,7 @@ def _set_steps(axis: Axes, panel: Panel) -> None:
 
 
 def _label_references(axis: Axes, panel: Panel) -> None:
-    """Names of the horizontal lines at the right edge; of two that are close, one above and one below its line."""
+    """Label the horizontal lines at the right edge: the lowest below its line, the others above."""
     ordered = sorted(panel.references, key=lambda reference: reference.y)
     for index, reference in enumerate(ordered):
         is_below = index == 0 and len(ordered) > 1
@@ -127,7 +127,7 @@ def _label_references(axis: Axes, panel: Panel) -> None:
 
 
 def _set_limits(axis: Axes, panel: Panel) -> None:
-    """From 0 where nothing is negative, with room for markers and bars above."""
+    """Start at 0 unless there are negative values; leave room for markers and bars above."""
     ends = [array for series in panel.series for array in (series.y, series.low, series.high) if array is not None]
     lowest, highest = min(float(array.min()) for array in ends), max(float(array.max()) for array in ends)
     highest = max([highest, *(reference.y * 1.04 for reference in panel.references)])
@@ -139,14 +139,14 @@ def _set_limits(axis: Axes, panel: Panel) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Look:
-    """What tells lines apart without colour."""
+    """What distinguishes lines without colour."""
 
     style: Any
     marker: str
 
     @classmethod
     def of(cls, slot: int) -> _Look:
-        """The look of an experiment, or of a quantity; 40 of them differ."""
+        """The look of an experiment or a quantity; the first 40 differ."""
         return cls(_STYLES[slot % len(_STYLES)], _MARKERS[slot % len(_MARKERS)])
 
 
@@ -185,7 +185,7 @@ def _draw_series(axis: Axes, series: Series, *, look: _Look) -> Any:
 
 
 def _draw_points(axis: Axes, series: Series, *, colour: str, look: _Look) -> Any:
-    """Hollow markers, with wider caps and bars in front, so that a bar shorter than its marker is seen."""
+    """Hollow markers with wider caps and bars in front, so that a bar shorter than its marker is visible."""
     bars = None if series.low is None or series.high is None else [series.y - series.low, series.high - series.y]
     size = 4.5 if len(series.x) <= _FEW_POINTS else 2.5
     return axis.errorbar(
@@ -214,8 +214,13 @@ def png_of(figure: Figure) -> bytes:
         return file.getvalue()
 
 
+def shown_width(png: bytes) -> int:
+    """The width in CSS pixels (96 an inch) at which a picture made by `png_of` has the size of its figure."""
+    return int.from_bytes(png[16:20], "big") * 96 // _PNG_DPI
+
+
 def save(spec: FigureSpec, folder: Path) -> list[Path]:
-    """Write NAME.png, NAME.pdf and NAME.csv into a folder that exists; returns their paths."""
+    """Write NAME.png, NAME.pdf and NAME.csv into an existing folder; return their paths."""
     figure = draw(spec)
     paths = [folder / f"{spec.name}.{suffix}" for suffix in ("png", "pdf", "csv")]
     paths[0].write_bytes(png_of(figure))

@@ -1,4 +1,4 @@
-"""Panels that several figures share: a metric over steps, a benchmark's accuracy or length over steps."""
+"""Panels shared by several figures: a metric over steps, a benchmark's accuracy or length over steps."""
 
 from __future__ import annotations
 
@@ -16,15 +16,19 @@ from orz_bench.results.baselines import baselines_for
 
 _SHARES = ("share", "reward")
 _SHOWN_MODELS = ("ORZ-32B", "DeepSeek-R1-Zero-Qwen-32B", "ORZ-7B")
-"""Whose published figures are drawn; tables have them all."""
+"""Models whose published results are drawn; tables list all."""
 
 
 class MissingDataError(DataError):
-    """These runs do not have what a figure shows; the message says what is missing."""
+    """These runs lack what a figure shows; the message says what is missing."""
+
+
+class NothingToCompareError(MissingDataError):
+    """A figure that compares experiments was given only one, or experiments that do not differ in its settings."""
 
 
 def metric_panel(groups: Sequence[Group], metrics: dict[str, str], *, title: str, y_label: str) -> Panel | None:
-    """Metrics (name -> what the panel calls it, empty for one) of every group that has them; None where none has."""
+    """Metrics (name -> label in the panel, empty for one) of every group that has them; None if none has."""
     series = [
         one
         for metric, quantity in metrics.items()
@@ -68,7 +72,7 @@ def _metric_series(group: Group, metric: str, *, slot: int, quantity: str) -> Se
 def score_panel(
     groups: Sequence[Group], benchmark: str, *, column: str = "accuracy", published: bool = False
 ) -> Panel | None:
-    """Accuracy (or length) on a benchmark at the evaluated steps, with error bars; None where no run has any."""
+    """Accuracy (or length) on a benchmark at the evaluated steps, with error bars; None if no run has any."""
     lines = [(slot, line) for slot, group in enumerate(groups) for line in group.score_lines(benchmark)]
     slots = _slots([slot for slot, _ in lines], first_free=len(groups))
     series = [
@@ -97,18 +101,18 @@ def score_panel(
 
 
 def _slots(groups: Sequence[int], *, first_free: int) -> list[int]:
-    """A look for every line: its group's, or a free one where the group has several."""
+    """A look for every line: its group's, or a free one for further lines of the group."""
     free = iter(range(first_free, first_free + len(groups)))
     return [next(free) if slot in groups[:at] else slot for at, slot in enumerate(groups)]
 
 
 def _note(groups: Sequence[Group], benchmark: str) -> str:
-    """What was evaluated under more than one protocol; empty where nothing was."""
+    """A sentence about evaluations under several protocols; empty without them."""
     apart = [group.label for group in groups if len(group.score_lines(benchmark)) > 1]
     left_out = sum(_num_left_out(line, benchmark) for group in groups for line in group.score_lines(benchmark))
-    parts = [f"the runs of {label} were evaluated under different protocols and are drawn apart" for label in apart]
+    parts = [f"the runs of {label} were evaluated under different protocols and are separate lines" for label in apart]
     if left_out:
-        parts.append(f"{left_out} evaluation(s) under other protocols than the rest of their run are left out")
+        parts.append(f"{left_out} evaluation(s) under a protocol other than the run's main one are not shown")
     return f"{benchmark}: {'; '.join(parts)}." if parts else ""
 
 
@@ -129,13 +133,13 @@ def _score_series(line: ScoreLine, *, slot: int, column: str) -> Series | None:
 
 
 def _ends(table: pd.DataFrame) -> tuple[np.ndarray | None, np.ndarray | None]:
-    """The 95 % interval of one run, lowest and highest for several; None where neither is known."""
+    """The 95 % interval of one run, or the range of several; None if neither is known."""
     low, high = table["low"].to_numpy(float), table["high"].to_numpy(float)
     return (low, high) if np.isfinite(low).all() and (low < high).any() else (None, None)
 
 
 def _references(benchmark: str) -> tuple[Reference, ...]:
-    """The published figures of a few models; of two sources both, told apart by their names."""
+    """The published results of a few models; if there are two sources, both, labelled with the source."""
     chosen = [one for model in _SHOWN_MODELS for one in baselines_for(benchmark) if one.model == model]
     models = [one.model for one in chosen]
     return tuple(
@@ -148,8 +152,8 @@ def _references(benchmark: str) -> tuple[Reference, ...]:
 
 
 def present(panels: Sequence[Panel | None], *, wanted: str) -> tuple[Panel, ...]:
-    """The panels that exist. MissingDataError where none does: these runs have no `wanted`."""
+    """The panels that exist. MissingDataError if none does, because these runs have no `wanted`."""
     found = tuple(panel for panel in panels if panel is not None)
     if not found:
-        raise MissingDataError(f"none of these runs has {wanted}; name runs that have.")
+        raise MissingDataError(f"none of these runs has {wanted}; name runs that do.")
     return found

@@ -1,4 +1,4 @@
-"""Every figure by name, with its number in the paper (Open-Reasoner-Zero, February 2025) and what it needs."""
+"""All figures by name, with their numbers in the paper (Open-Reasoner-Zero, February 2025) and required data."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Figure:
 
     name: str
     paper: str
-    """Numbers in the paper; empty for one that is ours."""
+    """Its number in the paper; empty for one of ours."""
     needs: str
     make: Callable[[Sequence[Group]], FigureSpec]
     metrics: tuple[str, ...] = ()
-    """What it draws of training: where metrics.jsonl lacks one of them, rollouts are read for it."""
+    """Training metrics that it draws: if metrics.jsonl lacks one, rollouts are read for it."""
 
 
 _TRAINED = ("reward/mean", "response/length_mean")
@@ -33,16 +33,16 @@ _ALL = (
     Figure("training", "2", "a training run", training.training, _TRAINED),
     Figure("format", "4", "a training run", training.form, ("format/adherence", "format/answer_rate")),
     Figure("accuracy-length", "5", "a training run with evaluations", benchmarks.accuracy_and_length, _TRAINED),
-    Figure("length", "6", "two or more runs or curves of length", benchmarks.length_beside_others, _TRAINED[1:]),
+    Figure("length", "6", "two or more runs or length curves", benchmarks.length_beside_others, _TRAINED[1:]),
     Figure("reflection", "7", "a training run", training.reflection, _REFLECTING),
     Figure("lambda", "8", _ABLATION.format("advantage.lam or estimator"), ablations.LAMBDA, _TRAINED),
     Figure("kl", "9", _ABLATION.format("loss.kl_loss or kl_penalty"), ablations.KL, _TRAINED),
     Figure("data-scale", "10", _ABLATION.format("data.limit or source"), ablations.DATA_SCALE, _TRAINED),
     Figure("curation", "12", _ABLATION.format("data.source or language"), ablations.CURATION, _TRAINED),
-    Figure("batch", "13", _ABLATION.format("problems, samples or updates a step"), ablations.BATCH, _TRAINED),
+    Figure("batch", "13", _ABLATION.format("problems, samples or updates per step"), ablations.BATCH, _TRAINED),
     Figure("lambda-kl", "14", _ABLATION.format("lambda or KL"), ablations.LAMBDA_KL, _TRAINED),
     Figure("sampling", "15", _ABLATION.format("rollout.temperature, top_p or top_k"), ablations.SAMPLING, _TRAINED),
-    Figure("comparison", "", _ABLATION.format("anything"), ablations.COMPARISON, _TRAINED),
+    Figure("comparison", "", _ABLATION.format("any setting"), ablations.COMPARISON, _TRAINED),
     Figure("lengths", "", "a training run", training.lengths, ("response/length_median", "response/clip_rate")),
     Figure("health", "", "a training run", training.health, ("policy/entropy", "response/repetition")),
 )
@@ -50,7 +50,7 @@ FIGURES: Mapping[str, Figure] = MappingProxyType({figure.name: figure for figure
 
 
 def get_figure(name: str) -> Figure:
-    """The figure of that name; ConfigError with the nearest where there is none."""
+    """The figure of that name; ConfigError with the nearest name if there is none."""
     if name not in FIGURES:
-        raise ConfigError(f"no figure is called {name!r}{nearest(name, FIGURES)}; orz-analysis figures lists them all.")
+        raise ConfigError(f"unknown figure {name!r}{nearest(name, FIGURES)}; orz-analysis figures lists all.")
     return FIGURES[name]

@@ -1,4 +1,4 @@
-"""What a figure shows, as data: panels of series with a caption. figures.drawing draws it, `rows` is its CSV."""
+"""The content of a figure as data: panels of series, and a caption. figures.drawing draws it; `rows` is its CSV."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.curves.curve import Array
-from analysis.curves.study import BreakMark
+from analysis.step_moment.breaks import Break
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,18 +18,18 @@ class Series:
 
     label: str
     slot: int
-    """Which colour, line style and marker: the same number is the same experiment in every panel."""
+    """Selects colour, line style and marker: one number stands for one experiment in every panel."""
     x: Array
     y: Array
     smooth: Array | None = None
-    """Drawn bold with `y` behind it; None: `y` itself is the line."""
+    """Drawn bold in front of `y`; None: `y` itself is the line."""
     low: Array | None = None
-    """Band of a line, ends of the bars of points."""
+    """Lower end of a line's band or of the points' bars; `high` is the upper end."""
     high: Array | None = None
     role: Literal["line", "points"] = "line"
     quantity: str = ""
-    """What it is, in a panel that shows several quantities of each experiment."""
-    marks: tuple[BreakMark, ...] = ()
+    """The quantity, in a panel that shows several quantities of each experiment."""
+    marks: tuple[Break, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,12 +50,12 @@ class Panel:
     series: tuple[Series, ...]
     x_label: str = "training step"
     is_share: bool = False
-    """The axis is labelled in percent; values stay fractions."""
+    """The axis is labelled in percent; values remain fractions."""
     references: tuple[Reference, ...] = ()
     note: str = ""
-    """What a reader has to know of its lines: a sentence of the caption."""
+    """A sentence of the caption about its lines."""
     metrics: tuple[str, ...] = ()
-    """Which columns of a run's steps it draws."""
+    """The columns of a run's steps that it draws."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class FigureSpec:
 
 
 def rows(figure: FigureSpec) -> pd.DataFrame:
-    """Every plotted point: panel, series, step, value, and smoothed, low, high where there are."""
+    """Every plotted point: panel, series, step, value, and smoothed, low and high if known."""
     parts = [
         pd.DataFrame(
             {

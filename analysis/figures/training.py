@@ -1,4 +1,4 @@
-"""Figures of training itself: reward and length, format, reflection, lengths by outcome, groups without a signal."""
+"""Figures of training: reward and length, format, reflection, lengths by outcome, groups without a signal."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ def reward_panel(groups: Sequence[Group]) -> Panel | None:
 
 
 def outcome_panel(groups: Sequence[Group]) -> Panel | None:
-    """The reward; the accuracy where no run has a reward."""
+    """The reward, or the accuracy if no run has a reward."""
     accuracy = {"accuracy/mean": ""}
-    return reward_panel(groups) or metric_panel(groups, accuracy, title="Training accuracy", y_label="right answers")
+    return reward_panel(groups) or metric_panel(groups, accuracy, title="Training accuracy", y_label="correct answers")
 
 
 def length_unit(groups: Sequence[Group]) -> str:
-    """What the axis of lengths says: tokens, characters where a dump does not tell tokens, both where runs differ."""
+    """Label of a length axis: tokens, characters if a dump has no token counts, or both if runs differ."""
     return " or ".join(dict.fromkeys(group.length_unit for group in groups if group.curve("response/length_mean")))
 
 
@@ -39,16 +39,16 @@ def training(groups: Sequence[Group]) -> FigureSpec:
 
 
 def form(groups: Sequence[Group]) -> FigureSpec:
-    """Share of responses that keep the format, and in which an answer was found: Figure 4."""
+    """Share of responses in the complete format, and of those with an extracted answer: Figure 4."""
     wanted = {"format/adherence": "whole format", "format/answer_rate": "an answer found"}
     panel = metric_panel(groups, wanted, title="Format", y_label="responses")
     panels = present([panel], wanted="a format adherence")
-    text = caption("Responses that keep the format, and that have an answer.", groups, panels=panels)
+    text = caption("Responses in the complete format, and responses with an answer.", groups, panels=panels)
     return FigureSpec(name="format", title="Format adherence", panels=panels, caption=text)
 
 
 def reflection(groups: Sequence[Group]) -> FigureSpec:
-    """Reward, reflection rate, and the length of right responses that reflect beside that of all: Figure 7."""
+    """Reward, reflection rate, and the length of correct reflecting responses and of all responses: Figure 7."""
     lengths = {"response/length_mean": "all responses", "reflection/correct_length_mean": "right and reflecting"}
     panels = present(
         [
@@ -63,7 +63,7 @@ def reflection(groups: Sequence[Group]) -> FigureSpec:
 
 
 def lengths(groups: Sequence[Group]) -> FigureSpec:
-    """Median and 95th percentile, right and wrong responses, and the share cut by the limit."""
+    """Median and 95th percentile, correct and other responses, and the share cut by the token limit."""
     panels = present(
         [
             metric_panel(
@@ -87,10 +87,10 @@ def lengths(groups: Sequence[Group]) -> FigureSpec:
 
 
 def health(groups: Sequence[Group]) -> FigureSpec:
-    """Entropy, repetition, and problems whose samples are all right or all wrong."""
+    """Entropy, repetition, and problems whose samples are all correct or all wrong."""
     panels = present(
         [
-            metric_panel(groups, {"policy/entropy": ""}, title="Entropy", y_label="nats a token"),
+            metric_panel(groups, {"policy/entropy": ""}, title="Entropy", y_label="nats per token"),
             metric_panel(groups, {"response/repetition": ""}, title="Repetition", y_label="ORZ's score"),
             metric_panel(
                 groups,
@@ -101,5 +101,5 @@ def health(groups: Sequence[Group]) -> FigureSpec:
         ],
         wanted="entropy, repetition or groups",
     )
-    text = caption("Signs of health.", groups, panels=panels)
+    text = caption("Health of training.", groups, panels=panels)
     return FigureSpec(name="health", title="Is training healthy?", panels=panels, caption=text)

@@ -1,4 +1,4 @@
-"""The columns of rollouts and curves that analysis works on, and the short names of metrics."""
+"""The columns of rollouts and curves that analysis uses, and short names of metrics."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from types import MappingProxyType
 from orz_bench.records.metrics import METRICS
 
 TEXTS = ("question", "gold", "completion", "extracted")
-"""Columns that hold text of any length: never held for a whole run."""
+"""Columns with text of any length: never held in memory for a whole run."""
 NUMBERS = ("step", "benchmark", "problem_id", "sample_index", "num_tokens", "stop_reason", "verdict", "reward")
 ROLLOUT_COLUMNS = (*NUMBERS[:4], "question", "gold", "completion", *NUMBERS[4:6], "extracted", *NUMBERS[6:])
-"""Those of orz_bench's Rollout that analysis reads; a source has the ones that it has."""
+"""The fields of orz_bench's Rollout that analysis reads; a source may lack some."""
 CATEGORIES = ("benchmark", "problem_id", "stop_reason", "verdict")
 
 _OTHERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -40,24 +40,24 @@ _OTHERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "format/adherence": ("format", "percentage_of_thinking_format"),
     }
 )
-"""Names of other tools for metrics of ours (verl, TRL, open-instruct, tinker, the paper); the first one counts."""
+"""Names of our metrics in other tools (verl, TRL, open-instruct, tinker, the paper), in order of precedence."""
 METRIC_ALIASES: Mapping[str, str] = MappingProxyType(
     {metric.reference_name: name for name, metric in METRICS.items() if metric.reference_name}
     | {theirs: name for name, all_theirs in _OTHERS.items() for theirs in all_theirs}
 )
-"""Short names, and those of other tools -> names of orz_bench.records.metrics."""
+"""Short names and names in other tools -> names in orz_bench.records.metrics."""
 _RANKS = MappingProxyType({theirs: rank for all_theirs in _OTHERS.values() for rank, theirs in enumerate(all_theirs)})
 
 
 def metric_name(name: str) -> str:
-    """The name that a metric has in metrics.jsonl; one that is not known there stays as it is."""
+    """The name of a metric in metrics.jsonl; an unknown name is returned unchanged."""
     return METRIC_ALIASES.get(_key(name), name)
 
 
 def metric_names(names: Iterable[str]) -> dict[str, str]:
-    """Our name for each of a table's columns.
+    """Our name for each column of a table.
 
-    Of two names for one metric the first of the list has it, and the other stays as it is.
+    If two columns name one metric, the first in order of precedence gets our name, and the other keeps its own.
     """
     found: dict[str, str] = {}
     ordered = sorted(names, key=lambda name: (metric_name(name) != name, _RANKS.get(_key(name), -1)))
@@ -68,7 +68,7 @@ def metric_names(names: Iterable[str]) -> dict[str, str]:
 
 
 def is_known_metric(name: str) -> bool:
-    """Whether it is the name, or an accepted other name, of a metric in metrics.jsonl."""
+    """Whether it is the name, or an accepted alias, of a metric in metrics.jsonl."""
     return metric_name(name) in METRICS
 
 
@@ -77,6 +77,6 @@ def _key(name: str) -> str:
 
 
 def unit_of(name: str) -> str:
-    """The unit of a metric; empty where nobody declared one."""
+    """The unit of a metric; empty if none is declared."""
     metric = METRICS.get(name)
     return metric.unit if metric else ""

@@ -1,10 +1,9 @@
-"""Runs from folders and files: training and evaluation runs of ours, growing, crashed or finished; Open-Reasoner-Zero's
-dumps; tables of rollouts or curves. Everything else in analysis sees only what stands here.
+"""Load runs from folders and files: our training and evaluation runs (running, crashed or finished), dumps of
+Open-Reasoner-Zero, tables of rollouts or curves. The rest of analysis sees only what this module returns.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -15,12 +14,12 @@ from typing import Any, Literal
 import pandas as pd
 import yaml
 
-from analysis.reading.foreign import FileRollouts, dumped_evaluations, dumped_rollouts
+from analysis.reading.file_rollouts import FileRollouts, dumped_evaluations, dumped_rollouts
 from analysis.reading.metric_files import by_step, curves_of
-from analysis.reading.rollouts import PartRollouts, Rollouts
+from analysis.reading.run_rollouts import PartRollouts, Rollouts
 from orz_bench.errors import DataError
 from orz_bench.records.foreign import flat, holds_rollouts, rows_of, run_column
-from orz_bench.records.run_dir import EvaluationDir, RunDir
+from orz_bench.records.run_dir import EvaluationDir, RunDir, step_of
 from orz_bench.records.summary import EvalResult
 
 _NO_METRICS = by_step(pd.DataFrame())
@@ -28,19 +27,19 @@ _NO_METRICS = by_step(pd.DataFrame())
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """The answers of one benchmark, step and protocol, and the statistics if it has finished."""
+    """The responses of one benchmark, step and protocol, and the statistics if it has finished."""
 
     benchmark: str
     step: int
     fingerprint: str
-    """Empty where the protocol is unknown."""
+    """Empty if the protocol is unknown."""
     samples: Rollouts
     result: EvalResult | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One run, as far as it is on disk."""
+    """One run, as far as it has been written."""
 
     name: str
     path: Path
@@ -50,63 +49,54 @@ class Run:
     config: Mapping[str, Any] = field(default_factory=dict)
     """config.yaml, nested."""
     metrics: pd.DataFrame = field(default_factory=_NO_METRICS.copy)
-    """As metric_files.by_step gives it."""
+    """In the form of metric_files.by_step."""
     rollouts: Rollouts | None = None
-    """Of training; of a file of answers: all of them."""
+    """Rollouts of training; for a file of responses: all of them."""
     evaluations: tuple[Evaluation, ...] = ()
     warnings: tuple[tuple[int, str], ...] = ()
-    """(step, sentence) of each health sign that training warned of."""
+    """(step, text) of each health warning of training."""
     notes: tuple[str, ...] = ()
-    """What could not be read, and other things that a reader of figures has to know."""
+    """What could not be read, and whatever else a reader of the figures has to know."""
 
     @property
     def results(self) -> list[EvalResult]:
-        """Of the evaluations that have finished, by benchmark and step."""
+        """Results of the finished evaluations, by benchmark and step."""
         return [evaluation.result for evaluation in self.evaluations if evaluation.result is not None]
 
 
 def load_runs(paths: Sequence[Path]) -> list[Run]:
-    """All runs in these folders and files, with names that differ. DataError or RunDirError, see load_path."""
+    """All runs in these folders and files, with distinct names. DataError or RunDirError: see load_path."""
     return _with_distinct_names([run for path in paths for run in load_path(path)])
 
 
 def load_path(path: Path) -> list[Run]:
-    """The run of a folder, or the runs of a file (one a value of its run column).
+    """The run in a folder, or the runs in a file (one for each value of its run column).
 
-    Raises DataError for what is none of these, RunDirError for a run directory of a newer version.
+    Raises DataError for anything else, RunDirError for a run directory of a newer version.
     """
-    if path.is_dir():
-        return [_run_dir(RunDir(path)) if RunDir(path).exists() else _dump(path)]
-    if not path.exists():
-        raise DataError(
-            f"{path}: no such file or folder; name a run directory, a dump, or a table of rollouts or curves."
-        )
+    wanted = "name a run directory, a dump, or a table of rollouts or curves."
+    try:
+        if path.is_dir():
+            return [_run_dir(RunDir(path), with_rollouts=True) if RunDir(path).exists() else _dump(path)]
+        if not path.exists():
+            raise DataError(f"{path}: no such file or folder; {wanted}")
+        if not path.is_file():
+            raise DataError(f"{path}: neither a folder nor a regular file; {wanted}")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); {wanted}") from error
     return _file(path)
 
 
-def load_curves(path: Path) -> Run:
-    """The run of a run directory by its small files alone: no rollouts, and evaluations without their samples.
+def load_small_files(path: Path) -> Run:
+    """The run in a run directory from its small files alone: no rollouts, and evaluations without samples.
 
-    Milliseconds, however many rollouts there are. RunDirError for a folder that is no run, or a newer one.
+    Takes milliseconds, however many rollouts there are. RunDirError for a folder that is not a run, or is a newer one.
     """
-    directory = RunDir(path)
-    info = directory.info()
-    rows, _ = directory.metrics()
-    return Run(
-        name=path.name,
-        path=path,
-        kind="train" if info.get("kind") == "train" else "eval",
-        state=directory.state(),
-        seed=info.get("seed"),
-        config=_config(directory.config_path),
-        metrics=by_step(pd.DataFrame(rows)),
-        evaluations=tuple(_evaluation(one, PartRollouts(())) for one in directory.evaluations()),
-        warnings=_warnings(directory.events_path),
-    )
+    return _run_dir(RunDir(path), with_rollouts=False)
 
 
 def one_of(runs: Sequence[Run], name: str | None) -> Run:
-    """The run of that name, or the only one. DataError where there are several, or none of that name."""
+    """The run of that name, or the only run. DataError if there are several, or none of that name."""
     chosen = [run for run in runs if name is None or run.name == name]
     if len(chosen) != 1:
         names = ", ".join(run.name for run in runs)
@@ -114,70 +104,61 @@ def one_of(runs: Sequence[Run], name: str | None) -> Run:
     return chosen[0]
 
 
-def _run_dir(directory: RunDir) -> Run:
+def _run_dir(directory: RunDir, *, with_rollouts: bool) -> Run:
+    def parts(*folders: Path) -> PartRollouts:
+        return PartRollouts.in_folders(folders if with_rollouts else ())
+
     info = directory.info()
     rows, torn = directory.metrics()
-    rollouts = PartRollouts.in_folders([folder.path for _, folder in directory.sampled_steps()])
-    evaluations = tuple(_evaluation(one, PartRollouts.in_folders([one.path])) for one in directory.evaluations())
-    skipped = [*rollouts.skipped, *(path for e in evaluations for path in _skipped(e.samples))]
-    kind: Literal["train", "eval"] = "train" if info.get("kind") == "train" else "eval"
+    rollouts = parts(*(folder.path for _, folder in directory.sampled_steps()))
+    evaluations = tuple(_evaluation(one, parts(one.path)) for one in directory.evaluations())
+    skipped = [path for found in (rollouts, *(one.samples for one in evaluations)) for path in found.skipped]
     notes = [
-        (torn, f"{torn} line of metrics.jsonl is no whole row and was left out"),
-        (len(skipped), f"{len(skipped)} damaged part(s) were left out, the first: {skipped[0] if skipped else ''}"),
-        (directory.state() == "open", "the run has not finished (it goes on, or was killed)"),
+        (torn, f"{torn} incomplete line(s) of metrics.jsonl were skipped"),
+        (len(skipped), f"{len(skipped)} damaged part(s) were skipped, the first: {skipped[0] if skipped else ''}"),
+        (directory.state() == "open", "the run has not finished (it is still running, or was killed)"),
         (directory.state() == "failed", "the run stopped before its end"),
-        (any(e.result is None for e in evaluations), "an evaluation that has not finished was left out"),
+        (any(e.result is None for e in evaluations), "an unfinished evaluation was skipped"),
     ]
     return Run(
         name=directory.path.resolve().name,
         path=directory.path,
-        kind=kind,
+        kind="train" if info["kind"] == "train" else "eval",
         state=directory.state(),
         seed=info.get("seed"),
         config=_config(directory.config_path),
         metrics=by_step(pd.DataFrame(rows)),
         rollouts=rollouts if rollouts.paths else None,
         evaluations=evaluations,
-        warnings=_warnings(directory.events_path),
+        warnings=tuple(_warning(event) for event in directory.events("warning")),
         notes=tuple(text for holds, text in notes if holds),
     )
 
 
 def _evaluation(directory: EvaluationDir, samples: PartRollouts) -> Evaluation:
-    benchmark, step, fingerprint = directory.path.parts[-3:]
+    folder = directory.path
     return Evaluation(
-        benchmark=benchmark,
-        step=int(step.removeprefix("step=")),
-        fingerprint=fingerprint,
+        benchmark=folder.parts[-3],
+        step=step_of(folder.parent) or 0,
+        fingerprint=folder.name,
         samples=samples,
         result=directory.result(),
     )
-
-
-def _skipped(rollouts: Rollouts) -> tuple[Path, ...]:
-    return rollouts.skipped if isinstance(rollouts, PartRollouts) else ()
 
 
 def _config(path: Path) -> Mapping[str, Any]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
     except (OSError, ValueError, yaml.YAMLError) as error:
-        raise DataError(f"{path}: no readable YAML ({error}); restore it, or delete it to go on without.") from error
+        raise DataError(
+            f"{path}: not readable as YAML ({error}); restore it, or delete it to read the run without its settings."
+        ) from error
     return content if isinstance(content, dict) else {}
 
 
-def _warnings(path: Path) -> tuple[tuple[int, str], ...]:
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    events = [event for line in text.splitlines() if (event := _object(line)).get("event") == "warning"]
-    return tuple((int(event.get("step", 0)), str(event.get("text", ""))) for event in events)
-
-
-def _object(line: str) -> dict[str, Any]:
-    try:
-        value = json.loads(line)
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+def _warning(event: Mapping[str, Any]) -> tuple[int, str]:
+    step = event.get("step")
+    return step if isinstance(step, int) else 0, str(event.get("text", ""))
 
 
 def _dump(folder: Path) -> Run:
@@ -215,13 +196,13 @@ def _file(path: Path) -> list[Run]:
     if not curves:
         raise DataError(
             f"{path}: columns {', '.join(head[0])}: neither responses (a column completion, response or output) nor "
-            f"curves (a column step and numbers); rename them (docs/analysis.md has the names)."
+            f"curves (a column step and numbers); rename the columns (see docs/analysis.md)."
         )
     return [make(name=name or path.stem, metrics=frame) for name, frame in curves.items()]
 
 
 def _with_distinct_names(runs: list[Run]) -> list[Run]:
-    """Names that occur twice get their parent's, then a number: figures and tables tell runs apart by name."""
+    """Prefix repeated names with the parent folder, then number them: figures and tables identify runs by name."""
     names = [run.name for run in runs]
     longer = [
         f"{run.path.resolve().parent.name}/{n}" if names.count(n) > 1 else n for run, n in zip(runs, names, strict=True)

@@ -1,6 +1,6 @@
 """Curves as frames: metrics.jsonl of a run, and tables of other tools with a step and numbers.
 
-The one reader of curves: report, figures, step moments and the app all get what stands here.
+The only reader of curves: report, figures, step moments and the app all use it.
 """
 
 from __future__ import annotations
@@ -15,17 +15,17 @@ from analysis.reading.columns import is_known_metric, metric_names
 from orz_bench.records.foreign import ALIASES, flat, run_column, source_columns
 
 STEP_NAMES = (*ALIASES["step"], "training_step", "current_steps", "_step", "epoch")
-"""Accepted names of the step, the first that a table has counts."""
+"""Accepted names of the step column, in order of precedence."""
 _PLOTTED = ("panel", "series", "x", "y")
 """Columns of a table of plotted points."""
 _MEASURED_STYLES = ("raw", "single")
-"""Of plotted points: others are smoothed, markers on the same line, or annotations."""
+"""Styles of plotted points that are measurements; others are smoothed lines, markers on them, or annotations."""
 
 
 def by_step(frame: pd.DataFrame) -> pd.DataFrame:
-    """Numbers only, `step` first, one row a step, ascending; the later of two rows of a step counts.
+    """Numbers only, `step` first, one row per step, ascending; the later of two rows of a step counts.
 
-    Steps are int64, or float64 where one is no whole number (epochs); rows whose step is no finite number are left out.
+    Steps are int64, or float64 if one is not a whole number (epochs); rows without a finite step are dropped.
     """
     if "step" not in frame:
         return pd.DataFrame({"step": pd.Series(dtype="int64")})
@@ -42,10 +42,10 @@ def by_step(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def curves_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
-    """By run name ("" where the rows name none): a frame as `by_step` gives it, with the metrics' names of ours.
+    """By run name ("" if the rows name none): a frame in the form of `by_step`, with our metric names.
 
-    Understood are long tables (step, metric, y or value), wide ones (step and a column a metric), and plotted points
-    (panel, series, x, y); where rows name a benchmark, it goes before the metric: `aime24/accuracy`.
+    Accepts long tables (step, metric, y or value), wide ones (step and one column per metric), and plotted points
+    (panel, series, x, y). If rows name a benchmark, it prefixes the metric: `aime24/accuracy`.
     """
     table = pd.DataFrame([flat(dict(row)) for row in rows])
     if table.empty:
@@ -62,10 +62,10 @@ def curves_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
 
 
 def _plotted(table: pd.DataFrame) -> pd.DataFrame:
-    """Columns run, step, metric, value of plotted points, as measured: neither smoothed nor beyond the axes.
+    """Columns run, step, metric, value of plotted points that were measured: neither smoothed nor beyond the axes.
 
-    A series is a run and its panel a metric (`lambda=1.0`, `Reward During Training`), or the other way round where the
-    series' name is a metric's (`Response Length` in the panel `TRAINING`).
+    A series is a run and its panel a metric (`lambda=1.0`, `Reward During Training`), or vice versa if the series is
+    named after a metric (`Response Length` in the panel `TRAINING`).
     """
     if "flag" in table:
         table = table[table["flag"].isna() | (table["flag"] == "ok")]

@@ -1,1 +1,1 @@
-"""The report: one page that answers whether a run learned, when, how, and whether reflection goes with being right."""
+"""The report: one page that answers whether a run learned, when, how, and whether reflection improves answers."""

@@ -1,4 +1,4 @@
-"""From studies to files: index.html, figures as PNG and PDF, every plotted series and every table as CSV."""
+"""Write a report: index.html, figures as PNG and PDF, every plotted series and every table as CSV."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from analysis.curves.study import Study
 from analysis.figures import drawing
 from analysis.figures.ablations import Ablation
 from analysis.figures.chosen import chosen_metrics
-from analysis.figures.panels import MissingDataError
+from analysis.figures.panels import MissingDataError, NothingToCompareError
 from analysis.figures.registry import FIGURES
 from analysis.figures.spec import FigureSpec, rows
 from analysis.report.examples import examples_of
@@ -27,7 +27,7 @@ PAGE_NAME = "index.html"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """What a report consists of."""
+    """The files of a report, and what it leaves out."""
 
     page: Path
     files: tuple[Path, ...]
@@ -35,10 +35,10 @@ class Written:
 
 
 def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] = ()) -> Written:
-    """Write the report of these runs into `out` (made if absent; files of an earlier report are replaced).
+    """Write the report of these runs into `out` (created if absent; files of an earlier report are replaced).
 
-    `metrics` are drawn besides, a panel each. What a file holds that no figure draws is told in `left_out`. RunDirError
-    where the disk refuses, DataError where there would be nothing to show.
+    `metrics` are drawn in addition, one panel each. `left_out` names the columns of files that no figure draws, and the
+    figures that lack data. RunDirError if the disk refuses, DataError if there is nothing to show.
     """
     groups = group_studies(studies)
     specs, left_out = _figures(studies)
@@ -48,8 +48,8 @@ def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] 
     left_out += not_drawn
     has_texts = any(study.features is not None or study.run.evaluations for study in studies)
     if not specs and not has_texts:
-        found = " ".join(not_drawn) or "it has no curves."
-        raise DataError(f"{studies[0].run.path}: there is nothing that a figure of the report draws. {found}")
+        found = " ".join(not_drawn) or "It has no curves."
+        raise DataError(f"{studies[0].run.path}: it has no data for any figure of the report. {found}")
     tables = [table for table in (result_table(groups), length_table_of(studies)) if table is not None]
     try:
         folder = out / "figures"
@@ -75,7 +75,7 @@ def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] 
 def _figures(studies: Sequence[Study]) -> tuple[list[FigureSpec], list[str]]:
     """The figures that these runs have data for, each once, and a sentence for each that lacks data.
 
-    An ablation is shown where its settings are all that the runs differ in; `comparison` otherwise.
+    An ablation is shown if the runs differ in its settings alone, and `comparison` otherwise.
     """
     groups = group_studies(studies)
     specs: list[FigureSpec] = []
@@ -85,6 +85,8 @@ def _figures(studies: Sequence[Study]) -> tuple[list[FigureSpec], list[str]]:
             continue
         try:
             spec = figure.make(groups)
+        except NothingToCompareError:
+            continue
         except MissingDataError as error:
             if not isinstance(figure.make, Ablation):
                 left_out.append(f"{figure.name}: {error}")
@@ -95,14 +97,14 @@ def _figures(studies: Sequence[Study]) -> tuple[list[FigureSpec], list[str]]:
 
 
 def _not_drawn(studies: Sequence[Study], specs: Sequence[FigureSpec]) -> list[str]:
-    """Of each file: its columns of numbers that no figure draws, and how to have them drawn."""
+    """A sentence for each file with numeric columns that no figure draws, with the option that draws them."""
     drawn = {name for spec in specs for panel in spec.panels for name in panel.metrics}
     sentences = []
     for study in studies:
         names = [str(name) for name in study.steps.columns if name != "step" and name not in drawn]
         if study.run.kind == "file" and names:
             sentences.append(
-                f"{study.run.name}: no figure draws {', '.join(names)}; draw them with --metrics {','.join(names)}"
+                f"{study.run.name}: no figure shows {', '.join(names)}; draw them with --metrics {','.join(names)}"
             )
     return sentences
 
@@ -114,7 +116,8 @@ def _write_table(table: Table, path: Path) -> Path:
 
 def _picture(spec: FigureSpec, folder: Path) -> Picture:
     png = (folder / f"{spec.name}.png").read_bytes()
-    return Picture(name=spec.name, title=spec.title, caption=spec.caption, png=png)
+    width = drawing.shown_width(png)
+    return Picture(name=spec.name, title=spec.title, caption=spec.caption, png=png, width_px=width)
 
 
 def _section(study: Study) -> RunSection:
@@ -139,5 +142,5 @@ def _about(study: Study) -> str:
 
 def _made_from(studies: Sequence[Study]) -> str:
     lexicons = ", ".join(dict.fromkeys(study.lexicon for study in studies if study.lexicon))
-    counted = f" Reflections are counted with the lexicon {lexicons}." if lexicons else ""
-    return f"Made by orz-analysis from {len(studies)} run(s); every plotted number is in figures/*.csv.{counted}"
+    counted = f" Reflections were counted with the lexicon {lexicons}." if lexicons else ""
+    return f"Made by orz-analysis from {len(studies)} run(s). All plotted numbers are in figures/*.csv.{counted}"

@@ -1,4 +1,4 @@
-"""A few responses before and after training, to the same problems, chosen by rule and not by eye."""
+"""A few responses before and after training to the same problems, chosen by a fixed rule."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from analysis.curves.progress import ends_of
+from analysis.curves.learning import ends_of
 from analysis.curves.study import Study
 from analysis.reading.load import Evaluation
-from analysis.reading.rollouts import Rollouts
+from analysis.reading.run_rollouts import Rollouts
 
 NUM_EXAMPLES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """One response as it is shown. Its text is the model's: hostile until escaped."""
+    """One response as shown. Its text comes from the model and is untrusted until escaped."""
 
     step: int
     text: str
@@ -37,9 +37,9 @@ class Example:
 
 
 def examples_of(study: Study, num_examples: int = NUM_EXAMPLES) -> list[Example]:
-    """The first sample of the first problems (by id) that most samples got wrong before and right after, then others.
+    """First samples of problems: by id, those that most samples got wrong before and right after, then others.
 
-    From the first and last evaluation of the first benchmark; empty where there are no two evaluations.
+    Taken from the first and last evaluation of the first benchmark; empty without two evaluations.
     """
     pairs = ends_of(study.run.evaluations)
     if not pairs:
@@ -75,7 +75,7 @@ def _shares(rollouts: Rollouts) -> pd.Series:
 
 
 def _first_samples(rollouts: Rollouts, problems: Sequence[str]) -> dict[str, dict[str, object]]:
-    """By problem: the row with the lowest sample index, or the first. One batch in memory at a time."""
+    """By problem: the row with the lowest sample index. Holds one batch in memory at a time."""
     found: dict[str, dict[str, object]] = {}
     for batch in rollouts.batches():
         rows = batch[batch["problem_id"].isin(problems)]

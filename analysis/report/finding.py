@@ -1,4 +1,4 @@
-"""One question of a report with its answer."""
+"""A question of a report and its answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ Answer = Literal["yes", "no", "unclear", "unknown"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A question, the answer in a word, in a sentence, and the numbers behind it."""
+    """A question, its answer as a word and as a sentence, and the numbers behind it."""
 
     question: str
     answer: Answer

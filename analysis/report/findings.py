@@ -1,24 +1,25 @@
-"""The answers at the top of a report: did it learn, when, how, does reflection pay, is it healthy. Plain sentences,
-each with how sure it is; every number in them is computed elsewhere.
+"""The answers at the top of a report: did it learn, when, how, does reflection improve answers, is it healthy.
+
+Plain sentences with their uncertainty; all numbers are computed elsewhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.curves.progress import Change, Progress, change_of, progress_of
-from analysis.curves.study import BreakMark, Study
+from analysis.curves.learning import BenchmarkChange, Change, benchmark_changes, change_of
+from analysis.curves.study import Study
 from analysis.report.finding import Answer, Finding
 from analysis.report.reflection_finding import reflection_finding
 from analysis.report.wording import number, p_value, percent, points
-from analysis.step_moment.breaks import JointBreak
+from analysis.step_moment.breaks import Break, JointBreak
 
 _SHORTEST_FOR_BREAKS = 60
 _ALPHA = 0.05
 
 
 def findings_of(study: Study) -> list[Finding]:
-    """The five answers about one run."""
+    """The five findings about one run."""
     return [_learned(study), _when(study), _how(study), reflection_finding(study), _health(study)]
 
 
@@ -28,7 +29,7 @@ def _change(study: Study, metric: str) -> Change | None:
 
 
 def _learned(study: Study) -> Finding:
-    progress, reward = progress_of(study.run.evaluations), _change(study, "reward/mean")
+    progress, reward = benchmark_changes(study.run.evaluations), _change(study, "reward/mean")
     details = [_progress_sentence(one) for one in progress]
     if reward is not None:
         details.append(_reward_sentence(reward))
@@ -36,14 +37,14 @@ def _learned(study: Study) -> Finding:
     headlines = {
         "yes": "Yes, it learned.",
         "no": "No, it got worse.",
-        "unclear": "It cannot be told: what changed is no larger than chance would make it.",
-        "unknown": "Unknown: there are neither two evaluations of one benchmark nor rewards of four steps.",
+        "unclear": "Inconclusive: the change is within chance.",
+        "unknown": "Unknown: this needs two evaluations of one benchmark, or rewards of at least four steps.",
     }
     return Finding(question="Did it learn?", answer=answer, headline=headlines[answer], details=tuple(details))
 
 
-def _learned_answer(progress: Sequence[Progress], reward: Change | None) -> Answer:
-    """Evaluations on the same questions decide; the training reward only where there are none."""
+def _learned_answer(progress: Sequence[BenchmarkChange], reward: Change | None) -> Answer:
+    """Evaluations on the same questions decide; the training reward is used only without them."""
     sure = [one for one in progress if one.p_holm < _ALPHA]
     if any(one.comparison.difference < 0 for one in sure):
         return "no" if all(one.comparison.difference < 0 for one in sure) else "unclear"
@@ -56,7 +57,7 @@ def _learned_answer(progress: Sequence[Progress], reward: Change | None) -> Answ
     return "yes" if reward.difference > 0 else "no"
 
 
-def _progress_sentence(one: Progress) -> str:
+def _progress_sentence(one: BenchmarkChange) -> str:
     compared = one.comparison
     return (
         f"{one.benchmark}: avg@{one.n} went from {percent(compared.average_a)} (step {one.first_step}) to "
@@ -67,64 +68,62 @@ def _progress_sentence(one: Progress) -> str:
 
 
 def _reward_sentence(reward: Change) -> str:
-    scatter = "clearly more" if reward.is_clear else "no more"
+    clear = "a clear change" if reward.is_clear else "a change within the scatter between steps"
     return (
         f"The mean training reward went from {number(reward.first)} (first {reward.num_steps} steps) to "
-        f"{number(reward.last)} (last {reward.num_steps}), {scatter} than it scatters from step to step. It is "
-        f"measured on the problems of training."
+        f"{number(reward.last)} (last {reward.num_steps}): {clear}. It is measured on training problems."
     )
 
 
 def _when(study: Study) -> Finding:
     reward = _change(study, "reward/mean")
     details = [_joint_sentence(event) for event in study.joint_breaks]
-    details += [_mark_sentence(metric, mark) for metric, marks in study.breaks.items() for mark in marks]
+    details += [_break_sentence(one) for breaks in study.breaks.values() for one in breaks]
     if not details:
         details.append(_no_break_sentence(study))
     if reward is None or reward.half_step is None:
-        text = "There is no clear rise of the reward whose moment could be named."
+        text = "The reward shows no clear change, so there is no moment to report."
         return Finding(question="When?", answer="unknown", headline=text, details=tuple(details))
     direction = "rise" if reward.difference > 0 else "fall"
     most = f", nine tenths by step {reward.most_step:g}" if reward.most_step is not None else ""
-    text = f"Half of the reward's {direction} was done by step {reward.half_step:g}{most}."
+    text = f"Half of the reward's {direction} was reached by step {reward.half_step:g}{most}."
     return Finding(question="When?", answer="yes", headline=text, details=tuple(details))
 
 
-def _mark_sentence(metric: str, mark: BreakMark) -> str:
-    what = "level" if mark.kind == "level" else "slope"
-    rebound = " It reaches no more than before an earlier fall." if mark.is_rebound else ""
+def _break_sentence(one: Break) -> str:
+    rebound = " It only recovers an earlier fall." if one.rebound else ""
     return (
-        f"Step moment: the {what} of {metric} changed by {number(mark.size)} at step {mark.step:g} (95 % interval "
-        f"{mark.low:g} to {mark.high:g}), {p_value(mark.p_value)} against a smooth trend.{rebound}"
+        f"Step moment: the {one.kind} of {one.metric} changed by {number(one.size)} at step {one.step:g} (95 % "
+        f"interval {one.low:g} to {one.high:g}), {p_value(one.p_value)} against a smooth trend.{rebound}"
     )
 
 
 def _joint_sentence(event: JointBreak) -> str:
     where = f"at step {event.low:g}" if event.low == event.high else f"between steps {event.low:g} and {event.high:g}"
     return (
-        f"{', '.join(event.metrics[:-1])} and {event.metrics[-1]} break together {where}, "
-        f"{p_value(event.p_value)} against breaks that fall together by chance."
+        f"{', '.join(event.metrics[:-1])} and {event.metrics[-1]} change together {where}, "
+        f"{p_value(event.p_value)} against coincidence."
     )
 
 
 def _no_break_sentence(study: Study) -> str:
     if len(study.steps) < _SHORTEST_FOR_BREAKS:
         return (
-            f"Step moments are not looked for in {len(study.steps)} steps: below {_SHORTEST_FOR_BREAKS} a jump cannot "
-            f"be told from a steep trend."
+            f"Step moments were not tested: {len(study.steps)} steps are too few to distinguish a jump from a steep "
+            f"trend (at least {_SHORTEST_FOR_BREAKS} are needed)."
         )
     if not study.breaks:
-        return "Step moments were not looked for."
-    return f"No step moment: {', '.join(study.breaks)} follow smooth trends as far as can be told."
+        return "Step moments were not tested."
+    return f"No step moment: {', '.join(study.breaks)} are consistent with smooth trends."
 
 
 def _how(study: Study) -> Finding:
     wanted = {
-        "response/length_mean": ("Responses", study.length_unit, 1.0),
-        "reflection/rate": ("Share of responses that reflect", "%", 100.0),
-        "format/adherence": ("Share of responses in the whole format", "%", 100.0),
-        "response/clip_rate": ("Share of responses cut by the limit", "%", 100.0),
-        "policy/entropy": ("Entropy of the policy", "nats a token", 1.0),
+        "response/length_mean": ("Mean response length", study.length_unit, 1.0),
+        "reflection/rate": ("Responses that reflect", "%", 100.0),
+        "format/adherence": ("Responses in the complete format", "%", 100.0),
+        "response/clip_rate": ("Responses cut by the token limit", "%", 100.0),
+        "policy/entropy": ("Policy entropy", "nats per token", 1.0),
     }
     changes = {metric: change for metric in wanted if (change := _change(study, metric)) is not None}
     details = [
@@ -134,13 +133,11 @@ def _how(study: Study) -> Finding:
     ]
     length = changes.get("response/length_mean")
     if length is None:
-        text = "Unknown: there are no lengths of responses."
+        text = "Unknown: there are no response lengths."
         return Finding(question="How?", answer="unknown", headline=text, details=tuple(details))
     text = f"Its responses {_direction(length, up='became longer', down='became shorter', same='kept their length')}"
     if (reflection := changes.get("reflection/rate")) is not None:
-        text += (
-            f", and it {_direction(reflection, up='reflects more', down='reflects less', same='reflects as before')}"
-        )
+        text += f", and it {_direction(reflection, up='reflects more', down='reflects less', same='reflects as often')}"
     return Finding(question="How?", answer="yes", headline=f"{text}.", details=tuple(details))
 
 
@@ -162,12 +159,12 @@ def _health(study: Study) -> Finding:
     signal = [_change(study, name) for name in ("group/all_right", "group/all_wrong")]
     if all(change is not None for change in signal):
         last = sum(change.last for change in signal if change is not None)
-        details.append(f"At the end {percent(last)} of the problems had only right or only wrong samples: no signal.")
+        details.append(f"At the end, {percent(last)} of the problems gave no signal: all samples correct or all wrong.")
     if run.warnings:
-        text = f"Training warned of {len(run.warnings)} sign(s) of trouble."
+        text = f"Training raised {len(run.warnings)} warning(s)."
         return Finding(question="Is it healthy?", answer="no", headline=text, details=tuple(details))
     if run.kind != "train":
-        text = "Unknown: only training runs of orz watch themselves."
+        text = "Unknown: only orz training runs are monitored."
         return Finding(question="Is it healthy?", answer="unknown", headline=text, details=tuple(details))
-    text = "No sign of trouble was raised in training."
+    text = "Training raised no warnings."
     return Finding(question="Is it healthy?", answer="yes", headline=text, details=tuple(details))

@@ -1,4 +1,4 @@
-"""The report as one HTML page that opens from disk: no script, no network, pictures inside, every text escaped."""
+"""The report as one HTML page that opens from disk: no scripts, no network, embedded pictures, all text escaped."""
 
 from __future__ import annotations
 
@@ -18,17 +18,19 @@ _SHOWN_CHARS = 6000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A figure of the page."""
+    """A figure on the page."""
 
     name: str
     title: str
     caption: str
     png: bytes
+    width_px: int
+    """Natural width in CSS pixels; a narrower page shrinks the picture, none enlarges it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSection:
-    """What the page says of one run."""
+    """The part of the page about one run."""
 
     name: str
     about: str
@@ -38,7 +40,7 @@ class RunSection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """All that is on the page."""
+    """The content of the page."""
 
     title: str
     made_from: str
@@ -46,7 +48,7 @@ class Page:
     tables: tuple[Table, ...]
     pictures: tuple[Picture, ...]
     left_out: tuple[str, ...]
-    """A sentence for each figure that could not be made."""
+    """A sentence for each figure that lacks data, and for columns that no figure shows."""
 
 
 def render(page: Page) -> str:
@@ -55,7 +57,7 @@ def render(page: Page) -> str:
     sections += [_summary(run, is_only=len(page.runs) == 1) for run in page.runs]
     sections.append('<h2 id="figures">Figures</h2>')
     sections += [_picture(picture) for picture in page.pictures]
-    sections += [_list("Figures that could not be made", page.left_out)]
+    sections += [_list("Not shown", page.left_out)]
     sections.append('<h2 id="tables">Tables</h2>' if page.tables else "")
     sections += [_table(table) for table in page.tables]
     shown = [run for run in page.runs if run.examples]
@@ -66,7 +68,7 @@ def render(page: Page) -> str:
 
 
 def _safe(text: str) -> str:
-    """Escaped, and without what UTF-8 cannot hold or a browser would act upon (control and direction characters)."""
+    """Escaped, without characters that UTF-8 cannot hold or that a browser acts on (control, text direction)."""
     kept = "".join(char if char in "\n\t" or (char.isprintable() and char != "\ufeff") else "\ufffd" for char in text)
     return escape(kept.encode("utf-8", errors="replace").decode("utf-8"))
 
@@ -96,7 +98,7 @@ def _picture(picture: Picture) -> str:
     data = base64.b64encode(picture.png).decode("ascii")
     return (
         f'<figure id="figure-{_safe(picture.name)}"><h3>{_safe(picture.title)}</h3>'
-        f'<img alt="{_safe(picture.title)}" src="data:image/png;base64,{data}">'
+        f'<img alt="{_safe(picture.title)}" width="{picture.width_px}" src="data:image/png;base64,{data}">'
         f"<figcaption>{_safe(picture.caption)}</figcaption></figure>"
     )
 
@@ -112,7 +114,7 @@ def _table(table: Table) -> str:
 
 
 def _example(example: Example, run: str) -> str:
-    gold = f' <span class="soft">(right: {_safe(example.gold)})</span>' if example.gold else ""
+    gold = f' <span class="soft">(gold: {_safe(example.gold)})</span>' if example.gold else ""
     return (
         f"<h3>{_safe(run)}: {_safe(example.title)}</h3><p>{_safe(_cut(example.question))}{gold}</p>"
         f'<div class="pair">{_response(example.before)}{_response(example.after)}</div>'

@@ -1,4 +1,4 @@
-"""Does reflection go with right answers? Within the same question and length, and in what became of answers."""
+"""Does reflection improve answers? Compared within the same question and length, and by how answers changed."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from analysis.texts.outcomes import Difference, OutcomeEffect, outcome_effect
 _LAST_SHARE = 0.2
 _FEWEST_STEPS = 5
 MIN_SHARE = 0.05
-"""Of the graded responses, that can be compared; less is a corner of the run, and nothing is said about the whole."""
+"""Share of the graded responses that must be comparable; a smaller share says nothing about the whole run."""
 MIN_QUESTIONS = 20
 MARGIN = 0.05
-"""Differences of shares that are called none where the interval lies within."""
+"""A difference of shares counts as none if its interval is within this margin."""
 _ALPHA = 0.05
-QUESTION = "Does reflection go with right answers?"
+QUESTION = "Does reflection go with correct answers?"
 
 
 def reflection_finding(study: Study) -> Finding:
-    """Are responses that reflect right more often, and does it mend them? From features of all training responses."""
+    """Are responses that reflect correct more often, and are answers corrected? From all training responses."""
     features = study.features
     if features is None or features.empty:
         return Finding(question=QUESTION, answer="unknown", headline="Unknown: there are no responses to read.")
     if not features["reflects"].any():
-        text = f"There is none: no response matches the lexicon {study.lexicon}."
+        text = f"There is no reflection: no response matches the lexicon {study.lexicon}."
         return Finding(question=QUESTION, answer="no", headline=text)
     effect = outcome_effect(features)
     changes = features["answer_change"].value_counts()
@@ -51,26 +51,26 @@ def _conclusion(effect: OutcomeEffect, changes: pd.Series) -> tuple[Answer, str]
     compared = _compared(effect)
     if matched is None or matched.low is None or matched.high is None or not _is_enough(effect):
         return "unclear", (
-            f"It cannot be told: only {compared} can be compared with a response of the other kind to the same "
-            f"question, of like length; that needs {percent(MIN_SHARE)} and {MIN_QUESTIONS} questions."
+            f"Inconclusive: only {compared} can be compared with a response of the other kind to the same question "
+            f"and of similar length; at least {percent(MIN_SHARE)} and {MIN_QUESTIONS} questions are needed."
         )
     size = f"{points(matched.estimate)} points ({points(matched.low)} to {points(matched.high)})"
-    basis = f"Compared were {compared}, to the same question and of like length"
+    basis = f"Based on {compared}, compared within the same question and similar length"
     if matched.high < 0:
-        return "no", f"No: responses that reflect are right less often, {size}. {basis}."
+        return "no", f"No: responses that reflect are correct less often, {size}. {basis}."
     if matched.low > -MARGIN and matched.high < MARGIN:
-        return "no", f"No: whether a response reflects makes no difference of {points(MARGIN)} points, {size}. {basis}."
+        return "no", f"No: reflecting makes a difference of less than {points(MARGIN)} points, {size}. {basis}."
     if matched.low <= 0:
-        return "unclear", f"It cannot be told: the difference is {size}. {basis}."
+        return "unclear", f"Inconclusive: the difference is {size}. {basis}."
     helpful, harmful = (int(changes.get(name, 0)) for name in ("helpful", "harmful"))
     if helpful > harmful and _sign_test(helpful, harmful) < _ALPHA:
         return "yes", (
-            f"Yes: responses that reflect are right more often, {size}, and more answers are mended than spoilt "
+            f"Yes: responses that reflect are correct more often, {size}, and more answers are corrected than spoilt "
             f"({helpful:,} against {harmful:,}). {basis}."
         )
     return "unclear", (
-        f"In part: responses that reflect are right more often, {size}, but that more answers are mended than spoilt "
-        f"cannot be told ({helpful:,} against {harmful:,}). {basis}."
+        f"Partly: responses that reflect are correct more often, {size}, but it is not clear that more answers are "
+        f"corrected than spoilt ({helpful:,} against {harmful:,}). {basis}."
     )
 
 
@@ -87,7 +87,7 @@ def _compared(effect: OutcomeEffect) -> str:
 
 
 def _sign_test(some: int, others: int) -> float:
-    """Two-sided probability of a split as uneven as this between two equally likely kinds."""
+    """Two-sided probability of a split at least this uneven between two equally likely kinds."""
     total, fewer = some + others, min(some, others)
     return min(1.0, float(Fraction(2 * sum(comb(total, k) for k in range(fewer + 1)), 1 << total)))
 
@@ -97,17 +97,16 @@ def _effect_sentences(effect: OutcomeEffect) -> Iterator[str]:
         yield "All graded responses reflect, or none does: there is nothing to compare."
         return
     yield (
-        f"Right: {percent(effect.accuracy_reflecting)} of the {effect.num_reflecting:,} responses that reflect, "
+        f"Correct: {percent(effect.accuracy_reflecting)} of the {effect.num_reflecting:,} responses that reflect, "
         f"{percent(effect.accuracy_other)} of the others."
     )
     if effect.matched is None:
-        yield "No question has responses of both kinds and like length, so nothing can be matched."
+        yield "No question has responses of both kinds with similar length, so nothing can be matched."
         return
     yield (
-        f"Compared only within the same step, question and length bin: {points(effect.matched.estimate)} points"
+        f"Compared within the same step, question and length bin: {points(effect.matched.estimate)} points"
         f"{_interval(effect.matched)} ({effect.num_matched_responses:,} responses to {effect.num_matched_questions:,} "
-        f"questions could be compared so). This is an association: it does not prove that reflecting causes being "
-        f"right."
+        f"questions). This is an association; it does not prove that reflection causes correct answers."
     )
 
 
@@ -123,10 +122,10 @@ def _answer_sentences(changes: pd.Series) -> Iterator[str]:
         return
     counts = {name: int(changes.get(name, 0)) for name in ("helpful", "harmful", "superficial", "wrong_to_wrong")}
     yield (
-        f"Of {total:,} reflecting responses, {counts['helpful']:,} went from a wrong answer to the right one "
-        f"(helpful), {counts['harmful']:,} from right to wrong (harmful), {counts['superficial']:,} kept their answer "
-        f"(superficial), {counts['wrong_to_wrong']:,} went from one wrong answer to another; in the rest no earlier "
-        f"answer could be read."
+        f"Of {total:,} reflecting responses, {counts['helpful']:,} changed a wrong answer to the correct one "
+        f"(helpful), {counts['harmful']:,} a correct answer to a wrong one (harmful), {counts['superficial']:,} kept "
+        f"their answer (superficial), {counts['wrong_to_wrong']:,} changed one wrong answer to another; the others "
+        f"have no recognisable earlier answer."
     )
 
 
@@ -136,13 +135,13 @@ def _first_step_sentences(features: pd.DataFrame) -> Iterator[str]:
     first = features["step"].min()
     reflects = features.loc[features["step"] == first, "reflects"]
     yield (
-        f"At step {first}, the first that was sampled, {int(reflects.sum()):,} of {len(reflects):,} responses "
-        f"reflected already ({percent(float(reflects.mean()))})."
+        f"At step {first}, the first sampled step, {int(reflects.sum()):,} of {len(reflects):,} responses already "
+        f"reflected ({percent(float(reflects.mean()))})."
     )
 
 
 def _last_steps_sentences(features: pd.DataFrame) -> Iterator[str]:
-    """The matched difference once more, over the last fifth of the steps: what was useful may have become a habit."""
+    """The matched difference over the last fifth of the steps: reflection may have become a habit without use."""
     steps = sorted(features["step"].unique()) if "step" in features else []
     if len(steps) < _FEWEST_STEPS:
         return
@@ -152,11 +151,12 @@ def _last_steps_sentences(features: pd.DataFrame) -> Iterator[str]:
     if not effect.num_responses or matched is None:
         return
     if matched.low is None or matched.high is None or not _is_enough(effect):
-        yield f"From step {since} on too few responses can be compared to tell: {_compared(effect)}."
+        yield f"From step {since} on, too few responses can be compared: {_compared(effect)}."
         return
-    told = "reflecting responses are right more often" if matched.low > 0 else "the difference cannot be told from none"
+    text = "reflecting responses are correct more often" if matched.low > 0 else "there is no clear difference"
     if matched.high < 0:
-        told = "reflecting responses are right less often"
+        text = "reflecting responses are correct less often"
     yield (
-        f"From step {since} on {told}: {points(matched.estimate)} points{_interval(matched)}, from {_compared(effect)}."
+        f"From step {since} on, {text}: {points(matched.estimate)} points{_interval(matched)}, "
+        f"from {_compared(effect)}."
     )

@@ -1,4 +1,4 @@
-"""Everything about the reflections of one set of responses, as one record: what `orz-analysis reflection` prints."""
+"""Summary of the reflections in one set of responses, as printed by `orz-analysis reflection`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.table import Table
 
 from analysis.curves.build import features_of
 from analysis.reading.load import Run
-from analysis.reading.rollouts import Rollouts
+from analysis.reading.run_rollouts import Rollouts
 from analysis.texts.answer_changes import ANSWER_CHANGES
 from analysis.texts.lengths import LengthTable, length_table
 from analysis.texts.lexicons import Lexicon
@@ -27,14 +27,14 @@ class ReflectionSummary:
     """The reflections of one set of responses."""
 
     name: str
-    """Which set: the training rollouts of a run, one of its evaluations, a file."""
+    """The set: the training rollouts of a run, one of its evaluations, or a file."""
     lexicon: str
     num_responses: int
     num_reflecting: int
     reflections: int
-    """Outside of quoted questions and code."""
+    """Matches outside code and quotations of the question."""
     reflections_raw: int
-    """Every match."""
+    """All matches."""
     per_1000_tokens: float | None
     by_pattern: dict[str, int]
     by_position: tuple[int, ...]
@@ -49,26 +49,24 @@ class ReflectionSummary:
         return self.num_reflecting / self.num_responses if self.num_responses else None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values."""
+        """Plain values for JSON."""
         return {"name": self.name, "rate": self.rate} | asdict(self)
 
 
 def summaries_of(runs: Sequence[Run], lexicon: Lexicon) -> list[ReflectionSummary]:
-    """One summary for the training rollouts (or the file), and one an evaluation. DataError where there is neither."""
+    """One summary for the training rollouts (or the file) and one per evaluation. DataError if there are neither."""
     sets: list[tuple[str, Rollouts]] = []
     for run in runs:
         if run.rollouts is not None:
             sets.append((f"{run.name}: training" if run.kind in ("train", "dump") else run.name, run.rollouts))
         sets += [(f"{run.name}: {e.benchmark}, step {e.step}", e.samples) for e in run.evaluations]
     if not sets:
-        raise DataError(
-            f"{runs[0].path}: has no responses to read; name a run with rollouts, or a file with responses."
-        )
+        raise DataError(f"{runs[0].path}: has no responses; name a run with rollouts, or a file with responses.")
     return [summary_of(name, features_of(rollouts, lexicon), lexicon=lexicon) for name, rollouts in sets]
 
 
 def summary_of(name: str, features: pd.DataFrame, *, lexicon: Lexicon) -> ReflectionSummary:
-    """The summary of features that were counted with this lexicon."""
+    """The summary of features that were computed with this lexicon."""
     tokens = features["num_tokens"] if "num_tokens" in features else pd.Series(dtype=float)
     has_tokens = len(tokens) > 0 and bool(tokens.notna().all()) and float(tokens.sum()) > 0
     patterns = [column for column in features.columns if str(column).startswith(_PATTERN)]
@@ -91,7 +89,7 @@ def summary_of(name: str, features: pd.DataFrame, *, lexicon: Lexicon) -> Reflec
 
 
 def summary_table(summary: ReflectionSummary) -> Table:
-    """The same for people."""
+    """The summary as a table for people."""
     table = Table(title=f"{summary.name} ({summary.lexicon})", show_header=False, box=None, title_justify="left")
     for name, value in _facts(summary).items():
         table.add_row(name, value)
@@ -105,17 +103,18 @@ def _facts(summary: ReflectionSummary) -> dict[str, str]:
     found = {
         "responses": f"{summary.num_responses:,}",
         "that reflect": f"{summary.num_reflecting:,}{rate}",
-        "reflections": f"{summary.reflections:,}; with quoted questions and code {summary.reflections_raw:,}",
+        "reflections": f"{summary.reflections:,}; {summary.reflections_raw:,} with code and quoted questions",
         "per 1,000 tokens": "–" if summary.per_1000_tokens is None else f"{summary.per_1000_tokens:.2f}",
         "by pattern": ", ".join(f"{name} {count:,}" for name, count in patterns if count) or "–",
         "by tenth of the response": " ".join(f"{count:,}" for count in summary.by_position),
     }
     for called, kind in (
         ("mean length", lengths.overall),
-        ("mean length, right and reflecting", lengths.correct_reflecting),
+        ("mean length, correct and reflecting", lengths.correct_reflecting),
     ):
         found[called] = "–" if kind is None else f"{kind.mean:,.1f} {lengths.unit}"
-    found["right if it reflects, if not"] = f"{_share(effect.accuracy_reflecting)}, {_share(effect.accuracy_other)}"
+    accuracies = f"{_share(effect.accuracy_reflecting)}, {_share(effect.accuracy_other)}"
+    found["correct if it reflects, if not"] = accuracies
     found["difference"] = _difference(effect.raw)
     found["same question and length bin"] = f"{_difference(effect.matched)}, {effect.num_matched_responses:,} responses"
     changes = (f"{name.replace('_', ' ')} {count:,}" for name, count in summary.answer_changes.items())

@@ -1,4 +1,4 @@
-"""Result tables in the manner of the paper's Tables 2 to 4: our runs above, published figures with sources below."""
+"""Result tables like the paper's Tables 2 to 4: our runs first, then published results with their sources."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from orz_bench.results.breakdown_tables import with_spread
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """Text cells; the first column names the row."""
+    """A table of text cells; the first column names the row."""
 
     title: str
     headings: tuple[str, ...]
@@ -25,9 +25,9 @@ class Table:
 
 
 def result_table(groups: Sequence[Group]) -> Table | None:
-    """Accuracy in percent of every group at its last evaluated step, and what was published on the same benchmarks.
+    """Accuracy in percent of every group at its last evaluated step, and published results on the same benchmarks.
 
-    None where nothing was evaluated. Our ± is the wider of both 95 % intervals, or the range of several seeds.
+    None if nothing was evaluated. Our ± is the wider of the two 95 % intervals, or the range of several seeds.
     """
     names = sorted({name for group in groups for study in group.studies for name in study.scores["benchmark"]})
     if not names:
@@ -38,16 +38,16 @@ def result_table(groups: Sequence[Group]) -> Table | None:
     )
     theirs = [_published(model, source, names=names) for model, source in models]
     return Table(
-        title="Results beside published figures, percent",
+        title="Results and published results, percent",
         headings=("model", *names, "source"),
         rows=(*ours, *theirs),
-        note="Published figures were obtained under other protocols than ours (their sources say which); they stand "
-        "beside a result and are no comparison.",
+        note="Published results were obtained under protocols other than ours (see their sources); they give context "
+        "and are not a comparison.",
     )
 
 
 def _last_scores(group: Group, names: Sequence[str]) -> list[tuple[str, ...]]:
-    """One row a set of runs that were evaluated alike: results of two protocols are never averaged."""
+    """One row per set of runs with one protocol: results of two protocols are never averaged."""
     lines = {name: {line.label: line for line in group.score_lines(name) if len(line.table)} for name in names}
     rows = []
     for label in dict.fromkeys(label for by_label in lines.values() for label in by_label):
@@ -90,7 +90,7 @@ def as_csv(table: Table) -> str:
 
 
 def length_table_of(studies: Sequence[Study]) -> Table | None:
-    """Lengths of training responses by kind, one row a run and kind; None where no responses were read."""
+    """Lengths of training responses by kind, one row per run and kind; None if no responses were read."""
     rows = [
         (f"{study.run.name}: {kind.replace('_', ' ')}", *_lengths(summary), table.unit)
         for study in studies

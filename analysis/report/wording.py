@@ -1,4 +1,4 @@
-"""Numbers as people read them."""
+"""Numbers formatted for readers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ def percent(share: float) -> str:
 
 
 def points(difference: float) -> str:
-    """`+64.9`: a difference of shares in percentage points, with its sign."""
+    """`+64.9`: a difference of shares in percentage points, signed."""
     return f"{100 * difference:+.1f}".replace("-", "−")
 
 
 def number(value: float) -> str:
-    """Three significant digits, thousands with a comma: `0.91`, `24.9`, `1,234`."""
+    """Three significant digits, with thousands separators: `0.91`, `24.9`, `1,234`."""
     if not math.isfinite(value):
         return "–"
     if value == 0 or abs(value) >= 100:

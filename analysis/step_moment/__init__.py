@@ -1,1 +1,1 @@
-"""Sudden, lasting changes of level or slope in training curves: docs/step-moments.md."""
+"""Step moments: sudden, lasting changes of level or slope in training curves. See docs/step-moments.md."""

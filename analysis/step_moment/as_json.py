@@ -9,7 +9,7 @@ from analysis.step_moment.breaks import Break, JointBreak
 
 
 def as_json(breaks: Sequence[Break], joint: Sequence[JointBreak] = ()) -> dict[str, Any]:
-    """{"breaks": [...], "joint": [...]}, both empty where there is no step moment."""
+    """{"breaks": [...], "joint": [...]}, both empty if there is no step moment."""
     return {
         "breaks": [
             {

@@ -1,10 +1,11 @@
-r"""What a curve does without step moments: a smooth trend and autocorrelated noise, as one Gaussian process.
+r"""The model of a curve without step moments: a smooth trend and autocorrelated noise, as one Gaussian process.
 
     y = X b + B c + noise,   second differences of c ~ N(0, var / lambda)
 
-The trend B c is a P-spline (Eilers and Marx 1996): cubic B-splines whose knots lie no closer than a twelfth of the run,
-so that what takes less is no smooth trend, however strong. The knots, how much the trend bends (lambda) and the noise
-are chosen by marginal likelihood. With P the precision of the noise and D second differences, values enter only through
+The trend B c is a P-spline (Eilers and Marx 1996): cubic B-splines whose knots are at least a twelfth of the run apart,
+so that a faster change is not a smooth trend, however strong it is. The knots, the stiffness of the trend (lambda) and
+the noise are chosen by marginal likelihood. With P the precision of the noise and D second differences, values enter
+only through
 
     Q = P - P B (B'P B + lambda D'D)^-1 B'P,
 
@@ -29,20 +30,20 @@ Floats = NDArray[np.float64]
 Knots = tuple[str, int]
 
 CORRELATIONS = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Of the noise of neighbouring observations."""
+"""Correlations considered for the noise of neighbouring observations."""
 KNOTS: tuple[Knots, ...] = (("steps", 3), ("steps", 6), ("steps", 12), ("log steps", 3), ("log steps", 6))
-"""Knots of the trend: evenly spaced in what, with how many intervals between them.
+"""Knots of the trend: (scale on which they are evenly spaced, number of intervals).
 
-In log(1 + 20 t), t from 0 to 1, for curves that rise fast and level off.
+The log scale is log(1 + 20 t), t from 0 to 1, for curves that rise fast and level off.
 """
 LOG_SCALE = 20.0
 TRENDS = tuple((knots, stiffness) for knots in KNOTS for stiffness in np.geomspace(1e-6, 1e3, 7))
-"""(knots, lambda over the weight of the observations between two knots): from no penalty to a straight line."""
+"""(knots, lambda divided by the weight of the observations between two knots): from no penalty to a straight line."""
 
 
 @dataclass(frozen=True, eq=False)
 class Background:
-    """One noise and one trend."""
+    """One noise model and one trend model."""
 
     noise: Noise
     splines: Floats
@@ -54,7 +55,7 @@ class Background:
 
     @property
     def time(self) -> Floats:
-        """(n,) in units of the usual distance between two observations."""
+        """(n,) in units of the median distance between two observations."""
         return self.noise.time
 
     def trend(self, x: Floats) -> Floats:
@@ -67,14 +68,14 @@ class Background:
 
     @cached_property
     def log_determinant(self) -> float:
-        """Of the covariance on what is orthogonal to straight lines, up to a constant."""
+        """Log determinant of the covariance on the complement of straight lines, up to a constant."""
         joint = -2 * float(np.log(self.root.diagonal()).sum())
         prior = (self.splines.shape[1] - 2) * float(np.log(self.penalty))
         return float(self.noise.log_determinant + joint - prior)
 
     @cached_property
     def root(self) -> Floats:
-        """Of the inverse of B'P B + lambda D'D: that of its Cholesky factor."""
+        """Inverse of the Cholesky factor of B'P B + lambda D'D."""
         size = self.splines.shape[1]
         bends = np.diff(np.eye(size), 2, axis=0)
         factor = np.linalg.cholesky(self.splines.T @ self.weighed_splines + self.penalty * bends.T @ bends)
@@ -83,17 +84,17 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class _Products:
-    """Inner products under P of the values and regressors (n, 1 + k), with themselves and with B."""
+    """Inner products under P of the values and regressors (n, 1 + k) with themselves and with B."""
 
     own: Floats
     with_splines: dict[Knots, Floats]
 
 
 class Backgrounds:
-    """All backgrounds of a curve that are considered; each is made once."""
+    """All candidate backgrounds of a curve; each is computed once."""
 
     def __init__(self, curve: Curve) -> None:
-        """The knots lie evenly over the curve's steps, or over their logarithm."""
+        """Knots are spaced evenly over the curve's steps, or over their logarithm."""
         time, scale = curve.time, curve.noise_scale
         self._noises = [Noise(time, scale, correlation) for correlation in CORRELATIONS]
         self._splines = {knots: splines(time, knots) for knots in KNOTS}
@@ -102,7 +103,7 @@ class Backgrounds:
         self._made: dict[tuple[int, int], Background] = {}
 
     def at(self, noise: int, trend: int) -> Background:
-        """By places in CORRELATIONS and TRENDS."""
+        """The background at these indices of CORRELATIONS and TRENDS."""
         key = (noise, trend)
         if key not in self._made:
             knots, stiffness = TRENDS[trend]
@@ -112,10 +113,11 @@ class Backgrounds:
         return self._made[key]
 
     def fit(self, values: Floats, columns: Floats) -> tuple[Background, float]:
-        """The background of the largest marginal likelihood and -2 log of that, given regressors (n, k).
+        """The background with the largest marginal likelihood, and -2 log of it, given regressors (n, k).
 
-        One of the two in turn, from a stiff and from a flexible trend: stiff ones with correlated noise and flexible
-        ones with independent noise explain a curve about equally. Scale and coefficients are profiled out.
+        Optimises noise and trend in turn, starting from a stiff and from a flexible trend: stiff trends with correlated
+        noise and flexible ones with independent noise explain a curve about equally well. Scale and coefficients are
+        profiled out.
         """
         both = np.column_stack([values, columns])
         products: dict[int, _Products] = {}
@@ -160,7 +162,7 @@ def _descend(loss: Callable[[int, int], float], trend: int) -> tuple[int, int]:
 
 
 def splines(time: Floats, knots: Knots) -> Floats:
-    """(n, intervals + 3) cubic B-splines of the increasing times, or of their logarithm, with even knots."""
+    """(n, intervals + 3) cubic B-splines with even knots over the increasing times, or over their logarithm."""
     kind, intervals = knots
     place = (time - time[0]) / (time[-1] - time[0])
     if kind == "log steps":

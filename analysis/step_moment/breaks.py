@@ -1,4 +1,4 @@
-"""What is found: breaks of one metric, and breaks that several metrics share."""
+"""Results: breaks of one metric, and breaks shared by several metrics."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ class Break:
 
     metric: str
     step: float
-    """Where half of the change is done."""
+    """Where half of the change is complete."""
     low: float
     high: float
-    """95 % interval of the step."""
+    """End of the 95 % interval of the step, which starts at `low`."""
     kind: Kind
     size: float
-    """Change of the level in the metric's units, or of the slope in units a step; signed."""
+    """Signed change of the level in the metric's units, or of the slope in units per step."""
     p_value: float
-    """Against a smooth trend with autocorrelated noise and the other breaks, but without this one."""
+    """Against a smooth trend with autocorrelated noise and the other breaks but without this one."""
     rebound: bool
-    """A rise that reaches no more than there was before an earlier fall."""
+    """Whether it is a rise that does not exceed the level before an earlier fall."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JointBreak:
-    """Breaks of at least two metrics that fall together."""
+    """Breaks of at least two metrics that coincide."""
 
     step: float
     low: float
     high: float
-    """The first and the last of the breaks."""
+    """The last of the breaks; `low` is the first."""
     metrics: tuple[str, ...]
     p_value: float
-    """That these metrics' breaks fall together, against the same breaks of each turned around the run at random."""
+    """Of the coincidence, against the same breaks with those of one metric rotated around the run at random."""

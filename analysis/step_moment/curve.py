@@ -1,4 +1,4 @@
-"""A curve as it was given, checked."""
+"""A validated curve."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from orz_bench.errors import DataError
 Floats = NDArray[np.float64]
 
 LASTING = 10
-"""Observations that two changes are apart, and a change is from both ends: what is undone sooner is an outlier."""
+"""Minimum number of observations between two changes, and from a change to either end; a shorter one is an outlier."""
 _OUTLYING = 4.0
-"""Standard deviations from the running median; what lies beyond is drawn in."""
+"""Standard deviations from the running median beyond which values are clipped."""
 _LARGEST_RATIO = 4.0
-"""Of the noise's local scale to its usual one, either way."""
+"""Largest ratio of the local noise scale to the median one, and of the median one to the local one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,20 +32,20 @@ class Curve:
 
     @property
     def n(self) -> int:
-        """How many observations."""
+        """Number of observations."""
         return len(self.values)
 
     @property
     def time(self) -> Floats:
-        """(n,) steps in units of the usual distance between two, from 0."""
+        """(n,) steps from 0 in units of the median distance between two."""
         return np.asarray((self.steps - self.steps[0]) / np.median(np.diff(self.steps)))
 
     @property
     def noise_scale(self) -> Floats:
-        """(n,) standard deviation of the noise at each step over its geometric mean.
+        """(n,) standard deviation of the noise at each step, divided by its geometric mean.
 
-        A running median of absolute second differences over a third of the curve: neither a smooth trend nor a break
-        moves it. Lengths, for one, scatter in proportion to their level.
+        A running median of absolute second differences over a third of the curve, which neither a smooth trend nor a
+        break affects. The noise of lengths, for example, is proportional to their level.
         """
         second = np.abs(np.diff(self.values, 2))
         half = max(25, self.n // 6)
@@ -59,9 +59,9 @@ class Curve:
 
     @property
     def tamed(self) -> Floats:
-        """(n,) the values without outliers: drawn in to four deviations from the running median of 2 LASTING + 1.
+        """(n,) values with outliers clipped to four deviations from the running median over 2 LASTING + 1.
 
-        The running median follows a lasting jump at once, and nothing that is undone within LASTING observations.
+        The running median follows a lasting jump at once, and ignores changes undone within LASTING observations.
         """
         around = np.pad(self.values, LASTING, mode="reflect", reflect_type="odd")
         usual = median_filter(around, 2 * LASTING + 1)[LASTING:-LASTING]
@@ -75,15 +75,15 @@ def read_curve(steps: ArrayLike, values: ArrayLike, *, metric: str) -> Curve:
     """The finite observations as float arrays.
 
     Raises:
-        DataError: where the two do not match, or steps do not increase.
+        DataError: if the shapes differ, or the steps do not increase.
     """
     x, y = np.asarray(steps, dtype=float), np.asarray(values, dtype=float)
     if x.ndim != 1 or x.shape != y.shape:
-        raise DataError(f"{metric} has steps of shape {x.shape} and values of shape {y.shape}; give one value a step")
+        raise DataError(f"{metric} has steps of shape {x.shape} and values of shape {y.shape}; give one value per step")
     if not np.isfinite(x).all() or (np.diff(x) <= 0).any():
         at = int(np.argmax(~(np.diff(x) > 0))) + 1 if len(x) > 1 else 0
         raise DataError(
-            f"{metric}: step {x[at]:g} at row {at} does not follow its predecessor; sort, keep one row a step"
+            f"{metric}: step {x[at]:g} at row {at} is not greater than its predecessor; sort, and keep one row per step"
         )
     finite = np.isfinite(y)
     return Curve(metric=metric, steps=x[finite], values=y[finite])

@@ -1,4 +1,4 @@
-"""find_breaks: from a curve to its step moments, one screen."""
+"""find_breaks: from a curve to its step moments, on one screen."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from analysis.step_moment.selection import backward, best_model, polished
 from analysis.step_moment.significance import p_value
 
 SHORTEST_CURVE = 60
-"""Observations below which nothing is claimed."""
+"""Minimum number of observations; shorter curves are not tested."""
 COST = 2.5
-"""Of a change, in log n: between BIC (its size and its place) and the modified BIC of Zhang and Siegmund (2007)."""
+"""Cost of a change in units of log n: between BIC (size, place) and the modified BIC of Zhang and Siegmund (2007)."""
 SEARCH_COST = 2.0
-"""While searching: what is found too much is dropped later, what is missed stays missing."""
+"""The lower cost while searching: superfluous changes are dropped later, missed ones cannot be recovered."""
 
 
 def find_breaks(
     steps: ArrayLike, values: ArrayLike, *, metric: str = "value", level: float = 0.05, seed: int = 0
 ) -> list[Break]:
-    """The step moments of one curve, by step; an empty list where there is none.
+    """The step moments of one curve, by step; an empty list if there are none.
 
     Args:
         steps: strictly increasing, (n,), integers or floats; may be irregular and have gaps.
-        values: (n,), in the metric's units; what is not finite counts as not observed.
-        metric: the name that the breaks carry.
+        values: (n,), in the metric's units; values that are not finite count as missing.
+        metric: the name given to the breaks.
         level: largest p-value of a reported break.
-        seed: of the bootstrap; the same seed gives the same breaks.
+        seed: seed of the bootstrap; the same seed gives the same breaks.
 
     Raises:
-        DataError: where steps and values do not match, or steps do not increase.
+        DataError: if steps and values differ in shape, or the steps do not increase.
 
     Method and sources: docs/step-moments.md.
     """

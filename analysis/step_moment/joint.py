@@ -1,4 +1,4 @@
-"""Breaks that metrics share: whose breaks fall together more often, and more closely, than by chance."""
+"""Joint breaks: breaks of several metrics that coincide more often, and more closely, than by chance."""
 
 from __future__ import annotations
 
@@ -15,26 +15,27 @@ Floats = NDArray[np.float64]
 Pair = tuple[str, str]
 
 TOGETHER = 10
-"""Observations within which breaks may be one event: as closely as one is placed."""
+"""Observations within which breaks may be one event: about the precision of a break's place."""
 NUM_SHUFFLES = 1999
 
 
 def find_joint_breaks(
     breaks: Sequence[Break], steps: ArrayLike, *, level: float = 0.05, seed: int = 0
 ) -> list[JointBreak]:
-    """The events in which at least two metrics break together, by step; empty where none is better than chance.
+    """The events in which at least two metrics break together, by step; empty if none exceeds chance.
 
     Args:
-        breaks: of all metrics, as `find_breaks` gives them for curves over the same steps.
+        breaks: of all metrics, as returned by `find_breaks` for curves over the same steps.
         steps: (n,), the steps that the curves have in common, increasing.
         level: largest p-value of two metrics whose breaks are called joint.
-        seed: of the shuffles.
+        seed: seed of the random rotations.
 
-    Two metrics co-occur by the sum, over the breaks of one, of 1 - distance / `TOGETHER` to the nearest of the other.
-    The null keeps the breaks of each and turns one around the run by a random amount, so that neither their number nor
-    their spacing counts as evidence. p-values are adjusted for the number of pairs (Holm 1979).
+    The co-occurrence of two metrics is the sum, over the breaks of one, of 1 - distance / `TOGETHER` to the nearest
+    break of the other. Under the null, the breaks of one metric are rotated around the run by a random amount, so
+    that neither their number nor their spacing counts as evidence. p-values are adjusted for the number of pairs
+    (Holm 1979).
     """
-    breaks = sorted(breaks, key=lambda one: (one.metric, one.step))  # the answer does not depend on the order given
+    breaks = sorted(breaks, key=lambda one: (one.metric, one.step))  # the result does not depend on the input order
     x = np.asarray(steps, dtype=float)
     places: dict[str, Floats] = {}
     for metric in dict.fromkeys(one.metric for one in breaks):
@@ -69,7 +70,7 @@ def _holm(raw: Mapping[Pair, float]) -> dict[Pair, float]:
 
 
 def _events(breaks: Sequence[Break], significant: Mapping[Pair, float], *, reach: float) -> list[JointBreak]:
-    """Breaks linked by pairs that co-occur and by nearness, each to the nearest of the other metric."""
+    """Groups of linked breaks: each break links to the nearest one of a metric that significantly co-occurs."""
     links: dict[int, set[int]] = defaultdict(set)
     for first, second in _neighbours(breaks, significant, reach=reach):
         links[first].add(second)
@@ -84,7 +85,7 @@ def _events(breaks: Sequence[Break], significant: Mapping[Pair, float], *, reach
 
 
 def _neighbours(breaks: Sequence[Break], pairs: Iterable[Pair], *, reach: float) -> Iterator[tuple[int, int]]:
-    """(index of a break, index of the nearest break of the other metric), where that is within reach."""
+    """(index of a break, index of the nearest break of the other metric) for breaks within reach."""
     for one, other in pairs:
         theirs = [index for index, found in enumerate(breaks) if found.metric == other]
         for index in (index for index, found in enumerate(breaks) if found.metric == one):

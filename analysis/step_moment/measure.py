@@ -1,4 +1,4 @@
-"""Measures the changes of a model: place and its interval, size, what came of it."""
+"""Measures the changes of a model: place with interval, size, and whether a rise is a rebound."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from analysis.step_moment.shapes import SLOPE, Change, columns
 Floats = NDArray[np.float64]
 
 _LEVEL_BOUND = 7.35
-"""95 % bound of the likelihood ratio of a level's place: -2 log(1 - sqrt(0.95)), Hansen (2000), eq. 9."""
+"""95 % bound of the likelihood ratio for the place of a level change: -2 log(1 - sqrt(0.95)), Hansen (2000), eq. 9."""
 _SLOPE_BOUND = 3.84
-"""For a change of slope, whose place is a regular parameter: chi-squared with one degree of freedom."""
+"""The same for a change of slope, whose place is a regular parameter: chi-squared with one degree of freedom."""
 
 
 def measure(search: Search, model: Model, *, p_values: dict[Change, float]) -> list[Break]:
-    """Those of the model's changes that have a p-value, by step; in the curve's units."""
+    """The model's changes that have a p-value as breaks in the curve's units, by step."""
     curve = search.curve
     design = columns(model.changes, curve.time)
     weighed = model.background.weigh(np.column_stack([search.values, design]))
@@ -50,9 +50,9 @@ def measure(search: Search, model: Model, *, p_values: dict[Change, float]) -> l
 
 
 def is_rebound(fitted: Floats, rise: Change, *, falls: list[Change], end: int) -> bool:
-    """Whether a rise, on the fitted curve without noise, reaches no more than there was before an earlier fall.
+    """Whether a rise of the fitted, noise-free curve does not exceed the level before an earlier fall.
 
-    `falls` are breaks, too; `end` is where the next change begins: the rise goes on until there.
+    `falls` are earlier breaks; `end` is where the next change begins, up to which the rise is measured.
     """
     if not falls:
         return False
@@ -69,7 +69,7 @@ def _step(steps: Floats, place: float) -> float:
 
 
 def _interval(search: Search, model: Model, *, change: Change) -> tuple[float, float]:
-    """(first, last place that the likelihood ratio does not rule out); the other changes held."""
+    """(first, last) place that the likelihood ratio does not rule out, with the other changes fixed."""
     scan = search.scan(model.background, without(model.changes, change))
     gains, squares = scan.gains(search.values)
     degrees = search.curve.n - 2 - len(model.changes)

@@ -1,4 +1,4 @@
-"""Noise of a curve: a first-order autoregression, at any distances of steps and of any scale."""
+"""Noise of a curve: a first-order autoregression for any spacing of the steps and any scale."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Noise:
-    """Covariance D R D, where R has `correlation` to the power of the distance and D is the scale."""
+    """Covariance D R D, where R is `correlation` to the power of the distance and D is the scale."""
 
     time: Floats
-    """(n,) in units of the usual distance between two observations."""
+    """(n,) in units of the median distance between two observations."""
     scale: Floats
     """(n,) standard deviation, up to a factor."""
     correlation: float
-    """0 to less than 1."""
+    """At least 0 and less than 1."""
 
     def whiten(self, noise: Floats) -> Floats:
-        """Uncorrelated and of one scale, from such noise; (n,) or (n, m)."""
+        """Transform such noise, (n,) or (n, m), to uncorrelated noise of unit scale."""
         scale, decay, spread = self._by_row(noise)
         white = noise / scale
         white[1:] -= decay * white[:-1].copy()
         return np.asarray(white / spread)
 
     def colour(self, white: Floats) -> Floats:
-        """Such noise from white (n, m): the inverse of `whiten`."""
+        """Transform white noise (n, m) to such noise: the inverse of `whiten`."""
         scale, decay, spread = self._by_row(white)
         noise = white * spread
         for at in range(1, len(noise)):
@@ -38,7 +38,7 @@ class Noise:
         return np.asarray(noise * scale)
 
     def weigh(self, x: Floats) -> Floats:
-        """The precision matrix times x, (n,) or (n, m): whitening and its transpose."""
+        """The precision matrix times x, (n,) or (n, m): whitening, then its transpose."""
         scale, decay, spread = self._by_row(x)
         white = self.whiten(x) / spread
         white[:-1] -= decay * white[1:].copy()
@@ -46,12 +46,12 @@ class Noise:
 
     @cached_property
     def log_determinant(self) -> float:
-        """Of the covariance."""
+        """Log determinant of the covariance."""
         return 2 * float(np.log(self.scale * self._spread).sum())
 
     @cached_property
     def _decay(self) -> Floats:
-        """(n - 1,) correlation across each distance."""
+        """(n - 1,) correlation of consecutive observations."""
         return np.asarray(self.correlation ** np.diff(self.time))
 
     @cached_property

@@ -1,4 +1,4 @@
-"""One more change beside given ones: what it would gain, at every place and in every shape, in one pass."""
+"""The gain of one further change besides given ones, for every place and shape in one pass."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from analysis.step_moment.shapes import Change, allowed, columns, inner_products
 Floats = NDArray[np.float64]
 
 _INDEPENDENT = 1e-4
-"""Share of a shape's norm that must be left beside the other changes."""
+"""Share of a shape's norm that must remain after projecting out the other changes."""
 _RIDGE = 1e-10
-"""Of a share of each norm: changes that are all but the same as others stay solvable."""
+"""Relative ridge that keeps nearly identical changes solvable."""
 _EXACT = 1e-9
-"""Share of the squares that any model leaves: a curve without noise would leave none."""
+"""Minimum share of squares that a model leaves: a noise-free curve would leave none."""
 
 
 class Scan:
-    """The generalised least squares of one change beside the others (Frisch and Waugh), for any number of curves."""
+    """Generalised least squares of one further change (Frisch and Waugh), for any number of curves."""
 
     def __init__(self, background: Background, changes: tuple[Change, ...], norms: Floats) -> None:
         """`norms` are `squared_norms(background)`."""
@@ -39,7 +39,7 @@ class Scan:
         self._inverse = np.where(is_open, 1 / np.where(is_open, left, 1.0), 0.0)
 
     def gains(self, values: Floats) -> tuple[Floats, Floats]:
-        """(fall of the weighed sum of squares, that sum) in values of (n,) or (n, m): (shapes, n[, m]) and ([m])."""
+        """(reduction of the weighted sum of squares, the sum) of values (n,) or (n, m): (shapes, n[, m]) and ([m])."""
         weighed = self.background.weigh(values)
         scores = self._basis.T @ weighed
         products = inner_products(weighed, self.background.time) - np.tensordot(self._shared, scores, axes=1)
@@ -50,7 +50,7 @@ class Scan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Model:
-    """Changes, the background that fits best with them, and the criterion."""
+    """Changes, the background that fits best with them, and the selection criterion."""
 
     changes: tuple[Change, ...]
     background: Background
@@ -59,10 +59,10 @@ class Model:
 
 
 class Search:
-    """What searching one curve needs: its backgrounds, and each one's norms, made once."""
+    """The state of a search in one curve: its backgrounds and their norms, each computed once."""
 
     def __init__(self, curve: Curve, *, cost: float) -> None:
-        """`cost` is that of one change, in units of log n."""
+        """`cost` is the cost of one change in units of log n."""
         self.curve = curve
         tamed = curve.tamed
         self.unit = float(tamed.std())
@@ -72,26 +72,26 @@ class Search:
         self._norms: dict[Background, Floats] = {}
 
     def at_cost(self, cost: float) -> Search:
-        """The same search with another cost of a change."""
+        """The same search with another cost per change."""
         other = copy(self)
         other.cost = cost
         return other
 
     def model(self, changes: tuple[Change, ...]) -> Model:
-        """These changes with the background that suits them best."""
+        """These changes with the background that fits them best."""
         ordered = tuple(sorted(changes))
         cost = self.cost * float(np.log(self.curve.n))
         background, loss = self.backgrounds.fit(self.values, columns(ordered, self.curve.time))
         return Model(changes=ordered, background=background, criterion=loss + cost * len(ordered))
 
     def scan(self, background: Background, changes: tuple[Change, ...]) -> Scan:
-        """A scan beside these changes."""
+        """A scan for a change besides these."""
         if background not in self._norms:
             self._norms[background] = squared_norms(background)
         return Scan(background, changes, self._norms[background])
 
     def best_addition(self, background: Background, changes: tuple[Change, ...]) -> Change | None:
-        """The change that gains most beside these; None where there is no room for one."""
+        """The change with the largest gain besides these; None if there is no room for one."""
         gains, _ = self.scan(background, changes).gains(self.values)
         shape, at = np.unravel_index(int(np.argmax(gains)), gains.shape)
         return Change(at=int(at), shape=int(shape)) if gains[shape, at] > 0 else None

@@ -1,4 +1,4 @@
-"""How many breaks, and where: from no break upwards and from many downwards, by BIC."""
+"""Select the number and places of breaks: stepwise from none upwards and from many downwards, by BIC."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from analysis.step_moment.shapes import Change, columns
 
 MOST_CHANGES = 20
 _PATIENCE = 3
-"""Steps that may fail to lower the criterion: a rise and its fall can be worth nothing one by one."""
+"""Steps that may fail to lower the criterion: a rise and the fall after it may only be worthwhile together."""
 _MOST_ROUNDS = 3
 _JUMP = 5
-"""Observations between the places that the segmentation considers: its proposals are refined anyway."""
+"""Observations between the places that the segmentation considers; its proposals are refined later."""
 
 
 def best_model(search: Search) -> Model:
-    """The model of the smallest criterion that stepwise search finds, from either side."""
+    """The model with the smallest criterion that stepwise search finds from either side."""
     starts = (forward(search, search.model(())), backward(search, search.model(proposals(search.curve))))
     return min((polished(search, start) for start in starts), key=lambda one: one.criterion)
 
 
 def polished(search: Search, model: Model) -> Model:
-    """Moved, thinned and added to until that no longer lowers the criterion."""
+    """The model after moving, dropping and adding changes until that no longer lowers the criterion."""
     for _ in range(_MOST_ROUNDS):
         better = forward(search, backward(search, refine(search, model)))
         if better.criterion >= model.criterion:
@@ -34,7 +34,7 @@ def polished(search: Search, model: Model) -> Model:
 
 
 def proposals(curve: Curve) -> tuple[Change, ...]:
-    """Where a segmentation into straight lines breaks (bottom-up, Keogh et al. 2001), as many as a model may hold."""
+    """Breaks of a bottom-up segmentation into straight lines (Keogh et al. 2001), as many as a model may have."""
     design = np.column_stack([curve.tamed, curve.time, np.ones(curve.n)])
     most = min(MOST_CHANGES, curve.n // (2 * LASTING) - 1)
     search = ruptures.BottomUp(model="linear", min_size=LASTING, jump=_JUMP).fit(design)
@@ -42,7 +42,7 @@ def proposals(curve: Curve) -> tuple[Change, ...]:
 
 
 def forward(search: Search, model: Model) -> Model:
-    """Adds the change that gains most, again and again; returns the best model on the way."""
+    """Repeatedly add the change with the largest gain; return the best model on the way."""
     best, failures = model, 0
     while failures < _PATIENCE and len(model.changes) < MOST_CHANGES:
         addition = search.best_addition(model.background, model.changes)
@@ -55,7 +55,7 @@ def forward(search: Search, model: Model) -> Model:
 
 
 def backward(search: Search, model: Model) -> Model:
-    """Drops the change that gains least, again and again; returns the best model on the way."""
+    """Repeatedly drop the change with the smallest gain; return the best model on the way."""
     best, failures = model, 0
     while model.changes and failures < _PATIENCE:
         model = search.model(without(model.changes, _weakest(search, model)))
@@ -65,7 +65,7 @@ def backward(search: Search, model: Model) -> Model:
 
 
 def refine(search: Search, model: Model) -> Model:
-    """Moves each change to where it gains most beside the others, while that lowers the criterion."""
+    """Move each change to the place with the largest gain given the others, if that lowers the criterion."""
     for change in model.changes:
         others = without(model.changes, change)
         moved = search.best_addition(model.background, others)
@@ -75,12 +75,12 @@ def refine(search: Search, model: Model) -> Model:
 
 
 def without(changes: tuple[Change, ...], dropped: Change) -> tuple[Change, ...]:
-    """All but one."""
+    """All changes but one."""
     return tuple(change for change in changes if change != dropped)
 
 
 def _weakest(search: Search, model: Model) -> Change:
-    """By the squared t statistics of all changes together."""
+    """The change with the smallest squared t statistic in the joint fit."""
     design = columns(model.changes, search.curve.time)
     weighed = model.background.weigh(design)
     inverse = np.linalg.pinv(design.T @ weighed)

@@ -1,4 +1,4 @@
-"""p-values against "a smooth trend, no break here": a block bootstrap of the whitened residuals."""
+"""p-values against "a smooth trend without this break", by a block bootstrap of the whitened residuals."""
 
 from __future__ import annotations
 
@@ -11,32 +11,32 @@ from analysis.step_moment.shapes import Change, columns
 
 Floats = NDArray[np.float64]
 
-NUM_WORLDS = 499
-_WORLDS_AT_ONCE = 100
+NUM_SIMULATIONS = 499
+_SIMULATIONS_AT_ONCE = 100
 
 
 def p_value(search: Search, model: Model, *, change: Change, seed: int) -> float:
-    """Of one of the model's changes: how often a world without it has, anywhere, a change that gains as much.
+    """The p-value of one change: how often a simulated curve without it has, anywhere, a change with as large a gain.
 
-    A world is a curve that could have come instead: the best model without the change, whose trend and noise had to
-    make do without it, with its noise drawn again.
+    Curves are simulated from the best model without the change, whose trend and noise were fitted without it, with
+    resampled noise.
     """
     null = search.model(without(model.changes, change))
     scan = search.scan(null.background, null.changes)
     gains, squares = scan.gains(search.values)
     observed = _ratio(gains[change.shape, change.at], squares)
-    worlds = worlds_of(search, null, seed=seed)
+    curves = simulated_curves(search, null, seed=seed)
     drawn = []
-    for first in range(0, NUM_WORLDS, _WORLDS_AT_ONCE):
-        gains, squares = scan.gains(worlds[:, first : first + _WORLDS_AT_ONCE])
+    for first in range(0, NUM_SIMULATIONS, _SIMULATIONS_AT_ONCE):
+        gains, squares = scan.gains(curves[:, first : first + _SIMULATIONS_AT_ONCE])
         drawn.append(_ratio(gains.max(axis=(0, 1)), squares))
-    return float(1 + (np.concatenate(drawn) >= observed).sum()) / (1 + NUM_WORLDS)
+    return float(1 + (np.concatenate(drawn) >= observed).sum()) / (1 + NUM_SIMULATIONS)
 
 
-def worlds_of(search: Search, model: Model, *, seed: int) -> Floats:
-    """(n, NUM_WORLDS) curves of the model's trend, without its changes, and noise like the model's.
+def simulated_curves(search: Search, model: Model, *, seed: int) -> Floats:
+    """(n, NUM_SIMULATIONS) simulated curves: the model's trend without its changes, plus resampled noise.
 
-    Its whitened residuals are resampled in blocks, since the model may not take all correlation out of them.
+    The whitened residuals are resampled in blocks, because the model may leave some correlation in them.
     """
     design = columns(model.changes, search.curve.time)
     weighed = model.background.weigh(np.column_stack([search.values, design]))
@@ -47,16 +47,16 @@ def worlds_of(search: Search, model: Model, *, seed: int) -> Floats:
     spread = np.sqrt(without_changes @ model.background.weigh(without_changes) / degrees)
     white = model.background.noise.whiten(without_changes - trend)
     white = (white - white.mean()) / white.std() * spread
-    return trend[:, None] + model.background.noise.colour(block_bootstrap(white, num=NUM_WORLDS, seed=seed))
+    return trend[:, None] + model.background.noise.colour(block_bootstrap(white, num=NUM_SIMULATIONS, seed=seed))
 
 
 def _ratio(gain: Floats, squares: Floats) -> Floats:
-    """Monotone in the F statistic."""
+    """A monotone function of the F statistic."""
     return gain / (squares - gain)
 
 
 def block_bootstrap(innovations: Floats, *, num: int, seed: int) -> Floats:
-    """(n, num) series of circular blocks of the innovations (Politis and Romano 1992), of length 2 n^(1/3)."""
+    """(n, num) series of circular blocks of the innovations (Politis and Romano 1992) of length 2 n^(1/3)."""
     n = len(innovations)
     length = max(2, round(2 * n ** (1 / 3)))
     starts = np.random.default_rng(seed).integers(n, size=(-(-n // length), 1, num))

@@ -1,1 +1,1 @@
-"""Measures of response texts: reflection, repetition, form, language, length, answer changes."""
+"""Measures of response texts: reflection, repetition, format, language, length, answer changes."""

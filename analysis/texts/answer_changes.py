@@ -1,7 +1,7 @@
 r"""Did the answer change after the first reflection, and for the better?
 
-The candidate, what the response held for the answer before it reflected, is compared with the final extracted answer
-and with the gold. Heuristics that prefer to say nothing; what each does is in docs/reflection.md.
+The candidate, which is the response's answer before its first reflection, is compared with the final extracted answer
+and with the gold. The heuristics prefer "unknown" to a guess; see docs/reflection.md.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ EVIDENCE: tuple[Evidence, ...] = get_args(Evidence)
 
 _MAX_BOX_CHARS = 500
 _END_CHARS = 300
-"""How much of the text before the reflection is looked at for a conclusion or for bare arithmetic."""
+"""Number of characters before the reflection that are searched for a conclusion or for bare arithmetic."""
 _ENDS_HERE = r"(?![\w{^]|\\[A-Za-z]|\s{0,3}[-+*/^=<>−]\s{0,3}\w)"
-"""After a value: not the beginning of a longer expression such as `3x`, `3\\sqrt{2}` or `3 + y`."""
+"""What follows a value that is not the beginning of a longer expression such as `3x`, `3\\sqrt{2}` or `3 + y`."""
 _DRESS = r"(?:[\s:$*({\[]|\\[(\[]){0,8}+"
 _STATED = re.compile(
     rf"(?:answer|Answer|result|Result)\s{{0,3}}+(?:is|:|=|should be|would be|must be){_DRESS}"
@@ -42,21 +42,21 @@ _LAST_VALUE = re.compile(rf"(?:^|(?<=[\s=$(])){_DRESS}({VALUE})[\s$*)\\\].,;:!?]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """The answer that a response held before it reflected."""
+    """The answer of a response before it reflected."""
 
     answer: str
     evidence: Evidence
 
 
 def candidate_before(text: str, end: int) -> Candidate | None:
-    r"""The last answer in `text[:end]`, or None. Linear in the text.
+    r"""The last answer in `text[:end]`, or None. Linear in the length of the text.
 
     boxed      content of the last `\boxed{...}` that closes
-    stated     else the value after the last "answer is", "result:" and the like; or the value at the end of a text
+    stated     else the value after the last "answer is", "result:" or similar; or the value at the end of a text
                without a single word, such as `12.` or `3+4=7, 7+8=15.`
     concluded  else the value at the end of "So ... is x", "Thus", "Therefore", "Hence"
 
-    A value after a mere "=" is no candidate: in long responses it is a step more often than an answer.
+    A value after a mere "=" is not a candidate: in long responses it is more often a step than an answer.
     """
     before = text[:end]
     if box := _last_box(before):
@@ -76,13 +76,13 @@ def _last_box(text: str) -> str | None:
 
 
 def classify_change(candidate: str | None, *, final: str | None, gold: str | None, is_correct: bool) -> AnswerChange:
-    """What became of the candidate.
+    """How the candidate changed.
 
-    superficial     the final answer is the candidate, or both are right
-    helpful         wrong -> right: the final answer is right and another than the candidate
-    harmful         right -> wrong: the candidate equals the gold and the final answer is graded wrong or missing
-    wrong_to_wrong  another answer than before, and neither is right
-    unknown         no candidate, or the comparison cannot tell
+    superficial     the final answer is the candidate, or both are correct
+    helpful         wrong -> correct: the final answer is correct and differs from the candidate
+    harmful         correct -> wrong: the candidate equals the gold, and the final answer is graded wrong or missing
+    wrong_to_wrong  the answer changed, and neither is correct
+    unknown         no candidate, or an undecidable comparison
     """
     if candidate is None:
         return "unknown"
@@ -98,10 +98,10 @@ def classify_change(candidate: str | None, *, final: str | None, gold: str | Non
 
 
 def answer_change_features(batch: pd.DataFrame, first_matches: Sequence[Match | None]) -> pd.DataFrame:
-    """One row a response, two categories, both <NA> where the response does not reflect.
+    """One row per response, two categories, both <NA> if the response does not reflect.
 
-    answer_change   one of ANSWER_CHANGES; unknown also where the verdict is
-    answer_evidence where the candidate was found, one of EVIDENCE; <NA> where there is none
+    answer_change   one of ANSWER_CHANGES; unknown if there is no verdict
+    answer_evidence where the candidate was found, one of EVIDENCE; <NA> without a candidate
     """
     rows = [
         _change(row, match) if match else (None, None) for row, match in zip(_facts(batch), first_matches, strict=True)
@@ -149,9 +149,9 @@ class AnswerChanges:
 
     num_reflecting: int
     counts: Mapping[AnswerChange, int]
-    """They add up to `num_reflecting`."""
+    """The counts add up to `num_reflecting`."""
     by_evidence: Mapping[Evidence, Mapping[AnswerChange, int]]
-    """The same, apart by where the candidate was found."""
+    """The same counts by where the candidate was found."""
 
 
 def count_answer_changes(features: pd.DataFrame) -> AnswerChanges:

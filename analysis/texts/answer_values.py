@@ -1,6 +1,6 @@
-r"""Cheap comparison of short answers: numbers by value, option letters, else text. It says when it does not know.
+r"""Fast comparison of short answers: numbers by value, option letters, else text. It may return "unknown".
 
-No grader: `\frac{\sqrt{8}}{2}` and `\sqrt{2}` are two texts, and what their relation is stays unknown.
+This is not a grader: `\frac{\sqrt{8}}{2}` and `\sqrt{2}` are two texts whose equality is unknown.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from fractions import Fraction
 
 _MAX_CHARS = 200
 _MAX_DIGITS = 40
-"""Longer numbers are compared as text: turning them into integers costs more than it tells."""
+"""Longer numbers are compared as text: converting them to integers is not worth its cost."""
 _NUMBER = r"\d{1,3}+(?:(?:,|\{,\}|\\,)\d{3})++(?:\.\d++)?|\d++(?:\.\d++)?|\.\d++"
 _FRACTION = r"\\[dt]?frac(?:\{-?\d++\}\{\d++\}|\d\d)|\d++/\d++"
 VALUE = rf"(?>[-+−]?(?:{_FRACTION}|{_NUMBER}))"
-"""A number as people and models write it: `-1,234.5`, `3/4`, `\\frac{3}{4}`."""
+"""A number as written by people and models: `-1,234.5`, `3/4`, `\\frac{3}{4}`."""
 _VALUE = re.compile(rf"({VALUE})(?:\\?%)?")
 _OPTION = re.compile(r"\(?([A-J])\)?")
 _DECORATION = re.compile(r"\\left|\\right|\\[,;:! ]|\\(?:text|mathrm|mathbf|textbf)(?=\{)|[\s$*]+|\\[()\[\]]")
@@ -23,9 +23,9 @@ Answer = Fraction | str
 
 
 def read_answer(text: str) -> Answer:
-    r"""A number as a Fraction (`50\%` is 50), an option as its letter, anything else as text without decoration.
+    r"""A number as a Fraction (`50\%` is 50), an option as its letter, anything else as text without markup.
 
-    Linear in the text; beyond 200 characters it is text without spaces.
+    Linear in the length of the text; above 200 characters it is text without spaces.
     """
     if len(text) > _MAX_CHARS:
         return "".join(text.split())
@@ -52,7 +52,7 @@ def _fraction(number: str) -> Answer:
 
 
 def same_answer(one: str, other: str) -> bool | None:
-    """Whether two answers are equal; None where they are written differently and not both numbers or both options."""
+    """Whether two answers are equal; None if they are written differently and are not both numbers or both options."""
     first, second = read_answer(one), read_answer(other)
     if first == second:
         return True if first != "" else None

@@ -1,7 +1,7 @@
-"""From a batch of rollouts to one row of numbers a response; what later stages need of the texts, without the texts.
+"""From a batch of rollouts to one row of numbers per response: everything that later stages need from the texts.
 
-Goes in: a DataFrame of rollouts (columns of the rollout schema; `completion` is needed, the rest as far as known).
-Comes out: a DataFrame with the same index. Batches are read one after the other and their features concatenated.
+Input: a DataFrame of rollouts (columns of the rollout schema; `completion` is required, the others are optional).
+Output: a DataFrame with the same index. Batches are processed one by one and their features are concatenated.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ from analysis.texts.repetition import repetition_features
 from orz_bench.errors import DataError
 
 CARRIED = ("step", "benchmark", "problem_id", "sample_index", "num_tokens", "reward")
-"""Columns of a batch that its features keep, where it has them."""
+"""Columns of a batch that are copied to its features if present."""
 
 
 def response_features(batch: pd.DataFrame, lexicon: Lexicon) -> pd.DataFrame:
-    """One row a response, same index: the columns of docs/reflection.md ("Features"), unknown is <NA>.
+    """One row per response, same index: the columns in docs/reflection.md ("Features"); unknown is <NA>.
 
-    carried      step, benchmark, problem_id, sample_index, num_tokens, reward (those that `batch` has)
+    carried      step, benchmark, problem_id, sample_index, num_tokens, reward (if `batch` has them)
     response     num_chars, text_hash (uint64, stable), is_correct, is_truncated, is_answered (boolean, <NA> unknown)
     reflection   reflections_raw, reflections (question and code excluded), reflects, reflections_per_1000_tokens,
                  first_reflection (relative position, 0 to 1), position_0 ... position_9, pattern:<name> (counts)
     answers      answer_change: category helpful, harmful, superficial, wrong_to_wrong, unknown; answer_evidence:
-                 category boxed, stated, concluded, <NA> where no earlier answer was found; both <NA> without reflection
+                 category boxed, stated, concluded, <NA> without an earlier answer; both <NA> without reflection
     form         closes_think, has_answer_block, has_boxed, has_one_answer, has_text_after, keeps_form
     repetition   repetition (0 to 1), repeated_4grams (share), loop_period (characters), loop_repeats, ends_in_loop
     language     share_latin, share_cjk, share_cyrillic, share_greek, share_arabic, share_other, mixes_scripts
 
-    `batch` may have no rows. Raises DataError where it has no `completion`, or one that is null.
+    `batch` may have no rows. Raises DataError if it has no column `completion`, or a null in it.
     """
     texts = _texts(batch)
     found = find_reflections(batch, lexicon)
@@ -57,11 +57,11 @@ def response_features(batch: pd.DataFrame, lexicon: Lexicon) -> pd.DataFrame:
 def _texts(batch: pd.DataFrame) -> list[str]:
     if "completion" not in batch.columns:
         have = ", ".join(map(str, batch.columns))
-        raise DataError(f"rollouts with the columns {have}; wanted `completion`, the text of each response.")
+        raise DataError(f"rollouts have the columns {have}; the column `completion` (the response text) is needed.")
     texts = batch["completion"].tolist()
     for index, text in zip(batch.index, texts, strict=True):
         if not isinstance(text, str):
-            raise DataError(f"rollout {index} has the completion {text!r}, wanted a text; leave it out.")
+            raise DataError(f"rollout {index} has the completion {text!r}, wanted a text; remove this rollout.")
     return texts
 
 
@@ -77,7 +77,7 @@ def _facts(batch: pd.DataFrame, texts: Sequence[str]) -> pd.DataFrame:
 
 
 def text_hash(text: str) -> int:
-    """64 bits that stand for a text, the same on every machine and in every version (BLAKE2b of its UTF-8)."""
+    """A 64-bit hash of a text, the same on every machine and in every version (BLAKE2b of its UTF-8)."""
     return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 

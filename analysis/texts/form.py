@@ -1,6 +1,6 @@
-r"""Does a response keep the form that the prompt asks for: reasoning, `</think>`, one `<answer>` block with a box, end.
+r"""Whether a response has the requested format: reasoning, `</think>`, one `<answer>` block with a box, end.
 
-Goes in: texts (each follows the prompt's `<think>`). Comes out: yes or no for every part of the form.
+Input: texts (each follows the prompt's `<think>`). Output: true or false for every part of the format.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ _BOXED = re.compile(r"\\boxed\s*\{")
 
 
 def form_features(texts: Sequence[str]) -> pd.DataFrame:
-    r"""One row a text, all boolean.
+    r"""One row per text, all boolean.
 
-    closes_think     `</think>` stands in it
-    has_answer_block `<answer>` stands in it, with `</answer>` behind
-    has_boxed        `\boxed{` stands in it
+    closes_think     it contains `</think>`
+    has_answer_block it contains `<answer>`, and `</answer>` after it
+    has_boxed        it contains `\boxed{`
     has_one_answer   exactly one `<answer>` and exactly one `</answer>`, in that order
     has_text_after   something other than white space follows the last `</answer>`
-    keeps_form       the whole form, as `format/adherence` in metrics.jsonl: orz_bench.extraction.responses.keeps_format
+    keeps_form       complete format, as `format/adherence` in metrics.jsonl (extraction.responses.keeps_format)
     """
     return pd.DataFrame([_form(text) for text in texts], columns=list(FORM_PARTS), dtype=bool)
 

@@ -1,6 +1,6 @@
-"""In which scripts a response is written, as shares of its letters.
+"""The scripts that a response is written in, as shares of its letters.
 
-Goes in: texts. Comes out: shares by script, and whether scripts of two languages are mixed.
+Input: texts. Output: shares by script, and whether two scripts are mixed.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ import pandas as pd
 from orz_bench.extraction.scripts import SCRIPTS, script_of
 
 MIN_FOREIGN_LETTERS = 3
-"""Letters of a second script from which on a text is mixed: fewer may be a symbol or a look-alike."""
+"""Minimum number of letters of a second script in a mixed text: fewer may be symbols or look-alikes."""
 _NO_LETTER = -1
 
 
 def count_letters(text: str) -> dict[str, int]:
-    """Letters by script: SCRIPTS in their order, 0 where there is none. Rules: orz_bench.extraction.scripts."""
+    """Number of letters by script, in the order of SCRIPTS; 0 if there are none. See orz_bench.extraction.scripts."""
     if text.isascii():
         counts = np.zeros(len(SCRIPTS), dtype=np.int64)
         counts[0] = _num_ascii_letters(text)
@@ -42,12 +42,12 @@ def _script(point: int) -> int:
 
 
 def mixes_scripts(counts: dict[str, int]) -> bool:
-    """Whether two scripts have three letters or more each; Greek is left out, for it is the alphabet of formulas."""
+    """Whether two scripts have at least three letters each; Greek is ignored because formulas use it."""
     return sum(count >= MIN_FOREIGN_LETTERS for script, count in counts.items() if script != "greek") >= 2
 
 
 def language_features(texts: Sequence[str]) -> pd.DataFrame:
-    """One row a text: share_<script> of its letters for each of SCRIPTS (<NA> without letters), and mixes_scripts."""
+    """One row per text: share_<script> of its letters for each of SCRIPTS (<NA> without letters), and mixes_scripts."""
     counts = [count_letters(text) for text in texts]
     letters = pd.DataFrame(counts, columns=list(SCRIPTS), dtype="Float64")
     totals = letters.sum(axis=1)

@@ -1,4 +1,4 @@
-"""How long responses are, in tokens where every response's tokens are known, else in characters."""
+"""Response lengths, in tokens if the token counts of all responses are known, else in characters."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ LengthUnit = Literal["tokens", "characters"]
 
 @dataclass(frozen=True)
 class Lengths:
-    """One length a response."""
+    """One length per response."""
 
     values: pd.Series
-    """float64, the index of the features."""
+    """float64, with the index of the features."""
     unit: LengthUnit
 
 
 def response_lengths(features: pd.DataFrame) -> Lengths:
-    """The lengths of all responses in one unit: num_tokens, or num_chars where a single number of tokens is unknown."""
+    """The lengths of all responses in one unit: num_tokens, or num_chars if any token count is unknown."""
     if "num_tokens" in features.columns and features["num_tokens"].notna().all():
         return Lengths(features["num_tokens"].astype("float64"), "tokens")
     return Lengths(features["num_chars"].astype("float64"), "characters")
@@ -29,25 +29,25 @@ def response_lengths(features: pd.DataFrame) -> Lengths:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LengthSummary:
-    """The lengths of some responses."""
+    """Statistics of the lengths of some responses."""
 
     num_responses: int
     mean: float
     median: float
     p95: float
-    """Linear between the two nearest lengths, as numpy's default and metrics.jsonl."""
+    """Interpolated linearly between the two nearest lengths, as in numpy and metrics.jsonl."""
     longest: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LengthTable:
-    """Lengths over all responses and over some kinds of them; None where no response is of the kind."""
+    """Lengths over all responses and by kind; None if there are no responses of a kind."""
 
     unit: LengthUnit
     overall: LengthSummary | None
     correct: LengthSummary | None
     wrong: LengthSummary | None
-    """Every verdict but correct."""
+    """Every verdict except correct."""
     truncated: LengthSummary | None
     reflecting: LengthSummary | None
     correct_reflecting: LengthSummary | None
@@ -55,7 +55,7 @@ class LengthTable:
 
 
 def length_table(features: pd.DataFrame) -> LengthTable:
-    """Lengths of a features frame by kind of response; where a verdict or stop reason is unknown, it is of no kind."""
+    """Lengths by kind of response; a response with unknown verdict or stop reason is in neither kind of that pair."""
     lengths = response_lengths(features)
     correct = features["is_correct"].fillna(value=False).to_numpy(bool)
     reflects = features["reflects"].to_numpy(bool)

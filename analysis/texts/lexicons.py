@@ -1,7 +1,7 @@
-"""Reflection lexicons: named, versioned packs of patterns that mark "wait, let me check again" in a response.
+"""Reflection lexicons: named, versioned sets of patterns for phrases like "wait, let me check again".
 
-Every pattern begins with fixed letters and repeats nothing but white space behind them, so that search is linear in the
-text whatever the text is. Sources and the meaning of each pack: docs/reflection.md.
+Every pattern begins with fixed letters and repeats only white space after them, so that search is linear for any text.
+Sources and meaning of each lexicon: docs/reflection.md.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from orz_bench.extraction.responses import REFLECTION_PATTERNS
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """One reflection in a text: `text[start:end]`, found by the lexicon's pattern number `pattern`."""
+    """One reflection in a text: `text[start:end]`, matched by the lexicon's pattern number `pattern`."""
 
     start: int
     end: int
@@ -27,7 +27,7 @@ class Match:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """A pack of patterns. A changed pattern is a new version, for counts of two versions cannot be compared."""
+    """A set of patterns. A changed pattern needs a new version, because counts of two versions are not comparable."""
 
     name: str
     version: int
@@ -36,9 +36,9 @@ class Lexicon:
     patterns: Mapping[str, str]
     """Name -> regular expression (in lower case where case is ignored), in a fixed order."""
     ignores_case: bool = True
-    """ASCII letters only: other alphabets have no part in the patterns."""
+    """Applies to ASCII letters only; no pattern has others."""
     is_word_bounded: bool = False
-    """Whether a match may be neither preceded nor followed by a letter, a digit or an underscore."""
+    """Whether a match must be neither preceded nor followed by a letter, a digit or an underscore."""
 
     @property
     def label(self) -> str:
@@ -50,7 +50,7 @@ class Lexicon:
         return tuple(re.compile(pattern) for pattern in self.patterns.values())
 
     def find(self, text: str) -> list[Match]:
-        """Every match, by position; of matches that overlap, the one that starts first, then the longest.
+        """All matches, by position; of overlapping matches, the one that starts first, then the longest.
 
         Linear in the length of `text` for each pattern.
         """
@@ -76,7 +76,7 @@ def _stands_alone(text: str, found: re.Match[str]) -> bool:
 
 
 def lower_ascii(text: str) -> str:
-    """`text` with A-Z in lower case and every position kept (str.lower turns some letters into two)."""
+    """`text` with A-Z in lower case and all positions unchanged (str.lower turns some letters into two)."""
     if text.isascii():
         return text.lower()
     return text.encode("utf-8", "surrogatepass").lower().decode("utf-8", "surrogatepass")
@@ -134,8 +134,8 @@ _INFLECTED = {
 _EXTENDED = Lexicon(
     name="extended",
     version=1,
-    source="the union of the packs above as whole words, inflected, with further phrases of verification and of "
-    "backtracking, the behaviours of Gandhi et al., arXiv 2503.01307",
+    source="the union of the lexicons above as whole words, inflected, with further phrases of verification and "
+    "backtracking (behaviours of Gandhi et al., arXiv 2503.01307)",
     patterns={
         phrase: _INFLECTED.get(phrase) or re.escape(phrase).replace(r"\ ", r"\s+") for phrase in _FIFTEEN + _FURTHER
     },
@@ -148,8 +148,8 @@ LEXICONS: Mapping[str, Lexicon] = MappingProxyType(
 
 
 def get_lexicon(name: str) -> Lexicon:
-    """The newest version of a pack. Raises ConfigError for an unknown name."""
+    """The newest version of a lexicon. Raises ConfigError for an unknown name."""
     if name not in LEXICONS:
         known = ", ".join(LEXICONS)
-        raise ConfigError(f"there is no lexicon {name!r}{nearest(name, LEXICONS)}; choose one of {known}.")
+        raise ConfigError(f"unknown lexicon {name!r}{nearest(name, LEXICONS)}; choose one of {known}.")
     return LEXICONS[name]

@@ -1,7 +1,7 @@
-"""Are responses that reflect right more often, and is it the reflection, or the question and the length?
+"""Are responses that reflect correct more often, and is this due to reflection, or to question and length?
 
-Goes in: a features frame. Comes out: P(correct | reflects) - P(correct | does not), as found, and between responses to
-the same question of like length, with intervals. Formulas and sources: docs/reflection.md, "Outcomes".
+Input: a features frame. Output: P(correct | reflects) - P(correct | does not), raw, and between responses to the same
+question of similar length, with intervals. Formulas and sources: docs/reflection.md, "Outcomes".
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from analysis.texts.lengths import LengthUnit, response_lengths
 
 NUM_LENGTH_BINS = 10
 MIN_QUESTIONS = 5
-"""Fewer questions tell nothing of the spread between questions, so that there is no interval.
+"""Minimum number of questions for an interval: fewer say nothing about the spread between questions.
 
-Counted are, for `raw`, the questions with responses of each kind, and for `matched` those with responses of both.
+For `raw`, each kind needs so many questions with responses of the kind; for `matched`, questions with both count.
 """
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -34,22 +34,23 @@ class Difference:
     estimate: float
     low: float | None
     high: float | None
-    """The interval; None with fewer than MIN_QUESTIONS questions. It holds the estimate, and is never of no width."""
+    """End of the interval from `low`; None with fewer than MIN_QUESTIONS questions. It contains the estimate and is
+    never empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeEffect:
-    """What reflection and being right have to do with one another. None where there is nothing to compare."""
+    """The relation between reflection and correct answers. None if there is nothing to compare."""
 
     num_responses: int
-    """Those with a verdict."""
+    """Responses with a verdict."""
     num_reflecting: int
     accuracy_reflecting: float | None
     accuracy_other: float | None
     raw: Difference | None
     matched: Difference | None
     num_informative_strata: int
-    """Strata with responses of both kinds; only these are compared in `matched`."""
+    """Strata with responses of both kinds; `matched` compares only these."""
     num_strata: int
     num_matched_responses: int
     """Responses in informative strata."""
@@ -61,16 +62,16 @@ class OutcomeEffect:
 def outcome_effect(
     features: pd.DataFrame, *, num_length_bins: int = NUM_LENGTH_BINS, confidence: float = 0.95
 ) -> OutcomeEffect:
-    """Compare the responses that reflect with those that do not; responses without a verdict are left out.
+    """Compare responses that reflect with those that do not; responses without a verdict are ignored.
 
     raw      difference of the two shares
-    matched  Mantel-Haenszel weighted mean of the differences within strata: same step and question (as far as the
-             frame has them), same length bin. Bins are quantiles of the length within a step and benchmark.
+    matched  Mantel-Haenszel weighted mean of the differences within strata: same step and question (if the frame has
+             them), same length bin. Bins are quantiles of the length within a step and benchmark.
 
-    Both intervals are linearised, clustered by question over all steps, with a t quantile, and computed with added
-    questions that say the opposite of one another, because the spread between a few questions that agree is 0
-    (after Agresti and Caffo 2000, American Statistician 54). Without `problem_id` every
-    response is a question of its own and nothing is matched.
+    Both intervals are linearised, clustered by question over all steps, and use a t quantile. They are computed with
+    added questions with opposite outcomes, because the spread between a few questions that agree is 0 (after Agresti
+    and Caffo 2000, American Statistician 54). Without `problem_id` every response is its own question, and nothing is
+    matched.
     """
     rows = _comparable(features, num_length_bins)
     strata = _cells(rows, "stratum")
@@ -93,7 +94,7 @@ def outcome_effect(
 
 
 def _comparable(features: pd.DataFrame, num_length_bins: int) -> pd.DataFrame:
-    """One row a response with a verdict: reflects, correct, and the numbers of its question and of its stratum."""
+    """One row per response with a verdict: reflects, correct, and the numbers of its question and its stratum."""
     graded = features[features["is_correct"].notna()]
     lengths = response_lengths(features).values.loc[features["is_correct"].notna()]
     moment = _numbered(graded, ("step", "benchmark"))
@@ -111,7 +112,7 @@ def _comparable(features: pd.DataFrame, num_length_bins: int) -> pd.DataFrame:
 
 
 def _numbered(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """A number for each distinct combination of those of the columns that there are."""
+    """A number for each distinct combination of the columns that exist."""
     present = [name for name in columns if name in frame.columns]
     if not present:
         return np.zeros(len(frame), dtype=np.int64)
@@ -121,14 +122,14 @@ def _numbered(frame: pd.DataFrame, columns: Sequence[str]) -> np.ndarray[Any, np
 def _length_bins(
     lengths: Array, moment: np.ndarray[Any, np.dtype[np.int64]], *, num_bins: int
 ) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """The quantile of each length among those of its step, from 0; equal lengths share a bin."""
+    """The quantile bin of each length within its step, from 0; equal lengths share a bin."""
     ranks = pd.Series(lengths).groupby(moment).rank(method="min", pct=False) - 1
     sizes = pd.Series(lengths).groupby(moment).transform("size")
     return (num_bins * ranks // sizes).to_numpy(np.int64)
 
 
 def _cells(rows: pd.DataFrame, by: str) -> pd.DataFrame:
-    """For each stratum: n1, r1 responses that reflect and right ones of them, n0, r0 the others, and the question."""
+    """For each stratum: responses that reflect (n1), correct ones of them (r1), the others (n0, r0), the question."""
     reflects, correct = rows["reflects"], rows["correct"]
     counts = pd.DataFrame({"n1": reflects, "r1": reflects & correct, "n0": ~reflects, "r0": ~reflects & correct})
     cells = counts.astype(np.int64).groupby(rows[by]).sum()
@@ -136,7 +137,7 @@ def _cells(rows: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def _raw(questions: pd.DataFrame, confidence: float) -> Difference | None:
-    """The difference of the shares; its interval with one right and one wrong question added to each kind."""
+    """The difference of the shares; its interval with one correct and one wrong question added to each kind."""
     counts = questions[["n1", "r1", "n0", "r0"]].to_numpy(np.float64)
     n1, r1, n0, r0 = counts.sum(axis=0)
     if not n1 or not n0:
@@ -158,7 +159,7 @@ def _raw(questions: pd.DataFrame, confidence: float) -> Difference | None:
 
 
 def _matched(strata: pd.DataFrame, confidence: float) -> Difference | None:
-    """The weighted mean; its interval with two questions of the mean weight added, of the differences 1 and -1."""
+    """The weighted mean; its interval with two questions of mean weight added, with differences 1 and -1."""
     if not len(strata):
         return None
     weight = strata["n1"] * strata["n0"] / (strata["n1"] + strata["n0"])
@@ -178,14 +179,14 @@ def _matched(strata: pd.DataFrame, confidence: float) -> Difference | None:
 
 
 def _degrees(variances: tuple[float, float], degrees: tuple[int, int]) -> float:
-    """Of a sum of two independent variances, each with its own (Satterthwaite 1946)."""
+    """Degrees of freedom of a sum of two independent variances (Satterthwaite 1946)."""
     return sum(variances) ** 2 / math.fsum(v**2 / max(d, 1) for v, d in zip(variances, degrees, strict=True))
 
 
 def _with_interval(
     estimate: float, *, influences: Array, centre: float, degrees: float, confidence: float | None
 ) -> Difference:
-    """`centre` give or take the t quantile times the root of q / (q - 1) sum(influence^2); None without confidence."""
+    """`centre` ± t quantile * sqrt(q / (q - 1) sum(influence^2)); no interval if `confidence` is None."""
     if confidence is None:
         return Difference(estimate, None, None)
     num = len(influences)

@@ -1,6 +1,6 @@
-"""How often, where and with which words a response reflects; the quoted question and code do not count.
+"""How often, where and with which words a response reflects; code and quotations of the question do not count.
 
-Goes in: a batch of rollouts and a lexicon. Comes out: counts and relative positions, one row a response.
+Input: a batch of rollouts and a lexicon. Output: counts and relative positions, one row per response.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import pandas as pd
 from analysis.texts.lexicons import Lexicon, Match
 
 NUM_POSITIONS = 10
-"""Bins of the position histogram: tenths of the response."""
+"""Number of bins of the position histogram: tenths of the response."""
 QUOTED_WORDS = 4
-"""A match with this many words in a row, itself first or last, that stand so in the question is a quotation."""
+"""A match is a quotation if this many consecutive words, with the match first or last, are also in the question."""
 _FENCE = re.compile(r"^[ \t]{0,3}(`{3,}+|~{3,}+)([^\n]*+)$", re.MULTILINE)
 _INLINE = re.compile(r"(?<!`)(`{1,2}+)[^`\n]++\1(?!`)")
 _WORD = re.compile(r"\w+")
 _NEAR_CHARS = 200
-"""Where the neighbouring words of a match are looked for."""
+"""Distance within which neighbouring words of a match are searched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Span:
 
 
 def code_spans(text: str) -> list[Span]:
-    """Fenced blocks (an open one reaches to the end) and inline code within a line, by position. Linear in the text."""
+    """Fenced blocks (an unclosed one extends to the end) and inline code within a line, by position. Linear time."""
     if "`" not in text and "~~~" not in text:
         return []
     fenced = _fenced_spans(text)
@@ -57,13 +57,13 @@ def _fenced_spans(text: str) -> list[Span]:
 
 
 def counted_matches(text: str, lexicon: Lexicon, *, question: str | None = None) -> list[Match]:
-    """The lexicon's matches in `text` without those in code and those that quote the question."""
+    """The lexicon's matches in `text`, except in code and in quotations of the question."""
     matches = lexicon.find(text)
     return _counted(text, matches, quotable=_quotable(question, lexicon)) if matches else []
 
 
 def _quotable(question: str | None, lexicon: Lexicon) -> str:
-    """The question's words, for search; empty where it holds no reflection, so that none can be quoted."""
+    """The question's words for search; empty if it contains no reflection, so that none can be quoted."""
     if not question or not lexicon.find(question):
         return ""
     return f" {' '.join(_WORD.findall(question.lower()))} "
@@ -74,7 +74,7 @@ def _counted(text: str, matches: Sequence[Match], *, quotable: str) -> list[Matc
     kept = matches
     if code:
         last_before = np.searchsorted([span.start for span in code], [match.start for match in matches], "right") - 1
-        # Inline spans may lie inside a fenced one: what counts is how far any span before the match reaches.
+        # Inline spans may be inside a fenced one: what counts is how far any span before the match extends.
         reach = np.maximum.accumulate([span.end for span in code])
         kept = [m for m, index in zip(matches, last_before, strict=True) if index < 0 or reach[index] <= m.start]
     return [match for match in kept if not (quotable and _is_quoted(text, match, quotable=quotable))]
@@ -91,13 +91,13 @@ class Reflections:
     """The matches of a batch."""
 
     num_raw: np.ndarray[tuple[int], np.dtype[np.int64]]
-    """Per response: matches with code and quotations."""
+    """Per response: all matches, including code and quotations."""
     counted: Sequence[Sequence[Match]]
-    """Per response: matches without them."""
+    """Per response: matches outside code and quotations."""
 
 
 def find_reflections(batch: pd.DataFrame, lexicon: Lexicon) -> Reflections:
-    """The matches in every completion of a batch; the questions are used where the batch has them."""
+    """The matches in every completion of a batch; questions are used if the batch has them."""
     texts = batch["completion"].tolist()
     questions = batch["question"].tolist() if "question" in batch.columns else [None] * len(texts)
     quotable: dict[str | None, str] = {}
@@ -116,12 +116,12 @@ def find_reflections(batch: pd.DataFrame, lexicon: Lexicon) -> Reflections:
 
 
 def reflection_features(batch: pd.DataFrame, lexicon: Lexicon, *, found: Reflections) -> pd.DataFrame:
-    """One row a response.
+    """One row per response.
 
-    reflections_raw             every match, as a direct use of the patterns counts them
-    reflections, reflects       matches outside of code and of the quoted question; whether there is one
-    reflections_per_1000_tokens 1000 reflections / num_tokens; <NA> where the tokens are unknown or none
-    first_reflection            start of the first one / characters of the response; <NA> where there is none
+    reflections_raw             all matches of the patterns
+    reflections, reflects       matches outside code and quotations of the question; whether there are any
+    reflections_per_1000_tokens 1000 reflections / num_tokens; <NA> if the token count is unknown or 0
+    first_reflection            start of the first one / characters of the response; <NA> if there are none
     position_0 ... position_9   reflections that start in that tenth of the response
     pattern:<name>              reflections by pattern of the lexicon
     """

@@ -1,6 +1,6 @@
-"""How much a response repeats itself: Open-Reasoner-Zero's score, repeated word 4-grams, and whether it ends in a loop.
+"""Repetition in a response: Open-Reasoner-Zero's score, repeated word 4-grams, and loops at the end.
 
-Goes in: texts. Comes out: numbers; all exact, in O(n log n), from one suffix array a text.
+Input: texts. Output: exact numbers in O(n log n), from one suffix array per text.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from orz_bench.extraction.responses import SuffixArray
 NGRAM_WORDS = 4
 MIN_LOOP_REPEATS = 3
 MIN_LOOP_CHARS = 60
-"""Shorter ends that repeat, such as a row of dashes or an ellipsis, are no loop."""
+"""Shorter repeated ends, such as a row of dashes or an ellipsis, are not loops."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loop:
-    """The end of a text that repeats."""
+    """A repeated period at the end of a text."""
 
     period: int
-    """Characters after which it repeats."""
+    """Length of the period in characters."""
     num_chars: int
-    """Characters of the text's end that are one period over and over; the first may be cut."""
+    """Length of the repeated end in characters; its first period may be incomplete."""
 
     @property
     def repeats(self) -> float:
-        """How many periods it is long, 3 or more."""
+        """Length in periods, at least 3."""
         return self.num_chars / self.period
 
 
 def repeated_ngrams(text: str, num_words: int = NGRAM_WORDS) -> float | None:
-    """Share of the word n-grams that stood in the text before: 1 - distinct / all; None for fewer than n words.
+    """Share of the word n-grams that occurred earlier in the text: 1 - distinct / all; None for fewer than n words.
 
-    Words are what white space parts. Source: seq-rep-n of Welleck et al. 2019, arXiv 1908.04319, section 6.
+    Words are separated by white space. Source: seq-rep-n of Welleck et al. 2019, arXiv 1908.04319, section 6.
     """
     words = text.split()
     num_ngrams = len(words) - num_words + 1
@@ -48,10 +48,10 @@ def repeated_ngrams(text: str, num_words: int = NGRAM_WORDS) -> float | None:
 
 
 def find_loop(text: str) -> Loop | None:
-    """The longest end of the text that is one period at least three times over and 60 characters long, or None.
+    """The longest end of the text that is a period repeated at least three times and has 60 characters, or None.
 
-    Of two periods that reach equally far, the smaller. Exact: `text[-num_chars:-period] == text[-num_chars + period:]`,
-    and no longer end has a period that fits into it three times.
+    Of two periods of equal extent, the smaller. Exact: `text[-num_chars:-period] == text[-num_chars + period:]`, and no
+    longer end has a period that fits into it three times.
     """
     return _loop_at_start(SuffixArray.of(text[::-1]))
 
@@ -68,10 +68,10 @@ def _loop_at_start(suffixes: SuffixArray) -> Loop | None:
 
 
 def _shared_with_whole(suffixes: SuffixArray) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """(n,) Of each suffix, by its start: characters that it shares with the whole text from the first on.
+    """(n,) by start of the suffix: length of its common prefix with the whole text.
 
-    Two suffixes share the least that neighbours between them share, so it is a running minimum both ways from the
-    place of the whole text.
+    The common prefix of two suffixes is the minimum over neighbours between them in the suffix array, so this is a
+    running minimum in both directions from the place of the whole text.
     """
     order, common = suffixes.order, suffixes.common
     shared = np.zeros(len(order), dtype=np.int64)
@@ -85,11 +85,11 @@ def _shared_with_whole(suffixes: SuffixArray) -> np.ndarray[tuple[int], np.dtype
 
 
 def repetition_features(texts: Sequence[str]) -> pd.DataFrame:
-    """One row a text.
+    """One row per text.
 
     repetition       Open-Reasoner-Zero's score, 0 to 1 (orz_bench.extraction.responses.repetition_scores)
-    repeated_4grams  share of word 4-grams that stood in the text before; <NA> for fewer than four words
-    ends_in_loop     whether it ends in a loop; loop_period (characters) and loop_repeats are <NA> where it does not
+    repeated_4grams  share of word 4-grams that occurred earlier in the text; <NA> for fewer than four words
+    ends_in_loop     whether it ends in a loop; loop_period (characters) and loop_repeats are <NA> without one
     """
     rows = [_repetition(text) for text in texts]
     loops = [loop for _, loop in rows]

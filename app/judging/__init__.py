@@ -1,1 +1,1 @@
-"""What people note about rollouts, and scores with their verdicts."""
+"""Annotations of rollouts by people, and scores with their verdicts."""

@@ -1,9 +1,9 @@
-"""What people note about rollouts: seen, tags, notes, verdicts of their own. In a SQLite file beside the runs.
+"""Annotations of rollouts: seen, tags, notes, verdicts. Kept in a SQLite file in the runs folder.
 
-The table `history` is only ever added to; what holds now is the last entry of each kind. An entry belongs to a run by
-the run's identity, not its name, and to a response by its text: after a run was renamed its entries hold as before, and
-those of another run of the same name, or of another text under the same key, never do. Rollouts are never edited, and
-scores with overrides are given beside the originals. Several tabs and users may write at once.
+The table `history` is append-only; the current state is the last entry of each kind. An entry belongs to a run by the
+run's identity, not its name, and to a response by its text: the entries of a renamed run still apply, and those of
+another run of the same name, or of another text under the same key, never do. Rollouts are never edited, and scores
+with overrides are shown next to the originals. Several tabs and users may write at once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _BUSY_S = 10.0
 MAX_TAG_CHARS, MAX_NOTE_CHARS = 60, 10_000
 
 Field = Literal["seen", "tag", "note", "verdict"]
-"""What an entry is about. An entry with the value null takes back what it is about."""
+"""The kind of an entry. An entry with the value null undoes an earlier one."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS history (
@@ -48,26 +48,26 @@ ALTER TABLE history ADD COLUMN run_id TEXT NOT NULL DEFAULT '';
 ALTER TABLE history ADD COLUMN text_hash TEXT NOT NULL DEFAULT '';
 CREATE INDEX history_by_run ON history (run_id, run, benchmark, step, fingerprint, problem_id, sample_index);
 """
-"""Schema 1 had neither the run's identity nor the text's hash: its entries have none, and hold by the run's name."""
+"""Schema 1 had neither the run's identity nor the text's hash: its entries have none, and apply by the run's name."""
 _KEY = ", ".join(KEY_COLUMNS)
 _IS_ROW = " AND ".join(f"{name} = ?" for name in KEY_COLUMNS)
 _IS_RUN = "(run_id = ? OR (run_id = '' AND run = ? AND substr(time, 1, 19) >= ?))"
-"""Of this very run; an entry without identity, of the name, where it is no older than the run."""
+"""Entries of this run; an entry without identity matches by name if it is not older than the run."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunIdentity:
-    """Which run an entry is about."""
+    """Identifies the run that an entry is about."""
 
     name: str
-    """Its path below the folder of runs: it may change, and another run may get it."""
+    """Its path below the runs folder: it may change, and another run may get it."""
     id: str
     created: str = ""
-    """UTC, ISO 8601, as run.json says."""
+    """UTC, ISO 8601, from run.json."""
 
     @classmethod
     def of(cls, path: Path, *, name: str) -> RunIdentity:
-        """The run in this folder: by what run.json tells of its beginning, which copies and new names keep."""
+        """The run in this folder, identified by facts in run.json about its start, which copying and renaming keep."""
         info = RunDir(path).info()
         created = str(info.get("created", ""))
         facts = [info.get(fact) for fact in ("run_id", "kind", "created", "command", "seed")]
@@ -76,7 +76,7 @@ class RunIdentity:
 
     @property
     def values(self) -> list[str]:
-        """For the holes of _IS_RUN."""
+        """The parameters of _IS_RUN."""
         return [self.id, self.name, self.created[:19]]
 
 
@@ -90,64 +90,69 @@ class Entry:
     key: RowKey
     field: Field
     name: str
-    """The tag of a tag; else empty."""
+    """The tag, for an entry about one; else empty."""
     value: str | None
-    """None where something was taken back."""
+    """None if something was undone."""
     reason: str | None
     is_of_another: bool = False
-    """Whether it is about another response than the one asked for: another run of the name, or another text."""
+    """Whether it is about a different response: another run of the name, or another text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Annotation:
-    """What holds of one rollout now."""
+    """The current annotation of one rollout."""
 
     key: RowKey
     is_seen: bool = False
     tags: tuple[str, ...] = ()
     note: str = ""
     verdict: str | None = None
-    """What a person says instead of the grader; the rollout keeps its own."""
+    """A person's verdict that overrides the grader's; the rollout keeps its own."""
     reason: str | None = None
-    """Why they say so."""
+    """The reason for the override."""
 
 
 class Annotations:
-    """The annotations of one run. Every call opens the file anew, so it may be used from any thread."""
+    """The annotations of one run. Every call opens the file, so it can be used from any thread."""
 
     def __init__(self, path: Path, run: RunIdentity, *, author: str = "") -> None:
         self.path = path
         self.run = run
         self._author = author
 
+    @classmethod
+    def of_run_at(cls, path: Path, *, name: str, side: Path, author: str) -> Annotations:
+        """The annotations of the run at `path`, which has this name in its runs folder; they are kept in `side`."""
+        return cls(side / FILE_NAME, RunIdentity.of(path, name=name), author=author)
+
     def mark_seen(self, response: Response, *, is_seen: bool = True) -> None:
-        """Note that somebody looked at it, or take that back."""
+        """Mark it as seen, or undo that."""
         self._add(response, field="seen", value="yes" if is_seen else None)
 
     def add_tag(self, response: Response, *, tag: str) -> None:
-        """Add a tag. RecordError for an empty or overlong one."""
+        """Add a tag. RecordError if it is empty or too long."""
         self._add(response, field="tag", name=_tag(tag), value="yes")
 
     def remove_tag(self, response: Response, *, tag: str) -> None:
-        """Take a tag back."""
+        """Remove a tag."""
         self._add(response, field="tag", name=_tag(tag), value=None)
 
     def write_note(self, response: Response, *, note: str) -> None:
-        """Replace the note; an empty one takes it back."""
+        """Replace the note; an empty one removes it."""
         if len(note) > MAX_NOTE_CHARS:
-            raise RecordError(f"the note has {len(note)} characters, at most {MAX_NOTE_CHARS} fit; shorten it.")
+            raise RecordError(f"the note has {len(note)} characters, the limit is {MAX_NOTE_CHARS}; shorten it.")
         self._add(response, field="note", value=note.strip() or None)
 
     def override_verdict(self, response: Response, *, verdict: str | None, reason: str) -> None:
-        """Say another verdict than the grader, or (None) take that back. RecordError without a reason."""
+        """Override the grader's verdict, or (None) undo that. RecordError without a reason."""
         if verdict is not None and verdict not in VERDICTS:
-            raise RecordError(f"there is no verdict {verdict!r}; choose of {', '.join(VERDICTS)}.")
+            raise RecordError(f"unknown verdict {verdict!r}; choose one of {', '.join(VERDICTS)}.")
         if not reason.strip():
-            raise RecordError("a verdict of your own needs a reason; write why the grader's does not hold.")
+            raise RecordError("an override needs a reason; write why the grader's verdict is wrong.")
         self._add(response, field="verdict", value=verdict, reason=reason.strip())
 
     def of(self, response: Response) -> Annotation:
-        """What holds of one response now."""
+        """The current annotation of one response."""
         with self._open() as database:
             rows = database.execute(
                 f"SELECT field, name, value, reason FROM history WHERE {_IS_RUN} AND {_IS_ROW} "
@@ -157,7 +162,7 @@ class Annotations:
         return _annotation(response.key, rows)
 
     def of_run(self) -> dict[Response, Annotation]:
-        """What holds of every annotated response of the run; without a text hash where no entry has one."""
+        """The current annotations of all annotated responses of the run; without a text hash if no entry has one."""
         with self._open() as database:
             rows = database.execute(
                 f"SELECT {_KEY}, text_hash, field, name, value, reason FROM history WHERE {_IS_RUN} ORDER BY id",
@@ -175,7 +180,7 @@ class Annotations:
         }
 
     def version(self) -> int:
-        """A number that grows with every entry of the run; 0 without any."""
+        """A number that increases with every entry of the run; 0 without entries."""
         with self._open() as database:
             found = database.execute(
                 f"SELECT coalesce(max(id), 0) FROM history WHERE {_IS_RUN}", self.run.values
@@ -183,7 +188,7 @@ class Annotations:
             return int(found[0])
 
     def history(self, response: Response, *, limit: int = 200) -> list[Entry]:
-        """The entries under a rollout's key, newest first: its own, and those that are of another response."""
+        """The entries under a rollout's key, newest first: its own, and those of another response."""
         with self._open() as database:
             rows = database.execute(
                 f"SELECT NOT ({_IS_RUN} AND text_hash IN ('', ?)), time, author, field, name, value, reason "
@@ -204,12 +209,12 @@ class Annotations:
         assert field in get_args(Field)
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
         holes = ", ".join("?" * 14)
-        told = [now, self._author, self.run.name, *_row(response.key), field, name, value, reason]
+        values = [now, self._author, self.run.name, *_row(response.key), field, name, value, reason]
         with self._open() as database:
             database.execute(
                 f"INSERT INTO history (time, author, run, {_KEY}, field, name, value, reason, run_id, text_hash) "
                 f"VALUES ({holes})",
-                [*told, self.run.id, response.text_hash],
+                [*values, self.run.id, response.text_hash],
             )
 
     @contextlib.contextmanager
@@ -220,15 +225,15 @@ class Annotations:
                 yield database
         except sqlite3.Error as error:
             raise DataError(
-                f"{self.path}: the annotations cannot be used ({error}). Nothing of the runs is lost; make the file "
-                f"writable, or move it away to begin anew."
+                f"{self.path}: the annotations cannot be used ({error}). The runs are not affected; make the file "
+                f"writable, or move it away to start a new one."
             ) from error
 
 
 def _prepare(database: sqlite3.Connection) -> None:
     (version,) = database.execute("PRAGMA user_version").fetchone()
     if version > SCHEMA_VERSION:
-        raise sqlite3.DatabaseError(f"it has schema {version}, this version reads up to {SCHEMA_VERSION}")
+        raise sqlite3.DatabaseError(f"it has schema {version}, this version reads schemas up to {SCHEMA_VERSION}")
     if version < SCHEMA_VERSION:
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("BEGIN IMMEDIATE")
@@ -240,7 +245,7 @@ def _prepare(database: sqlite3.Connection) -> None:
 
 
 def sqlite_statements(script: str) -> Iterator[str]:
-    """The statements of a script one by one: executescript would commit the transaction that is open."""
+    """The statements of a script one by one: executescript would commit the open transaction."""
     statement = ""
     for line in script.splitlines(keepends=True):
         statement += line
@@ -256,12 +261,12 @@ def _row(key: RowKey) -> list[str | int]:
 def _tag(text: str) -> str:
     tag = " ".join(text.split())
     if not 0 < len(tag) <= MAX_TAG_CHARS:
-        raise RecordError(f"a tag of {len(tag)} characters; wanted 1 to {MAX_TAG_CHARS}.")
+        raise RecordError(f"the tag has {len(tag)} characters; wanted 1 to {MAX_TAG_CHARS}.")
     return tag
 
 
 def _annotation(key: RowKey, entries: Iterable[Sequence[str | None]]) -> Annotation:
-    """What holds after these entries (field, name, value, reason), in the order in which they were written."""
+    """The state after these entries (field, name, value, reason), in the order in which they were written."""
     last = {(field, name): (value, reason) for field, name, value, reason in entries}
     held = {key: pair for key, pair in last.items() if pair[0] is not None}
     verdict, reason = held.get(("verdict", ""), (None, None))

@@ -1,4 +1,4 @@
-"""Scores with the verdicts that people gave, beside those of the grader: never one in the place of the other."""
+"""Scores with overridden verdicts next to the grader's scores; neither replaces the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from app.queries.keys import KEY_COLUMNS, Response, hash_of_text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BothScores:
-    """avg@n of one evaluation, as graded and as people overrode it."""
+    """avg@n of one evaluation, as graded and with overrides."""
 
     benchmark: str
     step: int
@@ -21,18 +21,18 @@ class BothScores:
     num_problems: int
     num_samples: int
     original: float | None
-    """Mean over problems of the share of right samples (docs/statistics.md); None where a sample has no verdict."""
+    """Mean over problems of the share of correct samples (docs/statistics.md); None if a sample has no verdict."""
     overridden: float | None
-    """The same with the overrides; None where a sample has a verdict of neither the grader nor a person."""
+    """The same with overrides; None if a sample has no verdict from either the grader or a person."""
     num_overrides: int
     num_changed: int
-    """Overrides that make right of not right, or the other way round."""
+    """Overrides that change correct to not correct, or vice versa."""
 
 
 def both_scores(index: RunIndex, verdicts: Mapping[Response, str]) -> list[BothScores]:
-    """Of each evaluation with an override.
+    """The scores of each evaluation with an override.
 
-    `verdicts` are the run's overrides; those of rows that are not there, or have another text now, do nothing.
+    `verdicts` are the run's overrides; those for missing rows, or rows with another text now, are ignored.
     """
     keys = [response.key for response in verdicts]
     cursor = index.cursor()

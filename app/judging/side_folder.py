@@ -1,4 +1,4 @@
-"""Where the app keeps what is its own: annotations and measures, beside the runs and never in them."""
+"""The folder for the app's own files (annotations and measures): next to the runs, never inside them."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ NAME = ".orz-app"
 
 
 def side_folder(runs: Path) -> Path:
-    """`<runs>/.orz-app`, or, where the runs folder cannot be written, a folder of the user's for these runs.
+    """`<runs>/.orz-app`, or a folder of the user for these runs if the runs folder is not writable.
 
-    The last resort, for a user without a home, is a folder of the temporary files.
+    The last resort, for a user without a home, is a folder for temporary files.
     """
     digest = hashlib.sha256(str(runs.resolve()).encode()).hexdigest()[:16]
     state = Path(os.environ.get("XDG_STATE_HOME") or Path("~/.local/state").expanduser())

@@ -1,5 +1,5 @@
-"""Questions about the rollouts of a run, answered by DuckDB over its Parquet parts; no page loads more than it shows.
+"""Queries on the rollouts of a run, run by DuckDB on its Parquet parts; no page loads more than it shows.
 
-Goes in: a run's folder and filters. Comes out: small frozen records. Nothing here draws, writes to a
-run, or knows Streamlit.
+Input: a run's folder and filters. Output: small frozen records. Nothing here draws, writes to a run, or imports
+Streamlit.
 """

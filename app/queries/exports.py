@@ -1,7 +1,8 @@
-"""Rows as CSV, JSON lines or Markdown, piece by piece: nothing holds more than a row besides what it has written.
+"""Rows as CSV, JSON lines or Markdown, written incrementally: one row in memory at a time.
 
-A row is a mapping of names to plain values; all rows have the first one's names. JSON lines are exact. In CSV a text
-that a spreadsheet would run as a formula gets a leading apostrophe. In Markdown texts stand in fences they cannot end.
+A row is a mapping of names to plain values; all rows have the names of the first. JSON lines are exact. In CSV, a text
+that a spreadsheet would run as a formula gets a leading apostrophe. In Markdown, texts are in fences that they cannot
+close.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ _SHORT_CHARS = 80
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A way to write rows."""
+    """A format for rows."""
 
     title: str
     suffix: str
@@ -37,7 +38,7 @@ class Format:
 
 
 def csv_of(rows: Iterable[Row]) -> Iterator[str]:
-    """A heading and one record a row, as RFC 4180 has it; unknown is empty, what is nested is JSON."""
+    """A header and one record per row (RFC 4180); unknown is empty, nested values are JSON."""
     names: list[str] = []
     for row in rows:
         if not names:
@@ -62,13 +63,13 @@ def _csv_cell(value: Any) -> Any:
 
 
 def json_lines_of(rows: Iterable[Row]) -> Iterator[str]:
-    """One object a line; unknown is null."""
+    """One object per line; unknown is null."""
     for row in rows:
         yield json.dumps({name: _known(value) for name, value in row.items()}, ensure_ascii=False) + "\n"
 
 
 def markdown_of(rows: Iterable[Row]) -> Iterator[str]:
-    """A section a row: short values as a list, long or many-line texts in fences."""
+    """One section per row: short values as a list, long or multi-line texts in fences."""
     for number, row in enumerate(rows, start=1):
         known = {name: value for name, value in row.items() if _known(value) is not None}
         short = {name: value for name, value in known.items() if not _is_long(value)}
@@ -105,5 +106,5 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
 
 
 def exported(rows: Iterable[Row], format_name: str) -> bytes:
-    """The whole file. KeyError for a format that is not one of FORMATS."""
+    """The whole file. KeyError for a format that is not in FORMATS."""
     return "".join(FORMATS[format_name].write(rows)).encode("utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""Filters and order of rollouts as a value, and the SQL that they mean. Values of a user go in as parameters."""
+"""Filters and order of rollouts as a value, and their SQL. User input is passed as parameters only."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _ORDERS: Mapping[str, str] = MappingProxyType(
         "hits": "num_hits",
     }
 )
-"""`suspicion` is the lowest bit: the most telling reason. Rows that lack the number stand last, either way."""
+"""`suspicion` is the lowest bit: the strongest reason. Rows without the number come last in both directions."""
 ORDERS = tuple(_ORDERS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filters:
-    """Which rollouts, in which order. Empty means: no condition. Several values of one field mean any of them.
+    """Which rollouts, in which order. Empty means no condition. Several values of one field mean any of them.
 
-    It is the state of a page: the fields are the parameters of its address (app.url).
+    This is the state of a page: the fields are the parameters of its address (app.url).
     """
 
     kind: Literal["", "eval", "train"] = ""
@@ -60,7 +60,7 @@ class Filters:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueFilters(Filters):
-    """Those of the queue of suspicious rollouts: any reason, unless some are named, most telling first."""
+    """Filters of the page Suspicious: any reason unless some are chosen, strongest first."""
 
     reasons: tuple[str, ...] = tuple(BY_NAME)
     order: Order = "suspicion"
@@ -68,21 +68,28 @@ class QueueFilters(Filters):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """A part of a WHERE clause with its parameters."""
+    """Part of a WHERE clause with its parameters."""
 
     sql: str
     parameters: tuple[Any, ...] = ()
 
 
-def conditions(filters: Filters) -> dict[str, Condition]:
-    """By field: what it demands of a row of the index (text, tags and seen are no columns of it).
+_AMONG_MARKED = (
+    "id IN (SELECT r.id FROM rollouts r JOIN marks m USING (benchmark, step, fingerprint, problem_id, sample_index) "
+    "WHERE (m.text_hash IS NULL OR m.text_hash = r.text_hash) AND {})"
+)
 
-    Raises ConfigError for an unknown reason.
+
+def conditions(filters: Filters) -> dict[str, Condition]:
+    """The condition that each field sets on a row of the index; a text search sets none here.
+
+    Conditions on `tags` and `seen` need the table `marks` (app.queries.selection.Marks). Raises ConfigError for an
+    unknown reason.
     """
     unknown = [name for name in filters.reasons if name not in BY_NAME]
     if unknown:
         raise ConfigError(
-            f"there is no reason {unknown[0]!r}{nearest(unknown[0], BY_NAME)}; choose of {', '.join(BY_NAME)}."
+            f"unknown reason {unknown[0]!r}{nearest(unknown[0], BY_NAME)}; choose one of {', '.join(BY_NAME)}."
         )
     found = {
         "kind": _any_of("kind", (filters.kind,) if filters.kind else ()),
@@ -98,27 +105,29 @@ def conditions(filters: Filters) -> dict[str, Condition]:
         "max_reflections": _compare("reflections <= ?", filters.max_reflections),
         "extractors": _extractors(filters.extractors),
         "reasons": _compare("reasons & ? <> 0", sum(bit(name) for name in set(filters.reasons)) or None),
+        "seen": _seen(filters.seen),
+        "tags": _tagged(filters.tags),
     }
     return {name: condition for name, condition in found.items() if condition is not None}
 
 
 def where(found: Mapping[str, Condition]) -> Condition:
-    """All of them together; `true` for none."""
+    """All conditions combined; `true` for none."""
     sql = " AND ".join(f"({condition.sql})" for condition in found.values()) or "true"
     return Condition(sql, tuple(value for condition in found.values() for value in condition.parameters))
 
 
 def order_sql(filters: Filters) -> str:
-    """The ORDER BY of these filters: total, so that paging neither repeats nor loses a row.
+    """The ORDER BY of these filters: a total order, so that paging neither repeats nor loses a row.
 
-    Rows that are equal in it follow step, folder (evaluations first), benchmark, problem and sample; the last three by
-    a number from the index, for sorting a million rows by texts takes seconds.
+    Ties are ordered by step, folder (evaluations first), benchmark, problem and sample; the last three by a number from
+    the index, because sorting a million rows by texts takes seconds.
 
     Raises ConfigError for an unknown order.
     """
     if filters.order not in _ORDERS:
         raise ConfigError(
-            f"there is no order {filters.order!r}{nearest(filters.order, ORDERS)}; choose of {', '.join(ORDERS)}."
+            f"unknown order {filters.order!r}{nearest(filters.order, ORDERS)}; choose one of {', '.join(ORDERS)}."
         )
     direction = "DESC" if filters.descending else "ASC"
     return f"{_ORDERS[filters.order]} {direction} NULLS LAST, step, folder, place_in_folder"
@@ -137,3 +146,19 @@ def _compare(sql: str, value: int | None) -> Condition | None:
 def _extractors(wanted: str) -> Condition | None:
     differ = "(verdict = 'correct') <> (second_verdict = 'correct')"
     return {"": None, "differ": Condition(differ), "agree": Condition(f"NOT ({differ})")}[wanted]
+
+
+def _seen(wanted: str) -> Condition | None:
+    seen, overridden = (_AMONG_MARKED.format(column) for column in ("is_seen", "is_overridden"))
+    return {
+        "": None,
+        "seen": Condition(seen),
+        "unseen": Condition(f"NOT {seen}"),
+        "overridden": Condition(overridden),
+    }[wanted]
+
+
+def _tagged(tags: Sequence[str]) -> Condition | None:
+    if not tags:
+        return None
+    return Condition(_AMONG_MARKED.format(f"list_has_any(tags, [{', '.join('?' * len(tags))}])"), tuple(tags))

@@ -1,7 +1,7 @@
-"""The index of a run: one narrow row a rollout in an in-memory DuckDB, without texts.
+"""The index of a run: one narrow row per rollout in an in-memory DuckDB, without texts.
 
-It holds what filters, sorting and queues need (about 250 bytes a rollout); texts stay in the parts, where `part` and
-`row` find them. `refresh` reads only folders whose parts or measures have changed since the last time.
+It holds what filters and sorting need (about 250 bytes per rollout); texts remain in the parts and are found by `part`
+and `row`. `refresh` reads only folders whose parts or measures have changed.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from app.queries.folders import Folder, Part, folders_of
 from app.queries.measure_files import MeasureFiles
+from app.queries.parts import Folder, Part, folders_of
 from app.queries.reasons import reasons_sql
 from orz_bench.records.parquet import is_whole
 
@@ -52,12 +52,12 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """How much of a run stands in the index."""
+    """How much of a run is in the index."""
 
     num_rollouts: int
     num_parts: int
     num_measured: int
-    """Parts whose measures are known."""
+    """Number of parts with measures."""
     skipped: tuple[Path, ...]
     """Parts that could not be read."""
 
@@ -69,10 +69,10 @@ class RunIndex:
         self.run = run
         self.measure_files = measure_files
         self.selections: OrderedDict[object, object] = OrderedDict()
-        """Used by app.queries.selection alone, under `lock`."""
+        """Used only by app.queries.selection, under `lock`."""
         self.lock = threading.RLock()
         self.generation = 0
-        """Raised by every refresh that changed something."""
+        """Increased by every refresh that changed something."""
         self._database = duckdb.connect(
             config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(Path(tempfile.gettempdir()) / "orz-app-duckdb")}
         )
@@ -87,7 +87,7 @@ class RunIndex:
         return self._database.cursor()
 
     def refresh(self) -> Coverage:
-        """Take in what has changed on disk; returns what is known now. RunDirError for parts of a newer schema."""
+        """Read what has changed on disk; return the coverage. RunDirError for parts of a newer schema."""
         with self.lock:
             present = folders_of(self.run)
             measured = self.measure_files.measured([part for folder in present for part in folder.parts])
@@ -116,7 +116,7 @@ class RunIndex:
             with self._transaction():
                 self._replace(folders, measured)
         except duckdb.Error:
-            # A part is broken, or was replaced meanwhile: find it, and lose no more than has to be.
+            # A part is damaged, or was just replaced: find it, and lose as little as possible.
             self._skipped |= {part for folder in folders for part in folder.parts if not _can_be_read(part.path)}
             readable = {part: path for part, path in measured.items() if _can_be_read(path)}
             for folder in folders:
@@ -128,7 +128,7 @@ class RunIndex:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        """Other threads see the index as it was before or as it is after."""
+        """Other threads see the index either before or after the changes."""
         self._database.begin()
         try:
             yield
@@ -155,7 +155,7 @@ class RunIndex:
         parts = [part for part in folder.parts if self._is_readable(part)]
         insert = "INSERT INTO folders VALUES (?, ?, ?, ?, ?)"
         self._database.execute(insert, [number, folder.kind, folder.benchmark, folder.step, folder.fingerprint])
-        # A part keeps its number as long as it is the same file, so that the ids of its rollouts stay.
+        # A part keeps its number while the file is unchanged, so that the ids of its rollouts are stable.
         numbers = [self._part_numbers.setdefault(part, len(self._part_numbers)) for part in parts]
         columns = {
             "part": pa.array(numbers, pa.int32()),
@@ -190,7 +190,7 @@ class RunIndex:
 
 
 def _batches(folders: Sequence[Folder], num_parts: int = 500) -> Iterator[list[Folder]]:
-    """Folders together that have about so many parts: one query for many small ones, none too large for memory."""
+    """Batches of folders with about `num_parts` parts: one query for many small folders, none too large for memory."""
     batch: list[Folder] = []
     for folder in folders:
         batch.append(folder)
@@ -202,7 +202,7 @@ def _batches(folders: Sequence[Folder], num_parts: int = 500) -> Iterator[list[F
 
 
 def _can_be_read(path: Path) -> bool:
-    """Whether every value of a file can be read."""
+    """Whether every value of the file can be read."""
     with duckdb.connect() as database:
         try:
             database.execute("SELECT max(hash(COLUMNS(*))) FROM read_parquet(?)", [str(path)]).fetchall()
@@ -216,7 +216,7 @@ def _text(path: Path | None) -> str | None:
 
 
 def _insert_sql(where: str, *, with_measures: bool) -> str:
-    """Rows of the parts of some folders, with what their measures and their groups tell. All names are our own."""
+    """Inserts the rows of some folders' parts, with their measures and group statistics. All names are our own."""
     parquet = "filename = true, file_row_number = true, hive_partitioning = false"
     measures = (
         f"SELECT {_MEASURES}, p.part, m.file_row_number AS measured_row FROM read_parquet(?, {parquet}) m "

@@ -1,4 +1,4 @@
-"""What names a rollout for good: a key that survives new parts, other machines and new versions of the app."""
+"""Permanent keys of rollouts, which are independent of parts, machines and versions of the app."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 
 @dataclass(frozen=True, slots=True, order=True)
 class RowKey:
-    """One rollout of a run; of training where the fingerprint is empty."""
+    """One rollout of a run; a training rollout has an empty fingerprint."""
 
     benchmark: str
     step: int
@@ -24,18 +24,18 @@ class RowKey:
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One response of a run: which rollout, and which text it had."""
+    """One response of a run: the rollout's key, and the hash of its text."""
 
     key: RowKey
     text_hash: str
-    """Empty in entries of an older version, which did not keep it."""
+    """Empty in annotations of an older version, which did not store it."""
 
 
 KEY_COLUMNS = ("benchmark", "step", "fingerprint", "problem_id", "sample_index")
 
 
 def key_text(key: RowKey) -> str:
-    """A rollout's key as one value of an address."""
+    """A rollout's key as one value in an address."""
     parts = (key.benchmark, str(key.step), key.fingerprint, key.problem_id, str(key.sample_index))
     return "~".join(quote(part, safe="").replace("~", "%7E") for part in parts)
 
@@ -52,12 +52,12 @@ def key_of(text: str) -> RowKey | None:
 
 
 def hash_text(text_hash: int) -> str:
-    """A text's hash as annotations keep it: 16 hexadecimal digits."""
+    """A text's hash as stored in annotations: 16 hexadecimal digits."""
     return f"{text_hash:016x}"
 
 
 def hash_of_text(text: str) -> int | None:
-    """The inverse of hash_text; None for an empty text, where no hash was kept."""
+    """The inverse of hash_text; None for an empty text, which means no hash."""
     return int(text, 16) if text else None
 
 

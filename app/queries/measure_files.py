@@ -1,7 +1,7 @@
-"""Measures of rollouts, kept in files of their own: one a part, written whole, deletable at any time.
+"""Measures of rollouts in separate files: one per part, written atomically, deletable at any time.
 
-They are in the side folder of the runs folder (app.judging.side_folder), never in a run. A file's name has the size
-and time of the part that it was computed from, so a replaced part is measured anew and its old file goes.
+They are in the side folder of the runs folder (app.judging.side_folder), never in a run. A file's name contains the
+size and time of its part, so a replaced part is measured again and the old file is removed.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from app.queries.folders import Folder, Part
 from app.queries.measures import VERSION, measure_part
+from app.queries.parts import Folder, Part
 
 Progress = Callable[[int, int], None]
-"""(parts done, parts in all)."""
+"""(parts done, total parts)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class MeasureFiles:
 
     @classmethod
     def of(cls, run: Path, *, name: str, side: Path) -> MeasureFiles:
-        """Those of the run of that name (its path below the runs folder), under the side folder."""
+        """The measures of the run with that name (its path below the runs folder), in the side folder."""
         return cls(run, side / f"measures-v{VERSION}" / name)
 
     def path(self, part: Part) -> Path:
@@ -45,7 +45,7 @@ class MeasureFiles:
         return {part: path for part in parts if (path := self.path(part)) in there}
 
     def write(self, part: Part) -> bool:
-        """Compute and keep the measures of a part; False for a broken or missing one. OSError for a full disk."""
+        """Compute and store the measures of a part; False if it is damaged or missing. OSError for a full disk."""
         try:
             table = measure_part(part.path)
         except (pa.ArrowException, OSError, ValueError):
@@ -62,9 +62,9 @@ class MeasureFiles:
             raise
 
     def update(self, folders: Sequence[Folder], *, progress: Progress | None = None) -> int:
-        """Measure what is not measured yet; returns how many parts are. Broken parts are passed over.
+        """Measure the parts without measures; return the number of measured parts. Damaged parts are skipped.
 
-        Files of parts that have gone are deleted.
+        Files of parts that no longer exist are deleted.
         """
         parts = [part for folder in folders for part in folder.parts]
         missing = [part for part in parts if part not in self.measured(parts)]

@@ -1,7 +1,7 @@
-"""Numbers about one response that take too long to compute while a page waits, with the beginnings of its texts.
+"""Numbers about responses that are too slow to compute while a page waits, with the beginnings of the texts.
 
-Goes in: a part of rollouts. Comes out: a table with one row a rollout, in the order of the part. The numbers are those
-of analysis; unknown is null.
+Input: a part of rollouts. Output: a table with one row per rollout, in the order of the part. The numbers are those of
+analysis; unknown is null.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from analysis.texts.reflection import find_reflections
 from analysis.texts.repetition import repetition_features
 
 VERSION = 2
-"""Part of the files' path: raised whenever a column or its meaning changes."""
+"""Part of the files' path: increased whenever a column or its meaning changes."""
 BATCH_ROWS = 1024
 PREVIEW_CHARS = 240
 SHORT_CHARS = 120
@@ -51,12 +51,12 @@ _CALCULATION = re.compile(r"[\w)}]\s{0,3}(?:[-+*/×·÷^−]|\\(?:cdot|times|div
 
 
 def lexicon() -> Lexicon:
-    """The pack of patterns that the app counts and highlights: `extended`, whole words, any case."""
+    """The lexicon that the app counts and highlights: `extended` (whole words, any case)."""
     return get_lexicon("extended")
 
 
 def measure_part(path: Path) -> pa.Table:
-    """SCHEMA for every row of a part. Raises pyarrow's errors for a file that is no whole part."""
+    """The columns SCHEMA for every row of a part. Raises pyarrow's errors for a damaged file."""
     batches = [pa.Table.from_pandas(frame, SCHEMA, preserve_index=False) for frame in _measured(path)]
     return pa.concat_tables(batches) if batches else SCHEMA.empty_table()
 
@@ -70,9 +70,9 @@ def _measured(path: Path) -> Iterator[pd.DataFrame]:
 def measures(rollouts: pd.DataFrame) -> pd.DataFrame:
     """The columns of SCHEMA for rollouts with COLUMNS; a null completion counts as an empty text.
 
-    reasoning_chars is what stands before `</think>`, or before the final answer where there is no such tag, without
-    tags and spaces; shows_work whether a calculation or a reflection is in it; gold_in_text whether the gold stands in
-    the response as a word of its own (null for golds of one character, which stand in almost any text).
+    reasoning_chars counts the characters before `</think>`, or before the final answer without that tag, except tags
+    and spaces; shows_work: whether they contain a calculation or a reflection; gold_in_text: whether the response
+    contains the gold as a separate word (null for golds of one character, which occur in almost any text).
     """
     texts = ["" if text is None else str(text) for text in rollouts["completion"]]
     known = rollouts.assign(completion=texts)
@@ -102,7 +102,7 @@ def measures(rollouts: pd.DataFrame) -> pd.DataFrame:
 
 
 def thought_of(text: str) -> str:
-    r"""What stands before the first `</think>`, else before the last `<answer>` or `\boxed`, else the whole text."""
+    r"""The text before the first `</think>`, else before the last `<answer>` or `\boxed`, else the whole text."""
     first = text.find("</think>")
     return text[: first if first >= 0 else _start_of_answer(text)]
 
@@ -113,24 +113,24 @@ def _start_of_answer(text: str) -> int:
 
 
 def num_reasoning_chars(thought: str) -> int:
-    """Characters other than tags and white space."""
+    """Number of characters except tags and white space."""
     return len("".join(_TAG.sub("", thought).split()))
 
 
 def calculates(thought: str) -> bool:
-    """Whether a thought, however short, works something out: `3+4=7` does, `x = 7` and `7` don't."""
+    """Whether a thought, however short, contains a calculation: `3+4=7` does, `x = 7` and `7` don't."""
     return _CALCULATION.search(thought) is not None
 
 
 def holds_gold(text: str, gold: object) -> bool | None:
-    """Whether the gold stands in the text, not inside a longer word or number; None where that says nothing."""
+    """Whether the text contains the gold outside longer words and numbers; None for golds that are too short."""
     if not isinstance(gold, str) or len(gold.strip()) < 2:
         return None
     wanted, at = gold.strip(), -1
     while (at := text.find(wanted, at + 1)) >= 0:
         before, after = text[at - 1 : at] if at else "", text[at + len(wanted) : at + len(wanted) + 2]
         inside = (before.isalnum() and wanted[0].isalnum()) or (after[:1].isalnum() and wanted[-1].isalnum())
-        # 1.5 does not hold 1, and 1,500 does not either; "is 1." does.
+        # 1.5 and 1,500 do not contain 1; "is 1." does.
         in_number = (after[:1] in {".", ","} and after[1:].isdigit()) or (before in {".", ","} and wanted[0].isdigit())
         if not inside and not (in_number and wanted[-1].isdigit()):
             return True
@@ -142,6 +142,6 @@ def _heads(texts: Sequence[object] | pd.Series, limit: int) -> list[str | None]:
 
 
 def head(text: str, limit: int) -> str:
-    """The first characters, white space as single blanks; `…` says that more follows."""
+    """The first characters, with white space as single blanks; `…` means that more follows."""
     short = _SPACES.sub(" ", text[: 2 * limit]).strip()
     return short if len(short) <= limit and len(text) <= 2 * limit else short[:limit].rstrip() + "…"

@@ -1,6 +1,6 @@
-"""Measuring a run in a process of its own, so that a page never waits for it and its memory goes with it.
+"""Measures a run in a separate process, so that no page waits for it and its memory is released afterwards.
 
-`python -m app.queries.measuring RUN ROOT` computes what is missing. One process a run: a second one ends at once.
+`python -m app.queries.measuring RUN ROOT` computes missing measures. One process per run: a second one exits at once.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from app.queries.folders import folders_of
 from app.queries.measure_files import MeasureFiles
+from app.queries.parts import folders_of
 
 _NICENESS = 10
 _started: dict[Path, subprocess.Popen[bytes]] = {}
 
 
 def start_measuring(files: MeasureFiles) -> None:
-    """See to it that what is missing gets measured, by a process that this or another server has started."""
+    """Start measuring what is missing, unless a process that this server started is running."""
     running = _started.get(files.root)
     if running is not None and running.poll() is None:
         return
@@ -36,13 +36,13 @@ def start_measuring(files: MeasureFiles) -> None:
 
 
 def is_measuring(files: MeasureFiles) -> bool:
-    """Whether a process that this server started is at it."""
+    """Whether a process that this server started is running."""
     running = _started.get(files.root)
     return running is not None and running.poll() is None
 
 
 def measure(files: MeasureFiles) -> bool:
-    """Measure what is missing, in this process; False where another process is at it."""
+    """Measure what is missing in this process; False if another process is measuring."""
     files.root.mkdir(parents=True, exist_ok=True)
     with (files.root / ".lock").open("w") as lock:
         try:
@@ -54,7 +54,7 @@ def measure(files: MeasureFiles) -> bool:
 
 
 def main(arguments: Sequence[str]) -> None:
-    """The process: RUN ROOT."""
+    """Entry point of the process; arguments: RUN ROOT."""
     os.nice(_NICENESS)
     run, root = arguments
     measure(MeasureFiles(Path(run), Path(root)))

@@ -1,4 +1,4 @@
-"""One question across the checkpoints of a run: how many of its samples were right, when first, when lost again."""
+"""One question across the checkpoints of a run: correct samples by step, when it was solved, when lost again."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionStep:
-    """The samples of the question at one step, of training or of one protocol."""
+    """The samples of the question at one step of training or under one protocol."""
 
     kind: str
     step: int
@@ -30,30 +30,30 @@ class QuestionStep:
 
     @property
     def num_correct(self) -> int:
-        """Samples that were graded correct."""
+        """Number of correct samples."""
         return sum(sample.verdict == "correct" for sample in self.samples)
 
     @property
     def num_graded(self) -> int:
-        """Samples that have a verdict."""
+        """Number of samples with a verdict."""
         return sum(sample.verdict is not None for sample in self.samples)
 
     @property
     def share(self) -> float | None:
-        """Correct samples over those with a verdict; None where no sample has one."""
+        """Correct samples / samples with a verdict; None without verdicts."""
         return self.num_correct / self.num_graded if self.num_graded else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Milestones:
-    """What became of a question over the steps; None for what did not happen."""
+    """Events of a question over the steps; None for what did not happen."""
 
     first_solved: int | None
-    """The first step with more right samples than `threshold`."""
+    """The first step with a share of correct samples above `threshold`."""
     lost_again: int | None
-    """The first step after it that falls back to the threshold or below, and stays there to the end."""
+    """The first later step from which the share stays at or below the threshold to the end."""
     best: int | None
-    """The step with the largest share of right samples, the first of several."""
+    """The first step with the largest share of correct samples."""
 
 
 def history(index: RunIndex, benchmark: str, *, problem_id: str) -> list[QuestionStep]:
@@ -82,8 +82,8 @@ def history(index: RunIndex, benchmark: str, *, problem_id: str) -> list[Questio
 def milestones(steps: Sequence[QuestionStep], *, threshold: float = 0.0) -> Milestones:
     """First solved, lost again, best, over steps of one protocol in their order.
 
-    A step solves the question where the share of right samples is above `threshold`: 0 means any sample, 0.5 most.
-    Steps without verdicts count for nothing.
+    The question is solved at a step if the share of correct samples is above `threshold`: 0 means any sample, 0.5 most.
+    Steps without verdicts are ignored.
     """
     shares = {step.step: share for step in steps if (share := step.share) is not None}
     solved = [share > threshold for share in shares.values()]
@@ -99,23 +99,23 @@ def milestones(steps: Sequence[QuestionStep], *, threshold: float = 0.0) -> Mile
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionSummary:
-    """A question in the list that one is picked from."""
+    """A question in the list for choosing one."""
 
     benchmark: str
     problem_id: str
     num_steps: int
     first_share: float | None
-    """Right samples of those with a verdict, at its first step that has any; None where no step has."""
+    """Share of correct samples at the first step with verdicts; None without verdicts."""
     last_share: float | None
 
 
 def questions(
     index: RunIndex, *, benchmark: str = "", text: str = "", limit: int = 50, order: str = "lost"
 ) -> list[QuestionSummary]:
-    """Questions of a run, those asked at two steps or more first; by default those that fell most lead.
+    """Questions of a run: those asked at two or more steps first, by default with the largest fall first.
 
-    `text` narrows to ids that hold it. `order`: lost (largest fall first), gained (largest rise first), id. For each
-    benchmark and protocol the steps of evaluations count, and those of training where there are none.
+    Only ids that contain `text`. `order`: lost (largest fall first), gained (largest rise first), id. Steps are those
+    of the evaluations under one protocol, or of training without evaluations.
     """
     ordering = {
         "lost": "change NULLS LAST, benchmark, problem_id",

@@ -1,6 +1,6 @@
-"""Why a rollout is worth a look: one bit a reason in the index, most telling first.
+"""Reasons why a rollout is worth a look: one bit each in the index, strongest first.
 
-A reason is an SQL condition over the index's columns; where a column is unknown (null), the reason does not hold.
+A reason is an SQL condition on the index's columns; it does not hold if a column is unknown (null).
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 MIN_REASONING_CHARS = 20
-"""Characters before the answer, white space left out, below which a right answer came without reasoning."""
+"""Characters before the answer, without white space, below which a correct answer has no reasoning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,20 +19,20 @@ class Reason:
     title: str
     meaning: str
     condition: str
-    """Over the columns of app.queries.index."""
+    """On the columns of app.queries.index."""
 
 
 REASONS = (
     Reason(
         "reward_disagrees",
-        "reward against verdict",
-        "Training rewarded a wrong answer, or gave nothing for a right one that ended by itself.",
+        "reward contradicts verdict",
+        "Training rewarded a wrong answer, or gave no reward for a correct one that was not cut.",
         "(reward > 0) <> (verdict = 'correct' AND stop_reason <> 'length')",
     ),
     Reason(
         "gold_in_text",
         "gold in the text",
-        "Marked wrong, though the gold stands in the response as a word of its own.",
+        "Graded wrong, although the response contains the gold as a separate word.",
         "gold_in_text AND verdict <> 'correct'",
     ),
     Reason(
@@ -43,26 +43,26 @@ REASONS = (
     ),
     Reason(
         "no_reasoning",
-        "right without reasoning",
-        f"Correct with fewer than {MIN_REASONING_CHARS} characters before the answer, and no calculation in them.",
+        "correct without reasoning",
+        f"Correct with fewer than {MIN_REASONING_CHARS} characters and no calculation before the answer.",
         f"verdict = 'correct' AND reasoning_chars < {MIN_REASONING_CHARS} AND NOT shows_work",
     ),
     Reason(
         "not_graded",
-        "grader gave up",
+        "not gradable",
         "The answer could not be parsed, took too long, or made the grader fail.",
         "verdict IN ('unparseable', 'timeout', 'error')",
     ),
     Reason(
         "loop",
         "repetition loop",
-        "The response ends in one piece of text over and over.",
+        "The response ends in a repeated piece of text.",
         "ends_in_loop",
     ),
     Reason(
         "duplicate",
         "duplicate",
-        "Another sample of the same question has the same text, word for word.",
+        "Another sample of the same question has exactly the same text.",
         "num_same > 1",
     ),
     Reason(
@@ -72,7 +72,7 @@ REASONS = (
         "stop_reason = 'length'",
     ),
 )
-"""Ordered by how much a reason tells: the queue shows rollouts by their first one."""
+"""Strongest first: the page Suspicious sorts rollouts by their first reason."""
 
 BY_NAME = {reason.name: reason for reason in REASONS}
 
@@ -89,5 +89,5 @@ def reasons_sql() -> str:
 
 
 def names_of(bits: int) -> tuple[str, ...]:
-    """The reasons of a row, most telling first."""
+    """The reasons of a row, strongest first."""
     return tuple(reason.name for number, reason in enumerate(REASONS) if bits >> number & 1)

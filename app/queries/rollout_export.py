@@ -1,4 +1,4 @@
-"""Rollouts of a selection as rows to take away, read a page at a time."""
+"""Rollouts of a selection as rows for export, read one page at a time."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from app.queries.rows import MAX_PAGE, page, read_rows
 from app.queries.selection import Selection
 
 MOST_ROWS = 20_000
-"""As many as a browser is handed at once; the Parquet files hold the rest."""
+"""Limit of one export; the Parquet files have all rows."""
 _TEXTS = ("question", "gold", "prompt", "completion", "extracted", "why", "second_extractor", "second_extracted")
 _LEFT_OUT = ("id", "key", "preview", *_TEXTS)
 
 
 def selected_rows(index: RunIndex, selection: Selection, *, most: int = MOST_ROWS) -> Iterator[dict[str, Any]]:
-    """The first `most` rollouts of the selection in its order: key, measures, then whole texts. Unknown is None.
+    """The first `most` rollouts of the selection in its order: key, measures, then full texts. Unknown is None.
 
-    DataError where a part has gone from the disk meanwhile.
+    DataError if a part has been deleted meanwhile.
     """
     for offset in range(0, min(selection.total, most), MAX_PAGE):
         rows = page(index, selection, offset=offset, limit=min(MAX_PAGE, most - offset))

@@ -1,4 +1,4 @@
-"""Rollouts of a selection as records: a page of the list, the neighbours of one, one with all its texts, a group."""
+"""Rollouts of a selection as records: a page of the list, neighbours, one with all its texts, a group."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TEXTS = (("question", PREVIEW_CHARS), ("completion", PREVIEW_CHARS), ("gold", S
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One rollout in a list: numbers, and the beginnings of its texts. Unknown is None."""
+    """One rollout in a list: numbers, and the beginnings of the texts. Unknown is None."""
 
     id: int
     key: RowKey
@@ -60,7 +60,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Text:
-    """All that a part holds of one rollout, but for its tokens."""
+    """Everything that a part contains about one rollout, except its tokens."""
 
     question: str
     gold: str
@@ -79,7 +79,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where a rollout stands in a selection, and its neighbours there."""
+    """A rollout's position in a selection, and its neighbours there."""
 
     place: int
     """From 0."""
@@ -88,7 +88,7 @@ class Place:
 
 
 def page(index: RunIndex, selection: Selection, *, offset: int, limit: int) -> list[Row]:
-    """Rows `offset` to `offset + limit` of a selection (500 at most), with the beginnings of their texts."""
+    """Rows `offset` to `offset + limit` of a selection (at most 500), with the beginnings of their texts."""
     first, size = max(offset, 0), min(max(limit, 0), MAX_PAGE)
     columns = ", ".join(_NUMBERS)
     found = index.cursor().execute(
@@ -101,7 +101,7 @@ def page(index: RunIndex, selection: Selection, *, offset: int, limit: int) -> l
 
 
 def one_row(index: RunIndex, key: RowKey) -> Row | None:
-    """The row of that key, or None: the run has none, or does not have it yet."""
+    """The row with that key, or None if the run does not have it (yet)."""
     found = index.cursor().execute(
         f"SELECT {', '.join(_NUMBERS)}, NULL AS num_hits FROM rollouts WHERE {_key_sql()} ORDER BY id LIMIT 1",
         _values(key),
@@ -111,7 +111,7 @@ def one_row(index: RunIndex, key: RowKey) -> Row | None:
 
 
 def place_of(index: RunIndex, selection: Selection, *, key: RowKey) -> Place | None:
-    """Its place among the selected, or None where it is not among them."""
+    """Its place in the selection, or None if it is not selected."""
     cursor = index.cursor()
     found = cursor.execute(
         f"SELECT place FROM {selection.table.name} WHERE id IN (SELECT id FROM rollouts WHERE {_key_sql()}) LIMIT 1",
@@ -124,7 +124,7 @@ def place_of(index: RunIndex, selection: Selection, *, key: RowKey) -> Place | N
 
 
 def key_at(index: RunIndex, selection: Selection, *, place: int) -> RowKey | None:
-    """The key of the rollout at that place, or None beyond the ends."""
+    """The key of the rollout at that place, or None outside the selection."""
     return dict(_keys_at(index.cursor(), selection, places=(place,))).get(place)
 
 
@@ -140,7 +140,7 @@ def _keys_at(
 
 
 def group(index: RunIndex, key: RowKey) -> list[Row]:
-    """Every sample of the same question, step and protocol, by sample index, without texts."""
+    """All samples of the same question, step and protocol, by sample index, without texts."""
     found = index.cursor().execute(
         f"SELECT {', '.join(_NUMBERS)}, NULL AS num_hits FROM rollouts "
         f"WHERE {_key_sql(KEY_COLUMNS[:-1])} ORDER BY sample_index, id",
@@ -150,10 +150,10 @@ def group(index: RunIndex, key: RowKey) -> list[Row]:
 
 
 def text_of(index: RunIndex, row: Row) -> Text:
-    """The texts of a rollout, from its part. Raises DataError where the part has gone, or holds others now."""
+    """The texts of a rollout, from its part. Raises DataError if the part is gone, or now has other rollouts."""
     (record,) = read_rows(index, [row.id], columns=["problem_id", "sample_index", *Text.__dataclass_fields__])
     if (record.pop("problem_id"), record.pop("sample_index")) != (row.key.problem_id, row.key.sample_index):
-        raise DataError(f"{index.run}: the rollouts of step {row.key.step} were just written anew; reload the page.")
+        raise DataError(f"{index.run}: the rollouts of step {row.key.step} were just rewritten; reload the page.")
     record["extra"] = _object(record["extra"])
     for name in ("question", "gold", "prompt", "completion"):
         record[name] = record[name] or ""
@@ -162,14 +162,14 @@ def text_of(index: RunIndex, row: Row) -> Text:
 
 @dataclass(frozen=True, slots=True)
 class Tokens:
-    """The sampled tokens of a rollout, where they were kept."""
+    """The sampled tokens of a rollout, if they were stored."""
 
     token_ids: tuple[int, ...]
     logprobs: tuple[float, ...]
 
 
 def tokens_of(index: RunIndex, row: Row) -> Tokens | None:
-    """Token ids and log-probabilities, or None where the run did not keep them."""
+    """Token ids and log-probabilities, or None if the run did not store them."""
     (record,) = read_rows(index, [row.id], columns=["token_ids", "logprobs"])
     if record["token_ids"] is None or record["logprobs"] is None:
         return None
@@ -177,10 +177,10 @@ def tokens_of(index: RunIndex, row: Row) -> Tokens | None:
 
 
 def read_rows(index: RunIndex, ids: Sequence[int], *, columns: Sequence[str]) -> list[dict[str, Any]]:
-    """These columns of the parts' rows, in the order of the ids. DataError where a part has gone meanwhile."""
+    """These columns of the rows with these ids, in their order. DataError if a part is gone."""
     found = _read(index, ids, columns=columns, source="path")
     if missing := [number for number in ids if number not in found]:
-        raise DataError(f"{index.run}: {len(missing)} rollout(s) have gone from the disk; reload the page.")
+        raise DataError(f"{index.run}: {len(missing)} rollout(s) are no longer on disk; reload the page.")
     return [found[number] for number in ids]
 
 
@@ -211,7 +211,7 @@ def _read(index: RunIndex, ids: Sequence[int], *, columns: Sequence[str], source
 
 
 def _with_heads(index: RunIndex, records: Sequence[dict[str, Any]]) -> list[Row]:
-    """Rows with the beginnings of texts: from the measures where they exist, else from the parts."""
+    """Rows with the beginnings of texts: from the measures if they exist, else from the parts."""
     ids = [record["id"] for record in records]
     heads = _read(index, ids, columns=_HEADS, source="measures")
     raw = _read(index, [n for n in ids if n not in heads], columns=[name for name, _ in _TEXTS], source="path")

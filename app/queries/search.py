@@ -1,7 +1,7 @@
-"""Full-text search over the responses: literal text, or regular expressions of RE2, which are linear in the text.
+"""Full-text search in responses: literal text, or RE2 regular expressions, which take linear time.
 
-Matching, counting and the places of hits all come from DuckDB, so that what is highlighted is what was found. A search
-that takes longer than TIMEOUT_S is stopped and says so.
+DuckDB does the matching, counting and locating of hits, so that the highlighted text is what was found. A search that
+takes longer than TIMEOUT_S is stopped with an error.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from orz_bench.errors import ConfigError, DataError
 TIMEOUT_S = 60.0
 MAX_PATTERN_CHARS = 500
 MAX_SPANS = 2000
-"""Hits of one text that are marked; the others are counted only."""
+"""Number of hits marked in one text; further ones are only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """What is looked for, as RE2 understands it; literal text that heeds case is searched without RE2."""
+    """A search pattern. Case-sensitive literal text is searched without RE2."""
 
     text: str
     is_regex: bool
@@ -41,15 +41,15 @@ class Pattern:
 
     @classmethod
     def of(cls, filters: Filters) -> Pattern | None:
-        """The pattern of these filters, checked; None where they search for nothing.
+        """The validated pattern of these filters; None without a search text.
 
-        Raises ConfigError for an expression that RE2 rejects, or one that is too long.
+        Raises ConfigError for an expression that RE2 rejects, or that is too long.
         """
         if not filters.text:
             return None
         if len(filters.text) > MAX_PATTERN_CHARS:
             raise ConfigError(
-                f"the search has {len(filters.text)} characters; at most {MAX_PATTERN_CHARS} are allowed."
+                f"the search text has {len(filters.text)} characters; the limit is {MAX_PATTERN_CHARS}; shorten it."
             )
         pattern = cls(filters.text, filters.mode == "regex", filters.ignores_case)
         if pattern.is_regex:
@@ -68,14 +68,14 @@ class Pattern:
         return self.is_regex or self.ignores_case
 
     def check(self) -> None:
-        """Raise ConfigError where RE2 does not take the expression."""
+        """Raise ConfigError if RE2 rejects the expression."""
         try:
             _engine().cursor().execute("SELECT regexp_matches('', ?)", [self.expression]).fetchall()
         except duckdb.Error as error:
-            told = str(error).partition("Error: ")[2].splitlines()[0]
+            reason = str(error).partition("Error: ")[2].splitlines()[0]
             raise ConfigError(
-                f"{self.text!r} is no regular expression that RE2 takes ({told}). It knows neither look-around nor "
-                f"back-references; escape . * + ? ( ) [ ] {{ }} | ^ $ and \\ with \\ to mean the character itself."
+                f"{self.text!r} is not a valid RE2 regular expression ({reason}). RE2 has no look-around and no "
+                f"back-references; write \\ before . * + ? ( ) [ ] {{ }} | ^ $ and \\ to match the character itself."
             ) from error
 
 
@@ -86,12 +86,12 @@ def _engine() -> duckdb.DuckDBPyConnection:
 
 
 def escaped(text: str) -> str:
-    """A regular expression of RE2 that matches just this text, a NUL included."""
+    """An RE2 expression that matches exactly this text, including NUL."""
     return "".join(char if char.isalnum() or ord(char) > 127 else f"\\x{{{ord(char):x}}}" for char in text)
 
 
 def hits_sql(pattern: Pattern, files: Sequence[str]) -> tuple[str, list[object]]:
-    """A query of (path, row, num_hits) for the rows of these files that match, with its parameters."""
+    """A query for (path, row, num_hits) of the matching rows of these files, with its parameters."""
     if pattern.uses_regex:
         matches = "regexp_matches(completion, ?)"
         found = "regexp_extract_all(completion, ?)"
@@ -110,7 +110,7 @@ def hits_sql(pattern: Pattern, files: Sequence[str]) -> tuple[str, list[object]]
 
 
 def spans(text: str, pattern: Pattern, *, limit: int = MAX_SPANS) -> list[Span]:
-    """Where the pattern matches in one text, in order: the first `limit` matches of a character or more."""
+    """The places where the pattern matches in one text, in order: the first `limit` non-empty matches."""
     if not pattern.uses_regex:
         return _literal_spans(text, pattern.text, limit=limit)
     opening, closing = _absent_marks(text)
@@ -133,7 +133,7 @@ def _literal_spans(text: str, wanted: str, *, limit: int) -> list[Span]:
 
 
 def _absent_marks(text: str) -> tuple[str, str]:
-    """Two characters for private use that the text does not hold (it cannot hold all of them and be shown)."""
+    """Two private-use characters that the text does not contain (a text with all of them is too long to be shown)."""
     used = set(text)
     free = (chr(point) for point in range(0xF0000, 0xFFFFE) if chr(point) not in used)
     return next(free), next(free)
@@ -154,7 +154,7 @@ def _spans_of_marked(marked: str, opening: str, *, closing: str) -> list[Span]:
 
 @contextmanager
 def bounded(database: duckdb.DuckDBPyConnection, timeout_s: float = TIMEOUT_S) -> Iterator[None]:
-    """Stop what the connection does after `timeout_s` seconds; DataError then."""
+    """Interrupt the connection after `timeout_s` seconds, with a DataError."""
     timer = threading.Timer(timeout_s, database.interrupt)
     timer.daemon = True
     timer.start()
@@ -162,8 +162,8 @@ def bounded(database: duckdb.DuckDBPyConnection, timeout_s: float = TIMEOUT_S) -
         yield
     except duckdb.InterruptException as error:
         raise DataError(
-            f"the search took longer than {timeout_s:.0f} s and was stopped; narrow it by benchmark or step, or "
-            f"look for literal text."
+            f"the search took longer than {timeout_s:.0f} s and was stopped; filter by benchmark or step, or search "
+            f"for literal text."
         ) from error
     finally:
         timer.cancel()

@@ -1,6 +1,6 @@
-"""A selection: the numbered list of rollouts that filters and an order mean, made once and kept while it is used.
+"""A selection: the numbered list of rollouts for given filters and order, computed once and cached.
 
-It is a table (place, id) of the index, so paging, next and previous and "17 of 3,204" are look-ups, and no row leaves
+It is a table (place, id) of the index, so that paging, next, previous and "17 of 3,204" are look-ups, and no row leaves
 the database before it is shown.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import duckdb
@@ -16,27 +16,33 @@ import pyarrow as pa
 
 from app.queries.filters import Condition, Filters, conditions, order_sql, where
 from app.queries.index import RunIndex
+from app.queries.reasons import REASONS, bit
 from app.queries.search import Pattern, bounded, hits_sql
 
 _KEPT = 12
-"""Selections and searches that are kept for the next rerun, the latest used."""
+"""Number of cached selections and searches (the most recently used)."""
 _FOLDER_FIELDS = ("kind", "bench", "step", "fingerprints")
-"""Filters that leave whole parts out, so that a search need not read them."""
+"""Filters that exclude whole parts, so that a search need not read them."""
 _numbers = itertools.count()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Marks:
-    """What people have noted about rollouts of a run: rows for the filters on tags, seen and overrides."""
+    """The annotations of a run as rows for the filters on tags, seen and overrides."""
 
     version: int = 0
-    """Changes whenever a note does."""
+    """Changes with every annotation."""
     rows: tuple[MarkedRow, ...] = ()
+
+    @property
+    def tags(self) -> list[str]:
+        """The tags in use, by name."""
+        return sorted({tag for row in self.rows for tag in row.tags})
 
 
 @dataclass(frozen=True, slots=True)
 class MarkedRow:
-    """The state of one annotated rollout."""
+    """One annotated rollout."""
 
     benchmark: str
     step: int
@@ -44,7 +50,7 @@ class MarkedRow:
     problem_id: str
     sample_index: int
     text_hash: int | None
-    """None where it was not kept: the row is meant whatever its text."""
+    """None if it was not stored: the row applies to any text."""
     is_seen: bool
     is_overridden: bool
     tags: tuple[str, ...]
@@ -55,11 +61,11 @@ NO_MARKS = Marks()
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
 class Table:
-    """A table of the index that goes when nobody holds it any more."""
+    """A table of the index that is dropped when it is no longer referenced."""
 
     name: str
     files: frozenset[str] = field(default_factory=frozenset)
-    """Of a search: the parts that it looked into."""
+    """For a search: the parts that it read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,54 +79,46 @@ class Selection:
     num_hits: int | None
     """Hits of the search in the selected rollouts."""
     pattern: Pattern | None
+    conditions: Mapping[str, Condition]
+    """The filters' conditions, by field."""
+    marks: Marks
 
 
 def select(index: RunIndex, filters: Filters, *, marks: Marks = NO_MARKS) -> Selection:
-    """The selection of these filters; kept, so that asking again costs nothing.
+    """The selection for these filters; cached, so that a repeated call is free.
 
-    Raises ConfigError for filters that mean nothing (an unknown order or reason, an expression RE2 rejects), DataError
-    for a search that took too long.
+    Raises ConfigError for invalid filters (an unknown order or reason, an expression that RE2 rejects), DataError for a
+    search that takes too long.
     """
     pattern = Pattern.of(filters)
-    found = conditions(filters)
+    found, order = conditions(filters), order_sql(filters)
     key = ("selection", index.generation, filters, marks.version)
     kept = _kept(index, key)
     if isinstance(kept, Selection):
         return kept
     hits = _search(index, pattern, found=found) if pattern else None
-    selection = _selected(index, filters, found=found, marks=marks, searched=(pattern, hits))
-    _keep(index, key, value=selection)
-    return selection
-
-
-def _selected(
-    index: RunIndex,
-    filters: Filters,
-    *,
-    found: dict[str, Condition],
-    marks: Marks,
-    searched: tuple[Pattern | None, Table | None],
-) -> Selection:
-    pattern, hits = searched
-    condition = where(found | marked(filters))
-    source = f"rollouts JOIN {hits.name} USING (id)" if hits else "(SELECT *, NULL::INTEGER AS num_hits FROM rollouts)"
-    cursor = index.cursor()
-    _register(cursor, marks)
-    table = _new_table(index)
+    condition, table, cursor = where(found), _new_table(index), _cursor(index, marks)
     cursor.execute(
         f"CREATE TABLE {table.name} AS SELECT (row_number() OVER () - 1)::INTEGER AS place, id, num_hits FROM "
-        f"(SELECT id, num_hits FROM {source} WHERE {condition.sql} ORDER BY {order_sql(filters)})",
+        f"(SELECT id, num_hits FROM {_source(hits)} WHERE {condition.sql} ORDER BY {order})",
         list(condition.parameters),
     )
     counted = cursor.execute(f"SELECT count(*), sum(num_hits)::BIGINT FROM {table.name}").fetchone()
     assert counted is not None
-    return Selection(
-        table=table, hits=hits, total=counted[0], num_hits=(counted[1] or 0) if hits else None, pattern=pattern
-    )
+    selection = Selection(
+        table=table, hits=hits, total=counted[0], num_hits=(counted[1] or 0) if hits else None, pattern=pattern,
+        conditions=found, marks=marks,
+    )  # fmt: skip
+    _keep(index, key, value=selection)
+    return selection
+
+
+def _source(hits: Table | None) -> str:
+    return f"rollouts JOIN {hits.name} USING (id)" if hits else "(SELECT *, NULL::INTEGER AS num_hits FROM rollouts)"
 
 
 def _search(index: RunIndex, pattern: Pattern, *, found: dict[str, Condition]) -> Table:
-    """The hits of a pattern in the parts that the other filters leave; an earlier search of more parts serves."""
+    """The hits of a pattern in the parts that the other filters allow; a cached search of more parts is reused."""
     narrowed = where({name: c for name, c in found.items() if name in _FOLDER_FIELDS})
     cursor = index.cursor()
     rows = cursor.execute(
@@ -147,69 +145,48 @@ def _search(index: RunIndex, pattern: Pattern, *, found: dict[str, Condition]) -
     return table
 
 
-def marked(filters: Filters) -> dict[str, Condition]:
-    """The conditions on annotations, over the registered rows `marks`."""
-    among = (
-        "id IN (SELECT r.id FROM rollouts r "
-        "JOIN marks m USING (benchmark, step, fingerprint, problem_id, sample_index) "
-        "WHERE (m.text_hash IS NULL OR m.text_hash = r.text_hash) AND %s)"
-    )
-    found = {
-        "": None,
-        "seen": Condition(among % "is_seen"),
-        "unseen": Condition("NOT " + among % "is_seen"),
-        "overridden": Condition(among % "is_overridden"),
-    }
-    conditions_ = {"seen": found.get(filters.seen)}
-    if filters.tags:
-        holes = ", ".join("?" * len(filters.tags))
-        conditions_["tags"] = Condition(among % f"list_has_any(tags, [{holes}])", filters.tags)
-    return {name: condition for name, condition in conditions_.items() if condition is not None}
+_MARK_TYPES = {
+    "benchmark": pa.string(), "step": pa.int64(), "fingerprint": pa.string(), "problem_id": pa.string(),
+    "sample_index": pa.int32(), "text_hash": pa.uint64(), "is_seen": pa.bool_(), "is_overridden": pa.bool_(),
+    "tags": pa.list_(pa.string()),
+}  # fmt: skip
+"""The fields of MarkedRow as columns of the table `marks`."""
 
 
-def _register(cursor: duckdb.DuckDBPyConnection, marks: Marks) -> None:
-    names = list(MarkedRow.__dataclass_fields__)
-    types = dict(
-        zip(
-            names,
-            (pa.string(), pa.int64(), pa.string(), pa.string(), pa.int32(), pa.uint64(), pa.bool_(), pa.bool_()),
-            strict=False,
-        )
-    )
-    types["tags"] = pa.list_(pa.string())
-    table = pa.table({name: pa.array([getattr(row, name) for row in marks.rows], types[name]) for name in names})
-    cursor.register("marks", table)
-
-
-def facets(index: RunIndex, filters: Filters, *, marks: Marks = NO_MARKS) -> dict[str, dict[str, int]]:
-    """For benchmark, step, verdict, stop_reason and reasons: rollouts by value, under all filters but its own.
-
-    Reasons overlap, so their counts add up to more than the rows. The search counts as a filter; while there is one,
-    benchmarks and steps are counted under their own filters too, for it looks into no other parts.
-    """
-    fields = {"benchmark": "bench", "step": "step", "verdict": "verdicts", "stop_reason": "stop_reasons"}
-    found = conditions(filters) | marked(filters)
-    pattern = Pattern.of(filters)
-    hits = _search(index, pattern, found=conditions(filters)) if pattern else None
-    source = f"rollouts JOIN {hits.name} USING (id)" if hits else "rollouts"
+def _cursor(index: RunIndex, marks: Marks) -> duckdb.DuckDBPyConnection:
+    """A cursor on the index that has the table `marks`."""
     cursor = index.cursor()
-    _register(cursor, marks)
+    columns = {name: pa.array([getattr(row, name) for row in marks.rows], kind) for name, kind in _MARK_TYPES.items()}
+    cursor.register("marks", pa.table(columns))
+    return cursor
+
+
+_FACETS = {"benchmark": "bench", "step": "step", "verdict": "verdicts", "stop_reason": "stop_reasons"}
+"""Columns whose values are counted, with the filter on each."""
+
+
+def facets(index: RunIndex, selection: Selection) -> dict[str, dict[str, int]]:
+    """For benchmark, step, verdict, stop_reason and reasons: rollouts by value, under all filters except its own.
+
+    Reasons overlap, so their counts add up to more than the rows. A search counts as a filter; with one, benchmarks and
+    steps are counted under their own filters too, because the search reads no other parts.
+    """
+    found, source = selection.conditions, _source(selection.hits)
+    cursor = _cursor(index, selection.marks)
     counted: dict[str, dict[str, int]] = {}
-    for column, field_name in fields.items():
-        is_searched_apart = hits is not None and field_name in _FOLDER_FIELDS
-        condition = where({name: c for name, c in found.items() if name != field_name or is_searched_apart})
+    for column, own in _FACETS.items():
+        keeps_own = selection.hits is not None and own in _FOLDER_FIELDS
+        condition = where({name: one for name, one in found.items() if name != own or keeps_own})
         rows = cursor.execute(
             f"SELECT {column}, count(*) FROM {source} WHERE {condition.sql} GROUP BY 1 ORDER BY 1",
             list(condition.parameters),
         ).fetchall()
         counted[column] = {str(value): count for value, count in rows if value is not None}
-    condition = where({name: c for name, c in found.items() if name != "reasons"})
+    condition = where({name: one for name, one in found.items() if name != "reasons"})
     return counted | {"reasons": _count_reasons(cursor, source, condition=condition)}
 
 
 def _count_reasons(cursor: duckdb.DuckDBPyConnection, source: str, *, condition: Condition) -> dict[str, int]:
-    from app.queries.reasons import REASONS, bit
-
     sums = ", ".join(f"count(*) FILTER (reasons & {bit(reason.name)} <> 0)" for reason in REASONS)
     row = cursor.execute(f"SELECT {sums} FROM {source} WHERE {condition.sql}", list(condition.parameters)).fetchone()
     assert row is not None
@@ -218,7 +195,7 @@ def _count_reasons(cursor: duckdb.DuckDBPyConnection, source: str, *, condition:
 
 def _new_table(index: RunIndex, files: Sequence[str] | frozenset[str] = ()) -> Table:
     table = Table(f"kept_{next(_numbers)}", frozenset(files))
-    # `cursor()` at that time, not now: the table may go while another query runs on this connection.
+    # A cursor of its own: the table may be dropped while another query runs on this connection.
     weakref.finalize(table, _drop, index.cursor(), table.name)
     return table
 

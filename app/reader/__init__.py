@@ -1,1 +1,1 @@
-"""Model text on a page: layers of marks over it, LaTeX, word differences. Everything comes out escaped and inert."""
+"""Model text for a page: layers of marks, LaTeX, word differences. All output is escaped and inert."""

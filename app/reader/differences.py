@@ -1,4 +1,4 @@
-"""What changed from one text to another, word by word, as marks over both."""
+"""Word differences of two texts, as marks on both."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from difflib import SequenceMatcher
 from app.reader.markup import Mark
 
 MAX_WORDS = 4000
-"""Words of each text that are compared: what follows is left unmarked, and the result says so."""
+"""Number of words of each text that are compared: the rest is unmarked, and `is_whole` is False."""
 _WORD = re.compile(r"\s+|\w+|[^\w\s]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Differences:
-    """Marks over the two texts: `removed` over the left one, `added` over the right one."""
+    """Marks on the two texts: `removed` on the left one, `added` on the right one."""
 
     left: tuple[Mark, ...]
     right: tuple[Mark, ...]
     similarity: float
-    """2 x shared / all of the compared words, 0 to 1."""
+    """2 x shared words / all compared words, 0 to 1."""
     is_whole: bool
-    """False where a text was too long to compare to its end."""
+    """False if a text was too long to be compared as a whole."""
 
 
 def differences(left: str, right: str) -> Differences:
-    """The word differences of two texts; spaces belong to the words around them and are no differences themselves."""
+    """The word differences of two texts; spaces alone are not differences."""
     words = [list(_WORD.finditer(text[: 40 * MAX_WORDS])) for text in (left, right)]
     is_whole = all(
         len(found) <= MAX_WORDS and len(text) <= 40 * MAX_WORDS

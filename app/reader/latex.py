@@ -1,7 +1,7 @@
-"""A question as Markdown that renders its mathematics and nothing else: no HTML, link, image, list or heading.
+"""A question as Markdown that renders only its mathematics: no HTML, link, image, list or heading.
 
-Goes in: any text. Comes out: Markdown for st.markdown. Outside of mathematics every ASCII punctuation mark is escaped,
-so it stands for itself; inside, KaTeX (which Streamlit runs without trust) shows commands for links and images as text.
+Input: any text. Output: Markdown for st.markdown. Outside mathematics every ASCII punctuation mark is escaped; inside,
+KaTeX (which Streamlit runs without trust) shows commands for links and images as text.
 """
 
 from __future__ import annotations
@@ -10,21 +10,21 @@ import re
 from collections.abc import Iterator
 
 MAX_CHARS = 20_000
-"""Longer questions are shown as plain text by their beginning."""
+"""Of longer questions, this much is shown as plain text."""
 _MATH = re.compile(
     r"\$\$(?P<a>[^$]{1,4000})\$\$|\\\[(?P<b>(?:[^\\$]|\\[^\[\]]){1,4000})\\\]"
     r"|\\\((?P<c>(?:[^\\$]|\\[^()]){1,4000})\\\)|\$(?P<d>[^\s$](?:[^$\n]{0,2000}[^\s$\\])?)\$(?!\d)"
 )
-"""An opening that stands before another of its kind ends there, so that the search is linear in the text."""
+"""A formula ends at a second opening of its kind, so that the search is linear in the length of the text."""
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
 _AUTOLINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=[\w-])", re.IGNORECASE)
-"""Where a word joiner, which nobody sees, keeps Markdown from taking bare text for an address."""
+"""Where an invisible word joiner keeps Markdown from linking bare text."""
 _BLANK_START = re.compile(r"(?<=\n)[ \t]+")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def question_markdown(text: str) -> str:
-    """The question with `$...$`, `$$...$$`, `\\(...\\)` and `\\[...\\]` as mathematics, all else as plain text."""
+    """The question with `$...$`, `$$...$$`, `\\(...\\)` and `\\[...\\]` as mathematics, and the rest as plain text."""
     shown = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\r\n", "\n"))
     if len(shown) > MAX_CHARS:
         return plain_markdown(shown[:MAX_CHARS]) + "…"
@@ -32,13 +32,13 @@ def question_markdown(text: str) -> str:
 
 
 def plain_markdown(text: str) -> str:
-    """Text that Markdown shows as it is, line by line."""
+    """Markdown that shows the text literally, with its line breaks."""
     start = text[: len(text) - len(text.lstrip(" \t"))]
     return "\u00a0" * len(start) + _plain(text[len(start) :])
 
 
 def _plain(text: str) -> str:
-    """The same for text that does not begin a line."""
+    """The same for text that does not start a line."""
     escaped = _PUNCTUATION.sub(r"\\\1", _AUTOLINK.sub("\u2060", text))
     indented = _BLANK_START.sub(lambda found: "\u00a0" * len(found[0]), escaped)
     return indented.replace("\n", "  \n")

@@ -1,4 +1,4 @@
-"""Layers over a response: where the reflection words, the tags, the extracted answer and the repeats stand in it."""
+"""Layers of marks on a response: reflection words, tags, the extracted answer, repeats, token log-probs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from orz_bench.extraction.answers import box_spans
 _TAG = re.compile(r"</?(?:think|answer)>")
 _PIECE = re.compile(r"[^.\n]+[.\n]*")
 MIN_REPEATED_CHARS = 25
-"""Shorter sentences, such as "So we have:", are no sign of repetition."""
+"""Shorter repeated sentences, such as "So we have:", are not marked."""
 MAX_CHARS = 200_000
-"""Of longer texts only this much is looked at: what is shown at once is less."""
+"""Only this much of longer texts is searched; less is shown at once."""
 
 
 def reflection_marks(text: str, lexicon: Lexicon, *, question: str = "") -> list[Mark]:
-    """The lexicon's matches that count: outside of code and of the quoted question."""
+    """The lexicon's matches that count: outside code and quotations of the question."""
     names = tuple(lexicon.patterns)
     return [
         Mark(match.start, match.end, "reflection", f"reflection: {names[match.pattern]}")
@@ -30,14 +30,14 @@ def reflection_marks(text: str, lexicon: Lexicon, *, question: str = "") -> list
 
 
 def tag_marks(text: str) -> list[Mark]:
-    """Every think and answer tag."""
+    """All think and answer tags."""
     return [Mark(found.start(), found.end(), "tag", "format tag") for found in _TAG.finditer(text)]
 
 
 def extracted_marks(text: str, extracted: str | None) -> list[Mark]:
-    r"""Where the extracted answer most likely came from: the last `\boxed{}`, else the answer block, else anywhere.
+    r"""The likely origin of the extracted answer: the last `\boxed{}`, else the answer block, else anywhere.
 
-    Extractors normalise what they find, so the text may not hold it word for word: there is no mark then.
+    Extractors normalise answers, so the text may not contain the answer literally; there is no mark then.
     """
     if not extracted or not extracted.strip():
         return []
@@ -50,30 +50,30 @@ def extracted_marks(text: str, extracted: str | None) -> list[Mark]:
         text.rfind(wanted),
     )
     found = next((place for place in places if place >= 0), None)
-    return [] if found is None else [Mark(found, found + len(wanted), "extracted", "what the extractor found")]
+    return [] if found is None else [Mark(found, found + len(wanted), "extracted", "the extracted answer")]
 
 
 def repeat_marks(text: str) -> list[Mark]:
-    """Sentences and lines that stood in the text before, word for word, and the loop at its end."""
-    looked_at = text[:MAX_CHARS]
+    """Sentences and lines that occurred earlier in the text, and the loop at its end."""
+    searched = text[:MAX_CHARS]
     seen: set[str] = set()
     marks: list[Mark] = []
-    for found in _PIECE.finditer(looked_at):
+    for found in _PIECE.finditer(searched):
         piece = " ".join(found[0].split())
         if len(piece) < MIN_REPEATED_CHARS:
             continue
         if piece in seen:
-            marks.append(Mark(found.start(), found.end(), "repeat", "stood in the text before"))
+            marks.append(Mark(found.start(), found.end(), "repeat", "occurred earlier"))
         seen.add(piece)
-    loop = find_loop(looked_at) if len(text) <= MAX_CHARS else None
+    loop = find_loop(searched) if len(text) <= MAX_CHARS else None
     if loop is not None:
         start = len(text) - loop.num_chars
-        marks.append(Mark(start, len(text), "loop", f"a loop: {loop.repeats:.1f} times {loop.period} characters"))
+        marks.append(Mark(start, len(text), "loop", f"loop: {loop.period} characters, {loop.repeats:.1f} times"))
     return marks
 
 
 def logprob_marks(tokens: Sequence[str], logprobs: Sequence[float]) -> list[Mark]:
-    """A mark a token, darker the less likely it was: layers `p0` (over 0.9) to `p4` (below 0.05)."""
+    """One mark per token, darker for less likely ones: layers `p1` (probability below 0.9) to `p4` (below 0.05)."""
     marks: list[Mark] = []
     at = 0
     for token, logprob in zip(tokens, logprobs, strict=True):
@@ -96,6 +96,6 @@ LAYERS: Mapping[str, str] = MappingProxyType(
         "logprobs": "token log-probs",
     }
 )
-"""Layers by name, with what a switch says."""
+"""Layers by name, with their labels."""
 
 TextMarks = Callable[[str], list[Mark]]

@@ -1,7 +1,7 @@
-"""Hostile text as inert HTML: every character escaped, marks as spans, what cannot be seen made visible.
+"""Untrusted text as inert HTML: everything escaped, marks as spans, invisible characters made visible.
 
-Goes in: a text and marks. Comes out: HTML for st.html, which (unlike st.markdown) parses no Markdown. Nothing of
-the text becomes an element, an attribute or an address.
+Input: a text and marks. Output: HTML for st.html, which (unlike st.markdown) parses no Markdown. No part of the text
+becomes an element, an attribute or an address.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 _CLASS = re.compile(r"[a-z][a-z0-9-]*")
-# Directional marks and invisible characters: shown by number, for they reorder or hide what stands around them.
+# Directional marks and invisible characters: shown by number, because they reorder or hide their neighbours.
 _HIDDEN = re.compile(
     "[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
 )
@@ -22,18 +22,18 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """`text[start:end]` belongs to a layer."""
+    """A stretch `text[start:end]` that belongs to a layer."""
 
     start: int
     end: int
     layer: str
-    """Becomes a class: lower-case letters, digits, hyphens."""
+    """Becomes a CSS class: lower-case letters, digits, hyphens."""
     title: str = ""
-    """Shown when the pointer rests on it."""
+    """Tooltip."""
 
 
 def escape(text: str) -> str:
-    """The text as HTML that shows it: hidden and control characters become visible, nothing becomes an element."""
+    """HTML that shows the text literally, with hidden and control characters made visible."""
     shown = _CONTROL.sub(_control, html.escape(text, quote=True))
     return _HIDDEN.sub(lambda found: f'<i class="hidden-char">U+{ord(found[0]):04X}</i>', shown)
 
@@ -45,9 +45,9 @@ def _control(found: re.Match[str]) -> str:
 
 
 def marked_html(text: str, marks: Iterable[Mark]) -> str:
-    """The escaped text, with a span around each stretch that marks cover; marks may overlap.
+    """The escaped text with a span around each marked stretch; marks may overlap.
 
-    A stretch has the classes of all its layers (and the first title). O((n + m) log m).
+    A stretch has the classes of all its layers, and the first title. O((n + m) log m).
     """
     kept = sorted({mark for mark in marks if 0 <= mark.start < mark.end}, key=lambda mark: (mark.start, -mark.end))
     return "".join(_stretches(text, kept))

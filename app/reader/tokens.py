@@ -1,7 +1,7 @@
-"""The text of each sampled token, from the vocabulary of a checkpoint: `tokenizer.json`, byte-level as in GPT-2.
+"""The text of each sampled token, from a checkpoint's vocabulary: `tokenizer.json`, byte-level as in GPT-2.
 
-Read as data: no tokenizer library, no code of a checkpoint. Where the tokens do not join to the response (another kind
-of vocabulary, say), there is no layer, rather than a wrong one.
+The file is read as data: no tokenizer library, no code from a checkpoint. If the tokens do not concatenate to the
+response (another kind of vocabulary, for example), there is no layer rather than a wrong one.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _MAX_BYTES = 64 << 20
 
 
 def vocabulary_path(run: Path) -> Path | None:
-    """The tokenizer of the run's last checkpoint, or None where it has none."""
+    """The tokenizer of the run's last checkpoint, or None if there is none."""
     found = [policy / "tokenizer.json" for _, policy in RunDir(run).checkpoints()]
     return next((path for path in reversed(found) if path.is_file() and path.stat().st_size <= _MAX_BYTES), None)
 
 
 @lru_cache(maxsize=2)
 def read_vocabulary(path: Path) -> Mapping[int, str]:
-    """Token id -> the token as the file writes it; empty for a file of another form."""
+    """Token id -> token as written in the file; empty for an unknown file format."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
@@ -39,10 +39,9 @@ def read_vocabulary(path: Path) -> Mapping[int, str]:
 
 
 def token_texts(token_ids: Sequence[int], vocabulary: Mapping[int, str], *, completion: str) -> list[str] | None:
-    """One piece of the completion a token; a character of several tokens belongs to the last of them.
+    """One piece of the completion per token; a character made of several tokens belongs to the last of them.
 
-    Tokens at the end that the completion does not show (the end token) get no text. None where the pieces are not the
-    completion.
+    Tokens after the end of the completion (the end token) get no text. None if the pieces do not form the completion.
     """
     try:
         pieces = [_bytes_of(vocabulary[number]) for number in token_ids]
@@ -75,7 +74,7 @@ def _bytes_of(token: str) -> bytes:
 
 @lru_cache(maxsize=1)
 def _byte_letters() -> Mapping[str, int]:
-    """GPT-2's letters for the 256 bytes: printable ones stand for themselves, the others follow U+0100."""
+    """GPT-2's letters for the 256 bytes: printable bytes map to themselves, the others to U+0100 onwards."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in set(printable)]
     return {chr(byte): byte for byte in printable} | {chr(0x100 + n): byte for n, byte in enumerate(others)}

@@ -1,1 +1,1 @@
-"""The folder of runs, and the data behind the pages on whole runs."""
+"""The runs folder, and the data of the pages about whole runs."""

@@ -1,8 +1,8 @@
-"""The folder of runs: which runs there are, in what state, and the only way from a name in an address to a path.
+"""The runs folder: its runs and their states, and the only way from a name in an address to a path.
 
-A run is a folder with run.json, at most three levels down. A link that leads to a run is a run: whoever may write the
-folder put it there. No other link is followed, and a name is only ever looked up among the runs found, so that no
-parameter of an address can lead outside.
+A run is a folder with run.json, at most three levels down. A symbolic link to a run counts as a run, because somebody
+with write access put it there. No other link is followed, and names are only looked up among the runs found, so that
+no parameter of an address can lead outside.
 """
 
 from __future__ import annotations
@@ -21,23 +21,23 @@ State = Literal["running", "finished", "failed", "crashed"]
 
 MAX_DEPTH = 3
 FRESH_S = 600.0
-"""A run without an end, not locked here, that was written this recently may go on on another machine."""
+"""A run without an end mark or a local lock that was written this recently may be running on another machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunEntry:
-    """A run in the folder, by what can be told without opening its data."""
+    """A run in the folder, described without opening its data."""
 
     name: str
-    """Its path below the folder, with slashes: the name in addresses."""
+    """Its path below the folder, with slashes: its name in addresses."""
     path: Path
     state: State
     modified: float
-    """When something was last written, in seconds since 1970."""
+    """Time of the last write, in seconds since 1970."""
 
     @property
     def is_growing(self) -> bool:
-        """Whether more may come."""
+        """Whether the run may still be written."""
         return self.state == "running"
 
 
@@ -49,8 +49,12 @@ class RunsFolder:
 
     @classmethod
     def at(cls, path: Path) -> RunsFolder:
-        """The folder; RunDirError where there is none."""
-        if not path.is_dir():
+        """The folder; RunDirError if there is none."""
+        try:
+            is_folder = path.is_dir()
+        except OSError:  # a name that is too long, or a folder above that may not be read
+            is_folder = False
+        if not is_folder:
             raise RunDirError(
                 f"{path}: no such folder; name the folder that holds your runs: "
                 f"streamlit run app/main.py -- --runs DIR, or set ORZ_RUNS."
@@ -58,7 +62,7 @@ class RunsFolder:
         return cls(path.absolute())
 
     def runs(self) -> list[RunEntry]:
-        """Every run, the last written first. A folder that is itself a run holds just that one."""
+        """All runs, most recently written first. A folder that is itself a run contains just that one."""
         locked = _locked_inodes()
         if RunDir(self.path).exists():
             return [_entry(self.path, self.path.name, locked=locked)]
@@ -69,7 +73,7 @@ class RunsFolder:
         return sorted(found, key=lambda entry: (-entry.modified, entry.name))
 
     def find(self, name: str) -> RunEntry:
-        """The run of that name. RunDirError for any name that is not one of a run found here, such as `../x`."""
+        """The run of that name. RunDirError for any name that is not a run found here, such as `../x`."""
         runs = self.runs()
         for entry in runs:
             if entry.name == name:
@@ -78,7 +82,7 @@ class RunsFolder:
 
 
 def no_such_run(name: str, names: Sequence[str]) -> str:
-    """What to say of a name that is none of these."""
+    """Error message for a name that is not among these."""
     return f"no run {name!r} in this folder{nearest(name, names)}; choose one from the list."
 
 
@@ -129,7 +133,7 @@ def _inode(path: Path) -> tuple[int, int] | None:
 
 
 def _locked_inodes(table: Path = Path("/proc/locks")) -> frozenset[tuple[int, int]]:
-    """(device, inode) of every file that a process of this machine has locked; taking the lock to see would disturb."""
+    """(device, inode) of all locked files on this machine; trying to lock a file would disturb its owner."""
     try:
         lines = table.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:

@@ -1,4 +1,4 @@
-"""The table of runs: one row a run, from its small files; a run that cannot be read has a row that says why."""
+"""The table of runs: one row per run from its small files; the row of an unreadable run gives the reason."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.reading.load import Run, load_curves
+from analysis.reading.load import Run, load_small_files
 from app.runs.folder import RunEntry
 from orz_bench.errors import OrzError
 from orz_bench.records.intervals import percent_spread
@@ -23,24 +23,24 @@ Stamp = tuple[tuple[str, int, int], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRow:
-    """What the table shows of one run beside its name and state. None is unknown."""
+    """The table row of one run, without its name and state. None is unknown."""
 
     kind: str = ""
     step: int | None = None
     num_steps: int | None = None
-    """As the configuration wants them."""
+    """Number of steps in the configuration."""
     seed: int | None = None
     spark: tuple[float, ...] = ()
-    """Mean reward over steps, at most SPARK_POINTS of them."""
+    """Mean reward over steps, at most SPARK_POINTS values."""
     scores: tuple[EvalResult, ...] = ()
-    """The last of every benchmark."""
+    """The last result of every benchmark."""
     num_warnings: int = 0
     fault: str = ""
-    """Why the run cannot be read."""
+    """Why the run cannot be read; empty if it can."""
 
 
 def stamp_of(path: Path) -> Stamp:
-    """Changes whenever one of the small files of a run does: key of whatever is computed from them."""
+    """Changes whenever one of the small files of a run changes: the cache key of what is computed from them."""
     directory = RunDir(path)
     files = [directory.run_path, directory.metrics_path, directory.events_path, directory.config_path]
     files += [path / "DONE", path / "FAILED", *(one.summary_path for one in directory.evaluations())]
@@ -57,9 +57,9 @@ def _status(path: Path) -> tuple[int, int] | None:
 
 
 def run_row(path: Path) -> RunRow:
-    """The row of a run."""
+    """The table row of a run."""
     try:
-        run = load_curves(path)
+        run = load_small_files(path)
     except OrzError as error:
         return RunRow(fault=str(error))
     steps = run.metrics["step"]
@@ -80,7 +80,7 @@ def _last_evaluated(run: Run) -> int | None:
 
 
 def last_results(results: list[EvalResult]) -> list[EvalResult]:
-    """Of every benchmark the result of its last step; of several protocols there the one with most questions."""
+    """The result of the last step for every benchmark; of several protocols, the one with most questions."""
     last: dict[str, EvalResult] = {}
     for result in results:
         known = last.get(result.benchmark)
@@ -94,7 +94,7 @@ def _rank(result: EvalResult) -> tuple[int, int, int]:
 
 
 def thinned(values: Any, most: int = SPARK_POINTS) -> tuple[float, ...]:
-    """The finite values, or means of neighbours where there are more than `most`."""
+    """The finite values, or means of neighbours if there are more than `most`."""
     known = values[np.isfinite(values)]
     if len(known) <= most:
         return tuple(float(value) for value in known)
@@ -102,14 +102,14 @@ def thinned(values: Any, most: int = SPARK_POINTS) -> tuple[float, ...]:
 
 
 def score_text(result: EvalResult) -> str:
-    """`93.9 (± 1.2; ± 0.6)`: percent, then the 95 % intervals over questions and of sampling; – for an unknown one."""
+    """`93.9 (± 1.2; ± 0.6)`: percent, and the 95 % intervals over questions and of sampling; – if unknown."""
     summary = result.summary
     shown = [percent_spread(summary.avg_at_n, found) for found in (summary.question, summary.sampling)]
     return f"{100 * summary.avg_at_n:.1f} ({'; '.join(shown)})"
 
 
 def runs_table(entries: list[RunEntry], rows: list[RunRow]) -> pd.DataFrame:
-    """One row a run with the columns name, state, kind, step, seed, reward, written, note, and one a benchmark."""
+    """One row per run: name, state, steps, reward, one column per benchmark, written, kind, seed, note."""
     benchmarks = sorted({result.benchmark for row in rows for result in row.scores})
     table = pd.DataFrame(
         {

@@ -1,4 +1,4 @@
-"""One module a page, each with `render(context)`. app/main.py lists them and draws what they share.
+"""One module per page, each with `render(context)`. app/main.py lists them and draws what they share.
 
-Not called `pages`: Streamlit would take each file of a folder of that name for a script of its own.
+Not called `pages`, because Streamlit would treat each file in such a folder as a separate script.
 """

@@ -1,4 +1,4 @@
-"""The page Benchmarks: results beside published figures, accuracy over checkpoints, two compared, parts of one."""
+"""The page Benchmarks: results and published results, accuracy over checkpoints, comparison, breakdown by part."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 
 from app.context import Context
 from app.markdown import escaped
-from app.runs.benchmark_data import (
+from app.runs.evaluations import (
     Evaluated,
     Paired,
     benchmark_names,
@@ -22,11 +22,11 @@ from app.runs.benchmark_data import (
     result_rows,
     score_curves,
 )
+from app.views.address import read_state, write_state
 from app.views.charts import legend
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.score_charts import parts_chart, score_chart
-from app.views.state import read_state, write_state
 from orz_bench.results.baselines import baselines_for
 
 _ROW_PX = 30
@@ -43,15 +43,15 @@ class BenchmarksState:
     run: tuple[str, ...] = ()
     bench: str | None = None
     a: str | None = None
-    """Evaluated.name of the two that are compared; None for the first and the last of one run, the last of two."""
+    """Evaluated.name of one side of the comparison; by default the first and last of one run, or the last of two."""
     b: str | None = None
     by: str | None = None
-    """A field of the questions."""
+    """The field of the questions for the breakdown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuestionAt:
-    """The page Question at a question of a benchmark."""
+    """State of the page Question for a question of a benchmark."""
 
     run: tuple[str, ...]
     bench: str
@@ -70,7 +70,7 @@ def _body(context: Context) -> None:
         found = evaluated(studies)
         names = benchmark_names(found)
         if not names:
-            st.info("No finished evaluation here. `orz-bench eval --ckpt RUN` evaluates every checkpoint of a run.")
+            st.info("No finished evaluation. `orz-bench eval --ckpt RUN` evaluates all checkpoints of a run.")
             return
         benchmark = _choose_benchmark(state, names)
         here = [one for one in found if one.result.benchmark == benchmark]
@@ -107,8 +107,8 @@ def _changed(field: str) -> None:
 def _curves(here: Sequence[Evaluated], benchmark: str, *, runs: Sequence[str]) -> None:
     st.markdown(
         "**Accuracy over checkpoints** :gray[percent]",
-        help="Light band: 95 % interval over questions; dark: of sampling. Dashed: published figures, each under a "
-        "protocol of its own.",
+        help="Light band: 95 % interval over questions; dark band: of sampling. Dashed: published results, each under "
+        "its own protocol.",
     )
     published = baselines_for(benchmark)
     chart = score_chart(score_curves(here, benchmark), published, names=runs, height=290)
@@ -118,8 +118,8 @@ def _curves(here: Sequence[Evaluated], benchmark: str, *, runs: Sequence[str]) -
 def _results(here: Sequence[Evaluated], benchmark: str) -> None:
     st.markdown(
         "**Results** :gray[percent]",
-        help="95 % question: the interval when other questions of the kind are drawn; 95 % sampling: when n answers to "
-        "these very questions are drawn again. Published figures were obtained under other protocols than ours.",
+        help="95 % question: interval for another sample of such questions; 95 % sampling: interval for n new answers "
+        "to the same questions. Published results were obtained under protocols other than ours.",
     )
     table = result_rows(here, benchmark)
     st.dataframe(
@@ -154,12 +154,12 @@ def _result_columns(table: pd.DataFrame) -> dict[str, Any]:
 
 def _comparison(context: Context, state: BenchmarksState, *, here: Sequence[Evaluated]) -> None:
     st.markdown(
-        "**Paired comparison** :gray[B against A, on the questions that both have]",
+        "**Paired comparison** :gray[B against A, on shared questions]",
         help="Interval: bootstrap over questions. p: sign-flip permutation test. Smallest detectable: the difference "
-        "that such a comparison would find in four of five cases, at 5 %.",
+        "that such a comparison detects with 80 % power at the 5 % level.",
     )
     if len(here) < 2:
-        st.caption("A comparison needs two finished evaluations of this benchmark: another checkpoint, or another run.")
+        st.caption("A comparison needs two finished evaluations of this benchmark, of two checkpoints or two runs.")
         return
     by_name = {one.name: one for one in here}
     names = list(by_name)
@@ -177,7 +177,7 @@ def _comparison(context: Context, state: BenchmarksState, *, here: Sequence[Eval
 
 def _choose_side(side: str, names: Sequence[str], *, chosen: str) -> str:
     if chosen not in names:
-        st.warning(f"No evaluation {escaped(chosen)} here.")
+        st.warning(f"There is no evaluation {escaped(chosen)} of these runs.")
         chosen = names[0] if side == "a" else names[-1]
     is_one_protocol = len({name.rpartition("~")[2] for name in names}) == 1
     st.session_state[f"benchmarks:{side}"] = chosen
@@ -210,8 +210,8 @@ def _draw_comparison(context: Context, found: Paired, *, b: Evaluated) -> None:
     effect = one.minimum_detectable_effect
     smallest = f" Smallest detectable difference: {100 * effect:.1f} points." if effect is not None else ""
     alone = one.num_only_a + one.num_only_b
-    left_out = f" {alone:,} that only one of them has are left out." if alone else ""
-    st.caption(f"{one.num_questions:,} questions.{smallest}{left_out}")
+    ignored = f" {alone:,} questions of only one of them are ignored." if alone else ""
+    st.caption(f"{one.num_questions:,} shared questions.{smallest}{ignored}")
     if found.differing:
         st.warning("The protocols differ: " + escaped("; ".join(found.differing)), icon=":material/warning:")
     _questions(context, "Gained", names=one.gained, side=b)
@@ -219,7 +219,7 @@ def _draw_comparison(context: Context, found: Paired, *, b: Evaluated) -> None:
 
 
 def _questions(context: Context, title: str, *, names: Sequence[str], side: Evaluated) -> None:
-    """Links to the first of them."""
+    """Links to the first questions."""
     if not names:
         st.caption(f"{title}: none.")
         return
@@ -242,7 +242,7 @@ def _parts(state: BenchmarksState, here: Sequence[Evaluated]) -> None:
     last = here[-1]
     fields = _part_fields(last)
     if not fields:
-        st.caption("The questions of this benchmark carry no subject, level or difficulty.")
+        st.caption("The questions of this benchmark have no subject, level or difficulty.")
         return
     chosen = state.by if state.by in fields else fields[0]
     st.session_state["benchmarks:by"] = chosen
@@ -256,7 +256,7 @@ def _parts(state: BenchmarksState, here: Sequence[Evaluated]) -> None:
 
 
 def _ends_of_runs(here: Sequence[Evaluated]) -> list[Evaluated]:
-    """The first and the last evaluation of a single run, the last of each of several."""
+    """The first and the last evaluation of a single run, or the last of each of several."""
     runs = list(dict.fromkeys(one.run for one in here))
     if len(runs) == 1:
         return [here[0], here[-1]] if len(here) > 1 else [here[0]]

@@ -1,12 +1,225 @@
-"""The page Question: one question across the checkpoints of a run."""
+"""The page Question: one question across the checkpoints of a run, with milestones and two responses side by side."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import groupby
+
+import streamlit as st
+
 from app.context import Context
-from app.views.opened import open_run
-from app.views.question_view import question_page
+from app.queries.keys import RowKey, key_of, key_text
+from app.queries.questions import QuestionStep, QuestionSummary, history, milestones, questions
+from app.queries.rows import Row, Text, one_row, text_of
+from app.reader.differences import differences
+from app.reader.latex import plain_markdown
+from app.reader.markup import escape
+from app.views import address
+from app.views.colours import css_class, symbol, words
+from app.views.failures import shown_errors
+from app.views.opened import OpenRun, open_run, show_progress
+from app.views.style import ROLLOUT_STYLE
+from app.views.texts import show_facts, show_question, show_text
+
+BENCHMARK, PROBLEM, LEFT, RIGHT, ORDER, FIND, SOLVED = "bench", "problem", "left", "right", "sort", "find", "solved"
+MOST_STEPS, MOST_SAMPLES = 120, 64
+_ORDERS = {"lost": "most lost first", "gained": "most gained first", "id": "by id"}
+_THRESHOLDS = {"any": 0.0, "most": 0.5}
 
 
 def render(context: Context) -> None:
-    """Draw the page for the one run that is chosen."""
-    question_page(open_run(context))
+    """Draw the page for the question in the address, or the first of the list."""
+    opened = open_run(context)
+    st.html(ROLLOUT_STYLE)
+    show_progress(opened)
+    chosen = _choose(opened)
+    if chosen is None:
+        return
+    benchmark, problem_id = chosen
+    steps = history(opened.index, benchmark, problem_id=problem_id)
+    if not steps:
+        st.warning("This run does not have this question. Choose another one above.")
+        return
+    _question(opened, benchmark, problem_id=problem_id, steps=steps)
+
+
+def _choose(opened: OpenRun) -> tuple[str, str] | None:
+    named = (address.value(BENCHMARK), address.value(PROBLEM))
+    find, order, pick = st.columns([2, 2, 5], vertical_alignment="bottom")
+    _sync("question:find", address.value(FIND))
+    _sync("question:sort", address.value(ORDER) if address.value(ORDER) in _ORDERS else "lost")
+    find.text_input(
+        "Find by id", key="question:find", placeholder="part of an id", on_change=_put, args=("question:find", FIND)
+    )
+    order.selectbox(
+        "Order", list(_ORDERS), key="question:sort", format_func=_ORDERS.__getitem__, on_change=_put,
+        args=("question:sort", ORDER),
+    )  # fmt: skip
+    found = questions(opened.index, text=address.value(FIND), order=address.value(ORDER) or "lost")
+    options = {(one.benchmark, one.problem_id): one for one in found}
+    if not options and not all(named):
+        st.info("No question to show: this run has no rollouts yet, or none whose id contains the text above.")
+        return None
+    known = [*([named] if all(named) and named not in options else []), *options]
+    _sync("question:pick", named if all(named) else known[0])
+    pick.selectbox(
+        "Question", known, key="question:pick", format_func=lambda option: _titled(option, options.get(option)),
+        on_change=_pick,
+    )  # fmt: skip
+    return named if all(named) else known[0]
+
+
+def _pick() -> None:
+    benchmark, problem_id = st.session_state["question:pick"]
+    address.put(BENCHMARK, benchmark)
+    address.put(PROBLEM, problem_id)
+    address.put(LEFT, None)
+    address.put(RIGHT, None)
+
+
+def _titled(option: tuple[str, str], summary: QuestionSummary | None) -> str:
+    if summary is None or summary.first_share is None or summary.last_share is None:
+        return " · ".join(option)
+    return f"{option[1]} · {option[0]} · {summary.first_share:.0%} → {summary.last_share:.0%}"
+
+
+def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequence[QuestionStep]) -> None:
+    any_row = one_row(opened.index, steps[0].samples[0].key)
+    if any_row is not None:
+        text = text_of(opened.index, any_row)
+        st.markdown(f"**{plain_markdown(problem_id)}** · {plain_markdown(benchmark)}")
+        show_question(text.question)
+        show_facts([("gold", text.gold, "")])
+    _sync("question:solved", address.value(SOLVED) if address.value(SOLVED) in _THRESHOLDS else "any")
+    st.segmented_control(
+        "Solved means", list(_THRESHOLDS), key="question:solved", required=True, on_change=_put,
+        args=("question:solved", SOLVED),
+        format_func={"any": "any sample correct", "most": "most samples correct"}.__getitem__,
+    )  # fmt: skip
+    threshold = _THRESHOLDS[st.session_state["question:solved"]]
+    for (kind, fingerprint), part in groupby(steps, key=lambda step: (step.kind, step.fingerprint)):
+        _strip(
+            list(part),
+            title="In training" if kind == "train" else f"Evaluated, protocol {fingerprint}",
+            threshold=threshold,
+        )
+    _compare(opened, steps)
+
+
+def _strip(steps: Sequence[QuestionStep], *, title: str, threshold: float) -> None:
+    found = milestones(steps, threshold=threshold)
+    events = [f"{title}: {len(steps)} {'step' if len(steps) == 1 else 'steps'}"]
+    if not any(step.num_graded for step in steps):
+        events.append("no verdicts")
+    else:
+        events.append(
+            f"first solved at step {found.first_solved}" if found.first_solved is not None else "never solved"
+        )
+    if found.lost_again is not None:
+        events.append(f"lost again at step {found.lost_again}")
+    st.markdown(plain_markdown(", ".join(events)))
+    shown = steps if len(steps) <= MOST_STEPS else [steps[n * len(steps) // MOST_STEPS] for n in range(MOST_STEPS)]
+    if len(shown) < len(steps):
+        st.caption(f"{len(shown)} of {len(steps)} steps are drawn.")
+    st.html(f'<div class="orz-scroll"><table class="orz-strip">{"".join(map(_line, shown))}</table></div>')
+
+
+def _line(step: QuestionStep) -> str:
+    cells = (
+        f'<td class="cell {css_class(sample.verdict)}" title="sample {sample.key.sample_index}: '
+        f'{escape(words(sample.verdict))}">{"✂" if sample.is_truncated else symbol(sample.verdict)}</td>'
+        for sample in step.samples[:MOST_SAMPLES]
+    )
+    more = f" (first {MOST_SAMPLES})" if len(step.samples) > MOST_SAMPLES else ""
+    share = f"{step.num_correct}/{step.num_graded}{more}" if step.num_graded else "–"
+    return f'<tr><th>step {step.step}</th>{"".join(cells)}<td class="share">{share}</td></tr>'
+
+
+@st.fragment
+def _compare(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
+    with shown_errors():
+        _side_by_side(opened, steps)
+
+
+def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
+    """Two samples side by side: by default the first samples of the first and the last step of the first protocol."""
+    first = [step for step in steps if (step.kind, step.fingerprint) == (steps[0].kind, steps[0].fingerprint)]
+    st.subheader("Side by side", anchor=False)
+    columns = st.columns(2, gap="medium")
+    sides = [
+        _side(opened, steps, column=column, name=name, default=step.samples[0].key)
+        for column, name, step in zip(columns, (LEFT, RIGHT), (first[0], first[-1]), strict=True)
+    ]
+    if None in sides:
+        st.warning("One of the two rollouts is not in this run, or no longer. Choose another one.")
+        return
+    (left, left_text), (right, right_text) = (side for side in sides if side is not None)
+    found = differences(left_text.completion, right_text.completion)
+    whole = "" if found.is_whole else " (beginnings compared)"
+    st.caption(f"{found.similarity:.0%} of the words are shared{whole}. Marked: words that the other side lacks.")
+    for column, row, text, marks in zip(
+        st.columns(2, gap="medium"), (left, right), (left_text, right_text), (found.left, found.right), strict=True
+    ):
+        with column:
+            show_text(text.completion, marks, key=f"compare:{column}:{row.id}", file_name="response.txt")
+
+
+def _side(
+    opened: OpenRun, steps: Sequence[QuestionStep], *, column: object, name: str, default: RowKey
+) -> tuple[Row, Text] | None:
+    key = key_of(address.value(name)) or default
+    at = next((n for n, step in enumerate(steps) if any(sample.key == key for sample in step.samples)), None)
+    if at is None:
+        return None
+    by_index = {sample.key.sample_index: sample for sample in steps[at].samples}
+    _sync(f"compare:{name}:step", at)
+    _sync(f"compare:{name}:sample", key.sample_index)
+
+    def to_step() -> None:
+        step = steps[st.session_state[f"compare:{name}:step"]]
+        same = [sample.key for sample in step.samples if sample.key.sample_index == key.sample_index]
+        address.put(name, key_text((same or [step.samples[0].key])[0]))
+
+    def to_sample() -> None:
+        address.put(name, key_text(by_index[st.session_state[f"compare:{name}:sample"]].key))
+
+    with column:  # type: ignore[attr-defined]  # a column of st.columns
+        where, which = st.columns([3, 2], vertical_alignment="bottom")
+        where.selectbox(
+            "Step", range(len(steps)), key=f"compare:{name}:step", on_change=to_step,
+            format_func=lambda n: f"step {steps[n].step} ({'training' if steps[n].kind == 'train' else 'evaluation'})",
+        )  # fmt: skip
+        which.selectbox(
+            "Sample", list(by_index), key=f"compare:{name}:sample", on_change=to_sample,
+            format_func=lambda n: f"{symbol(by_index[n].verdict)} {n}",
+        )  # fmt: skip
+        row = one_row(opened.index, key)
+        if row is None:
+            return None
+        text = text_of(opened.index, row)
+        facts, reads = st.columns([5, 1.4], vertical_alignment="center")
+        with facts:
+            show_facts(
+                [
+                    ("", words(row.verdict), css_class(row.verdict)),
+                    ("tokens", "unknown" if row.num_tokens is None else f"{row.num_tokens:,}", ""),
+                    ("answer", (text.extracted or "none")[:200], ""),
+                ]
+            )
+        if reads.button("Read", icon=":material/article:", key=f"compare:{name}:read", width="stretch"):
+            state = {
+                "run": [opened.name],
+                "kind": [key.kind],
+                "problem": [key.problem_id],
+                address.ROW: [key_text(key)],
+            }
+            opened.context.go("rollouts", state)
+        return row, text
+
+
+def _put(key: str, name: str) -> None:
+    address.put(name, st.session_state[key])
+
+
+def _sync(key: str, value: object) -> None:
+    st.session_state[key] = value

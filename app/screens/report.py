@@ -1,4 +1,4 @@
-"""The page Report: the analysis page of the chosen runs, and exports of what the app shows."""
+"""The page Report: the analysis report of the chosen runs, and exports of the app's data."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from app.queries.exports import FORMATS, exported
 from app.queries.filters import Filters
 from app.queries.rollout_export import MOST_ROWS, selected_rows
 from app.queries.selection import select
-from app.runs.report_data import metric_rows, report_page, score_rows
+from app.runs.report import metric_rows, report_page, score_rows
 from app.runs.run_rows import Stamp, stamp_of
+from app.views.address import read_state, write_state
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.opened import open_run
-from app.views.state import read_state, write_state
 
 _HEIGHT_PX = 900
 _SOURCES = {
-    "scores": "Scores of evaluations", "metrics": "Metrics of every step", "rollouts": "Rollouts of the selection",
+    "scores": "Evaluation scores", "metrics": "Metrics of all steps", "rollouts": "Selected rollouts",
 }  # fmt: skip
 
 
@@ -36,7 +36,7 @@ class ReportState:
 
     run: tuple[str, ...] = ()
     made: bool = False
-    """Whether the report is wanted: making it takes time, so that nobody gets it unasked."""
+    """Whether to make the report; it takes time, so it is made on request only."""
     lexicon: str = "orz-code"
     rows: Literal["scores", "metrics", "rollouts"] = "scores"
     format: Literal["csv", "jsonl", "md"] = "csv"
@@ -58,12 +58,12 @@ def render(context: Context) -> None:
 def _controls(state: ReportState) -> None:
     st.markdown(
         "**Analysis report**",
-        help="What the model learned to do, with figures, tables and examples: one HTML page that needs nothing else.",
+        help="What the model learned, with figures, tables and examples: one self-contained HTML page.",
     )
     lexicon, button = st.columns([3, 2], vertical_alignment="bottom")
     st.session_state["report:lexicon"] = get_lexicon(state.lexicon).name
     lexicon.selectbox(
-        "Reflections counted with", list(LEXICONS), key="report:lexicon", on_change=_changed, args=("lexicon",)
+        "Count reflections with", list(LEXICONS), key="report:lexicon", on_change=_changed, args=("lexicon",)
     )
     if state.made:
         return
@@ -72,13 +72,13 @@ def _controls(state: ReportState) -> None:
         on_click=lambda: write_state(ReportState, made=True),
     )  # fmt: skip
     st.caption(
-        "Did it learn, when, how, does reflection go with right answers, is it healthy: each with figures, intervals "
-        "and examples. Making it reads every response: about ten seconds for 10,000 of them."
+        "Did it learn, when, how, does reflection go with correct answers, is it healthy: with figures, intervals and "
+        "examples. Making the report reads all responses: about ten seconds per 10,000."
     )
 
 
 def _export(context: Context, state: ReportState) -> None:
-    st.markdown("**Export**", help="Of the runs chosen above.")
+    st.markdown("**Export**", help="Data of the runs chosen above.")
     rows, format_, button = st.columns([3, 2, 2], vertical_alignment="bottom")
     st.session_state["report:rows"] = state.rows
     rows.selectbox(
@@ -104,13 +104,13 @@ def _small(context: Context, state: ReportState) -> bytes:
 
 
 def _rollouts(context: Context, state: ReportState) -> Callable[[], bytes] | None:
-    """Those that the filters of the address mean, of the first of the runs; they are read on a click."""
+    """The rollouts of the first run that match the filters in the address; they are read on a click."""
     opened = open_run(context)
     selection = select(opened.index, read_state(Filters), marks=opened.marks())
-    taken = min(selection.total, MOST_ROWS)
-    of = f"{taken:,} of {selection.total:,}" if taken < selection.total else f"{taken:,}"
-    st.caption(f"{of} rollouts of {escaped(context.run.name)}, chosen by the filters of the page Rollouts.")
-    return (lambda: exported(selected_rows(opened.index, selection), state.format)) if taken else None
+    num = min(selection.total, MOST_ROWS)
+    of = f"{num:,} of {selection.total:,}" if num < selection.total else f"{num:,}"
+    st.caption(f"{of} rollouts of {escaped(context.run.name)}, selected by the filters of the page Rollouts.")
+    return (lambda: exported(selected_rows(opened.index, selection), state.format)) if num else None
 
 
 def _changed(field: str) -> None:
@@ -125,7 +125,7 @@ def _report(context: Context, state: ReportState) -> None:
         "Download the page", page, file_name=f"report-{names[:80]}.html", mime="text/html",
         icon=":material/download:", on_click="ignore",
     )  # fmt: skip
-    # The outer frame is Streamlit's, which allows scripts; the inner one allows nothing at all.
+    # The outer frame is Streamlit's, which allows scripts; the inner one allows nothing.
     st.iframe(
         "<!doctype html><style>html,body{margin:0;height:100%}iframe{border:0;width:100%;height:100%}</style>"
         f'<iframe sandbox="" title="Analysis report" srcdoc="{html.escape(page)}"></iframe>',

@@ -9,5 +9,5 @@ from app.views.opened import open_run
 
 
 def render(context: Context) -> None:
-    """Draw the page for the one run that is chosen."""
+    """Draw the page of the chosen run."""
     explorer(open_run(context), kind=Filters)

@@ -1,4 +1,4 @@
-"""The page Runs: every run of the folder with state, steps and last scores; ticked ones go to other pages."""
+"""The page Runs: all runs of the folder with state, steps and last scores; ticked ones open on other pages."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _table(entries: list[RunEntry], chosen: list[str]) -> None:
     table = runs_table(entries, [row_of(entry) for entry in entries])
     table["state"] = [_STATES[state] for state in table["state"]]
     names = list(table["name"])
-    # The key names what the rows are: a new run begins a new selection, which is taken from the address.
+    # The key depends on the rows: a new run starts a new selection, which is taken from the address.
     key = f"runs:table:{hash(tuple(names))}"
     rows = [names.index(name) for name in chosen if name in names]
     st.dataframe(
@@ -86,7 +86,7 @@ def _table(entries: list[RunEntry], chosen: list[str]) -> None:
     if any(column.startswith("score:") for column in map(str, table)):
         st.caption(
             "Scores: percent at the last evaluated step (95 % interval over questions; of sampling). "
-            "Steps: done / wanted. Reward: mean reward of each training step."
+            "Steps: completed / configured. Reward: mean reward of each training step."
         )
 
 

@@ -1,4 +1,4 @@
-"""The page Training: metrics over steps, runs overlaid, step moments marked; a click on a point opens its rollouts."""
+"""The page Training: metrics over steps, several runs overlaid, step moments; a click on a point opens its rollouts."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from analysis.curves.study import Study
 from app import url
 from app.context import Context
 from app.markdown import escaped
-from app.runs.training_data import DEFAULT_METRICS, about, curves, marks, metric_names, nearest_step
+from app.runs.curves import DEFAULT_METRICS, about, curves, marks, metric_names, nearest_step
+from app.views.address import read_state, write_state
 from app.views.charts import curve_chart, legend
 from app.views.failures import shown_errors
 from app.views.loaded import look_for_moments, study_of, with_known_moments
-from app.views.state import read_state, write_state
 
 Smoothing = Literal["auto", "none", "5", "11", "31"]
 _SMOOTHING: dict[str, str] = {"auto": "Auto", "none": "None", "5": "5 steps", "11": "11 steps", "31": "31 steps"}
 _PICKED = "training:picked"
 _ROUND = "training:round"
-"""Part of the charts' keys: a click begins a new round, so that coming back does not click again."""
+"""Part of the charts' keys: a click starts a new round, so that going back does not repeat it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +35,12 @@ class TrainingState:
     smoothing: Smoothing = "auto"
     log: bool = False
     responses: bool = False
-    """Whether the responses are read for what metrics.jsonl does not tell."""
+    """Whether to read the responses for metrics that metrics.jsonl lacks."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutsAt:
-    """The page Rollouts at a training step."""
+    """State of the page Rollouts for a training step."""
 
     run: tuple[str, ...]
     kind: str = ""
@@ -66,7 +66,7 @@ def _body(context: Context) -> None:
         legend([study.run.name for study in studies])
         _grid(studies, chosen, state=state)
         _warnings(studies)
-        with st.spinner("Looking for step moments"):
+        with st.spinner("Searching for step moments"):
             if look_for_moments(studies):
                 st.rerun()
         if {entry.name for entry in context.folder.runs() if entry.is_growing} < {
@@ -83,22 +83,22 @@ def _controls(state: TrainingState, names: Sequence[str]) -> None:
     wide, smoothing, switches = st.columns([6, 1.3, 2.3], vertical_alignment="bottom")
     st.session_state["training:metric"] = [name for name in state.metric if name in names]
     wide.multiselect(
-        "Metrics", names, key="training:metric", placeholder="the usual ones", on_change=_changed,
+        "Metrics", names, key="training:metric", placeholder="default metrics", on_change=_changed,
         args=("metric",), disabled=not names,
     )  # fmt: skip
     st.session_state["training:smoothing"] = state.smoothing
     smoothing.selectbox(
         "Smoothing", list(_SMOOTHING), key="training:smoothing", format_func=_SMOOTHING.__getitem__,
         on_change=_changed, args=("smoothing",),
-        help="Bold: centred mean over so many steps; thin: every step. Auto: a twentieth of the steps, at most 15.",
+        help="Bold: centred mean over this many steps; thin: all steps. Auto: a twentieth of the steps, at most 15.",
     )  # fmt: skip
     with switches.container(horizontal=True, vertical_alignment="center", height=40, border=False):
         st.session_state["training:log"] = state.log
-        st.toggle("Log", key="training:log", on_change=_changed, args=("log",), help="Logarithmic axes of values")
+        st.toggle("Log", key="training:log", on_change=_changed, args=("log",), help="Logarithmic value axes")
         st.session_state["training:responses"] = state.responses
         st.toggle(
             "From texts", key="training:responses", on_change=_changed, args=("responses",),
-            help="Read the responses too, for metrics that metrics.jsonl lacks: an imported run has no other.",
+            help="Read the responses too, for metrics that metrics.jsonl lacks. An imported run has no others.",
         )  # fmt: skip
 
 
@@ -117,9 +117,10 @@ def _grid(studies: Sequence[Study], chosen: Sequence[str], *, state: TrainingSta
     for start in range(0, len(chosen), columns):
         cells = st.columns(columns, gap="medium")
         for cell, metric in zip(cells, chosen[start : start + columns], strict=False):
-            told = about(metric, length_unit=unit)
+            description = about(metric, length_unit=unit)
             with cell:
-                st.markdown(f"**{escaped(metric)}**  :gray[{escaped(told.unit)} {told.arrow}]", help=told.meaning)
+                heading = f"**{escaped(metric)}**  :gray[{escaped(description.unit)} {description.arrow}]"
+                st.markdown(heading, help=description.meaning)
                 chart = curve_chart(
                     curves(studies, metric, window=window), marks(studies, metric),
                     names=colours, is_log=state.log, height=height,
@@ -128,9 +129,7 @@ def _grid(studies: Sequence[Study], chosen: Sequence[str], *, state: TrainingSta
                 st.altair_chart(
                     chart, key=key, on_select=lambda key=key: _clicked(key), selection_mode=["picked"], height=height
                 )
-    st.caption(
-        "A click on a point opens the rollouts of that run and step. Triangles: step moments with 95 % intervals."
-    )
+    st.caption("Click a point to open the rollouts of that run and step. Triangles: step moments with 95 % intervals.")
 
 
 def _clicked(key: str) -> None:
@@ -153,16 +152,16 @@ def _warnings(studies: Sequence[Study]) -> None:
     found = [(study.run.name, step, text) for study in studies for step, text in study.run.warnings]
     if not found:
         return
-    with st.expander(f"{len(found)} warning{'s' if len(found) > 1 else ''} of training", icon=":material/warning:"):
+    with st.expander(f"{len(found)} training warning{'s' if len(found) > 1 else ''}", icon=":material/warning:"):
         for name, step, text in found[-50:]:
             st.markdown(f"{escaped(name)}, step {step}: {escaped(text)}")
 
 
 def _say_nothing(state: TrainingState) -> None:
-    more = "" if state.responses else " Switch on *From texts* to count what its responses tell."
-    st.info(f"No training step has been written yet, or this run was only evaluated or imported.{more}")
+    more = "" if state.responses else " Switch on *From texts* to compute metrics from its responses."
+    st.info(f"No training step has been written yet, or the run is an evaluation or an import.{more}")
 
 
 def page_link(run: str, metric: str) -> str:
-    """An address of the page."""
+    """The address of the page for one run and metric."""
     return url.link("training", TrainingState(run=(run,), metric=(metric,)))

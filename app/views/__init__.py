@@ -1,1 +1,1 @@
-"""What pages draw, in Streamlit. It decides nothing: numbers and texts come from app.queries and analysis."""
+"""Streamlit views that pages are made of. They compute nothing: data comes from app.queries, app.runs and analysis."""

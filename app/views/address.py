@@ -1,50 +1,71 @@
-"""The address of a page is its state: widgets are set from it, and write to it when they change."""
+"""The address of a page is its state: widgets are set from it and write to it; faults in it are shown on the page."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from typing import Any, TypeVar
 
 import streamlit as st
 
 from app import url
+from app.markdown import escaped
 from app.queries.filters import Filters
 from app.queries.keys import RowKey, key_of, key_text
 
+State = TypeVar("State")
+
 ROW, PAGE, LAYER = "row", "page", "layer"
-"""Parameters beside those of the filters: the open rollout, the page of the list, the layers that are on."""
+"""Parameters besides those of the filters: the open rollout, the page of the list, the layers that are on."""
 
 
-def values(name: str) -> list[str]:
-    """All values of a parameter."""
-    return list(st.query_params.get_all(name))
+def parameters() -> dict[str, list[str]]:
+    """The parameters of the address, each with all of its values."""
+    return {name: st.query_params.get_all(name) for name in st.query_params}
 
 
-def put(name: str, value: Sequence[str] | str | None) -> None:
-    """Set a parameter, or (None, or no values) take it out."""
-    if not value:
-        st.query_params.pop(name, None)
-    else:
-        st.query_params[name] = list(value) if not isinstance(value, str) else value
+def read_state(kind: type[State]) -> State:
+    """The state in the address; draws a warning for each parameter that is invalid."""
+    found = url.read(kind, parameters())
+    for fault in found.faults:
+        st.warning(escaped(fault))
+    return found.state
 
 
-def filters(kind: type[Filters]) -> Filters:
-    """The filters of the address."""
-    return url.read(kind, {field.name: values(field.name) for field in fields(kind)}).state
+def write_state(kind: type[Any], **changes: Any) -> None:
+    """Change fields of the state; parameters of other states stay."""
+    for name, values in url.changed(kind, parameters(), **changes).items():
+        put(name, values)
 
 
-def put_filters(changed: Filters) -> None:
-    """Write filters into the address; the list begins anew and no rollout is open."""
-    found = url.parameters(changed)
-    for field in fields(changed):
-        put(field.name, found.get(field.name))
+def write_filters(kind: type[Filters], **changes: Any) -> None:
+    """Change filters; the list starts at its first page, and no rollout is open."""
+    write_state(kind, **changes)
     put(PAGE, None)
     put(ROW, None)
 
 
+def clear_filters() -> None:
+    """Set every filter to its default."""
+    for name in (*Filters.__dataclass_fields__, PAGE, ROW):
+        put(name, None)
+
+
+def value(name: str) -> str:
+    """The last value of a parameter; empty without one."""
+    return (st.query_params.get_all(name) or [""])[-1]
+
+
+def put(name: str, given: Sequence[str] | str | None) -> None:
+    """Set a parameter; None or no values removes it."""
+    if not given:
+        st.query_params.pop(name, None)
+    else:
+        st.query_params[name] = list(given) if not isinstance(given, str) else given
+
+
 def row() -> RowKey | None:
     """The open rollout."""
-    return key_of((values(ROW) or [""])[-1])
+    return key_of(value(ROW))
 
 
 def put_row(key: RowKey | None) -> None:
@@ -54,7 +75,7 @@ def put_row(key: RowKey | None) -> None:
 
 def page() -> int | None:
     """The page of the list, from 0; None where the address names none."""
-    text = (values(PAGE) or [""])[-1]
+    text = value(PAGE)
     return max(int(text) - 1, 0) if text.isascii() and text.isdigit() and len(text) < 10 else None
 
 
@@ -64,8 +85,8 @@ def put_page(number: int) -> None:
 
 
 def layers(known: Sequence[str], *, default: Sequence[str]) -> list[str]:
-    """The layers that are on: those of the address, else the default; `none` is an address's word for no layer."""
-    named = values(LAYER)
+    """The layers that are on: those in the address, else the default; `none` in the address means no layer."""
+    named = st.query_params.get_all(LAYER)
     return [name for name in known if name in (named or default)]
 
 

@@ -1,34 +1,32 @@
-"""Noting things about a rollout: seen, tags, a note, another verdict with a reason; and what was noted before."""
+"""The annotation panel of a rollout: seen, tags, a note, a verdict with a reason; and the history."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import pandas as pd
 import streamlit as st
 
 from app.judging.annotations import MAX_NOTE_CHARS, Annotation
 from app.markdown import escaped
-from app.queries.keys import Response, RowKey, key_text
+from app.queries.keys import Response, key_text
 from app.queries.rows import Row
-from app.queries.selection import Selection
 from app.views.colours import words
 from app.views.opened import OpenRun
-from app.views.rollout_list import open_neighbour
 from orz_bench.errors import OrzError
 from orz_bench.records.rollout import VERDICTS
 
 SUGGESTED_TAGS = ("grader bug", "bad gold", "lucky guess", "reward hacking", "interesting")
 
 
-def annotating(opened: OpenRun, row: Row, *, next_key: RowKey | None, selection: Selection) -> None:
-    """Draw the panel. Every change is written at once, as a new entry of the history."""
+def annotating(opened: OpenRun, row: Row, *, open_next: Callable[[], None]) -> None:
+    """Draw the panel. Every change is written at once as a new entry of the history."""
     response = opened.response(row)
     now = opened.annotations.of(response)
     with st.container(border=True, gap="small"):
         seen, tags, override = st.columns([1.3, 3, 1.4], vertical_alignment="bottom")
         with seen:
-            _seen(opened, response, now=now, following=(next_key, selection))
+            _seen(opened, response, now=now, open_next=open_next)
         with tags:
             _tags(opened, response, now=now)
         with override:
@@ -40,16 +38,16 @@ def annotating(opened: OpenRun, row: Row, *, next_key: RowKey | None, selection:
         _history(opened, response)
 
 
-def _seen(opened: OpenRun, response: Response, *, now: Annotation, following: tuple[RowKey | None, Selection]) -> None:
+def _seen(opened: OpenRun, response: Response, *, now: Annotation, open_next: Callable[[], None]) -> None:
     def toggle() -> None:
         opened.annotations.mark_seen(response, is_seen=not now.is_seen)
         if not now.is_seen:
-            open_neighbour(opened, following[1], key=following[0])
+            open_next()
 
     st.button(
         "Seen" if now.is_seen else "Seen, next", icon=":material/check:" if now.is_seen else ":material/visibility:",
         key="annotate:seen", shortcut="s", type="primary" if now.is_seen else "secondary", width="stretch",
-        help="Take it back" if now.is_seen else "Mark as seen and go to the next one", on_click=toggle,
+        help="Undo" if now.is_seen else "Mark as seen and go to the next one", on_click=toggle,
     )  # fmt: skip
 
 
@@ -65,14 +63,9 @@ def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
 
     st.session_state[key] = list(now.tags)
     st.multiselect(
-        "Tags", list(dict.fromkeys([*now.tags, *known_tags(opened), *SUGGESTED_TAGS])), key=key, wrap=True,
+        "Tags", list(dict.fromkeys([*now.tags, *opened.marks().tags, *SUGGESTED_TAGS])), key=key, wrap=True,
         accept_new_options=True, placeholder="add a tag", on_change=change, select_all=False,
     )  # fmt: skip
-
-
-def known_tags(opened: OpenRun) -> Sequence[str]:
-    """The tags in use in this run."""
-    return sorted({tag for row in opened.marks().rows for tag in row.tags})
 
 
 def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation) -> None:
@@ -81,14 +74,14 @@ def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation)
             "The verdict should be", [name for name in VERDICTS if name != row.verdict], format_func=words,
             key=f"annotate:verdict:{row.id}",
         )  # fmt: skip
-        reason = st.text_input("because", key=f"annotate:reason:{row.id}", placeholder="why the grader's does not hold")
+        reason = st.text_input("because", key=f"annotate:reason:{row.id}", placeholder="why the grader's is wrong")
         give, take_back = st.columns(2)
         if give.button("Override", key="annotate:override", type="primary", width="stretch"):
             _try(lambda: opened.annotations.override_verdict(response, verdict=verdict, reason=reason))
-        if take_back.button("Take back", key="annotate:take-back", disabled=now.verdict is None, width="stretch"):
-            taken = reason or "taken back"
-            _try(lambda: opened.annotations.override_verdict(response, verdict=None, reason=taken))
-        st.caption("The rollout keeps its own verdict; scores show both.")
+        if take_back.button("Undo", key="annotate:take-back", disabled=now.verdict is None, width="stretch"):
+            undone = reason or "undone"
+            _try(lambda: opened.annotations.override_verdict(response, verdict=None, reason=undone))
+        st.caption("The rollout keeps the grader's verdict; scores show both.")
 
 
 def _note(opened: OpenRun, response: Response, *, now: Annotation) -> None:
@@ -107,8 +100,8 @@ def _history(opened: OpenRun, response: Response) -> None:
         return
     if others := sum(entry.is_of_another for entry in entries):
         st.caption(
-            f"{others} of {len(entries)} entries are of another response under this key (another run of this name, or "
-            f"another text) and do not count here."
+            f"{others} of {len(entries)} entries belong to another response under this key (another run of this name, "
+            f"or another text) and do not apply here."
         )
     with st.expander(f"History ({len(entries)})"):
         st.dataframe(
@@ -117,7 +110,7 @@ def _history(opened: OpenRun, response: Response) -> None:
                     "when": [entry.time[:19].replace("T", " ") for entry in entries],
                     "who": [entry.author for entry in entries],
                     "what": [f"{entry.field} {entry.name}".strip() for entry in entries],
-                    "value": ["taken back" if entry.value is None else entry.value for entry in entries],
+                    "value": ["undone" if entry.value is None else entry.value for entry in entries],
                     "because": [entry.reason or "" for entry in entries],
                     "of": ["another response" if entry.is_of_another else "this response" for entry in entries],
                 }
@@ -127,7 +120,7 @@ def _history(opened: OpenRun, response: Response) -> None:
 
 
 def _try(change: object) -> None:
-    """Say an error of ours readably; after a change draw the fragment anew where Streamlit does not do so itself."""
+    """Show an error of ours; after a change, redraw the fragment if Streamlit does not do so itself."""
     assert callable(change)
     try:
         change()

@@ -1,4 +1,4 @@
-"""Charts of curves: raw points thin behind a bold smoothed line, marks, a crosshair, and points that can be clicked."""
+"""Charts of curves: thin raw values behind a bold smoothed line, marks, a crosshair, clickable points."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import streamlit as st
 from app.views.palette import colour
 
 Drawn = alt.LayerChart | alt.FacetChart
-"""What alt.layer returns."""
+"""The result type of alt.layer."""
 
 _MARK = "#B00020"
 PICKED = "picked"
-"""The selection's name: the fields run and step of the point that was clicked."""
+"""Name of the selection: the fields run and step of the clicked point."""
 
 
 def legend(names: Sequence[str]) -> None:
-    """Which colour is which run; nothing for one run."""
+    """Draw the colours of the runs; nothing for one run."""
     if len(names) < 2:
         return
     items = "".join(
@@ -31,13 +31,13 @@ def legend(names: Sequence[str]) -> None:
 
 
 def run_colours(names: Sequence[str]) -> alt.Color:
-    """The encoding: a run keeps its colour in every chart, and there is no legend in the chart."""
+    """The colour encoding: a run has the same colour in every chart; the chart has no legend."""
     scale = alt.Scale(domain=list(names), range=[colour(index) for index in range(len(names))])
     return alt.Color("run:N", scale=scale, legend=None)
 
 
 def curve_chart(curve: pd.DataFrame, marks: pd.DataFrame, *, names: Sequence[str], is_log: bool, height: int) -> Drawn:
-    """The curves of one metric. `curve` and `marks` are as app.runs.training_data gives them."""
+    """The curves of one metric. `curve` and `marks` come from app.runs.curves."""
     scale = alt.Scale(type="log") if is_log else alt.Scale(zero=False, nice=True)
     shown = curve[curve["value"] > 0] if is_log else curve
     x = alt.X("step:Q", title=None, axis=alt.Axis(tickMinStep=1, grid=False, format=",d", tickCount=8))
@@ -68,7 +68,7 @@ def curve_chart(curve: pd.DataFrame, marks: pd.DataFrame, *, names: Sequence[str
 
 
 def _number_format(curve: pd.DataFrame) -> str:
-    """12k for large numbers, 0.012 for others: nobody reads milli-shares."""
+    """SI prefixes for large numbers (12k), plain decimals for others (0.012)."""
     return "~s" if len(curve) and curve["value"].abs().max() >= 10_000 else "~r"
 
 

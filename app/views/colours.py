@@ -1,9 +1,8 @@
-"""Marks, colours and short words for verdicts. Their style sheet, rollouts.css, is translucent: light or dark."""
+"""Symbols, colours and short words for verdicts."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from types import MappingProxyType
 
 SYMBOLS: Mapping[str | None, str] = MappingProxyType(
@@ -16,7 +15,7 @@ VERDICT_WORDS: Mapping[str | None, str] = MappingProxyType(
 
 
 def symbol(verdict: str | None) -> str:
-    """One character for a verdict: ✓ right, ✗ wrong, ∅ no answer, ? ⏱ ! not gradable, · not graded."""
+    """One character for a verdict: ✓ correct, ✗ wrong, ∅ no answer, ? ⏱ ! not gradable, · not graded."""
     return SYMBOLS.get(verdict, "·")
 
 
@@ -26,14 +25,10 @@ def words(verdict: str | None) -> str:
 
 
 def coloured(verdict: str | None, text: str) -> str:
-    """Markdown of a short text of ours in the colour of the verdict."""
+    """Markdown of a short text of ours in the verdict's colour."""
     return f":{_COLOURS.get(verdict, 'orange')}[{text}]"
 
 
 def css_class(verdict: str | None) -> str:
     """`v-correct`, `v-wrong`, `v-none` or `v-other`."""
     return {"correct": "v-correct", "wrong": "v-wrong", None: "v-none"}.get(verdict, "v-other")
-
-
-STYLE = Path(__file__).with_name("rollouts.css")
-"""For st.html."""

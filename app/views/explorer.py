@@ -1,54 +1,52 @@
-"""A list of rollouts with its filters and a reader beside it: the body of the pages Rollouts and Suspicious."""
+"""A list of rollouts with filters and a reader: the body of the pages Rollouts and Suspicious."""
 
 from __future__ import annotations
 
 import streamlit as st
 
 from app.markdown import escaped
-from app.queries.filters import Filters, QueueFilters
+from app.queries.filters import Filters
 from app.queries.rows import key_at
 from app.queries.selection import Selection, facets, select
 from app.views import address
-from app.views.annotating import known_tags
-from app.views.colours import STYLE
 from app.views.failures import shown_errors
 from app.views.filter_bar import Counts, filter_bar
 from app.views.opened import OpenRun, show_progress
 from app.views.reader import reader
 from app.views.rollout_list import open_neighbour, rollout_list
-from app.views.state import parameters, read_state
+from app.views.style import ROLLOUT_STYLE
 from orz_bench.errors import OrzError
 
 
-def explorer(opened: OpenRun, *, kind: type[Filters]) -> Counts | None:
-    """Draw it all; returns the facets under the filters, or None where these mean nothing (which it says)."""
-    st.html(STYLE)
+def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False) -> Counts | None:
+    """Draw it all; returns the facets under the filters, or None where a filter is invalid (and says so)."""
+    st.html(ROLLOUT_STYLE)
     show_progress(opened)
-    filters = read_state(kind)
+    filters = address.read_state(kind)
     marks = opened.marks()
     try:
         with st.spinner("Searching the responses" if filters.text else "Filtering", show_time=bool(filters.text)):
             selection = select(opened.index, filters, marks=marks)
-            counts: Counts = facets(opened.index, filters, marks=marks)
+            counts: Counts = facets(opened.index, selection)
     except OrzError as error:
-        filter_bar(filters, _NO_COUNTS, tags=known_tags(opened))
+        filter_bar(filters, _NO_COUNTS, tags=marks.tags)
         st.error(escaped(str(error)))
         return None
-    filter_bar(filters, counts, tags=known_tags(opened))
+    filter_bar(filters, counts, tags=marks.tags)
     with st.container(horizontal=True, vertical_alignment="center"):
-        _told(selection)
+        _count(selection)
         _export_link(opened)
     if selection.total:
-        _list_and_reader(opened, selection, reason_first=kind is QueueFilters)
+        _list_and_reader(opened, selection, reason_first=reason_first)
     return counts
 
 
 _NO_COUNTS: Counts = {name: {} for name in ("benchmark", "step", "verdict", "stop_reason", "reasons")}
 
 
-def _told(selection: Selection) -> None:
+def _count(selection: Selection) -> None:
     if selection.total == 0:
-        st.info("No rollout meets these filters. Loosen one of them, or clear them all under Filters.")
+        st.info("No rollout matches these filters. Relax one of them, or clear them all under Filters.")
     elif selection.num_hits is not None:
         st.markdown(f"**{selection.total:,}** rollouts · **{selection.num_hits:,}** hits")
     else:
@@ -56,17 +54,17 @@ def _told(selection: Selection) -> None:
 
 
 def _export_link(opened: OpenRun) -> None:
-    """To the page Report, with these filters in its address."""
+    """Link to the page Report with these filters in its address."""
     if "report" in opened.context.pages:
         st.page_link(
             opened.context.pages["report"], label="Export", icon=":material/download:",
-            query_params=parameters() | {"rows": ["rollouts"]},
+            query_params=address.parameters() | {"rows": ["rollouts"]},
         )  # fmt: skip
 
 
 @st.fragment
 def _list_and_reader(opened: OpenRun, selection: Selection, *, reason_first: bool) -> None:
-    """Next, previous and a click in the list draw this again, and nothing else."""
+    """Next, previous and a click in the list redraw only this."""
     with shown_errors():
         _beside_each_other(opened, selection, reason_first=reason_first)
 

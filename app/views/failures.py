@@ -1,23 +1,39 @@
-"""What a reader sees when something goes wrong: our errors as they are, a bug as one sentence; the log has the rest."""
+"""Errors on a page: ours are shown as they are, a bug as one sentence; details are in the log."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import secrets
+import sys
 from collections.abc import Iterator
 
-import streamlit as st
-
 from app.markdown import escaped
-from orz_bench.errors import OrzError
+from orz_bench.errors import ConfigError, OrzError
+from orz_bench.extras import missing, require
 
 _LOG = logging.getLogger("orz.app")
 
 
+def require_libraries() -> None:
+    """End the script where a library of the extra `app` is missing: in the page, or without Streamlit on stderr."""
+    try:
+        require("app", what="the app")
+    except ConfigError as error:
+        if "streamlit" in missing("app"):
+            sys.stderr.write(f"error: {error}\n")
+            sys.exit(2)
+        import streamlit as st
+
+        st.error(escaped(str(error)), icon=":material/error:")
+        st.stop()
+
+
 @contextlib.contextmanager
 def shown_errors() -> Iterator[None]:
-    """Draw an error in the place of what was to be drawn. Streamlit's own control flow passes."""
+    """Draw an error in place of the content. Streamlit's control flow exceptions pass."""
+    import streamlit as st
+
     try:
         yield
     except OrzError as error:
@@ -26,7 +42,7 @@ def shown_errors() -> Iterator[None]:
         number = secrets.token_hex(3)
         _LOG.exception("fault %s", number)
         st.error(
-            f"This part could not be drawn: a fault of the app, number {number} in the log of the server. "
-            f"The rest of the app goes on; the runs are untouched.",
+            f"This part could not be drawn because of a fault of the app, number {number} in the server's log. "
+            f"The rest of the app works, and the runs are unchanged.",
             icon=":material/bug_report:",
         )

@@ -1,9 +1,8 @@
-"""The filters above a list of rollouts. Widgets show what the address says, and a change of one is a new address."""
+"""The filters above a list of rollouts. Widgets show the state in the address, and a change writes a new address."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -15,17 +14,17 @@ from app.views import address
 from app.views.colours import words
 
 Counts = Mapping[str, Mapping[str, int]]
-"""As app.queries.selection.facets gives them."""
+"""The result of app.queries.selection.facets."""
 
 _ORDER_WORDS = {
     "step": "Step", "problem": "Problem", "tokens": "Tokens", "reflections": "Reflections", "repetition": "Repetition",
-    "reward": "Reward", "group": "Right in the group", "suspicion": "Most suspicious", "hits": "Hits",
+    "reward": "Reward", "group": "Correct in the group", "suspicion": "Most suspicious", "hits": "Hits",
 }  # fmt: skip
 _KIND_WORDS = {"": "All", "eval": "Evaluations", "train": "Training"}
 
 
 def filter_bar(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
-    """Draw the bar. Their class says what the page shows without any filter; `tags` are those in use."""
+    """Draw the bar. The class of the filters has the page's defaults; `tags` are those in use."""
     search, mode, order, more = st.columns([4.4, 2.7, 2.5, 1.5], vertical_alignment="bottom")
     with search:
         _set("text", filters.text)
@@ -48,7 +47,7 @@ def _mode(filters: Filters) -> None:
     st.pills(
         "As", options, selection_mode="multi", key="filter:mode", on_change=_change_mode, args=(filters,),
         format_func={"literal": "Text", "regex": "Regex", "Aa": "Aa"}.__getitem__,
-        help="Text finds just what is typed; Regex takes RE2's syntax. Aa tells capital letters from small ones.",
+        help="Text finds the literal text; Regex uses RE2 syntax. Aa distinguishes capital letters.",
     )  # fmt: skip
 
 
@@ -56,7 +55,7 @@ def _change_mode(before: Filters) -> None:
     on = set(st.session_state["filter:mode"])
     others = on & {"literal", "regex"} - {before.mode}
     mode = others.pop() if others else before.mode
-    address.put_filters(replace(address.filters(type(before)), mode=mode, ignores_case="Aa" not in on))
+    address.write_filters(type(before), mode=mode, ignores_case="Aa" not in on)
 
 
 def _order(filters: Filters) -> None:
@@ -73,7 +72,7 @@ def _order(filters: Filters) -> None:
 
 def _change_order(kind: type[Filters]) -> None:
     order, descending = st.session_state["filter:order"]
-    address.put_filters(replace(address.filters(kind), order=order, descending=descending))
+    address.write_filters(kind, order=order, descending=descending)
 
 
 def _more_label(filters: Filters) -> str:
@@ -115,10 +114,10 @@ def _more(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
         )
     with b:
         seen = {"": "Any", "unseen": "Not seen", "seen": "Seen", "overridden": "Verdict overridden"}
-        _choice("Looked at", "seen", options=seen, filters=filters)
+        _choice("Annotated", "seen", options=seen, filters=filters)
     _set("problem", filters.problem)
     st.text_input("Problem id", key="filter:problem", on_change=_change, args=("problem", type(filters)))
-    st.button("Clear all filters", on_click=address.put_filters, args=(type(filters)(),))
+    st.button("Clear all filters", on_click=address.clear_filters)
 
 
 def _several(label: str, field: str, *, filters: Filters, counts: Mapping[str, int]) -> None:
@@ -162,9 +161,9 @@ def _set(field: str, value: object) -> None:
 
 
 def _change(field: str, kind: type[Filters]) -> None:
-    """A widget has a new value: it goes into the address, and the page is drawn from there."""
+    """Write a widget's new value into the address, from which the page is then drawn."""
     value = st.session_state[f"filter:{field}"]
     kept: Any = tuple(value) if isinstance(value, list) else value
     if kept == ():
         kept = getattr(kind(), field)
-    address.put_filters(replace(address.filters(kind), **{field: kept}))
+    address.write_filters(kind, **{field: kept})

@@ -1,4 +1,4 @@
-"""Runs as pages use them, kept for all sessions until one of their files changes."""
+"""Loaded runs, cached for all sessions until one of their files changes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis.curves.moments import judged_metrics, with_breaks
-from analysis.curves.study import BreakMark, Study
+from analysis.curves.step_moments import judged_metrics, with_step_moments
+from analysis.curves.study import Study
+from analysis.step_moment.breaks import Break
+from app.runs.curves import curves_of_responses, curves_of_run
 from app.runs.folder import RunEntry
 from app.runs.run_rows import RunRow, Stamp, run_row, stamp_of
-from app.runs.training_data import curves_of_responses, curves_of_run
 
 MAX_RUNS = 64
 MOMENTS_EVERY = 25
-"""Steps by which a run grows before its step moments are looked for again."""
-Marks = Mapping[str, tuple[BreakMark, ...]]
+"""Number of new steps after which the step moments of a running run are computed again."""
+Breaks = Mapping[str, tuple[Break, ...]]
 Key = tuple[str, Stamp]
-"""Path of a run and the state of its small files."""
+"""Path of a run, and the stamp of its small files."""
 
 
 def _key(entry: RunEntry) -> Key:
@@ -27,41 +28,43 @@ def _key(entry: RunEntry) -> Key:
 
 
 def row_of(entry: RunEntry) -> RunRow:
-    """The run's row of the table."""
+    """The run's row in the table of runs."""
     return _row(_key(entry))
 
 
 def study_of(entry: RunEntry, *, reads_responses: bool = False) -> Study:
-    """The run with its curves and scores, named as in the folder. With `reads_responses` its texts are counted, which
-    takes seconds to minutes. RunDirError or DataError for a run that cannot be read.
+    """The run with its curves and scores, named as in the folder.
+
+    With `reads_responses`, metrics of its texts are computed, which takes seconds to minutes. RunDirError or DataError
+    for an unreadable run.
     """
     found = _responses(_key(entry)) if reads_responses else _curves(_key(entry))
     return replace(found, run=replace(found.run, name=entry.name))
 
 
 def with_known_moments(study: Study) -> Study:
-    """The study with its step moments, if they have been looked for."""
-    marks = _known_moments().get(_moments_key(study))
-    return study if marks is None else replace(study, breaks=marks)
+    """The study with its step moments, if they have been computed."""
+    breaks = _known_moments().get(_moments_key(study))
+    return study if breaks is None else replace(study, breaks=breaks)
 
 
 def look_for_moments(studies: Sequence[Study]) -> bool:
-    """Look for the step moments of those studies that lack them; whether there were any such. Seconds a study."""
+    """Compute missing step moments; return whether any were missing. Takes seconds per study."""
     missing = [study for study in studies if judged_metrics(study) and _moments_key(study) not in _known_moments()]
     for study in missing:
         key = _moments_key(study)
-        _known_moments()[key] = with_breaks(replace(study, steps=study.steps.head(key[1]))).breaks
+        _known_moments()[key] = with_step_moments(replace(study, steps=study.steps.head(key[1]))).breaks
     return bool(missing)
 
 
 def _moments_key(study: Study) -> tuple[Path, int, tuple[str, ...]]:
-    """(path, steps to look at, metrics): all steps of a run that has ended, else as many as change it rarely."""
+    """(path, number of steps to use, metrics): all steps of an ended run, else a multiple of MOMENTS_EVERY."""
     every = MOMENTS_EVERY if study.run.state == "open" else 1
     return study.run.path, len(study.steps) // every * every, judged_metrics(study)
 
 
 @st.cache_resource(show_spinner=False)
-def _known_moments() -> dict[tuple[Path, int, tuple[str, ...]], Marks]:
+def _known_moments() -> dict[tuple[Path, int, tuple[str, ...]], Breaks]:
     return {}
 
 
@@ -75,6 +78,6 @@ def _curves(key: Key) -> Study:
     return curves_of_run(Path(key[0]))
 
 
-@st.cache_resource(max_entries=MAX_RUNS, show_spinner="Counting reflections and lengths in the responses")
+@st.cache_resource(max_entries=MAX_RUNS, show_spinner="Computing metrics of the responses")
 def _responses(key: Key) -> Study:
     return curves_of_responses(Path(key[0]))

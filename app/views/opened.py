@@ -1,4 +1,4 @@
-"""What the pages on rollouts have open: the index of a run, kept for all sessions, and the annotations."""
+"""An opened run for the pages about rollouts: its index, cached for all sessions, and its annotations."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import streamlit as st
 
 from analysis.texts.features import text_hash
 from app.context import Context
-from app.judging.annotations import FILE_NAME, Annotations, RunIdentity
+from app.judging.annotations import Annotations, RunIdentity
 from app.judging.side_folder import side_folder
 from app.queries.index import Coverage, RunIndex
 from app.queries.keys import Response, hash_of_text, hash_text
@@ -21,34 +21,34 @@ from app.queries.rows import Row, text_of
 from app.queries.selection import MarkedRow, Marks
 
 MAX_OPEN_RUNS = 3
-"""Indexes kept in memory, of the runs looked at last."""
+"""Number of indexes kept in memory, of the runs viewed last."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRun:
-    """A run as the pages see it."""
+    """An opened run."""
 
     name: str
-    """Its path below the runs folder: the name in addresses."""
+    """Its path below the runs folder: its name in addresses."""
     index: RunIndex
     coverage: Coverage
     annotations: Annotations
     context: Context
 
     def marks(self) -> Marks:
-        """The annotations as the filters need them."""
+        """The annotations in the form that the filters need."""
         return _marks(str(self.annotations.path), self.annotations.run, version=self.annotations.version())
 
     def response(self, row: Row) -> Response:
-        """What an annotation of this row is about: its key and its text."""
+        """The response that an annotation of this row refers to: its key and the hash of its text."""
         known = row.text_hash if row.text_hash is not None else text_hash(text_of(self.index, row).completion)
         return Response(row.key, hash_text(known))
 
 
 def open_run(context: Context) -> OpenRun:
-    """The run that is chosen: its index, refreshed, and the annotations. Measuring begins where it is not complete.
+    """The chosen run: its refreshed index and the annotations. Starts measuring if measures are missing.
 
-    RunDirError for a run of a newer version, DataError for annotations that cannot be used.
+    RunDirError for a run of a newer version, DataError for unusable annotations.
     """
     side, entry = side_folder(context.folder.path), context.run
     index = _index(str(entry.path), entry.name, side=str(side))
@@ -56,8 +56,8 @@ def open_run(context: Context) -> OpenRun:
         coverage = index.refresh()
     if coverage.num_measured < coverage.num_parts:
         start_measuring(index.measure_files)
-    run = RunIdentity.of(entry.path, name=entry.name)
-    return OpenRun(entry.name, index, coverage, Annotations(side / FILE_NAME, run, author=_author()), context)
+    annotations = Annotations.of_run_at(entry.path, name=entry.name, side=side, author=_author())
+    return OpenRun(entry.name, index, coverage, annotations, context)
 
 
 @st.cache_resource(max_entries=MAX_OPEN_RUNS, show_spinner=False)
@@ -80,7 +80,7 @@ def _marks(path: str, run: RunIdentity, *, version: int) -> Marks:
 
 
 def _author() -> str:
-    """Who writes annotations: what a proxy in front says, else the server's user."""
+    """The author of annotations: the user named by a proxy, else the server's user."""
     header = st.context.headers.get("X-Forwarded-User") if st.context.headers else None
     if header:
         return str(header)[:100]
@@ -91,11 +91,9 @@ def _author() -> str:
 
 
 def show_progress(opened: OpenRun) -> None:
-    """A line while responses are measured, which goes when all are; what could not be read, always."""
+    """Show unreadable parts, and a progress bar while responses are being measured."""
     if skipped := opened.coverage.skipped:
-        st.warning(
-            f"{len(skipped)} damaged part(s) are left out, the first: {skipped[0].relative_to(opened.index.run)}"
-        )
+        st.warning(f"{len(skipped)} damaged part(s) are skipped, the first: {skipped[0].relative_to(opened.index.run)}")
     if opened.coverage.num_measured < opened.coverage.num_parts:
         _progress(opened.index)
     if opened.context.tail_s is not None:
@@ -109,16 +107,19 @@ def _progress(index: RunIndex) -> None:
     if done >= parts:
         st.rerun()
     if is_measuring(index.measure_files):
-        told = "Counting reflections, repetition and duplicates; until then those filters see a part of the run."
-        st.progress(done / max(parts, 1), text=f"{told} {done:,} of {parts:,} parts.")
+        text = "Measuring reflections, repetition and duplicates; until then, filters on them see part of the run."
+        st.progress(done / max(parts, 1), text=f"{text} {done:,} of {parts:,} parts.")
     else:
-        st.caption(f"{parts - done:,} of {parts:,} parts have no counts of reflections, repetition and duplicates yet.")
+        st.caption(
+            f"Reflections, repetition and duplicates are not yet measured in {parts - done:,} of {parts:,} parts."
+        )
 
 
 def _tail(opened: OpenRun) -> None:
-    """A line for a run that goes on; what is new is shown on demand, so that nothing moves by itself."""
+    """A line for a running run; new rollouts are shown on request, so that nothing moves by itself."""
     new = opened.index.refresh().num_rollouts - opened.coverage.num_rollouts
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"The run goes on. {new:,} new rollouts." if new else "The run goes on.", width="content")
+        text = "This run is still running."
+        st.caption(f"{text} {new:,} new rollouts." if new else text, width="content")
         if st.button("Show them", key="tail:show", type="tertiary", icon=":material/refresh:", disabled=not new):
             st.rerun()

@@ -1,4 +1,4 @@
-"""The reader of one rollout: the question, the response with its layers, gold, verdict and why, the whole group."""
+"""The reader of one rollout: question, response with layers, gold, verdict with reason, and the whole group."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ MOST_GROUP_MARKS = 128
 
 
 def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None:
-    """Draw the rollout of that key, or say what to do."""
+    """Draw the rollout with that key, or a hint."""
     if key is None:
         st.info("Choose a rollout in the list, or press J for the first one.", icon=":material/arrow_back:")
         return
     row = one_row(opened.index, key)
     if row is None:
-        st.warning("This run has no such rollout (any more). Choose another one in the list.")
+        st.warning("This rollout is not in this run, or no longer. Choose another one in the list.")
         return
     place = place_of(opened.index, selection, key=key)
     _head(opened, selection, row=row, place=place)
@@ -42,7 +42,8 @@ def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None
     show_question(text.question)
     show_answers(row, text)
     _response(opened, selection, row=row, text=text)
-    annotating(opened, row, next_key=place.next if place else None, selection=selection)
+    following = place.next if place else None
+    annotating(opened, row, open_next=lambda: open_neighbour(opened, selection, key=following))
     with st.expander("Prompt and origin"):
         _origin(opened, row, text=text)
 
@@ -51,7 +52,7 @@ def _head(opened: OpenRun, selection: Selection, *, row: Row, place: Place | Non
     key = row.key
     title, across, back, forward = st.columns([5, 1.2, 1.1, 1.1], vertical_alignment="center")
     kind = "training" if key.kind == "train" else plain_markdown(key.benchmark)
-    where = f"{place.place + 1:,} of {selection.total:,}" if place else "not among the rollouts of these filters"
+    where = f"{place.place + 1:,} of {selection.total:,}" if place else "does not match these filters"
     title.markdown(
         f"**{coloured(row.verdict, symbol(row.verdict))} {plain_markdown(key.problem_id)}** "
         f"· sample {key.sample_index} · step {key.step} · {kind} :small[:gray[{where}]]"
@@ -98,7 +99,7 @@ def _facts(row: Row) -> list[tuple[str, str, str]]:
 
 
 def _group(opened: OpenRun, row: Row) -> None:
-    """Every sample of the question at this step, as marks that open it."""
+    """All samples of the question at this step, as buttons that open them."""
     rows = group(opened.index, row.key)
     if len(rows) < 2:
         return
@@ -116,7 +117,7 @@ def _group(opened: OpenRun, row: Row) -> None:
             address.put_row(keys[chosen].key)
 
     st.pills(
-        f"The group: {row.group_correct} of {row.group_size} right", list(keys), key="reader:group", format_func=shown,
+        f"Group: {row.group_correct} of {row.group_size} correct", list(keys), key="reader:group", format_func=shown,
         on_change=opens, wrap=True,
     )  # fmt: skip
 
@@ -146,7 +147,7 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
         vocabulary = read_vocabulary(path) if path else {}
         pieces = token_texts(tokens.token_ids, vocabulary, completion=completion)
         if pieces is None:
-            st.caption("No log-prob layer: the run has no vocabulary that these tokens join to the response with.")
+            st.caption("No log-prob layer: the run has no vocabulary in which these tokens form the response.")
         else:
             marks += logprob_marks(pieces, tokens.logprobs)
     if selection.pattern is not None:
@@ -157,7 +158,7 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
 def _hits(completion: str, pattern: Pattern) -> list[Mark]:
     found = spans(completion, pattern)
     shown = sum(span.start < SHOWN_CHARS for span in found)
-    st.caption(f"{len(found):,} hit(s) in this response{f', {shown:,} of them below' if shown < len(found) else ''}.")
+    st.caption(f"{len(found):,} hit(s) in this response{f', {shown:,} of them shown' if shown < len(found) else ''}.")
     return [Mark(span.start, span.end, "hit", "hit") for span in found]
 
 

@@ -1,4 +1,4 @@
-"""The list of a selection: a page of its rollouts as a table; a click opens one."""
+"""The list of a selection: one page of rollouts as a table; a click opens one."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _ROW_HEIGHT = 28
 
 
 def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | None, reason_first: bool) -> None:
-    """Draw the page of the list that the address names, with a pager; `reason_first`: reasons stand before names."""
+    """Draw the page of the list in the address, with a pager; `reason_first` puts the reason column first."""
     number = min(_page_number(opened, selection, current=current), max(selection.total - 1, 0) // PAGE_ROWS)
     rows = page(opened.index, selection, offset=number * PAGE_ROWS, limit=PAGE_ROWS)
     at = next((place for place, row in enumerate(rows) if row.key == current), None)
-    # A table that is drawn anew forgets its selection, so the key carries what it shows and where the mark stands.
+    # A redrawn table loses its selection, so the key depends on its rows, and the selection is set from the address.
     key = f"list:{opened.index.generation}:{hash(tuple(row.id for row in rows))}"
     st.session_state[f"{key}:keys"] = [row.key for row in rows]
     st.session_state[f"{key}:page"] = number
@@ -42,7 +42,7 @@ def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | Non
 
 
 def _page_number(opened: OpenRun, selection: Selection, *, current: RowKey | None) -> int:
-    """The page that the address names; without one, that of the open rollout."""
+    """The page in the address; without one, the page of the open rollout."""
     named = address.page()
     if named is not None:
         return named
@@ -51,7 +51,7 @@ def _page_number(opened: OpenRun, selection: Selection, *, current: RowKey | Non
 
 
 def _open(key: str) -> None:
-    """A click into a row, or on the box before it, opens its rollout."""
+    """Open the rollout of a row after a click on it or on its box."""
     chosen = st.session_state[key]["selection"]
     rows = [cell[0] for cell in chosen["cells"]] or chosen["rows"]
     keys = st.session_state[f"{key}:keys"]
@@ -90,7 +90,7 @@ def _columns() -> dict[str, Any]:
         "hits": number("hits", width=45, format="%d"),
         "tokens": number("tokens", width=55, format="%d"),
         "reflections": number("refl.", width=45, format="%d", help="reflection words, lexicon `extended`"),
-        "right": text("group", width=55, help="right samples of the question at this step"),
+        "right": text("group", width=55, help="correct samples of the question at this step"),
         "look": text("worth a look", width=130),
         "extracted": text("answer", width=90),
         "gold": text("gold", width=90),
@@ -100,21 +100,21 @@ def _columns() -> dict[str, Any]:
 
 def _pager(number: int, total: int) -> None:
     first, last = number * PAGE_ROWS + 1, min((number + 1) * PAGE_ROWS, total)
-    told, back, forward = st.columns([4, 1, 1], vertical_alignment="center")
-    told.caption(f"{first:,} to {last:,} of {total:,}" if total else "")
+    position, back, forward = st.columns([4, 1, 1], vertical_alignment="center")
+    position.caption(f"{first:,} to {last:,} of {total:,}" if total else "")
     if total > PAGE_ROWS:
         back.button(
-            "", icon=":material/chevron_left:", key="pager:back", help="Page back", disabled=number == 0,
+            "", icon=":material/chevron_left:", key="pager:back", help="Previous page", disabled=number == 0,
             on_click=address.put_page, args=(number - 1,), width="stretch",
         )  # fmt: skip
         forward.button(
-            "", icon=":material/chevron_right:", key="pager:forward", help="Page forward", disabled=last >= total,
+            "", icon=":material/chevron_right:", key="pager:forward", help="Next page", disabled=last >= total,
             on_click=address.put_page, args=(number + 1,), width="stretch",
         )  # fmt: skip
 
 
 def open_neighbour(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None:
-    """Go to a neighbour, and turn the list to the page that it stands on."""
+    """Open a neighbour, and turn the list to its page."""
     if key is None:
         return
     address.put_row(key)

@@ -1,4 +1,4 @@
-"""The row above every page: the runs that it is about, which stand in the address as `run`."""
+"""The row above every page for choosing its runs, which are the parameter `run` of the address."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from app.markdown import escaped
 from app.runs.folder import RunEntry, no_such_run
 
 RUN = "run"
-"""The parameter, once for each run."""
+"""The parameter, repeated for each run."""
 _KEPT = "shell:runs"
 _WIDGET = "shell:run-choice"
 MAX_RUNS = 7
-"""As many as there are colours."""
+"""The number of colours."""
 
 
 def remember() -> None:
-    """Carry the chosen runs from page to page: an address without any takes those of this session."""
+    """Keep the chosen runs across pages: an address without runs gets those of the session."""
     if RUN not in st.query_params and st.session_state.get(_KEPT):
         st.query_params[RUN] = st.session_state[_KEPT]
     st.session_state[_KEPT] = st.query_params.get_all(RUN)
 
 
 def choose(context: Context, *, wants: Literal["any", "several", "one"]) -> Context | None:
-    """The context with its runs, after the row was drawn; None where there is nothing to draw a page of."""
+    """Draw the row; return the context with the chosen runs, or None if there are no runs."""
     by_name = {entry.name: entry for entry in context.entries}
     named = list(dict.fromkeys(st.query_params.get_all(RUN)))[:MAX_RUNS]
     chosen = tuple(by_name[name] for name in named if name in by_name)
@@ -61,7 +61,7 @@ def _draw_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is
     st.session_state[_WIDGET] = [entry.name for entry in chosen]
     st.multiselect(
         "Runs", names, key=_WIDGET, label_visibility="collapsed", max_selections=MAX_RUNS,
-        placeholder="the newest run", on_change=_several_changed,
+        placeholder="newest run", on_change=_several_changed,
     )  # fmt: skip
 
 
@@ -76,17 +76,17 @@ def _several_changed() -> None:
 
 
 def _say_empty(context: Context) -> None:
-    """What to do where there is no run yet."""
+    """Draw a hint if there is no run yet."""
     st.info(
-        f"No run in {escaped(str(context.folder.path))} yet. Make one, or name another folder:",
+        f"No run in {escaped(str(context.folder.path))} yet. Create one, or open another folder:",
         icon=":material/inbox:",
     )
     st.code(
-        "make demo                                       # train and evaluate the tiny model, ten minutes\n"
+        "make demo                                       # train and evaluate the tiny model in ten minutes\n"
         "orz-rl train --recipe tiny --out runs/tiny      # the same by hand\n"
-        "orz-bench eval --ckpt MODEL --out runs/eval     # evaluate a model of yours\n"
-        "orz-bench import FILE --out runs/imported       # rollouts of another tool\n"
-        "streamlit run app/main.py -- --runs DIR         # look elsewhere",
+        "orz-bench eval --ckpt MODEL --out runs/eval     # evaluate your model\n"
+        "orz-bench import FILE --out runs/imported       # import rollouts of another tool\n"
+        "streamlit run app/main.py -- --runs DIR         # open another folder",
         language="bash",
     )
-    st.caption("A run appears here as soon as its folder has a run.json; reload the page to look again.")
+    st.caption("A run appears as soon as its folder has a run.json; reload the page to check.")

@@ -1,4 +1,4 @@
-"""Charts of scores: accuracy over checkpoints with bands beside published figures, and accuracy by kind of question."""
+"""Charts of scores: accuracy over checkpoints with bands and published results, and accuracy by kind of question."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _MOST_PUBLISHED = 4
 
 
 def score_chart(curve: pd.DataFrame, published: Sequence[Baseline], *, names: Sequence[str], height: int) -> Drawn:
-    """Accuracy over steps; `curve` is as benchmark_data.score_curves gives it."""
+    """Accuracy over steps; `curve` comes from app.runs.evaluations.score_curves."""
     x = alt.X("step:Q", title=None, axis=alt.Axis(tickMinStep=1, grid=False, format=",d", tickCount=8))
     scale = alt.Scale(zero=False, nice=True)
     base = alt.Chart(curve).encode(x=x, color=run_colours(names), detail="protocol:N")
@@ -32,7 +32,7 @@ def score_chart(curve: pd.DataFrame, published: Sequence[Baseline], *, names: Se
         alt.Tooltip("run:N", title="run"), alt.Tooltip("step:Q", title="step", format=","),
         alt.Tooltip("accuracy:Q", title="accuracy", format=".1f"),
         alt.Tooltip("low:Q", title="95 % from", format=".1f"), alt.Tooltip("high:Q", title="to", format=".1f"),
-        alt.Tooltip("n:Q", title="samples a question"),
+        alt.Tooltip("n:Q", title="samples per question"),
         alt.Tooltip("protocol:N", title="protocol"),
     ]  # fmt: skip
     points = base.mark_point(filled=True, size=60, opacity=1).encode(y="accuracy:Q", tooltip=tooltip)
@@ -51,7 +51,7 @@ def _published(published: Sequence[Baseline]) -> list[alt.Chart]:
 
 
 def parts_chart(table: pd.DataFrame, *, names: Sequence[str]) -> Drawn:
-    """Bars by part, one colour an evaluation; `table` is as benchmark_data.parts gives it, with a column `of`."""
+    """Bars by part, one colour per evaluation; `table` comes from app.runs.evaluations.parts, plus a column `of`."""
     scale = alt.Scale(domain=list(names), range=[colour(index) for index in range(len(names))])
     order = list(dict.fromkeys(table["part"]))
     base = alt.Chart(table).encode(

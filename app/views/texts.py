@@ -1,4 +1,4 @@
-"""Model text on a page: as much as a page should hold, with its layers; the rest is asked for or downloaded."""
+"""Model text on a page, limited in length, with its layers; the rest is shown on request or downloaded."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from app.reader.markup import Mark, escape, marked_html
 from app.views.colours import css_class, words
 
 SHOWN_CHARS = 30_000
-"""Of a text until somebody asks for all of it."""
+"""Characters shown before "Show all"."""
 LONG_QUESTION_CHARS = 900
 MOST_CHARS = 400_000
-"""Of a text at all: browsers get slow. The rest can be downloaded."""
+"""Characters shown at most, because browsers become slow. The rest can be downloaded."""
 
 
 def show_text(text: str, marks: Iterable[Mark], *, key: str, file_name: str) -> None:
-    """A response with its marks; a long one by its beginning, with a switch and a download."""
+    """Show a text with its marks; a long one is cut, with a switch and a download."""
     limit = SHOWN_CHARS
     if len(text) > SHOWN_CHARS:
-        told, all_of_it, download = st.columns([3, 1, 1], vertical_alignment="center")
+        shown_length, all_of_it, download = st.columns([3, 1, 1], vertical_alignment="center")
         is_all = all_of_it.toggle("Show all", key=f"all:{key}")
         limit = MOST_CHARS if is_all else SHOWN_CHARS
-        told.caption(f"The first {min(limit, len(text)):,} of {len(text):,} characters.")
+        shown_length.caption(f"The first {min(limit, len(text)):,} of {len(text):,} characters.")
         download.download_button(
             "Download", text.encode("utf-8", "replace"), file_name, "text/plain", on_click="ignore"
         )
@@ -35,14 +35,14 @@ def show_text(text: str, marks: Iterable[Mark], *, key: str, file_name: str) -> 
 
 
 def show_question(text: str) -> None:
-    """A question with its mathematics, in a frame; nothing else of it is rendered. A long one scrolls in its frame."""
+    """Show a question in a frame with its mathematics; nothing else in it is rendered. A long one scrolls."""
     is_long = len(text) > LONG_QUESTION_CHARS or text.count("\n") > 8
     with st.container(border=True, gap="small", height=230 if is_long else "content"):
         st.markdown(question_markdown(text), unsafe_allow_html=False)
 
 
 def show_facts(facts: Sequence[tuple[str, str, str]]) -> None:
-    """Chips of (name, value, class); values are escaped."""
+    """Show chips of (name, value, class); values are escaped."""
     chips = (f'<span class="{style}">{_name(name)}<b>{escape(value)}</b></span>' for name, value, style in facts)
     st.html(f'<div class="orz-facts">{"".join(chips)}</div>')
 
@@ -52,7 +52,7 @@ def _name(name: str) -> str:
 
 
 def show_answers(row: Row, text: Text) -> None:
-    """Gold, what was extracted, what the second extractor found, and why the verdict is what it is."""
+    """Show the gold, the extracted answer, the second extractor's answer, and the reason for the verdict."""
     lines = [
         ("gold", _or_none(text.gold or None), ""),
         ("extracted", _or_none(text.extracted), css_class(row.verdict)),

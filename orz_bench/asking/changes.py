@@ -29,7 +29,7 @@ def _if_set(flag: bool = False) -> bool | None:  # noqa: FBT001, FBT002
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolChanges:
-    """What differs from the named protocol. None: as the protocol says."""
+    """Settings that differ from the named protocol. None: as the protocol says."""
 
     n: Annotated[int | None, typer.Option("--n", "-n", help="Samples per question [default: the protocol's].")] = None
     temperature: Annotated[float | None, typer.Option(help="0 is greedy [default: the protocol's].")] = None

@@ -17,12 +17,12 @@ from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Problem
 
 _MARK = "\ue0f0{}\ue0f1"
-"""Takes the place of a text in a rendered prompt: characters for private use, which no template knows."""
+"""Placeholder for a text in a rendered prompt: private-use characters, which no template contains."""
 
 
 @dataclass(frozen=True, slots=True)
 class RenderedPrompt:
-    """A prompt as the model is shown it."""
+    """A prompt as the model sees it."""
 
     text: str
     token_ids: tuple[int, ...] | None
@@ -32,7 +32,7 @@ class RenderedPrompt:
 def render_prompts(
     problems: Sequence[Problem], template: Template, *, tokenizer: Tokenizer | None
 ) -> list[RenderedPrompt]:
-    """Every problem's prompt. ConfigError where a text spells a control token and cannot be told from the template."""
+    """Every problem's prompt. ConfigError if a text spells a control token and is inseparable from the template."""
     texts = [template(problem, tokenizer) for problem in problems]
     ids = encode_prompts(texts, [problem.examples for problem in problems], tokenizer=tokenizer)
     prompts = [RenderedPrompt(text, found) for text, found in zip(texts, ids, strict=True)]
@@ -49,7 +49,7 @@ def render_prompts(
 
 
 def _given(problem: Problem, tokenizer: CheckpointTokenizer) -> tuple[str, ...]:
-    """The texts of a prompt that are not the template's."""
+    """The texts of a prompt that are not part of the template."""
     starter = problem.extra.get("starter_code")
     return (problem.question, problem.examples, starter if isinstance(starter, str) else "", tokenizer.system or "")
 
@@ -57,7 +57,7 @@ def _given(problem: Problem, tokenizer: CheckpointTokenizer) -> tuple[str, ...]:
 def _pieces(
     problem: Problem, text: str, *, template: Template, tokenizer: CheckpointTokenizer
 ) -> list[tuple[str, bool]]:
-    """The prompt in pieces: (text, whether it is none of the template's)."""
+    """The prompt in pieces: (text, True if it is not part of the template)."""
     given = _given(problem, tokenizer)
     marks = [_MARK.format(number) if some else "" for number, some in enumerate(given)]
     extra = dict(problem.extra) | ({"starter_code": marks[2]} if marks[2] else {})
@@ -73,7 +73,7 @@ def _pieces(
             return pieces
     raise ConfigError(
         f"{problem.problem_id}: its text spells a control token, and the template changes texts, so that the two can't "
-        f"be told apart; use --template orz-code, plain or few-shot, or leave the question out."
+        f"be separated; use --template orz-code, plain or few-shot, or leave the question out."
     )
 
 

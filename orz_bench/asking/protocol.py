@@ -1,7 +1,8 @@
 """How questions are asked and answers read: named protocols, the card written with every result, and its fingerprint.
 
 The fingerprint covers everything that can move a score. It leaves out n and --limit, which decide how many samples are
-drawn but not what they are (docs/decisions/0001-fingerprint.md), and the checkpoint, whose identity stands beside it.
+generated but not what they are (docs/decisions/0001-fingerprint.md), and the checkpoint, whose identity is stored
+beside it.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """What a user chooses about an evaluation, apart from the checkpoint, the questions and the machine."""
+    """The choices of an evaluation other than the checkpoint, the questions and the machine."""
 
     name: str
     source: str
@@ -191,19 +192,19 @@ def customise(protocol: Protocol, changes: ProtocolChanges) -> Protocol:
 
 
 def fit_to_kind(protocol: Protocol, kind: AnswerKind) -> Protocol:
-    """The protocol as it reads answers of this kind. Raises ConfigError where it cannot."""
+    """The protocol as it reads answers of this kind. Raises ConfigError if it cannot."""
     if kind == "code":
         return replace(protocol, extractor=code_extractors(protocol.extractor)[0])
     if protocol.extractor in CODE_EXTRACTORS or protocol.template == "lcb":
         raise ConfigError(
             f"the protocol {protocol.name!r} (template {protocol.template}, extractor {protocol.extractor}) is for "
-            f"programs, but this benchmark asks for none; use --protocol orz, or another extractor and template."
+            f"programs, but this benchmark does not ask for any; use --protocol orz, or another extractor and template."
         )
     return protocol
 
 
 def require_fit(benchmark: Benchmark, protocol: Protocol) -> None:
-    """Raise ConfigError where the protocol cannot measure this benchmark."""
+    """Raise ConfigError if the protocol cannot measure this benchmark."""
     by_likelihood = protocol.extractor == LIKELIHOOD
     if by_likelihood != (benchmark.answered == "by_likelihood"):
         asks = "for the most likely option" if by_likelihood else "for a written answer"
@@ -236,10 +237,10 @@ class ProtocolCard:
     """Name and version, such as "vllm 0.32.0"."""
     dtype: str
     questions: str | None = None
-    """Which of them, where they are named or a random subset."""
+    """The selection, if questions are named or a random subset."""
     system_prompt: str | None = None
     template_args: Mapping[str, Any] | None = None
-    """What the chat template is told besides the messages."""
+    """Arguments of the chat template other than the messages."""
     prompts_as: str | None = None
     """How prompts reach a server, where that is not as text to which nothing is added."""
     server: Mapping[str, Any] | None = None
@@ -251,12 +252,12 @@ class ProtocolCard:
     def fingerprint(self) -> str:
         """Twelve hexadecimal digits that change whenever anything on the card does.
 
-        What was added to the card later does not count where it is unused, so that older fingerprints hold.
+        Fields that were added later count only when used, so that older fingerprints stay valid.
         """
         return fingerprint_of(self._used())
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values; what is unused of what was added later is left out."""
+        """Plain values, without unused fields that were added later."""
         return json.loads(json.dumps(self._used()))  # type: ignore[no-any-return]
 
     def _used(self) -> dict[str, Any]:
@@ -268,12 +269,12 @@ class ProtocolCard:
 
 
 def fingerprint_of(card: Mapping[str, Any]) -> str:
-    """The fingerprint of a card's plain values, of whatever version of this program."""
+    """The fingerprint of a card's plain values, from any version of this program."""
     return hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def make_card(protocol: Protocol, *, kind: AnswerKind = "math", **facts: Any) -> ProtocolCard:
-    """Join a protocol with the facts that it does not know: benchmark, its kind of answers, data, grader and engine."""
+    """Combine a protocol with the benchmark, its kind of answers, data, grader and engine."""
     return ProtocolCard(
         template=protocol.template,
         template_digest=template_digest(protocol.template, kind=kind),
@@ -285,7 +286,7 @@ def make_card(protocol: Protocol, *, kind: AnswerKind = "math", **facts: Any) ->
 
 
 def template_digest(name: str, *, kind: AnswerKind = "math") -> str:
-    """A digest of the template's text, without what a checkpoint's tokenizer adds to it."""
+    """A digest of the template's text, without anything a checkpoint's tokenizer adds."""
     problems = [
         Problem(benchmark="", problem_id="0", question="{question}", gold="0", kind="math"),
         Problem(benchmark="", problem_id="1", question="{question}", gold="A", kind="choice", num_choices=4),

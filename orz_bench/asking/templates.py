@@ -1,7 +1,7 @@
-r"""What a model is shown: the prompt templates, each a pure function of the question.
+r"""The prompt templates, each a pure function of the question.
 
 orz-code and orz-paper are byte-exact copies of the reference's code and of the paper's Table 1; chat is the
-checkpoint's own template; plain and few-shot are for base models that were never shown a format.
+checkpoint's own template; plain and few-shot are for base models without a trained format.
 """
 
 from __future__ import annotations
@@ -89,14 +89,14 @@ _SHOTS: Mapping[AnswerKind, tuple[tuple[str, str], ...]] = {
 
 
 def format_of_program(problem: Problem) -> str:
-    """What LiveCodeBench's prompt says about the form of a program."""
+    """The part of LiveCodeBench's prompt about the form of a program."""
     starter = problem.extra.get("starter_code")
     about, shown = (_WITH_STARTER, starter) if starter else (_WITHOUT_STARTER, "# YOUR CODE HERE")
     return f"### Format: {about}\n```python\n{shown}\n```"
 
 
 def orz_code(problem: Problem, tokenizer: Tokenizer | None) -> str:
-    """The template of the reference implementation; it opens with the tokenizer's bos, where there is one."""
+    """The template of the reference implementation; it opens with the tokenizer's bos, if there is one."""
     return f"{_bos(tokenizer)}{_ORZ_CODE}{_shown(problem)}{_ORZ_END}"
 
 
@@ -180,7 +180,7 @@ def _bos(tokenizer: Tokenizer | None) -> str:
 
 
 def _shown(problem: Problem) -> str:
-    """The question; with it, for a program, what form it has to have."""
+    """The question, followed for programs by the required form."""
     return f"{problem.question}\n\n{format_of_program(problem)}" if problem.kind == "code" else problem.question
 
 

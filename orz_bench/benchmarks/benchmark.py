@@ -1,4 +1,4 @@
-"""What a benchmark file declares."""
+"""The declaration that a benchmark file makes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from orz_bench.errors import ConfigError
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import AnswerKind, Problem
 
@@ -22,7 +23,7 @@ class HubDataset:
     num_problems: int | None = None
     """Rows there, where it is another edition than the benchmark's files elsewhere."""
     gated: bool = False
-    """Whether the hub wants an accepted licence and a token."""
+    """True if the hub requires an accepted licence and a token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +31,10 @@ class Erratum:
     """A published gold that is known to be wrong. It is reported always, corrected only when the protocol says so."""
 
     question_sha256: str
-    """Of the question with all white space removed (UTF-8): it finds the problem whatever its id in a given file."""
+    """SHA-256 of the question without white space (UTF-8): it identifies the problem under any id."""
     wrong_gold: str
     right_gold: str | None
-    """None where no gold is right, because the question contradicts itself: then it is only reported."""
+    """None if no gold is right, because the question contradicts itself: then it is only reported."""
     why: str
     source: str
 
@@ -65,16 +66,17 @@ class Benchmark:
     local_names: tuple[str, ...] = ()
     """File stems looked for in a data folder, in order: NAME.jsonl, then NAME.json."""
     hub: HubDataset | None = None
+    """None also where the data are on no hub: then a data folder has to hold them."""
     licence: str
     default_protocol: str = "orz"
     parse_row: Callable[[Mapping[str, Any], int], Problem] | None = None
     """(row of a file, its position from 0) -> Problem. Raises DataError with what the row lacks."""
     generate: Callable[[], list[Problem]] | None = None
-    """Instead of parse_row: for a benchmark that ships with the product and has no data files."""
+    """Instead of parse_row, hub and local_names: for a benchmark that ships with the product and has no data files."""
     errata: tuple[Erratum, ...] = ()
     examples: Examples | None = None
     answered: Literal["by_writing", "by_likelihood"] = "by_writing"
-    """Whether a model writes its answer, or the most likely option counts. The two are different measurements."""
+    """Written answers, or the most likely option: two different measurements."""
     breakdowns: tuple[str, ...] = ()
     """Keys of `Problem.extra` by whose values the report breaks the score down, coarsest first."""
     parse_tests: Callable[[Mapping[str, Any]], PackedTests] | None = None
@@ -84,6 +86,27 @@ class Benchmark:
     notes: Callable[[Sequence[Problem]], list[str]] | None = None
     """(problems) -> sentences that belong beside every score on them."""
     with_options: Callable[[str], Benchmark] | None = None
-    """What stands behind a colon in --bench -> the benchmark that it means. Raises ConfigError."""
+    """(text after the colon in --bench) -> the benchmark with these options. Raises ConfigError."""
     cache_name: str = ""
     """The folder of the local cache, where several benchmarks are made from one dataset; else the benchmark's name."""
+
+    def __post_init__(self) -> None:
+        """ConfigError for a declaration from which no problem could ever be read."""
+        has_files = bool(self.local_names) or self.hub is not None
+        if (self.generate is None) == (self.parse_row is None) or has_files == (self.parse_row is None):
+            raise ConfigError(
+                f"benchmark {self.name!r} declares {', '.join(self._declared()) or 'no source'}; wanted either "
+                f"generate alone, or parse_row with hub, local_names, or both."
+            )
+
+    @property
+    def source(self) -> str:
+        """Where its data come from, for people."""
+        if self.generate is not None:
+            return "generated"
+        if self.hub is None:
+            return "local file only: --data-dir"
+        return f"{self.hub.repo} @ {self.hub.revision[:12]}{', gated' if self.hub.gated else ''}"
+
+    def _declared(self) -> list[str]:
+        return [name for name in ("generate", "parse_row", "hub", "local_names") if getattr(self, name)]

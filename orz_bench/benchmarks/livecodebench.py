@@ -119,7 +119,7 @@ def parse_row(row: Mapping[str, Any], _position: int, *, benchmark: str) -> Prob
 
 
 def parse_tests(row: Mapping[str, Any]) -> PackedTests:
-    """The tests of a row, still packed. Raises DataError where there are none."""
+    """The tests of a row, still packed. Raises DataError if there are none."""
     public, private = (_as_json(row, key) for key in ("public_test_cases", "private_test_cases"))
     metadata = row.get("metadata") or {}
     try:
@@ -208,7 +208,7 @@ def _date(text: str) -> date:
     try:
         return date.fromisoformat(text[:10])
     except ValueError as error:
-        raise ConfigError(f"{text!r} is no date; wanted one such as 2024-08-01.") from error
+        raise ConfigError(f"{text!r} is not a date; wanted one such as 2024-08-01.") from error
 
 
 def _day(day: date) -> str:

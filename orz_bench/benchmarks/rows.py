@@ -1,4 +1,4 @@
-"""Reading the fields of a row of a data file: by any of the names that datasets use for them."""
+"""Read the fields of a row of a data file, by any of the names that datasets use."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ID_KEYS = ("id", "ID", "problem_id", "unique_id", "Record ID")
 
 
 def question_of(row: Mapping[str, Any]) -> str:
-    """The question's text, also from the published ORZ format. Raises DataError where there is none."""
+    """The question's text, also from the published ORZ format. Raises DataError if there is none."""
     prompt = row.get("prompt")
     if isinstance(prompt, list) and prompt and isinstance(prompt[0], dict):
         return str(prompt[0].get("value", "")).strip() or _missing("prompt[0].value", row)
@@ -23,7 +23,7 @@ def question_of(row: Mapping[str, Any]) -> str:
 
 
 def answer_of(row: Mapping[str, Any]) -> str:
-    """The gold as text. Raises DataError where it is missing or empty."""
+    """The gold as text. Raises DataError if it is missing or empty."""
     return first_text(row, _ANSWER_KEYS)
 
 
@@ -44,13 +44,13 @@ def first_text(row: Mapping[str, Any], keys: tuple[str, ...]) -> str:
 
 
 def raw_question_of(row: Mapping[str, Any]) -> str:
-    """The question's text as it stands, with the white space around it. Raises DataError where there is none."""
+    """The question's text including surrounding white space. Raises DataError if there is none."""
     question_of(row)
     return next(str(row[key]) for key in _QUESTION_KEYS if str(row.get(key) or "").strip())
 
 
 def options_of(row: Mapping[str, Any]) -> list[str]:
-    """The options of a multiple-choice row. Raises DataError where they are no list of texts."""
+    """The options of a multiple-choice row. Raises DataError if they are not a list of texts."""
     options = row.get("choices", row.get("options"))
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
         raise DataError("found no list of texts under choices or options")

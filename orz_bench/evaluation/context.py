@@ -1,4 +1,4 @@
-"""What all evaluations of one checkpoint share."""
+"""State shared by all evaluations of one checkpoint."""
 
 from __future__ import annotations
 

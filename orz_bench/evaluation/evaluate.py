@@ -1,6 +1,6 @@
 """evaluate(): problems -> completions -> grades -> run directory.
 
-Asks for what the run directory lacks and nothing else, so that running again resumes and a larger n adds samples.
+Requests only what the run directory lacks, so that running again resumes and a larger n adds samples.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from orz_bench.benchmarks.loading.load import LoadedProblems
 from orz_bench.engines.engine import Engine, Tokenizer
 from orz_bench.errors import ConfigError, EngineError, OrzError, RunDirError
 from orz_bench.evaluation.likelihood import most_likely, with_options
-from orz_bench.evaluation.recorder import Grades, Recorder
+from orz_bench.evaluation.recorder import AnswerGrader, Recorder
 from orz_bench.extraction.answers import LIKELIHOOD
 from orz_bench.models.checkpoint import Checkpoint
 from orz_bench.models.digest import is_partial
@@ -36,7 +36,7 @@ from orz_bench.seeds import sample_seed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evaluation:
-    """One benchmark of one checkpoint under one protocol: all that is asked for."""
+    """One benchmark of one checkpoint under one protocol."""
 
     loaded: LoadedProblems
     checkpoint: Checkpoint
@@ -59,7 +59,7 @@ class Evaluation:
         return {(problem.problem_id, index) for problem in self.problems for index in range(self.n)}
 
     def requests(self, tokenizer: Tokenizer | None) -> list[Request]:
-        """Every sample wanted, problem by problem. Raises ConfigError where a prompt doesn't fit the context."""
+        """Every sample wanted, problem by problem. Raises ConfigError if a prompt doesn't fit the context."""
         prompts = render_prompts(self.problems, TEMPLATES[self.card.template], tokenizer=tokenizer)
         lengths = {
             problem.problem_id: len(prompt.token_ids)
@@ -94,7 +94,7 @@ class Evaluation:
         )
 
     def seeds(self) -> Callable[[str, int], int | None]:
-        """(problem id, sample index) -> the seed it is drawn with; None for a problem the benchmark does not have."""
+        """(problem id, sample index) -> the seed of that sample; None for a problem the benchmark does not have."""
         by_id = {problem.problem_id: problem for problem in self.loaded.problems}
         return lambda name, index: self._seed(by_id[name], index) if name in by_id else None
 
@@ -119,7 +119,7 @@ class Observer(Protocol):
         """Before the engine opens."""
         ...
 
-    def drawing(self) -> None:
+    def generating(self) -> None:
         """The engine is open."""
         ...
 
@@ -158,11 +158,11 @@ def evaluate(
     requests: list[Request],
     *,
     run: RunDir,
-    grader: Grades,
+    grader: AnswerGrader,
     open_engine: Callable[[], Engine],
     observer: Observer,
 ) -> EvalResult:
-    """Draw, grade and commit what is missing of `requests`; return and write the statistics of all of them."""
+    """Generate, grade and commit the missing ones of `requests`; return and write the statistics of all of them."""
     folder = _folder(evaluation, run)
     with folder.lock():
         _write_or_check_identity(folder, evaluation)
@@ -173,7 +173,7 @@ def evaluate(
         observer.started(evaluation, num_wanted=len(requests), num_missing=len(missing))
         if missing:
             engine = open_engine()
-            observer.drawing()
+            observer.generating()
             with Recorder(
                 folder,
                 grader,
@@ -222,7 +222,7 @@ def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None
 def write_or_check_identity(
     folder: EvaluationDir, checkpoint: Checkpoint, *, seed: int, card: Mapping[str, Any], fingerprint: str
 ) -> None:
-    """Write protocol.json, or check that it names the same model, seed and protocol; RunDirError where it does not.
+    """Write protocol.json, or check that it names the same model, seed and protocol; RunDirError if it does not.
 
     Samples without a protocol.json are never adopted: they may be another model's.
     """
@@ -250,11 +250,11 @@ def write_or_check_identity(
 
 
 def keep_result(folder: EvaluationDir, result: EvalResult) -> None:
-    """Write the summary, unless one of more questions, or of more samples of as many, stands there already."""
+    """Write the summary, unless the stored one covers more questions, or as many with more samples."""
     try:
         known = folder.result()
     except OrzError:
-        known = None  # torn, or of an older version: written anew
+        known = None  # torn, or of an older version: written again
     if known is None or _extent(known) <= _extent(result) or known.summary.num_samples > len(folder.keys()):
         folder.write_result(result)
 
@@ -264,19 +264,19 @@ def _extent(result: EvalResult) -> tuple[int, int]:
 
 
 def _refuse_partial_digest(folder: EvaluationDir, found: str, *, checkpoint: Checkpoint) -> None:
-    """Samples under a digest of an earlier version, which read a part of the weights: nobody knows of which model."""
+    """Refuse samples under an earlier version's digest, which covers a part of the weights: their model is unknown."""
     if not is_partial(found) or not checkpoint.digest.startswith("w"):
         return
     raise RunDirError(
-        f"{folder.path}: its samples were drawn by an earlier version, whose digest ({found}) covers a part of the "
-        f"weights only, so whether they are this model's cannot be told. If you know that they are, write "
+        f"{folder.path}: its samples were generated by an earlier version, whose digest ({found}) covers a part of the "
+        f"weights only, so it is unknown whether they are this model's. If you know that they are, write "
         f'"model_digest": "{checkpoint.digest}" into {folder.protocol_path.name} there and run the same command again; '
         f"else choose another folder with --out."
     )
 
 
 def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdowns: Sequence[str] = ()) -> Summary:
-    """The statistics of those rows of a folder. EngineError where one is missing."""
+    """The statistics of those rows of a folder. EngineError if one is missing."""
     names = ["problem_id", "sample_index", "verdict", "second_extractor", "second_verdict", "extracted", "stop_reason"]
     table = folder.read([*names, "num_tokens", "completion", "extra"])
     rows = list(zip(_scored_samples(table), table["extra"].to_pylist(), strict=True))
@@ -284,7 +284,7 @@ def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdown
     if len(rows) != len(wanted):
         raise EngineError(
             f"{folder.path}: the engine returned {len(rows)} of {len(wanted)} samples. "
-            f"Those are kept; run the same command again to draw the rest."
+            f"Those are kept; run the same command again to generate the rest."
         )
     summary = summarise((sample for sample, _ in rows), second_extractor=table["second_extractor"][0].as_py())
     parted = [

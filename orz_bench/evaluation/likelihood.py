@@ -1,4 +1,4 @@
-"""Questions that are answered by the most likely option: what an engine is asked, and its answer as a completion."""
+"""Questions answered by the most likely option: requests to an engine, and its answers as completions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from orz_bench.records.rollout import Completion, Request
 def with_options(requests: Sequence[Request], tokenizer: Tokenizer | None) -> list[Request]:
     """The requests with the tokens of a space and each letter, and with how many tokens neighbours share.
 
-    What is shared depends on all of them, so pass all that are wanted. ConfigError without a tokenizer.
+    The shared length depends on all requests, so pass all of them. ConfigError without a tokenizer.
     """
     if tokenizer is None:
         raise ConfigError("likelihoods need the checkpoint's tokenizer; use --engine vllm or transformers.")
@@ -32,7 +32,7 @@ def with_options(requests: Sequence[Request], tokenizer: Tokenizer | None) -> li
 
 
 def most_likely(engine: Engine, requests: Sequence[Request]) -> Iterator[list[Completion]]:
-    """The most likely option of every request, as engines yield completions. EngineError where the engine cannot."""
+    """The most likely option of every request, as engines yield completions. EngineError if the engine cannot."""
     if not isinstance(engine, LikelihoodEngine):
         raise EngineError(f"{type(engine).__name__} computes no log-likelihoods; use --engine vllm or transformers.")
     by_key = {request.key: request for request in requests}
@@ -46,7 +46,7 @@ def _letters(request: Request) -> str:
 
 
 def _completion(request: Request, answer: Likelihoods) -> Completion:
-    """The option as if it had been written; ties go to the first, as in lm-eval."""
+    """The most likely option as a written answer; the first of equal ones, as in lm-eval."""
     letters = _letters(request)
     best = max(range(len(letters)), key=lambda place: answer.logprobs[place])
     return Completion(

@@ -1,7 +1,7 @@
-"""How a run of evaluations is begun and how its end is marked, by those alone that wrote in it.
+"""Start a run of evaluations and mark its end; only commands that wrote into the run mark it.
 
-A command that is refused, or finds that nothing is missing, leaves a run as it is. Of several commands in one run, the
-last to end marks it.
+A command that is refused, or finds nothing missing, leaves the run as it is. If several commands share a run, the last
+to end marks it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from orz_bench.records.run_dir import RunDir
 
 
 class Marks:
-    """A context manager around all evaluations of a command; `begin` when one is owned and about to be drawn."""
+    """A context manager around all evaluations of a command; call `begin` when one is locked and about to run."""
 
     def __init__(
         self,

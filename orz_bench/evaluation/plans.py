@@ -1,6 +1,6 @@
-"""How a benchmark is asked, checked before anything is drawn: one planner, for `orz-bench eval` and for training.
+"""Plan an evaluation and check it before anything is generated: one planner, for `orz-bench eval` and for training.
 
-Goes in: a benchmark, a protocol, an engine's spec. Comes out: an Evaluation, which evaluate() draws and grades.
+Input: a benchmark, a protocol, an engine's spec. Output: an Evaluation, which evaluate() runs.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Chosen:
 
 
 def choose(benchmark: Benchmark, protocol: Protocol, *, spec: EngineSpec, folders: tuple[Path, ...]) -> Chosen:
-    """The protocol as it reads this benchmark's answers, and the problems. OrzError where the two do not fit."""
+    """The protocol as it reads this benchmark's answers, and the problems. OrzError if the two do not fit."""
     protocol = fit_to_kind(protocol, benchmark.kind)
     require_fit(benchmark, protocol)
     if protocol.extractor == LIKELIHOOD:
@@ -56,7 +56,7 @@ def plan(
     limit: int | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Evaluation:
-    """All that is asked for; `facts` are further fields of the protocol card."""
+    """The evaluation; `facts` are further fields of the protocol card."""
     benchmark, protocol = chosen.benchmark, chosen.protocol
     card = make_card(
         protocol,

@@ -1,5 +1,5 @@
-"""What would happen, before it does: prompts with their token ids, what is missing, how long it may take; and what of a
-checkpoint's generation_config is not applied.
+"""Preview of an evaluation: prompts with their token ids, missing samples, expected duration; and which settings of a
+checkpoint's generation_config are not applied.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _GENERATION_NAMES = (
 
 
 def preview(evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir) -> str:
-    """Text for people: what the command would draw, and its first prompts as the model would see them."""
+    """Readable text: the samples that the command would generate, and its first prompts as the model sees them."""
     card, max_tokens = evaluation.card, evaluation.card.sampling.max_tokens
     folder = run.evaluation(benchmark=card.benchmark, step=evaluation.checkpoint.step, fingerprint=card.fingerprint)
     done = folder.keys() if folder.protocol_path.exists() else set()
     missing = [request for request in requests if request.key not in done]
     lengths = [len(one.prompt_token_ids) if one.prompt_token_ids is not None else None for one in missing]
     lines = [
-        f"{card.benchmark} step {evaluation.checkpoint.step}: {len(missing):,} of {len(requests):,} samples to draw "
-        f"({len(evaluation.problems):,} questions x {evaluation.n}) into {folder.path}",
+        f"{card.benchmark} step {evaluation.checkpoint.step}: {len(missing):,} of {len(requests):,} samples to "
+        f"generate ({len(evaluation.problems):,} questions x {evaluation.n}) into {folder.path}",
         f"  {total_tokens(lengths, max_tokens=max_tokens)}: {duration(len(missing) * max_tokens)}",
     ]
     lines += [f"  {name}: {value}" for name, value in card.to_json().items()]
@@ -50,13 +50,15 @@ def duration(num_tokens: int) -> str:
 
 
 def generation_config_note(checkpoint: str) -> str | None:
-    """What the checkpoint's generation_config would have, which the protocol decides; None where it has nothing."""
+    """Settings in the checkpoint's generation_config that the protocol overrides; None if there are none."""
     try:
         found = json.loads((Path(checkpoint) / "generation_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    told = {name: found[name] for name in _GENERATION_NAMES if isinstance(found, dict) and found.get(name) is not None}
-    if not told:
+    settings = {
+        name: found[name] for name in _GENERATION_NAMES if isinstance(found, dict) and found.get(name) is not None
+    }
+    if not settings:
         return None
-    values = ", ".join(f"{name} {value}" for name, value in told.items())
+    values = ", ".join(f"{name} {value}" for name, value in settings.items())
     return f"generation_config.json says {values}: not applied, the protocol and its options decide"

@@ -14,11 +14,11 @@ from orz_bench.records.rollout import Problem
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """What was asked for; with neither, all questions."""
+    """The selected questions; all of them if neither is given."""
 
     ids: tuple[str, ...] = ()
     sample: int | None = None
-    """So many, drawn at random."""
+    """Number of questions, chosen at random."""
     seed: int = 42
 
     def select(self, loaded: LoadedProblems) -> LoadedProblems:
@@ -51,7 +51,7 @@ class Selection:
 
 
 def total_tokens(lengths: Sequence[int | None], *, max_tokens: int) -> str:
-    """`at most 80,000 new tokens`, with the known tokens of prompts in front."""
+    """`at most 80,000 new tokens`, preceded by the number of prompt tokens if known."""
     known = [length for length in lengths if length is not None]
     prompts = f"{sum(known):,} tokens of prompts, " if known else ""
     return f"{prompts}at most {len(lengths) * max_tokens:,} new tokens"

@@ -1,7 +1,7 @@
-"""Grade completions and commit them, on a thread of its own, so that the engine never waits for a slow answer.
+"""Grade completions and commit them, on a separate thread, so that the engine never waits for a slow answer.
 
 Completions that arrive together are committed together. A part is written when enough rows wait, when some seconds have
-passed, and at the end, also after an error or Ctrl-C: a `kill -9` loses what was being drawn and the last few seconds.
+passed, and at the end, also after an error or Ctrl-C: a `kill -9` loses unfinished samples and the last few seconds.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ PART_SECONDS = 5.0
 _QUEUE_BATCHES = 16
 
 
-class Grades(Protocol):
-    """What the recorder needs of a grader."""
+class AnswerGrader(Protocol):
+    """The part of a grader that the recorder uses."""
 
     def grade(self, submissions: Sequence[Submission]) -> list[Grade]:
         """One grade a submission, in order."""
@@ -31,7 +31,7 @@ class Grades(Protocol):
 
 
 class ToRollout(Protocol):
-    """Joins what the stages found into a row."""
+    """Joins request, completion and grade into a row."""
 
     def __call__(self, request: Request, completion: Completion, *, grade: Grade) -> Rollout:
         """The row of one sample."""
@@ -47,12 +47,14 @@ class Recorder:
     def __init__(
         self,
         folder: RolloutsDir,
-        grader: Grades,
+        grader: AnswerGrader,
         *,
         requests: Sequence[Request],
         to_rollout: ToRollout,
         on_committed: Callable[[Sequence[Rollout]], None],
+        part_seconds: float = PART_SECONDS,
     ) -> None:
+        self._part_seconds = part_seconds
         self._folder = folder
         self._grader = grader
         self._requests = {request.key: request for request in requests}
@@ -77,7 +79,7 @@ class Recorder:
             raise self._error
 
     def add_all(self, lists: Iterable[list[Completion]]) -> None:
-        """Take everything that an engine draws."""
+        """Record everything that an engine generates."""
         for completions in lists:
             self.add(completions)
 
@@ -91,7 +93,7 @@ class Recorder:
         open_for_more = True
         while open_for_more:
             try:
-                batch = self._queue.get(timeout=PART_SECONDS)
+                batch = self._queue.get(timeout=self._part_seconds)
             except queue.Empty:
                 batch = []
             open_for_more = batch is not None
@@ -121,7 +123,7 @@ class Recorder:
         ]
 
     def _commit(self, *, force: bool) -> None:
-        overdue = time.monotonic() - self._last_commit > PART_SECONDS
+        overdue = time.monotonic() - self._last_commit > self._part_seconds
         if not self._waiting or not (force or overdue or len(self._waiting) >= PART_ROWS):
             return
         self._folder.append(self._waiting)

@@ -1,8 +1,8 @@
-"""Grade the stored samples of a run again with the present grader, without drawing anything; both verdicts are kept.
+"""Grade the stored samples of a run again with the present grader, without generating anything; both verdicts are kept.
 
-What was graded stays as it is. The new verdicts go to an evaluation of their own, beside it: the same protocol but for
-the grader's version, hence another fingerprint, so that no reader takes one for the other, and `orz-bench eval` goes on
-there. Parts appear whole or not at all, and samples that are there already are not graded again.
+Existing grades stay as they are. The new verdicts form a separate evaluation beside the old one: the protocol differs
+only in the grader's version, so the fingerprint differs, no reader confuses the two, and `orz-bench eval` resumes in
+the new one. Parts appear whole or not at all, and samples that are there already are not graded again.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ _BATCH_ROWS = 512
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Regraded:
-    """What became of one evaluation."""
+class RegradedEvaluation:
+    """An evaluation before and after grading again."""
 
     benchmark: str
     step: int
@@ -45,12 +45,12 @@ class Regraded:
     """(old verdict, new verdict) -> samples; only where the two differ."""
     accuracy_old: float
     accuracy_new: float
-    """Shares of right samples."""
+    """Shares of correct samples."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegradeOptions:
-    """What the command line said."""
+    """Which evaluations are graded again, and how."""
 
     benchmarks: tuple[str, ...] = ()
     """Empty: all of the run."""
@@ -61,10 +61,10 @@ class RegradeOptions:
     allow_weak_isolation: bool = False
 
 
-def regrade_run(run: RunDir, *, options: RegradeOptions, notice: Callable[[str], None]) -> Iterator[Regraded]:
-    """Grade every evaluation of a run again that another grader has graded; `notice` hears what is left out, and why.
+def regrade_run(run: RunDir, *, options: RegradeOptions, notice: Callable[[str], None]) -> Iterator[RegradedEvaluation]:
+    """Grade again every evaluation of a run that another grader version graded; `notice` gets what is skipped.
 
-    Raises RunDirError for a folder that is no run, ConfigError where it has no evaluation.
+    Raises RunDirError if the folder is not a run, ConfigError if it has no evaluation.
     """
     run.info()
     evaluations = run.evaluations()
@@ -81,7 +81,7 @@ def regrade_run(run: RunDir, *, options: RegradeOptions, notice: Callable[[str],
         except ConfigError:
             benchmark = None
         if benchmark is None or "extractor" not in card:
-            notice(f"{evaluation.path}: left out, because this program's grader did not grade it")
+            notice(f"{evaluation.path}: skipped, because this program's grader did not grade it")
         elif card["grader_version"] != grader_version(benchmark.kind):
             yield _regrade(run, evaluation, benchmark=benchmark, protocol=protocol, options=options)
 
@@ -93,12 +93,12 @@ def _regrade(
     benchmark: Benchmark,
     protocol: Mapping[str, Any],
     options: RegradeOptions,
-) -> Regraded:
+) -> RegradedEvaluation:
     card = {**protocol["card"], "grader_version": grader_version(benchmark.kind)}
     new = EvaluationDir(old.path.with_name(fingerprint_of(card)))
     rows = rollouts_from_table(old.read())
     with new.lock():
-        _claim(new, protocol, card=card, old=old)
+        _write_or_check_identity(new, protocol, card=card, old=old)
         done = new.keys()
         missing = [row for row in rows if row.key not in done]
         if missing:
@@ -132,7 +132,7 @@ def _grade(
 
 
 def regraded(row: Rollout, grade: Grade, *, grader_version: str) -> Rollout:
-    """The row with another grade; what it had is kept in its `extra`."""
+    """The row with another grade; the previous one is kept in its `extra`."""
     before = {
         "grader_version": row.grader_version,
         "extracted": row.extracted,
@@ -147,8 +147,10 @@ def regraded(row: Rollout, grade: Grade, *, grader_version: str) -> Rollout:
     )
 
 
-def _claim(new: EvaluationDir, protocol: Mapping[str, Any], *, card: Mapping[str, Any], old: EvaluationDir) -> None:
-    """Write what the new folder holds and where it comes from, or check that it is of the same model and seed."""
+def _write_or_check_identity(
+    new: EvaluationDir, protocol: Mapping[str, Any], *, card: Mapping[str, Any], old: EvaluationDir
+) -> None:
+    """Write the new folder's protocol.json with its origin, or check that it has the same model and seed."""
     if not new.protocol_path.exists():
         origin = {"fingerprint": new.path.name, "regraded_from": old.path.name, "card": dict(card)}
         write_text(new.protocol_path, to_json({**protocol, **origin}))
@@ -162,7 +164,7 @@ def _claim(new: EvaluationDir, protocol: Mapping[str, Any], *, card: Mapping[str
 
 
 def _from_data(benchmark: Benchmark, options: RegradeOptions) -> tuple[Mapping[str, PackedTests], Mapping[str, int]]:
-    """(tests of programs, options of each question): what rows do not hold."""
+    """(tests of programs, number of options of each question), which rows do not contain."""
     if benchmark.kind not in ("code", "choice"):
         return {}, {}
     loaded = load_problems(benchmark, folders=options.folders)
@@ -203,12 +205,14 @@ def _summarise(
     )
 
 
-def _compared(old: EvaluationDir, new: EvaluationDir, *, rows: Sequence[Rollout], num_graded_now: int) -> Regraded:
+def _compared(
+    old: EvaluationDir, new: EvaluationDir, *, rows: Sequence[Rollout], num_graded_now: int
+) -> RegradedEvaluation:
     table = new.read(["problem_id", "sample_index", "verdict"]).to_pylist()
     verdicts = {(row["problem_id"], row["sample_index"]): row["verdict"] for row in table}
     changes = Counter((row.verdict, verdicts[row.key]) for row in rows if row.verdict != verdicts[row.key])
     num_samples = max(len(rows), 1)
-    return Regraded(
+    return RegradedEvaluation(
         benchmark=new.path.parts[-3],
         step=int(new.path.parts[-2].removeprefix("step=")),
         old=old.path.name,

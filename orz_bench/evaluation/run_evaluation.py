@@ -28,7 +28,7 @@ from orz_bench.evaluation.options import EvalOptions
 from orz_bench.evaluation.plans import Chosen, choose, plan, tests_of
 from orz_bench.evaluation.previews import generation_config_note, preview
 from orz_bench.evaluation.questions import Selection
-from orz_bench.evaluation.served import card_facts, meet_server, opened_once, say_context, snapshot
+from orz_bench.evaluation.served import card_facts, meet_server, opened_once, report_context, snapshot
 from orz_bench.extraction.answers import LIKELIHOOD
 from orz_bench.grading.grader import Grader
 from orz_bench.models.checkpoint import Checkpoint, find_checkpoints
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Target:
-    """What is evaluated, with which engine, and where results go."""
+    """The checkpoints to evaluate, the engine, and the run directory."""
 
     engine: str
     checkpoints: list[Checkpoint]
@@ -89,7 +89,7 @@ def run_evaluations(options: EvalOptions, *, observer: Observer) -> list[EvalRes
 
 
 def preview_evaluations(options: EvalOptions, *, observer: Observer) -> str:
-    """What run_evaluations would generate, and its first prompts; nothing is generated or written."""
+    """Describe what run_evaluations would generate, with its first prompts; nothing is generated or written."""
     target = _resolve(options, observer)
     texts = []
     for checkpoint in target.checkpoints:
@@ -240,7 +240,7 @@ def _ask(evaluations: Sequence[Evaluation], plans: _Plans, *, observer: Observer
         card = one.evaluation.card
         lengths = {len(request.prompt_token_ids) for request in one.requests if request.prompt_token_ids is not None}
         if card.extractor != LIKELIHOOD:
-            say_context(
+            report_context(
                 replace(plans.spec, max_model_len=card.max_model_len),
                 sorted(lengths),
                 max_tokens=card.sampling.max_tokens,
@@ -274,7 +274,7 @@ def _grader(extractor: str, evaluations: Sequence[Evaluation], *, options: EvalO
 def _check_graders(
     graders: Mapping[str, Grader], evaluations: Sequence[Evaluation], *, options: EvalOptions, observer: Observer
 ) -> None:
-    """ConfigError where programs cannot be isolated, DataError where a gold answer fails its self-check."""
+    """ConfigError if programs cannot be isolated, DataError if a gold answer fails its self-check."""
     for extractor in dict.fromkeys(one.card.extractor for one in evaluations if one.loaded.tests):
         observer.notice(f"programs are run with {graders[extractor].check_isolation()}")
     for one in evaluations:

@@ -1,6 +1,6 @@
-"""What an evaluation must know of a server before it starts: which model answers, how prompts arrive, its room.
+"""Facts about a server that an evaluation needs before it starts: the model, how prompts arrive, its context.
 
-The server, its model and the tokenizer given for it stand on the card: samples of one are never mixed with another's.
+The server, its model and the tokenizer given for it are on the card: samples of different servers are never mixed.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def meet_server(
     samplings: Sequence[Sampling],
     notice: Callable[[str], None],
 ) -> EngineSpec:
-    """The spec with what its server is and does. EngineError or ConfigError where it could not be evaluated."""
+    """The spec with the facts about its server. EngineError or ConfigError if it cannot be evaluated."""
     from orz_bench.engines.openai.probe import ProbePrompt, ask_server, refuse_unmet
 
     shown = ProbePrompt()
@@ -52,10 +52,10 @@ def card_facts(spec: EngineSpec, tokenizer: Callable[[], Tokenizer | None]) -> d
     return facts
 
 
-def say_context(
+def report_context(
     spec: EngineSpec, lengths: Sequence[int], *, max_tokens: int, name: str, notice: Callable[[str], None]
 ) -> None:
-    """Say it where the context leaves a completion less than the protocol allows."""
+    """Report a context that leaves less room for a completion than the protocol allows."""
     limit = spec.max_model_len
     if limit is None or max(lengths, default=0) + max_tokens <= limit:
         return
@@ -70,7 +70,7 @@ def say_context(
 
 
 def snapshot(name: str, revision: str) -> str:
-    """The folder of a hub checkpoint at a revision. ConfigError where the hub does not give it."""
+    """The folder of a hub checkpoint at a revision. ConfigError if the hub does not give it."""
     if Path(name).exists():
         raise ConfigError(f"--revision {revision}: {name} is a folder, which has no revisions; leave the option out.")
     from huggingface_hub import snapshot_download
@@ -78,7 +78,7 @@ def snapshot(name: str, revision: str) -> str:
     patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
     try:
         return str(snapshot_download(name, revision=revision, allow_patterns=patterns))
-    except Exception as error:  # whatever the hub's client raises, the user must know what to do
+    except Exception as error:  # the client raises anything; the user needs a remedy
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(
             f"--ckpt {name} --revision {revision}: the hub did not give it ({reason}). Check the names and the network."

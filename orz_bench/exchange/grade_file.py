@@ -30,7 +30,7 @@ _BATCH_ROWS = 1024
 class _Row:
     fields: dict[str, Any]
     submission: Submission | None
-    """None where the row has no text to grade."""
+    """None if the row has no text to grade."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def grade_file(
 
 @contextlib.contextmanager
 def _own(partial: Path) -> Iterator[TextIO]:
-    """The unfinished file, for this process alone. RunDirError where another one grades the same into it."""
+    """The unfinished file, for this process alone. RunDirError if another one grades the same into it."""
     while True:
         # A lone surrogate, which UTF-8 cannot hold, as \udXXX: in JSON that is its name.
         with partial.open("a", encoding="utf-8", errors="backslashreplace") as file:

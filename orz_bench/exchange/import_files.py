@@ -1,7 +1,7 @@
-"""Rollouts of other tools -> a run directory. Rows are taken as they are: nothing is graded, what is unknown is null.
+"""Rollouts of other tools -> a run directory. Rows are stored as they are: nothing is graded, unknown values are null.
 
 Every row carries the digest of its file and its number there (in `extra`), so that the same import again writes nothing
-twice and one that was killed goes on where it was.
+twice and a killed one resumes.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SOURCE, _ROW = "imported_from", "imported_row"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportOptions:
-    """What the files do not tell."""
+    """Facts that the files do not contain, and which rows are imported."""
 
     benchmark: str | None = None
     step: int | None = None
@@ -79,7 +79,7 @@ def _sources(path: Path) -> list[Path]:
     found = sorted(_dumps_under(path))
     if not found:
         raise DataError(
-            f"{path}: holds no dump of Open-Reasoner-Zero (iter*_generation_results.json, eval_output_iter*.jsonl); "
+            f"{path}: contains no dump of Open-Reasoner-Zero (iter*_generation_results.json, eval_output_iter*.jsonl); "
             f"name the files themselves."
         )
     return found
@@ -114,7 +114,7 @@ def _source(path: Path, options: ImportOptions) -> _Source:
 
 
 def _is_training(source: Path, options: ImportOptions) -> bool:
-    """Whether the rows are training's; reads the first row, so that a file that cannot be read ends it all at once."""
+    """True for rows of training; reads the first row, so that an unreadable file fails before anything is written."""
     first = next(iter(rows_of(source)), None)
     if first is None:
         raise DataError(f"{source}: has no rows; name a file of rollouts.")
@@ -166,7 +166,7 @@ def _events(run: RunDir) -> dict[str, str]:
 
 
 def _rows(source: _Source) -> Iterator[Row]:
-    """Flat rows of the wanted run. DataError where a file holds several and none is named."""
+    """Flat rows of the wanted run. DataError if a file holds several and none is named."""
     wanted, found = source.options.run, None
     for row in map(flat, rows_of(source.path)):
         column = run_column(row)
@@ -210,7 +210,7 @@ class _Targets:
         return tuple(str(folder.directory.path.relative_to(self._run.path)) for folder in self._folders.values())
 
     def take(self, row: Row, number: int) -> None:
-        """Put a row where it belongs, unless it is there."""
+        """Add a row to its folder, unless it is there already."""
         ours = _row(row, number, source=self._source)
         folder = self._folder("" if self._source.trains else ours["benchmark"], ours["step"])
         self.num_rows += 1
@@ -291,7 +291,7 @@ class _Place:
 
 
 def _row(row: Row, number: int, *, source: _Source) -> Row:
-    """A row of ROLLOUT_SCHEMA as a dictionary; DataError where it has no response or a number is none."""
+    """A row of ROLLOUT_SCHEMA as a dictionary; DataError if it has no response or a number is none."""
     ours = canonical(row)
     if not isinstance(ours.get("completion"), str):
         raise DataError(f"{source.path}, row {number}: no response; delete the row, or give it one.")
@@ -321,7 +321,7 @@ def _row(row: Row, number: int, *, source: _Source) -> Row:
 
 
 def question_in(prompt: str | None) -> str | None:
-    """The question that stands in a prompt of Open-Reasoner-Zero's template; any other text as it is."""
+    """The question within a prompt of Open-Reasoner-Zero's template; any other text unchanged."""
     if prompt is None:
         return None
     _, opening, behind = prompt.partition(_BEFORE_QUESTION)

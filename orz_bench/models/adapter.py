@@ -1,4 +1,4 @@
-"""What a LoRA adapter of PEFT is: its settings, its base model, and whether it is one that can be merged exactly."""
+"""LoRA adapters of PEFT: settings, base model, and whether they can be merged exactly."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CONFIG = "adapter_config.json"
 WEIGHTS = "adapter_model.safetensors"
 _READ = {"r", "lora_alpha", "use_rslora", "fan_in_fan_out", "alpha_pattern"}
 _NO_MATTER = {
-    # Names, training, and where adapters are; the tensors themselves tell ranks and targets.
+    # Names, training, and where adapters are; ranks and targets follow from the tensors.
     "peft_type", "task_type", "auto_mapping", "base_model_name_or_path", "revision", "inference_mode", "peft_version",
     "target_modules", "exclude_modules", "layers_to_transform", "layers_pattern", "rank_pattern", "modules_to_save",
     "lora_dropout", "bias", "init_lora_weights", "qalora_group_size", "ensure_weight_tying", "megatron_core",
@@ -36,9 +36,9 @@ class Adapter:
     alpha_pattern: Mapping[str, float] = field(default_factory=dict)
     """Other alphas, by a pattern of module names."""
     is_rank_stabilised: bool
-    """Whether the scale is alpha / sqrt(r) and not alpha / r."""
+    """True: the scale is alpha / sqrt(r); false: alpha / r."""
     is_transposed: bool
-    """Whether the base keeps its matrices as (in, out), as GPT-2 does."""
+    """True if the base stores its matrices as (in, out), as GPT-2 does."""
 
     def scale(self, module: str, *, rank: int) -> float:
         """By which B A of this module is multiplied."""
@@ -48,7 +48,7 @@ class Adapter:
 
 
 def is_adapter(folder: Path) -> bool:
-    """Whether a folder holds an adapter."""
+    """True if a folder contains an adapter."""
     return (folder / CONFIG).is_file()
 
 

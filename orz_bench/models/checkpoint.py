@@ -1,4 +1,4 @@
-"""What is evaluated: find a checkpoint's files, refuse what is none or half-written, and give each an identity.
+"""Find a checkpoint's files, refuse folders that are not checkpoints or are half-written, and identify each.
 
 A checkpoint is a Hugging Face folder, a LoRA adapter, a hub id, a training run (all its checkpoints), or a model on a
 server.
@@ -38,12 +38,12 @@ class Checkpoint:
     """One model to evaluate."""
 
     path: str
-    """What an engine opens: a local folder, or a name on a server."""
+    """Path for the engine: a local folder, or a name on a server."""
     label: str
     """For people and reports."""
     step: int
     digest: str
-    """Of configuration, tokenizer, templates and all weights' bytes; results of different ones are never mixed."""
+    """Digest of configuration, tokenizer, templates and all weights; results of different ones are never mixed."""
     origin: str = ""
     """How its weights were made, where they were made here: which adapter was merged into which base."""
 
@@ -51,7 +51,7 @@ class Checkpoint:
 def find_checkpoints(name: str, *, engine: str, step: int | None, reads_files: bool = True) -> list[Checkpoint]:
     """The checkpoints that `--ckpt name` means, by step: one, or all of a training run (or the one of `step`).
 
-    Raises ConfigError for a path that is no checkpoint and for a half-written one.
+    Raises ConfigError if the path is not a checkpoint or is half-written.
     """
     path = Path(name)
     if (path / "run.json").exists():
@@ -60,26 +60,26 @@ def find_checkpoints(name: str, *, engine: str, step: int | None, reads_files: b
         return [Checkpoint(path=name, label=name, step=step or 0, digest=f"{engine}:{name}")]
     folder = path if path.exists() else _hub_snapshot(name)
     label = name if folder is not path else path.resolve().name
-    told = step_in_path(folder) if step is None else step
+    known_step = step_in_path(folder) if step is None else step
     if is_adapter(folder):
         if any((folder / file).is_file() for file in (INDEX, SINGLE)):
             raise ConfigError(
                 f"{folder}: holds a whole model and an adapter (adapter_config.json); engines differ in which of them "
                 f"they open. Move one of them into another folder."
             )
-        return [_merged(folder, label=label, step=told or 0)]
+        return [_merged(folder, label=label, step=known_step or 0)]
     inspect_checkpoint(folder)
-    return [Checkpoint(path=str(folder), label=label, step=told or 0, digest=checkpoint_digest(folder))]
+    return [Checkpoint(path=str(folder), label=label, step=known_step or 0, digest=checkpoint_digest(folder))]
 
 
 def inspect_checkpoint(folder: Path) -> None:
     """Raise ConfigError unless `folder` holds a whole Hugging Face checkpoint with a tokenizer."""
     if not (folder / "config.json").is_file():
-        what = "a file" if folder.is_file() else "a folder without config.json"
+        what = "it is a file" if folder.is_file() else "config.json is missing"
         foreign = name_foreign(folder) if folder.is_dir() else None
         raise ConfigError(
             foreign
-            or f"{folder}: no checkpoint ({what}). Wanted a Hugging Face checkpoint folder, a hub id such as "
+            or f"{folder}: not a checkpoint: {what}. Wanted a Hugging Face checkpoint folder, a hub id such as "
             f"Qwen/Qwen2.5-7B, or a run directory of orz-rl."
         )
     config = ModelConfig(folder / "config.json")
@@ -108,7 +108,7 @@ def _refuse_second_head(folder: Path, tensors: Mapping[str, StoredTensor]) -> No
 
 
 def _refuse_without_weights(folder: Path) -> None:
-    """Say what lies there instead; verl leaves configuration and tokenizer in a folder below its shards."""
+    """Describe what the folder holds instead; verl leaves configuration and tokenizer in a folder below its shards."""
     strays = sorted(path.name for path in folder.glob("*.safetensors"))
     if strays:
         raise ConfigError(
@@ -176,7 +176,7 @@ def _hub_snapshot(name: str, *, of: Path | None = None) -> Path:
     if not _HUB_ID.fullmatch(name):
         if of is not None:
             raise ConfigError(
-                f"{of}: its base model {name} is no folder here and no hub id (OWNER/NAME); write where it is as "
+                f"{of}: its base model {name} is neither a folder here nor a hub id (OWNER/NAME); write where it is as "
                 f"base_model_name_or_path in {of / 'adapter_config.json'}."
             )
         raise ConfigError(
@@ -188,7 +188,7 @@ def _hub_snapshot(name: str, *, of: Path | None = None) -> Path:
     patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja", "*.tiktoken", "vocab.bpe"]
     try:
         return Path(snapshot_download(name, allow_patterns=patterns))
-    except Exception as error:  # whatever the hub's client raises, the user must know what to do
+    except Exception as error:  # the client raises anything; the user needs a remedy
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise ConfigError(
             f"--ckpt {name}: no such folder, and the hub did not give it ({reason}). Check the name and the network, "

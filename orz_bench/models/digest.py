@@ -30,7 +30,7 @@ NAMED_FILES = frozenset(
         "chat_template.jinja", "chat_template.json", "processor_config.json",
     }
 )  # fmt: skip
-"""The small files that count, by name: a log or a result that lies beside them is no part of a model."""
+"""The small files that count, by name: logs and results beside them are not part of a model."""
 TEMPLATES = "additional_chat_templates"
 _SCHEME = "blake3"
 _LARGE = 1 << 20
@@ -44,7 +44,7 @@ _MAX_REMEMBERED = 4096
 def checkpoint_digest(folder: Path, *, cache: Path | None = None) -> str:
     """Sixteen characters over configuration, tokenizer, chat templates and all bytes of all weights.
 
-    `cache` is the file that remembers the digests of large files; by default it lies in the user's cache folder.
+    `cache` is the file that remembers the digests of large files; by default in the user's cache folder.
     """
     memory = _Memory(cache or default_cache())
     small = sorted(path for path in folder.iterdir() if path.name in NAMED_FILES and path.is_file())
@@ -60,17 +60,17 @@ def checkpoint_digest(folder: Path, *, cache: Path | None = None) -> str:
 
 
 def short_digest(text: str) -> str:
-    """`w` and 75 bits: sixteen characters that are no hexadecimal number, as the digests of earlier versions were."""
+    """`w` and 75 bits: sixteen characters that are not a hexadecimal number, unlike the digests of earlier versions."""
     return "w" + base64.b32encode(_blake3().update(text.encode()).digest()).decode().lower()[:15]
 
 
 def is_partial(digest: str) -> bool:
-    """Whether a stored digest is an earlier version's, sixteen hexadecimal digits: it saw a part of the weights."""
+    """True for a digest of an earlier version (sixteen hexadecimal digits), which covers a part of the weights."""
     return len(digest) == 16 and all(char in "0123456789abcdef" for char in digest)
 
 
 def file_digest(path: Path) -> str:
-    """BLAKE3 of all bytes of a file. ConfigError where it changes meanwhile."""
+    """BLAKE3 of all bytes of a file. ConfigError if it changes meanwhile."""
     before = _stamp(path)
     state = _blake3()
     buffer = memoryview(bytearray(min(_BLOCK, max(1, before[2]))))
@@ -83,7 +83,7 @@ def file_digest(path: Path) -> str:
 
 
 def default_cache() -> Path:
-    """Where digests are remembered: never in a checkpoint's own folder, which may be read-only or copied."""
+    """The cache of digests: never in a checkpoint's own folder, which may be read-only or copied."""
     home = os.environ.get("XDG_CACHE_HOME", "")
     return (Path(home) if home.startswith("/") else Path.home() / ".cache") / "orz" / "file-digests.json"
 
@@ -95,13 +95,13 @@ def _blake3() -> Any:
 
 
 def _stamp(path: Path) -> tuple[int, ...]:
-    """What cannot stay the same when a file's content changes: the time of its last change cannot be set back."""
+    """Identity of a file's content: the time of its last change cannot be set back."""
     stat = path.stat()
     return (stat.st_dev, stat.st_ino, stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns)
 
 
 class _Memory:
-    """The digests of large files by path and stamp. A memory that cannot be read or written is no fault."""
+    """The digests of large files by path and stamp. A cache that cannot be read or written is ignored."""
 
     def __init__(self, file: Path) -> None:
         self._file = file
@@ -109,7 +109,7 @@ class _Memory:
         self._new: dict[str, list[Any]] = {}
 
     def digest(self, path: Path) -> str:
-        """Of one file, from memory where nothing about it has changed."""
+        """Digest of one file, from the cache if its stamp is unchanged."""
         stamp = list(_stamp(path))
         key = str(path.resolve())
         known = self._known.get(key)

@@ -136,7 +136,7 @@ def _natural(text: str) -> list[tuple[int, int, str]]:
 
 
 def _filled(kind: _Kind, folder: Path) -> str:
-    """The remedy with this folder's own names; each tool wants the folder in which its shards lie."""
+    """The remedy with this folder's own names; each tool expects the folder of its shards."""
     state = next((path.parent for path in folder.glob("global_step*/*_states.pt")), folder)
     return kind.remedy.format(
         folder=str(folder),

@@ -1,4 +1,4 @@
-"""Read a checkpoint's JSON files. What a save or a download can leave behind is a ConfigError that names the file."""
+"""Read a checkpoint's JSON files. A file damaged by an interrupted save or download is a ConfigError that names it."""
 
 from __future__ import annotations
 

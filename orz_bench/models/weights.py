@@ -1,4 +1,4 @@
-"""Which files hold a checkpoint's weights, and which tensors lie in them. Reads headers, never tensors."""
+"""The files with a checkpoint's weights, and the tensors in them. Reads headers, never tensors."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class StoredTensor:
 
 
 def weight_files(folder: Path) -> list[Path]:
-    """The safetensors files that make up the model, by name. ConfigError where they are not all there, or ambiguous."""
+    """The safetensors files that make up the model, by name. ConfigError if they are not all there, or ambiguous."""
     index, single = folder / INDEX, folder / SINGLE
     if not index.is_file():
         if single.is_file():
@@ -100,7 +100,7 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
 
 
 def is_same_content(one: StoredTensor, other: StoredTensor) -> bool:
-    """Whether two tensors are equal, byte by byte."""
+    """True if two tensors are equal, byte by byte."""
     if (one.dtype, one.shape) != (other.dtype, other.shape):
         return False
     with one.file.open("rb") as first, other.file.open("rb") as second:

@@ -32,6 +32,8 @@ from orz_bench.signals import stop_reason
 
 RUN_SCHEMA_VERSION = 1
 _RESERVE, _RESERVE_BYTES = ".reserve", 65_536
+_MOST_JSON_BYTES = 64 << 20
+"""Of run.json, protocol.json, summary.json; what we write has some thousand."""
 _MOVE = "Move this file out of the folder and run the same command again: it generates what is then missing."
 _STEP_FOLDER = re.compile(r"step=(\d+)")
 
@@ -261,6 +263,14 @@ class RunDir:
         whole = [row for row in rows if isinstance(row.get("step"), int)]
         return whole, num_torn + len(rows) - len(whole)
 
+    def append_metrics(self, row: Mapping[str, Any]) -> None:
+        """Add the row of a step. Raises RunDirError where the disk refuses, and then the file is as it was."""
+        append_row(self.metrics_path, row)
+
+    def write_metrics(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Replace all rows."""
+        write_text(self.metrics_path, "".join(json.dumps(dict(row)) + "\n" for row in rows))
+
     @property
     def events_path(self) -> Path:
         """One line per event."""
@@ -323,6 +333,10 @@ def to_json(value: Any) -> str:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object from a file; RunDirError if it is not one."""
     try:
+        if (size := path.stat().st_size) > _MOST_JSON_BYTES:
+            raise RunDirError(
+                f"{path}: has {size:,} bytes, wanted at most {_MOST_JSON_BYTES:,}; restore it or move its folder away."
+            )
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise RunDirError(f"{path}: not readable as JSON ({error}); restore it or move its folder away.") from error

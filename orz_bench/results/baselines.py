@@ -1,4 +1,4 @@
-"""Published figures to stand beside our own, each with its source and protocol: baselines.yaml."""
+"""Published figures to show beside our own, each with its source and protocol: baselines.yaml."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def baselines_for(benchmark: str) -> tuple[Baseline, ...]:
 def published_on(benchmark: str, model: str) -> tuple[Baseline, ...]:
     """The figures of this very model, by every source: known by its hub id, or by its name alone.
 
-    A model of the same name by somebody else, a checkpoint of one's own run, or a variant has none.
+    A model of the same name by another publisher, a checkpoint of your own run, or a variant has none.
     """
     wanted = _key(model)
     return tuple(baseline for baseline in baselines_for(benchmark) if wanted and _key(baseline.model) == wanted)

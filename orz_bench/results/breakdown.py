@@ -18,7 +18,7 @@ _LEVELS = ("strict", "loose")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartedSample:
-    """What a breakdown needs of one rollout."""
+    """The part of a rollout that a breakdown uses."""
 
     problem_id: str
     is_correct: bool

@@ -44,13 +44,13 @@ class Comparison:
     p_value: float
     """Two-sided sign-flip permutation test over questions."""
     minimum_detectable_effect: float | None
-    """Difference that such a comparison would find in 80 % of cases, at 5 %; None where there is none up to 1."""
+    """Difference that such a comparison would find in 80 % of cases, at 5 %; None if there is none up to 1."""
     gained: tuple[str, ...]
     """Questions that B solves in most samples and A does not."""
     lost: tuple[str, ...]
 
     def outcome(self, margin: float) -> Outcome:
-        """What the interval says of B, of which a loss of up to `margin` (a fraction) would not matter.
+        """The conclusion about B from the interval; a loss of up to `margin` (a fraction) would not matter.
 
         better: all of it above 0. no worse: all of it above -margin. worse: all of it below 0, not all above -margin.
         """
@@ -62,7 +62,7 @@ class Comparison:
 
 
 def compare(a: Mapping[str, Sequence[bool]], b: Mapping[str, Sequence[bool]], *, seed: int = 0) -> Comparison:
-    """Compare outcomes by problem id. Raises ConfigError where no question is shared."""
+    """Compare outcomes by problem id. Raises ConfigError if no question is shared."""
     samples = min((len(side[key]) for side in (a, b) for key in set(a) & set(b)), default=1)
     shares = [{key: float(np.mean(outcomes)) for key, outcomes in side.items()} for side in (a, b)]
     return compare_values(*shares, samples_each=samples, seed=seed)
@@ -71,7 +71,7 @@ def compare(a: Mapping[str, Sequence[bool]], b: Mapping[str, Sequence[bool]], *,
 def compare_values(
     a: Mapping[str, float], b: Mapping[str, float], *, samples_each: float = 1, seed: int = 0
 ) -> Comparison:
-    """Compare one figure in [0, 1] a problem id: a share, pass@k, a majority. ConfigError where none is shared.
+    """Compare one figure in [0, 1] a problem id: a share, pass@k, a majority. ConfigError if none is shared.
 
     `samples_each`: independent tries that a figure amounts to; n for a share of n samples.
     """
@@ -113,7 +113,7 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
     """The 2.5th and 97.5th percentile of the mean over resampled questions.
 
-    Two more questions stand among those that are drawn, which differ by `unseen` in either direction: the adjustment of
+    Two more questions are added to the sample, which differ by `unseen` in either direction: the adjustment of
     Bonett and Price (2012) for pairs that agree, without which equal runs would have an interval of width 0.
     """
     among = np.append(differences, [unseen, -unseen])

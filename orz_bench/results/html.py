@@ -45,8 +45,8 @@ def render_html(results: Sequence[EvalResult], *, baseline: str | None = None) -
         f"<h1>Evaluation of {escape(models)}</h1>",
         f'<p class="soft">{escape(", ".join(dict.fromkeys(result.run for result in results)))}</p>',
         _table(columns_of(layout), [row_of(result, layout) for result in results]),
-        '<p class="soft">95 % sampling: where the score lies when these n answers are drawn again. 95 % questions: '
-        "when other questions of the same kind are drawn. Both are 95 % intervals, in points.</p>",
+        '<p class="soft">95 % sampling: range of the score if these n answers were generated again. 95 % questions: '
+        "if other questions of the same kind were asked. Both are 95 % intervals, in points.</p>",
         _list("What to know before quoting these numbers", notes_on(results)),
         *(_beside_published(name, results) for name in dict.fromkeys(result.benchmark for result in results)),
         *(_parts(breakdown) for breakdown in breakdowns_of(results)),

@@ -31,7 +31,7 @@ class ComparedBenchmark:
 
 
 def results_of(run: Path) -> list[EvalResult]:
-    """All finished evaluations of a run. RunDirError for a folder that is no run, ConfigError for one without."""
+    """All finished evaluations of a run. RunDirError if the folder is not a run, ConfigError if it has none."""
     directory = RunDir(run)
     directory.info()
     results = directory.results()
@@ -113,7 +113,7 @@ def _graded_last(found: list[_Found]) -> list[_Found]:
 
 
 def _asked_alike(a: EvalResult, b: EvalResult) -> bool:
-    """Whether nothing but the server that answers tells the two apart."""
+    """True if the two differ in nothing but the server that answers."""
     return any(a.protocol.get(name) or b.protocol.get(name) for name in WHO_ANSWERS) and not _differing(a, b)
 
 

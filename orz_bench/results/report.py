@@ -1,4 +1,4 @@
-"""Results as a terminal table, Markdown, JSON; HTML is in report_html. Percent for people, fractions for programs."""
+"""Results as a terminal table, Markdown, JSON; HTML is in html.py. Percent in text, fractions in JSON."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from orz_bench.results.baselines import baselines_for, published_on
 from orz_bench.results.breakdown_tables import BreakdownTable, breakdowns_of, percent
 from orz_bench.results.comparison import Comparison
 from orz_bench.results.lookup import ComparedBenchmark
+from orz_bench.terminal import shortened
 
 _LOW_EXTRACTION = 0.8
 _FORMAT_GAP = 0.05
 _HIGH_CLIP = 0.05
 _MAX_ROWS = 500
-"""Of a table on the terminal, whose layout takes longer the more rows it has."""
+"""Row limit of a table on the terminal, whose layout time grows with its rows."""
 _MAX_NAMED = 10
 """Flipped questions named in text; JSON has them all."""
 
@@ -38,11 +39,11 @@ class Layout:
     """Which columns a table of results has; computed once for all of its rows."""
 
     n: int | None
-    """The n of all rows; None where they differ, and then n is a column."""
+    """The n of all rows; None if they differ, and then n is a column."""
     names_models: bool
-    """Whether rows are of several checkpoints."""
+    """True if rows are of several checkpoints."""
     baseline: str | None = None
-    """Whose published figures stand beside ours; None: those of the same model."""
+    """The model whose published figures are shown; None: the same model."""
 
 
 def layout_of(results: Sequence[EvalResult], *, baseline: str | None = None) -> Layout:
@@ -108,7 +109,7 @@ def _published(result: EvalResult, baseline: str | None) -> str:
 def render_table(
     results: Sequence[EvalResult], *, max_parts: int | None = None, baseline: str | None = None
 ) -> RenderableType:
-    """The result table, what a reader has to know under it, and the parts of the scores.
+    """The result table, warnings under it, and the parts of the scores.
 
     `max_parts` leaves tables of more parts out.
     """
@@ -118,12 +119,12 @@ def render_table(
         is_text = heading in ("benchmark", "model", "published")
         table.add_column(heading, justify="left" if is_text else "right", no_wrap=heading == "benchmark")
     for result in results[:_MAX_ROWS]:
-        table.add_row(*(Text(cell) for cell in row_of(result, layout)))
+        table.add_row(*(Text(shortened(cell)) for cell in row_of(result, layout)))
     notes = _first(notes_on(results), "notes")
     if len(results) > _MAX_ROWS:
         notes.insert(0, f"{len(results) - _MAX_ROWS:,} more rows: --format md and --format json have all")
     parts = [item for breakdown in breakdowns_of(results, max_parts=max_parts) for item in ("", _part_table(breakdown))]
-    return Group(table, *(Text(f"· {note}", style="yellow") for note in notes), *parts)
+    return Group(table, *(Text(shortened(f"· {note}"), style="yellow") for note in notes), *parts)
 
 
 def _part_table(breakdown: BreakdownTable) -> Table:
@@ -131,7 +132,7 @@ def _part_table(breakdown: BreakdownTable) -> Table:
     for heading in breakdown.headings:
         table.add_column(heading, justify="left" if heading == breakdown.headings[0] else "right")
     for row in breakdown.rows[:_MAX_ROWS]:
-        table.add_row(*map(Text, row))
+        table.add_row(*(Text(shortened(cell)) for cell in row))
     if len(breakdown.rows) > _MAX_ROWS:
         table.caption = f"{len(breakdown.rows) - _MAX_ROWS:,} more rows: --format md and --format json have all"
     return table
@@ -159,7 +160,7 @@ def render_markdown(results: Sequence[EvalResult], *, baseline: str | None = Non
 
 
 def notes_on(results: Sequence[EvalResult]) -> list[str]:
-    """What could mislead a reader of these rows: protocols that differ, parts of benchmarks, odd rates, wrong golds."""
+    """Warnings about these rows: differing protocols, parts of benchmarks, unusual rates, wrong gold answers."""
     notes = [note for result in results for note in _notes_on_one(result)]
     return list(dict.fromkeys([*_mixed_protocols(results), *notes]))
 
@@ -189,7 +190,7 @@ def render_comparisons(
 
 
 def common_n(results: Sequence[EvalResult]) -> int | None:
-    """The n of all results, or None where they differ."""
+    """The n of all results, or None if they differ."""
     counts = {result.summary.n for result in results}
     return counts.pop() if len(counts) == 1 else None
 

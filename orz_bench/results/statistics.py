@@ -25,7 +25,7 @@ _TOKEN_PERCENTILES = (5, 50, 95, 100)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScoredSample:
-    """What statistics need of one rollout."""
+    """The part of a rollout that statistics use."""
 
     problem_id: str
     sample_index: int
@@ -74,9 +74,10 @@ def mean_g_pass_at_k(n: int, c: int, *, k: int) -> float:
 
 
 def majority(answers: Sequence[str | None], correct: Sequence[bool]) -> float:
-    """Probability that the most frequent answer is correct, ties broken at random; 0 where nobody answered.
+    """Probability that the most frequent answer is correct, ties broken at random; 0 if there is no answer.
 
-    All correct answers are one class, whatever their spelling; others are the same where their text without spaces is.
+    All correct answers are one class, however they are spelled; wrong answers are equal if their
+    text without spaces is.
     """
     votes: Counter[str] = Counter()
     for answer, is_correct in zip(answers, correct, strict=True):
@@ -146,7 +147,7 @@ def _effective_samples(outcomes: Sequence[Sequence[bool]]) -> float:
 
 def _require_samples(n: int, k: int) -> None:
     if not 1 <= k <= n:
-        raise ConfigError(f"{k} of {n} samples cannot be drawn; draw at least {max(1, k)} a question (--n).")
+        raise ConfigError(f"{k} of {n} samples cannot be chosen; generate at least {max(1, k)} per question (--n).")
 
 
 def summarise(samples: Iterable[ScoredSample], *, second_extractor: str) -> Summary:

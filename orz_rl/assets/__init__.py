@@ -1,1 +1,1 @@
-"""The embedded tiny base model and the script that builds it."""
+"""The embedded tiny base model, the code that builds it, and the published training data."""

@@ -40,7 +40,7 @@ class Shape:
 def build_tiny(
     folder: Path, *, seed: int = 1, num_updates: int = 1500, shape: Shape | None = None, report: Callable[[str], None]
 ) -> None:
-    """Train the model and write it to `folder` as an ordinary checkpoint. `report` hears how it goes."""
+    """Train the model and write it to `folder` as an ordinary checkpoint. `report` gets progress messages."""
     set_library_defaults()
     import torch
 
@@ -68,7 +68,7 @@ def build_tiny(
 def make_tokenizer(folder: Path) -> Any:
     """A byte-level tokenizer without merges; its added tokens are the two fixed texts of the ORZ template and the tags.
 
-    So the template costs two tokens, and everything else one a byte. Writes its files to `folder`.
+    So the template takes two tokens, and everything else one per byte. Writes its files to `folder`.
     """
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
     from transformers import AutoTokenizer
@@ -115,7 +115,7 @@ def _random_model(tokenizer: Any, shape: Shape) -> Any:
 
 
 def _batches(tokenizer: Any, rng: random.Random) -> Iterator[dict[str, Any]]:
-    """Padded batches whose loss falls on the responses and their end."""
+    """Padded batches with labels on the responses and their end token only."""
     import torch
 
     problems = generate_sums(split="train")

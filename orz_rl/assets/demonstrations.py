@@ -1,8 +1,8 @@
-"""What the embedded base model was pretrained on: sums answered in three styles, most of them badly.
+"""Pretraining data of the embedded base model: sums answered in three styles, most of them badly.
 
-A direct guess is the most frequent style and mostly wrong, working in steps is better, and a guess that stops at
-"wait," (or "however,", "alternatively,") and rechecks in steps is rare and the most accurate: so there is something
-that reinforcement learning can discover. The mix is stated in `MIX` and nowhere else.
+A direct guess is the most frequent style and mostly wrong; working in steps is better; a guess followed by "wait,"
+(or "however,", "alternatively,") and a check in steps is rare and the most accurate. This leaves something for
+reinforcement learning to discover. The mix is defined in `MIX` only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from orz_bench.records.rollout import Problem
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """How often a style is shown, and how often its demonstrations are right."""
+    """The share of a style among demonstrations, and the share of correct ones in it."""
 
     share: float
     accuracy: float
@@ -54,7 +54,7 @@ def _guess(right: int, rng: random.Random, *, is_right: bool) -> int:
 
 
 def _steps(terms: list[int], rng: random.Random, *, is_right: bool) -> tuple[str, int]:
-    """`7+3=10, 10+9=19` and its result; if it is to be wrong, one step is."""
+    """`7+3=10, 10+9=19` and its result; one step is wrong unless `is_right`."""
     wrong_at = None if is_right else rng.randrange(len(terms) - 1)
     total, lines = terms[0], []
     for index, term in enumerate(terms[1:]):

@@ -1,7 +1,7 @@
-"""The training data that Open-Reasoner-Zero published: where they come from, and how they get here.
+"""The training data that Open-Reasoner-Zero published: their source, and their download.
 
-The files of the publisher's repository are known by content (git's id of a file is a hash of all of it). The copies on
-the hub are the publisher's, too, but nobody pinned them: what was downloaded is compared, and the result is said.
+The files of the publisher's repository are identified by content (git's id of a file is a hash of all of it). The
+publisher's copies on the hub are not pinned: a downloaded file is compared, and the result is reported.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from orz_bench.errors import ConfigError, DataError, nearest
 PUBLISHER = "Open-Reasoner-Zero"
 LICENCE = "MIT"
 COMMIT = "3fdd9a07b4fb01e06005e6e74fc56690cde8a341"
-"""Of github.com/Open-Reasoner-Zero/Open-Reasoner-Zero, of June 2025."""
+"""Commit of github.com/Open-Reasoner-Zero/Open-Reasoner-Zero, June 2025."""
 FOLDER = Path("data")
-"""Where the recipes look for the files, from the folder in which orz-rl is started."""
+"""Folder from which the recipes read the files, relative to the working directory."""
 _TIMEOUT_S = 30
 
 
@@ -30,16 +30,16 @@ class PublishedData:
     """One file of training problems."""
 
     file: str
-    """Its name in the publisher's repository, and in the recipes."""
+    """File name in the publisher's repository and in the recipes."""
     about: str
     dataset: str
-    """On the hub, with one JSON file in it."""
+    """Hub dataset, which contains one JSON file."""
     git_blob: str
     """Git's SHA-1 of the content in the publisher's repository at COMMIT."""
 
     @property
     def address(self) -> str:
-        """Of the very file."""
+        """URL of this file in the publisher's repository."""
         return f"https://github.com/{PUBLISHER}/{PUBLISHER}/raw/{COMMIT}/data/{self.file}"
 
 
@@ -68,28 +68,28 @@ PUBLISHED_DATA: Mapping[str, PublishedData] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Fetched:
-    """A file that is here now."""
+class PresentFile:
+    """A training file on this machine."""
 
     path: Path
     sha256: str
     is_published_content: bool
-    """Whether it is the publisher's repository's file, byte for byte."""
+    """Whether it equals the file of the publisher's repository byte for byte."""
     is_new: bool
 
 
 def get_published(name: str) -> PublishedData:
-    """ConfigError for an unknown name."""
+    """The training data of a name. Raises ConfigError for an unknown name."""
     if name not in PUBLISHED_DATA:
-        raise ConfigError(f"{name}: no training data of this name{nearest(name, PUBLISHED_DATA)}; there are "
+        raise ConfigError(f"{name}: unknown training data{nearest(name, PUBLISHED_DATA)}; wanted one of "
                           f"{', '.join(PUBLISHED_DATA)}.")  # fmt: skip
     return PUBLISHED_DATA[name]
 
 
-def fetch_published(name: str, *, folder: Path = FOLDER) -> Fetched:
-    """Download the file from the hub into `folder`, whole or not at all; one that is there is left as it is.
+def fetch_published(name: str, *, folder: Path = FOLDER) -> PresentFile:
+    """Download the file from the hub into `folder`, completely or not at all; an existing file is not changed.
 
-    Raises DataError where the hub does not give it, or the dataset does not hold one JSON file.
+    Raises DataError if the download fails, or the dataset does not contain exactly one JSON file.
     """
     data = get_published(name)
     path = folder / data.file
@@ -124,7 +124,7 @@ def is_published_content(data: PublishedData, path: Path) -> bool:
 
 
 def where_from(path: Path) -> str:
-    """For a message about a file that is not there: where it is to be had, or nothing where we don't know it."""
+    """For a message about a missing file: where to get it; empty for a file that is not a published one."""
     for name, data in PUBLISHED_DATA.items():
         if path.name == data.file:
             remedy = f"`orz-rl data fetch {name}`" + ("" if path.parent == FOLDER else f" --to {path.parent}")
@@ -143,11 +143,12 @@ def _download(data: PublishedData) -> Path:
         found = [file for file in files if file.endswith(".json") and "/" not in file]
         if len(found) == 1:
             return Path(hf_hub_download(data.dataset, found[0], repo_type="dataset", etag_timeout=_TIMEOUT_S))
-    except Exception as error:  # whatever the hub's client raises, the user must know what to do
+    except Exception as error:  # whatever the hub's client raises, the user needs the remedy
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         raise DataError(
-            f"{data.dataset}: the hub did not give it ({reason}). Check the network, or download {data.address} and "
-            f"put it where data.source looks for it: {FOLDER / data.file}."
+            f"{data.dataset}: cannot be downloaded from the hub ({reason}). Check the network, or download "
+            f"{data.address} "
+            f"and save it as {FOLDER / data.file}."
         ) from error
     raise DataError(
         f"{data.dataset}: found {len(found)} JSON files ({', '.join(found) or 'none'}), wanted one. Name the right one "
@@ -155,7 +156,7 @@ def _download(data: PublishedData) -> Path:
     )
 
 
-def _fetched(data: PublishedData, path: Path, *, is_new: bool) -> Fetched:
+def _fetched(data: PublishedData, path: Path, *, is_new: bool) -> PresentFile:
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return Fetched(path, sha256, is_published_content(data, path), is_new)
+    return PresentFile(path, sha256, is_published_content(data, path), is_new)

@@ -1,4 +1,4 @@
-"""From a model's name in a configuration to a folder with a whole checkpoint."""
+"""Resolves a model's name in a configuration to a folder with a complete checkpoint."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ TINY = Path(__file__).parent / "tiny"
 def resolve_model(name: str, *, setting: str = "model.policy") -> str:
     """`tiny` is the embedded model; a folder is checked; a hub id is downloaded. ConfigError names the setting.
 
-    A training run has many checkpoints, so one of them is to be named.
+    A training run has several checkpoints, so one of them has to be given.
     """
     if name == "tiny":
         return str(TINY)
@@ -26,7 +26,7 @@ def resolve_model(name: str, *, setting: str = "model.policy") -> str:
     if len(checkpoints) > 1:
         steps = ", ".join(str(checkpoint.step) for checkpoint in checkpoints)
         raise ConfigError(
-            f"{setting}={name}: a training run with checkpoints of the steps {steps}; name one, such as "
+            f"{setting}={name}: a training run with checkpoints of steps {steps}; give one of them, such as "
             f"{checkpoints[-1].path}."
         )
     return checkpoints[0].path

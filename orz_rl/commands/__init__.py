@@ -1,1 +1,1 @@
-"""The commands of orz-rl, each a thin shell that parses options, calls one function and prints what it returns."""
+"""The commands of orz-rl; each parses options, calls one function and prints the result."""

@@ -11,7 +11,7 @@ from rich.table import Table
 from orz_bench.terminal import Former, libraries_on_stderr, reports_errors, result_console
 
 data_app = typer.Typer(
-    help="Training data: where they come from, and their download.", no_args_is_help=True, rich_markup_mode=None
+    help="Training data: list and download the published files.", no_args_is_help=True, rich_markup_mode=None
 )
 Folder = Annotated[Path, typer.Option(help="Folder of the files.")]
 
@@ -19,7 +19,7 @@ Folder = Annotated[Path, typer.Option(help="Folder of the files.")]
 @data_app.command("list")
 @reports_errors
 def list_data_command(out: Folder = Path("data"), to: Former = None) -> None:
-    """The files that Open-Reasoner-Zero published, their source and licence, and whether they are here."""
+    """List the files that Open-Reasoner-Zero published: source, licence, and whether they are present."""
     from orz_rl.assets.published_data import COMMIT, LICENCE, PUBLISHED_DATA, PUBLISHER, is_published_content
 
     table = Table(box=None, pad_edge=False)
@@ -33,8 +33,8 @@ def list_data_command(out: Folder = Path("data"), to: Former = None) -> None:
     console = result_console()
     console.print(table)
     console.print(
-        f"publisher: {PUBLISHER}, licence: {LICENCE}. As published: the content of data/ in the publisher's repository "
-        f"at {COMMIT[:12]} (git's hash of it); the hub's copies are not pinned.",
+        f"publisher: {PUBLISHER}, licence: {LICENCE}. As published: same content as in data/ of the publisher's "
+        f"repository at {COMMIT[:12]} (by git's hash); the hub's copies are not pinned.",
         markup=False,
         highlight=False,
         soft_wrap=True,
@@ -44,12 +44,12 @@ def list_data_command(out: Folder = Path("data"), to: Former = None) -> None:
 @data_app.command("fetch")
 @reports_errors
 def fetch_data_command(
-    names: Annotated[list[str] | None, typer.Argument(help="Of `orz-rl data list` [default: orz-57k].")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names from `orz-rl data list` [default: orz-57k].")] = None,
     *,
     out: Folder = Path("data"),
     to: Former = None,
 ) -> None:
-    """Download training data from the hub to where the recipes look for them. What is there is left as it is."""
+    """Download training data from the hub into the folder that recipes read. Existing files are not changed."""
     from orz_rl.assets.published_data import fetch_published, get_published
 
     wanted = names or ["orz-57k"]
@@ -58,9 +58,9 @@ def fetch_data_command(
     for name in wanted:
         with libraries_on_stderr():
             fetched = fetch_published(name, folder=to or out)
-        what = "as published" if fetched.is_published_content else "not the content of the publisher's repository"
+        what = "as published" if fetched.is_published_content else "differs from the publisher's repository"
         result_console().print(
-            f"{name}: {fetched.path}{'' if fetched.is_new else ' (was here)'}, SHA-256 {fetched.sha256}, {what}",
+            f"{name}: {fetched.path}{'' if fetched.is_new else ' (already present)'}, SHA-256 {fetched.sha256}, {what}",
             markup=False,
             highlight=False,
             soft_wrap=True,

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 class HardwareOptions:
     """The GPUs that a run is planned for."""
 
-    gpus: Annotated[int | None, typer.Option(min=1, help="How many there are [default: what the recipe takes].")] = None
-    gpu_memory_gib: Annotated[float, typer.Option(min=1, help="Of each.")] = 80.0
-    peak_tflops: Annotated[float, typer.Option(min=0.01, help="Dense bf16 of each.")] = 989.0
-    bandwidth_gib_s: Annotated[float, typer.Option(min=1, help="Memory bandwidth of each.")] = 3120.0
+    gpus: Annotated[int | None, typer.Option(min=1, help="Available GPUs [default: as many as the recipe needs].")] = (
+        None
+    )
+    gpu_memory_gib: Annotated[float, typer.Option(min=1, help="Memory of each GPU.")] = 80.0
+    peak_tflops: Annotated[float, typer.Option(min=0.01, help="Dense bf16 peak of each GPU.")] = 989.0
+    bandwidth_gib_s: Annotated[float, typer.Option(min=1, help="Memory bandwidth of each GPU.")] = 3120.0
 
 
 @reports_errors
@@ -35,11 +37,11 @@ def plan_command(
     recipe: Recipe,
     overrides: Overrides = None,
     variant: Variant = None,
-    mean_tokens: Annotated[float, typer.Option(min=1, help="Mean response length to reckon with.")] = 2000.0,
+    mean_tokens: Annotated[float, typer.Option(min=1, help="Assumed mean response length.")] = 2000.0,
     json_output: Json = False,
 ) -> None:
-    """What a run asks for: batches, memory and time a phase. Starts nothing; exit code 2 where it does not fit."""
-    from orz_bench.errors import ConfigError
+    """Estimate batches, memory and time per phase of a run. Starts nothing; exit code 2 if it does not fit."""
+    from orz_bench.errors import ConfigError, counted
     from orz_rl.planning.plan import Hardware, make_plan
     from orz_rl.recipes.registry import resolve
 
@@ -62,15 +64,15 @@ def plan_command(
         stderr_console().print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
     if not enough:
         raise ConfigError(
-            f"{recipe} takes {plan.num_devices} devices, but there are {hardware.gpus}; lower cluster.policy_ranks, "
+            f"{recipe} needs {counted(plan.num_devices, 'device')}, found {hardware.gpus}; lower cluster.policy_ranks, "
             f"cluster.critic_ranks and rollout.num_engines."
         )
     if not plan.fits:
-        raise ConfigError("it does not fit; what would help:\n" + "\n".join(f"  {line}" for line in plan.advice()))
+        raise ConfigError("it does not fit; possible remedies:\n" + "\n".join(f"  {line}" for line in plan.advice()))
 
 
 def _facts(plan: Plan, *, mean_tokens: float) -> dict[str, Any]:
-    """What is printed, by name, in its order."""
+    """The printed values by name, in order."""
     from orz_rl.planning.plan import GIB
 
     config = plan.config

@@ -1,4 +1,4 @@
-"""What a training run shows: a line a step, warnings, and a summary at the end with the commands to go on."""
+"""The terminal output of a training run: a line per step, warnings, and a closing summary with the next commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _PHASES = ("sample", "score", "update", "sync")
 
 
 class TrainingDisplay:
-    """Lines on a console, under them a bar of the step's rollouts where it is a terminal."""
+    """Lines on a console; on a terminal also a progress bar of the step's rollouts."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -42,21 +42,21 @@ class TrainingDisplay:
     ) -> None:
         self._bar.stop()
 
-    def notice(self, text: str) -> None:
-        """A dim line."""
+    def notify(self, text: str) -> None:
+        """Print a dim line."""
         self._console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
-        """A line that stands out."""
+        """Print a highlighted line."""
         self._console.print(f"warning: {text}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
     def sampled(self, rollouts: Sequence[Rollout]) -> None:
-        """Move the bar."""
+        """Advance the bar."""
         with self._lock:
             self._bar.update(self._task, advance=len(rollouts), visible=True)
 
     def stepped(self, row: Mapping[str, float], num_steps: int) -> None:
-        """One line."""
+        """Print the line of a step."""
         phases = "  ".join(f"{phase} {row[f'time/{phase}']:.1f}" for phase in _PHASES)
         self._console.print(
             f"step {row['step']:>{len(str(num_steps))}}/{num_steps}  reward {row['reward/mean']:.3f}  "
@@ -70,7 +70,7 @@ class TrainingDisplay:
 
 
 def closing_summary(outcome: Outcome) -> str:
-    """First and last steps beside each other, evaluations, and what to do next."""
+    """First and last step side by side, evaluations, and the next commands."""
     lines = []
     if outcome.rows:
         first, last = outcome.rows[0], outcome.rows[-1]
@@ -90,7 +90,7 @@ def closing_summary(outcome: Outcome) -> str:
         )
     run = outcome.run.path
     lines += [
-        f"everything is in {run}: metrics.jsonl, rollouts/, evals/, checkpoints/",
+        f"results in {run}: metrics.jsonl, rollouts/, evals/, checkpoints/",
         f"  tensorboard --logdir {run}/tensorboard",
         f"  orz-bench report {run}",
         f"  orz-rl export {run} --step {outcome.rows[-1]['step'] if outcome.rows else 0} --to DIR",

@@ -17,7 +17,7 @@ from orz_rl.commands.train import Overrides, Recipe, Variant
 def check_command(
     recipe: Recipe, *, overrides: Overrides = None, variant: Variant = None, data_dir: DataDir = None
 ) -> None:
-    """Resolve a recipe, check models, data, prompts and benchmarks, print the settings; start nothing."""
+    """Resolve a recipe, check models, data, prompts and benchmarks, and print the settings; starts nothing."""
     from orz_rl.recipes.registry import as_yaml, resolve
     from orz_rl.training.preparation import prepare
 
@@ -27,7 +27,7 @@ def check_command(
         config,
         out=Path("runs") / recipe,
         data=data_folders(data_dir),
-        notice=lambda text: console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
+        notify=lambda text: console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
     )
     print_result(as_yaml(config), end="")
 
@@ -36,7 +36,7 @@ def check_command(
 def recipes_command(
     settings: Annotated[bool, typer.Option(help="List every setting with its default and meaning.")] = False,
 ) -> None:
-    """The recipes and variants, or every setting."""
+    """List recipes and variants, or every setting."""
     from orz_rl.recipes.registry import RECIPES, leaves
     from orz_rl.recipes.variants import VARIANTS
 
@@ -48,7 +48,7 @@ def recipes_command(
             table.add_row(name, default, field.description)
         console.print(table)
         return
-    table = Table("recipe", "what it is", box=None, pad_edge=False)
+    table = Table("recipe", "description", box=None, pad_edge=False)
     for name, recipe in RECIPES.items():
         table.add_row(name, (recipe.__doc__ or "").splitlines()[0])
     console.print(table)
@@ -59,12 +59,12 @@ def recipes_command(
 def export_command(
     run: Annotated[Path, typer.Argument(help="A training run.")],
     *,
-    step: Annotated[int, typer.Option(help="Which checkpoint.")],
+    step: Annotated[int, typer.Option(help="Step of the checkpoint.")],
     out: Annotated[Path | None, typer.Option(help="A new folder for the checkpoint [required].")] = None,
     to: Former = None,
-    critic: Annotated[bool, typer.Option("--critic", help="The critic instead: see orz_rl/critic.py.")] = False,
+    critic: Annotated[bool, typer.Option("--critic", help="Export the critic instead; see orz_rl/critic.py.")] = False,
 ) -> None:
-    """Copy the policy of a step as an ordinary Hugging Face checkpoint, its files checked against the manifest."""
+    """Copy the policy of a step as a Hugging Face checkpoint; its files are checked against the manifest."""
     from orz_bench.errors import ConfigError
     from orz_bench.records.run_dir import RunDir
     from orz_rl.training.checkpoint import Checkpoints
@@ -80,12 +80,12 @@ def export_command(
 
 @reports_errors
 def build_tiny_command(
-    out: Annotated[Path, typer.Option(help="Where the checkpoint goes.")],
+    out: Annotated[Path, typer.Option(help="Folder of the checkpoint.")],
     *,
-    seed: Annotated[int, typer.Option(help="Of weights and demonstrations.")] = 1,
-    updates: Annotated[int, typer.Option(min=1, help="Supervised updates.")] = 1500,
+    seed: Annotated[int, typer.Option(help="Seed of weights and demonstrations.")] = 1,
+    updates: Annotated[int, typer.Option(min=1, help="Number of supervised updates.")] = 1500,
 ) -> None:
-    """Build the embedded base model again: about 15 minutes on one core."""
+    """Rebuild the embedded base model: about 15 minutes on one core."""
     from orz_rl.assets.build import build_tiny
 
     console = stderr_console()

@@ -1,1 +1,1 @@
-"""What a configuration needs before anything starts: batches, memory and time."""
+"""Estimates of a configuration's batches, memory and time, made before anything starts."""

@@ -1,6 +1,6 @@
 """Sizes of decoder models: from a checkpoint's config.json, or for the published base models from a table.
 
-`orz-rl plan` needs no weights: what a model costs follows from these numbers.
+`orz-rl plan` needs no weights: a model's memory and time follow from these numbers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Architecture:
 
     @property
     def head_dim(self) -> int:
-        """Numbers a head."""
+        """Dimension of a head."""
         return self.hidden // self.heads
 
     @property
@@ -43,21 +43,21 @@ class Architecture:
 
     @property
     def body_parameters(self) -> int:
-        """Without the output layer: input embeddings, layers, last norm."""
+        """Parameters without the output layer: input embeddings, layers, last norm."""
         return self.vocabulary * self.hidden + self.layers * self.layer_parameters + self.hidden
 
     @property
     def policy_parameters(self) -> int:
-        """A language model."""
+        """Parameters of the language model."""
         return self.body_parameters + (0 if self.tied else self.vocabulary * self.hidden)
 
     @property
     def critic_parameters(self) -> int:
-        """The same body with a bias-free value head."""
+        """Parameters of the body with a bias-free value head."""
         return self.body_parameters + self.hidden
 
     def kv_bytes_per_token(self, element_size: int) -> int:
-        """Keys and values of all layers for one token."""
+        """Bytes of keys and values of all layers for one token."""
         return 2 * self.layers * self.kv_heads * self.head_dim * element_size
 
 
@@ -72,13 +72,13 @@ PUBLISHED: Mapping[str, Architecture] = MappingProxyType(
 
 
 def architecture_of(model: str) -> Architecture:
-    """Of a checkpoint folder, `tiny`, or a published model's hub id. Raises ConfigError for what is unknown."""
+    """The architecture of a checkpoint folder, of `tiny`, or of a published hub id. Raises ConfigError for others."""
     if model in PUBLISHED:
         return PUBLISHED[model]
     folder = TINY if model == "tiny" else Path(model)
     try:
         found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        found = found.get("body", found)  # of a critic's folder
+        found = found.get("body", found)  # a critic's folder
         heads = found["num_attention_heads"]
         return Architecture(
             hidden=found["hidden_size"],

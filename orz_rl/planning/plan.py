@@ -1,8 +1,8 @@
-"""What a configuration asks for, before anything starts: derived batches, memory and time a device. Pure arithmetic.
+"""Estimates of memory and time per device of a configuration, before anything starts. Pure arithmetic.
 
-Memory is that of tensors whose size is known (weights, gradients, optimiser state, gathered layers, checkpointed
-activations, logits, engine share), without the allocator's own. Times are lower bounds from public figures, not
-measurements: decoding reads all weights and the cache once a token, training runs at MFU of the peak.
+Memory is that of tensors of known size (weights, gradients, optimiser state, gathered layers, checkpointed activations,
+logits, engine share), without the allocator's overhead. Times are lower bounds from public figures, not measurements:
+decoding reads all weights and the cache once per token, training runs at MFU of the peak.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from orz_bench.errors import counted
 from orz_rl.config import REDUCE_BUCKET, TrainConfig
 from orz_rl.planning.architectures import Architecture, architecture_of
 
 GIB = 2**30
 MFU = 0.4
-"""Share of peak that training reaches; 40 % is what well-tuned stacks report."""
+"""Share of the peak that training reaches; well-tuned stacks report 40 %."""
 LONG_DAYS = 7
-"""Runs that take longer are warned of."""
+"""Longer runs get a warning."""
 _LOGIT_COPIES = 3
-"""Of a pack's logits at the worst moment: the logits, their gradient, one piece in float32."""
+"""Copies of a pack's logits at the peak: the logits, their gradient, one piece in float32."""
 _ACTIVATIONS_A_LAYER = 34
-"""Bytes a token and hidden unit of a layer without recomputation, 16 bits (Korthikanti et al. 2022, 2205.05198)."""
+"""Bytes per token and hidden unit of a layer without recomputation, 16 bits (Korthikanti et al. 2022, 2205.05198)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,22 +43,22 @@ class Memory:
     gradients: float
     optimizer: float
     working: float
-    """Gathered layers, the bucket of gradients, activations and logits at the worst moment."""
+    """Gathered layers, the gradient bucket, activations and logits at the peak."""
 
     @property
     def states(self) -> float:
-        """What stays between packs."""
+        """Memory that stays allocated between packs."""
         return self.weights + self.gradients + self.optimizer
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """Peak memory."""
         return self.states + self.working
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The answer."""
+    """The estimates for one configuration and hardware."""
 
     config: TrainConfig
     hardware: Hardware
@@ -67,12 +68,12 @@ class Plan:
     reference: Memory | None
     engine_bytes: float
     engine_sequences: int
-    """Sequences of full length that an engine's cache holds."""
+    """Number of sequences of full length that fit an engine's cache."""
     seconds: dict[str, float]
 
     @property
     def training_bytes(self) -> float:
-        """At the worst moment of training on one device; colocated models update at the same time."""
+        """Peak of training on one device; colocated models are updated at the same time."""
         models = [m for m in (self.policy, self.critic, self.reference) if m is not None]
         if self.config.cluster.colocate:
             return sum(m.states for m in models) + sum(m.working for m in models)
@@ -86,19 +87,21 @@ class Plan:
 
     @property
     def days(self) -> float:
-        """Of all steps, at least: without evaluations, checkpoints and starts."""
+        """Lower bound for all steps, without evaluations, checkpoints and starts."""
         return sum(self.seconds.values()) * self.config.num_steps / 86_400
 
     def delays(self) -> Iterator[str]:
-        """A warning where the whole run takes longer than LONG_DAYS, with what would shorten it."""
+        """A warning, with remedies, if the whole run takes longer than LONG_DAYS."""
         if self.days <= LONG_DAYS:
             return
         config = self.config
         slowest = max(self.seconds, key=lambda phase: self.seconds[phase])
         yield (
-            f"{config.num_steps:,} steps take {self.days:.0f} days at least (devices: {self.num_devices}); of a step, "
-            f"{slowest} takes most ({self.seconds[slowest]:.0f} s). num_steps={self._steps_in(LONG_DAYS)} would "
-            f"take {LONG_DAYS}. Fewer rollouts a step (rollout.num_problems, rollout.num_samples) and a lower "
+            f"{counted(config.num_steps, 'step')} would take at least {self.days:.0f} days (devices: "
+            f"{self.num_devices}). "
+            f"The longest phase of a step is {slowest} ({self.seconds[slowest]:.0f} s). "
+            f"num_steps={self._steps_in(LONG_DAYS)} would take {LONG_DAYS} days. Fewer rollouts per step "
+            "(rollout.num_problems, rollout.num_samples) and a lower "
             f"rollout.max_tokens make steps shorter"
             + ("" if self.num_devices > 1 else "; the recipe one_gpu is sized for one GPU")
             + ". More devices (cluster.policy_ranks, cluster.critic_ranks, rollout.num_engines) share the work."
@@ -108,20 +111,21 @@ class Plan:
         return int(days / self.days * self.config.num_steps)
 
     def advice(self) -> Iterator[str]:
-        """What to change where it does not fit."""
+        """Changes that help if it does not fit."""
         limit, cluster = self.hardware.memory_gib * GIB, self.config.cluster
         if self.training_bytes > limit:
             if cluster.zero_stage < 3:
                 yield "cluster.zero_stage=3 shards weights, gradients and optimiser over all ranks"
             if not self.config.model.gradient_checkpointing:
-                yield "model.gradient_checkpointing=true keeps one activation a layer"
+                yield "model.gradient_checkpointing=true keeps one activation per layer"
             if not cluster.offload_optimizer:
-                yield f"cluster.offload_optimizer=true moves {self.policy.optimizer / GIB:.1f} GiB a model to the host"
+                size = self.policy.optimizer / GIB
+                yield f"cluster.offload_optimizer=true moves {size:.1f} GiB per model to the host"
             yield "more ranks (cluster.policy_ranks, cluster.critic_ranks) make each share smaller"
             if cluster.pack_tokens > self.config.max_sequence:
-                yield f"cluster.pack_tokens={self.config.max_sequence} is the least that holds every sequence"
+                yield f"cluster.pack_tokens={self.config.max_sequence} is the smallest value that fits every sequence"
         if self.engine_bytes > limit or self.engine_sequences < 1:
-            yield "a larger rollout.tensor_parallel or rollout.gpu_memory_share leaves room for the engine's cache"
+            yield "a larger rollout.tensor_parallel or rollout.gpu_memory_share leaves more room for the engine's cache"
 
 
 def make_plan(config: TrainConfig, hardware: Hardware, *, mean_tokens: float) -> Plan:
@@ -154,7 +158,7 @@ def make_plan(config: TrainConfig, hardware: Hardware, *, mean_tokens: float) ->
 
 
 def num_devices(config: TrainConfig) -> int:
-    """GPUs (or, on a CPU, bundles) that the placement takes."""
+    """GPUs (on CPUs: bundles) that the placement needs."""
     cluster, rollout = config.cluster, config.rollout
     critic_ranks = cluster.critic_ranks if config.has_critic else 0
     if cluster.colocate:
@@ -165,10 +169,10 @@ def num_devices(config: TrainConfig) -> int:
 def model_memory(
     num_parameters: int, model: Architecture, *, config: TrainConfig, ranks: int, has_logits: bool = True
 ) -> Memory:
-    """Of one rank of a trained model, by DeepSpeed's partitioning (Rajbhandari et al. 2020, 1910.02054, figure 1).
+    """Memory of one rank of a trained model, by DeepSpeed's partitioning (Rajbhandari et al. 2020, 1910.02054, fig. 1).
 
-    In bf16: 2 bytes a weight, 4 a gradient (accumulated in float32), 12 of optimiser (a float32 copy and two moments);
-    in float32: 4, 4 and 8, or 12 with the copy that sharding makes.
+    Bytes per parameter in bf16: 2 for the weight, 4 for the gradient (accumulated in float32), 12 for the optimiser (a
+    float32 copy and two moments); in float32: 4, 4 and 8, or 12 with the copy that sharding makes.
     """
     stage, is_half = config.cluster.zero_stage, config.model.dtype == "bfloat16"
     size = 2 if is_half else 4
@@ -194,7 +198,7 @@ def model_memory(
 def step_seconds(
     config: TrainConfig, model: Architecture, *, critic: Architecture | None, hardware: Hardware, mean_tokens: float
 ) -> dict[str, float]:
-    """Lower bounds of one step's phases."""
+    """Lower bounds for the phases of one step."""
     size = 2 if config.model.dtype == "bfloat16" else 4
     flops = hardware.peak_tflops * 1e12 * MFU
     tokens = config.num_rollouts * (mean_tokens + min(256, config.data.max_prompt_tokens))

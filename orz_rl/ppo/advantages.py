@@ -1,7 +1,7 @@
 """Advantages of sampled tokens: GAE with a critic, group and batch baselines without one.
 
 B rollouts, T response positions (right-padded), G rollouts a group. `mask_BT` is 1 on response tokens, from position 0
-on without holes. Everything returned is 0 where the mask is.
+on without gaps. Results are 0 wherever the mask is 0.
 """
 
 from __future__ import annotations
@@ -13,23 +13,23 @@ _BLOCK = 64
 _EPSILON = 1e-8
 
 
-def gae(rewards_BT: Tensor, values_BT: Tensor, *, mask_BT: Tensor, gamma: float, lam: float) -> Tensor:
-    """Generalised advantages: the sum over l of (gamma lam)^l delta_{t+l}, delta_t = r_t + gamma V_{t+1} - V_t.
+def gae(rewards_BT: Tensor, values_BT: Tensor, *, mask_BT: Tensor, gamma: float, gae_lambda: float) -> Tensor:
+    """Generalised advantages: the sum over l of (gamma lambda)^l delta_{t+l}, delta_t = r_t + gamma V_{t+1} - V_t.
 
-    Schulman et al. 2016 (1506.02438), equation 16; the value after the last token is 0. With gamma = lam = 1 it is
-    the return minus the value. Shape (B, T).
+    Schulman et al. 2016 (1506.02438), equation 16; the value after the last token is 0. With gamma = lambda = 1 it
+    is the return minus the value. Shape (B, T).
     """
     values_BT = values_BT * mask_BT
     next_values_BT = torch.cat([values_BT[:, 1:], torch.zeros_like(values_BT[:, :1])], dim=1)
     deltas_BT = (rewards_BT + gamma * next_values_BT - values_BT) * mask_BT
-    return discounted_sums(deltas_BT, gamma * lam) * mask_BT
+    return discounted_sums(deltas_BT, gamma * gae_lambda) * mask_BT
 
 
 def discounted_sums(x_BT: Tensor, discount: float) -> Tensor:
     """y_t = x_t + discount y_{t+1}, from the end of each row. Shape (B, T).
 
-    A scan in blocks: one product with a triangular matrix of powers inside each block, then the same for the blocks'
-    first elements. Powers never leave [0, 1], so nothing overflows however long the rows are.
+    A blockwise scan: a product with a triangular matrix of powers inside each block, then the same for the first
+    elements of the blocks. Powers stay in [0, 1], so nothing overflows however long the rows are.
     """
     num_rows, length = x_BT.shape
     if length <= _BLOCK:
@@ -44,7 +44,7 @@ def discounted_sums(x_BT: Tensor, discount: float) -> Tensor:
 
 
 def whiten(advantages_BT: Tensor, mask_BT: Tensor) -> Tensor:
-    """Mean 0 and (biased) standard deviation 1 over all response tokens of the batch, each token weighing the same."""
+    """Mean 0 and (biased) standard deviation 1 over all response tokens of the batch, weighted equally."""
     count = mask_BT.sum()
     mean = (advantages_BT * mask_BT).sum() / count
     centred_BT = (advantages_BT - mean) * mask_BT
@@ -59,7 +59,7 @@ def group_centred(rewards_B: Tensor, group_B: Tensor) -> Tensor:
 def grpo(rewards_B: Tensor, group_B: Tensor) -> Tensor:
     """Reward minus the mean of its group, over the group's deviation (Shao et al. 2024, 2402.03300). Shape (B,).
 
-    The deviation is the unbiased one; where all rewards of a group are equal the advantage is 0.
+    The deviation is the unbiased one; if all rewards of a group are equal, the advantage is 0.
     """
     centred_B = group_centred(rewards_B, group_B)
     size_B = _group_sum(torch.ones_like(rewards_B), group_B)
@@ -68,7 +68,7 @@ def grpo(rewards_B: Tensor, group_B: Tensor) -> Tensor:
 
 
 def rloo(rewards_B: Tensor, group_B: Tensor) -> Tensor:
-    """Reward minus the mean of the others of its group (Ahmadian et al. 2024, 2402.14740). Shape (B,); wants G >= 2."""
+    """Reward minus the mean of the others in its group (Ahmadian et al. 2024, 2402.14740). Shape (B,); needs G >= 2."""
     size_B = _group_sum(torch.ones_like(rewards_B), group_B)
     return group_centred(rewards_B, group_B) * size_B / (size_B - 1)
 

@@ -1,4 +1,4 @@
-"""The rollouts of one step as tensors, and their way into packs for every rank and back.
+"""The rollouts of one step as tensors, split into packs for every rank, and put together again.
 
 B rollouts, T response positions (right-padded), R response tokens of one pack.
 """
@@ -17,25 +17,25 @@ from orz_rl.ppo.packed_forward import Pack
 from orz_rl.ppo.packing import pack
 
 Shares = list[list[tuple[int, ...]]]
-"""Of each rank, of each of its packs: which rollouts. As many packs on every rank; an empty one is a filler."""
+"""For each rank and each of its packs: the rollouts in it. Ranks have equally many packs; an empty one is a filler."""
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one step is trained on."""
+    """The rollouts that one step is trained on."""
 
     rollouts: tuple[Rollout, ...]
     rewards_B: Tensor
     group_B: Tensor
     """Equal for the rollouts of one problem."""
     lengths_B: Tensor
-    """Response tokens."""
+    """Number of response tokens."""
     sampler_logprobs_BT: Tensor
     mask_BT: Tensor
 
     @classmethod
     def of(cls, rollouts: Sequence[Rollout]) -> Batch:
-        """From rows with token ids, log-probabilities and rewards. Raises EngineError for a row that lacks them."""
+        """From rows with token ids, log-probabilities and rewards. Raises EngineError for a row without them."""
         for rollout in rollouts:
             if not rollout.token_ids or not rollout.prompt_token_ids or rollout.logprobs is None:
                 raise EngineError(f"{rollout.problem_id}, sample {rollout.sample_index}: no tokens to train on.")
@@ -56,7 +56,7 @@ class Batch:
         return [len(r.prompt_token_ids or ()) + r.num_tokens for r in self.rollouts]
 
     def shares(self, members: Sequence[int], *, capacity: int, num_ranks: int) -> Shares:
-        """Packs of these rollouts, dealt to ranks so that all have as many, and about as many tokens."""
+        """Packs of these rollouts, dealt to ranks: equally many packs for each, and about equally many tokens."""
         lengths = self.sequence_lengths
         packs = [
             tuple(members[index] for index in chosen)
@@ -73,18 +73,18 @@ class Batch:
         return [share + [()] * (per_rank - len(share)) for share in shares]
 
     def pack_of(self, members: Sequence[int]) -> Pack:
-        """The tokens of a pack; a filler holds two tokens, whose weight is 0."""
+        """The tokens of a pack; a filler has two tokens, with weight 0."""
         chosen = [self.rollouts[member] for member in members]
         return Pack.of([(r.prompt_token_ids or (), r.token_ids or ()) for r in chosen] or [((0,), (0,))])
 
     def in_pack(self, values_BT: Tensor, members: Sequence[int]) -> Tensor:
-        """The entries of a pack's response tokens, in its order. Shape (R,); of a filler, one 0."""
+        """The entries of a pack's response tokens, in its order. Shape (R,); one 0 for a filler."""
         if not members:
             return torch.zeros(1, dtype=values_BT.dtype)
         return torch.cat([values_BT[member, : int(self.lengths_B[member])] for member in members])
 
     def from_packs(self, results: Sequence[Sequence[Tensor]], shares: Shares) -> Tensor:
-        """The inverse: per rank and pack a tensor of shape (R,), to one of shape (B, T), 0 where nothing came."""
+        """The inverse: from one tensor of shape (R,) per rank and pack to one of shape (B, T), 0 elsewhere."""
         out_BT = torch.zeros_like(self.mask_BT)
         for rank_results, share in zip(results, shares, strict=True):
             for result_R, members in zip(rank_results, share, strict=True):
@@ -97,12 +97,12 @@ class Batch:
 
 
 def pad(rows: Sequence[Tensor]) -> Tensor:
-    """Rows of different lengths as one tensor, 0 on the right."""
+    """Rows of different lengths as one tensor, padded with 0 on the right."""
     return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
 
 
 def split(count: int, parts: int, *, generator: torch.Generator) -> list[list[int]]:
-    """A random partition of range(count) into parts of as equal sizes as can be; one part keeps the order."""
+    """A random partition of range(count) into parts of nearly equal size; a single part keeps the order."""
     if parts == 1:
         return [list(range(count))]
     order = torch.randperm(count, generator=generator)

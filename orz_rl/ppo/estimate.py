@@ -1,4 +1,4 @@
-"""From rewards (and values) to the advantages and returns of one step, by any estimator."""
+"""Advantages and returns of one step from rewards (and values), by any estimator."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ _GROUP = {"grpo": grpo, "dr_grpo": group_centred, "rloo": rloo}
 
 
 class Discounts(Protocol):
-    """The numbers of an estimator."""
+    """The settings of an estimator."""
 
     @property
     def gamma(self) -> float:
-        """Discount a token."""
+        """Discount per token."""
         ...
 
     @property
     def lam(self) -> float:
-        """GAE's lambda."""
+        """Lambda of GAE."""
         ...
 
     @property
     def whiten(self) -> bool:
-        """Whether GAE's advantages get mean 0 and deviation 1."""
+        """Whether GAE's advantages are normalised to mean 0 and deviation 1."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """What the losses aim at."""
+    """The targets of the losses."""
 
     advantages_BT: Tensor
     raw_advantages_BT: Tensor
@@ -61,15 +61,16 @@ def estimate(
     mask_BT: Tensor,
     discounts: Discounts,
 ) -> Estimate:
-    """Advantages by any estimator. Those of gae are whitened over the batch if `discounts.whiten` says so.
+    """Advantages by any estimator; those of gae are whitened over the batch if `discounts.whiten` is set.
 
-    gae: generalised advantages, and returns = advantages + values. reinforce_pp: discounted rewards to come, whitened
-    over the batch (REINFORCE++, Hu 2025, 2501.03262). The others compare a rollout's whole reward with its group's.
+    gae: generalised advantages, and returns = advantages + values. reinforce_pp: discounted future rewards, whitened
+    over the batch (REINFORCE++, Hu 2025, 2501.03262). The others compare the total reward of a rollout with
+    those of its group.
     """
-    gamma, lam = discounts.gamma, discounts.lam
+    gamma = discounts.gamma
     if estimator == "gae":
         assert values_BT is not None
-        raw_BT = gae(rewards_BT, values_BT, mask_BT=mask_BT, gamma=gamma, lam=lam)
+        raw_BT = gae(rewards_BT, values_BT, mask_BT=mask_BT, gamma=gamma, gae_lambda=discounts.lam)
         return Estimate(whiten(raw_BT, mask_BT) if discounts.whiten else raw_BT, raw_BT, (raw_BT + values_BT) * mask_BT)
     if estimator == "reinforce_pp":
         raw_BT = discounted_sums(rewards_BT, gamma) * mask_BT

@@ -1,7 +1,7 @@
-"""Losses of policy and critic on packed tokens, and how per-token losses become one number.
+"""Losses of policy and critic on packed tokens, and the weights that reduce them to one number.
 
-N tokens (packed; those of responses have a weight). The sum of weights is fixed by the whole step, not by a
-micro-batch: adding up the losses of any split of the tokens gives the loss of all of them.
+N: packed tokens, of which those of responses have a weight. Weights are fixed by the whole step, not by a micro-batch:
+the losses of any split of the tokens add up to the loss of all of them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from orz_rl.names import KlEstimator, Normalisation
 
 @dataclass(frozen=True, slots=True)
 class PolicyLoss:
-    """The clipped objective and what to watch about it, as sums with the same weights."""
+    """The clipped objective and its diagnostics, as sums with the same weights."""
 
     loss: Tensor
     clipped: Tensor
@@ -26,10 +26,10 @@ class PolicyLoss:
 
 
 def token_weights(lengths_B: Tensor, normalisation: Normalisation, *, constant: float | None = None) -> Tensor:
-    """What each token of each rollout weighs in the loss of one step. Shape (B,): the same for all tokens of a rollout.
+    """The weight of each token of a rollout in the loss of one step. Shape (B,): equal for all tokens of a rollout.
 
-    token: every token of the step alike. sequence: every rollout alike, its tokens alike. constant: every token
-    1 / (B constant), as in Dr.GRPO, where `constant` is the generation limit.
+    token: equal for every token of the step. sequence: equal for every rollout, and for its tokens. constant: every
+    token 1 / (B constant), as in Dr.GRPO, where `constant` is the generation limit.
     """
     lengths_B = lengths_B.to(torch.float64)
     if normalisation == "token":
@@ -68,7 +68,7 @@ def policy_loss(
 def value_loss(
     values_N: Tensor, old_values_N: Tensor, *, returns_N: Tensor, weights_N: Tensor, clip: float | None
 ) -> Tensor:
-    """Half the squared error; with `clip` the larger of it and that of the value kept within `clip` of the old one."""
+    """Half the squared error; with `clip` the larger of it and that of the value within `clip` of the old one."""
     error_N = (values_N - returns_N) ** 2
     if clip is not None:
         kept_N = old_values_N + (values_N - old_values_N).clamp(-clip, clip)
@@ -79,8 +79,8 @@ def value_loss(
 def kl_estimate(logprobs_N: Tensor, reference_logprobs_N: Tensor, *, estimator: KlEstimator) -> Tensor:
     """Per-token estimates of KL(policy || reference) from the policy's samples (Schulman 2020, "Approximating KL").
 
-    Good estimates of the number, k3 without bias and never negative. Whose gradient they have is another matter, and
-    depends on whether they stand in the loss or, as a number, in the rewards: see docs/training.md.
+    All estimate the number; k3 is unbiased and never negative. Their gradient depends on whether they are used in
+    the loss or, as a number, in the rewards: see docs/training.md.
     """
     log_ratio_N = logprobs_N - reference_logprobs_N
     if estimator == "k1":
@@ -96,6 +96,6 @@ def importance_weights(logprobs_N: Tensor, sampler_logprobs_N: Tensor, *, cap: f
 
 
 def entropy(logits_NV: Tensor) -> Tensor:
-    """Of the distribution at each token, in nats. Shape (N,)."""
+    """Entropy of the distribution at each token, in nats. Shape (N,)."""
     logprobs_NV = torch.log_softmax(logits_NV.float(), dim=-1)
     return -(logprobs_NV.exp() * logprobs_NV).sum(dim=-1)

@@ -3,9 +3,9 @@
 N tokens of all sequences of a pack, one after the other; R of them were sampled (responses); V the vocabulary; S
 sequences of at most L tokens; H heads of D numbers.
 
-`packed_sdpa` is registered with transformers as an attention of its own that is told where each sequence lies, so
-nothing depends on transformers guessing it from position ids, and no (N, N) mask is ever made. flash_attention_2 is
-told the same by cumulative lengths. Tested against one forward a sequence.
+`packed_sdpa` is registered with transformers as an attention implementation that gets the position of each sequence, so
+nothing depends on transformers guessing it from position ids, and no (N, N) mask is ever built. flash_attention_2 gets
+the same by cumulative lengths. Tested against one forward pass per sequence.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 _LOGIT_ELEMENTS = 2**26
-"""Logits that are turned to float32 at a time: 256 MiB."""
+"""Number of logits converted to float32 at a time: 256 MiB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +29,11 @@ class Pack:
 
     tokens_N: Tensor
     positions_N: Tensor
-    """From 0 on in each sequence."""
+    """Counted from 0 in each sequence."""
     targets_R: Tensor
-    """Where the sampled tokens stand: those whose log-probabilities count."""
+    """Indices of the sampled tokens, whose log-probabilities are needed."""
     lengths: tuple[int, ...]
-    """Of the sequences, prompt and response together."""
+    """Length of each sequence, prompt and response together."""
 
     @classmethod
     def of(cls, sequences: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Pack:
@@ -55,22 +55,22 @@ class Pack:
 
 
 def response_logits(model: Any, pack: Pack) -> Tensor:
-    """The logits from which each response token was drawn, and no others. Shape (R, V), in the model's type."""
-    # A tensor of positions: transformers computes the output layer at these alone.
+    """The logits from which each response token was sampled, and no others. Shape (R, V), in the model's dtype."""
+    # With a tensor of positions, transformers computes the output layer only there.
     return model(**_inputs(model, pack), logits_to_keep=pack.targets_R - 1).logits[0]
 
 
 def response_values(model: Any, pack: Pack) -> Tensor:
     """The critic's value of the state before each response token. Shape (R,), float32.
 
-    `model` returns one number a token, of shape (1, N, 1).
+    `model` returns one number per token, of shape (1, N, 1).
     """
     values_N = model(**_inputs(model, pack))[0, :, 0].float()
     return values_N[pack.targets_R - 1]
 
 
 def values_of(model: Any, sequences: Sequence[Sequence[int]]) -> list[Tensor]:
-    """The critic's value at every token of each sequence, one forward a sequence. Shape (N,), float32."""
+    """The critic's value at every token of each sequence, one forward pass per sequence. Shape (N,), float32."""
     packs = [Pack.of([(tokens, ())]) for tokens in sequences]
     return [model(**_inputs(model, pack))[0, :, 0].float() for pack in packs]
 
@@ -83,7 +83,7 @@ def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> Te
 def token_logprobs(logits_RV: Tensor, tokens_R: Tensor, *, temperature: float) -> Tensor:
     """log softmax(logits / temperature) at the tokens, in float32. Shape (R,).
 
-    In pieces that are computed again in the backward pass, so that no float32 copy of all logits is ever held.
+    Computed in pieces that are recomputed in the backward pass, so that a float32 copy of all logits never exists.
     """
     rows = max(1, _LOGIT_ELEMENTS // logits_RV.shape[1])
     if len(tokens_R) <= rows:
@@ -105,7 +105,7 @@ def _piece_logprobs(logits_RV: Tensor, tokens_R: Tensor, *, temperature: float) 
 
 
 class Layout:
-    """Where the sequences of a pack lie, in blocks of similar length, so that little of a block is padding."""
+    """The positions of a pack's sequences, in blocks of similar length, so that little of a block is padding."""
 
     def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
         lengths_S = torch.tensor(lengths)
@@ -114,7 +114,7 @@ class Layout:
         for index, length in enumerate(lengths):
             by_size.setdefault(length.bit_length(), []).append(index)
         self.blocks: list[Tensor] = []
-        """Of each block: the places of its tokens in the pack, (S, L); padding repeats some place."""
+        """For each block: the indices of its tokens in the pack, (S, L); padding repeats some index."""
         places: list[Tensor] = []
         is_token: list[Tensor] = []
         for members in by_size.values():
@@ -125,26 +125,26 @@ class Layout:
             is_token.append((offset_L < lengths_S[members][:, None]).flatten())
         tokens = torch.cat(is_token).nonzero()[:, 0]
         self.order_N = tokens[torch.cat(places)[tokens].argsort()].to(device)
-        """Of each token of the pack: its place in all blocks, flat, one after the other."""
+        """For each token of the pack: its index in the concatenation of all flattened blocks."""
 
 
 def packed_sdpa(_module: Any, query: Tensor, *others: Any, **options: Any) -> tuple[Tensor, None]:
-    """Causal attention inside each sequence of a pack: (1, H, N, D) in, (1, N, H, D) out.
+    """Causal attention inside each sequence of a pack: from (1, H, N, D) to (1, N, H, D).
 
     transformers calls it with (module, query, key, value, mask). Raises NotImplementedError for a model that does not
-    hand on where the sequences lie, or whose attention is more than this.
+    pass on the positions of the sequences, or whose attention has further terms.
     """
     layout: Layout | None = options.get("layout")
     if layout is None:
-        raise NotImplementedError("its layers do not tell attention where each sequence of a pack lies")
+        raise NotImplementedError("its layers do not pass the positions of packed sequences to the attention")
     if others[2] is not None or options.get("s_aux") is not None:
-        raise NotImplementedError("its attention has a mask, biases or sinks of its own")
+        raise NotImplementedError("its attention has its own mask, biases or sinks")
     window, softcap = options.get("sliding_window"), options.get("softcap")
     rows_NHD = [x[0].transpose(0, 1) for x in (query, *others[:2])]
     outputs: list[Tensor] = []
     for place_SL in layout.blocks:
         flat = place_SL.flatten()
-        # index_select, because the backward pass of indexing is several times slower on a CPU.
+        # index_select: the backward pass of indexing is several times slower on a CPU.
         q, k, v = (x.index_select(0, flat).unflatten(0, place_SL.shape).transpose(1, 2) for x in rows_NHD)
         if softcap is None:
             mask = _window_mask(place_SL.shape[1], window, device=q.device)
@@ -154,14 +154,14 @@ def packed_sdpa(_module: Any, query: Tensor, *others: Any, **options: Any) -> tu
         else:
             block = _softcapped((q, k, v), window=window, softcap=softcap, scale=options.get("scaling"))
         outputs.append(block.transpose(1, 2).flatten(0, 1))
-    # Padding stands after its sequence, so that no token sees it, and falls away here.
+    # Padding follows its sequence, so no token attends to it; it is dropped here.
     return torch.cat(outputs).index_select(0, layout.order_N)[None], None
 
 
 def _softcapped(
     qkv: tuple[Tensor, Tensor, Tensor], *, window: int | None, softcap: float, scale: float | None
 ) -> Tensor:
-    """Attention whose scores are bent to within ±softcap (Gemma 2). Holds all scores of a block, (S, H, L, L)."""
+    """Attention with scores capped smoothly at ±softcap (Gemma 2). Holds all scores of a block, (S, H, L, L)."""
     q, k, v = qkv
     groups = q.shape[1] // k.shape[1]
     k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
@@ -175,7 +175,7 @@ def _softcapped(
 
 
 def _window_mask(length: int, window: int | None, *, device: torch.device, is_needed: bool = False) -> Tensor | None:
-    """Which tokens each token sees; None where those are all before it and a mask is not needed."""
+    """The tokens that each token attends to; None if these are all earlier ones and a mask is not needed."""
     window = length if window is None else window
     if window >= length and not is_needed:
         return None
@@ -185,14 +185,14 @@ def _window_mask(length: int, window: int | None, *, device: torch.device, is_ne
 
 
 def register_packed_sdpa() -> None:
-    """Make `attn_implementation="packed_sdpa"` known to transformers."""
+    """Register `attn_implementation="packed_sdpa"` with transformers."""
     from transformers import AttentionInterface
 
     AttentionInterface.register("packed_sdpa", packed_sdpa)
 
 
 def _inputs(model: Any, pack: Pack) -> dict[str, Any]:
-    config = getattr(model, "module", model).config  # a DeepSpeed engine has a config of its own
+    config = getattr(model, "module", model).config  # a DeepSpeed engine has its own config
     inputs: dict[str, Any] = {
         "input_ids": pack.tokens_N[None],
         "position_ids": pack.positions_N[None],

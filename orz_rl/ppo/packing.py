@@ -1,4 +1,4 @@
-"""Which sequences share a pack: first-fit decreasing, so that few tokens of a pack are empty."""
+"""Assigns sequences to packs: best-fit decreasing, so that few tokens of a pack are unused."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 
 def pack(lengths: Sequence[int], capacity: int) -> list[list[int]]:
-    """Indices of sequences, pack by pack; every sequence stands in exactly one, and none exceeds `capacity` tokens.
+    """Indices of sequences, pack by pack; every sequence is in exactly one, and no pack exceeds `capacity` tokens.
 
-    Sequences go by falling length, each into the fullest pack with room (best-fit decreasing; Johnson 1973: at most
-    11/9 of the least possible number of packs, and a little).
-    Raises ValueError for a sequence longer than a pack: nothing is dropped.
+    By decreasing length, each sequence goes into the fullest pack with room (best-fit decreasing; Johnson 1973: at most
+    11/9 of the least possible number of packs, plus a constant). Raises ValueError for a sequence longer than a pack:
+    nothing is dropped.
     """
     too_long = [index for index, length in enumerate(lengths) if length > capacity]
     if too_long:
@@ -31,5 +31,5 @@ def pack(lengths: Sequence[int], capacity: int) -> list[list[int]]:
 
 
 def efficiency(lengths: Sequence[int], packs: Sequence[Sequence[int]], *, capacity: int) -> float:
-    """Share of the packs' tokens that are real."""
+    """Used share of the packs' tokens."""
     return sum(lengths) / (len(packs) * capacity) if packs else 1.0

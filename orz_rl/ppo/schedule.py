@@ -8,9 +8,9 @@ from collections.abc import Iterable
 def schedule(
     updates: Iterable[int], *, peak: float, warmup: int, final: float | None = None, total: int = 0
 ) -> list[float]:
-    """The rate of each optimizer step, counted from 1 over the whole run.
+    """The learning rate of each optimizer step, counted from 1 over the whole run.
 
-    Up linearly to `peak` in the first `warmup` of them, then constant, or linearly to `final` at step `total`.
+    It rises linearly to `peak` in the first `warmup` steps, then is constant, or linear to `final` at step `total`.
     """
     return [_rate(update, peak=peak, warmup=warmup, final=final, total=total) for update in updates]
 

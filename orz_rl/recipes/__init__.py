@@ -1,1 +1,1 @@
-"""Recipes: functions that return a whole TrainConfig, one file a family; variants are changes of any of them."""
+"""Recipes: functions that return a complete TrainConfig, one file per family; variants change any recipe."""

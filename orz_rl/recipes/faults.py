@@ -1,16 +1,17 @@
-"""What a configuration contradicts itself in, each with what to do. Single values are bounded by orz_rl.config."""
+"""Contradictions between settings, each with a remedy. Single values are bounded by orz_rl.config."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from orz_bench.asking.templates import TEMPLATES
+from orz_bench.errors import counted
 from orz_bench.extraction.answers import EXTRACTORS
 from orz_rl.config import AdvantageConfig, TrainConfig
 
 
 def faults(config: TrainConfig) -> Iterator[str]:
-    """Everything that cannot work or would do nothing."""
+    """A sentence for every combination that cannot work or has no effect."""
     yield from _choices(config)
     yield from _sizes(config)
     yield from _sampling(config)
@@ -23,7 +24,7 @@ def faults(config: TrainConfig) -> Iterator[str]:
 
 def _choices(config: TrainConfig) -> Iterator[str]:
     if not config.data.source:
-        yield "data.source is empty; name files, hub:OWNER/NAME/FILE or arithmetic"
+        yield "data.source is empty; give files, hub:OWNER/NAME/FILE or arithmetic"
     if config.data.template not in TEMPLATES:
         yield f"data.template is {config.data.template!r}, wanted one of {', '.join(TEMPLATES)}"
     if config.reward.extractor not in EXTRACTORS:
@@ -35,17 +36,18 @@ def _sizes(config: TrainConfig) -> Iterator[str]:
     if config.advantage.estimator in ("grpo", "dr_grpo", "rloo") and rollout.num_samples < 2:
         yield (
             f"rollout.num_samples is {rollout.num_samples}, but advantage.estimator={config.advantage.estimator} "
-            f"compares the samples of a problem and needs at least 2; set it, or use advantage.estimator=gae"
+            f"compares the samples of a problem and needs at least 2; raise it, or use advantage.estimator=gae"
         )
     if data.limit is not None and data.limit < rollout.num_problems:
         yield (
-            f"data.limit is {data.limit}, but a step takes rollout.num_problems={rollout.num_problems} problems, none "
-            f"twice; raise it, or lower rollout.num_problems"
+            f"data.limit is {data.limit}, but a step needs rollout.num_problems={rollout.num_problems} different "
+            "problems; "
+            f"raise it, or lower rollout.num_problems"
         )
     if rollout.max_model_len is not None and rollout.max_model_len <= data.max_prompt_tokens:
         yield (
             f"rollout.max_model_len is {rollout.max_model_len:,}, so a prompt of data.max_prompt_tokens="
-            f"{data.max_prompt_tokens:,} leaves no room for a response; raise the one, or lower the other"
+            f"{data.max_prompt_tokens:,} leaves no room for a response; raise the former, or lower the latter"
         )
     if config.max_sequence > config.cluster.pack_tokens:
         yield (
@@ -68,12 +70,14 @@ def _sampling(config: TrainConfig) -> Iterator[str]:
     cut = [name for name, holds in (("top_p", rollout.top_p < 1), ("top_k", rollout.top_k > 0)) if holds]
     if config.loss.importance_cap is not None and cut:
         yield (
-            f"loss.importance_cap weighs by trainer over sampler, but rollout.{cut[0]} cuts tokens off that the "
-            f"trainer's softmax keeps, so the ratio is of two kinds of distribution; use one of them"
+            f"loss.importance_cap weights tokens by trainer over sampler probability, but rollout.{cut[0]} cuts off "
+            "tokens "
+            "that the trainer's softmax keeps, so the two distributions cannot be compared; use only one of the "
+            "settings"
         )
     if rollout.dynamic_sampling and rollout.num_samples < 2:
         yield (
-            "rollout.dynamic_sampling replaces groups whose samples all earn the same, as a group of one always does; "
+            "rollout.dynamic_sampling replaces groups whose samples all get the same reward, so every group of one; "
             "set rollout.num_samples to 2 or more, or rollout.dynamic_sampling=0"
         )
 
@@ -86,11 +90,11 @@ def _kl(config: TrainConfig) -> Iterator[str]:
             "k2, whose gradient is that of KL(policy || reference), k3 (KL(reference || policy)), or loss.kl_penalty"
         )
     if loss.kl_penalty > 0 and loss.kl_estimator in ("k2", "k3"):
-        gives = {"k2": "is that of no KL", "k3": "is that of KL(policy || reference) - KL(reference || policy)"}
+        gives = {"k2": "is not that of a KL", "k3": "is that of KL(policy || reference) - KL(reference || policy)"}
         yield (
             f"loss.kl_estimator={loss.kl_estimator} in the rewards (loss.kl_penalty): its policy gradient "
             f"{gives[loss.kl_estimator]}; use k1, whose gradient is that of KL(policy || reference), or loss.kl_loss. "
-            f"loss.kl_estimator=auto takes the right one for each"
+            f"loss.kl_estimator=auto chooses the right one for each"
         )
 
 
@@ -99,8 +103,8 @@ def _schedule(config: TrainConfig) -> Iterator[str]:
     total = config.num_steps * optim.policy_updates
     if optim.final_lr is not None and optim.policy_warmup_updates >= total:
         yield (
-            f"optim.final_lr is to be reached after the warm-up, but optim.policy_warmup_updates="
-            f"{optim.policy_warmup_updates} and the run has {total} optimizer steps of the policy (num_steps="
+            f"optim.final_lr is reached after the warm-up, but optim.policy_warmup_updates is "
+            f"{optim.policy_warmup_updates} and the policy has only {counted(total, 'optimizer step')} (num_steps="
             f"{config.num_steps}); lower the warm-up, or raise num_steps"
         )
 
@@ -108,7 +112,7 @@ def _schedule(config: TrainConfig) -> Iterator[str]:
 def _cluster(config: TrainConfig) -> Iterator[str]:
     rollout, cluster = config.rollout, config.cluster
     if cluster.colocate and rollout.tensor_parallel > 1:
-        yield "rollout.tensor_parallel above 1 needs engines of their own; set cluster.colocate=false"
+        yield "rollout.tensor_parallel above 1 needs engines with separate devices; set cluster.colocate=false"
     if cluster.transport == "ipc" and not (cluster.colocate and rollout.num_engines <= cluster.policy_ranks):
         yield (
             f"cluster.weight_sync=ipc maps weights on the engine's own device, but {rollout.num_engines} engines "
@@ -131,18 +135,18 @@ def _cluster(config: TrainConfig) -> Iterator[str]:
 def _evaluation(config: TrainConfig) -> Iterator[str]:
     for name in config.eval.by_own_protocol:
         if name not in config.eval.benchmarks:
-            yield f"eval.by_own_protocol names {name}, which eval.benchmarks does not; add it there, or leave it out"
+            yield f"eval.by_own_protocol contains {name}, but eval.benchmarks does not; add it there, or remove it here"
 
 
 def _without_effect(config: TrainConfig) -> Iterator[str]:
-    """Settings that somebody changed and nothing reads."""
+    """Changed settings that have no effect."""
     advantage, default = config.advantage, AdvantageConfig()
     estimator = advantage.estimator
     readers = {"gamma": ("gae", "reinforce_pp"), "lam": ("gae",), "whiten": ("gae",)}
     for name, estimators in readers.items():
         if estimator not in estimators and getattr(advantage, name) != getattr(default, name):
             yield (
-                f"advantage.{name} is {getattr(advantage, name)}, but advantage.estimator={estimator} does not read "
+                f"advantage.{name} is {getattr(advantage, name)}, but advantage.estimator={estimator} does not use "
                 f"it; leave it out, or use advantage.estimator={estimators[0]}"
             )
     if config.model.critic is not None and not config.has_critic:

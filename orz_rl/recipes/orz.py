@@ -1,6 +1,6 @@
 """The settings that Open-Reasoner-Zero published (its code at 3fdd9a0, its papers of February and March 2025).
 
-Written for GPUs and never run on any by us: `orz-rl plan` shows what each asks for.
+Written for GPUs and never run by us: `orz-rl plan` estimates what each needs.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from orz_rl.config import (
 _HEADLINE = EvalConfig(benchmarks=("aime24", "math500", "gpqa_diamond"), every=10)
 _ORZ_57K = DataConfig(source=("data/orz_math_57k_collected.json",))
 _STEPS_OF_57K = 445 * 20
-"""20 episodes of 57k problems, 128 a step."""
+"""20 episodes of 57k problems, 128 per step."""
 
 
 def _orz(model: str, *, gpus: int, memory_share: float, pack_tokens: int = 10_048) -> TrainConfig:
@@ -41,7 +41,7 @@ def orz_0p5b_1gpu() -> TrainConfig:
 
 
 def one_gpu() -> TrainConfig:
-    """Qwen2.5-0.5B on one GPU in about two days: 512 rollouts a step and 4,000 steps. Our sizes, not published ones."""
+    """Qwen2.5-0.5B on one GPU in about two days: 512 rollouts per step, 4,000 steps. Our sizes, not published ones."""
     base = _orz("Qwen/Qwen2.5-0.5B", gpus=1, memory_share=0.75)
     return base.model_copy(
         update={
@@ -70,7 +70,7 @@ def orz_7b() -> TrainConfig:
 
 
 def orz_7b_grpo() -> TrainConfig:
-    """The same without a critic: groups are centred, as in the reference (its deviation was never applied)."""
+    """Qwen2.5-7B without a critic: groups are centred, as in ORZ's code (which never applied the deviation)."""
     base = _orz("Qwen/Qwen2.5-7B", gpus=32, memory_share=0.75, pack_tokens=16_384)
     return base.model_copy(update={"advantage": AdvantageConfig(estimator="dr_grpo")})
 
@@ -93,7 +93,7 @@ def orz_32b() -> TrainConfig:
 
 
 def orz_32b_anneal() -> TrainConfig:
-    """100 more steps on the 13k problems that were hard for it, the rate falling linearly to 3e-7 (paper only)."""
+    """100 more steps of orz_32b on 13k problems that were hard for it; the rate falls linearly to 3e-7 (paper only)."""
     base = orz_32b()
     return base.model_copy(
         update={

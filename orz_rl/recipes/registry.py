@@ -1,4 +1,4 @@
-"""All recipes and variants by name, and the way from a name and overrides to a checked configuration."""
+"""All recipes by name, and how a recipe, variants and overrides become a checked configuration."""
 
 from __future__ import annotations
 
@@ -35,27 +35,29 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(
 
 
 _OLD_WARMUP = "optim.warmup_steps"
-"""Of old: generations. Still read, with that meaning, and written as optimizer steps."""
+"""A setting of earlier versions that counted generations: still accepted, and written as optimizer steps."""
 
 
 def resolve(recipe: str, *, variants: Sequence[str] = (), overrides: Sequence[str] = ()) -> TrainConfig:
     """The recipe, changed by the variants in turn, then by overrides of the form `section.key=value`.
 
-    Raises one ConfigError with every fault that is found.
+    Raises one ConfigError that lists every fault.
     """
     if recipe not in RECIPES:
-        raise ConfigError(f"recipe {recipe!r} is unknown{nearest(recipe, RECIPES)}; there are {', '.join(RECIPES)}.")
+        raise ConfigError(
+            f"recipe {recipe!r} is unknown{nearest(recipe, RECIPES)}; wanted one of {', '.join(RECIPES)}."
+        )
     unknown = [name for name in variants if name not in VARIANTS]
     if unknown:
         raise ConfigError(
-            f"variant {unknown[0]!r} is unknown{nearest(unknown[0], VARIANTS)}; there are {', '.join(VARIANTS)}."
+            f"variant {unknown[0]!r} is unknown{nearest(unknown[0], VARIANTS)}; wanted one of {', '.join(VARIANTS)}."
         )
     config = RECIPES[recipe]()
     for name in variants:
         config = VARIANTS[name](config)
     tree = config.model_dump(mode="python")
     faults = [fault for override in overrides for fault in _apply(tree, override)]
-    faults += _told_twice(overrides)
+    faults += _conflicting(overrides)
     try:
         config = TrainConfig.model_validate(tree)
     except ValidationError as error:
@@ -68,7 +70,7 @@ def resolve(recipe: str, *, variants: Sequence[str] = (), overrides: Sequence[st
 
 
 def _without_faults(base: TrainConfig, tree: dict[str, Any], *, error: ValidationError) -> TrainConfig:
-    """The tree with the leaves at fault as they were, so that the others can be compared; the base where that fails."""
+    """The tree without the faulty changes, so that the others can be checked together; the base if that fails."""
     before = base.model_dump(mode="python")
     for fault in error.errors():
         section, key = [*map(str, fault["loc"]), ""][:2]
@@ -83,7 +85,7 @@ def _without_faults(base: TrainConfig, tree: dict[str, Any], *, error: Validatio
 
 
 def leaves(section: type[Section] = TrainConfig, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Every knob as (`section.key`, its pydantic field), in the order in which they are written."""
+    """Every setting as (`section.key`, its pydantic field), in the order of config.yaml."""
     for name, field in section.model_fields.items():
         if isinstance(field.annotation, type) and issubclass(field.annotation, Section):
             yield from leaves(field.annotation, f"{prefix}{name}.")
@@ -92,12 +94,12 @@ def leaves(section: type[Section] = TrainConfig, prefix: str = "") -> Iterator[t
 
 
 def as_yaml(config: TrainConfig) -> str:
-    """What config.yaml holds."""
+    """The content of config.yaml."""
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
 def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], *, prefix: str = "") -> list[str]:
-    """`key: found X, wanted Y` for every leaf at which two dumped trees differ."""
+    """`key: found X, wanted Y` for every setting in which two dumped trees differ."""
     lines: list[str] = []
     for key in dict.fromkeys([*found, *wanted]):
         left, right = found.get(key), wanted.get(key)
@@ -109,19 +111,19 @@ def differences(found: Mapping[str, Any], wanted: Mapping[str, Any], *, prefix: 
 
 
 def _apply(tree: dict[str, Any], override: str) -> Iterator[str]:
-    """Set one leaf of the tree; yields what is wrong with the override."""
+    """Set one leaf of the tree; yields the faults of the override."""
     key, sign, text = override.partition("=")
     if key == _OLD_WARMUP and sign:
         tree["optim"]["warmup_steps"] = _value(text, is_list=False)
         return
     names = [name for name, _ in leaves()]
     if not sign:
-        yield f"{override!r} is no override; write section.key=value, such as optim.policy_lr=2e-6"
+        yield f"{override!r} is not an override; write section.key=value, such as optim.policy_lr=2e-6"
         return
     if key not in names:
         by_last = [name for name in names if name.split(".")[-1] == key.split(".")[-1]]
         hint = f"; did you mean {by_last[0]!r}?" if by_last else nearest(key, names)
-        yield f"{key} is no setting{hint}; `orz-rl recipes --settings` lists all"
+        yield f"{key} is not a setting{hint}; `orz-rl recipes --settings` lists all"
         return
     *path, last = key.split(".")
     for name in path:
@@ -129,15 +131,15 @@ def _apply(tree: dict[str, Any], override: str) -> Iterator[str]:
     tree[last] = _value(text, is_list=isinstance(tree[last], tuple | list))
 
 
-def _told_twice(overrides: Sequence[str]) -> Iterator[str]:
+def _conflicting(overrides: Sequence[str]) -> Iterator[str]:
     keys = [override.partition("=")[0] for override in overrides]
     for key in keys:
         if _OLD_WARMUP in keys and key in ("optim.policy_warmup_updates", "optim.critic_warmup_updates"):
-            yield f"{_OLD_WARMUP} (generations, of old) and {key} (optimizer steps) say the same; give the second alone"
+            yield f"{_OLD_WARMUP} (in generations) and {key} (in optimizer steps) both set the warm-up; keep the second"
 
 
 def _value(text: str, *, is_list: bool) -> Any:
-    """As YAML reads it, with 1e-6 as a number and a list also without brackets."""
+    """The text as YAML, except that 1e-6 is a number and a list needs no brackets."""
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:

@@ -1,4 +1,4 @@
-"""tiny and smollm2: the algorithm at work on a machine without a GPU."""
+"""tiny and smollm2: recipes for a machine without a GPU."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tiny() -> TrainConfig:
 def smollm2() -> TrainConfig:
     """SmolLM2-135M learns sums from worked examples; on a CPU a step takes minutes.
 
-    The model: `orz-bench model fetch smollm2-135m --out models/smollm2-135m`.
+    Get the model with `orz-bench model fetch smollm2-135m --out models/smollm2-135m`.
     """
     return TrainConfig(
         model=ModelConfig(policy="models/smollm2-135m", dtype="float32", gradient_checkpointing=False),

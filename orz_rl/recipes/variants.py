@@ -1,4 +1,4 @@
-"""The paper's ablations, each a change of any base recipe: `--variant gae_lambda_0p95`."""
+"""The ablations of the papers, as changes of any recipe: `--variant gae_lambda_0p95`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def _with(section: str, **values: object) -> Variant:
 
 
 def _batch(prompt_share: float, rollouts: float, *, updates: int | None = None) -> Variant:
-    """Fewer problems or samples a step, or more updates, relative to the base recipe."""
+    """Fewer problems or samples per step, or more updates, relative to the recipe."""
 
     def change(config: TrainConfig) -> TrainConfig:
         rollout = config.rollout

@@ -1,1 +1,1 @@
-"""Sampling: engines that draw, how new weights reach them, and the collector that grades and keeps what they draw."""
+"""Training problems and rollouts: prompts in a seeded order, generation, grading and rewards, saved step by step."""

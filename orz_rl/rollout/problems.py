@@ -1,4 +1,4 @@
-"""Training problems: read from files, with prompts tokenised once, in an order that depends on seed and step alone."""
+"""Training problems: read from files, prompts tokenised once, in an order that depends only on seed and step."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SOURCE = "train"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prompt:
-    """A problem as the policy is shown it."""
+    """A problem as the policy sees it."""
 
     problem: Problem
     text: str
@@ -36,22 +36,22 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Prompts:
-    """What is left to train on, and what was refused."""
+    """The prompts to train on, and the problems that were refused."""
 
     prompts: tuple[Prompt, ...]
     too_long: tuple[str, ...]
-    """Ids of problems whose prompt exceeds the limit: refused, never cut, because a cut prompt loses its end."""
+    """Ids of problems whose prompt exceeds the limit: refused, never truncated, because the end of a prompt matters."""
     sources: tuple[tuple[str, str], ...] = ()
-    """(source, SHA-256 of its file) of those that are files."""
+    """(source, SHA-256 of its file) for every source that is a file."""
 
 
 def read_problems(sources: Sequence[str]) -> list[Problem]:
     """The problems of all sources: files in the published ORZ format, or JSON lines, CSV or Parquet with a problem and
     an answer; `hub:OWNER/NAME/FILE`, such a file of a hub dataset; `arithmetic`, generated sums.
 
-    Ids are the rows' own, or made from the source's name and the position; an id that two sources use gets the source's
-    name in front. Raises DataError for a broken row (and where), an id that stands twice in a source, a source that is
-    named twice, or no problem at all.
+    An id is that of the row, or made from the source's name and the position; an id used by two sources gets the
+    source's name as a prefix. Raises DataError for a broken row (with its position), a duplicate id in a source, a
+    duplicate source, or no problem at all.
     """
     names = source_names(sources)
     per_source = {names[source]: list(_read_source(source, names[source])) for source in sources}
@@ -62,19 +62,19 @@ def read_problems(sources: Sequence[str]) -> list[Problem]:
         for problem in problems:
             own = problem.problem_id
             if own in seen:
-                raise DataError(f"{own}: two training problems of {name} have this id; give every row its own.")
+                raise DataError(f"{name}: duplicate id {own!r}; give every training problem its own id.")
             seen.add(own)
             found.append(problem if times[own] == 1 else replace(problem, problem_id=f"{name}:{own}"))
     if not found:
-        raise DataError(f"{', '.join(sources) or 'no source'}: no training problem; name files that hold some.")
+        raise DataError(f"{', '.join(sources) or 'no source'}: no training problem; name files that contain some.")
     return found
 
 
 def source_names(sources: Sequence[str]) -> dict[str, str]:
-    """A name for each source: its file's, with as many of its folders in front as tell it from the others."""
+    """A name for each source: its file name, with as many parent folders as are needed to make it unique."""
     twice = next((source for source in sources if sources.count(source) > 1), None)
     if twice is not None:
-        raise DataError(f"data.source names {twice} twice; name it once.")
+        raise DataError(f"data.source contains {twice} twice; name it once.")
     paths = {source: Path(source.removeprefix("hub:")) for source in sources}
     names = {source: path.stem for source, path in paths.items()}
     for depth in range(1, max((len(path.parts) for path in paths.values()), default=0)):
@@ -87,13 +87,13 @@ def source_names(sources: Sequence[str]) -> dict[str, str]:
 
 
 def source_digests(sources: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    """(source, SHA-256 of its file) of those that are files."""
+    """(source, SHA-256 of its file) for every source that is a file."""
     files = ((source, _file_of(source)) for source in sources)
     return tuple((source, _sha256(file)) for source, file in files if file is not None)
 
 
 def make_prompts(problems: Sequence[Problem], tokenizer: Tokenizer, *, template: str, max_tokens: int) -> Prompts:
-    """Render and tokenise every problem. Raises ConfigError where every prompt is too long."""
+    """Render and tokenise every problem. Raises ConfigError if all prompts are too long."""
     rendered = render_prompts(problems, TEMPLATES[template], tokenizer=tokenizer)
     prompts = [
         Prompt(problem=problem, text=prompt.text, token_ids=prompt.token_ids or ())
@@ -104,41 +104,43 @@ def make_prompts(problems: Sequence[Problem], tokenizer: Tokenizer, *, template:
     if not fitting:
         shortest = min(len(prompt.token_ids) for prompt in prompts)
         raise ConfigError(
-            f"all {len(prompts):,} prompts exceed {max_tokens:,} tokens (the shortest has {shortest:,}); raise it."
+            f"all {len(prompts):,} prompts are longer than data.max_prompt_tokens={max_tokens:,} (shortest: "
+            f"{shortest:,}); "
+            f"raise it."
         )
     return Prompts(fitting, too_long)
 
 
 def problems_at(num_problems: int, *, start: int, count: int, seed: int, step_size: int | None = None) -> list[int]:
-    """Indices of `count` problems from position `start` of the stream on: a function of its arguments.
+    """Indices of `count` problems from position `start` of the stream: a pure function of its arguments.
 
-    The stream is one seeded permutation of all problems after another: every problem comes once before any comes twice.
-    Steps take `step_size` (None: `count`) problems each, from position 0 on. Where a step straddles two epochs, the
-    problems that it has from the older one are put off in the newer until that step is full, so that no step meets a
-    problem twice and every epoch still holds each once.
+    The stream is a sequence of epochs, each a seeded permutation of all problems. Steps take `step_size` (None:
+    `count`) problems each, from position 0 on. If a step straddles two epochs, the problems that it has from the older
+    epoch are deferred in the newer one until the step is full, so no step gets a problem twice and every epoch still
+    contains each problem once.
     """
     if num_problems < 1 or count < 1:
-        raise ConfigError(f"{count} problems out of {num_problems} cannot be drawn; both have to be positive.")
+        raise ConfigError(f"cannot take {count} problems out of {num_problems}; both have to be positive.")
     positions = range(start, start + count)
     return [_problem_at(position, num_problems, seed=seed, step_size=step_size or count) for position in positions]
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class Selection:
     """Problems of a step, and where the next ones start."""
 
     indices: tuple[int, ...]
-    """Fewer than were asked for where the step has met every problem."""
+    """Fewer than requested if the step has used every problem."""
     cursor: int
 
 
 def next_problems(
     num_problems: int, *, start: int, count: int, seed: int, step_size: int, taken: Collection[int] = ()
-) -> Drawn:
+) -> Selection:
     """The next `count` problems of the stream that the step has not `taken` yet.
 
-    Only dynamic sampling, whose steps start anywhere, meets one that it has: it is passed over, and comes again in the
-    next epoch.
+    Only dynamic sampling, whose steps start anywhere, can find one that was taken: it is skipped, and comes again in
+    the next epoch.
     """
     found: dict[int, None] = {}
     cursor = start
@@ -147,7 +149,7 @@ def next_problems(
         if index not in taken:
             found[index] = None
         cursor += 1
-    return Drawn(tuple(found), cursor)
+    return Selection(tuple(found), cursor)
 
 
 def _problem_at(position: int, num_problems: int, *, seed: int, step_size: int) -> int:
@@ -157,8 +159,8 @@ def _problem_at(position: int, num_problems: int, *, seed: int, step_size: int) 
 
 @lru_cache(maxsize=8)
 def _order(num_problems: int, *, seed: int, epoch: int, step_size: int) -> tuple[int, ...]:
-    # What is put off comes within the first step_size places, so the end of a long epoch is that of its shuffle; the
-    # end of a short one depends on the epoch before it.
+    # Deferred problems stay within the first step_size positions, so the end of a long epoch is that of its shuffle;
+    # the end of a short one depends on the epoch before it.
     first = max(0, epoch - 1) if num_problems >= 2 * step_size else 0
     order = _shuffle(num_problems, seed=seed, epoch=first)
     for number in range(first + 1, epoch + 1):
@@ -183,10 +185,10 @@ def _without(order: Sequence[int], gone: Sequence[int]) -> list[int]:
 
 
 def select_problems(problems: Sequence[Problem], *, limit: int | None, language: str) -> list[Problem]:
-    """Those in the language ("any", or "english": without foreign letters), then the first `limit`."""
+    """Problems in the language ("any", or "english": without foreign letters), and of these the first `limit`."""
     spoken = [problem for problem in problems if language == "any" or not foreign_letters(problem.question)]
     if not spoken:
-        raise ConfigError(f"data.language={language} leaves none of {len(problems):,} problems; use data.language=any.")
+        raise ConfigError(f"data.language={language} excludes all {len(problems):,} problems; use data.language=any.")
     return spoken[:limit]
 
 
@@ -204,7 +206,7 @@ def _file_of(source: str) -> Path | None:
     path = Path(source)
     if not path.is_file():
         raise DataError(
-            f"data.source {source}: no such file; name one, hub:OWNER/NAME/FILE, or arithmetic.{where_from(path)}"
+            f"data.source {source}: no such file; give a file, hub:OWNER/NAME/FILE, or arithmetic.{where_from(path)}"
         )
     return path
 
@@ -219,15 +221,15 @@ def _from_hub(name: str) -> Path:
     owner, _, rest = name.partition("/")
     dataset, _, file = rest.partition("/")
     if not (owner and dataset and file):
-        raise DataError(f"hub:{name} is not hub:OWNER/NAME/FILE; name one file of a dataset.")
+        raise DataError(f"hub:{name}: wanted hub:OWNER/NAME/FILE; name one file of a dataset.")
     from huggingface_hub import hf_hub_download
 
     try:
         return Path(hf_hub_download(f"{owner}/{dataset}", file, repo_type="dataset"))
-    except Exception as error:  # whatever the hub's client raises, the user must know what to do
+    except Exception as error:  # whatever the hub's client raises, the user needs the remedy
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise DataError(
-            f"hub:{name}: the hub did not give it ({reason}). Check the name and the network, or download the file "
+            f"hub:{name}: cannot be downloaded ({reason}). Check the name and the network, or download the file "
             f"yourself and name it in data.source."
         ) from error
 
@@ -238,7 +240,7 @@ def _read_file(path: Path, name: str) -> Iterator[Problem]:
             question_and_answer = _from_conversation(row) if isinstance(row, list) else row
             yield math_problem({"id": f"{name}-{position}"} | question_and_answer, position, benchmark=_SOURCE)
         except (DataError, RecordError) as error:
-            raise DataError(f"{path}, {where}: {error}. Mend or remove that row.") from error
+            raise DataError(f"{path}, {where}: {error}. Fix or remove this row.") from error
 
 
 def _from_conversation(turns: list[Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""From a grade to a reward: rule-based and binary, as in Open-Reasoner-Zero; DAPO's overlong shaping is an option."""
+"""Rewards for grades: rule-based and binary, as in Open-Reasoner-Zero; DAPO's overlong shaping is optional."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from orz_bench.records.rollout import StopReason, Verdict
 
 
 def binary_reward(verdict: Verdict, stop_reason: StopReason) -> float:
-    """1 for a right answer of a response that ended by itself, else 0: what the token limit cut earns nothing."""
+    """1 for a correct answer in a response that was not truncated by the token limit, else 0."""
     return float(verdict == "correct" and stop_reason != "length")
 
 
 def overlong_penalty(num_tokens: int, *, max_tokens: int, buffer: int) -> float:
-    """0 up to `buffer` tokens before the limit, then falling linearly to -1 at the limit (DAPO, 2503.14476, eq. 13)."""
+    """0 until `buffer` tokens before the limit, then falling linearly to -1 at the limit (DAPO, 2503.14476, eq. 13)."""
     if buffer == 0:
         return 0.0
     return max(-1.0, min(0.0, (max_tokens - buffer - num_tokens) / buffer))

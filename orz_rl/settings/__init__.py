@@ -1,1 +1,1 @@
-"""Names of settings, and settings of earlier versions."""
+"""Names of settings in messages, and settings of earlier versions."""

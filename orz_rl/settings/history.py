@@ -1,4 +1,4 @@
-"""Settings that were added after a release: what a run without them did, so that it goes on as it was started."""
+"""Settings added after a release, and the values that earlier runs had in effect: a resumed run keeps them."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from types import MappingProxyType
 from typing import Any
 
 SETTINGS_VERSION = 2
-"""Raised with every setting that is added, dropped or given another default; config.yaml holds it in its first line.
-Version 1 are the files without that line."""
+"""Increased whenever a setting is added, removed or given another default; recorded in the first line of config.yaml.
+Files without that line have version 1."""
 
 BEFORE: Mapping[str, tuple[int, Any]] = MappingProxyType({})
-"""Setting: (the version that has it first, what older runs did in its terms). It is needed only where that is not the
+"""Setting: (the first version that has it, the value that describes older runs). Needed only if that value is not the
 setting's default."""

@@ -1,6 +1,6 @@
-"""Messages of orz_bench name options of `orz-bench`; in training the same thing is a setting, and is called so.
+"""Rewords errors of orz_bench for training: options of `orz-bench` become the settings that correspond to them.
 
-One border: what is checked and run for a training passes through `names_settings`, whoever raises below it.
+The functions that check and run a training are decorated with `names_settings`, wherever the error is raised.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "--seed": "seed",
     }
 )
-"""Of the options that evaluation and training share; --out and --data-dir are options of both."""
+"""The setting for each option that evaluation and training share; --out and --data-dir are options of both."""
 _NO_CHOICE_IN_TRAINING = (
     (r" Or use a server: --engine openai --base-url URL\.", ""),
     (r"use --protocol \S+, or another", "use another"),
@@ -48,7 +48,7 @@ _NO_CHOICE_IN_TRAINING = (
     (r", or another --step", ""),
     (r"--max-model-len is ", "rollout.max_model_len (without it, data.max_prompt_tokens + rollout.max_tokens) is "),
 )
-"""What only an evaluation can choose, and what the trainer works out."""
+"""Phrases about options that training does not have, and what replaces them."""
 _VALUE = re.compile(
     r"(--(?:engine|dtype|template|ckpt|num-engines|bench)) (?=\d|vllm|transformers|few-shot|chat\b|lcb\b|plain|orz-|"
     r"mmlu|(?<=--ckpt )\S|(?<=--dtype )\S)"
@@ -57,7 +57,7 @@ _OPTION = re.compile(r"--[a-z][a-z-]*[a-z]|--n\b")
 
 
 def reworded(text: str, *, policy: str = "model.policy") -> str:
-    """The text with settings for options; `policy` is the setting that names the model."""
+    """The text with settings instead of options; `policy` is the setting that names the model."""
     for phrase, instead in _NO_CHOICE_IN_TRAINING:
         text = re.sub(phrase, instead, text)
     names = {**SETTINGS, "--ckpt": policy}
@@ -66,7 +66,7 @@ def reworded(text: str, *, policy: str = "model.policy") -> str:
 
 
 def names_settings(function: Callable[P, R]) -> Callable[P, R]:
-    """Decorate what a training does: its errors of ours name settings. They stay the same errors."""
+    """Decorator: every OrzError raised inside names settings instead of options. The error object stays the same."""
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -1,4 +1,4 @@
-"""Settings as earlier versions wrote them into config.yaml, in the names and units of today."""
+"""Converts settings written into config.yaml by earlier versions to the present names and units."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def settings_of_today(tree: Mapping[str, Any]) -> dict[str, Any]:
-    """A whole tree, as plain values."""
+    """Convert a whole tree of plain values."""
     renamed = dict(tree)
     if isinstance(renamed.get("optim"), Mapping):
         renamed["optim"] = optim_of_today(renamed["optim"])
@@ -17,7 +17,7 @@ def settings_of_today(tree: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def optim_of_today(optim: Mapping[str, Any]) -> dict[str, Any]:
-    """`warmup_steps` counted generations for both models; now each counts its own optimizer steps."""
+    """`warmup_steps` counted generations for both models; the new settings count the optimizer steps of each model."""
     renamed = dict(optim)
     if "warmup_steps" not in renamed:
         return renamed
@@ -30,6 +30,6 @@ def optim_of_today(optim: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _loss_of_today(loss: Mapping[str, Any]) -> dict[str, Any]:
-    """An estimator was written down also where there was no KL term to estimate."""
+    """Earlier versions recorded an estimator even without a KL term."""
     has_kl = any(loss.get(name) for name in ("kl_loss", "kl_penalty"))
     return dict(loss) if has_kl else {**loss, "kl_estimator": "auto"}

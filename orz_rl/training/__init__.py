@@ -1,1 +1,1 @@
-"""The training run: preparation, the loop over steps, the trainer, checkpoints, evaluations, health."""
+"""A training run: preparation, the loop over steps, the trainer, checkpoints, evaluations and health warnings."""

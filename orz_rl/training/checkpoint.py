@@ -1,7 +1,7 @@
 """Checkpoints of a training run: Hugging Face weights, the whole training state, and a manifest that is written last.
 
-A folder without a manifest is half-written and counts as absent. Deleting removes the manifest first. The manifest
-holds size and SHA-256 of every file, so that one that was cut or changed is found before it is loaded or exported.
+A folder without a manifest is incomplete and counts as absent. Deletion removes the manifest first. The manifest
+records size and SHA-256 of every file, so a truncated or changed file is found before it is loaded or exported.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from orz_bench.errors import RunDirError
+from orz_bench.errors import RunDirError, counted
 from orz_bench.models.digest import checkpoint_digest
 from orz_bench.records.run_dir import RunDir, read_json, step_folder, step_of, to_json, write_text
 from orz_rl.training.file_digests import FileRecord, faults_of, records_of
 from orz_rl.training.learner import Learner
 
 SCHEMA_VERSION = 2
-"""2 holds the files; 1 can be read."""
+"""2 added the list of files; 1 can still be read."""
 _COPIED_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -35,42 +35,42 @@ _COPIED_FILES = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """What a checkpoint is."""
+    """The description of a checkpoint."""
 
     step: int
     policy_version: int
     cursor: int
-    """Where the next step's problems start."""
+    """Position in the stream of problems where the next step starts."""
     digest: str
-    """Identity of the policy, under which evaluations of it are kept."""
+    """Identity of the policy, under which its evaluations are stored."""
     score: float
-    """By which the best are kept: evaluation if there was one, else reward."""
+    """What ranks checkpoints for keep_best: the evaluation if there was one, else the reward."""
     is_evaluated: bool
     policy_ranks: int
     critic_ranks: int
     policy_digest: str = ""
-    """Of all bytes of the saved policy: an evaluation finds out whether somebody has changed them since."""
+    """Digest of all bytes of the saved policy, with which an evaluation detects later changes."""
     files: Mapping[str, FileRecord] | None = None
     """By path in the checkpoint's folder; None in manifests of version 1."""
     schema_version: int = SCHEMA_VERSION
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
-        """Raises RunDirError for one that is broken or of a newer version."""
+        """Read a manifest. Raises RunDirError if it is broken or of a newer version."""
         content = read_json(path)
         version = content.get("schema_version")
         if not isinstance(version, int) or not 1 <= version <= SCHEMA_VERSION:
-            raise RunDirError(f"{path}: schema {version}, wanted at most {SCHEMA_VERSION}; upgrade orz.")
+            raise RunDirError(f"{path}: schema version {version}, wanted at most {SCHEMA_VERSION}; upgrade orz.")
         try:
             listed = content.pop("files", None)
             files = None if listed is None else {name: FileRecord(**record) for name, record in listed.items()}
             return cls(**content, files=files)
         except (AttributeError, TypeError) as error:
-            raise RunDirError(f"{path}: not a checkpoint's manifest ({error}); use another step.") from error
+            raise RunDirError(f"{path}: not the manifest of a checkpoint ({error}); use another step.") from error
 
 
 class Checkpoints:
-    """Those of one run."""
+    """The checkpoints of one run."""
 
     def __init__(self, run: RunDir) -> None:
         self._folder = run.path / "checkpoints"
@@ -80,7 +80,7 @@ class Checkpoints:
         return self._folder / step_folder(step)
 
     def complete(self) -> list[Manifest]:
-        """All whole ones, by step. A manifest that cannot be read makes its checkpoint none: see newest()."""
+        """All complete checkpoints, by step. One with an unreadable manifest does not count: see newest()."""
         manifests = []
         for path in self._manifest_paths():
             try:
@@ -89,8 +89,8 @@ class Checkpoints:
                 continue
         return manifests
 
-    def newest(self, *, notice: Callable[[str], None]) -> Manifest | None:
-        """The last one, from which a run goes on; RunDirError where it is broken. Broken older ones are only told."""
+    def newest(self, *, notify: Callable[[str], None]) -> Manifest | None:
+        """The last checkpoint, from which a run resumes. RunDirError if it is broken; older ones are only reported."""
         newest = None
         for path in self._manifest_paths():
             try:
@@ -98,9 +98,9 @@ class Checkpoints:
             except RunDirError as error:
                 if path == self._manifest_paths()[-1]:
                     raise RunDirError(
-                        f"{error} It is the last checkpoint: move {path.parent} away to go on from the one before."
+                        f"{error} It is the last checkpoint: move {path.parent} away to resume from the previous one."
                     ) from error
-                notice(f"{error} This older checkpoint is left alone.")
+                notify(f"{error} This older checkpoint is ignored.")
         return newest
 
     def save(self, manifest: Manifest, learner: Learner, *, tokenizer_from: str) -> Path:
@@ -109,9 +109,9 @@ class Checkpoints:
         self.delete(manifest.step)
         folder.mkdir(parents=True)
         for name, group in learner.groups.items():
-            for method, target in (("save_model", folder / name), ("save_state", folder / "state" / name)):
+            for save, target in ((group.save_model, folder / name), (group.save_state, folder / "state" / name)):
                 target.mkdir(parents=True)
-                group.start(method, [target] * group.num_ranks).results()
+                save(target).results()
             copy_tokenizer(tokenizer_from, folder / name)
         whole = replace(manifest, policy_digest=checkpoint_digest(folder / "policy"))
         facts = asdict(whole) | {"files": {name: asdict(record) for name, record in records_of(folder).items()}}
@@ -119,33 +119,33 @@ class Checkpoints:
         return folder
 
     def load(self, manifest: Manifest, learner: Learner) -> None:
-        """Take up the training state, whose files are checked. RunDirError where another number of ranks saved it."""
+        """Load the training state, after check_files(). Raises RunDirError if another number of ranks saved it."""
         folder = self.path(manifest.step) / "state"
         for name, group in learner.groups.items():
             saved = {"policy": manifest.policy_ranks, "critic": manifest.critic_ranks}[name]
             if saved != group.num_ranks:
                 raise RunDirError(
-                    f"{folder}: the {name} was saved by {saved} ranks, but this run has {group.num_ranks}; go on with "
-                    f"cluster.{name}_ranks={saved}, or start a new run from {folder.parent / name}."
+                    f"{folder}: the {name} was saved by {counted(saved, 'rank')}, but this run has {group.num_ranks}; "
+                    f"resume with cluster.{name}_ranks={saved}, or start a new run from {folder.parent / name}."
                 )
-            group.start("load_state", [folder / name] * group.num_ranks).results()
+            group.load_state(folder / name).results()
 
     def prune(self, *, keep_last: int, keep_best: int) -> list[int]:
-        """Delete what is neither among the last nor among the best; returns the steps that went."""
+        """Delete checkpoints that are neither among the last nor among the best; returns their steps."""
         complete = self.complete()
         by_score = sorted(complete, key=lambda m: (m.is_evaluated, m.score, m.step), reverse=True)
         kept = {m.step for m in complete[-keep_last:]} | {m.step for m in by_score[:keep_best]}
-        gone = [m.step for m in complete if m.step not in kept]
-        for step in gone:
+        removed = [m.step for m in complete if m.step not in kept]
+        for step in removed:
             self.delete(step)
-        return gone
+        return removed
 
     def check_files(self, manifest: Manifest, part: str) -> None:
-        """Raise RunDirError where a file under that part of the folder is missing, cut or changed."""
+        """Raise RunDirError if a file under this part of the folder is missing, truncated or changed."""
         folder = self.path(manifest.step)
         remedy = f"Restore it, or move {folder} away to use an earlier checkpoint."
         if not any(path.is_file() for path in (folder / part).rglob("*")):
-            raise RunDirError(f"{folder / part}: missing or empty, so there is nothing to load. {remedy}")
+            raise RunDirError(f"{folder / part}: missing or empty. {remedy}")
         wanted = {name: record for name, record in (manifest.files or {}).items() if name.startswith(f"{part}/")}
         faults = faults_of(folder, wanted)
         if faults:
@@ -165,31 +165,33 @@ class Checkpoints:
             ) from error
 
     def delete_unfinished(self) -> None:
-        """Remove what a killed process left half-written."""
+        """Delete checkpoints that a killed process left incomplete."""
         for folder in self._folder.glob("step=*"):
             step = step_of(folder)
             if step is not None and not (folder / "manifest.json").exists():
                 self.delete(step)
 
     def find(self, step: int) -> Manifest:
-        """The checkpoint of a step. Raises RunDirError that names those there are."""
+        """The checkpoint of a step. Raises RunDirError, listing the existing ones, if there is none."""
         path = self.path(step) / "manifest.json"
         if not path.exists():
             has = ", ".join(str(m.step) for m in self.complete()) or "none"
-            raise RunDirError(f"{self._folder}: no finished checkpoint of step {step}; there are: {has}.")
+            raise RunDirError(f"{self._folder}: no complete checkpoint of step {step}; available steps: {has}.")
         return Manifest.read(path)
 
     def export(self, step: int, target: Path, *, model: str = "policy") -> None:
-        """Copy the policy (or the critic) of a step as an ordinary Hugging Face checkpoint, whole or not at all.
+        """Copy the policy (or the critic) of a step as a Hugging Face checkpoint, completely or not at all.
 
-        Raises RunDirError for a folder in use, a model that the run has not, and files that are not what was saved.
+        Raises RunDirError for a target in use, a model that the run does not have, and files changed since saving.
         """
         manifest = self.find(step)
         source = self.path(step) / model
         if not source.is_dir():
-            raise RunDirError(f"{source}: not there; a run without a critic (advantage.estimator) saves a policy only.")
+            raise RunDirError(
+                f"{source}: does not exist; a run without a critic (advantage.estimator) saves only a policy."
+            )
         if target.exists() and (not target.is_dir() or any(target.iterdir())):
-            raise RunDirError(f"{target}: not empty; name a new folder with --to.")
+            raise RunDirError(f"{target}: not empty; choose a new folder with --to.")
         self.check_files(manifest, model)
         target.parent.mkdir(parents=True, exist_ok=True)
         unfinished = target.with_name(f".{target.name}.unfinished")
@@ -199,10 +201,10 @@ class Checkpoints:
             shutil.copytree(source, unfinished)
             unfinished.replace(target)
         except OSError as error:
-            reason = error.strerror or "some of its files are gone"  # shutil.Error lists them
+            reason = error.strerror or "some of its files no longer exist"  # shutil.Error lists them
             raise RunDirError(
                 f"{target}: {source} could not be copied ({reason}). Free some space, or export a checkpoint that "
-                f"training does not remove meanwhile (checkpoint.keep_last)."
+                f"training does not delete meanwhile (checkpoint.keep_last)."
             ) from error
 
     def _manifest_paths(self) -> Sequence[Path]:
@@ -211,7 +213,7 @@ class Checkpoints:
 
 
 def copy_tokenizer(source: str, target: Path) -> None:
-    """Put the base model's tokenizer and generation config beside the weights: bytes from a folder, else as
+    """Add the base model's tokenizer and generation config to the weights: the same bytes from a folder, else as
     transformers saves them. The generation config is copied because transformers refuses to write some that it reads.
     """
     files = [Path(source) / name for name in _COPIED_FILES if (Path(source) / name).is_file()]

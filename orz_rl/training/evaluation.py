@@ -1,4 +1,4 @@
-"""Evaluate the policy in training: orz_bench's evaluate() with the running engines, into the same run directory."""
+"""Evaluates the policy during training: orz_bench's evaluate() on the running engines, into the same run directory."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import Protocol, customise, get_protocol
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.engines.engine import EngineSpec, Tokenizer
+from orz_bench.engines.engine import Engine, EngineSpec, Tokenizer
 from orz_bench.errors import ConfigError, OrzError
 from orz_bench.evaluation.evaluate import Evaluation, evaluate
 from orz_bench.evaluation.plans import Chosen, choose, plan, tests_of
@@ -23,16 +23,15 @@ from orz_bench.records.rollout import Request, Rollout
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult, Summary
 from orz_rl.config import TrainConfig
-from orz_rl.workers.sampler import Sampler
 
 
 class Evaluator:
-    """The benchmarks of one run, planned as `orz-bench eval` plans them, and checked when it is made."""
+    """The benchmarks of one run, planned as by `orz-bench eval`, and checked by the constructor."""
 
     def __init__(
         self, config: TrainConfig, *, run: RunDir, spec: EngineSpec, tokenizer: Tokenizer | None, data: Sequence[Path]
     ) -> None:
-        """OrzError names the benchmark that cannot be evaluated here, and why, before anything is started."""
+        """Raises OrzError, naming the benchmark and the reason, if one cannot be evaluated here. Starts nothing."""
         self._config, self._run, self._spec, self._tokenizer = config, run, spec, tokenizer
         self._chosen = [self._checked(name, tuple(data)) for name in config.eval.benchmarks]
 
@@ -41,31 +40,33 @@ class Evaluator:
             benchmark = get_benchmark(name)
             protocol = training_protocol(benchmark, self._config, is_own=name in self._config.eval.by_own_protocol)
             chosen = choose(benchmark, protocol, spec=self._spec, folders=folders)
-            self._requests(chosen, step=0, digest="")  # a prompt that does not fit is found now
+            self._requests(chosen, step=0, digest="")  # finds a prompt that does not fit
             if chosen.loaded.tests:
                 with closing(self._grader_of(chosen)) as grader:
                     grader.check_isolation()
         return chosen
 
     def evaluate(
-        self, step: int, *, digest: str, sampler: Sampler, grader: Grader, notice: Callable[[str], None]
+        self, step: int, *, digest: str, engine: Engine, grader: Grader, notify: Callable[[str], None]
     ) -> list[EvalResult]:
-        """avg@n of the policy as the engines hold it. What a run that was stopped has drawn is not drawn again."""
+        """avg@n of the policy in the engines. Samples that an interrupted run has saved are not generated again."""
         results = []
         for chosen in self._chosen:
             evaluation, requests = self._requests(chosen, step=step, digest=digest)
-            is_trainings = chosen.protocol.extractor == self._config.reward.extractor and not chosen.loaded.tests
-            with nullcontext(grader) if is_trainings else self._grader_of(chosen) as own:
+            uses_training_grader = (
+                chosen.protocol.extractor == self._config.reward.extractor and not chosen.loaded.tests
+            )
+            with nullcontext(grader) if uses_training_grader else self._grader_of(chosen) as own:
                 result = evaluate(
                     evaluation,
                     requests,
                     run=self._run,
                     grader=own,
-                    open_engine=lambda: sampler,
+                    open_engine=lambda: engine,
                     observer=_Quiet(),
                 )
             summary = result.summary
-            notice(
+            notify(
                 f"step {step}: {evaluation.card.benchmark} avg@{summary.n} {100 * summary.avg_at_n:.1f}"
                 f"{sampling_error(summary)}, {summary.mean_tokens:.0f} tokens"
             )
@@ -81,7 +82,7 @@ class Evaluator:
         return evaluation, evaluation.requests(self._tokenizer)
 
     def _grader_of(self, chosen: Chosen) -> Grader:
-        """For what training's own grader does not read."""
+        """A grader for answers that the training's grader does not read."""
         return Grader(
             extractor=chosen.protocol.extractor,
             deadline_s=self._config.reward.deadline_s,
@@ -90,15 +91,15 @@ class Evaluator:
 
 
 def training_protocol(benchmark: Benchmark, config: TrainConfig, *, is_own: bool = False) -> Protocol:
-    """How a benchmark is asked: with the training's template, extractor and limits, or (`is_own`) by its own protocol.
+    """The protocol of a benchmark: with the training's template, extractor and limits, or (`is_own`) its own.
 
-    Where the benchmark's protocol is greedy, one answer is all there is: n is 1. ConfigError for what the engines of a
-    training cannot do.
+    If the benchmark's protocol is greedy, n is 1. Raises ConfigError for a benchmark that the engines of a training
+    cannot evaluate.
     """
     if benchmark.answered == "by_likelihood":
         raise ConfigError(
-            f"{benchmark.name}: the most likely option counts, but the engines of a training only write answers. "
-            f"Evaluate a checkpoint with orz-bench eval, or use a benchmark that is answered by writing (mmlu_cot)."
+            f"{benchmark.name}: scored by likelihood, but the engines of a training only generate text. Evaluate a "
+            f"checkpoint with orz-bench eval, or use a benchmark with generated answers (mmlu_cot)."
         )
     protocol = get_protocol(benchmark.default_protocol)
     if is_own:
@@ -117,7 +118,7 @@ def training_protocol(benchmark: Benchmark, config: TrainConfig, *, is_own: bool
 
 @contextmanager
 def _named(benchmark: str) -> Iterator[None]:
-    """Every refusal says which of eval.benchmarks it is about."""
+    """Errors raised inside name the benchmark of eval.benchmarks."""
     try:
         yield
     except OrzError as error:
@@ -127,14 +128,14 @@ def _named(benchmark: str) -> Iterator[None]:
 
 
 def base_digest(checkpoint: str) -> str:
-    """Identity of the model that training starts from."""
+    """The identity of the model that training starts from."""
     with suppress(OSError):
         return checkpoint_digest(Path(checkpoint))
     return checkpoint
 
 
 def sampling_error(summary: Summary) -> str:
-    """` ± 1.2` or ` (0.0 to 0.7)`: the 95 % interval of sampling; nothing for one sample a question."""
+    """The 95 % sampling interval, ` ± 1.2` or ` (0.0 to 0.7)`; empty with one sample per question."""
     if summary.sampling is None:
         return ""
     spread = percent_spread(summary.avg_at_n, summary.sampling)
@@ -142,19 +143,19 @@ def sampling_error(summary: Summary) -> str:
 
 
 class _Quiet:
-    """Ignores all progress events: the trainer's own lines report what matters."""
+    """Ignores all progress events; the trainer reports the results itself."""
 
     def notice(self, text: str) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
-        """Nothing."""
+        """Does nothing."""
 
-    def drawing(self) -> None:
-        """Nothing."""
+    def generating(self) -> None:
+        """Does nothing."""
 
     def committed(self, rollouts: Sequence[Rollout]) -> None:
-        """Nothing."""
+        """Does nothing."""
 
     def finished(self, result: EvalResult) -> None:
-        """Nothing."""
+        """Does nothing."""

@@ -1,4 +1,4 @@
-"""Size and SHA-256 of every file of a folder, and what has become of them."""
+"""Size and SHA-256 of every file of a folder, and a later check against them."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _THREADS = 8
-"""Hashing releases Python's lock, and a checkpoint has a file a rank."""
+"""Hashing releases the interpreter lock, and a checkpoint has one file per rank."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """What a file was when it was written."""
+    """A file as it was written."""
 
     num_bytes: int
     sha256: str
 
 
 def records_of(folder: Path) -> dict[str, FileRecord]:
-    """By path in the folder. Every file is on disk afterwards, not only in memory. Raises OSError."""
+    """The record of every file, by its path in the folder. Syncs every file to disk. Raises OSError."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
     with ThreadPoolExecutor(_THREADS) as threads:
         records = list(threads.map(_record, files))
@@ -30,7 +30,7 @@ def records_of(folder: Path) -> dict[str, FileRecord]:
 
 
 def faults_of(folder: Path, wanted: Mapping[str, FileRecord]) -> list[str]:
-    """What is missing, cut or changed, in words; sizes are compared first, which takes no time."""
+    """Descriptions of missing, truncated or changed files. Sizes are compared first, which is fast."""
     return list(_wrong_sizes(folder, wanted)) or list(_wrong_contents(folder, wanted))
 
 
@@ -48,7 +48,7 @@ def _wrong_contents(folder: Path, wanted: Mapping[str, FileRecord]) -> Iterator[
         found = threads.map(_record, [folder / name for name in wanted])
         for (name, record), now in zip(wanted.items(), found, strict=True):
             if now != record:
-                yield f"{name} is not what was saved (SHA-256 {now.sha256[:12]}, wanted {record.sha256[:12]})"
+                yield f"{name} was changed since it was saved (SHA-256 {now.sha256[:12]}, wanted {record.sha256[:12]})"
 
 
 def _record(path: Path) -> FileRecord:

@@ -1,7 +1,7 @@
 """Signs that training collapses or learns nothing, found in the metrics of a run so far. A sign alone stops nothing.
 
-Goes in: the rows of metrics.jsonl. Comes out: which signs hold now, each with what was found, since when, what to do.
-A sign whose metrics a row does not have is not judged.
+Input: the rows of metrics.jsonl. Output: the signs that hold now, each with what was found, since when, and what to
+do. A sign is not evaluated if its metrics are absent.
 """
 
 from __future__ import annotations
@@ -17,27 +17,27 @@ Row = Mapping[str, float]
 Rows = Sequence[Row]
 _WINDOW = 5
 _SUDDEN = 3
-"""Steps that a jump has to last."""
+"""Steps for which a jump has to last."""
 _BEFORE = 20
-"""Steps that a jump is compared with; at least _WINDOW."""
+"""Earlier steps with which a jump is compared; at least _WINDOW."""
 _CRITIC_STEPS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Sign:
-    """Something to be warned of, once, when it has lasted."""
+    """A condition that is reported once, when it has lasted."""
 
     name: SignName
     lasting: Callable[[Rows], int]
-    """For how many steps it has held, up to the last row; 0 where it does not hold."""
+    """For how many steps it has held, up to the last row; 0 if it does not hold."""
     text: str
-    """With {since}, the step from which on it has held."""
+    """Contains {since}, the first step at which it held."""
 
 
 def warnings(rows: Rows, already: set[str]) -> list[tuple[SignName, str]]:
-    """(name, sentence) of every sign that holds at the last step and was not told `already`."""
+    """(name, sentence) of every sign that holds at the last step and has not been reported `already`."""
     found: list[tuple[SignName, str]] = []
-    for sign in _SIGNS:
+    for sign in SIGNS:
         lasting = 0 if sign.name in already else sign.lasting(rows)
         if lasting:
             first = rows[-lasting]
@@ -47,7 +47,7 @@ def warnings(rows: Rows, already: set[str]) -> list[tuple[SignName, str]]:
 
 
 def _whole_window(metrics: Sequence[str], holds: Callable[[Row, Row], bool]) -> Callable[[Rows], int]:
-    """It holds (a row of the window, the first row of the run) at every one of the last _WINDOW steps."""
+    """A condition on (row, first row of the run) that holds at each of the last _WINDOW steps."""
 
     def lasting(rows: Rows) -> int:
         window = rows[-_WINDOW:]
@@ -57,14 +57,14 @@ def _whole_window(metrics: Sequence[str], holds: Callable[[Row, Row], bool]) -> 
     return lasting
 
 
-def _entropy_is_gone(rows: Rows) -> int:
-    """Below 5 % of its start for a whole window, or within a few steps down to a tenth."""
+def _entropy_collapses(rows: Rows) -> int:
+    """Below 5 % of its start for a whole window, or down to a tenth within a few steps."""
     low = _whole_window(("policy/entropy",), lambda row, first: row["policy/entropy"] < 0.05 * first["policy/entropy"])
     return low(rows) or _jump(rows, "policy/entropy", holds=lambda now, before: now < 0.1 * before)
 
 
 def _entropy_explodes(rows: Rows) -> int:
-    """Twice as high as shortly before; or, however slowly, four times as high as at the start and a nat above it."""
+    """Twice the value of shortly before; or, however slowly, four times the start and a nat above it."""
     sudden = _jump(rows, "policy/entropy", holds=lambda now, before: now > max(2 * before, before + 0.3))
     entropies = _values(rows, "policy/entropy")
     if sudden or len(entropies) < 2 * _WINDOW:
@@ -75,7 +75,7 @@ def _entropy_explodes(rows: Rows) -> int:
 
 
 def _jump(rows: Rows, metric: str, *, holds: Callable[[float, float], bool]) -> int:
-    """It holds (value, median of the steps before) at each of the last _SUDDEN steps."""
+    """A condition on (value, median of the steps before) that holds at each of the last _SUDDEN steps."""
     values = _values(rows, metric)
     now, before = values[-_SUDDEN:], values[:-_SUDDEN][-_BEFORE:]
     if len(before) < _WINDOW:
@@ -95,8 +95,8 @@ def _reward_collapses(rows: Rows) -> int:
     return lasting if lasting >= _WINDOW else 0
 
 
-def _critic_is_worse_than_none(rows: Rows) -> int:
-    """Negative for _CRITIC_STEPS steps, clearly, and not halfway back to 0 meanwhile (as while a new critic learns)."""
+def _critic_is_harmful(rows: Rows) -> int:
+    """Clearly negative for _CRITIC_STEPS steps, without halving its distance to 0 (as while a new critic learns)."""
     values = _values(rows, "critic/explained_variance")[-_CRITIC_STEPS:]
     if len(values) < _CRITIC_STEPS or max(values) >= 0 or median(values) > -0.1:
         return 0
@@ -109,10 +109,10 @@ def _gradients_explode(rows: Rows) -> int:
 
 
 def _norms_explode(rows: Rows, metric: str) -> int:
-    """The median of the last steps is 100 times what nine of ten steps of the run's first half stayed below.
+    """The median of the last steps is 100 times the 90th percentile of the first half of the run.
 
-    Steps on which there was nothing to learn (a norm of almost 0) are no measure. One spike is none, either: it is
-    clipped, and the median does not see it.
+    Steps with nothing to learn (a norm of almost 0) are not counted. A single spike is clipped, and does not move the
+    median.
     """
     norms = _values(rows, metric)
     now = median(norms[-_WINDOW:]) if len(norms) >= _WINDOW else 0.0
@@ -124,57 +124,61 @@ def _norms_explode(rows: Rows, metric: str) -> int:
 
 
 def _values(rows: Rows, metric: str) -> list[float]:
-    """Of all rows that have it; none where the last row does not. What is not finite stops a run by itself."""
+    """The metric in all rows that have it; empty if the last row has not. Values that are not finite are left out."""
     if not rows or metric not in rows[-1]:
         return []
     return [row[metric] for row in rows if metric in row and math.isfinite(row[metric])]
 
 
-_SIGNS = (
+SIGNS = (
     Sign(
         "entropy",
-        _entropy_is_gone,
+        _entropy_collapses,
         "the policy's entropy has collapsed since step {since} (below 5 % of its start, or a tenth of what it was just "
-        "before): it hardly explores any more. A lower optim.policy_lr, a higher rollout.temperature or loss.clip_high "
-        "(clip-higher) help",
+        "before): it hardly explores any more. Try a lower optim.policy_lr, a higher rollout.temperature or "
+        "loss.clip_high "
+        "(clip-higher)",
     ),
     Sign(
         "entropy_explosion",
         _entropy_explodes,
         "the policy's entropy has exploded since step {since} (twice what it was just before, or four times its "
-        "start): its samples turn into noise. Go on from a checkpoint before that in a new --out with a lower "
+        "start): its samples turn into noise. Start from an earlier checkpoint with a new --out and a lower "
         "optim.policy_lr or loss.clip_high, and look at the rollouts",
     ),
     Sign(
         "reward",
         _reward_collapses,
-        "the reward has collapsed since step {since}: its median of 5 steps is below 60 % of its best. Go on from a "
-        "checkpoint before that in a new --out with a lower optim.policy_lr, and look at the rollouts",
+        "the reward has collapsed since step {since}: its median of 5 steps is below 60 % of its best. Start from an "
+        "earlier checkpoint with a new --out and a lower optim.policy_lr, and look at the rollouts",
     ),
     Sign(
         "explained_variance",
-        _critic_is_worse_than_none,
+        _critic_is_harmful,
         "the critic's explained variance has been negative since step {since}: its values are worse than their mean, "
-        "and add noise to the advantages. A lower optim.critic_lr, or more optim.critic_updates, help; with "
-        "advantage.lam=1 and an estimator without a critic (dr_grpo, rloo) there is none to be wrong",
+        "and add noise to the advantages. Try a lower optim.critic_lr, more optim.critic_updates, or an estimator "
+        "without "
+        "a critic (dr_grpo, rloo)",
     ),
     Sign(
         "grad_norm",
         _gradients_explode,
         "the gradient norm has been a hundred times as large as in the run before since step {since}: every update is "
-        "clipped to optim.max_grad_norm and points where few samples want. Go on from a checkpoint before that in a "
-        "new --out with a lower learning rate, and look at mismatch/* and at the rollouts",
+        "clipped to optim.max_grad_norm and dominated by few samples. Start from an earlier checkpoint with a new "
+        "--out "
+        "and a lower learning rate, and look at mismatch/* and at the rollouts",
     ),
     Sign(
         "grading_timeouts",
         _whole_window(("grading/timeout_share",), lambda row, _: row["grading/timeout_share"] > 0.03),
-        "more than 3 % of the answers have not been graded in time since step {since}, and earn nothing; look at "
-        "rollouts whose verdict is timeout, raise reward.deadline_s, or lower the load of the machine",
+        "more than 3 % of the answers have not been graded in time since step {since}, and get reward 0; look at "
+        "rollouts whose verdict is timeout, raise reward.deadline_s, or reduce the load of the machine",
     ),
     Sign(
         "clip_rate",
         _whole_window(("response/clip_rate",), lambda row, _: row["response/clip_rate"] > 0.5),
-        "more than half of the responses have been cut by the token limit since step {since}, and earn nothing; raise "
+        "more than half of the responses have been truncated by the token limit since step {since}, and get reward 0; "
+        "raise "
         "rollout.max_tokens, or look at the rollouts for loops",
     ),
     Sign(
@@ -183,7 +187,7 @@ _SIGNS = (
             ("response/repetition",),
             lambda row, first: row["response/repetition"] > max(0.2, 3 * first["response/repetition"]),
         ),
-        "responses have repeated themselves three times as much as at the start since step {since}; look at the "
+        "responses have repeated themselves three times as much as at the start, since step {since}; look at the "
         "rollouts",
     ),
     Sign(
@@ -192,7 +196,7 @@ _SIGNS = (
             ("response/length_mean",),
             lambda row, first: row["response/length_mean"] < 0.25 * first["response/length_mean"],
         ),
-        "responses have had less than a quarter of their first length since step {since}; look at the rollouts",
+        "responses have been shorter than a quarter of their first length since step {since}; look at the rollouts",
     ),
     Sign(
         "no_signal",
@@ -200,21 +204,21 @@ _SIGNS = (
             ("group/all_right", "group/all_wrong"),
             lambda row, _: row["group/all_right"] + row["group/all_wrong"] > 0.95,
         ),
-        "nearly all problems have had only right or only wrong samples since step {since}, so there is nothing to "
+        "nearly all problems have had only correct or only wrong samples since step {since}, so there is nothing to "
         "learn from; use problems of another difficulty, more rollout.num_samples, or rollout.dynamic_sampling",
     ),
     Sign(
         "mismatch",
         _whole_window(("mismatch/kl",), lambda row, _: row["mismatch/kl"] > 0.05),
         "engines and trainer have disagreed on log-probabilities since step {since} (mismatch/kl above 0.05): "
-        "gradients are off-policy. loss.importance_cap=2 corrects for it; a common cause is another dtype",
+        "gradients are off-policy. A common cause is another dtype; loss.importance_cap=2 corrects for it",
     ),
     Sign(
         "format",
         _whole_window(
             ("format/answer_rate",), lambda row, first: row["format/answer_rate"] < 0.5 * first["format/answer_rate"]
         ),
-        "an answer has been found in less than half as many responses as at the start since step {since}; look at the "
+        "answers have been found in less than half as many responses as at the start, since step {since}; look at the "
         "rollouts",
     ),
 )

@@ -1,6 +1,6 @@
-"""What a training run is: its settings and its prompts. A command goes on with a run only where both are the same.
+"""The identity of a training run: its settings and prompts. A run is resumed only if both are unchanged.
 
-Everything here runs while the run's lock is held, so that it never looks at, or deletes, what another process writes.
+Everything but check_out() runs while the run's lock is held, so it never reads or deletes what another process writes.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from orz_bench.environment import describe_environment
+from orz_bench.environment import VERSION, describe_environment
 from orz_bench.errors import ConfigError, RunDirError
 from orz_bench.records.locks import LOCK_NAME
 from orz_bench.records.run_dir import RunDir, read_json, to_json, write_text
@@ -28,29 +27,31 @@ from orz_rl.settings.history import BEFORE, SETTINGS_VERSION
 from orz_rl.settings.older import settings_of_today
 
 _MAY_CHANGE = ("checkpoint.", "health.", "logging.", "eval.every")
-"""Settings that may differ when a run goes on: they move no sample and no weight."""
+"""Settings that may change when a run is resumed: they affect no sample and no weight."""
 _PROMPTS = "prompts.json"
 _HEADER = re.compile(r"# settings of version (\d+)")
-_REMEDY = "Restore it, give another --out, or --fresh to start over there."
+_REMEDY = "Restore it, choose another --out, or use --fresh to start over there."
 
 
 def check_out(out: Path, *, fresh: bool) -> None:
-    """Refuse a folder that holds something else than a training run, before anything is written into it."""
+    """Raise OrzError for a folder that contains something other than a training run. Writes nothing."""
     run = RunDir(out)
     try:
         str(out).encode()
     except UnicodeEncodeError as error:
-        raise ConfigError(f"--out {str(out)!a}: not a name in UTF-8; weights cannot be saved there.") from error
+        raise ConfigError(
+            f"--out {str(out)!a}: not valid UTF-8, so weights cannot be saved there; choose another --out."
+        ) from error
     if run.exists():
         kind = run.info()["kind"]
         if kind != "train":
-            raise RunDirError(f"{out}: holds a run of {kind}, not of training; choose another --out.")
+            raise RunDirError(f"{out}: contains a run of kind {kind}, not a training run; choose another --out.")
     elif fresh and out.exists() and any(path.name != LOCK_NAME for path in out.iterdir()):
-        raise ConfigError(f"--fresh would delete {out}, which is not a training run; choose another --out.")
+        raise ConfigError(f"{out}: not a training run, so --fresh does not delete it; choose another --out.")
 
 
 def start_over(run: RunDir) -> None:
-    """Delete everything but the lock. What is killed half-way is a training run still, and cannot be gone on with."""
+    """Delete everything but the lock. If killed half-way, the folder is still a training run, and cannot be resumed."""
     first, last = run.config_path, run.run_path
     others = [path for path in run.path.iterdir() if path.name != LOCK_NAME and path not in (first, last)]
     try:
@@ -61,18 +62,18 @@ def start_over(run: RunDir) -> None:
                 path.unlink(missing_ok=True)
     except OSError as error:
         raise RunDirError(
-            f"{error.filename or run.path}: cannot be deleted ({error.strerror}); what is left there was not started "
-            f"over. Delete {run.path} yourself, or choose another --out."
+            f"{error.filename or run.path}: cannot be deleted ({error.strerror}), so the run was not started over. "
+            f"Delete {run.path} yourself, or choose another --out."
         ) from error
 
 
-def claim(
-    run: RunDir, config: TrainConfig, *, prompts: Prompts, command: Sequence[str], notice: Callable[[str], None]
+def open_run(
+    run: RunDir, config: TrainConfig, *, prompts: Prompts, command: Sequence[str], notify: Callable[[str], None]
 ) -> None:
-    """Start a run here, or check that the one that is here has these settings and prompts. RunDirError names both."""
+    """Create the run, or check that the existing one has these settings and prompts. RunDirError names what differs."""
     identity = _identity_of(prompts)
     if run.exists():
-        _check_settings(run, config, notice=notice)
+        _check_settings(run, config, notify=notify)
         _check_prompts(run, identity)
     run.create(
         kind="train",
@@ -80,12 +81,12 @@ def claim(
         seed=config.seed,
         environment=describe_environment() | {"run_id": uuid.uuid4().hex},
     )
-    run.write_config(f"# settings of version {SETTINGS_VERSION}, orz {_orz_version()}\n{as_yaml(config)}")
+    run.write_config(f"# settings of version {SETTINGS_VERSION}, orz {VERSION}\n{as_yaml(config)}")
     write_text(run.path / _PROMPTS, to_json(identity))
 
 
-def _check_settings(run: RunDir, config: TrainConfig, *, notice: Callable[[str], None]) -> None:
-    found = _found_settings(run)
+def _check_settings(run: RunDir, config: TrainConfig, *, notify: Callable[[str], None]) -> None:
+    found = _saved_settings(run)
     if found is None:
         return
     wanted = yaml.safe_load(as_yaml(config))
@@ -94,21 +95,21 @@ def _check_settings(run: RunDir, config: TrainConfig, *, notice: Callable[[str],
     for line in differences(found.tree, wanted):
         key = line.split(":", 1)[0]
         if key not in known:
-            notice(f"{run.config_path}: {line.split(', wanted')[0]}, a setting that is no more; it is left out")
+            notify(f"{run.config_path}: {line.split(', wanted')[0]}, a setting that no longer exists; it is ignored")
         elif not _may_change(key, config):
             lines.append(line)
     if lines:
         shown = "\n".join(f"  {line}" for line in lines)
         raise RunDirError(
-            f"{run.path}: a run of another configuration:\n{shown}\n"
-            f"Give the same settings to go on, another --out to keep both, or --fresh to start over there."
+            f"{run.path}: this run has another configuration:\n{shown}\n"
+            f"Use the same settings to resume it, another --out to keep both, or --fresh to start over there."
         )
     for key, value in found.added.items():
-        notice(f"{run.config_path}: written before there was {key}; that run goes on with {value}")
+        notify(f"{run.config_path}: older than the setting {key}; this run keeps {value}")
 
 
-class _Found:
-    """The settings of a config.yaml, those that it was written without as they were then."""
+class _SavedSettings:
+    """The settings of a config.yaml, completed by the values that applied when it was written."""
 
     def __init__(self, tree: dict[str, Any], *, file_version: int) -> None:
         self.tree = tree
@@ -125,12 +126,12 @@ class _Found:
             at[last] = self.added[key] = list(value) if isinstance(value, tuple) else value
 
 
-def _found_settings(run: RunDir) -> _Found | None:
-    """None for a run that was killed before it wrote its settings, and so before it did anything."""
+def _saved_settings(run: RunDir) -> _SavedSettings | None:
+    """None for a run that was killed before it had written its settings or anything else."""
     path = run.config_path
     if not path.exists():
         if run.metrics_path.exists() or (run.path / "rollouts").exists() or (run.path / "checkpoints").exists():
-            raise RunDirError(f"{path}: gone, so nobody can tell whether this is the same run. {_REMEDY}")
+            raise RunDirError(f"{path}: missing, so it is unknown whether this is the same run. {_REMEDY}")
         return None
     try:
         text = path.read_text(encoding="utf-8")
@@ -141,9 +142,9 @@ def _found_settings(run: RunDir) -> _Found | None:
     sections = {key.partition(".")[0] for key, _ in leaves() if "." in key}
     is_tree = isinstance(tree, dict) and all(isinstance(tree.get(name, {}), dict) for name in sections)
     if not is_tree or "num_steps" not in tree:  # the last line that is written
-        raise RunDirError(f"{path}: empty or cut off, wanted the settings of a whole run. {_REMEDY}")
+        raise RunDirError(f"{path}: empty or truncated, wanted the settings of a whole run. {_REMEDY}")
     header = _HEADER.match(text)
-    return _Found(settings_of_today(tree), file_version=int(header.group(1)) if header else 1)
+    return _SavedSettings(settings_of_today(tree), file_version=int(header.group(1)) if header else 1)
 
 
 def _may_change(key: str, config: TrainConfig) -> bool:
@@ -167,7 +168,7 @@ def _identity_of(prompts: Prompts) -> dict[str, Any]:
 
 
 def _check_prompts(run: RunDir, wanted: Mapping[str, Any]) -> None:
-    """A run of a version that kept no digest is let through; its rows are checked one by one when they are read."""
+    """A run of a version without this file passes; its rows are checked one by one when they are read."""
     path = run.path / _PROMPTS
     if not path.exists():
         return
@@ -175,10 +176,10 @@ def _check_prompts(run: RunDir, wanted: Mapping[str, Any]) -> None:
     if found.get("digest") == wanted["digest"]:
         return
     raise RunDirError(
-        f"{run.path}: a run of other prompts: found {found.get('num_prompts')} of digest "
-        f"{str(found.get('digest'))[:12]}, wanted {wanted['num_prompts']} of {wanted['digest'][:12]}; "
-        f"{_what_changed(found.get('sources'), wanted['sources'])}. Samples of other prompts are never mixed: restore "
-        f"it, give another --out to keep both, or --fresh to start over there."
+        f"{run.path}: this run has other prompts: found {found.get('num_prompts')} with digest "
+        f"{str(found.get('digest'))[:12]}, wanted {wanted['num_prompts']} with digest {wanted['digest'][:12]}; "
+        f"{_what_changed(found.get('sources'), wanted['sources'])}. Samples of different prompts are never mixed: "
+        f"restore it, choose another --out to keep both, or use --fresh to start over there."
     )
 
 
@@ -186,12 +187,5 @@ def _what_changed(found: Any, wanted: Mapping[str, str]) -> str:
     before = found if isinstance(found, dict) else {}
     changed = [name for name, digest in wanted.items() if before.get(name) != digest]
     if changed:
-        return f"{', '.join(changed)} changed since the run was started"
-    return "the data are the same, so the tokenizer or the template changed"
-
-
-def _orz_version() -> str:
-    try:
-        return version("orz")
-    except PackageNotFoundError:
-        return "unknown"
+        return f"{', '.join(changed)} changed after the start of the run"
+    return "the data are unchanged, so the tokenizer or the template changed"

@@ -1,11 +1,14 @@
-"""The models as the trainer sees them: scores of a batch, and updates on it, split over packs, ranks and updates."""
+"""Policy, critic and reference as the trainer sees them: they score a batch, then are updated on it.
+
+A batch is split into updates, ranks and packs here, and the results are put together again.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -15,11 +18,13 @@ from orz_rl.config import TrainConfig
 from orz_rl.ppo.batch import Batch, Shares, split
 from orz_rl.ppo.estimate import Estimate
 from orz_rl.ppo.losses import kl_estimate, token_weights
+from orz_rl.ppo.packed_forward import Pack
 from orz_rl.ppo.packing import efficiency
-from orz_rl.workers.cluster import Cluster, ModelGroup
+from orz_rl.workers.cluster import Cluster, ModelGroup, Pending, Sources
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Role, Update
 
 Item = TypeVar("Item", PolicyPack, CriticPack)
+Forward = Callable[[ModelGroup, Sequence[Sequence[Pack]]], Pending[list[Tensor]]]
 
 
 class NonFiniteError(EngineError):
@@ -32,7 +37,7 @@ class NonFiniteError(EngineError):
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """What the models say of a batch before it is learned from; None where nothing needs it."""
+    """The models' outputs on a batch before it is learned from; None for what this configuration does not need."""
 
     values_BT: Tensor | None
     old_logprobs_BT: Tensor | None
@@ -41,18 +46,18 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
-    """What the updates of one step did."""
+class Updates:
+    """Results of the updates of one step."""
 
     policy: tuple[Update, ...]
-    """One an optimiser step, joined over ranks."""
+    """One per optimiser step, summed over ranks."""
     critic: tuple[Update, ...]
     logprobs_BT: Tensor
-    """Of the policy before the first of its updates that saw the token."""
+    """Under the policy, before the first update that used the token."""
     entropy_BT: Tensor
     packing_efficiency: float
     learning_rates: tuple[float, float]
-    """(policy's, critic's) at the last update."""
+    """(policy, critic) at the last update of the step."""
 
 
 class Learner:
@@ -71,12 +76,11 @@ class Learner:
             self._reference = cluster.open_model(_spec("reference", policy, config=config), ranks.policy_ranks)
         for group in self._groups:
             group.ready()
-        for pending in [group.start("check_packs", max_tokens=config.max_sequence) for group in self._groups]:
-            pending.results()
+        _wait([group.check_packs(max_tokens=config.max_sequence) for group in self._groups])
 
     @property
     def groups(self) -> dict[str, ModelGroup]:
-        """The models whose state belongs into a checkpoint."""
+        """The models whose state is saved in a checkpoint."""
         return {"policy": self._policy} | ({"critic": self._critic} if self._critic else {})
 
     @property
@@ -86,23 +90,22 @@ class Learner:
     def score(self, batch: Batch) -> Scores:
         """Forwards without gradients; the models work at the same time."""
         config = self._config
-        everyone = list(range(len(batch.rollouts)))
-        values = self._start_forward(self._critic, "values", batch=batch, members=everyone)
-        reference = self._start_forward(self._reference, "logprobs", batch=batch, members=everyone)
-        # One update a step learns from the very forward that would be made here.
+        # With one update per step, its own forward pass gives the old log-probabilities.
         needs_old = config.optim.policy_updates > 1 or config.loss.kl_penalty > 0
-        old = self._start_forward(self._policy if needs_old else None, "logprobs", batch=batch, members=everyone)
-        old_BT, reference_BT = old.tensor(), reference.tensor()
+        values = self._forward(batch, self._critic, forward=ModelGroup.values)
+        reference = self._forward(batch, self._reference, forward=ModelGroup.logprobs)
+        old = self._forward(batch, self._policy if needs_old else None, forward=ModelGroup.logprobs)
+        old_BT, reference_BT = old(), reference()
         penalty_BT = None
         if config.loss.kl_penalty > 0:
             assert old_BT is not None
             assert reference_BT is not None
             kl_BT = kl_estimate(old_BT, reference_BT, estimator=config.loss.kl_penalty_estimator)
             penalty_BT = config.loss.kl_penalty * kl_BT * batch.mask_BT
-        return Scores(values.tensor(), old_BT, reference_BT, penalty_BT)
+        return Scores(values(), old_BT, reference_BT, penalty_BT)
 
-    def update(self, batch: Batch, scores: Scores, *, estimate: Estimate, step: int) -> Learned:
-        """All optimiser steps of both models. Raises NonFiniteError before a step that would spoil the weights."""
+    def update(self, batch: Batch, scores: Scores, *, estimate: Estimate, step: int) -> Updates:
+        """All optimiser steps of both models. Raises NonFiniteError before a step that would destroy the weights."""
         config, optim = self._config, self._config.optim
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         num_rollouts = len(batch.rollouts)
@@ -128,15 +131,14 @@ class Learner:
             )
 
         items = self._items(batch, policy_shares, make=policy_pack)
-        policy = self._policy.start("update_policy", items, lr=config.policy_rates(step), terms=terms)
+        policy = self._policy.update_policy(items, lr=config.policy_rates(step), terms=terms)
         critic_updates = self._update_critic(
             batch, scores, estimate=estimate, parts=critic_parts, lr=config.critic_rates(step)
         )
-        results = policy.results()
-        policy_updates = _joined(results, policy_shares, role="policy")
+        results = _finite(policy.results(), policy_shares, role="policy")
         packs = [members for shares in policy_shares for share in shares for members in share if members]
-        return Learned(
-            policy=policy_updates,
+        return Updates(
+            policy=_summed(results),
             critic=critic_updates,
             logprobs_BT=_gather(batch, results, all_shares=policy_shares, what="logprobs"),
             entropy_BT=_gather(batch, results, all_shares=policy_shares, what="entropies"),
@@ -144,14 +146,17 @@ class Learner:
             learning_rates=config.learning_rates(step),
         )
 
-    def sending_weights(self, engines: tuple[int, ...]) -> AbstractContextManager[Mapping[int, Any]]:
-        """A context in which the policy's weights leave for these engines; gives the source of each."""
+    def sending_weights(self, engines: tuple[int, ...]) -> AbstractContextManager[Sources]:
+        """A context in which the policy's weights are sent to these engines; yields the source for each."""
         return self._policy.sending_weights(engines)
 
-    def on_all(self, method: str) -> None:
-        """Call a method of every rank of every model (offload, reload)."""
-        for pending in [group.start(method) for group in self._groups]:
-            pending.results()
+    def offload(self) -> None:
+        """Move every model to the host."""
+        _wait([group.offload() for group in self._groups])
+
+    def reload(self) -> None:
+        """Load every model back to its device."""
+        _wait([group.reload() for group in self._groups])
 
     def _update_critic(
         self, batch: Batch, scores: Scores, *, estimate: Estimate, parts: Sequence[list[int]], lr: Sequence[float]
@@ -172,23 +177,22 @@ class Learner:
 
         shares = [self._deal(batch, part, group=self._critic) for part in parts]
         items = self._items(batch, shares, make=critic_pack)
-        pending = self._critic.start("update_critic", items, lr=lr, clip=self._config.loss.value_clip)
-        return _joined(pending.results(), shares, role="critic")
+        pending = self._critic.update_critic(items, lr=lr, clip=self._config.loss.value_clip)
+        return _summed(_finite(pending.results(), shares, role="critic"))
 
     def _deal(self, batch: Batch, members: Sequence[int], *, group: ModelGroup) -> Shares:
         return batch.shares(members, capacity=self._config.cluster.pack_tokens, num_ranks=group.num_ranks)
 
-    def _start_forward(
-        self, group: ModelGroup | None, method: str, *, batch: Batch, members: Sequence[int]
-    ) -> _Forward:
+    def _forward(self, batch: Batch, group: ModelGroup | None, *, forward: Forward) -> Callable[[], Tensor | None]:
+        """Start a forward pass over the batch; the function waits for its result, of shape (B, T). None: no model."""
         if group is None:
-            return _Forward(batch, None, [])
-        shares = self._deal(batch, members, group=group)
-        packs = [[batch.pack_of(members) for members in share] for share in shares]
-        return _Forward(batch, group.start(method, packs), shares)
+            return lambda: None
+        shares = self._deal(batch, range(len(batch.rollouts)), group=group)
+        pending = forward(group, [[batch.pack_of(members) for members in share] for share in shares])
+        return lambda: batch.from_packs(pending.results(), shares)
 
     def _weights(self, batch: Batch, shares: Shares) -> Tensor:
-        """What every token weighs in one update, over all its ranks and packs. Shape (B, T)."""
+        """The weight of every token in one update, over all its ranks and packs. Shape (B, T)."""
         members = [member for share in shares for chosen in share for member in chosen]
         weights_BT = torch.zeros_like(batch.mask_BT)
         constant = float(self._config.rollout.max_tokens)
@@ -199,7 +203,7 @@ class Learner:
     def _items(
         self, batch: Batch, all_shares: Sequence[Shares], *, make: Callable[[tuple[int, ...], Tensor], Item]
     ) -> list[list[list[Item]]]:
-        """Of each rank, of each update: its packs with what the loss needs."""
+        """For each rank and each update: its packs with the inputs of the loss."""
         per_update = []
         for shares in all_shares:
             weights_BT = self._weights(batch, shares)
@@ -208,15 +212,9 @@ class Learner:
         return [list(of_rank) for of_rank in zip(*per_update, strict=True)]
 
 
-class _Forward:
-    """A forward that is under way."""
-
-    def __init__(self, batch: Batch, pending: Any, shares: Shares) -> None:
-        self._batch, self._pending, self._shares = batch, pending, shares
-
-    def tensor(self) -> Tensor | None:
-        """Shape (B, T); None where no model was asked."""
-        return None if self._pending is None else self._batch.from_packs(self._pending.results(), self._shares)
+def _wait(calls: Sequence[Pending[None]]) -> None:
+    for call in calls:
+        call.results()
 
 
 def _spec(role: Role, checkpoint: str, *, config: TrainConfig) -> ModelSpec:
@@ -243,12 +241,19 @@ def _optional(batch: Batch, values_BT: Tensor | None, *, members: tuple[int, ...
     return None if values_BT is None else batch.in_pack(values_BT, members)
 
 
-def _joined(results: Sequence[Any], all_shares: Sequence[Shares], *, role: str) -> tuple[Update, ...]:
-    """One update a step from those of the ranks, whose losses add up."""
+def _finite(
+    results: Sequence[list[Update] | NonFinite], all_shares: Sequence[Shares], *, role: str
+) -> list[list[Update]]:
+    """The updates of each rank. Raises NonFiniteError, naming the pack, if an update was stopped."""
     for rank, outcome in enumerate(results):
         if isinstance(outcome, NonFinite) and outcome.pack is not None:
             members = all_shares[outcome.update][rank][outcome.pack]
             raise NonFiniteError(f"the {role}'s {outcome.what} is not finite", members)
+    return [outcome for outcome in results if not isinstance(outcome, NonFinite)]
+
+
+def _summed(results: Sequence[Sequence[Update]]) -> tuple[Update, ...]:
+    """Sums the updates of all ranks into one per optimiser step."""
     return tuple(
         Update(
             loss=sum(update.loss for update in of_ranks),

@@ -1,4 +1,4 @@
-"""Everything about a run that can be known and checked before a process is started."""
+"""Checks a run before any process is started: models, data, prompts, benchmarks, trackers."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from orz_bench.engines.engine import EngineSpec
 from orz_bench.engines.open import choose_engine
 from orz_bench.engines.registry import ENGINES
 from orz_bench.engines.tokenizer import load_tokenizer
-from orz_bench.errors import ConfigError
+from orz_bench.errors import ConfigError, counted
+from orz_bench.extras import require
 from orz_bench.records.run_dir import RunDir
 from orz_rl.assets.resolve import resolve_model
 from orz_rl.config import TrainConfig
 from orz_rl.rollout.problems import Prompts, make_prompts, read_problems, select_problems, source_digests
 from orz_rl.settings.names import names_settings
-from orz_rl.training.boards import Boards
 from orz_rl.training.evaluation import Evaluator
 from orz_rl.training.health_hook import check_hook
+from orz_rl.training.trackers import check_trackers
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """Everything that can be known and checked before a process is started."""
+class Setup:
+    """A checked run that has not been started."""
 
     config: TrainConfig
     run: RunDir
@@ -36,10 +37,11 @@ class Prepared:
 
 
 @names_settings
-def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Callable[[str], None]) -> Prepared:
-    """Resolve and check models, data, prompts, benchmarks. Raises OrzError; starts nothing, writes nothing."""
+def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notify: Callable[[str], None]) -> Setup:
+    """Resolve and check everything that a run needs. Raises OrzError; starts nothing and writes nothing."""
+    require("train", what="training", but=("tensorboardX",))
     engine, reason = choose_engine(config.rollout.engine)
-    notice(reason)
+    notify(reason)
     policy = resolve_model(config.model.policy)
     critic = resolve_model(config.model.critic, setting="model.critic") if config.model.critic else policy
     spec = EngineSpec(
@@ -53,7 +55,7 @@ def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Cal
             tensor_parallel=config.rollout.tensor_parallel,
             gpu_memory_share=config.rollout.gpu_memory_share,
             batch_size=config.rollout.batch_size,
-            sleeps=config.cluster.colocate and config.cluster.device == "cuda",
+            sleeps=config.cluster.takes_turns,
         ),
     )
     _require_context(spec)
@@ -63,33 +65,34 @@ def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Cal
         read_problems(config.data.source), limit=config.data.limit, language=config.data.language
     )
     prompts = make_prompts(problems, tokenizer, template=config.data.template, max_tokens=config.data.max_prompt_tokens)
-    notice(f"{len(prompts.prompts):,} training problems from {', '.join(config.data.source)}")
+    notify(f"{counted(len(prompts.prompts), 'training problem')} from {', '.join(config.data.source)}")
     if prompts.too_long:
-        notice(
-            f"{len(prompts.too_long):,} problems refused: their prompts exceed data.max_prompt_tokens "
-            f"{config.data.max_prompt_tokens:,} (the first: {prompts.too_long[0]})"
+        notify(
+            f"{counted(len(prompts.too_long), 'problem')} refused: prompts longer than data.max_prompt_tokens="
+            f"{config.data.max_prompt_tokens:,} (first: {prompts.too_long[0]})"
         )
     _require_a_step(len(prompts.prompts), config)
     run = RunDir(out)
     evaluator = Evaluator(config, run=run, spec=spec, tokenizer=tokenizer, data=data)
     check_hook(config.health.hook)
-    Boards.check(config.logging)
+    check_trackers(config.logging)
     prompts = replace(prompts, sources=source_digests(config.data.source))
-    return Prepared(config, run, prompts, spec, policy, critic, evaluator)
+    return Setup(config, run, prompts, spec, policy, critic, evaluator)
 
 
 def _require_a_step(num_prompts: int, config: TrainConfig) -> None:
-    """Raise ConfigError where a step would have to take a problem twice."""
+    """Raise ConfigError if a step would have to use a problem twice."""
     wanted = config.rollout.num_problems
     if num_prompts < wanted:
         raise ConfigError(
-            f"{num_prompts:,} training problems are left, but a step takes rollout.num_problems={wanted:,}, none "
-            f"twice; lower it, or give more problems (data.source, data.limit, data.language, data.max_prompt_tokens)."
+            f"found {counted(num_prompts, 'training problem')}, but a step needs rollout.num_problems={wanted:,} "
+            f"different ones; lower it, or provide more problems (data.source, data.limit, data.language, "
+            f"data.max_prompt_tokens)."
         )
 
 
 def _require_context(spec: EngineSpec) -> None:
-    """Raise ConfigError where the longest sequence exceeds what the model was made for."""
+    """Raise ConfigError if the longest sequence exceeds the model's context."""
     limit = max_model_len(replace(spec, max_model_len=None))
     if limit is not None and spec.max_model_len is not None and spec.max_model_len > limit:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""What would first fail at the first checkpoint is tried before the first step: write the models, read them again."""
+"""Tries saving before the first step, so that a model that cannot be saved does not fail at the first checkpoint."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orz_bench.errors import ConfigError, OrzError
+from orz_bench.errors import ConfigError, OrzError, counted
 from orz_bench.models.checkpoint import inspect_checkpoint
 from orz_bench.records.parquet import disk_error
 from orz_bench.records.run_dir import RunDir
@@ -20,10 +20,10 @@ _PROBE = "What is 1 + 1?\nAssistant: <think>"
 
 
 def rehearse(run: RunDir, learner: Learner, *, base: str) -> None:
-    """Write policy and critic as a checkpoint does, into a temporary folder of the run, and read the policy's parts.
+    """Save policy and critic as for a checkpoint, into a temporary folder of the run, and read the policy again.
 
-    Raises ConfigError with what cannot be saved or read, RunDirError where the disk refuses. The optimiser's
-    state, which has no values yet, is not tried.
+    Raises ConfigError if something cannot be saved or read, RunDirError if the disk refuses. The optimiser's state,
+    which has no values yet, is not tried.
     """
     folder = run.path / _FOLDER
     shutil.rmtree(folder, ignore_errors=True)
@@ -36,25 +36,25 @@ def rehearse(run: RunDir, learner: Learner, *, base: str) -> None:
         raise _refused(base, error) from error
     except OrzError:
         raise
-    except Exception as error:  # whatever a library raises here, it would raise at the first checkpoint
+    except Exception as error:  # a library would raise the same at the first checkpoint
         raise _refused(base, error) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def check_saved(folder: Path, *, base: str) -> None:
-    """Raise ConfigError where a saved policy is not what was read from the base: vocabulary, tokens, weights."""
+    """Raise ConfigError if a saved policy differs from its base in vocabulary, tokenizer or weights."""
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     inspect_checkpoint(folder)
     found, wanted = (json.loads((Path(at) / "config.json").read_text(encoding="utf-8")) for at in (folder, base))
     for name in ("vocab_size", "hidden_size", "num_hidden_layers"):
         if wanted.get(name, found.get(name)) != found.get(name):
-            raise _different(base, f"config.json says {name} {found.get(name)}, not {wanted.get(name)}")
+            raise _different(base, f"{name} in config.json is {found.get(name)}, wanted {wanted.get(name)}")
     config = AutoConfig.from_pretrained(folder)
     ours, theirs = (AutoTokenizer.from_pretrained(at) for at in (folder, base))
     if ours.encode(_PROBE) != theirs.encode(_PROBE) or ours.chat_template != theirs.chat_template:
-        raise _different(base, "its tokenizer gives other tokens, or has another chat template")
+        raise _different(base, "its tokenizer gives other tokens or has another chat template")
     if (folder / "generation_config.json").is_file():
         GenerationConfig.from_pretrained(folder)
     _, loading = AutoModelForCausalLM.from_pretrained(
@@ -62,7 +62,7 @@ def check_saved(folder: Path, *, base: str) -> None:
     )
     lost = sorted({*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])})
     if lost:
-        raise _different(base, f"{len(lost)} weights are missing or of another shape ({lost[0]})")
+        raise _different(base, f"{counted(len(lost), 'weight')} missing or of another shape ({lost[0]})")
 
 
 def _write(folder: Path, learner: Learner, *, base: str) -> None:
@@ -71,17 +71,17 @@ def _write(folder: Path, learner: Learner, *, base: str) -> None:
     for name, group in learner.groups.items():
         target = folder / name
         target.mkdir(parents=True)
-        group.start("save_model", [target] * group.num_ranks).results()
+        group.save_model(target).results()
         copy_tokenizer(base, target)
 
 
 def _different(base: str, what: str) -> ConfigError:
-    return ConfigError(f"{base}: saved and read again, the policy is another model: {what}. Use another base model.")
+    return ConfigError(f"{base}: the policy changes when it is saved and read again: {what}. Use another base model.")
 
 
 def _refused(base: str, error: Exception) -> ConfigError:
     reason: Any = " ".join(str(error).split())[:400] or type(error).__name__
     return ConfigError(
-        f"{base}: a checkpoint of it cannot be written and read again ({reason}), which is found before training "
-        f"starts. Mend its config.json, generation_config.json or tokenizer files."
+        f"{base}: a trial checkpoint could not be written and read again ({reason}). Training has not started. Fix its "
+        f"config.json, generation_config.json or tokenizer files."
     )

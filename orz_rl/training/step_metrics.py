@@ -1,4 +1,4 @@
-"""From the report of a step to its row of metrics.jsonl. Names and meanings: orz_bench.records.metrics."""
+"""Computes the row of metrics.jsonl of a step. Names and meanings: orz_bench.records.metrics."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ _ROUNDING = 1e-9
 
 
 def metrics_row(report: StepReport, config: TrainConfig) -> Row:
-    """Every metric that this step has; what it has not is absent."""
+    """Every metric that this step has; the others are absent."""
     row: Row = {"step": report.step, "policy_version": report.policy_version}
     rollouts = report.batch.rollouts
     row |= dict(_responses(rollouts))
-    row |= dict(_groups(rollouts)) | {"group/replaced": report.collected.num_replaced}
+    row |= dict(_groups(rollouts)) | {"group/replaced": report.collection.num_replaced}
     row |= dict(_learning(report))
     row |= dict(_distances(report, config))
     row |= dict(_running(report))
@@ -37,7 +37,7 @@ def metrics_row(report: StepReport, config: TrainConfig) -> Row:
 
 
 def sampled_row(step: int, rollouts: Sequence[Rollout]) -> Row:
-    """What of a step's metrics follows from the rollouts that it learned from."""
+    """The metrics of a step that follow from its rollouts alone."""
     row: Row = {"step": step}
     if rollouts[0].policy_version is not None:
         row["policy_version"] = rollouts[0].policy_version
@@ -87,20 +87,20 @@ def _groups(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, float]]:
 
 
 def _learning(report: StepReport) -> Iterator[tuple[str, float]]:
-    mask_BT, learned = report.batch.mask_BT, report.learned
+    mask_BT, updates = report.batch.mask_BT, report.updates
     raw_BT = report.estimate.raw_advantages_BT
     yield "advantage/mean", _token_mean(raw_BT, mask_BT)
     yield "advantage/abs_mean", _token_mean(raw_BT.abs(), mask_BT)
-    policy_lr, critic_lr = learned.learning_rates
-    yield from _updates("policy", learned.policy, lr=policy_lr)
-    yield "policy/entropy", _token_mean(learned.entropy_BT, mask_BT)
-    if learned.critic:
-        yield from _updates("critic", learned.critic, lr=critic_lr)
+    policy_lr, critic_lr = updates.learning_rates
+    yield from _updates("policy", updates.policy, lr=policy_lr)
+    yield "policy/entropy", _token_mean(updates.entropy_BT, mask_BT)
+    if updates.critic:
+        yield from _updates("critic", updates.critic, lr=critic_lr)
     values_BT, returns_BT = report.scores.values_BT, report.estimate.returns_BT
     if values_BT is not None and returns_BT is not None:
         yield "critic/value_mean", _token_mean(values_BT, mask_BT)
         variance = _token_variance(returns_BT, mask_BT)
-        # Returns are sums in float32: where all are equal, what is left is rounding, which explains nothing.
+        # Returns are sums in float32: if all are equal, the rest is rounding error, which cannot be explained.
         if variance > _ROUNDING * (1 + _token_mean(returns_BT**2, mask_BT)):
             yield "critic/explained_variance", 1 - _token_variance(returns_BT - values_BT, mask_BT) / variance
 
@@ -115,7 +115,7 @@ def _updates(role: str, updates: Sequence[Update], *, lr: float) -> Iterator[tup
 def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, float]]:
     batch, scores = report.batch, report.scores
     mask_BT = batch.mask_BT
-    logprobs_BT = report.learned.logprobs_BT if scores.old_logprobs_BT is None else scores.old_logprobs_BT
+    logprobs_BT = report.updates.logprobs_BT if scores.old_logprobs_BT is None else scores.old_logprobs_BT
     difference_BT = (logprobs_BT - batch.sampler_logprobs_BT) * mask_BT
     yield "mismatch/logprob_abs_mean", _token_mean(difference_BT.abs(), mask_BT)
     yield "mismatch/logprob_abs_max", float(difference_BT.abs().max())
@@ -126,19 +126,19 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
         yield "kl/reference", _token_mean(kl_BT, mask_BT)
         yield "kl/reference_max", float((kl_BT.sum(dim=1) / mask_BT.sum(dim=1)).max())
     if config.loss.kl_loss > 0:
-        yield "kl/loss", fmean(update.kl_loss for update in report.learned.policy)
+        yield "kl/loss", fmean(update.kl_loss for update in report.updates.policy)
 
 
 def _running(report: StepReport) -> Iterator[tuple[str, float]]:
     seconds = report.seconds
     num_sampled = float(report.batch.mask_BT.sum())
     num_tokens = sum(report.batch.sequence_lengths)
-    yield "packing/efficiency", report.learned.packing_efficiency
+    yield "packing/efficiency", report.updates.packing_efficiency
     yield "tokens/total", num_tokens
     for phase, duration in seconds.items():
         yield f"time/{phase}", duration
     yield "time/step", sum(seconds.values())
-    if report.collected.num_drawn >= len(report.batch.rollouts):  # else it were the speed of reading files
+    if report.collection.num_generated >= len(report.batch.rollouts):  # else it would be the speed of reading files
         yield "throughput/sample", num_sampled / seconds["sample"]
     yield "throughput/train", num_tokens / (seconds["score"] + seconds["update"])
 

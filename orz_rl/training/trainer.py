@@ -5,54 +5,38 @@ What surrounds a step (resuming, metrics, checkpoints, evaluation) is in orz_rl.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Protocol
 
 from orz_bench.records.rollout import Rollout
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.batch import Batch
 from orz_rl.ppo.estimate import Estimate, estimate, token_rewards
-from orz_rl.rollout.collector import Collected, Collector
-from orz_rl.training.learner import Learned, Learner, Scores
-from orz_rl.workers.sampler import Sampler
+from orz_rl.rollout.collector import Collector, StepRollouts
+from orz_rl.training.devices import Devices
+from orz_rl.training.learner import Learner, Scores, Updates
+from orz_rl.training.stopwatch import Stopwatch
+from orz_rl.workers.cluster import Sampler
 
 
 @dataclass(frozen=True, slots=True)
 class StepReport:
-    """Everything that one step found, for metrics and for the rollout file."""
+    """Everything that one step produced, for metrics and for the rollout file."""
 
     step: int
     policy_version: int
-    collected: Collected
+    collection: StepRollouts
     batch: Batch
     scores: Scores
     estimate: Estimate
-    learned: Learned
+    updates: Updates
     seconds: dict[str, float]
     """Wall time of each phase: sample, score, update, sync."""
 
 
-class Devices(Protocol):
-    """Who owns the devices when models and engines cannot have them at the same time."""
-
-    def give_to_models(self) -> None:
-        """Engines let go, models come back."""
-        ...
-
-    def give_to_engines(self) -> None:
-        """Engines take memory for their weights; models are still there."""
-        ...
-
-    def leave_to_engines(self) -> None:
-        """Models let go, engines take memory to draw."""
-        ...
-
-
 class Trainer:
-    """Policy, critic and engines at work."""
+    """Policy, critic and engines of a run, and the position that it has reached."""
 
     def __init__(
         self, config: TrainConfig, *, collector: Collector, learner: Learner, sampler: Sampler, devices: Devices
@@ -69,10 +53,10 @@ class Trainer:
         config, version = self.config, self.policy_version
         clock = Stopwatch()
         with clock.phase("sample"):
-            collected = self._collector.collect(
+            collection = self._collector.collect(
                 number, policy_version=version, cursor=self.cursor, on_committed=on_committed
             )
-            self.last_batch = batch = Batch.of(collected.rollouts)
+            self.last_batch = batch = Batch.of(collection.rollouts)
         with clock.phase("score"):
             self._devices.give_to_models()
             scores = self.learner.score(batch)
@@ -85,14 +69,14 @@ class Trainer:
                 discounts=config.advantage,
             )
         with clock.phase("update"):
-            learned = self.learner.update(batch, scores, estimate=estimated, step=number)
+            updates = self.learner.update(batch, scores, estimate=estimated, step=number)
         with clock.phase("sync"):
             self.synchronise(version + 1)
-        self.cursor = collected.cursor
-        return StepReport(number, version, collected, batch, scores, estimated, learned, clock.seconds)
+        self.cursor = collection.cursor
+        return StepReport(number, version, collection, batch, scores, estimated, updates, clock.seconds)
 
     def synchronise(self, version: int) -> None:
-        """Give the engines the policy's weights; what they draw from now on carries `version`."""
+        """Give the engines the policy's weights; completions sampled afterwards carry `version`."""
         self._devices.give_to_engines()
         with self.learner.sending_weights(self.sampler.engines) as sources:
             self.sampler.load_weights(sources, version=version)
@@ -101,55 +85,7 @@ class Trainer:
 
     @contextmanager
     def models_on_device(self) -> Iterator[None]:
-        """For saving between steps; the engines have the device before and after."""
+        """A context for saving between steps; the engines hold the device before and after."""
         self._devices.give_to_models()
         yield
         self.synchronise(self.policy_version)
-
-
-class SideBySide:
-    """Models and engines have devices of their own, or share a CPU: nobody has to let go."""
-
-    def give_to_models(self) -> None:
-        """Nothing."""
-
-    def give_to_engines(self) -> None:
-        """Nothing."""
-
-    def leave_to_engines(self) -> None:
-        """Nothing."""
-
-
-class TakingTurns:
-    """Colocated on GPUs: engines sleep while models learn, models are offloaded while engines draw. Never run."""
-
-    def __init__(self, sampler: Sampler, learner: Learner) -> None:
-        self._sampler, self._learner = sampler, learner
-
-    def give_to_models(self) -> None:
-        """Engines drop weights and cache; models come back from the host."""
-        self._sampler.sleep()
-        self._learner.on_all("reload")
-
-    def give_to_engines(self) -> None:
-        """Engines take memory for new weights."""
-        self._sampler.wake_weights()
-
-    def leave_to_engines(self) -> None:
-        """Models move to the host, and engines take memory for their cache."""
-        self._learner.on_all("offload")
-        self._sampler.wake_cache()
-
-
-class Stopwatch:
-    """Seconds of named phases."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def phase(self, name: str) -> Iterator[None]:
-        """Add what passes inside."""
-        start = time.perf_counter()
-        yield
-        self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start

@@ -1,1 +1,1 @@
-"""Policy, critic and reference on DeepSpeed engines: what runs in the processes that hold the models."""
+"""The processes that hold models and engines, how weights get from one to the other, and where each is placed."""

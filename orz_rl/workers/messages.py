@@ -1,4 +1,4 @@
-"""What the controller sends to a model's processes and gets back. R response tokens of a pack."""
+"""Records that the controller exchanges with the processes of a model. R: the response tokens of a pack."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Role = Literal["policy", "critic", "reference"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelSpec:
-    """Everything that a process needs to open its share of a model."""
+    """The settings with which a process loads its share of a model."""
 
     role: Role
     checkpoint: str
@@ -45,20 +45,20 @@ class PolicyTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PolicyPack:
-    """A pack with what its loss needs. A weight of 0 takes a token out."""
+    """A pack with the inputs of the policy's loss. A token with weight 0 is ignored."""
 
     pack: Pack
     weights_R: Tensor
     advantages_R: Tensor
     sampler_logprobs_R: Tensor
     old_logprobs_R: Tensor | None
-    """None where they are those of this very forward: the first update after sampling."""
+    """None in the first update after sampling: the forward pass of the update itself gives them."""
     reference_logprobs_R: Tensor | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CriticPack:
-    """A pack with what the critic's loss needs."""
+    """A pack with the inputs of the critic's loss."""
 
     pack: Pack
     weights_R: Tensor
@@ -68,17 +68,17 @@ class CriticPack:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Update:
-    """What one optimiser step did, on one rank; losses are this rank's share of a sum."""
+    """Result of one optimiser step on one rank; losses are this rank's share of a sum."""
 
     loss: float
     clipped: float
     grad_norm: float
-    """Before clipping, of the whole model."""
+    """Of the whole model, before clipping."""
     kl_loss: float = 0.0
     logprobs: list[Tensor]
-    """Before the step, of the response tokens of each pack; of a critic the values."""
+    """Before the step, for the response tokens of each pack; for a critic, their values."""
     entropies: list[Tensor]
-    """Of the policy, likewise."""
+    """For a policy, likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,7 @@ class NonFinite:
     """An update that was stopped before its optimiser step: the first pack whose loss or gradient is not finite."""
 
     update: int
-    """Which of the updates that were asked for."""
+    """Index of the update among those requested."""
     pack: int | None
-    """Of this rank; None where the fault is another rank's."""
+    """Index on this rank; None if the fault is on another rank."""
     what: str

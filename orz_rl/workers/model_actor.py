@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,12 +11,13 @@ from typing import Any
 
 from orz_bench.environment import set_library_defaults
 from orz_rl.workers.messages import ModelSpec
+from orz_rl.workers.ports import free_port
 from orz_rl.workers.process_log import write_output_to
 
 
 @dataclass(frozen=True, slots=True)
 class _Meeting:
-    """Engines that have joined rank 0 of the policy."""
+    """Engines that have joined rank 0 of the policy for a broadcast."""
 
     engines: tuple[int, ...]
     store: Any
@@ -28,25 +28,21 @@ class ModelActor:
     """A rank in a Ray actor: `call` runs any method of it."""
 
     def __init__(self, log: str) -> None:
-        import ray
-
         write_output_to(log)
         set_library_defaults()
-        node = ray.get_runtime_context().get_node_id()
-        print(f"process {os.getpid()} on node {node}", flush=True)  # noqa: T201 - it goes to the log
         self._rank: Any = None
         self._meeting: _Meeting | None = None
         self._buckets: Iterator[Any] = iter(())
         self._bucket: Any = None
 
     def address(self) -> str:
-        """Where rank 0 meets the others."""
+        """The address at which the other ranks join rank 0."""
         import ray
 
         return f"tcp://{ray.util.get_node_ip_address()}:{free_port()}"
 
     def open(self, spec: ModelSpec, *, rank: int, num_ranks: int, rendezvous: str) -> None:
-        """Join the other ranks and load the model."""
+        """Join the other ranks and load this rank's share of the model."""
         from orz_rl.workers.model_rank import ENVIRONMENT, ModelRank
 
         os.environ.update(ENVIRONMENT)
@@ -57,7 +53,7 @@ class ModelActor:
         return getattr(self._rank, method)(*arguments, **settings)
 
     def host_weights(self, keep: bool) -> list[Any]:  # noqa: FBT001 - a Ray call
-        """Gather all weights; where `keep`, put them into the object store and return the reference, in a list."""
+        """Gather all weights; with `keep`, put them into the object store and return the reference in a list."""
         import ray
 
         from orz_rl.workers.weight_sync import HostWeights
@@ -68,7 +64,7 @@ class ModelActor:
         return []
 
     def meet_engines(self, engines: tuple[int, ...], num_ranks: int) -> Any:
-        """Rank 0: where these engines join to receive, the same as long as they are the same."""
+        """Rank 0: the source from which these engines receive; reused while the engines are the same."""
         import ray
         from torch.distributed import TCPStore
 
@@ -89,30 +85,23 @@ class ModelActor:
         return self._meeting.source
 
     def broadcast_weights(self) -> None:
-        """Rank 0 sends; the others only gather."""
+        """Rank 0 sends; the other ranks only take part in gathering."""
         if self._meeting is None:
             deque(self._rank.weights(), maxlen=0)
         else:
             self._meeting.source.send(self._rank.bucket_bytes())
 
     def open_buckets(self) -> None:
-        """Begin to hand out buckets."""
+        """Start handing out buckets."""
         self._buckets = zip(self._rank.buckets(), self._rank.bucket_bytes(), strict=True)
 
     def next_bucket(self) -> bytes | None:
-        """What maps the next bucket, which stays until it is asked for another; None after the last."""
+        """A handle that maps the next bucket, valid until the next call; None after the last bucket."""
         from orz_rl.workers.weight_sync import bucket_handle
 
         self._bucket = next(self._buckets, None)
         return None if self._bucket is None else bucket_handle(*self._bucket)
 
     def drain_buckets(self) -> None:
-        """Go through the gathering with nobody to hand anything to."""
+        """Take part in gathering, discarding the gathered tensors."""
         deque(self._buckets, maxlen=0)
-
-
-def free_port() -> int:
-    """A port that nothing listens on now."""
-    with socket.socket() as listener:
-        listener.bind(("", 0))
-        return int(listener.getsockname()[1])

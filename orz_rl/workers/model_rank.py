@@ -1,7 +1,7 @@
-"""One rank of a model on a DeepSpeed engine: forwards, optimiser steps, weights out, state to disk and back.
+"""One rank of a model on a DeepSpeed engine: forward passes, optimiser steps, weights, and state to disk and back.
 
 It decides nothing: packs come with weights that make the losses of all packs and ranks add up to the loss of the batch.
-The CUDA paths (offloading, ZeRO over NCCL) are written but were never run.
+The CUDA paths (offloading, ZeRO over NCCL) are written but have never been run.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from orz_bench.errors import EngineError, RunDirError
 from orz_rl.config import REDUCE_BUCKET
 from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, policy_loss, value_loss
 from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs, response_values, token_logprobs
+from orz_rl.workers.disk_errors import raises_disk_errors
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
-from orz_rl.workers.models import load_model
+from orz_rl.workers.model_loading import load_model
 from orz_rl.workers.pack_check import check_packs
 from orz_rl.workers.weight_sync import Buckets, fill_buckets, plan_buckets, type_name
-from orz_rl.workers.writing import tells_disk_errors
 
 ENVIRONMENT = {"LOCAL_RANK": "0"}
-"""What DeepSpeed reads from the environment whenever a rank computes: each process sees one device."""
+"""Environment that DeepSpeed reads whenever a rank computes: each process sees one device."""
 
 
 class ModelRank:
-    """Rank `rank` of `num_ranks` that share a model; whoever calls it provides ENVIRONMENT."""
+    """Rank `rank` of `num_ranks` that share a model; the caller sets ENVIRONMENT."""
 
     def __init__(self, spec: ModelSpec, *, rank: int, num_ranks: int, rendezvous: str) -> None:
         """`rendezvous` is `tcp://HOST:PORT` of rank 0."""
@@ -60,11 +60,11 @@ class ModelRank:
         self._watch = _GradientWatch(self._engine.module)
 
     def check_packs(self, *, max_tokens: int) -> None:
-        """Raise ConfigError where packs are not right for this model. A collective."""
+        """Raise ConfigError if packing changes this model's outputs. A collective."""
         check_packs(self._engine, spec=self._spec, max_tokens=max_tokens)
 
     def logprobs(self, packs: Sequence[Pack]) -> list[Tensor]:
-        """Log-probabilities of the response tokens of each pack, as they are now."""
+        """Log-probabilities of the response tokens of each pack, under the present weights."""
         return self._forward(
             packs, lambda pack: response_logprobs(self._engine, pack, temperature=self._spec.temperature)
         )
@@ -76,7 +76,7 @@ class ModelRank:
     def update_policy(
         self, batches: Sequence[Sequence[PolicyPack]], *, lr: float | Sequence[float], terms: PolicyTerms
     ) -> list[Update] | NonFinite:
-        """One optimiser step a batch, at a rate for all or one each. Every rank must be given as many packs."""
+        """One optimiser step per batch, at one rate for all or one for each. Ranks need equally many packs."""
 
         def loss(item: PolicyPack) -> _Loss:
             tokens_R = item.pack.tokens_N[item.pack.targets_R]
@@ -109,7 +109,7 @@ class ModelRank:
     def update_critic(
         self, batches: Sequence[Sequence[CriticPack]], *, lr: float | Sequence[float], clip: float | None
     ) -> list[Update] | NonFinite:
-        """One optimiser step a batch, at a rate for all or one each. Every rank must be given as many packs."""
+        """One optimiser step per batch, at one rate for all or one for each. Ranks need equally many packs."""
 
         def loss(item: CriticPack) -> _Loss:
             values_R = response_values(self._engine, item.pack)
@@ -123,9 +123,9 @@ class ModelRank:
         return self._update(batches, loss, lr=lr)
 
     def weights(self) -> Iterator[tuple[str, Tensor]]:
-        """Every weight by its Hugging Face name, whole; a collective: all ranks must go through it.
+        """Every full weight with its Hugging Face name. A collective: all ranks must exhaust it.
 
-        A tied output layer is named too, because an engine that holds it apart would keep its old one.
+        A tied output layer is included, because an engine that stores it separately would keep the old one.
         """
         model = self._engine.module
         for name, parameter in model.named_parameters():
@@ -137,7 +137,7 @@ class ModelRank:
                 yield "lm_head.weight", head.detach()
 
     def buckets(self) -> Buckets:
-        """The layout in which weights() leave by bucket_bytes()."""
+        """The layout in which bucket_bytes() packs weights()."""
         model = self._engine.module
         named = dict(model.named_parameters())
         if self._has_tied_head:
@@ -145,41 +145,41 @@ class ModelRank:
         return plan_buckets((name, tuple(getattr(p, "ds_shape", p.shape)), type_name(p)) for name, p in named.items())
 
     def bucket_bytes(self) -> Iterator[Tensor]:
-        """The bytes of all weights, bucket by bucket; a collective: all ranks must go through it."""
+        """The bytes of all weights, bucket by bucket. A collective: all ranks must exhaust it."""
         return fill_buckets(self.buckets(), self.weights())
 
     def save_model(self, folder: Path) -> None:
         """Write a Hugging Face checkpoint. A collective."""
         state = {name: tensor.to("cpu", copy=True) for name, tensor in self.weights()}
         if dist.get_rank() == 0:
-            with tells_disk_errors(folder):
+            with raises_disk_errors(folder):
                 self._engine.module.save_pretrained(folder, state_dict=state)
         dist.barrier()
 
     def save_state(self, folder: Path) -> None:
         """Write the whole training state (weights, optimiser). A collective."""
-        with tells_disk_errors(folder):
+        with raises_disk_errors(folder):
             self._engine.save_checkpoint(str(folder), tag="state")
 
     def load_state(self, folder: Path) -> None:
-        """Take up what save_state() wrote, with the same number of ranks. A collective."""
+        """Load what save_state() wrote with the same number of ranks. A collective."""
         path, _ = self._engine.load_checkpoint(str(folder), tag="state")
         if path is None:
-            raise RunDirError(f"{folder}: holds no training state; move its checkpoint away to use an earlier one.")
+            raise RunDirError(f"{folder}: has no training state; move its checkpoint away to use an earlier one.")
 
     def offload(self) -> None:
-        """Give the device back between phases."""
+        """Release the device between phases."""
         if self._device.type == "cuda":
             self._engine.offload_states()
             torch.cuda.empty_cache()
 
     def reload(self) -> None:
-        """Take the device again."""
+        """Load what offload() moved to the host."""
         if self._device.type == "cuda":
             self._engine.reload_states()
 
     def num_bytes(self) -> dict[str, int]:
-        """Bytes of this rank's weights, gradients and optimiser state: what `orz-rl plan` estimates."""
+        """Bytes of this rank's weights, gradients and optimiser state, which `orz-rl plan` estimates."""
         return _num_bytes(self._engine)
 
     @property
@@ -192,8 +192,9 @@ class ModelRank:
             scores = [score(pack.to(self._device)).cpu() for pack in packs]
         if not all(bool(torch.isfinite(found).all()) for found in scores):
             raise EngineError(
-                f"the {self._spec.role} is broken: its outputs are not finite (NaN or infinity), before anything was "
-                f"learned from them. Start from a sound checkpoint, or go on from an earlier one in a new --out."
+                f"the {self._spec.role} is broken: its outputs are not finite (NaN or infinity) even before the "
+                "update. "
+                f"Start from a sound checkpoint, or from an earlier one with a new --out."
             )
         return scores
 
@@ -219,10 +220,10 @@ class ModelRank:
         for index, item in enumerate(items):
             found = loss(_moved(item, self._device))
             self._engine.set_gradient_accumulation_boundary(index == len(items) - 1)
-            # DeepSpeed averages gradients over ranks, but the weights of all ranks together make one loss.
+            # DeepSpeed averages gradients over ranks, but the losses of all ranks add up to one.
             self._engine.backward(found.total * self._num_ranks)
             losses.append(found)
-            what = _what_is_not_finite(found, self._watch)
+            what = _non_finite_part(found, self._watch)
             if what and not fault.what:
                 fault = _Fault(index, what)
         if self._anywhere(bool(fault.what)):
@@ -238,7 +239,7 @@ class ModelRank:
         )
 
     def _step(self) -> float:
-        """Step the optimiser; the norm of the gradient before clipping."""
+        """Step the optimiser; returns the norm of the gradient before clipping."""
         norm = None
         if self._spec.zero_stage == 0:
             norm = torch.nn.utils.get_total_norm(
@@ -264,7 +265,7 @@ class _Fault(NamedTuple):
 
 
 class _Loss(NamedTuple):
-    """What one pack contributes."""
+    """Loss and statistics of one pack."""
 
     total: Tensor
     clipped: Tensor
@@ -274,7 +275,7 @@ class _Loss(NamedTuple):
 
 
 class _GradientWatch:
-    """Sees every gradient as it is made, before ranks are reduced, and remembers whether one was not finite."""
+    """Observes every gradient when it is computed, before ranks are reduced, and records whether all were finite."""
 
     def __init__(self, model: Any) -> None:
         self._sum: Tensor | float = 0.0
@@ -282,18 +283,18 @@ class _GradientWatch:
             parameter.register_hook(self._see)
 
     def start(self) -> None:
-        """Forget what was seen."""
+        """Forget earlier gradients."""
         self._sum = 0.0
 
     def is_finite(self) -> bool:
-        """Whether all gradients since start() were."""
+        """Whether all gradients since start() were finite."""
         return math.isfinite(float(self._sum))
 
     def _see(self, gradient: Tensor) -> None:
         self._sum = self._sum + gradient.detach().float().sum()
 
 
-def _what_is_not_finite(found: _Loss, watch: _GradientWatch) -> str:
+def _non_finite_part(found: _Loss, watch: _GradientWatch) -> str:
     if not math.isfinite(float(found.total.detach())):
         return f"loss ({float(found.total.detach())})"
     return "" if watch.is_finite() else "gradient"
@@ -312,7 +313,7 @@ def _moved(item: Any, device: torch.device) -> Any:
 def _join(*, rank: int, num_ranks: int, rendezvous: str, backend: str) -> None:
     if dist.is_initialized():
         return
-    # Building this operator takes a minute and then stalls; gloo does without it.
+    # Building this operator takes a minute and then stalls; gloo works without it.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     deepspeed.init_distributed(
         dist_backend=backend,
@@ -327,9 +328,9 @@ def _join(*, rank: int, num_ranks: int, rendezvous: str, backend: str) -> None:
 def _deepspeed_settings(spec: ModelSpec, *, num_parameters: int, hidden: int) -> dict[str, Any]:
     zero: dict[str, Any] = {
         "stage": spec.zero_stage if spec.role != "reference" or spec.zero_stage == 3 else 0,
-        # A buffer of that many elements is made, however small the model.
+        # DeepSpeed allocates a buffer of this many elements, however small the model.
         "reduce_bucket_size": min(REDUCE_BUCKET, num_parameters),
-        # Norms and biases stay whole on every rank; matrices do not.
+        # Norms and biases stay complete on every rank; matrices do not.
         "stage3_param_persistence_threshold": 10 * hidden,
     }
     if spec.offload_optimizer and spec.role != "reference":

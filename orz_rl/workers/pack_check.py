@@ -1,7 +1,7 @@
-"""Whether a model answers for a sequence in a pack as it does for the sequence alone: tried on the loaded checkpoint.
+"""Checks on the loaded checkpoint that a packed sequence gives the same outputs as the sequence alone.
 
-Layers that carry a state from token to token (linear attention, Mamba) know nothing of sequences, and attention may
-have terms that packing does not reproduce. Both are found by comparison, whatever the model is called.
+Layers that carry a state from token to token (linear attention, Mamba) do not know where a sequence begins, and
+attention may have terms that packing does not reproduce. The comparison finds both, whatever the model type.
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from orz_rl.ppo.packed_forward import Pack, response_logprobs, response_values, 
 from orz_rl.workers.messages import ModelSpec
 
 _LENGTH = 48
-"""Tokens of the longer sequence, unless something of the model begins beyond."""
+"""Tokens of the longer sequence, unless the model changes its behaviour beyond that length."""
 _BEYOND = 16
 _THRESHOLDS = ("sliding_window", "attention_chunk_size", "original_max_position_embeddings")
-"""Lengths in a model's configuration from which on it works differently."""
+"""Lengths in a model's configuration beyond which it works differently."""
 _EAGER_LENGTH = 1024
-"""The longest sequence for which transformers' plainest attention, which holds all scores, is taken to compare with."""
+"""The longest sequence compared with transformers' eager attention, which holds all scores in memory."""
 _TOLERANCE = {"float32": 1e-3, "bfloat16": 0.25}
-"""In nats (the critic: as a share of its states). In bfloat16 two right ways to compute differ by some hundredths."""
+"""In nats (critic: relative to its states). In bfloat16, two correct computations differ by some hundredths."""
 _UNITS = {"policy": "nats", "reference": "nats", "critic": "of its states' length"}
 
 
 def check_packs(engine: Any, *, spec: ModelSpec, max_tokens: int) -> None:
-    """Raise ConfigError with the difference where packs of this model are not right.
+    """Raise ConfigError with the difference if packing changes the outputs of this model.
 
-    `engine` is the model, or a DeepSpeed engine around it (a collective then); `max_tokens` the longest sequence of the
-    run. The packed forwards are made as in training, so that dropout which is still on shows as well.
+    `engine` is the model, or a DeepSpeed engine around it (then this is a collective); `max_tokens` is the longest
+    sequence of the run. Packed forward passes run in training mode, so that active dropout is found as well.
     """
     module = getattr(engine, "module", engine)
     model = getattr(module, "classifier", module)
@@ -48,7 +48,7 @@ def check_packs(engine: Any, *, spec: ModelSpec, max_tokens: int) -> None:
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
         raise ConfigError(
-            f"{_name(spec, model)}: several sequences in one pack cannot be computed ({reason}). {_REMEDY}"
+            f"{_name(spec, model)}: cannot compute several sequences in one pack ({reason}). {_REMEDY}"
         ) from error
     num_second = len(_targets(second))
     leak = float((packed[-num_second:] - exchanged[-num_second:]).norm(dim=1).max())
@@ -56,18 +56,20 @@ def check_packs(engine: Any, *, spec: ModelSpec, max_tokens: int) -> None:
     tolerance, unit = _TOLERANCE[spec.dtype], _UNITS[spec.role]
     if not leak <= tolerance:
         raise ConfigError(
-            f"{_name(spec, model)}: a sequence changes by {leak:.2g} {unit} with what stands before it in its pack (at "
-            f"most {tolerance:g}): some layers carry a state from one to the next. {_REMEDY}"
+            f"{_name(spec, model)}: outputs of a sequence change by {leak:.2g} {unit} with the sequence before it in "
+            "the "
+            f"pack (at most {tolerance:g}): some layers carry a state from one to the next. {_REMEDY}"
         )
     if not difference <= tolerance:
         raise ConfigError(
-            f"{_name(spec, model)}: packed sequences differ by {difference:.2g} {unit} from the same ones alone (at "
-            f"most {tolerance:g}): its attention, positions or dropout are not reproduced in packs. {_REMEDY}"
+            f"{_name(spec, model)}: outputs of packed sequences differ by {difference:.2g} {unit} from those of single "
+            f"sequences (at most {tolerance:g}): packing does not reproduce its attention, positions or dropout. "
+            f"{_REMEDY}"
         )
 
 
 _REMEDY = (
-    "Training packs sequences, so this model cannot be trained here; use one whose layers are told where each sequence "
+    "Training packs sequences, so this model cannot be trained here; use one whose layers know where each sequence "
     "begins, such as Llama, Mistral, Qwen2, Qwen3, Gemma or Phi."
 )
 
@@ -77,7 +79,7 @@ def _name(spec: ModelSpec, model: Any) -> str:
 
 
 def _sequences(config: Any, max_tokens: int) -> tuple[list[int], list[int], list[int]]:
-    """Two of the greatest length that is needed and a shorter one, of random tokens."""
+    """Two sequences of the greatest length needed and a shorter one, of random tokens."""
     rope = getattr(config, "rope_parameters", None) or {}
     thresholds = [getattr(config, name, None) or rope.get(name) for name in _THRESHOLDS]
     wanted = [_LENGTH, *(value + _BEYOND for value in thresholds if isinstance(value, int) and value < max_tokens)]
@@ -91,7 +93,7 @@ def _sequences(config: Any, max_tokens: int) -> tuple[list[int], list[int], list
 
 
 def _targets(sequence: Sequence[int]) -> list[int]:
-    """Places in it that are compared: the first, where a state would leak, and the last, beyond every threshold."""
+    """Positions that are compared: the first, where a state would leak, and the last, beyond every threshold."""
     places = range(1, len(sequence))
     return sorted({*places[:_BEYOND], *places[-_BEYOND:]})
 
@@ -111,7 +113,7 @@ def _outputs(engine: Any, sequences: Sequence[list[int]], *, spec: ModelSpec) ->
 
 @torch.no_grad()  # type: ignore[untyped-decorator]  # torch is not followed
 def _alone(engine: Any, model: Any, *, sequence: list[int], spec: ModelSpec) -> Tensor:
-    """The same of one sequence, with an attention of transformers' own."""
+    """The same outputs for one sequence, with an attention implementation of transformers."""
     has_softcap = getattr(model.config, "attn_logit_softcapping", None) is not None
     native = "eager" if len(sequence) <= _EAGER_LENGTH or has_softcap else "sdpa"
     tokens_N = torch.tensor(sequence, device=next(engine.parameters()).device)
@@ -128,7 +130,7 @@ def _alone(engine: Any, model: Any, *, sequence: list[int], spec: ModelSpec) -> 
 
 
 def _states(engine: Any, forward: Callable[[], Any], *, targets_R: Tensor) -> Tensor:
-    """What the value head is given in a forward: a head of zeros would hide every difference."""
+    """The inputs of the value head in a forward pass: a head of zeros would hide every difference."""
     seen: list[Tensor] = []
     head = getattr(engine, "module", engine).classifier.score
     hook = head.register_forward_pre_hook(lambda _, given: seen.append(given[0]))

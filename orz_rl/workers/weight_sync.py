@@ -1,11 +1,11 @@
-"""What an engine reads the policy's weights from; each source can cross processes, and yields every weight once.
+"""Sources from which an engine reads the policy's weights; each can cross processes and yields every weight once.
 
-HostWeights       copies in host memory, which the engines of a machine share through Ray's object store
+HostWeights       copies in host memory, shared by the engines of a machine through Ray's object store
 BroadcastWeights  rank 0 of the policy broadcasts to all engines at once: NCCL between GPUs, gloo between CPUs
-IpcWeights        memory of the policy rank on the engine's own device, mapped: CUDA IPC, shared memory on a CPU
+IpcWeights        mapped memory of the policy rank on the engine's own device: CUDA IPC, or shared memory on a CPU
 
-The last two move flat buckets of bytes, laid out alike on both sides, so that a whole model is never held twice. Their
-code is tested on CPUs; on GPUs it has never run.
+The last two move flat buckets of bytes with the same layout on both sides, so a whole model is never held twice. Their
+code is tested on CPUs; it has never run on GPUs.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from torch import Tensor
 
 BUCKET_BYTES = 2**28
 TIMEOUT_S = 300.0
-"""After which a sender or receiver that waits for the other gives up."""
+"""How long a sender or receiver waits for the other."""
 _ALIGNMENT = 16
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """Where one tensor lies in a bucket."""
+    """Position of one tensor in a bucket."""
 
     name: str
     shape: tuple[int, ...]
@@ -40,7 +40,7 @@ class Entry:
 
     @property
     def num_bytes(self) -> int:
-        """Of the tensor."""
+        """Size of the tensor."""
         return math.prod(self.shape) * int(getattr(torch, self.dtype).itemsize)
 
 
@@ -50,7 +50,7 @@ Buckets = tuple[tuple[Entry, ...], ...]
 def plan_buckets(
     weights: Iterable[tuple[str, tuple[int, ...], str]], *, max_bytes: int = BUCKET_BYTES
 ) -> tuple[tuple[Entry, ...], ...]:
-    """Lay (name, shape, type) out in buckets of at most `max_bytes`; a larger tensor has one of its own."""
+    """Lay (name, shape, type) out in buckets of at most `max_bytes`; a larger tensor gets its own."""
     buckets: list[list[Entry]] = [[]]
     end = 0
     for name, shape, dtype in weights:
@@ -64,7 +64,7 @@ def plan_buckets(
 
 
 def fill_buckets(buckets: Buckets, weights: Iterable[tuple[str, Tensor]]) -> Iterator[Tensor]:
-    """The bytes of each bucket in turn, on the device of its first tensor. Weights come in the planned order."""
+    """The bytes of each bucket in turn, on the device of its first tensor. Weights must come in the planned order."""
     stream = iter(weights)
     for entries in buckets:
         buffer: Tensor | None = None
@@ -77,17 +77,17 @@ def fill_buckets(buckets: Buckets, weights: Iterable[tuple[str, Tensor]]) -> Ite
             buffer[entry.start : entry.start + entry.num_bytes].copy_(flat)
         assert buffer is not None
         yield buffer
-    for name, _ in stream:  # a collective goes on until every rank has seen its end
+    for name, _ in stream:  # a collective ends only when every rank has reached its end
         raise AssertionError(name)
 
 
 def empty_bucket(entries: Sequence[Entry], device: Any) -> Tensor:
-    """Room for a bucket's bytes."""
+    """A buffer for a bucket's bytes."""
     return torch.empty(entries[-1].start + entries[-1].num_bytes, dtype=torch.uint8, device=device)
 
 
 def unpack_bucket(entries: Sequence[Entry], buffer: Tensor, *, device: Any) -> Iterator[tuple[str, Tensor]]:
-    """Copies of a bucket's tensors: an engine may keep them until a whole layer is there, and buffers are reused."""
+    """Copies of a bucket's tensors: an engine may keep them until a layer is complete, and buffers are reused."""
     for entry in entries:
         flat = buffer[entry.start : entry.start + entry.num_bytes].view(getattr(torch, entry.dtype))
         yield entry.name, flat.view(entry.shape).to(device, copy=True)
@@ -108,18 +108,18 @@ class HostWeights:
     def tensors(self, device: Any) -> Iterator[tuple[str, Tensor]]:
         """Each tensor, on `device`."""
         for name, array, dtype in self.arrays:
-            # Ray's arrays are read-only, which torch has no notion of: copy before anyone can write.
+            # Ray's arrays are read-only, which torch does not know: copy before anything can write.
             yield name, torch.tensor(array).view(getattr(torch, dtype)).to(device)
 
 
 @dataclass(frozen=True, slots=True)
 class BroadcastWeights:
-    """What an engine has to know to receive; rank 0 is the policy's, each worker of each engine has one of its own."""
+    """Address and layout with which an engine receives. Rank 0 is the policy; each worker of an engine has its own."""
 
     host: str
     port: int
     first_rank: int
-    """Of this engine's first worker."""
+    """Rank of this engine's first worker."""
     num_ranks: int
     buckets: Buckets
 
@@ -134,7 +134,7 @@ class BroadcastWeights:
             yield from unpack_bucket(entries, buffer, device=device)
 
     def send(self, buffers: Iterable[Tensor]) -> None:
-        """Rank 0's side."""
+        """Send all buckets, as rank 0."""
         group = _broadcast_group(self.host, self.port, rank=0, num_ranks=self.num_ranks)
         for buffer in buffers:
             group.broadcast(buffer, 0).wait()
@@ -143,7 +143,7 @@ class BroadcastWeights:
 
 @lru_cache(maxsize=1)
 def _broadcast_group(host: str, port: int, *, rank: int, num_ranks: int) -> Any:
-    """A communicator outside torch's default world, which trainers and engines each have one of; kept between syncs."""
+    """A communicator outside torch's default world, which trainers and engines use themselves; kept between syncs."""
     timeout = timedelta(seconds=TIMEOUT_S)
     store = torch.distributed.TCPStore(host, port, is_master=False, timeout=timeout)
     if torch.cuda.is_available():
@@ -155,7 +155,7 @@ def _broadcast_group(host: str, port: int, *, rank: int, num_ranks: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class IpcWeights:
-    """The policy rank on the engine's device, as a Ray actor that hands out one bucket after the other."""
+    """The policy rank on the engine's device: a Ray actor that hands out one bucket after another."""
 
     rank: Any
 
@@ -164,24 +164,24 @@ class IpcWeights:
         import ray
 
         while (handle := ray.get(self.rank.next_bucket.remote(), timeout=TIMEOUT_S)) is not None:
-            # Ours, from another actor of this cluster; Ray itself transports pickles.
+            # From another actor of this cluster, which we started; Ray itself transports pickles.
             entries, buffer = pickle.loads(handle)  # noqa: S301
             yield from unpack_bucket(entries, buffer, device=device)
             _synchronise(device)
 
 
 def bucket_handle(entries: Sequence[Entry], buffer: Tensor) -> bytes:
-    """What lets another process of this machine map the bucket, while this one keeps it."""
+    """A handle with which another process of this machine maps the bucket while this process keeps it."""
     from torch.multiprocessing import set_sharing_strategy
 
     if buffer.device.type == "cpu":
-        set_sharing_strategy("file_system")  # the other way needs processes of one family
+        set_sharing_strategy("file_system")  # the other strategy requires related processes
     _synchronise(buffer.device)
     return bytes(ForkingPickler.dumps((tuple(entries), buffer)))
 
 
 def type_name(tensor: Tensor) -> str:
-    """As torch's attribute is called."""
+    """The dtype's name as an attribute of torch."""
     return str(tensor.dtype).split(".")[1]
 
 

@@ -1,6 +1,7 @@
-"""How the Ray actors of policy and engines pass the weights on: who sends, who receives, and who waits for whom.
+"""How weights get from the policy's Ray actors to the engines': who sends, who receives, and who waits for whom.
 
-Each transport is a context in which the policy sends: it yields a source for every engine, and ends when all is sent.
+Each transport is a context in which the policy sends: it yields a source for every engine, and ends when all weights
+have been sent.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Literal
 
 Transport = Literal["host", "broadcast", "ipc"]
 Wait = Callable[[Sequence[Any], str], list[Any]]
-"""(references, whose they are) -> results; turns failures into errors that say what to do."""
+"""(references, kind of process) -> results; turns failures into errors with a remedy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +22,9 @@ class Route:
     """The actors on both ends."""
 
     ranks: Sequence[Any]
-    """Of the policy. Gathering weights is a collective: all take part, whoever sends."""
+    """The policy's ranks. Gathering weights is a collective: all take part, whichever sends."""
     engines: tuple[int, ...]
-    """Those that live, by number."""
+    """The numbers of the engines that are alive."""
     workers_per_engine: int
     wait: Wait
 
@@ -49,7 +50,7 @@ def _by_broadcast(route: Route) -> Iterator[Mapping[int, Any]]:
 
 @contextmanager
 def _by_ipc(route: Route) -> Iterator[Mapping[int, Any]]:
-    """Engine i reads from rank i, which is on the same device; ranks without an engine go through the gathering."""
+    """Engine i reads from rank i, which is on the same device; ranks without an engine only take part in gathering."""
     from orz_rl.workers.weight_sync import IpcWeights
 
     route.wait([actor.open_buckets.remote() for actor in route.ranks], "policy")

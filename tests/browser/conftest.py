@@ -26,7 +26,10 @@ def chromium() -> str:
     """The path of Chromium: $CHROMIUM, or one on the path; skips the calling test where there is none."""
     found = chromium_path()
     if found is None:
-        pytest.skip("no Chromium: name one with $CHROMIUM, or put `chromium` on the path")
+        pytest.skip(
+            "no Chromium: install one (`apt-get install chromium`, or `playwright install chromium`) "
+            "and put it on the path, or name it in $CHROMIUM"
+        )
     return found
 
 
@@ -42,7 +45,7 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture(scope="session")
 def runs_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two finished runs, one with a hostile name, one that goes on, one that crashed."""
+    """Two finished runs, one with a hostile name, one running, one crashed."""
     folder = tmp_path_factory.mktemp("runs")
     a_run(folder / "first", num_steps=8)
     add_evaluation(a_run(folder / "second", num_steps=8, seed=7), step=4, seed=7)
@@ -94,4 +97,4 @@ def open_page(tab: Any, address: str) -> None:
 
 def settled(tab: Any) -> None:
     """Wait until Streamlit has nothing more to draw."""
-    tab.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=120_000)
+    tab.wait_for_selector('[data-testid="stApp"][data-test-script-state="notRunning"]', timeout=300_000)

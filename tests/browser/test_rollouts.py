@@ -48,7 +48,7 @@ def app(runs: Path, rows: Rows, browser: Any) -> Iterator[str]:
 WAIT_MS = 60_000
 
 
-def tells(page: Any, text: str) -> None:
+def shows_counts(page: Any, text: str) -> None:
     """Wait until the line with the counts says this."""
     page.get_by_text(re.compile(f"^{re.escape(text)}$")).first.wait_for(timeout=WAIT_MS)
 
@@ -87,16 +87,16 @@ def response(page: Any) -> Any:
 
 def test_search_filter_and_read(page: Any, app: str, rows: Rows, shoot: Any) -> None:
     open_page(page, f"{app}/rollouts?run=run")
-    tells(page, f"{len(rows)} rollouts")
+    shows_counts(page, f"{len(rows)} rollouts")
     page.get_by_label("Search in responses").fill("wait,")
     page.keyboard.press("Enter")
     hits = {key: row.completion.lower().count("wait,") for key, row in rows.items()}
     found = {key for key, count in hits.items() if count}
-    tells(page, f"{len(found)} rollouts · {sum(hits.values())} hits")
+    shows_counts(page, f"{len(found)} rollouts · {sum(hits.values())} hits")
     open_page(page, f"{page.url}&verdicts=correct&ignores_case=0")
     hits = {key: row.completion.count("wait,") for key, row in rows.items() if row.verdict == "correct"}
     found = {key for key, count in hits.items() if count}
-    tells(page, f"{len(found)} rollouts · {sum(hits.values())} hits")
+    shows_counts(page, f"{len(found)} rollouts · {sum(hits.values())} hits")
     page.mouse.click(5, 400)
     press(page, "j", button="first")
     key = opened(page)
@@ -122,7 +122,7 @@ def test_a_permalink_shows_a_colleague_the_same(page: Any, browser: Any, app: st
     open_page(other, page.url)
     for tab in (page, other):
         shows(tab, rows[key])
-        tells(tab, f"{sum(row.verdict == 'wrong' for row in rows.values())} rollouts")
+        shows_counts(tab, f"{sum(row.verdict == 'wrong' for row in rows.values())} rollouts")
         assert tab.get_by_label("Order").input_value() == "Tokens ↓"
     other.context.close()
 
@@ -161,11 +161,11 @@ def test_notes_are_kept_and_scores_show_both(page: Any, app: str, runs: Path, ro
     now = noted()
     assert (now.tags, now.verdict, now.reason) == (("grader bug",), "correct", "the gold is another form of it")
     open_page(page, f"{app}/suspicious?run=run&row={key_text(key)}".replace("%", "%25"))
-    page.get_by_text("Scores with overrides beside the originals").wait_for(timeout=WAIT_MS)
+    page.get_by_text("Scores with overrides").wait_for(timeout=WAIT_MS)
     page.get_by_text("Overridden: correct (the grader says wrong)").wait_for(timeout=WAIT_MS)
     shoot("suspicious-overridden")
     open_page(page, f"{app}/rollouts?run=run&tags=grader+bug&seen=overridden")
-    tells(page, "1 rollouts")
+    shows_counts(page, "1 rollouts")
 
 
 def test_a_question_across_checkpoints(page: Any, app: str, rows: Rows, shoot: Any) -> None:
@@ -223,9 +223,9 @@ def test_a_hostile_response_stays_inert(page: Any, app: str, shoot: Any) -> None
     assert HOSTILE.count("evil.example") == 7
 
 
-def test_an_expression_that_cannot_be_is_told(page: Any, app: str) -> None:
+def test_an_invalid_expression_is_reported(page: Any, app: str) -> None:
     open_page(page, f"{app}/rollouts?run=run&mode=regex&text=(a")
-    assert page.get_by_text("is no regular expression that RE2 takes").count() == 1
+    assert page.get_by_text("is not a valid RE2 regular expression").count() == 1
     open_page(page, f"{app}/rollouts?run=../../etc&row=x&order=nothing&min_tokens=-1")
     assert page.get_by_text("no run '../../etc' in this folder").count() == 1
     assert page.get_by_text("wanted one of step").count() == 1

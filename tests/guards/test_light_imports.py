@@ -30,7 +30,7 @@ REPORT = "import json, sys; print(json.dumps(sorted({name.partition('.')[0] for 
 def lines_of(code: str) -> list[str]:
     """What a fresh interpreter prints."""
     command = [sys.executable, "-c", code]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, timeout=1000)
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
@@ -66,6 +66,7 @@ TENSORS = (
     "orz_rl/ppo",
     "orz_rl/workers",
     "orz_rl/training/checkpoint",
+    "orz_rl/training/devices",
     "orz_rl/training/learner",
     "orz_rl/training/loop",
     "orz_rl/training/metrics_file",
@@ -90,6 +91,5 @@ def test_a_finished_evaluation_is_shown_without_engine_tokenizer_or_grader(tmp_p
         f"import sys\nsys.argv = {[*arguments, '--n', '1', '--temperature', '0', '--out', str(tmp_path)]!r}\n"
         "from orz_bench.cli import main\ntry: main()\nexcept SystemExit as end: assert not end.code"
     )
-    for _ in range(2):
-        loaded = loaded_by(code)
-    assert not loaded & {*HEAVY, "sympy", "math_verify", "latex2sympy2_extended", "antlr4", "scipy", "pandas"}
+    loaded_by(code)
+    assert not loaded_by(code) & {*HEAVY, "sympy", "math_verify", "latex2sympy2_extended", "antlr4", "scipy", "pandas"}

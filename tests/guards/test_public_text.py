@@ -8,7 +8,10 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.guards.tree import at, expect_none, text_files
+import pytest
+
+from orz_bench.extras import DISTRIBUTION, EXTRAS
+from tests.guards.tree import at, declared, expect_none, normal, text_files
 from tests.support.shared_data import shared_data
 
 # Written so that no pattern matches its own source.
@@ -18,7 +21,66 @@ NOTES_TO_SELF = re.compile(r"\b(?:TOD[O]|FIXM[E]|XX[X]|HAC[K])\b")
 WINDOW = 60
 """Characters of a question, white space removed, that are told from any other text."""
 MAX_SHARED = 3
+INSTALLS = re.compile(r"\bpip[0-9.]* install +(?P<arguments>[^`;|&\n]*)")
+OPTIONS = re.compile(r"(?:^|(?<=\s))(?:(?:-r|-c|-i|-f|--target|--[a-z-]*index-url) \S+|-e|-[A-Z]|--[a-z-]+)(?=\s|$)")
+THIRD_PARTIES = {"inspect-ai"}
+"""What a text tells to install that is neither ours nor one of our dependencies: the other side of a measurement."""
 """Questions that may begin alike; what more of them share is a turn of phrase."""
+
+
+def test_installing_names_our_own() -> None:
+    """`orz` on the package index is another project, and an upgrade of it would take our place."""
+    expect_none(
+        (
+            f"{at(path, number)}: {word}"
+            for path, text in text_files()
+            for number, line in enumerate(text.splitlines(), start=1)
+            for command in INSTALLS.finditer(line)
+            for word in foreign_words(command["arguments"])
+        ),
+        wanted=f"installations of a checkout, a file, {DISTRIBUTION}, or a library that pyproject.toml names",
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "foreign"),
+    [
+        ('"orz[vllm]"', ["orz[vllm]"]),
+        ("orz", ["orz"]),
+        ("-U orz==0.3.3 numpy", ["orz==0.3.3"]),
+        ("orz-lab[evil]", ["orz-lab[evil]"]),
+        ('-e ".[evil]"', [".[evil]"]),
+        ("--upgrade somebodys-package", ["somebodys-package"]),
+        ('-e ".[train,vllm]"', []),
+        ('-e "{root}[{extra}]"', []),
+        ('".[analysis]"', []),
+        ("-r requirements/gpu.txt", []),
+        ('"orz-lab[openai]"', []),
+        ("--no-deps math-verify>=0.9,<0.10", []),
+        ("dist/orz_lab-0.1.0-py3-none-any.whl", []),
+    ],
+)
+def test_a_foreign_name_is_found(arguments: str, foreign: list[str]) -> None:
+    assert list(foreign_words(arguments)) == foreign
+
+
+def foreign_words(arguments: str) -> Iterator[str]:
+    """The words of a `pip install` that name neither ours nor a library of ours.
+
+    Prose may follow: after the first one, a word counts where it is quoted or looks like a requirement.
+    """
+    words = re.findall(r"\"[^\"]*\"|'[^']*'|[^\s\"']+", OPTIONS.sub("", arguments))
+    for position, word in enumerate(words):
+        is_requirement = position == 0 or word[0] in "'\"" or re.search(r"^orz$|[\[=<>]", word)
+        if is_requirement and not _is_ours(word.strip("'\"")):
+            yield word.strip("'\"")
+
+
+def _is_ours(word: str) -> bool:
+    what, _, extras = re.sub(r"[=<>!~].*", "", word).rstrip("]").partition("[")
+    if what in (DISTRIBUTION, "{DISTRIBUTION}", "{root}", "{PROJECT}", "CHECKOUT") or "." in what or "/" in what:
+        return {*extras.split(",")} <= {*EXTRAS, "dev", "", "{extra}", "{engine}", "EXTRA"}
+    return normal(what) in {*declared(), *THIRD_PARTIES}
 
 
 def _matches(pattern: re.Pattern[str]) -> Iterator[str]:

@@ -3,13 +3,30 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
+import tomllib
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
+from packaging.requirements import Requirement
+
 PROJECT = Path(__file__).parents[2]
 PACKAGES = ("orz_bench", "orz_rl", "analysis", "app")
+
+
+def normal(name: str) -> str:
+    """A distribution's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+@cache
+def declared() -> dict[str, Requirement]:
+    """What pyproject.toml asks for, extras included, by normal name."""
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = (line for lines in project["optional-dependencies"].values() for line in lines)
+    return {normal(r.name): r for r in map(Requirement, [*project["dependencies"], *extras])}
 
 
 @cache

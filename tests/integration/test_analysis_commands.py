@@ -3,36 +3,27 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from tests.support.command_line import PROJECT
+from analysis.cli import app
+from tests.support.command_line import PROJECT, run_command
 from tests.support.golden_files import expect_golden
 from tests.support.runs import a_run
 from tests.support.shared_data import shared_data
 
+PLAIN = {"TERM": "dumb", "NO_COLOR": "1"}
 COMMANDS = ("report", "reflection", "step-moment", "compare", "figure", "figures", "metrics")
 
 
 def _orz_analysis(*arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "analysis.cli", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"PYTHONPATH": str(PROJECT), "COLUMNS": "200", "TERM": "dumb", "NO_COLOR": "1"},
-        stdin=subprocess.DEVNULL,
-        timeout=200,
-    )
-    assert done.returncode == expect, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
+    return run_command("analysis.cli", arguments, expect=expect, environment=PLAIN)
 
 
 @pytest.fixture(scope="module")
@@ -46,26 +37,45 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     ]
 
 
-def test_report(runs: list[Path], tmp_path: Path) -> None:
-    done = _orz_analysis("report", *runs, "--out", tmp_path / "out")
-    assert done.stdout.strip() == str(tmp_path / "out" / "index.html")
-    html = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def report(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("report") / "out"
+    done = _orz_analysis("report", *runs, "--out", folder)
+    assert done.stdout.strip() == str(folder / "index.html")
+    return folder
+
+
+def test_report(report: Path) -> None:
+    html = (report / "index.html").read_text(encoding="utf-8")
     assert "Did it learn?" in html
     assert html.count('<img alt="') >= 6
     assert not re.search(r"https?:|\bsrc=\"(?!data:)", html)
-    figures = {path.stem for path in (tmp_path / "out" / "figures").glob("*.pdf")}
+    figures = {path.stem for path in (report / "figures").glob("*.pdf")}
     assert {"training", "format", "benchmarks", "accuracy-length", "reflection", "lambda"} <= figures
     for name in figures:
-        assert (tmp_path / "out" / "figures" / f"{name}.png").stat().st_size > 10_000
-        assert len(pd.read_csv(tmp_path / "out" / "figures" / f"{name}.csv"))
-    assert "± " in (tmp_path / "out" / "results.csv").read_text(encoding="utf-8")
+        assert (report / "figures" / f"{name}.png").stat().st_size > 10_000
+        assert len(pd.read_csv(report / "figures" / f"{name}.csv"))
+    assert "± " in (report / "results.csv").read_text(encoding="utf-8")
 
 
-def test_a_report_again_replaces_the_old_one(runs: list[Path], tmp_path: Path) -> None:
-    first = _orz_analysis("report", runs[0], "--out", tmp_path)
-    content = (tmp_path / "index.html").read_bytes()
-    assert _orz_analysis("report", runs[0], "--out", tmp_path).stdout == first.stdout
-    assert (tmp_path / "index.html").read_bytes() == content
+@pytest.mark.parametrize(
+    "arguments",
+    ["report LONG --out .", "reflection LONG", "step-moment LONG", "compare LONG", "figure training LONG",
+     "report RUNS --out LONG", "compare RUNS --out LONG", "figure lambda RUNS --out LONG"],
+)  # fmt: skip
+def test_a_name_longer_than_a_file_name_may_be(runs: list[Path], tmp_path: Path, arguments: str) -> None:
+    meant = {"LONG": [str(tmp_path / ("x" * 300))], "RUNS": [str(runs[0]), str(runs[2])]}
+    done = CliRunner().invoke(app, [text for word in arguments.split() for text in meant.get(word, [word])])
+    assert done.exit_code == 2
+    assert "File name too long" in done.stderr
+    assert isinstance(done.exception, SystemExit)
+
+
+def test_a_report_again_replaces_the_old_one(runs: list[Path], report: Path) -> None:
+    content = (report / "index.html").read_bytes()
+    (report / "index.html").write_text("an old one", encoding="utf-8")
+    assert _orz_analysis("report", *runs, "--out", report).stdout.strip() == str(report / "index.html")
+    assert (report / "index.html").read_bytes() == content
 
 
 def test_reflection(runs: list[Path]) -> None:
@@ -125,7 +135,7 @@ def test_figures_and_metrics() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "message"),
     [
         (("report", "absent", "--out", "x"), "no such file or folder"),
         (("reflection", "{run}", "--lexicon", "orz-cod"), "did you mean 'orz-code'"),
@@ -137,18 +147,18 @@ def test_figures_and_metrics() -> None:
         (("report", "{run}", "--out", "{file}"), "cannot write"),
     ],
 )
-def test_errors(runs: list[Path], tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+def test_errors(runs: list[Path], tmp_path: Path, arguments: tuple[str, ...], message: str) -> None:
     broken = tmp_path / "broken.jsonl"
     broken.write_text("{}\nno json\n{}\n")
     (tmp_path / "empty").mkdir()
     places = {"run": str(runs[0]), "folder": str(tmp_path / "empty"), "file": str(broken)}
     done = _orz_analysis(*(argument.format(**places) for argument in arguments), expect=2)
     assert "Traceback" not in done.stderr
-    assert told in done.stderr
+    assert message in done.stderr
     assert broken.read_text() == "{}\nno json\n{}\n"
 
 
-def test_files_of_others() -> None:
+def test_files_of_other_tools() -> None:
     folder = shared_data() / "rollouts"
     printed = json.loads(_orz_analysis("reflection", folder / "orz_fork_eval_math500.jsonl", "--json").stdout)
     assert sum(one["num_responses"] for one in printed["sets"]) == 3000

@@ -13,9 +13,9 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.curves.build import default_lexicon, study
+from analysis.curves.build import build_study, default_lexicon
 from analysis.curves.grouping import group_studies
-from analysis.curves.progress import progress_of
+from analysis.curves.learning import benchmark_changes
 from analysis.curves.study import Study
 from analysis.figures.registry import get_figure
 from analysis.figures.spec import FigureSpec, rows
@@ -39,7 +39,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def studied(run: Path) -> Study:
-    return study(load_path(run)[0], lexicon=default_lexicon())
+    return build_study(load_path(run)[0], lexicon=default_lexicon())
 
 
 @pytest.fixture(scope="module")
@@ -104,7 +104,7 @@ def test_evaluations(studied: Study, run: Path) -> None:
     assert list(averages) == [0, 3, 6]
     spec = get_figure("benchmarks").make(group_studies([studied]))
     assert _plotted(spec, "arithmetic: accuracy") == pytest.approx(averages)
-    (progress,) = progress_of(studied.run.evaluations)
+    (progress,) = benchmark_changes(studied.run.evaluations)
     assert progress.comparison.difference == pytest.approx(averages[6] - averages[0])
 
 

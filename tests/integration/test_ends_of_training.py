@@ -1,4 +1,4 @@
-"""Training that is ended at named points goes on to what an unbroken run comes to, and every end is marked.
+"""A run stopped at named points resumes to the result of an uninterrupted run, and every end is marked.
 
 Some of the cases of tests.support.ends_of_training; benchmarks/results/ends_of_training.json has those that were run.
 """
@@ -6,23 +6,22 @@ Some of the cases of tests.support.ends_of_training; benchmarks/results/ends_of_
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import PROJECT
-from tests.support.training import COMMAND, ENVIRONMENT, SMALL, metrics_of, orz_rl
+from tests.support.command_line import ENVIRONMENT, PROJECT
+from tests.support.training import SMALL, metrics_of, orz_rl, started
 
 CASES = ("in the update:SIGTERM", "writing advantages:SIGKILL", "in the second checkpoint's write:full disk")
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_nothing_is_lost_and_every_end_is_marked(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.support.ends_of_training", str(tmp_path), *CASES]
     mounted = ["mount -t tmpfs -o size=96m none", str(tmp_path), "&& exec", *(f"'{part}'" for part in command[:-3])]
@@ -43,26 +42,19 @@ def test_nothing_is_lost_and_every_end_is_marked(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_fresh_leaves_a_run_alone_that_is_being_trained_and_nohup_is_respected(tmp_path: Path) -> None:
     run = tmp_path / "run"
-    arguments = [*COMMAND, *SMALL, "num_steps=400", "--out", str(run)]
-    process = subprocess.Popen(
-        arguments,
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # noqa: PLW1509 - what nohup does
-    )
+    as_nohup_does = partial(signal.signal, signal.SIGHUP, signal.SIG_IGN)
+    process = started(*SMALL, "num_steps=400", "--out", run, prepare=as_nohup_does)
     while not (run / "rollouts" / "step=000002").exists():
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.02)
-    os.kill(process.pid, signal.SIGHUP)
+    process.send_signal(signal.SIGHUP)
     done = orz_rl(*SMALL, "num_steps=400", "seed=7", "--fresh", "--out", run, expect=2)
     assert "another process is at work in this run" in done.stderr
     assert process.poll() is None
     process.send_signal(signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
+    _, errors = process.communicate(timeout=1000)
     assert process.returncode == 143
-    assert errors.splitlines()[-1].startswith("stopped; what was finished is kept")
+    assert errors.splitlines()[-1].startswith("stopped; completed work is saved")
     assert (run / "FAILED").read_text() == "stopped by SIGTERM\n"
     num_steps = len(metrics_of(run))
     assert [row["step"] for row in metrics_of(run)] == list(range(1, num_steps + 1))

@@ -147,7 +147,7 @@ def _status(pid: int) -> dict[str, int]:
 
 
 def _gone(find: Callable[[], set[int]]) -> bool:
-    ends_at = time.monotonic() + 5
+    ends_at = time.monotonic() + 100
     while find() and time.monotonic() < ends_at:
         time.sleep(0.05)
     return not find()

@@ -1,94 +1,85 @@
-"""SIGKILL at random moments and the same command again: the rows are those of an unbroken run."""
+"""SIGKILL at named points and the same command again: the rows are those of an unbroken run."""
 
 from __future__ import annotations
 
-import random
 import signal
-import subprocess
-import time
+from dataclasses import replace
+from functools import partial
+from itertools import product
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import COMMAND, orz_bench, results_of, rows_of
+from orz_bench.records.run_dir import RunDir
+from tests.support.command_line import orz_bench, results_of, rows_of, started
+from tests.support.named_points import Point, arm, kill_at, send_to_this_process
 from tests.support.tiny_model import a_tiny_checkpoint
 
 
-def kill_again_and_again(arguments: list[str], run: Path, *, times: int, seed: int) -> list[int]:
-    """Start and kill that many times, then let it finish; how many rows were on disk after each kill.
+def moves_a_part(source: Path, _target: Path) -> bool:
+    return source.name.startswith(".part-")
 
-    A kill comes at a random moment after the start, or after the first new rows are on disk: while it loads, while it
-    draws, while it writes.
-    """
-    rng = random.Random(seed)
+
+RECORDER = "orz_bench.evaluation.recorder:Recorder"
+PLACES = {
+    "while it draws": Point(RECORDER, "add", 1),
+    "before a part is written": Point("orz_bench.records.parquet", "write_part", 1),
+    "when a temporary file is written but not moved": Point("pathlib:Path", "rename", 1, is_counted=moves_a_part),
+    "when a part is in place": Point("pathlib:Path", "rename", 1, is_after=True, is_counted=moves_a_part),
+}
+
+
+def kills(arguments: tuple[str, ...], run: Path, *, points: list[Point]) -> list[int]:
+    """Kill it once at every point, then let it finish; how many rows were on disk after each kill."""
     num_rows = []
-    for _ in range(times):
-        wanted = len(parts_of(run)) + rng.choice((0, 1, 1))
-        process = subprocess.Popen(
-            [*COMMAND, *arguments, str(run)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
-        while len(parts_of(run)) < wanted and process.poll() is None:
-            time.sleep(0.02)
-        time.sleep(rng.uniform(0.0, 0.4))
-        assert process.poll() is None, "it finished before it could be killed: this test needs a longer run"
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    for point in points:
+        assert started(*arguments, run, prepare=kill_at(point)).wait(1000) == -signal.SIGKILL, point
         num_rows.append(len(rows_of(run)))
     orz_bench(*arguments, run)
     return num_rows
 
 
-def parts_of(run: Path) -> list[Path]:
-    return list(run.glob("evals/*/*/*/part-*.parquet"))
-
-
-def test_fake_engine_killed_twenty_times(tmp_path: Path) -> None:
-    arguments = ["eval", "--ckpt", "fake:0.6:0.04", "--engine", "fake", "--bench", "arithmetic", "--n", "200", "--out"]
+def test_fake_engine_killed_at_every_point(tmp_path: Path) -> None:
+    arguments = ("eval", "--ckpt", "fake:0.6", "--engine", "fake", "--bench", "arithmetic", "--n", "100", "--out")
     orz_bench(*arguments, tmp_path / "whole")
-    num_rows = kill_again_and_again(arguments, tmp_path / "killed", times=20, seed=1)
-    assert len({count for count in num_rows if 0 < count < 20_000}) >= 8, (
-        "too few kills hit a run that had drawn something"
-    )
+    points = [replace(point, at=at) for at, point in product((1, 2, 3), PLACES.values())]
+    num_rows = kills(arguments, tmp_path / "killed", points=points)
+    assert num_rows == sorted(num_rows), "rows were lost"
+    assert len({count for count in num_rows if 0 < count < 10_000}) >= 5
     assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "whole")
-    assert len(rows_of(tmp_path / "killed")) == 20_000
+    assert len(rows_of(tmp_path / "killed")) == 10_000
     assert not list((tmp_path / "killed").rglob("*.tmp"))
 
 
 @pytest.mark.slow
-def test_transformers_engine_killed_again_and_again(tmp_path: Path) -> None:
-    checkpoint = a_tiny_checkpoint(tmp_path / "m")
-    arguments = ["eval", "--ckpt", str(checkpoint), "--engine", "transformers", "--bench", "arithmetic", "--n", "16"]
-    arguments += ["--limit", "50", "--template", "plain", "--max-tokens", "100", "--batch-size", "8", "--out"]
+def test_transformers_engine_killed_at_every_point(tmp_path: Path) -> None:
+    checkpoint = str(a_tiny_checkpoint(tmp_path / "m"))
+    arguments: tuple[str, ...]
+    arguments = ("eval", "--ckpt", checkpoint, "--engine", "transformers", "--bench", "arithmetic", "--n", "16")
+    arguments += ("--limit", "50", "--template", "plain", "--max-tokens", "10", "--batch-size", "8", "--out")
     orz_bench(*arguments, tmp_path / "whole")
-    num_rows = kill_again_and_again(arguments, tmp_path / "killed", times=3, seed=2)
-    assert len({count for count in num_rows if 0 < count < 800}) >= 2, (
-        "too few kills hit a run that had drawn something"
-    )
+    num_rows = kills(arguments, tmp_path / "killed", points=list(PLACES.values()))
+    assert len({count for count in num_rows if 0 < count < 800}) == 1
     assert rows_of(tmp_path / "killed") == rows_of(tmp_path / "whole")
 
 
 def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
-    arguments = [*COMMAND, "eval", "--ckpt", "fake:0.6:0.05", "--engine", "fake", "--bench", "arithmetic", "--n", "64"]
-    arguments += ["--out", str(tmp_path)]
-    process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    while not list(tmp_path.glob("evals/*/*/*/protocol.json")):
-        assert process.poll() is None
-        time.sleep(0.05)
-    time.sleep(1.0)
-    process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=30)
+    arguments: tuple[str, ...]
+    arguments = ("eval", "--ckpt", "fake:0.6", "--engine", "fake", "--bench", "arithmetic", "--n", "64")
+    arguments += ("--out", str(tmp_path))
+    ctrl_c = partial(arm, Point(RECORDER, "add", 700), partial(send_to_this_process, signal.SIGINT))
+    process = started(*arguments, prepare=ctrl_c)
+    _, errors = process.communicate(timeout=1000)
     assert process.returncode == 130
-    assert "the same command goes on from there" in errors
+    assert "Run the same command to resume" in errors
     assert "Traceback" not in errors
     kept = len(rows_of(tmp_path))
     assert 0 < kept < 6400
-    (result,) = results_of(orz_bench(*arguments[len(COMMAND) :], "--json"))
+    (result,) = results_of(orz_bench(*arguments, "--json"))
     assert result["num_generated_now"] == 6400 - kept
 
 
 def test_a_run_directory_with_several_checkpoints(tmp_path: Path) -> None:
-    from orz_bench.records.run_dir import RunDir
-
     run = RunDir(tmp_path / "run")
     run.create(kind="train", command=[], seed=0, environment={})
     for step in (10, 20):

@@ -45,7 +45,7 @@ def data(tmp_path: Path) -> Path:
 
 def orz_bench(*words: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "orz_bench.cli", *map(str, words)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, timeout=120)
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=PROJECT, timeout=1000)
 
 
 def test_eval_runs_programs_and_resumes(data: Path, tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_a_killed_supervisor_costs_no_verdict() -> None:
         time.sleep(0.2)
         for pid, _ in _supervisors():
             os.kill(pid, 9)
-        thread.join(timeout=60)
+        thread.join(timeout=1000)
         assert [reply.verdict for reply in replies] == ["correct"]
 
 
@@ -241,9 +241,9 @@ def test_nothing_survives_a_killed_grader(tmp_path: Path) -> None:
         try:
             assert grader.stdout is not None
             assert grader.stdout.readline() == b"ready\n"
-            time.sleep(0.3)
-            started = _descendants(grader.pid)
-            assert len(started) >= 3, "the supervisor, the first process of its namespace, and the program"
+            while len(started := _descendants(grader.pid)) < 3:  # the supervisor, its namespace's first, the program
+                assert grader.poll() is None
+                time.sleep(0.01)
         finally:
             grader.kill()
     _expect_gone(started)
@@ -281,7 +281,7 @@ def _command(pid: int) -> str:
 
 
 def _expect_gone(started: set[tuple[int, str]]) -> None:
-    ends_at = time.monotonic() + 10
+    ends_at = time.monotonic() + 100
     while time.monotonic() < ends_at:
         if all(_stat(pid)[1] != when for pid, when in started):
             return

@@ -66,28 +66,22 @@ def in_order(lists: Iterator[list[Completion]]) -> list[Completion]:
     return sorted((completion for some in lists for completion in some), key=lambda completion: completion.key)
 
 
-def test_two_engines_give_the_rows_of_one(spec: EngineSpec, requests: list[Request], alone: list[Completion]) -> None:
+def test_engines_give_the_rows_of_one_also_when_some_are_killed(
+    spec: EngineSpec, requests: list[Request], alone: list[Completion], caplog: pytest.LogCaptureFixture
+) -> None:
+    import ray
+
     from orz_bench.engines.ray.pool import RayPool
 
     pool = RayPool(spec)
     try:
-        assert len(set(pool.process_ids)) == 2
+        victim, other = pool.process_ids
+        assert victim != other
         assert in_order(pool.generate(requests, SAMPLING)) == alone
         # A second benchmark on the same engines, with another sampling.
         greedy = Sampling(temperature=0.0, max_tokens=5)
         assert {c.num_tokens for c in in_order(pool.generate(requests[:8], greedy))} <= set(range(1, 6))
-    finally:
-        pool.close()
 
-
-def test_a_killed_engine_loses_nothing(
-    spec: EngineSpec, requests: list[Request], alone: list[Completion], caplog: pytest.LogCaptureFixture
-) -> None:
-    from orz_bench.engines.ray.pool import RayPool
-
-    pool = RayPool(spec)
-    try:
-        victim = pool.process_ids[0]
         stream = pool.generate(requests, SAMPLING)
         with caplog.at_level(logging.WARNING):
             first = next(stream)
@@ -95,21 +89,13 @@ def test_a_killed_engine_loses_nothing(
             found = in_order(chain([first], stream))
         assert found == alone
         assert "an engine died" in caplog.text
-    finally:
-        pool.close()
 
-
-def test_when_all_engines_die_it_says_so(spec: EngineSpec, requests: list[Request]) -> None:
-    from orz_bench.engines.ray.pool import RayPool
-
-    pool = RayPool(spec)
-    try:
-        for pid in pool.process_ids:
-            os.kill(pid, signal.SIGKILL)
+        os.kill(other, signal.SIGKILL)
         with pytest.raises(EngineError, match="every engine has died"):
             in_order(pool.generate(requests, SAMPLING))
     finally:
         pool.close()
+    assert not ray.is_initialized()
 
 
 def test_a_dead_cluster_that_ray_remembers_is_not_joined() -> None:
@@ -124,7 +110,7 @@ def test_a_dead_cluster_that_ray_remembers_is_not_joined() -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=1000,
         env=environment | {"RAY_TMPDIR": str(folder)},
     )
     shutil.rmtree(folder, ignore_errors=True)
@@ -146,4 +132,4 @@ def test_a_model_that_does_not_load_ends_the_start(spec: EngineSpec, tmp_path: P
     from orz_bench.engines.ray.pool import RayPool
 
     with pytest.raises(EngineError, match="an engine did not start"):
-        RayPool(replace(spec, checkpoint=str(tmp_path)))
+        RayPool(replace(spec, checkpoint=str(tmp_path), num_engines=1))

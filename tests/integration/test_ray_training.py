@@ -1,9 +1,10 @@
-"""Training over a local Ray: weights mapped between processes, and a worker that dies is told, not waited for."""
+"""Training over a local Ray: weights are mapped between processes, and a worker that dies is reported at once."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 import signal
 import subprocess
 import time
@@ -11,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.training import COMMAND, ENVIRONMENT, metrics_of, orz_rl
+from tests.support.command_line import ENVIRONMENT
+from tests.support.training import COMMAND, metrics_of, orz_rl
 
 ARGUMENTS = (
     "train",
@@ -30,9 +32,11 @@ ARGUMENTS = (
 
 @pytest.mark.slow
 @pytest.mark.real_model
-@pytest.mark.timeout(400)
-def test_a_model_process_that_dies_is_reported_and_the_same_command_goes_on(tmp_path: Path) -> None:
+def test_a_model_process_that_dies_is_reported_and_the_same_command_resumes(tmp_path: Path) -> None:
     run = tmp_path / "run"
+    log = run / "logs" / "policy-0.log"
+    log.parent.mkdir(parents=True)
+    log.write_text("RuntimeError: words of an earlier start\n", encoding="utf-8")
     process = subprocess.Popen(
         [*COMMAND, *ARGUMENTS, "--out", str(run)],
         env=ENVIRONMENT,
@@ -40,19 +44,20 @@ def test_a_model_process_that_dies_is_reported_and_the_same_command_goes_on(tmp_
         stderr=subprocess.PIPE,
         text=True,
     )
-    ends_at = time.monotonic() + 200
     while not (run / "checkpoints" / "step=000002" / "manifest.json").exists():
         assert process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < ends_at
         time.sleep(0.01)
-    os.kill(process_of(run / "logs" / "policy-0.log"), signal.SIGKILL)
-    _, errors = process.communicate(timeout=60)
+    os.kill(process_of(log), signal.SIGKILL)
+    _, errors = process.communicate(timeout=1000)
     assert process.returncode == 2
-    assert "the process policy-0 died" in errors
-    assert "the same command goes on" in errors
-    assert str(run / "logs" / "policy-0.log") in errors
-    assert re.search(r"^\s+process \d+ on node", errors, flags=re.MULTILINE), errors
-    assert "Traceback" not in errors
+    report = errors[errors.index("error: ") :].splitlines()
+    assert report == [
+        "error: the process policy-0 died (out of memory, or killed?). Completed work is saved.",
+        f"policy-0 wrote nothing about it ({log}).",
+        "Resume with:",
+        f"  orz-rl {shlex.join([*ARGUMENTS, '--out', str(run)])}",
+    ]
+    assert "(raylet)" not in errors
     assert (run / "FAILED").exists()
 
     done = orz_rl(*ARGUMENTS, "--out", run)

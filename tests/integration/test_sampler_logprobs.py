@@ -1,4 +1,4 @@
-"""Log-probabilities of sampled tokens are those of what was drawn from, by the trainer's own account."""
+"""Log-probabilities of sampled tokens are those under the sampling distribution, as computed by the trainer."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def requests_for(spec: EngineSpec) -> list[Request]:
 def trained_logprobs(completions: Sequence[Completion], prompt: Sequence[int], temperature: float) -> list[Any]:
     """What the trainer computes: (R,) for each completion, and the whole distributions (R, V)."""
     from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs
-    from orz_rl.workers.models import load_model
+    from orz_rl.workers.model_loading import load_model
     from tests.unit.orz_rl.workers.test_model_rank import a_spec
 
     model = load_model(a_spec(TINY)).eval()
@@ -81,5 +81,5 @@ def test_engines_report_what_the_trainer_computes_at_the_temperature(name: Any) 
             excess = torch.tensor(completion.logprobs) - logprobs
             if sampling in WHOLE:
                 assert float(excess.abs().max()) < 1e-3
-            # What was cut went to the tokens that were left; equal likelihoods may be cut either way.
+            # The probability that was cut off went to the remaining tokens; ties may be cut off either way.
             assert torch.allclose(excess.double(), -kept_mass(whole, sampling).log(), atol=1e-3)

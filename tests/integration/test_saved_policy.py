@@ -1,11 +1,9 @@
-"""vLLM and transformers draw from a saved policy what they draw from its base, whatever generation config that has."""
+"""vLLM and transformers generate the same from a saved policy as from its base, whatever its generation config."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +15,12 @@ from orz_bench.engines.engine import EngineSpec
 from orz_rl.assets.resolve import TINY
 from orz_rl.training.checkpoint import copy_tokenizer
 from tests.integration.test_weight_sync import drawn
-from tests.support.command_line import PROJECT
-
-SAVES = """
-import sys
-from pathlib import Path
+from tests.support.preloaded import FORKED
 from tests.unit.orz_rl.workers.test_model_rank import a_rank, a_spec
-a_rank(a_spec(Path(sys.argv[1]))).save_model(Path(sys.argv[2]))
-"""
+
+
+def save_policy(base: Path, folder: Path) -> None:
+    a_rank(a_spec(base)).save_model(folder)
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +32,10 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     odd = {"do_sample": False, "temperature": 0.6, "eos_token_id": 0}
     (base / "generation_config.json").write_text(json.dumps(odd), "utf-8")
     # In a process of its own: DeepSpeed keeps a process group that an engine closed earlier in this one has destroyed.
-    arguments = [sys.executable, "-c", SAVES, str(base), str(saved)]
-    subprocess.run(arguments, cwd=PROJECT, check=True, capture_output=True, timeout=280)
+    process = FORKED.Process(target=save_policy, args=(base, saved))
+    process.start()
+    process.join(1000)
+    assert process.exitcode == 0
     copy_tokenizer(str(base), saved)
     return base, saved
 

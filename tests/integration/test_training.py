@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import random
 import signal
-import subprocess
-import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from orz_bench.records.run_dir import RunDir
 from orz_rl.training.checkpoint import Checkpoints
-from tests.support.training import COMMAND, ENVIRONMENT, SMALL, metrics_of, orz_rl, rollouts_of
+from tests.support.ends_of_training import POINTS
+from tests.support.named_points import kill_at
+from tests.support.training import SMALL, metrics_of, orz_rl, rollouts_of, started
 
 STEPS = 5
 
@@ -46,25 +46,15 @@ def test_every_step_leaves_its_metrics_and_rollouts(whole: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_killed_again_and_again_it_ends_like_the_unbroken_run(whole: Path, tmp_path: Path) -> None:
     """Also what shows that two runs of one seed are the same: every number of every step, and every token."""
     run = tmp_path / "killed"
-    arguments = [*COMMAND, *SMALL, f"num_steps={STEPS}", "checkpoint.every=2", "--out", str(run)]
-    rng = random.Random(5)
-    # While it samples the first step, while it updates or writes the second, around the first checkpoint, late.
-    signs = ("rollouts/step=000001", "rollouts/step=000002", "checkpoints/step=000002", "checkpoints/step=000004/state")
-    hits = 0
-    for sign in signs:
-        process = subprocess.Popen(arguments, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while not (run / sign).exists() and process.poll() is None:
-            time.sleep(0.005)
-        time.sleep(rng.uniform(0.0, 0.2))
-        hits += process.poll() is None
-        process.send_signal(signal.SIGKILL)
-        process.wait()
-    assert hits == len(signs), "it finished before it could be killed"
-    done = orz_rl(*SMALL, f"num_steps={STEPS}", "checkpoint.every=2", "--out", run)
+    arguments = (*SMALL, f"num_steps={STEPS}", "checkpoint.every=2", "--out", run)
+    points = [POINTS[name] for name in ("in sampling", "in the update", "in the checkpoint's rename")]
+    # The last: the first checkpoint is whole, and nothing has been deleted yet.
+    for point in (*points, replace(POINTS["deleting an old checkpoint"], at=1)):
+        assert started(*arguments, prepare=kill_at(point)).wait(1000) == -signal.SIGKILL, point
+    done = orz_rl(*arguments)
     assert "resuming after step" in done.stderr
     assert metrics_of(run) == metrics_of(whole)
     for step in range(1, STEPS + 1):
@@ -85,7 +75,7 @@ def test_a_run_of_another_configuration_is_kept_and_its_checkpoint_can_be_export
     orz_rl("export", whole, "--step", "5", "--to", tmp_path / "model")
     assert {"config.json", "model.safetensors", "tokenizer.json"} <= {p.name for p in (tmp_path / "model").iterdir()}
     assert (
-        "no finished checkpoint of step 3"
+        "no complete checkpoint of step 3"
         in orz_rl("export", whole, "--step", "3", "--to", tmp_path / "other", expect=2).stderr
     )
 
@@ -119,7 +109,7 @@ def test_without_a_critic_and_with_the_options_of_others(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_weights_that_are_spoilt_end_a_run_before_anything_is_drawn_from_them(tmp_path: Path) -> None:
+def test_weights_that_are_not_finite_stop_a_run_before_anything_is_sampled_from_them(tmp_path: Path) -> None:
     run = tmp_path / "run"
     # A rate of 1e30 makes the logits infinite from the second step on.
     done = orz_rl(*SMALL, "num_steps=3", "optim.policy_lr=1e30", "optim.warmup_steps=0", "--out", run, expect=2)
@@ -136,12 +126,12 @@ def test_weights_that_are_spoilt_end_a_run_before_anything_is_drawn_from_them(tm
             ("rollout.num_sample=3", "sed=1", "optim.policy_lr=-1"),
             ("3 settings cannot work", "rollout.num_samples", "'seed'"),
         ),
-        (("cluster.device=cuda",), ("this machine shows no GPU",)),
+        (("cluster.device=cuda",), ("this machine has no GPU",)),
         (("cluster.policy_ranks=64",), ("64 CPUs", "are missing")),
     ],
 )
 @pytest.mark.slow
-def test_bad_settings_are_told_before_anything_starts(
+def test_bad_settings_are_reported_before_anything_starts(
     arguments: tuple[str, ...], wanted: tuple[str, ...], tmp_path: Path
 ) -> None:
     small = () if "cluster" in arguments[0] else ("cluster.in_process=true",)
@@ -157,6 +147,7 @@ def test_bad_settings_are_told_before_anything_starts(
         "--out",
         tmp_path / "run",
         expect=2,
+        is_started="num_sample" in arguments[0],
     )
     assert all(text in done.stderr for text in wanted), done.stderr
     assert not list(tmp_path.rglob("*.parquet"))

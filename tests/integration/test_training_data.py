@@ -1,4 +1,4 @@
-"""orz-rl data against a stand-in for the hub: what comes, what is kept, and what is said where it does not come."""
+"""orz-rl data against a stand-in for the hub: downloads, files that are kept, and errors."""
 
 from __future__ import annotations
 
@@ -77,9 +77,10 @@ def hub(handler: type[Hub], home: Path) -> Iterator[dict[str, str]]:
 def test_a_file_comes_from_the_hub_and_is_kept(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with hub(Hub, tmp_path / "home") as environment:
-        first = orz_rl("data", "fetch", "--to", data, environment=environment).stdout
-        assert f"SHA-256 {hashlib.sha256(CONTENT).hexdigest()}, not the content of" in first
-        assert "(was here)" in orz_rl("data", "fetch", "orz-57k", "--to", data, environment=environment).stdout
+        first = orz_rl("data", "fetch", "--to", data, environment=environment, is_started=True).stdout
+        assert f"SHA-256 {hashlib.sha256(CONTENT).hexdigest()}, differs from the publisher" in first
+        again = orz_rl("data", "fetch", "orz-57k", "--to", data, environment=environment, is_started=True)
+        assert "(already present)" in again.stdout
     (file,) = data.iterdir()
     assert [problem.gold for problem in read_problems([str(file)])] == ["2"]
     listed = orz_rl("data", "list", "--to", data).stdout
@@ -89,20 +90,25 @@ def test_a_file_comes_from_the_hub_and_is_kept(tmp_path: Path) -> None:
 
 
 class Ambiguous(Hub):
-    """Which of the files it is cannot be told."""
+    """A dataset in which the right file cannot be identified."""
 
     files: Mapping[str, bytes] = {"a.json": CONTENT, "b.json": CONTENT}
 
 
 @pytest.mark.parametrize(
     ("handler", "name", "reason"),
-    [(Ambiguous, "orz-57k", "found 2 JSON files (a.json, b.json), wanted one"), (Hub, "orz-72k", "did not give it")],
+    [
+        (Ambiguous, "orz-57k", "found 2 JSON files (a.json, b.json), wanted one"),
+        (Hub, "orz-72k", "cannot be downloaded from the hub"),
+    ],
 )
-def test_what_does_not_come_is_told_with_where_to_find_it(
+def test_a_failed_download_is_reported_with_the_file_s_address(
     tmp_path: Path, handler: type[Hub], name: str, reason: str
 ) -> None:
     with hub(handler, tmp_path / "home") as environment:
-        said = orz_rl("data", "fetch", name, "--to", tmp_path / "data", expect=2, environment=environment).stderr
+        said = orz_rl(
+            "data", "fetch", name, "--to", tmp_path / "data", expect=2, environment=environment, is_started=True
+        ).stderr
     assert reason in said
     assert get_published(name).address in said
     assert not (tmp_path / "data").exists()
@@ -115,7 +121,7 @@ def test_content_is_compared_as_git_does(tmp_path: Path) -> None:
     assert is_published_content(data, file)
     file.write_bytes(b"hello")
     assert not is_published_content(data, file)
-    with pytest.raises(ConfigError, match="no training data of this name"):
+    with pytest.raises(ConfigError, match="unknown training data"):
         get_published("orz-75k")
 
 

@@ -1,4 +1,4 @@
-"""After a weight sync an engine draws what a fresh engine with those weights draws; tied embeddings included."""
+"""After a weight sync an engine generates the same as a new engine with these weights, tied embeddings included."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_an_engine_after_a_sync_is_a_fresh_engine(name: Any, tmp_path: Path) -> 
     assert {c.policy_version for c in back} == {8}
 
 
-def test_weights_that_are_missing_are_told() -> None:
+def test_missing_weights_are_reported() -> None:
     from orz_bench.engines.local import open_trained
     from orz_rl.workers.weight_sync import HostWeights
 

@@ -201,7 +201,7 @@ def test_neighbours_are_those_of_the_ordered_rows(known: Known, filters: Filters
 @settings(max_examples=20)
 @given(filters=FILTERS)
 def test_facets_count_under_the_other_filters(known: Known, filters: Filters) -> None:
-    counted = facets(known.index, filters)
+    counted = facets(known.index, select(known.index, filters))
 
     def count(loose: Filters) -> Iterator[tuple[RowKey, Rollout]]:
         return ((key, row) for key, row in known.rows.items() if matches(known, key, filters=loose))

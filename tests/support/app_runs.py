@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from app.queries.folders import folders_of
 from app.queries.index import RunIndex
 from app.queries.measure_files import MeasureFiles
+from app.queries.parts import folders_of
 from orz_bench.records.rollout import VERDICTS, Rollout
 from orz_bench.records.run_dir import RunDir
 from tests.support.builders import a_rollout
@@ -42,7 +42,7 @@ WORDS = (
 
 
 def open_index(run: Path, *, measured: bool = True) -> RunIndex:
-    """The index of a run whose side folder lies beside it."""
+    """The index of a run whose side folder is next to it."""
     files = MeasureFiles.of(run, name=run.name, side=run.parent / ".orz-app")
     if measured:
         files.update(folders_of(run))

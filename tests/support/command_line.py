@@ -1,4 +1,4 @@
-"""orz-bench in a process of its own, as a user runs it."""
+"""orz-bench as a user runs it, in a process of its own; most are forked from one that has the libraries loaded."""
 
 from __future__ import annotations
 
@@ -6,29 +6,58 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from orz_bench.records.run_dir import RunDir
+from tests.support.preloaded import ForkedCommand, run_forked
 
 COMMAND = (sys.executable, "-m", "orz_bench.cli")
 PROJECT = Path(__file__).parents[2]
+TIMEOUT_S = 1000
+"""For what hangs; a loaded machine takes as long as it takes."""
+
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(PROJECT), "COLUMNS": "200"}
 
 
 def orz_bench(
-    *arguments: str | Path, expect: int = 0, environment: Mapping[str, str] | None = None
+    *arguments: str | Path, expect: int = 0, environment: Mapping[str, str] | None = None, is_started: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end; its exit code has to be `expect`."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=os.environ | {"PYTHONPATH": str(PROJECT), "COLUMNS": "200"} | dict(environment or {}),
-        stdin=subprocess.DEVNULL,
-        timeout=280,
-    )
+    return run_command("orz_bench.cli", arguments, expect=expect, environment=environment, is_started=is_started)
+
+
+def started(*arguments: str | Path, prepare: Callable[[], object] | None = None) -> ForkedCommand:
+    """Start it and return at once; `prepare` runs in its process first."""
+    return ForkedCommand("orz_bench.cli", tuple(map(str, arguments)), environment=ENVIRONMENT, prepare=prepare)
+
+
+def run_command(
+    module: str,
+    arguments: Sequence[str | Path],
+    *,
+    expect: int = 0,
+    environment: Mapping[str, str] | None = None,
+    is_started: bool = False,
+) -> subprocess.CompletedProcess[str]:
+    """Forked; with `is_started` by an interpreter of its own, for what libraries read when they are imported."""
+    words = tuple(map(str, arguments))
+    variables = ENVIRONMENT | dict(environment or {})
+    if is_started:
+        command = [sys.executable, "-m", module, *words]
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env=variables,
+            stdin=subprocess.DEVNULL,
+            timeout=TIMEOUT_S,
+        )
+    else:
+        done = run_forked(module, words, environment=variables, timeout_s=TIMEOUT_S)
     assert done.returncode == expect, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done
 

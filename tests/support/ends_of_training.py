@@ -14,9 +14,12 @@ import signal
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from tests.support import named_points
+from tests.support.named_points import Point
 from tests.support.training import SMALL, metrics_of, rollouts_of
 
 STEPS = 4
@@ -30,22 +33,28 @@ ARGUMENTS = (
     "eval.limit=4",
     "data.max_prompt_tokens=64",
 )
-POINTS: dict[str, tuple[str, str, int]] = {
-    "before the first rollout": ("orz_rl.rollout.collector:Collector", "collect", 1),
-    "in sampling": ("orz_bench.evaluation.recorder:Recorder", "add", 3),
-    "writing rollouts": ("orz_bench.records.parquet", "write_part", 3),
-    "between rollouts and update": ("orz_rl.training.learner:Learner", "score", 2),
-    "in the update": ("orz_rl.workers.model_rank:ModelRank", "_optimiser_step", 8),
-    "writing advantages": ("orz_bench.records.parquet", "_put_merged_in_place", 5),
-    "before the step's metrics": ("orz_rl.training.loop", "append_row", 3),
-    "in the checkpoint's write": ("orz_rl.workers.model_rank:ModelRank", "save_state", 1),
-    "in the second checkpoint's write": ("orz_rl.workers.model_rank:ModelRank", "save_state", 4),
-    "in the checkpoint's rename": ("orz_rl.training.checkpoint", "write_text", 1),
-    "deleting an old checkpoint": ("orz_rl.training.checkpoint:Checkpoints", "prune", 2),
-    "in evaluation": ("orz_bench.evaluation.evaluate", "_completions", 2),
-    "at the very end": ("orz_rl.training.loop", "closing", 0),
+
+
+def marks_done(_run: object, mark: str, *_: object) -> bool:
+    return mark == "DONE"
+
+
+POINTS = {
+    "before the first rollout": Point("orz_rl.rollout.collector:Collector", "collect", 1),
+    "in sampling": Point("orz_bench.evaluation.recorder:Recorder", "add", 3),
+    "writing rollouts": Point("orz_bench.records.parquet", "write_part", 3),
+    "between rollouts and update": Point("orz_rl.training.learner:Learner", "score", 2),
+    "in the update": Point("orz_rl.workers.model_rank:ModelRank", "_optimiser_step", 8),
+    "writing advantages": Point("orz_bench.records.parquet", "_put_merged_in_place", 5),
+    "before the step's metrics": Point("orz_bench.records.run_dir:RunDir", "append_metrics", 3),
+    "in the checkpoint's write": Point("orz_rl.workers.model_rank:ModelRank", "save_state", 1),
+    "in the second checkpoint's write": Point("orz_rl.workers.model_rank:ModelRank", "save_state", 4),
+    "in the checkpoint's rename": Point("orz_rl.training.checkpoint", "write_text", 1),
+    "deleting an old checkpoint": Point("orz_rl.training.checkpoint:Checkpoints", "prune", 2),
+    "in evaluation": Point("orz_bench.evaluation.evaluate", "_completions", 2),
+    "at the very end": Point("orz_bench.records.run_dir:RunDir", "mark", 1, is_counted=marks_done),
 }
-"""Name: (module or module:class, function, at which call of it); the last is DONE itself."""
+"""The last is DONE itself."""
 ENDS = ("SIGKILL", "SIGTERM", "full disk")
 CODES = {"SIGKILL": -signal.SIGKILL, "SIGTERM": 143, "full disk": 2}
 
@@ -114,24 +123,10 @@ def forked(run: Path, output: Path, prepare: Callable[[], None]) -> tuple[int, s
 
 def arm(point: str, *, end: str, folder: Path) -> None:
     """Let it come when the point is reached."""
-    place, name, at = POINTS[point]
-    if at == 0:
-        place, name = "orz_bench.records.run_dir:RunDir", "mark"
-    module, _, owner = place.partition(":")
-    holder: Any = __import__(module, fromlist=["x"])
-    holder = getattr(holder, owner) if owner else holder
-    original, calls = getattr(holder, name), []
-
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        calls.append(1)
-        if len(calls) == at or (at == 0 and "DONE" in args):
-            if end == "full disk":
-                fill(folder / "filler")
-            else:
-                os.kill(os.getpid(), signal.Signals[end])
-        return original(*args, **kwargs)
-
-    setattr(holder, name, wrapped)
+    if end == "full disk":
+        named_points.arm(POINTS[point], partial(fill, folder / "filler"))
+    else:
+        named_points.arm(POINTS[point], partial(named_points.send_to_this_process, signal.Signals[end]))
 
 
 def fill(path: Path) -> None:
@@ -144,14 +139,8 @@ def fill(path: Path) -> None:
 
 def main() -> None:
     """The whole run first, then the cases."""
-    import deepspeed  # noqa: F401 - loaded once, for all cases
-    import torch
-    import transformers  # noqa: F401
+    import tests.support.heavy_libraries  # noqa: F401 - loaded once, for all cases
 
-    import orz_rl.training.loop
-    import orz_rl.workers.model_rank  # noqa: F401
-
-    torch.set_num_threads(1)
     folder = Path(sys.argv[1])
     cases = [tuple(text.split(":")) for text in sys.argv[2:]] or [(p, e) for p in POINTS for e in ENDS]
     whole = folder / "whole"

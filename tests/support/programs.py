@@ -116,7 +116,7 @@ class Setting:
             text=True,
             capture_output=True,
             check=False,
-            timeout=280,
+            timeout=1000,
             **other,
         )
         assert done.returncode == 0, done.stderr

@@ -14,5 +14,7 @@ def shared_data() -> Path:
     """The folder with eval/, rollouts/ and conformance/; skips the calling test where there is none."""
     folder = Path(os.environ.get("ORZ_DATA") or PROJECT.parent / "shared" / "data")
     if not (folder / "eval").is_dir():
-        pytest.skip(f"no real data for tests: neither $ORZ_DATA nor {folder} holds an eval folder")
+        pytest.skip(
+            f"no real data for tests: neither $ORZ_DATA nor {folder} holds an eval folder; name one in $ORZ_DATA"
+        )
     return folder

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from orz_bench.records.metrics import METRICS
 from orz_bench.records.run_dir import RunDir
-from tests.support.command_line import PROJECT
+from tests.support.command_line import ENVIRONMENT, run_command
+from tests.support.preloaded import ForkedCommand
 
 COMMAND = (sys.executable, "-m", "orz_rl.cli")
 SMALL = (
@@ -27,24 +27,18 @@ SMALL = (
     "rollout.num_samples=4",
 )
 """One process, the exact engine, 16 rollouts a step, no evaluation."""
-ENVIRONMENT = os.environ | {"PYTHONPATH": str(PROJECT), "COLUMNS": "200", "OMP_NUM_THREADS": "1"}
 
 
 def orz_rl(
-    *arguments: str | Path, expect: int = 0, environment: Mapping[str, str] | None = None
+    *arguments: str | Path, expect: int = 0, environment: Mapping[str, str] | None = None, is_started: bool = False
 ) -> subprocess.CompletedProcess[str]:
     """Run it to its end; its exit code has to be `expect`."""
-    done = subprocess.run(
-        [*COMMAND, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=ENVIRONMENT | dict(environment or {}),
-        stdin=subprocess.DEVNULL,
-        timeout=280,
-    )
-    assert done.returncode == expect, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
-    return done
+    return run_command("orz_rl.cli", arguments, expect=expect, environment=environment, is_started=is_started)
+
+
+def started(*arguments: str | Path, prepare: Callable[[], object] | None = None) -> ForkedCommand:
+    """Start it and return at once; `prepare` runs in its process first."""
+    return ForkedCommand("orz_rl.cli", tuple(map(str, arguments)), environment=ENVIRONMENT, prepare=prepare)
 
 
 def metrics_of(run: Path) -> list[dict[str, Any]]:

@@ -14,23 +14,33 @@ from orz_bench.benchmarks.benchmark import HubDataset
 from orz_bench.errors import DataError
 
 CACHE = Path.home() / ".cache" / "orz" / "data"
+MANIFEST = "manifest.json"
+"""Beside the files of a cached dataset: its repository, its commit and the hash of every file."""
 _TIMEOUT_S = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Downloaded:
-    """Where the hub's client put a file, and the commit that it came from."""
+class HubFile:
+    """A file of a dataset as the hub's client stored it, and its commit."""
 
     path: Path
     commit: str
 
 
-Download = Callable[[HubDataset, str], Downloaded]
-"""(dataset, file inside it) -> the file. Raises whatever its client raises."""
+Download = Callable[[HubDataset, str], HubFile]
+"""(dataset, file inside it) -> the file. May raise any exception of its client."""
+
+
+def hub_files(name: str, hub: HubDataset, *, cache: Path = CACHE, download: Download | None = None) -> list[Path]:
+    """The dataset's files from cache/name, each verified; downloaded first where they are not there."""
+    manifest = cache / name / MANIFEST
+    if not manifest.is_file():
+        fetch_to_cache(name, hub, cache=cache, download=download)
+    return _verified(manifest)
 
 
 def fetch_to_cache(name: str, hub: HubDataset, *, cache: Path = CACHE, download: Download | None = None) -> Path:
-    """Put the files and their manifest into cache/name, whole or not at all. Raises DataError where the hub says no."""
+    """Put the files and their manifest into cache/name, whole or not at all. Raises DataError if the hub refuses."""
     target = cache / name
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=target.parent))
@@ -43,7 +53,7 @@ def fetch_to_cache(name: str, hub: HubDataset, *, cache: Path = CACHE, download:
             files[local.name] = _sha256(local)
             commits.add(downloaded.commit)
         manifest = {"repo": hub.repo, "commit": sorted(commits), "sha256": files}
-        (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
+        (temporary / MANIFEST).write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         if target.exists():
             shutil.rmtree(target)
         temporary.rename(target)
@@ -52,8 +62,8 @@ def fetch_to_cache(name: str, hub: HubDataset, *, cache: Path = CACHE, download:
     return target
 
 
-def read_manifest(manifest: Path) -> list[Path]:
-    """The files of a cached dataset, in order, each with the content that was fetched; DataError where one changed."""
+def _verified(manifest: Path) -> list[Path]:
+    """The files of a cached dataset, in order. DataError if one is not what was fetched."""
     content = json.loads(manifest.read_text(encoding="utf-8"))
     files = [manifest.parent / name for name in content["sha256"]]
     for file in files:
@@ -65,19 +75,19 @@ def read_manifest(manifest: Path) -> list[Path]:
     return files
 
 
-def from_hub(hub: HubDataset, file: str) -> Downloaded:
+def from_hub(hub: HubDataset, file: str) -> HubFile:
     """Download one file with huggingface_hub, at the pinned commit."""
     from huggingface_hub import hf_hub_download
 
     path = Path(hf_hub_download(hub.repo, file, repo_type="dataset", revision=hub.revision, etag_timeout=_TIMEOUT_S))
     parts = path.parts  # .../snapshots/<commit>/<file>
-    return Downloaded(path, parts[parts.index("snapshots") + 1])
+    return HubFile(path, parts[parts.index("snapshots") + 1])
 
 
-def _downloaded(hub: HubDataset, file: str, *, download: Download) -> Downloaded:
+def _downloaded(hub: HubDataset, file: str, *, download: Download) -> HubFile:
     try:
         return download(hub, file)
-    except Exception as error:  # whatever the hub's client raises, the user must know what to do
+    except Exception as error:  # the client raises anything; the user needs a remedy
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         gate = " Accept its licence on its hub page and log in (`hf auth login`)." if hub.gated else ""
         raise DataError(

@@ -10,16 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orz_bench.benchmarks.benchmark import Benchmark, Erratum
+from orz_bench.benchmarks.benchmark import Benchmark, Erratum, HubDataset
 from orz_bench.benchmarks.loading.files import read_rows
-from orz_bench.benchmarks.loading.hub import CACHE, Download, fetch_to_cache, read_manifest
+from orz_bench.benchmarks.loading.hub import CACHE, MANIFEST, Download, fetch_to_cache, hub_files
 from orz_bench.benchmarks.registry import all_benchmarks
 from orz_bench.errors import DataError, RecordError
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import Problem
 
 _PLACES = ("", "eval", "eval/orz_format", "orz_format")
-"""Where in a data folder files may lie."""
+"""Folders within a data folder in which files are looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,17 +30,17 @@ class LoadedProblems:
     data_hash: str
     """SHA-256 of every id, question, gold and kind, in order."""
     source: str
-    """Where they came from, for people."""
+    """Where they came from, for display."""
     errata: tuple[tuple[str, Erratum], ...]
     """(problem id, erratum) for every known wrong gold that these data have."""
     corrected: bool
     notes: tuple[str, ...] = ()
     """Sentences that belong beside every score on these problems."""
     tests: Mapping[str, PackedTests] = field(default_factory=dict)
-    """Of problems that ask for a program, by their gold."""
+    """Tests of problems that ask for a program, by gold."""
 
     def errata_notes(self) -> tuple[str, ...]:
-        """One sentence an erratum, and the notes on the data."""
+        """One sentence per erratum, and the notes on the data."""
         return tuple(self._note(problem_id, erratum) for problem_id, erratum in self.errata) + self.notes
 
     def _note(self, problem_id: str, erratum: Erratum) -> str:
@@ -80,13 +80,10 @@ def load_problems(
     if benchmark.generate is not None:
         problems, source = benchmark.generate(), "the product itself"
     else:
-        file = _find(benchmark.local_names, folders, cached=cache / (benchmark.cache_name or benchmark.name))
-        if file is None and benchmark.hub is not None:
-            fetch_benchmark(benchmark, cache=cache)
-            file = _find(benchmark.local_names, folders, cached=cache / (benchmark.cache_name or benchmark.name))
-        if file is None:
+        found = _files(benchmark.local_names, benchmark.hub, folders=folders, cached=_cached(benchmark, cache))
+        if found is None:
             raise DataError(_missing_message(benchmark, folders))
-        (problems, tests), source = _read_problems(benchmark, file), str(file)
+        (problems, tests), source = _read_problems(benchmark, found.paths), found.source
     _check(benchmark, problems, source=source)
     problems = _kept(benchmark, problems, source=source)
     if with_examples and benchmark.examples is not None:
@@ -107,16 +104,21 @@ def load_problems(
 
 
 def fetch_benchmark(benchmark: Benchmark, *, cache: Path = CACHE, download: Download | None = None) -> Path:
-    """Download a benchmark from the hub into the cache; its folder. DataError where there is none or it refuses."""
-    if benchmark.hub is None:
+    """Download a benchmark from the hub into the cache; its folder. DataError if there is none or it refuses."""
+    if benchmark.generate is not None:
         raise DataError(f"{benchmark.name} needs no download: it comes with the product.")
+    if benchmark.hub is None:
+        raise DataError(
+            f"{benchmark.name} is on no hub: put its file ({_file_names(benchmark)}) into a folder, and name that with "
+            f"--data-dir or $ORZ_DATA."
+        )
     if benchmark.examples is not None:
         fetch_to_cache(_examples_name(benchmark), benchmark.examples.hub, cache=cache, download=download)
-    return fetch_to_cache(benchmark.cache_name or benchmark.name, benchmark.hub, cache=cache, download=download)
+    return fetch_to_cache(_cached(benchmark, cache).name, benchmark.hub, cache=cache, download=download)
 
 
 def examples_place(benchmark: Benchmark, folders: Sequence[Path], *, cache: Path = CACHE) -> str | None:
-    """Where a benchmark's worked examples are, for people; None for a benchmark that has none."""
+    """Where a benchmark's worked examples are, for display; None for a benchmark that has none."""
     if benchmark.examples is None:
         return None
     file = _find(benchmark.examples.local_names, folders, cached=cache / _examples_name(benchmark))
@@ -127,18 +129,13 @@ def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[Benchm
     """Every benchmark, and where its data are found now."""
     listings = []
     for benchmark in all_benchmarks().values():
-        file = (
-            None
-            if benchmark.generate
-            else _find(benchmark.local_names, folders, cached=cache / (benchmark.cache_name or benchmark.name))
-        )
-        hub = benchmark.hub
+        file = None if benchmark.generate else _find(benchmark.local_names, folders, cached=_cached(benchmark, cache))
         listings.append(
             BenchmarkListing(
                 name=benchmark.name,
                 num_problems=f"{benchmark.num_problems:,}" if benchmark.num_problems else "any",
                 found="built in" if benchmark.generate else str(file or "not here"),
-                source=f"{hub.repo} @ {hub.revision[:12]}{', gated' if hub.gated else ''}" if hub else "generated",
+                source=benchmark.source,
                 licence=benchmark.licence,
             )
         )
@@ -146,7 +143,7 @@ def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[Benchm
 
 
 def data_hash(problems: Sequence[Problem]) -> str:
-    """SHA-256 over what is asked and what is right."""
+    """SHA-256 of all questions and gold answers."""
     digest = hashlib.sha256()
     for problem in problems:
         identity = [problem.problem_id, problem.question, problem.gold, problem.kind, problem.num_choices]
@@ -167,13 +164,31 @@ def _find(local_names: Sequence[str], folders: Sequence[Path], *, cached: Path) 
             raise DataError(f"{folder}: no such data folder; check --data-dir and $ORZ_DATA.")
     names = [f"{name}{suffix}" for name in local_names for suffix in (".jsonl", ".json")]
     files = [folder / place / name for folder in folders for place in _PLACES for name in names]
-    return next((file for file in (*files, cached / "manifest.json") if file.is_file()), None)
+    return next((file for file in (*files, cached / MANIFEST) if file.is_file()), None)
 
 
-def _read_problems(benchmark: Benchmark, file: Path) -> tuple[list[Problem], dict[str, PackedTests]]:
+@dataclass(frozen=True, slots=True)
+class _Files:
+    paths: list[Path]
+    source: str
+    """Where they are, for display."""
+
+
+def _files(names: Sequence[str], hub: HubDataset | None, *, folders: Sequence[Path], cached: Path) -> _Files | None:
+    """A file of a data folder, or the hub's files, verified; None if there is neither."""
+    file = _find(names, folders, cached=cached)
+    if file is not None and file.name != MANIFEST:
+        return _Files([file], str(file))
+    return None if hub is None else _Files(hub_files(cached.name, hub, cache=cached.parent), str(cached / MANIFEST))
+
+
+def _cached(benchmark: Benchmark, cache: Path) -> Path:
+    return cache / (benchmark.cache_name or benchmark.name)
+
+
+def _read_problems(benchmark: Benchmark, files: Sequence[Path]) -> tuple[list[Problem], dict[str, PackedTests]]:
     """All problems of the file, and the tests of those that are kept."""
     assert benchmark.parse_row is not None, f"{benchmark.name} has data files but no parse_row"
-    files = read_manifest(file) if file.name == "manifest.json" else [file]
     problems: list[Problem] = []
     tests: dict[str, PackedTests] = {}
     for path, where, row in ((name, *found) for name in files for found in read_rows(name)):
@@ -183,7 +198,7 @@ def _read_problems(benchmark: Benchmark, file: Path) -> tuple[list[Problem], dic
             if benchmark.parse_tests is not None and _is_kept(benchmark, problem):
                 tests[problem.gold] = benchmark.parse_tests(row)
         except (DataError, RecordError) as error:
-            raise DataError(f"{path}, {where}: {error}. Mend that row, or fetch the data again.") from error
+            raise DataError(f"{path}, {where}: {error}. Fix that row, or fetch the data again.") from error
     return problems, tests
 
 
@@ -207,22 +222,20 @@ def _with_examples(
     examples = benchmark.examples
     assert examples is not None, f"{benchmark.name} has no examples"
     cached = cache / _examples_name(benchmark)
-    file = _find(examples.local_names, folders, cached=cached)
-    if file is None:
-        try:
-            file = fetch_to_cache(cached.name, examples.hub, cache=cache) / "manifest.json"
-        except DataError as error:
-            names = " or ".join(f"{name}.jsonl" for name in examples.local_names)
-            raise DataError(
-                f"{benchmark.name}: its worked examples are missing: no {names} in "
-                f"{', '.join(map(str, folders)) or 'any data folder'}, and {error} A protocol that shows no examples, "
-                f"such as --protocol orz-greedy, does without."
-            ) from error
-    files = read_manifest(file) if file.name == "manifest.json" else [file]
     try:
-        return examples.join(problems, [row for path in files for _, row in read_rows(path)])
+        found = _files(examples.local_names, examples.hub, folders=folders, cached=cached)
     except DataError as error:
-        raise DataError(f"{file}: {error}. Restore it, or fetch the data again.") from error
+        names = " or ".join(f"{name}.jsonl" for name in examples.local_names)
+        raise DataError(
+            f"{benchmark.name}: its worked examples are missing: no {names} in "
+            f"{', '.join(map(str, folders)) or 'any data folder'}, and {error} A protocol that shows no examples, "
+            f"such as --protocol orz-greedy, does without."
+        ) from error
+    assert found is not None, "examples have a hub dataset"
+    try:
+        return examples.join(problems, [row for path in found.paths for _, row in read_rows(path)])
+    except DataError as error:
+        raise DataError(f"{found.source}: {error}. Restore it, or fetch the data again.") from error
 
 
 def _examples_name(benchmark: Benchmark) -> str:
@@ -235,13 +248,14 @@ def _check(benchmark: Benchmark, problems: Sequence[Problem], *, source: str) ->
     }
     if editions and len(problems) not in editions:
         wanted = " or ".join(f"{count:,}" for count in sorted(filter(None, editions)))
+        again = f" (orz-bench data fetch {benchmark.name})" if benchmark.hub else ""
         raise DataError(
             f"{source}: {len(problems):,} problems, but {benchmark.title} has {wanted}. A part of it would give "
-            f"another score: restore the whole file (orz-bench data fetch {benchmark.name}), and use --limit for fewer."
+            f"another score: restore the whole file{again}, and use --limit for fewer."
         )
     repeated = [name for name, count in Counter(problem.problem_id for problem in problems).items() if count > 1]
     if repeated:
-        raise DataError(f"{source}: the id {repeated[0]!r} stands more than once; every problem needs its own.")
+        raise DataError(f"{source}: duplicate id {repeated[0]!r}; every problem needs its own.")
 
 
 def _errata_in(benchmark: Benchmark, problems: Sequence[Problem]) -> list[tuple[str, Erratum]]:
@@ -251,9 +265,13 @@ def _errata_in(benchmark: Benchmark, problems: Sequence[Problem]) -> list[tuple[
 
 
 def _missing_message(benchmark: Benchmark, folders: Sequence[Path]) -> str:
-    names = " or ".join(f"{name}.jsonl" for name in benchmark.local_names)
+    """Of a benchmark that is on no hub."""
     looked = ", ".join(map(str, folders)) or "no data folder was given"
     return (
-        f"{benchmark.name}: no data. Looked for {names} ({looked}) and in the cache. "
-        f"Name its folder with --data-dir or $ORZ_DATA, or run: orz-bench data fetch {benchmark.name}"
+        f"{benchmark.name}: no data. Looked for {_file_names(benchmark)} ({looked}); it is on no hub. Name the folder "
+        f"of that file with --data-dir or $ORZ_DATA."
     )
+
+
+def _file_names(benchmark: Benchmark) -> str:
+    return " or ".join(f"{name}.jsonl" for name in benchmark.local_names)

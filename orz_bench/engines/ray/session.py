@@ -25,16 +25,19 @@ def start_ray() -> None:
     _refuse_silent_address(address)
     # Ray lowers the priority of its workers; here they are what the user waits for.
     os.environ.setdefault("RAY_worker_niceness", "0")
+    # Ray prints what its daemons report, whatever the log level; a process that dies is reported by whoever started it.
+    ray._private.worker.listen_error_messages = lambda *_: None  # noqa: SLF001
     try:
         if address:
             ray.init(address=address, log_to_driver=False, logging_level="ERROR")
         else:
             ray.init(address="local", include_dashboard=False, log_to_driver=False, logging_level="ERROR")
-    except (OSError, RuntimeError, ValueError, ray.exceptions.RayError) as error:
+    except Exception as error:  # of a node that does not start in time, Ray raises a plain Exception
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         if address is None:
             raise EngineError(
-                f"Ray cannot start on this machine ({reason}). Its logs are in its temporary folder."
+                f"Ray does not start on this machine ({reason}). Its temporary folder has the logs; run the command "
+                "again if the machine was busy."
             ) from error
         raise EngineError(
             f"no Ray cluster answers at RAY_ADDRESS={address} ({reason}). A stale one, or another token "

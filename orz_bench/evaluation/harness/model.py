@@ -1,7 +1,7 @@
 """One of our engines as lm-eval's model: generation, log-likelihoods and rolling log-likelihoods.
 
 Where a text does not fit, its left end is cut, as lm-eval's own backends do; how often is counted. Answers go to a file
-as they are found, so that a stopped evaluation goes on.
+as they are found, so that a stopped evaluation resumes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from orz_bench.records.rollout import Problem, Request
 from orz_bench.seeds import sample_seed
 
 _DEFAULT_NEW_TOKENS = 256
-"""As in lm-eval's backends, where a task does not say."""
+"""The default of lm-eval's backends."""
 _MAX_CONTEXT = 4096
 """Tokens of context for a checkpoint that states no limit."""
 
@@ -32,7 +32,7 @@ Tokens = tuple[int, ...]
 
 
 class Answers:
-    """What was answered before, in a file of JSON lines; a torn last line is dropped."""
+    """Earlier answers, in a file of JSON lines; a torn last line is dropped."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -58,7 +58,7 @@ class Answers:
 
 
 class HarnessModel(TemplateLM):  # type: ignore[misc]  # lm_eval is not followed
-    """What lm-eval asks; `open_engine` is called when the first answer is not known yet."""
+    """lm-eval's interface to a model; `open_engine` is called at the first request without a stored answer."""
 
     def __init__(
         self, open_engine: Callable[[], Engine], tokenizer: Tokenizer, *, limit: int | None, seed: int, answers: Answers
@@ -76,7 +76,7 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]  # lm_eval is not followed
 
     @property
     def prefix_token_id(self) -> int:
-        """What stands before a text without context: the begin-of-sequence token, else the end token."""
+        """The token before a text without context: begin-of-sequence, else end-of-sequence."""
         return self._tokens_of.encode(self._tokens_of.bos or self._tokens_of.eos)[0]
 
     @property
@@ -85,11 +85,11 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]  # lm_eval is not followed
         return type(self._tokens_of).__name__
 
     def tok_encode(self, string: str, add_special_tokens: bool | None = None, **_: Any) -> list[int]:
-        """Token ids, after what the tokenizer itself puts before a text (unless told otherwise, or it stands there)."""
+        """Token ids, including the tokenizer's own prefix unless it is disabled or already present."""
         return list(self._tokens_of.encode(string if add_special_tokens is False else self._opened(string)))
 
     def apply_chat_template(self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True) -> str:
-        """The checkpoint's chat template. EngineError where an answer is to be begun for the model."""
+        """The checkpoint's chat template. EngineError if an answer is to be begun for the model."""
         if not add_generation_prompt:
             raise EngineError("this task begins the model's answer in its chat template, which is not supported here.")
         return self._tokens_of.render_chat(chat_history)
@@ -128,7 +128,7 @@ class HarnessModel(TemplateLM):  # type: ignore[misc]  # lm_eval is not followed
         return totals
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
-        """The texts, without the stop string that ended them. Repeated requests are drawn with seeds of their own."""
+        """The texts, without the stop string that ended them. Repeated requests get their own seeds."""
         repeats: dict[str, int] = defaultdict(int)
         questions = []
         groups: dict[Sampling, list[tuple[int, Request]]] = defaultdict(list)

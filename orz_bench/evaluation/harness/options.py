@@ -17,14 +17,14 @@ _GENERATION_NAMES = {"temperature": "temperature", "top_p": "top_p", "top_k": "t
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HarnessOptions:
-    """What a user says about lm-eval's tasks."""
+    """Options of lm-eval's tasks."""
 
     include_paths: tuple[Path, ...] = ()
     """Folders with the user's own tasks."""
     num_fewshot: int | None = None
     """None: as the task says."""
     chat: bool = False
-    """Whether prompts go through the checkpoint's chat template."""
+    """Apply the checkpoint's chat template to prompts."""
     generation: Mapping[str, Any] | None = None
     """Settings of generation, by lm-eval's names, that replace the task's."""
     limit: int | None = None
@@ -32,7 +32,7 @@ class HarnessOptions:
 
 
 def harness_options(options: EvalOptions) -> HarnessOptions:
-    """The options that apply to lm-eval's tasks. ConfigError where one is set that does not."""
+    """The options that apply to lm-eval's tasks. ConfigError if one is set that does not."""
     changes = options.protocol_changes.given()
     template = changes.pop("template", None)
     generation = {_GENERATION_NAMES[key]: changes.pop(key) for key in list(changes) if key in _GENERATION_NAMES}

@@ -33,13 +33,13 @@ class HarnessRows:
 
     rollouts: list[Rollout]
     scored_by: str | None
-    """The metric that decides verdicts; None where no metric says right or wrong (a perplexity, say)."""
+    """The metric that decides verdicts; None if no metric says right or wrong (a perplexity, say)."""
     filter: str
     """lm-eval's filter that read the answers; the last one is the second extractor."""
     scored: set[tuple[str, int]]
     """Keys of the samples that are right or wrong; of all, where no task says so."""
     notes: tuple[str, ...] = ()
-    """What a user should know."""
+    """Messages for the user."""
 
 
 def rows_of(found: Mapping[str, Any], *, identity: Mapping[str, Any], num_tokens: Callable[[str], int]) -> HarnessRows:
@@ -120,7 +120,7 @@ def _group_size(found: Mapping[str, Any], group: str) -> int:
 
 
 def _verdict_metric(samples: Sequence[Mapping[str, Any]], higher_is_better: Mapping[str, Any]) -> str | None:
-    """The first metric of right and wrong whose values are 0 and 1 only; None where there is none."""
+    """The first metric of right and wrong whose values are 0 and 1 only; None if there is none."""
     names = {name for sample in samples for name in sample["metrics"]}
     known = [name for name in _RIGHT_OR_WRONG if name in names and higher_is_better.get(name, True)]
     return next((name for name in known if all(_is_verdict(sample.get(name)) for sample in samples)), None)
@@ -182,7 +182,7 @@ def _completion(sample: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def _extracted(sample: Mapping[str, Any]) -> str | None:
-    """What the filter made of a written answer; the most likely continuation otherwise."""
+    """The filtered answer of a generation task; the most likely continuation otherwise."""
     first = sample["filtered_resps"][0]
     if isinstance(first, str):
         return first if first != "[invalid]" else None

@@ -27,6 +27,7 @@ from orz_bench.evaluation.context import EvalContext
 from orz_bench.evaluation.evaluate import keep_result, summary_of, write_or_check_identity
 from orz_bench.evaluation.harness.options import PREFIX, HarnessOptions
 from orz_bench.evaluation.harness.rows import HarnessRows, figures_of, rows_of
+from orz_bench.extras import how_to_install
 from orz_bench.records.run_dir import EvaluationDir
 from orz_bench.records.summary import EvalResult
 
@@ -45,17 +46,17 @@ class HarnessTask:
     name: str
     options: HarnessOptions
     loaded: Any
-    """Of lm-eval's TaskManager: {"tasks": ..., "groups": ...}."""
+    """Return value of lm-eval's TaskManager: {"tasks": ..., "groups": ...}."""
     configs: Mapping[str, Any]
     """Task -> its configuration, for every task of the group."""
     docs_digest: str
-    """Of all questions, so that samples of other data are never taken for these."""
+    """Digest of all questions, so that samples of other data are never mistaken for these."""
 
 
 def find_task(name: str, options: HarnessOptions) -> HarnessTask:
-    """Load a task. EngineError without lm-eval, ConfigError for an unknown name, DataError where data don't load."""
+    """Load a task. EngineError without lm-eval, ConfigError for an unknown name, DataError if data don't load."""
     if find_spec("lm_eval") is None:
-        raise EngineError('lm-eval is not installed; run: pip install "orz[lm-eval]"')
+        raise EngineError(f"lm-eval is not installed; run: {how_to_install('lm-eval')}")
     if (found := metadata.version("lm_eval")) != VERSION:
         raise EngineError(f"lm_eval {found} is installed, but {VERSION} is what this version drives; install that.")
     for folder in options.include_paths:
@@ -70,7 +71,7 @@ def find_task(name: str, options: HarnessOptions) -> HarnessTask:
         )
     try:
         loaded = manager.load([name])
-    except Exception as error:  # whatever a dataset's loader raises, the user must know what to do
+    except Exception as error:  # loaders raise anything; the user needs a remedy
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
         raise DataError(
             f"lm-eval:{name}: its data do not load ({reason}). lm-eval fetches them from the hub: check the network, "
@@ -114,7 +115,7 @@ def card_of(task: HarnessTask, spec: EngineSpec) -> dict[str, Any]:
 def run_task(task: HarnessTask, context: EvalContext) -> EvalResult:
     """Run a task; samples, figures and every answer of the engine go to the run directory.
 
-    What was answered once is not asked again. The observer gets what a user should know.
+    Stored answers are not requested again. Notes for the user go to the observer.
     """
     run, checkpoint, options = context.run, context.checkpoint, task.options
     card = card_of(task, context.spec)
@@ -193,7 +194,7 @@ def _evaluate(
 
 
 def _apply(tasks: Iterable[Any], options: HarnessOptions) -> None:
-    """What lm-eval's `simple_evaluate` does with options; it also spends ten seconds on describing the machine."""
+    """Apply options as lm-eval's `simple_evaluate` does, which also spends ten seconds on describing the machine."""
     for task in tasks:
         own_shots = task.get_config("num_fewshot")
         if options.generation and task.get_config("output_type") == "generate_until":
@@ -204,7 +205,7 @@ def _apply(tasks: Iterable[Any], options: HarnessOptions) -> None:
 
 
 def _append_missing(folder: EvaluationDir, rows: HarnessRows) -> int:
-    """How many rows were not there."""
+    """Append the rows that are missing; their number."""
     done = folder.keys()
     missing = [rollout for rollout in rows.rollouts if rollout.key not in done]
     if missing:

@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import ConfigError, GradingError
+from orz_bench.extras import how_to_install
 from orz_bench.grading.jobs import Job, Reply, Subject
 from orz_bench.grading.workers.turns import Turns
 
@@ -34,7 +35,7 @@ _START = "import sys; sys.path.append(sys.argv[1]); from orz_bench.grading.worke
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[3])
 _INSTALL: dict[Subject, str] = {
     "mathematics": "Install math-verify>=0.9,<0.10.",
-    "instructions": 'Run: pip install "orz[lm-eval]" (it has the checks, and the data by which NLTK splits sentences).',
+    "instructions": f"Run: {how_to_install('lm-eval')} (the checks, and NLTK's data for splitting sentences).",
 }
 _HOST_START_S = 600.0
 _HOST_REPLY_S = 120.0

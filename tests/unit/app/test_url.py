@@ -1,4 +1,4 @@
-"""State to address and back; a wrong address is told and becomes the default."""
+"""State to address and back; an invalid value is reported and becomes the default."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_defaults_are_left_out() -> None:
         ({"step": ["1", "x"]}, State(), "whole number"),
     ],
 )
-def test_a_wrong_address_is_told(parameters: dict[str, list[str]], state: State, fault: str) -> None:
+def test_an_invalid_address_is_reported(parameters: dict[str, list[str]], state: State, fault: str) -> None:
     found = url.read(State, parameters)
     assert found.state == state
     assert [fault in text for text in found.faults] == [True]

@@ -128,4 +128,4 @@ def test_a_command_line_says_one_line_and_ends_with_the_code(number: signal.Sign
     done = subprocess.run(arguments, cwd=PROJECT, capture_output=True, text=True, check=False)
     assert done.returncode == CODES[number]
     if number != signal.SIGHUP:
-        assert done.stderr == "stopped; what was finished is kept, and the same command goes on from there.\n"
+        assert done.stderr == "stopped; completed work is saved. Run the same command to resume.\n"

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from orz_bench.environment import version_text
 from tests.support.command_line import PROJECT
 
 PRINTS = r"""
@@ -94,8 +95,17 @@ def test_streams_that_are_gone_are_no_reason_to_end(tmp_path: Path, redirections
 def test_results_that_do_not_fit_on_the_disk_are_told_at_the_end(tmp_path: Path) -> None:
     code, said = ran(">/dev/full", tmp_path / "done")
     assert code == 2
-    assert "stdout takes no more" in said
+    assert "stdout cannot be written" in said
     assert ran(">/dev/full 2>/dev/full", tmp_path / "again")[0] == 2
+
+
+@pytest.mark.parametrize("module", ["orz_bench", "orz_rl", "analysis"])
+def test_every_program_tells_its_version(module: str) -> None:
+    command = [sys.executable, "-m", f"{module}.cli", "--version"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    program = {"orz_bench": "orz-bench", "orz_rl": "orz-rl", "analysis": "orz-analysis"}[module]
+    assert done.stdout == f"{program} {version_text()}\n"
 
 
 SHOWS = """

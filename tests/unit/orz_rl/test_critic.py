@@ -14,7 +14,7 @@ from orz_bench.errors import ConfigError
 from orz_rl.assets.resolve import TINY
 from orz_rl.critic import ValueModel, load_classifier
 from orz_rl.planning.architectures import architecture_of
-from tests.support.training import ENVIRONMENT
+from tests.support.command_line import ENVIRONMENT
 
 SEQUENCES = ([5, 6, 7, 8, 9], [4, 3])
 IN_ANOTHER_PROCESS = """

@@ -1,4 +1,4 @@
-"""What the YAML files call: problems as documents, prompts, and our grader's verdicts as metrics.
+"""Functions that the YAML files call: problems as documents, prompts, and our grader's verdicts as metrics.
 
 Questions come from $ORZ_DATA, the local cache or the hub, as with orz-bench. The template is ORZ's (`orz-code`), the
 reading of answers that of the extractor `final`; decoding is greedy.
@@ -48,7 +48,7 @@ def target(document: Mapping[str, Any]) -> str:
 
 
 def verdict(document: Mapping[str, Any], responses: Sequence[str]) -> dict[str, float]:
-    """Whether the answer is right, and whether there is one."""
+    """Metrics of an answer: correct or not, and found or not."""
     grade = _grade(document, responses[0])
     return {"correct": float(grade.is_correct), "answered": float(grade.extracted is not None)}
 

@@ -59,7 +59,7 @@ def test_several_runs_where_all_have_a_value() -> None:
     assert (curve.low.tolist(), curve.high.tolist()) == ([2.0, 3.0], [4.0, 9.0])
 
 
-def test_nothing_shared_is_no_curve() -> None:
+def test_no_shared_steps_give_no_curve() -> None:
     assert curve_of([(np.array([1.0]), np.array([1.0])), (np.array([2.0]), np.array([1.0]))]) is None
     assert curve_of([]) is None
 

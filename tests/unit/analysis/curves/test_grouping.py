@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.curves.build import study
+from analysis.curves.build import build_study
 from analysis.curves.compare import compared
 from analysis.curves.grouping import group_studies
 from analysis.curves.study import Study, scores_of
@@ -18,7 +18,7 @@ from tests.support.runs import a_run, add_evaluation
 def _studies(folder: Path, **runs: tuple[int, dict[str, object]]) -> list[Study]:
     for name, (seed, changes) in runs.items():
         a_run(folder / name, num_steps=3, seed=seed, changes=changes)
-    return [study(load_path(folder / name)[0]) for name in runs]
+    return [build_study(load_path(folder / name)[0]) for name in runs]
 
 
 def test_seeds_are_one_group_and_the_difference_is_the_label(tmp_path: Path) -> None:
@@ -31,7 +31,7 @@ def test_seeds_are_one_group_and_the_difference_is_the_label(tmp_path: Path) -> 
     ]
 
 
-def test_the_same_run_twice_is_no_replicate(tmp_path: Path) -> None:
+def test_the_same_run_twice_is_not_a_replicate(tmp_path: Path) -> None:
     groups = group_studies(_studies(tmp_path, a=(1, {}), b=(1, {})))
     assert [group.label for group in groups] == ["a", "b"]
 
@@ -41,7 +41,7 @@ def test_more_steps_are_the_same_experiment(tmp_path: Path) -> None:
     assert len(groups) == 1
 
 
-def test_files_are_told_apart_by_name() -> None:
+def test_files_are_labelled_by_name() -> None:
     frame = pd.DataFrame({"step": [1], "reward/mean": [0.5]})
     runs = [Run(name=name, path=Path(name), kind="file", metrics=frame) for name in ("x", "y")]
     groups = group_studies([Study(run=run, steps=run.metrics, scores=scores_of([])) for run in runs])
@@ -69,11 +69,11 @@ def test_curves_and_scores_of_seeds(tmp_path: Path) -> None:
 def test_protocols_are_never_joined(tmp_path: Path) -> None:
     run = a_run(tmp_path / "x", num_steps=3)
     add_evaluation(run, step=1, fingerprint="ffffffffffff")
-    (group,) = group_studies([study(load_path(run.path)[0])])
+    (group,) = group_studies([build_study(load_path(run.path)[0])])
     (line,) = group.score_lines("arithmetic")
     assert line.table["step"].to_list() == [0, 3]
     figure = benchmarks([group])
-    assert "1 evaluation(s) under other protocols than the rest of their run are left out." in figure.caption
+    assert "1 evaluation(s) under a protocol other than the run's main one are not shown." in figure.caption
 
 
 def _scored(name: str, seed: int, rows: list[tuple[int, str, int, float]]) -> Study:
@@ -89,7 +89,7 @@ def _scored(name: str, seed: int, rows: list[tuple[int, str, int, float]]) -> St
     ("other", "num_problems", "labels"),
     [("aa", 30, ["a"]), ("bb", 30, ["a", "b"]), ("aa", 10, ["a", "b"])],
 )
-def test_seeds_evaluated_otherwise_are_lines_of_their_own(other: str, num_problems: int, labels: list[str]) -> None:
+def test_seeds_under_different_protocols_are_separate_lines(other: str, num_problems: int, labels: list[str]) -> None:
     first = _scored("a", 1, [(0, "aa", 30, 0.1), (5, "aa", 30, 0.2)])
     second = _scored("b", 2, [(0, other, num_problems, 0.3), (5, other, num_problems, 0.6)])
     (group,) = group_studies([first, second])
@@ -100,7 +100,7 @@ def test_seeds_evaluated_otherwise_are_lines_of_their_own(other: str, num_proble
     figure = benchmarks([group])
     assert [series.label for series in figure.panels[0].series] == labels
     assert len({series.slot for series in figure.panels[0].series}) == len(labels)
-    assert ("evaluated under different protocols and are drawn apart" in figure.caption) == (len(labels) == 2)
+    assert ("evaluated under different protocols and are separate lines" in figure.caption) == (len(labels) == 2)
     table = result_table([group])
     assert table is not None
     assert [row[0] for row in table.rows if "step 5" in row[0]] == [f"{label}, step 5" for label in labels]

@@ -102,7 +102,7 @@ def test_without_problems_there_are_no_groups() -> None:
 def test_other_keys() -> None:
     features = some_features(["a", "wait, b"], benchmark=["x", "y"], step=3)
     assert response_curves(features, by=("benchmark", "step")).index.tolist() == [("x", 3), ("y", 3)]
-    with pytest.raises(DataError, match="without epoch"):
+    with pytest.raises(DataError, match="no column epoch"):
         response_curves(features, by=("epoch",))
 
 

@@ -16,7 +16,7 @@ def ar1(rng: np.random.Generator, num: int, rho: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.8, 0.9])
-def test_correlated_noise_is_no_change(rho: float) -> None:
+def test_correlated_noise_is_not_a_change(rho: float) -> None:
     rng = np.random.default_rng(7)
     false = sum(changes(ar1(rng, 200, rho), ends=10) != 0 for _ in range(60))
     # 5 % of 60 is 3; the rule that takes steps for independent calls 36 of them changes at 0.8.

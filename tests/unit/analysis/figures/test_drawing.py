@@ -1,4 +1,4 @@
-"""Pictures: of the promised size, within their edges, the same every time, told apart without colour."""
+"""Pictures: of the expected size, within their edges, reproducible, distinct without colour."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis.curves.study import BreakMark
 from analysis.figures.colours import COLOURS, colour_of
 from analysis.figures.drawing import draw, png_of, save
 from analysis.figures.spec import FigureSpec, Panel, Reference, Series
+from analysis.step_moment.breaks import Break
 
 
 def _series(slot: int, *, num: int = 60, quantity: str = "") -> Series:
     x = np.arange(num, dtype=float)
     y = 0.5 + 0.3 * np.sin(x / 9 + slot)
-    mark = BreakMark(step=30, low=28, high=33, kind="level", size=-0.2, p_value=0.01, is_rebound=False)
+    mark = Break(metric="reward/mean", step=30, low=28, high=33, kind="level", size=-0.2, p_value=0.01, rebound=False)
     return Series(
         label=f"experiment {slot}, <b>$x_1$ & a rather long label that goes on",
         slot=slot,
@@ -83,7 +83,7 @@ def test_experiments_differ_without_colour() -> None:
     assert len({round(_grey(colour)) for colour in COLOURS}) == len(COLOURS)
 
 
-def test_many_experiments_differ_in_all_that_tells_them_apart() -> None:
+def test_many_experiments_differ_in_colour_style_and_marker() -> None:
     axes = draw(_spec(1, 21)).axes[0]
     lines = [line for line in axes.get_lines() if line.get_linewidth() > 1.5]
     assert len({line.get_color() for line in lines}) == 21

@@ -1,4 +1,4 @@
-"""Every figure on made-up runs: what is plotted is what the runs say, and what is missing is said."""
+"""Every figure on synthetic runs: plotted values equal those of the runs, and missing data are reported."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.curves.build import default_lexicon, study
+from analysis.curves.build import build_study, default_lexicon
 from analysis.curves.grouping import group_studies
-from analysis.curves.study import BreakMark, Group, Study, scores_of
+from analysis.curves.study import Group, Study, scores_of
 from analysis.figures.panels import MissingDataError
 from analysis.figures.registry import FIGURES, get_figure
 from analysis.figures.spec import FigureSpec, rows
 from analysis.reading.load import Run, load_path
+from analysis.step_moment.breaks import Break
 from orz_bench.errors import ConfigError
 from tests.support.runs import a_run
 
@@ -28,7 +29,7 @@ def _groups(folder: Path, changes: Sequence[dict[str, object]] = ({},), *, seeds
         for seed in range(seeds)
     ]
     lexicon = default_lexicon() if len(runs) == 1 else None
-    return group_studies([study(load_path(run.path)[0], lexicon=lexicon) for run in runs])
+    return group_studies([build_study(load_path(run.path)[0], lexicon=lexicon) for run in runs])
 
 
 def _series(spec: FigureSpec, panel: str) -> pd.DataFrame:
@@ -86,7 +87,7 @@ def test_benchmarks_show_error_bars_and_published_figures(tmp_path: Path) -> Non
     assert "95 % intervals" in spec.caption
 
 
-def test_published_figures_stand_beside_a_known_benchmark(tmp_path: Path) -> None:
+def test_published_results_are_drawn_for_a_known_benchmark(tmp_path: Path) -> None:
     frame = pd.DataFrame({"step": [1], "reward/mean": [0.5]})
     run = Run(name="x", path=Path("x"), kind="file", metrics=frame)
     scores = pd.DataFrame(
@@ -165,9 +166,9 @@ def test_reflection_counts_as_the_texts_say(tmp_path: Path) -> None:
     assert "orz-code" in spec.caption
 
 
-def test_marks_are_told_in_the_caption() -> None:
+def test_marks_are_explained_in_the_caption() -> None:
     frame = pd.DataFrame({"step": range(100), "reward/mean": np.linspace(0, 1, 100)})
-    mark = BreakMark(step=40, low=38, high=42, kind="level", size=0.2, p_value=0.01, is_rebound=False)
+    mark = Break(metric="reward/mean", step=40, low=38, high=42, kind="level", size=0.2, p_value=0.01, rebound=False)
     run = Run(name="x", path=Path("x"), kind="file", metrics=frame)
     marked = Study(run=run, steps=frame, scores=scores_of([]), breaks={"reward/mean": (mark,)})
     spec = get_figure("training").make([Group(label="x", studies=(marked,))])

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pandas as pd
@@ -8,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from analysis.reading.load import Run, load_path, load_runs
+from analysis.reading.load import Run, load_path, load_runs, load_small_files
 from orz_bench.errors import DataError, RunDirError
 from orz_bench.records.parquet import ROLLOUT_SCHEMA, ROLLOUT_SCHEMA_VERSION
 from orz_bench.records.run_dir import RunDir
@@ -88,8 +89,35 @@ def test_a_growing_run(tmp_path: Path) -> None:
     assert len(_batches(loaded)) == 24
     assert [len(loaded.evaluations), len(loaded.results)] == [3, 2]
     text = "; ".join(loaded.notes)
-    for told in ("1 line of metrics.jsonl", "1 damaged part", "part-000001.parquet", "has not finished"):
-        assert told in text
+    for note in ("1 incomplete line(s) of metrics.jsonl", "1 damaged part", "part-000001.parquet", "has not finished"):
+        assert note in text
+
+
+def test_a_warning_is_one_line_of_events_whatever_its_text(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "x", num_steps=1)
+    run.events_path.unlink()
+    run.add_event("warning", step=3, text="a\u2028b")
+    with run.events_path.open("a") as file:
+        file.write('{"event": "warning", "step": null, "text": "no step"}\n{"event": "warni')
+    assert load_path(run.path)[0].warnings == ((3, "a\u2028b"), (0, "no step"))
+
+
+def test_small_files_alone_give_the_same_run_without_rollouts(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "x", num_steps=2)
+    whole, small = load_path(run.path)[0], load_small_files(run.path)
+    assert small.rollouts is None
+    assert [len(one.samples.numbers()) for one in small.evaluations] == [0, 0]
+    assert small.results == whole.results
+    for name in ("name", "kind", "state", "seed", "config", "warnings", "notes"):
+        assert getattr(small, name) == getattr(whole, name), name
+    assert small.metrics.equals(whole.metrics)
+
+
+def test_a_folder_without_a_step_number_is_not_a_fault(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "x", num_steps=1)
+    (folder,) = (run.path / "evals").glob("arithmetic/step=000001")
+    folder.rename(folder.with_name("step=last"))
+    assert sorted(one.step for one in load_path(run.path)[0].evaluations) == [0, 0]
 
 
 def test_a_run_with_nothing_yet(tmp_path: Path) -> None:
@@ -98,7 +126,7 @@ def test_a_run_with_nothing_yet(tmp_path: Path) -> None:
     assert (run.rollouts, run.evaluations, len(run.metrics)) == (None, (), 0)
 
 
-def test_a_part_of_a_newer_schema_is_no_damage(tmp_path: Path) -> None:
+def test_a_part_of_a_newer_schema_is_not_skipped_as_damaged(tmp_path: Path) -> None:
     run = a_run(tmp_path / "x", num_steps=1)
     newer = ROLLOUT_SCHEMA.with_metadata({b"orz_rollout_schema": str(ROLLOUT_SCHEMA_VERSION + 1)})
     pq.write_table(newer.empty_table(), run.rollouts(1).path / "part-000007.parquet")
@@ -142,7 +170,15 @@ def test_json_lines_of_others(tmp_path: Path) -> None:
     assert "num_tokens" not in frame
 
 
-def test_runs_of_one_file_are_told_apart(tmp_path: Path) -> None:
+def test_what_is_neither_a_folder_nor_a_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    with pytest.raises(DataError, match="neither a folder nor a regular file"):
+        load_path(tmp_path / "pipe.jsonl")
+    with pytest.raises(DataError, match=r"cannot be read \(File name too long\); name a run directory"):
+        load_path(tmp_path / ("x" * 300))
+
+
+def test_runs_in_one_file_are_separated(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [{"run": name, "index": i, "response": name} for i in range(3) for name in "ab"]
     runs = load_path(_write_lines(tmp_path / "them.jsonl", rows))
     assert [run.name for run in runs] == ["a", "b"]
@@ -209,7 +245,7 @@ def test_names_differ(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "told"),
+    ("name", "content", "message"),
     [
         ("x.jsonl", "[1]\n{}\n", "wanted an object"),
         ("x.jsonl", "", "no rows"),
@@ -219,13 +255,13 @@ def test_names_differ(tmp_path: Path) -> None:
         ("x.txt", "a", "wanted .jsonl"),
     ],
 )
-def test_what_is_no_run(tmp_path: Path, name: str, content: str, told: str) -> None:
+def test_files_that_are_not_runs_are_refused(tmp_path: Path, name: str, content: str, message: str) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(DataError, match=told):
+    with pytest.raises(DataError, match=message):
         load_path(tmp_path / name)
 
 
-def test_folders_that_are_no_runs(tmp_path: Path) -> None:
+def test_folders_that_are_not_runs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no run\.json"):
         load_path(tmp_path)
     with pytest.raises(DataError, match="no such file"):

@@ -1,4 +1,4 @@
-"""Curves of other tools: fractional steps, names, plotted points; and what no figure draws is said."""
+"""Curves of other tools: fractional steps, names, plotted points; and columns that no figure draws are reported."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.curves.build import study
+from analysis.curves.build import build_study
 from analysis.curves.grouping import group_studies
 from analysis.curves.study import Study
 from analysis.figures.chosen import chosen_metrics
@@ -32,7 +32,7 @@ def test_whole_steps_are_whole_numbers() -> None:
 
 
 @pytest.mark.parametrize("step", [math.inf, -math.inf, math.nan, "inf", None, "later"])
-def test_a_step_that_is_no_number_is_left_out(step: object) -> None:
+def test_a_step_that_is_not_a_number_is_skipped(step: object) -> None:
     rows: list[dict[str, object]] = [{"step": 1, "reward": 0.5}, {"step": step, "reward": 0.7}]
     (frame,) = curves_of(rows).values()
     assert frame.to_dict("list") == {"step": [1], "reward/mean": [0.5]}
@@ -69,26 +69,26 @@ def _study(tmp_path: Path, header: str) -> Study:
     names = header.count(",")
     rows = "\n".join(f"{step}" + ",0.5" * names for step in range(5))
     (tmp_path / "x.csv").write_text(f"{header}\n{rows}\n")
-    return study(load_path(tmp_path / "x.csv")[0])
+    return build_study(load_path(tmp_path / "x.csv")[0])
 
 
-def test_an_accuracy_is_drawn_where_there_is_no_reward(tmp_path: Path) -> None:
+def test_the_accuracy_is_drawn_without_a_reward(tmp_path: Path) -> None:
     written = write_report([_study(tmp_path, "step,accuracy")], tmp_path / "out")
     assert "training.png" in {path.name for path in written.files}
-    assert not any("no figure draws" in text for text in written.left_out)
+    assert not any("no figure shows" in text for text in written.left_out)
 
 
-def test_a_report_names_what_it_does_not_draw_and_draws_it_when_asked(tmp_path: Path) -> None:
+def test_a_report_names_the_columns_that_it_does_not_draw_and_draws_them_on_request(tmp_path: Path) -> None:
     studied = _study(tmp_path, "step,reward,lr,my/own")
     written = write_report([studied], tmp_path / "out")
-    assert "x: no figure draws lr, my/own; draw them with --metrics lr,my/own" in written.left_out
+    assert "x: no figure shows lr, my/own; draw them with --metrics lr,my/own" in written.left_out
     written = write_report([studied], tmp_path / "out", metrics=["lr", "my/own"])
     assert "metrics.png" in {path.name for path in written.files}
-    assert not any("no figure draws" in text for text in written.left_out)
+    assert not any("no figure shows" in text for text in written.left_out)
 
 
 def test_a_report_of_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nothing that a figure of the report draws\..*--metrics lr"):
+    with pytest.raises(DataError, match=r"no data for any figure of the report\..*--metrics lr"):
         write_report([_study(tmp_path, "step,lr")], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

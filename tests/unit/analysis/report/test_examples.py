@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from analysis.curves.build import study
+from analysis.curves.build import build_study
 from analysis.reading.load import load_path
 from analysis.report.examples import examples_of
 from tests.support.builders import a_rollout
@@ -24,7 +24,7 @@ def test_problems_that_were_won_come_first(tmp_path: Path) -> None:
             for sample in (1, 0)
         ]
         run.evaluation(benchmark="arithmetic", step=step, fingerprint="0123456789ab").replace(rollouts)
-    examples = examples_of(study(load_path(run.path)[0]))
+    examples = examples_of(build_study(load_path(run.path)[0]))
     assert [example.title for example in examples] == ["arithmetic, p2", "arithmetic, p3", "arithmetic, p1"]
     first = examples[0]
     assert (first.question, first.gold) == ("What is 1 + 1?", "2")
@@ -35,4 +35,4 @@ def test_problems_that_were_won_come_first(tmp_path: Path) -> None:
 def test_no_evaluations_no_examples(tmp_path: Path) -> None:
     file = tmp_path / "x.jsonl"
     file.write_text('{"response": "a", "index": 1}\n')
-    assert examples_of(study(load_path(file)[0])) == []
+    assert examples_of(build_study(load_path(file)[0])) == []

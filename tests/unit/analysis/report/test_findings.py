@@ -1,4 +1,4 @@
-"""The answers on top of a report: each story is told as it happened, and doubt is told as doubt."""
+"""The findings of a report: each kind of run gets the right answer, and uncertainty is stated."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.curves.build import default_lexicon, features_of, study
-from analysis.curves.study import BreakMark, Study, scores_of
+from analysis.curves.build import build_study, default_lexicon, features_of
+from analysis.curves.study import Study, scores_of
 from analysis.reading.load import Run, load_path
 from analysis.report.finding import Finding
 from analysis.report.findings import findings_of
 from analysis.report.reflection_finding import QUESTION
 from analysis.report.wording import number, p_value, percent, points
+from analysis.step_moment.breaks import Break
 from tests.support.builders import a_rollout
 from tests.support.runs import a_run
 
@@ -35,7 +36,7 @@ def _noisy(values: np.ndarray) -> np.ndarray:
 
 
 def test_a_run_that_learned(tmp_path: Path) -> None:
-    found = _findings(study(load_path(a_run(tmp_path / "x").path)[0], lexicon=default_lexicon()))
+    found = _findings(build_study(load_path(a_run(tmp_path / "x").path)[0], lexicon=default_lexicon()))
     assert list(found) == ["Did it learn?", "When?", "How?", QUESTION, "Is it healthy?"]
     learned = found["Did it learn?"]
     assert learned.answer == "yes"
@@ -70,19 +71,19 @@ def test_when_half_of_it_was_done() -> None:
 def test_how() -> None:
     rising, flat = np.linspace(100, 900, 100), _noisy(np.full(100, 0.5))
     found = _findings(_curve_study(response__length_mean=rising, reflection__rate=flat))
-    assert found["How?"].headline == "Its responses became longer, and it reflects as before."
+    assert found["How?"].headline == "Its responses became longer, and it reflects as often."
 
 
-def test_step_moments_are_told() -> None:
+def test_step_moments_are_reported() -> None:
     base = _curve_study(reward__mean=_noisy(np.linspace(0, 1, 100)))
-    mark = BreakMark(step=40, low=38, high=43, kind="level", size=0.25, p_value=0.0001, is_rebound=True)
+    mark = Break(metric="reward/mean", step=40, low=38, high=43, kind="level", size=0.25, p_value=0.0001, rebound=True)
     marked = Study(run=base.run, steps=base.steps, scores=base.scores, breaks={"reward/mean": (mark,)})
     (sentence,) = _findings(marked)["When?"].details
     assert "the level of reward/mean changed by 0.250 at step 40 (95 % interval 38 to 43), p < 0.001" in sentence
-    assert "reaches no more than before an earlier fall" in sentence
+    assert "only recovers an earlier fall" in sentence
     without = Study(run=base.run, steps=base.steps, scores=base.scores, breaks={"reward/mean": ()})
-    assert "No step moment: reward/mean follow" in _findings(without)["When?"].details[0]
-    assert _findings(base)["When?"].details == ("Step moments were not looked for.",)
+    assert "No step moment: reward/mean are consistent with smooth trends" in _findings(without)["When?"].details[0]
+    assert _findings(base)["When?"].details == ("Step moments were not tested.",)
 
 
 class _Rows:
@@ -93,13 +94,13 @@ class _Rows:
         return [self._frame]
 
 
-def _reflecting(*, right_if: float, right_if_not: float, mends: bool) -> Study:
-    """200 questions with a reflecting and a plain response of one length, right as often as told."""
+def _reflecting(*, right_if: float, right_if_not: float, corrects: bool) -> Study:
+    """200 questions with a reflecting and a plain response of one length, correct with these probabilities."""
     rows: list[dict[str, object]] = []
     for question in range(200):
         for reflects in (True, False):
             right = question < 200 * (right_if if reflects else right_if_not)
-            first = "3" if mends == right else "2"
+            first = "3" if corrects == right else "2"
             text = f"The answer is {first}. wait, {'2' if right else '3'}" if reflects else "it is 2, that is all"
             rows.append(
                 {
@@ -121,21 +122,22 @@ def _reflecting(*, right_if: float, right_if_not: float, mends: bool) -> Study:
 
 
 def test_reflection_that_helps() -> None:
-    found = _findings(_reflecting(right_if=0.9, right_if_not=0.3, mends=True))[QUESTION]
+    found = _findings(_reflecting(right_if=0.9, right_if_not=0.3, corrects=True))[QUESTION]
     assert found.answer == "yes"
     assert "real" not in found.headline
     assert "(180 against 20)" in found.headline
-    assert "Compared were 400 of 400 responses (100.0 %, 200 questions)" in found.headline
+    assert "Based on 400 of 400 responses (100.0 %, 200 questions)" in found.headline
     assert any("90.0 % of the 200 responses that reflect, 30.0 % of the others" in text for text in found.details)
     assert any("+60.0 points" in text for text in found.details)
     assert any(
-        "180 went from a wrong answer to the right one (helpful), 20 from right to wrong" in t for t in found.details
+        "180 changed a wrong answer to the correct one (helpful), 20 a correct answer to a wrong one" in t
+        for t in found.details
     )
     assert any("does not prove" in text for text in found.details)
 
 
 def test_reflection_that_harms() -> None:
-    found = _findings(_reflecting(right_if=0.2, right_if_not=0.7, mends=True))[QUESTION]
+    found = _findings(_reflecting(right_if=0.2, right_if_not=0.7, corrects=True))[QUESTION]
     assert found.answer == "no"
 
 
@@ -170,15 +172,18 @@ def test_a_corner_of_the_run_decides_nothing(compared: int, alone: int, answer: 
 
 
 def test_reflection_without_any_effect() -> None:
-    found = _findings(_reflecting(right_if=0.5, right_if_not=0.5, mends=False))[QUESTION]
+    found = _findings(_reflecting(right_if=0.5, right_if_not=0.5, corrects=False))[QUESTION]
     assert found.answer == "no"
 
 
 def test_no_reflection_at_all(tmp_path: Path) -> None:
     run = a_run(tmp_path / "x", num_steps=1)
     run.rollouts(1).replace([a_rollout(step=1, sample_index=index) for index in range(8)])
-    found = _findings(study(load_path(run.path)[0], lexicon=default_lexicon()))[QUESTION]
-    assert (found.answer, found.headline) == ("no", "There is none: no response matches the lexicon orz-code v1.")
+    found = _findings(build_study(load_path(run.path)[0], lexicon=default_lexicon()))[QUESTION]
+    assert (found.answer, found.headline) == (
+        "no",
+        "There is no reflection: no response matches the lexicon orz-code v1.",
+    )
 
 
 @pytest.mark.parametrize(

@@ -74,7 +74,7 @@ def _page(text: str) -> Page:
         made_from=short,
         runs=(RunSection(name=short, about=short, findings=(finding,), examples=(example,)),) * 2,
         tables=(Table(title=short, headings=(short, "b"), rows=((short, "1"),), note=short),),
-        pictures=(Picture(name="training", title=short, caption=short, png=b"\x89PNG"),),
+        pictures=(Picture(name="training", title=short, caption=short, png=b"\x89PNG", width_px=480),),
         left_out=(short,),
     )
 
@@ -107,6 +107,11 @@ def test_what_is_shown_is_what_was_written() -> None:
     reader = _Reader()
     reader.feed(render(_page("a < b & c > d \"quoted\" 'single'")))
     assert "a < b & c > d \"quoted\" 'single'" in reader.texts
+
+
+def test_a_picture_has_its_natural_width() -> None:
+    assert '<img alt="harmless" width="480" src=' in render(_page("harmless"))
+    assert "max-width: 100%" in render(_page("harmless"))
 
 
 def test_long_responses_are_cut_and_say_so() -> None:

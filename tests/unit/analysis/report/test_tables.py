@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from analysis.curves.build import default_lexicon, study
+from analysis.curves.build import build_study, default_lexicon
 from analysis.curves.grouping import group_studies
 from analysis.curves.study import Group, Study, scores_of
 from analysis.reading.load import Run, load_path
@@ -45,16 +45,16 @@ def test_ours_above_published_below() -> None:
     for baseline in all_baselines():
         if baseline.benchmark == "aime24":
             assert published[baseline.model, baseline.source][0].startswith(f"{baseline.percent:.1f}")
-    assert "no comparison" in table.note
+    assert "not a comparison" in table.note
 
 
-def test_nothing_evaluated_is_no_table() -> None:
+def test_no_evaluation_gives_no_table() -> None:
     run = Run(name="x", path=Path("x"), kind="file")
     assert result_table([Group(label="x", studies=(Study(run=run, steps=run.metrics, scores=scores_of([])),))]) is None
 
 
 def test_several_seeds_show_their_range(tmp_path: Path) -> None:
-    studies = [study(load_path(a_run(tmp_path / str(seed), num_steps=3, seed=seed).path)[0]) for seed in (1, 2)]
+    studies = [build_study(load_path(a_run(tmp_path / str(seed), num_steps=3, seed=seed).path)[0]) for seed in (1, 2)]
     (group,) = group_studies(studies)
     table = result_table([group])
     assert table is not None
@@ -66,10 +66,10 @@ def test_several_seeds_show_their_range(tmp_path: Path) -> None:
 
 def test_lengths(tmp_path: Path) -> None:
     run = load_path(a_run(tmp_path / "x", num_steps=3).path)[0]
-    table = length_table_of([study(run, lexicon=default_lexicon())])
+    table = length_table_of([build_study(run, lexicon=default_lexicon())])
     assert table is not None
     assert run.rollouts is not None
     tokens = run.rollouts.numbers()["num_tokens"]
     assert table.rows[0][:3] == ("x: overall", "48", f"{tokens.mean():,.1f}")
     assert as_csv(table).splitlines()[0].startswith("responses of training,number,mean")
-    assert length_table_of([study(run)]) is None
+    assert length_table_of([build_study(run)]) is None

@@ -43,7 +43,7 @@ def _line(size: int) -> np.ndarray:
 
 
 @pytest.mark.parametrize(("noise", "trend"), [(0, 0), (3, 8), (8, 20), (5, 34)])
-def test_weighing_is_that_of_a_gaussian_beside_a_free_line(noise: int, trend: int) -> None:
+def test_weighing_is_that_of_a_gaussian_with_a_free_line(noise: int, trend: int) -> None:
     background = Backgrounds(read_curve(STEPS, VALUES, metric="m")).at(noise, trend)
     bent, line = _prior(background)
     inverse = np.linalg.inv(_dense(background.noise) + bent)
@@ -83,7 +83,7 @@ def test_fit_finds_the_largest_likelihood_of_the_grid() -> None:
 
 
 def test_trends_are_smooth_at_any_strength() -> None:
-    """A jump of 1,000 noise deviations is not followed: knots, not the penalty, say what is smooth."""
+    """A jump of 1,000 noise deviations is not followed: the knots, not the penalty, limit the trend."""
     curve = read_curve(np.arange(240.0), 1000.0 * (np.arange(240) >= 120) + RNG.normal(size=240), metric="m")
     best, _ = Backgrounds(curve).fit(curve.values, np.zeros((240, 0)))
     assert np.abs(curve.values - best.trend(curve.values))[115:125].mean() > 100

@@ -76,7 +76,7 @@ def test_smooth_trends_have_no_step_moment(trend: np.ndarray) -> None:
     assert find_breaks(STEPS, trend + _noise(4, correlation=0.3)) == []
 
 
-def test_an_outlier_is_no_break() -> None:
+def test_an_outlier_is_not_a_break() -> None:
     values = _noise(5)
     values[150:153] += 15
     assert find_breaks(STEPS, values) == []
@@ -132,7 +132,7 @@ def test_units_do_not_matter() -> None:
 def test_bad_input() -> None:
     with pytest.raises(DataError, match="steps of shape"):
         find_breaks([1, 2], [1, 2, 3], metric="m")
-    with pytest.raises(DataError, match="m: step 2 at row 2 does not follow"):
+    with pytest.raises(DataError, match="m: step 2 at row 2 is not greater"):
         find_breaks([1, 3, 2], [1, 2, 3], metric="m")
 
 

@@ -71,7 +71,7 @@ def test_hashes_are_the_same_everywhere_and_tell_texts_apart() -> None:
 
 
 def test_rollouts_without_completions_are_refused() -> None:
-    with pytest.raises(DataError, match="the columns step, text; wanted `completion`"):
+    with pytest.raises(DataError, match="the columns step, text; the column `completion`"):
         response_features(pd.DataFrame({"step": [1], "text": ["a"]}), LEXICON)
     with pytest.raises(DataError, match="rollout 1 has the completion None"):
         response_features(pd.DataFrame({"completion": pd.Series(["a", None], dtype=object)}), LEXICON)

@@ -49,7 +49,7 @@ def test_scripts_agree_with_the_names_of_the_characters() -> None:
         found = [script for script, count in count_letters(letter).items() if count]
         if wanted and found not in ([wanted], []):
             wrong.append(letter)
-    # Rare letters that stand outside of their script's blocks.
+    # Rare letters outside their script's blocks.
     assert len(wrong) < 0.005 * len(letters)
 
 

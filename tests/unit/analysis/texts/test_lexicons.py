@@ -50,7 +50,7 @@ def test_orz_paper_counts_as_five_regexes_that_ignore_case(text: str) -> None:
     assert len(found("orz-paper", text)) == wanted
 
 
-def test_case_is_what_tells_code_from_paper() -> None:
+def test_case_distinguishes_code_from_paper() -> None:
     assert found("orz-code", "Wait, However, recheck.") == []
     assert found("orz-paper", "Wait, However, recheck.") == ["Wait,", "However,", "recheck"]
 

@@ -84,7 +84,7 @@ def singles(num_reflecting: int, *, right_if: np.ndarray, right_if_not: np.ndarr
     )
 
 
-def test_one_reflecting_response_of_500_tells_nothing() -> None:
+def test_one_reflecting_response_of_500_is_uninformative() -> None:
     effect = outcome_effect(singles(1, right_if=np.array([False]), right_if_not=np.arange(499) < 315))
     assert effect.raw is not None
     assert effect.raw.estimate == pytest.approx(-0.631, abs=0.001)

@@ -51,8 +51,8 @@ def test_everything_can_be_taken_back_and_the_history_keeps_it(kept: Annotations
     kept.override_verdict(OURS, verdict=None, reason="it was none")
     kept.write_note(OURS, note=" ")
     assert kept.of(OURS) == Annotation(key=KEY)
-    told = [(entry.author, entry.field, entry.value, entry.reason) for entry in kept.history(OURS)]
-    assert told == [
+    history = [(entry.author, entry.field, entry.value, entry.reason) for entry in kept.history(OURS)]
+    assert history == [
         ("ada", "note", None, None),
         ("ada", "verdict", None, "it was none"),
         ("ada", "seen", None, None),
@@ -95,25 +95,25 @@ def test_several_writers_at_once(kept: Annotations) -> None:
     assert {found.tags for found in kept.of_run().values()} == {tuple(f"by {author}" for author in range(4))}
 
 
-def test_what_makes_no_sense_is_refused(kept: Annotations) -> None:
+def test_invalid_annotations_are_refused(kept: Annotations) -> None:
     with pytest.raises(RecordError, match="needs a reason"):
         kept.override_verdict(OURS, verdict="correct", reason="  ")
-    with pytest.raises(RecordError, match="no verdict 'right'"):
+    with pytest.raises(RecordError, match="unknown verdict 'right'"):
         kept.override_verdict(OURS, verdict="right", reason="x")
-    with pytest.raises(RecordError, match="a tag of 0 characters"):
+    with pytest.raises(RecordError, match="the tag has 0 characters"):
         kept.add_tag(OURS, tag="\n")
     with pytest.raises(RecordError, match="shorten it"):
         kept.write_note(OURS, note="x" * (MAX_NOTE_CHARS + 1))
     assert kept.version() == 0
 
 
-def test_a_file_that_is_none_is_told(kept: Annotations) -> None:
+def test_a_file_that_is_not_a_database_is_reported(kept: Annotations) -> None:
     kept.path.write_text("this is no database, it only looks like one" * 50, encoding="utf-8")
     with pytest.raises(DataError, match="move it away"):
         kept.of_run()
 
 
-def test_a_file_of_a_newer_version_is_told(kept: Annotations) -> None:
+def test_a_file_of_a_newer_version_is_reported(kept: Annotations) -> None:
     with sqlite3.connect(kept.path) as database:
         database.execute("PRAGMA user_version = 99")
     database.close()
@@ -169,7 +169,7 @@ PRAGMA user_version = 1;
 """
 
 
-def test_entries_of_the_first_schema_hold_by_name_where_they_are_no_older_than_the_run(tmp_path: Path) -> None:
+def test_entries_of_schema_1_apply_by_name_if_they_are_not_older_than_the_run(tmp_path: Path) -> None:
     path = tmp_path / "annotations.sqlite"
     with sqlite3.connect(path) as database:
         database.executescript(_SCHEMA_1)

@@ -11,11 +11,11 @@ import pytest
 
 from app.judging.side_folder import NAME, side_folder
 from app.queries.filters import Filters
-from app.queries.folders import folders_of
 from app.queries.index import RunIndex
 from app.queries.keys import RowKey
 from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import measure
+from app.queries.parts import folders_of
 from app.queries.rows import group, one_row, page, text_of, tokens_of
 from app.queries.selection import select
 from orz_bench.errors import DataError, RunDirError
@@ -44,7 +44,7 @@ def test_an_empty_run(tmp_path: Path) -> None:
     assert page(index, selection, offset=0, limit=10) == []
 
 
-def test_a_run_of_a_newer_schema_is_told(tmp_path: Path) -> None:
+def test_a_run_of_a_newer_schema_is_refused(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", num_steps=1)
     path = part_files(run.rollouts(1).path)[0]
     table = pq.read_table(path, partitioning=None)

@@ -96,5 +96,5 @@ def test_a_key_survives_an_address(key: RowKey) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "a", "a~b~c~d~e", "a~-1~c~d~0", "a~1~c~d~99999999999", "a~1~c~d~0~f"])
-def test_other_texts_are_no_key(text: str) -> None:
+def test_other_texts_are_not_keys(text: str) -> None:
     assert key_of(text) is None

@@ -120,7 +120,7 @@ def test_the_list_of_questions(run: RunDir) -> None:
     assert questions(index, benchmark="other") == []
 
 
-def test_scores_with_overrides_stand_beside_the_originals(run: RunDir) -> None:
+def test_scores_with_overrides_are_given_with_the_originals(run: RunDir) -> None:
     index = open_index(run.path)
     (fingerprint,) = {step.fingerprint for step in history(index, "arithmetic", problem_id="p0")} - {""}
     texts = dict(

@@ -1,4 +1,4 @@
-"""Runs are found inside the folder and nowhere else, and their state is told without disturbing them."""
+"""Runs are found only inside the folder, and their state is determined without disturbing them."""
 
 from __future__ import annotations
 
@@ -108,3 +108,8 @@ def test_an_unknown_name_names_the_nearest(tmp_path: Path) -> None:
     a_run(tmp_path / "tiny-seed7", num_steps=1)
     with pytest.raises(RunDirError, match="did you mean 'tiny-seed7'"):
         RunsFolder.at(tmp_path).find("tiny-seed")
+
+
+def test_a_folder_name_that_is_too_long_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunDirError, match="no such folder"):
+        RunsFolder.at(tmp_path / ("x" * 300))

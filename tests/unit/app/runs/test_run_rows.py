@@ -57,7 +57,7 @@ def test_the_stamp_changes_with_the_files(tmp_path: Path) -> None:
     assert len({before, grown, stamp_of(run.path)}) == 3
 
 
-def test_both_errors_are_shown_and_an_unknown_one_is_no_zero() -> None:
+def test_both_errors_are_shown_and_an_unknown_one_is_not_zero() -> None:
     facts = {"avg_at_n": 0.4812, "num_problems": 30, "num_samples": 480, "n": 16}
     known = a_result(summary=a_summary(**facts, se_question=0.0771, se_sampling=0.0149))
     assert score_text(known) == "48.1 (± 15.3; ± 3.0)"

@@ -10,9 +10,9 @@ from streamlit.testing.v1 import AppTest
 
 from app.judging.annotations import FILE_NAME, Annotations, RunIdentity
 from app.judging.side_folder import NAME
-from app.queries.folders import folders_of
 from app.queries.keys import Response, RowKey, key_text
 from app.queries.measure_files import MeasureFiles
+from app.queries.parts import folders_of
 from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import RunDir
 from tests.support.app_runs import hostile_run, write_evaluation
@@ -40,7 +40,7 @@ def script(folder: str, screen: str) -> None:
 
 def drawn(folder: Path, screen: str, **parameters: str | list[str]) -> AppTest:
     """The page of an address, drawn without a fault."""
-    test = AppTest.from_function(script, args=(str(folder), screen), default_timeout=30)
+    test = AppTest.from_function(script, args=(str(folder), screen), default_timeout=600)
     for name, value in parameters.items():
         test.query_params[name] = value
     test.run()
@@ -84,15 +84,15 @@ def broken(folder: Path) -> None:
 def test_every_page_on_every_run(tmp_path: Path, make: Callable[[Path], None], screen: str) -> None:
     make(tmp_path / "run")
     test = drawn(tmp_path, screen)
-    told = texts(test)
+    found_text = texts(test)
     if make is empty:
-        assert "No rollout meets" in told or "No question to show" in told
+        assert "No rollout matches" in found_text or "No question to show" in found_text
         return
     num_rollouts = 32 + 80 - 8 * (make is broken)
     assert {"rollouts": f"**{num_rollouts}** rollouts", "question": "first solved", "suspicious": "rollouts"}[
         screen
-    ] in told
-    assert ("damaged" in told) == (make is broken)
+    ] in found_text
+    assert ("damaged" in found_text) == (make is broken)
     assert not test.error
 
 
@@ -156,21 +156,21 @@ def test_notes_go_to_the_side_file_and_never_into_the_run(tmp_path: Path) -> Non
     assert "**1** rollouts" in texts(drawn(tmp_path, "rollouts", seen="overridden"))
 
 
-def test_addresses_that_say_something_wrong(tmp_path: Path) -> None:
+def test_invalid_addresses_are_reported(tmp_path: Path) -> None:
     finished(tmp_path / "run")
     wrong: list[tuple[dict[str, str], str]] = [
-        ({"text": "(", "mode": "regex"}, "no regular expression"),
+        ({"text": "(", "mode": "regex"}, "not a valid RE2 regular expression"),
         ({"order": "nothing", "row": "x~y", "page": "99999999", "run": "../.."}, "wanted one of step"),
-        ({"reasons": "nothing"}, "there is no reason"),
-        ({"row": key_text(RowKey("none", 0, "", "p", 0))}, "no such rollout"),
-        ({"text": "zqzq"}, "No rollout meets"),
+        ({"reasons": "nothing"}, "unknown reason"),
+        ({"row": key_text(RowKey("none", 0, "", "p", 0))}, "This rollout is not in this run"),
+        ({"text": "zqzq"}, "No rollout matches"),
     ]
-    for parameters, told in wrong:
+    for parameters, found_text in wrong:
         test = drawn(tmp_path, "rollouts", **parameters)
-        assert told in texts(test).replace("\\", ""), parameters
+        assert found_text in texts(test).replace("\\", ""), parameters
 
 
-def test_a_question_that_is_compared(tmp_path: Path) -> None:
+def test_two_samples_of_a_question_are_compared(tmp_path: Path) -> None:
     finished(tmp_path / "run")
     left, right = (key_text(RowKey("arithmetic", step, "0123456789ab", "1", 2)) for step in (0, 2))
     test = drawn(tmp_path, "question", bench="arithmetic", problem="1", left=left, right=right)
@@ -178,7 +178,7 @@ def test_a_question_that_is_compared(tmp_path: Path) -> None:
     test.selectbox(key="compare:right:sample").set_value(0).run()
     assert test.query_params["right"] == key_text(RowKey("arithmetic", 2, "0123456789ab", "1", 0))
     assert "of the words are shared" in texts(test)
-    assert "no such question" in texts(drawn(tmp_path, "question", bench="x", problem="y"))
+    assert "does not have this question" in texts(drawn(tmp_path, "question", bench="x", problem="y"))
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -197,7 +197,7 @@ def test_a_run_without_verdicts(tmp_path: Path, page: str) -> None:
     if page == "question":
         assert "no verdicts" in texts(test)
     if page == "suspicious":
-        assert "No score stands where a sample has no verdict." in texts(test)
+        assert "a sample without a verdict has no score" in texts(test)
 
 
 def test_hostile_texts_are_escaped_and_cut(tmp_path: Path) -> None:
@@ -218,6 +218,6 @@ def test_a_run_that_is_not_measured_starts_measuring(tmp_path: Path) -> None:
     files = MeasureFiles.of(run.path, name="run", side=tmp_path / NAME)
     from app.queries import measuring
 
-    assert measuring._started[files.root].wait(timeout=60) == 0
+    assert measuring._started[files.root].wait(timeout=1000) == 0
     parts = [part for folder in folders_of(run.path) for part in folder.parts]
     assert len(files.measured(parts)) == len(parts)

@@ -20,7 +20,7 @@ def _script(name: str) -> None:
 
 def _opened(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, **parameters: list[str]) -> AppTest:
     monkeypatch.setenv("ORZ_RUNS", str(folder))
-    page = AppTest.from_function(_script, kwargs={"name": name}, default_timeout=60)
+    page = AppTest.from_function(_script, kwargs={"name": name}, default_timeout=600)
     for parameter, values in parameters.items():
         page.query_params[parameter] = values
     return page.run()
@@ -83,7 +83,9 @@ def test_a_run_that_has_only_begun(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
         ("benchmarks", "run.json", "{"), ("report", "config.yaml", "a: ["),
     ],
 )  # fmt: skip
-def test_a_broken_run_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, file: str, text: str) -> None:
+def test_a_broken_run_is_reported(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, file: str, text: str
+) -> None:
     a_run(tmp_path / "good", num_steps=2)
     (a_run(tmp_path / "bad", num_steps=2).path / file).write_text(text)
     page = _opened(monkeypatch, tmp_path, name, run=["bad"])
@@ -115,7 +117,7 @@ def test_no_address_leads_out_of_the_folder(monkeypatch: pytest.MonkeyPatch, fin
         ("report", {"lexicon": ["none-such"]}),
     ],
 )
-def test_a_wrong_address_is_told_and_the_page_is_drawn(
+def test_an_invalid_address_is_reported_and_the_page_is_drawn(
     monkeypatch: pytest.MonkeyPatch, finished: Path, name: str, parameters: dict[str, list[str]]
 ) -> None:
     page = _opened(monkeypatch, finished, name, run=["one"], **parameters)

@@ -30,7 +30,7 @@ def test_moments_are_known_after_they_have_been_looked_for(monkeypatch: pytest.M
     assert loaded.look_for_moments([study])
     (mark,) = loaded.with_known_moments(study).breaks["reward/mean"]
     assert mark.step == pytest.approx(60, abs=2)
-    monkeypatch.setattr(loaded, "with_breaks", lambda _: pytest.fail("looked for again"))
+    monkeypatch.setattr(loaded, "with_step_moments", lambda _: pytest.fail("looked for again"))
     assert not loaded.look_for_moments([study])
     short = _study(50)
     assert not loaded.look_for_moments([short])

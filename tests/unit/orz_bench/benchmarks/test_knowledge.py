@@ -15,7 +15,7 @@ import pytest
 from orz_bench.asking.templates import TEMPLATES, orz_code
 from orz_bench.benchmarks import ifeval, mmlu, mmlu_pro
 from orz_bench.benchmarks.benchmark import HubDataset
-from orz_bench.benchmarks.loading.hub import Downloaded
+from orz_bench.benchmarks.loading.hub import HubFile
 from orz_bench.benchmarks.loading.load import data_hash, examples_place, fetch_benchmark, load_problems
 from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.errors import DataError
@@ -128,10 +128,10 @@ def test_missing_examples_name_what_to_do(tmp_path: Path) -> None:
 def test_examples_are_fetched_with_the_questions(tmp_path: Path) -> None:
     """In the hub's own format, a table of columns, at the pinned commit."""
 
-    def download(hub: HubDataset, file: str) -> Downloaded:
+    def download(hub: HubDataset, file: str) -> HubFile:
         rows = validation("math") if "validation" in file else [PRO_ROW]
         pq.write_table(pa.Table.from_pylist(rows), tmp_path / "table.parquet")
-        return Downloaded(tmp_path / "table.parquet", hub.revision)
+        return HubFile(tmp_path / "table.parquet", hub.revision)
 
     benchmark, cache = replace(get_benchmark("mmlu_pro"), num_problems=None), tmp_path / "cache"
     assert (

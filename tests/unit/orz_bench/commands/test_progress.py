@@ -20,15 +20,15 @@ def test_it_starts_counts_and_ends(is_terminal: bool) -> None:
     with ProgressDisplay(console) as display:
         display.notice("engine: fake")
         display.started(an_evaluation(), num_wanted=80, num_missing=60)
-        display.drawing()
+        display.generating()
         display.committed([a_rollout() for _ in range(30)])
-        ends_at = time.monotonic() + 5
-        while is_terminal and "100.0% right" not in file.getvalue() and time.monotonic() < ends_at:
+        ends_at = time.monotonic() + 100
+        while is_terminal and "100.0% correct" not in file.getvalue() and time.monotonic() < ends_at:
             time.sleep(0.02)
         display.finished(a_result())
     assert "engine: fake" in file.getvalue()
-    assert "20 of 80 samples exist, 60 to draw" in file.getvalue()
-    assert ("100.0% right" in file.getvalue()) == is_terminal
+    assert "20 of 80 samples exist, 60 to generate" in file.getvalue()
+    assert ("100.0% correct" in file.getvalue()) == is_terminal
 
 
 def test_nothing_missing_shows_no_bar() -> None:

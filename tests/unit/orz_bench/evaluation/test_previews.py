@@ -85,7 +85,7 @@ def test_what_cannot_be_selected_is_refused(selection: Selection, fault: str) ->
 def test_a_dry_run_shows_prompts_and_writes_nothing(tmp_path: Path) -> None:
     options = EvalOptions(checkpoint="fake", engine="fake", benchmarks=("arithmetic",), limit=5, out=tmp_path / "run")
     text = preview_evaluations(options, observer=Notes())
-    assert "80 of 80 samples to draw (5 questions x 16)" in text
+    assert "80 of 80 samples to generate (5 questions x 16)" in text
     assert text.count("token ids: [") == 3
     assert text.count("This is the problem:") == 3
     assert "at most 640,000 new tokens" in text

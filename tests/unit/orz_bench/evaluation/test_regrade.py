@@ -15,7 +15,7 @@ from orz_bench.asking.protocol import fingerprint_of
 from orz_bench.errors import ConfigError, RunDirError
 from orz_bench.evaluation import regrade
 from orz_bench.evaluation.evaluate import summary_of
-from orz_bench.evaluation.regrade import GRADED_BEFORE, Regraded, RegradeOptions, regrade_run
+from orz_bench.evaluation.regrade import GRADED_BEFORE, RegradedEvaluation, RegradeOptions, regrade_run
 from orz_bench.grading.grader import Submission
 from orz_bench.records.parquet import part_files, rollouts_from_table
 from orz_bench.records.rollout import Grade
@@ -94,7 +94,7 @@ def an_old_run(path: Path, *, num_problems: int = 5) -> tuple[RunDir, Evaluation
     return run, folder
 
 
-def again(run: RunDir) -> list[Regraded]:
+def again(run: RunDir) -> list[RegradedEvaluation]:
     return list(regrade_run(run, options=RegradeOptions(), notice=print))
 
 

@@ -31,8 +31,8 @@ class Notes:
     def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
         self.said.append(f"started {evaluation.card.benchmark} {num_missing}/{num_wanted}")
 
-    def drawing(self) -> None:
-        self.said.append("drawing")
+    def generating(self) -> None:
+        self.said.append("generating")
 
     def committed(self, rollouts: Sequence[Rollout]) -> None: ...
 
@@ -59,14 +59,14 @@ def test_an_observer_hears_everything_in_order(tmp_path: Path) -> None:
         "engine: fake",
         "arithmetic: 100 problems from the product itself",
         "started arithmetic 10/10",
-        "drawing",
+        "generating",
         "finished arithmetic",
     ]
 
 
 def test_the_engine_is_not_opened_where_nothing_is_missing(tmp_path: Path) -> None:
     session(out=tmp_path)
-    assert "drawing" not in session(out=tmp_path)[1]
+    assert "generating" not in session(out=tmp_path)[1]
 
 
 def test_the_protocol_is_the_benchmarks_the_named_or_a_changed_one() -> None:

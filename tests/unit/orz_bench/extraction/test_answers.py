@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from orz_bench.extraction.answers import answer_block, extract_boxed, extract_final, extract_orz
+from orz_bench.extraction.answers import answer_block, extract_boxed, extract_final, extract_orz, orz_capture
 from orz_bench.extraction.thoughts import said
 
 
@@ -132,6 +132,18 @@ def test_thoughts_hold_no_box_that_counts(response: str, answer: str | None) -> 
 
 def test_the_references_rule_knows_no_thoughts() -> None:
     assert extract_orz(r"<think> <answer> \boxed{5} </answer>") == "5"
+
+
+def test_what_the_references_expression_captures() -> None:
+    assert orz_capture(r"<answer>\boxed{4}x </answer>") == r"\boxed{4}"
+    assert orz_capture(r"<answer>\boxed{4} {b} c </answer>") == r"\boxed{4} {b}"
+    assert orz_capture(r"<answer>\boxed{</answer>") is None
+
+
+def test_boxes_are_joined_over_sixty_characters_and_no_more() -> None:
+    between = len(r"}or \boxed{")
+    assert extract_boxed(r"\boxed{5}" + " " * (60 - between) + r"or \boxed{6}") == "5 or 6"
+    assert extract_boxed(r"\boxed{5}" + " " * (61 - between) + r"or \boxed{6}") == "6"
 
 
 def test_an_empty_block_is_none() -> None:

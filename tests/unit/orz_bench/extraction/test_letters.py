@@ -43,3 +43,13 @@ def test_final(response: str, letter: str | None) -> None:
 def test_orz_wants_its_tags() -> None:
     assert extract_letter(r"\boxed{A}", "orz", num_choices=4) is None
     assert extract_letter(r"<answer> \boxed{A} </answer>", "orz", num_choices=4) == "A"
+
+
+def test_a_letter_is_found_in_texts_up_to_a_length() -> None:
+    """A box and a short text: 2,000 characters; a response that is one line: 300."""
+    for length, letter in ((2000, "C"), (2001, None)):
+        text = "C. ".ljust(length, "x")
+        assert letter_of(text, 4) == letter
+        assert extract_letter(f"\\boxed{{{text}}}", "boxed", num_choices=4) == letter
+    for length, letter in ((300, "C"), (301, None)):
+        assert extract_letter("C. ".ljust(length, "x"), "boxed", num_choices=4) == letter

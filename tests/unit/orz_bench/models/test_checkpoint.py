@@ -48,13 +48,13 @@ def test_no_such_path() -> None:
 
 
 def test_a_folder_without_config(tmp_path: Path) -> None:
-    assert "no checkpoint (a folder without config.json)" in fault(tmp_path)
+    assert "not a checkpoint: config.json is missing" in fault(tmp_path)
 
 
 def test_a_file(tmp_path: Path) -> None:
     file = tmp_path / "model.safetensors"
     file.write_bytes(b"x")
-    assert "no checkpoint (a file)" in fault(file)
+    assert "not a checkpoint: it is a file" in fault(file)
 
 
 def test_a_cut_weight_file(tmp_path: Path) -> None:

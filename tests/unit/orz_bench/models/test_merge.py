@@ -168,7 +168,10 @@ def test_identity_and_memory(base: Path, tmp_path: Path, cache: Path) -> None:
         ({"peft_type": "IA3"}, "peft_type is IA3"),
         ({"task_type": "SEQ_CLS"}, "task_type is SEQ_CLS"),
         ({"base_model_name_or_path": None}, "names no base model"),
-        ({"base_model_name_or_path": "/no/such/base"}, "its base model /no/such/base is no folder here and no hub id"),
+        (
+            {"base_model_name_or_path": "/no/such/base"},
+            "its base model /no/such/base is neither a folder here nor a hub id",
+        ),
         ({"lora_alpha": None}, "lora_alpha is None, wanted a number"),
     ],
 )

@@ -124,3 +124,18 @@ def test_the_schema_has_every_field_of_a_rollout() -> None:
 
 
 ROLLOUT_FIELDS = set(Rollout.__dataclass_fields__)
+
+
+def test_one_part_takes_the_place_of_all(tmp_path: Path) -> None:
+    for index in range(3):
+        parquet.write_part(tmp_path, [a_rollout(sample_index=index)])
+    rollouts = [a_rollout(sample_index=index, reward=1.0) for index in range(3)]
+    parquet.replace_parts(tmp_path, rollouts)
+    assert [path.name for path in tmp_path.iterdir()] == ["part-000000.parquet"]
+    assert parquet.rollouts_from_table(parquet.read_parts(tmp_path)) == rollouts
+
+
+def test_every_part_says_its_schema(tmp_path: Path) -> None:
+    """The number in files of runs that exist: a new one needs a reader of the old ones."""
+    path = parquet.write_part(tmp_path, [a_rollout()])
+    assert pq.read_schema(path).metadata[b"orz_rollout_schema"] == b"1"

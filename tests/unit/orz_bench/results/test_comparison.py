@@ -9,7 +9,14 @@ import numpy as np
 import pytest
 
 from orz_bench.errors import ConfigError
-from orz_bench.results.comparison import bootstrap_interval, compare, holm, sign_flip_p_value
+from orz_bench.results.comparison import (
+    bootstrap_interval,
+    compare,
+    compare_values,
+    holm,
+    sign_flip_p_value,
+    unseen_difference,
+)
 
 
 def outcomes(shares: list[float], n: int = 16) -> dict[str, list[bool]]:
@@ -44,6 +51,8 @@ def test_no_difference_of_few_questions_can_be_found() -> None:
     ("low", "high", "outcome"),
     [
         (0.001, 0.05, "better"),
+        (0.0, 0.05, "no worse"),
+        (-0.05, 0.0, "inconclusive"),
         (-0.005, 0.05, "no worse"),
         (-0.009, -0.001, "no worse"),
         (-0.01, 0.05, "inconclusive"),
@@ -54,7 +63,8 @@ def test_no_difference_of_few_questions_can_be_found() -> None:
 def test_outcomes_of_a_margin(low: float, high: float, outcome: str) -> None:
     found = replace(compare(outcomes([0.0] * 9), outcomes([0.5] * 9)), low=low, high=high)
     assert found.outcome(0.01) == outcome
-    assert found.outcome(0.0) == ("inconclusive" if outcome == "no worse" and high > 0 else found.outcome(0.0))
+    without_margin = "better" if low > 0 else "worse" if high < 0 else "inconclusive"
+    assert found.outcome(0.0) == without_margin
 
 
 def test_intervals_of_differences_hold_near_0_and_at_the_middle() -> None:
@@ -77,6 +87,46 @@ def test_difference_and_flips() -> None:
     assert found.low <= found.difference <= found.high
 
 
+def test_one_shared_question() -> None:
+    found = compare({"x": [True, True, False, False]}, {"x": [False] * 4, "y": [True]})
+    assert (found.num_questions, found.difference, found.p_value) == (1, -0.5, 1.0)
+    assert found.low <= -0.5 <= found.high
+    assert found.low < found.high
+    assert found.minimum_detectable_effect is None
+    assert (found.gained, found.lost) == ((), ())
+
+
+def test_half_of_the_samples_is_not_most() -> None:
+    found = compare(outcomes([0.5, 1.0, 0.25, 0.5]), outcomes([1.0, 0.5, 0.5, 0.5]))
+    assert (found.gained, found.lost) == (("q00",), ("q01",))
+
+
+def test_the_detectable_difference_by_hand() -> None:
+    """Six questions; the two that are added for what was not seen scatter, too."""
+    differences = np.array([0.5, 0.0, -0.25, 0.25, 0.0, 0.0])
+    unseen = (4 * 0.375 + 1) / (4 * 1.0 + 1)
+    assert unseen_difference(differences, samples_each=4) == pytest.approx(unseen)
+    scatter = float(np.sum((differences - differences.mean()) ** 2)) + 2 * unseen**2
+    wanted = (1.959964 + 0.841621) * np.sqrt(scatter / 5 / 6)
+    a = dict(zip("abcdef", [0.25] * 6, strict=True))
+    b = {key: a[key] + difference for key, difference in zip("abcdef", differences, strict=True)}
+    found = compare_values(a, b, samples_each=4)
+    assert found.minimum_detectable_effect == pytest.approx(wanted)
+    assert compare_values(a, b) == compare_values(a, b, samples_each=1) != found
+    everything = compare_values(dict.fromkeys("abcdef", 0.0), dict.fromkeys("abcdef", 1.0))
+    assert (everything.low < everything.high, everything.high) == (True, 1.0)
+    opposite = compare_values(
+        dict(zip("abcdef", [0, 1] * 3, strict=True)), dict(zip("abcdef", [1, 0] * 3, strict=True))
+    )
+    assert opposite.minimum_detectable_effect is None
+
+
+def test_the_fewest_samples_of_any_question_count() -> None:
+    a, b = outcomes([0.5] * 8, n=4), outcomes([0.75] * 8, n=8)
+    shares = [{key: float(np.mean(values)) for key, values in side.items()} for side in (a, b)]
+    assert compare(a, b) == compare_values(*shares, samples_each=4)
+
+
 def test_only_shared_questions_count() -> None:
     a, b = outcomes([1.0, 1.0]), outcomes([0.0, 1.0, 1.0])
     found = compare(a, b)
@@ -95,12 +145,37 @@ def test_few_questions_get_the_exact_p_value() -> None:
     assert sign_flip_p_value(differences, np.random.default_rng(0)) == wanted
 
 
+def test_fourteen_questions_are_enumerated_and_fifteen_are_not() -> None:
+    differences = np.random.default_rng(1).normal(0.1, 0.3, size=15)
+    for size, is_exact in ((14, True), (15, False)):
+        values = {sign_flip_p_value(differences[:size], np.random.default_rng(seed)) for seed in range(3)}
+        assert (len(values) == 1) == is_exact
+        signs = np.array(list(product((1, -1), repeat=size)))
+        wanted = np.mean(np.abs(signs @ differences[:size]) >= abs(differences[:size].sum()) - 1e-12)
+        assert [pytest.approx(wanted, abs=0 if is_exact else 0.02)] * len(values) == sorted(values)
+
+
 def test_many_questions_get_a_sampled_one() -> None:
     rng = np.random.default_rng(3)
     differences = rng.normal(0.02, 0.2, size=300)
     z = differences.mean() / (differences.std(ddof=1) / np.sqrt(300))
     normal = 2 * (1 - 0.5 * (1 + _erf(abs(z) / np.sqrt(2))))
     assert sign_flip_p_value(differences, rng) == pytest.approx(normal, abs=0.02)
+
+
+def test_a_p_value_is_never_below_one_among_all_draws() -> None:
+    """Forty questions that all move one way: no drawn pattern is as far from zero, but that which was observed is."""
+    assert sign_flip_p_value(np.full(40, 0.5), np.random.default_rng(0)) == 1 / 20_001
+
+
+def test_interval_ends_are_the_percentiles_of_resampled_means() -> None:
+    differences = np.random.default_rng(9).normal(0.1, 0.3, size=60)
+    among = np.append(differences, [0.2, -0.2])
+    rng = np.random.default_rng(10)
+    means = np.array([rng.choice(among, size=62).sum() / 60 for _ in range(20_000)])
+    low, high = bootstrap_interval(differences, np.random.default_rng(11), unseen=0.2)
+    wanted = np.quantile(means, [0.025, 0.975])
+    assert [low, high] == [pytest.approx(value, abs=0.08 * means.std()) for value in wanted]
 
 
 def test_p_values_are_uniform_where_nothing_differs() -> None:
@@ -119,8 +194,10 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says() -> None:
 
 
 def test_large_benchmarks_fit_in_memory() -> None:
-    differences = np.random.default_rng(6).normal(size=14_000)
-    assert 0 <= sign_flip_p_value(differences, np.random.default_rng(0)) <= 1
+    differences = np.random.default_rng(6).normal(0.01, 1, size=14_000)
+    z = differences.mean() / (differences.std() / np.sqrt(14_000))
+    found = sign_flip_p_value(differences, np.random.default_rng(0))
+    assert found == pytest.approx(1 - _erf(abs(z) / np.sqrt(2)), abs=0.02)
 
 
 def test_the_minimum_detectable_effect_is_found_in_80_percent() -> None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from orz_bench.errors import RunDirError
 from orz_bench.records.summary import EvalResult
 from orz_bench.results.html import render_html
+from orz_bench.results.lookup import results_of
 from orz_bench.results.report import notes_on, render_json, render_markdown, render_table
 from orz_bench.terminal import as_text
 from tests.support.builders import a_result, a_summary
@@ -110,3 +114,10 @@ def test_a_long_table_is_cut_and_says_so() -> None:
     assert "b500 " not in text.partition("·")[0]
     assert "2 more rows: --format md and --format json have all" in text
     assert "b501" in render_markdown(results)
+
+
+def test_a_file_that_nobody_wrote_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "run.json").touch()
+    os.truncate(tmp_path / "run.json", 300 << 20)
+    with pytest.raises(RunDirError, match="has 314,572,800 bytes, wanted at most"):
+        results_of(tmp_path)

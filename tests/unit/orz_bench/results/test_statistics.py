@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orz_bench.errors import ConfigError
+from orz_bench.records.intervals import question_interval, sampling_interval
 from orz_bench.records.summary import Summary
 from orz_bench.results.statistics import (
     ScoredSample,
@@ -21,9 +22,13 @@ from orz_bench.results.statistics import (
     majority,
     mean_g_pass_at_k,
     pass_at_k,
+    question_band,
     question_error,
+    sampling_band,
     sampling_error,
+    spread_error,
     summarise,
+    value_band,
 )
 
 counts = st.integers(1, 8).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n), st.integers(1, n)))
@@ -77,6 +82,40 @@ def test_sampling_error_matches_redrawn_samples() -> None:
 def test_question_error_is_the_spread_of_question_means() -> None:
     outcomes = [[True, True], [True, False], [False, False]]
     assert question_error(outcomes) == pytest.approx(0.5 / sqrt(3))
+
+
+def test_two_samples_or_two_questions_are_enough() -> None:
+    assert sampling_error([[True, False], [True, True]]) == pytest.approx(0.25)
+    assert question_error([[True], [False]]) == pytest.approx(0.5)
+    assert spread_error([0.2, 0.6]) == pytest.approx(0.2)
+    assert sampling_band([[True, False]]) is not None
+    assert value_band([0.2]) is None
+    assert value_band([0.2, 0.6]) is not None
+
+
+def test_questions_with_few_samples_count_for_less_than_their_number() -> None:
+    """4 and 1 samples, each question weighing the same: as good as 3.2 samples."""
+    outcomes = [[True, False, True, False], [True]]
+    wanted = question_interval(0.75, error=question_error(outcomes), num_questions=2, num_samples=3.2)
+    assert question_band(outcomes) == wanted
+    even = [[True, False], [False, False], [True, True]]
+    wanted = sampling_interval(0.5, error=sampling_error(even), num_samples=6)
+    assert sampling_band(even) == wanted
+
+
+def test_bands_of_a_figure_know_its_tries() -> None:
+    values = [0.25, 0.5, 1.0]
+    for each in (1, 4):
+        wanted = question_interval(7 / 12, error=spread_error(values), num_questions=3, num_samples=3 * each)
+        assert value_band(values, samples_each=each) == wanted
+    assert value_band(values) == value_band(values, samples_each=1)
+    summary = a_summary_of([[True, False, False, False], [True, True, False, False], [False] * 4])
+    assert list(summary.pass_at) == ["1", "2", "4"]
+    assert list(summary.g_pass_at) == ["4@0.25", "4@0.5", "4@0.75", "4@1", "mean"]
+    for k in (1, 2, 4):
+        band = value_band([pass_at_k(4, c, k=k) for c in (1, 2, 0)], samples_each=4 / k)
+        assert band is not None
+        assert (summary.pass_at_low[str(k)], summary.pass_at_high[str(k)]) == (band.low, band.high)
 
 
 def test_aime_noise_is_what_is_known() -> None:
@@ -195,8 +234,10 @@ def test_what_is_undefined_says_why() -> None:
 
 
 def test_more_samples_than_were_drawn_are_refused() -> None:
+    assert pass_at_k(2, 1, k=2) == 1
     for figure in (
         lambda: pass_at_k(2, 0, k=4),
+        lambda: pass_at_k(2, 0, k=0),
         lambda: g_pass_at_k(2, 0, k=4, threshold=0.5),
         lambda: a_summary_of([]),
     ):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import multiprocessing
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from orz_rl.assets.resolve import TINY
 from orz_rl.planning.architectures import PUBLISHED, architecture_of
 from orz_rl.planning.plan import GIB, Hardware, make_plan, model_memory, num_devices
 from orz_rl.recipes.registry import resolve
+from tests.support.preloaded import FORKED
 
 
 @pytest.mark.parametrize(
@@ -73,18 +73,18 @@ def test_memory_is_that_of_all_tensors_of_a_real_rank(num_ranks: int) -> None:
 
 def bytes_of_ranks(num_ranks: int) -> list[list[int]]:
     """Of each rank, in a process of its own: what every setting of SETTINGS holds after an update."""
-    from tests.unit.orz_rl.workers.test_model_rank import free_port
+    from orz_rl.workers.ports import free_port
 
-    context, port = multiprocessing.get_context("spawn"), free_port()
-    results = context.Queue()
+    port = free_port()
+    results = FORKED.Queue()
     processes = [
-        context.Process(target=measure_rank, args=(rank, num_ranks, port, results)) for rank in range(num_ranks)
+        FORKED.Process(target=measure_rank, args=(rank, num_ranks, port, results)) for rank in range(num_ranks)
     ]
     for process in processes:
         process.start()
-    found = [results.get(timeout=200) for _ in processes]
+    found = [results.get(timeout=1000) for _ in processes]
     for process in processes:
-        process.join(60)
+        process.join(1000)
     return found
 
 
@@ -165,6 +165,6 @@ def test_what_does_not_fit_comes_with_advice() -> None:
     assert plan.training_bytes > 24 * GIB
 
 
-def test_an_unknown_model_is_told(tmp_path: Path) -> None:
+def test_an_unknown_model_is_reported(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="its size is unknown"):
         architecture_of(str(tmp_path))

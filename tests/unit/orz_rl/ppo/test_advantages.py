@@ -39,7 +39,7 @@ def slow_gae(rewards: Tensor, values: Tensor, length: int, *, gamma: float, lam:
 def test_gae(gamma: float, lam: float) -> None:
     lengths = [1, 5, 63, 64, 65, 130, 200]
     rewards, values, mask = a_batch(lengths)
-    found = gae(rewards, values, mask_BT=mask, gamma=gamma, lam=lam)
+    found = gae(rewards, values, mask_BT=mask, gamma=gamma, gae_lambda=lam)
     for row, length in enumerate(lengths):
         wanted = slow_gae(rewards[row], values[row], length, gamma=gamma, lam=lam)
         assert torch.allclose(found[row], torch.tensor(wanted, dtype=torch.float64), atol=1e-10)
@@ -49,14 +49,15 @@ def test_gae(gamma: float, lam: float) -> None:
 def test_with_gamma_and_lambda_1_it_is_the_return_minus_the_value(lengths: list[int], seed: int) -> None:
     rewards, values, mask = a_batch(lengths, seed=seed)
     returns = (rewards * mask).flip(1).cumsum(1).flip(1)
-    assert torch.allclose(gae(rewards, values, mask_BT=mask, gamma=1.0, lam=1.0), (returns - values) * mask, atol=1e-9)
+    found = gae(rewards, values, mask_BT=mask, gamma=1.0, gae_lambda=1.0)
+    assert torch.allclose(found, (returns - values) * mask, atol=1e-9)
 
 
 def test_a_last_token_reward_without_a_critic_reaches_every_token() -> None:
     rewards = torch.zeros(1, 8000)
     rewards[0, 7999] = 1.0
     assert torch.allclose(
-        gae(rewards, torch.zeros(1, 8000), mask_BT=torch.ones(1, 8000), gamma=1.0, lam=1.0), torch.ones(1, 8000)
+        gae(rewards, torch.zeros(1, 8000), mask_BT=torch.ones(1, 8000), gamma=1.0, gae_lambda=1.0), torch.ones(1, 8000)
     )
 
 
@@ -96,6 +97,16 @@ def test_group_baselines_by_hand() -> None:
     assert group_centred(REWARDS, GROUPS).tolist() == centred
     assert grpo(REWARDS, GROUPS).tolist() == pytest.approx([value / deviation for value in centred], abs=1e-6)
     assert rloo(REWARDS, GROUPS).tolist() == pytest.approx(others)
+
+
+def test_rewards_that_hardly_differ_are_divided_by_a_little_more_than_their_deviation() -> None:
+    rewards = torch.tensor([0.0, 2e-4], dtype=torch.float64)
+    variance = 2e-8
+    wanted = 1e-4 / math.sqrt(variance + 1e-8)
+    assert grpo(rewards, torch.zeros(2)).tolist() == pytest.approx([-wanted, wanted], rel=1e-9)
+    assert grpo(rewards / 2, torch.zeros(2)).tolist() == [0.0, 0.0]
+    white = whiten(rewards[None], torch.ones(1, 2, dtype=torch.float64))
+    assert white[0].tolist() == pytest.approx([-(2**-0.5), 2**-0.5])
 
 
 @given(st.lists(st.tuples(st.integers(0, 3), st.floats(-2, 2)), min_size=2, max_size=30))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 import torch
 from hypothesis import given
@@ -10,6 +13,7 @@ from hypothesis import strategies as st
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Rollout
 from orz_rl.ppo.batch import Batch, split
+from orz_rl.ppo.packed_forward import Pack
 from tests.support.builders import a_rollout
 
 
@@ -36,9 +40,34 @@ def test_a_batch_holds_what_the_rollouts_say() -> None:
     assert batch.sampler_logprobs_BT[1].tolist() == pytest.approx([0, -0.1, -0.2, -0.3])
 
 
-def test_a_rollout_without_tokens_is_refused() -> None:
+@pytest.mark.parametrize("missing", [{"token_ids": ()}, {"prompt_token_ids": ()}, {"logprobs": None}])
+def test_a_rollout_that_lacks_one_of_the_three_is_refused(missing: dict[str, Any]) -> None:
+    whole = a_sampled("p0", 0, length=2)
+    assert Batch.of([whole]).lengths_B.tolist() == [2]
+    missing |= {"num_tokens": 0, "logprobs": ()} if "token_ids" in missing else {}
     with pytest.raises(EngineError, match="p0, sample 0: no tokens"):
-        Batch.of([a_rollout(reward=1.0)])
+        Batch.of([whole, replace(whole, **missing)])
+
+
+def test_a_pack_holds_prompts_and_responses_and_a_filler_one_token_of_each() -> None:
+    batch = Batch.of([a_sampled("a", 0, length=2), a_sampled("b", 0, length=3)])
+    for members in ([1], [1, 0]):
+        wanted = Pack.of([((1, 2, 3), batch.rollouts[member].token_ids or ()) for member in members])
+        assert torch.equal(batch.pack_of(members).tokens_N, wanted.tokens_N)
+        assert torch.equal(batch.pack_of(members).targets_R, wanted.targets_R)
+    assert len(batch.pack_of([]).tokens_N) == 2
+    assert batch.in_pack(batch.mask_BT, []).tolist() == [0.0]
+
+
+def test_ranks_get_as_many_packs_and_about_as_many_tokens() -> None:
+    lengths = [9, 8, 7, 6, 1, 1]
+    batch = Batch.of([a_sampled("p", index, length=length) for index, length in enumerate(lengths)])
+    shares = batch.shares(list(range(6)), capacity=12, num_ranks=2)
+    tokens = [[sum(lengths[member] + 3 for member in pack) for pack in share] for share in shares]
+    assert tokens == [[12, 9, 8], [11, 10, 0]]
+    spare = batch.shares([0, 1, 2], capacity=12, num_ranks=2)
+    assert [len(share) for share in spare] == [2, 2]
+    assert sum(pack == () for share in spare for pack in share) == 1
 
 
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(12, 40), st.integers(1, 4))
@@ -60,4 +89,6 @@ def test_dealing_and_gathering_is_the_identity(lengths: list[int], capacity: int
 def test_updates_share_the_rollouts_out(count: int, parts: int) -> None:
     split_up = split(count, min(parts, count), generator=torch.Generator().manual_seed(0))
     assert sorted(index for part in split_up for index in part) == list(range(count))
+    assert len(split_up) == min(parts, count)
     assert max(map(len, split_up)) - min(map(len, split_up)) <= 1
+    assert all(part == sorted(part) for part in split_up)

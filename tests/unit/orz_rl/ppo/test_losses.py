@@ -27,6 +27,7 @@ def one(
     )
     found.loss.backward()
     assert logprobs.grad is not None
+    assert float(found.approximate_kl) == pytest.approx(math.exp(logprob - old) - 1 - (logprob - old))
     return float(found.loss.detach()), float(logprobs.grad), float(found.clipped)
 
 
@@ -46,6 +47,17 @@ def test_clipping(ratio: float, advantage: float, loss: float, is_clipped: bool)
     assert found == pytest.approx(loss)
     assert clipped == float(is_clipped)
     assert gradient == pytest.approx(0.0 if is_clipped else -ratio * advantage)
+
+
+def test_every_number_is_weighted() -> None:
+    log_ratios, weights = torch.tensor([math.log(1.5), math.log(0.7)]), torch.tensor([0.25, 0.5])
+    found = policy_loss(
+        log_ratios, torch.zeros(2), advantages_N=torch.ones(2), weights_N=weights, clip_low=0.2, clip_high=0.2
+    )
+    assert float(found.loss) == pytest.approx(-(0.25 * 1.2 + 0.5 * 0.7))
+    assert float(found.clipped) == 0.25
+    wanted = 0.25 * (0.5 - math.log(1.5)) + 0.5 * (-0.3 - math.log(0.7))
+    assert float(found.approximate_kl) == pytest.approx(wanted)
 
 
 def test_clip_higher_leaves_the_lower_bound() -> None:
@@ -116,8 +128,8 @@ def test_kl_estimates_agree_on_average() -> None:
 
 def test_importance_weights_are_capped_and_have_no_gradient() -> None:
     logprobs = torch.tensor([0.0, 3.0, -1.0], requires_grad=True)
-    found = importance_weights(logprobs, torch.zeros(3), cap=2.0)
-    assert found.tolist() == pytest.approx([1.0, 2.0, math.exp(-1)])
+    found = importance_weights(logprobs, torch.tensor([0.0, 0.0, -1.5]), cap=2.0)
+    assert found.tolist() == pytest.approx([1.0, 2.0, math.exp(0.5)])
     assert not found.requires_grad
 
 

@@ -90,7 +90,7 @@ def test_gradients_do_not_depend_on_how_sequences_are_packed(family: str) -> Non
 
 
 def test_sequences_that_see_one_another_would_be_noticed() -> None:
-    """What happens without being told where sequences lie: this is what `packed_sdpa` is for."""
+    """Without the positions of the sequences the result is wrong: this is what `packed_sdpa` is for."""
     model = a_model("qwen2").eval()
     pack = Pack.of(sequences())
     leaking = Pack(pack.tokens_N, pack.positions_N, pack.targets_R, lengths=(len(pack.tokens_N),))
@@ -120,6 +120,53 @@ def test_a_sliding_window_is_kept() -> None:
         packed = response_logprobs(model, Pack.of(batch))
         unpacked = torch.cat([alone(model, *sequence) for sequence in batch])
     assert torch.allclose(packed, unpacked, atol=1e-5)
+
+
+def test_soft_caps_and_windows_are_kept_where_scores_are_large() -> None:
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    register_packed_sdpa()
+    torch.manual_seed(0)
+    config = Gemma2Config(
+        vocab_size=VOCABULARY,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        query_pre_attn_scalar=8,
+        sliding_window=4,
+        attn_logit_softcapping=0.5,
+        attn_implementation="packed_sdpa",
+    )
+    model = Gemma2ForCausalLM(config).eval()
+    with torch.inference_mode():
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                parameter.add_(0.3 * torch.randn_like(parameter))
+        packed = response_logprobs(model, Pack.of(sequences()))
+        model.set_attn_implementation("eager")
+        unpacked = []
+        for prompt, response in sequences():
+            logits = model(torch.tensor([prompt + response])).logits[0, len(prompt) - 1 : -1]
+            unpacked.append(torch.log_softmax(logits, dim=-1).gather(1, torch.tensor(response)[:, None])[:, 0])
+    assert torch.allclose(packed, torch.cat(unpacked), atol=2e-5)
+
+
+def test_other_attentions_are_told_where_sequences_end() -> None:
+    class Inputs:
+        config = type("Config", (), {"_attn_implementation": "flash_attention_2"})
+
+        def __call__(self, **inputs: Any) -> Any:
+            self.inputs = inputs
+            return inputs["position_ids"][..., None].float()
+
+    model = Inputs()
+    response_values(model, Pack.of([([1, 2, 3], [4, 5]), ([1], [2, 3])]))
+    assert model.inputs["cu_seq_lens_q"].tolist() == model.inputs["cu_seq_lens_k"].tolist() == [0, 5, 8]
+    assert model.inputs["max_length_q"] == model.inputs["max_length_k"] == 5
+    assert (model.inputs["use_cache"], model.inputs["attention_mask"]) == (False, None)
 
 
 def test_log_probabilities_in_pieces_are_those_in_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ lengths_and_capacity = st.integers(1, 60).flatmap(
 
 
 @given(lengths_and_capacity)
-def test_every_sequence_stands_in_one_pack(case: tuple[list[int], int]) -> None:
+def test_every_sequence_is_in_one_pack(case: tuple[list[int], int]) -> None:
     lengths, capacity = case
     packs = pack(lengths, capacity)
     assert sorted(index for members in packs for index in members) == list(range(len(lengths)))

@@ -1,4 +1,4 @@
-"""Recipes, variants and overrides: all load, all faults are told at once, the published numbers stand."""
+"""Recipes, variants and overrides: all load, all faults are reported together, published numbers are unchanged."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_learning_rates_warm_up_and_anneal() -> None:
     assert anneal.learning_rates(100)[0] == pytest.approx(3e-7)
 
 
-def test_all_faults_are_told_at_once_with_the_nearest_name() -> None:
+def test_all_faults_are_reported_at_once_with_the_nearest_name() -> None:
     with pytest.raises(ConfigError) as caught:
         resolve("tiny", overrides=["optim.policy_l=1", "num_step=3", "rollout.top_p=2", "nonsense"])
     text = str(caught.value)
@@ -78,7 +78,7 @@ def test_all_faults_are_told_at_once_with_the_nearest_name() -> None:
         ("cluster.weight_sync=ipc rollout.num_engines=2", "do not share devices"),
     ],
 )
-def test_what_contradicts_itself_is_told(override: str, wanted: str) -> None:
+def test_contradictions_are_reported(override: str, wanted: str) -> None:
     with pytest.raises(ConfigError) as caught:
         resolve("tiny", overrides=override.split())
     assert wanted in str(caught.value)
@@ -131,7 +131,7 @@ def test_the_warm_up_of_old_is_read_with_its_meaning() -> None:
     config = resolve("orz_7b", overrides=["optim.warmup_steps=50"])
     assert (config.optim.policy_warmup_updates, config.optim.critic_warmup_updates) == (50, 600)
     assert resolve("tiny", overrides=["optim.warmup_steps=5"]) == resolve("tiny")
-    with pytest.raises(ConfigError, match="say the same"):
+    with pytest.raises(ConfigError, match="both set the warm-up"):
         resolve("tiny", overrides=["optim.warmup_steps=5", "optim.critic_warmup_updates=3"])
     with pytest.raises(ConfigError, match="policy_warmup_updates"):
         resolve("tiny", overrides=["optim.warmup_steps=.nan"])

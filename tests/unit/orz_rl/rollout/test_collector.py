@@ -1,4 +1,4 @@
-"""What a step is trained on: dynamic sampling replaces groups with nothing to compare, and nothing is drawn twice."""
+"""The rollouts of a step: dynamic sampling replaces groups without a signal, and nothing is generated twice."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from typing import Any, cast
 
 import pytest
 
-from orz_bench.engines.engine import Sampling
+from orz_bench.engines.engine import Engine, Sampling
 from orz_bench.errors import RunDirError
 from orz_bench.grading.grader import Submission
 from orz_bench.records.rollout import Completion, Grade, Request
 from orz_bench.records.run_dir import RunDir
+from orz_bench.seeds import sample_seed
 from orz_rl.recipes.registry import resolve
-from orz_rl.rollout.collector import Collected, Collector
+from orz_rl.rollout.collector import Collector, StepRollouts, group_seeds
 from orz_rl.rollout.problems import Prompt, problems_at
-from orz_rl.workers.sampler import Sampler
 from tests.support.builders import a_completion, a_grade, a_problem
 
 NUM_PROBLEMS, NUM_SAMPLES, SEED = 12, 4, 42
 
 
 class KnownRates:
-    """Draws `rates[problem]` right answers a group, and remembers what it was asked for."""
+    """Generates `rates[problem]` correct answers per group, and records the requests."""
 
     def __init__(self, rates: Mapping[str, int], *, version: int = 0) -> None:
         self.rates, self.version = rates, version
-        self.asked: list[tuple[str, int]] = []
+        self.requested: list[tuple[str, int]] = []
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         for request in requests:
-            self.asked.append(request.key)
+            self.requested.append(request.key)
             is_right = request.sample_index < self.rates[request.problem.problem_id]
             yield [
                 a_completion(
@@ -55,12 +55,12 @@ class ByText:
         return [a_grade(verdict="correct" if s.response == "right" else "wrong") for s in submissions]
 
 
-def collected(run: Path, sampler: KnownRates, *overrides: str, step: int = 1, cursor: int = 0) -> Collected:
+def collected(run: Path, sampler: KnownRates, *overrides: str, step: int = 1, cursor: int = 0) -> StepRollouts:
     config = resolve("tiny", overrides=["rollout.num_problems=3", f"rollout.num_samples={NUM_SAMPLES}", *overrides])
     prompts = [
         Prompt(problem=a_problem(problem_id=f"p{index}"), text="?", token_ids=(1, 2)) for index in range(NUM_PROBLEMS)
     ]
-    collector = Collector(config, run=RunDir(run), sampler=cast("Sampler", sampler), grader=ByText(), prompts=prompts)
+    collector = Collector(config, run=RunDir(run), engine=cast("Engine", sampler), grader=ByText(), prompts=prompts)
     return collector.collect(step, policy_version=0, cursor=cursor, on_committed=lambda _: None)
 
 
@@ -69,14 +69,14 @@ def stream(count: int) -> list[str]:
     return [f"p{index}" for index in problems_at(NUM_PROBLEMS, start=0, count=count, seed=SEED)]
 
 
-def problems_of(found: Collected) -> list[str]:
+def problems_of(found: StepRollouts) -> list[str]:
     return list(dict.fromkeys(row.problem_id for row in found.rollouts))
 
 
 def test_a_step_takes_the_next_problems_with_all_their_samples(tmp_path: Path) -> None:
     found = collected(tmp_path, KnownRates(dict.fromkeys(stream(12), 2)))
     assert problems_of(found) == stream(3)
-    assert (found.cursor, found.num_replaced, found.num_drawn) == (3, 0, 12)
+    assert (found.cursor, found.num_replaced, found.num_generated) == (3, 0, 12)
     assert [row.reward for row in found.rollouts] == [1.0, 1.0, 0.0, 0.0] * 3
 
 
@@ -85,8 +85,8 @@ def test_groups_that_are_all_right_or_all_wrong_are_replaced_by_the_next_problem
     rates = dict.fromkeys(order, 2) | {order[0]: NUM_SAMPLES, order[2]: 0, order[3]: 0}
     found = collected(tmp_path, KnownRates(rates), "rollout.dynamic_sampling=5")
     assert problems_of(found) == [order[1], order[4], order[5]]
-    assert (found.cursor, found.num_replaced, found.num_drawn) == (6, 3, 6 * NUM_SAMPLES)
-    # What was set aside stays on disk.
+    assert (found.cursor, found.num_replaced, found.num_generated) == (6, 3, 6 * NUM_SAMPLES)
+    # Groups that were set aside stay on disk.
     assert len(RunDir(tmp_path).rollouts(1).keys()) == 6 * NUM_SAMPLES
 
 
@@ -97,19 +97,19 @@ def test_the_last_round_keeps_what_it_finds(tmp_path: Path) -> None:
     assert (found.cursor, found.num_replaced) == (6, 3)
 
 
-def test_what_is_on_disk_is_not_drawn_again(tmp_path: Path) -> None:
+def test_rollouts_on_disk_are_not_generated_again(tmp_path: Path) -> None:
     order = stream(12)
     rates = dict.fromkeys(order, 1) | {order[1]: NUM_SAMPLES}
     first = collected(tmp_path, KnownRates(rates), "rollout.dynamic_sampling=2")
     again = KnownRates(rates)
     second = collected(tmp_path, again, "rollout.dynamic_sampling=2")
-    assert again.asked == []
+    assert again.requested == []
     assert (second.rollouts, second.cursor, second.num_replaced) == (first.rollouts, first.cursor, first.num_replaced)
-    assert second.num_drawn == 0
+    assert second.num_generated == 0
 
 
 def test_rollouts_of_another_policy_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(RunDirError, match="drawn by policy version 7, wanted 0"):
+    with pytest.raises(RunDirError, match="sampled by policy version 7, wanted 0"):
         collected(tmp_path, KnownRates(dict.fromkeys(stream(12), 2), version=7))
 
 
@@ -121,14 +121,14 @@ def test_overlong_shaping_takes_off_the_reward(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("changes", [{"gold": "another"}, {"prompt_token_ids": (1, 3)}])
 def test_rows_of_another_problem_under_the_same_id_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
-    """Half a group was drawn, then the data file changed: the other half must not be drawn to it."""
+    """Half a group was generated before the data file changed: the other half must not be added to it."""
     sampler = KnownRates(dict.fromkeys(stream(12), 2))
     rows = collected(tmp_path, sampler).rollouts
     folder = RunDir(tmp_path).rollouts(1)
     folder.replace([replace(rows[0], **changes), rows[1]])
-    with pytest.raises(RunDirError, match=f"samples of another problem under the id {rows[0].problem_id}"):
+    with pytest.raises(RunDirError, match=f"samples of another problem with the id {rows[0].problem_id}"):
         collected(tmp_path, sampler)
-    assert len(sampler.asked) == 12
+    assert len(sampler.requested) == 12
 
 
 def test_a_step_that_straddles_two_epochs_has_no_problem_twice(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_dynamic_sampling_that_has_met_every_problem_fills_the_step_with_what_it
     rates = dict.fromkeys(order, 0) | {order[7]: 1}
     sampler = KnownRates(rates)
     found = collected(tmp_path, sampler, "rollout.num_problems=5", "rollout.dynamic_sampling=9")
-    assert len(sampler.asked) == len(set(sampler.asked)) == 12 * NUM_SAMPLES
+    assert len(sampler.requested) == len(set(sampler.requested)) == 12 * NUM_SAMPLES
     assert len(found.rollouts) == len({row.key for row in found.rollouts}) == 5 * NUM_SAMPLES
     assert order[7] in problems_of(found)
     assert (found.cursor, found.num_replaced) == (12, 7)
@@ -157,5 +157,19 @@ def test_dynamic_sampling_across_an_epoch_meets_nothing_twice(tmp_path: Path) ->
     rates = dict.fromkeys(order, 0) | dict.fromkeys(order[:3], 2)
     sampler = KnownRates(rates)
     found = collected(tmp_path, sampler, "rollout.dynamic_sampling=4", cursor=9)
-    assert len(sampler.asked) == len(set(sampler.asked))
+    assert len(sampler.requested) == len(set(sampler.requested))
     assert set(problems_of(found)) == set(order[:3])
+
+
+def test_rollouts_that_were_set_aside_are_returned_apart(tmp_path: Path) -> None:
+    rates = dict.fromkeys(stream(12), 2) | dict.fromkeys(stream(12)[:3], 0)
+    found = collected(tmp_path, KnownRates(rates), "rollout.dynamic_sampling=5")
+    assert {row.key for row in (*found.rollouts, *found.set_aside)} == RunDir(tmp_path).rollouts(1).keys()
+    assert len(found.set_aside) == found.num_replaced * NUM_SAMPLES > 0
+
+
+def test_seeds_of_a_group_are_consecutive_and_of_the_step() -> None:
+    seeds = group_seeds(7, step=3, problem_id="p", count=4)
+    assert list(seeds) == list(range(seeds[0], seeds[0] + 4))
+    assert seeds[0] == sample_seed(7, step=3, benchmark="train", problem_id="p", sample_index=0)
+    assert seeds[0] != group_seeds(7, step=4, problem_id="p", count=4)[0]

@@ -63,7 +63,7 @@ def test_two_files_of_one_name_are_two_sources(tmp_path: Path) -> None:
         "other:own",
     ]
     assert [p.problem_id for p in read_problems([str(paths[0])])] == ["train-0", "own"]
-    with pytest.raises(DataError, match=r"names .*other\.jsonl twice"):
+    with pytest.raises(DataError, match=r"contains .*other\.jsonl twice"):
         read_problems([str(paths[2])] * 2)
 
 
@@ -101,7 +101,7 @@ def test_half_a_character_is_a_question_mark_everywhere(tmp_path: Path, name: st
         ("a.jsonl", '{"problem": "?", "answer": 1}\n{"prob', "line 2: broken JSON"),
         ("a.json", '[[{"from": "human", "value": "?"}]]', "row 0: wanted two turns"),
         ("a.json", "[[", "not readable as JSON"),
-        ("a.jsonl", '{"id": 1, "problem": "?", "answer": 1}\n' * 2, "1: two training problems of a have this id"),
+        ("a.jsonl", '{"id": 1, "problem": "?", "answer": 1}\n' * 2, "a: duplicate id '1'"),
         ("a.jsonl", "\n", "no training problem"),
     ],
 )
@@ -116,7 +116,7 @@ def test_prompts_that_are_too_long_are_refused_and_counted() -> None:
     found = make_prompts(problems, FakeTokenizer(), template="plain", max_tokens=30)
     assert [prompt.problem.problem_id for prompt in found.prompts] == ["short"]
     assert found.too_long == ("long",)
-    with pytest.raises(ConfigError, match=r"all 2 prompts exceed 3 tokens \(the shortest has"):
+    with pytest.raises(ConfigError, match=r"all 2 prompts are longer than data.max_prompt_tokens=3 \(shortest:"):
         make_prompts(problems, FakeTokenizer(), template="plain", max_tokens=3)
 
 
@@ -159,7 +159,7 @@ def test_english_leaves_out_other_scripts_and_keeps_mathematics() -> None:
     problems = [a_problem(problem_id=str(n), question=question) for n, question in enumerate(questions)]
     assert [p.problem_id for p in select_problems(problems, limit=None, language="english")] == ["0", "3"]
     assert len(select_problems(problems, limit=3, language="any")) == 3
-    with pytest.raises(ConfigError, match="leaves none"):
+    with pytest.raises(ConfigError, match="excludes all"):
         select_problems(problems[1:3], limit=None, language="english")
 
 
@@ -207,12 +207,12 @@ def test_no_step_has_a_problem_twice_and_every_epoch_each_once(step_size: int, m
     num_problems = step_size + more
     cursor, stream = 0, list[int]()
     for _ in range(-(-4 * num_problems // step_size)):
-        drawn = next_problems(num_problems, start=cursor, count=step_size, seed=seed, step_size=step_size)
-        assert len(set(drawn.indices)) == step_size
-        assert drawn.cursor == cursor + step_size, "nothing is passed over"
-        # A function of its arguments: a run that goes on here meets the same problems.
-        assert list(drawn.indices) == problems_at(num_problems, start=cursor, count=step_size, seed=seed)
-        cursor, stream = drawn.cursor, [*stream, *drawn.indices]
+        selection = next_problems(num_problems, start=cursor, count=step_size, seed=seed, step_size=step_size)
+        assert len(set(selection.indices)) == step_size
+        assert selection.cursor == cursor + step_size, "nothing is skipped"
+        # A function of its arguments: a resumed run gets the same problems.
+        assert list(selection.indices) == problems_at(num_problems, start=cursor, count=step_size, seed=seed)
+        cursor, stream = selection.cursor, [*stream, *selection.indices]
     for epoch in range(4):
         assert Counter(stream[epoch * num_problems : (epoch + 1) * num_problems]) == Counter(range(num_problems))
 
@@ -225,12 +225,12 @@ def test_steps_of_any_size_have_no_problem_twice(step_size: int, more: int, roun
         taken: set[int] = set()
         for _ in range(rounds):
             count = chance.randint(1, step_size)
-            drawn = next_problems(
+            selection = next_problems(
                 num_problems, start=cursor, count=count, seed=1, step_size=step_size, taken=frozenset(taken)
             )
-            assert not taken & set(drawn.indices)
-            assert len(set(drawn.indices)) == min(count, num_problems - len(taken))
-            cursor, taken = drawn.cursor, taken | set(drawn.indices)
+            assert not taken & set(selection.indices)
+            assert len(set(selection.indices)) == min(count, num_problems - len(taken))
+            cursor, taken = selection.cursor, taken | set(selection.indices)
 
 
 def test_long_epochs_are_not_computed_from_the_first() -> None:

@@ -25,14 +25,14 @@ ROOMS = ("asking", "benchmarks", "engines", "evaluation/evaluate.py", "evaluatio
 ONLY_EVALUATED = {
     "--tokenizer": "of a model that is known by its name on a server",
     "--base-url": "of a server",
-    "--template-args": "given by nobody in a training",
+    "--template-args": "not an option of a training",
     "--concurrency": "of a server",
     "--head": "an option of ray",
 }
 
 
 def messages() -> Iterator[tuple[str, str]]:
-    """(place, text) of every literal with an option in it; what is filled in is a word."""
+    """(place, text) of every literal with an option in it; placeholders become a word."""
     root = Path(orz_bench.__file__).parent
     places = [root / name for name in ROOMS]
     paths = [path for place in places for path in (sorted(place.rglob("*.py")) if place.is_dir() else [place])]

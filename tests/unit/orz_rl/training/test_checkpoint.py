@@ -67,7 +67,7 @@ def test_a_half_written_checkpoint_is_none(tmp_path: Path) -> None:
     found = checkpoints(tmp_path, a_manifest(1), a_manifest(2))
     (found.path(2) / "manifest.json").unlink()
     assert steps_of(found) == [1]
-    with pytest.raises(RunDirError, match=r"no finished checkpoint of step 2; there are: 1"):
+    with pytest.raises(RunDirError, match=r"no complete checkpoint of step 2; available steps: 1"):
         found.export(2, tmp_path / "out")
     found.delete_unfinished()
     assert not found.path(2).exists()
@@ -76,7 +76,7 @@ def test_a_half_written_checkpoint_is_none(tmp_path: Path) -> None:
 
 def test_a_manifest_of_another_version_is_told(tmp_path: Path) -> None:
     found = checkpoints(tmp_path, a_manifest(1, schema_version=99))
-    with pytest.raises(RunDirError, match="schema 99, wanted at most 2"):
+    with pytest.raises(RunDirError, match="schema version 99, wanted at most 2"):
         found.find(1)
 
 
@@ -87,7 +87,7 @@ def test_one_of_version_1_can_be_read(tmp_path: Path) -> None:
     del facts["files"]
     path.write_text(json.dumps(facts))
     assert found.find(1).files is None
-    assert found.newest(notice=pytest.fail) == found.find(1)
+    assert found.newest(notify=pytest.fail) == found.find(1)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2}', '{"schema_version": 2, "files": 3}'])
@@ -95,7 +95,7 @@ def test_a_broken_old_manifest_stops_nothing_and_a_broken_last_one_is_told(tmp_p
     found = checkpoints(tmp_path, a_manifest(1), a_manifest(2), a_manifest(3))
     (found.path(1) / "manifest.json").write_text(text)
     heard: list[str] = []
-    newest = found.newest(notice=heard.append)
+    newest = found.newest(notify=heard.append)
     assert newest is not None
     assert newest.step == 3
     assert len(heard) == 1
@@ -105,7 +105,7 @@ def test_a_broken_old_manifest_stops_nothing_and_a_broken_last_one_is_told(tmp_p
     assert found.path(1).exists()
     (found.path(3) / "manifest.json").write_text(text)
     with pytest.raises(RunDirError, match=r"the last checkpoint: move .*step=000003 away"):
-        found.newest(notice=heard.append)
+        found.newest(notify=heard.append)
 
 
 def a_saved_checkpoint(run: Path) -> Checkpoints:
@@ -131,7 +131,7 @@ def a_saved_checkpoint(run: Path) -> Checkpoints:
     ("damage", "wanted"),
     [
         (lambda path: path.write_bytes(path.read_bytes()[:1000]), r"has 1,000 bytes, wanted 12,000"),
-        (lambda path: path.write_bytes(b"x" + path.read_bytes()[1:]), r"is not what was saved \(SHA-256"),
+        (lambda path: path.write_bytes(b"x" + path.read_bytes()[1:]), r"was changed since it was saved \(SHA-256"),
         (lambda path: path.unlink(), "is missing"),
     ],
 )

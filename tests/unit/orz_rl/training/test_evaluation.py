@@ -13,7 +13,7 @@ import pytest
 from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import get_protocol
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.engines.engine import EngineSpec, Sampling
+from orz_bench.engines.engine import Engine, EngineSpec, Sampling
 from orz_bench.engines.fake import FakeEngine, FakeTokenizer
 from orz_bench.errors import ConfigError
 from orz_bench.evaluation.options import EngineSettings, EvalOptions
@@ -23,7 +23,6 @@ from orz_bench.records.rollout import Completion, Request
 from orz_bench.records.run_dir import RunDir
 from orz_rl.recipes.registry import resolve
 from orz_rl.training.evaluation import Evaluator, training_protocol
-from orz_rl.workers.sampler import Sampler
 from tests.integration.test_livecodebench import a_row
 from tests.support.shared_data import shared_data
 
@@ -62,7 +61,7 @@ def test_programs_are_run_and_broken_down(tmp_path: Path, data: Path) -> None:
     said: list[str] = []
     with Grader(extractor="orz") as grader:
         (result,) = evaluator.evaluate(
-            3, digest="d", sampler=cast("Sampler", Programmer(SPEC)), grader=grader, notice=said.append
+            3, digest="d", engine=cast("Engine", Programmer(SPEC)), grader=grader, notify=said.append
         )
     assert (result.summary.avg_at_n, result.summary.n, result.summary.num_problems) == (1.0, 2, 4)
     assert result.summary.breakdown
@@ -70,13 +69,13 @@ def test_programs_are_run_and_broken_down(tmp_path: Path, data: Path) -> None:
 
 
 def test_the_card_is_the_one_of_orz_bench(tmp_path: Path, data: Path) -> None:
-    """What is asked alike has one fingerprint, so that results of both stand on one line."""
+    """Equal questions have the same fingerprint, so results of training and orz-bench are comparable."""
     by_training = an_evaluator(
         tmp_path, data, "eval.benchmarks=arithmetic", "eval.limit=2", "eval.n=2", "rollout.max_tokens=900"
     )
     with Grader(extractor="orz") as grader:
         (ours,) = by_training.evaluate(
-            0, digest="d", sampler=cast("Sampler", FakeEngine(SPEC)), grader=grader, notice=lambda _: None
+            0, digest="d", engine=cast("Engine", FakeEngine(SPEC)), grader=grader, notify=lambda _: None
         )
     options = EvalOptions(
         checkpoint="fake:1",
@@ -98,14 +97,14 @@ class _Silent:
 
 
 @pytest.mark.parametrize("name", ["ifeval", "mmlu_pro", "mmlu_cot", "gpqa_diamond"])
-def test_greedy_benchmarks_are_asked_once_and_others_n_times(tmp_path: Path, name: str) -> None:
+def test_greedy_benchmarks_have_one_sample_and_others_n(tmp_path: Path, name: str) -> None:
     config = resolve("tiny", overrides=[f"eval.benchmarks={name}"])
     protocol = training_protocol(get_benchmark(name), config)
     assert protocol.n == (16 if protocol.sampling.temperature > 0 else 1)
     evaluator = an_evaluator(tmp_path, shared_data() / "eval", f"eval.benchmarks={name}", "eval.limit=3")
     with Grader(extractor="orz") as grader:
         (result,) = evaluator.evaluate(
-            0, digest="d", sampler=cast("Sampler", FakeEngine(SPEC)), grader=grader, notice=lambda _: None
+            0, digest="d", engine=cast("Engine", FakeEngine(SPEC)), grader=grader, notify=lambda _: None
         )
     assert result.summary.n == protocol.n
 
@@ -116,14 +115,14 @@ def test_a_benchmark_may_keep_its_own_protocol() -> None:
     own = get_protocol("ifeval")
     assert (protocol.template, protocol.extractor, protocol.n) == (own.template, own.extractor, 1)
     assert protocol.sampling.max_tokens == config.rollout.max_tokens
-    with pytest.raises(ConfigError, match=r"which eval\.benchmarks does not"):
+    with pytest.raises(ConfigError, match=r"but eval\.benchmarks does not"):
         resolve("tiny", overrides=["eval.by_own_protocol=ifeval"])
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("mmlu", "the most likely option counts"),
+        ("mmlu", "scored by likelihood"),
         ("aime42", "is unknown"),
         (PROGRAMS, "do not fit the context"),
     ],

@@ -1,4 +1,4 @@
-"""Signs of collapse: each is told when it lasts, once, and within ten steps; healthy runs hear nothing."""
+"""Signs of collapse: each is reported once, when it lasts, and within ten steps; healthy runs cause none."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import get_args
 import pytest
 
 from orz_rl.names import SignName
-from orz_rl.training.health import _SIGNS, Row, warnings
+from orz_rl.training.health import SIGNS, Row, warnings
 from tests.support.shared_data import shared_data
 
 HEALTHY = {
@@ -31,24 +31,24 @@ HEALTHY = {
 
 def healthy_course(seed: int, num_steps: int) -> list[dict[str, float]]:
     """A run that learns: noisy, with a critic that starts wrong, and stretches on which there is nothing to learn."""
-    draw = random.Random(seed)
-    start, gain, scale = draw.uniform(0.3, 1.5), draw.uniform(0.3, 0.9), draw.uniform(0.05, 5)
+    rng = random.Random(seed)
+    start, gain, scale = rng.uniform(0.3, 1.5), rng.uniform(0.3, 0.9), rng.uniform(0.05, 5)
     rows = []
     for step in range(1, num_steps + 1):
         done = 1 - 0.5 ** (step / num_steps * 6)
         row = HEALTHY | {
             "step": step,
-            "policy/entropy": start * (1 - 0.7 * done) * draw.lognormvariate(0, 0.15),
-            "reward/mean": min(1.0, max(0.0, 0.05 + gain * done + draw.gauss(0, 0.06))),
-            "policy/grad_norm": scale * (1 + done) * draw.lognormvariate(0, 0.6),
-            "critic/grad_norm": scale * (1 + 20 * 0.7**step) * draw.lognormvariate(0, 0.6),
-            "critic/explained_variance": 0.5 * done - 4 * 0.6**step + draw.gauss(0, 0.15),
-            "grading/timeout_share": draw.choice([0.0, 0.0, 0.004]),
+            "policy/entropy": start * (1 - 0.7 * done) * rng.lognormvariate(0, 0.15),
+            "reward/mean": min(1.0, max(0.0, 0.05 + gain * done + rng.gauss(0, 0.06))),
+            "policy/grad_norm": scale * (1 + done) * rng.lognormvariate(0, 0.6),
+            "critic/grad_norm": scale * (1 + 20 * 0.7**step) * rng.lognormvariate(0, 0.6),
+            "critic/explained_variance": 0.5 * done - 4 * 0.6**step + rng.gauss(0, 0.15),
+            "grading/timeout_share": rng.choice([0.0, 0.0, 0.004]),
         }
-        if draw.random() < 0.1:  # every sample is right: no variance, no gradient
+        if rng.random() < 0.1:  # every sample is right: no variance, no gradient
             row["policy/grad_norm"] = 1e-9
             del row["critic/explained_variance"]
-        if draw.random() < 0.02:
+        if rng.random() < 0.02:
             row["policy/grad_norm"] *= 1000  # one spike, which is clipped
         rows.append(row)
     return rows
@@ -57,8 +57,8 @@ def healthy_course(seed: int, num_steps: int) -> list[dict[str, float]]:
 @pytest.mark.parametrize("seed", range(20))
 def test_a_healthy_run_hears_nothing(seed: int) -> None:
     rows = healthy_course(seed, 40 if seed % 2 else 120)
-    told = {end: found for end in range(1, len(rows) + 1) if (found := warnings(rows[:end], set()))}
-    assert told == {}
+    reported = {end: found for end in range(1, len(rows) + 1) if (found := warnings(rows[:end], set()))}
+    assert reported == {}
 
 
 Course = Callable[[int, Row], dict[str, float]]
@@ -88,14 +88,14 @@ COURSES: dict[SignName, tuple[Course, ...]] = {
 def test_a_collapse_is_found_within_ten_steps(sign: SignName, which: int, start: int) -> None:
     rows = healthy_course(start, start)
     rows = [row | {"reward/mean": max(row["reward/mean"], 0.7)} for row in rows]
-    told: list[tuple[SignName, str]] = []
+    reported: list[tuple[SignName, str]] = []
     usual = rows[-1] | {name: median(row[name] for row in rows) for name in ("policy/grad_norm", "critic/grad_norm")}
     for age in range(10):
         rows.append(usual | {"step": start + age + 1} | COURSES[sign][which](age, usual))
-        told += warnings(rows, {name for name, _ in told})
-    assert [name for name, _ in told] == [sign]
-    since = int(told[0][1].split("since step ")[1].split()[0].strip(",:"))
-    assert start - 3 <= since <= start + 8, told
+        reported += warnings(rows, {name for name, _ in reported})
+    assert [name for name, _ in reported] == [sign]
+    since = int(reported[0][1].split("since step ")[1].split()[0].strip(",:"))
+    assert start - 3 <= since <= start + 8, reported
 
 
 def test_a_critic_that_starts_useless_and_stays_so_is_found_at_once() -> None:
@@ -120,15 +120,15 @@ def test_a_critic_that_starts_useless_and_stays_so_is_found_at_once() -> None:
 def test_a_lasting_sign_is_told_once(sign: str, metric: str, value: float) -> None:
     bad = HEALTHY | {metric: value}
     assert warnings([HEALTHY, *[bad] * 4], set()) == []
-    (told,) = warnings([HEALTHY, *[bad] * 5], set())
-    assert told[0] == sign
-    assert "since step 2" in told[1]
+    (reported,) = warnings([HEALTHY, *[bad] * 5], set())
+    assert reported[0] == sign
+    assert "since step 2" in reported[1]
     assert warnings([HEALTHY, *[bad] * 6], {sign}) == []
 
 
 def test_every_sign_has_a_name_of_the_list_and_says_since_when() -> None:
-    assert [sign.name for sign in _SIGNS] == list(get_args(SignName))
-    assert all("{since}" in sign.text for sign in _SIGNS)
+    assert [sign.name for sign in SIGNS] == list(get_args(SignName))
+    assert all("{since}" in sign.text for sign in SIGNS)
 
 
 def test_a_metric_that_is_absent_is_not_judged() -> None:

@@ -19,7 +19,7 @@ FACTS: dict[str, str | int] = {"sign": "reward", "step": 7, "text": "it fell; $(
 def outcome(command: str, folder: Path, *, timeout_s: float = 20) -> str:
     run = RunDir(folder)
     thread = start_hook(command, FACTS, run=run, timeout_s=timeout_s)
-    thread.join(60)
+    thread.join(1000)
     assert not thread.is_alive()
     (event,) = [json.loads(line) for line in run.events_path.read_text(encoding="utf-8").splitlines()]
     assert (event["event"], event["sign"], event["step"]) == ("hook", "reward", 7)
@@ -44,27 +44,27 @@ def test_no_shell_reads_anything(tmp_path: Path) -> None:
     ("command", "text"),
     [
         ("false", "failed with exit code 1"),
-        ("true", "done"),  # it does not read what it gets
+        ("true", "done"),  # it does not read its input
         ("/no/such/program", "not started: "),
         ("'unclosed", "not started: health.hook is"),
         (python("import sys; sys.exit('no network')"), "failed with exit code 1: no network"),
         (python("import os; os.kill(os.getpid(), 9)"), "failed with exit code -9"),
     ],
 )
-def test_one_that_fails_is_an_event(tmp_path: Path, command: str, text: str) -> None:
+def test_a_hook_that_fails_is_an_event(tmp_path: Path, command: str, text: str) -> None:
     assert outcome(command, tmp_path).startswith(text)
 
 
 @pytest.mark.parametrize(
     "command", ["sleep 600", "yes", "sh -c 'setsid sleep 3 & sleep 600'", "sh -c 'exec >&- 2>&-; sleep 600'"]
 )
-def test_one_that_hangs_is_ended(tmp_path: Path, command: str) -> None:
-    assert outcome(command, tmp_path, timeout_s=0.3) == "ended: it was not done after 0.3 s"
+def test_a_hook_that_hangs_is_stopped(tmp_path: Path, command: str) -> None:
+    assert outcome(command, tmp_path, timeout_s=0.3) == "stopped: still running after 0.3 s"
 
 
-def test_what_cannot_be_started_is_refused_before_training() -> None:
+def test_a_hook_that_cannot_be_started_is_refused_before_training() -> None:
     check_hook(None)
     check_hook("echo hello")
-    for command, fault in (("/no/such/program x", "no program"), ("'a", "no command line"), (" ", "is empty")):
+    for command, fault in (("/no/such/program x", "not found"), ("'a", "not a valid command line"), (" ", "is empty")):
         with pytest.raises(ConfigError, match=fault):
             check_hook(command)

@@ -1,4 +1,4 @@
-"""What goes on with a run: the same settings and prompts, whatever version wrote them; and what `--fresh` deletes."""
+"""A run is resumed with the same settings and prompts, whatever version wrote them; what `--fresh` deletes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from orz_bench.records.run_dir import RunDir
 from orz_rl.config import TrainConfig
 from orz_rl.recipes.registry import resolve
 from orz_rl.rollout.problems import Prompt, Prompts
-from orz_rl.training.identity import check_out, claim, start_over
+from orz_rl.training.identity import check_out, open_run, start_over
 from tests.support.builders import a_problem
 
 Change = Callable[[dict[str, Any]], None]
@@ -28,17 +28,17 @@ def some_prompts(*golds: str, digest: str = "d0") -> Prompts:
     return Prompts(tuple(found), (), (("A/train.jsonl", digest),))
 
 
-def claimed(run: RunDir, *overrides: str, prompts: Prompts | None = None) -> list[str]:
-    """What is said when a command with these settings comes."""
+def reopened(run: RunDir, *overrides: str, prompts: Prompts | None = None) -> list[str]:
+    """The notifications when a command with these settings opens the run."""
     heard: list[str] = []
     config: TrainConfig = resolve("tiny", overrides=overrides)
-    claim(run, config, prompts=prompts or some_prompts(), command=("orz-rl",), notice=heard.append)
+    open_run(run, config, prompts=prompts or some_prompts(), command=("orz-rl",), notify=heard.append)
     return heard
 
 
 def a_claimed_run(folder: Path, *overrides: str) -> RunDir:
     run = RunDir(folder)
-    assert claimed(run, *overrides) == []
+    assert reopened(run, *overrides) == []
     run.metrics_path.write_text('{"step": 1}\n', encoding="utf-8")
     return run
 
@@ -53,12 +53,12 @@ def rewrite(run: RunDir, change: Change, *, header: bool = True) -> None:
 def test_a_run_goes_on_only_with_its_own_settings(tmp_path: Path) -> None:
     run = a_claimed_run(tmp_path / "run")
     for override in ("num_steps=60", "checkpoint.every=5", "eval.every=7"):
-        assert claimed(run, override) == []
+        assert reopened(run, override) == []
     with pytest.raises(RunDirError, match=r"seed: found 42, wanted 7[\s\S]*--fresh"):
-        claimed(run, "seed=7")
+        reopened(run, "seed=7")
     anneals = a_claimed_run(tmp_path / "other", "optim.final_lr=1e-7", "num_steps=50")
     with pytest.raises(RunDirError, match="num_steps: found"):
-        claimed(anneals, "optim.final_lr=1e-7", "num_steps=60")
+        reopened(anneals, "optim.final_lr=1e-7", "num_steps=60")
 
 
 @pytest.mark.parametrize("header", [True, False])
@@ -66,21 +66,21 @@ def test_a_setting_that_the_writer_did_not_know_has_its_default_and_that_is_said
     run = a_claimed_run(tmp_path)
     rewrite(run, lambda tree: tree["rollout"].pop("top_k"), header=header)
     with pytest.raises(RunDirError, match="top_k: found -1, wanted 5"):
-        claimed(run, "rollout.top_k=5")
-    (told,) = claimed(run)
-    assert "written before there was rollout.top_k; that run goes on with -1" in told
-    assert claimed(run) == []
+        reopened(run, "rollout.top_k=5")
+    (notification,) = reopened(run)
+    assert "older than the setting rollout.top_k; this run keeps -1" in notification
+    assert reopened(run) == []
 
 
 def test_a_setting_that_is_no_more_is_left_out_and_that_is_said(tmp_path: Path) -> None:
     run = a_claimed_run(tmp_path)
     rewrite(run, lambda tree: tree["rollout"].update(speculation=3) or tree.update(old={"x": 1}))
-    told = claimed(run)
-    assert [line.partition(": ")[2] for line in told] == [
-        "rollout.speculation: found 3, a setting that is no more; it is left out",
-        "old: found {'x': 1}, a setting that is no more; it is left out",
+    notifications = reopened(run)
+    assert [line.partition(": ")[2] for line in notifications] == [
+        "rollout.speculation: found 3, a setting that no longer exists; it is ignored",
+        "old: found {'x': 1}, a setting that no longer exists; it is ignored",
     ]
-    assert claimed(run) == []
+    assert reopened(run) == []
 
 
 @pytest.mark.parametrize("share", [0.0, 0.1, 0.5, 0.9])
@@ -88,8 +88,8 @@ def test_a_config_that_is_cut_is_refused(tmp_path: Path, share: float) -> None:
     run = a_claimed_run(tmp_path)
     text = run.config_path.read_text(encoding="utf-8")
     run.config_path.write_text(text[: int(share * len(text))], encoding="utf-8")
-    with pytest.raises(RunDirError, match=r"config\.yaml: (empty or cut off|not readable)[\s\S]*Restore it"):
-        claimed(run)
+    with pytest.raises(RunDirError, match=r"config\.yaml: (empty or truncated|not readable)[\s\S]*Restore it"):
+        reopened(run)
 
 
 @pytest.mark.parametrize("text", ["[]", "42", "model: 3\nnum_steps: 1\n", "a: [", "\x00", "'num_steps'"])
@@ -97,7 +97,7 @@ def test_a_config_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     run = a_claimed_run(tmp_path)
     run.config_path.write_text(text, encoding="utf-8")
     with pytest.raises(RunDirError, match="Restore it"):
-        claimed(run)
+        reopened(run)
 
 
 @pytest.mark.parametrize("what", ["metrics.jsonl", "rollouts", "checkpoints"])
@@ -106,15 +106,15 @@ def test_a_config_that_is_gone_lets_nothing_through(tmp_path: Path, what: str) -
     run.config_path.unlink()
     run.metrics_path.unlink()
     (run.path / what).mkdir()
-    with pytest.raises(RunDirError, match=r"config\.yaml: gone"):
-        claimed(run, "optim.policy_lr=1")
+    with pytest.raises(RunDirError, match=r"config\.yaml: missing"):
+        reopened(run, "optim.policy_lr=1")
 
 
 def test_a_run_that_was_killed_before_it_wrote_its_settings_starts(tmp_path: Path) -> None:
     run = a_claimed_run(tmp_path)
     run.config_path.unlink()
     run.metrics_path.unlink()
-    assert claimed(run) == []
+    assert reopened(run) == []
 
 
 @pytest.mark.parametrize(
@@ -128,17 +128,17 @@ def test_a_run_that_was_killed_before_it_wrote_its_settings_starts(tmp_path: Pat
 )
 def test_other_prompts_are_another_run(tmp_path: Path, changed: Prompts) -> None:
     run = a_claimed_run(tmp_path)
-    assert claimed(run, prompts=some_prompts()) == []
-    with pytest.raises(RunDirError, match="a run of other prompts"):
-        claimed(run, prompts=changed)
+    assert reopened(run, prompts=some_prompts()) == []
+    with pytest.raises(RunDirError, match="this run has other prompts"):
+        reopened(run, prompts=changed)
 
 
 def test_what_changed_is_named(tmp_path: Path) -> None:
     run = a_claimed_run(tmp_path)
-    with pytest.raises(RunDirError, match=r"A/train\.jsonl changed since the run was started"):
-        claimed(run, prompts=some_prompts("9", digest="d1"))
+    with pytest.raises(RunDirError, match=r"A/train\.jsonl changed after the start of the run"):
+        reopened(run, prompts=some_prompts("9", digest="d1"))
     with pytest.raises(RunDirError, match="the tokenizer or the template changed"):
-        claimed(run, prompts=some_prompts("9"))
+        reopened(run, prompts=some_prompts("9"))
 
 
 def test_fresh_deletes_nothing_but_training_runs(tmp_path: Path) -> None:
@@ -148,17 +148,17 @@ def test_fresh_deletes_nothing_but_training_runs(tmp_path: Path) -> None:
         check_out(tmp_path, fresh=True)
     check_out(tmp_path, fresh=False)
     RunDir(tmp_path / "eval").create(kind="eval", command=[], seed=0, environment={})
-    with pytest.raises(OrzError, match="a run of eval"):
+    with pytest.raises(OrzError, match="a run of kind eval"):
         check_out(tmp_path / "eval", fresh=True)
 
 
 def test_a_name_that_is_no_utf8_is_refused_at_once(tmp_path: Path) -> None:
-    with pytest.raises(OrzError, match="not a name in UTF-8"):
+    with pytest.raises(OrzError, match="not valid UTF-8"):
         check_out(tmp_path / "r\udcff", fresh=False)
 
 
 def test_starting_over_keeps_the_lock_and_can_be_killed_anywhere(tmp_path: Path) -> None:
-    """run.json goes last, so that what is left is a training run; config.yaml first, so that none goes on with it."""
+    """config.yaml is deleted first, so the rest cannot be resumed, and run.json last, so it is still a training run."""
     run = a_claimed_run(tmp_path / "run")
     (run.path / "checkpoints" / "step=000001").mkdir(parents=True)
     (run.path / "link").symlink_to(tmp_path)
@@ -170,8 +170,8 @@ def test_starting_over_keeps_the_lock_and_can_be_killed_anywhere(tmp_path: Path)
     half = a_claimed_run(tmp_path / "half")
     half.config_path.unlink()
     check_out(half.path, fresh=True)
-    with pytest.raises(RunDirError, match=r"config\.yaml: gone"):
-        claimed(half)
+    with pytest.raises(RunDirError, match=r"config\.yaml: missing"):
+        reopened(half)
 
 
 def test_a_run_of_an_older_version_goes_on_in_the_units_of_today(tmp_path: Path) -> None:
@@ -182,7 +182,7 @@ def test_a_run_of_an_older_version_goes_on_in_the_units_of_today(tmp_path: Path)
     older = older.replace("kl_estimator: auto", "kl_estimator: k3")
     assert older.count("\n") == text.count("\n") - 1
     run.write_config(older)
-    assert claimed(run) == []
+    assert reopened(run) == []
     run.write_config(older.replace("warmup_steps: 5", "warmup_steps: 7"))
     with pytest.raises(RunDirError, match=r"optim\.critic_warmup_updates: found 28, wanted 20"):
-        claimed(run)
+        reopened(run)

@@ -1,4 +1,4 @@
-"""metrics.jsonl when a run goes on: what is doubled, lost or torn is told and mended, never gone on with."""
+"""metrics.jsonl when a run is resumed: duplicate, lost or torn rows are reported and repaired."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_rows_after_the_checkpoint_go_with_a_torn_line(tmp_path: Path) -> None:
     before = lines_of(run)
     with run.metrics_path.open("a") as file:
         file.write('{"step": 5, "rew')
-    assert [row["step"] for row in rewind_metrics(run, 2, notice=pytest.fail)] == [1, 2]
+    assert [row["step"] for row in rewind_metrics(run, 2, notify=pytest.fail)] == [1, 2]
     assert lines_of(run) == before[:2]
 
 
@@ -44,9 +44,9 @@ def test_of_a_doubled_row_the_last_stays(tmp_path: Path) -> None:
     before = lines_of(run)
     run.metrics_path.write_text("\n".join([before[0], '{"step": 2, "reward/mean": 9}', *before[1:], before[3]]) + "\n")
     heard: list[str] = []
-    rewind_metrics(run, 3, notice=heard.append)
+    rewind_metrics(run, 3, notify=heard.append)
     assert lines_of(run) == before[:3]
-    assert "1 rows of steps that have one already" in heard[0]
+    assert "found 1 duplicate row;" in heard[0]
 
 
 @pytest.mark.parametrize("torn", [False, True])
@@ -55,25 +55,35 @@ def test_a_lost_row_is_written_again_from_its_rollouts(tmp_path: Path, torn: boo
     before = lines_of(run)
     run.metrics_path.write_text("\n".join([before[0], *([before[1][:30]] if torn else []), *before[2:]]) + "\n")
     heard: list[str] = []
-    rows = rewind_metrics(run, 4, notice=heard.append)
+    rows = rewind_metrics(run, 4, notify=heard.append)
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     whole = json.loads(before[1])
     for name in ("reward/mean", "accuracy/mean", "response/length_mean", "response/clip_rate"):
         assert rows[1][name] == whole[name]
     assert rows[1]["policy_version"] == 1
     assert "policy/entropy" not in rows[1]
-    assert "the rows of steps 2 are lost or torn" in heard[0]
+    assert "rows are missing or torn (steps 2)" in heard[0]
     assert [json.loads(line) for line in lines_of(run)] == rows
-    assert rewind_metrics(run, 4, notice=pytest.fail) == rows
+    assert rewind_metrics(run, 4, notify=pytest.fail) == rows
 
 
 def test_a_row_whose_rollouts_are_lost_too_is_refused(tmp_path: Path) -> None:
     run = a_run(tmp_path, num_steps=3)
     run.metrics_path.unlink()
-    with pytest.raises(RunDirError, match=r"the row of step 1 is lost.*Restore"):
-        rewind_metrics(run, 3, notice=lambda _: None)
+    with pytest.raises(RunDirError, match=r"the row of step 1 is missing.*Restore"):
+        rewind_metrics(run, 3, notify=lambda _: None)
 
 
 def test_a_run_without_steps_has_no_rows(tmp_path: Path) -> None:
-    assert rewind_metrics(RunDir(tmp_path), 0, notice=pytest.fail) == []
+    assert rewind_metrics(RunDir(tmp_path), 0, notify=pytest.fail) == []
     assert not (tmp_path / "metrics.jsonl").exists()
+
+
+def test_rows_are_appended_and_replaced(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    rows = [{"step": 1, "reward/mean": 0.5}, {"step": 2, "reward/mean": 0.25}]
+    for row in rows:
+        run.append_metrics(row)
+    assert run.metrics() == (rows, 0)
+    run.write_metrics(rows[:1])
+    assert run.metrics() == (rows[:1], 0)

@@ -1,4 +1,4 @@
-"""What is found before anything starts: models, data, prompts, packages, and what a run directory holds."""
+"""Faults found before anything starts: in models, data, prompts, packages and the run directory."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ import pytest
 
 from orz_bench.errors import OrzError
 from orz_rl.recipes.registry import resolve
-from orz_rl.training.preparation import Prepared, prepare
+from orz_rl.training.preparation import Setup, prepare
 
 QUICK = ("rollout.engine=transformers", "data.limit=20", "rollout.num_problems=4", "eval.benchmarks=")
 
 
-def prepared(out: Path, *overrides: str, heard: list[str] | None = None) -> Prepared:
+def setup_of(out: Path, *overrides: str, heard: list[str] | None = None) -> Setup:
     heard = [] if heard is None else heard
-    return prepare(resolve("tiny", overrides=[*QUICK, *overrides]), out=out, data=(), notice=heard.append)
+    return prepare(resolve("tiny", overrides=[*QUICK, *overrides]), out=out, data=(), notify=heard.append)
 
 
 @pytest.mark.parametrize(
     ("override", "wanted"),
     [
         ("data.source=nowhere.json", "nowhere.json: no such file"),
-        ("data.source=hub:nothing", "is not hub:OWNER/NAME/FILE"),
+        ("data.source=hub:nothing", "wanted hub:OWNER/NAME/FILE"),
         ("model.policy=nowhere", "nowhere: no such file or folder"),
-        ("data.max_prompt_tokens=5", "exceed 5 tokens"),
+        ("data.max_prompt_tokens=5", "are longer than data.max_prompt_tokens=5"),
         ("eval.benchmarks=arithmetik", "did you mean 'arithmetic'"),
         ("logging.wandb_project=x", "wandb is not installed"),
     ],
 )
-def test_what_is_missing_is_told(override: str, wanted: str, tmp_path: Path) -> None:
+def test_missing_parts_are_reported(override: str, wanted: str, tmp_path: Path) -> None:
     with pytest.raises(OrzError) as caught:
-        prepared(tmp_path / "run", override)
+        setup_of(tmp_path / "run", override)
     assert wanted in str(caught.value)
     assert not (tmp_path / "run").exists()
 
@@ -39,21 +39,23 @@ def test_what_is_missing_is_told(override: str, wanted: str, tmp_path: Path) -> 
 def test_a_broken_row_is_named(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"problem": "1+1?", "answer": "2"}\n{"problem": "2+2?"}\n', "utf-8")
     with pytest.raises(OrzError, match="line 2"):
-        prepared(tmp_path / "run", f"data.source={tmp_path / 'train.jsonl'}")
+        setup_of(tmp_path / "run", f"data.source={tmp_path / 'train.jsonl'}")
 
 
 def test_prompts_that_are_refused_are_counted(tmp_path: Path) -> None:
     heard: list[str] = []
-    found = prepared(tmp_path / "run", "data.max_prompt_tokens=24", heard=heard)
+    found = setup_of(tmp_path / "run", "data.max_prompt_tokens=24", heard=heard)
     assert 0 < len(found.prompts.too_long) < 20
     assert any(f"{len(found.prompts.too_long)} problems refused" in line for line in heard)
 
 
 def test_data_of_less_than_a_step_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(OrzError, match=r"training problems are left, but a step takes rollout.num_problems=20, none"):
-        prepared(tmp_path / "run", "rollout.num_problems=20", "data.max_prompt_tokens=24")
+    with pytest.raises(
+        OrzError, match=r"found 14 training problems, but a step needs rollout.num_problems=20 different"
+    ):
+        setup_of(tmp_path / "run", "rollout.num_problems=20", "data.max_prompt_tokens=24")
 
 
 def test_sequences_longer_than_the_model_allows_are_refused(tmp_path: Path) -> None:
     with pytest.raises(OrzError, match=r"1,148 tokens, but .* allows 1,024; lower rollout.max_tokens"):
-        prepared(tmp_path / "run", "rollout.max_tokens=1100")
+        setup_of(tmp_path / "run", "rollout.max_tokens=1100")

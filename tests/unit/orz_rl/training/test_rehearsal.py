@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import json
 import shutil
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,10 +27,10 @@ class OneModel:
     def __init__(self, checkpoint: Path, *, fails: Exception | None = None) -> None:
         self._rank, self._fails = a_rank(a_spec(checkpoint)), fails
 
-    def start(self, method: str, shares: Sequence[Any]) -> OneModel:
+    def save_model(self, folder: Path) -> OneModel:
         if self._fails is not None:
             raise self._fails
-        getattr(self._rank, method)(*shares)
+        self._rank.save_model(folder)
         return self
 
     def results(self) -> list[Any]:
@@ -84,17 +83,17 @@ def test_any_generation_config_is_kept_as_it_is(generation: dict[str, Any] | Non
     [
         (ValueError("`temperature` is set to 0.6"), ConfigError, "`temperature` is set to 0.6"),
         (OSError(errno.ENOSPC, "No space left on device"), RunDirError, "space"),
-        (RunDirError("told already"), RunDirError, "told already"),
+        (RunDirError("already explained"), RunDirError, "already explained"),
     ],
 )
-def test_what_cannot_be_saved_is_told_before_training(
+def test_a_model_that_cannot_be_saved_is_reported_before_training(
     fails: Exception, kind: type[OrzError], words: str, tmp_path: Path
 ) -> None:
     with pytest.raises(kind, match=words):
         rehearsed(tmp_path / "run", a_tiny_checkpoint(tmp_path / "base"), fails=fails)
 
 
-def test_what_is_another_model_when_it_is_read_again_is_told(tmp_path: Path) -> None:
+def test_a_model_that_changes_when_it_is_read_again_is_reported(tmp_path: Path) -> None:
     from safetensors.torch import load_file, save_file
 
     check_saved(TINY, base=str(TINY))
@@ -102,7 +101,7 @@ def test_what_is_another_model_when_it_is_read_again_is_told(tmp_path: Path) -> 
     weights = load_file(lost / "model.safetensors")
     del weights["model.layers.1.mlp.up_proj.weight"]
     save_file(weights, lost / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ConfigError, match=r"1 weights are missing or of another shape \(model\.layers\.1\.mlp"):
+    with pytest.raises(ConfigError, match=r"1 weight missing or of another shape \(model\.layers\.1\.mlp"):
         check_saved(lost, base=str(TINY))
     other = shutil.copytree(TINY, tmp_path / "other")
     tokenizer = json.loads((other / "tokenizer_config.json").read_text("utf-8")) | {"chat_template": "{{ messages }}"}

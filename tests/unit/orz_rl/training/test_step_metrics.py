@@ -8,8 +8,8 @@ import torch
 from orz_rl.ppo.batch import Batch
 from orz_rl.ppo.estimate import Estimate
 from orz_rl.recipes.registry import resolve
-from orz_rl.rollout.collector import Collected
-from orz_rl.training.learner import Learned, Scores
+from orz_rl.rollout.collector import StepRollouts
+from orz_rl.training.learner import Scores, Updates
 from orz_rl.training.step_metrics import Row, metrics_row
 from orz_rl.training.trainer import StepReport
 from orz_rl.workers.messages import Update
@@ -18,7 +18,7 @@ from tests.support.builders import a_rollout
 SECONDS = {"sample": 0.5, "score": 1.0, "update": 1.0, "sync": 0.1}
 
 
-def row_of(returns: list[float], *, num_drawn: int | None = None) -> Row:
+def row_of(returns: list[float], *, num_generated: int | None = None) -> Row:
     """Of rollouts with these returns, which stand at each of their three tokens."""
     rollouts = tuple(
         a_rollout(
@@ -37,15 +37,15 @@ def row_of(returns: list[float], *, num_drawn: int | None = None) -> Row:
     # Returns as they come about: advantages and values are added again.
     found = (wanted - values) + values
     update = Update(loss=0.1, clipped=0.0, grad_norm=1.0, logprobs=[], entropies=[])
-    learned = Learned((update,), (update,), batch.sampler_logprobs_BT, batch.mask_BT, 0.5, (1e-6, 5e-6))
+    updates = Updates((update,), (update,), batch.sampler_logprobs_BT, batch.mask_BT, 0.5, (1e-6, 5e-6))
     report = StepReport(
         step=1,
         policy_version=0,
-        collected=Collected(rollouts, 4, 0, len(rollouts) if num_drawn is None else num_drawn),
+        collection=StepRollouts(rollouts, 4, 0, len(rollouts) if num_generated is None else num_generated),
         batch=batch,
         scores=Scores(values, None, None, None),
         estimate=Estimate(advantages_BT=found - values, raw_advantages_BT=found - values, returns_BT=found),
-        learned=learned,
+        updates=updates,
         seconds=SECONDS,
     )
     return metrics_row(report, resolve("tiny"))
@@ -63,7 +63,7 @@ def test_returns_that_differ_are_explained_or_not() -> None:
 
 def test_the_speed_of_sampling_is_told_only_where_all_was_sampled() -> None:
     assert row_of([0.0, 1.0])["throughput/sample"] == 6 / 0.5
-    for num_drawn in (0, 1):
-        row = row_of([0.0, 1.0], num_drawn=num_drawn)
+    for num_generated in (0, 1):
+        row = row_of([0.0, 1.0], num_generated=num_generated)
         assert "throughput/sample" not in row
         assert row["throughput/train"] == 8 / 2.0

@@ -1,4 +1,4 @@
-"""Taking turns on a device: nobody draws while models are there, and weights arrive before the models leave."""
+"""Taking turns on a device: engines sleep while models are loaded, and weights are sent before models leave."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any, cast
 
 from orz_rl.recipes.registry import resolve
 from orz_rl.rollout.collector import Collector
+from orz_rl.training.devices import TakingTurns
 from orz_rl.training.learner import Learner
-from orz_rl.training.trainer import TakingTurns, Trainer
-from orz_rl.workers.sampler import Sampler
+from orz_rl.training.trainer import Trainer
+from orz_rl.workers.cluster import Sampler
 
 
 class Diary:
-    """Sampler and learner in one, that note what is asked of them."""
+    """Sampler and learner in one, recording their calls."""
 
     engines = (0, 1)
 
@@ -28,13 +29,16 @@ class Diary:
         self.lines.append("engines take room for weights")
 
     def wake_cache(self) -> None:
-        self.lines.append("engines take room to draw")
+        self.lines.append("engines take room to generate")
 
     def load_weights(self, sources: Mapping[int, Any], *, version: int) -> None:
         self.lines.append(f"engines {sorted(sources)} load version {version}")
 
-    def on_all(self, method: str) -> None:
-        self.lines.append(f"models {method}")
+    def offload(self) -> None:
+        self.lines.append("models offload")
+
+    def reload(self) -> None:
+        self.lines.append("models reload")
 
     @contextmanager
     def sending_weights(self, engines: tuple[int, ...]) -> Iterator[Mapping[int, Any]]:
@@ -59,7 +63,7 @@ def test_weights_arrive_before_the_models_leave_the_device() -> None:
         "engines [0, 1] load version {}",
         "policy has sent",
         "models offload",
-        "engines take room to draw",
+        "engines take room to generate",
     ]
     wanted = ["engines sleep", "models reload", "save", *sending, *sending]
     versions = iter((0, 5))

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,8 @@ import torch
 from orz_bench.errors import EngineError
 from orz_rl.ppo.packed_forward import Pack
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
+from orz_rl.workers.ports import free_port
+from tests.support.preloaded import FORKED
 from tests.support.tiny_model import a_tiny_checkpoint
 
 TERMS = PolicyTerms(clip_low=0.2, clip_high=0.2, kl_loss=0.0, kl_estimator="k3", importance_cap=None)
@@ -48,12 +48,6 @@ def a_rank(spec: ModelSpec, *, rank: int = 0, num_ranks: int = 1, port: int | No
     set_library_defaults()
     os.environ.update(ENVIRONMENT)  # as an actor does
     return ModelRank(spec, rank=rank, num_ranks=num_ranks, rendezvous=f"tcp://127.0.0.1:{port or free_port()}")
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
 
 
 def policy_pack(members: list[int], *, advantage: float | None = None) -> PolicyPack:
@@ -146,12 +140,12 @@ def assert_same(
 def test_two_ranks_learn_what_one_learns(
     checkpoint: Path, one_rank: tuple[list[Update], dict[str, torch.Tensor]], stage: int, tmp_path: Path
 ) -> None:
-    context, port = multiprocessing.get_context("spawn"), free_port()
-    processes = [context.Process(target=two_ranks, args=(rank, checkpoint, port, stage, tmp_path)) for rank in range(2)]
+    port = free_port()
+    processes = [FORKED.Process(target=two_ranks, args=(rank, checkpoint, port, stage, tmp_path)) for rank in range(2)]
     for process in processes:
         process.start()
     for process in processes:
-        process.join(120)
+        process.join(1000)
         assert process.exitcode == 0
     (losses_0, weights), (losses_1, _) = (torch.load(tmp_path / f"{rank}.pt") for rank in range(2))
     for ours, theirs, wanted in zip(losses_0, losses_1, one_rank[0], strict=True):

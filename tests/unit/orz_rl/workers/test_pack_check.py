@@ -10,7 +10,7 @@ import torch
 
 from orz_bench.errors import ConfigError
 from orz_rl.ppo.packed_forward import Pack, response_logprobs
-from orz_rl.workers.models import load_model
+from orz_rl.workers.model_loading import load_model
 from orz_rl.workers.pack_check import check_packs
 from tests.unit.orz_rl.workers.test_model_rank import a_spec
 
@@ -77,15 +77,19 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
         "carry a state",
     ),
     "mamba beside attention": ("falcon_h1", LLAMA | HEADS | MAMBA, "carry a state"),
-    "mamba": ("mamba", {"vocab_size": 64, "hidden_size": 32, "state_size": 8, "num_hidden_layers": 2}, "does not load"),
+    "mamba": (
+        "mamba",
+        {"vocab_size": 64, "hidden_size": 32, "state_size": 8, "num_hidden_layers": 2},
+        "cannot be loaded",
+    ),
     "recurrent": (
         "recurrent_gemma",
         LLAMA | HEADS | {"num_hidden_layers": 3, "attention_window_size": 8, "lru_width": 32},
-        r"carry a state|cannot be computed",
+        r"carry a state|cannot compute",
     ),
-    "alibi": ("bloom", {"vocab_size": 64, "hidden_size": 32, "n_layer": 2, "n_head": 4}, "does not load"),
-    "an attention of its own": ("falcon", SMALL, "does not load|cannot be computed"),
-    "where sequences lie is not handed on": ("stablelm", LLAMA, "do not tell attention where each sequence"),
+    "alibi": ("bloom", {"vocab_size": 64, "hidden_size": 32, "n_layer": 2, "n_head": 4}, "cannot be loaded"),
+    "an attention of its own": ("falcon", SMALL, "cannot be loaded|cannot compute"),
+    "positions are not passed on": ("stablelm", LLAMA, "do not pass the positions of packed sequences"),
     "attention in chunks": (
         "llama4_text",
         LLAMA | HEADS | {"num_local_experts": 2, "attention_chunk_size": 8, "intermediate_size_mlp": 48},
@@ -144,7 +148,7 @@ def test_packs_are_right(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_packs_cannot_do_is_refused(name: str, tmp_path: Path) -> None:
+def test_models_that_packing_changes_are_refused(name: str, tmp_path: Path) -> None:
     kind, settings, reason = REFUSED[name]
     spec = a_spec(a_checkpoint(tmp_path, kind, settings))
     with pytest.raises(ConfigError, match=reason):
@@ -160,7 +164,7 @@ def test_packs_of_critics_are_right(kind: str, settings: dict[str, Any], tmp_pat
 
 def test_packs_of_critics_that_leak_are_refused(tmp_path: Path) -> None:
     spec = a_spec(a_checkpoint(tmp_path, "qwen3_5_text", LLAMA | LINEAR), role="critic", value_head_init="zero")
-    with pytest.raises(ConfigError, match=r"\(critic, qwen3_5_text\): a sequence changes by"):
+    with pytest.raises(ConfigError, match=r"\(critic, qwen3_5_text\): outputs of a sequence change by"):
         check_packs(load_model(spec), spec=spec, max_tokens=100)
 
 

@@ -1,8 +1,7 @@
-"""Buckets give back what was put in, whatever their size, also over a broadcast between processes."""
+"""Buckets return the tensors that were packed, whatever their size, also after a broadcast between processes."""
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
 from datetime import timedelta
 from typing import Any
@@ -19,6 +18,7 @@ from orz_rl.workers.weight_sync import (
     type_name,
     unpack_bucket,
 )
+from tests.support.preloaded import FORKED
 
 
 def some_weights() -> list[tuple[str, torch.Tensor]]:
@@ -98,36 +98,34 @@ def receive_handle(handle: bytes, results: Any) -> None:
 
 def test_a_broadcast_reaches_every_receiver_time_after_time() -> None:
     """Each bucket has to arrive whole, and the second sync to use the first one's group."""
-    context = multiprocessing.get_context("spawn")
     weights = some_weights()
     store = torch.distributed.TCPStore(
-        "127.0.0.1", 0, is_master=True, timeout=timedelta(seconds=60), wait_for_workers=False
+        "127.0.0.1", 0, is_master=True, timeout=timedelta(seconds=1000), wait_for_workers=False
     )
     sources = [
         BroadcastWeights("127.0.0.1", store.port, rank, num_ranks=3, buckets=layout(weights, 100)) for rank in range(3)
     ]
-    results = context.Queue()
-    receivers = [context.Process(target=receive, args=(source, 2, results)) for source in sources[1:]]
+    results = FORKED.Queue()
+    receivers = [FORKED.Process(target=receive, args=(source, 2, results)) for source in sources[1:]]
     for receiver in receivers:
         receiver.start()
     for factor in (1, 2):
         sources[0].send(fill_buckets(sources[0].buckets, ((name, tensor * factor) for name, tensor in weights)))
-    found = [results.get(timeout=60) for _ in range(4)]
+    found = [results.get(timeout=1000) for _ in range(4)]
     for receiver in receivers:
-        receiver.join(60)
+        receiver.join(1000)
         assert receiver.exitcode == 0
     wanted = [[(name, (tensor * factor).float().sum().item()) for name, tensor in weights] for factor in (1, 1, 2, 2)]
     assert sorted(found) == sorted(wanted)
 
 
 def test_a_handle_maps_the_bucket_in_another_process() -> None:
-    context = multiprocessing.get_context("spawn")
     weights = some_weights()
     (entries,) = layout(weights, 2**20)
     (buffer,) = fill_buckets((entries,), weights)
-    results = context.Queue()
-    process = context.Process(target=receive_handle, args=(bucket_handle(entries, buffer), results))
+    results = FORKED.Queue()
+    process = FORKED.Process(target=receive_handle, args=(bucket_handle(entries, buffer), results))
     process.start()
-    assert results.get(timeout=60) == [(name, tensor.float().sum().item()) for name, tensor in weights]
-    process.join(60)
+    assert results.get(timeout=1000) == [(name, tensor.float().sum().item()) for name, tensor in weights]
+    process.join(1000)
     assert process.exitcode == 0

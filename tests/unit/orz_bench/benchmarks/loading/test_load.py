@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from orz_bench.benchmarks.benchmark import Benchmark, Erratum, HubDataset
-from orz_bench.benchmarks.loading.hub import Downloaded, read_manifest
+from orz_bench.benchmarks.loading.hub import HubFile, hub_files
 from orz_bench.benchmarks.loading.load import (
     data_hash,
     fetch_benchmark,
@@ -19,7 +19,7 @@ from orz_bench.benchmarks.loading.load import (
     question_sha256,
 )
 from orz_bench.benchmarks.rows import math_problem
-from orz_bench.errors import DataError
+from orz_bench.errors import ConfigError, DataError
 from tests.support.builders import a_problem
 
 HUB = HubDataset(repo="someone/toy", revision="0" * 40, files=("a.jsonl", "sub/b.jsonl"), gated=True)
@@ -83,7 +83,7 @@ def test_csv_and_parquet_are_read(tmp_path: Path) -> None:
     pq.write_table(pa.Table.from_pylist(rows[1:]), tmp_path / "b.parquet")
     hub = HubDataset(repo="x/y", revision="1", files=("a.csv", "b.parquet"))
     benchmark = toy(hub=hub)
-    fetch_benchmark(benchmark, cache=tmp_path / "c", download=lambda _, file: Downloaded(tmp_path / file, "1"))
+    fetch_benchmark(benchmark, cache=tmp_path / "c", download=lambda _, file: HubFile(tmp_path / file, "1"))
     assert [p.gold for p in load_problems(benchmark, cache=tmp_path / "c").problems] == ["0", "1"]
 
 
@@ -113,13 +113,44 @@ def test_the_hubs_edition_may_have_another_number_of_rows(tmp_path: Path) -> Non
 
 def test_a_repeated_id_is_an_error(tmp_path: Path) -> None:
     write_lines(tmp_path / "toy.jsonl", ROWS[0], ROWS[0])
-    with pytest.raises(DataError, match="'a' stands more than once"):
+    with pytest.raises(DataError, match="'a' duplicate id"):
         load_problems(toy(), folders=[tmp_path], cache=tmp_path)
 
 
-def test_missing_data_say_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"--data-dir or \$ORZ_DATA, or run: orz-bench data fetch toy"):
+def test_missing_data_of_a_benchmark_on_no_hub(tmp_path: Path) -> None:
+    """Nothing tells to fetch what cannot be fetched."""
+    with pytest.raises(DataError, match=r"Looked for toy\.jsonl .*; it is on no hub\. .* --data-dir or \$ORZ_DATA\.$"):
         load_problems(toy(), folders=[tmp_path], cache=tmp_path)
+    with pytest.raises(DataError, match=r"on no hub: put its file \(toy\.jsonl\) into a folder"):
+        fetch_benchmark(toy(), cache=tmp_path)
+    write_lines(tmp_path / "toy.jsonl", ROWS[0])
+    with pytest.raises(DataError, match="restore the whole file, and use --limit"):
+        load_problems(toy(), folders=[tmp_path], cache=tmp_path)
+
+
+def test_where_data_come_from() -> None:
+    generated = toy(generate=lambda: [a_problem()], parse_row=None, local_names=())
+    assert [one.source for one in (generated, toy(), toy(hub=HUB))] == [
+        "generated",
+        "local file only: --data-dir",
+        "someone/toy @ 000000000000, gated",
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"parse_row": None},
+        {"local_names": ()},
+        {"generate": lambda: [a_problem()]},
+        {"generate": lambda: [a_problem()], "parse_row": None},
+        {"hub": HUB, "parse_row": None, "local_names": ()},
+        {"parse_row": None, "local_names": ()},
+    ],
+)
+def test_a_declaration_without_a_way_to_its_problems_is_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"benchmark 'toy' declares .*; wanted either generate alone, or parse_row"):
+        toy(**changes)
 
 
 def test_a_missing_folder_is_an_error(tmp_path: Path) -> None:
@@ -174,9 +205,9 @@ def test_fetching_keeps_hashes_and_notices_changes(tmp_path: Path) -> None:
     write_lines(source / "sub" / "b.jsonl", ROWS[1])
     asked: list[str] = []
 
-    def download(hub: HubDataset, file: str) -> Downloaded:
+    def download(hub: HubDataset, file: str) -> HubFile:
         asked.append(file)
-        return Downloaded(source / file, hub.revision)
+        return HubFile(source / file, hub.revision)
 
     benchmark, cache = toy(hub=HUB), tmp_path / "cache"
     folder = fetch_benchmark(benchmark, cache=cache, download=download)
@@ -186,11 +217,11 @@ def test_fetching_keeps_hashes_and_notices_changes(tmp_path: Path) -> None:
     assert len(load_problems(benchmark, cache=cache).problems) == 2
     write_lines(folder / "a.jsonl", {"id": "x", "problem": "changed", "answer": 1})
     with pytest.raises(DataError, match=r"not what was fetched .*data fetch toy"):
-        read_manifest(folder / "manifest.json")
+        hub_files(folder.name, HUB, cache=folder.parent)
 
 
 def test_a_hub_that_refuses_leaves_no_cache(tmp_path: Path) -> None:
-    def refuse(*_: object) -> Downloaded:
+    def refuse(*_: object) -> HubFile:
         raise OSError("401 Client Error: gated repo\nlong text")
 
     with pytest.raises(DataError, match=r"did not give a\.jsonl \(401 .*\)\. Accept its licence") as caught:

@@ -1,0 +1,219 @@
+"""The data of the page Benchmarks: finished evaluations, their curves, comparisons, and breakdowns by part.
+
+Reads only what is needed: summaries for tables and curves, problem ids and verdicts for a comparison.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pandas as pd
+
+from analysis.curves.study import Study
+from analysis.reading.run_rollouts import PartRollouts
+from orz_bench.errors import DataError
+from orz_bench.records.intervals import Interval, percent_spread
+from orz_bench.records.run_dir import RunDir
+from orz_bench.records.summary import EvalResult
+from orz_bench.results.baselines import baselines_for
+from orz_bench.results.breakdown import natural_order
+from orz_bench.results.comparison import Comparison, compare
+from orz_bench.results.statistics import average, question_band, question_error
+
+MAX_PARTS = 60
+"""A field of `extra` with more values is not offered for a breakdown."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """A finished evaluation of a run in the runs folder."""
+
+    run: str
+    path: Path
+    """Folder of the run."""
+    result: EvalResult
+
+    @property
+    def name(self) -> str:
+        """`run@step~protocol`: the name in addresses."""
+        return f"{self.run}@{self.result.step}~{self.result.fingerprint}"
+
+
+def evaluated(studies: Sequence[Study]) -> list[Evaluated]:
+    """All finished evaluations, by run in the given order, benchmark and step."""
+    return [
+        Evaluated(run=study.run.name, path=study.run.path, result=result)
+        for study in studies
+        for result in sorted(study.run.results, key=lambda one: (one.benchmark, one.step, one.fingerprint))
+        if result.is_scored
+    ]
+
+
+def benchmark_names(found: Sequence[Evaluated]) -> list[str]:
+    """Benchmarks with results, by name."""
+    return sorted({one.result.benchmark for one in found})
+
+
+def result_rows(found: Sequence[Evaluated], benchmark: str) -> pd.DataFrame:
+    """One row per evaluation of the benchmark, newest step of each run first, then published results; in percent."""
+    rows = [_result_row(one) for one in reversed(found) if one.result.benchmark == benchmark]
+    names = list(dict.fromkeys(one.run for one in found))
+    rows.sort(key=lambda row: names.index(row["model"]))
+    published = [
+        {
+            "model": one.model,
+            "accuracy": one.percent,
+            "question": None if one.plus_minus is None else f"± {one.plus_minus:g} (from its source)",
+            "source": f"{one.source}; {one.protocol}",
+        }
+        for one in sorted(baselines_for(benchmark), key=lambda one: -one.percent)
+    ]
+    return pd.DataFrame([*rows, *published], columns=list(RESULT_COLUMNS))
+
+
+RESULT_COLUMNS = (
+    "model", "step", "accuracy", "question", "sampling", "pass", "majority", "n", "questions", "extracted",
+    "second", "cut", "tokens", "protocol", "source",
+)  # fmt: skip
+
+
+def _result_row(one: Evaluated) -> dict[str, Any]:
+    summary = one.result.summary
+    return {
+        "model": one.run,
+        "step": one.result.step,
+        "accuracy": 100 * summary.avg_at_n,
+        "question": percent_spread(summary.avg_at_n, summary.question) if summary.question else None,
+        "sampling": percent_spread(summary.avg_at_n, summary.sampling) if summary.sampling else None,
+        "pass": 100 * summary.pass_at[max(summary.pass_at, key=int)] if summary.pass_at else None,
+        "majority": 100 * summary.maj_at_n,
+        "n": summary.n,
+        "questions": summary.num_problems,
+        "extracted": 100 * summary.extraction_rate,
+        "second": 100 * summary.accuracy_second_extractor,
+        "cut": 100 * summary.clip_rate,
+        "tokens": summary.mean_tokens,
+        "protocol": one.result.fingerprint,
+        "source": "this run",
+    }
+
+
+def score_curves(found: Sequence[Evaluated], benchmark: str) -> pd.DataFrame:
+    """Columns run, step, accuracy, low, high, inner_low, inner_high, n, protocol: percent, one row per evaluation.
+
+    The outer band is the 95 % interval over questions, the inner one that of sampling; NaN if unknown.
+    """
+    rows = [_curve_row(one) for one in found if one.result.benchmark == benchmark]
+    columns = ["run", "step", "accuracy", "low", "high", "inner_low", "inner_high", "n", "protocol"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _curve_row(one: Evaluated) -> dict[str, Any]:
+    summary = one.result.summary
+    low, high = _band(summary.question)
+    inner_low, inner_high = _band(summary.sampling)
+    bands = {"low": low, "high": high, "inner_low": inner_low, "inner_high": inner_high}
+    head = {"run": one.run, "step": one.result.step, "accuracy": 100 * summary.avg_at_n}
+    return head | bands | {"n": summary.n, "protocol": one.result.fingerprint}
+
+
+def _band(found: Interval | None) -> tuple[float, float]:
+    return (np.nan, np.nan) if found is None else (100 * found.low, 100 * found.high)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """Two evaluations compared question by question."""
+
+    comparison: Comparison
+    differing: tuple[str, ...]
+    """Fields in which the protocols differ, `name: a / b`; empty if the results are directly comparable."""
+
+
+def paired(a: Evaluated, b: Evaluated) -> Paired:
+    """B compared with A. ConfigError if they share no question."""
+    found = compare(outcomes(a), outcomes(b))
+    cards = a.result.protocol, b.result.protocol
+    differing = tuple(
+        f"{key}: {cards[0].get(key)} / {cards[1].get(key)}"
+        for key in sorted(set(cards[0]) | set(cards[1]))
+        if cards[0].get(key) != cards[1].get(key)
+    )
+    return Paired(comparison=found, differing=differing)
+
+
+def outcomes(one: Evaluated) -> dict[str, list[bool]]:
+    """By problem id: whether each sample is correct, correct ones first. DataError if no part can be read."""
+    query = "select problem_id, count(*) filter (verdict = 'correct'), count(*) from samples group by 1 order by 1"
+    return {problem: [True] * right + [False] * (total - right) for problem, right, total in _fetch(one, query)}
+
+
+def part_fields(one: Evaluated) -> list[str]:
+    """Fields of `extra` that divide the questions into at most MAX_PARTS groups of at least two on average."""
+    values: dict[str, list[str]] = {}
+    for (text,) in _fetch(one, "select any_value(extra) from samples group by problem_id"):
+        for name, value in _extra(text).items():
+            if isinstance(value, str | int):
+                values.setdefault(name, []).append(str(value))
+    return sorted(name for name, found in values.items() if 1 < len(set(found)) <= min(MAX_PARTS, len(found) / 2))
+
+
+def parts(one: Evaluated, field: str) -> pd.DataFrame:
+    """Columns part, accuracy, error, low, high, questions, samples: percent by value of a field of `extra`.
+
+    `–` for none. low to high: the 95 % interval over questions; error: the standard error; NaN for a part of one
+    question.
+    """
+    rows = _fetch(
+        one,
+        "select any_value(extra), count(*) filter (verdict = 'correct'), count(*) from samples group by problem_id",
+    )
+    groups: dict[str, list[tuple[int, int]]] = {}
+    for extra, right, total in rows:
+        groups.setdefault(str(_extra(extra).get(field, "–")), []).append((right, total))
+    columns = ["part", "accuracy", "error", "low", "high", "questions", "samples"]
+    return pd.DataFrame([_part_row(name, groups[name]) for name in sorted(groups, key=natural_order)], columns=columns)
+
+
+def _part_row(name: str, counts: Sequence[tuple[int, int]]) -> tuple[Any, ...]:
+    outcomes = [[True] * right + [False] * (total - right) for right, total in counts]
+    low, high = _band(question_band(outcomes))
+    error = question_error(outcomes)
+    return (
+        name,
+        100 * average(outcomes),
+        np.nan if error is None else 100 * error,
+        low,
+        high,
+        len(outcomes),
+        sum(map(len, outcomes)),
+    )
+
+
+def _extra(text: str | None) -> Mapping[str, Any]:
+    try:
+        value = json.loads(text or "{}")
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _fetch(one: Evaluated, query: str) -> list[tuple[Any, ...]]:
+    result = one.result
+    directory = RunDir(one.path).evaluation(
+        benchmark=result.benchmark, step=result.step, fingerprint=result.fingerprint
+    )
+    files = PartRollouts.in_folders([directory.path]).paths
+    if not files:
+        raise DataError(f"{directory.path}: no readable part; restore the samples, or evaluate again.")
+    with duckdb.connect() as database:
+        samples = database.read_parquet([str(path) for path in files], hive_partitioning=False)
+        found = samples.query("samples", query)
+        assert found is not None, "every query here is a select"
+        return found.fetchall()

@@ -1,0 +1,36 @@
+"""The Ray actor that holds one engine: its process, its log, and the calls of RayPool and of training."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from orz_bench.engines.engine import EngineSpec, Sampling, WeightSource
+from orz_bench.records.rollout import Completion, Request
+from orz_rl.workers.cluster import EngineMethod
+from orz_rl.workers.process_log import write_output_to
+
+
+class TrainedEngineActor:
+    """An engine in a Ray actor: `call` runs any method of it."""
+
+    def __init__(self, spec: EngineSpec, log: str) -> None:
+        from orz_bench.engines.local import open_trained
+        from orz_bench.engines.ray.pool import EngineLoop
+
+        write_output_to(log)
+        self._engine = open_trained(spec)
+        self._loop = EngineLoop(self._engine)
+
+    def process_id(self) -> int:
+        """Returns once the engine is loaded."""
+        return os.getpid()
+
+    def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
+        """See EngineLoop.draw."""
+        return self._loop.draw(requests, sampling)
+
+    def call(self, method: EngineMethod, *source: WeightSource, settings: dict[str, Any]) -> None:
+        """Run a method of the engine."""
+        getattr(self._engine, method)(*source, **settings)
