@@ -99,7 +99,7 @@ def test_a_chat_is_told_the_system_prompt_and_what_else_was_asked() -> None:
     told = CheckpointTokenizer(hf, "x", system="be brief", template_args={"enable_thinking": False})
     text = told.render_chat([{"role": "system", "content": "other"}, {"role": "user", "content": "q"}])
     assert text == f"<|im_start|>system\nbe brief<|im_end|>\n{plain}<think>\n\n</think>\n\n"
-    with pytest.raises(ConfigError, match="knows no such name"):
+    with pytest.raises(ConfigError, match="has no such variable"):
         CheckpointTokenizer(hf, "x", template_args={"enable_thinkin": False}).render_chat([])
 
 
