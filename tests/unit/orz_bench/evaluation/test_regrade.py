@@ -184,7 +184,7 @@ def test_what_cannot_be_graded_again_is_named(tmp_path: Path) -> None:
     write_text(old.protocol_path, to_json({"benchmark": BENCHMARK, "step": 3}))
     heard: list[str] = []
     assert list(regrade_run(run, options=RegradeOptions(), notice=heard.append)) == []
-    assert "left out" in heard[0]
+    assert "skipped" in heard[0]
     with pytest.raises(RunDirError, match="not a run"):
         again(RunDir(tmp_path / "nothing"))
     empty = RunDir(tmp_path / "empty")

@@ -113,7 +113,7 @@ def test_the_hubs_edition_may_have_another_number_of_rows(tmp_path: Path) -> Non
 
 def test_a_repeated_id_is_an_error(tmp_path: Path) -> None:
     write_lines(tmp_path / "toy.jsonl", ROWS[0], ROWS[0])
-    with pytest.raises(DataError, match="'a' duplicate id"):
+    with pytest.raises(DataError, match="duplicate id 'a'"):
         load_problems(toy(), folders=[tmp_path], cache=tmp_path)
 
 
