@@ -270,7 +270,8 @@ def _stop_reason(finish_reason: str, stop_reason: int | str | None) -> StopReaso
 
 
 def _start_failure(spec: EngineSpec, error: BaseException, *, gpu: bool) -> str:
-    reason = next((line for line in reversed(str(error).strip().splitlines()) if line.strip()), type(error).__name__)
+    lines = [line.strip() for line in str(error).splitlines() if line.strip() and "errors.pydantic.dev" not in line]
+    reason = lines[-1] if lines else type(error).__name__
     memory = "--gpu-memory-share" if gpu else "VLLM_CPU_KVCACHE_SPACE (GiB)"
     return (
         f"{spec.checkpoint}: vllm cannot start ({reason}). If memory is short, change {memory} or --max-model-len; "
