@@ -60,7 +60,11 @@ def opened(checkpoint: str) -> TransformersEngine:
 BROKEN: dict[str, tuple[Callable[[Tensors], object], dict[str, Any], str]] = {
     "missing": (lambda t: t.pop(UP), {}, f"1 tensor missing: {UP}"),
     "no head": (lambda t: t.pop(HEAD), {}, f"1 tensor missing: {HEAD}"),
-    "extra": (lambda t: t.update({"score.weight": torch.zeros(1, 64)}), {}, "1 tensor not part of this model: score.weight"),
+    "extra": (
+        lambda t: t.update({"score.weight": torch.zeros(1, 64)}),
+        {},
+        "1 tensor not part of this model: score.weight",
+    ),
     "shape": (lambda t: t.update({UP: torch.zeros(90, 64)}), {}, r"found \(90, 64\), wanted \(96, 64\)"),
     "layers": (id, {"num_hidden_layers": 1}, "9 tensors not part of this model"),
     "more layers": (id, {"num_hidden_layers": 3}, "9 tensors missing"),
