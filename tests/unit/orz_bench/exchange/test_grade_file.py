@@ -111,7 +111,7 @@ def test_a_row_without_a_text_has_no_answer(tmp_path: Path, row: dict[str, Any])
 def test_bytes_that_are_not_utf8_are_named(tmp_path: Path) -> None:
     source = tmp_path / "in.jsonl"
     source.write_bytes(b'{"problem_id": "a", "gold": 9, "response": "\xff"}\n')
-    with pytest.raises(DataError, match="no UTF-8 text"):
+    with pytest.raises(DataError, match="not UTF-8 text"):
         graded(source, TextGrader())
     assert [path.name for path in tmp_path.iterdir()] == ["in.jsonl"]
 

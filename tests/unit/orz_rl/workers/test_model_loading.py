@@ -33,8 +33,8 @@ def test_whole_models_load_and_others_do_not(tmp_path: Path) -> None:
     faults: dict[str, tuple[dict[str, Any], tuple[Role, ...]]] = {
         f"1 tensor missing: .*{up.removeprefix('model.')}": ({k: v for k, v in tensors.items() if k != up}, ROLES),
         "1 tensor missing: lm_head": ({k: v for k, v in tensors.items() if k != "lm_head.weight"}, ROLES[:2]),
-        "1 tensor not of this model: extra": (tensors | {"extra.weight": torch.zeros(2)}, ROLES),
-        "1 tensor of another shape": (tensors | {up: torch.zeros(2, 2)}, ROLES),
+        "1 tensor not part of this model: extra": (tensors | {"extra.weight": torch.zeros(2)}, ROLES),
+        "1 tensor with a wrong shape": (tensors | {up: torch.zeros(2, 2)}, ROLES),
     }
     for what, (changed, roles) in faults.items():
         save_file(changed, file, metadata={"format": "pt"})
