@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 
@@ -13,6 +14,11 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from tests.support.schedule import LongestFirst, shuffle, sort
+
+# A shell that starts pytest in the background, and nohup, have it ignore signals that tests send.
+for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+    if signal.getsignal(number) == signal.SIG_IGN:
+        signal.signal(number, usual)
 
 # No deadline: a busy machine is not a bug. The same examples in every run: a failure of CI is a failure here.
 settings.register_profile("orz", deadline=None, derandomize=True)

@@ -108,7 +108,7 @@ def test_step_moment(runs: list[Path], tmp_path: Path) -> None:
     assert "response/length_mean" not in table
     done = _orz_analysis("step-moment", runs[0], "--json")
     assert json.loads(done.stdout) == {"breaks": [], "joint": []}
-    assert "too short to judge" in _orz_analysis("step-moment", runs[0]).stderr
+    assert "not tested (fewer than" in _orz_analysis("step-moment", runs[0]).stderr
 
 
 def test_compare(runs: list[Path], tmp_path: Path) -> None:

@@ -69,7 +69,7 @@ def test_several_faults_of_a_protocol_are_told_at_once(tmp_path: Path) -> None:
 
 
 def test_greedy_with_several_samples(tmp_path: Path) -> None:
-    assert "draws one answer 2 times" in fault(*FAKE, "--temperature", "0", "--out", tmp_path)
+    assert "n is 2 at temperature 0" in fault(*FAKE, "--temperature", "0", "--out", tmp_path)
 
 
 def test_a_data_file_with_a_broken_line(tmp_path: Path) -> None:
@@ -93,8 +93,8 @@ def test_broken_golds_stop_before_anything_is_drawn(tmp_path: Path) -> None:
     (tmp_path / "aime2024.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     arguments = ("eval", "--ckpt", "fake", "--engine", "fake", "--bench", "aime24", "--n", "1", "--data-dir", tmp_path)
     text = fault(*arguments, "--out", tmp_path / "run")
-    assert "1 gold answers fail the self-check" in text
-    assert "its braces don't balance" in text
+    assert "1 gold answers fail the grader's self-check" in text
+    assert "balanced, so a box cannot hold it" in text
     assert not (tmp_path / "run" / "evals").exists()
     orz_bench(*arguments, "--out", tmp_path / "run", "--keep-broken-golds")
 

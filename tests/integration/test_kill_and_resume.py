@@ -67,7 +67,7 @@ def test_ctrl_c_keeps_what_is_finished(tmp_path: Path) -> None:
     arguments: tuple[str, ...]
     arguments = ("eval", "--ckpt", "fake:0.6", "--engine", "fake", "--bench", "arithmetic", "--n", "64")
     arguments += ("--out", str(tmp_path))
-    ctrl_c = partial(arm, Point(RECORDER, "add", 700), partial(send_to_this_process, signal.SIGINT))
+    ctrl_c = partial(arm, Point(RECORDER, "add", 70), partial(send_to_this_process, signal.SIGINT))
     process = started(*arguments, prepare=ctrl_c)
     _, errors = process.communicate(timeout=1000)
     assert process.returncode == 130

@@ -116,6 +116,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", type=int, help="one input of the campaign, with all that it prints")
     given = parser.parse_args()
+    import tests.support.heavy_libraries  # noqa: F401 - loaded once, for all inputs
+
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as folder:
         numbers = range(given.num) if given.only is None else [given.only]
@@ -205,7 +207,7 @@ def _arguments(program: str, programs: dict[str, Any], *, rng: random.Random) ->
 
 
 def _value(parameter: Any, rng: random.Random) -> str:
-    name, kind = parameter.name, str(parameter.display_type()).lower()
+    name, kind = parameter.name, str(parameter.type_descriptor.annotation).lower()
     if name in ("overrides", "settings"):
         return rng.choice(SETTINGS)
     if name in _NAMES and rng.random() < 0.8:

@@ -34,7 +34,7 @@ MODULES = (
     "analysis.report.build",
     "orz_bench.cli",
     "orz_bench.engines.transformers.engine",
-    "orz_bench.evaluation.session",
+    "orz_bench.evaluation.run_evaluation",
     "orz_bench.grading.grader",
     "orz_rl.cli",
     "orz_rl.training.loop",
