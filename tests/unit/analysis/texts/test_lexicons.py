@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 
 import pytest
@@ -13,6 +12,7 @@ from hypothesis import strategies as st
 from analysis.texts.lexicons import LEXICONS, get_lexicon, lower_ascii
 from orz_bench.errors import ConfigError
 from orz_bench.extraction.responses import count_reflections
+from tests.support.cpu_time import at_most_cpu_seconds
 
 PIECES = [
     "wait,",
@@ -111,7 +111,6 @@ HOSTILE = ("double " * 60_000, "double" + " " * 400_000, "hm" + "m" * 400_000, "
 
 @pytest.mark.parametrize("name", LEXICONS)
 def test_hostile_texts_take_linear_time(name: str) -> None:
-    start = time.process_time()
-    for text in HOSTILE:
-        get_lexicon(name).find(text)
-    assert time.process_time() - start < 3
+    with at_most_cpu_seconds(30):
+        for text in HOSTILE:
+            get_lexicon(name).find(text)
