@@ -44,7 +44,7 @@ demo: setup
 	$(BIN)/orz-rl train --recipe tiny --out $(DEMO_RUN)
 	$(BIN)/orz-bench report $(DEMO_RUN)
 	$(BIN)/orz-analysis report $(DEMO_RUN) --out $(DEMO_RUN)/report
-	@echo "Every question, answer and verdict is in $(DEMO_RUN) (Parquet). The same command again goes on or draws nothing."
+	@echo "Every question, answer and verdict is in $(DEMO_RUN) (Parquet). The same command resumes, or finds nothing missing."
 	@echo "Browse them: $(BIN)/streamlit run app/main.py -- --runs $(dir $(DEMO_RUN))"
 
 app: setup
