@@ -235,7 +235,6 @@ def _prepare(database: sqlite3.Connection) -> None:
     if version > SCHEMA_VERSION:
         raise sqlite3.DatabaseError(f"it has schema {version}, this version reads schemas up to {SCHEMA_VERSION}")
     if version < SCHEMA_VERSION:
-        database.execute("PRAGMA journal_mode = WAL")
         database.execute("BEGIN IMMEDIATE")
         if database.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):  # another writer may have been here
             for statement in sqlite_statements(_SCHEMA):

@@ -33,7 +33,9 @@ def kills(arguments: tuple[str, ...], run: Path, *, points: list[Point]) -> list
     """Kill it once at every point, then let it finish; how many rows were on disk after each kill."""
     num_rows = []
     for point in points:
-        assert started(*arguments, run, prepare=kill_at(point)).wait(1000) == -signal.SIGKILL, point
+        process = started(*arguments, run, prepare=kill_at(point))
+        _, errors = process.communicate(timeout=1000)
+        assert process.returncode == -signal.SIGKILL, (point, errors)
         num_rows.append(len(rows_of(run)))
     orz_bench(*arguments, run)
     return num_rows

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import sqlite3
 import threading
@@ -93,6 +94,19 @@ def test_several_writers_at_once(kept: Annotations) -> None:
     assert not faults
     assert kept.version() == 100
     assert {found.tags for found in kept.of_run().values()} == {tuple(f"by {author}" for author in range(4))}
+
+
+@pytest.mark.parametrize("mode", ["delete", "wal"])
+def test_a_writer_waits_for_the_one_that_makes_the_file(kept: Annotations, mode: str) -> None:
+    """The other one has begun to write and the file holds no schema yet; earlier versions made it with a WAL."""
+    with contextlib.closing(sqlite3.connect(kept.path, check_same_thread=False, isolation_level=None)) as other:
+        other.execute(f"PRAGMA journal_mode = {mode}")
+        other.execute("BEGIN IMMEDIATE")
+        ends = threading.Timer(0.2, other.execute, ["COMMIT"])
+        ends.start()
+        kept.add_tag(OURS, tag="waited")
+        ends.join()
+    assert kept.of(OURS).tags == ("waited",)
 
 
 def test_invalid_annotations_are_refused(kept: Annotations) -> None:
