@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Browser, sync_playwright
 
 from app.runs.folder import RunsFolder
-from tests.browser.conftest import ARGUMENTS, LAPTOP, open_page
+from tests.browser.conftest import ARGUMENTS, LAPTOP, open_page, settled
 from tests.browser.served import chromium_path, served
 
 PAGES = ("runs", "training", "benchmarks", "rollouts", "question", "suspicious", "report")
@@ -44,8 +44,13 @@ def _shoot(browser: Browser, address: str, path: Path, *, is_dark: bool = False)
     page = context.new_page()
     open_page(page, address)
     page.wait_for_selector('[data-testid="stProgress"]', state="detached", timeout=180_000)
-    page.keyboard.press("j")  # opens the first rollout where there is a list of them
-    page.wait_for_timeout(2500)
+    settled(page)
+    first = page.get_by_role("button", name="First rollout")
+    if first.count():
+        first.click()
+        page.locator("[class*='st-key-reader-']").first.wait_for(timeout=180_000)
+        settled(page)
+    page.wait_for_timeout(2500)  # charts grow into place
     page.screenshot(path=path)
     context.close()
     print(path)
