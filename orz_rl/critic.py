@@ -22,6 +22,7 @@ from torch import Tensor
 
 from orz_bench.engines.soundness import require_whole
 from orz_bench.errors import ConfigError
+from orz_bench.records.regular import read_text
 from orz_bench.records.run_dir import to_json, write_text
 from orz_rl.ppo.packed_forward import register_packed_sdpa, values_of
 
@@ -69,7 +70,7 @@ class ValueModel(torch.nn.Module):  # type: ignore[misc]
             folder, state_dict={name.removeprefix("classifier."): tensor for name, tensor in state.items()}
         )
         path = Path(folder) / "config.json"
-        body = json.loads(path.read_text(encoding="utf-8"))
+        body = json.loads(read_text(path))
         facts = {
             "architectures": ["ValueModel"],
             "model_type": MODEL_TYPE,
@@ -116,7 +117,7 @@ def body_config(folder: str) -> Any:
     from transformers import AutoConfig
 
     path = Path(folder) / "config.json"
-    content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    content = json.loads(read_text(path)) if path.is_file() else {}
     if content.get("model_type") != MODEL_TYPE:
         return None
     body = dict(content["body"])

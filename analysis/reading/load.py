@@ -19,6 +19,7 @@ from analysis.reading.metric_files import by_step, curves_of
 from analysis.reading.run_rollouts import PartRollouts, Rollouts
 from orz_bench.errors import DataError
 from orz_bench.records.foreign import flat, holds_rollouts, rows_of, run_column
+from orz_bench.records.regular import read_text
 from orz_bench.records.run_dir import EvaluationDir, RunDir, step_of
 from orz_bench.records.summary import EvalResult
 
@@ -148,7 +149,7 @@ def _evaluation(directory: EvaluationDir, samples: PartRollouts) -> Evaluation:
 
 def _config(path: Path) -> Mapping[str, Any]:
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        content = yaml.safe_load(read_text(path)) if path.exists() else {}
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise DataError(
             f"{path}: not readable as YAML ({error}); restore it, or delete it to read the run without its settings."

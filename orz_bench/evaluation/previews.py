@@ -10,6 +10,7 @@ from pathlib import Path
 
 from orz_bench.evaluation.evaluate import Evaluation
 from orz_bench.evaluation.questions import total_tokens
+from orz_bench.records.regular import read_text
 from orz_bench.records.rollout import Request
 from orz_bench.records.run_dir import RunDir
 
@@ -52,7 +53,7 @@ def duration(num_tokens: int) -> str:
 def generation_config_note(checkpoint: str) -> str | None:
     """Settings in the checkpoint's generation_config that the protocol overrides; None if there are none."""
     try:
-        found = json.loads((Path(checkpoint) / "generation_config.json").read_text(encoding="utf-8"))
+        found = json.loads(read_text(Path(checkpoint) / "generation_config.json"))
     except (OSError, ValueError, RecursionError):
         return None
     settings = {

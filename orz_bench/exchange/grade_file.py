@@ -20,8 +20,9 @@ from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.errors import DataError, RunDirError
 from orz_bench.grading.grader import Grader, Submission
 from orz_bench.records.parquet import disk_error, sync_folder
+from orz_bench.records.regular import require_regular
 from orz_bench.records.rollout import Grade, Problem
-from orz_bench.records.tables import SUFFIXES, read_table, require_regular
+from orz_bench.records.tables import SUFFIXES, read_table
 
 _BATCH_ROWS = 1024
 

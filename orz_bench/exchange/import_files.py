@@ -21,8 +21,8 @@ from orz_bench.environment import describe_environment
 from orz_bench.errors import DataError
 from orz_bench.records.foreign import Row, canonical, dumped, flat, rows_of, run_column, source_columns
 from orz_bench.records.parquet import ROLLOUT_SCHEMA, storable, write_table
+from orz_bench.records.regular import require_regular
 from orz_bench.records.run_dir import EvaluationDir, RolloutsDir, RunDir, to_json, write_text
-from orz_bench.records.tables import require_regular
 
 PART_ROWS = 2048
 _MAX_EXTRA_CHARS = 2000

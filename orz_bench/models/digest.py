@@ -16,6 +16,7 @@ from typing import Any
 
 from orz_bench.errors import ConfigError
 from orz_bench.models.weights import INDEX, weight_files
+from orz_bench.records.regular import require_regular
 
 NAMED_FILES = frozenset(
     {
@@ -47,7 +48,7 @@ def checkpoint_digest(folder: Path, *, cache: Path | None = None) -> str:
     `cache` is the file that remembers the digests of large files; by default in the user's cache folder.
     """
     memory = _Memory(cache or default_cache())
-    small = sorted(path for path in folder.iterdir() if path.name in NAMED_FILES and path.is_file())
+    small = sorted(path for path in folder.iterdir() if path.name in NAMED_FILES)
     small += sorted((folder / TEMPLATES).glob("*.jinja"))
     weights = weight_files(folder)
     index = [folder / INDEX] if (folder / INDEX).is_file() else []
@@ -71,6 +72,7 @@ def is_partial(digest: str) -> bool:
 
 def file_digest(path: Path) -> str:
     """BLAKE3 of all bytes of a file. ConfigError if it changes meanwhile."""
+    require_regular(path)
     before = _stamp(path)
     state = _blake3()
     buffer = memoryview(bytearray(min(_BLOCK, max(1, before[2]))))

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import ConfigError
+from orz_bench.records.regular import read_text
 
 
 def read_object(path: Path) -> dict[str, Any]:
     """The JSON object in a file."""
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_text(path))
     except OSError as error:
         raise ConfigError(
             f"{path}: cannot be read ({error.strerror or error}); check the file and its rights."

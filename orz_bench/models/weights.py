@@ -11,6 +11,7 @@ from typing import Any
 
 from orz_bench.errors import ConfigError
 from orz_bench.models.json_file import read_object
+from orz_bench.records.regular import require_regular
 
 INDEX = "model.safetensors.index.json"
 SINGLE = "model.safetensors"
@@ -78,8 +79,9 @@ def stored_tensors(folder: Path) -> dict[str, StoredTensor]:
 
 def read_header(file: Path) -> dict[str, StoredTensor]:
     """The tensors of one safetensors file by name. ConfigError unless the file is whole."""
-    size = file.stat().st_size
     try:
+        require_regular(file)
+        size = file.stat().st_size
         with file.open("rb") as stream:
             (header_size,) = struct.unpack("<Q", stream.read(8))
             header = json.loads(stream.read(header_size)) if header_size < min(size, _MAX_HEADER) else {}
@@ -88,8 +90,8 @@ def read_header(file: Path) -> dict[str, StoredTensor]:
             for name, entry in header.items()
             if name != "__metadata__"
         }
-    except (struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ConfigError(f"{file}: not a whole safetensors file; save or download it again.") from error
+    except (OSError, struct.error, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ConfigError(f"{file}: not a whole safetensors file ({error}); save or download it again.") from error
     wanted = max((tensor.end for tensor in tensors.values()), default=8 + header_size)
     if wanted != size:
         raise ConfigError(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.records.parquet import disk_error
+from orz_bench.records.regular import read_text, require_regular
 
 
 def append_row(path: Path, row: Mapping[str, Any]) -> None:
@@ -17,6 +18,8 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
     # In JSON a lone surrogate, which UTF-8 cannot encode, is written as `\udXXX`.
     line = text.encode("utf-8", "backslashreplace") + b"\n"
     try:
+        if path.exists():
+            require_regular(path)
         with path.open("ab+") as file:
             size = file.seek(0, os.SEEK_END)
             is_torn = size > 0 and _last_byte(path) != b"\n"
@@ -33,7 +36,7 @@ def append_row(path: Path, row: Mapping[str, Any]) -> None:
 
 def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
     """(the complete rows of a file, the number of other lines, such as one torn by a kill). No file: no rows."""
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    text = read_text(path, errors="replace") if path.exists() else ""
     lines = [line for line in text.split("\n") if line.strip()]
     rows = [row for line in lines if (row := _row(line)) is not None]
     return rows, len(lines) - len(rows)

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from orz_bench.records import parquet
+from orz_bench.records.regular import read_text
 
 LOCK_NAME = ".lock"
 
@@ -48,7 +49,7 @@ def shared(folder: Path) -> Iterator[Callable[[], bool] | None]:
 def holder(folder: Path) -> str:
     """The holder of a folder's lock, in brackets, if it is recorded; otherwise an empty text."""
     try:
-        text = (folder / LOCK_NAME).read_text(encoding="utf-8", errors="replace").strip()
+        text = read_text(folder / LOCK_NAME, errors="replace").strip()
     except OSError:
         return ""
     return f" ({text[:200]})" if text else ""

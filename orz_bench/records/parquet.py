@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orz_bench.errors import RunDirError
+from orz_bench.records.regular import require_regular
 from orz_bench.records.rollout import Rollout
 
 ROLLOUT_SCHEMA_VERSION = 1
@@ -154,6 +155,7 @@ def is_whole(path: Path) -> bool:
     Raises RunDirError for a part with a newer schema, so that it is not mistaken for a damaged one.
     """
     try:
+        require_regular(path)
         with pq.ParquetFile(path) as file:
             _refuse_newer(path, file)
             return set(ROLLOUT_SCHEMA.names) <= set(file.schema_arrow.names)
@@ -213,6 +215,7 @@ def _from_row(row: dict[str, Any]) -> Rollout:
 
 def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
     try:
+        require_regular(path)
         with pq.ParquetFile(path) as file:
             _refuse_newer(path, file)
             return file.read(columns=schema.names).select(schema.names).cast(schema)

@@ -25,6 +25,7 @@ from orz_bench.errors import OrzError, RunDirError
 from orz_bench.records import parquet
 from orz_bench.records.lines import append_row, read_rows
 from orz_bench.records.locks import holder, locked, shared
+from orz_bench.records.regular import read_text
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.summary import EvalResult
 from orz_bench.secrets import redact, redacted
@@ -337,7 +338,7 @@ def read_json(path: Path) -> dict[str, Any]:
             raise RunDirError(
                 f"{path}: has {size:,} bytes, wanted at most {_MOST_JSON_BYTES:,}; restore it or move its folder away."
             )
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
         raise RunDirError(f"{path}: not readable as JSON ({error}); restore it or move its folder away.") from error
     if not isinstance(value, dict):

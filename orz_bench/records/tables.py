@@ -11,13 +11,13 @@ import io
 import json
 import math
 import re
-import stat
 from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
 from orz_bench.errors import DataError
+from orz_bench.records.regular import require_regular
 
 Row = dict[str, Any]
 SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
@@ -33,14 +33,6 @@ _ENCODINGS = (
     (b"\xff\xfe", "utf-16"),
     (b"\xfe\xff", "utf-16"),
 )
-
-
-def require_regular(path: Path) -> None:
-    """DataError for a folder, a pipe, a socket or a device: reading one may never end. OSError where it is missing."""
-    mode = path.stat().st_mode
-    if not stat.S_ISREG(mode):
-        kinds = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK: "a socket"}
-        raise DataError(f"{path}: is {kinds.get(stat.S_IFMT(mode), 'a device')}, wanted a regular file; name one.")
 
 
 def read_table(path: Path, *, strict: bool = True, suffix: str | None = None) -> Iterator[tuple[str, Any]]:

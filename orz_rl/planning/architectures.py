@@ -12,6 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from orz_bench.errors import ConfigError
+from orz_bench.records.regular import read_text
 from orz_rl.assets.resolve import TINY
 
 
@@ -77,7 +78,7 @@ def architecture_of(model: str) -> Architecture:
         return PUBLISHED[model]
     folder = TINY if model == "tiny" else Path(model)
     try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        found = json.loads(read_text(folder / "config.json"))
         found = found.get("body", found)  # a critic's folder
         heads = found["num_attention_heads"]
         return Architecture(

@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from orz_bench.records.regular import require_regular
+
 _THREADS = 8
 """Hashing releases the interpreter lock, and a checkpoint has one file per rank."""
 
@@ -52,6 +54,7 @@ def _wrong_contents(folder: Path, wanted: Mapping[str, FileRecord]) -> Iterator[
 
 
 def _record(path: Path) -> FileRecord:
+    require_regular(path)
     with path.open("rb") as file:
         os.fsync(file.fileno())
         return FileRecord(path.stat().st_size, hashlib.file_digest(file, "sha256").hexdigest())

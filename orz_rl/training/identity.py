@@ -19,6 +19,7 @@ import yaml
 from orz_bench.environment import VERSION, describe_environment
 from orz_bench.errors import ConfigError, RunDirError
 from orz_bench.records.locks import LOCK_NAME
+from orz_bench.records.regular import read_text
 from orz_bench.records.run_dir import RunDir, read_json, to_json, write_text
 from orz_rl.config import TrainConfig
 from orz_rl.recipes.registry import as_yaml, differences, leaves
@@ -134,7 +135,7 @@ def _saved_settings(run: RunDir) -> _SavedSettings | None:
             raise RunDirError(f"{path}: missing, so it is unknown whether this is the same run. {_REMEDY}")
         return None
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
         tree = yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())

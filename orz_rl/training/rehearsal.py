@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from orz_bench.errors import ConfigError, OrzError, counted
 from orz_bench.models.checkpoint import inspect_checkpoint
 from orz_bench.records.parquet import disk_error
+from orz_bench.records.regular import read_text
 from orz_bench.records.run_dir import RunDir
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def check_saved(folder: Path, *, base: str) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
     inspect_checkpoint(folder)
-    found, wanted = (json.loads((Path(at) / "config.json").read_text(encoding="utf-8")) for at in (folder, base))
+    found, wanted = (json.loads(read_text(Path(at) / "config.json")) for at in (folder, base))
     for name in ("vocab_size", "hidden_size", "num_hidden_layers"):
         if wanted.get(name, found.get(name)) != found.get(name):
             raise _different(base, f"{name} in config.json is {found.get(name)}, wanted {wanted.get(name)}")

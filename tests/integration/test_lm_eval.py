@@ -70,14 +70,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def options(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> EvalOptions:
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(a_tiny_checkpoint(tmp_path_factory.mktemp("models") / "tiny"))
+
+
+@pytest.fixture
+def options(folder: Path, checkpoint: str, tmp_path: Path) -> EvalOptions:
     return EvalOptions(
-        checkpoint=str(a_tiny_checkpoint(tmp_path_factory.mktemp("models") / "tiny")),
+        checkpoint=checkpoint,
         benchmarks=TASKS,
         engine="transformers",
         dtype="float32",
         include_paths=(folder,),
-        out=tmp_path_factory.mktemp("runs") / "run",
+        out=tmp_path / "run",
     )
 
 

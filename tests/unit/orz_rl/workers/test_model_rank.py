@@ -201,6 +201,16 @@ def test_a_critic_learns_values_and_comes_back_from_disk(checkpoint: Path, tmp_p
     assert torch.allclose(again.values([pack])[0], critic.values([pack])[0], atol=1e-6)
 
 
+def test_a_rank_starts_where_another_library_has_destroyed_the_world(checkpoint: Path) -> None:
+    """As vLLM does in its process when an engine is closed."""
+    import torch.distributed as dist
+
+    a_rank(a_spec(checkpoint))
+    dist.destroy_process_group()
+    rank = a_rank(a_spec(checkpoint))
+    assert len(rank.logprobs([Pack.of(SEQUENCES[:1])])) == 1
+
+
 @pytest.mark.parametrize(("init", "bound"), [("zero", 0.0), ("paper", 5**0.5), ("code", 5 / 65)])
 def test_value_heads_start_as_configured(checkpoint: Path, init: str, bound: float) -> None:
     critic = a_rank(a_spec(checkpoint, role="critic", value_head_init=init))
