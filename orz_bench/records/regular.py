@@ -13,6 +13,9 @@ _KINDS = {stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe (FIFO)", stat.S_IFSOCK
 class NotRegularError(OSError):
     """A folder, a pipe, a socket or a device where a file was wanted; readers treat it as a file they cannot read."""
 
+    def __str__(self) -> str:
+        return f"it {self.strerror}"
+
 
 def require_regular(path: Path) -> None:
     """NotRegularError unless it is a regular file, or a link to one; FileNotFoundError where it is missing."""

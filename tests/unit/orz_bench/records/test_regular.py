@@ -42,7 +42,7 @@ def test_what_is_not_regular_is_named(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(tmp_path / "socket"))
         for name, kind in {"pipe": "a pipe", "folder": "a folder", "socket": "a socket"}.items():
-            with pytest.raises(NotRegularError, match=f"is {kind}.*wanted a regular file"):
+            with pytest.raises(NotRegularError, match=f"^it is {kind}.*, wanted a regular file"):
                 require_regular(tmp_path / name)
     with pytest.raises(NotRegularError, match="a device"):
         require_regular(Path(os.devnull))
