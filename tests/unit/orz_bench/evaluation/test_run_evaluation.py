@@ -12,9 +12,10 @@ import pytest
 import yaml
 
 from orz_bench.asking.changes import ProtocolChanges
+from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import ConfigError, OrzError
 from orz_bench.evaluation.evaluate import Evaluation
-from orz_bench.evaluation.options import EngineSettings, EvalOptions, ServerSettings
+from orz_bench.evaluation.options import EngineOptions, EvalOptions
 from orz_bench.evaluation.run_evaluation import run_evaluations
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RunDir
@@ -43,8 +44,8 @@ class Notes:
         self.said.append(text)
 
 
-def at(url: str) -> EngineSettings:
-    return EngineSettings(server=ServerSettings(base_url=url))
+def at(url: str) -> EngineOptions:
+    return EngineOptions(server=ServerSettings(base_url=url))
 
 
 def session(**changes: Any) -> tuple[list[EvalResult], list[str]]:

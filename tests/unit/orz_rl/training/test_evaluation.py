@@ -16,7 +16,7 @@ from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.engines.engine import Engine, EngineSpec, Sampling
 from orz_bench.engines.fake import FakeEngine, FakeTokenizer
 from orz_bench.errors import ConfigError
-from orz_bench.evaluation.options import EngineSettings, EvalOptions
+from orz_bench.evaluation.options import EngineOptions, EvalOptions
 from orz_bench.evaluation.run_evaluation import run_evaluations
 from orz_bench.grading.grader import Grader
 from orz_bench.records.rollout import Completion, Request
@@ -84,7 +84,7 @@ def test_the_card_is_the_one_of_orz_bench(tmp_path: Path, data: Path) -> None:
         protocol_changes=ProtocolChanges(n=2, max_tokens=900),
         limit=2,
         out=tmp_path / "other",
-        engine_settings=EngineSettings(max_model_len=16_000),
+        engine_settings=EngineOptions(max_model_len=16_000),
     )
     (theirs,) = run_evaluations(options, observer=cast("Any", _Silent()))
     assert ours.protocol == theirs.protocol
