@@ -52,7 +52,7 @@ class ProgressDisplay:
 
     def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
         """Show a new bar; report the samples that exist already."""
-        self._name = f"{evaluation.card.benchmark} step {evaluation.checkpoint.step}"
+        self._name = f"{evaluation.card.benchmark} step {evaluation.model.step}"
         if num_missing < num_wanted:
             self.notice(
                 f"{self._name}: {num_wanted - num_missing:,} of {num_wanted:,} samples exist, "

@@ -6,7 +6,7 @@ It raises EngineError with a message for the user.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
@@ -14,7 +14,8 @@ from orz_bench.engines.settings import EngineSettings, SharedSettings, require_c
 from orz_bench.errors import ConfigError, EngineError
 from orz_bench.records.rollout import Completion, Request
 
-Settings = TypeVar("Settings", bound=EngineSettings)
+Notice = Callable[[str], None]
+"""Receives messages for the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,12 +101,6 @@ class EngineSpec(SharedSettings):
                 f"settings of the engine {self.settings.engine} were given to the engine {self.name}; "
                 f"give it its own, or none for its defaults."
             )
-
-    def own(self, kind: type[Settings]) -> Settings:
-        """The engine's own settings, of the class that it reads."""
-        settings = kind() if self.settings is None else self.settings
-        assert isinstance(settings, kind), f"{self.name} does not read {kind.__name__}"
-        return settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

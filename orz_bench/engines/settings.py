@@ -6,7 +6,7 @@ Each setting is declared once, with its default and, where the command line has 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Self
 
 import typer
 
@@ -50,6 +50,12 @@ class EngineSettings:
 
     engine: ClassVar[str] = "fake"
 
+    @classmethod
+    def of(cls, settings: EngineSettings | None) -> Self:
+        """A spec's settings as those of this class, which its engine reads; the defaults where it has none."""
+        assert settings is None or isinstance(settings, cls), f"{settings} are not {cls.__name__}"
+        return cls() if settings is None else settings
+
     @property
     def gpus(self) -> int:
         """GPUs per engine, where there are any."""
@@ -69,8 +75,8 @@ class VllmSettings(EngineSettings):
     tensor_parallel: Annotated[int, typer.Option(min=1, help="GPUs per engine, for vllm.")] = 1
     gpu_memory_share: Annotated[float, typer.Option(help="Share of each GPU's memory, for vllm.")] = 0.9
     sleeps: bool = False
-    """Whether the engine must be able to release GPU memory while training uses the device. No option: training sets it.
-    """
+    """Whether the engine must be able to release GPU memory while training uses the device. Training sets it; there is
+    no option."""
 
     def __post_init__(self) -> None:
         require_counts(tensor_parallel=self.tensor_parallel)

@@ -15,11 +15,12 @@ from typing import Annotated, Any
 import typer
 
 from orz_bench.asking.changes import ProtocolChanges
-from orz_bench.asking.protocol import PROTOCOLS, Protocol, customise, get_protocol
+from orz_bench.asking.protocol import PROTOCOLS
 from orz_bench.engines.registry import ENGINES
 from orz_bench.engines.settings import ServerSettings, SharedSettings, TransformersSettings, VllmSettings
 from orz_bench.environment import data_folders as parse_data_dir
 from orz_bench.errors import ConfigError
+from orz_bench.evaluation.questions import Selection
 from orz_bench.secrets import redacted
 from orz_bench.terminal import DATA_DIR, AllowWeakIsolation, Workers, listed
 
@@ -63,6 +64,17 @@ class EngineOptions(SharedSettings):
         for group in ("vllm", "transformers", "server"):
             plain |= plain.pop(group)
         return {name: value for name, value in plain.items() if name != "sleeps"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradingOptions:
+    """How answers are graded."""
+
+    keep_broken_golds: Annotated[
+        bool, typer.Option(help="Continue if a gold answer fails the grader's self-check.")
+    ] = False
+    allow_weak_isolation: AllowWeakIsolation = False
+    num_grading_workers: Workers = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,22 +125,20 @@ class EvalOptions:
         typer.Option(help="bfloat16, float16, float32; auto: bfloat16 where the machine is fast at it, else float32."),
     ] = "auto"
     engine_settings: EngineOptions = field(default_factory=EngineOptions)
-    keep_broken_golds: Annotated[
-        bool, typer.Option(help="Continue if a gold answer fails the grader's self-check.")
-    ] = False
-    allow_weak_isolation: AllowWeakIsolation = False
-    num_grading_workers: Workers = None
+    grading: GradingOptions = field(default_factory=GradingOptions)
     command: tuple[str, ...] = ()
 
-    def resolved_protocol(self, default: str) -> Protocol:
-        """The named protocol, or the benchmark's own (`default`), with the changes."""
-        return customise(get_protocol(self.protocol or default), self.protocol_changes)
+    @property
+    def selection(self) -> Selection:
+        """The selected questions."""
+        return Selection(ids=self.ids, sample=self.sample, seed=self.seed)
 
     def as_yaml(self) -> str:
         """config.yaml of the run; secrets in addresses are hidden."""
         import yaml
 
         plain: dict[str, Any] = asdict(self)
+        plain |= plain.pop("grading")
         plain |= {key: list(map(str, plain[key])) for key in ("benchmarks", "data_folders", "include_paths", "command")}
         changes = self.protocol_changes.given()
         plain |= {

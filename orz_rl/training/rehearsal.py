@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from orz_bench.errors import ConfigError, OrzError, counted
-from orz_bench.models.checkpoint import inspect_checkpoint
+from orz_bench.models.inspection import inspect_checkpoint
 from orz_bench.records.parquet import disk_error
 from orz_bench.records.run_dir import RunDir
 

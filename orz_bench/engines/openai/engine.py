@@ -18,7 +18,7 @@ from typing import Any
 
 import openai
 
-from orz_bench.engines.engine import Distinct, EngineSpec, Sampling, ServerFacts
+from orz_bench.engines.engine import Distinct, EngineSpec, Notice, Sampling, ServerFacts
 from orz_bench.engines.openai.answers import FATAL, RETRIED, Answer, BadAnswerError, read_answer, trouble_of
 from orz_bench.engines.openai.probe import NEUTRAL, ask_server, client_of, explain, pause_s, refuse_unmet
 from orz_bench.engines.server_address import read_address
@@ -32,7 +32,6 @@ _SILENCE_S = 60.0
 _LINE_EVERY_S = 10.0
 _NAMED = 5
 
-Notice = Callable[[str], None]
 _Arrived = queue.Queue[Completion | BaseException | None]
 
 
@@ -40,7 +39,7 @@ class OpenAIServerEngine:
     """A client of one server, with a bounded number of requests in flight."""
 
     def __init__(self, spec: EngineSpec, *, notice: Notice | None = None) -> None:
-        self._spec, self._settings = spec, spec.own(ServerSettings)
+        self._spec, self._settings = spec, ServerSettings.of(spec.settings)
         self._notice = notice or (lambda _: None)
         self._facts = spec.server or ask_server(spec, notice=self._notice)
         address = read_address(self._settings.base_url)

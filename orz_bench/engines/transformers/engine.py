@@ -22,6 +22,7 @@ from orz_bench.engines.engine import (
     EngineSpec,
     LikelihoodRequest,
     Likelihoods,
+    Notice,
     Sampling,
     WeightSource,
     refuse_penalties,
@@ -38,10 +39,10 @@ from orz_bench.records.rollout import Completion, Request, StopReason
 class TransformersEngine:
     """A Hugging Face model on one device."""
 
-    def __init__(self, spec: EngineSpec) -> None:
+    def __init__(self, spec: EngineSpec, *, notice: Notice | None = None) -> None:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._spec = spec
-        self._batch_size = spec.own(TransformersSettings).batch_size
+        self._batch_size = TransformersSettings.of(spec.settings).batch_size
         logging.disable_progress_bar()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(spec.checkpoint)
