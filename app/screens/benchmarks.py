@@ -27,6 +27,7 @@ from app.views.charts import legend
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.score_charts import parts_chart, score_chart
+from orz_bench.errors import counted
 from orz_bench.results.baselines import baselines_for
 
 _ROW_PX = 30
@@ -210,8 +211,8 @@ def _draw_comparison(context: Context, found: Paired, *, b: Evaluated) -> None:
     effect = one.minimum_detectable_effect
     smallest = f" Smallest detectable difference: {100 * effect:.1f} points." if effect is not None else ""
     alone = one.num_only_a + one.num_only_b
-    ignored = f" {alone:,} questions of only one of them are ignored." if alone else ""
-    st.caption(f"{one.num_questions:,} shared questions.{smallest}{ignored}")
+    ignored = f" {counted(alone, 'question')} of only one of them ignored." if alone else ""
+    st.caption(f"{counted(one.num_questions, 'shared question')}.{smallest}{ignored}")
     if found.differing:
         st.warning("The protocols differ: " + escaped("; ".join(found.differing)), icon=":material/warning:")
     _questions(context, "Gained", names=one.gained, side=b)

@@ -19,7 +19,7 @@ from orz_bench.asking.protocol import ProtocolCard
 from orz_bench.asking.templates import TEMPLATES
 from orz_bench.benchmarks.loading.load import LoadedProblems
 from orz_bench.engines.engine import Engine, Tokenizer
-from orz_bench.errors import ConfigError, EngineError, OrzError, RunDirError
+from orz_bench.errors import ConfigError, EngineError, OrzError, RunDirError, counted
 from orz_bench.evaluation.likelihood import most_likely, with_options
 from orz_bench.evaluation.recorder import AnswerGrader, Recorder
 from orz_bench.extraction.answers import LIKELIHOOD
@@ -213,7 +213,8 @@ def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None
     if too_long:
         worst = max(too_long, key=lambda problem_id: too_long[problem_id])
         raise ConfigError(
-            f"{card.benchmark}: {len(too_long)} of {len(num_tokens)} prompts do not fit the context of "
+            f"{card.benchmark}: {len(too_long)} of {counted(len(num_tokens), 'prompt')} "
+            f"{'does' if len(too_long) == 1 else 'do'} not fit the context of "
             f"{limit:,} tokens (the longest, {worst}, has {too_long[worst]:,}). Nothing is cut silently: raise "
             f"--max-model-len where the model allows it, use a shorter template, or leave this benchmark out."
         )
@@ -283,7 +284,7 @@ def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdown
     rows = [(sample, extra) for sample, extra in rows if (sample.problem_id, sample.sample_index) in wanted]
     if len(rows) != len(wanted):
         raise EngineError(
-            f"{folder.path}: the engine returned {len(rows)} of {len(wanted)} samples. "
+            f"{folder.path}: the engine returned {len(rows)} of {counted(len(wanted), 'sample')}. "
             f"Those are kept; run the same command again to generate the rest."
         )
     summary = summarise((sample for sample, _ in rows), second_extractor=table["second_extractor"][0].as_py())

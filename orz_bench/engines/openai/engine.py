@@ -23,7 +23,7 @@ from orz_bench.engines.openai.answers import FATAL, RETRIED, Answer, BadAnswerEr
 from orz_bench.engines.openai.probe import NEUTRAL, ask_server, client_of, explain, pause_s, refuse_unmet
 from orz_bench.engines.server_address import read_address
 from orz_bench.engines.settings import ServerSettings
-from orz_bench.errors import EngineError
+from orz_bench.errors import EngineError, counted
 from orz_bench.records.rollout import Completion, Request
 
 _FAILURES_IN_A_ROW = 20
@@ -200,8 +200,9 @@ class _Drawing:
         named = "; ".join(_name(request, why) for request, why in self._failed[:_NAMED])
         more = f"; and {len(self._failed) - _NAMED} more" if len(self._failed) > _NAMED else ""
         raise EngineError(
-            f"{self._shown}: {len(self._failed)} samples have no answer ({named}{more}). All others are kept; the "
-            f"same command requests these again, and --continue-on-error stores them as failed, which counts as wrong."
+            f"{self._shown}: {counted(len(self._failed), 'sample', verb=('has', 'have'))} no answer "
+            f"({named}{more}). All others are kept; the same command requests what is missing, and --continue-on-error "
+            f"stores it as failed, which counts as wrong."
         )
 
     async def _completion(self, request: Request, draw: _Request, *, client: openai.AsyncOpenAI) -> Completion | None:

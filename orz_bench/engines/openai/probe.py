@@ -18,7 +18,7 @@ from orz_bench.engines.engine import EngineSpec, Notice, Sampling, ServerFacts, 
 from orz_bench.engines.openai.answers import RETRIED, BadAnswerError, named_match, read_choice, read_object, trouble_of
 from orz_bench.engines.server_address import Address, read_address
 from orz_bench.engines.settings import ServerSettings
-from orz_bench.errors import ConfigError, EngineError
+from orz_bench.errors import ConfigError, EngineError, counted
 
 NEUTRAL: Mapping[str, Any] = {
     "include_stop_str_in_output": True,
@@ -201,8 +201,8 @@ class _Asked:
         found = _prompt_tokens(answer)
         if found not in (None, len(ids)):
             self._notice(
-                f"{self.address.shown}: the first prompt has {found:,} tokens on the server and {len(ids):,} with "
-                f"--tokenizer: a different tokenizer, or an added token. Prompts are sent as text."
+                f"{self.address.shown}: the first prompt has {counted(found, 'token')} on the server and "
+                f"{len(ids):,} with --tokenizer: a different tokenizer, or an added token. Prompts are sent as text."
             )
         return False
 

@@ -31,7 +31,7 @@ from orz_bench.engines.settings import TransformersSettings
 from orz_bench.engines.soundness import not_finite, require_known_ids, require_whole, unknown_ids, unloadable
 from orz_bench.engines.transformers.decoding import Draft, decode
 from orz_bench.engines.transformers.likelihood import LikelihoodScorer
-from orz_bench.errors import EngineError
+from orz_bench.errors import EngineError, counted
 from orz_bench.models.limits import ModelConfig
 from orz_bench.records.rollout import Completion, Request, StopReason
 
@@ -98,7 +98,9 @@ class TransformersEngine:
                     raise EngineError(f"the engine's model has no weight {name}; policy and engine differ.")
                 waiting.discard(name)
         if waiting:
-            raise EngineError(f"{len(waiting)} weights were not sent to the engine ({min(waiting)}).")
+            raise EngineError(
+                f"{counted(len(waiting), 'weight', verb=('was', 'were'))} not sent to the engine ({min(waiting)})."
+            )
         self._policy_version = version
 
     def sleep(self) -> None:

@@ -22,7 +22,7 @@ import numpy as np
 
 from orz_bench.engines.describe import engine_version, max_model_len, max_scored_len
 from orz_bench.engines.engine import EngineSpec, Tokenizer
-from orz_bench.errors import ConfigError, DataError, EngineError, nearest
+from orz_bench.errors import ConfigError, DataError, EngineError, counted, nearest
 from orz_bench.evaluation.context import EvalContext
 from orz_bench.evaluation.evaluate import keep_result, summary_of, write_or_check_identity
 from orz_bench.evaluation.harness.options import PREFIX, HarnessOptions
@@ -146,7 +146,7 @@ def run_task(task: HarnessTask, context: EvalContext) -> EvalResult:
             num_generated_now=num_new,
         )
         keep_result(folder, result)
-    cut = (f"the left end of {num_cut:,} prompts was cut to fit",) if num_cut else ()
+    cut = (f"the left end of {counted(num_cut, 'prompt')} was cut to fit",) if num_cut else ()
     for note in (*cut, *rows.notes):
         context.observer.notice(f"{result.benchmark}: {note}")
     return result

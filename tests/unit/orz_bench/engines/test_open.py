@@ -30,7 +30,7 @@ def test_types() -> None:
     assert choose_dtype("auto", "vllm") in ("bfloat16", "float32")
     assert choose_dtype("float16", "transformers") == "float16"
     assert choose_dtype("float16", "openai") == "unknown"
-    with pytest.raises(ConfigError, match="--dtype bf16 is unknown; did you mean 'bfloat16'"):
+    with pytest.raises(ConfigError, match="--dtype bf16 is unknown \\(did you mean 'bfloat16'\\?\\); there are"):
         choose_dtype("bf16", "vllm")
 
 

@@ -73,11 +73,11 @@ def test_the_engine_is_not_opened_where_nothing_is_missing(tmp_path: Path) -> No
 def test_the_protocol_is_the_benchmarks_the_named_or_a_changed_one() -> None:
     facts: dict[str, Any] = {"checkpoint": "fake", "engine": "fake", "benchmarks": ("arithmetic",), "limit": 1}
     shown = preview_evaluations(EvalOptions(**facts), observer=Notes())
-    assert "(1 questions x 16)" in shown
+    assert "(1 question x 16)" in shown
     assert "  template: orz-code" in shown
     changes = ProtocolChanges(n=8, top_p=0.5)
     shown = preview_evaluations(EvalOptions(**facts, protocol="r1", protocol_changes=changes), observer=Notes())
-    assert "(1 questions x 8)" in shown
+    assert "(1 question x 8)" in shown
     assert all(f"  {line}\n" in shown for line in ("template: chat", "top_p: 0.5", "temperature: 0.6"))
 
 

@@ -71,7 +71,7 @@ def test_missing_shards(tmp_path: Path) -> None:
     (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
-    assert "half-written; 1 of 2 weight files are missing (model-00002-of-00002.safetensors)" in fault(folder)
+    assert "half-written; 1 of 2 weight files missing (model-00002-of-00002.safetensors)" in fault(folder)
 
 
 def test_no_weights_and_no_tokenizer(tmp_path: Path) -> None:
