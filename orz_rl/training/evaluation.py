@@ -48,7 +48,7 @@ class Evaluator:
         return chosen
 
     def evaluate(
-        self, step: int, *, digest: str, engine: Engine, grader: Grader, notify: Callable[[str], None]
+        self, step: int, *, digest: str, engine: Engine, grader: Grader, notice: Callable[[str], None]
     ) -> list[EvalResult]:
         """avg@n of the policy in the engines. Samples that an interrupted run has saved are not generated again."""
         results = []
@@ -67,7 +67,7 @@ class Evaluator:
                     observer=_Quiet(),
                 )
             summary = result.summary
-            notify(
+            notice(
                 f"step {step}: {evaluation.card.benchmark} avg@{summary.n} {100 * summary.avg_at_n:.1f}"
                 f"{sampling_error(summary)}, {summary.mean_tokens:.0f} tokens"
             )

@@ -61,7 +61,7 @@ def test_programs_are_run_and_broken_down(tmp_path: Path, data: Path) -> None:
     said: list[str] = []
     with Grader(extractor="orz") as grader:
         (result,) = evaluator.evaluate(
-            3, digest="d", engine=cast("Engine", Programmer(SPEC)), grader=grader, notify=said.append
+            3, digest="d", engine=cast("Engine", Programmer(SPEC)), grader=grader, notice=said.append
         )
     assert (result.summary.avg_at_n, result.summary.n, result.summary.num_problems) == (1.0, 2, 4)
     assert result.summary.breakdown
@@ -75,7 +75,7 @@ def test_the_card_is_the_one_of_orz_bench(tmp_path: Path, data: Path) -> None:
     )
     with Grader(extractor="orz") as grader:
         (ours,) = by_training.evaluate(
-            0, digest="d", engine=cast("Engine", FakeEngine(SPEC)), grader=grader, notify=lambda _: None
+            0, digest="d", engine=cast("Engine", FakeEngine(SPEC)), grader=grader, notice=lambda _: None
         )
     options = EvalOptions(
         checkpoint="fake:1",
@@ -104,7 +104,7 @@ def test_greedy_benchmarks_have_one_sample_and_others_n(tmp_path: Path, name: st
     evaluator = an_evaluator(tmp_path, shared_data() / "eval", f"eval.benchmarks={name}", "eval.limit=3")
     with Grader(extractor="orz") as grader:
         (result,) = evaluator.evaluate(
-            0, digest="d", engine=cast("Engine", FakeEngine(SPEC)), grader=grader, notify=lambda _: None
+            0, digest="d", engine=cast("Engine", FakeEngine(SPEC)), grader=grader, notice=lambda _: None
         )
     assert result.summary.n == protocol.n
 
