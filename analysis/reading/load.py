@@ -19,7 +19,7 @@ from analysis.reading.metric_files import by_step, curves_of
 from analysis.reading.run_rollouts import PartRollouts, Rollouts
 from orz_bench.errors import DataError, counted
 from orz_bench.records.foreign import flat, holds_rollouts, rows_of, run_column
-from orz_bench.records.run_dir import EvaluationDir, RunDir, step_of
+from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
 
 _NO_METRICS = by_step(pd.DataFrame())
@@ -136,11 +136,10 @@ def _run_dir(directory: RunDir, *, with_rollouts: bool) -> Run:
 
 
 def _evaluation(directory: EvaluationDir, samples: PartRollouts) -> Evaluation:
-    folder = directory.path
     return Evaluation(
-        benchmark=folder.parts[-3],
-        step=step_of(folder.parent) or 0,
-        fingerprint=folder.name,
+        benchmark=directory.benchmark,
+        step=directory.step,
+        fingerprint=directory.fingerprint,
         samples=samples,
         result=directory.result(),
     )

@@ -144,7 +144,7 @@ def _about(study: Study) -> str:
 
 def _made_from(studies: Sequence[Study]) -> str:
     lexicons = ", ".join(dict.fromkeys(study.lexicon for study in studies if study.lexicon))
-    counted = f" Reflections were counted with the lexicon {lexicons}." if lexicons else ""
+    measured = f" Reflections were counted with the lexicon {lexicons}." if lexicons else ""
     return (
-        f"Made by orz-analysis from {counted(len(studies), 'run')}. All plotted numbers are in figures/*.csv.{counted}"
+        f"Made by orz-analysis from {counted(len(studies), 'run')}. All plotted numbers are in figures/*.csv.{measured}"
     )

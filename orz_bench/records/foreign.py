@@ -99,7 +99,7 @@ def dumped(path: Path) -> Dumped | None:
 
 
 def canonical(row: Row) -> Row:
-    """A flat row of a file of rollouts in our columns; unknown ones are absent. Rows of one question share a problem_id.
+    """A flat foreign row in our columns; unknown ones are absent. Rows of one question share a problem_id.
 
     A row without a response, one of thousands where a server failed, has no answer.
     """
