@@ -173,7 +173,7 @@ def _comparison(context: Context, state: BenchmarksState, *, here: Sequence[Eval
     if a == b:
         st.caption("A and B are the same evaluation; choose another.")
         return
-    _draw_comparison(context, _paired(by_name[a], by_name[b]), b=by_name[b])
+    _show_comparison(context, _paired(by_name[a], by_name[b]), b=by_name[b])
 
 
 def _choose_side(side: str, names: Sequence[str], *, chosen: str) -> str:
@@ -200,7 +200,7 @@ def _paired(a: Evaluated, b: Evaluated) -> Paired:
     return paired(a, b)
 
 
-def _draw_comparison(context: Context, found: Paired, *, b: Evaluated) -> None:
+def _show_comparison(context: Context, found: Paired, *, b: Evaluated) -> None:
     one = found.comparison
     cells = st.columns(5)
     cells[0].metric("A", f"{100 * one.average_a:.1f} %")

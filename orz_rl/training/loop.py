@@ -25,11 +25,11 @@ from orz_rl.training.identity import check_out, open_run, start_over
 from orz_rl.training.learner import Learner, NonFiniteError
 from orz_rl.training.metrics_file import rewind_metrics
 from orz_rl.training.preparation import Setup
-from orz_rl.training.rehearsal import rehearse
 from orz_rl.training.step_metrics import Row, metrics_row
 from orz_rl.training.stopwatch import Stopwatch
 from orz_rl.training.trackers import Trackers
 from orz_rl.training.trainer import StepReport, Trainer
+from orz_rl.training.trial_checkpoint import try_checkpoint
 from orz_rl.workers.cluster import WorkerDiedError
 from orz_rl.workers.open import open_cluster
 
@@ -131,7 +131,7 @@ def _train(setup: Setup, observer: Observer, *, command: Sequence[str]) -> Outco
             observer.notice(f"resuming after step {newest.step}")
             run.add_event("resumed", step=newest.step)
         else:
-            rehearse(run, loop.learner, base=setup.policy)
+            try_checkpoint(run, loop.learner, base=setup.policy)
         loop.trainer.synchronise(newest.policy_version if newest else 0)
         if not newest:
             loop.evaluate(0)
