@@ -17,7 +17,7 @@ DEMO_RUN := runs/demo
 # The folder of runs that the app opens.
 RUNS ?= runs
 
-.PHONY: help setup demo app screenshots test conformance check lowest format lint types layers guards bench docs gallery clean
+.PHONY: help setup demo app screenshots test conformance check lowest format lint types layers guards bench mutation docs gallery clean
 
 help:
 	@echo "make demo    train the embedded tiny model by PPO, evaluate it before and after (under ten minutes)"
@@ -26,6 +26,7 @@ help:
 	@echo "make conformance  every labelled answer, dress, hedge and constant against the grader, as a table by kind"
 	@echo "make check   what CI runs: format, lint, types, layers, guards, tests"
 	@echo "make bench   measure speed; results are kept in benchmarks/results/"
+	@echo "make mutation  change the core modules in small ways and list the changes that no test notices (half an hour)"
 	@echo "make screenshots  write docs/screenshots from the runs in RUNS, with a Chromium"
 	@echo "make docs    write docs/metrics.md;  make gallery draws docs/gallery from new tiny runs (half an hour)"
 	@echo "make setup   only make the environment in $(VENV);  make clean removes it, runs and models stay"
@@ -102,11 +103,16 @@ gallery: setup
 	$(BIN)/orz-analysis report $(GALLERY)/tiny $(GALLERY)/tiny-seed7 $(GALLERY)/lambda-0p95 --out $(GALLERY)/report
 	cp $(GALLERY)/report/figures/*.png docs/gallery/
 
+# All but mutation.py, which measures no speed and has a target of its own.
 bench: setup
 	@for script in benchmarks/[a-z]*.py; do \
 	  [ -e "$$script" ] || { echo "benchmarks/ holds no script" >&2; exit 1; }; \
+	  [ "$$script" != benchmarks/mutation.py ] || continue; \
 	  echo "== $$script"; $(BIN)/python "$$script" || exit 1; \
 	done
+
+mutation: setup
+	$(BIN)/python benchmarks/mutation.py
 
 # The rename first: what an interrupted `make clean` leaves is no environment.
 clean:

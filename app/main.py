@@ -73,7 +73,7 @@ def main() -> None:
     remember()
     pages: dict[str, st.Page] = {}
     for spec in PAGES:
-        body = partial(draw, spec, pages)
+        body = partial(show_page, spec, pages)
         pages[spec.name] = st.Page(body, title=spec.title, icon=spec.icon, url_path=spec.name)
     # Streamlit gives the default page only the address `/`: for `/runs` to exist, another page is the default.
     start = st.Page(partial(_start, pages), title="orz", url_path="start", default=True, visibility="hidden")
@@ -84,7 +84,7 @@ def _start(pages: Mapping[str, st.Page]) -> None:
     st.switch_page(pages[PAGES[0].name], query_params=parameters())
 
 
-def draw(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:
+def show_page(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:
     """Draw one page below the navigation; `pages` are the pages that it may link to."""
     with shown_errors():
         folder = RunsFolder.at(runs_path(sys.argv[1:]))

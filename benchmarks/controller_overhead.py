@@ -22,7 +22,7 @@ WARM, STEPS = 2, 8
 class Silent:
     """Ignores all progress events."""
 
-    def notify(self, text: str) -> None: ...
+    def notice(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
     def sampled(self, rollouts: Any) -> None: ...
     def stepped(self, row: Any, num_steps: int) -> None: ...
@@ -35,8 +35,8 @@ def measured(folder: Path) -> list[dict[str, float]]:
     from orz_rl.training.preparation import prepare
 
     config = resolve("tiny", overrides=["eval.benchmarks="])
-    setup = prepare(config, out=folder / "run", data=(), notify=lambda _: None)
-    open_run(setup.run, config, prompts=setup.prompts, command=("benchmark",), notify=lambda _: None)
+    setup = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
+    open_run(setup.run, config, prompts=setup.prompts, command=("benchmark",), notice=lambda _: None)
     steps = []
     with ExitStack() as stack:
         loop = open_loop(setup, Silent(), stack=stack)

@@ -22,7 +22,7 @@ from orz_bench.engines.fake import FakeEngine
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.evaluation.evaluate import Evaluation, evaluate
 from orz_bench.grading.grader import Grader, grader_version
-from orz_bench.models.checkpoint import Checkpoint
+from orz_bench.models.checkpoint import ModelIdentity
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
@@ -60,7 +60,7 @@ def main() -> None:
     times.append(time.perf_counter())
     evaluation = Evaluation(
         loaded=loaded,
-        checkpoint=Checkpoint(path="fake", label="fake", step=0, digest="fake"),
+        model=ModelIdentity(label="fake", step=0, digest="fake"),
         card=card,
         n=1,
         limit=None,

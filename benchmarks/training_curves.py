@@ -12,7 +12,7 @@ from typing import Any
 
 from analysis.curves.build import build_study
 from analysis.curves.study import Group, Study
-from analysis.figures.drawing import draw
+from analysis.figures.drawing import plot
 from analysis.figures.registry import get_figure
 from analysis.reading.load import load_runs
 
@@ -30,7 +30,7 @@ def main(target: Path, folders: list[Path]) -> None:
     studies = [build_study(run, wanted=figure.metrics) for run in load_runs(folders)]
     # A group each: the text beside the picture speaks of single runs.
     groups = [Group(label=studied.run.name, studies=(studied,)) for studied in studies]
-    draw(figure.make(groups)).savefig(target, dpi=150)
+    plot(figure.make(groups)).savefig(target, dpi=150)
     kept = {studied.run.name: numbers_of(studied) for studied in studies}
     numbers = Path(__file__).parent / "results" / f"{target.stem}.json"
     numbers.write_text(json.dumps(kept) + "\n", encoding="utf-8")

@@ -70,8 +70,8 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
             "optim.policy_lr=1e-6",
         ],
     )
-    setup = prepare(config, out=folder / "run", data=(), notify=lambda _: None)
-    open_run(setup.run, config, prompts=setup.prompts, command=("benchmark",), notify=lambda _: None)
+    setup = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
+    open_run(setup.run, config, prompts=setup.prompts, command=("benchmark",), notice=lambda _: None)
     seconds, tokens, phases = [], [], []
     with ExitStack() as stack:
         loop = open_loop(setup, Silent(), stack=stack)
@@ -88,7 +88,7 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
 class Silent:
     """Ignores all progress events."""
 
-    def notify(self, text: str) -> None: ...
+    def notice(self, text: str) -> None: ...
     def warn(self, text: str) -> None: ...
     def sampled(self, rollouts: Any) -> None: ...
     def stepped(self, row: Any, num_steps: int) -> None: ...

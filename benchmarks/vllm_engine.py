@@ -133,8 +133,8 @@ def _prepared(name: Any) -> tuple[EngineSpec, Evaluation]:
         dtype=DTYPE,
         max_model_len=512,
     )
-    checkpoint = find_checkpoints(CHECKPOINT, engine=name, step=None)[0]
-    return spec, Evaluation(loaded=loaded, checkpoint=checkpoint, card=card, n=N, limit=PROBLEMS, seed=42)
+    (checkpoint,) = find_checkpoints(CHECKPOINT, engine=name, step=None)
+    return spec, Evaluation(loaded=loaded, model=checkpoint.model, card=card, n=N, limit=PROBLEMS, seed=42)
 
 
 if __name__ == "__main__":

@@ -38,12 +38,24 @@ class DataError(OrzError):
     """A benchmark's data are missing, broken or not what they should be."""
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 step`, `2,000 steps`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, noun: str, *, verb: tuple[str, str] | None = None) -> str:
+    """`1 step`, `2,000 steps`; with the verb ("is", "are"): `1 step is`, `2,000 steps are`."""
+    is_one = number == 1
+    return f"{number:,} {noun if is_one else plural(noun)}" + (f" {verb[not is_one]}" if verb is not None else "")
+
+
+def plural(noun: str) -> str:
+    """`steps`, `entries`."""
+    ends_in_consonant_y = noun.endswith("y") and noun[-2:-1] not in "aeiou"
+    return f"{noun[:-1]}ies" if ends_in_consonant_y else f"{noun}s"
 
 
 def nearest(name: str, names: Iterable[str]) -> str:
-    """`; did you mean 'x'?` for an error message, or nothing if no name is near."""
+    """` (did you mean 'x'?)` after the wrong name's sentence in an error message, or nothing if no name is near."""
     close = get_close_matches(name, list(names), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]!r}?" if close else ""
+    return suggestion(close[0]) if close else ""
+
+
+def suggestion(name: str) -> str:
+    """` (did you mean 'x'?)`: whatever follows it, a full stop, a semicolon or a comma, reads right."""
+    return f" (did you mean {name!r}?)"

@@ -45,7 +45,7 @@ _SETTINGS: dict[Any, Any] = {
 }
 
 
-def draw(spec: FigureSpec) -> Figure:
+def plot(spec: FigureSpec) -> Figure:
     """The figure, ready to save."""
     with mpl.rc_context(_SETTINGS):
         columns = min(spec.columns, len(spec.panels))
@@ -60,7 +60,7 @@ def draw(spec: FigureSpec) -> Figure:
         axes = figure.subplots(lines, columns, squeeze=False).ravel()
         handles: dict[str, Any] = {}
         for axis, panel in zip(axes, spec.panels, strict=False):
-            handles |= _draw_panel(axis, panel)
+            handles |= _plot_panel(axis, panel)
         for axis in axes[len(spec.panels) :]:
             axis.set_visible(False)
         if len(labels) > 1:
@@ -77,11 +77,11 @@ def draw(spec: FigureSpec) -> Figure:
     return figure
 
 
-def _draw_panel(axis: Axes, panel: Panel) -> dict[str, Any]:
+def _plot_panel(axis: Axes, panel: Panel) -> dict[str, Any]:
     quantities = list(dict.fromkeys(series.quantity for series in panel.series))
     looks = {quantity: _Look.of(index) for index, quantity in enumerate(quantities)} if len(quantities) > 1 else {}
     handles = {
-        series.label: _draw_series(axis, series, look=looks.get(series.quantity, _Look.of(series.slot)))
+        series.label: _plot_series(axis, series, look=looks.get(series.quantity, _Look.of(series.slot)))
         for series in reversed(panel.series)
     }
     if looks:
@@ -150,10 +150,10 @@ class _Look:
         return cls(_STYLES[slot % len(_STYLES)], _MARKERS[slot % len(_MARKERS)])
 
 
-def _draw_series(axis: Axes, series: Series, *, look: _Look) -> Any:
+def _plot_series(axis: Axes, series: Series, *, look: _Look) -> Any:
     colour = colour_of(series.slot)
     if series.role == "points":
-        return _draw_points(axis, series, colour=colour, look=look)
+        return _plot_points(axis, series, colour=colour, look=look)
     bold = series.y if series.smooth is None else series.smooth
     if series.smooth is not None:
         axis.plot(series.x, series.y, color=colour, linewidth=0.6, alpha=0.4)
@@ -184,7 +184,7 @@ def _draw_series(axis: Axes, series: Series, *, look: _Look) -> Any:
     return line
 
 
-def _draw_points(axis: Axes, series: Series, *, colour: str, look: _Look) -> Any:
+def _plot_points(axis: Axes, series: Series, *, colour: str, look: _Look) -> Any:
     """Hollow markers with wider caps and bars in front, so that a bar shorter than its marker is visible."""
     bars = None if series.low is None or series.high is None else [series.y - series.low, series.high - series.y]
     size = 4.5 if len(series.x) <= _FEW_POINTS else 2.5
@@ -221,7 +221,7 @@ def shown_width(png: bytes) -> int:
 
 def save(spec: FigureSpec, folder: Path) -> list[Path]:
     """Write NAME.png, NAME.pdf and NAME.csv into an existing folder; return their paths."""
-    figure = draw(spec)
+    figure = plot(spec)
     paths = [folder / f"{spec.name}.{suffix}" for suffix in ("png", "pdf", "csv")]
     paths[0].write_bytes(png_of(figure))
     with mpl.rc_context(_SETTINGS):

@@ -11,7 +11,7 @@ from analysis.curves.curve import smooth, window_for
 from analysis.curves.study import Group, ScoreLine, protocols_of
 from analysis.figures.spec import Panel, Reference, Series
 from analysis.reading.columns import unit_of
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, counted
 from orz_bench.results.baselines import baselines_for
 
 _SHARES = ("share", "reward")
@@ -112,7 +112,7 @@ def _note(groups: Sequence[Group], benchmark: str) -> str:
     left_out = sum(_num_left_out(line, benchmark) for group in groups for line in group.score_lines(benchmark))
     parts = [f"the runs of {label} were evaluated under different protocols and are separate lines" for label in apart]
     if left_out:
-        parts.append(f"{left_out} evaluation(s) under a protocol other than the run's main one are not shown")
+        parts.append(f"not shown: {counted(left_out, 'evaluation')} under a protocol other than the run's main one")
     return f"{benchmark}: {'; '.join(parts)}." if parts else ""
 
 

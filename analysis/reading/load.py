@@ -17,10 +17,10 @@ import yaml
 from analysis.reading.file_rollouts import FileRollouts, dumped_evaluations, dumped_rollouts
 from analysis.reading.metric_files import by_step, curves_of
 from analysis.reading.run_rollouts import PartRollouts, Rollouts
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, counted
 from orz_bench.records.foreign import flat, holds_rollouts, rows_of, run_column
 from orz_bench.records.regular import read_text
-from orz_bench.records.run_dir import EvaluationDir, RunDir, step_of
+from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
 
 _NO_METRICS = by_step(pd.DataFrame())
@@ -115,8 +115,8 @@ def _run_dir(directory: RunDir, *, with_rollouts: bool) -> Run:
     evaluations = tuple(_evaluation(one, parts(one.path)) for one in directory.evaluations())
     skipped = [path for found in (rollouts, *(one.samples for one in evaluations)) for path in found.skipped]
     notes = [
-        (torn, f"{torn} incomplete line(s) of metrics.jsonl were skipped"),
-        (len(skipped), f"{len(skipped)} damaged part(s) were skipped, the first: {skipped[0] if skipped else ''}"),
+        (torn, f"{counted(torn, 'incomplete line')} of metrics.jsonl skipped"),
+        (len(skipped), f"{counted(len(skipped), 'damaged part')} skipped, the first: {skipped[0] if skipped else ''}"),
         (directory.state() == "open", "the run has not finished (it is still running, or was killed)"),
         (directory.state() == "failed", "the run stopped before its end"),
         (any(e.result is None for e in evaluations), "an unfinished evaluation was skipped"),
@@ -137,11 +137,10 @@ def _run_dir(directory: RunDir, *, with_rollouts: bool) -> Run:
 
 
 def _evaluation(directory: EvaluationDir, samples: PartRollouts) -> Evaluation:
-    folder = directory.path
     return Evaluation(
-        benchmark=folder.parts[-3],
-        step=step_of(folder.parent) or 0,
-        fingerprint=folder.name,
+        benchmark=directory.benchmark,
+        step=directory.step,
+        fingerprint=directory.fingerprint,
         samples=samples,
         result=directory.result(),
     )

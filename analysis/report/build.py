@@ -18,7 +18,7 @@ from analysis.report.examples import examples_of
 from analysis.report.findings import findings_of
 from analysis.report.page import Page, Picture, RunSection, render
 from analysis.report.tables import Table, as_csv, length_table_of, result_table
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, counted
 from orz_bench.records.parquet import disk_error
 from orz_bench.records.run_dir import write_text
 
@@ -131,16 +131,20 @@ def _section(study: Study) -> RunSection:
 
 def _about(study: Study) -> str:
     run = study.run
-    steps = f"{len(study.steps)} steps" if len(study.steps) else ""
+    steps = counted(len(study.steps), "step") if len(study.steps) else ""
     states = {"done": "finished", "failed": "stopped before its end", "open": "not finished", "unknown": ""}
     kinds = {"train": "training run", "eval": "evaluation", "dump": "dump of Open-Reasoner-Zero", "file": "file"}
     seed = f"seed {run.seed}" if run.seed is not None else ""
-    responses = f"{len(study.features):,} responses read" if study.features is not None else "no responses read"
+    responses = (
+        f"{counted(len(study.features), 'response')} read" if study.features is not None else "no responses read"
+    )
     parts = (f"{run.name}: {kinds[run.kind]}", states[run.state], seed, steps, responses)
     return ", ".join(part for part in parts if part) + "."
 
 
 def _made_from(studies: Sequence[Study]) -> str:
     lexicons = ", ".join(dict.fromkeys(study.lexicon for study in studies if study.lexicon))
-    counted = f" Reflections were counted with the lexicon {lexicons}." if lexicons else ""
-    return f"Made by orz-analysis from {len(studies)} run(s). All plotted numbers are in figures/*.csv.{counted}"
+    measured = f" Reflections were counted with the lexicon {lexicons}." if lexicons else ""
+    return (
+        f"Made by orz-analysis from {counted(len(studies), 'run')}. All plotted numbers are in figures/*.csv.{measured}"
+    )

@@ -13,6 +13,7 @@ from analysis.report.finding import Answer, Finding
 from analysis.report.reflection_finding import reflection_finding
 from analysis.report.wording import number, p_value, percent, points
 from analysis.step_moment.breaks import Break, JointBreak
+from orz_bench.errors import counted
 
 _SHORTEST_FOR_BREAKS = 60
 _ALPHA = 0.05
@@ -61,7 +62,8 @@ def _progress_sentence(one: BenchmarkChange) -> str:
     compared = one.comparison
     return (
         f"{one.benchmark}: avg@{one.n} went from {percent(compared.average_a)} (step {one.first_step}) to "
-        f"{percent(compared.average_b)} (step {one.last_step}) on the same {compared.num_questions} questions: "
+        f"{percent(compared.average_b)} (step {one.last_step}) on the same "
+        f"{counted(compared.num_questions, 'question')}: "
         f"{points(compared.difference)} points, 95 % interval {points(compared.low)} to {points(compared.high)}, "
         f"{p_value(one.p_holm)}."
     )
@@ -70,7 +72,7 @@ def _progress_sentence(one: BenchmarkChange) -> str:
 def _reward_sentence(reward: Change) -> str:
     clear = "a clear change" if reward.is_clear else "a change within the scatter between steps"
     return (
-        f"The mean training reward went from {number(reward.first)} (first {reward.num_steps} steps) to "
+        f"The mean training reward went from {number(reward.first)} (first {counted(reward.num_steps, 'step')}) to "
         f"{number(reward.last)} (last {reward.num_steps}): {clear}. It is measured on training problems."
     )
 
@@ -109,7 +111,8 @@ def _joint_sentence(event: JointBreak) -> str:
 def _no_break_sentence(study: Study) -> str:
     if len(study.steps) < _SHORTEST_FOR_BREAKS:
         return (
-            f"Step moments were not tested: {len(study.steps)} steps are too few to distinguish a jump from a steep "
+            f"Step moments were not tested: {counted(len(study.steps), 'step', verb=('is', 'are'))} too few to "
+            f"distinguish a jump from a steep "
             f"trend (at least {_SHORTEST_FOR_BREAKS} are needed)."
         )
     if not study.breaks:
@@ -161,7 +164,7 @@ def _health(study: Study) -> Finding:
         last = sum(change.last for change in signal if change is not None)
         details.append(f"At the end, {percent(last)} of the problems gave no signal: all samples correct or all wrong.")
     if run.warnings:
-        text = f"Training raised {len(run.warnings)} warning(s)."
+        text = f"Training raised {counted(len(run.warnings), 'warning')}."
         return Finding(question="Is it healthy?", answer="no", headline=text, details=tuple(details))
     if run.kind != "train":
         text = "Unknown: only orz training runs are monitored."

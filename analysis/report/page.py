@@ -12,6 +12,7 @@ from string import Template
 from analysis.report.examples import Example, Response
 from analysis.report.finding import Finding
 from analysis.report.tables import Table
+from orz_bench.errors import counted
 
 _SHOWN_CHARS = 6000
 
@@ -122,7 +123,7 @@ def _example(example: Example, run: str) -> str:
 
 
 def _response(response: Response) -> str:
-    tokens = f", {response.num_tokens:,} tokens" if response.num_tokens is not None else ""
+    tokens = f", {counted(response.num_tokens, 'token')}" if response.num_tokens is not None else ""
     head = f"step {response.step}: {_safe(response.verdict)}{tokens}"
     return f'<div><div class="soft">{head}</div><pre>{_safe(_cut(response.text))}</pre></div>'
 

@@ -12,6 +12,7 @@ from analysis.curves.study import Study
 from analysis.report.finding import Answer, Finding
 from analysis.report.wording import percent, points
 from analysis.texts.outcomes import Difference, OutcomeEffect, outcome_effect
+from orz_bench.errors import counted
 
 _LAST_SHARE = 0.2
 _FEWEST_STEPS = 5
@@ -81,8 +82,9 @@ def _is_enough(effect: OutcomeEffect) -> bool:
 
 def _compared(effect: OutcomeEffect) -> str:
     return (
-        f"{effect.num_matched_responses:,} of {effect.num_responses:,} responses "
-        f"({percent(effect.num_matched_responses / effect.num_responses)}, {effect.num_matched_questions:,} questions)"
+        f"{effect.num_matched_responses:,} of {counted(effect.num_responses, 'response')} "
+        f"({percent(effect.num_matched_responses / effect.num_responses)}, "
+        f"{counted(effect.num_matched_questions, 'question')})"
     )
 
 
@@ -97,7 +99,8 @@ def _effect_sentences(effect: OutcomeEffect) -> Iterator[str]:
         yield "All graded responses reflect, or none does: there is nothing to compare."
         return
     yield (
-        f"Correct: {percent(effect.accuracy_reflecting)} of the {effect.num_reflecting:,} responses that reflect, "
+        f"Correct: {percent(effect.accuracy_reflecting)} of the "
+        f"{counted(effect.num_reflecting, 'response', verb=('that reflects', 'that reflect'))}, "
         f"{percent(effect.accuracy_other)} of the others."
     )
     if effect.matched is None:
@@ -105,8 +108,9 @@ def _effect_sentences(effect: OutcomeEffect) -> Iterator[str]:
         return
     yield (
         f"Compared within the same step, question and length bin: {points(effect.matched.estimate)} points"
-        f"{_interval(effect.matched)} ({effect.num_matched_responses:,} responses to {effect.num_matched_questions:,} "
-        f"questions). This is an association; it does not prove that reflection causes correct answers."
+        f"{_interval(effect.matched)} ({counted(effect.num_matched_responses, 'response')} to "
+        f"{counted(effect.num_matched_questions, 'question')}). This is an association; it does "
+        f"not prove that reflection causes correct answers."
     )
 
 
@@ -122,7 +126,7 @@ def _answer_sentences(changes: pd.Series) -> Iterator[str]:
         return
     counts = {name: int(changes.get(name, 0)) for name in ("helpful", "harmful", "superficial", "wrong_to_wrong")}
     yield (
-        f"Of {total:,} reflecting responses, {counts['helpful']:,} changed a wrong answer to the correct one "
+        f"Of {counted(total, 'reflecting response')}, {counts['helpful']:,} changed a wrong answer to the correct one "
         f"(helpful), {counts['harmful']:,} a correct answer to a wrong one (harmful), {counts['superficial']:,} kept "
         f"their answer (superficial), {counts['wrong_to_wrong']:,} changed one wrong answer to another; the others "
         f"have no recognisable earlier answer."
@@ -135,8 +139,8 @@ def _first_step_sentences(features: pd.DataFrame) -> Iterator[str]:
     first = features["step"].min()
     reflects = features.loc[features["step"] == first, "reflects"]
     yield (
-        f"At step {first}, the first sampled step, {int(reflects.sum()):,} of {len(reflects):,} responses already "
-        f"reflected ({percent(float(reflects.mean()))})."
+        f"At step {first}, the first sampled step, {int(reflects.sum()):,} of {counted(len(reflects), 'response')} "
+        f"already reflected ({percent(float(reflects.mean()))})."
     )
 
 

@@ -17,7 +17,7 @@ from analysis.texts.lengths import LengthTable, length_table
 from analysis.texts.lexicons import Lexicon
 from analysis.texts.outcomes import Difference, OutcomeEffect, outcome_effect
 from analysis.texts.reflection import NUM_POSITIONS
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, counted
 
 _PATTERN = "pattern:"
 
@@ -116,7 +116,9 @@ def _facts(summary: ReflectionSummary) -> dict[str, str]:
     accuracies = f"{_share(effect.accuracy_reflecting)}, {_share(effect.accuracy_other)}"
     found["correct if it reflects, if not"] = accuracies
     found["difference"] = _difference(effect.raw)
-    found["same question and length bin"] = f"{_difference(effect.matched)}, {effect.num_matched_responses:,} responses"
+    found["same question and length bin"] = (
+        f"{_difference(effect.matched)}, {counted(effect.num_matched_responses, 'response')}"
+    )
     changes = (f"{name.replace('_', ' ')} {count:,}" for name, count in summary.answer_changes.items())
     return found | {"answers after reflecting": ", ".join(changes)}
 

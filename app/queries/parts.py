@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from orz_bench.records.parquet import part_files
-from orz_bench.records.run_dir import RunDir, step_of
+from orz_bench.records.run_dir import RunDir
 
 Kind = Literal["eval", "train"]
 
@@ -46,9 +46,9 @@ def folders_of(run: Path) -> list[Folder]:
     evaluations = [
         Folder(
             kind="eval",
-            benchmark=folder.path.parts[-3],
-            step=step_of(folder.path.parent) or 0,
-            fingerprint=folder.path.name,
+            benchmark=folder.benchmark,
+            step=folder.step,
+            fingerprint=folder.fingerprint,
             path=folder.path,
             parts=_parts(folder.path),
         )

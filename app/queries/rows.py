@@ -14,7 +14,7 @@ from app.queries.keys import KEY_COLUMNS, RowKey
 from app.queries.measures import PREVIEW_CHARS, SHORT_CHARS, head
 from app.queries.reasons import names_of
 from app.queries.selection import Selection
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, counted
 
 MAX_PAGE = 500
 _NUMBERS = (
@@ -180,7 +180,9 @@ def read_rows(index: RunIndex, ids: Sequence[int], *, columns: Sequence[str]) ->
     """These columns of the rows with these ids, in their order. DataError if a part is gone."""
     found = _read(index, ids, columns=columns, source="path")
     if missing := [number for number in ids if number not in found]:
-        raise DataError(f"{index.run}: {len(missing)} rollout(s) are no longer on disk; reload the page.")
+        raise DataError(
+            f"{index.run}: {counted(len(missing), 'rollout', verb=('is', 'are'))} no longer on disk; reload the page."
+        )
     return [found[number] for number in ids]
 
 

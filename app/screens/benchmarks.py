@@ -27,6 +27,7 @@ from app.views.charts import legend
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.score_charts import parts_chart, score_chart
+from orz_bench.errors import counted
 from orz_bench.results.baselines import baselines_for
 
 _ROW_PX = 30
@@ -172,7 +173,7 @@ def _comparison(context: Context, state: BenchmarksState, *, here: Sequence[Eval
     if a == b:
         st.caption("A and B are the same evaluation; choose another.")
         return
-    _draw_comparison(context, _paired(by_name[a], by_name[b]), b=by_name[b])
+    _show_comparison(context, _paired(by_name[a], by_name[b]), b=by_name[b])
 
 
 def _choose_side(side: str, names: Sequence[str], *, chosen: str) -> str:
@@ -199,7 +200,7 @@ def _paired(a: Evaluated, b: Evaluated) -> Paired:
     return paired(a, b)
 
 
-def _draw_comparison(context: Context, found: Paired, *, b: Evaluated) -> None:
+def _show_comparison(context: Context, found: Paired, *, b: Evaluated) -> None:
     one = found.comparison
     cells = st.columns(5)
     cells[0].metric("A", f"{100 * one.average_a:.1f} %")
@@ -210,8 +211,8 @@ def _draw_comparison(context: Context, found: Paired, *, b: Evaluated) -> None:
     effect = one.minimum_detectable_effect
     smallest = f" Smallest detectable difference: {100 * effect:.1f} points." if effect is not None else ""
     alone = one.num_only_a + one.num_only_b
-    ignored = f" {alone:,} questions of only one of them are ignored." if alone else ""
-    st.caption(f"{one.num_questions:,} shared questions.{smallest}{ignored}")
+    ignored = f" {counted(alone, 'question')} of only one of them ignored." if alone else ""
+    st.caption(f"{counted(one.num_questions, 'shared question')}.{smallest}{ignored}")
     if found.differing:
         st.warning("The protocols differ: " + escaped("; ".join(found.differing)), icon=":material/warning:")
     _questions(context, "Gained", names=one.gained, side=b)

@@ -20,6 +20,7 @@ from app.views.failures import shown_errors
 from app.views.opened import OpenRun, open_run, show_progress
 from app.views.style import ROLLOUT_STYLE
 from app.views.texts import show_facts, show_question, show_text
+from orz_bench.errors import counted
 
 BENCHMARK, PROBLEM, LEFT, RIGHT, ORDER, FIND, SOLVED = "bench", "problem", "left", "right", "sort", "find", "solved"
 MOST_STEPS, MOST_SAMPLES = 120, 64
@@ -120,7 +121,7 @@ def _strip(steps: Sequence[QuestionStep], *, title: str, threshold: float) -> No
     st.markdown(plain_markdown(", ".join(events)))
     shown = steps if len(steps) <= MOST_STEPS else [steps[n * len(steps) // MOST_STEPS] for n in range(MOST_STEPS)]
     if len(shown) < len(steps):
-        st.caption(f"{len(shown)} of {len(steps)} steps are drawn.")
+        st.caption(f"{len(shown)} of {counted(len(steps), 'step')} drawn.")
     st.html(f'<div class="orz-scroll"><table class="orz-strip">{"".join(map(_line, shown))}</table></div>')
 
 

@@ -13,7 +13,7 @@ from app.queries.keys import Response, key_text
 from app.queries.rows import Row
 from app.views.colours import words
 from app.views.opened import OpenRun
-from orz_bench.errors import OrzError
+from orz_bench.errors import OrzError, counted
 from orz_bench.records.rollout import VERDICTS
 
 SUGGESTED_TAGS = ("grader bug", "bad gold", "lucky guess", "reward hacking", "interesting")
@@ -100,8 +100,8 @@ def _history(opened: OpenRun, response: Response) -> None:
         return
     if others := sum(entry.is_of_another for entry in entries):
         st.caption(
-            f"{others} of {len(entries)} entries belong to another response under this key (another run of this name, "
-            f"or another text) and do not apply here."
+            f"Of another response under this key (another run of this name, or another text), and without effect "
+            f"here: {others} of {counted(len(entries), 'entry')}."
         )
     with st.expander(f"History ({len(entries)})"):
         st.dataframe(

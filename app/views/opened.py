@@ -19,6 +19,7 @@ from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import is_measuring, start_measuring
 from app.queries.rows import Row, text_of
 from app.queries.selection import MarkedRow, Marks
+from orz_bench.errors import counted
 
 MAX_OPEN_RUNS = 3
 """Number of indexes kept in memory, of the runs viewed last."""
@@ -93,7 +94,9 @@ def _author() -> str:
 def show_progress(opened: OpenRun) -> None:
     """Show unreadable parts, and a progress bar while responses are being measured."""
     if skipped := opened.coverage.skipped:
-        st.warning(f"{len(skipped)} damaged part(s) are skipped, the first: {skipped[0].relative_to(opened.index.run)}")
+        st.warning(
+            f"{counted(len(skipped), 'damaged part')} skipped, the first: {skipped[0].relative_to(opened.index.run)}"
+        )
     if opened.coverage.num_measured < opened.coverage.num_parts:
         _progress(opened.index)
     if opened.context.tail_s is not None:
@@ -108,10 +111,11 @@ def _progress(index: RunIndex) -> None:
         st.rerun()
     if is_measuring(index.measure_files):
         text = "Measuring reflections, repetition and duplicates; until then, filters on them see part of the run."
-        st.progress(done / max(parts, 1), text=f"{text} {done:,} of {parts:,} parts.")
+        st.progress(done / max(parts, 1), text=f"{text} {done:,} of {counted(parts, 'part')}.")
     else:
         st.caption(
-            f"Reflections, repetition and duplicates are not yet measured in {parts - done:,} of {parts:,} parts."
+            f"Reflections, repetition and duplicates are not yet measured in {parts - done:,} of "
+            f"{counted(parts, 'part')}."
         )
 
 

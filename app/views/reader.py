@@ -20,6 +20,7 @@ from app.views.colours import coloured, css_class, symbol, words
 from app.views.opened import OpenRun
 from app.views.rollout_list import open_neighbour
 from app.views.texts import SHOWN_CHARS, show_answers, show_facts, show_question, show_text
+from orz_bench.errors import counted
 
 DEFAULT_LAYERS = ("reflection", "tags", "extracted")
 MOST_GROUP_MARKS = 128
@@ -158,7 +159,7 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
 def _hits(completion: str, pattern: Pattern) -> list[Mark]:
     found = spans(completion, pattern)
     shown = sum(span.start < SHOWN_CHARS for span in found)
-    st.caption(f"{len(found):,} hit(s) in this response{f', {shown:,} of them shown' if shown < len(found) else ''}.")
+    st.caption(f"{counted(len(found), 'hit')} in this response{f', {shown:,} shown' if shown < len(found) else ''}.")
     return [Mark(span.start, span.end, "hit", "hit") for span in found]
 
 

@@ -36,7 +36,7 @@ def choose(context: Context, *, wants: Literal["any", "several", "one"]) -> Cont
         return None
     if wants != "any":
         chosen = chosen or context.entries[:1]
-        _draw_row(context.entries, chosen, is_one=wants == "one")
+        _show_row(context.entries, chosen, is_one=wants == "one")
     for name in named:
         if name not in by_name:
             st.warning(escaped(no_such_run(name, list(by_name))))
@@ -52,7 +52,7 @@ def put(names: list[str]) -> None:
         st.query_params.pop(RUN, None)
 
 
-def _draw_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is_one: bool) -> None:
+def _show_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is_one: bool) -> None:
     names = [entry.name for entry in entries]
     if is_one:
         st.session_state[_WIDGET] = chosen[0].name

@@ -12,7 +12,7 @@ import random
 from typing import Literal
 
 from orz_bench.benchmarks.benchmark import Benchmark
-from orz_bench.errors import ConfigError
+from orz_bench.errors import ConfigError, counted
 from orz_bench.records.rollout import Problem
 
 NUM_TERMS = (3, 4, 5)
@@ -34,7 +34,8 @@ def generate_sums(*, split: Split, num_problems: int | None = None, seed: int = 
     in_turn = [terms for round_ in itertools.zip_longest(*levels) for terms in round_ if terms is not None]
     if num_problems is not None and num_problems > len(in_turn):
         raise ConfigError(
-            f"{num_problems:,} sums are wanted, but the split {split!r} has {len(in_turn):,}; ask for fewer."
+            f"{counted(num_problems, 'sum', verb=('is', 'are'))} wanted, but the split "
+            f"{split!r} has {len(in_turn):,}; ask for fewer."
         )
     return [_problem(terms) for terms in in_turn[:num_problems]]
 

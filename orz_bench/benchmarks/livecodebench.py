@@ -17,7 +17,7 @@ from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
 from orz_bench.benchmarks.rows import first_text
-from orz_bench.errors import ConfigError, DataError
+from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import Problem
 
@@ -182,9 +182,11 @@ def _benchmark(selection: _Selection) -> Benchmark:
 def _notes(problems: Sequence[Problem]) -> list[str]:
     few = sum(problem.extra.get("tests") == "few" for problem in problems)
     bad = [problem.problem_id for problem in problems if problem.extra.get("known_bad")]
-    notes = [f"{few:,} of {len(problems):,} problems have their public tests and little more; scores are too high"]
-    known = f"{len(bad)} known bad problems are among them ({', '.join(bad)}: {_ERRATA}); "
-    known += f"`{_WITHOUT_KNOWN_BAD}` leaves them out"
+    notes = [
+        f"scores are too high: only the public tests and little more of {few:,} of {counted(len(problems), 'problem')}"
+    ]
+    known = f"{counted(len(bad), 'known bad problem', verb=('is', 'are'))} among them ({', '.join(bad)}: {_ERRATA}); "
+    known += f"`{_WITHOUT_KNOWN_BAD}` leaves out what is known to be bad"
     return [note for note, holds in ((notes[0], few), (known, bad)) if holds]
 
 

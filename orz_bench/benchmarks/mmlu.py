@@ -14,7 +14,7 @@ from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, Examples, HubDataset
 from orz_bench.benchmarks.rows import first_text, id_of, letter_answer, options_of, raw_question_of
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, counted
 from orz_bench.records.rollout import Problem
 
 NUM_SHOTS = 5
@@ -83,7 +83,7 @@ def with_examples(problems: Sequence[Problem], rows: Sequence[Mapping[str, Any]]
 def _question(row: Mapping[str, Any]) -> str:
     options = options_of(row)
     if len(options) != _NUM_OPTIONS:
-        raise DataError(f"found {len(options)} options, wanted {_NUM_OPTIONS}")
+        raise DataError(f"found {counted(len(options), 'option')}, wanted {_NUM_OPTIONS}")
     lines = [f"{letter}. {option}" for letter, option in zip("ABCD", options, strict=True)]
     return "\n".join([raw_question_of(row).strip(), *lines])
 

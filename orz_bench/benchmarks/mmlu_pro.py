@@ -13,7 +13,7 @@ from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, Examples, HubDataset
 from orz_bench.benchmarks.rows import first_text, id_of, letter_answer, options_of, raw_question_of
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, counted
 from orz_bench.records.rollout import Problem
 
 NUM_SHOTS = 5
@@ -52,7 +52,7 @@ def with_examples(problems: Sequence[Problem], rows: Sequence[Mapping[str, Any]]
 def _options(row: Mapping[str, Any]) -> list[str]:
     options = [option for option in options_of(row) if option != "N/A"]
     if not 1 <= len(options) <= len(_LETTERS):
-        raise DataError(f"found {len(options)} options, wanted 1 to {len(_LETTERS)}")
+        raise DataError(f"found {counted(len(options), 'option')}, wanted 1 to {len(_LETTERS)}")
     return options
 
 

@@ -59,7 +59,7 @@ def check_command(
     """Load benchmarks and grade every gold answer against itself; exit code 2 if one fails."""
     from orz_bench.benchmarks.loading.load import examples_place, load_problems
     from orz_bench.benchmarks.registry import get_benchmark
-    from orz_bench.errors import DataError
+    from orz_bench.errors import DataError, counted
     from orz_bench.grading.grader import Grader
 
     console = result_console()
@@ -77,15 +77,19 @@ def check_command(
             faults = grader.check_golds(loaded.problems)
             num_faults += len(faults)
             lines = [
-                f"{benchmark.name}: {len(loaded.problems):,} problems from {loaded.source}, hash "
-                f"{loaded.data_hash[:12]}, {len(loaded.problems) - len(faults):,} gold answers pass the self-check",
+                f"{benchmark.name}: {counted(len(loaded.problems), 'problem')} from {loaded.source}, hash "
+                f"{loaded.data_hash[:12]}, "
+                f"{counted(len(loaded.problems) - len(faults), 'gold answer', verb=('passes', 'pass'))} the self-check",
                 *([f"  worked examples: {examples}"] if examples else []),
                 *(f"  broken gold {fault.problem_id}: {fault.gold!r}: {fault.why}" for fault in faults),
                 *(f"  erratum {note}" for note in loaded.errata_notes()),
             ]
             console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
     if num_faults:
-        raise DataError(f"{num_faults} gold answers fail the self-check; no answer could be graded right against them.")
+        raise DataError(
+            f"{counted(num_faults, 'gold answer', verb=('fails', 'fail'))} the self-check; no answer could be graded "
+            f"right against this data."
+        )
 
 
 @model_app.command("fetch")

@@ -12,7 +12,7 @@ from rich.table import Table
 from orz_bench.asking.changes import EXTRACTOR_HELP
 from orz_bench.commands.options import takes_options
 from orz_bench.environment import data_folders as parse_data_dir
-from orz_bench.errors import ConfigError
+from orz_bench.errors import ConfigError, counted
 from orz_bench.evaluation.options import parse_names
 from orz_bench.terminal import DATA_DIR, AllowWeakIsolation, Workers, reports_errors, result_console, stderr_console
 
@@ -84,7 +84,7 @@ def _grade_file(name: str, source: Path, *, out: Path, options: GradeOptions) ->
             console.print(f"programs are run with {grader.check_isolation()}", markup=False, highlight=False)
         tally = grade_file(benchmark, source, target=out, grader=grader, folders=folders)
     counts = "  ".join(f"{verdict} {count:,}" for verdict, count in tally.verdicts.items() if count)
-    console.print(f"{tally.num_rows:,} answers graded in {tally.seconds:.1f} s: {counts}", highlight=False)
+    console.print(f"{counted(tally.num_rows, 'answer')} graded in {tally.seconds:.1f} s: {counts}", highlight=False)
     console.print(f"written to {out}", markup=False, highlight=False, soft_wrap=True)
 
 

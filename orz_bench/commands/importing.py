@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from orz_bench.errors import counted
 from orz_bench.terminal import reports_errors, stderr_console
 
 
@@ -36,7 +37,9 @@ def import_command(
         console.print(f"looking for dumps in {folder}", style="dim", markup=False, highlight=False, soft_wrap=True)
     for done in import_files(files, out, options=options):
         outcome = (
-            "was there already" if done.was_there else f"{done.num_rows:,} rollouts into {', '.join(done.targets)}"
+            "was there already"
+            if done.was_there
+            else f"{counted(done.num_rows, 'rollout')} into {', '.join(done.targets)}"
         )
         console.print(f"{done.source}: {outcome}", markup=False, highlight=False, soft_wrap=True)
     console.print(f"written to {out}", markup=False, highlight=False, soft_wrap=True)

@@ -75,7 +75,8 @@ def _given(field: Field[Any], hint: Any) -> tuple[Any, Any]:
 def _build(group: Any, given: Mapping[str, Any]) -> Any:
     hints = get_type_hints(group, include_extras=True)
     values: dict[str, Any] = {}
-    for name, hint in hints.items():
+    for name in (field.name for field in fields(group)):
+        hint = hints[name]
         if is_dataclass(hint):
             values[name] = _build(hint, given)
         elif name in given:

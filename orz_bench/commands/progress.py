@@ -11,6 +11,7 @@ from typing import Self
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from orz_bench.errors import counted
 from orz_bench.evaluation.evaluate import Evaluation
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.summary import EvalResult
@@ -52,10 +53,10 @@ class ProgressDisplay:
 
     def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
         """Show a new bar; report the samples that exist already."""
-        self._name = f"{evaluation.card.benchmark} step {evaluation.checkpoint.step}"
+        self._name = f"{evaluation.card.benchmark} step {evaluation.model.step}"
         if num_missing < num_wanted:
             self.notice(
-                f"{self._name}: {num_wanted - num_missing:,} of {num_wanted:,} samples exist, "
+                f"{self._name}: {num_wanted - num_missing:,} of {counted(num_wanted, 'sample')} already generated, "
                 f"{num_missing:,} to generate"
             )
         self._total, self._done, self._correct, self._tokens = num_missing, 0, 0, 0

@@ -6,15 +6,16 @@ It raises EngineError with a message for the user.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
-from orz_bench.engines.settings import EngineSettings, require_counts
+from orz_bench.engines.settings import EngineSettings, SharedSettings, require_counts
 from orz_bench.errors import ConfigError, EngineError
 from orz_bench.records.rollout import Completion, Request
 
-Settings = TypeVar("Settings", bound=EngineSettings)
+Notice = Callable[[str], None]
+"""Receives messages for the user."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +80,7 @@ class ServerFacts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSpec:
+class EngineSpec(SharedSettings):
     """Everything needed to open an engine, here or in another process."""
 
     name: str
@@ -88,33 +89,18 @@ class EngineSpec:
     """A local folder, a hub id, or the model's name on a server."""
     dtype: str = "bfloat16"
     """A torch type; "unknown" for an engine that does not choose it (a server, fake)."""
-    tokenizer: str | None = None
-    """A folder or hub id, if it is not the checkpoint itself: for a model on a server."""
-    max_model_len: int | None = None
-    """Prompt and completion together, in tokens. None: what the checkpoint allows."""
-    num_engines: int = 1
-    """More than 1: that many engines, each a Ray actor, on one work queue."""
     server: ServerFacts | None = None
     """Facts about the server; None: the engine asks for them."""
-    keep_tokens: bool = False
-    """Return token ids and the sampled tokens' log-probabilities under the distribution that they were sampled from: at
-    the sampling temperature, after top-k and top-p. A server returns neither."""
     settings: EngineSettings | None = None
     """Settings that only this engine has; None: its defaults."""
 
     def __post_init__(self) -> None:
-        require_counts(self, "num_engines", "max_model_len")
+        require_counts(num_engines=self.num_engines, max_model_len=self.max_model_len)
         if self.settings is not None and self.settings.engine != self.name:
             raise ConfigError(
                 f"settings of the engine {self.settings.engine} were given to the engine {self.name}; "
                 f"give it its own, or none for its defaults."
             )
-
-    def own(self, kind: type[Settings]) -> Settings:
-        """The engine's own settings, of the class that it reads."""
-        settings = kind() if self.settings is None else self.settings
-        assert isinstance(settings, kind), f"{self.name} does not read {kind.__name__}"
-        return settings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Sampling
+from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Notice, Sampling
 from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Completion, Problem, Request, StopReason
 
@@ -40,7 +40,7 @@ class FakeTokenizer:
 class FakeEngine:
     """Answers with the gold with a fixed probability, otherwise wrong."""
 
-    def __init__(self, spec: EngineSpec) -> None:
+    def __init__(self, spec: EngineSpec, *, notice: Notice | None = None) -> None:
         self._accuracy, self._seconds_a_batch = _settings(spec.checkpoint)
         self._keep_tokens = spec.keep_tokens
 

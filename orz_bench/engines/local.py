@@ -12,7 +12,7 @@ from orz_bench.environment import set_library_defaults
 def open_local(spec: EngineSpec, *, notice: Callable[[str], None] | None = None) -> Engine:
     """Start one engine in this process; `notice` receives messages for the user."""
     set_library_defaults()
-    return get_engine(spec.name).open(spec, notice)
+    return get_engine(spec.name).load()(spec, notice=notice)
 
 
 def open_trained(spec: EngineSpec) -> TrainedEngine:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 
-from orz_bench.engines.engine import Engine, EngineSpec
+from orz_bench.engines.engine import Engine, EngineSpec, Notice
 from orz_bench.engines.local import open_local
 from orz_bench.engines.registry import ENGINES, get_engine
 from orz_bench.environment import has_fast_bfloat16
@@ -46,7 +47,7 @@ def choose_dtype(name: str, engine: str) -> str:
     return name
 
 
-def open_engine(spec: EngineSpec, *, notice: Callable[[str], None] | None = None) -> Engine:
+def open_engine(spec: EngineSpec, *, notice: Notice | None = None) -> Engine:
     """Start the engine; `notice` receives messages for the user. EngineError with a remedy if it cannot start."""
     if spec.num_engines > 1:
         if get_engine(spec.name).is_server:
@@ -57,3 +58,18 @@ def open_engine(spec: EngineSpec, *, notice: Callable[[str], None] | None = None
 
         return RayPool(spec)
     return open_local(spec, notice=notice)
+
+
+@contextmanager
+def opened_once(spec: EngineSpec, *, first: Callable[[], None], notice: Notice) -> Iterator[Callable[[], Engine]]:
+    """A function that calls `first` and opens the engine at its first call, and returns the same one afterwards."""
+    with ExitStack() as stack:
+        opened: list[Engine] = []
+
+        def get() -> Engine:
+            if not opened:
+                first()
+                opened.append(stack.enter_context(closing(open_engine(spec, notice=notice))))
+            return opened[0]
+
+        yield get

@@ -6,23 +6,29 @@ import importlib.util
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from importlib import metadata
-from typing import Any
+from typing import Any, Protocol
 
-from orz_bench.engines.engine import Engine, EngineSpec, Tokenizer
+from orz_bench.engines.engine import Engine, EngineSpec, Notice, Tokenizer
 from orz_bench.engines.fake import FakeTokenizer
 from orz_bench.engines.settings import EngineSettings, ServerSettings, TransformersSettings, VllmSettings
 from orz_bench.errors import ConfigError, nearest
 
-Notice = Callable[[str], None]
+
+class OpensEngine(Protocol):
+    """The class of an engine."""
+
+    def __call__(self, spec: EngineSpec, *, notice: Notice | None = None) -> Engine:
+        """Start the engine; `notice` receives messages for the user."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineDescriptor:
-    """One engine: how it is installed, named, set up and opened, and what it can do."""
+    """One engine: how it is installed, named, set up and loaded, and what it can do."""
 
     name: str
-    open: Callable[[EngineSpec, Notice | None], Engine]
-    """Imports its library when it is called, not before."""
+    load: Callable[[], OpensEngine]
+    """Imports its library and returns its class."""
     settings: type[EngineSettings] = EngineSettings
     extra: str = ""
     """The extra that installs it."""
@@ -66,34 +72,34 @@ class EngineDescriptor:
         return self.settings(**{name: value for name, value in values.items() if name in own})
 
 
-def _vllm(spec: EngineSpec, _notice: Notice | None) -> Engine:
+def _vllm() -> OpensEngine:
     from orz_bench.engines.vllm.engine import VllmEngine
 
-    return VllmEngine(spec)
+    return VllmEngine
 
 
-def _transformers(spec: EngineSpec, _notice: Notice | None) -> Engine:
+def _transformers() -> OpensEngine:
     from orz_bench.engines.transformers.engine import TransformersEngine
 
-    return TransformersEngine(spec)
+    return TransformersEngine
 
 
-def _openai(spec: EngineSpec, notice: Notice | None) -> Engine:
+def _openai() -> OpensEngine:
     from orz_bench.engines.openai.engine import OpenAIServerEngine
 
-    return OpenAIServerEngine(spec, notice=notice)
+    return OpenAIServerEngine
 
 
-def _fake(spec: EngineSpec, _notice: Notice | None) -> Engine:
+def _fake() -> OpensEngine:
     from orz_bench.engines.fake import FakeEngine
 
-    return FakeEngine(spec)
+    return FakeEngine
 
 
 _DESCRIPTORS = (
     EngineDescriptor(
         name="vllm",
-        open=_vllm,
+        load=_vllm,
         settings=VllmSettings,
         extra="vllm",
         modules=("vllm",),
@@ -103,7 +109,7 @@ _DESCRIPTORS = (
     ),
     EngineDescriptor(
         name="transformers",
-        open=_transformers,
+        load=_transformers,
         settings=TransformersSettings,
         extra="transformers",
         modules=("transformers", "torch"),
@@ -112,7 +118,7 @@ _DESCRIPTORS = (
     ),
     EngineDescriptor(
         name="openai",
-        open=_openai,
+        load=_openai,
         settings=ServerSettings,
         extra="openai",
         modules=("openai",),
@@ -121,7 +127,7 @@ _DESCRIPTORS = (
         has_likelihoods=False,
         is_server=True,
     ),
-    EngineDescriptor(name="fake", open=_fake, title="fake 1", reads_files=False, tokenizer=FakeTokenizer),
+    EngineDescriptor(name="fake", load=_fake, title="fake 1", reads_files=False, tokenizer=FakeTokenizer),
 )
 ENGINES: Mapping[str, EngineDescriptor] = {descriptor.name: descriptor for descriptor in _DESCRIPTORS}
 

@@ -1,9 +1,14 @@
-"""Settings of each engine: a class per engine, so that none is given a setting it would ignore."""
+"""Settings of each engine: a class per engine, so that none is given a setting it would ignore.
+
+Each setting is declared once, with its default and, where the command line has it, its option.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Annotated, ClassVar, Self
+
+import typer
 
 from orz_bench.engines.server_address import read_address
 from orz_bench.errors import ConfigError
@@ -12,15 +17,31 @@ MOST = 10**9
 """Upper bound of every count."""
 
 
-def require_counts(of: Any, *names: str) -> None:
-    """Raise ConfigError for counts that are not from 1 to MOST; None is not checked."""
+def require_counts(**counts: int | None) -> None:
+    """Raise ConfigError for counts, by name, that are not from 1 to MOST; None is not checked."""
     faults = [
         f"{name} is {value}, wanted 1 to {MOST:,}"
-        for name in names
-        if (value := getattr(of, name)) is not None and not 1 <= value <= MOST
+        for name, value in counts.items()
+        if value is not None and not 1 <= value <= MOST
     ]
     if faults:
         raise ConfigError("; ".join(faults) + ".")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SharedSettings:
+    """Settings that all engines have."""
+
+    max_model_len: Annotated[int | None, typer.Option(help="Prompt and completion together, in tokens.")] = None
+    """None: what the checkpoint allows."""
+    num_engines: Annotated[int, typer.Option(min=1, help="Data-parallel engines, over Ray.")] = 1
+    """More than 1: that many engines, each a Ray actor, on one work queue."""
+    keep_tokens: Annotated[bool, typer.Option(help="Keep token ids and log-probs of every sample.")] = False
+    """The sampled tokens' log-probabilities are those under the distribution that they were sampled from: at the
+    sampling temperature, after top-k and top-p. A server returns neither ids nor log-probabilities."""
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Folder or hub id, for a model on a server [default: the checkpoint's].")
+    ] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +49,12 @@ class EngineSettings:
     """Settings of an engine that has none of its own."""
 
     engine: ClassVar[str] = "fake"
+
+    @classmethod
+    def of(cls, settings: EngineSettings | None) -> Self:
+        """A spec's settings as those of this class, which its engine reads; the defaults where it has none."""
+        assert settings is None or isinstance(settings, cls), f"{settings} are not {cls.__name__}"
+        return cls() if settings is None else settings
 
     @property
     def gpus(self) -> int:
@@ -45,15 +72,14 @@ class VllmSettings(EngineSettings):
     """Settings of vllm."""
 
     engine: ClassVar[str] = "vllm"
-    tensor_parallel: int = 1
-    """GPUs per engine."""
-    gpu_memory_share: float = 0.9
-    """Share of each GPU's memory."""
+    tensor_parallel: Annotated[int, typer.Option(min=1, help="GPUs per engine, for vllm.")] = 1
+    gpu_memory_share: Annotated[float, typer.Option(help="Share of each GPU's memory, for vllm.")] = 0.9
     sleeps: bool = False
-    """Whether the engine must be able to release GPU memory while training uses the device."""
+    """Whether the engine must be able to release GPU memory while training uses the device. Training sets it; there is
+    no option."""
 
     def __post_init__(self) -> None:
-        require_counts(self, "tensor_parallel")
+        require_counts(tensor_parallel=self.tensor_parallel)
         if not 0 < self.gpu_memory_share <= 1:
             raise ConfigError(f"gpu_memory_share is {self.gpu_memory_share}, wanted more than 0 and at most 1.")
 
@@ -72,11 +98,10 @@ class TransformersSettings(EngineSettings):
     """Settings of transformers."""
 
     engine: ClassVar[str] = "transformers"
-    batch_size: int = 32
-    """Sequences decoded together."""
+    batch_size: Annotated[int, typer.Option(min=1, help="Sequences at once, for transformers.")] = 32
 
     def __post_init__(self) -> None:
-        require_counts(self, "batch_size")
+        require_counts(batch_size=self.batch_size)
 
     @property
     def block(self) -> int:
@@ -89,16 +114,16 @@ class ServerSettings(EngineSettings):
     """Settings of an OpenAI-compatible server."""
 
     engine: ClassVar[str] = "openai"
-    base_url: str = "http://127.0.0.1:8000/v1"
-    concurrency: int = 64
-    """Requests in flight."""
-    request_timeout_s: float = 1800.0
-    """Longest time for one answer."""
-    max_retries: int = 6
-    """How often one answer is requested again."""
-    continue_on_error: bool = False
-    """Whether a sample without an answer is stored as a failed one with the reason, instead of an error at the end."""
+    base_url: Annotated[str, typer.Option(help="Address of an OpenAI-compatible server.")] = "http://127.0.0.1:8000/v1"
+    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight to a server.")] = 64
+    request_timeout_s: Annotated[
+        float, typer.Option("--request-timeout", min=1, help="Seconds that a server may take for an answer.")
+    ] = 1800
+    max_retries: Annotated[int, typer.Option(min=0, help="How often a server is asked again for an answer.")] = 6
+    continue_on_error: Annotated[
+        bool, typer.Option(help="Keep a sample without an answer as a failed one, which counts as wrong.")
+    ] = False
 
     def __post_init__(self) -> None:
-        require_counts(self, "concurrency")
+        require_counts(concurrency=self.concurrency)
         read_address(self.base_url)

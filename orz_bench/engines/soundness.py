@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from orz_bench.errors import EngineError
+from orz_bench.errors import EngineError, counted
 from orz_bench.models.json_file import read_object
 from orz_bench.models.weights import INDEX, weight_files
 
@@ -29,8 +29,21 @@ def require_whole(
 ) -> None:
     """Raise EngineError unless transformers found every tensor of the model in its shape, and no other tensors.
 
-    `loading`: its loading_info. `new`: parts that the checkpoint may lack. `left`: parts of the checkpoint that the
-    model may lack.
+    See weight_faults.
+    """
+    faults = weight_faults(loading, new=new, left=left)
+    if faults:
+        raise EngineError(
+            f"{checkpoint}: the checkpoint is broken: its weights are not those of the model that config.json "
+            f"describes ({'; '.join(faults)}). Nothing was generated. Save or download it again, or fix config.json."
+        )
+
+
+def weight_faults(loading: Mapping[str, Any], *, new: Collection[str] = (), left: Collection[str] = ()) -> list[str]:
+    """The tensors that are missing from a checkpoint, have a wrong shape in it, or are not part of its model.
+
+    `loading`: transformers' loading_info. `new`: parts that the checkpoint may lack. `left`: parts of the checkpoint
+    that the model may lack.
     """
     missing = sorted(name for name in loading["missing_keys"] if not name.startswith(tuple(new)))
     unexpected = (name for name in loading["unexpected_keys"] if not name.startswith(tuple(left)))
@@ -39,16 +52,11 @@ def require_whole(
         f"{name} (found {tuple(found)}, wanted {tuple(wanted)})" for name, found, wanted in loading["mismatched_keys"]
     )
     faults = [
-        f"{_counted(names)} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
+        f"{counted(len(names), 'tensor')} {what}: {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}"
         for names, what in ((missing, "missing"), (misshapen, "with a wrong shape"), (extra, "not part of this model"))
         if names
     ]
-    faults += [str(message).splitlines()[0] for message in loading.get("error_msgs") or ()]
-    if faults:
-        raise EngineError(
-            f"{checkpoint}: the checkpoint is broken: its weights are not those of the model that config.json "
-            f"describes ({'; '.join(faults)}). Nothing was generated. Save or download it again, or fix config.json."
-        )
+    return faults + [str(message).splitlines()[0] for message in loading.get("error_msgs") or ()]
 
 
 def require_whole_files(checkpoint: str) -> None:
@@ -152,7 +160,3 @@ def _model_class(folder: Path) -> Any:
             return found
     is_known = type(config) in transformers.AutoModelForCausalLM._model_mapping  # noqa: SLF001 - the way to ask
     return transformers.AutoModelForCausalLM if is_known else None
-
-
-def _counted(names: Sequence[str]) -> str:
-    return f"{len(names)} tensor{'s' * (len(names) > 1)}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orz_bench.engines.engine import Engine, EngineSpec, Tokenizer
 from orz_bench.evaluation.evaluate import Observer
-from orz_bench.models.checkpoint import Checkpoint
+from orz_bench.models.checkpoint import ModelIdentity
 from orz_bench.records.run_dir import RunDir
 
 
@@ -16,9 +16,10 @@ class EvalContext:
     """A checkpoint, the engine that loads it, and where results go."""
 
     run: RunDir
-    checkpoint: Checkpoint
+    model: ModelIdentity
     spec: EngineSpec
-    tokenizer: Tokenizer | None
+    tokenizer: Callable[[], Tokenizer | None]
+    """Loads it at its first call."""
     open_engine: Callable[[], Engine]
     """Starts the engine at its first call; afterwards it returns the same one."""
     observer: Observer

@@ -19,11 +19,11 @@ from orz_bench.asking.protocol import ProtocolCard
 from orz_bench.asking.templates import TEMPLATES
 from orz_bench.benchmarks.loading.load import LoadedProblems
 from orz_bench.engines.engine import Engine, Tokenizer
-from orz_bench.errors import ConfigError, EngineError, OrzError, RunDirError
+from orz_bench.errors import ConfigError, EngineError, OrzError, RunDirError, counted
 from orz_bench.evaluation.likelihood import most_likely, with_options
 from orz_bench.evaluation.recorder import AnswerGrader, Recorder
 from orz_bench.extraction.answers import LIKELIHOOD
-from orz_bench.models.checkpoint import Checkpoint
+from orz_bench.models.checkpoint import ModelIdentity
 from orz_bench.models.digest import is_partial
 from orz_bench.records.parquet import part_files
 from orz_bench.records.rollout import Completion, Grade, Problem, Request, Rollout
@@ -39,7 +39,7 @@ class Evaluation:
     """One benchmark of one checkpoint under one protocol."""
 
     loaded: LoadedProblems
-    checkpoint: Checkpoint
+    model: ModelIdentity
     card: ProtocolCard
     n: int
     limit: int | None
@@ -88,7 +88,7 @@ class Evaluation:
             request=request,
             completion=completion,
             grade=grade,
-            step=self.checkpoint.step,
+            step=self.model.step,
             grader_version=self.card.grader_version,
             keep_tokens=self.keep_tokens,
         )
@@ -101,7 +101,7 @@ class Evaluation:
     def _seed(self, problem: Problem, sample_index: int) -> int:
         return sample_seed(
             self.seed,
-            step=self.checkpoint.step,
+            step=self.model.step,
             benchmark=problem.benchmark,
             problem_id=problem.problem_id,
             sample_index=sample_index,
@@ -166,7 +166,7 @@ def evaluate(
     folder = _folder(evaluation, run)
     with folder.lock():
         _write_or_check_identity(folder, evaluation)
-        step = evaluation.checkpoint.step
+        step = evaluation.model.step
         folder.require_own(benchmark=evaluation.card.benchmark, step=step, seed_of=evaluation.seeds())
         done = folder.keys()
         missing = [request for request in requests if request.key not in done]
@@ -191,13 +191,13 @@ def evaluate(
 
 def _folder(evaluation: Evaluation, run: RunDir) -> EvaluationDir:
     card = evaluation.card
-    return run.evaluation(benchmark=card.benchmark, step=evaluation.checkpoint.step, fingerprint=card.fingerprint)
+    return run.evaluation(benchmark=card.benchmark, step=evaluation.model.step, fingerprint=card.fingerprint)
 
 
 def _write_or_check_identity(folder: EvaluationDir, evaluation: Evaluation) -> None:
     card = evaluation.card
     write_or_check_identity(
-        folder, evaluation.checkpoint, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint
+        folder, evaluation.model, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint
     )
 
 
@@ -213,21 +213,22 @@ def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None
     if too_long:
         worst = max(too_long, key=lambda problem_id: too_long[problem_id])
         raise ConfigError(
-            f"{card.benchmark}: {len(too_long)} of {len(num_tokens)} prompts do not fit the context of "
+            f"{card.benchmark}: {len(too_long)} of {counted(len(num_tokens), 'prompt')} "
+            f"{'does' if len(too_long) == 1 else 'do'} not fit the context of "
             f"{limit:,} tokens (the longest, {worst}, has {too_long[worst]:,}). Nothing is cut silently: raise "
             f"--max-model-len where the model allows it, use a shorter template, or leave this benchmark out."
         )
 
 
 def write_or_check_identity(
-    folder: EvaluationDir, checkpoint: Checkpoint, *, seed: int, card: Mapping[str, Any], fingerprint: str
+    folder: EvaluationDir, model: ModelIdentity, *, seed: int, card: Mapping[str, Any], fingerprint: str
 ) -> None:
     """Write protocol.json, or check that it names the same model, seed and protocol; RunDirError if it does not.
 
     Samples without a protocol.json are never adopted: they may be another model's.
     """
-    identity = {"model": checkpoint.label, "model_digest": checkpoint.digest, "seed": seed}
-    identity |= {"model_origin": checkpoint.origin} if checkpoint.origin else {}
+    identity = {"model": model.label, "model_digest": model.digest, "seed": seed}
+    identity |= {"model_origin": model.origin} if model.origin else {}
     if not folder.protocol_path.exists():
         if part_files(folder.path):
             raise RunDirError(
@@ -237,7 +238,7 @@ def write_or_check_identity(
         write_text(folder.protocol_path, to_json(identity | {"fingerprint": fingerprint, "card": dict(card)}))
         return
     found = read_json(folder.protocol_path)
-    _refuse_partial_digest(folder, str(found.get("model_digest")), checkpoint=checkpoint)
+    _refuse_partial_digest(folder, str(found.get("model_digest")), model=model)
     identity["fingerprint"] = fingerprint
     others = {"model_digest": "another model", "seed": "another --seed", "fingerprint": "another protocol"}
     for key, what in others.items():
@@ -263,14 +264,14 @@ def _extent(result: EvalResult) -> tuple[int, int]:
     return result.summary.num_problems, result.summary.n
 
 
-def _refuse_partial_digest(folder: EvaluationDir, found: str, *, checkpoint: Checkpoint) -> None:
+def _refuse_partial_digest(folder: EvaluationDir, found: str, *, model: ModelIdentity) -> None:
     """Refuse samples under an earlier version's digest, which covers a part of the weights: their model is unknown."""
-    if not is_partial(found) or not checkpoint.digest.startswith("w"):
+    if not is_partial(found) or not model.digest.startswith("w"):
         return
     raise RunDirError(
         f"{folder.path}: its samples were generated by an earlier version, whose digest ({found}) covers a part of the "
         f"weights only, so it is unknown whether they are this model's. If you know that they are, write "
-        f'"model_digest": "{checkpoint.digest}" into {folder.protocol_path.name} there and run the same command again; '
+        f'"model_digest": "{model.digest}" into {folder.protocol_path.name} there and run the same command again; '
         f"else choose another folder with --out."
     )
 
@@ -283,7 +284,7 @@ def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdown
     rows = [(sample, extra) for sample, extra in rows if (sample.problem_id, sample.sample_index) in wanted]
     if len(rows) != len(wanted):
         raise EngineError(
-            f"{folder.path}: the engine returned {len(rows)} of {len(wanted)} samples. "
+            f"{folder.path}: the engine returned {len(rows)} of {counted(len(wanted), 'sample')}. "
             f"Those are kept; run the same command again to generate the rest."
         )
     summary = summarise((sample for sample, _ in rows), second_extractor=table["second_extractor"][0].as_py())
@@ -306,9 +307,9 @@ def _result(evaluation: Evaluation, *, run: RunDir, summary: Summary, num_genera
     return EvalResult(
         run=str(run.path),
         benchmark=evaluation.card.benchmark,
-        step=evaluation.checkpoint.step,
+        step=evaluation.model.step,
         fingerprint=evaluation.card.fingerprint,
-        model=evaluation.checkpoint.label,
+        model=evaluation.model.label,
         protocol=evaluation.card.to_json(),
         summary=summary,
         num_problems_total=len(evaluation.loaded.problems),

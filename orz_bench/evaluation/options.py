@@ -1,4 +1,8 @@
-"""The options of `orz-bench eval`: every setting once, with its option, default and meaning. Imports nothing heavy."""
+"""The options of `orz-bench eval`: every setting with its option, default and meaning.
+
+Those of protocols are declared in orz_bench/asking/changes.py, those of engines in orz_bench/engines/settings.py.
+Imports nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,12 @@ from typing import Annotated, Any
 import typer
 
 from orz_bench.asking.changes import ProtocolChanges
-from orz_bench.asking.protocol import PROTOCOLS, Protocol, customise, get_protocol
+from orz_bench.asking.protocol import PROTOCOLS
 from orz_bench.engines.registry import ENGINES
+from orz_bench.engines.settings import ServerSettings, SharedSettings, TransformersSettings, VllmSettings
 from orz_bench.environment import data_folders as parse_data_dir
 from orz_bench.errors import ConfigError
+from orz_bench.evaluation.questions import Selection
 from orz_bench.secrets import redacted
 from orz_bench.terminal import DATA_DIR, AllowWeakIsolation, Workers, listed
 
@@ -45,55 +51,30 @@ def _paths(folders: list[Path] | None) -> tuple[Path, ...]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class VllmSettings:
-    """Settings of vllm."""
-
-    tensor_parallel: Annotated[int, typer.Option(min=1, help="GPUs per engine, for vllm.")] = 1
-    gpu_memory_share: Annotated[float, typer.Option(help="Share of each GPU's memory, for vllm.")] = 0.9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransformersSettings:
-    """Settings of transformers."""
-
-    batch_size: Annotated[int, typer.Option(min=1, help="Sequences at once, for transformers.")] = 32
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ServerSettings:
-    """Settings of a server that speaks OpenAI's protocol."""
-
-    base_url: Annotated[str, typer.Option(help="Address of an OpenAI-compatible server.")] = "http://127.0.0.1:8000/v1"
-    tokenizer: Annotated[
-        str | None, typer.Option(help="Folder or hub id, for a model on a server [default: the checkpoint's].")
-    ] = None
-    concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight to a server.")] = 64
-    request_timeout_s: Annotated[
-        float, typer.Option("--request-timeout", min=1, help="Seconds that a server may take for an answer.")
-    ] = 1800
-    max_retries: Annotated[int, typer.Option(min=0, help="How often a server is asked again for an answer.")] = 6
-    continue_on_error: Annotated[
-        bool, typer.Option(help="Keep a sample without an answer as a failed one, which counts as wrong.")
-    ] = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineSettings:
+class EngineOptions(SharedSettings):
     """How an engine is opened: what all engines have, and the settings of each."""
 
-    max_model_len: Annotated[int | None, typer.Option(help="Prompt and completion together, in tokens.")] = None
-    num_engines: Annotated[int, typer.Option(min=1, help="Data-parallel engines, over Ray.")] = 1
-    keep_tokens: Annotated[bool, typer.Option(help="Keep token ids and log-probs of every sample.")] = False
     vllm: VllmSettings = field(default_factory=VllmSettings)
     transformers: TransformersSettings = field(default_factory=TransformersSettings)
     server: ServerSettings = field(default_factory=ServerSettings)
 
     def by_name(self) -> dict[str, Any]:
-        """All settings, as EngineSpec names them."""
+        """The settings that are options, as make_spec names them."""
         plain = asdict(self)
         for group in ("vllm", "transformers", "server"):
             plain |= plain.pop(group)
-        return plain
+        return {name: value for name, value in plain.items() if name != "sleeps"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradingOptions:
+    """How answers are graded."""
+
+    keep_broken_golds: Annotated[
+        bool, typer.Option(help="Continue if a gold answer fails the grader's self-check.")
+    ] = False
+    allow_weak_isolation: AllowWeakIsolation = False
+    num_grading_workers: Workers = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,23 +124,21 @@ class EvalOptions:
         str,
         typer.Option(help="bfloat16, float16, float32; auto: bfloat16 where the machine is fast at it, else float32."),
     ] = "auto"
-    engine_settings: EngineSettings = field(default_factory=EngineSettings)
-    keep_broken_golds: Annotated[
-        bool, typer.Option(help="Continue if a gold answer fails the grader's self-check.")
-    ] = False
-    allow_weak_isolation: AllowWeakIsolation = False
-    num_grading_workers: Workers = None
+    engine_settings: EngineOptions = field(default_factory=EngineOptions)
+    grading: GradingOptions = field(default_factory=GradingOptions)
     command: tuple[str, ...] = ()
 
-    def resolved_protocol(self, default: str) -> Protocol:
-        """The named protocol, or the benchmark's own (`default`), with the changes."""
-        return customise(get_protocol(self.protocol or default), self.protocol_changes)
+    @property
+    def selection(self) -> Selection:
+        """The selected questions."""
+        return Selection(ids=self.ids, sample=self.sample, seed=self.seed)
 
     def as_yaml(self) -> str:
         """config.yaml of the run; secrets in addresses are hidden."""
         import yaml
 
         plain: dict[str, Any] = asdict(self)
+        plain |= plain.pop("grading")
         plain |= {key: list(map(str, plain[key])) for key in ("benchmarks", "data_folders", "include_paths", "command")}
         changes = self.protocol_changes.given()
         plain |= {

@@ -1,6 +1,6 @@
 """Plan an evaluation and check it before anything is generated: one planner, for `orz-bench eval` and for training.
 
-Input: a benchmark, a protocol, an engine's spec. Output: an Evaluation, which evaluate() runs.
+Input: a benchmark, a protocol, a model's identity, facts of the engine. Output: an Evaluation, which evaluate() runs.
 """
 
 from __future__ import annotations
@@ -14,12 +14,11 @@ from orz_bench.asking.protocol import Protocol, fit_to_kind, make_card, require_
 from orz_bench.asking.templates import WITH_EXAMPLES
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.benchmarks.loading.load import LoadedProblems, load_problems
-from orz_bench.engines.describe import engine_version, max_model_len, require_likelihoods
-from orz_bench.engines.engine import EngineSpec
+from orz_bench.engines.describe import require_likelihoods
 from orz_bench.evaluation.evaluate import Evaluation
 from orz_bench.extraction.answers import LIKELIHOOD
 from orz_bench.grading.grader import grader_version
-from orz_bench.models.checkpoint import Checkpoint
+from orz_bench.models.checkpoint import ModelIdentity
 from orz_bench.records.program_tests import PackedTests
 
 
@@ -32,12 +31,17 @@ class Chosen:
     loaded: LoadedProblems
 
 
-def choose(benchmark: Benchmark, protocol: Protocol, *, spec: EngineSpec, folders: tuple[Path, ...]) -> Chosen:
-    """The protocol as it reads this benchmark's answers, and the problems. OrzError if the two do not fit."""
+def choose(
+    benchmark: Benchmark, protocol: Protocol, *, engine: str, num_engines: int = 1, folders: tuple[Path, ...]
+) -> Chosen:
+    """The protocol as it reads this benchmark's answers, and the problems.
+
+    Raises OrzError if the two do not fit, or these engines cannot answer them.
+    """
     protocol = fit_to_kind(protocol, benchmark.kind)
     require_fit(benchmark, protocol)
     if protocol.extractor == LIKELIHOOD:
-        require_likelihoods(spec)
+        require_likelihoods(engine, num_engines=num_engines)
     loaded = load_problems(
         benchmark,
         folders=folders,
@@ -49,14 +53,14 @@ def choose(benchmark: Benchmark, protocol: Protocol, *, spec: EngineSpec, folder
 
 def plan(
     chosen: Chosen,
-    checkpoint: Checkpoint,
+    model: ModelIdentity,
     *,
-    spec: EngineSpec,
+    facts: Mapping[str, Any],
     seed: int,
     limit: int | None = None,
-    facts: Mapping[str, Any] | None = None,
+    keep_tokens: bool = False,
 ) -> Evaluation:
-    """The evaluation; `facts` are further fields of the protocol card."""
+    """The evaluation; `facts` are the fields of the protocol card that the engine and the command decide."""
     benchmark, protocol = chosen.benchmark, chosen.protocol
     card = make_card(
         protocol,
@@ -64,19 +68,16 @@ def plan(
         benchmark=benchmark.name,
         data_hash=chosen.loaded.data_hash,
         grader_version=grader_version(benchmark.kind),
-        engine=engine_version(spec),
-        dtype=spec.dtype,
-        max_model_len=max_model_len(spec),
-        **(facts or {}),
+        **facts,
     )
     return Evaluation(
         loaded=chosen.loaded,
-        checkpoint=checkpoint,
+        model=model,
         card=card,
         n=protocol.n,
         limit=limit,
         seed=seed,
-        keep_tokens=spec.keep_tokens,
+        keep_tokens=keep_tokens,
         breakdowns=benchmark.breakdowns,
     )
 

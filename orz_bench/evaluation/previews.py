@@ -8,6 +8,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+from orz_bench.errors import counted
 from orz_bench.evaluation.evaluate import Evaluation
 from orz_bench.evaluation.questions import total_tokens
 from orz_bench.records.regular import read_text
@@ -26,13 +27,13 @@ _GENERATION_NAMES = (
 def preview(evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir) -> str:
     """Readable text: the samples that the command would generate, and its first prompts as the model sees them."""
     card, max_tokens = evaluation.card, evaluation.card.sampling.max_tokens
-    folder = run.evaluation(benchmark=card.benchmark, step=evaluation.checkpoint.step, fingerprint=card.fingerprint)
+    folder = run.evaluation(benchmark=card.benchmark, step=evaluation.model.step, fingerprint=card.fingerprint)
     done = folder.keys() if folder.protocol_path.exists() else set()
     missing = [request for request in requests if request.key not in done]
     lengths = [len(one.prompt_token_ids) if one.prompt_token_ids is not None else None for one in missing]
     lines = [
-        f"{card.benchmark} step {evaluation.checkpoint.step}: {len(missing):,} of {len(requests):,} samples to "
-        f"generate ({len(evaluation.problems):,} questions x {evaluation.n}) into {folder.path}",
+        f"{card.benchmark} step {evaluation.model.step}: {len(missing):,} of {counted(len(requests), 'sample')} to "
+        f"generate ({counted(len(evaluation.problems), 'question')} x {evaluation.n}) into {folder.path}",
         f"  {total_tokens(lengths, max_tokens=max_tokens)}: {duration(len(missing) * max_tokens)}",
     ]
     lines += [f"  {name}: {value}" for name, value in card.to_json().items()]

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from orz_bench.benchmarks.loading.load import LoadedProblems
-from orz_bench.errors import ConfigError, nearest
+from orz_bench.errors import ConfigError, counted, nearest
 from orz_bench.records.rollout import Problem
 
 
@@ -53,5 +53,5 @@ class Selection:
 def total_tokens(lengths: Sequence[int | None], *, max_tokens: int) -> str:
     """`at most 80,000 new tokens`, preceded by the number of prompt tokens if known."""
     known = [length for length in lengths if length is not None]
-    prompts = f"{sum(known):,} tokens of prompts, " if known else ""
-    return f"{prompts}at most {len(lengths) * max_tokens:,} new tokens"
+    prompts = f"{counted(sum(known), 'token')} of prompts, " if known else ""
+    return f"{prompts}at most {counted(len(lengths) * max_tokens, 'new token')}"

@@ -73,7 +73,7 @@ def regrade_run(run: RunDir, *, options: RegradeOptions, notice: Callable[[str],
     for evaluation in evaluations:
         protocol = read_json(evaluation.protocol_path)
         card = protocol.get("card", {})
-        name = str(card.get("benchmark", evaluation.path.parts[-3]))
+        name = str(card.get("benchmark", evaluation.benchmark))
         if options.benchmarks and name not in options.benchmarks:
             continue
         try:
@@ -95,7 +95,7 @@ def _regrade(
     options: RegradeOptions,
 ) -> RegradedEvaluation:
     card = {**protocol["card"], "grader_version": grader_version(benchmark.kind)}
-    new = EvaluationDir(old.path.with_name(fingerprint_of(card)))
+    new = old.under(fingerprint_of(card))
     rows = rollouts_from_table(old.read())
     with new.lock():
         _write_or_check_identity(new, protocol, card=card, old=old)
@@ -152,7 +152,7 @@ def _write_or_check_identity(
 ) -> None:
     """Write the new folder's protocol.json with its origin, or check that it has the same model and seed."""
     if not new.protocol_path.exists():
-        origin = {"fingerprint": new.path.name, "regraded_from": old.path.name, "card": dict(card)}
+        origin = {"fingerprint": new.fingerprint, "regraded_from": old.fingerprint, "card": dict(card)}
         write_text(new.protocol_path, to_json({**protocol, **origin}))
         return
     found = read_json(new.protocol_path)
@@ -197,7 +197,7 @@ def _summarise(
         replace(
             result,
             run=str(run.path),
-            fingerprint=new.path.name,
+            fingerprint=new.fingerprint,
             protocol=card,
             summary=summary,
             num_generated_now=0,
@@ -213,8 +213,8 @@ def _compared(
     changes = Counter((row.verdict, verdicts[row.key]) for row in rows if row.verdict != verdicts[row.key])
     num_samples = max(len(rows), 1)
     return RegradedEvaluation(
-        benchmark=new.path.parts[-3],
-        step=int(new.path.parts[-2].removeprefix("step=")),
+        benchmark=new.benchmark,
+        step=new.step,
         old=old.path.name,
         new=new.path.name,
         num_samples=len(rows),

@@ -5,15 +5,10 @@ The server, its model and the tokenizer given for it are on the card: samples of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
-from dataclasses import asdict, replace
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
-from orz_bench.engines.engine import Engine, EngineSpec, Sampling, Tokenizer
-from orz_bench.engines.open import open_engine
-from orz_bench.errors import ConfigError
+from orz_bench.engines.engine import EngineSpec, Sampling, Tokenizer
 
 
 def meet_server(
@@ -37,66 +32,18 @@ def meet_server(
     return replace(spec, server=facts, max_model_len=limit)
 
 
-def card_facts(spec: EngineSpec, tokenizer: Callable[[], Tokenizer | None]) -> dict[str, Any]:
-    """`server` and `tokenizer` of the card, if the spec has them; only the latter loads the tokenizer."""
-    facts: dict[str, Any] = {}
-    if spec.server is not None:
-        names = ("base_url", "model", "root", "answers_as")
-        facts["server"] = {name: value for name, value in asdict(spec.server).items() if name in names}
-    if spec.tokenizer is not None:
-        from orz_bench.engines.tokenizer import CheckpointTokenizer
+def context_note(lengths: Sequence[int], *, limit: int | None, max_tokens: int, of_server: int | None) -> str | None:
+    """The sentence about a context that leaves less room for a completion than the protocol allows; else None.
 
-        loaded = tokenizer()
-        if isinstance(loaded, CheckpointTokenizer):
-            facts["tokenizer"] = loaded.digest
-    return facts
-
-
-def report_context(
-    spec: EngineSpec, lengths: Sequence[int], *, max_tokens: int, name: str, notice: Callable[[str], None]
-) -> None:
-    """Report a context that leaves less room for a completion than the protocol allows."""
-    limit = spec.max_model_len
+    `lengths`: of the prompts, where they are known. `of_server`: the server's own limit.
+    """
     if limit is None or max(lengths, default=0) + max_tokens <= limit:
-        return
-    whose = "the server's" if spec.server is not None and limit == spec.server.max_model_len else "the"
+        return None
+    whose = "the server's" if limit == of_server else "the"
     room = (
         f"{limit - max(lengths):,} new tokens after the longest prompt" if lengths else "less than that after a prompt"
     )
-    notice(
-        f"{name}: {whose} context of {limit:,} tokens leaves {room}, the protocol would allow {max_tokens:,}; an "
-        f"answer that needs more is cut and counted as clipped"
+    return (
+        f"{whose} context of {limit:,} tokens leaves {room}, the protocol would allow {max_tokens:,}; an answer that "
+        f"needs more is cut and counted as clipped"
     )
-
-
-def snapshot(name: str, revision: str) -> str:
-    """The folder of a hub checkpoint at a revision. ConfigError if the hub does not give it."""
-    if Path(name).exists():
-        raise ConfigError(f"--revision {revision}: {name} is a folder, which has no revisions; leave the option out.")
-    from huggingface_hub import snapshot_download
-
-    patterns = ["*.json", "*.safetensors", "*.model", "*.txt", "*.jinja"]
-    try:
-        return str(snapshot_download(name, revision=revision, allow_patterns=patterns))
-    except Exception as error:  # the client raises anything; the user needs a remedy
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ConfigError(
-            f"--ckpt {name} --revision {revision}: the hub did not give it ({reason}). Check the names and the network."
-        ) from error
-
-
-@contextmanager
-def opened_once(
-    spec: EngineSpec, *, first: Callable[[], None], notice: Callable[[str], None]
-) -> Iterator[Callable[[], Engine]]:
-    """A function that calls `first` and opens the engine at its first call, and returns the same one afterwards."""
-    with ExitStack() as stack:
-        opened: list[Engine] = []
-
-        def get() -> Engine:
-            if not opened:
-                first()
-                opened.append(stack.enter_context(closing(open_engine(spec, notice=notice))))
-            return opened[0]
-
-        yield get

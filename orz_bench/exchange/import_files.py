@@ -257,7 +257,7 @@ class _Targets:
         return self._run.evaluation(benchmark=_file_name(benchmark), step=step, fingerprint="imported")
 
 
-_PROTOCOL = {"note": "imported: how these answers were drawn and graded is not known here"}
+_PROTOCOL = {"note": "imported: how these answers were generated and graded is not known here"}
 
 
 def _commit(folder: _Folder) -> None:
@@ -291,10 +291,8 @@ class _Place:
 
 
 def _row(row: Row, number: int, *, source: _Source) -> Row:
-    """A row of ROLLOUT_SCHEMA as a dictionary; DataError if it has no response or a number is none."""
+    """A row of ROLLOUT_SCHEMA as a dictionary; without a response it is `no_answer`. DataError if a number is none."""
     ours = canonical(row)
-    if not isinstance(ours.get("completion"), str):
-        raise DataError(f"{source.path}, row {number}: no response; delete the row, or give it one.")
     named, options = dumped(source.path), source.options
     used = set(source_columns(row).values())
     extra = {name: value for name, value in row.items() if name not in used and _is_small(value)}

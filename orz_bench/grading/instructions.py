@@ -17,6 +17,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from orz_bench.errors import counted
 from orz_bench.grading.jobs import Job, Reply
 
 _PACKAGES = ("lm_eval", "lm_eval.tasks", "lm_eval.tasks.ifeval")
@@ -51,7 +52,7 @@ def _judge_answer(checks: ModuleType, asked: list[dict[str, Any]], *, response: 
         {"id": check["id"], "strict": is_strict, "loose": is_loose}
         for check, is_strict, is_loose in zip(asked, strict, loose, strict=True)
     ]
-    why = f"{sum(strict)} of {len(strict)} instructions followed" + _loosely(strict, loose)
+    why = f"{sum(strict)} of {counted(len(strict), 'instruction')} followed" + _loosely(strict, loose)
     return Reply("correct" if all(strict) else "wrong", why, extra={"instructions": found})
 
 
@@ -68,7 +69,7 @@ def _judge_gold(checks: ModuleType, asked: list[dict[str, Any]]) -> Reply:
             known[check["id"]](check["id"]).build_description(**check["arguments"])
         except (TypeError, ValueError, KeyError) as error:
             return Reply("wrong", f"{check['id']} does not take its arguments ({error})")
-    return Reply("correct", f"{len(asked)} instructions")
+    return Reply("correct", f"{counted(len(asked), 'instruction')}")
 
 
 def _load_checks() -> ModuleType:

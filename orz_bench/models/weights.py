@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orz_bench.errors import ConfigError
+from orz_bench.errors import ConfigError, counted
 from orz_bench.models.json_file import read_object
 from orz_bench.records.regular import require_regular
 
@@ -49,14 +49,14 @@ def weight_files(folder: Path) -> list[Path]:
     missing = [shard for shard in shards if not (folder / shard).is_file()]
     if missing or not shards:
         raise ConfigError(
-            f"{folder}: half-written; {len(missing)} of {len(shards)} weight files are missing "
+            f"{folder}: half-written; {len(missing)} of {counted(len(shards), 'weight file')} missing "
             f"({', '.join(missing[:3])}). Wait for the save or the download to finish, or repeat it."
         )
     _refuse_pickles(folder, [shard for shard in shards if not shard.endswith(".safetensors")])
     if single.is_file() and SINGLE not in shards:
         raise ConfigError(
-            f"{folder}: holds two sets of weights, {SINGLE} and the {len(shards)} files of {INDEX}; engines differ in "
-            f"which of them they read. Remove the one that is not this model's."
+            f"{folder}: holds two sets of weights, {SINGLE} and the {counted(len(shards), 'file')} of {INDEX}; engines "
+            f"differ in which of them they read. Remove the one that is not this model's."
         )
     return [folder / shard for shard in shards]
 

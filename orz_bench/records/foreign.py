@@ -43,6 +43,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Accepted names of each column in foreign files; the first one present is used."""
+_WITHOUT_RESPONSE = {"completion": "", "extracted": None, "verdict": "no_answer", "why": "the row has no response"}
 RUN_NAMES = ("run", "exp", "experiment", "condition", "series", "model")
 """Columns that distinguish several runs in one foreign file."""
 
@@ -98,7 +99,10 @@ def dumped(path: Path) -> Dumped | None:
 
 
 def canonical(row: Row) -> Row:
-    """A flat foreign row in our columns; unknown ones are absent. Rows of one question share a problem_id."""
+    """A flat foreign row in our columns; unknown ones are absent. Rows of one question share a problem_id.
+
+    A row without a response, one of thousands where a server failed, has no answer.
+    """
     names = source_columns(row)
     ours = {name: row[theirs] for name, theirs in names.items()}
     if "problem_id" not in ours and ours.get("question") is not None:
@@ -108,7 +112,7 @@ def canonical(row: Row) -> Row:
     for name in _TEXT_COLUMNS:
         if ours.get(name) is not None:
             ours[name] = _text(ours[name])
-    return ours
+    return ours if ours.get("completion") is not None else ours | _WITHOUT_RESPONSE
 
 
 def _verdict(value: Any) -> str | None:

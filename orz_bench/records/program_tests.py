@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, counted
 
 MAX_BYTES = 2**30
 """Limit for one problem's tests, unpacked."""
@@ -124,5 +124,7 @@ def pickled_text(content: bytes) -> str:
     except (ValueError, UnicodeDecodeError) as error:
         raise DataError(f"its private tests are not a readable pickle ({error})") from error
     if len(texts) != 1:
-        raise DataError(f"its private tests are a pickle of {len(texts)} texts, wanted one; it is not loaded")
+        raise DataError(
+            f"its private tests are a pickle of {counted(len(texts), 'text')}, wanted one; it is not loaded"
+        )
     return texts[0]

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, get_args
 
-from orz_bench.errors import RecordError
+from orz_bench.errors import RecordError, counted
 
 StopReason = Literal["eos", "stop_string", "length", "failed"]
 """Why sampling ended: the model's end token, a stop string of the protocol, the token limit, or no answer."""
@@ -48,7 +48,9 @@ class Problem:
             raise RecordError(f"a {self.benchmark} problem has an empty id; every problem needs a unique id.")
         # MMLU-Pro has questions with only one option left.
         if self.kind == "choice" and not 1 <= self.num_choices <= 26:
-            raise RecordError(f"{self.problem_id}: a choice problem has {self.num_choices} options, wanted 1 to 26.")
+            raise RecordError(
+                f"{self.problem_id}: a choice problem has {counted(self.num_choices, 'option')}, wanted 1 to 26."
+            )
         for name in ("problem_id", "question", "gold", "examples", "extra"):
             _refuse_half_characters(name, getattr(self, name))
 
@@ -109,8 +111,8 @@ class Completion:
 
     def __post_init__(self) -> None:
         if self.logprobs is not None and (self.token_ids is None or len(self.token_ids) != len(self.logprobs)):
-            num_ids = "no" if self.token_ids is None else len(self.token_ids)
-            raise RecordError(f"the completion has {num_ids} tokens but {len(self.logprobs)} logprobs.")
+            num_ids = "no tokens" if self.token_ids is None else counted(len(self.token_ids), "token")
+            raise RecordError(f"the completion has {num_ids} but {counted(len(self.logprobs), 'logprob')}.")
 
     @property
     def key(self) -> tuple[str, int]:

@@ -108,7 +108,26 @@ class RolloutsDir:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationDir(RolloutsDir):
-    """The samples of one benchmark, one checkpoint and one protocol."""
+    """The samples of one benchmark, one checkpoint and one protocol: evals/<benchmark>/step=<step>/<fingerprint>."""
+
+    @property
+    def benchmark(self) -> str:
+        """The benchmark's name, as that of a folder."""
+        return self.path.parent.parent.name
+
+    @property
+    def step(self) -> int:
+        """The training step of the checkpoint; 0 for a folder whose name has none."""
+        return step_of(self.path.parent) or 0
+
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of the protocol."""
+        return self.path.name
+
+    def under(self, fingerprint: str) -> EvaluationDir:
+        """The samples of the same benchmark and checkpoint under another protocol."""
+        return EvaluationDir(self.path.with_name(fingerprint))
 
     @property
     def protocol_path(self) -> Path:
@@ -183,8 +202,10 @@ class RunDir:
         if self.exists():
             self.info()
             return
-        with _making(self.path):
+        try:
             self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise parquet.disk_error(self.path, error) from error
         head = {"schema_version": RUN_SCHEMA_VERSION, "kind": kind, "created": _now()}
         facts = head | {"command": redacted(list(command)), "seed": seed} | dict(environment)
         write_text(self.run_path, to_json(facts))
@@ -360,14 +381,6 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
-        raise parquet.disk_error(path, error) from error
-
-
-@contextlib.contextmanager
-def _making(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
         raise parquet.disk_error(path, error) from error
 
 

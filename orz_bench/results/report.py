@@ -12,6 +12,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from orz_bench.errors import counted
 from orz_bench.records.intervals import percent_spread
 from orz_bench.records.summary import EvalResult
 from orz_bench.results.baselines import baselines_for, published_on
@@ -201,7 +202,7 @@ def _notes_on_one(result: EvalResult) -> list[str]:
         return [f"{name}: no metric of this task says right or wrong; its figures are in the table below"]
     main, second = summary.avg_at_n, summary.accuracy_second_extractor
     checks = {
-        f"{name}: {summary.num_problems:,} of its {result.num_problems_total:,} questions only (--limit)": (
+        f"{name}: {summary.num_problems:,} of its {counted(result.num_problems_total, 'question')} only (--limit)": (
             summary.num_problems < result.num_problems_total
         ),
         f"{name}: an answer was found in only {percent(summary.extraction_rate)} % of the responses": (

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from orz_bench.errors import ConfigError
+from orz_bench.errors import ConfigError, counted
 from orz_bench.records.intervals import Interval, question_interval, sampling_interval
 from orz_bench.records.rollout import StopReason, Verdict
 from orz_bench.records.summary import Summary
@@ -147,7 +147,9 @@ def _effective_samples(outcomes: Sequence[Sequence[bool]]) -> float:
 
 def _require_samples(n: int, k: int) -> None:
     if not 1 <= k <= n:
-        raise ConfigError(f"{k} of {n} samples cannot be chosen; generate at least {max(1, k)} per question (--n).")
+        raise ConfigError(
+            f"{k} of {counted(n, 'sample')} cannot be chosen; generate at least {max(1, k)} per question (--n)."
+        )
 
 
 def summarise(samples: Iterable[ScoredSample], *, second_extractor: str) -> Summary:

@@ -15,6 +15,7 @@ from typing import Any
 from orz_bench.asking.templates import ORZ_CODE_PARTS, TEMPLATES
 from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.environment import set_library_defaults
+from orz_bench.errors import counted
 from orz_bench.records.rollout import Problem
 from orz_rl.assets.demonstrations import demonstrate
 
@@ -47,7 +48,7 @@ def build_tiny(
     torch.manual_seed(seed)
     tokenizer = make_tokenizer(folder)
     model = _random_model(tokenizer, shape or Shape())
-    report(f"{sum(p.numel() for p in model.parameters()):,} parameters, {len(tokenizer)} tokens")
+    report(f"{sum(p.numel() for p in model.parameters()):,} parameters, {counted(len(tokenizer), 'token')}")
     optimiser = torch.optim.AdamW(model.parameters(), lr=_PEAK_LR, betas=(0.9, 0.95), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=_PEAK_LR, total_steps=num_updates, pct_start=_WARMUP

@@ -24,7 +24,7 @@ def resolve_model(name: str, *, setting: str = "model.policy") -> str:
         error.args = (reworded(str(error), policy=setting),)
         raise
     if len(checkpoints) > 1:
-        steps = ", ".join(str(checkpoint.step) for checkpoint in checkpoints)
+        steps = ", ".join(str(checkpoint.model.step) for checkpoint in checkpoints)
         raise ConfigError(
             f"{setting}={name}: a training run with checkpoints of steps {steps}; give one of them, such as "
             f"{checkpoints[-1].path}."

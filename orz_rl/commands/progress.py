@@ -42,7 +42,7 @@ class TrainingDisplay:
     ) -> None:
         self._bar.stop()
 
-    def notify(self, text: str) -> None:
+    def notice(self, text: str) -> None:
         """Print a dim line."""
         self._console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 

@@ -27,7 +27,7 @@ def check_command(
         config,
         out=Path("runs") / recipe,
         data=data_folders(data_dir),
-        notify=lambda text: console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
+        notice=lambda text: console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
     )
     print_result(as_yaml(config), end="")
 

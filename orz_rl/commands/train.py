@@ -39,6 +39,6 @@ def train_command(
     folder = out or Path("runs") / "-".join([recipe, *(variant or ())])
     with libraries_on_stderr(), TrainingDisplay(stderr_console()) as display:
         check_out(folder, fresh=fresh)
-        setup = prepare(config, out=folder, data=data_folders(data_dir), notify=display.notify)
+        setup = prepare(config, out=folder, data=data_folders(data_dir), notice=display.notice)
         outcome = train(setup, command=("orz-rl", *sys.argv[1:]), observer=display, fresh=fresh)
     result_console().print(closing_summary(outcome), markup=False, highlight=False, soft_wrap=True)

@@ -40,9 +40,8 @@ def _sizes(config: TrainConfig) -> Iterator[str]:
         )
     if data.limit is not None and data.limit < rollout.num_problems:
         yield (
-            f"data.limit is {data.limit}, but a step needs rollout.num_problems={rollout.num_problems} different "
-            "problems; "
-            f"raise it, or lower rollout.num_problems"
+            f"data.limit is {data.limit}, but a step needs "
+            f"{counted(rollout.num_problems, 'different problem')}; raise it, or lower rollout.num_problems"
         )
     if rollout.max_model_len is not None and rollout.max_model_len <= data.max_prompt_tokens:
         yield (
@@ -58,7 +57,7 @@ def _sizes(config: TrainConfig) -> Iterator[str]:
     for name in ("policy_updates", "critic_updates"):
         updates = getattr(config.optim, name)
         if updates > config.num_rollouts:
-            yield f"optim.{name} is {updates}, but a step has {config.num_rollouts} rollouts; lower it"
+            yield f"optim.{name} is {updates}, but a step has {counted(config.num_rollouts, 'rollout')}; lower it"
     if config.reward.overlong_buffer >= rollout.max_tokens:
         yield f"reward.overlong_buffer is {config.reward.overlong_buffer}, wanted less than rollout.max_tokens"
 
@@ -115,8 +114,9 @@ def _cluster(config: TrainConfig) -> Iterator[str]:
         yield "rollout.tensor_parallel above 1 needs engines with separate devices; set cluster.colocate=false"
     if cluster.transport == "ipc" and not (cluster.colocate and rollout.num_engines <= cluster.policy_ranks):
         yield (
-            f"cluster.weight_sync=ipc maps weights on the engine's own device, but {rollout.num_engines} engines "
-            f"and {cluster.policy_ranks} policy ranks do not share devices; set cluster.colocate=true and as many "
+            f"cluster.weight_sync=ipc maps weights on the engine's own device, but "
+            f"{counted(rollout.num_engines, 'engine')} and {counted(cluster.policy_ranks, 'policy rank')} do not share "
+            f"devices; set cluster.colocate=true and as many "
             f"ranks as engines, or cluster.weight_sync=host"
         )
     if cluster.in_process and max(cluster.policy_ranks, cluster.critic_ranks, rollout.num_engines) > 1:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from orz_bench.errors import ConfigError, nearest
+from orz_bench.errors import ConfigError, counted, nearest, suggestion
 from orz_rl.config import Section, TrainConfig
 from orz_rl.recipes import orz, tiny
 from orz_rl.recipes.faults import faults as contradictions
@@ -122,7 +122,7 @@ def _apply(tree: dict[str, Any], override: str) -> Iterator[str]:
         return
     if key not in names:
         by_last = [name for name in names if name.split(".")[-1] == key.split(".")[-1]]
-        hint = f"; did you mean {by_last[0]!r}?" if by_last else nearest(key, names)
+        hint = suggestion(by_last[0]) if by_last else nearest(key, names)
         yield f"{key} is not a setting{hint}; `orz-rl recipes --settings` lists all"
         return
     *path, last = key.split(".")
@@ -160,4 +160,4 @@ def _sentence(fault: Any) -> str:
 
 
 def _list_of(faults: list[str]) -> str:
-    return f"{len(faults)} settings cannot work:\n" + "\n".join(f"  {fault}" for fault in faults)
+    return f"{counted(len(faults), 'setting')} cannot work:\n" + "\n".join(f"  {fault}" for fault in faults)

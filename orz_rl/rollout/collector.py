@@ -12,7 +12,7 @@ from functools import partial
 from itertools import chain
 
 from orz_bench.engines.engine import Engine
-from orz_bench.errors import EngineError, RunDirError
+from orz_bench.errors import EngineError, RunDirError, counted
 from orz_bench.evaluation.recorder import AnswerGrader, Recorder
 from orz_bench.grading.grader import GRADER_VERSION
 from orz_bench.records.parquet import rollouts_from_table
@@ -122,8 +122,8 @@ class Collector:
         lost = [request.key for request in requests if request.key not in rows]
         if lost:
             raise EngineError(
-                f"step {step}: the engines returned {len(rows)} samples and lost {lost[0]}. Run the same command to "
-                f"resume."
+                f"step {step}: the engines returned {counted(len(rows), 'sample')} and lost {lost[0]}. Run the same "
+                f"command to resume."
             )
         found = [rows[request.key] for request in requests]
         _check_version(found, policy_version, where=folder.path.name)

@@ -16,7 +16,7 @@ from orz_bench.asking.templates import TEMPLATES
 from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.benchmarks.rows import math_problem
 from orz_bench.engines.engine import Tokenizer
-from orz_bench.errors import ConfigError, DataError, RecordError
+from orz_bench.errors import ConfigError, DataError, RecordError, counted
 from orz_bench.extraction.scripts import foreign_letters
 from orz_bench.records.rollout import Problem
 from orz_bench.records.tables import read_table
@@ -104,9 +104,8 @@ def make_prompts(problems: Sequence[Problem], tokenizer: Tokenizer, *, template:
     if not fitting:
         shortest = min(len(prompt.token_ids) for prompt in prompts)
         raise ConfigError(
-            f"all {len(prompts):,} prompts are longer than data.max_prompt_tokens={max_tokens:,} (shortest: "
-            f"{shortest:,}); "
-            f"raise it."
+            f"none of {counted(len(prompts), 'prompt')} fits: all are longer than data.max_prompt_tokens="
+            f"{max_tokens:,} (shortest: {shortest:,}); raise it."
         )
     return Prompts(fitting, too_long)
 
@@ -120,7 +119,7 @@ def problems_at(num_problems: int, *, start: int, count: int, seed: int, step_si
     contains each problem once.
     """
     if num_problems < 1 or count < 1:
-        raise ConfigError(f"cannot take {count} problems out of {num_problems}; both have to be positive.")
+        raise ConfigError(f"cannot take {counted(count, 'problem')} out of {num_problems}; both have to be positive.")
     positions = range(start, start + count)
     return [_problem_at(position, num_problems, seed=seed, step_size=step_size or count) for position in positions]
 
@@ -188,7 +187,10 @@ def select_problems(problems: Sequence[Problem], *, limit: int | None, language:
     """Problems in the language ("any", or "english": without foreign letters), and of these the first `limit`."""
     spoken = [problem for problem in problems if language == "any" or not foreign_letters(problem.question)]
     if not spoken:
-        raise ConfigError(f"data.language={language} excludes all {len(problems):,} problems; use data.language=any.")
+        raise ConfigError(
+            f"data.language={language} excludes every one of {counted(len(problems), 'problem')}; use "
+            f"data.language=any."
+        )
     return spoken[:limit]
 
 

@@ -89,7 +89,7 @@ class Checkpoints:
                 continue
         return manifests
 
-    def newest(self, *, notify: Callable[[str], None]) -> Manifest | None:
+    def newest(self, *, notice: Callable[[str], None]) -> Manifest | None:
         """The last checkpoint, from which a run resumes. RunDirError if it is broken; older ones are only reported."""
         newest = None
         for path in self._manifest_paths():
@@ -100,7 +100,7 @@ class Checkpoints:
                     raise RunDirError(
                         f"{error} It is the last checkpoint: move {path.parent} away to resume from the previous one."
                     ) from error
-                notify(f"{error} This older checkpoint is ignored.")
+                notice(f"{error} This older checkpoint is ignored.")
         return newest
 
     def save(self, manifest: Manifest, learner: Learner, *, tokenizer_from: str) -> Path:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext, suppress
-from dataclasses import replace
 from pathlib import Path
 
 from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import Protocol, customise, get_protocol
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.benchmarks.registry import get_benchmark
+from orz_bench.engines.describe import card_facts
 from orz_bench.engines.engine import Engine, EngineSpec, Tokenizer
 from orz_bench.errors import ConfigError, OrzError
 from orz_bench.evaluation.evaluate import Evaluation, evaluate
 from orz_bench.evaluation.plans import Chosen, choose, plan, tests_of
 from orz_bench.grading.grader import Grader
-from orz_bench.models.checkpoint import Checkpoint
+from orz_bench.models.checkpoint import ModelIdentity
 from orz_bench.models.digest import checkpoint_digest
 from orz_bench.records.intervals import percent_spread
 from orz_bench.records.rollout import Request, Rollout
@@ -33,13 +33,14 @@ class Evaluator:
     ) -> None:
         """Raises OrzError, naming the benchmark and the reason, if one cannot be evaluated here. Starts nothing."""
         self._config, self._run, self._spec, self._tokenizer = config, run, spec, tokenizer
+        self._facts = card_facts(spec)
         self._chosen = [self._checked(name, tuple(data)) for name in config.eval.benchmarks]
 
     def _checked(self, name: str, folders: tuple[Path, ...]) -> Chosen:
         with _named(name):
             benchmark = get_benchmark(name)
             protocol = training_protocol(benchmark, self._config, is_own=name in self._config.eval.by_own_protocol)
-            chosen = choose(benchmark, protocol, spec=self._spec, folders=folders)
+            chosen = choose(benchmark, protocol, engine=self._spec.name, folders=folders)
             self._requests(chosen, step=0, digest="")  # finds a prompt that does not fit
             if chosen.loaded.tests:
                 with closing(self._grader_of(chosen)) as grader:
@@ -47,7 +48,7 @@ class Evaluator:
         return chosen
 
     def evaluate(
-        self, step: int, *, digest: str, engine: Engine, grader: Grader, notify: Callable[[str], None]
+        self, step: int, *, digest: str, engine: Engine, grader: Grader, notice: Callable[[str], None]
     ) -> list[EvalResult]:
         """avg@n of the policy in the engines. Samples that an interrupted run has saved are not generated again."""
         results = []
@@ -66,7 +67,7 @@ class Evaluator:
                     observer=_Quiet(),
                 )
             summary = result.summary
-            notify(
+            notice(
                 f"step {step}: {evaluation.card.benchmark} avg@{summary.n} {100 * summary.avg_at_n:.1f}"
                 f"{sampling_error(summary)}, {summary.mean_tokens:.0f} tokens"
             )
@@ -74,11 +75,8 @@ class Evaluator:
         return results
 
     def _requests(self, chosen: Chosen, *, step: int, digest: str) -> tuple[Evaluation, list[Request]]:
-        checkpoint = Checkpoint(
-            path=self._spec.checkpoint, label=self._run.path.resolve().name, step=step, digest=digest
-        )
-        spec = replace(self._spec, keep_tokens=False)
-        evaluation = plan(chosen, checkpoint, spec=spec, seed=self._config.seed, limit=self._config.eval.limit)
+        model = ModelIdentity(label=self._run.path.resolve().name, step=step, digest=digest)
+        evaluation = plan(chosen, model, facts=self._facts, seed=self._config.seed, limit=self._config.eval.limit)
         return evaluation, evaluation.requests(self._tokenizer)
 
     def _grader_of(self, chosen: Chosen) -> Grader:

@@ -69,12 +69,12 @@ def start_over(run: RunDir) -> None:
 
 
 def open_run(
-    run: RunDir, config: TrainConfig, *, prompts: Prompts, command: Sequence[str], notify: Callable[[str], None]
+    run: RunDir, config: TrainConfig, *, prompts: Prompts, command: Sequence[str], notice: Callable[[str], None]
 ) -> None:
     """Create the run, or check that the existing one has these settings and prompts. RunDirError names what differs."""
     identity = _identity_of(prompts)
     if run.exists():
-        _check_settings(run, config, notify=notify)
+        _check_settings(run, config, notice=notice)
         _check_prompts(run, identity)
     run.create(
         kind="train",
@@ -86,7 +86,7 @@ def open_run(
     write_text(run.path / _PROMPTS, to_json(identity))
 
 
-def _check_settings(run: RunDir, config: TrainConfig, *, notify: Callable[[str], None]) -> None:
+def _check_settings(run: RunDir, config: TrainConfig, *, notice: Callable[[str], None]) -> None:
     found = _saved_settings(run)
     if found is None:
         return
@@ -96,7 +96,7 @@ def _check_settings(run: RunDir, config: TrainConfig, *, notify: Callable[[str],
     for line in differences(found.tree, wanted):
         key = line.split(":", 1)[0]
         if key not in known:
-            notify(f"{run.config_path}: {line.split(', wanted')[0]}, a setting that no longer exists; it is ignored")
+            notice(f"{run.config_path}: {line.split(', wanted')[0]}, a setting that no longer exists; it is ignored")
         elif not _may_change(key, config):
             lines.append(line)
     if lines:
@@ -106,7 +106,7 @@ def _check_settings(run: RunDir, config: TrainConfig, *, notify: Callable[[str],
             f"Use the same settings to resume it, another --out to keep both, or --fresh to start over there."
         )
     for key, value in found.added.items():
-        notify(f"{run.config_path}: older than the setting {key}; this run keeps {value}")
+        notice(f"{run.config_path}: older than the setting {key}; this run keeps {value}")
 
 
 class _SavedSettings:

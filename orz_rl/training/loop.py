@@ -25,11 +25,11 @@ from orz_rl.training.identity import check_out, open_run, start_over
 from orz_rl.training.learner import Learner, NonFiniteError
 from orz_rl.training.metrics_file import rewind_metrics
 from orz_rl.training.preparation import Setup
-from orz_rl.training.rehearsal import rehearse
 from orz_rl.training.step_metrics import Row, metrics_row
 from orz_rl.training.stopwatch import Stopwatch
 from orz_rl.training.trackers import Trackers
 from orz_rl.training.trainer import StepReport, Trainer
+from orz_rl.training.trial_checkpoint import try_checkpoint
 from orz_rl.workers.cluster import WorkerDiedError
 from orz_rl.workers.open import open_cluster
 
@@ -37,7 +37,7 @@ from orz_rl.workers.open import open_cluster
 class Observer(Protocol):
     """Receives progress events of training."""
 
-    def notify(self, text: str) -> None:
+    def notice(self, text: str) -> None:
         """Information for the user."""
         ...
 
@@ -76,7 +76,7 @@ def train(setup: Setup, *, command: Sequence[str], observer: Observer, fresh: bo
     with run.lock():
         if fresh:
             start_over(run)
-        open_run(run, config, prompts=setup.prompts, command=command, notify=observer.notify)
+        open_run(run, config, prompts=setup.prompts, command=command, notice=observer.notice)
         done = counted(config.num_steps, "step")
         with run.writing(stopped_event="stopped", done=done), _deletes_unfinished(run):
             outcome = _train(setup, observer, command=command)
@@ -111,10 +111,10 @@ def _train(setup: Setup, observer: Observer, *, command: Sequence[str]) -> Outco
     config, run = setup.config, setup.run
     checkpoints = Checkpoints(run)
     checkpoints.delete_unfinished()
-    newest = checkpoints.newest(notify=observer.warn)
-    rows = rewind_metrics(run, newest.step if newest else 0, notify=observer.warn)
+    newest = checkpoints.newest(notice=observer.warn)
+    rows = rewind_metrics(run, newest.step if newest else 0, notice=observer.warn)
     if newest and newest.step >= config.num_steps:
-        observer.notify(f"{run.path} is complete: {counted(config.num_steps, 'step')}")
+        observer.notice(f"{run.path} is complete: {counted(config.num_steps, 'step')}")
         return Outcome(run, rows, run.results())
     if newest:
         for name in ("policy", "critic") if config.has_critic else ("policy",):
@@ -128,10 +128,10 @@ def _train(setup: Setup, observer: Observer, *, command: Sequence[str]) -> Outco
         if newest:
             checkpoints.load(newest, loop.learner)
             loop.trainer.cursor = newest.cursor
-            observer.notify(f"resuming after step {newest.step}")
+            observer.notice(f"resuming after step {newest.step}")
             run.add_event("resumed", step=newest.step)
         else:
-            rehearse(run, loop.learner, base=setup.policy)
+            try_checkpoint(run, loop.learner, base=setup.policy)
         loop.trainer.synchronise(newest.policy_version if newest else 0)
         if not newest:
             loop.evaluate(0)
@@ -153,7 +153,7 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
     grader = stack.enter_context(Grader(extractor=config.reward.extractor, deadline_s=config.reward.deadline_s))
     trackers = stack.enter_context(closing(Trackers(config.logging, run, resumes_at=resumes_at)))
     cluster = stack.enter_context(closing(open_cluster(config, logs=run.path / "logs")))
-    observer.notify("starting the models and engines")
+    observer.notice("starting the models and engines")
     sampler = cluster.open_sampler(setup.spec)
     learner = Learner(config, cluster, policy=setup.policy, critic=setup.critic)
     devices = devices_for(config.cluster, sampler=sampler, learner=learner)
@@ -222,7 +222,7 @@ class Loop:
             digest=self._digest(step),
             engine=self.trainer.sampler,
             grader=self._grader,
-            notify=self._observer.notify,
+            notice=self._observer.notice,
         )
         self._trackers.write_results(results)
         return fmean(result.summary.avg_at_n for result in results) if results else None

@@ -13,7 +13,7 @@ from orz_rl.training.step_metrics import sampled_row
 Row = dict[str, Any]
 
 
-def rewind_metrics(run: RunDir, step: int, *, notify: Callable[[str], None]) -> list[Row]:
+def rewind_metrics(run: RunDir, step: int, *, notice: Callable[[str], None]) -> list[Row]:
     """Keep one row for each of the steps 1 to `step`, in order, and return them; later rows will be written again.
 
     Of duplicate rows the last is kept. A lost row is replaced by the metrics that follow from its step's rollouts.
@@ -23,13 +23,13 @@ def rewind_metrics(run: RunDir, step: int, *, notify: Callable[[str], None]) -> 
     found = {row["step"]: row for row in rows}
     num_duplicates = sum(row["step"] <= step for row in rows) - sum(number <= step for number in found)
     if num_duplicates:
-        notify(
+        notice(
             f"{run.metrics_path}: found {counted(num_duplicates, 'duplicate row')}; the last row of each step is kept"
         )
     lost = [number for number in range(1, step + 1) if number not in found]
     if lost:
         found |= {number: _restored(run, number) for number in lost}
-        notify(
+        notice(
             f"{run.metrics_path}: rows are missing or torn (steps {', '.join(map(str, lost))}); metrics that follow "
             f"from the rollouts are restored, the others (losses, for example) are absent"
         )

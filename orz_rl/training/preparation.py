@@ -37,11 +37,11 @@ class Setup:
 
 
 @names_settings
-def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notify: Callable[[str], None]) -> Setup:
+def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Callable[[str], None]) -> Setup:
     """Resolve and check everything that a run needs. Raises OrzError; starts nothing and writes nothing."""
     require("train", what="training", but=("tensorboardX",))
     engine, reason = choose_engine(config.rollout.engine)
-    notify(reason)
+    notice(reason)
     policy = resolve_model(config.model.policy)
     critic = resolve_model(config.model.critic, setting="model.critic") if config.model.critic else policy
     spec = EngineSpec(
@@ -65,9 +65,9 @@ def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notify: Cal
         read_problems(config.data.source), limit=config.data.limit, language=config.data.language
     )
     prompts = make_prompts(problems, tokenizer, template=config.data.template, max_tokens=config.data.max_prompt_tokens)
-    notify(f"{counted(len(prompts.prompts), 'training problem')} from {', '.join(config.data.source)}")
+    notice(f"{counted(len(prompts.prompts), 'training problem')} from {', '.join(config.data.source)}")
     if prompts.too_long:
-        notify(
+        notice(
             f"{counted(len(prompts.too_long), 'problem')} refused: prompts longer than data.max_prompt_tokens="
             f"{config.data.max_prompt_tokens:,} (first: {prompts.too_long[0]})"
         )

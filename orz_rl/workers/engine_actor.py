@@ -27,9 +27,9 @@ class TrainedEngineActor:
         """Returns once the engine is loaded."""
         return os.getpid()
 
-    def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
-        """See EngineLoop.draw."""
-        return self._loop.draw(requests, sampling)
+    def generate_some(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
+        """See EngineLoop.generate_some."""
+        return self._loop.generate_some(requests, sampling)
 
     def call(self, method: EngineMethod, *source: WeightSource, settings: dict[str, Any]) -> None:
         """Run a method of the engine."""

@@ -15,7 +15,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 from orz_bench.engines.engine import EngineSpec, Sampling
 from orz_bench.engines.ray.pool import RayPool
 from orz_bench.engines.ray.session import end_ray, start_ray
-from orz_bench.errors import ConfigError, EngineError, OrzError
+from orz_bench.errors import ConfigError, EngineError, OrzError, counted
 from orz_bench.records.rollout import Completion, Request
 from orz_rl.config import ClusterConfig
 from orz_rl.workers.cluster import EngineMethod, ModelGroup, RankMethod, Sampler, Sources, WorkerDiedError
@@ -215,8 +215,9 @@ def _reserved(placement: Placement, *, spread: bool) -> Any:
         wanted, found = sum(bundle.get(kind, 0.0) for bundle in bundles), resources.get(kind, 0.0)
         if wanted > found:
             raise ConfigError(
-                f"this run needs {wanted:g} {kind}s in {len(bundles)} bundles, but Ray has {found:g}: "
-                f"{wanted - found:g} are missing. Lower cluster.policy_ranks, cluster.critic_ranks or "
+                f"this run needs {counted(round(wanted), kind)} in {counted(len(bundles), 'bundle')}, but Ray has "
+                f"{found:g}: {wanted - found:g} {'is' if wanted - found == 1 else 'are'} missing. Lower "
+                f"cluster.policy_ranks, cluster.critic_ranks or "
                 f"rollout.num_engines, set cluster.colocate=true, or join a larger cluster (RAY_ADDRESS)."
             )
     group = placement_group(bundles, strategy="SPREAD" if spread else "PACK")
@@ -224,7 +225,8 @@ def _reserved(placement: Placement, *, spread: bool) -> Any:
         free = {kind: amount for kind, amount in ray.available_resources().items() if kind in ("CPU", "GPU")}
         ray.util.remove_placement_group(group)
         raise ConfigError(
-            f"Ray could not reserve {len(bundles)} bundles of {bundles[0]} within {_READY_S} s; free now: {free}. "
+            f"Ray could not reserve {counted(len(bundles), 'bundle')} of {bundles[0]} within {_READY_S} s; free now: "
+            f"{free}. "
             f"Another job may hold the rest: wait for it, or stop it."
         )
     return group

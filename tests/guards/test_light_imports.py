@@ -70,7 +70,7 @@ TENSORS = (
     "orz_rl/training/learner",
     "orz_rl/training/loop",
     "orz_rl/training/metrics_file",
-    "orz_rl/training/rehearsal",
+    "orz_rl/training/trial_checkpoint",
     "orz_rl/training/step_metrics",
     "orz_rl/training/trainer",
     "orz_rl/commands/progress",

@@ -57,7 +57,9 @@ def test_an_unknown_benchmark_names_the_nearest(tmp_path: Path) -> None:
 
 
 def test_an_unknown_protocol_template_or_extractor(tmp_path: Path) -> None:
-    assert "protocol 'ozr' is unknown; did you mean 'orz'" in fault(*FAKE, "--protocol", "ozr", "--out", tmp_path / "a")
+    assert "protocol 'ozr' is unknown (did you mean 'orz'?); there are" in fault(
+        *FAKE, "--protocol", "ozr", "--out", tmp_path / "a"
+    )
     assert "did you mean 'orz-code'" in fault(*FAKE, "--template", "orz_code", "--out", tmp_path / "b")
     assert "wanted one of orz, boxed, final" in fault(*FAKE, "--extractor", "last", "--out", tmp_path / "c")
 
@@ -93,7 +95,7 @@ def test_broken_golds_stop_before_anything_is_drawn(tmp_path: Path) -> None:
     (tmp_path / "aime2024.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     arguments = ("eval", "--ckpt", "fake", "--engine", "fake", "--bench", "aime24", "--n", "1", "--data-dir", tmp_path)
     text = fault(*arguments, "--out", tmp_path / "run")
-    assert "1 gold answers fail the grader's self-check" in text
+    assert "1 gold answer fails the grader's self-check" in text
     assert "balanced, so a box cannot hold it" in text
     assert not (tmp_path / "run" / "evals").exists()
     orz_bench(*arguments, "--out", tmp_path / "run", "--keep-broken-golds")

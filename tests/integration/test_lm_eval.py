@@ -135,7 +135,7 @@ def test_other_questions_are_another_evaluation(options: EvalOptions, folder: Pa
 
 
 def test_what_is_wrong_is_said(options: EvalOptions) -> None:
-    with pytest.raises(ConfigError, match="no task 'toy_choise'; did you mean 'toy_choice'"):
+    with pytest.raises(ConfigError, match=r"no task 'toy_choise' \(did you mean 'toy_choice'\?\); it has"):
         results_of(replace(options, benchmarks=("lm-eval:toy_choise",)))
     with pytest.raises(ConfigError, match="do not apply to them: protocol, n"):
         results_of(replace(options, protocol="r1", protocol_changes=ProtocolChanges(n=4)))

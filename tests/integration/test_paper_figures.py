@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from analysis.figures.drawing import draw, png_of
+from analysis.figures.drawing import plot, png_of
 from analysis.figures.registry import get_figure
 from analysis.figures.spec import rows
 from tests.support.paper_curves import paper_groups
@@ -38,7 +38,7 @@ CASES = [(name, source) for name, sources in FIGURES.items() for source in sourc
 def test_a_figure_of_the_paper(name: str, source: str) -> None:
     folder = shared_data()
     spec = get_figure(name).make(paper_groups(folder, source))
-    picture = np.asarray(Image.open(io.BytesIO(png_of(draw(spec)))).convert("L"))
+    picture = np.asarray(Image.open(io.BytesIO(png_of(plot(spec)))).convert("L"))
     for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
         assert edge.min() == 255
     assert (picture < 200).mean() > 0.01

@@ -162,7 +162,7 @@ def test_nothing_survives_a_closed_grader(namespaces: bool) -> None:
 def test_what_failed_is_said(namespaces: bool) -> None:
     programs = {
         "1/0": "test 1 of 3: it fails (ZeroDivisionError: division by zero)",
-        "print(1)": "test 1 of 3: 1 lines, wanted 3",
+        "print(1)": "test 1 of 3: 1 line, wanted 3",
         "for _ in range(int(input())): print(0)": "test 1 of 3: line 1 is '0', wanted '3'",
         "import os, signal; os.kill(os.getpid(), signal.SIGKILL)": "test 1 of 3: it is ended by a signal (SIGKILL)",
         "while True: pass": "test 1 of 3: it computes too long (more than 0.5 s)",

@@ -14,7 +14,7 @@ from orz_bench.benchmarks.benchmark import Benchmark, Erratum, HubDataset
 from orz_bench.benchmarks.loading.files import read_rows
 from orz_bench.benchmarks.loading.hub import CACHE, MANIFEST, Download, fetch_to_cache, hub_files
 from orz_bench.benchmarks.registry import all_benchmarks
-from orz_bench.errors import DataError, RecordError
+from orz_bench.errors import DataError, RecordError, counted
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import Problem
 
@@ -210,7 +210,7 @@ def _kept(benchmark: Benchmark, problems: list[Problem], *, source: str) -> list
     kept = [problem for problem in problems if _is_kept(benchmark, problem)]
     if not kept or (benchmark.num_rows and benchmark.num_problems not in (None, len(kept))):
         raise DataError(
-            f"{source}: {len(kept):,} of its {len(problems):,} problems belong to {benchmark.name}, wanted "
+            f"{source}: of its {counted(len(problems), 'problem')}, {len(kept):,} of {benchmark.name}, wanted "
             f"{benchmark.num_problems or 'at least one'}; widen the window, or restore the file."
         )
     return kept
@@ -250,8 +250,8 @@ def _check(benchmark: Benchmark, problems: Sequence[Problem], *, source: str) ->
         wanted = " or ".join(f"{count:,}" for count in sorted(filter(None, editions)))
         again = f" (orz-bench data fetch {benchmark.name})" if benchmark.hub else ""
         raise DataError(
-            f"{source}: {len(problems):,} problems, but {benchmark.title} has {wanted}. A part of it would give "
-            f"another score: restore the whole file{again}, and use --limit for fewer."
+            f"{source}: {counted(len(problems), 'problem')}, but {benchmark.title} has {wanted}. A part of it would "
+            f"give another score: restore the whole file{again}, and use --limit for fewer."
         )
     repeated = [name for name, count in Counter(problem.problem_id for problem in problems).items() if count > 1]
     if repeated:

@@ -18,12 +18,12 @@ from typing import Any
 
 import openai
 
-from orz_bench.engines.engine import Distinct, EngineSpec, Sampling, ServerFacts
+from orz_bench.engines.engine import Distinct, EngineSpec, Notice, Sampling, ServerFacts
 from orz_bench.engines.openai.answers import FATAL, RETRIED, Answer, BadAnswerError, read_answer, trouble_of
 from orz_bench.engines.openai.probe import NEUTRAL, ask_server, client_of, explain, pause_s, refuse_unmet
 from orz_bench.engines.server_address import read_address
 from orz_bench.engines.settings import ServerSettings
-from orz_bench.errors import EngineError
+from orz_bench.errors import EngineError, counted
 from orz_bench.records.rollout import Completion, Request
 
 _FAILURES_IN_A_ROW = 20
@@ -32,7 +32,6 @@ _SILENCE_S = 60.0
 _LINE_EVERY_S = 10.0
 _NAMED = 5
 
-Notice = Callable[[str], None]
 _Arrived = queue.Queue[Completion | BaseException | None]
 
 
@@ -40,7 +39,7 @@ class OpenAIServerEngine:
     """A client of one server, with a bounded number of requests in flight."""
 
     def __init__(self, spec: EngineSpec, *, notice: Notice | None = None) -> None:
-        self._spec, self._settings = spec, spec.own(ServerSettings)
+        self._spec, self._settings = spec, ServerSettings.of(spec.settings)
         self._notice = notice or (lambda _: None)
         self._facts = spec.server or ask_server(spec, notice=self._notice)
         address = read_address(self._settings.base_url)
@@ -50,14 +49,14 @@ class OpenAIServerEngine:
         """One completion per list, as answers arrive. EngineError at the end if samples have no answer."""
         refuse_unmet(self._facts, sampling)
         arrived: _Arrived = queue.Queue()
-        drawing = _Drawing(self._settings, self._client, notice=self._notice, shown=self._address.shown)
-        draw = _Request(self._spec, self._facts, sampling)
+        generation = _Generation(self._settings, self._client, notice=self._notice, shown=self._address.shown)
+        sampler = _Sampler(self._spec, self._facts, sampling)
         loop = asyncio.new_event_loop()
         task: list[asyncio.Task[None]] = []
 
         def work() -> None:
             asyncio.set_event_loop(loop)
-            task.append(loop.create_task(drawing.draw_all(requests, draw, arrived=arrived)))
+            task.append(loop.create_task(generation.generate_all(requests, sampler, arrived=arrived)))
             try:
                 loop.run_until_complete(task[0])
             except asyncio.CancelledError:
@@ -79,7 +78,7 @@ class OpenAIServerEngine:
             if task and not loop.is_closed():
                 loop.call_soon_threadsafe(task[0].cancel)
             thread.join()
-        drawing.report()
+        generation.report()
 
     def close(self) -> None:
         """Nothing: connections are closed after each generate()."""
@@ -110,8 +109,8 @@ class OpenAIServerEngine:
         return error
 
 
-class _Request:
-    """The request for a sample, and its answer."""
+class _Sampler:
+    """Requests samples from the server and reads its answers."""
 
     def __init__(self, spec: EngineSpec, facts: ServerFacts, sampling: Sampling) -> None:
         self.facts, self._sampling = facts, sampling
@@ -127,7 +126,7 @@ class _Request:
         self._extra = {name: getattr(sampling, name, NEUTRAL[name]) for name in facts.fields}
         self._lengths: dict[str, int] = {}
 
-    async def draw(self, request: Request, client: openai.AsyncOpenAI) -> Answer:
+    async def sample(self, request: Request, client: openai.AsyncOpenAI) -> Answer:
         """The answer. Raises BadAnswerError or the client's exceptions if there is none."""
         room = await self._room(request, client)
         answer = await self._ask(request, client, max_tokens=room)
@@ -168,7 +167,7 @@ class _Request:
         return (await self._ask(request, client, max_tokens=1)).num_prompt_tokens or 0
 
 
-class _Drawing:
+class _Generation:
     """The requests of one generate(), with retries."""
 
     def __init__(
@@ -179,20 +178,20 @@ class _Drawing:
         self._in_a_row = 0
         self._num_retries, self._last_line = 0, float("-inf")
 
-    async def draw_all(self, requests: Iterable[Request], draw: _Request, *, arrived: _Arrived) -> None:
+    async def generate_all(self, requests: Iterable[Request], sampler: _Sampler, *, arrived: _Arrived) -> None:
         """Put every completion into `arrived`."""
         waiting = Distinct(requests)
         async with self._client() as client:
 
-            async def draw_some() -> None:
+            async def generate_some() -> None:
                 for request in waiting:
-                    completion = await self._completion(request, draw, client=client)
+                    completion = await self._completion(request, sampler, client=client)
                     if completion is not None:
                         arrived.put(completion)
 
             async with asyncio.TaskGroup() as group:
                 for _ in range(self._settings.concurrency):
-                    group.create_task(draw_some())
+                    group.create_task(generate_some())
 
     def report(self) -> None:
         """Raise EngineError if samples are missing."""
@@ -201,22 +200,25 @@ class _Drawing:
         named = "; ".join(_name(request, why) for request, why in self._failed[:_NAMED])
         more = f"; and {len(self._failed) - _NAMED} more" if len(self._failed) > _NAMED else ""
         raise EngineError(
-            f"{self._shown}: {len(self._failed)} samples have no answer ({named}{more}). All others are kept; the "
-            f"same command requests these again, and --continue-on-error stores them as failed, which counts as wrong."
+            f"{self._shown}: {counted(len(self._failed), 'sample', verb=('has', 'have'))} no answer "
+            f"({named}{more}). All others are kept; the same command requests what is missing, and --continue-on-error "
+            f"stores it as failed, which counts as wrong."
         )
 
-    async def _completion(self, request: Request, draw: _Request, *, client: openai.AsyncOpenAI) -> Completion | None:
+    async def _completion(
+        self, request: Request, sampler: _Sampler, *, client: openai.AsyncOpenAI
+    ) -> Completion | None:
         try:
-            answer = await self._answer(request, draw, client=client)
+            answer = await self._answer(request, sampler, client=client)
         except BadAnswerError as error:
             return self._given_up(request, error)
         self._in_a_row = 0
         return _completed(request, text=answer.text, num_tokens=answer.num_tokens, stop_reason=answer.stop_reason)
 
-    async def _answer(self, request: Request, draw: _Request, *, client: openai.AsyncOpenAI) -> Answer:
+    async def _answer(self, request: Request, sampler: _Sampler, *, client: openai.AsyncOpenAI) -> Answer:
         for attempt in count(1):
             try:
-                return await draw.draw(request, client)
+                return await sampler.sample(request, client)
             except (openai.OpenAIError, BadAnswerError) as found:
                 error = found if isinstance(found, BadAnswerError) else trouble_of(found)
                 if error.trouble not in RETRIED or attempt > self._settings.max_retries:

@@ -14,11 +14,11 @@ from typing import Any
 
 import openai
 
-from orz_bench.engines.engine import EngineSpec, Sampling, ServerFacts, StopStrings
+from orz_bench.engines.engine import EngineSpec, Notice, Sampling, ServerFacts, StopStrings
 from orz_bench.engines.openai.answers import RETRIED, BadAnswerError, named_match, read_choice, read_object, trouble_of
 from orz_bench.engines.server_address import Address, read_address
 from orz_bench.engines.settings import ServerSettings
-from orz_bench.errors import ConfigError, EngineError
+from orz_bench.errors import ConfigError, EngineError, counted
 
 NEUTRAL: Mapping[str, Any] = {
     "include_stop_str_in_output": True,
@@ -35,8 +35,6 @@ _STOP_CHARS = 3
 _TIMEOUT_S = 120.0
 _TRIES = 3
 
-Notice = Callable[[str], None]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProbePrompt:
@@ -48,7 +46,7 @@ class ProbePrompt:
 
 def ask_server(spec: EngineSpec, *, prompt: ProbePrompt | None = None, notice: Notice) -> ServerFacts:
     """The facts about a server. EngineError if it does not answer as an OpenAI-compatible server."""
-    settings = spec.own(ServerSettings)
+    settings = ServerSettings.of(spec.settings)
     address = read_address(settings.base_url)
     for note in address.notes:
         notice(note)
@@ -85,7 +83,7 @@ def explain(error: BadAnswerError, *, shown: str, spec: EngineSpec) -> EngineErr
     kept = "Finished samples are kept; run the same command to resume."
     advice = {
         "connection": f"Start the server, or set --base-url (an answer may take --request-timeout). {kept}",
-        "busy": f"The request was retried {spec.own(ServerSettings).max_retries} times (--max-retries). {kept}",
+        "busy": f"The request was retried {ServerSettings.of(spec.settings).max_retries} times (--max-retries). {kept}",
         "denied": f"The server refused the key; set $OPENAI_API_KEY. {kept}",
         "missing": "Wanted the address of an OpenAI-compatible server with a completions endpoint, which usually ends "
         "in /v1, such as http://HOST:8000/v1; set --base-url.",
@@ -203,8 +201,8 @@ class _Asked:
         found = _prompt_tokens(answer)
         if found not in (None, len(ids)):
             self._notice(
-                f"{self.address.shown}: the first prompt has {found:,} tokens on the server and {len(ids):,} with "
-                f"--tokenizer: a different tokenizer, or an added token. Prompts are sent as text."
+                f"{self.address.shown}: the first prompt has {counted(found, 'token')} on the server and "
+                f"{len(ids):,} with --tokenizer: a different tokenizer, or an added token. Prompts are sent as text."
             )
         return False
 
@@ -244,7 +242,7 @@ class _Asked:
             except (openai.OpenAIError, BadAnswerError) as found:
                 error = found if isinstance(found, BadAnswerError) else trouble_of(found)
                 if error.trouble not in RETRIED or attempt >= min(
-                    _TRIES, self._spec.own(ServerSettings).max_retries + 1
+                    _TRIES, ServerSettings.of(self._spec.settings).max_retries + 1
                 ):
                     raise error from found
                 wait_s = pause_s(attempt, error)

@@ -43,7 +43,7 @@ class EngineLoop:
         self._stream: Iterator[list[Completion]] | None = None
         self._num_in_hand = 0
 
-    def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
+    def generate_some(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
         """Add these requests; return the lists of completions that finish within about half a second."""
         self._feed.extend(requests)
         self._num_in_hand += len(requests)
@@ -74,9 +74,9 @@ class EngineActor:
         """Returns once the engine is up."""
         return os.getpid()
 
-    def draw(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
-        """See EngineLoop.draw."""
-        return self._loop.draw(requests, sampling)
+    def generate_some(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
+        """See EngineLoop.generate_some."""
+        return self._loop.generate_some(requests, sampling)
 
 
 class _Feed:
@@ -147,7 +147,7 @@ class RayPool:
             for worker in idle:
                 new = self._take(queue, worker)
                 if worker.in_hand:
-                    calls[worker.actor.draw.remote(new, sampling)] = worker
+                    calls[worker.actor.generate_some.remote(new, sampling)] = worker
             done, _ = ray.wait(list(calls), num_returns=1)
             worker = calls.pop(done[0])
             try:

@@ -56,7 +56,7 @@ def decode(
         if not torch.isfinite(state.logits_BV.amax(dim=-1)).all():
             raise FloatingPointError("logits are not finite")
         random_B = torch.tensor([draft.uniform() for draft in state.drafts], dtype=torch.float64, device=device)
-        tokens_B, logprobs_B = draw(state.logits_BV, random_B, sampling=sampling, never=never)
+        tokens_B, logprobs_B = sample_tokens(state.logits_BV, random_B, sampling=sampling, never=never)
         for draft, token, logprob in zip(state.drafts, tokens_B.tolist(), logprobs_B.tolist(), strict=True):
             draft.tokens.append(token)
             draft.logprobs.append(logprob)
@@ -66,7 +66,7 @@ def decode(
         state.advance(model)
 
 
-def draw(
+def sample_tokens(
     logits_BV: Tensor, random_B: Tensor, *, sampling: Sampling, never: Tensor | None = None
 ) -> tuple[Tensor, Tensor]:
     """Tokens and their log-probabilities by inverting the cumulative distribution at `random_B` in [0, 1).

@@ -22,6 +22,7 @@ from orz_bench.engines.engine import (
     EngineSpec,
     LikelihoodRequest,
     Likelihoods,
+    Notice,
     Sampling,
     WeightSource,
     refuse_penalties,
@@ -30,7 +31,7 @@ from orz_bench.engines.settings import TransformersSettings
 from orz_bench.engines.soundness import not_finite, require_known_ids, require_whole, unknown_ids, unloadable
 from orz_bench.engines.transformers.decoding import Draft, decode
 from orz_bench.engines.transformers.likelihood import LikelihoodScorer
-from orz_bench.errors import EngineError
+from orz_bench.errors import EngineError, counted
 from orz_bench.models.limits import ModelConfig
 from orz_bench.records.rollout import Completion, Request, StopReason
 
@@ -38,10 +39,10 @@ from orz_bench.records.rollout import Completion, Request, StopReason
 class TransformersEngine:
     """A Hugging Face model on one device."""
 
-    def __init__(self, spec: EngineSpec) -> None:
+    def __init__(self, spec: EngineSpec, *, notice: Notice | None = None) -> None:
         self._device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         self._spec = spec
-        self._batch_size = spec.own(TransformersSettings).batch_size
+        self._batch_size = TransformersSettings.of(spec.settings).batch_size
         logging.disable_progress_bar()
         try:
             self._tokenizer = AutoTokenizer.from_pretrained(spec.checkpoint)
@@ -97,7 +98,9 @@ class TransformersEngine:
                     raise EngineError(f"the engine's model has no weight {name}; policy and engine differ.")
                 waiting.discard(name)
         if waiting:
-            raise EngineError(f"{len(waiting)} weights were not sent to the engine ({min(waiting)}).")
+            raise EngineError(
+                f"{counted(len(waiting), 'weight', verb=('was', 'were'))} not sent to the engine ({min(waiting)})."
+            )
         self._policy_version = version
 
     def sleep(self) -> None:

@@ -16,7 +16,15 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Sampling, WeightSource
+from orz_bench.engines.engine import (
+    Distinct,
+    EngineSpec,
+    LikelihoodRequest,
+    Likelihoods,
+    Notice,
+    Sampling,
+    WeightSource,
+)
 from orz_bench.engines.settings import VllmSettings
 from orz_bench.engines.soundness import not_finite, refuse_strays, require_known_ids, require_whole_files
 from orz_bench.engines.vllm.likelihood import loglikelihoods
@@ -35,9 +43,9 @@ _CPU_BATCH_TOKENS = 4096
 class VllmEngine:
     """One vLLM engine."""
 
-    def __init__(self, spec: EngineSpec) -> None:
+    def __init__(self, spec: EngineSpec, *, notice: Notice | None = None) -> None:
         self._spec = spec
-        own, gpu = spec.own(VllmSettings), has_gpu()
+        own, gpu = VllmSettings.of(spec.settings), has_gpu()
         # vLLM's own logging settings apply only after it is imported.
         logging.getLogger("vllm").setLevel(os.environ.get("VLLM_LOGGING_LEVEL", "ERROR"))
         try:

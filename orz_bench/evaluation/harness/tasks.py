@@ -22,7 +22,7 @@ import numpy as np
 
 from orz_bench.engines.describe import engine_version, max_model_len, max_scored_len
 from orz_bench.engines.engine import EngineSpec, Tokenizer
-from orz_bench.errors import ConfigError, DataError, EngineError, nearest
+from orz_bench.errors import ConfigError, DataError, EngineError, counted, nearest
 from orz_bench.evaluation.context import EvalContext
 from orz_bench.evaluation.evaluate import keep_result, summary_of, write_or_check_identity
 from orz_bench.evaluation.harness.options import PREFIX, HarnessOptions
@@ -117,18 +117,16 @@ def run_task(task: HarnessTask, context: EvalContext) -> EvalResult:
 
     Stored answers are not requested again. Notes for the user go to the observer.
     """
-    run, checkpoint, options = context.run, context.checkpoint, task.options
+    run, model, options = context.run, context.model, task.options
     card = card_of(task, context.spec)
     fingerprint = hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()[:12]
-    folder = run.evaluation(benchmark=folder_name(task.name), step=checkpoint.step, fingerprint=fingerprint)
+    folder = run.evaluation(benchmark=folder_name(task.name), step=model.step, fingerprint=fingerprint)
     with folder.lock():
-        write_or_check_identity(folder, checkpoint, seed=options.seed, card=card, fingerprint=fingerprint)
-        folder.require_own(
-            benchmark=PREFIX + task.name, step=checkpoint.step, seed_of=lambda _name, _index: options.seed
-        )
+        write_or_check_identity(folder, model, seed=options.seed, card=card, fingerprint=fingerprint)
+        folder.require_own(benchmark=PREFIX + task.name, step=model.step, seed_of=lambda _name, _index: options.seed)
         tokenizer = _tokenizer(context)
         found, num_cut = _evaluate(task, context, folder=folder, tokenizer=tokenizer)
-        identity = {"benchmark": PREFIX + task.name, "step": checkpoint.step, "seed": options.seed}
+        identity = {"benchmark": PREFIX + task.name, "step": model.step, "seed": options.seed}
         rows = rows_of(
             found,
             identity=identity | {"grader_version": f"lm_eval {VERSION}"},
@@ -139,25 +137,26 @@ def run_task(task: HarnessTask, context: EvalContext) -> EvalResult:
         result = EvalResult(
             run=str(run.path),
             benchmark=PREFIX + task.name,
-            step=checkpoint.step,
+            step=model.step,
             fingerprint=fingerprint,
-            model=checkpoint.label,
+            model=model.label,
             protocol=card | {"scored_by": rows.scored_by, "extractor": rows.filter},
             summary=summary,
             num_problems_total=sum(count["original"] for count in found["n-samples"].values()),
             num_generated_now=num_new,
         )
         keep_result(folder, result)
-    cut = (f"the left end of {num_cut:,} prompts was cut to fit",) if num_cut else ()
+    cut = (f"the left end of {counted(num_cut, 'prompt')} was cut to fit",) if num_cut else ()
     for note in (*cut, *rows.notes):
         context.observer.notice(f"{result.benchmark}: {note}")
     return result
 
 
 def _tokenizer(context: EvalContext) -> Tokenizer:
-    if context.tokenizer is None:
+    tokenizer = context.tokenizer()
+    if tokenizer is None:
         raise ConfigError("lm-eval's tasks need the checkpoint's tokenizer; give --tokenizer FOLDER_OR_HUB_ID.")
-    return context.tokenizer
+    return tokenizer
 
 
 def folder_name(task: str) -> str:

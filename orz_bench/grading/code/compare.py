@@ -13,6 +13,7 @@ from collections.abc import Hashable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+from orz_bench.errors import counted
 from orz_bench.sandbox.values import encode
 
 _SHOWN = 80
@@ -23,7 +24,7 @@ def why_output_differs(printed: str, expected: str) -> str | None:
     printed, expected = printed.strip(), expected.strip()
     num, num_wanted = printed.count("\n") + 1, expected.count("\n") + 1
     if num != num_wanted:
-        return f"{num} lines, wanted {num_wanted}"
+        return f"{counted(num, 'line')}, wanted {num_wanted}"
     lines = zip(printed.split("\n"), expected.split("\n"), strict=True)
     for number, (line, right) in enumerate(lines, start=1):
         if not _is_same_line(line.strip(), right.strip()):

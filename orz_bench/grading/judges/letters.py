@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from orz_bench.errors import counted
 from orz_bench.extraction.answers import second_extractor
 from orz_bench.extraction.letters import extract_letter, letter_of
 from orz_bench.grading.jobs import Reply
@@ -36,7 +37,7 @@ class LetterJudge:
         return [
             None
             if letter_of(problem.gold, problem.num_choices) == problem.gold
-            else f"not one of the {problem.num_choices} letters"
+            else f"not one of the {counted(problem.num_choices, 'letter')}"
             for problem in problems
         ]
 

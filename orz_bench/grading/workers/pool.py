@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from orz_bench.errors import ConfigError, GradingError
+from orz_bench.errors import ConfigError, GradingError, counted
 from orz_bench.extras import how_to_install
 from orz_bench.grading.jobs import Job, Reply, Subject
 from orz_bench.grading.workers.turns import Turns
@@ -51,8 +51,8 @@ class GradingPool:
     def __init__(self, subject: Subject, *, num_workers: int, deadline_s: float, memory_gib: float) -> None:
         if num_workers < 1 or deadline_s <= 0 or memory_gib <= 0:
             raise ConfigError(
-                f"grading with {num_workers} workers, {deadline_s:g} s per answer and {memory_gib:g} GiB per worker "
-                f"is not possible; all three must be positive."
+                f"grading with {counted(num_workers, 'worker')}, {deadline_s:g} s per answer and {memory_gib:g} GiB "
+                f"per worker is not possible; all three must be positive."
             )
         self._subject: Subject = subject
         self._deadline_s = deadline_s

@@ -73,7 +73,7 @@ def test_protocols_are_never_joined(tmp_path: Path) -> None:
     (line,) = group.score_lines("arithmetic")
     assert line.table["step"].to_list() == [0, 3]
     figure = benchmarks([group])
-    assert "1 evaluation(s) under a protocol other than the run's main one are not shown." in figure.caption
+    assert "not shown: 1 evaluation under a protocol other than the run's main one." in figure.caption
 
 
 def _scored(name: str, seed: int, rows: list[tuple[int, str, int, float]]) -> Study:

@@ -53,7 +53,7 @@ def test_metrics_by_their_short_names() -> None:
     study = _study(reward__mean=np.zeros(5), response__length_mean=np.zeros(5))
     assert chosen_metrics(study, None) == ["reward/mean", "response/length_mean"]
     assert chosen_metrics(study, "response_length, avg_raw_rewards") == ["response/length_mean", "reward/mean"]
-    with pytest.raises(ConfigError, match=r"no metric reward/men; did you mean 'reward/mean'\?; it has"):
+    with pytest.raises(ConfigError, match=r"no metric reward/men \(did you mean 'reward/mean'\?\); it has"):
         chosen_metrics(study, "reward/men")
     with pytest.raises(ConfigError, match="it has something"):
         chosen_metrics(_study(something=np.zeros(5)), None)

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from analysis.figures.colours import COLOURS, colour_of
-from analysis.figures.drawing import draw, png_of, save
+from analysis.figures.drawing import plot, png_of, save
 from analysis.figures.spec import FigureSpec, Panel, Reference, Series
 from analysis.step_moment.breaks import Break
 
@@ -50,7 +50,7 @@ def _spec(num_panels: int, num_series: int) -> FigureSpec:
 @pytest.mark.parametrize(("panels", "series"), [(1, 1), (2, 3), (3, 8), (5, 2)])
 def test_nothing_touches_the_edge(panels: int, series: int) -> None:
     """A label that is cut reaches the border: the outermost pixels stay white."""
-    picture = np.asarray(Image.open(io.BytesIO(png_of(draw(_spec(panels, series))))).convert("L"))
+    picture = np.asarray(Image.open(io.BytesIO(png_of(plot(_spec(panels, series))))).convert("L"))
     for edge in (picture[0], picture[-1], picture[:, 0], picture[:, -1]):
         assert edge.min() == 255
 
@@ -67,7 +67,7 @@ def test_files(tmp_path: Path) -> None:
 
 
 def test_the_same_figure_is_the_same_bytes() -> None:
-    assert png_of(draw(_spec(1, 2))) == png_of(draw(_spec(1, 2)))
+    assert png_of(plot(_spec(1, 2))) == png_of(plot(_spec(1, 2)))
 
 
 def _grey(colour: str) -> float:
@@ -76,7 +76,7 @@ def _grey(colour: str) -> float:
 
 
 def test_experiments_differ_without_colour() -> None:
-    axes = draw(_spec(1, 7)).axes[0]
+    axes = plot(_spec(1, 7)).axes[0]
     lines = [line for line in axes.get_lines() if line.get_linewidth() > 1.5]
     shapes = {(str(line.get_marker()), str(line.get_linestyle())) for line in lines}
     assert len(lines) == len(shapes) == 7
@@ -84,7 +84,7 @@ def test_experiments_differ_without_colour() -> None:
 
 
 def test_many_experiments_differ_in_colour_style_and_marker() -> None:
-    axes = draw(_spec(1, 21)).axes[0]
+    axes = plot(_spec(1, 21)).axes[0]
     lines = [line for line in axes.get_lines() if line.get_linewidth() > 1.5]
     assert len({line.get_color() for line in lines}) == 21
     looks = {(str(line.get_marker()), str(line._dash_pattern)) for line in lines}  # type: ignore[attr-defined]  # not in the stubs
@@ -93,7 +93,7 @@ def test_many_experiments_differ_in_colour_style_and_marker() -> None:
 
 
 def test_a_line_has_one_marker_at_its_end() -> None:
-    axes = draw(_spec(1, 1)).axes[0]
+    axes = plot(_spec(1, 1)).axes[0]
     (line,) = [line for line in axes.get_lines() if line.get_linewidth() > 1.5]
     assert line.get_markevery() == [59]
 
@@ -104,7 +104,7 @@ def test_a_run_of_one_step_has_one_tick_and_quantities_of_their_own_look() -> No
         for value, quantity in ((20.0, "median"), (40.0, "95th percentile"))
     )
     panel = Panel(title="t", y_label="tokens", series=series)
-    axes = draw(FigureSpec(name="x", title="X", caption="", panels=(panel,))).axes[0]
+    axes = plot(FigureSpec(name="x", title="X", caption="", panels=(panel,))).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["3"]
     markers = {line.get_marker() for line in axes.get_lines()}
     assert len(markers) == 2
@@ -116,7 +116,7 @@ def test_a_run_of_one_step_has_one_tick_and_quantities_of_their_own_look() -> No
 def test_bars_stand_out_of_their_markers() -> None:
     x = np.arange(4.0)
     tight = Series(label="a", slot=0, x=x, y=0.5 + x / 10, low=0.4999 + x / 10, high=0.5001 + x / 10, role="points")
-    axes = draw(
+    axes = plot(
         FigureSpec(name="x", title="X", caption="", panels=(Panel(title="t", y_label="y", series=(tight,)),))
     ).axes[0]
     (container,) = axes.containers
@@ -128,14 +128,14 @@ def test_bars_stand_out_of_their_markers() -> None:
 
 def test_values_that_are_all_zero_have_an_axis() -> None:
     zeros = Series(label="a", slot=0, x=np.arange(3.0), y=np.zeros(3))
-    figure = draw(FigureSpec(name="x", title="X", caption="", panels=(Panel(title="t", y_label="y", series=(zeros,)),)))
+    figure = plot(FigureSpec(name="x", title="X", caption="", panels=(Panel(title="t", y_label="y", series=(zeros,)),)))
     assert figure.axes[0].get_ylim() == (0.0, 1.0)
 
 
 def test_quantities_have_styles_and_a_legend_in_the_panel() -> None:
     series = (_series(0, quantity="all"), _series(0, quantity="right"))
     spec = FigureSpec(name="x", title="X", caption="", panels=(Panel(title="t", y_label="y", series=series),))
-    figure = draw(spec)
+    figure = plot(spec)
     legend = figure.axes[0].get_legend()
     assert legend is not None
     assert [text.get_text() for text in legend.get_texts()] == ["all", "right"]

@@ -89,7 +89,7 @@ def test_a_growing_run(tmp_path: Path) -> None:
     assert len(_batches(loaded)) == 24
     assert [len(loaded.evaluations), len(loaded.results)] == [3, 2]
     text = "; ".join(loaded.notes)
-    for note in ("1 incomplete line(s) of metrics.jsonl", "1 damaged part", "part-000001.parquet", "has not finished"):
+    for note in ("1 incomplete line of metrics.jsonl", "1 damaged part", "part-000001.parquet", "has not finished"):
         assert note in text
 
 

@@ -13,9 +13,9 @@ OURS = ("runs", "training", "benchmarks", "report")
 
 
 def _script(name: str) -> None:
-    from app.main import PAGES, draw
+    from app.main import PAGES, show_page
 
-    draw(next(spec for spec in PAGES if spec.name == name), {})
+    show_page(next(spec for spec in PAGES if spec.name == name), {})
 
 
 def _opened(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, **parameters: list[str]) -> AppTest:

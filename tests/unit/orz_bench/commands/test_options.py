@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, get_type_hints
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
 from orz_bench.commands.options import takes_options
-from orz_bench.evaluation.options import EvalOptions
+from orz_bench.engines.registry import ENGINES
+from orz_bench.evaluation.options import EngineOptions, EvalOptions
 from tests.guards.test_docs import PROGRAMS
 
 
@@ -72,3 +73,12 @@ def test_the_command_and_python_have_the_same_defaults() -> None:
     assert CliRunner().invoke(app, ["--ckpt", "x"], env={"ORZ_DATA": ""}).exit_code == 0
     assert caught == [EvalOptions(checkpoint="x")]
     assert "eval" in {command.name for command in PROGRAMS["orz-bench"].registered_commands}
+
+
+def test_the_options_of_engines_are_those_that_the_engines_declare() -> None:
+    """Neither a default nor a meaning is written twice, so the two cannot differ."""
+    groups = {hint for hint in get_type_hints(EngineOptions).values() if hasattr(hint, "engine")}
+    assert groups == {engine.settings for engine in ENGINES.values() if engine.settings.engine == engine.name} - {
+        ENGINES["fake"].settings
+    }
+    assert set(EngineOptions.__annotations__) == {"vllm", "transformers", "server"}, "all else is inherited"

@@ -27,7 +27,7 @@ def test_it_starts_counts_and_ends(is_terminal: bool) -> None:
             time.sleep(0.02)
         display.finished(a_result())
     assert "engine: fake" in file.getvalue()
-    assert "20 of 80 samples exist, 60 to generate" in file.getvalue()
+    assert "20 of 80 samples already generated, 60 to generate" in file.getvalue()
     assert ("100.0% correct" in file.getvalue()) == is_terminal
 
 

@@ -30,7 +30,7 @@ def test_types() -> None:
     assert choose_dtype("auto", "vllm") in ("bfloat16", "float32")
     assert choose_dtype("float16", "transformers") == "float16"
     assert choose_dtype("float16", "openai") == "unknown"
-    with pytest.raises(ConfigError, match="--dtype bf16 is unknown; did you mean 'bfloat16'"):
+    with pytest.raises(ConfigError, match="--dtype bf16 is unknown \\(did you mean 'bfloat16'\\?\\); there are"):
         choose_dtype("bf16", "vllm")
 
 
@@ -54,8 +54,8 @@ def test_a_setting_reaches_its_engine() -> None:
     given: dict[str, Any] = {"batch_size": 4, "tensor_parallel": 1, "num_engines": 2, "tokenizer": None}
     spec = make_spec(name="transformers", checkpoint="x", **given)
     assert (spec.settings, spec.num_engines) == (TransformersSettings(batch_size=4), 2)
-    assert spec.own(TransformersSettings).batch_size == 4
-    assert EngineSpec(name="transformers", checkpoint="x").own(TransformersSettings) == TransformersSettings()
+    assert TransformersSettings.of(spec.settings).batch_size == 4
+    assert TransformersSettings.of(None) == TransformersSettings()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from orz_bench.engines.fake import FakeEngine, FakeTokenizer
 from orz_bench.errors import ConfigError, EngineError, RunDirError
 from orz_bench.evaluation.evaluate import Evaluation, evaluate
 from orz_bench.grading.grader import Submission
-from orz_bench.models.checkpoint import Checkpoint
+from orz_bench.models.checkpoint import ModelIdentity
 from orz_bench.records.parquet import part_files, rollouts_from_table
 from orz_bench.records.rollout import Completion, Grade, Request, Rollout
 from orz_bench.records.run_dir import EvaluationDir, RunDir
@@ -68,7 +68,7 @@ def an_evaluation(*, n: int = 4, limit: int | None = 20, **changes: Any) -> Eval
     protocol = customise(get_protocol("orz"), ProtocolChanges(n=n, **changes.pop("protocol", {})))
     facts: dict[str, Any] = {
         "loaded": loaded,
-        "checkpoint": Checkpoint(path="fake", label="fake", step=0, digest="d"),
+        "model": ModelIdentity(label="fake", step=0, digest="d"),
         "card": _card(protocol, loaded.data_hash),
         "n": n,
         "limit": limit,
@@ -167,22 +167,22 @@ def test_an_engine_that_returns_too_little_is_noticed(tmp_path: Path) -> None:
 
 def test_samples_under_a_digest_of_an_earlier_version_are_not_taken_for_this_models(tmp_path: Path) -> None:
     """It covered a part of the weights; the message says what to do, and doing it goes on."""
-    old = Checkpoint(path="m", label="m", step=0, digest="0123456789abcdef")
+    old = ModelIdentity(label="m", step=0, digest="0123456789abcdef")
     new = replace(old, digest="wabcdefghijklmno")
-    run_evaluation(tmp_path, an_evaluation(checkpoint=old), Counting())
+    run_evaluation(tmp_path, an_evaluation(model=old), Counting())
     with pytest.raises(RunDirError, match="covers a part of the weights only") as caught:
-        run_evaluation(tmp_path, an_evaluation(checkpoint=new), Counting())
+        run_evaluation(tmp_path, an_evaluation(model=new), Counting())
     (path,) = tmp_path.glob("evals/*/*/*/protocol.json")
     assert f'"model_digest": "{new.digest}"' in str(caught.value)
     path.write_text(path.read_text(encoding="utf-8").replace(old.digest, new.digest), encoding="utf-8")
-    assert run_evaluation(tmp_path, an_evaluation(checkpoint=new), Counting()).num_generated_now == 0
+    assert run_evaluation(tmp_path, an_evaluation(model=new), Counting()).num_generated_now == 0
 
 
 def test_a_folder_has_one_model_and_one_seed(tmp_path: Path) -> None:
     run_evaluation(tmp_path, an_evaluation(), Counting())
-    other = Checkpoint(path="other", label="other", step=0, digest="e")
+    other = ModelIdentity(label="other", step=0, digest="e")
     with pytest.raises(RunDirError, match="holds samples of another model"):
-        run_evaluation(tmp_path, an_evaluation(checkpoint=other), Counting())
+        run_evaluation(tmp_path, an_evaluation(model=other), Counting())
     with pytest.raises(RunDirError, match="holds samples of another --seed"):
         run_evaluation(tmp_path, an_evaluation(seed=43), Counting())
 
@@ -195,8 +195,8 @@ def _folder(run: Path) -> EvaluationDir:
 def test_samples_that_nobody_owns_are_not_adopted(tmp_path: Path) -> None:
     run_evaluation(tmp_path, an_evaluation(), Counting())
     _folder(tmp_path).protocol_path.unlink()
-    other, engine = Checkpoint(path="other", label="other", step=0, digest="e"), Counting()
-    for evaluation in (an_evaluation(checkpoint=other), an_evaluation()):
+    other, engine = ModelIdentity(label="other", step=0, digest="e"), Counting()
+    for evaluation in (an_evaluation(model=other), an_evaluation()):
         with pytest.raises(RunDirError, match=r"no protocol.json says whose they are.*--out"):
             run_evaluation(tmp_path, evaluation, engine)
     assert engine.drawn == []

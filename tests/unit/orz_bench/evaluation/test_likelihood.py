@@ -22,7 +22,7 @@ from orz_bench.errors import ConfigError, EngineError
 from orz_bench.evaluation.evaluate import Evaluation, evaluate
 from orz_bench.evaluation.likelihood import most_likely, with_options
 from orz_bench.grading.grader import Grader
-from orz_bench.models.checkpoint import Checkpoint
+from orz_bench.models.checkpoint import ModelIdentity
 from orz_bench.records.run_dir import RunDir
 from tests.support.builders import a_problem, a_request
 from tests.unit.orz_bench.evaluation.test_evaluate import Listener
@@ -100,7 +100,7 @@ def an_evaluation(folder: Path) -> Evaluation:
     )
     return Evaluation(
         loaded=loaded,
-        checkpoint=Checkpoint(path="fake", label="fake", step=0, digest="d"),
+        model=ModelIdentity(label="fake", step=0, digest="d"),
         card=card,
         n=1,
         limit=None,

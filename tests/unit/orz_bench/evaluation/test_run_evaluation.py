@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from orz_bench.asking.changes import ProtocolChanges
+from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import ConfigError, OrzError
 from orz_bench.evaluation.evaluate import Evaluation
-from orz_bench.evaluation.options import EngineSettings, EvalOptions, ServerSettings
-from orz_bench.evaluation.run_evaluation import run_evaluations
+from orz_bench.evaluation.options import EngineOptions, EvalOptions
+from orz_bench.evaluation.run_evaluation import preview_evaluations, run_evaluations
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
@@ -43,8 +44,8 @@ class Notes:
         self.said.append(text)
 
 
-def at(url: str) -> EngineSettings:
-    return EngineSettings(server=ServerSettings(base_url=url))
+def at(url: str) -> EngineOptions:
+    return EngineOptions(server=ServerSettings(base_url=url))
 
 
 def session(**changes: Any) -> tuple[list[EvalResult], list[str]]:
@@ -70,11 +71,14 @@ def test_the_engine_is_not_opened_where_nothing_is_missing(tmp_path: Path) -> No
 
 
 def test_the_protocol_is_the_benchmarks_the_named_or_a_changed_one() -> None:
-    options = EvalOptions(checkpoint="x", benchmarks=())
-    assert options.resolved_protocol("orz").name == "orz"
-    named = EvalOptions(checkpoint="x", benchmarks=(), protocol="r1", protocol_changes=ProtocolChanges(n=8, top_p=0.5))
-    protocol = named.resolved_protocol("orz")
-    assert (protocol.name, protocol.n, protocol.sampling.top_p, protocol.sampling.temperature) == ("r1", 8, 0.5, 0.6)
+    facts: dict[str, Any] = {"checkpoint": "fake", "engine": "fake", "benchmarks": ("arithmetic",), "limit": 1}
+    shown = preview_evaluations(EvalOptions(**facts), observer=Notes())
+    assert "(1 question x 16)" in shown
+    assert "  template: orz-code" in shown
+    changes = ProtocolChanges(n=8, top_p=0.5)
+    shown = preview_evaluations(EvalOptions(**facts, protocol="r1", protocol_changes=changes), observer=Notes())
+    assert "(1 question x 8)" in shown
+    assert all(f"  {line}\n" in shown for line in ("template: chat", "top_p: 0.5", "temperature: 0.6"))
 
 
 def test_a_run_is_described_and_marked(tmp_path: Path) -> None:

@@ -128,25 +128,37 @@ def test_texts_with_half_characters_are_imported(tmp_path: Path) -> None:
 def test_a_stopped_import_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importing, "PART_ROWS", 2)
     rows = [ANSWER | {"prompt": f"question {n % 3}", "output": str(n)} for n in range(9)]
-    file = _lines(tmp_path / "a.jsonl", rows[:7])
-    with file.open("a", encoding="utf-8") as lines:
-        lines.write('{"output": null}\n')
-    with pytest.raises(DataError, match="row 8: no response"):
-        _import([file], tmp_path / "run")
-    kept = len(_rows(tmp_path / "run"))
-    assert 0 < kept < 7
+    file = _lines(tmp_path / "a.jsonl", rows)
+    write, written = importing.write_table, []
+
+    def write_three(folder: Path, table: pa.Table) -> None:
+        if len(written) == 3:
+            raise KeyboardInterrupt
+        written.append(table)
+        write(folder, table)
+
+    with monkeypatch.context() as stopped:
+        stopped.setattr(importing, "write_table", write_three)
+        with pytest.raises(KeyboardInterrupt):
+            _import([file], tmp_path / "run")
+    assert len(_rows(tmp_path / "run")) == 6
     assert RunDir(tmp_path / "run").state() == "failed"
     whole = tmp_path / "whole"
-    # The same bytes import to their end once the reader no longer refuses the row: what a kill leaves is the same.
-    monkeypatch.setattr(importing, "_row", _without_refusal(importing._row))
     for out in (tmp_path / "run", whole):
         _import([file], out)
     assert _rows(tmp_path / "run") == _rows(whole)
     assert RunDir(tmp_path / "run").state() == "done"
 
 
-def _without_refusal(row_of: Any) -> Any:
-    return lambda row, number, source: row_of(row | {"output": row["output"] or ""}, number, source=source)
+def test_a_row_without_a_response_has_no_answer(tmp_path: Path) -> None:
+    """As for `orz-bench grade`: one null among thousands does not refuse the file. Missing and empty CSV cells too."""
+    rows = [ANSWER, ANSWER | {"output": None, "iscorrect": True}, {"prompt": "q"}, ANSWER]
+    with (tmp_path / "b.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["question", "response", "correct"], ["q", "a", "True"], ["r", "", "True"]])
+    _import([_lines(tmp_path / "a.jsonl", rows), tmp_path / "b.csv"], tmp_path / "run")
+    found = [(row["completion"] == "", row["verdict"], row["why"]) for row in _rows(tmp_path / "run")]
+    answered, not_answered = (False, "correct", None), (True, "no_answer", "the row has no response")
+    assert found == [answered, not_answered, not_answered, answered, answered, not_answered]
 
 
 def test_a_file_that_changed_is_refused_and_the_run_stays_as_it_is(tmp_path: Path) -> None:
@@ -177,7 +189,9 @@ def test_a_folder_of_too_many_files_is_refused_soon(tmp_path: Path, monkeypatch:
         _import([tmp_path], tmp_path / "run")
 
 
-@pytest.mark.parametrize("content", ['{"response": "x"}\n{"response": null}\n', '{"response": "x", "step": -1}\n'])
+@pytest.mark.parametrize(
+    "content", ['{"response": "x"}\n{"response": "y", "sample": "z"}\n', '{"response": "x", "step": -1}\n']
+)
 def test_a_refused_import_is_never_open(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.jsonl").write_text(content, encoding="utf-8")
     with pytest.raises(DataError):

@@ -91,7 +91,7 @@ def test_every_instruction_is_checked_and_all_of_them_decide(grader: Grader) -> 
 
 def test_loosely_the_first_and_last_lines_may_be_chatter(grader: Grader) -> None:
     grade = graded(grader, "Sure, here it is:\nno commas here", NO_COMMA)
-    assert (grade.verdict, grade.why) == ("wrong", "0 of 1 instructions followed (1 loosely)")
+    assert (grade.verdict, grade.why) == ("wrong", "0 of 1 instruction followed (1 loosely)")
     assert grade.extra["instructions"][0] == {"id": "punctuation:no_comma", "strict": False, "loose": True}
 
 

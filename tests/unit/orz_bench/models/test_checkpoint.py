@@ -32,15 +32,15 @@ def fault(name: Path | str) -> str:
 
 def test_a_whole_one(tmp_path: Path) -> None:
     (found,) = find_checkpoints(str(a_checkpoint(tmp_path / "m")), engine="vllm", step=None)
-    assert (found.label, found.step, len(found.digest)) == ("m", 0, 16)
+    assert (found.model.label, found.model.step, len(found.model.digest)) == ("m", 0, 16)
 
 
 @pytest.mark.parametrize("name", ["step=000120", "checkpoint-120", "global_step_120", "iter120", "iter2/ckpt-120"])
 def test_the_step_is_read_from_the_path(tmp_path: Path, name: str) -> None:
     (found,) = find_checkpoints(str(a_checkpoint(tmp_path / name / "policy")), engine="vllm", step=None)
-    assert found.step == 120
+    assert found.model.step == 120
     (found,) = find_checkpoints(str(tmp_path / name / "policy"), engine="vllm", step=7)
-    assert found.step == 7
+    assert found.model.step == 7
 
 
 def test_no_such_path() -> None:
@@ -71,7 +71,7 @@ def test_missing_shards(tmp_path: Path) -> None:
     (folder / "model.safetensors").rename(folder / "model-00001-of-00002.safetensors")
     index = {"weight_map": {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
-    assert "half-written; 1 of 2 weight files are missing (model-00002-of-00002.safetensors)" in fault(folder)
+    assert "half-written; 1 of 2 weight files missing (model-00002-of-00002.safetensors)" in fault(folder)
 
 
 def test_no_weights_and_no_tokenizer(tmp_path: Path) -> None:
@@ -105,8 +105,8 @@ def test_a_training_run_gives_all_its_checkpoints(tmp_path: Path) -> None:
     for step in (20, 10):
         a_checkpoint(run.path / "checkpoints" / f"step={step:06d}" / "policy", weights=bytes([step]))
     found = find_checkpoints(str(run.path), engine="vllm", step=None)
-    assert [(one.step, one.label) for one in found] == [(10, "run"), (20, "run")]
-    assert [one.step for one in find_checkpoints(str(run.path), engine="vllm", step=20)] == [20]
+    assert [(one.model.step, one.model.label) for one in found] == [(10, "run"), (20, "run")]
+    assert [one.model.step for one in find_checkpoints(str(run.path), engine="vllm", step=20)] == [20]
     with pytest.raises(ConfigError, match="no checkpoint of step 30; there are 10, 20"):
         find_checkpoints(str(run.path), engine="vllm", step=30)
 
@@ -141,6 +141,6 @@ def test_a_policy_that_was_changed_after_training_saved_it(tmp_path: Path) -> No
     manifest = {"digest": "run:10", "policy_digest": checkpoint_digest(policy)}
     (policy.parent / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     (found,) = find_checkpoints(str(run.path), engine="vllm", step=None)
-    assert found.digest == "run:10"
+    assert found.model.digest == "run:10"
     a_checkpoint(policy, weights=bytes(7) + b"1")
     assert "not what training saved there" in fault(run.path)

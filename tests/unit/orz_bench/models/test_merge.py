@@ -138,21 +138,21 @@ def test_identity_and_memory(base: Path, tmp_path: Path, cache: Path) -> None:
     """Base and adapter both count; a merged file that was changed is made anew."""
     first = an_adapter(tmp_path / "checkpoint-500", base)
     one, again = found(first), found(first)
-    assert (one, one.step, one.label) == (again, 500, "checkpoint-500")
-    assert str(first) in one.origin
-    assert str(base) in one.origin
-    assert found(an_adapter(tmp_path / "b", base, lora_alpha=9)).digest != one.digest
+    assert (one, one.model.step, one.model.label) == (again, 500, "checkpoint-500")
+    assert str(first) in one.model.origin
+    assert str(base) in one.model.origin
+    assert found(an_adapter(tmp_path / "b", base, lora_alpha=9)).model.digest != one.model.digest
     shutil.copytree(base, tmp_path / "base2")
     weights = load_file(base / "model.safetensors")
     weights["model.norm.weight"][3] += 1
     save_file(weights, tmp_path / "base2" / "model.safetensors", metadata={"format": "pt"})
-    assert found(an_adapter(tmp_path / "c", tmp_path / "base2")).digest != one.digest
+    assert found(an_adapter(tmp_path / "c", tmp_path / "base2")).model.digest != one.model.digest
     file = Path(one.path) / "model.safetensors"
     whole = file.read_bytes()
     file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     assert found(first) == one
     assert file.read_bytes() == whole
-    assert {path.name for path in (cache / "orz" / "merged").iterdir()} >= {one.digest}
+    assert {path.name for path in (cache / "orz" / "merged").iterdir()} >= {one.model.digest}
     assert not list((cache / "orz" / "merged").glob(".merging-*"))
 
 

@@ -57,6 +57,12 @@ def test_samples_and_results_come_back(tmp_path: Path) -> None:
     assert (tmp_path / "evals/aime24/step=000005/abc/part-000000.parquet").exists()
 
 
+def test_an_evaluation_names_its_benchmark_step_and_protocol(tmp_path: Path) -> None:
+    folder = RunDir(tmp_path).evaluation(benchmark="math500", step=120, fingerprint="f0")
+    assert (folder.benchmark, folder.step, folder.fingerprint) == ("math500", 120, "f0")
+    assert folder.under("f1") == RunDir(tmp_path).evaluation(benchmark="math500", step=120, fingerprint="f1")
+
+
 def test_a_second_process_cannot_write_the_same_evaluation(tmp_path: Path) -> None:
     evaluation = RunDir(tmp_path).evaluation(benchmark="b", step=0, fingerprint="f")
     code = (

@@ -116,7 +116,9 @@ def test_prompts_that_are_too_long_are_refused_and_counted() -> None:
     found = make_prompts(problems, FakeTokenizer(), template="plain", max_tokens=30)
     assert [prompt.problem.problem_id for prompt in found.prompts] == ["short"]
     assert found.too_long == ("long",)
-    with pytest.raises(ConfigError, match=r"all 2 prompts are longer than data.max_prompt_tokens=3 \(shortest:"):
+    with pytest.raises(
+        ConfigError, match=r"none of 2 prompts fits: all are longer than data.max_prompt_tokens=3 \(shortest:"
+    ):
         make_prompts(problems, FakeTokenizer(), template="plain", max_tokens=3)
 
 
@@ -159,7 +161,7 @@ def test_english_leaves_out_other_scripts_and_keeps_mathematics() -> None:
     problems = [a_problem(problem_id=str(n), question=question) for n, question in enumerate(questions)]
     assert [p.problem_id for p in select_problems(problems, limit=None, language="english")] == ["0", "3"]
     assert len(select_problems(problems, limit=3, language="any")) == 3
-    with pytest.raises(ConfigError, match="excludes all"):
+    with pytest.raises(ConfigError, match="excludes every one of"):
         select_problems(problems[1:3], limit=None, language="english")
 
 

@@ -87,7 +87,7 @@ def test_one_of_version_1_can_be_read(tmp_path: Path) -> None:
     del facts["files"]
     path.write_text(json.dumps(facts))
     assert found.find(1).files is None
-    assert found.newest(notify=pytest.fail) == found.find(1)
+    assert found.newest(notice=pytest.fail) == found.find(1)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"schema_version": 2}', '{"schema_version": 2, "files": 3}'])
@@ -95,7 +95,7 @@ def test_a_broken_old_manifest_stops_nothing_and_a_broken_last_one_is_told(tmp_p
     found = checkpoints(tmp_path, a_manifest(1), a_manifest(2), a_manifest(3))
     (found.path(1) / "manifest.json").write_text(text)
     heard: list[str] = []
-    newest = found.newest(notify=heard.append)
+    newest = found.newest(notice=heard.append)
     assert newest is not None
     assert newest.step == 3
     assert len(heard) == 1
@@ -105,7 +105,7 @@ def test_a_broken_old_manifest_stops_nothing_and_a_broken_last_one_is_told(tmp_p
     assert found.path(1).exists()
     (found.path(3) / "manifest.json").write_text(text)
     with pytest.raises(RunDirError, match=r"the last checkpoint: move .*step=000003 away"):
-        found.newest(notify=heard.append)
+        found.newest(notice=heard.append)
 
 
 def a_saved_checkpoint(run: Path) -> Checkpoints:

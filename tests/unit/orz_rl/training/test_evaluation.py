@@ -16,7 +16,7 @@ from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.engines.engine import Engine, EngineSpec, Sampling
 from orz_bench.engines.fake import FakeEngine, FakeTokenizer
 from orz_bench.errors import ConfigError
-from orz_bench.evaluation.options import EngineSettings, EvalOptions
+from orz_bench.evaluation.options import EngineOptions, EvalOptions
 from orz_bench.evaluation.run_evaluation import run_evaluations
 from orz_bench.grading.grader import Grader
 from orz_bench.records.rollout import Completion, Request
@@ -61,7 +61,7 @@ def test_programs_are_run_and_broken_down(tmp_path: Path, data: Path) -> None:
     said: list[str] = []
     with Grader(extractor="orz") as grader:
         (result,) = evaluator.evaluate(
-            3, digest="d", engine=cast("Engine", Programmer(SPEC)), grader=grader, notify=said.append
+            3, digest="d", engine=cast("Engine", Programmer(SPEC)), grader=grader, notice=said.append
         )
     assert (result.summary.avg_at_n, result.summary.n, result.summary.num_problems) == (1.0, 2, 4)
     assert result.summary.breakdown
@@ -75,7 +75,7 @@ def test_the_card_is_the_one_of_orz_bench(tmp_path: Path, data: Path) -> None:
     )
     with Grader(extractor="orz") as grader:
         (ours,) = by_training.evaluate(
-            0, digest="d", engine=cast("Engine", FakeEngine(SPEC)), grader=grader, notify=lambda _: None
+            0, digest="d", engine=cast("Engine", FakeEngine(SPEC)), grader=grader, notice=lambda _: None
         )
     options = EvalOptions(
         checkpoint="fake:1",
@@ -84,7 +84,7 @@ def test_the_card_is_the_one_of_orz_bench(tmp_path: Path, data: Path) -> None:
         protocol_changes=ProtocolChanges(n=2, max_tokens=900),
         limit=2,
         out=tmp_path / "other",
-        engine_settings=EngineSettings(max_model_len=16_000),
+        engine_settings=EngineOptions(max_model_len=16_000),
     )
     (theirs,) = run_evaluations(options, observer=cast("Any", _Silent()))
     assert ours.protocol == theirs.protocol
@@ -104,7 +104,7 @@ def test_greedy_benchmarks_have_one_sample_and_others_n(tmp_path: Path, name: st
     evaluator = an_evaluator(tmp_path, shared_data() / "eval", f"eval.benchmarks={name}", "eval.limit=3")
     with Grader(extractor="orz") as grader:
         (result,) = evaluator.evaluate(
-            0, digest="d", engine=cast("Engine", FakeEngine(SPEC)), grader=grader, notify=lambda _: None
+            0, digest="d", engine=cast("Engine", FakeEngine(SPEC)), grader=grader, notice=lambda _: None
         )
     assert result.summary.n == protocol.n
 

@@ -35,7 +35,7 @@ def test_rows_after_the_checkpoint_go_with_a_torn_line(tmp_path: Path) -> None:
     before = lines_of(run)
     with run.metrics_path.open("a") as file:
         file.write('{"step": 5, "rew')
-    assert [row["step"] for row in rewind_metrics(run, 2, notify=pytest.fail)] == [1, 2]
+    assert [row["step"] for row in rewind_metrics(run, 2, notice=pytest.fail)] == [1, 2]
     assert lines_of(run) == before[:2]
 
 
@@ -44,7 +44,7 @@ def test_of_a_doubled_row_the_last_stays(tmp_path: Path) -> None:
     before = lines_of(run)
     run.metrics_path.write_text("\n".join([before[0], '{"step": 2, "reward/mean": 9}', *before[1:], before[3]]) + "\n")
     heard: list[str] = []
-    rewind_metrics(run, 3, notify=heard.append)
+    rewind_metrics(run, 3, notice=heard.append)
     assert lines_of(run) == before[:3]
     assert "found 1 duplicate row;" in heard[0]
 
@@ -55,7 +55,7 @@ def test_a_lost_row_is_written_again_from_its_rollouts(tmp_path: Path, torn: boo
     before = lines_of(run)
     run.metrics_path.write_text("\n".join([before[0], *([before[1][:30]] if torn else []), *before[2:]]) + "\n")
     heard: list[str] = []
-    rows = rewind_metrics(run, 4, notify=heard.append)
+    rows = rewind_metrics(run, 4, notice=heard.append)
     assert [row["step"] for row in rows] == [1, 2, 3, 4]
     whole = json.loads(before[1])
     for name in ("reward/mean", "accuracy/mean", "response/length_mean", "response/clip_rate"):
@@ -64,18 +64,18 @@ def test_a_lost_row_is_written_again_from_its_rollouts(tmp_path: Path, torn: boo
     assert "policy/entropy" not in rows[1]
     assert "rows are missing or torn (steps 2)" in heard[0]
     assert [json.loads(line) for line in lines_of(run)] == rows
-    assert rewind_metrics(run, 4, notify=pytest.fail) == rows
+    assert rewind_metrics(run, 4, notice=pytest.fail) == rows
 
 
 def test_a_row_whose_rollouts_are_lost_too_is_refused(tmp_path: Path) -> None:
     run = a_run(tmp_path, num_steps=3)
     run.metrics_path.unlink()
     with pytest.raises(RunDirError, match=r"the row of step 1 is missing.*Restore"):
-        rewind_metrics(run, 3, notify=lambda _: None)
+        rewind_metrics(run, 3, notice=lambda _: None)
 
 
 def test_a_run_without_steps_has_no_rows(tmp_path: Path) -> None:
-    assert rewind_metrics(RunDir(tmp_path), 0, notify=pytest.fail) == []
+    assert rewind_metrics(RunDir(tmp_path), 0, notice=pytest.fail) == []
     assert not (tmp_path / "metrics.jsonl").exists()
 
 

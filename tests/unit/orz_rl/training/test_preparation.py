@@ -15,7 +15,7 @@ QUICK = ("rollout.engine=transformers", "data.limit=20", "rollout.num_problems=4
 
 def setup_of(out: Path, *overrides: str, heard: list[str] | None = None) -> Setup:
     heard = [] if heard is None else heard
-    return prepare(resolve("tiny", overrides=[*QUICK, *overrides]), out=out, data=(), notify=heard.append)
+    return prepare(resolve("tiny", overrides=[*QUICK, *overrides]), out=out, data=(), notice=heard.append)
 
 
 @pytest.mark.parametrize(

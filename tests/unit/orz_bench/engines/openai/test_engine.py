@@ -134,7 +134,7 @@ def test_what_stays_without_an_answer_is_named_at_the_end_and_all_else_is_kept()
     with running(Server(finish=lambda body, _: "content_filter" if body["seed"] == 103 else "")) as url:
         engine = Engine(url, max_retries=1)
         requests = [a_request(problem=a_problem(problem_id=f"p{i}"), seed=100 + i, prompt=PROMPT) for i in range(9)]
-        with pytest.raises(EngineError, match=r'1 samples have no answer \(p3, sample 0: .*"content_filter"'):
+        with pytest.raises(EngineError, match=r'1 sample has no answer \(p3, sample 0: .*"content_filter"'):
             found.extend(completion for some in engine.generate(requests, SAMPLING) for completion in some)
     assert {completion.seed for completion in found} == {*range(100, 109)} - {103}
 

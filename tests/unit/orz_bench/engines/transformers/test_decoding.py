@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from orz_bench.engines.engine import Sampling
-from orz_bench.engines.transformers.decoding import Draft, decode, draw
+from orz_bench.engines.transformers.decoding import Draft, decode, sample_tokens
 from orz_bench.engines.transformers.engine import _Endings
 
 
@@ -18,7 +18,7 @@ def test_the_token_at_a_quantile_is_that_of_a_walk_along_the_distribution() -> N
     generator = torch.Generator().manual_seed(1)
     logits = torch.randn(50, 7, generator=generator)
     quantiles = torch.rand(50, generator=generator, dtype=torch.float64)
-    tokens, logprobs = draw(logits, quantiles, sampling=Sampling(temperature=0.7))
+    tokens, logprobs = sample_tokens(logits, quantiles, sampling=Sampling(temperature=0.7))
     for row in range(50):
         shares = (logits[row].double() / 0.7).softmax(dim=0).tolist()
         left, token = float(quantiles[row]), 0
@@ -31,7 +31,7 @@ def test_the_token_at_a_quantile_is_that_of_a_walk_along_the_distribution() -> N
 @pytest.mark.parametrize("quantile", [0.0, 1 - 2**-53])
 def test_truncated_tokens_are_never_sampled(quantile: float) -> None:
     logits = torch.tensor([[0.0, 3.0, 2.0, -1.0]])
-    tokens, _ = draw(logits, torch.tensor([quantile], dtype=torch.float64), sampling=Sampling(top_k=2))
+    tokens, _ = sample_tokens(logits, torch.tensor([quantile], dtype=torch.float64), sampling=Sampling(top_k=2))
     assert int(tokens[0]) in (1, 2)
 
 
@@ -110,7 +110,7 @@ def test_log_probabilities_are_under_the_sampled_distribution(sampling: Sampling
     logits = torch.tensor([[0.0, 3.0, 2.0, -1.0, 2.5]])
     count = 4000
     grid = (torch.arange(count, dtype=torch.float64) + 0.5) / count
-    tokens, logprobs = draw(logits.expand(count, 5), grid, sampling=sampling)
+    tokens, logprobs = sample_tokens(logits.expand(count, 5), grid, sampling=sampling)
     drawn = {int(token): float(logprob) for token, logprob in zip(tokens, logprobs, strict=True)}
     assert sum(math.exp(logprob) for logprob in drawn.values()) == pytest.approx(1.0, abs=1e-6)
     for token, logprob in drawn.items():

@@ -48,8 +48,8 @@ def test_several_engines_are_checked_before_any_request() -> None:
 
 def test_an_engine_that_is_fed_bit_by_bit(fake: FakeEngine) -> None:
     loop = EngineLoop(fake)
-    assert loop.draw(TWICE[:2], Sampling())
-    assert loop.draw(TWICE[2:], Sampling()), "what was answered may be asked for again"
+    assert loop.generate_some(TWICE[:2], Sampling())
+    assert loop.generate_some(TWICE[2:], Sampling()), "what was answered may be asked for again"
 
 
 def test_it_continues_after_a_refill() -> None:

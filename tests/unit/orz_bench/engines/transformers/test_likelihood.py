@@ -143,10 +143,12 @@ def test_the_fake_engine_answers_by_key_alone() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"), [({"name": "openai"}, "--engine openai computes no"), ({"num_engines": 2}, "leave it")]
+    ("engine", "num_engines", "said"),
+    [("openai", 1, "--engine openai computes no"), ("vllm", 2, "leave it")],
 )
-def test_engines_without_likelihoods_are_refused_before_anything_starts(changes: dict[str, Any], said: str) -> None:
-    facts: dict[str, Any] = {"name": "vllm", "checkpoint": "x"}
-    require_likelihoods(EngineSpec(**facts))
+def test_engines_without_likelihoods_are_refused_before_anything_starts(
+    engine: str, num_engines: int, said: str
+) -> None:
+    require_likelihoods("vllm", num_engines=1)
     with pytest.raises(ConfigError, match=said):
-        require_likelihoods(EngineSpec(**facts | changes))
+        require_likelihoods(engine, num_engines=num_engines)

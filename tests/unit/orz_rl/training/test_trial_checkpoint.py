@@ -14,7 +14,7 @@ from orz_bench.errors import ConfigError, OrzError, RunDirError
 from orz_bench.records.run_dir import RunDir
 from orz_rl.assets.resolve import TINY
 from orz_rl.training.learner import Learner
-from orz_rl.training.rehearsal import check_saved, rehearse
+from orz_rl.training.trial_checkpoint import check_saved, try_checkpoint
 from tests.support.tiny_model import a_tiny_checkpoint
 from tests.unit.orz_rl.workers.test_model_rank import a_rank, a_spec
 
@@ -42,11 +42,11 @@ class Models:
         self.groups = groups
 
 
-def rehearsed(run: Path, checkpoint: Path, *, fails: Exception | None = None) -> None:
+def tried(run: Path, checkpoint: Path, *, fails: Exception | None = None) -> None:
     run.mkdir()
     models = Models(policy=OneModel(checkpoint, fails=fails))
     try:
-        rehearse(RunDir(run), cast("Learner", models), base=str(checkpoint))
+        try_checkpoint(RunDir(run), cast("Learner", models), base=str(checkpoint))
     finally:
         assert list(run.iterdir()) == [], "nothing is left"
 
@@ -71,7 +71,7 @@ def test_any_generation_config_is_kept_as_it_is(generation: dict[str, Any] | Non
     path.unlink()
     if generation is not None:
         path.write_text(json.dumps(generation), "utf-8")
-    rehearsed(tmp_path / "run", checkpoint)
+    tried(tmp_path / "run", checkpoint)
     a_rank(a_spec(checkpoint)).save_model(tmp_path / "saved")
     copy_tokenizer(str(checkpoint), tmp_path / "saved")
     saved = (tmp_path / "saved" / path.name).read_bytes()
@@ -90,7 +90,7 @@ def test_a_model_that_cannot_be_saved_is_reported_before_training(
     fails: Exception, kind: type[OrzError], words: str, tmp_path: Path
 ) -> None:
     with pytest.raises(kind, match=words):
-        rehearsed(tmp_path / "run", a_tiny_checkpoint(tmp_path / "base"), fails=fails)
+        tried(tmp_path / "run", a_tiny_checkpoint(tmp_path / "base"), fails=fails)
 
 
 def test_a_model_that_changes_when_it_is_read_again_is_reported(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_model_that_changes_when_it_is_read_again_is_reported(tmp_path: Path) 
     weights = load_file(lost / "model.safetensors")
     del weights["model.layers.1.mlp.up_proj.weight"]
     save_file(weights, lost / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(ConfigError, match=r"1 weight missing or of another shape \(model\.layers\.1\.mlp"):
+    with pytest.raises(ConfigError, match=r"1 tensor missing: model\.layers\.1\.mlp"):
         check_saved(lost, base=str(TINY))
     other = shutil.copytree(TINY, tmp_path / "other")
     tokenizer = json.loads((other / "tokenizer_config.json").read_text("utf-8")) | {"chat_template": "{{ messages }}"}

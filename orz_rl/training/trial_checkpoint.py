@@ -1,4 +1,4 @@
-"""Tries saving before the first step, so that a model that cannot be saved does not fail at the first checkpoint."""
+"""The trial checkpoint: saved and read again before the first step, so that no model fails at its first checkpoint."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from orz_bench.errors import ConfigError, OrzError, counted
-from orz_bench.models.checkpoint import inspect_checkpoint
+from orz_bench.engines.soundness import weight_faults
+from orz_bench.errors import ConfigError, OrzError
+from orz_bench.models.inspection import inspect_checkpoint
 from orz_bench.records.parquet import disk_error
 from orz_bench.records.regular import read_text
 from orz_bench.records.run_dir import RunDir
@@ -16,11 +17,11 @@ from orz_bench.records.run_dir import RunDir
 if TYPE_CHECKING:
     from orz_rl.training.learner import Learner
 
-_FOLDER = ".rehearsal"
+_FOLDER = ".trial-checkpoint"
 _PROBE = "What is 1 + 1?\nAssistant: <think>"
 
 
-def rehearse(run: RunDir, learner: Learner, *, base: str) -> None:
+def try_checkpoint(run: RunDir, learner: Learner, *, base: str) -> None:
     """Save policy and critic as for a checkpoint, into a temporary folder of the run, and read the policy again.
 
     Raises ConfigError if something cannot be saved or read, RunDirError if the disk refuses. The optimiser's state,
@@ -61,9 +62,8 @@ def check_saved(folder: Path, *, base: str) -> None:
     _, loading = AutoModelForCausalLM.from_pretrained(
         folder, config=config, device_map="meta", output_loading_info=True, use_safetensors=True
     )
-    lost = sorted({*loading["missing_keys"], *(name for name, *_ in loading["mismatched_keys"])})
-    if lost:
-        raise _different(base, f"{counted(len(lost), 'weight')} missing or of another shape ({lost[0]})")
+    if faults := weight_faults(loading):
+        raise _different(base, "; ".join(faults))
 
 
 def _write(folder: Path, learner: Learner, *, base: str) -> None:
