@@ -117,19 +117,21 @@ def test_a_dead_cluster_that_ray_remembers_is_not_joined() -> None:
     assert done.stdout.split() == ["True"], done.stderr
 
 
-def test_more_engines_than_there_are_cores(spec: EngineSpec) -> None:
+def test_more_engines_than_there_are_cores_and_a_model_that_does_not_load(spec: EngineSpec, tmp_path: Path) -> None:
+    """Both join one Ray, because a start takes seconds; a pool that joined it leaves it running."""
     from dataclasses import replace
 
-    from orz_bench.engines.ray.pool import RayPool
-
-    with pytest.raises(EngineError, match=r"--num-engines 999 needs 999 CPUs, but Ray has \d+; lower"):
-        RayPool(replace(spec, num_engines=999))
-
-
-def test_a_model_that_does_not_load_ends_the_start(spec: EngineSpec, tmp_path: Path) -> None:
-    from dataclasses import replace
+    import ray
 
     from orz_bench.engines.ray.pool import RayPool
+    from orz_bench.engines.ray.session import end_ray, start_ray
 
-    with pytest.raises(EngineError, match="an engine did not start"):
-        RayPool(replace(spec, checkpoint=str(tmp_path), num_engines=1))
+    start_ray()
+    try:
+        with pytest.raises(EngineError, match=r"--num-engines 999 needs 999 CPUs, but Ray has \d+; lower"):
+            RayPool(replace(spec, num_engines=999))
+        with pytest.raises(EngineError, match="an engine did not start"):
+            RayPool(replace(spec, checkpoint=str(tmp_path), num_engines=1))
+        assert ray.is_initialized()
+    finally:
+        end_ray()

