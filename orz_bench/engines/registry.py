@@ -12,6 +12,7 @@ from orz_bench.engines.engine import Engine, EngineSpec, Tokenizer
 from orz_bench.engines.fake import FakeTokenizer
 from orz_bench.engines.settings import EngineSettings, ServerSettings, TransformersSettings, VllmSettings
 from orz_bench.errors import ConfigError, nearest
+from orz_bench.models.transformers_imports import leave_out_unused
 
 Notice = Callable[[str], None]
 
@@ -73,6 +74,7 @@ def _vllm(spec: EngineSpec, _notice: Notice | None) -> Engine:
 
 
 def _transformers(spec: EngineSpec, _notice: Notice | None) -> Engine:
+    leave_out_unused()
     from orz_bench.engines.transformers.engine import TransformersEngine
 
     return TransformersEngine(spec)

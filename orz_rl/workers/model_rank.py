@@ -311,8 +311,8 @@ def _moved(item: Any, device: torch.device) -> Any:
 
 
 def _join(*, rank: int, num_ranks: int, rendezvous: str, backend: str) -> None:
-    # Building this operator takes a minute and then stalls; gloo works without it. DeepSpeed also builds it when it joins
-    # a group that another library, such as vLLM, has made.
+    # Building this operator takes a minute and then stalls; gloo works without it. DeepSpeed would also build it for a
+    # group that another library, such as vLLM, has made.
     deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     if dist.is_initialized():
         return

@@ -14,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 
 from orz_bench.environment import set_library_defaults
+from orz_bench.models.transformers_imports import leave_out_unused
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 set_library_defaults()
@@ -43,6 +44,7 @@ MODULES = (
 
 
 def load() -> None:
+    leave_out_unused()
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, AutoTokenizer
 

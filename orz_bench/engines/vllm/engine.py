@@ -24,6 +24,7 @@ from orz_bench.engines.vllm.settings import longer_context, num_rows, only_known
 from orz_bench.engines.vllm.weights import WeightLoader
 from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError
+from orz_bench.models.transformers_imports import leave_out_unused
 from orz_bench.records.rollout import Completion, Request, StopReason
 
 QUEUE = 2048
@@ -43,6 +44,7 @@ class VllmEngine:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                leave_out_unused()
                 from vllm import LLM
         except ImportError as error:
             raise EngineError(

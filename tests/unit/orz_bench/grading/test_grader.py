@@ -36,7 +36,9 @@ def test_numbers_are_checked_and_graded_without_a_process() -> None:
     with Grader() as grader:
         assert not grader.check_golds([a_problem(gold=gold) for gold in ("7", "-12", "2.5")])
         verdicts = [verdict(grader, "7", answer) for answer in ("7", "8", "7.0")]
-        assert grader.grade([Submission(gold="7", kind="math", num_choices=0, response="seven")])[0].verdict != "correct"
+        assert (
+            grader.grade([Submission(gold="7", kind="math", num_choices=0, response="seven")])[0].verdict != "correct"
+        )
     assert verdicts == ["correct", "wrong", "correct"]
     assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt == faults_before, "a process was started and ended"
 
