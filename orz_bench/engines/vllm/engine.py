@@ -84,6 +84,8 @@ class VllmEngine:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                # vLLM collects garbage nine times from here to its end; what it has imported is none. It unfreezes it.
+                gc.freeze()
                 self._llm: Any = LLM(**settings)
         except Exception as error:  # whatever a library raises over a user's files, the user must know which file
             raise EngineError(_start_failure(spec, error, gpu=gpu)) from error
@@ -157,11 +159,10 @@ class VllmEngine:
         with contextlib.suppress(AttributeError):
             llm.llm_engine.engine_core.shutdown()
         del llm
-        gc.collect()
         with contextlib.suppress(ImportError):
             from vllm.distributed import cleanup_dist_env_and_memory
 
-            cleanup_dist_env_and_memory()
+            cleanup_dist_env_and_memory()  # also collects garbage, which only then is no longer frozen
 
     def _step(self) -> list[Any]:
         try:
