@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -77,6 +78,7 @@ def test_engines_give_the_rows_of_one_also_when_some_are_killed(
     try:
         victim, other = pool.process_ids
         assert victim != other
+        assert not idle_processes()
         assert in_order(pool.generate(requests, SAMPLING)) == alone
         # A second benchmark on the same engines, with another sampling.
         greedy = Sampling(temperature=0.0, max_tokens=5)
@@ -96,6 +98,22 @@ def test_engines_give_the_rows_of_one_also_when_some_are_killed(
     finally:
         pool.close()
     assert not ray.is_initialized()
+
+
+def idle_processes() -> list[int]:
+    """Processes that the raylet which this process started has started for nothing."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError):
+            if (folder / "cmdline").read_bytes().startswith(b"ray::IDLE") and parent(
+                parent(int(folder.name))
+            ) == os.getpid():
+                found.append(int(folder.name))
+    return found
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def test_a_dead_cluster_that_ray_remembers_is_not_joined() -> None:

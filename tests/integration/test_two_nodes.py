@@ -22,8 +22,8 @@ from tests.support.command_line import ENVIRONMENT
 from tests.support.training import metrics_of, orz_rl
 
 RAY = Path(sys.executable).parent / "ray"
-NODE = ENVIRONMENT | {"RAY_AUTH_MODE": "disabled"}
-"""Both nodes and the trainer are on loopback, and end with the test."""
+NODE = ENVIRONMENT | {"RAY_AUTH_MODE": "disabled", "RAY_prestart_worker_first_driver": "0"}
+"""Both nodes and the trainer are on loopback, and end with the test. No core gets an idle process."""
 
 
 @pytest.fixture
