@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
 _UNUSED = ("sklearn", "scipy")
 """Of use to assisted generation and to object detection only; scikit-learn also loads pandas."""
@@ -16,7 +17,7 @@ def leave_out_unused() -> None:
     from transformers.utils import import_utils
 
     for name in _UNUSED:
-        is_available = getattr(import_utils, f"is_{name}_available", None)
+        is_available: Any = getattr(import_utils, f"is_{name}_available", None)
         if name in sys.modules or not hasattr(is_available, "cache_clear"):
             continue  # loaded already, or a version of transformers that does not remember the answer
         sys.modules[name] = None  # type: ignore[assignment]  # to find_spec this is a module that is not there

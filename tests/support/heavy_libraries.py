@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -75,6 +76,10 @@ def silence() -> Iterator[None]:
                 os.close(file)
 
 
-with silence():
-    load()
+try:
+    with silence():
+        load()
+except ImportError:
+    traceback.print_exc()  # multiprocessing goes on without a word, and every command would load its libraries itself
+    raise
 gc.freeze()  # what is loaded stays shared memory, and is not looked through by collections of the children
