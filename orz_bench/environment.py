@@ -100,6 +100,7 @@ def set_library_defaults() -> None:
         defaults |= {
             "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
             "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB
+            "TORCH_COMPILE_DISABLE": "1",  # else vLLM runs a C++ compiler at its first request
             "OMP_WAIT_POLICY": "passive",  # threads that spin take the cores from grading and from other engines
         }
     for name, value in defaults.items():

@@ -12,6 +12,7 @@ from orz_bench.engines.engine import Engine, EngineSpec, Notice, Tokenizer
 from orz_bench.engines.fake import FakeTokenizer
 from orz_bench.engines.settings import EngineSettings, ServerSettings, TransformersSettings, VllmSettings
 from orz_bench.errors import ConfigError, nearest
+from orz_bench.models.transformers_imports import leave_out_unused
 
 
 class OpensEngine(Protocol):
@@ -79,6 +80,7 @@ def _vllm() -> OpensEngine:
 
 
 def _transformers() -> OpensEngine:
+    leave_out_unused()
     from orz_bench.engines.transformers.engine import TransformersEngine
 
     return TransformersEngine

@@ -16,6 +16,7 @@ from orz_bench.engines.text_tokens import TextTokens
 from orz_bench.environment import set_library_defaults
 from orz_bench.errors import ConfigError
 from orz_bench.models.limits import ModelConfig
+from orz_bench.models.transformers_imports import leave_out_unused
 
 
 class CheckpointTokenizer:
@@ -138,6 +139,7 @@ def load_tokenizer(
         return None
     name = spec.tokenizer or spec.checkpoint
     set_library_defaults()
+    leave_out_unused()
     from transformers import AutoTokenizer
 
     try:

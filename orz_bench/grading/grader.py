@@ -53,6 +53,8 @@ _Found = TypeVar("_Found")
 class Grader(Settings):
     """Grades from any thread; a context manager, because it owns processes. Its fields are the settings of its judges.
 
+    No process is started before an answer, or a gold that is checked, needs one.
+
     Raises ConfigError for a setting that no judge could work with.
     """
 
@@ -70,8 +72,6 @@ class Grader(Settings):
         return f"{GRADER_VERSION}, extractor {self.extractor}, {'strict' if self.strict else 'not strict'}"
 
     def __enter__(self) -> Self:
-        for judge in self._judges.values():
-            judge.start()
         return self
 
     def __exit__(

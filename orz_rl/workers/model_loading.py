@@ -10,6 +10,7 @@ from torch import Tensor
 
 from orz_bench.engines.soundness import require_whole
 from orz_bench.errors import ConfigError, OrzError
+from orz_bench.models.transformers_imports import leave_out_unused
 from orz_rl.critic import ValueModel, load_classifier
 from orz_rl.ppo.packed_forward import register_packed_sdpa
 from orz_rl.workers.messages import ModelSpec
@@ -17,6 +18,7 @@ from orz_rl.workers.messages import ModelSpec
 
 def load_model(spec: ModelSpec) -> Any:
     """Load a policy, a reference (both language models) or a critic on its device. ConfigError gives the cause."""
+    leave_out_unused()
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 

@@ -311,12 +311,13 @@ def _moved(item: Any, device: torch.device) -> Any:
 
 
 def _join(*, rank: int, num_ranks: int, rendezvous: str, backend: str) -> None:
+    # Building this operator takes a minute and then stalls; gloo works without it. DeepSpeed would also build it for a
+    # group that another library, such as vLLM, has made.
+    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     if dist.is_initialized():
         return
     # DeepSpeed keeps its copy of a world that another library has destroyed, as vLLM does when an engine is closed.
     deepspeed.utils.groups._WORLD_GROUP = None  # noqa: SLF001 - nothing public resets it
-    # Building this operator takes a minute and then stalls; gloo works without it.
-    deepspeed.ops.__compatible_ops__["deepspeed_shm_comm"] = False
     deepspeed.init_distributed(
         dist_backend=backend,
         init_method=rendezvous,

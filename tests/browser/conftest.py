@@ -66,8 +66,8 @@ def address(runs_folder: Path) -> Iterator[str]:
 
 @pytest.fixture
 def page(browser: Any) -> Iterator[Any]:
-    """A fresh tab of laptop size, light; fails on an error in the browser's console."""
-    context = browser.new_context(viewport=LAPTOP, color_scheme="light")
+    """A fresh tab of laptop size, light, without animations; fails on an error in the browser's console."""
+    context = browser.new_context(viewport=LAPTOP, color_scheme="light", reduced_motion="reduce")
     tab = context.new_page()
     faults: list[str] = []
     tab.on("pageerror", lambda error: faults.append(str(error)))

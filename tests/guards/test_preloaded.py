@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 
 from tests.support.preloaded import FORKED
 
@@ -12,6 +13,22 @@ def test_forked_processes_have_the_libraries() -> None:
     process.start()
     process.join()
     assert process.exitcode == 0, "python -c 'import tests.support.heavy_libraries' shows why"
+
+
+def test_transformers_loads_nothing_that_is_not_used() -> None:
+    """scikit-learn and pandas alone are a fifth of the CPU time of loading a model."""
+    process = FORKED.Process(target=expect_no_sklearn)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def expect_no_sklearn() -> None:
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import import_utils
+
+    assert AutoModelForCausalLM.__module__ in sys.modules
+    sys.exit("sklearn" in sys.modules or import_utils.is_sklearn_available() or find_spec("sklearn") is None)
 
 
 def expect_libraries() -> None:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -77,6 +78,7 @@ def test_engines_give_the_rows_of_one_also_when_some_are_killed(
     try:
         victim, other = pool.process_ids
         assert victim != other
+        assert not idle_processes()
         assert in_order(pool.generate(requests, SAMPLING)) == alone
         # A second benchmark on the same engines, with another sampling.
         greedy = Sampling(temperature=0.0, max_tokens=5)
@@ -98,6 +100,22 @@ def test_engines_give_the_rows_of_one_also_when_some_are_killed(
     assert not ray.is_initialized()
 
 
+def idle_processes() -> list[int]:
+    """Processes that the raylet which this process started has started for nothing."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        with suppress(OSError):
+            if (folder / "cmdline").read_bytes().startswith(b"ray::IDLE") and parent(
+                parent(int(folder.name))
+            ) == os.getpid():
+                found.append(int(folder.name))
+    return found
+
+
+def parent(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def test_a_dead_cluster_that_ray_remembers_is_not_joined() -> None:
     """Ray keeps the address of the last cluster of a machine; it would wait for minutes for a dead one."""
     folder = Path(tempfile.mkdtemp(prefix="ray"))  # short, for it holds sockets
@@ -117,19 +135,21 @@ def test_a_dead_cluster_that_ray_remembers_is_not_joined() -> None:
     assert done.stdout.split() == ["True"], done.stderr
 
 
-def test_more_engines_than_there_are_cores(spec: EngineSpec) -> None:
+def test_more_engines_than_there_are_cores_and_a_model_that_does_not_load(spec: EngineSpec, tmp_path: Path) -> None:
+    """Both join one Ray, because a start takes seconds; a pool that joined it leaves it running."""
     from dataclasses import replace
 
-    from orz_bench.engines.ray.pool import RayPool
-
-    with pytest.raises(EngineError, match=r"--num-engines 999 needs 999 CPUs, but Ray has \d+; lower"):
-        RayPool(replace(spec, num_engines=999))
-
-
-def test_a_model_that_does_not_load_ends_the_start(spec: EngineSpec, tmp_path: Path) -> None:
-    from dataclasses import replace
+    import ray
 
     from orz_bench.engines.ray.pool import RayPool
+    from orz_bench.engines.ray.session import end_ray, start_ray
 
-    with pytest.raises(EngineError, match="an engine did not start"):
-        RayPool(replace(spec, checkpoint=str(tmp_path), num_engines=1))
+    start_ray()
+    try:
+        with pytest.raises(EngineError, match=r"--num-engines 999 needs 999 CPUs, but Ray has \d+; lower"):
+            RayPool(replace(spec, num_engines=999))
+        with pytest.raises(EngineError, match="an engine did not start"):
+            RayPool(replace(spec, checkpoint=str(tmp_path), num_engines=1))
+        assert ray.is_initialized()
+    finally:
+        end_ray()

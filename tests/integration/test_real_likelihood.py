@@ -14,19 +14,13 @@ from orz_bench.engines.engine import EngineSpec, LikelihoodEngine, LikelihoodReq
 from orz_bench.engines.local import open_local
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.evaluation.likelihood import with_options
-from orz_bench.models.smollm2 import fetch_model
 from orz_bench.records.rollout import Request
 from tests.support.mmlu_task import write_task
 from tests.support.shared_data import shared_data
 
 pytestmark = [pytest.mark.real_model, pytest.mark.slow]
 
-SUBJECTS = ("abstract_algebra", "global_facts", "college_medicine", "formal_logic", "us_foreign_policy")
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return fetch_model("smollm2-135m", tmp_path_factory.mktemp("models") / "smollm2-135m")
+SUBJECTS = ("world_religions", "miscellaneous", "abstract_algebra", "global_facts", "formal_logic")
 
 
 def requests_for(tokenizer: Tokenizer, *, per_subject: int) -> list[Request]:
@@ -59,11 +53,11 @@ def asked(requests: list[Request], *extra: tuple[int, ...]) -> list[LikelihoodRe
     ]
 
 
-def test_five_subjects_are_as_lm_eval_has_them(checkpoint: Path, tmp_path: Path) -> None:
+def test_five_subjects_are_as_lm_eval_has_them(smollm2: Path, tmp_path: Path) -> None:
     from lm_eval.models.huggingface import HFLM
     from lm_eval.tasks import TaskManager
 
-    spec = EngineSpec(name="transformers", checkpoint=str(checkpoint), dtype="float32")
+    spec = EngineSpec(name="transformers", checkpoint=str(smollm2), dtype="float32")
     tokenizer = load_tokenizer(spec)
     assert tokenizer is not None
     requests = requests_for(tokenizer, per_subject=1)
@@ -79,19 +73,19 @@ def test_five_subjects_are_as_lm_eval_has_them(checkpoint: Path, tmp_path: Path)
     assert [instance.args for instance in instances] == [
         (request.prompt, f" {letter}") for request in requests for letter in "ABCD"
     ]
-    backend = HFLM(pretrained=str(checkpoint), dtype="float32", device="cpu", batch_size=1)
+    backend = HFLM(pretrained=str(smollm2), dtype="float32", device="cpu", batch_size=1)
     theirs = [logprob for logprob, _ in backend.loglikelihood(instances, disable_tqdm=True)]
     ours = [logprob for logprobs in answered(open_local(spec), asked(requests)) for logprob in logprobs]
     assert ours == pytest.approx(theirs, abs=1e-3)
 
 
-def test_vllm_agrees_with_transformers_also_on_longer_continuations(checkpoint: Path) -> None:
-    spec = EngineSpec(name="transformers", checkpoint=str(checkpoint), dtype="float32")
+def test_vllm_agrees_with_transformers_also_on_longer_continuations(smollm2: Path) -> None:
+    spec = EngineSpec(name="transformers", checkpoint=str(smollm2), dtype="float32")
     tokenizer = load_tokenizer(spec)
     assert tokenizer is not None
-    requests = requests_for(tokenizer, per_subject=1)[:3]
+    requests = requests_for(tokenizer, per_subject=1)[:2]
     longer = asked(requests[:1], tokenizer.encode(" A because"), tokenizer.encode(" None of these"))
     wanted = answered(open_local(spec), [*longer, *asked(requests[1:])])
-    vllm = open_local(EngineSpec(name="vllm", checkpoint=str(checkpoint), dtype="float32", max_model_len=2048))
+    vllm = open_local(EngineSpec(name="vllm", checkpoint=str(smollm2), dtype="float32", max_model_len=2048))
     for ours, theirs in zip(answered(vllm, [*longer, *asked(requests[1:])]), wanted, strict=True):
         assert ours == pytest.approx(theirs, abs=2e-3)

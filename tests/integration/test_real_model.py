@@ -20,17 +20,8 @@ PROMPTING = ("--template", "few-shot", "--extractor", "boxed", "--stop", "Proble
 
 
 @pytest.fixture(scope="module")
-def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("models") / "smollm2-135m"
-    done = orz_bench("model", "fetch", "smollm2-135m", "--out", folder)
-    assert f"checkpoint: {folder}" in done.stdout
-    assert orz_bench("model", "fetch", "smollm2-135m", "--out", folder).stdout == done.stdout
-    return folder
-
-
-@pytest.fixture(scope="module")
-def arguments(checkpoint: Path) -> list[str]:
-    wanted = ["eval", "--ckpt", str(checkpoint), "--engine", "vllm", "--bench", "arithmetic", "--limit", "10"]
+def arguments(smollm2: Path) -> list[str]:
+    wanted = ["eval", "--ckpt", str(smollm2), "--engine", "vllm", "--bench", "arithmetic", "--limit", "10"]
     return [*wanted, "--max-tokens", "80", "--max-model-len", "1024", *PROMPTING]
 
 
@@ -73,7 +64,7 @@ def test_again_draws_nothing(arguments: list[str], run: Path) -> None:
     assert rows_of(run) == before
 
 
-def test_every_checkpoint_of_a_run_on_arithmetic_and_aime(checkpoint: Path, tmp_path: Path) -> None:
+def test_every_checkpoint_of_a_run_on_arithmetic_and_aime(smollm2: Path, tmp_path: Path) -> None:
     """vLLM is closed and opened again in one process; the two checkpoints are then compared and reported."""
     data = shared_data()
     run = RunDir(tmp_path / "run")
@@ -81,7 +72,7 @@ def test_every_checkpoint_of_a_run_on_arithmetic_and_aime(checkpoint: Path, tmp_
     for step in (1, 2):
         folder = run.path / "checkpoints" / f"step={step:06d}"
         folder.mkdir(parents=True)
-        (folder / "policy").symlink_to(checkpoint)
+        (folder / "policy").symlink_to(smollm2)
     wanted = [
         "--bench",
         "arithmetic,aime24",

@@ -8,12 +8,14 @@ from __future__ import annotations
 import gc
 import os
 import threading
+import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 
 from orz_bench.environment import set_library_defaults
+from orz_bench.models.transformers_imports import leave_out_unused
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 set_library_defaults()
@@ -43,6 +45,7 @@ MODULES = (
 
 
 def load() -> None:
+    leave_out_unused()
     import torch
     from transformers import AutoModelForCausalLM, AutoModelForTokenClassification, AutoTokenizer
 
@@ -73,6 +76,10 @@ def silence() -> Iterator[None]:
                 os.close(file)
 
 
-with silence():
-    load()
+try:
+    with silence():
+        load()
+except ImportError:
+    traceback.print_exc()  # multiprocessing goes on without a word, and every command would load its libraries itself
+    raise
 gc.freeze()  # what is loaded stays shared memory, and is not looked through by collections of the children

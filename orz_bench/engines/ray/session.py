@@ -25,6 +25,8 @@ def start_ray() -> None:
     _refuse_silent_address(address)
     # Ray lowers the priority of its workers; here they are what the user waits for.
     os.environ.setdefault("RAY_worker_niceness", "0")
+    # Ray would start an idle Python process for each core; ours, which have variables of their own, use none of them.
+    os.environ.setdefault("RAY_prestart_worker_first_driver", "0")
     # Ray prints what its daemons report, whatever the log level; a process that dies is reported by whoever started it.
     ray._private.worker.listen_error_messages = lambda *_: None  # noqa: SLF001
     try:

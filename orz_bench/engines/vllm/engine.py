@@ -32,6 +32,7 @@ from orz_bench.engines.vllm.settings import longer_context, num_rows, only_known
 from orz_bench.engines.vllm.weights import WeightLoader
 from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError
+from orz_bench.models.transformers_imports import leave_out_unused
 from orz_bench.records.rollout import Completion, Request, StopReason
 
 QUEUE = 2048
@@ -51,6 +52,7 @@ class VllmEngine:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                leave_out_unused()
                 from vllm import LLM
         except ImportError as error:
             raise EngineError(
@@ -90,6 +92,8 @@ class VllmEngine:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
+                # vLLM collects garbage nine times from here to its end; what it has imported is none. It unfreezes it.
+                gc.freeze()
                 self._llm: Any = LLM(**settings)
         except Exception as error:  # whatever a library raises over a user's files, the user must know which file
             raise EngineError(_start_failure(spec, error, gpu=gpu)) from error
@@ -163,11 +167,10 @@ class VllmEngine:
         with contextlib.suppress(AttributeError):
             llm.llm_engine.engine_core.shutdown()
         del llm
-        gc.collect()
         with contextlib.suppress(ImportError):
             from vllm.distributed import cleanup_dist_env_and_memory
 
-            cleanup_dist_env_and_memory()
+            cleanup_dist_env_and_memory()  # also collects garbage, which only then is no longer frozen
 
     def _step(self) -> list[Any]:
         try:

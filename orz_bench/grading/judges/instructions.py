@@ -44,9 +44,6 @@ class InstructionJudge:
         replies = self._workers.replies(jobs)
         return [None if replies[job].verdict == "correct" else replies[job].why for job in jobs]
 
-    def start(self) -> None:
-        """Nothing: the libraries are loaded for the first response."""
-
     def close(self) -> None:
         """End the workers."""
         self._workers.close()

@@ -81,10 +81,6 @@ class Judge(Protocol):
         """For each problem, why its gold could not be matched by any answer; None for a usable gold."""
         ...
 
-    def start(self) -> None:
-        """Load in the background what takes long, if it will be needed; otherwise the first call loads it."""
-        ...
-
     def close(self) -> None:
         """End all processes; safe to call twice."""
         ...

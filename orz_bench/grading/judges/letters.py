@@ -41,8 +41,5 @@ class LetterJudge:
             for problem in problems
         ]
 
-    def start(self) -> None:
-        """Nothing to load."""
-
     def close(self) -> None:
         """No process to end."""

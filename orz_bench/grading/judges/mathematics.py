@@ -55,11 +55,6 @@ class MathJudge:
         replies = self._replies(list(jobs.values()))
         return [_gold_fault(problem.gold, replies[jobs[problem.gold]]) for problem in problems]
 
-    def start(self) -> None:
-        """Load Math-Verify, unless the extractor reads letters or programs only."""
-        if self.extractors[0] in EXTRACTORS:
-            self._workers.start()
-
     def close(self) -> None:
         """End the workers."""
         self._workers.close()

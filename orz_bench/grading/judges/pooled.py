@@ -29,10 +29,6 @@ class PooledJudge:
         """One reply per distinct job."""
         return self._memo.replies(jobs, self._pool.run)
 
-    def start(self) -> None:
-        """Load the libraries in the background."""
-        self._pool.start()
-
     def close(self) -> None:
         """End the workers."""
         self._pool.close()

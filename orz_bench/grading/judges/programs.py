@@ -56,9 +56,6 @@ class ProgramJudge:
         """What the sandbox provides on this machine. Raises ConfigError if it is too weak and that was not allowed."""
         return self._runner.check()
 
-    def start(self) -> None:
-        """Nothing: programs start their own processes."""
-
     def close(self) -> None:
         """End all processes."""
         self._runner.close()

@@ -64,10 +64,6 @@ class GradingPool:
         self._host: _Host | None = None
         self._is_closed = False
 
-    def start(self) -> None:
-        """Start the host in the background; the first run() raises its errors."""
-        self._threads.submit(self._running_host)
-
     def run(self, jobs: Sequence[Job]) -> list[Reply]:
         """One reply per job, in order. Raises GradingError if the pool itself fails or was closed."""
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import threading
 from collections.abc import Iterator
 from typing import get_args
@@ -27,6 +28,19 @@ def boxed(gold: str, answer: str) -> Submission:
 
 def verdict(grader: Grader, gold: str, answer: str) -> str:
     return grader.grade([boxed(gold, answer)])[0].verdict
+
+
+def test_numbers_are_checked_and_graded_without_a_process() -> None:
+    """Loading Math-Verify takes longer than most evaluations of numbers."""
+    faults_before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt
+    with Grader() as grader:
+        assert not grader.check_golds([a_problem(gold=gold) for gold in ("7", "-12", "2.5")])
+        verdicts = [verdict(grader, "7", answer) for answer in ("7", "8", "7.0")]
+        assert (
+            grader.grade([Submission(gold="7", kind="math", num_choices=0, response="seven")])[0].verdict != "correct"
+        )
+    assert verdicts == ["correct", "wrong", "correct"]
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_minflt == faults_before, "a process was started and ended"
 
 
 @pytest.mark.parametrize(

