@@ -61,8 +61,7 @@ def _metric_ends(group: Group) -> list[Ends]:
     found = []
     for metric in METRICS:
         curve = group.curve(metric)
-        change = change_of(curve.steps, curve.values) if curve is not None else None
-        if curve is None or change is None:
+        if curve is None or (change := change_of(curve.steps, curve.values)) is None:
             continue
         size = change.num_steps
         low = float(curve.low[-size:].mean()) if curve.low is not None else None
