@@ -45,7 +45,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "orz_bench/extraction/test_mmlu_pro_letters.py",
     ),
     "orz_bench.grading.grader": ("orz_bench/grading/test_instructions.py",),
-    "orz_bench.grading.math.strict": ("../integration/test_answers.py",),
+    "orz_bench.grading.math.strict": ("orz_bench/grading/surface/test_compare.py", "../integration/test_answers.py"),
     "orz_bench.grading.surface.compare": ("../integration/test_answers.py",),
     "orz_bench.evaluation.recorder": ("orz_bench/evaluation/test_evaluate.py",),
     "orz_bench.records.intervals": ("orz_bench/results/test_statistics.py",),
