@@ -55,10 +55,10 @@ MODULES: dict[str, tuple[str, ...]] = {
     "orz_bench.results.statistics": ("orz_bench/records/test_intervals.py",),
     "analysis.curves.compare": (),
     "analysis.step_moment.joint": (),
-    "analysis.step_moment.measure": ("analysis/step_moment/test_find.py",),
-    "analysis.step_moment.scan": ("analysis/step_moment/test_find.py",),
-    "analysis.step_moment.significance": ("analysis/step_moment/test_find.py",),
-    "analysis.step_moment.shapes": ("analysis/step_moment/test_scan.py", "analysis/step_moment/test_find.py"),
+    "analysis.step_moment.measure": (),
+    "analysis.step_moment.scan": (),
+    "analysis.step_moment.significance": (),
+    "analysis.step_moment.shapes": ("analysis/step_moment/test_scan.py",),
 }
 """Module: tests beside its own (tests/unit/PACKAGE/.../test_NAME.py), below tests/unit."""
 SELECTION = "not slow and not real_model"

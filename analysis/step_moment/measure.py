@@ -77,7 +77,7 @@ def _interval(search: Search, model: Model, *, change: Change) -> tuple[float, f
     is_likely = losses <= (_SLOPE_BOUND if change.shape == SLOPE else _LEVEL_BOUND)
     is_likely &= gains[change.shape] > 0
     ruled_out = np.flatnonzero(~is_likely)  # holds both ends of the curve, where no change may begin
-    first = ruled_out[ruled_out < change.at].max() + 1
-    last = ruled_out[ruled_out > change.at].min() - 1
+    after = int(np.searchsorted(ruled_out, change.at))
+    first, last = ruled_out[after - 1] + 1, ruled_out[after] - 1
     middle = change.middle - change.at
     return float(first + middle), float(last + middle)

@@ -54,6 +54,7 @@ def test_an_interval_holds_the_places_that_the_likelihood_ratio_does_not_rule_ou
     values = design @ [size, -3.0] + np.random.default_rng(seed).normal(size=N)
     search, model, (found,) = _measured(values, (change, OTHER))
     assert found.step == pytest.approx(10 * change.middle)
+    assert found.size == pytest.approx(size / 10 if shape == SLOPE else size, rel=0.8)
     assert (found.low, found.high) == pytest.approx(_profile_interval(search, model, change))
 
 

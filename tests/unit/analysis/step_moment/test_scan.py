@@ -76,6 +76,24 @@ def test_without_room_there_is_no_addition() -> None:
     assert search.best_addition(search.backgrounds.at(0, 3), full) is None
 
 
+def test_every_change_costs_log_n() -> None:
+    search = Search(read_curve(STEPS, VALUES, metric="m"), cost=2)
+    changes = (Change(at=30, shape=0), Change(at=50, shape=0))
+    dear, cheap = (one.model(changes).criterion for one in (search.at_cost(5), search))
+    assert dear - cheap == pytest.approx(3 * 2 * np.log(80))
+
+
+def test_a_curve_without_noise_keeps_a_share_of_its_squares() -> None:
+    """A jump explains it but for that share, and nothing is left to explain for a second one."""
+    jump = Change(at=40, shape=0)
+    search = Search(read_curve(STEPS, 1.0 * (np.arange(80) >= 40), metric="m"), cost=2)
+    background = search.backgrounds.at(0, 3)
+    gains, squares = search.scan(background, ()).gains(search.values)
+    assert (squares - gains[jump.shape, jump.at]) / squares == pytest.approx(1e-9, rel=1e-3)
+    _, left = search.scan(background, (jump,)).gains(search.values)
+    assert left == pytest.approx(80e-9)
+
+
 def test_shapes() -> None:
     time = np.arange(6, dtype=np.float64)
     assert columns((Change(at=2, shape=0),), time)[:, 0].tolist() == [0, 0, 1, 1, 1, 1]
