@@ -160,6 +160,15 @@ def test_what_is_not_known_to_be_one_function(gold: Value, answer: Value) -> Non
     assert not are_one_function(gold, answer)
 
 
-def test_a_number_of_which_no_digit_is_known_is_no_proof() -> None:
-    """sqrt(10^240 + 1) - 10^120 is 5e-121, which more digits than are computed would show."""
-    assert not are_one_function(sqrt(10**240 + 1) - 10**120, Integer(0))
+def test_numbers_of_which_no_digit_is_known_are_no_proof() -> None:
+    """5e-121 and 1e-120: both are 0 to as many digits as are computed."""
+    tiny, twice = (sqrt(10**240 + n) - 10**120 for n in (1, 2))
+    assert not are_one_function(tiny, twice)
+
+
+def test_values_that_agree_on_one_side_of_a_corner_are_left_to_math_verify() -> None:
+    """x is first computed at 1.99 and at 1.75: a difference at one of two points proves nothing."""
+    corner = Rational(15, 8)
+    assert values_differ(Abs(x - corner), x - corner) is None
+    assert values_differ(Abs(x - corner), corner - x) is None
+    assert values_differ(x - corner, corner - x) is not None
