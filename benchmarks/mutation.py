@@ -157,7 +157,7 @@ def run_module(
         if path.is_file()
     ]
     about = f"{name} {hashlib.sha256(b''.join([original.encode(), *contents])).hexdigest()[:16]}"
-    equivalent = json.loads(EQUIVALENT.read_text(encoding="utf-8")).get(name, {}) if EQUIVALENT.exists() else {}
+    equivalent = reasons(name, original)
     missing = [mutant for mutant in chosen if verdicts.get(about, mutant.key) is None]
     if missing and is_run:
         seconds = preload(name, tests)
@@ -179,6 +179,14 @@ def run_module(
         for mutant in chosen
         if verdicts.get(about, mutant.key) is not None
     ]
+
+
+def reasons(name: str, source: str) -> dict[str, str]:
+    """Why some mutants of the module change nothing observable, by key. Ends the script for one that is no mutant."""
+    found: dict[str, str] = json.loads(EQUIVALENT.read_text(encoding="utf-8")).get(name, {})
+    if unknown := sorted(found.keys() - {mutant.key for mutant in mutants(source)}):
+        sys.exit(f"{EQUIVALENT.name}: {name} has no mutant {unknown[0]!r} (any more); remove the entry")
+    return found
 
 
 def preload(name: str, tests: list[str]) -> float:

@@ -87,7 +87,7 @@ def _ends_of_line(table: pd.DataFrame, name: str) -> Ends:
 
 
 def comparison_table(experiments: Sequence[Experiment]) -> Table:
-    """One section per quantity, one row per experiment."""
+    """The quantities, each with one row per experiment."""
     table = Table("quantity", "experiment", "seeds", "steps", "first", "last", "range of seeds, or 95 %", box=None)
     names = dict.fromkeys(ends.name for experiment in experiments for ends in experiment.quantities)
     for name in names:
@@ -98,5 +98,5 @@ def comparison_table(experiments: Sequence[Experiment]) -> Table:
             is_known = ends.low is not None and ends.high is not None
             spread = f"{ends.low:.4g} to {ends.high:.4g}" if is_known else "–"
             cells = (one.label, seeds, steps, f"{ends.first:.4g}", f"{ends.last:.4g}", spread)
-            table.add_row(name if index == 0 else "", *cells, end_section=index == len(rows) - 1)
+            table.add_row(name if index == 0 else "", *cells)
     return table

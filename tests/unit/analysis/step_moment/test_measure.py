@@ -74,6 +74,16 @@ def test_a_fall_is_no_rebound_of_an_earlier_fall() -> None:
     assert [(one.size < 0, one.rebound) for one in breaks] == [(True, False), (True, False)]
 
 
+@pytest.mark.parametrize(("per_step", "is_rebound"), [(0.0, True), (0.15, False)])
+def test_a_rise_above_the_level_before_on_a_rising_trend_is_no_rebound(per_step: float, is_rebound: bool) -> None:
+    fall, rise = Change(at=25, shape=0), Change(at=50, shape=0)
+    noise = 0.1 * np.random.default_rng(0).normal(size=N)
+    values = columns((fall, rise), STEPS) @ [-5.0, 4.0] + per_step * np.arange(N) + noise
+    search = Search(read_curve(STEPS, values, metric="m"), cost=2.5)
+    breaks = measure(search, search.model((fall, rise)), p_values={fall: 0.01, rise: 0.01})
+    assert [one.rebound for one in breaks] == [False, is_rebound]
+
+
 def test_rebounds() -> None:
     fitted = np.array([5.0, 5, 1, 1, 4, 4, 6, 6])
     fall = Change(at=2, shape=0)

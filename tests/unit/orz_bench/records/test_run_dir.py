@@ -118,6 +118,17 @@ def test_foreign_and_repeated_rows_are_refused_and_own_ones_are_not(tmp_path: Pa
             require()
 
 
+def test_the_files_of_a_run_have_fixed_names(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.create(kind="eval", command=[], seed=0, environment={})
+    run.write_config("seed: 1\n")
+    run.add_event("begun")
+    run.append_metrics({"step": 1})
+    names = {"run.json", "config.yaml", "events.jsonl", "metrics.jsonl"}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert (tmp_path / "config.yaml").read_text() == "seed: 1\n"
+
+
 def test_rows_of_metrics_are_counted_without_the_torn_ones(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     run.write_metrics([{"step": 1}, {"step": 2}])
