@@ -45,7 +45,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "orz_bench/extraction/test_mmlu_pro_letters.py",
     ),
     "orz_bench.grading.grader": ("orz_bench/grading/test_instructions.py",),
-    "orz_bench.grading.math.strict": ("../integration/test_answers.py",),
+    "orz_bench.grading.math.strict": ("orz_bench/grading/surface/test_compare.py", "../integration/test_answers.py"),
     "orz_bench.grading.surface.compare": ("../integration/test_answers.py",),
     "orz_bench.evaluation.recorder": ("orz_bench/evaluation/test_evaluate.py",),
     "orz_bench.records.intervals": ("orz_bench/results/test_statistics.py",),
@@ -53,12 +53,12 @@ MODULES: dict[str, tuple[str, ...]] = {
     "orz_bench.records.run_dir": ("orz_bench/evaluation/test_session.py",),
     "orz_bench.results.comparison": ("orz_bench/results/test_report.py",),
     "orz_bench.results.statistics": ("orz_bench/records/test_intervals.py",),
-    "analysis.curves.compare": ("analysis/curves", "analysis/report"),
-    "analysis.step_moment.joint": ("analysis/step_moment",),
-    "analysis.step_moment.measure": ("analysis/step_moment",),
-    "analysis.step_moment.scan": ("analysis/step_moment",),
-    "analysis.step_moment.significance": ("analysis/step_moment",),
-    "analysis.step_moment.shapes": ("analysis/step_moment",),
+    "analysis.curves.compare": (),
+    "analysis.step_moment.joint": (),
+    "analysis.step_moment.measure": (),
+    "analysis.step_moment.scan": (),
+    "analysis.step_moment.significance": (),
+    "analysis.step_moment.shapes": ("analysis/step_moment/test_scan.py",),
 }
 """Module: tests beside its own (tests/unit/PACKAGE/.../test_NAME.py), below tests/unit."""
 SELECTION = "not slow and not real_model"
@@ -157,7 +157,7 @@ def run_module(
         if path.is_file()
     ]
     about = f"{name} {hashlib.sha256(b''.join([original.encode(), *contents])).hexdigest()[:16]}"
-    equivalent = json.loads(EQUIVALENT.read_text(encoding="utf-8")).get(name, {}) if EQUIVALENT.exists() else {}
+    equivalent = reasons(name, original)
     missing = [mutant for mutant in chosen if verdicts.get(about, mutant.key) is None]
     if missing and is_run:
         seconds = preload(name, tests)
@@ -179,6 +179,14 @@ def run_module(
         for mutant in chosen
         if verdicts.get(about, mutant.key) is not None
     ]
+
+
+def reasons(name: str, source: str) -> dict[str, str]:
+    """Why some mutants of the module change nothing observable, by key. Ends the script for one that is no mutant."""
+    found: dict[str, str] = json.loads(EQUIVALENT.read_text(encoding="utf-8")).get(name, {})
+    if unknown := sorted(found.keys() - {mutant.key for mutant in mutants(source)}):
+        sys.exit(f"{EQUIVALENT.name}: {name} has no mutant {unknown[0]!r} (any more); remove the entry")
+    return found
 
 
 def preload(name: str, tests: list[str]) -> float:

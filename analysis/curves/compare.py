@@ -61,8 +61,7 @@ def _metric_ends(group: Group) -> list[Ends]:
     found = []
     for metric in METRICS:
         curve = group.curve(metric)
-        change = change_of(curve.steps, curve.values) if curve is not None else None
-        if curve is None or change is None:
+        if curve is None or (change := change_of(curve.steps, curve.values)) is None:
             continue
         size = change.num_steps
         low = float(curve.low[-size:].mean()) if curve.low is not None else None
@@ -88,7 +87,7 @@ def _ends_of_line(table: pd.DataFrame, name: str) -> Ends:
 
 
 def comparison_table(experiments: Sequence[Experiment]) -> Table:
-    """One section per quantity, one row per experiment."""
+    """The quantities, each with one row per experiment."""
     table = Table("quantity", "experiment", "seeds", "steps", "first", "last", "range of seeds, or 95 %", box=None)
     names = dict.fromkeys(ends.name for experiment in experiments for ends in experiment.quantities)
     for name in names:
@@ -99,5 +98,5 @@ def comparison_table(experiments: Sequence[Experiment]) -> Table:
             is_known = ends.low is not None and ends.high is not None
             spread = f"{ends.low:.4g} to {ends.high:.4g}" if is_known else "–"
             cells = (one.label, seeds, steps, f"{ends.first:.4g}", f"{ends.last:.4g}", spread)
-            table.add_row(name if index == 0 else "", *cells, end_section=index == len(rows) - 1)
+            table.add_row(name if index == 0 else "", *cells)
     return table

@@ -76,10 +76,8 @@ def _interval(search: Search, model: Model, *, change: Change) -> tuple[float, f
     losses = degrees * np.log((squares - gains[change.shape]) / (squares - gains[change.shape, change.at]))
     is_likely = losses <= (_SLOPE_BOUND if change.shape == SLOPE else _LEVEL_BOUND)
     is_likely &= gains[change.shape] > 0
-    first = last = change.at
-    while first > 0 and is_likely[first - 1]:
-        first -= 1
-    while last + 1 < len(is_likely) and is_likely[last + 1]:
-        last += 1
+    ruled_out = np.flatnonzero(~is_likely)  # holds both ends of the curve, where no change may begin
+    after = int(np.searchsorted(ruled_out, change.at))
+    first, last = ruled_out[after - 1] + 1, ruled_out[after] - 1
     middle = change.middle - change.at
-    return first + middle, last + middle
+    return float(first + middle), float(last + middle)

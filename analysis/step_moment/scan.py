@@ -31,8 +31,8 @@ class Scan:
         design = columns(changes, background.time)
         weighed = background.weigh(design)
         gram = design.T @ weighed
-        triangle = np.linalg.cholesky(gram + _RIDGE * np.diag(gram.diagonal())) if changes else np.zeros((0, 0))
-        self._basis = np.linalg.solve(triangle, design.T).T if changes else design
+        triangle = np.linalg.cholesky(gram + _RIDGE * np.diag(gram.diagonal()))
+        self._basis = np.linalg.solve(triangle, design.T).T
         self._shared = inner_products(background.weigh(self._basis), background.time)
         left = norms - (self._shared**2).sum(axis=-1)
         is_open = allowed(len(background.time), changes) & (left > _INDEPENDENT * norms)

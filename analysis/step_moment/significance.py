@@ -24,12 +24,12 @@ def p_value(search: Search, model: Model, *, change: Change, seed: int) -> float
     null = search.model(without(model.changes, change))
     scan = search.scan(null.background, null.changes)
     gains, squares = scan.gains(search.values)
-    observed = _ratio(gains[change.shape, change.at], squares)
+    observed = gains[change.shape, change.at] / squares  # a monotone function of the F statistic
     curves = simulated_curves(search, null, seed=seed)
     drawn = []
     for first in range(0, NUM_SIMULATIONS, _SIMULATIONS_AT_ONCE):
         gains, squares = scan.gains(curves[:, first : first + _SIMULATIONS_AT_ONCE])
-        drawn.append(_ratio(gains.max(axis=(0, 1)), squares))
+        drawn.append(gains.max(axis=(0, 1)) / squares)
     return float(1 + (np.concatenate(drawn) >= observed).sum()) / (1 + NUM_SIMULATIONS)
 
 
@@ -50,15 +50,10 @@ def simulated_curves(search: Search, model: Model, *, seed: int) -> Floats:
     return trend[:, None] + model.background.noise.colour(block_bootstrap(white, num=NUM_SIMULATIONS, seed=seed))
 
 
-def _ratio(gain: Floats, squares: Floats) -> Floats:
-    """A monotone function of the F statistic."""
-    return gain / (squares - gain)
-
-
 def block_bootstrap(innovations: Floats, *, num: int, seed: int) -> Floats:
     """(n, num) series of circular blocks of the innovations (Politis and Romano 1992) of length 2 n^(1/3)."""
     n = len(innovations)
-    length = max(2, round(2 * n ** (1 / 3)))
+    length = round(2 * n ** (1 / 3))
     starts = np.random.default_rng(seed).integers(n, size=(-(-n // length), 1, num))
     places = (starts + np.arange(length)[:, None]).reshape(-1, num)[:n] % n
     return np.asarray(innovations[places])

@@ -123,7 +123,7 @@ def _whole_file(target: Path) -> Iterator[Path]:
         sync_folder(target.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            temporary.unlink()
         raise disk_error(target.parent, error) from error
 
 

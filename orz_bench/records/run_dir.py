@@ -268,7 +268,7 @@ class RunDir:
 
     def _fail(self, event: str, text: str) -> None:
         with contextlib.suppress(OSError):
-            (self.path / _RESERVE).unlink(missing_ok=True)
+            (self.path / _RESERVE).unlink()
         with contextlib.suppress(RunDirError):  # the first failure must be reported
             self.mark("FAILED", text)
         with contextlib.suppress(RunDirError):
@@ -380,7 +380,7 @@ def write_text(path: Path, text: str) -> None:
         parquet.sync_folder(path.parent)
     except OSError as error:
         with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            temporary.unlink()
         raise parquet.disk_error(path, error) from error
 
 

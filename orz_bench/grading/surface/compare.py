@@ -27,7 +27,6 @@ _CONSTANT_OF_INTEGRATION = re.compile(r"^(.+\S)\s*\+\s*([CKck](?:_\{\d\})?)\s*$"
 _BARE_UNIT = re.compile(r"(.*\d)\s*([A-Za-z]{1,3})")
 _ANGLES = {(("angle", 1),), (("radians", 1),)}
 _TWO_LETTERS = re.compile(r"\\text\{[^{}]{2,}\}")
-_SIGNS_OF_SETS = ("\\cup", "\\setminus", "\\cap", "mathbb")
 _CLOCK_HOURS = 24
 
 
@@ -141,9 +140,6 @@ class Comparer:
         if group.kind in ("matrix", "column", "row", "tuple") and "matrix" in other.latex:
             return self._equal(_matrix_text(gold), _matrix_text(answer))
         is_set = any(isinstance(item, Relation) for item in group.items) or group.kind in ("interval", "tuple")
-        is_set |= group.kind != "list" and any(
-            sign in other.latex for sign in ("\\cup", "\\setminus", "\\cap", "mathbb")
-        )
         return (
             self._same_set(_set_text(gold), _set_text(answer))
             if is_set
@@ -334,7 +330,7 @@ def _matrix_text(surface: Surface) -> str:
 
 def _different_names(items: Sequence[Surface]) -> bool:
     names = [item.name for item in items if isinstance(item, Named)]
-    return len(names) == len(items) > 1 and len(set(names)) == len(names)
+    return len(names) == len(items) == len(set(names))
 
 
 def _without_same_texts(items: Sequence[Surface], others: Sequence[Surface]) -> list[Surface]:

@@ -67,6 +67,13 @@ def test_experiments_know_their_runs_seeds_and_the_last_step_of_all() -> None:
     assert (experiment.last_step, experiment.quantities) == (None, ())
 
 
+def test_a_curve_of_fewer_than_four_steps_has_no_ends() -> None:
+    study = a_study("a", seed=1)
+    for num_steps, wanted in ((3, set()), (4, {"reward/mean"})):
+        short = Study(run=study.run, steps=study.steps[:num_steps], scores=scores_of([]))
+        assert set(ends_of(short)) == wanted
+
+
 def test_the_table_names_a_quantity_once_and_shows_what_is_unknown_as_a_dash() -> None:
     console = Console(width=120, record=True, file=None, quiet=False)
     experiments = compared(group_studies([a_study("a", seed=1), a_study("b", seed=2, shift=3.0)]))

@@ -7,8 +7,6 @@ import pytest
 
 from analysis.step_moment.breaks import Break
 from analysis.step_moment.find import SHORTEST_CURVE, find_breaks
-from analysis.step_moment.measure import is_rebound
-from analysis.step_moment.shapes import SLOPE, Change
 from orz_bench.errors import DataError
 
 STEPS = np.arange(300.0)
@@ -134,13 +132,3 @@ def test_bad_input() -> None:
         find_breaks([1, 2], [1, 2, 3], metric="m")
     with pytest.raises(DataError, match="m: step 2 at row 2 is not greater"):
         find_breaks([1, 3, 2], [1, 2, 3], metric="m")
-
-
-def test_rebounds() -> None:
-    fitted = np.array([5.0, 5, 1, 1, 4, 4, 6, 6])
-    fall = Change(at=2, shape=0)
-    assert is_rebound(fitted, Change(at=4, shape=0), falls=[fall], end=6)
-    assert not is_rebound(fitted, Change(at=6, shape=0), falls=[fall], end=8)
-    assert not is_rebound(fitted, Change(at=4, shape=0), falls=[], end=6)
-    rising = np.array([5.0, 5, 1, 1, 2, 3, 4, 4.5])
-    assert is_rebound(rising, Change(at=3, shape=SLOPE), falls=[fall], end=8)
