@@ -64,7 +64,7 @@ def read_run(path: Path) -> None:
 
 READERS: dict[str, Callable[[Path], object]] = {
     "records": read_run,
-    "analysis": lambda path: [list(run.rollouts.batches()) for run in load_runs([path])],
+    "analysis": lambda path: [list(run.rollouts.batches()) for run in load_runs([path]) if run.rollouts],
     "app": lambda path: RunsFolder.at(path.parent).runs(),
 }
 
