@@ -17,6 +17,7 @@ import orz_bench.exchange.import_files as importing
 from analysis.reading.load import load_path
 from orz_bench.errors import DataError, RunDirError
 from orz_bench.exchange.import_files import ImportedFile, ImportOptions, import_files, question_in
+from orz_bench.records.parquet import write_table
 from orz_bench.records.run_dir import RunDir
 from tests.support.command_line import orz_bench
 
@@ -129,13 +130,13 @@ def test_a_stopped_import_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(importing, "PART_ROWS", 2)
     rows = [ANSWER | {"prompt": f"question {n % 3}", "output": str(n)} for n in range(9)]
     file = _lines(tmp_path / "a.jsonl", rows)
-    write, written = importing.write_table, []
+    written: list[pa.Table] = []
 
     def write_three(folder: Path, table: pa.Table) -> None:
         if len(written) == 3:
             raise KeyboardInterrupt
         written.append(table)
-        write(folder, table)
+        write_table(folder, table)
 
     with monkeypatch.context() as stopped:
         stopped.setattr(importing, "write_table", write_three)
@@ -152,7 +153,7 @@ def test_a_stopped_import_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 def test_a_row_without_a_response_has_no_answer(tmp_path: Path) -> None:
     """As for `orz-bench grade`: one null among thousands does not refuse the file. Missing and empty CSV cells too."""
-    rows = [ANSWER, ANSWER | {"output": None, "iscorrect": True}, {"prompt": "q"}, ANSWER]
+    rows: list[dict[str, Any]] = [ANSWER, ANSWER | {"output": None, "iscorrect": True}, {"prompt": "q"}, ANSWER]
     with (tmp_path / "b.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["question", "response", "correct"], ["q", "a", "True"], ["r", "", "True"]])
     _import([_lines(tmp_path / "a.jsonl", rows), tmp_path / "b.csv"], tmp_path / "run")
