@@ -65,6 +65,16 @@ def test_an_observer_hears_everything_in_order(tmp_path: Path) -> None:
     ]
 
 
+def test_questions_are_chosen_once_for_all_checkpoints_of_a_run(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.create(kind="eval", command=(), seed=1, environment={})
+    for step in (10, 20):
+        (run.path / "checkpoints" / f"step={step:06d}" / "policy").mkdir(parents=True)
+    results, said = session(checkpoint=str(tmp_path), limit=1)
+    assert [result.step for result in results] == [10, 20]
+    assert said.count("arithmetic: 100 problems from the product itself") == 1
+
+
 def test_the_engine_is_not_opened_where_nothing_is_missing(tmp_path: Path) -> None:
     session(out=tmp_path)
     assert "generating" not in session(out=tmp_path)[1]
