@@ -14,10 +14,12 @@ import io
 import os
 import re
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated, Any, ParamSpec, TextIO, TypeVar, cast
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, Self, TextIO, TypeVar, cast
 
 import typer
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook
@@ -30,6 +32,9 @@ from orz_bench.errors import OrzError, RunDirError
 from orz_bench.extras import require_for
 from orz_bench.secrets import redact
 from orz_bench.signals import exit_code, stopped_by_signals
+
+if TYPE_CHECKING:
+    from rich.progress import ProgressColumn
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -313,3 +318,36 @@ def result_console() -> Console:
     console = Console(width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
     console.push_render_hook(_VisibleTexts())
     return console
+
+
+class BarDisplay:
+    """Dim lines on a console and, on a terminal, a progress bar below them: a context manager."""
+
+    def __init__(self, console: Console, *columns: ProgressColumn, is_transient: bool = False) -> None:
+        """`columns`: behind the description, the bar and the counts."""
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self._console = console
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            *columns,
+            console=console,
+            disable=not console.is_terminal,
+            transient=is_transient,
+        )
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def notice(self, text: str) -> None:
+        """Print a dim line above the bar, without secrets."""
+        self._console.print(redact(text), style="dim", markup=False, highlight=False, soft_wrap=True)

@@ -40,7 +40,7 @@ class StepMoments:
 def step_moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int = 0) -> StepMoments:
     """The step moments of the metrics that the run has. `seed` is the seed of the bootstrap."""
     present = {name: series for name in metrics if (series := study.series(name)) is not None}
-    judged = {name: present[name] for name in judged_metrics(study, metrics)}
+    judged = {name: series for name, series in present.items() if _is_long_enough(series[1])}
     breaks = [
         one for name, (steps, values) in judged.items() for one in find_breaks(steps, values, metric=name, seed=seed)
     ]
@@ -56,7 +56,11 @@ def step_moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int
 def judged_metrics(study: Study, metrics: Sequence[str] = METRICS) -> tuple[str, ...]:
     """The metrics that the run has with at least SHORTEST_CURVE observations."""
     known = ((name, study.series(name)) for name in metrics)
-    return tuple(name for name, series in known if series and np.isfinite(series[1]).sum() >= SHORTEST_CURVE)
+    return tuple(name for name, series in known if series is not None and _is_long_enough(series[1]))
+
+
+def _is_long_enough(values: np.ndarray) -> bool:
+    return bool(np.isfinite(values).sum() >= SHORTEST_CURVE)
 
 
 def with_step_moments(study: Study, *, seed: int = 0) -> Study:

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.curves.curve import Curve, curve_of
 from analysis.reading.load import Run
 from analysis.step_moment.breaks import Break, JointBreak
-from orz_bench.records.summary import EvalResult
+from orz_bench.records.summary import EvalResult, Summary
 
 SCORE_COLUMNS = ("benchmark", "step", "fingerprint", "accuracy", "error", "low", "high", "n", "num_problems", "length")
 
@@ -149,7 +149,7 @@ def scores_of(results: Sequence[EvalResult]) -> pd.DataFrame:
             "step": result.step,
             "fingerprint": result.fingerprint,
             "accuracy": result.summary.avg_at_n,
-            **_interval(result),
+            **_interval(result.summary),
             "n": result.summary.n,
             "num_problems": result.summary.num_problems,
             "length": result.summary.mean_tokens,
@@ -160,9 +160,9 @@ def scores_of(results: Sequence[EvalResult]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SCORE_COLUMNS))
 
 
-def _interval(result: EvalResult) -> dict[str, float]:
+def _interval(summary: Summary) -> dict[str, float]:
     """The wider 95 % interval and its standard error; NaN if neither is known."""
-    found = [one for one in (result.summary.question, result.summary.sampling) if one is not None]
+    found = [one for one in (summary.question, summary.sampling) if one is not None]
     widest = max(found, key=lambda one: one.high - one.low, default=None)
     if widest is None:
         return {"error": np.nan, "low": np.nan, "high": np.nan}

@@ -21,8 +21,7 @@ _started: dict[Path, subprocess.Popen[bytes]] = {}
 
 def start_measuring(files: MeasureFiles) -> None:
     """Start measuring what is missing, unless a process that this server started is running."""
-    running = _started.get(files.root)
-    if running is not None and running.poll() is None:
+    if is_measuring(files):
         return
     command = [sys.executable, "-m", "app.queries.measuring", str(files.run), str(files.root)]
     root = Path(__file__).parents[2]
@@ -37,8 +36,13 @@ def start_measuring(files: MeasureFiles) -> None:
 
 def is_measuring(files: MeasureFiles) -> bool:
     """Whether a process that this server started is running."""
-    running = _started.get(files.root)
+    running = measuring_process(files)
     return running is not None and running.poll() is None
+
+
+def measuring_process(files: MeasureFiles) -> subprocess.Popen[bytes] | None:
+    """The process that this server started last for this run, if any."""
+    return _started.get(files.root)
 
 
 def measure(files: MeasureFiles) -> bool:

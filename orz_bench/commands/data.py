@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -71,7 +72,7 @@ def check_command(
         has_examples = examples is not None and not examples.startswith("not here")
         loads.append((benchmark, load_problems(benchmark, folders=folders, with_examples=has_examples)))
     tests = {gold: packed for _, loaded in loads for gold, packed in loaded.tests.items()}
-    with Grader(extractor=extractor, tests=tests) as grader:
+    with closing(Grader(extractor=extractor, tests=tests)) as grader:
         for benchmark, loaded in loads:
             examples = examples_place(benchmark, folders)
             faults = grader.check_golds(loaded.problems)

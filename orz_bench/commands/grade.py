@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -79,7 +80,7 @@ def _grade_file(name: str, source: Path, *, out: Path, options: GradeOptions) ->
     tests = load_problems(benchmark, folders=folders).tests if benchmark.kind == "code" else {}
     if tests:
         extractor = code_extractors(extractor)[0]
-    with Grader(extractor=extractor, tests=tests, **options.limits()) as grader:
+    with closing(Grader(extractor=extractor, tests=tests, **options.limits())) as grader:
         if tests:
             console.print(f"programs are run with {grader.check_isolation()}", markup=False, highlight=False)
         tally = grade_file(benchmark, source, target=out, grader=grader, folders=folders)

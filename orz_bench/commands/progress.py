@@ -2,54 +2,28 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Sequence
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import TaskID, TextColumn, TimeRemainingColumn
 
 from orz_bench.errors import counted
 from orz_bench.evaluation.evaluate import Evaluation
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.summary import EvalResult
-from orz_bench.secrets import redact
+from orz_bench.terminal import BarDisplay
 
 _PLAIN_LINE_SECONDS = 30.0
 
 
-class ProgressDisplay:
+class ProgressDisplay(BarDisplay):
     """An Observer: a bar with tokens/s, running accuracy and remaining time on a terminal, lines elsewhere."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(),
-            console=console,
-            disable=not console.is_terminal,
-        )
-        self._lock = threading.Lock()
+        super().__init__(console, TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
         self._task: TaskID | None = None
         self._name = ""
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def notice(self, text: str) -> None:
-        """Print a line above the bar."""
-        self._console.print(redact(text), style="dim", markup=False, highlight=False, soft_wrap=True)
 
     def started(self, evaluation: Evaluation, *, num_wanted: int, num_missing: int) -> None:
         """Show a new bar; report the samples that exist already."""

@@ -68,15 +68,14 @@ class Evaluation:
         }
         _refuse_long_prompts(lengths, self.card)
         requests = [
-            Request(
-                problem=problem,
-                sample_index=index,
-                seed=self._seed(problem, index),
+            request
+            for problem, prompt in zip(self.problems, prompts, strict=True)
+            for request in Request.group(
+                problem,
                 prompt=prompt.text,
                 prompt_token_ids=prompt.token_ids,
+                seeds=(self._seed(problem, index) for index in range(self.n)),
             )
-            for problem, prompt in zip(self.problems, prompts, strict=True)
-            for index in range(self.n)
         ]
         return with_options(requests, tokenizer) if self.card.extractor == LIKELIHOOD else requests
 

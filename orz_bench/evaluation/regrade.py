@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -118,12 +119,14 @@ def _grade(
     """Commit the rows with their new grades."""
     tests, num_choices = _from_data(benchmark, options)
     submissions = [_submission(row, benchmark=benchmark, num_choices=num_choices) for row in rows]
-    with Grader(
-        extractor=card["extractor"],
-        num_workers=options.num_workers,
-        deadline_s=options.deadline_s,
-        tests=tests,
-        allow_weak_isolation=options.allow_weak_isolation,
+    with closing(
+        Grader(
+            extractor=card["extractor"],
+            num_workers=options.num_workers,
+            deadline_s=options.deadline_s,
+            tests=tests,
+            allow_weak_isolation=options.allow_weak_isolation,
+        )
     ) as grader:
         for start in range(0, len(rows), _BATCH_ROWS):
             batch = slice(start, start + _BATCH_ROWS)

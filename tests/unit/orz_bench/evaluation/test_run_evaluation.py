@@ -65,9 +65,32 @@ def test_an_observer_hears_everything_in_order(tmp_path: Path) -> None:
     ]
 
 
+def test_questions_are_chosen_once_for_all_checkpoints_of_a_run(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.create(kind="eval", command=(), seed=1, environment={})
+    for step in (10, 20):
+        (run.path / "checkpoints" / f"step={step:06d}" / "policy").mkdir(parents=True)
+    results, said = session(checkpoint=str(tmp_path), limit=1)
+    assert [result.step for result in results] == [10, 20]
+    assert said.count("arithmetic: 100 problems from the product itself") == 1
+
+
 def test_the_engine_is_not_opened_where_nothing_is_missing(tmp_path: Path) -> None:
     session(out=tmp_path)
     assert "generating" not in session(out=tmp_path)[1]
+
+
+def test_no_process_is_started_for_answers_that_are_fast_to_grade(tmp_path: Path) -> None:
+    class Processes(Notes):
+        def finished(self, result: EvalResult) -> None:
+            for children in Path("/proc/self/task").glob("*/children"):
+                self.said += [Path(f"/proc/{child}/cmdline").read_text() for child in children.read_text().split()]
+
+    notes = Processes()
+    options = EvalOptions(checkpoint="fake:0.5", engine="fake", benchmarks=("arithmetic",), limit=5, out=tmp_path)
+    (result,) = run_evaluations(options, observer=notes)
+    assert 0 < result.summary.avg_at_n < 1
+    assert not any("grading.workers.host" in text for text in notes.said)
 
 
 def test_the_protocol_is_the_benchmarks_the_named_or_a_changed_one() -> None:

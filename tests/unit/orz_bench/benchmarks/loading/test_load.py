@@ -101,7 +101,7 @@ def test_a_row_without_an_answer_is_named(tmp_path: Path) -> None:
 
 def test_a_wrong_number_of_rows_is_an_error(tmp_path: Path) -> None:
     write_lines(tmp_path / "toy.jsonl", ROWS[0])
-    with pytest.raises(DataError, match=r"1 problems, but Toy has 2"):
+    with pytest.raises(DataError, match=r"1 problem, but Toy has 2"):
         load_problems(toy(), folders=[tmp_path], cache=tmp_path)
 
 

@@ -4,37 +4,31 @@ from __future__ import annotations
 
 import itertools
 import random
-from typing import Any
 
 import pytest
-import torch
 
 from orz_bench.engines.describe import require_likelihoods
 from orz_bench.engines.engine import EngineSpec, LikelihoodEngine, LikelihoodRequest, Likelihoods
 from orz_bench.engines.fake import FakeEngine
-from orz_bench.engines.registry import make_spec
 from orz_bench.engines.shared_tokens import shared_lengths
-from orz_bench.engines.transformers.engine import TransformersEngine
 from orz_bench.engines.transformers.likelihood import blocks
 from orz_bench.errors import ConfigError
+from tests.support.tiny_engine import TinyEngine
 from tests.support.tiny_model import a_tiny_checkpoint
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> TransformersEngine:
-    folder = a_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
-    return TransformersEngine(make_spec(name="transformers", checkpoint=str(folder), dtype="float32", batch_size=4))
+def engine(tmp_path_factory: pytest.TempPathFactory) -> TinyEngine:
+    return TinyEngine(a_tiny_checkpoint(tmp_path_factory.mktemp("tiny")))
 
 
-def plain(engine: Any, request: LikelihoodRequest) -> list[tuple[float, bool]]:
+def plain(engine: TinyEngine, request: LikelihoodRequest) -> list[tuple[float, bool]]:
     """The definition: every token of the continuation, given all before it, in a pass of its own."""
     found = []
     for continuation in request.continuations:
         total, is_greedy = 0.0, True
         for at, token in enumerate(continuation):
-            before = torch.tensor([[*request.context, *continuation[:at]]])
-            with torch.no_grad():
-                logprobs = engine._model(input_ids=before).logits[0, -1].log_softmax(dim=-1)
+            logprobs = engine.reference_logprobs([*request.context, *continuation[:at]])[-1]
             total += float(logprobs[token])
             is_greedy &= int(logprobs.argmax()) == token
         found.append((total, is_greedy))
@@ -62,7 +56,7 @@ def some_requests() -> list[LikelihoodRequest]:
     ]
 
 
-def test_they_are_those_of_plain_forward_passes(engine: TransformersEngine) -> None:
+def test_they_are_those_of_plain_forward_passes(engine: TinyEngine) -> None:
     requests = some_requests()
     assert {request.num_shared for request in requests} >= {40, 25, 0}
     answers = [answer for block in engine.loglikelihood(requests) for answer in block]
@@ -73,24 +67,23 @@ def test_they_are_those_of_plain_forward_passes(engine: TransformersEngine) -> N
         assert list(answer.is_greedy) == [is_greedy for _, is_greedy in wanted]
 
 
-def test_the_greedy_continuation_is_known_as_such(engine: TransformersEngine) -> None:
+def test_the_greedy_continuation_is_known_as_such(engine: TinyEngine) -> None:
     context = (5, 6, 7)
     greedy: list[int] = []
     for _ in range(3):
-        with torch.no_grad():
-            greedy.append(int(engine._model(input_ids=torch.tensor([[*context, *greedy]])).logits[0, -1].argmax()))
+        greedy.append(int(engine.reference_logprobs([*context, *greedy])[-1].argmax()))
     other = (*greedy[:2], greedy[2] % 90 + 3)
     request = LikelihoodRequest(key=("p", 0), context=context, continuations=(tuple(greedy), other))
     ((answer,),) = engine.loglikelihood([request])
     assert answer.is_greedy == (True, False)
 
 
-def test_a_stopped_evaluation_resumes_with_the_same_blocks(engine: TransformersEngine) -> None:
+def test_a_stopped_evaluation_resumes_with_the_same_blocks(engine: TinyEngine) -> None:
     """Bit for bit: the remaining blocks are computed as in an uninterrupted run."""
     requests = some_requests()
     whole = list(engine.loglikelihood(requests))
     rest = requests[len(whole[0]) :]
-    fresh = TransformersEngine(engine._spec)
+    fresh = TinyEngine(engine.folder)
     assert list(itertools.chain(*fresh.loglikelihood(rest))) == list(itertools.chain(*whole[1:]))
 
 

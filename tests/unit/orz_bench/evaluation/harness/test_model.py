@@ -7,14 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from orz_bench.engines.engine import Engine
-from orz_bench.engines.registry import make_spec
 from orz_bench.engines.tokenizer import load_tokenizer
-from orz_bench.engines.transformers.engine import TransformersEngine
 from orz_bench.errors import EngineError
 from orz_bench.evaluation.harness.model import Answers, HarnessModel
+from tests.support.tiny_engine import TinyEngine
 from tests.support.tiny_model import a_tiny_checkpoint
 
 CONTEXT = 64
@@ -28,24 +26,22 @@ class Asked:
 
 
 @pytest.fixture(scope="module")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> TransformersEngine:
-    folder = a_tiny_checkpoint(tmp_path_factory.mktemp("tiny"), context=CONTEXT)
-    return TransformersEngine(make_spec(name="transformers", checkpoint=str(folder), dtype="float32", batch_size=4))
+def engine(tmp_path_factory: pytest.TempPathFactory) -> TinyEngine:
+    return TinyEngine(a_tiny_checkpoint(tmp_path_factory.mktemp("tiny"), context=CONTEXT))
 
 
 def a_model(
-    engine: TransformersEngine, folder: Path, *, opened: Callable[[], Engine] | None = None, limit: int = CONTEXT
+    engine: TinyEngine, folder: Path, *, opened: Callable[[], Engine] | None = None, limit: int = CONTEXT
 ) -> HarnessModel:
-    tokenizer = load_tokenizer(engine._spec)
+    tokenizer = load_tokenizer(engine.spec)
     assert tokenizer is not None
     answers = Answers(folder / "answers.jsonl")
     return HarnessModel(opened or (lambda: engine), tokenizer, limit=limit, seed=1, answers=answers)
 
 
-def plain(engine: Any, tokens: list[int], num_scored: int) -> float:
+def plain(engine: TinyEngine, tokens: list[int], num_scored: int) -> float:
     """The log-likelihood of the last tokens of a text, from one pass over all of it."""
-    with torch.no_grad():
-        logprobs = engine._model(input_ids=torch.tensor([tokens])).logits[0].log_softmax(dim=-1)
+    logprobs = engine.reference_logprobs(tokens)
     places = range(len(tokens) - num_scored, len(tokens))
     return sum(float(logprobs[at - 1, tokens[at]]) for at in places)
 
@@ -54,7 +50,7 @@ def refuse() -> Engine:
     raise AssertionError("everything is known already")
 
 
-def test_likelihoods_of_pairs_and_of_texts_without_context(engine: TransformersEngine, tmp_path: Path) -> None:
+def test_likelihoods_of_pairs_and_of_texts_without_context(engine: TinyEngine, tmp_path: Path) -> None:
     model = a_model(engine, tmp_path)
     pairs = [("What is it? ", "a dog"), ("What is it?", " a dog"), ("What is it?", " no"), ("", "alone"), ("x", "yz")]
     found = model.loglikelihood([Asked(*pair) for pair in pairs], disable_tqdm=True)
@@ -67,7 +63,7 @@ def test_likelihoods_of_pairs_and_of_texts_without_context(engine: TransformersE
     assert again.loglikelihood([Asked(*pair) for pair in pairs], disable_tqdm=True) == found
 
 
-def test_a_text_longer_than_the_context_is_scored_in_windows(engine: TransformersEngine, tmp_path: Path) -> None:
+def test_a_text_longer_than_the_context_is_scored_in_windows(engine: TinyEngine, tmp_path: Path) -> None:
     """Each token once, with the context of its window: the first of a window has one token before it."""
     text = "".join(chr(97 + (7 * at) % 26) for at in range(150))
     model = a_model(engine, tmp_path)
@@ -78,7 +74,7 @@ def test_a_text_longer_than_the_context_is_scored_in_windows(engine: Transformer
     assert total == pytest.approx(wanted, abs=1e-3)
 
 
-def test_texts_end_before_their_stop_string_and_fit(engine: TransformersEngine, tmp_path: Path) -> None:
+def test_texts_end_before_their_stop_string_and_fit(engine: TinyEngine, tmp_path: Path) -> None:
     model = a_model(engine, tmp_path)
     greedy = {"until": [], "max_gen_toks": 12, "do_sample": False}
     (text,) = model.generate_until([Asked("a question", greedy)])
@@ -92,7 +88,7 @@ def test_texts_end_before_their_stop_string_and_fit(engine: TransformersEngine, 
         model.generate_until([Asked("x", greedy | {"max_gen_toks": 64})])
 
 
-def test_repeats_are_drawn_anew_and_the_same_after_a_stop(engine: TransformersEngine, tmp_path: Path) -> None:
+def test_repeats_are_drawn_anew_and_the_same_after_a_stop(engine: TinyEngine, tmp_path: Path) -> None:
     sampled = {"until": [], "max_gen_toks": 16, "do_sample": True, "temperature": 1.0}
     asked = [Asked("a question", sampled)] * 3
     texts = a_model(engine, tmp_path).generate_until(asked)
