@@ -12,6 +12,7 @@ import json
 import random
 import sys
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
@@ -21,6 +22,8 @@ from orz_bench.errors import counted
 from orz_bench.grading.jobs import Job, Reply
 
 _PACKAGES = ("lm_eval", "lm_eval.tasks", "lm_eval.tasks.ifeval")
+_LANGUAGES = 64
+"""Texts whose language is remembered: more than the checks of one response ask about."""
 _WARM_UP = "ONE SENTENCE. Another one, by Mr. Smith!\n\n* a point\n\nP.S. <<a title>> [place] *here* *there*"
 
 
@@ -82,8 +85,10 @@ def _load_checks() -> ModuleType:
         package = ModuleType(name)
         package.__path__ = [str(folder.joinpath(*name.split(".")[1:]))]
         sys.modules.setdefault(name, package)
-    langdetect = importlib.import_module("langdetect")
+    langdetect: Any = importlib.import_module("langdetect")
     langdetect.DetectorFactory.seed = 0
+    # With a seed it is a function of the text, and most of the work: strict and loose checks ask about the same texts.
+    langdetect.detect = lru_cache(maxsize=_LANGUAGES)(langdetect.detect)
     _provide_sentences()
     return importlib.import_module("lm_eval.tasks.ifeval.utils")
 
