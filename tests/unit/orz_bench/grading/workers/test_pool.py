@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from orz_bench.errors import GradingError
 from orz_bench.grading.grader import Grader, Submission
 from orz_bench.grading.jobs import Job, Reply
 from orz_bench.grading.workers.pool import GradingPool
@@ -84,6 +85,20 @@ def test_the_second_try_counts_and_runs_alone(monkeypatch: pytest.MonkeyPatch) -
     assert verdicts == ["correct", "correct", "correct", "timeout", "correct"]
     assert tries == {"slow": 2, "hangs": 2, "a": 1, "b": 1, "c": 1}
     assert beside == [[], []]
+
+
+def test_only_a_closed_pool_is_called_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool = GradingPool("mathematics", num_workers=1, deadline_s=1.0, memory_gib=1.0)
+
+    def judge(_job: Job) -> Reply:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(pool, "_judge", judge)
+    with pytest.raises(RuntimeError, match="new thread"):
+        pool.run([Job("1", "2", strict=True)])
+    pool.close()
+    with pytest.raises(GradingError, match="was closed"):
+        pool.run([Job("1", "2", strict=True)])
 
 
 def test_turns_never_overlap_with_one_who_is_alone() -> None:
