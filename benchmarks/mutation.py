@@ -49,7 +49,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "orz_bench.grading.surface.compare": ("../integration/test_answers.py",),
     "orz_bench.evaluation.recorder": ("orz_bench/evaluation/test_evaluate.py",),
     "orz_bench.records.intervals": ("orz_bench/results/test_statistics.py",),
-    "orz_bench.records.parquet": ("orz_bench/records/test_run_dir.py", "orz_bench/evaluation/test_regrade.py"),
+    "orz_bench.records.parquet": ("orz_bench/records/test_run_dir.py",),
     "orz_bench.records.run_dir": ("orz_bench/evaluation/test_session.py",),
     "orz_bench.results.comparison": ("orz_bench/results/test_report.py",),
     "orz_bench.results.statistics": ("orz_bench/records/test_intervals.py",),
