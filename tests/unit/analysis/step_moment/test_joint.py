@@ -98,9 +98,10 @@ def test_p_values_are_shares_of_shuffles_and_adjusted_for_the_number_of_pairs() 
 
 
 def test_a_break_out_of_reach_counts_nothing() -> None:
-    """The observed score is 0.2, of 200 and 208: 500 and 515 are too far apart. So many shifts of 1,009 have it by hand:
+    """The observed score is 0.2, of 200 and 208: 500 and 515 are too far apart.
 
-    those that move 200 or 500 to within 8 of 208 or 515: two windows of 16, and two that overlap, together 23 long.
+    By hand, so many of 1,009 shifts have it: those that move 200 or 500 to within 8 of 208 or 515. These are two
+    windows of 16, and two that overlap and together are 23 long.
     """
     breaks = [_break("a", 200), _break("a", 500), _break("b", 208), _break("b", 515)]
     (joint,) = find_joint_breaks(breaks, STEPS, level=1.0)
