@@ -49,7 +49,7 @@ MODULES: dict[str, tuple[str, ...]] = {
     "orz_bench.grading.surface.compare": ("../integration/test_answers.py",),
     "orz_bench.evaluation.recorder": ("orz_bench/evaluation/test_evaluate.py",),
     "orz_bench.records.intervals": ("orz_bench/results/test_statistics.py",),
-    "orz_bench.records.parquet": ("orz_bench/records/test_run_dir.py", "orz_bench/evaluation/test_regrade.py"),
+    "orz_bench.records.parquet": ("orz_bench/records/test_run_dir.py",),
     "orz_bench.records.run_dir": ("orz_bench/evaluation/test_session.py",),
     "orz_bench.results.comparison": ("orz_bench/results/test_report.py",),
     "orz_bench.results.statistics": ("orz_bench/records/test_intervals.py",),
@@ -241,17 +241,19 @@ def libraries() -> list[str]:
 
 def summary(rows: list[dict[str, Any]], *, seed: int) -> dict[str, Any]:
     """Counts by module, and who survived, with the reason where a mutant changes nothing."""
-    counted = [row for row in rows if row["equivalent"] is None or row["verdict"] != "survived"]
-    noticed = sum(row["verdict"] != "survived" for row in counted)
+    equivalent = [row for row in rows if row["equivalent"] is not None and row["verdict"] == "survived"]
+    noticed = sum(row["verdict"] != "survived" for row in rows)
+    num_counted = len(rows) - len(equivalent)
     return {
         "seed": seed,
         "num_mutants": len(rows),
-        "num_equivalent": len(rows) - len(counted),
+        "num_equivalent": len(equivalent),
         "num_noticed": noticed,
-        "share_noticed": round(noticed / len(counted), 4),
+        "share_noticed": round(noticed / num_counted, 4),
         "modules": {
             name: {
                 "mutants": sum(row["module"] == name for row in rows),
+                "equivalent": sum(row["module"] == name for row in equivalent),
                 "noticed": sum(row["module"] == name and row["verdict"] != "survived" for row in rows),
             }
             for name in dict.fromkeys(row["module"] for row in rows)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.step_moment.breaks import Break, JointBreak
+from orz_bench.results.comparison import holm
 
 Floats = NDArray[np.float64]
 Pair = tuple[str, str]
@@ -49,7 +50,8 @@ def find_joint_breaks(
         pair: _p_value(places[pair[0]], places[pair[1]], reach=reach, span=span, rng=rng)
         for pair in combinations(places, 2)
     }
-    significant = {pair: p_value for pair, p_value in _holm(raw).items() if p_value <= level}
+    adjusted = zip(raw, holm(list(raw.values())), strict=True)
+    significant = {pair: p_value for pair, p_value in adjusted if p_value <= level}
     return _events(breaks, significant, reach=reach)
 
 
@@ -59,14 +61,6 @@ def _p_value(one: Floats, other: Floats, *, reach: float, span: float, rng: np.r
     nearest = np.minimum(distances, span - distances).min(axis=2)
     scores = np.maximum(1 - nearest / reach, 0).sum(axis=1)
     return float((scores >= scores[0] - 1e-9).sum()) / len(scores)
-
-
-def _holm(raw: Mapping[Pair, float]) -> dict[Pair, float]:
-    adjusted, largest = {}, 0.0
-    for rank, (pair, p_value) in enumerate(sorted(raw.items(), key=lambda item: item[1])):
-        largest = max(largest, min(1.0, (len(raw) - rank) * p_value))
-        adjusted[pair] = largest
-    return adjusted
 
 
 def _events(breaks: Sequence[Break], significant: Mapping[Pair, float], *, reach: float) -> list[JointBreak]:

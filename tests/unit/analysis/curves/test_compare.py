@@ -85,3 +85,5 @@ def test_the_table_names_a_quantity_once_and_shows_what_is_unknown_as_a_dash() -
     assert rows[0][-6:] == ["30", "3.5", "30.5", "29", "to", "32"]
     assert rows[1][-4:] == ["30", "2", "29", "–"]
     assert "reward/mean" not in rows[1]
+    assert rows[0][-8:-6] == ["1,", "2"]
+    assert rows[1][-5] == "3"

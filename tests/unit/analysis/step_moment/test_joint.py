@@ -97,6 +97,18 @@ def test_p_values_are_shares_of_shuffles_and_adjusted_for_the_number_of_pairs() 
     assert joint.step == 500
 
 
+def test_a_break_out_of_reach_counts_nothing() -> None:
+    """The observed score is 0.2, of 200 and 208: 500 and 515 are too far apart.
+
+    By hand, so many of 1,009 shifts have it: those that move 200 or 500 to within 8 of 208 or 515. These are two
+    windows of 16, and two that overlap and together are 23 long.
+    """
+    breaks = [_break("a", 200), _break("a", 500), _break("b", 208), _break("b", 515)]
+    (joint,) = find_joint_breaks(breaks, STEPS, level=1.0)
+    assert (joint.low, joint.high) == (200, 208)
+    assert joint.p_value == pytest.approx((16 + 16 + 23) / 1009, abs=0.01)
+
+
 def test_the_run_is_a_circle_for_the_shuffles() -> None:
     """A break at each end: as far from one another as the steps between them, with the reach added at the seam."""
     joint = find_joint_breaks([_break("a", 0), _break("b", 999)], STEPS, level=1.0)

@@ -14,7 +14,7 @@ from analysis.step_moment.scan import Model, Search
 from analysis.step_moment.shapes import SLOPE, WIDTHS, Change, allowed, columns
 
 N = 80
-STEPS = 10.0 * np.arange(N)
+STEPS: np.ndarray = 10.0 * np.arange(N)
 OTHER = Change(at=62, shape=0)
 
 
@@ -37,11 +37,12 @@ def _profile_interval(search: Search, model: Model, change: Change) -> tuple[flo
     best = _left(search, model, (change, OTHER))
     likely = {change}
     for way in (-1, 1):
-        place = change
-        while (place := replace(place, at=place.at + way)) and allowed(N, (OTHER,))[place.shape, place.at]:
+        place = replace(change, at=change.at + way)
+        while allowed(N, (OTHER,))[place.shape, place.at]:
             if (N - 2 - 2) * np.log(_left(search, model, (place, OTHER)) / best) > bound:
                 break
             likely.add(place)
+            place = replace(place, at=place.at + way)
     return 10 * min(likely).middle, 10 * max(likely).middle
 
 

@@ -103,12 +103,24 @@ def test_a_damaged_part_is_named(tmp_path: Path) -> None:
         parquet.read_parts(tmp_path)
 
 
+def test_only_a_part_with_every_column_is_whole(tmp_path: Path) -> None:
+    whole = parquet.write_part(tmp_path, [a_rollout()])
+    damaged = parquet.write_part(tmp_path, [a_rollout(sample_index=1)])
+    damaged.write_bytes(damaged.read_bytes()[:-10])
+    foreign = tmp_path / "foreign.parquet"
+    pq.write_table(pq.read_table(whole).drop_columns(["problem_id"]), foreign)
+    paths = (whole, damaged, foreign, tmp_path / "absent.parquet")
+    assert [parquet.is_whole(path) for path in paths] == [True, False, False, False]
+
+
 def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     path = parquet.write_part(tmp_path, [a_rollout()])
     table = pq.read_table(path).replace_schema_metadata({b"orz_rollout_schema": b"99"})
     pq.write_table(table, path)
     with pytest.raises(RunDirError, match=r"schema 99.*upgrade"):
         parquet.read_parts(tmp_path)
+    with pytest.raises(RunDirError, match=r"schema 99.*upgrade"):
+        parquet.is_whole(path)
 
 
 @pytest.mark.parametrize(("number", "words"), [(errno.ENOSPC, "no space left"), (errno.EACCES, "--out")])

@@ -285,6 +285,12 @@ def _rows() -> dict[str, list[tuple[str, str, str]]]:
     return rows
 
 
+@pytest.mark.parametrize(("gold", "answer", "verdict"), [("5", "???", "unparseable"), ("???", "5", "wrong")])
+def test_an_answer_that_cannot_be_read_is_unparseable(gold: str, answer: str, verdict: str) -> None:
+    reply = judge(Job(gold, answer, strict=True))
+    assert (reply.verdict, reply.why) == (verdict, "not readable as an answer")
+
+
 @pytest.mark.parametrize("kind", _rows())
 def test_pairs_are_judged_as_labelled(kind: str) -> None:
     found = [(gold, answer, judge(Job(gold, answer, strict=True, mode="answer"))) for gold, answer, _ in _rows()[kind]]
