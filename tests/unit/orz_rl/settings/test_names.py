@@ -26,6 +26,7 @@ ONLY_EVALUATED = {
     "--tokenizer": "of a model that is known by its name on a server",
     "--base-url": "of a server",
     "--template-args": "not an option of a training",
+    "--revision": "not an option of a training",
     "--concurrency": "of a server",
     "--head": "an option of ray",
 }
