@@ -58,6 +58,9 @@ def load() -> None:
     AutoTokenizer.from_pretrained(TINY)
     model = AutoModelForCausalLM.from_pretrained(TINY)
     AutoModelForTokenClassification.from_config(model.config)
+    for thread in threading.enumerate():
+        if thread is not threading.main_thread():
+            thread.join(60)  # those that loaded the weights may still be ending
     assert threading.active_count() == 1, threading.enumerate()
 
 

@@ -80,11 +80,17 @@ def test_the_engine_is_not_opened_where_nothing_is_missing(tmp_path: Path) -> No
     assert "generating" not in session(out=tmp_path)[1]
 
 
+def children() -> set[str]:
+    """The process ids of this process's children."""
+    return {child for path in Path("/proc/self/task").glob("*/children") for child in path.read_text().split()}
+
+
 def test_no_process_is_started_for_answers_that_are_fast_to_grade(tmp_path: Path) -> None:
+    before = children()
+
     class Processes(Notes):
         def finished(self, result: EvalResult) -> None:
-            for children in Path("/proc/self/task").glob("*/children"):
-                self.said += [Path(f"/proc/{child}/cmdline").read_text() for child in children.read_text().split()]
+            self.said += [Path(f"/proc/{child}/cmdline").read_text() for child in children() - before]
 
     notes = Processes()
     options = EvalOptions(checkpoint="fake:0.5", engine="fake", benchmarks=("arithmetic",), limit=5, out=tmp_path)
