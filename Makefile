@@ -56,8 +56,9 @@ screenshots: setup
 	$(BIN)/python -m tests.browser.screenshots $(RUNS) docs/screenshots
 
 # One worker a file; the files that load a real model come first and are all one worker's (tests/support/schedule.py).
+# Hundreds of processes read the same modules: they are compiled once, even where the shell asks for no bytecode.
 test: setup
-	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS); status=$$?; \
+	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS); status=$$?; \
 	  if [ $$status -eq 5 ]; then echo "pytest found no test to run (exit 5): that is a failure here" >&2; fi; exit $$status
 
 # In full; `make test` runs a sample. With ORZ_DATA (or ../shared/data) also on the golds of the benchmarks.
