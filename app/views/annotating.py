@@ -100,8 +100,8 @@ def _history(opened: OpenRun, response: Response) -> None:
         return
     if others := sum(entry.is_of_another for entry in entries):
         st.caption(
-            f"Of another response under this key (another run of this name, or another text), and without effect "
-            f"here: {others} of {counted(len(entries), 'entry')}."
+            f"{others} of {counted(len(entries), 'entry')} written for another response under this key (another run of "
+            f"this name, or another text); they do not apply here."
         )
     with st.expander(f"History ({len(entries)})"):
         st.dataframe(
