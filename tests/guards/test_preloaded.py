@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 
 from tests.support.preloaded import FORKED
@@ -21,6 +23,32 @@ def test_transformers_loads_nothing_that_is_not_used() -> None:
     process.start()
     process.join()
     assert process.exitcode == 0
+
+
+def test_threads_of_a_forked_process_share_one_pool() -> None:
+    """Without `one_thread_pool` torch fails in about one of five children whose threads begin together."""
+    process = FORKED.Process(target=compute_in_children)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+
+
+def compute_in_children() -> None:
+    import torch
+
+    numbers = torch.ones(100_000)
+    for _ in range(25):
+        if (child := os.fork()) == 0:
+            try:
+                with ThreadPoolExecutor(4) as pool:
+                    for converted in [pool.submit(numbers.to, torch.bfloat16) for _ in range(16)]:
+                        converted.result()
+            except RuntimeError:
+                os._exit(1)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if status != 0:
+            sys.exit(1)
 
 
 def expect_no_sklearn() -> None:

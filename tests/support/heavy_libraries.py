@@ -44,6 +44,16 @@ MODULES = (
 )
 
 
+def one_thread_pool() -> None:
+    """In a forked child, before it has threads: torch replaces its parent's pool, and in two threads at once it fails.
+
+    `ParallelOpenMP.cpp: Invalid thread pool!` is what a thread reads that loads weights while another one replaces it.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+
+
 def load() -> None:
     leave_out_unused()
     import torch
@@ -54,6 +64,7 @@ def load() -> None:
     for name in MODULES:
         import_module(name)
     torch.set_num_threads(1)
+    os.register_at_fork(after_in_child=one_thread_pool)
     import_module("tqdm").tqdm.monitor_interval = 0  # a thread that looks after progress bars
     AutoTokenizer.from_pretrained(TINY)
     model = AutoModelForCausalLM.from_pretrained(TINY)
