@@ -29,7 +29,7 @@ from typer.core import TyperGroup
 
 from orz_bench.environment import version_text
 from orz_bench.errors import OrzError, RunDirError
-from orz_bench.extras import require_for
+from orz_bench.installed.extras import require_for
 from orz_bench.secrets import redact
 from orz_bench.signals import exit_code, stopped_by_signals
 

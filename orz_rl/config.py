@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from orz_bench.asking.protocol import MIN_TEMPERATURE, ORZ_STOP
 from orz_bench.engines.engine import Sampling
-from orz_rl.names import KlChoice, KlEstimator, Normalisation, SignName
+from orz_rl.names import Estimator, KlChoice, KlEstimator, Normalisation, SignName
 from orz_rl.ppo.schedule import schedule
 from orz_rl.settings.older import optim_of_today
 
@@ -131,7 +131,7 @@ class RewardConfig(Section):
 class AdvantageConfig(Section):
     """How rewards become advantages."""
 
-    estimator: Literal["gae", "grpo", "dr_grpo", "rloo", "reinforce_pp"] = "gae"
+    estimator: Estimator = "gae"
     """gae trains a critic; the others have none and compare the samples of a group (reinforce_pp: of the batch)."""
     gamma: Share = 1.0
     """Discount per token (gae, reinforce_pp)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+Estimator = Literal["gae", "grpo", "dr_grpo", "rloo", "reinforce_pp"]
 Normalisation = Literal["token", "sequence", "constant"]
 KlEstimator = Literal["k1", "k2", "k3"]
 KlChoice = Literal["auto", "k1", "k2", "k3"]

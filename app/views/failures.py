@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from app.markdown import escaped
 from orz_bench.errors import ConfigError, OrzError
-from orz_bench.extras import missing, require
+from orz_bench.installed.extras import missing, require
 
 _LOG = logging.getLogger("orz.app")
 

@@ -11,7 +11,7 @@ from orz_bench.engines.local import open_local
 from orz_bench.engines.registry import ENGINES, get_engine
 from orz_bench.environment import has_fast_bfloat16
 from orz_bench.errors import ConfigError, EngineError, nearest
-from orz_bench.extras import how_to_install
+from orz_bench.installed.extras import how_to_install
 
 _DTYPES = ("bfloat16", "float16", "float32")
 

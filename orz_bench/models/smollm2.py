@@ -18,7 +18,7 @@ from pathlib import Path
 
 from orz_bench.environment import set_library_defaults
 from orz_bench.errors import ConfigError, DataError, EngineError, nearest
-from orz_bench.extras import how_to_install
+from orz_bench.installed.extras import how_to_install
 from orz_bench.models.transformers_imports import leave_out_unused
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from orz_bench.records.rollout import Rollout
 from orz_bench.terminal import BarDisplay
 from orz_rl.training.evaluation import sampling_error
-from orz_rl.training.loop import Outcome
+from orz_rl.training.progress import Outcome
 
 _PHASES = ("sample", "score", "update", "sync")
 

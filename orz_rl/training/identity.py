@@ -80,7 +80,7 @@ def open_run(
         kind="train",
         command=command,
         seed=config.seed,
-        environment=describe_environment() | {"run_id": uuid.uuid4().hex},
+        environment=describe_environment() | {"backend": "native", "run_id": uuid.uuid4().hex},
     )
     run.write_config(f"# settings of version {SETTINGS_VERSION}, orz {VERSION}\n{as_yaml(config)}")
     write_text(run.path / _PROMPTS, to_json(identity))

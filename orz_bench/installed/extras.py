@@ -65,7 +65,7 @@ def require_for(error: ModuleNotFoundError, *, package: str) -> None:
 
 def _command(extra: str) -> str:
     """In a checkout pip is given its folder, whose packages are then those that run; a wheel is known by its name."""
-    root = Path(__file__).resolve().parents[1]
+    root = Path(__file__).resolve().parents[2]
     if (root / "pyproject.toml").is_file():
         return f'pip install -e "{root}[{extra}]"'
     return f'pip install "{DISTRIBUTION}[{extra}]"'

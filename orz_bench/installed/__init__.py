@@ -1,0 +1,1 @@
+"""What is installed beside the packages: the optional dependencies, and plug-ins of other packages."""
