@@ -71,7 +71,7 @@ def backend(monkeypatch: pytest.MonkeyPatch) -> Recording:
     """Registered as a built-in backend."""
     mine = Recording()
     monkeypatch.setattr(f"{__name__}.OURS", mine)
-    monkeypatch.setitem(BACKENDS.built_in, "recording", f"{__name__}:OURS")  # type: ignore[arg-type]
+    monkeypatch.setitem(BACKENDS.built_in, "recording", f"{__name__}:OURS")
     return mine
 
 
