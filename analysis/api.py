@@ -1,0 +1,72 @@
+"""The public Python functions of analysis: `load` a run, `draw` figures, find `step_moments`, `write_report`.
+
+    import analysis
+
+    study = analysis.load("runs/tiny")
+    study.steps      # one row per training step
+    study.scores     # one row per evaluation
+    study.features   # one row per response
+    analysis.draw("training", study).savefig("training.png")
+
+Import them from `analysis`; docs/api.md lists what is public. They print nothing, and raise orz_bench.errors.OrzError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from analysis.curves.build import build_study
+from analysis.curves.grouping import group_studies
+from analysis.curves.step_moments import StepMoments, chosen_metrics, step_moments_of, with_step_moments
+from analysis.curves.study import Study
+from analysis.figures.registry import get_figure
+from analysis.reading.load import load_path, one_of
+from analysis.texts.lexicons import get_lexicon
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["StepMoments", "Study", "draw", "load", "step_moments", "write_report"]
+
+
+def load(run: str | Path, *, name: str | None = None, lexicon: str = "orz-code") -> Study:
+    """A run directory, a dump of Open-Reasoner-Zero, or a table of rollouts or curves, with what follows from it.
+
+    Args:
+        run: The folder or file; a run that is still training is read as far as it has been written.
+        name: Which run of a file that has several.
+        lexicon: Words that count as reflection; see docs/reflection.md.
+
+    Raises DataError for anything else, and where a file has several runs and none is named.
+    """
+    return build_study(one_of(load_path(Path(run)), name), lexicon=get_lexicon(lexicon))
+
+
+def draw(figure: str, studies: Study | Sequence[Study]) -> Figure:
+    """A figure listed by `orz-analysis figures`, as a matplotlib Figure. Runs that differ only in seed are one line.
+
+    Raises ConfigError for an unknown figure, DataError where the runs lack what it needs.
+    """
+    from analysis.figures.drawing import plot
+
+    several = [studies] if isinstance(studies, Study) else list(studies)
+    return plot(get_figure(figure).make(group_studies(several)))
+
+
+def step_moments(study: Study, *, metrics: Sequence[str] | None = None, seed: int = 0) -> StepMoments:
+    """Sudden, lasting changes of level or slope, with intervals and p-values; None: in reward and lengths.
+
+    Method and error rates: docs/step-moments.md.
+    """
+    named = None if metrics is None else ",".join(metrics)
+    return step_moments_of(study, chosen_metrics(study, named), seed=seed)
+
+
+def write_report(studies: Study | Sequence[Study], out: str | Path) -> Path:
+    """What `orz-analysis report` writes into the folder `out`; returns its page."""
+    from analysis.report.build import write_report as write
+
+    several = [studies] if isinstance(studies, Study) else list(studies)
+    return write([with_step_moments(study) for study in several], Path(out), metrics=()).page
