@@ -10,12 +10,12 @@ import numpy as np
 from rich.table import Table
 
 from analysis.curves.study import Study
-from analysis.reading.columns import metric_name
 from analysis.step_moment.as_json import as_json
 from analysis.step_moment.breaks import Break, JointBreak
 from analysis.step_moment.find import SHORTEST_CURVE, find_breaks
 from analysis.step_moment.joint import find_joint_breaks
 from orz_bench.errors import ConfigError, nearest
+from orz_bench.records.metric_names import metric_name
 
 METRICS = ("reward/mean", "response/length_mean", "reflection/correct_length_mean")
 
@@ -81,10 +81,14 @@ def chosen_metrics(study: Study, wanted: str | None) -> list[str]:
     else:
         chosen = [metric_name(name.strip()) for name in wanted.split(",") if name.strip()]
     unknown = [name for name in chosen if name not in known]
-    if unknown or not chosen:
-        missing = ", ".join(unknown) or "none of " + ", ".join(METRICS)
-        hint = nearest(unknown[0], known) if unknown else ""
-        raise ConfigError(f"{study.run.name}: no metric {missing}{hint}; it has {', '.join(known) or 'none'}.")
+    has = f"it has {', '.join(known) or 'none'}"
+    if unknown:
+        raise ConfigError(f"{study.run.name}: no metric {', '.join(unknown)}{nearest(unknown[0], known)}; {has}.")
+    if not chosen:
+        raise ConfigError(
+            f"{study.run.name}: has none of the metrics that are looked at unless others are named, "
+            f"{', '.join(METRICS)}; name others with --metrics: {has}."
+        )
     return chosen
 
 

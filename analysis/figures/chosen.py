@@ -8,8 +8,9 @@ from analysis.curves.study import Group
 from analysis.figures.captions import caption
 from analysis.figures.panels import metric_panel, present
 from analysis.figures.spec import FigureSpec
-from analysis.reading.columns import metric_name, unit_of
+from analysis.reading.columns import unit_of
 from orz_bench.errors import ConfigError, nearest
+from orz_bench.records.metric_names import metric_name
 
 NAME = "metrics"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.reading.columns import CATEGORIES, NUMBERS, ROLLOUT_COLUMNS
 from analysis.reading.run_rollouts import BATCH_ROWS
+from orz_bench.exchange.formats.sample import ForeignSample, digest_of
 from orz_bench.records.foreign import Row, canonical, dumped, flat, rows_of
 
 _INTEGERS = ("step", "sample_index", "num_tokens")
@@ -32,17 +33,11 @@ class FileRollouts:
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
         """See analysis.reading.run_rollouts.Rollouts."""
-        start = 0
-        wanted = self._rows()
-        while chunk := list(islice(wanted, rows)):
-            yield _typed(pd.DataFrame(chunk, index=pd.RangeIndex(start, start + len(chunk))))
-            start += len(chunk)
+        return batches_of(self._rows(), rows)
 
     def numbers(self) -> pd.DataFrame:
         """See analysis.reading.run_rollouts.Rollouts."""
-        frames = [batch[[name for name in NUMBERS if name in batch]] for batch in self.batches()]
-        whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(NUMBERS))
-        return whole.astype({name: "category" for name in CATEGORIES if name in whole})
+        return numbers_of(self.batches())
 
     def _rows(self) -> Iterator[Row]:
         for path in self.paths:
@@ -50,6 +45,50 @@ class FileRollouts:
             for row in map(flat, rows_of(path)):
                 if self.only is None or str(row.get(self.only[0])) == self.only[1]:
                     yield canonical(row) | facts
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignRollouts:
+    """Rollouts in a file that another tool wrote."""
+
+    samples: Callable[[], Iterator[ForeignSample]]
+
+    @property
+    def skipped(self) -> tuple[Path, ...]:
+        """Always empty: an unreadable file is an error here."""
+        return ()
+
+    def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
+        """See analysis.reading.run_rollouts.Rollouts."""
+        return batches_of(map(_columns_of, self.samples()), rows)
+
+    def numbers(self) -> pd.DataFrame:
+        """See analysis.reading.run_rollouts.Rollouts."""
+        return numbers_of(self.batches())
+
+
+def _columns_of(sample: ForeignSample) -> Row:
+    """The columns that the file says something about."""
+    found = {name: getattr(sample, name) for name in ROLLOUT_COLUMNS if getattr(sample, name) is not None}
+    if sample.problem_id is None and sample.question is not None:
+        found["problem_id"] = digest_of(sample.question)
+    silent = sample.completion is None and sample.has_text
+    return found | ({"completion": "", "verdict": "no_answer"} if silent else {"completion": sample.completion or ""})
+
+
+def batches_of(rows: Iterator[Row], size: int) -> Iterator[pd.DataFrame]:
+    """Frames of at most `size` rows, numbered through."""
+    start = 0
+    while chunk := list(islice(rows, size)):
+        yield _typed(pd.DataFrame(chunk, index=pd.RangeIndex(start, start + len(chunk))))
+        start += len(chunk)
+
+
+def numbers_of(batches: Iterator[pd.DataFrame]) -> pd.DataFrame:
+    """The columns without texts of all frames."""
+    frames = [batch[[name for name in NUMBERS if name in batch]] for batch in batches]
+    whole = pd.concat(frames, ignore_index=True) if frames else pd.DataFrame(columns=list(NUMBERS))
+    return whole.astype({name: "category" for name in CATEGORIES if name in whole})
 
 
 def dumped_rollouts(folder: Path) -> FileRollouts | None:

@@ -14,10 +14,12 @@ from typing import Any, Literal
 import pandas as pd
 import yaml
 
-from analysis.reading.file_rollouts import FileRollouts, dumped_evaluations, dumped_rollouts
+from analysis.reading.file_rollouts import FileRollouts, ForeignRollouts, dumped_evaluations, dumped_rollouts
 from analysis.reading.metric_files import by_step, curves_of
 from analysis.reading.run_rollouts import PartRollouts, Rollouts
 from orz_bench.errors import DataError, counted
+from orz_bench.exchange.formats.format import Contents, Format
+from orz_bench.exchange.formats.registry import read_of_tool
 from orz_bench.records.foreign import flat, holds_rollouts, rows_of, run_column
 from orz_bench.records.regular import read_text
 from orz_bench.records.run_dir import EvaluationDir, RunDir
@@ -181,6 +183,23 @@ def _dump(folder: Path) -> Run:
 
 
 def _file(path: Path) -> list[Run]:
+    of_tool = read_of_tool(path)
+    return _table(path) if of_tool is None else [_of_tool(path, of_tool)]
+
+
+def _of_tool(path: Path, found: tuple[Format, Contents]) -> Run:
+    """A file that another tool wrote; DataError for one without responses and curves."""
+    format_, contents = found
+    make = partial(Run, name=path.stem, path=path, kind="file", notes=contents.notes)
+    if contents.curves is not None:
+        (frame,) = curves_of(contents.curves()).values()
+        return make(metrics=frame)
+    if contents.samples is not None:
+        return make(rollouts=ForeignRollouts(contents.samples))
+    raise DataError(f"{path}: {contents.what} ({format_.title}); name {contents.instead}.")
+
+
+def _table(path: Path) -> list[Run]:
     head = [flat(row) for row in islice(rows_of(path), 50)]
     if not head:
         raise DataError(f"{path}: has no rows; name a table of rollouts or curves.")

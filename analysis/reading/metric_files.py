@@ -11,11 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.reading.columns import is_known_metric, metric_names
-from orz_bench.records.foreign import ALIASES, flat, run_column, source_columns
+from orz_bench.records.foreign import flat, run_column, source_columns
+from orz_bench.records.metric_names import STEP_NAMES, is_known_metric, metric_names
 
-STEP_NAMES = (*ALIASES["step"], "training_step", "current_steps", "_step", "epoch")
-"""Accepted names of the step column, in order of precedence."""
 _PLOTTED = ("panel", "series", "x", "y")
 """Columns of a table of plotted points."""
 _MEASURED_STYLES = ("raw", "single")

@@ -92,16 +92,21 @@ def _result_row(one: Evaluated) -> dict[str, Any]:
         "question": percent_spread(summary.avg_at_n, summary.question) if summary.question else None,
         "sampling": percent_spread(summary.avg_at_n, summary.sampling) if summary.sampling else None,
         "pass": 100 * summary.pass_at[max(summary.pass_at, key=int)] if summary.pass_at else None,
-        "majority": 100 * summary.maj_at_n,
+        "majority": _percent(summary.maj_at_n),
         "n": summary.n,
         "questions": summary.num_problems,
-        "extracted": 100 * summary.extraction_rate,
-        "second": 100 * summary.accuracy_second_extractor,
-        "cut": 100 * summary.clip_rate,
+        "extracted": _percent(summary.extraction_rate),
+        "second": _percent(summary.accuracy_second_extractor),
+        "cut": _percent(summary.clip_rate),
         "tokens": summary.mean_tokens,
         "protocol": one.result.fingerprint,
         "source": "this run",
     }
+
+
+def _percent(share: float | None) -> float | None:
+    """None for what an imported file does not say."""
+    return None if share is None else 100 * share
 
 
 def score_curves(found: Sequence[Evaluated], benchmark: str) -> pd.DataFrame:

@@ -30,15 +30,23 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "step": ("step", "iteration", "iter", "global_step"),
         "benchmark": ("benchmark", "dataset", "task", "data_source"),
-        "problem_id": ("problem_id", "question_id", "group", "index", "id"),
+        "problem_id": ("problem_id", "question_id", "example_id", "doc_id", "group", "index", "idx", "id"),
         "sample_index": ("sample_index", "sample"),
-        "question": ("question", "problem", "prompt"),
-        "gold": ("gold", "answer", "expected", "ground_truth"),
+        "question": ("question", "problem", "prompt", "instruction", "query", "input"),
+        "gold": ("gold", "answer", "expected", "ground_truth", "expected_answer", "reference_answer", "gts"),
         "completion": ("completion", "response", "raw_response", "output", "generation"),
         "num_tokens": ("num_tokens", "completion_tokens", "response_tokens"),
         "stop_reason": ("stop_reason", "finish_reason"),
-        "extracted": ("extracted", "final_answer", "generated_answer", "prediction", "official_pred"),
-        "verdict": ("verdict", "correct", "is_correct", "iscorrect", "is_match", "official_pass"),
+        "extracted": (
+            "extracted",
+            "final_answer",
+            "generated_answer",
+            "prediction",
+            "official_pred",
+            "pred",
+            "predicted_answer",
+        ),
+        "verdict": ("verdict", "correct", "is_correct", "iscorrect", "is_match", "official_pass", "acc"),
         "reward": ("reward", "score"),
     }
 )

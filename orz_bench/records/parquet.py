@@ -9,7 +9,7 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -89,14 +89,24 @@ def write_table(folder: Path, table: pa.Table) -> Path:
     return target
 
 
+def replace_table(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """As replace_parts, with rows of ROLLOUT_SCHEMA in which unknown values are null."""
+    columns = {each.name: pa.array([row.get(each.name) for row in rows], each.type) for each in ROLLOUT_SCHEMA}
+    _replace(folder, pa.table(columns, schema=ROLLOUT_SCHEMA))
+
+
 def replace_parts(folder: Path, rollouts: Sequence[Rollout]) -> None:
     """Replace all parts by one part with `rollouts`.
 
     It is complete under a name of its own before the others are removed. After a crash in between, part_files() uses it
     and finish_parts() finishes the move; readers of `part-*` alone may miss rows until then, but see none twice.
     """
+    _replace(folder, _to_table(rollouts))
+
+
+def _replace(folder: Path, table: pa.Table) -> None:
     with _whole_file(folder / _MERGED) as temporary:
-        _write(temporary, _to_table(rollouts))
+        _write(temporary, table)
     try:
         _put_merged_in_place(folder)
     except OSError as error:

@@ -62,21 +62,22 @@ class Summary:
     se_question: float | None
     """Standard error of the mean over questions sampled from a larger pool; undefined for one question."""
     pass_at: Mapping[str, float]
-    maj_at_n: float
+    maj_at_n: float | None
+    """None where the extracted answers are unknown, as for some imported samples."""
     g_pass_at: Mapping[str, float | None]
     """Keys "n@tau", such as "16@0.5", and "mean" for mG-Pass@n, which is undefined for n below 4 and odd n."""
-    extraction_rate: float
-    clip_rate: float
+    extraction_rate: float | None
+    clip_rate: float | None
     no_answer_rate: float
     accuracy_finished: float | None
     """Share correct among the samples not truncated by the token limit."""
-    accuracy_second_extractor: float
+    accuracy_second_extractor: float | None
     second_extractor: str
     duplicate_rate: float | None
     """Undefined for n = 1."""
-    mean_tokens: float
+    mean_tokens: float | None
     token_percentiles: Mapping[str, float]
-    """Keys "5", "50", "95", "100"."""
+    """Keys "5", "50", "95", "100"; none where token counts are unknown."""
     mean_tokens_correct: float | None
     mean_tokens_wrong: float | None
     verdicts: Mapping[str, int]

@@ -90,9 +90,9 @@ def row_of(result: EvalResult, layout: Layout) -> list[str]:
         *several,
         result.benchmark,
         *scores,
-        f"{percent(summary.clip_rate)}\u00a0%",
+        "–" if summary.clip_rate is None else f"{percent(summary.clip_rate)}\u00a0%",
         f"{percent(summary.no_answer_rate)}\u00a0%",
-        f"{summary.mean_tokens:,.0f}",
+        "–" if summary.mean_tokens is None else f"{summary.mean_tokens:,.0f}",
         *extra,
         _published(result, layout.baseline),
     ]
@@ -200,18 +200,22 @@ def _notes_on_one(result: EvalResult) -> list[str]:
     summary, name = result.summary, result.benchmark
     if not result.is_scored:
         return [f"{name}: no metric of this task says right or wrong; its figures are in the table below"]
+    if "imported" in result.protocol:
+        return [_note_on_imported(result)]
     main, second = summary.avg_at_n, summary.accuracy_second_extractor
     checks = {
         f"{name}: {summary.num_problems:,} of its {counted(result.num_problems_total, 'question')} only (--limit)": (
             summary.num_problems < result.num_problems_total
         ),
         f"{name}: an answer was found in only {percent(summary.extraction_rate)} % of the responses": (
-            summary.extraction_rate < _LOW_EXTRACTION
+            summary.extraction_rate is not None and summary.extraction_rate < _LOW_EXTRACTION
         ),
         f"{name}: {percent(main)} under the extractor {result.protocol.get('extractor')!r} but {percent(second)} under "
-        f"{summary.second_extractor!r}: format, not capability": abs(main - second) > _FORMAT_GAP,
+        f"{summary.second_extractor!r}: format, not capability": (
+            second is not None and abs(main - second) > _FORMAT_GAP
+        ),
         f"{name}: {percent(summary.clip_rate)} % of the responses hit the token limit; finished ones score "
-        f"{percent(summary.accuracy_finished)}": summary.clip_rate > _HIGH_CLIP,
+        f"{percent(summary.accuracy_finished)}": (summary.clip_rate or 0) > _HIGH_CLIP,
         f"{name}: {100 * (summary.duplicate_rate or 0):.2g} % of the samples repeat another one word for word": (
             (summary.duplicate_rate or 0) > 0 and result.protocol.get("temperature", 1) > 0
         ),
@@ -223,6 +227,15 @@ def _notes_on_one(result: EvalResult) -> list[str]:
     again = f"{name}: {result.fingerprint} is {result.regraded_from} graded again, by another version of the grader"
     checks[again] = result.regraded_from is not None
     return [note for note, holds in checks.items() if holds] + [f"{name}: {erratum}" for erratum in result.errata]
+
+
+def _note_on_imported(result: EvalResult) -> str:
+    """Whose verdicts they are, and what our grader says where it was asked."""
+    summary, protocol = result.summary, result.protocol
+    whose = f"{result.benchmark}: imported from {protocol['imported']}, and judged by it ({protocol['judged_by']})"
+    if summary.accuracy_second_extractor is None:
+        return f"{whose}, not by us: orz-bench import --grade adds our verdicts"
+    return f"{whose}; {percent(summary.accuracy_second_extractor)} by {summary.second_extractor}"
 
 
 def _mixed_protocols(results: Sequence[EvalResult]) -> list[str]:

@@ -30,10 +30,11 @@ class ScoredSample:
     problem_id: str
     sample_index: int
     verdict: Verdict
-    second_verdict: Verdict
+    second_verdict: Verdict | None
+    """None, as for the other fields, where an imported file does not say."""
     extracted: str | None
-    stop_reason: StopReason
-    num_tokens: int
+    stop_reason: StopReason | None
+    num_tokens: int | None
     completion_hash: str
 
 
@@ -152,8 +153,12 @@ def _require_samples(n: int, k: int) -> None:
         )
 
 
-def summarise(samples: Iterable[ScoredSample], *, second_extractor: str) -> Summary:
-    """All statistics of one evaluation. Wants at least one sample."""
+def summarise(samples: Iterable[ScoredSample], *, second_extractor: str, has_extracted: bool = True) -> Summary:
+    """All statistics of one evaluation. Wants at least one sample.
+
+    A figure that needs what some sample lacks is None. `has_extracted`: whether `extracted` is known, so that None is a
+    response without an answer.
+    """
     by_question: dict[str, list[ScoredSample]] = defaultdict(list)
     for sample in samples:
         by_question[sample.problem_id].append(sample)
@@ -163,6 +168,7 @@ def summarise(samples: Iterable[ScoredSample], *, second_extractor: str) -> Summ
     rows = [sample for question in questions for sample in question]
     outcomes = [[sample.verdict == "correct" for sample in question] for question in questions]
     finished = [row.verdict == "correct" for row in rows if row.stop_reason != "length"]
+    knows_ends = all(row.stop_reason is not None for row in rows)
     figures = {
         "num_problems": len(questions),
         "num_samples": len(rows),
@@ -170,19 +176,24 @@ def summarise(samples: Iterable[ScoredSample], *, second_extractor: str) -> Summ
         "avg_at_n": average(outcomes),
         **_spread(outcomes),
         **_pass_and_majority(questions, outcomes),
-        "extraction_rate": _mean(row.extracted is not None for row in rows),
-        "clip_rate": _mean(row.stop_reason == "length" for row in rows),
+        "extraction_rate": _mean(row.extracted is not None for row in rows) if has_extracted else None,
+        "clip_rate": _mean(row.stop_reason == "length" for row in rows) if knows_ends else None,
         "no_answer_rate": _mean(row.verdict == "no_answer" for row in rows),
-        "accuracy_finished": _mean(finished) if finished else None,
+        "accuracy_finished": _mean(finished) if finished and knows_ends else None,
         "accuracy_second_extractor": average(
             [[s.second_verdict == "correct" for s in question] for question in questions]
-        ),
+        )
+        if all(row.second_verdict is not None for row in rows)
+        else None,
         "second_extractor": second_extractor,
         "duplicate_rate": _mean(_repeats(questions)) if len(rows) > len(questions) else None,
         "verdicts": dict(Counter(row.verdict for row in rows).most_common()),
         **_token_statistics(rows),
-    }
+    } | ({} if has_extracted else _NO_MAJORITY)
     return Summary(**figures, undefined=_why_undefined(figures))
+
+
+_NO_MAJORITY = {"maj_at_n": None, "maj_low": None, "maj_high": None}
 
 
 _REASONS = {
@@ -204,7 +215,22 @@ _REASONS = {
 
 def _why_undefined(figures: Mapping[str, Any]) -> dict[str, str]:
     flat = {**figures, "g_pass_at mean": figures["g_pass_at"]["mean"]}
-    return {name: why for name, why in _REASONS.items() if flat[name] is None}
+    reasons = (
+        _REASONS
+        | (_NO_TOKENS if flat["mean_tokens"] is None else {})
+        | (_NO_ENDS if flat["clip_rate"] is None else {})
+        | (_NO_ANSWERS if flat["extraction_rate"] is None else {})
+        | _NO_SECOND
+    )
+    return {name: why for name, why in reasons.items() if flat[name] is None}
+
+
+_NO_TOKENS = dict.fromkeys(
+    ("mean_tokens", "mean_tokens_correct", "mean_tokens_wrong"), "the numbers of tokens are unknown"
+)
+_NO_ENDS = dict.fromkeys(("clip_rate", "accuracy_finished"), "it is unknown which responses the token limit cut")
+_NO_ANSWERS = dict.fromkeys(("extraction_rate", "maj_at_n", "maj_low", "maj_high"), "the extracted answers are unknown")
+_NO_SECOND = {"accuracy_second_extractor": "no second extractor graded every response"}
 
 
 def _spread(outcomes: Sequence[Sequence[bool]]) -> dict[str, float | None]:
@@ -257,6 +283,8 @@ def _g_pass(outcomes: Sequence[Sequence[bool]], n: int) -> dict[str, float | Non
 
 
 def _token_statistics(rows: Sequence[ScoredSample]) -> dict[str, Any]:
+    if any(row.num_tokens is None for row in rows):
+        return {"mean_tokens": None, "token_percentiles": {}, "mean_tokens_correct": None, "mean_tokens_wrong": None}
     tokens = np.array([row.num_tokens for row in rows], dtype=float)
     is_correct = np.array([row.verdict == "correct" for row in rows])
     percentiles = np.percentile(tokens, _TOKEN_PERCENTILES)

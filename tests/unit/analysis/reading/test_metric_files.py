@@ -12,12 +12,12 @@ from analysis.curves.build import build_study
 from analysis.curves.grouping import group_studies
 from analysis.curves.study import Study
 from analysis.figures.chosen import chosen_metrics
-from analysis.reading.columns import metric_name, metric_names
 from analysis.reading.load import load_path
 from analysis.reading.metric_files import by_step, curves_of
 from analysis.report.build import write_report
 from analysis.step_moment.find import find_breaks
 from orz_bench.errors import ConfigError, DataError
+from orz_bench.records.metric_names import metric_name, metric_names
 
 
 def test_parts_of_epochs_stay_apart() -> None:

@@ -13,10 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-import orz_bench.exchange.import_files as importing
 from analysis.reading.load import load_path
 from orz_bench.errors import DataError, RunDirError
-from orz_bench.exchange.import_files import ImportedFile, ImportOptions, import_files, question_in
+from orz_bench.exchange import import_samples, sources
+from orz_bench.exchange.import_files import ImportedFile, ImportOptions, import_files
+from orz_bench.exchange.import_samples import question_in
 from orz_bench.records.parquet import write_table
 from orz_bench.records.run_dir import RunDir
 from tests.support.command_line import orz_bench
@@ -127,7 +128,7 @@ def test_texts_with_half_characters_are_imported(tmp_path: Path) -> None:
 
 
 def test_a_stopped_import_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "PART_ROWS", 2)
+    monkeypatch.setattr(import_samples, "PART_ROWS", 2)
     rows = [ANSWER | {"prompt": f"question {n % 3}", "output": str(n)} for n in range(9)]
     file = _lines(tmp_path / "a.jsonl", rows)
     written: list[pa.Table] = []
@@ -139,7 +140,7 @@ def test_a_stopped_import_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         write_table(folder, table)
 
     with monkeypatch.context() as stopped:
-        stopped.setattr(importing, "write_table", write_three)
+        stopped.setattr(import_samples, "write_table", write_three)
         with pytest.raises(KeyboardInterrupt):
             _import([file], tmp_path / "run")
     assert len(_rows(tmp_path / "run")) == 6
@@ -183,7 +184,7 @@ def test_a_special_file_is_refused_before_anything_is_written(tmp_path: Path, sp
 
 
 def test_a_folder_of_too_many_files_is_refused_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "_MOST_FILES", 3)
+    monkeypatch.setattr(sources, "_MOST_FILES", 3)
     for number in range(4):
         (tmp_path / f"{number}.txt").touch()
     with pytest.raises(DataError, match="more than 3 files; name the folder of the dumps"):
@@ -197,14 +198,15 @@ def test_a_refused_import_is_never_open(tmp_path: Path, content: str) -> None:
     (tmp_path / "a.jsonl").write_text(content, encoding="utf-8")
     with pytest.raises(DataError):
         _import([tmp_path / "a.jsonl"], tmp_path / "run")
-    assert RunDir(tmp_path / "run").state() == "failed"
+    run = RunDir(tmp_path / "run")
+    assert not run.exists() or run.state() == "failed"
 
 
 def test_any_exception_marks_an_import_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(*_arguments: Any, **_settings: Any) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(importing, "_row", breaks)
+    monkeypatch.setattr(import_samples, "_row", breaks)
     with pytest.raises(ZeroDivisionError):
         _import([_lines(tmp_path / "a.jsonl", [ANSWER])], tmp_path / "run")
     assert (tmp_path / "run" / "FAILED").read_text("utf-8") == "ZeroDivisionError: a bug\n"

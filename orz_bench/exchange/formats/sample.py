@@ -1,0 +1,154 @@
+"""What the files of other tools become: samples, each with its place in the file, and curves."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from orz_bench.errors import DataError
+from orz_bench.records.rollout import Verdict
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForeignSample:
+    """One response in a file of another tool. What the file does not say is None."""
+
+    row: int
+    """Number of its row in the file, from 1."""
+    place: int = 0
+    """Which of the responses of that row, from 0."""
+    completion: str | None
+    """None: no response, as where a request failed."""
+    has_text: bool = True
+    """False for a file from which the texts were removed: no response is not no answer."""
+    problem_id: str | None = None
+    """None: samples of one question are one problem."""
+    sample_index: int | None = None
+    """None: in the order of the file."""
+    benchmark: str | None = None
+    step: int | None = None
+    question: str | None = None
+    prompt: str | None = None
+    gold: str | None = None
+    extracted: str | None = None
+    verdict: Verdict | None = None
+    judge: str = ""
+    """What gave the verdict: the tool, and the field of its file."""
+    second_extractor: str | None = None
+    second_extracted: str | None = None
+    second_verdict: Verdict | None = None
+    reward: float | None = None
+    advantage: float | None = None
+    num_tokens: int | None = None
+    stop_reason: str | None = None
+    run: str | None = None
+    """Which of several runs in the file."""
+    extra: Row = field(default_factory=dict)
+    """Fields without a meaning here, under their own names."""
+
+
+def text_of(value: Any) -> str | None:
+    """The text of a response or of a question: a string, a list of content parts, or the assistant's turns of messages.
+
+    None for nothing: null, no messages, or messages without an assistant.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, Mapping):
+        return text_of(value.get("content", value.get("text")))
+    if isinstance(value, Sequence):
+        if value and all(isinstance(part, Mapping) and "role" in part for part in value):
+            turns = [text_of(part.get("content")) for part in value if part.get("role") == "assistant"]
+            return "\n\n".join(filter(None, turns)) if turns else None
+        parts = [part if isinstance(part, str) else _part(part) for part in value]
+        return "".join(filter(None, parts)) if value else None
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _part(part: Any) -> str | None:
+    """The text of a content part. Reasoning is kept apart, an image has none."""
+    return part.get("text") if isinstance(part, Mapping) and part.get("type", "text") == "text" else None
+
+
+def is_messages(value: Any) -> bool:
+    """Whether it is a list of messages with roles; an empty list is one."""
+    return isinstance(value, list) and all(isinstance(turn, Mapping) and "role" in turn for turn in value)
+
+
+def asked_in(messages: Any) -> str | None:
+    """The last turn of the user."""
+    turns = [turn for turn in messages if isinstance(turn, Mapping) and turn.get("role") == "user"]
+    return text_of(turns[-1].get("content")) if turns else None
+
+
+def plain(value: Any) -> str | None:
+    """A gold or an extracted answer as text: a single item for a list of one, JSON for anything else with structure."""
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, list) and len(value) == 1:
+        return plain(value[0])
+    if isinstance(value, bool | int | float):
+        return json.dumps(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def verdict_of(value: Any) -> Verdict | None:
+    """Correct for true and 1, wrong for false and 0; None for anything in between, because it is no verdict."""
+    if isinstance(value, bool | int | float) and value in (0, 1):
+        return "correct" if value == 1 else "wrong"
+    return None
+
+
+def number_of(value: Any) -> float | None:
+    """A finite number, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if value == value and abs(value) != float("inf") else None  # noqa: PLR0124 - not NaN
+
+
+def whole_of(value: Any) -> int | None:
+    """A whole number from 0, or None."""
+    number = number_of(value)
+    return int(number) if number is not None and number >= 0 and number == int(number) else None
+
+
+def whole_in(value: Any, name: str, *, where: str) -> int | None:
+    """The same of a table's cell, which may be text; DataError for what is neither empty nor a whole number from 0."""
+    number = number_in(value, where=where)
+    if number is None:
+        return None
+    if number != int(number) or number < 0:
+        raise DataError(f"{where}: {name} is {value!r}, wanted a whole number from 0; fix this row.")
+    return int(number)
+
+
+def number_in(value: Any, *, where: str) -> float | None:
+    """A number in a table's cell; None for nothing, NaN and infinities. DataError for anything else."""
+    if value is None or value == "":
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        raise DataError(f"{where}: {value!r} is not a number; fix this row.") from None
+    return number_of(number)
+
+
+def digest_of(text: str) -> str:
+    """An id for what has none."""
+    return hashlib.sha256(text.encode("utf-8", errors="replace")).hexdigest()[:12]
+
+
+def rest_of(row: Row, used: Iterable[str]) -> dict[str, Any]:
+    """The fields that were not used."""
+    names = set(used)
+    return {name: value for name, value in row.items() if name not in names and value is not None}
+
+
+def numbered(rows: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+    """Rows with their numbers, from 1."""
+    return enumerate(rows, start=1)

@@ -1,0 +1,184 @@
+"""Tables that no tool claims: rows with a response, under the names that people use for it, or with a step and numbers.
+
+A row may hold several responses: a list of texts under the response's name, with parallel lists, or a list of
+objects (`rollouts`, `samples`, `generations`) with a response each. An object with the columns and the data of a
+table, as Weights & Biases exports them, is one; an object of objects has a row for each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from orz_bench.errors import DataError, counted
+from orz_bench.exchange.formats.format import Contents, Curve, Format
+from orz_bench.exchange.formats.head import Head
+from orz_bench.exchange.formats.sample import (
+    ForeignSample,
+    Row,
+    asked_in,
+    is_messages,
+    number_in,
+    numbered,
+    plain,
+    text_of,
+    whole_in,
+)
+from orz_bench.records.foreign import canonical, flat, run_column, source_columns
+from orz_bench.records.metric_names import STEP_NAMES
+
+_NESTED = ("rollouts", "samples", "generations", "outputs", "responses", "completions")
+_SEVERAL = ("responses", "outputs", "generations", "completions", "answers")
+"""Names of a list of responses."""
+_PARALLEL = ("verdict", "correct", "is_correct", "extracted", "prediction", "pred", "reward", "score")
+"""Lists under these names belong to the responses, one value each."""
+
+
+def read(head: Head) -> Contents | None:
+    """Samples, if the first row has a response; curves, if it has a step and numbers."""
+    rows = _rows(head)
+    first = next(iter(rows), None)
+    if not isinstance(first, dict):
+        return None
+    if has_response(first):
+        columns = source_columns(flat(first))
+        return Contents(
+            what=f"a table of responses ({_size(head)})",
+            kind="samples",
+            samples=partial(samples_of, head),
+            trains="reward" in columns and head.container != "object",
+        )
+    if any(name in flat(first) for name in STEP_NAMES) or {"panel", "series", "x", "y"} <= first.keys():
+        return Contents(what="a table of curves", kind="curves", curves=partial(_curves, head))
+    return None
+
+
+def _size(head: Head) -> str:
+    return head.container if head.container == "parquet" else counted(sum(1 for _ in _rows(head)), "row")
+
+
+def has_response(row: Row) -> bool:
+    """Whether a row has one response or several."""
+    return "completion" in source_columns(flat(dict(row))) or any(name in row for name in _NESTED + _SEVERAL)
+
+
+def _rows(head: Head) -> Iterator[Any]:
+    if head.container != "object":
+        yield from head.all_rows()
+        return
+    found = head.object
+    if isinstance(found.get("columns"), list) and isinstance(found.get("data"), list):
+        yield from (dict(zip(found["columns"], values, strict=False)) for values in found["data"])
+    elif (
+        found and all(isinstance(value, dict) for value in found.values()) and has_response(next(iter(found.values())))
+    ):
+        yield from ({"id": key} | value for key, value in found.items())
+    else:
+        yield found
+
+
+def _curves(head: Head) -> Iterator[Curve]:
+    for row in _rows(head):
+        yield flat(row)
+
+
+def samples_of(head: Head, *, step: int | None = None, benchmark: str | None = None) -> Iterator[ForeignSample]:
+    """The samples of every row. DataError for lists that do not belong together."""
+    for number, row in numbered(_rows(head)):
+        if not isinstance(row, dict):
+            raise DataError(f"{head.path}, row {number}: found a {type(row).__name__}, wanted an object.")
+        for place, one in enumerate(_expanded(row, head=head, number=number)):
+            sample = replace(_sample(one, where=f"{head.path}, row {number}"), row=number, place=place)
+            if sample.question is None and sample.problem_id is None and head.container == "object":
+                sample = replace(sample, problem_id=f"response-{place}")  # one list of answers to as many questions
+            yield sample if step is None else replace(sample, step=step, benchmark=benchmark)
+
+
+def _expanded(row: Row, *, head: Head, number: int) -> list[Row]:
+    """A row for each response."""
+    for name in _NESTED:
+        inner = row.get(name)
+        if (
+            isinstance(inner, list)
+            and inner
+            and all(isinstance(each, Mapping) and not _is_turn(each) for each in inner)
+        ):
+            outer = {key: value for key, value in row.items() if key != name}
+            return [outer | _named(each) for each in inner]
+    flattened = flat(dict(row))
+    several = next((each for each in _SEVERAL if each in row), None)
+    response = source_columns(flattened).get("completion", several)
+    texts = flattened.get(response) if response is not None else None
+    if not isinstance(texts, list) or not texts or is_messages(texts) or _are_parts(texts):
+        return [flattened]
+    parallel = {
+        key: values for key, values in flattened.items() if isinstance(values, list) and len(values) == len(texts)
+    }
+    lengths = {key: len(values) for key, values in flattened.items() if key in _PARALLEL and isinstance(values, list)}
+    wrong = [key for key, length in lengths.items() if length != len(texts)]
+    if wrong:
+        raise DataError(
+            f"{head.path}, row {number}: {len(texts)} texts in {response}, but {lengths[wrong[0]]} values in "
+            f"{wrong[0]}; the lists belong together, so restore the row."
+        )
+    outer = {key: value for key, value in flattened.items() if key not in parallel and key != response}
+    return [
+        outer | {key: values[place] for key, values in parallel.items() if key != response} | {"completion": text}
+        for place, text in enumerate(texts)
+    ]
+
+
+def _is_turn(value: Mapping[str, Any]) -> bool:
+    return "role" in value
+
+
+def _are_parts(texts: list[Any]) -> bool:
+    return all(isinstance(part, Mapping) and "type" in part for part in texts)
+
+
+def _named(inner: Mapping[str, Any]) -> dict[str, Any]:
+    """An object with a response under `text`, where it has none of the other names."""
+    found = dict(inner)
+    if "completion" not in source_columns(found) and "text" in found:
+        found["completion"] = found.pop("text")
+    return found
+
+
+def _sample(row: Row, *, where: str) -> ForeignSample:
+    columns = source_columns(row)
+    messages: dict[str, Any] = {}
+    texts = dict(row)
+    for name in ("completion", "question"):
+        theirs = columns.get(name)
+        if theirs is not None and isinstance(row[theirs], list | dict):
+            found = row[theirs]
+            if is_messages(found) and len(found) > 1:
+                messages[theirs] = found
+            texts[theirs] = asked_in(found) if name == "question" and is_messages(found) else text_of(found)
+    ours = canonical(texts)
+    column = run_column(dict(row))
+    asked = columns.get("question")
+    return ForeignSample(
+        row=0,
+        completion=ours["completion"] if texts.get(columns.get("completion", "")) is not None else None,
+        problem_id=ours.get("problem_id") if "problem_id" in columns else None,
+        sample_index=whole_in(ours.get("sample_index"), "sample_index", where=where),
+        benchmark=ours.get("benchmark"),
+        step=whole_in(ours.get("step"), "step", where=where),
+        question=ours.get("question"),
+        prompt=ours.get("question") if asked == "prompt" else None,
+        gold=ours.get("gold"),
+        extracted=plain(ours.get("extracted")),
+        verdict=ours.get("verdict") if "verdict" in columns else None,
+        reward=number_in(ours.get("reward"), where=where),
+        num_tokens=whole_in(ours.get("num_tokens"), "num_tokens", where=where),
+        stop_reason=ours.get("stop_reason"),
+        run=str(row[column]) if column not in (None, "model") else None,
+        extra={name: value for name, value in row.items() if name not in columns.values() and value is not None}
+        | messages,
+    )
+
+
+FORMAT = Format(name="jsonl", title="a table", read=read)

@@ -1,0 +1,139 @@
+"""The files that an import is given, or finds in folders, each with its format and contents."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from orz_bench.errors import DataError, counted
+from orz_bench.exchange.formats.format import Contents, Format
+from orz_bench.exchange.formats.registry import read_file
+from orz_bench.records.regular import require_regular
+
+_MOST_FILES = 100_000
+"""In a folder of dumps; a training run of the paper wrote some thousand."""
+_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".parquet", ".eval", ".log", ".txt", ".out")
+"""Files of other kinds in a folder are passed over unread: checkpoints stand beside dumps."""
+_GENERIC = "jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """One file to import."""
+
+    path: Path
+    digest: str
+    """SHA-256, 16 digits."""
+    format: Format
+    contents: Contents
+
+    @property
+    def label(self) -> str:
+        """Name and digest: the origin that every row keeps."""
+        return f"{self.path.name} {self.digest}"
+
+
+def find_sources(paths: Sequence[Path], *, named: str | None, notice: Callable[[str], None]) -> list[Source]:
+    """Everything that can be imported. `named`: the format, where it is not to be recognised.
+
+    `notice` gets what is left out. DataError if a file is unreadable or of no format, if a folder mixes tools, and if
+    there are only scores without answers.
+    """
+    found = [source for path in paths for source in _sources_of(path, named=named, notice=notice)]
+    usable = [source for source in found if source.contents.kind in ("samples", "curves")]
+    reviewed = {source.path.name for source in usable if "review" in source.contents.what}
+    for source in found if usable else ():
+        if source not in usable:
+            notice(f"{source.path}: left out: {_without_answers(source)}")
+        elif source.path.name in reviewed and "prediction" in source.contents.what:
+            usable.remove(source)
+            notice(f"{source.path}: left out: the file of reviews has the same answers with their scores")
+    if not usable:
+        listed = "; ".join(f"{source.path}: {_without_answers(source)}" for source in found)
+        raise DataError(f"{listed}.")
+    return usable
+
+
+def _without_answers(source: Source) -> str:
+    contents = source.contents
+    scores = ", ".join(f"{one.benchmark} {one.metric} {one.value:.4g}" for one in contents.scores[:5])
+    more = ", ..." if len(contents.scores) > 5 else ""
+    has = f", scores without answers ({scores}{more})" if contents.scores else ""
+    return f"{contents.what}{has}; name {contents.instead}" if contents.instead else f"{contents.what}{has}"
+
+
+def _sources_of(path: Path, *, named: str | None, notice: Callable[[str], None]) -> Iterator[Source]:
+    if not path.is_dir():
+        yield _source(path, named=named)
+        return
+    found, refused = [], []
+    for file in sorted(_files_under(path)):
+        try:
+            found.append(_source(file, named=named))
+        except DataError as error:
+            refused.append((file, error))
+    unreadable = [error for file, error in refused if "wanted a regular file" in str(error)]
+    if unreadable:
+        raise unreadable[0]
+    found = _of_one_tool(path, found, notice=notice)
+    for _, fault in refused:
+        notice(f"left out: {fault}")
+    if not found:
+        raise DataError(
+            f"{path}: contains no file of rollouts, scores or curves that is recognised; name the files themselves, or "
+            f"the folder of the dumps."
+        )
+    yield from found
+
+
+def _of_one_tool(folder: Path, found: list[Source], *, notice: Callable[[str], None]) -> list[Source]:
+    """The sources of the tool whose folder it is; tables of responses beside it are left out."""
+    tools = {source.format.name for source in found if source.format.name != _GENERIC}
+    if len(tools) > 1:
+        examples = {source.format.name: source for source in reversed(found)}
+        named = ", ".join(
+            f"{name} ({examples[name].path.name}: {examples[name].contents.what})" for name in sorted(tools)
+        )
+        raise DataError(
+            f"{folder}: holds files of several tools: {named}. Import each into a run directory of its own (--from)."
+        )
+    if not tools:
+        return found
+    kept = [source for source in found if source.format.name != _GENERIC or source.contents.kind == "curves"]
+    others = len(found) - len(kept)
+    if others:
+        notice(f"{folder}: left out: {counted(others, 'table')} of responses that {next(iter(tools))} did not write")
+    return kept
+
+
+def _files_under(folder: Path) -> Iterator[Path]:
+    """Files in a folder and the folders in it, links to folders left out. DataError for a folder of too many files."""
+    num_files = 0
+    for parent, _, names in os.walk(folder):  # a folder that cannot be read is passed over
+        num_files += len(names)
+        if num_files > _MOST_FILES:
+            raise DataError(
+                f"{folder}: holds more than {_MOST_FILES:,} files; name the folder of the dumps itself, or the files."
+            )
+        for name in names:
+            path = Path(parent) / name
+            if path.suffix.lower() in _SUFFIXES or ".tfevents." in name:
+                yield path
+
+
+def _source(path: Path, *, named: str | None) -> Source:
+    digest = _digest(path)
+    format_, contents = read_file(path, named=named)
+    return Source(path=path, digest=digest, format=format_, contents=contents)
+
+
+def _digest(path: Path) -> str:
+    try:
+        require_regular(path)
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()[:16]
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); name a file of rollouts.") from error
