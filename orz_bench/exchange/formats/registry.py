@@ -83,7 +83,9 @@ def _shape(head: Head, format_: Format, *, where: str) -> Iterator[None]:
         ) from error
 
 
-def _whole_rows(head: Head, format_: Format, *, samples: Callable[[], Iterator[ForeignSample]]) -> Iterator[ForeignSample]:
+def _whole_rows(
+    head: Head, format_: Format, *, samples: Callable[[], Iterator[ForeignSample]]
+) -> Iterator[ForeignSample]:
     last = 0
     found = samples()
     while True:
