@@ -29,9 +29,11 @@ from app.views.loaded import study_of
 from app.views.score_charts import parts_chart, score_chart
 from orz_bench.errors import counted
 from orz_bench.results.baselines import baselines_for
+from orz_bench.results.report import notes_on
 
 _ROW_PX = 30
 _SHOWN_QUESTIONS = 12
+_MOST_NOTES = 20
 _HASH: dict[str | type[Any], Callable[[Any], Any]] = {
     Evaluated: lambda one: (str(one.path), one.name, one.result.benchmark, one.result.summary.num_samples)
 }
@@ -127,6 +129,10 @@ def _results(here: Sequence[Evaluated], benchmark: str) -> None:
         table, key="benchmarks:results", hide_index=True, row_height=_ROW_PX, placeholder="–",
         height=min(290, _ROW_PX * (len(table) + 1) + 5), column_config=_result_columns(table),
     )  # fmt: skip
+    notes = notes_on([one.result for one in here])
+    if notes:
+        with st.expander(f"What to know before quoting these numbers ({len(notes)})"):
+            st.markdown("\n".join(f"- {escaped(note)}" for note in notes[:_MOST_NOTES]))
 
 
 def _result_columns(table: pd.DataFrame) -> dict[str, Any]:

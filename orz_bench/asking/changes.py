@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from orz_bench.asking.templates import TEMPLATES
-from orz_bench.extraction.answers import EXTRACTORS, LETTER_EXTRACTORS
 from orz_bench.extraction.programs import CODE_EXTRACTORS
+from orz_bench.extraction.rules import EXTRACTORS, LETTER_EXTRACTORS
 from orz_bench.terminal import listed
 
 EXTRACTOR_HELP = (

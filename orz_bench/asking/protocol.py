@@ -18,8 +18,8 @@ from orz_bench.asking.templates import TEMPLATES
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.engines.engine import Sampling
 from orz_bench.errors import ConfigError, nearest
-from orz_bench.extraction.answers import EXTRACTOR_NAMES, LETTER_EXTRACTORS, LIKELIHOOD
 from orz_bench.extraction.programs import CODE_EXTRACTORS, code_extractors
+from orz_bench.extraction.rules import EXTRACTOR_NAMES, LETTER_EXTRACTORS, LIKELIHOOD, MATH_EXTRACTORS
 from orz_bench.records.rollout import AnswerKind, Problem
 
 MIN_TEMPERATURE = 0.01
@@ -217,6 +217,11 @@ def require_fit(benchmark: Benchmark, protocol: Protocol) -> None:
         raise ConfigError(
             f"{benchmark.name}: the extractor {protocol.extractor!r} reads letters of options, and this benchmark has "
             f"none; use another --extractor."
+        )
+    if protocol.extractor in MATH_EXTRACTORS and benchmark.kind != "math":
+        raise ConfigError(
+            f"{benchmark.name}: the extractor {protocol.extractor!r} reads mathematics, and the answers of this "
+            f"benchmark are of another kind ({benchmark.kind}); use another --extractor."
         )
 
 

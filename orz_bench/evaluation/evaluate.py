@@ -21,8 +21,9 @@ from orz_bench.benchmarks.loading.load import LoadedProblems
 from orz_bench.engines.engine import Engine, Tokenizer
 from orz_bench.errors import ConfigError, EngineError, OrzError, RunDirError, counted
 from orz_bench.evaluation.likelihood import most_likely, with_options
-from orz_bench.evaluation.recorder import AnswerGrader, Recorder
-from orz_bench.extraction.answers import LIKELIHOOD
+from orz_bench.evaluation.other_rules import RuleGrader, with_other_rules
+from orz_bench.evaluation.recorder import Recorder
+from orz_bench.extraction.rules import LIKELIHOOD
 from orz_bench.models.checkpoint import ModelIdentity
 from orz_bench.models.digest import is_partial
 from orz_bench.records.parquet import part_files
@@ -145,6 +146,8 @@ def stored_result(evaluation: Evaluation, *, run: RunDir, observer: Observer) ->
     summary = summary_of(folder, wanted, breakdowns=evaluation.breakdowns)
     result = _result(evaluation, run=run, summary=summary, num_generated=0)
     stored = folder.result()
+    if stored is not None and stored.summary.num_samples == summary.num_samples:
+        result = replace(result, summary=replace(summary, other_rules=stored.summary.other_rules))
     if stored is None or stored.summary.num_samples < summary.num_samples:
         with suppress(RunDirError):
             folder.write_result(result)
@@ -157,7 +160,7 @@ def evaluate(
     requests: list[Request],
     *,
     run: RunDir,
-    grader: AnswerGrader,
+    grader: RuleGrader,
     open_engine: Callable[[], Engine],
     observer: Observer,
 ) -> EvalResult:
@@ -182,6 +185,7 @@ def evaluate(
             ) as recorder:
                 recorder.add_all(_completions(engine, missing, evaluation=evaluation))
         summary = summary_of(folder, {request.key for request in requests}, breakdowns=evaluation.breakdowns)
+        summary = with_other_rules(summary, requests, folder=folder, grader=grader, extractor=evaluation.card.extractor)
         result = _result(evaluation, run=run, summary=summary, num_generated=len(missing))
         keep_result(folder, result)
     observer.finished(result)

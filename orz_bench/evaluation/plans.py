@@ -16,7 +16,7 @@ from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.benchmarks.loading.load import LoadedProblems, load_problems
 from orz_bench.engines.describe import require_likelihoods
 from orz_bench.evaluation.evaluate import Evaluation
-from orz_bench.extraction.answers import LIKELIHOOD
+from orz_bench.extraction.rules import LIKELIHOOD
 from orz_bench.grading.grader import grader_version
 from orz_bench.models.checkpoint import ModelIdentity
 from orz_bench.records.program_tests import PackedTests

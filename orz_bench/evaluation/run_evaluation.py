@@ -30,7 +30,7 @@ from orz_bench.evaluation.options import EvalOptions, GradingOptions
 from orz_bench.evaluation.plans import Chosen, choose, plan
 from orz_bench.evaluation.previews import generation_config_note, preview
 from orz_bench.evaluation.served import context_note, meet_server
-from orz_bench.extraction.answers import LIKELIHOOD
+from orz_bench.extraction.rules import LIKELIHOOD
 from orz_bench.models.checkpoint import Checkpoint, ModelIdentity, find_checkpoints
 from orz_bench.records.rollout import Request
 from orz_bench.records.run_dir import RunDir

@@ -7,16 +7,14 @@ final  the answer a reader would take: the last box of the last closed <answer> 
 whole  the response itself
 
 A box is \\boxed{...}; \\boxed before a bare number, letter or fraction; if there is none of these, \\fbox{...}.
-Letters of options have their own rules (letters.py), as do responses checked against instructions (thoughts.py).
+Answers announced in words and the last number: phrases.py. Letters of options have their own rules (letters.py), as do
+responses checked against instructions (thoughts.py). All rules by name: rules.py.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
 
-from orz_bench.extraction.programs import CODE_EXTRACTORS
 from orz_bench.extraction.thoughts import without_thoughts
 
 _OPEN, _CLOSE, _BOX = "<answer>", "</answer>", "\\boxed{"
@@ -62,22 +60,6 @@ def extract_final(response: str) -> str | None:
 def extract_whole(response: str) -> str | None:
     """The response itself; None for an empty one."""
     return response.strip() or None
-
-
-EXTRACTORS: Mapping[str, Callable[[str], str | None]] = MappingProxyType(
-    {"orz": extract_orz, "boxed": extract_boxed, "final": extract_final, "whole": extract_whole}
-)
-LIKELIHOOD = "likelihood"
-LETTER_EXTRACTORS = ("mmlu-pro", "answer-is", LIKELIHOOD)
-"""Rules for letters of options only: see letters.py."""
-EXTRACTOR_NAMES = (*EXTRACTORS, *LETTER_EXTRACTORS, *CODE_EXTRACTORS)
-"""Every name that --extractor may have."""
-_SECOND = {"boxed": "orz", "mmlu-pro": "answer-is", LIKELIHOOD: LIKELIHOOD}
-
-
-def second_extractor(extractor: str) -> str:
-    """The extractor of mathematics or letters whose verdict is reported beside the one that counts."""
-    return _SECOND.get(extractor, "boxed")
 
 
 def orz_capture(response: str) -> str | None:

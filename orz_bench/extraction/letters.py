@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-from orz_bench.extraction.answers import LIKELIHOOD, answer_block, box_spans, extract_orz, last_box
+from orz_bench.extraction.answers import answer_block, box_spans, extract_orz, last_box
+from orz_bench.extraction.phrases import extract_phrase, extract_phrase_multilingual
+from orz_bench.extraction.rules import LIKELIHOOD
 from orz_bench.extraction.statements import MAX_CHARS, How, outcome, plain, state
 from orz_bench.extraction.thoughts import without_thoughts
 
@@ -25,6 +27,13 @@ _ANNOUNCED = re.compile(r"(?=[aA]nswer:\s*([A-J]))")
 _ALONE = re.compile(r"\b[A-J]\b")
 
 
+_BY_ANSWER = {
+    "orz": extract_orz,
+    "phrase": extract_phrase,
+    "phrase-multilingual": extract_phrase_multilingual,
+}
+
+
 def letter_of(text: str, num_choices: int) -> str | None:
     r"""The option of a short text: D, (D), D., \text{D}, \textbf{(D)}, "D. its text", "option D"; otherwise None."""
     statement = state(plain(text), num_choices=num_choices, how="answer") if len(text) <= MAX_CHARS else None
@@ -34,10 +43,11 @@ def letter_of(text: str, num_choices: int) -> str | None:
 def extract_letter(response: str, extractor: str, *, num_choices: int) -> str | None:
     """The option chosen under the extractor of that name (see orz_bench.extraction.answers), or None.
 
-    orz: the option in the answer of that rule. boxed: the option stated in the boxes, otherwise in the announcements
-    ("Answer: X"), otherwise by the response if it is one line that begins with an option; thoughts are ignored. final:
-    the same within the last closed <answer> block, whose text may also state it. whole and likelihood: the response if
-    it is an option. mmlu-pro and answer-is: see below; as in the originals, their letters may be outside the options.
+    orz, phrase, phrase-multilingual: the option in the answer of that rule. boxed: the option stated in the boxes,
+    otherwise in the announcements ("Answer: X"), otherwise by the response if it is one line that begins with an
+    option; thoughts are ignored. final: the same within the last closed <answer> block, whose text may also state
+    it. whole and likelihood: the response if it is an option. mmlu-pro and answer-is: see below; as in the
+    originals, their letters may be outside the options.
     """
     if extractor == "mmlu-pro":
         return extract_mmlu_pro(response)
@@ -45,8 +55,8 @@ def extract_letter(response: str, extractor: str, *, num_choices: int) -> str | 
         return extract_answer_is(response)
     if extractor in ("whole", LIKELIHOOD):
         return letter_of(response, num_choices)
-    if extractor == "orz":
-        answer = extract_orz(response)
+    if extractor in _BY_ANSWER:
+        answer = _BY_ANSWER[extractor](response)
         return None if answer is None else letter_of(answer, num_choices)
     text = without_thoughts(response)
     block = answer_block(text) if extractor == "final" else None

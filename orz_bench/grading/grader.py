@@ -9,14 +9,14 @@ from types import TracebackType
 from typing import Protocol, Self, TypeVar
 
 from orz_bench.errors import ConfigError, nearest
-from orz_bench.extraction.answers import EXTRACTOR_NAMES
+from orz_bench.extraction.rules import EXTRACTOR_NAMES
 from orz_bench.grading.jobs import Reply
-from orz_bench.grading.judges.judge import Judge, Settings, Submission
+from orz_bench.grading.judges.judge import Judge, Settings, Submission, replies_under
 from orz_bench.grading.judges.judge import grade as grade_one_kind
 from orz_bench.grading.judges.mathematics import MathJudge
 from orz_bench.grading.judges.programs import ProgramJudge
 from orz_bench.grading.judges.registry import JUDGES
-from orz_bench.records.rollout import AnswerKind, Grade, Problem
+from orz_bench.records.rollout import AnswerKind, Grade, Problem, Verdict
 from orz_bench.sandbox.limits import Isolation
 
 __all__ = ["GRADER_VERSION", "GoldFault", "Grader", "Submission", "grader_version"]
@@ -93,6 +93,13 @@ class Grader(Settings):
     def grade(self, submissions: Sequence[Submission]) -> list[Grade]:
         """One grade per submission, in order."""
         return self._by_kind(submissions, grade_one_kind)
+
+    def verdicts_under(self, extractor: str, submissions: Sequence[Submission]) -> list[Verdict]:
+        """What another rule than this grader's makes of the same responses."""
+        replies = self._by_kind(
+            submissions, lambda judge, of_kind: replies_under(judge, of_kind, extractors=(extractor,))[0]
+        )
+        return [reply.verdict for _, reply in replies]
 
     def equal(self, gold: str, prediction: str) -> Reply:
         """Whether two free texts agree, each with its answer anywhere in it, as Math-Verify takes them."""

@@ -97,6 +97,8 @@ class Summary:
     maj_high: float | None = None
     undefined: Mapping[str, str] = field(default_factory=dict)
     """Why a figure is None, by its name."""
+    other_rules: Mapping[str, float] = field(default_factory=dict)
+    """avg@n under other extractors, where many responses have no answer under the protocol's; empty elsewhere."""
 
     @property
     def sampling(self) -> Interval | None:
@@ -118,9 +120,9 @@ class Summary:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, in the order of the fields; without the breakdown if there is none."""
-        plain = asdict(self)
-        return plain if self.breakdown else {name: value for name, value in plain.items() if name != "breakdown"}
+        """Plain values, in the order of the fields; without the breakdown and the other rules if there are none."""
+        empty = [name for name in ("breakdown", "other_rules") if not getattr(self, name)]
+        return {name: value for name, value in asdict(self).items() if name not in empty}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Summary:

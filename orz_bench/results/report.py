@@ -224,9 +224,21 @@ def _notes_on_one(result: EvalResult) -> list[str]:
             summary.verdicts.get("timeout", 0) + summary.verdicts.get("error", 0) > 0
         ),
     }
+    checks[_note_on_other_rules(result)] = bool(summary.other_rules)
     again = f"{name}: {result.fingerprint} is {result.regraded_from} graded again, by another version of the grader"
     checks[again] = result.regraded_from is not None
     return [note for note, holds in checks.items() if holds] + [f"{name}: {erratum}" for erratum in result.errata]
+
+
+def _note_on_other_rules(result: EvalResult) -> str:
+    """What the other rules would have given, best first."""
+    summary, rule = result.summary, result.protocol.get("extractor")
+    others = sorted(summary.other_rules.items(), key=lambda item: -item[1])
+    scores = ", ".join(f"{percent(score)} by {name}" for name, score in others)
+    return (
+        f"{result.benchmark}: {percent(summary.no_answer_rate)} % of the responses have no answer under {rule}; the "
+        f"same responses score {scores} instead of {percent(summary.avg_at_n)}: format, not ability alone"
+    )
 
 
 def _note_on_imported(result: EvalResult) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from orz_bench.asking.templates import TEMPLATES
 from orz_bench.errors import counted
-from orz_bench.extraction.answers import EXTRACTORS
+from orz_bench.extraction.rules import EXTRACTORS
 from orz_rl.config import AdvantageConfig, TrainConfig
 
 

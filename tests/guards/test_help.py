@@ -14,7 +14,7 @@ from analysis.texts.lexicons import LEXICONS
 from orz_bench.asking.protocol import PROTOCOLS
 from orz_bench.asking.templates import TEMPLATES
 from orz_bench.engines.registry import ENGINES
-from orz_bench.extraction.answers import EXTRACTOR_NAMES
+from orz_bench.extraction.rules import EXTRACTOR_NAMES
 from tests.guards.test_docs import PROGRAMS
 from tests.guards.tree import expect_none
 

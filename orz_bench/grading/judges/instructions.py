@@ -28,7 +28,7 @@ class InstructionJudge:
         """The whole response, or what it says apart from thoughts and answer tags."""
         return extract_whole(submission.response) if extractor == "whole" else said(submission.response)
 
-    def judge(self, pairs: Sequence[Pair]) -> Mapping[Pair, Reply]:
+    def judge(self, pairs: Sequence[Pair], *, extractor: str = "") -> Mapping[Pair, Reply]:
         """Whether each response follows all instructions of its gold; `extra` has the verdict on each of them."""
         jobs = {pair: Job(*pair, self._strict) for pair in pairs}
         replies = self._workers.replies(list(jobs.values()))

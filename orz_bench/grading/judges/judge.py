@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as version_of_package
 from typing import Protocol
 
+from orz_bench.extraction.rules import MATH_VERIFY
 from orz_bench.grading.jobs import Reply
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import AnswerKind, Grade, Problem
@@ -69,8 +70,8 @@ class Judge(Protocol):
         """The answer in a response, or None."""
         ...
 
-    def judge(self, pairs: Sequence[Pair]) -> Mapping[Pair, Reply]:
-        """A reply for every distinct pair."""
+    def judge(self, pairs: Sequence[Pair], *, extractor: str = "") -> Mapping[Pair, Reply]:
+        """A reply for every distinct pair. `extractor`: the rule that found the answers."""
         ...
 
     def without_answer(self, gold: str) -> Reply:
@@ -96,33 +97,44 @@ class JudgeEntry:
 
 def grade(judge: Judge, submissions: Sequence[Submission]) -> list[Grade]:
     """One grade per submission, in order; all of the judge's kind."""
-    names = judge.extractors
-    extracted = [[judge.extract(submission, name) for name in names] for submission in submissions]
-    pairs = [
-        (submission.gold, answers[place])
-        for place in range(len(names))
-        for submission, answers in zip(submissions, extracted, strict=True)
-    ]
-    found = judge.judge([(gold, answer) for gold, answer in pairs if answer is not None])
-
-    def reply_to(gold: str, answer: str | None) -> Reply:
-        return judge.without_answer(gold) if answer is None else found[gold, answer]
-
-    grades = []
-    for submission, (answer, second_answer) in zip(submissions, extracted, strict=True):
-        reply, second = reply_to(submission.gold, answer), reply_to(submission.gold, second_answer)
-        grades.append(
-            Grade(
-                verdict=reply.verdict,
-                why=reply.why,
-                extracted=answer,
-                second_extractor=names[1],
-                second_extracted=second_answer,
-                second_verdict=second.verdict,
-                extra=reply.extra,
-            )
+    first, second = replies_under(judge, submissions, extractors=judge.extractors)
+    return [
+        Grade(
+            verdict=reply.verdict,
+            why=reply.why,
+            extracted=answer,
+            second_extractor=judge.extractors[1],
+            second_extracted=second_answer,
+            second_verdict=second_reply.verdict,
+            extra=reply.extra,
         )
-    return grades
+        for (answer, reply), (second_answer, second_reply) in zip(first, second, strict=True)
+    ]
+
+
+def replies_under(
+    judge: Judge, submissions: Sequence[Submission], *, extractors: Sequence[str]
+) -> list[list[tuple[str | None, Reply]]]:
+    """For each rule: the answer that it finds in each submission, and the reply to it.
+
+    Answers of all rules are judged together; only those of `math-verify` are texts in which the library looks itself.
+    """
+    answers = {name: [judge.extract(submission, name) for submission in submissions] for name in extractors}
+    golds = [submission.gold for submission in submissions]
+    replies: dict[tuple[str, Pair], Reply] = {}
+    for is_free in (False, True):
+        names = [name for name in extractors if (name == MATH_VERIFY) == is_free]
+        found = [(gold, answer) for name in names for gold, answer in zip(golds, answers[name], strict=True)]
+        pairs = [(gold, answer) for gold, answer in found if answer is not None]
+        judged = judge.judge(pairs, extractor=names[0]) if pairs else {}
+        replies |= {(name, pair): reply for name in names for pair, reply in judged.items()}
+    return [
+        [
+            (answer, judge.without_answer(gold) if answer is None else replies[name, (gold, answer)])
+            for gold, answer in zip(golds, answers[name], strict=True)
+        ]
+        for name in extractors
+    ]
 
 
 def versions(libraries: Iterable[str]) -> str:

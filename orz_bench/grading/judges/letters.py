@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orz_bench.errors import counted
-from orz_bench.extraction.answers import second_extractor
 from orz_bench.extraction.letters import extract_letter, letter_of
+from orz_bench.extraction.rules import second_extractor
 from orz_bench.grading.jobs import Reply
 from orz_bench.grading.judges.judge import Pair, Settings, Submission
 from orz_bench.records.rollout import Problem
@@ -22,7 +22,7 @@ class LetterJudge:
         """The letter that the response chooses."""
         return extract_letter(submission.response, extractor, num_choices=submission.num_choices)
 
-    def judge(self, pairs: Sequence[Pair]) -> Mapping[Pair, Reply]:
+    def judge(self, pairs: Sequence[Pair], *, extractor: str = "") -> Mapping[Pair, Reply]:
         """Whether the letters are equal."""
         right, wrong = Reply("correct", "same letter"), Reply("wrong", "different letter")
         return {(gold, letter): right if gold == letter else wrong for gold, letter in pairs}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from orz_bench.errors import ConfigError
-from orz_bench.extraction.answers import EXTRACTORS, last_box, second_extractor
+from orz_bench.extraction.answers import last_box
+from orz_bench.extraction.rules import EXTRACTORS, MATH_VERIFY, second_extractor
 from orz_bench.grading.jobs import Job, Mode, Reply
 from orz_bench.grading.judges.judge import Pair, Settings, Submission
 from orz_bench.grading.judges.pooled import PooledJudge
@@ -33,9 +34,9 @@ class MathJudge:
             )
         return EXTRACTORS[extractor](submission.response)
 
-    def judge(self, pairs: Sequence[Pair]) -> Mapping[Pair, Reply]:
-        """Whether each answer equals its gold."""
-        jobs = {pair: self._job(*pair) for pair in pairs}
+    def judge(self, pairs: Sequence[Pair], *, extractor: str = "") -> Mapping[Pair, Reply]:
+        """Whether each answer equals its gold; under `math-verify`, whether the library finds one in it that does."""
+        jobs = {pair: self._job(*pair, mode="free" if extractor == MATH_VERIFY else "answer") for pair in pairs}
         replies = self._replies(list(jobs.values()))
         return {pair: replies[job] for pair, job in jobs.items()}
 

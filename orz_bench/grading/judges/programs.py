@@ -39,7 +39,7 @@ class ProgramJudge:
         """The program in the response."""
         return CODE_EXTRACTORS[extractor](submission.response)
 
-    def judge(self, pairs: Sequence[Pair]) -> Mapping[Pair, Reply]:
+    def judge(self, pairs: Sequence[Pair], *, extractor: str = "") -> Mapping[Pair, Reply]:
         """Whether each program passes the tests that its gold names. Raises GradingError."""
         return self._memo.replies(pairs, self._runner.judge)
 

@@ -20,7 +20,7 @@ from orz_bench.evaluation.evaluate import Evaluation, evaluate
 from orz_bench.grading.grader import Submission
 from orz_bench.models.checkpoint import ModelIdentity
 from orz_bench.records.parquet import part_files, rollouts_from_table
-from orz_bench.records.rollout import Completion, Grade, Request, Rollout
+from orz_bench.records.rollout import Completion, Grade, Request, Rollout, Verdict
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
 from tests.support.builders import a_grade
@@ -45,6 +45,9 @@ class Counting(FakeEngine):
 class ByText:
     def grade(self, submissions: Sequence[Submission]) -> list[Grade]:
         return [a_grade(verdict="correct" if f"{{{s.gold}}}" in s.response else "wrong") for s in submissions]
+
+    def verdicts_under(self, extractor: str, submissions: Sequence[Submission]) -> list[Verdict]:
+        return ["correct" for _ in submissions]
 
 
 class Listener:
