@@ -1,9 +1,10 @@
-"""orz-bench: eval · grade · compare · report · import · data · model."""
+"""orz-bench: eval · grade · compare · report · import · export · data · model."""
 
 from __future__ import annotations
 
 from orz_bench.commands.data import data_app, model_app
 from orz_bench.commands.evaluate import evaluate_command
+from orz_bench.commands.exporting import export_command
 from orz_bench.commands.grade import grade_command
 from orz_bench.commands.importing import import_command
 from orz_bench.commands.results import compare_command, report_command
@@ -16,6 +17,7 @@ app.command("grade")(grade_command)
 app.command("compare")(compare_command)
 app.command("report")(report_command)
 app.command("import")(import_command)
+app.command("export")(export_command)
 app.add_typer(data_app, name="data")
 app.add_typer(model_app, name="model")
 

@@ -198,6 +198,7 @@ def _row(sample: ForeignSample, *, source: Source, facts: Facts) -> dict[str, An
         "grader_version": sample.judge or None,
         "extra": json.dumps(origin | extra, ensure_ascii=False, default=str),
     }
+    found |= {name: value for name, value in sample.columns.items() if name in ROLLOUT_SCHEMA.names}
     return {name: storable(value) if isinstance(value, str) else value for name, value in found.items()}
 
 

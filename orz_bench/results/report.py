@@ -235,9 +235,11 @@ def _note_on_other_rules(result: EvalResult) -> str:
     summary, rule = result.summary, result.protocol.get("extractor")
     others = sorted(summary.other_rules.items(), key=lambda item: -item[1])
     scores = ", ".join(f"{percent(score)} by {name}" for name, score in others)
+    gains = others[0][1] > summary.avg_at_n if others else False
     return (
         f"{result.benchmark}: {percent(summary.no_answer_rate)} % of the responses have no answer under {rule}; the "
-        f"same responses score {scores} instead of {percent(summary.avg_at_n)}: format, not ability alone"
+        f"same responses score {scores} instead of {percent(summary.avg_at_n)}"
+        + (": format, not ability alone" if gains else "")
     )
 
 

@@ -23,6 +23,7 @@ COMMANDS = (
     "compare",
     "report",
     "import",
+    "export",
     "data list",
     "data fetch",
     "data check",

@@ -82,6 +82,9 @@ def _samples(samples: Any, *, task: str) -> Iterator[ForeignSample]:
         usage = output.get("usage") or {}
         asked = row.get("input")
         extra = rest_of(row, (*_USED, *_NOT_FACTS)) | _further(message, scores)
+        ours = (row.get("metadata") or {}).get("orz") or {}
+        if ours:
+            extra = {name: value for name, value in row["metadata"].items() if name != "orz"}
         yield ForeignSample(
             row=number,
             completion=text_of(message.get("content")) if choice else None,
@@ -97,7 +100,9 @@ def _samples(samples: Any, *, task: str) -> Iterator[ForeignSample]:
             stop_reason="length"
             if choice.get("stop_reason") in ("max_tokens", "model_length")
             else choice.get("stop_reason"),
+            prompt=text_of(row["messages"][0].get("content")) if ours and row.get("messages") else None,
             extra=extra | ({"messages": row["messages"]} if len(row.get("messages") or ()) > 2 else {}),
+            columns=ours,
         )
 
 

@@ -50,6 +50,8 @@ class ForeignSample:
     """Which of several runs in the file."""
     extra: Row = field(default_factory=dict)
     """Fields without a meaning here, under their own names."""
+    columns: Row = field(default_factory=dict)
+    """Columns of a rollout as they are, in files that have them: they replace what is said above."""
 
 
 def text_of(value: Any) -> str | None:

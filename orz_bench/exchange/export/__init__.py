@@ -1,0 +1,1 @@
+"""Rollouts and evaluations of a run in the formats of other tools."""
