@@ -98,14 +98,23 @@ def _history(rows: list[dict[str, Any]]) -> Iterator[Curve]:
 
 
 def _console(head: Head) -> Iterator[Curve]:
-    """The printed dictionaries have no step: it is that of the progress bar before them."""
+    """The printed dictionaries have no step: it is that of the progress bar that is drawn again behind them.
+
+    The bar before them may be some steps old. It counts only where none follows.
+    """
+    waiting: Mapping[str, float] = {}
     step: int | None = None
     for line in head.lines():
         for match in _BAR.finditer(line):
             step = int(match[1])
+            if waiting:
+                yield {"step": step} | waiting
+                waiting = {}
         values = _logged_in(line)
-        if values and step is not None and "train_runtime" not in values:
-            yield {"step": step} | {name: value for name, value in values.items() if name != "epoch"}
+        if values and "train_runtime" not in values:
+            waiting = {name: value for name, value in values.items() if name != "epoch"}
+    if waiting and step is not None:
+        yield {"step": step} | waiting
 
 
 def _logged_in(line: str) -> Mapping[str, float]:

@@ -105,8 +105,10 @@ def test_trl_states_and_logs(tmp_path: Path) -> None:
     assert curves_of(state, "trl") == [{"step": 5, "reward": 0.5}, {"step": 5, "eval_reward": 0.4}]
     assert contents_of(state, "trl").notes == ("each row is a mean over 5 steps",)
     log = tmp_path / "train.log"
-    log.write_text(" 10%|# | 1/10 [00:01<00:09]\r 50%|# | 5/10 [00:05]{'loss': '0.1', 'reward': 0.5, 'epoch': 1}\n")
-    assert curves_of(log, "trl") == [{"step": 5, "loss": 0.1, "reward": 0.5}]
+    log.write_text(
+        " 10%|# | 1/10 [00:01<00:09]\r 50%|# | 4/10 [00:04]{'loss': '0.1', 'reward': 0.5}\r 50%|# | 5/10 [00:05]\n{'loss': 0.2}\n"
+    )
+    assert curves_of(log, "trl") == [{"step": 5, "loss": 0.1, "reward": 0.5}, {"step": 5, "loss": 0.2}]
 
 
 def test_verifiers_messages_become_the_text_of_the_assistant(tmp_path: Path) -> None:
