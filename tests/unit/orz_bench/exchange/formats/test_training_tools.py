@@ -106,7 +106,8 @@ def test_trl_states_and_logs(tmp_path: Path) -> None:
     assert contents_of(state, "trl").notes == ("each row is a mean over 5 steps",)
     log = tmp_path / "train.log"
     log.write_text(
-        " 10%|# | 1/10 [00:01<00:09]\r 50%|# | 4/10 [00:04]{'loss': '0.1', 'reward': 0.5}\r 50%|# | 5/10 [00:05]\n{'loss': 0.2}\n"
+        " 10%|# | 1/10 [00:01<00:09]\r 50%|# | 4/10 [00:04]{'loss': '0.1', 'reward': 0.5}\r"
+        " 50%|# | 5/10 [00:05]\n{'loss': 0.2}\n"
     )
     assert curves_of(log, "trl") == [{"step": 5, "loss": 0.1, "reward": 0.5}, {"step": 5, "loss": 0.2}]
 
