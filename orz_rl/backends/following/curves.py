@@ -90,11 +90,6 @@ class Curves:
         found = [writer.last for writer in self._logs[log].values() if writer.last is not None]
         return max(found, default=None)
 
-    def names(self) -> set[str]:
-        """The tool's names of all metrics in the logs."""
-        writers = [writer for writers in self._logs.values() for writer in writers.values()]
-        return {name for one in writers for values in (one.steps, one.sides) for row in values.values() for name in row}
-
     def evaluated(self, prefix: str) -> set[int]:
         """Steps with a metric whose name begins so."""
         writers = [writer for writers in self._logs.values() for writer in writers.values()]

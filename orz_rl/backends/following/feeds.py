@@ -6,9 +6,11 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
+from orz_bench.errors import counted
 from orz_bench.records.tables import parse_json
 from orz_rl.backends.following.events import Scalar, scalars
 from orz_rl.backends.following.growing import GrowingFile, GrowingLines
@@ -53,9 +55,15 @@ class LogFeed:
         """See Feed."""
         if self._lines is None:
             for old in _rotated(self.key):
-                yield from self._parsed(GrowingLines(old), is_last=True)
+                with closing(GrowingLines(old)) as lines:
+                    yield from self._parsed(lines, is_last=True)
             self._lines = GrowingLines(self.key)
         yield from self._parsed(self._lines, is_last=is_last)
+
+    def close(self) -> None:
+        """See Feed."""
+        if self._lines is not None:
+            self._lines.close()
 
     def _parsed(self, lines: GrowingLines, *, is_last: bool) -> Iterator[Line | str]:
         for text in lines.read(is_last=is_last, takes_rest=self._parser.takes_rest):
@@ -87,7 +95,7 @@ class EventsFeed:
         self._files: dict[Path, tuple[GrowingFile, bytearray]] = {}
 
     def poll(self, *, is_last: bool) -> Iterator[Line | str]:
-        """See Feed. A record that is not whole yet is left for the next time, at the end too."""
+        """See Feed. A record that is not whole yet is left for the next time."""
         for path in event_files(self.key):
             file, rest = self._files.setdefault(path, (GrowingFile(path), bytearray()))
             for piece in file.read():
@@ -97,6 +105,13 @@ class EventsFeed:
                 else:
                     rest += piece
                     yield from map(_line, scalars(rest))
+            if is_last and rest:
+                yield f"{path}: its last {counted(len(rest), 'byte')} are not a whole record; they are left out"
+
+    def close(self) -> None:
+        """See Feed."""
+        for file, _ in self._files.values():
+            file.close()
 
 
 def event_files(folder: Path) -> list[Path]:

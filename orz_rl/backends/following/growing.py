@@ -97,6 +97,10 @@ class GrowingLines:
         self._file = GrowingFile(path)
         self._rest = b""
 
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
     def read(self, *, is_last: bool, takes_rest: bool) -> Iterator[str | None]:
         """New lines without their end; RESTARTED where the file was started anew.
 
