@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import pandas as pd
 
@@ -154,13 +154,13 @@ class Watched:
     def _start(self) -> None:
         self._follower = Follower(self.followed, self.run, grader=None, notice=self.notices.append)
 
-    def __enter__(self) -> Watched:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self._follower.close()
 
-    def rounds(self, number: int = 1, *, is_last: bool = False) -> Watched:
+    def rounds(self, number: int = 1, *, is_last: bool = False) -> Self:
         """Look so many times; a dump is taken in the second round that sees it."""
         for _ in range(number):
             self.progress = self._follower.round(is_last=is_last)

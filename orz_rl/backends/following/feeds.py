@@ -42,7 +42,7 @@ class LogFeed:
     """A text that grows, after what was rotated away before we came (`log.2`, `log.1`)."""
 
     def __init__(self, path: Path, parser: Parser, *, is_rounded: bool = False) -> None:
-        self.key, self.is_rounded = path, is_rounded
+        self.key, self.kind, self.is_rounded = path, type(parser).__name__, is_rounded
         self._parser, self._num_told = parser, 0
         self._lines: GrowingLines | None = None
 
@@ -91,7 +91,7 @@ class EventsFeed:
     """The event files of one folder: each start of training writes a new one."""
 
     def __init__(self, folder: Path) -> None:
-        self.key, self.is_rounded, self.ended = folder, True, False
+        self.key, self.kind, self.is_rounded, self.ended = folder, "events", True, False
         self._files: dict[Path, tuple[GrowingFile, bytearray]] = {}
 
     def poll(self, *, is_last: bool) -> Iterator[Line | str]:

@@ -17,7 +17,7 @@ from orz_bench.environment import describe_environment
 from orz_bench.errors import DataError, RunDirError, counted
 from orz_bench.grading.grader import Grader
 from orz_bench.records.run_dir import RunDir
-from orz_rl.backends.following.curves import Curves, Key, WentBack
+from orz_rl.backends.following.curves import Curves, WentBack
 from orz_rl.backends.following.dumps import Rollouts
 from orz_rl.backends.following.files import FollowedFiles
 from orz_rl.backends.following.recognise import tool_named
@@ -191,7 +191,7 @@ class Follower:
         num_rollouts = 0 if self._metrics_only else self._take_dumps(is_last=is_last)
         num_rows = self._write_rows(is_last=is_last) if has_read or is_last else 0
         return Progress(
-            last_step=self._curves.last,
+            last_step=self._curves.last(),
             num_rows=num_rows,
             num_rollouts=num_rollouts,
             has_read=has_read or has_grown or num_rollouts > 0,
@@ -205,6 +205,8 @@ class Follower:
                 has_read |= self._read_feed(feed, is_last=is_last)
             except OSError as error:
                 raise DataError(f"{feed.key}: cannot be read ({error}); make it readable.") from error
+        for writer, went_back in self._curves.overlaps():
+            self._go_back(went_back, writer, where="the logs")
         if (went_back := self._curves.settle()) is not None:
             self._go_back(went_back, self._tool.dumped_by, where="the logs")
         self._is_first = False
@@ -217,7 +219,7 @@ class Follower:
             if isinstance(line, str):
                 self._notice(line)
                 self._run.add_event("notice", text=line)
-            elif (went_back := self._curves.take(_key(feed), line)) is not None:
+            elif (went_back := self._curves.take(feed, line)) is not None:
                 self._go_back(went_back, line.writer, where=str(feed.key))
         return has_read
 
@@ -233,7 +235,9 @@ class Follower:
         prefix = self._tool.overwritten_by
         if prefix:
             self._rollouts.leave_out(self._files.dumps.values(), self._curves.evaluated(prefix))
-        return self._rollouts.take(self._files.dumps.values(), last_step=self._curves.last, is_last=is_last)
+        return self._rollouts.take(
+            self._files.dumps.values(), last_step=self._curves.last(self._tool.dumped_by), is_last=is_last
+        )
 
     def _write_rows(self, *, is_last: bool) -> int:
         complete, there = self._curves.complete_before(), {row["step"] for row in self._written}
@@ -254,12 +258,8 @@ class Follower:
     def _ended(self) -> bool:
         """Whether the log that says so is not behind another one, of a training that was resumed."""
         marks = [feed for feed in self._files.feeds.values() if feed.ended]
-        newest = self._curves.last
-        return any((last := self._curves.last_of(_key(feed))) is None or last == newest for feed in marks)
-
-
-def _key(feed: Feed) -> Key:
-    return feed.is_rounded, str(feed.key)
+        newest = self._curves.last()
+        return any((last := self._curves.last_of(feed)) is None or last == newest for feed in marks)
 
 
 def _row(step: int, values: dict[str, float]) -> Row:

@@ -185,8 +185,9 @@ def _verdict(trace: Row) -> tuple[str, str | None]:
 
 
 def _num_tokens(trace: Row, sampled: list[Row]) -> int | None:
-    used = [_at(call, "usage", "completion_tokens") for call in trace.get("calls") or () if isinstance(call, dict)]
-    if used and all(isinstance(count, int) for count in used):
+    counts = [_at(call, "usage", "completion_tokens") for call in trace.get("calls") or () if isinstance(call, dict)]
+    used = [count for count in counts if isinstance(count, int)]
+    if used and len(used) == len(counts):
         return sum(used)
     masks = [node.get("mask") for node in sampled]
     return sum(sum(map(bool, mask)) for mask in masks if mask) if masks and all(masks) else None

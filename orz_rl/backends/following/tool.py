@@ -37,6 +37,11 @@ class Feed(Protocol):
         ...
 
     @property
+    def kind(self) -> str:
+        """The same for logs of one kind, of which each start of training may open a new one."""
+        ...
+
+    @property
     def is_rounded(self) -> bool:
         """Whether it has fewer digits than other logs of its tool, which then count where both name a metric."""
         ...

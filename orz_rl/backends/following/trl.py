@@ -69,7 +69,7 @@ class StateFeed:
     """The log_history of the checkpoints' trainer_state.json, and of the folder's own at the end."""
 
     def __init__(self, folder: Path) -> None:
-        self.key, self.is_rounded, self.ended = folder, False, False
+        self.key, self.kind, self.is_rounded, self.ended = folder, "state", False, False
         self._stamps: dict[Path, Stamp] = {}
         self._history: list[dict[str, Any]] = []
 

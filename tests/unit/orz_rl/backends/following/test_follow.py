@@ -1,8 +1,8 @@
-"""The follower: whatever arrives when, resumed trainings, logs that start anew, and kills; it only reads what it follows."""
+"""The follower: whatever arrives when, resumed trainings, logs that start anew; and it only reads what it follows."""
 
 from __future__ import annotations
 
-import os
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -47,7 +47,7 @@ def _prime_files() -> dict[str, str]:
             (3, "trainer"),
         )
     ]
-    episodes = "".join(made.json.dumps(made.an_episode(2, number)) + "\n" for number in range(3))
+    episodes = "".join(json.dumps(made.an_episode(2, number)) + "\n" for number in range(3))
     folder = "rollouts/step_2/train"
     return {
         "metrics.jsonl": "".join(rows),
@@ -56,7 +56,19 @@ def _prime_files() -> dict[str, str]:
     }
 
 
-FILES = {"verl": _verl_files(), "trl": _trl_files(), "prime-rl": _prime_files()}
+def _two_logs() -> dict[str, str]:
+    """As _verl_files, but each attempt has a log of its own."""
+    files = _verl_files()
+    before, _, after = files.pop("train.log").rpartition("old:1.0\n")
+    return files | {"first.log": f"{before}old:1.0\n", "another.log": after}
+
+
+FILES = {
+    "verl": _verl_files(),
+    "verl with two logs": _two_logs(),
+    "trl": _trl_files(),
+    "prime-rl": _prime_files(),
+}
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +79,7 @@ def at_once(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any
         folder = tmp_path_factory.mktemp(tool)
         for name, content in files.items():
             write(folder / "t" / name, content)
-        with Watched(tool, folder / "t", folder / "run") as watched:
+        with Watched(tool.split()[0], folder / "t", folder / "run") as watched:
             watched.rounds(is_last=True)
             found[tool] = contents(watched.run)
     return found
@@ -90,7 +102,7 @@ def test_the_run_is_the_same_however_the_files_arrive(
     tmp_path: Path, at_once: dict[str, dict[str, Any]], tool: str, seed: int
 ) -> None:
     rng = random.Random(seed)
-    with Watched(tool, tmp_path / "t", tmp_path / "run") as watched:
+    with Watched(tool.split()[0], tmp_path / "t", tmp_path / "run") as watched:
         (tmp_path / "t").mkdir()
         for name, piece in _arrivals(FILES[tool], rng):
             write(tmp_path / "t" / name, piece)
@@ -104,6 +116,7 @@ def test_the_run_is_the_same_however_the_files_arrive(
 
 
 def test_what_it_reads_of_a_resumed_training(at_once: dict[str, dict[str, Any]]) -> None:
+    assert at_once["verl"] == at_once["verl with two logs"]
     rows, num_torn = at_once["verl"]["metrics"]
     assert [row["step"] for row in rows] == [1, 2, 3, 4, 5]
     assert [row.get("verl/old") for row in rows] == [1.0, 1.0, None, None, None]
@@ -161,6 +174,20 @@ def test_a_broken_row_is_left_out_and_said(tmp_path: Path) -> None:
         assert watched.steps() == [1, 2]
         assert sum("1.jsonl, line" in text for text in watched.notices) == 5
         assert sum("exp.jsonl: a line" in text for text in watched.notices) == 1
+
+
+def test_two_logs_of_two_trainings(tmp_path: Path) -> None:
+    write(tmp_path / "t/a.log", made.verl_line(1) + made.verl_line(2))
+    write(tmp_path / "t/b.log", made.verl_line(1, **{"critic/score/mean": 0.5}))
+    with (
+        Watched("verl", tmp_path / "t", tmp_path / "run") as watched,
+        pytest.raises(DataError, match=r"two logs start at step 1: .*a\.log \(.* 0\.1\) and .*b\.log \(.* 0\.5\)"),
+    ):
+        watched.rounds()
+    write(tmp_path / "u/a.log", made.verl_line(1) + made.verl_line(2))
+    write(tmp_path / "u/copy.log", made.verl_line(1) + made.verl_line(2))
+    with Watched("verl", tmp_path / "u", tmp_path / "other") as watched:
+        assert watched.rounds(is_last=True).steps() == [1, 2]
 
 
 def test_two_dumps_of_one_step(tmp_path: Path) -> None:
@@ -251,13 +278,13 @@ def test_our_grader_beside_the_file(tmp_path: Path) -> None:
     (row, _) = run.rollouts(1).read().to_pylist()
     assert (row["verdict"], row["extracted"]) == ("correct", "0")
     assert row["grader_version"]
-    assert made.json.loads(row["extra"])["file_verdict"] == "wrong"
+    assert json.loads(row["extra"])["file_verdict"] == "wrong"
 
 
 def test_a_log_that_cannot_be_read(tmp_path: Path) -> None:
     write(tmp_path / "t/train.log", "x\n")
     with Watched("verl", tmp_path / "t", tmp_path / "run") as watched:
-        os.unlink(tmp_path / "t/train.log")
+        (tmp_path / "t/train.log").unlink()
         assert watched.rounds().steps() == []
         (tmp_path / "t").rename(tmp_path / "gone")
         with pytest.raises(DataError, match="no such file or folder"):

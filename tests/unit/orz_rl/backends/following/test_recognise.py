@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -28,7 +29,7 @@ def _write(tool: str, folder: Path, sign: str) -> None:
             ("trl", "log"): made.trl_line(1),
             ("trl", "checkpoint-5/trainer_state.json"): made.trl_state([1]),
             ("prime-rl", "metrics.jsonl"): made.prime_rows(1, "trainer"),
-            ("prime-rl", "rollouts/step_0/train/traces.jsonl"): made.json.dumps(made.an_episode(0)) + "\n",
+            ("prime-rl", "rollouts/step_0/train/traces.jsonl"): json.dumps(made.an_episode(0)) + "\n",
         }
         write(
             folder / ("train.log" if sign == "log" else sign),

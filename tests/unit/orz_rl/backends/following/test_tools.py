@@ -114,7 +114,6 @@ def test_trl_state_counts_before_the_rounded_console(tmp_path: Path) -> None:
         watched.rounds(is_last=True)
         assert watched.curve("response/length_mean") == {1: 51.123456, 2: 52.123456, 3: 53.12}
         assert watched.curve("trl/loss") == {1: 0.1, 2: 0.1, 3: 0.1}
-        assert not watched.progress.ended
         write(tmp_path / "t/train.log", "\r{'train_runtime': '5.1', 'train_loss': '0.1', 'epoch': '1'}\n")
         watched.rounds()
         assert watched.progress.ended
