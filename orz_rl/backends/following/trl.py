@@ -8,11 +8,11 @@ last checkpoint; the console has every logged step, with four digits; its step i
 Meanings: all are means over the steps since the last log. reward is the weighted sum of the reward functions;
 completions/* count tokens, and clipped ones do not end with an end token; kl is the k3 estimate a token against the
 reference; clip_ratio/region_mean is the share of tokens at which the clipped branch is taken; sampling_logp_difference
-is |trainer - sampler| a token. Not the same, so kept under their own names: loss (with the KL term), grad_norm (of the
-last optimizer step only), completions/max_length (a mean of maxima), frac_reward_zero_std.
+is |trainer - sampler| a token. learning_rate is read before the scheduler's step. Not the same, so kept under their
+own names: loss (with the KL term), policy_loss (divided by the gradient accumulation), grad_norm (of the last
+optimizer step only), completions/max_length (a mean of maxima), frac_reward_zero_std.
 Rollouts: the reward is known where one column beside the advantage is a fraction: that of a single reward function,
-whose weight is 1 by default; a verdict where a reward function whose name contains
-accuracy or correct gives 0 or 1.
+whose weight is 1 by default; a verdict where a reward function whose name contains accuracy or correct gives 0 or 1.
 """
 
 from __future__ import annotations
@@ -40,7 +40,6 @@ METRICS: Mapping[str, str] = MappingProxyType(
         "entropy": "policy/entropy",
         "kl": "kl/reference",
         "clip_ratio/region_mean": "policy/clip_fraction",
-        "policy_loss": "policy/loss",
         "learning_rate": "policy/lr",
         "sampling/sampling_logp_difference/mean": "mismatch/logprob_abs_mean",
         "step_time": "time/step",
@@ -164,6 +163,7 @@ class TrlTool:
     dumped_by = ""
     overwritten_by = EVALUATION
     metrics = METRICS
+    tags: frozenset[str] = frozenset()
 
     def feed(self, path: Path, *, is_named: bool) -> Feed | None:
         """See Tool."""
