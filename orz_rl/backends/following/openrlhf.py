@@ -48,7 +48,6 @@ _NOT_A_NUMBER = re.compile(r"(?<=[ ,:])-?(?:nan|inf)\b")
 class ConsoleParser:
     """Lines of the trainer's log."""
 
-    takes_rest = True
     ended = False
 
     def parse(self, text: str) -> Iterator[Line | str]:
@@ -60,6 +59,10 @@ class ConsoleParser:
             yield from _line(match.group(1), match.group(2), prefix="train")
         elif match := _EVAL.search(text):
             yield from _line(match.group(1) or match.group(2), match.group(3), prefix="eval")
+
+    def is_whole(self, text: str) -> bool:
+        """See Parser."""
+        return text.endswith("}") and (_TRAIN.search(text) or _EVAL.search(text)) is not None
 
 
 def _line(step: str, text: str, *, prefix: str) -> Iterator[Line]:

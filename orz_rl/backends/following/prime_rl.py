@@ -53,7 +53,6 @@ class MetricsParser:
     """Rows {"step": 12, "time": ..., name: value}."""
 
     path: Path
-    takes_rest = True
     ended = False
 
     def parse(self, text: str) -> Iterator[Line | str]:
@@ -72,18 +71,25 @@ class MetricsParser:
         named = {f"{writer}/{name}" if name.startswith("time/") else name: value for name, value in values.items()}
         yield Line(int(step), named, writer=writer, is_side=is_side)
 
+    def is_whole(self, text: str) -> bool:
+        """See Parser."""
+        return text.endswith("}") and json_row(text) is not None
+
 
 @dataclass
 class TrainerLogParser:
     """The trainer's own log: only whether it has finished."""
 
-    takes_rest = False
     ended: bool = False
 
     def parse(self, text: str) -> Iterator[Line | str]:
         """See Parser."""
         self.ended = self.ended or any(mark in text for mark in _FINISHED)
         return iter(())
+
+    def is_whole(self, text: str) -> bool:
+        """See Parser."""
+        return False
 
 
 class PrimeRlTool:

@@ -78,7 +78,6 @@ def _line(step: int, values: Mapping[str, Any]) -> Line:
 class ConsoleParser:
     """Lines `step:12 - name:value - name:value`, behind colours and Ray's prefix."""
 
-    takes_rest = False
     ended: bool = False
 
     def parse(self, text: str) -> Iterator[Line | str]:
@@ -87,11 +86,14 @@ class ConsoleParser:
             self.ended = True
         if "step:" not in text:
             return
-        for part in plain(text).split("\r"):
-            if match := _STEP.search(part):
-                self.ended = False
-                pairs = (pair.rpartition(":") for pair in match.group(2).split(" - "))
-                yield _line(int(match.group(1)), {name: value for name, _, value in pairs})
+        if match := _STEP.search(plain(text)):
+            self.ended = False
+            pairs = (pair.rpartition(":") for pair in match.group(2).split(" - "))
+            yield _line(int(match.group(1)), {name: value for name, _, value in pairs})
+
+    def is_whole(self, text: str) -> bool:
+        """See Parser: a number may go on."""
+        return False
 
 
 @dataclass
@@ -99,7 +101,6 @@ class FileParser:
     """Rows of the `file` logger: {"step": 12, "data": {name: value}}."""
 
     path: Path
-    takes_rest = True
     ended = False
     _faults: int = field(default=0, init=False)
 
@@ -111,6 +112,10 @@ class FileParser:
             yield f"{self.path}: a line is not a row of verl's file logger; it is left out: {text[:80]!r}"
             return
         yield _line(int(step), row["data"])
+
+    def is_whole(self, text: str) -> bool:
+        """See Parser."""
+        return text.endswith("}") and json_row(text) is not None
 
 
 class VerlTool:

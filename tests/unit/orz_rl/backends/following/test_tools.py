@@ -151,7 +151,9 @@ def test_completions_that_an_evaluation_has_overwritten_are_left_out(tmp_path: P
     with Watched("trl", tmp_path / "t", tmp_path / "run") as watched:
         assert watched.rounds(2).sampled() == [2]
         made.write_completions(path, 2, completion=["eval"] * 4)
-        write(tmp_path / "t/train.log", "\r{'eval_loss': '0.1', 'eval_reward': '0.5', 'epoch': '1'}\n")
+        write(
+            tmp_path / "t/train.log", "\r{'eval_loss': '0.1', 'eval_reward': '0.5', 'epoch': '1'}\n" + made.trl_bar(2)
+        )
         assert watched.rounds(2).sampled() == []
         watched.restart()
         assert watched.rounds(is_last=True).sampled() == []
