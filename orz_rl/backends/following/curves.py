@@ -120,6 +120,11 @@ def _cut(values_of: dict[int, Values], step: int) -> None:
         del values_of[later]
 
 
+def _is_rounded(value: float, exact: float | None) -> bool:
+    """Whether it is a value that the run has already, with fewer digits."""
+    return exact is not None and isclose(value, exact, rel_tol=1e-3)
+
+
 class Curves:
     """All logs together."""
 
@@ -203,13 +208,14 @@ class Curves:
         joined: dict[int, Values] = defaultdict(dict)
         for step, values in self._before.items():
             joined[step] |= values
-        kinds = [series for kind in sorted(self._kinds, reverse=True) for series in self._kinds[kind].values()]
-        for step, values in (pair for series in kinds for pair in series.values()):
-            joined[step] |= self._renamed(values)
+        for kind in sorted(self._kinds, reverse=True):
+            for step, values in (pair for series in self._kinds[kind].values() for pair in series.values()):
+                before = self._before.get(step, {}) if kind[0] else {}
+                joined[step] |= {k: before[k] if _is_rounded(v, before.get(k)) else v for k, v in self._renamed(values)}
         return {step: joined[step] for step in sorted(joined)}
 
     def _series(self) -> list[tuple[str, _Series]]:
         return [pair for writers in self._kinds.values() for pair in writers.items()]
 
-    def _renamed(self, values: Mapping[str, float]) -> Values:
-        return {self._rename(name): value for name, value in values.items()}
+    def _renamed(self, values: Mapping[str, float]) -> list[tuple[str, float]]:
+        return [(self._rename(name), value) for name, value in values.items()]
