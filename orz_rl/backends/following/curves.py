@@ -189,10 +189,10 @@ class Curves:
         found = (series.last_of(feed.key) for series in self._kinds[feed.is_rounded, feed.kind].values())
         return max((step for step in found if step is not None), default=None)
 
-    def evaluated(self, prefix: str) -> set[int]:
-        """Steps with a metric whose name begins so."""
-        values = (pair for _, series in self._series() for pair in series.values())
-        return {step for step, row in values if any(name.startswith(prefix) for name in row)}
+    def having(self, prefix: str) -> set[int]:
+        """Steps with a metric whose name, by the tool, begins so."""
+        ours = self._rename(prefix)
+        return {step for step, row in self.rows().items() if any(name.startswith(ours) for name in row)}
 
     def complete_before(self) -> int:
         """Steps below this one are complete: all processes of a kind of log have written about this one, or beyond."""

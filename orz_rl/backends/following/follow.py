@@ -237,7 +237,7 @@ class Follower:
     def _take_dumps(self, *, is_last: bool) -> int:
         prefix = self._tool.overwritten_by
         if prefix:
-            self._rollouts.leave_out(self._files.dumps.values(), self._curves.evaluated(prefix))
+            self._rollouts.leave_out(self._files.dumps.values(), self._curves.having(prefix))
         return self._rollouts.take(
             self._files.dumps.values(), last_step=self._curves.last(self._tool.dumped_by), is_last=is_last
         )

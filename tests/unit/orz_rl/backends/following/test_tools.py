@@ -161,6 +161,9 @@ def test_completions_that_an_evaluation_has_overwritten_are_left_out(tmp_path: P
         assert watched.rounds(is_last=True).sampled() == []
         assert sum("overwritten" in text for text in watched.notices) == 1
         assert watched.curve("trl/eval_reward") == {2: 0.5}
+        made.write_completions(path, 2, completion=["again"] * 4)
+        write(tmp_path / "t/train.log", made.trl_line(1) + made.trl_line(2) + made.trl_line(3))
+        assert watched.rounds(2).rollouts(2)[0]["completion"] == "again"
 
 
 def test_prime_rl_metrics_of_two_processes(tmp_path: Path) -> None:
