@@ -18,6 +18,7 @@ from orz_rl.backends.following.tool import Line
 
 LOG_SUFFIXES = (".log", ".txt", ".out", ".err")
 _MOST_TOLD = 5
+_MOST_STEPS = 10**15
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NUMPY = re.compile(r"(?:np|numpy)\.\w+\((.*)\)|tensor\(([^,()]*).*\)")
 
@@ -147,6 +148,12 @@ def number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
+
+
+def whole_step(value: Any) -> int | None:
+    """A step; None for anything that is none."""
+    found = number(value)
+    return int(found) if found is not None and 0 <= found < _MOST_STEPS and found == int(found) else None
 
 
 def json_row(text: str) -> dict[str, Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -203,3 +204,36 @@ def test_prime_rl_traces(tmp_path: Path) -> None:
         assert not watched.progress.ended
         write(tmp_path / "t/logs/latest/trainer.log", "12:00 SUCCESS RL trainer finished!\n")
         assert watched.rounds().progress.ended
+
+
+ODD = (None, "", "1", [], {}, [None], {"a": 1}, True, -1, 1e300, 10**30, float("nan"), "\ud83d", "a\x00b", [[1]])
+
+
+def _changed(value: Any, rng: random.Random) -> Any:
+    """The value with one place of it replaced by something odd."""
+    if isinstance(value, dict | list) and value and rng.random() < 0.85:
+        names: Any = rng.choice(list(value) if isinstance(value, dict) else range(len(value)))
+        copied = value.copy()
+        copied[names] = _changed(value[names], rng)
+        return copied
+    return rng.choice(ODD)
+
+
+@pytest.mark.parametrize("tool", ["verl", "prime-rl"])
+def test_odd_rows_stop_nothing(tmp_path: Path, tool: str) -> None:
+    rng = random.Random(0)
+    if tool == "verl":
+        dump, log, names = made.verl_dump(1), made.verl_file_row(1), ("1.jsonl", "exp.jsonl")
+    else:
+        dump, log = json.dumps(made.an_episode(1)), made.prime_rows(1, "trainer")
+        names = ("rollouts/step_1/train/traces.jsonl", "metrics.jsonl")
+    whole, row = dump.split("\n")[0], log.split("\n")[0]
+    without_gold = json.loads(whole.replace('"gts"', '"note"').replace('"answer"', '"note"'))
+    rollouts = [json.dumps(_changed(without_gold, rng)) for _ in range(200)]
+    rows = [json.dumps(_changed(json.loads(row), rng)) for _ in range(200)]
+    for name, first, lines in ((names[0], whole, rollouts), (names[1], row, rows)):
+        write(tmp_path / "t" / name, "".join(f"{line}\n" for line in (first, *lines)))
+    with Watched(tool, tmp_path / "t", tmp_path / "run") as watched:
+        watched.rounds(is_last=True)
+        assert 1 in watched.steps()
+        assert len(watched.rollouts(1)) > 100
