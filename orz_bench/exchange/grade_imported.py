@@ -11,7 +11,7 @@ from typing import Any
 
 from orz_bench.errors import counted
 from orz_bench.grading.grader import Grader, Submission, grader_version
-from orz_bench.records.parquet import replace_table
+from orz_bench.records.parquet import replace_table, table_of
 from orz_bench.records.rollout import AnswerKind, Grade
 from orz_bench.records.run_dir import RolloutsDir
 
@@ -56,7 +56,7 @@ def grade_imported(folder: RolloutsDir, *, notice: Callable[[str], None]) -> Dis
     missing = [row for row in graded if row["second_extractor"] != OURS]
     if missing:
         _grade(missing, kind=kind)
-        replace_table(folder.path, rows)
+        replace_table(folder.path, table_of(rows))
     pairs = Counter((row["verdict"] or "none", row["second_verdict"]) for row in graded)
     without = len(rows) - len(graded)
     if without:

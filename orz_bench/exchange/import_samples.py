@@ -8,12 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import pyarrow as pa
-
 from orz_bench.errors import DataError
 from orz_bench.exchange.formats.sample import ForeignSample, digest_of
 from orz_bench.exchange.sources import Source
-from orz_bench.records.parquet import ROLLOUT_SCHEMA, storable, write_table
+from orz_bench.records.parquet import ROLLOUT_SCHEMA, storable, table_of, write_table
 from orz_bench.records.run_dir import EvaluationDir, RolloutsDir, RunDir, to_json, write_text
 
 PART_ROWS = 2048
@@ -152,8 +150,7 @@ class Targets:
 
 def _commit(folder: _Folder) -> None:
     if folder.waiting:
-        columns = {f.name: pa.array([row.get(f.name) for row in folder.waiting], f.type) for f in ROLLOUT_SCHEMA}
-        write_table(folder.directory.path, pa.table(columns, schema=ROLLOUT_SCHEMA))
+        write_table(folder.directory.path, table_of(folder.waiting))
         folder.waiting = []
 
 

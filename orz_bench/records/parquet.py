@@ -89,22 +89,23 @@ def write_table(folder: Path, table: pa.Table) -> Path:
     return target
 
 
-def replace_table(folder: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """As replace_parts, with rows of ROLLOUT_SCHEMA in which unknown values are null."""
+def table_of(rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Rows in the columns of ROLLOUT_SCHEMA; what they lack is null."""
     columns = {each.name: pa.array([row.get(each.name) for row in rows], each.type) for each in ROLLOUT_SCHEMA}
-    _replace(folder, pa.table(columns, schema=ROLLOUT_SCHEMA))
+    return pa.table(columns, schema=ROLLOUT_SCHEMA)
 
 
 def replace_parts(folder: Path, rollouts: Sequence[Rollout]) -> None:
-    """Replace all parts by one part with `rollouts`.
+    """Replace all parts by one part with `rollouts`."""
+    replace_table(folder, _to_table(rollouts))
+
+
+def replace_table(folder: Path, table: pa.Table) -> None:
+    """Replace all parts by one part with a table of ROLLOUT_SCHEMA, in which unknown values are null.
 
     It is complete under a name of its own before the others are removed. After a crash in between, part_files() uses it
     and finish_parts() finishes the move; readers of `part-*` alone may miss rows until then, but see none twice.
     """
-    _replace(folder, _to_table(rollouts))
-
-
-def _replace(folder: Path, table: pa.Table) -> None:
     with _whole_file(folder / _MERGED) as temporary:
         _write(temporary, table)
     try:

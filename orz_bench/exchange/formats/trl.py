@@ -108,13 +108,13 @@ def _console(head: Head) -> Iterator[Curve]:
         for match in _BAR.finditer(line):
             step = int(match[1])
             if waiting:
-                yield {"step": step} | waiting
+                yield {"step": step, **waiting}
                 waiting = {}
         values = _logged_in(line)
         if values and "train_runtime" not in values:
             waiting = {name: value for name, value in values.items() if name != "epoch"}
     if waiting and step is not None:
-        yield {"step": step} | waiting
+        yield {"step": step, **waiting}
 
 
 def _logged_in(line: str) -> Mapping[str, float]:
