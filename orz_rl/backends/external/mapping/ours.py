@@ -83,5 +83,3 @@ def uses_flash(config: TrainConfig) -> str:
     if config.model.attention == "flash_attention_2":
         return ""
     return "it trains with flash_attention_2, which its environment needs; results differ by rounding"
-
-

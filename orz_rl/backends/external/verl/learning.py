@@ -66,7 +66,8 @@ def _is_used(config: TrainConfig, model: str) -> bool:
 
 def _warmup(model: str, setting: str) -> Row:
     """verl's rates change once a generation, and its `constant` schedule begins at 0: its cosine is used, with equal
-    ends where the rate is constant."""
+    ends where the rate is constant.
+    """
 
     def wanted(config: TrainConfig) -> int:
         optim = config.optim
