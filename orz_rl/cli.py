@@ -1,4 +1,4 @@
-"""orz-rl: train · plan · check · backends · recipes · data · export · build-tiny."""
+"""orz-rl: train · plan · check · backends · watch · recipes · data · export · build-tiny."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from orz_rl.commands.data import data_app
 from orz_rl.commands.plan import plan_command
 from orz_rl.commands.recipes import build_tiny_command, check_command, export_command, recipes_command
 from orz_rl.commands.train import train_command
+from orz_rl.commands.watch import watch_command
 
 app = command_line("orz-rl", "Train a model with a rule-based reward, and keep every rollout.")
 app.callback()(version_option)
@@ -15,6 +16,7 @@ app.command("train")(train_command)
 app.command("plan")(plan_command)
 app.command("check")(check_command)
 app.command("backends")(backends_command)
+app.command("watch")(watch_command)
 app.command("recipes")(recipes_command)
 app.add_typer(data_app, name="data")
 app.command("export")(export_command)

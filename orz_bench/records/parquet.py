@@ -90,13 +90,18 @@ def write_table(folder: Path, table: pa.Table) -> Path:
 
 
 def replace_parts(folder: Path, rollouts: Sequence[Rollout]) -> None:
-    """Replace all parts by one part with `rollouts`.
+    """Replace all parts by one part with `rollouts`."""
+    replace_table(folder, _to_table(rollouts))
+
+
+def replace_table(folder: Path, table: pa.Table) -> None:
+    """Replace all parts by one part with a table of ROLLOUT_SCHEMA, in which unknown values are null.
 
     It is complete under a name of its own before the others are removed. After a crash in between, part_files() uses it
     and finish_parts() finishes the move; readers of `part-*` alone may miss rows until then, but see none twice.
     """
     with _whole_file(folder / _MERGED) as temporary:
-        _write(temporary, _to_table(rollouts))
+        _write(temporary, table)
     try:
         _put_merged_in_place(folder)
     except OSError as error:

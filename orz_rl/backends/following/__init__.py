@@ -1,0 +1,1 @@
+"""Training that another trainer runs, followed by its logs and rollout dumps into a run directory of ours."""

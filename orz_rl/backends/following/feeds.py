@@ -1,0 +1,163 @@
+"""Logs as feeds of metrics: texts of lines, and TensorBoard's event files."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from orz_bench.records.tables import parse_json
+from orz_rl.backends.following.events import Scalar, scalars
+from orz_rl.backends.following.growing import GrowingFile, GrowingLines
+from orz_rl.backends.following.tool import Line
+
+LOG_SUFFIXES = (".log", ".txt", ".out", ".err")
+_MOST_TOLD = 5
+_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+_NUMPY = re.compile(r"(?:np|numpy)\.\w+\((.*)\)|tensor\(([^,()]*).*\)")
+
+
+class Parser(Protocol):
+    """Reads a log's lines one after the other."""
+
+    takes_rest: bool
+    """Whether a last line without an end shows whether it is whole."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether the last lines say that training has ended."""
+        ...
+
+    def parse(self, text: str) -> Iterator[Line | str]:
+        """What a line says: nothing, for most lines of a console."""
+        ...
+
+
+class LogFeed:
+    """A text that grows, after what was rotated away before we came (`log.2`, `log.1`)."""
+
+    def __init__(self, path: Path, parser: Parser, *, is_rounded: bool = False) -> None:
+        self.key, self.is_rounded = path, is_rounded
+        self._parser, self._num_told = parser, 0
+        self._lines: GrowingLines | None = None
+
+    @property
+    def ended(self) -> bool:
+        """As its last lines say."""
+        return self._parser.ended
+
+    def poll(self, *, is_last: bool) -> Iterator[Line | str]:
+        """See Feed."""
+        if self._lines is None:
+            for old in _rotated(self.key):
+                yield from self._parsed(GrowingLines(old), is_last=True)
+            self._lines = GrowingLines(self.key)
+        yield from self._parsed(self._lines, is_last=is_last)
+
+    def _parsed(self, lines: GrowingLines, *, is_last: bool) -> Iterator[Line | str]:
+        for text in lines.read(is_last=is_last, takes_rest=self._parser.takes_rest):
+            if text is None:
+                yield f"{self.key} was started anew (truncated, rotated or replaced); it is read from its start"
+            elif text:
+                yield from filter(self._is_told, self._parser.parse(text))
+
+    def _is_told(self, found: Line | str) -> bool:
+        """Of texts only the first few: a log may have a million lines that say nothing."""
+        self._num_told += isinstance(found, str)
+        return isinstance(found, Line) or self._num_told <= _MOST_TOLD
+
+
+def _rotated(path: Path) -> list[Path]:
+    """`log.2`, `log.1`: the oldest first."""
+    found = (
+        (re.fullmatch(re.escape(path.name) + r"\.(\d{1,4})", other.name), other) for other in path.parent.iterdir()
+    )
+    numbered = [(int(match.group(1)), other) for match, other in found if match is not None]
+    return [other for _, other in sorted(numbered, reverse=True)]
+
+
+class EventsFeed:
+    """The event files of one folder: each start of training writes a new one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.key, self.is_rounded, self.ended = folder, True, False
+        self._files: dict[Path, tuple[GrowingFile, bytearray]] = {}
+
+    def poll(self, *, is_last: bool) -> Iterator[Line | str]:
+        """See Feed. A record that is not whole yet is left for the next time, at the end too."""
+        for path in event_files(self.key):
+            file, rest = self._files.setdefault(path, (GrowingFile(path), bytearray()))
+            for piece in file.read():
+                if piece is None:
+                    rest.clear()
+                    yield f"{path} was started anew; it is read from its start"
+                else:
+                    rest += piece
+                    yield from map(_line, scalars(rest))
+
+
+def event_files(folder: Path) -> list[Path]:
+    """TensorBoard's files in a folder, oldest first: their names begin with the time."""
+    return sorted(folder.glob("events.out.tfevents.*"), key=lambda path: (path.name.split(".")[3], path.name))
+
+
+def _line(scalar: Scalar) -> Line:
+    is_side = scalar.tag.startswith(("eval/", "val-", "val/"))
+    return Line(scalar.step, {scalar.tag: scalar.value}, is_side=is_side)
+
+
+def plain(text: str) -> str:
+    """A line without colours."""
+    return _ANSI.sub("", text) if "\x1b" in text else text
+
+
+def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """What of it is a finite number, also as text (`0.1`, `np.float64(0.1)`)."""
+    found = {str(name): number(value) for name, value in values.items()}
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def number(value: Any) -> float | None:
+    """A finite number; None for anything else, true and false among it."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and (wrapped := _NUMPY.fullmatch(value.strip())):
+        value = wrapped.group(1) or wrapped.group(2) or ""
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if math.isfinite(found) else None
+
+
+def json_row(text: str) -> dict[str, Any] | None:
+    """A JSON object; None for anything else."""
+    if not text.lstrip().startswith("{"):
+        return None
+    try:
+        row = parse_json(text, strict=False)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None
+
+
+def first_row(path: Path) -> dict[str, Any] | None:
+    """The object in the first line of a file, as far as it is complete."""
+    try:
+        with path.open("rb") as file:
+            line = file.readline(1 << 24)
+    except OSError:
+        return None
+    return json_row(line.decode("utf-8", errors="replace")) if line.endswith(b"\n") else None
+
+
+def whole_json(path: Path) -> dict[str, Any] | None:
+    """The object in a file; None while it is being written."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,225 @@
+"""prime-rl (read at 559b447, with verifiers' records at a60a606): metrics.jsonl, and traces.jsonl of every step.
+
+Trainer and orchestrator write into one metrics.jsonl (monitors/file.py), each several rows a step, and the orchestrator
+is some steps ahead: a step is complete when both have passed it. `rollouts/step_N/train/effective/traces.jsonl` has
+what was trained on, `all` every episode as it arrives; `effective` counts where both exist. Only traces of agents that
+are trained become rollouts. Steps are numbered as prime-rl does.
+
+Meanings: train/agg/effective/agent/reward/mean is over the traces trained on, where the only agent is called `agent`;
+num_output_tokens is what the model generated, over all turns; mismatch_kl is the k3 estimate a token (trainer/rl/
+loss.py); entropy is that of the logits over the temperature; optim/* are those of the step's only update, the norm
+before clipping. Not the same, so kept under their own names: is_truncated (also by the number of turns), loss (with
+its KL terms), time/step (of each process: behind its name).
+Rollouts: a verdict where a reward or metric called correct_answer, check_answer or judge_reward_func is 0 or 1; token
+ids and log-probabilities where the trace is one turn.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from orz_rl.backends.following.feeds import LogFeed, first_row, json_row, number, numbers
+from orz_rl.backends.following.texts import messages_text, text_of, whole_lines
+from orz_rl.backends.following.tool import Dump, Feed, Line, Row, zero_or_one
+
+METRICS: Mapping[str, str] = MappingProxyType(
+    {
+        "train/agg/effective/agent/reward/mean": "reward/mean",
+        "train/agg/effective/num_output_tokens/mean": "response/length_mean",
+        "train/agg/effective/num_output_tokens/max": "response/length_max",
+        "entropy/all/mean": "policy/entropy",
+        "mismatch_kl/all/mean": "mismatch/kl",
+        "optim/lr": "policy/lr",
+        "optim/grad_norm": "policy/grad_norm",
+        "trainer/time/broadcast_weights": "time/sync",
+    }
+)
+_STEP = re.compile(r"step_(\d+)")
+_OF_ORCHESTRATOR = ("train/", "progress/", "off_policy/", "batch/", "curriculum/", "dispatcher/")
+_ORCHESTRATOR_TIMES = {"time/pack", "time/wait_for_policy"}
+_FINISHED = ("RL trainer finished!", "Training finished!")
+_VERDICT = re.compile(r"correct_answer|check_answer|judge_reward_func")
+_GOLDS = ("answer", "gold", "ground_truth")
+_RANKS = {"all": 0, "effective": 2}
+
+
+@dataclass
+class MetricsParser:
+    """Rows {"step": 12, "time": ..., name: value}."""
+
+    path: Path
+    takes_rest = True
+    ended = False
+
+    def parse(self, text: str) -> Iterator[Line | str]:
+        """See Parser."""
+        row = json_row(text)
+        step = number(row.get("step")) if row else None
+        if row is None or step is None:
+            yield f"{self.path}: a line is not a row of metrics; it is left out: {text[:80]!r}"
+            return
+        values = {name: value for name, value in numbers(row).items() if name not in {"step", "time"}}
+        if not values:
+            return
+        is_ahead = any(name.startswith(_OF_ORCHESTRATOR) or name in _ORCHESTRATOR_TIMES for name in values)
+        is_side = all(name.startswith("eval/") for name in values)
+        writer = "orchestrator" if is_ahead or is_side else "trainer"
+        named = {f"{writer}/{name}" if name.startswith("time/") else name: value for name, value in values.items()}
+        yield Line(int(step), named, writer=writer, is_side=is_side)
+
+
+@dataclass
+class TrainerLogParser:
+    """The trainer's own log: only whether it has finished."""
+
+    takes_rest = False
+    ended: bool = False
+
+    def parse(self, text: str) -> Iterator[Line | str]:
+        """See Parser."""
+        self.ended = self.ended or any(mark in text for mark in _FINISHED)
+        return iter(())
+
+
+class PrimeRlTool:
+    """See the module."""
+
+    name = "prime-rl"
+    signs = "rollouts/step_N/{train,eval}/**/traces.jsonl, or metrics.jsonl with rows step, time and names"
+    dumped_by = "orchestrator"
+    overwritten_by = ""
+    metrics = METRICS
+
+    def feed(self, path: Path, *, is_named: bool) -> Feed | None:
+        """See Tool."""
+        if path.name == "trainer.log":  # of the newest attempt, where the link to it exists
+            latest = path.parent.parent / "latest" / path.name
+            return LogFeed(latest if latest.exists() else path, TrainerLogParser())
+        if path.suffix != ".jsonl" or not (is_named or path.name == "metrics.jsonl"):
+            return None
+        row = first_row(path)
+        return LogFeed(path, MetricsParser(path)) if row and {"step", "time"} <= set(row) else None
+
+    def dump(self, path: Path) -> Dump | None:
+        """See Tool."""
+        if path.name != "traces.jsonl":
+            return None
+        parts = path.parts
+        for at in range(len(parts) - 2, 0, -1):
+            match = _STEP.fullmatch(parts[at])
+            if match and parts[at + 1] in {"train", "eval"}:
+                benchmark = "validation" if parts[at + 1] == "eval" else None
+                return Dump(path, int(match.group(1)), benchmark, rank=_RANKS.get(path.parent.name, 1))
+        return None
+
+    def rows(self, dump: Dump, *, known: Iterable[str], is_last: bool) -> Iterator[tuple[str, Row | None]]:
+        """See Tool."""
+        for at, line in enumerate(whole_lines(dump.path, is_last=is_last), start=1):
+            episode = json_row(line)
+            if episode is None:
+                yield f"line {at}", None
+                continue
+            for number_, trace in enumerate(_traces(episode), start=1):
+                yield f"line {at}, trace {number_}", _rollout(episode, trace)
+
+
+def _traces(episode: Row) -> list[Row]:
+    """The trained agents' traces of an episode; a line may also be a trace itself."""
+    traces = episode.get("traces") if "traces" in episode else [episode] if "nodes" in episode else []
+    found = [trace for trace in traces or () if isinstance(trace, dict)]
+    return [trace for trace in found if _at(trace, "agent", "trainable") is not False]
+
+
+def _rollout(episode: Row, trace: Row) -> Row:
+    nodes = [node for node in trace.get("nodes") or () if isinstance(node, dict)]
+    sampled = [node for node in nodes if node.get("sampled")]
+    first = nodes.index(sampled[0]) if sampled else len(nodes)
+    task = _at(trace, "task", "data") or _at(episode, "task", "data") or {}
+    gold = next((task[name] for name in _GOLDS if task.get(name) is not None), None)
+    name, verdict = _verdict(trace)
+    env, group = _at(episode, "env", "name") or _at(episode, "env", "id"), _at(episode, "group", "id")
+    facts = {"env": env, "group": group, "episode": episode.get("id"), "stop_condition": trace.get("stop_condition")}
+    others = facts | {name: trace.get(name) for name in ("rewards", "metrics", "errors")}
+    return {
+        "question": messages_text(task.get("prompt")),
+        "prompt": messages_text([node.get("message", {}) for node in nodes[:first]])
+        or messages_text(task.get("prompt")),
+        "gold": text_of(gold),
+        "completion": "\n".join(_text(node) for node in sampled),
+        "reward": _reward(trace),
+        "verdict": verdict,
+        "why": f"{name} in prime-rl's trace" if verdict else None,
+        "num_tokens": _num_tokens(trace, sampled),
+        "stop_reason": _stop_reason(trace),
+        "policy_version": _at(episode, "run", "work", "policy", "start"),
+        "benchmark": env if isinstance(env, str) else None,
+        "extra": {name: value for name, value in others.items() if value},
+    } | _tokens(nodes, sampled)
+
+
+def _text(node: Row) -> str:
+    message = node.get("message") or {}
+    reasoning = message.get("reasoning_content")
+    answer = messages_text([message]) or ""
+    return f"<think>{reasoning}</think>{answer}" if reasoning else answer
+
+
+def _reward(trace: Row) -> float | None:
+    """The sum of the weighted rewards; null where scoring did not run."""
+    rewards = [one for one in (trace.get("rewards") or {}).values() if isinstance(one, dict)]
+    scores = [(number(one.get("score")), number(one.get("weight", 1.0))) for one in rewards]
+    found = [score * weight for score, weight in scores if score is not None and weight is not None]
+    return sum(found) if found else None
+
+
+def _verdict(trace: Row) -> tuple[str, str | None]:
+    rewards = {name: _at(one, "score") for name, one in (trace.get("rewards") or {}).items()}
+    named = {name: value for name, value in ((trace.get("metrics") or {}) | rewards).items() if _VERDICT.search(name)}
+    stated = [(name, zero_or_one(value)) for name, value in named.items()]
+    return stated[0] if len(stated) == 1 else ("", None)
+
+
+def _num_tokens(trace: Row, sampled: list[Row]) -> int | None:
+    used = [_at(call, "usage", "completion_tokens") for call in trace.get("calls") or () if isinstance(call, dict)]
+    if used and all(isinstance(count, int) for count in used):
+        return sum(used)
+    masks = [node.get("mask") for node in sampled]
+    return sum(sum(map(bool, mask)) for mask in masks if mask) if masks and all(masks) else None
+
+
+def _stop_reason(trace: Row) -> str | None:
+    """Of the last call: `stop` is the end token, or a stop string, which prime-rl does not set by itself."""
+    calls = [call for call in trace.get("calls") or () if isinstance(call, dict) and not call.get("error")]
+    finish = calls[-1].get("finish_reason") if calls else None
+    return {"stop": "eos", "length": "length"}.get(finish) if isinstance(finish, str) else None
+
+
+def _tokens(nodes: list[Row], sampled: list[Row]) -> Row:
+    """Token ids of a trace with one turn, which is its last node."""
+    if len(sampled) != 1 or sampled[0] is not nodes[-1]:
+        return {}
+    ids = [token for node in nodes for token in node.get("token_ids") or ()]
+    mask = [bool(one) for node in nodes for one in node.get("mask") or ()]
+    if not ids or len(ids) != len(mask):
+        return {}
+    logprobs = sampled[0].get("logprobs") or []
+    return {
+        "prompt_token_ids": [token for token, is_own in zip(ids, mask, strict=True) if not is_own],
+        "token_ids": [token for token, is_own in zip(ids, mask, strict=True) if is_own],
+        "logprobs": logprobs if len(logprobs) == sum(mask) else None,
+    }
+
+
+def _at(value: Any, *names: str) -> Any:
+    """The value at a path of names; None where there is none."""
+    for name in names:
+        value = value.get(name) if isinstance(value, dict) else None
+    return value
+
+
+TOOL = PrimeRlTool()
