@@ -133,7 +133,8 @@ def _running(report: StepReport) -> Iterator[tuple[str, float]]:
     seconds = report.seconds
     num_sampled = float(report.batch.mask_BT.sum())
     num_tokens = sum(report.batch.sequence_lengths)
-    yield "packing/efficiency", report.updates.packing_efficiency
+    if report.updates.packing_efficiency is not None:
+        yield "packing/efficiency", report.updates.packing_efficiency
     yield "tokens/total", num_tokens
     for phase, duration in seconds.items():
         yield f"time/{phase}", duration
