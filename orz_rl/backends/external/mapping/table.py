@@ -34,7 +34,7 @@ class Target:
     @property
     def tickets(self) -> Path:
         """The data file: one row for each prompt that the run takes."""
-        return self.folder / "tickets.jsonl"
+        return self.folder / "tickets.parquet"
 
     @property
     def checkpoints(self) -> Path:

@@ -1,1 +1,1 @@
-"""A trainer as a program: which interpreter runs it, its start and end, and the run directory that is written meanwhile."""
+"""A trainer as a program: its interpreter, its start and end, and the run directory that is written meanwhile."""

@@ -14,7 +14,8 @@ class Meter:
         self, name: str, *, metrics: Mapping[str, str], open_feed: Callable[[], Feed | None], in_pieces: bool
     ) -> None:
         """`open_feed`: None until the log is there. `in_pieces`: whether the log names one metric after the other, so
-        that a step is complete only when the next one begins."""
+        that a step is complete only when the next one begins.
+        """
         self._name, self._metrics, self._open_feed, self._in_pieces = name, metrics, open_feed, in_pieces
         self._feed: Feed | None = None
         self._open: dict[int, dict[str, float]] = {}
@@ -37,3 +38,9 @@ class Meter:
 
     def _named(self, name: str) -> str:
         return self._metrics.get(name) or f"{self._name}/{name}"
+
+    def close(self) -> None:
+        """Close the log."""
+        close = getattr(self._feed, "close", None)
+        if close is not None:
+            close()

@@ -1,11 +1,11 @@
-"""Runs a program in a process group of its own, its output in a log file, and ends the whole group with this process."""
+"""Runs a program in a process group of its own, with its output in a log file, and ends the group with this process."""
 
 from __future__ import annotations
 
-import ctypes
 import os
 import signal
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -13,7 +13,8 @@ from pathlib import Path
 
 from orz_bench.errors import ConfigError
 
-_PR_SET_PDEATHSIG = 1
+_BOUND = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execvp(sys.argv[1], sys.argv[1:])"
+"""Starts a program that gets SIGTERM (15) when its parent is killed (PR_SET_PDEATHSIG, 1): nobody would answer it."""
 _GRACE_S = 60.0
 """Time to stop Ray and its workers."""
 
@@ -62,20 +63,17 @@ class Running:
 def started(program: Program) -> Iterator[Running]:
     """Run while the block runs; afterwards the whole process group is ended. ConfigError if it cannot be started."""
     program.log.parent.mkdir(parents=True, exist_ok=True)
-    libc = ctypes.CDLL(None)
     with program.log.open("ab") as log:
         begin = log.tell()
         try:
             process = subprocess.Popen(
-                list(program.command),
+                [sys.executable, "-I", "-S", "-c", _BOUND, *program.command],
                 cwd=program.folder,
                 env=os.environ | dict(program.environment),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                # If this process is killed, so is the program: nobody would answer it.
-                preexec_fn=lambda: libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM),
             )
         except OSError as error:
             raise ConfigError(

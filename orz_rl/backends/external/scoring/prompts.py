@@ -6,12 +6,14 @@ in our order when it is first used. So every trainer sees the same problems in t
 
 from __future__ import annotations
 
-import json
 import threading
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from orz_bench.errors import RecordError
 from orz_bench.records.rollout import Request
@@ -84,11 +86,13 @@ class Desk:
         return Sample(f"{step}-{place}-{index}", step, request)
 
 
-def write_tickets(path: Path, rows: Iterable[object]) -> None:
-    """One JSON line per row, unless the file is there: a resumed run reads the tickets with which it was started."""
-    if path.exists():
-        return
+def num_tickets(config: TrainConfig) -> int:
+    """Prompts that a run takes at most, where dynamic sampling replaces every group in every round."""
+    return config.num_steps * config.rollout.num_problems * (1 + config.rollout.dynamic_sampling)
+
+
+def write_tickets(path: Path, columns: Mapping[str, pa.Array]) -> None:
+    """Replace the data file of a trainer."""
     temporary = path.with_suffix(".tmp")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.writelines(json.dumps(row) + "\n" for row in rows)
+    pq.write_table(pa.table(dict(columns)), temporary)
     temporary.replace(path)

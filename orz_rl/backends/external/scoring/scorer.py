@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from orz_bench.evaluation.recorder import PART_ROWS, AnswerGrader
 from orz_bench.grading.grader import Submission
@@ -31,6 +32,7 @@ class Scorer:
         self._config, self._run, self._reader, self._grader = config, run, reader, grader
         self._on_committed = on_committed
         self._waiting: list[Rollout] = []
+        self._scored: dict[int, list[Rollout]] = defaultdict(list)
         self._lock = threading.Lock()
 
     def score(self, sample: Sample, response: Response) -> Rollout:
@@ -51,10 +53,17 @@ class Scorer:
         rollout = rewarded_row(request, completion, grade=grade, step=sample.step, config=self._config)
         with self._lock:
             self._waiting.append(rollout)
+            self._scored[rollout.step].append(replace(rollout, token_ids=None, logprobs=None))
             is_full = len(self._waiting) >= PART_ROWS
         if is_full:
             self.flush()
         return rollout
+
+    def complete(self, step: int) -> list[Rollout]:
+        """Write everything, and return the rollouts of a step that is complete, without their tokens; once."""
+        self.flush()
+        with self._lock:
+            return self._scored.pop(step, [])
 
     def flush(self) -> None:
         """Write everything scored so far, each step into its folder."""

@@ -1,0 +1,89 @@
+"""Reads the generated configuration, runs our agent loop for every ticket of a step, and writes what verl 0.9 writes.
+
+The variable STAND_IN_FAILS_AFTER names a step after which it fails, as a trainer without memory does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import importlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import yaml
+
+from tests.support.stand_ins.answers import Sampled, Sampler
+
+
+class Engines:
+    """verl's LLMServerClient."""
+
+    def __init__(self, checkpoint: str, version: int) -> None:
+        self._sampler, self._version = Sampler(checkpoint), version
+
+    async def generate(
+        self, request_id: str, *, prompt_ids: list[int], sampling_params: dict[str, Any]
+    ) -> Sampled:
+        chosen = {name: sampling_params[name] for name in ("seed", "max_tokens", "stop")}
+        assert sampling_params["include_stop_str_in_output"]
+        found = self._sampler.sample(prompt_ids, **chosen)
+        found.extra_fields = {"global_steps": self._version}
+        return found
+
+
+async def one_step(config: dict[str, Any], step: int) -> list[float]:
+    size, rollout = config["data"]["train_batch_size"], config["actor_rollout_ref"]["rollout"]
+    rows = pq.read_table(config["data"]["train_files"]).slice((step - 1) * size, size).to_pylist()
+    (loop,) = yaml.safe_load(Path(rollout["agent"]["agent_loop_config_path"]).read_text())
+    module, _, name = loop.pop("_target_").rpartition(".")
+    engines = Engines(config["actor_rollout_ref"]["model"]["path"], step - 1)
+    made = [
+        getattr(importlib.import_module(module), name)(server_manager=engines, tokenizer=None, **loop).run(
+            {"temperature": rollout["temperature"], "logprobs": True},
+            extra_info=row["extra_info"],
+            raw_prompt=row["prompt"],
+            global_steps=step,
+            session_id=session,
+        )
+        for row in rows
+        for session in range(rollout["n"])
+    ]
+    outputs = await asyncio.gather(*made)
+    assert all(len(output.response_mask) == len(output.response_ids) for output in outputs)
+    return [output.reward_score for output in outputs]
+
+
+def save(folder: Path, step: int, models: tuple[str, ...]) -> None:
+    for model in models:
+        (folder / f"global_step_{step}" / model).mkdir(parents=True)
+        (folder / f"global_step_{step}" / model / "model_world_size_1_rank_0.pt").write_text(str(step))
+    (folder / "latest_checkpointed_iteration.txt").write_text(str(step))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--config-path", required=True)
+    parser.add_argument("--config-name", required=True)
+    given = parser.parse_args()
+    config = yaml.safe_load((Path(given.config_path) / f"{given.config_name}.yaml").read_text())
+    trainer, folder = config["trainer"], Path(config["trainer"]["default_local_dir"])
+    tracker = folder / "latest_checkpointed_iteration.txt"
+    done, last = int(tracker.read_text()) if tracker.exists() else 0, trainer["total_training_steps"]
+    with Path(os.environ["VERL_FILE_LOGGER_PATH"]).open("wb", buffering=0) as log:
+        for step in range(done + 1, last + 1):
+            rewards = asyncio.run(one_step(config, step))
+            data = {"critic/score/mean": sum(rewards) / len(rewards), "actor/entropy": 2.0, "actor/lr": 1e-6}
+            if step % trainer["save_freq"] == 0 or step == last:
+                save(folder, step, ("actor", "critic") if config["critic"]["enable"] else ("actor",))
+            log.write(json.dumps({"step": step, "data": data | {"actor/pg_loss": -0.1, "perf/mfu/actor": 0.4}}).encode())
+            log.write(b"\n")
+            if os.environ.get("STAND_IN_FAILS_AFTER") == str(step):
+                raise MemoryError("CUDA out of memory")
+
+
+if __name__ == "__main__":
+    main()
