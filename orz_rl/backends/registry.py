@@ -12,6 +12,7 @@ BACKENDS: PluginGroup[Backend] = PluginGroup(
     kind=Backend,  # type: ignore[type-abstract]  # a protocol that is checked at run time
     built_in={
         DEFAULT: "orz_rl.backends.native:BACKEND",
+        "openrlhf": "orz_rl.backends.external.openrlhf.backend:BACKEND",
         "verl": "orz_rl.backends.external.verl.backend:BACKEND",
     },
 )

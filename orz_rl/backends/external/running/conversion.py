@@ -36,13 +36,15 @@ def export(trainer: Trainer, target: Target, step: int, *, model: str, out: Path
     log = target.folder / f"export-{step}-{model}.log"
     with log.open("wb") as output:
         done = subprocess.run(list(command), stdout=output, stderr=subprocess.STDOUT, check=False)
-    if done.returncode or not (unfinished / "config.json").is_file():
+    if done.returncode or not any(unfinished.glob("*.safetensors")):
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-10:]
         shown = "".join(f"\n  {line}" for line in lines)
         raise RunDirError(
             f"{trainer.name} could not convert the {model} of step {step} (code {done.returncode}); it last wrote "
             f"({log}):{shown}"
         )
+    if not (unfinished / "config.json").exists():  # a tool that puts only the weights together
+        shutil.copyfile(Path(target.policy) / "config.json", unfinished / "config.json")
     copy_tokenizer(target.policy, unfinished)
     unfinished.replace(out)
 
