@@ -13,6 +13,7 @@ BACKENDS: PluginGroup[Backend] = PluginGroup(
     built_in={
         DEFAULT: "orz_rl.backends.native:BACKEND",
         "openrlhf": "orz_rl.backends.external.openrlhf.backend:BACKEND",
+        "skyrl": "orz_rl.backends.external.skyrl.backend:BACKEND",
         "verl": "orz_rl.backends.external.verl.backend:BACKEND",
     },
 )
