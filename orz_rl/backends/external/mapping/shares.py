@@ -10,12 +10,17 @@ _GPUS_PER_NODE = 8
 
 
 def num_gpus(config: TrainConfig) -> int:
-    """GPUs of the whole run, however they are shared."""
+    """GPUs of a run in which all models and engines share them.
+
+    Where they have GPUs of their own, as many of all of these as the rollouts of a step and the engines divide over.
+    """
     cluster, rollout = config.cluster, config.rollout
+    engines = rollout.num_engines * rollout.tensor_parallel
     if cluster.colocate:
-        return max(cluster.policy_ranks, rollout.num_engines * rollout.tensor_parallel)
-    critic = cluster.critic_ranks if config.has_critic else 0
-    return cluster.policy_ranks + critic + rollout.num_engines * rollout.tensor_parallel
+        return max(cluster.policy_ranks, engines)
+    most = cluster.policy_ranks + (cluster.critic_ranks if config.has_critic else 0) + engines
+    fitting = (number for number in range(most, 0, -1) if config.num_rollouts % number == 0)
+    return next((number for number in fitting if number % rollout.tensor_parallel == 0), most)
 
 
 def nodes(gpus: int) -> tuple[int, int]:
