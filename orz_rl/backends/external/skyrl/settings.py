@@ -340,11 +340,11 @@ TABLE: tuple[Row, ...] = with_ours(
         Row(
             setting="cluster.offload_optimizer",
             keys=lambda target: {
-                f"trainer.{model}.optimizer_config.offload_after_step": (
-                    target.config.cluster.offload_optimizer or target.config.cluster.colocate
-                )
-                for model in _MODELS
+                f"trainer.{model}.fsdp_config.cpu_offload": target.config.cluster.offload_optimizer for model in _MODELS
             },
+            lost=lambda config: (
+                "SkyRL keeps the weights in host memory with it" if config.cluster.offload_optimizer else ""
+            ),
         ),
         to("cluster.pack_tokens", "trainer.max_tokens_per_microbatch"),
         to("checkpoint.every", "trainer.ckpt_interval", "trainer.hf_save_interval"),

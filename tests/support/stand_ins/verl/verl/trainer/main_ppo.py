@@ -25,9 +25,7 @@ class Engines:
     def __init__(self, checkpoint: str, version: int) -> None:
         self._sampler, self._version = Sampler(checkpoint), version
 
-    async def generate(
-        self, request_id: str, *, prompt_ids: list[int], sampling_params: dict[str, Any]
-    ) -> Sampled:
+    async def generate(self, request_id: str, *, prompt_ids: list[int], sampling_params: dict[str, Any]) -> Sampled:
         chosen = {name: sampling_params[name] for name in ("seed", "max_tokens", "stop")}
         assert sampling_params["include_stop_str_in_output"]
         found = self._sampler.sample(prompt_ids, **chosen)
@@ -79,7 +77,9 @@ def main() -> None:
             data = {"critic/score/mean": sum(rewards) / len(rewards), "actor/entropy": 2.0, "actor/lr": 1e-6}
             if step % trainer["save_freq"] == 0 or step == last:
                 save(folder, step, ("actor", "critic") if config["critic"]["enable"] else ("actor",))
-            log.write(json.dumps({"step": step, "data": data | {"actor/pg_loss": -0.1, "perf/mfu/actor": 0.4}}).encode())
+            log.write(
+                json.dumps({"step": step, "data": data | {"actor/pg_loss": -0.1, "perf/mfu/actor": 0.4}}).encode()
+            )
             log.write(b"\n")
             if os.environ.get("STAND_IN_FAILS_AFTER") == str(step):
                 raise MemoryError("CUDA out of memory")

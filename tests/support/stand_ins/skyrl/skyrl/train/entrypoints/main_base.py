@@ -1,0 +1,76 @@
+"""Runs the entry point that is named, and behaves as SkyRL 0.4's experiment does towards it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import shutil
+import sys
+from importlib import import_module
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from tests.support.stand_ins.answers import Sampler
+
+
+class Engines:
+    """SkyRL's client of the engines."""
+
+    def __init__(self, checkpoint: str) -> None:
+        self._sampler = Sampler(checkpoint)
+
+    async def generate(self, batch: dict[str, Any]) -> dict[str, Any]:
+        params, (prompt,) = batch["sampling_params"], batch["prompt_token_ids"]
+        assert params["include_stop_str_in_output"]
+        chosen = {name: params[name] for name in ("seed", "max_tokens", "stop")}
+        found = self._sampler.sample(prompt, **chosen)
+        reason = "length" if len(found.token_ids) == params["max_tokens"] else "stop"
+        return {
+            "response_ids": [found.token_ids],
+            "response_logprobs": [found.log_probs],
+            "stop_reasons": [reason],
+        }
+
+
+class BasePPOExp:
+    """As SkyRL's, but nothing is trained."""
+
+    def __init__(self, cfg: Any) -> None:
+        self.cfg, self.train_dataset = cfg, self.get_train_dataset()
+
+    def run(self) -> None:
+        trainer, folder = self.cfg.trainer, Path(self.cfg.trainer.ckpt_path)
+        latest = folder / "latest_ckpt_global_step.txt"
+        done = int(latest.read_text()) if latest.exists() else 0
+        generator, tracker = self.get_generator(self.cfg, None, Engines(trainer.policy.model.path)), self.get_tracker()
+        order = list(range(len(self.train_dataset)))
+        random.Random(trainer.seed).shuffle(order)
+        size, samples = trainer.train_batch_size, self.cfg.generator.n_samples_per_prompt
+        for step in range(done + 1, trainer.max_training_steps + 1):
+            rows = self.train_dataset.collate_fn(
+                [self.train_dataset[number] for number in order[(step - 1) * size : step * size]]
+            )
+            batch = {
+                "env_extras": [row["env_extras"] for row in rows for _ in range(samples)],
+                "sampling_params": {"temperature": 1.0, "logprobs": 1},
+                "batch_metadata": SimpleNamespace(global_step=step, training_phase="train"),
+            }
+            output = asyncio.run(generator.generate(batch))
+            assert list(map(len, output["loss_masks"])) == list(map(len, output["response_ids"]))
+            if step % trainer.ckpt_interval == 0 or step == trainer.max_training_steps:
+                (folder / f"global_step_{step}" / "policy").mkdir(parents=True)
+                exported = Path(trainer.export_path) / f"global_step_{step}" / "policy"
+                shutil.copytree(trainer.policy.model.path, exported)
+                latest.write_text(str(step))
+            mean = sum(output["rewards"]) / len(output["rewards"])
+            tracker.log({"reward/avg_raw_reward": mean, "policy/grad_norm": 0.7, "timing/step": 2.0}, step, commit=True)
+
+
+def main() -> None:
+    (named,) = [word for word in sys.argv if word.startswith("trainer.override_entrypoint=")]
+    import_module(named.partition("=")[2]).main()
+
+
+if __name__ == "__main__":
+    main()

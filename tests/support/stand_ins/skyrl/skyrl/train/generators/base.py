@@ -1,0 +1,5 @@
+"""A name that our entry point imports."""
+
+
+class GeneratorInterface:
+    """Without its abstract method."""
