@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from orz_bench.asking.changes import EXTRACTOR_HELP
 from orz_bench.commands.options import takes_options
 from orz_bench.terminal import reports_errors, result_console, stderr_console
 
@@ -26,7 +27,7 @@ class WatchOptions:
     ] = None
     metrics_only: Annotated[bool, typer.Option("--metrics-only", help="Leave the rollouts out.")] = False
     grade: Annotated[bool, typer.Option("--grade", help="Grade rollouts that have a gold with our grader too.")] = False
-    extractor: Annotated[str, typer.Option(help="Where --grade looks for the answer, as in orz-bench grade.")] = "final"
+    extractor: Annotated[str | None, typer.Option(help=f"{EXTRACTOR_HELP} [default: final].")] = None
 
 
 @reports_errors
@@ -64,7 +65,7 @@ def watch_command(
         also=also,
         every_s=options.every,
         grade=options.grade,
-        extractor=options.extractor,
+        extractor=options.extractor or "final",
         metrics_only=options.metrics_only,
     )
     command = ("orz-rl", *sys.argv[1:])

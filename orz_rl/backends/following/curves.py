@@ -1,20 +1,24 @@
-"""The metrics of a followed training by step, from one or more logs that grow, start anew and go back.
+"""The metrics of a followed training by step, from logs that grow, start anew, go back, and follow one another.
 
 Within a log a step that is smaller than the one before means that training was resumed: the later values win from that
-step on. What a run has already, from logs that are gone, stays where no log says otherwise.
+step on. So do those of a log that starts at a later step than another of its kind: each start of training may open a
+new one. What a run has already, from logs that are gone, stays where no log says otherwise.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
 
-from orz_rl.backends.following.tool import Line, Row
+from orz_bench.errors import DataError
+from orz_rl.backends.following.tool import Feed, Line, Row
 
 Values = dict[str, float]
-Key = tuple[bool, str]
-"""Of a log: whether it is rounded, and its path."""
+Kind = tuple[bool, str]
+"""Of a feed: whether it is rounded, and its kind. Where two kinds name one metric of a step, the lower counts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,105 +30,165 @@ class WentBack:
 
 
 @dataclass
-class _Writer:
-    """What one process wrote into a log."""
+class _Log:
+    """What one process wrote into one log."""
 
     steps: dict[int, Values] = field(default_factory=dict)
     sides: dict[int, Values] = field(default_factory=dict)
-    last: int | None = None
+    first: int | None = None
+    last: int = -1
 
     def take(self, line: Line) -> WentBack | None:
         if line.is_side:
             self.sides.setdefault(line.step, {}).update(line.values)
             return None
-        went_back = None
-        if self.last is not None and line.step < self.last:
-            went_back = WentBack(line.step, self.last)
-            self.cut(line.step)
+        went_back = WentBack(line.step, self.last) if line.step < self.last else None
+        if went_back is not None:
+            _cut(self.steps, line.step)
+            _cut(self.sides, line.step)
+        self.first = line.step if self.first is None else min(self.first, line.step)
         self.last = line.step
         self.steps.setdefault(line.step, {}).update(line.values)
         return went_back
 
-    def cut(self, step: int) -> None:
-        for values in (self.steps, self.sides):
-            for later in [number for number in values if number >= step]:
-                del values[later]
+    def before(self, step: int | None) -> Iterator[tuple[int, Values]]:
+        """What counts of it where another log starts at this step."""
+        for values_of in (self.sides, self.steps):
+            yield from ((at, values) for at, values in values_of.items() if step is None or at < step)
+
+
+class _Series:
+    """The logs of one kind and process, one for each start of training."""
+
+    def __init__(self) -> None:
+        self._logs: dict[Path, _Log] = defaultdict(_Log)
+        self._told: set[tuple[Path, Path]] = set()
+
+    def take(self, path: Path, line: Line) -> WentBack | None:
+        return self._logs[path].take(line)
+
+    def overlaps(self) -> Iterator[WentBack]:
+        """Of logs that begin before the end of another one: each once."""
+        ordered = self._ordered()
+        for (path, log), (next_path, following) in pairwise(ordered):
+            if following.first is not None and following.first <= log.last and (path, next_path) not in self._told:
+                self._told.add((path, next_path))
+                yield WentBack(following.first, log.last)
+
+    def _ordered(self) -> list[tuple[Path, _Log]]:
+        """Those with steps, by the first one."""
+        started = [(log.first, path, log) for path, log in self._logs.items() if log.first is not None]
+        return [(path, log) for _, path, log in sorted(started, key=lambda one: one[:2])]
+
+    @property
+    def last(self) -> int | None:
+        ordered = self._ordered()
+        return ordered[-1][1].last if ordered else None
+
+    def last_of(self, path: Path) -> int | None:
+        log = self._logs.get(path)
+        return None if log is None or log.first is None else log.last
+
+    def values(self) -> Iterator[tuple[int, Values]]:
+        """(step, values) of every step; later ones of a step count. DataError for logs of two trainings."""
+        yield from (pair for log in self._logs.values() if log.first is None for pair in log.before(None))
+        ordered = self._ordered()
+        for number, (path, log) in enumerate(ordered):
+            following = ordered[number + 1] if number + 1 < len(ordered) else None
+            if following is not None and following[1].first == log.first:
+                _require_equal((path, log), following)
+            yield from log.before(following[1].first if following else None)
+
+
+def _require_equal(one: tuple[Path, _Log], other: tuple[Path, _Log]) -> None:
+    """Two logs that start at one step say the same about it, or they are of two trainings."""
+    (path, log), (other_path, other_log) = one, other
+    step = log.first
+    assert step is not None
+    values, other_values = log.steps.get(step, {}), other_log.steps.get(step, {})
+    for name in values.keys() & other_values.keys():
+        if values[name] != other_values[name]:
+            raise DataError(
+                f"two logs start at step {step}: {path} ({name} {values[name]:g}) and {other_path} ({name} "
+                f"{other_values[name]:g}), so they are of two trainings; name the log or the folder of one."
+            )
+
+
+def _cut(values_of: dict[int, Values], step: int) -> None:
+    for later in [number for number in values_of if number >= step]:
+        del values_of[later]
 
 
 class Curves:
-    """All logs together: where two name the same metric of a step, the lower key counts."""
+    """All logs together."""
 
     def __init__(self, rows: Iterable[Row], rename: Callable[[str], str]) -> None:
         """`rows`: those of the run so far."""
         self._before: dict[int, Values] = {row["step"]: {k: v for k, v in row.items() if k != "step"} for row in rows}
-        self._logs: dict[Key, dict[str, _Writer]] = defaultdict(lambda: defaultdict(_Writer))
+        self._kinds: dict[Kind, dict[str, _Series]] = defaultdict(lambda: defaultdict(_Series))
         self._rename = rename
         self._is_first = True
 
-    def take(self, log: Key, line: Line) -> WentBack | None:
+    def take(self, feed: Feed, line: Line) -> WentBack | None:
         """Add a line; what it takes back, if it does."""
-        writer = self._logs[log][line.writer]
-        went_back = writer.take(line)
+        went_back = self._kinds[feed.is_rounded, feed.kind][line.writer].take(feed.key, line)
         if went_back is not None:
-            self._forget(went_back.to)
+            _cut(self._before, went_back.to)
         return went_back
+
+    def overlaps(self) -> Iterator[tuple[str, WentBack]]:
+        """(writer, what its logs take back of others): each is told once. To be asked after a round of reading."""
+        for writer, series in self._series():
+            for went_back in series.overlaps():
+                _cut(self._before, went_back.to)
+                yield writer, went_back
 
     def settle(self) -> WentBack | None:
         """After the logs were read for the first time: steps of the run beyond all of them were taken back."""
-        last = self.last
+        last = self.last()
         if not self._is_first or last is None:
             return None
         self._is_first = False
         until = max(self._before, default=last)
-        self._forget(last + 1)
+        _cut(self._before, last + 1)
         return WentBack(last, until) if until > last else None
 
-    @property
-    def last(self) -> int | None:
-        """The newest step of the logs."""
-        found = (self.last_of(log) for log in list(self._logs))
+    def last(self, writer: str | None = None) -> int | None:
+        """The newest step of the logs, or of this writer in them."""
+        found = (series.last for name, series in self._series() if writer is None or name == writer)
         return max((step for step in found if step is not None), default=None)
 
-    def last_of(self, log: Key) -> int | None:
+    def last_of(self, feed: Feed) -> int | None:
         """The newest step of a log."""
-        found = [writer.last for writer in self._logs[log].values() if writer.last is not None]
-        return max(found, default=None)
-
-    def names(self) -> set[str]:
-        """The tool's names of all metrics in the logs."""
-        writers = [writer for writers in self._logs.values() for writer in writers.values()]
-        return {name for one in writers for values in (one.steps, one.sides) for row in values.values() for name in row}
+        found = (series.last_of(feed.key) for series in self._kinds[feed.is_rounded, feed.kind].values())
+        return max((step for step in found if step is not None), default=None)
 
     def evaluated(self, prefix: str) -> set[int]:
         """Steps with a metric whose name begins so."""
-        writers = [writer for writers in self._logs.values() for writer in writers.values()]
-        found = ((step, values) for one in writers for step, values in one.sides.items())
-        return {step for step, values in found if any(name.startswith(prefix) for name in values)}
+        values = (pair for _, series in self._series() for pair in series.values())
+        return {step for step, row in values if any(name.startswith(prefix) for name in row)}
 
     def complete_before(self) -> int:
-        """Steps below this one are complete: all processes of a log have written about this one, or a later one."""
+        """Steps below this one are complete: all processes of a kind of log have written about this one, or beyond."""
         passed = (
             min(found)
-            for writers in self._logs.values()
-            if (found := [writer.last for writer in writers.values() if writer.last is not None])
+            for writers in self._kinds.values()
+            if (found := [series.last for series in writers.values() if series.last is not None])
         )
         return max(passed, default=-1)
 
     def rows(self) -> dict[int, Values]:
-        """By step, ascending, with our names."""
+        """By step, ascending, with our names. DataError for logs of two trainings."""
         joined: dict[int, Values] = defaultdict(dict)
         for step, values in self._before.items():
             joined[step] |= values
-        for log in sorted(self._logs, reverse=True):
-            for writer in self._logs[log].values():
-                for values_of in (writer.sides, writer.steps):
-                    for step, values in values_of.items():
-                        joined[step] |= self._renamed(values)
+        kinds = [series for kind in sorted(self._kinds, reverse=True) for series in self._kinds[kind].values()]
+        for step, values in (pair for series in kinds for pair in series.values()):
+            joined[step] |= self._renamed(values)
         return {step: joined[step] for step in sorted(joined)}
+
+    def _series(self) -> list[tuple[str, _Series]]:
+        return [pair for writers in self._kinds.values() for pair in writers.items()]
 
     def _renamed(self, values: Mapping[str, float]) -> Values:
         return {self._rename(name): value for name, value in values.items()}
-
-    def _forget(self, step: int) -> None:
-        for later in [number for number in self._before if number >= step]:
-            del self._before[later]

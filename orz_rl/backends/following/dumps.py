@@ -18,7 +18,7 @@ from orz_bench.errors import DataError
 from orz_bench.grading.grader import Grader, Submission, grader_version
 from orz_bench.records.parquet import ROLLOUT_SCHEMA, replace_table, storable
 from orz_bench.records.run_dir import EvaluationDir, RolloutsDir, RunDir, to_json, write_text
-from orz_rl.backends.following.texts import NotCompleteError
+from orz_rl.backends.following.texts import NotCompleteError, Stamp, stamp_of
 from orz_rl.backends.following.tool import Dump, Row, Tool
 
 TAKEN, WENT_BACK, LEFT_OUT, SKIPPED = "followed", "went_back", "left_out", "skipped"
@@ -27,7 +27,6 @@ _PROTOCOL = {"note": "followed: how these answers were generated and graded is n
 _SHOWN = 200
 """Characters of a text in a message."""
 
-Stamp = tuple[int, int]
 Notice = Callable[[str], None]
 
 
@@ -65,7 +64,7 @@ class Rollouts:
             if event["event"] == TAKEN:
                 self._taken[event["file"]] = _Taken(event["digest"], event["step"], event["benchmark"])
             elif event["event"] == WENT_BACK:
-                self._take_back(event["to"], event["until"])
+                self._take_back(event["to"], event["rollouts_until"])
             else:
                 self._taken.pop(event["file"], None)
                 self._left_out.add(event["file"])
@@ -74,7 +73,8 @@ class Rollouts:
             if step not in kept:
                 _remove(folder)
             else:
-                for row in folder.read(["problem_id", "gold"]).to_pylist():
+                pairs = folder.read(["problem_id", "gold"]).group_by(["problem_id", "gold"]).aggregate([])
+                for row in pairs.to_pylist():
                     self._check_gold(row["problem_id"], row["gold"], place=f"step {step}", prompt="")
 
     def go_back(self, to: int, until: int, *, is_known_already: bool) -> None:
@@ -84,8 +84,9 @@ class Rollouts:
         """
         if is_known_already and any((one["to"], one["until"]) == (to, until) for one in self._run.events(WENT_BACK)):
             return
-        self._run.add_event(WENT_BACK, to=to, until=until)
-        for step in self._take_back(to, until):
+        ahead = max((one.step for one in self._taken.values() if one.benchmark is None), default=until)
+        self._run.add_event(WENT_BACK, to=to, until=until, rollouts_until=max(until, ahead))
+        for step in self._take_back(to, max(until, ahead)):
             _remove(self._run.rollouts(step))
 
     def leave_out(self, dumps: Iterable[Dump], steps: set[int]) -> None:
@@ -108,18 +109,18 @@ class Rollouts:
         self._done = {path: stamp for path, stamp in self._done.items() if self._label(path) not in gone}
         return {one.step for one in gone.values()}
 
-    def take(self, dumps: Iterable[Dump], *, last_step: int | None, known: set[str], is_last: bool) -> int:
+    def take(self, dumps: Iterable[Dump], *, last_step: int | None, is_last: bool) -> int:
         """Bring what is complete into the run; the number of rollouts that are new or changed."""
         num_rows = 0
         for dump in self._chosen(dumps):
-            stamp = _stamp(dump.path)
+            stamp = stamp_of(dump.path)
             if stamp is None or self._done.get(dump.path) == stamp or self._label(dump.path) in self._left_out:
                 continue
             is_quiet = self._stamps.get(dump.path) == stamp
             self._stamps[dump.path] = stamp
             is_of_before = dump.benchmark is None and last_step is not None and last_step < dump.step <= self._until
             if (is_quiet or is_last) and not is_of_before:
-                num_rows += self._take(dump, stamp, known=known, is_last=is_last)
+                num_rows += self._take(dump, stamp, is_last=is_last)
         return num_rows
 
     def _chosen(self, dumps: Iterable[Dump]) -> list[Dump]:
@@ -135,17 +136,17 @@ class Rollouts:
             found[key] = dump
         return sorted(found.values(), key=lambda dump: (dump.step, dump.benchmark or ""))
 
-    def _take(self, dump: Dump, stamp: Stamp, *, known: set[str], is_last: bool) -> int:
+    def _take(self, dump: Dump, stamp: Stamp, *, is_last: bool) -> int:
         label, digest = self._label(dump.path), _digest(dump.path)
         before = self._taken.get(label)
         if before is None or before.digest != digest:
             try:
-                rows, faults = self._read(dump, label, known=known, is_last=is_last)
+                rows, faults = self._read(dump, label, is_last=is_last)
             except NotCompleteError as error:
                 if is_last:
                     self._notice(f"{error}; its rollouts are left out")
                 return 0
-            if _stamp(dump.path) != stamp:  # it has grown while it was read
+            if stamp_of(dump.path) != stamp:  # it has grown while it was read
                 return 0
             self._write(dump, rows, digest=digest)
             for fault in faults:
@@ -159,11 +160,11 @@ class Rollouts:
         self._done[dump.path] = stamp
         return 0
 
-    def _read(self, dump: Dump, label: str, *, known: set[str], is_last: bool) -> tuple[list[Row], list[str]]:
+    def _read(self, dump: Dump, label: str, *, is_last: bool) -> tuple[list[Row], list[str]]:
         rows: list[Row] = []
         faults: list[str] = []
         indices: Counter[str] = Counter()
-        for place, found in self._tool.rows(dump, known=known, is_last=is_last):
+        for place, found in self._tool.rows(dump, is_last=is_last):
             if found is None:
                 faults.append(f"{dump.path}, {place}: not a rollout; it is left out")
                 continue
@@ -243,14 +244,6 @@ def _remove(folder: RolloutsDir) -> None:
         path.unlink(missing_ok=True)
     if folder.path.exists():
         folder.path.rmdir()
-
-
-def _stamp(path: Path) -> Stamp | None:
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_size, status.st_mtime_ns
 
 
 def _digest(path: Path) -> str:

@@ -101,17 +101,16 @@ def _of_value(value: bytes, step: int) -> Iterator[Scalar]:
 
 def _of_tensor(tensor: bytes) -> float | None:
     """The only number of a tensor of type float (1) or double (2): dtype = 1, tensor_content = 4, float_val = 5."""
-    kind: object = None
-    content: object = None
+    kind, found = 0, None
     for field, value in _fields(tensor):
-        if field == 1:
+        if field == 1 and isinstance(value, int):
             kind = value
-        elif field in {4, 5, 6}:
-            content = value
-    if isinstance(content, float):
-        return content
-    unpack = {(1, 4): _FLOAT, (2, 8): _DOUBLE}.get((kind, len(content)) if isinstance(content, bytes) else (0, 0))  # type: ignore[call-overload]
-    return float(unpack.unpack(content)[0]) if unpack else None
+        elif field in {5, 6} and isinstance(value, float):
+            found = value
+        elif field in {4, 5, 6} and isinstance(value, bytes):
+            unpack = {(1, 4): _FLOAT, (2, 8): _DOUBLE}.get((kind, len(value)))
+            found = float(unpack.unpack(value)[0]) if unpack else found
+    return found
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, int | float | bytes]]:

@@ -6,9 +6,11 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
+from orz_bench.errors import counted
 from orz_bench.records.tables import parse_json
 from orz_rl.backends.following.events import Scalar, scalars
 from orz_rl.backends.following.growing import GrowingFile, GrowingLines
@@ -40,7 +42,7 @@ class LogFeed:
     """A text that grows, after what was rotated away before we came (`log.2`, `log.1`)."""
 
     def __init__(self, path: Path, parser: Parser, *, is_rounded: bool = False) -> None:
-        self.key, self.is_rounded = path, is_rounded
+        self.key, self.kind, self.is_rounded = path, type(parser).__name__, is_rounded
         self._parser, self._num_told = parser, 0
         self._lines: GrowingLines | None = None
 
@@ -53,9 +55,15 @@ class LogFeed:
         """See Feed."""
         if self._lines is None:
             for old in _rotated(self.key):
-                yield from self._parsed(GrowingLines(old), is_last=True)
+                with closing(GrowingLines(old)) as lines:
+                    yield from self._parsed(lines, is_last=True)
             self._lines = GrowingLines(self.key)
         yield from self._parsed(self._lines, is_last=is_last)
+
+    def close(self) -> None:
+        """See Feed."""
+        if self._lines is not None:
+            self._lines.close()
 
     def _parsed(self, lines: GrowingLines, *, is_last: bool) -> Iterator[Line | str]:
         for text in lines.read(is_last=is_last, takes_rest=self._parser.takes_rest):
@@ -83,11 +91,11 @@ class EventsFeed:
     """The event files of one folder: each start of training writes a new one."""
 
     def __init__(self, folder: Path) -> None:
-        self.key, self.is_rounded, self.ended = folder, True, False
+        self.key, self.kind, self.is_rounded, self.ended = folder, "events", True, False
         self._files: dict[Path, tuple[GrowingFile, bytearray]] = {}
 
     def poll(self, *, is_last: bool) -> Iterator[Line | str]:
-        """See Feed. A record that is not whole yet is left for the next time, at the end too."""
+        """See Feed. A record that is not whole yet is left for the next time."""
         for path in event_files(self.key):
             file, rest = self._files.setdefault(path, (GrowingFile(path), bytearray()))
             for piece in file.read():
@@ -97,6 +105,13 @@ class EventsFeed:
                 else:
                     rest += piece
                     yield from map(_line, scalars(rest))
+            if is_last and rest:
+                yield f"{path}: its last {counted(len(rest), 'byte')} are not a whole record; they are left out"
+
+    def close(self) -> None:
+        """See Feed."""
+        for file, _ in self._files.values():
+            file.close()
 
 
 def event_files(folder: Path) -> list[Path]:

@@ -39,6 +39,15 @@ class FollowedFiles:
             else:
                 self._foreign[path] = size
 
+    def close(self) -> None:
+        """Close all feeds."""
+        for feed in self.feeds.values():
+            feed.close()
+
+    def sizes(self) -> dict[Path, int]:
+        """Of all files of the tool, to see whether any has grown."""
+        return {path: _size(path) for path in self._belongs}
+
     def _take(self, path: Path, *, is_named: bool) -> bool:
         try:
             dump = self.tool.dump(path)
@@ -53,7 +62,7 @@ class FollowedFiles:
 
 
 def files_under(paths: tuple[Path, ...]) -> Iterator[Path]:
-    """The regular files in these folders, in order, and these files: no hidden ones, no links, no run directories."""
+    """These files, and the regular ones in these folders: none that is hidden, linked in, or of a run directory."""
     num_files = 0
     for path in paths:
         if path.is_file():

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orz_bench.environment import describe_environment
-from orz_bench.errors import RunDirError, counted
+from orz_bench.errors import DataError, RunDirError, counted
 from orz_bench.grading.grader import Grader
 from orz_bench.records.run_dir import RunDir
-from orz_rl.backends.following.curves import Curves, Key, WentBack
+from orz_rl.backends.following.curves import Curves, WentBack
 from orz_rl.backends.following.dumps import Rollouts
 from orz_rl.backends.following.files import FollowedFiles
 from orz_rl.backends.following.recognise import tool_named
@@ -117,7 +117,9 @@ def watch(
 def _follower(followed: Followed, run: RunDir, *, notice: Notice) -> Iterator[Follower]:
     with contextlib.ExitStack() as stack:
         grader = stack.enter_context(Grader(extractor=followed.extractor)) if followed.grade else None
-        yield Follower(followed, run, grader=grader, notice=notice)
+        follower = Follower(followed, run, grader=grader, notice=notice)
+        stack.callback(follower.close)
+        yield follower
 
 
 def _tell(progress: Progress, notice: Notice) -> None:
@@ -169,43 +171,56 @@ class Follower:
         self._tool: Tool = tool_named(followed.tool)
         self._run, self._notice, self._metrics_only = run, notice, followed.metrics_only
         self._files = FollowedFiles(self._tool, followed.paths)
+        self._sizes: dict[Path, int] = {}
         self._written, num_torn = run.metrics()
         self._is_torn, self._is_first = num_torn > 0, True
         self._curves = Curves(self._written, lambda name: our_name(self._tool, name))
-        root = followed.path if followed.path.is_dir() else followed.path.parent
+        root = followed.path.parent if followed.path.is_file() else followed.path
         self._rollouts = Rollouts(self._tool, run, root=root, grader=grader, notice=notice)
+
+    def close(self) -> None:
+        """Close the followed files."""
+        self._files.close()
 
     def round(self, *, is_last: bool) -> Progress:
         """Read what is new and write what is complete. `is_last`: the training has ended, so all of it is."""
-        before = self._sizes()
         self._files.look()
+        sizes = self._files.sizes()
+        has_grown, self._sizes = sizes != self._sizes, sizes
         has_read = self._read(is_last=is_last)
         num_rollouts = 0 if self._metrics_only else self._take_dumps(is_last=is_last)
-        num_rows = self._write_rows(is_last=is_last)
+        num_rows = self._write_rows(is_last=is_last) if has_read or is_last else 0
         return Progress(
-            last_step=self._curves.last,
+            last_step=self._curves.last(),
             num_rows=num_rows,
             num_rollouts=num_rollouts,
-            has_read=has_read or num_rollouts > 0 or self._sizes() != before,
+            has_read=has_read or has_grown or num_rollouts > 0,
             ended=self._ended(),
         )
-
-    def _sizes(self) -> dict[Path, int]:
-        return {path: path.stat().st_size for path in self._files.dumps if path.exists()}
 
     def _read(self, *, is_last: bool) -> bool:
         has_read = False
         for feed in list(self._files.feeds.values()):
-            for line in feed.poll(is_last=is_last):
-                has_read = True
-                if isinstance(line, str):
-                    self._notice(line)
-                    self._run.add_event("notice", text=line)
-                elif (went_back := self._curves.take(_key(feed), line)) is not None:
-                    self._go_back(went_back, line.writer, where=str(feed.key))
+            try:
+                has_read |= self._read_feed(feed, is_last=is_last)
+            except OSError as error:
+                raise DataError(f"{feed.key}: cannot be read ({error}); make it readable.") from error
+        for writer, went_back in self._curves.overlaps():
+            self._go_back(went_back, writer, where="the logs")
         if (went_back := self._curves.settle()) is not None:
             self._go_back(went_back, self._tool.dumped_by, where="the logs")
         self._is_first = False
+        return has_read
+
+    def _read_feed(self, feed: Feed, *, is_last: bool) -> bool:
+        has_read = False
+        for line in feed.poll(is_last=is_last):
+            has_read = True
+            if isinstance(line, str):
+                self._notice(line)
+                self._run.add_event("notice", text=line)
+            elif (went_back := self._curves.take(feed, line)) is not None:
+                self._go_back(went_back, line.writer, where=str(feed.key))
         return has_read
 
     def _go_back(self, went_back: WentBack, writer: str, *, where: str) -> None:
@@ -220,8 +235,9 @@ class Follower:
         prefix = self._tool.overwritten_by
         if prefix:
             self._rollouts.leave_out(self._files.dumps.values(), self._curves.evaluated(prefix))
-        last_step, known = self._curves.last, self._curves.names()
-        return self._rollouts.take(self._files.dumps.values(), last_step=last_step, known=known, is_last=is_last)
+        return self._rollouts.take(
+            self._files.dumps.values(), last_step=self._curves.last(self._tool.dumped_by), is_last=is_last
+        )
 
     def _write_rows(self, *, is_last: bool) -> int:
         complete, there = self._curves.complete_before(), {row["step"] for row in self._written}
@@ -242,12 +258,8 @@ class Follower:
     def _ended(self) -> bool:
         """Whether the log that says so is not behind another one, of a training that was resumed."""
         marks = [feed for feed in self._files.feeds.values() if feed.ended]
-        newest = self._curves.last
-        return any((last := self._curves.last_of(_key(feed))) is None or last == newest for feed in marks)
-
-
-def _key(feed: Feed) -> Key:
-    return feed.is_rounded, str(feed.key)
+        newest = self._curves.last()
+        return any((last := self._curves.last_of(feed)) is None or last == newest for feed in marks)
 
 
 def _row(step: int, values: dict[str, float]) -> Row:

@@ -57,7 +57,7 @@ class GrowingFile:
     def _continues(self) -> bool:
         """Whether the bytes before our place are those that were read."""
         assert self._file is not None
-        return _holds(self._file, self._file.tell(), self._mark)
+        return _holds(self._file, self._mark, place=self._file.tell())
 
     def _rest_of_copy(self) -> Iterator[bytes]:
         """What a log rotated by copying (`log` to `log.1`) had got before it was truncated."""
@@ -66,7 +66,7 @@ class GrowingFile:
         if _status(copy) is None:
             return
         with _opened(copy) as file:
-            if place and _holds(file, place, self._mark):
+            if place and _holds(file, self._mark, place=place):
                 file.seek(place)
                 yield from self._new(file)
 
@@ -84,7 +84,7 @@ def _opened(path: Path) -> FileIO:
     return FileIO(path)
 
 
-def _holds(file: FileIO, place: int, mark: bytes) -> bool:
+def _holds(file: FileIO, mark: bytes, *, place: int) -> bool:
     if os.fstat(file.fileno()).st_size < place:
         return False
     return os.pread(file.fileno(), len(mark), place - len(mark)) == mark
@@ -96,6 +96,10 @@ class GrowingLines:
     def __init__(self, path: Path) -> None:
         self._file = GrowingFile(path)
         self._rest = b""
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
 
     def read(self, *, is_last: bool, takes_rest: bool) -> Iterator[str | None]:
         """New lines without their end; RESTARTED where the file was started anew.

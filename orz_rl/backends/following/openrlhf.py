@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -103,7 +103,7 @@ class OpenRlhfTool:
         """None: it writes no rollouts."""
         return None
 
-    def rows(self, dump: Dump, *, known: Iterable[str], is_last: bool) -> Iterator[tuple[str, Row | None]]:
+    def rows(self, dump: Dump, *, is_last: bool) -> Iterator[tuple[str, Row | None]]:
         """None: it writes no rollouts."""
         return iter(())
 

@@ -17,7 +17,7 @@ ids and log-probabilities where the trace is one turn.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -117,7 +117,7 @@ class PrimeRlTool:
                 return Dump(path, int(match.group(1)), benchmark, rank=_RANKS.get(path.parent.name, 1))
         return None
 
-    def rows(self, dump: Dump, *, known: Iterable[str], is_last: bool) -> Iterator[tuple[str, Row | None]]:
+    def rows(self, dump: Dump, *, is_last: bool) -> Iterator[tuple[str, Row | None]]:
         """See Tool."""
         for at, line in enumerate(whole_lines(dump.path, is_last=is_last), start=1):
             episode = json_row(line)
@@ -185,8 +185,9 @@ def _verdict(trace: Row) -> tuple[str, str | None]:
 
 
 def _num_tokens(trace: Row, sampled: list[Row]) -> int | None:
-    used = [_at(call, "usage", "completion_tokens") for call in trace.get("calls") or () if isinstance(call, dict)]
-    if used and all(isinstance(count, int) for count in used):
+    counts = [_at(call, "usage", "completion_tokens") for call in trace.get("calls") or () if isinstance(call, dict)]
+    used = [count for count in counts if isinstance(count, int)]
+    if used and len(used) == len(counts):
         return sum(used)
     masks = [node.get("mask") for node in sampled]
     return sum(sum(map(bool, mask)) for mask in masks if mask) if masks and all(masks) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from types import MappingProxyType
 
@@ -53,11 +54,11 @@ def recognised(wanted: str, paths: tuple[Path, ...]) -> tuple[Tool, str]:
 
 def sign_of(tool: Tool, paths: tuple[Path, ...]) -> str:
     """The first file that only this tool writes; empty where there is none."""
-    files = FollowedFiles(tool, paths)
-    files.look()
-    for path in files.dumps:
-        return f"rollouts in {path}"
-    return next((f"metrics in {feed.key}" for feed in files.feeds.values() if _speaks(tool, feed)), "")
+    with closing(FollowedFiles(tool, paths)) as files:
+        files.look()
+        for path in files.dumps:
+            return f"rollouts in {path}"
+        return next((f"metrics in {feed.key}" for feed in files.feeds.values() if _speaks(tool, feed)), "")
 
 
 def _speaks(tool: Tool, feed: Feed) -> bool:

@@ -1,4 +1,4 @@
-"""Texts in dumps: lines of a file that may still grow, values and conversations as text."""
+"""Files that may still grow, as a whole: their stamps, their lines, values and conversations as text."""
 
 from __future__ import annotations
 
@@ -7,9 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+Stamp = tuple[int, int]
+"""Size and time of a file: equal ones mean that it has not changed."""
+
 
 class NotCompleteError(Exception):
     """A dump is still being written, as far as one can tell."""
+
+
+def stamp_of(path: Path) -> Stamp | None:
+    """Its size and time; None where it is not there."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_size, status.st_mtime_ns
 
 
 def whole_lines(path: Path, *, is_last: bool) -> list[str]:

@@ -5,7 +5,7 @@ A tool only reads: what is complete, and what becomes of it, is decided by `grow
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -37,6 +37,11 @@ class Feed(Protocol):
         ...
 
     @property
+    def kind(self) -> str:
+        """The same for logs of one kind, of which each start of training may open a new one."""
+        ...
+
+    @property
     def is_rounded(self) -> bool:
         """Whether it has fewer digits than other logs of its tool, which then count where both name a metric."""
         ...
@@ -51,6 +56,10 @@ class Feed(Protocol):
 
         `is_last`: nothing more will be written.
         """
+        ...
+
+    def close(self) -> None:
+        """Close its files."""
         ...
 
 
@@ -102,10 +111,10 @@ class Tool(Protocol):
         """The step of a file of rollouts; None for any other file."""
         ...
 
-    def rows(self, dump: Dump, *, known: Iterable[str], is_last: bool) -> Iterator[tuple[str, Row | None]]:
+    def rows(self, dump: Dump, *, is_last: bool) -> Iterator[tuple[str, Row | None]]:
         """(place, row in the columns of a rollout) for every rollout of a dump; None for a broken row.
 
-        Columns that it lacks are absent, and `extra` is a dictionary. `known`: names of the metrics that the logs have.
+        Columns that it lacks are absent, and `extra` is a dictionary.
         NotComplete where the file is still being written, as far as one can tell; not if `is_last`.
         """
         ...

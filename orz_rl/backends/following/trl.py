@@ -10,14 +10,15 @@ completions/* count tokens, and clipped ones do not end with an end token; kl is
 reference; clip_ratio/region_mean is the share of tokens at which the clipped branch is taken; sampling_logp_difference
 is |trainer - sampler| a token. Not the same, so kept under their own names: loss (with the KL term), grad_norm (of the
 last optimizer step only), completions/max_length (a mean of maxima), frac_reward_zero_std.
-Rollouts: the reward is known only with a single reward function; a verdict where a reward function whose name contains
+Rollouts: the reward is known where one column beside the advantage is a fraction: that of a single reward function,
+whose weight is 1 by default; a verdict where a reward function whose name contains
 accuracy or correct gives 0 or 1.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -27,7 +28,7 @@ from orz_bench.errors import DataError
 from orz_bench.records.tables import read_table
 from orz_rl.backends.following.feeds import LOG_SUFFIXES, LogFeed, number, numbers, plain, whole_json
 from orz_rl.backends.following.openrlhf import python_dict
-from orz_rl.backends.following.texts import NotCompleteError, messages_text, text_of
+from orz_rl.backends.following.texts import NotCompleteError, Stamp, messages_text, stamp_of, text_of
 from orz_rl.backends.following.tool import Dump, Feed, Line, Row, zero_or_one
 
 METRICS: Mapping[str, str] = MappingProxyType(
@@ -68,15 +69,15 @@ class StateFeed:
     """The log_history of the checkpoints' trainer_state.json, and of the folder's own at the end."""
 
     def __init__(self, folder: Path) -> None:
-        self.key, self.is_rounded, self.ended = folder, False, False
-        self._stamps: dict[Path, tuple[int, int]] = {}
+        self.key, self.kind, self.is_rounded, self.ended = folder, "state", False, False
+        self._stamps: dict[Path, Stamp] = {}
         self._history: list[dict[str, Any]] = []
 
     def poll(self, *, is_last: bool) -> Iterator[Line | str]:
         """See Feed."""
         for path in self._files():
-            stamp = path.stat().st_size, path.stat().st_mtime_ns
-            if self._stamps.get(path) == stamp:
+            stamp = stamp_of(path)
+            if stamp is None or self._stamps.get(path) == stamp:
                 continue
             state = whole_json(path)
             if state is None or not isinstance(state.get("log_history"), list):
@@ -86,11 +87,16 @@ class StateFeed:
             self._stamps[path] = stamp
             yield from self._news([entry for entry in state["log_history"] if isinstance(entry, dict)])
 
+    def close(self) -> None:
+        """Nothing stays open."""
+
     def _files(self) -> list[Path]:
         """The oldest first, for a checkpoint of a resumed training may have a lower step than one before it."""
         found = [path for path in self.key.glob("*/trainer_state.json") if _CHECKPOINT.fullmatch(path.parent.name)]
+        numbered = [
+            (stamp[1], int(path.parent.name.rpartition("-")[2]), path) for path in found if (stamp := stamp_of(path))
+        ]
         own = self.key / "trainer_state.json"
-        numbered = [(path.stat().st_mtime_ns, int(path.parent.name.rpartition("-")[2]), path) for path in found]
         return [path for _, _, path in sorted(numbered)] + ([own] if own.exists() else [])
 
     def _news(self, history: list[dict[str, Any]]) -> Iterator[Line]:
@@ -173,20 +179,19 @@ class TrlTool:
         match = _COMPLETIONS.fullmatch(path.name)
         return Dump(path, int(match.group(1))) if match else None
 
-    def rows(self, dump: Dump, *, known: Iterable[str], is_last: bool) -> Iterator[tuple[str, Row | None]]:
+    def rows(self, dump: Dump, *, is_last: bool) -> Iterator[tuple[str, Row | None]]:
         """See Tool."""
-        rewards = {name.split("/")[1] for name in known if name.startswith("rewards/")}
         try:
             found = list(read_table(dump.path, strict=False))
         except DataError as error:
             raise NotCompleteError(str(error).rstrip(".")) from error
         for place, row in found:
-            yield place, _rollout(row, rewards) if row.get("completion") is not None else None
+            yield place, _rollout(row) if row.get("completion") is not None else None
 
 
-def _rollout(row: Row, rewards: set[str]) -> Row:
+def _rollout(row: Row) -> Row:
     others = {name: value for name, value in row.items() if name not in _OWN}
-    scores = {name: value for name, value in others.items() if (name in rewards if rewards else _is_score(value))}
+    scores = {name: value for name, value in others.items() if isinstance(value, float)}
     gold = next((name for name in _GOLDS if isinstance(others.get(name), str)), None)
     stated = [(name, zero_or_one(value)) for name, value in scores.items() if _VERDICT.search(name)]
     name, verdict = stated[0] if len(stated) == 1 else ("", None)
@@ -201,10 +206,6 @@ def _rollout(row: Row, rewards: set[str]) -> Row:
         "why": f"{name} in TRL's completions" if verdict else None,
         "extra": {name: value for name, value in others.items() if name != gold and value is not None},
     }
-
-
-def _is_score(value: Any) -> bool:
-    return isinstance(value, float)
 
 
 def _question(prompt: Any) -> str | None:

@@ -19,7 +19,7 @@ actor/reward_kl_penalty (k1 by default), timing_s/gen (without grading).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -144,7 +144,7 @@ class VerlTool:
         is_validation = _VALIDATION.search(path.parent.name) is not None
         return Dump(path, int(match.group(1)), benchmark="validation" if is_validation else None)
 
-    def rows(self, dump: Dump, *, known: Iterable[str], is_last: bool) -> Iterator[tuple[str, Row | None]]:
+    def rows(self, dump: Dump, *, is_last: bool) -> Iterator[tuple[str, Row | None]]:
         """See Tool."""
         found = [_parsed(line) for line in whole_lines(dump.path, is_last=is_last)]
         scores = {row["score"] for row in found if row is not None and isinstance(row["score"], int | float)}
@@ -165,7 +165,7 @@ _USED = {"input", "output", "gts", "score", "step", "pred", "data_source"}
 
 def _rollout(row: Row, *, is_binary: bool) -> Row:
     verdict, why = zero_or_one(row.get("acc")), "acc in verl's dump"
-    if verdict is None and is_binary:
+    if row.get("acc") is None and is_binary:
         verdict, why = zero_or_one(row["score"]), "score in verl's dump, where all are 0 or 1"
     source = next((row[name] for name in ALIASES["benchmark"] if isinstance(row.get(name), str)), None)
     return {
