@@ -1,4 +1,4 @@
-"""The sampler of the stand-ins for other trainers: answers sums, by the sample's seed right, wrong or without an end."""
+"""The sampler of the stand-ins for other trainers: it answers sums, by the sample's seed right, wrong or without end."""
 
 from __future__ import annotations
 

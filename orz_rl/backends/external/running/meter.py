@@ -41,6 +41,5 @@ class Meter:
 
     def close(self) -> None:
         """Close the log."""
-        close = getattr(self._feed, "close", None)
-        if close is not None:
-            close()
+        if self._feed is not None:
+            self._feed.close()

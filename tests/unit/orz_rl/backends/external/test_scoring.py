@@ -1,4 +1,4 @@
-"""What another trainer gets from us: prompts in the order of native, rewards by our grader, nothing without the secret."""
+"""What another trainer gets from us: prompts in the order of native and rewards by our grader, with the secret only."""
 
 from __future__ import annotations
 

@@ -82,7 +82,7 @@ def main() -> None:
     random.Random(int(found["train.seed"])).shuffle(tickets)
     size, samples = int(found["rollout.batch_size"]), int(found["rollout.n_samples_per_prompt"])
     latest = Path(found["ckpt.path"]) / "_actor" / "latest"
-    done = int(latest.read_text().removeprefix("global_step")) if latest.exists() else 0
+    done = int(latest.read_text(encoding="utf-8").removeprefix("global_step")) if latest.exists() else 0
     writer = SummaryWriter(str(Path(found["logger.tensorboard_dir"]) / found["logger.wandb.run_name"]))
     for step in range(done + 1, len(tickets) // size + 1):
         outputs = asyncio.run(sampled(executor, engine, tickets[(step - 1) * size : step * size], samples))

@@ -33,10 +33,15 @@ class Engines:
         return found
 
 
+def loops(path: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    return found
+
+
 async def one_step(config: dict[str, Any], step: int) -> list[float]:
     size, rollout = config["data"]["train_batch_size"], config["actor_rollout_ref"]["rollout"]
     rows = pq.read_table(config["data"]["train_files"]).slice((step - 1) * size, size).to_pylist()
-    (loop,) = yaml.safe_load(Path(rollout["agent"]["agent_loop_config_path"]).read_text())
+    (loop,) = loops(rollout["agent"]["agent_loop_config_path"])
     module, _, name = loop.pop("_target_").rpartition(".")
     engines = Engines(config["actor_rollout_ref"]["model"]["path"], step - 1)
     made = [
@@ -67,10 +72,10 @@ def main() -> None:
     parser.add_argument("--config-path", required=True)
     parser.add_argument("--config-name", required=True)
     given = parser.parse_args()
-    config = yaml.safe_load((Path(given.config_path) / f"{given.config_name}.yaml").read_text())
+    config = yaml.safe_load((Path(given.config_path) / f"{given.config_name}.yaml").read_text(encoding="utf-8"))
     trainer, folder = config["trainer"], Path(config["trainer"]["default_local_dir"])
     tracker = folder / "latest_checkpointed_iteration.txt"
-    done, last = int(tracker.read_text()) if tracker.exists() else 0, trainer["total_training_steps"]
+    done, last = int(tracker.read_text(encoding="utf-8")) if tracker.exists() else 0, trainer["total_training_steps"]
     with Path(os.environ["VERL_FILE_LOGGER_PATH"]).open("wb", buffering=0) as log:
         for step in range(done + 1, last + 1):
             rewards = asyncio.run(one_step(config, step))

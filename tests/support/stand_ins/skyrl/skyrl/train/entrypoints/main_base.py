@@ -37,12 +37,13 @@ class BasePPOExp:
     """As SkyRL's, but nothing is trained."""
 
     def __init__(self, cfg: Any) -> None:
-        self.cfg, self.train_dataset = cfg, self.get_train_dataset()
+        self.cfg = cfg
+        self.train_dataset = self.get_train_dataset()
 
     def run(self) -> None:
         trainer, folder = self.cfg.trainer, Path(self.cfg.trainer.ckpt_path)
         latest = folder / "latest_ckpt_global_step.txt"
-        done = int(latest.read_text()) if latest.exists() else 0
+        done = int(latest.read_text(encoding="utf-8")) if latest.exists() else 0
         generator, tracker = self.get_generator(self.cfg, None, Engines(trainer.policy.model.path)), self.get_tracker()
         order = list(range(len(self.train_dataset)))
         random.Random(trainer.seed).shuffle(order)
