@@ -2,10 +2,12 @@
 
 Needs their packages unpacked without dependencies, and the few libraries that their configuration imports, in a folder:
 
-    pip download --no-deps verl==0.9.1 openrlhf==0.11.2 skyrl==0.4.0    # unzip into DIR/verl, DIR/openrlhf, DIR/skyrl
-    pip install --no-deps --target LIBRARIES hydra-core==1.3.8 omegaconf==2.3.1 antlr4-python3-runtime==4.9.3 \
-        tensordict==0.10.0 pyvers orjson torchdata codetiming cloudpickle loguru cloudpathlib jaxtyping wadler-lindig
     python benchmarks/other_trainers.py DIR LIBRARIES
+
+DIR has the wheels of verl 0.9.1, openrlhf 0.11.2 and skyrl 0.4.0, unzipped into DIR/verl, DIR/openrlhf and DIR/skyrl.
+LIBRARIES has, installed with pip's --no-deps and --target: hydra-core 1.3.8, omegaconf 2.3.1, antlr4-python3-runtime
+4.9.3, tensordict 0.10.0, pyvers, orjson, torchdata, codetiming, cloudpickle, loguru, cloudpathlib, jaxtyping and
+wadler-lindig.
 
 What it shows: that each accepts every key, with these types and combinations, and that verl's arithmetic of losses,
 advantages and rates is ours where the table says so. What it does not: that they train.

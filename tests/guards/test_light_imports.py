@@ -62,6 +62,7 @@ TENSORS = (
     "orz_bench/engines",
     "orz_bench/evaluation/harness/model",
     "orz_bench/models/merge",
+    "orz_rl/backends/external/running",
     "orz_rl/critic",
     "orz_rl/ppo",
     "orz_rl/workers",

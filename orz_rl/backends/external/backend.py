@@ -55,10 +55,10 @@ class ExternalBackend:
         """Run its program and our service beside it; see running.life."""
         from orz_rl.backends.external.running.life import train
 
-        return train(self.trainer, job, observer)
+        return train(self.trainer, job, observer=observer)
 
     def export(self, run: RunDir, step: int, *, out: Path, model: Literal["policy", "critic"] = "policy") -> None:
         """Copy what was converted already; otherwise convert a checkpoint of the trainer with its own tool."""
         from orz_rl.backends.external.running.conversion import export_from
 
-        export_from(self.trainer, run, step, model=model, out=out)
+        export_from(self.trainer, run, step=step, model=model, out=out)

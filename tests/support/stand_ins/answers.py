@@ -1,4 +1,4 @@
-"""The sampler of the stand-ins for other trainers: it answers sums, by the sample's seed right, wrong or without end."""
+"""The sampler of the stand-ins for other trainers: it answers sums, by the seed right, wrong or without an end."""
 
 from __future__ import annotations
 

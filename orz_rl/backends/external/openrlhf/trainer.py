@@ -18,7 +18,7 @@ from orz_rl.backends.following import openrlhf
 from orz_rl.backends.following.feeds import EventsFeed
 from orz_rl.backends.following.tool import Feed
 
-_HOOK = Path(__file__).with_name("agent.py")
+_HOOK = Path(__file__).with_name("hook.py")
 _TAG = "global_step"
 
 

@@ -23,7 +23,7 @@ from orz_rl.training.file_digests import records_of
 from orz_rl.training.metrics_file import Row
 
 
-def export(trainer: Trainer, target: Target, step: int, *, model: str, out: Path) -> None:
+def export(trainer: Trainer, target: Target, *, step: int, model: str, out: Path) -> None:
     """Write a checkpoint of the trainer to a new folder, completely or not at all. Raises RunDirError."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise RunDirError(f"{out}: not empty; choose a new folder.")
@@ -50,7 +50,7 @@ def export(trainer: Trainer, target: Target, step: int, *, model: str, out: Path
 
 
 def keep_last(
-    trainer: Trainer, target: Target, run: RunDir, *, rows: Sequence[Row], notice: Callable[[str], None]
+    trainer: Trainer, target: Target, *, run: RunDir, rows: Sequence[Row], notice: Callable[[str], None]
 ) -> None:
     """Put the last checkpoint among those of the run, where evaluations and analysis look for it."""
     step = trainer.last_checkpoint(target)
@@ -59,7 +59,7 @@ def keep_last(
         return
     Checkpoints(run).delete(step)
     folder.mkdir(parents=True)
-    export(trainer, target, step, model="policy", out=folder / "policy")
+    export(trainer, target, step=step, model="policy", out=folder / "policy")
     row = next((row for row in rows if row["step"] == step), {})
     manifest = Manifest(
         step=step,
@@ -78,7 +78,7 @@ def keep_last(
     notice(f"checkpoint of step {step}: checkpoints/{step_folder(step)}/policy")
 
 
-def export_from(trainer: Trainer, run: RunDir, step: int, *, model: str, out: Path) -> None:
+def export_from(trainer: Trainer, run: RunDir, *, step: int, model: str, out: Path) -> None:
     """Copy a checkpoint that was converted before, or convert one. Raises RunDirError."""
     converted = Checkpoints(run).path(step)
     if (converted / "manifest.json").exists() and (converted / model).is_dir():
@@ -87,4 +87,4 @@ def export_from(trainer: Trainer, run: RunDir, step: int, *, model: str, out: Pa
     config = TrainConfig.model_validate(yaml.safe_load(run.config_path.read_text(encoding="utf-8")))
     policy = resolve_model(config.model.policy)
     target = Target(config=config, policy=policy, critic=policy, folder=run.path.resolve() / trainer.name)
-    export(trainer, target, step, model=model, out=out)
+    export(trainer, target, step=step, model=model, out=out)

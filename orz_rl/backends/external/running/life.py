@@ -37,7 +37,7 @@ from orz_rl.training.step_metrics import sampled_row
 _POLL_S = 1.0
 
 
-def train(trainer: Trainer, job: Job, observer: Observer) -> Outcome:
+def train(trainer: Trainer, job: Job, *, observer: Observer) -> Outcome:
     """Start or resume a run and train to its last step. Raises OrzError as every backend does."""
     config, run = job.config, RunDir(job.out)
     check_out(job.out, fresh=job.fresh)
@@ -53,7 +53,7 @@ def train(trainer: Trainer, job: Job, observer: Observer) -> Outcome:
     return Outcome(run, rows, run.results())
 
 
-def target_of(trainer: Trainer, job: Job, material: Material) -> Target:
+def target_of(trainer: Trainer, job: Job, *, material: Material) -> Target:
     """The run as the trainer sees it, for its next start."""
     folder = RunDir(job.out).path.resolve() / trainer.name
     attempt = 1 + len(list(folder.glob("attempt-*")))
@@ -75,7 +75,7 @@ class _Life:
     def __init__(self, trainer: Trainer, job: Job, observer: Observer, *, run: RunDir, material: Material) -> None:
         self._trainer, self._job, self._observer, self._run = trainer, job, observer, run
         self._config, self._material = job.config, material
-        self._target = target_of(trainer, job, material)
+        self._target = target_of(trainer, job, material=material)
         self._warned = {str(event["sign"]) for event in run.events("warning") if event.get("sign")}
         self._rows: list[Row] = []
 
@@ -90,7 +90,7 @@ class _Life:
             self._require_end(running)
         else:
             self._observer.notice(f"{self._run.path} is complete: {counted(self._config.num_steps, 'step')}")
-        keep_last(self._trainer, self._target, self._run, rows=self._rows, notice=self._observer.notice)
+        keep_last(self._trainer, self._target, run=self._run, rows=self._rows, notice=self._observer.notice)
         return self._rows
 
     def _rewind(self, done: int) -> list[Row]:
@@ -161,7 +161,7 @@ class _Life:
         for step, learned in ears.meter.rows(is_last=is_last):
             if self._rows and step <= self._rows[-1]["step"]:
                 continue
-            row = _row(step, learned, ears.scorer.complete(step))
+            row = _row(step, learned, rollouts=ears.scorer.complete(step))
             self._rows.append(row)
             self._run.append_metrics(row)
             self._observer.stepped(row, self._config.num_steps)
@@ -196,6 +196,6 @@ class _Life:
         )
 
 
-def _row(step: int, learned: Mapping[str, float], rollouts: Sequence[Rollout]) -> Row:
+def _row(step: int, learned: Mapping[str, float], *, rollouts: Sequence[Rollout]) -> Row:
     """What follows from the rollouts is computed by us; the rest is what the trainer says."""
     return ordered({"step": step, **learned, **(sampled_row(step, rollouts) if rollouts else {})})

@@ -13,7 +13,6 @@ from orz_bench.installed.extras import require
 from orz_bench.models.json_file import read_object
 from orz_rl.assets.resolve import resolve_model
 from orz_rl.config import TrainConfig
-from orz_rl.critic import MODEL_TYPE
 from orz_rl.rollout.problems import Prompts
 from orz_rl.settings.names import names_settings
 from orz_rl.training.health_hook import check_hook
@@ -53,6 +52,8 @@ def _absolute(path: str) -> str:
 
 
 def _refuse_own_critic(folder: str) -> None:
+    from orz_rl.critic import MODEL_TYPE
+
     config = Path(folder) / "config.json"
     if config.is_file() and read_object(config).get("model_type") == MODEL_TYPE:
         raise ConfigError(

@@ -19,7 +19,7 @@ from orz_rl.backends.external.skyrl.settings import keys_of, tickets
 from orz_rl.backends.following import verl
 from orz_rl.backends.following.tool import Feed
 
-_HOOK = Path(__file__).with_name("entrypoint.py")
+_HOOK = Path(__file__).with_name("hook.py")
 _METRICS: Mapping[str, str] = MappingProxyType(
     {
         "policy/grad_norm": "policy/grad_norm",

@@ -20,7 +20,7 @@ from orz_rl.backends.external.verl.settings import configuration
 from orz_rl.backends.following import verl
 from orz_rl.backends.following.tool import Feed
 
-_HOOK = Path(__file__).with_name("agent_loop.py")
+_HOOK = Path(__file__).with_name("hook.py")
 _NAME = "orz"
 _FOLDERS = MappingProxyType({"policy": "actor", "critic": "critic"})
 

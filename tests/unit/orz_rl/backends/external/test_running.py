@@ -5,7 +5,6 @@ The program is a stand-in (tests/support/stand_ins): it shows that our side work
 
 from __future__ import annotations
 
-import os
 import re
 import shutil
 import sys
@@ -23,7 +22,6 @@ from orz_rl.backends.registry import BACKENDS
 from orz_rl.recipes.registry import resolve
 from orz_rl.rollout.problems import problems_at
 
-STAND_INS = Path(__file__).parents[4] / "support" / "stand_ins"
 ROOT = Path(__file__).parents[5]
 SMALL = (
     "data.limit=8",
@@ -56,10 +54,10 @@ class Told:
 
 
 def stands_in(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ExternalBackend:
-    """The backend, with an interpreter that finds the stand-in as a package."""
+    """The backend, with an interpreter that runs the stand-in, whatever module is named."""
     found = tmp_path / "python"
-    path = os.pathsep.join(map(str, (STAND_INS / name, ROOT)))
-    found.write_text(f'#!/bin/sh\nPYTHONPATH="{path}:$PYTHONPATH" exec "{sys.executable}" "$@"\n')
+    run = f'exec "{sys.executable}" -m tests.support.stand_ins.{name} "$@"'
+    found.write_text(f'#!/bin/sh\nexport PYTHONPATH="$PYTHONPATH:{ROOT}"\n{run}\n')
     found.chmod(0o755)
     monkeypatch.setenv(f"ORZ_{name.upper()}_PYTHON", str(found))
     backend = BACKENDS.load(name)

@@ -1,4 +1,4 @@
-"""Reads the generated configuration, runs our agent loop for every ticket of a step, and writes what verl 0.9 writes.
+"""verl 0.9: reads the generated configuration, runs our agent loop for every ticket, writes logs and checkpoints.
 
 The variable STAND_IN_FAILS_AFTER names a step after which it fails, as a trainer without memory does.
 """
@@ -10,13 +10,38 @@ import asyncio
 import importlib
 import json
 import os
+import shutil
+import sys
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pyarrow.parquet as pq
 import yaml
 
 from tests.support.stand_ins.answers import Sampled, Sampler
+
+
+class AgentLoopBase:
+    """verl passes more arguments; the loop uses the client of the engines only."""
+
+    def __init__(self, *, server_manager: Any, **kwargs: Any) -> None:
+        self.server_manager = server_manager
+
+
+@dataclass
+class AgentLoopOutput:
+    """As verl's, which is a pydantic model."""
+
+    prompt_ids: list[int]
+    response_ids: list[int]
+    response_mask: list[int]
+    metrics: dict[str, Any]
+    response_logprobs: list[float] | None = None
+    reward_score: float | None = None
+    num_turns: int = 0
+    extra_fields: dict[str, Any] = field(default_factory=dict)
 
 
 class Engines:
@@ -67,11 +92,11 @@ def save(folder: Path, step: int, models: tuple[str, ...]) -> None:
     (folder / "latest_checkpointed_iteration.txt").write_text(str(step))
 
 
-def main() -> None:
+def train(words: list[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--config-path", required=True)
     parser.add_argument("--config-name", required=True)
-    given = parser.parse_args()
+    given = parser.parse_args(words)
     config = yaml.safe_load((Path(given.config_path) / f"{given.config_name}.yaml").read_text(encoding="utf-8"))
     trainer, folder = config["trainer"], Path(config["trainer"]["default_local_dir"])
     tracker = folder / "latest_checkpointed_iteration.txt"
@@ -88,6 +113,29 @@ def main() -> None:
             log.write(b"\n")
             if os.environ.get("STAND_IN_FAILS_AFTER") == str(step):
                 raise MemoryError("CUDA out of memory")
+
+
+def merge(words: list[str]) -> None:
+    """Writes a folder where verl's merger writes one; the weights are those of the base model."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("operation", choices=["merge"])
+    for name in ("--backend", "--local_dir", "--target_dir"):
+        parser.add_argument(name, required=True)
+    given = parser.parse_args(words)
+    config = yaml.safe_load((Path(given.local_dir).parents[2] / "orz.yaml").read_text(encoding="utf-8"))
+    assert Path(given.local_dir, "model_world_size_1_rank_0.pt").exists()
+    shutil.copytree(config["actor_rollout_ref"]["model"]["path"], given.target_dir)
+
+
+def main() -> None:
+    """As `python -m verl. ...`."""
+    sys.path.append(os.environ["PYTHONPATH"].split(os.pathsep)[0])
+    module = ModuleType("verl.experimental.agent_loop.agent_loop")
+    vars(module).update(AgentLoopBase=AgentLoopBase, AgentLoopOutput=AgentLoopOutput)
+    for name in ("verl", "verl.experimental", "verl.experimental.agent_loop"):
+        sys.modules[name] = ModuleType(name)
+    sys.modules[module.__name__] = module
+    {"verl.trainer.main_ppo": train, "verl.model_merger": merge}[sys.argv[2]](sys.argv[3:])
 
 
 if __name__ == "__main__":

@@ -26,8 +26,9 @@ class AgentExecutor(AgentExecutorBase):
     def __init__(self) -> None:
         self._client = Client(_SETTINGS["service"])
 
-    async def execute(self, prompt: str, label: str, sampling_params: Any, **others: Any) -> dict[str, Any]:
+    async def execute(self, prompt: str, label: str, **others: Any) -> dict[str, Any]:
         """The response to the next sample of the ticket, which is the prompt of the data file."""
+        sampling_params = others["sampling_params"]
         sample = await asyncio.to_thread(self._client.sample, prompt)
         chosen = type(sampling_params)(
             temperature=sampling_params.temperature,

@@ -1,4 +1,4 @@
-"""Reads the generated options, runs our agent executor for every ticket, shuffled, and writes what OpenRLHF writes."""
+"""OpenRLHF 0.11: reads the generated options, runs our agent executor for every ticket, writes logs and checkpoints."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pyarrow.parquet as pq
@@ -27,6 +27,10 @@ def options(words: list[str]) -> dict[str, Any]:
         else:
             found[name] = word if found[name] is True else [found[name], word]
     return found
+
+
+class AgentExecutorBase:
+    """Without its abstract method."""
 
 
 @dataclass
@@ -70,8 +74,8 @@ async def sampled(executor: Any, engine: Engine, tickets: list[str], samples: in
     return await asyncio.gather(*made)
 
 
-def main() -> None:
-    found = options(sys.argv[1:])
+def train(words: list[str]) -> None:
+    found = options(words)
     spec = importlib.util.spec_from_file_location("agent_module", found["train.agent_func_path"])
     assert spec is not None
     assert spec.loader is not None
@@ -92,19 +96,33 @@ def main() -> None:
             writer.add_scalar(f"train/{name}", value, step)
         if step % int(found["ckpt.save_steps"]) == 0:
             (latest.parent / f"global_step{step}").mkdir(parents=True)
-            (latest.parent / "zero_to_fp32.py").write_text(CONVERTER)
             latest.write_text(f"global_step{step}")
     writer.close()
     shutil.copytree(found["actor.model_name_or_path"], found["ckpt.output_dir"])
 
 
-CONVERTER = """
-import pathlib, shutil, sys
-assert sys.argv[3:5] == ["--safe_serialization", "--tag"], sys.argv
-assert (pathlib.Path(sys.argv[1]) / sys.argv[5]).is_dir()
-pathlib.Path(sys.argv[2]).mkdir()
-(pathlib.Path(sys.argv[2]) / "model.safetensors").write_bytes(b"weights")
-"""
+def convert(words: list[str]) -> None:
+    """DeepSpeed's script zero_to_fp32.py, which writes weights only."""
+    saved, out, *rest = words
+    assert rest[:2] == ["--safe_serialization", "--tag"], rest
+    assert (Path(saved) / rest[2]).is_dir()
+    Path(out).mkdir()
+    (Path(out) / "model.safetensors").write_bytes(b"weights")
+
+
+def main() -> None:
+    """As `python -m openrlhf. ...`, or a script."""
+    module = ModuleType("openrlhf.utils.agent")
+    vars(module).update(AgentExecutorBase=AgentExecutorBase)
+    for name in ("openrlhf", "openrlhf.utils"):
+        sys.modules[name] = ModuleType(name)
+    sys.modules[module.__name__] = module
+    if sys.argv[1] == "-m":
+        assert sys.argv[2] == "openrlhf.cli.train_ppo_ray"
+        train(sys.argv[3:])
+    else:
+        convert(sys.argv[2:])
+
 
 if __name__ == "__main__":
     main()

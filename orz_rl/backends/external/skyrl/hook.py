@@ -53,7 +53,7 @@ class OrzGenerator(GeneratorInterface):
         step = input_batch["batch_metadata"].global_step
         tickets = [extras["ticket"] for extras in input_batch["env_extras"]]
         chosen = input_batch["sampling_params"]
-        found = await asyncio.gather(*(self._one(ticket, step, chosen) for ticket in tickets))
+        found = await asyncio.gather(*(self._one(ticket, step=step, chosen=chosen) for ticket in tickets))
         responses, rewards = [each["response_ids"] for each in found], [each["reward"] for each in found]
         masks = [[1] * len(response) for response in responses]
         return {
@@ -73,7 +73,7 @@ class OrzGenerator(GeneratorInterface):
             "env_metrics": None,
         }
 
-    async def _one(self, ticket: str, step: int, chosen: dict[str, Any]) -> dict[str, Any]:
+    async def _one(self, ticket: str, *, step: int, chosen: dict[str, Any]) -> dict[str, Any]:
         sample = await asyncio.to_thread(self._client.sample, ticket, step=step)
         own = {
             "max_tokens": sample["max_tokens"],

@@ -1,17 +1,43 @@
-"""Runs the entry point that is named, and behaves as SkyRL 0.4's experiment does towards it."""
+"""SkyRL 0.4: runs the entry point that is named, and behaves as its experiment does towards it."""
 
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import random
 import shutil
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
-from types import SimpleNamespace
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from tests.support.stand_ins.answers import Sampler
+
+
+class SkyRLTrainConfig(SimpleNamespace):
+    """Without SkyRL's defaults and checks."""
+
+    @classmethod
+    def from_cli_overrides(cls, words: list[str]) -> SkyRLTrainConfig:
+        """Nested by the dots of the keys."""
+        tree: dict[str, Any] = {}
+        for word in words:
+            name, _, text = word.partition("=")
+            *sections, last = name.split(".")
+            at = tree
+            for section in sections:
+                at = at.setdefault(section, {})
+            at[last] = json.loads(text)
+        return cls(**{name: _named(value) for name, value in tree.items()})
+
+
+def _named(value: Any) -> Any:
+    if not isinstance(value, dict):
+        return value
+    return SimpleNamespace(**{name: _named(inner) for name, inner in value.items()}, tags=None)
 
 
 class Engines:
@@ -68,8 +94,56 @@ class BasePPOExp:
             tracker.log({"reward/avg_raw_reward": mean, "policy/grad_norm": 0.7, "timing/step": 2.0}, step, commit=True)
 
 
+class Tracking:
+    """Reports to nobody."""
+
+    def __init__(self, **where: Any) -> None:
+        self.where = where
+
+    def log(self, data: dict[str, Any], step: int, commit: bool = False) -> None:
+        """Nothing."""
+
+
+class GeneratorInterface:
+    """Without its abstract method."""
+
+
+def remote(**resources: Any) -> Callable[[Callable[..., Any]], Any]:
+    """Ray in one process: a function whose `remote` runs it at once."""
+    return lambda function: SimpleNamespace(remote=function)
+
+
+def rollout_metrics(responses: list[list[int]], *others: Any) -> dict[str, float]:
+    """One of SkyRL's."""
+    return {"generate/max_num_tokens": max(map(len, responses))}
+
+
+def nothing(cfg: object) -> None:
+    """Its own checks are run by benchmarks/other_trainers.py."""
+
+
+PARTS: dict[str, dict[str, Any]] = {
+    "ray": {"remote": remote, "get": lambda found: found},
+    "skyrl.train.config": {"SkyRLTrainConfig": SkyRLTrainConfig},
+    "skyrl.train.entrypoints.main_base": {"BasePPOExp": BasePPOExp},
+    "skyrl.train.generators.base": {"GeneratorInterface": GeneratorInterface},
+    "skyrl.train.generators.utils": {"get_rollout_metrics": rollout_metrics},
+    "skyrl.train.utils": {"validate_cfg": nothing},
+    "skyrl.train.utils.tracking": {"Tracking": Tracking},
+    "skyrl.train.utils.utils": {"initialize_ray": nothing},
+}
+
+
 def main() -> None:
+    """As `python -m skyrl.train.entrypoints.main_base`."""
+    sys.path.append(os.environ["PYTHONPATH"].split(os.pathsep)[0])
+    for name, parts in PARTS.items():
+        for package in (name.rpartition(".")[0], name):
+            sys.modules.setdefault(package, ModuleType(package or "none"))
+        vars(sys.modules[name]).update(parts)
+    assert sys.argv[1:3] == ["-m", "skyrl.train.entrypoints.main_base"]
     (named,) = [word for word in sys.argv if word.startswith("trainer.override_entrypoint=")]
+    sys.argv = sys.argv[2:]
     import_module(named.partition("=")[2]).main()
 
 

@@ -1,5 +1,0 @@
-"""A name that our entry point imports."""
-
-
-class GeneratorInterface:
-    """Without its abstract method."""
