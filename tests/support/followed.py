@@ -70,11 +70,11 @@ def trl_bar(step: int, total: int = 9) -> str:
 
 
 def trl_line(step: int, **changes: Any) -> str:
-    """What the console gets for a step: its bar, and a dictionary of texts with four digits."""
+    """What the console gets for a step: a bar that is one step old, a dictionary of texts with four digits, its bar."""
     entry = trl_entry(step, **changes)
     shown = {name: f"{value:.4g}" if isinstance(value, float) else value for name, value in entry.items()}
     del shown["step"]
-    return trl_bar(step) + f"\r{' ' * 40}\r{shown}\n" + trl_bar(step)
+    return f"{trl_bar(step - 1)}\r{' ' * 40}\r{shown}\n{trl_bar(step)}"
 
 
 def write_completions(path: Path, step: int, **columns: Sequence[Any]) -> None:

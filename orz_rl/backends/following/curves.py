@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from itertools import pairwise
+from itertools import combinations, pairwise
+from math import isclose
 from pathlib import Path
 
 from orz_bench.errors import DataError
@@ -126,6 +127,7 @@ class Curves:
         """`rows`: those of the run so far."""
         self._before: dict[int, Values] = {row["step"]: {k: v for k, v in row.items() if k != "step"} for row in rows}
         self._kinds: dict[Kind, dict[str, _Series]] = defaultdict(lambda: defaultdict(_Series))
+        self._compared: set[tuple[Kind, Kind]] = set()
         self._rename = rename
         self._is_first = True
 
@@ -142,6 +144,25 @@ class Curves:
             for went_back in series.overlaps():
                 _cut(self._before, went_back.to)
                 yield writer, went_back
+
+    def contradictions(self) -> Iterator[str]:
+        """Of two kinds of log that say different things about the first step that both have; each pair is told once."""
+        for one, other in set(combinations(sorted(self._kinds), 2)) - self._compared:
+            values, others = self._values(one), self._values(other)
+            step = min(values.keys() & others.keys(), default=None)
+            if step is None:
+                continue
+            self._compared.add((one, other))
+            for name in sorted(values[step].keys() & others[step].keys()):
+                if not isclose(values[step][name], others[step][name], rel_tol=0.01, abs_tol=1e-6):
+                    yield (
+                        f"step {step}: one log has {name} {values[step][name]:g}, another {others[step][name]:g}; "
+                        f"if they are of two trainings, name the log or the folder of one"
+                    )
+                    break
+
+    def _values(self, kind: Kind) -> dict[int, Values]:
+        return dict(pair for series in self._kinds[kind].values() for pair in series.values())
 
     def settle(self) -> WentBack | None:
         """After the logs were read for the first time: steps of the run beyond all of them were taken back."""

@@ -25,9 +25,6 @@ _NUMPY = re.compile(r"(?:np|numpy)\.\w+\((.*)\)|tensor\(([^,()]*).*\)")
 class Parser(Protocol):
     """Reads a log's lines one after the other."""
 
-    takes_rest: bool
-    """Whether a last line without an end shows whether it is whole."""
-
     @property
     def ended(self) -> bool:
         """Whether the last lines say that training has ended."""
@@ -35,6 +32,10 @@ class Parser(Protocol):
 
     def parse(self, text: str) -> Iterator[Line | str]:
         """What a line says: nothing, for most lines of a console."""
+        ...
+
+    def is_whole(self, text: str) -> bool:
+        """Whether a line without an end is whole, as far as its format shows it."""
         ...
 
 
@@ -56,17 +57,17 @@ class LogFeed:
         if self._lines is None:
             for old in _rotated(self.key):
                 with closing(GrowingLines(old)) as lines:
-                    yield from self._parsed(lines, is_last=True)
+                    yield from self._parsed(lines)
             self._lines = GrowingLines(self.key)
-        yield from self._parsed(self._lines, is_last=is_last)
+        yield from self._parsed(self._lines)
 
     def close(self) -> None:
         """See Feed."""
         if self._lines is not None:
             self._lines.close()
 
-    def _parsed(self, lines: GrowingLines, *, is_last: bool) -> Iterator[Line | str]:
-        for text in lines.read(is_last=is_last, takes_rest=self._parser.takes_rest):
+    def _parsed(self, lines: GrowingLines) -> Iterator[Line | str]:
+        for text in lines.read(self._parser.is_whole):
             if text is None:
                 yield f"{self.key} was started anew (truncated, rotated or replaced); it is read from its start"
             elif text:

@@ -205,10 +205,13 @@ class Follower:
                 has_read |= self._read_feed(feed, is_last=is_last)
             except OSError as error:
                 raise DataError(f"{feed.key}: cannot be read ({error}); make it readable.") from error
-        for writer, went_back in self._curves.overlaps():
-            self._go_back(went_back, writer, where="the logs")
+        for writer, overlap in self._curves.overlaps():
+            self._go_back(overlap, writer, where="the logs")
         if (went_back := self._curves.settle()) is not None:
             self._go_back(went_back, self._tool.dumped_by, where="the logs")
+        for text in self._curves.contradictions():
+            self._notice(text)
+            self._run.add_event("notice", text=text)
         self._is_first = False
         return has_read
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from io import FileIO
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from orz_bench.records.regular import require_regular
 _CHUNK_BYTES = 1 << 22
 _MARK_BYTES = 96
 """So many bytes before our place are kept, to notice that a file was written anew and is longer again."""
+_ENDS = re.compile(rb"[\r\n]")
 RESTARTED = None
 """Stands in the content of a file where it was started anew."""
 
@@ -91,7 +93,7 @@ def _holds(file: FileIO, mark: bytes, *, place: int) -> bool:
 
 
 class GrowingLines:
-    """The complete lines of a growing text."""
+    """The complete lines of a growing text; a carriage return ends one too, for progress bars are behind it."""
 
     def __init__(self, path: Path) -> None:
         self._file = GrowingFile(path)
@@ -101,18 +103,19 @@ class GrowingLines:
         """Close the file."""
         self._file.close()
 
-    def read(self, *, is_last: bool, takes_rest: bool) -> Iterator[str | None]:
+    def read(self, is_whole: Callable[[str], bool]) -> Iterator[str | None]:
         """New lines without their end; RESTARTED where the file was started anew.
 
-        `takes_rest`: a last line without an end is returned when `is_last`, for formats that show whether it is whole.
+        `is_whole`: of a last line without an end, whether its format shows that it is whole; then it is returned too.
         """
         for piece in self._file.read():
             if piece is None:
                 self._rest = b""
                 yield RESTARTED
                 continue
-            *lines, self._rest = (self._rest + piece).split(b"\n")
+            *lines, self._rest = _ENDS.split(self._rest + piece)
             yield from (line.decode("utf-8", errors="replace") for line in lines)
-        if is_last and takes_rest and self._rest:
-            rest, self._rest = self._rest, b""
-            yield rest.decode("utf-8", errors="replace")
+        rest = self._rest.decode("utf-8", errors="replace")
+        if rest and is_whole(rest):
+            self._rest = b""
+            yield rest

@@ -4,12 +4,13 @@ The log has `Global step 12: {...}` (trainer/ppo_trainer.py), and evaluations as
 `Evaluation completed in ..., global_step 12, eval_metrics: {...}`. It has no mark at its end.
 
 Meanings: rollout/* are taken over all responses before batches are formed (_compute_rollout_stats), truncated ones are
-those cut by the limit; policy_loss is the clipped objective and ppo_clip_ratio the share of tokens at which the clipped
-branch is less (models/loss.py), both means over the step's updates by tokens (trainer/ray/ppo_actor.py);
-timing/broadcast is the transfer to the engines, timing/ppo_train the updates of both models, timing/make_experience the
-values and log-probabilities. Not the same, so kept under their own names: kl (its estimator is a setting),
-actor_grad_norm (the last update's only), entropy_loss (averaged as the loss is), values (during the updates), reward
-and response_length (after batches were balanced), timing/generation (without grading).
+those cut by the limit; ppo_clip_ratio is the share of tokens at which the clipped branch is less (models/loss.py), a
+mean over the step's updates by tokens (trainer/ray/ppo_actor.py); timing/broadcast is the transfer to the engines,
+timing/ppo_train the updates of both models, timing/make_experience the values and log-probabilities. Not the same, so
+kept under their own names: policy_loss and critic_loss (averages of sums that are already divided by the tokens of an
+optimizer step), actor_lr (read after the scheduler's step, so of the next step) and critic_lr (a mean), kl (its
+estimator is a setting), actor_grad_norm (the last update's only), entropy_loss (averaged as the loss is), values
+(during the updates), reward and response_length (after batches were balanced), timing/generation (without grading).
 """
 
 from __future__ import annotations
@@ -30,11 +31,7 @@ METRICS: Mapping[str, str] = MappingProxyType(
         "train/rollout/reward_mean": "reward/mean",
         "train/rollout/response_length_mean": "response/length_mean",
         "train/rollout/truncated_rate": "response/clip_rate",
-        "train/policy_loss": "policy/loss",
         "train/ppo_clip_ratio": "policy/clip_fraction",
-        "train/actor_lr": "policy/lr",
-        "train/critic_loss": "critic/loss",
-        "train/critic_lr": "critic/lr",
         "train/timing/step_total": "time/step",
         "train/timing/make_experience": "time/score",
         "train/timing/ppo_train": "time/update",
@@ -51,7 +48,6 @@ _NOT_A_NUMBER = re.compile(r"(?<=[ ,:])-?(?:nan|inf)\b")
 class ConsoleParser:
     """Lines of the trainer's log."""
 
-    takes_rest = True
     ended = False
 
     def parse(self, text: str) -> Iterator[Line | str]:
@@ -63,6 +59,10 @@ class ConsoleParser:
             yield from _line(match.group(1), match.group(2), prefix="train")
         elif match := _EVAL.search(text):
             yield from _line(match.group(1) or match.group(2), match.group(3), prefix="eval")
+
+    def is_whole(self, text: str) -> bool:
+        """See Parser."""
+        return text.endswith("}") and (_TRAIN.search(text) or _EVAL.search(text)) is not None
 
 
 def _line(step: str, text: str, *, prefix: str) -> Iterator[Line]:
@@ -92,6 +92,7 @@ class OpenRlhfTool:
     dumped_by = ""
     overwritten_by = ""
     metrics = METRICS
+    tags = frozenset(METRICS) | {"train/policy_loss", "train/actor_lr"}
 
     def feed(self, path: Path, *, is_named: bool) -> Feed | None:
         """See Tool."""

@@ -1,15 +1,16 @@
 """prime-rl (read at 559b447, with verifiers' records at a60a606): metrics.jsonl, and traces.jsonl of every step.
 
-Trainer and orchestrator write into one metrics.jsonl (monitors/file.py), each several rows a step, and the orchestrator
-is some steps ahead: a step is complete when both have passed it. `rollouts/step_N/train/effective/traces.jsonl` has
-what was trained on, `all` every episode as it arrives; `effective` counts where both exist. Only traces of agents that
-are trained become rollouts. Steps are numbered as prime-rl does.
+Trainer and orchestrator write into one metrics.jsonl (monitors/file.py), each several rows a step, and the
+orchestrator is some steps ahead: a step is complete when both have passed it.
+`rollouts/step_N/train/effective/traces.jsonl` has what was trained on, `all` every episode as it arrives; `effective`
+counts where both exist. Only traces of agents that are trained become rollouts. Steps are numbered as prime-rl does.
 
-Meanings: train/agg/effective/agent/reward/mean is over the traces trained on, where the only agent is called `agent`;
-num_output_tokens is what the model generated, over all turns; mismatch_kl is the k3 estimate a token (trainer/rl/
-loss.py); entropy is that of the logits over the temperature; optim/* are those of the step's only update, the norm
-before clipping. Not the same, so kept under their own names: is_truncated (also by the number of turns), loss (with
-its KL terms), time/step (of each process: behind its name).
+Meanings: train/agg/effective/agent/* are over the traces trained on, where the only agent is called `agent`: reward is
+the weighted sum, num_output_tokens what the model generated, over all turns; mismatch_kl is the k3 estimate a token
+(trainer/rl/loss.py); entropy is that of the logits over the temperature; optim/grad_norm is that of the step's only
+update, before clipping. Not the same, so kept under their own names: optim/lr (read after the scheduler's step, so of
+the next step), is_truncated (also by the number of turns), loss (with its KL terms), time/step (of each process:
+behind its name).
 Rollouts: a verdict where a reward or metric called correct_answer, check_answer or judge_reward_func is 0 or 1; token
 ids and log-probabilities where the trace is one turn.
 """
@@ -30,11 +31,10 @@ from orz_rl.backends.following.tool import Dump, Feed, Line, Row, zero_or_one
 METRICS: Mapping[str, str] = MappingProxyType(
     {
         "train/agg/effective/agent/reward/mean": "reward/mean",
-        "train/agg/effective/num_output_tokens/mean": "response/length_mean",
-        "train/agg/effective/num_output_tokens/max": "response/length_max",
+        "train/agg/effective/agent/num_output_tokens/mean": "response/length_mean",
+        "train/agg/effective/agent/num_output_tokens/max": "response/length_max",
         "entropy/all/mean": "policy/entropy",
         "mismatch_kl/all/mean": "mismatch/kl",
-        "optim/lr": "policy/lr",
         "optim/grad_norm": "policy/grad_norm",
         "trainer/time/broadcast_weights": "time/sync",
     }
@@ -53,7 +53,6 @@ class MetricsParser:
     """Rows {"step": 12, "time": ..., name: value}."""
 
     path: Path
-    takes_rest = True
     ended = False
 
     def parse(self, text: str) -> Iterator[Line | str]:
@@ -72,18 +71,25 @@ class MetricsParser:
         named = {f"{writer}/{name}" if name.startswith("time/") else name: value for name, value in values.items()}
         yield Line(int(step), named, writer=writer, is_side=is_side)
 
+    def is_whole(self, text: str) -> bool:
+        """See Parser."""
+        return text.endswith("}") and json_row(text) is not None
+
 
 @dataclass
 class TrainerLogParser:
     """The trainer's own log: only whether it has finished."""
 
-    takes_rest = False
     ended: bool = False
 
     def parse(self, text: str) -> Iterator[Line | str]:
         """See Parser."""
         self.ended = self.ended or any(mark in text for mark in _FINISHED)
         return iter(())
+
+    def is_whole(self, text: str) -> bool:
+        """See Parser."""
+        return False
 
 
 class PrimeRlTool:
@@ -94,6 +100,7 @@ class PrimeRlTool:
     dumped_by = "orchestrator"
     overwritten_by = ""
     metrics = METRICS
+    tags: frozenset[str] = frozenset()
 
     def feed(self, path: Path, *, is_named: bool) -> Feed | None:
         """See Tool."""

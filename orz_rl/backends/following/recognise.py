@@ -64,7 +64,7 @@ def sign_of(tool: Tool, paths: tuple[Path, ...]) -> str:
 def _speaks(tool: Tool, feed: Feed) -> bool:
     lines = (line for line in feed.poll(is_last=False) if isinstance(line, Line))
     if isinstance(feed, EventsFeed):  # many programs write these
-        return any(name in tool.metrics for line in lines for name in line.values)
+        return any(name in tool.tags for line in lines for name in line.values)
     return next(lines, None) is not None
 
 

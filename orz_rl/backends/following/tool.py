@@ -99,6 +99,11 @@ class Tool(Protocol):
         ...
 
     @property
+    def tags(self) -> frozenset[str]:
+        """Tags in TensorBoard's files, which many programs write, that only this tool uses."""
+        ...
+
+    @property
     def metrics(self) -> Mapping[str, str]:
         """Names of its metrics whose meaning is exactly that of one of ours -> our name."""
         ...

@@ -3,16 +3,17 @@
 `completions/completions_00012.parquet` (trainer/grpo_trainer.py, log) has the last batch of completions: with
 logging_steps above 1 not all of them. An evaluation writes the file of its step anew with its own completions, so the
 files of evaluated steps are left out. A step is one of the optimizer. trainer_state.json holds exact values, up to the
-last checkpoint; the console has every logged step, with four digits; its step is that of the progress bar before it.
+last checkpoint; the console has every logged step, with four digits; its step is that of the progress bar behind
+it, for the one before may be some steps old.
 
 Meanings: all are means over the steps since the last log. reward is the weighted sum of the reward functions;
 completions/* count tokens, and clipped ones do not end with an end token; kl is the k3 estimate a token against the
 reference; clip_ratio/region_mean is the share of tokens at which the clipped branch is taken; sampling_logp_difference
-is |trainer - sampler| a token. Not the same, so kept under their own names: loss (with the KL term), grad_norm (of the
-last optimizer step only), completions/max_length (a mean of maxima), frac_reward_zero_std.
+is |trainer - sampler| a token. learning_rate is read before the scheduler's step. Not the same, so kept under their
+own names: loss (with the KL term), policy_loss (divided by the gradient accumulation), grad_norm (of the last
+optimizer step only), completions/max_length (a mean of maxima), frac_reward_zero_std.
 Rollouts: the reward is known where one column beside the advantage is a fraction: that of a single reward function,
-whose weight is 1 by default; a verdict where a reward function whose name contains
-accuracy or correct gives 0 or 1.
+whose weight is 1 by default; a verdict where a reward function whose name contains accuracy or correct gives 0 or 1.
 """
 
 from __future__ import annotations
@@ -40,7 +41,6 @@ METRICS: Mapping[str, str] = MappingProxyType(
         "entropy": "policy/entropy",
         "kl": "kl/reference",
         "clip_ratio/region_mean": "policy/clip_fraction",
-        "policy_loss": "policy/loss",
         "learning_rate": "policy/lr",
         "sampling/sampling_logp_difference/mean": "mismatch/logprob_abs_mean",
         "step_time": "time/step",
@@ -48,7 +48,7 @@ METRICS: Mapping[str, str] = MappingProxyType(
 )
 _COMPLETIONS = re.compile(r"completions_(\d+)\.parquet")
 _CHECKPOINT = re.compile(r"checkpoint-(\d+)")
-_BAR = re.compile(r"^\s*\d+%\|[^|]*\|\s*(\d+)/(\d+) \[")
+_BAR = re.compile(r"\d+%\|[^|]*\|\s*(\d+)/\d+ \[")
 _VERDICT = re.compile(r"accura|correct", re.IGNORECASE)
 _GOLDS = ("gold", "answer", "ground_truth", "golden_answer", "solution")
 _OWN = {"step", "prompt", "completion", "advantage"}
@@ -117,40 +117,32 @@ class StateFeed:
 
 @dataclass
 class ConsoleParser:
-    """Dictionaries as Python prints them, each after the progress bar of its step."""
+    """Dictionaries as Python prints them. The progress bar is drawn again behind each: that one has its step."""
 
     path: Path
-    takes_rest = True
     ended: bool = False
-    _step: int | None = field(default=None, init=False)
-    _total: int | None = field(default=None, init=False)
-    _has_said: bool = field(default=False, init=False)
+    _waiting: list[dict[str, Any]] = field(default_factory=list, init=False)
 
     def parse(self, text: str) -> Iterator[Line | str]:
         """See Parser."""
-        if "{" not in text and "%|" not in text:
-            return
-        for part in plain(text).split("\r"):
-            if match := _BAR.match(part):
-                self._see(int(match.group(1)), int(match.group(2)))
-            elif part.lstrip().startswith("{'") and (entry := python_dict(part.strip())) is not None:
-                yield from self._entry(entry)
+        text = plain(text).strip()
+        if match := _BAR.match(text):
+            yield from (_line(entry, int(match.group(1))) for entry in self._waiting)
+            self._waiting.clear()
+        elif text.startswith("{'") and (entry := python_dict(text)) is not None:
+            yield from self._take(entry)
 
-    def _see(self, step: int, total: int) -> None:
-        """Evaluations have bars of their own: the first bar is that of training."""
-        self._total = self._total or total
-        if total == self._total:
-            self._step = step
-
-    def _entry(self, entry: dict[str, Any]) -> Iterator[Line | str]:
+    def _take(self, entry: dict[str, Any]) -> Iterator[str]:
         self.ended = _is_summary(entry)
         if self.ended or not {"loss", "reward", "epoch"} & set(entry):
             return
-        if self._step is not None:
-            yield _line(entry, self._step)
-        elif not self._has_said:
-            self._has_said = True
+        if self._waiting:
             yield f"{self.path}: has metrics without a progress bar that would tell their step; they are left out"
+        self._waiting = [entry]
+
+    def is_whole(self, text: str) -> bool:
+        """See Parser: a progress bar has no end until the next is drawn."""
+        return text.endswith("]") and _BAR.match(text.strip()) is not None
 
 
 class TrlTool:
@@ -164,6 +156,7 @@ class TrlTool:
     dumped_by = ""
     overwritten_by = EVALUATION
     metrics = METRICS
+    tags: frozenset[str] = frozenset()
 
     def feed(self, path: Path, *, is_named: bool) -> Feed | None:
         """See Tool."""

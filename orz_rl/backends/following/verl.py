@@ -2,16 +2,17 @@
 
 Dumps are `{step}.jsonl` (trainer/ppo/ray_trainer.py, _write_generations), written by a thread beside the training, so
 that a dump may come after the metrics of its step. The two folders have one shape: a folder with val, validation, eval
-or test as a word of its name holds validations. A verdict is stated by `acc`, or by `score` in a file where it is 0 and
-1 and nothing else.
+or test as a word of its name holds validations. A verdict is stated by `acc`, or by `score` in a file where it is 0
+and 1 and nothing else.
 
 Meanings (trainer/ppo/metric_utils.py, compute_data_metrics, unless noted): critic/score is the sum of the rule's
 reward without the KL penalty, over responses that are not empty; response_length/clip_ratio is the share of responses
 as long as the limit; perf/total_num_tokens has prompts and responses; rollout_corr/k3_kl is E[r - log r - 1] with r =
-trainer / sampler (rollout_corr_helper.py); timing_s/update_weights is the transfer to the engines;
-actor/pg_loss, actor/pg_clipfrac, critic/vf_loss and critic/vf_clipfrac are means over the step's updates
-(workers/utils/losses.py), the gradient norms are those before clipping. Not the same, so kept under their own names:
-actor/entropy (averaged as the loss is: over tokens only with loss_agg_mode=token-mean), critic/rewards (with the KL
+trainer / sampler (rollout_corr_helper.py); timing_s/update_weights is the transfer to the engines; actor/pg_loss,
+actor/pg_clipfrac, critic/vf_loss (with its half) and critic/vf_clipfrac are means over the micro-batches of the step's
+updates (workers/utils/losses.py), the gradient norms are those before clipping. Not the same, so kept under their own
+names: actor/entropy (averaged as the loss is: over tokens only with loss_agg_mode=token-mean), actor/lr and critic/lr
+(read after the scheduler's step, so of the next step: workers/engine_workers.py), critic/rewards (with the KL
 penalty), critic/advantages (after whitening), actor/kl_loss (before its coefficient, by its own average),
 actor/reward_kl_penalty (k1 by default), timing_s/gen (without grading).
 """
@@ -50,11 +51,9 @@ METRICS: Mapping[str, str] = MappingProxyType(
         "actor/pg_loss": "policy/loss",
         "actor/pg_clipfrac": "policy/clip_fraction",
         "actor/grad_norm": "policy/grad_norm",
-        "actor/lr": "policy/lr",
         "critic/vf_loss": "critic/loss",
         "critic/vf_clipfrac": "critic/clip_fraction",
         "critic/grad_norm": "critic/grad_norm",
-        "critic/lr": "critic/lr",
         "critic/values/mean": "critic/value_mean",
         "critic/vf_explained_var": "critic/explained_variance",
         "rollout_corr/k3_kl": "mismatch/kl",
@@ -79,7 +78,6 @@ def _line(step: int, values: Mapping[str, Any]) -> Line:
 class ConsoleParser:
     """Lines `step:12 - name:value - name:value`, behind colours and Ray's prefix."""
 
-    takes_rest = False
     ended: bool = False
 
     def parse(self, text: str) -> Iterator[Line | str]:
@@ -88,11 +86,14 @@ class ConsoleParser:
             self.ended = True
         if "step:" not in text:
             return
-        for part in plain(text).split("\r"):
-            if match := _STEP.search(part):
-                self.ended = False
-                pairs = (pair.rpartition(":") for pair in match.group(2).split(" - "))
-                yield _line(int(match.group(1)), {name: value for name, _, value in pairs})
+        if match := _STEP.search(plain(text)):
+            self.ended = False
+            pairs = (pair.rpartition(":") for pair in match.group(2).split(" - "))
+            yield _line(int(match.group(1)), {name: value for name, _, value in pairs})
+
+    def is_whole(self, text: str) -> bool:
+        """See Parser: a number may go on."""
+        return False
 
 
 @dataclass
@@ -100,7 +101,6 @@ class FileParser:
     """Rows of the `file` logger: {"step": 12, "data": {name: value}}."""
 
     path: Path
-    takes_rest = True
     ended = False
     _faults: int = field(default=0, init=False)
 
@@ -112,6 +112,10 @@ class FileParser:
             yield f"{self.path}: a line is not a row of verl's file logger; it is left out: {text[:80]!r}"
             return
         yield _line(int(step), row["data"])
+
+    def is_whole(self, text: str) -> bool:
+        """See Parser."""
+        return text.endswith("}") and json_row(text) is not None
 
 
 class VerlTool:
@@ -125,6 +129,7 @@ class VerlTool:
     dumped_by = ""
     overwritten_by = ""
     metrics = METRICS
+    tags = frozenset(METRICS)
 
     def feed(self, path: Path, *, is_named: bool) -> Feed | None:
         """See Tool."""

@@ -100,8 +100,9 @@ def test_openrlhf_log_and_event_files(tmp_path: Path) -> None:
     with Watched("openrlhf", tmp_path / "t", tmp_path / "run") as watched:
         watched.rounds()
         (row,) = watched.run.metrics()[0]
-    wanted = {"reward/mean": 0.25, "policy/loss": 0.5, "policy/lr": 1e-6, "response/length_mean": 64.0}
-    assert row == {"step": 1, "openrlhf/eval/eval_gsm8k_pass1": 0.75} | wanted
+    theirs = {"train/policy_loss": 0.5, "train/actor_lr": 1e-6, "eval/eval_gsm8k_pass1": 0.75}
+    named = {f"openrlhf/{name}": value for name, value in theirs.items()}
+    assert row == {"step": 1, "reward/mean": 0.25, "response/length_mean": 64.0} | named
 
 
 def test_trl_state_counts_before_the_rounded_console(tmp_path: Path) -> None:
@@ -150,7 +151,9 @@ def test_completions_that_an_evaluation_has_overwritten_are_left_out(tmp_path: P
     with Watched("trl", tmp_path / "t", tmp_path / "run") as watched:
         assert watched.rounds(2).sampled() == [2]
         made.write_completions(path, 2, completion=["eval"] * 4)
-        write(tmp_path / "t/train.log", "\r{'eval_loss': '0.1', 'eval_reward': '0.5', 'epoch': '1'}\n")
+        write(
+            tmp_path / "t/train.log", "\r{'eval_loss': '0.1', 'eval_reward': '0.5', 'epoch': '1'}\n" + made.trl_bar(2)
+        )
         assert watched.rounds(2).sampled() == []
         watched.restart()
         assert watched.rounds(is_last=True).sampled() == []
@@ -167,7 +170,7 @@ def test_prime_rl_metrics_of_two_processes(tmp_path: Path) -> None:
         write(log, json.dumps({"step": 1, "time": 2.0, "eval/sums/effective/agent/avg@4": 0.5}) + "\n")
         (row,) = watched.rounds().run.metrics()[0]
         times = {"prime-rl/orchestrator/time/step": 1.0, "prime-rl/trainer/time/step": 2.0}
-        named = {"reward/mean": 0.1, "policy/lr": 0.1, "policy/entropy": 0.5} | times
+        named = {"reward/mean": 0.1, "prime-rl/optim/lr": 0.1, "policy/entropy": 0.5} | times
         assert row == {"step": 1, "prime-rl/eval/sums/effective/agent/avg@4": 0.5} | named
         assert watched.rounds(is_last=True).steps() == [1, 2, 3]
 
