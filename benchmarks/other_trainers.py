@@ -27,6 +27,7 @@ import sys
 import tempfile
 import types
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -64,26 +65,28 @@ def main() -> None:
 
 def built(tool: str, package: Path) -> dict[str, Any]:
     """What the tool makes of every recipe and variant."""
-    cells: dict[str, str] = {}
-    example: dict[str, Any] = {}
+    faults: dict[str, str] = {}
+    count, example = 0, {}
     with tempfile.TemporaryDirectory() as folder:
         for name, config in configurations():
+            count += 1
             target = Target(config=config, policy=str(TINY), critic=str(TINY), folder=Path(folder) / name / tool)
-            target.folder.mkdir(parents=True)
             try:
-                with contextlib.redirect_stdout(io.StringIO()):
-                    found = BUILDS[tool](target, package)
-                cells[name] = "built"
-                example = found if name == "orz_7b" else example
+                found = _built_one(tool, package, target)
             except Exception as error:
-                cells[name] = f"FAILED: {type(error).__name__}: {str(error)[:300]}"
-    failed = [name for name, text in cells.items() if text != "built"]
+                faults[name] = f"{type(error).__name__}: {str(error)[:300]}"
+                continue
+            example = found if name == "orz_7b" else example
     metadata = next(package.glob("*.dist-info/METADATA")).read_text(encoding="utf-8").splitlines()
     version = next(line.partition(": ")[2] for line in metadata if line.startswith("Version: "))
-    own = {"arithmetic": verl_arithmetic()} if tool == "verl" else {}
-    return {"version": version, "configurations": len(cells), "failed": failed, "orz_7b": example, **own} | (
-        {"faults": {name: cells[name] for name in failed}} if failed else {}
-    )
+    result = {"version": version, "configurations": count, "failed": faults, "orz_7b": example}
+    return result | ({"largest difference from ours": verl_arithmetic()} if tool == "verl" else {})
+
+
+def _built_one(tool: str, package: Path, target: Target) -> dict[str, Any]:
+    target.folder.mkdir(parents=True)
+    with contextlib.redirect_stdout(io.StringIO()):
+        return BUILDS[tool](target, package)
 
 
 def configurations() -> Iterator[tuple[str, Any]]:
@@ -180,55 +183,107 @@ def _bare(package: Path, *names: str) -> None:
 
 def verl_arithmetic() -> dict[str, float]:
     """Largest difference between verl's functions, with the generated settings, and ours on the same random numbers."""
-    import numpy as np
     import torch
-    from verl.trainer.ppo import core_algos
-    from verl.utils.torch_functional import get_cosine_schedule_with_warmup
-
-    from orz_rl.ppo import advantages, losses
 
     torch.manual_seed(0)
-    rewards, values = torch.zeros(12, 30), torch.randn(12, 30)
     lengths = torch.randint(1, 31, (12,))
-    mask = (torch.arange(30)[None] < lengths[:, None]).float()
-    rewards[torch.arange(12), lengths - 1] = (torch.rand(12) < 0.4).float()
-    group = np.repeat(np.arange(4), 3)
-    groups, total = torch.tensor(group), rewards.sum(dim=1)
-    found: dict[str, float] = {}
+    batch = Batch(
+        lengths=lengths,
+        mask=(torch.arange(30)[None] < lengths[:, None]).float(),
+        rewards=(torch.rand(12) < 0.4).float(),
+        groups=torch.arange(4).repeat_interleave(3),
+        old=-torch.rand(12, 30),
+        new=-torch.rand(12, 30),
+        advantages=torch.randn(12, 30),
+        returns=torch.rand(12, 30),
+    )
+    found = advantages_compared(batch) | losses_compared(batch)
+    return found | {"policy's rate, relative, 79 steps": rates_compared()}
 
-    def compare(name: str, theirs: torch.Tensor, ours: torch.Tensor) -> None:
-        found[name] = float((theirs.double() * mask - ours.double() * mask).abs().max())
 
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Random numbers for both: twelve responses of at most thirty tokens, in groups of three."""
+
+    lengths: Any
+    mask: Any
+    rewards: Any
+    groups: Any
+    old: Any
+    new: Any
+    advantages: Any
+    returns: Any
+
+    def difference(self, theirs: Any, ours: Any) -> float:
+        """The largest at a token of a response."""
+        return float((theirs.double() * self.mask - ours.double() * self.mask).abs().max())
+
+
+def advantages_compared(batch: Batch) -> dict[str, float]:
+    """By a critic and by groups."""
+    import torch
+    from verl.trainer.ppo import core_algos
+
+    from orz_rl.ppo import advantages
+
+    mask, rewards, values = batch.mask, torch.zeros_like(batch.mask), batch.new
+    rewards[torch.arange(12), batch.lengths - 1] = batch.rewards
     theirs, returns = core_algos.compute_gae_advantage_return(rewards, values * mask, mask, gamma=1.0, lam=0.95)
     ours = advantages.gae(rewards, values, mask_BT=mask, gamma=1.0, gae_lambda=0.95)
-    compare("gae: returns", returns, ours + values * mask)
-    bessel = float(((mask.sum() - 1) / mask.sum()).sqrt())  # verl's deviation is the unbiased one
-    compare("gae: whitened, apart from Bessel's correction", theirs / bessel, advantages.whiten(ours, mask))
+    bessel = ((mask.sum() - 1) / mask.sum()).sqrt()  # verl's deviation is the unbiased one
+    found = {
+        "gae: returns": batch.difference(returns, ours + values),
+        "gae: whitened, apart from Bessel's correction": batch.difference(
+            theirs / bessel, advantages.whiten(ours, mask)
+        ),
+    }
+    group = batch.groups.numpy()
     for name, by_std, mine in (("grpo", True, advantages.grpo), ("dr_grpo", False, advantages.group_centred)):
         theirs, _ = core_algos.compute_grpo_outcome_advantage(rewards, mask, group, norm_adv_by_std_in_grpo=by_std)
-        compare(name, theirs, advantages.spread_over_tokens(mine(total, groups), mask))
+        ours = advantages.spread_over_tokens(mine(batch.rewards, batch.groups), mask)
+        found[name] = batch.difference(theirs, ours)
     theirs, _ = core_algos.compute_rloo_outcome_advantage(rewards, mask, group)
-    compare("rloo", theirs, advantages.spread_over_tokens(advantages.rloo(total, groups), mask))
-    new, old = -torch.rand(12, 30), -torch.rand(12, 30)
+    ours = advantages.spread_over_tokens(advantages.rloo(batch.rewards, batch.groups), mask)
+    return found | {"rloo": batch.difference(theirs, ours)}
+
+
+def losses_compared(batch: Batch) -> dict[str, float]:
+    """Policy's and critic's under each normalisation, and the estimates of KL."""
+    from verl.trainer.ppo import core_algos
+
+    from orz_rl.ppo import losses
+
+    found = {}
+    new, old, mask = batch.new, batch.old, batch.mask
+    own = _Settings(clip_ratio=0.2, clip_ratio_low=0.2, clip_ratio_high=0.28, clip_ratio_c=1e9)
+    own["global_batch_info"] = {"loss_scale_factor": 50}
     for normalisation, mode in (
         ("token", "token-mean"), ("sequence", "seq-mean-token-mean"), ("constant", "seq-mean-token-sum-norm"),
     ):  # fmt: skip
-        weights = losses.token_weights(lengths, normalisation, constant=50)[:, None] * mask
-        value = core_algos.compute_value_loss(new, returns, old, mask, 0.2, loss_agg_mode=mode, loss_scale_factor=50)[0]
-        mine = losses.value_loss(new, old, returns_N=returns, weights_N=weights, clip=0.2)
-        found[f"value loss, {normalisation}"] = abs(float(value) - float(mine))
-        settings = _Settings(
-            clip_ratio=0.2, clip_ratio_low=0.2, clip_ratio_high=0.28, clip_ratio_c=1e9,
-            global_batch_info={"loss_scale_factor": 50},
-        )  # fmt: skip
-        policy = core_algos.compute_policy_loss_vanilla(old, new, ours, mask, loss_agg_mode=mode, config=settings)[0]
-        objective = losses.policy_loss(
-            new, old, advantages_N=ours, weights_N=weights, clip_low=0.2, clip_high=0.28
+        weights = losses.token_weights(batch.lengths, normalisation, constant=50)[:, None] * mask
+        ours = losses.value_loss(new, old, returns_N=batch.returns, weights_N=weights, clip=0.2)
+        theirs, _ = core_algos.compute_value_loss(
+            new, batch.returns, old, mask, 0.2, loss_agg_mode=mode, loss_scale_factor=50
+        )
+        found[f"value loss, {normalisation}"] = abs(float(theirs) - float(ours))
+        ours = losses.policy_loss(
+            new, old, advantages_N=batch.advantages, weights_N=weights, clip_low=0.2, clip_high=0.28
         ).loss
-        found[f"policy loss, {normalisation}"] = abs(float(policy) - float(objective))
+        theirs, _ = core_algos.compute_policy_loss_vanilla(
+            old, new, batch.advantages, mask, loss_agg_mode=mode, config=own
+        )
+        found[f"policy loss, {normalisation}"] = abs(float(theirs) - float(ours))
     for estimator in ("k1", "k2", "k3"):
-        mine = losses.kl_estimate(new, old, estimator=estimator)
-        compare(f"kl {estimator}", core_algos.kl_penalty(new, old, estimator), mine)
+        ours = losses.kl_estimate(new, old, estimator=estimator)
+        found[f"kl {estimator}"] = batch.difference(core_algos.kl_penalty(new, old, estimator), ours)
+    return found
+
+
+def rates_compared() -> float:
+    """The policy's learning rate of orz_7b's first steps: verl's cosine with equal ends, and ours."""
+    import torch
+    from verl.utils.torch_functional import get_cosine_schedule_with_warmup
+
     config = resolve("orz_7b")
     optimizer = torch.optim.AdamW([torch.nn.Parameter(torch.zeros(1))], lr=config.optim.policy_lr)
     schedule = get_cosine_schedule_with_warmup(
@@ -239,8 +294,7 @@ def verl_arithmetic() -> dict[str, float]:
         differences.append(abs(schedule.get_last_lr()[0] - config.policy_rates(step)[-1]) / config.optim.policy_lr)
         optimizer.step()
         schedule.step()
-    found["policy's rate, relative, 79 steps"] = max(differences)
-    return found
+    return max(differences)
 
 
 class _Settings(dict[str, Any]):

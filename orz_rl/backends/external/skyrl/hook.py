@@ -110,12 +110,12 @@ class OrzGenerator(GeneratorInterface):
 class JsonTracking(Tracking):
     """Reports as SkyRL does, and writes rows {"step", "data"} to a file."""
 
-    def log(self, data: dict[str, Any], step: int, commit: bool = False) -> None:  # noqa: FBT001, FBT002 - its signature
+    def log(self, data: dict[str, Any], step: int, *others: Any, **named: Any) -> None:
         """A row of the numbers among them."""
         numbers = {name: float(value) for name, value in data.items() if isinstance(value, int | float)}
         with Path(os.environ[_METRICS]).open("a", encoding="utf-8") as file:
             file.write(json.dumps({"step": step, "data": numbers}) + "\n")
-        super().log(data, step, commit)
+        super().log(data, step, *others, **named)
 
 
 class OrzExp(BasePPOExp):
@@ -126,9 +126,9 @@ class OrzExp(BasePPOExp):
         (path,) = self.cfg.data.train_data
         return Tickets(json.loads(Path(path).read_text(encoding="utf-8"))["count"])
 
-    def get_generator(self, cfg: Any, tokenizer: Any, inference_engine_client: Any) -> OrzGenerator:
-        """Ours."""
-        return OrzGenerator(inference_engine_client, os.environ[_SERVICE])
+    def get_generator(self, *parts: Any) -> OrzGenerator:
+        """Ours, on the engines: the last of its configuration, tokenizer and engines."""
+        return OrzGenerator(parts[-1], os.environ[_SERVICE])
 
     def get_tracker(self) -> JsonTracking:
         """SkyRL's with our file."""
