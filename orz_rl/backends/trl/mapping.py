@@ -99,7 +99,6 @@ def _common(config: TrainConfig, *, output_dir: str) -> dict[str, Any]:
         "use_transformers_continuous_batching": False,
         "mask_truncated_completions": False,  # truncated responses have reward 0 and stay in the loss
         "disable_dropout": True,
-        "cast_lm_head_to_fp32": False,
         "router_aux_loss_coef": 0.0,  # the default is that of the architecture
         "epsilon": config.loss.clip_low,
         "epsilon_high": config.loss.clip_high,
@@ -127,6 +126,7 @@ def _common(config: TrainConfig, *, output_dir: str) -> dict[str, Any]:
 
 def _grpo(config: TrainConfig) -> dict[str, Any]:
     return {
+        "cast_lm_head_to_fp32": False,
         "loss_type": _LOSSES[config.loss.normalisation],
         "scale_rewards": "group" if config.advantage.estimator == "grpo" else "none",
         "multi_objective_aggregation": "sum_then_normalize",

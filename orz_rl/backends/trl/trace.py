@@ -37,6 +37,8 @@ class Trace:
     """None where TRL takes the update's own forward pass."""
     reference_BT: Tensor | None = None
     updates: list[Update] = field(default_factory=list)
+    dealt: list[tuple[int, ...]] = field(default_factory=list)
+    """The rollouts of each update."""
     lr: float = 0.0
     """Of the last update."""
     batch: Batch = field(init=False)
@@ -104,6 +106,7 @@ class Trace:
             )
         )
         self.lr = lr
+        self.dealt.append(self.members)
         self._members, self._losses = [], []
 
     def report(self) -> StepReport:
