@@ -203,7 +203,7 @@ def test_several_updates_are_those_of_a_plain_loop(estimator: str, tmp_path: Pat
     found, trace = by_trl(setup, rollouts)
     print(estimator, distance(found, plain_loop(setup, rollouts, trace.dealt)))
     assert distance(found, plain_loop(setup, rollouts, trace.dealt)) < 1e-3
-    assert all(update.clipped > 0 for update in trace.updates[1:])
+    assert any(update.clipped > 0 for update in trace.updates[1:])
     assert trace.updates[0].clipped == 0
 
 
