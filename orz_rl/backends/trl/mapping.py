@@ -114,7 +114,7 @@ def _common(config: TrainConfig, *, output_dir: str) -> dict[str, Any]:
         "logging_nan_inf_filter": False,
         "save_strategy": "no",
         "eval_strategy": "no",
-        "report_to": "none",
+        "report_to": [],
         "log_completions": False,
         "disable_tqdm": True,
         "remove_unused_columns": False,
@@ -218,6 +218,8 @@ def _machines(config: TrainConfig) -> Iterator[tuple[str, str]]:
     for name, count in (("num_engines", rollout.num_engines), ("tensor_parallel", rollout.tensor_parallel)):
         if count > 1:
             yield f"rollout.{name}", f"is {count}; this backend has one engine in its process: set 1"
+    if cluster.device == "cuda" and not cluster.colocate:
+        yield "cluster.colocate", "is false; this backend's engine shares the trainer's GPU: set true"
     if cluster.offload_optimizer:
         yield "cluster.offload_optimizer", "TRL keeps the optimizer's state on the device without DeepSpeed; set false"
 
@@ -260,9 +262,9 @@ def _losses_of_machine(config: TrainConfig) -> Iterator[Finding]:
         )
     if cluster.device == "cuda":
         yield _lost(
-            "cluster.colocate",
-            "the engine and TRL's trainer hold the device's memory at the same time; leave room with "
-            "rollout.gpu_memory_share",
+            "cluster.device",
+            "cuda: the engine and TRL's trainer hold the GPU's memory at the same time, so leave room with "
+            "rollout.gpu_memory_share; new weights reach the engine through the host's memory",
         )
 
 

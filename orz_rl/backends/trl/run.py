@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -133,11 +134,10 @@ def open_trl(setup: Setup) -> Any:
     """The trainer for this configuration, with model, tokenizer, data, optimizer and schedule."""
     config = setup.config
     _require_one_device(config)
-    with _without_vllm(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of libraries that TRL imports and this backend does not use
-        from orz_rl.backends.trl.trainers import open_trainer
+    trainers = import_trainers()
     model = load_model(_model_spec(config, setup.policy))
-    return open_trainer(
+    require_padding(model, checkpoint=setup.policy)
+    return trainers.open_trainer(
         is_rloo=is_rloo(config),
         arguments=arguments(config, output_dir=str(setup.run.path)),
         model=model,
@@ -145,6 +145,34 @@ def open_trl(setup: Setup) -> Any:
         data=_stream(setup),
         optimizers=_optimizers(config, model),
     )
+
+
+def import_trainers() -> Any:
+    """The module orz_rl.backends.trl.trainers, with which TRL is imported."""
+    with _without_vllm(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of libraries that TRL imports and this backend does not use
+        return import_module("orz_rl.backends.trl.trainers")
+
+
+_PADDING = 5
+_TOLERANCE = 1e-3
+
+
+def require_padding(model: Any, *, checkpoint: str) -> None:
+    """Raise ConfigError if padding on the left changes the model's outputs: TRL pads prompts and gives no positions."""
+    ids = torch.arange(1, 9, device=model.device)[None] % model.config.vocab_size
+    padding = torch.zeros_like(ids[:, :_PADDING])
+    mask = torch.cat([padding, torch.ones_like(ids)], dim=1)
+    with torch.no_grad():
+        plain = model(input_ids=ids, use_cache=False).logits
+        padded = model(input_ids=torch.cat([padding, ids], dim=1), attention_mask=mask, use_cache=False).logits
+    moved = plain.float().log_softmax(dim=-1) - padded[:, _PADDING:].float().log_softmax(dim=-1)
+    if float(moved.abs().max()) > _TOLERANCE:
+        raise ConfigError(
+            f"{checkpoint}: TRL pads prompts on the left without positions, which changes this model's "
+            f"log-probabilities by up to {float(moved.abs().max()):.2g} (its positions are absolute). Use another "
+            f"model, or --backend native."
+        )
 
 
 @contextmanager

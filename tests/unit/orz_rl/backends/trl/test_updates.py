@@ -16,6 +16,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Rollout
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.advantages import group_centred, rloo, spread_over_tokens
@@ -100,7 +101,7 @@ def moved(model: Any) -> Any:
     generator = torch.Generator().manual_seed(9)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter += 0.02 * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.02 * torch.randn(parameter.shape, generator=generator))
     return model
 
 
@@ -217,8 +218,8 @@ def plain_loop(setup: Setup, rollouts: tuple[Rollout, ...], dealt: Sequence[Sequ
         model.parameters(), lr=config.optim.policy_lr, betas=config.optim.betas, weight_decay=0
     )
     is_rloo = config.advantage.estimator == "rloo"
-    advantages_B = (rloo if is_rloo else group_centred)(batch.rewards_B, batch.group_B)
-    advantages_BT = spread_over_tokens(advantages_B, batch.mask_BT)
+    by_rollout = (rloo if is_rloo else group_centred)(batch.rewards_B, batch.group_B)
+    advantages = spread_over_tokens(by_rollout, batch.mask_BT)
     with torch.no_grad():
         old = [logprobs_of(model, row) for row in rollouts]
     limit = config.rollout.max_tokens
@@ -226,7 +227,7 @@ def plain_loop(setup: Setup, rollouts: tuple[Rollout, ...], dealt: Sequence[Sequ
         optimizer.zero_grad()
         for member in members:
             new, before = logprobs_of(model, rollouts[member]), old[member]
-            advantage = advantages_BT[member, : len(new)]
+            advantage = advantages[member, : len(new)]
             if is_rloo:
                 new, before, advantage = new.sum(), before.sum(), advantage[0]
             weight = token_weights(batch.lengths_B[list(members)], "constant", constant=limit)[0].float()
@@ -241,3 +242,17 @@ def logprobs_of(model: Any, row: Rollout) -> Tensor:
     prompt, response = list(row.prompt_token_ids or ()), list(row.token_ids or ())
     logits = model(torch.tensor([prompt + response]), use_cache=False).logits[0, len(prompt) - 1 : -1]
     return torch.log_softmax(logits, dim=-1).gather(1, torch.tensor(response)[:, None])[:, 0]
+
+
+def test_a_model_with_absolute_positions_is_refused() -> None:
+    """TRL pads prompts on the left; its log-probabilities of such a model would not be those of the engine."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from orz_rl.backends.trl.run import require_padding
+
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(GPT2Config(vocab_size=64, n_positions=64, n_embd=32, n_layer=2, n_head=2)).eval()
+    with torch.no_grad():
+        model.transformer.wpe.weight.mul_(20)
+    with pytest.raises(ConfigError, match="gpt2: TRL pads prompts on the left without positions"):
+        require_padding(model, checkpoint="gpt2")
