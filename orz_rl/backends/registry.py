@@ -14,6 +14,7 @@ BACKENDS: PluginGroup[Backend] = PluginGroup(
         DEFAULT: "orz_rl.backends.native:BACKEND",
         "openrlhf": "orz_rl.backends.external.openrlhf.backend:BACKEND",
         "skyrl": "orz_rl.backends.external.skyrl.backend:BACKEND",
+        "trl": "orz_rl.backends.trl.backend:BACKEND",
         "verl": "orz_rl.backends.external.verl.backend:BACKEND",
     },
 )
