@@ -48,9 +48,9 @@ Build = Callable[[Target, Path], dict[str, Any]]
 def main() -> None:
     """Check each in a process of its own: their modules are not made to live together."""
     if len(sys.argv) == 4:
-        tool, packages, libraries = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
-        sys.path[:0] = [str(libraries), str(packages / tool), str(packages / tool / "skyrl-gym")]
-        print(json.dumps(built(tool, packages / tool)))
+        tool, folder, own = sys.argv[1], Path(sys.argv[2]) / sys.argv[1], sys.argv[3]
+        sys.path[:0] = [own, str(folder), str(folder / "skyrl-gym")]
+        print(json.dumps(built(tool, folder)))
         return
     packages, libraries = sys.argv[1:]
     result = {}
@@ -66,7 +66,8 @@ def main() -> None:
 def built(tool: str, package: Path) -> dict[str, Any]:
     """What the tool makes of every recipe and variant."""
     faults: dict[str, str] = {}
-    count, example = 0, {}
+    example: dict[str, Any] = {}
+    count = 0
     with tempfile.TemporaryDirectory() as folder:
         for name, config in configurations():
             count += 1

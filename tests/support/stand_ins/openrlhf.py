@@ -7,7 +7,7 @@ import importlib.util
 import random
 import shutil
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -21,6 +21,7 @@ from tests.support.stand_ins.answers import Sampler
 def options(words: list[str]) -> dict[str, Any]:
     """Options without a value are True."""
     found: dict[str, Any] = {}
+    name = ""
     for word in words:
         if word.startswith("--"):
             name, found[word[2:]] = word[2:], True
@@ -40,9 +41,9 @@ class SamplingParams:
     temperature: float = 1.0
     top_p: float = 1.0
     top_k: int = -1
-    max_tokens: int | None = None
-    seed: int | None = None
-    stop: list[str] | None = None
+    max_tokens: int = 0
+    seed: int = 0
+    stop: list[str] = field(default_factory=list)
     include_stop_str_in_output: bool = False
     logprobs: int | None = None
 
@@ -71,7 +72,7 @@ async def sampled(executor: Any, engine: Engine, tickets: list[str], samples: in
         for ticket in tickets
         for _ in range(samples)
     ]  # fmt: skip
-    return await asyncio.gather(*made)
+    return list(await asyncio.gather(*made))
 
 
 def train(words: list[str]) -> None:

@@ -66,6 +66,15 @@ class BasePPOExp:
         self.cfg = cfg
         self.train_dataset = self.get_train_dataset()
 
+    def get_train_dataset(self) -> Any:
+        raise NotImplementedError
+
+    def get_generator(self, *parts: Any) -> Any:
+        raise NotImplementedError
+
+    def get_tracker(self) -> Any:
+        raise NotImplementedError
+
     def run(self) -> None:
         trainer, folder = self.cfg.trainer, Path(self.cfg.trainer.ckpt_path)
         latest = folder / "latest_ckpt_global_step.txt"

@@ -20,7 +20,7 @@ from orz_client import Client
 _SETTINGS = json.loads(Path(__file__).with_name("orz_openrlhf.json").read_text(encoding="utf-8"))
 
 
-class AgentExecutor(AgentExecutorBase):
+class AgentExecutor(AgentExecutorBase):  # type: ignore[misc]  # openrlhf is not followed
     """OpenRLHF makes one per engine, and calls it for every sample."""
 
     def __init__(self) -> None:

@@ -174,7 +174,8 @@ class _Life:
             self._run.add_event("warning", step=row["step"], sign=name, text=text)
             self._observer.warn(text)
             if health.hook is not None:
-                facts = {"sign": name, "text": text, "step": int(row["step"]), "run": str(self._run.path.resolve())}
+                facts: dict[str, str | int] = {"sign": name, "text": text, "step": row["step"]}
+                facts["run"] = str(self._run.path.resolve())
                 start_hook(health.hook, facts, run=self._run)
         for name, text in warnings(self._rows, set()) if health.stop else ():
             if name in health.stop:

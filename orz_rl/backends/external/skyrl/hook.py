@@ -42,7 +42,7 @@ class Tickets:
         return items
 
 
-class OrzGenerator(GeneratorInterface):
+class OrzGenerator(GeneratorInterface):  # type: ignore[misc]  # skyrl is not followed
     """One response for each row of a batch."""
 
     def __init__(self, engines: Any, service: str) -> None:
@@ -107,7 +107,7 @@ class OrzGenerator(GeneratorInterface):
         }
 
 
-class JsonTracking(Tracking):
+class JsonTracking(Tracking):  # type: ignore[misc]  # skyrl is not followed
     """Reports as SkyRL does, and writes rows {"step", "data"} to a file."""
 
     def log(self, data: dict[str, Any], step: int, *others: Any, **named: Any) -> None:
@@ -118,7 +118,7 @@ class JsonTracking(Tracking):
         super().log(data, step, *others, **named)
 
 
-class OrzExp(BasePPOExp):
+class OrzExp(BasePPOExp):  # type: ignore[misc]  # skyrl is not followed
     """SkyRL's experiment with these parts."""
 
     def get_train_dataset(self) -> Tickets:

@@ -13,7 +13,7 @@ from orz_client import Client
 from verl.experimental.agent_loop.agent_loop import AgentLoopBase, AgentLoopOutput
 
 
-class OrzAgentLoop(AgentLoopBase):
+class OrzAgentLoop(AgentLoopBase):  # type: ignore[misc]  # verl is not followed
     """One sample. verl makes one for each, with the keys of agent_loops.yaml as further arguments."""
 
     def __init__(self, *args: Any, service: str, **kwargs: Any) -> None:

@@ -95,7 +95,7 @@ class VerlTrainer:
     def metrics(self, target: Target) -> Mapping[str, str]:
         """Its entropy is averaged as its loss is: over tokens, as ours, only in that case."""
         by_token = {"actor/entropy": "policy/entropy"} if target.config.loss.normalisation == "token" else {}
-        return verl.METRICS | by_token
+        return {**verl.METRICS, **by_token}
 
     def convert(self, target: Target, step: int, *, model: str, out: Path, python: str) -> Sequence[str]:
         """verl's own merger of sharded checkpoints."""
