@@ -36,7 +36,7 @@ def measured(folder: Path) -> list[dict[str, float]]:
 
     config = resolve("tiny", overrides=["eval.benchmarks="])
     setup = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
-    open_run(setup.run, config, prompts=setup.prompts, command=("benchmark",), notice=lambda _: None)
+    open_run(setup.run, config, prompts=setup.prompts, made_by=("native", ("benchmark",)), notice=lambda _: None)
     steps = []
     with ExitStack() as stack:
         loop = open_loop(setup, Silent(), stack=stack)

@@ -71,7 +71,7 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
         ],
     )
     setup = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
-    open_run(setup.run, config, prompts=setup.prompts, command=("benchmark",), notice=lambda _: None)
+    open_run(setup.run, config, prompts=setup.prompts, made_by=("native", ("benchmark",)), notice=lambda _: None)
     seconds, tokens, phases = [], [], []
     with ExitStack() as stack:
         loop = open_loop(setup, Silent(), stack=stack)

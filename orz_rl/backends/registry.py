@@ -10,5 +10,11 @@ BACKENDS: PluginGroup[Backend] = PluginGroup(
     name="orz.backends",
     noun="backend",
     kind=Backend,  # type: ignore[type-abstract]  # a protocol that is checked at run time
-    built_in={DEFAULT: "orz_rl.backends.native:BACKEND"},
+    built_in={
+        DEFAULT: "orz_rl.backends.native:BACKEND",
+        "openrlhf": "orz_rl.backends.external.openrlhf.backend:BACKEND",
+        "skyrl": "orz_rl.backends.external.skyrl.backend:BACKEND",
+        "trl": "orz_rl.backends.trl.backend:BACKEND",
+        "verl": "orz_rl.backends.external.verl.backend:BACKEND",
+    },
 )

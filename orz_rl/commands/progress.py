@@ -12,6 +12,13 @@ from orz_rl.training.evaluation import sampling_error
 from orz_rl.training.progress import Outcome
 
 _PHASES = ("sample", "score", "update", "sync")
+_SHOWN = (
+    ("reward", "reward/mean", ".3f"),
+    ("length", "response/length_mean", ".0f"),
+    ("reflects", "reflection/rate", ".2f"),
+    ("clipped", "response/clip_rate", ".2f"),
+)
+"""Of a step's line. A trainer that says less has a shorter one."""
 
 
 class TrainingDisplay(BarDisplay):
@@ -32,11 +39,10 @@ class TrainingDisplay(BarDisplay):
 
     def stepped(self, row: Mapping[str, float], num_steps: int) -> None:
         """Print the line of a step."""
-        phases = "  ".join(f"{phase} {row[f'time/{phase}']:.1f}" for phase in _PHASES)
+        values = "".join(f"  {label} {row[name]:{form}}" for label, name, form in _SHOWN if name in row)
+        phases = "".join(f"  {phase} {row[f'time/{phase}']:.1f}" for phase in _PHASES if f"time/{phase}" in row)
         self._console.print(
-            f"step {row['step']:>{len(str(num_steps))}}/{num_steps}  reward {row['reward/mean']:.3f}  "
-            f"length {row['response/length_mean']:.0f}  reflects {row['reflection/rate']:.2f}  "
-            f"clipped {row['response/clip_rate']:.2f}  s: {phases}",
+            f"step {row['step']:>{len(str(num_steps))}}/{num_steps}{values}{phases and f'  s:{phases[1:]}'}",
             markup=False,
             highlight=False,
             soft_wrap=True,
@@ -56,7 +62,8 @@ def closing_summary(outcome: Outcome) -> str:
             ("reflection/rate", "reflection rate"),
             ("response/clip_rate", "clip rate"),
         ):
-            lines.append(f"{label:24}{first[name]:<13.3f} {last[name]:.3f}")
+            if name in first and name in last:
+                lines.append(f"{label:24}{first[name]:<13.3f} {last[name]:.3f}")
     for result in sorted(outcome.results, key=lambda result: (result.benchmark, result.step)):
         summary = result.summary
         lines.append(

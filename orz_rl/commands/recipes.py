@@ -64,17 +64,18 @@ def export_command(
     to: Former = None,
     critic: Annotated[bool, typer.Option("--critic", help="Export the critic instead; see orz_rl/critic.py.")] = False,
 ) -> None:
-    """Copy the policy of a step as a Hugging Face checkpoint; its files are checked against the manifest."""
+    """Write the policy of a step as a Hugging Face checkpoint, by the backend that trained the run."""
     from orz_bench.errors import ConfigError
     from orz_bench.records.run_dir import RunDir
-    from orz_rl.training.checkpoint import Checkpoints
+    from orz_rl.backends.registry import BACKENDS
+    from orz_rl.backends.start import backend_of
 
     target = out or to
     if target is None:
         raise ConfigError("--out is missing: give a new folder for the checkpoint.")
     directory = RunDir(run)
-    directory.info()
-    Checkpoints(directory).export(step, target, model="critic" if critic else "policy")
+    backend = BACKENDS.load(backend_of(directory))
+    backend.export(directory, step, out=target, model="critic" if critic else "policy")
     result_console().print(f"checkpoint: {target}", markup=False, highlight=False, soft_wrap=True)
 
 

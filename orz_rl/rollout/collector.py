@@ -137,26 +137,29 @@ class Collector:
         return Request.group(prompt.problem, prompt=prompt.text, prompt_token_ids=prompt.token_ids, seeds=seeds)
 
     def _row(self, request: Request, completion: Completion, *, grade: Grade, step: int) -> Rollout:
-        rollout = Rollout.from_parts(
-            request=request,
-            completion=completion,
-            grade=grade,
-            step=step,
-            grader_version=GRADER_VERSION,
-            keep_tokens=True,
-        )
-        penalty = overlong_penalty(
-            completion.num_tokens,
-            max_tokens=self._config.rollout.max_tokens,
-            buffer=self._config.reward.overlong_buffer,
-        )
-        sampling = self._config.rollout.sampling
-        sampled_at = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
-        return replace(
-            rollout,
-            reward=binary_reward(grade.verdict, completion.stop_reason) + penalty,
-            extra={**rollout.extra, "sampled_at": sampled_at},
-        )
+        return rewarded_row(request, completion, grade=grade, step=step, config=self._config)
+
+
+def rewarded_row(request: Request, completion: Completion, *, grade: Grade, step: int, config: TrainConfig) -> Rollout:
+    """The row of a training sample: its tokens, its grade, and the reward that follows from them."""
+    rollout = Rollout.from_parts(
+        request=request,
+        completion=completion,
+        grade=grade,
+        step=step,
+        grader_version=GRADER_VERSION,
+        keep_tokens=True,
+    )
+    penalty = overlong_penalty(
+        completion.num_tokens, max_tokens=config.rollout.max_tokens, buffer=config.reward.overlong_buffer
+    )
+    sampling = config.rollout.sampling
+    sampled_at = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
+    return replace(
+        rollout,
+        reward=binary_reward(grade.verdict, completion.stop_reason) + penalty,
+        extra={**rollout.extra, "sampled_at": sampled_at},
+    )
 
 
 def group_seeds(run_seed: int, *, step: int, problem_id: str, count: int) -> range:

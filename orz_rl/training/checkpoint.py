@@ -10,12 +10,14 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Protocol
 
 from orz_bench.errors import RunDirError, counted
 from orz_bench.models.digest import checkpoint_digest
 from orz_bench.records.run_dir import RunDir, read_json, step_folder, step_of, to_json, write_text
 from orz_rl.training.file_digests import FileRecord, faults_of, records_of
 from orz_rl.training.learner import Learner
+from orz_rl.workers.cluster import Pending
 
 SCHEMA_VERSION = 2
 """2 added the list of files; 1 can still be read."""
@@ -31,6 +33,27 @@ _COPIED_FILES = (
     "chat_template.json",
     "generation_config.json",
 )
+
+
+class SavedModel(Protocol):
+    """A model that can be written to disk."""
+
+    def save_model(self, folder: Path) -> Pending[None]:
+        """Write a Hugging Face checkpoint."""
+        ...
+
+    def save_state(self, folder: Path) -> Pending[None]:
+        """Write the whole training state."""
+        ...
+
+
+class Saveable(Protocol):
+    """The models of a run, whoever trains them."""
+
+    @property
+    def groups(self) -> Mapping[str, SavedModel]:
+        """By name: policy, critic."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,7 +126,7 @@ class Checkpoints:
                 notice(f"{error} This older checkpoint is ignored.")
         return newest
 
-    def save(self, manifest: Manifest, learner: Learner, *, tokenizer_from: str) -> Path:
+    def save(self, manifest: Manifest, learner: Saveable, *, tokenizer_from: str) -> Path:
         """Write models, training state, then the manifest with the sizes and digests of all files."""
         folder = self.path(manifest.step)
         self.delete(manifest.step)

@@ -69,9 +69,18 @@ def start_over(run: RunDir) -> None:
 
 
 def open_run(
-    run: RunDir, config: TrainConfig, *, prompts: Prompts, command: Sequence[str], notice: Callable[[str], None]
+    run: RunDir,
+    config: TrainConfig,
+    *,
+    prompts: Prompts,
+    made_by: tuple[str, Sequence[str]],
+    notice: Callable[[str], None],
 ) -> None:
-    """Create the run, or check that the existing one has these settings and prompts. RunDirError names what differs."""
+    """Create the run, or check that the existing one has these settings and prompts. RunDirError names what differs.
+
+    `made_by`: the backend that trains it, and the command with which it is started and resumed.
+    """
+    backend, command = made_by
     identity = _identity_of(prompts)
     if run.exists():
         _check_settings(run, config, notice=notice)
@@ -80,7 +89,7 @@ def open_run(
         kind="train",
         command=command,
         seed=config.seed,
-        environment=describe_environment() | {"backend": "native", "run_id": uuid.uuid4().hex},
+        environment=describe_environment() | {"backend": backend, "run_id": uuid.uuid4().hex},
     )
     run.write_config(f"# settings of version {SETTINGS_VERSION}, orz {VERSION}\n{as_yaml(config)}")
     write_text(run.path / _PROMPTS, to_json(identity))

@@ -55,7 +55,8 @@ class Updates:
     logprobs_BT: Tensor
     """Under the policy, before the first update that used the token."""
     entropy_BT: Tensor
-    packing_efficiency: float
+    packing_efficiency: float | None
+    """None where nothing is packed."""
     learning_rates: tuple[float, float]
     """(policy, critic) at the last update of the step."""
 

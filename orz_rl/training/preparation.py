@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orz_bench.engines.describe import max_model_len
-from orz_bench.engines.engine import EngineSpec
+from orz_bench.engines.engine import EngineSpec, Tokenizer
 from orz_bench.engines.open import choose_engine
 from orz_bench.engines.registry import ENGINES
 from orz_bench.engines.tokenizer import load_tokenizer
@@ -37,9 +37,14 @@ class Setup:
 
 
 @names_settings
-def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Callable[[str], None]) -> Setup:
-    """Resolve and check everything that a run needs. Raises OrzError; starts nothing and writes nothing."""
-    require("train", what="training", but=("tensorboardX",))
+def prepare(
+    config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Callable[[str], None], extra: str = "train"
+) -> Setup:
+    """Resolve and check everything that a run needs, with the libraries of this extra.
+
+    Raises OrzError; starts nothing and writes nothing.
+    """
+    require(extra, what="training", but=("tensorboardX",))
     engine, reason = choose_engine(config.rollout.engine)
     notice(reason)
     policy = resolve_model(config.model.policy)
@@ -58,9 +63,19 @@ def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Cal
             sleeps=config.cluster.takes_turns,
         ),
     )
-    _require_context(spec)
+    require_context(spec)
     tokenizer = load_tokenizer(spec)
     assert tokenizer is not None
+    prompts = prompts_for(config, tokenizer, notice=notice)
+    run = RunDir(out)
+    evaluator = Evaluator(config, run=run, spec=spec, tokenizer=tokenizer, data=data)
+    check_hook(config.health.hook)
+    check_trackers(config.logging)
+    return Setup(config, run, prompts, spec, policy, critic, evaluator)
+
+
+def prompts_for(config: TrainConfig, tokenizer: Tokenizer, *, notice: Callable[[str], None]) -> Prompts:
+    """Read, select and render the training problems; those that are too long are reported. Raises OrzError."""
     problems = select_problems(
         read_problems(config.data.source), limit=config.data.limit, language=config.data.language
     )
@@ -72,12 +87,7 @@ def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Cal
             f"{config.data.max_prompt_tokens:,} (first: {prompts.too_long[0]})"
         )
     _require_a_step(len(prompts.prompts), config)
-    run = RunDir(out)
-    evaluator = Evaluator(config, run=run, spec=spec, tokenizer=tokenizer, data=data)
-    check_hook(config.health.hook)
-    check_trackers(config.logging)
-    prompts = replace(prompts, sources=source_digests(config.data.source))
-    return Setup(config, run, prompts, spec, policy, critic, evaluator)
+    return replace(prompts, sources=source_digests(config.data.source))
 
 
 def _require_a_step(num_prompts: int, config: TrainConfig) -> None:
@@ -91,7 +101,7 @@ def _require_a_step(num_prompts: int, config: TrainConfig) -> None:
         )
 
 
-def _require_context(spec: EngineSpec) -> None:
+def require_context(spec: EngineSpec) -> None:
     """Raise ConfigError if the longest sequence exceeds the model's context."""
     limit = max_model_len(replace(spec, max_model_len=None))
     if limit is not None and spec.max_model_len is not None and spec.max_model_len > limit:

@@ -133,11 +133,16 @@ def _running(report: StepReport) -> Iterator[tuple[str, float]]:
     seconds = report.seconds
     num_sampled = float(report.batch.mask_BT.sum())
     num_tokens = sum(report.batch.sequence_lengths)
-    yield "packing/efficiency", report.updates.packing_efficiency
+    if report.updates.packing_efficiency is not None:
+        yield "packing/efficiency", report.updates.packing_efficiency
     yield "tokens/total", num_tokens
     for phase, duration in seconds.items():
         yield f"time/{phase}", duration
     yield "time/step", sum(seconds.values())
+    for phase, duration in report.cpu_seconds.items():
+        yield f"cpu/{phase}", duration
+    if report.cpu_seconds:
+        yield "cpu/step", sum(report.cpu_seconds.values())
     if report.collection.num_generated >= len(report.batch.rollouts):  # else it would be the speed of reading files
         yield "throughput/sample", num_sampled / seconds["sample"]
     yield "throughput/train", num_tokens / (seconds["score"] + seconds["update"])

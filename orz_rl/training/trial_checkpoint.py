@@ -15,13 +15,13 @@ from orz_bench.records.regular import read_text
 from orz_bench.records.run_dir import RunDir
 
 if TYPE_CHECKING:
-    from orz_rl.training.learner import Learner
+    from orz_rl.training.checkpoint import Saveable
 
 _FOLDER = ".trial-checkpoint"
 _PROBE = "What is 1 + 1?\nAssistant: <think>"
 
 
-def try_checkpoint(run: RunDir, learner: Learner, *, base: str) -> None:
+def try_checkpoint(run: RunDir, learner: Saveable, *, base: str) -> None:
     """Save policy and critic as for a checkpoint, into a temporary folder of the run, and read the policy again.
 
     Raises ConfigError if something cannot be saved or read, RunDirError if the disk refuses. The optimiser's state,
@@ -66,7 +66,7 @@ def check_saved(folder: Path, *, base: str) -> None:
         raise _different(base, "; ".join(faults))
 
 
-def _write(folder: Path, learner: Learner, *, base: str) -> None:
+def _write(folder: Path, learner: Saveable, *, base: str) -> None:
     from orz_rl.training.checkpoint import copy_tokenizer
 
     for name, group in learner.groups.items():

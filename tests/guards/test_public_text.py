@@ -23,8 +23,9 @@ WINDOW = 60
 MAX_SHARED = 3
 INSTALLS = re.compile(r"\bpip[0-9.]* install +(?P<arguments>[^`;|&\n]*)")
 OPTIONS = re.compile(r"(?:^|(?<=\s))(?:(?:-r|-c|-i|-f|--target|--[a-z-]*index-url) \S+|-e|-[A-Z]|--[a-z-]+)(?=\s|$)")
-THIRD_PARTIES = {"inspect-ai"}
-"""What a text tells to install that is neither ours nor one of our dependencies: the other side of a measurement."""
+THIRD_PARTIES = {"inspect-ai", "verl", "openrlhf", "skyrl", "flash-attn"}
+"""What a text tells to install that is neither ours nor one of our dependencies: the other side of a measurement, and
+trainers that run beside us."""
 """Questions that may begin alike; what more of them share is a turn of phrase."""
 
 

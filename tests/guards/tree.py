@@ -69,8 +69,11 @@ def python_files() -> tuple[tuple[Path, ast.Module], ...]:
 
 
 def package_files() -> Iterator[tuple[Path, ast.Module]]:
-    """The Python files that are installed, without tests and benchmarks."""
-    return ((path, tree) for path, tree in python_files() if path.relative_to(PROJECT).parts[0] in PACKAGES)
+    """The Python files that are installed, without tests and benchmarks, and without the hooks of other trainers, which
+    are copied into a run and imported by them.
+    """
+    installed = ((path, tree) for path, tree in python_files() if path.relative_to(PROJECT).parts[0] in PACKAGES)
+    return ((path, tree) for path, tree in installed if not (path.name == "hook.py" and "external" in path.parts))
 
 
 def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:

@@ -32,7 +32,7 @@ def reopened(run: RunDir, *overrides: str, prompts: Prompts | None = None) -> li
     """The notifications when a command with these settings opens the run."""
     heard: list[str] = []
     config: TrainConfig = resolve("tiny", overrides=overrides)
-    open_run(run, config, prompts=prompts or some_prompts(), command=("orz-rl",), notice=heard.append)
+    open_run(run, config, prompts=prompts or some_prompts(), made_by=("native", ("orz-rl",)), notice=heard.append)
     return heard
 
 

@@ -1,0 +1,1 @@
+"""From our settings to the configuration of another trainer, with what is lost on the way. Starts nothing."""

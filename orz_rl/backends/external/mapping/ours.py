@@ -1,0 +1,85 @@
+"""Settings whose work is done by us for every trainer: prompts, grading, what is watched, what is done afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from orz_rl.backends.external.mapping.table import Row
+from orz_rl.config import TrainConfig
+
+_PROMPTS = "our service, which renders the prompts"
+_GRADES = "our service, which grades the responses"
+_WATCHED = "this process, which follows the metrics"
+_NOT_EVALUATED = "there is no evaluation during training"
+
+OURS: Sequence[Row] = (
+    Row(setting="data.source", instead=_PROMPTS),
+    Row(setting="data.template", instead=_PROMPTS),
+    Row(setting="data.limit", instead=_PROMPTS),
+    Row(setting="data.language", instead=_PROMPTS),
+    Row(setting="rollout.stop", instead="our hook, which passes them to the engine"),
+    Row(
+        setting="rollout.engine",
+        instead="vllm",
+        unsupported=lambda config: (
+            "it samples with vllm; set rollout.engine=vllm" if config.rollout.engine == "transformers" else ""
+        ),
+    ),
+    Row(setting="rollout.batch_size", instead="vllm, which batches by itself"),
+    Row(setting="reward.extractor", instead=_GRADES),
+    Row(setting="reward.overlong_buffer", instead=_GRADES),
+    Row(setting="reward.deadline_s", instead=_GRADES),
+    Row(
+        setting="cluster.device",
+        instead="GPUs",
+        unsupported=lambda config: (
+            "it trains on GPUs only; set cluster.device=cuda" if config.cluster.device == "cpu" else ""
+        ),
+    ),
+    Row(
+        setting="cluster.in_process",
+        instead="Ray",
+        unsupported=lambda config: "it needs Ray; set it to false" if config.cluster.in_process else "",
+    ),
+    Row(setting="cluster.spread", without_effect="it places its processes itself"),
+    Row(setting="cluster.weight_sync", without_effect="it updates the engines' weights itself"),
+    Row(
+        setting="eval.benchmarks",
+        instead="orz-bench eval, on exported checkpoints",
+        lost=lambda config: (
+            "not evaluated during training; run orz-bench eval --ckpt RUN afterwards" if config.eval.benchmarks else ""
+        ),
+    ),
+    Row(setting="eval.by_own_protocol", instead=_NOT_EVALUATED),
+    Row(setting="eval.every", instead=_NOT_EVALUATED),
+    Row(setting="eval.n", instead=_NOT_EVALUATED),
+    Row(setting="eval.limit", instead=_NOT_EVALUATED),
+    Row(
+        setting="checkpoint.keep_best",
+        instead="nothing",
+        lost=lambda config: "only the last checkpoints are kept" if config.checkpoint.keep_best else "",
+    ),
+    Row(setting="health.hook", instead=_WATCHED),
+    Row(setting="health.stop", instead=_WATCHED),
+)
+
+
+def with_ours(own: Iterable[Row]) -> tuple[Row, ...]:
+    """The table of a trainer: its own rows, which come first, and ours for every setting that it leaves to us."""
+    rows = tuple(own)
+    settings = {row.setting for row in rows}
+    return rows + tuple(row for row in OURS if row.setting not in settings)
+
+
+def needs_bfloat16(config: TrainConfig) -> str:
+    """Why float32 cannot be expressed: every one of them needs flash attention."""
+    if config.model.dtype == "bfloat16":
+        return ""
+    return "flash attention computes in bfloat16 only; set model.dtype=bfloat16 (its optimiser keeps float32 weights)"
+
+
+def uses_flash(config: TrainConfig) -> str:
+    """What is lost by another attention than ours."""
+    if config.model.attention == "flash_attention_2":
+        return ""
+    return "it trains with flash_attention_2, which its environment needs; results differ by rounding"

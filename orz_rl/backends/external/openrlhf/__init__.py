@@ -1,0 +1,1 @@
+"""OpenRLHF: its settings, its backend, and the agent executor that it loads."""

@@ -1,0 +1,1 @@
+"""SkyRL: its settings, its backend, and the generator that it runs."""

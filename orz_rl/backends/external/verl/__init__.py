@@ -1,0 +1,1 @@
+"""verl: its settings, its backend, and the agent loop that it loads."""

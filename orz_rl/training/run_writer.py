@@ -1,0 +1,165 @@
+"""What a run writes around its steps, whoever trains them: metrics, warnings, evaluations, checkpoints.
+
+A trainer hands in the report of a step; everything else follows from it and from the configuration.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from statistics import fmean
+from typing import Protocol
+
+from orz_bench.errors import RunDirError
+from orz_bench.grading.grader import Grader
+from orz_bench.records.run_dir import RunDir
+from orz_rl.training.checkpoint import Checkpoints, Manifest, Saveable
+from orz_rl.training.evaluation import base_digest
+from orz_rl.training.health import warnings
+from orz_rl.training.health_hook import start_hook
+from orz_rl.training.preparation import Setup
+from orz_rl.training.progress import Observer
+from orz_rl.training.step_metrics import Row, metrics_row
+from orz_rl.training.stopwatch import Stopwatch
+from orz_rl.training.trackers import Trackers
+from orz_rl.training.trainer import StepReport
+from orz_rl.workers.cluster import Sampler
+
+
+class Trained(Protocol):
+    """The models and engines that a run trains, and the position that it has reached."""
+
+    policy_version: int
+    cursor: int
+
+    @property
+    def sampler(self) -> Sampler:
+        """The engines, which hold the policy's weights."""
+        ...
+
+    @property
+    def learner(self) -> Saveable:
+        """The models."""
+        ...
+
+    def models_on_device(self) -> AbstractContextManager[None]:
+        """A context for saving between steps."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Recorders:
+    """What reads the policy's answers, and who else gets the metrics."""
+
+    grader: Grader
+    trackers: Trackers
+
+
+class RunWriter:
+    """The work around the steps, once models and engines are running."""
+
+    def __init__(self, setup: Setup, observer: Observer, *, trained: Trained, recorders: Recorders) -> None:
+        self._setup, self._observer, self._trained = setup, observer, trained
+        self._grader, self._trackers = recorders.grader, recorders.trackers
+        events = setup.run.events("warning")
+        self._warned = {str(event["sign"]) for event in events if event.get("sign")}
+
+    def record(self, report: StepReport) -> Row:
+        """Complete the step's rollout file, write its metrics."""
+        run = self._setup.run
+        clock = Stopwatch()
+        with clock.phase("write"):
+            _write_advantages(report, run)
+            row = metrics_row(report, self._setup.config)
+        row |= {f"time/{name}": seconds for name, seconds in clock.seconds.items()}
+        if report.cpu_seconds:
+            row |= {f"cpu/{name}": seconds for name, seconds in clock.cpu_seconds.items()}
+        run.append_metrics(row)
+        self._trackers.write(row)
+        self._observer.stepped(row, self._setup.config.num_steps)
+        return row
+
+    def conclude(self, rows: Sequence[Row]) -> None:
+        """What is due after the last of these steps: warnings, an evaluation, a checkpoint."""
+        config, number = self._setup.config, int(rows[-1]["step"])
+        self.warn([each for each in rows if "policy/entropy" in each])  # a restored row lacks it
+        is_last = number == config.num_steps
+        score = self.evaluate(number) if is_last or number % config.eval.every == 0 else None
+        if is_last or number % config.checkpoint.every == 0:
+            self.save(number, score=score, reward=rows[-1]["reward/mean"])
+
+    def warn(self, rows: Sequence[Row]) -> None:
+        """Report each health warning once."""
+        for name, text in warnings(rows, self._warned):
+            self._warned.add(name)
+            self._setup.run.add_event("warning", step=rows[-1]["step"], sign=name, text=text)
+            self._observer.warn(text)
+            self._start_hook(name, text, step=int(rows[-1]["step"]))
+        self._stop_for(rows)
+
+    def _start_hook(self, sign: str, text: str, *, step: int) -> None:
+        command, run = self._setup.config.health.hook, self._setup.run
+        if command is not None:
+            start_hook(command, {"sign": sign, "text": text, "step": step, "run": str(run.path.resolve())}, run=run)
+
+    def _stop_for(self, rows: Sequence[Row]) -> None:
+        """Stop also for a sign that was reported before: resuming alone does not bypass it."""
+        stop = self._setup.config.health.stop
+        for name, text in warnings(rows, set()) if stop else ():
+            if name in stop:
+                raise RunDirError(
+                    f"step {int(rows[-1]['step'])}: stopped by the sign {name} (health.stop): {text}. The last "
+                    f"checkpoint is complete; to resume from it, run the same command with another health.stop."
+                )
+
+    def evaluate(self, step: int) -> float | None:
+        """Mean avg@n over the benchmarks, of the policy in the engines; None without benchmarks."""
+        results = self._setup.evaluator.evaluate(
+            step,
+            digest=self._digest(step),
+            engine=self._trained.sampler,
+            grader=self._grader,
+            notice=self._observer.notice,
+        )
+        self._trackers.write_results(results)
+        return fmean(result.summary.avg_at_n for result in results) if results else None
+
+    def save(self, step: int, *, score: float | None, reward: float) -> None:
+        """Write a checkpoint, then remove those that are no longer kept."""
+        config, run = self._setup.config, self._setup.run
+        manifest = Manifest(
+            step=step,
+            policy_version=self._trained.policy_version,
+            cursor=self._trained.cursor,
+            digest=self._digest(step),
+            score=reward if score is None else score,
+            is_evaluated=score is not None,
+            policy_ranks=config.cluster.policy_ranks,
+            critic_ranks=config.cluster.critic_ranks,
+        )
+        checkpoints = Checkpoints(run)
+        with self._trained.models_on_device():
+            checkpoints.save(manifest, self._trained.learner, tokenizer_from=self._setup.policy)
+        removed = checkpoints.prune(keep_last=config.checkpoint.keep_last, keep_best=config.checkpoint.keep_best)
+        run.add_event("checkpoint", step=step, removed=removed)
+
+    def _digest(self, step: int) -> str:
+        """Identity of the policy after a step: evaluations of it, in training and later, belong together."""
+        run = self._setup.run
+        return base_digest(self._setup.policy) if step == 0 else f"{run.info()['run_id']}:{step}"
+
+
+def _write_advantages(report: StepReport, run: RunDir) -> None:
+    """Add to the step's rows the mean advantage per token and the value of the prompt."""
+    batch, values_BT = report.batch, report.scores.values_BT
+    means_B = (report.estimate.advantages_BT * batch.mask_BT).sum(dim=1) / batch.mask_BT.sum(dim=1)
+    rows = [
+        replace(
+            row,
+            advantage=float(means_B[index]),
+            value=None if values_BT is None else float(values_BT[index, 0]),
+        )
+        for index, row in enumerate(batch.rollouts)
+    ]
+    run.rollouts(report.step).replace([*rows, *report.collection.set_aside])
