@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -61,7 +61,7 @@ def wait_for(log: Path, text: str, *, node: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.real_model
-def test_two_nodes_two_ranks_two_engines(cluster: str, tmp_path: Path) -> None:
+def test_two_nodes_two_ranks_two_engines(cluster: str, workers: Mapping[str, str], tmp_path: Path) -> None:
     run = tmp_path / "run"
     done = orz_rl(
         "train",
@@ -82,7 +82,7 @@ def test_two_nodes_two_ranks_two_engines(cluster: str, tmp_path: Path) -> None:
         "num_steps=2",
         "--out",
         run,
-        environment={"RAY_ADDRESS": cluster, "RAY_AUTH_MODE": "disabled"},
+        environment={**workers, "RAY_ADDRESS": cluster, "RAY_AUTH_MODE": "disabled"},
     )
     assert "step 2/2" in done.stderr
     rows = metrics_of(run)
