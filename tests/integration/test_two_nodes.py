@@ -32,6 +32,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     address = f"127.0.0.1:{port}"
     common = ["--num-cpus=4", "--disable-usage-stats", "--object-store-memory=200000000", "--block"]
+    common += ["--include-log-monitor=false"]  # the logs are read where they are written
     # Not Ray's own folder, in which it would leave this cluster's address for others; short, for it holds sockets.
     folder = Path(tempfile.mkdtemp(prefix="ray"))
     head = [str(RAY), "start", "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}"]
