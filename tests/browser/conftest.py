@@ -120,8 +120,9 @@ def page(browser: Any) -> Iterator[Any]:
     tab.on("pageerror", lambda error: faults.append(str(error)))
     yield tab
     address = urlsplit(tab.url)
-    forgotten = {"origin": f"{address.scheme}://{address.netloc}", "storageTypes": STORED}
-    browser.new_cdp_session(tab).send("Storage.clearDataForOrigin", forgotten)
+    if address.netloc:
+        forgotten = {"origin": f"{address.scheme}://{address.netloc}", "storageTypes": STORED}
+        browser.new_cdp_session(tab).send("Storage.clearDataForOrigin", forgotten)
     _, *tabs = browser.pages  # with the first one Chromium would end
     for one in tabs:
         one.close()
