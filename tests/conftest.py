@@ -14,7 +14,10 @@ from hypothesis import settings
 # As many workers as there are cores, so one thread each; threads that wait for one another cost more than they bring.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+from orz_bench.environment import set_library_defaults
 from tests.support.schedule import LongestFirst, shuffle, sort
+
+set_library_defaults()  # before a test imports torch, as every command does: torch and vLLM read them only then
 
 gc.disable()  # until the tests are collected: imports make no garbage worth a search
 

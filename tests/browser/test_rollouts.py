@@ -4,46 +4,17 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
-
-import pytest
 
 from app.judging.annotations import FILE_NAME, Annotation, Annotations, RunIdentity
 from app.judging.side_folder import NAME
 from app.queries.keys import RowKey, key_of, key_text
 from orz_bench.records.rollout import Rollout
-from tests.browser.conftest import ARGUMENTS, LAPTOP, open_page, settled
-from tests.browser.served import served
-from tests.support.app_runs import HOSTILE, hostile_run, random_run
-
-Rows = dict[RowKey, Rollout]
-
-
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("runs")
-    hostile_run(folder / "hostile")
-    return folder
-
-
-@pytest.fixture(scope="module")
-def rows(runs: Path) -> Rows:
-    _, found = random_run(runs / "run")
-    return {RowKey(r.benchmark, r.step, f, r.problem_id, r.sample_index): r for _, f, r in found}
-
-
-@pytest.fixture(scope="module")
-def app(runs: Path, rows: Rows, browser: Any) -> Iterator[str]:
-    assert rows
-    with served(runs) as found:
-        first = browser.new_page()
-        open_page(first, found)
-        first.close()
-        yield found
-
+from tests.browser.conftest import ARGUMENTS, Rows, open_page, settled
+from tests.support.app_runs import HOSTILE
 
 WAIT_MS = 60_000
 
@@ -85,8 +56,8 @@ def response(page: Any) -> Any:
     return page.locator(".orz-text").first
 
 
-def test_search_filter_and_read(page: Any, app: str, rows: Rows, shoot: Any) -> None:
-    open_page(page, f"{app}/rollouts?run=run")
+def test_search_filter_and_read(page: Any, address: str, rows: Rows, shoot: Any) -> None:
+    open_page(page, f"{address}/rollouts?run=run")
     shows_counts(page, f"{len(rows)} rollouts")
     page.get_by_label("Search in responses").fill("wait,")
     page.keyboard.press("Enter")
@@ -114,21 +85,19 @@ def test_search_filter_and_read(page: Any, app: str, rows: Rows, shoot: Any) -> 
     assert opened(page) == key
 
 
-def test_a_permalink_shows_a_colleague_the_same(page: Any, browser: Any, app: str, rows: Rows) -> None:
+def test_a_permalink_shows_a_colleague_the_same(page: Any, colleague: Any, address: str, rows: Rows) -> None:
     key = next(key for key, row in rows.items() if row.verdict == "wrong" and len(row.completion) > 30)
-    address = f"{app}/rollouts?run=run&verdicts=wrong&order=tokens&descending=1&layer=tags&row={key_text(key)}"
-    open_page(page, address.replace("%", "%25"))
-    other = browser.new_context(viewport=LAPTOP).new_page()
-    open_page(other, page.url)
-    for tab in (page, other):
+    query = f"run=run&verdicts=wrong&order=tokens&descending=1&layer=tags&row={key_text(key)}"
+    open_page(page, f"{address}/rollouts?{query.replace('%', '%25')}")
+    open_page(colleague, page.url)
+    for tab in (page, colleague):
         shows(tab, rows[key])
         shows_counts(tab, f"{sum(row.verdict == 'wrong' for row in rows.values())} rollouts")
         assert tab.get_by_label("Order").input_value() == "Tokens ↓"
-    other.context.close()
 
 
-def test_a_click_in_the_list_opens_that_rollout(page: Any, app: str, rows: Rows) -> None:
-    open_page(page, f"{app}/rollouts?run=run&order=problem")
+def test_a_click_in_the_list_opens_that_rollout(page: Any, address: str, rows: Rows) -> None:
+    open_page(page, f"{address}/rollouts?run=run&order=problem")
     table = page.locator('[data-testid="stDataFrame"]').first
     table.locator("canvas").first.wait_for(timeout=WAIT_MS)
     page.wait_for_timeout(500)
@@ -139,14 +108,16 @@ def test_a_click_in_the_list_opens_that_rollout(page: Any, app: str, rows: Rows)
     assert opened(page) == wanted
 
 
-def test_notes_are_kept_and_scores_show_both(page: Any, app: str, runs: Path, rows: Rows, shoot: Any) -> None:
+def test_notes_are_kept_and_scores_show_both(
+    page: Any, address: str, runs_folder: Path, rows: Rows, shoot: Any
+) -> None:
     key = next(key for key, row in rows.items() if key.kind == "eval" and row.verdict == "wrong")
-    kept = Annotations(runs / NAME / FILE_NAME, RunIdentity.of(runs / "run", name="run"))
+    kept = Annotations(runs_folder / NAME / FILE_NAME, RunIdentity.of(runs_folder / "run", name="run"))
 
     def noted() -> Annotation:
         return next((found for response, found in kept.of_run().items() if response.key == key), Annotation(key=key))
 
-    open_page(page, f"{app}/suspicious?run=run&row={key_text(key)}".replace("%", "%25"))
+    open_page(page, f"{address}/suspicious?run=run&row={key_text(key)}".replace("%", "%25"))
     page.get_by_label("Tags").fill("grader bug")
     page.keyboard.press("Enter")
     eventually(lambda: noted().tags == ("grader bug",))
@@ -160,16 +131,16 @@ def test_notes_are_kept_and_scores_show_both(page: Any, app: str, runs: Path, ro
     eventually(lambda: noted().verdict == "correct")
     now = noted()
     assert (now.tags, now.verdict, now.reason) == (("grader bug",), "correct", "the gold is another form of it")
-    open_page(page, f"{app}/suspicious?run=run&row={key_text(key)}".replace("%", "%25"))
+    open_page(page, f"{address}/suspicious?run=run&row={key_text(key)}".replace("%", "%25"))
     page.get_by_text("Scores with overrides").wait_for(timeout=WAIT_MS)
     page.get_by_text("Overridden: correct (the grader says wrong)").wait_for(timeout=WAIT_MS)
     shoot("suspicious-overridden")
-    open_page(page, f"{app}/rollouts?run=run&tags=grader+bug&seen=overridden")
+    open_page(page, f"{address}/rollouts?run=run&tags=grader+bug&seen=overridden")
     shows_counts(page, "1 rollouts")
 
 
-def test_a_question_across_checkpoints(page: Any, app: str, rows: Rows, shoot: Any) -> None:
-    open_page(page, f"{app}/question?run=run&bench=bench0&problem=p1")
+def test_a_question_across_checkpoints(page: Any, address: str, rows: Rows, shoot: Any) -> None:
+    open_page(page, f"{address}/question?run=run&bench=bench0&problem=p1")
     page.locator(".orz-strip td.share").first.wait_for(timeout=WAIT_MS)
     shares = page.locator(".orz-strip td.share").all_inner_texts()
     wanted = []
@@ -190,7 +161,7 @@ def test_a_question_across_checkpoints(page: Any, app: str, rows: Rows, shoot: A
     shoot("question")
 
 
-def test_a_hostile_response_stays_inert(page: Any, app: str, shoot: Any) -> None:
+def test_a_hostile_response_stays_inert(page: Any, address: str, shoot: Any) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     dialogs: list[str] = []
@@ -202,7 +173,7 @@ def test_a_hostile_response_stays_inert(page: Any, app: str, shoot: Any) -> None
     page.on("dialog", dismiss)
     for sample in (0, 1, 2):
         key = RowKey("arithmetic", 0, "0123456789ab", "<b>p</b>", sample)
-        open_page(page, f"{app}/rollouts?run=hostile&row={key_text(key)}".replace("%", "%25"))
+        open_page(page, f"{address}/rollouts?run=hostile&row={key_text(key)}".replace("%", "%25"))
         response(page).wait_for(timeout=WAIT_MS)
         shown = response(page).inner_text()
         assert len(shown) < 40_000, "a page sends a part of a megabyte, not all of it"
@@ -213,7 +184,7 @@ def test_a_hostile_response_stays_inert(page: Any, app: str, shoot: Any) -> None
             assert "\u202e" not in page.locator(".stMain").inner_text()
         else:
             assert page.get_by_text("The first 30,000 of 1,000,000 characters.").count() == 1
-    open_page(page, f"{app}/question?run=hostile")
+    open_page(page, f"{address}/question?run=hostile")
     response(page).wait_for(timeout=WAIT_MS)
     page.wait_for_timeout(500)
     assert page.evaluate("window.hacked") is None
@@ -224,10 +195,10 @@ def test_a_hostile_response_stays_inert(page: Any, app: str, shoot: Any) -> None
     assert HOSTILE.count("evil.example") == 7
 
 
-def test_an_invalid_expression_is_reported(page: Any, app: str) -> None:
-    open_page(page, f"{app}/rollouts?run=run&mode=regex&text=(a")
+def test_an_invalid_expression_is_reported(page: Any, address: str) -> None:
+    open_page(page, f"{address}/rollouts?run=run&mode=regex&text=(a")
     assert page.get_by_text("is not a valid RE2 regular expression").count() == 1
-    open_page(page, f"{app}/rollouts?run=../../etc&row=x&order=nothing&min_tokens=-1")
+    open_page(page, f"{address}/rollouts?run=../../etc&row=x&order=nothing&min_tokens=-1")
     assert page.get_by_text("no run '../../etc' in this folder").count() == 1
     assert page.get_by_text("wanted one of step").count() == 1
     assert ARGUMENTS

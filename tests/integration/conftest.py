@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from tests.support.command_line import orz_bench
+from tests.support.forked_workers import forked_workers
 
 
 @pytest.fixture(scope="session")
@@ -17,3 +19,10 @@ def smollm2(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert f"checkpoint: {folder}" in done.stdout
     assert orz_bench("model", "fetch", "smollm2-135m", "--out", folder).stdout == done.stdout
     return folder
+
+
+@pytest.fixture
+def workers() -> Iterator[Mapping[str, str]]:
+    """Variables for a command whose Ray workers are to be forked from a process that has the libraries loaded."""
+    with forked_workers() as environment:
+        yield environment

@@ -7,15 +7,15 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 import time
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import ENVIRONMENT, PROJECT
+from tests.support.command_line import ENVIRONMENT
+from tests.support.preloaded import ForkedCommand
+from tests.support.small_disk import mount_small_disk
 from tests.support.training import SMALL, metrics_of, orz_rl, started
 
 CASES = ("in the update:SIGTERM", "writing advantages:SIGKILL", "in the second checkpoint's write:full disk")
@@ -23,19 +23,12 @@ CASES = ("in the update:SIGTERM", "writing advantages:SIGKILL", "in the second c
 
 @pytest.mark.slow
 def test_nothing_is_lost_and_every_end_is_marked(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "tests.support.ends_of_training", str(tmp_path), *CASES]
-    mounted = ["mount -t tmpfs -o size=96m none", str(tmp_path), "&& exec", *(f"'{part}'" for part in command[:-3])]
-    cases = [f'"{case}"' for case in CASES]
-    done = subprocess.run(
-        ["unshare", "--mount", "--map-root-user", "sh", "-c", " ".join([*mounted, *cases])],
-        capture_output=True,
-        text=True,
-        check=False,
-        cwd=PROJECT,
-        env=ENVIRONMENT,
-    )
-    assert done.returncode == 0, done.stderr
-    facts = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    prepare = partial(mount_small_disk, tmp_path, "96m")
+    arguments = (str(tmp_path), *CASES)
+    command = ForkedCommand("tests.support.ends_of_training", arguments, environment=ENVIRONMENT, prepare=prepare)
+    stdout, stderr = command.communicate(1000)
+    assert command.returncode == 0, stderr
+    facts = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
     assert [f"{fact['point']}:{fact['end']}" for fact in facts] == list(CASES)
     assert all(fact["fine"] for fact in facts), facts
 

@@ -32,6 +32,7 @@ NEEDS_NOTHING = [
     ("orz-bench", "data", "lm-eval-path"),
     ("orz-rl", "plan", "--recipe", "tiny"),
     ("orz-rl", "recipes"),
+    ("orz-rl", "backends"),
     ("orz-rl", "data", "list"),
     *((program, option) for program in ("orz-bench", "orz-rl", "orz-analysis") for option in ("--help", "--version")),
 ]

@@ -6,8 +6,6 @@ import logging
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -116,27 +114,23 @@ def parent(pid: int) -> int:
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
-def test_a_dead_cluster_that_ray_remembers_is_not_joined() -> None:
+@pytest.fixture
+def folder_of_a_dead_cluster(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Ray keeps the address of the last cluster of a machine; it would wait for minutes for a dead one."""
     folder = Path(tempfile.mkdtemp(prefix="ray"))  # short, for it holds sockets
     (folder / "ray").mkdir()
     (folder / "ray" / "ray_current_cluster").write_text("127.0.0.1:1", encoding="utf-8")
-    code = "from orz_bench.engines.ray.session import start_ray; start_ray(); import ray; print(ray.is_initialized())"
-    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=1000,
-        env=environment | {"RAY_TMPDIR": str(folder)},
-    )
+    monkeypatch.setenv("RAY_TMPDIR", str(folder))
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    yield
     shutil.rmtree(folder, ignore_errors=True)
-    assert done.stdout.split() == ["True"], done.stderr
 
 
-def test_more_engines_than_there_are_cores_and_a_model_that_does_not_load(spec: EngineSpec, tmp_path: Path) -> None:
-    """Both join one Ray, because a start takes seconds; a pool that joined it leaves it running."""
+@pytest.mark.usefixtures("folder_of_a_dead_cluster")
+def test_a_pool_leaves_a_ray_running_that_it_joined_and_a_dead_cluster_is_not_joined(
+    spec: EngineSpec, tmp_path: Path
+) -> None:
+    """Of more engines than there are cores, and of a model that does not load; the start of a Ray takes seconds."""
     from dataclasses import replace
 
     import ray
@@ -146,6 +140,7 @@ def test_more_engines_than_there_are_cores_and_a_model_that_does_not_load(spec: 
 
     start_ray()
     try:
+        assert ray.is_initialized()
         with pytest.raises(EngineError, match=r"--num-engines 999 needs 999 CPUs, but Ray has \d+; lower"):
             RayPool(replace(spec, num_engines=999))
         with pytest.raises(EngineError, match="an engine did not start"):

@@ -6,14 +6,13 @@ import os
 import re
 import shlex
 import signal
-import subprocess
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import ENVIRONMENT
-from tests.support.training import COMMAND, metrics_of, orz_rl
+from tests.support.training import metrics_of, orz_rl, started
 
 ARGUMENTS = (
     "train",
@@ -32,18 +31,14 @@ ARGUMENTS = (
 
 @pytest.mark.slow
 @pytest.mark.real_model
-def test_a_model_process_that_dies_is_reported_and_the_same_command_resumes(tmp_path: Path) -> None:
+def test_a_model_process_that_dies_is_reported_and_the_same_command_resumes(
+    workers: Mapping[str, str], tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     log = run / "logs" / "policy-0.log"
     log.parent.mkdir(parents=True)
     log.write_text("RuntimeError: words of an earlier start\n", encoding="utf-8")
-    process = subprocess.Popen(
-        [*COMMAND, *ARGUMENTS, "--out", str(run)],
-        env=ENVIRONMENT,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    process = started(*ARGUMENTS, "--out", run, environment=workers)
     while not (run / "checkpoints" / "step=000002" / "manifest.json").exists():
         assert process.poll() is None, process.communicate()[1]
         time.sleep(0.01)
@@ -60,7 +55,7 @@ def test_a_model_process_that_dies_is_reported_and_the_same_command_resumes(tmp_
     assert "(raylet)" not in errors
     assert (run / "FAILED").exists()
 
-    done = orz_rl(*ARGUMENTS, "--out", run)
+    done = orz_rl(*ARGUMENTS, "--out", run, environment=workers)
     assert "resuming after step" in done.stderr
     rows = metrics_of(run)
     assert [row["step"] for row in rows] == [1, 2, 3, 4]

@@ -1,4 +1,7 @@
-"""SmolLM2-135M under the real vLLM, from its package to summary, resume and comparison."""
+"""SmolLM2-135M under the real vLLM, from its package to summary, resume and comparison.
+
+One evaluation is a process that starts and is killed; the others run here, because each start would load vLLM again.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from orz_bench.records.run_dir import RunDir
-from tests.support.command_line import COMMAND, orz_bench, results_of, rows_of
+from tests.support.command_line import COMMAND, orz_bench, orz_bench_here, results_of, rows_of
 from tests.support.shared_data import shared_data
 
 pytestmark = [pytest.mark.real_model, pytest.mark.slow]
@@ -38,7 +41,7 @@ def run(arguments: list[str], tmp_path_factory: pytest.TempPathFactory) -> Path:
         process.send_signal(signal.SIGKILL)
     kept = rows_of(folder)
     assert kept, "killed before the first rows were written"
-    (result,) = results_of(orz_bench(*wanted, "--n", "4", "--json"))
+    (result,) = results_of(orz_bench_here(*wanted, "--n", "4", "--json"))
     assert (result["num_problems"], result["n"], result["num_generated_now"]) == (10, 4, 40 - len(kept))
     assert 0 < result["avg_at_n"] <= 1, "a model that answers 5 + 6 gets something right"
     assert set(kept) <= set(rows_of(folder))
@@ -85,7 +88,7 @@ def test_every_checkpoint_of_a_run_on_arithmetic_and_aime(smollm2: Path, tmp_pat
         "--max-model-len",
         "1024",
     ]
-    done = orz_bench("eval", "--ckpt", run.path, *wanted, *PROMPTING, "--data-dir", data, "--json")
+    done = orz_bench_here("eval", "--ckpt", run.path, *wanted, *PROMPTING, "--data-dir", data, "--json")
     assert [(r["step"], r["benchmark"], r["num_generated_now"], r["num_problems_total"]) for r in results_of(done)] == [
         (1, "arithmetic", 3, 100),
         (1, "aime24", 3, 30),

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -32,6 +32,7 @@ def cluster(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     address = f"127.0.0.1:{port}"
     common = ["--num-cpus=4", "--disable-usage-stats", "--object-store-memory=200000000", "--block"]
+    common += ["--include-log-monitor=false"]  # the logs are read where they are written
     # Not Ray's own folder, in which it would leave this cluster's address for others; short, for it holds sockets.
     folder = Path(tempfile.mkdtemp(prefix="ray"))
     head = [str(RAY), "start", "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}"]
@@ -61,7 +62,7 @@ def wait_for(log: Path, text: str, *, node: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.real_model
-def test_two_nodes_two_ranks_two_engines(cluster: str, tmp_path: Path) -> None:
+def test_two_nodes_two_ranks_two_engines(cluster: str, workers: Mapping[str, str], tmp_path: Path) -> None:
     run = tmp_path / "run"
     done = orz_rl(
         "train",
@@ -82,7 +83,7 @@ def test_two_nodes_two_ranks_two_engines(cluster: str, tmp_path: Path) -> None:
         "num_steps=2",
         "--out",
         run,
-        environment={"RAY_ADDRESS": cluster, "RAY_AUTH_MODE": "disabled"},
+        environment={**workers, "RAY_ADDRESS": cluster, "RAY_AUTH_MODE": "disabled"},
     )
     assert "step 2/2" in done.stderr
     rows = metrics_of(run)

@@ -1,7 +1,7 @@
 """Which worker of pytest-xdist runs which files, and in which order: what takes long first, real models one at a time.
 
 A file is one worker's. All files that load a real model are one unit: the worker that has it runs them one after
-another, while the others run everything else.
+another, while the others run everything else. So are those with a browser, which share it and its app.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from xdist.scheduler import LoadFileScheduling
 from tests.support.command_line import PROJECT
 
 _REAL_MODELS = "files that load a real model"
+_BROWSER = "files with a browser"
 
 
 class LongestFirst(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
@@ -28,7 +29,9 @@ class LongestFirst(LoadFileScheduling):  # type: ignore[misc]  # xdist has no ty
 
     def _split_scope(self, nodeid: str) -> str:
         file = nodeid.split("::", 1)[0]
-        return _REAL_MODELS if _loads_real_models(file) else file
+        if _loads_real_models(file):
+            return _REAL_MODELS
+        return _BROWSER if file.startswith("tests/browser/") else file
 
 
 def sort(items: list[pytest.Item]) -> None:

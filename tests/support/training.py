@@ -36,9 +36,14 @@ def orz_rl(
     return run_command("orz_rl.cli", arguments, expect=expect, environment=environment, is_started=is_started)
 
 
-def started(*arguments: str | Path, prepare: Callable[[], object] | None = None) -> ForkedCommand:
+def started(
+    *arguments: str | Path,
+    environment: Mapping[str, str] | None = None,
+    prepare: Callable[[], object] | None = None,
+) -> ForkedCommand:
     """Start it and return at once; `prepare` runs in its process first."""
-    return ForkedCommand("orz_rl.cli", tuple(map(str, arguments)), environment=ENVIRONMENT, prepare=prepare)
+    variables = ENVIRONMENT | dict(environment or {})
+    return ForkedCommand("orz_rl.cli", tuple(map(str, arguments)), environment=variables, prepare=prepare)
 
 
 def metrics_of(run: Path) -> list[dict[str, Any]]:

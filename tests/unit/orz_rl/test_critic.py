@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,14 +12,13 @@ from orz_bench.errors import ConfigError
 from orz_rl.assets.resolve import TINY
 from orz_rl.critic import ValueModel, load_classifier
 from orz_rl.planning.architectures import architecture_of
-from tests.support.command_line import ENVIRONMENT
+from tests.support.preloaded import FORKED
 
 SEQUENCES = ([5, 6, 7, 8, 9], [4, 3])
-IN_ANOTHER_PROCESS = """
-import json, sys
-from orz_rl.critic import ValueModel
-print(json.dumps(ValueModel.from_pretrained(sys.argv[1]).values(json.loads(sys.argv[2]))))
-"""
+
+
+def write_values(folder: Path, found: Path) -> None:
+    found.write_text(json.dumps(ValueModel.from_pretrained(folder).values(SEQUENCES)), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -41,13 +38,15 @@ def folder(critic: ValueModel, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
-def test_it_gives_the_same_values_in_a_fresh_process(critic: ValueModel, folder: Path) -> None:
+def test_it_gives_the_same_values_in_another_process(critic: ValueModel, folder: Path, tmp_path: Path) -> None:
     values = critic.values(SEQUENCES)
     assert [len(of_one) for of_one in values] == [5, 2]
     assert len({round(value, 4) for of_one in values for value in of_one}) == 7
-    arguments = [sys.executable, "-c", IN_ANOTHER_PROCESS, str(folder), json.dumps(SEQUENCES)]
-    done = subprocess.run(arguments, capture_output=True, text=True, check=True, env=ENVIRONMENT)
-    found = json.loads(done.stdout.splitlines()[-1])  # the number of threads moves the last digits
+    process = FORKED.Process(target=write_values, args=(folder, tmp_path / "values.json"))
+    process.start()
+    process.join(1000)
+    assert process.exitcode == 0
+    found = json.loads((tmp_path / "values.json").read_text("utf-8"))  # the number of threads moves the last digits
     assert [pytest.approx(of_one, abs=1e-4) for of_one in values] == found
 
 
