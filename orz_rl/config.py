@@ -60,7 +60,8 @@ class DataConfig(Section):
     """The training problems."""
 
     source: tuple[Text, ...] = ()
-    """Files in the ORZ format or JSON lines, CSV, Parquet; `hub:OWNER/NAME/FILE`; or `arithmetic`, generated sums."""
+    """Files in the ORZ format or JSON lines, CSV, Parquet, with options behind a colon (docs/own-data.md);
+    `hub:OWNER/NAME/FILE`; or `arithmetic`, generated sums."""
     template: str = "orz-code"
     """Template that turns a problem into a prompt; see docs/benchmarks.md."""
     max_prompt_tokens: Positive = 2048
@@ -247,7 +248,7 @@ class EvalConfig(Section):
     """Evaluation during training, with the running engines, by orz_bench."""
 
     benchmarks: tuple[Text, ...] = ()
-    """Names as in `orz-bench data list`; none: no evaluation."""
+    """Names as in `orz-bench data list`, or your own tables (docs/own-data.md); none: no evaluation."""
     by_own_protocol: tuple[Text, ...] = ()
     """Benchmarks that use their own protocol (see docs/benchmarks.md), up to rollout.max_tokens; the others use
     data.template, reward.extractor, rollout.stop and eval.n."""

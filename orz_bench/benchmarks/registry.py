@@ -8,7 +8,10 @@ from functools import cache
 
 import orz_bench.benchmarks
 from orz_bench.benchmarks.benchmark import Benchmark
+from orz_bench.benchmarks.own.address import table_address
+from orz_bench.benchmarks.own.benchmark import own_benchmark
 from orz_bench.errors import ConfigError, nearest
+from orz_bench.records.tables import SUFFIXES
 
 
 @cache
@@ -23,14 +26,22 @@ def all_benchmarks() -> dict[str, Benchmark]:
 
 
 def get_benchmark(name: str) -> Benchmark:
-    """The benchmark of this name or alias, with options behind a colon; ConfigError that names the nearest."""
+    """The benchmark of this name or alias, with options behind a colon, or that of a user's own table.
+
+    ConfigError that names the nearest; DataError for what is wrong with a table.
+    """
+    if (address := table_address(name)) is not None:
+        return own_benchmark(address)
     name, _, options = name.partition(":")
     benchmarks = all_benchmarks()
     by_alias = {alias: benchmark for benchmark in benchmarks.values() for alias in benchmark.aliases}
     found = benchmarks.get(name) or by_alias.get(name)
     if found is None:
         hint = nearest(name, [*benchmarks, *by_alias])
-        raise ConfigError(f"benchmark {name!r} is unknown{hint}; there are {', '.join(benchmarks)}.")
+        raise ConfigError(
+            f"benchmark {name!r} is unknown{hint}; there are {', '.join(benchmarks)}. A table of your own is named by "
+            f"its file ({', '.join(SUFFIXES)}), or hub:OWNER/NAME."
+        )
     if not options:
         return found
     if found.with_options is None:
