@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orz_bench.terminal import command_line, version_option
+from orz_bench.terminal import command_line, names_plugins, version_option
 from orz_rl.commands.backends import backends_command
 from orz_rl.commands.data import data_app
 from orz_rl.commands.plan import plan_command
@@ -11,7 +11,7 @@ from orz_rl.commands.train import train_command
 
 app = command_line("orz-rl", "Train a model with a rule-based reward, and keep every rollout.")
 app.callback()(version_option)
-app.command("train")(train_command)
+app.command("train", cls=names_plugins({"--backend": "orz.backends"}))(train_command)
 app.command("plan")(plan_command)
 app.command("check")(check_command)
 app.command("backends")(backends_command)

@@ -100,6 +100,8 @@ class Benchmark:
     """(problems) -> sentences that belong beside every score on them."""
     with_options: Callable[[str], Benchmark] | None = None
     """(text after the colon in --bench) -> the benchmark with these options. Raises ConfigError."""
+    package: str = ""
+    """Name and version of the package that adds it, which the registry fills in; empty for ours."""
     cache_name: str = ""
     """The folder of the local cache, where several benchmarks are made from one dataset; else the benchmark's name."""
 

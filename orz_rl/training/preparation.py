@@ -9,7 +9,7 @@ from pathlib import Path
 from orz_bench.engines.describe import max_model_len
 from orz_bench.engines.engine import EngineSpec
 from orz_bench.engines.open import choose_engine
-from orz_bench.engines.registry import ENGINES
+from orz_bench.engines.registry import get_engine
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.errors import ConfigError, counted
 from orz_bench.installed.extras import require
@@ -51,7 +51,7 @@ def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Cal
         max_model_len=config.max_sequence,
         num_engines=config.rollout.num_engines,
         keep_tokens=True,
-        settings=ENGINES[engine].pick_settings(
+        settings=get_engine(engine).pick_settings(
             tensor_parallel=config.rollout.tensor_parallel,
             gpu_memory_share=config.rollout.gpu_memory_share,
             batch_size=config.rollout.batch_size,

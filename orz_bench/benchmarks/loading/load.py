@@ -11,7 +11,7 @@ from orz_bench.benchmarks.benchmark import Benchmark, Erratum, HubDataset
 from orz_bench.benchmarks.digests import data_hash, question_sha256
 from orz_bench.benchmarks.loading.files import read_rows
 from orz_bench.benchmarks.loading.hub import CACHE, MANIFEST, Download, fetch_to_cache, hub_files
-from orz_bench.benchmarks.registry import all_benchmarks
+from orz_bench.benchmarks.registry import added_benchmarks, all_benchmarks
 from orz_bench.errors import DataError, RecordError, counted
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import Problem
@@ -78,7 +78,7 @@ def load_problems(
     """
     tests: Mapping[str, PackedTests] = {}
     if benchmark.generate is not None:
-        problems, source = benchmark.generate(), "the product itself"
+        problems, source = benchmark.generate(), benchmark.package or "the product itself"
     elif benchmark.given is not None:
         given = benchmark.given
         problems, tests, source = list(given.problems), given.tests, given.source
@@ -133,18 +133,28 @@ def examples_place(benchmark: Benchmark, folders: Sequence[Path], *, cache: Path
 def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[BenchmarkListing]:
     """Every benchmark, and where its data are found now."""
     listings = []
-    for benchmark in all_benchmarks().values():
-        file = None if benchmark.generate else _find(benchmark.local_names, folders, cached=_cached(benchmark, cache))
+    added, _ = added_benchmarks()
+    for benchmark in (*all_benchmarks().values(), *added.values()):
+        is_here = benchmark.parse_row is None
+        file = None if is_here else _find(benchmark.local_names, folders, cached=_cached(benchmark, cache))
         listings.append(
             BenchmarkListing(
                 name=benchmark.name,
                 num_problems=f"{benchmark.num_problems:,}" if benchmark.num_problems else "any",
-                found="built in" if benchmark.generate else str(file or "not here"),
+                found=_found(benchmark, file),
                 source=benchmark.source,
                 licence=benchmark.licence,
             )
         )
     return listings
+
+
+def _found(benchmark: Benchmark, file: Path | None) -> str:
+    if file is not None:
+        return str(file)
+    if benchmark.parse_row is not None:
+        return "not here"
+    return f"in {benchmark.package}" if benchmark.package else "built in"
 
 
 def _find(local_names: Sequence[str], folders: Sequence[Path], *, cached: Path) -> Path | None:
