@@ -119,14 +119,18 @@ class RolloutConfig(Section):
 
 
 class RewardConfig(Section):
-    """How a grade becomes a reward: 1 for a correct answer that was not truncated, else 0."""
+    """How a grade becomes a reward: 1 for a correct answer that was not truncated, else 0, or by a function."""
+
+    function: Text = "binary"
+    """binary, the name of an entry of orz.rewards, or package.module:name: a function of (problem, completion, grade)
+    in a process of its own, with reward.deadline_s per call (docs/plugins.md)."""
 
     extractor: str = "orz"
     """Rule that extracts the answer: orz, boxed or final."""
     overlong_buffer: Count = 0
     """DAPO: number of tokens before the limit in which a penalty grows from 0 to 1; 0: off."""
     deadline_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
-    """Time limit for grading one answer, in seconds."""
+    """Time limit for grading one answer, and for one call of reward.function, in CPU seconds."""
 
 
 class AdvantageConfig(Section):

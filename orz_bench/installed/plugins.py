@@ -59,16 +59,24 @@ class PluginGroup(Generic[T]):
             return ""
         return next((_source(point) for point in self._points() if point.name == name), "")
 
+    def reference_of(self, name: str) -> tuple[str, str]:
+        """(`module:attribute`, name and version of its package) of an object that is imported elsewhere.
+
+        ConfigError for a name that is unknown, or that two packages use.
+        """
+        if name in self.built_in:
+            return str(self.built_in[name]), ""
+        points = self._named(name)
+        if len(points) > 1:
+            packages = " and ".join(_source(point) for point in points)
+            raise ConfigError(f"{self.noun} {name!r} is the name of two: of {packages}. Uninstall one of them.")
+        return points[0].value, _source(points[0])
+
     def load(self, name: str) -> T:
         """The object of this name. ConfigError for an unknown one, and for one that cannot be used."""
         if name in self.built_in:
             return self._built_in(name)
-        points = [point for point in self._points() if point.name == name]
-        if not points:
-            raise ConfigError(
-                f"{self.noun} {name!r} is unknown{nearest(name, self.names())}; there are {', '.join(self.names())}."
-            )
-        found = self._one_of(points)
+        found = self._one_of(self._named(name))
         if isinstance(found, PluginFault):
             raise ConfigError(
                 f"{self.noun} {found}. Correct or uninstall that package; there are also "
@@ -90,6 +98,14 @@ class PluginGroup(Generic[T]):
             else:
                 objects[name] = found
         return objects, faults
+
+    def _named(self, name: str) -> list[metadata.EntryPoint]:
+        points = [point for point in self._points() if point.name == name]
+        if not points:
+            raise ConfigError(
+                f"{self.noun} {name!r} is unknown{nearest(name, self.names())}; there are {', '.join(self.names())}."
+            )
+        return points
 
     def _points(self) -> Iterator[metadata.EntryPoint]:
         """Each entry point once, though its package may be found at several places of the path."""

@@ -14,14 +14,15 @@ from itertools import chain
 from orz_bench.engines.engine import Engine
 from orz_bench.errors import EngineError, RunDirError, counted
 from orz_bench.evaluation.recorder import AnswerGrader, Recorder
-from orz_bench.grading.grader import GRADER_VERSION
+from orz_bench.grading.grader import grader_version
 from orz_bench.records.parquet import rollouts_from_table
 from orz_bench.records.rollout import Completion, Grade, Request, Rollout
 from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.seeds import sample_seed
 from orz_rl.config import TrainConfig
 from orz_rl.rollout.problems import Prompt, Selection, next_problems
-from orz_rl.rollout.rewards import binary_reward, overlong_penalty
+from orz_rl.rollout.reward_process import Reward, Scored, binary_of
+from orz_rl.rollout.rewards import overlong_penalty
 
 Group = list[Rollout]
 """The rollouts of one problem."""
@@ -45,9 +46,17 @@ class Collector:
     """Collects the rollouts of a run, step by step."""
 
     def __init__(
-        self, config: TrainConfig, *, run: RunDir, engine: Engine, grader: AnswerGrader, prompts: Sequence[Prompt]
+        self,
+        config: TrainConfig,
+        *,
+        run: RunDir,
+        engine: Engine,
+        grader: AnswerGrader,
+        prompts: Sequence[Prompt],
+        reward: Reward = binary_of,
     ) -> None:
         self._config, self._run, self._engine, self._grader, self._prompts = config, run, engine, grader, prompts
+        self._reward = reward
 
     def collect(
         self, step: int, *, policy_version: int, cursor: int, on_committed: Callable[[Sequence[Rollout]], None]
@@ -142,8 +151,14 @@ class Collector:
             completion=completion,
             grade=grade,
             step=step,
-            grader_version=GRADER_VERSION,
+            grader_version=grader_version(request.problem.kind),
             keep_tokens=True,
+        )
+        scored = Scored(
+            problem=request.problem,
+            completion=completion,
+            grade=grade,
+            where=f"problem {completion.problem_id}, sample {completion.sample_index}, step {step}",
         )
         penalty = overlong_penalty(
             completion.num_tokens,
@@ -154,7 +169,7 @@ class Collector:
         sampled_at = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
         return replace(
             rollout,
-            reward=binary_reward(grade.verdict, completion.stop_reason) + penalty,
+            reward=self._reward(scored) + penalty,
             extra={**rollout.extra, "sampled_at": sampled_at},
         )
 

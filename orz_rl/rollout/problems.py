@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from orz_bench.benchmarks.own.table import files_of, read_own
 from orz_bench.engines.engine import Tokenizer
 from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.extraction.scripts import foreign_letters
+from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import Problem
 from orz_rl.assets.published_data import where_from
 
@@ -43,9 +44,25 @@ class Prompts:
     """Ids of problems whose prompt exceeds the limit: refused, never truncated, because the end of a prompt matters."""
     sources: tuple[tuple[str, str], ...] = ()
     """(source, SHA-256 of its file) for every source that is a file."""
+    tests: Mapping[str, PackedTests] = field(default_factory=dict)
+    """Tests of problems that ask for a program, by gold."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProblems:
+    """The problems of all sources."""
+
+    problems: tuple[Problem, ...]
+    tests: Mapping[str, PackedTests]
+    """Of problems that ask for a program, by gold."""
 
 
 def read_problems(sources: Sequence[str]) -> list[Problem]:
+    """The problems of read_training_data alone."""
+    return list(read_training_data(sources).problems)
+
+
+def read_training_data(sources: Sequence[str]) -> TrainingProblems:
     """The problems of all sources: files in the published ORZ format, or JSON lines, CSV or Parquet with a problem and
     an answer, whose columns are found or named behind a colon (docs/own-data.md); `hub:OWNER/NAME/FILE`, such a file of
     a hub dataset; `arithmetic`, generated sums.
@@ -55,20 +72,21 @@ def read_problems(sources: Sequence[str]) -> list[Problem]:
     duplicate source, or no problem at all.
     """
     names = source_names(sources)
-    per_source = {names[source]: list(_read_source(source, names[source])) for source in sources}
-    times = Counter(id_ for problems in per_source.values() for id_ in {problem.problem_id for problem in problems})
+    per_source = {names[source]: _read_source(source, names[source]) for source in sources}
+    times = Counter(id_ for own in per_source.values() for id_ in {problem.problem_id for problem in own.problems})
     found = []
-    for name, problems in per_source.items():
+    for name, own in per_source.items():
         seen: set[str] = set()
-        for problem in problems:
-            own = problem.problem_id
-            if own in seen:
-                raise DataError(f"{name}: duplicate id {own!r}; give every training problem its own id.")
-            seen.add(own)
-            found.append(problem if times[own] == 1 else replace(problem, problem_id=f"{name}:{own}"))
+        for problem in own.problems:
+            id_ = problem.problem_id
+            if id_ in seen:
+                raise DataError(f"{name}: duplicate id {id_!r}; give every training problem its own id.")
+            seen.add(id_)
+            found.append(problem if times[id_] == 1 else replace(problem, problem_id=f"{name}:{id_}"))
     if not found:
         raise DataError(f"{', '.join(sources) or 'no source'}: no training problem; name files that contain some.")
-    return found
+    tests = {gold: packed for own in per_source.values() for gold, packed in own.tests.items()}
+    return TrainingProblems(tuple(found), tests)
 
 
 def source_names(sources: Sequence[str]) -> dict[str, str]:
@@ -195,11 +213,11 @@ def select_problems(problems: Sequence[Problem], *, limit: int | None, language:
     return spoken[:limit]
 
 
-def _read_source(source: str, name: str) -> Iterator[Problem]:
+def _read_source(source: str, name: str) -> TrainingProblems:
     if source == ARITHMETIC:
-        return iter(generate_sums(split="train"))
+        return TrainingProblems(tuple(generate_sums(split="train")), {})
     own = read_own(_address(source), _files_of(source), name=name, benchmark=_SOURCE)
-    return iter(own.problems)
+    return TrainingProblems(own.problems, own.tests)
 
 
 def _address(source: str) -> TableAddress:

@@ -12,6 +12,7 @@ from orz_bench.errors import OrzError, RunDirError, counted
 from orz_bench.grading.grader import Grader
 from orz_bench.records.run_dir import RolloutsDir, RunDir, step_folder
 from orz_rl.rollout.collector import Collector
+from orz_rl.rollout.reward_process import binary_of, open_reward
 from orz_rl.settings.names import names_settings
 from orz_rl.training.checkpoint import Checkpoints, Manifest
 from orz_rl.training.devices import devices_for
@@ -45,7 +46,7 @@ def train(setup: Setup, *, command: Sequence[str], observer: Observer, fresh: bo
     with run.lock():
         if fresh:
             start_over(run)
-        open_run(run, config, prompts=setup.prompts, command=command, notice=observer.notice)
+        open_run(run, config, prompts=setup.prompts, parts=setup.parts, command=command, notice=observer.notice)
         done = counted(config.num_steps, "step")
         with run.writing(stopped_event="stopped", done=done), _deletes_unfinished(run):
             outcome = _train(setup, observer, command=command)
@@ -119,14 +120,22 @@ def _train(setup: Setup, observer: Observer, *, command: Sequence[str]) -> Outco
 def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at: int = 0) -> Loop:
     """Start every process; `stack` stops them. Trackers drop their values after the step `resumes_at`."""
     config, run = setup.config, setup.run
-    grader = stack.enter_context(Grader(extractor=config.reward.extractor, deadline_s=config.reward.deadline_s))
+    grading = config.reward
+    grader = stack.enter_context(
+        Grader(extractor=grading.extractor, deadline_s=grading.deadline_s, tests=setup.prompts.tests)
+    )
+    function = open_reward(grading.function, deadline_s=grading.deadline_s)
+    if function is not None:
+        stack.enter_context(function)
     trackers = stack.enter_context(closing(Trackers(config.logging, run, resumes_at=resumes_at)))
     cluster = stack.enter_context(closing(open_cluster(config, logs=run.path / "logs")))
     observer.notice("starting the models and engines")
     sampler = cluster.open_sampler(setup.spec)
     learner = Learner(config, cluster, policy=setup.policy, critic=setup.critic)
     devices = devices_for(config.cluster, sampler=sampler, learner=learner)
-    collector = Collector(config, run=run, engine=sampler, grader=grader, prompts=setup.prompts.prompts)
+    collector = Collector(
+        config, run=run, engine=sampler, grader=grader, prompts=setup.prompts.prompts, reward=function or binary_of
+    )
     trainer = Trainer(config, collector=collector, learner=learner, sampler=sampler, devices=devices)
     return Loop(setup, observer, trainer=trainer, grader=grader, trackers=trackers)
 
