@@ -7,13 +7,18 @@ and derived values are properties. A step is one generation with its updates; an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from orz_bench.asking.protocol import MIN_TEMPERATURE, ORZ_STOP
 from orz_bench.engines.engine import Sampling
-from orz_rl.names import Estimator, KlChoice, KlEstimator, Normalisation, SignName
+from orz_bench.errors import nearest
+from orz_bench.installed.plugins import PluginGroup
+from orz_rl.names import KlChoice, KlEstimator, Normalisation, SignName
+from orz_rl.ppo.parts import ADVANTAGES, OBJECTIVES
 from orz_rl.ppo.schedule import schedule
 from orz_rl.settings.older import optim_of_today
 
@@ -31,6 +36,16 @@ Bound = Annotated[float, Field(gt=0, le=1e6)]
 Text = Annotated[str, Field(min_length=1)]
 REDUCE_BUCKET = 200_000_000
 """Number of gradient elements that ranks reduce at a time; DeepSpeed allocates a buffer for them."""
+
+
+def _known(group: PluginGroup[Any], name: str) -> str:
+    """The name, if it is one of ours or of another package."""
+    if name in group.built_in or name in group.others():
+        return name
+    names = group.names()
+    raise PydanticCustomError(
+        "unknown_name", "wanted one of {names}{hint}", {"names": ", ".join(names), "hint": nearest(name, names)}
+    )
 
 
 class Section(BaseModel):
@@ -61,7 +76,7 @@ class DataConfig(Section):
 
     source: tuple[Text, ...] = ()
     """Files in the ORZ format or JSON lines, CSV, Parquet, with options behind a colon (docs/own-data.md);
-    `hub:OWNER/NAME/FILE`; or `arithmetic`, generated sums."""
+    `hub:OWNER/NAME/FILE`; `arithmetic`, generated sums; or `arithmetic_programs`, sums that ask for a program."""
     template: str = "orz-code"
     """Template that turns a problem into a prompt; see docs/benchmarks.md."""
     max_prompt_tokens: Positive = 2048
@@ -136,8 +151,9 @@ class RewardConfig(Section):
 class AdvantageConfig(Section):
     """How rewards become advantages."""
 
-    estimator: Estimator = "gae"
-    """gae trains a critic; the others have none and compare the samples of a group (reinforce_pp: of the batch)."""
+    estimator: Annotated[str, AfterValidator(partial(_known, ADVANTAGES))] = "gae"
+    """gae trains a critic; grpo, dr_grpo, rloo compare the samples of a group, reinforce_pp those of the batch; or the
+    name of an entry of orz.advantages (docs/plugins.md)."""
     gamma: Share = 1.0
     """Discount per token (gae, reinforce_pp)."""
     lam: Share = 1.0
@@ -149,6 +165,8 @@ class AdvantageConfig(Section):
 class LossConfig(Section):
     """What the optimisers minimise."""
 
+    objective: Annotated[str, AfterValidator(partial(_known, OBJECTIVES))] = "ppo"
+    """ppo: the clipped objective; or the name of an entry of orz.losses (docs/plugins.md)."""
     clip_low: Share = 0.2
     """PPO: the ratio is clipped below at 1 - clip_low."""
     clip_high: Bound = 0.2
@@ -316,7 +334,7 @@ class TrainConfig(Section):
     @property
     def has_critic(self) -> bool:
         """Whether a critic is trained."""
-        return self.advantage.estimator == "gae"
+        return ADVANTAGES.load(self.advantage.estimator).has_critic
 
     @property
     def has_reference(self) -> bool:

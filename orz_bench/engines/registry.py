@@ -172,4 +172,5 @@ def make_spec(*, name: str, checkpoint: str, dtype: str = "bfloat16", **settings
                 f"on {name}; leave it out, or use --engine {owner}."
             )
     shared = {setting: value for setting, value in settings.items() if setting not in owners}
-    return EngineSpec(name=name, checkpoint=checkpoint, dtype=dtype, settings=own, **shared)
+    has_own = type(own) is not EngineSettings
+    return EngineSpec(name=name, checkpoint=checkpoint, dtype=dtype, settings=own if has_own else None, **shared)

@@ -32,11 +32,11 @@ class TrainingDisplay(BarDisplay):
 
     def stepped(self, row: Mapping[str, float], num_steps: int) -> None:
         """Print the line of a step."""
-        phases = "  ".join(f"{phase} {row[f'time/{phase}']:.1f}" for phase in _PHASES)
+        phases = "  ".join(f"{phase} {row[f'time/{phase}']:.1f}" for phase in _PHASES if f"time/{phase}" in row)
         self._console.print(
             f"step {row['step']:>{len(str(num_steps))}}/{num_steps}  reward {row['reward/mean']:.3f}  "
             f"length {row['response/length_mean']:.0f}  reflects {row['reflection/rate']:.2f}  "
-            f"clipped {row['response/clip_rate']:.2f}  s: {phases}",
+            f"clipped {row['response/clip_rate']:.2f}{f'  s: {phases}' if phases else ''}",
             markup=False,
             highlight=False,
             soft_wrap=True,

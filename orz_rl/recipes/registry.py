@@ -20,6 +20,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(
         recipe.__name__: recipe
         for recipe in (
             tiny.tiny,
+            tiny.tiny_programs,
             tiny.smollm2,
             orz.one_gpu,
             orz.orz_0p5b_1gpu,

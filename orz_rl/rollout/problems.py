@@ -20,6 +20,7 @@ from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.extraction.scripts import foreign_letters
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import Problem
+from orz_rl.assets import programs
 from orz_rl.assets.published_data import where_from
 
 ARITHMETIC = "arithmetic"
@@ -65,7 +66,7 @@ def read_problems(sources: Sequence[str]) -> list[Problem]:
 def read_training_data(sources: Sequence[str]) -> TrainingProblems:
     """The problems of all sources: files in the published ORZ format, or JSON lines, CSV or Parquet with a problem and
     an answer, whose columns are found or named behind a colon (docs/own-data.md); `hub:OWNER/NAME/FILE`, such a file of
-    a hub dataset; `arithmetic`, generated sums.
+    a hub dataset; `arithmetic`, generated sums; `arithmetic_programs`, sums that ask for a program.
 
     An id is that of the row, or made from the source's name and the position; an id used by two sources gets the
     source's name as a prefix. Raises DataError for a broken row (with its position), a duplicate id in a source, a
@@ -216,6 +217,9 @@ def select_problems(problems: Sequence[Problem], *, limit: int | None, language:
 def _read_source(source: str, name: str) -> TrainingProblems:
     if source == ARITHMETIC:
         return TrainingProblems(tuple(generate_sums(split="train")), {})
+    if source == programs.NAME:
+        problems, tests = programs.program_problems()
+        return TrainingProblems(tuple(problems), tests)
     own = read_own(_address(source), _files_of(source), name=name, benchmark=_SOURCE)
     return TrainingProblems(own.problems, own.tests)
 
@@ -226,13 +230,14 @@ def _address(source: str) -> TableAddress:
 
 def _files_of(source: str) -> list[Path]:
     """The files of a source; none for generated sums."""
-    if source == ARITHMETIC:
+    if source in (ARITHMETIC, programs.NAME):
         return []
     address = _address(source)
     path = Path(address.place)
     if not address.place.startswith(HUB) and not path.is_file():
         raise DataError(
-            f"data.source {source}: no such file; give a file, hub:OWNER/NAME/FILE, or arithmetic.{where_from(path)}"
+            f"data.source {source}: no such file; give a file, hub:OWNER/NAME/FILE, "
+            f"{ARITHMETIC} or {programs.NAME}.{where_from(path)}"
         )
     return files_of(address)
 

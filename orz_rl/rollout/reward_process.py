@@ -22,7 +22,8 @@ from typing import Any, Protocol, Self
 
 from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Completion, Grade, Problem
-from orz_rl.rollout.rewards import DEFAULT, binary, reference_of
+from orz_rl.ppo.parts import DEFAULT_REWARD, reward_reference
+from orz_rl.rollout.rewards import binary
 
 _START = "import sys; sys.path.append(sys.argv[1]); from orz_rl.rollout.reward_host import main; main()"
 _PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
@@ -62,7 +63,7 @@ class RewardProcess:
     def __init__(self, name: str, *, deadline_s: float) -> None:
         """Start it and import the function. ConfigError if that fails."""
         self._name, self._deadline_s = name, deadline_s
-        reference, self.package = reference_of(name)
+        reference, self.package = reward_reference(name)
         ours, theirs = socket.socketpair()
         settings = {
             "descriptor": theirs.fileno(),
@@ -123,7 +124,7 @@ class RewardProcess:
             self.close()
             raise ConfigError(
                 f"reward.function={self._name} {what}: {answer['fault']}. No reward is made up for it: correct the "
-                f"function, or use reward.function={DEFAULT}."
+                f"function, or use reward.function={DEFAULT_REWARD}."
             )
         return answer
 
@@ -137,7 +138,7 @@ class RewardProcess:
 
 def open_reward(name: str, *, deadline_s: float) -> RewardProcess | None:
     """The function of reward.function, started; None for the default, which needs no process."""
-    return None if name == DEFAULT else RewardProcess(name, deadline_s=deadline_s)
+    return None if name == DEFAULT_REWARD else RewardProcess(name, deadline_s=deadline_s)
 
 
 def checked_identity(name: str, *, deadline_s: float, problem: Problem) -> Mapping[str, str] | None:
@@ -145,7 +146,7 @@ def checked_identity(name: str, *, deadline_s: float, problem: Problem) -> Mappi
 
     None for the default. ConfigError for whatever is wrong with the function.
     """
-    if name == DEFAULT:
+    if name == DEFAULT_REWARD:
         return None
     with closing(RewardProcess(name, deadline_s=deadline_s)) as function:
         for text, is_right in ((f" ... </think> <answer> \\boxed{{{problem.gold}}} </answer>", True), ("", False)):

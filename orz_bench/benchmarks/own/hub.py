@@ -27,7 +27,7 @@ class _HubAddress:
     def of(cls, place: str) -> _HubAddress:
         match = _ADDRESS.fullmatch(place)
         if match is None:
-            raise DataError(f"{place}: wanted hub:OWNER/NAME, or hub:OWNER/NAME/FILE for one file of a dataset.")
+            raise DataError(f"{place}: wanted hub:OWNER/NAME/FILE for one file of a dataset, or hub:OWNER/NAME.")
         return cls(f"{match['owner']}/{match['name']}", match["revision"], (match["file"] or "").strip("/"))
 
 

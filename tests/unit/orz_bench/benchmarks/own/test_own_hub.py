@@ -36,5 +36,5 @@ def test_a_dataset_without_tables() -> None:
 
 @pytest.mark.parametrize("place", ["hub:", "hub:o", "hub:/n", "hub:o/", "hub:o//f.csv"])
 def test_an_address_that_is_none(place: str) -> None:
-    with pytest.raises(DataError, match=r"wanted hub:OWNER/NAME, or hub:OWNER/NAME/FILE"):
+    with pytest.raises(DataError, match=r"wanted hub:OWNER/NAME/FILE .*, or hub:OWNER/NAME\."):
         _HubAddress.of(place)
