@@ -11,7 +11,6 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from orz_bench.asking.protocol import MIN_TEMPERATURE, ORZ_STOP
 from orz_bench.engines.engine import Sampling
@@ -43,9 +42,7 @@ def _known(group: PluginGroup[Any], name: str) -> str:
     if name in group.built_in or name in group.others():
         return name
     names = group.names()
-    raise PydanticCustomError(
-        "unknown_name", "wanted one of {names}{hint}", {"names": ", ".join(names), "hint": nearest(name, names)}
-    )
+    raise ValueError(f"wanted one of {', '.join(names)}{nearest(name, names)}")
 
 
 class Section(BaseModel):

@@ -76,7 +76,8 @@ def _load(reference: str) -> Callable[..., Any]:
         ) from error
     except ValueError:
         pass  # written in C, without a signature: the trial call decides
-    return found
+    function: Callable[..., Any] = found
+    return function
 
 
 def _answer(function: Callable[..., Any], arguments: tuple[Any, ...]) -> dict[str, Any]:

@@ -13,10 +13,15 @@ def binary_reward(verdict: Verdict, stop_reason: StopReason) -> float:
     return float(verdict == "correct" and stop_reason != "length")
 
 
-def binary(problem: Problem, completion: Completion, grade: Grade) -> float:
+class _Binary:
     """The default: binary_reward of the grade's verdict."""
-    del problem
-    return binary_reward(grade.verdict, completion.stop_reason)
+
+    def __call__(self, problem: Problem, completion: Completion, grade: Grade) -> float:
+        del problem
+        return binary_reward(grade.verdict, completion.stop_reason)
+
+
+binary = _Binary()
 
 
 def overlong_penalty(num_tokens: int, *, max_tokens: int, buffer: int) -> float:

@@ -59,8 +59,7 @@ class Rehearsal:
             with run.writing(stopped_event="stopped", done=f"{config.num_steps} steps"):
                 for step in range(1, config.num_steps + 1):
                     rows = _sample(prompts, config, grader=grader, step=step)
-                    with run.rollouts(step).lock():
-                        run.rollouts(step).append(rows)
+                    _write(run, step, rows=rows)
                     run.append_metrics(row := sampled_row(step, rows))
                     observer.stepped(row, config.num_steps)
         return Outcome(run, [], run.results())
@@ -69,9 +68,14 @@ class Rehearsal:
         raise ConfigError(f"{run.path}: a rehearsal has no checkpoint; train with another backend.")
 
 
+def _write(run: RunDir, step: int, *, rows: Sequence[Rollout]) -> None:
+    with run.rollouts(step).lock():
+        run.rollouts(step).append(rows)
+
+
 def _sample(prompts: Sequence[Prompt], config: TrainConfig, *, grader: Grader, step: int) -> list[Rollout]:
     count, size = config.rollout.num_problems, config.rollout.num_samples
-    requests = {}
+    requests: dict[tuple[str, int], Request] = {}
     for index in problems_at(len(prompts), start=(step - 1) * count, count=count, seed=config.seed):
         seeds = group_seeds(config.seed, step=step, problem_id=prompts[index].problem.problem_id, count=size)
         prompt = prompts[index]

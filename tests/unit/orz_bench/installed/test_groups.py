@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -169,11 +170,16 @@ def test_advantages_losses_and_rewards_of_other_packages(site: PluginSite) -> No
     )
     assert all(len(part["sha256"]) == 64 for part in parts.values())
     rewards, mask = torch.tensor([[0.0, 1.0], [0.0, 0.0]]), torch.ones(2, 2)
-    arguments = {"values_BT": None, "group_B": torch.tensor([0, 0]), "mask_BT": mask, "discounts": config.advantage}
-    found = estimate("signs", rewards, **arguments)  # type: ignore[arg-type]
+    arguments: dict[str, Any] = {
+        "values_BT": None,
+        "group_B": torch.tensor([0, 0]),
+        "mask_BT": mask,
+        "discounts": config.advantage,
+    }
+    found = estimate("signs", rewards, **arguments)
     assert found.advantages_BT.tolist() == [[1.0, 1.0], [-1.0, -1.0]]
     with pytest.raises(ConfigError, match=r"advantage estimator short of trained 1\.0 returned \(2, 1\) numbers"):
-        estimate("short", rewards, **arguments)  # type: ignore[arg-type]
+        estimate("short", rewards, **arguments)
     assert reward_reference("paid") == ("trained:paid", "trained 1.0")
     assert OBJECTIVES.load("plain").name == "plain"
     with pytest.raises(ConfigError, match=r"advantage.estimator is 'sings': wanted one of gae, .*did you mean 'signs'"):
