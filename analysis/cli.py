@@ -6,17 +6,18 @@ from analysis.commands.figures import figure_command, figures_command, metrics_c
 from analysis.commands.reflection import reflection_command
 from analysis.commands.report import compare_command, report_command
 from analysis.commands.step_moment import step_moment_command
-from orz_bench.terminal import command_line, version_option
+from orz_bench.terminal import command_line, names_plugins, version_option
 
 app = command_line(
     "orz-analysis", "Read runs and answer: did it learn, when, how, and does reflection improve answers?"
 )
+_WITH_LEXICONS = names_plugins({"--lexicon": "orz.lexicons"})
 app.callback()(version_option)
-app.command("report")(report_command)
-app.command("reflection")(reflection_command)
-app.command("step-moment")(step_moment_command)
+app.command("report", cls=_WITH_LEXICONS)(report_command)
+app.command("reflection", cls=_WITH_LEXICONS)(reflection_command)
+app.command("step-moment", cls=names_plugins({"--detector": "orz.detectors"}))(step_moment_command)
 app.command("compare")(compare_command)
-app.command("figure")(figure_command)
+app.command("figure", cls=_WITH_LEXICONS)(figure_command)
 app.command("figures")(figures_command)
 app.command("metrics")(metrics_command)
 

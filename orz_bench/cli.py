@@ -8,11 +8,11 @@ from orz_bench.commands.exporting import export_command
 from orz_bench.commands.grade import grade_command
 from orz_bench.commands.importing import import_command
 from orz_bench.commands.results import compare_command, report_command
-from orz_bench.terminal import command_line, version_option
+from orz_bench.terminal import command_line, names_plugins, version_option
 
 app = command_line("orz-bench", "Ask a checkpoint questions, grade the answers, keep every answer.")
 app.callback()(version_option)
-app.command("eval")(evaluate_command)
+app.command("eval", cls=names_plugins({"--engine": "orz.engines"}))(evaluate_command)
 app.command("grade")(grade_command)
 app.command("compare")(compare_command)
 app.command("report")(report_command)

@@ -15,7 +15,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -25,11 +25,12 @@ import typer
 from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderableType, RenderHook
 from rich.control import Control
 from rich.segment import Segment
-from typer.core import TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from orz_bench.environment import version_text
 from orz_bench.errors import OrzError, RunDirError
 from orz_bench.installed.extras import require_for
+from orz_bench.installed.plugins import names_of
 from orz_bench.secrets import redact
 from orz_bench.signals import exit_code, stopped_by_signals
 
@@ -87,6 +88,33 @@ def command_line(name: str, summary: str) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
+
+
+def names_plugins(groups: Mapping[str, str]) -> type[TyperCommand]:
+    """A class of commands whose help also has the names that other packages add; they are looked up only for it.
+
+    `groups`: option -> group of entry points.
+    """
+
+    class Command(TyperCommand):
+        """A command with such options."""
+
+        def format_help(self, ctx: Any, formatter: Any) -> None:
+            """See TyperCommand."""
+            for option in self.params:
+                added = [name for given in option.opts if given in groups for name in names_of(groups[given])]
+                if isinstance(option, TyperOption) and added:
+                    option.help = f"{(option.help or '').rstrip('.')}; of other packages: {', '.join(added)}."
+            super().format_help(ctx, formatter)
+
+    return Command
+
+
+def show_faults(noun: str, faults: Iterable[object]) -> None:
+    """Name what other packages add and cannot be used."""
+    for fault in faults:
+        text = f"warning: {noun} {fault}"
+        stderr_console().print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
 def reports_errors(command: Callable[P, R]) -> Callable[P, R]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orz_bench.terminal import command_line, version_option
+from orz_bench.terminal import command_line, names_plugins, version_option
 from orz_rl.commands.backends import backends_command
 from orz_rl.commands.compare_backends import compare_backends_command
 from orz_rl.commands.data import data_app
@@ -13,7 +13,7 @@ from orz_rl.commands.watch import watch_command
 
 app = command_line("orz-rl", "Train a model with a rule-based reward, and keep every rollout.")
 app.callback()(version_option)
-app.command("train")(train_command)
+app.command("train", cls=names_plugins({"--backend": "orz.backends"}))(train_command)
 app.command("plan")(plan_command)
 app.command("check")(check_command)
 app.command("backends")(backends_command)

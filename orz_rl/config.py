@@ -7,13 +7,17 @@ and derived values are properties. A step is one generation with its updates; an
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from orz_bench.asking.protocol import MIN_TEMPERATURE, ORZ_STOP
 from orz_bench.engines.engine import Sampling
-from orz_rl.names import Estimator, KlChoice, KlEstimator, Normalisation, SignName
+from orz_bench.errors import nearest
+from orz_bench.installed.plugins import PluginGroup
+from orz_rl.names import KlChoice, KlEstimator, Normalisation, SignName
+from orz_rl.ppo.parts import ADVANTAGES, OBJECTIVES
 from orz_rl.ppo.schedule import schedule
 from orz_rl.settings.older import optim_of_today
 
@@ -31,6 +35,14 @@ Bound = Annotated[float, Field(gt=0, le=1e6)]
 Text = Annotated[str, Field(min_length=1)]
 REDUCE_BUCKET = 200_000_000
 """Number of gradient elements that ranks reduce at a time; DeepSpeed allocates a buffer for them."""
+
+
+def _known(group: PluginGroup[Any], name: str) -> str:
+    """The name, if it is one of ours or of another package."""
+    if name in group.built_in or name in group.others():
+        return name
+    names = group.names()
+    raise ValueError(f"wanted one of {', '.join(names)}{nearest(name, names)}")
 
 
 class Section(BaseModel):
@@ -60,7 +72,8 @@ class DataConfig(Section):
     """The training problems."""
 
     source: tuple[Text, ...] = ()
-    """Files in the ORZ format or JSON lines, CSV, Parquet; `hub:OWNER/NAME/FILE`; or `arithmetic`, generated sums."""
+    """Files in the ORZ format or JSON lines, CSV, Parquet, with options behind a colon (docs/own-data.md);
+    `hub:OWNER/NAME/FILE`; `arithmetic`, generated sums; or `arithmetic_programs`, sums that ask for a program."""
     template: str = "orz-code"
     """Template that turns a problem into a prompt; see docs/benchmarks.md."""
     max_prompt_tokens: Positive = 2048
@@ -118,21 +131,26 @@ class RolloutConfig(Section):
 
 
 class RewardConfig(Section):
-    """How a grade becomes a reward: 1 for a correct answer that was not truncated, else 0."""
+    """How a grade becomes a reward: 1 for a correct answer that was not truncated, else 0, or by a function."""
+
+    function: Text = "binary"
+    """binary, the name of an entry of orz.rewards, or package.module:name: a function of (problem, completion, grade)
+    in a process of its own, with reward.deadline_s per call (docs/plugins.md)."""
 
     extractor: str = "orz"
     """Rule that extracts the answer: orz, boxed or final."""
     overlong_buffer: Count = 0
     """DAPO: number of tokens before the limit in which a penalty grows from 0 to 1; 0: off."""
     deadline_s: Annotated[float, Field(gt=0, le=3600)] = 5.0
-    """Time limit for grading one answer, in seconds."""
+    """Time limit for grading one answer, and for one call of reward.function, in CPU seconds."""
 
 
 class AdvantageConfig(Section):
     """How rewards become advantages."""
 
-    estimator: Estimator = "gae"
-    """gae trains a critic; the others have none and compare the samples of a group (reinforce_pp: of the batch)."""
+    estimator: Annotated[str, AfterValidator(partial(_known, ADVANTAGES))] = "gae"
+    """gae trains a critic; grpo, dr_grpo, rloo compare the samples of a group, reinforce_pp those of the batch; or the
+    name of an entry of orz.advantages (docs/plugins.md)."""
     gamma: Share = 1.0
     """Discount per token (gae, reinforce_pp)."""
     lam: Share = 1.0
@@ -144,6 +162,8 @@ class AdvantageConfig(Section):
 class LossConfig(Section):
     """What the optimisers minimise."""
 
+    objective: Annotated[str, AfterValidator(partial(_known, OBJECTIVES))] = "ppo"
+    """ppo: the clipped objective; or the name of an entry of orz.losses (docs/plugins.md)."""
     clip_low: Share = 0.2
     """PPO: the ratio is clipped below at 1 - clip_low."""
     clip_high: Bound = 0.2
@@ -247,7 +267,7 @@ class EvalConfig(Section):
     """Evaluation during training, with the running engines, by orz_bench."""
 
     benchmarks: tuple[Text, ...] = ()
-    """Names as in `orz-bench data list`; none: no evaluation."""
+    """Names as in `orz-bench data list`, or your own tables (docs/own-data.md); none: no evaluation."""
     by_own_protocol: tuple[Text, ...] = ()
     """Benchmarks that use their own protocol (see docs/benchmarks.md), up to rollout.max_tokens; the others use
     data.template, reward.extractor, rollout.stop and eval.n."""
@@ -311,7 +331,7 @@ class TrainConfig(Section):
     @property
     def has_critic(self) -> bool:
         """Whether a critic is trained."""
-        return self.advantage.estimator == "gae"
+        return ADVANTAGES.load(self.advantage.estimator).has_critic
 
     @property
     def has_reference(self) -> bool:

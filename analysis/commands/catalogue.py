@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
-from analysis.curves.response_metrics import RESPONSE_METRICS
+from analysis.curves.response_metrics import RESPONSE_METRICS, ResponseMetric
 from analysis.figures.registry import FIGURES
 from analysis.texts.lexicons import LEXICONS
 from orz_bench.records.metrics import METRICS
@@ -59,11 +59,13 @@ def metrics_markdown() -> str:
     )
 
 
-def metrics_table() -> Table:
-    """The metrics as a table for a terminal, without lexicons and figures."""
+def metrics_table(added: Sequence[ResponseMetric] = ()) -> Table:
+    """The metrics as a table for a terminal, with those of other packages, without lexicons and figures."""
     table = Table("metric", "unit", "meaning", "source", box=None, pad_edge=False)
     for one in RESPONSE_METRICS.values():
         table.add_row(one.name, one.unit, one.formula, one.source)
+    for one in added:
+        table.add_row(one.name, one.unit, one.formula, one.package)
     for name, other in METRICS.items():
         if name not in RESPONSE_METRICS:
             table.add_row(name, other.unit, other.meaning, "metrics.jsonl")

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from analysis.commands.arguments import LEXICON_HELP, Runs, split_names
-from orz_bench.terminal import print_result, reports_errors, result_console, stderr_console
+from orz_bench.terminal import print_result, reports_errors, result_console, show_faults, stderr_console
 
 if TYPE_CHECKING:
     from analysis.figures.spec import FigureSpec
@@ -37,7 +37,7 @@ def figure_command(
     from analysis.curves.grouping import group_studies
     from analysis.figures.chosen import NAME as CHOSEN
     from analysis.figures.chosen import chosen_metrics
-    from analysis.figures.registry import get_figure
+    from analysis.figures.registry import drawn, get_figure
     from analysis.reading.load import load_runs
     from analysis.texts.lexicons import get_lexicon
 
@@ -47,7 +47,7 @@ def figure_command(
         return
     figure, chosen = get_figure(name), get_lexicon(lexicon) if lexicon else None
     studies = [build_study(run, lexicon=chosen, wanted=figure.metrics) for run in load_runs(runs)]
-    save_into(figure.make(group_studies(studies)), out)
+    save_into(drawn(figure, group_studies(studies)), out)
 
 
 def save_into(spec: FigureSpec, out: Path) -> None:
@@ -68,11 +68,13 @@ def save_into(spec: FigureSpec, out: Path) -> None:
 @reports_errors
 def figures_command() -> None:
     """List all figures with their numbers in the paper and the data they need."""
-    from analysis.figures.registry import FIGURES
+    from analysis.figures.registry import all_figures
 
+    figures, faults = all_figures()
+    show_faults("figure", faults)
     table = Table("figure", "paper", "needs", box=None, pad_edge=False)
-    for figure in FIGURES.values():
-        table.add_row(figure.name, figure.paper or "–", figure.needs)
+    for figure in figures:
+        table.add_row(figure.name, figure.package or figure.paper or "–", figure.needs)
     table.add_row("metrics", "–", "--metrics NAME,NAME: any columns of the runs' curves")
     result_console().print(table)
 
@@ -83,8 +85,11 @@ def metrics_command(
 ) -> None:
     """List all metrics with unit, formula and source."""
     from analysis.commands.catalogue import metrics_markdown, metrics_table
+    from analysis.curves.response_metrics import added_metrics
 
     if markdown:
         print_result(metrics_markdown(), end="")
     else:
-        result_console().print(metrics_table())
+        added, faults = added_metrics()
+        show_faults("metric", faults)
+        result_console().print(metrics_table(added))

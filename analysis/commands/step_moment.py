@@ -21,18 +21,22 @@ def step_moment_command(
     ] = None,
     run_name: Annotated[str | None, typer.Option("--run", help="Run to read from a file with several runs.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0,
+    detector: Annotated[str, typer.Option(help="How step moments are found: structural.")] = "structural",
     json_output: Json = False,
 ) -> None:
     """Find sudden, lasting changes of level or slope in training curves, with intervals and p-values."""
     from analysis.curves.build import build_study
     from analysis.curves.step_moments import METRICS, chosen_metrics, step_moments_of, step_moments_table
     from analysis.reading.load import load_path, one_of
+    from analysis.step_moment.detectors import get_detector
     from analysis.step_moment.find import SHORTEST_CURVE
 
     studied = build_study(one_of(load_path(run), run_name), wanted=METRICS if metrics is None else ())
-    moments = step_moments_of(studied, chosen_metrics(studied, metrics), seed=seed)
+    found_by = get_detector(detector)
+    moments = step_moments_of(studied, chosen_metrics(studied, metrics), seed=seed, detector=found_by)
     if json_output:
-        print_result(json.dumps(moments.to_json(), ensure_ascii=False))
+        whose = {"detector": found_by.label} if found_by.package else {}
+        print_result(json.dumps(moments.to_json() | whose, ensure_ascii=False))
         return
     if moments.breaks:
         result_console().print(step_moments_table(moments))

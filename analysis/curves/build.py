@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.curves.response_curves import response_curves
+from analysis.curves.response_metrics import ResponseMetric, added_metrics_named
 from analysis.curves.study import Study, scores_of
 from analysis.reading.load import Run
 from analysis.reading.metric_files import by_step
@@ -29,7 +30,7 @@ def build_study(run: Run, *, lexicon: Lexicon | None = None, wanted: Sequence[st
     features = features_of(run.rollouts, counted_with)
     return Study(
         run=run,
-        steps=joined(run.metrics, curves_of_features(features)),
+        steps=joined(run.metrics, curves_of_features(features, added=added_metrics_named(wanted))),
         scores=scores_of(run.results),
         features=features,
         lexicon=counted_with.label,
@@ -37,11 +38,11 @@ def build_study(run: Run, *, lexicon: Lexicon | None = None, wanted: Sequence[st
     )
 
 
-def curves_of_features(features: pd.DataFrame) -> pd.DataFrame:
+def curves_of_features(features: pd.DataFrame, *, added: Sequence[ResponseMetric] = ()) -> pd.DataFrame:
     """One row per step, as in metrics.jsonl: `reward/mean` and response_curves. No rows if no step is known."""
     if "step" not in features or features.empty:
         return by_step(pd.DataFrame())
-    curves = response_curves(features)
+    curves = response_curves(features, added=added)
     if "reward" in features:
         curves.insert(0, "reward/mean", features.groupby("step")["reward"].mean())
     return by_step(curves.astype("float64").rename_axis("step").reset_index())

@@ -9,13 +9,22 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.curves.response_metrics import GROUP_METRICS, MEAN_METRICS, RESPONSE_METRICS
+from analysis.curves.response_metrics import (
+    GROUP_METRICS,
+    MEAN_METRICS,
+    RESPONSE_METRICS,
+    ResponseMetric,
+    values_of,
+)
 from analysis.texts.lengths import response_lengths
 from orz_bench.errors import DataError
 
 
-def response_curves(features: pd.DataFrame, by: Sequence[str] = ("step",)) -> pd.DataFrame:
-    """One row for each value of the columns `by`, in order, as the index; the columns are RESPONSE_METRICS.
+def response_curves(
+    features: pd.DataFrame, by: Sequence[str] = ("step",), *, added: Sequence[ResponseMetric] = ()
+) -> pd.DataFrame:
+    """One row for each value of the columns `by`, in order, as the index; the columns are RESPONSE_METRICS, then
+    `added`.
 
     All are Float64, and <NA> if a step has no data for it (no length of correct responses without a correct response,
     no accuracy without verdicts). Raises DataError if `features` lacks one of `by`.
@@ -24,12 +33,20 @@ def response_curves(features: pd.DataFrame, by: Sequence[str] = ("step",)) -> pd
     if missing:
         raise DataError(f"features have no column {', '.join(missing)}; curves need {', '.join(by)}.")
     keys = [features[name] for name in by]
-    parts = [_counts(features, keys), _lengths(features, keys), _means(features, keys), _groups(features, by)]
-    return pd.concat(parts, axis=1)[list(RESPONSE_METRICS)].astype("Float64").sort_index()
+    parts = [
+        _counts(features, keys),
+        _lengths(features, keys),
+        _means(features, keys, added=added),
+        _groups(features, by),
+    ]
+    return (
+        pd.concat(parts, axis=1)[[*RESPONSE_METRICS, *(metric.name for metric in added)]].astype("Float64").sort_index()
+    )
 
 
-def _means(features: pd.DataFrame, keys: Sequence[pd.Series]) -> pd.DataFrame:
-    values = pd.DataFrame({metric.name: values(features) for metric, values in MEAN_METRICS}, index=features.index)
+def _means(features: pd.DataFrame, keys: Sequence[pd.Series], *, added: Sequence[ResponseMetric]) -> pd.DataFrame:
+    metrics = (*MEAN_METRICS, *added)
+    values = pd.DataFrame({metric.name: values_of(metric, features) for metric in metrics}, index=features.index)
     return values.groupby(list(keys), observed=True).mean()
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import pandas as pd
 
 from analysis.texts.lengths import response_lengths
+from orz_bench.errors import ConfigError
+from orz_bench.installed.plugins import PluginFault, PluginGroup
+from orz_bench.records.metrics import METRICS
 
 _ORZ = "Open-Reasoner-Zero, arXiv 2503.24290"
 
@@ -22,6 +25,10 @@ class ResponseMetric:
     """`length` means tokens, or characters if token counts are unknown (analysis.texts.lengths)."""
     formula: str
     source: str = ""
+    values: Values | None = None
+    """What it is the mean of; None for those that are no mean over responses."""
+    package: str = ""
+    """Name and version of the package that adds it, which the registry fills in; empty for ours."""
 
 
 Values = Callable[[pd.DataFrame], pd.Series]
@@ -40,7 +47,7 @@ def _length_where(condition: Callable[[pd.DataFrame], pd.Series]) -> Values:
     return values
 
 
-MEAN_METRICS: tuple[tuple[ResponseMetric, Values], ...] = (
+_MEANS: tuple[tuple[ResponseMetric, Values], ...] = (
     (
         ResponseMetric("accuracy/mean", "share", "responses graded correct / responses with a verdict"),
         _column("is_correct"),
@@ -171,6 +178,7 @@ MEAN_METRICS: tuple[tuple[ResponseMetric, Values], ...] = (
     (ResponseMetric("language/arabic", "share", "mean share of Arabic letters"), _column("share_arabic")),
     (ResponseMetric("language/other", "share", "mean share of all other letters"), _column("share_other")),
 )
+MEAN_METRICS = tuple(replace(metric, values=values) for metric, values in _MEANS)
 
 _LENGTHS = (
     ResponseMetric("response/length_mean", "length", "mean length of all responses", f"{_ORZ}, figure 2"),
@@ -191,6 +199,51 @@ GROUP_METRICS = (
     ResponseMetric("group/all_wrong", "share", "problems with no correct response / problems"),
 )
 RESPONSE_METRICS: Mapping[str, ResponseMetric] = MappingProxyType(
-    {metric.name: metric for metric in (*_COUNTS, *_LENGTHS, *(metric for metric, _ in MEAN_METRICS), *GROUP_METRICS)}
+    {metric.name: metric for metric in (*_COUNTS, *_LENGTHS, *MEAN_METRICS, *GROUP_METRICS)}
 )
-"""Every column of analysis.curves.response_curves, in order."""
+"""Every column of analysis.curves.response_curves, in order; ours."""
+
+
+def _fault_of(metric: ResponseMetric) -> str | None:
+    """A metric of another package is a mean over responses, and no column of training has its name."""
+    if metric.values is None:
+        return "it has no `values`, wanted a function of the features of responses"
+    return f"the name {metric.name} is that of a metric of training" if metric.name in METRICS else None
+
+
+METRIC_GROUP: PluginGroup[ResponseMetric] = PluginGroup(
+    name="orz.metrics", noun="metric", kind=ResponseMetric, built_in=RESPONSE_METRICS, fault_of=_fault_of
+)
+"""Ours, and those that other packages add."""
+
+
+def added_metrics() -> tuple[list[ResponseMetric], list[PluginFault]]:
+    """The metrics of other packages, and those that cannot be used."""
+    found, faults = METRIC_GROUP.load_all()
+    added = [each for name, each in found.items() if name not in RESPONSE_METRICS]
+    return [replace(each, package=METRIC_GROUP.package_of(each.name)) for each in added], faults
+
+
+def added_metrics_named(names: Sequence[str]) -> list[ResponseMetric]:
+    """Those of other packages among these names; they are looked up only if a name is neither ours nor training's."""
+    others = [name for name in names if name not in RESPONSE_METRICS and name not in METRICS]
+    if not others:
+        return []
+    known = METRIC_GROUP.others()
+    return [replace(METRIC_GROUP.load(n), package=METRIC_GROUP.package_of(n)) for n in others if n in known]
+
+
+def values_of(metric: ResponseMetric, features: pd.DataFrame) -> pd.Series:
+    """One number per response. ConfigError, with the name of its package, where another package's code fails."""
+    assert metric.values is not None, metric.name
+    if not metric.package:
+        return metric.values(features)
+    try:
+        values = metric.values(features)
+        found = pd.Series(values, index=features.index).astype("Float64")
+    except Exception as error:  # whatever that package does
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(
+            f"metric {metric.name} of {metric.package} failed ({type(error).__name__}: {reason}); correct that package."
+        ) from error
+    return found

@@ -12,7 +12,8 @@ from rich.table import Table
 from analysis.curves.study import Study
 from analysis.step_moment.as_json import as_json
 from analysis.step_moment.breaks import Break, JointBreak
-from analysis.step_moment.find import SHORTEST_CURVE, find_breaks
+from analysis.step_moment.detectors import STRUCTURAL, Detector, breaks_by
+from analysis.step_moment.find import SHORTEST_CURVE
 from analysis.step_moment.joint import find_joint_breaks
 from orz_bench.errors import ConfigError, nearest
 from orz_bench.records.metric_names import metric_name
@@ -37,12 +38,16 @@ class StepMoments:
         return as_json(self.breaks, self.joint)
 
 
-def step_moments_of(study: Study, metrics: Sequence[str] = METRICS, *, seed: int = 0) -> StepMoments:
+def step_moments_of(
+    study: Study, metrics: Sequence[str] = METRICS, *, seed: int = 0, detector: Detector = STRUCTURAL
+) -> StepMoments:
     """The step moments of the metrics that the run has. `seed` is the seed of the bootstrap."""
     present = {name: series for name in metrics if (series := study.series(name)) is not None}
     judged = {name: series for name, series in present.items() if _is_long_enough(series[1])}
     breaks = [
-        one for name, (steps, values) in judged.items() for one in find_breaks(steps, values, metric=name, seed=seed)
+        one
+        for name, (steps, values) in judged.items()
+        for one in breaks_by(detector, steps, values=values, metric=name, seed=seed)
     ]
     steps = study.steps["step"].to_numpy(dtype=float) if judged else np.array([])
     return StepMoments(

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from analysis.curves.study import Group
 from analysis.figures import ablations, benchmarks, training
 from analysis.figures.spec import FigureSpec
-from orz_bench.errors import ConfigError, nearest
+from orz_bench.errors import ConfigError, OrzError, nearest
+from orz_bench.installed.plugins import PluginFault, PluginGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,8 @@ class Figure:
     make: Callable[[Sequence[Group]], FigureSpec]
     metrics: tuple[str, ...] = ()
     """Training metrics that it draws: if metrics.jsonl lacks one, rollouts are read for it."""
+    package: str = ""
+    """Name and version of the package that adds it, which the registry fills in; empty for ours."""
 
 
 _TRAINED = ("reward/mean", "response/length_mean")
@@ -47,10 +51,51 @@ _ALL = (
     Figure("health", "", "a training run", training.health, ("policy/entropy", "response/repetition")),
 )
 FIGURES: Mapping[str, Figure] = MappingProxyType({figure.name: figure for figure in _ALL})
+"""Ours."""
+
+
+def _fault_of(figure: Figure) -> str | None:
+    """A name that names no files."""
+    is_name = re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", figure.name) and figure.name != _CHOSEN
+    return None if is_name else f"the name {figure.name!r} is not made of letters, digits, _ and - alone, or is taken"
+
+
+_CHOSEN = "metrics"
+FIGURE_GROUP: PluginGroup[Figure] = PluginGroup(
+    name="orz.figures", noun="figure", kind=Figure, built_in=FIGURES, fault_of=_fault_of
+)
+"""Ours, and those that other packages add."""
 
 
 def get_figure(name: str) -> Figure:
-    """The figure of that name; ConfigError with the nearest name if there is none."""
-    if name not in FIGURES:
-        raise ConfigError(f"unknown figure {name!r}{nearest(name, FIGURES)}; orz-analysis figures lists all.")
-    return FIGURES[name]
+    """The figure of that name; ConfigError with the nearest name if there is none, and for one that cannot be used."""
+    if name in FIGURES:
+        return FIGURES[name]
+    if name not in FIGURE_GROUP.others():
+        known = FIGURE_GROUP.names()
+        raise ConfigError(f"unknown figure {name!r}{nearest(name, known)}; orz-analysis figures lists all.")
+    return replace(FIGURE_GROUP.load(name), package=FIGURE_GROUP.package_of(name))
+
+
+def drawn(figure: Figure, groups: Sequence[Group]) -> FigureSpec:
+    """The figure of these runs. ConfigError, with the name of its package, where another package's code fails."""
+    if not figure.package:
+        return figure.make(groups)
+    try:
+        spec = figure.make(groups)
+    except OrzError:
+        raise
+    except Exception as error:  # whatever that package does, ours go on
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(
+            f"figure {figure.name} of {figure.package} failed ({type(error).__name__}: {reason}); correct that package."
+        ) from error
+    if not isinstance(spec, FigureSpec):
+        raise ConfigError(f"figure {figure.name} of {figure.package} is a {type(spec).__name__}, wanted a FigureSpec.")
+    return replace(spec, name=figure.name, caption=f"{spec.caption} Drawn by {figure.package}.".strip())
+
+
+def all_figures() -> tuple[list[Figure], list[PluginFault]]:
+    """Every figure, ours first, and those of other packages that cannot be used."""
+    found, faults = FIGURE_GROUP.load_all()
+    return [replace(each, package=FIGURE_GROUP.package_of(name)) for name, each in found.items()], faults

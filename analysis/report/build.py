@@ -12,13 +12,13 @@ from analysis.figures import drawing
 from analysis.figures.ablations import Ablation
 from analysis.figures.chosen import chosen_metrics
 from analysis.figures.panels import MissingDataError, NothingToCompareError
-from analysis.figures.registry import FIGURES
+from analysis.figures.registry import all_figures, drawn
 from analysis.figures.spec import FigureSpec, rows
 from analysis.report.examples import examples_of
 from analysis.report.findings import findings_of
 from analysis.report.page import Page, Picture, RunSection, render
 from analysis.report.tables import Table, as_csv, length_table_of, result_table
-from orz_bench.errors import DataError, counted
+from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.records.parquet import disk_error
 from orz_bench.records.run_dir import write_text
 
@@ -80,16 +80,23 @@ def _figures(studies: Sequence[Study]) -> tuple[list[FigureSpec], list[str]]:
     groups = group_studies(studies)
     specs: list[FigureSpec] = []
     left_out = []
-    for figure in FIGURES.values():
+    figures, faults = all_figures()
+    left_out += [f"figure {fault}" for fault in faults]
+    for figure in figures:
         if isinstance(figure.make, Ablation) and not figure.make.explains(groups):
             continue
         try:
-            spec = figure.make(groups)
+            spec = drawn(figure, groups)
         except NothingToCompareError:
             continue
         except MissingDataError as error:
             if not isinstance(figure.make, Ablation):
                 left_out.append(f"{figure.name}: {error}")
+            continue
+        except ConfigError as error:
+            if not figure.package:
+                raise
+            left_out.append(str(error))
             continue
         if not any(rows(spec).equals(rows(other)) for other in specs):
             specs.append(spec)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
 
 from orz_bench.errors import ConfigError, nearest
 from orz_bench.extraction.responses import REFLECTION_PATTERNS
+from orz_bench.installed.plugins import PluginGroup
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +40,13 @@ class Lexicon:
     """Applies to ASCII letters only; no pattern has others."""
     is_word_bounded: bool = False
     """Whether a match must be neither preceded nor followed by a letter, a digit or an underscore."""
+    package: str = ""
+    """Name and version of the package that adds it, which the registry fills in; empty for ours."""
 
     @property
     def label(self) -> str:
         """`orz-code v1`, for captions and tables."""
-        return f"{self.name} v{self.version}"
+        return f"{self.name} v{self.version}{f' of {self.package}' if self.package else ''}"
 
     @cached_property
     def _compiled(self) -> tuple[re.Pattern[str], ...]:
@@ -145,11 +148,31 @@ _EXTENDED = Lexicon(
 LEXICONS: Mapping[str, Lexicon] = MappingProxyType(
     {lexicon.name: lexicon for lexicon in (_ORZ_CODE, _ORZ_PAPER, _URZ15, _EXTENDED)}
 )
+"""Ours."""
+
+
+def _fault_of(lexicon: Lexicon) -> str | None:
+    """A pattern that is no regular expression, or matches where there is nothing."""
+    for name, pattern in lexicon.patterns.items():
+        try:
+            if re.compile(pattern).match(""):
+                return f"the pattern {name} matches the empty text"
+        except re.error as error:
+            return f"the pattern {name} is no regular expression ({error})"
+    return None if lexicon.patterns else "it has no patterns"
+
+
+LEXICON_GROUP: PluginGroup[Lexicon] = PluginGroup(
+    name="orz.lexicons", noun="lexicon", kind=Lexicon, built_in=LEXICONS, fault_of=_fault_of
+)
+"""Ours, and those that other packages add."""
 
 
 def get_lexicon(name: str) -> Lexicon:
-    """The newest version of a lexicon. Raises ConfigError for an unknown name."""
-    if name not in LEXICONS:
-        known = ", ".join(LEXICONS)
-        raise ConfigError(f"unknown lexicon {name!r}{nearest(name, LEXICONS)}; choose one of {known}.")
-    return LEXICONS[name]
+    """The newest version of a lexicon. Raises ConfigError for an unknown name, and for one that cannot be used."""
+    if name in LEXICONS:
+        return LEXICONS[name]
+    if name not in LEXICON_GROUP.others():
+        known = LEXICON_GROUP.names()
+        raise ConfigError(f"unknown lexicon {name!r}{nearest(name, known)}; choose one of {', '.join(known)}.")
+    return replace(LEXICON_GROUP.load(name), package=LEXICON_GROUP.package_of(name))

@@ -10,7 +10,7 @@ from typing import Literal
 
 import streamlit as st
 
-from analysis.texts.lexicons import LEXICONS, get_lexicon
+from analysis.texts.lexicons import LEXICON_GROUP, get_lexicon
 from app.context import Context
 from app.markdown import escaped
 from app.queries.exports import FORMATS, exported
@@ -63,7 +63,7 @@ def _controls(state: ReportState) -> None:
     lexicon, button = st.columns([3, 2], vertical_alignment="bottom")
     st.session_state["report:lexicon"] = get_lexicon(state.lexicon).name
     lexicon.selectbox(
-        "Count reflections with", list(LEXICONS), key="report:lexicon", on_change=_changed, args=("lexicon",)
+        "Count reflections with", _lexicons(), key="report:lexicon", on_change=_changed, args=("lexicon",)
     )
     if state.made:
         return
@@ -75,6 +75,14 @@ def _controls(state: ReportState) -> None:
         "Did it learn, when, how, does reflection go with correct answers, is it healthy: with figures, intervals and "
         "examples. Making the report reads all responses: about ten seconds per 10,000."
     )
+
+
+def _lexicons() -> list[str]:
+    """Their names; those of other packages that cannot be used are named."""
+    usable, faults = LEXICON_GROUP.load_all()
+    for fault in faults:
+        st.caption(escaped(f"Lexicon {fault}"))
+    return list(usable)
 
 
 def _export(context: Context, state: ReportState) -> None:

@@ -252,6 +252,8 @@ class ProtocolCard:
     """The server that answers: its address, its model, where that comes from, and the name that it answers under."""
     tokenizer: str | None = None
     """Digest of a tokenizer that is not the checkpoint's own."""
+    plugins: Mapping[str, str] | None = None
+    """What other packages supply: "benchmark" or "engine" -> name and version of the package."""
 
     @property
     def fingerprint(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from orz_bench.errors import ConfigError
@@ -51,6 +51,17 @@ class Examples:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GivenProblems:
+    """Problems that are read already, as those of a user's own table are."""
+
+    problems: tuple[Problem, ...]
+    tests: Mapping[str, PackedTests] = field(default_factory=dict)
+    """Of problems that ask for a program, by gold."""
+    source: str
+    """Where they came from: its address, by which they can be read again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Benchmark:
     """One benchmark: everything but its data."""
 
@@ -73,6 +84,8 @@ class Benchmark:
     """(row of a file, its position from 0) -> Problem. Raises DataError with what the row lacks."""
     generate: Callable[[], list[Problem]] | None = None
     """Instead of parse_row, hub and local_names: for a benchmark that ships with the product and has no data files."""
+    given: GivenProblems | None = None
+    """Instead of all these: problems that are read already."""
     errata: tuple[Erratum, ...] = ()
     examples: Examples | None = None
     answered: Literal["by_writing", "by_likelihood"] = "by_writing"
@@ -87,13 +100,16 @@ class Benchmark:
     """(problems) -> sentences that belong beside every score on them."""
     with_options: Callable[[str], Benchmark] | None = None
     """(text after the colon in --bench) -> the benchmark with these options. Raises ConfigError."""
+    package: str = ""
+    """Name and version of the package that adds it, which the registry fills in; empty for ours."""
     cache_name: str = ""
     """The folder of the local cache, where several benchmarks are made from one dataset; else the benchmark's name."""
 
     def __post_init__(self) -> None:
         """ConfigError for a declaration from which no problem could ever be read."""
         has_files = bool(self.local_names) or self.hub is not None
-        if (self.generate is None) == (self.parse_row is None) or has_files == (self.parse_row is None):
+        num_sources = sum(source is not None for source in (self.generate, self.parse_row, self.given))
+        if num_sources != 1 or has_files == (self.parse_row is None):
             raise ConfigError(
                 f"benchmark {self.name!r} declares {', '.join(self._declared()) or 'no source'}; wanted either "
                 f"generate alone, or parse_row with hub, local_names, or both."
@@ -104,9 +120,11 @@ class Benchmark:
         """Where its data come from, for people."""
         if self.generate is not None:
             return "generated"
+        if self.given is not None:
+            return self.given.source
         if self.hub is None:
             return "local file only: --data-dir"
         return f"{self.hub.repo} @ {self.hub.revision[:12]}{', gated' if self.hub.gated else ''}"
 
     def _declared(self) -> list[str]:
-        return [name for name in ("generate", "parse_row", "hub", "local_names") if getattr(self, name)]
+        return [name for name in ("generate", "given", "parse_row", "hub", "local_names") if getattr(self, name)]

@@ -30,33 +30,32 @@ def _parse_test_row(row: Mapping[str, Any], position: int) -> Problem:
     return math_problem(row, position, benchmark="math_test", gold=gold)
 
 
-BENCHMARKS = (
-    Benchmark(
-        name="math500",
-        title="MATH500",
-        aliases=("math_500", "math-500"),
-        kind="math",
-        num_problems=500,
-        local_names=("math500",),
-        hub=HubDataset(
-            repo="HuggingFaceH4/MATH-500", revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be", files=("test.jsonl",)
-        ),
-        licence=_LICENCE,
-        parse_row=partial(math_problem, benchmark="math500"),
+MATH500 = Benchmark(
+    name="math500",
+    title="MATH500",
+    aliases=("math_500", "math-500"),
+    kind="math",
+    num_problems=500,
+    local_names=("math500",),
+    hub=HubDataset(
+        repo="HuggingFaceH4/MATH-500", revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be", files=("test.jsonl",)
     ),
-    Benchmark(
-        name="math_test",
-        title="MATH test",
-        aliases=("math", "math_test_5000"),
-        kind="math",
-        num_problems=5000,
-        local_names=("math_test_5000", "math_test"),
-        hub=HubDataset(
-            repo="EleutherAI/hendrycks_math",
-            revision="21a5633873b6a120296cce3e2df9d5550074f4a3",
-            files=tuple(f"{subject}/test-00000-of-00001.parquet" for subject in _SUBJECTS),
-        ),
-        licence=_LICENCE,
-        parse_row=_parse_test_row,
+    licence=_LICENCE,
+    parse_row=partial(math_problem, benchmark="math500"),
+)
+
+MATH_TEST = Benchmark(
+    name="math_test",
+    title="MATH test",
+    aliases=("math", "math_test_5000"),
+    kind="math",
+    num_problems=5000,
+    local_names=("math_test_5000", "math_test"),
+    hub=HubDataset(
+        repo="EleutherAI/hendrycks_math",
+        revision="21a5633873b6a120296cce3e2df9d5550074f4a3",
+        files=tuple(f"{subject}/test-00000-of-00001.parquet" for subject in _SUBJECTS),
     ),
+    licence=_LICENCE,
+    parse_row=_parse_test_row,
 )

@@ -105,21 +105,20 @@ _SHARED: dict[str, Any] = {
     "breakdowns": ("category", "subject"),
 }
 
-BENCHMARKS = (
-    Benchmark(
-        name="mmlu",
-        title="MMLU",
-        parse_row=partial(parse_row, benchmark="mmlu"),
-        examples=Examples(local_names=("mmlu_dev",), hub=_hub("dev"), join=with_examples),
-        default_protocol="mmlu",
-        answered="by_likelihood",
-        **_SHARED,
-    ),
-    Benchmark(
-        name="mmlu_cot",
-        title="MMLU, written answers",
-        parse_row=partial(parse_row, benchmark="mmlu_cot"),
-        default_protocol="orz-greedy",
-        **_SHARED,
-    ),
+MMLU = Benchmark(
+    name="mmlu",
+    title="MMLU",
+    parse_row=partial(parse_row, benchmark="mmlu"),
+    examples=Examples(local_names=("mmlu_dev",), hub=_hub("dev"), join=with_examples),
+    default_protocol="mmlu",
+    answered="by_likelihood",
+    **_SHARED,
+)
+
+MMLU_COT = Benchmark(
+    name="mmlu_cot",
+    title="MMLU, written answers",
+    parse_row=partial(parse_row, benchmark="mmlu_cot"),
+    default_protocol="orz-greedy",
+    **_SHARED,
 )

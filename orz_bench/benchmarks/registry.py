@@ -1,38 +1,112 @@
-"""All benchmarks: every module of this package that defines BENCHMARK or BENCHMARKS."""
+"""All benchmarks by name: ours, those that other packages add (`orz.benchmarks`), and a user's own tables."""
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cache
+from types import MappingProxyType
 
-import orz_bench.benchmarks
 from orz_bench.benchmarks.benchmark import Benchmark
+from orz_bench.benchmarks.own.address import table_address
+from orz_bench.benchmarks.own.benchmark import own_benchmark
 from orz_bench.errors import ConfigError, nearest
+from orz_bench.installed.plugins import PluginFault, PluginGroup
+from orz_bench.records.tables import SUFFIXES
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+
+
+def _fault_of(benchmark: Benchmark) -> str | None:
+    """Names become folders, and a full stop marks a user's own table."""
+    names = (benchmark.name, *benchmark.aliases)
+    wrong = next((name for name in names if not _NAME.fullmatch(name)), None)
+    return None if wrong is None else f"the name {wrong!r} is not made of letters, digits, _ and - alone"
+
+
+BENCHMARKS: PluginGroup[Benchmark] = PluginGroup(
+    name="orz.benchmarks",
+    noun="benchmark",
+    kind=Benchmark,
+    fault_of=_fault_of,
+    built_in=MappingProxyType(
+        {
+            name: f"orz_bench.benchmarks.{place}"
+            for name, place in {
+                "aime24": "aime:AIME24",
+                "aime25": "aime:AIME25",
+                "amc": "amc:BENCHMARK",
+                "arithmetic": "arithmetic:BENCHMARK",
+                "arithmetic_mixed": "arithmetic_mixed:BENCHMARK",
+                "gpqa_diamond": "gpqa:BENCHMARK",
+                "gsm8k": "gsm8k:BENCHMARK",
+                "ifeval": "ifeval:BENCHMARK",
+                "livecodebench": "livecodebench:BENCHMARK",
+                "math500": "competition_math:MATH500",
+                "math_test": "competition_math:MATH_TEST",
+                "minerva": "minerva:BENCHMARK",
+                "mmlu": "mmlu:MMLU",
+                "mmlu_cot": "mmlu:MMLU_COT",
+                "mmlu_pro": "mmlu_pro:BENCHMARK",
+                "olympiadbench": "olympiadbench:BENCHMARK",
+            }.items()
+        }
+    ),
+)
 
 
 @cache
-def all_benchmarks() -> dict[str, Benchmark]:
-    """Every benchmark by its name, sorted."""
-    found: list[Benchmark] = []
-    for module_info in pkgutil.iter_modules(orz_bench.benchmarks.__path__):
-        module = importlib.import_module(f"{orz_bench.benchmarks.__name__}.{module_info.name}")
-        found += getattr(module, "BENCHMARKS", ())
-        found += [module.BENCHMARK] if hasattr(module, "BENCHMARK") else []
-    return {benchmark.name: benchmark for benchmark in sorted(found, key=lambda benchmark: benchmark.name)}
+def all_benchmarks() -> Mapping[str, Benchmark]:
+    """Every benchmark of ours by its name, sorted."""
+    return {name: BENCHMARKS.load(name) for name in sorted(BENCHMARKS.built_in)}
+
+
+def added_benchmarks() -> tuple[dict[str, Benchmark], list[PluginFault]]:
+    """The benchmarks of other packages, and what of them cannot be used."""
+    found, faults = BENCHMARKS.load_all()
+    return {name: _from_package(each) for name, each in found.items() if name not in BENCHMARKS.built_in}, faults
 
 
 def get_benchmark(name: str) -> Benchmark:
-    """The benchmark of this name or alias, with options behind a colon; ConfigError that names the nearest."""
+    """The benchmark of this name or alias, with options behind a colon, or that of a user's own table.
+
+    ConfigError that names the nearest; DataError for what is wrong with a table.
+    """
+    if (address := table_address(name)) is not None:
+        return own_benchmark(address)
     name, _, options = name.partition(":")
-    benchmarks = all_benchmarks()
-    by_alias = {alias: benchmark for benchmark in benchmarks.values() for alias in benchmark.aliases}
-    found = benchmarks.get(name) or by_alias.get(name)
-    if found is None:
-        hint = nearest(name, [*benchmarks, *by_alias])
-        raise ConfigError(f"benchmark {name!r} is unknown{hint}; there are {', '.join(benchmarks)}.")
+    found = _find(name)
     if not options:
         return found
     if found.with_options is None:
         raise ConfigError(f"benchmark {found.name!r} has no options, but --bench says {name}:{options}.")
-    return found.with_options(options)
+    return replace(found.with_options(options), package=found.package)
+
+
+def _find(name: str) -> Benchmark:
+    """Ours before others: a name of ours needs no search for plug-ins."""
+    if name in BENCHMARKS.built_in:
+        return BENCHMARKS.load(name)
+    ours = all_benchmarks()
+    if (by_alias := _by_alias(name, ours.values())) is not None:
+        return by_alias
+    if name in BENCHMARKS.others():
+        return _from_package(BENCHMARKS.load(name))
+    added, _ = added_benchmarks()
+    if (by_alias := _by_alias(name, added.values())) is not None:
+        return by_alias
+    names = [*ours, *added]
+    hint = nearest(name, [*names, *(alias for each in (*ours.values(), *added.values()) for alias in each.aliases)])
+    raise ConfigError(
+        f"benchmark {name!r} is unknown{hint}; there are {', '.join(names)}. A table of your own is named by "
+        f"its file ({', '.join(SUFFIXES)}), or hub:OWNER/NAME."
+    )
+
+
+def _by_alias(alias: str, benchmarks: Iterable[Benchmark]) -> Benchmark | None:
+    return next((benchmark for benchmark in benchmarks if alias in benchmark.aliases), None)
+
+
+def _from_package(benchmark: Benchmark) -> Benchmark:
+    return replace(benchmark, package=BENCHMARKS.package_of(benchmark.name))

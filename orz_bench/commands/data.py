@@ -11,7 +11,7 @@ from rich.table import Table
 
 from orz_bench.asking.changes import EXTRACTOR_HELP
 from orz_bench.environment import data_folders
-from orz_bench.terminal import DataDir, libraries_on_stderr, print_result, reports_errors, result_console
+from orz_bench.terminal import DataDir, libraries_on_stderr, print_result, reports_errors, result_console, show_faults
 
 data_app = typer.Typer(
     help="Benchmark data: list, fetch from the hub, check.", no_args_is_help=True, rich_markup_mode=None
@@ -24,7 +24,9 @@ model_app = typer.Typer(help="Small real models for a first try.", no_args_is_he
 def list_command(data_dir: DataDir = None) -> None:
     """List all benchmarks: size, licence, source, and where their data were found."""
     from orz_bench.benchmarks.loading.load import list_benchmarks
+    from orz_bench.benchmarks.registry import added_benchmarks
 
+    show_faults("benchmark", added_benchmarks()[1])
     table = Table("benchmark", "problems", "found", "source", "licence", box=None, pad_edge=False)
     for row in list_benchmarks(data_folders(data_dir)):
         table.add_row(row.name, row.num_problems, row.found, row.source, row.licence)

@@ -95,7 +95,7 @@ def _grade_again(run: Path, options: GradeOptions) -> None:
     from orz_bench.records.run_dir import RunDir
 
     console = stderr_console()
-    names = tuple(get_benchmark(name).name for name in parse_names(options.bench))
+    chosen = tuple(get_benchmark(name) for name in parse_names(options.bench))
     table = Table(
         "benchmark",
         "step",
@@ -113,7 +113,7 @@ def _grade_again(run: Path, options: GradeOptions) -> None:
     with console.status("grading"):
         for one in regrade_run(
             RunDir(run),
-            options=RegradeOptions(benchmarks=names, folders=options.data_folders, **options.limits()),
+            options=RegradeOptions(benchmarks=chosen, folders=options.data_folders, **options.limits()),
             notice=lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True),
         ):
             num_evaluations += 1

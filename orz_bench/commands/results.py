@@ -67,6 +67,14 @@ class CompareOptions:
     json_output: Json = False
 
 
+def _name(given: str) -> str:
+    """The benchmark's name in results; a user's own table is read for it."""
+    from orz_bench.benchmarks.own.address import table_address
+    from orz_bench.benchmarks.registry import get_benchmark
+
+    return given if table_address(given) is None else get_benchmark(given).name
+
+
 @reports_errors
 @takes_options
 def compare_command(
@@ -79,7 +87,7 @@ def compare_command(
     from orz_bench.results.lookup import compare_runs
     from orz_bench.results.report import render_comparisons
 
-    names, across = options.bench or None, options.across_protocols
+    names, across = [_name(given) for given in options.bench] or None, options.across_protocols
     compared = compare_runs(run_a, run_b, benchmarks=names, across_protocols=across)
     format_ = "json" if options.json_output else options.format_
     rendered = render_comparisons(compared, format_=format_, margin=options.margin / 100)

@@ -48,6 +48,8 @@ def card_facts(spec: EngineSpec, tokenizer: Callable[[], Tokenizer | None] | Non
         "dtype": spec.dtype,
         "max_model_len": max_model_len(spec),
     }
+    if package := get_engine(spec.name).package:
+        facts["plugins"] = {"engine": package}
     if spec.server is not None:
         names = ("base_url", "model", "root", "answers_as")
         facts["server"] = {name: value for name, value in asdict(spec.server).items() if name in names}

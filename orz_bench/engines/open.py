@@ -32,7 +32,9 @@ def choose_engine(name: str) -> tuple[str, str]:
         )
     engine = get_engine(name)
     if not engine.is_installed:
-        raise EngineError(f"--engine {name} is not installed; run: {how_to_install(engine.extra)}")
+        raise EngineError(
+            f"--engine {name} is not installed; run: {how_to_install(engine.extra) if engine.extra else engine.package}"
+        )
     return name, f"engine: {name}{engine.note}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from importlib import metadata
 from typing import Any, Protocol
 
@@ -12,6 +12,7 @@ from orz_bench.engines.engine import Engine, EngineSpec, Notice, Tokenizer
 from orz_bench.engines.fake import FakeTokenizer
 from orz_bench.engines.settings import EngineSettings, ServerSettings, TransformersSettings, VllmSettings
 from orz_bench.errors import ConfigError, nearest
+from orz_bench.installed.plugins import PluginGroup
 from orz_bench.models.transformers_imports import leave_out_unused
 
 
@@ -51,6 +52,8 @@ class EngineDescriptor:
     """The context it assumes if the configuration does not have one."""
     tokens_after_scoring: int = 0
     """Tokens that it generates whenever it scores a text, and needs room for."""
+    package: str = ""
+    """Name and version of the package that adds it, which the registry fills in; empty for ours."""
 
     @property
     def is_installed(self) -> bool:
@@ -132,13 +135,21 @@ _DESCRIPTORS = (
     EngineDescriptor(name="fake", load=_fake, title="fake 1", reads_files=False, tokenizer=FakeTokenizer),
 )
 ENGINES: Mapping[str, EngineDescriptor] = {descriptor.name: descriptor for descriptor in _DESCRIPTORS}
+"""Ours."""
+ENGINE_GROUP: PluginGroup[EngineDescriptor] = PluginGroup(
+    name="orz.engines", noun="engine", kind=EngineDescriptor, built_in=ENGINES
+)
+"""Ours, and those that other packages add."""
 
 
 def get_engine(name: str) -> EngineDescriptor:
-    """The engine of that name. ConfigError for an unknown one."""
-    if name not in ENGINES:
-        raise ConfigError(f"engine {name!r} is unknown{nearest(name, ENGINES)}; there are auto, {', '.join(ENGINES)}.")
-    return ENGINES[name]
+    """The engine of that name. ConfigError for an unknown one, and for one of another package that does not load."""
+    if name in ENGINES:
+        return ENGINES[name]
+    if name not in ENGINE_GROUP.others():
+        names = ["auto", *ENGINE_GROUP.names()]
+        raise ConfigError(f"engine {name!r} is unknown{nearest(name, names)}; there are {', '.join(names)}.")
+    return replace(ENGINE_GROUP.load(name), package=ENGINE_GROUP.package_of(name))
 
 
 def settings_of(spec: EngineSpec) -> EngineSettings:
@@ -161,4 +172,5 @@ def make_spec(*, name: str, checkpoint: str, dtype: str = "bfloat16", **settings
                 f"on {name}; leave it out, or use --engine {owner}."
             )
     shared = {setting: value for setting, value in settings.items() if setting not in owners}
-    return EngineSpec(name=name, checkpoint=checkpoint, dtype=dtype, settings=own, **shared)
+    has_own = type(own) is not EngineSettings
+    return EngineSpec(name=name, checkpoint=checkpoint, dtype=dtype, settings=own if has_own else None, **shared)

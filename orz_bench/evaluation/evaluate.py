@@ -200,7 +200,12 @@ def _folder(evaluation: Evaluation, run: RunDir) -> EvaluationDir:
 def _write_or_check_identity(folder: EvaluationDir, evaluation: Evaluation) -> None:
     card = evaluation.card
     write_or_check_identity(
-        folder, evaluation.model, seed=evaluation.seed, card=card.to_json(), fingerprint=card.fingerprint
+        folder,
+        evaluation.model,
+        seed=evaluation.seed,
+        card=card.to_json(),
+        fingerprint=card.fingerprint,
+        data=evaluation.loaded.address,
     )
 
 
@@ -224,14 +229,23 @@ def _refuse_long_prompts(num_tokens: dict[str, int], card: ProtocolCard) -> None
 
 
 def write_or_check_identity(
-    folder: EvaluationDir, model: ModelIdentity, *, seed: int, card: Mapping[str, Any], fingerprint: str
+    folder: EvaluationDir,
+    model: ModelIdentity,
+    *,
+    seed: int,
+    card: Mapping[str, Any],
+    fingerprint: str,
+    data: str | None = None,
 ) -> None:
     """Write protocol.json, or check that it names the same model, seed and protocol; RunDirError if it does not.
+
+    `data` is the address of a user's own table, which is written and not compared: it may move.
 
     Samples without a protocol.json are never adopted: they may be another model's.
     """
     identity = {"model": model.label, "model_digest": model.digest, "seed": seed}
     identity |= {"model_origin": model.origin} if model.origin else {}
+    identity |= {"data": data} if data else {}
     if not folder.protocol_path.exists():
         if part_files(folder.path):
             raise RunDirError(

@@ -16,6 +16,7 @@ import typer
 
 from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import PROTOCOLS
+from orz_bench.benchmarks.own.address import with_options_joined
 from orz_bench.engines.registry import ENGINES
 from orz_bench.engines.settings import ServerSettings, SharedSettings, TransformersSettings, VllmSettings
 from orz_bench.environment import data_folders as parse_data_dir
@@ -28,8 +29,9 @@ HEADLINE_BENCHMARKS = ("aime24", "aime25", "math500", "gpqa_diamond")
 
 
 def parse_names(text: str | None) -> tuple[str, ...]:
-    """`a,b` as ("a", "b"), each once."""
-    return tuple(dict.fromkeys(part.strip() for part in (text or "").split(",") if part.strip()))
+    """`a,b` as ("a", "b"), each once; options of a table (`my.csv:question=q,answer=a`) stay with it."""
+    parts = (part.strip() for part in (text or "").split(",") if part.strip())
+    return tuple(dict.fromkeys(with_options_joined(parts)))
 
 
 def parse_template_args(words: list[str] | None) -> dict[str, Any]:
@@ -86,7 +88,10 @@ class EvalOptions:
     ]
     benchmarks: Annotated[
         tuple[str, ...],
-        typer.Option("--bench", help="Benchmarks, separated by commas; lm-eval:TASK is a task of lm-eval."),
+        typer.Option(
+            "--bench",
+            help="Benchmarks, separated by commas; FILE or hub:OWNER/NAME is your own table, lm-eval:TASK a task.",
+        ),
         parse_names,
     ] = HEADLINE_BENCHMARKS
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first N questions of each benchmark.")] = None

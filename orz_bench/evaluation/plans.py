@@ -62,6 +62,8 @@ def plan(
 ) -> Evaluation:
     """The evaluation; `facts` are the fields of the protocol card that the engine and the command decide."""
     benchmark, protocol = chosen.benchmark, chosen.protocol
+    if benchmark.package:
+        facts = {**facts, "plugins": {**(facts.get("plugins") or {}), "benchmark": benchmark.package}}
     card = make_card(
         protocol,
         kind=benchmark.kind,

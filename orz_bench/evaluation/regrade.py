@@ -18,7 +18,7 @@ from orz_bench.asking.protocol import fingerprint_of
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.errors import ConfigError, RunDirError
+from orz_bench.errors import ConfigError, DataError, RunDirError
 from orz_bench.evaluation.evaluate import summary_of
 from orz_bench.grading.grader import Grader, Submission, grader_version
 from orz_bench.records.parquet import rollouts_from_table
@@ -53,7 +53,7 @@ class RegradedEvaluation:
 class RegradeOptions:
     """Which evaluations are graded again, and how."""
 
-    benchmarks: tuple[str, ...] = ()
+    benchmarks: tuple[Benchmark, ...] = ()
     """Empty: all of the run."""
     folders: tuple[Path, ...] = ()
     """With benchmark files."""
@@ -75,16 +75,37 @@ def regrade_run(run: RunDir, *, options: RegradeOptions, notice: Callable[[str],
         protocol = read_json(evaluation.protocol_path)
         card = protocol.get("card", {})
         name = str(card.get("benchmark", evaluation.benchmark))
-        if options.benchmarks and name not in options.benchmarks:
+        chosen = {benchmark.name: benchmark for benchmark in options.benchmarks}
+        if chosen and name not in chosen:
             continue
         try:
-            benchmark = get_benchmark(name)
-        except ConfigError:
-            benchmark = None
+            benchmark = chosen.get(name) or _benchmark(name, data=protocol.get("data"))
+        except DataError as error:
+            notice(f"{evaluation.path}: skipped: {error}")
+            continue
         if benchmark is None or "extractor" not in card:
             notice(f"{evaluation.path}: skipped, because this program's grader did not grade it")
         elif card["grader_version"] != grader_version(benchmark.kind):
             yield _regrade(run, evaluation, benchmark=benchmark, protocol=protocol, options=options)
+
+
+def _benchmark(name: str, *, data: str | None) -> Benchmark | None:
+    """The benchmark of an evaluation, also of a user's own table at `data`; None for one of another program.
+
+    DataError if the table is gone, or no longer has the questions that were asked.
+    """
+    if data is None:
+        try:
+            return get_benchmark(name)
+        except ConfigError:
+            return None
+    found = get_benchmark(data)
+    if found.name != name:
+        raise DataError(
+            f"{data}: has other questions or golds than those that were asked ({found.name}, wanted {name}); name the "
+            f"table as it was with --bench."
+        )
+    return found
 
 
 def _regrade(

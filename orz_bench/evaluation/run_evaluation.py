@@ -18,7 +18,7 @@ from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.engines.describe import card_facts
 from orz_bench.engines.engine import EngineSpec, ServerFacts, Tokenizer
 from orz_bench.engines.open import choose_dtype, choose_engine, opened_once
-from orz_bench.engines.registry import ENGINES, make_spec
+from orz_bench.engines.registry import get_engine, make_spec
 from orz_bench.environment import describe_environment
 from orz_bench.errors import ConfigError, counted
 from orz_bench.evaluation.context import EvalContext
@@ -114,7 +114,7 @@ def _resolve(options: EvalOptions, observer: Observer) -> _Target:
     checkpoints = find_checkpoints(
         options.checkpoint,
         engine=engine,
-        reads_files=ENGINES[engine].reads_files,
+        reads_files=get_engine(engine).reads_files,
         step=options.step,
         revision=options.revision,
     )
@@ -182,7 +182,7 @@ def _plan(
 
         return load_tokenizer(spec, system=options.system_prompt, template_args=options.template_args)
 
-    if ENGINES[engine].is_server:
+    if get_engine(engine).is_server:
         spec = _meet_server(spec, chosen, tokenizer=tokenizer(), observer=observer)
     if (note := generation_config_note(checkpoint.path)) is not None:
         observer.notice(note)

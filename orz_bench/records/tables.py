@@ -27,6 +27,7 @@ _BATCH_ROWS = 4096
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_DIGITS = 4000
 """Maximum digits of a number read as int; a longer one remains text."""
+_LFS = b"version https://git-lfs"
 _ENCODINGS = (
     (b"\xff\xfe\x00\x00", "utf-32"),
     (b"\x00\x00\xfe\xff", "utf-32"),
@@ -46,6 +47,7 @@ def read_table(path: Path, *, strict: bool = True, suffix: str | None = None) ->
         raise DataError(f"{path}: cannot read {kind or 'files without a suffix'}, wanted {', '.join(SUFFIXES)}.")
     try:
         require_regular(path)
+        _refuse_pointer(path)
         yield from readers.get(kind, _json_lines)(path, strict)
     except UnicodeError as error:
         raise DataError(f"{path}: not UTF-8 text ({error}); save it as UTF-8.") from error
@@ -67,6 +69,16 @@ def parse_json(text: str, *, strict: bool) -> Any:
     except RecursionError:
         raise ValueError("nested too deeply") from None
     return _storable(value) if "\\ud" in text or "\\uD" in text else value
+
+
+def _refuse_pointer(path: Path) -> None:
+    """Raise DataError for what Git LFS leaves in the place of a file that was not fetched."""
+    with path.open("rb") as file:
+        head = file.read(len(_LFS))
+    if head == _LFS:
+        raise DataError(
+            f"{path}: is a pointer of Git LFS, not the data; run `git lfs pull` there, or download the file."
+        )
 
 
 def _open(path: Path, *, strict: bool, newline: str | None = None) -> TextIO:

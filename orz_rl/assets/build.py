@@ -18,6 +18,7 @@ from orz_bench.environment import set_library_defaults
 from orz_bench.errors import counted
 from orz_bench.records.rollout import Problem
 from orz_rl.assets.demonstrations import demonstrate
+from orz_rl.assets.programs import demonstrate_program, program_problems
 
 END = "<|endoftext|>"
 _TAGS = ("<think>", "</think>", "<answer>", "</answer>", "\\boxed")
@@ -38,23 +39,54 @@ class Shape:
     kv_heads: int = 2
 
 
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What the model is trained on before reinforcement learning."""
+
+    problems: Callable[[], list[Problem]]
+    demonstrate: Callable[[Problem, random.Random], str]
+    start: Path | None = None
+    """The model it starts from; None: random weights."""
+    peak_lr: float = _PEAK_LR
+    batch: int = _BATCH
+    num_updates: int = 1500
+
+
+SUMS = Task(lambda: generate_sums(split="train"), demonstrate)
+PROGRAMS = Task(
+    lambda: program_problems()[0],
+    demonstrate_program,
+    start=Path(__file__).with_name("tiny"),
+    peak_lr=1e-3,
+    batch=16,
+    num_updates=300,
+)
+
+
 def build_tiny(
-    folder: Path, *, seed: int = 1, num_updates: int = 1500, shape: Shape | None = None, report: Callable[[str], None]
+    folder: Path,
+    *,
+    seed: int = 1,
+    num_updates: int | None = None,
+    shape: Shape | None = None,
+    task: Task = SUMS,
+    report: Callable[[str], None],
 ) -> None:
     """Train the model and write it to `folder` as an ordinary checkpoint. `report` gets progress messages."""
+    num_updates = num_updates or task.num_updates
     set_library_defaults()
     import torch
 
     torch.manual_seed(seed)
     tokenizer = make_tokenizer(folder)
-    model = _random_model(tokenizer, shape or Shape())
+    model = _random_model(tokenizer, shape or Shape()) if task.start is None else _started_from(task.start)
     report(f"{sum(p.numel() for p in model.parameters()):,} parameters, {counted(len(tokenizer), 'token')}")
-    optimiser = torch.optim.AdamW(model.parameters(), lr=_PEAK_LR, betas=(0.9, 0.95), weight_decay=0.01)
+    optimiser = torch.optim.AdamW(model.parameters(), lr=task.peak_lr, betas=(0.9, 0.95), weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, max_lr=_PEAK_LR, total_steps=num_updates, pct_start=_WARMUP
+        optimiser, max_lr=task.peak_lr, total_steps=num_updates, pct_start=_WARMUP
     )
     rng = random.Random(f"tiny {seed}")
-    for update, batch in zip(range(num_updates), _batches(tokenizer, rng), strict=False):
+    for update, batch in zip(range(num_updates), _batches(tokenizer, rng, task=task), strict=False):
         loss = model(**batch).loss
         optimiser.zero_grad()
         loss.backward()
@@ -115,14 +147,21 @@ def _random_model(tokenizer: Any, shape: Shape) -> Any:
     )
 
 
-def _batches(tokenizer: Any, rng: random.Random) -> Iterator[dict[str, Any]]:
+def _started_from(checkpoint: Path) -> Any:
+    from transformers import Qwen2ForCausalLM
+
+    return Qwen2ForCausalLM.from_pretrained(checkpoint)
+
+
+def _batches(tokenizer: Any, rng: random.Random, *, task: Task) -> Iterator[dict[str, Any]]:
     """Padded batches with labels on the responses and their end token only."""
     import torch
 
-    problems = generate_sums(split="train")
+    problems = task.problems()
     prompts = {problem.problem_id: _encode(tokenizer, TEMPLATES["orz-code"](problem, None)) for problem in problems}
     while True:
-        rows = [_row(problem, prompts, tokenizer=tokenizer, rng=rng) for problem in rng.choices(problems, k=_BATCH)]
+        drawn = rng.choices(problems, k=task.batch)
+        rows = [_row(prompts[one.problem_id], task.demonstrate(one, rng), tokenizer=tokenizer) for one in drawn]
         longest = max(len(tokens) for tokens, _ in rows)
         end = tokenizer.eos_token_id
         yield {
@@ -131,11 +170,8 @@ def _batches(tokenizer: Any, rng: random.Random) -> Iterator[dict[str, Any]]:
         }
 
 
-def _row(
-    problem: Problem, prompts: dict[str, list[int]], *, tokenizer: Any, rng: random.Random
-) -> tuple[list[int], list[int]]:
-    prompt = prompts[problem.problem_id]
-    response = [*_encode(tokenizer, demonstrate(problem, rng)), tokenizer.eos_token_id]
+def _row(prompt: list[int], text: str, *, tokenizer: Any) -> tuple[list[int], list[int]]:
+    response = [*_encode(tokenizer, text), tokenizer.eos_token_id]
     return prompt + response, [-100] * len(prompt) + response
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from orz_bench.terminal import Json, print_result, reports_errors, result_console, stderr_console
+from orz_bench.terminal import Json, print_result, reports_errors, result_console, show_faults
 
 if TYPE_CHECKING:
     from orz_rl.backends.backend import Backend
@@ -21,9 +21,7 @@ def backends_command(*, json_output: Json = False) -> None:
 
     backends, faults = BACKENDS.load_all()
     rows = [_row(backend) for backend in backends.values()]
-    for fault in faults:
-        text = f"warning: backend {fault}"
-        stderr_console().print(text, style="yellow", markup=False, highlight=False, soft_wrap=True)
+    show_faults("backend", faults)
     if json_output:
         print_result(json.dumps({"backends": rows, "faults": [str(fault) for fault in faults]}, ensure_ascii=False))
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.table import Table
@@ -84,11 +84,20 @@ def build_tiny_command(
     out: Annotated[Path, typer.Option(help="Folder of the checkpoint.")],
     *,
     seed: Annotated[int, typer.Option(help="Seed of weights and demonstrations.")] = 1,
-    updates: Annotated[int, typer.Option(min=1, help="Number of supervised updates.")] = 1500,
+    updates: Annotated[
+        int | None, typer.Option(min=1, help="Number of supervised updates [default: 1500; programs: 300].")
+    ] = None,
+    task: Annotated[
+        Literal["sums", "programs"],
+        typer.Option(help="programs: continue from the embedded model with sums that are answered by a program."),
+    ] = "sums",
 ) -> None:
-    """Rebuild the embedded base model: about 15 minutes on one core."""
-    from orz_rl.assets.build import build_tiny
+    """Rebuild the embedded base model: about 15 minutes on one core; for programs a few minutes."""
+    from orz_rl.assets.build import PROGRAMS, SUMS, build_tiny
 
     console = stderr_console()
-    build_tiny(out, seed=seed, num_updates=updates, report=lambda text: console.print(text, highlight=False))
+    tasks = {"sums": SUMS, "programs": PROGRAMS}
+    build_tiny(
+        out, seed=seed, num_updates=updates, task=tasks[task], report=lambda text: console.print(text, highlight=False)
+    )
     result_console().print(f"checkpoint: {out}", markup=False, highlight=False, soft_wrap=True)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal, Protocol
+from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from orz_bench.errors import ConfigError
 from orz_rl.ppo.advantages import discounted_sums, gae, group_centred, grpo, rloo, spread_over_tokens, whiten
-
-Estimator = Literal["gae", "grpo", "dr_grpo", "rloo", "reinforce_pp"]
-_GROUP = {"grpo": grpo, "dr_grpo": group_centred, "rloo": rloo}
+from orz_rl.ppo.parts import ADVANTAGES, Advantage, AdvantageInputs, Estimate
 
 
 class Discounts(Protocol):
@@ -33,17 +32,6 @@ class Discounts(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """The targets of the losses."""
-
-    advantages_BT: Tensor
-    raw_advantages_BT: Tensor
-    """Before whitening."""
-    returns_BT: Tensor | None
-    """The critic's targets; None without a critic."""
-
-
 def token_rewards(rewards_B: Tensor, mask_BT: Tensor, *, penalty_BT: Tensor | None = None) -> Tensor:
     """The reward of each rollout on its last token, minus a penalty on every token. Shape (B, T)."""
     last_B = mask_BT.sum(dim=1).long() - 1
@@ -53,7 +41,7 @@ def token_rewards(rewards_B: Tensor, mask_BT: Tensor, *, penalty_BT: Tensor | No
 
 
 def estimate(
-    estimator: Estimator,
+    estimator: str,
     rewards_BT: Tensor,
     *,
     values_BT: Tensor | None,
@@ -61,19 +49,75 @@ def estimate(
     mask_BT: Tensor,
     discounts: Discounts,
 ) -> Estimate:
-    """Advantages by any estimator; those of gae are whitened over the batch if `discounts.whiten` is set.
+    """Advantages by any estimator of orz_rl.ppo.parts.
 
-    gae: generalised advantages, and returns = advantages + values. reinforce_pp: discounted future rewards, whitened
-    over the batch (REINFORCE++, Hu 2025, 2501.03262). The others compare the total reward of a rollout with
-    those of its group.
+    Raises ConfigError, with its name, where that of another package returns something other than finite advantages.
     """
-    gamma = discounts.gamma
-    if estimator == "gae":
-        assert values_BT is not None
-        raw_BT = gae(rewards_BT, values_BT, mask_BT=mask_BT, gamma=gamma, gae_lambda=discounts.lam)
-        return Estimate(whiten(raw_BT, mask_BT) if discounts.whiten else raw_BT, raw_BT, (raw_BT + values_BT) * mask_BT)
-    if estimator == "reinforce_pp":
-        raw_BT = discounted_sums(rewards_BT, gamma) * mask_BT
-        return Estimate(whiten(raw_BT, mask_BT), raw_BT, None)
-    raw_BT = spread_over_tokens(_GROUP[estimator](rewards_BT.sum(dim=1), group_B), mask_BT)
+    advantage = ADVANTAGES.load(estimator)
+    found = advantage.compute(
+        AdvantageInputs(
+            rewards_BT=rewards_BT,
+            values_BT=values_BT,
+            group_B=group_B,
+            mask_BT=mask_BT,
+            gamma=discounts.gamma,
+            lam=discounts.lam,
+            whiten=discounts.whiten,
+        )
+    )
+    if estimator not in ADVANTAGES.built_in:
+        _require_usable(found, advantage, mask_BT=mask_BT)
+    return found
+
+
+def by_gae(inputs: AdvantageInputs) -> Estimate:
+    """Generalised advantages, whitened over the batch if `whiten` is set, and returns = advantages + values."""
+    values_BT, mask_BT = inputs.values_BT, inputs.mask_BT
+    assert values_BT is not None
+    raw_BT = gae(inputs.rewards_BT, values_BT, mask_BT=mask_BT, gamma=inputs.gamma, gae_lambda=inputs.lam)
+    returns_BT = (raw_BT + values_BT) * mask_BT
+    return Estimate(whiten(raw_BT, mask_BT) if inputs.whiten else raw_BT, raw_BT, returns_BT)
+
+
+def by_reinforce_pp(inputs: AdvantageInputs) -> Estimate:
+    """Discounted future rewards, whitened over the batch (REINFORCE++, Hu 2025, 2501.03262)."""
+    raw_BT = discounted_sums(inputs.rewards_BT, inputs.gamma) * inputs.mask_BT
+    return Estimate(whiten(raw_BT, inputs.mask_BT), raw_BT, None)
+
+
+def by_grpo(inputs: AdvantageInputs) -> Estimate:
+    """The total reward of a rollout compared with those of its group, over their deviation."""
+    return _by_group(grpo, inputs)
+
+
+def by_dr_grpo(inputs: AdvantageInputs) -> Estimate:
+    """The same without the deviation."""
+    return _by_group(group_centred, inputs)
+
+
+def by_rloo(inputs: AdvantageInputs) -> Estimate:
+    """The total reward of a rollout compared with the mean of the others of its group."""
+    return _by_group(rloo, inputs)
+
+
+def _by_group(compare: Callable[[Tensor, Tensor], Tensor], inputs: AdvantageInputs) -> Estimate:
+    raw_BT = spread_over_tokens(compare(inputs.rewards_BT.sum(dim=1), inputs.group_B), inputs.mask_BT)
     return Estimate(raw_BT, raw_BT, None)
+
+
+def _require_usable(found: object, advantage: Advantage, *, mask_BT: Tensor) -> None:
+    """Raise ConfigError for an estimate that cannot be trained on."""
+    name = f"advantage estimator {advantage.name} of {ADVANTAGES.package_of(advantage.name)}"
+    if not isinstance(found, Estimate):
+        raise ConfigError(f"{name} returned a {type(found).__name__}, wanted an Estimate; correct that package.")
+    if (found.returns_BT is not None) != advantage.has_critic:
+        raise ConfigError(
+            f"{name}: returns belong to has_critic, which is {advantage.has_critic}; correct that package."
+        )
+    for values_BT in filter(lambda each: each is not None, (found.advantages_BT, found.returns_BT)):
+        assert values_BT is not None
+        if values_BT.shape != mask_BT.shape or not bool(torch.isfinite(values_BT).all()):
+            raise ConfigError(
+                f"{name} returned {tuple(values_BT.shape)} numbers, wanted {tuple(mask_BT.shape)}, all finite; correct "
+                f"that package."
+            )

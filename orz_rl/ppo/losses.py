@@ -6,23 +6,11 @@ the losses of any split of the tokens add up to the loss of all of them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from orz_rl.names import KlEstimator, Normalisation
-
-
-@dataclass(frozen=True, slots=True)
-class PolicyLoss:
-    """The clipped objective and its diagnostics, as sums with the same weights."""
-
-    loss: Tensor
-    clipped: Tensor
-    """Weighted share of tokens at which the clipped branch was taken."""
-    approximate_kl: Tensor
-    """k3 estimate of KL(old policy || policy)."""
+from orz_rl.ppo.parts import PolicyLoss
 
 
 def token_weights(lengths_B: Tensor, normalisation: Normalisation, *, constant: float | None = None) -> Tensor:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from orz_bench.asking.templates import TEMPLATES
-from orz_bench.errors import counted
+from orz_bench.errors import ConfigError, counted
 from orz_bench.extraction.rules import EXTRACTORS
 from orz_rl.config import AdvantageConfig, TrainConfig
+from orz_rl.ppo.parts import ADVANTAGES, readers, reward_reference
 
 
 def faults(config: TrainConfig) -> Iterator[str]:
@@ -27,13 +28,17 @@ def _choices(config: TrainConfig) -> Iterator[str]:
         yield "data.source is empty; give files, hub:OWNER/NAME/FILE or arithmetic"
     if config.data.template not in TEMPLATES:
         yield f"data.template is {config.data.template!r}, wanted one of {', '.join(TEMPLATES)}"
+    try:
+        reward_reference(config.reward.function)
+    except ConfigError as error:
+        yield f"reward.function: {str(error).removeprefix('reward.function=')}"
     if config.reward.extractor not in EXTRACTORS:
         yield f"reward.extractor is {config.reward.extractor!r}, wanted one of {', '.join(EXTRACTORS)}"
 
 
 def _sizes(config: TrainConfig) -> Iterator[str]:
     rollout, data = config.rollout, config.data
-    if config.advantage.estimator in ("grpo", "dr_grpo", "rloo") and rollout.num_samples < 2:
+    if ADVANTAGES.load(config.advantage.estimator).compares_group and rollout.num_samples < 2:
         yield (
             f"rollout.num_samples is {rollout.num_samples}, but advantage.estimator={config.advantage.estimator} "
             f"compares the samples of a problem and needs at least 2; raise it, or use advantage.estimator=gae"
@@ -142,9 +147,9 @@ def _without_effect(config: TrainConfig) -> Iterator[str]:
     """Changed settings that have no effect."""
     advantage, default = config.advantage, AdvantageConfig()
     estimator = advantage.estimator
-    readers = {"gamma": ("gae", "reinforce_pp"), "lam": ("gae",), "whiten": ("gae",)}
-    for name, estimators in readers.items():
-        if estimator not in estimators and getattr(advantage, name) != getattr(default, name):
+    reads = ADVANTAGES.load(estimator).reads
+    for name, estimators in readers().items():
+        if name not in reads and getattr(advantage, name) != getattr(default, name):
             yield (
                 f"advantage.{name} is {getattr(advantage, name)}, but advantage.estimator={estimator} does not use "
                 f"it; leave it out, or use advantage.estimator={estimators[0]}"

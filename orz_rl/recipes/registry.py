@@ -20,6 +20,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(
         recipe.__name__: recipe
         for recipe in (
             tiny.tiny,
+            tiny.tiny_programs,
             tiny.smollm2,
             orz.one_gpu,
             orz.orz_0p5b_1gpu,
@@ -155,8 +156,8 @@ def _value(text: str, *, is_list: bool) -> Any:
 
 
 def _sentence(fault: Any) -> str:
-    where = ".".join(map(str, fault["loc"]))
-    return f"{where} is {fault['input']!r}: {fault['msg'][:1].lower()}{fault['msg'][1:]}"
+    where, text = ".".join(map(str, fault["loc"])), fault["msg"].removeprefix("Value error, ")
+    return f"{where} is {fault['input']!r}: {text[:1].lower()}{text[1:]}"
 
 
 def _list_of(faults: list[str]) -> str:

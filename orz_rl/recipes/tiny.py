@@ -32,6 +32,24 @@ def tiny() -> TrainConfig:
     )
 
 
+def tiny_programs() -> TrainConfig:
+    """The tiny model learns sums whose answer is a program, with the sandbox as grader.
+
+    Build the model with `orz-rl build-tiny --task programs --out models/tiny-programs`.
+    """
+    return TrainConfig(
+        model=ModelConfig(policy="models/tiny-programs", dtype="float32", gradient_checkpointing=False),
+        data=DataConfig(source=("arithmetic_programs",), max_prompt_tokens=448, limit=1024),
+        rollout=RolloutConfig(num_problems=16, num_samples=8, max_tokens=64, batch_size=128),
+        optim=OptimConfig(
+            policy_lr=2e-4, critic_lr=5e-4, policy_warmup_updates=5, critic_warmup_updates=20, critic_updates=4
+        ),
+        cluster=ClusterConfig(device="cpu", zero_stage=0, pack_tokens=4096),
+        checkpoint=CheckpointConfig(every=10),
+        num_steps=20,
+    )
+
+
 def smollm2() -> TrainConfig:
     """SmolLM2-135M learns sums from worked examples; on a CPU a step takes minutes.
 

@@ -14,14 +14,15 @@ from itertools import chain
 from orz_bench.engines.engine import Engine
 from orz_bench.errors import EngineError, RunDirError, counted
 from orz_bench.evaluation.recorder import AnswerGrader, Recorder
-from orz_bench.grading.grader import GRADER_VERSION
+from orz_bench.grading.grader import grader_version
 from orz_bench.records.parquet import rollouts_from_table
 from orz_bench.records.rollout import Completion, Grade, Request, Rollout
 from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.seeds import sample_seed
 from orz_rl.config import TrainConfig
 from orz_rl.rollout.problems import Prompt, Selection, next_problems
-from orz_rl.rollout.rewards import binary_reward, overlong_penalty
+from orz_rl.rollout.reward_process import Reward, Scored, binary_of
+from orz_rl.rollout.rewards import overlong_penalty
 
 Group = list[Rollout]
 """The rollouts of one problem."""
@@ -45,9 +46,17 @@ class Collector:
     """Collects the rollouts of a run, step by step."""
 
     def __init__(
-        self, config: TrainConfig, *, run: RunDir, engine: Engine, grader: AnswerGrader, prompts: Sequence[Prompt]
+        self,
+        config: TrainConfig,
+        *,
+        run: RunDir,
+        engine: Engine,
+        grader: AnswerGrader,
+        prompts: Sequence[Prompt],
+        reward: Reward = binary_of,
     ) -> None:
         self._config, self._run, self._engine, self._grader, self._prompts = config, run, engine, grader, prompts
+        self._reward = reward
 
     def collect(
         self, step: int, *, policy_version: int, cursor: int, on_committed: Callable[[Sequence[Rollout]], None]
@@ -137,29 +146,33 @@ class Collector:
         return Request.group(prompt.problem, prompt=prompt.text, prompt_token_ids=prompt.token_ids, seeds=seeds)
 
     def _row(self, request: Request, completion: Completion, *, grade: Grade, step: int) -> Rollout:
-        return rewarded_row(request, completion, grade=grade, step=step, config=self._config)
+        return rewarded_row(request, completion, grade=grade, step=step, reward=self._reward, config=self._config)
 
 
-def rewarded_row(request: Request, completion: Completion, *, grade: Grade, step: int, config: TrainConfig) -> Rollout:
+def rewarded_row(
+    request: Request, completion: Completion, *, grade: Grade, step: int, reward: Reward, config: TrainConfig
+) -> Rollout:
     """The row of a training sample: its tokens, its grade, and the reward that follows from them."""
     rollout = Rollout.from_parts(
         request=request,
         completion=completion,
         grade=grade,
         step=step,
-        grader_version=GRADER_VERSION,
+        grader_version=grader_version(request.problem.kind),
         keep_tokens=True,
+    )
+    scored = Scored(
+        problem=request.problem,
+        completion=completion,
+        grade=grade,
+        where=f"problem {completion.problem_id}, sample {completion.sample_index}, step {step}",
     )
     penalty = overlong_penalty(
         completion.num_tokens, max_tokens=config.rollout.max_tokens, buffer=config.reward.overlong_buffer
     )
     sampling = config.rollout.sampling
     sampled_at = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
-    return replace(
-        rollout,
-        reward=binary_reward(grade.verdict, completion.stop_reason) + penalty,
-        extra={**rollout.extra, "sampled_at": sampled_at},
-    )
+    return replace(rollout, reward=reward(scored) + penalty, extra={**rollout.extra, "sampled_at": sampled_at})
 
 
 def group_seeds(run_seed: int, *, step: int, problem_id: str, count: int) -> range:

@@ -5,23 +5,25 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from orz_bench.asking.prompt_tokens import render_prompts
 from orz_bench.asking.templates import TEMPLATES
 from orz_bench.benchmarks.arithmetic import generate_sums
-from orz_bench.benchmarks.rows import math_problem
+from orz_bench.benchmarks.own.address import HUB, TableAddress, table_address
+from orz_bench.benchmarks.own.table import files_of, read_own
 from orz_bench.engines.engine import Tokenizer
-from orz_bench.errors import ConfigError, DataError, RecordError, counted
+from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.extraction.scripts import foreign_letters
+from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import Problem
-from orz_bench.records.tables import read_table
+from orz_rl.assets import programs
 from orz_rl.assets.published_data import where_from
 
+ARITHMETIC = "arithmetic"
 _SOURCE = "train"
 
 
@@ -43,31 +45,49 @@ class Prompts:
     """Ids of problems whose prompt exceeds the limit: refused, never truncated, because the end of a prompt matters."""
     sources: tuple[tuple[str, str], ...] = ()
     """(source, SHA-256 of its file) for every source that is a file."""
+    tests: Mapping[str, PackedTests] = field(default_factory=dict)
+    """Tests of problems that ask for a program, by gold."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingProblems:
+    """The problems of all sources."""
+
+    problems: tuple[Problem, ...]
+    tests: Mapping[str, PackedTests]
+    """Of problems that ask for a program, by gold."""
 
 
 def read_problems(sources: Sequence[str]) -> list[Problem]:
+    """The problems of read_training_data alone."""
+    return list(read_training_data(sources).problems)
+
+
+def read_training_data(sources: Sequence[str]) -> TrainingProblems:
     """The problems of all sources: files in the published ORZ format, or JSON lines, CSV or Parquet with a problem and
-    an answer; `hub:OWNER/NAME/FILE`, such a file of a hub dataset; `arithmetic`, generated sums.
+    an answer, whose columns are found or named behind a colon (docs/own-data.md); `hub:OWNER/NAME/FILE`, such a file of
+    a hub dataset; `arithmetic`, generated sums; `arithmetic_programs`, sums that ask for a program.
 
     An id is that of the row, or made from the source's name and the position; an id used by two sources gets the
     source's name as a prefix. Raises DataError for a broken row (with its position), a duplicate id in a source, a
     duplicate source, or no problem at all.
     """
     names = source_names(sources)
-    per_source = {names[source]: list(_read_source(source, names[source])) for source in sources}
-    times = Counter(id_ for problems in per_source.values() for id_ in {problem.problem_id for problem in problems})
+    per_source = {names[source]: _read_source(source, names[source]) for source in sources}
+    times = Counter(id_ for own in per_source.values() for id_ in {problem.problem_id for problem in own.problems})
     found = []
-    for name, problems in per_source.items():
+    for name, own in per_source.items():
         seen: set[str] = set()
-        for problem in problems:
-            own = problem.problem_id
-            if own in seen:
-                raise DataError(f"{name}: duplicate id {own!r}; give every training problem its own id.")
-            seen.add(own)
-            found.append(problem if times[own] == 1 else replace(problem, problem_id=f"{name}:{own}"))
+        for problem in own.problems:
+            id_ = problem.problem_id
+            if id_ in seen:
+                raise DataError(f"{name}: duplicate id {id_!r}; give every training problem its own id.")
+            seen.add(id_)
+            found.append(problem if times[id_] == 1 else replace(problem, problem_id=f"{name}:{id_}"))
     if not found:
         raise DataError(f"{', '.join(sources) or 'no source'}: no training problem; name files that contain some.")
-    return found
+    tests = {gold: packed for own in per_source.values() for gold, packed in own.tests.items()}
+    return TrainingProblems(tuple(found), tests)
 
 
 def source_names(sources: Sequence[str]) -> dict[str, str]:
@@ -75,7 +95,7 @@ def source_names(sources: Sequence[str]) -> dict[str, str]:
     twice = next((source for source in sources if sources.count(source) > 1), None)
     if twice is not None:
         raise DataError(f"data.source contains {twice} twice; name it once.")
-    paths = {source: Path(source.removeprefix("hub:")) for source in sources}
+    paths = {source: Path(_address(source).place.removeprefix(HUB)) for source in sources}
     names = {source: path.stem for source, path in paths.items()}
     for depth in range(1, max((len(path.parts) for path in paths.values()), default=0)):
         shared = {name for name, times in Counter(names.values()).items() if times > 1}
@@ -88,8 +108,8 @@ def source_names(sources: Sequence[str]) -> dict[str, str]:
 
 def source_digests(sources: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """(source, SHA-256 of its file) for every source that is a file."""
-    files = ((source, _file_of(source)) for source in sources)
-    return tuple((source, _sha256(file)) for source, file in files if file is not None)
+    files = ((source, _files_of(source)) for source in sources)
+    return tuple((source, _sha256(paths)) for source, paths in files if paths)
 
 
 def make_prompts(problems: Sequence[Problem], tokenizer: Tokenizer, *, template: str, max_tokens: int) -> Prompts:
@@ -194,60 +214,39 @@ def select_problems(problems: Sequence[Problem], *, limit: int | None, language:
     return spoken[:limit]
 
 
-def _read_source(source: str, name: str) -> Iterator[Problem]:
-    file = _file_of(source)
-    return iter(generate_sums(split="train")) if file is None else _read_file(file, name)
+def _read_source(source: str, name: str) -> TrainingProblems:
+    if source == ARITHMETIC:
+        return TrainingProblems(tuple(generate_sums(split="train")), {})
+    if source == programs.NAME:
+        problems, tests = programs.program_problems()
+        return TrainingProblems(tuple(problems), tests)
+    own = read_own(_address(source), _files_of(source), name=name, benchmark=_SOURCE)
+    return TrainingProblems(own.problems, own.tests)
 
 
-def _file_of(source: str) -> Path | None:
-    """The file of a source; None for generated sums."""
-    if source == "arithmetic":
-        return None
-    if source.startswith("hub:"):
-        return _from_hub(source.removeprefix("hub:"))
-    path = Path(source)
-    if not path.is_file():
+def _address(source: str) -> TableAddress:
+    return table_address(source) or TableAddress(place=source)
+
+
+def _files_of(source: str) -> list[Path]:
+    """The files of a source; none for generated sums."""
+    if source in (ARITHMETIC, programs.NAME):
+        return []
+    address = _address(source)
+    path = Path(address.place)
+    if not address.place.startswith(HUB) and not path.is_file():
         raise DataError(
-            f"data.source {source}: no such file; give a file, hub:OWNER/NAME/FILE, or arithmetic.{where_from(path)}"
+            f"data.source {source}: no such file; give a file, hub:OWNER/NAME/FILE, "
+            f"{ARITHMETIC} or {programs.NAME}.{where_from(path)}"
         )
-    return path
+    return files_of(address)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _from_hub(name: str) -> Path:
-    """Download one file of a hub dataset. Raises DataError with the cause."""
-    owner, _, rest = name.partition("/")
-    dataset, _, file = rest.partition("/")
-    if not (owner and dataset and file):
-        raise DataError(f"hub:{name}: wanted hub:OWNER/NAME/FILE; name one file of a dataset.")
-    from huggingface_hub import hf_hub_download
-
-    try:
-        return Path(hf_hub_download(f"{owner}/{dataset}", file, repo_type="dataset"))
-    except Exception as error:  # whatever the hub's client raises, the user needs the remedy
-        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise DataError(
-            f"hub:{name}: cannot be downloaded ({reason}). Check the name and the network, or download the file "
-            f"yourself and name it in data.source."
-        ) from error
-
-
-def _read_file(path: Path, name: str) -> Iterator[Problem]:
-    for position, (where, row) in enumerate(read_table(path)):
-        try:
-            question_and_answer = _from_conversation(row) if isinstance(row, list) else row
-            yield math_problem({"id": f"{name}-{position}"} | question_and_answer, position, benchmark=_SOURCE)
-        except (DataError, RecordError) as error:
-            raise DataError(f"{path}, {where}: {error}. Fix or remove this row.") from error
-
-
-def _from_conversation(turns: list[Any]) -> dict[str, Any]:
-    try:
-        question, answer = turns
-        return {"problem": question["value"], "answer": answer["ground_truth"]["value"]}
-    except (ValueError, KeyError, TypeError) as error:
-        raise DataError("wanted two turns, a question with 'value' and an answer with 'ground_truth'") from error
+def _sha256(paths: Sequence[Path]) -> str:
+    """Of the content of the files, one after the other."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()

@@ -12,6 +12,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import yaml
@@ -30,6 +31,7 @@ from orz_rl.settings.older import settings_of_today
 _MAY_CHANGE = ("checkpoint.", "health.", "logging.", "eval.every")
 """Settings that may change when a run is resumed: they affect no sample and no weight."""
 _PROMPTS = "prompts.json"
+_PARTS = "parts.json"
 _HEADER = re.compile(r"# settings of version (\d+)")
 _REMEDY = "Restore it, choose another --out, or use --fresh to start over there."
 
@@ -74,17 +76,20 @@ def open_run(
     *,
     prompts: Prompts,
     made_by: tuple[str, Sequence[str]],
+    parts: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     notice: Callable[[str], None],
 ) -> None:
-    """Create the run, or check that the existing one has these settings and prompts. RunDirError names what differs.
+    """Create the run, or check that the existing one has these settings, prompts and code of other people (`parts`).
 
-    `made_by`: the backend that trains it, and the command with which it is started and resumed.
+    RunDirError names what differs. `made_by`: the backend that trains it, and the command with which it is started and
+    resumed.
     """
     backend, command = made_by
     identity = _identity_of(prompts)
     if run.exists():
         _check_settings(run, config, notice=notice)
         _check_prompts(run, identity)
+        _check_parts(run, parts)
     run.create(
         kind="train",
         command=command,
@@ -93,6 +98,8 @@ def open_run(
     )
     run.write_config(f"# settings of version {SETTINGS_VERSION}, orz {VERSION}\n{as_yaml(config)}")
     write_text(run.path / _PROMPTS, to_json(identity))
+    if parts:
+        write_text(run.path / _PARTS, to_json({"schema_version": 1, "parts": {k: dict(v) for k, v in parts.items()}}))
 
 
 def _check_settings(run: RunDir, config: TrainConfig, *, notice: Callable[[str], None]) -> None:
@@ -161,6 +168,26 @@ def _may_change(key: str, config: TrainConfig) -> bool:
     if key == "num_steps":
         return config.optim.final_lr is None
     return key.startswith(_MAY_CHANGE)
+
+
+def _check_parts(run: RunDir, wanted: Mapping[str, Mapping[str, str]]) -> None:
+    """Raise RunDirError if code of other people that the run uses is not what it was."""
+    path = run.path / _PARTS
+    found = read_json(path).get("parts", {}) if path.exists() else {}
+    for setting in (*wanted, *found):
+        before, now = found.get(setting), wanted.get(setting)
+        if path.exists() and before != (now and dict(now)):
+            raise RunDirError(
+                f"{run.path}: {setting} is other code than when this run was started: found {_code(before)}, now "
+                f"{_code(now)}. Rollouts of two are never mixed: restore it, choose another --out to keep both, or use "
+                f"--fresh to start over there."
+            )
+
+
+def _code(part: Mapping[str, str] | None) -> str:
+    if part is None:
+        return "none"
+    return ", ".join(f"{name} {value[:12] if name == 'sha256' else value}" for name, value in part.items())
 
 
 def _identity_of(prompts: Prompts) -> dict[str, Any]:

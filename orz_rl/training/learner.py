@@ -16,10 +16,10 @@ from torch import Tensor
 from orz_bench.errors import EngineError
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.batch import Batch, Shares, split
-from orz_rl.ppo.estimate import Estimate
 from orz_rl.ppo.losses import kl_estimate, token_weights
 from orz_rl.ppo.packed_forward import Pack
 from orz_rl.ppo.packing import efficiency
+from orz_rl.ppo.parts import Estimate
 from orz_rl.workers.cluster import Cluster, ModelGroup, Pending, Sources
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Role, Update
 
@@ -114,6 +114,7 @@ class Learner:
         critic_parts = split(num_rollouts, optim.critic_updates, generator=generator)
         policy_shares = [self._deal(batch, part, group=self._policy) for part in policy_parts]
         terms = PolicyTerms(
+            objective=config.loss.objective,
             clip_low=config.loss.clip_low,
             clip_high=config.loss.clip_high,
             kl_loss=config.loss.kl_loss,

@@ -14,6 +14,7 @@ from orz_bench.grading.grader import Grader
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RolloutsDir, RunDir, step_folder
 from orz_rl.rollout.collector import Collector
+from orz_rl.rollout.reward_process import binary_of, open_reward
 from orz_rl.settings.names import names_settings
 from orz_rl.training.checkpoint import Checkpoints, Manifest
 from orz_rl.training.devices import devices_for
@@ -80,7 +81,8 @@ def run_training(
     with run.lock():
         if fresh:
             start_over(run)
-        open_run(run, config, prompts=setup.prompts, made_by=(backend, command), notice=observer.notice)
+        made_by = (backend, command)
+        open_run(run, config, prompts=setup.prompts, made_by=made_by, parts=setup.parts, notice=observer.notice)
         done = counted(config.num_steps, "step")
         with run.writing(stopped_event="stopped", done=done), _deletes_unfinished(run):
             position = _position(setup, observer)
@@ -165,17 +167,29 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
     sampler = cluster.open_sampler(setup.spec)
     learner = Learner(config, cluster, policy=setup.policy, critic=setup.critic)
     devices = devices_for(config.cluster, sampler=sampler, learner=learner)
-    collector = Collector(config, run=run, engine=sampler, grader=recorders.grader, prompts=setup.prompts.prompts)
+    collector = Collector(
+        config,
+        run=run,
+        engine=sampler,
+        grader=recorders.grader,
+        prompts=setup.prompts.prompts,
+        reward=recorders.reward,
+    )
     trainer = Trainer(config, collector=collector, learner=learner, sampler=sampler, devices=devices)
     return Loop(setup, observer, trainer=trainer, recorders=recorders)
 
 
 def open_recorders(setup: Setup, *, stack: ExitStack, resumes_at: int) -> Recorders:
-    """Start the grader and the trackers; `stack` stops them."""
+    """Start the grader, the reward function and the trackers; `stack` stops them."""
     reward = setup.config.reward
-    grader = stack.enter_context(Grader(extractor=reward.extractor, deadline_s=reward.deadline_s))
+    grader = stack.enter_context(
+        Grader(extractor=reward.extractor, deadline_s=reward.deadline_s, tests=setup.prompts.tests)
+    )
+    function = open_reward(reward.function, deadline_s=reward.deadline_s)
+    if function is not None:
+        stack.enter_context(function)
     trackers = stack.enter_context(closing(Trackers(setup.config.logging, setup.run, resumes_at=resumes_at)))
-    return Recorders(grader, trackers)
+    return Recorders(grader, trackers, function or binary_of)
 
 
 class Loop(RunWriter):

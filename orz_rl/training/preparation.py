@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orz_bench.engines.describe import max_model_len
 from orz_bench.engines.engine import EngineSpec, Tokenizer
 from orz_bench.engines.open import choose_engine
-from orz_bench.engines.registry import ENGINES
+from orz_bench.engines.registry import get_engine
 from orz_bench.engines.tokenizer import load_tokenizer
-from orz_bench.errors import ConfigError, counted
+from orz_bench.errors import ConfigError, DataError, counted
+from orz_bench.grading.grader import Grader
 from orz_bench.installed.extras import require
 from orz_bench.records.run_dir import RunDir
 from orz_rl.assets.resolve import resolve_model
 from orz_rl.config import TrainConfig
-from orz_rl.rollout.problems import Prompts, make_prompts, read_problems, select_problems, source_digests
+from orz_rl.rollout.problems import Prompts, make_prompts, read_training_data, select_problems, source_digests
 from orz_rl.settings.names import names_settings
 from orz_rl.training.evaluation import Evaluator
 from orz_rl.training.health_hook import check_hook
+from orz_rl.training.parts import parts_of
 from orz_rl.training.trackers import check_trackers
 
 
@@ -34,6 +37,8 @@ class Setup:
     policy: str
     critic: str
     evaluator: Evaluator
+    parts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Setting -> identity of the code of other people that it names."""
 
 
 @names_settings
@@ -56,7 +61,7 @@ def prepare(
         max_model_len=config.max_sequence,
         num_engines=config.rollout.num_engines,
         keep_tokens=True,
-        settings=ENGINES[engine].pick_settings(
+        settings=get_engine(engine).pick_settings(
             tensor_parallel=config.rollout.tensor_parallel,
             gpu_memory_share=config.rollout.gpu_memory_share,
             batch_size=config.rollout.batch_size,
@@ -71,14 +76,14 @@ def prepare(
     evaluator = Evaluator(config, run=run, spec=spec, tokenizer=tokenizer, data=data)
     check_hook(config.health.hook)
     check_trackers(config.logging)
-    return Setup(config, run, prompts, spec, policy, critic, evaluator)
+    parts = parts_of(config, problem=prompts.prompts[0].problem)
+    return Setup(config, run, prompts, spec, policy, critic, evaluator, parts)
 
 
 def prompts_for(config: TrainConfig, tokenizer: Tokenizer, *, notice: Callable[[str], None]) -> Prompts:
     """Read, select and render the training problems; those that are too long are reported. Raises OrzError."""
-    problems = select_problems(
-        read_problems(config.data.source), limit=config.data.limit, language=config.data.language
-    )
+    data_read = read_training_data(config.data.source)
+    problems = select_problems(data_read.problems, limit=config.data.limit, language=config.data.language)
     prompts = make_prompts(problems, tokenizer, template=config.data.template, max_tokens=config.data.max_prompt_tokens)
     notice(f"{counted(len(prompts.prompts), 'training problem')} from {', '.join(config.data.source)}")
     if prompts.too_long:
@@ -87,7 +92,22 @@ def prompts_for(config: TrainConfig, tokenizer: Tokenizer, *, notice: Callable[[
             f"{config.data.max_prompt_tokens:,} (first: {prompts.too_long[0]})"
         )
     _require_a_step(len(prompts.prompts), config)
-    return replace(prompts, sources=source_digests(config.data.source))
+    golds = {prompt.problem.gold for prompt in prompts.prompts}
+    tests = {gold: packed for gold, packed in data_read.tests.items() if gold in golds}
+    prompts = replace(prompts, sources=source_digests(config.data.source), tests=tests)
+    if tests:
+        _check_programs(prompts, config, notice=notice)
+    return prompts
+
+
+def _check_programs(prompts: Prompts, config: TrainConfig, *, notice: Callable[[str], None]) -> None:
+    """Raise ConfigError if programs cannot be isolated here, DataError if the tests of a problem cannot be used."""
+    with closing(Grader(extractor=config.reward.extractor, tests=prompts.tests)) as grader:
+        notice(f"programs are run with {grader.check_isolation()}")
+        problems = [prompt.problem for prompt in prompts.prompts if prompt.problem.kind == "code"]
+        fault = next(iter(grader.check_golds(problems)), None)
+    if fault is not None:
+        raise DataError(f"data.source: the tests of {fault.problem_id} cannot be used: {fault.why}; correct that row.")
 
 
 def _require_a_step(num_prompts: int, config: TrainConfig) -> None:

@@ -14,6 +14,7 @@ from typing import Protocol
 from orz_bench.errors import RunDirError
 from orz_bench.grading.grader import Grader
 from orz_bench.records.run_dir import RunDir
+from orz_rl.rollout.reward_process import Reward
 from orz_rl.training.checkpoint import Checkpoints, Manifest, Saveable
 from orz_rl.training.evaluation import base_digest
 from orz_rl.training.health import warnings
@@ -50,10 +51,11 @@ class Trained(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Recorders:
-    """What reads the policy's answers, and who else gets the metrics."""
+    """What reads and rewards the policy's answers, and who else gets the metrics."""
 
     grader: Grader
     trackers: Trackers
+    reward: Reward
 
 
 class RunWriter:

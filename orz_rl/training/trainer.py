@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from orz_bench.records.rollout import Rollout
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.batch import Batch
-from orz_rl.ppo.estimate import Estimate, estimate, token_rewards
+from orz_rl.ppo.estimate import estimate, token_rewards
+from orz_rl.ppo.parts import Estimate
 from orz_rl.rollout.collector import Collector, StepRollouts
 from orz_rl.training.devices import Devices
 from orz_rl.training.learner import Learner, Scores, Updates

@@ -36,6 +36,8 @@ class ModelSpec:
 class PolicyTerms:
     """The settings of the policy's loss."""
 
+    objective: str = "ppo"
+    """A name of orz_rl.ppo.parts.OBJECTIVES."""
     clip_low: float
     clip_high: float
     kl_loss: float

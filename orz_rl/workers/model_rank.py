@@ -19,8 +19,9 @@ from torch import Tensor
 
 from orz_bench.errors import EngineError, RunDirError
 from orz_rl.config import REDUCE_BUCKET
-from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, policy_loss, value_loss
+from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, value_loss
 from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs, response_values, token_logprobs
+from orz_rl.ppo.parts import OBJECTIVES
 from orz_rl.workers.disk_errors import raises_disk_errors
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
 from orz_rl.workers.model_loading import load_model
@@ -77,6 +78,7 @@ class ModelRank:
         self, batches: Sequence[Sequence[PolicyPack]], *, lr: float | Sequence[float], terms: PolicyTerms
     ) -> list[Update] | NonFinite:
         """One optimiser step per batch, at one rate for all or one for each. Ranks need equally many packs."""
+        objective = OBJECTIVES.load(terms.objective)
 
         def loss(item: PolicyPack) -> _Loss:
             tokens_R = item.pack.tokens_N[item.pack.targets_R]
@@ -86,7 +88,7 @@ class ModelRank:
             weights_R = item.weights_R
             if terms.importance_cap is not None:
                 weights_R = weights_R * importance_weights(old_R, item.sampler_logprobs_R, cap=terms.importance_cap)
-            surrogate = policy_loss(
+            surrogate = objective.compute(
                 logprobs_R,
                 old_R,
                 advantages_N=item.advantages_R,

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from orz_bench.benchmarks.benchmark import Benchmark, Erratum, HubDataset
+from orz_bench.benchmarks.digests import data_hash, question_sha256
 from orz_bench.benchmarks.loading.files import read_rows
 from orz_bench.benchmarks.loading.hub import CACHE, MANIFEST, Download, fetch_to_cache, hub_files
-from orz_bench.benchmarks.registry import all_benchmarks
+from orz_bench.benchmarks.registry import added_benchmarks, all_benchmarks
 from orz_bench.errors import DataError, RecordError, counted
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import Problem
@@ -31,6 +29,8 @@ class LoadedProblems:
     """SHA-256 of every id, question, gold and kind, in order."""
     source: str
     """Where they came from, for display."""
+    address: str | None = None
+    """By which a user's own table can be read again."""
     errata: tuple[tuple[str, Erratum], ...]
     """(problem id, erratum) for every known wrong gold that these data have."""
     corrected: bool
@@ -76,9 +76,12 @@ def load_problems(
 
     DataError for what is missing, broken, or not the published number of rows.
     """
-    tests: dict[str, PackedTests] = {}
+    tests: Mapping[str, PackedTests] = {}
     if benchmark.generate is not None:
-        problems, source = benchmark.generate(), "the product itself"
+        problems, source = benchmark.generate(), benchmark.package or "the product itself"
+    elif benchmark.given is not None:
+        given = benchmark.given
+        problems, tests, source = list(given.problems), given.tests, given.source
     else:
         found = _files(benchmark.local_names, benchmark.hub, folders=folders, cached=_cached(benchmark, cache))
         if found is None:
@@ -96,6 +99,7 @@ def load_problems(
         problems=tuple(problems),
         data_hash=data_hash(problems),
         source=source,
+        address=benchmark.given.source if benchmark.given is not None else None,
         errata=tuple(errata),
         corrected=correct_errata,
         notes=tuple(benchmark.notes(problems)) if benchmark.notes else (),
@@ -105,8 +109,9 @@ def load_problems(
 
 def fetch_benchmark(benchmark: Benchmark, *, cache: Path = CACHE, download: Download | None = None) -> Path:
     """Download a benchmark from the hub into the cache; its folder. DataError if there is none or it refuses."""
-    if benchmark.generate is not None:
-        raise DataError(f"{benchmark.name} needs no download: it comes with the product.")
+    if benchmark.generate is not None or benchmark.given is not None:
+        where = "it comes with the product" if benchmark.given is None else f"it is {benchmark.source}"
+        raise DataError(f"{benchmark.name} needs no download: {where}.")
     if benchmark.hub is None:
         raise DataError(
             f"{benchmark.name} is on no hub: put its file ({_file_names(benchmark)}) into a folder, and name that with "
@@ -128,13 +133,15 @@ def examples_place(benchmark: Benchmark, folders: Sequence[Path], *, cache: Path
 def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[BenchmarkListing]:
     """Every benchmark, and where its data are found now."""
     listings = []
-    for benchmark in all_benchmarks().values():
-        file = None if benchmark.generate else _find(benchmark.local_names, folders, cached=_cached(benchmark, cache))
+    added, _ = added_benchmarks()
+    for benchmark in (*all_benchmarks().values(), *added.values()):
+        is_here = benchmark.parse_row is None
+        file = None if is_here else _find(benchmark.local_names, folders, cached=_cached(benchmark, cache))
         listings.append(
             BenchmarkListing(
                 name=benchmark.name,
                 num_problems=f"{benchmark.num_problems:,}" if benchmark.num_problems else "any",
-                found="built in" if benchmark.generate else str(file or "not here"),
+                found=_found(benchmark, file),
                 source=benchmark.source,
                 licence=benchmark.licence,
             )
@@ -142,19 +149,12 @@ def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[Benchm
     return listings
 
 
-def data_hash(problems: Sequence[Problem]) -> str:
-    """SHA-256 of all questions and gold answers."""
-    digest = hashlib.sha256()
-    for problem in problems:
-        identity = [problem.problem_id, problem.question, problem.gold, problem.kind, problem.num_choices]
-        identity += [problem.examples] if problem.examples else []
-        digest.update(json.dumps(identity, ensure_ascii=True).encode() + b"\n")
-    return digest.hexdigest()
-
-
-def question_sha256(question: str) -> str:
-    """SHA-256 of a question without its white space: how errata find their problem."""
-    return hashlib.sha256(re.sub(r"\s+", "", question).encode()).hexdigest()
+def _found(benchmark: Benchmark, file: Path | None) -> str:
+    if file is not None:
+        return str(file)
+    if benchmark.parse_row is not None:
+        return "not here"
+    return f"in {benchmark.package}" if benchmark.package else "built in"
 
 
 def _find(local_names: Sequence[str], folders: Sequence[Path], *, cached: Path) -> Path | None:

@@ -168,6 +168,8 @@ def _algorithms(config: TrainConfig) -> Iterator[tuple[str, str]]:
     if estimator not in ESTIMATORS:
         what = "have no critic" if estimator == "gae" else "whiten no discounted rewards over the batch"
         yield "advantage.estimator", f"{estimator}: TRL's trainers {what}; use one of {', '.join(ESTIMATORS)}"
+    if loss.objective != "ppo":
+        yield "loss.objective", f"{loss.objective}: TRL's trainers have the clipped objective only; set ppo"
     if rollout.num_samples < 2:
         yield "rollout.num_samples", f"is {rollout.num_samples}; TRL compares at least 2 samples of a problem"
     if rollout.dynamic_sampling:

@@ -70,7 +70,12 @@ class TrlRun:
         self.sampler = stack.enter_context(closing(LocalSampler(setup.spec)))
         self.learner = _Saved({"policy": SavedPolicy(self.trainer, dtype=config.model.dtype)})
         self._collector = Collector(
-            config, run=setup.run, engine=self.sampler, grader=recorders.grader, prompts=setup.prompts.prompts
+            config,
+            run=setup.run,
+            engine=self.sampler,
+            grader=recorders.grader,
+            prompts=setup.prompts.prompts,
+            reward=recorders.reward,
         )
         self.writer = RunWriter(setup, observer, trained=self, recorders=recorders)
         self._clock = Stopwatch()

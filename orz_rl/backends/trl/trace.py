@@ -15,8 +15,8 @@ from orz_rl.backends.trl.mapping import is_rloo, reward_scale
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.advantages import spread_over_tokens
 from orz_rl.ppo.batch import Batch
-from orz_rl.ppo.estimate import Estimate
 from orz_rl.ppo.losses import kl_estimate, policy_loss, token_weights
+from orz_rl.ppo.parts import Estimate
 from orz_rl.rollout.collector import StepRollouts
 from orz_rl.training.learner import Scores, Updates
 from orz_rl.training.stopwatch import Stopwatch

@@ -26,9 +26,17 @@ OURS: Sequence[Row] = (
         ),
     ),
     Row(setting="rollout.batch_size", instead="vllm, which batches by itself"),
+    Row(setting="reward.function", instead=_GRADES),
     Row(setting="reward.extractor", instead=_GRADES),
     Row(setting="reward.overlong_buffer", instead=_GRADES),
     Row(setting="reward.deadline_s", instead=_GRADES),
+    Row(
+        setting="loss.objective",
+        instead="its own clipped objective",
+        unsupported=lambda config: (
+            "objectives of other packages are for the backend native; set ppo" if config.loss.objective != "ppo" else ""
+        ),
+    ),
     Row(
         setting="cluster.device",
         instead="GPUs",

@@ -27,6 +27,7 @@ from orz_rl.backends.external.scoring.responses import Reader
 from orz_rl.backends.external.scoring.scorer import Scorer
 from orz_rl.backends.external.scoring.service import Service, serving
 from orz_rl.backends.following.tool import ordered
+from orz_rl.rollout.reward_process import binary_of, open_reward
 from orz_rl.training.health import warnings
 from orz_rl.training.health_hook import start_hook
 from orz_rl.training.identity import check_out, open_run, start_over
@@ -46,7 +47,7 @@ def train(trainer: Trainer, job: Job, *, observer: Observer) -> Outcome:
         if job.fresh:
             start_over(run)
         made_by = (trainer.name, job.command)
-        open_run(run, config, prompts=material.prompts, made_by=made_by, notice=observer.notice)
+        open_run(run, config, prompts=material.prompts, made_by=made_by, parts=material.parts, notice=observer.notice)
         with run.writing(stopped_event="stopped", done=counted(config.num_steps, "step")):
             rows = _Life(trainer, job, observer, run=run, material=material).live()
             run.add_event("done", step=config.num_steps)
@@ -121,9 +122,23 @@ class _Life:
     def _ears(self, done: int) -> Iterator[_Ears]:
         config = self._config
         with ExitStack() as stack:
-            grader = stack.enter_context(Grader(extractor=config.reward.extractor, deadline_s=config.reward.deadline_s))
+            grading = config.reward
+            tests = self._material.prompts.tests
+            grader = stack.enter_context(
+                Grader(extractor=grading.extractor, deadline_s=grading.deadline_s, tests=tests)
+            )
+            function = open_reward(grading.function, deadline_s=grading.deadline_s)
+            if function is not None:
+                stack.enter_context(function)
             reader = Reader(self._target.policy, config.rollout.sampling, max_sequence=config.max_sequence)
-            scorer = Scorer(config, self._run, reader=reader, grader=grader, on_committed=self._observer.sampled)
+            scorer = Scorer(
+                config,
+                self._run,
+                reader=reader,
+                grader=grader,
+                reward=function or binary_of,
+                on_committed=self._observer.sampled,
+            )
             desk = Desk(config, self._material.prompts, start=self._taken(done), step=done + 1)
             service = Service(config, desk, scorer)
             is_remote = nodes(num_gpus(config))[0] > 1

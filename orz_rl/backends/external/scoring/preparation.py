@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from orz_rl.config import TrainConfig
 from orz_rl.rollout.problems import Prompts
 from orz_rl.settings.names import names_settings
 from orz_rl.training.health_hook import check_hook
+from orz_rl.training.parts import parts_of
 from orz_rl.training.preparation import prompts_for, require_context
 
 
@@ -26,6 +27,8 @@ class Material:
     policy: str
     critic: str
     prompts: Prompts
+    parts: Mapping[str, Mapping[str, str]]
+    """Setting -> identity of the code of other people that it names."""
 
 
 @names_settings
@@ -43,7 +46,7 @@ def gather(config: TrainConfig, *, notice: Callable[[str], None]) -> Material:
     assert tokenizer is not None
     prompts = prompts_for(config, tokenizer, notice=notice)
     check_hook(config.health.hook)
-    return Material(policy, critic, prompts)
+    return Material(policy, critic, prompts, parts_of(config, problem=prompts.prompts[0].problem))
 
 
 def _absolute(path: str) -> str:

@@ -15,6 +15,7 @@ from orz_rl.backends.external.scoring.prompts import Sample
 from orz_rl.backends.external.scoring.responses import Reader, Response
 from orz_rl.config import TrainConfig
 from orz_rl.rollout.collector import rewarded_row
+from orz_rl.rollout.reward_process import Reward, binary_of
 
 
 class Scorer:
@@ -27,9 +28,11 @@ class Scorer:
         *,
         reader: Reader,
         grader: AnswerGrader,
+        reward: Reward = binary_of,
         on_committed: Callable[[Sequence[Rollout]], None],
     ) -> None:
         self._config, self._run, self._reader, self._grader = config, run, reader, grader
+        self._reward = reward
         self._on_committed = on_committed
         self._waiting: list[Rollout] = []
         self._scored: dict[int, list[Rollout]] = defaultdict(list)
@@ -50,7 +53,9 @@ class Scorer:
                 )
             ]
         )
-        rollout = rewarded_row(request, completion, grade=grade, step=sample.step, config=self._config)
+        rollout = rewarded_row(
+            request, completion, grade=grade, step=sample.step, reward=self._reward, config=self._config
+        )
         with self._lock:
             self._waiting.append(rollout)
             self._scored[rollout.step].append(replace(rollout, token_ids=None, logprobs=None))

@@ -15,8 +15,9 @@ import pytest
 from orz_bench.asking.templates import TEMPLATES, orz_code
 from orz_bench.benchmarks import ifeval, mmlu, mmlu_pro
 from orz_bench.benchmarks.benchmark import HubDataset
+from orz_bench.benchmarks.digests import data_hash
 from orz_bench.benchmarks.loading.hub import HubFile
-from orz_bench.benchmarks.loading.load import data_hash, examples_place, fetch_benchmark, load_problems
+from orz_bench.benchmarks.loading.load import examples_place, fetch_benchmark, load_problems
 from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.errors import DataError
 from orz_bench.records.rollout import Problem

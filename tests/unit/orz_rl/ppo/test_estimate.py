@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import pytest
 import torch
 
-from orz_rl.ppo.estimate import Estimator, estimate, token_rewards
+from orz_rl.names import Estimator
+from orz_rl.ppo.estimate import estimate, token_rewards
 
 MASK = torch.tensor([[1.0, 1.0, 1.0], [1.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 1.0, 1.0]])
 REWARDS = torch.tensor([1.0, 0.0, 1.0, 1.0])

@@ -97,12 +97,13 @@ def test_half_a_character_is_a_question_mark_everywhere(tmp_path: Path, name: st
 @pytest.mark.parametrize(
     ("name", "text", "fault"),
     [
-        ("a.jsonl", '{"problem": "?"}\n', r"a\.jsonl, line 1: found no text under answer"),
+        ("a.jsonl", '{"problem": "?"}\n', r"a\.jsonl: no column is the answer \(looked for answer, .*:answer=COLUMN"),
+        ("a.jsonl", '{"problem": "?", "answer": 1}\n{"problem": "?"}', "line 2: column answer: found nothing"),
         ("a.jsonl", '{"problem": "?", "answer": 1}\n{"prob', "line 2: broken JSON"),
         ("a.json", '[[{"from": "human", "value": "?"}]]', "row 0: wanted two turns"),
         ("a.json", "[[", "not readable as JSON"),
-        ("a.jsonl", '{"id": 1, "problem": "?", "answer": 1}\n' * 2, "a: duplicate id '1'"),
-        ("a.jsonl", "\n", "no training problem"),
+        ("a.jsonl", '{"id": 1, "problem": "?", "answer": 1}\n' * 2, "duplicate id '1' in line 1 and line 2"),
+        ("a.jsonl", "\n", r"a\.jsonl: has no rows"),
     ],
 )
 def test_faults_are_named(tmp_path: Path, name: str, text: str, fault: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from orz_rl.ppo.batch import Batch
-from orz_rl.ppo.estimate import Estimate
+from orz_rl.ppo.parts import Estimate
 from orz_rl.recipes.registry import resolve
 from orz_rl.rollout.collector import StepRollouts
 from orz_rl.training.learner import Scores, Updates

@@ -10,14 +10,9 @@ from typing import Any
 import pytest
 
 from orz_bench.benchmarks.benchmark import Benchmark, Erratum, HubDataset
+from orz_bench.benchmarks.digests import data_hash, question_sha256
 from orz_bench.benchmarks.loading.hub import HubFile, hub_files
-from orz_bench.benchmarks.loading.load import (
-    data_hash,
-    fetch_benchmark,
-    list_benchmarks,
-    load_problems,
-    question_sha256,
-)
+from orz_bench.benchmarks.loading.load import fetch_benchmark, list_benchmarks, load_problems
 from orz_bench.benchmarks.rows import math_problem
 from orz_bench.errors import ConfigError, DataError
 from tests.support.builders import a_problem
