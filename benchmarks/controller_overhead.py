@@ -30,13 +30,13 @@ class Silent:
 
 def measured(folder: Path) -> list[dict[str, float]]:
     from orz_rl.recipes.registry import resolve
-    from orz_rl.training.identity import open_run
+    from orz_rl.training.identity import Maker, open_run
     from orz_rl.training.loop import open_loop
     from orz_rl.training.preparation import prepare
 
     config = resolve("tiny", overrides=["eval.benchmarks="])
     setup = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
-    open_run(setup.run, config, prompts=setup.prompts, made_by=("native", ("benchmark",)), notice=lambda _: None)
+    open_run(setup.run, config, prompts=setup.prompts, made_by=Maker("native", ("benchmark",)), notice=lambda _: None)
     steps = []
     with ExitStack() as stack:
         loop = open_loop(setup, Silent(), stack=stack)

@@ -49,7 +49,7 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
     from contextlib import ExitStack
 
     from orz_rl.recipes.registry import resolve
-    from orz_rl.training.identity import open_run
+    from orz_rl.training.identity import Maker, open_run
     from orz_rl.training.loop import open_loop
     from orz_rl.training.preparation import prepare
 
@@ -71,7 +71,7 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
         ],
     )
     setup = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
-    open_run(setup.run, config, prompts=setup.prompts, made_by=("native", ("benchmark",)), notice=lambda _: None)
+    open_run(setup.run, config, prompts=setup.prompts, made_by=Maker("native", ("benchmark",)), notice=lambda _: None)
     seconds, tokens, phases = [], [], []
     with ExitStack() as stack:
         loop = open_loop(setup, Silent(), stack=stack)

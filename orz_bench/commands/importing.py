@@ -11,7 +11,7 @@ import typer
 
 from orz_bench.commands.options import takes_options
 from orz_bench.errors import counted
-from orz_bench.terminal import listed, reports_errors, stderr_console
+from orz_bench.terminal import Grade, listed, reports_errors, stderr_console
 
 if TYPE_CHECKING:
     from orz_bench.exchange.import_files import ImportedFile
@@ -42,7 +42,7 @@ class ImportCommandOptions:
     step_column: Annotated[
         str | None, typer.Option(help="The column of curves with the step [default: step, iteration, ...].")
     ] = None
-    grade: Annotated[bool, typer.Option(help="Grade with our grader too, and say where the verdicts differ.")] = False
+    grade: Grade = False
 
 
 @reports_errors

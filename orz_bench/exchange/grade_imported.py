@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,47 +46,62 @@ class Disagreement:
 def grade_imported(folder: RolloutsDir, *, notice: Callable[[str], None]) -> Disagreement:
     """Grade every row of a folder that has a text and a gold. Rows that our grader judged before are left as they are.
 
-    Golds that are single capital letters throughout are options of a choice; all others are mathematics. `notice` gets
-    how many rows could not be graded.
+    Where the files gave verdicts, ours are the second ones; where they gave none, ours are the verdicts. Golds that are
+    single capital letters throughout are options of a choice; all others are mathematics. `notice` gets how many rows
+    could not be graded.
     """
-    table = folder.read()
-    rows = table.to_pylist()
+    rows = folder.read().to_pylist()
     graded = [row for row in rows if row["gold"] is not None and row["completion"]]
     kind: AnswerKind = "choice" if graded and all(_LETTER.match(row["gold"]) for row in graded) else "math"
-    missing = [row for row in graded if row["second_extractor"] != OURS]
+    version = grader_version(kind)
+    is_judged = has_verdicts(row for row in graded if row["grader_version"] != version)
+    missing = [row for row in graded if row["second_extractor"] != OURS and row["grader_version"] != version]
     if missing:
-        _grade(missing, kind=kind)
+        _grade(missing, kind=kind, is_second=is_judged)
         replace_table(folder.path, table_of(rows))
-    pairs = Counter((row["verdict"] or "none", row["second_verdict"]) for row in graded)
+    pairs = Counter(
+        (row["verdict"] or "none", row["second_verdict"]) if is_judged else ("none", row["verdict"]) for row in graded
+    )
     without = len(rows) - len(graded)
     if without:
         notice(f"{folder.path}: {counted(without, 'sample')} without a gold or a text: not graded by us")
     return Disagreement(folder=folder, num_graded=len(graded), num_without_gold=without, pairs=pairs)
 
 
-def _grade(rows: Sequence[dict[str, Any]], *, kind: AnswerKind) -> None:
-    version = grader_version(kind)
-    with Grader(extractor="final") as grader:
-        for start in range(0, len(rows), _BATCH_ROWS):
-            batch = rows[start : start + _BATCH_ROWS]
-            submissions = [
-                Submission(
-                    gold=row["gold"], kind=kind, num_choices=26 if kind == "choice" else 0, response=row["completion"]
-                )
-                for row in batch
-            ]
-            for row, grade in zip(batch, grader.grade(submissions), strict=True):
-                row.update(_columns(row, grade, version=version))
+def has_verdicts(rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether the file judged any of these rows."""
+    return any(row.get("verdict") is not None for row in rows)
 
 
-def _columns(row: Mapping[str, Any], grade: Grade, *, version: str) -> dict[str, Any]:
-    """The columns of a row that our verdict changes; a second extractor that it had goes to its `extra`."""
+def our_columns(row: Mapping[str, Any], grade: Grade, *, version: str, is_second: bool) -> dict[str, Any]:
+    """The columns of a row that our verdict changes, `extra` as an object.
+
+    As the second verdict it leaves the file's alone; a second extractor that the file had goes to `extra`.
+    """
+    ours = {"our_grader": version, "our_why": grade.why}
+    if not is_second:
+        return grade.columns() | {"grader_version": version, "extra": row["extra"] | dict(grade.extra)}
     names = ("second_extractor", "second_extracted", "second_verdict")
-    theirs = {_THEIRS: {name: row[name] for name in names}} if row["second_extractor"] is not None else {}
-    extra = json.loads(row["extra"]) | theirs | {"our_grader": version, "our_why": grade.why}
+    theirs = {_THEIRS: {name: row[name] for name in names}} if row.get("second_extractor") is not None else {}
     return {
         "second_extractor": OURS,
         "second_extracted": grade.extracted,
         "second_verdict": grade.verdict,
-        "extra": json.dumps(extra, ensure_ascii=False),
+        "extra": row["extra"] | theirs | ours,
     }
+
+
+def _grade(rows: Sequence[dict[str, Any]], *, kind: AnswerKind, is_second: bool) -> None:
+    version = grader_version(kind)
+    num_choices = 26 if kind == "choice" else 0
+    with Grader(extractor="final") as grader:
+        for start in range(0, len(rows), _BATCH_ROWS):
+            batch = rows[start : start + _BATCH_ROWS]
+            submissions = [
+                Submission(gold=row["gold"], kind=kind, num_choices=num_choices, response=row["completion"])
+                for row in batch
+            ]
+            for row, grade in zip(batch, grader.grade(submissions), strict=True):
+                plain = row | {"extra": json.loads(row["extra"])}
+                changed = our_columns(plain, grade, version=version, is_second=is_second)
+                row.update(changed | {"extra": json.dumps(changed["extra"], ensure_ascii=False)})

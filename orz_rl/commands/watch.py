@@ -11,7 +11,7 @@ import typer
 
 from orz_bench.asking.changes import EXTRACTOR_HELP
 from orz_bench.commands.options import takes_options
-from orz_bench.terminal import reports_errors, result_console, stderr_console
+from orz_bench.terminal import Grade, reports_errors, result_console, stderr_console
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +26,7 @@ class WatchOptions:
         list[Path] | None, typer.Option(help="Another folder or log of the same training; may be repeated.")
     ] = None
     metrics_only: Annotated[bool, typer.Option("--metrics-only", help="Leave the rollouts out.")] = False
-    grade: Annotated[bool, typer.Option("--grade", help="Grade rollouts that have a gold with our grader too.")] = False
+    grade: Grade = False
     extractor: Annotated[str | None, typer.Option(help=f"{EXTRACTOR_HELP} [default: final].")] = None
 
 

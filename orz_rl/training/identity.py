@@ -11,6 +11,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -70,21 +71,28 @@ def start_over(run: RunDir) -> None:
         ) from error
 
 
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Who trains a run."""
+
+    backend: str
+    command: Sequence[str]
+    """Starts and resumes it."""
+
+
 def open_run(
     run: RunDir,
     config: TrainConfig,
     *,
     prompts: Prompts,
-    made_by: tuple[str, Sequence[str]],
+    made_by: Maker,
     parts: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
     notice: Callable[[str], None],
 ) -> None:
     """Create the run, or check that the existing one has these settings, prompts and code of other people (`parts`).
 
-    RunDirError names what differs. `made_by`: the backend that trains it, and the command with which it is started and
-    resumed.
+    RunDirError names what differs.
     """
-    backend, command = made_by
     identity = _identity_of(prompts)
     if run.exists():
         _check_settings(run, config, notice=notice)
@@ -92,9 +100,9 @@ def open_run(
         _check_parts(run, parts)
     run.create(
         kind="train",
-        command=command,
+        command=made_by.command,
         seed=config.seed,
-        environment=describe_environment() | {"backend": backend, "run_id": uuid.uuid4().hex},
+        environment=describe_environment() | {"backend": made_by.backend, "run_id": uuid.uuid4().hex},
     )
     run.write_config(f"# settings of version {SETTINGS_VERSION}, orz {VERSION}\n{as_yaml(config)}")
     write_text(run.path / _PROMPTS, to_json(identity))

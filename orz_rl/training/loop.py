@@ -18,7 +18,7 @@ from orz_rl.rollout.reward_process import binary_of, open_reward
 from orz_rl.settings.names import names_settings
 from orz_rl.training.checkpoint import Checkpoints, Manifest
 from orz_rl.training.devices import devices_for
-from orz_rl.training.identity import check_out, open_run, start_over
+from orz_rl.training.identity import Maker, check_out, open_run, start_over
 from orz_rl.training.learner import Learner, NonFiniteError
 from orz_rl.training.metrics_file import rewind_metrics
 from orz_rl.training.preparation import Setup
@@ -81,7 +81,7 @@ def run_training(
     with run.lock():
         if fresh:
             start_over(run)
-        made_by = (backend, command)
+        made_by = Maker(backend, command)
         open_run(run, config, prompts=setup.prompts, made_by=made_by, parts=setup.parts, notice=observer.notice)
         done = counted(config.num_steps, "step")
         with run.writing(stopped_event="stopped", done=done), _deletes_unfinished(run):

@@ -15,6 +15,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from orz_bench.errors import DataError
+from orz_bench.exchange.grade_imported import has_verdicts, our_columns
 from orz_bench.grading.grader import Grader, Submission, grader_version
 from orz_bench.records.parquet import replace_table, storable, table_of
 from orz_bench.records.run_dir import EvaluationDir, RolloutsDir, RunDir, to_json, write_text
@@ -218,15 +219,14 @@ class Rollouts:
 
 
 def _grade(rows: Sequence[Row], grader: Grader) -> None:
-    """Our verdict for rows with a gold; that of the file stays in `extra`."""
+    """Our verdict for rows with a gold: the second one where the file judged its rows."""
     with_gold = [row for row in rows if row.get("gold") is not None]
+    is_second, version = has_verdicts(with_gold), grader_version("math")
     submissions = [
         Submission(gold=row["gold"], kind="math", num_choices=0, response=row["completion"]) for row in with_gold
     ]
     for row, grade in zip(with_gold, grader.grade(submissions), strict=True):
-        theirs = {f"file_{name}": row[name] for name in ("verdict", "extracted") if row.get(name) is not None}
-        row["extra"] = row["extra"] | theirs | dict(grade.extra)
-        row.update(grade.columns(), grader_version=grader_version("math"))
+        row.update(our_columns(row, grade, version=version, is_second=is_second))
 
 
 def _table(rows: Sequence[Row], *, digest: str) -> pa.Table:

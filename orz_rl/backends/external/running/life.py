@@ -30,7 +30,7 @@ from orz_rl.backends.following.tool import ordered
 from orz_rl.rollout.reward_process import binary_of, open_reward
 from orz_rl.training.health import warnings
 from orz_rl.training.health_hook import start_hook
-from orz_rl.training.identity import check_out, open_run, start_over
+from orz_rl.training.identity import Maker, check_out, open_run, start_over
 from orz_rl.training.metrics_file import Row, rewind_metrics
 from orz_rl.training.progress import Observer, Outcome
 from orz_rl.training.step_metrics import sampled_row
@@ -46,7 +46,7 @@ def train(trainer: Trainer, job: Job, *, observer: Observer) -> Outcome:
     with run.lock():
         if job.fresh:
             start_over(run)
-        made_by = (trainer.name, job.command)
+        made_by = Maker(trainer.name, job.command)
         open_run(run, config, prompts=material.prompts, made_by=made_by, parts=material.parts, notice=observer.notice)
         with run.writing(stopped_event="stopped", done=counted(config.num_steps, "step")):
             rows = _Life(trainer, job, observer, run=run, material=material).live()

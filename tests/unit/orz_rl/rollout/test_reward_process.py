@@ -15,7 +15,7 @@ from orz_bench.records.run_dir import RunDir
 from orz_rl.recipes.registry import resolve
 from orz_rl.rollout.problems import Prompts
 from orz_rl.rollout.reward_process import RewardProcess, Scored, binary_of, checked_identity, open_reward
-from orz_rl.training.identity import open_run
+from orz_rl.training.identity import Maker, open_run
 from tests.support.builders import a_problem
 from tests.support.plugin_site import on_the_path
 
@@ -136,7 +136,12 @@ def test_a_run_with_other_code_is_not_resumed(rewards: Path, tmp_path: Path) -> 
         config = resolve("tiny", overrides=["reward.function=scored_here:length"])
         parts = {"reward.function": identity}
         open_run(
-            RunDir(tmp_path / "run"), config, prompts=Prompts((), ()), parts=parts, made_by=("native", ()), notice=print
+            RunDir(tmp_path / "run"),
+            config,
+            prompts=Prompts((), ()),
+            parts=parts,
+            made_by=Maker("native", ()),
+            notice=print,
         )
 
     opened()

@@ -14,7 +14,7 @@ from orz_bench.records.run_dir import RunDir
 from orz_rl.config import TrainConfig
 from orz_rl.recipes.registry import resolve
 from orz_rl.rollout.problems import Prompt, Prompts
-from orz_rl.training.identity import check_out, open_run, start_over
+from orz_rl.training.identity import Maker, check_out, open_run, start_over
 from tests.support.builders import a_problem
 
 Change = Callable[[dict[str, Any]], None]
@@ -32,7 +32,7 @@ def reopened(run: RunDir, *overrides: str, prompts: Prompts | None = None) -> li
     """The notifications when a command with these settings opens the run."""
     heard: list[str] = []
     config: TrainConfig = resolve("tiny", overrides=overrides)
-    open_run(run, config, prompts=prompts or some_prompts(), made_by=("native", ("orz-rl",)), notice=heard.append)
+    open_run(run, config, prompts=prompts or some_prompts(), made_by=Maker("native", ("orz-rl",)), notice=heard.append)
     return heard
 
 

@@ -54,6 +54,8 @@ OTHER: Mapping[str, Any] = {
     "health.hook": "true",
     "health.stop": ("entropy",),
     "logging.wandb_project": "w",
+    "reward.function": "package.module:name",
+    "loss.objective": "another",
     "data.limit": 5000,
     "eval.limit": 3,
     "optim.policy_updates": 2,

@@ -276,9 +276,8 @@ def test_our_grader_beside_the_file(tmp_path: Path) -> None:
     followed = Followed(tool="verl", path=tmp_path / "t", grade=True)
     follow(followed, run, is_over=lambda: True, notice=print)
     (row, _) = run.rollouts(1).read().to_pylist()
-    assert (row["verdict"], row["extracted"]) == ("correct", "0")
-    assert row["grader_version"]
-    assert json.loads(row["extra"])["file_verdict"] == "wrong"
+    assert (row["verdict"], row["second_verdict"], row["second_extracted"]) == ("wrong", "correct", "0")
+    assert json.loads(row["extra"])["our_grader"]
 
 
 def test_a_log_that_cannot_be_read(tmp_path: Path) -> None:

@@ -89,6 +89,12 @@ def test_what_cannot_be_expressed_is_refused(setting: str) -> None:
     assert refused == {setting}
 
 
+def test_objectives_of_other_packages_are_refused() -> None:
+    base = resolve("tiny", overrides=[GRPO])
+    config = base.model_copy(update={"loss": base.loss.model_copy(update={"objective": "another"})})
+    assert {finding.setting for finding in BACKEND.check(config) if finding.is_error} == {"loss.objective"}
+
+
 @pytest.mark.parametrize("setting", LOST)
 def test_what_is_lost_is_said(setting: str) -> None:
     refused, lost = findings(*LOST[setting])
@@ -146,7 +152,7 @@ def test_every_setting_is_mapped_or_named() -> None:
         extra += ["loss.kl_estimator=k3"] if key == "loss.kl_loss" else []
         overrides = [GRPO, f"{key}={value}", *extra][key == "advantage.estimator" :]
         assert arguments(resolve("tiny", overrides=overrides), output_dir="run") != base, key
-    known = {*changed, *REFUSED, *WITHOUT_CRITIC, *BY_OUR_ENGINE, *ONE_PROCESS, *BY_OUR_OBJECTS}
+    known = {*changed, *REFUSED, *WITHOUT_CRITIC, *BY_OUR_ENGINE, *ONE_PROCESS, *BY_OUR_OBJECTS, "loss.objective"}
     assert [key for key, _ in leaves() if key not in known and key.partition(".")[0] not in OURS] == []
 
 
@@ -218,7 +224,7 @@ def test_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trl", None)  # as if it were not installed
     here = BACKEND.available()
     assert here.version is None
-    assert here.missing.startswith("trl; run: pip install ")
+    assert here.missing.startswith("trl; run: pip")
     assert "[trl]" in here.missing
 
 
