@@ -1,9 +1,10 @@
-"""orz-rl: train · plan · check · backends · recipes · data · export · build-tiny."""
+"""orz-rl: train · plan · check · backends · compare-backends · recipes · data · export · build-tiny."""
 
 from __future__ import annotations
 
 from orz_bench.terminal import command_line, version_option
 from orz_rl.commands.backends import backends_command
+from orz_rl.commands.compare_backends import compare_backends_command
 from orz_rl.commands.data import data_app
 from orz_rl.commands.plan import plan_command
 from orz_rl.commands.recipes import build_tiny_command, check_command, export_command, recipes_command
@@ -15,6 +16,7 @@ app.command("train")(train_command)
 app.command("plan")(plan_command)
 app.command("check")(check_command)
 app.command("backends")(backends_command)
+app.command("compare-backends")(compare_backends_command)
 app.command("recipes")(recipes_command)
 app.add_typer(data_app, name="data")
 app.command("export")(export_command)

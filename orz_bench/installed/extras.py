@@ -22,6 +22,9 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "train": (
         "accelerate", "deepspeed", "ray", "safetensors", "tensorboardX", "tokenizers", "torch", "transformers",
     ),
+    "trl": (
+        "accelerate", "datasets", "safetensors", "tensorboardX", "tokenizers", "torch", "transformers", "trl",
+    ),
     "wandb": ("wandb",),
     "lm-eval": ("datasets", "lm_eval", "immutabledict", "langdetect", "nltk", "punkt"),
     "analysis": ("duckdb", "matplotlib", "pandas", "ruptures", "scipy"),

@@ -10,5 +10,5 @@ BACKENDS: PluginGroup[Backend] = PluginGroup(
     name="orz.backends",
     noun="backend",
     kind=Backend,  # type: ignore[type-abstract]  # a protocol that is checked at run time
-    built_in={DEFAULT: "orz_rl.backends.native:BACKEND"},
+    built_in={DEFAULT: "orz_rl.backends.native:BACKEND", "trl": "orz_rl.backends.trl.backend:BACKEND"},
 )

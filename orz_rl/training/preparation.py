@@ -37,9 +37,14 @@ class Setup:
 
 
 @names_settings
-def prepare(config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Callable[[str], None]) -> Setup:
-    """Resolve and check everything that a run needs. Raises OrzError; starts nothing and writes nothing."""
-    require("train", what="training", but=("tensorboardX",))
+def prepare(
+    config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Callable[[str], None], extra: str = "train"
+) -> Setup:
+    """Resolve and check everything that a run needs, with the libraries of this extra.
+
+    Raises OrzError; starts nothing and writes nothing.
+    """
+    require(extra, what="training", but=("tensorboardX",))
     engine, reason = choose_engine(config.rollout.engine)
     notice(reason)
     policy = resolve_model(config.model.policy)
