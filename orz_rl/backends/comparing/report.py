@@ -66,7 +66,7 @@ def compared_with_first(contest: Contest) -> dict[str, list[ComparedBenchmark]]:
         return {}
 
 
-def render(contest: Contest, found: Mapping[str, Any], compared: Mapping[str, Sequence[ComparedBenchmark]]) -> Group:
+def render(contest: Contest, *, found: Mapping[str, Any], compared: Mapping[str, Sequence[ComparedBenchmark]]) -> Group:
     """For a terminal."""
     parts: list[RenderableType] = [_times(found), Text(), _curves(contest), Text(), *_notes(contest, found)]
     for name, items in compared.items():

@@ -110,7 +110,7 @@ class Contest:
         )
         append_row(self.out / _USAGE, asdict(usage))
         if code:
-            raise _failed(name, run, code)
+            raise _failed(run, code, backend=name)
 
 
 def contest(recipe: str, *, names: Sequence[str], config: TrainConfig, arguments: Sequence[str], out: Path) -> Contest:
@@ -126,9 +126,9 @@ def _num_rows(run: RunDir) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
-def _failed(name: str, run: RunDir, code: int) -> OrzError:
+def _failed(run: RunDir, code: int, *, backend: str) -> OrzError:
     failed = run.path / "FAILED"
     reason = failed.read_text(encoding="utf-8").strip() if failed.exists() else "its messages are above"
     return ConfigError(
-        f"the backend {name} ended with exit code {code} ({reason}). Run the same command to resume all backends."
+        f"the backend {backend} ended with exit code {code} ({reason}). Run the same command to resume all backends."
     )

@@ -38,11 +38,11 @@ from orz_rl.workers.model_loading import load_model
 from orz_rl.workers.weight_sync import HostWeights
 
 
-def train(setup: Setup, observer: Observer, position: Position) -> None:
+def train(setup: Setup, observer: Observer, *, position: Position) -> None:
     """Train from a position to the last step. Raises OrzError as the native backend does."""
     set_library_defaults()
     with ExitStack() as stack:
-        run = TrlRun(setup, observer, position, stack=stack)
+        run = TrlRun(setup, observer, position=position, stack=stack)
         newest = position.newest
         if newest:
             announce_resuming(setup.run, newest.step, observer=observer)
@@ -57,7 +57,7 @@ def train(setup: Setup, observer: Observer, position: Position) -> None:
 class TrlRun:
     """Engine, trainer and position of a run; the `steps` of its trainer, and what a RunWriter writes about."""
 
-    def __init__(self, setup: Setup, observer: Observer, position: Position, *, stack: ExitStack) -> None:
+    def __init__(self, setup: Setup, observer: Observer, *, position: Position, stack: ExitStack) -> None:
         config, newest = setup.config, position.newest
         self._setup, self._observer, self._position = setup, observer, position
         self.policy_version = newest.policy_version if newest else 0
@@ -140,10 +140,7 @@ def open_trl(setup: Setup) -> Any:
     return trainers.open_trainer(
         is_rloo=is_rloo(config),
         arguments=arguments(config, output_dir=str(setup.run.path)),
-        model=model,
-        tokenizer=_tokenizer(setup),
-        data=_stream(setup),
-        optimizers=_optimizers(config, model),
+        parts=trainers.Parts(model, _tokenizer(setup), _stream(setup), _optimizers(config, model)),
     )
 
 

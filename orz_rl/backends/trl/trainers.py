@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -155,11 +156,20 @@ class _Boundaries(TrainerCallback):  # type: ignore[misc]  # transformers is not
             raise self._trainer.steps.not_finite(self._trainer.trace)
 
 
-def open_trainer(
-    *, is_rloo: bool, arguments: dict[str, Any], model: Any, tokenizer: Any, data: Any, optimizers: tuple[Any, Any]
-) -> Any:
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a trainer is made of."""
+
+    model: Any
+    tokenizer: Any
+    data: Any
+    optimizers: tuple[Any, Any]
+    """An optimizer and its schedule."""
+
+
+def open_trainer(*, is_rloo: bool, arguments: dict[str, Any], parts: Parts) -> Any:
     """A trainer of TRL on our rollouts; set its `steps` before it trains."""
-    ids = {name: getattr(model.config, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    ids = {name: getattr(parts.model.config, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
     kind, settings = (OurRLOOTrainer, RLOOConfig) if is_rloo else (OurGRPOTrainer, GRPOConfig)
     trainer: Any = None
 
@@ -169,12 +179,12 @@ def open_trainer(
         return [(row.reward or 0.0) * trace.scale for row in trace.collection.rollouts]
 
     trainer = kind(
-        model=model,
+        model=parts.model,
         args=settings(**arguments),
         reward_funcs=graded,
-        train_dataset=data,
-        processing_class=tokenizer,
-        optimizers=optimizers,
+        train_dataset=parts.data,
+        processing_class=parts.tokenizer,
+        optimizers=parts.optimizers,
     )
     trainer.remove_callback(PrinterCallback)
     trainer.add_callback(_Boundaries(trainer, ids=ids))
