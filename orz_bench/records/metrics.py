@@ -141,6 +141,18 @@ _ALL = (
     Metric("time/update", "s", "Optimiser steps of both models.", "down", is_time=True),
     Metric("time/sync", "s", "New weights to the engines.", "down", is_time=True),
     Metric("time/write", "s", "Advantages into the rollout file, metrics.", "down", is_time=True),
+    Metric(
+        "cpu/step",
+        "s",
+        "CPU time of the step, of the training process alone; only where models and engine are in it.",
+        "down",
+        is_time=True,
+    ),
+    Metric("cpu/sample", "s", "The same of time/sample.", "down", is_time=True),
+    Metric("cpu/score", "s", "The same of time/score.", "down", is_time=True),
+    Metric("cpu/update", "s", "The same of time/update.", "down", is_time=True),
+    Metric("cpu/sync", "s", "The same of time/sync.", "down", is_time=True),
+    Metric("cpu/write", "s", "The same of time/write.", "down", is_time=True),
     Metric("throughput/sample", "tokens/s", "Response tokens over sampling time.", "up", is_time=True),
     Metric("throughput/train", "tokens/s", "All tokens over scoring and updating time.", "up", is_time=True),
 )

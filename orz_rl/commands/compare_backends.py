@@ -41,7 +41,7 @@ def compare_backends_command(
     from orz_rl.backends.comparing.runs import contest
     from orz_rl.recipes.registry import resolve
 
-    folders = [part for folder in data_dir or () for part in ("--data-dir", str(folder))]
+    folders = [] if data_dir is None else ["--data-dir", str(data_dir)]
     variants = [part for name in variant or () for part in ("--variant", name)]
     found = contest(
         recipe,

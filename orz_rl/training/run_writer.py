@@ -73,6 +73,8 @@ class RunWriter:
             _write_advantages(report, run)
             row = metrics_row(report, self._setup.config)
         row |= {f"time/{name}": seconds for name, seconds in clock.seconds.items()}
+        if report.cpu_seconds:
+            row |= {f"cpu/{name}": seconds for name, seconds in clock.cpu_seconds.items()}
         run.append_metrics(row)
         self._trackers.write(row)
         self._observer.stepped(row, self._setup.config.num_steps)

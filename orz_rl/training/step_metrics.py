@@ -139,6 +139,10 @@ def _running(report: StepReport) -> Iterator[tuple[str, float]]:
     for phase, duration in seconds.items():
         yield f"time/{phase}", duration
     yield "time/step", sum(seconds.values())
+    for phase, duration in report.cpu_seconds.items():
+        yield f"cpu/{phase}", duration
+    if report.cpu_seconds:
+        yield "cpu/step", sum(report.cpu_seconds.values())
     if report.collection.num_generated >= len(report.batch.rollouts):  # else it would be the speed of reading files
         yield "throughput/sample", num_sampled / seconds["sample"]
     yield "throughput/train", num_tokens / (seconds["score"] + seconds["update"])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from orz_bench.records.rollout import Rollout
 from orz_rl.config import TrainConfig
@@ -33,6 +33,8 @@ class StepReport:
     updates: Updates
     seconds: dict[str, float]
     """Wall time of each phase: sample, score, update, sync."""
+    cpu_seconds: dict[str, float] = field(default_factory=dict)
+    """CPU time of each phase, where models and engine are in this process; else empty."""
 
 
 class Trainer:
@@ -73,7 +75,8 @@ class Trainer:
         with clock.phase("sync"):
             self.synchronise(version + 1)
         self.cursor = collection.cursor
-        return StepReport(number, version, collection, batch, scores, estimated, updates, clock.seconds)
+        cpu_seconds = clock.cpu_seconds if config.cluster.in_process else {}
+        return StepReport(number, version, collection, batch, scores, estimated, updates, clock.seconds, cpu_seconds)
 
     def synchronise(self, version: int) -> None:
         """Give the engines the policy's weights; completions sampled afterwards carry `version`."""

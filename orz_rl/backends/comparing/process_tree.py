@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,11 +58,14 @@ class ProcessTree:
 def run_measured(
     command: Sequence[str], *, environment: Mapping[str, str], on_look: Callable[[float], None]
 ) -> tuple[int, float, float]:
-    """(exit code, CPU seconds, wall seconds) of a command; `on_look` gets the CPU seconds so far at every look."""
+    """(exit code, CPU seconds, wall seconds) of a command; `on_look` gets the CPU seconds so far at every look.
+
+    What it prints goes to stderr: stdout is for the result.
+    """
     if not _PROC.is_dir():
         raise ConfigError("CPU seconds are read from /proc, which this system does not have; compare on Linux.")
     start = time.perf_counter()
-    with subprocess.Popen(command, env=dict(environment)) as process:
+    with subprocess.Popen(command, env=dict(environment), stdout=sys.stderr.fileno()) as process:
         tree = ProcessTree(process.pid)
         while process.poll() is None:
             tree.look()

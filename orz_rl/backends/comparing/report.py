@@ -86,11 +86,8 @@ def _facts_of(contest: Contest, name: str) -> dict[str, Any]:
     return {
         "version": run.info().get("packages", {}),
         "steps": len(rows),
-        "seconds_a_step": {
-            key.removeprefix("time/"): fmean(row[key] for row in rows if key in row)
-            for key in METRICS
-            if key.startswith("time/") and any(key in row for row in rows)
-        },
+        "seconds_a_step": _phases(rows, "time/"),
+        "cpu_seconds_a_step": _phases(rows, "cpu/"),
         "usage": [asdict(item) for item in usage],
         "cpu_s": _sum(item.cpu_s for item in usage),
         "cpu_s_a_step": _cpu_a_step(usage),
@@ -104,6 +101,15 @@ def _facts_of(contest: Contest, name: str) -> dict[str, Any]:
             f"{result.benchmark} step {result.step}": result.summary.avg_at_n
             for result in sorted(run.results(), key=lambda result: (result.benchmark, result.step))
         },
+    }
+
+
+def _phases(rows: Sequence[Mapping[str, Any]], prefix: str) -> dict[str, float]:
+    """The mean of every phase that a backend reports."""
+    return {
+        key.removeprefix(prefix): fmean(row[key] for row in rows if key in row)
+        for key in METRICS
+        if key.startswith(prefix) and any(key in row for row in rows)
     }
 
 
@@ -149,10 +155,10 @@ def _tokens(run: RunDir, step: int) -> dict[tuple[str, int], list[int]]:
 
 def _times(found: Mapping[str, Any]) -> Table:
     backends = found["backends"]
-    phases = list(dict.fromkeys(phase for facts in backends.values() for phase in facts["seconds_a_step"]))
     table = _table(["", *backends])
-    for phase in phases:
-        table.add_row(f"s a step: {phase}", *(_number(each["seconds_a_step"].get(phase)) for each in backends.values()))
+    for key, label in (("seconds_a_step", "s a step"), ("cpu_seconds_a_step", "CPU s a step")):
+        for phase in dict.fromkeys(phase for facts in backends.values() for phase in facts[key]):
+            table.add_row(f"{label}: {phase}", *(_number(each[key].get(phase)) for each in backends.values()))
     table.add_row("CPU s a step, all processes", *(_number(each["cpu_s_a_step"]) for each in backends.values()))
     table.add_row("CPU s, whole run", *(_number(each["cpu_s"]) for each in backends.values()))
     table.add_row("s, whole run", *(_number(each["wall_s"]) for each in backends.values()))

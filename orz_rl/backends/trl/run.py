@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import time
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
@@ -30,6 +29,7 @@ from orz_rl.training.loop import Position, announce_resuming, open_recorders, wi
 from orz_rl.training.preparation import Setup
 from orz_rl.training.progress import Observer
 from orz_rl.training.run_writer import RunWriter
+from orz_rl.training.stopwatch import Stopwatch
 from orz_rl.training.trial_checkpoint import try_checkpoint
 from orz_rl.workers.disk_errors import raises_disk_errors
 from orz_rl.workers.in_process import Done, LocalSampler
@@ -73,47 +73,39 @@ class TrlRun:
             config, run=setup.run, engine=self.sampler, grader=recorders.grader, prompts=setup.prompts.prompts
         )
         self.writer = RunWriter(setup, observer, trained=self, recorders=recorders)
-        self._since = time.perf_counter()
+        self._clock = Stopwatch()
+        """Of the step that begins; TRL's loop, which reads its data set first, is inside."""
 
     def begun(self) -> None:
         """Give the engine the weights that training starts from."""
         self._synchronise(self.policy_version)
-        self._since = time.perf_counter()
+        self._clock = Stopwatch()
 
     def sampled(self, problems: Sequence[int]) -> Trace:
         """The rollouts of the next step."""
-        start = time.perf_counter()
         self._number += 1
-        collection = self._collector.collect(
-            self._number,
-            policy_version=self.policy_version,
-            cursor=self.cursor,
-            on_committed=self._observer.sampled,
-        )
+        with self._clock.phase("sample"):
+            collection = self._collector.collect(
+                self._number,
+                policy_version=self.policy_version,
+                cursor=self.cursor,
+                on_committed=self._observer.sampled,
+            )
         wanted = [self._setup.prompts.prompts[index].problem.problem_id for index in problems]
         assert list(dict.fromkeys(row.problem_id for row in collection.rollouts)) == wanted
-        trace = Trace(self._setup.config, self._number, collection)
-        trace.seconds |= {"sample": time.perf_counter() - start, "score": 0.0}
-        return trace
-
-    @contextmanager
-    def phase(self, trace: Trace, name: str) -> Iterator[None]:
-        """Add the time spent inside to the step's."""
-        start = time.perf_counter()
-        yield
-        trace.seconds[name] = trace.seconds.get(name, 0.0) + time.perf_counter() - start
+        return Trace(self._setup.config, self._number, collection, self._clock)
 
     def updated(self, trace: Trace) -> None:
         """After the last update of a step: synchronise, and write what is due."""
         if len(trace.updates) < self._setup.config.optim.policy_updates:
             return
-        trace.seconds["update"] = time.perf_counter() - self._since - sum(trace.seconds.values())
-        with self.phase(trace, "sync"):
+        self._clock.rest("update")
+        with self._clock.phase("sync"):
             self._synchronise(self.policy_version + 1)
         self.cursor = trace.collection.cursor
         self._position.rows.append(self.writer.record(trace.report()))
         self.writer.conclude(self._position.rows)
-        self._since = time.perf_counter()
+        self._clock = Stopwatch()
 
     def not_finite(self, trace: Trace) -> Exception:
         """The update is stopped, and its rollouts are kept."""

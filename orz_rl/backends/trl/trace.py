@@ -19,6 +19,7 @@ from orz_rl.ppo.estimate import Estimate
 from orz_rl.ppo.losses import kl_estimate, policy_loss, token_weights
 from orz_rl.rollout.collector import StepRollouts
 from orz_rl.training.learner import Scores, Updates
+from orz_rl.training.stopwatch import Stopwatch
 from orz_rl.training.trainer import StepReport
 from orz_rl.workers.messages import Update
 
@@ -30,7 +31,7 @@ class Trace:
     config: TrainConfig
     number: int
     collection: StepRollouts
-    seconds: dict[str, float] = field(default_factory=dict)
+    clock: Stopwatch = field(default_factory=Stopwatch)
     advantages_B: Tensor | None = None
     """As TRL has them, from rewards that are scaled."""
     old_BT: Tensor | None = None
@@ -127,7 +128,8 @@ class Trace:
                 packing_efficiency=None,
                 learning_rates=(self.lr, 0.0),
             ),
-            seconds=self.seconds,
+            seconds=self.clock.seconds,
+            cpu_seconds=self.clock.cpu_seconds,
         )
 
     @property

@@ -8,7 +8,6 @@ TRL itself chooses between vLLM and transformers. Rewards, advantages, losses, g
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -38,10 +37,6 @@ class Steps(Protocol):
         """The rollouts of the next step, which is to be trained on the problems at these places."""
         ...
 
-    def phase(self, trace: Trace, name: str) -> AbstractContextManager[None]:
-        """Measure a part of the step."""
-        ...
-
     def updated(self, trace: Trace) -> None:
         """An optimizer step has been made."""
         ...
@@ -51,7 +46,7 @@ class Steps(Protocol):
         ...
 
 
-class _Observed(_Trainer):  # type: ignore[misc]  # trl is not followed
+class _Observed(_Trainer):  # type: ignore[misc, valid-type]  # trl is not followed
     """Mixed into a trainer of TRL. `steps` is set before it trains."""
 
     steps: Steps
@@ -83,7 +78,7 @@ class _Observed(_Trainer):  # type: ignore[misc]  # trl is not followed
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         self.trace = trace = self.steps.sampled([row["problem"] for row in inputs[:: self.num_generations]])
-        with self.steps.phase(trace, "score"):
+        with trace.clock.phase("score"):
             torch.manual_seed(trace.collection.rollouts[0].seed or 0)  # deals the rollouts to the passes
             found: dict[str, Any] = super()._generate_and_score_completions(inputs)
         trace.advantages_B = found["advantages"]

@@ -4,32 +4,59 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
 from orz_rl.backends.comparing.process_tree import ProcessTree, run_measured
 
-BURN = "import time\nwhile time.process_time() < {}: pass"
-CHILD = f"import subprocess, sys\nsubprocess.run([sys.executable, '-c', {BURN.format(0.5)!r}], check=True)"
-ORPHAN = """
-import os, time
+BURN = """
+import time
+while time.process_time() < 0.5:
+    pass
+"""
+CHILD = f"""
+import subprocess, sys
+subprocess.run([sys.executable, "-c", {BURN!r}], check=True)
+"""
+ORPHAN = f"""
+import os, sys, time
+from pathlib import Path
+
+def wait_for(name):
+    while not Path(sys.argv[1], name).exists():
+        time.sleep(0.02)
+
 if os.fork() == 0:
     if os.fork() == 0:
-        time.sleep(2)
-        end = time.process_time() + 0.5
-        while time.process_time() < end: pass
+        parent = os.getppid()
+        while os.getppid() == parent:
+            time.sleep(0.02)
+        {BURN.strip().replace("import time", "").strip().replace(chr(10), chr(10) + "        ")}
+        Path(sys.argv[1], "burnt").touch()
+        wait_for("end")
         os._exit(0)
-    time.sleep(1.5)
+    wait_for("seen")
     os._exit(0)
-time.sleep(3)
+wait_for("end")
 """
+"""The grandchild computes when its parent has ended, which is when it has been looked at."""
 
 
-@pytest.mark.parametrize(("code", "least"), [(BURN.format(0.6), 0.3), (CHILD, 0.2), (ORPHAN, 0.2)])
-def test_a_process_and_its_descendants(code: str, least: float) -> None:
+@pytest.mark.parametrize(("code", "least"), [(BURN, 0.2), (CHILD, 0.2), (ORPHAN, 0.4)])
+def test_a_process_and_its_descendants(code: str, least: float, tmp_path: Path) -> None:
     looks: list[float] = []
-    code_, cpu_s, wall_s = run_measured([sys.executable, "-c", code], environment=os.environ, on_look=looks.append)
-    assert code_ == 0
+
+    def look(cpu_s: float) -> None:
+        looks.append(cpu_s)
+        if len(looks) > 4:
+            (tmp_path / "seen").touch()
+        if (tmp_path / "burnt").exists():
+            (tmp_path / ("burnt-before" if not (tmp_path / "burnt-before").exists() else "end")).touch()
+
+    command = [sys.executable, "-c", code, str(tmp_path)]
+    exit_code, cpu_s, wall_s = run_measured(command, environment=os.environ, on_look=look)
+    assert exit_code == 0
     assert least < cpu_s < 5
     assert looks == sorted(looks)
     assert wall_s > 0

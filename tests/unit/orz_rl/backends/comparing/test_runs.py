@@ -106,13 +106,16 @@ def test_what_is_found_is_printed_and_written(tmp_path: Path) -> None:
             row = a_rollout(num_tokens=2, token_ids=tokens, logprobs=(-1.0, -1.0), reward=1.0)
             with run.rollouts(step).lock():
                 run.rollouts(step).append([replace(row, step=step)])
-            run.append_metrics({"step": step, "reward/mean": 0.25 * step, "time/step": 2.0, "time/sample": 1.0})
+            run.append_metrics(
+                {"step": step, "reward/mean": 0.25 * step, "time/step": 2.0, "time/sample": 1.0, "cpu/sample": 0.5}
+            )
     compared = compared_with_first(found)
     facts = facts_of(found, compared)
     assert compared == {}  # the settings name no benchmark
     assert facts["same_prompts"]
     assert facts["steps_with_equal_rollouts"] == {"trl": 2}
     assert facts["backends"]["trl"]["seconds_a_step"] == {"step": 2.0, "sample": 1.0}
+    assert facts["backends"]["trl"]["cpu_seconds_a_step"] == {"sample": 0.5}
     assert facts["backends"]["trl"]["cpu_s"] is None  # nothing was measured
     assert facts["backends"]["trl"]["curves"]["reward/mean"] == {"first": 0.5, "last": 0.5}
     write_files(found, found=facts)

@@ -7,7 +7,6 @@ first moment, which after one step is a tenth of the gradient: the step itself h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -129,9 +128,6 @@ def by_trl(setup: Setup, rollouts: tuple[Rollout, ...]) -> Any:
             wanted = [setup.prompts.prompts[index].problem.problem_id for index in problems]
             assert len(wanted) == setup.config.rollout.num_problems
             return self.trace
-
-        def phase(self, trace: Trace, name: str) -> ExitStack:
-            return ExitStack()
 
         def updated(self, trace: Trace) -> None:
             if len(trace.updates) == setup.config.optim.policy_updates:
