@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -210,6 +211,15 @@ def config_class(config: TrainConfig) -> Any:
 
     trainers = import_trainers()
     return trainers.RLOOConfig if config.advantage.estimator == "rloo" else trainers.GRPOConfig
+
+
+def test_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert BACKEND.available().is_available
+    monkeypatch.setitem(sys.modules, "trl", None)  # as if it were not installed
+    here = BACKEND.available()
+    assert here.version is None
+    assert here.missing.startswith("trl; run: pip install ")
+    assert "[trl]" in here.missing
 
 
 @pytest.mark.parametrize("updates", [1, 2, 4])
