@@ -110,7 +110,7 @@ def moments(model: Any, optimizer: Any) -> dict[str, Tensor]:
     return {name: inner.state[parameter]["exp_avg"].clone() for name, parameter in model.named_parameters()}
 
 
-class NotFinite(Exception):
+class NotFiniteError(Exception):
     """Of this file's steps."""
 
 
@@ -138,7 +138,7 @@ def by_trl(setup: Setup, rollouts: tuple[Rollout, ...], *, change: Callable[[Any
                 trainer.control.should_training_stop = True
 
         def not_finite(self, trace: Trace) -> Exception:
-            return NotFinite(trace.members)
+            return NotFiniteError(trace.members)
 
     trainer = open_trl(setup)
     trainer.steps = steps = OneStep()
@@ -217,7 +217,7 @@ def test_gradients_that_are_not_finite_make_no_step(tmp_path: Path) -> None:
         models.append(model)
         model.lm_head.weight.register_hook(lambda gradient: gradient * float("nan"))
 
-    with pytest.raises(NotFinite) as caught:
+    with pytest.raises(NotFiniteError) as caught:
         by_trl(setup, some_rollouts(setup), change=broken)
     assert sorted(caught.value.args[0]) == list(range(setup.config.num_rollouts))
     assert all(bool(torch.isfinite(parameter).all()) for parameter in models[0].parameters())
