@@ -29,7 +29,17 @@ COMMANDS = (
     "data lm-eval-path",
     "model fetch",
 )
-TRAINING_COMMANDS = ("train", "plan", "check", "recipes", "data list", "data fetch", "export", "build-tiny", "compare-backends")
+TRAINING_COMMANDS = (
+    "train",
+    "plan",
+    "check",
+    "recipes",
+    "data list",
+    "data fetch",
+    "export",
+    "build-tiny",
+    "compare-backends",
+)
 PLAIN = {"TERM": "dumb", "NO_COLOR": "1"}
 
 
