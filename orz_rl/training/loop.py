@@ -19,7 +19,7 @@ from orz_rl.training.devices import devices_for
 from orz_rl.training.evaluation import base_digest
 from orz_rl.training.health import warnings
 from orz_rl.training.health_hook import start_hook
-from orz_rl.training.identity import check_out, open_run, start_over
+from orz_rl.training.identity import check_out, open_run, require_same, start_over
 from orz_rl.training.learner import Learner, NonFiniteError
 from orz_rl.training.metrics_file import rewind_metrics
 from orz_rl.training.preparation import Setup
@@ -127,6 +127,7 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
     function = open_reward(grading.function, deadline_s=grading.deadline_s)
     if function is not None:
         stack.enter_context(function)
+        require_same(setup.parts, "reward.function", now=function.identity)
     trackers = stack.enter_context(closing(Trackers(config.logging, run, resumes_at=resumes_at)))
     cluster = stack.enter_context(closing(open_cluster(config, logs=run.path / "logs")))
     observer.notice("starting the models and engines")
