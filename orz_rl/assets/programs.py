@@ -28,7 +28,8 @@ def program_problems() -> tuple[list[Problem], dict[str, PackedTests]]:
         )
         tests[packed.digest] = packed
         id_ = problem.problem_id.replace("sum", "program")
-        problems.append(replace(problem, problem_id=id_, gold=packed.digest, kind="code"))
+        extra = {**problem.extra, "starter_code": f"# {problem.question}"}
+        problems.append(replace(problem, problem_id=id_, gold=packed.digest, kind="code", extra=extra))
     return problems, tests
 
 

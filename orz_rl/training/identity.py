@@ -192,6 +192,16 @@ def _check_parts(run: RunDir, wanted: Mapping[str, Mapping[str, str]]) -> None:
             )
 
 
+def require_same(parts: Mapping[str, Mapping[str, str]], setting: str, *, now: Mapping[str, str]) -> None:
+    """Raise RunDirError if code was changed between the check of a run and its start."""
+    checked = parts.get(setting, now)
+    if dict(checked) != dict(now):
+        raise RunDirError(
+            f"{setting} was changed while the run was starting: checked {_code(checked)}, now {_code(now)}. Run the "
+            f"same command again."
+        )
+
+
 def _code(part: Mapping[str, str] | None) -> str:
     if part is None:
         return "none"

@@ -18,7 +18,7 @@ from orz_rl.rollout.reward_process import binary_of, open_reward
 from orz_rl.settings.names import names_settings
 from orz_rl.training.checkpoint import Checkpoints, Manifest
 from orz_rl.training.devices import devices_for
-from orz_rl.training.identity import Maker, check_out, open_run, start_over
+from orz_rl.training.identity import Maker, check_out, open_run, require_same, start_over
 from orz_rl.training.learner import Learner, NonFiniteError
 from orz_rl.training.metrics_file import rewind_metrics
 from orz_rl.training.preparation import Setup
@@ -188,6 +188,7 @@ def open_recorders(setup: Setup, *, stack: ExitStack, resumes_at: int) -> Record
     function = open_reward(reward.function, deadline_s=reward.deadline_s)
     if function is not None:
         stack.enter_context(function)
+        require_same(setup.parts, "reward.function", now=function.identity)
     trackers = stack.enter_context(closing(Trackers(setup.config.logging, setup.run, resumes_at=resumes_at)))
     return Recorders(grader, trackers, function or binary_of)
 

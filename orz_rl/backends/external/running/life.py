@@ -30,7 +30,7 @@ from orz_rl.backends.following.tool import ordered
 from orz_rl.rollout.reward_process import binary_of, open_reward
 from orz_rl.training.health import warnings
 from orz_rl.training.health_hook import start_hook
-from orz_rl.training.identity import Maker, check_out, open_run, start_over
+from orz_rl.training.identity import Maker, check_out, open_run, require_same, start_over
 from orz_rl.training.metrics_file import Row, rewind_metrics
 from orz_rl.training.progress import Observer, Outcome
 from orz_rl.training.step_metrics import sampled_row
@@ -130,6 +130,7 @@ class _Life:
             function = open_reward(grading.function, deadline_s=grading.deadline_s)
             if function is not None:
                 stack.enter_context(function)
+                require_same(self._material.parts, "reward.function", now=function.identity)
             reader = Reader(self._target.policy, config.rollout.sampling, max_sequence=config.max_sequence)
             scorer = Scorer(
                 config,
