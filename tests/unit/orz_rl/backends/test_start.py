@@ -15,6 +15,7 @@ from orz_bench.records.run_dir import RunDir
 from orz_rl.backends.backend import Availability, Backend, Capabilities, Finding, Job
 from orz_rl.backends.registry import BACKENDS
 from orz_rl.backends.start import backend_of, require_own, start
+from orz_rl.commands.backends import backends_command
 from orz_rl.commands.recipes import export_command
 from orz_rl.config import TrainConfig
 from orz_rl.recipes.tiny import tiny
@@ -104,6 +105,12 @@ def test_a_missing_library_is_named(backend: Recording, tmp_path: Path) -> None:
     backend.missing = "paint; run: pip install orz-lab"
     with pytest.raises(ConfigError, match="recording cannot run here; missing: paint; run: pip install orz-lab"):
         start("recording", Job(config=tiny(), out=tmp_path), observer=Told())
+
+
+def test_brackets_in_what_is_missing_are_shown(backend: Recording, capsys: pytest.CaptureFixture[str]) -> None:
+    backend.missing = 'pip install "paint[all]"'
+    backends_command(json_output=False)
+    assert 'pip install "paint[all]"' in capsys.readouterr().out
 
 
 def test_a_run_of_another_backend_is_left_alone(backend: Recording, tmp_path: Path) -> None:
