@@ -1,8 +1,9 @@
 """Follows a training that another trainer runs: reads its files round by round, and writes what is complete into a run.
 
-A step's row of metrics is written when all processes of a log have gone past it, or the training has ended; what comes
-later still completes the row. Nothing is remembered but in memory and in the run itself: after a kill the files are
-read from their start, and the run gets what it lacks. The followed files are only read.
+A step's row of metrics is written when it is complete: when a line of a log has all of it, or all processes that write
+into a log have gone past it, or the training has ended. What comes later still completes the row. Nothing is remembered
+but in memory and in the run itself: after a kill the files are read from their start, and the run gets what it lacks.
+The followed files are only read.
 """
 
 from __future__ import annotations
