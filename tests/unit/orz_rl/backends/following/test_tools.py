@@ -204,7 +204,23 @@ def test_prime_rl_traces(tmp_path: Path) -> None:
         assert watched.rounds().progress.ended
 
 
-ODD = (None, "", "1", [], {}, [None], {"a": 1}, True, -1, 1e300, 10**30, float("nan"), "\ud83d", "a\x00b", [[1]])
+ODD: tuple[Any, ...] = (
+    None,
+    "",
+    "1",
+    [],
+    {},
+    [None],
+    {"a": 1},
+    True,
+    -1,
+    1e300,
+    10**30,
+    float("nan"),
+    "\ud83d",
+    "a\x00b",
+    [[1]],
+)
 
 
 def _changed(value: Any, rng: random.Random) -> Any:
