@@ -120,6 +120,11 @@ def _cut(values_of: dict[int, Values], step: int) -> None:
         del values_of[later]
 
 
+def _is_rounded(value: float, exact: float | None) -> bool:
+    """Whether it is a value that the run has already, with fewer digits."""
+    return exact is not None and isclose(value, exact, rel_tol=1e-3)
+
+
 class Curves:
     """All logs together."""
 
@@ -127,13 +132,18 @@ class Curves:
         """`rows`: those of the run so far."""
         self._before: dict[int, Values] = {row["step"]: {k: v for k, v in row.items() if k != "step"} for row in rows}
         self._kinds: dict[Kind, dict[str, _Series]] = defaultdict(lambda: defaultdict(_Series))
+        self._whole: set[Kind] = set()
+        """Kinds of log of which one line has a whole step."""
         self._compared: set[tuple[Kind, Kind]] = set()
         self._rename = rename
         self._is_first = True
 
     def take(self, feed: Feed, line: Line) -> WentBack | None:
         """Add a line; what it takes back, if it does."""
-        went_back = self._kinds[feed.is_rounded, feed.kind][line.writer].take(feed.key, line)
+        kind = feed.is_rounded, feed.kind
+        if feed.has_whole_steps:
+            self._whole.add(kind)
+        went_back = self._kinds[kind][line.writer].take(feed.key, line)
         if went_back is not None:
             _cut(self._before, went_back.to)
         return went_back
@@ -184,16 +194,16 @@ class Curves:
         found = (series.last_of(feed.key) for series in self._kinds[feed.is_rounded, feed.kind].values())
         return max((step for step in found if step is not None), default=None)
 
-    def evaluated(self, prefix: str) -> set[int]:
-        """Steps with a metric whose name begins so."""
-        values = (pair for _, series in self._series() for pair in series.values())
-        return {step for step, row in values if any(name.startswith(prefix) for name in row)}
+    def having(self, prefix: str) -> set[int]:
+        """Steps with a metric whose name, by the tool, begins so."""
+        ours = self._rename(prefix)
+        return {step for step, row in self.rows().items() if any(name.startswith(ours) for name in row)}
 
     def complete_before(self) -> int:
-        """Steps below this one are complete: all processes of a kind of log have written about this one, or beyond."""
+        """Steps below this one are complete: a log has all of them, or all its processes have gone beyond them."""
         passed = (
-            min(found)
-            for writers in self._kinds.values()
+            min(found) + (kind in self._whole)
+            for kind, writers in self._kinds.items()
             if (found := [series.last for series in writers.values() if series.last is not None])
         )
         return max(passed, default=-1)
@@ -203,13 +213,14 @@ class Curves:
         joined: dict[int, Values] = defaultdict(dict)
         for step, values in self._before.items():
             joined[step] |= values
-        kinds = [series for kind in sorted(self._kinds, reverse=True) for series in self._kinds[kind].values()]
-        for step, values in (pair for series in kinds for pair in series.values()):
-            joined[step] |= self._renamed(values)
+        for kind in sorted(self._kinds, reverse=True):
+            for step, values in (pair for series in self._kinds[kind].values() for pair in series.values()):
+                before = self._before.get(step, {}) if kind[0] else {}
+                joined[step] |= {k: before[k] if _is_rounded(v, before.get(k)) else v for k, v in self._renamed(values)}
         return {step: joined[step] for step in sorted(joined)}
 
     def _series(self) -> list[tuple[str, _Series]]:
         return [pair for writers in self._kinds.values() for pair in writers.items()]
 
-    def _renamed(self, values: Mapping[str, float]) -> Values:
-        return {self._rename(name): value for name, value in values.items()}
+    def _renamed(self, values: Mapping[str, float]) -> list[tuple[str, float]]:
+        return [(self._rename(name), value) for name, value in values.items()]

@@ -93,13 +93,14 @@ class Rollouts:
         """Files of these steps have been overwritten by an evaluation: they are not rollouts of training."""
         for dump in dumps:
             label = self._label(dump.path)
-            if dump.step not in steps or label in self._left_out:
-                continue
-            self._notice(f"{dump.path}: the evaluation at this step has overwritten it; its rollouts are left out")
-            self._run.add_event(LEFT_OUT, file=label)
-            self._left_out.add(label)
-            if self._taken.pop(label, None) is not None:
-                _remove(self._run.rollouts(dump.step))
+            if dump.step not in steps:
+                self._left_out.discard(label)  # of an attempt that training went back before
+            elif label not in self._left_out:
+                self._left_out.add(label)
+                self._notice(f"{dump.path}: the evaluation at this step has overwritten it; its rollouts are left out")
+                self._run.add_event(LEFT_OUT, file=label)
+                if self._taken.pop(label, None) is not None:
+                    _remove(self._run.rollouts(dump.step))
 
     def _take_back(self, to: int, until: int) -> set[int]:
         self._until = max(self._until, until)

@@ -18,6 +18,7 @@ from orz_rl.backends.following.tool import Line
 
 LOG_SUFFIXES = (".log", ".txt", ".out", ".err")
 _MOST_TOLD = 5
+_MOST_STEPS = 10**15
 _ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 _NUMPY = re.compile(r"(?:np|numpy)\.\w+\((.*)\)|tensor\(([^,()]*).*\)")
 
@@ -42,8 +43,9 @@ class Parser(Protocol):
 class LogFeed:
     """A text that grows, after what was rotated away before we came (`log.2`, `log.1`)."""
 
-    def __init__(self, path: Path, parser: Parser, *, is_rounded: bool = False) -> None:
-        self.key, self.kind, self.is_rounded = path, type(parser).__name__, is_rounded
+    def __init__(self, path: Path, parser: Parser, *, is_rounded: bool = False, has_whole_steps: bool = True) -> None:
+        self.key, self.kind = path, type(parser).__name__
+        self.is_rounded, self.has_whole_steps = is_rounded, has_whole_steps
         self._parser, self._num_told = parser, 0
         self._lines: GrowingLines | None = None
 
@@ -92,7 +94,8 @@ class EventsFeed:
     """The event files of one folder: each start of training writes a new one."""
 
     def __init__(self, folder: Path) -> None:
-        self.key, self.kind, self.is_rounded, self.ended = folder, "events", True, False
+        self.key, self.kind, self.is_rounded, self.has_whole_steps = folder, "events", True, False
+        self.ended = False
         self._files: dict[Path, tuple[GrowingFile, bytearray]] = {}
 
     def poll(self, *, is_last: bool) -> Iterator[Line | str]:
@@ -147,6 +150,12 @@ def number(value: Any) -> float | None:
     except (ValueError, OverflowError):
         return None
     return found if math.isfinite(found) else None
+
+
+def whole_step(value: Any) -> int | None:
+    """A step; None for anything that is none."""
+    found = number(value)
+    return int(found) if found is not None and 0 <= found < _MOST_STEPS and found == int(found) else None
 
 
 def json_row(text: str) -> dict[str, Any] | None:

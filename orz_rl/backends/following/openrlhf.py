@@ -38,8 +38,8 @@ METRICS: Mapping[str, str] = MappingProxyType(
         "train/timing/broadcast": "time/sync",
     }
 )
-_TRAIN = re.compile(r"Global step (\d+): (\{.*\})")
-_EVAL = re.compile(r"(?:Eval at step (\d+):|global_step (\d+), eval_metrics:) (\{.*\})")
+_TRAIN = re.compile(r"Global step (\d{1,15}): (\{.*\})")
+_EVAL = re.compile(r"(?:Eval at step (\d{1,15}):|global_step (\d{1,15}), eval_metrics:) (\{.*\})")
 _WRAPPED = re.compile(r"\b(?:np|numpy)\.\w+\(([^()]*)\)|\btensor\(([^,()]*)[^()]*\)")
 _NOT_A_NUMBER = re.compile(r"(?<=[ ,:])-?(?:nan|inf)\b")
 

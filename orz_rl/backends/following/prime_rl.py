@@ -24,7 +24,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from orz_rl.backends.following.feeds import LogFeed, first_row, json_row, number, numbers
+from orz_rl.backends.following.feeds import LogFeed, first_row, json_row, number, numbers, whole_step
 from orz_rl.backends.following.texts import messages_text, text_of, whole_lines
 from orz_rl.backends.following.tool import Dump, Feed, Line, Row, zero_or_one
 
@@ -39,7 +39,7 @@ METRICS: Mapping[str, str] = MappingProxyType(
         "trainer/time/broadcast_weights": "time/sync",
     }
 )
-_STEP = re.compile(r"step_(\d+)")
+_STEP = re.compile(r"step_(\d{1,15})")
 _OF_ORCHESTRATOR = ("train/", "progress/", "off_policy/", "batch/", "curriculum/", "dispatcher/")
 _ORCHESTRATOR_TIMES = {"time/pack", "time/wait_for_policy"}
 _FINISHED = ("RL trainer finished!", "Training finished!")
@@ -58,7 +58,7 @@ class MetricsParser:
     def parse(self, text: str) -> Iterator[Line | str]:
         """See Parser."""
         row = json_row(text)
-        step = number(row.get("step")) if row else None
+        step = whole_step(row.get("step")) if row else None
         if row is None or step is None:
             yield f"{self.path}: a line is not a row of metrics; it is left out: {text[:80]!r}"
             return
@@ -69,7 +69,7 @@ class MetricsParser:
         is_side = all(name.startswith("eval/") for name in values)
         writer = "orchestrator" if is_ahead or is_side else "trainer"
         named = {f"{writer}/{name}" if name.startswith("time/") else name: value for name, value in values.items()}
-        yield Line(int(step), named, writer=writer, is_side=is_side)
+        yield Line(step, named, writer=writer, is_side=is_side)
 
     def is_whole(self, text: str) -> bool:
         """See Parser."""
@@ -110,7 +110,9 @@ class PrimeRlTool:
         if path.suffix != ".jsonl" or not (is_named or path.name == "metrics.jsonl"):
             return None
         row = first_row(path)
-        return LogFeed(path, MetricsParser(path)) if row and {"step", "time"} <= set(row) else None
+        return (
+            LogFeed(path, MetricsParser(path), has_whole_steps=False) if row and {"step", "time"} <= set(row) else None
+        )
 
     def dump(self, path: Path) -> Dump | None:
         """See Tool."""
@@ -137,40 +139,37 @@ class PrimeRlTool:
 
 def _traces(episode: Row) -> list[Row]:
     """The trained agents' traces of an episode; a line may also be a trace itself."""
-    traces = episode.get("traces") if "traces" in episode else [episode] if "nodes" in episode else []
-    found = [trace for trace in traces or () if isinstance(trace, dict)]
-    return [trace for trace in found if _at(trace, "agent", "trainable") is not False]
+    traces = _dicts(episode.get("traces")) if "traces" in episode else [episode] if "nodes" in episode else []
+    return [trace for trace in traces if _at(trace, "agent", "trainable") is not False]
 
 
 def _rollout(episode: Row, trace: Row) -> Row:
-    nodes = [node for node in trace.get("nodes") or () if isinstance(node, dict)]
+    nodes = _dicts(trace.get("nodes"))
     sampled = [node for node in nodes if node.get("sampled")]
-    first = nodes.index(sampled[0]) if sampled else len(nodes)
-    task = _at(trace, "task", "data") or _at(episode, "task", "data") or {}
-    gold = next((task[name] for name in _GOLDS if task.get(name) is not None), None)
+    before = nodes[: nodes.index(sampled[0])] if sampled else nodes
+    task = _dict(_at(trace, "task", "data")) or _dict(_at(episode, "task", "data"))
     name, verdict = _verdict(trace)
     env, group = _at(episode, "env", "name") or _at(episode, "env", "id"), _at(episode, "group", "id")
     facts = {"env": env, "group": group, "episode": episode.get("id"), "stop_condition": trace.get("stop_condition")}
     others = facts | {name: trace.get(name) for name in ("rewards", "metrics", "errors")}
     return {
         "question": messages_text(task.get("prompt")),
-        "prompt": messages_text([node.get("message", {}) for node in nodes[:first]])
-        or messages_text(task.get("prompt")),
-        "gold": text_of(gold),
+        "prompt": messages_text([_dict(node.get("message")) for node in before]) or messages_text(task.get("prompt")),
+        "gold": text_of(next((task[name] for name in _GOLDS if task.get(name) is not None), None)),
         "completion": "\n".join(_text(node) for node in sampled),
         "reward": _reward(trace),
         "verdict": verdict,
         "why": f"{name} in prime-rl's trace" if verdict else None,
         "num_tokens": _num_tokens(trace, sampled),
         "stop_reason": _stop_reason(trace),
-        "policy_version": _at(episode, "run", "work", "policy", "start"),
+        "policy_version": whole_step(_at(episode, "run", "work", "policy", "start")),
         "benchmark": env if isinstance(env, str) else None,
         "extra": {name: value for name, value in others.items() if value},
     } | _tokens(nodes, sampled)
 
 
 def _text(node: Row) -> str:
-    message = node.get("message") or {}
+    message = _dict(node.get("message"))
     reasoning = message.get("reasoning_content")
     answer = messages_text([message]) or ""
     return f"<think>{reasoning}</think>{answer}" if reasoning else answer
@@ -178,31 +177,35 @@ def _text(node: Row) -> str:
 
 def _reward(trace: Row) -> float | None:
     """The sum of the weighted rewards; null where scoring did not run."""
-    rewards = [one for one in (trace.get("rewards") or {}).values() if isinstance(one, dict)]
+    rewards = _dicts(list(_dict(trace.get("rewards")).values()))
     scores = [(number(one.get("score")), number(one.get("weight", 1.0))) for one in rewards]
     found = [score * weight for score, weight in scores if score is not None and weight is not None]
-    return sum(found) if found else None
+    return number(sum(found)) if found else None
 
 
 def _verdict(trace: Row) -> tuple[str, str | None]:
-    rewards = {name: _at(one, "score") for name, one in (trace.get("rewards") or {}).items()}
-    named = {name: value for name, value in ((trace.get("metrics") or {}) | rewards).items() if _VERDICT.search(name)}
-    stated = [(name, zero_or_one(value)) for name, value in named.items()]
+    rewards = {name: _at(one, "score") for name, one in _dict(trace.get("rewards")).items()}
+    named = {
+        name: value for name, value in (_dict(trace.get("metrics")) | rewards).items() if _VERDICT.search(str(name))
+    }
+    stated = [(str(name), zero_or_one(value)) for name, value in named.items()]
     return stated[0] if len(stated) == 1 else ("", None)
 
 
 def _num_tokens(trace: Row, sampled: list[Row]) -> int | None:
-    counts = [_at(call, "usage", "completion_tokens") for call in trace.get("calls") or () if isinstance(call, dict)]
-    used = [count for count in counts if isinstance(count, int)]
+    counts = [whole_step(_at(call, "usage", "completion_tokens")) for call in _dicts(trace.get("calls"))]
+    used = [count for count in counts if count is not None]
     if used and len(used) == len(counts):
         return sum(used)
     masks = [node.get("mask") for node in sampled]
-    return sum(sum(map(bool, mask)) for mask in masks if mask) if masks and all(masks) else None
+    if not masks or not all(isinstance(mask, list) and mask for mask in masks):
+        return None
+    return sum(sum(map(bool, mask)) for mask in masks if mask)
 
 
 def _stop_reason(trace: Row) -> str | None:
     """Of the last call: `stop` is the end token, or a stop string, which prime-rl does not set by itself."""
-    calls = [call for call in trace.get("calls") or () if isinstance(call, dict) and not call.get("error")]
+    calls = [call for call in _dicts(trace.get("calls")) if not call.get("error")]
     finish = calls[-1].get("finish_reason") if calls else None
     return {"stop": "eos", "length": "length"}.get(finish) if isinstance(finish, str) else None
 
@@ -211,15 +214,15 @@ def _tokens(nodes: list[Row], sampled: list[Row]) -> Row:
     """Token ids of a trace with one turn, which is its last node."""
     if len(sampled) != 1 or sampled[0] is not nodes[-1]:
         return {}
-    ids = [token for node in nodes for token in node.get("token_ids") or ()]
-    mask = [bool(one) for node in nodes for one in node.get("mask") or ()]
-    if not ids or len(ids) != len(mask):
+    ids = [token for node in nodes for token in _list(node.get("token_ids"))]
+    mask = [bool(one) for node in nodes for one in _list(node.get("mask"))]
+    if not ids or len(ids) != len(mask) or not all(isinstance(one, int) and 0 <= one < 2**31 for one in ids):
         return {}
-    logprobs = sampled[0].get("logprobs") or []
+    logprobs = [number(one) for one in _list(sampled[0].get("logprobs"))]
     return {
         "prompt_token_ids": [token for token, is_own in zip(ids, mask, strict=True) if not is_own],
         "token_ids": [token for token, is_own in zip(ids, mask, strict=True) if is_own],
-        "logprobs": logprobs if len(logprobs) == sum(mask) else None,
+        "logprobs": logprobs if len(logprobs) == sum(mask) and None not in logprobs else None,
     }
 
 
@@ -228,6 +231,18 @@ def _at(value: Any, *names: str) -> Any:
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value
+
+
+def _dict(value: Any) -> Row:
+    return value if isinstance(value, dict) else {}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _dicts(value: Any) -> list[Row]:
+    return [one for one in _list(value) if isinstance(one, dict)]
 
 
 TOOL = PrimeRlTool()

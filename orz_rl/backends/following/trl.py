@@ -27,7 +27,7 @@ from typing import Any
 
 from orz_bench.errors import DataError
 from orz_bench.records.tables import read_table
-from orz_rl.backends.following.feeds import LOG_SUFFIXES, LogFeed, number, numbers, plain, whole_json
+from orz_rl.backends.following.feeds import LOG_SUFFIXES, LogFeed, number, numbers, plain, whole_json, whole_step
 from orz_rl.backends.following.openrlhf import python_dict
 from orz_rl.backends.following.texts import NotCompleteError, Stamp, messages_text, stamp_of, text_of
 from orz_rl.backends.following.tool import Dump, Feed, Line, Row, zero_or_one
@@ -46,9 +46,9 @@ METRICS: Mapping[str, str] = MappingProxyType(
         "step_time": "time/step",
     }
 )
-_COMPLETIONS = re.compile(r"completions_(\d+)\.parquet")
-_CHECKPOINT = re.compile(r"checkpoint-(\d+)")
-_BAR = re.compile(r"\d+%\|[^|]*\|\s*(\d+)/\d+ \[")
+_COMPLETIONS = re.compile(r"completions_(\d{1,15})\.parquet")
+_CHECKPOINT = re.compile(r"checkpoint-(\d{1,15})")
+_BAR = re.compile(r"\d+%\|[^|]*\|\s*(\d{1,15})/\d+ \[")
 _VERDICT = re.compile(r"accura|correct", re.IGNORECASE)
 _GOLDS = ("gold", "answer", "ground_truth", "golden_answer", "solution")
 _OWN = {"step", "prompt", "completion", "advantage"}
@@ -69,7 +69,8 @@ class StateFeed:
     """The log_history of the checkpoints' trainer_state.json, and of the folder's own at the end."""
 
     def __init__(self, folder: Path) -> None:
-        self.key, self.kind, self.is_rounded, self.ended = folder, "state", False, False
+        self.key, self.kind, self.is_rounded, self.has_whole_steps = folder, "state", False, True
+        self.ended = False
         self._stamps: dict[Path, Stamp] = {}
         self._history: list[dict[str, Any]] = []
 
@@ -110,9 +111,9 @@ class StateFeed:
         self._history = history
         self.ended = _is_summary(history[-1])
         for entry in history[num_same:]:
-            step = number(entry.get("step"))
+            step = whole_step(entry.get("step"))
             if step is not None and not _is_summary(entry):
-                yield _line(entry, int(step))
+                yield _line(entry, step)
 
 
 @dataclass

@@ -37,6 +37,7 @@ from orz_rl.backends.following.feeds import (
     number,
     numbers,
     plain,
+    whole_step,
 )
 from orz_rl.backends.following.texts import text_of, whole_lines
 from orz_rl.backends.following.tool import Dump, Feed, Line, Row, zero_or_one
@@ -62,9 +63,9 @@ METRICS: Mapping[str, str] = MappingProxyType(
         "timing_s/update_weights": "time/sync",
     }
 )
-_STEP = re.compile(r"(?:^|\s)step:(\d+) - (.*)")
+_STEP = re.compile(r"(?:^|\s)step:(\d{1,15}) - (.*)")
 _END = "Final validation metrics:"
-_DUMPED = re.compile(r"(\d+)\.jsonl")
+_DUMPED = re.compile(r"(\d{1,15})\.jsonl")
 _VALIDATION = re.compile(r"(?<![a-z])(val|valid|validation|eval|evaluation|test)(?![a-z])", re.IGNORECASE)
 _NEEDED = {"input", "output", "score"}
 
@@ -107,11 +108,11 @@ class FileParser:
     def parse(self, text: str) -> Iterator[Line | str]:
         """See Parser."""
         row = json_row(text)
-        step = number(row.get("step")) if row else None
+        step = whole_step(row.get("step")) if row else None
         if row is None or step is None or not isinstance(row.get("data"), dict):
             yield f"{self.path}: a line is not a row of verl's file logger; it is left out: {text[:80]!r}"
             return
-        yield _line(int(step), row["data"])
+        yield _line(step, row["data"])
 
     def is_whole(self, text: str) -> bool:
         """See Parser."""

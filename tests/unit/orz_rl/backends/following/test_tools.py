@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,9 @@ def test_verl_console_and_dumps(tmp_path: Path) -> None:
     write(tmp_path / "t/validation/0.jsonl", made.verl_dump(0, num_samples=1))
     with Watched("verl", tmp_path / "t", tmp_path / "run") as watched:
         watched.rounds()
-        assert watched.steps() == [0, 1, 2]
-        assert watched.curve("reward/mean") == {1: 0.1, 2: 0.2}
-        assert watched.curve("verl/actor/entropy") == {1: 0.5, 2: 0.5}
+        assert watched.steps() == [0, 1, 2, 3]
+        assert watched.curve("reward/mean") == {1: 0.1, 2: 0.2, 3: 0.3}
+        assert watched.curve("verl/actor/entropy") == {1: 0.5, 2: 0.5, 3: 0.5}
         assert watched.curve("verl/val-core/gsm8k/acc/mean@1") == {0: 0.25}
         assert watched.sampled() == []
         watched.rounds()
@@ -111,14 +112,14 @@ def test_trl_state_counts_before_the_rounded_console(tmp_path: Path) -> None:
     write(tmp_path / "t/checkpoint-2/trainer_state.json", made.trl_state([1, 2]))
     with Watched("trl", tmp_path / "t", tmp_path / "run") as watched:
         watched.rounds()
-        assert watched.curve("response/length_mean") == {1: 51.123456, 2: 52.123456}
-        watched.rounds(is_last=True)
         assert watched.curve("response/length_mean") == {1: 51.123456, 2: 52.123456, 3: 53.12}
         assert watched.curve("trl/loss") == {1: 0.1, 2: 0.1, 3: 0.1}
         write(tmp_path / "t/train.log", "\r{'train_runtime': '5.1', 'train_loss': '0.1', 'epoch': '1'}\n")
         watched.rounds()
         assert watched.progress.ended
-        assert watched.steps() == [1, 2, 3]
+        (tmp_path / "t/checkpoint-2/trainer_state.json").unlink()
+        watched.restart()
+        assert watched.rounds().curve("response/length_mean")[2] == 52.123456, "digits that only the run has"
 
 
 def test_trl_completions(tmp_path: Path) -> None:
@@ -159,6 +160,9 @@ def test_completions_that_an_evaluation_has_overwritten_are_left_out(tmp_path: P
         assert watched.rounds(is_last=True).sampled() == []
         assert sum("overwritten" in text for text in watched.notices) == 1
         assert watched.curve("trl/eval_reward") == {2: 0.5}
+        made.write_completions(path, 2, completion=["again"] * 4)
+        write(tmp_path / "t/train.log", made.trl_line(1) + made.trl_line(2) + made.trl_line(3))
+        assert watched.rounds(2).rollouts(2)[0]["completion"] == "again"
 
 
 def test_prime_rl_metrics_of_two_processes(tmp_path: Path) -> None:
@@ -198,3 +202,52 @@ def test_prime_rl_traces(tmp_path: Path) -> None:
         assert not watched.progress.ended
         write(tmp_path / "t/logs/latest/trainer.log", "12:00 SUCCESS RL trainer finished!\n")
         assert watched.rounds().progress.ended
+
+
+ODD: tuple[Any, ...] = (
+    None,
+    "",
+    "1",
+    [],
+    {},
+    [None],
+    {"a": 1},
+    True,
+    -1,
+    1e300,
+    10**30,
+    float("nan"),
+    "\ud83d",
+    "a\x00b",
+    [[1]],
+)
+
+
+def _changed(value: Any, rng: random.Random) -> Any:
+    """The value with one place of it replaced by something odd."""
+    if isinstance(value, dict | list) and value and rng.random() < 0.85:
+        names: Any = rng.choice(list(value) if isinstance(value, dict) else range(len(value)))
+        copied = value.copy()
+        copied[names] = _changed(value[names], rng)
+        return copied
+    return rng.choice(ODD)
+
+
+@pytest.mark.parametrize("tool", ["verl", "prime-rl"])
+def test_odd_rows_stop_nothing(tmp_path: Path, tool: str) -> None:
+    rng = random.Random(0)
+    if tool == "verl":
+        dump, log, names = made.verl_dump(1), made.verl_file_row(1), ("1.jsonl", "exp.jsonl")
+    else:
+        dump, log = json.dumps(made.an_episode(1)), made.prime_rows(1, "trainer")
+        names = ("rollouts/step_1/train/traces.jsonl", "metrics.jsonl")
+    whole, row = dump.split("\n")[0], log.split("\n")[0]
+    without_gold = json.loads(whole.replace('"gts"', '"note"').replace('"answer"', '"note"'))
+    rollouts = [json.dumps(_changed(without_gold, rng)) for _ in range(200)]
+    rows = [json.dumps(_changed(json.loads(row), rng)) for _ in range(200)]
+    for name, first, lines in ((names[0], whole, rollouts), (names[1], row, rows)):
+        write(tmp_path / "t" / name, "".join(f"{line}\n" for line in (first, *lines)))
+    with Watched(tool, tmp_path / "t", tmp_path / "run") as watched:
+        watched.rounds(is_last=True)
+        assert 1 in watched.steps()
+        assert len(watched.rollouts(1)) > 100
