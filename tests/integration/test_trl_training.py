@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 from orz_bench.records.run_dir import RunDir
+from orz_rl.assets.resolve import TINY
 from tests.support.named_points import Point, kill_at
 from tests.support.training import SMALL, metrics_of, orz_rl, rollouts_of, started
 
@@ -69,8 +70,11 @@ def assert_files(run: Path) -> None:
     assert len(rollout["token_ids"]) == len(rollout["logprobs"]) == rollout["num_tokens"]
     assert (rollout["policy_version"], rollout["step"]) == (2, 3)
     assert None not in (rollout["advantage"], rollout["reward"], rollout["verdict"], rollout["why"])
+    policy = run / "checkpoints" / "step=000003" / "policy"
     manifest = json.loads((run / "checkpoints" / "step=000003" / "manifest.json").read_text(encoding="utf-8"))
     assert {"policy/model.safetensors", "state/policy/optimizer.pt", "state/policy/trainer_state.json"} <= set(
         manifest["files"]
     )
+    saved, base = (json.loads((folder / "config.json").read_text(encoding="utf-8")) for folder in (policy, Path(TINY)))
+    assert saved == base
     assert {result.step for result in RunDir(run).results()} == {0, 2, 3}

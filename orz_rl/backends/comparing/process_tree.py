@@ -67,10 +67,14 @@ def run_measured(
     start = time.perf_counter()
     with subprocess.Popen(command, env=dict(environment), stdout=sys.stderr.fileno()) as process:
         tree = ProcessTree(process.pid)
-        while process.poll() is None:
-            tree.look()
-            on_look(tree.cpu_s)
-            time.sleep(_LOOK_EVERY_S)
+        try:
+            while process.poll() is None:
+                tree.look()
+                on_look(tree.cpu_s)
+                time.sleep(_LOOK_EVERY_S)
+        except BaseException:  # a signal to this process alone: the command stops as it would by itself
+            process.terminate()
+            raise
     return process.returncode, tree.cpu_s, time.perf_counter() - start
 
 

@@ -166,7 +166,7 @@ def _unsupported(config: TrainConfig) -> Iterator[Finding]:
 def _algorithms(config: TrainConfig) -> Iterator[tuple[str, str]]:
     rollout, loss, estimator = config.rollout, config.loss, config.advantage.estimator
     if estimator not in ESTIMATORS:
-        what = "has no critic" if estimator == "gae" else "does not whiten discounted rewards over the batch"
+        what = "have no critic" if estimator == "gae" else "whiten no discounted rewards over the batch"
         yield "advantage.estimator", f"{estimator}: TRL's trainers {what}; use one of {', '.join(ESTIMATORS)}"
     if rollout.num_samples < 2:
         yield "rollout.num_samples", f"is {rollout.num_samples}; TRL compares at least 2 samples of a problem"

@@ -133,15 +133,18 @@ class OurRLOOTrainer(_Observed, RLOOTrainer):  # type: ignore[misc]  # trl is no
         return self._completion_ids()
 
 
+_KEPT = ("bos_token_id", "eos_token_id", "pad_token_id", "use_cache")
+
+
 class _Boundaries(TrainerCallback):  # type: ignore[misc]  # transformers is not followed
     """Tells `steps` when training begins, and looks at gradients before they are used."""
 
-    def __init__(self, trainer: Any, *, ids: dict[str, Any]) -> None:
-        self._trainer, self._ids = trainer, ids
+    def __init__(self, trainer: Any, *, kept: dict[str, Any]) -> None:
+        self._trainer, self._kept = trainer, kept
 
     def on_train_begin(self, *_: Any, **__: Any) -> None:
-        # Both libraries align the model's special tokens with the tokenizer's: the saved config would be another one.
-        for name, value in self._ids.items():
+        # Both libraries change the model's configuration, which would be saved: without a cache, readers are slow.
+        for name, value in self._kept.items():
             setattr(self._trainer.model.config, name, value)
         self._trainer.steps.begun()
 
@@ -164,7 +167,7 @@ class Parts:
 
 def open_trainer(*, is_rloo: bool, arguments: dict[str, Any], parts: Parts) -> Any:
     """A trainer of TRL on our rollouts; set its `steps` before it trains."""
-    ids = {name: getattr(parts.model.config, name, None) for name in ("bos_token_id", "eos_token_id", "pad_token_id")}
+    kept = {name: getattr(parts.model.config, name) for name in _KEPT if hasattr(parts.model.config, name)}
     kind, settings = (OurRLOOTrainer, RLOOConfig) if is_rloo else (OurGRPOTrainer, GRPOConfig)
     trainer: Any = None
 
@@ -182,5 +185,5 @@ def open_trainer(*, is_rloo: bool, arguments: dict[str, Any], parts: Parts) -> A
         optimizers=parts.optimizers,
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(_Boundaries(trainer, ids=ids))
+    trainer.add_callback(_Boundaries(trainer, kept=kept))
     return trainer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,16 @@ def test_a_process_and_its_descendants(code: str, least: float, tmp_path: Path) 
 
 def test_an_exit_code_is_returned() -> None:
     assert run_measured([sys.executable, "-c", "raise SystemExit(3)"], environment=os.environ, on_look=print)[0] == 3
+
+
+def test_a_command_is_stopped_with_its_caller() -> None:
+    def look(_: float) -> None:
+        raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        run_measured([sys.executable, "-c", "import time; time.sleep(600)"], environment=os.environ, on_look=look)
+    assert time.monotonic() - start < 60  # it has not waited for the command's end
 
 
 def test_other_processes_do_not_count() -> None:

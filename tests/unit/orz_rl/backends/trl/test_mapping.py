@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
+import sys
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orz_bench.installed.extras import how_to_install
 from orz_rl.backends.backend import errors_of
 from orz_rl.backends.trl.backend import BACKEND
 from orz_rl.backends.trl.mapping import ESTIMATORS, Batches, arguments, reward_scale
@@ -210,6 +212,14 @@ def config_class(config: TrainConfig) -> Any:
 
     trainers = import_trainers()
     return trainers.RLOOConfig if config.advantage.estimator == "rloo" else trainers.GRPOConfig
+
+
+def test_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert BACKEND.available().is_available
+    monkeypatch.setitem(sys.modules, "trl", None)  # as if it were not installed
+    here = BACKEND.available()
+    assert here.version is None
+    assert here.missing == f"trl; run: {how_to_install('trl')}"
 
 
 @pytest.mark.parametrize("updates", [1, 2, 4])

@@ -6,7 +6,7 @@ first moment, which after one step is a tenth of the gradient: the step itself h
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -110,7 +110,11 @@ def moments(model: Any, optimizer: Any) -> dict[str, Tensor]:
     return {name: inner.state[parameter]["exp_avg"].clone() for name, parameter in model.named_parameters()}
 
 
-def by_trl(setup: Setup, rollouts: tuple[Rollout, ...]) -> Any:
+class NotFiniteError(Exception):
+    """Of this file's steps."""
+
+
+def by_trl(setup: Setup, rollouts: tuple[Rollout, ...], *, change: Callable[[Any], Any] = moved) -> Any:
     """(first moments, trace) after the updates of one step by TRL's trainer."""
     from orz_rl.backends.trl.run import open_trl
     from orz_rl.backends.trl.trace import Trace
@@ -122,7 +126,7 @@ def by_trl(setup: Setup, rollouts: tuple[Rollout, ...]) -> Any:
             self.trace = Trace(setup.config, 1, StepRollouts(rollouts, 0, 0, 0))
 
         def begun(self) -> None:
-            moved(trainer.model)
+            change(trainer.model)
 
         def sampled(self, problems: Sequence[int]) -> Trace:
             wanted = [setup.prompts.prompts[index].problem.problem_id for index in problems]
@@ -134,7 +138,7 @@ def by_trl(setup: Setup, rollouts: tuple[Rollout, ...]) -> Any:
                 trainer.control.should_training_stop = True
 
         def not_finite(self, trace: Trace) -> Exception:
-            raise AssertionError
+            return NotFiniteError(trace.members)
 
     trainer = open_trl(setup)
     trainer.steps = steps = OneStep()
@@ -202,6 +206,21 @@ def test_several_updates_are_those_of_a_plain_loop(estimator: str, tmp_path: Pat
     assert distance(found, plain_loop(setup, rollouts, trace.dealt)) < 1e-3
     assert any(update.clipped > 0 for update in trace.updates[1:])
     assert trace.updates[0].clipped == 0
+
+
+def test_gradients_that_are_not_finite_make_no_step(tmp_path: Path) -> None:
+    """TRL would go on with NaN in every weight. The rollouts of the update are named."""
+    setup = a_setup(tmp_path, "advantage.estimator=dr_grpo")
+    models = []
+
+    def broken(model: Any) -> None:
+        models.append(model)
+        model.lm_head.weight.register_hook(lambda gradient: gradient * float("nan"))
+
+    with pytest.raises(NotFiniteError) as caught:
+        by_trl(setup, some_rollouts(setup), change=broken)
+    assert sorted(caught.value.args[0]) == list(range(setup.config.num_rollouts))
+    assert all(bool(torch.isfinite(parameter).all()) for parameter in models[0].parameters())
 
 
 def plain_loop(setup: Setup, rollouts: tuple[Rollout, ...], dealt: Sequence[Sequence[int]]) -> dict[str, Tensor]:
