@@ -52,6 +52,9 @@ def main() -> None:
         sys.path[:0] = [own, str(folder), str(folder / "skyrl-gym")]
         print(json.dumps(built(tool, folder)))
         return
+    if len(sys.argv) != 3:
+        print("name the folders of the packages and the libraries; see the first lines of this script", file=sys.stderr)
+        return
     packages, libraries = sys.argv[1:]
     result = {}
     for tool in BUILDS:

@@ -44,9 +44,18 @@ def check(backend: Backend, config: TrainConfig, *, warn: Callable[[str], None])
 
 
 def backend_of(run: RunDir) -> str:
-    """The name of the backend that wrote a run; runs from before there were others are native."""
-    name = run.info().get("backend", DEFAULT)
-    return str(name)
+    """The name of the backend that trains a run; runs from before there were others are native.
+
+    Raises RunDirError where the run only follows a training.
+    """
+    info = run.info()
+    name = str(info.get("backend", DEFAULT))
+    if "followed" in info:
+        raise RunDirError(
+            f"{run.path}: this run follows a training by {name} in {info['followed']}, which has the checkpoints. "
+            f"Resume or export it there, with {name} itself."
+        )
+    return name
 
 
 def require_own(run: RunDir, name: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
+from rich.text import Text
 
 from orz_bench.terminal import Json, print_result, reports_errors, result_console, show_faults
 
@@ -49,7 +50,7 @@ def _table(row: Mapping[str, Any]) -> Table:
     table = Table(show_header=False, box=None, pad_edge=False)
     for key, value in row.items():
         if value not in ("", None):
-            table.add_row(key, _shown(value))
+            table.add_row(key, Text(_shown(value)))
     return table
 
 

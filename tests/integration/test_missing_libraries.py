@@ -33,6 +33,7 @@ NEEDS_NOTHING = [
     ("orz-rl", "plan", "--recipe", "tiny"),
     ("orz-rl", "recipes"),
     ("orz-rl", "backends"),
+    ("orz-rl", "watch", "verl.jsonl", "--from", "verl", "--out", "followed", "--until-idle", "0.1", "--every", "0.1"),
     ("orz-rl", "data", "list"),
     *((program, option) for program in ("orz-bench", "orz-rl", "orz-analysis") for option in ("--help", "--version")),
 ]
@@ -56,6 +57,7 @@ NEEDS: dict[str, Sequence[tuple[str | Path, ...]]] = {
         ("orz-rl", "export", RUN, "--step", "1", "--to", "exported"),
         ("orz-rl", "build-tiny", "--out", "tiny"),
         ("orz-rl", "check", "--recipe", "tiny"),
+        ("orz-rl", "compare-backends", "--recipe", "tiny", "--out", "compared"),
     ],
     "transformers": [(*EVAL, "m", "--engine", "transformers")],
     "vllm": [(*EVAL, "m", "--engine", "vllm"), (*EVAL, "m")],
@@ -73,6 +75,8 @@ def _expect_remedy(end: Ended, extra: str) -> None:
 def test_without_any_extra(tmp_path: Path) -> None:
     answer = '{"problem_id": "arithmetic-0", "question": "1 + 1", "gold": "2", "response": "\\\\boxed{2}"}\n'
     (tmp_path / "responses.jsonl").write_text(answer, encoding="utf-8")
+    row = '{"step": 1, "data": {"actor/grad_norm": 0.5}}\n'
+    (tmp_path / "verl.jsonl").write_text(row, encoding="utf-8")
     wanted = [(extra, command) for extra, commands in NEEDS.items() for command in commands]
     ends = without(OPTIONAL, [*NEEDS_NOTHING, *(command for _, command in wanted)], folder=tmp_path)
     for end in ends[: len(NEEDS_NOTHING)]:

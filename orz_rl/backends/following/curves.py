@@ -132,13 +132,18 @@ class Curves:
         """`rows`: those of the run so far."""
         self._before: dict[int, Values] = {row["step"]: {k: v for k, v in row.items() if k != "step"} for row in rows}
         self._kinds: dict[Kind, dict[str, _Series]] = defaultdict(lambda: defaultdict(_Series))
+        self._whole: set[Kind] = set()
+        """Kinds of log of which one line has a whole step."""
         self._compared: set[tuple[Kind, Kind]] = set()
         self._rename = rename
         self._is_first = True
 
     def take(self, feed: Feed, line: Line) -> WentBack | None:
         """Add a line; what it takes back, if it does."""
-        went_back = self._kinds[feed.is_rounded, feed.kind][line.writer].take(feed.key, line)
+        kind = feed.is_rounded, feed.kind
+        if feed.has_whole_steps:
+            self._whole.add(kind)
+        went_back = self._kinds[kind][line.writer].take(feed.key, line)
         if went_back is not None:
             _cut(self._before, went_back.to)
         return went_back
@@ -195,10 +200,10 @@ class Curves:
         return {step for step, row in self.rows().items() if any(name.startswith(ours) for name in row)}
 
     def complete_before(self) -> int:
-        """Steps below this one are complete: all processes of a kind of log have written about this one, or beyond."""
+        """Steps below this one are complete: a log has all of them, or all its processes have gone beyond them."""
         passed = (
-            min(found)
-            for writers in self._kinds.values()
+            min(found) + (kind in self._whole)
+            for kind, writers in self._kinds.items()
             if (found := [series.last for series in writers.values() if series.last is not None])
         )
         return max(passed, default=-1)

@@ -43,8 +43,9 @@ class Parser(Protocol):
 class LogFeed:
     """A text that grows, after what was rotated away before we came (`log.2`, `log.1`)."""
 
-    def __init__(self, path: Path, parser: Parser, *, is_rounded: bool = False) -> None:
-        self.key, self.kind, self.is_rounded = path, type(parser).__name__, is_rounded
+    def __init__(self, path: Path, parser: Parser, *, is_rounded: bool = False, has_whole_steps: bool = True) -> None:
+        self.key, self.kind = path, type(parser).__name__
+        self.is_rounded, self.has_whole_steps = is_rounded, has_whole_steps
         self._parser, self._num_told = parser, 0
         self._lines: GrowingLines | None = None
 
@@ -93,7 +94,8 @@ class EventsFeed:
     """The event files of one folder: each start of training writes a new one."""
 
     def __init__(self, folder: Path) -> None:
-        self.key, self.kind, self.is_rounded, self.ended = folder, "events", True, False
+        self.key, self.kind, self.is_rounded, self.has_whole_steps = folder, "events", True, False
+        self.ended = False
         self._files: dict[Path, tuple[GrowingFile, bytearray]] = {}
 
     def poll(self, *, is_last: bool) -> Iterator[Line | str]:

@@ -1,8 +1,9 @@
 """Follows a training that another trainer runs: reads its files round by round, and writes what is complete into a run.
 
-A step's row of metrics is written when all processes of a log have gone past it, or the training has ended; what comes
-later still completes the row. Nothing is remembered but in memory and in the run itself: after a kill the files are
-read from their start, and the run gets what it lacks. The followed files are only read.
+A step's row of metrics is written when it is complete: when a line of a log has all of it, or all processes that write
+into a log have gone past it, or the training has ended. What comes later still completes the row. Nothing is remembered
+but in memory and in the run itself: after a kill the files are read from their start, and the run gets what it lacks.
+The followed files are only read.
 """
 
 from __future__ import annotations
@@ -98,13 +99,15 @@ def watch(
     The run is marked DONE then, and FAILED if it is stopped or raises. Raises RunDirError for a run of another
     training.
     """
-    _require_same(run, followed)
-    facts = {"seed": None, "backend": followed.tool, "followed": str(followed.path)}
+    _require_outside(run, followed)
+    facts = {"seed": None, "backend": followed.tool, "followed": str(followed.path.absolute())}
     idle = _Idle(until_idle_s)
     with run.lock():
+        if run.exists():
+            _require_same(run, followed)
         run.create(kind="train", command=command, seed=0, environment=describe_environment() | facts)
         with (
-            run.writing(stopped_event="stopped", done=f"{followed.tool} has ended"),
+            run.writing(stopped_event="stopped", done="followed to its end"),
             _follower(followed, run, notice=notice) as follower,
         ):
             while not idle.is_over(progress := follower.round(is_last=False), notice):
@@ -149,15 +152,17 @@ class _Idle:
         return is_idle
 
 
-def _require_same(run: RunDir, followed: Followed) -> None:
-    """The run follows this training, and does not lie among its files."""
+def _require_outside(run: RunDir, followed: Followed) -> None:
+    """The run does not lie among the files that are only read."""
     for path in followed.paths:
         if path.is_dir() and run.path.resolve().is_relative_to(path.resolve()):
             raise RunDirError(f"{run.path}: lies in {path}, which is followed and never written; choose another --out.")
-    if not run.exists():
-        return
+
+
+def _require_same(run: RunDir, followed: Followed) -> None:
+    """The run follows this training."""
     info = run.info()
-    wanted = {"kind": "train", "backend": followed.tool, "followed": str(followed.path)}
+    wanted = {"kind": "train", "backend": followed.tool, "followed": str(followed.path.absolute())}
     differing = [name for name, value in wanted.items() if info.get(name) != value]
     if differing:
         what = ", ".join(f"{name} {info.get(name)!r}, wanted {wanted[name]!r}" for name in differing)

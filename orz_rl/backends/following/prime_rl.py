@@ -110,7 +110,9 @@ class PrimeRlTool:
         if path.suffix != ".jsonl" or not (is_named or path.name == "metrics.jsonl"):
             return None
         row = first_row(path)
-        return LogFeed(path, MetricsParser(path)) if row and {"step", "time"} <= set(row) else None
+        return (
+            LogFeed(path, MetricsParser(path), has_whole_steps=False) if row and {"step", "time"} <= set(row) else None
+        )
 
     def dump(self, path: Path) -> Dump | None:
         """See Tool."""

@@ -47,6 +47,11 @@ class Feed(Protocol):
         ...
 
     @property
+    def has_whole_steps(self) -> bool:
+        """Whether one line has all that the training says about a step."""
+        ...
+
+    @property
     def ended(self) -> bool:
         """Whether the log says that training has ended."""
         ...

@@ -69,7 +69,8 @@ class StateFeed:
     """The log_history of the checkpoints' trainer_state.json, and of the folder's own at the end."""
 
     def __init__(self, folder: Path) -> None:
-        self.key, self.kind, self.is_rounded, self.ended = folder, "state", False, False
+        self.key, self.kind, self.is_rounded, self.has_whole_steps = folder, "state", False, True
+        self.ended = False
         self._stamps: dict[Path, Stamp] = {}
         self._history: list[dict[str, Any]] = []
 

@@ -234,10 +234,22 @@ def _dynamic_unsupported(config: TrainConfig) -> str:
     return "its hooks are not told the step, so rollouts of replaced groups would be of unknown steps; set it to 0"
 
 
+def keeps_logprobs(config: TrainConfig) -> bool:
+    """Whether vllm's log-probabilities are those of the distribution that it samples from.
+
+    Without an importance correction OpenRLHF leaves it at those before temperature, top-p and top-k.
+    """
+    rollout = config.rollout
+    changes = (rollout.temperature, rollout.top_p, rollout.top_k) != (1.0, 1.0, -1)
+    return not changes or config.loss.importance_cap is not None
+
+
 def _logprobs_lost(config: TrainConfig) -> str:
-    if config.rollout.temperature == 1 or config.loss.importance_cap is not None:
+    if keeps_logprobs(config):
         return ""
-    return "vllm reports log-probabilities before the temperature there, so rollouts are written without them"
+    return (
+        "vllm reports log-probabilities before temperature, top-p and top-k there, so rollouts are written without them"
+    )
 
 
 def _wandb(target: Target) -> Keys:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from orz_bench.errors import ConfigError, RunDirError
 from orz_bench.records.run_dir import to_json, write_text
 from orz_rl.backends.external.mapping.table import Target
-from orz_rl.backends.external.openrlhf.settings import arguments, final, options
+from orz_rl.backends.external.openrlhf.settings import arguments, final, keeps_logprobs, options
 from orz_rl.backends.external.running.hooks import copy_hooks
 from orz_rl.backends.external.running.interpreter import Requirement
 from orz_rl.backends.external.scoring.prompts import num_tickets, write_tickets
@@ -42,9 +42,7 @@ class OpenRlhfTrainer:
         settings = {
             "service": str(target.service),
             "top_k": config.rollout.top_k,
-            # Otherwise vllm reports them before the temperature, top-p and top-k.
-            "keeps_logprobs": config.loss.importance_cap is not None
-            or (config.rollout.temperature, config.rollout.top_p, config.rollout.top_k) == (1.0, 1.0, -1),
+            "keeps_logprobs": keeps_logprobs(config),
         }
         write_text(code / "orz_openrlhf.json", to_json(settings))
         if set(str(target.tickets)) & {",", "@"}:

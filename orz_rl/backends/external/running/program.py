@@ -11,8 +11,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from orz_bench.errors import ConfigError
-
 _BOUND = "import ctypes, os, sys; ctypes.CDLL(None).prctl(1, 15); os.execvp(sys.argv[1], sys.argv[1:])"
 """Starts a program that gets SIGTERM (15) when its parent is killed (PR_SET_PDEATHSIG, 1): nobody would answer it."""
 _GRACE_S = 60.0
@@ -61,24 +59,22 @@ class Running:
 
 @contextmanager
 def started(program: Program) -> Iterator[Running]:
-    """Run while the block runs; afterwards the whole process group is ended. ConfigError if it cannot be started."""
+    """Run while the block runs; afterwards the whole process group is ended.
+
+    One that cannot be executed ends at once, with the reason in its log.
+    """
     program.log.parent.mkdir(parents=True, exist_ok=True)
     with program.log.open("ab") as log:
         begin = log.tell()
-        try:
-            process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BOUND, *program.command],
-                cwd=program.folder,
-                env=os.environ | dict(program.environment),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
-        except OSError as error:
-            raise ConfigError(
-                f"{program.command[0]}: cannot be started ({error.strerror}); correct its path."
-            ) from error
+        process = subprocess.Popen(
+            [sys.executable, "-I", "-S", "-c", _BOUND, *program.command],
+            cwd=program.folder,
+            env=os.environ | dict(program.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     running = Running(process, program.log, begin=begin)
     try:
         yield running

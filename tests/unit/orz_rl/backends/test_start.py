@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+import typer
 
 from orz_bench.errors import ConfigError, RunDirError
 from orz_bench.records.run_dir import RunDir
 from orz_rl.backends.backend import Availability, Backend, Capabilities, Finding, Job
 from orz_rl.backends.registry import BACKENDS
-from orz_rl.backends.start import backend_of, start
+from orz_rl.backends.start import backend_of, require_own, start
+from orz_rl.commands.backends import backends_command
+from orz_rl.commands.recipes import export_command
 from orz_rl.config import TrainConfig
 from orz_rl.recipes.tiny import tiny
 from orz_rl.training.progress import Observer, Outcome
@@ -31,6 +34,7 @@ class Recording:
     findings: tuple[Finding, ...] = ()
     missing: str = ""
     jobs: list[Job] = field(default_factory=list)
+    exported: list[tuple[Path, int, Path, str]] = field(default_factory=list)
 
     def available(self) -> Availability:
         return Availability("1", self.missing)
@@ -46,7 +50,7 @@ class Recording:
         return Outcome(RunDir(job.out), [], [])
 
     def export(self, run: RunDir, step: int, *, out: Path, model: Literal["policy", "critic"] = "policy") -> None:
-        raise NotImplementedError
+        self.exported.append((run.path, step, out, model))
 
 
 class Told:
@@ -103,6 +107,12 @@ def test_a_missing_library_is_named(backend: Recording, tmp_path: Path) -> None:
         start("recording", Job(config=tiny(), out=tmp_path), observer=Told())
 
 
+def test_brackets_in_what_is_missing_are_shown(backend: Recording, capsys: pytest.CaptureFixture[str]) -> None:
+    backend.missing = 'pip install "orz-lab[paint]"'
+    backends_command(json_output=False)
+    assert 'pip install "orz-lab[paint]"' in capsys.readouterr().out
+
+
 def test_a_run_of_another_backend_is_left_alone(backend: Recording, tmp_path: Path) -> None:
     run = RunDir(tmp_path / "run")
     run.create(kind="train", command=[], seed=0, environment={})
@@ -112,3 +122,23 @@ def test_a_run_of_another_backend_is_left_alone(backend: Recording, tmp_path: Pa
         start("recording", job, observer=Told())
     start("recording", Job(config=tiny(), out=run.path, fresh=True), observer=Told())
     assert len(backend.jobs) == 1
+
+
+def test_a_checkpoint_is_exported_by_the_backend_that_trained_the_run(backend: Recording, tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="train", command=[], seed=0, environment={"backend": "recording"})
+    export_command(run.path, step=3, out=tmp_path / "out", critic=True)
+    assert backend.exported == [(run.path, 3, tmp_path / "out", "critic")]
+
+
+@pytest.mark.parametrize("name", ["verl", "prime-rl"])
+def test_a_training_that_is_followed_is_neither_resumed_nor_exported_here(
+    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="train", command=[], seed=0, environment={"backend": name, "followed": "/there"})
+    with pytest.raises(typer.Exit):
+        export_command(run.path, step=3, out=tmp_path / "out")
+    assert f"follows a training by {name} in /there" in capsys.readouterr().err
+    with pytest.raises(RunDirError, match="Resume or export it there"):
+        require_own(run, name)

@@ -31,9 +31,9 @@ def test_verl_console_and_dumps(tmp_path: Path) -> None:
     write(tmp_path / "t/validation/0.jsonl", made.verl_dump(0, num_samples=1))
     with Watched("verl", tmp_path / "t", tmp_path / "run") as watched:
         watched.rounds()
-        assert watched.steps() == [0, 1, 2]
-        assert watched.curve("reward/mean") == {1: 0.1, 2: 0.2}
-        assert watched.curve("verl/actor/entropy") == {1: 0.5, 2: 0.5}
+        assert watched.steps() == [0, 1, 2, 3]
+        assert watched.curve("reward/mean") == {1: 0.1, 2: 0.2, 3: 0.3}
+        assert watched.curve("verl/actor/entropy") == {1: 0.5, 2: 0.5, 3: 0.5}
         assert watched.curve("verl/val-core/gsm8k/acc/mean@1") == {0: 0.25}
         assert watched.sampled() == []
         watched.rounds()
@@ -112,8 +112,6 @@ def test_trl_state_counts_before_the_rounded_console(tmp_path: Path) -> None:
     write(tmp_path / "t/checkpoint-2/trainer_state.json", made.trl_state([1, 2]))
     with Watched("trl", tmp_path / "t", tmp_path / "run") as watched:
         watched.rounds()
-        assert watched.curve("response/length_mean") == {1: 51.123456, 2: 52.123456}
-        watched.rounds(is_last=True)
         assert watched.curve("response/length_mean") == {1: 51.123456, 2: 52.123456, 3: 53.12}
         assert watched.curve("trl/loss") == {1: 0.1, 2: 0.1, 3: 0.1}
         write(tmp_path / "t/train.log", "\r{'train_runtime': '5.1', 'train_loss': '0.1', 'epoch': '1'}\n")
