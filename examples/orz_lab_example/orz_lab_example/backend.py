@@ -59,18 +59,14 @@ class Rehearsal:
             with run.writing(stopped_event="stopped", done=f"{config.num_steps} steps"):
                 for step in range(1, config.num_steps + 1):
                     rows = _sample(prompts, config, grader=grader, step=step)
-                    _write(run, step, rows=rows)
+                    with run.rollouts(step).lock():
+                        run.rollouts(step).append(rows)
                     run.append_metrics(row := sampled_row(step, rows))
                     observer.stepped(row, config.num_steps)
         return Outcome(run, [], run.results())
 
     def export(self, run: RunDir, step: int, *, out: Path, model: Literal["policy", "critic"] = "policy") -> None:
         raise ConfigError(f"{run.path}: a rehearsal has no checkpoint; train with another backend.")
-
-
-def _write(run: RunDir, step: int, *, rows: Sequence[Rollout]) -> None:
-    with run.rollouts(step).lock():
-        run.rollouts(step).append(rows)
 
 
 def _sample(prompts: Sequence[Prompt], config: TrainConfig, *, grader: Grader, step: int) -> list[Rollout]:
