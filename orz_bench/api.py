@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints, overload
 import pyarrow as pa
 
 from orz_bench.environment import data_folders
-from orz_bench.errors import ConfigError, nearest
+from orz_bench.errors import ConfigError, counted, nearest
 from orz_bench.evaluation.options import EvalOptions
 from orz_bench.installed.extras import require
 from orz_bench.records.rollout import AnswerKind, Grade, Rollout
@@ -144,7 +144,8 @@ def grade(
     responses = [response] if isinstance(response, str) else list(response)
     golds = [gold] if isinstance(gold, str) else list(gold)
     if len(responses) != len(golds):
-        raise ConfigError(f"found {len(responses)} responses and {len(golds)} golds, wanted a gold for each response.")
+        found = f"{counted(len(responses), 'response')} and {counted(len(golds), 'gold')}"
+        raise ConfigError(f"found {found}, wanted a gold for each response.")
     num_choices = int(limits.pop("num_choices", 26 if kind == "choice" else 0))
     submissions = [
         Submission(gold=right, kind=kind, num_choices=num_choices, response=text)

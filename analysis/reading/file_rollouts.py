@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.reading.columns import CATEGORIES, NUMBERS, ROLLOUT_COLUMNS
 from analysis.reading.run_rollouts import BATCH_ROWS
 from orz_bench.exchange.formats.sample import ForeignSample, digest_of
-from orz_bench.records.foreign import Row, canonical, dumped, flat, rows_of
+from orz_bench.records.foreign import Row, canonical, dumped, files_under, flat, rows_of
 
 _INTEGERS = ("step", "sample_index", "num_tokens")
 
@@ -93,7 +93,7 @@ def numbers_of(batches: Iterator[pd.DataFrame]) -> pd.DataFrame:
 
 def dumped_rollouts(folder: Path) -> FileRollouts | None:
     """The training rollouts that Open-Reasoner-Zero dumped into a folder, by step; None if there are none."""
-    named = ((path, dumped(path)) for path in folder.rglob("iter*.json"))
+    named = ((path, dumped(path)) for path in files_under(folder))
     steps = {path: name.step for path, name in named if name is not None and name.benchmark is None}
     facts: dict[Path, Row] = {path: {"step": step} for path, step in steps.items()}
     return FileRollouts(tuple(sorted(steps, key=steps.__getitem__)), facts) if steps else None
@@ -101,7 +101,7 @@ def dumped_rollouts(folder: Path) -> FileRollouts | None:
 
 def dumped_evaluations(folder: Path) -> dict[tuple[str, int], FileRollouts]:
     """The responses of evaluations that Open-Reasoner-Zero dumped into a folder, by (benchmark, step)."""
-    named = ((path, dumped(path)) for path in folder.rglob("eval_output_*"))
+    named = ((path, dumped(path)) for path in files_under(folder))
     keys = {path: (name.benchmark, name.step) for path, name in named if name is not None and name.benchmark}
     return {
         key: FileRollouts((path,), {path: {"benchmark": key[0], "step": key[1]}})

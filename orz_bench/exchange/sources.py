@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,10 +10,9 @@ from pathlib import Path
 from orz_bench.errors import DataError, counted
 from orz_bench.exchange.formats.format import Contents, Format
 from orz_bench.exchange.formats.registry import read_file
+from orz_bench.records.foreign import files_under
 from orz_bench.records.regular import require_regular
 
-_MOST_FILES = 100_000
-"""In a folder of dumps; a training run of the paper wrote some thousand."""
 _SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".parquet", ".eval", ".log", ".txt", ".out")
 """Files of other kinds in a folder are passed over unread: checkpoints stand beside dumps."""
 _GENERIC = "jsonl"
@@ -110,18 +108,7 @@ def _of_one_tool(folder: Path, found: list[Source], *, notice: Callable[[str], N
 
 
 def _files_under(folder: Path) -> Iterator[Path]:
-    """Files in a folder and the folders in it, links to folders left out. DataError for a folder of too many files."""
-    num_files = 0
-    for parent, _, names in os.walk(folder):  # a folder that cannot be read is passed over
-        num_files += len(names)
-        if num_files > _MOST_FILES:
-            raise DataError(
-                f"{folder}: holds more than {_MOST_FILES:,} files; name the folder of the dumps itself, or the files."
-            )
-        for name in names:
-            path = Path(parent) / name
-            if path.suffix.lower() in _SUFFIXES or ".tfevents." in name:
-                yield path
+    return (path for path in files_under(folder) if path.suffix.lower() in _SUFFIXES or ".tfevents." in path.name)
 
 
 def _source(path: Path, *, named: str | None) -> Source:

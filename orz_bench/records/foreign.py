@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -52,6 +53,8 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Accepted names of each column in foreign files; the first one present is used."""
 _WITHOUT_RESPONSE = {"completion": "", "extracted": None, "verdict": "no_answer", "why": "the row has no response"}
+MOST_FILES = 100_000
+"""In a folder of dumps; a training run of the paper wrote some thousand."""
 RUN_NAMES = ("run", "exp", "experiment", "condition", "series", "model")
 """Columns that distinguish several runs in one foreign file."""
 
@@ -104,6 +107,18 @@ def dumped(path: Path) -> Dumped | None:
         return Dumped(int(match.group(1)), None)
     match = _DUMPED_EVAL.fullmatch(path.name)
     return Dumped(int(match.group(1)), match.group(2)) if match else None
+
+
+def files_under(folder: Path) -> Iterator[Path]:
+    """Files in a folder and the folders in it, links to folders left out. DataError for a folder of too many files."""
+    num_files = 0
+    for parent, _, names in os.walk(folder):  # a folder that cannot be read is passed over
+        num_files += len(names)
+        if num_files > MOST_FILES:
+            raise DataError(
+                f"{folder}: holds more than {MOST_FILES:,} files; name the folder of the dumps itself, or the files."
+            )
+        yield from (Path(parent) / name for name in names)
 
 
 def canonical(row: Row) -> Row:

@@ -27,6 +27,7 @@ NEEDS_NOTHING = [
     ("orz-bench", "compare", RUN, RUN),
     ("orz-bench", "grade", "--bench", "arithmetic", "--in", "responses.jsonl", "--out", "graded.jsonl"),
     ("orz-bench", "import", "responses.jsonl", "--out", "imported"),
+    ("orz-bench", "export", RUN, "--out", "exported"),
     ("orz-bench", "data", "list"),
     ("orz-bench", "data", "check", "arithmetic"),
     ("orz-bench", "data", "lm-eval-path"),

@@ -185,10 +185,13 @@ def _arguments(program: str, programs: dict[str, Any], *, rng: random.Random) ->
     from typer.main import get_command
 
     command: Any = get_command(programs[program])
+    name = ""
     while getattr(command, "commands", None):
         name = rng.choice(sorted(command.commands.keys() - NOT_RUN))
         yield name
         command = command.commands[name]
+    if name == "watch":
+        yield from ("--until-idle", "0.2", "--every", "0.1")  # whatever other values are drawn
     if rng.random() < 0.03:
         yield rng.choice(("--help", "--nothing", "extra", "-x"))
     for parameter in command.params:
@@ -293,14 +296,22 @@ def _become(case: Input, place: Path, app: Any, *, log: Path | None) -> None:
 
 
 def _stop_before_processes() -> None:
-    """A training that would start ends here, as a configuration that asks for what is not there."""
+    """A training that would start ends here, as a configuration that asks for what is not there; so does a download."""
+    from huggingface_hub import constants
+
     from orz_bench.errors import ConfigError
+    from orz_rl.backends.comparing import runs
+    from orz_rl.backends.external.running import life
+    from orz_rl.backends.trl import run
     from orz_rl.training import loop
 
     def stop(*_: object, **__: object) -> None:
         raise ConfigError("the fuzzing campaign starts no training.")
 
-    vars(loop)["open_cluster"] = stop
+    vars(constants)["HF_HUB_OFFLINE"] = True  # it was imported before the variable was set
+    for module, name in ((loop, "open_cluster"), (run, "open_recorders"), (life, "started"), (runs, "run_measured")):
+        assert name in vars(module)
+        vars(module)[name] = stop
 
 
 def _wait(pid: int) -> int:

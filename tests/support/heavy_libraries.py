@@ -41,6 +41,7 @@ MODULES = (
     "orz_rl.cli",
     "orz_rl.training.loop",
     "orz_rl.workers.model_rank",
+    "orz_rl.backends.trl.run",
 )
 
 

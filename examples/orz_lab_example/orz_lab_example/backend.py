@@ -53,16 +53,16 @@ class Rehearsal:
         problems = read_problems(config.data.source)
         prompts = make_prompts(problems, FakeTokenizer(), template=config.data.template, max_tokens=10**6).prompts
         facts = describe_environment() | {"backend": self.name}
-        with run.lock(), Grader(extractor=config.reward.extractor) as grader:
+        with run.lock():
             run.create(kind="train", command=job.command, seed=config.seed, environment=facts)
             run.write_config(as_yaml(config))
-            with run.writing(stopped_event="stopped", done=f"{config.num_steps} steps"):
-                for step in range(1, config.num_steps + 1):
-                    rows = _sample(prompts, config, grader=grader, step=step)
-                    with run.rollouts(step).lock():
-                        run.rollouts(step).append(rows)
-                    run.append_metrics(row := sampled_row(step, rows))
-                    observer.stepped(row, config.num_steps)
+        with run.lock(), run.writing(stopped_event="stopped"), Grader(extractor=config.reward.extractor) as grader:
+            for step in range(1, config.num_steps + 1):
+                rows = _sample(prompts, config, grader=grader, step=step)
+                with run.rollouts(step).lock():
+                    run.rollouts(step).append(rows)
+                run.append_metrics(row := sampled_row(step, rows))
+                observer.stepped(row, config.num_steps)
         return Outcome(run, [], run.results())
 
     def export(self, run: RunDir, step: int, *, out: Path, model: Literal["policy", "critic"] = "policy") -> None:

@@ -60,8 +60,8 @@ def _samples(head: Head, rows: list[dict[str, Any]], *, benchmark: str | None) -
         wrong = [name for name, values in lists.items() if name in ("pred", "score") and len(values) != len(texts)]
         if wrong:
             raise DataError(
-                f"{head.path}, row {number}: {len(texts)} responses in code, but {len(lists[wrong[0]])} values in "
-                f"{wrong[0]}; the lists belong together, so restore the row."
+                f"{head.path}, row {number}: {counted(len(texts), 'response')} in code, but "
+                f"{counted(len(lists[wrong[0]]), 'value')} in {wrong[0]}; restore the row: the lists belong together."
             )
         gold = plain(row.get("answer"))
         for place, text in enumerate(texts):

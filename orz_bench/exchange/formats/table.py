@@ -120,8 +120,8 @@ def _expanded(row: Row, *, head: Head, number: int) -> list[Row]:
     wrong = [key for key, length in lengths.items() if length != len(texts)]
     if wrong:
         raise DataError(
-            f"{head.path}, row {number}: {len(texts)} texts in {response}, but {lengths[wrong[0]]} values in "
-            f"{wrong[0]}; the lists belong together, so restore the row."
+            f"{head.path}, row {number}: {counted(len(texts), 'text')} in {response}, but "
+            f"{counted(lengths[wrong[0]], 'value')} in {wrong[0]}; the lists belong together, so restore the row."
         )
     outer = {key: value for key, value in flattened.items() if key not in parallel and key != response}
     return [

@@ -15,7 +15,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from orz_bench.errors import ConfigError
+from orz_bench.errors import ConfigError, counted
 from orz_bench.records.metrics import METRICS
 from orz_bench.records.run_dir import RunDir, read_json, write_text
 from orz_bench.results.lookup import ComparedBenchmark, compare_runs
@@ -186,7 +186,8 @@ def _notes(contest: Contest, found: Mapping[str, Any]) -> Iterator[Text]:
         yield Text("· THE PROMPTS DIFFER: the runs were made from other data, or with another tokenizer")
     for name, steps in found["steps_with_equal_rollouts"].items():
         yield Text(
-            f"· {name} sampled the same tokens as {first} in the first {steps} of {contest.config.num_steps} steps"
+            f"· {name} sampled the same tokens as {first} in the first {steps} of "
+            f"{counted(contest.config.num_steps, 'step')}"
         )
     if any(len(facts["usage"]) > 1 for facts in found["backends"].values()):
         yield Text("· a backend was started several times: the totals hold every start")

@@ -75,7 +75,7 @@ def test_grading_one_and_many() -> None:
 
 
 def test_golds_are_as_many_as_responses() -> None:
-    with pytest.raises(ConfigError, match="found 2 responses and 1 golds"):
+    with pytest.raises(ConfigError, match="found 2 responses and 1 gold, wanted"):
         orz_bench.grade(["a", "b"], ["a"])
     with pytest.raises(ConfigError, match="kind 'code' is graded with its benchmark's data"):
         orz_bench.grade("a", "b", kind="code")

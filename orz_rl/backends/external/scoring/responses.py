@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.engines.engine import Sampling
-from orz_bench.errors import RecordError
+from orz_bench.errors import RecordError, counted
 from orz_bench.models.json_file import read_object
 from orz_bench.records.rollout import Completion, Request, StopReason
 
@@ -63,8 +63,9 @@ class Reader:
         if response.is_truncated is None and len(response.token_ids) >= room:
             return "length"
         raise RecordError(
-            f"{request.problem.problem_id}, sample {request.sample_index}: {len(response.token_ids)} tokens of at most "
-            f"{room} end without end token and without stop string; the engine gave up, so there is no reward."
+            f"{request.problem.problem_id}, sample {request.sample_index}: "
+            f"{counted(len(response.token_ids), 'token')} of at most {room} end without end token and without stop "
+            f"string; the engine gave up, so there is no reward."
         )
 
 

@@ -15,9 +15,10 @@ import pytest
 
 from analysis.reading.load import load_path
 from orz_bench.errors import DataError, RunDirError
-from orz_bench.exchange import import_samples, sources
+from orz_bench.exchange import import_samples
 from orz_bench.exchange.import_files import ImportedFile, ImportOptions, import_files
 from orz_bench.exchange.import_samples import question_in
+from orz_bench.records import foreign
 from orz_bench.records.parquet import write_table
 from orz_bench.records.run_dir import RunDir
 from tests.support.command_line import orz_bench
@@ -184,7 +185,7 @@ def test_a_special_file_is_refused_before_anything_is_written(tmp_path: Path, sp
 
 
 def test_a_folder_of_too_many_files_is_refused_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "_MOST_FILES", 3)
+    monkeypatch.setattr(foreign, "MOST_FILES", 3)
     for number in range(4):
         (tmp_path / f"{number}.txt").touch()
     with pytest.raises(DataError, match="more than 3 files; name the folder of the dumps"):

@@ -102,8 +102,8 @@ def test_every_setting_that_cannot_be_expressed_is_listed(backend: Recording, tm
 
 
 def test_a_missing_library_is_named(backend: Recording, tmp_path: Path) -> None:
-    backend.missing = "paint; run: pip install orz-lab"
-    with pytest.raises(ConfigError, match="recording cannot run here; missing: paint; run: pip install orz-lab"):
+    backend.missing = "paint, which is not installed"
+    with pytest.raises(ConfigError, match="recording cannot run here; missing: paint, which is not installed"):
         start("recording", Job(config=tiny(), out=tmp_path), observer=Told())
 
 

@@ -41,7 +41,7 @@ def test_the_normalised_gold_is_never_the_gold(tmp_path: Path) -> None:
 
 
 def test_lists_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="row 1: 2 responses in code, but 1 values in score"):
+    with pytest.raises(DataError, match="row 1: 2 responses in code, but 1 value in score"):
         samples_of(lines(tmp_path / "x.jsonl", [QWEN | {"score": [True]}]), "qwen-math")
 
 

@@ -37,7 +37,7 @@ def test_a_table_with_several_responses_in_a_row(tmp_path: Path) -> None:
     assert one.extra == {"subject": "sums"}
     nested = {"question": "q", "rollouts": [{"text": "2", "correct": True}, {"text": "3", "correct": False}]}
     assert [s.verdict for s in samples_of(whole(tmp_path / "b.json", [nested]), "jsonl")] == ["correct", "wrong"]
-    with pytest.raises(DataError, match="2 texts in responses, but 1 values in correct"):
+    with pytest.raises(DataError, match="2 texts in responses, but 1 value in correct"):
         samples_of(lines(tmp_path / "c.jsonl", [row | {"correct": [True]}]), "jsonl")
 
 
