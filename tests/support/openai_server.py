@@ -65,6 +65,7 @@ class Log:
 
 class Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 256  # the usual 5 have clients wait a second for a connection
 
     def __init__(self, **behaviour: Any) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -106,6 +107,8 @@ def text_for(prompt: Any, seed: int) -> str:
 class _Handler(BaseHTTPRequestHandler):
     server: Server
     protocol_version = "HTTP/1.1"
+    wbufsize = -1  # headers and body leave together: an acknowledgement between them takes 40 ms
+    disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
         behaviour = self.server.behaviour
