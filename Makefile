@@ -5,7 +5,8 @@
 PYTHON ?= python3
 PIP_ARGS ?=
 PYTEST_ARGS ?=
-PYTEST_WORKERS ?= 2
+# One more than cores: some tests wait for processes, servers and a browser.
+PYTEST_WORKERS ?= 3
 
 VENV := .venv
 BIN := $(VENV)/bin
