@@ -15,6 +15,8 @@ from app.queries.measures import PREVIEW_CHARS, SHORT_CHARS, head
 from app.queries.reasons import names_of
 from app.queries.selection import Selection
 from orz_bench.errors import DataError, counted
+from orz_bench.records.retention import DROPPED_TEXT, dropped_text
+from orz_bench.records.text_hash import text_hash
 
 MAX_PAGE = 500
 _NUMBERS = (
@@ -75,6 +77,17 @@ class Text:
     policy_version: int | None
     grader_version: str | None
     extra: Mapping[str, Any]
+
+    @property
+    def is_dropped(self) -> bool:
+        """Whether the response's text was dropped (rollouts.keep); it is empty here."""
+        return DROPPED_TEXT in self.extra
+
+    @property
+    def text_hash(self) -> int:
+        """The hash of the response, also of one that was dropped."""
+        facts = dropped_text(json.dumps(dict(self.extra))) if self.is_dropped else None
+        return text_hash(self.completion) if facts is None else facts[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,7 +20,7 @@ from app.views.colours import coloured, css_class, symbol, words
 from app.views.opened import OpenRun
 from app.views.rollout_list import open_neighbour
 from app.views.shown import showing
-from app.views.texts import SHOWN_CHARS, show_answers, show_facts, show_question, show_text
+from app.views.texts import SHOWN_CHARS, show_answers, show_dropped, show_facts, show_question, show_text
 from orz_bench.errors import counted
 
 DEFAULT_LAYERS = ("reflection", "tags", "extracted")
@@ -135,6 +135,9 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
     )  # fmt: skip
     marks: list[Mark] = []
     completion = text.completion
+    if text.is_dropped:
+        show_dropped()
+        return
     if "reflection" in on:
         marks += reflection_marks(completion, lexicon(), question=text.question)
     if "tags" in on:
