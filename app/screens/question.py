@@ -160,7 +160,7 @@ def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
         st.columns(2, gap="medium"), (left, right), (left_text, right_text), (found.left, found.right), strict=True
     ):
         with column:
-            if text.is_dropped:
+            if not text.is_stored:
                 show_dropped()
                 continue
             show_text(text.completion, marks, key=f"compare:{column}:{row.id}", file_name="response.txt")

@@ -124,6 +124,9 @@ def _group(opened: OpenRun, row: Row) -> None:
 
 
 def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) -> None:
+    if not text.is_stored:
+        show_dropped()
+        return
     tokens = tokens_of(opened.index, row)
     known = [name for name in LAYERS if name != "logprobs" or tokens is not None]
     on = address.layers(known, default=DEFAULT_LAYERS)
@@ -135,9 +138,6 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
     )  # fmt: skip
     marks: list[Mark] = []
     completion = text.completion
-    if text.is_dropped:
-        show_dropped()
-        return
     if "reflection" in on:
         marks += reflection_marks(completion, lexicon(), question=text.question)
     if "tags" in on:

@@ -36,7 +36,7 @@ def show_text(text: str, marks: Iterable[Mark], *, key: str, file_name: str) -> 
 
 def show_dropped() -> None:
     """Say that a response's text is no longer there."""
-    st.info("The text of this response was not kept: the run drops texts of old steps (rollouts.keep).")
+    st.info("The text of this response is not stored: the run drops texts of old steps (`rollouts.keep`).")
 
 
 def show_question(text: str) -> None:
