@@ -65,7 +65,7 @@ class EngineOptions(SharedSettings):
         plain = asdict(self)
         for group in ("vllm", "transformers", "server"):
             plain |= plain.pop(group)
-        return {name: value for name, value in plain.items() if name != "sleeps"}
+        return {name: value for name, value in plain.items() if name not in ("sleeps", "template_args")}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +132,11 @@ class EvalOptions:
     engine_settings: EngineOptions = field(default_factory=EngineOptions)
     grading: GradingOptions = field(default_factory=GradingOptions)
     command: tuple[str, ...] = ()
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether a server's chat endpoint is asked."""
+        return self.engine_settings.server.endpoint == "chat"
 
     @property
     def selection(self) -> Selection:
