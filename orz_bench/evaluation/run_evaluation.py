@@ -180,6 +180,8 @@ def _plan(
         **options.engine_settings.by_name(),
     )
 
+    spec = for_chat(spec, options) if options.is_chat else spec
+
     @cache
     def tokenizer() -> Tokenizer | None:
         from orz_bench.engines.tokenizer import load_tokenizer
@@ -220,7 +222,6 @@ def _meet_server(
     """The spec with the server's facts, probed with the first question."""
     first = [(one.loaded.problems[0], one.protocol.template) for one in chosen][:1]
     if options.is_chat:
-        spec = for_chat(spec, options)
         prompts = [ProbePrompt(messages=messages_for(*one, system=options.system_prompt)) for one in first]
     else:
         prompts = [probe_prompt(TEMPLATES[template](problem, tokenizer), tokenizer) for problem, template in first]

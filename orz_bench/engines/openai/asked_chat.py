@@ -35,7 +35,15 @@ class AskedChat(Asked):
         self._require_system(prompt.messages, found.fields)
         found = replace(found, endpoint="chat", limit_as=self._limit_as, refused=tuple(sorted(self._refused)))
         wanted = ServerSettings.of(self._spec.settings).samples_per_request
-        return replace(found, counts_by=self._counts_by(prompt.sent)) if wanted > 1 else found
+        if wanted == 1:
+            return found
+        counts_by = self._counts_by(prompt.sent)
+        if counts_by is None:
+            self._notice(
+                f"{self.address.shown}: the server does not list the tokens of each of several samples; it is "
+                "asked for one sample a request."
+            )
+        return replace(found, counts_by=counts_by)
 
     def _plain(self, prompt: Prompt) -> Mapping[str, Any]:
         """The answer with those of OpenAI's settings that the server takes."""

@@ -12,6 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import openai
 
@@ -42,7 +43,8 @@ class OpenAIServerEngine:
         """The completions of one request per list, as they arrive. EngineError at the end if samples have no answer."""
         refuse_unmet(self._facts, sampling)
         arrived: Arrived = queue.Queue()
-        generation = Generation(self._settings, self._client, notice=self._notice, shown=self._address.shown)
+        settings = self._settings if self._facts.counts_by else replace(self._settings, samples_per_request=1)
+        generation = Generation(settings, self._client, notice=self._notice, shown=self._address.shown)
         sampler = open_sampler(self._spec, self._facts, sampling)
         loop = asyncio.new_event_loop()
         task: list[asyncio.Task[None]] = []

@@ -37,6 +37,7 @@ class Generation:
     def __init__(
         self, settings: ServerSettings, client: Callable[[], openai.AsyncOpenAI], *, notice: Notice, shown: str
     ) -> None:
+        """`settings.samples_per_request`: samples that the server gives for one request."""
         self._settings, self._client, self._notice, self._shown = settings, client, notice, shown
         self._failed: list[tuple[Request, str]] = []
         self._unsure: list[list[Completion]] = []
