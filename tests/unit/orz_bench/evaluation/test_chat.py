@@ -87,7 +87,10 @@ def test_a_larger_n_and_other_prices_add_samples_to_the_same_evaluation(tmp_path
 
 @pytest.mark.parametrize("template", sorted(TEMPLATES.keys() - MESSAGES.keys() - {"mmlu"}))
 def test_a_template_that_is_no_message_is_refused_before_anything_is_sent(template: str, tmp_path: Path) -> None:
-    with running(server := Server()) as url, pytest.raises(ConfigError, match=f"the template {template} .* Use a protocol"):
+    with (
+        running(server := Server()) as url,
+        pytest.raises(ConfigError, match=f"the template {template} .* Use a protocol"),
+    ):
         asked(url, tmp_path, template=template)
     assert not server.log.paths
 
