@@ -127,7 +127,7 @@ class ServerSettings(EngineSettings):
     request_timeout_s: Annotated[
         float, typer.Option("--request-timeout", min=1, help="Seconds that a server may take for an answer.")
     ] = 1800
-    max_retries: Annotated[int, typer.Option(min=0, help="How often a server is asked again for an answer.")] = 6
+    max_retries: Annotated[int, typer.Option(min=0, help="How often a server is asked again for an answer.")] = 8
     continue_on_error: Annotated[
         bool, typer.Option(help="Keep a sample without an answer as a failed one, which counts as wrong.")
     ] = False

@@ -18,11 +18,13 @@ import openai
 from orz_bench.engines.engine import StopStrings
 from orz_bench.records.rollout import StopReason
 
-Trouble = Literal["connection", "busy", "odd", "refused", "denied", "missing", "unclear_stop", "spent"]
-RETRIED: tuple[Trouble, ...] = ("connection", "busy", "odd")
+Trouble = Literal["connection", "limited", "busy", "odd", "refused", "denied", "missing", "unclear_stop", "spent"]
+RETRIED: tuple[Trouble, ...] = ("connection", "limited", "busy", "odd")
 FATAL: tuple[Trouble, ...] = ("denied", "missing", "unclear_stop", "spent")
 """Errors that the next request would get too."""
-_BUSY = (408, 409, 425, 429)
+_LIMITED = (429, 503, 529)
+"""The server has no room for more requests now, whatever they are."""
+_BUSY = (408, 409, 425)
 _SPENT = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_balance", "insufficient balance")
 """Codes and messages of a 429 that no waiting ends."""
 _LONGEST_WAIT_S = 600.0
@@ -76,11 +78,11 @@ def _status(error: openai.APIStatusError) -> BadAnswerError:
         return BadAnswerError(why, "missing")
     if status == 402 or (status == 429 and any(word in json.dumps(content).lower() for word in _SPENT)):
         return BadAnswerError(why, "spent")
-    if status in _BUSY or status >= 500:
+    if status in (*_LIMITED, *_BUSY) or status >= 500:
         wait_s = _wait(error.response.headers)
         if wait_s is not None and wait_s > _LONGEST_WAIT_S:
             return BadAnswerError(f"{why}; the server asks to wait {wait_s:,.0f} s", "spent")
-        return BadAnswerError(why, "busy", wait_s=wait_s)
+        return BadAnswerError(why, "limited" if status in _LIMITED else "busy", wait_s=wait_s)
     return BadAnswerError(why, "refused")
 
 

@@ -200,8 +200,9 @@ class Asked:
                 return content
             except (openai.OpenAIError, BadAnswerError) as found:
                 error = found if isinstance(found, BadAnswerError) else trouble_of(found)
-                if error.trouble not in RETRIED or attempt >= min(
-                    _TRIES, ServerSettings.of(self._spec.settings).max_retries + 1
+                most = 1 + ServerSettings.of(self._spec.settings).max_retries
+                if error.trouble not in RETRIED or attempt >= (
+                    most if error.trouble == "limited" else min(_TRIES, most)
                 ):
                     raise error from found
                 wait_s = pause_s(attempt, error)

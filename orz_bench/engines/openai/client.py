@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +9,6 @@ import openai
 
 from orz_bench.engines.openai.answers import BadAnswerError
 from orz_bench.engines.server_address import Address
-
-_JITTER = random.Random()
-"""Spreads requests that failed together; no sample depends on it."""
 
 
 def client_of(kind: Callable[..., Any], address: Address, *, timeout_s: float) -> Any:

@@ -24,7 +24,7 @@ from orz_bench.records.rollout import Completion, Request
 _FAILURES_IN_A_ROW = 20
 """Consecutive samples without an answer after which the run ends."""
 _LOST_IN_A_ROW = 3
-"""The same for samples whose connection was lost: a server that is gone answers none."""
+"""The same for samples that the server did not take: one that is gone, or has no room, takes none."""
 _LINE_EVERY_S = 10.0
 _NAMED = 5
 
@@ -45,17 +45,16 @@ class Generation:
         self._in_a_row, self._num_answered = 0, 0
         self._num_retries, self._last_line = 0, float("-inf")
         self._tally: Counter[str] = Counter()
-        self._least = settings.concurrency
+        self._window = Window(settings.concurrency)
 
     async def generate_all(self, requests: Iterable[Request], sampler: Sampler, *, arrived: Arrived) -> None:
         """Put every completion into `arrived`."""
         waiting = together(Distinct(requests), self._settings.samples_per_request)
-        window = Window(self._settings.concurrency)
         async with self._client() as client:
 
             async def generate_some() -> None:
                 for group in waiting:
-                    completions = await self._completions(group, sampler, client=client, window=window)
+                    completions = await self._completions(group, sampler, client=client)
                     if completions:
                         arrived.put(completions)
                     if self._in_a_row == 0:
@@ -65,13 +64,13 @@ class Generation:
             async with asyncio.TaskGroup() as tasks:
                 for _ in range(self._settings.concurrency):
                     tasks.create_task(generate_some())
-        self._least = window.least
 
     def report(self) -> None:
         """Say what a reader of the scores has to know. Raise EngineError if samples are missing."""
         if self._num_retries:
-            fewest = f", down to {self._least} in flight at a time" if self._least < self._settings.concurrency else ""
-            self._notice(f"{self._shown}: {counted(self._num_retries, 'request')} sent again{fewest}")
+            least = self._window.least
+            fewer = f", down to {least} in flight at a time" if least < self._settings.concurrency else ""
+            self._notice(f"{self._shown}: {counted(self._num_retries, 'request')} sent again{fewer}")
         for note in _notes(self._tally):
             self._notice(f"{self._shown}: {note}")
         lost = {completion.key for some in self._unsure for completion in some}
@@ -87,10 +86,10 @@ class Generation:
         )
 
     async def _completions(
-        self, group: Sequence[Request], sampler: Sampler, *, client: openai.AsyncOpenAI, window: Window
+        self, group: Sequence[Request], sampler: Sampler, *, client: openai.AsyncOpenAI
     ) -> list[Completion]:
         try:
-            answers = await self._answers(group, sampler, client=client, window=window)
+            answers = await self._answers(group, sampler, client=client)
         except BadAnswerError as error:
             return self._given_up(group, error)
         self._in_a_row = 0
@@ -108,25 +107,26 @@ class Generation:
             for request, answer in zip(group, answers, strict=True)
         ]
 
-    async def _answers(
-        self, group: Sequence[Request], sampler: Sampler, *, client: openai.AsyncOpenAI, window: Window
-    ) -> list[Answer]:
+    async def _answers(self, group: Sequence[Request], sampler: Sampler, *, client: openai.AsyncOpenAI) -> list[Answer]:
+        num_faults = 0
         for attempt in count(1):
             try:
-                async with window.place():
+                async with self._window.place():
                     return await _asked_once(group, sampler, client)
             except BadAnswerError as found:
-                if found.trouble not in RETRIED or attempt > self._settings.max_retries:
+                # A rate limit is no fault of the request: it counts when the server takes no request at all.
+                num_faults += found.trouble != "limited"
+                if found.trouble not in RETRIED or max(num_faults, self._window.num_alone) > self._settings.max_retries:
                     raise
                 wait_s, error = pause_s(attempt, found), found
-            self._say_retry(group[0], error, attempt=attempt, wait_s=wait_s)
+            self._say_retry(group[0], error, wait_s=wait_s)
             await asyncio.sleep(wait_s)
         raise AssertionError
 
     def _given_up(self, group: Sequence[Request], error: BadAnswerError) -> list[Completion]:
         """The completions of samples without an answer, if any. BadAnswerError if later requests would fail too."""
         self._in_a_row += 1
-        is_lost = error.trouble == "connection"
+        is_lost = error.trouble in ("connection", "limited")
         most = _LOST_IN_A_ROW if is_lost and self._num_answered else 1 if is_lost else _FAILURES_IN_A_ROW
         if error.trouble in FATAL or self._in_a_row >= most:
             raise error
@@ -154,15 +154,15 @@ class Generation:
             "usage": usage | {"cost": self._settings.cost(prompt_tokens=share, new_tokens=answer.num_tokens)}
         }
 
-    def _say_retry(self, request: Request, error: BadAnswerError, *, attempt: int, wait_s: float) -> None:
+    def _say_retry(self, request: Request, error: BadAnswerError, *, wait_s: float) -> None:
         self._num_retries += 1
         now = time.monotonic()
         if now - self._last_line < _LINE_EVERY_S:
             return
         self._last_line = now
         self._notice(
-            f"{self._shown}: {_name(request, error.why)}; retried in {wait_s:.1f} s (retry {attempt} of "
-            f"{self._settings.max_retries}; {self._num_retries} in total)"
+            f"{self._shown}: {_name(request, error.why)}; retried in {wait_s:.1f} s (retries so far: "
+            f"{self._num_retries:,}; at most {counted(self._window.limit, 'request')} at a time now)"
         )
 
 

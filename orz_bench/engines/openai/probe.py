@@ -66,11 +66,13 @@ def explain(error: BadAnswerError, *, shown: str, spec: EngineSpec) -> EngineErr
     """The error message for the user, with a remedy."""
     where = f"{shown}, model {spec.checkpoint!r}"
     kept = "Finished samples are kept; run the same command to resume."
-    is_chat = ServerSettings.of(spec.settings).endpoint == "chat"
-    endpoint, other = ("chat", "completions") if is_chat else ("completions", "chat")
+    settings = ServerSettings.of(spec.settings)
+    endpoint, other = ("chat", "completions") if settings.endpoint == "chat" else ("completions", "chat")
     advice = {
         "connection": f"Start the server, or set --base-url (an answer may take --request-timeout). {kept}",
-        "busy": f"The request was retried {ServerSettings.of(spec.settings).max_retries} times (--max-retries). {kept}",
+        "busy": f"The request was retried {settings.max_retries} times (--max-retries). {kept}",
+        "limited": f"It took no request, one at a time with longer and longer pauses ({settings.max_retries} times, "
+        f"--max-retries). {kept}",
         "spent": f"Nothing is requested before that changes. {kept}",
         "denied": f"The server refused the key; set $OPENAI_API_KEY. {kept}",
         "missing": f"Wanted the address of an OpenAI-compatible server with a {endpoint} endpoint, which usually ends "

@@ -134,7 +134,7 @@ def test_what_is_no_answer_is_requested_again() -> None:
     assert {seed: completion.text for seed, completion in found.items()} == {s: whole(s) for s in range(100, 100 + num)}
     asked = Counter(body["seed"] for body in server.log.drawn())
     assert asked == {100 + at: 1 if at % 2 else 3 for at in range(num)}
-    assert any("retry 1 of 2" in text for text in engine.said)
+    assert any("retries so far: 1" in text for text in engine.said)
     assert any(f"{num:,} requests sent again" in text for text in engine.said)
 
 

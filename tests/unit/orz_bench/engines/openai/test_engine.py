@@ -174,7 +174,7 @@ def test_an_unexpected_answer_is_requested_again_and_named(name: str) -> None:
         engine = Engine(url)
         found = engine.draw(4)
     assert {completion.text for completion in found} == {whole(seed) for seed in range(100, 104)}
-    assert any("p2, sample 0" in text and "retry 1 of 2" in text for text in engine.said)
+    assert any("p2, sample 0" in text and "retries so far: 1" in text for text in engine.said)
 
 
 @pytest.mark.parametrize("name", [name for name in ODD if name not in ("reset", "busy", "too many")])
