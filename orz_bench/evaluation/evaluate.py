@@ -33,7 +33,7 @@ from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json, to_json,
 from orz_bench.records.summary import EvalResult, Summary
 from orz_bench.results.breakdown import PartedSample, break_down
 from orz_bench.results.statistics import ScoredSample, summarise
-from orz_bench.results.usage import usage_of
+from orz_bench.results.usage import thoughts_of, usage_of
 from orz_bench.seeds import sample_seed
 
 
@@ -333,6 +333,7 @@ def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdown
         breakdown=break_down(parted, breakdowns),
         num_failed=sum(sample.stop_reason == "failed" for sample, _ in rows),
         usage=usage_of(part.extra for part in parted),
+        thoughts=thoughts_of(part.extra for part in parted),
     )
 
 

@@ -103,6 +103,8 @@ class Summary:
     """Samples without an answer of the engine, kept with --continue-on-error, which count as wrong."""
     usage: Mapping[str, float] = field(default_factory=dict)
     """Tokens that a server counted, and their cost; empty elsewhere."""
+    thoughts: Mapping[str, int] = field(default_factory=dict)
+    """Samples with a thought, by the field of the message in which a server's chat endpoint kept it."""
 
     @property
     def sampling(self) -> Interval | None:
@@ -125,8 +127,8 @@ class Summary:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, in the order of the fields; without what was added later if there is none."""
-        empty = [name for name in ("breakdown", "other_rules", "num_failed", "usage") if not getattr(self, name)]
-        return {name: value for name, value in asdict(self).items() if name not in empty}
+        added = ("breakdown", "other_rules", "num_failed", "usage", "thoughts")
+        return {name: value for name, value in asdict(self).items() if value or name not in added}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Summary:

@@ -19,7 +19,7 @@ from orz_bench.results.baselines import baselines_for, published_on
 from orz_bench.results.breakdown_tables import BreakdownTable, breakdowns_of, percent
 from orz_bench.results.comparison import Comparison
 from orz_bench.results.lookup import ComparedBenchmark
-from orz_bench.results.usage import has_costs, shown_cost, usage_note
+from orz_bench.results.usage import has_costs, shown_cost, thoughts_note, usage_note
 from orz_bench.terminal import shortened
 
 _LOW_EXTRACTION = 0.8
@@ -233,9 +233,9 @@ def _notes_on_one(result: EvalResult) -> list[str]:
     checks[_note_on_other_rules(result)] = bool(summary.other_rules)
     again = f"{name}: {result.fingerprint} is {result.regraded_from} graded again, by another version of the grader"
     checks[again] = result.regraded_from is not None
-    used = usage_note(summary.usage)
-    checks[f"{name}: {used}"] = used is not None
-    return [note for note, holds in checks.items() if holds] + [f"{name}: {erratum}" for erratum in result.errata]
+    of_server = [f"{name}: {note}" for note in (thoughts_note(summary.thoughts), usage_note(summary.usage)) if note]
+    errata = [f"{name}: {erratum}" for erratum in result.errata]
+    return [note for note, holds in checks.items() if holds] + of_server + errata
 
 
 def _note_on_other_rules(result: EvalResult) -> str:

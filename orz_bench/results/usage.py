@@ -1,8 +1,9 @@
-"""What a server counted for the samples of an evaluation: tokens of prompts, new tokens, thoughts, and their cost."""
+"""What a server said of an evaluation's samples: tokens of prompts, new tokens, thoughts, cost; where thoughts were."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -26,6 +27,22 @@ def usage_of(extras: Iterable[Mapping[str, Any]]) -> dict[str, float]:
             sums[name] = round(math.fsum((count or 0) / share for count, share in found))
     costs = [extra["usage"]["cost"] for extra in rows if extra["usage"].get("cost") is not None]
     return sums | ({"num_priced": len(costs), "cost": math.fsum(costs)} if costs else {})
+
+
+def thoughts_of(extras: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """The number of rows by the field in which the server kept their thought (`extra.thought_field`)."""
+    return dict(sorted(Counter(str(extra["thought_field"]) for extra in extras if "thought_field" in extra).items()))
+
+
+def thoughts_note(thoughts: Mapping[str, int]) -> str | None:
+    """Where thoughts were kept in more than one way: the server was started again with another reasoning parser."""
+    if len(thoughts) < 2:
+        return None
+    kept = " and ".join(f"{num:,} in {name}" for name, num in thoughts.items())
+    return (
+        f"the server kept the thoughts of {kept}: its reasoning parser changed between the samples, and thoughts that "
+        f"were cut are read differently; generate all of them again into another folder (--out)"
+    )
 
 
 def usage_note(usage: Mapping[str, float]) -> str | None:

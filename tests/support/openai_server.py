@@ -45,8 +45,8 @@ class Behaviour:
     models: Any = None
     """Instead of the list of models: (status, body)."""
     odd: Callable[[Body, int], tuple[Any, ...] | str | None] = lambda _body, _times: None
-    """For a request and how often its seed was seen: None, (status, body), (status, body, headers), "reset", "cut" (the
-    body ends early) or "hang"."""
+    """For a request and how often its seed was seen: None, (status, body), (status, body, headers), "reset", "cut" or
+    "cut chunk" (the body ends early), or "hang"."""
     finish: Callable[[Body, int], Any] = lambda _body, _times: ""
     """finish_reason; "" is the true one."""
     has_chat: bool = True
@@ -168,8 +168,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
             self.close_connection = True
             self.connection.close()
-        elif odd == "cut":
-            self._cut_off(body, times)
+        elif odd in ("cut", "cut chunk"):
+            self._cut_off(body, times, in_chunks=odd == "cut chunk")
         elif isinstance(odd, tuple):
             self._send(*odd)
         elif behaviour.has_chat and self.path.partition("?")[0] == f"{behaviour.prefix}/chat/completions":
@@ -185,12 +185,13 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._send(200, self._completion(body, times))
 
-    def _cut_off(self, body: Body, times: int) -> None:
+    def _cut_off(self, body: Body, times: int, *, in_chunks: bool) -> None:
         answer = self._chat(body) if "messages" in body else self._completion(body, times)
         data = json.dumps(answer).encode()
         self.send_response(200)
-        self.send_header("Content-Length", str(len(data)))
+        self.send_header(*(("Transfer-Encoding", "chunked") if in_chunks else ("Content-Length", str(len(data)))))
         self.end_headers()
+        self.wfile.write(b"%x\r\n" % len(data) if in_chunks else b"")
         self.wfile.write(data[: len(data) // 2])
         self.close_connection = True
 

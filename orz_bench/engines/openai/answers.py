@@ -16,6 +16,7 @@ from typing import Any, Literal
 import openai
 
 from orz_bench.engines.engine import StopStrings
+from orz_bench.engines.settings import MOST
 from orz_bench.records.rollout import StopReason
 
 Trouble = Literal["connection", "limited", "busy", "odd", "refused", "denied", "missing", "unclear_stop", "spent"]
@@ -122,7 +123,7 @@ def read_answer(text: str, *, stop: Sequence[str], stop_strings: StopStrings) ->
     model = content.get("model")
     return Answer(
         text=written,
-        num_tokens=content["usage"]["completion_tokens"],
+        num_tokens=new_tokens_of(content),
         num_prompt_tokens=count_of(content["usage"], "prompt_tokens"),
         stop_reason=reason,
         model=model if isinstance(model, str) and model else None,
@@ -137,8 +138,7 @@ def read_choice(content: Mapping[str, Any]) -> Mapping[str, Any]:
         raise BadAnswerError(f"the answer has no choice (keys: {shortened(', '.join(content))})", "odd")
     if not isinstance(choice.get("text"), str):
         raise BadAnswerError(f"the choice's text is {type(choice.get('text')).__name__}, wanted a string", "odd")
-    if count_of(content.get("usage"), "completion_tokens") is None:
-        raise BadAnswerError("the answer has no token counts (usage.completion_tokens), which are needed", "odd")
+    new_tokens_of(content)
     return choice
 
 
@@ -172,10 +172,20 @@ def _ending(choice: Mapping[str, Any], *, stop: Sequence[str], stop_strings: Sto
     return text, "eos"
 
 
+def new_tokens_of(content: Mapping[str, Any]) -> int:
+    """The number of new tokens, without which an answer has no length. BadAnswerError if the server does not count."""
+    usage = content.get("usage")
+    found = count_of(usage, "completion_tokens")
+    if found is None:
+        shown = shortened(json.dumps(usage.get("completion_tokens") if isinstance(usage, dict) else None))
+        raise BadAnswerError(f"the answer's usage.completion_tokens is {shown}, wanted a number of tokens", "odd")
+    return found
+
+
 def count_of(usage: Any, name: str) -> int | None:
-    """A count of tokens; None if it is missing or none."""
+    """A count of tokens; None if it is missing or cannot be one."""
     value = usage.get(name) if isinstance(usage, dict) else None
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= MOST else None
 
 
 def _parsed(text: str) -> Any:

@@ -10,7 +10,15 @@ from typing import Any, ClassVar
 import openai
 
 from orz_bench.engines.engine import EngineSpec, Notice, ProbePrompt, Prompt, ServerFacts, StopStrings
-from orz_bench.engines.openai.answers import RETRIED, BadAnswerError, named_match, read_choice, read_object, trouble_of
+from orz_bench.engines.openai.answers import (
+    RETRIED,
+    BadAnswerError,
+    count_of,
+    named_match,
+    read_choice,
+    read_object,
+    trouble_of,
+)
 from orz_bench.engines.openai.client import pause_s
 from orz_bench.engines.server_address import Address
 from orz_bench.engines.settings import ServerSettings
@@ -218,9 +226,7 @@ def neutral(fields: tuple[str, ...]) -> dict[str, Any]:
 
 def prompt_tokens(answer: Mapping[str, Any]) -> int | None:
     """The number of tokens of the prompt, as the server counts them."""
-    usage = answer.get("usage")
-    count = usage.get("prompt_tokens") if isinstance(usage, dict) else None
-    return count if type(count) is int else None
+    return count_of(answer.get("usage"), "prompt_tokens")
 
 
 def _place_to_stop(text: str) -> int | None:

@@ -6,6 +6,7 @@ extraction, lengths and analyses of reflection read it as in any other response.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from orz_bench.engines.openai.answers import (
     count_of,
     ended_as,
     named_match,
+    new_tokens_of,
     read_object,
     shortened,
 )
@@ -35,7 +37,7 @@ class Message:
     """None: the message has no content."""
     thought: str = ""
     thought_field: str | None = None
-    """Where the server keeps the thought."""
+    """Where the server keeps the thought: `content` for one in tags; None if there is none."""
     is_refusal: bool = False
 
     @property
@@ -75,27 +77,20 @@ def read_choices(content: Mapping[str, Any], *, num: int) -> list[Mapping[str, A
     choices = [choice for choice in found if isinstance(choice, dict)] if isinstance(found, list) else []
     if not choices:
         raise BadAnswerError(f"the answer has no choice (keys: {shortened(', '.join(content))})", "odd")
-    if len(choices) != num or (num > 1 and sorted(str(one.get("index")) for one in choices) != _indices(num)):
+    by_index = {str(choice.get("index")): choice for choice in choices}
+    if len(choices) != num or (num > 1 and by_index.keys() != {str(index) for index in range(num)}):
         raise BadAnswerError(f"the answer has {len(choices)} choices, wanted {num}", "odd")
     for choice in choices:
         if not isinstance(choice.get("message"), dict):
             raise BadAnswerError(f"the choice has no message (keys: {shortened(', '.join(choice))})", "odd")
-    return sorted(choices, key=lambda one: one.get("index") or 0)
-
-
-def _indices(num: int) -> list[str]:
-    return sorted(map(str, range(num)))
+    return [by_index[str(index)] for index in range(num)] if num > 1 else choices
 
 
 def read_usage(content: Mapping[str, Any]) -> Usage:
     """The tokens of a request. BadAnswerError without a count of what was written."""
-    usage = content.get("usage")
-    written, prompt = count_of(usage, "completion_tokens"), count_of(usage, "prompt_tokens")
-    if written is None:
-        raise BadAnswerError("the answer has no token counts (usage.completion_tokens), which are needed", "odd")
-    details = usage.get("completion_tokens_details") if isinstance(usage, dict) else None
-    thought = count_of(details, "reasoning_tokens")
-    total = count_of(usage, "total_tokens")
+    written, usage = new_tokens_of(content), content["usage"]
+    prompt, total = count_of(usage, "prompt_tokens"), count_of(usage, "total_tokens")
+    thought = count_of(usage.get("completion_tokens_details"), "reasoning_tokens")
     if thought and prompt is not None and total == prompt + written + thought:
         written += thought  # some servers count thoughts apart
     return Usage(prompt_tokens=prompt, new_tokens=written, reasoning_tokens=thought)
@@ -111,10 +106,10 @@ def read_message(choice: Mapping[str, Any]) -> Message:
     for name in _THOUGHTS:
         thought = message.get(name)
         if thought is not None and not isinstance(thought, str):
-            raise BadAnswerError(f"the message's {name} is {type(thought).__name__}, wanted a string", "odd")
+            raise BadAnswerError(f"the message's {name} is {shortened(json.dumps(thought))}, wanted a string", "odd")
         if thought:
             return Message(said=said, thought=thought, thought_field=name)
-    return Message(said=said, thought=inner, thought_field="content" if inner else None)
+    return Message(said=said, thought=inner, thought_field="content" if inner or CLOSED in (said or "") else None)
 
 
 def _content(content: Any) -> tuple[str | None, str]:
@@ -125,14 +120,13 @@ def _content(content: Any) -> tuple[str | None, str]:
     said, thoughts = [], []
     for part in parts:
         kind = part.get("type") if isinstance(part, dict) else None
-        inside = part.get(kind) if isinstance(kind, str) else None
-        if kind == "text" and isinstance(inside, str):
-            said.append(inside)
+        if kind in ("text", "output_text") and isinstance(part.get("text"), str):
+            said.append(part["text"])
         elif kind == "thinking":
-            text, _ = _content(inside)
+            text, _ = _content(part.get("thinking"))
             thoughts.append(text or "")
         else:
-            raise BadAnswerError(f"the message's content is {type(content).__name__}, wanted a string", "odd")
+            raise BadAnswerError(f"the message's content is {shortened(json.dumps(content))}, wanted a string", "odd")
     return "".join(said), "".join(thoughts)
 
 
@@ -160,7 +154,7 @@ def _answer(
         },
         "finish_reason": choice.get("finish_reason"),
     }
-    extra |= {"thought_field": message.thought_field} if message.thought else {}
+    extra |= {"thought_field": message.thought_field} if message.thought_field else {}
     extra |= {"is_refusal": True} if message.is_refusal else {}
     return Answer(
         text=text,

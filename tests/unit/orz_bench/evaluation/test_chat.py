@@ -66,6 +66,19 @@ def test_endpoint_system_prompt_and_model_are_the_evaluations_own(tmp_path: Path
     assert "differ in" in render_markdown(results)
 
 
+def test_a_reasoning_parser_that_changed_between_the_samples_is_told(tmp_path: Path) -> None:
+    with running(server := Server()) as url:
+        before = asked(url, tmp_path, limit=2).evaluations[0]
+        server.behaviour.thought_field = None
+        after = asked(url, tmp_path).evaluations[0]
+    assert (before.summary.thoughts, after.summary.thoughts) == (
+        {"reasoning_content": 2},
+        {"content": N - 2, "reasoning_content": 2},
+    )
+    assert "reasoning parser" not in render_markdown([before])
+    assert "its reasoning parser changed between the samples" in render_markdown([after])
+
+
 def test_samples_under_another_endpoints_identity_are_refused(tmp_path: Path) -> None:
     with running(Server()) as url:
         asked(url, tmp_path)

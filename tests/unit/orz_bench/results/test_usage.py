@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orz_bench.results.usage import shown_cost, usage_note, usage_of
+from orz_bench.results.usage import shown_cost, thoughts_note, thoughts_of, usage_note, usage_of
 
 
 def row(prompt: int | None = 10, new: int = 5, *, choices: int = 1, **more: Any) -> dict[str, Any]:
@@ -35,6 +35,13 @@ def test_a_cost_says_how_many_samples_it_is_of() -> None:
         "the server counted 10 tokens of prompts and 5 new tokens (2 of thoughts) for 1 sample"
     )
     assert usage_note({}) is None
+
+
+def test_thoughts_that_were_kept_in_two_ways_are_told() -> None:
+    rows = [{"thought_field": "reasoning"}, {"thought_field": "content"}, {"thought_field": "reasoning"}, {}]
+    assert thoughts_of(rows) == {"content": 1, "reasoning": 2}
+    assert "the thoughts of 1 in content and 2 in reasoning" in (thoughts_note(thoughts_of(rows)) or "")
+    assert thoughts_note({"reasoning": 2}) is thoughts_note({}) is None
 
 
 def test_costs_have_three_digits() -> None:

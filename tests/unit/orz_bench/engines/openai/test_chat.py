@@ -78,7 +78,7 @@ def test_a_thought_reads_the_same_wherever_the_server_keeps_it(field: str | None
     with running(Server(thought_field=field)) as url:
         (found,) = Engine(url).draw().values()
     assert found.text == whole(100)
-    assert found.extra.get("thought_field") == field
+    assert found.extra["thought_field"] == (field or "content")
 
 
 def test_a_thought_cut_by_the_limit_stays_open() -> None:
@@ -94,7 +94,7 @@ def test_a_stop_string_ends_what_is_said(fields: tuple[str, ...]) -> None:
     assert (found.text, found.stop_reason) == (whole(100).partition("boxed")[0] + "boxed", "stop_string")
 
 
-def body(message: Any, finish: str = "stop", tokens: int = 9) -> tuple[int, Body]:
+def body(message: Any, finish: str | None = "stop", tokens: int = 9) -> tuple[int, Body]:
     return 200, {"choices": [{"message": message, "finish_reason": finish}], "usage": {"completion_tokens": tokens}}
 
 
@@ -111,12 +111,17 @@ REFUSED: dict[str, Any] = {
     "a tool": body({"content": None}, "tool_calls"),
     "filtered": body({"content": ""}, "content_filter", 0),
     "no usage": (200, {"choices": [{"message": {"content": "5"}, "finish_reason": "stop"}]}),
+    "too many tokens": body({"content": "5"}, tokens=10**30),
+    "parts that are none": body({"content": [{"type": "image_url"}, None]}),
+    "a thought that is none": body({"content": "5", "reasoning_content": [1]}),
+    "not finished": body({"content": "5"}, None),
     "error with 200": (200, {"error": {"message": "overloaded", "code": 503}}),
     "busy": (503, {"error": {"message": "try later"}}),
     "too many": (429, {"error": {"message": "slow down"}}),
     "a date": (429, "slow down", {"Retry-After": format_datetime(datetime(2020, 1, 1, tzinfo=UTC), usegmt=True)}),
     "reset": "reset",
     "cut": "cut",
+    "a chunk cut": "cut chunk",
 }  # fmt: skip
 
 

@@ -45,6 +45,10 @@ MESSAGES: dict[str, tuple[dict[str, Any], str]] = {
         },
         "<think>wait, \\boxed{4}</think>\\boxed{5}",
     ),
+    "texts": (
+        {"content": [{"type": "text", "text": "It is "}, {"type": "output_text", "text": "\\boxed{5}"}]},
+        "It is \\boxed{5}",
+    ),
     "a refusal": ({"content": None, "refusal": "No."}, "No."),
     "a thought that mentions its end": (
         {"content": "\\boxed{5}", "reasoning": "the tag </think> \\boxed{4}"},
@@ -116,6 +120,8 @@ def test_the_number_of_choices_is_the_number_asked_for(num: int) -> None:
     with pytest.raises(BadAnswerError, match=f"2 choices, wanted {num}"):
         read_chat_answers(body, num=num, stop=(), stop_strings="kept")
     assert [one.num_tokens for one in read_chat_answers(body, num=2, stop=(), stop_strings="kept")] == [2, 2]
+    mixed = json.dumps({"choices": [choice | {"index": 1}, choice | {"index": "0"}], "usage": usage})
+    assert len(read_chat_answers(mixed, num=2, stop=(), stop_strings="kept")) == 2
     twice = json.dumps({"choices": [choice | {"index": 0}, choice | {"index": 0}], "usage": usage})
     with pytest.raises(BadAnswerError, match="2 choices, wanted 2"):
         read_chat_answers(twice, num=2, stop=(), stop_strings="kept")
