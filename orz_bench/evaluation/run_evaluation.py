@@ -30,7 +30,7 @@ from orz_bench.evaluation.marks import Marks
 from orz_bench.evaluation.options import EvalOptions, GradingOptions
 from orz_bench.evaluation.plans import Chosen, choose, plan
 from orz_bench.evaluation.previews import generation_config_note, preview
-from orz_bench.evaluation.served import context_note, for_chat, meet_server, probe_prompt
+from orz_bench.evaluation.served import context_note, for_chat, meet_server, probe_prompt, require_chat
 from orz_bench.extraction.rules import LIKELIHOOD
 from orz_bench.models.checkpoint import Checkpoint, ModelIdentity, find_checkpoints
 from orz_bench.records.rollout import Request
@@ -100,11 +100,11 @@ def preview_evaluations(options: EvalOptions, *, observer: Observer) -> str:
     """Describe what run_evaluations would generate, with its first prompts; nothing is generated or written."""
     target = _resolve(options, observer)
     chosen = _choose_all(options, engine=target.engine, observer=observer)
-    texts = []
+    texts, price_out = [], options.engine_settings.server.price_out
     for checkpoint in target.checkpoints:
         plan = _plan(checkpoint, chosen, engine=target.engine, options=options, observer=observer)
         asked = _ask(plan.evaluations, plan.tokenizer, of_server=plan.spec.server, observer=observer)
-        texts += [preview(one.evaluation, one.requests, run=target.run) for one in asked]
+        texts += [preview(one.evaluation, one.requests, run=target.run, price_out=price_out) for one in asked]
     return "\n\n".join(texts)
 
 
@@ -112,6 +112,8 @@ def _resolve(options: EvalOptions, observer: Observer) -> _Target:
     engine, reason = choose_engine(options.engine)
     observer.notice(reason)
     make_spec(name=engine, checkpoint="", **options.engine_settings.by_name())  # refuses settings before any file
+    if options.is_chat:
+        require_chat(options)
     checkpoints = find_checkpoints(
         options.checkpoint,
         engine=engine,
@@ -179,7 +181,6 @@ def _plan(
         dtype=choose_dtype(options.dtype, engine),
         **options.engine_settings.by_name(),
     )
-
     spec = for_chat(spec, options) if options.is_chat else spec
 
     @cache

@@ -15,9 +15,9 @@ from orz_bench.evaluation.harness.options import PREFIX
 from orz_bench.evaluation.options import EvalOptions
 
 
-def for_chat(spec: EngineSpec, options: EvalOptions) -> EngineSpec:
-    """The spec with what the chat endpoint is sent beside messages. ConfigError for what has no effect there."""
-    if spec.tokenizer is not None:
+def require_chat(options: EvalOptions) -> None:
+    """Raise ConfigError for what a chat endpoint cannot be asked, or what has no effect there."""
+    if options.engine_settings.tokenizer is not None:
         raise ConfigError(
             "--tokenizer renders and counts the prompts of --endpoint completions; with --endpoint chat the server "
             "does both. Leave it out."
@@ -27,6 +27,10 @@ def for_chat(spec: EngineSpec, options: EvalOptions) -> EngineSpec:
         raise ConfigError(
             f"{tasks[0]}: lm-eval's tasks are prompts of text; ask them with --endpoint completions and --tokenizer."
         )
+
+
+def for_chat(spec: EngineSpec, options: EvalOptions) -> EngineSpec:
+    """The spec with what the chat endpoint is sent beside messages."""
     settings = replace(ServerSettings.of(spec.settings), template_args=options.template_args)
     return replace(spec, settings=settings)
 

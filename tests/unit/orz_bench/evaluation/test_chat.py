@@ -10,12 +10,16 @@ import pytest
 
 import orz_bench
 from orz_bench.api import Results
+from orz_bench.asking.protocol import ProtocolChanges
 from orz_bench.asking.templates import MESSAGES, TEMPLATES
 from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import ConfigError, EngineError, OrzError
+from orz_bench.evaluation.options import EngineOptions, EvalOptions
+from orz_bench.evaluation.run_evaluation import preview_evaluations
 from orz_bench.records.run_dir import RunDir
 from orz_bench.results.report import render_markdown
 from tests.support.openai_server import Server, running
+from tests.unit.orz_bench.evaluation.test_run_evaluation import Notes
 
 N = 4
 
@@ -23,7 +27,7 @@ N = 4
 def asked(url: str, out: Path, said: list[str] | None = None, **options: Any) -> Results:
     facts: dict[str, Any] = {"engine": "openai", "endpoint": "chat", "base_url": url, "protocol": "greedy", "limit": N}
     notice = said.append if said is not None else None
-    return orz_bench.evaluate("m", benchmarks=["arithmetic"], out=out, notice=notice, **facts | options)
+    return orz_bench.evaluate("m", out=out, notice=notice, **{"benchmarks": ["arithmetic"]} | facts | options)
 
 
 def test_messages_answers_and_costs_are_on_disk(tmp_path: Path) -> None:
@@ -44,6 +48,28 @@ def test_messages_answers_and_costs_are_on_disk(tmp_path: Path) -> None:
     shown = render_markdown([one])
     assert "| cost |" in shown.splitlines()[0]
     assert "the server counted" in shown
+
+
+def test_a_dry_run_shows_the_messages_and_the_most_that_they_can_cost(tmp_path: Path) -> None:
+    with running(server := Server()) as url:
+        options = EvalOptions(
+            checkpoint="m",
+            benchmarks=("arithmetic",),
+            engine="openai",
+            protocol="greedy",
+            protocol_changes=ProtocolChanges(max_tokens=500),
+            limit=N,
+            system_prompt="Be brief.",
+            out=tmp_path / "run",
+            engine_settings=EngineOptions(
+                server=ServerSettings(base_url=url, endpoint="chat", price_in=1.0, price_out=4.0)
+            ),
+        )
+        shown = preview_evaluations(options, observer=Notes())
+    assert "cost: at most 0.00800 for new tokens, and that of the prompts" in shown
+    assert "system:\nBe brief.\n\nuser:\nWhat is " in shown
+    assert not (tmp_path / "run").exists()
+    assert not server.log.drawn()
 
 
 def test_endpoint_system_prompt_and_model_are_the_evaluations_own(tmp_path: Path) -> None:
@@ -112,6 +138,8 @@ def test_a_template_that_is_no_message_is_refused_before_anything_is_sent(templa
     ("options", "why"),
     [
         ({"tokenizer": "some/folder"}, "--tokenizer renders and counts"),
+        ({"benchmarks": ["arithmetic", "lm-eval:gsm8k"]}, "lm-eval:gsm8k: lm-eval's tasks are prompts of text"),
+        ({"benchmarks": ["mmlu"], "protocol": None}, "computes no log-likelihoods"),
         ({"engine": "fake", "base_url": ServerSettings().base_url}, "--endpoint is a setting of --engine openai"),
         ({"endpoint": "other"}, "--endpoint other is unknown"),
         ({"price_in": 1.0}, "belong together"),
