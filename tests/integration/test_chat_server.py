@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import json
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from orz_bench.evaluation import recorder
 from orz_bench.records.run_dir import RunDir
 from tests.support.command_line import orz_bench, results_of, started
+from tests.support.named_points import Point, kill_at
 from tests.support.vllm_server import NAME, a_thinking_model, serving
 
-pytestmark = [pytest.mark.real_model, pytest.mark.slow]
+pytestmark = pytest.mark.slow
 
-ASKED = ("eval", "--ckpt", NAME, "--engine", "openai", "--bench", "arithmetic", "--limit", "5", "--json")
-GREEDY = ("--protocol", "greedy", "--max-tokens", "80")
-SAMPLED = ("--protocol", "r1", "--max-tokens", "40")
+ASKED = ("eval", "--ckpt", NAME, "--engine", "openai", "--bench", "arithmetic", "--max-tokens", "200", "--json")
+GREEDY = ("--protocol", "greedy", "--limit", "8")
+SAMPLED = ("--protocol", "r1", "--limit", "5", "-n", "8")
 
 
 @pytest.fixture(scope="module")
-def model(smollm2: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return a_thinking_model(tmp_path_factory.mktemp("thinking") / "smollm2", smollm2)
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return a_thinking_model(tmp_path_factory.mktemp("thinking") / "tiny")
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,16 @@ def rows_of(run: Path) -> dict[tuple[str, int], dict[str, Any]]:
     """By problem and sample."""
     (folder,) = RunDir(run).evaluations()
     return {(row["problem_id"], row["sample_index"]): row for row in folder.read().to_pylist()}
+
+
+def killed_after_two_parts() -> None:
+    """Run first in a process that is to end so; its parts have six rows."""
+    recorder.PART_ROWS = 6
+    kill_at(Point("pathlib:Path", "rename", 2, is_after=True, is_counted=moves_a_part))()
+
+
+def moves_a_part(source: Path, _target: Path) -> bool:
+    return source.name.startswith(".part-")
 
 
 def test_a_parsers_thoughts_and_the_same_prompts_by_completions(
@@ -62,31 +73,37 @@ def test_a_parsers_thoughts_and_the_same_prompts_by_completions(
         assert extra["thought_field"] == "reasoning"
         assert extra["usage"]["reasoning_tokens"] is None, "the server says 0, which it cannot be"
         assert (row["token_ids"], row["logprobs"]) == (None, None)
-    assert any("</think>" in row["completion"] for row in rows["plain"].values())
-    (result,) = results_of(found["parsed"])
-    usage = result["usage"]
+    assert all("</think>" in row["completion"] for row in rows["plain"].values())
+    results = {name: results_of(one)[0] for name, one in found.items()}
+    assert results["plain"]["thoughts"] == {"content": 8}
+    assert results["parsed"]["thoughts"] == {"reasoning": 8}
+    assert results["parsed"]["avg_at_n"] == results["plain"]["avg_at_n"] > 0
+    usage = results["parsed"]["usage"]
     assert usage["new_tokens"] == sum(row["num_tokens"] for row in rows["parsed"].values())
     assert usage["cost"] == pytest.approx((usage["prompt_tokens"] + 2 * usage["new_tokens"]) / 1e6)
     assert "cost" in orz_bench("report", tmp_path / "parsed").stdout
-    cards = [results_of(one)[0]["protocol"] for one in found.values()]
+    cards = [result["protocol"] for result in results.values()]
     assert [card.get("endpoint") for card in cards] == ["chat", "chat", None]
     assert {card["server"]["root"] for card in cards} == {str(model)}
 
 
 def test_killed_and_resumed_no_sample_is_lost_or_doubled(addresses: tuple[str, str], tmp_path: Path) -> None:
     wanted = [*ASKED, *SAMPLED, "--base-url", addresses[1], "--endpoint", "chat", "--out", str(tmp_path)]
-    process = started(*wanted, "-n", "8", "--concurrency", "2")
-    while not list(tmp_path.glob("evals/*/*/*/part-*.parquet")) and process.poll() is None:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait(60) == -signal.SIGKILL
+    process = started(*wanted, "--concurrency", "2", prepare=killed_after_two_parts)
+    _, errors = process.communicate(timeout=600)
+    assert process.returncode == -signal.SIGKILL, errors
     kept = rows_of(tmp_path)
-    assert 0 < len(kept) < 40, "killed before the last row was written"
-    (result,) = results_of(orz_bench(*wanted, "-n", "8", "--samples-per-request", "4"))
+    assert 12 <= len(kept) < 40
+    (result,) = results_of(orz_bench(*wanted, "--samples-per-request", "4"))
     rows = rows_of(tmp_path)
     assert (result["num_samples"], result["num_generated_now"], len(rows)) == (40, 40 - len(kept), 40)
     assert {key: rows[key]["completion"] for key in kept} == {key: row["completion"] for key, row in kept.items()}
-    assert all(0 < row["num_tokens"] <= 40 for row in rows.values())
-    shared = [json.loads(row["extra"]) for key, row in rows.items() if key not in kept]
-    assert {extra.get("choices", 1) for extra in shared} >= {4}
-    assert len({row["completion"] for row in rows.values()}) > 30, "samples of a request differ"
+    assert all(0 < row["num_tokens"] <= 200 for row in rows.values())
+    requests: dict[int, list[str]] = {}
+    for key in rows.keys() - kept.keys():
+        extra = json.loads(rows[key]["extra"])
+        if extra.get("choices") == 4:
+            requests.setdefault(extra["request_seed"], []).append(rows[key]["completion"])
+    assert requests, "none gave four samples"
+    assert all(len(texts) == 4 for texts in requests.values())
+    assert any(len(set(texts)) > 1 for texts in requests.values()), "the samples of a request are draws of their own"

@@ -20,11 +20,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from orz_bench.asking.templates import ORZ_CODE_PARTS
+from orz_rl.assets.resolve import TINY
 from tests.support.command_line import ENVIRONMENT
 from tests.support.preloaded import ForkedCommand
 
-NAME = "smol"
+NAME = "tiny"
 PARSERS = (None, "deepseek_r1")
+_TURNS = "{% for message in messages %}{{ message.content.partition('\\n\\nPlease')[0] }}{% endfor %}"
+_TEMPLATE = _TURNS.join(ORZ_CODE_PARTS)
 _VARIABLES = {
     "HF_HUB_OFFLINE": "1",
     "OMP_WAIT_POLICY": "passive",
@@ -35,22 +39,10 @@ _VARIABLES = {
 }
 
 
-def a_thinking_model(folder: Path, source: Path) -> Path:
-    """A copy of SmolLM2 that ends its thoughts: where it wrote a line break, it writes </think>, a token of its own."""
-    from safetensors.torch import load_file, save_file
-
-    shutil.copytree(source, folder)
-    path = folder / "tokenizer.json"
-    tokenizer = json.loads(path.read_text(encoding="utf-8"))
-    vocabulary = tokenizer["model"]["vocab"]
-    for old, new in (("<repo_name>", "<think>"), ("<reponame>", "</think>")):
-        token = vocabulary[new] = vocabulary.pop(old)
-        tokenizer["added_tokens"][token] |= {"content": new, "special": False}
-    path.write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
-    weights = load_file(folder / "model.safetensors")
-    rows = weights["model.embed_tokens.weight"]  # tied: what is read is also what is written
-    rows[vocabulary["</think>"]] = 1.02 * rows[vocabulary["\u010a"]]
-    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+def a_thinking_model(folder: Path) -> Path:
+    """The embedded model, which thinks before it answers, with a chat template that opens the thought as DeepSeek's."""
+    shutil.copytree(TINY, folder)
+    (folder / "chat_template.jinja").write_text(_TEMPLATE, encoding="utf-8")
     return folder
 
 
@@ -113,7 +105,7 @@ def _arguments(model: str, parser: str | None) -> Any:
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     words = ["--model", model, "--served-model-name", NAME, "--host", "127.0.0.1", "--port", "0"]
-    words += ["--dtype", "bfloat16", "--max-model-len", "1024", "--enforce-eager", "--max-num-seqs", "16"]
+    words += ["--dtype", "float32", "--max-model-len", "1024", "--enforce-eager", "--max-num-seqs", "16"]
     words += ["--max-num-batched-tokens", "1024", "--distributed-executor-backend", "uni"]
     words += ["--structured-outputs-config", json.dumps({"reasoning_parser": parser})] if parser else []
     args = make_arg_parser(FlexibleArgumentParser()).parse_args(words)
