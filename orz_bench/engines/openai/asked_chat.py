@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
 from typing import Any, ClassVar, Literal
 
 from orz_bench.engines.engine import ProbePrompt, Prompt, ServerFacts, StopStrings
@@ -62,14 +63,13 @@ class AskedChat(Asked):
         """An answer to a request with nothing but a limit of new tokens, which has one of two names."""
         self._refused = frozenset(_OPTIONAL)
         refusal: BadAnswerError | None = None
-        for self._num_tokens in (PROBE_TOKENS, _MORE_TOKENS):
-            for self._limit_as in _LIMITS:
-                try:
-                    return self._complete(prompt, {})
-                except BadAnswerError as error:
-                    if error.trouble != "refused":
-                        raise
-                    refusal = refusal or error
+        for self._num_tokens, self._limit_as in product((PROBE_TOKENS, _MORE_TOKENS), _LIMITS):
+            try:
+                return self._complete(prompt, {})
+            except BadAnswerError as error:
+                if error.trouble != "refused":
+                    raise
+                refusal = refusal or error
         assert refusal is not None
         raise refusal
 

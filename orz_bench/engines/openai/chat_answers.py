@@ -74,6 +74,7 @@ def read_chat_answers(text: str, *, num: int, stop: Sequence[str], stop_strings:
 def read_choices(content: Mapping[str, Any], *, num: int) -> list[Mapping[str, Any]]:
     """The choices in their order, each with a message."""
     found = content.get("choices")
+    choices: list[Mapping[str, Any]]
     choices = [choice for choice in found if isinstance(choice, dict)] if isinstance(found, list) else []
     if not choices:
         raise BadAnswerError(f"the answer has no choice (keys: {shortened(', '.join(content))})", "odd")

@@ -45,7 +45,7 @@ class OpenAIServerEngine:
         arrived: Arrived = queue.Queue()
         settings = self._settings if self._facts.counts_by else replace(self._settings, samples_per_request=1)
         generation = Generation(settings, self._client, notice=self._notice, shown=self._address.shown)
-        sampler = open_sampler(self._spec, self._facts, sampling)
+        sampler = open_sampler(self._spec, self._facts, sampling=sampling)
         loop = asyncio.new_event_loop()
         task: list[asyncio.Task[None]] = []
 

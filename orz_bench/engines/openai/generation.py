@@ -112,7 +112,7 @@ class Generation:
         for attempt in count(1):
             try:
                 async with self._window.place():
-                    return await _asked_once(group, sampler, client)
+                    return await _asked_once(group, sampler, client=client)
             except BadAnswerError as found:
                 # A rate limit is no fault of the request: it counts when the server takes no request at all.
                 num_faults += found.trouble != "limited"
@@ -166,7 +166,7 @@ class Generation:
         )
 
 
-async def _asked_once(group: Sequence[Request], sampler: Sampler, client: openai.AsyncOpenAI) -> list[Answer]:
+async def _asked_once(group: Sequence[Request], sampler: Sampler, *, client: openai.AsyncOpenAI) -> list[Answer]:
     try:
         return await sampler.sample(group, client)
     except openai.OpenAIError as error:

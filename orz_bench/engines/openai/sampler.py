@@ -32,7 +32,7 @@ class Sampler(Protocol):
         ...
 
 
-def open_sampler(spec: EngineSpec, facts: ServerFacts, sampling: Sampling) -> Sampler:
+def open_sampler(spec: EngineSpec, facts: ServerFacts, *, sampling: Sampling) -> Sampler:
     """The sampler of the server's endpoint."""
     kind = ChatSampler if facts.endpoint == "chat" else CompletionsSampler
     return kind(spec, facts, sampling)

@@ -10,7 +10,7 @@ import pytest
 
 import orz_bench
 from orz_bench.api import Results
-from orz_bench.asking.protocol import ProtocolChanges
+from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.templates import MESSAGES, TEMPLATES
 from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import ConfigError, EngineError, OrzError

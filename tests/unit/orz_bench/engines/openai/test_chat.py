@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 from orz_bench.asking.messages import messages_for
-from orz_bench.engines.engine import ProbePrompt, Sampling, ServerFacts
+from orz_bench.engines.engine import EngineSpec, ProbePrompt, Sampling, ServerFacts
 from orz_bench.engines.openai.engine import OpenAIServerEngine
 from orz_bench.engines.openai.probe import ask_server
 from orz_bench.engines.registry import make_spec
+from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import ConfigError, EngineError
 from orz_bench.records.rollout import Completion, Problem, Request
 from tests.support.builders import a_problem, a_request
@@ -128,7 +129,7 @@ REFUSED: dict[str, Any] = {
 def each(times: int) -> Callable[[Body, int], Any]:
     """The samples with the seeds 100, 102, 104, ... get one kind each, `times` times; those between get answers."""
     kinds = {100 + 2 * at: odd for at, odd in enumerate(REFUSED.values())}
-    return lambda body, seen: kinds.get(body.get("seed")) if seen < times else None
+    return lambda body, seen: kinds.get(body.get("seed", 0)) if seen < times else None
 
 
 def test_what_is_no_answer_is_requested_again() -> None:
@@ -296,10 +297,8 @@ def test_a_server_without_a_chat_endpoint_is_named_with_the_other_one() -> None:
 
 def test_variables_of_the_template_are_sent() -> None:
     with running(server := Server()) as url:
-        spec = make_spec(name="openai", checkpoint="m", base_url=url, endpoint="chat")
-        assert spec.settings is not None
-        settings = type(spec.settings)(base_url=url, endpoint="chat", template_args={"enable_thinking": False})
-        engine = OpenAIServerEngine(type(spec)(name="openai", checkpoint="m", settings=settings))
+        settings = ServerSettings(base_url=url, endpoint="chat", template_args={"enable_thinking": False})
+        engine = OpenAIServerEngine(EngineSpec(name="openai", checkpoint="m", settings=settings))
         list(engine.generate([_request(PROBLEM, 100)], SAMPLING))
     assert all(body["chat_template_kwargs"] == {"enable_thinking": False} for body in server.log.bodies)
 

@@ -309,7 +309,8 @@ def test_completions_fit_the_servers_context() -> None:
 
 
 def test_token_ids_are_sent_if_they_mean_the_same() -> None:
-    from orz_bench.engines.openai.probe import ProbePrompt, ask_server
+    from orz_bench.engines.engine import ProbePrompt
+    from orz_bench.engines.openai.probe import ask_server
 
     ids = tuple(map(ord, PROMPT))
     for behaviour, takes, said in (
