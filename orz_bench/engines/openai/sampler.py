@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Protocol
@@ -46,6 +48,7 @@ class _EndpointSampler:
         self._limit = spec.max_model_len or facts.max_model_len
         self._extra = {name: getattr(sampling, name, NEUTRAL[name]) for name in facts.fields}
         self._lengths: dict[str, int] = {}
+        self._counting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def _send(
         self, requests: Sequence[Request], client: openai.AsyncOpenAI, *, max_tokens: int
@@ -68,9 +71,7 @@ class _EndpointSampler:
         wanted = self._sampling.max_tokens
         if self._limit is None or self._most_tokens(request) + wanted <= self._limit:
             return wanted
-        length = len(request.prompt_token_ids or ()) or self._lengths.get(request.prompt)
-        if not length:
-            length = self._lengths[request.prompt] = await self._length(request, client)
+        length = len(request.prompt_token_ids or ()) or await self._length(request, client)
         if length >= self._limit:
             raise BadAnswerError(
                 f"the prompt's {length:,} tokens do not fit the server's context of {self._limit:,}", "refused"
@@ -78,9 +79,12 @@ class _EndpointSampler:
         return min(wanted, self._limit - length)
 
     async def _length(self, request: Request, client: openai.AsyncOpenAI) -> int:
-        """The number of tokens of a prompt, counted by the server."""
-        (answer,) = await self._send([request], client, max_tokens=1)
-        return answer.num_prompt_tokens or 0
+        """The number of tokens of a prompt, counted by the server: asked once, for all samples of a question."""
+        async with self._counting[request.prompt]:
+            if request.prompt not in self._lengths:
+                (answer,) = await self._send([request], client, max_tokens=1)
+                self._lengths[request.prompt] = answer.num_prompt_tokens or 0
+        return self._lengths[request.prompt]
 
 
 class CompletionsSampler(_EndpointSampler):

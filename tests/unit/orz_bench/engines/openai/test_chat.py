@@ -295,6 +295,17 @@ def test_a_server_without_a_chat_endpoint_is_named_with_the_other_one() -> None:
         Engine(url)
 
 
+def test_a_prompt_is_counted_once_where_the_context_is_short() -> None:
+    with running(server := Server(max_model_len=700)) as url:
+        requests = [_request(PROBLEM, 100 + at, sample_index=at) for at in range(8)]
+        engine = Engine(url)
+        found = [completion for some in engine.generate(requests, SAMPLING) for completion in some]
+    assert len(found) == 8
+    asked_for = [body["max_tokens"] for body in server.log.bodies]
+    assert asked_for.count(1) == 1
+    assert asked_for.count(700 - len(MESSAGES[0]["content"])) == 8
+
+
 def test_variables_of_the_template_are_sent() -> None:
     with running(server := Server()) as url:
         settings = ServerSettings(base_url=url, endpoint="chat", template_args={"enable_thinking": False})
