@@ -6,8 +6,8 @@ It raises EngineError with a message for the user.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import MISSING, asdict, dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
 from orz_bench.engines.settings import EndpointName, EngineSettings, SharedSettings, require_counts
@@ -80,7 +80,7 @@ class ServerFacts:
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, without unused fields that were added later: fingerprints cover them."""
-        added = {field.name: field.default for field in fields(self) if field.default is not MISSING}
+        added = {one.name: one.default for one in fields(self) if one.default is not MISSING}
         return {name: value for name, value in asdict(self).items() if name not in added or value != added[name]}
 
     @property
@@ -126,6 +126,8 @@ class EngineSpec(SharedSettings):
     """Facts about the server; None: the engine asks for them."""
     settings: EngineSettings | None = None
     """Settings that only this engine has; None: its defaults."""
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+    """For a server's chat endpoint: variables of its chat template besides the messages."""
 
     def __post_init__(self) -> None:
         require_counts(num_engines=self.num_engines, max_model_len=self.max_model_len)

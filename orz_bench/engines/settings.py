@@ -6,9 +6,8 @@ Each setting is declared once, with its default and, where the command line has 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 import typer
 
@@ -136,8 +135,6 @@ class ServerSettings(EngineSettings):
     ] = 1
     price_in: Annotated[float | None, typer.Option(min=0, help="Price of a million tokens of prompts.")] = None
     price_out: Annotated[float | None, typer.Option(min=0, help="Price of a million new tokens.")] = None
-    template_args: Mapping[str, Any] = field(default_factory=dict)
-    """Variables for the server's chat template, from `--template-args`; there is no other option."""
 
     def __post_init__(self) -> None:
         require_counts(concurrency=self.concurrency, samples_per_request=self.samples_per_request)

@@ -65,7 +65,7 @@ class EngineOptions(SharedSettings):
         plain = asdict(self)
         for group in ("vllm", "transformers", "server"):
             plain |= plain.pop(group)
-        return {name: value for name, value in plain.items() if name not in ("sleeps", "template_args")}
+        return {name: value for name, value in plain.items() if name != "sleeps"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

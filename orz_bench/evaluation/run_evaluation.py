@@ -30,7 +30,7 @@ from orz_bench.evaluation.marks import Marks
 from orz_bench.evaluation.options import EvalOptions, GradingOptions
 from orz_bench.evaluation.plans import Chosen, choose, plan
 from orz_bench.evaluation.previews import generation_config_note, preview
-from orz_bench.evaluation.served import context_note, for_chat, meet_server, probe_prompt, require_chat
+from orz_bench.evaluation.served import context_note, meet_server, probe_prompt, require_chat
 from orz_bench.extraction.rules import LIKELIHOOD
 from orz_bench.models.checkpoint import Checkpoint, ModelIdentity, find_checkpoints
 from orz_bench.records.rollout import Request
@@ -181,7 +181,7 @@ def _plan(
         dtype=choose_dtype(options.dtype, engine),
         **options.engine_settings.by_name(),
     )
-    spec = for_chat(spec, options) if options.is_chat else spec
+    spec = replace(spec, template_args=options.template_args) if options.is_chat else spec
 
     @cache
     def tokenizer() -> Tokenizer | None:

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from orz_bench.engines.engine import EngineSpec, ProbePrompt, Sampling, Tokenizer
-from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import ConfigError
 from orz_bench.evaluation.harness.options import PREFIX
 from orz_bench.evaluation.options import EvalOptions
@@ -27,12 +26,6 @@ def require_chat(options: EvalOptions) -> None:
         raise ConfigError(
             f"{tasks[0]}: lm-eval's tasks are prompts of text; ask them with --endpoint completions and --tokenizer."
         )
-
-
-def for_chat(spec: EngineSpec, options: EvalOptions) -> EngineSpec:
-    """The spec with what the chat endpoint is sent beside messages."""
-    settings = replace(ServerSettings.of(spec.settings), template_args=options.template_args)
-    return replace(spec, settings=settings)
 
 
 def probe_prompt(text: str, tokenizer: Tokenizer | None) -> ProbePrompt:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Any, ClassVar, Literal
 
-from orz_bench.engines.engine import ProbePrompt, Prompt, ServerFacts, StopStrings
+from orz_bench.engines.engine import EngineSpec, ProbePrompt, Prompt, ServerFacts, StopStrings
 from orz_bench.engines.openai.answers import BadAnswerError
 from orz_bench.engines.openai.asked import NEUTRAL, PROBE_TOKENS, Asked, neutral, prompt_tokens
 from orz_bench.engines.openai.chat_answers import OPENED, own_tokens, read_choices, read_message, read_usage
@@ -128,8 +128,7 @@ class AskedChat(Asked):
         messages = [dict(turn) for turn in turns if not isinstance(turn, int)]  # no token ids: there is no tokenizer
         body: dict[str, Any] = {"model": self._spec.checkpoint, self._limit_as: self._num_tokens}
         body |= {name: value for name, value in _SENT.items() if name not in self._refused}
-        template_args = ServerSettings.of(self._spec.settings).template_args
-        extra = dict(more) | ({"chat_template_kwargs": dict(template_args)} if template_args else {})
+        extra = dict(more) | template_variables(self._spec)
 
         def check(content: Mapping[str, Any]) -> None:
             for choice in read_choices(content, num=num):
@@ -142,6 +141,11 @@ class AskedChat(Asked):
             ),
             check=check,
         )
+
+
+def template_variables(spec: EngineSpec) -> dict[str, Any]:
+    """What a request says of the server's chat template."""
+    return {"chat_template_kwargs": dict(spec.template_args)} if spec.template_args else {}
 
 
 _SENT: Mapping[str, Any] = {"temperature": 0.0, "seed": 0}

@@ -22,6 +22,7 @@ from orz_bench.engines.openai.answers import (
     read_object,
     shortened,
 )
+from orz_bench.errors import counted
 from orz_bench.records.rollout import StopReason
 
 OPENED, CLOSED = "<think>", "</think>"
@@ -80,7 +81,7 @@ def read_choices(content: Mapping[str, Any], *, num: int) -> list[Mapping[str, A
         raise BadAnswerError(f"the answer has no choice (keys: {shortened(', '.join(content))})", "odd")
     by_index = {str(choice.get("index")): choice for choice in choices}
     if len(choices) != num or (num > 1 and by_index.keys() != {str(index) for index in range(num)}):
-        raise BadAnswerError(f"the answer has {len(choices)} choices, wanted {num}", "odd")
+        raise BadAnswerError(f"the answer has {counted(len(choices), 'choice')}, wanted {num}", "odd")
     for choice in choices:
         if not isinstance(choice.get("message"), dict):
             raise BadAnswerError(f"the choice has no message (keys: {shortened(', '.join(choice))})", "odd")

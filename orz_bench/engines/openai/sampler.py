@@ -13,8 +13,8 @@ import openai
 from orz_bench.engines.engine import EngineSpec, Sampling, ServerFacts
 from orz_bench.engines.openai.answers import Answer, BadAnswerError, read_answer
 from orz_bench.engines.openai.asked import NEUTRAL
+from orz_bench.engines.openai.asked_chat import template_variables
 from orz_bench.engines.openai.chat_answers import read_chat_answers
-from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Request
 
@@ -131,13 +131,12 @@ class ChatSampler(_EndpointSampler):
 
     def __init__(self, spec: EngineSpec, facts: ServerFacts, sampling: Sampling) -> None:
         super().__init__(spec, facts, sampling)
-        settings = ServerSettings.of(spec.settings)
         standard: dict[str, Any] = {"temperature": sampling.temperature, "top_p": sampling.top_p}
         standard |= {"stop": list(sampling.stop)} if sampling.stop else {}
         standard |= {name: value for name in _PENALTIES if (value := getattr(sampling, name))}
         self._standard = {name: value for name, value in standard.items() if name not in facts.refused}
         self._standard |= {"model": spec.checkpoint}
-        self._extra |= {"chat_template_kwargs": dict(settings.template_args)} if settings.template_args else {}
+        self._extra |= template_variables(spec)
 
     async def sample(self, requests: Sequence[Request], client: openai.AsyncOpenAI) -> list[Answer]:
         """One answer a request."""

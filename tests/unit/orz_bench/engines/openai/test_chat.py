@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 from typing import Any
@@ -11,11 +12,10 @@ from typing import Any
 import pytest
 
 from orz_bench.asking.messages import messages_for
-from orz_bench.engines.engine import EngineSpec, ProbePrompt, Sampling, ServerFacts
+from orz_bench.engines.engine import ProbePrompt, Sampling, ServerFacts
 from orz_bench.engines.openai.engine import OpenAIServerEngine
 from orz_bench.engines.openai.probe import ask_server
 from orz_bench.engines.registry import make_spec
-from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import ConfigError, EngineError
 from orz_bench.records.rollout import Completion, Problem, Request
 from tests.support.builders import a_problem, a_request
@@ -308,8 +308,8 @@ def test_a_prompt_is_counted_once_where_the_context_is_short() -> None:
 
 def test_variables_of_the_template_are_sent() -> None:
     with running(server := Server()) as url:
-        settings = ServerSettings(base_url=url, endpoint="chat", template_args={"enable_thinking": False})
-        engine = OpenAIServerEngine(EngineSpec(name="openai", checkpoint="m", settings=settings))
+        spec = make_spec(name="openai", checkpoint="m", base_url=url, endpoint="chat")
+        engine = OpenAIServerEngine(replace(spec, template_args={"enable_thinking": False}))
         list(engine.generate([_request(PROBLEM, 100)], SAMPLING))
     assert all(body["chat_template_kwargs"] == {"enable_thinking": False} for body in server.log.bodies)
 
