@@ -21,9 +21,11 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HardwareOptions:
-    """The GPUs that a run is planned for."""
+class PlanOptions:
+    """What a run is planned for."""
 
+    backend: Annotated[str, typer.Option(help="Trainer; see `orz-rl backends`.")] = "native"
+    mean_tokens: Annotated[float, typer.Option(min=1, help="Assumed mean response length.")] = 2000.0
     gpus: Annotated[int | None, typer.Option(min=1, help="Available GPUs [default: as many as the recipe needs].")] = (
         None
     )
@@ -35,13 +37,11 @@ class HardwareOptions:
 @reports_errors
 @takes_options
 def plan_command(
-    hardware: HardwareOptions,
+    options: PlanOptions,
     *,
     recipe: Recipe,
     overrides: Overrides = None,
     variant: Variant = None,
-    mean_tokens: Annotated[float, typer.Option(min=1, help="Assumed mean response length.")] = 2000.0,
-    backend: Annotated[str, typer.Option(help="Trainer; see `orz-rl backends`.")] = "native",
     json_output: Json = False,
 ) -> None:
     """Estimate batches, memory and time per phase of a run. Starts nothing; exit code 2 if it does not fit.
@@ -53,14 +53,14 @@ def plan_command(
     from orz_rl.recipes.registry import resolve
 
     config = resolve(recipe, variants=variant or (), overrides=overrides or ())
-    if backend != "native":
-        _show_plan_of(backend, config, json_output=json_output)
+    if options.backend != "native":
+        _show_plan_of(options.backend, config, json_output=json_output)
         return
-    mean_tokens = min(mean_tokens, config.rollout.max_tokens)
-    each = Hardware(hardware.gpu_memory_gib, hardware.peak_tflops, hardware.bandwidth_gib_s)
+    mean_tokens = min(options.mean_tokens, config.rollout.max_tokens)
+    each = Hardware(options.gpu_memory_gib, options.peak_tflops, options.bandwidth_gib_s)
     plan = make_plan(config, each, mean_tokens=mean_tokens)
     facts = _facts(plan, mean_tokens=mean_tokens)
-    enough = hardware.gpus is None or hardware.gpus >= plan.num_devices
+    enough = options.gpus is None or options.gpus >= plan.num_devices
     facts["fits"] = "yes" if plan.fits and enough else "no"
     warnings = list(plan.delays())
     if json_output:
@@ -70,7 +70,7 @@ def plan_command(
     _warn(warnings)
     if not enough:
         raise ConfigError(
-            f"{recipe} needs {counted(plan.num_devices, 'device')}, found {hardware.gpus}; lower cluster.policy_ranks, "
+            f"{recipe} needs {counted(plan.num_devices, 'device')}, found {options.gpus}; lower cluster.policy_ranks, "
             f"cluster.critic_ranks and rollout.num_engines."
         )
     if not plan.fits:
