@@ -5,7 +5,7 @@ The server, its model and the tokenizer given for it are on the card: samples of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from orz_bench.engines.engine import EngineSpec, ProbePrompt, Sampling, Tokenizer
@@ -14,14 +14,14 @@ from orz_bench.evaluation.harness.options import PREFIX
 from orz_bench.evaluation.options import EvalOptions
 
 
-def require_chat(options: EvalOptions) -> None:
+def require_chat(options: EvalOptions, *, benchmarks: Iterable[str]) -> None:
     """Raise ConfigError for what a chat endpoint cannot be asked, or what has no effect there."""
     if options.engine_settings.tokenizer is not None:
         raise ConfigError(
             "--tokenizer renders and counts the prompts of --endpoint completions; with --endpoint chat the server "
             "does both. Leave it out."
         )
-    tasks = [name for name in options.benchmarks if name.startswith(PREFIX)]
+    tasks = [name for name in benchmarks if name.startswith(PREFIX)]
     if tasks:
         raise ConfigError(
             f"{tasks[0]}: lm-eval's tasks are prompts of text; ask them with --endpoint completions and --tokenizer."

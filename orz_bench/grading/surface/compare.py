@@ -140,11 +140,8 @@ class Comparer:
             return self.compare(gold, bare) if group is gold else self.compare(bare, answer)
         if group.kind in ("matrix", "column", "row", "tuple") and "matrix" in other.latex:
             return self._equal(_matrix_text(gold), _matrix_text(answer))
-        is_set = (
-            group.kind in ("interval", "tuple")
-            or any(isinstance(item, Relation) for item in group.items)
-            or (group.kind == "set" and any(name in other.latex for name in SET_OPERATIONS))
-        )
+        is_set = any(isinstance(item, Relation) for item in group.items) or group.kind in ("interval", "tuple")
+        is_set = is_set or (group.kind == "set" and any(name in other.latex for name in SET_OPERATIONS))
         return (
             self._same_set(_set_text(gold), _set_text(answer))
             if is_set
@@ -268,8 +265,9 @@ class Comparer:
         return self._equal(gold.latex, answer.latex if ratio == 1 else _scaled(answer.latex, ratio))
 
     def _phrases(self, gold: Phrase, answer: Phrase) -> Outcome:
-        words = [tuple(map(normal_noun, one.words)) for one in (gold, answer)]
-        if words[0] != words[1] or len(gold.pieces) != len(answer.pieces):
+        if list(map(normal_noun, gold.words)) != list(map(normal_noun, answer.words)) or len(gold.pieces) != len(
+            answer.pieces
+        ):
             return unlike("words that differ from the gold's")
         pairs = [
             (read_surface(one), read_surface(other)) for one, other in zip(gold.pieces, answer.pieces, strict=True)
