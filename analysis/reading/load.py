@@ -20,6 +20,8 @@ from analysis.reading.run_rollouts import PartRollouts, Rollouts
 from orz_bench.errors import DataError, counted
 from orz_bench.exchange.formats.format import Contents, Format
 from orz_bench.exchange.formats.registry import read_of_tool
+from orz_bench.exchange.import_curves import ImportedCurves
+from orz_bench.records.curve_tables import PLOTTED, is_step_name
 from orz_bench.records.foreign import flat, holds_rollouts, rows_of, run_column
 from orz_bench.records.regular import read_text
 from orz_bench.records.run_dir import EvaluationDir, RunDir
@@ -67,15 +69,16 @@ class Run:
         return [evaluation.result for evaluation in self.evaluations if evaluation.result is not None]
 
 
-def load_runs(paths: Sequence[Path]) -> list[Run]:
+def load_runs(paths: Sequence[Path], *, step_column: str | None = None) -> list[Run]:
     """All runs in these folders and files, with distinct names. DataError or RunDirError: see load_path."""
-    return _with_distinct_names([run for path in paths for run in load_path(path)])
+    return _with_distinct_names([run for path in paths for run in load_path(path, step_column=step_column)])
 
 
-def load_path(path: Path) -> list[Run]:
+def load_path(path: Path, *, step_column: str | None = None) -> list[Run]:
     """The run in a folder, or the runs in a file (one for each value of its run column).
 
-    Raises DataError for anything else, RunDirError for a run directory of a newer version.
+    `step_column`: the column of curves with the step, where several fit. Raises DataError for anything else,
+    RunDirError for a run directory of a newer version.
     """
     wanted = "name a run directory, a dump, or a table of rollouts or curves."
     try:
@@ -87,7 +90,7 @@ def load_path(path: Path) -> list[Run]:
             raise DataError(f"{path}: neither a folder nor a regular file; {wanted}")
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}); {wanted}") from error
-    return _file(path)
+    return _file(path, step_column)
 
 
 def load_small_files(path: Path) -> Run:
@@ -182,24 +185,30 @@ def _dump(folder: Path) -> Run:
     )
 
 
-def _file(path: Path) -> list[Run]:
+def _file(path: Path, step_column: str | None) -> list[Run]:
     of_tool = read_of_tool(path)
-    return _table(path) if of_tool is None else [_of_tool(path, of_tool)]
+    return _table(path, step_column) if of_tool is None else _of_tool(path, of_tool, step_column=step_column)
 
 
-def _of_tool(path: Path, found: tuple[Format, Contents]) -> Run:
+def _of_tool(path: Path, found: tuple[Format, Contents], *, step_column: str | None) -> list[Run]:
     """A file that another tool wrote; DataError for one without responses and curves."""
     format_, contents = found
-    make = partial(Run, name=path.stem, path=path, kind="file", notes=contents.notes)
+    make = partial(Run, path=path, kind="file", notes=contents.notes)
+    if contents.log is not None:
+        curves = ImportedCurves([])
+        added = curves.add(path, contents, tool=format_.name)
+        return [
+            make(name=path.stem, metrics=by_step(pd.DataFrame(curves.rows())), notes=contents.notes + added.notices)
+        ]
     if contents.curves is not None:
-        (frame,) = curves_of(contents.curves()).values()
-        return make(metrics=frame)
+        frames = curves_of(contents.curves(), where=str(path), step_column=step_column, tool=format_.name)
+        return [make(name=name or path.stem, metrics=frame) for name, frame in frames.items()]
     if contents.samples is not None:
-        return make(rollouts=ForeignRollouts(contents.samples))
+        return [make(name=path.stem, rollouts=ForeignRollouts(contents.samples))]
     raise DataError(f"{path}: {contents.what} ({format_.title}); name {contents.instead}.")
 
 
-def _table(path: Path) -> list[Run]:
+def _table(path: Path, step_column: str | None) -> list[Run]:
     head = [flat(row) for row in islice(rows_of(path), 50)]
     if not head:
         raise DataError(f"{path}: has no rows; name a table of rollouts or curves.")
@@ -211,7 +220,8 @@ def _table(path: Path) -> list[Run]:
         if column is None or len(names) == 1:
             return [make(name=path.stem, rollouts=FileRollouts((path,)))]
         return [make(name=name, rollouts=FileRollouts((path,), only=(column, name))) for name in names]
-    curves = curves_of(rows_of(path))
+    is_curve = step_column is not None or any(map(is_step_name, head[0])) or set(PLOTTED) <= head[0].keys()
+    curves = curves_of(rows_of(path), where=str(path), step_column=step_column) if is_curve else {}
     if not curves:
         raise DataError(
             f"{path}: columns {', '.join(head[0])}: neither responses (a column completion, response or output) nor "

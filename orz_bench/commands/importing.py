@@ -11,14 +11,14 @@ import typer
 
 from orz_bench.commands.options import takes_options
 from orz_bench.errors import counted
-from orz_bench.terminal import Grade, listed, reports_errors, stderr_console
+from orz_bench.terminal import Grade, StepColumn, listed, reports_errors, stderr_console
 
 if TYPE_CHECKING:
     from orz_bench.exchange.import_files import ImportedFile
 
 FORMATS = (
     "orz", "inspect", "evalscope", "lm-eval", "lighteval", "livecodebench", "qwen-math", "nemo-skills", "verifiers",
-    "verl", "trl", "skyrl", "opencompass", "jsonl",
+    "verl", "trl", "skyrl", "openrlhf", "prime-rl", "opencompass", "wandb", "tensorboard", "jsonl",
 )  # fmt: skip
 """Names of orz_bench.exchange.formats, which needs pyarrow; a test compares them."""
 
@@ -39,9 +39,7 @@ class ImportCommandOptions:
         ),
     ] = "auto"
     run: Annotated[str | None, typer.Option(help="Only the rows of this run, if a file holds several.")] = None
-    step_column: Annotated[
-        str | None, typer.Option(help="The column of curves with the step [default: step, iteration, ...].")
-    ] = None
+    step_column: StepColumn = None
     grade: Grade = False
 
 

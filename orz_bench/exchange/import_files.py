@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from orz_bench.environment import describe_environment
 from orz_bench.errors import DataError, counted
-from orz_bench.exchange.import_curves import add_curves
+from orz_bench.exchange.import_curves import ImportedCurves
 from orz_bench.exchange.import_samples import FINGERPRINT, Facts, Targets
 from orz_bench.exchange.imported_scores import write_scores
 from orz_bench.exchange.sources import Source, find_sources
@@ -63,18 +63,18 @@ def import_files(
     row stay.
     """
     sources = find_sources(paths, named=options.format, notice=notice)
-    for source in sources:
-        _check(source, options)
+    _check(sources, options, run=RunDir(out))
     trains = any(_trains(source, options) or source.contents.kind == "curves" for source in sources)
     facts = describe_environment() | {"seed": None, "imported": True}
     run = RunDir(out)
     with run.lock():
         for source in sources:
             _refuse_changed(source, run)
+        curves = _curves_of(run, options)
         run.create(kind="train" if trains else "eval", command=options.command, seed=0, environment=facts)
         with run.writing(stopped_event="import_stopped"):
             for source in sources:
-                yield _import_file(source, run, options=options)
+                yield _import_file(source, run, options=options, curves=curves)
             if options.grade:
                 _grade(run, notice=notice)
             _score(run)
@@ -86,30 +86,39 @@ def _trains(source: Source, options: ImportOptions) -> bool:
     return source.contents.trains
 
 
-def _check(source: Source, options: ImportOptions) -> None:
-    """Read the first sample, so that a file without any fails before anything is written."""
-    if source.contents.samples is not None and next(source.contents.samples(), None) is None:
-        raise DataError(f"{source.path}: has no rows; name a file of rollouts.")
-    if source.contents.curves is not None:
-        add_curves(source, None, step_column=options.step_column)
+def _check(sources: Sequence[Source], options: ImportOptions, *, run: RunDir) -> None:
+    """Read the first samples and all curves, so that what cannot be imported fails before anything is written."""
+    curves = _curves_of(run, options)
+    for source in sources:
+        if source.contents.samples is not None and next(source.contents.samples(), None) is None:
+            raise DataError(f"{source.path}: has no rows; name a file of rollouts.")
+        if source.contents.kind == "curves" and source.digest not in _events(run).values():
+            curves.add(source.path, source.contents, tool=source.format.name)
+
+
+def _curves_of(run: RunDir, options: ImportOptions) -> ImportedCurves:
+    rows = run.metrics()[0] if run.exists() else []
+    return ImportedCurves(rows, step_column=options.step_column, run=options.run)
 
 
 def _refuse_changed(source: Source, run: RunDir) -> None:
-    if _events(run).get(source.path.name, source.digest) != source.digest:
+    if _events(run).get(source.name, source.digest) != source.digest:
         raise DataError(
             f"{source.path}: another file of this name was imported into {run.path} before; import this one into a new "
             f"run directory (--out), or give it another name if its rows differ."
         )
 
 
-def _import_file(source: Source, run: RunDir, *, options: ImportOptions) -> ImportedFile:
+def _import_file(source: Source, run: RunDir, *, options: ImportOptions, curves: ImportedCurves) -> ImportedFile:
     _refuse_changed(source, run)  # two of the files may have one name
     path, contents = source.path, source.contents
     about: dict[str, Any] = {"what": contents.what, "notes": contents.notes, "is_curve": contents.kind == "curves"}
     if source.digest in _events(run).values():
         return ImportedFile(source=path, num_rows=0, targets=(), was_there=True, **about)
     if contents.samples is None:
-        num_rows = add_curves(source, run, step_column=options.step_column)
+        added = curves.add(path, contents, tool=source.format.name)
+        run.write_metrics(curves.rows())
+        num_rows, about["notes"] = added.num_steps, (*contents.notes, *added.notices)
         names: tuple[str, ...] = (run.metrics_path.name,)
     else:
         facts = Facts(benchmark=options.benchmark, step=options.step, run=options.run, trains=_trains(source, options))
@@ -120,7 +129,7 @@ def _import_file(source: Source, run: RunDir, *, options: ImportOptions) -> Impo
         num_rows, names = targets.num_rows, targets.names
     run.add_event(
         "imported",
-        file=path.name,
+        file=source.name,
         digest=source.digest,
         rows=num_rows,
         format=source.format.name,

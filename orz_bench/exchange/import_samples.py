@@ -163,7 +163,8 @@ def _next_indices(rows: Sequence[Mapping[str, Any]]) -> Counter[str]:
 
 def _place(extra: str, source: Source) -> tuple[int, int] | None:
     facts = json.loads(extra)
-    return (int(facts[_ROW]), int(facts.get(_PLACE, 0))) if facts.get(_SOURCE) == source.label else None
+    is_its_own = str(facts.get(_SOURCE)).rpartition(" ")[2] == source.digest
+    return (int(facts[_ROW]), int(facts.get(_PLACE, 0))) if is_its_own else None
 
 
 def _row(sample: ForeignSample, *, source: Source, facts: Facts) -> dict[str, Any]:

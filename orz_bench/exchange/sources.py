@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +14,11 @@ from orz_bench.exchange.formats.registry import read_file
 from orz_bench.records.foreign import files_under
 from orz_bench.records.regular import require_regular
 
-_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".parquet", ".eval", ".log", ".txt", ".out")
+_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".parquet", ".eval", ".log", ".txt", ".out", ".err", ".wandb")
 """Files of other kinds in a folder are passed over unread: checkpoints stand beside dumps."""
 _GENERIC = "jsonl"
+_ANY_TOOL = (_GENERIC, "tensorboard", "wandb")
+"""Formats that every tool writes: their curves belong to the tool whose folder it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +26,8 @@ class Source:
     """One file to import."""
 
     path: Path
+    name: str
+    """Its own, or within the folder that was given: the dumps of training and validation have the same names."""
     digest: str
     """SHA-256, 16 digits."""
     format: Format
@@ -31,7 +36,7 @@ class Source:
     @property
     def label(self) -> str:
         """Name and digest: the origin that every row keeps."""
-        return f"{self.path.name} {self.digest}"
+        return f"{self.name} {self.digest}"
 
 
 def find_sources(paths: Sequence[Path], *, named: str | None, notice: Callable[[str], None]) -> list[Source]:
@@ -65,12 +70,12 @@ def _without_answers(source: Source) -> str:
 
 def _sources_of(path: Path, *, named: str | None, notice: Callable[[str], None]) -> Iterator[Source]:
     if not path.is_dir():
-        yield _source(path, named=named)
+        yield _source(path, name=path.name, named=named)
         return
     found, refused = [], []
-    for file in sorted(_files_under(path)):
+    for file in sorted(_files_under(path), key=_natural):
         try:
-            found.append(_source(file, named=named))
+            found.append(_source(file, name=str(file.relative_to(path)), named=named))
         except DataError as error:
             refused.append((file, error))
     unreadable = [error for file, error in refused if "wanted a regular file" in str(error)]
@@ -89,7 +94,7 @@ def _sources_of(path: Path, *, named: str | None, notice: Callable[[str], None])
 
 def _of_one_tool(folder: Path, found: list[Source], *, notice: Callable[[str], None]) -> list[Source]:
     """The sources of the tool whose folder it is; tables of responses beside it are left out."""
-    tools = {source.format.name for source in found if source.format.name != _GENERIC}
+    tools = {source.format.name for source in found if source.format.name not in _ANY_TOOL}
     if len(tools) > 1:
         examples = {source.format.name: source for source in reversed(found)}
         named = ", ".join(
@@ -111,10 +116,15 @@ def _files_under(folder: Path) -> Iterator[Path]:
     return (path for path in files_under(folder) if path.suffix.lower() in _SUFFIXES or ".tfevents." in path.name)
 
 
-def _source(path: Path, *, named: str | None) -> Source:
+def _natural(path: Path) -> list[tuple[str, int]]:
+    """Sorts step 9 before step 10."""
+    return [(text, int(part or 0)) for text, part in re.findall(r"(\D*)(\d{0,18})", str(path))]
+
+
+def _source(path: Path, *, name: str, named: str | None) -> Source:
     digest = _digest(path)
     format_, contents = read_file(path, named=named)
-    return Source(path=path, digest=digest, format=format_, contents=contents)
+    return Source(path=path, name=name, digest=digest, format=format_, contents=contents)
 
 
 def _digest(path: Path) -> str:

@@ -15,7 +15,7 @@ from orz_bench.errors import DataError
 from orz_bench.records.regular import require_regular
 from orz_bench.records.tables import parse_json, read_table
 
-Container = Literal["lines", "list", "object", "csv", "parquet", "zip", "events", "text"]
+Container = Literal["lines", "list", "object", "csv", "parquet", "zip", "events", "wandb", "text"]
 _HEAD_BYTES = 1 << 16
 _HEAD_ROWS = 20
 _POINTER = b"version https://git-lfs"
@@ -89,6 +89,13 @@ class Head:
             for line in file:
                 yield from line.rstrip("\n").split("\r")
 
+    @property
+    def ends_with_line(self) -> bool:
+        """Whether the last line of a text has an end: without one it may be cut."""
+        with self.path.open("rb") as file:
+            file.seek(-1, 2)
+            return file.read(1) in b"\r\n"
+
     @cached_property
     def members(self) -> tuple[str, ...]:
         """The names in a zip."""
@@ -108,10 +115,12 @@ def _container(path: Path, start: bytes) -> Container:
         return "zip"
     if start.startswith(b"PAR1"):
         return "parquet"
-    if start[:1] == b"\x80" or path.suffix.lower() in _PICKLE_NAMES:
-        raise _pickle(path)
+    if start.startswith(b":W&B"):
+        return "wandb"
     if ".tfevents." in path.name:
         return "events"
+    if start[:1] == b"\x80" or path.suffix.lower() in _PICKLE_NAMES:
+        raise _pickle(path)
     if path.suffix.lower() == ".csv":
         return "csv"
     text = start.decode("utf-8-sig", errors="replace").lstrip()

@@ -17,13 +17,17 @@ from orz_bench.exchange.formats import (
     lm_eval,
     nemo_skills,
     opencompass,
+    openrlhf,
     orz,
+    prime_rl,
     qwen_math,
     skyrl,
     table,
+    tensorboard,
     trl,
     verifiers,
     verl,
+    wandb,
 )
 from orz_bench.exchange.formats.format import Contents, Format
 from orz_bench.exchange.formats.head import Head
@@ -31,7 +35,7 @@ from orz_bench.exchange.formats.sample import ForeignSample
 
 _MODULES = (
     orz, inspect, evalscope, lm_eval, lighteval, livecodebench, qwen_math, nemo_skills, verifiers, verl, trl, skyrl,
-    opencompass, table,
+    openrlhf, prime_rl, opencompass, wandb, tensorboard, table,
 )  # fmt: skip
 FORMATS: Mapping[str, Format] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
 """By name, in the order in which they are tried: a table is what no tool claims."""

@@ -26,8 +26,9 @@ from orz_bench.exchange.formats.sample import (
     text_of,
     whole_in,
 )
+from orz_bench.records.curve_tables import PLOTTED, is_step_name
 from orz_bench.records.foreign import canonical, flat, run_column, source_columns
-from orz_bench.records.metric_names import STEP_NAMES
+from orz_bench.records.foreign_metrics import logged_by
 
 _NESTED = ("rollouts", "samples", "generations", "outputs", "responses", "completions")
 _SEVERAL = ("responses", "outputs", "generations", "completions", "answers")
@@ -50,8 +51,9 @@ def read(head: Head) -> Contents | None:
             samples=partial(samples_of, head),
             trains="reward" in columns and head.container != "object",
         )
-    if any(name in flat(first) for name in STEP_NAMES) or {"panel", "series", "x", "y"} <= first.keys():
-        return Contents(what="a table of curves", kind="curves", curves=partial(_curves, head))
+    if any(map(is_step_name, flat(first))) or set(PLOTTED) <= first.keys():
+        whose = logged_by({name for row in head.rows if isinstance(row, dict) for name in row})
+        return Contents(what=f"a table of curves{whose}", kind="curves", curves=partial(_curves, head))
     return None
 
 

@@ -43,10 +43,15 @@ def test_names_of_other_tools() -> None:
     assert metric_name("response_length/mean") == "response/length_mean"
     assert metric_name("Response Length During Training") == "response/length_mean"
     assert metric_name("time/total") == "time/total"
-    # Two names of one metric: the first of the list has it, the other is not lost.
+    # With the KL penalty, so it is another metric.
     assert metric_names(["critic/rewards/mean", "critic/score/mean"]) == {
         "critic/score/mean": "reward/mean",
         "critic/rewards/mean": "critic/rewards/mean",
+    }
+    # Two names of one metric: the first of the list has it, the other is not lost.
+    assert metric_names(["reward/total", "env/all/reward/total"]) == {
+        "env/all/reward/total": "reward/mean",
+        "reward/total": "reward/total",
     }
     assert metric_names(["reward", "reward/mean"]) == {"reward/mean": "reward/mean", "reward": "reward"}
 
