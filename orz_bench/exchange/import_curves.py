@@ -75,7 +75,9 @@ class ImportedCurves:
 
     def _table(self, path: Path, contents: Contents, *, tool: str) -> LogFile:
         assert contents.curves is not None
-        points = points_of(contents.curves(), where=str(path), step_column=self._step_column, tool=tool)
+        points = points_of(
+            contents.curves(), where=str(path), step_column=self._step_column or contents.step_column, tool=tool
+        )
         runs = list(dict.fromkeys(point.run for point in points))
         if self._run is not None:
             points = [point for point in points if point.run == self._run]

@@ -12,7 +12,7 @@ from typing import Any
 
 from orz_bench.errors import DataError, nearest
 from orz_bench.records.foreign import flat, run_column, source_columns
-from orz_bench.records.metric_names import STEP_NAMES, is_known_metric, metric_names
+from orz_bench.records.metric_names import DECLARED_STEPS, STEP_NAMES, is_known_metric, metric_names
 
 PLOTTED = ("panel", "series", "x", "y")
 """Columns of a table of plotted points."""
@@ -37,7 +37,7 @@ class Point:
 
 def is_step_name(name: str) -> bool:
     """Whether a column of this name may be the step: `Step` and `Global Step` are as good as `step`."""
-    return _key(name) in STEP_NAMES
+    return _key(name) in STEP_NAMES or name in DECLARED_STEPS
 
 
 def points_of(
@@ -110,19 +110,26 @@ def step_column_of(rows: Sequence[Row], *, wanted: str | None, where: str) -> st
                 f"{where}: no column {wanted!r} with numbers{nearest(wanted, names)}; it has {_few(names)}."
             )
         return wanted
+    declared = [name for name in DECLARED_STEPS if name in values]
+    if len(declared) == 1:
+        return declared[0]
     fitting = [name for name in values if _key(name) != _LAST_RESORT] or list(values)
     if not fitting:
         raise DataError(f"{where}: no column of steps ({', '.join(STEP_NAMES)}); name one with --step-column.")
     # Of columns that agree, the one that most rows have.
-    first, *others = sorted(fitting, key=lambda name: (-len(values[name]), STEP_NAMES.index(_key(name))))
+    first, *others = sorted(fitting, key=lambda name: (-len(values[name]), _rank(name)))
     doubtful = [name for name in others if not _agree(values[first], values[name])]
     if doubtful:
-        named = sorted([first, *doubtful], key=lambda name: STEP_NAMES.index(_key(name)))
+        named = sorted([first, *doubtful], key=_rank)
         raise DataError(
             f"{where}: {' and '.join(named)} could both be the step, and they differ; name one with --step-column "
             f"(--step-column {named[0]})."
         )
     return first
+
+
+def _rank(name: str) -> int:
+    return (*DECLARED_STEPS, *STEP_NAMES).index(name if name in DECLARED_STEPS else _key(name))
 
 
 def _agree(one: Mapping[int, float], other: Mapping[int, float]) -> bool:

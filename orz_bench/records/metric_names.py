@@ -12,6 +12,9 @@ STEP_NAMES = (
     "step", "iteration", "iter", "global_step", "training_step", "current_steps", "stitched_step", "_step", "epoch",
 )  # fmt: skip
 """Accepted names of the column with the step, in order of precedence."""
+DECLARED_STEPS = ("train/global_step", "trainer/global_step")
+"""Names by which transformers' Trainer and Lightning declare a step to W&B for all metrics: where one is there, W&B's
+`_step` counts calls."""
 _REFERENCE = {metric.reference_name: name for name, metric in METRICS.items() if metric.reference_name}
 _PLAIN: Mapping[str, str] = MappingProxyType(_REFERENCE | dict(same_metrics(TABLE)))
 """Plain words, and the names in Open-Reasoner-Zero's TensorBoard -> names in orz_bench.records.metrics."""

@@ -76,9 +76,13 @@ class Contents:
     samples: Callable[[], Iterator[ForeignSample]] | None = None
     curves: Callable[[], Iterator[Curve]] | None = None
     """Rows of a table, in which the step is a column."""
+    step_column: str | None = None
+    """The column with the step, where the file says which."""
     log: LogFile | None = None
     """Curves whose steps are known."""
     scores: tuple[Score, ...] = ()
+    tool: str = ""
+    """In a format that every trainer writes: the one whose metrics these are, where its names show it."""
     trains: bool = False
     """Whether the samples are of training, not of an evaluation."""
     notes: tuple[str, ...] = ()

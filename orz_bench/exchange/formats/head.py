@@ -19,6 +19,8 @@ Container = Literal["lines", "list", "object", "csv", "parquet", "zip", "events"
 _HEAD_BYTES = 1 << 16
 _HEAD_ROWS = 20
 _POINTER = b"version https://git-lfs"
+_EVENTS = b"brain.Event:"
+"""In the first record of TensorBoard's event files."""
 _PICKLE_NAMES = (".pkl", ".pickle", ".pt", ".pth", ".bin")
 
 
@@ -27,6 +29,8 @@ class Head:
     """A file, opened as far as its recognition needs."""
 
     path: Path
+    step_column: str | None = None
+    """The column with the step that the user names: a table that has it is one of curves."""
     container: Container = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,10 +78,17 @@ class Head:
         """The JSON object of the file; empty for other containers."""
         return self.document if self.container == "object" and isinstance(self.document, dict) else {}
 
+    @property
+    def is_columnar(self) -> bool:
+        """Whether it is an object with the columns and the data of a table, as Weights & Biases writes them."""
+        return all(isinstance(self.object.get(name), list) for name in ("columns", "data"))
+
     def all_rows(self) -> Iterator[Any]:
         """Every row of a table, in order; only a list may have rows that are no objects."""
         if self.container == "list":
             yield from self.document if isinstance(self.document, list) else ()
+        elif self.is_columnar:
+            yield from (dict(zip(self.object["columns"], cells, strict=False)) for cells in self.object["data"])
         elif self.container in ("lines", "csv", "parquet"):
             suffix = {"lines": ".jsonl", "csv": ".csv", "parquet": ".parquet"}[self.container]
             for _, row in read_table(self.path, strict=False, suffix=suffix):
@@ -117,7 +128,7 @@ def _container(path: Path, start: bytes) -> Container:
         return "parquet"
     if start.startswith(b":W&B"):
         return "wandb"
-    if ".tfevents." in path.name:
+    if ".tfevents." in path.name or _EVENTS in start[:64]:
         return "events"
     if start[:1] == b"\x80" or path.suffix.lower() in _PICKLE_NAMES:
         raise _pickle(path)

@@ -57,6 +57,7 @@ def _events(head: Head) -> Contents:
         what=f"TensorBoard's events{logged_by(tags)} with {counted(len(tags), 'curve')}",
         kind="curves",
         log=log,
+        tool=tool,
         notes=rest,
     )
 

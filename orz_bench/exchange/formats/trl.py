@@ -1,5 +1,6 @@
 """TRL: completions_*.parquet of its GRPO and RLOO trainers, trainer_state.json, and the console's dictionaries.
 
+W&B has the completions as tables (`completions_*.table.json`).
 Completions have step, prompt, completion, a column for each reward function and, in newer versions, advantage. The
 total reward is a weighted sum whose weights are not in the file, so it is known only where there is one function. A
 verdict is a column named after accuracy or correctness that has only 0 and 1. trainer_state.json holds exact values, up
@@ -49,7 +50,8 @@ EVALUATION = "eval_"
 
 def read(head: Head) -> Contents | None:
     """Completions, a trainer's state, or a console log."""
-    if head.container == "parquet" and head.has("step", "prompt", "completion"):
+    is_table = head.container == "parquet" or head.is_columnar
+    if is_table and {"step", "prompt", "completion"} <= head.row.keys():
         return _completions(head)
     if head.container == "object" and isinstance(head.object.get("log_history"), list):
         rows = [row for row in head.object["log_history"] if isinstance(row, dict)]

@@ -1,5 +1,6 @@
 """Weights & Biases: a run's history (CSV, JSON lines, Parquet), a panel's export, `.wandb` files of offline runs.
 
+`_step` counts the calls of `log`; where the trainer declares another step (`define_metric`), that one counts.
 A history has `_step`, with `_runtime` or `_timestamp`, or metrics of runs by name: `run - metric`, with the lowest and
 highest values of the steps in one point behind `__MIN` and `__MAX`, which are left out. Tables of responses are read as
 tables.
@@ -18,7 +19,8 @@ from orz_bench.exchange.formats.head import Head
 from orz_bench.exchange.formats.table import has_response
 from orz_bench.exchange.logs.wandb_files import read_run
 from orz_bench.records.curve_tables import is_step_name
-from orz_bench.records.foreign_metrics import logged_by
+from orz_bench.records.foreign_metrics import logged_by, tool_of
+from orz_bench.records.metric_names import DECLARED_STEPS
 
 _STAMPS = ("_runtime", "_timestamp", "_wandb")
 _OF_RUN = re.compile(r"(?P<run>.+?) - (?P<metric>.+?)(?P<range>__MIN|__MAX)?")
@@ -40,8 +42,9 @@ def read(head: Head) -> Contents | None:
         return _history(rows, what=f"a W&B history of {counted(len(rows), 'row')}")
     if head.container == "csv" and _is_panel(head.row):
         names = {match["run"] for name in head.row if (match := _OF_RUN.fullmatch(name))}
-        what = f"a W&B panel of {counted(len(names), 'run')}"
-        return Contents(what=what, kind="curves", curves=partial(_panel, head))
+        metrics = {match["metric"] for name in head.row if (match := _OF_RUN.fullmatch(name))}
+        what = f"a W&B panel of {counted(len(names), 'run')}{logged_by(metrics)}"
+        return Contents(what=what, kind="curves", curves=partial(_panel, head), tool=tool_of(metrics))
     return None
 
 
@@ -55,9 +58,21 @@ def _is_panel(row: dict[str, Any]) -> bool:
     return is_step_name(first) and bool(others) and all(_OF_RUN.fullmatch(name) for name in others)
 
 
-def _history(rows: list[dict[str, Any]], *, what: str, notes: tuple[str, ...] = ()) -> Contents:
-    whose = logged_by({name for row in rows for name in row})
-    return Contents(what=f"{what}{whose}", kind="curves", curves=partial(_without_times, rows), notes=notes)
+def _history(
+    rows: list[dict[str, Any]], *, what: str, step_column: str | None = None, notes: tuple[str, ...] = ()
+) -> Contents:
+    names = {name for row in rows for name in row}
+    declared = [name for name in DECLARED_STEPS if name in names] if step_column is None else [step_column]
+    if declared:
+        notes = (*notes, f"the step is {declared[0]}, which the trainer declares; _step counts its calls")
+    return Contents(
+        what=f"{what}{logged_by(names)}",
+        kind="curves",
+        curves=partial(_without_times, rows),
+        step_column=step_column,
+        tool=tool_of(names),
+        notes=notes,
+    )
 
 
 def _without_times(rows: list[dict[str, Any]]) -> Iterator[Curve]:
@@ -71,7 +86,15 @@ def _run_file(head: Head) -> Contents:
     if not run.history:
         return Contents(what=f"{what} without history", kind="nothing", instead="a run that has logged something")
     notes = () if run.is_whole else ("its last record is not whole: left out",)
-    return _history(run.history, what=f"{what} with {counted(len(run.history), 'row')} of history", notes=notes)
+    declared = run.step_metrics - {"_step"}
+    if len(declared) > 1:
+        notes = (*notes, f"several steps are declared ({', '.join(sorted(declared))})")
+    return _history(
+        run.history,
+        what=f"{what} with {counted(len(run.history), 'row')} of history",
+        step_column=declared.pop() if len(declared) == 1 else None,
+        notes=notes,
+    )
 
 
 def _panel(head: Head) -> Iterator[Curve]:

@@ -1,8 +1,9 @@
 """Weights & Biases' `.wandb` files, as offline runs leave them: read without its library.
 
 LevelDB's log format (records in fragments within blocks of 32 KiB, behind a header of 7 bytes) of protocol buffers
-`Record`: history = 2 (item = 1: key = 1, nested_key = 2, value_json = 16; step = 2: num = 1), run = 17 (run_id = 1,
-project = 3, display_name = 8). Written by versions 0.12 to 0.31, wandb/proto/wandb_internal.proto.
+`Record`: history = 2 (item = 1: key = 1, nested_key = 2, value_json = 16; step = 2: num = 1), metric = 12 (step_metric
+= 4), run = 17 (run_id = 1, project = 3, display_name = 8). Written by versions 0.12 to 0.31
+(wandb/proto/wandb_internal.proto).
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from orz_bench.exchange.logs.wire import fields
 _BLOCK, _FILE_HEAD = 32 * 1024, 7
 _HEAD = struct.Struct("<IHB")
 _FULL, _FIRST, _LAST = 1, 2, 4
-_HISTORY, _RUN = 2, 17
+_HISTORY, _METRIC, _RUN = 2, 12, 17
 
 
 @dataclass
@@ -29,6 +30,8 @@ class WandbRun:
     project: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
     """Rows as they were logged, each with `_step`."""
+    step_metrics: set[str] = field(default_factory=set)
+    """What define_metric declared as the step of others."""
     is_whole: bool = True
     """Whether the last record has its end."""
 
@@ -40,6 +43,9 @@ def read_run(content: bytes) -> WandbRun:
         for number, value in fields(record):
             if number == _HISTORY and isinstance(value, bytes):
                 run.history.append(_history(value))
+            elif number == _METRIC and isinstance(value, bytes):
+                declared = (part.decode(errors="replace") for at, part in fields(value) if at == 4 and part)
+                run.step_metrics.update(declared)
             elif number == _RUN and isinstance(value, bytes):
                 names = {at: part.decode(errors="replace") for at, part in fields(value) if isinstance(part, bytes)}
                 run.name, run.project = names.get(8) or names.get(1, ""), names.get(3, "")

@@ -249,10 +249,10 @@ def test_names_differ(tmp_path: Path) -> None:
     [
         ("x.jsonl", "[1]\n{}\n", "wanted an object"),
         ("x.jsonl", "", "no rows"),
-        ("x.csv", "a,b\n1,2\n", "docs/analysis.md"),
+        ("x.csv", "a,b\n1,2\n", "found the fields a, b: neither responses"),
         ("x.json", "[1, 2]", "array of objects"),
         ("x.parquet", "no parquet", "cannot be read"),
-        ("x.txt", "a", "wanted .jsonl"),
+        ("x.txt", "a", "found lines of text"),
     ],
 )
 def test_files_that_are_not_runs_are_refused(tmp_path: Path, name: str, content: str, message: str) -> None:
@@ -262,7 +262,7 @@ def test_files_that_are_not_runs_are_refused(tmp_path: Path, name: str, content:
 
 
 def test_folders_that_are_not_runs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no run\.json"):
+    with pytest.raises(DataError, match="contains no file of rollouts, scores or curves"):
         load_path(tmp_path)
     with pytest.raises(DataError, match="no such file"):
         load_path(tmp_path / "absent")

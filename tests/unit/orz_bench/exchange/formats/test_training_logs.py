@@ -93,6 +93,40 @@ def test_a_history_of_wandb(tmp_path: Path, suffix: str) -> None:
     assert rows == [{"step": 5, "reward/mean": 0.25, "train/reward_std": 0.1}]
 
 
+def test_the_step_that_a_trainer_declares_counts(tmp_path: Path) -> None:
+    """Trainer of transformers logs train/global_step, and W&B's _step counts every call: also those of tables."""
+    names = "_step,_runtime,train/global_step,train/reward,train/reward_std"
+    path = tmp_path / "history.csv"
+    path.write_text(f"{names}\n0,1.5,10,0.25,0.1\n1,1.5,,,\n2,2.5,20,0.5,0.1\n")
+    run, notes = imported([path], tmp_path / "run")
+    assert [(row["step"], row["reward/mean"]) for row in run.metrics()[0]] == [(10, 0.25), (20, 0.5)]
+    assert any(note.startswith("the step is train/global_step") for note in notes)
+
+
+def test_the_step_that_a_run_of_wandb_declares_counts(tmp_path: Path) -> None:
+    path = OFFLINE.with_name("declared_step.wandb")
+    run, notes = imported([path], tmp_path / "run")
+    assert [(row["step"], row["reward/mean"]) for row in run.metrics()[0]] == [(10 * n, n / 8) for n in range(1, 5)]
+    assert any(note.startswith("the step is trainer/step") for note in notes)
+
+
+def test_completions_in_tables_of_wandb(tmp_path: Path) -> None:
+    table = {"columns": ["step", "prompt", "completion", "accuracy_reward"], "data": [[7, "1+1?", "2", 1.0]]}
+    path = whole(tmp_path / "completions_9_abc.table.json", table)
+    (sample,) = samples_of(path, "trl")
+    assert (sample.step, sample.question, sample.verdict, sample.reward) == (7, "1+1?", "correct", 1.0)
+    assert contents_of(path, "trl").trains
+
+
+def test_curves_of_another_tool_in_a_folder_are_refused(tmp_path: Path) -> None:
+    """Also where any trainer writes the format: by the names of its metrics."""
+    a_training_of_verl(tmp_path / "t")
+    lines(tmp_path / "t/history.jsonl", [{"_step": 1, "_runtime": 1.5, "train/reward": 0.25, "train/reward_std": 0.1}])
+    with pytest.raises(DataError, match=r"several tools: TRL \(history.jsonl: .*\), verl \("):
+        imported([tmp_path / "t"], tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_a_panel_of_wandb_has_runs(tmp_path: Path) -> None:
     path = tmp_path / "panel.csv"
     metric = "critic/score/mean"
@@ -100,7 +134,7 @@ def test_a_panel_of_wandb_has_runs(tmp_path: Path) -> None:
         f'"Step","a - {metric}","a - {metric}__MIN","a - {metric}__MAX","b - {metric}"\n'
         '"1","0.5","0.5","0.5","0.25"\n"2","0.75","0.75","0.75",""\n'
     )
-    assert contents_of(path, "wandb").what == "a W&B panel of 2 runs"
+    assert contents_of(path, "wandb").what == "a W&B panel of 2 runs of verl"
     with pytest.raises(DataError, match="holds the runs a, b; name one with --run"):
         imported([path], tmp_path / "run")
     rows = imported([path], tmp_path / "run", run="a")[0].metrics()[0]
@@ -129,6 +163,11 @@ def test_event_files_of_any_program(tmp_path: Path) -> None:
         {"step": 10, "train/loss": 0.5},
         {"step": 20, "train/loss": 0.25},
     ]
+
+
+def test_event_files_are_recognised_by_their_content(tmp_path: Path) -> None:
+    path = events(tmp_path / "tb", ("loss", 0.5, 1))
+    assert contents_of(path.rename(tmp_path / "log.txt"), "tensorboard").what == "TensorBoard's events with 1 curve"
 
 
 def test_event_files_of_two_trainings_are_refused(tmp_path: Path) -> None:
