@@ -24,6 +24,7 @@ from orz_bench.exchange.formats.sample import (
     text_of,
     verdict_of,
 )
+from orz_bench.exchange.logs import values
 from orz_bench.records.tables import parse_json
 
 _NAME = re.compile(r"(?:samples)?_(?P<task>.+?)(?:_\d{4}-\d\d-\d\dT.*)?\Z")
@@ -74,11 +75,21 @@ def _task(head: Head) -> str:
 
 
 def _is_likelihood(row: dict[str, Any]) -> bool:
-    """Whether its responses are pairs of a number and a flag."""
-    first = row["resps"]
+    """Whether its responses are pairs of a number and a flag, or numbers alone; since 0.4 both are written as text."""
+    first, inner = row["resps"], None
     while isinstance(first, list) and first:
-        first = first[0]
-    return not isinstance(first, str)
+        first, inner = first[0], first
+    if not isinstance(first, str):
+        return True
+    is_pair = inner is not None and len(inner) == 2 and inner[1] in ("True", "False")
+    return values.number(first) is not None and (is_pair or not _generates(row.get("arguments")))
+
+
+def _generates(arguments: Any) -> bool:
+    """Whether the requests ask for a text: then the prompt is followed by settings of generation."""
+    requests = arguments.values() if isinstance(arguments, dict) else arguments if isinstance(arguments, list) else ()
+    parts = (one.values() if isinstance(one, dict) else one if isinstance(one, list) else () for one in requests)
+    return any(isinstance(part, dict) for one in parts for part in one)
 
 
 def _texts(row: dict[str, Any]) -> list[Any]:
@@ -155,14 +166,14 @@ def _prompt(arguments: Any) -> str | None:
 def _results(head: Head) -> Contents:
     found = head.object
     scores = []
-    for task, values in found["results"].items():
-        for name, value in values.items():
+    for task, figures in found["results"].items():
+        for name, value in figures.items():
             metric, _, of_filter = name.partition(",")
-            number = number_of(value)
-            if number is not None and not metric.endswith("_stderr") and metric != "alias":
+            figure = number_of(value)
+            if figure is not None and not metric.endswith("_stderr") and metric not in ("alias", "sample_len"):
                 label = metric if of_filter in ("", "none") else f"{metric}, {of_filter}"
                 num = found.get("n-samples", {}).get(task, {}).get("effective")
-                scores.append(Score(benchmark=task, metric=label, value=number, num=num))
+                scores.append(Score(benchmark=task, metric=label, value=figure, num=num))
     return Contents(
         what=f"lm-eval results of {counted(len(found['results']), 'task')}",
         kind="scores",

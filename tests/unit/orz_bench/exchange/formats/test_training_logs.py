@@ -16,7 +16,7 @@ from tests.support import followed as made
 from tests.support.followed import Watched, write
 from tests.support.foreign_files import contents_of, curves_of, lines, samples_of, whole
 
-OFFLINE = Path(__file__).parents[4] / "golden" / "foreign" / "offline_run.wandb"
+OFFLINE = Path(__file__).parents[4] / "golden" / "foreign" / "wandb" / "offline_run.wandb"
 """Written by wandb 0.31.0, mode="offline": five steps of critic/score/mean, actor/pg_loss, response_length/mean, a text
 and a nested number."""
 
