@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -15,7 +18,11 @@ from orz_bench.terminal import Grade, StepColumn, listed, reports_errors, stderr
 
 if TYPE_CHECKING:
     from orz_bench.exchange.import_files import ImportedFile
+    from orz_bench.records.run_dir import EvaluationDir
 
+_DIGITS = re.compile(r"\d[\d,]*")
+_MOST_ALIKE = 3
+_MOST_SCORES = 12
 FORMATS = (
     "orz", "inspect", "evalscope", "lm-eval", "lighteval", "livecodebench", "qwen-math", "nemo-skills", "verifiers",
     "verl", "trl", "skyrl", "openrlhf", "prime-rl", "opencompass", "wandb", "tensorboard", "jsonl",
@@ -73,12 +80,60 @@ def import_command(
         command=("orz-bench", *sys.argv[1:]),
     )
     for folder in filter(Path.is_dir, files):
-        console.print(f"looking for dumps in {folder}", style="dim", markup=False, highlight=False, soft_wrap=True)
-    for done in import_files(files, out, options=settings, notice=show):
-        show(f"{done.source}: {done.what}; {_outcome(done)}")
-        for note in done.notes:
-            show(f"  {note}")
+        console.print(f"reading {folder}", style="dim", markup=False, highlight=False, soft_wrap=True)
+    _show_files(import_files(files, out, options=settings, notice=show), show)
     show(f"written to {out}")
+    scores = _scores(out)
+    for line in scores:
+        show(f"  {line}")
+    shown = [f"orz-bench report {out}"] if scores else []
+    pages = [f"orz-analysis report {out} --out report", f"streamlit run app/main.py -- --runs {out.resolve().parent}"]
+    show(f"see it with: {' | '.join([*shown, *pages])}")
+
+
+def _show_files(done: Iterable[ImportedFile], show: Callable[[str], None]) -> None:
+    """A line a file, with its notes; of many files of one kind only the first ones, and the number of the others."""
+    shown: Counter[str] = Counter()
+    rows: Counter[str] = Counter()
+    for one in done:
+        kind = _DIGITS.sub("*", " ".join((one.what, *one.notes, *(str(Path(target).parent) for target in one.targets))))
+        shown[kind] += 1
+        if shown[kind] > _MOST_ALIKE:
+            rows[kind] += one.num_rows
+            continue
+        show(f"{one.source}: {one.what}; {_outcome(one)}")
+        for note in one.notes:
+            show(f"  {note}")
+    for kind, num_rows in rows.items():
+        others = shown[kind] - _MOST_ALIKE
+        what = kind.partition(" of ")[0]
+        show(f"... and {counted(others, 'file')} more: {what}, {counted(num_rows, 'row')}")
+
+
+def _scores(out: Path) -> list[str]:
+    """A line for each benchmark: its first and its last score and whose verdicts they are, or that it has none."""
+    from orz_bench.records.run_dir import RunDir
+
+    by_benchmark: dict[str, list[EvaluationDir]] = {}
+    for evaluation in RunDir(out).evaluations():
+        by_benchmark.setdefault(evaluation.benchmark, []).append(evaluation)
+    lines = []
+    for benchmark, evaluations in list(by_benchmark.items())[:_MOST_SCORES]:
+        ordered = sorted(evaluations, key=lambda one: one.step)
+        scored = [(one.step, result) for one in ordered if (result := one.result()) is not None]
+        if not scored:
+            lines.append(f"{benchmark}: –, because not every sample has a verdict")
+            continue
+        (first, start), (last, end) = scored[0], scored[-1]
+        before = f"{100 * start.summary.avg_at_n:.1f} at step {first}, " if len(scored) > 1 else ""
+        at = f" at step {last}" if last or len(scored) > 1 else ""
+        judge = f" (verdicts of {end.protocol.get('judged_by', 'ours')})"
+        second = end.summary.accuracy_second_extractor
+        beside = "" if second is None else f"; {100 * second:.1f} by {end.summary.second_extractor}"
+        lines.append(f"{benchmark}: avg@{end.summary.n} {before}{100 * end.summary.avg_at_n:.1f}{at}{judge}{beside}")
+    if len(by_benchmark) > _MOST_SCORES:
+        lines.append(f"... and {len(by_benchmark) - _MOST_SCORES} more benchmarks")
+    return lines
 
 
 def _outcome(done: ImportedFile) -> str:

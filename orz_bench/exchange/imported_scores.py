@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
+from dataclasses import replace
 
 from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json
 from orz_bench.records.summary import EvalResult
@@ -27,12 +29,17 @@ def write_scores(evaluation: EvaluationDir, run: RunDir) -> None:
         )
         for row in rows
     ]
+    from orz_bench.exchange.grade_imported import OURS
+
     second = Counter(row["second_extractor"] for row in rows if row["second_extractor"]).most_common(1)
     summary = summarise(
         samples,
         second_extractor=second[0][0] if second else "",
         has_extracted=any(row["extracted"] is not None for row in rows),
     )
+    if second and second[0][0] == OURS:
+        pairs = ((row["verdict"], row["second_verdict"]) for row in rows)
+        summary = replace(summary, disagreements=disagreements_of(pairs))
     protocol = read_json(evaluation.protocol_path)
     known = protocol.get("imported", {})
     judges = sorted({row["grader_version"] for row in rows if row["grader_version"]})
@@ -48,3 +55,14 @@ def write_scores(evaluation: EvaluationDir, run: RunDir) -> None:
             num_problems_total=summary.num_problems,
         )
     )
+
+
+def disagreements_of(pairs: Iterable[tuple[str | None, str | None]]) -> dict[str, dict[str, int]]:
+    """Their verdict -> ours -> samples, where one is right and the other is not; most frequent first."""
+    differing = Counter(
+        (theirs, ours) for theirs, ours in pairs if theirs and ours and (theirs == "correct") != (ours == "correct")
+    )
+    found: dict[str, dict[str, int]] = {}
+    for (theirs, ours), count in differing.most_common():
+        found.setdefault(theirs, {})[ours] = count
+    return found
