@@ -122,7 +122,7 @@ def _scores(out: Path) -> list[str]:
         ordered = sorted(evaluations, key=lambda one: one.step)
         scored = [(one.step, result) for one in ordered if (result := one.result()) is not None]
         if not scored:
-            lines.append(f"{benchmark}: –, because not every sample has a verdict")
+            lines.append(f"{benchmark}: – ({_why_unscored(ordered[-1])})")
             continue
         (first, start), (last, end) = scored[0], scored[-1]
         before = f"{100 * start.summary.avg_at_n:.1f} at step {first}, " if len(scored) > 1 else ""
@@ -134,6 +134,16 @@ def _scores(out: Path) -> list[str]:
     if len(by_benchmark) > _MOST_SCORES:
         lines.append(f"... and {len(by_benchmark) - _MOST_SCORES} more benchmarks")
     return lines
+
+
+def _why_unscored(evaluation: EvaluationDir) -> str:
+    from orz_bench.exchange.import_samples import NO_RESPONSE
+
+    rows = evaluation.read(["verdict", "why"]).to_pylist()
+    if all(row["why"] == NO_RESPONSE for row in rows):
+        return f"none of {counted(len(rows), 'sample')} has a response: every request failed"
+    missing = sum(row["verdict"] is None for row in rows)
+    return f"{missing:,} of {counted(len(rows), 'sample')} without a verdict; --grade judges those that have a gold"
 
 
 def _outcome(done: ImportedFile) -> str:

@@ -24,7 +24,7 @@ _OWN_FORMATS = ("orz", "jsonl")
 _MAX_EXTRA_CHARS = 2000
 _SOURCE, _ROW, _PLACE = "imported_from", "imported_row", "imported_place"
 _NOTE = "imported: how these answers were generated and graded is not known here"
-_NO_RESPONSE = "the row has no response"
+NO_RESPONSE = "the row has no response"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +227,7 @@ def columns_of(sample: ForeignSample) -> dict[str, Any]:
         "stop_reason": sample.stop_reason,
         "extracted": None if is_silent else sample.extracted,
         "verdict": "no_answer" if is_silent else sample.verdict,
-        "why": _NO_RESPONSE if is_silent else None if sample.has_text else "the file has no text",
+        "why": NO_RESPONSE if is_silent else None if sample.has_text else "the file has no text",
         "second_extractor": sample.second_extractor,
         "second_extracted": sample.second_extracted,
         "second_verdict": sample.second_verdict,

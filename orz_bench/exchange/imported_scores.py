@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
+from orz_bench.exchange.import_samples import NO_RESPONSE
 from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json
 from orz_bench.records.summary import EvalResult
 from orz_bench.results.statistics import ScoredSample, summarise
@@ -18,7 +19,7 @@ def write_scores(evaluation: EvaluationDir, run: RunDir) -> None:
     """Write summary.json if every sample has a verdict: a part of them would be another score."""
     table = evaluation.read([*_COLUMNS, "second_extractor", "completion", "grader_version", "why"])
     rows = table.to_pylist()
-    silent = sum(row["why"] == "the row has no response" for row in rows)
+    silent = sum(row["why"] == NO_RESPONSE for row in rows)
     if not rows or any(row["verdict"] is None for row in rows) or silent == len(rows):
         evaluation.summary_path.unlink(missing_ok=True)
         return

@@ -210,7 +210,7 @@ _SIGNS: Mapping[str, re.Pattern[str]] = MappingProxyType(
         "trl": re.compile(r"(train/)?(rewards/.+|reward_std|completions/(mean_length|clipped_ratio))"),
         "prime-rl": re.compile(r"train/agg/.*|mismatch_kl/all/mean"),
         "skyrl": re.compile(r"reward/avg_raw_reward|generate/avg_num_tokens|policy/policy_(loss|lr|entropy)"),
-        "open-instruct": re.compile(r"objective/verifiable_.*|val/(sequence_lengths|stop_rate)"),
+        "open-instruct": re.compile(r"(eval/)?objective/verifiable_.*|val/(sequence_lengths|stop_rate)"),
         "tinker": re.compile(r"progress/(batch|done_frac)|env/all/.*"),
         "llama-factory": re.compile(r"current_steps"),
     }

@@ -56,6 +56,7 @@ def read(head: Head) -> Contents | None:
         )
     names = {name for row in _head_rows(head) for name in flat(row)}
     if any(map(is_step_name, names)) or set(PLOTTED) <= names or head.step_column in names:
+        names = {name for row in _rows(head) if isinstance(row, dict) for name in flat(row)}
         return Contents(
             what=f"a table of curves{logged_by(names)}",
             kind="curves",
