@@ -23,6 +23,8 @@ FINGERPRINT = "imported"
 _OWN_FORMATS = ("orz", "jsonl")
 _MAX_EXTRA_CHARS = 2000
 _SOURCE, _ROW, _PLACE = "imported_from", "imported_row", "imported_place"
+_BEFORE = "imported_before"
+"""Where a row came from that was imported, exported and imported again: the first origin."""
 _NOTE = "imported: how these answers were generated and graded is not known here"
 NO_RESPONSE = "the row has no response"
 
@@ -201,7 +203,10 @@ def _row(sample: ForeignSample, *, source: Source, facts: Facts) -> dict[str, An
     origin: dict[str, Any] = {_SOURCE: source.label, _ROW: sample.row} | (
         {_PLACE: sample.place} if sample.place else {}
     )
-    extra = {name: value for name, value in sample.extra.items() if _is_small(value)}
+    before = {name: sample.extra[name] for name in (_SOURCE, _ROW, _PLACE) if name in sample.extra}
+    extra = {name: value for name, value in sample.extra.items() if _is_small(value) and name not in before}
+    if before:
+        extra.setdefault(_BEFORE, before)
     said = columns_of(sample)
     others = {
         "benchmark": facts.benchmark or source.path.stem,

@@ -15,6 +15,7 @@ from typing import Any
 from orz_bench.errors import counted
 from orz_bench.exchange.formats.format import Contents, Format, Score
 from orz_bench.exchange.formats.head import Head
+from orz_bench.exchange.formats.orz import KIND
 from orz_bench.exchange.formats.sample import (
     ForeignSample,
     asked_in,
@@ -55,14 +56,26 @@ def read(head: Head) -> Contents | None:
     filters = list(dict.fromkeys(str(row.get("filter", "none")) for row in rows))
     repeats = max(len(_texts(row)) for row in rows)
     notes = [] if len(filters) < 2 else [f"extractors: {filters[0]}, second {filters[1]}" + _left_out(filters[2:])]
-    if repeats > 1:
+    if repeats > 1 and not _ours(rows[0]):
         notes.append("no verdict for repeated samples: lm-eval scores only what its filter makes of them together")
     return Contents(
         what=f"lm-eval samples of {counted(len(documents), 'question')} of {task}",
         kind="samples",
         samples=partial(_samples, documents, filters=filters, task=task),
+        trains=isinstance(rows[0]["doc"], dict) and (rows[0]["doc"].get("orz") or {}).get(KIND) == "rollouts",
         notes=tuple(notes),
     )
+
+
+def _ours(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Columns that our export keeps of each sample; empty in files of lm-eval itself."""
+    found = row["doc"].get("orz") if isinstance(row["doc"], dict) else None
+    samples = found.get("samples") if isinstance(found, dict) else None
+    return [one for one in samples if isinstance(one, dict)] if isinstance(samples, list) else []
+
+
+def _others(doc: Any) -> Any:
+    return {name: value for name, value in doc.items() if name != "orz"} if isinstance(doc, dict) else doc
 
 
 def _left_out(names: list[str]) -> str:
@@ -108,6 +121,7 @@ def _samples(
         first = by_filter.get(filters[0], row)
         texts = _texts(row)
         prompt = _prompt(row.get("arguments"))
+        ours = _ours(row)
         for place, text in enumerate(texts):
             is_judged = len(texts) == 1
             metric, value = _judged(first) if is_judged else ("", None)
@@ -127,7 +141,8 @@ def _samples(
                 second_extractor=filters[1] if second is not None and is_judged else None,
                 second_extracted=_extracted(second) if second is not None and is_judged else None,
                 second_verdict=_judged(second)[1] if second is not None and is_judged else None,
-                extra=rest_of(row, (*_KNOWN, metric)) | {"doc": row["doc"]},
+                extra=rest_of(row, (*_KNOWN, metric)) | {"doc": _others(row["doc"])},
+                columns=ours[place] if len(ours) == len(texts) else {},
             )
 
 
