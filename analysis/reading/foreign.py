@@ -27,9 +27,9 @@ def foreign_folder(folder: Path, step_column: str | None) -> Run:
     DataError for a folder without such files, and for one that mixes tools.
     """
     rollouts, evaluations = dumped_rollouts(folder), dumped_evaluations(folder)
-    make = partial(Run, name=folder.resolve().name, path=folder, kind="dump")
+    make = partial(Run, name=folder.resolve().name, path=folder)
     if rollouts is not None or evaluations:
-        return make(rollouts=rollouts, evaluations=_evaluations(evaluations))
+        return make(kind="dump", rollouts=rollouts, evaluations=_evaluations(evaluations))
     notes: list[str] = []
     sources = _sources(folder, step_column, notes=notes)
     curves = ImportedCurves([], step_column=step_column)
@@ -40,6 +40,7 @@ def foreign_folder(folder: Path, step_column: str | None) -> Run:
     sampled = [source for source in sources if source.contents.samples is not None]
     trained = [source for source in sampled if source.contents.trains]
     return make(
+        kind="folder",
         metrics=by_step(pd.DataFrame(curves.rows())),
         rollouts=ForeignRollouts(partial(_joined, trained)) if trained else None,
         evaluations=_evaluations(_by_evaluation([source for source in sampled if not source.contents.trains])),

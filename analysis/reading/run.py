@@ -34,7 +34,7 @@ class Run:
 
     name: str
     path: Path
-    kind: Literal["train", "eval", "dump", "file"]
+    kind: Literal["train", "eval", "dump", "folder", "file"]
     state: Literal["done", "failed", "open", "unknown"] = "unknown"
     seed: int | None = None
     config: Mapping[str, Any] = field(default_factory=dict)

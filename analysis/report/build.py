@@ -118,7 +118,7 @@ def _not_drawn(studies: Sequence[Study], specs: Sequence[FigureSpec]) -> list[st
     sentences = []
     for study in studies:
         names = [str(name) for name in study.steps.columns if name != "step" and name not in drawn]
-        if study.run.kind == "file" and names:
+        if study.run.kind in ("file", "folder") and names:
             more = f", ... ({len(names) - _MOST_NAMED:,} more)" if len(names) > _MOST_NAMED else ""
             named = names[:_MOST_NAMED]
             option = f"--metrics {','.join(named)}"
@@ -161,7 +161,8 @@ def _about(study: Study) -> str:
     run = study.run
     steps = counted(len(study.steps), "step") if len(study.steps) else ""
     states = {"done": "finished", "failed": "stopped before its end", "open": "not finished", "unknown": ""}
-    kinds = {"train": "training run", "eval": "evaluation", "dump": "dump of Open-Reasoner-Zero", "file": "file"}
+    kinds = {"train": "training run", "eval": "evaluation", "dump": "dump of Open-Reasoner-Zero"}
+    kinds |= {"folder": "folder of another tool", "file": "file"}
     seed = f"seed {run.seed}" if run.seed is not None else ""
     responses = (
         f"{counted(len(study.features), 'response')} read" if study.features is not None else "no responses read"
