@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -16,7 +18,10 @@ from orz_bench.errors import DataError
 from orz_bench.exchange.formats.format import Contents
 from orz_bench.exchange.formats.sample import ForeignSample
 from orz_bench.exchange.import_curves import ImportedCurves
+from orz_bench.exchange.import_samples import columns_of
+from orz_bench.exchange.imported_scores import SCORED_COLUMNS, protocol_of, summary_of
 from orz_bench.exchange.sources import Known, Source, find_sources
+from orz_bench.records.summary import EvalResult
 
 Samples = Callable[[], Iterator[ForeignSample]]
 
@@ -29,7 +34,7 @@ def foreign_folder(folder: Path, step_column: str | None) -> Run:
     rollouts, evaluations = dumped_rollouts(folder), dumped_evaluations(folder)
     make = partial(Run, name=folder.resolve().name, path=folder)
     if rollouts is not None or evaluations:
-        return make(kind="dump", rollouts=rollouts, evaluations=_evaluations(evaluations))
+        return make(kind="dump", rollouts=rollouts, evaluations=_evaluations(evaluations, folder))
     notes: list[str] = []
     sources = _sources(folder, step_column, notes=notes)
     curves = ImportedCurves([], step_column=step_column)
@@ -39,11 +44,12 @@ def foreign_folder(folder: Path, step_column: str | None) -> Run:
         notes += source.contents.notes
     sampled = [source for source in sources if source.contents.samples is not None]
     trained = [source for source in sampled if source.contents.trains]
+    judged = [source for source in sampled if not source.contents.trains]
     return make(
         kind="folder",
         metrics=by_step(pd.DataFrame(curves.rows())),
         rollouts=ForeignRollouts(partial(_joined, trained)) if trained else None,
-        evaluations=_evaluations(_by_evaluation([source for source in sampled if not source.contents.trains])),
+        evaluations=_evaluations(_by_evaluation(judged), folder, tool=judged[0].format.title if judged else ""),
         notes=tuple(dict.fromkeys(notes)),
     )
 
@@ -79,11 +85,49 @@ def _curves(path: Path, contents: Contents, *, step_column: str | None, tool: st
     return frames
 
 
-def _evaluations(samples: dict[tuple[str, int], ForeignRollouts]) -> tuple[Evaluation, ...]:
+def _evaluations(
+    samples: dict[tuple[str, int], ForeignRollouts], folder: Path, *, tool: str = ""
+) -> tuple[Evaluation, ...]:
+    """With the scores by the tool's verdicts, where `tool` names it."""
     return tuple(
-        Evaluation(benchmark=benchmark, step=step, fingerprint="", samples=rollouts)
+        Evaluation(
+            benchmark=benchmark,
+            step=step,
+            fingerprint="",
+            samples=rollouts,
+            result=_result(benchmark, step, rows=_scored(rollouts), tool=tool, folder=folder) if tool else None,
+        )
         for (benchmark, step), rollouts in samples.items()
     )
+
+
+def _result(benchmark: str, step: int, *, rows: list[dict[str, Any]], tool: str, folder: Path) -> EvalResult | None:
+    """None where a sample has no verdict."""
+    summary = summary_of(rows)
+    if summary is None:
+        return None
+    return EvalResult(
+        run=str(folder),
+        benchmark=benchmark,
+        step=step,
+        fingerprint="",
+        model=folder.resolve().name,
+        protocol=protocol_of(rows, tool=tool),
+        summary=summary,
+        num_problems_total=summary.num_problems,
+    )
+
+
+def _scored(rollouts: ForeignRollouts) -> list[dict[str, Any]]:
+    """What scores are computed from; samples without an index are numbered in their order."""
+    rows, following = [], Counter[str]()
+    for sample in rollouts.samples():
+        row = {name: value for name, value in columns_of(sample).items() if name in SCORED_COLUMNS}
+        if row["sample_index"] is None:
+            row["sample_index"] = following[row["problem_id"]]
+        following[row["problem_id"]] = row["sample_index"] + 1
+        rows.append(row)
+    return rows
 
 
 def _runs_in(samples: Samples) -> list[str | None]:

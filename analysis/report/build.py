@@ -117,7 +117,7 @@ def _not_drawn(studies: Sequence[Study], specs: Sequence[FigureSpec]) -> list[st
     drawn = {name for spec in specs for panel in spec.panels for name in panel.metrics}
     sentences = []
     for study in studies:
-        names = [str(name) for name in study.steps.columns if name != "step" and name not in drawn]
+        names = [str(name) for name in study.run.metrics.columns if name != "step" and name not in drawn]
         if study.run.kind in ("file", "folder") and names:
             more = f", ... ({len(names) - _MOST_NAMED:,} more)" if len(names) > _MOST_NAMED else ""
             named = names[:_MOST_NAMED]

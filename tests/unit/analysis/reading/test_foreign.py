@@ -73,6 +73,8 @@ def test_a_folder_of_another_trainer_is_a_run(tmp_path: Path) -> None:
     assert len(of_folder.metrics) == 3
     assert _all(of_folder) == _all(of_run)
     assert [(one.benchmark, one.step) for one in of_folder.evaluations] == [("gsm8k", 3)]
+    (mine,), (imported,) = of_folder.results, of_run.results
+    assert (mine.summary, mine.protocol) == (imported.summary, imported.protocol)
 
 
 def test_a_folder_of_two_tools_is_refused_as_by_import(tmp_path: Path) -> None:
