@@ -151,11 +151,11 @@ class Targets:
     def _open(self, ours: Mapping[str, Any], source: Source) -> _Folder:
         benchmark, step = ours["benchmark"], ours["step"]
         trains = trains_of(source, self._facts)
-        directory = self._run.rollouts(step) if trains else self._evaluation(benchmark, step, source)
+        directory = self._run.rollouts(step) if trains else self._evaluation(source, benchmark=benchmark, step=step)
         if self._writes:
             directory.path.mkdir(parents=True, exist_ok=True)
             if isinstance(directory, EvaluationDir) and not directory.protocol_path.exists():
-                write_text(directory.protocol_path, to_json(_protocol(benchmark, step, source)))
+                write_text(directory.protocol_path, to_json(_protocol(source, benchmark=benchmark, step=step)))
         columns = ["benchmark", "problem_id", "sample_index", "gold", "extra"]
         rows = directory.read(columns).to_pylist() if directory.path.is_dir() else []
         names = [f"{row['benchmark']}\0{row['problem_id']}" for row in rows]
@@ -167,7 +167,7 @@ class Targets:
             next_index=_next_indices(rows),
         )
 
-    def _evaluation(self, benchmark: str, step: int, source: Source) -> EvaluationDir:
+    def _evaluation(self, source: Source, *, benchmark: str, step: int) -> EvaluationDir:
         name = source.format.name
         fingerprint = FINGERPRINT if name in _OWN_FORMATS else f"{FINGERPRINT}-{name}"
         return self._run.evaluation(benchmark=_file_name(benchmark), step=step, fingerprint=fingerprint)
@@ -178,7 +178,7 @@ def trains_of(source: Source, facts: Facts) -> bool:
     return source.contents.trains if facts.trains is None else facts.trains
 
 
-def _protocol(benchmark: str, step: int, source: Source) -> dict[str, Any]:
+def _protocol(source: Source, *, benchmark: str, step: int) -> dict[str, Any]:
     tool = source.format
     known = {"tool": tool.title} | dict(source.contents.facts) if tool.name not in _OWN_FORMATS else {}
     return {"benchmark": benchmark, "step": step, "note": _NOTE} | ({"imported": known} if known else {})

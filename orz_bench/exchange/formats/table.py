@@ -52,7 +52,7 @@ def read(head: Head) -> Contents | None:
             what=f"a table of responses ({_size(head)})",
             kind="samples",
             samples=partial(samples_of, head),
-            trains=flat(first).get(columns.get("reward")) is not None and head.container != "object",
+            trains=flat(first).get(columns.get("reward", "")) is not None and head.container != "object",
         )
     names = {name for row in _head_rows(head) for name in flat(row)}
     if any(map(is_step_name, names)) or set(PLOTTED) <= names or head.step_column in names:

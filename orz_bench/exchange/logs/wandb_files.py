@@ -44,8 +44,8 @@ def read_run(content: bytes) -> WandbRun:
             if number == _HISTORY and isinstance(value, bytes):
                 run.history.append(_history(value))
             elif number == _METRIC and isinstance(value, bytes):
-                declared = (part.decode(errors="replace") for at, part in fields(value) if at == 4 and part)
-                run.step_metrics.update(declared)
+                parts = (part for at, part in fields(value) if at == 4 and isinstance(part, bytes) and part)
+                run.step_metrics.update(part.decode(errors="replace") for part in parts)
             elif number == _RUN and isinstance(value, bytes):
                 names = {at: part.decode(errors="replace") for at, part in fields(value) if isinstance(part, bytes)}
                 run.name, run.project = names.get(8) or names.get(1, ""), names.get(3, "")
