@@ -16,6 +16,7 @@ from analysis.reading.metric_files import by_step, curves_of
 from analysis.reading.run import Evaluation, Run
 from orz_bench.errors import DataError
 from orz_bench.exchange.formats.format import Contents
+from orz_bench.exchange.formats.registry import UnrecognisedError
 from orz_bench.exchange.formats.sample import ForeignSample
 from orz_bench.exchange.import_curves import ImportedCurves
 from orz_bench.exchange.import_samples import columns_of
@@ -36,7 +37,13 @@ def foreign_folder(folder: Path, step_column: str | None) -> Run:
     if rollouts is not None or evaluations:
         return make(kind="dump", rollouts=rollouts, evaluations=_evaluations(evaluations, folder))
     notes: list[str] = []
-    sources = _sources(folder, step_column, notes=notes)
+    try:
+        sources = _sources(folder, step_column, notes=notes)
+    except UnrecognisedError as error:
+        raise DataError(
+            f"{folder}: neither a run directory (it has no run.json) nor a folder of another tool: it contains no file "
+            f"of rollouts or curves that is recognised; name one of these, or a file."
+        ) from error
     curves = ImportedCurves([], step_column=step_column)
     for source in sources:
         if source.contents.kind == "curves":

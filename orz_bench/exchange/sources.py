@@ -103,7 +103,7 @@ def _sources_of(path: Path, *, known: Known, notice: Callable[[str], None]) -> I
         if file not in unrecognised or not found:
             notice(f"left out: {fault}")
     if not found:
-        raise DataError(
+        raise UnrecognisedError(
             f"{path}: contains no file of rollouts, scores or curves that is recognised; name the files themselves, or "
             f"the folder of the dumps."
         )

@@ -262,7 +262,7 @@ def test_files_that_are_not_runs_are_refused(tmp_path: Path, name: str, content:
 
 
 def test_folders_that_are_not_runs_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="contains no file of rollouts, scores or curves"):
+    with pytest.raises(DataError, match=r"no run\.json"):
         load_path(tmp_path)
     with pytest.raises(DataError, match="no such file"):
         load_path(tmp_path / "absent")
