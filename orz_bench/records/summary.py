@@ -102,6 +102,12 @@ class Summary:
     disagreements: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     """Of imported samples that our grader judged too: another tool's verdict -> ours -> samples, where one is right and
     the other is not; empty elsewhere."""
+    num_failed: int = 0
+    """Samples without an answer of the engine, kept with --continue-on-error, which count as wrong."""
+    usage: Mapping[str, float] = field(default_factory=dict)
+    """Tokens that a server counted, and their cost; empty elsewhere."""
+    thoughts: Mapping[str, int] = field(default_factory=dict)
+    """Samples with a thought, by the field of the message in which a server's chat endpoint kept it."""
 
     @property
     def num_disagreements(self) -> int:
@@ -128,9 +134,9 @@ class Summary:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, in the order of the fields; without a breakdown, other rules and disagreements if none."""
-        empty = [name for name in ("breakdown", "other_rules", "disagreements") if not getattr(self, name)]
-        return {name: value for name, value in asdict(self).items() if name not in empty}
+        """Plain values, in the order of the fields; without what was added later if there is none."""
+        added = ("breakdown", "other_rules", "disagreements", "num_failed", "usage", "thoughts")
+        return {name: value for name, value in asdict(self).items() if value or name not in added}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Summary:
