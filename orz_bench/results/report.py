@@ -280,7 +280,12 @@ def _note_on_imported(result: EvalResult) -> str:
     whose = f"{result.benchmark}: imported from {protocol['imported']}, and judged by it ({protocol['judged_by']})"
     if summary.accuracy_second_extractor is None:
         return f"{whose}, not by us: orz-bench import --grade adds our verdicts"
-    return f"{whose}; {percent(summary.accuracy_second_extractor)} by {summary.second_extractor}"
+    differing = (
+        f"{counted(summary.num_disagreements, 'verdict')} of {summary.num_samples:,} differ"
+        if summary.num_disagreements
+        else "no verdict differs"
+    )
+    return f"{whose}; {percent(summary.accuracy_second_extractor)} by {summary.second_extractor}; {differing}"
 
 
 def _mixed_protocols(results: Sequence[EvalResult]) -> list[str]:
