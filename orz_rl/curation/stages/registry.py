@@ -1,0 +1,52 @@
+"""The stages of a configuration, in the order in which they run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from orz_rl.curation.benchmark_questions import BenchmarkQuestions
+from orz_rl.curation.settings import CurateSettings
+from orz_rl.curation.stages.decontaminate import Decontaminate
+from orz_rl.curation.stages.embedding import Embedding
+from orz_rl.curation.stages.exact import Exact
+from orz_rl.curation.stages.language import Language
+from orz_rl.curation.stages.mix import Mix
+from orz_rl.curation.stages.near import Near
+from orz_rl.curation.stages.normalise import Normalise
+from orz_rl.curation.stages.pass_rate import PassRate
+from orz_rl.curation.stages.select import Select
+from orz_rl.curation.stages.stage import Stage
+from orz_rl.curation.stages.verify import Verify
+
+READ = "read"
+"""What the reading of the sources is called where stages are named."""
+
+
+def stages_of(
+    settings: CurateSettings, *, sources: Sequence[str], questions: BenchmarkQuestions | None, out: Path
+) -> list[Stage]:
+    """Cheap stages first; decontamination before duplicates, so that every copy of a benchmark's question is found."""
+    stages: list[Stage] = []
+    if settings.normalise is not None:
+        stages.append(Normalise(settings.normalise))
+    if settings.select is not None:
+        stages.append(Select(settings.select))
+    if settings.language is not None:
+        stages.append(Language(settings.language))
+    if settings.verify is not None:
+        stages.append(Verify(settings.verify))
+    if settings.decontaminate is not None:
+        assert questions is not None, "decontamination has questions"
+        stages.append(Decontaminate(settings.decontaminate, questions))
+    if settings.exact:
+        stages.append(Exact())
+    if settings.near is not None:
+        stages.append(Near(settings.near))
+    if settings.embedding is not None:
+        stages.append(Embedding(settings.embedding))
+    if settings.pass_rate is not None:
+        stages.append(PassRate(settings.pass_rate, seed=settings.seed, folder=out / "pass_rate"))
+    if settings.mix is not None:
+        stages.append(Mix(settings.mix, seed=settings.seed, sources=tuple(sources)))
+    return stages

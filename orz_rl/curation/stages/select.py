@@ -1,0 +1,58 @@
+"""Rows by the values of their columns: difficulty, subject, year, and by length."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from orz_rl.curation.rows import Fate, Outcome, Row
+from orz_rl.curation.settings import Condition, SelectSettings
+from orz_rl.curation.stages.stage import Decide, Parts
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """The stage."""
+
+    settings: SelectSettings
+    name: str = "select"
+
+    @contextmanager
+    def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
+        """See Stage; looks at no row before."""
+        del incoming, scratch
+        yield self._decide
+
+    def _decide(self, rows: Sequence[Row]) -> Outcome:
+        return Outcome([self._fate(row) for row in rows])
+
+    def _fate(self, row: Row) -> Fate:
+        if len(row.question) > self.settings.max_question_chars:
+            return Fate(row=row, reason="too_long", evidence={"chars": len(row.question)})
+        for condition in self.settings.conditions:
+            if condition.source not in (None, row.source) or is_met(condition, row.extra.get(condition.column)):
+                continue
+            return Fate(
+                row=row,
+                reason="not_selected",
+                evidence={"column": condition.column, "value": row.extra.get(condition.column)},
+            )
+        return Fate(row=row)
+
+
+def is_met(condition: Condition, value: Any) -> bool:
+    """Whether a value meets a condition; a number may be written as text."""
+    if value is None:
+        return not condition.needs_column
+    if condition.values is not None and str(value) not in {str(each) for each in condition.values}:
+        return False
+    if condition.min is None and condition.max is None:
+        return True
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return False
+    return (condition.min is None or number >= condition.min) and (condition.max is None or number <= condition.max)
