@@ -87,7 +87,8 @@ class CardData:
             "num_kept": self.num_kept,
             "seed": self._seed,
             "sources": [
-                each | {"rows": self._of_source(each["name"], 0, "in"), "kept": self._of_source(each["name"], -1, "kept")}
+                each
+                | {"rows": self._of_source(each["name"], 0, "in"), "kept": self._of_source(each["name"], -1, "kept")}
                 for each in self._plan["sources"]
             ],
             "stages": self._stages,

@@ -55,19 +55,19 @@ def page(card: Mapping[str, Any]) -> str:
         _facts(card),
     ]
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Data card</title>'
-    return (
-        f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{"".join(body)}</body></html>\n'
-    )
+    return f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{"".join(body)}</body></html>\n'
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> str:
     """Cells are HTML already; the first `left` columns hold words."""
 
     def cells(tag: str, texts: Sequence[str]) -> str:
-        return "".join(f'<{tag}{" class=left" if n < left else ""}>{text}</{tag}>' for n, text in enumerate(texts))
+        return "".join(f"<{tag}{' class=left' if n < left else ''}>{text}</{tag}>" for n, text in enumerate(texts))
 
     body = "".join(f"<tr>{cells('td', row)}</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{cells("th", headings)}</tr></thead><tbody>{body}</tbody></table></div>'
+    return (
+        f'<div class="wide"><table><thead><tr>{cells("th", headings)}</tr></thead><tbody>{body}</tbody></table></div>'
+    )
 
 
 def _stages(stages: Sequence[Mapping[str, Any]]) -> str:
@@ -112,7 +112,9 @@ def _reasons(stages: Sequence[Mapping[str, Any]]) -> str:
 def _lengths(lengths: Mapping[str, Any]) -> str:
     limits = lengths["at_most_chars"]
     names = [f"up to {limit:,}" if limit is not None else f"above {limits[-2]:,}" for limit in limits]
-    return _bars("characters", dict(zip(names, lengths["all"], strict=True)), dict(zip(names, lengths["kept"], strict=True)))
+    return _bars(
+        "characters", dict(zip(names, lengths["all"], strict=True)), dict(zip(names, lengths["kept"], strict=True))
+    )
 
 
 def _values(values: Mapping[str, Any]) -> Iterable[str]:

@@ -29,9 +29,7 @@ class GoldComparison:
         wanted = [pair for pair in dict.fromkeys(pairs) if pair not in self._known]
         self._known |= {(gold, other): True for gold, other in wanted if gold == other}
         open_ = [pair for pair in wanted if pair not in self._known]
-        submissions = [
-            Submission(gold=gold, kind="math", num_choices=0, response=other) for gold, other in open_
-        ]
+        submissions = [Submission(gold=gold, kind="math", num_choices=0, response=other) for gold, other in open_]
         grades = self._grader.grade(submissions) if submissions else []
         self._known |= {pair: each.is_correct for pair, each in zip(open_, grades, strict=True)}
         return {pair: self._known[pair] for pair in pairs}

@@ -51,7 +51,9 @@ class Mined:
 def parse_rate(text: str) -> Fraction:
     """`4/64` or `0.0625`. ConfigError for anything that is no share."""
     match = _RATE.fullmatch(text.strip())
-    rate = Fraction(text.strip()) if match and match[2] not in ("0", "00") and not re.fullmatch(r".*/0+", text) else None
+    rate = (
+        Fraction(text.strip()) if match and match[2] not in ("0", "00") and not re.fullmatch(r".*/0+", text) else None
+    )
     if rate is None or not 0 < rate <= 1:
         raise ConfigError(f"--max-pass-rate {text}: wanted a share above 0, such as 4/64 or 0.0625.")
     return rate
@@ -66,9 +68,7 @@ def mine(run: Path, *, below: Fraction, visits: Visits = "last") -> Mined:
     for step, folder in _sampled_steps(run):
         for row in folder.read(list(_COLUMNS)).to_pylist():
             _count(tallies, row, step=step, visits=visits)
-    hard = {
-        id_: tally for id_, tally in tallies.items() if Fraction(tally.num_correct, tally.num_samples) < below
-    }
+    hard = {id_: tally for id_, tally in tallies.items() if Fraction(tally.num_correct, tally.num_samples) < below}
     histogram = Counter(tally.num_correct for tally in tallies.values())
     return Mined(hard=hard, num_problems=len(tallies), histogram=dict(sorted(histogram.items())))
 
@@ -115,7 +115,9 @@ def _count(tallies: dict[str, Tally], row: Mapping[str, Any], *, step: int, visi
     if tally is None:
         tally = tallies[id_] = Tally(row["question"], row["gold"], step)
     if (tally.question, tally.gold) != (row["question"], row["gold"]):
-        raise DataError(f"{id_}: has another question or gold in step {step} than in step {tally.step}; mine other runs.")
+        raise DataError(
+            f"{id_}: has another question or gold in step {step} than in step {tally.step}; mine other runs."
+        )
     if visits == "last" and step != tally.step:
         tally.num_correct = tally.num_samples = 0
     tally.step = step

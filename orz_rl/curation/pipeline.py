@@ -63,7 +63,9 @@ def curate(
     plan = plan_of(settings, sources=sources, questions=questions)
     with locked(out) as is_owner:
         if not is_owner:
-            raise ConfigError(f"{out}: another process curates here{holder(out)}; wait for it, or choose another --out.")
+            raise ConfigError(
+                f"{out}: another process curates here{holder(out)}; wait for it, or choose another --out."
+            )
         if fresh:
             _remove(out)
         if (card := _finished(out, plan)) is not None:

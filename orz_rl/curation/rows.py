@@ -55,7 +55,7 @@ class Pair:
 
     stage: str
     method: str
-    """How the two were found: exact, normalised, ngram, minhash or embedding."""
+    """How the two were found: exact, normalised, alphanumeric, ngram, minhash or embedding."""
     similarity: float
     """Of the method, from 0 to 1."""
     verdict: str
@@ -95,7 +95,9 @@ FATE_SCHEMA = pa.schema(
     ]
 )
 """A part of a stage: rows with their fates."""
-PAIR_SCHEMA = pa.schema([(each.name, pa.float64() if each.name == "similarity" else pa.string()) for each in fields(Pair)])
+PAIR_SCHEMA = pa.schema(
+    [(each.name, pa.float64() if each.name == "similarity" else pa.string()) for each in fields(Pair)]
+)
 
 
 def fates_table(fates: Sequence[Fate]) -> pa.Table:

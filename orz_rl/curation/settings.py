@@ -166,14 +166,14 @@ class CurateSettings(Section):
     """Of the mix and of the order of the training file."""
     normalise: NormaliseSettings | None = NormaliseSettings()
     """Spelling."""
+    decontaminate: DecontaminateSettings | None = DecontaminateSettings()
+    """Benchmarks."""
     select: SelectSettings | None = SelectSettings()
     """Wanted rows."""
     language: LanguageSettings | None = LanguageSettings()
     """Languages."""
     verify: VerifySettings | None = VerifySettings()
     """Verifiability."""
-    decontaminate: DecontaminateSettings | None = DecontaminateSettings()
-    """Benchmarks."""
     exact: bool = True
     """Whether duplicates are dropped that differ in typesetting only, and questions with contradictory golds."""
     near: NearSettings | None = NearSettings()
@@ -194,8 +194,7 @@ class CurateSettings(Section):
         found = self.decontaminate
         if found is not None and found.list_overlap > found.drop_overlap:
             raise ValueError(
-                f"decontaminate.list_overlap {found.list_overlap} is above drop_overlap {found.drop_overlap}; "
-                f"lower it"
+                f"decontaminate.list_overlap {found.list_overlap} is above drop_overlap {found.drop_overlap}; lower it"
             )
         if self.pass_rate is not None and self.pass_rate.min > self.pass_rate.max:
             raise ValueError(f"pass_rate.min {self.pass_rate.min} is above max {self.pass_rate.max}; lower it")

@@ -143,7 +143,7 @@ def _pinned_address(address: TableAddress) -> str:
     owner = address.place.removeprefix(HUB).partition("/")[0]
     try:
         commit = HfApi().dataset_info(f"{owner}/{dataset}", timeout=30).sha
-    except Exception:  # noqa: BLE001 - whatever the hub's client raises: the message is complete without the commit
+    except Exception:
         commit = "COMMIT"
     return f" Write {HUB}{owner}/{dataset}@{commit}{f'/{file}' if file else ''}."
 
@@ -242,7 +242,7 @@ class _Columns:
 def _is_short(name: str, value: Any) -> bool:
     if normal(name) in OPTIONS:
         return bool(value)
-    if normal(name) in _NOT_FOR_TRAINING or isinstance(value, float) and value != value:  # noqa: PLR0124 - NaN
+    if normal(name) in _NOT_FOR_TRAINING or (isinstance(value, float) and value != value):  # noqa: PLR0124 - NaN
         return False
     return isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _LONGEST_EXTRA)
 

@@ -41,6 +41,8 @@ _TYPESETTING = re.compile(
     r"\\(?:left|right|[bB]igg?[lrm]?|displaystyle|textstyle|limits|q?quad|text|math(?:rm|bf|it|bb|cal|sf)|text(?:rm|bf|it)"
     rf"|operatorname|mbox|hbox|hspace|vspace|rm|bf|it|mid|colon|middle|nolimits|underline|boldsymbol){_LETTERS_END}\*?"
 )
+_NOT_ALPHANUMERIC = re.compile(r"[\W_]+")
+_FEWEST_LETTERS = 12
 _TOKEN = re.compile(r"\\[a-z]+|\d+(?:\.\d+)?|[^\W\d_]+|[+\-*/^=<>|!%]")
 
 
@@ -69,13 +71,26 @@ def tokens_of(question: str) -> list[str]:
 
 def hash_of(words: Sequence[str]) -> int:
     """64 bits of a sequence of tokens."""
-    return int.from_bytes(hashlib.blake2b("\x1f".join(words).encode("utf-8", "replace"), digest_size=8).digest(), "little")
+    return int.from_bytes(
+        hashlib.blake2b("\x1f".join(words).encode("utf-8", "replace"), digest_size=8).digest(), "little"
+    )
 
 
 def match_key(words: Sequence[str]) -> bytes:
     """16 bytes that are equal where two texts differ only in typesetting, spaces, case and punctuation."""
     joined = "".join(f"#{word}" if word[0].isdigit() else word for word in words)
     return hashlib.blake2b(joined.encode("utf-8", "replace"), digest_size=16).digest()
+
+
+def alphanumeric_key(text: str) -> bytes | None:
+    """16 bytes that are equal where two texts have the same letters and digits; None for a text of few letters.
+
+    In a bare formula the operators are what matters: 12 + 3 and 1 + 23 have the same digits.
+    """
+    squeezed = _NOT_ALPHANUMERIC.sub("", text.lower())
+    if len(squeezed) - sum(map(str.isdigit, squeezed)) < _FEWEST_LETTERS:
+        return None
+    return hashlib.blake2b(squeezed.encode("utf-8", "replace"), digest_size=16).digest()
 
 
 def numbers(words: Sequence[str]) -> tuple[str, ...]:

@@ -1,8 +1,9 @@
 """Rows that overlap with benchmarks, with each hit on record.
 
-A row is dropped if its question is that of a benchmark, exactly or but for typesetting, or if the two share n-grams:
-at least `drop_overlap` of those of the shorter one, with all its numbers in the longer one. Below that, and where the
-numbers differ, it is kept and listed as a suspect. Every benchmark's data must be there: a missing one is an error.
+A row is dropped if its question is that of a benchmark: exactly, but for typesetting (`normalised`) or in its letters and
+digits (`alphanumeric`, which also takes 22.5 for 225: a false alarm costs a row, a miss a score); or if they share n-grams:
+at least `drop_overlap` of those of the shorter one, with all its numbers in the longer one, or nearly all n-grams if it
+has no number. Otherwise it is kept and listed as a suspect from `list_overlap` on. Every benchmark's data must be there: a missing one is an error.
 
 Overlap of n-grams as the sign of contamination: Brown et al. 2020 (GPT-3, appendix C); the share of them: Lambert et
 al. 2024 (Tulu 3, section 3.2).
@@ -25,10 +26,12 @@ from orz_rl.curation.benchmark_questions import BenchmarkQuestions
 from orz_rl.curation.rows import Fate, Outcome, Pair, Row
 from orz_rl.curation.settings import DecontaminateSettings
 from orz_rl.curation.stages.stage import Decide, Parts
-from orz_rl.curation.texts import NGrams, match_key, ngrams, numbers, tokens, tokens_of
+from orz_rl.curation.texts import NGrams, alphanumeric_key, match_key, ngrams, numbers, tokens, tokens_of
 
 _FEWEST_OF_ROW = 6
 """N-grams that a row must have for its share to count: a short sentence is in many questions."""
+_WITHOUT_NUMBERS = 0.95
+"""The overlap that a question without numbers needs: short ones of one template differ in a word."""
 _MOST_SUSPECTS = 3
 """Suspects that are listed for one row, the closest first."""
 SUSPECT = "suspect"
@@ -63,7 +66,7 @@ class Decontaminate:
         if hit.overlap < self.settings.drop_overlap:
             return False
         shorter, longer = sorted((numbers(tokens_of(row.question)), index.numbers(hit.place)), key=len)
-        return set(shorter) <= set(longer)
+        return set(shorter) <= set(longer) and (bool(shorter) or hit.overlap >= _WITHOUT_NUMBERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +92,7 @@ class Index:
     n: int
     texts: Mapping[str, list[int]] = field(init=False)
     keys: Mapping[bytes, list[int]] = field(init=False)
+    letters: Mapping[bytes, list[int]] = field(init=False)
     _sizes: npt.NDArray[np.int64] = field(init=False)
     _hashes: npt.NDArray[np.uint64] = field(init=False)
     _owners: npt.NDArray[np.int64] = field(init=False)
@@ -99,10 +103,13 @@ class Index:
         questions = [problem.question for problem in self.problems]
         texts: dict[str, list[int]] = defaultdict(list)
         keys: dict[bytes, list[int]] = defaultdict(list)
+        letters: dict[bytes, list[int]] = defaultdict(list)
         for place, question in enumerate(questions):
             texts[question.strip()].append(place)
             keys[match_key(tokens(question))].append(place)
-        self.texts, self.keys = texts, keys
+            if (key := alphanumeric_key(question)) is not None:
+                letters[key].append(place)
+        self.texts, self.keys, self.letters = texts, keys, letters
         grams = ngrams([tokens_of(question) for question in questions], self.n)
         order = np.argsort(grams.flat, kind="stable")
         self._sizes, self._hashes, self._owners = grams.sizes, grams.flat[order], grams.owners[order]
@@ -120,6 +127,8 @@ class Index:
         found = []
         for number, question in enumerate(questions):
             same: dict[int, Hit] = {}
+            for place in self.letters.get(alphanumeric_key(question) or b"", ()):
+                same[place] = Hit(place, "alphanumeric", 1.0)
             for place in self.keys.get(match_key(tokens(question)), ()):
                 same[place] = Hit(place, "normalised", 1.0)
             for place in self.texts.get(question.strip(), ()):

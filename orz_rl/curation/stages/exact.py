@@ -72,9 +72,12 @@ def _fates_of(groups: Sequence[Sequence[Row]], golds: GoldComparison) -> Mapping
     for group in groups:
         first, *others = group
         different = next((row for row in others if not equal[first.answer, row.answer]), None)
-        fates |= {row.number: _Duplicate(first, is_contradiction=different is not None) for row in others}
-        if different is not None:
-            fates[first.number] = _Duplicate(different, is_contradiction=True)
+        if different is None:
+            fates |= {row.number: _Duplicate(first, is_contradiction=False) for row in others}
+            continue
+        for row in group:
+            other = different if equal.get((first.answer, row.answer), row is first) else first
+            fates[row.number] = _Duplicate(other, is_contradiction=True)
     return fates
 
 
@@ -87,7 +90,9 @@ def _outcome(rows: Sequence[Row], fates: Mapping[int, _Duplicate]) -> Outcome:
             continue
         reason = "contradictory_golds" if found.is_contradiction else "duplicate"
         outcome.fates.append(
-            Fate(row=row, reason=reason, evidence={"of": found.other.id, "gold": row.answer, "other": found.other.answer})
+            Fate(
+                row=row, reason=reason, evidence={"of": found.other.id, "gold": row.answer, "other": found.other.answer}
+            )
         )
         outcome.pairs.append(
             Pair(

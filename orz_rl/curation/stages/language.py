@@ -6,7 +6,7 @@ Formulas have no language, so they are removed before py3langid (langid.py's mod
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path

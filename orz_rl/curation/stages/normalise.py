@@ -18,7 +18,9 @@ from orz_rl.curation.settings import NormaliseSettings
 from orz_rl.curation.stages.stage import Decide, Parts
 from orz_rl.curation.texts import LINK
 
-_INVISIBLE = re.compile("[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]")
+_INVISIBLE = re.compile(
+    "[\u00ad\u061c\u200b-\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff\x00-\x08\x0b\x0e-\x1f\x7f-\x9f]"
+)
 _SPACES = re.compile("[\t\u00a0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 _LINE_ENDS = re.compile("\r\n?|\u2028|\u2029|\x0c|\x85")
 _TRAILING = re.compile(r"[ ]+(?=\n)")

@@ -26,19 +26,19 @@ READ = "read"
 def stages_of(
     settings: CurateSettings, *, sources: Sequence[str], questions: BenchmarkQuestions | None, out: Path
 ) -> list[Stage]:
-    """Cheap stages first; decontamination before duplicates, so that every copy of a benchmark's question is found."""
+    """Decontamination first, so that every copy of a benchmark's question is found; then cheap stages before others."""
     stages: list[Stage] = []
     if settings.normalise is not None:
         stages.append(Normalise(settings.normalise))
+    if settings.decontaminate is not None:
+        assert questions is not None, "decontamination has questions"
+        stages.append(Decontaminate(settings.decontaminate, questions))
     if settings.select is not None:
         stages.append(Select(settings.select))
     if settings.language is not None:
         stages.append(Language(settings.language))
     if settings.verify is not None:
         stages.append(Verify(settings.verify))
-    if settings.decontaminate is not None:
-        assert questions is not None, "decontamination has questions"
-        stages.append(Decontaminate(settings.decontaminate, questions))
     if settings.exact:
         stages.append(Exact())
     if settings.near is not None:

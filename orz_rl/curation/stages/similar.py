@@ -68,9 +68,7 @@ def decided(
     return found
 
 
-def outcome_of(
-    rows: Sequence[Row], decisions: Mapping[int, Sequence[Similar]], *, stage: str, method: str
-) -> Outcome:
+def outcome_of(rows: Sequence[Row], decisions: Mapping[int, Sequence[Similar]], *, stage: str, method: str) -> Outcome:
     """The fates of rows by these decisions, and their pairs."""
     outcome = Outcome([])
     for row in rows:

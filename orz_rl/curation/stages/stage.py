@@ -40,4 +40,3 @@ class Stage(Protocol):
     def open(self, incoming: Parts, *, scratch: Path) -> AbstractContextManager[Decide]:
         """Prepare the decisions. `scratch`: a folder for large intermediate results; it may not exist yet."""
         ...
-

@@ -21,24 +21,27 @@ from orz_rl.curation.stages.stage import Decide, Parts
 from orz_rl.curation.texts import without_figures
 
 _NOT_CALLED = r"(?<![A-Za-z0-9\"])"
-_IN_BRACKETS = re.compile(
-    r".+?".join(rf"{_NOT_CALLED}\(\s*{letter}\s*\)" for letter in "ABC"), re.DOTALL
-)
+_IN_BRACKETS = re.compile(r".+?".join(rf"{_NOT_CALLED}\(\s*{letter}\s*\)" for letter in "ABC"), re.DOTALL)
 _WITH_SIGN = re.compile(
     r"(?:^|[\s{$*])A\s?[).]\s?(?=[^\n]).+?[\s{$*;,.?]B\s?[).]\s?.+?[\s{$*;,.?]C\s?[).](?:[\s\\$*}]|\d)", re.DOTALL
 )
 _LETTER_WANTED = re.compile(
-    r"\b(?:enter|write|choose|select|give|answer|mark)\b[^.?!\n]{0,40}\bletters?\b|\bletter of the correct\b", re.IGNORECASE
+    r"\b(?:enter|write|choose|select|give|answer|mark)\b[^.?!\n]{0,40}\bletters?\b|\bletter of the correct\b",
+    re.IGNORECASE,
 )
 _LETTER = re.compile(r"\W*(?:\\(?:text|mathrm|textbf)(?:bf)?\s*\{)?\W*[A-Ja-j]\W*")
-_PROOF = re.compile(r"\b(?:prove|disprove)\b|\b(?:show|demonstrate|verify|justify|deduce)\b[^.?!]{0,40}?\bthat\b", re.IGNORECASE)
+_PROOF = re.compile(
+    r"\b(?:prove|disprove)\b|\b(?:show|demonstrate|verify|justify|deduce)\b[^.?!]{0,40}?\bthat\b", re.IGNORECASE
+)
 _PROOF_START = re.compile(r"^\W*(?:\w{1,3}\W+)?(?:prove|show|demonstrate|justify)\b", re.IGNORECASE)
 _ASKS = re.compile(
     r"\?|\b(?:find|determine|compute|calculate|evaluate|how (?:many|much|long|far|old)|what|solve|simplify|express|"
     r"estimate|give|list)\b",
     re.IGNORECASE,
 )
-_AND_ASKS = re.compile(r"\b(?:and|then|also|hence)\W+(?:find|determine|compute|calculate|evaluate|solve)\b", re.IGNORECASE)
+_AND_ASKS = re.compile(
+    r"\b(?:and|then|also|hence)\W+(?:find|determine|compute|calculate|evaluate|solve)\b", re.IGNORECASE
+)
 _SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\n\s*\n|(?:^|\s)\(?[a-e1-5]\)\s")
 
 
@@ -123,4 +126,6 @@ def _problem(row: Row) -> Problem:
 def _checked(fate: Fate, faults: dict[str, str]) -> Fate:
     if not fate.is_kept or fate.row.id not in faults:
         return fate
-    return Fate(row=fate.row, reason="gold_not_gradable", evidence={"gold": fate.row.answer, "why": faults[fate.row.id]})
+    return Fate(
+        row=fate.row, reason="gold_not_gradable", evidence={"gold": fate.row.answer, "why": faults[fate.row.id]}
+    )
