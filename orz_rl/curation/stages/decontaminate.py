@@ -11,7 +11,7 @@ al. 2024 (Tulu 3, section 3.2).
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -66,7 +66,9 @@ class Decontaminate:
         if hit.overlap < self.settings.drop_overlap:
             return False
         shorter, longer = sorted((numbers(tokens_of(row.question)), index.numbers(hit.place)), key=len)
-        return set(shorter) <= set(longer) and (bool(shorter) or hit.overlap >= _WITHOUT_NUMBERS)
+        if not shorter:
+            return hit.overlap >= _WITHOUT_NUMBERS
+        return Counter(shorter) <= Counter(longer)
 
 
 @dataclass(frozen=True, slots=True)
