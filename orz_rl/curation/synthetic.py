@@ -18,8 +18,15 @@ from orz_rl.curation.rows import Fate, Row
 from orz_rl.curation.settings import SourceSettings
 
 PREFIX = "reasoning_gym:"
-GENERATORS: tuple[str, ...] = ()
-"""Those that can be named."""
+GENERATORS = (
+    "ab", "acre", "aiw", "bf", "binary_alternation", "calendar_arithmetic", "color_cube_rotation",
+    "count_bits", "count_primes", "course_schedule", "dice", "family_relationships", "figlet_font", "gcd",
+    "isomorphic_strings", "lcm", "leg_counting", "letter_counting", "mahjong_puzzle", "maze",
+    "needle_haystack", "number_filtering", "number_format", "number_sorting", "ransom_note",
+    "rectangle_count", "rotten_oranges", "self_reference", "simple_equations", "simple_geometry",
+    "spell_backward", "string_insertion", "string_manipulation", "syllogism", "zebra_puzzles",
+)  # fmt: skip
+"""Those that can be named: one answer each, not in the question, which our grader tells from others."""
 
 
 def check(settings: SourceSettings) -> None:

@@ -48,7 +48,7 @@ class Near:
         """See Stage; looks at the n-grams of all rows."""
         require("curate", what="near (near duplicates)")
         scratch.mkdir(parents=True, exist_ok=True)
-        index = _written(incoming, scratch, n=self.settings.ngram)
+        index = written(incoming, scratch, n=self.settings.ngram)
         found = similar_pairs(index, threshold=self.settings.similarity)
         candidates = [Candidate(int(index.rows[i]), int(index.rows[j]), s) for i, j, s in found]
         with GoldComparison() as golds:
@@ -79,7 +79,8 @@ class Index:
         return np.memmap(self.folder / "ngrams", dtype=np.uint32, mode="r")
 
 
-def _written(incoming: Parts, folder: Path, *, n: int) -> Index:
+def written(incoming: Parts, folder: Path, *, n: int) -> Index:
+    """Write the index of all rows to a folder."""
     rows: list[Numbers] = [np.zeros(0, dtype=np.int64)]
     of_numbers: list[npt.NDArray[np.uint64]] = [np.zeros(0, dtype=np.uint64)]
     sizes: list[Numbers] = [np.zeros(0, dtype=np.int64)]
