@@ -25,7 +25,7 @@ from orz_rl.curation.parts import PART_ROWS, Incoming, StageFolder, write_json
 from orz_rl.curation.rows import Fate, Outcome
 from orz_rl.curation.settings import CurateSettings
 from orz_rl.curation.sources import Source, open_sources, read_rows
-from orz_rl.curation.stages.registry import READ, stages_of
+from orz_rl.curation.stages.registry import READ, check, stages_of
 from orz_rl.curation.stages.stage import Stage
 
 VERSION = 1
@@ -56,6 +56,7 @@ def curate(
     `folders`: with benchmark files. `fresh`: delete what is in `out` of an earlier curation. DataError for a source or
     a benchmark that is missing or not as stated; ConfigError for a folder with the result of other settings.
     """
+    check(settings)
     sources = open_sources(settings.sources)
     questions = None
     if settings.decontaminate is not None:
@@ -69,6 +70,7 @@ def curate(
         if fresh:
             _remove(out)
         if (card := _finished(out, plan)) is not None:
+            shutil.rmtree(out / WORK, ignore_errors=True)
             return Curated(folder=out, num_rows=card["num_rows"], num_kept=card["num_kept"], is_new=False)
         work = out / WORK
         _begin(work, plan)

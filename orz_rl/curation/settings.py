@@ -21,8 +21,8 @@ class SourceSettings(Section):
     """Where rows come from."""
 
     path: Text
-    """A file (JSON lines, JSON, CSV, Parquet; the ORZ format), `hub:OWNER/NAME@COMMIT/FILE`, or
-    `reasoning_gym:NAME`, tasks that a program makes. Names of columns may follow behind colons (docs/own-data.md)."""
+    """A file (JSON lines, JSON, CSV, Parquet; the ORZ format), `hub:OWNER/NAME@COMMIT/FILE`,
+    `reasoning_gym:NAME`, tasks that a program makes, or `arithmetic`, our sums. Names of columns may follow behind colons (docs/own-data.md)."""
     name: Text | None = None
     """Its name in all results; null: made from the path."""
     licence: Text = "not stated"

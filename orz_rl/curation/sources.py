@@ -107,9 +107,9 @@ def read_rows(sources: Sequence[Source]) -> Iterator[Fate]:
 
 
 def _opened(settings: SourceSettings, name: str) -> Source:
-    if settings.path.startswith(synthetic.PREFIX):
+    if synthetic.is_made(settings.path):
         synthetic.check(settings)
-        what = f"{settings.path} {settings.count} {sorted(settings.settings.items())} {synthetic.version()}"
+        what = f"{settings.path} {settings.count} {sorted(settings.settings.items())} {synthetic.version(settings.path)}"
         return Source(name=name, settings=settings, files=(), sha256=hashlib.sha256(what.encode()).hexdigest())
     address = _address(settings)
     if address.options.kind not in (None, "math"):
@@ -128,10 +128,10 @@ def _opened(settings: SourceSettings, name: str) -> Source:
 
 def _address(settings: SourceSettings) -> TableAddress:
     address = table_address(settings.path)
-    if address is None and not settings.path.startswith(synthetic.PREFIX):
+    if address is None and not synthetic.is_made(settings.path):
         raise ConfigError(
-            f"{settings.path}: is no source; wanted a file ({', '.join(SUFFIXES)}), {HUB}OWNER/NAME@COMMIT/FILE or "
-            f"{synthetic.PREFIX}NAME."
+            f"{settings.path}: is no source; wanted a file ({', '.join(SUFFIXES)}), {HUB}OWNER/NAME@COMMIT/FILE, "
+            f"{synthetic.PREFIX}NAME or {synthetic.ARITHMETIC}."
         )
     return address or TableAddress(place=settings.path)
 

@@ -1,6 +1,7 @@
-"""Tasks that a program makes, with exact answers: the generators of reasoning-gym, by name and difficulty.
+"""Tasks that a program makes, with exact answers: the generators of reasoning-gym by name and difficulty, and our sums.
 
-Only generators whose scorer agrees with our grader are offered, so that a file of their tasks needs no other reward.
+Of reasoning-gym only generators whose scorer agrees with our grader are offered, so that a file of their tasks needs no
+other reward.
 benchmarks/synthetic_tasks.py compares the two on every generator.
 
 Source: Stojanovski et al. 2025, Reasoning Gym (github.com/open-thought/reasoning-gym).
@@ -8,15 +9,18 @@ Source: Stojanovski et al. 2025, Reasoning Gym (github.com/open-thought/reasonin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from typing import Any
 
+from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.errors import ConfigError, nearest
 from orz_bench.installed.extras import require
 from orz_rl.curation.rows import Fate, Row
 from orz_rl.curation.settings import SourceSettings
 
+ARITHMETIC = "arithmetic"
+"""The sums that the recipe `tiny` trains on."""
 PREFIX = "reasoning_gym:"
 GENERATORS = (
     "ab", "acre", "aiw", "bf", "binary_alternation", "calendar_arithmetic", "color_cube_rotation",
@@ -29,8 +33,18 @@ GENERATORS = (
 """Those that can be named: one answer each, not in the question, which our grader tells from others."""
 
 
+def is_made(path: str) -> bool:
+    """Whether a source is made by a program."""
+    return path == ARITHMETIC or path.startswith(PREFIX)
+
+
 def check(settings: SourceSettings) -> None:
     """ConfigError for a generator that is unknown or cannot be graded, or settings that it does not take."""
+    if settings.path == ARITHMETIC:
+        if settings.settings:
+            raise ConfigError(f"{ARITHMETIC}: takes no settings, found {dict(settings.settings)}; leave them out.")
+        generate_sums(split="train", num_problems=settings.count)
+        return
     name = settings.path.removeprefix(PREFIX)
     if name not in GENERATORS:
         raise ConfigError(
@@ -40,14 +54,20 @@ def check(settings: SourceSettings) -> None:
     _dataset(settings)
 
 
-def version() -> str:
-    """Of the library, which decides the tasks."""
+def version(path: str) -> str:
+    """Of the library that decides the tasks."""
+    if path == ARITHMETIC:
+        return "1"
     require("curate", what="a source of reasoning_gym")
     return metadata.version("reasoning-gym")
 
 
 def tasks(settings: SourceSettings, *, source: str) -> Iterator[Fate]:
     """The tasks, numbered from 0, each with its generator and its difficulty."""
+    if settings.path == ARITHMETIC:
+        for number, sum_ in enumerate(generate_sums(split="train", num_problems=settings.count)):
+            yield _fate(number, source, texts=(sum_.question, sum_.gold), extra={})
+        return
     name = settings.path.removeprefix(PREFIX)
     for number, entry in enumerate(_dataset(settings)):
         facts = entry.get("metadata") or {}
@@ -55,17 +75,22 @@ def tasks(settings: SourceSettings, *, source: str) -> Iterator[Fate]:
         extra: dict[str, Any] = {"category": name}
         if isinstance(difficulty, dict):
             extra["difficulty"] = ", ".join(f"{key}={value}" for key, value in sorted(difficulty.items()))
-        yield Fate(
-            row=Row(
-                number=number,
-                id=f"{source}-{number}",
-                source=source,
-                place=f"task {number}",
-                question=str(entry["question"]).strip(),
-                answer=str(entry["answer"]).strip(),
-                extra=extra,
-            )
+        yield _fate(number, source, texts=(str(entry["question"]), str(entry["answer"])), extra=extra)
+
+
+def _fate(number: int, source: str, *, texts: tuple[str, str], extra: Mapping[str, Any]) -> Fate:
+    question, answer = (text.strip() for text in texts)
+    return Fate(
+        row=Row(
+            number=number,
+            id=f"{source}-{number}",
+            source=source,
+            place=f"task {number}",
+            question=question,
+            answer=answer,
+            extra=extra,
         )
+    )
 
 
 def _dataset(settings: SourceSettings) -> Any:

@@ -20,7 +20,6 @@ import numpy as np
 import numpy.typing as npt
 
 from orz_bench.errors import ConfigError
-from orz_bench.installed.extras import require
 from orz_rl.curation.golds import GoldComparison
 from orz_rl.curation.settings import EmbeddingSettings
 from orz_rl.curation.stages.similar import Candidate, decided, outcome_of
@@ -45,7 +44,6 @@ class Embedding:
     @contextmanager
     def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
         """See Stage; embeds all rows."""
-        require("curate", what="embedding")
         scratch.mkdir(parents=True, exist_ok=True)
         numbers, vectors = self._embedded(incoming, scratch)
         candidates = [

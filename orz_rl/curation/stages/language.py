@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from orz_bench.extraction.scripts import foreign_letters
-from orz_bench.installed.extras import require
 from orz_rl.curation.rows import Fate, Outcome, Row
 from orz_rl.curation.settings import LanguageSettings
 from orz_rl.curation.stages.stage import Decide, Parts
@@ -60,7 +59,6 @@ def prose(text: str) -> str:
 
 
 def _classifier() -> Callable[[str], str]:
-    require("curate", what="language.keep=english")
     import py3langid
 
     return lambda text: str(py3langid.classify(text)[0])

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from orz_bench.installed.extras import require
 from orz_rl.curation.golds import GoldComparison
 from orz_rl.curation.settings import NearSettings
 from orz_rl.curation.stages.similar import Candidate, decided, outcome_of
@@ -46,7 +45,6 @@ class Near:
     @contextmanager
     def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
         """See Stage; looks at the n-grams of all rows."""
-        require("curate", what="near (near duplicates)")
         scratch.mkdir(parents=True, exist_ok=True)
         index = written(incoming, scratch, n=self.settings.ngram)
         found = similar_pairs(index, threshold=self.settings.similarity)

@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import ConfigError, DataError
+from orz_rl.assets.resolve import resolve_model
 from orz_rl.curation.parts import whole_file
 from orz_rl.curation.rows import Fate, Outcome, Row
 from orz_rl.curation.settings import PassRateSettings
 from orz_rl.curation.stages.stage import Decide, Parts
 
 _TABLE = "questions.jsonl"
+_DECIDED = {"checkpoint", "benchmarks", "out", "n", "seed"}
+_SERVERS = ("openai", "fake")
+"""Engines whose model is a name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,20 +87,16 @@ class PassRate:
         return Fate(row=counted)
 
     def _sampled(self, incoming: Parts, scratch: Path) -> Mapping[str, Count]:
-        import orz_bench
-
         scratch.mkdir(parents=True, exist_ok=True)
         table = scratch / _TABLE
         num_rows = _written(incoming, table)
         if not num_rows:
             return {}
-        model = self.settings.model
-        assert model is not None, "only called with a model"
-        reserved = sorted({"checkpoint", "benchmarks", "out", "n", "seed"} & self.settings.options.keys())
-        if reserved:
-            raise ConfigError(f"pass_rate.options: {reserved[0]} is decided by the other settings; leave it out.")
+        import orz_bench
+
+        assert self.settings.model is not None, "only called with a model"
         results = orz_bench.evaluate(
-            model,
+            place_of(self.settings),
             benchmarks=[f"{table}:question=problem:answer=answer:id=id"],
             out=self.folder,
             n=self.settings.samples,
@@ -104,6 +104,24 @@ class PassRate:
             **self.settings.options,
         )
         return counts_of(results.table.select(["problem_id", "verdict"]).to_pydict())
+
+
+def place_of(settings: PassRateSettings) -> str:
+    """What orz-bench calls the model. ConfigError for a checkpoint that cannot be used, or a wrong option."""
+    from orz_bench.api import options_of
+    from orz_bench.evaluation.options import EvalOptions
+
+    assert settings.model is not None, "only called with a model"
+    reserved = sorted(_DECIDED & settings.options.keys())
+    if reserved:
+        raise ConfigError(f"pass_rate.options: {reserved[0]} is decided by the other settings; leave it out.")
+    try:
+        options_of(EvalOptions, {"checkpoint": settings.model, **settings.options})
+    except ConfigError as error:
+        raise ConfigError(f"pass_rate.options: {error}") from error
+    if settings.options.get("engine") in _SERVERS:
+        return settings.model
+    return resolve_model(settings.model, setting="pass_rate.model")
 
 
 def counts_of(columns: Mapping[str, Sequence[str]]) -> dict[str, Count]:

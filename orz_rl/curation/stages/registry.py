@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from orz_bench.installed.extras import require
 from orz_rl.curation.benchmark_questions import BenchmarkQuestions
 from orz_rl.curation.settings import CurateSettings
 from orz_rl.curation.stages.decontaminate import Decontaminate
@@ -14,13 +15,25 @@ from orz_rl.curation.stages.language import Language
 from orz_rl.curation.stages.mix import Mix
 from orz_rl.curation.stages.near import Near
 from orz_rl.curation.stages.normalise import Normalise
-from orz_rl.curation.stages.pass_rate import PassRate
+from orz_rl.curation.stages.pass_rate import PassRate, place_of
 from orz_rl.curation.stages.select import Select
 from orz_rl.curation.stages.stage import Stage
 from orz_rl.curation.stages.verify import Verify
 
 READ = "read"
 """What the reading of the sources is called where stages are named."""
+
+
+def check(settings: CurateSettings) -> None:
+    """ConfigError for what a late stage could not do: a library that is not installed, a model that is not there."""
+    if settings.near is not None:
+        require("curate", what="near (near duplicates)")
+    if settings.embedding is not None:
+        require("curate", what="embedding")
+    if settings.language is not None and settings.language.keep == "english":
+        require("curate", what="language.keep=english")
+    if settings.pass_rate is not None and settings.pass_rate.model is not None:
+        place_of(settings.pass_rate)
 
 
 def stages_of(
