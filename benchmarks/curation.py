@@ -1,4 +1,4 @@
-"""`orz-rl curate` on 39,808 published rows: time, fates, overlap with benchmarks, and near duplicates against brute force.
+"""`orz-rl curate` on 39,808 published rows: time, fates, overlap with benchmarks, and MinHash against brute force.
 
 All stages that need no model, decontaminated against every benchmark. Results: results/curation.json.
 """
@@ -65,14 +65,12 @@ def curated(source: Path, benchmarks: Path) -> dict[str, Any]:
         "cpu_seconds": round(used, 1),
         "stages": [f"{text} ({at - times[n]:.1f} s)" for n, (text, at) in enumerate(notices)],
         "overlap_with_benchmarks": dict(sorted(hits.items())),
-        "near_duplicates": dict(
-            sorted(Counter(pair["verdict"] for pair in pairs if pair["stage"] == "near").items())
-        ),
+        "near_duplicates": dict(sorted(Counter(pair["verdict"] for pair in pairs if pair["stage"] == "near").items())),
     }
 
 
 def near_quality(source: Path) -> dict[str, Any]:
-    """Recall and precision of the pairs that MinHash finds, on a random sample and on one of alphabetical neighbours."""
+    """Recall and precision of the pairs that MinHash finds, in a random sample and in alphabetical neighbours."""
     questions = [json.loads(line)["problem"] for line in source.read_text(encoding="utf-8").splitlines()]
     questions = list({match_key(tokens(question)): question for question in questions}.values())
     by_text = sorted(questions, key=lambda question: " ".join(tokens_of(question)))

@@ -68,7 +68,7 @@ def measured(num_rows: int) -> dict[str, Any]:
 
 
 def write_rows(path: Path, num_rows: int) -> None:
-    """Questions of random English words and numbers; one in fifty repeats an earlier one, half of these with a word changed."""
+    """Questions of random English words and numbers; one in fifty repeats another, half of these but a word."""
     rng = random.Random(0)
     # English words as often as Python's own manual has them.
     words = re.findall(r"\b[a-z]{2,12}\b", " ".join(topics.topics.values()))

@@ -1,4 +1,4 @@
-"""orz-rl: train · plan · check · backends · compare-backends · watch · recipes · data · curate · export · build-tiny."""
+"""orz-rl: train · plan · check · backends · compare-backends · watch · recipes · data · curate · export · build-tiny"""
 
 from __future__ import annotations
 

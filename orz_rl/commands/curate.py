@@ -36,6 +36,7 @@ def curate_command(
     ] = None,
     data_dir: DataDir = None,
     fresh: Annotated[bool, typer.Option(help="Delete an existing result and start over.")] = False,
+    ray: Annotated[bool, typer.Option("--ray", help="Use Ray Data: at RAY_ADDRESS, or on this machine.")] = False,
 ) -> None:
     """Curate training data. Run the same command again to resume, wherever it stopped."""
     if context.invoked_subcommand is not None:
@@ -57,11 +58,13 @@ def curate_command(
             out=out,
             folders=data_folders(data_dir),
             fresh=fresh,
+            on_ray=ray,
             notice=lambda text: console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
         )
     state = "" if done.is_new else " (was complete already)"
     print_result(
-        f"{out}: {counted(done.num_kept, 'row')} of {done.num_rows:,} in train.jsonl{state}; card: {out / 'card.html'}\n"
+        f"{out}: {counted(done.num_kept, 'row')} of {done.num_rows:,} in train.jsonl{state}; "
+        f"card: {out / 'card.html'}\n"
         f"train on it: orz-rl train --recipe NAME --out RUN data.source={out / 'train.jsonl'}"
     )
 
@@ -103,7 +106,7 @@ def mine_hard_command(
     *,
     max_pass_rate: Annotated[
         str, typer.Option(help="Keep problems with fewer correct samples than this share, such as 4/64.")
-    ] = "4/64",
+    ] = "4/64",  # noqa: S107 - no password
     visits: Annotated[
         Literal["last", "all"], typer.Option(help="Count the last step that sampled a problem, or all steps.")
     ] = "last",
@@ -121,6 +124,7 @@ def mine_hard_command(
     mined = mine(run, below=rate, visits=visits)
     write_mined(mined, path, force=force)
     print_result(
-        f"{path}: {counted(len(mined.hard), 'problem')} of {mined.num_problems:,} with a pass rate below {max_pass_rate}\n"
+        f"{path}: {counted(len(mined.hard), 'problem')} of {mined.num_problems:,} with a pass rate below "
+        f"{max_pass_rate}\n"
         f"correct samples -> problems: {', '.join(f'{n}: {times:,}' for n, times in mined.histogram.items())}"
     )

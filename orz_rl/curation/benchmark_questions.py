@@ -44,8 +44,8 @@ def load_questions(names: Sequence[str], folders: Sequence[Path]) -> BenchmarkQu
         seen.add(loaded.data_hash)
     if faults:
         raise DataError(
-            f"decontamination needs the questions of every benchmark, and {counted(len(faults), 'benchmark')} cannot be "
-            f"read. Name their folder with --data-dir, or fewer benchmarks with --against.\n" + "\n".join(faults)
+            f"decontamination needs the questions of every benchmark, and {counted(len(faults), 'benchmark')} cannot "
+            f"be read. Name their folder with --data-dir, or fewer benchmarks with --against.\n" + "\n".join(faults)
         )
     return BenchmarkQuestions(tuple(problems), tuple(hashes))
 

@@ -33,8 +33,8 @@ def page(card: Mapping[str, Any]) -> str:
     """The page of a card."""
     body = [
         "<h1>Data card</h1>",
-        f'<p class="soft">{card["num_kept"]:,} of {card["num_rows"]:,} rows are kept; seed {card["seed"]}. Every row\'s '
-        f"fate is in fates.parquet, every pair in pairs.parquet.</p>",
+        f'<p class="soft">{card["num_kept"]:,} of {card["num_rows"]:,} rows are kept; seed {card["seed"]}. Every '
+        f"row's fate is in fates.parquet, every pair in pairs.parquet.</p>",
         "<h2>From the sources to the training file</h2>",
         flow(card["stages"]),
         _stages(card["stages"]),
@@ -55,7 +55,8 @@ def page(card: Mapping[str, Any]) -> str:
         _facts(card),
     ]
     head = '<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>Data card</title>'
-    return f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head><body>{"".join(body)}</body></html>\n'
+    head += f"<style>{_STYLE}</style>"
+    return f'<!doctype html><html lang="en"><head>{head}</head><body>{"".join(body)}</body></html>\n'
 
 
 def _table(headings: Sequence[str], rows: Iterable[Sequence[str]], *, left: int = 1) -> str:

@@ -75,7 +75,8 @@ def _band(tops: Sequence[float], height: float, *, x: float, end: float, style: 
     middle = (x + end) / 2
     last = min(height, 4.0) if thin else height
     return (
-        f'<path {style} d="M{x:.1f} {start:.2f} C{middle:.1f} {start:.2f} {middle:.1f} {target:.2f} {end:.1f} {target:.2f} '
+        f'<path {style} d="M{x:.1f} {start:.2f} '
+        f"C{middle:.1f} {start:.2f} {middle:.1f} {target:.2f} {end:.1f} {target:.2f} "
         f"L{end:.1f} {target + last:.2f} C{middle:.1f} {target + last:.2f} {middle:.1f} {start + height:.2f} {x:.1f} "
         f'{start + height:.2f} Z"/>'
     )

@@ -1,4 +1,4 @@
-"""The files of a result: train.jsonl, fates.parquet, pairs.parquet, card.json and card.html, each whole, the card last."""
+"""The files of a result: train.jsonl, fates.parquet, pairs.parquet, card.html, card.json; each whole, in this order."""
 
 from __future__ import annotations
 

@@ -23,7 +23,6 @@ from orz_bench.errors import DataError
 from orz_bench.records.parquet import disk_error, sync_folder
 from orz_rl.curation.rows import FATE_SCHEMA, Outcome, Row, fates_table, pairs_table, rows_of
 
-PART_ROWS = 8192
 _DONE = "done.json"
 
 

@@ -10,6 +10,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -20,8 +21,9 @@ from orz_bench.grading.grader import grader_version
 from orz_bench.records.locks import holder, locked
 from orz_rl.curation.benchmark_questions import BenchmarkQuestions, load_questions
 from orz_rl.curation.card import CARD, CARD_PAGE
+from orz_rl.curation.on_ray import RunParts, parts_on_ray
 from orz_rl.curation.outputs import OUTPUTS, write_outputs
-from orz_rl.curation.parts import PART_ROWS, Incoming, StageFolder, write_json
+from orz_rl.curation.parts import Incoming, StageFolder, write_json
 from orz_rl.curation.rows import Fate, Outcome
 from orz_rl.curation.settings import CurateSettings
 from orz_rl.curation.sources import Source, open_sources, read_rows
@@ -49,12 +51,19 @@ class Curated:
 
 
 def curate(
-    settings: CurateSettings, *, out: Path, folders: Sequence[Path] = (), fresh: bool = False, notice: Notice = print
+    settings: CurateSettings,
+    *,
+    out: Path,
+    folders: Sequence[Path] = (),
+    fresh: bool = False,
+    on_ray: bool = False,
+    notice: Notice = print,
 ) -> Curated:
     """Run all stages that are not done yet, and write the result to `out`.
 
-    `folders`: with benchmark files. `fresh`: delete what is in `out` of an earlier curation. DataError for a source or
-    a benchmark that is missing or not as stated; ConfigError for a folder with the result of other settings.
+    `folders`: with benchmark files. `fresh`: delete what is in `out` of an earlier curation. `on_ray`: see on_ray.py.
+    DataError for a source or a benchmark that is missing or not as stated; ConfigError for a folder with the result of
+    other settings.
     """
     check(settings)
     sources = open_sources(settings.sources)
@@ -75,7 +84,9 @@ def curate(
         work = out / WORK
         _begin(work, plan)
         stages = stages_of(settings, sources=[each.name for each in sources], questions=questions, out=out)
-        done = _run_all(stages, sources, work=work, notice=notice)
+        with parts_on_ray() if on_ray else nullcontext(_in_order) as run_parts:
+            reading = _in_parts(read_rows(sources), settings.rows_per_part)
+            done = _run_all(stages, reading, work=work, run_parts=run_parts, notice=notice)
         card = write_outputs(done, out=out, plan=plan, seed=settings.seed)
         shutil.rmtree(work)
     return Curated(folder=out, num_rows=card["num_rows"], num_kept=card["num_kept"], is_new=True)
@@ -123,7 +134,7 @@ def _begin(work: Path, plan: Mapping[str, Any]) -> None:
     present = [name for name in OUTPUTS if (work.parent / name).exists()]
     if present:
         raise ConfigError(
-            f"{work.parent}: holds {present[0]}, but neither {CARD} nor {WORK}/{_PLAN}, so it is not clear what made it; "
+            f"{work.parent}: holds {present[0]}, but neither {CARD} nor {WORK}/{_PLAN}, so what made it is unknown; "
             f"choose another --out, or start over with --fresh."
         )
     work.mkdir(parents=True, exist_ok=True)
@@ -165,22 +176,25 @@ class StageDone:
     folder: StageFolder
 
 
-def _run_all(stages: Sequence[Stage], sources: Sequence[Source], *, work: Path, notice: Notice) -> list[StageDone]:
+def _run_all(
+    stages: Sequence[Stage], reading: Iterable[list[Fate]], *, work: Path, run_parts: RunParts, notice: Notice
+) -> list[StageDone]:
     folder = StageFolder(work / f"00-{READ}")
-    _read(sources, folder, notice=notice)
+    _read(reading, folder, notice=notice)
     done = [StageDone(READ, folder)]
     for number, stage in enumerate(stages, start=1):
         target = StageFolder(work / f"{number:02d}-{stage.name}")
-        run_stage(stage, Incoming(done[-1].folder, done[0].folder.num_parts), target, notice=notice)
+        incoming = Incoming(done[-1].folder, done[0].folder.num_parts)
+        _run_stage(stage, incoming, target, run_parts=run_parts, notice=notice)
         done.append(StageDone(stage.name, target))
     return done
 
 
-def _read(sources: Sequence[Source], folder: StageFolder, *, notice: Notice) -> None:
+def _read(reading: Iterable[list[Fate]], folder: StageFolder, *, notice: Notice) -> None:
     if folder.is_done:
         return
     number = -1
-    for number, fates in enumerate(_in_parts(read_rows(sources))):
+    for number, fates in enumerate(reading):
         if not folder.has(number):
             folder.write(number, Outcome(fates))
     if number < 0:
@@ -188,26 +202,32 @@ def _read(sources: Sequence[Source], folder: StageFolder, *, notice: Notice) -> 
     _finish(folder, READ, num_parts=number + 1, notice=notice)
 
 
-def _in_parts(fates: Iterable[Fate]) -> Iterator[list[Fate]]:
+def _in_parts(fates: Iterable[Fate], size: int) -> Iterator[list[Fate]]:
     part: list[Fate] = []
     for each in fates:
         part.append(each)
-        if len(part) == PART_ROWS:
+        if len(part) == size:
             yield part
             part = []
     if part:
         yield part
 
 
-def run_stage(stage: Stage, incoming: Incoming, target: StageFolder, *, notice: Notice) -> None:
+def _run_stage(stage: Stage, incoming: Incoming, target: StageFolder, *, run_parts: RunParts, notice: Notice) -> None:
     """The parts of a stage that are not there yet."""
     if target.is_done:
         return
-    with stage.open(incoming, scratch=target.scratch) as decide:
-        for number in range(len(incoming)):
-            if not target.has(number):
-                target.write(number, decide(incoming.folder.kept(number)))
+    missing = [number for number in range(len(incoming)) if not target.has(number)]
+    if missing:
+        run_parts(stage, incoming, target, missing)
     _finish(target, stage.name, num_parts=len(incoming), notice=notice)
+
+
+def _in_order(stage: Stage, incoming: Incoming, target: StageFolder, missing: Sequence[int]) -> None:
+    """Decide parts in this process."""
+    with stage.open(incoming, scratch=target.scratch) as decide:
+        for number in missing:
+            target.write(number, decide(incoming.folder.kept(number)))
 
 
 def _finish(folder: StageFolder, name: str, *, num_parts: int, notice: Notice) -> None:

@@ -1,4 +1,4 @@
-"""The settings of `orz-rl curate`: one frozen, typed tree, read from YAML. A section that is null leaves its stage out."""
+"""The settings of `orz-rl curate`: one frozen, typed tree, read from YAML. A null section leaves its stage out."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class SourceSettings(Section):
 
     path: Text
     """A file (JSON lines, JSON, CSV, Parquet; the ORZ format), `hub:OWNER/NAME@COMMIT/FILE`,
-    `reasoning_gym:NAME`, tasks that a program makes, or `arithmetic`, our sums. Names of columns may follow behind colons (docs/own-data.md)."""
+    `reasoning_gym:NAME`, tasks that a program makes, or `arithmetic`, our sums.
+    Names of columns may follow behind colons (docs/own-data.md)."""
     name: Text | None = None
     """Its name in all results; null: made from the path."""
     licence: Text = "not stated"
@@ -164,6 +165,8 @@ class CurateSettings(Section):
     """In order: of two duplicates that of the earlier source is kept."""
     seed: Count = 42
     """Of the mix and of the order of the training file."""
+    rows_per_part: Positive = 8192
+    """Rows that are decided and written together: what a kill can lose, and what memory has to hold."""
     normalise: NormaliseSettings | None = NormaliseSettings()
     """Spelling."""
     decontaminate: DecontaminateSettings | None = DecontaminateSettings()
@@ -247,5 +250,8 @@ def _sentence(fault: Any) -> str:
 
 
 def _known() -> list[str]:
-    sections = [CurateSettings, *(each for each in Section.__subclasses__() if each.__module__ == __name__)]
+    sections: list[type[Section]] = [
+        CurateSettings,
+        *(each for each in Section.__subclasses__() if each.__module__ == __name__),
+    ]
     return [name for section in sections for name in section.model_fields]

@@ -7,6 +7,7 @@ another content than stated, or no column for questions, is an error.
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -109,7 +110,9 @@ def read_rows(sources: Sequence[Source]) -> Iterator[Fate]:
 def _opened(settings: SourceSettings, name: str) -> Source:
     if synthetic.is_made(settings.path):
         synthetic.check(settings)
-        what = f"{settings.path} {settings.count} {sorted(settings.settings.items())} {synthetic.version(settings.path)}"
+        what = (
+            f"{settings.path} {settings.count} {sorted(settings.settings.items())} {synthetic.version(settings.path)}"
+        )
         return Source(name=name, settings=settings, files=(), sha256=hashlib.sha256(what.encode()).hexdigest())
     address = _address(settings)
     if address.options.kind not in (None, "math"):
@@ -206,20 +209,20 @@ class _Columns:
     def fate(self, row: Any, *, where: str, number: int) -> Fate:
         """What becomes of a row of the source."""
         if isinstance(row, DataError):
-            return self._fate({}, where, number=number, texts=("", ""), reason="broken_row", evidence={"why": str(row)})
+            broken = self._row({}, where, number=number, texts=("", ""))
+            return Fate(row=broken, reason="broken_row", evidence={"why": str(row)})
         question, why_none = _text(row, self.question, read=question_text)
         answer, why_no_answer = _text(row, self.answer, read=scalar)
         reason = "no_question" if not question else "no_answer" if not answer else ""
         evidence = {"why": why_none or why_no_answer} if reason else {}
-        return self._fate(row, where, number=number, texts=(question, answer), reason=reason, evidence=evidence)
+        found = self._row(row, where, number=number, texts=(question, answer))
+        return Fate(row=found, reason=reason, evidence=evidence)
 
-    def _fate(
-        self, row: Mapping[str, Any], where: str, *, number: int, texts: Sequence[str], reason: str, evidence: Mapping[str, Any]
-    ) -> Fate:  # fmt: skip
+    def _row(self, row: Mapping[str, Any], where: str, *, number: int, texts: Sequence[str]) -> Row:
         values = (at(row, column) for column in self.ids)
         id_ = next((str(v).strip() for v in values if isinstance(v, str | int) and str(v).strip()), "")
         question, answer = (storable(text) or "" for text in texts)
-        kept = Row(
+        return Row(
             number=number,
             id=storable(id_) or "",
             source=self.source,
@@ -228,21 +231,16 @@ class _Columns:
             answer=answer,
             extra=self._extra(row),
         )
-        return Fate(row=kept, reason=reason, evidence=evidence)
 
     def _extra(self, row: Mapping[str, Any]) -> dict[str, Any]:
         used = {self.question, self.answer, *self.ids}
-        return {
-            name: value
-            for name, value in row.items()
-            if isinstance(name, str) and name not in used and _is_short(name, value)
-        }
+        return {name: value for name, value in row.items() if name not in used and _is_short(name, value)}
 
 
 def _is_short(name: str, value: Any) -> bool:
     if normal(name) in OPTIONS:
         return bool(value)
-    if normal(name) in _NOT_FOR_TRAINING or (isinstance(value, float) and value != value):  # noqa: PLR0124 - NaN
+    if normal(name) in _NOT_FOR_TRAINING or (isinstance(value, float) and math.isnan(value)):
         return False
     return isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _LONGEST_EXTRA)
 

@@ -19,8 +19,8 @@ Hashes = npt.NDArray[np.uint64]
 
 _LETTERS_END = r"(?![a-zA-Z])"
 _SIGNS = str.maketrans(
-    {"−": "-", "–": "-", "—": " ", "×": "*", "·": "*", "⋅": "*", "÷": "/", "≤": r" \leq ", "≥": r" \geq ", "≠": r" \neq ",
-     "π": r" \pi ", "√": r" \sqrt ", "∞": r" \infty ", "°": r" \circ ", "⁄": "/"}
+    {"−": "-", "–": "-", "—": " ", "×": "*", "·": "*", "⋅": "*", "÷": "/", "≤": r" \leq ", "≥": r" \geq ",
+     "≠": r" \neq ", "π": r" \pi ", "√": r" \sqrt ", "∞": r" \infty ", "°": r" \circ ", "\u2044": "/"}
 )  # fmt: skip
 _FIGURE = re.compile(r"\[asy\].*?(?:\[/asy\]|$)|!\[[^\]\n]{0,200}\]\([^)\s]*\)", re.DOTALL | re.IGNORECASE)
 LINK = re.compile(r"(?<!!)\[([^\[\]\n]{1,200})\]\(https?://[^)\s]*\)")
@@ -52,7 +52,7 @@ def without_figures(text: str) -> str:
 
 
 def tokens(text: str) -> list[str]:
-    """Words, numbers, LaTeX commands and operators, in lower case; typesetting, brackets and punctuation are left out."""
+    """Words, numbers, LaTeX commands and operators, in lower case, without typesetting, brackets and punctuation."""
     text = LINK.sub(r"\1", text)
     if not text.isascii():
         text = unicodedata.normalize("NFKC", text.translate(_SIGNS))

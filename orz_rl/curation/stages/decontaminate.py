@@ -1,9 +1,10 @@
 """Rows that overlap with benchmarks, with each hit on record.
 
-A row is dropped if its question is that of a benchmark: exactly, but for typesetting (`normalised`) or in its letters and
-digits (`alphanumeric`, which also takes 22.5 for 225: a false alarm costs a row, a miss a score); or if they share n-grams:
-at least `drop_overlap` of those of the shorter one, with all its numbers in the longer one, or nearly all n-grams if it
-has no number. Otherwise it is kept and listed as a suspect from `list_overlap` on. Every benchmark's data must be there: a missing one is an error.
+A row is dropped if its question is that of a benchmark: exactly, but for typesetting (`normalised`) or in its letters
+and digits (`alphanumeric`, which also takes 22.5 for 225: a false alarm costs a row, a miss a score); or if they share
+n-grams: at least `drop_overlap` of those of the shorter one, with all its numbers in the longer one, or nearly all
+n-grams if it has no number. Otherwise it is kept and listed as a suspect from `list_overlap` on. Every benchmark's data
+must be there: a missing one is an error.
 
 Overlap of n-grams as the sign of contamination: Brown et al. 2020 (GPT-3, appendix C); the share of them: Lambert et
 al. 2024 (Tulu 3, section 3.2).
@@ -44,6 +45,7 @@ class Decontaminate:
     settings: DecontaminateSettings
     questions: BenchmarkQuestions
     name: str = "decontaminate"
+    is_local: bool = True
 
     @contextmanager
     def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
@@ -157,7 +159,8 @@ class Index:
 def _within(counts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     """0, 1, ... for each count, one after the other."""
     ends = np.cumsum(counts)
-    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
+    found: npt.NDArray[np.int64] = np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
+    return found
 
 
 def _fate(row: Row, sure: Sequence[Hit], index: Index) -> Fate:

@@ -40,6 +40,7 @@ class Embedding:
 
     settings: EmbeddingSettings
     name: str = "embedding"
+    is_local: bool = False
 
     @contextmanager
     def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
@@ -108,7 +109,8 @@ def _encoder(settings: EmbeddingSettings, scratch: Path) -> Callable[[Sequence[s
 def _packaged(folder: Path) -> Path:
     """The model of the package, unpacked."""
     spec = find_spec("all_minilm_l6_v2")
-    assert spec is not None and spec.origin is not None, "the extra is installed"
+    assert spec is not None, "the extra is installed"
+    assert spec.origin is not None, "it is no namespace"
     if not (folder / "modules.json").is_file():
         with zipfile.ZipFile(Path(spec.origin).with_name("model.zip")) as archive:
             archive.extractall(folder)

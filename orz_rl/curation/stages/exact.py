@@ -25,6 +25,7 @@ class Exact:
     """The stage."""
 
     name: str = "exact"
+    is_local: bool = False
 
     @contextmanager
     def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:

@@ -29,6 +29,7 @@ class Language:
 
     settings: LanguageSettings
     name: str = "language"
+    is_local: bool = True
 
     @contextmanager
     def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:

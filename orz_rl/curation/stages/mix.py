@@ -30,6 +30,7 @@ class Mix:
     sources: tuple[str, ...]
     """Names of all sources."""
     name: str = "mix"
+    is_local: bool = False
 
     @contextmanager
     def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:

@@ -41,6 +41,7 @@ class Near:
 
     settings: NearSettings
     name: str = "near"
+    is_local: bool = False
 
     @contextmanager
     def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:

@@ -36,6 +36,7 @@ class Normalise:
 
     settings: NormaliseSettings
     name: str = "normalise"
+    is_local: bool = True
 
     @contextmanager
     def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
@@ -65,7 +66,7 @@ def normalised(row: Row, settings: NormaliseSettings) -> Row:
 
 
 def plain_unicode(text: str) -> str:
-    """NFC, without invisible and control characters, with ordinary spaces and line ends, and no more than a blank line."""
+    """NFC, without invisible and control characters, with ordinary spaces and line ends, at most one blank line."""
     if not text.isascii() or not text.isprintable():
         text = _LINE_ENDS.sub("\n", text)
         text = _SPACES.sub(" ", _INVISIBLE.sub("", unicodedata.normalize("NFC", text)))

@@ -48,6 +48,7 @@ class PassRate:
     folder: Path
     """The run directory of the model's answers."""
     name: str = "pass_rate"
+    is_local: bool = False
 
     @contextmanager
     def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:

@@ -19,6 +19,7 @@ class Select:
 
     settings: SelectSettings
     name: str = "select"
+    is_local: bool = True
 
     @contextmanager
     def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:

@@ -37,6 +37,11 @@ class Stage(Protocol):
         """One word, as in fates.parquet."""
         ...
 
+    @property
+    def is_local(self) -> bool:
+        """Whether what it decides about a row depends on that row alone."""
+        ...
+
     def open(self, incoming: Parts, *, scratch: Path) -> AbstractContextManager[Decide]:
         """Prepare the decisions. `scratch`: a folder for large intermediate results; it may not exist yet."""
         ...

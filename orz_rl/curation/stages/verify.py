@@ -1,4 +1,4 @@
-"""Rows that a rule-based reward can check: no options, no proofs, and golds that the grader accepts as their own answer.
+"""Rows that a rule-based reward can check: no options, no proofs, golds that the grader accepts as their own answer.
 
 Open-Reasoner-Zero leaves out multiple choice, whose answer can be guessed, and proofs, which no rule grades (section
 2.1.1 of its paper).
@@ -51,6 +51,7 @@ class Verify:
 
     settings: VerifySettings
     name: str = "verify"
+    is_local: bool = True
 
     @contextmanager
     def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
