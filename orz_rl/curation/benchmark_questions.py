@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from orz_bench.benchmarks.benchmark import Benchmark
-from orz_bench.benchmarks.loading.load import load_problems
+from orz_bench.benchmarks.loading.load import LoadedProblems, load_problems
 from orz_bench.benchmarks.registry import added_benchmarks, all_benchmarks, get_benchmark
 from orz_bench.errors import DataError, OrzError, counted
 from orz_bench.records.rollout import Problem
@@ -32,11 +34,13 @@ def load_questions(names: Sequence[str], folders: Sequence[Path]) -> BenchmarkQu
     hashes: list[tuple[str, str]] = []
     faults: list[str] = []
     seen: set[str] = set()
-    for benchmark in _benchmarks(names):
-        try:
-            loaded = load_problems(benchmark, folders=folders)
-        except OrzError as error:
-            faults.append(f"- {benchmark.name}: {error}")
+    benchmarks = _benchmarks(names)
+    # At once: the hub's client waits twenty seconds for a hub that does not answer.
+    with ThreadPoolExecutor(len(benchmarks)) as threads:
+        results = threads.map(partial(_loaded, folders=folders), benchmarks)
+    for benchmark, loaded in zip(benchmarks, results, strict=True):
+        if isinstance(loaded, OrzError):
+            faults.append(f"- {benchmark.name}: {loaded}")
             continue
         hashes.append((benchmark.name, loaded.data_hash))
         if loaded.data_hash not in seen:
@@ -48,6 +52,13 @@ def load_questions(names: Sequence[str], folders: Sequence[Path]) -> BenchmarkQu
             f"be read. Name their folder with --data-dir, or fewer benchmarks with --against.\n" + "\n".join(faults)
         )
     return BenchmarkQuestions(tuple(problems), tuple(hashes))
+
+
+def _loaded(benchmark: Benchmark, *, folders: Sequence[Path]) -> LoadedProblems | OrzError:
+    try:
+        return load_problems(benchmark, folders=folders)
+    except OrzError as error:
+        return error
 
 
 def _benchmarks(names: Sequence[str]) -> list[Benchmark]:

@@ -27,6 +27,8 @@ _TRAILING = re.compile(r"[ ]+(?=\n)")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _MOVES = re.compile(r"(\\\\)|\\[,;:>]|\\!|\\ (?=\s)")
 """A line break of LaTeX, which stays, or a command that moves what follows."""
+_THOUSANDS = re.compile(r"(?<=\d)\\[,;:](?=\d{3}(?!\d))")
+"""A space between the digits of one number."""
 _DOLLARS = re.compile(r"\$\$(.+)\$\$|\$([^$]+)\$|\\\((.+)\\\)|\\\[(.+)\\\]", re.DOTALL)
 
 
@@ -75,12 +77,15 @@ def plain_unicode(text: str) -> str:
 
 
 def without_spacing(text: str) -> str:
-    """Without `\\,`, `\\;`, `\\:` and `\\!`, which only move what follows; links of Markdown become their text."""
+    """Without `\\,`, `\\;`, `\\:` and `\\!`, which only move what follows; links of Markdown become their text.
+
+    Digits that belong to one number stay together: `10\\,000` becomes 10000.
+    """
     if "](" in text:
         text = LINK.sub(r"\1", text)
     if "\\" not in text:
         return text
-    return _MOVES.sub(_moved, text).strip()
+    return _MOVES.sub(_moved, _THOUSANDS.sub("", text)).strip()
 
 
 def bare_answer(text: str) -> str:

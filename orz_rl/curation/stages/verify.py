@@ -103,7 +103,8 @@ def asks_for_proof(question: str, answer: str) -> str:
         return ""
     gold = _squeezed(answer)
     is_given = len(gold) > 1 and any(gold in _squeezed(each) for each in proofs)
-    asks = any(_ASKS.search(each) for each in sentences if each not in proofs) or any(map(_AND_ASKS.search, proofs))
+    others = [_PROOF.split(each, maxsplit=1)[0] if each in proofs else each for each in sentences]
+    asks = any(map(_ASKS.search, others)) or any(map(_AND_ASKS.search, proofs))
     return _shown(proofs[0]) if is_given or not asks else ""
 
 
