@@ -234,12 +234,11 @@ class _Columns:
 
     def _extra(self, row: Mapping[str, Any]) -> dict[str, Any]:
         used = {self.question, self.answer, *self.ids}
-        return {name: value for name, value in row.items() if name not in used and _is_short(name, value)}
+        facts = {name: value for name, value in row.items() if name not in used and _is_short(name, value)}
+        return facts | {name: True for name, value in row.items() if normal(name) in OPTIONS and bool(value)}
 
 
 def _is_short(name: str, value: Any) -> bool:
-    if normal(name) in OPTIONS:
-        return bool(value)
     if normal(name) in _NOT_FOR_TRAINING or (isinstance(value, float) and math.isnan(value)):
         return False
     return isinstance(value, bool | int | float) or (isinstance(value, str) and len(value) <= _LONGEST_EXTRA)

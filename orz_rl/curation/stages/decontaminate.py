@@ -29,8 +29,9 @@ from orz_rl.curation.settings import DecontaminateSettings
 from orz_rl.curation.stages.stage import Decide, Parts
 from orz_rl.curation.texts import NGrams, alphanumeric_key, match_key, ngrams, numbers, tokens, tokens_of
 
-_FEWEST_OF_ROW = 6
-"""N-grams that a row must have for its share to count: a short sentence is in many questions."""
+_FEWEST = 6
+"""N-grams that a row must have for its share to count: a short sentence is in many questions. A benchmark's question of
+fewer n-grams must have exactly the numbers of the row: 1 + 2 + 3 is in 1 + 2 + 3 + 4."""
 _WITHOUT_NUMBERS = 0.95
 """The overlap that a question without numbers needs: short ones of one template differ in a word."""
 _MOST_SUSPECTS = 3
@@ -68,6 +69,8 @@ class Decontaminate:
         if hit.overlap < self.settings.drop_overlap:
             return False
         shorter, longer = sorted((numbers(tokens_of(row.question)), index.numbers(hit.place)), key=len)
+        if index.is_short(hit.place) and shorter != longer:
+            return False
         if not shorter:
             return hit.overlap >= _WITHOUT_NUMBERS
         return Counter(shorter) <= Counter(longer)
@@ -124,6 +127,10 @@ class Index:
             self._numbers[place] = numbers(tokens_of(self.problems[place].question))
         return self._numbers[place]
 
+    def is_short(self, place: int) -> bool:
+        """Whether a question has few n-grams."""
+        return bool(self._sizes[place] < _FEWEST)
+
     def hits(self, questions: Sequence[str], *, at_least: float) -> list[list[Hit]]:
         """For each text the questions it overlaps with, the closest first."""
         grams = ngrams([tokens_of(question) for question in questions], self.n)
@@ -149,7 +156,7 @@ class Index:
         pairs, shared = np.unique(pairs, return_counts=True)
         rows, questions = np.divmod(pairs, max(1, len(self.problems)))
         of_row = grams.sizes[rows]
-        overlap = np.maximum(shared / self._sizes[questions], np.where(of_row >= _FEWEST_OF_ROW, shared / of_row, 0))
+        overlap = np.maximum(shared / self._sizes[questions], np.where(of_row >= _FEWEST, shared / of_row, 0))
         found: dict[int, list[Hit]] = defaultdict(list)
         for at in np.flatnonzero(overlap >= at_least):
             found[int(rows[at])].append(Hit(int(questions[at]), "ngram", round(float(overlap[at]), 4)))

@@ -77,6 +77,14 @@ def test_other_questions_are_kept_and_not_listed(tmp_path: Path) -> None:
     assert outcome.pairs == []
 
 
+def test_a_short_question_in_a_longer_one_is_listed(tmp_path: Path) -> None:
+    outcome = _decided(_questions("What is 7 + 5 + 2 + 3?"), "What is 7 + 5 + 2 + 3 + 1?", folder=tmp_path)
+    assert [fate.reason for fate in outcome.fates] == [""]
+    assert [pair.verdict for pair in outcome.pairs] == ["suspect"]
+    outcome = _decided(_questions("What is 7 + 5 + 2 + 3?"), "Tell me: what is 7 + 5 + 2 + 3, please?", folder=tmp_path)
+    assert [fate.reason for fate in outcome.fates] == ["contaminated"]
+
+
 def test_every_benchmark_that_has_the_question_is_named(tmp_path: Path) -> None:
     outcome = _decided(_questions(LONG, LONG), LONG, folder=tmp_path)
     assert outcome.fates[0].evidence["also"] == ["bench:b1"]

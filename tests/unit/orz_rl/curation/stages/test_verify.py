@@ -31,7 +31,7 @@ def test_options_are_seen(question: str) -> None:
         "Let f(A) = 1, f(B) = 2 and f(C) = 3. What is f(A) + f(B)?",
         "Triangle ABC has angle A. Find B.",
         "In the expansion of (a + b)(c + d), what is the coefficient of ac?",
-        "[asy] label(\"(A)\", A); label(\"(B)\", B); label(\"(C)\", C); [/asy] What is the area?",
+        '[asy] label("(A)", A); label("(B)", B); label("(C)", C); [/asy] What is the area?',
     ],
 )
 def test_points_and_functions_are_no_options(question: str) -> None:
