@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from heapq import heappush, heappushpop
@@ -17,9 +18,9 @@ CARD, CARD_PAGE = "card.json", "card.html"
 SCHEMA = 1
 EXAMPLES = 3
 """Of each reason, and of the kept rows of each source."""
-MOST_HITS = 2000
-MOST_PAIRS = 500
-"""Pairs in the card; all are in pairs.parquet."""
+MOST_PAIRS = {"contamination": 2000, "near_duplicates": 1000, "duplicates": 100}
+"""Pairs of each kind in the card; all are in pairs.parquet."""
+_KIND = {"decontaminate": "contamination", "exact": "duplicates"}
 _MOST_CHARS = 800
 _LENGTHS = (25, 50, 100, 200, 400, 800, 1600, 3200)
 _DIFFICULTY = ("difficulty", "difficulty_level", "level", "num_correct", "num_correct_of_4")
@@ -36,7 +37,7 @@ class CardData:
         self._values: dict[str, dict[str, Counter[str]]] = {}
         self._changes: Counter[str] = Counter()
         self._examples: dict[str, list[tuple[int, int, dict[str, str]]]] = defaultdict(list)
-        self._pairs: dict[str, list[dict[str, Any]]] = {"contamination": [], "near_duplicates": []}
+        self._pairs: dict[str, list[dict[str, Any]]] = {kind: [] for kind in MOST_PAIRS}
         self._num_pairs: dict[str, Counter[str]] = {name: Counter() for name in self._pairs}
 
     @property
@@ -46,7 +47,8 @@ class CardData:
 
     def add_stage(self, name: str, by_source: Mapping[str, Mapping[str, int]]) -> None:
         """Counts of a stage: source -> reason -> rows, the empty reason for rows that are kept."""
-        counts = {source: _counts(reasons) for source, reasons in by_source.items()}
+        names = [each["name"] for each in self._plan["sources"]]
+        counts = {name: _counts(by_source[name]) for name in names if name in by_source}
         reasons: Counter[str] = Counter()
         for each in counts.values():
             reasons.update(each["reasons"])
@@ -74,9 +76,9 @@ class CardData:
     def add_pairs(self, table: pa.Table) -> None:
         """Some of pairs.parquet."""
         for pair in table.to_pylist():
-            kind = "contamination" if pair["stage"] == "decontaminate" else "near_duplicates"
+            kind = _KIND.get(pair["stage"], "near_duplicates")
             self._num_pairs[kind][pair["verdict"]] += 1
-            if len(self._pairs[kind]) < (MOST_HITS if kind == "contamination" else MOST_PAIRS):
+            if len(self._pairs[kind]) < MOST_PAIRS[kind]:
                 self._pairs[kind].append(pair)
 
     def finished(self, files: Mapping[str, str]) -> dict[str, Any]:
@@ -105,8 +107,7 @@ class CardData:
                 name: [example for _, _, example in sorted(found, key=lambda each: -each[0])]
                 for name, found in sorted(self._examples.items())
             },
-            "contamination": self._listed("contamination"),
-            "near_duplicates": self._listed("near_duplicates"),
+            **{kind: self._listed(kind) for kind in MOST_PAIRS},
             "files": dict(files),
             "plan": dict(self._plan),
         }
@@ -125,7 +126,7 @@ class CardData:
         for column, value in json.loads(extra).items():
             if normal(column) in _DIFFICULTY and isinstance(value, str | int | float):
                 found = self._values.setdefault(column, {"all": Counter(), "kept": Counter()})
-                text = str(value)[:40]
+                text = _label(value)
                 if text not in found["all"] and len(found["all"]) >= _MOST_VALUES:
                     text = "others"
                 for name in ("all", "kept") if is_kept else ("all",):
@@ -141,6 +142,13 @@ class CardData:
         example = {key: row[key][:_MOST_CHARS] for key in ("id", "source", "row", "question", "answer", "evidence")}
         item = (place, row["number"], example)
         heappush(found, item) if len(found) < EXAMPLES else heappushpop(found, item)
+
+
+def _label(value: str | float) -> str:
+    """A value, or the bin of a number: the whole number below it, the tenth below it from -1 to 1."""
+    if isinstance(value, str) or not math.isfinite(value):
+        return str(value)[:40]
+    return str(math.floor(value) if abs(value) > 1 or value == int(value) else math.floor(value * 10) / 10)
 
 
 def _counts(reasons: Mapping[str, int]) -> dict[str, Any]:

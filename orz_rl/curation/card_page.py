@@ -23,6 +23,7 @@ th, td { padding: .3rem .7rem; border-bottom: 1px solid var(--line); text-align:
 th { font-weight: 600 } .left { text-align: left } code { overflow-wrap: anywhere }
 .text { white-space: pre-wrap; overflow-wrap: anywhere; text-align: left; min-width: 18rem; max-width: 34rem;
   font-size: .9rem }
+.bars { text-align: left; white-space: nowrap; font-size: 0 } th .bars { font-size: 1rem }
 .bar { display: inline-block; height: .7rem; background: var(--kept) } .bar.all { background: var(--all) }
 details { margin: .5rem 0 } summary { cursor: pointer } svg text { fill: var(--ink); font-size: 13px }
 """
@@ -42,6 +43,7 @@ def page(card: Mapping[str, Any]) -> str:
         _sources(card["sources"]),
         "<h2>Reasons</h2>",
         _reasons(card["stages"]),
+        _changes(card["changes"]),
         "<h2>Lengths of questions</h2>",
         _lengths(card["lengths"]),
         *_values(card["values"]),
@@ -49,6 +51,7 @@ def page(card: Mapping[str, Any]) -> str:
         _benchmarks(card["plan"]["benchmarks"]),
         _pairs("Overlap with benchmarks", card["contamination"]),
         _pairs("Similar rows", card["near_duplicates"]),
+        _pairs("Equal rows", card["duplicates"]),
         "<h2>Examples</h2>",
         *(_examples(name, found) for name, found in card["examples"].items()),
         "<h2>Hashes and settings</h2>",
@@ -110,6 +113,14 @@ def _reasons(stages: Sequence[Mapping[str, Any]]) -> str:
     return _table(["stage", "reason", "rows"], rows, left=2) if rows else "<p>No row was dropped.</p>"
 
 
+def _changes(changes: Mapping[str, int]) -> str:
+    if not changes:
+        return ""
+    return (
+        f"<p>Spelling changed: {', '.join(f'{escape(what)} in {rows:,} rows' for what, rows in changes.items())}.</p>"
+    )
+
+
 def _lengths(lengths: Mapping[str, Any]) -> str:
     limits = lengths["at_most_chars"]
     names = [f"up to {limit:,}" if limit is not None else f"above {limits[-2]:,}" for limit in limits]
@@ -120,7 +131,7 @@ def _lengths(lengths: Mapping[str, Any]) -> str:
 
 def _values(values: Mapping[str, Any]) -> Iterable[str]:
     for column, found in values.items():
-        yield f"<h2>Values of {escape(column)}</h2>"
+        yield f"<h2>Values of {escape(column)}, numbers rounded down</h2>"
         yield _bars(column, found["all"], found["kept"])
 
 
@@ -131,12 +142,12 @@ def _bars(name: str, whole: Mapping[str, int], kept: Mapping[str, int]) -> str:
             escape(label),
             f"{count:,}",
             f"{kept.get(label, 0):,}",
-            f'<span class="bar" style="width:{20 * kept.get(label, 0) / most:.2f}rem"></span>'
-            f'<span class="bar all" style="width:{20 * (count - kept.get(label, 0)) / most:.2f}rem"></span>',
+            f'<div class="bars"><span class="bar" style="width:{20 * kept.get(label, 0) / most:.2f}rem"></span>'
+            f'<span class="bar all" style="width:{20 * (count - kept.get(label, 0)) / most:.2f}rem"></span></div>',
         ]
         for label, count in whole.items()
     ]
-    return _table([escape(name), "rows", "kept", "<span class=left>kept, dropped</span>"], rows)
+    return _table([escape(name), "rows", "kept", "<div class=bars>kept, dropped</div>"], rows)
 
 
 def _benchmarks(benchmarks: Mapping[str, str]) -> str:

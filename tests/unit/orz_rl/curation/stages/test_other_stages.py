@@ -52,7 +52,7 @@ def test_language(tmp_path: Path) -> None:
         "求所有满足 $x^2 = 4$ 的整数 $x$。",
         r"$\int_0^1 x^2\,dx$",
         "Compute $1+1$.",
-        "Let β and γ be the roots. What is β + γ?",
+        "Let β and δ be the roots. What is β + δ?",
     ]
     rows = rows_of((text, "1") for text in texts)
     assert reasons(Language(LanguageSettings(keep="english")), rows, tmp_path) == [
