@@ -75,20 +75,26 @@ def write_rows(path: Path, num_rows: int) -> None:
     earlier: list[tuple[list[str], int]] = []
     with path.open("w", encoding="utf-8") as file:
         for number in range(num_rows):
-            if earlier and rng.random() < 0.02:
-                question, answer = rng.choice(earlier)
-                question = list(question)
-                if rng.random() < 0.5:
-                    question[rng.randrange(len(question))] = "certain"
-            else:
-                question = rng.choices(words, k=rng.randint(15, 60))
-                for _ in range(3):
-                    question[rng.randrange(len(question))] = f"${rng.randint(2, 999)}x$"
-                answer = rng.randint(-999, 9999)
-                if len(earlier) < 20_000:
-                    earlier.append((question, answer))
+            is_new = not earlier or rng.random() >= 0.02
+            question, answer = made_up(words, rng=rng) if is_new else repeated(*rng.choice(earlier), rng=rng)
+            if is_new and len(earlier) < 20_000:
+                earlier.append((question, answer))
             row = {"id": f"r{number}", "problem": " ".join(question) + "?", "answer": str(answer), "level": number % 5}
             file.write(json.dumps(row) + "\n")
+
+
+def made_up(words: list[str], *, rng: random.Random) -> tuple[list[str], int]:
+    question = rng.choices(words, k=rng.randint(15, 60))
+    for _ in range(3):
+        question[rng.randrange(len(question))] = f"${rng.randint(2, 999)}x$"
+    return question, rng.randint(-999, 9999)
+
+
+def repeated(question: list[str], answer: int, *, rng: random.Random) -> tuple[list[str], int]:
+    question = list(question)
+    if rng.random() < 0.5:
+        question[rng.randrange(len(question))] = "certain"
+    return question, answer
 
 
 def _peak_mib() -> float:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from orz_bench.commands.options import takes_options
 from orz_bench.environment import data_folders
 from orz_bench.errors import ConfigError, counted
 from orz_bench.terminal import DataDir, Json, libraries_on_stderr, print_result, reports_errors, stderr_console
@@ -20,45 +22,53 @@ curate_app = typer.Typer(
 _FACTS = ("id", "source", "row", "stage", "fate", "reason", "evidence", "changes", "answer")
 
 
-@curate_app.callback(invoke_without_command=True)
-@reports_errors
-def curate_command(
-    context: typer.Context,
-    *,
-    config: Annotated[Path | None, typer.Option(help="Settings in YAML (docs/curation.md).")] = None,
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CurateOptions:
+    """What is curated, and how."""
+
+    config: Annotated[Path | None, typer.Option(help="Settings in YAML (docs/curation.md).")] = None
     source: Annotated[
         list[str] | None,
         typer.Option(help="A file, hub:OWNER/NAME@COMMIT/FILE or reasoning_gym:NAME; repeat it. Default settings."),
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for the result.")] = None,
+    ] = None
     against: Annotated[
         str | None, typer.Option(help="Benchmarks to decontaminate against, separated by commas [default: all].")
-    ] = None,
+    ] = None
+    fresh: Annotated[bool, typer.Option(help="Delete an existing result and start over.")] = False
+    ray: Annotated[bool, typer.Option("--ray", help="Use Ray Data: at RAY_ADDRESS, or on this machine.")] = False
+
+
+@curate_app.callback(invoke_without_command=True)
+@reports_errors
+@takes_options
+def curate_command(
+    options: CurateOptions,
+    *,
+    context: typer.Context,
+    out: Annotated[Path | None, typer.Option(help="Folder for the result.")] = None,
     data_dir: DataDir = None,
-    fresh: Annotated[bool, typer.Option(help="Delete an existing result and start over.")] = False,
-    ray: Annotated[bool, typer.Option("--ray", help="Use Ray Data: at RAY_ADDRESS, or on this machine.")] = False,
 ) -> None:
     """Curate training data. Run the same command again to resume, wherever it stopped."""
     if context.invoked_subcommand is not None:
         return
-    if out is None or (config is None) == (not source):
+    if out is None or (options.config is None) == (not options.source):
         raise ConfigError(
             "wanted either --config FILE or --source FILE (it may be repeated), and --out DIR; see docs/curation.md."
         )
     from orz_rl.curation.pipeline import curate
     from orz_rl.curation.settings import from_sources, limited_to, read_settings
 
-    settings = read_settings(config) if config is not None else from_sources(source or ())
-    if against is not None:
-        settings = limited_to(settings, against)
+    settings = read_settings(options.config) if options.config is not None else from_sources(options.source or ())
+    if options.against is not None:
+        settings = limited_to(settings, options.against)
     console = stderr_console()
     with libraries_on_stderr():
         done = curate(
             settings,
             out=out,
             folders=data_folders(data_dir),
-            fresh=fresh,
-            on_ray=ray,
+            fresh=options.fresh,
+            on_ray=options.ray,
             notice=lambda text: console.print(text, style="dim", markup=False, highlight=False, soft_wrap=True),
         )
     state = "" if done.is_new else " (was complete already)"

@@ -90,7 +90,10 @@ class CardData:
             "seed": self._seed,
             "sources": [
                 each
-                | {"rows": self._of_source(each["name"], 0, "in"), "kept": self._of_source(each["name"], -1, "kept")}
+                | {
+                    "rows": self._of_source(each["name"], 0, what="in"),
+                    "kept": self._of_source(each["name"], -1, what="kept"),
+                }
                 for each in self._plan["sources"]
             ],
             "stages": self._stages,
@@ -112,7 +115,7 @@ class CardData:
             "plan": dict(self._plan),
         }
 
-    def _of_source(self, source: str, stage: int, what: str) -> int:
+    def _of_source(self, source: str, stage: int, *, what: str) -> int:
         found: int = self._stages[stage]["by_source"].get(source, {}).get(what, 0)
         return found
 

@@ -124,18 +124,17 @@ def _changes(changes: Mapping[str, int]) -> str:
 def _lengths(lengths: Mapping[str, Any]) -> str:
     limits = lengths["at_most_chars"]
     names = [f"up to {limit:,}" if limit is not None else f"above {limits[-2]:,}" for limit in limits]
-    return _bars(
-        "characters", dict(zip(names, lengths["all"], strict=True)), dict(zip(names, lengths["kept"], strict=True))
-    )
+    whole, kept = (dict(zip(names, lengths[which], strict=True)) for which in ("all", "kept"))
+    return _bars("characters", whole, kept=kept)
 
 
 def _values(values: Mapping[str, Any]) -> Iterable[str]:
     for column, found in values.items():
         yield f"<h2>Values of {escape(column)}, numbers rounded down</h2>"
-        yield _bars(column, found["all"], found["kept"])
+        yield _bars(column, found["all"], kept=found["kept"])
 
 
-def _bars(name: str, whole: Mapping[str, int], kept: Mapping[str, int]) -> str:
+def _bars(name: str, whole: Mapping[str, int], *, kept: Mapping[str, int]) -> str:
     most = max([*whole.values(), 1])
     rows = [
         [

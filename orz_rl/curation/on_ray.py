@@ -7,17 +7,22 @@ the others apply what it found. Parts are written to the folder of the result, s
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from orz_bench.errors import OrzError
 from orz_bench.installed.extras import require
 from orz_rl.curation.parts import Incoming, StageFolder
 from orz_rl.curation.stages.stage import Decide, Stage
 
-RunParts = Callable[[Stage, Incoming, StageFolder, Sequence[int]], None]
-"""Decides these parts of a stage and writes them."""
+
+class RunParts(Protocol):
+    """Decides these parts of a stage and writes them."""
+
+    def __call__(self, stage: Stage, incoming: Incoming, *, target: StageFolder, missing: Sequence[int]) -> None:
+        """`missing`: the numbers of the parts."""
+        ...
 
 
 @contextmanager
@@ -33,14 +38,14 @@ def parts_on_ray() -> Iterator[RunParts]:
         end_ray()
 
 
-def _run(stage: Stage, incoming: Incoming, target: StageFolder, missing: Sequence[int]) -> None:
+def _run(stage: Stage, incoming: Incoming, *, target: StageFolder, missing: Sequence[int]) -> None:
     incoming = Incoming(StageFolder(incoming.folder.path.resolve()), incoming.num_parts)
     target = StageFolder(target.path.resolve())
     if stage.is_local:
-        _map(_Opened, (stage, incoming, target), missing)
+        _map(_Opened, missing, arguments=(stage, incoming, target))
         return
     with stage.open(incoming, scratch=target.scratch) as decide:
-        _map(_Deciding, (decide, incoming, target), missing)
+        _map(_Deciding, missing, arguments=(decide, incoming, target))
 
 
 class _Deciding:
@@ -67,7 +72,7 @@ class _Opened(_Deciding):
         self._open.close()
 
 
-def _map(worker: type[_Deciding], arguments: tuple[Any, ...], missing: Sequence[int]) -> None:
+def _map(worker: type[_Deciding], missing: Sequence[int], *, arguments: tuple[Any, ...]) -> None:
     import ray
     from ray.data import ActorPoolStrategy, DataContext, from_items
 

@@ -98,15 +98,15 @@ def training_row(row: Row) -> dict[str, Any]:
 def _part(stages: Sequence[Done], number: int) -> tuple[pa.Table, list[Row]]:
     """(the fates of a part's rows in their order, the rows that are kept to the end)."""
     last = stages[-1]
-    tables = [_with_fate(stage.folder.dropped(number), stage.name, "dropped") for stage in stages]
+    tables = [_with_fate(stage.folder.dropped(number), stage=stage.name, fate="dropped") for stage in stages]
     everything = last.folder.fates(number)
     kept = everything.filter(pc.equal(everything["reason"], ""))
-    tables.append(_with_fate(kept, last.name, "kept"))
+    tables.append(_with_fate(kept, stage=last.name, fate="kept"))
     table = pa.concat_tables(tables).sort_by("number").combine_chunks()
     return table.cast(FATES_OUT), rows_of(kept)
 
 
-def _with_fate(table: pa.Table, stage: str, fate: str) -> pa.Table:
+def _with_fate(table: pa.Table, *, stage: str, fate: str) -> pa.Table:
     columns = {name: table[name] for name in table.column_names} | {
         "row": table["place"],
         "stage": pa.array([stage] * len(table), type=pa.string()),

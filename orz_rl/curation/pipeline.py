@@ -121,7 +121,7 @@ def _finished(out: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
     if not path.is_file():
         return None
     card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    _refuse_other(out, card["plan"], plan)
+    _refuse_other(out, before=card["plan"], plan=plan)
     return card
 
 
@@ -129,7 +129,7 @@ def _begin(work: Path, plan: Mapping[str, Any]) -> None:
     """Keep the plan, or compare it with that of the start."""
     path = work / _PLAN
     if path.is_file():
-        _refuse_other(work.parent, json.loads(path.read_text(encoding="utf-8")), plan)
+        _refuse_other(work.parent, before=json.loads(path.read_text(encoding="utf-8")), plan=plan)
         return
     present = [name for name in OUTPUTS if (work.parent / name).exists()]
     if present:
@@ -141,7 +141,7 @@ def _begin(work: Path, plan: Mapping[str, Any]) -> None:
     write_json(path, plan)
 
 
-def _refuse_other(out: Path, before: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
+def _refuse_other(out: Path, *, before: Mapping[str, Any], plan: Mapping[str, Any]) -> None:
     difference = next(_differences(before, json.loads(json.dumps(plan))), None)
     if difference is not None:
         raise ConfigError(
@@ -150,13 +150,13 @@ def _refuse_other(out: Path, before: Mapping[str, Any], plan: Mapping[str, Any])
         )
 
 
-def _differences(before: Any, now: Any, where: str = "") -> Iterator[str]:
+def _differences(before: Any, now: Any, *, where: str = "") -> Iterator[str]:
     if isinstance(before, Mapping) and isinstance(now, Mapping):
         for name in [*before, *(name for name in now if name not in before)]:
-            yield from _differences(before.get(name), now.get(name), f"{where}.{name}" if where else name)
+            yield from _differences(before.get(name), now.get(name), where=f"{where}.{name}" if where else name)
     elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
         for number, pair in enumerate(zip(before, now, strict=True)):
-            yield from _differences(*pair, f"{where}.{number}")
+            yield from _differences(*pair, where=f"{where}.{number}")
     elif before != now:
         yield f"{where} was {str(before)[:80]}, is {str(now)[:80]}"
 
@@ -185,7 +185,7 @@ def _run_all(
     for number, stage in enumerate(stages, start=1):
         target = StageFolder(work / f"{number:02d}-{stage.name}")
         incoming = Incoming(done[-1].folder, done[0].folder.num_parts)
-        _run_stage(stage, incoming, target, run_parts=run_parts, notice=notice)
+        _run_stage(stage, incoming, target=target, run_parts=run_parts, notice=notice)
         done.append(StageDone(stage.name, target))
     return done
 
@@ -213,17 +213,17 @@ def _in_parts(fates: Iterable[Fate], size: int) -> Iterator[list[Fate]]:
         yield part
 
 
-def _run_stage(stage: Stage, incoming: Incoming, target: StageFolder, *, run_parts: RunParts, notice: Notice) -> None:
+def _run_stage(stage: Stage, incoming: Incoming, *, target: StageFolder, run_parts: RunParts, notice: Notice) -> None:
     """The parts of a stage that are not there yet."""
     if target.is_done:
         return
     missing = [number for number in range(len(incoming)) if not target.has(number)]
     if missing:
-        run_parts(stage, incoming, target, missing)
+        run_parts(stage, incoming, target=target, missing=missing)
     _finish(target, stage.name, num_parts=len(incoming), notice=notice)
 
 
-def _in_order(stage: Stage, incoming: Incoming, target: StageFolder, missing: Sequence[int]) -> None:
+def _in_order(stage: Stage, incoming: Incoming, *, target: StageFolder, missing: Sequence[int]) -> None:
     """Decide parts in this process."""
     with stage.open(incoming, scratch=target.scratch) as decide:
         for number in missing:

@@ -59,13 +59,13 @@ class Decontaminate:
         outcome = Outcome([])
         hits = index.hits([row.question for row in rows], at_least=self.settings.list_overlap)
         for row, found in zip(rows, hits, strict=True):
-            sure = [each for each in found if each.is_sure or self._is_certain(row, each, index)]
-            outcome.fates.append(_fate(row, sure, index))
+            sure = [each for each in found if each.is_sure or self._is_certain(row, each, index=index)]
+            outcome.fates.append(_fate(row, sure, index=index))
             listed = sure or found[:_MOST_SUSPECTS]
             outcome.pairs.extend(_pair(row, each, index=index, is_dropped=bool(sure)) for each in listed)
         return outcome
 
-    def _is_certain(self, row: Row, hit: Hit, index: Index) -> bool:
+    def _is_certain(self, row: Row, hit: Hit, *, index: Index) -> bool:
         if hit.overlap < self.settings.drop_overlap:
             return False
         shorter, longer = sorted((numbers(tokens_of(row.question)), index.numbers(hit.place)), key=len)
@@ -170,7 +170,7 @@ def _within(counts: npt.NDArray[Any]) -> npt.NDArray[np.int64]:
     return found
 
 
-def _fate(row: Row, sure: Sequence[Hit], index: Index) -> Fate:
+def _fate(row: Row, sure: Sequence[Hit], *, index: Index) -> Fate:
     if not sure:
         return Fate(row=row)
     first = index.problems[sure[0].place]

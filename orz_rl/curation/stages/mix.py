@@ -48,9 +48,9 @@ class Mix:
                 keys[row.source].append(order_of(row, self.seed))
         shares = wanted(Counter({name: len(found) for name, found in keys.items()}), self.settings)
         limits = {name: _limit(keys[name], count) for name, count in shares.items()}
-        yield lambda rows: Outcome([self._fate(row, limits, shares) for row in rows])
+        yield lambda rows: Outcome([self._fate(row, limits=limits, shares=shares) for row in rows])
 
-    def _fate(self, row: Row, limits: Mapping[str, int], shares: Mapping[str, int]) -> Fate:
+    def _fate(self, row: Row, *, limits: Mapping[str, int], shares: Mapping[str, int]) -> Fate:
         if order_of(row, self.seed) < limits[row.source]:
             return Fate(row=row)
         return Fate(row=row, reason="not_in_mix", evidence={"rows_of_source": shares[row.source]})

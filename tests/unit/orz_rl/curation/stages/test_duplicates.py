@@ -71,7 +71,7 @@ def test_nothing_repeats_a_row_that_is_dropped(tmp_path: Path) -> None:
 
 def _questions(rng: random.Random, count: int) -> list[str]:
     words = [f"w{number}" for number in range(400)]
-    found = []
+    found: list[str] = []
     for _ in range(count):
         if found and rng.random() < 0.4:
             text = rng.choice(found).split()
