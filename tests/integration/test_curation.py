@@ -104,7 +104,7 @@ def test_every_row_has_its_fate(curated: Path) -> None:
     }
     contaminated = next(row for row in fates if row["reason"] == "contaminated")
     assert json.loads(contaminated["evidence"])["benchmark"] == "arithmetic"
-    lines = [json.loads(line) for line in (curated / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = _rows(curated / "train.jsonl")
     kept = {row["id"]: row for row in fates if row["fate"] == "kept"}
     assert {line["id"] for line in lines} == kept.keys()
     assert [line["id"] for line in lines] != list(kept)
@@ -121,7 +121,7 @@ def test_every_row_has_its_fate(curated: Path) -> None:
 
 def test_the_result_is_training_data(curated: Path, tmp_path: Path) -> None:
     source = str(curated / "train.jsonl")
-    assert len(read_problems([source])) == len((curated / "train.jsonl").read_text(encoding="utf-8").splitlines())
+    assert len(read_problems([source])) == len(_rows(curated / "train.jsonl"))
     done = orz_rl("check", "--recipe", "tiny", f"data.source={source}", "data.limit=null", "data.max_prompt_tokens=400")
     assert source in done.stdout
 
@@ -207,7 +207,7 @@ def test_a_model_filters_by_pass_rate(tmp_path: Path) -> None:
     assert sampled
     orz_rl(*arguments)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "pass_rate").rglob("*.parquet")} == sampled
-    lines = [json.loads(line) for line in (tmp_path / "out" / "train.jsonl").read_text(encoding="utf-8").splitlines()]
+    lines = _rows(tmp_path / "out" / "train.jsonl")
     assert lines
     assert all(line["num_samples"] == 4 and 1 <= line["num_correct"] <= 3 for line in lines)
     dropped = [row for row in _fates(tmp_path / "out") if row["fate"] == "dropped"]
@@ -291,7 +291,8 @@ def test_known_overlaps_of_published_data_are_found(tmp_path: Path) -> None:
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    with path.open(encoding="utf-8") as file:
+        return [json.loads(line) for line in file]
 
 
 def _letters(text: str) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from orz_bench.errors import ConfigError
 from orz_rl.curation.settings import from_sources, limited_to, read_settings
+from orz_rl.curation.synthetic import check
 
 
 def _file(folder: Path, text: str) -> Path:
@@ -35,6 +36,13 @@ mix: {weights: {a: 2, b: 1}, total: 300}
     assert found.verify is not None
     assert found.mix is not None
     assert found.mix.weights == {"a": 2.0, "b": 1.0}
+
+
+def test_the_example_is_read() -> None:
+    found = read_settings(Path(__file__).parents[4] / "examples" / "orz-mix.yaml")
+    assert [source.name for source in found.sources][:2] == ["orz-57k", "orz-72k"]
+    for source in found.sources[2:]:
+        check(source)
 
 
 def test_all_faults_are_reported_with_the_nearest_name(tmp_path: Path) -> None:
