@@ -22,6 +22,7 @@ from orz_bench.exchange.formats.format import Contents, Format
 from orz_bench.exchange.formats.registry import read_of_tool
 from orz_bench.records.foreign import flat, holds_rollouts, rows_of, run_column
 from orz_bench.records.regular import read_text
+from orz_bench.records.retention import reduction_note
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
 
@@ -116,12 +117,14 @@ def _run_dir(directory: RunDir, *, with_rollouts: bool) -> Run:
     rollouts = parts(*(folder.path for _, folder in directory.sampled_steps()))
     evaluations = tuple(_evaluation(one, parts(one.path)) for one in directory.evaluations())
     skipped = [path for found in (rollouts, *(one.samples for one in evaluations)) for path in found.skipped]
+    reduced = reduction_note(directory)
     notes = [
         (torn, f"{counted(torn, 'incomplete line')} of metrics.jsonl skipped"),
         (len(skipped), f"{counted(len(skipped), 'damaged part')} skipped, the first: {skipped[0] if skipped else ''}"),
         (directory.state() == "open", "the run has not finished (it is still running, or was killed)"),
         (directory.state() == "failed", "the run stopped before its end"),
         (any(e.result is None for e in evaluations), "an unfinished evaluation was skipped"),
+        (reduced is not None, reduced or ""),
     ]
     return Run(
         name=directory.path.resolve().name,

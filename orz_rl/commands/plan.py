@@ -14,6 +14,7 @@ from orz_bench.terminal import Json, print_result, reports_errors, result_consol
 from orz_rl.commands.train import Overrides, Recipe, Variant
 
 if TYPE_CHECKING:
+    from orz_rl.config import TrainConfig
     from orz_rl.planning.plan import Plan
 
 
@@ -107,5 +108,13 @@ def _facts(plan: Plan, *, mean_tokens: float) -> dict[str, Any]:
     facts["engine, GiB a device"] = f"{plan.engine_bytes / GIB:.1f}, room for {plan.engine_sequences} full sequences"
     for phase, seconds in plan.seconds.items():
         facts[f"{phase}, s a step, at least"] = f"{seconds:.1f}"
+    facts["rollouts on disk, GiB a step"] = f"{plan.disk_bytes_a_step / GIB:.2g}"
+    facts["rollouts on disk, GiB at most"] = f"{plan.disk_bytes / GIB:,.3g} ({_kept(config)})"
     facts["all steps, days, at least"] = f"{plan.days:.2g}" if plan.days < 1 else f"{plan.days:.1f}"
     return facts
+
+
+def _kept(config: TrainConfig) -> str:
+    rules = config.rollouts.retention.rules
+    said = ", ".join(f"{name} {rule}" for name, rule in rules.items())
+    return "rollouts.keep=all; every:K, last:K or sampled:P keep less" if said.count(" all") == len(rules) else said
