@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 
 from orz_bench.errors import DataError
 from orz_bench.records.parquet import disk_error, sync_folder
-from orz_rl.curation.rows import FATE_SCHEMA, Outcome, Row, fates_table, pairs_table, rows_of
+from orz_rl.curation.rows import Outcome, Row, fates_table, pairs_table, rows_of
 
 _DONE = "done.json"
 
@@ -137,11 +137,6 @@ class Incoming:
 
     def __len__(self) -> int:
         return self.num_parts
-
-
-def empty_fates() -> pa.Table:
-    """No fate."""
-    return FATE_SCHEMA.empty_table()
 
 
 def _read(path: Path) -> pa.Table:

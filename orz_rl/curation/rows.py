@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 
@@ -144,22 +144,3 @@ def dumped(value: Any) -> str:
     if not value:
         return "{}" if isinstance(value, Mapping) else "[]"
     return storable(json.dumps(value if not isinstance(value, Mapping) else dict(value), ensure_ascii=False)) or ""
-
-
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """Rows that entered a stage and left it, and why the others did not."""
-
-    num_in: int = 0
-    num_kept: int = 0
-    reasons: Mapping[str, int] = field(default_factory=dict)
-
-    def plus(self, fates: Iterable[Fate]) -> Self:
-        """These and more."""
-        listed = list(fates)
-        reasons = dict(self.reasons)
-        for each in listed:
-            if not each.is_kept:
-                reasons[each.reason] = reasons.get(each.reason, 0) + 1
-        num_kept = sum(each.is_kept for each in listed)
-        return type(self)(self.num_in + len(listed), self.num_kept + num_kept, reasons)

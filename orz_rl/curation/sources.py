@@ -19,7 +19,7 @@ from typing import Any
 from orz_bench.benchmarks.own.address import HUB, TableAddress, table_address
 from orz_bench.benchmarks.own.columns import ANSWER, IDS, OPTIONS, QUESTION, Table, at, normal, question_text, scalar
 from orz_bench.benchmarks.own.table import files_of, from_conversation
-from orz_bench.errors import ConfigError, DataError
+from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.records.parquet import storable
 from orz_bench.records.tables import SUFFIXES, read_rows_or_faults
 from orz_rl.curation import synthetic
@@ -171,7 +171,13 @@ def _rows_of(source: Source) -> Iterator[Fate]:
         for where, row in read_rows_or_faults(path)
     )
     head = list(islice(placed, _ROWS_FOR_COLUMNS))
-    columns = _Columns.of(source, [(where, row) for where, row in head if not isinstance(row, DataError)])
+    readable = [(where, row) for where, row in head if not isinstance(row, DataError)]
+    if head and not readable:
+        raise DataError(
+            f"{source.settings.path}: none of its first {counted(len(head), 'row')} can be read; {head[0][0]}: "
+            f"{head[0][1]}. Restore the file, or name another."
+        )
+    columns = _Columns.of(source, readable)
     for number, (where, row) in enumerate(chain(head, placed)):
         yield columns.fate(row, where=where, number=number)
 

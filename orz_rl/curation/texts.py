@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -147,7 +148,7 @@ def ngrams(texts: Sequence[Sequence[str]], n: int) -> NGrams:
     return NGrams(hashes, np.searchsorted(owners, np.arange(len(padded) + 1)).astype(np.int64))
 
 
-def jaccard(one: Hashes, other: Hashes) -> float:
+def jaccard(one: npt.NDArray[Any], other: npt.NDArray[Any]) -> float:
     """Shared n-grams over all n-grams of two texts."""
     shared = len(np.intersect1d(one, other, assume_unique=True))
     return shared / max(1, len(one) + len(other) - shared)

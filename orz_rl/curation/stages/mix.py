@@ -32,16 +32,19 @@ class Mix:
     name: str = "mix"
     is_local: bool = False
 
-    @contextmanager
-    def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
-        """See Stage; counts the rows of each source. ConfigError for a weight of a source that there is not."""
-        del scratch
+    def __post_init__(self) -> None:
+        """ConfigError for a weight of a source that there is not."""
         unknown = next((name for name in self.settings.weights if name not in self.sources), None)
         if unknown is not None:
             raise ConfigError(
                 f"mix.weights names {unknown!r}{nearest(unknown, self.sources)}; the sources are "
                 f"{', '.join(self.sources)}."
             )
+
+    @contextmanager
+    def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
+        """See Stage; counts the rows of each source."""
+        del scratch
         keys: dict[str, list[int]] = {name: [] for name in self.sources}
         for rows in incoming:
             for row in rows:

@@ -22,7 +22,7 @@ from orz_rl.curation.golds import GoldComparison
 from orz_rl.curation.settings import NearSettings
 from orz_rl.curation.stages.similar import Candidate, decided, outcome_of
 from orz_rl.curation.stages.stage import Decide, Parts
-from orz_rl.curation.texts import NGrams, hash_of, ngrams, numbers, tokens_of
+from orz_rl.curation.texts import NGrams, hash_of, jaccard, ngrams, numbers, tokens_of
 
 NUM_BANDS = 32
 ROWS_PER_BAND = 4
@@ -134,8 +134,7 @@ def similar_pairs(index: Index, *, threshold: float) -> list[tuple[int, int, flo
         smaller, larger = sorted((len(one), len(other)))
         if smaller < threshold * larger:
             continue
-        shared = len(np.intersect1d(one, other, assume_unique=True))
-        similarity = shared / max(1, len(one) + len(other) - shared)
+        similarity = jaccard(one, other)
         if similarity >= threshold:
             found.append((later, earlier, similarity))
     return found

@@ -47,7 +47,7 @@ def stages_of(
         assert questions is not None, "decontamination has questions"
         stages.append(Decontaminate(settings.decontaminate, questions))
     if settings.select is not None:
-        stages.append(Select(settings.select))
+        stages.append(Select(settings.select, tuple(sources)))
     if settings.language is not None:
         stages.append(Language(settings.language))
     if settings.verify is not None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from orz_bench.errors import ConfigError, nearest
 from orz_rl.curation.rows import Fate, Outcome, Row
 from orz_rl.curation.settings import Condition, SelectSettings
 from orz_rl.curation.stages.stage import Decide, Parts
@@ -18,14 +19,40 @@ class Select:
     """The stage."""
 
     settings: SelectSettings
+    sources: tuple[str, ...]
+    """Names of all sources."""
     name: str = "select"
     is_local: bool = True
 
+    def __post_init__(self) -> None:
+        """ConfigError for a condition on a source that there is not."""
+        named = [condition.source for condition in self.settings.conditions if condition.source is not None]
+        unknown = next((name for name in named if name not in self.sources), None)
+        if unknown is not None:
+            raise ConfigError(
+                f"select.conditions names {unknown!r}{nearest(unknown, self.sources)}; the sources are "
+                f"{', '.join(self.sources)}."
+            )
+
     @contextmanager
     def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
-        """See Stage; looks at no row before."""
-        del incoming, scratch
+        """See Stage; looks for the columns of all conditions. ConfigError for one that no row has."""
+        del scratch
+        self._refuse_unknown(incoming)
         yield self._decide
+
+    def _refuse_unknown(self, incoming: Parts) -> None:
+        wanted = {condition.column for condition in self.settings.conditions}
+        known: set[str] = set()
+        for rows in incoming if wanted else ():
+            known.update(name for row in rows for name in row.extra)
+            if wanted <= known:
+                return
+        for column in sorted(wanted - known):
+            raise ConfigError(
+                f"select.conditions: no row has a column {column!r}{nearest(column, known)}; columns of short values "
+                f"are {', '.join(sorted(known)) or 'none'}."
+            )
 
     def _decide(self, rows: Sequence[Row]) -> Outcome:
         return Outcome([self._fate(row) for row in rows])

@@ -93,6 +93,9 @@ def test_what_is_refused(tmp_path: Path) -> None:
         _read("rows.txt")
     with pytest.raises(DataError, match="answer"):
         _read(write_lines(tmp_path / "q.jsonl", [{"problem": "p", "solution": "s"}]))
+    (tmp_path / "broken.jsonl").write_text("{broken\nnope\n", encoding="utf-8")
+    with pytest.raises(DataError, match="none of its first 2 rows can be read; line 1: broken JSON"):
+        _read(tmp_path / "broken.jsonl")
     with pytest.raises(ConfigError, match="kind=choice"):
         _read(f"{write_lines(tmp_path / 'r.jsonl', [GOOD])}:kind=choice")
 

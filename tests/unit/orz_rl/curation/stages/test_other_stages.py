@@ -25,17 +25,25 @@ def test_rows_are_selected_by_columns(tmp_path: Path) -> None:
     levels = [{"level": 1}, {"level": "3"}, {"level": 5}, {}]
     rows = [a_row(number=number, extra=extra) for number, extra in enumerate(levels)]
     conditions = (Condition(column="level", min=2, max=4),)
-    assert reasons(Select(SelectSettings(conditions=conditions)), rows, tmp_path) == [
+    assert reasons(Select(SelectSettings(conditions=conditions), ("s",)), rows, tmp_path) == [
         "not_selected",
         "",
         "not_selected",
         "",
     ]
     strict = (Condition(column="level", min=2, needs_column=True),)
-    assert reasons(Select(SelectSettings(conditions=strict)), rows, tmp_path)[3] == "not_selected"
-    of_other_source = (Condition(column="level", min=2, source="other"),)
-    assert set(reasons(Select(SelectSettings(conditions=of_other_source)), rows, tmp_path)) == {""}
-    assert reasons(Select(SelectSettings(max_question_chars=5)), rows[:1], tmp_path) == ["too_long"]
+    assert reasons(Select(SelectSettings(conditions=strict), ("s",)), rows, tmp_path)[3] == "not_selected"
+    of_other_source = SelectSettings(conditions=(Condition(column="level", min=2, source="other"),))
+    assert set(reasons(Select(of_other_source, ("s", "other")), rows, tmp_path)) == {""}
+    assert reasons(Select(SelectSettings(max_question_chars=5), ("s",)), rows[:1], tmp_path) == ["too_long"]
+
+
+def test_conditions_on_what_is_not_there_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"names 'othr' \(did you mean 'other'\?\)"):
+        Select(SelectSettings(conditions=(Condition(column="level", source="othr"),)), ("s", "other"))
+    stage = Select(SelectSettings(conditions=(Condition(column="levle", min=1),)), ("s",))
+    with pytest.raises(ConfigError, match=r"no row has a column 'levle' \(did you mean 'level'\?\)"):
+        decided(stage, [a_row(extra={"level": 1})], tmp_path)
 
 
 def test_a_value_may_be_written_as_text() -> None:
