@@ -27,13 +27,15 @@ from orz_rl.curation.parts import Incoming, StageFolder, write_json
 from orz_rl.curation.rows import Fate, Outcome
 from orz_rl.curation.settings import CurateSettings
 from orz_rl.curation.sources import Source, open_sources, read_rows
-from orz_rl.curation.stages.registry import READ, check, stages_of
+from orz_rl.curation.stages.registry import PASS_RATE, READ, check, stages_of
 from orz_rl.curation.stages.stage import Stage
 
 VERSION = 1
 """Of the rules; raised whenever the fate of a row could change."""
 WORK = "work"
 _PLAN = "plan.json"
+_SIGNS = {WORK: _PLAN, PASS_RATE: "run.json"}
+"""Folders of a curation, and a file that each has."""
 _LIBRARIES = ("rensa", "py3langid", "reasoning-gym", "sentence-transformers", "pyarrow")
 Notice = Callable[[str], None]
 
@@ -79,7 +81,8 @@ def curate(
         if fresh:
             _remove(out)
         if (card := _finished(out, plan)) is not None:
-            shutil.rmtree(out / WORK, ignore_errors=True)
+            if (out / WORK / _PLAN).is_file():
+                shutil.rmtree(out / WORK)
             return Curated(folder=out, num_rows=card["num_rows"], num_kept=card["num_kept"], is_new=False)
         work = out / WORK
         _begin(work, plan)
@@ -137,6 +140,8 @@ def _begin(work: Path, plan: Mapping[str, Any]) -> None:
             f"{work.parent}: holds {present[0]}, but neither {CARD} nor {WORK}/{_PLAN}, so what made it is unknown; "
             f"choose another --out, or start over with --fresh."
         )
+    if work.exists() and any(work.iterdir()):
+        _refuse_foreign(work)
     work.mkdir(parents=True, exist_ok=True)
     write_json(path, plan)
 
@@ -162,10 +167,20 @@ def _differences(before: Any, now: Any, *, where: str = "") -> Iterator[str]:
 
 
 def _remove(out: Path) -> None:
+    """Delete an earlier result. ConfigError, before anything is deleted, for a folder that nobody curated."""
+    folders = [out / name for name in _SIGNS if (out / name).exists()]
+    for folder in folders:
+        _refuse_foreign(folder)
+    for folder in folders:
+        shutil.rmtree(folder)
     for name in (CARD, CARD_PAGE, *OUTPUTS):
         (out / name).unlink(missing_ok=True)
-    for name in (WORK, "pass_rate"):
-        shutil.rmtree(out / name, ignore_errors=True)
+
+
+def _refuse_foreign(folder: Path) -> None:
+    sign = _SIGNS[folder.name]
+    if not (folder / sign).is_file():
+        raise ConfigError(f"{folder}: has no {sign}, so it is not of an earlier curation; choose another --out.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,8 @@ from orz_rl.curation.stages.verify import Verify
 
 READ = "read"
 """What the reading of the sources is called where stages are named."""
+PASS_RATE = "pass_rate"
+"""The run directory of the model's answers, in the folder of the result."""
 
 
 def check(settings: CurateSettings) -> None:
@@ -59,7 +61,7 @@ def stages_of(
     if settings.embedding is not None:
         stages.append(Embedding(settings.embedding))
     if settings.pass_rate is not None:
-        stages.append(PassRate(settings.pass_rate, seed=settings.seed, folder=out / "pass_rate"))
+        stages.append(PassRate(settings.pass_rate, seed=settings.seed, folder=out / PASS_RATE))
     if settings.mix is not None:
         stages.append(Mix(settings.mix, seed=settings.seed, sources=tuple(sources)))
     return stages
