@@ -10,14 +10,20 @@ import json
 import os
 import random
 import sys
+import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 from _record import data_folder, keep
 
 from orz_bench.extraction.scripts import foreign_letters
+from orz_rl.curation.pipeline import curate
+from orz_rl.curation.settings import checked
 from orz_rl.curation.stages.language import prose
 from orz_rl.curation.stages.near import NUM_BANDS, ROWS_PER_BAND, band_keys
 from orz_rl.curation.texts import ngrams, tokens_of
@@ -49,7 +55,15 @@ def main() -> None:
         for line in (data_folder() / "train" / f"{name}.jsonl").open(encoding="utf-8")
     ]
     sample = random.Random(0).sample(questions, _SAMPLE)
-    keep("curation_libraries", {"questions": _SAMPLE, "minhash": minhash(sample), "languages": languages(sample)})
+    keep(
+        "curation_libraries",
+        {
+            "questions": _SAMPLE,
+            "minhash": minhash(sample),
+            "languages": languages(sample),
+            "embeddings": embeddings(data_folder() / "train" / "deepscaler_by_difficulty.jsonl"),
+        },
+    )
 
 
 def minhash(questions: Sequence[str]) -> dict[str, Any]:
@@ -91,6 +105,29 @@ def languages(questions: Sequence[str]) -> dict[str, Any]:
             ],
         }
     return {"texts": len(texts), "translated": len(_TRANSLATED), **found}
+
+
+def embeddings(source: Path) -> dict[str, Any]:
+    """What the stage `embedding` finds behind MinHash, in 3,000 rows that are alphabetical neighbours."""
+    with source.open(encoding="utf-8") as file:
+        rows = sorted(map(json.loads, file), key=lambda row: " ".join(tokens_of(row["problem"])))[15_000:18_000]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.jsonl"
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        settings = {"sources": [{"path": str(path)}], "decontaminate": None, "embedding": {}}
+        notices: list[tuple[str, float]] = []
+        curate(
+            checked(settings, where="curation_libraries"),
+            out=Path(folder) / "out",
+            notice=lambda text: notices.append((text, time.process_time())),
+        )
+        pairs = pq.read_table(Path(folder) / "out" / "pairs.parquet").to_pylist()
+    at = next(n for n, (text, _) in enumerate(notices) if text.startswith("embedding"))
+    return {
+        "stage": notices[at][0],
+        "cpu_seconds": round(notices[at][1] - notices[at - 1][1], 1),
+        "pairs": dict(Counter(pair["verdict"] for pair in pairs if pair["stage"] == "embedding")),
+    }
 
 
 def _py3langid() -> Callable[[str], str]:

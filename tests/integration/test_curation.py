@@ -246,6 +246,24 @@ def test_hard_problems_of_a_run(tmp_path: Path) -> None:
     assert "--max-pass-rate 0/64: wanted a share above 0" in error
 
 
+def test_a_file_of_the_hub_at_a_commit(config: Path, tmp_path: Path) -> None:
+    """From the hub's cache, as the hub's client leaves it there."""
+    commit = "c" * 40
+    snapshot = tmp_path / "hub" / "datasets--some--problems" / "snapshots" / commit
+    snapshot.mkdir(parents=True)
+    shutil.copy(config.parent / "rows.jsonl", snapshot / "rows.jsonl")
+    cached = {"HF_HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
+    arguments = ("--against", "arithmetic", "--out", tmp_path / "out")
+    orz_rl(
+        "curate", "--source", f"hub:some/problems@{commit}/rows.jsonl", *arguments, environment=cached, is_started=True
+    )
+    assert len(_fates(tmp_path / "out")) == 100
+    error = orz_rl(
+        "curate", "--source", "hub:some/problems/rows.jsonl", *arguments, environment=cached, expect=2
+    ).stderr
+    assert "no commit is named, so its content may change" in error
+
+
 def test_what_is_refused(config: Path, tmp_path: Path) -> None:
     source = config.parent / "rows.jsonl"
     error = orz_rl("curate", "--out", tmp_path / "out", expect=2).stderr

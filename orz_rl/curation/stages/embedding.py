@@ -9,6 +9,7 @@ Source: Reimers & Gurevych 2019 (Sentence-BERT); Abbas et al. 2023 (SemDeDup).
 from __future__ import annotations
 
 import zipfile
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -74,15 +75,16 @@ class Embedding:
 
 
 def pairs_above(vectors: Vectors, *, threshold: float) -> Iterator[tuple[int, int, float]]:
-    """(position, earlier position, cosine) of all pairs of unit vectors that reach the threshold."""
+    """(position, earlier position, cosine) of pairs of unit vectors that reach the threshold, the closest of each."""
     for start in range(0, len(vectors), _BLOCK):
-        block = vectors[start : start + _BLOCK]
-        cosines = block @ vectors[: start + len(block)].T
-        cosines[np.arange(len(block))[:, None] + start <= np.arange(cosines.shape[1])[None, :]] = -1
-        for row in np.flatnonzero((cosines >= threshold).any(axis=1)).tolist():
-            places = np.flatnonzero(cosines[row] >= threshold)
-            closest = places[np.argsort(-cosines[row][places], kind="stable")][:_MOST_OF_ROW]
-            yield from ((start + row, int(place), min(1.0, float(cosines[row][place]))) for place in closest)
+        found: dict[int, list[tuple[float, int]]] = defaultdict(list)
+        for first in range(0, start + 1, _BLOCK):
+            cosines = vectors[start : start + _BLOCK] @ vectors[first : first + _BLOCK].T
+            for row, column in np.argwhere(cosines >= threshold).tolist():
+                if first + column < start + row:
+                    found[start + row].append((-min(1.0, float(cosines[row, column])), first + column))
+        for later in sorted(found):
+            yield from ((later, earlier, -cosine) for cosine, earlier in sorted(found[later])[:_MOST_OF_ROW])
 
 
 def _encoder(settings: EmbeddingSettings, scratch: Path) -> Callable[[Sequence[str]], Vectors]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,43 @@ def test_no_row_at_all(tmp_path: Path) -> None:
         _curated(tmp_path / "out", source=str(tmp_path / "rows.jsonl"))
     with pytest.raises(DataError, match=r"has no fates\.parquet"):
         explain("x", tmp_path / "out")
+
+
+class _Tags(HTMLParser):
+    """The elements that are open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        self.seen.add(tag)
+        if tag not in ("meta", "br"):
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        del attrs
+        self.seen.add(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+def test_the_card_shows_hostile_texts_as_texts(tmp_path: Path) -> None:
+    hostile = "</div><script>alert(1)</script><img src=x onerror=alert(1)> & \"quotes\" 'too'"
+    rows = [
+        {"id": hostile + str(n % 3), "problem": f"What is {n % 7}? {hostile}", "answer": hostile, "level": hostile}
+        for n in range(9)
+    ]
+    name = tmp_path / "rows<b>.jsonl"
+    _curated(tmp_path / "out", source=str(write_lines(name, rows)), near={}, normalise=None)
+    page = (tmp_path / "out" / "card.html").read_text(encoding="utf-8")
+    tags = _Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert not tags.seen & {"script", "img", "b"}
+    assert "&lt;script&gt;alert(1)" in page
+    card = json.loads((tmp_path / "out" / "card.json").read_text(encoding="utf-8"))
+    assert card["values"]["level"]["all"] == {hostile[:40]: 9}
