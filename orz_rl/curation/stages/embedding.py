@@ -79,12 +79,18 @@ def pairs_above(vectors: Vectors, *, threshold: float) -> Iterator[tuple[int, in
     for start in range(0, len(vectors), _BLOCK):
         found: dict[int, list[tuple[float, int]]] = defaultdict(list)
         for first in range(0, start + 1, _BLOCK):
-            cosines = vectors[start : start + _BLOCK] @ vectors[first : first + _BLOCK].T
-            for row, column in np.argwhere(cosines >= threshold).tolist():
-                if first + column < start + row:
-                    found[start + row].append((-min(1.0, float(cosines[row, column])), first + column))
+            for later, earlier, cosine in _pairs_of_blocks(vectors, start, first=first, threshold=threshold):
+                found[later].append((-cosine, earlier))
         for later in sorted(found):
             yield from ((later, earlier, -cosine) for cosine, earlier in sorted(found[later])[:_MOST_OF_ROW])
+
+
+def _pairs_of_blocks(vectors: Vectors, start: int, *, first: int, threshold: float) -> Iterator[tuple[int, int, float]]:
+    """Of the block at `start` with the block at `first`."""
+    cosines = vectors[start : start + _BLOCK] @ vectors[first : first + _BLOCK].T
+    for row, column in np.argwhere(cosines >= threshold).tolist():
+        if first + column < start + row:
+            yield start + row, first + column, min(1.0, float(cosines[row, column]))
 
 
 def _encoder(settings: EmbeddingSettings, scratch: Path) -> Callable[[Sequence[str]], Vectors]:
