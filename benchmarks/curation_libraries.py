@@ -98,7 +98,6 @@ def languages(questions: Sequence[str]) -> dict[str, Any]:
         found[name] = {
             "cpu_seconds": seconds,
             "not_english": len(foreign),
-            "shortest": sorted(foreign, key=len)[:5],
             "longest_words": max((len(text.split()) for text in foreign), default=0),
             "translated_called_english": [
                 language for language, text in _TRANSLATED.items() if language_of(prose(text)) == "en"

@@ -92,8 +92,8 @@ def test_every_benchmark_that_has_the_question_is_named(tmp_path: Path) -> None:
 
 
 def test_a_question_without_numbers_needs_nearly_all_of_it(tmp_path: Path) -> None:
-    question = "Determine the number of different ways in which one can arrange all the letters of the word ELLIPSE."
-    outcome = _decided(_questions(question), question.replace("ELLIPSE", "PROOF"), question, folder=tmp_path)
+    question = "In how many different orders could a child lay out every one of the wooden letters that spell TEAPOT?"
+    outcome = _decided(_questions(question), question.replace("TEAPOT", "KETTLE"), question, folder=tmp_path)
     assert [fate.reason for fate in outcome.fates] == ["", "contaminated"]
 
 
