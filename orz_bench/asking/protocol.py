@@ -254,6 +254,8 @@ class ProtocolCard:
     """Digest of a tokenizer that is not the checkpoint's own."""
     plugins: Mapping[str, str] | None = None
     """What other packages supply: "benchmark" or "engine" -> name and version of the package."""
+    endpoint: str | None = None
+    """The endpoint of a server, where that is not completions: "chat"."""
 
     @property
     def fingerprint(self) -> str:

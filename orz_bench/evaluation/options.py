@@ -134,6 +134,11 @@ class EvalOptions:
     command: tuple[str, ...] = ()
 
     @property
+    def is_chat(self) -> bool:
+        """Whether a server's chat endpoint is asked."""
+        return self.engine_settings.server.endpoint == "chat"
+
+    @property
     def selection(self) -> Selection:
         """The selected questions."""
         return Selection(ids=self.ids, sample=self.sample, seed=self.seed)

@@ -12,11 +12,12 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orz_bench.asking.messages import messages_for, require_messages
 from orz_bench.asking.protocol import customise, get_protocol
 from orz_bench.asking.templates import OF_CHECKPOINT, TEMPLATES
 from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.engines.describe import card_facts
-from orz_bench.engines.engine import EngineSpec, ServerFacts, Tokenizer
+from orz_bench.engines.engine import EngineSpec, ProbePrompt, ServerFacts, Tokenizer
 from orz_bench.engines.open import choose_dtype, choose_engine, opened_once
 from orz_bench.engines.registry import get_engine, make_spec
 from orz_bench.environment import describe_environment
@@ -29,7 +30,7 @@ from orz_bench.evaluation.marks import Marks
 from orz_bench.evaluation.options import EvalOptions, GradingOptions
 from orz_bench.evaluation.plans import Chosen, choose, plan
 from orz_bench.evaluation.previews import generation_config_note, preview
-from orz_bench.evaluation.served import context_note, meet_server
+from orz_bench.evaluation.served import context_note, meet_server, probe_prompt, require_chat
 from orz_bench.extraction.rules import LIKELIHOOD
 from orz_bench.models.checkpoint import Checkpoint, ModelIdentity, find_checkpoints
 from orz_bench.records.rollout import Request
@@ -99,11 +100,11 @@ def preview_evaluations(options: EvalOptions, *, observer: Observer) -> str:
     """Describe what run_evaluations would generate, with its first prompts; nothing is generated or written."""
     target = _resolve(options, observer)
     chosen = _choose_all(options, engine=target.engine, observer=observer)
-    texts = []
+    texts, price_out = [], options.engine_settings.server.price_out
     for checkpoint in target.checkpoints:
         plan = _plan(checkpoint, chosen, engine=target.engine, options=options, observer=observer)
         asked = _ask(plan.evaluations, plan.tokenizer, of_server=plan.spec.server, observer=observer)
-        texts += [preview(one.evaluation, one.requests, run=target.run) for one in asked]
+        texts += [preview(one.evaluation, one.requests, run=target.run, price_out=price_out) for one in asked]
     return "\n\n".join(texts)
 
 
@@ -111,6 +112,8 @@ def _resolve(options: EvalOptions, observer: Observer) -> _Target:
     engine, reason = choose_engine(options.engine)
     observer.notice(reason)
     make_spec(name=engine, checkpoint="", **options.engine_settings.by_name())  # refuses settings before any file
+    if options.is_chat:
+        require_chat(options)
     checkpoints = find_checkpoints(
         options.checkpoint,
         engine=engine,
@@ -148,7 +151,10 @@ def _choose(name: str, *, options: EvalOptions, engine: str, observer: Observer)
     observer.notice(f"{benchmark.name}: {counted(len(loaded.problems), 'problem')} from {loaded.source}")
     for note in loaded.notes:
         observer.notice(f"{benchmark.name}: {note}")
-    if (options.system_prompt is not None or options.template_args) and protocol.template not in OF_CHECKPOINT:
+    if options.is_chat:
+        require_messages(protocol.template, benchmark=benchmark.name)
+    is_rendered = options.is_chat or protocol.template in OF_CHECKPOINT
+    if (options.system_prompt is not None or options.template_args) and not is_rendered:
         raise ConfigError(
             f"{benchmark.name}: --system-prompt and --template-args are for the checkpoint's chat template, and this "
             f"protocol asks with {protocol.template}; add --template chat."
@@ -175,6 +181,7 @@ def _plan(
         dtype=choose_dtype(options.dtype, engine),
         **options.engine_settings.by_name(),
     )
+    spec = replace(spec, template_args=options.template_args) if options.is_chat else spec
 
     @cache
     def tokenizer() -> Tokenizer | None:
@@ -183,7 +190,7 @@ def _plan(
         return load_tokenizer(spec, system=options.system_prompt, template_args=options.template_args)
 
     if get_engine(engine).is_server:
-        spec = _meet_server(spec, chosen, tokenizer=tokenizer(), observer=observer)
+        spec = _meet_server(spec, chosen, tokenizer=tokenizer(), options=options, observer=observer)
     if (note := generation_config_note(checkpoint.path)) is not None:
         observer.notice(note)
     facts = card_facts(spec, tokenizer) | {
@@ -206,14 +213,21 @@ def _plan(
 
 
 def _meet_server(
-    spec: EngineSpec, chosen: Sequence[Chosen], *, tokenizer: Tokenizer | None, observer: Observer
+    spec: EngineSpec,
+    chosen: Sequence[Chosen],
+    *,
+    tokenizer: Tokenizer | None,
+    options: EvalOptions,
+    observer: Observer,
 ) -> EngineSpec:
     """The spec with the server's facts, probed with the first question."""
-    prompts = (TEMPLATES[one.protocol.template](one.loaded.problems[0], tokenizer) for one in chosen)
+    first = [(one.loaded.problems[0], one.protocol.template) for one in chosen][:1]
+    if options.is_chat:
+        prompts = [ProbePrompt(messages=messages_for(*one, system=options.system_prompt)) for one in first]
+    else:
+        prompts = [probe_prompt(TEMPLATES[template](problem, tokenizer), tokenizer) for problem, template in first]
     samplings = [one.protocol.sampling for one in chosen]
-    return meet_server(
-        spec, prompt=next(prompts, None), tokenizer=tokenizer, samplings=samplings, notice=observer.notice
-    )
+    return meet_server(spec, prompt=next(iter(prompts), None), samplings=samplings, notice=observer.notice)
 
 
 def _evaluate_all(

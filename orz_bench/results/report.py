@@ -19,6 +19,7 @@ from orz_bench.results.baselines import baselines_for, published_on
 from orz_bench.results.breakdown_tables import BreakdownTable, breakdowns_of, percent
 from orz_bench.results.comparison import Comparison
 from orz_bench.results.lookup import ComparedBenchmark
+from orz_bench.results.usage import has_costs, shown_cost, thoughts_note, usage_note
 from orz_bench.terminal import shortened
 
 _LOW_EXTRACTION = 0.8
@@ -45,11 +46,14 @@ class Layout:
     """True if rows are of several checkpoints."""
     baseline: str | None = None
     """The model whose published figures are shown; None: the same model."""
+    has_costs: bool = False
+    """True if a price was given for some of them."""
 
 
 def layout_of(results: Sequence[EvalResult], *, baseline: str | None = None) -> Layout:
     """The columns that these results need."""
-    return Layout(common_n(results), len({(result.model, result.step) for result in results}) > 1, baseline)
+    several = len({(result.model, result.step) for result in results}) > 1
+    return Layout(common_n(results), several, baseline, has_costs([result.summary.usage for result in results]))
 
 
 def columns_of(layout: Layout) -> list[str]:
@@ -69,7 +73,7 @@ def columns_of(layout: Layout) -> list[str]:
     ]
     extra = [] if n is not None else ["n"]
     several = ["model", "step"] if layout.names_models else []
-    return [*several, *heads, *extra, "published"]
+    return [*several, *heads, *extra, *(["cost"] if layout.has_costs else []), "published"]
 
 
 def row_of(result: EvalResult, layout: Layout) -> list[str]:
@@ -94,6 +98,7 @@ def row_of(result: EvalResult, layout: Layout) -> list[str]:
         f"{percent(summary.no_answer_rate)}\u00a0%",
         "–" if summary.mean_tokens is None else f"{summary.mean_tokens:,.0f}",
         *extra,
+        *([shown_cost(summary.usage)] if layout.has_costs else []),
         _published(result, layout.baseline),
     ]
 
@@ -203,6 +208,7 @@ def _notes_on_one(result: EvalResult) -> list[str]:
     if "imported" in result.protocol:
         return [_note_on_imported(result)]
     main, second = summary.avg_at_n, summary.accuracy_second_extractor
+    num_errors = summary.verdicts.get("error", 0) - summary.num_failed
     checks = {
         f"{name}: {summary.num_problems:,} of its {counted(result.num_problems_total, 'question')} only (--limit)": (
             summary.num_problems < result.num_problems_total
@@ -220,14 +226,16 @@ def _notes_on_one(result: EvalResult) -> list[str]:
             (summary.duplicate_rate or 0) > 0 and result.protocol.get("temperature", 1) > 0
         ),
         f"{name}: {summary.verdicts.get('timeout', 0)} answers took too long to grade, "
-        f"{summary.verdicts.get('error', 0)} made the grader fail": (
-            summary.verdicts.get("timeout", 0) + summary.verdicts.get("error", 0) > 0
-        ),
+        f"{num_errors} made the grader fail": (summary.verdicts.get("timeout", 0) + num_errors > 0),
+        f"{name}: {counted(summary.num_failed, 'sample', verb=('has', 'have'))} no answer of the engine and count"
+        f"{'s' if summary.num_failed == 1 else ''} as wrong (--continue-on-error)": summary.num_failed > 0,
     }
     checks[_note_on_other_rules(result)] = bool(summary.other_rules)
     again = f"{name}: {result.fingerprint} is {result.regraded_from} graded again, by another version of the grader"
     checks[again] = result.regraded_from is not None
-    return [note for note, holds in checks.items() if holds] + [f"{name}: {erratum}" for erratum in result.errata]
+    of_server = [f"{name}: {note}" for note in (thoughts_note(summary.thoughts), usage_note(summary.usage)) if note]
+    errata = [f"{name}: {erratum}" for erratum in result.errata]
+    return [note for note, holds in checks.items() if holds] + of_server + errata
 
 
 def _note_on_other_rules(result: EvalResult) -> str:

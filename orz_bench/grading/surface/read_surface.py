@@ -38,7 +38,7 @@ _INEQUALITIES = frozenset(
 )
 _EQUALS, _APPROXIMATES, _CONGRUENT = "=", "\\approx", "\\equiv"
 _MATRICES = frozenset(["\\begin{pmatrix}", "\\begin{bmatrix}", "\\begin{matrix}", "\\begin{array}"])
-_SET_OPERATIONS = frozenset(["\\cup", "\\cap", "\\setminus"])
+SET_OPERATIONS = frozenset(["\\cup", "\\cap", "\\setminus"])
 _SIGNS = re.compile(r"\\(pm|mp)(?![a-zA-Z])")
 _RATIO = re.compile(r"[^:]+(?::[^:]+)+")
 _TRANSPOSED = re.compile(r"(?<=[)\]])\s*\^\{(?:T|\\top|\\mathrm\{T\}|\s*\\text\{T\}\s*)\s*\}$")
@@ -147,7 +147,7 @@ def _item(tokens: Tokens, *, depth: int) -> Surface:
         return Relation(text=text)
     if has_at_top(tokens, (_EQUALS, _APPROXIMATES, _CONGRUENT)):
         return _equation(tokens, depth=depth)
-    if _SIGNS.search(text) and not has_at_top(tokens, _SET_OPERATIONS):
+    if _SIGNS.search(text) and not has_at_top(tokens, SET_OPERATIONS):
         return _both_signs(text, depth=depth)
     if any(token.word is not None for token in tokens):
         return read_words.read_item(tokens)
