@@ -1,4 +1,4 @@
-"""Finite sets that are built from others, points with a name, and words in the plural, through the whole grader."""
+"""Sets built from others, named points, plurals, powers and lists as programs type them, through the whole grader."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ SAME = [
     (r"A_{1}(3,4)", "(3,4)"),
     ("no solution", "no solutions"),
     ("no real roots", "no real root"),
+    ("x^{10}", "x^10"),
+    ("x^{10}", "x**10"),
+    ("x^{12}y^{3}", "x**12*y**3"),
+    (r"\frac{x^{10}}{2}", r"\frac{1}{2}*x**10"),
+    ("x^{-2}", "x**-2"),
+    ("2^{0.5}", "2**0.5"),
+    ("9X^{10}+C", "9*X**10 + C"),
+    ("1 0 0 1", "(1, 0, 0, 1)"),
+    ("1 0 0 1", "1, 0, 0, 1"),
+    ("1 -2", "1  -2"),
 ]
 DIFFERENT = [
     (r"\{1,2,3\}", r"\{1\}\cup\{2\}"),
@@ -29,6 +39,13 @@ DIFFERENT = [
     ("P(3,4)", "Q(3,4)"),
     ("no solution", "two solutions"),
     ("no real roots", "real roots"),
+    ("0*X**10 + C", "9*X**10 + C"),
+    ("X**10 + C", "9*X**10 + C"),
+    ("x^{10}", "x^{1}"),
+    ("1 0 0 1", "1 0 1 0"),
+    ("5 0 2", "3 0 2"),
+    ("1 2 3", "6"),
+    ("1 2 3", "3 2 1"),
 ]
 
 
