@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -64,6 +64,11 @@ class QueueFilters(Filters):
 
     reasons: tuple[str, ...] = tuple(BY_NAME)
     order: Order = "suspicion"
+
+
+def as_filters(filters: Filters) -> Filters:
+    """The same filters without a page's own defaults, for the address of another page."""
+    return Filters(**{field.name: getattr(filters, field.name) for field in fields(filters)})
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from app.views.style import ROLLOUT_STYLE
 from app.views.texts import show_facts, show_question, show_text
 from orz_bench.errors import counted
 
-BENCHMARK, PROBLEM, LEFT, RIGHT, ORDER, FIND, SOLVED = "bench", "problem", "left", "right", "sort", "find", "solved"
+BENCHMARK, PROBLEM, ORDER, FIND, SOLVED = "bench", "problem", "sort", "find", "solved"
 MOST_STEPS, MOST_SAMPLES = 120, 64
 _ORDERS = {"lost": "most lost first", "gained": "most gained first", "id": "by id"}
 _THRESHOLDS = {"any": 0.0, "most": 0.5}
@@ -72,8 +72,8 @@ def _pick(question: tuple[str, str]) -> None:
     benchmark, problem_id = question
     address.put(BENCHMARK, benchmark)
     address.put(PROBLEM, problem_id)
-    address.put(LEFT, None)
-    address.put(RIGHT, None)
+    address.put(address.LEFT, None)
+    address.put(address.RIGHT, None)
 
 
 def _titled(option: tuple[str, str], summary: QuestionSummary | None) -> str:
@@ -147,7 +147,7 @@ def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
     columns = st.columns(2, gap="medium")
     sides = [
         _side(opened, steps, column=column, name=name, default=step.samples[0].key)
-        for column, name, step in zip(columns, (LEFT, RIGHT), (first[0], first[-1]), strict=True)
+        for column, name, step in zip(columns, (address.LEFT, address.RIGHT), (first[0], first[-1]), strict=True)
     ]
     if None in sides:
         st.warning("One of the two rollouts is not in this run, or no longer. Choose another one.")

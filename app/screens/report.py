@@ -116,6 +116,9 @@ def _small(context: Context, state: ReportState) -> bytes:
 
 def _rollouts(context: Context, state: ReportState) -> Callable[[], bytes] | None:
     """The rollouts of the first run that match the filters in the address; they are read on a click."""
+    if context.lacks_first:
+        st.caption("The first run of the address, whose rollouts it names, is not in this folder; choose a run above.")
+        return None
     opened = open_run(context)
     selection = select(opened.index, read_state(Filters), marks=opened.marks())
     num = min(selection.total, MOST_ROWS)

@@ -16,6 +16,10 @@ State = TypeVar("State")
 
 ROW, PAGE, LAYER = "row", "page", "layer"
 """Parameters besides those of the filters: the open rollout, the page of the list, the layers that are on."""
+LEFT, RIGHT = "left", "right"
+"""The two rollouts that the page Question compares."""
+ROWS = (ROW, PAGE, LEFT, RIGHT)
+"""Parameters that mean rollouts of one run, or places in its list."""
 
 
 def parameters() -> dict[str, list[str]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app import url
 from app.markdown import escaped
-from app.queries.filters import Filters
+from app.queries.filters import Filters, as_filters
 from app.queries.rows import key_at
 from app.queries.selection import Selection, facets, select
 from app.views import address
@@ -35,7 +36,7 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
     filter_bar(filters, counts, tags=marks.tags)
     with st.container(horizontal=True, vertical_alignment="center"):
         _count(selection)
-        _export_link(opened)
+        _export_link(opened, filters)
     if selection.total:
         _list_and_reader(opened, selection, reason_first=reason_first)
     return counts
@@ -53,12 +54,13 @@ def _count(selection: Selection) -> None:
         st.markdown(f"**{selection.total:,}** rollouts")
 
 
-def _export_link(opened: OpenRun) -> None:
-    """Link to the page Report with these filters in its address."""
+def _export_link(opened: OpenRun, filters: Filters) -> None:
+    """Link to the page Report with these filters in its address: all of them, also those that this page sets itself."""
     if "report" in opened.context.pages:
         st.page_link(
             opened.context.pages["report"], label="Export", icon=":material/download:",
-            query_params=address.parameters() | {"rows": ["rollouts"]},
+            query_params={"run": [run.name for run in opened.context.runs], "rows": ["rollouts"]}
+            | url.parameters(as_filters(filters)),
         )  # fmt: skip
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import csv
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
+
+import pytest
 
 from app.judging.annotations import FILE_NAME, Annotation, Annotations, RunIdentity
 from app.judging.side_folder import NAME
@@ -158,6 +161,25 @@ def test_notes_are_kept_and_scores_show_both(
     shows_counts(page, "1 rollouts")
 
 
+@pytest.mark.parametrize(
+    "at", ["rollouts?verdicts=wrong&text=wait", "suspicious?", "suspicious?reasons=truncated&reasons=loop"]
+)
+def test_a_count_is_that_of_its_export(page: Any, address: str, at: str) -> None:
+    open_page(page, f"{address}/{at}&run=run")
+    count = page.get_by_text(re.compile(r"^[\d,]+ rollouts")).first
+    count.wait_for(timeout=WAIT_MS)
+    shown = int(count.inner_text().partition(" ")[0].replace(",", ""))
+    page.get_by_role("link", name="Export").click()
+    page.wait_for_url(lambda url: urlparse(url).path == "/report", timeout=WAIT_MS)
+    page.get_by_label("Format").wait_for(timeout=WAIT_MS)
+    settled(page)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download").click()
+    rows = list(csv.DictReader(Path(waiting.value.path()).open(encoding="utf-8", newline="")))
+    assert len(rows) == shown > 0
+    assert page.get_by_text(f"{shown:,} rollouts of run").count() == 1
+
+
 def test_a_question_across_checkpoints(page: Any, address: str, rows: Rows, shoot: Any) -> None:
     open_page(page, f"{address}/question?run=run&bench=bench0&problem=p1")
     page.locator(".orz-strip td.share").first.wait_for(timeout=WAIT_MS)
@@ -219,5 +241,7 @@ def test_an_invalid_expression_is_reported(page: Any, address: str) -> None:
     assert page.get_by_text("is not a valid RE2 regular expression").count() == 1
     open_page(page, f"{address}/rollouts?run=../../etc&row=x&order=nothing&min_tokens=-1")
     assert page.get_by_text("no run '../../etc' in this folder").count() == 1
+    assert page.locator('[data-testid="stDataFrame"], .orz-text').count() == 0
+    open_page(page, f"{address}/rollouts?run=run&row=x&order=nothing&min_tokens=-1")
     assert page.get_by_text("wanted one of step").count() == 1
     assert ARGUMENTS

@@ -160,7 +160,8 @@ def test_invalid_addresses_are_reported(tmp_path: Path) -> None:
     finished(tmp_path / "run")
     wrong: list[tuple[dict[str, str], str]] = [
         ({"text": "(", "mode": "regex"}, "not a valid RE2 regular expression"),
-        ({"order": "nothing", "row": "x~y", "page": "99999999", "run": "../.."}, "wanted one of step"),
+        ({"order": "nothing", "row": "x~y", "page": "99999999"}, "wanted one of step"),
+        ({"run": "../.."}, "no run '../..' in this folder"),
         ({"reasons": "nothing"}, "unknown reason"),
         ({"row": key_text(RowKey("none", 0, "", "p", 0))}, "This rollout is not in this run"),
         ({"text": "zqzq"}, "No rollout matches"),
@@ -168,6 +169,25 @@ def test_invalid_addresses_are_reported(tmp_path: Path) -> None:
     for parameters, found_text in wrong:
         test = drawn(tmp_path, "rollouts", **parameters)
         assert found_text in texts(test).replace("\\", ""), parameters
+
+
+@pytest.mark.parametrize("screen", PAGES)
+@pytest.mark.parametrize("named", [["gone"], ["gone", "run"]])
+def test_a_missing_run_is_not_replaced_by_another(tmp_path: Path, screen: str, named: list[str]) -> None:
+    """The line and the choice of runs, nothing else: the other run has the same rollout, from another model."""
+    finished(tmp_path / "run")
+    test = drawn(tmp_path, screen, run=named, row=key_text(KEY), text="2")
+    assert [str(found.value).replace("\\", "") for found in test.warning] == [
+        "no run 'gone' in this folder; choose one from the list."
+    ]
+    drawn_widgets = [*test.button, *test.dataframe, *test.text_input, *test.multiselect, *test.get("html")]
+    assert [*drawn_widgets, *test.info, *test.caption, *test.markdown] == []
+    (choice,) = test.selectbox
+    assert (choice.value, choice.options) == (None, ["run"])
+    choice.set_value("run").run()
+    assert (test.query_params["run"], test.query_params["text"]) == ("run", "2")
+    assert "row" not in test.query_params, "it was another run's rollout"
+    assert test.get("html")
 
 
 def test_two_samples_of_a_question_are_compared(tmp_path: Path) -> None:

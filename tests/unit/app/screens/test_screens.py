@@ -106,6 +106,23 @@ def test_no_address_leads_out_of_the_folder(monkeypatch: pytest.MonkeyPatch, fin
     assert not page.exception
 
 
+@pytest.mark.parametrize("name", ["training", "benchmarks", "report"])
+def test_a_missing_run_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch, finished: Path, name: str) -> None:
+    page = _opened(monkeypatch, finished, name, run=["gone"])
+    assert "no run 'gone' in this folder" in _texts(page)
+    assert not [*page.dataframe, *page.button, *page.selectbox, *page.get("download_button"), *page.metric]
+    page = _opened(monkeypatch, finished, name, run=["gone", "two"], rows=["rollouts"])
+    assert page.multiselect(key="shell:run-choice").value == ["two"]
+    if name == "report":
+        assert "The first run of the address, whose rollouts it names, is not in this folder" in _texts(page)
+        assert [button.proto.disabled for button in page.get("download_button")] == [True]
+
+
+def test_runs_after_the_seventh_are_named(monkeypatch: pytest.MonkeyPatch, finished: Path) -> None:
+    page = _opened(monkeypatch, finished, "training", run=["one", "two", *"abcdefg"])
+    assert "The address names 9 runs; the first 7 are used, not f, g." in _texts(page)
+
+
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
