@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 import time
 from collections.abc import Callable
@@ -175,7 +176,8 @@ def test_a_count_is_that_of_its_export(page: Any, address: str, at: str) -> None
     settled(page)
     with page.expect_download() as waiting:
         page.get_by_role("button", name="Download").click()
-    rows = list(csv.DictReader(Path(waiting.value.path()).open(encoding="utf-8", newline="")))
+    text = Path(waiting.value.path()).read_bytes().decode("utf-8")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert len(rows) == shown > 0
     assert page.get_by_text(f"{shown:,} rollouts of run").count() == 1
 

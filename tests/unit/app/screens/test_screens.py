@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -160,6 +161,37 @@ def test_a_comparison_shows_what_was_computed(monkeypatch: pytest.MonkeyPatch, f
     assert set(numbers) == {"A", "B", "B − A, points", "95 % interval", "p"}
     a, b, difference = (float(numbers[name].rstrip(" %")) for name in ("A", "B", "B − A, points"))
     assert difference == pytest.approx(b - a, abs=0.11)
+
+
+def test_an_incomplete_evaluation_is_left_out_of_comparisons(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Said, with the number of lost samples, and compared by whole questions where that is asked for."""
+    run = a_run(tmp_path / "x", num_steps=6)
+    add_evaluation(run, step=3)
+    (part,) = (run.path / "evals" / "arithmetic").glob("step=*6/*/*.parquet")
+    rows = pq.read_table(part, partitioning=None)
+    pq.write_table(rows.slice(0, 14), part)
+    last, middle = (f"x@{step}~0123456789ab" for step in (6, 3))
+    page = _opened(monkeypatch, tmp_path, "benchmarks", run=["x"])
+    assert "x, step 6: 26 of 40." in _texts(page)
+    assert [page.selectbox(key=f"benchmarks:{side}").value.partition("~")[0] for side in "ab"] == ["x@0", "x@3"]
+    assert "10 shared questions." in _texts(page)
+    page = _opened(monkeypatch, tmp_path, "benchmarks", run=["x"], a=[middle], b=[last])
+    assert f"{last} has lost samples" in _texts(page)
+    assert not page.metric
+    page.toggle(key="benchmarks:partial").set_value(True).run()
+    assert page.query_params["partial"] == "1"
+    assert "3 shared questions." in _texts(page)
+    assert page.metric
+
+
+def test_no_other_evaluation_takes_the_place_of_a_missing_one(monkeypatch: pytest.MonkeyPatch, finished: Path) -> None:
+    page = _opened(monkeypatch, finished, "benchmarks", run=["one"], a=["one@77~0123456789ab"])
+    assert not page.metric
+    assert page.selectbox(key="benchmarks:a").value is None
+    page = _opened(monkeypatch, finished, "benchmarks", run=["one"], bench=["math500"])
+    assert not [*page.metric, *page.dataframe, *page.selectbox]
+    page = _opened(monkeypatch, finished, "benchmarks", run=["one"], by=["no-such"])
+    assert page.metric
 
 
 def test_a_report_is_made_when_it_is_wanted(monkeypatch: pytest.MonkeyPatch, finished: Path) -> None:
