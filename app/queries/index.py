@@ -19,7 +19,7 @@ import duckdb
 import pyarrow as pa
 
 from app.queries.measure_files import MeasureFiles
-from app.queries.parts import Folder, Part, folders_of
+from app.queries.parts import Folder, Part, folders_of, num_summarised
 from app.queries.reasons import reasons_sql
 from orz_bench.records.parquet import is_whole
 
@@ -30,7 +30,10 @@ _MEASURES = (
 )
 
 _TABLES = """
-CREATE TABLE folders (folder INTEGER, kind VARCHAR, benchmark VARCHAR, step BIGINT, fingerprint VARCHAR);
+CREATE TABLE folders (
+  folder INTEGER, kind VARCHAR, benchmark VARCHAR, step BIGINT, fingerprint VARCHAR, is_damaged BOOLEAN,
+  num_samples BIGINT
+);
 CREATE TABLE parts (part INTEGER, folder INTEGER, path VARCHAR, measures VARCHAR);
 CREATE TABLE rollouts (
   id BIGINT, folder INTEGER, part INTEGER, "row" INTEGER, kind VARCHAR, benchmark VARCHAR, step BIGINT,
@@ -40,7 +43,11 @@ CREATE TABLE rollouts (
   keeps_form BOOLEAN, reasoning_chars INTEGER, shows_work BOOLEAN, gold_in_text BOOLEAN,
   group_size INTEGER, group_correct INTEGER, num_same INTEGER, place_in_folder INTEGER, reasons INTEGER
 );
+CREATE VIEW incomplete AS
+  SELECT f.folder FROM folders f LEFT JOIN (SELECT folder, count(*) AS num FROM rollouts GROUP BY 1) r USING (folder)
+  WHERE f.is_damaged OR coalesce(r.num, 0) < f.num_samples;
 """
+"""`incomplete`: folders with a damaged part, or with fewer samples than the summary counts, which are not compared."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,8 +160,9 @@ class RunIndex:
 
     def _add_names(self, folder: Folder, measured: dict[Part, Path], *, number: int) -> None:
         parts = [part for part in folder.parts if self._is_readable(part)]
-        insert = "INSERT INTO folders VALUES (?, ?, ?, ?, ?)"
-        self._database.execute(insert, [number, folder.kind, folder.benchmark, folder.step, folder.fingerprint])
+        facts = [folder.kind, folder.benchmark, folder.step, folder.fingerprint, len(parts) < len(folder.parts)]
+        insert = "INSERT INTO folders VALUES (?, ?, ?, ?, ?, ?, ?)"
+        self._database.execute(insert, [number, *facts, num_summarised(folder)])
         # A part keeps its number while the file is unchanged, so that the ids of its rollouts are stable.
         numbers = [self._part_numbers.setdefault(part, len(self._part_numbers)) for part in parts]
         columns = {

@@ -114,6 +114,8 @@ def _strip(steps: Sequence[QuestionStep], *, title: str, threshold: float) -> No
         events.append(
             f"first solved at step {found.first_solved}" if found.first_solved is not None else "never solved"
         )
+    if num_incomplete := sum(step.is_incomplete for step in steps):
+        events.append(f"{counted(num_incomplete, 'incomplete step')} left out of this (samples are lost)")
     if found.lost_again is not None:
         events.append(f"lost again at step {found.lost_again}")
     st.markdown(plain_markdown(", ".join(events)))
@@ -131,7 +133,8 @@ def _line(step: QuestionStep) -> str:
     )
     more = f" (first {MOST_SAMPLES})" if len(step.samples) > MOST_SAMPLES else ""
     share = f"{step.num_correct}/{step.num_graded}{more}" if step.num_graded else "–"
-    return f'<tr><th>step {step.step}</th>{"".join(cells)}<td class="share">{share}</td></tr>'
+    title = f"step {step.step}{', incomplete' if step.is_incomplete else ''}"
+    return f'<tr><th>{title}</th>{"".join(cells)}<td class="share">{share}</td></tr>'
 
 
 @st.fragment

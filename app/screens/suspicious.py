@@ -70,7 +70,7 @@ def _scores(opened: OpenRun) -> None:
         },
     )
     unknown = any(score.original is None or score.overridden is None for score in scores)
-    note = " An evaluation with a sample without a verdict has no score." if unknown else ""
+    note = " An evaluation that has a sample without a verdict, or has lost samples, has no score." if unknown else ""
     st.caption(f"Rollouts, summaries and reports keep the grader's verdicts.{note}")
 
 

@@ -217,7 +217,7 @@ def test_a_run_without_verdicts(tmp_path: Path, page: str) -> None:
     if page == "question":
         assert "no verdicts" in texts(test)
     if page == "suspicious":
-        assert "a sample without a verdict has no score" in texts(test)
+        assert "An evaluation that has a sample without a verdict, or has lost samples, has no score" in texts(test)
 
 
 def test_hostile_texts_are_escaped_and_cut(tmp_path: Path) -> None:
