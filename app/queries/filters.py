@@ -50,7 +50,7 @@ class Filters:
     reasons: tuple[str, ...] = ()
     problem: str = ""
     tags: tuple[str, ...] = ()
-    seen: Literal["", "seen", "unseen", "overridden"] = ""
+    seen: Literal["", "seen", "unseen", "overridden", "judged"] = ""
     text: str = ""
     mode: Literal["literal", "regex"] = "literal"
     ignores_case: bool = True
@@ -154,12 +154,14 @@ def _extractors(wanted: str) -> Condition | None:
 
 
 def _seen(wanted: str) -> Condition | None:
-    seen, overridden = (_AMONG_MARKED.format(column) for column in ("is_seen", "is_overridden"))
+    columns = ("is_seen", "is_overridden", "is_judged")
+    seen, overridden, judged = (_AMONG_MARKED.format(column) for column in columns)
     return {
         "": None,
         "seen": Condition(seen),
         "unseen": Condition(f"NOT {seen}"),
         "overridden": Condition(overridden),
+        "judged": Condition(judged),
     }[wanted]
 
 

@@ -154,7 +154,7 @@ def text_of(index: RunIndex, row: Row) -> Text:
     (record,) = read_rows(index, [row.id], columns=["problem_id", "sample_index", *Text.__dataclass_fields__])
     if (record.pop("problem_id"), record.pop("sample_index")) != (row.key.problem_id, row.key.sample_index):
         raise DataError(f"{index.run}: the rollouts of step {row.key.step} were just rewritten; reload the page.")
-    record["extra"] = _object(record["extra"])
+    record["extra"] = parsed_object(record["extra"])
     for name in ("question", "gold", "prompt", "completion"):
         record[name] = record[name] or ""
     return Text(**record)
@@ -251,7 +251,8 @@ def _values(key: RowKey) -> list[Any]:
     return [getattr(key, name) for name in KEY_COLUMNS]
 
 
-def _object(text: str | None) -> Mapping[str, Any]:
+def parsed_object(text: str | None) -> Mapping[str, Any]:
+    """The object in a column of JSON; empty for anything else."""
     try:
         value = json.loads(text or "{}")
     except (ValueError, RecursionError):

@@ -166,7 +166,7 @@ def num_lost(one: Evaluated) -> int:
     from samples is not comparable with others.
     """
     held = sum(pq.read_metadata(path).num_rows for path in PartRollouts.in_folders([_folder(one).path]).paths)
-    return max(one.result.summary.num_samples - held, 0)
+    return max(int(one.result.summary.num_samples - held), 0)
 
 
 def paired(a: Evaluated, b: Evaluated) -> Paired:

@@ -57,7 +57,7 @@ def open_run(context: Context) -> OpenRun:
         coverage = index.refresh()
     if coverage.num_measured < coverage.num_parts:
         start_measuring(index.measure_files)
-    annotations = Annotations.of_run_at(entry.path, name=entry.name, side=side, author=_author())
+    annotations = Annotations.of_run_at(entry.path, name=entry.name, side=side, author=author())
     return OpenRun(entry.name, index, coverage, annotations, context)
 
 
@@ -73,6 +73,7 @@ def _marks(path: str, run: RunIdentity, *, version: int) -> Marks:
         MarkedRow(
             key.benchmark, key.step, key.fingerprint, key.problem_id, key.sample_index,
             hash_of_text(response.text_hash), annotation.is_seen, annotation.verdict is not None, annotation.tags,
+            bool(annotation.tags or annotation.note or annotation.verdict),
         )
         for response, annotation in found.items()
         for key in [response.key]
@@ -80,7 +81,7 @@ def _marks(path: str, run: RunIdentity, *, version: int) -> Marks:
     return Marks(version=version, rows=rows)
 
 
-def _author() -> str:
+def author() -> str:
     """The author of annotations: the user named by a proxy, else the server's user."""
     header = st.context.headers.get("X-Forwarded-User") if st.context.headers else None
     if header:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import time
 from collections.abc import Callable
@@ -13,9 +14,10 @@ from urllib.parse import parse_qs, urlparse
 
 import pytest
 
+from analysis.texts.features import text_hash
 from app.judging.annotations import FILE_NAME, Annotation, Annotations, RunIdentity
 from app.judging.side_folder import NAME
-from app.queries.keys import RowKey, key_of, key_text
+from app.queries.keys import RowKey, hash_text, key_of, key_text
 from orz_bench.records.rollout import Rollout
 from tests.browser.conftest import ARGUMENTS, Rows, open_page, settled
 from tests.support.app_runs import HOSTILE
@@ -180,6 +182,28 @@ def test_a_count_is_that_of_its_export(page: Any, address: str, at: str) -> None
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert len(rows) == shown > 0
     assert page.get_by_text(f"{shown:,} rollouts of run").count() == 1
+
+
+def test_judgements_of_a_colleague_are_imported(page: Any, address: str, runs_folder: Path, rows: Rows) -> None:
+    key = next(key for key, row in rows.items() if key.kind == "eval" and row.verdict == "correct")
+    identity = RunIdentity.of(runs_folder / "run", name="run")
+    kept = Annotations(runs_folder / NAME / FILE_NAME, identity)
+    judgement = {
+        "run": identity.id, "run_name": "run", "row": key_text(key), "text": hash_text(text_hash(rows[key].completion)),
+        "field": "note", "name": "", "value": "from afar", "reason": None, "author": "ada",
+        "time": "2026-01-02T03:04:05+00:00",
+    }  # fmt: skip
+    open_page(page, f"{address}/report?run=run")
+    page.get_by_text("Import judgements").click()
+    file = {
+        "name": "judged.jsonl",
+        "mimeType": "text/plain",
+        "buffer": json.dumps({"judgements": [judgement]}).encode(),
+    }
+    page.locator('input[type="file"]').set_input_files(file)
+    page.get_by_role("button", name="Import", exact=True).click()
+    page.get_by_text("1 judgement taken in; 0 known already.").wait_for(timeout=WAIT_MS)
+    assert any(response.key == key and found.note == "from afar" for response, found in kept.of_run().items())
 
 
 def test_a_question_across_checkpoints(page: Any, address: str, rows: Rows, shoot: Any) -> None:

@@ -156,6 +156,26 @@ def test_notes_go_to_the_side_file_and_never_into_the_run(tmp_path: Path) -> Non
     assert "**1** rollouts" in texts(drawn(tmp_path, "rollouts", seen="overridden"))
 
 
+def test_two_notes_at_once_are_both_kept(tmp_path: Path) -> None:
+    """Two tabs have drawn the rollout without a note; a second override is refused, and says by what."""
+    finished(tmp_path / "run")
+    kept = Annotations(tmp_path / NAME / FILE_NAME, RunIdentity.of(tmp_path / "run", name="run"))
+    tabs = [drawn(tmp_path, "rollouts", row=key_text(KEY)) for _ in range(2)]
+    for tab, text in zip(tabs, ("of ada", "of bob"), strict=True):
+        tab.text_area(key=f"annotate:note:{key_text(KEY)}").set_value(text).run()
+    ((_, found),) = kept.of_run().items()
+    assert found.note == "of ada\n\nof bob"
+    assert "both are kept" in tabs[1].toast[0].value
+    tabs[1].text_area(key=f"annotate:note:{key_text(KEY)}:1").set_value("both agree").run()
+    assert next(iter(kept.of_run().values())).note == "both agree", "what was read is replaced"
+    for tab, text in zip(tabs, ("first", "second"), strict=True):
+        tab.text_input(key=f"annotate:reason:{key_text(KEY)}").set_value(text)
+        tab.button(key=f"annotate:override:{key_text(KEY)}").click().run()
+    assert next(iter(kept.of_run().values())).reason == "first"
+    assert "somebody else has judged" in tabs[1].toast[0].value
+    assert "**1** rollouts" in texts(drawn(tmp_path, "rollouts", seen="judged"))
+
+
 def test_invalid_addresses_are_reported(tmp_path: Path) -> None:
     finished(tmp_path / "run")
     wrong: list[tuple[dict[str, str], str]] = [
