@@ -46,7 +46,9 @@ def render(context: Context) -> None:
 
 
 def _choose(opened: OpenRun) -> tuple[str, str] | None:
-    named = (address.value(BENCHMARK), address.value(PROBLEM))
+    # From the reader this page keeps the address with its open rollout: Back then finds the reader as it was.
+    row = address.row()
+    named = (row.benchmark, row.problem_id) if row else (address.value(BENCHMARK), address.value(PROBLEM))
     find, order, pick = st.columns([2, 2, 5], vertical_alignment="bottom")
     shown = showing("question:find", address.value(FIND))
     find.text_input("Find by id", key=shown.key, placeholder="part of an id", on_change=shown.chosen(_put(FIND)))
@@ -70,10 +72,7 @@ def _choose(opened: OpenRun) -> tuple[str, str] | None:
 
 def _pick(question: tuple[str, str]) -> None:
     benchmark, problem_id = question
-    address.put(BENCHMARK, benchmark)
-    address.put(PROBLEM, problem_id)
-    address.put(address.LEFT, None)
-    address.put(address.RIGHT, None)
+    address.put_all({BENCHMARK: [benchmark], PROBLEM: [problem_id]} | dict.fromkeys(address.ROWS, ()))
 
 
 def _titled(option: tuple[str, str], summary: QuestionSummary | None) -> str:
@@ -208,14 +207,16 @@ def _side(
                     ("answer", (text.extracted or "none")[:200], ""),
                 ]
             )
-        if reads.button("Read", icon=":material/article:", key=f"compare:{name}:read", width="stretch"):
+        if "rollouts" in opened.context.pages:
             state = {
                 "run": [opened.name],
                 "kind": [key.kind],
                 "problem": [key.problem_id],
                 address.ROW: [key_text(key)],
             }
-            opened.context.go("rollouts", state)
+            reads.page_link(
+                opened.context.pages["rollouts"], label="Read", icon=":material/article:", query_params=state
+            )
         return row, text
 
 

@@ -13,7 +13,7 @@ from app import url
 from app.context import Context
 from app.markdown import escaped
 from app.runs.curves import DEFAULT_METRICS, about, curves, marks, metric_names, nearest_step
-from app.views.address import read_state, write_state
+from app.views.address import parameters, read_state, write_state
 from app.views.charts import curve_chart, legend
 from app.views.failures import shown_errors
 from app.views.loaded import look_for_moments, study_of, with_known_moments
@@ -143,7 +143,9 @@ def _follow_click(context: Context, studies: Sequence[Study]) -> None:
     step = nearest_step(study, float(row["step"])) if row and study else None
     if study is not None and step is not None:
         others = tuple(entry.name for entry in context.runs if entry.name != study.run.name)
-        context.go("rollouts", RolloutsAt(run=(study.run.name, *others), kind="train", step=(step,)))
+        target = url.parameters(RolloutsAt(run=(study.run.name, *others), kind="train", step=(step,)))
+        # Streamlit puts this page with the new address into the history: with its own state it looks the same.
+        context.go("rollouts", parameters() | target)
 
 
 def _warnings(studies: Sequence[Study]) -> None:

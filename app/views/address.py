@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -37,21 +37,25 @@ def read_state(kind: type[State]) -> State:
 
 def write_state(kind: type[Any], **changes: Any) -> None:
     """Change fields of the state; parameters of other states stay."""
-    for name, values in url.changed(kind, parameters(), **changes).items():
-        put(name, values)
+    put_all(url.changed(kind, parameters(), **changes))
 
 
 def write_filters(kind: type[Filters], **changes: Any) -> None:
     """Change filters; the list starts at its first page, and no rollout is open."""
-    write_state(kind, **changes)
-    put(PAGE, None)
-    put(ROW, None)
+    put_all(url.changed(kind, parameters(), **changes) | {PAGE: [], ROW: []})
 
 
 def clear_filters() -> None:
     """Set every filter to its default."""
-    for name in (*Filters.__dataclass_fields__, PAGE, ROW):
-        put(name, None)
+    put_all({name: [] for name in (*Filters.__dataclass_fields__, PAGE, ROW)})
+
+
+def put_all(changes: Mapping[str, Sequence[str]]) -> None:
+    """Set these parameters at once, so that Back never leads to an address in between; no values remove one."""
+    before = parameters()
+    after = {name: list(values) for name, values in (before | dict(changes)).items() if values}
+    if after != before:
+        st.query_params.from_dict(after)
 
 
 def value(name: str) -> str:
@@ -61,10 +65,7 @@ def value(name: str) -> str:
 
 def put(name: str, given: Sequence[str] | str | None) -> None:
     """Set a parameter; None or no values removes it."""
-    if not given:
-        st.query_params.pop(name, None)
-    else:
-        st.query_params[name] = list(given) if not isinstance(given, str) else given
+    put_all({name: [given] if isinstance(given, str) and given else list(given or ())})
 
 
 def row() -> RowKey | None:
@@ -72,9 +73,10 @@ def row() -> RowKey | None:
     return key_of(value(ROW))
 
 
-def put_row(key: RowKey | None) -> None:
-    """Open a rollout."""
-    put(ROW, key_text(key) if key else None)
+def put_row(key: RowKey | None, *, on_page: int | None = None) -> None:
+    """Open a rollout, which is on that page of the list, from 0."""
+    turned = {} if on_page is None else {PAGE: [str(on_page + 1)]}
+    put_all({ROW: [key_text(key)] if key else []} | turned)
 
 
 def page() -> int | None:

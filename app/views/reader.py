@@ -63,8 +63,8 @@ def _head(opened: OpenRun, selection: Selection, *, row: Row, place: Place | Non
         "", icon=":material/help_center:", key="reader:question", shortcut="q", width="stretch",
         help="This question across checkpoints",
     ):  # fmt: skip
-        state = {"run": [opened.name], "bench": [key.benchmark], "problem": [key.problem_id]}
-        opened.context.go("question", state)
+        # With the same address: another one would become a page of the browser's history in between.
+        opened.context.go("question", address.parameters())
     back.button(
         "", icon=":material/arrow_upward:", key="reader:previous", shortcut="k", width="stretch",
         help="Previous rollout", disabled=not (place and place.previous), on_click=open_neighbour,

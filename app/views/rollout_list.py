@@ -32,8 +32,7 @@ def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | Non
 
     def opens(place: int | None) -> None:
         if place is not None and place < len(keys):
-            address.put_row(keys[place])
-            address.put_page(number)
+            address.put_row(keys[place], on_page=number)
 
     st.dataframe(
         _frame(rows, with_hits=selection.hits is not None, reason_first=reason_first),
@@ -115,9 +114,6 @@ def _pager(number: int, total: int) -> None:
 
 def open_neighbour(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None:
     """Open a neighbour, and turn the list to its page."""
-    if key is None:
-        return
-    address.put_row(key)
-    place = place_of(opened.index, selection, key=key)
-    if place is not None:
-        address.put_page(place.place // PAGE_ROWS)
+    if key is not None:
+        place = place_of(opened.index, selection, key=key)
+        address.put_row(key, on_page=place.place // PAGE_ROWS if place else None)

@@ -65,13 +65,10 @@ def _say_left_out(named: Sequence[str], known: Sequence[str]) -> None:
         )
 
 
-def put(names: list[str]) -> None:
-    """Choose these runs."""
+def put(names: list[str], *, without: Sequence[str] = ()) -> None:
+    """Choose these runs, and take these parameters out of the address."""
     st.session_state[_KEPT] = names
-    if names:
-        st.query_params[RUN] = names
-    else:
-        st.query_params.pop(RUN, None)
+    address.put_all({RUN: names} | dict.fromkeys(without, ()))
 
 
 def _show_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is_one: bool) -> None:
@@ -95,9 +92,7 @@ def _choose_one(name: str | None, known: Sequence[str]) -> None:
     if name is None:
         return
     others = [other for other in st.query_params.get_all(RUN) if other in known]
-    put([name, *(other for other in others if other != name)] if name in others else [name])
-    for of_the_run in address.ROWS:
-        address.put(of_the_run, None)
+    put([name, *(other for other in others if other != name)] if name in others else [name], without=address.ROWS)
 
 
 def _say_empty(context: Context) -> None:

@@ -89,6 +89,7 @@ def test_a_point_leads_to_its_rollouts_and_back_again(page: Any, address: str) -
     assert (found["run"], found["kind"], found["step"]) == (["first"], ["train"], ["8"])
     page.go_back()
     found = _settled_at(page, "/training")
+    assert found["metric"] == ["reward/mean"]
     page.wait_for_timeout(1000)
     assert urlsplit(page.url).path == "/training"
 
