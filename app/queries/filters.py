@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
+from app.queries.keys import natural
 from app.queries.reasons import BY_NAME, bit
 from orz_bench.errors import ConfigError, nearest
 
@@ -15,12 +16,12 @@ Order = Literal["step", "problem", "tokens", "reflections", "repetition", "rewar
 _ORDERS: Mapping[str, str] = MappingProxyType(
     {
         "step": "step",
-        "problem": "problem_id",
+        "problem": natural("problem_id"),
         "tokens": "num_tokens",
         "reflections": "reflections",
         "repetition": "repetition",
         "reward": "reward",
-        "group": "group_correct / group_size",
+        "group": "group_correct / nullif(group_graded, 0)",
         "suspicion": "CASE WHEN reasons = 0 THEN NULL ELSE reasons & -reasons END",
         "hits": "num_hits",
     }

@@ -6,8 +6,11 @@ and `row`. `refresh` reads only folders whose parts or measures have changed.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
+import shutil
 import tempfile
 import threading
 from collections import OrderedDict
@@ -18,6 +21,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from app.queries.keys import natural
 from app.queries.measure_files import MeasureFiles
 from app.queries.parts import Folder, Part, folders_of, num_summarised
 from app.queries.reasons import reasons_sql
@@ -41,13 +45,22 @@ CREATE TABLE rollouts (
   verdict VARCHAR, second_verdict VARCHAR, reward DOUBLE, advantage DOUBLE, value DOUBLE,
   num_chars INTEGER, text_hash UBIGINT, reflections INTEGER, repetition FLOAT, ends_in_loop BOOLEAN,
   keeps_form BOOLEAN, reasoning_chars INTEGER, shows_work BOOLEAN, gold_in_text BOOLEAN,
-  group_size INTEGER, group_correct INTEGER, num_same INTEGER, place_in_folder INTEGER, reasons INTEGER
+  group_size INTEGER, group_correct INTEGER, group_graded INTEGER, group_reward DOUBLE,
+  num_same INTEGER, place_in_folder INTEGER, reasons INTEGER
 );
 CREATE VIEW incomplete AS
   SELECT f.folder FROM folders f LEFT JOIN (SELECT folder, count(*) AS num FROM rollouts GROUP BY 1) r USING (folder)
   WHERE f.is_damaged OR coalesce(r.num, 0) < f.num_samples;
 """
 """`incomplete`: folders with a damaged part, or with fewer samples than the summary counts, which are not compared."""
+
+
+@functools.cache
+def _spill_folder() -> str:
+    """Where DuckDB puts what exceeds its memory: a folder of this process with a name that nobody can foresee."""
+    folder = tempfile.mkdtemp(prefix="orz-app-duckdb-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +93,7 @@ class RunIndex:
         self.lock = threading.RLock()
         self.generation = 0
         """Increased by every refresh that changed something."""
-        self._database = duckdb.connect(
-            config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(Path(tempfile.gettempdir()) / "orz-app-duckdb")}
-        )
+        self._database = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": _spill_folder()})
         self._database.execute(_TABLES)
         self._known: dict[Path, _Known] = {}
         self._skipped: set[Part] = set()
@@ -244,12 +255,15 @@ def _insert_sql(where: str, *, with_measures: bool) -> str:
       SELECT facts.*, measured.* EXCLUDE (part, measured_row),
              count(*) OVER ({group}) AS group_size,
              count(*) FILTER (verdict = 'correct') OVER ({group}) AS group_correct,
-             row_number() OVER (PARTITION BY folder ORDER BY benchmark, problem_id, sample_index, facts.part, "row")
+             count(verdict) OVER ({group}) AS group_graded, avg(reward) OVER ({group}) AS group_reward,
+             row_number() OVER (PARTITION BY folder ORDER BY benchmark, {natural("problem_id")}, sample_index,
+               facts.part, "row")
                AS place_in_folder,
              CASE WHEN text_hash IS NULL THEN NULL ELSE count(*) OVER ({group}, text_hash) END AS num_same
       FROM facts LEFT JOIN measured ON facts.part = measured.part AND facts."row" = measured.measured_row
     )
     SELECT part * 4294967296 + "row" AS id, folder, part, "row", kind, benchmark, step, fingerprint, {_FACTS},
-           {_MEASURES}, group_size, group_correct, num_same, place_in_folder, {reasons_sql()}
+           {_MEASURES}, group_size, group_correct, group_graded, group_reward, num_same,
+           place_in_folder, {reasons_sql()}
     FROM joined ORDER BY id
     """

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.queries.index import RunIndex
-from app.queries.keys import RowKey
+from app.queries.keys import RowKey, natural
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +120,10 @@ def questions(
     Only ids that contain `text`. `order`: lost (largest fall first), gained (largest rise first), id. Steps are those
     of the evaluations under one protocol, or of training without evaluations. Incomplete steps have no share.
     """
+    by_id = f"benchmark, {natural('problem_id')}"
     ordering = {
-        "lost": "change NULLS LAST, benchmark, problem_id",
-        "gained": "change DESC NULLS LAST, benchmark, problem_id",
+        "lost": f"change NULLS LAST, {by_id}",
+        "gained": f"change DESC NULLS LAST, {by_id}",
     }
     rows = (
         index.cursor()
@@ -140,7 +141,7 @@ def questions(
           FROM shares GROUP BY benchmark, problem_id, kind, fingerprint
         )
         SELECT benchmark, problem_id, num_steps, first_share, last_share FROM spans WHERE choice = 1
-        ORDER BY num_steps < 2, {ordering.get(order, "benchmark, problem_id")} LIMIT ?
+        ORDER BY num_steps < 2, {ordering.get(order, by_id)} LIMIT ?
         """,
             [benchmark, benchmark, text, limit],
         )

@@ -20,7 +20,7 @@ MAX_PAGE = 500
 _NUMBERS = (
     "id", "part", '"row"', *KEY_COLUMNS, "num_tokens", "stop_reason", "verdict", "second_verdict", "reward",
     "advantage", "value", "num_chars", "text_hash", "reflections", "repetition", "ends_in_loop", "keeps_form",
-    "group_size", "group_correct", "num_same", "reasons",
+    "group_size", "group_correct", "group_graded", "group_reward", "num_same", "reasons",
 )  # fmt: skip
 _HEADS = ("question_head", "preview", "gold_head", "extracted_head", "why_head")
 _TEXTS = (("question", PREVIEW_CHARS), ("completion", PREVIEW_CHARS), ("gold", SHORT_CHARS), ("extracted", SHORT_CHARS),
@@ -48,6 +48,9 @@ class Row:
     keeps_form: bool | None
     group_size: int
     group_correct: int
+    group_graded: int
+    """Number of samples of the group with a verdict."""
+    group_reward: float | None
     num_same: int | None
     reasons: tuple[str, ...]
     num_hits: int | None = None

@@ -9,7 +9,6 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.context import Context
 from app.markdown import escaped
 from app.runs.evaluations import (
     Evaluated,
@@ -27,6 +26,7 @@ from app.runs.evaluations import (
 )
 from app.views.address import read_state, write_state
 from app.views.charts import legend
+from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.score_charts import parts_chart, score_chart

@@ -7,7 +7,6 @@ from itertools import groupby
 
 import streamlit as st
 
-from app.context import Context
 from app.queries.keys import RowKey, key_of, key_text
 from app.queries.questions import QuestionStep, QuestionSummary, history, milestones, questions
 from app.queries.rows import Row, Text, one_row, text_of
@@ -16,6 +15,7 @@ from app.reader.latex import plain_markdown
 from app.reader.markup import escape
 from app.views import address
 from app.views.colours import css_class, symbol, words
+from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.opened import OpenRun, open_run, show_progress
 from app.views.shown import showing

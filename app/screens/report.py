@@ -11,7 +11,6 @@ from typing import Any, Literal
 import streamlit as st
 
 from analysis.texts.lexicons import LEXICON_GROUP, get_lexicon
-from app.context import Context
 from app.judging.side_folder import side_folder
 from app.judging.travel import judgement_columns, judgements_in, take_in, told
 from app.markdown import escaped
@@ -24,6 +23,7 @@ from app.queries.selection import Selection, select
 from app.runs.report import metric_rows, report_page, score_rows
 from app.runs.run_rows import Stamp, stamp_of
 from app.views.address import read_state, write_state
+from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.opened import OpenRun, author, open_run

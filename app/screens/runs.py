@@ -9,10 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from app import url
-from app.context import TAIL_S, Context
 from app.markdown import escaped
 from app.runs.folder import RunEntry
 from app.runs.run_rows import runs_table
+from app.views.context import TAIL_S, Context
 from app.views.failures import shown_errors
 from app.views.loaded import row_of
 from app.views.run_choice import MAX_RUNS, put

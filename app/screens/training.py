@@ -10,11 +10,11 @@ import streamlit as st
 
 from analysis.curves.study import Study
 from app import url
-from app.context import Context
 from app.markdown import escaped
 from app.runs.curves import DEFAULT_METRICS, about, curves, marks, metric_names, nearest_step
 from app.views.address import parameters, read_state, write_state
 from app.views.charts import curve_chart, legend
+from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.loaded import look_for_moments, study_of, with_known_moments
 from app.views.shown import showing

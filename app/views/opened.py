@@ -10,7 +10,6 @@ from pathlib import Path
 import streamlit as st
 
 from analysis.texts.features import text_hash
-from app.context import Context
 from app.judging.annotations import Annotations, RunIdentity
 from app.judging.side_folder import side_folder
 from app.queries.index import Coverage, RunIndex
@@ -19,6 +18,7 @@ from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import is_measuring, start_measuring
 from app.queries.rows import Row, text_of
 from app.queries.selection import MarkedRow, Marks
+from app.views.context import Context
 from orz_bench.errors import counted
 
 MAX_OPEN_RUNS = 3

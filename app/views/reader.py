@@ -118,9 +118,18 @@ def _group(opened: OpenRun, row: Row) -> None:
             address.put_row(keys[sample].key)
 
     st.pills(
-        f"Group: {row.group_correct} of {row.group_size} correct", list(keys), key=drawn.key, format_func=shown,
+        _group_title(row), list(keys), key=drawn.key, format_func=shown,
         on_change=drawn.chosen(opens), wrap=True,
     )  # fmt: skip
+
+
+def _group_title(row: Row) -> str:
+    if row.group_graded:
+        rest = row.group_size - row.group_graded
+        more = f", {rest} of {row.group_size} without a verdict" if rest else ""
+        return f"Group: {row.group_correct} of {row.group_graded} correct{more}"
+    reward = f", mean reward {row.group_reward:.3g}" if row.group_reward is not None else ""
+    return f"Group: {row.group_size} samples without a verdict{reward}"
 
 
 def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) -> None:

@@ -68,14 +68,18 @@ def _frame(rows: Sequence[Row], *, with_hits: bool, reason_first: bool) -> pd.Da
         "hits": [row.num_hits for row in rows],
         "tokens": pd.array([row.num_tokens for row in rows], dtype="Int64"),
         "reflections": pd.array([row.reflections for row in rows], dtype="Int64"),
-        "right": [f"{row.group_correct}/{row.group_size}" for row in rows],
+        "right": [f"{row.group_correct}/{row.group_graded}" if row.group_graded else None for row in rows],
+        "reward": [row.reward for row in rows],
         "look": [BY_NAME[row.reasons[0]].title if row.reasons else "" for row in rows],
         "extracted": [row.extracted for row in rows],
         "gold": [row.gold for row in rows],
         "response": [row.preview for row in rows],
     }
     frame = pd.DataFrame(columns)
-    frame = frame if with_hits else frame.drop(columns="hits")
+    # A reward says what a verdict says, where there is one.
+    says_more = any(row.verdict is None and row.reward is not None for row in rows)
+    unused = [name for name, is_used in (("hits", with_hits), ("reward", says_more)) if not is_used]
+    frame = frame.drop(columns=unused)
     return frame[["verdict", "look", *frame.columns.drop(["verdict", "look"])]] if reason_first else frame
 
 
@@ -89,7 +93,8 @@ def _columns() -> dict[str, Any]:
         "hits": number("hits", width=45, format="%d"),
         "tokens": number("tokens", width=55, format="%d"),
         "reflections": number("refl.", width=45, format="%d", help="reflection words, lexicon `extended`"),
-        "right": text("group", width=55, help="correct samples of the question at this step"),
+        "right": text("group", width=55, help="correct / graded samples of the question at this step"),
+        "reward": number("reward", width=60, format="%.3g"),
         "look": text("worth a look", width=130),
         "extracted": text("answer", width=90),
         "gold": text("gold", width=90),

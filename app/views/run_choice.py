@@ -8,10 +8,10 @@ from typing import Literal
 
 import streamlit as st
 
-from app.context import Context
 from app.markdown import escaped
 from app.runs.folder import RunEntry, no_such_run
 from app.views import address
+from app.views.context import Context
 from app.views.shown import showing
 
 RUN = "run"

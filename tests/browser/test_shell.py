@@ -137,6 +137,15 @@ def test_a_download_is_what_the_files_say(page: Any, address: str, runs_folder: 
     assert [row["reward/mean"] for row in rows] == [row["reward/mean"] for row in source]
 
 
+def test_no_page_may_frame_the_app(page: Any, address: str) -> None:
+    """Not even one of the same machine, and no site steers it by messages."""
+    for path in ("", "/rollouts", "/_stcore/host-config", "/favicon.png", "/none"):
+        answer = page.request.get(address + path)
+        assert answer.headers["content-security-policy"] == "frame-ancestors 'none'"
+        assert answer.headers["x-frame-options"] == "DENY"
+    assert page.request.get(f"{address}/_stcore/host-config").json()["allowedOrigins"] == []
+
+
 def test_only_this_machine_can_connect(address: str) -> None:
     port = urlsplit(address).port
     assert port is not None

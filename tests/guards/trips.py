@@ -133,7 +133,7 @@ def _page(run: Path) -> None:
 def _rollouts_page(folder: str) -> None:
     from pathlib import Path
 
-    from app.context import Context
+    from app.views.context import Context
     from app.runs.folder import RunsFolder
     from app.screens.rollouts import render
     from app.views.run_choice import choose

@@ -24,12 +24,12 @@ KEY = RowKey("arithmetic", 0, "0123456789ab", "0", 3)
 
 
 def script(folder: str, screen: str) -> None:
-    """What app/main.py does for one page, without the navigation."""
+    """What app/shell.py does for one page, without the navigation."""
     from importlib import import_module
     from pathlib import Path
 
-    from app.context import Context
     from app.runs.folder import RunsFolder
+    from app.views.context import Context
     from app.views.run_choice import choose
 
     runs = RunsFolder.at(Path(folder))
@@ -236,6 +236,11 @@ def test_a_run_without_verdicts(tmp_path: Path, page: str) -> None:
     test = drawn(tmp_path, page)
     if page == "question":
         assert "no verdicts" in texts(test)
+    if page == "rollouts":
+        (table,) = test.dataframe
+        assert set(table.value["right"]) == {None}, "not 0/2"
+        groups = drawn(tmp_path, page, row=key_text(key)).get("button_group")
+        assert "Group: 2 samples without a verdict" in {group.proto.label for group in groups}
     if page == "suspicious":
         assert "An evaluation that has a sample without a verdict, or has lost samples, has no score" in texts(test)
 
@@ -255,6 +260,14 @@ def test_a_run_that_is_not_measured_starts_measuring(tmp_path: Path) -> None:
     add_evaluation(run, step=7)
     test = drawn(tmp_path, "rollouts")
     assert "**136** rollouts" in texts(test)
+    test = drawn(tmp_path, "rollouts", min_reflections="1", reasons="loop")
+    assert "No rollout so far: 0 of 5 parts measured." in texts(test)
+    assert "No rollout matches" not in texts(test)
+    test = drawn(tmp_path, "suspicious")
+    assert "rollouts so far: 0 of 5 parts measured." in texts(test)
+    labels = {option.content.partition("  ")[::2] for option in test.get("button_group")[0].proto.options}
+    assert ("gold in the text", "–") in labels
+    assert all(count.isdigit() for title, count in labels if title == "truncated")
     files = MeasureFiles.of(run.path, name="run", side=tmp_path / NAME)
     from app.queries.measuring import measuring_process
 

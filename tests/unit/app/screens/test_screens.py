@@ -14,7 +14,7 @@ OURS = ("runs", "training", "benchmarks", "report")
 
 
 def _script(name: str) -> None:
-    from app.main import PAGES, show_page
+    from app.shell import PAGES, show_page
 
     show_page(next(spec for spec in PAGES if spec.name == name), {})
 
