@@ -17,8 +17,12 @@ from typing import Literal
 
 import streamlit as st
 
+from app import url
+from app.markdown import escaped
+from app.queries.filters import Filters
 from app.runs.folder import RunsFolder
 from app.screens import benchmarks, question, report, rollouts, runs, suspicious, training
+from app.views import address
 from app.views.address import parameters
 from app.views.context import Context
 from app.views.failures import shown_errors
@@ -39,6 +43,9 @@ class PageSpec:
     wants: Literal["any", "several", "one"]
 
 
+STATES = (
+    runs.Chosen, training.TrainingState, training.RolloutsAt, benchmarks.BenchmarksState, Filters, report.ReportState,
+)  # fmt: skip
 PAGES = (
     PageSpec("runs", "Runs", ":material/format_list_bulleted:", runs.render, "any"),
     PageSpec("training", "Training", ":material/show_chart:", training.render, "several"),
@@ -84,10 +91,26 @@ def _start(pages: Mapping[str, st.Page]) -> None:
     st.switch_page(pages[PAGES[0].name], query_params=parameters())
 
 
+KNOWN = {
+    *(field for state in STATES for field in state.__dataclass_fields__),
+    *(address.ROW, address.PAGE, address.LAYER, address.LEFT, address.RIGHT),
+    *(address.BENCHMARK, address.PROBLEM, address.SORT, address.FIND, address.SOLVED),
+    *("embed", "embed_options"),
+}
+"""All parameters of all pages: a page keeps those of others, and Streamlit has two of its own."""
+
+
+def say_unknown() -> None:
+    """Name the parameters that no page has: a search that is misspelt would show every rollout."""
+    for sentence in url.unknown(list(parameters()), KNOWN)[:5]:
+        st.warning(escaped(sentence))
+
+
 def show_page(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:
     """Draw one page below the navigation; `pages` are the pages that it may link to."""
     with shown_errors():
         folder = RunsFolder.at(runs_path(sys.argv[1:]))
+        say_unknown()
         context = choose(Context(folder=folder, entries=tuple(folder.runs()), pages=pages), wants=spec.wants)
         if context is not None:
             spec.render(context)

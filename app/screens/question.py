@@ -7,13 +7,14 @@ from itertools import groupby
 
 import streamlit as st
 
-from app.queries.keys import RowKey, key_of, key_text
+from app.queries.keys import RowKey, key_text
 from app.queries.questions import QuestionStep, QuestionSummary, history, milestones, questions
 from app.queries.rows import Row, Text, one_row, text_of
 from app.reader.differences import differences
 from app.reader.latex import plain_markdown
 from app.reader.markup import escape
 from app.views import address
+from app.views.address import BENCHMARK, FIND, PROBLEM, SOLVED, SORT
 from app.views.colours import css_class, symbol, words
 from app.views.context import Context
 from app.views.failures import shown_errors
@@ -23,7 +24,6 @@ from app.views.style import ROLLOUT_STYLE
 from app.views.texts import show_facts, show_question, show_text
 from orz_bench.errors import counted
 
-BENCHMARK, PROBLEM, ORDER, FIND, SOLVED = "bench", "problem", "sort", "find", "solved"
 MOST_STEPS, MOST_SAMPLES = 120, 64
 _ORDERS = {"lost": "most lost first", "gained": "most gained first", "id": "by id"}
 _THRESHOLDS = {"any": 0.0, "most": 0.5}
@@ -52,11 +52,14 @@ def _choose(opened: OpenRun) -> tuple[str, str] | None:
     find, order, pick = st.columns([2, 2, 5], vertical_alignment="bottom")
     shown = showing("question:find", address.value(FIND))
     find.text_input("Find by id", key=shown.key, placeholder="part of an id", on_change=shown.chosen(_put(FIND)))
-    shown = showing("question:sort", address.value(ORDER) if address.value(ORDER) in _ORDERS else "lost")
+    sort = address.one_of(SORT, list(_ORDERS))
+    shown = showing("question:sort", sort)
     order.selectbox(
-        "Order", list(_ORDERS), key=shown.key, format_func=_ORDERS.__getitem__, on_change=shown.chosen(_put(ORDER))
+        "Order", list(_ORDERS), key=shown.key, format_func=_ORDERS.__getitem__, on_change=shown.chosen(_put(SORT))
     )  # fmt: skip
-    found = questions(opened.index, text=address.value(FIND), order=address.value(ORDER) or "lost")
+    if any(named) and not all(named):
+        st.warning("A question has a benchmark and an id: the address names only one of them (bench, problem).")
+    found = questions(opened.index, text=address.value(FIND), order=sort)
     options = {(one.benchmark, one.problem_id): one for one in found}
     if not options and not all(named):
         st.info("No question to show: this run has no rollouts yet, or none whose id contains the text above.")
@@ -88,7 +91,7 @@ def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequen
         st.markdown(f"**{plain_markdown(problem_id)}** · {plain_markdown(benchmark)}")
         show_question(text.question)
         show_facts([("gold", text.gold, "")])
-    solved = address.value(SOLVED) if address.value(SOLVED) in _THRESHOLDS else "any"
+    solved = address.one_of(SOLVED, list(_THRESHOLDS))
     shown = showing("question:solved", solved)
     st.segmented_control(
         "Solved means", list(_THRESHOLDS), key=shown.key, required=True, on_change=shown.chosen(_put(SOLVED)),
@@ -168,7 +171,7 @@ def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
 def _side(
     opened: OpenRun, steps: Sequence[QuestionStep], *, column: object, name: str, default: RowKey
 ) -> tuple[Row, Text] | None:
-    key = key_of(address.value(name)) or default
+    key = address.row(name) or default
     at = next((n for n, step in enumerate(steps) if any(sample.key == key for sample in step.samples)), None)
     if at is None:
         return None

@@ -63,7 +63,10 @@ def _body(context: Context) -> None:
         if not names:
             _say_nothing(state)
             return
-        chosen = [name for name in state.metric if name in names] or _defaults(names)
+        if unknown := [name for name in state.metric if name not in names]:
+            more = "" if state.responses else " *From texts* computes some more."
+            st.warning(f"These runs have no metric {escaped(', '.join(name[:60] for name in unknown[:5]))}.{more}")
+        chosen = [name for name in state.metric if name in names] or ([] if state.metric else _defaults(names))
         legend([study.run.name for study in studies])
         _grid(studies, chosen, state=state)
         _warnings(studies)

@@ -18,6 +18,8 @@ ROW, PAGE, LAYER = "row", "page", "layer"
 """Parameters besides those of the filters: the open rollout, the page of the list, the layers that are on."""
 LEFT, RIGHT = "left", "right"
 """The two rollouts that the page Question compares."""
+BENCHMARK, PROBLEM, SORT, FIND, SOLVED = "bench", "problem", "sort", "find", "solved"
+"""The question of the page Question, the order and the search in its list, and what solved means there."""
 ROWS = (ROW, PAGE, LEFT, RIGHT)
 """Parameters that mean rollouts of one run, or places in its list."""
 
@@ -68,9 +70,21 @@ def put(name: str, given: Sequence[str] | str | None) -> None:
     put_all({name: [given] if isinstance(given, str) and given else list(given or ())})
 
 
-def row() -> RowKey | None:
-    """The open rollout."""
-    return key_of(value(ROW))
+def one_of(name: str, known: Sequence[str]) -> str:
+    """The parameter, by default the first of these; draws a warning for another one."""
+    given = value(name)
+    if given and given not in known:
+        st.warning(escaped(f"{name}={given[:60]!r} in the address: wanted one of {', '.join(known)}."))
+    return given if given in known else known[0]
+
+
+def row(name: str = ROW) -> RowKey | None:
+    """The open rollout, or another in the address; draws a warning for what names none."""
+    given = value(name)
+    found = key_of(given)
+    if given and found is None:
+        st.warning(escaped(f"{name}={given[:60]!r} in the address names no rollout; open one from the list."))
+    return found
 
 
 def put_row(key: RowKey | None, *, on_page: int | None = None) -> None:
@@ -80,9 +94,13 @@ def put_row(key: RowKey | None, *, on_page: int | None = None) -> None:
 
 
 def page() -> int | None:
-    """The page of the list, from 0; None where the address names none."""
+    """The page of the list, from 0; None where the address names none. Draws a warning for what is no page."""
     text = value(PAGE)
-    return max(int(text) - 1, 0) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0:
+        return int(text) - 1
+    if text:
+        st.warning(escaped(f"page={text[:60]!r} in the address: wanted a whole number from 1."))
+    return None
 
 
 def put_page(number: int) -> None:
@@ -93,6 +111,8 @@ def put_page(number: int) -> None:
 def layers(known: Sequence[str], *, default: Sequence[str]) -> list[str]:
     """The layers that are on: those in the address, else the default; `none` in the address means no layer."""
     named = st.query_params.get_all(LAYER)
+    if unknown := [name for name in named if name not in (*known, "none")]:
+        st.warning(escaped(f"layer={unknown[0][:60]!r} in the address: this rollout has {', '.join(known)}, or none."))
     return [name for name in known if name in (named or default)]
 
 

@@ -23,7 +23,11 @@ _ROW_HEIGHT = 28
 
 def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | None, reason_first: bool) -> None:
     """Draw the page of the list in the address, with a pager; `reason_first` puts the reason column first."""
-    number = min(_page_number(opened, selection, current=current), max(selection.total - 1, 0) // PAGE_ROWS)
+    last = max(selection.total - 1, 0) // PAGE_ROWS
+    number = _page_number(opened, selection, current=current)
+    if number > last:
+        st.warning(f"The address names page {number + 1:,}; the list has {last + 1:,}, and this is the last one.")
+    number = min(number, last)
     rows = page(opened.index, selection, offset=number * PAGE_ROWS, limit=PAGE_ROWS)
     at = next((place for place, row in enumerate(rows) if row.key == current), None)
     # A redrawn table loses its selection, so the key depends on its rows, and the selection is set from the address.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -178,13 +179,19 @@ def test_two_notes_at_once_are_both_kept(tmp_path: Path) -> None:
 
 def test_invalid_addresses_are_reported(tmp_path: Path) -> None:
     finished(tmp_path / "run")
-    wrong: list[tuple[dict[str, str], str]] = [
+    wrong: list[tuple[dict[str, str | list[str]], str]] = [
         ({"text": "(", "mode": "regex"}, "not a valid RE2 regular expression"),
         ({"order": "nothing", "row": "x~y", "page": "99999999"}, "wanted one of step"),
         ({"run": "../.."}, "no run '../..' in this folder"),
         ({"reasons": "nothing"}, "unknown reason"),
         ({"row": key_text(RowKey("none", 0, "", "p", 0))}, "This rollout is not in this run"),
         ({"text": "zqzq"}, "No rollout matches"),
+        ({"row": "x"}, "row='x' in the address names no rollout"),
+        ({"page": "99"}, "The address names page 99; the list has 6"),
+        ({"page": "0"}, "wanted a whole number from 1"),
+        ({"layer": "nothing", "row": key_text(KEY)}, "layer='nothing' in the address"),
+        ({"text": "x" * 501}, "text in the address has 501 characters, the limit is 500"),
+        ({"problem": [f"{n}" for n in range(2)]}, "problem is in the address 2 times"),
     ]
     for parameters, found_text in wrong:
         test = drawn(tmp_path, "rollouts", **parameters)
@@ -218,6 +225,8 @@ def test_two_samples_of_a_question_are_compared(tmp_path: Path) -> None:
     test.selectbox(key="compare:right:sample").set_value(0).run()
     assert test.query_params["right"] == key_text(RowKey("arithmetic", 2, "0123456789ab", "1", 0))
     assert "of the words are shared" in texts(test)
+    for wrong in ({"sort": "x"}, {"solved": "x"}, {"left": "x"}, {"bench": "arithmetic"}):
+        assert drawn(tmp_path, "question", **wrong).warning, wrong
     assert "does not have this question" in texts(drawn(tmp_path, "question", bench="x", problem="y"))
 
 
@@ -260,14 +269,6 @@ def test_a_run_that_is_not_measured_starts_measuring(tmp_path: Path) -> None:
     add_evaluation(run, step=7)
     test = drawn(tmp_path, "rollouts")
     assert "**136** rollouts" in texts(test)
-    test = drawn(tmp_path, "rollouts", min_reflections="1", reasons="loop")
-    assert "No rollout so far: 0 of 5 parts measured." in texts(test)
-    assert "No rollout matches" not in texts(test)
-    test = drawn(tmp_path, "suspicious")
-    assert "rollouts so far: 0 of 5 parts measured." in texts(test)
-    labels = {option.content.partition("  ")[::2] for option in test.get("button_group")[0].proto.options}
-    assert ("gold in the text", "–") in labels
-    assert all(count.isdigit() for title, count in labels if title == "truncated")
     files = MeasureFiles.of(run.path, name="run", side=tmp_path / NAME)
     from app.queries.measuring import measuring_process
 
@@ -276,3 +277,20 @@ def test_a_run_that_is_not_measured_starts_measuring(tmp_path: Path) -> None:
     assert process.wait(timeout=1000) == 0
     parts = [part for folder in folders_of(run.path) for part in folder.parts]
     assert len(files.measured(parts)) == len(parts)
+
+
+def test_what_is_not_yet_measured_is_no_zero(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    add_evaluation(run, step=7)
+    files = MeasureFiles.of(run.path, name="run", side=tmp_path / NAME)
+    files.root.mkdir(parents=True)
+    with (files.root / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process is measuring: that of this page ends at once
+        test = drawn(tmp_path, "rollouts", min_reflections="1", reasons="loop")
+        assert "No rollout so far: 0 of 5 parts measured." in texts(test)
+        assert "No rollout matches" not in texts(test)
+        test = drawn(tmp_path, "suspicious")
+        assert "rollouts so far: 0 of 5 parts measured." in texts(test)
+        labels = {option.content.partition("  ")[::2] for option in test.get("button_group")[0].proto.options}
+        assert ("gold in the text", "–") in labels
+        assert all(count.isdigit() for title, count in labels if title == "truncated")

@@ -129,6 +129,8 @@ def test_runs_after_the_seventh_are_named(monkeypatch: pytest.MonkeyPatch, finis
     [
         ("training", {"smoothing": ["much"]}),
         ("training", {"log": ["yes"]}),
+        ("training", {"metric": ["no/such"]}),
+        ("runs", {"verdict": ["verdicts"]}),
         ("benchmarks", {"bench": ["none-such"]}),
         ("benchmarks", {"a": ["none@1~x"]}),
         ("report", {"format": ["exe"]}),
