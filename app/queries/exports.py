@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from app.markdown import escaped
+from app.markdown import escaped, plain
 
 Row = Mapping[str, Any]
 _FORMULA = re.compile("[=+\\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
@@ -102,8 +102,8 @@ def _shown(value: Any) -> str:
 
 
 def _is_short(text: str) -> bool:
-    """Whether it is one line that loses nothing when white space is shown as single blanks."""
-    return len(text) <= _SHORT_CHARS and " ".join(text.split()) == text
+    """Whether it is one line that is shown as it is: without hidden characters and with single blanks."""
+    return len(text) <= _SHORT_CHARS and plain(text) == text
 
 
 def _fenced(text: str) -> str:

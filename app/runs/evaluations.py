@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from analysis.curves.study import Study
 from analysis.reading.run_rollouts import PartRollouts
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, OrzError
 from orz_bench.records.intervals import Interval, percent_spread
 from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import EvaluationDir, RunDir
@@ -61,6 +61,34 @@ def evaluated(studies: Sequence[Study]) -> list[Evaluated]:
 def num_unfinished(studies: Sequence[Study], benchmark: str) -> int:
     """Number of evaluations of the benchmark that have not been finished, and have no score."""
     return sum(one.result is None and one.benchmark == benchmark for study in studies for one in study.run.evaluations)
+
+
+def without_scores(studies: Sequence[Study]) -> str:
+    """What these runs have instead of a finished evaluation, and what gives them one."""
+    found = [
+        (one.benchmark, one.step, is_imported(study))
+        for study in studies
+        for one in study.run.evaluations
+        if one.result is None or not one.result.is_scored
+    ]
+    imported = any(is_ours for *_, is_ours in found) or all(map(is_imported, studies))
+    how = (
+        "`orz-bench import FILES --grade --out RUN` grades an import with our grader."
+        if imported
+        else "`orz-bench eval --ckpt RUN` evaluates all checkpoints of a training run, and resumes."
+    )
+    if not found:
+        return f"No evaluation. {how}"
+    names = ", ".join(dict.fromkeys(name for name, *_ in found))
+    return f"No score yet: {names} (samples without a verdict, or not finished). {how}"
+
+
+def is_imported(study: Study) -> bool:
+    """Whether the run comes from files of another tool."""
+    try:
+        return bool(RunDir(study.run.path).info().get("imported"))
+    except OrzError:
+        return False
 
 
 def benchmark_names(found: Sequence[Evaluated]) -> list[str]:
@@ -108,8 +136,14 @@ def _result_row(one: Evaluated) -> dict[str, Any]:
         "cut": _percent(summary.clip_rate),
         "tokens": summary.mean_tokens,
         "protocol": one.result.fingerprint,
-        "source": "this run",
+        "source": _source(one),
     }
+
+
+def _source(one: Evaluated) -> str:
+    """Whose verdicts the score counts."""
+    tool = one.result.protocol.get("imported")
+    return f"imported from {tool}, judged by {one.result.protocol.get('judged_by')}" if tool else "this run"
 
 
 def _percent(share: float | None) -> float | None:

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from app.markdown import escaped
+from app.markdown import escaped, plain
 from app.runs.evaluations import (
     Evaluated,
     Paired,
@@ -23,12 +23,15 @@ from app.runs.evaluations import (
     result_rows,
     score_curves,
     stamp,
+    without_scores,
 )
 from app.views.address import read_state, write_state
 from app.views.charts import legend
 from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
+from app.views.names import told_apart
+from app.views.palette import colour
 from app.views.score_charts import parts_chart, score_chart
 from app.views.shown import showing
 from orz_bench.errors import counted
@@ -79,7 +82,7 @@ def _body(context: Context) -> None:
         found = evaluated(studies)
         names = benchmark_names(found)
         if not names:
-            st.info("No finished evaluation. `orz-bench eval --ckpt RUN` evaluates all checkpoints of a run.")
+            st.info(without_scores(studies))
             return
         benchmark = _choose_benchmark(state, names)
         if benchmark is None:
@@ -98,7 +101,7 @@ def _body(context: Context) -> None:
         with left, shown_errors():
             _comparison(context, state, here=here, compared=compared)
         with right, shown_errors():
-            _parts(state, compared)
+            _parts(state, compared, runs=runs)
 
 
 def _whole(state: BenchmarksState, here: Sequence[Evaluated], *, num_unfinished: int) -> list[Evaluated]:
@@ -169,6 +172,8 @@ def _results(here: Sequence[Evaluated], benchmark: str) -> None:
         "to the same questions. Published results were obtained under protocols other than ours.",
     )
     table = result_rows(here, benchmark)
+    table["model"] = table["model"].map(plain)
+    table["model"] = table["model"].map(told_apart(list(table["model"]), limit=26))
     st.dataframe(
         table, key="benchmarks:results", hide_index=True, row_height=_ROW_PX, placeholder="–",
         height=min(290, _ROW_PX * (len(table) + 1) + 5), column_config=_result_columns(table),
@@ -185,7 +190,7 @@ def _result_columns(table: pd.DataFrame) -> dict[str, Any]:
 
     n = int(table["n"].max()) if table["n"].notna().any() else 1
     return {
-        "model": st.column_config.TextColumn("Run or model", pinned=True, width=150),
+        "model": st.column_config.TextColumn("Run or model", pinned=True, width=190),
         "step": st.column_config.NumberColumn("Step", format="%d", width=54),
         "accuracy": number(f"avg@{n}"),
         "question": st.column_config.TextColumn("95 % question", width=92),
@@ -251,7 +256,7 @@ def _choose_side(side: str, names: Sequence[str], *, chosen: str, incomplete: Co
 def _side_title(name: str, *, is_one_protocol: bool) -> str:
     run, _, rest = name.rpartition("@")
     step, _, protocol = rest.partition("~")
-    return f"{run}, step {step}" + ("" if is_one_protocol else f", protocol {protocol}")
+    return f"{plain(run)}, step {step}" + ("" if is_one_protocol else f", protocol {protocol}")
 
 
 @st.cache_data(max_entries=64, show_spinner="Comparing question by question", hash_funcs=_HASH)
@@ -285,10 +290,11 @@ def _questions(context: Context, title: str, *, names: Sequence[str], side: Eval
         return
     with st.container(horizontal=True, gap=None, vertical_alignment="center", key=f"questions-{title.lower()}"):
         st.caption(f"{title} {len(names):,}:", width="content")
-        for name in names[:_SHOWN_QUESTIONS]:
+        shown = told_apart(names[:_SHOWN_QUESTIONS], limit=24)
+        for name in shown:
             if "question" in context.pages:
                 target = QuestionAt(run=(side.run,), bench=side.result.benchmark, problem=name)
-                st.page_link(context.pages["question"], label=escaped(name[:24]), query_params=_query(target))
+                st.page_link(context.pages["question"], label=escaped(shown[name]), query_params=_query(target))
         if len(names) > _SHOWN_QUESTIONS:
             st.caption(f"and {len(names) - _SHOWN_QUESTIONS:,} more", width="content")
 
@@ -297,7 +303,7 @@ def _query(target: QuestionAt) -> dict[str, list[str]]:
     return {"run": list(target.run), "bench": [target.bench], "problem": [target.problem]}
 
 
-def _parts(state: BenchmarksState, here: Sequence[Evaluated]) -> None:
+def _parts(state: BenchmarksState, here: Sequence[Evaluated], *, runs: Sequence[str]) -> None:
     st.markdown("**By kind of question** :gray[percent, with 95 % intervals over questions]")
     if not here:
         st.caption("No evaluation of this benchmark has all its samples.")
@@ -318,7 +324,10 @@ def _parts(state: BenchmarksState, here: Sequence[Evaluated]) -> None:
         return
     ends = _ends_of_runs(here)
     table = pd.concat([_parts_of(one, chosen).assign(of=_title(one)) for one in ends])
-    st.altair_chart(parts_chart(table, names=[_title(one) for one in ends]), key="benchmarks:parts")
+    titles = told_apart([_title(one) for one in ends], limit=40)
+    table["of"] = table["of"].map(titles)
+    colours = {titles[_title(one)]: colour(runs.index(one.run)) for one in ends}
+    st.altair_chart(parts_chart(table, colours=colours), key="benchmarks:parts")
 
 
 def _ends_of_runs(here: Sequence[Evaluated]) -> list[Evaluated]:

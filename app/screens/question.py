@@ -7,6 +7,7 @@ from itertools import groupby
 
 import streamlit as st
 
+from app.markdown import plain
 from app.queries.keys import RowKey, key_text
 from app.queries.questions import QuestionStep, QuestionSummary, history, milestones, questions
 from app.queries.rows import Row, Text, one_row, text_of
@@ -80,8 +81,8 @@ def _pick(question: tuple[str, str]) -> None:
 
 def _titled(option: tuple[str, str], summary: QuestionSummary | None) -> str:
     if summary is None or summary.first_share is None or summary.last_share is None:
-        return " · ".join(option)
-    return f"{option[1]} · {option[0]} · {summary.first_share:.0%} → {summary.last_share:.0%}"
+        return plain(" · ".join(option))
+    return f"{plain(option[1])} · {plain(option[0])} · {summary.first_share:.0%} → {summary.last_share:.0%}"
 
 
 def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequence[QuestionStep]) -> None:
@@ -146,13 +147,19 @@ def _compare(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
 
 
 def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
-    """Two samples side by side: by default the first samples of the first and the last step of the first protocol."""
+    """Two samples: by default the first ones of the first and the last step of a protocol, or two of its only step."""
     first = [step for step in steps if (step.kind, step.fingerprint) == (steps[0].kind, steps[0].fingerprint)]
+    samples = [first[0].samples[0], first[-1].samples[0]] if len(first) > 1 else list(first[0].samples[:2])
+    if sum(len(step.samples) for step in steps) < 2:
+        st.caption("There is one response to this question: nothing to compare it with. *Rollouts* shows it.")
+        return
+    if len(samples) < 2:
+        samples += [sample for step in steps for sample in step.samples if sample.key != samples[0].key][:1]
     st.subheader("Side by side", anchor=False)
     columns = st.columns(2, gap="medium")
     sides = [
-        _side(opened, steps, column=column, name=name, default=step.samples[0].key)
-        for column, name, step in zip(columns, (address.LEFT, address.RIGHT), (first[0], first[-1]), strict=True)
+        _side(opened, steps, column=column, name=name, default=sample.key)
+        for column, name, sample in zip(columns, (address.LEFT, address.RIGHT), samples, strict=True)
     ]
     if None in sides:
         st.warning("One of the two rollouts is not in this run, or no longer. Choose another one.")

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import url
-from app.markdown import escaped
+from app.markdown import escaped, plain
 from app.runs.folder import RunEntry
 from app.runs.run_rows import runs_table
 from app.views.context import TAIL_S, Context
@@ -76,6 +76,7 @@ def _table(entries: list[RunEntry], chosen: list[str]) -> None:
     table = runs_table(entries, [row_of(entry) for entry in entries])
     table["state"] = [_STATES[state] for state in table["state"]]
     names = list(table["name"])
+    table["name"] = [plain(name) for name in names]
     # The key depends on the rows: a new run starts a new selection, which is taken from the address.
     rows = sorted(names.index(name) for name in chosen if name in names)
     shown = reading(f"runs:table:{hash(tuple(names))}", rows, read=lambda state: sorted(state["selection"]["rows"]))

@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app.judging.annotations import MAX_NOTE_CHARS, Annotation, Entry
-from app.markdown import escaped
+from app.markdown import escaped, plain
 from app.queries.keys import Response, key_text
 from app.queries.rows import Row
 from app.views.colours import words
@@ -42,7 +42,7 @@ def annotating(opened: OpenRun, row: Row, *, open_next: Callable[[], None]) -> N
             _override(opened, row, response=response, now=now)
         if now.verdict is not None:
             st.markdown(f"Overridden: **{words(now.verdict)}** (the grader says {words(row.verdict)})")
-            st.text(now.reason or "")
+            st.text(plain(now.reason or ""))
         _note(opened, response, now=now)
         _history(opened, response)
 
@@ -129,9 +129,9 @@ def _history(opened: OpenRun, response: Response) -> None:
                 {
                     "when": [entry.time[:19].replace("T", " ") for entry in entries],
                     "who": [_who(entry) for entry in entries],
-                    "what": [f"{entry.field} {entry.name}".strip() for entry in entries],
-                    "value": ["undone" if entry.value is None else entry.value for entry in entries],
-                    "because": [entry.reason or "" for entry in entries],
+                    "what": [plain(f"{entry.field} {entry.name}".strip()) for entry in entries],
+                    "value": ["undone" if entry.value is None else plain(entry.value) for entry in entries],
+                    "because": [plain(entry.reason or "") for entry in entries],
                     "of": ["another response" if entry.is_of_another else "this response" for entry in entries],
                 }
             ),
@@ -140,7 +140,7 @@ def _history(opened: OpenRun, response: Response) -> None:
 
 
 def _who(entry: Entry) -> str:
-    return f"{entry.author} (imported by {entry.imported_by})" if entry.imported_by else entry.author
+    return plain(f"{entry.author} (imported by {entry.imported_by})" if entry.imported_by else entry.author)
 
 
 def _try(change: Callable[[], object]) -> None:

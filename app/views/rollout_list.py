@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app.markdown import plain
 from app.queries.keys import RowKey
 from app.queries.reasons import BY_NAME
 from app.queries.rows import Row, page, place_of
@@ -67,7 +68,7 @@ def _frame(rows: Sequence[Row], *, with_hits: bool, reason_first: bool) -> pd.Da
     columns = {
         "verdict": [symbol(row.verdict) for row in rows],
         "step": [row.key.step for row in rows],
-        "problem": [row.key.problem_id for row in rows],
+        "problem": [plain(row.key.problem_id) for row in rows],
         "sample": [row.key.sample_index for row in rows],
         "hits": [row.num_hits for row in rows],
         "tokens": pd.array([row.num_tokens for row in rows], dtype="Int64"),
@@ -75,9 +76,9 @@ def _frame(rows: Sequence[Row], *, with_hits: bool, reason_first: bool) -> pd.Da
         "right": [f"{row.group_correct}/{row.group_graded}" if row.group_graded else None for row in rows],
         "reward": [row.reward for row in rows],
         "look": [BY_NAME[row.reasons[0]].title if row.reasons else "" for row in rows],
-        "extracted": [row.extracted for row in rows],
-        "gold": [row.gold for row in rows],
-        "response": [row.preview for row in rows],
+        "extracted": [_plain(row.extracted) for row in rows],
+        "gold": [_plain(row.gold) for row in rows],
+        "response": [_plain(row.preview) for row in rows],
     }
     frame = pd.DataFrame(columns)
     # A reward says what a verdict says, where there is one.
@@ -85,6 +86,10 @@ def _frame(rows: Sequence[Row], *, with_hits: bool, reason_first: bool) -> pd.Da
     unused = [name for name, is_used in (("hits", with_hits), ("reward", says_more)) if not is_used]
     frame = frame.drop(columns=unused)
     return frame[["verdict", "look", *frame.columns.drop(["verdict", "look"])]] if reason_first else frame
+
+
+def _plain(text: str | None) -> str | None:
+    return None if text is None else plain(text)
 
 
 def _columns() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 import streamlit as st
 
-from app.markdown import escaped
+from app.markdown import escaped, plain
 from app.runs.folder import RunEntry, no_such_run
 from app.views import address
 from app.views.context import Context
@@ -77,12 +77,13 @@ def _show_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is
         shown = showing(_WIDGET, chosen[0].name if chosen else None)
         st.selectbox(
             "Run", names, key=shown.key, label_visibility="collapsed", width=420, placeholder="choose a run",
+            format_func=plain,
             on_change=shown.chosen(lambda name: _choose_one(name, names)),
         )  # fmt: skip
         return
     shown = showing(_WIDGET, [entry.name for entry in chosen])
     st.multiselect(
-        "Runs", names, key=shown.key, label_visibility="collapsed", max_selections=MAX_RUNS,
+        "Runs", names, key=shown.key, label_visibility="collapsed", max_selections=MAX_RUNS, format_func=plain,
         placeholder="choose runs" if st.query_params.get(RUN) else "newest run", on_change=shown.chosen(put),
     )  # fmt: skip
 

@@ -254,6 +254,33 @@ def test_a_run_without_verdicts(tmp_path: Path, page: str) -> None:
         assert "An evaluation that has a sample without a verdict, or has lost samples, has no score" in texts(test)
 
 
+def test_a_question_with_one_step_is_not_compared_with_itself(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    rows = [a_rollout(problem_id="two", sample_index=n) for n in range(2)] + [a_rollout(problem_id="one")]
+    write_evaluation(run, 0, rows, benchmark="arithmetic")
+    measured(run)
+    test = drawn(tmp_path, "question", bench="arithmetic", problem="two")
+    assert [test.selectbox(key=f"compare:{side}:sample").value for side in ("left", "right")] == [0, 1]
+    test = drawn(tmp_path, "question", bench="arithmetic", problem="one")
+    assert "There is one response to this question" in texts(test)
+
+
+def test_no_text_reorders_a_cell(tmp_path: Path) -> None:
+    """42 would be shown as 24."""
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    row = a_rollout(problem_id="\u202eabc", gold="\u202e42", extracted="\u200b42", completion="\u2067so 42\x07")
+    write_evaluation(run, 0, [row], benchmark="arithmetic")
+    for is_measured in (False, True):
+        if is_measured:
+            measured(run)
+        (table,) = drawn(tmp_path, "rollouts").dataframe
+        shown = table.value.iloc[0]
+        assert (shown["gold"], shown["extracted"]) == ("⟨U+202E⟩42", "⟨U+200B⟩42")
+        assert (shown["problem"], shown["response"]) == ("⟨U+202E⟩abc", "⟨U+2067⟩so 42⟨U+0007⟩")
+
+
 def test_hostile_texts_are_escaped_and_cut(tmp_path: Path) -> None:
     measured(hostile_run(tmp_path / "run"))
     for sample in range(3):

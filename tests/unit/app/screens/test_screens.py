@@ -8,6 +8,9 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from orz_bench.records.run_dir import RunDir
+from tests.support.app_runs import write_evaluation
+from tests.support.builders import a_rollout
 from tests.support.runs import a_run, add_evaluation
 
 OURS = ("runs", "training", "benchmarks", "report")
@@ -184,6 +187,34 @@ def test_an_incomplete_evaluation_is_left_out_of_comparisons(monkeypatch: pytest
     assert page.query_params["partial"] == "1"
     assert "3 shared questions." in _texts(page)
     assert page.metric
+
+
+def test_what_a_page_advises_can_help(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A run that is training is waited for; an import is not evaluated from a checkpoint that it does not have."""
+    run = RunDir(tmp_path / "growing")
+    run.create(kind="train", command=[], seed=0, environment={})
+    said = _texts(_opened(monkeypatch, tmp_path, "training", run=["growing"]))
+    assert "no training step has been finished yet" in said
+    assert "From texts" not in said
+    imported = RunDir(tmp_path / "imported")
+    imported.create(kind="eval", command=[], seed=None, environment={"imported": True})
+    write_evaluation(imported, 0, [a_rollout(verdict=None)], benchmark="arithmetic")
+    said = _texts(_opened(monkeypatch, tmp_path, "benchmarks", run=["imported"]))
+    assert "No score yet: arithmetic" in said
+    assert "orz-bench import FILES --grade" in said
+    assert "--ckpt" not in said
+    assert "An evaluation has no training metrics" in _texts(
+        _opened(monkeypatch, tmp_path, "training", run=["imported"])
+    )
+
+
+def test_a_run_has_one_colour_on_a_page(monkeypatch: pytest.MonkeyPatch, finished: Path, tmp_path: Path) -> None:
+    from app.views.palette import RUN_COLOURS
+
+    for runs, wanted in ((["one"], 1), (["two", "one"], 2)):
+        page = _opened(monkeypatch, finished, "benchmarks", run=runs)
+        used = {name for name in RUN_COLOURS for chart in page.get("vega_lite_chart") if name in str(chart.proto.spec)}
+        assert used == set(RUN_COLOURS[:wanted])
 
 
 def test_no_other_evaluation_takes_the_place_of_a_missing_one(monkeypatch: pytest.MonkeyPatch, finished: Path) -> None:
