@@ -64,6 +64,8 @@ def folders_of(run: Path) -> list[Folder]:
 
 def num_summarised(folder: Folder) -> int | None:
     """Number of samples that the folder's summary counts; None without a readable one."""
+    if folder.kind == "train":
+        return None
     try:
         found = json.loads(EvaluationDir(folder.path).summary_path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
