@@ -53,18 +53,21 @@ def opened(path: Path, *, writes: bool = False) -> Iterator[sqlite3.Connection]:
 
 
 def _prepare(database: sqlite3.Connection) -> None:
-    (version,) = database.execute("PRAGMA user_version").fetchone()
+    version = _version(database)
     if version > SCHEMA_VERSION:
         raise sqlite3.DatabaseError(f"it has schema {version}, this version reads schemas up to {SCHEMA_VERSION}")
-    if version < SCHEMA_VERSION:
-        database.execute("BEGIN IMMEDIATE")
-        if database.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):  # another writer may have been here
-            found = database.execute("PRAGMA user_version").fetchone()[0]
-            for script in (script for version, script in _STEPS.items() if version > found):
-                for statement in sqlite_statements(script):
-                    database.execute(statement)
-            database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        database.commit()
+    if version == SCHEMA_VERSION:
+        return
+    database.execute("BEGIN IMMEDIATE")
+    found = _version(database)  # another writer may have been here
+    for statement in (one for step, script in _STEPS.items() if step > found for one in sqlite_statements(script)):
+        database.execute(statement)
+    database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    database.commit()
+
+
+def _version(database: sqlite3.Connection) -> int:
+    return int(database.execute("PRAGMA user_version").fetchone()[0])
 
 
 def sqlite_statements(script: str) -> Iterator[str]:

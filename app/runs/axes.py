@@ -13,9 +13,9 @@ LEAST_SHARES = 0.05
 
 
 def least_span(studies: Sequence[Study], values: Sequence[float], *, unit: str) -> float | None:
-    """The least span for these shares of a step's rollouts; None for other units."""
+    """The least span for these shares of a step's rollouts, or rewards between 0 and 1; None for other units."""
     known = [value for value in values if 0 <= value <= 1]
-    if unit != "share":
+    if unit != "share" and not (unit == "reward" and known and len(known) == len(values)):
         return None
     sizes = [size for study in studies if (size := _rollouts_each_step(study)) is not None]
     mean = fmean(known) if known else 0.0

@@ -88,6 +88,7 @@ def _table(entries: list[RunEntry], chosen: list[str]) -> None:
     )  # fmt: skip
     if any(column.startswith("score:") for column in map(str, table)):
         st.caption(
+            "With the keyboard: arrows move in the table, Shift+Space ticks a run. "
             "Scores: percent at the last evaluated step (95 % interval over questions; of sampling). "
             "Steps: completed / configured. Reward: mean reward of each training step."
         )

@@ -62,7 +62,7 @@ def _body(context: Context) -> None:
         _follow_click(context, studies)
         _controls(state, names)
         if not names:
-            _say_nothing(context, state, studies)
+            _say_nothing(context, state, studies=studies)
             return
         if unknown := [name for name in state.metric if name not in names]:
             more = "" if state.responses else " *From texts* computes some more."
@@ -163,7 +163,7 @@ def _warnings(studies: Sequence[Study]) -> None:
             st.markdown(f"{escaped(name)}, step {step}: {escaped(text)}")
 
 
-def _say_nothing(context: Context, state: TrainingState, studies: Sequence[Study]) -> None:
+def _say_nothing(context: Context, state: TrainingState, *, studies: Sequence[Study]) -> None:
     """Why there is no metric, and what helps: for a run that is training, waiting does."""
     more = "" if state.responses else " Switch on *From texts* to compute metrics from the responses."
     waits = [entry for entry in context.runs if entry.is_growing]

@@ -85,7 +85,8 @@ def _list_and_reader(opened: OpenRun, selection: Selection, *, reason_first: boo
 
 def _beside_each_other(opened: OpenRun, selection: Selection, *, reason_first: bool) -> None:
     current = address.row()
-    listed, read = st.columns([5, 6], gap="medium")
+    with st.container(key="list-and-reader"):  # above each other where the window is narrow, or enlarged
+        listed, read = st.columns([5, 6], gap="medium")
     with listed:
         rollout_list(opened, selection, current=current, reason_first=reason_first)
     with read:

@@ -71,13 +71,13 @@ def _frame(rows: Sequence[Row], *, with_hits: bool, reason_first: bool) -> pd.Da
         "problem": [plain(row.key.problem_id) for row in rows],
         "sample": [row.key.sample_index for row in rows],
         "hits": [row.num_hits for row in rows],
+        "extracted": [_plain(row.extracted) for row in rows],
+        "gold": [_plain(row.gold) for row in rows],
         "tokens": pd.array([row.num_tokens for row in rows], dtype="Int64"),
         "reflections": pd.array([row.reflections for row in rows], dtype="Int64"),
         "right": [f"{row.group_correct}/{row.group_graded}" if row.group_graded else None for row in rows],
         "reward": [row.reward for row in rows],
         "look": [BY_NAME[row.reasons[0]].title if row.reasons else "" for row in rows],
-        "extracted": [_plain(row.extracted) for row in rows],
-        "gold": [_plain(row.gold) for row in rows],
         "response": [_plain(row.preview) for row in rows],
     }
     frame = pd.DataFrame(columns)

@@ -44,7 +44,7 @@ def choose(context: Context, *, wants: Literal["any", "several", "one"]) -> Cont
     lacks_first = bool(named) and named[0] not in by_name
     if wants != "any":
         chosen = () if lacks_first and wants == "one" else chosen if named else context.entries[:1]
-        _show_row(context.entries, chosen, is_one=wants == "one")
+    _show_row(context.entries, chosen, is_one=wants == "one")
     _say_left_out(named, list(by_name))
     if wants != "any" and not chosen:
         return None
@@ -84,7 +84,8 @@ def _show_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is
     shown = showing(_WIDGET, [entry.name for entry in chosen])
     st.multiselect(
         "Runs", names, key=shown.key, label_visibility="collapsed", max_selections=MAX_RUNS, format_func=plain,
-        placeholder="choose runs" if st.query_params.get(RUN) else "newest run", on_change=shown.chosen(put),
+        placeholder="choose runs" if st.query_params.get(RUN) or not chosen else "newest run",
+        on_change=shown.chosen(put),
     )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from tests.browser.conftest import HOSTILE, WIDE, open_page, settled
+from tests.browser.contrast import faint_texts
 from tests.browser.served import served
 from tests.support.runs import a_run
 
@@ -48,10 +49,12 @@ def test_every_page_opens_by_its_address_and_asks_no_other_site(
     assert page.get_by_text("fault of the app").count() == 0
     assert _parameters(page)["run"] == ["second", "first"]
     assert {host for host in hosts if host} == {"127.0.0.1"}
+    assert faint_texts(page) == {}
     shoot(f"{name}-laptop-light")
     page.set_viewport_size(WIDE)
     page.emulate_media(color_scheme="dark")
     page.wait_for_timeout(300)
+    assert faint_texts(page) == {}
     shoot(f"{name}-wide-dark")
 
 
@@ -77,6 +80,23 @@ def test_a_ticked_run_goes_into_the_address_and_to_other_pages(page: Any, addres
     assert _settled_at(page, "/training")["run"] == chosen
     open_page(page, page.url)
     assert page.locator('[data-testid="stMultiSelect"]').first.inner_text().strip() == chosen[0]
+
+
+def test_a_run_is_ticked_with_the_keyboard(page: Any, address: str) -> None:
+    """By Shift+Space in the table, and in the choice of runs, which is the first thing after the navigation."""
+    open_page(page, f"{address}/runs")
+    page.locator('[data-testid="stDataFrame"] canvas').first.focus()
+    for keys in (["ArrowDown"], ["ArrowDown"], ["Shift+Space"]):
+        page.keyboard.press(keys[0])
+    page.wait_for_url(lambda url: "run=" in url, timeout=15_000)
+    assert len(_parameters(page)["run"]) == 1
+    open_page(page, f"{address}/runs?run=second")
+    choice = page.get_by_label("Runs", exact=True).last
+    choice.focus()
+    page.keyboard.type("first")
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: url.count("run=") == 2, timeout=15_000)
+    assert _parameters(page)["run"] == ["second", "first"]
 
 
 def test_a_point_leads_to_its_rollouts_and_back_again(page: Any, address: str) -> None:

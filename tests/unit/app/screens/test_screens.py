@@ -178,7 +178,7 @@ def test_an_incomplete_evaluation_is_left_out_of_comparisons(monkeypatch: pytest
     last, middle = (f"x@{step}~0123456789ab" for step in (6, 3))
     page = _opened(monkeypatch, tmp_path, "benchmarks", run=["x"])
     assert "x, step 6: 26 of 40." in _texts(page)
-    assert [page.selectbox(key=f"benchmarks:{side}").value.partition("~")[0] for side in "ab"] == ["x@0", "x@3"]
+    assert [str(page.selectbox(key=f"benchmarks:{side}").value).partition("~")[0] for side in "ab"] == ["x@0", "x@3"]
     assert "10 shared questions." in _texts(page)
     page = _opened(monkeypatch, tmp_path, "benchmarks", run=["x"], a=[middle], b=[last])
     assert f"{last} has lost samples" in _texts(page)
@@ -197,7 +197,7 @@ def test_what_a_page_advises_can_help(monkeypatch: pytest.MonkeyPatch, tmp_path:
     assert "no training step has been finished yet" in said
     assert "From texts" not in said
     imported = RunDir(tmp_path / "imported")
-    imported.create(kind="eval", command=[], seed=None, environment={"imported": True})
+    imported.create(kind="eval", command=[], seed=0, environment={"imported": True})
     write_evaluation(imported, 0, [a_rollout(verdict=None)], benchmark="arithmetic")
     said = _texts(_opened(monkeypatch, tmp_path, "benchmarks", run=["imported"]))
     assert "No score yet: arithmetic" in said
