@@ -6,11 +6,13 @@ address; an invalid value becomes the default and a sentence for the reader.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import MISSING, Field, dataclass, fields, replace
 from types import NoneType
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlencode
+
+from orz_bench.errors import nearest
 
 State = TypeVar("State")
 Parameters = Mapping[str, Sequence[str]]
@@ -34,14 +36,51 @@ def read(kind: type[State], parameters: Parameters) -> Read[State]:
     values: dict[str, Any] = {}
     faults: list[str] = []
     for field in fields(kind):  # type: ignore[arg-type]  # every state is a dataclass
-        given = [value for value in parameters.get(field.name, ()) if len(value) <= MAX_CHARS][:MAX_VALUES]
+        given, cut = _within_limits(field.name, parameters.get(field.name, ()))
+        faults += cut
         if not given:
             continue
+        if len(given) > 1 and get_origin(hints[field.name]) is not tuple:
+            faults.append(f"{field.name} is in the address {len(given):,} times; the last one is used.")
         try:
             values[field.name] = _parse(given, hints[field.name])
         except ValueError as error:
-            faults.append(f"{field.name}={given[-1]!r} in the address: {error}; the default is used.")
+            faults.append(
+                f"{field.name}={_wrong(given, hints[field.name])!r} in the address: {error}; the default is used."
+            )
     return Read(kind(**values), tuple(faults))
+
+
+def _within_limits(name: str, given: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The values that are read, and sentences about the others."""
+    short = [value for value in given if len(value) <= MAX_CHARS]
+    faults = [
+        f"{name} in the address has {len(value):,} characters, the limit is {MAX_CHARS}; it is not used."
+        for value in given
+        if len(value) > MAX_CHARS
+    ][:3]
+    if len(short) > MAX_VALUES:
+        faults.append(f"{name} is in the address {len(short):,} times; the first {MAX_VALUES} are used.")
+    return short[:MAX_VALUES], faults
+
+
+def _wrong(given: Sequence[str], hint: Any) -> str:
+    """The first value that cannot be read."""
+    for value in given if get_origin(hint) is tuple else given[-1:]:
+        try:
+            _parse([value], hint)
+        except ValueError:
+            return value
+    return given[-1]
+
+
+def unknown(names: Sequence[str], known: Collection[str]) -> list[str]:
+    """A sentence for every parameter that no page has."""
+    return [
+        f"{name[:60]} in the address is no parameter of this app{nearest(name, list(known))}; it is not used."
+        for name in names
+        if name not in known
+    ]
 
 
 def parameters(state: Any) -> dict[str, list[str]]:

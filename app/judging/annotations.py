@@ -1,6 +1,7 @@
 """Annotations of rollouts: seen, tags, notes, verdicts. Kept in a SQLite file in the runs folder.
 
-The table `history` is append-only; the current state is the last entry of each kind. An entry belongs to a run by the
+The table `history` is append-only; the current state is the last entry of each kind by its time, so that histories of
+several places can be united in any order (app.judging.travel). An entry belongs to a run by the
 run's identity, not its name, and to a response by its text: the entries of a renamed run still apply, and those of
 another run of the same name, or of another text under the same key, never do. Rollouts are never edited, and scores
 with overrides are shown next to the originals. Several tabs and users may write at once.
@@ -14,41 +15,23 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Literal, get_args
 
+from app.judging.annotation_file import opened
 from app.queries.keys import KEY_COLUMNS, Response, RowKey
-from orz_bench.errors import DataError, RecordError
+from orz_bench.errors import RecordError
 from orz_bench.records.rollout import VERDICTS
 from orz_bench.records.run_dir import RunDir
 
 FILE_NAME = "annotations.sqlite"
-SCHEMA_VERSION = 2
-_BUSY_S = 10.0
 MAX_TAG_CHARS, MAX_NOTE_CHARS = 60, 10_000
 
 Field = Literal["seen", "tag", "note", "verdict"]
 """The kind of an entry. An entry with the value null undoes an earlier one."""
 
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS history (
-  id INTEGER PRIMARY KEY, time TEXT NOT NULL, author TEXT NOT NULL, run TEXT NOT NULL,
-  benchmark TEXT NOT NULL, step INTEGER NOT NULL, fingerprint TEXT NOT NULL, problem_id TEXT NOT NULL,
-  sample_index INTEGER NOT NULL, field TEXT NOT NULL, name TEXT NOT NULL, value TEXT, reason TEXT
-);
-CREATE TRIGGER IF NOT EXISTS history_is_not_changed BEFORE UPDATE ON history
-  BEGIN SELECT raise(ABORT, 'history is only added to'); END;
-CREATE TRIGGER IF NOT EXISTS history_is_not_deleted BEFORE DELETE ON history
-  BEGIN SELECT raise(ABORT, 'history is only added to'); END;
-DROP VIEW IF EXISTS current;
-DROP INDEX IF EXISTS history_by_row;
-ALTER TABLE history ADD COLUMN run_id TEXT NOT NULL DEFAULT '';
-ALTER TABLE history ADD COLUMN text_hash TEXT NOT NULL DEFAULT '';
-CREATE INDEX history_by_run ON history (run_id, run, benchmark, step, fingerprint, problem_id, sample_index);
-"""
-"""Schema 1 had neither the run's identity nor the text's hash: its entries have none, and apply by the run's name."""
 _KEY = ", ".join(KEY_COLUMNS)
 _IS_ROW = " AND ".join(f"{name} = ?" for name in KEY_COLUMNS)
 _IS_RUN = "(run_id = ? OR (run_id = '' AND run = ? AND substr(time, 1, 19) >= ?))"
@@ -94,6 +77,8 @@ class Entry:
     value: str | None
     """None if something was undone."""
     reason: str | None
+    imported_by: str = ""
+    """Who read it from a file, in which its author and time stood; empty for one that was written here."""
     is_of_another: bool = False
     """Whether it is about a different response: another run of the name, or another text."""
 
@@ -137,35 +122,60 @@ class Annotations:
         """Remove a tag."""
         self._add(response, field="tag", name=_tag(tag), value=None)
 
-    def write_note(self, response: Response, *, note: str) -> None:
-        """Replace the note; an empty one removes it."""
-        if len(note) > MAX_NOTE_CHARS:
-            raise RecordError(f"the note has {len(note)} characters, the limit is {MAX_NOTE_CHARS}; shorten it.")
-        self._add(response, field="note", value=note.strip() or None)
+    def write_note(self, response: Response, *, note: str, over: str | None = None) -> bool:
+        """Replace the note `over`, by default whatever is there; an empty one removes it.
 
-    def override_verdict(self, response: Response, *, verdict: str | None, reason: str) -> None:
-        """Override the grader's verdict, or (None) undo that. RecordError without a reason."""
+        If another was written in its place meanwhile, both are kept, this one below; returns whether that was so.
+        """
+        with self._open(writes=True) as database:
+            there, wanted = self._now(database, response).note, note.strip()
+            is_other = over is not None and there != over.strip() and bool(wanted) and not wanted.startswith(there)
+            text = f"{there}\n\n{wanted}" if is_other else wanted
+            if len(text) > MAX_NOTE_CHARS:
+                raise RecordError(f"the note has {len(text)} characters, the limit is {MAX_NOTE_CHARS}; shorten it.")
+            said = _said(response.key, field="note", value=text or None)
+            self._write(database, said, response=response)
+        return is_other
+
+    def override_verdict(
+        self, response: Response, *, verdict: str | None, reason: str, over: Annotation | None = None
+    ) -> None:
+        """Override the grader's verdict, or (None) undo that. RecordError without a reason.
+
+        RecordError, too, if the override is not that of `over` any more: somebody else has given one meanwhile.
+        """
         if verdict is not None and verdict not in VERDICTS:
             raise RecordError(f"unknown verdict {verdict!r}; choose one of {', '.join(VERDICTS)}.")
         if not reason.strip():
             raise RecordError("an override needs a reason; write why the grader's verdict is wrong.")
-        self._add(response, field="verdict", value=verdict, reason=reason.strip())
+        with self._open(writes=True) as database:
+            now = self._now(database, response)
+            if over is not None and (now.verdict, now.reason) != (over.verdict, over.reason):
+                raise RecordError(
+                    f"somebody else has judged this rollout meanwhile ({now.verdict or 'override undone'}: "
+                    f"{now.reason}); nothing was replaced: read it, then override again if you disagree."
+                )
+            said = _said(response.key, field="verdict", value=verdict, reason=reason.strip())
+            self._write(database, said, response=response)
 
     def of(self, response: Response) -> Annotation:
         """The current annotation of one response."""
         with self._open() as database:
-            rows = database.execute(
-                f"SELECT field, name, value, reason FROM history WHERE {_IS_RUN} AND {_IS_ROW} "
-                "AND text_hash IN ('', ?) ORDER BY id",
-                [*self.run.values, *_row(response.key), response.text_hash],
-            ).fetchall()
+            return self._now(database, response)
+
+    def _now(self, database: sqlite3.Connection, response: Response) -> Annotation:
+        rows = database.execute(
+            f"SELECT field, name, value, reason FROM history WHERE {_IS_RUN} AND {_IS_ROW} "
+            "AND text_hash IN ('', ?) ORDER BY time, id",
+            [*self.run.values, *_row(response.key), response.text_hash],
+        ).fetchall()
         return _annotation(response.key, rows)
 
     def of_run(self) -> dict[Response, Annotation]:
         """The current annotations of all annotated responses of the run; without a text hash if no entry has one."""
         with self._open() as database:
             rows = database.execute(
-                f"SELECT {_KEY}, text_hash, field, name, value, reason FROM history WHERE {_IS_RUN} ORDER BY id",
+                f"SELECT {_KEY}, text_hash, field, name, value, reason FROM history WHERE {_IS_RUN} ORDER BY time, id",
                 self.run.values,
             ).fetchall()
         entries: dict[RowKey, list[tuple[str, ...]]] = defaultdict(list)
@@ -191,66 +201,89 @@ class Annotations:
         """The entries under a rollout's key, newest first: its own, and those of another response."""
         with self._open() as database:
             rows = database.execute(
-                f"SELECT NOT ({_IS_RUN} AND text_hash IN ('', ?)), time, author, field, name, value, reason "
-                f"FROM history WHERE (run_id = ? OR run = ?) AND {_IS_ROW} ORDER BY id DESC LIMIT ?",
+                f"SELECT NOT ({_IS_RUN} AND text_hash IN ('', ?)), time, author, field, name, value, reason, "
+                f"imported_by FROM history WHERE (run_id = ? OR run = ?) AND {_IS_ROW} "
+                "ORDER BY time DESC, id DESC LIMIT ?",
                 [*self.run.values, response.text_hash, self.run.id, self.run.name, *_row(response.key), limit],
             ).fetchall()
         return [
             Entry(
                 time=time, author=author, key=response.key, field=field, name=name, value=value, reason=reason,
-                is_of_another=bool(is_of_another),
+                imported_by=imported_by, is_of_another=bool(is_of_another),
             )
-            for is_of_another, time, author, field, name, value, reason in rows
+            for is_of_another, time, author, field, name, value, reason, imported_by in rows
         ]  # fmt: skip
 
-    def _add(
-        self, response: Response, *, field: Field, name: str = "", value: str | None, reason: str | None = None
-    ) -> None:
-        assert field in get_args(Field)
-        now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        holes = ", ".join("?" * 14)
-        values = [now, self._author, self.run.name, *_row(response.key), field, name, value, reason]
+    def entries(self) -> dict[Response, list[Entry]]:
+        """All entries of the run by response, oldest first; without a text hash those of schema 1."""
         with self._open() as database:
-            database.execute(
-                f"INSERT INTO history (time, author, run, {_KEY}, field, name, value, reason, run_id, text_hash) "
-                f"VALUES ({holes})",
-                [*values, self.run.id, response.text_hash],
-            )
+            return _by_response(database, self.run)
+
+    def unite(self, entries: Sequence[tuple[Response, Entry]]) -> Sequence[tuple[Response, Entry]]:
+        """Add the entries that the history does not have, with their authors and times; return them."""
+        with self._open(writes=True) as database:
+            known = {(at, _facts(entry)) for at, found in _by_response(database, self.run).items() for entry in found}
+            new = [(at, entry) for at, entry in dict.fromkeys(entries) if (at, _facts(entry)) not in known]
+            for at, entry in new:
+                self._insert(database, at, entry=entry)
+        return new
+
+    def _add(self, response: Response, *, field: Field, name: str = "", value: str | None) -> None:
+        with self._open(writes=True) as database:
+            self._write(database, _said(response.key, field=field, name=name, value=value), response=response)
+
+    def _write(self, database: sqlite3.Connection, said: Entry, *, response: Response) -> None:
+        """Add an entry of now: later than all others about the rollout, whatever the clocks of their authors said."""
+        (last,) = database.execute(
+            f"SELECT max(time) FROM history WHERE {_IS_RUN} AND {_IS_ROW}", [*self.run.values, *_row(response.key)]
+        ).fetchone()
+        now = datetime.now(UTC)
+        if last is not None:
+            now = max(now, datetime.fromisoformat(last) + timedelta(milliseconds=1))
+        entry = replace(said, time=now.isoformat(timespec="milliseconds"), author=self._author)
+        self._insert(database, response, entry=entry)
+
+    def _insert(self, database: sqlite3.Connection, response: Response, *, entry: Entry) -> None:
+        row = [entry.time, entry.author, self.run.name, *_row(response.key)]
+        values = [*row, entry.field, entry.name, entry.value, entry.reason, self.run.id, response.text_hash]
+        database.execute(
+            f"INSERT INTO history (time, author, run, {_KEY}, field, name, value, reason, run_id, text_hash, "
+            f"imported_by) VALUES ({', '.join('?' * 15)})",
+            [*values, entry.imported_by],
+        )
 
     @contextlib.contextmanager
-    def _open(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with contextlib.closing(sqlite3.connect(self.path, timeout=_BUSY_S)) as database, database:
-                _prepare(database)
-                yield database
-        except sqlite3.Error as error:
-            raise DataError(
-                f"{self.path}: the annotations cannot be used ({error}). The runs are not affected; make the file "
-                f"writable, or move it away to start a new one."
-            ) from error
+    def _open(self, *, writes: bool = False) -> Iterator[sqlite3.Connection]:
+        with opened(self.path, writes=writes) as database:
+            yield database
 
 
-def _prepare(database: sqlite3.Connection) -> None:
-    (version,) = database.execute("PRAGMA user_version").fetchone()
-    if version > SCHEMA_VERSION:
-        raise sqlite3.DatabaseError(f"it has schema {version}, this version reads schemas up to {SCHEMA_VERSION}")
-    if version < SCHEMA_VERSION:
-        database.execute("BEGIN IMMEDIATE")
-        if database.execute("PRAGMA user_version").fetchone() != (SCHEMA_VERSION,):  # another writer may have been here
-            for statement in sqlite_statements(_SCHEMA):
-                database.execute(statement)
-            database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        database.commit()
+def _said(key: RowKey, *, field: Field, name: str = "", value: str | None, reason: str | None = None) -> Entry:
+    assert field in get_args(Field)
+    return Entry(time="", author="", key=key, field=field, name=name, value=value, reason=reason)
 
 
-def sqlite_statements(script: str) -> Iterator[str]:
-    """The statements of a script one by one: executescript would commit the open transaction."""
-    statement = ""
-    for line in script.splitlines(keepends=True):
-        statement += line
-        if sqlite3.complete_statement(statement):
-            yield statement
-            statement = ""
+def _by_response(database: sqlite3.Connection, run: RunIdentity) -> dict[Response, list[Entry]]:
+    rows = database.execute(
+        f"SELECT {_KEY}, text_hash, time, author, field, name, value, reason, imported_by FROM history "
+        f"WHERE {_IS_RUN} ORDER BY time, id",
+        run.values,
+    ).fetchall()
+    found: dict[Response, list[Entry]] = defaultdict(list)
+    for *key, text_hash, time, author, field, name, value, reason, imported_by in rows:
+        at = RowKey(*key)
+        found[Response(at, text_hash)].append(
+            Entry(
+                time=time, author=author, key=at, field=field, name=name, value=value, reason=reason,
+                imported_by=imported_by,
+            )
+        )  # fmt: skip
+    return found
+
+
+def _facts(entry: Entry) -> tuple[str | None, ...]:
+    """What makes two entries about one response the same."""
+    return entry.time, entry.author, entry.field, entry.name, entry.value, entry.reason
 
 
 def _row(key: RowKey) -> list[str | int]:
@@ -262,6 +295,11 @@ def _tag(text: str) -> str:
     if not 0 < len(tag) <= MAX_TAG_CHARS:
         raise RecordError(f"the tag has {len(tag)} characters; wanted 1 to {MAX_TAG_CHARS}.")
     return tag
+
+
+def annotation_of(key: RowKey, entries: Iterable[Entry]) -> Annotation:
+    """The state after these entries, in the order of their times."""
+    return _annotation(key, [(one.field, one.name, one.value, one.reason) for one in entries])
 
 
 def _annotation(key: RowKey, entries: Iterable[Sequence[str | None]]) -> Annotation:

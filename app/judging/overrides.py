@@ -21,9 +21,11 @@ class BothScores:
     num_problems: int
     num_samples: int
     original: float | None
-    """Mean over problems of the share of correct samples (docs/statistics.md); None if a sample has no verdict."""
+    """Mean over problems of the share of correct samples (docs/statistics.md).
+
+    None if a sample has no verdict, or samples have been lost."""
     overridden: float | None
-    """The same with overrides; None if a sample has no verdict from either the grader or a person."""
+    """The same with overrides; None if a sample has no verdict from either the grader or a person, or is lost."""
     num_overrides: int
     num_changed: int
     """Overrides that change correct to not correct, or vice versa."""
@@ -53,7 +55,8 @@ def both_scores(index: RunIndex, verdicts: Mapping[Response, str]) -> list[BothS
     rows = cursor.execute(
         f"""
         WITH said AS (
-          SELECT r.benchmark, r.step, r.fingerprint, r.problem_id, (r.verdict = 'correct')::INT AS graded,
+          SELECT r.benchmark, r.step, r.fingerprint, r.problem_id, r.folder IN (FROM incomplete) AS is_incomplete,
+                 (r.verdict = 'correct')::INT AS graded,
                  (coalesce(said, r.verdict) = 'correct')::INT AS judged, (said IS NOT NULL)::INT AS is_said
           FROM rollouts r LEFT JOIN overrides o
             ON {" AND ".join(f"r.{name} = o.{name}" for name in KEY_COLUMNS)}
@@ -62,7 +65,8 @@ def both_scores(index: RunIndex, verdicts: Mapping[Response, str]) -> list[BothS
             AND (r.benchmark, r.step, r.fingerprint) IN (SELECT (benchmark, step, fingerprint) FROM overrides)
         ), problems AS (
           SELECT benchmark, step, fingerprint, problem_id, count(*) AS n, avg(graded) AS graded, avg(judged) AS judged,
-                 count(graded) = count(*) AS is_graded, count(judged) = count(*) AS is_judged,
+                 count(graded) = count(*) AND NOT bool_or(is_incomplete) AS is_graded,
+                 count(judged) = count(*) AND NOT bool_or(is_incomplete) AS is_judged,
                  sum(is_said) AS said, sum((coalesce(graded, 0) <> coalesce(judged, 0))::INT) AS changed
           FROM said GROUP BY ALL
         )

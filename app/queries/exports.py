@@ -1,8 +1,8 @@
 """Rows as CSV, JSON lines or Markdown, written incrementally: one row in memory at a time.
 
-A row is a mapping of names to plain values; all rows have the names of the first. JSON lines are exact. In CSV, a text
-that a spreadsheet would run as a formula gets a leading apostrophe. In Markdown, texts are in fences that they cannot
-close.
+A row is a mapping of names to plain values; all rows have the names of the first. All formats are exact (app.queries.
+export_reading brings the rows back) but one: in CSV for spreadsheets, a text or name that a spreadsheet would run as a
+formula gets a leading apostrophe. In Markdown, texts are in fences that they cannot close.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from app.markdown import escaped
+from app.markdown import escaped, plain
 
 Row = Mapping[str, Any]
-_FORMULA = re.compile(r"[=+\-@\t\r]")
+_FORMULA = re.compile("[=+\\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
+"""What starts a formula in a spreadsheet; the last four are full-width forms."""
 _NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
 _FENCE = re.compile(r"`{3,}")
 _SHORT_CHARS = 80
@@ -38,13 +39,22 @@ class Format:
 
 
 def csv_of(rows: Iterable[Row]) -> Iterator[str]:
-    """A header and one record per row (RFC 4180); unknown is empty, nested values are JSON."""
+    """A header and one record per row (RFC 4180), exact; unknown is empty, nested values are JSON."""
+    return _csv(rows, guard=_as_it_is)
+
+
+def spreadsheet_csv_of(rows: Iterable[Row]) -> Iterator[str]:
+    """The same, but nothing in it is a formula: names and texts that would be one get a leading apostrophe."""
+    return _csv(rows, guard=_guarded)
+
+
+def _csv(rows: Iterable[Row], *, guard: Callable[[str], str]) -> Iterator[str]:
     names: list[str] = []
     for row in rows:
         if not names:
             names = list(row)
-            yield _csv_line(names)
-        yield _csv_line([_csv_cell(row.get(name)) for name in names])
+            yield _csv_line([guard(name) for name in names])
+        yield _csv_line([_csv_cell(row.get(name), guard=guard) for name in names])
 
 
 def _csv_line(cells: Iterable[Any]) -> str:
@@ -53,13 +63,19 @@ def _csv_line(cells: Iterable[Any]) -> str:
     return buffer.getvalue()
 
 
-def _csv_cell(value: Any) -> Any:
-    if isinstance(value, str):
-        is_formula = _FORMULA.match(value) is not None and _NUMBER.fullmatch(value) is None
-        return f"'{value}" if is_formula else value.replace("\0", "\ufffd")
+def _csv_cell(value: Any, *, guard: Callable[[str], str]) -> Any:
     if isinstance(value, Mapping | list | tuple):
-        return json.dumps(value, ensure_ascii=False)
-    return _known(value)
+        return guard(json.dumps(value, ensure_ascii=False))
+    return guard(value) if isinstance(value, str) else _known(value)
+
+
+def _as_it_is(text: str) -> str:
+    return text
+
+
+def _guarded(text: str) -> str:
+    is_formula = _FORMULA.match(text) is not None and _NUMBER.fullmatch(text) is None
+    return f"'{text}" if is_formula else text
 
 
 def json_lines_of(rows: Iterable[Row]) -> Iterator[str]:
@@ -69,20 +85,25 @@ def json_lines_of(rows: Iterable[Row]) -> Iterator[str]:
 
 
 def markdown_of(rows: Iterable[Row]) -> Iterator[str]:
-    """One section per row: short values as a list, long or multi-line texts in fences."""
+    """One section per row: short values as a list, others in fences; nested values are JSON, unknown is left out."""
     for number, row in enumerate(rows, start=1):
-        known = {name: value for name, value in row.items() if _known(value) is not None}
-        short = {name: value for name, value in known.items() if not _is_long(value)}
+        known = {name: _shown(value) for name, value in row.items() if _known(value) is not None}
+        short = {name: text for name, text in known.items() if _is_short(text)}
         yield f"## {number}\n\n"
-        for name, value in short.items():
-            yield f"- {escaped(name)}: {escaped(str(value))}\n"
+        for name, text in short.items():
+            yield f"- {escaped(name)}: {escaped(text)}\n"
         for name in [name for name in known if name not in short]:
-            yield f"\n**{escaped(name)}**\n\n{_fenced(str(known[name]))}\n"
+            yield f"\n**{escaped(name)}**\n\n{_fenced(known[name])}\n"
         yield "\n"
 
 
-def _is_long(value: Any) -> bool:
-    return isinstance(value, str) and (len(value) > _SHORT_CHARS or "\n" in value)
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, Mapping | list | tuple) else str(value)
+
+
+def _is_short(text: str) -> bool:
+    """Whether it is one line that is shown as it is: without hidden characters and with single blanks."""
+    return len(text) <= _SHORT_CHARS and plain(text) == text
 
 
 def _fenced(text: str) -> str:
@@ -99,6 +120,7 @@ def _known(value: Any) -> Any:
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "csv": Format("CSV", "csv", "text/csv", csv_of),
+        "csv-safe": Format("CSV, safe for spreadsheets", "csv", "text/csv", spreadsheet_csv_of),
         "jsonl": Format("JSON lines", "jsonl", "application/x-ndjson", json_lines_of),
         "md": Format("Markdown", "md", "text/markdown", markdown_of),
     }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
 from typing import Any, Literal
 
+from app.queries.keys import natural
 from app.queries.reasons import BY_NAME, bit
 from orz_bench.errors import ConfigError, nearest
 
@@ -15,12 +16,12 @@ Order = Literal["step", "problem", "tokens", "reflections", "repetition", "rewar
 _ORDERS: Mapping[str, str] = MappingProxyType(
     {
         "step": "step",
-        "problem": "problem_id",
+        "problem": natural("problem_id"),
         "tokens": "num_tokens",
         "reflections": "reflections",
         "repetition": "repetition",
         "reward": "reward",
-        "group": "group_correct / group_size",
+        "group": "group_correct / nullif(group_graded, 0)",
         "suspicion": "CASE WHEN reasons = 0 THEN NULL ELSE reasons & -reasons END",
         "hits": "num_hits",
     }
@@ -50,7 +51,7 @@ class Filters:
     reasons: tuple[str, ...] = ()
     problem: str = ""
     tags: tuple[str, ...] = ()
-    seen: Literal["", "seen", "unseen", "overridden"] = ""
+    seen: Literal["", "seen", "unseen", "overridden", "judged"] = ""
     text: str = ""
     mode: Literal["literal", "regex"] = "literal"
     ignores_case: bool = True
@@ -64,6 +65,11 @@ class QueueFilters(Filters):
 
     reasons: tuple[str, ...] = tuple(BY_NAME)
     order: Order = "suspicion"
+
+
+def as_filters(filters: Filters) -> Filters:
+    """The same filters without a page's own defaults, for the address of another page."""
+    return Filters(**{field.name: getattr(filters, field.name) for field in fields(filters)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +155,14 @@ def _extractors(wanted: str) -> Condition | None:
 
 
 def _seen(wanted: str) -> Condition | None:
-    seen, overridden = (_AMONG_MARKED.format(column) for column in ("is_seen", "is_overridden"))
+    columns = ("is_seen", "is_overridden", "is_judged")
+    seen, overridden, judged = (_AMONG_MARKED.format(column) for column in columns)
     return {
         "": None,
         "seen": Condition(seen),
         "unseen": Condition(f"NOT {seen}"),
         "overridden": Condition(overridden),
+        "judged": Condition(judged),
     }[wanted]
 
 

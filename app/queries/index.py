@@ -6,8 +6,11 @@ and `row`. `refresh` reads only folders whose parts or measures have changed.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import functools
 import os
+import shutil
 import tempfile
 import threading
 from collections import OrderedDict
@@ -18,8 +21,9 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from app.queries.keys import natural
 from app.queries.measure_files import MeasureFiles
-from app.queries.parts import Folder, Part, folders_of
+from app.queries.parts import Folder, Part, folders_of, num_summarised
 from app.queries.reasons import reasons_sql
 from orz_bench.records.parquet import is_whole
 
@@ -30,7 +34,10 @@ _MEASURES = (
 )
 
 _TABLES = """
-CREATE TABLE folders (folder INTEGER, kind VARCHAR, benchmark VARCHAR, step BIGINT, fingerprint VARCHAR);
+CREATE TABLE folders (
+  folder INTEGER, kind VARCHAR, benchmark VARCHAR, step BIGINT, fingerprint VARCHAR, is_damaged BOOLEAN,
+  num_samples BIGINT
+);
 CREATE TABLE parts (part INTEGER, folder INTEGER, path VARCHAR, measures VARCHAR);
 CREATE TABLE rollouts (
   id BIGINT, folder INTEGER, part INTEGER, "row" INTEGER, kind VARCHAR, benchmark VARCHAR, step BIGINT,
@@ -38,9 +45,22 @@ CREATE TABLE rollouts (
   verdict VARCHAR, second_verdict VARCHAR, reward DOUBLE, advantage DOUBLE, value DOUBLE,
   num_chars INTEGER, text_hash UBIGINT, reflections INTEGER, repetition FLOAT, ends_in_loop BOOLEAN,
   keeps_form BOOLEAN, reasoning_chars INTEGER, shows_work BOOLEAN, gold_in_text BOOLEAN,
-  group_size INTEGER, group_correct INTEGER, num_same INTEGER, place_in_folder INTEGER, reasons INTEGER
+  group_size INTEGER, group_correct INTEGER, group_graded INTEGER, group_reward DOUBLE,
+  num_same INTEGER, place_in_folder INTEGER, reasons INTEGER
 );
+CREATE VIEW incomplete AS
+  SELECT f.folder FROM folders f LEFT JOIN (SELECT folder, count(*) AS num FROM rollouts GROUP BY 1) r USING (folder)
+  WHERE f.is_damaged OR coalesce(r.num, 0) < f.num_samples;
 """
+"""`incomplete`: folders with a damaged part, or with fewer samples than the summary counts, which are not compared."""
+
+
+@functools.cache
+def _spill_folder() -> str:
+    """Where DuckDB puts what exceeds its memory: a folder of this process with a name that nobody can foresee."""
+    folder = tempfile.mkdtemp(prefix="orz-app-duckdb-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +93,7 @@ class RunIndex:
         self.lock = threading.RLock()
         self.generation = 0
         """Increased by every refresh that changed something."""
-        self._database = duckdb.connect(
-            config={"memory_limit": MEMORY_LIMIT, "temp_directory": str(Path(tempfile.gettempdir()) / "orz-app-duckdb")}
-        )
+        self._database = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": _spill_folder()})
         self._database.execute(_TABLES)
         self._known: dict[Path, _Known] = {}
         self._skipped: set[Part] = set()
@@ -108,7 +126,7 @@ class RunIndex:
 
     def _forget(self, known: _Known) -> None:
         with self._transaction():
-            self._delete(known.number)
+            self._delete([known.number])
         del self._known[known.folder.path]
 
     def _take_in(self, folders: Sequence[Folder], measured: dict[Part, Path]) -> None:
@@ -138,33 +156,46 @@ class RunIndex:
         self._database.commit()
 
     def _replace(self, folders: Sequence[Folder], measured: dict[Part, Path]) -> None:
-        for folder in folders:
-            number = self._number_of(folder)
-            self._delete(number)
-            self._add_names(folder, measured, number=number)
-        self._add_rows([self._number_of(folder) for folder in folders])
+        """One statement for all folders: a statement for each of a thousand steps takes seconds."""
+        numbers = [self._number_of(folder) for folder in folders]
+        if any(folder.path in self._known for folder in folders):
+            self._delete(numbers)
+        self._add_names(folders, measured)
+        self._add_rows(numbers)
 
-    def _delete(self, number: int) -> None:
+    def _delete(self, numbers: Sequence[int]) -> None:
         for table in ("rollouts", "parts", "folders"):
-            self._database.execute(f"DELETE FROM {table} WHERE folder = ?", [number])
+            self._database.execute(f"DELETE FROM {table} WHERE folder IN ({', '.join(map(str, numbers))})")
 
     def _number_of(self, folder: Folder) -> int:
         return self._folder_numbers.setdefault(folder.path, len(self._folder_numbers))
 
-    def _add_names(self, folder: Folder, measured: dict[Part, Path], *, number: int) -> None:
-        parts = [part for part in folder.parts if self._is_readable(part)]
-        insert = "INSERT INTO folders VALUES (?, ?, ?, ?, ?)"
-        self._database.execute(insert, [number, folder.kind, folder.benchmark, folder.step, folder.fingerprint])
+    def _add_names(self, folders: Sequence[Folder], measured: dict[Part, Path]) -> None:
+        whole = {folder.path: [part for part in folder.parts if self._is_readable(part)] for folder in folders}
+        facts = {
+            "folder": pa.array([self._number_of(folder) for folder in folders], pa.int32()),
+            "kind": pa.array([folder.kind for folder in folders], pa.string()),
+            "benchmark": pa.array([folder.benchmark for folder in folders], pa.string()),
+            "step": pa.array([folder.step for folder in folders], pa.int64()),
+            "fingerprint": pa.array([folder.fingerprint for folder in folders], pa.string()),
+            "is_damaged": pa.array([len(whole[folder.path]) < len(folder.parts) for folder in folders], pa.bool_()),
+            "num_samples": pa.array([num_summarised(folder) for folder in folders], pa.int64()),
+        }
+        self._insert("folders", facts)
+        parts = [(folder, part) for folder in folders for part in whole[folder.path]]
         # A part keeps its number while the file is unchanged, so that the ids of its rollouts are stable.
-        numbers = [self._part_numbers.setdefault(part, len(self._part_numbers)) for part in parts]
+        numbers = [self._part_numbers.setdefault(part, len(self._part_numbers)) for _, part in parts]
         columns = {
             "part": pa.array(numbers, pa.int32()),
-            "folder": pa.array([number] * len(parts), pa.int32()),
-            "path": pa.array([str(part.path) for part in parts], pa.string()),
-            "measures": pa.array([_text(measured.get(part)) for part in parts], pa.string()),
+            "folder": pa.array([self._number_of(folder) for folder, _ in parts], pa.int32()),
+            "path": pa.array([str(part.path) for _, part in parts], pa.string()),
+            "measures": pa.array([_text(measured.get(part)) for _, part in parts], pa.string()),
         }
+        self._insert("parts", columns)
+
+    def _insert(self, table: str, columns: dict[str, pa.Array]) -> None:
         self._database.register("incoming", pa.table(columns))
-        self._database.execute("INSERT INTO parts SELECT * FROM incoming")
+        self._database.execute(f"INSERT INTO {table} SELECT * FROM incoming")
         self._database.unregister("incoming")
 
     def _is_readable(self, part: Part) -> bool:
@@ -236,12 +267,15 @@ def _insert_sql(where: str, *, with_measures: bool) -> str:
       SELECT facts.*, measured.* EXCLUDE (part, measured_row),
              count(*) OVER ({group}) AS group_size,
              count(*) FILTER (verdict = 'correct') OVER ({group}) AS group_correct,
-             row_number() OVER (PARTITION BY folder ORDER BY benchmark, problem_id, sample_index, facts.part, "row")
+             count(verdict) OVER ({group}) AS group_graded, avg(reward) OVER ({group}) AS group_reward,
+             row_number() OVER (PARTITION BY folder ORDER BY benchmark, {natural("problem_id")}, sample_index,
+               facts.part, "row")
                AS place_in_folder,
              CASE WHEN text_hash IS NULL THEN NULL ELSE count(*) OVER ({group}, text_hash) END AS num_same
       FROM facts LEFT JOIN measured ON facts.part = measured.part AND facts."row" = measured.measured_row
     )
     SELECT part * 4294967296 + "row" AS id, folder, part, "row", kind, benchmark, step, fingerprint, {_FACTS},
-           {_MEASURES}, group_size, group_correct, num_same, place_in_folder, {reasons_sql()}
+           {_MEASURES}, group_size, group_correct, group_graded, group_reward, num_same,
+           place_in_folder, {reasons_sql()}
     FROM joined ORDER BY id
     """

@@ -51,6 +51,15 @@ def key_of(text: str) -> RowKey | None:
     return RowKey(parts[0], step, parts[2], parts[3], sample_index)
 
 
+def natural(column: str) -> str:
+    """SQL for a key by which 2 comes before 10: the first number in a text counts as one."""
+    number = f"regexp_extract({column}, '[0-9]+')"
+    return (
+        f"(regexp_extract({column}, '^[^0-9]*') || CASE WHEN {number} = '' THEN '' ELSE "
+        f"lpad({number}, greatest(30, length({number}))::INTEGER, '0') END || ' ' || {column})"
+    )
+
+
 def hash_text(text_hash: int) -> str:
     """A text's hash as stored in annotations: 16 hexadecimal digits."""
     return f"{text_hash:016x}"

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from orz_bench.records.parquet import part_files
-from orz_bench.records.run_dir import RunDir
+from orz_bench.records.run_dir import EvaluationDir, RunDir
 
 Kind = Literal["eval", "train"]
 
@@ -59,6 +60,18 @@ def folders_of(run: Path) -> list[Folder]:
         for step, at in directory.sampled_steps()
     ]
     return [folder for folder in [*evaluations, *training] if folder.parts]
+
+
+def num_summarised(folder: Folder) -> int | None:
+    """Number of samples that the folder's summary counts; None without a readable one."""
+    if folder.kind == "train":
+        return None
+    try:
+        found = json.loads(EvaluationDir(folder.path).summary_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    number = found.get("num_samples") if isinstance(found, dict) else None
+    return number if isinstance(number, int) else None
 
 
 def _parts(folder: Path) -> tuple[Part, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from app.queries.index import RunIndex
-from app.queries.keys import RowKey
+from app.queries.keys import RowKey, natural
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,8 @@ class QuestionStep:
     step: int
     fingerprint: str
     samples: tuple[Sample, ...]
+    is_incomplete: bool = False
+    """Whether samples of this step have been lost, of this question or of others."""
 
     @property
     def num_correct(self) -> int:
@@ -61,21 +63,22 @@ def history(index: RunIndex, benchmark: str, *, problem_id: str) -> list[Questio
     rows = (
         index.cursor()
         .execute(
-            "SELECT kind, step, fingerprint, sample_index, verdict, num_tokens, stop_reason FROM rollouts "
+            "SELECT kind, step, fingerprint, folder IN (FROM incomplete), sample_index, verdict, num_tokens, "
+            "stop_reason FROM rollouts "
             "WHERE benchmark = ? AND problem_id = ? ORDER BY kind, fingerprint, step, sample_index, id",
             [benchmark, problem_id],
         )
         .fetchall()
     )
-    steps: dict[tuple[str, str, int], list[Sample]] = {}
-    for kind, step, fingerprint, sample_index, verdict, num_tokens, stop_reason in rows:
+    steps: dict[tuple[str, str, int, bool], list[Sample]] = {}
+    for kind, step, fingerprint, is_incomplete, sample_index, verdict, num_tokens, stop_reason in rows:
         key = RowKey(benchmark, step, fingerprint, problem_id, sample_index)
-        steps.setdefault((kind, fingerprint, step), []).append(
+        steps.setdefault((kind, fingerprint, step, is_incomplete), []).append(
             Sample(key, verdict, num_tokens, is_truncated=stop_reason == "length")
         )
     return [
-        QuestionStep(kind=kind, step=step, fingerprint=fingerprint, samples=tuple(samples))
-        for (kind, fingerprint, step), samples in steps.items()
+        QuestionStep(kind=kind, step=step, fingerprint=fingerprint, samples=tuple(samples), is_incomplete=is_incomplete)
+        for (kind, fingerprint, step, is_incomplete), samples in steps.items()
     ]
 
 
@@ -83,9 +86,9 @@ def milestones(steps: Sequence[QuestionStep], *, threshold: float = 0.0) -> Mile
     """First solved, lost again, best, over steps of one protocol in their order.
 
     The question is solved at a step if the share of correct samples is above `threshold`: 0 means any sample, 0.5 most.
-    Steps without verdicts are ignored.
+    Steps without verdicts, and incomplete ones, are ignored.
     """
-    shares = {step.step: share for step in steps if (share := step.share) is not None}
+    shares = {step.step: share for step in steps if not step.is_incomplete and (share := step.share) is not None}
     solved = [share > threshold for share in shares.values()]
     first = solved.index(True) if True in solved else None
     lost = None
@@ -115,18 +118,20 @@ def questions(
     """Questions of a run: those asked at two or more steps first, by default with the largest fall first.
 
     Only ids that contain `text`. `order`: lost (largest fall first), gained (largest rise first), id. Steps are those
-    of the evaluations under one protocol, or of training without evaluations.
+    of the evaluations under one protocol, or of training without evaluations. Incomplete steps have no share.
     """
+    by_id = f"benchmark, {natural('problem_id')}"
     ordering = {
-        "lost": "change NULLS LAST, benchmark, problem_id",
-        "gained": "change DESC NULLS LAST, benchmark, problem_id",
+        "lost": f"change NULLS LAST, {by_id}",
+        "gained": f"change DESC NULLS LAST, {by_id}",
     }
     rows = (
         index.cursor()
         .execute(
             f"""
         WITH shares AS (
-          SELECT benchmark, problem_id, kind, fingerprint, step, avg((verdict = 'correct')::INT) AS share
+          SELECT benchmark, problem_id, kind, fingerprint, step,
+                 avg((verdict = 'correct')::INT) FILTER (folder NOT IN (FROM incomplete)) AS share
           FROM rollouts WHERE (? = '' OR benchmark = ?) AND contains(problem_id, ?) GROUP BY ALL
         ), spans AS (
           SELECT benchmark, problem_id, count(*) AS num_steps, arg_min(share, step) AS first_share,
@@ -136,7 +141,7 @@ def questions(
           FROM shares GROUP BY benchmark, problem_id, kind, fingerprint
         )
         SELECT benchmark, problem_id, num_steps, first_share, last_share FROM spans WHERE choice = 1
-        ORDER BY num_steps < 2, {ordering.get(order, "benchmark, problem_id")} LIMIT ?
+        ORDER BY num_steps < 2, {ordering.get(order, by_id)} LIMIT ?
         """,
             [benchmark, benchmark, text, limit],
         )

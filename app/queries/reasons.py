@@ -20,6 +20,8 @@ class Reason:
     meaning: str
     condition: str
     """On the columns of app.queries.index."""
+    needs_measures: bool = False
+    """Whether it cannot be told before the responses are measured."""
 
 
 REASONS = (
@@ -34,6 +36,7 @@ REASONS = (
         "gold in the text",
         "Graded wrong, although the response contains the gold as a separate word.",
         "gold_in_text AND verdict <> 'correct'",
+        needs_measures=True,
     ),
     Reason(
         "extractors_differ",
@@ -46,6 +49,7 @@ REASONS = (
         "correct without reasoning",
         f"Correct with fewer than {MIN_REASONING_CHARS} characters and no calculation before the answer.",
         f"verdict = 'correct' AND reasoning_chars < {MIN_REASONING_CHARS} AND NOT shows_work",
+        needs_measures=True,
     ),
     Reason(
         "not_graded",
@@ -58,12 +62,14 @@ REASONS = (
         "repetition loop",
         "The response ends in a repeated piece of text.",
         "ends_in_loop",
+        needs_measures=True,
     ),
     Reason(
         "duplicate",
         "duplicate",
         "Another sample of the same question has exactly the same text.",
         "num_same > 1",
+        needs_measures=True,
     ),
     Reason(
         "truncated",

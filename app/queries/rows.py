@@ -15,14 +15,13 @@ from app.queries.measures import PREVIEW_CHARS, SHORT_CHARS, head
 from app.queries.reasons import names_of
 from app.queries.selection import Selection
 from orz_bench.errors import DataError, counted
-from orz_bench.records.retention import dropped_text
-from orz_bench.records.text_hash import text_hash
+from orz_bench.records.retention import hash_of_response
 
 MAX_PAGE = 500
 _NUMBERS = (
     "id", "part", '"row"', *KEY_COLUMNS, "num_tokens", "stop_reason", "verdict", "second_verdict", "reward",
     "advantage", "value", "num_chars", "text_hash", "reflections", "repetition", "ends_in_loop", "keeps_form",
-    "group_size", "group_correct", "num_same", "reasons",
+    "group_size", "group_correct", "group_graded", "group_reward", "num_same", "reasons",
 )  # fmt: skip
 _HEADS = ("question_head", "preview", "gold_head", "extracted_head", "why_head")
 _TEXTS = (("question", PREVIEW_CHARS), ("completion", PREVIEW_CHARS), ("gold", SHORT_CHARS), ("extracted", SHORT_CHARS),
@@ -50,6 +49,9 @@ class Row:
     keeps_form: bool | None
     group_size: int
     group_correct: int
+    group_graded: int
+    """Number of samples of the group with a verdict."""
+    group_reward: float | None
     num_same: int | None
     reasons: tuple[str, ...]
     num_hits: int | None = None
@@ -83,8 +85,7 @@ class Text:
     @property
     def text_hash(self) -> int:
         """The hash of the response, also of one that was dropped (rollouts.keep)."""
-        facts = None if self.is_stored else dropped_text(json.dumps(dict(self.extra)))
-        return text_hash(self.completion) if facts is None else facts[1]
+        return hash_of_response(self.completion if self.is_stored else None, json.dumps(dict(self.extra)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +166,7 @@ def text_of(index: RunIndex, row: Row) -> Text:
     (record,) = read_rows(index, [row.id], columns=["problem_id", "sample_index", *columns])
     if (record.pop("problem_id"), record.pop("sample_index")) != (row.key.problem_id, row.key.sample_index):
         raise DataError(f"{index.run}: the rollouts of step {row.key.step} were just rewritten; reload the page.")
-    record["extra"] = _object(record["extra"])
+    record["extra"] = parsed_object(record["extra"])
     record["is_stored"] = record["completion"] is not None
     for name in ("question", "gold", "prompt", "completion"):
         record[name] = record[name] or ""
@@ -263,7 +264,8 @@ def _values(key: RowKey) -> list[Any]:
     return [getattr(key, name) for name in KEY_COLUMNS]
 
 
-def _object(text: str | None) -> Mapping[str, Any]:
+def parsed_object(text: str | None) -> Mapping[str, Any]:
+    """The object in a column of JSON; empty for anything else."""
     try:
         value = json.loads(text or "{}")
     except (ValueError, RecursionError):

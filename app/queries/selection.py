@@ -54,6 +54,8 @@ class MarkedRow:
     is_seen: bool
     is_overridden: bool
     tags: tuple[str, ...]
+    is_judged: bool = False
+    """Whether it has a tag, a note or an override."""
 
 
 NO_MARKS = Marks()
@@ -148,7 +150,7 @@ def _search(index: RunIndex, pattern: Pattern, *, found: dict[str, Condition]) -
 _MARK_TYPES = {
     "benchmark": pa.string(), "step": pa.int64(), "fingerprint": pa.string(), "problem_id": pa.string(),
     "sample_index": pa.int32(), "text_hash": pa.uint64(), "is_seen": pa.bool_(), "is_overridden": pa.bool_(),
-    "tags": pa.list_(pa.string()),
+    "tags": pa.list_(pa.string()), "is_judged": pa.bool_(),
 }  # fmt: skip
 """The fields of MarkedRow as columns of the table `marks`."""
 

@@ -12,12 +12,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from app.markdown import CONTROL, HIDDEN
+
 _CLASS = re.compile(r"[a-z][a-z0-9-]*")
-# Directional marks and invisible characters: shown by number, because they reorder or hide their neighbours.
-_HIDDEN = re.compile(
-    "[\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e007f\ud800-\udfff]"
-)
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +31,8 @@ class Mark:
 
 def escape(text: str) -> str:
     """HTML that shows the text literally, with hidden and control characters made visible."""
-    shown = _CONTROL.sub(_control, html.escape(text, quote=True))
-    return _HIDDEN.sub(lambda found: f'<i class="hidden-char">U+{ord(found[0]):04X}</i>', shown)
+    shown = CONTROL.sub(_control, html.escape(text, quote=True))
+    return HIDDEN.sub(lambda found: f'<i class="hidden-char">U+{ord(found[0]):04X}</i>', shown)
 
 
 def _control(found: re.Match[str]) -> str:

@@ -5,8 +5,9 @@ Reads only what is needed: summaries for tables and curves, problem ids and verd
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,14 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 
 from analysis.curves.study import Study
 from analysis.reading.run_rollouts import PartRollouts
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, OrzError
 from orz_bench.records.intervals import Interval, percent_spread
-from orz_bench.records.run_dir import RunDir
+from orz_bench.records.parquet import part_files
+from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
 from orz_bench.results.baselines import baselines_for
 from orz_bench.results.breakdown import natural_order
@@ -53,6 +56,39 @@ def evaluated(studies: Sequence[Study]) -> list[Evaluated]:
         for result in sorted(study.run.results, key=lambda one: (one.benchmark, one.step, one.fingerprint))
         if result.is_scored
     ]
+
+
+def num_unfinished(studies: Sequence[Study], benchmark: str) -> int:
+    """Number of evaluations of the benchmark that have not been finished, and have no score."""
+    return sum(one.result is None and one.benchmark == benchmark for study in studies for one in study.run.evaluations)
+
+
+def without_scores(studies: Sequence[Study]) -> str:
+    """What these runs have instead of a finished evaluation, and what gives them one."""
+    found = [
+        (one.benchmark, one.step, is_imported(study))
+        for study in studies
+        for one in study.run.evaluations
+        if one.result is None or not one.result.is_scored
+    ]
+    imported = any(is_ours for *_, is_ours in found) or all(map(is_imported, studies))
+    how = (
+        "`orz-bench import FILES --grade --out RUN` grades an import with our grader."
+        if imported
+        else "`orz-bench eval --ckpt RUN` evaluates all checkpoints of a training run, and resumes."
+    )
+    if not found:
+        return f"No evaluation. {how}"
+    names = ", ".join(dict.fromkeys(name for name, *_ in found))
+    return f"No score yet: {names} (samples without a verdict, or not finished). {how}"
+
+
+def is_imported(study: Study) -> bool:
+    """Whether the run comes from files of another tool."""
+    try:
+        return bool(RunDir(study.run.path).info().get("imported"))
+    except OrzError:
+        return False
 
 
 def benchmark_names(found: Sequence[Evaluated]) -> list[str]:
@@ -100,8 +136,14 @@ def _result_row(one: Evaluated) -> dict[str, Any]:
         "cut": _percent(summary.clip_rate),
         "tokens": summary.mean_tokens,
         "protocol": one.result.fingerprint,
-        "source": "this run",
+        "source": _source(one),
     }
+
+
+def _source(one: Evaluated) -> str:
+    """Whose verdicts the score counts."""
+    tool = one.result.protocol.get("imported")
+    return f"imported from {tool}, judged by {one.result.protocol.get('judged_by')}" if tool else "this run"
 
 
 def _percent(share: float | None) -> float | None:
@@ -141,6 +183,26 @@ class Paired:
     """Fields in which the protocols differ, `name: a / b`; empty if the results are directly comparable."""
 
 
+Stamp = tuple[tuple[str, int, int], ...]
+"""Name, size and time of each part: what is computed from them changes only with these."""
+
+
+def stamp(one: Evaluated) -> Stamp:
+    """The stamp of the evaluation's parts."""
+    found = [(path.name, path.stat()) for path in part_files(_folder(one).path) if path.exists()]
+    return tuple((name, status.st_size, status.st_mtime_ns) for name, status in found)
+
+
+def num_lost(one: Evaluated) -> int:
+    """Number of samples that the summary counts and no readable part holds. Reads no samples.
+
+    An evaluation with lost samples is incomplete: its score, from the summary, is that of all of them; what is computed
+    from samples is not comparable with others.
+    """
+    held = sum(pq.read_metadata(path).num_rows for path in PartRollouts.in_folders([_folder(one).path]).paths)
+    return max(int(one.result.summary.num_samples - held), 0)
+
+
 def paired(a: Evaluated, b: Evaluated) -> Paired:
     """B compared with A. ConfigError if they share no question."""
     found = compare(outcomes(a), outcomes(b))
@@ -154,9 +216,17 @@ def paired(a: Evaluated, b: Evaluated) -> Paired:
 
 
 def outcomes(one: Evaluated) -> dict[str, list[bool]]:
-    """By problem id: whether each sample is correct, correct ones first. DataError if no part can be read."""
+    """By problem id: whether each sample is correct, correct ones first. DataError if no part can be read.
+
+    A question that has lost samples is left out.
+    """
     query = "select problem_id, count(*) filter (verdict = 'correct'), count(*) from samples group by 1 order by 1"
-    return {problem: [True] * right + [False] * (total - right) for problem, right, total in _fetch(one, query)}
+    n = one.result.summary.n
+    return {
+        problem: [True] * right + [False] * (total - right)
+        for problem, right, total in _fetch(one, query)
+        if total >= n
+    }
 
 
 _OF_ANSWERS = ("our_", "imported_", "second_before_ours")
@@ -194,7 +264,8 @@ def parts(one: Evaluated, field: str) -> pd.DataFrame:
     )
     groups: dict[str, list[tuple[int, int]]] = {}
     for extra, right, total in rows:
-        groups.setdefault(str(_extra(extra).get(field, "–")), []).append((right, total))
+        if total >= one.result.summary.n:
+            groups.setdefault(str(_extra(extra).get(field, "–")), []).append((right, total))
     columns = ["part", "accuracy", "error", "low", "high", "questions", "samples"]
     return pd.DataFrame([_part_row(name, groups[name]) for name in sorted(groups, key=natural_order)], columns=columns)
 
@@ -222,15 +293,26 @@ def _extra(text: str | None) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _fetch(one: Evaluated, query: str) -> list[tuple[Any, ...]]:
+def _folder(one: Evaluated) -> EvaluationDir:
     result = one.result
-    directory = RunDir(one.path).evaluation(
-        benchmark=result.benchmark, step=result.step, fingerprint=result.fingerprint
-    )
+    return RunDir(one.path).evaluation(benchmark=result.benchmark, step=result.step, fingerprint=result.fingerprint)
+
+
+@contextlib.contextmanager
+def _damage_is_ours(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{folder}: a part is damaged ({reason}); restore the samples, or evaluate again.") from error
+
+
+def _fetch(one: Evaluated, query: str) -> list[tuple[Any, ...]]:
+    directory = _folder(one)
     files = PartRollouts.in_folders([directory.path]).paths
     if not files:
         raise DataError(f"{directory.path}: no readable part; restore the samples, or evaluate again.")
-    with duckdb.connect() as database:
+    with duckdb.connect() as database, _damage_is_ours(directory.path):
         samples = database.read_parquet([str(path) for path in files], hive_partitioning=False)
         found = samples.query("samples", query)
         assert found is not None, "every query here is a select"

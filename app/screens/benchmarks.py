@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from app.context import Context
-from app.markdown import escaped
+from app.markdown import escaped, plain
 from app.runs.evaluations import (
     Evaluated,
     Paired,
     benchmark_names,
     evaluated,
+    num_lost,
+    num_unfinished,
     paired,
     part_fields,
     parts,
     result_rows,
     score_curves,
+    stamp,
+    without_scores,
 )
 from app.views.address import read_state, write_state
 from app.views.charts import legend
+from app.views.context import Context
 from app.views.disagreements import disagreements
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
+from app.views.names import told_apart
+from app.views.palette import colour
 from app.views.score_charts import parts_chart, score_chart
 from app.views.shown import showing
 from orz_bench.errors import counted
@@ -37,7 +43,7 @@ _ROW_PX = 30
 _SHOWN_QUESTIONS = 12
 _MOST_NOTES = 20
 _HASH: dict[str | type[Any], Callable[[Any], Any]] = {
-    Evaluated: lambda one: (str(one.path), one.name, one.result.benchmark, one.result.summary.num_samples)
+    Evaluated: lambda one: (str(one.path), one.name, one.result.benchmark, one.result.summary.num_samples, stamp(one))
 }
 
 
@@ -52,6 +58,8 @@ class BenchmarksState:
     b: str | None = None
     by: str | None = None
     """The field of the questions for the breakdown."""
+    partial: bool = False
+    """Whether incomplete evaluations are compared too, by the questions that have lost no sample."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,34 +83,76 @@ def _body(context: Context) -> None:
         found = evaluated(studies)
         names = benchmark_names(found)
         if not names:
-            st.info("No finished evaluation. `orz-bench eval --ckpt RUN` evaluates all checkpoints of a run.")
+            st.info(without_scores(studies))
             return
         benchmark = _choose_benchmark(state, names)
+        if benchmark is None:
+            return
         here = [one for one in found if one.result.benchmark == benchmark]
         runs = [study.run.name for study in studies]
         legend(runs)
+        whole = _whole(state, here, num_unfinished=num_unfinished(studies, benchmark))
         left, right = st.columns([5, 7], gap="medium")
         with left:
             _curves(here, benchmark, runs=runs)
         with right:
             _results(here, benchmark, context=context)
+        compared = here if state.partial else whole
         left, right = st.columns([7, 5], gap="medium")
         with left, shown_errors():
-            _comparison(context, state, here=here)
+            _comparison(context, state, here=here, compared=compared)
         with right, shown_errors():
-            _parts(state, here)
+            _parts(state, compared, runs=runs)
 
 
-def _choose_benchmark(state: BenchmarksState, names: Sequence[str]) -> str:
+def _whole(state: BenchmarksState, here: Sequence[Evaluated], *, num_unfinished: int) -> list[Evaluated]:
+    """The evaluations that have lost no sample; says which have, and which have not finished."""
+    if num_unfinished:
+        st.caption(
+            f"{counted(num_unfinished, 'evaluation')} of this benchmark without a summary: not finished, not shown."
+        )
+    lost = {one.name: number for one in here if (number := _num_lost(one))}
+    if lost:
+        some = "; ".join(
+            f"{_side_title(one.name, is_one_protocol=True)}: {lost[one.name]:,} of {one.result.summary.num_samples:,}"
+            for one in here
+            if one.name in lost
+        )
+        text, choice = st.columns([5, 2], vertical_alignment="center")
+        text.warning(
+            f"Samples are missing or in damaged parts: {escaped(_shortened(some))}. The scores in the table and the "
+            "curve are those of all samples. Comparisons and kinds of questions "
+            + ("use the questions that have lost none." if state.partial else "leave these evaluations out.")
+        )
+        shown = showing("benchmarks:partial", state.partial)
+        choice.toggle(
+            "Compare what is left", key=shown.key,
+            on_change=shown.chosen(lambda is_on: write_state(BenchmarksState, partial=is_on)),
+            help="Uses the questions of which no sample is lost: these may be easier or harder than all.",
+        )  # fmt: skip
+    return [one for one in here if one.name not in lost]
+
+
+def _shortened(text: str, limit: int = 400) -> str:
+    return text if len(text) <= limit else text[:limit] + "…"
+
+
+@st.cache_data(max_entries=2000, show_spinner=False, hash_funcs=_HASH)
+def _num_lost(one: Evaluated) -> int:
+    return num_lost(one)
+
+
+def _choose_benchmark(state: BenchmarksState, names: Sequence[str]) -> str | None:
+    """The benchmark in the address, by default the first; None, and the choice, for one that these runs don't have."""
     if state.bench is not None and state.bench not in names:
-        st.warning(f"These runs have no finished evaluation of {escaped(state.bench)}.")
-    chosen = state.bench if state.bench in names else names[0]
+        st.warning(f"These runs have no finished evaluation of {escaped(state.bench)}; choose another benchmark.")
+    chosen = names[0] if state.bench is None else state.bench if state.bench in names else None
     shown = showing("benchmarks:bench", chosen)
     st.segmented_control(
-        "Benchmark", names, key=shown.key, label_visibility="collapsed", required=True,
+        "Benchmark", names, key=shown.key, label_visibility="collapsed", required=chosen is not None,
         on_change=shown.chosen(lambda name: write_state(BenchmarksState, bench=name)),
     )  # fmt: skip
-    return str(chosen)
+    return chosen
 
 
 def _curves(here: Sequence[Evaluated], benchmark: str, *, runs: Sequence[str]) -> None:
@@ -123,6 +173,8 @@ def _results(here: Sequence[Evaluated], benchmark: str, *, context: Context) -> 
         "to the same questions. Published results were obtained under protocols other than ours.",
     )
     table = result_rows(here, benchmark)
+    table["model"] = table["model"].map(plain)
+    table["model"] = table["model"].map(told_apart(list(table["model"]), limit=26))
     st.dataframe(
         table, key="benchmarks:results", hide_index=True, row_height=_ROW_PX, placeholder="–",
         height=min(290, _ROW_PX * (len(table) + 1) + 5), column_config=_result_columns(table),
@@ -140,7 +192,7 @@ def _result_columns(table: pd.DataFrame) -> dict[str, Any]:
 
     n = int(table["n"].max()) if table["n"].notna().any() else 1
     return {
-        "model": st.column_config.TextColumn("Run or model", pinned=True, width=150),
+        "model": st.column_config.TextColumn("Run or model", pinned=True, width=190),
         "step": st.column_config.NumberColumn("Step", format="%d", width=54),
         "accuracy": number(f"avg@{n}"),
         "question": st.column_config.TextColumn("95 % question", width=92),
@@ -158,47 +210,55 @@ def _result_columns(table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def _comparison(context: Context, state: BenchmarksState, *, here: Sequence[Evaluated]) -> None:
+def _comparison(
+    context: Context, state: BenchmarksState, *, here: Sequence[Evaluated], compared: Sequence[Evaluated]
+) -> None:
     st.markdown(
         "**Paired comparison** :gray[B against A, on shared questions]",
         help="Interval: bootstrap over questions. p: sign-flip permutation test. Smallest detectable: the difference "
         "that such a comparison detects with 80 % power at the 5 % level.",
     )
-    if len(here) < 2:
+    if len(compared) < 2:
         st.caption("A comparison needs two finished evaluations of this benchmark, of two checkpoints or two runs.")
         return
-    by_name = {one.name: one for one in here}
-    names = list(by_name)
-    first, second = (one.name for one in _ends_of_runs(here)[:2])
+    by_name = {one.name: one for one in compared}
+    incomplete = {one.name for one in here} - set(by_name)
+    first, second = (one.name for one in _ends_of_runs(compared)[:2])
     left, right = st.columns(2)
     with left:
-        a = _choose_side("a", names, chosen=state.a or first)
+        a = _choose_side("a", list(by_name), chosen=state.a or first, incomplete=incomplete)
     with right:
-        b = _choose_side("b", names, chosen=state.b or next(n for n in (second, first) if n != a))
+        other = next(name for name in (second, first) if name != a)
+        b = _choose_side("b", list(by_name), chosen=state.b or other, incomplete=incomplete)
+    if a is None or b is None:
+        return
     if a == b:
         st.caption("A and B are the same evaluation; choose another.")
         return
     _show_comparison(context, _paired(by_name[a], by_name[b]), b=by_name[b])
 
 
-def _choose_side(side: str, names: Sequence[str], *, chosen: str) -> str:
-    if chosen not in names:
-        st.warning(f"There is no evaluation {escaped(chosen)} of these runs.")
-        chosen = names[0] if side == "a" else names[-1]
+def _choose_side(side: str, names: Sequence[str], *, chosen: str, incomplete: Collection[str]) -> str | None:
+    """The evaluation in the address; None, and the choice, for one that cannot be compared."""
+    known = chosen if chosen in names else None
+    if chosen in incomplete:
+        st.warning(f"{escaped(chosen)} has lost samples: choose another, or switch on *Compare what is left*.")
+    elif known is None:
+        st.warning(f"There is no evaluation {escaped(chosen)} of these runs; choose another.")
     is_one_protocol = len({name.rpartition("~")[2] for name in names}) == 1
-    shown = showing(f"benchmarks:{side}", chosen)
+    shown = showing(f"benchmarks:{side}", known)
     st.selectbox(
-        side.upper(), names, key=shown.key,
+        side.upper(), names, key=shown.key, placeholder="choose an evaluation",
         on_change=shown.chosen(lambda name: write_state(BenchmarksState, **{side: name})),
         format_func=lambda name: _side_title(name, is_one_protocol=is_one_protocol),
     )  # fmt: skip
-    return chosen
+    return known
 
 
 def _side_title(name: str, *, is_one_protocol: bool) -> str:
     run, _, rest = name.rpartition("@")
     step, _, protocol = rest.partition("~")
-    return f"{run}, step {step}" + ("" if is_one_protocol else f", protocol {protocol}")
+    return f"{plain(run)}, step {step}" + ("" if is_one_protocol else f", protocol {protocol}")
 
 
 @st.cache_data(max_entries=64, show_spinner="Comparing question by question", hash_funcs=_HASH)
@@ -232,10 +292,11 @@ def _questions(context: Context, title: str, *, names: Sequence[str], side: Eval
         return
     with st.container(horizontal=True, gap=None, vertical_alignment="center", key=f"questions-{title.lower()}"):
         st.caption(f"{title} {len(names):,}:", width="content")
-        for name in names[:_SHOWN_QUESTIONS]:
+        shown = told_apart(names[:_SHOWN_QUESTIONS], limit=24)
+        for name in shown:
             if "question" in context.pages:
                 target = QuestionAt(run=(side.run,), bench=side.result.benchmark, problem=name)
-                st.page_link(context.pages["question"], label=escaped(name[:24]), query_params=_query(target))
+                st.page_link(context.pages["question"], label=escaped(shown[name]), query_params=_query(target))
         if len(names) > _SHOWN_QUESTIONS:
             st.caption(f"and {len(names) - _SHOWN_QUESTIONS:,} more", width="content")
 
@@ -244,22 +305,31 @@ def _query(target: QuestionAt) -> dict[str, list[str]]:
     return {"run": list(target.run), "bench": [target.bench], "problem": [target.problem]}
 
 
-def _parts(state: BenchmarksState, here: Sequence[Evaluated]) -> None:
+def _parts(state: BenchmarksState, here: Sequence[Evaluated], *, runs: Sequence[str]) -> None:
     st.markdown("**By kind of question** :gray[percent, with 95 % intervals over questions]")
-    last = here[-1]
-    fields = _part_fields(last)
+    if not here:
+        st.caption("No evaluation of this benchmark has all its samples.")
+        return
+    fields = _part_fields(here[-1])
     if not fields:
         st.caption("The questions of this benchmark have no subject, level or difficulty.")
         return
-    chosen = state.by if state.by in fields else fields[0]
+    if state.by is not None and state.by not in fields:
+        st.warning(f"The questions have no field {escaped(state.by)}; choose another.")
+    chosen = fields[0] if state.by is None else state.by if state.by in fields else None
     shown = showing("benchmarks:by", chosen)
     st.segmented_control(
-        "By", fields, key=shown.key, label_visibility="collapsed", required=True,
+        "By", fields, key=shown.key, label_visibility="collapsed", required=chosen is not None,
         on_change=shown.chosen(lambda name: write_state(BenchmarksState, by=name)),
     )  # fmt: skip
+    if chosen is None:
+        return
     ends = _ends_of_runs(here)
-    table = pd.concat([_parts_of(one, str(chosen)).assign(of=_title(one)) for one in ends])
-    st.altair_chart(parts_chart(table, names=[_title(one) for one in ends]), key="benchmarks:parts")
+    table = pd.concat([_parts_of(one, chosen).assign(of=_title(one)) for one in ends])
+    titles = told_apart([_title(one) for one in ends], limit=40)
+    table["of"] = table["of"].map(titles)
+    colours = {titles[_title(one)]: colour(runs.index(one.run)) for one in ends}
+    st.altair_chart(parts_chart(table, colours=colours), key="benchmarks:parts")
 
 
 def _ends_of_runs(here: Sequence[Evaluated]) -> list[Evaluated]:

@@ -7,15 +7,17 @@ from itertools import groupby
 
 import streamlit as st
 
-from app.context import Context
-from app.queries.keys import RowKey, key_of, key_text
+from app.markdown import plain
+from app.queries.keys import RowKey, key_text
 from app.queries.questions import QuestionStep, QuestionSummary, history, milestones, questions
 from app.queries.rows import Row, Text, one_row, text_of
 from app.reader.differences import differences
 from app.reader.latex import plain_markdown
 from app.reader.markup import escape
 from app.views import address
+from app.views.address import BENCHMARK, FIND, PROBLEM, SOLVED, SORT
 from app.views.colours import css_class, symbol, words
+from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.opened import OpenRun, open_run, show_progress
 from app.views.shown import showing
@@ -23,7 +25,6 @@ from app.views.style import ROLLOUT_STYLE
 from app.views.texts import show_dropped, show_facts, show_question, show_text
 from orz_bench.errors import counted
 
-BENCHMARK, PROBLEM, LEFT, RIGHT, ORDER, FIND, SOLVED = "bench", "problem", "left", "right", "sort", "find", "solved"
 MOST_STEPS, MOST_SAMPLES = 120, 64
 _ORDERS = {"lost": "most lost first", "gained": "most gained first", "id": "by id"}
 _THRESHOLDS = {"any": 0.0, "most": 0.5}
@@ -46,15 +47,20 @@ def render(context: Context) -> None:
 
 
 def _choose(opened: OpenRun) -> tuple[str, str] | None:
-    named = (address.value(BENCHMARK), address.value(PROBLEM))
+    # From the reader this page keeps the address with its open rollout: Back then finds the reader as it was.
+    row = address.row()
+    named = (row.benchmark, row.problem_id) if row else (address.value(BENCHMARK), address.value(PROBLEM))
     find, order, pick = st.columns([2, 2, 5], vertical_alignment="bottom")
     shown = showing("question:find", address.value(FIND))
     find.text_input("Find by id", key=shown.key, placeholder="part of an id", on_change=shown.chosen(_put(FIND)))
-    shown = showing("question:sort", address.value(ORDER) if address.value(ORDER) in _ORDERS else "lost")
+    sort = address.one_of(SORT, list(_ORDERS))
+    shown = showing("question:sort", sort)
     order.selectbox(
-        "Order", list(_ORDERS), key=shown.key, format_func=_ORDERS.__getitem__, on_change=shown.chosen(_put(ORDER))
+        "Order", list(_ORDERS), key=shown.key, format_func=_ORDERS.__getitem__, on_change=shown.chosen(_put(SORT))
     )  # fmt: skip
-    found = questions(opened.index, text=address.value(FIND), order=address.value(ORDER) or "lost")
+    if any(named) and not all(named):
+        st.warning("A question has a benchmark and an id: the address names only one of them (bench, problem).")
+    found = questions(opened.index, text=address.value(FIND), order=sort)
     options = {(one.benchmark, one.problem_id): one for one in found}
     if not options and not all(named):
         st.info("No question to show: this run has no rollouts yet, or none whose id contains the text above.")
@@ -70,16 +76,13 @@ def _choose(opened: OpenRun) -> tuple[str, str] | None:
 
 def _pick(question: tuple[str, str]) -> None:
     benchmark, problem_id = question
-    address.put(BENCHMARK, benchmark)
-    address.put(PROBLEM, problem_id)
-    address.put(LEFT, None)
-    address.put(RIGHT, None)
+    address.put_all({BENCHMARK: [benchmark], PROBLEM: [problem_id]} | dict.fromkeys(address.ROWS, ()))
 
 
 def _titled(option: tuple[str, str], summary: QuestionSummary | None) -> str:
     if summary is None or summary.first_share is None or summary.last_share is None:
-        return " · ".join(option)
-    return f"{option[1]} · {option[0]} · {summary.first_share:.0%} → {summary.last_share:.0%}"
+        return plain(" · ".join(option))
+    return f"{plain(option[1])} · {plain(option[0])} · {summary.first_share:.0%} → {summary.last_share:.0%}"
 
 
 def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequence[QuestionStep]) -> None:
@@ -89,7 +92,7 @@ def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequen
         st.markdown(f"**{plain_markdown(problem_id)}** · {plain_markdown(benchmark)}")
         show_question(text.question)
         show_facts([("gold", text.gold, "")])
-    solved = address.value(SOLVED) if address.value(SOLVED) in _THRESHOLDS else "any"
+    solved = address.one_of(SOLVED, list(_THRESHOLDS))
     shown = showing("question:solved", solved)
     st.segmented_control(
         "Solved means", list(_THRESHOLDS), key=shown.key, required=True, on_change=shown.chosen(_put(SOLVED)),
@@ -114,6 +117,8 @@ def _strip(steps: Sequence[QuestionStep], *, title: str, threshold: float) -> No
         events.append(
             f"first solved at step {found.first_solved}" if found.first_solved is not None else "never solved"
         )
+    if num_incomplete := sum(step.is_incomplete for step in steps):
+        events.append(f"{counted(num_incomplete, 'incomplete step')} left out of this (samples are lost)")
     if found.lost_again is not None:
         events.append(f"lost again at step {found.lost_again}")
     st.markdown(plain_markdown(", ".join(events)))
@@ -131,7 +136,8 @@ def _line(step: QuestionStep) -> str:
     )
     more = f" (first {MOST_SAMPLES})" if len(step.samples) > MOST_SAMPLES else ""
     share = f"{step.num_correct}/{step.num_graded}{more}" if step.num_graded else "–"
-    return f'<tr><th>step {step.step}</th>{"".join(cells)}<td class="share">{share}</td></tr>'
+    title = f"step {step.step}{', incomplete' if step.is_incomplete else ''}"
+    return f'<tr><th>{title}</th>{"".join(cells)}<td class="share">{share}</td></tr>'
 
 
 @st.fragment
@@ -141,13 +147,19 @@ def _compare(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
 
 
 def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
-    """Two samples side by side: by default the first samples of the first and the last step of the first protocol."""
+    """Two samples: by default the first ones of the first and the last step of a protocol, or two of its only step."""
     first = [step for step in steps if (step.kind, step.fingerprint) == (steps[0].kind, steps[0].fingerprint)]
+    samples = [first[0].samples[0], first[-1].samples[0]] if len(first) > 1 else list(first[0].samples[:2])
+    if sum(len(step.samples) for step in steps) < 2:
+        st.caption("There is one response to this question: nothing to compare it with. *Rollouts* shows it.")
+        return
+    if len(samples) < 2:
+        samples += [sample for step in steps for sample in step.samples if sample.key != samples[0].key][:1]
     st.subheader("Side by side", anchor=False)
     columns = st.columns(2, gap="medium")
     sides = [
-        _side(opened, steps, column=column, name=name, default=step.samples[0].key)
-        for column, name, step in zip(columns, (LEFT, RIGHT), (first[0], first[-1]), strict=True)
+        _side(opened, steps, column=column, name=name, default=sample.key)
+        for column, name, sample in zip(columns, (address.LEFT, address.RIGHT), samples, strict=True)
     ]
     if None in sides:
         st.warning("One of the two rollouts is not in this run, or no longer. Choose another one.")
@@ -169,7 +181,7 @@ def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
 def _side(
     opened: OpenRun, steps: Sequence[QuestionStep], *, column: object, name: str, default: RowKey
 ) -> tuple[Row, Text] | None:
-    key = key_of(address.value(name)) or default
+    key = address.row(name) or default
     at = next((n for n, step in enumerate(steps) if any(sample.key == key for sample in step.samples)), None)
     if at is None:
         return None
@@ -208,14 +220,16 @@ def _side(
                     ("answer", (text.extracted or "none")[:200], ""),
                 ]
             )
-        if reads.button("Read", icon=":material/article:", key=f"compare:{name}:read", width="stretch"):
+        if "rollouts" in opened.context.pages:
             state = {
                 "run": [opened.name],
                 "kind": [key.kind],
                 "problem": [key.problem_id],
                 address.ROW: [key_text(key)],
             }
-            opened.context.go("rollouts", state)
+            reads.page_link(
+                opened.context.pages["rollouts"], label="Read", icon=":material/article:", query_params=state
+            )
         return row, text
 
 

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import streamlit as st
 
 from analysis.texts.lexicons import LEXICON_GROUP, get_lexicon
-from app.context import Context
+from app.judging.side_folder import side_folder
+from app.judging.travel import judgement_columns, judgements_in, take_in, told
 from app.markdown import escaped
+from app.queries.export_reading import rows_in
 from app.queries.exports import FORMATS, exported
 from app.queries.filters import Filters
+from app.queries.keys import Response
 from app.queries.rollout_export import MOST_ROWS, selected_rows
-from app.queries.selection import select
+from app.queries.selection import Selection, select
 from app.runs.report import metric_rows, report_page, score_rows
 from app.runs.run_rows import Stamp, stamp_of
 from app.views.address import read_state, write_state
+from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
-from app.views.opened import open_run
+from app.views.opened import OpenRun, author, open_run
 from app.views.shown import showing
+from orz_bench.records.run_dir import RunDir
 
 _HEIGHT_PX = 900
 _SOURCES = {
@@ -40,7 +45,7 @@ class ReportState:
     """Whether to make the report; it takes time, so it is made on request only."""
     lexicon: str = "orz-code"
     rows: Literal["scores", "metrics", "rollouts"] = "scores"
-    format: Literal["csv", "jsonl", "md"] = "csv"
+    format: Literal["csv", "csv-safe", "jsonl", "md"] = "csv"
 
 
 def render(context: Context) -> None:
@@ -49,8 +54,11 @@ def render(context: Context) -> None:
     report, export = st.columns([3, 2], gap="large")
     with report, shown_errors():
         _controls(state)
-    with export, shown_errors():
-        _export(context, state)
+    with export:
+        with shown_errors():
+            _export(context, state)
+        with shown_errors():
+            _import(context)
     if state.made:
         with shown_errors():
             _report(context, state)
@@ -116,12 +124,46 @@ def _small(context: Context, state: ReportState) -> bytes:
 
 def _rollouts(context: Context, state: ReportState) -> Callable[[], bytes] | None:
     """The rollouts of the first run that match the filters in the address; they are read on a click."""
+    if context.lacks_first:
+        st.caption("The first run of the address, whose rollouts it names, is not in this folder; choose a run above.")
+        return None
     opened = open_run(context)
     selection = select(opened.index, read_state(Filters), marks=opened.marks())
     num = min(selection.total, MOST_ROWS)
     of = f"{num:,} of {selection.total:,}" if num < selection.total else f"{num:,}"
     st.caption(f"{of} rollouts of {escaped(context.run.name)}, selected by the filters of the page Rollouts.")
-    return (lambda: exported(selected_rows(opened.index, selection), state.format)) if num else None
+    return (lambda: exported(_rows(opened, selection), state.format)) if num else None
+
+
+def _rows(opened: OpenRun, selection: Selection) -> Iterator[dict[str, Any]]:
+    """The rows of the selection with their run and judgements."""
+    identity, entries = opened.annotations.run, opened.annotations.entries()
+    run = {"run": opened.name, "run_id": identity.id, "run_seed": RunDir(opened.index.run).info().get("seed")}
+
+    def judged(response: Response) -> dict[str, Any]:
+        """Those of the text, and those of an older version, which did not store it."""
+        about = (response, Response(response.key, ""))
+        found = [(at, entry) for at in about for entry in entries.get(at, ())]
+        return judgement_columns(identity, sorted(found, key=lambda pair: pair[1].time))
+
+    return selected_rows(opened.index, selection, run=run, judged=judged)
+
+
+def _import(context: Context) -> None:
+    """Judgements of colleagues, from a file that was exported elsewhere."""
+    with st.expander("Import judgements", icon=":material/upload:"):
+        file = st.file_uploader(
+            "Exported rollouts with judgements: CSV, JSON lines or Markdown", type=["csv", "jsonl", "md"],
+            key="report:import",
+            help="Tags, notes, overrides and marks of the runs in this folder are united with those here, with their "
+            "authors and times. Nothing is removed, and a second import changes nothing.",
+        )  # fmt: skip
+        if file is None or not st.button("Import", key="report:take-in", type="primary"):
+            return
+        found = judgements_in(rows_in(file.getvalue(), name=file.name))
+        side = side_folder(context.folder.path)
+        for sentence in told(take_in(found, runs=context.entries, side=side, author=author())):
+            st.markdown(escaped(sentence))
 
 
 def _report(context: Context, state: ReportState) -> None:

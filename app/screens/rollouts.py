@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.context import Context
 from app.queries.filters import Filters
+from app.views.context import Context
 from app.views.explorer import explorer
 from app.views.opened import open_run
 

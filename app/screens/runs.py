@@ -9,10 +9,10 @@ import pandas as pd
 import streamlit as st
 
 from app import url
-from app.context import TAIL_S, Context
-from app.markdown import escaped
+from app.markdown import escaped, plain
 from app.runs.folder import RunEntry
 from app.runs.run_rows import runs_table
+from app.views.context import TAIL_S, Context
 from app.views.failures import shown_errors
 from app.views.loaded import row_of
 from app.views.run_choice import MAX_RUNS, put
@@ -76,6 +76,7 @@ def _table(entries: list[RunEntry], chosen: list[str]) -> None:
     table = runs_table(entries, [row_of(entry) for entry in entries])
     table["state"] = [_STATES[state] for state in table["state"]]
     names = list(table["name"])
+    table["name"] = [plain(name) for name in names]
     # The key depends on the rows: a new run starts a new selection, which is taken from the address.
     rows = sorted(names.index(name) for name in chosen if name in names)
     shown = reading(f"runs:table:{hash(tuple(names))}", rows, read=lambda state: sorted(state["selection"]["rows"]))
@@ -87,6 +88,7 @@ def _table(entries: list[RunEntry], chosen: list[str]) -> None:
     )  # fmt: skip
     if any(column.startswith("score:") for column in map(str, table)):
         st.caption(
+            "With the keyboard: arrows move in the table, Shift+Space ticks a run. "
             "Scores: percent at the last evaluated step (95 % interval over questions; of sampling). "
             "Steps: completed / configured. Reward: mean reward of each training step."
         )

@@ -8,11 +8,11 @@ import pandas as pd
 import streamlit as st
 
 from app import url
-from app.context import Context
 from app.judging.overrides import both_scores
 from app.queries.filters import QueueFilters
 from app.queries.reasons import BY_NAME, REASONS
 from app.views import address
+from app.views.context import Context
 from app.views.explorer import explorer
 from app.views.opened import OpenRun, open_run
 from app.views.shown import showing
@@ -25,18 +25,24 @@ def render(context: Context) -> None:
     counts = explorer(opened, kind=QueueFilters, reason_first=True)
     if counts is not None:
         with reasons:
-            _reasons(counts["reasons"])
+            is_measured = opened.coverage.num_measured >= opened.coverage.num_parts
+            _reasons(counts["reasons"], is_measured=is_measured)
     _scores(opened)
 
 
-def _reasons(counts: Mapping[str, int]) -> None:
+def _reasons(counts: Mapping[str, int], *, is_measured: bool) -> None:
     default = QueueFilters().reasons
     chosen = url.read(QueueFilters, address.parameters()).state.reasons
     shown = showing("suspicious:reasons", [] if chosen == default else list(chosen))
 
+    def titled(name: str) -> str:
+        """A count is unknown while responses are being measured, and a lower bound once there are some."""
+        number, is_known = counts.get(name, 0), is_measured or not BY_NAME[name].needs_measures
+        return f"{BY_NAME[name].title}  {f'{number:,}' if is_known else f'{number:,} so far' if number else '–'}"
+
     st.pills(
         "Reasons, strongest first; choose none for all", list(BY_NAME), selection_mode="multi",
-        key=shown.key, format_func=lambda name: f"{BY_NAME[name].title}  {counts.get(name, 0):,}",
+        key=shown.key, format_func=titled,
         on_change=shown.chosen(lambda names: address.write_filters(QueueFilters, reasons=tuple(names) or default)),
         wrap=True, help="\n\n".join(f"**{reason.title}**: {reason.meaning}" for reason in REASONS),
     )  # fmt: skip
@@ -70,7 +76,7 @@ def _scores(opened: OpenRun) -> None:
         },
     )
     unknown = any(score.original is None or score.overridden is None for score in scores)
-    note = " An evaluation with a sample without a verdict has no score." if unknown else ""
+    note = " An evaluation that has a sample without a verdict, or has lost samples, has no score." if unknown else ""
     st.caption(f"Rollouts, summaries and reports keep the grader's verdicts.{note}")
 
 

@@ -10,11 +10,12 @@ import streamlit as st
 
 from analysis.curves.study import Study
 from app import url
-from app.context import Context
 from app.markdown import escaped
+from app.runs.axes import least_span
 from app.runs.curves import DEFAULT_METRICS, about, curves, marks, metric_names, nearest_step
-from app.views.address import read_state, write_state
+from app.views.address import parameters, read_state, write_state
 from app.views.charts import curve_chart, legend
+from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.loaded import look_for_moments, study_of, with_known_moments
 from app.views.shown import showing
@@ -61,9 +62,12 @@ def _body(context: Context) -> None:
         _follow_click(context, studies)
         _controls(state, names)
         if not names:
-            _say_nothing(state)
+            _say_nothing(context, state, studies=studies)
             return
-        chosen = [name for name in state.metric if name in names] or _defaults(names)
+        if unknown := [name for name in state.metric if name not in names]:
+            more = "" if state.responses else " *From texts* computes some more."
+            st.warning(f"These runs have no metric {escaped(', '.join(name[:60] for name in unknown[:5]))}.{more}")
+        chosen = [name for name in state.metric if name in names] or ([] if state.metric else _defaults(names))
         legend([study.run.name for study in studies])
         _grid(studies, chosen, state=state)
         _warnings(studies)
@@ -119,9 +123,11 @@ def _grid(studies: Sequence[Study], chosen: Sequence[str], *, state: TrainingSta
             with cell:
                 heading = f"**{escaped(metric)}**  :gray[{escaped(description.unit)} {description.arrow}]"
                 st.markdown(heading, help=description.meaning)
+                curve = curves(studies, metric, window=window)
                 chart = curve_chart(
-                    curves(studies, metric, window=window), marks(studies, metric),
+                    curve, marks(studies, metric),
                     names=colours, is_log=state.log, height=height,
+                    least=least_span(studies, list(curve["value"]), unit=description.unit),
                 )  # fmt: skip
                 key = f"training:chart:{metric}:{round_}"
                 st.altair_chart(
@@ -143,7 +149,9 @@ def _follow_click(context: Context, studies: Sequence[Study]) -> None:
     step = nearest_step(study, float(row["step"])) if row and study else None
     if study is not None and step is not None:
         others = tuple(entry.name for entry in context.runs if entry.name != study.run.name)
-        context.go("rollouts", RolloutsAt(run=(study.run.name, *others), kind="train", step=(step,)))
+        target = url.parameters(RolloutsAt(run=(study.run.name, *others), kind="train", step=(step,)))
+        # Streamlit puts this page with the new address into the history: with its own state it looks the same.
+        context.go("rollouts", parameters() | target)
 
 
 def _warnings(studies: Sequence[Study]) -> None:
@@ -155,9 +163,17 @@ def _warnings(studies: Sequence[Study]) -> None:
             st.markdown(f"{escaped(name)}, step {step}: {escaped(text)}")
 
 
-def _say_nothing(state: TrainingState) -> None:
-    more = "" if state.responses else " Switch on *From texts* to compute metrics from its responses."
-    st.info(f"No training step has been written yet, or the run is an evaluation or an import.{more}")
+def _say_nothing(context: Context, state: TrainingState, *, studies: Sequence[Study]) -> None:
+    """Why there is no metric, and what helps: for a run that is training, waiting does."""
+    more = "" if state.responses else " Switch on *From texts* to compute metrics from the responses."
+    waits = [entry for entry in context.runs if entry.is_growing]
+    if waits and any(study.run.kind == "train" for study in studies):
+        names = ", ".join(escaped(entry.name) for entry in waits)
+        st.info(f"{names}: no training step has been finished yet. The first one appears here by itself.")
+    elif any(study.run.kind == "train" for study in studies):
+        st.info(f"The training ended before its first step was finished, or the run has no metrics.jsonl.{more}")
+    else:
+        st.info(f"An evaluation has no training metrics.{more}")
 
 
 def page_link(run: str, metric: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 import streamlit as st
@@ -16,6 +16,12 @@ State = TypeVar("State")
 
 ROW, PAGE, LAYER = "row", "page", "layer"
 """Parameters besides those of the filters: the open rollout, the page of the list, the layers that are on."""
+LEFT, RIGHT = "left", "right"
+"""The two rollouts that the page Question compares."""
+BENCHMARK, PROBLEM, SORT, FIND, SOLVED = "bench", "problem", "sort", "find", "solved"
+"""The question of the page Question, the order and the search in its list, and what solved means there."""
+ROWS = (ROW, PAGE, LEFT, RIGHT)
+"""Parameters that mean rollouts of one run, or places in its list."""
 
 
 def parameters() -> dict[str, list[str]]:
@@ -33,21 +39,25 @@ def read_state(kind: type[State]) -> State:
 
 def write_state(kind: type[Any], **changes: Any) -> None:
     """Change fields of the state; parameters of other states stay."""
-    for name, values in url.changed(kind, parameters(), **changes).items():
-        put(name, values)
+    put_all(url.changed(kind, parameters(), **changes))
 
 
 def write_filters(kind: type[Filters], **changes: Any) -> None:
     """Change filters; the list starts at its first page, and no rollout is open."""
-    write_state(kind, **changes)
-    put(PAGE, None)
-    put(ROW, None)
+    put_all(url.changed(kind, parameters(), **changes) | {PAGE: [], ROW: []})
 
 
 def clear_filters() -> None:
     """Set every filter to its default."""
-    for name in (*Filters.__dataclass_fields__, PAGE, ROW):
-        put(name, None)
+    put_all({name: [] for name in (*Filters.__dataclass_fields__, PAGE, ROW)})
+
+
+def put_all(changes: Mapping[str, Sequence[str]]) -> None:
+    """Set these parameters at once, so that Back never leads to an address in between; no values remove one."""
+    before = parameters()
+    after = {name: list(values) for name, values in (before | dict(changes)).items() if values}
+    if after != before:
+        st.query_params.from_dict(after)
 
 
 def value(name: str) -> str:
@@ -57,26 +67,40 @@ def value(name: str) -> str:
 
 def put(name: str, given: Sequence[str] | str | None) -> None:
     """Set a parameter; None or no values removes it."""
-    if not given:
-        st.query_params.pop(name, None)
-    else:
-        st.query_params[name] = list(given) if not isinstance(given, str) else given
+    put_all({name: [given] if isinstance(given, str) and given else list(given or ())})
 
 
-def row() -> RowKey | None:
-    """The open rollout."""
-    return key_of(value(ROW))
+def one_of(name: str, known: Sequence[str]) -> str:
+    """The parameter, by default the first of these; draws a warning for another one."""
+    given = value(name)
+    if given and given not in known:
+        st.warning(escaped(f"{name}={given[:60]!r} in the address: wanted one of {', '.join(known)}."))
+    return given if given in known else known[0]
 
 
-def put_row(key: RowKey | None) -> None:
-    """Open a rollout."""
-    put(ROW, key_text(key) if key else None)
+def row(name: str = ROW) -> RowKey | None:
+    """The open rollout, or another in the address; draws a warning for what names none."""
+    given = value(name)
+    found = key_of(given)
+    if given and found is None:
+        st.warning(escaped(f"{name}={given[:60]!r} in the address names no rollout; open one from the list."))
+    return found
+
+
+def put_row(key: RowKey | None, *, on_page: int | None = None) -> None:
+    """Open a rollout, which is on that page of the list, from 0."""
+    turned = {} if on_page is None else {PAGE: [str(on_page + 1)]}
+    put_all({ROW: [key_text(key)] if key else []} | turned)
 
 
 def page() -> int | None:
-    """The page of the list, from 0; None where the address names none."""
+    """The page of the list, from 0; None where the address names none. Draws a warning for what is no page."""
     text = value(PAGE)
-    return max(int(text) - 1, 0) if text.isascii() and text.isdigit() and len(text) < 10 else None
+    if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0:
+        return int(text) - 1
+    if text:
+        st.warning(escaped(f"page={text[:60]!r} in the address: wanted a whole number from 1."))
+    return None
 
 
 def put_page(number: int) -> None:
@@ -87,6 +111,8 @@ def put_page(number: int) -> None:
 def layers(known: Sequence[str], *, default: Sequence[str]) -> list[str]:
     """The layers that are on: those in the address, else the default; `none` in the address means no layer."""
     named = st.query_params.get_all(LAYER)
+    if unknown := [name for name in named if name not in (*known, "none")]:
+        st.warning(escaped(f"layer={unknown[0][:60]!r} in the address: this rollout has {', '.join(known)}, or none."))
     return [name for name in known if name in (named or default)]
 
 

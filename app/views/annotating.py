@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import pandas as pd
 import streamlit as st
 
-from app.judging.annotations import MAX_NOTE_CHARS, Annotation
-from app.markdown import escaped
+from app.judging.annotations import MAX_NOTE_CHARS, Annotation, Entry
+from app.markdown import escaped, plain
 from app.queries.keys import Response, key_text
 from app.queries.rows import Row
 from app.views.colours import words
@@ -17,6 +18,8 @@ from app.views.shown import showing
 from orz_bench.errors import OrzError, counted
 from orz_bench.records.rollout import VERDICTS
 
+_SAID = "annotate:said"
+"""What the last change has to say to its author."""
 SUGGESTED_TAGS = ("grader bug", "bad gold", "lucky guess", "reward hacking", "interesting")
 
 
@@ -25,6 +28,8 @@ def annotating(opened: OpenRun, row: Row, *, open_next: Callable[[], None]) -> N
 
     Every widget's key names the rollout, so that what was pressed before this one was drawn is not done to it.
     """
+    if said := st.session_state.pop(_SAID, None):
+        st.toast(escaped(said), icon=":material/info:")
     response = opened.response(row)
     now = opened.annotations.of(response)
     with st.container(border=True, gap="small"):
@@ -37,7 +42,7 @@ def annotating(opened: OpenRun, row: Row, *, open_next: Callable[[], None]) -> N
             _override(opened, row, response=response, now=now)
         if now.verdict is not None:
             st.markdown(f"Overridden: **{words(now.verdict)}** (the grader says {words(row.verdict)})")
-            st.text(now.reason or "")
+            st.text(plain(now.reason or ""))
         _note(opened, response, now=now)
         _history(opened, response)
 
@@ -62,7 +67,7 @@ def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
     def change(chosen: Sequence[str]) -> None:
         wanted = set(chosen)
         for tag in wanted - set(now.tags):
-            _try(lambda tag=tag: opened.annotations.add_tag(response, tag=tag))
+            _try(partial(opened.annotations.add_tag, response, tag=tag))
         for tag in set(now.tags) - wanted:
             opened.annotations.remove_tag(response, tag=tag)
 
@@ -73,31 +78,39 @@ def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
 
 
 def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation) -> None:
+    chosen, because = (f"annotate:{name}:{key_text(row.key)}" for name in ("verdict", "reason"))
+
+    def override(verdict: str | None, reason: str) -> None:
+        _try(lambda: opened.annotations.override_verdict(response, verdict=verdict, reason=reason, over=now))
+
     with st.popover("Verdict", icon=":material/gavel:", width="stretch"):
-        verdict = st.selectbox(
-            "The verdict should be", [name for name in VERDICTS if name != row.verdict], format_func=words,
-            key=f"annotate:verdict:{key_text(row.key)}",
-        )  # fmt: skip
-        reason = st.text_input(
-            "because", key=f"annotate:reason:{key_text(row.key)}", placeholder="why the grader's is wrong"
+        st.selectbox(
+            "The verdict should be", [name for name in VERDICTS if name != row.verdict], format_func=words, key=chosen
         )
+        st.text_input("because", key=because, placeholder="why the grader's is wrong")
         give, take_back = st.columns(2)
-        if give.button("Override", key=f"annotate:override:{key_text(row.key)}", type="primary", width="stretch"):
-            _try(lambda: opened.annotations.override_verdict(response, verdict=verdict, reason=reason))
-        if take_back.button(
-            "Undo", key=f"annotate:take-back:{key_text(row.key)}", disabled=now.verdict is None, width="stretch"
-        ):
-            undone = reason or "undone"
-            _try(lambda: opened.annotations.override_verdict(response, verdict=None, reason=undone))
+        give.button(
+            "Override", key=f"annotate:override:{key_text(row.key)}", type="primary", width="stretch",
+            on_click=lambda: override(st.session_state[chosen], st.session_state[because]),
+        )  # fmt: skip
+        take_back.button(
+            "Undo", key=f"annotate:take-back:{key_text(row.key)}", disabled=now.verdict is None, width="stretch",
+            on_click=lambda: override(None, st.session_state[because] or "undone"),
+        )  # fmt: skip
         st.caption("The rollout keeps the grader's verdict; scores show both.")
 
 
 def _note(opened: OpenRun, response: Response, *, now: Annotation) -> None:
     shown = showing(f"annotate:note:{key_text(response.key)}", now.note)
+
+    def write(text: str) -> None:
+        if opened.annotations.write_note(response, note=text, over=now.note):
+            st.session_state[_SAID] = "Another note was written meanwhile; both are kept, yours below."
+
     st.text_area(
         "Note", key=shown.key, height=68, max_chars=MAX_NOTE_CHARS, placeholder="a note for colleagues",
         label_visibility="collapsed",
-        on_change=shown.chosen(lambda text: _try(lambda: opened.annotations.write_note(response, note=text))),
+        on_change=shown.chosen(lambda text: _try(lambda: write(text))),
     )  # fmt: skip
 
 
@@ -115,10 +128,10 @@ def _history(opened: OpenRun, response: Response) -> None:
             pd.DataFrame(
                 {
                     "when": [entry.time[:19].replace("T", " ") for entry in entries],
-                    "who": [entry.author for entry in entries],
-                    "what": [f"{entry.field} {entry.name}".strip() for entry in entries],
-                    "value": ["undone" if entry.value is None else entry.value for entry in entries],
-                    "because": [entry.reason or "" for entry in entries],
+                    "who": [_who(entry) for entry in entries],
+                    "what": [plain(f"{entry.field} {entry.name}".strip()) for entry in entries],
+                    "value": ["undone" if entry.value is None else plain(entry.value) for entry in entries],
+                    "because": [plain(entry.reason or "") for entry in entries],
                     "of": ["another response" if entry.is_of_another else "this response" for entry in entries],
                 }
             ),
@@ -126,13 +139,13 @@ def _history(opened: OpenRun, response: Response) -> None:
         )
 
 
-def _try(change: object) -> None:
-    """Show an error of ours; after a change, redraw the fragment if Streamlit does not do so itself."""
-    assert callable(change)
+def _who(entry: Entry) -> str:
+    return plain(f"{entry.author} (imported by {entry.imported_by})" if entry.imported_by else entry.author)
+
+
+def _try(change: Callable[[], object]) -> None:
+    """Make a change in a callback; an error of ours is said when the panel is drawn."""
     try:
         change()
     except OrzError as error:
-        st.toast(escaped(str(error)), icon=":material/error:")
-        return
-    if st.session_state.get("annotate:rerun"):
-        st.rerun(scope="fragment")
+        st.session_state[_SAID] = str(error)

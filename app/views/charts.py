@@ -9,6 +9,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.runs.axes import wide_enough
 from app.views.palette import colour
 
 Drawn = alt.LayerChart | alt.FacetChart
@@ -36,9 +37,14 @@ def run_colours(names: Sequence[str]) -> alt.Color:
     return alt.Color("run:N", scale=scale, legend=None)
 
 
-def curve_chart(curve: pd.DataFrame, marks: pd.DataFrame, *, names: Sequence[str], is_log: bool, height: int) -> Drawn:
-    """The curves of one metric. `curve` and `marks` come from app.runs.curves."""
-    scale = alt.Scale(type="log") if is_log else alt.Scale(zero=False, nice=True)
+def curve_chart(
+    curve: pd.DataFrame, marks: pd.DataFrame, *, names: Sequence[str], is_log: bool, height: int,
+    least: float | None = None,
+) -> Drawn:  # fmt: skip
+    """The curves of one metric. `curve` and `marks` come from app.runs.curves; `least`: the least span of shares."""
+    ends = wide_enough(list(curve["value"]), least=least, top=1.0) if least else None
+    linear = alt.Scale(domain=list(ends), nice=False) if ends else alt.Scale(zero=False, nice=True)
+    scale = alt.Scale(type="log") if is_log else linear
     shown = curve[curve["value"] > 0] if is_log else curve
     x = alt.X("step:Q", title=None, axis=alt.Axis(tickMinStep=1, grid=False, format=",d", tickCount=8))
     colours = run_colours(names)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app import url
 from app.markdown import escaped
-from app.queries.filters import Filters
+from app.queries.filters import Filters, as_filters
+from app.queries.reasons import BY_NAME
 from app.queries.rows import key_at
 from app.queries.selection import Selection, facets, select
 from app.views import address
@@ -15,7 +17,7 @@ from app.views.opened import OpenRun, show_progress
 from app.views.reader import reader
 from app.views.rollout_list import open_neighbour, rollout_list
 from app.views.style import ROLLOUT_STYLE
-from orz_bench.errors import OrzError
+from orz_bench.errors import OrzError, counted
 
 
 def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False) -> Counts | None:
@@ -34,8 +36,8 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
         return None
     filter_bar(filters, counts, tags=marks.tags)
     with st.container(horizontal=True, vertical_alignment="center"):
-        _count(selection)
-        _export_link(opened)
+        _count(selection, waits_for=_waits_for(opened, filters))
+        _export_link(opened, filters)
     if selection.total:
         _list_and_reader(opened, selection, reason_first=reason_first)
     return counts
@@ -44,8 +46,19 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
 _NO_COUNTS: Counts = {name: {} for name in ("benchmark", "step", "verdict", "stop_reason", "reasons")}
 
 
-def _count(selection: Selection) -> None:
-    if selection.total == 0:
+def _waits_for(opened: OpenRun, filters: Filters) -> str:
+    """What these filters still wait for, while the responses are being measured; empty for nothing."""
+    measured, parts = opened.coverage.num_measured, opened.coverage.num_parts
+    needed = any(BY_NAME[name].needs_measures for name in filters.reasons if name in BY_NAME)
+    needed = needed or (filters.min_reflections, filters.max_reflections) != (None, None)
+    return f"{measured:,} of {counted(parts, 'part')} measured" if needed and measured < parts else ""
+
+
+def _count(selection: Selection, *, waits_for: str) -> None:
+    if waits_for:
+        number = f"**{selection.total:,}** rollouts" if selection.total else "No rollout"
+        st.markdown(f"{number} so far: {waits_for}.")
+    elif selection.total == 0:
         st.info("No rollout matches these filters. Relax one of them, or clear them all under Filters.")
     elif selection.num_hits is not None:
         st.markdown(f"**{selection.total:,}** rollouts · **{selection.num_hits:,}** hits")
@@ -53,12 +66,13 @@ def _count(selection: Selection) -> None:
         st.markdown(f"**{selection.total:,}** rollouts")
 
 
-def _export_link(opened: OpenRun) -> None:
-    """Link to the page Report with these filters in its address."""
+def _export_link(opened: OpenRun, filters: Filters) -> None:
+    """Link to the page Report with these filters in its address: all of them, also those that this page sets itself."""
     if "report" in opened.context.pages:
         st.page_link(
             opened.context.pages["report"], label="Export", icon=":material/download:",
-            query_params=address.parameters() | {"rows": ["rollouts"]},
+            query_params={"run": [run.name for run in opened.context.runs], "rows": ["rollouts"]}
+            | url.parameters(as_filters(filters)),
         )  # fmt: skip
 
 
@@ -71,7 +85,8 @@ def _list_and_reader(opened: OpenRun, selection: Selection, *, reason_first: boo
 
 def _beside_each_other(opened: OpenRun, selection: Selection, *, reason_first: bool) -> None:
     current = address.row()
-    listed, read = st.columns([5, 6], gap="medium")
+    with st.container(key="list-and-reader"):  # above each other where the window is narrow, or enlarged
+        listed, read = st.columns([5, 6], gap="medium")
     with listed:
         rollout_list(opened, selection, current=current, reason_first=reason_first)
     with read:

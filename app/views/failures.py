@@ -15,14 +15,21 @@ from orz_bench.installed.extras import missing, require
 _LOG = logging.getLogger("orz.app")
 
 
+def require_server() -> None:
+    """End the process where Streamlit is missing, with what to install."""
+    if "streamlit" in missing("app"):
+        try:
+            require("app", what="the app")
+        except ConfigError as error:
+            sys.stderr.write(f"error: {error}\n")
+            sys.exit(2)
+
+
 def require_libraries() -> None:
-    """End the script where a library of the extra `app` is missing: in the page, or without Streamlit on stderr."""
+    """End the script in the page where a library of the extra `app` is missing."""
     try:
         require("app", what="the app")
     except ConfigError as error:
-        if "streamlit" in missing("app"):
-            sys.stderr.write(f"error: {error}\n")
-            sys.exit(2)
         import streamlit as st
 
         st.error(escaped(str(error)), icon=":material/error:")

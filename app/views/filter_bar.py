@@ -112,7 +112,13 @@ def _more(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
             "Extractors", "extractors", options={"": "Any", "differ": "Disagree", "agree": "Agree"}, filters=filters
         )
     with b:
-        seen = {"": "Any", "unseen": "Not seen", "seen": "Seen", "overridden": "Verdict overridden"}
+        seen = {
+            "": "Any",
+            "unseen": "Not seen",
+            "seen": "Seen",
+            "judged": "Tagged, noted or overridden",
+            "overridden": "Overridden",
+        }
         _choice("Annotated", "seen", options=seen, filters=filters)
     shown = _showing("problem", filters.problem)
     st.text_input("Problem id", key=shown.key, on_change=shown.chosen(_change("problem", filters)))

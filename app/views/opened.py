@@ -9,7 +9,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.context import Context
 from app.judging.annotations import Annotations, RunIdentity
 from app.judging.side_folder import side_folder
 from app.queries.index import Coverage, RunIndex
@@ -18,6 +17,7 @@ from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import is_measuring, start_measuring
 from app.queries.rows import Row, text_of
 from app.queries.selection import MarkedRow, Marks
+from app.views.context import Context
 from orz_bench.errors import counted
 from orz_bench.records.retention import reduction_note
 from orz_bench.records.run_dir import RunDir
@@ -58,7 +58,7 @@ def open_run(context: Context) -> OpenRun:
         coverage = index.refresh()
     if coverage.num_measured < coverage.num_parts:
         start_measuring(index.measure_files)
-    annotations = Annotations.of_run_at(entry.path, name=entry.name, side=side, author=_author())
+    annotations = Annotations.of_run_at(entry.path, name=entry.name, side=side, author=author())
     return OpenRun(entry.name, index, coverage, annotations, context)
 
 
@@ -74,6 +74,7 @@ def _marks(path: str, run: RunIdentity, *, version: int) -> Marks:
         MarkedRow(
             key.benchmark, key.step, key.fingerprint, key.problem_id, key.sample_index,
             hash_of_text(response.text_hash), annotation.is_seen, annotation.verdict is not None, annotation.tags,
+            bool(annotation.tags or annotation.note or annotation.verdict),
         )
         for response, annotation in found.items()
         for key in [response.key]
@@ -81,7 +82,7 @@ def _marks(path: str, run: RunIdentity, *, version: int) -> Marks:
     return Marks(version=version, rows=rows)
 
 
-def _author() -> str:
+def author() -> str:
     """The author of annotations: the user named by a proxy, else the server's user."""
     header = st.context.headers.get("X-Forwarded-User") if st.context.headers else None
     if header:

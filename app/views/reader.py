@@ -63,8 +63,8 @@ def _head(opened: OpenRun, selection: Selection, *, row: Row, place: Place | Non
         "", icon=":material/help_center:", key="reader:question", shortcut="q", width="stretch",
         help="This question across checkpoints",
     ):  # fmt: skip
-        state = {"run": [opened.name], "bench": [key.benchmark], "problem": [key.problem_id]}
-        opened.context.go("question", state)
+        # With the same address: another one would become a page of the browser's history in between.
+        opened.context.go("question", address.parameters())
     back.button(
         "", icon=":material/arrow_upward:", key="reader:previous", shortcut="k", width="stretch",
         help="Previous rollout", disabled=not (place and place.previous), on_click=open_neighbour,
@@ -118,9 +118,18 @@ def _group(opened: OpenRun, row: Row) -> None:
             address.put_row(keys[sample].key)
 
     st.pills(
-        f"Group: {row.group_correct} of {row.group_size} correct", list(keys), key=drawn.key, format_func=shown,
+        _group_title(row), list(keys), key=drawn.key, format_func=shown,
         on_change=drawn.chosen(opens), wrap=True,
     )  # fmt: skip
+
+
+def _group_title(row: Row) -> str:
+    if row.group_graded:
+        rest = row.group_size - row.group_graded
+        more = f", {rest} of {row.group_size} without a verdict" if rest else ""
+        return f"Group: {row.group_correct} of {row.group_graded} correct{more}"
+    reward = f", mean reward {row.group_reward:.3g}" if row.group_reward is not None else ""
+    return f"Group: {row.group_size} samples without a verdict{reward}"
 
 
 def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) -> None:

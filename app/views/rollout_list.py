@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from app.markdown import plain
 from app.queries.keys import RowKey
 from app.queries.reasons import BY_NAME
 from app.queries.rows import Row, page, place_of
@@ -23,7 +24,11 @@ _ROW_HEIGHT = 28
 
 def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | None, reason_first: bool) -> None:
     """Draw the page of the list in the address, with a pager; `reason_first` puts the reason column first."""
-    number = min(_page_number(opened, selection, current=current), max(selection.total - 1, 0) // PAGE_ROWS)
+    last = max(selection.total - 1, 0) // PAGE_ROWS
+    number = _page_number(opened, selection, current=current)
+    if number > last:
+        st.warning(f"The address names page {number + 1:,}; the list has {last + 1:,}, and this is the last one.")
+    number = min(number, last)
     rows = page(opened.index, selection, offset=number * PAGE_ROWS, limit=PAGE_ROWS)
     at = next((place for place, row in enumerate(rows) if row.key == current), None)
     # A redrawn table loses its selection, so the key depends on its rows, and the selection is set from the address.
@@ -32,8 +37,7 @@ def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | Non
 
     def opens(place: int | None) -> None:
         if place is not None and place < len(keys):
-            address.put_row(keys[place])
-            address.put_page(number)
+            address.put_row(keys[place], on_page=number)
 
     st.dataframe(
         _frame(rows, with_hits=selection.hits is not None, reason_first=reason_first),
@@ -64,20 +68,28 @@ def _frame(rows: Sequence[Row], *, with_hits: bool, reason_first: bool) -> pd.Da
     columns = {
         "verdict": [symbol(row.verdict) for row in rows],
         "step": [row.key.step for row in rows],
-        "problem": [row.key.problem_id for row in rows],
+        "problem": [plain(row.key.problem_id) for row in rows],
         "sample": [row.key.sample_index for row in rows],
         "hits": [row.num_hits for row in rows],
+        "extracted": [_plain(row.extracted) for row in rows],
+        "gold": [_plain(row.gold) for row in rows],
         "tokens": pd.array([row.num_tokens for row in rows], dtype="Int64"),
         "reflections": pd.array([row.reflections for row in rows], dtype="Int64"),
-        "right": [f"{row.group_correct}/{row.group_size}" for row in rows],
+        "right": [f"{row.group_correct}/{row.group_graded}" if row.group_graded else None for row in rows],
+        "reward": [row.reward for row in rows],
         "look": [BY_NAME[row.reasons[0]].title if row.reasons else "" for row in rows],
-        "extracted": [row.extracted for row in rows],
-        "gold": [row.gold for row in rows],
-        "response": ["(text not kept)" if row.preview is None else row.preview for row in rows],
+        "response": ["(text not kept)" if row.preview is None else _plain(row.preview) for row in rows],
     }
     frame = pd.DataFrame(columns)
-    frame = frame if with_hits else frame.drop(columns="hits")
+    # A reward says what a verdict says, where there is one.
+    says_more = any(row.verdict is None and row.reward is not None for row in rows)
+    unused = [name for name, is_used in (("hits", with_hits), ("reward", says_more)) if not is_used]
+    frame = frame.drop(columns=unused)
     return frame[["verdict", "look", *frame.columns.drop(["verdict", "look"])]] if reason_first else frame
+
+
+def _plain(text: str | None) -> str | None:
+    return None if text is None else plain(text)
 
 
 def _columns() -> dict[str, Any]:
@@ -90,7 +102,8 @@ def _columns() -> dict[str, Any]:
         "hits": number("hits", width=45, format="%d"),
         "tokens": number("tokens", width=55, format="%d"),
         "reflections": number("refl.", width=45, format="%d", help="reflection words, lexicon `extended`"),
-        "right": text("group", width=55, help="correct samples of the question at this step"),
+        "right": text("group", width=55, help="correct / graded samples of the question at this step"),
+        "reward": number("reward", width=60, format="%.3g"),
         "look": text("worth a look", width=130),
         "extracted": text("answer", width=90),
         "gold": text("gold", width=90),
@@ -115,9 +128,6 @@ def _pager(number: int, total: int) -> None:
 
 def open_neighbour(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None:
     """Open a neighbour, and turn the list to its page."""
-    if key is None:
-        return
-    address.put_row(key)
-    place = place_of(opened.index, selection, key=key)
-    if place is not None:
-        address.put_page(place.place // PAGE_ROWS)
+    if key is not None:
+        place = place_of(opened.index, selection, key=key)
+        address.put_row(key, on_page=place.place // PAGE_ROWS if place else None)

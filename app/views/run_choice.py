@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
 import streamlit as st
 
-from app.context import Context
-from app.markdown import escaped
+from app.markdown import escaped, plain
 from app.runs.folder import RunEntry, no_such_run
+from app.views import address
+from app.views.context import Context
 from app.views.shown import showing
 
 RUN = "run"
@@ -28,49 +30,71 @@ def remember() -> None:
 
 
 def choose(context: Context, *, wants: Literal["any", "several", "one"]) -> Context | None:
-    """Draw the row; return the context with the chosen runs, or None if there are no runs."""
+    """Draw the row; return the context with the chosen runs, or None if there is nothing to show.
+
+    A run that the address names and the folder lacks is never replaced by another: a page of one run then shows the
+    choice only, and a page of several shows the others.
+    """
     by_name = {entry.name: entry for entry in context.entries}
-    named = list(dict.fromkeys(st.query_params.get_all(RUN)))[:MAX_RUNS]
-    chosen = tuple(by_name[name] for name in named if name in by_name)
     if not context.entries:
         _say_empty(context)
         return None
+    named = list(dict.fromkeys(name for name in st.query_params.get_all(RUN) if name))
+    chosen = tuple(by_name[name] for name in named[:MAX_RUNS] if name in by_name)
+    lacks_first = bool(named) and named[0] not in by_name
     if wants != "any":
-        chosen = chosen or context.entries[:1]
-        _show_row(context.entries, chosen, is_one=wants == "one")
-    for name in named:
-        if name not in by_name:
-            st.warning(escaped(no_such_run(name, list(by_name))))
-    return replace(context, runs=chosen)
+        chosen = () if lacks_first and wants == "one" else chosen if named else context.entries[:1]
+    _show_row(context.entries, chosen, is_one=wants == "one")
+    _say_left_out(named, list(by_name))
+    if wants != "any" and not chosen:
+        return None
+    return replace(context, runs=chosen, lacks_first=lacks_first)
 
 
-def put(names: list[str]) -> None:
-    """Choose these runs."""
+def _say_left_out(named: Sequence[str], known: Sequence[str]) -> None:
+    for name in named[:MAX_RUNS]:
+        if name not in known:
+            st.warning(escaped(no_such_run(name, known)))
+    if left_out := named[MAX_RUNS:]:
+        more = f" and {len(left_out) - 3:,} more" if len(left_out) > 3 else ""
+        st.warning(
+            escaped(
+                f"The address names {len(named):,} runs; the first {MAX_RUNS} are used, not "
+                f"{', '.join(name[:60] for name in left_out[:3])}{more}."
+            )
+        )
+
+
+def put(names: list[str], *, without: Sequence[str] = ()) -> None:
+    """Choose these runs, and take these parameters out of the address."""
     st.session_state[_KEPT] = names
-    if names:
-        st.query_params[RUN] = names
-    else:
-        st.query_params.pop(RUN, None)
+    address.put_all({RUN: names} | dict.fromkeys(without, ()))
 
 
 def _show_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is_one: bool) -> None:
     names = [entry.name for entry in entries]
     if is_one:
-        shown = showing(_WIDGET, chosen[0].name)
+        shown = showing(_WIDGET, chosen[0].name if chosen else None)
         st.selectbox(
-            "Run", names, key=shown.key, label_visibility="collapsed", on_change=shown.chosen(_choose_one), width=420
-        )
+            "Run", names, key=shown.key, label_visibility="collapsed", width=420, placeholder="choose a run",
+            format_func=plain,
+            on_change=shown.chosen(lambda name: _choose_one(name, names)),
+        )  # fmt: skip
         return
     shown = showing(_WIDGET, [entry.name for entry in chosen])
     st.multiselect(
-        "Runs", names, key=shown.key, label_visibility="collapsed", max_selections=MAX_RUNS,
-        placeholder="newest run", on_change=shown.chosen(put),
+        "Runs", names, key=shown.key, label_visibility="collapsed", max_selections=MAX_RUNS, format_func=plain,
+        placeholder="choose runs" if st.query_params.get(RUN) or not chosen else "newest run",
+        on_change=shown.chosen(put),
     )  # fmt: skip
 
 
-def _choose_one(name: str) -> None:
-    others = st.query_params.get_all(RUN)
-    put([name, *(other for other in others if other != name)] if name in others else [name])
+def _choose_one(name: str | None, known: Sequence[str]) -> None:
+    """Show this run. A rollout of the previous one is not looked up in it."""
+    if name is None:
+        return
+    others = [other for other in st.query_params.get_all(RUN) if other in known]
+    put([name, *(other for other in others if other != name)] if name in others else [name], without=address.ROWS)
 
 
 def _say_empty(context: Context) -> None:

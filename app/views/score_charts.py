@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import altair as alt
 import pandas as pd
 
+from app.runs.axes import LEAST_SHARES, wide_enough
 from app.views.charts import Drawn, run_colours
-from app.views.palette import colour
 from orz_bench.results.baselines import Baseline
 
 _MOST_PUBLISHED = 4
@@ -17,7 +17,9 @@ _MOST_PUBLISHED = 4
 def score_chart(curve: pd.DataFrame, published: Sequence[Baseline], *, names: Sequence[str], height: int) -> Drawn:
     """Accuracy over steps; `curve` comes from app.runs.evaluations.score_curves."""
     x = alt.X("step:Q", title=None, axis=alt.Axis(tickMinStep=1, grid=False, format=",d", tickCount=8))
-    scale = alt.Scale(zero=False, nice=True)
+    drawn = [*curve["accuracy"], *curve["low"], *curve["high"], *(one.percent for one in published[:_MOST_PUBLISHED])]
+    ends = wide_enough(drawn, least=100 * LEAST_SHARES, top=100.0)
+    scale = alt.Scale(domain=list(ends), nice=False) if ends else alt.Scale(zero=False, nice=True)
     base = alt.Chart(curve).encode(x=x, color=run_colours(names), detail="protocol:N")
     is_single = curve["run"].nunique() == 1
     outer = base.mark_area(opacity=0.13 if is_single else 0.09).encode(
@@ -50,9 +52,14 @@ def _published(published: Sequence[Baseline]) -> list[alt.Chart]:
     return [rule, text]
 
 
-def parts_chart(table: pd.DataFrame, *, names: Sequence[str]) -> Drawn:
-    """Bars by part, one colour per evaluation; `table` comes from app.runs.evaluations.parts, plus a column `of`."""
-    scale = alt.Scale(domain=list(names), range=[colour(index) for index in range(len(names))])
+def parts_chart(table: pd.DataFrame, *, colours: Mapping[str, str]) -> Drawn:
+    """Bars by part; `table` comes from app.runs.evaluations.parts, plus a column `of`, the keys of `colours`.
+
+    An evaluation has the colour of its run; the earlier of two of one run is paler.
+    """
+    names = list(colours)
+    scale = alt.Scale(domain=names, range=list(colours.values()))
+    paler = [name for number, name in enumerate(names) if colours[name] in list(colours.values())[number + 1 :]]
     order = list(dict.fromkeys(table["part"]))
     base = alt.Chart(table).encode(
         y=alt.Y("part:N", title=None, sort=order, axis=alt.Axis(labelLimit=180)),
@@ -65,7 +72,8 @@ def parts_chart(table: pd.DataFrame, *, names: Sequence[str]) -> Drawn:
     )  # fmt: skip
     bars = base.mark_bar(height={"band": 0.85}).encode(
         x=alt.X("accuracy:Q", title=None, scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(tickCount=5)),
-        color=alt.Color("of:N", scale=scale, legend=alt.Legend(title=None, orient="top", labelLimit=260)),
+        color=alt.Color("of:N", scale=scale, legend=alt.Legend(title=None, orient="top", labelLimit=320)),
+        opacity=alt.condition(alt.FieldOneOfPredicate(field="of", oneOf=paler), alt.value(0.45), alt.value(1)),
     )
     middle = alt.YOffset("of:N", sort=list(names), bandPosition=0.5)
     errors = base.mark_rule(color="#6B6B6B", strokeWidth=1.5).encode(x="low:Q", x2="high:Q", yOffset=middle)

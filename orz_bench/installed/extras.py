@@ -29,7 +29,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "wandb": ("wandb",),
     "lm-eval": ("datasets", "lm_eval", "immutabledict", "langdetect", "nltk", "punkt"),
     "analysis": ("duckdb", "matplotlib", "pandas", "ruptures", "scipy"),
-    "app": ("altair", "duckdb", "matplotlib", "pandas", "ruptures", "scipy", "streamlit"),
+    "app": ("altair", "duckdb", "matplotlib", "pandas", "ruptures", "scipy", "starlette", "streamlit"),
 }  # fmt: skip
 """Extra -> the modules that its packages are imported as."""
 _OF_PACKAGE = {"orz_rl": "train", "analysis": "analysis", "app": "app"}

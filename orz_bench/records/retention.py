@@ -81,6 +81,12 @@ def dropped_text(extra: str | None) -> tuple[int, int] | None:
         return None
 
 
+def hash_of_response(text: str | None, extra: str | None) -> int:
+    """The hash of a response's text, also of one that was dropped; a text that never was counts as empty."""
+    facts = dropped_text(extra) if text is None else None
+    return text_hash(text or "") if facts is None else facts[1]
+
+
 def _where(kept: pa.Array, table: pa.Table, *, name: str) -> pa.Array:
     """The column, null where it is not kept; one that was not read is kept nowhere."""
     kind = ROLLOUT_SCHEMA.field(name).type

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 import time
 from collections.abc import Callable
@@ -9,10 +12,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlparse
 
+import pytest
+
 from app.judging.annotations import FILE_NAME, Annotation, Annotations, RunIdentity
 from app.judging.side_folder import NAME
-from app.queries.keys import RowKey, key_of, key_text
+from app.queries.keys import RowKey, hash_text, key_of, key_text
 from orz_bench.records.rollout import Rollout
+from orz_bench.records.text_hash import text_hash
 from tests.browser.conftest import ARGUMENTS, Rows, open_page, settled
 from tests.support.app_runs import HOSTILE
 
@@ -96,12 +102,38 @@ def test_keys_that_are_pressed_faster_than_the_page_is_drawn(page: Any, browser:
             page.keyboard.press("j")
             page.wait_for_timeout(pause_ms)
     page.wait_for_timeout(1000)
-    settled(page)
-    key = opened(page)
+
+    def agree() -> bool:
+        key = opened(page)  # asked anew each time: a slow machine may still be at the last keys
+        if key is None or response(page).count() != 1:
+            return False
+        title = page.get_by_text(f"{key.problem_id} · sample {key.sample_index} · step {key.step} · ")
+        return bool(title.count() == 1 and response(page).inner_text().split() == rows[key].completion.split())
+
+    eventually(agree)
+
+
+def test_back_leads_to_what_was_there(page: Any, address: str, rows: Rows) -> None:
+    """Each key is one step of the browser's history; Q and Back find the filters and the open rollout again."""
+    open_page(page, f"{address}/rollouts?run=run&verdicts=wrong")
+    page.locator("[class*='st-key-reader-first'] button:enabled").first.wait_for(timeout=WAIT_MS)
+    page.mouse.click(5, 400)
+    press(page, "j", button="first")
+    first = page.url
+    press(page, "j", button="next")
+    second, key = page.url, opened(page)
     assert key is not None
-    shows(page, rows[key])
-    title = page.get_by_text(f"{key.problem_id} · sample {key.sample_index} · step {key.step} · ")
-    eventually(lambda: title.count() == 1)
+    press(page, "q", button="question")
+    page.locator(".orz-strip td.share").first.wait_for(timeout=WAIT_MS)
+    assert page.get_by_text(f"{key.problem_id} · {key.benchmark}", exact=True).count() == 1
+    for wanted in (second, first):
+        page.go_back()
+        page.wait_for_url(wanted, timeout=WAIT_MS)
+        settled(page)
+    shows_counts(page, f"{sum(row.verdict == 'wrong' for row in rows.values())} rollouts")
+    found = opened(page)
+    assert found is not None
+    shows(page, rows[found])
 
 
 def test_a_permalink_shows_a_colleague_the_same(page: Any, colleague: Any, address: str, rows: Rows) -> None:
@@ -158,6 +190,48 @@ def test_notes_are_kept_and_scores_show_both(
     shows_counts(page, "1 rollouts")
 
 
+@pytest.mark.parametrize(
+    "at", ["rollouts?verdicts=wrong&text=wait", "suspicious?", "suspicious?reasons=truncated&reasons=loop"]
+)
+def test_a_count_is_that_of_its_export(page: Any, address: str, at: str) -> None:
+    open_page(page, f"{address}/{at}&run=run")
+    count = page.get_by_text(re.compile(r"^[\d,]+ rollouts")).first
+    count.wait_for(timeout=WAIT_MS)
+    shown = int(count.inner_text().partition(" ")[0].replace(",", ""))
+    page.get_by_role("link", name="Export").click()
+    page.wait_for_url(lambda url: urlparse(url).path == "/report", timeout=WAIT_MS)
+    page.get_by_label("Format").wait_for(timeout=WAIT_MS)
+    settled(page)
+    with page.expect_download() as waiting:
+        page.get_by_role("button", name="Download").click()
+    text = Path(waiting.value.path()).read_bytes().decode("utf-8")
+    rows = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert len(rows) == shown > 0
+    assert page.get_by_text(f"{shown:,} rollouts of run").count() == 1
+
+
+def test_judgements_of_a_colleague_are_imported(page: Any, address: str, runs_folder: Path, rows: Rows) -> None:
+    key = next(key for key, row in rows.items() if key.kind == "eval" and row.verdict == "correct")
+    identity = RunIdentity.of(runs_folder / "run", name="run")
+    kept = Annotations(runs_folder / NAME / FILE_NAME, identity)
+    judgement = {
+        "run": identity.id, "run_name": "run", "row": key_text(key), "text": hash_text(text_hash(rows[key].completion)),
+        "field": "note", "name": "", "value": "from afar", "reason": None, "author": "ada",
+        "time": "2026-01-02T03:04:05+00:00",
+    }  # fmt: skip
+    open_page(page, f"{address}/report?run=run")
+    page.get_by_text("Import judgements").click()
+    file = {
+        "name": "judged.jsonl",
+        "mimeType": "text/plain",
+        "buffer": json.dumps({"judgements": [judgement]}).encode(),
+    }
+    page.locator('input[type="file"]').set_input_files(file)
+    page.get_by_role("button", name="Import", exact=True).click()
+    page.get_by_text("1 judgement taken in; 0 known already.").wait_for(timeout=WAIT_MS)
+    assert any(response.key == key and found.note == "from afar" for response, found in kept.of_run().items())
+
+
 def test_a_question_across_checkpoints(page: Any, address: str, rows: Rows, shoot: Any) -> None:
     open_page(page, f"{address}/question?run=run&bench=bench0&problem=p1")
     page.locator(".orz-strip td.share").first.wait_for(timeout=WAIT_MS)
@@ -207,7 +281,12 @@ def test_a_hostile_response_stays_inert(page: Any, address: str, shoot: Any) -> 
     response(page).wait_for(timeout=WAIT_MS)
     page.wait_for_timeout(500)
     assert page.evaluate("window.hacked") is None
-    assert page.locator(".stMain a, .stMain img, .stMain script, .stMain iframe").count() == 0
+    assert (
+        page.locator(
+            ".stMain a:not([data-testid=stPageLink-NavLink]), .stMain img, .stMain script, .stMain iframe"
+        ).count()
+        == 0
+    )
     hosts = {urlparse(url).hostname for url in asked if urlparse(url).scheme in ("http", "https", "ws", "wss")}
     assert hosts == {"127.0.0.1"}
     assert not dialogs
@@ -219,5 +298,7 @@ def test_an_invalid_expression_is_reported(page: Any, address: str) -> None:
     assert page.get_by_text("is not a valid RE2 regular expression").count() == 1
     open_page(page, f"{address}/rollouts?run=../../etc&row=x&order=nothing&min_tokens=-1")
     assert page.get_by_text("no run '../../etc' in this folder").count() == 1
+    assert page.locator('[data-testid="stDataFrame"], .orz-text').count() == 0
+    open_page(page, f"{address}/rollouts?run=run&row=x&order=nothing&min_tokens=-1")
     assert page.get_by_text("wanted one of step").count() == 1
     assert ARGUMENTS

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from tests.browser.conftest import HOSTILE, WIDE, open_page, settled
+from tests.browser.contrast import faint_texts
 from tests.browser.served import served
 from tests.support.runs import a_run
 
@@ -48,10 +49,12 @@ def test_every_page_opens_by_its_address_and_asks_no_other_site(
     assert page.get_by_text("fault of the app").count() == 0
     assert _parameters(page)["run"] == ["second", "first"]
     assert {host for host in hosts if host} == {"127.0.0.1"}
+    assert faint_texts(page) == {}
     shoot(f"{name}-laptop-light")
     page.set_viewport_size(WIDE)
     page.emulate_media(color_scheme="dark")
     page.wait_for_timeout(300)
+    assert faint_texts(page) == {}
     shoot(f"{name}-wide-dark")
 
 
@@ -79,6 +82,23 @@ def test_a_ticked_run_goes_into_the_address_and_to_other_pages(page: Any, addres
     assert page.locator('[data-testid="stMultiSelect"]').first.inner_text().strip() == chosen[0]
 
 
+def test_a_run_is_ticked_with_the_keyboard(page: Any, address: str) -> None:
+    """By Shift+Space in the table, and in the choice of runs, which is the first thing after the navigation."""
+    open_page(page, f"{address}/runs")
+    page.locator('[data-testid="stDataFrame"] canvas').first.focus()
+    for keys in (["ArrowDown"], ["ArrowDown"], ["Shift+Space"]):
+        page.keyboard.press(keys[0])
+    page.wait_for_url(lambda url: "run=" in url, timeout=15_000)
+    assert len(_parameters(page)["run"]) == 1
+    open_page(page, f"{address}/runs?run=second")
+    choice = page.get_by_label("Runs", exact=True).last
+    choice.focus()
+    page.keyboard.type("first")
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: url.count("run=") == 2, timeout=15_000)
+    assert _parameters(page)["run"] == ["second", "first"]
+
+
 def test_a_point_leads_to_its_rollouts_and_back_again(page: Any, address: str) -> None:
     open_page(page, f"{address}/training?run=first&metric=reward/mean")
     chart = page.locator('[data-testid="stVegaLiteChart"]').first
@@ -89,6 +109,7 @@ def test_a_point_leads_to_its_rollouts_and_back_again(page: Any, address: str) -
     assert (found["run"], found["kind"], found["step"]) == (["first"], ["train"], ["8"])
     page.go_back()
     found = _settled_at(page, "/training")
+    assert found["metric"] == ["reward/mean"]
     page.wait_for_timeout(1000)
     assert urlsplit(page.url).path == "/training"
 
@@ -134,6 +155,15 @@ def test_a_download_is_what_the_files_say(page: Any, address: str, runs_folder: 
     source = [json.loads(line) for line in (runs_folder / "first" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [row["step"] for row in source]
     assert [row["reward/mean"] for row in rows] == [row["reward/mean"] for row in source]
+
+
+def test_no_page_may_frame_the_app(page: Any, address: str) -> None:
+    """Not even one of the same machine, and no site steers it by messages."""
+    for path in ("", "/rollouts", "/_stcore/host-config", "/favicon.png", "/none"):
+        answer = page.request.get(address + path)
+        assert answer.headers["content-security-policy"] == "frame-ancestors 'none'"
+        assert answer.headers["x-frame-options"] == "DENY"
+    assert page.request.get(f"{address}/_stcore/host-config").json()["allowedOrigins"] == []
 
 
 def test_only_this_machine_can_connect(address: str) -> None:

@@ -133,9 +133,9 @@ def _page(run: Path) -> None:
 def _rollouts_page(folder: str) -> None:
     from pathlib import Path
 
-    from app.context import Context
     from app.runs.folder import RunsFolder
     from app.screens.rollouts import render
+    from app.views.context import Context
     from app.views.run_choice import choose
 
     runs = RunsFolder.at(Path(folder))

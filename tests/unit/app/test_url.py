@@ -57,7 +57,10 @@ def test_defaults_are_left_out() -> None:
         ({"page": ["9" * 400]}, State(), "whole number"),
         ({"kind": ["fast"]}, State(), "wanted one of auto, none"),
         ({"log": ["yes"], "bench": ["aime24"]}, State(bench="aime24"), "wanted one of 0, 1"),
-        ({"step": ["1", "x"]}, State(), "whole number"),
+        ({"step": ["x", "1"]}, State(), "step='x' in the address: wanted a whole number"),
+        ({"page": ["1", "2"]}, State(page=2), "page is in the address 2 times; the last one is used"),
+        ({"bench": ["x" * 501]}, State(), "bench in the address has 501 characters, the limit is 500"),
+        ({"step": [str(n) for n in range(201)]}, State(step=tuple(range(200))), "201 times; the first 200 are used"),
     ],
 )
 def test_an_invalid_address_is_reported(parameters: dict[str, list[str]], state: State, fault: str) -> None:
@@ -68,6 +71,12 @@ def test_an_invalid_address_is_reported(parameters: dict[str, list[str]], state:
 
 def test_what_is_not_the_states_is_left_alone() -> None:
     assert url.read(State, {"other": ["x"], "run": ["a", "a", ""]}) == url.Read(State(run=("a",)))
+
+
+def test_parameters_of_no_page_are_named() -> None:
+    said = url.unknown(["run", "verdict", "x"], {"run", "verdicts"})
+    assert [text.partition(";")[0] for text in said[1:]] == ["x in the address is no parameter of this app"]
+    assert "verdicts" in said[0]
 
 
 def test_long_values_and_many_are_cut() -> None:

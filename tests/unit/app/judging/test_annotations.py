@@ -202,6 +202,31 @@ def test_entries_of_schema_1_apply_by_name_if_they_are_not_older_than_the_run(tm
     assert older.of_run() == {}
 
 
+def test_a_file_of_schema_2_gets_who_imported(kept: Annotations) -> None:
+    kept.write_note(OURS, note="of before")
+    with sqlite3.connect(kept.path) as database:
+        database.execute("ALTER TABLE history DROP COLUMN imported_by")
+        database.execute("PRAGMA user_version = 2")
+    database.close()
+    kept.add_tag(OURS, tag="x")
+    assert (kept.of(OURS).note, kept.of(OURS).tags) == ("of before", ("x",))
+    assert [entry.imported_by for entry in kept.history(OURS)] == ["", ""]
+
+
+def test_two_at_once_replace_nothing(kept: Annotations) -> None:
+    """Each says what was drawn for it; the same text, its continuation and an empty note are no conflict."""
+    drawn = kept.of(OURS)
+    assert not kept.write_note(OURS, note="a", over="")
+    assert kept.write_note(OURS, note="b", over="")
+    assert kept.of(OURS).note == "a\n\nb"
+    assert not kept.write_note(OURS, note="a\n\nb", over="")
+    assert not kept.write_note(OURS, note="a\n\nb and more", over="a")
+    assert not kept.write_note(OURS, note="", over="a")
+    kept.override_verdict(OURS, verdict="correct", reason="mine", over=drawn)
+    with pytest.raises(RecordError, match="correct: mine"):
+        kept.override_verdict(OURS, verdict="wrong", reason="theirs", over=drawn)
+
+
 def test_a_run_is_known_by_its_beginning(tmp_path: Path) -> None:
     first = a_run(tmp_path / "a", num_steps=1).path
     identity = RunIdentity.of(first, name="a")

@@ -175,3 +175,39 @@ def test_the_side_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert elsewhere.is_relative_to(tmp_path / "state")
     assert side_folder(tmp_path / "runs") == elsewhere
     assert os.access(elsewhere, os.W_OK)
+
+
+@pytest.mark.parametrize("prepared", ["nothing", "ours", "a link", "open to others", "a file"])
+def test_the_side_folder_among_temporary_files_is_our_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, prepared: str
+) -> None:
+    """Anybody can make a folder of a foreseeable name there, or a link to another place."""
+    runs, foreseen = tmp_path / "runs", tmp_path / "tmp" / f"orz-app-{os.getuid()}"
+    runs.mkdir()
+    (tmp_path / "tmp").mkdir()
+    (runs / NAME).write_text("in the way", encoding="utf-8")
+    (tmp_path / "elsewhere").mkdir(mode=0o700)
+    monkeypatch.setenv("XDG_STATE_HOME", str(runs / NAME))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
+    if prepared == "a link":
+        foreseen.symlink_to(tmp_path / "elsewhere")
+    elif prepared == "a file":
+        foreseen.write_text("", encoding="utf-8")
+    elif prepared != "nothing":
+        foreseen.mkdir()
+        foreseen.chmod(0o700 if prepared == "ours" else 0o755)
+    found = side_folder(runs)
+    assert found.is_dir()
+    assert (found.parent == foreseen) == (prepared in ("nothing", "ours"))
+    assert (found.parent.stat().st_mode & 0o077, found.parent.is_symlink()) == (0, False)
+    assert side_folder(runs) == found
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+def test_what_exceeds_the_memory_goes_into_a_folder_of_this_process(tmp_path: Path) -> None:
+    index = open_index(a_run(tmp_path / "run", num_steps=1).path)
+    found = index.cursor().execute("SELECT current_setting('temp_directory')").fetchone()
+    assert found is not None
+    folder = Path(found[0])
+    assert folder.name.startswith("orz-app-duckdb-")
+    assert folder.stat().st_mode & 0o077 == 0

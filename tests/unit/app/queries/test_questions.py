@@ -5,8 +5,12 @@ from pathlib import Path
 import pytest
 
 from app.judging.overrides import both_scores
+from app.queries.filters import Filters
 from app.queries.keys import Response, RowKey, hash_text
 from app.queries.questions import QuestionStep, Sample, history, milestones, questions
+from app.queries.rows import page
+from app.queries.selection import select
+from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import RunDir
 from tests.support.app_runs import open_index, write_evaluation, write_training
 from tests.support.builders import a_rollout
@@ -118,6 +122,40 @@ def test_the_list_of_questions(run: RunDir) -> None:
     assert [one.problem_id for one in questions(index, order="gained")] == ["p0", "p1", "p2"]
     assert [one.problem_id for one in questions(index, text="2")] == ["p2"]
     assert questions(index, benchmark="other") == []
+
+
+def test_a_step_that_has_lost_samples_is_compared_with_none(run: RunDir) -> None:
+    """Damaged, or fewer than the summary counts; the rows that are left are still shown."""
+    steps = {one.step: one for one in run.evaluations()}
+    steps[20].summary_path.write_text('{"num_samples": 5}', encoding="utf-8")
+    write_evaluation(run, 30, [a_rollout(problem_id="p1", step=30, verdict="wrong")], benchmark="arithmetic")
+    damaged = next(one for one in run.evaluations() if one.step == 30)
+    damaged.append([a_rollout(problem_id="p2", step=30)])
+    part = part_files(damaged.path)[1]
+    part.write_bytes(part.read_bytes()[:-20])
+    index = open_index(run.path)
+    steps_of_p1 = history(index, "arithmetic", problem_id="p1")
+    assert [(step.step, step.num_correct, step.is_incomplete) for step in steps_of_p1] == [
+        (0, 2, False), (20, 1, True), (30, 0, True),
+    ]  # fmt: skip
+    assert milestones(steps_of_p1).lost_again is None
+    found = next(one for one in questions(index) if one.problem_id == "p1")
+    assert (found.first_share, found.last_share) == (1.0, 1.0)
+    (score,) = both_scores(index, {Response(steps_of_p1[1].samples[0].key, ""): "correct"})
+    assert (score.original, score.overridden, score.num_overrides) == (None, None, 1)
+
+
+def test_numbers_in_ids_are_in_their_order(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    names = ["100", "q9", "1", "q10/2", "0", "10", "x", "q10/1", "2"]
+    write_evaluation(run, 0, [a_rollout(problem_id=name, step=0) for name in names], benchmark="arithmetic")
+    index = open_index(run.path)
+    wanted = ["0", "1", "2", "10", "100", "q9", "q10/1", "q10/2", "x"]
+    assert [one.problem_id for one in questions(index, order="id")] == wanted
+    for order in (Filters(order="step"), Filters(order="problem")):
+        rows = page(index, select(index, order), offset=0, limit=20)
+        assert [row.key.problem_id for row in rows] == wanted
 
 
 def test_scores_with_overrides_are_given_with_the_originals(run: RunDir) -> None:

@@ -19,7 +19,7 @@ def test_the_rows_are_those_of_the_parts(tmp_path: Path) -> None:
     index = RunIndex(run.path, MeasureFiles.of(run.path, name="x", side=tmp_path / "side"))
     index.refresh()
     filters = Filters(kind="train", verdicts=("wrong",), order="tokens", descending=True)
-    rows = list(selected_rows(index, select(index, filters)))
+    rows = list(selected_rows(index, select(index, filters), run={"run": "x"}, judged=lambda _: {"note": None}))
     stored = [row for path in run.path.glob("rollouts/*/*.parquet") for row in pq.ParquetFile(path).read().to_pylist()]
     wanted = {(row["step"], row["problem_id"], row["sample_index"]): row for row in stored if row["verdict"] == "wrong"}
     assert len(rows) == len(wanted) > 3
@@ -29,4 +29,6 @@ def test_the_rows_are_those_of_the_parts(tmp_path: Path) -> None:
         assert {name: row[name] for name in names} == {name: source[name] for name in names}
     tokens = [row["num_tokens"] for row in rows]
     assert tokens == sorted(tokens, reverse=True)
-    assert len(list(selected_rows(index, select(index, filters), most=2))) == 2
+    assert all(row["run"] == "x" and row["text_hash"] for row in rows)
+    few = selected_rows(index, select(index, filters), run={}, judged=lambda _: {}, most=2)
+    assert len(list(few)) == 2

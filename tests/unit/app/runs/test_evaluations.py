@@ -17,12 +17,14 @@ from app.runs.evaluations import (
     Evaluated,
     benchmark_names,
     evaluated,
+    num_lost,
     outcomes,
     paired,
     part_fields,
     parts,
     result_rows,
     score_curves,
+    stamp,
 )
 from orz_bench.errors import DataError
 from orz_bench.records.run_dir import RunDir
@@ -64,7 +66,8 @@ def _with_extras(run: RunDir) -> Evaluated:
         for sample in range(2)
     ]
     folder.append(rows)
-    return Evaluated(run="x", path=run.path, result=a_result(benchmark="math500", step=3, fingerprint="abc"))
+    name = {"benchmark": "math500", "step": 3, "fingerprint": "abc"}
+    return Evaluated(run="x", path=run.path, result=a_result(**name, summary=a_summary(n=2)))
 
 
 def test_results_in_order_followed_by_published_ones(tmp_path: Path) -> None:
@@ -142,6 +145,39 @@ def test_parts_by_level(tmp_path: Path) -> None:
         error = stdev(found) / len(found) ** 0.5 if len(found) > 1 else math.nan
         assert part["error"] == pytest.approx(error, nan_ok=True)
         assert math.isnan(error) or part["low"] < part["accuracy"] < part["high"] or part["accuracy"] in (0, 100)
+
+
+def test_a_question_that_has_lost_samples_is_not_compared(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "x", num_steps=6)
+    first, last = _evaluated(run.path)
+    assert (num_lost(first), num_lost(last)) == (0, 0)
+    before = stamp(last)
+    (part,) = _parts_of(last)
+    table = pq.read_table(part, partitioning=None)
+    pq.write_table(table.slice(0, 14), part)  # three questions with their four samples, and half of a fourth
+    assert (num_lost(first), num_lost(last)) == (0, 26)
+    assert stamp(last) != before
+    assert set(outcomes(last)) == set(list(outcomes(first))[:3])
+    found = paired(first, last).comparison
+    assert (found.num_questions, found.num_only_a) == (3, 7)
+    part.write_bytes(part.read_bytes()[:-20])
+    assert num_lost(last) == 40
+
+
+def test_a_part_that_is_damaged_inside_is_named(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "x", num_steps=6)
+    last = _evaluated(run.path)[-1]
+    (part,) = _parts_of(last)
+    content = bytearray(part.read_bytes())
+    end = len(content) - 8 - int.from_bytes(content[-8:-4], "little")
+    content[4:end] = bytes(end - 4)
+    part.write_bytes(content)
+    with pytest.raises(DataError, match="a part is damaged"):
+        outcomes(last)
+
+
+def _parts_of(one: Evaluated) -> list[Path]:
+    return list((one.path / "evals" / "arithmetic").glob(f"step=*{one.result.step}/*/*.parquet"))
 
 
 def test_missing_samples_are_reported(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,12 +25,12 @@ KEY = RowKey("arithmetic", 0, "0123456789ab", "0", 3)
 
 
 def script(folder: str, screen: str) -> None:
-    """What app/main.py does for one page, without the navigation."""
+    """What app/shell.py does for one page, without the navigation."""
     from importlib import import_module
     from pathlib import Path
 
-    from app.context import Context
     from app.runs.folder import RunsFolder
+    from app.views.context import Context
     from app.views.run_choice import choose
 
     runs = RunsFolder.at(Path(folder))
@@ -156,18 +157,64 @@ def test_notes_go_to_the_side_file_and_never_into_the_run(tmp_path: Path) -> Non
     assert "**1** rollouts" in texts(drawn(tmp_path, "rollouts", seen="overridden"))
 
 
+def test_two_notes_at_once_are_both_kept(tmp_path: Path) -> None:
+    """Two tabs have drawn the rollout without a note; a second override is refused, and says by what."""
+    finished(tmp_path / "run")
+    kept = Annotations(tmp_path / NAME / FILE_NAME, RunIdentity.of(tmp_path / "run", name="run"))
+    tabs = [drawn(tmp_path, "rollouts", row=key_text(KEY)) for _ in range(2)]
+    for tab, text in zip(tabs, ("of ada", "of bob"), strict=True):
+        tab.text_area(key=f"annotate:note:{key_text(KEY)}").set_value(text).run()
+    ((_, found),) = kept.of_run().items()
+    assert found.note == "of ada\n\nof bob"
+    assert "both are kept" in tabs[1].toast[0].value
+    tabs[1].text_area(key=f"annotate:note:{key_text(KEY)}:1").set_value("both agree").run()
+    assert next(iter(kept.of_run().values())).note == "both agree", "what was read is replaced"
+    for tab, text in zip(tabs, ("first", "second"), strict=True):
+        tab.text_input(key=f"annotate:reason:{key_text(KEY)}").set_value(text)
+        tab.button(key=f"annotate:override:{key_text(KEY)}").click().run()
+    assert next(iter(kept.of_run().values())).reason == "first"
+    assert "somebody else has judged" in tabs[1].toast[0].value
+    assert "**1** rollouts" in texts(drawn(tmp_path, "rollouts", seen="judged"))
+
+
 def test_invalid_addresses_are_reported(tmp_path: Path) -> None:
     finished(tmp_path / "run")
-    wrong: list[tuple[dict[str, str], str]] = [
+    wrong: list[tuple[dict[str, str | list[str]], str]] = [
         ({"text": "(", "mode": "regex"}, "not a valid RE2 regular expression"),
-        ({"order": "nothing", "row": "x~y", "page": "99999999", "run": "../.."}, "wanted one of step"),
+        ({"order": "nothing", "row": "x~y", "page": "99999999"}, "wanted one of step"),
+        ({"run": "../.."}, "no run '../..' in this folder"),
         ({"reasons": "nothing"}, "unknown reason"),
         ({"row": key_text(RowKey("none", 0, "", "p", 0))}, "This rollout is not in this run"),
         ({"text": "zqzq"}, "No rollout matches"),
+        ({"row": "x"}, "row='x' in the address names no rollout"),
+        ({"page": "99"}, "The address names page 99; the list has 6"),
+        ({"page": "0"}, "wanted a whole number from 1"),
+        ({"layer": "nothing", "row": key_text(KEY)}, "layer='nothing' in the address"),
+        ({"text": "x" * 501}, "text in the address has 501 characters, the limit is 500"),
+        ({"problem": [f"{n}" for n in range(2)]}, "problem is in the address 2 times"),
     ]
     for parameters, found_text in wrong:
         test = drawn(tmp_path, "rollouts", **parameters)
         assert found_text in texts(test).replace("\\", ""), parameters
+
+
+@pytest.mark.parametrize("screen", PAGES)
+@pytest.mark.parametrize("named", [["gone"], ["gone", "run"]])
+def test_a_missing_run_is_not_replaced_by_another(tmp_path: Path, screen: str, named: list[str]) -> None:
+    """The line and the choice of runs, nothing else: the other run has the same rollout, from another model."""
+    finished(tmp_path / "run")
+    test = drawn(tmp_path, screen, run=named, row=key_text(KEY), text="2")
+    assert [str(found.value).replace("\\", "") for found in test.warning] == [
+        "no run 'gone' in this folder; choose one from the list."
+    ]
+    drawn_widgets = [*test.button, *test.dataframe, *test.text_input, *test.multiselect, *test.get("html")]
+    assert [*drawn_widgets, *test.info, *test.caption, *test.markdown] == []
+    (choice,) = test.selectbox
+    assert (choice.value, choice.options) == (None, ["run"])
+    choice.set_value("run").run()
+    assert (test.query_params["run"], test.query_params["text"]) == ("run", "2")
+    assert "row" not in test.query_params, "it was another run's rollout"
+    assert test.get("html")
 
 
 def test_two_samples_of_a_question_are_compared(tmp_path: Path) -> None:
@@ -178,6 +225,8 @@ def test_two_samples_of_a_question_are_compared(tmp_path: Path) -> None:
     test.selectbox(key="compare:right:sample").set_value(0).run()
     assert test.query_params["right"] == key_text(RowKey("arithmetic", 2, "0123456789ab", "1", 0))
     assert "of the words are shared" in texts(test)
+    for wrong in ({"sort": "x"}, {"solved": "x"}, {"left": "x"}, {"bench": "arithmetic"}):
+        assert drawn(tmp_path, "question", **wrong).warning, wrong
     assert "does not have this question" in texts(drawn(tmp_path, "question", bench="x", problem="y"))
 
 
@@ -196,8 +245,40 @@ def test_a_run_without_verdicts(tmp_path: Path, page: str) -> None:
     test = drawn(tmp_path, page)
     if page == "question":
         assert "no verdicts" in texts(test)
+    if page == "rollouts":
+        (table,) = test.dataframe
+        assert set(table.value["right"]) == {None}, "not 0/2"
+        groups = drawn(tmp_path, page, row=key_text(key)).get("button_group")
+        assert "Group: 2 samples without a verdict" in {group.proto.label for group in groups}
     if page == "suspicious":
-        assert "a sample without a verdict has no score" in texts(test)
+        assert "An evaluation that has a sample without a verdict, or has lost samples, has no score" in texts(test)
+
+
+def test_a_question_with_one_step_is_not_compared_with_itself(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    rows = [a_rollout(problem_id="two", sample_index=n) for n in range(2)] + [a_rollout(problem_id="one")]
+    write_evaluation(run, 0, rows, benchmark="arithmetic")
+    measured(run)
+    test = drawn(tmp_path, "question", bench="arithmetic", problem="two")
+    assert [test.selectbox(key=f"compare:{side}:sample").value for side in ("left", "right")] == [0, 1]
+    test = drawn(tmp_path, "question", bench="arithmetic", problem="one")
+    assert "There is one response to this question" in texts(test)
+
+
+def test_no_text_reorders_a_cell(tmp_path: Path) -> None:
+    """42 would be shown as 24."""
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    row = a_rollout(problem_id="\u202eabc", gold="\u202e42", extracted="\u200b42", completion="\u2067so 42\x07")
+    write_evaluation(run, 0, [row], benchmark="arithmetic")
+    for is_measured in (False, True):
+        if is_measured:
+            measured(run)
+        (table,) = drawn(tmp_path, "rollouts").dataframe
+        shown = table.value.iloc[0]
+        assert (shown["gold"], shown["extracted"]) == ("⟨U+202E⟩42", "⟨U+200B⟩42")
+        assert (shown["problem"], shown["response"]) == ("⟨U+202E⟩abc", "⟨U+2067⟩so 42⟨U+0007⟩")
 
 
 def test_hostile_texts_are_escaped_and_cut(tmp_path: Path) -> None:
@@ -223,3 +304,20 @@ def test_a_run_that_is_not_measured_starts_measuring(tmp_path: Path) -> None:
     assert process.wait(timeout=1000) == 0
     parts = [part for folder in folders_of(run.path) for part in folder.parts]
     assert len(files.measured(parts)) == len(parts)
+
+
+def test_what_is_not_yet_measured_is_no_zero(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    add_evaluation(run, step=7)
+    files = MeasureFiles.of(run.path, name="run", side=tmp_path / NAME)
+    files.root.mkdir(parents=True)
+    with (files.root / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # another process is measuring: that of this page ends at once
+        test = drawn(tmp_path, "rollouts", min_reflections="1", reasons="loop")
+        assert "No rollout so far: 0 of 5 parts measured." in texts(test)
+        assert "No rollout matches" not in texts(test)
+        test = drawn(tmp_path, "suspicious")
+        assert "rollouts so far: 0 of 5 parts measured." in texts(test)
+        labels = {option.content.partition("  ")[::2] for option in test.get("button_group")[0].proto.options}
+        assert ("gold in the text", "–") in labels
+        assert all(count.isdigit() for title, count in labels if title == "truncated")

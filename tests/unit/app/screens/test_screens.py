@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from orz_bench.records.run_dir import RunDir
+from tests.support.app_runs import write_evaluation
+from tests.support.builders import a_rollout
 from tests.support.runs import a_run, add_evaluation
 
 OURS = ("runs", "training", "benchmarks", "report")
 
 
 def _script(name: str) -> None:
-    from app.main import PAGES, show_page
+    from app.shell import PAGES, show_page
 
     show_page(next(spec for spec in PAGES if spec.name == name), {})
 
@@ -106,11 +110,30 @@ def test_no_address_leads_out_of_the_folder(monkeypatch: pytest.MonkeyPatch, fin
     assert not page.exception
 
 
+@pytest.mark.parametrize("name", ["training", "benchmarks", "report"])
+def test_a_missing_run_is_left_out_and_named(monkeypatch: pytest.MonkeyPatch, finished: Path, name: str) -> None:
+    page = _opened(monkeypatch, finished, name, run=["gone"])
+    assert "no run 'gone' in this folder" in _texts(page)
+    assert not [*page.dataframe, *page.button, *page.selectbox, *page.get("download_button"), *page.metric]
+    page = _opened(monkeypatch, finished, name, run=["gone", "two"], rows=["rollouts"])
+    assert page.multiselect(key="shell:run-choice").value == ["two"]
+    if name == "report":
+        assert "The first run of the address, whose rollouts it names, is not in this folder" in _texts(page)
+        assert [button.proto.disabled for button in page.get("download_button")] == [True]
+
+
+def test_runs_after_the_seventh_are_named(monkeypatch: pytest.MonkeyPatch, finished: Path) -> None:
+    page = _opened(monkeypatch, finished, "training", run=["one", "two", *"abcdefg"])
+    assert "The address names 9 runs; the first 7 are used, not f, g." in _texts(page)
+
+
 @pytest.mark.parametrize(
     ("name", "parameters"),
     [
         ("training", {"smoothing": ["much"]}),
         ("training", {"log": ["yes"]}),
+        ("training", {"metric": ["no/such"]}),
+        ("runs", {"verdict": ["verdicts"]}),
         ("benchmarks", {"bench": ["none-such"]}),
         ("benchmarks", {"a": ["none@1~x"]}),
         ("report", {"format": ["exe"]}),
@@ -143,6 +166,65 @@ def test_a_comparison_shows_what_was_computed(monkeypatch: pytest.MonkeyPatch, f
     assert set(numbers) == {"A", "B", "B − A, points", "95 % interval", "p"}
     a, b, difference = (float(numbers[name].rstrip(" %")) for name in ("A", "B", "B − A, points"))
     assert difference == pytest.approx(b - a, abs=0.11)
+
+
+def test_an_incomplete_evaluation_is_left_out_of_comparisons(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Said, with the number of lost samples, and compared by whole questions where that is asked for."""
+    run = a_run(tmp_path / "x", num_steps=6)
+    add_evaluation(run, step=3)
+    (part,) = (run.path / "evals" / "arithmetic").glob("step=*6/*/*.parquet")
+    rows = pq.read_table(part, partitioning=None)
+    pq.write_table(rows.slice(0, 14), part)
+    last, middle = (f"x@{step}~0123456789ab" for step in (6, 3))
+    page = _opened(monkeypatch, tmp_path, "benchmarks", run=["x"])
+    assert "x, step 6: 26 of 40." in _texts(page)
+    assert [str(page.selectbox(key=f"benchmarks:{side}").value).partition("~")[0] for side in "ab"] == ["x@0", "x@3"]
+    assert "10 shared questions." in _texts(page)
+    page = _opened(monkeypatch, tmp_path, "benchmarks", run=["x"], a=[middle], b=[last])
+    assert f"{last} has lost samples" in _texts(page)
+    assert not page.metric
+    page.toggle(key="benchmarks:partial").set_value(True).run()
+    assert page.query_params["partial"] == "1"
+    assert "3 shared questions." in _texts(page)
+    assert page.metric
+
+
+def test_what_a_page_advises_can_help(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A run that is training is waited for; an import is not evaluated from a checkpoint that it does not have."""
+    run = RunDir(tmp_path / "growing")
+    run.create(kind="train", command=[], seed=0, environment={})
+    said = _texts(_opened(monkeypatch, tmp_path, "training", run=["growing"]))
+    assert "no training step has been finished yet" in said
+    assert "From texts" not in said
+    imported = RunDir(tmp_path / "imported")
+    imported.create(kind="eval", command=[], seed=0, environment={"imported": True})
+    write_evaluation(imported, 0, [a_rollout(verdict=None)], benchmark="arithmetic")
+    said = _texts(_opened(monkeypatch, tmp_path, "benchmarks", run=["imported"]))
+    assert "No score yet: arithmetic" in said
+    assert "orz-bench import FILES --grade" in said
+    assert "--ckpt" not in said
+    assert "An evaluation has no training metrics" in _texts(
+        _opened(monkeypatch, tmp_path, "training", run=["imported"])
+    )
+
+
+def test_a_run_has_one_colour_on_a_page(monkeypatch: pytest.MonkeyPatch, finished: Path, tmp_path: Path) -> None:
+    from app.views.palette import RUN_COLOURS
+
+    for runs, wanted in ((["one"], 1), (["two", "one"], 2)):
+        page = _opened(monkeypatch, finished, "benchmarks", run=runs)
+        used = {name for name in RUN_COLOURS for chart in page.get("vega_lite_chart") if name in str(chart.proto.spec)}
+        assert used == set(RUN_COLOURS[:wanted])
+
+
+def test_no_other_evaluation_takes_the_place_of_a_missing_one(monkeypatch: pytest.MonkeyPatch, finished: Path) -> None:
+    page = _opened(monkeypatch, finished, "benchmarks", run=["one"], a=["one@77~0123456789ab"])
+    assert not page.metric
+    assert page.selectbox(key="benchmarks:a").value is None
+    page = _opened(monkeypatch, finished, "benchmarks", run=["one"], bench=["math500"])
+    assert not [*page.metric, *page.dataframe, *page.selectbox]
+    page = _opened(monkeypatch, finished, "benchmarks", run=["one"], by=["no-such"])
+    assert page.metric
 
 
 def test_a_report_is_made_when_it_is_wanted(monkeypatch: pytest.MonkeyPatch, finished: Path) -> None:

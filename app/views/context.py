@@ -25,6 +25,8 @@ class Context:
     runs: tuple[RunEntry, ...] = ()
     """The chosen runs, in the order of the address. Not empty unless `entries` is, except on the page Runs, where they
     are the ticked ones."""
+    lacks_first: bool = False
+    """Whether the first run in the address is missing: what is about one run must not be shown of another."""
     pages: Mapping[str, Any] = field(default_factory=dict)
     """Streamlit's pages by url_path; empty in tests of one page."""
 

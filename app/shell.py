@@ -1,0 +1,120 @@
+"""The script that draws a page: lists the pages and draws what they share. app/main.py serves it."""
+
+from __future__ import annotations
+
+from app.views.failures import require_libraries
+
+require_libraries()  # before they are imported
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import streamlit as st
+
+from app import url
+from app.markdown import escaped
+from app.queries.filters import Filters
+from app.runs.folder import RunsFolder
+from app.screens import benchmarks, question, report, rollouts, runs, suspicious, training
+from app.views import address
+from app.views.address import parameters
+from app.views.context import Context
+from app.views.failures import shown_errors
+from app.views.run_choice import choose, remember
+from app.views.style import ICON, SHELL_STYLE
+from orz_bench.environment import version_text
+from orz_bench.errors import ConfigError
+
+
+@dataclass(frozen=True, slots=True)
+class PageSpec:
+    """A page: its address, title and icon, and the number of runs it shows."""
+
+    name: str
+    title: str
+    icon: str
+    render: Callable[[Context], None]
+    wants: Literal["any", "several", "one"]
+
+
+STATES = (
+    runs.Chosen, training.TrainingState, training.RolloutsAt, benchmarks.BenchmarksState, Filters, report.ReportState,
+)  # fmt: skip
+PAGES = (
+    PageSpec("runs", "Runs", ":material/format_list_bulleted:", runs.render, "any"),
+    PageSpec("training", "Training", ":material/show_chart:", training.render, "several"),
+    PageSpec("benchmarks", "Benchmarks", ":material/leaderboard:", benchmarks.render, "several"),
+    PageSpec("rollouts", "Rollouts", ":material/article:", rollouts.render, "one"),
+    PageSpec("question", "Question", ":material/help_center:", question.render, "one"),
+    PageSpec("suspicious", "Suspicious", ":material/flag:", suspicious.render, "one"),
+    PageSpec("report", "Report", ":material/summarize:", report.render, "several"),
+)
+
+
+def runs_path(arguments: Sequence[str]) -> Path:
+    """--runs, else $ORZ_RUNS, else `runs`. ConfigError for --runs without a folder."""
+    parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
+    parser.add_argument("--runs", type=Path)
+    try:
+        known, _ = parser.parse_known_args(list(arguments))
+    except argparse.ArgumentError as error:
+        raise ConfigError(f"{error}; name the folder of runs: streamlit run app/main.py -- --runs DIR.") from error
+    return Path(known.runs or os.environ.get("ORZ_RUNS") or "runs")
+
+
+def main() -> None:
+    """Draw the page in the address."""
+    st.set_page_config(
+        page_title="orz",
+        page_icon=ICON.read_text(encoding="utf-8"),
+        layout="wide",
+        menu_items={"About": f"orz {version_text()}"},
+    )
+    st.html(SHELL_STYLE)
+    remember()
+    pages: dict[str, st.Page] = {}
+    for spec in PAGES:
+        body = partial(show_page, spec, pages)
+        pages[spec.name] = st.Page(body, title=spec.title, icon=spec.icon, url_path=spec.name)
+    # Streamlit gives the default page only the address `/`: for `/runs` to exist, another page is the default.
+    start = st.Page(partial(_start, pages), title="orz", url_path="start", default=True, visibility="hidden")
+    st.navigation([*pages.values(), start], position="top").run()
+
+
+def _start(pages: Mapping[str, st.Page]) -> None:
+    st.switch_page(pages[PAGES[0].name], query_params=parameters())
+
+
+KNOWN = {
+    *(field for state in STATES for field in state.__dataclass_fields__),
+    *(address.ROW, address.PAGE, address.LAYER, address.LEFT, address.RIGHT),
+    *(address.BENCHMARK, address.PROBLEM, address.SORT, address.FIND, address.SOLVED),
+    *("embed", "embed_options"),
+}
+"""All parameters of all pages: a page keeps those of others, and Streamlit has two of its own."""
+
+
+def say_unknown() -> None:
+    """Name the parameters that no page has: a search that is misspelt would show every rollout."""
+    for sentence in url.unknown(list(parameters()), KNOWN)[:5]:
+        st.warning(escaped(sentence))
+
+
+def show_page(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:
+    """Draw one page below the navigation; `pages` are the pages that it may link to."""
+    with shown_errors():
+        folder = RunsFolder.at(runs_path(sys.argv[1:]))
+        say_unknown()
+        context = choose(Context(folder=folder, entries=tuple(folder.runs()), pages=pages), wants=spec.wants)
+        if context is not None:
+            spec.render(context)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+"""Names of runs, models and questions in little space: cut in the middle, and never so that two look alike."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_MARK = "…"
+
+
+def told_apart(names: Sequence[str], *, limit: int) -> dict[str, str]:
+    """Each name in at most `limit` characters, or as many more as it takes to tell them all apart."""
+    different = list(dict.fromkeys(names))
+    longest = max(map(len, different), default=0)
+    for size in range(limit, max(limit, longest) + 1):
+        cut = {name: _cut(name, size) for name in different}
+        if len(set(cut.values())) == len(different):
+            return cut
+    return {name: name for name in different}
+
+
+def _cut(name: str, size: int) -> str:
+    """The beginning and, with more room because versions are there, the end."""
+    if len(name) <= size:
+        return name
+    first = (size - 1) // 3
+    return name[:first] + _MARK + name[len(name) - (size - 1 - first) :]
