@@ -11,19 +11,24 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orz_bench.errors import RunDirError
+from orz_bench.records.arrays import LOGPROBS, TOKEN_IDS, from_column, to_column
 from orz_bench.records.regular import require_regular
 from orz_bench.records.rollout import Rollout
 
 ROLLOUT_SCHEMA_VERSION = 1
 _SCHEMA_KEY = b"orz_rollout_schema"
 _MERGED = ".merged.parquet"
+_NUMBERS = MappingProxyType({"prompt_token_ids": TOKEN_IDS, "token_ids": TOKEN_IDS, "logprobs": LOGPROBS})
+"""Columns of lists."""
 
 ROLLOUT_SCHEMA = pa.schema(
     [
@@ -56,6 +61,9 @@ ROLLOUT_SCHEMA = pa.schema(
     ],
     metadata={_SCHEMA_KEY: str(ROLLOUT_SCHEMA_VERSION)},
 )
+_FLOATS = "logprobs.list.element"
+"""Hardly any two are equal, so a dictionary of them is larger than they; their bytes compress by place."""
+_LEAVES = tuple(f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name for f in ROLLOUT_SCHEMA)
 
 
 def part_files(folder: Path) -> list[Path]:
@@ -140,7 +148,13 @@ def _whole_file(target: Path) -> Iterator[Path]:
 
 def _write(path: Path, table: pa.Table) -> None:
     with path.open("wb") as file:
-        pq.write_table(table, file, compression="zstd")
+        pq.write_table(
+            table,
+            file,
+            compression="zstd",
+            use_dictionary=[name for name in _LEAVES if name != _FLOATS],
+            use_byte_stream_split=[_FLOATS],
+        )
         file.flush()
         os.fsync(file.fileno())
 
@@ -175,8 +189,13 @@ def is_whole(path: Path) -> bool:
 
 
 def rollouts_from_table(table: pa.Table) -> list[Rollout]:
-    """The records of a table with all columns."""
-    return [_from_row(row) for row in table.to_pylist()]
+    """The records of a table with all columns; their tokens and log-probabilities are views of the table's."""
+    rows = table.drop_columns(list(_NUMBERS)).to_pylist()
+    numbers = {name: from_column(table[name], dtype) for name, dtype in _NUMBERS.items()}
+    return [
+        Rollout(**row | {"extra": json.loads(row["extra"])} | {name: column[index] for name, column in numbers.items()})
+        for index, row in enumerate(rows)
+    ]
 
 
 def sync_folder(folder: Path) -> None:
@@ -203,25 +222,23 @@ def disk_error(path: Path, error: OSError) -> RunDirError:
 
 def _to_table(rollouts: Iterable[Rollout]) -> pa.Table:
     rows = list(rollouts)
-    columns: dict[str, list[Any]] = {f.name: [getattr(row, f.name) for row in rows] for f in fields(Rollout)}
+    names = [f.name for f in fields(Rollout)]
+    values = zip(*map(attrgetter(*names), rows), strict=True) if rows else [()] * len(names)
+    columns: dict[str, Any] = dict(zip(names, map(list, values), strict=True))
     columns["extra"] = [json.dumps(dict(extra), ensure_ascii=False) for extra in columns["extra"]]
     for name in (f.name for f in ROLLOUT_SCHEMA if f.type == pa.string()):
-        columns[name] = [storable(text) for text in columns[name]]
-    return pa.table({f.name: pa.array(columns[f.name], type=f.type) for f in ROLLOUT_SCHEMA}, schema=ROLLOUT_SCHEMA)
+        columns[name] = [text if text is None else storable(text) for text in columns[name]]
+    for name in _NUMBERS:
+        columns[name] = to_column(columns[name], ROLLOUT_SCHEMA.field(name).type)
+    whole = {
+        f.name: columns[f.name] if f.name in _NUMBERS else pa.array(columns[f.name], f.type) for f in ROLLOUT_SCHEMA
+    }
+    return pa.table(whole, schema=ROLLOUT_SCHEMA)
 
 
-def storable(text: str | None) -> str | None:
+def storable(text: str) -> str:
     """Text with `?` for lone surrogates, which UTF-8 cannot encode."""
-    if text is None or text.isascii():
-        return text
-    return text.encode("utf-8", errors="replace").decode("utf-8")
-
-
-def _from_row(row: dict[str, Any]) -> Rollout:
-    for name in ("prompt_token_ids", "token_ids", "logprobs"):
-        row[name] = None if row[name] is None else tuple(row[name])
-    row["extra"] = json.loads(row["extra"])
-    return Rollout(**row)
+    return text if text.isascii() else text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _read_part(path: Path, schema: pa.Schema) -> pa.Table:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
+from types import MappingProxyType
 from typing import Any, Literal, Self, get_args
 
 from orz_bench.errors import RecordError, counted
+from orz_bench.records.arrays import LOGPROBS, TOKEN_IDS, Numbers, as_numbers
 
 StopReason = Literal["eos", "stop_string", "length", "failed"]
 """Why sampling ended: the model's end token, a stop string of the protocol, the token limit, or no answer."""
@@ -67,6 +69,16 @@ def _refuse_half_characters(name: str, value: Any) -> None:
         ) from error
 
 
+_OF_RESPONSE = MappingProxyType({"token_ids": TOKEN_IDS, "logprobs": LOGPROBS})
+_OF_ROLLOUT = MappingProxyType({"prompt_token_ids": TOKEN_IDS, **_OF_RESPONSE})
+
+
+def _keep_buffers(record: Any, names: Mapping[str, Any]) -> None:
+    """Make these fields of a new record buffers of numbers, whatever sequences they were given as."""
+    for name, dtype in names.items():
+        object.__setattr__(record, name, as_numbers(getattr(record, name), dtype))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A request for one sample."""
@@ -114,8 +126,9 @@ class Completion:
     """Decoded tokens, with the stop string that ended it but without the end token."""
     num_tokens: int
     stop_reason: StopReason
-    token_ids: tuple[int, ...] | None = None
-    logprobs: tuple[float, ...] | None = None
+    token_ids: Numbers[int] | None = None
+    """Any sequence may be given; it is kept as one buffer, as are log-probabilities."""
+    logprobs: Numbers[float] | None = None
     """One per token, natural log, under the distribution that the token was sampled from: the policy's at the sampling
     temperature, after top-k and top-p (both renormalise); at temperature 0, that of 1. None from servers."""
     policy_version: int | None = None
@@ -124,6 +137,7 @@ class Completion:
     """Further results of the engine, such as the log-likelihood of every option: JSON values only."""
 
     def __post_init__(self) -> None:
+        _keep_buffers(self, _OF_RESPONSE)
         if self.logprobs is not None and (self.token_ids is None or len(self.token_ids) != len(self.logprobs)):
             num_ids = "no tokens" if self.token_ids is None else counted(len(self.token_ids), "token")
             raise RecordError(f"the completion has {num_ids} but {counted(len(self.logprobs), 'logprob')}.")
@@ -173,9 +187,9 @@ class Rollout:
     policy_version: int | None = None
     prompt: str
     completion: str
-    prompt_token_ids: tuple[int, ...] | None = None
-    token_ids: tuple[int, ...] | None = None
-    logprobs: tuple[float, ...] | None = None
+    prompt_token_ids: Numbers[int] | None = None
+    token_ids: Numbers[int] | None = None
+    logprobs: Numbers[float] | None = None
     num_tokens: int
     stop_reason: StopReason
     extracted: str | None
@@ -189,6 +203,9 @@ class Rollout:
     value: float | None = None
     grader_version: str
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _keep_buffers(self, _OF_ROLLOUT)
 
     @classmethod
     def from_parts(
@@ -214,7 +231,7 @@ class Rollout:
             policy_version=completion.policy_version,
             prompt=request.prompt,
             completion=completion.text,
-            prompt_token_ids=request.prompt_token_ids if keep_tokens else None,
+            prompt_token_ids=as_numbers(request.prompt_token_ids, TOKEN_IDS) if keep_tokens else None,
             token_ids=completion.token_ids if keep_tokens else None,
             logprobs=completion.logprobs if keep_tokens else None,
             num_tokens=completion.num_tokens,

@@ -6,10 +6,13 @@ on without gaps. Results are 0 wherever the mask is 0.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 import torch
 from torch import Tensor
 
 _BLOCK = 64
+_BLOCK_ELEMENTS = 2**18
 _EPSILON = 1e-8
 
 
@@ -19,6 +22,11 @@ def gae(rewards_BT: Tensor, values_BT: Tensor, *, mask_BT: Tensor, gamma: float,
     Schulman et al. 2016 (1506.02438), equation 16; the value after the last token is 0. With gamma = lambda = 1 it
     is the return minus the value. Shape (B, T).
     """
+    blocks = row_blocks(rewards_BT, values_BT, mask_BT)
+    return torch.cat([_gae(*block, gamma=gamma, gae_lambda=gae_lambda) for block in blocks])
+
+
+def _gae(rewards_BT: Tensor, values_BT: Tensor, mask_BT: Tensor, *, gamma: float, gae_lambda: float) -> Tensor:
     values_BT = values_BT * mask_BT
     next_values_BT = torch.cat([values_BT[:, 1:], torch.zeros_like(values_BT[:, :1])], dim=1)
     deltas_BT = (rewards_BT + gamma * next_values_BT - values_BT) * mask_BT
@@ -45,10 +53,22 @@ def discounted_sums(x_BT: Tensor, discount: float) -> Tensor:
 
 def whiten(advantages_BT: Tensor, mask_BT: Tensor) -> Tensor:
     """Mean 0 and (biased) standard deviation 1 over all response tokens of the batch, weighted equally."""
-    count = mask_BT.sum()
-    mean = (advantages_BT * mask_BT).sum() / count
-    centred_BT = (advantages_BT - mean) * mask_BT
-    return centred_BT / ((centred_BT**2).sum() / count + _EPSILON).sqrt()
+    blocks = list(row_blocks(advantages_BT, mask_BT))
+    count = _total(mask_RT.sum() for _, mask_RT in blocks)
+    mean = _total((rows_RT * mask_RT).sum() for rows_RT, mask_RT in blocks) / count
+    centred = [(rows_RT - mean) * mask_RT for rows_RT, mask_RT in blocks]
+    deviation = (_total((rows_RT**2).sum() for rows_RT in centred) / count + _EPSILON).sqrt()
+    return torch.cat([rows_RT.div_(deviation) for rows_RT in centred])
+
+
+def row_blocks(*tensors_BT: Tensor) -> Iterator[tuple[Tensor, ...]]:
+    """The same rows of all tensors, so few at a time that what is computed from them stays in a processor's cache."""
+    rows = max(1, _BLOCK_ELEMENTS // max(1, tensors_BT[0].shape[1]))
+    return zip(*(tensor_BT.split(rows) for tensor_BT in tensors_BT), strict=True)
+
+
+def _total(sums: Iterable[Tensor]) -> Tensor:
+    return torch.stack(list(sums)).sum()
 
 
 def group_centred(rewards_B: Tensor, group_B: Tensor) -> Tensor:

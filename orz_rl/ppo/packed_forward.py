@@ -11,7 +11,6 @@ the same by cumulative lengths. Tested against one forward pass per sequence.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,45 +18,16 @@ import torch.utils.checkpoint
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from orz_rl.ppo.packs import Pack as Pack
+
 _LOGIT_ELEMENTS = 2**26
 """Number of logits converted to float32 at a time: 256 MiB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pack:
-    """The tokens of some sequences in one row."""
-
-    tokens_N: Tensor
-    positions_N: Tensor
-    """Counted from 0 in each sequence."""
-    targets_R: Tensor
-    """Indices of the sampled tokens, whose log-probabilities are needed."""
-    lengths: tuple[int, ...]
-    """Length of each sequence, prompt and response together."""
-
-    @classmethod
-    def of(cls, sequences: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Pack:
-        """From (prompt token ids, response token ids) of each sequence; a prompt has at least one token."""
-        lengths = tuple(len(prompt) + len(response) for prompt, response in sequences)
-        is_response = [flag for p, r in sequences for flag in [False] * len(p) + [True] * len(r)]
-        return cls(
-            tokens_N=torch.tensor([token for prompt, response in sequences for token in (*prompt, *response)]),
-            positions_N=torch.cat([torch.arange(length) for length in lengths]),
-            targets_R=torch.tensor(is_response).nonzero()[:, 0],
-            lengths=lengths,
-        )
-
-    def to(self, device: torch.device) -> Pack:
-        """The same pack on another device."""
-        return Pack(
-            self.tokens_N.to(device), self.positions_N.to(device), self.targets_R.to(device), lengths=self.lengths
-        )
 
 
 def response_logits(model: Any, pack: Pack) -> Tensor:
     """The logits from which each response token was sampled, and no others. Shape (R, V), in the model's dtype."""
     # With a tensor of positions, transformers computes the output layer only there.
-    return model(**_inputs(model, pack), logits_to_keep=pack.targets_R - 1).logits[0]
+    return model(**_inputs(model, pack), logits_to_keep=pack.before_R).logits[0]
 
 
 def response_values(model: Any, pack: Pack) -> Tensor:
@@ -66,7 +36,7 @@ def response_values(model: Any, pack: Pack) -> Tensor:
     `model` returns one number per token, of shape (1, N, 1).
     """
     values_N = model(**_inputs(model, pack))[0, :, 0].float()
-    return values_N[pack.targets_R - 1]
+    return values_N[pack.before_R]
 
 
 def values_of(model: Any, sequences: Sequence[Sequence[int]]) -> list[Tensor]:

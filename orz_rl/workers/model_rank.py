@@ -20,7 +20,8 @@ from torch import Tensor
 from orz_bench.errors import EngineError, RunDirError
 from orz_rl.config import REDUCE_BUCKET
 from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, value_loss
-from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs, response_values, token_logprobs
+from orz_rl.ppo.packed_forward import response_logits, response_logprobs, response_values, token_logprobs
+from orz_rl.ppo.packs import Pack, PackSlice
 from orz_rl.ppo.parts import OBJECTIVES
 from orz_rl.workers.disk_errors import raises_disk_errors
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
@@ -64,13 +65,13 @@ class ModelRank:
         """Raise ConfigError if packing changes this model's outputs. A collective."""
         check_packs(self._engine, spec=self._spec, max_tokens=max_tokens)
 
-    def logprobs(self, packs: Sequence[Pack]) -> list[Tensor]:
+    def logprobs(self, packs: Sequence[Pack | PackSlice]) -> list[Tensor]:
         """Log-probabilities of the response tokens of each pack, under the present weights."""
         return self._forward(
             packs, lambda pack: response_logprobs(self._engine, pack, temperature=self._spec.temperature)
         )
 
-    def values(self, packs: Sequence[Pack]) -> list[Tensor]:
+    def values(self, packs: Sequence[Pack | PackSlice]) -> list[Tensor]:
         """The critic's values before the response tokens of each pack."""
         return self._forward(packs, lambda pack: response_values(self._engine, pack))
 
@@ -188,7 +189,7 @@ class ModelRank:
     def _has_tied_head(self) -> bool:
         return bool(self._spec.role == "policy" and self._engine.module.config.tie_word_embeddings)
 
-    def _forward(self, packs: Sequence[Pack], score: Callable[[Pack], Tensor]) -> list[Tensor]:
+    def _forward(self, packs: Sequence[Pack | PackSlice], score: Callable[[Pack], Tensor]) -> list[Tensor]:
         self._engine.eval()
         with torch.no_grad():
             scores = [score(pack.to(self._device)).cpu() for pack in packs]
@@ -303,13 +304,10 @@ def _non_finite_part(found: _Loss, watch: _GradientWatch) -> str:
 
 
 def _moved(item: Any, device: torch.device) -> Any:
-    if device.type == "cpu":
-        return item
-    moved = {
-        name: value.to(device) if isinstance(value, Tensor | Pack) else value
-        for name, value in ((name, getattr(item, name)) for name in item.__dataclass_fields__)
-    }
-    return type(item)(**moved)
+    """The item with its pack opened and everything on the device."""
+    values = {name: getattr(item, name) for name in item.__dataclass_fields__}
+    on_device = {n: v.to(device) for n, v in values.items() if isinstance(v, Tensor | Pack | PackSlice)}
+    return type(item)(**values | on_device)
 
 
 def _join(*, rank: int, num_ranks: int, rendezvous: str, backend: str) -> None:

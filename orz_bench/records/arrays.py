@@ -1,0 +1,131 @@
+"""Token ids and log-probabilities as immutable sequences over one NumPy buffer each, without a Python object a token.
+
+A slice is a view. Columns of lists are made from such buffers, and read as views of the column's one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from typing import Any, TypeVar, overload
+
+import numpy as np
+import pyarrow as pa
+
+from orz_bench.errors import RecordError
+
+Number = TypeVar("Number", int, float)
+TOKEN_IDS = np.dtype(np.int32)
+LOGPROBS = np.dtype(np.float32)
+_MOST_SHOWN = 80
+
+Array = np.ndarray[Any, Any]
+
+
+class Numbers(Sequence[Number]):
+    """Numbers of one type. Equal to another sequence with the same numbers, once these are rounded to that type."""
+
+    __slots__ = ("array",)
+
+    array: Array
+    """One dimension, read-only."""
+
+    def __init__(self, values: Any, dtype: np.dtype[Any]) -> None:
+        """An array of that type is not copied. RecordError for what is no sequence of such numbers."""
+        try:
+            self.array = np.asarray(values, dtype=dtype).ravel().view()
+        except (OverflowError, TypeError, ValueError) as error:
+            raise RecordError(f"found {_shown(values)}, wanted a sequence of {dtype} ({error}).") from error
+        self.array.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.array)
+
+    @overload
+    def __getitem__(self, index: int) -> Number: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Numbers[Number]: ...
+
+    def __getitem__(self, index: Any) -> Any:
+        found = self.array[index]
+        return Numbers(found, self.array.dtype) if isinstance(index, slice) else found.item()
+
+    def __iter__(self) -> Iterator[Number]:
+        yield from self.array.tolist()
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:  # noqa: FBT001 - NumPy's protocol
+        """For NumPy's functions."""
+        return np.array(self.array, dtype=dtype, copy=copy)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Numbers | tuple | list):
+            return NotImplemented
+        try:
+            return bool(np.array_equal(self.array, as_numbers(other, self.array.dtype).array))
+        except RecordError:
+            return False
+
+    __hash__ = None  # type: ignore[assignment]  # as that of a list
+
+    def __repr__(self) -> str:
+        return repr(tuple(self))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Numbers, (self.array, self.array.dtype)
+
+
+def _shown(values: Any) -> str:
+    text = repr(values)
+    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+
+
+def as_numbers(values: Any, dtype: np.dtype[Any]) -> Any:
+    """Any sequence of numbers as Numbers; None stays None."""
+    return values if values is None or isinstance(values, Numbers) else Numbers(values, dtype)
+
+
+def token_ids(values: Any) -> Numbers[int]:
+    """Ids of tokens."""
+    return Numbers(values, TOKEN_IDS)
+
+
+def logprobs(values: Any) -> Numbers[float]:
+    """Natural logarithms of probabilities."""
+    return Numbers(values, LOGPROBS)
+
+
+def to_column(rows: Sequence[Numbers[Any] | None], kind: pa.DataType) -> pa.Array:
+    """A column of lists, put together from the rows' buffers; None is null."""
+    arrays = [row.array for row in rows if row is not None]
+    ends = np.cumsum([0, *(0 if row is None else len(row) for row in rows)], dtype=np.int64)
+    if ends[-1] > np.iinfo(np.int32).max:
+        raise RecordError(f"one part would have {ends[-1]:,} tokens, wanted at most 2^31 - 1; write several parts.")
+    values = np.concatenate(arrays) if arrays else np.empty(0, dtype=kind.value_type.to_pandas_dtype())
+    nulls = pa.array([row is None for row in rows], pa.bool_())
+    column = pa.ListArray.from_arrays(ends.astype(np.int32), pa.array(values, kind.value_type), mask=nulls)
+    return column.cast(kind)
+
+
+def from_column(column: pa.ChunkedArray, dtype: np.dtype[Any]) -> list[Numbers[Any] | None]:
+    """The inverse: each row a view of the column's buffer."""
+    return list(chain.from_iterable(_from_chunk(chunk, dtype) for chunk in column.chunks))
+
+
+def _view(array: Array) -> Numbers[Any]:
+    """Of a read-only array, as it is."""
+    numbers: Numbers[Any] = Numbers.__new__(Numbers)
+    numbers.array = array
+    return numbers
+
+
+def _from_chunk(chunk: pa.ListArray, dtype: np.dtype[Any]) -> list[Numbers[Any] | None]:
+    if chunk.values.null_count:
+        raise RecordError("a list of tokens or log-probabilities has an unknown number in it; restore that file.")
+    values, ends = chunk.values.to_numpy(zero_copy_only=False).astype(dtype, copy=False), chunk.offsets.to_numpy()
+    values.flags.writeable = False
+    known = chunk.is_valid().to_numpy(zero_copy_only=False)
+    return [
+        _view(values[start:end]) if is_known else None
+        for start, end, is_known in zip(ends[:-1].tolist(), ends[1:].tolist(), known.tolist(), strict=True)
+    ]
