@@ -27,6 +27,7 @@ from app.views.charts import legend
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.score_charts import parts_chart, score_chart
+from app.views.shown import showing
 from orz_bench.errors import counted
 from orz_bench.results.baselines import baselines_for
 from orz_bench.results.report import notes_on
@@ -95,16 +96,12 @@ def _choose_benchmark(state: BenchmarksState, names: Sequence[str]) -> str:
     if state.bench is not None and state.bench not in names:
         st.warning(f"These runs have no finished evaluation of {escaped(state.bench)}.")
     chosen = state.bench if state.bench in names else names[0]
-    st.session_state["benchmarks:bench"] = chosen
+    shown = showing("benchmarks:bench", chosen)
     st.segmented_control(
-        "Benchmark", names, key="benchmarks:bench", label_visibility="collapsed", required=True,
-        on_change=_changed, args=("bench",),
+        "Benchmark", names, key=shown.key, label_visibility="collapsed", required=True,
+        on_change=shown.chosen(lambda name: write_state(BenchmarksState, bench=name)),
     )  # fmt: skip
     return str(chosen)
-
-
-def _changed(field: str) -> None:
-    write_state(BenchmarksState, **{field: st.session_state[f"benchmarks:{field}"]})
 
 
 def _curves(here: Sequence[Evaluated], benchmark: str, *, runs: Sequence[str]) -> None:
@@ -187,9 +184,10 @@ def _choose_side(side: str, names: Sequence[str], *, chosen: str) -> str:
         st.warning(f"There is no evaluation {escaped(chosen)} of these runs.")
         chosen = names[0] if side == "a" else names[-1]
     is_one_protocol = len({name.rpartition("~")[2] for name in names}) == 1
-    st.session_state[f"benchmarks:{side}"] = chosen
+    shown = showing(f"benchmarks:{side}", chosen)
     st.selectbox(
-        side.upper(), names, key=f"benchmarks:{side}", on_change=_changed, args=(side,),
+        side.upper(), names, key=shown.key,
+        on_change=shown.chosen(lambda name: write_state(BenchmarksState, **{side: name})),
         format_func=lambda name: _side_title(name, is_one_protocol=is_one_protocol),
     )  # fmt: skip
     return chosen
@@ -252,10 +250,10 @@ def _parts(state: BenchmarksState, here: Sequence[Evaluated]) -> None:
         st.caption("The questions of this benchmark have no subject, level or difficulty.")
         return
     chosen = state.by if state.by in fields else fields[0]
-    st.session_state["benchmarks:by"] = chosen
+    shown = showing("benchmarks:by", chosen)
     st.segmented_control(
-        "By", fields, key="benchmarks:by", label_visibility="collapsed", required=True,
-        on_change=_changed, args=("by",),
+        "By", fields, key=shown.key, label_visibility="collapsed", required=True,
+        on_change=shown.chosen(lambda name: write_state(BenchmarksState, by=name)),
     )  # fmt: skip
     ends = _ends_of_runs(here)
     table = pd.concat([_parts_of(one, str(chosen)).assign(of=_title(one)) for one in ends])

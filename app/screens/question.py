@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 
 import streamlit as st
@@ -18,6 +18,7 @@ from app.views import address
 from app.views.colours import css_class, symbol, words
 from app.views.failures import shown_errors
 from app.views.opened import OpenRun, open_run, show_progress
+from app.views.shown import showing
 from app.views.style import ROLLOUT_STYLE
 from app.views.texts import show_facts, show_question, show_text
 from orz_bench.errors import counted
@@ -47,14 +48,11 @@ def render(context: Context) -> None:
 def _choose(opened: OpenRun) -> tuple[str, str] | None:
     named = (address.value(BENCHMARK), address.value(PROBLEM))
     find, order, pick = st.columns([2, 2, 5], vertical_alignment="bottom")
-    _sync("question:find", address.value(FIND))
-    _sync("question:sort", address.value(ORDER) if address.value(ORDER) in _ORDERS else "lost")
-    find.text_input(
-        "Find by id", key="question:find", placeholder="part of an id", on_change=_put, args=("question:find", FIND)
-    )
+    shown = showing("question:find", address.value(FIND))
+    find.text_input("Find by id", key=shown.key, placeholder="part of an id", on_change=shown.chosen(_put(FIND)))
+    shown = showing("question:sort", address.value(ORDER) if address.value(ORDER) in _ORDERS else "lost")
     order.selectbox(
-        "Order", list(_ORDERS), key="question:sort", format_func=_ORDERS.__getitem__, on_change=_put,
-        args=("question:sort", ORDER),
+        "Order", list(_ORDERS), key=shown.key, format_func=_ORDERS.__getitem__, on_change=shown.chosen(_put(ORDER))
     )  # fmt: skip
     found = questions(opened.index, text=address.value(FIND), order=address.value(ORDER) or "lost")
     options = {(one.benchmark, one.problem_id): one for one in found}
@@ -62,16 +60,16 @@ def _choose(opened: OpenRun) -> tuple[str, str] | None:
         st.info("No question to show: this run has no rollouts yet, or none whose id contains the text above.")
         return None
     known = [*([named] if all(named) and named not in options else []), *options]
-    _sync("question:pick", named if all(named) else known[0])
+    shown = showing("question:pick", named if all(named) else known[0])
     pick.selectbox(
-        "Question", known, key="question:pick", format_func=lambda option: _titled(option, options.get(option)),
-        on_change=_pick,
+        "Question", known, key=shown.key, format_func=lambda option: _titled(option, options.get(option)),
+        on_change=shown.chosen(_pick),
     )  # fmt: skip
     return named if all(named) else known[0]
 
 
-def _pick() -> None:
-    benchmark, problem_id = st.session_state["question:pick"]
+def _pick(question: tuple[str, str]) -> None:
+    benchmark, problem_id = question
     address.put(BENCHMARK, benchmark)
     address.put(PROBLEM, problem_id)
     address.put(LEFT, None)
@@ -91,13 +89,13 @@ def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequen
         st.markdown(f"**{plain_markdown(problem_id)}** · {plain_markdown(benchmark)}")
         show_question(text.question)
         show_facts([("gold", text.gold, "")])
-    _sync("question:solved", address.value(SOLVED) if address.value(SOLVED) in _THRESHOLDS else "any")
+    solved = address.value(SOLVED) if address.value(SOLVED) in _THRESHOLDS else "any"
+    shown = showing("question:solved", solved)
     st.segmented_control(
-        "Solved means", list(_THRESHOLDS), key="question:solved", required=True, on_change=_put,
-        args=("question:solved", SOLVED),
+        "Solved means", list(_THRESHOLDS), key=shown.key, required=True, on_change=shown.chosen(_put(SOLVED)),
         format_func={"any": "any sample correct", "most": "most samples correct"}.__getitem__,
     )  # fmt: skip
-    threshold = _THRESHOLDS[st.session_state["question:solved"]]
+    threshold = _THRESHOLDS[solved]
     for (kind, fingerprint), part in groupby(steps, key=lambda step: (step.kind, step.fingerprint)):
         _strip(
             list(part),
@@ -173,25 +171,25 @@ def _side(
     if at is None:
         return None
     by_index = {sample.key.sample_index: sample for sample in steps[at].samples}
-    _sync(f"compare:{name}:step", at)
-    _sync(f"compare:{name}:sample", key.sample_index)
+    at_step = showing(f"compare:{name}:step", at)
+    at_sample = showing(f"compare:{name}:sample", key.sample_index)
 
-    def to_step() -> None:
-        step = steps[st.session_state[f"compare:{name}:step"]]
+    def to_step(chosen: int) -> None:
+        step = steps[chosen]
         same = [sample.key for sample in step.samples if sample.key.sample_index == key.sample_index]
         address.put(name, key_text((same or [step.samples[0].key])[0]))
 
-    def to_sample() -> None:
-        address.put(name, key_text(by_index[st.session_state[f"compare:{name}:sample"]].key))
+    def to_sample(chosen: int) -> None:
+        address.put(name, key_text(by_index[chosen].key))
 
     with column:  # type: ignore[attr-defined]  # a column of st.columns
         where, which = st.columns([3, 2], vertical_alignment="bottom")
         where.selectbox(
-            "Step", range(len(steps)), key=f"compare:{name}:step", on_change=to_step,
+            "Step", range(len(steps)), key=at_step.key, on_change=at_step.chosen(to_step),
             format_func=lambda n: f"step {steps[n].step} ({'training' if steps[n].kind == 'train' else 'evaluation'})",
         )  # fmt: skip
         which.selectbox(
-            "Sample", list(by_index), key=f"compare:{name}:sample", on_change=to_sample,
+            "Sample", list(by_index), key=at_sample.key, on_change=at_sample.chosen(to_sample),
             format_func=lambda n: f"{symbol(by_index[n].verdict)} {n}",
         )  # fmt: skip
         row = one_row(opened.index, key)
@@ -218,9 +216,5 @@ def _side(
         return row, text
 
 
-def _put(key: str, name: str) -> None:
-    address.put(name, st.session_state[key])
-
-
-def _sync(key: str, value: object) -> None:
-    st.session_state[key] = value
+def _put(name: str) -> Callable[[str], None]:
+    return lambda value: address.put(name, value)

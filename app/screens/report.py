@@ -23,6 +23,7 @@ from app.views.address import read_state, write_state
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.opened import open_run
+from app.views.shown import showing
 
 _HEIGHT_PX = 900
 _SOURCES = {
@@ -61,10 +62,11 @@ def _controls(state: ReportState) -> None:
         help="What the model learned, with figures, tables and examples: one self-contained HTML page.",
     )
     lexicon, button = st.columns([3, 2], vertical_alignment="bottom")
-    st.session_state["report:lexicon"] = get_lexicon(state.lexicon).name
+    shown = showing("report:lexicon", get_lexicon(state.lexicon).name)
     lexicon.selectbox(
-        "Count reflections with", _lexicons(), key="report:lexicon", on_change=_changed, args=("lexicon",)
-    )
+        "Count reflections with", _lexicons(), key=shown.key,
+        on_change=shown.chosen(lambda name: write_state(ReportState, lexicon=name)),
+    )  # fmt: skip
     if state.made:
         return
     button.button(
@@ -88,14 +90,15 @@ def _lexicons() -> list[str]:
 def _export(context: Context, state: ReportState) -> None:
     st.markdown("**Export**", help="Data of the runs chosen above.")
     rows, format_, button = st.columns([3, 2, 2], vertical_alignment="bottom")
-    st.session_state["report:rows"] = state.rows
+    shown = showing("report:rows", state.rows)
     rows.selectbox(
-        "Rows", list(_SOURCES), key="report:rows", format_func=_SOURCES.__getitem__, on_change=_changed, args=("rows",)
-    )
-    st.session_state["report:format"] = state.format
+        "Rows", list(_SOURCES), key=shown.key, format_func=_SOURCES.__getitem__,
+        on_change=shown.chosen(lambda name: write_state(ReportState, rows=name)),
+    )  # fmt: skip
+    shown = showing("report:format", state.format)
     format_.selectbox(
-        "Format", list(FORMATS), key="report:format", format_func=lambda name: FORMATS[name].title,
-        on_change=_changed, args=("format",),
+        "Format", list(FORMATS), key=shown.key, format_func=lambda name: FORMATS[name].title,
+        on_change=shown.chosen(lambda name: write_state(ReportState, format=name)),
     )  # fmt: skip
     data: bytes | Callable[[], bytes] | None
     data = _rollouts(context, state) if state.rows == "rollouts" else _small(context, state)
@@ -119,10 +122,6 @@ def _rollouts(context: Context, state: ReportState) -> Callable[[], bytes] | Non
     of = f"{num:,} of {selection.total:,}" if num < selection.total else f"{num:,}"
     st.caption(f"{of} rollouts of {escaped(context.run.name)}, selected by the filters of the page Rollouts.")
     return (lambda: exported(selected_rows(opened.index, selection), state.format)) if num else None
-
-
-def _changed(field: str) -> None:
-    write_state(ReportState, **{field: st.session_state[f"report:{field}"]})
 
 
 def _report(context: Context, state: ReportState) -> None:

@@ -16,6 +16,7 @@ from app.runs.run_rows import runs_table
 from app.views.failures import shown_errors
 from app.views.loaded import row_of
 from app.views.run_choice import MAX_RUNS, put
+from app.views.shown import reading
 
 _STATES = {
     "running": "● running", "finished": "✓ finished", "failed": "✗ failed", "crashed": "✗ crashed",
@@ -76,12 +77,13 @@ def _table(entries: list[RunEntry], chosen: list[str]) -> None:
     table["state"] = [_STATES[state] for state in table["state"]]
     names = list(table["name"])
     # The key depends on the rows: a new run starts a new selection, which is taken from the address.
-    key = f"runs:table:{hash(tuple(names))}"
-    rows = [names.index(name) for name in chosen if name in names]
+    rows = sorted(names.index(name) for name in chosen if name in names)
+    shown = reading(f"runs:table:{hash(tuple(names))}", rows, read=lambda state: sorted(state["selection"]["rows"]))
     st.dataframe(
-        table, key=key, hide_index=True, row_height=_ROW_PX, selection_mode="multi-row",
+        table, key=shown.key, hide_index=True, row_height=_ROW_PX, selection_mode="multi-row",
         height=min(_MAX_HEIGHT_PX, _ROW_PX * (len(table) + 1) + 3), column_config=_columns(table), placeholder="–",
-        on_select=lambda: _selected(key, names), selection_default={"selection": {"rows": rows}},
+        on_select=shown.chosen(lambda ticked: put([names[row] for row in ticked][:MAX_RUNS])),
+        selection_default={"selection": {"rows": rows}},
     )  # fmt: skip
     if any(column.startswith("score:") for column in map(str, table)):
         st.caption(
@@ -107,8 +109,3 @@ def _columns(table: pd.DataFrame) -> dict[str, Any]:
         "seed": st.column_config.NumberColumn("Seed", format="%d", width=60),
         "note": st.column_config.TextColumn("Notes", width="medium"),
     }
-
-
-def _selected(key: str, names: list[str]) -> None:
-    rows = st.session_state[key]["selection"]["rows"]
-    put([names[row] for row in rows][:MAX_RUNS])

@@ -15,6 +15,7 @@ from app.queries.reasons import BY_NAME, REASONS
 from app.views import address
 from app.views.explorer import explorer
 from app.views.opened import OpenRun, open_run
+from app.views.shown import showing
 
 
 def render(context: Context) -> None:
@@ -31,15 +32,13 @@ def render(context: Context) -> None:
 def _reasons(counts: Mapping[str, int]) -> None:
     default = QueueFilters().reasons
     chosen = url.read(QueueFilters, address.parameters()).state.reasons
-    st.session_state["suspicious:reasons"] = [] if chosen == default else list(chosen)
-
-    def change() -> None:
-        address.write_filters(QueueFilters, reasons=tuple(st.session_state["suspicious:reasons"]) or default)
+    shown = showing("suspicious:reasons", [] if chosen == default else list(chosen))
 
     st.pills(
         "Reasons, strongest first; choose none for all", list(BY_NAME), selection_mode="multi",
-        key="suspicious:reasons", format_func=lambda name: f"{BY_NAME[name].title}  {counts.get(name, 0):,}",
-        on_change=change, wrap=True, help="\n\n".join(f"**{reason.title}**: {reason.meaning}" for reason in REASONS),
+        key=shown.key, format_func=lambda name: f"{BY_NAME[name].title}  {counts.get(name, 0):,}",
+        on_change=shown.chosen(lambda names: address.write_filters(QueueFilters, reasons=tuple(names) or default)),
+        wrap=True, help="\n\n".join(f"**{reason.title}**: {reason.meaning}" for reason in REASONS),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from app.views.address import read_state, write_state
 from app.views.charts import curve_chart, legend
 from app.views.failures import shown_errors
 from app.views.loaded import look_for_moments, study_of, with_known_moments
+from app.views.shown import showing
 
 Smoothing = Literal["auto", "none", "5", "11", "31"]
 _SMOOTHING: dict[str, str] = {"auto": "Auto", "none": "None", "5": "5 steps", "11": "11 steps", "31": "31 steps"}
@@ -81,30 +82,27 @@ def _defaults(names: Sequence[str]) -> list[str]:
 
 def _controls(state: TrainingState, names: Sequence[str]) -> None:
     wide, smoothing, switches = st.columns([6, 1.3, 2.3], vertical_alignment="bottom")
-    st.session_state["training:metric"] = [name for name in state.metric if name in names]
+    shown = showing("training:metric", [name for name in state.metric if name in names])
     wide.multiselect(
-        "Metrics", names, key="training:metric", placeholder="default metrics", on_change=_changed,
-        args=("metric",), disabled=not names,
+        "Metrics", names, key=shown.key, placeholder="default metrics", disabled=not names,
+        on_change=shown.chosen(lambda chosen: write_state(TrainingState, metric=tuple(chosen))),
     )  # fmt: skip
-    st.session_state["training:smoothing"] = state.smoothing
+    shown = showing("training:smoothing", state.smoothing)
     smoothing.selectbox(
-        "Smoothing", list(_SMOOTHING), key="training:smoothing", format_func=_SMOOTHING.__getitem__,
-        on_change=_changed, args=("smoothing",),
+        "Smoothing", list(_SMOOTHING), key=shown.key, format_func=_SMOOTHING.__getitem__,
+        on_change=shown.chosen(lambda chosen: write_state(TrainingState, smoothing=chosen)),
         help="Bold: centred mean over this many steps; thin: all steps. Auto: a twentieth of the steps, at most 15.",
     )  # fmt: skip
     with switches.container(horizontal=True, vertical_alignment="center", height=40, border=False):
-        st.session_state["training:log"] = state.log
-        st.toggle("Log", key="training:log", on_change=_changed, args=("log",), help="Logarithmic value axes")
-        st.session_state["training:responses"] = state.responses
+        shown = showing("training:log", state.log)
+        change = shown.chosen(lambda is_on: write_state(TrainingState, log=is_on))
+        st.toggle("Log", key=shown.key, on_change=change, help="Logarithmic value axes")
+        shown = showing("training:responses", state.responses)
+        change = shown.chosen(lambda is_on: write_state(TrainingState, responses=is_on))
         st.toggle(
-            "From texts", key="training:responses", on_change=_changed, args=("responses",),
+            "From texts", key=shown.key, on_change=change,
             help="Read the responses too, for metrics that metrics.jsonl lacks. An imported run has no others.",
         )  # fmt: skip
-
-
-def _changed(field: str) -> None:
-    value = st.session_state[f"training:{field}"]
-    write_state(TrainingState, **{field: tuple(value) if isinstance(value, list) else value})
 
 
 def _grid(studies: Sequence[Study], chosen: Sequence[str], *, state: TrainingState) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import streamlit as st
@@ -13,6 +13,7 @@ from app.queries.keys import Response, key_text
 from app.queries.rows import Row
 from app.views.colours import words
 from app.views.opened import OpenRun
+from app.views.shown import showing
 from orz_bench.errors import OrzError, counted
 from orz_bench.records.rollout import VERDICTS
 
@@ -20,7 +21,10 @@ SUGGESTED_TAGS = ("grader bug", "bad gold", "lucky guess", "reward hacking", "in
 
 
 def annotating(opened: OpenRun, row: Row, *, open_next: Callable[[], None]) -> None:
-    """Draw the panel. Every change is written at once as a new entry of the history."""
+    """Draw the panel. Every change is written at once as a new entry of the history.
+
+    Every widget's key names the rollout, so that what was pressed before this one was drawn is not done to it.
+    """
     response = opened.response(row)
     now = opened.annotations.of(response)
     with st.container(border=True, gap="small"):
@@ -46,25 +50,25 @@ def _seen(opened: OpenRun, response: Response, *, now: Annotation, open_next: Ca
 
     st.button(
         "Seen" if now.is_seen else "Seen, next", icon=":material/check:" if now.is_seen else ":material/visibility:",
-        key="annotate:seen", shortcut="s", type="primary" if now.is_seen else "secondary", width="stretch",
-        help="Undo" if now.is_seen else "Mark as seen and go to the next one", on_click=toggle,
+        key=f"annotate:seen:{key_text(response.key)}", shortcut="s", width="stretch", on_click=toggle,
+        type="primary" if now.is_seen else "secondary",
+        help="Undo" if now.is_seen else "Mark as seen and go to the next one",
     )  # fmt: skip
 
 
 def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
-    key = f"annotate:tags:{key_text(response.key)}"
+    shown = showing(f"annotate:tags:{key_text(response.key)}", list(now.tags))
 
-    def change() -> None:
-        wanted = set(st.session_state[key])
+    def change(chosen: Sequence[str]) -> None:
+        wanted = set(chosen)
         for tag in wanted - set(now.tags):
             _try(lambda tag=tag: opened.annotations.add_tag(response, tag=tag))
         for tag in set(now.tags) - wanted:
             opened.annotations.remove_tag(response, tag=tag)
 
-    st.session_state[key] = list(now.tags)
     st.multiselect(
-        "Tags", list(dict.fromkeys([*now.tags, *opened.marks().tags, *SUGGESTED_TAGS])), key=key, wrap=True,
-        accept_new_options=True, placeholder="add a tag", on_change=change, select_all=False,
+        "Tags", list(dict.fromkeys([*now.tags, *opened.marks().tags, *SUGGESTED_TAGS])), key=shown.key, wrap=True,
+        accept_new_options=True, placeholder="add a tag", on_change=shown.chosen(change), select_all=False,
     )  # fmt: skip
 
 
@@ -72,25 +76,28 @@ def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation)
     with st.popover("Verdict", icon=":material/gavel:", width="stretch"):
         verdict = st.selectbox(
             "The verdict should be", [name for name in VERDICTS if name != row.verdict], format_func=words,
-            key=f"annotate:verdict:{row.id}",
+            key=f"annotate:verdict:{key_text(row.key)}",
         )  # fmt: skip
-        reason = st.text_input("because", key=f"annotate:reason:{row.id}", placeholder="why the grader's is wrong")
+        reason = st.text_input(
+            "because", key=f"annotate:reason:{key_text(row.key)}", placeholder="why the grader's is wrong"
+        )
         give, take_back = st.columns(2)
-        if give.button("Override", key="annotate:override", type="primary", width="stretch"):
+        if give.button("Override", key=f"annotate:override:{key_text(row.key)}", type="primary", width="stretch"):
             _try(lambda: opened.annotations.override_verdict(response, verdict=verdict, reason=reason))
-        if take_back.button("Undo", key="annotate:take-back", disabled=now.verdict is None, width="stretch"):
+        if take_back.button(
+            "Undo", key=f"annotate:take-back:{key_text(row.key)}", disabled=now.verdict is None, width="stretch"
+        ):
             undone = reason or "undone"
             _try(lambda: opened.annotations.override_verdict(response, verdict=None, reason=undone))
         st.caption("The rollout keeps the grader's verdict; scores show both.")
 
 
 def _note(opened: OpenRun, response: Response, *, now: Annotation) -> None:
-    key = f"annotate:note:{key_text(response.key)}"
-    st.session_state[key] = now.note
+    shown = showing(f"annotate:note:{key_text(response.key)}", now.note)
     st.text_area(
-        "Note", key=key, height=68, max_chars=MAX_NOTE_CHARS, placeholder="a note for colleagues",
+        "Note", key=shown.key, height=68, max_chars=MAX_NOTE_CHARS, placeholder="a note for colleagues",
         label_visibility="collapsed",
-        on_change=lambda: _try(lambda: opened.annotations.write_note(response, note=st.session_state[key])),
+        on_change=shown.chosen(lambda text: _try(lambda: opened.annotations.write_note(response, note=text))),
     )  # fmt: skip
 
 

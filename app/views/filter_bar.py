@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
@@ -12,6 +12,7 @@ from app.queries.reasons import BY_NAME, REASONS
 from app.queries.search import MAX_PATTERN_CHARS
 from app.views import address
 from app.views.colours import words
+from app.views.shown import Shown, showing
 
 Counts = Mapping[str, Mapping[str, int]]
 """The result of app.queries.selection.facets."""
@@ -27,10 +28,10 @@ def filter_bar(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None
     """Draw the bar. The class of the filters has the page's defaults; `tags` are those in use."""
     search, mode, order, more = st.columns([4.4, 2.7, 2.5, 1.5], vertical_alignment="bottom")
     with search:
-        _set("text", filters.text)
+        shown = _showing("text", filters.text)
         st.text_input(
-            "Search in responses", key="filter:text", max_chars=MAX_PATTERN_CHARS, icon=":material/search:",
-            placeholder="text or regular expression", on_change=_change, args=("text", type(filters)),
+            "Search in responses", key=shown.key, max_chars=MAX_PATTERN_CHARS, icon=":material/search:",
+            placeholder="text or regular expression", on_change=shown.chosen(_change("text", filters)),
         )  # fmt: skip
     with mode:
         _mode(filters)
@@ -41,21 +42,19 @@ def filter_bar(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None
 
 
 def _mode(filters: Filters) -> None:
+    def change(chosen: Sequence[str]) -> None:
+        others = set(chosen) & {"literal", "regex"} - {filters.mode}
+        mode = others.pop() if others else filters.mode
+        address.write_filters(type(filters), mode=mode, ignores_case="Aa" not in chosen)
+
     options = ["literal", "regex", "Aa"]
     on = [filters.mode, *([] if filters.ignores_case else ["Aa"])]
-    st.session_state["filter:mode"] = on
+    shown = _showing("mode", on)
     st.pills(
-        "As", options, selection_mode="multi", key="filter:mode", on_change=_change_mode, args=(filters,),
+        "As", options, selection_mode="multi", key=shown.key, on_change=shown.chosen(change),
         format_func={"literal": "Text", "regex": "Regex", "Aa": "Aa"}.__getitem__,
         help="Text finds the literal text; Regex uses RE2 syntax. Aa distinguishes capital letters.",
     )  # fmt: skip
-
-
-def _change_mode(before: Filters) -> None:
-    on = set(st.session_state["filter:mode"])
-    others = on & {"literal", "regex"} - {before.mode}
-    mode = others.pop() if others else before.mode
-    address.write_filters(type(before), mode=mode, ignores_case="Aa" not in on)
 
 
 def _order(filters: Filters) -> None:
@@ -63,16 +62,16 @@ def _order(filters: Filters) -> None:
     known = [name for name in ORDERS if name != "hits" or filters.text]
     options = [(name, descending) for name in known for descending in (False, True)]
     now = (filters.order, filters.descending)
-    st.session_state["filter:order"] = now if now in options else (default.order, default.descending)
+    shown = _showing("order", now if now in options else (default.order, default.descending))
+
+    def change(chosen: tuple[str, bool]) -> None:
+        order, descending = chosen
+        address.write_filters(type(filters), order=order, descending=descending)
+
     st.selectbox(
-        "Order", options, key="filter:order", on_change=_change_order, args=(type(filters),),
+        "Order", options, key=shown.key, on_change=shown.chosen(change),
         format_func=lambda option: f"{_ORDER_WORDS[option[0]]} {'↓' if option[1] else '↑'}",
     )  # fmt: skip
-
-
-def _change_order(kind: type[Filters]) -> None:
-    order, descending = st.session_state["filter:order"]
-    address.write_filters(kind, order=order, descending=descending)
 
 
 def _more_label(filters: Filters) -> str:
@@ -84,10 +83,10 @@ def _more_label(filters: Filters) -> str:
 
 
 def _more(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
-    _set("kind", filters.kind)
+    shown = _showing("kind", filters.kind)
     st.segmented_control(
-        "Rollouts of", list(_KIND_WORDS), key="filter:kind", format_func=_KIND_WORDS.__getitem__, required=True,
-        on_change=_change, args=("kind", type(filters)),
+        "Rollouts of", list(_KIND_WORDS), key=shown.key, format_func=_KIND_WORDS.__getitem__, required=True,
+        on_change=shown.chosen(_change("kind", filters)),
     )  # fmt: skip
     left, right = st.columns(2)
     with left:
@@ -115,8 +114,8 @@ def _more(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
     with b:
         seen = {"": "Any", "unseen": "Not seen", "seen": "Seen", "overridden": "Verdict overridden"}
         _choice("Annotated", "seen", options=seen, filters=filters)
-    _set("problem", filters.problem)
-    st.text_input("Problem id", key="filter:problem", on_change=_change, args=("problem", type(filters)))
+    shown = _showing("problem", filters.problem)
+    st.text_input("Problem id", key=shown.key, on_change=shown.chosen(_change("problem", filters)))
     st.button("Clear all filters", on_click=address.clear_filters)
 
 
@@ -128,42 +127,45 @@ def _several(label: str, field: str, *, filters: Filters, counts: Mapping[str, i
     options = list(dict.fromkeys([*(sorted(known) if field == "step" else known), *chosen]))
     titles = {reason.name: reason.title for reason in REASONS}
 
-    def shown(option: Any) -> str:
+    def titled(option: Any) -> str:
         name = titles.get(option, words(option) if field == "verdicts" else str(option))
         count = counts.get(str(option), 0)
         return f"{name}  {count:,}" if count else name
 
-    _set(field, list(chosen))
+    shown = _showing(field, list(chosen))
     st.multiselect(
-        label, options, key=f"filter:{field}", format_func=shown, on_change=_change, args=(field, type(filters)),
+        label, options, key=shown.key, format_func=titled, on_change=shown.chosen(_change(field, filters)),
         placeholder="any", wrap=True,
     )  # fmt: skip
 
 
 def _number(label: str, field: str, *, filters: Filters) -> None:
-    _set(field, getattr(filters, field))
+    shown = _showing(field, getattr(filters, field))
     st.number_input(
-        label, min_value=0, step=1, value=None, key=f"filter:{field}", placeholder="any",
-        on_change=_change, args=(field, type(filters)),
+        label, min_value=0, step=1, value=None, key=shown.key, placeholder="any",
+        on_change=shown.chosen(_change(field, filters)),
     )  # fmt: skip
 
 
 def _choice(label: str, field: str, *, options: Mapping[str, str], filters: Filters) -> None:
-    _set(field, getattr(filters, field))
+    shown = _showing(field, getattr(filters, field))
     st.selectbox(
-        label, list(options), key=f"filter:{field}", format_func=options.__getitem__, on_change=_change,
-        args=(field, type(filters)),
+        label, list(options), key=shown.key, format_func=options.__getitem__,
+        on_change=shown.chosen(_change(field, filters)),
     )  # fmt: skip
 
 
-def _set(field: str, value: object) -> None:
-    st.session_state[f"filter:{field}"] = value
+def _showing(field: str, value: object) -> Shown:
+    return showing(f"filter:{field}", value)
 
 
-def _change(field: str, kind: type[Filters]) -> None:
-    """Write a widget's new value into the address, from which the page is then drawn."""
-    value = st.session_state[f"filter:{field}"]
-    kept: Any = tuple(value) if isinstance(value, list) else value
-    if kept == ():
-        kept = getattr(kind(), field)
-    address.write_filters(kind, **{field: kept})
+def _change(field: str, filters: Filters) -> Callable[[Any], None]:
+    """What writes a widget's new value into the address, from which the page is then drawn."""
+
+    def write(value: Any) -> None:
+        kept: Any = tuple(value) if isinstance(value, list) else value
+        if kept == ():
+            kept = getattr(type(filters)(), field)
+        address.write_filters(type(filters), **{field: kept})
+
+    return write

@@ -19,6 +19,7 @@ from app.views.annotating import annotating
 from app.views.colours import coloured, css_class, symbol, words
 from app.views.opened import OpenRun
 from app.views.rollout_list import open_neighbour
+from app.views.shown import showing
 from app.views.texts import SHOWN_CHARS, show_answers, show_facts, show_question, show_text
 from orz_bench.errors import counted
 
@@ -105,21 +106,20 @@ def _group(opened: OpenRun, row: Row) -> None:
     if len(rows) < 2:
         return
     keys = {one.key.sample_index: one for one in rows[:MOST_GROUP_MARKS]}
-    st.session_state["reader:group"] = row.key.sample_index if row.key.sample_index in keys else None
+    drawn = showing("reader:group", row.key.sample_index if row.key.sample_index in keys else None)
 
     def shown(sample: int) -> str:
         one = keys[sample]
         cut = "✂" if one.stop_reason == "length" else ""
         return f"{coloured(one.verdict, symbol(one.verdict) + cut)} {sample}"
 
-    def opens() -> None:
-        chosen = st.session_state["reader:group"]
-        if chosen in keys:
-            address.put_row(keys[chosen].key)
+    def opens(sample: int | None) -> None:
+        if sample in keys:
+            address.put_row(keys[sample].key)
 
     st.pills(
-        f"Group: {row.group_correct} of {row.group_size} correct", list(keys), key="reader:group", format_func=shown,
-        on_change=opens, wrap=True,
+        f"Group: {row.group_correct} of {row.group_size} correct", list(keys), key=drawn.key, format_func=shown,
+        on_change=drawn.chosen(opens), wrap=True,
     )  # fmt: skip
 
 
@@ -127,11 +127,11 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
     tokens = tokens_of(opened.index, row)
     known = [name for name in LAYERS if name != "logprobs" or tokens is not None]
     on = address.layers(known, default=DEFAULT_LAYERS)
-    st.session_state["reader:layers"] = on
+    shown = showing("reader:layers", on)
     st.pills(
-        "Layers", known, selection_mode="multi", key="reader:layers", format_func=LAYERS.__getitem__,
+        "Layers", known, selection_mode="multi", key=shown.key, format_func=LAYERS.__getitem__,
         label_visibility="collapsed", wrap=True,
-        on_change=lambda: address.put_layers(st.session_state["reader:layers"], default=DEFAULT_LAYERS),
+        on_change=shown.chosen(lambda chosen: address.put_layers(chosen, default=DEFAULT_LAYERS)),
     )  # fmt: skip
     marks: list[Mark] = []
     completion = text.completion

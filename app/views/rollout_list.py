@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,6 +15,7 @@ from app.queries.selection import Selection
 from app.views import address
 from app.views.colours import symbol
 from app.views.opened import OpenRun
+from app.views.shown import reading
 
 PAGE_ROWS = 20
 _ROW_HEIGHT = 28
@@ -26,15 +27,18 @@ def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | Non
     rows = page(opened.index, selection, offset=number * PAGE_ROWS, limit=PAGE_ROWS)
     at = next((place for place, row in enumerate(rows) if row.key == current), None)
     # A redrawn table loses its selection, so the key depends on its rows, and the selection is set from the address.
-    key = f"list:{opened.index.generation}:{hash(tuple(row.id for row in rows))}"
-    st.session_state[f"{key}:keys"] = [row.key for row in rows]
-    st.session_state[f"{key}:page"] = number
-    wanted: Any = {"selection": {"rows": [] if at is None else [at], "columns": [], "cells": []}}
-    if key in st.session_state and st.session_state[key]["selection"]["rows"] != wanted["selection"]["rows"]:
-        st.session_state[key] = wanted
+    shown = reading(f"list:{opened.index.generation}:{hash(tuple(row.id for row in rows))}", at, read=_chosen)
+    keys = [row.key for row in rows]
+
+    def opens(place: int | None) -> None:
+        if place is not None and place < len(keys):
+            address.put_row(keys[place])
+            address.put_page(number)
+
     st.dataframe(
         _frame(rows, with_hits=selection.hits is not None, reason_first=reason_first),
-        key=key, on_select=lambda: _open(key), selection_mode=["single-row", "single-cell"], selection_default=wanted,
+        key=shown.key, on_select=shown.chosen(opens), selection_mode=["single-row", "single-cell"],
+        selection_default={"selection": {"rows": [] if at is None else [at], "columns": [], "cells": []}},
         hide_index=True, placeholder="–", height=max(len(rows), 1) * _ROW_HEIGHT + 40, row_height=_ROW_HEIGHT,
         column_config=_columns(),
     )  # fmt: skip
@@ -50,14 +54,10 @@ def _page_number(opened: OpenRun, selection: Selection, *, current: RowKey | Non
     return place.place // PAGE_ROWS if place else 0
 
 
-def _open(key: str) -> None:
-    """Open the rollout of a row after a click on it or on its box."""
-    chosen = st.session_state[key]["selection"]
-    rows = [cell[0] for cell in chosen["cells"]] or chosen["rows"]
-    keys = st.session_state[f"{key}:keys"]
-    if rows and rows[0] < len(keys):
-        address.put_row(keys[rows[0]])
-        address.put_page(int(st.session_state[f"{key}:page"]))
+def _chosen(state: Mapping[str, Any]) -> int | None:
+    """The row of the table's state that was clicked on, or whose box was."""
+    rows = [cell[0] for cell in state["selection"]["cells"]] or state["selection"]["rows"]
+    return rows[0] if rows else None
 
 
 def _frame(rows: Sequence[Row], *, with_hits: bool, reason_first: bool) -> pd.DataFrame:

@@ -10,6 +10,7 @@ import streamlit as st
 from app.context import Context
 from app.markdown import escaped
 from app.runs.folder import RunEntry, no_such_run
+from app.views.shown import showing
 
 RUN = "run"
 """The parameter, repeated for each run."""
@@ -55,24 +56,21 @@ def put(names: list[str]) -> None:
 def _show_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is_one: bool) -> None:
     names = [entry.name for entry in entries]
     if is_one:
-        st.session_state[_WIDGET] = chosen[0].name
-        st.selectbox("Run", names, key=_WIDGET, label_visibility="collapsed", on_change=_one_changed, width=420)
+        shown = showing(_WIDGET, chosen[0].name)
+        st.selectbox(
+            "Run", names, key=shown.key, label_visibility="collapsed", on_change=shown.chosen(_choose_one), width=420
+        )
         return
-    st.session_state[_WIDGET] = [entry.name for entry in chosen]
+    shown = showing(_WIDGET, [entry.name for entry in chosen])
     st.multiselect(
-        "Runs", names, key=_WIDGET, label_visibility="collapsed", max_selections=MAX_RUNS,
-        placeholder="newest run", on_change=_several_changed,
+        "Runs", names, key=shown.key, label_visibility="collapsed", max_selections=MAX_RUNS,
+        placeholder="newest run", on_change=shown.chosen(put),
     )  # fmt: skip
 
 
-def _one_changed() -> None:
+def _choose_one(name: str) -> None:
     others = st.query_params.get_all(RUN)
-    name = st.session_state[_WIDGET]
     put([name, *(other for other in others if other != name)] if name in others else [name])
-
-
-def _several_changed() -> None:
-    put(list(st.session_state[_WIDGET]))
 
 
 def _say_empty(context: Context) -> None:

@@ -85,6 +85,25 @@ def test_search_filter_and_read(page: Any, address: str, rows: Rows, shoot: Any)
     assert opened(page) == key
 
 
+def test_keys_that_are_pressed_faster_than_the_page_is_drawn(page: Any, browser: Any, address: str, rows: Rows) -> None:
+    """The address names the rollout that is shown."""
+    open_page(page, f"{address}/rollouts?run=run")
+    page.locator("[class*='st-key-reader-first'] button:enabled").first.wait_for(timeout=WAIT_MS)
+    page.mouse.click(5, 400)
+    browser.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": 4})
+    for presses, pause_ms in ((3, 30), (6, 250), (3, 60)):
+        for _ in range(presses):
+            page.keyboard.press("j")
+            page.wait_for_timeout(pause_ms)
+    page.wait_for_timeout(1000)
+    settled(page)
+    key = opened(page)
+    assert key is not None
+    shows(page, rows[key])
+    title = page.get_by_text(f"{key.problem_id} · sample {key.sample_index} · step {key.step} · ")
+    eventually(lambda: title.count() == 1)
+
+
 def test_a_permalink_shows_a_colleague_the_same(page: Any, colleague: Any, address: str, rows: Rows) -> None:
     key = next(key for key, row in rows.items() if row.verdict == "wrong" and len(row.completion) > 30)
     query = f"run=run&verdicts=wrong&order=tokens&descending=1&layer=tags&row={key_text(key)}"

@@ -144,8 +144,8 @@ def test_notes_go_to_the_side_file_and_never_into_the_run(tmp_path: Path) -> Non
     tags.set_value(["bad gold"]).run()
     (reason,) = (box for box in test.text_input if box.key and box.key.startswith("annotate:reason"))
     reason.set_value("it says so").run()
-    test.button(key="annotate:override").click().run()
-    test.button(key="annotate:seen").click().run()
+    test.button(key=f"annotate:override:{key_text(KEY)}").click().run()
+    test.button(key=f"annotate:seen:{key_text(KEY)}").click().run()
     ((response, found),) = kept.of_run().items()
     assert response.key == KEY
     assert (found.note, found.tags, found.reason, found.is_seen) == ("look at this", ("bad gold",), "it says so", True)
