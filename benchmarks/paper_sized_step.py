@@ -5,21 +5,23 @@ No models: an engine hands over made-up completions and waits while they are gra
 main thread before it; beside: grading, writing and counting while engines sample. Every stage on one thread.
 
 `--as before` keeps a measurement as the state to compare with. TRL's own assembly of the same batch (padded tensors of
-ids, masks and log-probabilities, shuffled and split) is measured in the same run; verl's needs tensordict.
+ids, masks and log-probabilities, shuffled and split) is measured in the same run, and verl's with `--verl FOLDER`, a
+folder with its libraries (_other_assemblies.py).
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 import os
 import resource
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
 from functools import wraps
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,7 @@ os.environ["OMP_NUM_THREADS"] = "1"
 
 import pyarrow as pa
 import torch
+from _other_assemblies import trl_assembly, verl_assembly
 from _paper_step import MEAN_TOKENS, FakeCluster, FakeSampler, Source
 from _record import HERE, keep
 
@@ -41,6 +44,8 @@ from orz_rl.training.learner import Learner
 from orz_rl.training.trainer import StepReport, Trainer
 
 SAMPLES = 64
+_VERL_WORKERS = 8
+"""Its default number of processes that sample and pad. Their whole batch takes it minutes, so one share is measured."""
 
 
 class Stages:
@@ -127,50 +132,35 @@ def _record(report: StepReport, run: RunDir, config: TrainConfig) -> dict[str, f
     return run_writer.metrics_row(report, config)
 
 
-def trl_assembly(num_rollouts: int) -> float:
-    """CPU seconds in which TRL's GRPOTrainer makes such rollouts into padded mini-batches."""
-    from trl.trainer.utils import pad, shuffle_sequence_dict, split_tensor_dict
-
-    source = Source()
-    responses = [source.draw(length)[0].tolist() for length in source.lengths(num_rollouts)]
-    logprobs = [[-0.5] * len(ids) for ids in responses]
-    prompts = [source.draw(200)[0].tolist() for _ in range(num_rollouts // SAMPLES)]
-    prompts = [ids for ids in prompts for _ in range(SAMPLES)]
-    start = time.process_time()
-    batch = {}
-    for name, rows, side in (("prompt", prompts, "left"), ("completion", responses, "right")):
-        ids = [torch.tensor(row) for row in rows]
-        mask = [torch.ones_like(row, dtype=torch.long) for row in ids]
-        batch[f"{name}_ids"] = pad(ids, padding_value=0, padding_side=side)
-        batch[f"{name}_mask"] = pad(mask, padding_value=0, padding_side=side)
-    rows = [torch.tensor([float("nan") if x is None else x for x in row]) for row in logprobs]
-    batch["sampling_per_token_logps"] = pad(rows, padding_value=0.0, padding_side="right")
-    batch["advantages"] = torch.zeros(num_rollouts)
-    split_tensor_dict(shuffle_sequence_dict(batch), num_rollouts // SAMPLES)
-    return time.process_time() - start
-
-
 def assembly(result: dict[str, Any]) -> float:
     """The stages of ours that do the same and more: the batch, and packs of the policy and of all critic updates."""
     stages = result["by_stage_cpu_s"]
     return float(stages["batch"] + sum(value for name, value in stages.items() if "packs out" in name))
 
 
+def others(num_rollouts: int, verl: Path | None) -> dict[str, Any]:
+    """The assemblies of other trainers, each in a process of its own."""
+    with ProcessPoolExecutor(1, get_context("spawn"), max_tasks_per_child=1) as pool:
+        trl = pool.submit(trl_assembly, num_rollouts, samples=SAMPLES).result()
+        found: dict[str, Any] = {"trl_cpu_s": round(trl, 2)}
+        if verl is None:
+            return found | {"verl": "not run"}
+        share = num_rollouts // _VERL_WORKERS
+        capacity = config_of(num_rollouts // SAMPLES).cluster.pack_tokens
+        parts = pool.submit(verl_assembly, share, samples=SAMPLES, capacity=capacity, libraries=verl).result()
+    of_share = {f"verl_{part}_cpu_s": round(value, 2) for part, value in parts.items()}
+    return found | {"verl_of_an_eighth": {"rollouts": share, **of_share}}
+
+
 def main() -> None:
     options = argparse.ArgumentParser()
     options.add_argument("--problems", type=int, default=128)
     options.add_argument("--as", dest="kept_as", choices=("before", "now"), default="now")
+    options.add_argument("--verl", type=Path)
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
         found = measured(given.problems, Path(name))
-    gc.collect()
-    trl = trl_assembly(given.problems * SAMPLES)
-    found["batch_assembly"] = {
-        "ours_cpu_s": round(assembly(found), 2),
-        "trl_cpu_s": round(trl, 2),
-        "ratio": round(assembly(found) / trl, 3),
-        "verl": "not run: needs tensordict",
-    }
+    found["batch_assembly"] = {"ours_cpu_s": round(assembly(found), 2)} | others(given.problems * SAMPLES, given.verl)
     kept = HERE / "results" / "paper_sized_step.json"
     before = json.loads(kept.read_text("utf-8")).get("before") if kept.exists() else None
     whole = {"before": found} if given.kept_as == "before" else {**found, "before": before}

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from types import MappingProxyType
 from typing import Any, TypeVar, overload
 
 import numpy as np
@@ -23,7 +24,7 @@ Array = np.ndarray[Any, Any]
 
 
 class Numbers(Sequence[Number]):
-    """Numbers of one type. Equal to another sequence with the same numbers, once these are rounded to that type."""
+    """Numbers of one type, read-only. Equal to a tuple or list with the same numbers, rounded to that type."""
 
     __slots__ = ("array",)
 
@@ -33,9 +34,14 @@ class Numbers(Sequence[Number]):
     def __init__(self, values: Any, dtype: np.dtype[Any]) -> None:
         """An array of that type is not copied. RecordError for what is no sequence of such numbers."""
         try:
-            self.array = np.asarray(values, dtype=dtype).ravel().view()
+            array = np.asarray(values)
         except (OverflowError, TypeError, ValueError) as error:
-            raise RecordError(f"found {_shown(values)}, wanted a sequence of {dtype} ({error}).") from error
+            raise _refusal(values, dtype) from error
+        if array.dtype != dtype:
+            array = _converted(array, dtype) if array.size else np.empty(array.shape, dtype)
+        if array.ndim != 1:
+            raise _refusal(values, dtype)
+        self.array = array.view()
         self.array.flags.writeable = False
 
     def __len__(self) -> int:
@@ -59,10 +65,12 @@ class Numbers(Sequence[Number]):
         return np.array(self.array, dtype=dtype, copy=copy)
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Numbers | tuple | list):
+        if isinstance(other, Numbers):
+            return bool(np.array_equal(self.array, other.array))
+        if not isinstance(other, tuple | list):
             return NotImplemented
         try:
-            return bool(np.array_equal(self.array, as_numbers(other, self.array.dtype).array))
+            return self == Numbers(other, self.array.dtype)
         except RecordError:
             return False
 
@@ -75,14 +83,32 @@ class Numbers(Sequence[Number]):
         return Numbers, (self.array, self.array.dtype)
 
 
-def _shown(values: Any) -> str:
+_KINDS = MappingProxyType({"i": "iu", "f": "iuf"})
+"""By kind of type: the kinds whose numbers it takes. A fraction is no token; texts and booleans are no numbers."""
+
+
+def _converted(array: Array, dtype: np.dtype[Any]) -> Array:
+    is_known = array.dtype.kind in _KINDS[dtype.kind]
+    if dtype.kind == "i" and is_known:
+        limits = np.iinfo(dtype)
+        is_known = limits.min <= array.min() and array.max() <= limits.max
+    if not is_known:
+        raise _refusal(array.tolist(), dtype)
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
+
+
+def _refusal(values: Any, dtype: np.dtype[Any]) -> RecordError:
     text = repr(values)
-    return text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+    shown = text if len(text) <= _MOST_SHOWN else f"{text[:_MOST_SHOWN]}..."
+    return RecordError(f"found {shown}, wanted a sequence of numbers of type {dtype}.")
 
 
 def as_numbers(values: Any, dtype: np.dtype[Any]) -> Any:
     """Any sequence of numbers as Numbers; None stays None."""
-    return values if values is None or isinstance(values, Numbers) else Numbers(values, dtype)
+    if isinstance(values, Numbers):
+        return values if values.array.dtype == dtype else Numbers(values.array, dtype)
+    return None if values is None else Numbers(values, dtype)
 
 
 def token_ids(values: Any) -> Numbers[int]:
@@ -121,7 +147,9 @@ def _view(array: Array) -> Numbers[Any]:
 
 def _from_chunk(chunk: pa.ListArray, dtype: np.dtype[Any]) -> list[Numbers[Any] | None]:
     if chunk.values.null_count:
-        raise RecordError("a list of tokens or log-probabilities has an unknown number in it; restore that file.")
+        raise RecordError(
+            "a list of token ids or log-probabilities has an unknown number (null) in it; restore the file from a copy."
+        )
     values, ends = chunk.values.to_numpy(zero_copy_only=False).astype(dtype, copy=False), chunk.offsets.to_numpy()
     values.flags.writeable = False
     known = chunk.is_valid().to_numpy(zero_copy_only=False)

@@ -7,13 +7,13 @@ engines write Completion, grading writes Grade), and never filled in later.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal, Self, get_args
 
 from orz_bench.errors import RecordError, counted
-from orz_bench.records.arrays import LOGPROBS, TOKEN_IDS, Numbers, as_numbers
+from orz_bench.records.arrays import LOGPROBS, TOKEN_IDS, as_numbers
 
 StopReason = Literal["eos", "stop_string", "length", "failed"]
 """Why sampling ended: the model's end token, a stop string of the protocol, the token limit, or no answer."""
@@ -126,9 +126,9 @@ class Completion:
     """Decoded tokens, with the stop string that ended it but without the end token."""
     num_tokens: int
     stop_reason: StopReason
-    token_ids: Numbers[int] | None = None
-    """Any sequence may be given; it is kept as one buffer, as are log-probabilities."""
-    logprobs: Numbers[float] | None = None
+    token_ids: Sequence[int] | None = None
+    """Whatever sequence is given, one buffer of it is kept (arrays.Numbers), as of log-probabilities."""
+    logprobs: Sequence[float] | None = None
     """One per token, natural log, under the distribution that the token was sampled from: the policy's at the sampling
     temperature, after top-k and top-p (both renormalise); at temperature 0, that of 1. None from servers."""
     policy_version: int | None = None
@@ -187,9 +187,9 @@ class Rollout:
     policy_version: int | None = None
     prompt: str
     completion: str
-    prompt_token_ids: Numbers[int] | None = None
-    token_ids: Numbers[int] | None = None
-    logprobs: Numbers[float] | None = None
+    prompt_token_ids: Sequence[int] | None = None
+    token_ids: Sequence[int] | None = None
+    logprobs: Sequence[float] | None = None
     num_tokens: int
     stop_reason: StopReason
     extracted: str | None
