@@ -32,7 +32,8 @@ def trl_assembly(num_rollouts: int, *, samples: int) -> float:
         mask = [torch.ones_like(row, dtype=torch.long) for row in ids]
         batch[f"{name}_ids"] = pad(ids, padding_value=0, padding_side=side)
         batch[f"{name}_mask"] = pad(mask, padding_value=0, padding_side=side)
-    rows = [torch.tensor([float("nan") if x is None else x for x in row]) for row in logprobs]
+    unknown = float("nan")
+    rows = [torch.tensor([unknown if each is None else each for each in row]) for row in logprobs]
     batch["sampling_per_token_logps"] = pad(rows, padding_value=0.0, padding_side="right")
     batch["advantages"] = torch.zeros(num_rollouts)
     split_tensor_dict(shuffle_sequence_dict(batch), num_rollouts // samples)
@@ -58,7 +59,7 @@ def verl_assembly(num_rollouts: int, *, samples: int, capacity: int, libraries: 
     return {"workers": padded - start, "controller": time.process_time() - padded}
 
 
-def _lists(num_rollouts: int, *, samples: int) -> tuple[list[list[int]], list[list[int]], list[list[float]]]:
+def _lists(num_rollouts: int, *, samples: int) -> tuple[list[list[int]], list[list[int]], list[list[float | None]]]:
     """(prompts, responses, log-probabilities), as these trainers get them from their engines."""
     source = Source()
     responses = [source.draw(length)[0].tolist() for length in source.lengths(num_rollouts)]

@@ -13,7 +13,6 @@ from itertools import islice
 
 from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Notice, Sampling
 from orz_bench.errors import ConfigError
-from orz_bench.records.arrays import logprobs, token_ids
 from orz_bench.records.rollout import Completion, Problem, Request, StopReason
 
 BATCH = 64
@@ -84,8 +83,8 @@ class FakeEngine:
             text=text,
             num_tokens=num_tokens,
             stop_reason=_reason(stop),
-            token_ids=token_ids(range(num_tokens)) if self._keep_tokens else None,
-            logprobs=logprobs([-1.0] * num_tokens) if self._keep_tokens else None,
+            token_ids=range(num_tokens) if self._keep_tokens else None,
+            logprobs=[-1.0] * num_tokens if self._keep_tokens else None,
         )
 
 

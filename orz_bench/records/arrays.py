@@ -18,6 +18,8 @@ from orz_bench.errors import RecordError
 Number = TypeVar("Number", int, float)
 TOKEN_IDS = np.dtype(np.int32)
 LOGPROBS = np.dtype(np.float32)
+FIELDS = MappingProxyType({"prompt_token_ids": TOKEN_IDS, "token_ids": TOKEN_IDS, "logprobs": LOGPROBS})
+"""The fields of a rollout, and columns of its table, that hold numbers."""
 _MOST_SHOWN = 80
 
 Array = np.ndarray[Any, Any]

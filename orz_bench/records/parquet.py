@@ -13,22 +13,19 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orz_bench.errors import RunDirError
-from orz_bench.records.arrays import LOGPROBS, TOKEN_IDS, from_column, to_column
+from orz_bench.records.arrays import FIELDS, from_column, to_column
 from orz_bench.records.regular import require_regular
 from orz_bench.records.rollout import Rollout
 
 ROLLOUT_SCHEMA_VERSION = 1
 _SCHEMA_KEY = b"orz_rollout_schema"
 _MERGED = ".merged.parquet"
-_NUMBERS = MappingProxyType({"prompt_token_ids": TOKEN_IDS, "token_ids": TOKEN_IDS, "logprobs": LOGPROBS})
-"""Columns of lists."""
 
 ROLLOUT_SCHEMA = pa.schema(
     [
@@ -190,8 +187,8 @@ def is_whole(path: Path) -> bool:
 
 def rollouts_from_table(table: pa.Table) -> list[Rollout]:
     """The records of a table with all columns; their tokens and log-probabilities are views of the table's."""
-    rows = table.drop_columns(list(_NUMBERS)).to_pylist()
-    numbers = {name: from_column(table[name], dtype) for name, dtype in _NUMBERS.items()}
+    rows = table.drop_columns(list(FIELDS)).to_pylist()
+    numbers = {name: from_column(table[name], dtype) for name, dtype in FIELDS.items()}
     return [
         Rollout(**row | {"extra": json.loads(row["extra"])} | {name: column[index] for name, column in numbers.items()})
         for index, row in enumerate(rows)
@@ -228,11 +225,9 @@ def _to_table(rollouts: Iterable[Rollout]) -> pa.Table:
     columns["extra"] = [json.dumps(dict(extra), ensure_ascii=False) for extra in columns["extra"]]
     for name in (f.name for f in ROLLOUT_SCHEMA if f.type == pa.string()):
         columns[name] = [text if text is None else storable(text) for text in columns[name]]
-    for name in _NUMBERS:
+    for name in FIELDS:
         columns[name] = to_column(columns[name], ROLLOUT_SCHEMA.field(name).type)
-    whole = {
-        f.name: columns[f.name] if f.name in _NUMBERS else pa.array(columns[f.name], f.type) for f in ROLLOUT_SCHEMA
-    }
+    whole = {f.name: columns[f.name] if f.name in FIELDS else pa.array(columns[f.name], f.type) for f in ROLLOUT_SCHEMA}
     return pa.table(whole, schema=ROLLOUT_SCHEMA)
 
 

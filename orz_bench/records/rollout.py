@@ -9,11 +9,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from types import MappingProxyType
 from typing import Any, Literal, Self, get_args
 
 from orz_bench.errors import RecordError, counted
-from orz_bench.records.arrays import LOGPROBS, TOKEN_IDS, as_numbers
 
 StopReason = Literal["eos", "stop_string", "length", "failed"]
 """Why sampling ended: the model's end token, a stop string of the protocol, the token limit, or no answer."""
@@ -69,14 +67,15 @@ def _refuse_half_characters(name: str, value: Any) -> None:
         ) from error
 
 
-_OF_RESPONSE = MappingProxyType({"token_ids": TOKEN_IDS, "logprobs": LOGPROBS})
-_OF_ROLLOUT = MappingProxyType({"prompt_token_ids": TOKEN_IDS, **_OF_RESPONSE})
-
-
-def _keep_buffers(record: Any, names: Mapping[str, Any]) -> None:
+def _keep_buffers(record: Any, *names: str) -> None:
     """Make these fields of a new record buffers of numbers, whatever sequences they were given as."""
-    for name, dtype in names.items():
-        object.__setattr__(record, name, as_numbers(getattr(record, name), dtype))
+    given = {name: getattr(record, name) for name in names}
+    if all(value is None for value in given.values()):
+        return
+    from orz_bench.records.arrays import FIELDS, as_numbers
+
+    for name, value in given.items():
+        object.__setattr__(record, name, as_numbers(value, FIELDS[name]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,7 +136,7 @@ class Completion:
     """Further results of the engine, such as the log-likelihood of every option: JSON values only."""
 
     def __post_init__(self) -> None:
-        _keep_buffers(self, _OF_RESPONSE)
+        _keep_buffers(self, "token_ids", "logprobs")
         if self.logprobs is not None and (self.token_ids is None or len(self.token_ids) != len(self.logprobs)):
             num_ids = "no tokens" if self.token_ids is None else counted(len(self.token_ids), "token")
             raise RecordError(f"the completion has {num_ids} but {counted(len(self.logprobs), 'logprob')}.")
@@ -205,7 +204,7 @@ class Rollout:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        _keep_buffers(self, _OF_ROLLOUT)
+        _keep_buffers(self, "prompt_token_ids", "token_ids", "logprobs")
 
     @classmethod
     def from_parts(
@@ -231,7 +230,7 @@ class Rollout:
             policy_version=completion.policy_version,
             prompt=request.prompt,
             completion=completion.text,
-            prompt_token_ids=as_numbers(request.prompt_token_ids, TOKEN_IDS) if keep_tokens else None,
+            prompt_token_ids=request.prompt_token_ids if keep_tokens else None,
             token_ids=completion.token_ids if keep_tokens else None,
             logprobs=completion.logprobs if keep_tokens else None,
             num_tokens=completion.num_tokens,

@@ -120,20 +120,27 @@ class Collector:
         """The groups of these problems, from disk or newly generated, and the number of rollouts generated."""
         requests = [request for index in indices for request in self._requests(self._prompts[index], step)]
         folder = self._run.rollouts(step)
+        rows: dict[tuple[str, int], Rollout] = {}
+
+        def keep(committed: Sequence[Rollout]) -> None:
+            rows.update((row.key, row) for row in committed)
+            on_committed(committed)
+
         with folder.lock():
             done = _on_disk(folder, requests)
             missing = [request for request in requests if request.key not in done]
+            if len(missing) < len(requests):
+                rows.update((row.key, row) for row in rollouts_from_table(folder.read()))
             if missing:
                 recorder = Recorder(
                     folder,
                     self._grader,
                     requests=missing,
                     to_rollout=partial(self._row, step=step),
-                    on_committed=on_committed,
+                    on_committed=keep,
                 )
                 with recorder:
                     recorder.add_all(self._engine.generate(missing, self._config.rollout.sampling))
-            rows = {row.key: row for row in rollouts_from_table(folder.read())}
         lost = [request.key for request in requests if request.key not in rows]
         if lost:
             raise EngineError(
@@ -152,8 +159,9 @@ class Collector:
         return Request.group(prompt.problem, prompt=prompt.text, prompt_token_ids=prompt.token_ids, seeds=seeds)
 
     def _row(self, request: Request, completion: Completion, *, grade: Grade, step: int) -> Rollout:
-        """On the recorder's thread, while the engines sample."""
-        self._facts[request.key] = TextFacts.of(storable(completion.text))
+        """On the recorder's thread, while the engines sample. Its text is as it will be read from the file."""
+        completion = replace(completion, text=storable(completion.text))
+        self._facts[request.key] = TextFacts.of(completion.text)
         return rewarded_row(request, completion, grade=grade, step=step, reward=self._reward, config=self._config)
 
 

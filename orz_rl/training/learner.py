@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -198,9 +198,12 @@ class Learner:
         """For each rank and each update: its packs with the inputs of the loss; `values`: of shape (B, T), by field."""
         per_update = []
         for shares in all_shares:
-            fields = {"pack": batch.packs(shares), "weights_R": self._weights(batch, shares)}
+            fields: dict[str, list[list[Any]]] = {
+                "pack": batch.packs(shares),
+                "weights_R": self._weights(batch, shares),
+            }
             fields |= {name: batch.in_packs(of_BT, shares) for name, of_BT in values.items() if of_BT is not None}
-            unknown = dict.fromkeys(name for name, of_BT in values.items() if of_BT is None)
+            unknown: dict[str, Any] = dict.fromkeys(name for name, of_BT in values.items() if of_BT is None)
             per_update.append(
                 [
                     [

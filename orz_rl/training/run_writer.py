@@ -158,7 +158,7 @@ class RunWriter:
 def _write_advantages(report: StepReport, run: RunDir) -> None:
     """Add to the step's rows the mean advantage per token and the value of the prompt."""
     batch, values_BT = report.batch, report.scores.values_BT
-    sums = [(rows * mask).sum(dim=1) for rows, mask in row_blocks(report.estimate.advantages_BT, batch.mask_BT)]
+    sums = [(rows * mask).sum(dim=1) for mask, rows in row_blocks(batch.mask_BT, report.estimate.advantages_BT)]
     means = (torch.cat(sums) / batch.mask_BT.sum(dim=1)).tolist()
     values = [None] * len(means) if values_BT is None else values_BT[:, 0].tolist()
     rows = [

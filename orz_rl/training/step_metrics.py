@@ -121,12 +121,11 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
     batch, scores = report.batch, report.scores
     mask_BT = batch.mask_BT
     logprobs_BT = report.updates.logprobs_BT if scores.old_logprobs_BT is None else scores.old_logprobs_BT
-    both_BT = (mask_BT, logprobs_BT, batch.sampler_logprobs_BT)
     # The mask is used twice: infinite numbers beyond a response would spoil a sum.
-    of_both = (mask_BT, *both_BT)
-    yield "mismatch/logprob_abs_mean", token_mean(*of_both, of=lambda *block: _difference(*block).abs())
+    both_BT = (mask_BT, mask_BT, logprobs_BT, batch.sampler_logprobs_BT)
+    yield "mismatch/logprob_abs_mean", token_mean(*both_BT, of=lambda *block: _difference(*block).abs())
     yield "mismatch/logprob_abs_max", maximum(*both_BT, of=lambda *block: _difference(*block).abs())
-    yield "mismatch/kl", token_mean(*of_both, of=lambda *block: _k3(_difference(*block)))
+    yield "mismatch/kl", token_mean(*both_BT, of=lambda *block: _k3(_difference(*block)))
     yield "mismatch/ratio_max", maximum(*both_BT, of=lambda *block: _difference(*block).exp())
     if scores.reference_logprobs_BT is not None:
         kl_BT = kl_estimate(logprobs_BT, scores.reference_logprobs_BT, estimator="k3") * mask_BT
@@ -136,7 +135,8 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
         yield "kl/loss", fmean([update.kl_loss for update in report.updates.policy])
 
 
-def _difference(mask_BT: Tensor, ours_BT: Tensor, theirs_BT: Tensor) -> Tensor:
+def _difference(mask_BT: Tensor, *logprobs_BT: Tensor) -> Tensor:
+    ours_BT, theirs_BT = logprobs_BT
     return (ours_BT - theirs_BT) * mask_BT
 
 

@@ -18,8 +18,11 @@ Compute = Callable[..., Any]
 
 def token_mean(mask_BT: Tensor, *tensors_BT: Tensor, of: Compute = lambda values_BT: values_BT) -> float:
     """The mean of `of(*tensors_BT)` over the tokens of the mask, in float64."""
-    total = sum(_sum(of(*rows) * mask_RT) for mask_RT, *rows in row_blocks(mask_BT, *tensors_BT))
-    return total / sum(_sum(mask_RT) for (mask_RT,) in row_blocks(mask_BT))
+    total = count = 0.0
+    for mask_RT, *rows in row_blocks(mask_BT, *tensors_BT):
+        total += _sum(of(*rows) * mask_RT)
+        count += _sum(mask_RT)
+    return total / count
 
 
 def token_variance(mask_BT: Tensor, *tensors_BT: Tensor, of: Compute = lambda values_BT: values_BT) -> float:
@@ -29,8 +32,9 @@ def token_variance(mask_BT: Tensor, *tensors_BT: Tensor, of: Compute = lambda va
 
 
 def maximum(mask_BT: Tensor, *tensors_BT: Tensor, of: Compute) -> float:
-    """The maximum of `of(mask_BT, *tensors_BT)` over all positions."""
-    return max(float(of(*block).max()) for block in row_blocks(mask_BT, *tensors_BT))
+    """The maximum of `of(*tensors_BT)` over the tokens of the mask."""
+    blocks = row_blocks(mask_BT, *tensors_BT)
+    return max(float(of(*rows).masked_fill(mask_RT == 0, -torch.inf).max()) for mask_RT, *rows in blocks)
 
 
 def _sum(values: Tensor) -> float:

@@ -96,7 +96,7 @@ def test_a_record_keeps_the_buffer_of_the_engine_and_takes_any_sequence() -> Non
     assert np.shares_memory(kept.logprobs.array, floats)
     assert Completion(**parts, stop_reason="eos", token_ids=[5, 6], logprobs=(-1.0, -2.0)) == kept
     with pytest.raises(RecordError, match=r"found \[-1\.0, -2\.0\], wanted .* int32"):
-        Completion(**parts, stop_reason="eos", token_ids=logprobs(floats))
+        Completion(**parts, stop_reason="eos", token_ids=logprobs(floats))  # type: ignore[arg-type]
 
 
 @given(st.lists(st.none() | IDS.map(token_ids)), st.integers(0, 3), st.integers(0, 3))
