@@ -238,6 +238,7 @@ def _spec(role: Role, checkpoint: str, *, config: TrainConfig) -> ModelSpec:
         weight_decay=optim.weight_decay,
         max_grad_norm=optim.max_grad_norm,
         temperature=config.rollout.temperature,
+        head_float32=model.head_float32,
     )
 
 

@@ -35,6 +35,8 @@ class ModelSpec:
     weight_decay: float
     max_grad_norm: float
     temperature: float
+    head_float32: bool = False
+    """Multiply the output layer in float32."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
