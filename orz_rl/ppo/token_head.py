@@ -146,9 +146,11 @@ class _Layer:
     def __init__(self, weight_VH: Tensor, bias_V: Tensor | None, *, head: TokenHead) -> None:
         self.weight_VH, self.bias_V = weight_VH, bias_V
         self.dtype = torch.float32 if head.in_float32 else weight_VH.dtype
-        self.rows = _slices(len(weight_VH), head.chunk_elements // _BLOCKS // weight_VH.shape[1])
-        """Entries of the vocabulary whose weights are converted, or summed, at a time."""
-        self._blocks = self.rows if self.dtype != weight_VH.dtype else [slice(None)]
+        size = head.chunk_elements // weight_VH.shape[1]
+        self.rows = _slices(len(weight_VH), size // 4)
+        """Entries of the vocabulary whose gradients are summed at a time."""
+        converts = self.dtype != weight_VH.dtype
+        self._blocks = _slices(len(weight_VH), size // _BLOCKS) if converts else [slice(None)]
 
     def logits(self, hidden_CH: Tensor, temperature: float) -> Tensor:
         """Divided by the temperature, in float32, in memory of their own. Shape (C, V)."""
