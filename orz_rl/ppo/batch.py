@@ -18,11 +18,11 @@ from orz_bench.errors import EngineError
 from orz_bench.records.arrays import TOKEN_IDS
 from orz_bench.records.rollout import Rollout
 from orz_rl.ppo.packing import pack
-from orz_rl.ppo.packs import Group, Pack, PackSlice
+from orz_rl.ppo.packs import Lengths, Pack, PackSlice
 
 Shares = list[list[tuple[int, ...]]]
 """For each rank and each of its packs: the rollouts in it. Ranks have equally many packs; an empty one is a filler."""
-_FILLER = (Group(1, (1,)),)
+_FILLER = Lengths(1, 1)
 """Two tokens, with weight 0."""
 
 
@@ -80,12 +80,12 @@ class Batch:
 
     def packs(self, shares: Shares) -> list[list[PackSlice]]:
         """The tokens of every rank's packs, slices of one buffer; a filler has two tokens."""
-        rows = [self._groups(members) for share in shares for members in share]
-        shapes = [tuple(self._shape(group) for group in row) or _FILLER for row in rows]
-        pieces = [piece for row in rows for piece in (self._pieces(row) or [np.zeros(2, dtype=TOKEN_IDS)])]
-        sizes = [sum(group.num_tokens for group in shape) for shape in shapes]
+        chosen = [members for share in shares for members in share]
+        lengths = [tuple(map(self._lengths_of, members)) or (_FILLER,) for members in chosen]
+        pieces = [piece for members in chosen for piece in (self._tokens(members) or [np.zeros(2, dtype=TOKEN_IDS)])]
+        sizes = [sum(map(sum, row)) for row in lengths]
         slices = torch.from_numpy(np.concatenate(pieces)).split(sizes)
-        return _by_rank([PackSlice(tokens, shape) for tokens, shape in zip(slices, shapes, strict=True)], shares)
+        return _by_rank([PackSlice(tokens, row) for tokens, row in zip(slices, lengths, strict=True)], shares)
 
     def in_packs(self, values_BT: Tensor, shares: Shares) -> list[list[Tensor]]:
         """The entries of each pack's response tokens, in its order: (R,), slices of one buffer; one 0 for a filler."""
@@ -136,21 +136,13 @@ class Batch:
         sizes = [sum(lengths[member] for member in members) or 1 for share in shares for members in share]
         return _by_rank(list(buffer.split(sizes)), shares)
 
-    def _groups(self, members: Sequence[int]) -> list[tuple[int, ...]]:
-        """Neighbours of a row that follow one prompt."""
-        return [(member,) for member in members]
+    def _tokens(self, members: Sequence[int]) -> list[Any]:
+        rollouts = [self.rollouts[member] for member in members]
+        return [_array(numbers) for row in rollouts for numbers in (row.prompt_token_ids, row.token_ids)]
 
-    def _pieces(self, row: Sequence[Sequence[int]]) -> list[Any]:
-        rollouts = self.rollouts
-        return [
-            _array(numbers)
-            for group in row
-            for numbers in (rollouts[group[0]].prompt_token_ids, *(rollouts[member].token_ids for member in group))
-        ]
-
-    def _shape(self, group: Sequence[int]) -> Group:
-        lengths = tuple(len(_array(self.rollouts[member].token_ids)) for member in group)
-        return Group(len(_array(self.rollouts[group[0]].prompt_token_ids)), lengths)
+    def _lengths_of(self, member: int) -> Lengths:
+        rollout = self.rollouts[member]
+        return Lengths(len(_array(rollout.prompt_token_ids)), len(_array(rollout.token_ids)))
 
 
 def _array(numbers: Any) -> Any:

@@ -53,7 +53,7 @@ def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> Te
 def _at_targets(model: Any, pack: Pack) -> Tensor:
     """What the output layer gives where each response token was sampled, and nowhere else."""
     # With a tensor of positions, transformers computes the output layer only there.
-    found: Tensor = model(**_inputs(model, pack), logits_to_keep=pack.before_R).logits
+    found: Tensor = model(**_inputs(model, pack), logits_to_keep=pack.targets_R - 1).logits
     return found
 
 
@@ -63,7 +63,7 @@ def response_values(model: Any, pack: Pack) -> Tensor:
     `model` returns one number per token, of shape (1, N, 1).
     """
     values_N = model(**_inputs(model, pack))[0, :, 0].float()
-    return values_N[pack.before_R]
+    return values_N[pack.targets_R - 1]
 
 
 def values_of(model: Any, sequences: Sequence[Sequence[int]]) -> list[Tensor]:

@@ -14,7 +14,7 @@ from orz_rl.planning.architectures import PUBLISHED, Architecture, architecture_
 from orz_rl.planning.pack_memory import PackShape, pack_bytes
 from orz_rl.ppo import token_head
 from orz_rl.ppo.packed_forward import register_packed_sdpa, response_scores
-from orz_rl.ppo.packs import Group, PackSlice
+from orz_rl.ppo.packs import Lengths, PackSlice
 from orz_rl.ppo.token_head import with_token_head
 from tests.support.live_bytes import LiveBytes
 
@@ -49,8 +49,8 @@ def counted(shape: Architecture, pack: PackShape) -> int:
         model.train()
         for parameter in model.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        groups = (Group(16, (pack.tokens // 4 - 16,)),) * 4
-        inputs = PackSlice(torch.zeros(pack.tokens, dtype=torch.int32), groups).to(torch.device("cpu"))
+        lengths = (Lengths(16, pack.tokens // 4 - 16),) * 4
+        inputs = PackSlice(torch.zeros(pack.tokens, dtype=torch.int32), lengths).to(torch.device("cpu"))
         before = memory.peak = memory.now
         scores = response_scores(model, inputs, with_entropy=True)
         scores.logprobs_R.sum().backward()
