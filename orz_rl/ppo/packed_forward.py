@@ -40,7 +40,7 @@ def response_scores(model: Any, pack: Pack, *, temperature: float = 1.0, with_en
             scores = head.scores(_at_targets(model, pack))
         if scores is not None:
             return scores
-    logits_RV = _at_targets(model, pack)[0]
+    logits_RV = response_logits(model, pack)
     logprobs_R = token_logprobs(logits_RV, tokens_R, temperature=temperature)
     return Scores(logprobs_R, token_entropies(logits_RV, temperature=temperature) if with_entropy else None)
 
@@ -48,6 +48,11 @@ def response_scores(model: Any, pack: Pack, *, temperature: float = 1.0, with_en
 def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> Tensor:
     """Log-probabilities of a pack's response tokens, in order, at the sampling temperature. Shape (R,), float32."""
     return response_scores(model, pack, temperature=temperature).logprobs_R
+
+
+def response_logits(model: Any, pack: Pack) -> Tensor:
+    """The logits from which each response token was sampled, in the model's dtype: of a small pack. Shape (R, V)."""
+    return _at_targets(model, pack)[0]
 
 
 def _at_targets(model: Any, pack: Pack) -> Tensor:
