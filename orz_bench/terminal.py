@@ -185,6 +185,12 @@ def listed(names: Iterable[str]) -> str:
 DATA_DIR = typer.Option("--data-dir", help="Folder with benchmark files [default: $ORZ_DATA].")
 DataDir = Annotated[Path | None, DATA_DIR]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object for programs.")]
+StepColumn = Annotated[
+    str | None,
+    typer.Option(
+        "--step-column", help="The column of a file's curves with the step [default: step, iteration, ...; see docs]."
+    ),
+]
 Grade = Annotated[bool, typer.Option("--grade", help="Grade what has a gold with our grader too.")]
 Workers = Annotated[int | None, typer.Option("--workers", min=1, help="Grading processes [default: one per core].")]
 AllowWeakIsolation = Annotated[

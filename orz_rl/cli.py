@@ -1,10 +1,11 @@
-"""orz-rl: train · plan · check · backends · compare-backends · watch · recipes · data · export · build-tiny."""
+"""orz-rl: train · plan · check · backends · compare-backends · watch · recipes · data · curate · export · build-tiny"""
 
 from __future__ import annotations
 
 from orz_bench.terminal import command_line, names_plugins, version_option
 from orz_rl.commands.backends import backends_command
 from orz_rl.commands.compare_backends import compare_backends_command
+from orz_rl.commands.curate import curate_app
 from orz_rl.commands.data import data_app
 from orz_rl.commands.plan import plan_command
 from orz_rl.commands.recipes import build_tiny_command, check_command, export_command, recipes_command
@@ -21,6 +22,7 @@ app.command("compare-backends")(compare_backends_command)
 app.command("watch")(watch_command)
 app.command("recipes")(recipes_command)
 app.add_typer(data_app, name="data")
+app.add_typer(curate_app, name="curate")
 app.command("export")(export_command)
 app.command("build-tiny")(build_tiny_command)
 

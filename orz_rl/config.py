@@ -16,6 +16,7 @@ from orz_bench.asking.protocol import MIN_TEMPERATURE, ORZ_STOP
 from orz_bench.engines.engine import Sampling
 from orz_bench.errors import nearest
 from orz_bench.installed.plugins import PluginGroup
+from orz_bench.records.keep_rules import Retention, rule_text
 from orz_rl.names import KlChoice, KlEstimator, Normalisation, SignName
 from orz_rl.ppo.parts import ADVANTAGES, OBJECTIVES
 from orz_rl.ppo.schedule import schedule
@@ -33,6 +34,7 @@ Rate = Annotated[float, Field(gt=0)]
 Coefficient = Annotated[float, Field(ge=0, le=1000)]
 Bound = Annotated[float, Field(gt=0, le=1e6)]
 Text = Annotated[str, Field(min_length=1)]
+Rule = Annotated[str, AfterValidator(rule_text)]
 REDUCE_BUCKET = 200_000_000
 """Number of gradient elements that ranks reduce at a time; DeepSpeed allocates a buffer for them."""
 
@@ -281,6 +283,27 @@ class EvalConfig(Section):
     """Only the first N questions."""
 
 
+class RolloutsConfig(Section):
+    """What stays on disk of old rollouts: all, every:K (steps that K divides), last:K (the newest K steps),
+    sampled:P (a share of the problems). Applied at every checkpoint to the steps before it.
+    """
+
+    keep: Rule = "all"
+    """What of texts, tokens and log-probabilities is kept, where no rule below says otherwise. All else always is."""
+    keep_texts: Rule | None = None
+    """Which responses keep their text; null: as `keep`."""
+    keep_tokens: Rule | None = None
+    """Which responses keep their token ids; null: as `keep`."""
+    keep_logprobs: Rule | None = None
+    """Which responses keep their log-probabilities, at most those that keep their token ids; null: as `keep`."""
+
+    @property
+    def retention(self) -> Retention:
+        """The rule of each content."""
+        named = {"texts": self.keep_texts, "tokens": self.keep_tokens, "logprobs": self.keep_logprobs}
+        return Retention.of(self.keep, **named)
+
+
 class CheckpointConfig(Section):
     """When checkpoints are saved, and how many are kept."""
 
@@ -323,6 +346,7 @@ class TrainConfig(Section):
     cluster: ClusterConfig = ClusterConfig()
     eval: EvalConfig = EvalConfig()
     checkpoint: CheckpointConfig = CheckpointConfig()
+    rollouts: RolloutsConfig = RolloutsConfig()
     health: HealthConfig = HealthConfig()
     logging: LoggingConfig = LoggingConfig()
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 42

@@ -9,6 +9,7 @@ from rich.table import Table
 from analysis.curves.response_metrics import RESPONSE_METRICS, ResponseMetric
 from analysis.figures.registry import FIGURES
 from analysis.texts.lexicons import LEXICONS
+from orz_bench.records.foreign_metrics import FOREIGN_METRICS, TITLES
 from orz_bench.records.metrics import METRICS
 
 _HEAD = """\
@@ -29,6 +30,14 @@ Written by `orz-rl` to metrics.jsonl, one row per step. A name that is in both l
 that metrics.jsonl counts reflections with orz-code in the whole text.
 
 """
+_FOREIGN = """
+## Other tools
+
+Metrics of other trainers, and which of ours they are. `orz-bench import`, `orz-rl watch` and `orz-analysis` give a
+metric our name only where meaning and unit are the same; all others keep their own. A table's tool is recognised by
+names that only one tool uses; columns of other tables are called by plain words.
+
+"""
 _LEXICONS = """
 ## Lexicons
 
@@ -45,6 +54,11 @@ def metrics_markdown() -> str:
     """docs/metrics.md as text."""
     responses = [(f"`{m.name}`", m.unit, m.formula, m.source or "–") for m in RESPONSE_METRICS.values()]
     training = [(f"`{m.name}`", m.unit, m.meaning, m.reference_name or "–") for m in METRICS.values()]
+    foreign = [
+        (TITLES.get(tool, "any table"), f"`{one.name}`", f"`{one.ours}`" if one.ours else "–", one.why or "–")
+        for tool, metrics in FOREIGN_METRICS.items()
+        for one in metrics
+    ]
     lexicons = [(f"`{one.name}`", str(one.version), str(len(one.patterns)), one.source) for one in LEXICONS.values()]
     figures = [(f"`{one.name}`", one.paper or "–", one.needs) for one in FIGURES.values()]
     return (
@@ -52,6 +66,8 @@ def metrics_markdown() -> str:
         + _markdown(("name", "unit", "formula", "source"), responses)
         + _TRAINING
         + _markdown(("name", "unit", "meaning", "name in ORZ's TensorBoard"), training)
+        + _FOREIGN
+        + _markdown(("tool", "name", "ours", "how it is computed, or where it differs"), foreign)
         + _LEXICONS
         + _markdown(("name", "version", "patterns", "source"), lexicons)
         + _FIGURES

@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from analysis.commands.arguments import LEXICON_HELP, Runs, split_names
-from orz_bench.terminal import print_result, reports_errors, result_console, show_faults, stderr_console
+from orz_bench.terminal import StepColumn, print_result, reports_errors, result_console, show_faults, stderr_console
 
 if TYPE_CHECKING:
     from analysis.figures.spec import FigureSpec
@@ -31,6 +31,7 @@ def figure_command(
         str | None,
         typer.Option(help=f"{LEXICON_HELP} [default: metrics.jsonl's counts, orz-code]."),
     ] = None,
+    step_column: StepColumn = None,
 ) -> None:
     """Draw one figure from these runs."""
     from analysis.curves.build import build_study
@@ -41,12 +42,13 @@ def figure_command(
     from analysis.reading.load import load_runs
     from analysis.texts.lexicons import get_lexicon
 
+    loaded = load_runs(runs, step_column=step_column)
     if name == CHOSEN or metrics is not None:
-        groups = group_studies([build_study(run, wanted=split_names(metrics)) for run in load_runs(runs)])
+        groups = group_studies([build_study(run, wanted=split_names(metrics)) for run in loaded])
         save_into(chosen_metrics(groups, split_names(metrics)), out)
         return
     figure, chosen = get_figure(name), get_lexicon(lexicon) if lexicon else None
-    studies = [build_study(run, lexicon=chosen, wanted=figure.metrics) for run in load_runs(runs)]
+    studies = [build_study(run, lexicon=chosen, wanted=figure.metrics) for run in loaded]
     save_into(drawn(figure, group_studies(studies)), out)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from analysis.commands.arguments import LexiconName, Runs, split_names
-from orz_bench.terminal import Json, print_result, reports_errors, result_console, stderr_console
+from orz_bench.terminal import Json, StepColumn, print_result, reports_errors, result_console, stderr_console
 
 
 @reports_errors
@@ -20,6 +20,7 @@ def report_command(
     metrics: Annotated[
         str | None, typer.Option(help="Further metrics to draw, separated by commas: any columns of the runs' curves.")
     ] = None,
+    step_column: StepColumn = None,
 ) -> None:
     """Write one HTML page: did it learn, when, how, does reflection improve answers? With PNG, PDF and CSV files."""
     from analysis.curves.build import build_study
@@ -29,7 +30,7 @@ def report_command(
     from analysis.texts.lexicons import get_lexicon
 
     chosen = get_lexicon(lexicon)
-    studies = [with_step_moments(build_study(run, lexicon=chosen)) for run in load_runs(runs)]
+    studies = [with_step_moments(build_study(run, lexicon=chosen)) for run in load_runs(runs, step_column=step_column)]
     written = write_report(studies, out, metrics=split_names(metrics))
     console = stderr_console()
     for sentence in written.left_out:
@@ -45,6 +46,7 @@ def compare_command(
     runs: Runs,
     *,
     out: Annotated[Path | None, typer.Option(help="Write comparison.png, .pdf and .csv into this folder.")] = None,
+    step_column: StepColumn = None,
     json_output: Json = False,
 ) -> None:
     """Compare experiments: values at the start and the end of each; runs of one configuration are pooled over seeds."""
@@ -57,7 +59,8 @@ def compare_command(
     from analysis.reading.load import load_runs
 
     figure = get_figure("comparison")
-    groups = group_studies([build_study(run, wanted=figure.metrics) for run in load_runs(runs)])
+    loaded = load_runs(runs, step_column=step_column)
+    groups = group_studies([build_study(run, wanted=figure.metrics) for run in loaded])
     rows = compared(groups)
     if json_output:
         print_result(json.dumps({"experiments": [row.to_json() for row in rows]}, ensure_ascii=False))

@@ -55,12 +55,13 @@ def window_for(num_points: int) -> int:
 def smooth(values: Array, window: int) -> Array:
     """Centred running mean over `window` (odd) values; NaN within half a window of both ends.
 
-    A mean over fewer values would follow the raw last point, which would look like a turn of the curve.
+    A mean over fewer values would follow the raw last point, which would look like a turn of the curve. No mean leaves
+    the range of its values, not by a rounding error: a constant curve would have an axis of such errors.
     """
     means = np.full(len(values), np.nan)
     window = min(window, len(values) - 1 + len(values) % 2)  # odd, and no wider than the curve
     if window > 0:
-        sums = np.concatenate([[0.0], np.cumsum(values)])
+        windows = np.lib.stride_tricks.sliding_window_view(values, window)
         half = window // 2
-        means[half : len(values) - half] = (sums[window:] - sums[:-window]) / window
+        means[half : len(values) - half] = windows.mean(axis=1).clip(windows.min(axis=1), windows.max(axis=1))
     return means

@@ -14,7 +14,8 @@ from analysis.reading.columns import unit_of
 from orz_bench.errors import DataError, counted
 from orz_bench.results.baselines import baselines_for
 
-_SHARES = ("share", "reward")
+_SHARES = ("share",)
+"""Units drawn in percent. A reward is none: another trainer's may be a sum of several functions."""
 _SHOWN_MODELS = ("ORZ-32B", "DeepSeek-R1-Zero-Qwen-32B", "ORZ-7B")
 """Models whose published results are drawn; tables list all."""
 

@@ -1,55 +1,30 @@
-"""Rollouts in files of other tools, as frames. For the files and their columns see orz_bench.records.foreign."""
+"""Rollouts in files of other tools, as frames."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from analysis.reading.columns import CATEGORIES, NUMBERS, ROLLOUT_COLUMNS
 from analysis.reading.run_rollouts import BATCH_ROWS
-from orz_bench.exchange.formats.sample import ForeignSample, digest_of
-from orz_bench.records.foreign import Row, canonical, dumped, files_under, flat, rows_of
+from orz_bench.exchange.formats.registry import read_file
+from orz_bench.exchange.formats.sample import ForeignSample
+from orz_bench.exchange.import_samples import columns_of
+from orz_bench.records.foreign import dumped, files_under
 
+Row = Mapping[str, Any]
 _INTEGERS = ("step", "sample_index", "num_tokens")
 
 
 @dataclass(frozen=True, slots=True)
-class FileRollouts:
-    """Rollouts in files, each with facts from its file name (such as the step)."""
-
-    paths: tuple[Path, ...]
-    facts: Mapping[Path, Row] = field(default_factory=dict)
-    only: tuple[str, str] | None = None
-    """(column, value): read only these rows, if a file holds several runs."""
-
-    @property
-    def skipped(self) -> tuple[Path, ...]:
-        """Always empty: an unreadable file is an error here."""
-        return ()
-
-    def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
-        """See analysis.reading.run_rollouts.Rollouts."""
-        return batches_of(self._rows(), rows)
-
-    def numbers(self) -> pd.DataFrame:
-        """See analysis.reading.run_rollouts.Rollouts."""
-        return numbers_of(self.batches())
-
-    def _rows(self) -> Iterator[Row]:
-        for path in self.paths:
-            facts = self.facts.get(path, {})
-            for row in map(flat, rows_of(path)):
-                if self.only is None or str(row.get(self.only[0])) == self.only[1]:
-                    yield canonical(row) | facts
-
-
-@dataclass(frozen=True, slots=True)
 class ForeignRollouts:
-    """Rollouts in a file that another tool wrote."""
+    """Rollouts in files that another tool wrote, as `orz-bench import` reads them."""
 
     samples: Callable[[], Iterator[ForeignSample]]
 
@@ -60,20 +35,17 @@ class ForeignRollouts:
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
         """See analysis.reading.run_rollouts.Rollouts."""
-        return batches_of(map(_columns_of, self.samples()), rows)
+        return batches_of(map(_said, self.samples()), rows)
 
     def numbers(self) -> pd.DataFrame:
         """See analysis.reading.run_rollouts.Rollouts."""
         return numbers_of(self.batches())
 
 
-def _columns_of(sample: ForeignSample) -> Row:
+def _said(sample: ForeignSample) -> Row:
     """The columns that the file says something about."""
-    found = {name: getattr(sample, name) for name in ROLLOUT_COLUMNS if getattr(sample, name) is not None}
-    if sample.problem_id is None and sample.question is not None:
-        found["problem_id"] = digest_of(sample.question)
-    silent = sample.completion is None and sample.has_text
-    return found | ({"completion": "", "verdict": "no_answer"} if silent else {"completion": sample.completion or ""})
+    found = columns_of(sample)
+    return {name: found[name] for name in ROLLOUT_COLUMNS if found[name] is not None}
 
 
 def batches_of(rows: Iterator[Row], size: int) -> Iterator[pd.DataFrame]:
@@ -91,22 +63,28 @@ def numbers_of(batches: Iterator[pd.DataFrame]) -> pd.DataFrame:
     return whole.astype({name: "category" for name in CATEGORIES if name in whole})
 
 
-def dumped_rollouts(folder: Path) -> FileRollouts | None:
+def dumped_rollouts(folder: Path) -> ForeignRollouts | None:
     """The training rollouts that Open-Reasoner-Zero dumped into a folder, by step; None if there are none."""
     named = ((path, dumped(path)) for path in files_under(folder))
     steps = {path: name.step for path, name in named if name is not None and name.benchmark is None}
-    facts: dict[Path, Row] = {path: {"step": step} for path, step in steps.items()}
-    return FileRollouts(tuple(sorted(steps, key=steps.__getitem__)), facts) if steps else None
+    return ForeignRollouts(partial(_dumped, sorted(steps, key=steps.__getitem__))) if steps else None
 
 
-def dumped_evaluations(folder: Path) -> dict[tuple[str, int], FileRollouts]:
+def dumped_evaluations(folder: Path) -> dict[tuple[str, int], ForeignRollouts]:
     """The responses of evaluations that Open-Reasoner-Zero dumped into a folder, by (benchmark, step)."""
     named = ((path, dumped(path)) for path in files_under(folder))
     keys = {path: (name.benchmark, name.step) for path, name in named if name is not None and name.benchmark}
     return {
-        key: FileRollouts((path,), {path: {"benchmark": key[0], "step": key[1]}})
-        for path, key in sorted(keys.items(), key=lambda pair: pair[1])
+        key: ForeignRollouts(partial(_dumped, [path])) for path, key in sorted(keys.items(), key=lambda pair: pair[1])
     }
+
+
+def _dumped(paths: Sequence[Path]) -> Iterator[ForeignSample]:
+    """The files are opened when they are read: there may be thousands, which their names tell apart."""
+    for path in paths:
+        _, contents = read_file(path, named="orz")
+        assert contents.samples is not None
+        yield from contents.samples()
 
 
 def _typed(frame: pd.DataFrame) -> pd.DataFrame:

@@ -11,13 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from orz_bench.records.foreign import flat, run_column, source_columns
-from orz_bench.records.metric_names import STEP_NAMES, is_known_metric, metric_names
-
-_PLOTTED = ("panel", "series", "x", "y")
-"""Columns of a table of plotted points."""
-_MEASURED_STYLES = ("raw", "single")
-"""Styles of plotted points that are measurements; others are smoothed lines, markers on them, or annotations."""
+from orz_bench.records.curve_tables import points_of
 
 
 def by_step(frame: pd.DataFrame) -> pd.DataFrame:
@@ -39,67 +33,20 @@ def by_step(frame: pd.DataFrame) -> pd.DataFrame:
     return typed
 
 
-def curves_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
+def curves_of(
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    where: str = "the table",
+    step_column: str | None = None,
+    tool: str | None = None,
+) -> dict[str, pd.DataFrame]:
     """By run name ("" if the rows name none): a frame in the form of `by_step`, with our metric names.
 
-    Accepts long tables (step, metric, y or value), wide ones (step and one column per metric), and plotted points
-    (panel, series, x, y). If rows name a benchmark, it prefixes the metric: `aime24/accuracy`.
+    DataError where the column with the step is in doubt. See orz_bench.records.curve_tables for what is read.
     """
-    table = pd.DataFrame([flat(dict(row)) for row in rows])
-    if table.empty:
-        return {}
-    if set(_PLOTTED) <= set(table.columns):
-        table = _plotted(table)
-    names = source_columns(table.columns)
-    step = next((name for name in STEP_NAMES if name in table), None)
-    if step is None:
-        return {}
-    run = run_column(dict.fromkeys(table.columns))
-    long = _long(table.rename(columns={step: "step"}), benchmark=names.get("benchmark"), run=run)
-    return {str(name): _wide(part) for name, part in long.groupby("run", sort=False)}
-
-
-def _plotted(table: pd.DataFrame) -> pd.DataFrame:
-    """Columns run, step, metric, value of plotted points that were measured: neither smoothed nor beyond the axes.
-
-    A series is a run and its panel a metric (`lambda=1.0`, `Reward During Training`), or vice versa if the series is
-    named after a metric (`Response Length` in the panel `TRAINING`).
-    """
-    if "flag" in table:
-        table = table[table["flag"].isna() | (table["flag"] == "ok")]
-    if "style" in table and table["style"].isin(_MEASURED_STYLES).any():
-        table = table[table["style"].isin(_MEASURED_STYLES)]
-    panel, series = table["panel"].astype(str), table["series"].astype(str)
-    is_metric = series.map(is_known_metric).astype(bool)
-    return pd.DataFrame(
-        {
-            "run": series.mask(is_metric, panel),
-            "step": table["x"],
-            "metric": panel.mask(is_metric, series),
-            "value": table["y"],
-        }
-    )
-
-
-def _long(table: pd.DataFrame, *, benchmark: str | None, run: str | None) -> pd.DataFrame:
-    """Columns run, step, metric, value."""
-    value = next((name for name in ("value", "y") if name in table and "metric" in table), None)
-    known = {name for name in ("step", benchmark, run, "metric") if name is not None}
-    if value is None:
-        known.discard("metric")
-        others = [name for name in table.columns if name not in known]
-        numeric = [name for name in others if pd.to_numeric(table[name], errors="coerce").notna().any()]
-        table = table.melt([name for name in table.columns if name in known], numeric, var_name="metric")
-        value = "value"
-    metric = table["metric"].map(metric_names(table["metric"].dropna().astype(str).unique()))
-    return pd.DataFrame(
-        {
-            "run": table[run].astype(str) if run else "",
-            "step": pd.to_numeric(table["step"], errors="coerce"),
-            "metric": table[benchmark].astype(str) + "/" + metric if benchmark else metric,
-            "value": pd.to_numeric(table[value], errors="coerce"),
-        }
-    ).dropna(subset=["step", "value"])
+    points = points_of(rows, where=where, step_column=step_column, tool=tool)
+    table = pd.DataFrame(points, columns=["run", "step", "metric", "value"])
+    return {str(name): _wide(part) for name, part in table.groupby("run", sort=False)}
 
 
 def _wide(long: pd.DataFrame) -> pd.DataFrame:

@@ -54,13 +54,16 @@ class PartRollouts:
         return cls(whole, tuple(path for path in paths if path not in set(whole)))
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
-        """See Rollouts. Small parts are joined, so that work per batch does not become work per part."""
+        """See Rollouts. Small parts are joined, so that work per batch does not become work per part.
+
+        Rows whose text was dropped (rollouts.keep) are left out, but counted by the index.
+        """
         start = 0
         for table in _of_size(self._pieces(rows), rows):
             frame = _without_empty_reward(table.to_pandas()[list(ROLLOUT_COLUMNS)])
             frame.index = pd.RangeIndex(start, start + len(frame))
             start += len(frame)
-            yield frame
+            yield frame[frame["completion"].notna()]
 
     def _pieces(self, rows: int) -> Iterator[pa.RecordBatch]:
         for path in self.paths:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,10 @@ from orz_bench.records.parquet import disk_error
 from orz_bench.records.run_dir import write_text
 
 PAGE_NAME = "index.html"
+_MOST_DRAWN = 12
+"""Panels of curves under names that no figure knows."""
+_MOST_NAMED = 8
+_TELLING = re.compile(r"reward|score|acc|correct|pass|length|loss|entropy|kl", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,14 +47,18 @@ def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] 
     """
     groups = group_studies(studies)
     specs, left_out = _figures(studies)
+    has_texts = any(study.features is not None or study.run.evaluations for study in studies)
+    if not specs and not has_texts and not metrics:
+        metrics = _varying(studies)
     if metrics:
         specs.append(chosen_metrics(groups, metrics))
     not_drawn = _not_drawn(studies, specs)
     left_out += not_drawn
-    has_texts = any(study.features is not None or study.run.evaluations for study in studies)
     if not specs and not has_texts:
-        found = " ".join(not_drawn) or "It has no curves."
-        raise DataError(f"{studies[0].run.path}: it has no data for any figure of the report. {found}")
+        raise DataError(
+            f"{studies[0].run.path}: it has no data for any figure of the report, and no curve that varies; name "
+            f"curves with --metrics to draw them all the same."
+        )
     tables = [table for table in (result_table(groups), length_table_of(studies)) if table is not None]
     try:
         folder = out / "figures"
@@ -104,16 +113,28 @@ def _figures(studies: Sequence[Study]) -> tuple[list[FigureSpec], list[str]]:
 
 
 def _not_drawn(studies: Sequence[Study], specs: Sequence[FigureSpec]) -> list[str]:
-    """A sentence for each file with numeric columns that no figure draws, with the option that draws them."""
+    """A sentence for each run with numeric columns that no figure draws, with the option that draws them."""
     drawn = {name for spec in specs for panel in spec.panels for name in panel.metrics}
     sentences = []
     for study in studies:
-        names = [str(name) for name in study.steps.columns if name != "step" and name not in drawn]
-        if study.run.kind == "file" and names:
-            sentences.append(
-                f"{study.run.name}: no figure shows {', '.join(names)}; draw them with --metrics {','.join(names)}"
-            )
+        names = [str(name) for name in study.run.metrics.columns if name != "step" and name not in drawn]
+        if study.run.kind in ("file", "folder") and names:
+            more = f", ... ({len(names) - _MOST_NAMED:,} more)" if len(names) > _MOST_NAMED else ""
+            named = names[:_MOST_NAMED]
+            option = f"--metrics {','.join(named)}"
+            sentences.append(f"{study.run.name}: no figure shows {', '.join(named)}{more}; draw them with {option}")
     return sentences
+
+
+def _varying(studies: Sequence[Study]) -> list[str]:
+    """Columns with several values, rewards, scores and losses first: what a report of unknown curves shows."""
+    names = {
+        str(name): None
+        for study in studies
+        for name in study.steps.columns
+        if name != "step" and study.steps[name].nunique() > 1
+    }
+    return sorted(names, key=lambda name: _TELLING.search(name) is None)[:_MOST_DRAWN]
 
 
 def _write_table(table: Table, path: Path) -> Path:
@@ -140,7 +161,8 @@ def _about(study: Study) -> str:
     run = study.run
     steps = counted(len(study.steps), "step") if len(study.steps) else ""
     states = {"done": "finished", "failed": "stopped before its end", "open": "not finished", "unknown": ""}
-    kinds = {"train": "training run", "eval": "evaluation", "dump": "dump of Open-Reasoner-Zero", "file": "file"}
+    kinds = {"train": "training run", "eval": "evaluation", "dump": "dump of Open-Reasoner-Zero"}
+    kinds |= {"folder": "folder of another tool", "file": "file"}
     seed = f"seed {run.seed}" if run.seed is not None else ""
     responses = (
         f"{counted(len(study.features), 'response')} read" if study.features is not None else "no responses read"

@@ -58,7 +58,9 @@ def summaries_of(runs: Sequence[Run], lexicon: Lexicon) -> list[ReflectionSummar
     sets: list[tuple[str, Rollouts]] = []
     for run in runs:
         if run.rollouts is not None:
-            sets.append((f"{run.name}: training" if run.kind in ("train", "dump") else run.name, run.rollouts))
+            sets.append(
+                (f"{run.name}: training" if run.kind in ("train", "dump", "folder") else run.name, run.rollouts)
+            )
         sets += [(f"{run.name}: {e.benchmark}, step {e.step}", e.samples) for e in run.evaluations]
     if not sets:
         raise DataError(f"{runs[0].path}: has no responses; name a run with rollouts, or a file with responses.")

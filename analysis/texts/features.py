@@ -6,7 +6,6 @@ Output: a DataFrame with the same index. Batches are processed one by one and th
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -19,6 +18,7 @@ from analysis.texts.lexicons import Lexicon
 from analysis.texts.reflection import find_reflections, reflection_features
 from analysis.texts.repetition import repetition_features
 from orz_bench.errors import DataError
+from orz_bench.records.text_hash import text_hash
 
 CARRIED = ("step", "benchmark", "problem_id", "sample_index", "num_tokens", "reward")
 """Columns of a batch that are copied to its features if present."""
@@ -74,11 +74,6 @@ def _facts(batch: pd.DataFrame, texts: Sequence[str]) -> pd.DataFrame:
         "is_answered": _is_known(batch, "extracted"),
     }
     return pd.DataFrame(columns, index=batch.index)
-
-
-def text_hash(text: str) -> int:
-    """A 64-bit hash of a text, the same on every machine and in every version (BLAKE2b of its UTF-8)."""
-    return int.from_bytes(hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
 
 
 def _equals(batch: pd.DataFrame, column: str, *, value: str) -> pd.Series:

@@ -14,11 +14,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from analysis.texts.features import text_hash
 from analysis.texts.form import form_features
 from analysis.texts.lexicons import Lexicon, get_lexicon
 from analysis.texts.reflection import find_reflections
 from analysis.texts.repetition import repetition_features
+from orz_bench.records.retention import dropped_text
+from orz_bench.records.text_hash import text_hash
 
 VERSION = 2
 """Part of the files' path: increased whenever a column or its meaning changes."""
@@ -26,7 +27,7 @@ BATCH_ROWS = 1024
 PREVIEW_CHARS = 240
 SHORT_CHARS = 120
 
-COLUMNS = ("benchmark", "problem_id", "sample_index", "question", "gold", "completion", "extracted", "why")
+COLUMNS = ("benchmark", "problem_id", "sample_index", "question", "gold", "completion", "extracted", "why", "extra")
 SCHEMA = pa.schema(
     [
         ("num_chars", pa.int32()),
@@ -68,13 +69,36 @@ def _measured(path: Path) -> Iterator[pd.DataFrame]:
 
 
 def measures(rollouts: pd.DataFrame) -> pd.DataFrame:
-    """The columns of SCHEMA for rollouts with COLUMNS; a null completion counts as an empty text.
+    """The columns of SCHEMA for rollouts with COLUMNS. Of a text that was dropped only its length and hash are known.
 
     reasoning_chars counts the characters before `</think>`, or before the final answer without that tag, except tags
     and spaces; shows_work: whether they contain a calculation or a reflection; gold_in_text: whether the response
     contains the gold as a separate word (null for golds of one character, which occur in almost any text).
     """
-    texts = ["" if text is None else str(text) for text in rollouts["completion"]]
+    is_dropped = rollouts["completion"].isna()
+    found = _of_texts(rollouts[~is_dropped])
+    if is_dropped.any():
+        found = pd.concat([found, _of_dropped(rollouts[is_dropped])]).loc[rollouts.index]
+    return found
+
+
+def _of_dropped(rollouts: pd.DataFrame) -> pd.DataFrame:
+    facts = [dropped_text(extra) or (None, None) for extra in rollouts["extra"]]
+    return pd.DataFrame(
+        {
+            "num_chars": pd.array([chars for chars, _ in facts], "Int32"),
+            "text_hash": pd.array([hashed for _, hashed in facts], "UInt64"),
+            "question_head": _heads(rollouts["question"], PREVIEW_CHARS),
+            "gold_head": _heads(rollouts["gold"], SHORT_CHARS),
+            "extracted_head": _heads(rollouts["extracted"], SHORT_CHARS),
+            "why_head": _heads(rollouts["why"], SHORT_CHARS),
+        },
+        index=rollouts.index,
+    ).reindex(columns=SCHEMA.names)
+
+
+def _of_texts(rollouts: pd.DataFrame) -> pd.DataFrame:
+    texts = [str(text) for text in rollouts["completion"]]
     known = rollouts.assign(completion=texts)
     repetition = repetition_features(texts)
     thoughts = [thought_of(text) for text in texts]
@@ -97,7 +121,8 @@ def measures(rollouts: pd.DataFrame) -> pd.DataFrame:
             "gold_head": _heads(rollouts["gold"], SHORT_CHARS),
             "extracted_head": _heads(rollouts["extracted"], SHORT_CHARS),
             "why_head": _heads(rollouts["why"], SHORT_CHARS),
-        }
+        },
+        index=rollouts.index,
     )
 
 

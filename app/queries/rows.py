@@ -15,6 +15,8 @@ from app.queries.measures import PREVIEW_CHARS, SHORT_CHARS, head
 from app.queries.reasons import names_of
 from app.queries.selection import Selection
 from orz_bench.errors import DataError, counted
+from orz_bench.records.retention import dropped_text
+from orz_bench.records.text_hash import text_hash
 
 MAX_PAGE = 500
 _NUMBERS = (
@@ -75,6 +77,14 @@ class Text:
     policy_version: int | None
     grader_version: str | None
     extra: Mapping[str, Any]
+    is_stored: bool = True
+    """Whether the response's text is on disk; if not, it is empty here."""
+
+    @property
+    def text_hash(self) -> int:
+        """The hash of the response, also of one that was dropped (rollouts.keep)."""
+        facts = None if self.is_stored else dropped_text(json.dumps(dict(self.extra)))
+        return text_hash(self.completion) if facts is None else facts[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,10 +161,12 @@ def group(index: RunIndex, key: RowKey) -> list[Row]:
 
 def text_of(index: RunIndex, row: Row) -> Text:
     """The texts of a rollout, from its part. Raises DataError if the part is gone, or now has other rollouts."""
-    (record,) = read_rows(index, [row.id], columns=["problem_id", "sample_index", *Text.__dataclass_fields__])
+    columns = [name for name in Text.__dataclass_fields__ if name != "is_stored"]
+    (record,) = read_rows(index, [row.id], columns=["problem_id", "sample_index", *columns])
     if (record.pop("problem_id"), record.pop("sample_index")) != (row.key.problem_id, row.key.sample_index):
         raise DataError(f"{index.run}: the rollouts of step {row.key.step} were just rewritten; reload the page.")
     record["extra"] = _object(record["extra"])
+    record["is_stored"] = record["completion"] is not None
     for name in ("question", "gold", "prompt", "completion"):
         record[name] = record[name] or ""
     return Text(**record)

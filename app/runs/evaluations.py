@@ -159,14 +159,27 @@ def outcomes(one: Evaluated) -> dict[str, list[bool]]:
     return {problem: [True] * right + [False] * (total - right) for problem, right, total in _fetch(one, query)}
 
 
+_OF_ANSWERS = ("our_", "imported_", "second_before_ours")
+
+
 def part_fields(one: Evaluated) -> list[str]:
-    """Fields of `extra` that divide the questions into at most MAX_PARTS groups of at least two on average."""
+    """Fields of `extra` that divide the questions into at most MAX_PARTS groups of at least two on average.
+
+    What differs between samples of a question is of the answers, not of the questions; so is what our grader notes.
+    """
     values: dict[str, list[str]] = {}
-    for (text,) in _fetch(one, "select any_value(extra) from samples group by problem_id"):
-        for name, value in _extra(text).items():
-            if isinstance(value, str | int):
+    of_answers: set[str] = set()
+    for (texts,) in _fetch(one, "select list(distinct extra) from samples group by problem_id"):
+        first, *others = map(_extra, texts)
+        of_answers.update(name for name, value in first.items() if any(other.get(name) != value for other in others))
+        for name, value in first.items():
+            if isinstance(value, str | int) and not isinstance(value, bool) and not name.startswith(_OF_ANSWERS):
                 values.setdefault(name, []).append(str(value))
-    return sorted(name for name, found in values.items() if 1 < len(set(found)) <= min(MAX_PARTS, len(found) / 2))
+    return sorted(
+        name
+        for name, found in values.items()
+        if name not in of_answers and 1 < len(set(found)) <= min(MAX_PARTS, len(found) / 2)
+    )
 
 
 def parts(one: Evaluated, field: str) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from app.runs.evaluations import (
 )
 from app.views.address import read_state, write_state
 from app.views.charts import legend
+from app.views.disagreements import disagreements
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.score_charts import parts_chart, score_chart
@@ -84,7 +85,7 @@ def _body(context: Context) -> None:
         with left:
             _curves(here, benchmark, runs=runs)
         with right:
-            _results(here, benchmark)
+            _results(here, benchmark, context=context)
         left, right = st.columns([7, 5], gap="medium")
         with left, shown_errors():
             _comparison(context, state, here=here)
@@ -115,7 +116,7 @@ def _curves(here: Sequence[Evaluated], benchmark: str, *, runs: Sequence[str]) -
     st.altair_chart(chart, key="benchmarks:curves", height=290)
 
 
-def _results(here: Sequence[Evaluated], benchmark: str) -> None:
+def _results(here: Sequence[Evaluated], benchmark: str, *, context: Context) -> None:
     st.markdown(
         "**Results** :gray[percent]",
         help="95 % question: interval for another sample of such questions; 95 % sampling: interval for n new answers "
@@ -126,6 +127,7 @@ def _results(here: Sequence[Evaluated], benchmark: str) -> None:
         table, key="benchmarks:results", hide_index=True, row_height=_ROW_PX, placeholder="–",
         height=min(290, _ROW_PX * (len(table) + 1) + 5), column_config=_result_columns(table),
     )  # fmt: skip
+    disagreements(here, page=context.pages.get("suspicious"))
     notes = notes_on([one.result for one in here])
     if notes:
         with st.expander(f"What to know before quoting these numbers ({len(notes)})"):

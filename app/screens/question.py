@@ -20,7 +20,7 @@ from app.views.failures import shown_errors
 from app.views.opened import OpenRun, open_run, show_progress
 from app.views.shown import showing
 from app.views.style import ROLLOUT_STYLE
-from app.views.texts import show_facts, show_question, show_text
+from app.views.texts import show_dropped, show_facts, show_question, show_text
 from orz_bench.errors import counted
 
 BENCHMARK, PROBLEM, LEFT, RIGHT, ORDER, FIND, SOLVED = "bench", "problem", "left", "right", "sort", "find", "solved"
@@ -160,6 +160,9 @@ def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
         st.columns(2, gap="medium"), (left, right), (left_text, right_text), (found.left, found.right), strict=True
     ):
         with column:
+            if not text.is_stored:
+                show_dropped()
+                continue
             show_text(text.completion, marks, key=f"compare:{column}:{row.id}", file_name="response.txt")
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import streamlit as st
 
-from analysis.texts.features import text_hash
 from app.context import Context
 from app.judging.annotations import Annotations, RunIdentity
 from app.judging.side_folder import side_folder
@@ -20,6 +19,8 @@ from app.queries.measuring import is_measuring, start_measuring
 from app.queries.rows import Row, text_of
 from app.queries.selection import MarkedRow, Marks
 from orz_bench.errors import counted
+from orz_bench.records.retention import reduction_note
+from orz_bench.records.run_dir import RunDir
 
 MAX_OPEN_RUNS = 3
 """Number of indexes kept in memory, of the runs viewed last."""
@@ -42,7 +43,7 @@ class OpenRun:
 
     def response(self, row: Row) -> Response:
         """The response that an annotation of this row refers to: its key and the hash of its text."""
-        known = row.text_hash if row.text_hash is not None else text_hash(text_of(self.index, row).completion)
+        known = row.text_hash if row.text_hash is not None else text_of(self.index, row).text_hash
         return Response(row.key, hash_text(known))
 
 
@@ -97,6 +98,8 @@ def show_progress(opened: OpenRun) -> None:
         st.warning(
             f"{counted(len(skipped), 'damaged part')} skipped, the first: {skipped[0].relative_to(opened.index.run)}"
         )
+    if (note := reduction_note(RunDir(opened.index.run))) is not None:
+        st.caption(f"{note[0].upper()}{note[1:]}.")
     if opened.coverage.num_measured < opened.coverage.num_parts:
         _progress(opened.index)
     if opened.context.tail_s is not None:

@@ -20,7 +20,7 @@ from app.views.colours import coloured, css_class, symbol, words
 from app.views.opened import OpenRun
 from app.views.rollout_list import open_neighbour
 from app.views.shown import showing
-from app.views.texts import SHOWN_CHARS, show_answers, show_facts, show_question, show_text
+from app.views.texts import SHOWN_CHARS, show_answers, show_dropped, show_facts, show_question, show_text
 from orz_bench.errors import counted
 
 DEFAULT_LAYERS = ("reflection", "tags", "extracted")
@@ -124,6 +124,9 @@ def _group(opened: OpenRun, row: Row) -> None:
 
 
 def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) -> None:
+    if not text.is_stored:
+        show_dropped()
+        return
     tokens = tokens_of(opened.index, row)
     known = [name for name in LAYERS if name != "logprobs" or tokens is not None]
     on = address.layers(known, default=DEFAULT_LAYERS)

@@ -73,7 +73,7 @@ def _frame(rows: Sequence[Row], *, with_hits: bool, reason_first: bool) -> pd.Da
         "look": [BY_NAME[row.reasons[0]].title if row.reasons else "" for row in rows],
         "extracted": [row.extracted for row in rows],
         "gold": [row.gold for row in rows],
-        "response": [row.preview for row in rows],
+        "response": ["(text not kept)" if row.preview is None else row.preview for row in rows],
     }
     frame = pd.DataFrame(columns)
     frame = frame if with_hits else frame.drop(columns="hits")

@@ -34,6 +34,11 @@ def show_text(text: str, marks: Iterable[Mark], *, key: str, file_name: str) -> 
     st.html(f'<div class="orz-text" tabindex="0">{marked_html(shown, cut)}{"…" if len(text) > limit else ""}</div>')
 
 
+def show_dropped() -> None:
+    """Say that a response's text is no longer there."""
+    st.info("The text of this response is not stored: the run drops texts of old steps (`rollouts.keep`).")
+
+
 def show_question(text: str) -> None:
     """Show a question in a frame with its mathematics; nothing else in it is rendered. A long one scrolls."""
     is_long = len(text) > LONG_QUESTION_CHARS or text.count("\n") > 8

@@ -65,6 +65,13 @@ class Protocol:
             ),
         ]
 
+    def on_card(self) -> dict[str, Any]:
+        """What the protocol decides of a card, by the card's names and as JSON; None where the card leaves it out."""
+        plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        plain |= plain.pop("sampling")
+        unused = {name: None for name, value in _ADDED_SAMPLING.items() if plain[name] == value}
+        return {name: value for name, value in plain.items() if name not in ("name", "source", "n")} | unused
+
 
 def _sampling_checks(sampling: Sampling) -> list[tuple[bool, str]]:
     """(whether it holds, the fault where it does not)."""
@@ -254,6 +261,8 @@ class ProtocolCard:
     """Digest of a tokenizer that is not the checkpoint's own."""
     plugins: Mapping[str, str] | None = None
     """What other packages supply: "benchmark" or "engine" -> name and version of the package."""
+    endpoint: str | None = None
+    """The endpoint of a server, where that is not completions: "chat"."""
 
     @property
     def fingerprint(self) -> str:

@@ -12,6 +12,8 @@ from orz_bench.engines.engine import Tokenizer
 from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import AnswerKind, Problem
 
+Messages = list[dict[str, str]]
+
 _ORZ_CODE = (
     "A conversation between User and Assistant. The User asks a question, and the Assistant solves it. "
     "The Assistant first thinks about the reasoning process in the mind and then provides the User with the answer. "
@@ -112,7 +114,11 @@ def chat(problem: Problem, tokenizer: Tokenizer | None) -> str:
             "--template chat needs the checkpoint's tokenizer, but only its name on a server is known; "
             "give --tokenizer FOLDER_OR_HUB_ID, or use --template plain."
         )
-    return tokenizer.render_chat([{"role": "user", "content": f"{problem.question}{_ask(problem)}"}])
+    return tokenizer.render_chat(_chat_messages(problem))
+
+
+def _chat_messages(problem: Problem) -> Messages:
+    return [{"role": "user", "content": f"{problem.question}{_ask(problem)}"}]
 
 
 def plain(problem: Problem, tokenizer: Tokenizer | None) -> str:
@@ -138,9 +144,13 @@ def lcb(problem: Problem, tokenizer: Tokenizer | None) -> str:
             "--template lcb needs the checkpoint's tokenizer, but only its name on a server is known; "
             "give --tokenizer FOLDER_OR_HUB_ID, or use --template plain."
         )
+    return tokenizer.render_chat(_lcb_messages(problem))
+
+
+def _lcb_messages(problem: Problem) -> Messages:
     request = f"### Question:\n{problem.question}\n\n{format_of_program(problem)}\n\n"
     request += "### Answer: (use the provided format with backticks)\n\n"
-    return tokenizer.render_chat([{"role": "system", "content": _LCB_SYSTEM}, {"role": "user", "content": request}])
+    return [{"role": "system", "content": _LCB_SYSTEM}, {"role": "user", "content": request}]
 
 
 def mmlu(problem: Problem, tokenizer: Tokenizer | None) -> str:
@@ -151,6 +161,10 @@ def mmlu(problem: Problem, tokenizer: Tokenizer | None) -> str:
 def mmlu_pro(problem: Problem, tokenizer: Tokenizer | None) -> str:
     """The benchmark's examples and the question, as in MMLU-Pro's official script."""
     return f"{_opening(tokenizer)}{problem.examples}Question:\n{problem.question}\nAnswer: Let's think step by step."
+
+
+def _mmlu_pro_messages(problem: Problem) -> Messages:
+    return [{"role": "user", "content": mmlu_pro(problem, None)}]
 
 
 Template = Callable[[Problem, Tokenizer | None], str]
@@ -167,6 +181,13 @@ TEMPLATES: Mapping[str, Template] = {
 }
 OF_CHECKPOINT = ("chat", "lcb")
 """The templates that are rendered by the checkpoint's own chat template."""
+MESSAGES: Mapping[str, Callable[[Problem], Messages]] = {
+    "chat": _chat_messages,
+    "lcb": _lcb_messages,
+    "mmlu-pro": _mmlu_pro_messages,
+}
+"""The templates that a server's chat endpoint can be asked with. The others open the assistant's turn, or are texts
+to be continued; MMLU-Pro's official script sends its text to hosted models as one user message."""
 WITH_EXAMPLES = ("mmlu", "mmlu-pro")
 """The templates that show the benchmark's own worked examples."""
 

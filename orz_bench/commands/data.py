@@ -35,12 +35,12 @@ def list_command(data_dir: DataDir = None) -> None:
 
 @data_app.command("fetch")
 @reports_errors
-def fetch_command(names: Annotated[list[str], typer.Argument(help="Benchmarks.")]) -> None:
+def fetch_command(names: Annotated[list[str], typer.Argument(help="Benchmarks or suites.")]) -> None:
     """Download benchmarks from the hub into the local cache, at a pinned revision, and record their hashes."""
     from orz_bench.benchmarks.loading.load import fetch_benchmark
-    from orz_bench.benchmarks.registry import get_benchmark
+    from orz_bench.evaluation.suites import benchmarks_in
 
-    for benchmark in [get_benchmark(name) for name in names]:
+    for benchmark in benchmarks_in(names):
         folder = fetch_benchmark(benchmark)
         result_console().print(f"{benchmark.name}: in {folder}", markup=False, highlight=False, soft_wrap=True)
 
@@ -54,22 +54,22 @@ def lm_eval_path_command() -> None:
 @data_app.command("check")
 @reports_errors
 def check_command(
-    names: Annotated[list[str], typer.Argument(help="Benchmarks.")],
+    names: Annotated[list[str], typer.Argument(help="Benchmarks or suites.")],
     *,
     data_dir: DataDir = None,
     extractor: Annotated[str, typer.Option(help=f"{EXTRACTOR_HELP}.")] = "final",
 ) -> None:
     """Load benchmarks and grade every gold answer against itself; exit code 2 if one fails."""
     from orz_bench.benchmarks.loading.load import examples_place, load_problems
-    from orz_bench.benchmarks.registry import get_benchmark
     from orz_bench.errors import DataError, counted
+    from orz_bench.evaluation.suites import benchmarks_in
     from orz_bench.grading.grader import Grader
 
     console = result_console()
     num_faults = 0
     folders = data_folders(data_dir)
     loads = []
-    for benchmark in map(get_benchmark, names):
+    for benchmark in benchmarks_in(names):
         examples = examples_place(benchmark, folders)
         has_examples = examples is not None and not examples.startswith("not here")
         loads.append((benchmark, load_problems(benchmark, folders=folders, with_examples=has_examples)))

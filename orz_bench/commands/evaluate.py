@@ -42,10 +42,12 @@ def evaluate_command(
     """
     from orz_bench.commands.progress import ProgressDisplay
     from orz_bench.evaluation.run_evaluation import preview_evaluations, run_evaluations
+    from orz_bench.evaluation.suites import suites_in, tables_of
     from orz_bench.results.baselines import require_known
     from orz_bench.results.report import render_json, render_table
 
     options = replace(options, command=("orz-bench", *sys.argv[1:]))
+    suites = suites_in(options.benchmarks)
     beside = require_known(baseline) if baseline else None
     console = result_console()
     with libraries_on_stderr(), ProgressDisplay(stderr_console()) as display:
@@ -54,8 +56,9 @@ def evaluate_command(
     if shown is not None:
         print_result(shown)
         return
+    tables = tables_of(suites, results)
     if json_output:
-        print_result(json.dumps(render_json(results), ensure_ascii=False))
+        print_result(json.dumps(render_json(results, suites=tables), ensure_ascii=False))
         return
-    console.print(render_table(results, max_parts=_MAX_PARTS, baseline=beside))
+    console.print(render_table(results, max_parts=_MAX_PARTS, baseline=beside, suites=tables))
     console.print(f"rollouts: {results[0].run}/evals", markup=False, highlight=False, soft_wrap=True)

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
+from orz_bench.asking.suites.names import SUITES
 from orz_bench.commands.options import takes_options
 from orz_bench.evaluation.options import parse_names
-from orz_bench.terminal import Baseline, Json, as_text, print_result, reports_errors, result_console
+from orz_bench.terminal import (
+    Baseline,
+    Json,
+    as_text,
+    listed,
+    print_result,
+    reports_errors,
+    result_console,
+    stderr_console,
+)
 
 FORMAT = typer.Option("--format", help="How to show it.")
 
@@ -23,9 +34,17 @@ def report_command(
     format_: Annotated[Literal["table", "md", "json", "html"], FORMAT] = "table",
     out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
     baseline: Baseline = None,
+    suite: Annotated[
+        str | None, typer.Option(help=f"Add the table of a suite: {listed(SUITES)}, or FILE.yaml.")
+    ] = None,
     json_output: Json = False,
 ) -> None:
-    """Show the results of runs, with the published baselines beside them."""
+    """Show the results of runs, with the published baselines beside them.
+
+    A run that was evaluated with --bench SUITE shows the suite's table, too.
+    """
+    from orz_bench.asking.suites.suite import get_suite
+    from orz_bench.evaluation.suites import suites_of_run, tables_of
     from orz_bench.records.run_dir import write_text
     from orz_bench.results.baselines import require_known
     from orz_bench.results.html import render_html
@@ -33,17 +52,20 @@ def report_command(
     from orz_bench.results.report import render_json, render_markdown, render_table
 
     beside = require_known(baseline) if baseline else None
+    notice = partial(stderr_console().print, markup=False, highlight=False, soft_wrap=True)
+    named = [get_suite(suite)] if suite else [each for run in runs for each in suites_of_run(run, notice=notice)]
     results = [result for run in runs for result in results_of(run)]
+    suites = tables_of({each.name: each for each in named}.values(), results)
     format_ = "json" if json_output else format_
     if format_ == "table" and out is None:
-        result_console().print(render_table(results, baseline=beside))
+        result_console().print(render_table(results, baseline=beside, suites=suites))
         return
     if format_ == "table":
-        text = as_text(render_table(results, baseline=beside))
+        text = as_text(render_table(results, baseline=beside, suites=suites))
     elif format_ == "json":
-        text = json.dumps(render_json(results), ensure_ascii=False, indent=2)
+        text = json.dumps(render_json(results, suites=suites), ensure_ascii=False, indent=2)
     else:
-        text = {"md": render_markdown, "html": render_html}[format_](results, baseline=beside)
+        text = {"md": render_markdown, "html": render_html}[format_](results, baseline=beside, suites=suites)
     if out is None:
         print_result(text)
     else:

@@ -54,6 +54,7 @@ def card_facts(spec: EngineSpec, tokenizer: Callable[[], Tokenizer | None] | Non
         names = ("base_url", "model", "root", "answers_as")
         facts["server"] = {name: value for name, value in asdict(spec.server).items() if name in names}
         facts["prompts_as"] = spec.server.prompts
+        facts["endpoint"] = "chat" if spec.server.endpoint == "chat" else None
     if spec.tokenizer is not None and tokenizer is not None:
         from orz_bench.engines.tokenizer import CheckpointTokenizer
 

@@ -6,13 +6,13 @@ It raises EngineError with a message for the user.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
 
-from orz_bench.engines.settings import EngineSettings, SharedSettings, require_counts
+from orz_bench.engines.settings import EndpointName, EngineSettings, SharedSettings, require_counts
 from orz_bench.errors import ConfigError, EngineError
-from orz_bench.records.rollout import Completion, Request
+from orz_bench.records.rollout import Completion, Message, Request
 
 Notice = Callable[[str], None]
 """Receives messages for the user."""
@@ -47,9 +47,9 @@ def refuse_penalties(sampling: Sampling) -> None:
             )
 
 
-StopStrings = Literal["kept", "named", "left_out", "unknown"]
+StopStrings = Literal["kept", "named", "left_out", "unknown", "refused"]
 """How a server returns the stop string that ended a text: kept in the text; removed and named; removed without being
-named; not known."""
+named; not known; or it takes none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,13 +70,46 @@ class ServerFacts:
     stop_strings: StopStrings
     takes_token_ids: bool
     """Whether prompts are sent as token ids, so that the server cannot tokenise them differently or add tokens."""
+    endpoint: EndpointName = "completions"
+    refused: tuple[str, ...] = ()
+    """Settings of OpenAI's that it does not accept: temperature, top_p, seed, stop."""
+    limit_as: Literal["max_tokens", "max_completion_tokens"] = "max_tokens"
+    """Its name for the limit of new tokens."""
+    counts_by: Literal["token_ids", "logprobs"] | None = None
+    """What lists the tokens of each of several samples of one request; None: a request gives one sample."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain values, without unused fields that were added later: fingerprints cover them."""
+        added = {one.name: one.default for one in fields(self) if one.default is not MISSING}
+        return {name: value for name, value in asdict(self).items() if name not in added or value != added[name]}
 
     @property
     def prompts(self) -> str | None:
         """How prompts are sent, unless as text to which nothing is added."""
+        if self.endpoint == "chat":
+            return "messages, in the server's chat template"
         if self.takes_token_ids:
             return "token ids"
         return None if "add_special_tokens" in self.fields else "text, opened as the server does"
+
+
+Prompt = str | list[int] | tuple[Message, ...]
+"""A prompt as text, as token ids, or as messages."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePrompt:
+    """The prompt of the first short questions to a server: preferably one of the evaluation."""
+
+    text: str = "1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12,"
+    token_ids: tuple[int, ...] | None = None
+    messages: tuple[Message, ...] = ()
+    """For the chat endpoint, instead of the text."""
+
+    @property
+    def sent(self) -> Prompt:
+        """What is sent."""
+        return self.messages or self.text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +126,8 @@ class EngineSpec(SharedSettings):
     """Facts about the server; None: the engine asks for them."""
     settings: EngineSettings | None = None
     """Settings that only this engine has; None: its defaults."""
+    template_args: Mapping[str, Any] = field(default_factory=dict)
+    """For a server's chat endpoint: variables of its chat template besides the messages."""
 
     def __post_init__(self) -> None:
         require_counts(num_engines=self.num_engines, max_model_len=self.max_model_len)

@@ -5,8 +5,9 @@ Each setting is declared once, with its default and, where the command line has 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Self
+from typing import Annotated, ClassVar, Literal, Self, get_args
 
 import typer
 
@@ -15,6 +16,9 @@ from orz_bench.errors import ConfigError
 
 MOST = 10**9
 """Upper bound of every count."""
+
+EndpointName = Literal["completions", "chat"]
+"""completions: prompts as text or token ids; chat: messages, which the server renders."""
 
 
 def require_counts(**counts: int | None) -> None:
@@ -115,15 +119,38 @@ class ServerSettings(EngineSettings):
 
     engine: ClassVar[str] = "openai"
     base_url: Annotated[str, typer.Option(help="Address of an OpenAI-compatible server.")] = "http://127.0.0.1:8000/v1"
+    endpoint: Annotated[
+        EndpointName, typer.Option(help="completions: prompts of ours; chat: messages, rendered by the server.")
+    ] = "completions"
     concurrency: Annotated[int, typer.Option(min=1, help="Requests in flight to a server.")] = 64
     request_timeout_s: Annotated[
         float, typer.Option("--request-timeout", min=1, help="Seconds that a server may take for an answer.")
     ] = 1800
-    max_retries: Annotated[int, typer.Option(min=0, help="How often a server is asked again for an answer.")] = 6
+    max_retries: Annotated[int, typer.Option(min=0, help="How often a server is asked again for an answer.")] = 8
     continue_on_error: Annotated[
         bool, typer.Option(help="Keep a sample without an answer as a failed one, which counts as wrong.")
     ] = False
+    samples_per_request: Annotated[
+        int, typer.Option(min=1, help="Samples of a question drawn by one request, for the chat endpoint.")
+    ] = 1
+    price_in: Annotated[float | None, typer.Option(min=0, help="Price of a million tokens of prompts.")] = None
+    price_out: Annotated[float | None, typer.Option(min=0, help="Price of a million new tokens.")] = None
 
     def __post_init__(self) -> None:
-        require_counts(concurrency=self.concurrency)
+        require_counts(concurrency=self.concurrency, samples_per_request=self.samples_per_request)
         read_address(self.base_url)
+        if self.endpoint not in get_args(EndpointName):
+            raise ConfigError(f"--endpoint {self.endpoint} is unknown, wanted completions or chat.")
+        if self.endpoint != "chat" and self.samples_per_request != 1:
+            raise ConfigError("--samples-per-request needs --endpoint chat; leave it out.")
+        for name, price in (("price_in", self.price_in), ("price_out", self.price_out)):
+            if price is not None and not (math.isfinite(price) and price >= 0):
+                raise ConfigError(f"{name} is {price}, wanted 0 or more for a million tokens.")
+        if (self.price_in is None) != (self.price_out is None):
+            raise ConfigError("--price-in and --price-out belong together: give both, 0 for what is free.")
+
+    def cost(self, *, prompt_tokens: float, new_tokens: float) -> float | None:
+        """The price of so many tokens, in the currency of the prices; None without prices."""
+        if self.price_in is None or self.price_out is None:
+            return None
+        return (prompt_tokens * self.price_in + new_tokens * self.price_out) / 1e6

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import pyarrow as pa
 
+from orz_bench.asking.messages import messages_for, shown
 from orz_bench.asking.prompt_tokens import render_prompts
 from orz_bench.asking.protocol import ProtocolCard
 from orz_bench.asking.templates import TEMPLATES
@@ -32,6 +33,7 @@ from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json, to_json,
 from orz_bench.records.summary import EvalResult, Summary
 from orz_bench.results.breakdown import PartedSample, break_down
 from orz_bench.results.statistics import ScoredSample, summarise
+from orz_bench.results.usage import thoughts_of, usage_of
 from orz_bench.seeds import sample_seed
 
 
@@ -61,6 +63,8 @@ class Evaluation:
 
     def requests(self, tokenizer: Tokenizer | None) -> list[Request]:
         """Every sample wanted, problem by problem. Raises ConfigError if a prompt doesn't fit the context."""
+        if self.card.endpoint == "chat":
+            return self._chat_requests()
         prompts = render_prompts(self.problems, TEMPLATES[self.card.template], tokenizer=tokenizer)
         lengths = {
             problem.problem_id: len(prompt.token_ids)
@@ -79,6 +83,21 @@ class Evaluation:
             )
         ]
         return with_options(requests, tokenizer) if self.card.extractor == LIKELIHOOD else requests
+
+    def _chat_requests(self) -> list[Request]:
+        """The same as messages; what they become, and how long that is, the server knows alone."""
+        return [
+            request
+            for problem in self.problems
+            for messages in [messages_for(problem, self.card.template, system=self.card.system_prompt)]
+            for request in Request.group(
+                problem,
+                prompt=shown(messages),
+                prompt_token_ids=None,
+                seeds=(self._seed(problem, index) for index in range(self.n)),
+                messages=messages,
+            )
+        ]
 
     def to_rollout(self, request: Request, completion: Completion, *, grade: Grade) -> Rollout:
         """The row of one sample."""
@@ -309,7 +328,13 @@ def summary_of(folder: EvaluationDir, wanted: set[tuple[str, int]], *, breakdown
         PartedSample(problem_id=sample.problem_id, is_correct=sample.verdict == "correct", extra=json.loads(extra))
         for sample, extra in rows
     ]
-    return replace(summary, breakdown=break_down(parted, breakdowns))
+    return replace(
+        summary,
+        breakdown=break_down(parted, breakdowns),
+        num_failed=sum(sample.stop_reason == "failed" for sample, _ in rows),
+        usage=usage_of(part.extra for part in parted),
+        thoughts=thoughts_of(part.extra for part in parted),
+    )
 
 
 def _scored_samples(table: pa.Table) -> list[ScoredSample]:

@@ -16,6 +16,7 @@ import typer
 
 from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import PROTOCOLS
+from orz_bench.asking.suites.names import SUITES
 from orz_bench.benchmarks.own.address import with_options_joined
 from orz_bench.engines.registry import ENGINES
 from orz_bench.engines.settings import ServerSettings, SharedSettings, TransformersSettings, VllmSettings
@@ -90,7 +91,8 @@ class EvalOptions:
         tuple[str, ...],
         typer.Option(
             "--bench",
-            help="Benchmarks, separated by commas; FILE or hub:OWNER/NAME is your own table, lm-eval:TASK a task.",
+            help=f"Benchmarks, separated by commas; a suite: {listed(SUITES)} or FILE.yaml; FILE or hub:OWNER/NAME is "
+            "your own table, lm-eval:TASK a task.",
         ),
         parse_names,
     ] = HEADLINE_BENCHMARKS
@@ -132,6 +134,11 @@ class EvalOptions:
     engine_settings: EngineOptions = field(default_factory=EngineOptions)
     grading: GradingOptions = field(default_factory=GradingOptions)
     command: tuple[str, ...] = ()
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether a server's chat endpoint is asked."""
+        return self.engine_settings.server.endpoint == "chat"
 
     @property
     def selection(self) -> Selection:

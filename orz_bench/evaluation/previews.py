@@ -14,6 +14,7 @@ from orz_bench.evaluation.questions import total_tokens
 from orz_bench.records.regular import read_text
 from orz_bench.records.rollout import Request
 from orz_bench.records.run_dir import RunDir
+from orz_bench.results.usage import shown_cost
 
 _SHOWN_PROMPTS = 3
 _SPEEDS = (100, 1_000, 10_000)
@@ -24,8 +25,11 @@ _GENERATION_NAMES = (
 )  # fmt: skip
 
 
-def preview(evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir) -> str:
-    """Readable text: the samples that the command would generate, and its first prompts as the model sees them."""
+def preview(evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir, price_out: float | None = None) -> str:
+    """Readable text: the samples that the command would generate, and its first prompts as the model sees them.
+
+    `price_out`: of a million new tokens.
+    """
     card, max_tokens = evaluation.card, evaluation.card.sampling.max_tokens
     folder = run.evaluation(benchmark=card.benchmark, step=evaluation.model.step, fingerprint=card.fingerprint)
     done = folder.keys() if folder.protocol_path.exists() else set()
@@ -36,6 +40,9 @@ def preview(evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir)
         f"generate ({counted(len(evaluation.problems), 'question')} x {evaluation.n}) into {folder.path}",
         f"  {total_tokens(lengths, max_tokens=max_tokens)}: {duration(len(missing) * max_tokens)}",
     ]
+    if price_out is not None:
+        cost = shown_cost({"cost": len(missing) * max_tokens * price_out / 1e6})
+        lines.append(f"  cost: at most {cost} for new tokens, and that of the prompts")
     lines += [f"  {name}: {value}" for name, value in card.to_json().items()]
     first = list({request.problem.problem_id: request for request in requests}.values())[:_SHOWN_PROMPTS]
     for request in first:

@@ -12,11 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from orz_bench.asking.messages import messages_for, require_messages
 from orz_bench.asking.protocol import customise, get_protocol
 from orz_bench.asking.templates import OF_CHECKPOINT, TEMPLATES
-from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.engines.describe import card_facts
-from orz_bench.engines.engine import EngineSpec, ServerFacts, Tokenizer
+from orz_bench.engines.engine import EngineSpec, ProbePrompt, ServerFacts, Tokenizer
 from orz_bench.engines.open import choose_dtype, choose_engine, opened_once
 from orz_bench.engines.registry import get_engine, make_spec
 from orz_bench.environment import describe_environment
@@ -29,7 +29,8 @@ from orz_bench.evaluation.marks import Marks
 from orz_bench.evaluation.options import EvalOptions, GradingOptions
 from orz_bench.evaluation.plans import Chosen, choose, plan
 from orz_bench.evaluation.previews import generation_config_note, preview
-from orz_bench.evaluation.served import context_note, meet_server
+from orz_bench.evaluation.served import context_note, meet_server, probe_prompt, require_chat
+from orz_bench.evaluation.suites import each_once, find_benchmark, one_by_one
 from orz_bench.extraction.rules import LIKELIHOOD
 from orz_bench.models.checkpoint import Checkpoint, ModelIdentity, find_checkpoints
 from orz_bench.records.rollout import Request
@@ -61,6 +62,14 @@ class _Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class _Chosen:
+    """A benchmark as every checkpoint is asked it, with the options that apply to it alone."""
+
+    chosen: Chosen
+    options: EvalOptions
+
+
+@dataclass(frozen=True, slots=True)
 class _Asked:
     """An evaluation with its prompts."""
 
@@ -83,11 +92,12 @@ def run_evaluations(options: EvalOptions, *, observer: Observer) -> list[EvalRes
     )
     results: list[EvalResult] = []
     with marks:
-        chosen = _choose_all(options, engine=target.engine, observer=observer)
+        single = one_by_one(options)
+        chosen = _choose_all(single, engine=target.engine, observer=observer)
         for checkpoint in target.checkpoints:
             if checkpoint.model.origin:
                 observer.notice(f"{checkpoint.model.origin}; kept in {checkpoint.path}")
-            tasks = _harness_tasks(options)
+            tasks = _harness_tasks(single)
             plan = _plan(checkpoint, chosen, engine=target.engine, options=options, observer=observer)
             results += _evaluate_all(
                 plan, tasks, run=target.run, grading=options.grading, marks=marks, observer=observer
@@ -98,12 +108,12 @@ def run_evaluations(options: EvalOptions, *, observer: Observer) -> list[EvalRes
 def preview_evaluations(options: EvalOptions, *, observer: Observer) -> str:
     """Describe what run_evaluations would generate, with its first prompts; nothing is generated or written."""
     target = _resolve(options, observer)
-    chosen = _choose_all(options, engine=target.engine, observer=observer)
-    texts = []
+    chosen = _choose_all(one_by_one(options), engine=target.engine, observer=observer)
+    texts, price_out = [], options.engine_settings.server.price_out
     for checkpoint in target.checkpoints:
         plan = _plan(checkpoint, chosen, engine=target.engine, options=options, observer=observer)
         asked = _ask(plan.evaluations, plan.tokenizer, of_server=plan.spec.server, observer=observer)
-        texts += [preview(one.evaluation, one.requests, run=target.run) for one in asked]
+        texts += [preview(one.evaluation, one.requests, run=target.run, price_out=price_out) for one in asked]
     return "\n\n".join(texts)
 
 
@@ -111,6 +121,8 @@ def _resolve(options: EvalOptions, observer: Observer) -> _Target:
     engine, reason = choose_engine(options.engine)
     observer.notice(reason)
     make_spec(name=engine, checkpoint="", **options.engine_settings.by_name())  # refuses settings before any file
+    if options.is_chat:
+        require_chat(options, benchmarks=(one.benchmarks[0] for one in one_by_one(options)))
     checkpoints = find_checkpoints(
         options.checkpoint,
         engine=engine,
@@ -126,17 +138,17 @@ def _resolve(options: EvalOptions, observer: Observer) -> _Target:
     return _Target(engine=engine, checkpoints=checkpoints, run=RunDir(run))
 
 
-def _choose_all(options: EvalOptions, *, engine: str, observer: Observer) -> list[Chosen]:
-    """The benchmarks that are not lm-eval's, as every checkpoint is asked them."""
+def _choose_all(single: Sequence[EvalOptions], *, engine: str, observer: Observer) -> list[_Chosen]:
+    """The benchmarks that are not lm-eval's, as every checkpoint is asked them; `single` has the options of each."""
     return [
-        _choose(name, options=options, engine=engine, observer=observer)
-        for name in options.benchmarks
-        if not name.startswith(PREFIX)
+        _Chosen(_choose(options, engine=engine, observer=observer), options)
+        for options in single
+        if not options.benchmarks[0].startswith(PREFIX)
     ]
 
 
-def _choose(name: str, *, options: EvalOptions, engine: str, observer: Observer) -> Chosen:
-    benchmark = get_benchmark(name)
+def _choose(options: EvalOptions, *, engine: str, observer: Observer) -> Chosen:
+    benchmark = find_benchmark(options.benchmarks[0])
     chosen = choose(
         benchmark,
         customise(get_protocol(options.protocol or benchmark.default_protocol), options.protocol_changes),
@@ -148,7 +160,10 @@ def _choose(name: str, *, options: EvalOptions, engine: str, observer: Observer)
     observer.notice(f"{benchmark.name}: {counted(len(loaded.problems), 'problem')} from {loaded.source}")
     for note in loaded.notes:
         observer.notice(f"{benchmark.name}: {note}")
-    if (options.system_prompt is not None or options.template_args) and protocol.template not in OF_CHECKPOINT:
+    if options.is_chat:
+        require_messages(protocol.template, benchmark=benchmark.name)
+    is_rendered = options.is_chat or protocol.template in OF_CHECKPOINT
+    if (options.system_prompt is not None or options.template_args) and not is_rendered:
         raise ConfigError(
             f"{benchmark.name}: --system-prompt and --template-args are for the checkpoint's chat template, and this "
             f"protocol asks with {protocol.template}; add --template chat."
@@ -156,18 +171,17 @@ def _choose(name: str, *, options: EvalOptions, engine: str, observer: Observer)
     return replace(chosen, loaded=options.selection.select(loaded))
 
 
-def _harness_tasks(options: EvalOptions) -> list[HarnessTask]:
-    names = [name.removeprefix(PREFIX) for name in options.benchmarks if name.startswith(PREFIX)]
-    if not names:
+def _harness_tasks(single: Sequence[EvalOptions]) -> list[HarnessTask]:
+    wanted = [options for options in single if options.benchmarks[0].startswith(PREFIX)]
+    if not wanted:
         return []
     from orz_bench.evaluation.harness.tasks import find_task
 
-    chosen = harness_options(options)
-    return [find_task(name, chosen) for name in names]
+    return [find_task(one.benchmarks[0].removeprefix(PREFIX), harness_options(one)) for one in wanted]
 
 
 def _plan(
-    checkpoint: Checkpoint, chosen: Sequence[Chosen], *, engine: str, options: EvalOptions, observer: Observer
+    checkpoint: Checkpoint, chosen: Sequence[_Chosen], *, engine: str, options: EvalOptions, observer: Observer
 ) -> _Plan:
     spec = make_spec(
         name=engine,
@@ -175,6 +189,7 @@ def _plan(
         dtype=choose_dtype(options.dtype, engine),
         **options.engine_settings.by_name(),
     )
+    spec = replace(spec, template_args=options.template_args) if options.is_chat else spec
 
     @cache
     def tokenizer() -> Tokenizer | None:
@@ -183,37 +198,43 @@ def _plan(
         return load_tokenizer(spec, system=options.system_prompt, template_args=options.template_args)
 
     if get_engine(engine).is_server:
-        spec = _meet_server(spec, chosen, tokenizer=tokenizer(), observer=observer)
+        spec = _meet_server(spec, chosen, tokenizer=tokenizer(), options=options, observer=observer)
     if (note := generation_config_note(checkpoint.path)) is not None:
         observer.notice(note)
     facts = card_facts(spec, tokenizer) | {
-        "questions": options.selection.describe(),
         "system_prompt": options.system_prompt,
         "template_args": dict(options.template_args) or None,
     }
     evaluations = [
         plan(
-            one,
+            one.chosen,
             checkpoint.model,
-            facts=facts,
+            facts=facts | {"questions": one.options.selection.describe()},
             seed=options.seed,
-            limit=options.limit,
+            limit=one.options.limit,
             keep_tokens=spec.keep_tokens,
         )
         for one in chosen
     ]
-    return _Plan(spec=spec, model=checkpoint.model, evaluations=evaluations, tokenizer=tokenizer)
+    return _Plan(spec=spec, model=checkpoint.model, evaluations=each_once(evaluations), tokenizer=tokenizer)
 
 
 def _meet_server(
-    spec: EngineSpec, chosen: Sequence[Chosen], *, tokenizer: Tokenizer | None, observer: Observer
+    spec: EngineSpec,
+    chosen: Sequence[_Chosen],
+    *,
+    tokenizer: Tokenizer | None,
+    options: EvalOptions,
+    observer: Observer,
 ) -> EngineSpec:
     """The spec with the server's facts, probed with the first question."""
-    prompts = (TEMPLATES[one.protocol.template](one.loaded.problems[0], tokenizer) for one in chosen)
-    samplings = [one.protocol.sampling for one in chosen]
-    return meet_server(
-        spec, prompt=next(prompts, None), tokenizer=tokenizer, samplings=samplings, notice=observer.notice
-    )
+    first = [(one.chosen.loaded.problems[0], one.chosen.protocol.template) for one in chosen][:1]
+    if options.is_chat:
+        prompts = [ProbePrompt(messages=messages_for(*one, system=options.system_prompt)) for one in first]
+    else:
+        prompts = [probe_prompt(TEMPLATES[template](problem, tokenizer), tokenizer) for problem, template in first]
+    samplings = [one.chosen.protocol.sampling for one in chosen]
+    return meet_server(spec, prompt=next(iter(prompts), None), samplings=samplings, notice=observer.notice)
 
 
 def _evaluate_all(

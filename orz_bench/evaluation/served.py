@@ -5,27 +5,45 @@ The server, its model and the tokenizer given for it are on the card: samples of
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
-from orz_bench.engines.engine import EngineSpec, Sampling, Tokenizer
+from orz_bench.engines.engine import EngineSpec, ProbePrompt, Sampling, Tokenizer
+from orz_bench.errors import ConfigError
+from orz_bench.evaluation.harness.options import PREFIX
+from orz_bench.evaluation.options import EvalOptions
+
+
+def require_chat(options: EvalOptions, *, benchmarks: Iterable[str]) -> None:
+    """Raise ConfigError for what a chat endpoint cannot be asked, or what has no effect there."""
+    if options.engine_settings.tokenizer is not None:
+        raise ConfigError(
+            "--tokenizer renders and counts the prompts of --endpoint completions; with --endpoint chat the server "
+            "does both. Leave it out."
+        )
+    tasks = [name for name in benchmarks if name.startswith(PREFIX)]
+    if tasks:
+        raise ConfigError(
+            f"{tasks[0]}: lm-eval's tasks are prompts of text; ask them with --endpoint completions and --tokenizer."
+        )
+
+
+def probe_prompt(text: str, tokenizer: Tokenizer | None) -> ProbePrompt:
+    """A rendered prompt, with its token ids if they are known."""
+    return ProbePrompt(text=text, token_ids=tokenizer.encode(text) if tokenizer is not None else None)
 
 
 def meet_server(
     spec: EngineSpec,
     *,
-    prompt: str | None,
-    tokenizer: Tokenizer | None,
+    prompt: ProbePrompt | None,
     samplings: Sequence[Sampling],
     notice: Callable[[str], None],
 ) -> EngineSpec:
     """The spec with the facts about its server. EngineError or ConfigError if it cannot be evaluated."""
-    from orz_bench.engines.openai.probe import ProbePrompt, ask_server, refuse_unmet
+    from orz_bench.engines.openai.probe import ask_server, refuse_unmet
 
-    shown = ProbePrompt()
-    if prompt:
-        shown = ProbePrompt(text=prompt, token_ids=tokenizer.encode(prompt) if tokenizer is not None else None)
-    facts = ask_server(spec, prompt=shown, notice=notice)
+    facts = ask_server(spec, prompt=prompt, notice=notice)
     for sampling in samplings:
         refuse_unmet(facts, sampling)
     limit = min((some for some in (spec.max_model_len, facts.max_model_len) if some is not None), default=None)

@@ -10,13 +10,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from orz_bench.errors import counted
+from orz_bench.exchange.imported_scores import OURS as OURS
 from orz_bench.grading.grader import Grader, Submission, grader_version
 from orz_bench.records.parquet import replace_table, table_of
 from orz_bench.records.rollout import AnswerKind, Grade
 from orz_bench.records.run_dir import RolloutsDir
 
-OURS = "final, our grader"
-"""Name of the second extractor of rows that our grader judged: its own rule, and our verdict."""
 _THEIRS = "second_before_ours"
 """In `extra`: a second extractor that the file had."""
 _LETTER = re.compile(r"[A-Z]\Z")

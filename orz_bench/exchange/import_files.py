@@ -6,17 +6,17 @@ twice and a killed one resumes. The formats are in orz_bench/exchange/formats/.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from orz_bench.environment import describe_environment
 from orz_bench.errors import DataError, counted
-from orz_bench.exchange.import_curves import add_curves
-from orz_bench.exchange.import_samples import FINGERPRINT, Facts, Targets
+from orz_bench.exchange.import_curves import ImportedCurves
+from orz_bench.exchange.import_samples import FINGERPRINT, Facts, Targets, trains_of
 from orz_bench.exchange.imported_scores import write_scores
-from orz_bench.exchange.sources import Source, find_sources
+from orz_bench.exchange.sources import Known, Source, find_sources
 from orz_bench.records.run_dir import RunDir
 
 
@@ -27,6 +27,7 @@ class ImportOptions:
     benchmark: str | None = None
     step: int | None = None
     rows_are: Literal["auto", "eval", "train"] = "auto"
+    """auto: as each file's format says."""
     run: str | None = None
     format: str | None = None
     """The format's name; None: recognised by the content."""
@@ -35,6 +36,12 @@ class ImportOptions:
     grade: bool = False
     """Whether our grader judges the samples too."""
     command: tuple[str, ...] = ()
+
+    @property
+    def facts(self) -> Facts:
+        """What samples get from it."""
+        trains = None if self.rows_are == "auto" else self.rows_are == "train"
+        return Facts(benchmark=self.benchmark, step=self.step, run=self.run, trains=trains)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,68 +66,72 @@ def import_files(
     """Import the files, and those that are recognised in the folders, one after the other into the run `out`.
 
     Raises DataError for a file that is missing, empty, of no format, without responses or curves, of several runs, or
-    changed since it was imported. What can be refused beforehand is, and then nothing is written; files before a broken
-    row stay.
+    changed since it was imported: all files are read before anything is written.
     """
-    sources = find_sources(paths, named=options.format, notice=notice)
-    for source in sources:
-        _check(source, options)
-    trains = any(_trains(source, options) or source.contents.kind == "curves" for source in sources)
+    known = Known(format=options.format, step_column=options.step_column)
+    sources = find_sources(paths, known=known, notice=notice)
+    _check(sources, options, run=RunDir(out))
+    trains = any(source.contents.kind == "curves" or trains_of(source, options.facts) for source in sources)
     facts = describe_environment() | {"seed": None, "imported": True}
     run = RunDir(out)
     with run.lock():
         for source in sources:
-            _refuse_changed(source, run)
+            _refuse_changed(source, run, there=_events(run))
+        curves = _curves_of(run, options)
+        targets = Targets(run, facts=options.facts)
         run.create(kind="train" if trains else "eval", command=options.command, seed=0, environment=facts)
         with run.writing(stopped_event="import_stopped"):
             for source in sources:
-                yield _import_file(source, run, options=options)
+                yield _import_file(source, run, targets=targets, curves=curves)
             if options.grade:
                 _grade(run, notice=notice)
             _score(run)
 
 
-def _trains(source: Source, options: ImportOptions) -> bool:
-    if options.rows_are != "auto":
-        return options.rows_are == "train"
-    return source.contents.trains
+def _check(sources: Sequence[Source], options: ImportOptions, *, run: RunDir) -> None:
+    """Read everything, so that what cannot be imported fails before anything is written."""
+    curves, targets = _curves_of(run, options), Targets(run, facts=options.facts, writes=False)
+    there = _events(run)
+    for source in sources:
+        _refuse_changed(source, run, there=there)
+        if source.digest in there.values():
+            continue
+        if source.contents.samples is not None:
+            targets.take(source)
+        else:
+            curves.add(source.path, source.contents, tool=source.format.name)
+        there[source.name] = source.digest
 
 
-def _check(source: Source, options: ImportOptions) -> None:
-    """Read the first sample, so that a file without any fails before anything is written."""
-    if source.contents.samples is not None and next(source.contents.samples(), None) is None:
-        raise DataError(f"{source.path}: has no rows; name a file of rollouts.")
-    if source.contents.curves is not None:
-        add_curves(source, None, step_column=options.step_column)
+def _curves_of(run: RunDir, options: ImportOptions) -> ImportedCurves:
+    rows = run.metrics()[0] if run.exists() else []
+    return ImportedCurves(rows, step_column=options.step_column, run=options.run)
 
 
-def _refuse_changed(source: Source, run: RunDir) -> None:
-    if _events(run).get(source.path.name, source.digest) != source.digest:
+def _refuse_changed(source: Source, run: RunDir, *, there: Mapping[str, str]) -> None:
+    if there.get(source.name, source.digest) != source.digest:
         raise DataError(
-            f"{source.path}: another file of this name was imported into {run.path} before; import this one into a new "
-            f"run directory (--out), or give it another name if its rows differ."
+            f"{source.path}: another file of this name was imported into {run.path}, or is in this import; import "
+            f"this one into a new run directory (--out), or give it another name if its rows differ."
         )
 
 
-def _import_file(source: Source, run: RunDir, *, options: ImportOptions) -> ImportedFile:
-    _refuse_changed(source, run)  # two of the files may have one name
+def _import_file(source: Source, run: RunDir, *, targets: Targets, curves: ImportedCurves) -> ImportedFile:
     path, contents = source.path, source.contents
     about: dict[str, Any] = {"what": contents.what, "notes": contents.notes, "is_curve": contents.kind == "curves"}
     if source.digest in _events(run).values():
         return ImportedFile(source=path, num_rows=0, targets=(), was_there=True, **about)
     if contents.samples is None:
-        num_rows = add_curves(source, run, step_column=options.step_column)
+        added = curves.add(path, contents, tool=source.format.name)
+        run.write_metrics(curves.rows())
+        num_rows, about["notes"] = added.num_steps, (*contents.notes, *added.notices)
         names: tuple[str, ...] = (run.metrics_path.name,)
     else:
-        facts = Facts(benchmark=options.benchmark, step=options.step, run=options.run, trains=_trains(source, options))
-        targets = Targets(run, source, facts=facts)
-        for sample in targets.wanted(contents.samples()):
-            targets.take(sample)
-        targets.flush()
-        num_rows, names = targets.num_rows, targets.names
+        taken = targets.take(source)
+        num_rows, names = taken.num_rows, taken.names
     run.add_event(
         "imported",
-        file=path.name,
+        file=source.name,
         digest=source.digest,
         rows=num_rows,
         format=source.format.name,

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from orz_bench.errors import DataError, counted
 from orz_bench.exchange.formats.format import Contents, Format
-from orz_bench.exchange.formats.registry import read_file
+from orz_bench.exchange.formats.registry import UnrecognisedError, read_file
 from orz_bench.records.foreign import files_under
+from orz_bench.records.foreign_metrics import TITLES
 from orz_bench.records.regular import require_regular
 
-_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".parquet", ".eval", ".log", ".txt", ".out")
+_SUFFIXES = (".json", ".jsonl", ".ndjson", ".csv", ".parquet", ".eval", ".log", ".txt", ".out", ".err", ".wandb")
 """Files of other kinds in a folder are passed over unread: checkpoints stand beside dumps."""
 _GENERIC = "jsonl"
+_ANY_TOOL = (_GENERIC, "tensorboard", "wandb")
+"""Formats that every tool writes: their curves belong to the tool whose folder it is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +27,8 @@ class Source:
     """One file to import."""
 
     path: Path
+    name: str
+    """Its own, or from the folder that was given on: the dumps of training and validation have the same names."""
     digest: str
     """SHA-256, 16 digits."""
     format: Format
@@ -31,16 +37,26 @@ class Source:
     @property
     def label(self) -> str:
         """Name and digest: the origin that every row keeps."""
-        return f"{self.path.name} {self.digest}"
+        return f"{self.name} {self.digest}"
 
 
-def find_sources(paths: Sequence[Path], *, named: str | None, notice: Callable[[str], None]) -> list[Source]:
-    """Everything that can be imported. `named`: the format, where it is not to be recognised.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a user says about files."""
+
+    format: str | None = None
+    """None: recognised by the content."""
+    step_column: str | None = None
+    """The column of curves with the step."""
+
+
+def find_sources(paths: Sequence[Path], *, known: Known, notice: Callable[[str], None]) -> list[Source]:
+    """Everything that can be imported.
 
     `notice` gets what is left out. DataError if a file is unreadable or of no format, if a folder mixes tools, and if
     there are only scores without answers.
     """
-    found = [source for path in paths for source in _sources_of(path, named=named, notice=notice)]
+    found = [source for path in paths for source in _sources_of(path, known=known, notice=notice)]
     usable = [source for source in found if source.contents.kind in ("samples", "curves")]
     reviewed = {source.path.name for source in usable if "review" in source.contents.what}
     for source in found if usable else ():
@@ -63,24 +79,31 @@ def _without_answers(source: Source) -> str:
     return f"{contents.what}{has}; name {contents.instead}" if contents.instead else f"{contents.what}{has}"
 
 
-def _sources_of(path: Path, *, named: str | None, notice: Callable[[str], None]) -> Iterator[Source]:
+def _sources_of(path: Path, *, known: Known, notice: Callable[[str], None]) -> Iterator[Source]:
     if not path.is_dir():
-        yield _source(path, named=named)
+        yield _source(path, name=path.name, known=known)
         return
-    found, refused = [], []
-    for file in sorted(_files_under(path)):
+    place = Path(path.resolve().name)
+    found: list[Source] = []
+    refused: list[tuple[Path, DataError]] = []
+    for file in sorted(_files_under(path), key=_natural):
         try:
-            found.append(_source(file, named=named))
+            found.append(_source(file, name=str(place / file.relative_to(path)), known=known))
         except DataError as error:
             refused.append((file, error))
     unreadable = [error for file, error in refused if "wanted a regular file" in str(error)]
     if unreadable:
         raise unreadable[0]
     found = _of_one_tool(path, found, notice=notice)
-    for _, fault in refused:
-        notice(f"left out: {fault}")
+    unrecognised = [file for file, fault in refused if isinstance(fault, UnrecognisedError)]
+    if unrecognised and found:
+        named = ", ".join(file.name for file in unrecognised[:4]) + (", ..." if len(unrecognised) > 4 else "")
+        notice(f"left out: {counted(len(unrecognised), 'file')} without responses and curves ({named})")
+    for file, fault in refused:
+        if file not in unrecognised or not found:
+            notice(f"left out: {fault}")
     if not found:
-        raise DataError(
+        raise UnrecognisedError(
             f"{path}: contains no file of rollouts, scores or curves that is recognised; name the files themselves, or "
             f"the folder of the dumps."
         )
@@ -89,16 +112,17 @@ def _sources_of(path: Path, *, named: str | None, notice: Callable[[str], None])
 
 def _of_one_tool(folder: Path, found: list[Source], *, notice: Callable[[str], None]) -> list[Source]:
     """The sources of the tool whose folder it is; tables of responses beside it are left out."""
-    tools = {source.format.name for source in found if source.format.name != _GENERIC}
+    examples = {tool: source for source in reversed(found) if (tool := _tool_of(source))}
+    tools = examples.keys()
     if len(tools) > 1:
-        examples = {source.format.name: source for source in reversed(found)}
         named = ", ".join(
-            f"{name} ({examples[name].path.name}: {examples[name].contents.what})" for name in sorted(tools)
+            f"{TITLES.get(name, name)} ({examples[name].path.name}: {examples[name].contents.what})"
+            for name in sorted(tools)
         )
         raise DataError(
             f"{folder}: holds files of several tools: {named}. Import each into a run directory of its own (--from)."
         )
-    if not tools:
+    if not any(source.format.name not in _ANY_TOOL for source in found):
         return found
     kept = [source for source in found if source.format.name != _GENERIC or source.contents.kind == "curves"]
     others = len(found) - len(kept)
@@ -107,14 +131,24 @@ def _of_one_tool(folder: Path, found: list[Source], *, notice: Callable[[str], N
     return kept
 
 
+def _tool_of(source: Source) -> str:
+    """The tool that wrote it, by its format or by the names of its metrics; empty where any may have."""
+    return source.contents.tool if source.format.name in _ANY_TOOL else source.format.name
+
+
 def _files_under(folder: Path) -> Iterator[Path]:
     return (path for path in files_under(folder) if path.suffix.lower() in _SUFFIXES or ".tfevents." in path.name)
 
 
-def _source(path: Path, *, named: str | None) -> Source:
+def _natural(path: Path) -> list[tuple[str, int]]:
+    """Sorts step 9 before step 10."""
+    return [(text, int(part or 0)) for text, part in re.findall(r"(\D*)(\d{0,18})", str(path))]
+
+
+def _source(path: Path, *, name: str, known: Known) -> Source:
     digest = _digest(path)
-    format_, contents = read_file(path, named=named)
-    return Source(path=path, digest=digest, format=format_, contents=contents)
+    format_, contents = read_file(path, named=known.format, step_column=known.step_column)
+    return Source(path=path, name=name, digest=digest, format=format_, contents=contents)
 
 
 def _digest(path: Path) -> str:

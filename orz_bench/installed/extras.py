@@ -25,6 +25,7 @@ EXTRAS: dict[str, tuple[str, ...]] = {
     "trl": (
         "accelerate", "datasets", "safetensors", "tensorboardX", "tokenizers", "torch", "transformers", "trl",
     ),
+    "curate": ("all_minilm_l6_v2", "py3langid", "reasoning_gym", "rensa", "sentence_transformers"),
     "wandb": ("wandb",),
     "lm-eval": ("datasets", "lm_eval", "immutabledict", "langdetect", "nltk", "punkt"),
     "analysis": ("duckdb", "matplotlib", "pandas", "ruptures", "scipy"),

@@ -1,8 +1,4 @@
-"""Rollouts written by other tools, as rows: JSON lines, JSON arrays, CSV, Parquet, and Open-Reasoner-Zero's own dumps.
-
-Rows are read one at a time. A torn last line is skipped, as in a run that is being written; any other line that is not
-a JSON object is a DataError.
-"""
+"""Names in files that other tools wrote: of columns, of runs, and of Open-Reasoner-Zero's own dumps."""
 
 from __future__ import annotations
 
@@ -20,7 +16,6 @@ from orz_bench.errors import DataError
 from orz_bench.records.rollout import VERDICTS
 from orz_bench.records.tables import SUFFIXES as SUFFIXES
 from orz_bench.records.tables import Row as Row
-from orz_bench.records.tables import read_table
 
 _TEXT_COLUMNS = ("question", "gold", "completion", "extracted", "benchmark", "problem_id", "stop_reason", "verdict")
 _YES_NO = {"true": "correct", "1": "correct", "1.0": "correct", "false": "wrong", "0": "wrong", "0.0": "wrong"}
@@ -66,15 +61,6 @@ def source_columns(present: Iterable[str]) -> dict[str, str]:
     return {ours: theirs for ours, theirs in found.items() if theirs is not None}
 
 
-def rows_of(path: Path) -> Iterator[Row]:
-    """The rows of a file, in order. DataError for a file that is missing, unreadable or of a different kind."""
-    for where, row in read_table(path, strict=False):
-        if not isinstance(row, dict):
-            raise DataError(f"{path}, {where}: wanted a JSON array of objects (JSON lines end in .jsonl); convert it.")
-        is_csv = path.suffix.lower() == ".csv"
-        yield {name: value for name, value in row.items() if value not in (None, "")} if is_csv else row
-
-
 def flat(row: Mapping[str, Any]) -> Row:
     """A row without nesting: fields of objects (`outputs`, `metrics`) move up, unless the name is taken."""
     inner = [value for value in row.values() if isinstance(value, dict)]
@@ -85,11 +71,6 @@ def flat(row: Mapping[str, Any]) -> Row:
 def run_column(present: Row) -> str | None:
     """The column that distinguishes several runs in one file, or None."""
     return next((name for name in RUN_NAMES if name in present), None)
-
-
-def holds_rollouts(row: Row) -> bool:
-    """Whether a row has a response."""
-    return "completion" in source_columns(flat(row))
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,9 @@ StopReason = Literal["eos", "stop_string", "length", "failed"]
 Verdict = Literal["correct", "wrong", "no_answer", "unparseable", "timeout", "error"]
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
+Message = Mapping[str, str]
+"""One turn of a chat: its "role" and its "content"."""
+
 AnswerKind = Literal["math", "choice", "instruction", "code"]
 """How an answer is compared with the gold: as mathematics, as the letter of an option, by checks of instructions, or by
 running a program."""
@@ -93,10 +96,18 @@ class Request:
     """Token ids of the options, if the most likely one counts instead of a written answer."""
     num_shared: int = 0
     """Leading tokens that the prompt shares with its neighbours: an engine may compute them once."""
+    messages: tuple[Message, ...] = ()
+    """For a server's chat endpoint: what is sent instead of the prompt, which shows the same to people."""
 
     @classmethod
     def group(
-        cls, problem: Problem, *, prompt: str, prompt_token_ids: tuple[int, ...] | None, seeds: Iterable[int]
+        cls,
+        problem: Problem,
+        *,
+        prompt: str,
+        prompt_token_ids: tuple[int, ...] | None,
+        seeds: Iterable[int],
+        messages: tuple[Message, ...] = (),
     ) -> list[Self]:
         """The requests for the samples of one problem, one for each seed: sample 0, 1, and so on.
 
@@ -104,7 +115,14 @@ class Request:
         consecutive (group_seeds of the collector).
         """
         return [
-            cls(problem=problem, sample_index=index, seed=seed, prompt=prompt, prompt_token_ids=prompt_token_ids)
+            cls(
+                problem=problem,
+                sample_index=index,
+                seed=seed,
+                prompt=prompt,
+                prompt_token_ids=prompt_token_ids,
+                messages=messages,
+            )
             for index, seed in enumerate(seeds)
         ]
 
@@ -237,10 +255,15 @@ class Rollout:
             stop_reason=completion.stop_reason,
             grader_version=grader_version,
             **grade.columns(),
-            extra={**problem.extra, **completion.extra, **grade.extra},
+            extra={**problem.extra, **_turns(request), **completion.extra, **grade.extra},
         )
 
     @property
     def key(self) -> tuple[str, int]:
         """(problem id, sample index): unique within one evaluation."""
         return (self.problem_id, self.sample_index)
+
+
+def _turns(request: Request) -> dict[str, Any]:
+    """The messages, where there are more than the one that the prompt is."""
+    return {"messages": [dict(message) for message in request.messages]} if len(request.messages) > 1 else {}

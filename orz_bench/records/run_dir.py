@@ -282,7 +282,7 @@ class RunDir:
     def metrics(self) -> tuple[list[dict[str, Any]], int]:
         """(the complete rows of metrics.jsonl, the number of other lines: a killed writer may leave a torn one)."""
         rows, num_torn = read_rows(self.metrics_path)
-        whole = [row for row in rows if isinstance(row.get("step"), int)]
+        whole = [row for row in rows if isinstance(row.get("step"), int | float) and row["step"] is not True]
         return whole, num_torn + len(rows) - len(whole)
 
     def append_metrics(self, row: Mapping[str, Any]) -> None:

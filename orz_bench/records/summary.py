@@ -99,6 +99,20 @@ class Summary:
     """Why a figure is None, by its name."""
     other_rules: Mapping[str, float] = field(default_factory=dict)
     """avg@n under other extractors, where many responses have no answer under the protocol's; empty elsewhere."""
+    disagreements: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    """Of imported samples that our grader judged too: another tool's verdict -> ours -> samples, where one is right and
+    the other is not; empty elsewhere."""
+    num_failed: int = 0
+    """Samples without an answer of the engine, kept with --continue-on-error, which count as wrong."""
+    usage: Mapping[str, float] = field(default_factory=dict)
+    """Tokens that a server counted, and their cost; empty elsewhere."""
+    thoughts: Mapping[str, int] = field(default_factory=dict)
+    """Samples with a thought, by the field of the message in which a server's chat endpoint kept it."""
+
+    @property
+    def num_disagreements(self) -> int:
+        """Samples that are right by one of the two graders only."""
+        return sum(count for ours in self.disagreements.values() for count in ours.values())
 
     @property
     def sampling(self) -> Interval | None:
@@ -120,9 +134,9 @@ class Summary:
         )
 
     def to_json(self) -> dict[str, Any]:
-        """Plain values, in the order of the fields; without the breakdown and the other rules if there are none."""
-        empty = [name for name in ("breakdown", "other_rules") if not getattr(self, name)]
-        return {name: value for name, value in asdict(self).items() if name not in empty}
+        """Plain values, in the order of the fields; without what was added later if there is none."""
+        added = ("breakdown", "other_rules", "disagreements", "num_failed", "usage", "thoughts")
+        return {name: value for name, value in asdict(self).items() if value or name not in added}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Summary:

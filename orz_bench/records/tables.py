@@ -11,7 +11,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
@@ -55,6 +55,57 @@ def read_table(path: Path, *, strict: bool = True, suffix: str | None = None) ->
         raise DataError(f"{path}: cannot be read ({error}); restore it, or name another.") from error
 
 
+def read_rows_or_faults(path: Path) -> Iterator[tuple[str, Any]]:
+    """(where, row) as read_table(strict=True), with a DataError in the place of each row that is broken.
+
+    Rows of JSON lines and CSV are judged one by one: broken JSON, text that is not UTF-8, too few fields. DataError is
+    raised for a file that is broken as a whole.
+    """
+    if path.suffix.lower() not in (".jsonl", ".ndjson", ".csv"):
+        yield from read_table(path)
+        return
+    reader = _csv_or_faults if path.suffix.lower() == ".csv" else _lines_or_faults
+    try:
+        require_regular(path)
+        _refuse_pointer(path)
+        yield from reader(path)
+    except (OSError, csv.Error, UnicodeError) as error:
+        raise DataError(f"{path}: cannot be read ({error}); restore it, or name another.") from error
+
+
+def _lines_or_faults(path: Path) -> Iterator[tuple[str, Any]]:
+    with _open(path, errors="surrogateescape") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.strip():
+                continue
+            try:
+                row: Any = DataError(fault) if (fault := _encoding_fault(line)) else parse_json(line, strict=True)
+            except ValueError as error:
+                row = DataError(f"broken JSON ({error})")
+            if not isinstance(row, dict | DataError):
+                row = DataError(f"found a JSON {type(row).__name__}, wanted an object")
+            yield f"line {number}", row
+
+
+def _csv_or_faults(path: Path) -> Iterator[tuple[str, Any]]:
+    csv.field_size_limit(_FIELD_LIMIT)
+    with _open(path, errors="surrogateescape", newline="") as file:
+        rows = csv.DictReader(file, strict=True)
+        _refuse_repeated(path, rows.fieldnames or [])
+        for number, row in enumerate(rows):
+            fault = _fields_fault(row, rows.fieldnames or []) or _encoding_fault("".join(map(str, row.values())))
+            yield f"row {number}", DataError(fault) if fault else row
+
+
+def _encoding_fault(text: str) -> str | None:
+    """What is wrong with a text that was decoded with surrogates for bytes that are not UTF-8."""
+    match = _SURROGATE.search(text)
+    if match is None:
+        return None
+    around = ascii(text[max(0, match.start() - 20) : match.end() + 10])
+    return f"not UTF-8 text: byte 0x{ord(match[0]) & 0xFF:02x} in {around}"
+
+
 def parse_json(text: str, *, strict: bool) -> Any:
     """The value of a JSON text. ValueError, with a reason in one line, if it is not JSON.
 
@@ -81,17 +132,21 @@ def _refuse_pointer(path: Path) -> None:
         )
 
 
-def _open(path: Path, *, strict: bool, newline: str | None = None) -> TextIO:
+def _open(path: Path, *, errors: str, newline: str | None = None) -> TextIO:
     """The text of a file, with or without a byte order mark."""
     file = path.open("rb")
     head = file.read(4)
     encoding = next((name for mark, name in _ENCODINGS if head.startswith(mark)), "utf-8-sig")
     file.seek(0)
-    return io.TextIOWrapper(file, encoding=encoding, errors="strict" if strict else "replace", newline=newline)
+    return io.TextIOWrapper(file, encoding=encoding, errors=errors, newline=newline)
+
+
+def _errors(strict: bool) -> str:  # noqa: FBT001
+    return "strict" if strict else "replace"
 
 
 def _json_lines(path: Path, strict: bool) -> Iterator[tuple[str, Row]]:  # noqa: FBT001
-    with _open(path, strict=strict) as file:
+    with _open(path, errors=_errors(strict)) as file:
         for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
@@ -109,7 +164,7 @@ def _json_lines(path: Path, strict: bool) -> Iterator[tuple[str, Row]]:  # noqa:
 
 
 def _json_list(path: Path, strict: bool) -> Iterator[tuple[str, Any]]:  # noqa: FBT001
-    with _open(path, strict=strict) as file:
+    with _open(path, errors=_errors(strict)) as file:
         text = file.read()
     try:
         rows = parse_json(text, strict=strict)
@@ -125,17 +180,28 @@ def _json_list(path: Path, strict: bool) -> Iterator[tuple[str, Any]]:  # noqa: 
 
 def _csv(path: Path, strict: bool) -> Iterator[tuple[str, Row]]:  # noqa: FBT001
     csv.field_size_limit(_FIELD_LIMIT)
-    with _open(path, strict=strict, newline="") as file:
+    with _open(path, errors=_errors(strict), newline="") as file:
         rows = csv.DictReader(file, strict=strict)
         names = rows.fieldnames or []
-        repeated = [name for name in names if names.count(name) > 1]
-        if strict and repeated:
-            raise DataError(f"{path}: duplicate column {repeated[0]!r}; every column needs its own name.")
+        if strict:
+            _refuse_repeated(path, names)
         for number, row in enumerate(rows):
-            if strict and (None in row or None in row.values()):
-                found = len(names) + len(row.get(None) or ()) - sum(value is None for value in row.values())
-                raise DataError(f"{path}, row {number}: {found} fields, but the header has {len(names)}; fix this row.")
+            if strict and (fault := _fields_fault(row, names)):
+                raise DataError(f"{path}, row {number}: {fault}; fix this row.")
             yield f"row {number}", {name: value for name, value in row.items() if name is not None}
+
+
+def _refuse_repeated(path: Path, names: Sequence[str]) -> None:
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
+        raise DataError(f"{path}: duplicate column {repeated[0]!r}; every column needs its own name.")
+
+
+def _fields_fault(row: Mapping[Any, Any], names: Sequence[str]) -> str | None:
+    if None not in row and None not in row.values():
+        return None
+    found = len(names) + len(row.get(None) or ()) - sum(value is None for value in row.values())
+    return f"{found} fields, but the header has {len(names)}"
 
 
 def _parquet(path: Path, strict: bool) -> Iterator[tuple[str, Row]]:  # noqa: FBT001

@@ -20,7 +20,9 @@ class BreakdownTable:
 
 
 def breakdowns_of(results: Sequence[EvalResult], *, max_parts: int | None = None) -> Iterator[BreakdownTable]:
-    """Benchmark by benchmark; results of one benchmark are columns of one table."""
+    """Where another tool's verdicts and ours differ; then each benchmark's parts, its results as columns of a table."""
+    if differing := _disagreements(results):
+        yield differing
     groups: dict[str, list[EvalResult]] = defaultdict(list)
     for result in results:
         groups[result.benchmark].append(result)
@@ -30,6 +32,19 @@ def breakdowns_of(results: Sequence[EvalResult], *, max_parts: int | None = None
             table = _table(benchmark, key, results=having)
             if max_parts is None or len(table.rows) <= max_parts:
                 yield table
+
+
+def _disagreements(results: Sequence[EvalResult]) -> BreakdownTable | None:
+    """None where no imported sample was judged differently by our grader."""
+    rows = [
+        [result.benchmark, str(result.step), theirs, ours, f"{count:,}", f"{result.summary.num_samples:,}"]
+        for result in results
+        for theirs, by_ours in result.summary.disagreements.items()
+        for ours, count in by_ours.items()
+    ]
+    headings = ["benchmark", "step", "by the other tool", "by our grader", "samples", "of"]
+    title = "Verdicts that differ; the app's page Suspicious shows these responses (extractors disagree)"
+    return BreakdownTable(title=title, headings=headings, rows=rows) if rows else None
 
 
 def percent(fraction: float | None) -> str:

@@ -11,6 +11,7 @@ from orz_bench.records.summary import EvalResult
 from orz_bench.results.baselines import Baseline, baselines_for
 from orz_bench.results.breakdown_tables import BreakdownTable, breakdowns_of, percent
 from orz_bench.results.report import columns_of, layout_of, notes_on, row_of
+from orz_bench.results.suite_table import SuiteTable
 
 _STYLE = """
 :root { color-scheme: light dark;
@@ -31,13 +32,16 @@ td.left { white-space: normal; min-width: 16rem; color: var(--soft) }
 .scale span { position: absolute; top: 50%; transform: translateY(-50%) }
 .range { height: 3px; background: var(--bar) } .inner { height: 7px; background: var(--bar) }
 .dot { width: 9px; height: 9px; border-radius: 50%; background: var(--bar); margin-left: -4px }
+tr.us td:first-child { font-weight: 600 }
 .us .range, .us .inner, .us .dot { background: var(--us) }
 details { margin: .5rem 0 } pre { overflow-x: auto; font-size: .85rem }
 li { margin: .25rem 0 }
 """
 
 
-def render_html(results: Sequence[EvalResult], *, baseline: str | None = None) -> str:
+def render_html(
+    results: Sequence[EvalResult], *, baseline: str | None = None, suites: Sequence[SuiteTable] = ()
+) -> str:
     """The page."""
     layout = layout_of(results, baseline=baseline)
     models = ", ".join(dict.fromkeys(result.model for result in results))
@@ -48,6 +52,7 @@ def render_html(results: Sequence[EvalResult], *, baseline: str | None = None) -
         '<p class="soft">95 % sampling: range of the score if these n answers were generated again. 95 % questions: '
         "if other questions of the same kind were asked. Both are 95 % intervals, in points.</p>",
         _list("What to know before quoting these numbers", notes_on(results)),
+        *(_suite(suite) for suite in suites),
         *(_beside_published(name, results) for name in dict.fromkeys(result.benchmark for result in results)),
         *(_parts(breakdown) for breakdown in breakdowns_of(results)),
         "<h2>Protocols</h2>",
@@ -58,21 +63,34 @@ def render_html(results: Sequence[EvalResult], *, baseline: str | None = None) -
     return f"{head}<body>{''.join(body)}</body></html>\n"
 
 
+def _suite(suite: SuiteTable) -> str:
+    shown, num_ours = suite.as_text, sum(row.is_ours for row in suite.rows)
+    table = _table(shown.headings, shown.rows, num_ours=num_ours)
+    return f"<h2>{escape(shown.title)}</h2>{table}" + _items(suite.notes)
+
+
 def _parts(breakdown: BreakdownTable) -> str:
     table = _table(breakdown.headings, breakdown.rows)
     return f"<details open><summary>{escape(breakdown.title)}</summary>{table}</details>"
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, num_ours: int = 0) -> str:
+    """The first rows, those of ours, are set off from published ones."""
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    starts = ['<tr class="us">'] * num_ours + ["<tr>"] * (len(rows) - num_ours)
+    cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
+    body = "".join(f"{start}{row}</tr>" for start, row in zip(starts, cells, strict=True))
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
 def _list(title: str, items: Sequence[str]) -> str:
     if not items:
         return ""
-    return f"<h2>{escape(title)}</h2><ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>"
+    return f"<h2>{escape(title)}</h2>" + _items(items)
+
+
+def _items(items: Sequence[str]) -> str:
+    return "<ul>" + "".join(f"<li>{escape(item)}</li>" for item in items) + "</ul>" if items else ""
 
 
 def _beside_published(benchmark: str, results: Sequence[EvalResult]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -19,6 +19,8 @@ from orz_bench.results.baselines import baselines_for, published_on
 from orz_bench.results.breakdown_tables import BreakdownTable, breakdowns_of, percent
 from orz_bench.results.comparison import Comparison
 from orz_bench.results.lookup import ComparedBenchmark
+from orz_bench.results.suite_table import SuiteTable
+from orz_bench.results.usage import has_costs, shown_cost, thoughts_note, usage_note
 from orz_bench.terminal import shortened
 
 _LOW_EXTRACTION = 0.8
@@ -30,9 +32,10 @@ _MAX_NAMED = 10
 """Flipped questions named in text; JSON has them all."""
 
 
-def render_json(results: Sequence[EvalResult]) -> dict[str, Any]:
-    """{"run", "results": [...]}: what `--json` prints."""
-    return {"run": results[0].run if results else None, "results": [result.to_json() for result in results]}
+def render_json(results: Sequence[EvalResult], *, suites: Sequence[SuiteTable] = ()) -> dict[str, Any]:
+    """{"run", "results": [...]}, and "suites": [...] if there are any: what `--json` prints."""
+    found = {"run": results[0].run if results else None, "results": [result.to_json() for result in results]}
+    return found | ({"suites": [suite.to_json() for suite in suites]} if suites else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +48,14 @@ class Layout:
     """True if rows are of several checkpoints."""
     baseline: str | None = None
     """The model whose published figures are shown; None: the same model."""
+    has_costs: bool = False
+    """True if a price was given for some of them."""
 
 
 def layout_of(results: Sequence[EvalResult], *, baseline: str | None = None) -> Layout:
     """The columns that these results need."""
-    return Layout(common_n(results), len({(result.model, result.step) for result in results}) > 1, baseline)
+    several = len({(result.model, result.step) for result in results}) > 1
+    return Layout(common_n(results), several, baseline, has_costs([result.summary.usage for result in results]))
 
 
 def columns_of(layout: Layout) -> list[str]:
@@ -69,7 +75,7 @@ def columns_of(layout: Layout) -> list[str]:
     ]
     extra = [] if n is not None else ["n"]
     several = ["model", "step"] if layout.names_models else []
-    return [*several, *heads, *extra, "published"]
+    return [*several, *heads, *extra, *(["cost"] if layout.has_costs else []), "published"]
 
 
 def row_of(result: EvalResult, layout: Layout) -> list[str]:
@@ -94,6 +100,7 @@ def row_of(result: EvalResult, layout: Layout) -> list[str]:
         f"{percent(summary.no_answer_rate)}\u00a0%",
         "–" if summary.mean_tokens is None else f"{summary.mean_tokens:,.0f}",
         *extra,
+        *([shown_cost(summary.usage)] if layout.has_costs else []),
         _published(result, layout.baseline),
     ]
 
@@ -108,9 +115,13 @@ def _published(result: EvalResult, baseline: str | None) -> str:
 
 
 def render_table(
-    results: Sequence[EvalResult], *, max_parts: int | None = None, baseline: str | None = None
+    results: Sequence[EvalResult],
+    *,
+    max_parts: int | None = None,
+    baseline: str | None = None,
+    suites: Sequence[SuiteTable] = (),
 ) -> RenderableType:
-    """The result table, warnings under it, and the parts of the scores.
+    """The result table, warnings under it, the tables of suites, and the parts of the scores.
 
     `max_parts` leaves tables of more parts out.
     """
@@ -125,13 +136,22 @@ def render_table(
     if len(results) > _MAX_ROWS:
         notes.insert(0, f"{len(results) - _MAX_ROWS:,} more rows: --format md and --format json have all")
     parts = [item for breakdown in breakdowns_of(results, max_parts=max_parts) for item in ("", _part_table(breakdown))]
-    return Group(table, *(Text(shortened(f"· {note}"), style="yellow") for note in notes), *parts)
+    asked: list[RenderableType] = []
+    for suite in suites:
+        asked += ["", _part_table(suite.as_text), *_marked(suite.notes)]
+    return Group(table, *_marked(notes), *asked, *parts)
+
+
+def _marked(notes: Iterable[str]) -> list[Text]:
+    return [Text(shortened(f"· {note}"), style="yellow") for note in notes]
 
 
 def _part_table(breakdown: BreakdownTable) -> Table:
-    table = Table(title=breakdown.title, title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table = Table(title=Text(breakdown.title), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in breakdown.headings:
-        table.add_column(heading, justify="left" if heading == breakdown.headings[0] else "right")
+        table.add_column(
+            heading, justify="left" if heading in (breakdown.headings[0], "source") else "right", overflow="fold"
+        )
     for row in breakdown.rows[:_MAX_ROWS]:
         table.add_row(*(Text(shortened(cell)) for cell in row))
     if len(breakdown.rows) > _MAX_ROWS:
@@ -145,8 +165,10 @@ def _first(notes: list[str], what: str) -> list[str]:
     return [*notes[:_MAX_ROWS], f"{more:,} more {what}: --format md has all"] if more > 0 else notes
 
 
-def render_markdown(results: Sequence[EvalResult], *, baseline: str | None = None) -> str:
-    """A Markdown table with notes and the published figures."""
+def render_markdown(
+    results: Sequence[EvalResult], *, baseline: str | None = None, suites: Sequence[SuiteTable] = ()
+) -> str:
+    """A Markdown table with notes and the published figures, and the tables of suites."""
     layout = layout_of(results, baseline=baseline)
     lines = [_markdown_row(columns_of(layout)), _markdown_row(["---"] * len(columns_of(layout)))]
     lines += [_markdown_row(row_of(result, layout)) for result in results]
@@ -154,10 +176,16 @@ def render_markdown(results: Sequence[EvalResult], *, baseline: str | None = Non
     for benchmark in dict.fromkeys(result.benchmark for result in results):
         published = [f"{baseline} [{baseline.source}; {baseline.protocol}]" for baseline in baselines_for(benchmark)]
         lines += ["", f"Published on {benchmark}: {'; '.join(published)}"] if published else []
+    for suite in suites:
+        lines += [*_markdown_table(suite.as_text), "", *(f"- {_escape_markdown(note)}" for note in suite.notes)]
     for breakdown in breakdowns_of(results):
-        lines += ["", f"**{_escape_markdown(breakdown.title)}**", "", _markdown_row(breakdown.headings)]
-        lines += [_markdown_row(["---"] * len(breakdown.headings)), *map(_markdown_row, breakdown.rows)]
+        lines += _markdown_table(breakdown)
     return "\n".join(lines) + "\n"
+
+
+def _markdown_table(table: BreakdownTable) -> list[str]:
+    head = ["", f"**{_escape_markdown(table.title)}**", "", _markdown_row(table.headings)]
+    return [*head, _markdown_row(["---"] * len(table.headings)), *map(_markdown_row, table.rows)]
 
 
 def notes_on(results: Sequence[EvalResult]) -> list[str]:
@@ -203,6 +231,7 @@ def _notes_on_one(result: EvalResult) -> list[str]:
     if "imported" in result.protocol:
         return [_note_on_imported(result)]
     main, second = summary.avg_at_n, summary.accuracy_second_extractor
+    num_errors = summary.verdicts.get("error", 0) - summary.num_failed
     checks = {
         f"{name}: {summary.num_problems:,} of its {counted(result.num_problems_total, 'question')} only (--limit)": (
             summary.num_problems < result.num_problems_total
@@ -220,14 +249,16 @@ def _notes_on_one(result: EvalResult) -> list[str]:
             (summary.duplicate_rate or 0) > 0 and result.protocol.get("temperature", 1) > 0
         ),
         f"{name}: {summary.verdicts.get('timeout', 0)} answers took too long to grade, "
-        f"{summary.verdicts.get('error', 0)} made the grader fail": (
-            summary.verdicts.get("timeout", 0) + summary.verdicts.get("error", 0) > 0
-        ),
+        f"{num_errors} made the grader fail": (summary.verdicts.get("timeout", 0) + num_errors > 0),
+        f"{name}: {counted(summary.num_failed, 'sample', verb=('has', 'have'))} no answer of the engine and count"
+        f"{'s' if summary.num_failed == 1 else ''} as wrong (--continue-on-error)": summary.num_failed > 0,
     }
     checks[_note_on_other_rules(result)] = bool(summary.other_rules)
     again = f"{name}: {result.fingerprint} is {result.regraded_from} graded again, by another version of the grader"
     checks[again] = result.regraded_from is not None
-    return [note for note, holds in checks.items() if holds] + [f"{name}: {erratum}" for erratum in result.errata]
+    of_server = [f"{name}: {note}" for note in (thoughts_note(summary.thoughts), usage_note(summary.usage)) if note]
+    errata = [f"{name}: {erratum}" for erratum in result.errata]
+    return [note for note, holds in checks.items() if holds] + of_server + errata
 
 
 def _note_on_other_rules(result: EvalResult) -> str:
@@ -249,7 +280,12 @@ def _note_on_imported(result: EvalResult) -> str:
     whose = f"{result.benchmark}: imported from {protocol['imported']}, and judged by it ({protocol['judged_by']})"
     if summary.accuracy_second_extractor is None:
         return f"{whose}, not by us: orz-bench import --grade adds our verdicts"
-    return f"{whose}; {percent(summary.accuracy_second_extractor)} by {summary.second_extractor}"
+    differing = (
+        f"{counted(summary.num_disagreements, 'verdict')} of {summary.num_samples:,} differ"
+        if summary.num_disagreements
+        else "no verdict differs"
+    )
+    return f"{whose}; {percent(summary.accuracy_second_extractor)} by {summary.second_extractor}; {differing}"
 
 
 def _mixed_protocols(results: Sequence[EvalResult]) -> list[str]:

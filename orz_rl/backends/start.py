@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from orz_bench.errors import ConfigError, RunDirError, counted
 from orz_bench.records.run_dir import RunDir
-from orz_rl.backends.backend import Backend, Job, errors_of
+from orz_rl.backends.backend import Backend, Finding, Job, errors_of
 from orz_rl.backends.registry import BACKENDS, DEFAULT
 from orz_rl.config import TrainConfig
 from orz_rl.training.progress import Observer, Outcome
@@ -29,18 +29,23 @@ def start(name: str, job: Job, *, observer: Observer) -> Outcome:
 def check(backend: Backend, config: TrainConfig, *, warn: Callable[[str], None]) -> None:
     """Raise ConfigError where the backend cannot train with this configuration here; `warn` gets what is lost."""
     findings = backend.check(config)
-    errors = [str(finding) for finding in errors_of(findings)]
+    errors = list(errors_of(findings))
     if errors:
-        listed = "".join(f"\n  {error}" for error in errors)
-        raise ConfigError(
-            f"the backend {backend.name} cannot express {counted(len(errors), 'setting')}:{listed}\n"
-            f"Change them, or use another backend; `orz-rl backends` lists all."
-        )
+        raise cannot_express(backend.name, errors)
     here = backend.available()
     if not here.is_available:
         raise ConfigError(f"the backend {backend.name} cannot run here; missing: {here.missing}")
     for finding in findings:
         warn(f"{backend.name}: {finding}")
+
+
+def cannot_express(name: str, errors: Sequence[Finding]) -> ConfigError:
+    """The error that lists them."""
+    listed = "".join(f"\n  {error}" for error in errors)
+    return ConfigError(
+        f"the backend {name} cannot express {counted(len(errors), 'setting')}:{listed}\n"
+        f"Change them, or use another backend; `orz-rl backends` lists all."
+    )
 
 
 def backend_of(run: RunDir) -> str:

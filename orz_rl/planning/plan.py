@@ -7,10 +7,12 @@ decoding reads all weights and the cache once per token, training runs at MFU of
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from orz_bench.errors import counted
+from orz_bench.records.keep_rules import Content
 from orz_rl.config import REDUCE_BUCKET, TrainConfig
 from orz_rl.planning.architectures import Architecture, architecture_of
 from orz_rl.planning.pack_memory import PackShape, pack_bytes
@@ -18,6 +20,10 @@ from orz_rl.planning.pack_memory import PackShape, pack_bytes
 GIB = 2**30
 MFU = 0.4
 """Share of the peak that training reaches; well-tuned stacks report 40 %."""
+TOKEN_BYTES: Mapping[Content, float] = MappingProxyType({"texts": 1.3, "tokens": 1.7, "logprobs": 3.6})
+"""On disk, per token of a response: measured on 2,000 responses to MATH500 and on benchmarks/paper_sized_step.py."""
+ROW_BYTES = 100
+"""On disk, of everything else of a rollout."""
 LONG_DAYS = 7
 """Longer runs get a warning."""
 
@@ -67,6 +73,8 @@ class Plan:
     engine_sequences: int
     """Number of sequences of full length that fit an engine's cache."""
     seconds: dict[str, float]
+    mean_tokens: float
+    """Of a response, as it was assumed."""
 
     @property
     def training_bytes(self) -> float:
@@ -86,6 +94,27 @@ class Plan:
     def days(self) -> float:
         """Lower bound for all steps, without evaluations, checkpoints and starts."""
         return sum(self.seconds.values()) * self.config.num_steps / 86_400
+
+    @property
+    def disk_bytes_a_step(self) -> float:
+        """Of a step's rollouts, before anything is dropped."""
+        return sum(self._content_bytes().values()) + ROW_BYTES * self.config.num_rollouts
+
+    @property
+    def disk_bytes(self) -> float:
+        """Of the rollouts of the whole run under `rollouts.keep`, at its largest; without evaluations."""
+        steps, retention = self.config.num_steps, self.config.rollouts.retention
+        if retention.keeps_all:
+            return steps * self.disk_bytes_a_step
+        whole = min(steps, retention.num_last + self.config.checkpoint.every)
+        reduced = ROW_BYTES * self.config.num_rollouts + sum(
+            size * retention.share(name) for name, size in self._content_bytes().items()
+        )
+        return whole * self.disk_bytes_a_step + (steps - whole) * reduced
+
+    def _content_bytes(self) -> dict[Content, float]:
+        num_tokens = self.config.num_rollouts * self.mean_tokens
+        return {name: size * num_tokens for name, size in TOKEN_BYTES.items()}
 
     def delays(self) -> Iterator[str]:
         """A warning, with remedies, if the whole run takes longer than LONG_DAYS."""
@@ -150,6 +179,7 @@ def make_plan(config: TrainConfig, hardware: Hardware, *, mean_tokens: float) ->
         else Memory(model.policy_parameters * size / (cluster.policy_ranks if cluster.zero_stage == 3 else 1), 0, 0, 0),
         engine_bytes=max(engine_bytes, engine_weights),
         engine_sequences=int(cache // (model.kv_bytes_per_token(size) * config.max_sequence)) if cache > 0 else 0,
+        mean_tokens=mean_tokens,
         seconds=step_seconds(config, model, critic=critic, hardware=hardware, mean_tokens=mean_tokens),
     )
 

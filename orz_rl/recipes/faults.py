@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from orz_bench.asking.templates import TEMPLATES
 from orz_bench.errors import ConfigError, counted
 from orz_bench.extraction.rules import EXTRACTORS
+from orz_bench.records.keep_rules import KeepRule
 from orz_rl.config import AdvantageConfig, TrainConfig
 from orz_rl.ppo.parts import ADVANTAGES, readers, reward_reference
 
@@ -20,6 +21,7 @@ def faults(config: TrainConfig) -> Iterator[str]:
     yield from _schedule(config)
     yield from _cluster(config)
     yield from _evaluation(config)
+    yield from _retention(config)
     yield from _without_effect(config)
 
 
@@ -141,6 +143,18 @@ def _evaluation(config: TrainConfig) -> Iterator[str]:
     for name in config.eval.by_own_protocol:
         if name not in config.eval.benchmarks:
             yield f"eval.by_own_protocol contains {name}, but eval.benchmarks does not; add it there, or remove it here"
+
+
+def _retention(config: TrainConfig) -> Iterator[str]:
+    """Between checkpoints every rollout is needed to resume, so that `last` cannot be shorter than that."""
+    rules, needed = config.rollouts, min(config.checkpoint.every, config.num_steps)
+    named = {"keep": rules.keep, "keep_texts": rules.keep_texts, "keep_tokens": rules.keep_tokens}
+    for name, rule in (named | {"keep_logprobs": rules.keep_logprobs}).items():
+        if rule is not None and 0 < KeepRule.parse(rule).num_last < needed:
+            yield (
+                f"rollouts.{name} is {rule}, but resuming needs the rollouts since the last checkpoint, up to "
+                f"{counted(needed, 'step')}; use last:{needed} or more, or lower checkpoint.every"
+            )
 
 
 def _without_effect(config: TrainConfig) -> Iterator[str]:

@@ -55,7 +55,7 @@ def resolve(recipe: str, *, variants: Sequence[str] = (), overrides: Sequence[st
         )
     config = RECIPES[recipe]()
     for name in variants:
-        config = VARIANTS[name](config)
+        config = VARIANTS[name](config, recipe)
     tree = config.model_dump(mode="python")
     faults = [fault for override in overrides for fault in _apply(tree, override)]
     faults += _conflicting(overrides)

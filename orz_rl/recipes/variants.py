@@ -1,4 +1,4 @@
-"""The ablations of the papers, as changes of any recipe: `--variant gae_lambda_0p95`."""
+"""The ablations of the papers, curated data and annealing, as changes of any recipe: `--variant gae_lambda_0p95`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,20 @@ from types import MappingProxyType
 
 from orz_rl.config import Section, TrainConfig
 
-Variant = Callable[[TrainConfig], TrainConfig]
+Variant = Callable[[TrainConfig, str], TrainConfig]
+"""(configuration, name of the recipe) -> the changed configuration."""
+
+_ANNEALED_RATE = 0.3
+_STEPS_PER_ANNEALED_STEP = 11
+"""orz_32b: 1100 steps at 1e-6, then 100 that end at 3e-7."""
+_FEWEST_STEPS = 20
 
 
 def _with(section: str, **values: object) -> Variant:
     """A change of one section's values."""
 
-    def change(config: TrainConfig) -> TrainConfig:
+    def change(config: TrainConfig, recipe: str) -> TrainConfig:
+        del recipe
         old: Section = getattr(config, section)
         return config.model_copy(update={section: old.model_copy(update=values)})
 
@@ -23,16 +30,38 @@ def _with(section: str, **values: object) -> Variant:
 def _batch(prompt_share: float, rollouts: float, *, updates: int | None = None) -> Variant:
     """Fewer problems or samples per step, or more updates, relative to the recipe."""
 
-    def change(config: TrainConfig) -> TrainConfig:
+    def change(config: TrainConfig, recipe: str) -> TrainConfig:
         rollout = config.rollout
         sizes = {
             "num_problems": max(1, round(rollout.num_problems * prompt_share)),
             "num_samples": max(2, round(rollout.num_samples * rollouts)),
         }
         changed = config.model_copy(update={"rollout": rollout.model_copy(update=sizes)})
-        return changed if updates is None else _with("optim", policy_updates=updates)(changed)
+        return changed if updates is None else _with("optim", policy_updates=updates)(changed, recipe)
 
     return change
+
+
+def _anneal(config: TrainConfig, recipe: str) -> TrainConfig:
+    """Go on from the recipe's own run on the problems that were hard for it, at a falling rate (orz_32b_anneal).
+
+    The run is runs/RECIPE; `orz-rl curate mine-hard runs/RECIPE --out data/RECIPE_hard.json` writes the problems.
+    """
+    checkpoint = f"runs/{recipe}/checkpoints/step={config.num_steps:06d}"
+    critic = f"{checkpoint}/critic" if config.has_critic else None
+    optim = {
+        "final_lr": _ANNEALED_RATE * config.optim.policy_lr,
+        "policy_warmup_updates": 0,
+        "critic_warmup_updates": 0,
+    }
+    return config.model_copy(
+        update={
+            "model": config.model.model_copy(update={"policy": f"{checkpoint}/policy", "critic": critic}),
+            "data": config.data.model_copy(update={"source": (f"data/{recipe}_hard.json",), "limit": None}),
+            "optim": config.optim.model_copy(update=optim),
+            "num_steps": max(_FEWEST_STEPS, config.num_steps // _STEPS_PER_ANNEALED_STEP),
+        }
+    )
 
 
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
@@ -60,5 +89,8 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "data_7p5k": _with("data", limit=7500),
         "data_8k": _with("data", limit=8000),
         "english_only": _with("data", language="english"),
+        "curated": _with("data", source=("data/orz-mix/train.jsonl",)),
+        "curated_english": _with("data", source=("data/orz-mix-english/train.jsonl",)),
+        "anneal": _anneal,
     }
 )

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import partial, reduce
 from itertools import chain
+
+import pyarrow.compute as pc
 
 from orz_bench.engines.engine import Engine
 from orz_bench.errors import EngineError, RunDirError, counted
 from orz_bench.evaluation.recorder import AnswerGrader, Recorder
 from orz_bench.extraction.responses import TextFacts
 from orz_bench.grading.grader import grader_version
-from orz_bench.records.parquet import rollouts_from_table, storable
+from orz_bench.records.parquet import replace_table, rollouts_from_table, storable
+from orz_bench.records.retention import CONTENT_COLUMNS
 from orz_bench.records.rollout import Completion, Grade, Request, Rollout
 from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.seeds import sample_seed
@@ -127,6 +130,7 @@ class Collector:
             on_committed(committed)
 
         with folder.lock():
+            forget_reduced(folder)
             done = _on_disk(folder, requests)
             missing = [request for request in requests if request.key not in done]
             if len(missing) < len(requests):
@@ -203,6 +207,15 @@ def group_seeds(run_seed: int, *, step: int, problem_id: str, count: int) -> ran
 def _has_signal(group: Group) -> bool:
     """Whether the rewards of its samples differ."""
     return len({row.reward for row in group}) > 1
+
+
+def forget_reduced(folder: RolloutsDir) -> None:
+    """Remove the rows of which retention has dropped something: a step that is trained again draws them again."""
+    table = folder.read(CONTENT_COLUMNS)
+    if any(table[name].null_count for name in CONTENT_COLUMNS):
+        whole = folder.read()
+        masks = [pc.is_valid(whole[name]) for name in CONTENT_COLUMNS]
+        replace_table(folder.path, whole.filter(reduce(pc.and_, masks)))
 
 
 def _on_disk(folder: RolloutsDir, requests: Sequence[Request]) -> set[tuple[str, int]]:

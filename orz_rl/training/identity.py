@@ -29,7 +29,7 @@ from orz_rl.rollout.problems import Prompts
 from orz_rl.settings.history import BEFORE, SETTINGS_VERSION
 from orz_rl.settings.older import settings_of_today
 
-_MAY_CHANGE = ("checkpoint.", "health.", "logging.", "eval.every")
+_MAY_CHANGE = ("checkpoint.", "rollouts.", "health.", "logging.", "eval.every")
 """Settings that may change when a run is resumed: they affect no sample and no weight."""
 _PROMPTS = "prompts.json"
 _PARTS = "parts.json"

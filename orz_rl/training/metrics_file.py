@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pyarrow.compute as pc
+
 from orz_bench.errors import RunDirError, counted
 from orz_bench.records.parquet import rollouts_from_table
 from orz_bench.records.run_dir import RunDir
 from orz_rl.training.step_metrics import sampled_row
 
 Row = dict[str, Any]
+_OF_CONTENT = {
+    "response/repetition": "completion",
+    "response/duplicates": "completion",
+    "response/prompt_length_mean": "prompt_token_ids",
+    "reflection/rate": "completion",
+    "reflection/per_response": "completion",
+    "reflection/correct_length_mean": "completion",
+    "format/adherence": "completion",
+}
+"""Metrics that cannot be computed from rows without this column (rollouts.keep)."""
 
 
 def rewind_metrics(run: RunDir, step: int, *, notice: Callable[[str], None]) -> list[Row]:
@@ -41,10 +53,18 @@ def rewind_metrics(run: RunDir, step: int, *, notice: Callable[[str], None]) -> 
 
 def _restored(run: RunDir, step: int) -> Row:
     folder = run.rollouts(step)
-    rollouts = [row for row in rollouts_from_table(folder.read()) if row.advantage is not None]
+    table = folder.read()
+    table = table.filter(pc.is_valid(table["advantage"]))
+    without = [name for name, column in _OF_CONTENT.items() if table[column].null_count]
+    if table["completion"].null_count:
+        table = table.set_column(
+            table.schema.get_field_index("completion"), "completion", pc.fill_null(table["completion"], "")
+        )
+    rollouts = rollouts_from_table(table)
     if not rollouts:
         raise RunDirError(
             f"{run.metrics_path}: the row of step {step} is missing, and so are its rollouts in {folder.path}. Restore "
             f"one of them from a copy, or start a new run (--out) from a checkpoint of this one."
         )
-    return sampled_row(step, rollouts)
+    row = sampled_row(step, rollouts)
+    return {name: value for name, value in row.items() if name not in without}

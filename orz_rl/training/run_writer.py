@@ -24,6 +24,7 @@ from orz_rl.training.health import warnings
 from orz_rl.training.health_hook import start_hook
 from orz_rl.training.preparation import Setup
 from orz_rl.training.progress import Observer
+from orz_rl.training.reducer import Reducer
 from orz_rl.training.step_metrics import Row, metrics_row
 from orz_rl.training.stopwatch import Stopwatch
 from orz_rl.training.trackers import Trackers
@@ -68,6 +69,7 @@ class RunWriter:
         self._setup, self._observer, self._trained = setup, observer, trained
         self._grader, self._trackers = recorders.grader, recorders.trackers
         events = setup.run.events("warning")
+        self._reducer = Reducer(setup.run, setup.config.rollouts.retention, notice=observer.warn)
         self._warned = {str(event["sign"]) for event in events if event.get("sign")}
 
     def record(self, report: StepReport) -> Row:
@@ -148,6 +150,7 @@ class RunWriter:
             checkpoints.save(manifest, self._trained.learner, tokenizer_from=self._setup.policy)
         removed = checkpoints.prune(keep_last=config.checkpoint.keep_last, keep_best=config.checkpoint.keep_best)
         run.add_event("checkpoint", step=step, removed=removed)
+        self._reducer.reduce(step)
 
     def _digest(self, step: int) -> str:
         """Identity of the policy after a step: evaluations of it, in training and later, belong together."""

@@ -36,6 +36,9 @@ NEEDS_NOTHING = [
     ("orz-rl", "backends"),
     ("orz-rl", "watch", "verl.jsonl", "--from", "verl", "--out", "followed", "--until-idle", "0.1", "--every", "0.1"),
     ("orz-rl", "data", "list"),
+    ("orz-rl", "curate", "--config", "curate.yaml", "--out", "curated"),
+    ("orz-rl", "curate", "explain", "arithmetic-1", "--dir", "curated"),
+    ("orz-rl", "curate", "mine-hard", "mined", "--max-pass-rate", "1/2", "--out", "hard.json"),
     *((program, option) for program in ("orz-bench", "orz-rl", "orz-analysis") for option in ("--help", "--version")),
 ]
 ANALYSES = [
@@ -50,6 +53,7 @@ ANALYSES = [
 NEEDS: dict[str, Sequence[tuple[str | Path, ...]]] = {
     "analysis": ANALYSES,
     "app": [("app",)],
+    "curate": [("orz-rl", "curate", "--source", "responses.jsonl", "--against", "arithmetic", "--out", "mix")],
     "lm-eval": [(*FAKE[:3], "lm-eval:hellaswag", *FAKE[4:8], "--out", "tasks")],
     "openai": [(*EVAL, "m", "--engine", "openai", "--base-url", "http://127.0.0.1:1/v1")],
     "ray": [(*FAKE, "--num-engines", "2", "--out", "several")],
@@ -78,6 +82,9 @@ def test_without_any_extra(tmp_path: Path) -> None:
     (tmp_path / "responses.jsonl").write_text(answer, encoding="utf-8")
     row = '{"step": 1, "data": {"actor/grad_norm": 0.5}}\n'
     (tmp_path / "verl.jsonl").write_text(row, encoding="utf-8")
+    few = "sources: [{path: arithmetic, count: 3}]\ndecontaminate: null\nnear: null\n"
+    (tmp_path / "curate.yaml").write_text(few, encoding="utf-8")
+    a_run(tmp_path / "mined")
     wanted = [(extra, command) for extra, commands in NEEDS.items() for command in commands]
     ends = without(OPTIONAL, [*NEEDS_NOTHING, *(command for _, command in wanted)], folder=tmp_path)
     for end in ends[: len(NEEDS_NOTHING)]:

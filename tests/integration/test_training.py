@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from orz_bench.records.retention import CONTENT_COLUMNS
 from orz_bench.records.run_dir import RunDir
 from orz_rl.training.checkpoint import Checkpoints
 from tests.support.ends_of_training import POINTS
-from tests.support.named_points import kill_at
+from tests.support.named_points import Point, kill_at
 from tests.support.training import SMALL, metrics_of, orz_rl, rollouts_of, started
 
 STEPS = 5
+_REPLACING = Point("orz_bench.records.parquet", "replace_table", 1)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +66,29 @@ def test_killed_again_and_again_it_ends_like_the_unbroken_run(whole: Path, tmp_p
     assert [m.step for m in Checkpoints(RunDir(run)).complete()] == [
         m.step for m in Checkpoints(RunDir(whole)).complete()
     ]
+
+
+@pytest.mark.slow
+def test_dropping_old_rollouts_changes_nothing_else(whole: Path, tmp_path: Path) -> None:
+    """Killed while it drops, and then resumed from a checkpoint before steps whose rollouts are reduced."""
+    run = tmp_path / "reduced"
+    arguments = (*SMALL, f"num_steps={STEPS}", "checkpoint.every=2", "rollouts.keep=every:9", "--out", run)
+    assert started(*arguments, prepare=kill_at(replace(_REPLACING, at=4))).wait(1000) == -signal.SIGKILL
+    orz_rl(*arguments)
+    assert metrics_of(run) == metrics_of(whole)
+    for step in range(1, STEPS + 1):
+        for row, full in zip(rollouts_of(run, step), rollouts_of(whole, step), strict=True):
+            assert {name: row[name] for name in CONTENT_COLUMNS} == dict.fromkeys(CONTENT_COLUMNS)
+            assert {**row, "extra": ""} == {**full, **dict.fromkeys(CONTENT_COLUMNS), "extra": ""}
+    (run / "metrics.jsonl").unlink()
+    shutil.rmtree(run / "checkpoints" / "step=000005")
+    (run / "DONE").unlink()
+    done = orz_rl(*arguments)
+    assert "metrics that follow from the rollouts are restored" in done.stderr
+    last, unbroken = metrics_of(run), metrics_of(whole)
+    assert last[-1] == unbroken[-1], "step 5 is drawn and learned again, and is the same"
+    assert "reflection/rate" not in last[0]
+    assert last[0]["reward/mean"] == unbroken[0]["reward/mean"]
 
 
 @pytest.mark.slow

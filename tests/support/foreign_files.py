@@ -101,7 +101,10 @@ def samples_of(path: Path, tool: str) -> list[ForeignSample]:
 
 
 def curves_of(path: Path, tool: str) -> list[dict[str, Any]]:
+    """Rows as a table has them, and what a log says about each step."""
     contents = contents_of(path, tool)
+    if contents.log is not None:
+        return [{"step": one.step, **one.values} for one in contents.log.lines() if not isinstance(one, str)]
     assert contents.curves is not None
     return [dict(row) for row in contents.curves()]
 

@@ -187,7 +187,11 @@ def _arguments(program: str, programs: dict[str, Any], *, rng: random.Random) ->
     command: Any = get_command(programs[program])
     name = ""
     while getattr(command, "commands", None):
-        name = rng.choice(sorted(command.commands.keys() - NOT_RUN))
+        name = rng.choice(
+            [*sorted(command.commands.keys() - NOT_RUN), *([""] if command.invoke_without_command else [])]
+        )
+        if not name:
+            break
         yield name
         command = command.commands[name]
     if name == "watch":

@@ -127,12 +127,12 @@ def _rows(files: Sequence[Path]) -> Iterator[tuple[str, Mapping[str, Any]]]:
                 yield place, row
                 continue
             try:
-                yield place, _from_conversation(row)
+                yield place, from_conversation(row)
             except DataError as error:
                 raise DataError(f"{path}, {where}: {error}. Fix or remove this row.") from error
 
 
-def _from_conversation(turns: list[Any]) -> dict[str, Any]:
+def from_conversation(turns: list[Any]) -> dict[str, Any]:
     """A row of the published Open-Reasoner-Zero files."""
     try:
         question, answer = turns

@@ -6,21 +6,30 @@ No assumption is made about the form of an answer: anything unexpected becomes a
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Literal
 
 import openai
 
 from orz_bench.engines.engine import StopStrings
+from orz_bench.engines.settings import MOST
 from orz_bench.records.rollout import StopReason
 
-Trouble = Literal["connection", "busy", "odd", "refused", "denied", "missing", "unclear_stop"]
-RETRIED: tuple[Trouble, ...] = ("connection", "busy", "odd")
-FATAL: tuple[Trouble, ...] = ("connection", "denied", "missing", "unclear_stop")
+Trouble = Literal["connection", "limited", "busy", "odd", "refused", "denied", "missing", "unclear_stop", "spent"]
+RETRIED: tuple[Trouble, ...] = ("connection", "limited", "busy", "odd")
+FATAL: tuple[Trouble, ...] = ("denied", "missing", "unclear_stop", "spent")
 """Errors that the next request would get too."""
-_BUSY = (408, 409, 425, 429)
-_LONGEST_WAIT_S = 60.0
+_LIMITED = (429, 503, 529)
+"""The server has no room for more requests now, whatever they are."""
+_BUSY = (408, 409, 425)
+_SPENT = ("insufficient_quota", "billing_hard_limit_reached", "insufficient_balance", "insufficient balance")
+"""Codes and messages of a 429 that no waiting ends."""
+_LONGEST_WAIT_S = 600.0
+"""A server that asks for more is not waited for."""
 _SHOWN_CHARS = 120
 _ENDED = {"stop": "stop", "eos": "stop", "eos_token": "stop", "stop_sequence": "stop", "length": "length"}
 _NAMES_OF_MATCH = ("stop_reason", "matched_stop", "stopping_word")
@@ -45,6 +54,8 @@ class Answer:
     num_prompt_tokens: int | None
     stop_reason: StopReason
     model: str | None
+    extra: Mapping[str, Any] = field(default_factory=dict)
+    """For the row: JSON values only."""
 
 
 def trouble_of(error: Exception) -> BadAnswerError:
@@ -52,31 +63,45 @@ def trouble_of(error: Exception) -> BadAnswerError:
     if isinstance(error, openai.APITimeoutError):
         return BadAnswerError("no answer in time (--request-timeout)", "connection")
     if isinstance(error, openai.APIConnectionError):
-        return BadAnswerError(f"no connection ({_short(str(error.__cause__ or error))})", "connection")
+        return BadAnswerError(f"no connection ({shortened(str(error.__cause__ or error))})", "connection")
     if isinstance(error, openai.APIStatusError):
         return _status(error)
-    return BadAnswerError(f"{type(error).__name__}: {_short(str(error))}", "odd")
+    return BadAnswerError(f"{type(error).__name__}: {shortened(str(error))}", "odd")
 
 
 def _status(error: openai.APIStatusError) -> BadAnswerError:
     status = error.status_code
-    why = f"HTTP {status} ({_short(_message(_parsed(error.response.text)) or error.response.text or 'no text')})"
+    content = _parsed(error.response.text)
+    why = f"HTTP {status} ({shortened(_message(content) or error.response.text or 'no text')})"
     if status in (401, 403):
         return BadAnswerError(why, "denied")
     if status == 404 or 300 <= status < 400:
         return BadAnswerError(why, "missing")
-    if status in _BUSY or status >= 500:
-        return BadAnswerError(why, "busy", wait_s=_wait(error.response.headers))
+    if status == 402 or (status == 429 and any(word in json.dumps(content).lower() for word in _SPENT)):
+        return BadAnswerError(why, "spent")
+    if status in (*_LIMITED, *_BUSY) or status >= 500:
+        wait_s = _wait(error.response.headers)
+        if wait_s is not None and wait_s > _LONGEST_WAIT_S:
+            return BadAnswerError(f"{why}; the server asks to wait {wait_s:,.0f} s", "spent")
+        return BadAnswerError(why, "limited" if status in _LIMITED else "busy", wait_s=wait_s)
     return BadAnswerError(why, "refused")
 
 
 def _wait(headers: Mapping[str, str]) -> float | None:
+    """Seconds that the server asks to wait: a number, or the time until a date."""
     for name, unit_s in (("retry-after-ms", 1e-3), ("retry-after", 1.0)):
         try:
-            return min(max(0.0, float(headers[name]) * unit_s), _LONGEST_WAIT_S)
+            wait_s = float(headers[name]) * unit_s
         except (KeyError, ValueError):
             continue
-    return None
+        if math.isfinite(wait_s):
+            return max(0.0, wait_s)
+    try:
+        until = parsedate_to_datetime(headers["retry-after"])
+    except (KeyError, ValueError):
+        return None
+    until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
+    return max(0.0, (until - datetime.now(UTC)).total_seconds())
 
 
 def read_object(text: str) -> dict[str, Any]:
@@ -84,9 +109,9 @@ def read_object(text: str) -> dict[str, Any]:
     content = _parsed(text)
     if not isinstance(content, dict):
         what = "not JSON" if content is None else f"a JSON {type(content).__name__}"
-        raise BadAnswerError(f"the answer is {what} and begins {_short(text)!r}", "odd")
+        raise BadAnswerError(f"the answer is {what} and begins {shortened(text)!r}", "odd")
     if content.get("error"):
-        raise BadAnswerError(f"the answer is an error: {_short(_message(content) or '')}", "odd")
+        raise BadAnswerError(f"the answer is an error: {shortened(_message(content) or '')}", "odd")
     return content
 
 
@@ -98,8 +123,8 @@ def read_answer(text: str, *, stop: Sequence[str], stop_strings: StopStrings) ->
     model = content.get("model")
     return Answer(
         text=written,
-        num_tokens=content["usage"]["completion_tokens"],
-        num_prompt_tokens=_count(content["usage"], "prompt_tokens"),
+        num_tokens=new_tokens_of(content),
+        num_prompt_tokens=count_of(content["usage"], "prompt_tokens"),
         stop_reason=reason,
         model=model if isinstance(model, str) and model else None,
     )
@@ -110,11 +135,10 @@ def read_choice(content: Mapping[str, Any]) -> Mapping[str, Any]:
     choices = content.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
     if not isinstance(choice, dict):
-        raise BadAnswerError(f"the answer has no choice (keys: {_short(', '.join(content))})", "odd")
+        raise BadAnswerError(f"the answer has no choice (keys: {shortened(', '.join(content))})", "odd")
     if not isinstance(choice.get("text"), str):
         raise BadAnswerError(f"the choice's text is {type(choice.get('text')).__name__}, wanted a string", "odd")
-    if _count(content.get("usage"), "completion_tokens") is None:
-        raise BadAnswerError("the answer has no token counts (usage.completion_tokens), which are needed", "odd")
+    new_tokens_of(content)
     return choice
 
 
@@ -124,12 +148,18 @@ def named_match(choice: Mapping[str, Any], stop: Sequence[str]) -> str | None:
     return next((value for value in found if isinstance(value, str) and value in stop), None)
 
 
-def _ending(choice: Mapping[str, Any], *, stop: Sequence[str], stop_strings: StopStrings) -> tuple[str, StopReason]:
-    """(the text up to the end of its first stop string, the stop reason)."""
-    text, finish = choice["text"], choice.get("finish_reason")
+def ended_as(choice: Mapping[str, Any]) -> str:
+    """`stop` or `length`. BadAnswerError for an answer that was not finished."""
+    finish = choice.get("finish_reason")
     ended = _ENDED.get(finish) if isinstance(finish, str) else None
     if ended is None:
         raise BadAnswerError(f"the answer was not finished (finish_reason {json.dumps(finish)})", "odd")
+    return ended
+
+
+def _ending(choice: Mapping[str, Any], *, stop: Sequence[str], stop_strings: StopStrings) -> tuple[str, StopReason]:
+    """(the text up to the end of its first stop string, the stop reason)."""
+    text, ended = choice["text"], ended_as(choice)
     ends = [text.find(string) + len(string) for string in stop if string in text]
     if ends:
         return text[: min(ends)], "stop_string"
@@ -142,9 +172,20 @@ def _ending(choice: Mapping[str, Any], *, stop: Sequence[str], stop_strings: Sto
     return text, "eos"
 
 
-def _count(usage: Any, name: str) -> int | None:
+def new_tokens_of(content: Mapping[str, Any]) -> int:
+    """The number of new tokens, without which an answer has no length. BadAnswerError if the server does not count."""
+    usage = content.get("usage")
+    found = count_of(usage, "completion_tokens")
+    if found is None:
+        shown = shortened(json.dumps(usage.get("completion_tokens") if isinstance(usage, dict) else None))
+        raise BadAnswerError(f"the answer's usage.completion_tokens is {shown}, wanted a number of tokens", "odd")
+    return found
+
+
+def count_of(usage: Any, name: str) -> int | None:
+    """A count of tokens; None if it is missing or cannot be one."""
     value = usage.get(name) if isinstance(usage, dict) else None
-    return value if type(value) is int and value >= 0 else None
+    return value if type(value) is int and 0 <= value <= MOST else None
 
 
 def _parsed(text: str) -> Any:
@@ -161,6 +202,7 @@ def _message(content: Any) -> str | None:
     return None if content is None else str(content)
 
 
-def _short(text: str) -> str:
+def shortened(text: str) -> str:
+    """A text of a server in one line of a message."""
     flat = " ".join(text.split())
     return flat if len(flat) <= _SHOWN_CHARS else f"{flat[:_SHOWN_CHARS]} ..."

@@ -36,8 +36,13 @@ def harness_options(options: EvalOptions) -> HarnessOptions:
     changes = options.protocol_changes.given()
     template = changes.pop("template", None)
     generation = {_GENERATION_NAMES[key]: changes.pop(key) for key in list(changes) if key in _GENERATION_NAMES}
-    if options.protocol or changes or template not in (None, "chat"):
-        named = {"protocol": options.protocol, "template": template if template != "chat" else None}
+    named = {
+        "protocol": options.protocol,
+        "template": template if template != "chat" else None,
+        "ids": options.ids,
+        "sample": options.sample,
+    }
+    if changes or any(named.values()):
         given = ", ".join([*(name for name, value in named.items() if value), *changes])
         raise ConfigError(
             f"lm-eval's tasks decide for themselves how questions are asked and answers read, so these options do not "

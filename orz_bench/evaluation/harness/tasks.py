@@ -11,7 +11,7 @@ import logging
 import random
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
@@ -109,7 +109,7 @@ def card_of(task: HarnessTask, spec: EngineSpec) -> dict[str, Any]:
         "engine": engine_version(spec),
         "dtype": spec.dtype,
         "max_model_len": max_model_len(spec),
-    } | ({"server": asdict(spec.server)} if spec.server is not None else {})
+    } | ({"server": spec.server.to_json()} if spec.server is not None else {})
 
 
 def run_task(task: HarnessTask, context: EvalContext) -> EvalResult:

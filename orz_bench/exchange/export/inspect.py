@@ -7,23 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.environment import VERSION
-from orz_bench.exchange.export.selection import Exported, Row
+from orz_bench.exchange.export.selection import Exported, Row, kept
+from orz_bench.exchange.formats.orz import KIND
 from orz_bench.records.run_dir import to_json, write_text
 
 _CREATED = "2000-01-01T00:00:00+00:00"
 """The same export is the same file."""
 _VALUES = {"correct": "C", "wrong": "I", "no_answer": "N", "unparseable": "I", "timeout": "I", "error": "I"}
 _STOPS = {"length": "max_tokens", "eos": "stop", "stop_string": "stop", "stop": "stop", "failed": "unknown"}
-_KEPT = (
-    "why",
-    "reward",
-    "advantage",
-    "second_extractor",
-    "second_extracted",
-    "second_verdict",
-    "grader_version",
-    "seed",
-)
 
 
 def write_inspect(exported: Sequence[Exported], out: Path) -> list[Path]:
@@ -57,7 +48,7 @@ def _log(one: Exported) -> dict[str, Any]:
             "model_generate_config": config,
             "config": {"epochs": epochs},
             "packages": {"orz": VERSION},
-            "metadata": {"step": one.step, "fingerprint": one.fingerprint},
+            "metadata": {"step": one.step, "fingerprint": one.fingerprint, KIND: one.kind},
             "scorers": [{"name": "orz"}],
         },
         "plan": {"name": "plan", "steps": []},
@@ -73,8 +64,6 @@ def _sample(row: Row, *, model: str) -> dict[str, Any]:
         "stop_reason": _STOPS.get(row["stop_reason"] or "", "unknown"),
     }
     usage = {"input_tokens": 0, "output_tokens": row["num_tokens"], "total_tokens": row["num_tokens"]}
-    score = {"value": _VALUES[row["verdict"]], "answer": row["extracted"], "explanation": row["why"]}
-    kept = {name: row[name] for name in _KEPT if row[name] is not None}
     return {
         "id": row["problem_id"],
         "epoch": row["sample_index"] + 1,
@@ -89,9 +78,16 @@ def _sample(row: Row, *, model: str) -> dict[str, Any]:
             "choices": [choice],
             **({"usage": usage} if row["num_tokens"] is not None else {}),
         },
-        "scores": {"orz": score} if row["verdict"] is not None else {},
-        "metadata": {**row["extra"], "orz": {**kept, "verdict": row["verdict"], "stop_reason": row["stop_reason"]}},
+        "scores": _scores(row),
+        "metadata": {**row["extra"], "orz": kept(row)},
     }
+
+
+def _scores(row: Row) -> dict[str, Any]:
+    """None for a row without a verdict."""
+    if row["verdict"] is None:
+        return {}
+    return {"orz": {"value": _VALUES[row["verdict"]], "answer": row["extracted"], "explanation": row["why"]}}
 
 
 def _results(one: Exported, rows: Sequence[Row]) -> Mapping[str, Any]:

@@ -1,7 +1,8 @@
 """lm-eval's samples_{task}_{time}.jsonl and results_{time}.json.
 
 lm-eval has one row for a document, with its responses as repeats, and one figure of a metric for all of them: with more
-than one sample a question, the mean of the verdicts; single verdicts are lost then.
+than one sample a question, the mean of the verdicts. What it has no field for is in `doc`, which is free: our importer
+reads it there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from orz_bench.exchange.export.selection import Exported, Row
+from orz_bench.exchange.export.selection import Exported, Row, kept
+from orz_bench.exchange.formats.orz import KIND
 from orz_bench.records.run_dir import to_json, write_text
 
 _TIME = "2000-01-01T00-00-00.000000"
@@ -28,7 +30,7 @@ def write_lm_eval(exported: Sequence[Exported], out: Path) -> list[Path]:
     for one, task in zip(exported, tasks, strict=True):
         path = out / f"samples_{task}_{_TIME}.jsonl"
         by_problem = groupby(one.rows(), key=lambda row: row["problem_id"])
-        rows = [_document(list(group), task=task) for _, group in by_problem]
+        rows = [_document(list(group), task=task, kind=one.kind) for _, group in by_problem]
         write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         written.append(path)
     path = out / f"results_{_TIME}.json"
@@ -42,14 +44,15 @@ def _tasks(exported: Sequence[Exported]) -> list[str]:
     return [one.benchmark if names.count(one.benchmark) == 1 else one.name for one in exported]
 
 
-def _document(samples: Sequence[Row], *, task: str) -> dict[str, Any]:
+def _document(samples: Sequence[Row], *, task: str, kind: str) -> dict[str, Any]:
     first = samples[0]
     scores = [float(row["verdict"] == "correct") for row in samples]
     is_known = all(row["verdict"] is not None for row in samples)
+    ours = {KIND: kind, "samples": [kept(row) | {"sample_index": row["sample_index"]} for row in samples]}
     doc = {"question": first["question"], "answer": first["gold"], "id": first["problem_id"], "benchmark": task}
     return {
         "doc_id": first["problem_id"],
-        "doc": doc,
+        "doc": doc | {"orz": ours},
         "target": first["gold"] or "",
         "arguments": {"gen_args_0": {"arg_0": first["prompt"] or first["question"] or "", "arg_1": {}}},
         "resps": [[row["completion"] for row in samples]],

@@ -13,6 +13,18 @@ from orz_bench.records.run_dir import RolloutsDir, RunDir, read_json
 from orz_bench.records.summary import EvalResult
 
 Row = dict[str, Any]
+_KEPT = (
+    "benchmark", "step", "verdict", "extracted", "num_tokens", "stop_reason", "why", "reward", "advantage",
+    "second_extractor", "second_extracted", "second_verdict", "grader_version", "seed", "policy_version",
+)  # fmt: skip
+_FILLED = ("question", "prompt", "gold")
+"""Texts for which other tools have a field that cannot be empty."""
+
+
+def kept(row: Row) -> Row:
+    """What a tool's own fields do not hold of a row: for a field of its format that is free, so that it comes back."""
+    unknown: Row = {name: None for name in _FILLED if row[name] is None}
+    return unknown | {name: row[name] for name in _KEPT}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +40,11 @@ class Exported:
     card: Mapping[str, Any]
     """The protocol card, where there is one."""
     result: EvalResult | None
+
+    @property
+    def kind(self) -> str:
+        """`evaluation` or `rollouts` (of training)."""
+        return "evaluation" if self.fingerprint else "rollouts"
 
     @property
     def name(self) -> str:

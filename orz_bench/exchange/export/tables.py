@@ -20,7 +20,7 @@ def write_jsonl(exported: Sequence[Exported], out: Path) -> list[Path]:
     written = []
     for one in exported:
         path = out / f"{one.name}.jsonl"
-        mark = {MARK: ROLLOUT_SCHEMA_VERSION, KIND: "evaluation" if one.fingerprint else "rollouts"}
+        mark = {MARK: ROLLOUT_SCHEMA_VERSION, KIND: one.kind}
         rows = (mark | {name: value for name, value in row.items() if value is not None} for row in one.rows())
         write_text(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
         written.append(path)
@@ -37,11 +37,11 @@ def write_dataset(exported: Sequence[Exported], out: Path) -> list[Path]:
         split = "".join(char if char.isalnum() else "_" for char in benchmark)
         for number, one in enumerate(parts):
             path = folder / f"{split}-{number:05d}-of-{len(parts):05d}.parquet"
-            pq.write_table(one.folder.read().cast(_plain_schema()), path, compression="zstd")
+            pq.write_table(one.folder.read().cast(_plain_schema(one)), path, compression="zstd")
             written.append(path)
     return written
 
 
-def _plain_schema() -> pa.Schema:
-    """Without our own metadata: these files are no parts of a run."""
-    return pa.schema(list(ROLLOUT_SCHEMA))
+def _plain_schema(one: Exported) -> pa.Schema:
+    """Without the mark of a run's parts, which these files are not."""
+    return pa.schema(list(ROLLOUT_SCHEMA), metadata={KIND: one.kind})

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import counted
@@ -49,7 +50,7 @@ def read(head: Head) -> Contents | None:
 
 def _contents(head: Head, noun: str, *, make: Any) -> Contents:
     rows = list(head.all_rows())
-    model = next((plain(row.get("model")) for row in rows if row.get("model")), None)
+    model = next((plain(row.get("model")) for row in rows if row.get("model")), None) or _model_by_folder(head.path)
     notes = () if noun == "review" else ("no verdict: predictions are judged in the file of reviews of the same name",)
     return Contents(
         what=f"{counted(len(rows), noun)} of evalscope",
@@ -60,11 +61,18 @@ def _contents(head: Head, noun: str, *, make: Any) -> Contents:
     )
 
 
+def _model_by_folder(path: Path) -> str | None:
+    """Of reviews/MODEL/SET.jsonl."""
+    return path.parent.name if path.parent.parent.name in ("reviews", "predictions") else None
+
+
 def _samples(rows: list[dict[str, Any]], *, make: Any, benchmark: str) -> Iterator[ForeignSample]:
     seen: Counter[str] = Counter()
-    for number, row in numbered(rows):
-        facts = make(row)
+    made = [make(row) for row in rows]
+    first_of = _repeated(made) if make is _prediction else {}
+    for number, facts in numbered(made):
         problem = facts.pop("problem_id")
+        problem = first_of.get(facts["question"], problem)
         samples = facts.pop("samples")
         for place, sample in enumerate(samples):
             yield ForeignSample(
@@ -76,6 +84,18 @@ def _samples(rows: list[dict[str, Any]], *, make: Any, benchmark: str) -> Iterat
                 **facts | sample,
             )
             seen[problem] += 1
+
+
+def _repeated(made: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """By question: its first index. With `repeats` (1.x) the index of a prediction is that of the sample, so each
+    question has as many of them; otherwise nothing.
+    """
+    indices: dict[str, list[str]] = {}
+    for facts in made:
+        indices.setdefault(facts["question"] or "", []).append(facts["problem_id"])
+    numbers = {len(found) for found in indices.values()}
+    is_repeated = "" not in indices and len(numbers) == 1 and numbers != {1}
+    return {question: found[0] for question, found in indices.items()} if is_repeated else {}
 
 
 def _review(row: dict[str, Any]) -> dict[str, Any]:
@@ -148,7 +168,7 @@ def _old_review(row: dict[str, Any]) -> dict[str, Any]:
 def _report(head: Head) -> Contents:
     found = head.object
     scores = [
-        Score(benchmark=found["dataset_name"], metric=metric["name"], value=value, num=whole_of(metric.get("num")))
+        Score(benchmark=found["dataset_name"], metric=_metric(metric), value=value, num=whole_of(metric.get("num")))
         for metric in found["metrics"]
         if (value := number_of(metric.get("score"))) is not None
     ]
@@ -159,6 +179,12 @@ def _report(head: Head) -> Contents:
         instead="the .jsonl files under reviews/",
         facts={"model": found.get("model_name")},
     )
+
+
+def _metric(metric: dict[str, Any]) -> str:
+    """Its name; since schema 2 it is within `identity`."""
+    identity = metric.get("identity")
+    return str(metric.get("name") or (identity.get("name") if isinstance(identity, dict) else "score"))
 
 
 FORMAT = Format(name="evalscope", title="evalscope", read=read)

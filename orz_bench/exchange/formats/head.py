@@ -15,10 +15,12 @@ from orz_bench.errors import DataError
 from orz_bench.records.regular import require_regular
 from orz_bench.records.tables import parse_json, read_table
 
-Container = Literal["lines", "list", "object", "csv", "parquet", "zip", "events", "text"]
+Container = Literal["lines", "list", "object", "csv", "parquet", "zip", "events", "wandb", "text"]
 _HEAD_BYTES = 1 << 16
 _HEAD_ROWS = 20
 _POINTER = b"version https://git-lfs"
+_EVENTS = b"brain.Event:"
+"""In the first record of TensorBoard's event files."""
 _PICKLE_NAMES = (".pkl", ".pickle", ".pt", ".pth", ".bin")
 
 
@@ -27,6 +29,8 @@ class Head:
     """A file, opened as far as its recognition needs."""
 
     path: Path
+    step_column: str | None = None
+    """The column with the step that the user names: a table that has it is one of curves."""
     container: Container = field(init=False)
 
     def __post_init__(self) -> None:
@@ -74,10 +78,17 @@ class Head:
         """The JSON object of the file; empty for other containers."""
         return self.document if self.container == "object" and isinstance(self.document, dict) else {}
 
+    @property
+    def is_columnar(self) -> bool:
+        """Whether it is an object with the columns and the data of a table, as Weights & Biases writes them."""
+        return all(isinstance(self.object.get(name), list) for name in ("columns", "data"))
+
     def all_rows(self) -> Iterator[Any]:
         """Every row of a table, in order; only a list may have rows that are no objects."""
         if self.container == "list":
             yield from self.document if isinstance(self.document, list) else ()
+        elif self.is_columnar:
+            yield from (dict(zip(self.object["columns"], cells, strict=False)) for cells in self.object["data"])
         elif self.container in ("lines", "csv", "parquet"):
             suffix = {"lines": ".jsonl", "csv": ".csv", "parquet": ".parquet"}[self.container]
             for _, row in read_table(self.path, strict=False, suffix=suffix):
@@ -88,6 +99,13 @@ class Head:
         with self.path.open(encoding="utf-8", errors="replace") as file:
             for line in file:
                 yield from line.rstrip("\n").split("\r")
+
+    @property
+    def ends_with_line(self) -> bool:
+        """Whether the last line of a text has an end: without one it may be cut."""
+        with self.path.open("rb") as file:
+            file.seek(-1, 2)
+            return file.read(1) in b"\r\n"
 
     @cached_property
     def members(self) -> tuple[str, ...]:
@@ -108,10 +126,12 @@ def _container(path: Path, start: bytes) -> Container:
         return "zip"
     if start.startswith(b"PAR1"):
         return "parquet"
+    if start.startswith(b":W&B"):
+        return "wandb"
+    if ".tfevents." in path.name or _EVENTS in start[:64]:
+        return "events"
     if start[:1] == b"\x80" or path.suffix.lower() in _PICKLE_NAMES:
         raise _pickle(path)
-    if ".tfevents." in path.name:
-        return "events"
     if path.suffix.lower() == ".csv":
         return "csv"
     text = start.decode("utf-8-sig", errors="replace").lstrip()

@@ -15,6 +15,7 @@ from typing import Any
 from orz_bench.errors import DataError, counted
 from orz_bench.exchange.formats.format import Contents, Format
 from orz_bench.exchange.formats.head import Head
+from orz_bench.exchange.formats.orz import KIND
 from orz_bench.exchange.formats.sample import (
     ForeignSample,
     asked_in,
@@ -65,6 +66,7 @@ def _log(head: Head, log: Mapping[str, Any], *, samples: Any, num: int) -> Conte
         what=f"an inspect log of {counted(num, 'sample')} of {task}",
         kind="samples",
         samples=partial(_samples, samples, task=task),
+        trains=(about.get("metadata") or {}).get(KIND) == "rollouts",
         notes=() if status == "success" else (f"the evaluation's status is {status}: it did not run to its end",),
         facts={"model": about.get("model"), "task": about.get("task")},
     )

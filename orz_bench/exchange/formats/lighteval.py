@@ -14,6 +14,18 @@ from orz_bench.exchange.formats.format import Contents, Format, Score
 from orz_bench.exchange.formats.head import Head
 from orz_bench.exchange.formats.sample import ForeignSample, number_of, numbered, plain, rest_of, text_of, verdict_of
 
+_SUITES = (
+    "helm",
+    "bigbench",
+    "harness",
+    "leaderboard",
+    "lighteval",
+    "original",
+    "custom",
+    "extended",
+    "community",
+    "multilingual",
+)
 _NAME = re.compile(r"details_(?P<task>.+?)_\d{4}-\d\d-\d\dT.*\Z")
 
 
@@ -55,6 +67,7 @@ def _samples(rows: list[dict[str, Any]], *, task: str | None) -> Iterator[Foreig
                 prompt=plain(response.get("input")) if isinstance(response.get("input"), str) else None,
                 gold=_gold(doc),
                 verdict=verdict_of(metric.get(judge)) if judge else None,
+                num_tokens=_num_tokens(response, place, num=len(texts)),
                 judge=f"lighteval: {judge}" if judge else "",
                 extra={"metric": metric} | rest_of({"specific": doc.get("specific")}, ()),
             )
@@ -69,9 +82,23 @@ def _gold(doc: dict[str, Any]) -> str | None:
 
 
 def _task(name: str) -> str:
-    """The task in `suite|task|shots`; the separators differ with the version."""
-    parts = [part for part in re.split(r"[|:]|__", name) if part]
-    return parts[1] if len(parts) >= 2 else name
+    """The task in `suite|task|shots` or, without suites (0.12), `task|shots`; the separators differ with the version.
+
+    A task may have a colon itself (`mmlu:algebra`), so where colons separate, only a known suite is taken off.
+    """
+    separator = next((one for one in ("|", "__") if one in name), ":")
+    parts = [part for part in name.split(separator) if part]
+    while len(parts) > 1 and parts[-1].isdecimal():
+        parts.pop()
+    if len(parts) > 1 and (separator != ":" or parts[0] in _SUITES):
+        parts.pop(0)
+    return separator.join(parts)
+
+
+def _num_tokens(response: dict[str, Any], place: int, *, num: int) -> int | None:
+    tokens = response.get("output_tokens")
+    is_whole = isinstance(tokens, list) and len(tokens) == num and all(isinstance(one, list) for one in tokens)
+    return len(tokens[place]) if is_whole and tokens is not None else None
 
 
 def _results(head: Head) -> Contents:
@@ -84,7 +111,7 @@ def _results(head: Head) -> Contents:
         if not metric.endswith("_stderr") and (number := number_of(value)) is not None
     ]
     return Contents(
-        what=f"lighteval results of {counted(len(found['results']), 'task')}",
+        what=f"lighteval results of {counted(len(found['results'].keys() - {'all'}), 'task')}",
         kind="scores",
         scores=tuple(scores),
         instead="details_*.parquet beside it",

@@ -15,6 +15,7 @@ from typing import Any
 from orz_bench.errors import counted
 from orz_bench.exchange.formats.format import Contents, Format, Score
 from orz_bench.exchange.formats.head import Head
+from orz_bench.exchange.formats.orz import KIND
 from orz_bench.exchange.formats.sample import (
     ForeignSample,
     asked_in,
@@ -24,6 +25,7 @@ from orz_bench.exchange.formats.sample import (
     text_of,
     verdict_of,
 )
+from orz_bench.exchange.logs import values
 from orz_bench.records.tables import parse_json
 
 _NAME = re.compile(r"(?:samples)?_(?P<task>.+?)(?:_\d{4}-\d\d-\d\dT.*)?\Z")
@@ -54,14 +56,26 @@ def read(head: Head) -> Contents | None:
     filters = list(dict.fromkeys(str(row.get("filter", "none")) for row in rows))
     repeats = max(len(_texts(row)) for row in rows)
     notes = [] if len(filters) < 2 else [f"extractors: {filters[0]}, second {filters[1]}" + _left_out(filters[2:])]
-    if repeats > 1:
+    if repeats > 1 and not _ours(rows[0]):
         notes.append("no verdict for repeated samples: lm-eval scores only what its filter makes of them together")
     return Contents(
         what=f"lm-eval samples of {counted(len(documents), 'question')} of {task}",
         kind="samples",
         samples=partial(_samples, documents, filters=filters, task=task),
+        trains=isinstance(rows[0]["doc"], dict) and (rows[0]["doc"].get("orz") or {}).get(KIND) == "rollouts",
         notes=tuple(notes),
     )
+
+
+def _ours(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """Columns that our export keeps of each sample; empty in files of lm-eval itself."""
+    found = row["doc"].get("orz") if isinstance(row["doc"], dict) else None
+    samples = found.get("samples") if isinstance(found, dict) else None
+    return [one for one in samples if isinstance(one, dict)] if isinstance(samples, list) else []
+
+
+def _others(doc: Any) -> Any:
+    return {name: value for name, value in doc.items() if name != "orz"} if isinstance(doc, dict) else doc
 
 
 def _left_out(names: list[str]) -> str:
@@ -74,11 +88,21 @@ def _task(head: Head) -> str:
 
 
 def _is_likelihood(row: dict[str, Any]) -> bool:
-    """Whether its responses are pairs of a number and a flag."""
-    first = row["resps"]
+    """Whether its responses are pairs of a number and a flag, or numbers alone; since 0.4 both are written as text."""
+    first, inner = row["resps"], None
     while isinstance(first, list) and first:
-        first = first[0]
-    return not isinstance(first, str)
+        first, inner = first[0], first
+    if not isinstance(first, str):
+        return True
+    is_pair = inner is not None and len(inner) == 2 and inner[1] in ("True", "False")
+    return values.number(first) is not None and (is_pair or not _generates(row.get("arguments")))
+
+
+def _generates(arguments: Any) -> bool:
+    """Whether the requests ask for a text: then the prompt is followed by settings of generation."""
+    requests = arguments.values() if isinstance(arguments, dict) else arguments if isinstance(arguments, list) else ()
+    parts = (one.values() if isinstance(one, dict) else one if isinstance(one, list) else () for one in requests)
+    return any(isinstance(part, dict) for one in parts for part in one)
 
 
 def _texts(row: dict[str, Any]) -> list[Any]:
@@ -97,6 +121,7 @@ def _samples(
         first = by_filter.get(filters[0], row)
         texts = _texts(row)
         prompt = _prompt(row.get("arguments"))
+        ours = _ours(row)
         for place, text in enumerate(texts):
             is_judged = len(texts) == 1
             metric, value = _judged(first) if is_judged else ("", None)
@@ -116,7 +141,8 @@ def _samples(
                 second_extractor=filters[1] if second is not None and is_judged else None,
                 second_extracted=_extracted(second) if second is not None and is_judged else None,
                 second_verdict=_judged(second)[1] if second is not None and is_judged else None,
-                extra=rest_of(row, (*_KNOWN, metric)) | {"doc": row["doc"]},
+                extra=rest_of(row, (*_KNOWN, metric)) | {"doc": _others(row["doc"])},
+                columns=ours[place] if len(ours) == len(texts) else {},
             )
 
 
@@ -155,14 +181,14 @@ def _prompt(arguments: Any) -> str | None:
 def _results(head: Head) -> Contents:
     found = head.object
     scores = []
-    for task, values in found["results"].items():
-        for name, value in values.items():
+    for task, figures in found["results"].items():
+        for name, value in figures.items():
             metric, _, of_filter = name.partition(",")
-            number = number_of(value)
-            if number is not None and not metric.endswith("_stderr") and metric != "alias":
+            figure = number_of(value)
+            if figure is not None and not metric.endswith("_stderr") and metric not in ("alias", "sample_len"):
                 label = metric if of_filter in ("", "none") else f"{metric}, {of_filter}"
                 num = found.get("n-samples", {}).get(task, {}).get("effective")
-                scores.append(Score(benchmark=task, metric=label, value=number, num=num))
+                scores.append(Score(benchmark=task, metric=label, value=figure, num=num))
     return Contents(
         what=f"lm-eval results of {counted(len(found['results']), 'task')}",
         kind="scores",

@@ -1,4 +1,4 @@
-"""Our own JSON lines (`orz-bench export`), and Open-Reasoner-Zero's dumps.
+"""Our own JSON lines and Parquet files (`orz-bench export`), and Open-Reasoner-Zero's dumps.
 
 Its dumps are iter{N}_generation_results.json and eval_output_iter{N}_{set}{accuracy}.jsonl. Ours lose nothing: every
 column of a rollout comes back.
@@ -16,6 +16,7 @@ from orz_bench.exchange.formats.head import Head
 from orz_bench.exchange.formats.sample import ForeignSample, numbered
 from orz_bench.exchange.formats.table import samples_of
 from orz_bench.records.foreign import dumped
+from orz_bench.records.tables import parse_json
 
 MARK, KIND = "orz_schema", "orz_kind"
 """Fields of each row of our export: its version, and `evaluation` or `rollouts` (of training)."""
@@ -26,6 +27,8 @@ def read(head: Head) -> Contents | None:
     """Our export, or a dump, which is one by its name."""
     if head.container == "lines" and head.has(MARK, "problem_id", "sample_index", "completion"):
         return _export(head)
+    if head.container == "parquet" and head.has("problem_id", "sample_index", "completion", "grader_version", "extra"):
+        return _dataset(head)
     named = dumped(head.path)
     if named is None:
         return None
@@ -50,6 +53,22 @@ def _export(head: Head) -> Contents:
     )
 
 
+def _dataset(head: Head) -> Contents:
+    """Our Parquet files: those for datasets, and parts of a run."""
+    import pyarrow.parquet as pq
+
+    found = pq.read_schema(head.path).metadata or {}
+    trains = found.get(KIND.encode()) == b"rollouts" or "rollouts" in head.path.parts
+    what = f"{counted(pq.read_metadata(head.path).num_rows, 'rollout')} exported by orz-bench"
+    return Contents(what=what, kind="samples", samples=partial(_exported, head), trains=trains)
+
+
+def _extra_of(value: Any) -> dict[str, Any]:
+    if isinstance(value, str):
+        value = parse_json(value, strict=False)
+    return value if isinstance(value, dict) else {}
+
+
 def _exported(head: Head) -> Iterator[ForeignSample]:
     for number, row in numbered(head.all_rows()):
         columns: dict[str, Any] = {name: value for name, value in row.items() if name not in (MARK, KIND, "extra")}
@@ -62,7 +81,7 @@ def _exported(head: Head) -> Iterator[ForeignSample]:
             step=row.get("step"),
             question=row.get("question"),
             gold=row.get("gold"),
-            extra=row.get("extra") or {},
+            extra=_extra_of(row.get("extra")),
             columns=columns,
         )
 

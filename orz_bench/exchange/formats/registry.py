@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,45 +18,57 @@ from orz_bench.exchange.formats import (
     lm_eval,
     nemo_skills,
     opencompass,
+    openrlhf,
     orz,
+    prime_rl,
     qwen_math,
     skyrl,
     table,
+    tensorboard,
     trl,
     verifiers,
     verl,
+    wandb,
 )
 from orz_bench.exchange.formats.format import Contents, Format
 from orz_bench.exchange.formats.head import Head
 from orz_bench.exchange.formats.sample import ForeignSample
+from orz_bench.records.tables import SUFFIXES, read_table
 
 _MODULES = (
     orz, inspect, evalscope, lm_eval, lighteval, livecodebench, qwen_math, nemo_skills, verifiers, verl, trl, skyrl,
-    opencompass, table,
+    openrlhf, prime_rl, opencompass, wandb, tensorboard, table,
 )  # fmt: skip
 FORMATS: Mapping[str, Format] = {module.FORMAT.name: module.FORMAT for module in _MODULES}
 """By name, in the order in which they are tried: a table is what no tool claims."""
 
 
-def read_file(path: Path, *, named: str | None = None) -> tuple[Format, Contents]:
+class UnrecognisedError(DataError):
+    """A file that can be read and is of no format."""
+
+
+def read_file(path: Path, *, named: str | None = None, step_column: str | None = None) -> tuple[Format, Contents]:
     """The format of a file, and what it holds. `named`: only this format is tried.
 
-    DataError for a file that is none of them, with what was found in it.
+    `step_column`: the column with the step, for a table. UnrecognisedError for a file that is none of them, with what
+    was found in it.
     """
     if named is not None and named not in FORMATS:
         raise ConfigError(f"format {named!r} is unknown{nearest(named, FORMATS)}; there are {', '.join(FORMATS)}.")
-    head = Head(path)
+    head = Head(path, step_column)
     found = recognise(head, [FORMATS[named]] if named is not None else list(FORMATS.values()))
     if found is not None:
         return found
     if named is not None:
-        raise DataError(
+        raise UnrecognisedError(
             f"{path}: found {_found(head)}, which is no file of {FORMATS[named].title}; leave --from out to have it "
             f"recognised, or see docs/importing.md."
         )
-    raise DataError(
-        f"{path}: found {_found(head)}: none holds a response (completion, response, output, ...) or a step with "
-        f"numbers; rename the column that does, or see docs/importing.md for the formats that are recognised."
+    _require_table(head)
+    raise UnrecognisedError(
+        f"{path}: found {_found(head)}: neither responses (a column completion, response, output, ...) nor curves (a "
+        f"column step and numbers); rename the columns, or name the step with --step-column. Of scores or settings "
+        f"alone nothing can be imported: name the answers behind them (formats: docs/importing.md)."
     )
 
 
@@ -97,9 +110,12 @@ def _whole_rows(
         yield sample
 
 
-def read_of_tool(path: Path) -> tuple[Format, Contents] | None:
-    """The same for a file that a tool wrote; None for a table that no tool claims. DataError if it cannot be read."""
-    return recognise(Head(path), [format_ for name, format_ in FORMATS.items() if name not in ("orz", "jsonl")])
+def _require_table(head: Head) -> None:
+    """DataError where a file is called as a table and is none, with what is wrong with it."""
+    if head.container in ("text", "list") and head.path.suffix.lower() in SUFFIXES:
+        for where, row in itertools.islice(read_table(head.path, strict=False), 1):
+            if not isinstance(row, dict):
+                raise DataError(f"{head.path}, {where}: found a {type(row).__name__}, wanted an array of objects.")
 
 
 def _found(head: Head) -> str:

@@ -72,6 +72,14 @@ def text_of(value: Any) -> str | None:
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
+def conversation_of(value: Any) -> str | None:
+    """The text of a prompt: that of its only message, or of all messages with their roles."""
+    if not is_messages(value) or not value:
+        return text_of(value)
+    texts = [(str(one["role"]), text_of(one.get("content")) or "") for one in value]
+    return texts[0][1] if len(texts) == 1 else "\n".join(f"{role}\n{text}" for role, text in texts)
+
+
 def _part(part: Any) -> str | None:
     """The text of a content part. Reasoning is kept apart, an image has none."""
     return part.get("text") if isinstance(part, Mapping) and part.get("type", "text") == "text" else None

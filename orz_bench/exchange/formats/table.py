@@ -7,6 +7,7 @@ table, as Weights & Biases exports them, is one; an object of objects has a row 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -26,9 +27,12 @@ from orz_bench.exchange.formats.sample import (
     text_of,
     whole_in,
 )
+from orz_bench.records.curve_tables import PLOTTED, is_step_name
 from orz_bench.records.foreign import canonical, flat, run_column, source_columns
-from orz_bench.records.metric_names import STEP_NAMES
+from orz_bench.records.foreign_metrics import logged_by, tool_of
 
+_HEAD_ROWS = 50
+"""Rows of curves may be sparse: the first ones together have the names."""
 _NESTED = ("rollouts", "samples", "generations", "outputs", "responses", "completions")
 _SEVERAL = ("responses", "outputs", "generations", "completions", "answers")
 """Names of a list of responses."""
@@ -48,11 +52,22 @@ def read(head: Head) -> Contents | None:
             what=f"a table of responses ({_size(head)})",
             kind="samples",
             samples=partial(samples_of, head),
-            trains="reward" in columns and head.container != "object",
+            trains=flat(first).get(columns.get("reward", "")) is not None and head.container != "object",
         )
-    if any(name in flat(first) for name in STEP_NAMES) or {"panel", "series", "x", "y"} <= first.keys():
-        return Contents(what="a table of curves", kind="curves", curves=partial(_curves, head))
+    names = {name for row in _head_rows(head) for name in flat(row)}
+    if any(map(is_step_name, names)) or set(PLOTTED) <= names or head.step_column in names:
+        names = {name for row in _rows(head) if isinstance(row, dict) for name in flat(row)}
+        return Contents(
+            what=f"a table of curves{logged_by(names)}",
+            kind="curves",
+            curves=partial(_curves, head),
+            tool=tool_of(names),
+        )
     return None
+
+
+def _head_rows(head: Head) -> Iterator[Row]:
+    return (row for row in itertools.islice(_rows(head), _HEAD_ROWS) if isinstance(row, dict))
 
 
 def _size(head: Head) -> str:
@@ -65,15 +80,11 @@ def has_response(row: Row) -> bool:
 
 
 def _rows(head: Head) -> Iterator[Any]:
-    if head.container != "object":
+    if head.container != "object" or head.is_columnar:
         yield from head.all_rows()
         return
     found = head.object
-    if isinstance(found.get("columns"), list) and isinstance(found.get("data"), list):
-        yield from (dict(zip(found["columns"], values, strict=False)) for values in found["data"])
-    elif (
-        found and all(isinstance(value, dict) for value in found.values()) and has_response(next(iter(found.values())))
-    ):
+    if found and all(isinstance(value, dict) for value in found.values()) and has_response(next(iter(found.values()))):
         yield from ({"id": key} | value for key, value in found.items())
     else:
         yield found

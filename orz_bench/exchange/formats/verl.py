@@ -1,22 +1,23 @@
-"""verl: dumps of rollouts and validations (`{step}.jsonl`), and the metrics of its `file` logger and its console.
+"""verl: dumps of rollouts and validations (`{step}.jsonl`), the metrics of its `file` logger and its console.
 
 A dump's row has input, output, score and step; gts (the gold) since the middle of 2025; further keys are what the
 reward function returned. `acc` is its verdict; `score` may be shaped, so it is one only where the file has exactly 0
 and 1. The dumps of training and of validation have one shape: the folder's name tells them apart. Samples of one
-prompt are not adjacent, because rows are balanced over ranks.
+prompt are not adjacent, because rows are balanced over ranks. Read in 0.9.1 (trainer/ppo/ray_trainer.py).
 """
 
 from __future__ import annotations
 
-import ast
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import counted
-from orz_bench.exchange.formats.format import Contents, Curve, Format
+from orz_bench.exchange.formats.format import Contents, Format, log_of, speaks
 from orz_bench.exchange.formats.head import Head
 from orz_bench.exchange.formats.sample import (
     ForeignSample,
@@ -29,62 +30,88 @@ from orz_bench.exchange.formats.sample import (
     verdict_of,
     whole_of,
 )
+from orz_bench.exchange.logs import values
+from orz_bench.exchange.logs.line import Line
+from orz_bench.records.foreign import ALIASES
 
-_USED = ("input", "output", "gts", "score", "step", "acc", "pred", "data_source")
+NEEDED = ("input", "output", "score")
+"""Fields of every row of a dump."""
+_USED = ("input", "output", "gts", "score", "step", "pred", "data_source")
 _CHAT = re.compile(r"(?:^|\n)user\n(?P<question>.*)\nassistant\n?(?:<think>\n?)?\Z", re.DOTALL)
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
-_STEP_LINE = re.compile(r"(?:^|\s)step:(\d+) - (.+)")
-_NUMPY = re.compile(r"\Anp\.\w+\((.*)\)\Z")
+_STEP_LINE = re.compile(r"(?:^|\s)step:(\d{1,15}) - (.*)")
+_END = "Final validation metrics:"
+_VALIDATION = re.compile(r"(?<![a-z])(val|valid|validation|eval|evaluation|test)(?![a-z])", re.IGNORECASE)
+_SIDES = ("val-", "val/")
 
 
 def read(head: Head) -> Contents | None:
     """A dump, the `file` logger's rows, or a console log."""
-    if head.container == "lines" and head.has("input", "output", "score"):
+    if head.container == "lines" and head.has(*NEEDED):
         return _dump(head)
     if head.container == "lines" and head.has("step", "data") and isinstance(head.row["data"], dict):
-        return Contents(what="metrics of verl's file logger", kind="curves", curves=partial(_logged, head))
-    if head.container == "text" and any(_STEP_LINE.search(_ANSI.sub("", line)) for line in head.lines()):
-        return Contents(what="a console log of verl", kind="curves", curves=partial(_console, head))
+        log = log_of(head, partial(FileParser, head.path))
+        return Contents(what="metrics of verl's file logger", kind="curves", log=log)
+    if head.container == "text" and speaks(head, ConsoleParser):
+        return Contents(what="a console log of verl", kind="curves", log=log_of(head, ConsoleParser))
     return None
 
 
+def is_validation(folder: str) -> bool:
+    """Whether dumps in a folder of this name are of validation: by a word in it."""
+    return _VALIDATION.search(folder) is not None
+
+
 def _dump(head: Head) -> Contents:
-    folder = head.path.parent.name.lower()
-    trains = "val" not in folder
+    trains = not is_validation(head.path.parent.name)
     rows = list(head.all_rows())
-    has_acc = any("acc" in row for row in rows)
-    scores = {row.get("score") for row in rows}
-    score_judges = not has_acc and scores == {0, 1}
+    judge = judge_of(rows)
     notes = []
-    if score_judges:
+    if judge == "score":
         notes.append("every score is 0 or 1, so the score is taken as the verdict")
-    elif not has_acc:
+    elif not judge:
         notes.append("no verdict: the rows have no acc, and scores other than 0 and 1, or only one of them")
-    what = f"a verl {'rollout' if trains else 'validation'} dump of {counted(len(rows), 'sample')}"
-    samples = partial(_samples, head, judge="acc" if has_acc else "score" if score_judges else "")
-    return Contents(what=what, kind="samples", samples=samples, trains=trains, notes=tuple(notes))
+    return Contents(
+        what=f"a verl {'rollout' if trains else 'validation'} dump of {counted(len(rows), 'sample')}",
+        kind="samples",
+        samples=partial(_samples, head, judge=judge),
+        trains=trains,
+        notes=tuple(notes),
+    )
+
+
+def judge_of(rows: Iterable[Mapping[str, Any]]) -> str:
+    """The field with the verdict; empty where there is none."""
+    rows = list(rows)
+    if any(row.get("acc") is not None for row in rows):
+        return "acc"
+    return "score" if {number_of(row.get("score")) for row in rows} == {0.0, 1.0} else ""
 
 
 def _samples(head: Head, *, judge: str) -> Iterator[ForeignSample]:
     step_of_name = int(head.path.stem) if head.path.stem.isdecimal() else None
     for number, row in numbered(head.all_rows()):
-        prompt = text_of(row.get("input"))
-        step = whole_of(row.get("step"))
-        yield ForeignSample(
-            row=number,
-            completion=text_of(row.get("output")),
-            problem_id=digest_of(prompt or ""),
-            prompt=prompt,
-            question=_question(prompt),
-            gold=_gold(row.get("gts")),
-            extracted=plain(row.get("pred")),
-            verdict=verdict_of(row.get(judge)) if judge else None,
-            judge=f"verl: {judge}" if judge else "",
-            reward=number_of(row.get("score")),
-            step=step if step is not None else step_of_name,
-            benchmark=plain(row.get("data_source")),
-            extra=rest_of(row, _USED),
-        )
+        yield sample_of(row, number=number, judge=judge, step_of_name=step_of_name)
+
+
+def sample_of(row: Mapping[str, Any], *, number: int, judge: str, step_of_name: int | None = None) -> ForeignSample:
+    """A row of a dump."""
+    prompt, step = text_of(row.get("input")), whole_of(row.get("step"))
+    verdict = verdict_of(row.get(judge)) if judge else None
+    return ForeignSample(
+        row=number,
+        completion=text_of(row.get("output")),
+        problem_id=digest_of(prompt or ""),
+        prompt=prompt,
+        question=_question(prompt),
+        gold=_gold(row.get("gts")),
+        extracted=plain(row.get("pred")),
+        verdict=verdict,
+        judge=f"verl: {judge}" if judge else "",
+        reward=number_of(row.get("score")),
+        step=step if step is not None else step_of_name,
+        benchmark=next((row[name] for name in ALIASES["benchmark"] if isinstance(row.get(name), str)), None),
+        extra=rest_of(row, _USED),
+    )
 
 
 def _question(prompt: str | None) -> str | None:
@@ -98,33 +125,59 @@ def _gold(value: Any) -> str | None:
     if isinstance(value, str) and value[:1] in ("[", "{", '"'):
         try:
             return plain(json.loads(value))
-        except ValueError:
+        except (ValueError, RecursionError):
             return value
     return plain(value)
 
 
-def _logged(head: Head) -> Iterator[Curve]:
-    for row in head.all_rows():
-        if isinstance(row.get("data"), dict):
-            yield {"step": row.get("step"), **row["data"]}
+def _line(step: int, named: Mapping[str, Any]) -> Line:
+    found = values.numbers(named)
+    return Line(step, found, is_side=all(name.startswith(_SIDES) for name in found))
 
 
-def _console(head: Head) -> Iterator[Curve]:
-    for line in head.lines():
-        if (match := _STEP_LINE.search(_ANSI.sub("", line))) is None:
-            continue
-        values = (part.rpartition(":") for part in match[2].split(" - "))
-        yield {"step": int(match[1])} | {
-            name.strip(): number for name, _, text in values if (number := _number(text)) is not None
-        }
+@dataclass
+class ConsoleParser:
+    """Lines `step:12 - name:value - name:value`, behind colours and Ray's prefix."""
+
+    ended: bool = False
+
+    def parse(self, text: str) -> Iterator[Line | str]:
+        """See Parser."""
+        if _END in text:
+            self.ended = True
+        if "step:" not in text:
+            return
+        if match := _STEP_LINE.search(values.plain(text)):
+            self.ended = False
+            pairs = (pair.rpartition(":") for pair in match.group(2).split(" - "))
+            yield _line(int(match.group(1)), {name.strip(): value for name, _, value in pairs})
+
+    def is_whole(self, text: str) -> bool:
+        """See Parser: a number may go on."""
+        return False
 
 
-def _number(text: str) -> float | None:
-    text = _NUMPY.sub(r"\1", text.strip())
-    try:
-        return number_of(ast.literal_eval(text))
-    except (ValueError, SyntaxError):
-        return None
+@dataclass
+class FileParser:
+    """Rows of the `file` logger: {"step": 12, "data": {name: value}}."""
+
+    path: Path
+    ended = False
+    _faults: int = field(default=0, init=False)
+
+    def parse(self, text: str) -> Iterator[Line | str]:
+        """See Parser."""
+        row = values.json_row(text)
+        step = values.whole_step(row.get("step")) if row else None
+        if row is None or step is None or not isinstance(row.get("data"), dict):
+            if text.strip():
+                yield f"{self.path}: a line is not a row of verl's file logger; it is left out: {text[:80]!r}"
+            return
+        yield _line(step, row["data"])
+
+    def is_whole(self, text: str) -> bool:
+        """See Parser."""
+        return text.endswith("}") and values.json_row(text) is not None
 
 
 FORMAT = Format(name="verl", title="verl", read=read)

@@ -16,6 +16,7 @@ from orz_bench.grading.surface.compare import Outcome, alike, unlike
 _OR = re.compile(r"\\lor(?![a-zA-Z])|\\text\{or\}")
 _AND = re.compile(r"\\land(?![a-zA-Z])")
 _MINUS = re.compile(r"\\setminus(?![a-zA-Z])")
+_BRACES = re.compile(r"\s*\\(?:left\s*\\)?\{")
 _REALS = re.compile(r"\\mathbb\s*\{R\}|\\R(?![a-zA-Z])")
 
 
@@ -47,7 +48,10 @@ def _read_set(text: str) -> Set | None:
         return S.Reals
     if text.strip() in ("\\emptyset", "\\{\\}"):
         return S.EmptySet
-    found = _as_set(read_latex(text))
+    value = read_latex(text)
+    if isinstance(value, FiniteSet):
+        return value if _BRACES.match(text) else None  # without braces it is several values, not their set
+    found = _as_set(value)
     return None if found is S.EmptySet else found  # sympy makes that of (15, -29), which is a point
 
 

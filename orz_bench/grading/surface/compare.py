@@ -13,7 +13,7 @@ from fractions import Fraction
 from typing import Literal
 
 from orz_bench.grading.surface.constants import read_constant
-from orz_bench.grading.surface.read_surface import read_surface
+from orz_bench.grading.surface.read_surface import SET_OPERATIONS, read_surface
 from orz_bench.grading.surface.surface import Chain, Date, Group, Named, Opaque, Phrase, Ratio, Relation, Surface, Value
 from orz_bench.grading.surface.units import Unit, read_unit
 from orz_bench.grading.surface.vocabulary import normal_noun
@@ -135,11 +135,13 @@ class Comparer:
         assert isinstance(group, Group)
         if not isinstance(other, Value) or _has_words(gold, answer):
             return unlike(f"a {group.kind} and something else")
-        if group is gold and group.kind in ("tuple", "interval") and (point := _POINT.match(other.latex)):
-            return self.compare(gold, read_surface(other.latex[point.end() :]))
+        if group.kind in ("tuple", "interval") and (point := _POINT.match(other.latex)):
+            bare = read_surface(other.latex[point.end() :])
+            return self.compare(gold, bare) if group is gold else self.compare(bare, answer)
         if group.kind in ("matrix", "column", "row", "tuple") and "matrix" in other.latex:
             return self._equal(_matrix_text(gold), _matrix_text(answer))
         is_set = any(isinstance(item, Relation) for item in group.items) or group.kind in ("interval", "tuple")
+        is_set = is_set or (group.kind == "set" and any(name in other.latex for name in SET_OPERATIONS))
         return (
             self._same_set(_set_text(gold), _set_text(answer))
             if is_set
@@ -263,7 +265,9 @@ class Comparer:
         return self._equal(gold.latex, answer.latex if ratio == 1 else _scaled(answer.latex, ratio))
 
     def _phrases(self, gold: Phrase, answer: Phrase) -> Outcome:
-        if gold.words != answer.words or len(gold.pieces) != len(answer.pieces):
+        if list(map(normal_noun, gold.words)) != list(map(normal_noun, answer.words)) or len(gold.pieces) != len(
+            answer.pieces
+        ):
             return unlike("words that differ from the gold's")
         pairs = [
             (read_surface(one), read_surface(other)) for one, other in zip(gold.pieces, answer.pieces, strict=True)

@@ -45,7 +45,8 @@ _TEN_TO = re.compile(r"(?<=\d)\s*(?:x|X|\*|\u00d7)\s*(?=10\s*(?:\^|\*\*))")
 _E_PLUS_DIGIT = re.compile(r"[0-9]+e\+[0-9]")
 """2e+1 is a sum, 2e-1 and 2E+1 are numbers of a program."""
 _EXPONENT = re.compile(r"(?<![A-Za-z0-9.^{])([0-9]{1,15}(?:\.[0-9]{1,15})?)[eE]([+-]?)0*([0-9]{1,3})(?![0-9A-Za-z.])")
-_POWER_OF_DIGITS = re.compile(r"(?<=[0-9)])(?:\^|\*\*)(-?[0-9]{2,}|\([^()]*\))|(?<=[A-Za-z])(?:\^|\*\*)(\([^()]*\))")
+_PYTHON_POWER = re.compile(r"\s*\*\*\s*(-?[0-9]+(?:\.[0-9]+)?|\([^()]*\))")
+_TYPED_POWER = re.compile(r"(?<=[0-9A-Za-z)])\^(-?[0-9]{2,}(?:\.[0-9]+)?|-?[0-9]?\.[0-9]+|\([^()]*\))")
 _NEGATIVE_POWER = re.compile(r"\^\s*-\s*([0-9]+|[A-Za-z])")
 _DOUBLE_SIGN = re.compile(r"\+\s*-")
 _PLUS_OR_MINUS = re.compile(r"\+\s?/\s?-|^\s*\+\s?-(?=\s*[\dA-Za-z\\])")
@@ -141,15 +142,21 @@ def _join_digits(text: str) -> str:
 
 def _ascii_mathematics(text: str) -> str:
     """Notation typed without LaTeX: 1e5, 2**10, 1.5 x 10^3, sqrt(2), +/-."""
-    text = _EXPONENT.sub(_scientific, _TEN_TO.sub(r" \\times ", text))
+    text = _EXPONENT.sub(
+        _scientific, _TEN_TO.sub(r" \\times ", _PYTHON_POWER.sub(_braced_power, text).replace("**", "^"))
+    )
     text = _DOTS.sub(r"\\ldots ", text)
     if "\\" not in text:
-        text = _POWER_OF_DIGITS.sub(lambda found: f"^{{{(found[1] or found[2]).strip('()')}}}", text)
+        text = _TYPED_POWER.sub(_braced_power, text)
         text = _UNION.sub(r" \\cup ", text)
     text = _NEGATIVE_POWER.sub(r"^{-\1}", _DOUBLE_SIGN.sub("-", _PLUS_OR_MINUS.sub(r"\\pm ", text)))
     if "sqrt" in text or "exp" in text or "cbrt" in text:
         text = _calls(text)
-    return text.replace("**", "^").replace("<=", "\\le ").replace(">=", "\\ge ").replace("!=", "\\ne ")
+    return text.replace("<=", "\\le ").replace(">=", "\\ge ").replace("!=", "\\ne ")
+
+
+def _braced_power(found: re.Match[str]) -> str:
+    return f"^{{{found[1].strip('()')}}}"
 
 
 def _scientific(found: re.Match[str]) -> str:

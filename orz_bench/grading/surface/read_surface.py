@@ -38,8 +38,9 @@ _INEQUALITIES = frozenset(
 )
 _EQUALS, _APPROXIMATES, _CONGRUENT = "=", "\\approx", "\\equiv"
 _MATRICES = frozenset(["\\begin{pmatrix}", "\\begin{bmatrix}", "\\begin{matrix}", "\\begin{array}"])
-_SET_OPERATIONS = frozenset(["\\cup", "\\cap", "\\setminus"])
+SET_OPERATIONS = frozenset(["\\cup", "\\cap", "\\setminus"])
 _SIGNS = re.compile(r"\\(pm|mp)(?![a-zA-Z])")
+_SPACED_NUMBERS = re.compile(r"\s*[-+]?\d+(?:\.\d+)?(?:\s+[-+]?\d+(?:\.\d+)?)+\s*")
 _RATIO = re.compile(r"[^:]+(?::[^:]+)+")
 _TRANSPOSED = re.compile(r"(?<=[)\]])\s*\^\{(?:T|\\top|\\mathrm\{T\}|\s*\\text\{T\}\s*)\s*\}$")
 _MAX_DEPTH = 24
@@ -129,31 +130,41 @@ def _item(tokens: Tokens, *, depth: int) -> Surface:
     text = text_of(tokens)
     if modulus := _MODULUS.search(text):
         return _with_modulus(_read(text[: modulus.start()], depth=depth + 1), modulus)
+    if _SPACED_NUMBERS.fullmatch(text):  # a list, not a product
+        numbers = tuple(Value(text=number, latex=number) for number in text.split())
+        return Group(text=text, kind="tuple", items=numbers)
     if (pair := brackets_around(tokens)) is not None:
         return _bracketed(tokens, pair, depth=depth)
-    if (
-        tokens[0].text in _MATRICES
-        and tokens[-1].text.startswith("\\end{")
-        and all(token.depth for token in tokens[1:-1])
-    ):
+    if _is_matrix(tokens):
         return _matrix(tokens, depth=depth)
-    if tokens[-1].text == "}" and (turned := _TRANSPOSED.search(text)):
-        turned_group = _read(text[: turned.start()], depth=depth + 1)
-        if isinstance(turned_group, Group) and turned_group.kind in ("tuple", "interval"):
-            return Group(text=text, kind="column", items=turned_group.items)
+    if tokens[-1].text == "}" and (column := _transposed(text, depth=depth)) is not None:
+        return column
     if has_at_top(tokens, ("\\in",)):
         return _membership(tokens, depth=depth)
     if has_at_top(tokens, _INEQUALITIES):
         return Relation(text=text)
     if has_at_top(tokens, (_EQUALS, _APPROXIMATES, _CONGRUENT)):
         return _equation(tokens, depth=depth)
-    if _SIGNS.search(text) and not has_at_top(tokens, _SET_OPERATIONS):
+    if _SIGNS.search(text) and not has_at_top(tokens, SET_OPERATIONS):
         return _both_signs(text, depth=depth)
     if any(token.word is not None for token in tokens):
         return read_words.read_item(tokens)
     if has_at_top(tokens, (":",)) and _RATIO.fullmatch(text) and "\\{" not in text:
         return Ratio(text=text, terms=tuple(term.strip() for term in text.split(":")))
     return read_words.read_item(tokens)
+
+
+def _transposed(text: str, *, depth: int) -> Group | None:
+    """(1, 2)^T is a column."""
+    turned = _TRANSPOSED.search(text)
+    group = _read(text[: turned.start()], depth=depth + 1) if turned else None
+    is_row = isinstance(group, Group) and group.kind in ("tuple", "interval")
+    return Group(text=text, kind="column", items=group.items) if isinstance(group, Group) and is_row else None
+
+
+def _is_matrix(tokens: Tokens) -> bool:
+    begins, ends = tokens[0].text in _MATRICES, tokens[-1].text.startswith("\\end{")
+    return begins and ends and all(token.depth for token in tokens[1:-1])
 
 
 def _bracketed(tokens: Tokens, pair: tuple[str, str], *, depth: int) -> Surface:

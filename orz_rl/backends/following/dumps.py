@@ -56,7 +56,7 @@ class Rollouts:
         self._golds: dict[str, _Gold] = {}
         self._taken: dict[str, _Taken] = {}
         self._left_out: set[str] = set()
-        self._until = -1
+        self._until: float = -1
         """Steps up to this one were taken back."""
         self._load()
 
@@ -78,7 +78,7 @@ class Rollouts:
                 for row in pairs.to_pylist():
                     self._check_gold(row["problem_id"], row["gold"], place=f"step {step}", prompt="")
 
-    def go_back(self, to: int, until: int, *, is_known_already: bool) -> None:
+    def go_back(self, to: float, until: float, *, is_known_already: bool) -> None:
         """Training was resumed: rollouts of the steps after `to` count only when they are written again.
 
         `is_known_already`: the run's events may have it, for the logs are read for the first time.
@@ -90,7 +90,7 @@ class Rollouts:
         for step in self._take_back(to, max(until, ahead)):
             _remove(self._run.rollouts(step))
 
-    def leave_out(self, dumps: Iterable[Dump], steps: set[int]) -> None:
+    def leave_out(self, dumps: Iterable[Dump], steps: set[float]) -> None:
         """Files of these steps have been overwritten by an evaluation: they are not rollouts of training."""
         for dump in dumps:
             label = self._label(dump.path)
@@ -103,7 +103,7 @@ class Rollouts:
                 if self._taken.pop(label, None) is not None:
                     _remove(self._run.rollouts(dump.step))
 
-    def _take_back(self, to: int, until: int) -> set[int]:
+    def _take_back(self, to: float, until: float) -> set[int]:
         self._until = max(self._until, until)
         gone = {name: one for name, one in self._taken.items() if one.benchmark is None and to < one.step <= until}
         for name in gone:
@@ -111,7 +111,7 @@ class Rollouts:
         self._done = {path: stamp for path, stamp in self._done.items() if self._label(path) not in gone}
         return {one.step for one in gone.values()}
 
-    def take(self, dumps: Iterable[Dump], *, last_step: int | None, is_last: bool) -> int:
+    def take(self, dumps: Iterable[Dump], *, last_step: float | None, is_last: bool) -> int:
         """Bring what is complete into the run; the number of rollouts that are new or changed."""
         num_rows = 0
         for dump in self._chosen(dumps):

@@ -3,41 +3,20 @@
 from __future__ import annotations
 
 import json
-import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from orz_bench.errors import counted
-from orz_bench.records.tables import parse_json
-from orz_rl.backends.following.events import Scalar, scalars
+from orz_bench.exchange.logs.event_files import line_of, scalars
+from orz_bench.exchange.logs.line import Line, Parser
+from orz_bench.exchange.logs.values import json_row
 from orz_rl.backends.following.growing import GrowingFile, GrowingLines
-from orz_rl.backends.following.tool import Line
 
 LOG_SUFFIXES = (".log", ".txt", ".out", ".err")
 _MOST_TOLD = 5
-_MOST_STEPS = 10**15
-_ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
-_NUMPY = re.compile(r"(?:np|numpy)\.\w+\((.*)\)|tensor\(([^,()]*).*\)")
-
-
-class Parser(Protocol):
-    """Reads a log's lines one after the other."""
-
-    @property
-    def ended(self) -> bool:
-        """Whether the last lines say that training has ended."""
-        ...
-
-    def parse(self, text: str) -> Iterator[Line | str]:
-        """What a line says: nothing, for most lines of a console."""
-        ...
-
-    def is_whole(self, text: str) -> bool:
-        """Whether a line without an end is whole, as far as its format shows it."""
-        ...
 
 
 class LogFeed:
@@ -108,7 +87,7 @@ class EventsFeed:
                     yield f"{path} was started anew; it is read from its start"
                 else:
                     rest += piece
-                    yield from map(_line, scalars(rest))
+                    yield from map(line_of, scalars(rest))
             if is_last and rest:
                 yield f"{path}: its last {counted(len(rest), 'byte')} are not a whole record; they are left out"
 
@@ -121,52 +100,6 @@ class EventsFeed:
 def event_files(folder: Path) -> list[Path]:
     """TensorBoard's files in a folder, oldest first: their names begin with the time."""
     return sorted(folder.glob("events.out.tfevents.*"), key=lambda path: (path.name.split(".")[3], path.name))
-
-
-def _line(scalar: Scalar) -> Line:
-    is_side = scalar.tag.startswith(("eval/", "val-", "val/"))
-    return Line(scalar.step, {scalar.tag: scalar.value}, is_side=is_side)
-
-
-def plain(text: str) -> str:
-    """A line without colours."""
-    return _ANSI.sub("", text) if "\x1b" in text else text
-
-
-def numbers(values: Mapping[str, Any]) -> dict[str, float]:
-    """What of it is a finite number, also as text (`0.1`, `np.float64(0.1)`)."""
-    found = {str(name): number(value) for name, value in values.items()}
-    return {name: value for name, value in found.items() if value is not None}
-
-
-def number(value: Any) -> float | None:
-    """A finite number; None for anything else, true and false among it."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    if isinstance(value, str) and (wrapped := _NUMPY.fullmatch(value.strip())):
-        value = wrapped.group(1) or wrapped.group(2) or ""
-    try:
-        found = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return found if math.isfinite(found) else None
-
-
-def whole_step(value: Any) -> int | None:
-    """A step; None for anything that is none."""
-    found = number(value)
-    return int(found) if found is not None and 0 <= found < _MOST_STEPS and found == int(found) else None
-
-
-def json_row(text: str) -> dict[str, Any] | None:
-    """A JSON object; None for anything else."""
-    if not text.lstrip().startswith("{"):
-        return None
-    try:
-        row = parse_json(text, strict=False)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None
 
 
 def first_row(path: Path) -> dict[str, Any] | None:

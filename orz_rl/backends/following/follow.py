@@ -16,9 +16,9 @@ from pathlib import Path
 
 from orz_bench.environment import describe_environment
 from orz_bench.errors import DataError, RunDirError, counted
+from orz_bench.exchange.logs.curves import Curves, WentBack
 from orz_bench.grading.grader import Grader
 from orz_bench.records.run_dir import RunDir
-from orz_rl.backends.following.curves import Curves, WentBack
 from orz_rl.backends.following.dumps import Rollouts
 from orz_rl.backends.following.files import FollowedFiles
 from orz_rl.backends.following.recognise import tool_named
@@ -55,7 +55,7 @@ class Followed:
 class Progress:
     """What a round found and wrote."""
 
-    last_step: int | None
+    last_step: float | None
     num_rows: int
     """Rows of metrics that are new or changed."""
     num_rollouts: int
@@ -270,5 +270,5 @@ class Follower:
         return any((last := self._curves.last_of(feed)) is None or last == newest for feed in marks)
 
 
-def _row(step: int, values: dict[str, float]) -> Row:
+def _row(step: float, values: dict[str, float]) -> Row:
     return {"step": step} | ordered(values)

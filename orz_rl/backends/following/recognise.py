@@ -8,10 +8,12 @@ from pathlib import Path
 from types import MappingProxyType
 
 from orz_bench.errors import DataError, nearest
+from orz_bench.exchange.logs.line import Line
+from orz_bench.records.foreign_metrics import tool_of
 from orz_rl.backends.following import openrlhf, prime_rl, trl, verl
 from orz_rl.backends.following.feeds import EventsFeed
 from orz_rl.backends.following.files import FollowedFiles
-from orz_rl.backends.following.tool import Feed, Line, Tool
+from orz_rl.backends.following.tool import Feed, Tool
 
 TOOLS: Mapping[str, Tool] = MappingProxyType(
     {tool.name: tool for tool in (verl.TOOL, openrlhf.TOOL, trl.TOOL, prime_rl.TOOL)}
@@ -64,7 +66,7 @@ def sign_of(tool: Tool, paths: tuple[Path, ...]) -> str:
 def _speaks(tool: Tool, feed: Feed) -> bool:
     lines = (line for line in feed.poll(is_last=False) if isinstance(line, Line))
     if isinstance(feed, EventsFeed):  # many programs write these
-        return any(name in tool.tags for line in lines for name in line.values)
+        return tool_of({name for line in lines for name in line.values}) == tool.name
     return next(lines, None) is not None
 
 

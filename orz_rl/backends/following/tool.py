@@ -8,48 +8,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
+from orz_bench.exchange.formats.sample import ForeignSample
+from orz_bench.exchange.logs.line import Line, Log
 from orz_bench.records.metrics import METRICS
 
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
-    """What a log says about a step."""
-
-    step: int
-    values: Mapping[str, float]
-    """By the tool's own names."""
-    writer: str = ""
-    """Which of several processes wrote it, where they write into one file: each counts its steps for itself."""
-    is_side: bool = False
-    """Whether it is only an evaluation, which may come late, or before the first step of a resumed training."""
-
-
-class Feed(Protocol):
+class Feed(Log, Protocol):
     """The metrics of one log, which may be several files, as they grow."""
-
-    @property
-    def key(self) -> Path:
-        """The same for two feeds of one log."""
-        ...
-
-    @property
-    def kind(self) -> str:
-        """The same for logs of one kind, of which each start of training may open a new one."""
-        ...
-
-    @property
-    def is_rounded(self) -> bool:
-        """Whether it has fewer digits than other logs of its tool, which then count where both name a metric."""
-        ...
-
-    @property
-    def has_whole_steps(self) -> bool:
-        """Whether one line has all that the training says about a step."""
-        ...
 
     @property
     def ended(self) -> bool:
@@ -104,11 +73,6 @@ class Tool(Protocol):
         ...
 
     @property
-    def tags(self) -> frozenset[str]:
-        """Tags in TensorBoard's files, which many programs write, that only this tool uses."""
-        ...
-
-    @property
     def metrics(self) -> Mapping[str, str]:
         """Names of its metrics whose meaning is exactly that of one of ours -> our name."""
         ...
@@ -135,13 +99,25 @@ def our_name(tool: Tool, name: str) -> str:
     return tool.metrics.get(name) or f"{tool.name}/{name}"
 
 
+def row_of(sample: ForeignSample) -> Row:
+    """A sample of a file as a row in the columns of a rollout."""
+    return {
+        "benchmark": sample.benchmark,
+        "question": sample.question,
+        "prompt": sample.prompt,
+        "gold": sample.gold,
+        "completion": sample.completion or "",
+        "reward": sample.reward,
+        "advantage": sample.advantage,
+        "verdict": sample.verdict,
+        "why": sample.judge or None if sample.verdict else None,
+        "extracted": sample.extracted,
+        "num_tokens": sample.num_tokens,
+        "stop_reason": sample.stop_reason,
+        "extra": dict(sample.extra),
+    } | dict(sample.columns)
+
+
 def ordered(row: Mapping[str, float]) -> dict[str, float]:
     """The metrics of a step in the order of the catalogue, others by name behind them."""
     return {name: row[name] for name in METRICS if name in row} | {name: row[name] for name in sorted(row)}
-
-
-def zero_or_one(value: Any) -> Literal["correct", "wrong"] | None:
-    """The verdict that a file states by 0 or 1, or by true or false; None for anything else."""
-    if not isinstance(value, bool | int | float) or value not in {0, 1}:
-        return None
-    return "correct" if value else "wrong"

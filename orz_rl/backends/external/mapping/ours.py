@@ -72,6 +72,12 @@ OURS: Sequence[Row] = (
         instead="nothing",
         lost=lambda config: "only the last checkpoints are kept" if config.checkpoint.keep_best else "",
     ),
+    Row(
+        setting="rollouts.keep",
+        instead="everything",
+        lost=lambda config: "" if config.rollouts.retention.keeps_all else "the rollouts of all steps are kept whole",
+    ),
+    *(Row(setting=f"rollouts.keep_{name}", instead="everything") for name in ("texts", "tokens", "logprobs")),
     Row(setting="health.hook", instead=_WATCHED),
     Row(setting="health.stop", instead=_WATCHED),
 )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from orz_rl.backends.following.tool import Feed, Line
+from orz_bench.exchange.logs.line import Line
+from orz_rl.backends.following.tool import Feed
 
 
 class Meter:
@@ -18,7 +19,7 @@ class Meter:
         """
         self._name, self._metrics, self._open_feed, self._in_pieces = name, metrics, open_feed, in_pieces
         self._feed: Feed | None = None
-        self._open: dict[int, dict[str, float]] = {}
+        self._open: dict[float, dict[str, float]] = {}
 
     def rows(self, *, is_last: bool) -> Iterator[tuple[int, dict[str, float]]]:
         """(step, metrics) of every step that is complete and was not returned before, in order.
@@ -34,7 +35,7 @@ class Meter:
         newest = max(self._open, default=0)
         for step in sorted(self._open):
             if step < newest or is_last or not self._in_pieces:
-                yield step, self._open.pop(step)
+                yield int(step), self._open.pop(step)
 
     def _named(self, name: str) -> str:
         return self._metrics.get(name) or f"{self._name}/{name}"

@@ -6,10 +6,10 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 from orz_bench.errors import RunDirError
+from orz_bench.records.foreign_metrics import same_metrics
 from orz_bench.records.run_dir import to_json, write_text
 from orz_rl.backends.external.mapping.table import Target
 from orz_rl.backends.external.running.hooks import copy_hooks
@@ -20,19 +20,9 @@ from orz_rl.backends.following import verl
 from orz_rl.backends.following.tool import Feed
 
 _HOOK = Path(__file__).with_name("hook.py")
-_METRICS: Mapping[str, str] = MappingProxyType(
-    {
-        "policy/grad_norm": "policy/grad_norm",
-        "critic/grad_norm": "critic/grad_norm",
-        "timing/step": "time/step",
-        "timing/generate": "time/sample",
-        "timing/fwd_logprobs_values_reward": "time/score",
-        "timing/train_critic_and_policy": "time/update",
-        "timing/sync_weights": "time/sync",
-    }
-)
-"""Gradient norms are means over the step's updates, before clipping (trainer.py, _execute_training_step). Losses,
-entropy and rates are averaged over micro-batches in ways that differ from ours, so they keep their own names."""
+_SAMPLED = ("reward/", "generate/")
+"""Of what our rollouts say too."""
+_METRICS = {name: ours for name, ours in same_metrics("skyrl").items() if not name.startswith(_SAMPLED)}
 
 
 class SkyRlTrainer:

@@ -29,6 +29,12 @@ def test_a_straight_line_stays() -> None:
     assert smooth(line, 7)[3:-3] == pytest.approx(line[3:-3])
 
 
+@pytest.mark.parametrize("value", [0.01, 1 / 3, 1e-12, 7e5])
+def test_a_constant_curve_stays_constant(value: float) -> None:
+    smoothed = smooth(np.full(71, value), 3)
+    assert set(smoothed[1:-1]) == {value}
+
+
 def test_the_smoothed_line_does_not_follow_the_last_point() -> None:
     values = np.append(np.full(99, 0.73), 0.3)
     smoothed = smooth(values, 15)

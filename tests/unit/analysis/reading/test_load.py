@@ -249,10 +249,10 @@ def test_names_differ(tmp_path: Path) -> None:
     [
         ("x.jsonl", "[1]\n{}\n", "wanted an object"),
         ("x.jsonl", "", "no rows"),
-        ("x.csv", "a,b\n1,2\n", "docs/analysis.md"),
+        ("x.csv", "a,b\n1,2\n", "found the fields a, b: neither responses"),
         ("x.json", "[1, 2]", "array of objects"),
         ("x.parquet", "no parquet", "cannot be read"),
-        ("x.txt", "a", "wanted .jsonl"),
+        ("x.txt", "a", "found lines of text"),
     ],
 )
 def test_files_that_are_not_runs_are_refused(tmp_path: Path, name: str, content: str, message: str) -> None:

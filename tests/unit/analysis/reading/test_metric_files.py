@@ -43,10 +43,15 @@ def test_names_of_other_tools() -> None:
     assert metric_name("response_length/mean") == "response/length_mean"
     assert metric_name("Response Length During Training") == "response/length_mean"
     assert metric_name("time/total") == "time/total"
-    # Two names of one metric: the first of the list has it, the other is not lost.
+    # With the KL penalty, so it is another metric.
     assert metric_names(["critic/rewards/mean", "critic/score/mean"]) == {
         "critic/score/mean": "reward/mean",
         "critic/rewards/mean": "critic/rewards/mean",
+    }
+    # Two names of one metric: the first of the list has it, the other is not lost.
+    assert metric_names(["reward/total", "env/all/reward/total"]) == {
+        "env/all/reward/total": "reward/mean",
+        "reward/total": "reward/total",
     }
     assert metric_names(["reward", "reward/mean"]) == {"reward/mean": "reward/mean", "reward": "reward"}
 
@@ -87,8 +92,19 @@ def test_a_report_names_the_columns_that_it_does_not_draw_and_draws_them_on_requ
     assert not any("no figure shows" in text for text in written.left_out)
 
 
+def test_curves_of_unknown_names_are_drawn(tmp_path: Path) -> None:
+    """Three of nine published files of curves have no metric that a figure knows."""
+    path = tmp_path / "x.csv"
+    path.write_text("step,constant,aime2024,eval_loss\n1,5,0.1,2\n2,5,0.2,1\n")
+    written = write_report([build_study(load_path(path)[0])], tmp_path / "out")
+    assert {path.name for path in written.files} == {"metrics.png", "metrics.pdf", "metrics.csv"}
+    assert "x: no figure shows constant; draw them with --metrics constant" in written.left_out
+    drawn = pd.read_csv(tmp_path / "out" / "figures" / "metrics.csv")
+    assert list(drawn["panel"].unique()) == ["eval_loss", "aime2024"]
+
+
 def test_a_report_of_nothing_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"no data for any figure of the report\..*--metrics lr"):
+    with pytest.raises(DataError, match=r"no data for any figure of the report, and no curve that varies; .*--metrics"):
         write_report([_study(tmp_path, "step,lr")], tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from analysis.texts.features import response_features, text_hash
+from analysis.texts.features import response_features
 from analysis.texts.lexicons import get_lexicon
 from orz_bench.errors import DataError
 from orz_bench.extraction.responses import keeps_format, repetition_scores
+from orz_bench.records.text_hash import text_hash
 from tests.support.feature_frames import a_batch, some_features
 from tests.support.shared_data import PROJECT
 

@@ -1,11 +1,18 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 import pytest
 
 from app.queries.keys import RowKey, key_of, key_text
-from app.queries.measures import calculates, head, holds_gold, measures, num_reasoning_chars, thought_of
+from app.queries.measures import calculates, head, holds_gold, measure_part, measures, num_reasoning_chars, thought_of
 from app.queries.reasons import REASONS, bit, names_of
+from orz_bench.records.keep_rules import KeepRule, Retention
+from orz_bench.records.parquet import part_files
+from orz_bench.records.retention import reduce_step
+from orz_bench.records.run_dir import RolloutsDir
+from tests.support.builders import a_rollout
 
 
 @pytest.mark.parametrize(
@@ -76,11 +83,24 @@ def test_beginnings() -> None:
 
 
 def test_unknown_texts_stay_unknown() -> None:
-    row = {"question": None, "gold": None, "completion": None, "extracted": None, "why": None}
-    found = measures(pd.DataFrame([row | {"benchmark": "b", "problem_id": "p", "sample_index": 0}])).to_dict("records")[
-        0
-    ]
-    assert (found["num_chars"], found["reflections"], found["gold_in_text"], found["gold_head"]) == (0, 0, None, None)
+    row = {"question": None, "gold": None, "completion": None, "extracted": None, "why": None, "extra": None}
+    found = measures(pd.DataFrame([row | {"benchmark": "b", "problem_id": "p", "sample_index": 0}]))
+    assert found.isna().all(axis=None)
+
+
+def test_of_a_dropped_text_length_and_hash_are_known(tmp_path: Path) -> None:
+    """In one part with texts that were kept, through the types of the stored columns."""
+    folder = RolloutsDir(tmp_path)
+    folder.append([a_rollout(problem_id=f"p{n}", completion=f"wait, so 2 x{n}", question="q") for n in range(40)])
+    rule = KeepRule.parse("sampled:0.5")
+    whole = measure_part(part_files(tmp_path)[0])
+    dropped = reduce_step(folder, Retention(texts=rule, tokens=rule, logprobs=rule), step=1)["texts"]
+    found = measure_part(part_files(tmp_path)[0])
+    assert found["num_chars"] == whole["num_chars"]
+    assert found["text_hash"] == whole["text_hash"]
+    assert found["question_head"] == whole["question_head"]
+    assert found["reflections"].null_count == found["preview"].null_count == found["shows_work"].null_count == dropped
+    assert 0 < dropped < 40
 
 
 def test_every_reason_has_its_bit() -> None:

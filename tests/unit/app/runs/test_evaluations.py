@@ -52,7 +52,13 @@ def _with_extras(run: RunDir) -> Evaluated:
             problem_id=f"q{number}",
             sample_index=sample,
             verdict="correct" if (number + sample) % 3 == 0 else "wrong",
-            extra={"url": f"https://example.org/{number}"} | ({} if level is None else {"level": level}),
+            extra={
+                "url": f"https://example.org/{number}",
+                "acc": number % 3 == 0,
+                "format": sample,
+                "our_why": "a" * (number % 2),
+            }
+            | ({} if level is None else {"level": level}),
         )
         for number, level in enumerate(levels)
         for sample in range(2)
@@ -119,7 +125,7 @@ def _fields(one: Evaluated) -> dict[str, Any]:
 
 def test_parts_by_level(tmp_path: Path) -> None:
     one = _with_extras(RunDir(tmp_path))
-    assert part_fields(one) == ["level"], "an address is another for every question"
+    assert part_fields(one) == ["level"], "an address is another for every question; the others are of answers"
     shares: dict[str, list[float]] = defaultdict(list)
     by_problem: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for row in _rows(one):

@@ -17,6 +17,8 @@ from orz_bench.exchange.export.tables import write_dataset, write_jsonl
 from orz_bench.exchange.import_files import ImportOptions, import_files
 from orz_bench.records.run_dir import RunDir
 from tests.support.builders import a_rollout
+from tests.support.foreign_files import lines
+from tests.support.golden_files import GOLDEN
 
 ALWAYS = ("benchmark", "problem_id", "sample_index", "step", "gold", "completion")
 JUDGED = ("question", "prompt", "verdict", "extracted", "num_tokens", "why", "second_verdict", "grader_version", "seed")
@@ -75,19 +77,64 @@ def test_inspect_keeps_verdicts_and_what_it_has_no_field_for(run: Path, tmp_path
     same(rows_of(again), rows_of(run), (*ALWAYS, *JUDGED))
 
 
-def test_lm_eval_keeps_texts_and_for_one_sample_the_verdict(run: Path, tmp_path: Path) -> None:
-    files = write_lm_eval(chosen(run), new_folder(tmp_path / "out"))
-    again = back(files[:1], tmp_path / "back")
-    same(rows_of(again), rows_of(run), ALWAYS)
-    assert {row["verdict"] for row in rows_of(again)} == {None}
-    orz_bench.evaluate(
-        "fake:0.5", engine="fake", benchmarks=["arithmetic"], limit=5, n=1, temperature=0, out=tmp_path / "one"
-    )
-    files = write_lm_eval(chosen(tmp_path / "one"), new_folder(tmp_path / "out1"))
-    again = back(files[:1], tmp_path / "back1")
-    same(rows_of(again), rows_of(tmp_path / "one"), (*ALWAYS, "question", "prompt", "verdict"))
-    results = json.loads(files[-1].read_text(encoding="utf-8"))["results"]
-    assert results["arithmetic"]["exact_match,none"] == RunDir(tmp_path / "one").results()[0].summary.avg_at_n
+def test_lm_eval_has_the_score_and_its_own_fields(run: Path, tmp_path: Path) -> None:
+    (path, results_path) = write_lm_eval(chosen(run), new_folder(tmp_path / "out"))
+    again = back([path], tmp_path / "back")
+    same(rows_of(again), rows_of(run), (*ALWAYS, *JUDGED))
+    results = json.loads(results_path.read_text(encoding="utf-8"))["results"]
+    assert results["arithmetic"]["exact_match,none"] == RunDir(run).results()[0].summary.avg_at_n
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    for row in rows:
+        del row["doc"]["orz"]
+    lines(tmp_path / path.name, rows)
+    theirs = rows_of(back([tmp_path / path.name], tmp_path / "theirs"))
+    same(theirs, rows_of(run), ALWAYS)
+    assert {row["verdict"] for row in theirs} == {None}, "lm-eval itself has one figure for all repeats"
+
+
+WRITERS = {"jsonl": write_jsonl, "datasets": write_dataset, "inspect": write_inspect, "lm-eval": write_lm_eval}
+TOKENS = ("token_ids", "prompt_token_ids", "logprobs", "values")
+SOURCES = ["inspect/sums.eval", "lm-eval", "lighteval", "evalscope", "trl", "ours", "training", "failed", "bare"]
+
+
+def source(name: str, run: Path, folder: Path) -> tuple[Path, bool]:
+    """(a run, whether its rollouts of training are meant): of the tools' own files, of ours, and of odd rows."""
+    if name == "ours":
+        return run, False
+    rows: dict[str, list[dict[str, Any]]] = {
+        "failed": [{"question": "q", "response": None}, {"question": "r", "response": ""}],
+        "bare": [{"response": "x"}, {"response": "y", "id": "b", "step": 3, "sample": 4}],
+        "training": [{"question": "q", "gold": "1", "response": text, "reward": 0.5, "step": 7} for text in "ab"],
+    }
+    path = lines(folder / f"{name}.jsonl", rows[name]) if name in rows else GOLDEN / "foreign" / name
+    return back([path], folder / "run"), name in ("trl", "training")
+
+
+def _facts(row: dict[str, Any]) -> set[tuple[str, str]]:
+    return {(name, json.dumps(value)) for name, value in row["extra"].items() if not name.startswith("imported_")}
+
+
+@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("form", WRITERS)
+def test_what_goes_out_comes_back(run: Path, tmp_path: Path, name: str, form: str) -> None:
+    whole, trains = source(name, run, tmp_path)
+    WRITERS[form](chosen(whole, rollouts=trains), new_folder(tmp_path / "out"))
+    again = back([tmp_path / "out"], tmp_path / "back")
+    found, wanted = rows_of(again, rollouts=trains), rows_of(whole, rollouts=trains)
+    left_out = {"extra"} if form in ("jsonl", "datasets") else {"extra", *TOKENS}
+    same(found, wanted, tuple(column for column in wanted[0] if column not in left_out))
+    if form != "lm-eval":
+        assert all(_facts(before) <= _facts(after) for before, after in zip(wanted, found, strict=True))
+    scores = [{one.benchmark: one.summary.avg_at_n for one in RunDir(path).results()} for path in (whole, again)]
+    assert scores[0] == pytest.approx(scores[1])
+
+
+def test_a_row_keeps_its_first_origin(tmp_path: Path) -> None:
+    first = back([lines(tmp_path / "a.jsonl", [{"question": "q", "response": "x"}])], tmp_path / "run")
+    write_jsonl(chosen(first), new_folder(tmp_path / "out"))
+    (row,) = rows_of(back([tmp_path / "out"], tmp_path / "back"))
+    assert row["extra"]["imported_from"].startswith("out/a-step000000-imported.jsonl ")
+    assert row["extra"]["imported_before"]["imported_from"].startswith("a.jsonl ")
 
 
 @pytest.mark.slow

@@ -192,22 +192,49 @@ def test_a_folder_of_too_many_files_is_refused_soon(tmp_path: Path, monkeypatch:
         _import([tmp_path], tmp_path / "run")
 
 
+def _tree(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_files_of_one_name_in_one_import_are_refused_before_anything_is_written(tmp_path: Path) -> None:
+    files = [tmp_path / parent / "1.jsonl" for parent in "ab"]
+    for file in files:
+        file.parent.mkdir()
+        _lines(file, [ANSWER | {"prompt": str(file)}])
+    with pytest.raises(DataError, match=r"b/1.jsonl: another file of this name"):
+        _import(files, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 @pytest.mark.parametrize(
-    "content", ['{"response": "x"}\n{"response": "y", "sample": "z"}\n', '{"response": "x", "step": -1}\n']
+    "content",
+    [
+        '{"response": "x"}\n{"response": "y", "sample": "z"}\n',
+        '{"response": "x", "step": -1}\n',
+        '{"response": "x", "id": "a", "sample": 1}\n{"response": "y", "id": "a", "sample": 1}\n',
+        '{"response": "x", "id": "a", "gold": "1"}\n{"response": "y", "id": "a", "gold": "2"}\n',
+        '{"response": "x", "run": "a"}\n{"response": "y", "run": "b"}\n',
+        '{"response": "x"}\n' * 3000 + "broken\n" + '{"response": "x"}\n',
+    ],
 )
-def test_a_refused_import_is_never_open(tmp_path: Path, content: str) -> None:
-    (tmp_path / "a.jsonl").write_text(content, encoding="utf-8")
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_refused_import_writes_nothing(tmp_path: Path, content: str, is_new: bool) -> None:
+    """Not even the files before the faulty one, nor the rows before the faulty row."""
+    if not is_new:
+        _import([_lines(tmp_path / "before.jsonl", [ANSWER | {"prompt": "before"}])], tmp_path / "run")
+    before = _tree(tmp_path / "run")
+    whole = _lines(tmp_path / "a.jsonl", [ANSWER | {"prompt": "a"}])
+    (tmp_path / "b.jsonl").write_text(content, encoding="utf-8")
     with pytest.raises(DataError):
-        _import([tmp_path / "a.jsonl"], tmp_path / "run")
-    run = RunDir(tmp_path / "run")
-    assert not run.exists() or run.state() == "failed"
+        _import([whole, tmp_path / "b.jsonl"], tmp_path / "run")
+    assert _tree(tmp_path / "run") == before
 
 
 def test_any_exception_marks_an_import_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def breaks(*_arguments: Any, **_settings: Any) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr(import_samples, "_row", breaks)
+    monkeypatch.setattr(import_samples, "write_table", breaks)
     with pytest.raises(ZeroDivisionError):
         _import([_lines(tmp_path / "a.jsonl", [ANSWER])], tmp_path / "run")
     assert (tmp_path / "run" / "FAILED").read_text("utf-8") == "ZeroDivisionError: a bug\n"
@@ -253,7 +280,7 @@ def test_several_runs_of_a_file(tmp_path: Path) -> None:
     ("content", "message"),
     [
         ("", "has no rows"),
-        ('{"question": "q"}\n', "none holds a response"),
+        ('{"question": "q"}\n', "neither responses"),
         ('{"response": "x"}\nbroken\n', "a.jsonl, line 2: broken JSON"),
         ('{"response": "x", "num_tokens": "many"}\n', "row 1: 'many' is not a number"),
         ('{"response": "x", "sample": 1.5}\n', "sample_index is 1.5, wanted a whole number"),

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from analysis.reading.load import load_path
 from orz_bench.benchmarks.loading.files import read_rows
 from orz_bench.errors import DataError
-from orz_bench.records.foreign import rows_of
 from orz_bench.records.tables import parse_json, read_table
 from orz_rl.rollout.problems import read_problems
 
@@ -84,7 +83,7 @@ FAULTS = {
 
 
 @pytest.mark.parametrize("name", FAULTS)
-@pytest.mark.parametrize("reader", [read_rows, rows_of, lambda path: read_problems([str(path)]), load_path])
+@pytest.mark.parametrize("reader", [read_rows, lambda path: read_problems([str(path)]), load_path])
 def test_a_fault_is_one_sentence_wherever_rows_are_read(
     tmp_path: Path, name: str, reader: Callable[[Path], Any]
 ) -> None:

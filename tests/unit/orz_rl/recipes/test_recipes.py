@@ -25,6 +25,22 @@ def test_every_variant_changes_every_kind_of_base(variant: str) -> None:
         assert resolve(recipe, variants=[variant]) != resolve(recipe)
 
 
+def test_annealing_a_recipe_is_what_was_published_for_the_largest() -> None:
+    found, published = resolve("orz_32b", variants=["anneal"]), resolve("orz_32b_anneal")
+    assert differences(found.model_dump(), published.model_dump()) == [
+        "data.source: found ('data/orz_32b_hard.json',), wanted ('data/orz_math_13k_collection_hard.json',)"
+    ]
+    tiny = resolve("tiny", variants=["anneal"])
+    assert tiny.model.policy == "runs/tiny/checkpoints/step=000040/policy"
+    assert (tiny.data.source, tiny.data.limit, tiny.num_steps) == (("data/tiny_hard.json",), None, 20)
+    assert resolve("orz_7b_grpo", variants=["anneal"]).model.critic is None
+
+
+def test_curated_data_and_the_ablations_of_data_combine() -> None:
+    data = resolve("orz_7b", variants=["curated", "data_8k", "english_only"]).data
+    assert (data.source, data.limit, data.language) == (("data/orz-mix/train.jsonl",), 8000, "english")
+
+
 def test_the_reference_setting() -> None:
     config = resolve("orz_7b")
     assert (config.rollout.num_problems, config.rollout.num_samples, config.num_rollouts) == (128, 64, 8192)

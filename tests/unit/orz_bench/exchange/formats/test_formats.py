@@ -11,7 +11,7 @@ import pytest
 
 from orz_bench.commands import importing
 from orz_bench.errors import ConfigError, DataError
-from orz_bench.exchange.formats.registry import FORMATS, read_file, read_of_tool
+from orz_bench.exchange.formats.registry import FORMATS, read_file
 from orz_bench.exchange.formats.sample import text_of, verdict_of
 from tests.support.foreign_files import (
     LM_EVAL,
@@ -90,7 +90,7 @@ def test_only_zero_and_one_are_verdicts(value: Any, verdict: str | None) -> None
         ("a.pkl", b"\x80\x04\x95", "a pickle"),
         ("a.jsonl", b"\x80\x04\x95", "a pickle"),
         ("a.json", b'{"results": {"a": 1}, "con', "not readable as JSON"),
-        ("a.json", b'{"a": 1}', "found the fields a: none holds a response"),
+        ("a.json", b'{"a": 1}', "found the fields a: neither responses"),
         ("a.txt", b"hello\n", "found lines of text"),
         ("a.csv", b"Model,MATH\nx,1\n", "found the fields Model, MATH"),
     ],
@@ -111,7 +111,8 @@ def test_a_named_format_is_the_only_one_tried(tmp_path: Path) -> None:
 
 
 def test_a_table_is_no_tools(tmp_path: Path) -> None:
-    assert read_of_tool(lines(tmp_path / "a.jsonl", [{"response": "x", "question": "q"}])) is None
+    format_, contents = read_file(lines(tmp_path / "a.jsonl", [{"response": "x", "question": "q"}]))
+    assert (format_.name, contents.tool) == ("jsonl", "")
 
 
 BREAKERS: list[Callable[[dict[str, Any]], dict[str, Any]]] = [

@@ -109,7 +109,8 @@ def test_trl_states_and_logs(tmp_path: Path) -> None:
         " 10%|# | 1/10 [00:01<00:09]\r 50%|# | 4/10 [00:04]{'loss': '0.1', 'reward': 0.5}\r"
         " 50%|# | 5/10 [00:05]\n{'loss': 0.2}\n"
     )
-    assert curves_of(log, "trl") == [{"step": 5, "loss": 0.1, "reward": 0.5}, {"step": 5, "loss": 0.2}]
+    # The last dictionary has no bar behind it, and the one before may be some steps old.
+    assert curves_of(log, "trl") == [{"step": 5, "loss": 0.1, "reward": 0.5}]
 
 
 def test_verifiers_messages_become_the_text_of_the_assistant(tmp_path: Path) -> None:

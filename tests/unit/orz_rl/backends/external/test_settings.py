@@ -27,6 +27,10 @@ GENERATED: Mapping[str, Callable[[Target], dict[str, Any]]] = {
 }
 GPU = ("cluster.device=cuda", "model.dtype=bfloat16", "cluster.zero_stage=3")
 OTHER: Mapping[str, Any] = {
+    "rollouts.keep": "every:2",
+    "rollouts.keep_texts": "every:2",
+    "rollouts.keep_tokens": "every:2",
+    "rollouts.keep_logprobs": "every:2",
     "model.policy": "other",
     "model.critic": "other",
     "model.dtype": "float32",

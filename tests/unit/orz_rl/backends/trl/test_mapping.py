@@ -51,6 +51,7 @@ OURS = {
     "reward": "the grader and the rewards",
     "eval": "the evaluation",
     "checkpoint": "what is kept",
+    "rollouts": "what is kept of old rollouts",
     "health": "the signs",
     "logging": "the trackers",
 }

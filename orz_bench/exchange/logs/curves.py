@@ -13,9 +13,10 @@ from dataclasses import dataclass, field
 from itertools import combinations, pairwise
 from math import isclose
 from pathlib import Path
+from typing import Any
 
 from orz_bench.errors import DataError
-from orz_rl.backends.following.tool import Feed, Line, Row
+from orz_bench.exchange.logs.line import Line, Log
 
 Values = dict[str, float]
 Kind = tuple[bool, str]
@@ -26,18 +27,18 @@ Kind = tuple[bool, str]
 class WentBack:
     """A resumed training: steps from `to` to `until` are trained again."""
 
-    to: int
-    until: int
+    to: float
+    until: float
 
 
 @dataclass
 class _Log:
     """What one process wrote into one log."""
 
-    steps: dict[int, Values] = field(default_factory=dict)
-    sides: dict[int, Values] = field(default_factory=dict)
-    first: int | None = None
-    last: int = -1
+    steps: dict[float, Values] = field(default_factory=dict)
+    sides: dict[float, Values] = field(default_factory=dict)
+    first: float | None = None
+    last: float = -1
 
     def take(self, line: Line) -> WentBack | None:
         if line.is_side:
@@ -52,7 +53,7 @@ class _Log:
         self.steps.setdefault(line.step, {}).update(line.values)
         return went_back
 
-    def before(self, step: int | None) -> Iterator[tuple[int, Values]]:
+    def before(self, step: float | None) -> Iterator[tuple[float, Values]]:
         """What counts of it where another log starts at this step."""
         for values_of in (self.sides, self.steps):
             yield from ((at, values) for at, values in values_of.items() if step is None or at < step)
@@ -82,15 +83,15 @@ class _Series:
         return [(path, log) for _, path, log in sorted(started, key=lambda one: one[:2])]
 
     @property
-    def last(self) -> int | None:
+    def last(self) -> float | None:
         ordered = self._ordered()
         return ordered[-1][1].last if ordered else None
 
-    def last_of(self, path: Path) -> int | None:
+    def last_of(self, path: Path) -> float | None:
         log = self._logs.get(path)
         return None if log is None or log.first is None else log.last
 
-    def values(self) -> Iterator[tuple[int, Values]]:
+    def values(self) -> Iterator[tuple[float, Values]]:
         """(step, values) of every step; later ones of a step count. DataError for logs of two trainings."""
         yield from (pair for log in self._logs.values() if log.first is None for pair in log.before(None))
         ordered = self._ordered()
@@ -115,7 +116,7 @@ def _require_equal(one: tuple[Path, _Log], other: tuple[Path, _Log]) -> None:
             )
 
 
-def _cut(values_of: dict[int, Values], step: int) -> None:
+def _cut(values_of: dict[float, Values], step: float) -> None:
     for later in [number for number in values_of if number >= step]:
         del values_of[later]
 
@@ -128,9 +129,9 @@ def _is_rounded(value: float, exact: float | None) -> bool:
 class Curves:
     """All logs together."""
 
-    def __init__(self, rows: Iterable[Row], rename: Callable[[str], str]) -> None:
+    def __init__(self, rows: Iterable[Mapping[str, Any]], rename: Callable[[str], str]) -> None:
         """`rows`: those of the run so far."""
-        self._before: dict[int, Values] = {row["step"]: {k: v for k, v in row.items() if k != "step"} for row in rows}
+        self._before: dict[float, Values] = {row["step"]: {k: v for k, v in row.items() if k != "step"} for row in rows}
         self._kinds: dict[Kind, dict[str, _Series]] = defaultdict(lambda: defaultdict(_Series))
         self._whole: set[Kind] = set()
         """Kinds of log of which one line has a whole step."""
@@ -138,12 +139,12 @@ class Curves:
         self._rename = rename
         self._is_first = True
 
-    def take(self, feed: Feed, line: Line) -> WentBack | None:
+    def take(self, log: Log, line: Line) -> WentBack | None:
         """Add a line; what it takes back, if it does."""
-        kind = feed.is_rounded, feed.kind
-        if feed.has_whole_steps:
+        kind = log.is_rounded, log.kind
+        if log.has_whole_steps:
             self._whole.add(kind)
-        went_back = self._kinds[kind][line.writer].take(feed.key, line)
+        went_back = self._kinds[kind][line.writer].take(log.key, line)
         if went_back is not None:
             _cut(self._before, went_back.to)
         return went_back
@@ -171,7 +172,7 @@ class Curves:
                     )
                     break
 
-    def _values(self, kind: Kind) -> dict[int, Values]:
+    def _values(self, kind: Kind) -> dict[float, Values]:
         return dict(pair for series in self._kinds[kind].values() for pair in series.values())
 
     def settle(self) -> WentBack | None:
@@ -184,22 +185,22 @@ class Curves:
         _cut(self._before, last + 1)
         return WentBack(last, until) if until > last else None
 
-    def last(self, writer: str | None = None) -> int | None:
+    def last(self, writer: str | None = None) -> float | None:
         """The newest step of the logs, or of this writer in them."""
         found = (series.last for name, series in self._series() if writer is None or name == writer)
         return max((step for step in found if step is not None), default=None)
 
-    def last_of(self, feed: Feed) -> int | None:
+    def last_of(self, log: Log) -> float | None:
         """The newest step of a log."""
-        found = (series.last_of(feed.key) for series in self._kinds[feed.is_rounded, feed.kind].values())
+        found = (series.last_of(log.key) for series in self._kinds[log.is_rounded, log.kind].values())
         return max((step for step in found if step is not None), default=None)
 
-    def having(self, prefix: str) -> set[int]:
+    def having(self, prefix: str) -> set[float]:
         """Steps with a metric whose name, by the tool, begins so."""
         ours = self._rename(prefix)
         return {step for step, row in self.rows().items() if any(name.startswith(ours) for name in row)}
 
-    def complete_before(self) -> int:
+    def complete_before(self) -> float:
         """Steps below this one are complete: a log has all of them, or all its processes have gone beyond them."""
         passed = (
             min(found) + (kind in self._whole)
@@ -208,9 +209,9 @@ class Curves:
         )
         return max(passed, default=-1)
 
-    def rows(self) -> dict[int, Values]:
+    def rows(self) -> dict[float, Values]:
         """By step, ascending, with our names. DataError for logs of two trainings."""
-        joined: dict[int, Values] = defaultdict(dict)
+        joined: dict[float, Values] = defaultdict(dict)
         for step, values in self._before.items():
             joined[step] |= values
         for kind in sorted(self._kinds, reverse=True):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tensorboardX import SummaryWriter
 
-from orz_rl.backends.following.events import Scalar, scalars
+from orz_bench.exchange.logs.event_files import Scalar, scalars
 
 WRITTEN = [("train/policy_loss", 0.25, 1), ("train/rollout/reward_mean", -3.5, 1), ("eval/x", math.inf, 12345678)]
 

@@ -11,9 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 
+from orz_bench.exchange.logs.line import Line
+from orz_bench.exchange.logs.wire import fields
+
 _HEAD, _FOOT = struct.Struct("<QI"), struct.Struct("<I")
 _FLOAT, _DOUBLE = struct.Struct("<f"), struct.Struct("<d")
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,12 @@ class Scalar:
     step: int
     tag: str
     value: float
+
+
+def line_of(scalar: Scalar) -> Line:
+    """What it says about a step."""
+    is_side = scalar.tag.startswith(("eval/", "val-", "val/"))
+    return Line(scalar.step, {scalar.tag: scalar.value}, is_side=is_side)
 
 
 def scalars(content: bytearray) -> Iterator[Scalar]:
@@ -75,20 +83,20 @@ def _masked(data: bytes) -> int:
 
 def _of_event(event: bytes) -> Iterator[Scalar]:
     step, summaries = 0, []
-    for field, value in _fields(event):
+    for field, value in fields(event):
         if field == 2 and isinstance(value, int):
             step = value
         elif field == 5 and isinstance(value, bytes):
             summaries.append(value)
     for summary in summaries:
-        for field, value in _fields(summary):
+        for field, value in fields(summary):
             if field == 1 and isinstance(value, bytes):
                 yield from _of_value(value, step)
 
 
 def _of_value(value: bytes, step: int) -> Iterator[Scalar]:
     tag, found = "", None
-    for field, part in _fields(value):
+    for field, part in fields(value):
         if field == 1 and isinstance(part, bytes):
             tag = part.decode("utf-8", errors="replace")
         elif field == 2 and isinstance(part, float):
@@ -102,7 +110,7 @@ def _of_value(value: bytes, step: int) -> Iterator[Scalar]:
 def _of_tensor(tensor: bytes) -> float | None:
     """The only number of a tensor of type float (1) or double (2): dtype = 1, tensor_content = 4, float_val = 5."""
     kind, found = 0, None
-    for field, value in _fields(tensor):
+    for field, value in fields(tensor):
         if field == 1 and isinstance(value, int):
             kind = value
         elif field in {5, 6} and isinstance(value, float):
@@ -111,36 +119,3 @@ def _of_tensor(tensor: bytes) -> float | None:
             unpack = {(1, 4): _FLOAT, (2, 8): _DOUBLE}.get((kind, len(value)))
             found = float(unpack.unpack(value)[0]) if unpack else found
     return found
-
-
-def _fields(message: bytes) -> Iterator[tuple[int, int | float | bytes]]:
-    """(number, value) of the fields of a protocol buffer; a damaged one ends it."""
-    place = 0
-    while place < len(message):
-        key, place = _varint(message, place)
-        field, kind = key >> 3, key & 7
-        if kind == _VARINT:
-            value, place = _varint(message, place)
-            yield field, value
-        elif kind == _FIXED32 and place + 4 <= len(message):
-            yield field, float(_FLOAT.unpack_from(message, place)[0])
-            place += 4
-        elif kind == _FIXED64 and place + 8 <= len(message):
-            yield field, float(_DOUBLE.unpack_from(message, place)[0])
-            place += 8
-        elif kind == _BYTES:
-            length, place = _varint(message, place)
-            yield field, message[place : place + length]
-            place += length
-        else:
-            return
-
-
-def _varint(message: bytes, place: int) -> tuple[int, int]:
-    value = shift = 0
-    while place < len(message):
-        byte = message[place]
-        value, shift, place = value | (byte & 0x7F) << shift, shift + 7, place + 1
-        if not byte & 0x80:
-            break
-    return value, place
