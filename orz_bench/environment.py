@@ -67,6 +67,13 @@ def has_gpu() -> bool:
     return any(Path(device).exists() for device in ("/dev/nvidiactl", "/dev/kfd"))
 
 
+def gpu_memory_gib() -> float | None:
+    """Memory of the smallest NVIDIA GPU of this machine, as nvidia-smi says; None without one."""
+    found = _output("nvidia-smi", "--query-gpu=memory.total", "--format=csv,noheader,nounits") or ""
+    sizes = [int(line) for line in found.splitlines() if line.strip().isdigit()]
+    return min(sizes) / 1024 if sizes else None
+
+
 def has_fast_bfloat16() -> bool:
     """True if this machine computes in bfloat16 natively; a CPU without it emulates it, several times slower."""
     if has_gpu():

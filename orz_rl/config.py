@@ -68,6 +68,8 @@ class ModelConfig(Section):
     """Recompute activations in the backward pass: about a third more time, much less memory."""
     attention: Literal["packed_sdpa", "flash_attention_2"] = "packed_sdpa"
     """packed_sdpa runs everywhere; flash_attention_2 needs a GPU and the flash-attn package."""
+    head_float32: bool = False
+    """Multiply the output layer in float32, so that bfloat16 does not round logits: prime-rl's default; slower."""
 
 
 class DataConfig(Section):

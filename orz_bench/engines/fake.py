@@ -76,7 +76,6 @@ class FakeEngine:
             boxed = f"\\boxed{{{answer}}}" if request.problem.kind != "code" else f"\n```python\nprint({luck})\n```\n"
             text, stop = f"{thoughts} </think> <answer> {boxed} </answer>", "stop_string"
         num_tokens = min(len(text.split()), sampling.max_tokens)
-        ids = tuple(range(num_tokens)) if self._keep_tokens else None
         return Completion(
             problem_id=request.problem.problem_id,
             sample_index=request.sample_index,
@@ -84,16 +83,16 @@ class FakeEngine:
             text=text,
             num_tokens=num_tokens,
             stop_reason=_reason(stop),
-            token_ids=ids,
-            logprobs=(-1.0,) * num_tokens if ids is not None else None,
+            token_ids=range(num_tokens) if self._keep_tokens else None,
+            logprobs=[-1.0] * num_tokens if self._keep_tokens else None,
         )
 
 
 def _likelihoods(request: LikelihoodRequest) -> Likelihoods:
     draw = random.Random("\x1f".join(map(str, request.key)))
-    logprobs = tuple(-5 * draw.random() * len(tokens) for tokens in request.continuations)
-    is_greedy = tuple(logprob == max(logprobs) for logprob in logprobs)
-    return Likelihoods(key=request.key, logprobs=logprobs, is_greedy=is_greedy)
+    found = tuple(-5 * draw.random() * len(tokens) for tokens in request.continuations)
+    is_greedy = tuple(logprob == max(found) for logprob in found)
+    return Likelihoods(key=request.key, logprobs=found, is_greedy=is_greedy)
 
 
 def _reason(stop: str) -> StopReason:

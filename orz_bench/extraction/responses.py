@@ -87,3 +87,17 @@ def repetition_scores(texts: Sequence[str]) -> list[float]:
     LCP: lengths of the common prefixes of neighbours in the suffix array. O(n log n).
     """
     return [SuffixArray.of(text).repetition_score for text in texts]
+
+
+@dataclass(frozen=True, slots=True)
+class TextFacts:
+    """What the metrics of training tell about one text."""
+
+    num_reflections: int
+    keeps_format: bool
+    repetition: float
+
+    @classmethod
+    def of(cls, text: str) -> TextFacts:
+        """Counted in the text of a response."""
+        return cls(count_reflections(text), keeps_format(text), SuffixArray.of(text).repetition_score)

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from orz_bench.errors import RunDirError
+from orz_bench.records.arrays import FIELDS, from_column, to_column
 from orz_bench.records.regular import require_regular
 from orz_bench.records.rollout import Rollout
 
@@ -56,6 +58,9 @@ ROLLOUT_SCHEMA = pa.schema(
     ],
     metadata={_SCHEMA_KEY: str(ROLLOUT_SCHEMA_VERSION)},
 )
+_FLOATS = "logprobs.list.element"
+"""Hardly any two are equal, so a dictionary of them is larger than they; their bytes compress by place."""
+_LEAVES = tuple(f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name for f in ROLLOUT_SCHEMA)
 
 
 def part_files(folder: Path) -> list[Path]:
@@ -140,7 +145,13 @@ def _whole_file(target: Path) -> Iterator[Path]:
 
 def _write(path: Path, table: pa.Table) -> None:
     with path.open("wb") as file:
-        pq.write_table(table, file, compression="zstd")
+        pq.write_table(
+            table,
+            file,
+            compression="zstd",
+            use_dictionary=[name for name in _LEAVES if name != _FLOATS],
+            use_byte_stream_split=[_FLOATS],
+        )
         file.flush()
         os.fsync(file.fileno())
 
@@ -175,8 +186,13 @@ def is_whole(path: Path) -> bool:
 
 
 def rollouts_from_table(table: pa.Table) -> list[Rollout]:
-    """The records of a table with all columns."""
-    return [_from_row(row) for row in table.to_pylist()]
+    """The records of a table with all columns; their tokens and log-probabilities are views of the table's."""
+    rows = table.drop_columns(list(FIELDS)).to_pylist()
+    numbers = {name: from_column(table[name], dtype) for name, dtype in FIELDS.items()}
+    return [
+        Rollout(**row | {"extra": json.loads(row["extra"])} | {name: column[index] for name, column in numbers.items()})
+        for index, row in enumerate(rows)
+    ]
 
 
 def sync_folder(folder: Path) -> None:
@@ -203,25 +219,21 @@ def disk_error(path: Path, error: OSError) -> RunDirError:
 
 def _to_table(rollouts: Iterable[Rollout]) -> pa.Table:
     rows = list(rollouts)
-    columns: dict[str, list[Any]] = {f.name: [getattr(row, f.name) for row in rows] for f in fields(Rollout)}
+    names = [f.name for f in fields(Rollout)]
+    values = zip(*map(attrgetter(*names), rows), strict=True) if rows else [()] * len(names)
+    columns: dict[str, Any] = dict(zip(names, map(list, values), strict=True))
     columns["extra"] = [json.dumps(dict(extra), ensure_ascii=False) for extra in columns["extra"]]
     for name in (f.name for f in ROLLOUT_SCHEMA if f.type == pa.string()):
-        columns[name] = [storable(text) for text in columns[name]]
-    return pa.table({f.name: pa.array(columns[f.name], type=f.type) for f in ROLLOUT_SCHEMA}, schema=ROLLOUT_SCHEMA)
+        columns[name] = [text if text is None else storable(text) for text in columns[name]]
+    for name in FIELDS:
+        columns[name] = to_column(columns[name], ROLLOUT_SCHEMA.field(name).type)
+    whole = {f.name: columns[f.name] if f.name in FIELDS else pa.array(columns[f.name], f.type) for f in ROLLOUT_SCHEMA}
+    return pa.table(whole, schema=ROLLOUT_SCHEMA)
 
 
-def storable(text: str | None) -> str | None:
+def storable(text: str) -> str:
     """Text with `?` for lone surrogates, which UTF-8 cannot encode."""
-    if text is None or text.isascii():
-        return text
-    return text.encode("utf-8", errors="replace").decode("utf-8")
-
-
-def _from_row(row: dict[str, Any]) -> Rollout:
-    for name in ("prompt_token_ids", "token_ids", "logprobs"):
-        row[name] = None if row[name] is None else tuple(row[name])
-    row["extra"] = json.loads(row["extra"])
-    return Rollout(**row)
+    return text if text.isascii() else text.encode("utf-8", errors="replace").decode("utf-8")
 
 
 def _read_part(path: Path, schema: pa.Schema) -> pa.Table:

@@ -7,7 +7,7 @@ engines write Completion, grading writes Grade), and never filled in later.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self, get_args
 
@@ -68,6 +68,17 @@ def _refuse_half_characters(name: str, value: Any) -> None:
         raise RecordError(
             f"{name} contains half a character (a lone surrogate: {around}), wanted whole ones"
         ) from error
+
+
+def _keep_buffers(record: Any, *names: str) -> None:
+    """Make these fields of a new record buffers of numbers, whatever sequences they were given as."""
+    given = {name: getattr(record, name) for name in names}
+    if all(value is None for value in given.values()):
+        return
+    from orz_bench.records.arrays import FIELDS, as_numbers
+
+    for name, value in given.items():
+        object.__setattr__(record, name, as_numbers(value, FIELDS[name]))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,8 +143,9 @@ class Completion:
     """Decoded tokens, with the stop string that ended it but without the end token."""
     num_tokens: int
     stop_reason: StopReason
-    token_ids: tuple[int, ...] | None = None
-    logprobs: tuple[float, ...] | None = None
+    token_ids: Sequence[int] | None = None
+    """Whatever sequence is given, one buffer of it is kept (arrays.Numbers), as of log-probabilities."""
+    logprobs: Sequence[float] | None = None
     """One per token, natural log, under the distribution that the token was sampled from: the policy's at the sampling
     temperature, after top-k and top-p (both renormalise); at temperature 0, that of 1. None from servers."""
     policy_version: int | None = None
@@ -142,6 +154,7 @@ class Completion:
     """Further results of the engine, such as the log-likelihood of every option: JSON values only."""
 
     def __post_init__(self) -> None:
+        _keep_buffers(self, "token_ids", "logprobs")
         if self.logprobs is not None and (self.token_ids is None or len(self.token_ids) != len(self.logprobs)):
             num_ids = "no tokens" if self.token_ids is None else counted(len(self.token_ids), "token")
             raise RecordError(f"the completion has {num_ids} but {counted(len(self.logprobs), 'logprob')}.")
@@ -191,9 +204,9 @@ class Rollout:
     policy_version: int | None = None
     prompt: str
     completion: str
-    prompt_token_ids: tuple[int, ...] | None = None
-    token_ids: tuple[int, ...] | None = None
-    logprobs: tuple[float, ...] | None = None
+    prompt_token_ids: Sequence[int] | None = None
+    token_ids: Sequence[int] | None = None
+    logprobs: Sequence[float] | None = None
     num_tokens: int
     stop_reason: StopReason
     extracted: str | None
@@ -207,6 +220,9 @@ class Rollout:
     value: float | None = None
     grader_version: str
     extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        _keep_buffers(self, "prompt_token_ids", "token_ids", "logprobs")
 
     @classmethod
     def from_parts(

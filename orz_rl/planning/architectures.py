@@ -28,6 +28,8 @@ class Architecture:
     vocabulary: int
     tied: bool
     qkv_bias: bool
+    changes_logits: bool = False
+    """Whether the model scales or caps the output layer's logits, so that those of a whole pack exist."""
 
     @property
     def head_dim(self) -> int:
@@ -72,6 +74,10 @@ PUBLISHED: Mapping[str, Architecture] = MappingProxyType(
 )
 
 
+_CHANGES_LOGITS = ("final_logit_softcapping", "logit_scale", "logits_scaling")
+"""Settings of Gemma, Cohere and Granite."""
+
+
 def architecture_of(model: str) -> Architecture:
     """The architecture of a checkpoint folder, of `tiny`, or of a published hub id. Raises ConfigError for others."""
     if model in PUBLISHED:
@@ -89,6 +95,7 @@ def architecture_of(model: str) -> Architecture:
             kv_heads=found.get("num_key_value_heads") or heads,
             vocabulary=found["vocab_size"],
             tied=bool(found.get("tie_word_embeddings", False)),
+            changes_logits=any(found.get(name) for name in _CHANGES_LOGITS),
             qkv_bias=found.get("model_type") == "qwen2" or bool(found.get("attention_bias")),
         )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:

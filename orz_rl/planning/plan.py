@@ -1,7 +1,7 @@
 """Estimates of memory and time per device of a configuration, before anything starts. Pure arithmetic.
 
-Memory is that of tensors of known size (weights, gradients, optimiser state, gathered layers, checkpointed activations,
-logits, engine share), without the allocator's overhead. Times are lower bounds from public figures, not measurements:
+Memory is that of tensors of known size (weights, gradients, optimiser state, gathered layers, activations, logits,
+engine share), without the allocator's overhead. Times are lower bounds from public figures, not measurements:
 decoding reads all weights and the cache once per token, training runs at MFU of the peak.
 """
 
@@ -15,6 +15,7 @@ from orz_bench.errors import counted
 from orz_bench.records.keep_rules import Content
 from orz_rl.config import REDUCE_BUCKET, TrainConfig
 from orz_rl.planning.architectures import Architecture, architecture_of
+from orz_rl.planning.pack_memory import PackShape, pack_bytes
 
 GIB = 2**30
 MFU = 0.4
@@ -25,10 +26,6 @@ ROW_BYTES = 100
 """On disk, of everything else of a rollout."""
 LONG_DAYS = 7
 """Longer runs get a warning."""
-_LOGIT_COPIES = 3
-"""Copies of a pack's logits at the peak: the logits, their gradient, one piece in float32."""
-_ACTIVATIONS_A_LAYER = 34
-"""Bytes per token and hidden unit of a layer without recomputation, 16 bits (Korthikanti et al. 2022, 2205.05198)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,21 +204,22 @@ def model_memory(
     stage, is_half = config.cluster.zero_stage, config.model.dtype == "bfloat16"
     size = 2 if is_half else 4
     optimizer = 12 if is_half or stage >= 1 else 8
-    hidden = model.hidden
-    tokens = config.cluster.pack_tokens
     gathered = 2 * model.layer_parameters * size if stage == 3 else 0
     bucket = min(REDUCE_BUCKET, num_parameters) * size if stage >= 1 else 0
-    kept = 2 * tokens * hidden * model.layers * size / 2 if config.model.gradient_checkpointing else 0
-    alive_layers = 1 if config.model.gradient_checkpointing else model.layers
-    activations = _ACTIVATIONS_A_LAYER * tokens * hidden * alive_layers * size / 2
-    logits = _LOGIT_COPIES * tokens * model.vocabulary * size if has_logits else 0
+    shape = PackShape(
+        tokens=config.cluster.pack_tokens,
+        size=size,
+        recomputes=config.model.gradient_checkpointing,
+        has_head=has_logits,
+        head_float32=config.model.head_float32,
+    )
     return Memory(
         weights=num_parameters * size / (ranks if stage == 3 else 1),
         gradients=num_parameters * 4 / (ranks if stage >= 2 else 1),
         optimizer=0.0
         if config.cluster.offload_optimizer
         else num_parameters * optimizer / (ranks if stage >= 1 else 1),
-        working=gathered + bucket + kept + activations + logits,
+        working=gathered + bucket + pack_bytes(model, shape),
     )
 
 

@@ -1,23 +1,29 @@
 """The rollouts of one step as tensors, split into packs for every rank, and put together again.
 
-B rollouts, T response positions (right-padded), R response tokens of one pack.
+B rollouts, T response positions (right-padded), R response tokens of one pack. The tokens of all packs of an update are
+one buffer, in their order, and each pack is a slice of it; likewise the numbers that belong to them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from orz_bench.errors import EngineError
+from orz_bench.records.arrays import TOKEN_IDS
 from orz_bench.records.rollout import Rollout
-from orz_rl.ppo.packed_forward import Pack
 from orz_rl.ppo.packing import pack
+from orz_rl.ppo.packs import Lengths, Pack, PackSlice
 
 Shares = list[list[tuple[int, ...]]]
 """For each rank and each of its packs: the rollouts in it. Ranks have equally many packs; an empty one is a filler."""
+_FILLER = Lengths(1, 1)
+"""Two tokens, with weight 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +52,7 @@ class Batch:
             rewards_B=torch.tensor([r.reward or 0.0 for r in rollouts]),
             group_B=torch.tensor([groups[r.problem_id] for r in rollouts]),
             lengths_B=lengths_B,
-            sampler_logprobs_BT=pad([torch.tensor(r.logprobs) for r in rollouts]),
+            sampler_logprobs_BT=_padded([_array(r.logprobs) for r in rollouts], width=int(lengths_B.max())),
             mask_BT=(torch.arange(int(lengths_B.max())) < lengths_B[:, None]).float(),
         )
 
@@ -72,33 +78,89 @@ class Batch:
             loads[rank] += sum(lengths[member] for member in chosen)
         return [share + [()] * (per_rank - len(share)) for share in shares]
 
+    def packs(self, shares: Shares) -> list[list[PackSlice]]:
+        """The tokens of every rank's packs, slices of one buffer; a filler has two tokens."""
+        chosen = [members for share in shares for members in share]
+        lengths = [tuple(map(self._lengths_of, members)) or (_FILLER,) for members in chosen]
+        pieces = [piece for members in chosen for piece in (self._tokens(members) or [np.zeros(2, dtype=TOKEN_IDS)])]
+        sizes = [sum(map(sum, row)) for row in lengths]
+        slices = torch.from_numpy(np.concatenate(pieces)).split(sizes)
+        return _by_rank([PackSlice(tokens, row) for tokens, row in zip(slices, lengths, strict=True)], shares)
+
+    def in_packs(self, values_BT: Tensor, shares: Shares) -> list[list[Tensor]]:
+        """The entries of each pack's response tokens, in its order: (R,), slices of one buffer; one 0 for a filler."""
+        rows, lengths = values_BT.numpy(), self._lengths
+        filler = np.zeros(1, dtype=rows.dtype)
+        chosen = [members for share in shares for members in share]
+        pieces = [piece for members in chosen for piece in ([rows[m, : lengths[m]] for m in members] or [filler])]
+        return self._split(torch.from_numpy(np.concatenate(pieces)), shares)
+
+    def repeated(self, values_B: Tensor, shares: Shares) -> list[list[Tensor]]:
+        """The same for one number a rollout, which stands at each of its response tokens."""
+        lengths, chosen = self._lengths, [members for share in shares for members in share]
+        order = np.array([member for members in chosen for member in (members or (0,))])
+        counts = np.array([count for members in chosen for count in ([lengths[m] for m in members] or (1,))])
+        is_used = np.array([flag for members in chosen for flag in ([1.0] * len(members) or (0.0,))], dtype=np.float32)
+        return self._split(torch.from_numpy(np.repeat(values_B.numpy()[order] * is_used, counts)), shares)
+
     def pack_of(self, members: Sequence[int]) -> Pack:
-        """The tokens of a pack; a filler has two tokens, with weight 0."""
-        chosen = [self.rollouts[member] for member in members]
-        return Pack.of([(r.prompt_token_ids or (), r.token_ids or ()) for r in chosen] or [((0,), (0,))])
+        """A single pack."""
+        return self.packs([[tuple(members)]])[0][0].to(torch.device("cpu"))
 
     def in_pack(self, values_BT: Tensor, members: Sequence[int]) -> Tensor:
-        """The entries of a pack's response tokens, in its order. Shape (R,); one 0 for a filler."""
-        if not members:
-            return torch.zeros(1, dtype=values_BT.dtype)
-        return torch.cat([values_BT[member, : int(self.lengths_B[member])] for member in members])
+        """The entries of a single pack's response tokens."""
+        return self.in_packs(values_BT, [[tuple(members)]])[0][0]
 
-    def from_packs(self, results: Sequence[Sequence[Tensor]], shares: Shares) -> Tensor:
+    def from_packs(
+        self, results: Sequence[Sequence[Tensor]], shares: Shares, *, into_BT: Tensor | None = None
+    ) -> Tensor:
         """The inverse: from one tensor of shape (R,) per rank and pack to one of shape (B, T), 0 elsewhere."""
-        out_BT = torch.zeros_like(self.mask_BT)
+        out_BT, lengths = torch.zeros_like(self.mask_BT) if into_BT is None else into_BT, self._lengths
+        rows = out_BT.numpy()
         for rank_results, share in zip(results, shares, strict=True):
             for result_R, members in zip(rank_results, share, strict=True):
-                lengths = [int(self.lengths_B[member]) for member in members]
-                if not members:
-                    continue
-                for member, values in zip(members, result_R.split(lengths), strict=True):
-                    out_BT[member, : len(values)] = values
+                values, at = result_R.numpy(), 0
+                assert not members or len(values) == sum(lengths[member] for member in members)
+                for member in members:
+                    rows[member, : lengths[member]] = values[at : at + lengths[member]]
+                    at += lengths[member]
         return out_BT
 
+    @property
+    def _lengths(self) -> list[int]:
+        found: list[int] = self.lengths_B.tolist()
+        return found
 
-def pad(rows: Sequence[Tensor]) -> Tensor:
+    def _split(self, buffer: Tensor, shares: Shares) -> list[list[Tensor]]:
+        lengths = self._lengths
+        sizes = [sum(lengths[member] for member in members) or 1 for share in shares for members in share]
+        return _by_rank(list(buffer.split(sizes)), shares)
+
+    def _tokens(self, members: Sequence[int]) -> list[Any]:
+        rollouts = [self.rollouts[member] for member in members]
+        return [_array(numbers) for row in rollouts for numbers in (row.prompt_token_ids, row.token_ids)]
+
+    def _lengths_of(self, member: int) -> Lengths:
+        rollout = self.rollouts[member]
+        return Lengths(len(_array(rollout.prompt_token_ids)), len(_array(rollout.token_ids)))
+
+
+def _array(numbers: Any) -> Any:
+    """The buffer of a field that every rollout of a batch has."""
+    return numbers.array
+
+
+def _by_rank(items: Sequence[Any], shares: Shares) -> list[list[Any]]:
+    found = iter(items)
+    return [[next(found) for _ in share] for share in shares]
+
+
+def _padded(rows: Sequence[Any], *, width: int) -> Tensor:
     """Rows of different lengths as one tensor, padded with 0 on the right."""
-    return torch.nn.utils.rnn.pad_sequence(list(rows), batch_first=True)
+    padded = np.zeros((len(rows), width), dtype=np.float32)
+    for index, row in enumerate(rows):
+        padded[index, : len(row)] = row
+    return torch.from_numpy(padded)
 
 
 def split(count: int, parts: int, *, generator: torch.Generator) -> list[list[int]]:

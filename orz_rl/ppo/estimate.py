@@ -9,7 +9,17 @@ import torch
 from torch import Tensor
 
 from orz_bench.errors import ConfigError
-from orz_rl.ppo.advantages import discounted_sums, gae, group_centred, grpo, rloo, spread_over_tokens, whiten
+from orz_rl.ppo.advantages import (
+    discounted_sums,
+    from_blocks,
+    gae,
+    group_centred,
+    grpo,
+    rloo,
+    row_blocks,
+    spread_over_tokens,
+    whiten,
+)
 from orz_rl.ppo.parts import ADVANTAGES, Advantage, AdvantageInputs, Estimate
 
 
@@ -75,7 +85,8 @@ def by_gae(inputs: AdvantageInputs) -> Estimate:
     values_BT, mask_BT = inputs.values_BT, inputs.mask_BT
     assert values_BT is not None
     raw_BT = gae(inputs.rewards_BT, values_BT, mask_BT=mask_BT, gamma=inputs.gamma, gae_lambda=inputs.lam)
-    returns_BT = (raw_BT + values_BT) * mask_BT
+    blocks = row_blocks(mask_BT, raw_BT, values_BT)
+    returns_BT = from_blocks(((raw_RT + values_RT) * mask_RT for mask_RT, raw_RT, values_RT in blocks), like_BT=mask_BT)
     return Estimate(whiten(raw_BT, mask_BT) if inputs.whiten else raw_BT, raw_BT, returns_BT)
 
 

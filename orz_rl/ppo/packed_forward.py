@@ -11,53 +11,55 @@ the same by cumulative lengths. Tested against one forward pass per sequence.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 import torch.utils.checkpoint
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
+from orz_rl.ppo.losses import entropy
+from orz_rl.ppo.packs import Pack as Pack
+from orz_rl.ppo.token_head import Question, Scores, TokenHead
+
 _LOGIT_ELEMENTS = 2**26
 """Number of logits converted to float32 at a time: 256 MiB."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pack:
-    """The tokens of some sequences in one row."""
+def response_scores(model: Any, pack: Pack, *, temperature: float = 1.0, with_entropy: bool = False) -> Scores:
+    """Log-probabilities, and entropies, of a pack's response tokens, at the sampling temperature.
 
-    tokens_N: Tensor
-    positions_N: Tensor
-    """Counted from 0 in each sequence."""
-    targets_R: Tensor
-    """Indices of the sampled tokens, whose log-probabilities are needed."""
-    lengths: tuple[int, ...]
-    """Length of each sequence, prompt and response together."""
+    In chunks from the hidden states if the model's output layer is a TokenHead whose logits the model returns as they
+    are; otherwise (such as Gemma 2, which caps them) from the logits of the whole pack, in the model's dtype.
+    """
+    tokens_R = pack.tokens_N[pack.targets_R]
+    head = getattr(model, "module", model).get_output_embeddings()
+    if isinstance(head, TokenHead) and head.is_last is not False:
+        with head.asked(Question(tokens_R, temperature, with_entropy)):
+            scores = head.scores(_at_targets(model, pack))
+        if scores is not None:
+            return scores
+    logits_RV = response_logits(model, pack)
+    logprobs_R = token_logprobs(logits_RV, tokens_R, temperature=temperature)
+    return Scores(logprobs_R, token_entropies(logits_RV, temperature=temperature) if with_entropy else None)
 
-    @classmethod
-    def of(cls, sequences: Sequence[tuple[Sequence[int], Sequence[int]]]) -> Pack:
-        """From (prompt token ids, response token ids) of each sequence; a prompt has at least one token."""
-        lengths = tuple(len(prompt) + len(response) for prompt, response in sequences)
-        is_response = [flag for p, r in sequences for flag in [False] * len(p) + [True] * len(r)]
-        return cls(
-            tokens_N=torch.tensor([token for prompt, response in sequences for token in (*prompt, *response)]),
-            positions_N=torch.cat([torch.arange(length) for length in lengths]),
-            targets_R=torch.tensor(is_response).nonzero()[:, 0],
-            lengths=lengths,
-        )
 
-    def to(self, device: torch.device) -> Pack:
-        """The same pack on another device."""
-        return Pack(
-            self.tokens_N.to(device), self.positions_N.to(device), self.targets_R.to(device), lengths=self.lengths
-        )
+def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> Tensor:
+    """Log-probabilities of a pack's response tokens, in order, at the sampling temperature. Shape (R,), float32."""
+    return response_scores(model, pack, temperature=temperature).logprobs_R
 
 
 def response_logits(model: Any, pack: Pack) -> Tensor:
-    """The logits from which each response token was sampled, and no others. Shape (R, V), in the model's dtype."""
+    """The logits from which each response token was sampled, in the model's dtype: of a small pack. Shape (R, V)."""
+    return _at_targets(model, pack)[0]
+
+
+def _at_targets(model: Any, pack: Pack) -> Tensor:
+    """What the output layer gives where each response token was sampled, and nowhere else."""
     # With a tensor of positions, transformers computes the output layer only there.
-    return model(**_inputs(model, pack), logits_to_keep=pack.targets_R - 1).logits[0]
+    found: Tensor = model(**_inputs(model, pack), logits_to_keep=pack.targets_R - 1).logits
+    return found
 
 
 def response_values(model: Any, pack: Pack) -> Tensor:
@@ -73,11 +75,6 @@ def values_of(model: Any, sequences: Sequence[Sequence[int]]) -> list[Tensor]:
     """The critic's value at every token of each sequence, one forward pass per sequence. Shape (N,), float32."""
     packs = [Pack.of([(tokens, ())]) for tokens in sequences]
     return [model(**_inputs(model, pack))[0, :, 0].float() for pack in packs]
-
-
-def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> Tensor:
-    """Log-probabilities of a pack's response tokens, in order, at the sampling temperature. Shape (R,), float32."""
-    return token_logprobs(response_logits(model, pack), pack.tokens_N[pack.targets_R], temperature=temperature)
 
 
 def token_logprobs(logits_RV: Tensor, tokens_R: Tensor, *, temperature: float) -> Tensor:
@@ -104,27 +101,34 @@ def _piece_logprobs(logits_RV: Tensor, tokens_R: Tensor, *, temperature: float) 
     return scaled_RV.gather(1, tokens_R[:, None])[:, 0] - torch.logsumexp(scaled_RV, dim=-1)
 
 
+def token_entropies(logits_RV: Tensor, *, temperature: float) -> Tensor:
+    """Entropy at each token, in nats, in pieces without a gradient. Shape (R,), float32."""
+    with torch.no_grad():
+        pieces = logits_RV.split(max(1, _LOGIT_ELEMENTS // logits_RV.shape[1]))
+        return torch.cat([entropy(piece.float() / temperature) for piece in pieces])
+
+
 class Layout:
     """The positions of a pack's sequences, in blocks of similar length, so that little of a block is padding."""
 
     def __init__(self, lengths: Sequence[int], device: torch.device) -> None:
-        lengths_S = torch.tensor(lengths)
-        starts_S = lengths_S.cumsum(0) - lengths_S
+        lengths_S = np.array(lengths)
+        starts_S = lengths_S.cumsum() - lengths_S
         by_size: dict[int, list[int]] = {}
         for index, length in enumerate(lengths):
             by_size.setdefault(length.bit_length(), []).append(index)
         self.blocks: list[Tensor] = []
         """For each block: the indices of its tokens in the pack, (S, L); padding repeats some index."""
-        places: list[Tensor] = []
-        is_token: list[Tensor] = []
+        places: list[Any] = []
+        is_token: list[Any] = []
         for members in by_size.values():
-            offset_L = torch.arange(int(lengths_S[members].max()))
-            place_SL = (starts_S[members][:, None] + offset_L).clamp_max(int(lengths_S.sum()) - 1)
-            self.blocks.append(place_SL.to(device))
-            places.append(place_SL.flatten())
-            is_token.append((offset_L < lengths_S[members][:, None]).flatten())
-        tokens = torch.cat(is_token).nonzero()[:, 0]
-        self.order_N = tokens[torch.cat(places)[tokens].argsort()].to(device)
+            offset_L = np.arange(lengths_S[members].max())
+            place_SL = (starts_S[members][:, None] + offset_L).clip(max=lengths_S.sum() - 1)
+            self.blocks.append(torch.from_numpy(place_SL).to(device))
+            places.append(place_SL.ravel())
+            is_token.append((offset_L < lengths_S[members][:, None]).ravel())
+        tokens = np.flatnonzero(np.concatenate(is_token))
+        self.order_N = torch.from_numpy(tokens[np.concatenate(places)[tokens].argsort()]).to(device)
         """For each token of the pack: its index in the concatenation of all flattened blocks."""
 
 

@@ -5,10 +5,10 @@ A batch is split into updates, ranks and packs here, and the results are put tog
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,14 +17,14 @@ from orz_bench.errors import EngineError
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.batch import Batch, Shares, split
 from orz_rl.ppo.losses import kl_estimate, token_weights
-from orz_rl.ppo.packed_forward import Pack
 from orz_rl.ppo.packing import efficiency
+from orz_rl.ppo.packs import PackSlice
 from orz_rl.ppo.parts import Estimate
 from orz_rl.workers.cluster import Cluster, ModelGroup, Pending, Sources
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Role, Update
 
 Item = TypeVar("Item", PolicyPack, CriticPack)
-Forward = Callable[[ModelGroup, Sequence[Sequence[Pack]]], Pending[list[Tensor]]]
+Forward = Callable[[ModelGroup, Sequence[Sequence[PackSlice]]], Pending[list[Tensor]]]
 
 
 class NonFiniteError(EngineError):
@@ -122,17 +122,13 @@ class Learner:
             importance_cap=config.loss.importance_cap,
         )
 
-        def policy_pack(members: tuple[int, ...], weights_R: Tensor) -> PolicyPack:
-            return PolicyPack(
-                pack=batch.pack_of(members),
-                weights_R=weights_R,
-                advantages_R=batch.in_pack(estimate.advantages_BT, members),
-                sampler_logprobs_R=batch.in_pack(batch.sampler_logprobs_BT, members),
-                old_logprobs_R=_optional(batch, scores.old_logprobs_BT, members=members),
-                reference_logprobs_R=_optional(batch, scores.reference_logprobs_BT, members=members),
-            )
-
-        items = self._items(batch, policy_shares, make=policy_pack)
+        values = {
+            "advantages_R": estimate.advantages_BT,
+            "sampler_logprobs_R": batch.sampler_logprobs_BT,
+            "old_logprobs_R": scores.old_logprobs_BT,
+            "reference_logprobs_R": scores.reference_logprobs_BT,
+        }
+        items = self._items(batch, policy_shares, kind=PolicyPack, values=values)
         policy = self._policy.update_policy(items, lr=config.policy_rates(step), terms=terms)
         critic_updates = self._update_critic(
             batch, scores, estimate=estimate, parts=critic_parts, lr=config.critic_rates(step)
@@ -169,16 +165,9 @@ class Learner:
         assert returns_BT is not None
         assert values_BT is not None
 
-        def critic_pack(members: tuple[int, ...], weights_R: Tensor) -> CriticPack:
-            return CriticPack(
-                pack=batch.pack_of(members),
-                weights_R=weights_R,
-                returns_R=batch.in_pack(returns_BT, members),
-                old_values_R=batch.in_pack(values_BT, members),
-            )
-
         shares = [self._deal(batch, part, group=self._critic) for part in parts]
-        items = self._items(batch, shares, make=critic_pack)
+        values = {"returns_R": returns_BT, "old_values_R": values_BT}
+        items = self._items(batch, shares, kind=CriticPack, values=values)
         pending = self._critic.update_critic(items, lr=lr, clip=self._config.loss.value_clip)
         return _summed(_finite(pending.results(), shares, role="critic"))
 
@@ -190,27 +179,40 @@ class Learner:
         if group is None:
             return lambda: None
         shares = self._deal(batch, range(len(batch.rollouts)), group=group)
-        pending = forward(group, [[batch.pack_of(members) for members in share] for share in shares])
+        pending = forward(group, batch.packs(shares))
         return lambda: batch.from_packs(pending.results(), shares)
 
-    def _weights(self, batch: Batch, shares: Shares) -> Tensor:
-        """The weight of every token in one update, over all its ranks and packs. Shape (B, T)."""
+    def _weights(self, batch: Batch, shares: Shares) -> list[list[Tensor]]:
+        """The weight of every token of each pack, in one update over all its ranks and packs."""
         members = [member for share in shares for chosen in share for member in chosen]
-        weights_BT = torch.zeros_like(batch.mask_BT)
+        weights_B = torch.zeros(len(batch.rollouts))
         constant = float(self._config.rollout.max_tokens)
-        weights_B = token_weights(batch.lengths_B[members], self._config.loss.normalisation, constant=constant)
-        weights_BT[members] = weights_B.float()[:, None] * batch.mask_BT[members]
-        return weights_BT
+        weights_B[members] = token_weights(
+            batch.lengths_B[members], self._config.loss.normalisation, constant=constant
+        ).float()
+        return batch.repeated(weights_B, shares)
 
     def _items(
-        self, batch: Batch, all_shares: Sequence[Shares], *, make: Callable[[tuple[int, ...], Tensor], Item]
+        self, batch: Batch, all_shares: Sequence[Shares], *, kind: type[Item], values: Mapping[str, Tensor | None]
     ) -> list[list[list[Item]]]:
-        """For each rank and each update: its packs with the inputs of the loss."""
+        """For each rank and each update: its packs with the inputs of the loss; `values`: of shape (B, T), by field."""
         per_update = []
         for shares in all_shares:
-            weights_BT = self._weights(batch, shares)
-            dealt = [[make(members, batch.in_pack(weights_BT, members)) for members in share] for share in shares]
-            per_update.append(dealt)
+            fields: dict[str, list[list[Any]]] = {
+                "pack": batch.packs(shares),
+                "weights_R": self._weights(batch, shares),
+            }
+            fields |= {name: batch.in_packs(of_BT, shares) for name, of_BT in values.items() if of_BT is not None}
+            unknown: dict[str, Any] = dict.fromkeys(name for name, of_BT in values.items() if of_BT is None)
+            per_update.append(
+                [
+                    [
+                        kind(**{name: found[rank][at] for name, found in fields.items()}, **unknown)
+                        for at in range(len(share))
+                    ]
+                    for rank, share in enumerate(shares)
+                ]
+            )
         return [list(of_rank) for of_rank in zip(*per_update, strict=True)]
 
 
@@ -236,11 +238,8 @@ def _spec(role: Role, checkpoint: str, *, config: TrainConfig) -> ModelSpec:
         weight_decay=optim.weight_decay,
         max_grad_norm=optim.max_grad_norm,
         temperature=config.rollout.temperature,
+        head_float32=model.head_float32,
     )
-
-
-def _optional(batch: Batch, values_BT: Tensor | None, *, members: tuple[int, ...]) -> Tensor | None:
-    return None if values_BT is None else batch.in_pack(values_BT, members)
 
 
 def _finite(
@@ -272,5 +271,5 @@ def _summed(results: Sequence[Sequence[Update]]) -> tuple[Update, ...]:
 def _gather(batch: Batch, results: Sequence[Sequence[Update]], *, all_shares: Sequence[Shares], what: str) -> Tensor:
     out_BT = torch.zeros_like(batch.mask_BT)
     for index, shares in enumerate(all_shares):
-        out_BT += batch.from_packs([getattr(updates[index], what) for updates in results], shares)
+        batch.from_packs([getattr(updates[index], what) for updates in results], shares, into_BT=out_BT)
     return out_BT

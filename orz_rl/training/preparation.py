@@ -18,6 +18,7 @@ from orz_bench.installed.extras import require
 from orz_bench.records.run_dir import RunDir
 from orz_rl.assets.resolve import resolve_model
 from orz_rl.config import TrainConfig
+from orz_rl.planning.room import require_room, room_gib
 from orz_rl.rollout.problems import Prompts, make_prompts, read_training_data, select_problems, source_digests
 from orz_rl.settings.names import names_settings
 from orz_rl.training.evaluation import Evaluator
@@ -69,6 +70,8 @@ def prepare(
         ),
     )
     require_context(spec)
+    if extra == "train":  # other trainers have a memory of their own
+        require_room(config, policy=policy, critic=critic, memory_gib=room_gib(config))
     tokenizer = load_tokenizer(spec)
     assert tokenizer is not None
     prompts = prompts_for(config, tokenizer, notice=notice)

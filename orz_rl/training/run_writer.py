@@ -11,9 +11,12 @@ from dataclasses import dataclass, replace
 from statistics import fmean
 from typing import Protocol
 
+import torch
+
 from orz_bench.errors import RunDirError
 from orz_bench.grading.grader import Grader
 from orz_bench.records.run_dir import RunDir
+from orz_rl.ppo.advantages import row_blocks
 from orz_rl.rollout.reward_process import Reward
 from orz_rl.training.checkpoint import Checkpoints, Manifest, Saveable
 from orz_rl.training.evaluation import base_digest
@@ -158,13 +161,11 @@ class RunWriter:
 def _write_advantages(report: StepReport, run: RunDir) -> None:
     """Add to the step's rows the mean advantage per token and the value of the prompt."""
     batch, values_BT = report.batch, report.scores.values_BT
-    means_B = (report.estimate.advantages_BT * batch.mask_BT).sum(dim=1) / batch.mask_BT.sum(dim=1)
+    sums = [(rows * mask).sum(dim=1) for mask, rows in row_blocks(batch.mask_BT, report.estimate.advantages_BT)]
+    means = (torch.cat(sums) / batch.mask_BT.sum(dim=1)).tolist()
+    values = [None] * len(means) if values_BT is None else values_BT[:, 0].tolist()
     rows = [
-        replace(
-            row,
-            advantage=float(means_B[index]),
-            value=None if values_BT is None else float(values_BT[index, 0]),
-        )
-        for index, row in enumerate(batch.rollouts)
+        replace(row, advantage=mean, value=value)
+        for row, mean, value in zip(batch.rollouts, means, values, strict=True)
     ]
     run.rollouts(report.step).replace([*rows, *report.collection.set_aside])

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean, median, pstdev
 
 import torch
 from torch import Tensor
 
-from orz_bench.extraction.responses import count_reflections, keeps_format, repetition_scores
+from orz_bench.extraction.responses import TextFacts
 from orz_bench.records.metrics import METRICS
 from orz_bench.records.rollout import Rollout
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.losses import kl_estimate
+from orz_rl.training.token_statistics import maximum, token_mean, token_variance
 from orz_rl.training.trainer import StepReport
 from orz_rl.workers.messages import Update
 
@@ -26,7 +27,7 @@ def metrics_row(report: StepReport, config: TrainConfig) -> Row:
     """Every metric that this step has; the others are absent."""
     row: Row = {"step": report.step, "policy_version": report.policy_version}
     rollouts = report.batch.rollouts
-    row |= dict(_responses(rollouts))
+    row |= dict(_responses(rollouts, report.collection.text_facts))
     row |= dict(_groups(rollouts)) | {"group/replaced": report.collection.num_replaced}
     row |= dict(_learning(report))
     row |= dict(_distances(report, config))
@@ -41,15 +42,18 @@ def sampled_row(step: int, rollouts: Sequence[Rollout]) -> Row:
     row: Row = {"step": step}
     if rollouts[0].policy_version is not None:
         row["policy_version"] = rollouts[0].policy_version
-    row |= dict(_responses(rollouts)) | dict(_groups(rollouts))
+    row |= dict(_responses(rollouts, {})) | dict(_groups(rollouts))
     return {name: row[name] for name in METRICS if name in row}
 
 
-def _responses(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, float]]:
+def _responses(
+    rollouts: Sequence[Rollout], counted: Mapping[tuple[str, int], TextFacts]
+) -> Iterator[tuple[str, float]]:
+    facts = [counted.get(row.key) or TextFacts.of(row.completion) for row in rollouts]
     lengths = [row.num_tokens for row in rollouts]
     is_right = [row.verdict == "correct" for row in rollouts]
-    reflections = [count_reflections(row.completion) for row in rollouts]
-    yield "reward/mean", fmean(row.reward or 0.0 for row in rollouts)
+    reflections = [each.num_reflections for each in facts]
+    yield "reward/mean", fmean([row.reward or 0.0 for row in rollouts])
     yield "accuracy/mean", fmean(is_right)
     yield "response/length_mean", fmean(lengths)
     yield "response/length_std", pstdev(lengths)
@@ -61,54 +65,55 @@ def _responses(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, float]]:
         if some:
             yield f"response/length_{name}_mean", fmean(some)
             yield f"response/length_{name}_std", pstdev(some)
-    yield "response/clip_rate", fmean(row.stop_reason == "length" for row in rollouts)
-    yield "response/repetition", fmean(repetition_scores([row.completion for row in rollouts]))
+    yield "response/clip_rate", fmean([row.stop_reason == "length" for row in rollouts])
+    yield "response/repetition", fmean([each.repetition for each in facts])
     texts = Counter((row.problem_id, row.completion) for row in rollouts)
     yield "response/duplicates", 1 - len(texts) / len(rollouts)
-    yield "response/prompt_length_mean", fmean(len(row.prompt_token_ids or ()) for row in rollouts)
-    yield "reflection/rate", fmean(count > 0 for count in reflections)
+    yield "response/prompt_length_mean", fmean([len(row.prompt_token_ids or ()) for row in rollouts])
+    yield "reflection/rate", fmean([count > 0 for count in reflections])
     yield "reflection/per_response", fmean(reflections)
     both = [n for n, right, count in zip(lengths, is_right, reflections, strict=True) if right and count]
     if both:
         yield "reflection/correct_length_mean", fmean(both)
-    yield "format/answer_rate", fmean(row.extracted is not None for row in rollouts)
-    yield "format/adherence", fmean(keeps_format(row.completion) for row in rollouts)
-    yield "grading/failures", fmean(row.verdict in ("timeout", "error") for row in rollouts)
-    yield "grading/timeout_share", fmean(row.verdict == "timeout" for row in rollouts)
+    yield "format/answer_rate", fmean([row.extracted is not None for row in rollouts])
+    yield "format/adherence", fmean([each.keeps_format for each in facts])
+    yield "grading/failures", fmean([row.verdict in ("timeout", "error") for row in rollouts])
+    yield "grading/timeout_share", fmean([row.verdict == "timeout" for row in rollouts])
 
 
 def _groups(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, float]]:
     groups: dict[str, list[bool]] = {}
     for row in rollouts:
         groups.setdefault(row.problem_id, []).append(row.verdict == "correct")
-    yield "reward/pass_at_n", fmean(any(group) for group in groups.values())
-    yield "group/all_right", fmean(all(group) for group in groups.values())
-    yield "group/all_wrong", fmean(not any(group) for group in groups.values())
+    yield "reward/pass_at_n", fmean([any(group) for group in groups.values()])
+    yield "group/all_right", fmean([all(group) for group in groups.values()])
+    yield "group/all_wrong", fmean([not any(group) for group in groups.values()])
 
 
 def _learning(report: StepReport) -> Iterator[tuple[str, float]]:
     mask_BT, updates = report.batch.mask_BT, report.updates
     raw_BT = report.estimate.raw_advantages_BT
-    yield "advantage/mean", _token_mean(raw_BT, mask_BT)
-    yield "advantage/abs_mean", _token_mean(raw_BT.abs(), mask_BT)
+    yield "advantage/mean", token_mean(mask_BT, raw_BT)
+    yield "advantage/abs_mean", token_mean(mask_BT, raw_BT, of=torch.abs)
     policy_lr, critic_lr = updates.learning_rates
     yield from _updates("policy", updates.policy, lr=policy_lr)
-    yield "policy/entropy", _token_mean(updates.entropy_BT, mask_BT)
+    yield "policy/entropy", token_mean(mask_BT, updates.entropy_BT)
     if updates.critic:
         yield from _updates("critic", updates.critic, lr=critic_lr)
     values_BT, returns_BT = report.scores.values_BT, report.estimate.returns_BT
     if values_BT is not None and returns_BT is not None:
-        yield "critic/value_mean", _token_mean(values_BT, mask_BT)
-        variance = _token_variance(returns_BT, mask_BT)
+        yield "critic/value_mean", token_mean(mask_BT, values_BT)
+        variance = token_variance(mask_BT, returns_BT)
         # Returns are sums in float32: if all are equal, the rest is rounding error, which cannot be explained.
-        if variance > _ROUNDING * (1 + _token_mean(returns_BT**2, mask_BT)):
-            yield "critic/explained_variance", 1 - _token_variance(returns_BT - values_BT, mask_BT) / variance
+        if variance > _ROUNDING * (1 + token_mean(mask_BT, returns_BT, of=torch.square)):
+            unexplained = token_variance(mask_BT, returns_BT, values_BT, of=torch.sub)
+            yield "critic/explained_variance", 1 - unexplained / variance
 
 
 def _updates(role: str, updates: Sequence[Update], *, lr: float) -> Iterator[tuple[str, float]]:
-    yield f"{role}/loss", fmean(update.loss for update in updates)
-    yield f"{role}/clip_fraction", fmean(update.clipped for update in updates)
-    yield f"{role}/grad_norm", fmean(update.grad_norm for update in updates)
+    yield f"{role}/loss", fmean([update.loss for update in updates])
+    yield f"{role}/clip_fraction", fmean([update.clipped for update in updates])
+    yield f"{role}/grad_norm", fmean([update.grad_norm for update in updates])
     yield f"{role}/lr", lr
 
 
@@ -116,17 +121,27 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
     batch, scores = report.batch, report.scores
     mask_BT = batch.mask_BT
     logprobs_BT = report.updates.logprobs_BT if scores.old_logprobs_BT is None else scores.old_logprobs_BT
-    difference_BT = (logprobs_BT - batch.sampler_logprobs_BT) * mask_BT
-    yield "mismatch/logprob_abs_mean", _token_mean(difference_BT.abs(), mask_BT)
-    yield "mismatch/logprob_abs_max", float(difference_BT.abs().max())
-    yield "mismatch/kl", _token_mean(difference_BT.exp() - 1 - difference_BT, mask_BT)
-    yield "mismatch/ratio_max", float(difference_BT.exp().max())
+    # The mask is used twice: infinite numbers beyond a response would spoil a sum.
+    both_BT = (mask_BT, mask_BT, logprobs_BT, batch.sampler_logprobs_BT)
+    yield "mismatch/logprob_abs_mean", token_mean(*both_BT, of=lambda *block: _difference(*block).abs())
+    yield "mismatch/logprob_abs_max", maximum(*both_BT, of=lambda *block: _difference(*block).abs())
+    yield "mismatch/kl", token_mean(*both_BT, of=lambda *block: _k3(_difference(*block)))
+    yield "mismatch/ratio_max", maximum(*both_BT, of=lambda *block: _difference(*block).exp())
     if scores.reference_logprobs_BT is not None:
         kl_BT = kl_estimate(logprobs_BT, scores.reference_logprobs_BT, estimator="k3") * mask_BT
-        yield "kl/reference", _token_mean(kl_BT, mask_BT)
+        yield "kl/reference", token_mean(mask_BT, kl_BT)
         yield "kl/reference_max", float((kl_BT.sum(dim=1) / mask_BT.sum(dim=1)).max())
     if config.loss.kl_loss > 0:
-        yield "kl/loss", fmean(update.kl_loss for update in report.updates.policy)
+        yield "kl/loss", fmean([update.kl_loss for update in report.updates.policy])
+
+
+def _difference(mask_BT: Tensor, *logprobs_BT: Tensor) -> Tensor:
+    ours_BT, theirs_BT = logprobs_BT
+    return (ours_BT - theirs_BT) * mask_BT
+
+
+def _k3(difference_BT: Tensor) -> Tensor:
+    return difference_BT.exp() - 1 - difference_BT
 
 
 def _running(report: StepReport) -> Iterator[tuple[str, float]]:
@@ -146,12 +161,3 @@ def _running(report: StepReport) -> Iterator[tuple[str, float]]:
     if report.collection.num_generated >= len(report.batch.rollouts):  # else it would be the speed of reading files
         yield "throughput/sample", num_sampled / seconds["sample"]
     yield "throughput/train", num_tokens / (seconds["score"] + seconds["update"])
-
-
-def _token_mean(values_BT: Tensor, mask_BT: Tensor) -> float:
-    return float((values_BT.double() * mask_BT).sum() / mask_BT.sum())
-
-
-def _token_variance(values_BT: Tensor, mask_BT: Tensor) -> float:
-    mean = _token_mean(values_BT, mask_BT)
-    return _token_mean((values_BT.double() - mean) ** 2, mask_BT)

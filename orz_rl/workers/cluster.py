@@ -16,7 +16,7 @@ from torch import Tensor
 from orz_bench.engines.engine import EngineSpec, Sampling
 from orz_bench.errors import EngineError
 from orz_bench.records.rollout import Completion, Request
-from orz_rl.ppo.packed_forward import Pack
+from orz_rl.ppo.packs import Pack, PackSlice
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
 
 RankMethod = Literal[
@@ -72,11 +72,11 @@ class ModelGroup(ABC):
         """Check that the model gives the same outputs for packed sequences as for single ones."""
         return self.start("check_packs", max_tokens=max_tokens)
 
-    def logprobs(self, packs: Sequence[Sequence[Pack]]) -> Pending[list[Tensor]]:
+    def logprobs(self, packs: Sequence[Sequence[Pack | PackSlice]]) -> Pending[list[Tensor]]:
         """Log-probabilities of the response tokens of each rank's packs."""
         return self.start("logprobs", packs)
 
-    def values(self, packs: Sequence[Sequence[Pack]]) -> Pending[list[Tensor]]:
+    def values(self, packs: Sequence[Sequence[Pack | PackSlice]]) -> Pending[list[Tensor]]:
         """The critic's values before the response tokens of each rank's packs."""
         return self.start("values", packs)
 

@@ -1,13 +1,18 @@
-"""Records that the controller exchanges with the processes of a model. R: the response tokens of a pack."""
+"""Records that the controller exchanges with the processes of a model. R: the response tokens of a pack.
+
+Tensors of a pack are slices of a buffer of the whole update. Only the slice is sent: a tensor would send its buffer.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, fields
+from typing import Any, Literal
 
+import numpy as np
+import torch
 from torch import Tensor
 
-from orz_rl.ppo.packed_forward import Pack
+from orz_rl.ppo.packs import Pack, PackSlice
 
 Role = Literal["policy", "critic", "reference"]
 
@@ -30,6 +35,8 @@ class ModelSpec:
     weight_decay: float
     max_grad_norm: float
     temperature: float
+    head_float32: bool = False
+    """Multiply the output layer in float32."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +52,29 @@ class PolicyTerms:
     importance_cap: float | None
 
 
+class _Slices:
+    """Sends arrays for tensors."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        values: dict[str, Any] = {each.name: getattr(self, each.name) for each in fields(self)}  # type: ignore[arg-type]
+        return _received, (
+            type(self),
+            {name: value.numpy() if isinstance(value, Tensor) else value for name, value in values.items()},
+        )
+
+
+def _received(kind: type[Any], values: dict[str, Any]) -> Any:
+    tensors = {name: torch.tensor(value) for name, value in values.items() if isinstance(value, np.ndarray)}
+    return kind(**values | tensors)  # copies: what Ray hands over is read-only
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PolicyPack:
+class PolicyPack(_Slices):
     """A pack with the inputs of the policy's loss. A token with weight 0 is ignored."""
 
-    pack: Pack
+    pack: Pack | PackSlice
     weights_R: Tensor
     advantages_R: Tensor
     sampler_logprobs_R: Tensor
@@ -59,10 +84,10 @@ class PolicyPack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CriticPack:
+class CriticPack(_Slices):
     """A pack with the inputs of the critic's loss."""
 
-    pack: Pack
+    pack: Pack | PackSlice
     weights_R: Tensor
     returns_R: Tensor
     old_values_R: Tensor

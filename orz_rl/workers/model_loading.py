@@ -13,6 +13,7 @@ from orz_bench.errors import ConfigError, OrzError
 from orz_bench.models.transformers_imports import leave_out_unused
 from orz_rl.critic import ValueModel, load_classifier
 from orz_rl.ppo.packed_forward import register_packed_sdpa
+from orz_rl.ppo.token_head import with_token_head
 from orz_rl.workers.messages import ModelSpec
 
 
@@ -37,6 +38,7 @@ def load_model(spec: ModelSpec) -> Any:
         else:
             model, loading = AutoModelForCausalLM.from_pretrained(spec.checkpoint, **options)
             require_whole(loading, spec.checkpoint)
+            with_token_head(model, in_float32=spec.head_float32)
     except OrzError:
         raise
     except Exception as error:  # whatever a library raises for the user's files, the user must learn which file

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from orz_bench.errors import EngineError, RunDirError
 from orz_rl.config import REDUCE_BUCKET
-from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, value_loss
-from orz_rl.ppo.packed_forward import Pack, response_logits, response_logprobs, response_values, token_logprobs
+from orz_rl.ppo.losses import importance_weights, kl_estimate, value_loss
+from orz_rl.ppo.packed_forward import response_logprobs, response_scores, response_values
+from orz_rl.ppo.packs import Pack, PackSlice
 from orz_rl.ppo.parts import OBJECTIVES
 from orz_rl.workers.disk_errors import raises_disk_errors
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
@@ -64,13 +65,13 @@ class ModelRank:
         """Raise ConfigError if packing changes this model's outputs. A collective."""
         check_packs(self._engine, spec=self._spec, max_tokens=max_tokens)
 
-    def logprobs(self, packs: Sequence[Pack]) -> list[Tensor]:
+    def logprobs(self, packs: Sequence[Pack | PackSlice]) -> list[Tensor]:
         """Log-probabilities of the response tokens of each pack, under the present weights."""
         return self._forward(
             packs, lambda pack: response_logprobs(self._engine, pack, temperature=self._spec.temperature)
         )
 
-    def values(self, packs: Sequence[Pack]) -> list[Tensor]:
+    def values(self, packs: Sequence[Pack | PackSlice]) -> list[Tensor]:
         """The critic's values before the response tokens of each pack."""
         return self._forward(packs, lambda pack: response_values(self._engine, pack))
 
@@ -81,9 +82,9 @@ class ModelRank:
         objective = OBJECTIVES.load(terms.objective)
 
         def loss(item: PolicyPack) -> _Loss:
-            tokens_R = item.pack.tokens_N[item.pack.targets_R]
-            logits_RV = response_logits(self._engine, item.pack)
-            logprobs_R = token_logprobs(logits_RV, tokens_R, temperature=self._spec.temperature)
+            assert isinstance(item.pack, Pack)
+            temperature = self._spec.temperature
+            logprobs_R, entropy_R = response_scores(self._engine, item.pack, temperature=temperature, with_entropy=True)
             old_R = logprobs_R.detach() if item.old_logprobs_R is None else item.old_logprobs_R
             weights_R = item.weights_R
             if terms.importance_cap is not None:
@@ -102,8 +103,7 @@ class ModelRank:
                 kl_R = kl_estimate(logprobs_R, item.reference_logprobs_R, estimator=terms.kl_estimator)
                 kl = (kl_R * item.weights_R).sum()
                 total = total + terms.kl_loss * kl
-            with torch.no_grad():
-                entropy_R = entropy(logits_RV / self._spec.temperature)
+            assert entropy_R is not None
             return _Loss(total, surrogate.clipped, kl.detach(), logprobs_R.detach(), entropy_R)
 
         return self._update(batches, loss, lr=lr)
@@ -114,6 +114,7 @@ class ModelRank:
         """One optimiser step per batch, at one rate for all or one for each. Ranks need equally many packs."""
 
         def loss(item: CriticPack) -> _Loss:
+            assert isinstance(item.pack, Pack)
             values_R = response_values(self._engine, item.pack)
             total = value_loss(
                 values_R, item.old_values_R, returns_N=item.returns_R, weights_N=item.weights_R, clip=clip
@@ -188,7 +189,7 @@ class ModelRank:
     def _has_tied_head(self) -> bool:
         return bool(self._spec.role == "policy" and self._engine.module.config.tie_word_embeddings)
 
-    def _forward(self, packs: Sequence[Pack], score: Callable[[Pack], Tensor]) -> list[Tensor]:
+    def _forward(self, packs: Sequence[Pack | PackSlice], score: Callable[[Pack], Tensor]) -> list[Tensor]:
         self._engine.eval()
         with torch.no_grad():
             scores = [score(pack.to(self._device)).cpu() for pack in packs]
@@ -303,13 +304,10 @@ def _non_finite_part(found: _Loss, watch: _GradientWatch) -> str:
 
 
 def _moved(item: Any, device: torch.device) -> Any:
-    if device.type == "cpu":
-        return item
-    moved = {
-        name: value.to(device) if isinstance(value, Tensor | Pack) else value
-        for name, value in ((name, getattr(item, name)) for name in item.__dataclass_fields__)
-    }
-    return type(item)(**moved)
+    """The item with its pack opened and everything on the device."""
+    values = {name: getattr(item, name) for name in item.__dataclass_fields__}
+    on_device = {n: v.to(device) for n, v in values.items() if isinstance(v, Tensor | Pack | PackSlice)}
+    return type(item)(**values | on_device)
 
 
 def _join(*, rank: int, num_ranks: int, rendezvous: str, backend: str) -> None:

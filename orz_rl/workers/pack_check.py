@@ -105,7 +105,7 @@ def _outputs(engine: Any, sequences: Sequence[list[int]], *, spec: ModelSpec) ->
     starts = [sum(map(len, sequences[:index])) for index in range(len(sequences))]
     targets = [start + place for start, sequence in zip(starts, sequences, strict=True) for place in _targets(sequence)]
     whole = Pack.of([(sequence[:1], sequence[1:]) for sequence in sequences])
-    pack = Pack(whole.tokens_N, whole.positions_N, torch.tensor(targets), lengths=whole.lengths).to(device)
+    pack = Pack(whole.tokens_N, whole.positions_N, torch.tensor(targets), whole.lengths).to(device)
     if spec.role == "critic":
         return _states(engine, lambda: response_values(engine, pack), targets_R=pack.targets_R)
     return response_logprobs(engine, pack)[:, None]

@@ -78,6 +78,7 @@ TENSORS = (
     "orz_rl/training/run_writer",
     "orz_rl/training/trial_checkpoint",
     "orz_rl/training/step_metrics",
+    "orz_rl/training/token_statistics",
     "orz_rl/training/trainer",
     "orz_rl/commands/progress",
 )

@@ -33,6 +33,7 @@ from orz_bench.engines.transformers.decoding import Draft, decode
 from orz_bench.engines.transformers.likelihood import LikelihoodScorer
 from orz_bench.errors import EngineError, counted
 from orz_bench.models.limits import ModelConfig
+from orz_bench.records.arrays import logprobs, token_ids
 from orz_bench.records.rollout import Completion, Request, StopReason
 
 
@@ -163,8 +164,8 @@ class TransformersEngine:
             text=_cut_after_stop(text, stop) if draft.ended == "stop_string" else text,
             num_tokens=len(draft.tokens),
             stop_reason=draft.ended,
-            token_ids=tuple(draft.tokens) if keep else None,
-            logprobs=tuple(draft.logprobs) if keep else None,
+            token_ids=token_ids(draft.tokens) if keep else None,
+            logprobs=logprobs(draft.logprobs) if keep else None,
             policy_version=self._policy_version,
         )
 

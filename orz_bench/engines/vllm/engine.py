@@ -16,6 +16,8 @@ import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
+
 from orz_bench.engines.engine import (
     Distinct,
     EngineSpec,
@@ -33,6 +35,7 @@ from orz_bench.engines.vllm.weights import WeightLoader
 from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError
 from orz_bench.models.transformers_imports import leave_out_unused
+from orz_bench.records.arrays import logprobs, token_ids
 from orz_bench.records.rollout import Completion, Request, StopReason
 
 QUEUE = 2048
@@ -209,6 +212,7 @@ class VllmEngine:
             include_stop_str_in_output=True,
             skip_special_tokens=True,
             logprobs=0 if self._spec.keep_tokens or is_first else None,
+            flat_logprobs=True,  # lists of numbers instead of an object a token
         )
         require_known_ids(request.prompt_token_ids or (), rows=self._rows, checkpoint=self._spec.checkpoint)
         prompt = {"prompt_token_ids": list(request.prompt_token_ids or ())}
@@ -216,22 +220,23 @@ class VllmEngine:
         return request_id
 
     def _completion(self, request: Request, output: Any) -> Completion:
-        token_ids = tuple(output.token_ids)
+        ids = token_ids(output.token_ids)
         keep = self._spec.keep_tokens
-        logprobs = None
+        of_tokens = None
         if output.logprobs is not None:
-            logprobs = tuple(step[token].logprob for step, token in zip(output.logprobs, token_ids, strict=True))
-            if not all(map(math.isfinite, logprobs)):
+            of_tokens = logprobs(output.logprobs.logprobs)
+            assert output.logprobs.token_ids == output.token_ids
+            if not np.isfinite(of_tokens.array).all():
                 raise not_finite(self._spec.checkpoint)
         return Completion(
             problem_id=request.problem.problem_id,
             sample_index=request.sample_index,
             seed=request.seed,
             text=output.text,
-            num_tokens=len(token_ids),
+            num_tokens=len(ids),
             stop_reason=_stop_reason(output.finish_reason, output.stop_reason),
-            token_ids=token_ids if keep else None,
-            logprobs=logprobs if keep else None,
+            token_ids=ids if keep else None,
+            logprobs=of_tokens if keep else None,
             policy_version=self._policy_version,
         )
 

@@ -170,6 +170,8 @@ def _algorithms(config: TrainConfig) -> Iterator[tuple[str, str]]:
         yield "advantage.estimator", f"{estimator}: TRL's trainers {what}; use one of {', '.join(ESTIMATORS)}"
     if loss.objective != "ppo":
         yield "loss.objective", f"{loss.objective}: TRL's trainers have the clipped objective only; set ppo"
+    if config.model.head_float32:
+        yield "model.head_float32", "is true; this backend multiplies the output layer in the model's type: set false"
     if rollout.num_samples < 2:
         yield "rollout.num_samples", f"is {rollout.num_samples}; TRL compares at least 2 samples of a problem"
     if rollout.dynamic_sampling:

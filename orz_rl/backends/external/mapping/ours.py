@@ -63,6 +63,11 @@ OURS: Sequence[Row] = (
     Row(setting="eval.n", instead=_NOT_EVALUATED),
     Row(setting="eval.limit", instead=_NOT_EVALUATED),
     Row(
+        setting="model.head_float32",
+        instead="the trainer's own output layer",
+        unsupported=lambda config: "it multiplies in the model's type; set false" if config.model.head_float32 else "",
+    ),
+    Row(
         setting="checkpoint.keep_best",
         instead="nothing",
         lost=lambda config: "only the last checkpoints are kept" if config.checkpoint.keep_best else "",

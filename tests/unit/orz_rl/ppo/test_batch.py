@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import pickle
+from dataclasses import fields, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,10 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from orz_bench.errors import EngineError
+from orz_bench.records import parquet
 from orz_bench.records.rollout import Rollout
-from orz_rl.ppo.batch import Batch, split
+from orz_rl.ppo.batch import Batch, Shares, split
 from orz_rl.ppo.packed_forward import Pack
+from orz_rl.workers.messages import CriticPack, PolicyPack
 from tests.support.builders import a_rollout
+from tests.support.opaque_numbers import an_opaque_rollout
 
 
 def a_sampled(problem: str, index: int, *, length: int, reward: float = 1.0) -> Rollout:
@@ -92,3 +97,44 @@ def test_updates_share_the_rollouts_out(count: int, parts: int) -> None:
     assert len(split_up) == min(parts, count)
     assert max(map(len, split_up)) - min(map(len, split_up)) <= 1
     assert all(part == sorted(part) for part in split_up)
+
+
+def test_nothing_is_read_token_by_token_between_the_engine_and_the_packs(tmp_path: Path) -> None:
+    written = [an_opaque_rollout(index, length=index + 1) for index in range(4)]
+    parquet.write_part(tmp_path, written)
+    batch = Batch.of(written)
+    packs = batch.packs([[(0, 2), (1,)], [(3,), ()]])
+    assert [pack.num_targets for share in packs for pack in share] == [4, 2, 4, 1]
+
+
+def test_packs_of_an_update_are_slices_of_one_buffer_and_only_the_slice_is_sent() -> None:
+    batch = Batch.of([a_sampled("p", index, length=1000) for index in range(8)])
+    shares: Shares = [[(0, 1), (2,)], [(7,), (4, 5)]]
+    packs = batch.packs(shares)
+    buffers = {pack.tokens_N.untyped_storage().data_ptr() for share in packs for pack in share}
+    assert len(buffers) == 1
+    sent = pickle.dumps(packs[0][1], protocol=5)
+    assert len(sent) < 4 * 1003 + 500
+    assert torch.equal(pickle.loads(sent).to(torch.device("cpu")).tokens_N, batch.pack_of([2]).tokens_N)
+    values = torch.arange(8.0)[:, None] + torch.zeros_like(batch.mask_BT)
+    for found in (batch.in_packs(values, shares), batch.repeated(torch.arange(8.0), shares)):
+        assert [[part.unique().tolist() for part in share] for share in found] == [[[0, 1], [2]], [[7], [4, 5]]]
+        assert len({part.untyped_storage().data_ptr() for share in found for part in share}) == 1
+    weights = batch.repeated(torch.ones(8), [[(1,), ()]])
+    assert [part.tolist() for part in weights[0]] == [[1.0] * 1000, [0.0]]
+
+
+@pytest.mark.parametrize("kind", [PolicyPack, CriticPack])
+def test_a_sent_item_has_its_own_numbers_and_may_be_changed(kind: type[Any]) -> None:
+    buffer = torch.arange(1000.0)
+    names = [each.name for each in fields(kind) if each.name != "pack"]
+    pack = Batch.of([a_sampled("p", 0, length=3)]).packs([[(0,)]])[0][0]
+    item = kind(pack=pack, **{name: buffer[at : at + 3] for at, name in enumerate(names)})
+    sent = pickle.dumps(item, protocol=5)
+    assert len(sent) < 2000
+    received = pickle.loads(sent)
+    for at, name in enumerate(names):
+        values = getattr(received, name)
+        values += 1
+        assert values.tolist() == [at + 1, at + 2, at + 3]
+    assert buffer.tolist() == list(range(1000))

@@ -11,6 +11,7 @@ import pytest
 
 from orz_bench.engines.engine import Engine, Sampling
 from orz_bench.errors import RunDirError
+from orz_bench.extraction.responses import TextFacts
 from orz_bench.grading.grader import Submission
 from orz_bench.records.rollout import Completion, Grade, Request
 from orz_bench.records.run_dir import RunDir
@@ -39,7 +40,7 @@ class KnownRates:
                     problem_id=request.problem.problem_id,
                     sample_index=request.sample_index,
                     seed=request.seed,
-                    text="right" if is_right else "wrong",
+                    text="right" if is_right else "wrong \ud800",
                     num_tokens=2,
                     token_ids=(5, 6),
                     logprobs=(-0.5, -0.5),
@@ -106,6 +107,9 @@ def test_rollouts_on_disk_are_not_generated_again(tmp_path: Path) -> None:
     assert again.requested == []
     assert (second.rollouts, second.cursor, second.num_replaced) == (first.rollouts, first.cursor, first.num_replaced)
     assert second.num_generated == 0
+    every = [*second.rollouts, *second.set_aside]
+    assert first.text_facts == {row.key: TextFacts.of(row.completion) for row in every}
+    assert not second.text_facts
 
 
 def test_rollouts_of_another_policy_are_refused(tmp_path: Path) -> None:

@@ -68,6 +68,7 @@ def policy_pack(members: list[int], *, advantage: float | None = None) -> Policy
 
 def trained(rank: Any, packs: list[PolicyPack]) -> tuple[list[Update], dict[str, torch.Tensor]]:
     updates = [rank.update_policy([packs], lr=1e-3, terms=TERMS)[0] for _ in range(3)]
+    assert rank._engine.module.get_output_embeddings().is_last, "the logits of whole packs were computed"
     return updates, {name: tensor.clone() for name, tensor in rank.weights()}
 
 

@@ -28,6 +28,7 @@ REFUSED = {
     "rollout.tensor_parallel": (GRPO, "rollout.tensor_parallel=2", "cluster.colocate=false"),
     "cluster.policy_ranks": (GRPO, "cluster.policy_ranks=2"),
     "cluster.colocate": (GRPO, "cluster.device=cuda", "cluster.colocate=false"),
+    "model.head_float32": (GRPO, "model.head_float32=true"),
     "cluster.offload_optimizer": (GRPO, "cluster.zero_stage=1", "cluster.offload_optimizer=true"),
     "loss.importance_cap": (GRPO, "loss.importance_cap=2"),
     "loss.kl_penalty": (GRPO, "loss.kl_penalty=0.1"),
