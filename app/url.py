@@ -12,7 +12,7 @@ from types import NoneType
 from typing import Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 from urllib.parse import urlencode
 
-from orz_bench.errors import nearest
+from orz_bench.errors import counted, nearest
 
 State = TypeVar("State")
 Parameters = Mapping[str, Sequence[str]]
@@ -41,7 +41,7 @@ def read(kind: type[State], parameters: Parameters) -> Read[State]:
         if not given:
             continue
         if len(given) > 1 and get_origin(hints[field.name]) is not tuple:
-            faults.append(f"{field.name} is in the address {len(given):,} times; the last one is used.")
+            faults.append(f"{field.name} is in the address {counted(len(given), 'time')}; the last one is used.")
         try:
             values[field.name] = _parse(given, hints[field.name])
         except ValueError as error:
@@ -60,7 +60,7 @@ def _within_limits(name: str, given: Sequence[str]) -> tuple[list[str], list[str
         if len(value) > MAX_CHARS
     ][:3]
     if len(short) > MAX_VALUES:
-        faults.append(f"{name} is in the address {len(short):,} times; the first {MAX_VALUES} are used.")
+        faults.append(f"{name} is in the address {counted(len(short), 'time')}; the first {MAX_VALUES} are used.")
     return short[:MAX_VALUES], faults
 
 

@@ -13,6 +13,7 @@ from app.runs.folder import RunEntry, no_such_run
 from app.views import address
 from app.views.context import Context
 from app.views.shown import showing
+from orz_bench.errors import counted
 
 RUN = "run"
 """The parameter, repeated for each run."""
@@ -59,7 +60,7 @@ def _say_left_out(named: Sequence[str], known: Sequence[str]) -> None:
         more = f" and {len(left_out) - 3:,} more" if len(left_out) > 3 else ""
         st.warning(
             escaped(
-                f"The address names {len(named):,} runs; the first {MAX_RUNS} are used, not "
+                f"The address names {counted(len(named), 'run')}; the first {MAX_RUNS} are used, not "
                 f"{', '.join(name[:60] for name in left_out[:3])}{more}."
             )
         )
