@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -29,7 +30,15 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def run(task: Coroutine[Any, Any, Result]) -> Result:
-    """What the coroutine returns; `asyncio.sleep` takes no time."""
+    """What the coroutine returns; `asyncio.sleep` takes no time.
+
+    In a thread of its own: where a browser of other tests is open, Playwright's loop runs in this one.
+    """
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(_run, task).result()
+
+
+def _run(task: Coroutine[Any, Any, Result]) -> Result:
     with asyncio.Runner(loop_factory=_Loop) as runner:
         return runner.run(task)
 
