@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
@@ -40,7 +41,7 @@ def open_sampler(spec: EngineSpec, facts: ServerFacts, *, sampling: Sampling) ->
     return kind(spec, facts, sampling)
 
 
-class _EndpointSampler:
+class _EndpointSampler(ABC):
     """What both endpoints have: room in the server's context, and a model that stays the same."""
 
     def __init__(self, spec: EngineSpec, facts: ServerFacts, sampling: Sampling) -> None:
@@ -50,14 +51,14 @@ class _EndpointSampler:
         self._lengths: dict[str, int] = {}
         self._counting: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
+    @abstractmethod
     async def _send(
         self, requests: Sequence[Request], client: openai.AsyncOpenAI, *, max_tokens: int
-    ) -> Sequence[Answer]:
-        raise NotImplementedError
+    ) -> Sequence[Answer]: ...
 
+    @abstractmethod
     def _most_tokens(self, request: Request) -> int:
         """A prompt has at most so many tokens."""
-        raise NotImplementedError
 
     def _check_model(self, answer: Answer) -> None:
         if answer.model != self.facts.answers_as and answer.model and self.facts.answers_as:
