@@ -129,9 +129,9 @@ def to_column(rows: Sequence[Numbers[Any] | None], kind: pa.DataType) -> pa.Arra
     ends = np.cumsum([0, *(0 if row is None else len(row) for row in rows)], dtype=np.int64)
     if ends[-1] > np.iinfo(np.int32).max:
         raise RecordError(f"one part would have {ends[-1]:,} tokens, wanted at most 2^31 - 1; write several parts.")
-    values = np.concatenate(arrays) if arrays else np.empty(0, dtype=kind.value_type.to_pandas_dtype())
+    values = pa.array(np.concatenate(arrays) if arrays else [], kind.value_type)
     nulls = pa.array([row is None for row in rows], pa.bool_())
-    column = pa.ListArray.from_arrays(ends.astype(np.int32), pa.array(values, kind.value_type), mask=nulls)
+    column = pa.ListArray.from_arrays(ends.astype(np.int32), values, mask=nulls)
     return column.cast(kind)
 
 
