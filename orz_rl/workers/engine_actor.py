@@ -32,5 +32,6 @@ class TrainedEngineActor:
         return self._loop.generate_some(requests, sampling)
 
     def call(self, method: EngineMethod, *source: WeightSource, settings: dict[str, Any]) -> None:
-        """Run a method of the engine."""
+        """Run a method of the engine, once it has finished what it has in hand."""
+        self._loop.finish()
         getattr(self._engine, method)(*source, **settings)

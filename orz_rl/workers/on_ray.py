@@ -44,7 +44,7 @@ class RayCluster:
             raise
         cores = int(ray.cluster_resources()["CPU"] // len(placement.bundles))
         self._engine_threads = max(1, cores)
-        self._model_threads = max(1, cores // placement.num_trained) if placement.is_shared else self._engine_threads
+        self._model_threads = max(1, cores // placement.num_trained) if placement.models_share else self._engine_threads
 
     def open_model(self, spec: ModelSpec, num_ranks: int) -> RayModel:
         """One actor per rank; they load while others start."""

@@ -30,6 +30,11 @@ class Placement:
         return 1 + bool(self.ranks["critic"])
 
     @property
+    def models_share(self) -> bool:
+        """Whether policy and critic are in the same bundles."""
+        return bool({*self.ranks["policy"]} & {*self.ranks["critic"]})
+
+    @property
     def bundles(self) -> list[dict[str, float]]:
         """The resources of every bundle."""
         num_bundles = max(places.stop for places in (*self.ranks.values(), self.engines))
@@ -45,9 +50,12 @@ class Placement:
 
 
 def place(config: ClusterConfig, *, has_critic: bool, engines: int, gpus_per_engine: int) -> Placement:
-    """Colocated, models and engines share bundles from the first on; otherwise each bundle has one owner."""
+    """Colocated, models and engines share bundles from the first on; otherwise engines have their own, and either each
+    model has too, or policy and critic share theirs (colocate_models).
+    """
     critics = config.critic_ranks if has_critic else 0
-    first_critic, first_engine = (0, 0) if config.colocate else (config.policy_ranks, config.policy_ranks + critics)
+    first_critic = 0 if config.colocate or config.colocate_models else config.policy_ranks
+    first_engine = 0 if config.colocate else max(config.policy_ranks, first_critic + critics)
     policy = range(config.policy_ranks)
     return Placement(
         ranks={"policy": policy, "reference": policy, "critic": range(first_critic, first_critic + critics)},
