@@ -189,9 +189,9 @@ def num_devices(config: TrainConfig) -> int:
     """GPUs (on CPUs: bundles) that the placement needs."""
     cluster, rollout = config.cluster, config.rollout
     critic_ranks = cluster.critic_ranks if config.has_critic else 0
-    if cluster.colocate:
-        return max(cluster.policy_ranks, critic_ranks, rollout.num_engines)
     engines = rollout.num_engines * rollout.tensor_parallel
+    if cluster.colocate:
+        return max(cluster.policy_ranks, critic_ranks, engines)
     if cluster.colocate_models:
         return max(cluster.policy_ranks, critic_ranks) + engines
     return cluster.policy_ranks + critic_ranks + engines

@@ -128,17 +128,25 @@ def _schedule(config: TrainConfig) -> Iterator[str]:
 
 def _cluster(config: TrainConfig) -> Iterator[str]:
     rollout, cluster = config.rollout, config.cluster
-    if cluster.colocate and rollout.tensor_parallel > 1:
-        yield "rollout.tensor_parallel above 1 needs engines with separate devices; set cluster.colocate=false"
-    if cluster.transport == "ipc" and not (cluster.colocate and rollout.num_engines <= cluster.policy_ranks):
+    engines, devices = rollout.num_engines, rollout.num_engines * rollout.tensor_parallel
+    if cluster.transport == "ipc" and not (cluster.colocate and devices <= cluster.policy_ranks):
+        each = "" if rollout.tensor_parallel == 1 else f" of {rollout.tensor_parallel} devices each"
         yield (
             f"cluster.weight_sync=ipc maps weights on the engine's own device, but "
-            f"{counted(rollout.num_engines, 'engine')} and {counted(cluster.policy_ranks, 'policy rank')} do not share "
-            f"devices; set cluster.colocate=true and as many "
-            f"ranks as engines, or cluster.weight_sync=host"
+            f"{counted(engines, 'engine')}{each} and {counted(cluster.policy_ranks, 'policy rank')} do not share "
+            f"devices; set cluster.colocate=true and as many ranks as the engines have devices ({devices}), or "
+            f"cluster.weight_sync=host"
         )
-    if cluster.in_process and max(cluster.policy_ranks, cluster.critic_ranks, rollout.num_engines) > 1:
-        yield "cluster.in_process allows one rank and one engine; set them to 1, or cluster.in_process=false"
+    if cluster.in_process and max(cluster.policy_ranks, cluster.critic_ranks, devices) > 1:
+        yield (
+            "cluster.in_process allows one rank and one engine on one device; set ranks, engines and "
+            "rollout.tensor_parallel to 1, or cluster.in_process=false"
+        )
+    if cluster.device == "cuda" and rollout.tensor_parallel > 1 and rollout.engine == "transformers":
+        yield (
+            f"rollout.tensor_parallel is {rollout.tensor_parallel}, but transformers generates on one device; use "
+            f"rollout.engine=vllm, or set it to 1"
+        )
     if config.model.dtype == "bfloat16" and cluster.zero_stage == 0:
         yield (
             "model.dtype=bfloat16 needs cluster.zero_stage=1 or higher, which keeps float32 copies of weights and "
