@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import closing
-from functools import wraps
+from functools import partial, wraps
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from orz_bench.grading.grader import Grader
 from orz_bench.records.run_dir import RunDir
 from orz_rl.config import TrainConfig
 from orz_rl.recipes.registry import resolve
+from orz_rl.rollout.ahead import Ahead
 from orz_rl.rollout.collector import Collector
 from orz_rl.training import run_writer, trainer
 from orz_rl.training.devices import SideBySide
@@ -91,9 +92,11 @@ def measured(num_problems: int, folder: Path) -> dict[str, Any]:
     with closing(Grader(extractor=config.reward.extractor)) as grader:
         collector = Collector(config, run=run, engine=sampler, grader=grader, prompts=prompts)
         learner = Learner(config, cluster, policy="fake", critic="fake")
-        step = Trainer(config, collector=collector, learner=learner, sampler=sampler, devices=SideBySide())
+        collect = partial(collector.collect, on_committed=lambda _: None)
+        ahead = Ahead(collect, max_staleness=0, num_steps=1)
+        step = Trainer(config, ahead=ahead, learner=learner, sampler=sampler, devices=SideBySide())
         start, own = time.process_time(), time.thread_time()
-        report = step.step(1, on_committed=lambda _: None)
+        report = step.step(1)
         recorded = _record(report, run, config)
     after = time.process_time()
     while_sampling = sampler.done_at[1] - own - sampler.cpu_s

@@ -10,47 +10,33 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from orz_bench.asking.protocol import MIN_TEMPERATURE, ORZ_STOP
 from orz_bench.engines.engine import Sampling
-from orz_bench.errors import nearest
-from orz_bench.installed.plugins import PluginGroup
-from orz_bench.records.keep_rules import Retention, rule_text
-from orz_rl.names import KlChoice, KlEstimator, Normalisation, SignName
+from orz_rl.names import ClipReference, KlChoice, KlEstimator, Normalisation
 from orz_rl.ppo.parts import ADVANTAGES, OBJECTIVES
 from orz_rl.ppo.schedule import schedule
+from orz_rl.settings.around import CheckpointConfig, EvalConfig, HealthConfig, LoggingConfig, RolloutsConfig
 from orz_rl.settings.older import optim_of_today
+from orz_rl.settings.section import (
+    MANY,
+    Band,
+    Bound,
+    Coefficient,
+    Count,
+    Decay,
+    Positive,
+    PositiveShare,
+    Rate,
+    Section,
+    Share,
+    Text,
+    known,
+)
 
-_MANY = 10**9
-"""Upper bound of every count."""
-Positive = Annotated[int, Field(ge=1, le=_MANY)]
-Count = Annotated[int, Field(ge=0, le=_MANY)]
-Share = Annotated[float, Field(ge=0, le=1)]
-PositiveShare = Annotated[float, Field(gt=0, le=1)]
-Decay = Annotated[float, Field(ge=0, lt=1)]
-Rate = Annotated[float, Field(gt=0)]
-"""A learning rate, without an upper bound: an update that is not finite is stopped and reported."""
-Coefficient = Annotated[float, Field(ge=0, le=1000)]
-Bound = Annotated[float, Field(gt=0, le=1e6)]
-Text = Annotated[str, Field(min_length=1)]
-Rule = Annotated[str, AfterValidator(rule_text)]
 REDUCE_BUCKET = 200_000_000
 """Number of gradient elements that ranks reduce at a time; DeepSpeed allocates a buffer for them."""
-
-
-def _known(group: PluginGroup[Any], name: str) -> str:
-    """The name, if it is one of ours or of another package."""
-    if name in group.built_in or name in group.others():
-        return name
-    names = group.names()
-    raise ValueError(f"wanted one of {', '.join(names)}{nearest(name, names)}")
-
-
-class Section(BaseModel):
-    """A frozen section; unknown keys, NaN and infinities are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class ModelConfig(Section):
@@ -100,7 +86,7 @@ class RolloutConfig(Section):
     top_p: PositiveShare = 1.0
     """Sample only from the most likely tokens that reach this share. The trainer uses the full softmax: below 1,
     mismatch/* includes what was cut off, and loss.importance_cap is refused."""
-    top_k: Annotated[int, Field(ge=-1, le=_MANY)] = -1
+    top_k: Annotated[int, Field(ge=-1, le=MANY)] = -1
     """Sample only from this many of the most likely tokens, as for top_p; -1: off."""
     max_tokens: Positive = 8000
     """New tokens per sample; truncated samples get reward 0."""
@@ -121,6 +107,9 @@ class RolloutConfig(Section):
     """Sequences that transformers generates together."""
     dynamic_sampling: Count = 0
     """DAPO: up to this many further rounds replace groups that are all correct or all wrong; 0: off."""
+    max_staleness: Count = 0
+    """Engines sample up to this many steps ahead while earlier steps are learned, so tokens are at most this many
+    updates old when they are learned; 0: strictly on-policy. Needs separate engines (docs/overlap.md)."""
 
     @property
     def sampling(self) -> Sampling:
@@ -152,7 +141,7 @@ class RewardConfig(Section):
 class AdvantageConfig(Section):
     """How rewards become advantages."""
 
-    estimator: Annotated[str, AfterValidator(partial(_known, ADVANTAGES))] = "gae"
+    estimator: Annotated[str, AfterValidator(partial(known, ADVANTAGES))] = "gae"
     """gae trains a critic; grpo, dr_grpo, rloo compare the samples of a group, reinforce_pp those of the batch; or the
     name of an entry of orz.advantages (docs/plugins.md)."""
     gamma: Share = 1.0
@@ -166,7 +155,7 @@ class AdvantageConfig(Section):
 class LossConfig(Section):
     """What the optimisers minimise."""
 
-    objective: Annotated[str, AfterValidator(partial(_known, OBJECTIVES))] = "ppo"
+    objective: Annotated[str, AfterValidator(partial(known, OBJECTIVES))] = "ppo"
     """ppo: the clipped objective; or the name of an entry of orz.losses (docs/plugins.md)."""
     clip_low: Share = 0.2
     """PPO: the ratio is clipped below at 1 - clip_low."""
@@ -185,6 +174,13 @@ class LossConfig(Section):
     that of KL(reference || policy), as in GRPO. Other combinations are not the gradient of a KL and are refused."""
     importance_cap: Bound | None = None
     """Truncated importance sampling against the sampler's log-probabilities: maximal weight; null: off."""
+    clip_against: ClipReference = "auto"
+    """Log-probabilities against which the ratio is clipped: policy: of the policy before the step; sampler: those with
+    which each token was sampled. auto: policy, but sampler with rollout.max_staleness (docs/overlap.md)."""
+    importance_band: Band | None = None
+    """IcePop: tokens whose trainer / sampler probability is outside [low, high] are masked; null: off."""
+    sequence_band: Band | None = None
+    """The same for whole responses, by the geometric mean of their tokens' ratios; null: off."""
 
     @property
     def kl_loss_estimator(self) -> KlEstimator:
@@ -236,6 +232,8 @@ class ClusterConfig(Section):
     """Run everything in one process, without Ray: one rank, one engine; for debugging and tests."""
     colocate: bool = True
     """Engines and models share devices and take turns; otherwise they have separate ones."""
+    colocate_models: bool = False
+    """With colocate=false: policy and critic share devices; otherwise each has its own."""
     spread: bool = False
     """Place bundles on as many nodes as possible; otherwise on as few as possible."""
     policy_ranks: Positive = 1
@@ -265,72 +263,6 @@ class ClusterConfig(Section):
         if self.device == "cpu":
             return "host"
         return "ipc" if self.colocate else "broadcast"
-
-
-class EvalConfig(Section):
-    """Evaluation during training, with the running engines, by orz_bench."""
-
-    benchmarks: tuple[Text, ...] = ()
-    """Names as in `orz-bench data list`, or your own tables (docs/own-data.md); none: no evaluation."""
-    by_own_protocol: tuple[Text, ...] = ()
-    """Benchmarks that use their own protocol (see docs/benchmarks.md), up to rollout.max_tokens; the others use
-    data.template, reward.extractor, rollout.stop and eval.n."""
-    every: Positive = 10
-    """Steps between evaluations; the base model and the last step are always evaluated."""
-    n: Positive = 16
-    """Samples per question; 1 if the benchmark's protocol is greedy."""
-    limit: Positive | None = None
-    """Only the first N questions."""
-
-
-class RolloutsConfig(Section):
-    """What stays on disk of old rollouts: all, every:K (steps that K divides), last:K (the newest K steps),
-    sampled:P (a share of the problems). Applied at every checkpoint to the steps before it.
-    """
-
-    keep: Rule = "all"
-    """What of texts, tokens and log-probabilities is kept, where no rule below says otherwise. All else always is."""
-    keep_texts: Rule | None = None
-    """Which responses keep their text; null: as `keep`."""
-    keep_tokens: Rule | None = None
-    """Which responses keep their token ids; null: as `keep`."""
-    keep_logprobs: Rule | None = None
-    """Which responses keep their log-probabilities, at most those that keep their token ids; null: as `keep`."""
-
-    @property
-    def retention(self) -> Retention:
-        """The rule of each content."""
-        named = {"texts": self.keep_texts, "tokens": self.keep_tokens, "logprobs": self.keep_logprobs}
-        return Retention.of(self.keep, **named)
-
-
-class CheckpointConfig(Section):
-    """When checkpoints are saved, and how many are kept."""
-
-    every: Positive = 50
-    """Steps between checkpoints; the last step is always saved."""
-    keep_last: Positive = 2
-    """Number of most recent checkpoints to keep."""
-    keep_best: Count = 1
-    """Number of best checkpoints, by evaluation (or else by reward), to keep in addition."""
-
-
-class HealthConfig(Section):
-    """Reactions to signs of collapse; the signs are listed in docs/training.md."""
-
-    hook: str | None = None
-    """Command to run once per sign, with facts as JSON on stdin and in ORZ_SIGN, ORZ_TEXT, ORZ_STEP, ORZ_RUN."""
-    stop: tuple[SignName, ...] = ()
-    """Signs that stop the run, which is marked FAILED with the reason; none: a warning stops nothing."""
-
-
-class LoggingConfig(Section):
-    """Experiment trackers that get the metrics besides metrics.jsonl."""
-
-    tensorboard: bool = True
-    """Write TensorBoard files into the run directory."""
-    wandb_project: Text | None = None
-    """Report to this Weights & Biases project; needs the wandb package."""
 
 
 class TrainConfig(Section):
@@ -363,6 +295,13 @@ class TrainConfig(Section):
     def has_reference(self) -> bool:
         """Whether a KL term needs the frozen initial policy."""
         return self.loss.kl_loss > 0 or self.loss.kl_penalty > 0
+
+    @property
+    def clips_against_sampler(self) -> bool:
+        """Whether the ratio is that to the probabilities with which tokens were sampled ("auto" resolved)."""
+        return self.loss.clip_against == "sampler" or (
+            self.loss.clip_against == "auto" and self.rollout.max_staleness > 0 and self.loss.importance_cap is None
+        )
 
     @property
     def num_rollouts(self) -> int:

@@ -6,6 +6,7 @@ from typing import Literal
 
 Estimator = Literal["gae", "grpo", "dr_grpo", "rloo", "reinforce_pp"]
 Normalisation = Literal["token", "sequence", "constant"]
+ClipReference = Literal["auto", "policy", "sampler"]
 KlEstimator = Literal["k1", "k2", "k3"]
 KlChoice = Literal["auto", "k1", "k2", "k3"]
 SignName = Literal[

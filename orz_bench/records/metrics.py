@@ -29,7 +29,7 @@ class Metric:
 
 _ALL = (
     Metric("step", "steps", "Generations with their updates, counted from 1."),
-    Metric("policy_version", "updates", "Weight updates that the engines had received when they sampled this step."),
+    Metric("policy_version", "updates", "Weight updates before this step; staleness/* tells which ones sampled it."),
     # Sampling
     Metric("reward/mean", "reward", "Mean reward of the rollouts.", "up", "avg_raw_rewards"),
     Metric("reward/pass_at_n", "share", "Problems with at least one right sample.", "up", "avg_pass_at_n"),
@@ -132,11 +132,52 @@ _ALL = (
     Metric("mismatch/logprob_abs_max", "nats", "Largest |trainer - sampler| of a token.", "down"),
     Metric("mismatch/kl", "nats", "k3 estimate of KL(sampler || trainer) a token.", "down"),
     Metric("mismatch/ratio_max", "ratio", "Largest trainer / sampler probability of a token.", "down"),
+    Metric(
+        "mismatch/log_ppl_gap",
+        "nats",
+        "Trainer's minus sampler's log-perplexity of a response (mean of -log p over its tokens), mean over responses.",
+    ),
+    Metric("mismatch/log_ppl_gap_abs", "nats", "The same, of its absolute value.", "down"),
+    Metric("mismatch/log_ppl_gap_max", "nats", "The same, largest absolute value of a response.", "down"),
+    Metric(
+        "mismatch/chi2", "number", "chi2(trainer || sampler) a token: mean of (trainer / sampler)^2, minus 1.", "down"
+    ),
+    Metric(
+        "mismatch/chi2_sequence",
+        "number",
+        "The same of whole responses, whose ratio is the product of their tokens' (its logarithm cut at +-20).",
+        "down",
+    ),
+    Metric(
+        "mismatch/effective_sample_size",
+        "share",
+        "(sum w)^2 / (n sum w^2) of the n tokens' weights w = trainer / sampler; 1: all count alike.",
+        "up",
+    ),
+    Metric("policy/masked_tokens", "share", "Response tokens that loss.importance_band or loss.sequence_band masks."),
+    Metric("policy/masked_responses", "share", "Responses that loss.sequence_band masks."),
+    Metric(
+        "staleness/mean", "updates", "Updates between the weights that sampled a token and those that learn it.", "down"
+    ),
+    Metric("staleness/max", "updates", "The same, largest of a token.", "down"),
     # Performance
     Metric("packing/efficiency", "share", "Tokens in the policy's packs over their capacity.", "up"),
     Metric("tokens/total", "tokens", "Prompt and response tokens of the step."),
     Metric("time/step", "s", "Wall time of the step.", "down", is_time=True),
-    Metric("time/sample", "s", "Sampling, grading and writing.", "down", is_time=True),
+    Metric(
+        "time/sample",
+        "s",
+        "Sampling, grading and writing; with rollout.max_staleness, waiting for them.",
+        "down",
+        is_time=True,
+    ),
+    Metric(
+        "time/sample_ahead",
+        "s",
+        "Sampling, grading and writing of the step's rollouts while earlier steps were learned.",
+        "down",
+        is_time=True,
+    ),
     Metric("time/score", "s", "Values and log-probabilities before learning.", "down", is_time=True),
     Metric("time/update", "s", "Optimiser steps of both models.", "down", is_time=True),
     Metric("time/sync", "s", "New weights to the engines.", "down", is_time=True),

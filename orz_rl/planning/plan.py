@@ -80,7 +80,8 @@ class Plan:
     def training_bytes(self) -> float:
         """Peak of training on one device; colocated models are updated at the same time."""
         models = [m for m in (self.policy, self.critic, self.reference) if m is not None]
-        if self.config.cluster.colocate:
+        cluster = self.config.cluster
+        if cluster.colocate or cluster.colocate_models:
             return sum(m.states for m in models) + sum(m.working for m in models)
         return max(m.total for m in models)
 
@@ -188,9 +189,12 @@ def num_devices(config: TrainConfig) -> int:
     """GPUs (on CPUs: bundles) that the placement needs."""
     cluster, rollout = config.cluster, config.rollout
     critic_ranks = cluster.critic_ranks if config.has_critic else 0
+    engines = rollout.num_engines * rollout.tensor_parallel
     if cluster.colocate:
-        return max(cluster.policy_ranks, critic_ranks, rollout.num_engines)
-    return cluster.policy_ranks + critic_ranks + rollout.num_engines * rollout.tensor_parallel
+        return max(cluster.policy_ranks, critic_ranks, engines)
+    if cluster.colocate_models:
+        return max(cluster.policy_ranks, critic_ranks) + engines
+    return cluster.policy_ranks + critic_ranks + engines
 
 
 def model_memory(
@@ -242,5 +246,6 @@ def step_seconds(
     if critic is not None:
         forwards += 2 * critic.critic_parameters * tokens / devices_critic
         critic_update = 6 * recompute * critic.critic_parameters * tokens / devices_critic
-        update = update + critic_update if config.cluster.colocate else max(update, critic_update)
+        is_shared = config.cluster.colocate or config.cluster.colocate_models
+        update = update + critic_update if is_shared else max(update, critic_update)
     return seconds | {"score": forwards / flops, "update": update / flops}

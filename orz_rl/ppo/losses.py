@@ -12,6 +12,9 @@ from torch import Tensor
 from orz_rl.names import KlEstimator, Normalisation
 from orz_rl.ppo.parts import PolicyLoss
 
+Band = tuple[float, float]
+"""(low, high) of a ratio, both included."""
+
 
 def token_weights(lengths_B: Tensor, normalisation: Normalisation, *, constant: float | None = None) -> Tensor:
     """The weight of each token of a rollout in the loss of one step. Shape (B,): equal for all tokens of a rollout.
@@ -78,9 +81,33 @@ def kl_estimate(logprobs_N: Tensor, reference_logprobs_N: Tensor, *, estimator: 
     return (-log_ratio_N).exp() - 1 + log_ratio_N
 
 
-def importance_weights(logprobs_N: Tensor, sampler_logprobs_N: Tensor, *, cap: float) -> Tensor:
-    """Truncated importance weights min(pi_trainer / pi_sampler, cap), without a gradient (Yao et al. 2025)."""
-    return (logprobs_N - sampler_logprobs_N).detach().exp().clamp_max(cap)
+def importance_weights(
+    logprobs_N: Tensor, sampler_logprobs_N: Tensor, *, cap: float | None, band: Band | None = None
+) -> Tensor:
+    """Importance weights pi_trainer / pi_sampler, without a gradient.
+
+    Truncated at `cap` (Yao et al. 2025), and 0 outside `band`, as in IcePop (Ring-1T, 2510.18855).
+    """
+    ratio_N = (logprobs_N - sampler_logprobs_N).detach().exp()
+    weights_N = ratio_N if cap is None else ratio_N.clamp_max(cap)
+    return weights_N if band is None else weights_N * inside(ratio_N, band)
+
+
+def token_mask(logprobs_N: Tensor, sampler_logprobs_N: Tensor, *, band: Band) -> Tensor:
+    """1 where pi_trainer / pi_sampler is in [low, high], else 0."""
+    return inside((logprobs_N - sampler_logprobs_N).detach().exp(), band)
+
+
+def sequence_mask(logprobs_BT: Tensor, sampler_logprobs_BT: Tensor, *, mask_BT: Tensor, band: Band) -> Tensor:
+    """1 for responses whose tokens' ratios have a geometric mean in [low, high], else 0. Shape (B,)."""
+    log_ratio_B = ((logprobs_BT - sampler_logprobs_BT) * mask_BT).sum(dim=1, dtype=torch.float64) / mask_BT.sum(dim=1)
+    return inside(log_ratio_B.exp(), band).float()
+
+
+def inside(ratios: Tensor, band: Band) -> Tensor:
+    """1 for the ratios in [low, high], else 0."""
+    low, high = band
+    return ((ratios >= low) & (ratios <= high)).to(ratios.dtype)
 
 
 def entropy(logits_NV: Tensor) -> Tensor:

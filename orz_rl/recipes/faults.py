@@ -20,6 +20,8 @@ def faults(config: TrainConfig) -> Iterator[str]:
     yield from _kl(config)
     yield from _schedule(config)
     yield from _cluster(config)
+    yield from _overlap(config)
+    yield from _correction(config)
     yield from _evaluation(config)
     yield from _retention(config)
     yield from _without_effect(config)
@@ -74,18 +76,27 @@ def _sampling(config: TrainConfig) -> Iterator[str]:
     if rollout.top_k == 0:
         yield "rollout.top_k is 0, wanted -1 (off) or at least 1"
     cut = [name for name, holds in (("top_p", rollout.top_p < 1), ("top_k", rollout.top_k > 0)) if holds]
-    if config.loss.importance_cap is not None and cut:
+    comparing = next(_compares(config), None)
+    if comparing is not None and cut:
         yield (
-            f"loss.importance_cap weights tokens by trainer over sampler probability, but rollout.{cut[0]} cuts off "
-            "tokens "
-            "that the trainer's softmax keeps, so the two distributions cannot be compared; use only one of the "
-            "settings"
+            f"{comparing} compares the trainer's probability of a token with the sampler's, but rollout.{cut[0]} cuts "
+            "off tokens that the trainer's softmax keeps, so the two distributions cannot be compared; use only one of "
+            "the settings"
         )
     if rollout.dynamic_sampling and rollout.num_samples < 2:
         yield (
             "rollout.dynamic_sampling replaces groups whose samples all get the same reward, so every group of one; "
             "set rollout.num_samples to 2 or more, or rollout.dynamic_sampling=0"
         )
+
+
+def _compares(config: TrainConfig) -> Iterator[str]:
+    """The settings by which the loss uses the sampler's log-probabilities."""
+    for name in ("importance_cap", "importance_band", "sequence_band"):
+        if getattr(config.loss, name) is not None:
+            yield f"loss.{name}"
+    if config.clips_against_sampler:
+        yield "loss.clip_against=sampler" if config.loss.clip_against == "sampler" else "rollout.max_staleness"
 
 
 def _kl(config: TrainConfig) -> Iterator[str]:
@@ -117,17 +128,25 @@ def _schedule(config: TrainConfig) -> Iterator[str]:
 
 def _cluster(config: TrainConfig) -> Iterator[str]:
     rollout, cluster = config.rollout, config.cluster
-    if cluster.colocate and rollout.tensor_parallel > 1:
-        yield "rollout.tensor_parallel above 1 needs engines with separate devices; set cluster.colocate=false"
-    if cluster.transport == "ipc" and not (cluster.colocate and rollout.num_engines <= cluster.policy_ranks):
+    engines, devices = rollout.num_engines, rollout.num_engines * rollout.tensor_parallel
+    if cluster.transport == "ipc" and not (cluster.colocate and devices <= cluster.policy_ranks):
+        each = "" if rollout.tensor_parallel == 1 else f" of {rollout.tensor_parallel} devices each"
         yield (
             f"cluster.weight_sync=ipc maps weights on the engine's own device, but "
-            f"{counted(rollout.num_engines, 'engine')} and {counted(cluster.policy_ranks, 'policy rank')} do not share "
-            f"devices; set cluster.colocate=true and as many "
-            f"ranks as engines, or cluster.weight_sync=host"
+            f"{counted(engines, 'engine')}{each} and {counted(cluster.policy_ranks, 'policy rank')} do not share "
+            f"devices; set cluster.colocate=true and as many ranks as the engines have devices ({devices}), or "
+            f"cluster.weight_sync=host"
         )
-    if cluster.in_process and max(cluster.policy_ranks, cluster.critic_ranks, rollout.num_engines) > 1:
-        yield "cluster.in_process allows one rank and one engine; set them to 1, or cluster.in_process=false"
+    if cluster.in_process and max(cluster.policy_ranks, cluster.critic_ranks, devices) > 1:
+        yield (
+            "cluster.in_process allows one rank and one engine on one device; set ranks, engines and "
+            "rollout.tensor_parallel to 1, or cluster.in_process=false"
+        )
+    if cluster.device == "cuda" and rollout.tensor_parallel > 1 and rollout.engine == "transformers":
+        yield (
+            f"rollout.tensor_parallel is {rollout.tensor_parallel}, but transformers generates on one device; use "
+            f"rollout.engine=vllm, or set it to 1"
+        )
     if config.model.dtype == "bfloat16" and cluster.zero_stage == 0:
         yield (
             "model.dtype=bfloat16 needs cluster.zero_stage=1 or higher, which keeps float32 copies of weights and "
@@ -137,6 +156,49 @@ def _cluster(config: TrainConfig) -> Iterator[str]:
         yield "cluster.offload_optimizer needs cluster.zero_stage=1 or higher; set it, or keep the optimiser's state"
     if cluster.device == "cpu" and config.model.attention == "flash_attention_2":
         yield "model.attention=flash_attention_2 needs a GPU; use packed_sdpa, or cluster.device=cuda"
+
+
+def _overlap(config: TrainConfig) -> Iterator[str]:
+    staleness, cluster = config.rollout.max_staleness, config.cluster
+    if cluster.colocate_models and cluster.colocate:
+        yield (
+            "cluster.colocate_models says that only policy and critic share devices, but with cluster.colocate=true "
+            "engines share them too; set cluster.colocate=false, or leave it out"
+        )
+    if staleness == 0:
+        return
+    if cluster.in_process:
+        yield (
+            f"rollout.max_staleness is {staleness}, but with cluster.in_process one process samples and learns in "
+            f"turn; set cluster.in_process=false and cluster.colocate=false, or rollout.max_staleness=0"
+        )
+    elif cluster.colocate:
+        yield (
+            f"rollout.max_staleness is {staleness}, but engines and models take turns on the same devices "
+            f"(cluster.colocate); set cluster.colocate=false (with cluster.colocate_models=true policy and critic "
+            f"still share devices), or rollout.max_staleness=0"
+        )
+    if staleness >= config.num_steps:
+        yield (
+            f"rollout.max_staleness is {staleness}, but num_steps is {config.num_steps}: the base model would sample "
+            f"everything; lower it, or raise num_steps"
+        )
+
+
+def _correction(config: TrainConfig) -> Iterator[str]:
+    """Of what is learned from tokens that other weights have sampled."""
+    loss = config.loss
+    if loss.clip_against == "sampler" and loss.importance_cap is not None:
+        yield (
+            "loss.importance_cap weights by policy over sampler, but with loss.clip_against=sampler the ratio of the "
+            "objective has that factor already; use loss.clip_against=policy (decoupled), or leave the cap out"
+        )
+    weighs = loss.importance_cap is not None or loss.importance_band is not None
+    if config.rollout.max_staleness and not config.clips_against_sampler and not weighs:
+        yield (
+            f"rollout.max_staleness is {config.rollout.max_staleness}, but loss.clip_against=policy alone corrects for "
+            f"no older weights; add loss.importance_cap or loss.importance_band, or use loss.clip_against=sampler"
+        )
 
 
 def _evaluation(config: TrainConfig) -> Iterator[str]:

@@ -7,15 +7,14 @@ from __future__ import annotations
 
 from orz_rl.config import (
     AdvantageConfig,
-    CheckpointConfig,
     ClusterConfig,
     DataConfig,
-    EvalConfig,
     ModelConfig,
     OptimConfig,
     RolloutConfig,
     TrainConfig,
 )
+from orz_rl.settings.around import CheckpointConfig, EvalConfig
 
 _HEADLINE = EvalConfig(benchmarks=("aime24", "math500", "gpqa_diamond"), every=10)
 _ORZ_57K = DataConfig(source=("data/orz_math_57k_collected.json",))

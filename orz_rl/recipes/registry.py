@@ -10,10 +10,11 @@ import yaml
 from pydantic import ValidationError
 
 from orz_bench.errors import ConfigError, counted, nearest, suggestion
-from orz_rl.config import Section, TrainConfig
+from orz_rl.config import TrainConfig
 from orz_rl.recipes import orz, tiny
 from orz_rl.recipes.faults import faults as contradictions
 from orz_rl.recipes.variants import VARIANTS
+from orz_rl.settings.section import Section
 
 RECIPES: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(
     {

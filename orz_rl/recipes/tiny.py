@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from orz_rl.config import (
-    CheckpointConfig,
     ClusterConfig,
     DataConfig,
-    EvalConfig,
     LossConfig,
     ModelConfig,
     OptimConfig,
@@ -14,6 +12,7 @@ from orz_rl.config import (
     RolloutConfig,
     TrainConfig,
 )
+from orz_rl.settings.around import CheckpointConfig, EvalConfig
 
 
 def tiny() -> TrainConfig:

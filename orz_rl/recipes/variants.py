@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from orz_rl.config import Section, TrainConfig
+from orz_rl.config import TrainConfig
+from orz_rl.settings.section import Section
 
 Variant = Callable[[TrainConfig, str], TrainConfig]
 """(configuration, name of the recipe) -> the changed configuration."""

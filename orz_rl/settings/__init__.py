@@ -1,1 +1,1 @@
-"""Names of settings in messages, and settings of earlier versions."""
+"""What sections of settings are made of, those around the steps, names of settings in messages, and older settings."""

@@ -16,7 +16,7 @@ from torch import Tensor
 from orz_bench.errors import EngineError
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.batch import Batch, Shares, split
-from orz_rl.ppo.losses import kl_estimate, token_weights
+from orz_rl.ppo.losses import kl_estimate, sequence_mask, token_weights
 from orz_rl.ppo.packing import efficiency
 from orz_rl.ppo.packs import PackSlice
 from orz_rl.ppo.parts import Estimate
@@ -92,7 +92,9 @@ class Learner:
         """Forwards without gradients; the models work at the same time."""
         config = self._config
         # With one update per step, its own forward pass gives the old log-probabilities.
-        needs_old = config.optim.policy_updates > 1 or config.loss.kl_penalty > 0
+        needs_old = (
+            config.optim.policy_updates > 1 or config.loss.kl_penalty > 0 or config.loss.sequence_band is not None
+        )
         values = self._forward(batch, self._critic, forward=ModelGroup.values)
         reference = self._forward(batch, self._reference, forward=ModelGroup.logprobs)
         old = self._forward(batch, self._policy if needs_old else None, forward=ModelGroup.logprobs)
@@ -120,6 +122,8 @@ class Learner:
             kl_loss=config.loss.kl_loss,
             kl_estimator=config.loss.kl_loss_estimator,
             importance_cap=config.loss.importance_cap,
+            importance_band=config.loss.importance_band,
+            clips_against_sampler=config.clips_against_sampler,
         )
 
         values = {
@@ -128,7 +132,8 @@ class Learner:
             "old_logprobs_R": scores.old_logprobs_BT,
             "reference_logprobs_R": scores.reference_logprobs_BT,
         }
-        items = self._items(batch, policy_shares, kind=PolicyPack, values=values)
+        kept_B = self._kept(batch, scores)
+        items = self._items(batch, policy_shares, kind=PolicyPack, values=values, kept_B=kept_B)
         policy = self._policy.update_policy(items, lr=config.policy_rates(step), terms=terms)
         critic_updates = self._update_critic(
             batch, scores, estimate=estimate, parts=critic_parts, lr=config.critic_rates(step)
@@ -182,7 +187,15 @@ class Learner:
         pending = forward(group, batch.packs(shares))
         return lambda: batch.from_packs(pending.results(), shares)
 
-    def _weights(self, batch: Batch, shares: Shares) -> list[list[Tensor]]:
+    def _kept(self, batch: Batch, scores: Scores) -> Tensor | None:
+        """1 for the responses that the policy learns from, 0 for those that loss.sequence_band masks. None: all."""
+        band = self._config.loss.sequence_band
+        if band is None:
+            return None
+        assert scores.old_logprobs_BT is not None
+        return sequence_mask(scores.old_logprobs_BT, batch.sampler_logprobs_BT, mask_BT=batch.mask_BT, band=band)
+
+    def _weights(self, batch: Batch, shares: Shares, *, kept_B: Tensor | None) -> list[list[Tensor]]:
         """The weight of every token of each pack, in one update over all its ranks and packs."""
         members = [member for share in shares for chosen in share for member in chosen]
         weights_B = torch.zeros(len(batch.rollouts))
@@ -190,17 +203,23 @@ class Learner:
         weights_B[members] = token_weights(
             batch.lengths_B[members], self._config.loss.normalisation, constant=constant
         ).float()
-        return batch.repeated(weights_B, shares)
+        return batch.repeated(weights_B if kept_B is None else weights_B * kept_B, shares)
 
     def _items(
-        self, batch: Batch, all_shares: Sequence[Shares], *, kind: type[Item], values: Mapping[str, Tensor | None]
+        self,
+        batch: Batch,
+        all_shares: Sequence[Shares],
+        *,
+        kind: type[Item],
+        values: Mapping[str, Tensor | None],
+        kept_B: Tensor | None = None,
     ) -> list[list[list[Item]]]:
         """For each rank and each update: its packs with the inputs of the loss; `values`: of shape (B, T), by field."""
         per_update = []
         for shares in all_shares:
             fields: dict[str, list[list[Any]]] = {
                 "pack": batch.packs(shares),
-                "weights_R": self._weights(batch, shares),
+                "weights_R": self._weights(batch, shares, kept_B=kept_B),
             }
             fields |= {name: batch.in_packs(of_BT, shares) for name, of_BT in values.items() if of_BT is not None}
             unknown: dict[str, Any] = dict.fromkeys(name for name, of_BT in values.items() if of_BT is None)

@@ -13,6 +13,7 @@ from orz_bench.errors import OrzError, RunDirError, counted
 from orz_bench.grading.grader import Grader
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RolloutsDir, RunDir, step_folder
+from orz_rl.rollout.ahead import Ahead, Place
 from orz_rl.rollout.collector import Collector
 from orz_rl.rollout.reward_process import binary_of, open_reward
 from orz_rl.settings.names import names_settings
@@ -30,6 +31,7 @@ from orz_rl.training.trainer import Trainer
 from orz_rl.training.trial_checkpoint import try_checkpoint
 from orz_rl.workers.cluster import WorkerDiedError
 from orz_rl.workers.open import open_cluster
+from orz_rl.workers.shared import SharedSampler
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,11 @@ class Position:
     def step(self) -> int:
         """The number of steps that are complete."""
         return self.newest.step if self.newest else 0
+
+    @property
+    def place(self) -> Place:
+        """The next step, its problems, and the weights that will learn it."""
+        return Place(self.step + 1, self.newest.cursor, self.newest.policy_version) if self.newest else Place(1, 0, 0)
 
 
 class Body(Protocol):
@@ -139,11 +146,10 @@ def _train(setup: Setup, observer: Observer, *, position: Position, command: Seq
         stack.enter_context(names_command(command))
         if newest:
             Checkpoints(run).load(newest, loop.learner)
-            loop.trainer.cursor = newest.cursor
             announce_resuming(run, newest.step, observer=observer)
         else:
             try_checkpoint(run, loop.learner, base=setup.policy)
-        loop.trainer.synchronise(newest.policy_version if newest else 0)
+        loop.trainer.begin(position.place)
         if not newest:
             loop.evaluate(0)
         for number in range(position.step + 1, config.num_steps + 1):
@@ -165,6 +171,9 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
     cluster = stack.enter_context(closing(open_cluster(config, logs=run.path / "logs")))
     observer.notice("starting the models and engines")
     sampler = cluster.open_sampler(setup.spec)
+    shared = SharedSampler(sampler)
+    if config.rollout.max_staleness > 0:
+        sampler = shared
     learner = Learner(config, cluster, policy=setup.policy, critic=setup.critic)
     devices = devices_for(config.cluster, sampler=sampler, learner=learner)
     collector = Collector(
@@ -175,7 +184,14 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
         prompts=setup.prompts.prompts,
         reward=recorders.reward,
     )
-    trainer = Trainer(config, collector=collector, learner=learner, sampler=sampler, devices=devices)
+    ahead = Ahead(
+        partial(collector.collect, on_committed=observer.sampled),
+        max_staleness=config.rollout.max_staleness,
+        num_steps=config.num_steps,
+        interrupt=shared.interrupt,
+    )
+    stack.callback(ahead.close)
+    trainer = Trainer(config, ahead=ahead, learner=learner, sampler=sampler, devices=devices)
     return Loop(setup, observer, trainer=trainer, recorders=recorders)
 
 
@@ -204,7 +220,7 @@ class Loop(RunWriter):
     def step(self, number: int) -> Row:
         """Train, complete the step's rollout file, write its metrics."""
         try:
-            report = self.trainer.step(number, on_committed=self._observer.sampled)
+            report = self.trainer.step(number)
         except NonFiniteError as error:
             rows = self.trainer.last_batch.rollouts if self.trainer.last_batch else ()
             raise with_samples(error, rows, number=number, run=self._setup.run) from error

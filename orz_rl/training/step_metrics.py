@@ -14,6 +14,7 @@ from orz_bench.records.metrics import METRICS
 from orz_bench.records.rollout import Rollout
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.losses import kl_estimate
+from orz_rl.training.off_policy import off_policy
 from orz_rl.training.token_statistics import maximum, token_mean, token_variance
 from orz_rl.training.trainer import StepReport
 from orz_rl.workers.messages import Update
@@ -41,7 +42,7 @@ def sampled_row(step: int, rollouts: Sequence[Rollout]) -> Row:
     """The metrics of a step that follow from its rollouts alone."""
     row: Row = {"step": step}
     if rollouts[0].policy_version is not None:
-        row["policy_version"] = rollouts[0].policy_version
+        row["policy_version"] = step - 1
     row |= dict(_responses(rollouts, {})) | dict(_groups(rollouts))
     return {name: row[name] for name in METRICS if name in row}
 
@@ -127,12 +128,22 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
     yield "mismatch/logprob_abs_max", maximum(*both_BT, of=lambda *block: _difference(*block).abs())
     yield "mismatch/kl", token_mean(*both_BT, of=lambda *block: _k3(_difference(*block)))
     yield "mismatch/ratio_max", maximum(*both_BT, of=lambda *block: _difference(*block).exp())
+    yield from off_policy(logprobs_BT, batch.sampler_logprobs_BT, mask_BT=mask_BT, loss=config.loss)
+    if config.rollout.max_staleness > 0:
+        yield from _staleness(report)
     if scores.reference_logprobs_BT is not None:
         kl_BT = kl_estimate(logprobs_BT, scores.reference_logprobs_BT, estimator="k3") * mask_BT
         yield "kl/reference", token_mean(mask_BT, kl_BT)
         yield "kl/reference_max", float((kl_BT.sum(dim=1) / mask_BT.sum(dim=1)).max())
     if config.loss.kl_loss > 0:
         yield "kl/loss", fmean([update.kl_loss for update in report.updates.policy])
+
+
+def _staleness(report: StepReport) -> Iterator[tuple[str, float]]:
+    rows = report.batch.rollouts
+    ages = [(report.policy_version - (row.policy_version or 0), row.num_tokens) for row in rows]
+    yield "staleness/mean", sum(age * count for age, count in ages) / sum(count for _, count in ages)
+    yield "staleness/max", max(age for age, _ in ages)
 
 
 def _difference(mask_BT: Tensor, *logprobs_BT: Tensor) -> Tensor:
@@ -154,10 +165,13 @@ def _running(report: StepReport) -> Iterator[tuple[str, float]]:
     for phase, duration in seconds.items():
         yield f"time/{phase}", duration
     yield "time/step", sum(seconds.values())
+    ahead = report.collection.seconds_ahead
+    if ahead is not None:
+        yield "time/sample_ahead", ahead
     for phase, duration in report.cpu_seconds.items():
         yield f"cpu/{phase}", duration
     if report.cpu_seconds:
         yield "cpu/step", sum(report.cpu_seconds.values())
     if report.collection.num_generated >= len(report.batch.rollouts):  # else it would be the speed of reading files
-        yield "throughput/sample", num_sampled / seconds["sample"]
+        yield "throughput/sample", num_sampled / (seconds["sample"] if ahead is None else ahead)
     yield "throughput/train", num_tokens / (seconds["score"] + seconds["update"])

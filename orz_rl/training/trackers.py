@@ -10,7 +10,7 @@ from orz_bench.errors import ConfigError
 from orz_bench.records.metrics import METRICS
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult
-from orz_rl.config import LoggingConfig
+from orz_rl.settings.around import LoggingConfig
 
 
 class Trackers:

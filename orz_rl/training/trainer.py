@@ -5,16 +5,16 @@ What surrounds a step (resuming, metrics, checkpoints, evaluation) is in orz_rl.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from orz_bench.records.rollout import Rollout
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.batch import Batch
 from orz_rl.ppo.estimate import estimate, token_rewards
 from orz_rl.ppo.parts import Estimate
-from orz_rl.rollout.collector import Collector, StepRollouts
+from orz_rl.rollout.ahead import Ahead, Place
+from orz_rl.rollout.collector import StepRollouts
 from orz_rl.training.devices import Devices
 from orz_rl.training.learner import Learner, Scores, Updates
 from orz_rl.training.stopwatch import Stopwatch
@@ -42,23 +42,27 @@ class Trainer:
     """Policy, critic and engines of a run, and the position that it has reached."""
 
     def __init__(
-        self, config: TrainConfig, *, collector: Collector, learner: Learner, sampler: Sampler, devices: Devices
+        self, config: TrainConfig, *, ahead: Ahead, learner: Learner, sampler: Sampler, devices: Devices
     ) -> None:
         self.config = config
-        self._collector, self._devices = collector, devices
+        self._ahead, self._devices = ahead, devices
         self.learner, self.sampler = learner, sampler
         self.policy_version = 0
         self.cursor = 0
         self.last_batch: Batch | None = None
 
-    def step(self, number: int, *, on_committed: Callable[[Sequence[Rollout]], None]) -> StepReport:
-        """Step `number`, counted from 1: sample, grade, score, estimate, update, synchronise."""
+    def begin(self, place: Place) -> None:
+        """Go on from here: give the engines the policy's weights."""
+        self.cursor = place.cursor
+        self._ahead.begin(place)
+        self.synchronise(place.policy_version)
+
+    def step(self, number: int) -> StepReport:
+        """Step `number`, counted from 1: sample (or take what is sampled), score, estimate, update, synchronise."""
         config, version = self.config, self.policy_version
         clock = Stopwatch()
         with clock.phase("sample"):
-            collection = self._collector.collect(
-                number, policy_version=version, cursor=self.cursor, on_committed=on_committed
-            )
+            collection = self._ahead.take()
             self.last_batch = batch = Batch.of(collection.rollouts)
         with clock.phase("score"):
             self._devices.give_to_models()
@@ -82,10 +86,11 @@ class Trainer:
     def synchronise(self, version: int) -> None:
         """Give the engines the policy's weights; completions sampled afterwards carry `version`."""
         self._devices.give_to_engines()
-        with self.learner.sending_weights(self.sampler.engines) as sources:
+        with self.sampler.updating(), self.learner.sending_weights(self.sampler.engines) as sources:
             self.sampler.load_weights(sources, version=version)
         self._devices.leave_to_engines()
         self.policy_version = version
+        self._ahead.engines_hold(version)
 
     @contextmanager
     def models_on_device(self) -> Iterator[None]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -132,6 +132,10 @@ class Sampler(ABC):
     @abstractmethod
     def on_all(self, method: EngineMethod, sources: Sources | None = None, **settings: Any) -> None:
         """Call a method on every engine with the same settings, and with its own source if there are sources."""
+
+    def updating(self) -> AbstractContextManager[None]:
+        """A context in which the engines stay the same ones and nobody asks them for more."""
+        return nullcontext()
 
     def load_weights(self, sources: Sources, *, version: int) -> None:
         """Give every engine the weights of its source; completions sampled afterwards carry `version`."""

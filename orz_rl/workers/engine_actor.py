@@ -11,6 +11,9 @@ from orz_bench.records.rollout import Completion, Request
 from orz_rl.workers.cluster import EngineMethod
 from orz_rl.workers.process_log import write_output_to
 
+BUNDLES = "VLLM_RAY_BUNDLE_INDICES"
+"""vLLM's name for the bundles of an engine that spans several."""
+
 
 class TrainedEngineActor:
     """An engine in a Ray actor: `call` runs any method of it."""
@@ -20,6 +23,8 @@ class TrainedEngineActor:
         from orz_bench.engines.ray.pool import EngineLoop
 
         write_output_to(log)
+        if BUNDLES in os.environ:  # Ray hides all GPUs from an actor that takes none; its workers have them
+            os.environ.pop("CUDA_VISIBLE_DEVICES", None)
         self._engine = open_trained(spec)
         self._loop = EngineLoop(self._engine)
 
@@ -32,5 +37,6 @@ class TrainedEngineActor:
         return self._loop.generate_some(requests, sampling)
 
     def call(self, method: EngineMethod, *source: WeightSource, settings: dict[str, Any]) -> None:
-        """Run a method of the engine."""
+        """Run a method of the engine, once it has finished what it has in hand."""
+        self._loop.finish()
         getattr(self._engine, method)(*source, **settings)

@@ -50,6 +50,9 @@ class PolicyTerms:
     kl_loss: float
     kl_estimator: Literal["k1", "k2", "k3"]
     importance_cap: float | None
+    importance_band: tuple[float, float] | None = None
+    clips_against_sampler: bool = False
+    """Whether the ratio is that to the sampler's probabilities, otherwise to those of the policy before the step."""
 
 
 class _Slices:
@@ -79,7 +82,7 @@ class PolicyPack(_Slices):
     advantages_R: Tensor
     sampler_logprobs_R: Tensor
     old_logprobs_R: Tensor | None
-    """None in the first update after sampling: the forward pass of the update itself gives them."""
+    """Of the policy before the step. None in its first update: the forward pass of the update itself gives them."""
     reference_logprobs_R: Tensor | None
 
 

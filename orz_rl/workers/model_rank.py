@@ -19,7 +19,7 @@ from torch import Tensor
 
 from orz_bench.errors import EngineError, RunDirError
 from orz_rl.config import REDUCE_BUCKET
-from orz_rl.ppo.losses import importance_weights, kl_estimate, value_loss
+from orz_rl.ppo.losses import importance_weights, kl_estimate, token_mask, value_loss
 from orz_rl.ppo.packed_forward import response_logprobs, response_scores, response_values
 from orz_rl.ppo.packs import Pack, PackSlice
 from orz_rl.ppo.parts import OBJECTIVES
@@ -86,14 +86,11 @@ class ModelRank:
             temperature = self._spec.temperature
             logprobs_R, entropy_R = response_scores(self._engine, item.pack, temperature=temperature, with_entropy=True)
             old_R = logprobs_R.detach() if item.old_logprobs_R is None else item.old_logprobs_R
-            weights_R = item.weights_R
-            if terms.importance_cap is not None:
-                weights_R = weights_R * importance_weights(old_R, item.sampler_logprobs_R, cap=terms.importance_cap)
             surrogate = objective.compute(
                 logprobs_R,
-                old_R,
+                item.sampler_logprobs_R if terms.clips_against_sampler else old_R,
                 advantages_N=item.advantages_R,
-                weights_N=weights_R,
+                weights_N=_corrected(item, old_R, terms=terms),
                 clip_low=terms.clip_low,
                 clip_high=terms.clip_high,
             )
@@ -260,6 +257,17 @@ class ModelRank:
         if self._spec.zero_stage < 3:
             return contextlib.nullcontext()
         return deepspeed.zero.GatheredParameters(parameters)
+
+
+def _corrected(item: PolicyPack, old_R: Tensor, *, terms: PolicyTerms) -> Tensor:
+    """The weights of the tokens, with what corrects for other weights than the policy's in the sampler."""
+    cap, band = terms.importance_cap, terms.importance_band
+    if cap is None and band is None:
+        return item.weights_R
+    if not terms.clips_against_sampler:
+        return item.weights_R * importance_weights(old_R, item.sampler_logprobs_R, cap=cap, band=band)
+    assert band is not None
+    return item.weights_R * token_mask(old_R, item.sampler_logprobs_R, band=band)
 
 
 class _Fault(NamedTuple):

@@ -19,10 +19,10 @@ from orz_bench.errors import ConfigError, EngineError, OrzError, counted
 from orz_bench.records.rollout import Completion, Request
 from orz_rl.config import ClusterConfig
 from orz_rl.workers.cluster import EngineMethod, ModelGroup, RankMethod, Sampler, Sources, WorkerDiedError
-from orz_rl.workers.engine_actor import TrainedEngineActor
+from orz_rl.workers.engine_actor import BUNDLES, TrainedEngineActor
 from orz_rl.workers.messages import ModelSpec
 from orz_rl.workers.model_actor import ModelActor
-from orz_rl.workers.placement import Placement
+from orz_rl.workers.placement import SHARE, Placement
 from orz_rl.workers.process_log import ProcessLogs
 from orz_rl.workers.weight_transport import TRANSPORTS, Route
 
@@ -44,7 +44,7 @@ class RayCluster:
             raise
         cores = int(ray.cluster_resources()["CPU"] // len(placement.bundles))
         self._engine_threads = max(1, cores)
-        self._model_threads = max(1, cores // placement.num_trained) if placement.is_shared else self._engine_threads
+        self._model_threads = max(1, cores // placement.num_trained) if placement.models_share else self._engine_threads
 
     def open_model(self, spec: ModelSpec, num_ranks: int) -> RayModel:
         """One actor per rank; they load while others start."""
@@ -62,7 +62,9 @@ class RayCluster:
     def open_sampler(self, spec: EngineSpec) -> RaySampler:
         """One actor per engine; they load while others start."""
         actors = [
-            self._start(TrainedEngineActor, (spec,), name=f"engine-{index}", bundle=bundle)
+            self._start(
+                TrainedEngineActor, (spec,), name=f"engine-{index}", bundle=bundle, spanned=self._spanned(index)
+            )
             for index, bundle in enumerate(self._placement.engines)
         ]
         return RaySampler(spec, actors, calls=self._calls)
@@ -71,13 +73,22 @@ class RayCluster:
         """Stop all actors, and Ray if it was started here."""
         end_ray(self._calls.actors.values(), placement_group=self._group)
 
-    def _start(self, actor_class: type, arguments: tuple[Any, ...], *, name: str, bundle: int) -> Any:
+    def _spanned(self, engine: int) -> Sequence[int]:
+        return self._placement.spanned(engine) if self._placement.spans else ()
+
+    def _start(
+        self, actor_class: type, arguments: tuple[Any, ...], *, name: str, bundle: int, spanned: Sequence[int] = ()
+    ) -> Any:
         is_engine = actor_class is TrainedEngineActor
         threads = self._engine_threads if is_engine else self._model_threads
         environment = {"OMP_NUM_THREADS": str(threads), "VLLM_CPU_OMP_THREADS_BIND": "nobind"}
+        if spanned:  # vLLM starts its workers in these bundles, which it finds in the group of its actor
+            environment |= {BUNDLES: ",".join(map(str, spanned)), "VLLM_RAY_PER_WORKER_GPUS": str(SHARE)}
         remote: Any = ray.remote(actor_class).options(
             **self._placement.share_of(is_engine=is_engine),
-            scheduling_strategy=PlacementGroupSchedulingStrategy(self._group, placement_group_bundle_index=bundle),
+            scheduling_strategy=PlacementGroupSchedulingStrategy(
+                self._group, placement_group_bundle_index=bundle, placement_group_capture_child_tasks=bool(spanned)
+            ),
             runtime_env={"env_vars": environment},
         )
         self._calls.actors[name] = remote.remote(*arguments, self._calls.logs.open(name))

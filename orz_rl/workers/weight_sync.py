@@ -125,9 +125,7 @@ class BroadcastWeights:
 
     def tensors(self, device: Any) -> Iterator[tuple[str, Tensor]]:
         """Receive each bucket; runs in every worker of the engine."""
-        dist = torch.distributed
-        worker = dist.get_rank() if dist.is_initialized() else 0  # among those that share a model by tensor parallelism
-        group = _broadcast_group(self.host, self.port, rank=self.first_rank + worker, num_ranks=self.num_ranks)
+        group = _broadcast_group(self.host, self.port, rank=self.first_rank + _worker(), num_ranks=self.num_ranks)
         for entries in self.buckets:
             buffer = empty_bucket(entries, device)
             group.broadcast(buffer, 0).wait()
@@ -139,6 +137,12 @@ class BroadcastWeights:
         for buffer in buffers:
             group.broadcast(buffer, 0).wait()
             _synchronise(buffer.device)
+
+
+def _worker() -> int:
+    """The number of this worker among those that share a model by tensor parallelism."""
+    dist = torch.distributed
+    return dist.get_rank() if dist.is_initialized() else 0
 
 
 @lru_cache(maxsize=1)
@@ -155,15 +159,17 @@ def _broadcast_group(host: str, port: int, *, rank: int, num_ranks: int) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class IpcWeights:
-    """The policy rank on the engine's device: a Ray actor that hands out one bucket after another."""
+    """The policy ranks on the engine's devices: Ray actors that hand out one bucket after another."""
 
-    rank: Any
+    ranks: tuple[Any, ...]
+    """One for each worker of the engine."""
 
     def tensors(self, device: Any) -> Iterator[tuple[str, Tensor]]:
         """Each tensor, copied out of the other process's memory before it fills the next bucket."""
         import ray
 
-        while (handle := ray.get(self.rank.next_bucket.remote(), timeout=TIMEOUT_S)) is not None:
+        rank = self.ranks[_worker()]
+        while (handle := ray.get(rank.next_bucket.remote(), timeout=TIMEOUT_S)) is not None:
             # From another actor of this cluster, which we started; Ray itself transports pickles.
             entries, buffer = pickle.loads(handle)  # noqa: S301
             yield from unpack_bucket(entries, buffer, device=device)

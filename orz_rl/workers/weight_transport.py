@@ -50,12 +50,21 @@ def _by_broadcast(route: Route) -> Iterator[Mapping[int, Any]]:
 
 @contextmanager
 def _by_ipc(route: Route) -> Iterator[Mapping[int, Any]]:
-    """Engine i reads from rank i, which is on the same device; ranks without an engine only take part in gathering."""
+    """Each worker of an engine reads from the rank on its device; ranks without one only take part in gathering.
+
+    Engine i spans the devices of `workers_per_engine` ranks, from rank i * workers_per_engine on.
+    """
     from orz_rl.workers.weight_sync import IpcWeights
 
     route.wait([actor.open_buckets.remote() for actor in route.ranks], "policy")
-    alone = [actor.drain_buckets.remote() for rank, actor in enumerate(route.ranks) if rank not in route.engines]
-    yield {engine: IpcWeights(route.ranks[engine]) for engine in route.engines}
+    width = route.workers_per_engine
+    sources = {
+        engine: IpcWeights(tuple(route.ranks[engine * width : (engine + 1) * width])) for engine in route.engines
+    }
+    alone = [
+        actor.drain_buckets.remote() for rank, actor in enumerate(route.ranks) if rank // width not in route.engines
+    ]
+    yield sources
     route.wait(alone, "policy")
 
 

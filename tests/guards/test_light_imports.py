@@ -74,6 +74,7 @@ TENSORS = (
     "orz_rl/training/learner",
     "orz_rl/training/loop",
     "orz_rl/training/metrics_file",
+    "orz_rl/training/off_policy",
     "orz_rl/training/reducer",
     "orz_rl/training/run_writer",
     "orz_rl/training/trial_checkpoint",

@@ -41,25 +41,37 @@ class EngineLoop:
         self._engine = engine
         self._feed = _Feed()
         self._stream: Iterator[list[Completion]] | None = None
+        self._sampling = Sampling()
         self._num_in_hand = 0
+        self._finished: list[list[Completion]] = []
+        """Not yet reported."""
+
+    def finish(self) -> None:
+        """Generate all requests in hand: before new weights, because a sample has those of one version."""
+        while self._num_in_hand:
+            self._advance()
 
     def generate_some(self, requests: Sequence[Request], sampling: Sampling) -> list[list[Completion]]:
         """Add these requests; return the lists of completions that finish within about half a second."""
         self._feed.extend(requests)
         self._num_in_hand += len(requests)
-        ready: list[list[Completion]] = []
+        self._sampling = sampling
         ends_at = time.monotonic() + _SECONDS_A_CALL
-        while self._num_in_hand and (not ready or time.monotonic() < ends_at):
-            self._stream = self._stream or self._engine.generate(self._feed, sampling)
-            completions = next(self._stream, None)
-            if completions is None:
-                self._stream = None
-                continue
-            ready.append(completions)
-            self._num_in_hand -= len(completions)
+        while self._num_in_hand and (not self._finished or time.monotonic() < ends_at):
+            self._advance()
+        ready, self._finished = self._finished, []
+        return ready
+
+    def _advance(self) -> None:
+        self._stream = self._stream or self._engine.generate(self._feed, self._sampling)
+        completions = next(self._stream, None)
+        if completions is None:
+            self._stream = None
+            return
+        self._finished.append(completions)
+        self._num_in_hand -= len(completions)
         if not self._num_in_hand:
             self._stream = None  # the next requests may have different sampling settings
-        return ready
 
 
 class EngineActor:

@@ -83,6 +83,8 @@ class VllmEngine:
         }
         if gpu:
             settings |= {"tensor_parallel_size": own.tensor_parallel, "gpu_memory_utilization": own.gpu_memory_share}
+            if own.sleeps and own.tensor_parallel > 1:  # its GPUs are those of several ranks, each in a bundle of Ray
+                settings["distributed_executor_backend"] = "ray"
         else:
             settings |= {
                 "enforce_eager": True,

@@ -176,8 +176,7 @@ def _algorithms(config: TrainConfig) -> Iterator[tuple[str, str]]:
         yield "rollout.num_samples", f"is {rollout.num_samples}; TRL compares at least 2 samples of a problem"
     if rollout.dynamic_sampling:
         yield "rollout.dynamic_sampling", "TRL replaces no groups of equal rewards; set 0"
-    if loss.importance_cap is not None:
-        yield "loss.importance_cap", "TRL corrects for its own vLLM only, which does not generate here; set null"
+    yield from _corrections(config)
     if config.num_rollouts % config.optim.policy_updates:
         yield (
             "optim.policy_updates",
@@ -188,6 +187,14 @@ def _algorithms(config: TrainConfig) -> Iterator[tuple[str, str]]:
         yield from _of_rloo(config)
     elif estimator in ESTIMATORS:
         yield from _of_grpo(config)
+
+
+def _corrections(config: TrainConfig) -> Iterator[tuple[str, str]]:
+    for name in ("importance_cap", "importance_band", "sequence_band"):
+        if getattr(config.loss, name) is not None:
+            yield f"loss.{name}", "TRL corrects for its own vLLM only, which does not generate here; set null"
+    if config.loss.clip_against == "sampler":
+        yield "loss.clip_against", "is sampler; TRL clips against its policy before the step: set auto"
 
 
 def _of_grpo(config: TrainConfig) -> Iterator[tuple[str, str]]:
@@ -222,6 +229,8 @@ def _machines(config: TrainConfig) -> Iterator[tuple[str, str]]:
     for name, count in (("num_engines", rollout.num_engines), ("tensor_parallel", rollout.tensor_parallel)):
         if count > 1:
             yield f"rollout.{name}", f"is {count}; this backend has one engine in its process: set 1"
+    if rollout.max_staleness:
+        yield "rollout.max_staleness", f"is {rollout.max_staleness}; one process samples and learns in turn: set 0"
     if cluster.device == "cuda" and not cluster.colocate:
         yield "cluster.colocate", "is false; this backend's engine shares the trainer's GPU: set true"
     if cluster.offload_optimizer:

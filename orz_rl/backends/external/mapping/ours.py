@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 
 from orz_rl.backends.external.mapping.table import Row
 from orz_rl.config import TrainConfig
@@ -11,6 +12,11 @@ _PROMPTS = "our service, which renders the prompts"
 _GRADES = "our service, which grades the responses"
 _WATCHED = "this process, which follows the metrics"
 _NOT_EVALUATED = "there is no evaluation during training"
+
+
+def _unmasked(config: TrainConfig, *, name: str) -> str:
+    return "" if getattr(config.loss, name) is None else "masks are for the backend native; set null"
+
 
 OURS: Sequence[Row] = (
     Row(setting="data.source", instead=_PROMPTS),
@@ -26,6 +32,31 @@ OURS: Sequence[Row] = (
         ),
     ),
     Row(setting="rollout.batch_size", instead="vllm, which batches by itself"),
+    Row(
+        setting="rollout.max_staleness",
+        instead="its synchronous trainer",
+        unsupported=lambda config: (
+            "its synchronous trainer is used, which samples and learns in turn; set rollout.max_staleness=0"
+            if config.rollout.max_staleness
+            else ""
+        ),
+    ),
+    Row(
+        setting="loss.clip_against",
+        instead="log-probabilities of its policy before the step",
+        unsupported=lambda config: (
+            "it clips against its policy before the step; set auto" if config.loss.clip_against == "sampler" else ""
+        ),
+    ),
+    *(
+        Row(setting=f"loss.{name}", instead="no mask", unsupported=partial(_unmasked, name=name))
+        for name in ("importance_band", "sequence_band")
+    ),
+    Row(
+        setting="cluster.colocate_models",
+        instead="its own placement",
+        lost=lambda config: "it places policy and critic itself" if config.cluster.colocate_models else "",
+    ),
     Row(setting="reward.function", instead=_GRADES),
     Row(setting="reward.extractor", instead=_GRADES),
     Row(setting="reward.overlong_buffer", instead=_GRADES),

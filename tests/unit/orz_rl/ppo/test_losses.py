@@ -9,7 +9,16 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orz_rl.ppo.losses import entropy, importance_weights, kl_estimate, policy_loss, token_weights, value_loss
+from orz_rl.ppo.losses import (
+    entropy,
+    importance_weights,
+    kl_estimate,
+    policy_loss,
+    sequence_mask,
+    token_mask,
+    token_weights,
+    value_loss,
+)
 
 
 def one(
@@ -131,6 +140,24 @@ def test_importance_weights_are_capped_and_have_no_gradient() -> None:
     found = importance_weights(logprobs, torch.tensor([0.0, 0.0, -1.5]), cap=2.0)
     assert found.tolist() == pytest.approx([1.0, 2.0, math.exp(0.5)])
     assert not found.requires_grad
+
+
+def test_icepop_masks_what_is_outside_its_band_and_weighs_the_rest() -> None:
+    trainer, sampler = torch.tensor([0.0, 3.0, -1.0, 0.5]), torch.tensor([0.0, 0.0, -0.5, 0.0])
+    ratios = [1.0, math.exp(3.0), math.exp(-0.5), math.exp(0.5)]
+    inside = [0.7 <= ratio <= 2.0 for ratio in ratios]
+    found = importance_weights(trainer, sampler, cap=None, band=(0.7, 2.0))
+    assert found.tolist() == pytest.approx([r * keeps for r, keeps in zip(ratios, inside, strict=True)])
+    found = importance_weights(trainer, sampler, cap=1.2, band=(0.7, 2.0))
+    assert found.tolist() == pytest.approx([min(r, 1.2) * keeps for r, keeps in zip(ratios, inside, strict=True)])
+    assert token_mask(trainer, sampler, band=(0.7, 2.0)).tolist() == [float(keeps) for keeps in inside]
+
+
+def test_a_response_is_masked_by_the_geometric_mean_of_its_ratios() -> None:
+    ratios = torch.tensor([[2.0, 0.5, 1.0], [1.1, 1.1, 9.0], [0.8, 0.9, 1.0]])
+    mask = torch.tensor([[1.0, 1, 1], [1, 1, 0], [1, 1, 1]])
+    found = sequence_mask(ratios.log(), torch.zeros(3, 3), mask_BT=mask, band=(0.95, 1.2))
+    assert found.tolist() == [1.0, 1.0, 0.0], "means 1, 1.1 and 0.896"
 
 
 def test_entropy() -> None:

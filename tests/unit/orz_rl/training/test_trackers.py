@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 from orz_bench.records.run_dir import RunDir
-from orz_rl.config import LoggingConfig
+from orz_rl.settings.around import LoggingConfig
 from orz_rl.training.trackers import Trackers, wandb_settings
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any, cast
 
 from orz_rl.recipes.registry import resolve
-from orz_rl.rollout.collector import Collector
+from orz_rl.rollout.ahead import Ahead
+from orz_rl.rollout.collector import StepRollouts
 from orz_rl.training.devices import TakingTurns
 from orz_rl.training.learner import Learner
 from orz_rl.training.trainer import Trainer
@@ -21,6 +22,9 @@ class Diary:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+
+    def updating(self) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def sleep(self) -> None:
         self.lines.append("engines sleep")
@@ -47,12 +51,20 @@ class Diary:
         self.lines.append("policy has sent")
 
 
+def _collects_nothing(step: int, *, policy_version: int, cursor: int) -> StepRollouts:
+    raise AssertionError
+
+
 def test_weights_arrive_before_the_models_leave_the_device() -> None:
     diary = Diary()
     sampler, learner = cast("Sampler", diary), cast("Learner", diary)
     devices = TakingTurns(sampler, learner)
     trainer = Trainer(
-        resolve("tiny"), collector=cast("Collector", None), learner=learner, sampler=sampler, devices=devices
+        resolve("tiny"),
+        ahead=Ahead(_collects_nothing, max_staleness=0, num_steps=1),
+        learner=learner,
+        sampler=sampler,
+        devices=devices,
     )
     with trainer.models_on_device():
         diary.lines.append("save")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -100,6 +102,44 @@ def test_zero_stages_and_packs_give_the_same_losses_and_weights(
         a_rank(a_spec(checkpoint, zero_stage=stage, gradient_checkpointing=True)), [policy_pack(p) for p in packs]
     )
     assert_same(updates, weights, one_rank)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"clips_against_sampler": True},
+        {"importance_cap": 1.1},
+        {"importance_band": (0.8, 1.1)},
+        {"importance_band": (0.8, 1.1), "importance_cap": 1.05},
+        {"importance_band": (0.8, 1.1), "clips_against_sampler": True},
+    ],
+)
+@pytest.mark.parametrize("has_old", [False, True])
+def test_the_objective_for_samples_of_older_weights_is_its_formula(
+    checkpoint: Path, changes: dict[str, Any], has_old: bool
+) -> None:
+    """Against the sampler; or decoupled: against the policy before the step, weighted by it over the sampler."""
+    rank, draw = a_rank(a_spec(checkpoint)), np.random.default_rng(5)
+    pack = policy_pack([0, 1, 2, 3])
+    now = rank.logprobs([pack.pack])[0]
+    sampler, old = (now + torch.from_numpy(0.3 * draw.standard_normal(NUM_TOKENS)).float() for _ in range(2))
+    item = replace(pack, sampler_logprobs_R=sampler, old_logprobs_R=old if has_old else None)
+    terms = replace(TERMS, **changes)
+    (update,) = rank.update_policy([[item]], lr=1e-4, terms=terms)
+
+    before = (old if has_old else now).double().numpy()
+    ratio = np.exp(now.double().numpy() - (sampler.double().numpy() if terms.clips_against_sampler else before))
+    weight, to_sampler = np.ones(NUM_TOKENS), np.exp(before - sampler.double().numpy())
+    if not terms.clips_against_sampler and changes:
+        weight = np.minimum(to_sampler, terms.importance_cap or np.inf)
+    if terms.importance_band is not None:
+        low, high = terms.importance_band
+        weight = weight * ((to_sampler >= low) & (to_sampler <= high))
+        assert 0 < np.count_nonzero(weight) < NUM_TOKENS
+    advantages = pack.advantages_R.numpy()
+    wanted = -(np.minimum(ratio * advantages, np.clip(ratio, 0.8, 1.2) * advantages) * weight).sum() / NUM_TOKENS
+    assert update.loss == pytest.approx(wanted, rel=1e-4)
 
 
 @pytest.mark.parametrize("stage", [1, 3])

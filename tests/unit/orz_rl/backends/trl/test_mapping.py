@@ -31,6 +31,10 @@ REFUSED = {
     "model.head_float32": (GRPO, "model.head_float32=true"),
     "cluster.offload_optimizer": (GRPO, "cluster.zero_stage=1", "cluster.offload_optimizer=true"),
     "loss.importance_cap": (GRPO, "loss.importance_cap=2"),
+    "loss.importance_band": (GRPO, "loss.importance_band=[0.5, 5]"),
+    "loss.sequence_band": (GRPO, "loss.sequence_band=[0.9, 1.1]"),
+    "loss.clip_against": (GRPO, "loss.clip_against=sampler"),
+    "rollout.max_staleness": (GRPO, "rollout.max_staleness=1", "cluster.colocate=false"),
     "loss.kl_penalty": (GRPO, "loss.kl_penalty=0.1"),
     "loss.kl_estimator": (GRPO, "loss.kl_loss=0.1"),
     "loss.kl_loss": (RLOO, "loss.kl_loss=0.1", "loss.kl_estimator=k3"),
@@ -70,6 +74,7 @@ BY_OUR_ENGINE = {
 ONE_PROCESS = {
     "cluster.in_process": "it always is",
     "cluster.spread": "there is one bundle",
+    "cluster.colocate_models": "there is one model",
     "cluster.zero_stage": "nothing to shard over",
     "cluster.weight_sync": "copied through memory; named where it is slower, on a GPU",
 }
