@@ -10,47 +10,33 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from orz_bench.asking.protocol import MIN_TEMPERATURE, ORZ_STOP
 from orz_bench.engines.engine import Sampling
-from orz_bench.errors import nearest
-from orz_bench.installed.plugins import PluginGroup
-from orz_bench.records.keep_rules import Retention, rule_text
+from orz_bench.records.keep_rules import Retention
 from orz_rl.names import KlChoice, KlEstimator, Normalisation, SignName
 from orz_rl.ppo.parts import ADVANTAGES, OBJECTIVES
 from orz_rl.ppo.schedule import schedule
 from orz_rl.settings.older import optim_of_today
+from orz_rl.settings.values import (
+    MANY,
+    Bound,
+    Coefficient,
+    Count,
+    Decay,
+    Positive,
+    PositiveShare,
+    Rate,
+    Rule,
+    Section,
+    Share,
+    Text,
+    known,
+)
 
-_MANY = 10**9
-"""Upper bound of every count."""
-Positive = Annotated[int, Field(ge=1, le=_MANY)]
-Count = Annotated[int, Field(ge=0, le=_MANY)]
-Share = Annotated[float, Field(ge=0, le=1)]
-PositiveShare = Annotated[float, Field(gt=0, le=1)]
-Decay = Annotated[float, Field(ge=0, lt=1)]
-Rate = Annotated[float, Field(gt=0)]
-"""A learning rate, without an upper bound: an update that is not finite is stopped and reported."""
-Coefficient = Annotated[float, Field(ge=0, le=1000)]
-Bound = Annotated[float, Field(gt=0, le=1e6)]
-Text = Annotated[str, Field(min_length=1)]
-Rule = Annotated[str, AfterValidator(rule_text)]
 REDUCE_BUCKET = 200_000_000
 """Number of gradient elements that ranks reduce at a time; DeepSpeed allocates a buffer for them."""
-
-
-def _known(group: PluginGroup[Any], name: str) -> str:
-    """The name, if it is one of ours or of another package."""
-    if name in group.built_in or name in group.others():
-        return name
-    names = group.names()
-    raise ValueError(f"wanted one of {', '.join(names)}{nearest(name, names)}")
-
-
-class Section(BaseModel):
-    """A frozen section; unknown keys, NaN and infinities are errors."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class ModelConfig(Section):
@@ -100,7 +86,7 @@ class RolloutConfig(Section):
     top_p: PositiveShare = 1.0
     """Sample only from the most likely tokens that reach this share. The trainer uses the full softmax: below 1,
     mismatch/* includes what was cut off, and loss.importance_cap is refused."""
-    top_k: Annotated[int, Field(ge=-1, le=_MANY)] = -1
+    top_k: Annotated[int, Field(ge=-1, le=MANY)] = -1
     """Sample only from this many of the most likely tokens, as for top_p; -1: off."""
     max_tokens: Positive = 8000
     """New tokens per sample; truncated samples get reward 0."""
@@ -152,7 +138,7 @@ class RewardConfig(Section):
 class AdvantageConfig(Section):
     """How rewards become advantages."""
 
-    estimator: Annotated[str, AfterValidator(partial(_known, ADVANTAGES))] = "gae"
+    estimator: Annotated[str, AfterValidator(partial(known, ADVANTAGES))] = "gae"
     """gae trains a critic; grpo, dr_grpo, rloo compare the samples of a group, reinforce_pp those of the batch; or the
     name of an entry of orz.advantages (docs/plugins.md)."""
     gamma: Share = 1.0
@@ -166,7 +152,7 @@ class AdvantageConfig(Section):
 class LossConfig(Section):
     """What the optimisers minimise."""
 
-    objective: Annotated[str, AfterValidator(partial(_known, OBJECTIVES))] = "ppo"
+    objective: Annotated[str, AfterValidator(partial(known, OBJECTIVES))] = "ppo"
     """ppo: the clipped objective; or the name of an entry of orz.losses (docs/plugins.md)."""
     clip_low: Share = 0.2
     """PPO: the ratio is clipped below at 1 - clip_low."""
@@ -251,6 +237,8 @@ class ClusterConfig(Section):
     """Keep the optimiser's state in host memory."""
     pack_tokens: Positive = 16_384
     """Tokens per pack, which a model processes at once."""
+    share_prompts: bool = True
+    """A pack holds a prompt once, for all of its responses in it; false: once for each. Outputs are the same."""
 
     @property
     def takes_turns(self) -> bool:

@@ -133,7 +133,7 @@ _ALL = (
     Metric("mismatch/kl", "nats", "k3 estimate of KL(sampler || trainer) a token.", "down"),
     Metric("mismatch/ratio_max", "ratio", "Largest trainer / sampler probability of a token.", "down"),
     # Performance
-    Metric("packing/efficiency", "share", "Tokens in the policy's packs over their capacity.", "up"),
+    Metric("packing/efficiency", "share", "Tokens in the policy's packs (prompts once) over their capacity.", "up"),
     Metric("tokens/total", "tokens", "Prompt and response tokens of the step."),
     Metric("time/step", "s", "Wall time of the step.", "down", is_time=True),
     Metric("time/sample", "s", "Sampling, grading and writing.", "down", is_time=True),

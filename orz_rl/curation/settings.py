@@ -11,7 +11,7 @@ from pydantic import Field, ValidationError, model_validator
 
 from orz_bench.errors import ConfigError, nearest
 from orz_bench.records.regular import read_text
-from orz_rl.config import Count, Positive, PositiveShare, Rate, Section, Share, Text
+from orz_rl.settings.values import Count, Positive, PositiveShare, Rate, Section, Share, Text
 
 ALL = ("all",)
 """Decontamination against every benchmark."""

@@ -59,7 +59,7 @@ class Trainer:
             collection = self._collector.collect(
                 number, policy_version=version, cursor=self.cursor, on_committed=on_committed
             )
-            self.last_batch = batch = Batch.of(collection.rollouts)
+            self.last_batch = batch = Batch.of(collection.rollouts, share_prompts=config.cluster.share_prompts)
         with clock.phase("score"):
             self._devices.give_to_models()
             scores = self.learner.score(batch)

@@ -69,6 +69,7 @@ BY_OUR_ENGINE = {
 }
 ONE_PROCESS = {
     "cluster.in_process": "it always is",
+    "cluster.share_prompts": "nothing is packed",
     "cluster.spread": "there is one bundle",
     "cluster.zero_stage": "nothing to shard over",
     "cluster.weight_sync": "copied through memory; named where it is slower, on a GPU",
