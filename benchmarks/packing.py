@@ -81,7 +81,9 @@ def main() -> None:
             shuffled = random.Random(order).sample(lengths, len(lengths))
             for name, packer in (("ours", pack), ("next_fit", next_fit)):
                 packs, seconds = timed(packer, shuffled, capacity)
-                figures.setdefault(name, []).append(efficiency(shuffled, packs, capacity=capacity))
+                figures.setdefault(name, []).append(
+                    efficiency([sum(shuffled[i] for i in p) for p in packs], capacity=capacity)
+                )
                 figures.setdefault(f"{name}_cpu_ms", []).append(1000 * seconds)
             figures.setdefault("padding", []).append(padded_efficiency(shuffled, capacity))
             figures.setdefault("padding_sorted", []).append(padded_efficiency(sorted(shuffled), capacity))

@@ -249,6 +249,8 @@ class ClusterConfig(Section):
     """Keep the optimiser's state in host memory."""
     pack_tokens: Positive = 16_384
     """Tokens per pack, which a model processes at once."""
+    share_prompts: bool = True
+    """A pack holds a prompt once, for all of its responses in it; false: once for each. Outputs are the same."""
 
     @property
     def takes_turns(self) -> bool:

@@ -24,7 +24,8 @@ from orz_bench.engines.soundness import require_whole
 from orz_bench.errors import ConfigError
 from orz_bench.records.regular import read_text
 from orz_bench.records.run_dir import to_json, write_text
-from orz_rl.ppo.packed_forward import register_packed_sdpa, values_of
+from orz_rl.ppo.packed_attention import register_packed_attention
+from orz_rl.ppo.packed_forward import values_of
 
 MODEL_TYPE = "orz_critic"
 
@@ -89,7 +90,7 @@ def load_classifier(folder: str, *, dtype: str, attention: str, **options: Any) 
     from transformers import AutoModelForSequenceClassification
     from transformers.utils import logging
 
-    register_packed_sdpa()
+    register_packed_attention()
     config = body_config(folder)
     given: dict[str, Any] = {"num_labels": 1} if config is None else {"config": config}
     # transformers prints its own table of missing weights; faults are reported below.

@@ -161,7 +161,7 @@ _ALL = (
     ),
     Metric("staleness/max", "updates", "The same, largest of a token.", "down"),
     # Performance
-    Metric("packing/efficiency", "share", "Tokens in the policy's packs over their capacity.", "up"),
+    Metric("packing/efficiency", "share", "Tokens in the policy's packs (prompts once) over their capacity.", "up"),
     Metric("tokens/total", "tokens", "Prompt and response tokens of the step."),
     Metric("time/step", "s", "Wall time of the step.", "down", is_time=True),
     Metric(

@@ -12,6 +12,9 @@ from orz_rl.planning.architectures import Architecture
 
 CHUNK_ELEMENTS = 2**26
 """Logits that exist at a time; orz_rl.ppo.token_head has the same number, which a test compares."""
+MOST_REPEATS = 2
+"""Sequences with their prompts, over the tokens of a pack with shared prompts, up to which the attention keeps them;
+orz_rl.ppo.packed_attention has the same number."""
 _FLOAT32 = 4
 _INDICES = 100
 """Bytes a token: its id and position, and its places in the pack."""
@@ -29,12 +32,17 @@ class PackShape:
     has_head: bool = True
     """Of a policy; a critic's head gives one number a token."""
     head_float32: bool = False
+    share_prompts: bool = False
+    """Whether a pack may hold a prompt once for several responses: then as many are assumed as the attention keeps."""
 
 
 def pack_bytes(model: Architecture, shape: PackShape) -> float:
     """Bytes at the peak, which is either at the output layer or in the last layer's backward pass."""
     size, hidden = shape.size, model.hidden
     layer = _layer_bytes(model, size)
+    if shape.share_prompts:
+        # Queries, keys, values and outputs of sequences whose prompts are repeated.
+        layer += (MOST_REPEATS - 1) * 2 * (model.hidden + model.kv_heads * model.head_dim) * size
     kept = shape.tokens * model.layers * (hidden * size if shape.recomputes else layer)
     in_layer = shape.tokens * ((layer if shape.recomputes else 0) + 2 * model.intermediate * size + hidden * size)
     in_layer += hidden * model.intermediate * size  # the gradient of one matrix

@@ -216,6 +216,7 @@ def model_memory(
         recomputes=config.model.gradient_checkpointing,
         has_head=has_logits,
         head_float32=config.model.head_float32,
+        share_prompts=config.cluster.share_prompts and config.rollout.num_samples > 1,
     )
     return Memory(
         weights=num_parameters * size / (ranks if stage == 3 else 1),
@@ -233,7 +234,6 @@ def step_seconds(
     """Lower bounds for the phases of one step."""
     size = 2 if config.model.dtype == "bfloat16" else 4
     flops = hardware.peak_tflops * 1e12 * MFU
-    tokens = config.num_rollouts * (mean_tokens + min(256, config.data.max_prompt_tokens))
     recompute = 4 / 3 if config.model.gradient_checkpointing else 1.0
     devices_policy, devices_critic = config.cluster.policy_ranks, config.cluster.critic_ranks
     engines, parallel = config.rollout.num_engines, config.rollout.tensor_parallel
@@ -241,11 +241,24 @@ def step_seconds(
     bytes_a_step = model.policy_parameters * size + sequences * mean_tokens / 2 * model.kv_bytes_per_token(size)
     seconds = {"sample": mean_tokens * bytes_a_step / (hardware.bandwidth_gib_s * GIB * parallel)}
     needs_old = config.optim.policy_updates > 1 or config.loss.kl_penalty > 0
-    forwards = (int(needs_old) + int(config.has_reference)) * 2 * model.policy_parameters * tokens / devices_policy
+    once = _packed_tokens(config, mean_tokens, updates=1)
+    forwards = (int(needs_old) + int(config.has_reference)) * 2 * model.policy_parameters * once / devices_policy
+    tokens = _packed_tokens(config, mean_tokens, updates=config.optim.policy_updates)
     update = 6 * recompute * model.policy_parameters * tokens / devices_policy
     if critic is not None:
-        forwards += 2 * critic.critic_parameters * tokens / devices_critic
+        forwards += 2 * critic.critic_parameters * once / devices_critic
+        tokens = _packed_tokens(config, mean_tokens, updates=config.optim.critic_updates)
         critic_update = 6 * recompute * critic.critic_parameters * tokens / devices_critic
         is_shared = config.cluster.colocate or config.cluster.colocate_models
         update = update + critic_update if is_shared else max(update, critic_update)
     return seconds | {"score": forwards / flops, "update": update / flops}
+
+
+def _packed_tokens(config: TrainConfig, mean_tokens: float, *, updates: int) -> float:
+    """Tokens in the packs of a step whose rollouts are shared out to some updates, with prompts of 256 tokens."""
+    samples, cluster = config.rollout.num_samples, config.cluster
+    prompt = min(256, config.data.max_prompt_tokens)
+    times: float = samples
+    if cluster.share_prompts:
+        times = min(samples, max(updates, samples * mean_tokens / cluster.pack_tokens))
+    return config.rollout.num_problems * (samples * mean_tokens + times * prompt)

@@ -1,13 +1,15 @@
 """The rollouts of one step as tensors, split into packs for every rank, and put together again.
 
 B rollouts, T response positions (right-padded), R response tokens of one pack. The tokens of all packs of an update are
-one buffer, in their order, and each pack is a slice of it; likewise the numbers that belong to them.
+one buffer, in their order, and each pack is a slice of it; likewise the numbers that belong to them. Rollouts with the
+same prompt follow one another in a pack, which holds that prompt once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -17,12 +19,12 @@ from torch import Tensor
 from orz_bench.errors import EngineError
 from orz_bench.records.arrays import TOKEN_IDS
 from orz_bench.records.rollout import Rollout
-from orz_rl.ppo.packing import pack
+from orz_rl.ppo.packing import pack_groups
 from orz_rl.ppo.packs import Lengths, Pack, PackSlice
 
 Shares = list[list[tuple[int, ...]]]
 """For each rank and each of its packs: the rollouts in it. Ranks have equally many packs; an empty one is a filler."""
-_FILLER = Lengths(1, 1)
+_FILLER = Lengths(1, (1,))
 """Two tokens, with weight 0."""
 
 
@@ -34,13 +36,15 @@ class Batch:
     rewards_B: Tensor
     group_B: Tensor
     """Equal for the rollouts of one problem."""
+    prompts: tuple[int, ...]
+    """For each rollout the number of its prompt: equal where a pack may hold it once for several."""
     lengths_B: Tensor
     """Number of response tokens."""
     sampler_logprobs_BT: Tensor
     mask_BT: Tensor
 
     @classmethod
-    def of(cls, rollouts: Sequence[Rollout]) -> Batch:
+    def of(cls, rollouts: Sequence[Rollout], *, share_prompts: bool = True) -> Batch:
         """From rows with token ids, log-probabilities and rewards. Raises EngineError for a row without them."""
         for rollout in rollouts:
             if not rollout.token_ids or not rollout.prompt_token_ids or rollout.logprobs is None:
@@ -51,6 +55,7 @@ class Batch:
             rollouts=tuple(rollouts),
             rewards_B=torch.tensor([r.reward or 0.0 for r in rollouts]),
             group_B=torch.tensor([groups[r.problem_id] for r in rollouts]),
+            prompts=_numbered_prompts(rollouts) if share_prompts else tuple(range(len(rollouts))),
             lengths_B=lengths_B,
             sampler_logprobs_BT=_padded([_array(r.logprobs) for r in rollouts], width=int(lengths_B.max())),
             mask_BT=(torch.arange(int(lengths_B.max())) < lengths_B[:, None]).float(),
@@ -63,27 +68,33 @@ class Batch:
 
     def shares(self, members: Sequence[int], *, capacity: int, num_ranks: int) -> Shares:
         """Packs of these rollouts, dealt to ranks: equally many packs for each, and about equally many tokens."""
-        lengths = self.sequence_lengths
-        packs = [
-            tuple(members[index] for index in chosen)
-            for chosen in pack([lengths[member] for member in members], capacity)
-        ]
-        packs.sort(key=lambda chosen: -sum(lengths[member] for member in chosen))
+        groups: dict[int, list[int]] = {}
+        for member in members:
+            groups.setdefault(self.prompts[member], []).append(member)
+        members_of = list(groups.values())
+        sizes = [Lengths(self._prompt_length(chosen[0]), self._responses(chosen)) for chosen in members_of]
+        packs = [tuple(members_of[group][place] for group, place in chosen) for chosen in pack_groups(sizes, capacity)]
+        loads_of = {chosen: self.num_tokens(chosen) for chosen in packs}
+        packs.sort(key=lambda chosen: -loads_of[chosen])
         shares: Shares = [[] for _ in range(num_ranks)]
         per_rank = -(-len(packs) // num_ranks)
         loads = [0] * num_ranks
         for chosen in packs:
             rank = min((r for r in range(num_ranks) if len(shares[r]) < per_rank), key=lambda r: loads[r])
             shares[rank].append(chosen)
-            loads[rank] += sum(lengths[member] for member in chosen)
+            loads[rank] += loads_of[chosen]
         return [share + [()] * (per_rank - len(share)) for share in shares]
+
+    def num_tokens(self, members: Sequence[int]) -> int:
+        """Of a pack: each of their prompts once."""
+        return sum(each.num_tokens for each in self._in_pack(members))
 
     def packs(self, shares: Shares) -> list[list[PackSlice]]:
         """The tokens of every rank's packs, slices of one buffer; a filler has two tokens."""
         chosen = [members for share in shares for members in share]
-        lengths = [tuple(map(self._lengths_of, members)) or (_FILLER,) for members in chosen]
+        lengths = [self._in_pack(members) or (_FILLER,) for members in chosen]
         pieces = [piece for members in chosen for piece in (self._tokens(members) or [np.zeros(2, dtype=TOKEN_IDS)])]
-        sizes = [sum(map(sum, row)) for row in lengths]
+        sizes = [sum(each.num_tokens for each in row) for row in lengths]
         slices = torch.from_numpy(np.concatenate(pieces)).split(sizes)
         return _by_rank([PackSlice(tokens, row) for tokens, row in zip(slices, lengths, strict=True)], shares)
 
@@ -136,13 +147,30 @@ class Batch:
         sizes = [sum(lengths[member] for member in members) or 1 for share in shares for members in share]
         return _by_rank(list(buffer.split(sizes)), shares)
 
-    def _tokens(self, members: Sequence[int]) -> list[Any]:
-        rollouts = [self.rollouts[member] for member in members]
-        return [_array(numbers) for row in rollouts for numbers in (row.prompt_token_ids, row.token_ids)]
+    def _runs(self, members: Sequence[int]) -> list[list[int]]:
+        """Members that follow one another and have the same prompt."""
+        return [list(run) for _, run in groupby(members, key=self.prompts.__getitem__)]
 
-    def _lengths_of(self, member: int) -> Lengths:
-        rollout = self.rollouts[member]
-        return Lengths(len(_array(rollout.prompt_token_ids)), len(_array(rollout.token_ids)))
+    def _in_pack(self, members: Sequence[int]) -> tuple[Lengths, ...]:
+        return tuple(Lengths(self._prompt_length(run[0]), self._responses(run)) for run in self._runs(members))
+
+    def _tokens(self, members: Sequence[int]) -> list[Any]:
+        pieces = []
+        for run in self._runs(members):
+            pieces.append(_array(self.rollouts[run[0]].prompt_token_ids))
+            pieces.extend(_array(self.rollouts[member].token_ids) for member in run)
+        return pieces
+
+    def _prompt_length(self, member: int) -> int:
+        return len(_array(self.rollouts[member].prompt_token_ids))
+
+    def _responses(self, members: Sequence[int]) -> tuple[int, ...]:
+        return tuple(len(_array(self.rollouts[member].token_ids)) for member in members)
+
+
+def _numbered_prompts(rollouts: Sequence[Rollout]) -> tuple[int, ...]:
+    numbers: dict[bytes, int] = {}
+    return tuple(numbers.setdefault(_array(r.prompt_token_ids).tobytes(), len(numbers)) for r in rollouts)
 
 
 def _array(numbers: Any) -> Any:

@@ -4,6 +4,18 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from typing import NamedTuple
+
+from orz_rl.ppo.packs import Lengths
+
+
+class Place(NamedTuple):
+    """A response."""
+
+    group: int
+    """Index of its prompt."""
+    response: int
+    """Index among the responses of this prompt."""
 
 
 def pack(lengths: Sequence[int], capacity: int) -> list[list[int]]:
@@ -30,6 +42,22 @@ def pack(lengths: Sequence[int], capacity: int) -> list[list[int]]:
     return [sorted(members) for members in packs]
 
 
-def efficiency(lengths: Sequence[int], packs: Sequence[Sequence[int]], *, capacity: int) -> float:
+def pack_groups(groups: Sequence[Lengths], capacity: int) -> list[list[Place]]:
+    """The responses of prompts, pack by pack, where a pack holds a prompt once for those of its responses in it.
+
+    A group that does not fit into a pack is split into as few parts as possible, each with the prompt; then parts are
+    packed like sequences. Raises ValueError for a prompt with a response that is longer than a pack.
+    """
+    parts, sizes = [], []
+    for number, group in enumerate(groups):
+        if max(group.responses) + group.prompt > capacity:
+            pack([group.prompt + response for response in group.responses], capacity)  # says which
+        for chosen in pack(group.responses, capacity - group.prompt):
+            parts.append([Place(number, response) for response in chosen])
+            sizes.append(group.prompt + sum(group.responses[response] for response in chosen))
+    return [[place for part in chosen for place in parts[part]] for chosen in pack(sizes, capacity)]
+
+
+def efficiency(sizes: Sequence[int], *, capacity: int) -> float:
     """Used share of the packs' tokens."""
-    return sum(lengths) / (len(packs) * capacity) if packs else 1.0
+    return sum(sizes) / (len(sizes) * capacity) if sizes else 1.0

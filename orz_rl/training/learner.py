@@ -77,7 +77,8 @@ class Learner:
             self._reference = cluster.open_model(_spec("reference", policy, config=config), ranks.policy_ranks)
         for group in self._groups:
             group.ready()
-        _wait([group.check_packs(max_tokens=config.max_sequence) for group in self._groups])
+        longest = config.max_sequence
+        _wait([each.check_packs(max_tokens=longest, share_prompts=ranks.share_prompts) for each in self._groups])
 
     @property
     def groups(self) -> dict[str, ModelGroup]:
@@ -145,7 +146,7 @@ class Learner:
             critic=critic_updates,
             logprobs_BT=_gather(batch, results, all_shares=policy_shares, what="logprobs"),
             entropy_BT=_gather(batch, results, all_shares=policy_shares, what="entropies"),
-            packing_efficiency=efficiency(batch.sequence_lengths, packs, capacity=config.cluster.pack_tokens),
+            packing_efficiency=efficiency(list(map(batch.num_tokens, packs)), capacity=config.cluster.pack_tokens),
             learning_rates=config.learning_rates(step),
         )
 

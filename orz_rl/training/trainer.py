@@ -63,7 +63,7 @@ class Trainer:
         clock = Stopwatch()
         with clock.phase("sample"):
             collection = self._ahead.take()
-            self.last_batch = batch = Batch.of(collection.rollouts)
+            self.last_batch = batch = Batch.of(collection.rollouts, share_prompts=config.cluster.share_prompts)
         with clock.phase("score"):
             self._devices.give_to_models()
             scores = self.learner.score(batch)

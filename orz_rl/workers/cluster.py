@@ -68,9 +68,9 @@ class ModelGroup(ABC):
     def start(self, method: RankMethod, shares: Sequence[Any] | None = None, **settings: Any) -> Pending[Any]:
         """Call a method on every rank with the same settings, and with one share of the data for each rank."""
 
-    def check_packs(self, *, max_tokens: int) -> Pending[None]:
+    def check_packs(self, *, max_tokens: int, share_prompts: bool) -> Pending[None]:
         """Check that the model gives the same outputs for packed sequences as for single ones."""
-        return self.start("check_packs", max_tokens=max_tokens)
+        return self.start("check_packs", max_tokens=max_tokens, share_prompts=share_prompts)
 
     def logprobs(self, packs: Sequence[Sequence[Pack | PackSlice]]) -> Pending[list[Tensor]]:
         """Log-probabilities of the response tokens of each rank's packs."""

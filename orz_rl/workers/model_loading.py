@@ -12,7 +12,7 @@ from orz_bench.engines.soundness import require_whole
 from orz_bench.errors import ConfigError, OrzError
 from orz_bench.models.transformers_imports import leave_out_unused
 from orz_rl.critic import ValueModel, load_classifier
-from orz_rl.ppo.packed_forward import register_packed_sdpa
+from orz_rl.ppo.packed_attention import register_packed_attention
 from orz_rl.ppo.token_head import with_token_head
 from orz_rl.workers.messages import ModelSpec
 
@@ -23,7 +23,7 @@ def load_model(spec: ModelSpec) -> Any:
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
 
-    register_packed_sdpa()
+    register_packed_attention()
     logging.disable_progress_bar()
     options: dict[str, Any] = {"dtype": getattr(torch, spec.dtype), "attn_implementation": spec.attention}
     options["use_safetensors"] = True  # the other format is pickle, which can execute code

@@ -61,9 +61,9 @@ class ModelRank:
         self._engine, *_ = deepspeed.initialize(model=model, optimizer=optimiser, config=settings)
         self._watch = _GradientWatch(self._engine.module)
 
-    def check_packs(self, *, max_tokens: int) -> None:
+    def check_packs(self, *, max_tokens: int, share_prompts: bool) -> None:
         """Raise ConfigError if packing changes this model's outputs. A collective."""
-        check_packs(self._engine, spec=self._spec, max_tokens=max_tokens)
+        check_packs(self._engine, spec=self._spec, max_tokens=max_tokens, share_prompts=share_prompts)
 
     def logprobs(self, packs: Sequence[Pack | PackSlice]) -> list[Tensor]:
         """Log-probabilities of the response tokens of each pack, under the present weights."""

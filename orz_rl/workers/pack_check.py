@@ -7,7 +7,8 @@ attention may have terms that packing does not reproduce. The comparison finds b
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from dataclasses import replace
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -28,44 +29,59 @@ _TOLERANCE = {"float32": 1e-3, "bfloat16": 0.25}
 _UNITS = {"policy": "nats", "reference": "nats", "critic": "of its states' length"}
 
 
-def check_packs(engine: Any, *, spec: ModelSpec, max_tokens: int) -> None:
+def check_packs(engine: Any, *, spec: ModelSpec, max_tokens: int, share_prompts: bool = True) -> None:
     """Raise ConfigError with the difference if packing changes the outputs of this model.
 
     `engine` is the model, or a DeepSpeed engine around it (then this is a collective); `max_tokens` is the longest
     sequence of the run. Packed forward passes run in training mode, so that active dropout is found as well.
     """
-    module = getattr(engine, "module", engine)
-    model = getattr(module, "classifier", module)
-    first, other, second = _sequences(model.config, max_tokens)
+    fault = _fault(engine, spec=spec, texts=_texts(engine, max_tokens, share_prompts=share_prompts))
+    if not fault:
+        return
+    alone = _fault(engine, spec=spec, texts=_texts(engine, max_tokens, share_prompts=False)) if share_prompts else fault
+    name = f"{spec.checkpoint} ({spec.role}, {_model(engine).config.model_type})"
+    if alone:
+        raise ConfigError(f"{name}: {alone}. {_REMEDY}")
+    raise ConfigError(
+        f"{name}: where a pack holds a prompt once for several responses, {fault}. Set cluster.share_prompts=false: "
+        "without shared prompts its packs are right."
+    )
+
+
+def _fault(engine: Any, *, spec: ModelSpec, texts: _Texts) -> str:
+    """What is wrong with packs of these texts; empty if nothing is."""
+    model = _model(engine)
     try:
         engine.train()
-        packed = _outputs(engine, [first, second], spec=spec)
-        exchanged = _outputs(engine, [other, second], spec=spec)
+        packed, exchanged = (_outputs(engine, pack, spec=spec) for pack in (texts.pack, texts.with_other))
         engine.eval()
-        alone = torch.cat([_alone(engine, model, sequence=sequence, spec=spec) for sequence in (first, second)])
+        alone = torch.cat(
+            [
+                _alone(engine, model, sequence=(prompt, response), spec=spec)
+                for prompt, *responses in texts.pack
+                for response in responses
+            ]
+        )
     except torch.OutOfMemoryError:
         raise
     except (TypeError, ValueError, KeyError, AttributeError, RuntimeError) as error:
         reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
-        raise ConfigError(
-            f"{_name(spec, model)}: cannot compute several sequences in one pack ({reason}). {_REMEDY}"
-        ) from error
-    num_second = len(_targets(second))
-    leak = float((packed[-num_second:] - exchanged[-num_second:]).norm(dim=1).max())
+        return f"cannot compute several sequences in one pack ({reason})"
+    num_same = len(packed) - len(_compared(texts.pack[0][1]))
+    leak = float((packed[-num_same:] - exchanged[-num_same:]).norm(dim=1).max())
     difference = float((packed - alone).norm(dim=1).mean())
     tolerance, unit = _TOLERANCE[spec.dtype], _UNITS[spec.role]
     if not leak <= tolerance:
-        raise ConfigError(
-            f"{_name(spec, model)}: outputs of a sequence change by {leak:.2g} {unit} with the sequence before it in "
-            "the "
-            f"pack (at most {tolerance:g}): some layers carry a state from one to the next. {_REMEDY}"
+        return (
+            f"outputs of a sequence change by {leak:.2g} {unit} with the sequence before it in the pack (at most "
+            f"{tolerance:g}): some layers carry a state from one to the next"
         )
     if not difference <= tolerance:
-        raise ConfigError(
-            f"{_name(spec, model)}: outputs of packed sequences differ by {difference:.2g} {unit} from those of single "
-            f"sequences (at most {tolerance:g}): packing does not reproduce its attention, positions or dropout. "
-            f"{_REMEDY}"
+        return (
+            f"outputs of packed sequences differ by {difference:.2g} {unit} from those of single sequences (at most "
+            f"{tolerance:g}): packing does not reproduce its attention, positions or dropout"
         )
+    return ""
 
 
 _REMEDY = (
@@ -74,62 +90,78 @@ _REMEDY = (
 )
 
 
-def _name(spec: ModelSpec, model: Any) -> str:
-    return f"{spec.checkpoint} ({spec.role}, {model.config.model_type})"
+class _Texts(NamedTuple):
+    """(prompt, response, ...) of each prompt in a pack."""
+
+    pack: list[tuple[list[int], ...]]
+    with_other: list[tuple[list[int], ...]]
+    """The same with another first response."""
 
 
-def _sequences(config: Any, max_tokens: int) -> tuple[list[int], list[int], list[int]]:
-    """Two sequences of the greatest length needed and a shorter one, of random tokens."""
+def _model(engine: Any) -> Any:
+    module = getattr(engine, "module", engine)
+    return getattr(module, "classifier", module)
+
+
+def _texts(engine: Any, max_tokens: int, *, share_prompts: bool) -> _Texts:
+    """Two random sequences, the first of the greatest length needed; or three, two of them with one prompt."""
+    config = _model(engine).config
     rope = getattr(config, "rope_parameters", None) or {}
     thresholds = [getattr(config, name, None) or rope.get(name) for name in _THRESHOLDS]
     wanted = [_LENGTH, *(value + _BEYOND for value in thresholds if isinstance(value, int) and value < max_tokens)]
     length = max(4, min(max_tokens, max(wanted)))
     generator = torch.Generator().manual_seed(0)
-    lengths = (length, length, max(4, length // 2 + 5 if length > _LENGTH else length - 7))
-    first, other, second = (
-        torch.randint(0, config.vocab_size, (count,), generator=generator).tolist() for count in lengths
-    )
-    return first, other, second
+    shared = length // 2 if share_prompts else 1
+    shorter = max(3, length // 2 + 4 if length > _LENGTH else length - 8)
+    counts = [1, shorter, length - shared, length - shared, shared, max(1, length - shared - 7)]
+    texts = [torch.randint(0, config.vocab_size, (count,), generator=generator).tolist() for count in counts]
+    start, end, first, other, prompt, second = texts
+    again = [second] if share_prompts else []
+    return _Texts([(prompt, first, *again), (start, end)], [(prompt, other, *again), (start, end)])
 
 
-def _targets(sequence: Sequence[int]) -> list[int]:
-    """Positions that are compared: the first, where a state would leak, and the last, beyond every threshold."""
-    places = range(1, len(sequence))
+def _compared(response: Sequence[int]) -> list[int]:
+    """Tokens that are compared: the first, where a state would leak, and the last, beyond every threshold."""
+    places = range(len(response))
     return sorted({*places[:_BEYOND], *places[-_BEYOND:]})
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]  # torch is not followed
-def _outputs(engine: Any, sequences: Sequence[list[int]], *, spec: ModelSpec) -> Tensor:
-    """Log-probabilities at the targets of a pack, (R, 1), or the critic's states over their length, (R, hidden)."""
-    device = next(engine.parameters()).device
-    starts = [sum(map(len, sequences[:index])) for index in range(len(sequences))]
-    targets = [start + place for start, sequence in zip(starts, sequences, strict=True) for place in _targets(sequence)]
-    whole = Pack.of([(sequence[:1], sequence[1:]) for sequence in sequences])
-    pack = Pack(whole.tokens_N, whole.positions_N, torch.tensor(targets), whole.lengths).to(device)
+def _outputs(engine: Any, texts: Sequence[tuple[list[int], ...]], *, spec: ModelSpec) -> Tensor:
+    """Log-probabilities of the compared tokens of a pack, (R, 1), or the critic's states over their length,
+    (R, hidden).
+    """
+    whole, chosen, at = Pack.of(texts), [], 0
+    for response in (response for _, *responses in texts for response in responses):
+        chosen += [at + place for place in _compared(response)]
+        at += len(response)
+    pack = replace(whole, targets_R=whole.targets_R[chosen], sources_R=whole.sources_R[chosen])
+    pack = pack.to(next(engine.parameters()).device)
     if spec.role == "critic":
-        return _states(engine, lambda: response_values(engine, pack), targets_R=pack.targets_R)
+        return _states(engine, lambda: response_values(engine, pack), sources_R=pack.sources_R)
     return response_logprobs(engine, pack)[:, None]
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]  # torch is not followed
-def _alone(engine: Any, model: Any, *, sequence: list[int], spec: ModelSpec) -> Tensor:
-    """The same outputs for one sequence, with an attention implementation of transformers."""
+def _alone(engine: Any, model: Any, *, sequence: tuple[list[int], list[int]], spec: ModelSpec) -> Tensor:
+    """The same outputs for one (prompt, response), with an attention implementation of transformers."""
+    prompt, response = sequence
     has_softcap = getattr(model.config, "attn_logit_softcapping", None) is not None
-    native = "eager" if len(sequence) <= _EAGER_LENGTH or has_softcap else "sdpa"
-    tokens_N = torch.tensor(sequence, device=next(engine.parameters()).device)
-    targets_R = torch.tensor(_targets(sequence), device=tokens_N.device)
+    native = "eager" if len(prompt + response) <= _EAGER_LENGTH or has_softcap else "sdpa"
+    tokens_N = torch.tensor(prompt + response, device=next(engine.parameters()).device)
+    targets_R = torch.tensor(_compared(response), device=tokens_N.device) + len(prompt)
     inputs = {"input_ids": tokens_N[None], "use_cache": False}
     model.set_attn_implementation(native)
     try:
         if spec.role == "critic":
-            return _states(engine, lambda: engine(**inputs), targets_R=targets_R)
+            return _states(engine, lambda: engine(**inputs), sources_R=targets_R - 1)
         logits_RV = engine(**inputs, logits_to_keep=targets_R - 1).logits[0]
         return token_logprobs(logits_RV, tokens_N[targets_R], temperature=1.0)[:, None]
     finally:
         model.set_attn_implementation(spec.attention)
 
 
-def _states(engine: Any, forward: Callable[[], Any], *, targets_R: Tensor) -> Tensor:
+def _states(engine: Any, forward: Callable[[], Any], *, sources_R: Tensor) -> Tensor:
     """The inputs of the value head in a forward pass: a head of zeros would hide every difference."""
     seen: list[Tensor] = []
     head = getattr(engine, "module", engine).classifier.score
@@ -138,5 +170,5 @@ def _states(engine: Any, forward: Callable[[], Any], *, targets_R: Tensor) -> Te
         forward()
     finally:
         hook.remove()
-    states_RD = seen[0][0, targets_R - 1].float()
+    states_RD = seen[0][0, sources_R].float()
     return states_RD / states_RD.norm(dim=1, keepdim=True).clamp_min(1e-12)

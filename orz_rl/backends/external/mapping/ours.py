@@ -80,6 +80,7 @@ OURS: Sequence[Row] = (
         instead="Ray",
         unsupported=lambda config: "it needs Ray; set it to false" if config.cluster.in_process else "",
     ),
+    Row(setting="cluster.share_prompts", without_effect="it packs sequences, each with its prompt"),
     Row(setting="cluster.spread", without_effect="it places its processes itself"),
     Row(setting="cluster.weight_sync", without_effect="it updates the engines' weights itself"),
     Row(

@@ -12,8 +12,9 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from orz_rl.planning import pack_memory
 from orz_rl.planning.architectures import PUBLISHED, Architecture, architecture_of
 from orz_rl.planning.pack_memory import PackShape, pack_bytes
-from orz_rl.ppo import token_head
-from orz_rl.ppo.packed_forward import register_packed_sdpa, response_scores
+from orz_rl.ppo import packed_attention, token_head
+from orz_rl.ppo.packed_attention import register_packed_attention
+from orz_rl.ppo.packed_forward import response_scores
 from orz_rl.ppo.packs import Lengths, PackSlice
 from orz_rl.ppo.token_head import with_token_head
 from tests.support.live_bytes import LiveBytes
@@ -25,7 +26,7 @@ TYPES = {2: torch.bfloat16, 4: torch.float32}
 def a_fake_model(shape: Architecture, dtype: torch.dtype, *, head_float32: bool) -> Any:
     from transformers import AutoModelForCausalLM, Qwen2Config
 
-    register_packed_sdpa()
+    register_packed_attention()
     config = Qwen2Config(
         vocab_size=shape.vocabulary,
         hidden_size=shape.hidden,
@@ -40,8 +41,12 @@ def a_fake_model(shape: Architecture, dtype: torch.dtype, *, head_float32: bool)
     return model
 
 
-def counted(shape: Architecture, pack: PackShape) -> int:
-    """The peak of a pack of four sequences, beyond weights and gradients."""
+def of_four(tokens: int) -> tuple[Lengths, ...]:
+    return (Lengths(16, (tokens // 4 - 16,)),) * 4
+
+
+def counted(shape: Architecture, pack: PackShape, lengths: tuple[Lengths, ...]) -> int:
+    """The peak of a pack of these sequences, beyond weights and gradients."""
     with FakeTensorMode(allow_non_fake_inputs=True), LiveBytes() as memory:
         model = a_fake_model(shape, TYPES[pack.size], head_float32=pack.head_float32)
         if pack.recomputes:
@@ -49,7 +54,6 @@ def counted(shape: Architecture, pack: PackShape) -> int:
         model.train()
         for parameter in model.parameters():
             parameter.grad = torch.zeros_like(parameter)
-        lengths = (Lengths(16, pack.tokens // 4 - 16),) * 4
         inputs = PackSlice(torch.zeros(pack.tokens, dtype=torch.int32), lengths).to(torch.device("cpu"))
         before = memory.peak = memory.now
         scores = response_scores(model, inputs, with_entropy=True)
@@ -71,11 +75,29 @@ def counted(shape: Architecture, pack: PackShape) -> int:
     ],
 )
 def test_the_peak_is_within_a_tenth_of_what_is_counted(model: Architecture, pack: PackShape) -> None:
-    assert pack_bytes(model, pack) == pytest.approx(counted(model, pack), rel=0.1)
+    assert pack_bytes(model, pack) == pytest.approx(counted(model, pack, of_four(pack.tokens)), rel=0.1)
 
 
-def test_the_plan_knows_the_size_of_a_chunk() -> None:
+@pytest.mark.parametrize(
+    ("model", "pack"),
+    [
+        (replace(SEVEN, layers=2, vocabulary=20_000), PackShape(tokens=8_192, size=2, recomputes=True)),
+        (architecture_of("tiny"), PackShape(tokens=4_096, size=4, recomputes=False)),
+    ],
+)
+def test_shared_prompts_take_at_most_what_is_planned_for_them(model: Architecture, pack: PackShape) -> None:
+    pack = replace(pack, share_prompts=True)
+    planned, length = pack_bytes(model, pack), pack.tokens // 32
+    most = (Lengths(length, (length,) * 31),)  # nearly twice the pack with every prompt, queries repeated, too
+    assert counted(model, pack, most) == pytest.approx(planned, rel=0.1)
+    for prompt, response in ((16, length), (pack.tokens // 2, pack.tokens // 64), (pack.tokens - 64, 2)):
+        lengths = (Lengths(prompt, (response,) * ((pack.tokens - prompt) // response)),)
+        assert counted(model, replace(pack, tokens=lengths[0].num_tokens), lengths) < 1.1 * planned
+
+
+def test_the_plan_knows_the_numbers_of_the_forward_pass() -> None:
     assert pack_memory.CHUNK_ELEMENTS == token_head.CHUNK_ELEMENTS
+    assert pack_memory.MOST_REPEATS == packed_attention.MOST_REPEATS
 
 
 def test_a_model_that_changes_its_logits_is_planned_with_all_of_them() -> None:

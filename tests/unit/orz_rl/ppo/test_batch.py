@@ -22,11 +22,13 @@ from tests.support.builders import a_rollout
 from tests.support.opaque_numbers import an_opaque_rollout
 
 
-def a_sampled(problem: str, index: int, *, length: int, reward: float = 1.0) -> Rollout:
+def a_sampled(
+    problem: str, index: int, *, length: int, reward: float = 1.0, prompt: tuple[int, ...] = (1, 2, 3)
+) -> Rollout:
     return a_rollout(
         problem_id=problem,
         sample_index=index,
-        prompt_token_ids=(1, 2, 3),
+        prompt_token_ids=prompt,
         token_ids=tuple(range(10, 10 + length)),
         logprobs=tuple(-0.1 * n for n in range(length)),
         num_tokens=length,
@@ -56,17 +58,26 @@ def test_a_rollout_that_lacks_one_of_the_three_is_refused(missing: dict[str, Any
 
 def test_a_pack_holds_prompts_and_responses_and_a_filler_one_token_of_each() -> None:
     batch = Batch.of([a_sampled("a", 0, length=2), a_sampled("b", 0, length=3)])
-    for members in ([1], [1, 0]):
-        wanted = Pack.of([((1, 2, 3), batch.rollouts[member].token_ids or ()) for member in members])
-        assert torch.equal(batch.pack_of(members).tokens_N, wanted.tokens_N)
-        assert torch.equal(batch.pack_of(members).targets_R, wanted.targets_R)
+    responses = [rollout.token_ids or () for rollout in batch.rollouts]
+    unshared = replace(batch, prompts=(0, 1))
+    for of, members, texts in (
+        (batch, [1], [((1, 2, 3), responses[1])]),
+        (batch, [1, 0], [((1, 2, 3), responses[1], responses[0])]),
+        (unshared, [1, 0], [((1, 2, 3), responses[1]), ((1, 2, 3), responses[0])]),
+    ):
+        found, wanted = of.pack_of(members), Pack.of(texts)
+        assert found.lengths == wanted.lengths
+        for name in ("tokens_N", "positions_N", "targets_R", "sources_R"):
+            assert torch.equal(getattr(found, name), getattr(wanted, name)), name
+        assert of.num_tokens(members) == len(wanted.tokens_N)
     assert len(batch.pack_of([]).tokens_N) == 2
     assert batch.in_pack(batch.mask_BT, []).tolist() == [0.0]
 
 
 def test_ranks_get_as_many_packs_and_about_as_many_tokens() -> None:
     lengths = [9, 8, 7, 6, 1, 1]
-    batch = Batch.of([a_sampled("p", index, length=length) for index, length in enumerate(lengths)])
+    rollouts = [a_sampled("p", index, length=length) for index, length in enumerate(lengths)]
+    batch = Batch.of(rollouts, share_prompts=False)
     shares = batch.shares(list(range(6)), capacity=12, num_ranks=2)
     tokens = [[sum(lengths[member] + 3 for member in pack) for pack in share] for share in shares]
     assert tokens == [[12, 9, 8], [11, 10, 0]]
@@ -75,13 +86,26 @@ def test_ranks_get_as_many_packs_and_about_as_many_tokens() -> None:
     assert sum(pack == () for share in spare for pack in share) == 1
 
 
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=20), st.integers(12, 40), st.integers(1, 4))
-def test_dealing_and_gathering_is_the_identity(lengths: list[int], capacity: int, num_ranks: int) -> None:
-    batch = Batch.of([a_sampled("p", index, length=length) for index, length in enumerate(lengths)])
-    shares = batch.shares(list(range(len(lengths))), capacity=capacity, num_ranks=num_ranks)
+GROUPS = st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9)), min_size=1, max_size=20)
+"""For each rollout: the length of its prompt, which names its problem, and of its response."""
+
+
+@given(GROUPS, st.integers(12, 40), st.integers(1, 4), st.booleans())
+def test_dealing_and_gathering_is_the_identity(
+    sizes: list[tuple[int, int]], capacity: int, num_ranks: int, share_prompts: bool
+) -> None:
+    rollouts = [
+        a_sampled(f"p{prompt}", index, length=length, prompt=(7,) * prompt)
+        for index, (prompt, length) in enumerate(sizes)
+    ]
+    batch = Batch.of(rollouts, share_prompts=share_prompts)
+    shares = batch.shares(list(range(len(sizes))), capacity=capacity, num_ranks=num_ranks)
     assert len({len(share) for share in shares}) == 1
-    assert sorted(member for share in shares for pack in share for member in pack) == list(range(len(lengths)))
-    assert all(sum(lengths[m] + 3 for m in pack) <= capacity for share in shares for pack in share)
+    assert sorted(member for share in shares for pack in share for member in pack) == list(range(len(sizes)))
+    for members in (members for share in shares for members in share if members):
+        prompts = {sizes[m][0] for m in members} if share_prompts else [sizes[m][0] for m in members]
+        wanted = sum(prompts) + sum(sizes[m][1] for m in members)
+        assert batch.num_tokens(members) == len(batch.pack_of(members).tokens_N) == wanted <= capacity
     values = torch.arange(batch.mask_BT.numel()).reshape(batch.mask_BT.shape).float() * batch.mask_BT
     results = [[batch.in_pack(values, members) for members in share] for share in shares]
     assert torch.equal(batch.from_packs(results, shares), values)
@@ -115,6 +139,7 @@ def test_packs_of_an_update_are_slices_of_one_buffer_and_only_the_slice_is_sent(
     assert len(buffers) == 1
     sent = pickle.dumps(packs[0][1], protocol=5)
     assert len(sent) < 4 * 1003 + 500
+    assert [len(pack.tokens_N) for share in packs for pack in share] == [2003, 1003, 1003, 2003]
     assert torch.equal(pickle.loads(sent).to(torch.device("cpu")).tokens_N, batch.pack_of([2]).tokens_N)
     values = torch.arange(8.0)[:, None] + torch.zeros_like(batch.mask_BT)
     for found in (batch.in_packs(values, shares), batch.repeated(torch.arange(8.0), shares)):

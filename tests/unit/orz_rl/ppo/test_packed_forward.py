@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from orz_rl.ppo.losses import policy_loss, token_weights
-from orz_rl.ppo.packed_forward import Pack, register_packed_sdpa, response_logprobs, response_values, token_logprobs
+from orz_rl.ppo.packed_attention import register_packed_attention
+from orz_rl.ppo.packed_forward import Pack, response_logprobs, response_values, token_logprobs
+from orz_rl.ppo.packs import Lengths
 
 VOCABULARY = 40
 
@@ -16,7 +19,7 @@ VOCABULARY = 40
 def a_model(family: str, *, seed: int = 0, attention: str = "packed_sdpa") -> Any:
     from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-    register_packed_sdpa()
+    register_packed_attention()
     torch.manual_seed(seed)
     shape: dict[str, Any] = {
         "vocab_size": VOCABULARY,
@@ -93,7 +96,7 @@ def test_sequences_that_see_one_another_would_be_noticed() -> None:
     """Without the positions of the sequences the result is wrong: this is what `packed_sdpa` is for."""
     model = a_model("qwen2").eval()
     pack = Pack.of(sequences())
-    leaking = Pack(pack.tokens_N, pack.positions_N, pack.targets_R, lengths=(len(pack.tokens_N),))
+    leaking = replace(pack, lengths=(Lengths(len(pack.tokens_N), ()),))
     with torch.inference_mode():
         right, wrong = response_logprobs(model, pack), response_logprobs(model, leaking)
     assert not torch.allclose(right, wrong, atol=1e-2)
@@ -102,7 +105,7 @@ def test_sequences_that_see_one_another_would_be_noticed() -> None:
 def test_a_sliding_window_is_kept() -> None:
     from transformers import MistralConfig, MistralForCausalLM
 
-    register_packed_sdpa()
+    register_packed_attention()
     torch.manual_seed(0)
     config = MistralConfig(
         vocab_size=VOCABULARY,
@@ -125,7 +128,7 @@ def test_a_sliding_window_is_kept() -> None:
 def test_soft_caps_and_windows_are_kept_where_scores_are_large() -> None:
     from transformers import Gemma2Config, Gemma2ForCausalLM
 
-    register_packed_sdpa()
+    register_packed_attention()
     torch.manual_seed(0)
     config = Gemma2Config(
         vocab_size=VOCABULARY,
@@ -164,8 +167,10 @@ def test_other_attentions_are_told_where_sequences_end() -> None:
 
     model = Inputs()
     response_values(model, Pack.of([([1, 2, 3], [4, 5]), ([1], [2, 3])]))
-    assert model.inputs["cu_seq_lens_q"].tolist() == model.inputs["cu_seq_lens_k"].tolist() == [0, 5, 8]
-    assert model.inputs["max_length_q"] == model.inputs["max_length_k"] == 5
+    keys = model.inputs["pack_keys"]
+    assert keys.options["cu_seq_lens_q"].tolist() == keys.options["cu_seq_lens_k"].tolist() == [0, 5, 8]
+    assert keys.options["max_length_q"] == keys.options["max_length_k"] == 5
+    assert keys.place_K is None
     assert (model.inputs["use_cache"], model.inputs["attention_mask"]) == (False, None)
 
 

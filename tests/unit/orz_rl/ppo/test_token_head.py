@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from orz_rl.ppo.losses import entropy
-from orz_rl.ppo.packed_forward import Pack, register_packed_sdpa, response_scores, token_logprobs
+from orz_rl.ppo.packed_attention import register_packed_attention
+from orz_rl.ppo.packed_forward import Pack, response_scores, token_logprobs
 from orz_rl.ppo.token_head import Question, TokenHead, with_token_head
 from tests.support.live_bytes import LiveBytes
 from tests.unit.orz_rl.ppo.test_packed_forward import a_model, sequences
@@ -163,7 +164,7 @@ def test_a_model_with_the_head_answers_as_without(family: str) -> None:
 def test_a_model_that_caps_its_logits_gives_them_whole() -> None:
     from transformers import Gemma2Config, Gemma2ForCausalLM
 
-    register_packed_sdpa()
+    register_packed_attention()
     torch.manual_seed(0)
     config = Gemma2Config(
         vocab_size=40,

@@ -85,7 +85,7 @@ def updated(*overrides: str) -> OneRank:
 def test_a_masked_response_has_no_weight_and_those_of_the_others_stay(high: float, *, is_masked: bool) -> None:
     (item,) = updated(f"loss.sequence_band=[0.9, {high}]").items
     (plain,) = updated().items
-    lengths = [each.response for each in item.pack.lengths]  # type: ignore[union-attr]
+    lengths = [count for each in item.pack.lengths for count in each.responses]
     is_first = torch.tensor([count == 3 for count in lengths for _ in range(count)])
     assert torch.equal(item.weights_R, plain.weights_R * ~(is_first & is_masked))
     assert plain.old_logprobs_R is None, "without a mask the update's own forward pass gives them"

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ from tests.support.preloaded import FORKED
 from tests.support.tiny_model import a_tiny_checkpoint
 
 TERMS = PolicyTerms(clip_low=0.2, clip_high=0.2, kl_loss=0.0, kl_estimator="k3", importance_cap=None)
-SEQUENCES = [([5, 6, 7], [8, 9, 10, 11]), ([12, 13], [14, 15]), ([16], [17, 18, 19]), ([20, 21], [22])]
+SEQUENCES = [([5, 6, 7], [8, 9, 10, 11]), ([12, 13], [14, 15]), ([12, 13], [17, 18, 19]), ([5, 6, 7], [22])]
 NUM_TOKENS = sum(len(response) for _, response in SEQUENCES)
 
 
@@ -52,20 +54,29 @@ def a_rank(spec: ModelSpec, *, rank: int = 0, num_ranks: int = 1, port: int | No
     return ModelRank(spec, rank=rank, num_ranks=num_ranks, rendezvous=f"tcp://127.0.0.1:{port or free_port()}")
 
 
-def policy_pack(members: list[int], *, advantage: float | None = None) -> PolicyPack:
-    chosen = [SEQUENCES[member] for member in members]
-    count = sum(len(response) for _, response in chosen)
+def policy_pack(members: list[int], *, advantage: float | None = None, share_prompts: bool = True) -> PolicyPack:
+    if share_prompts:
+        members = sorted(members, key=lambda member: SEQUENCES[member][0])
+        texts = [tuple(run) for run in _runs(members)]
+    else:
+        texts = [SEQUENCES[member] for member in members]
+    count = sum(len(SEQUENCES[member][1]) for member in members)
     advantages = [
         advantage if advantage is not None else 1.0 - member for member in members for _ in SEQUENCES[member][1]
     ]
     return PolicyPack(
-        pack=Pack.of(chosen),
+        pack=Pack.of(texts),
         weights_R=torch.full((count,), 1 / NUM_TOKENS),
         advantages_R=torch.tensor(advantages),
         sampler_logprobs_R=torch.zeros(count),
         old_logprobs_R=None,
         reference_logprobs_R=None,
     )
+
+
+def _runs(members: list[int]) -> Iterator[list[list[int]]]:
+    for prompt, run in groupby(members, key=lambda member: SEQUENCES[member][0]):
+        yield [prompt, *(SEQUENCES[member][1] for member in run)]
 
 
 def trained(rank: Any, packs: list[PolicyPack]) -> tuple[list[Update], dict[str, torch.Tensor]]:
@@ -89,8 +100,8 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def one_rank(checkpoint: Path) -> tuple[list[Update], dict[str, torch.Tensor]]:
-    """Three updates on one rank without sharding."""
-    return trained(a_rank(a_spec(checkpoint)), [policy_pack([0, 1, 2, 3])])
+    """Three updates on one rank without sharding, and with the prompt of every response."""
+    return trained(a_rank(a_spec(checkpoint)), [policy_pack([0, 1, 2, 3], share_prompts=False)])
 
 
 @pytest.mark.parametrize("stage", [1, 2, 3])

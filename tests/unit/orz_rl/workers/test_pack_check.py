@@ -103,6 +103,10 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
 }
 
 
+NUM_TOKENS = [(2, 19), (7, 23, 9, 1), (2, 3), (1, 12, 12, 5), (2, 28)]
+"""Of each prompt in a pack and its responses."""
+
+
 def a_checkpoint(folder: Path, kind: str, settings: dict[str, Any]) -> Path:
     """A random model whose weights are large enough for everything to matter."""
     from transformers import AutoConfig, AutoModelForCausalLM
@@ -129,17 +133,18 @@ def test_packs_are_right(name: str, tmp_path: Path) -> None:
     model = load_model(spec)
     check_packs(model, spec=spec, max_tokens=100)
     generator = torch.Generator().manual_seed(1)
-    sequences = [torch.randint(3, 64, (length,), generator=generator).tolist() for length in (21, 30, 5, 30)]
-    weights = torch.randn(sum(map(len, sequences)) - 2 * len(sequences), generator=generator)
+    texts = [[torch.randint(3, 64, (n,), generator=generator).tolist() for n in of] for of in NUM_TOKENS]
+    sequences = [(prompt, response) for prompt, *responses in texts for response in responses]
+    weights = torch.randn(sum(len(response) for _, response in sequences), generator=generator)
     model.train()
-    packed = response_logprobs(model, Pack.of([(sequence[:2], sequence[2:]) for sequence in sequences]))
+    packed = response_logprobs(model, Pack.of(list(map(tuple, texts))))
     found = gradients(model, (packed * weights).sum())
     model.eval()
     model.set_attn_implementation("eager")
     alone = []
-    for sequence in sequences:
-        logits = model(input_ids=torch.tensor([sequence]), use_cache=False).logits[0, 1:-1]
-        alone.append(torch.log_softmax(logits, dim=-1)[torch.arange(len(sequence) - 2), sequence[2:]])
+    for prompt, response in sequences:
+        logits = model(input_ids=torch.tensor([prompt + response]), use_cache=False).logits[0, len(prompt) - 1 : -1]
+        alone.append(torch.log_softmax(logits, dim=-1)[torch.arange(len(response)), response])
     assert torch.allclose(packed, torch.cat(alone), atol=2e-5)
     wanted = gradients(model, (torch.cat(alone) * weights).sum())
     assert found.keys() == wanted.keys()

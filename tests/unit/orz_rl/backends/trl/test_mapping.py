@@ -73,6 +73,7 @@ BY_OUR_ENGINE = {
 }
 ONE_PROCESS = {
     "cluster.in_process": "it always is",
+    "cluster.share_prompts": "nothing is packed",
     "cluster.spread": "there is one bundle",
     "cluster.colocate_models": "there is one model",
     "cluster.zero_stage": "nothing to shard over",
