@@ -21,7 +21,7 @@ from app import url
 from app.markdown import escaped
 from app.queries.filters import Filters
 from app.runs.folder import RunsFolder
-from app.screens import benchmarks, question, report, rollouts, runs, suspicious, training
+from app.screens import benchmarks, matrix, question, report, rollouts, runs, suspicious, training
 from app.views import address
 from app.views.address import parameters
 from app.views.context import Context
@@ -44,12 +44,14 @@ class PageSpec:
 
 
 STATES = (
-    runs.Chosen, training.TrainingState, training.RolloutsAt, benchmarks.BenchmarksState, Filters, report.ReportState,
+    runs.Chosen, training.TrainingState, training.RolloutsAt, benchmarks.BenchmarksState, matrix.MatrixState, Filters,
+    report.ReportState,
 )  # fmt: skip
 PAGES = (
     PageSpec("runs", "Runs", ":material/format_list_bulleted:", runs.render, "any"),
     PageSpec("training", "Training", ":material/show_chart:", training.render, "several"),
     PageSpec("benchmarks", "Benchmarks", ":material/leaderboard:", benchmarks.render, "several"),
+    PageSpec("matrix", "Matrix", ":material/grid_on:", matrix.render, "several"),
     PageSpec("rollouts", "Rollouts", ":material/article:", rollouts.render, "one"),
     PageSpec("question", "Question", ":material/help_center:", question.render, "one"),
     PageSpec("suspicious", "Suspicious", ":material/flag:", suspicious.render, "one"),
@@ -94,6 +96,7 @@ def _start(pages: Mapping[str, st.Page]) -> None:
 KNOWN = {
     *(field for state in STATES for field in state.__dataclass_fields__),
     *(address.ROW, address.PAGE, address.LAYER, address.LEFT, address.RIGHT),
+    *(address.AT, address.DIFFERING, address.JUDGE),
     *(address.BENCHMARK, address.PROBLEM, address.SORT, address.FIND, address.SOLVED),
     *("embed", "embed_options"),
 }

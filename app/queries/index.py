@@ -48,6 +48,7 @@ CREATE TABLE rollouts (
   group_size INTEGER, group_correct INTEGER, group_graded INTEGER, group_reward DOUBLE,
   num_same INTEGER, place_in_folder INTEGER, reasons INTEGER
 );
+CREATE TABLE question_facts (benchmark VARCHAR, problem_id VARCHAR, field VARCHAR, value VARCHAR);
 CREATE VIEW incomplete AS
   SELECT f.folder FROM folders f LEFT JOIN (SELECT folder, count(*) AS num FROM rollouts GROUP BY 1) r USING (folder)
   WHERE f.is_damaged OR coalesce(r.num, 0) < f.num_samples;
@@ -90,6 +91,8 @@ class RunIndex:
         self.measure_files = measure_files
         self.selections: OrderedDict[object, object] = OrderedDict()
         """Used only by app.queries.selection, under `lock`."""
+        self.facts: tuple[int, dict[tuple[str, str], dict[str, str]]] | None = None
+        """Used only by app.queries.facts, under `lock`: the generation, and the facts of its questions."""
         self.lock = threading.RLock()
         self.generation = 0
         """Increased by every refresh that changed something."""

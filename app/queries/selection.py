@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
+from app.queries.facts import question_facts
 from app.queries.filters import Condition, Filters, conditions, order_sql, where
 from app.queries.index import RunIndex
 from app.queries.reasons import REASONS, bit
@@ -98,6 +99,8 @@ def select(index: RunIndex, filters: Filters, *, marks: Marks = NO_MARKS) -> Sel
     kept = _kept(index, key)
     if isinstance(kept, Selection):
         return kept
+    if filters.about:
+        question_facts(index)
     hits = _search(index, pattern, found=found) if pattern else None
     condition, table, cursor = where(found), _new_table(index), _cursor(index, marks)
     cursor.execute(

@@ -11,6 +11,7 @@ from app import url
 from app.markdown import escaped
 from app.queries.filters import Filters
 from app.queries.keys import RowKey, key_of, key_text
+from app.queries.sides import Side, side_of, side_text
 
 State = TypeVar("State")
 
@@ -20,7 +21,13 @@ LEFT, RIGHT = "left", "right"
 """The two rollouts that the page Question compares."""
 BENCHMARK, PROBLEM, SORT, FIND, SOLVED = "bench", "problem", "sort", "find", "solved"
 """The question of the page Question, the order and the search in its list, and what solved means there."""
-ROWS = (ROW, PAGE, LEFT, RIGHT)
+AT, DIFFERING = "at", "differing"
+"""Checkpoints of any runs that the page Question compares, and whether those of different protocols are compared."""
+JUDGE = "judge"
+"""Whether the form for the verdict of the open rollout is open too."""
+MAX_SIDES = 7
+"""The number of colours."""
+ROWS = (ROW, PAGE, LEFT, RIGHT, JUDGE)
 """Parameters that mean rollouts of one run, or places in its list."""
 
 
@@ -85,6 +92,35 @@ def row(name: str = ROW) -> RowKey | None:
     if given and found is None:
         st.warning(escaped(f"{name}={given[:60]!r} in the address names no rollout; open one from the list."))
     return found
+
+
+def sides(*, is_said: bool = True) -> list[Side]:
+    """The checkpoints that are compared; draws a warning for what names none unless that is said already."""
+    given = list(dict.fromkeys(st.query_params.get_all(AT)))
+    found = [side for text in given if (side := side_of(text)) is not None]
+    if is_said:
+        _say_sides(given, found)
+    return found[:MAX_SIDES]
+
+
+def _say_sides(given: Sequence[str], found: Sequence[Side]) -> None:
+    wrong = [text for text in given if side_of(text) is None]
+    for text in wrong[:3]:
+        st.warning(escaped(f"at={text[:120]!r} in the address: wanted RUN@STEP~PROTOCOL, as in the list below."))
+    if left_out := found[MAX_SIDES:]:
+        st.warning(
+            f"The address names {len(found)} checkpoints; the first {MAX_SIDES} are used, not {len(left_out)} more."
+        )
+
+
+def put_sides(sides: Sequence[Side]) -> None:
+    """Compare these checkpoints."""
+    put(AT, [side_text(side) for side in sides])
+
+
+def is_on(name: str) -> bool:
+    """A switch in the address; draws a warning for what is neither 0 nor 1."""
+    return one_of(name, ("0", "1")) == "1"
 
 
 def put_row(key: RowKey | None, *, on_page: int | None = None) -> None:

@@ -12,6 +12,7 @@ from app.judging.annotations import MAX_NOTE_CHARS, Annotation, Entry
 from app.markdown import escaped, plain
 from app.queries.keys import Response, key_text
 from app.queries.rows import Row
+from app.views import address
 from app.views.colours import words
 from app.views.opened import OpenRun
 from app.views.shown import showing
@@ -83,7 +84,9 @@ def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation)
     def override(verdict: str | None, reason: str) -> None:
         _try(lambda: opened.annotations.override_verdict(response, verdict=verdict, reason=reason, over=now))
 
-    with st.popover("Verdict", icon=":material/gavel:", width="stretch"):
+    is_open = address.value(address.JUDGE) == "1"
+    form = st.container(border=True) if is_open else st.popover("Verdict", icon=":material/gavel:", width="stretch")
+    with form:
         st.selectbox(
             "The verdict should be", [name for name in VERDICTS if name != row.verdict], format_func=words, key=chosen
         )
