@@ -30,7 +30,8 @@ from orz_bench.records.parquet import is_whole
 MEMORY_LIMIT = "1000MB"
 _FACTS = "problem_id, sample_index, num_tokens, stop_reason, verdict, second_verdict, reward, advantage, value"
 _MEASURES = (
-    "num_chars, text_hash, reflections, repetition, ends_in_loop, keeps_form, reasoning_chars, shows_work, gold_in_text"
+    "num_chars, text_hash, reflections, repetition, ends_in_loop, keeps_form, reasoning_chars, shows_work, "
+    "gold_in_text, gold_at_end"
 )
 
 _TABLES = """
@@ -44,7 +45,7 @@ CREATE TABLE rollouts (
   fingerprint VARCHAR, problem_id VARCHAR, sample_index INTEGER, num_tokens INTEGER, stop_reason VARCHAR,
   verdict VARCHAR, second_verdict VARCHAR, reward DOUBLE, advantage DOUBLE, value DOUBLE,
   num_chars INTEGER, text_hash UBIGINT, reflections INTEGER, repetition FLOAT, ends_in_loop BOOLEAN,
-  keeps_form BOOLEAN, reasoning_chars INTEGER, shows_work BOOLEAN, gold_in_text BOOLEAN,
+  keeps_form BOOLEAN, reasoning_chars INTEGER, shows_work BOOLEAN, gold_in_text BOOLEAN, gold_at_end BOOLEAN,
   group_size INTEGER, group_correct INTEGER, group_graded INTEGER, group_reward DOUBLE,
   num_same INTEGER, place_in_folder INTEGER, reasons INTEGER
 );

@@ -92,6 +92,7 @@ LAYERS: Mapping[str, str] = MappingProxyType(
         "reflection": "reflection words",
         "tags": "format tags",
         "extracted": "extracted answer",
+        "gold": "gold",
         "repeats": "repeats",
         "logprobs": "token log-probs",
     }

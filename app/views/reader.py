@@ -10,6 +10,7 @@ from app.queries.reasons import BY_NAME
 from app.queries.rows import Place, Row, Text, group, one_row, place_of, text_of, tokens_of
 from app.queries.search import Pattern, spans
 from app.queries.selection import Selection
+from app.reader.gold import gold_marks
 from app.reader.latex import plain_markdown
 from app.reader.layers import LAYERS, extracted_marks, logprob_marks, reflection_marks, repeat_marks, tag_marks
 from app.reader.markup import Mark
@@ -30,7 +31,7 @@ MOST_GROUP_MARKS = 128
 def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None:
     """Draw the rollout with that key, or a hint."""
     if key is None:
-        st.info("Choose a rollout in the list, or press J for the first one.", icon=":material/arrow_back:")
+        st.info("Choose a rollout in the list.", icon=":material/arrow_back:")
         return
     row = one_row(opened.index, key)
     if row is None:
@@ -39,10 +40,11 @@ def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None
     place = place_of(opened.index, selection, key=key)
     _head(opened, selection, row=row, place=place)
     text = text_of(opened.index, row)
+    with st.container(key="reader-answers"):
+        show_answers(row, text)
     show_facts(_facts(row))
     _group(opened, row)
     show_question(text.question)
-    show_answers(row, text)
     _response(opened, selection, row=row, text=text)
     following = place.next if place else None
     annotating(opened, row, open_next=lambda: open_neighbour(opened, selection, key=following))
@@ -71,8 +73,10 @@ def _head(opened: OpenRun, selection: Selection, *, row: Row, place: Place | Non
         args=(opened, selection),
         kwargs={"key": place.previous if place else None},
     )  # fmt: skip
+    # Where the address names no rollout, the first one of the list is shown: the first key leads to the second one.
+    name = "next" if address.row() == key else "first"
     forward.button(
-        "", icon=":material/arrow_downward:", key="reader:next", shortcut="j", width="stretch",
+        "", icon=":material/arrow_downward:", key=f"reader:{name}", shortcut="j", width="stretch",
         help="Next rollout", disabled=not (place and place.next), on_click=open_neighbour,
         args=(opened, selection),
         kwargs={"key": place.next if place else None},
@@ -138,12 +142,13 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
         return
     tokens = tokens_of(opened.index, row)
     known = [name for name in LAYERS if name != "logprobs" or tokens is not None]
-    on = address.layers(known, default=DEFAULT_LAYERS)
+    default = default_layers(row)
+    on = address.layers(known, default=default)
     shown = showing("reader:layers", on)
     st.pills(
         "Layers", known, selection_mode="multi", key=shown.key, format_func=LAYERS.__getitem__,
         label_visibility="collapsed", wrap=True,
-        on_change=shown.chosen(lambda chosen: address.put_layers(chosen, default=DEFAULT_LAYERS)),
+        on_change=shown.chosen(lambda chosen: address.put_layers(chosen, default=default)),
     )  # fmt: skip
     marks: list[Mark] = []
     completion = text.completion
@@ -153,6 +158,8 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
         marks += tag_marks(completion)
     if "extracted" in on:
         marks += extracted_marks(completion, text.extracted)
+    if "gold" in on:
+        marks += gold_marks(completion, text.gold, is_at_end="gold_in_text" not in row.reasons)
     if "repeats" in on:
         marks += repeat_marks(completion)
     if "logprobs" in on and tokens is not None:
@@ -166,6 +173,12 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
     if selection.pattern is not None:
         marks += _hits(completion, selection.pattern)
     show_text(completion, marks, key=f"{opened.name}:{row.id}", file_name="response.txt")
+
+
+def default_layers(row: Row) -> tuple[str, ...]:
+    """The layers that are on by themselves: the gold too, where it is the reason to look at the rollout."""
+    is_reason = not {"gold_at_end", "gold_in_text"}.isdisjoint(row.reasons)
+    return (*DEFAULT_LAYERS, "gold") if is_reason else DEFAULT_LAYERS
 
 
 def _hits(completion: str, pattern: Pattern) -> list[Mark]:

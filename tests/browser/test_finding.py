@@ -33,7 +33,7 @@ def _evaluated(run: RunDir, step: int, *, shift: int = 0) -> EvalResult:
         a_rollout(
             problem_id=name, sample_index=sample, step=step, question=f"What is {number} + {number}?",
             gold=str(2 * number), extracted=str(2 * number) if right else "99", verdict="correct" if right else "wrong",
-            completion=THOUGHT * (1 + sample) + f"In all {2 * number if right else 99}: \\boxed{{{2 * number if right else 99}}}.",
+            completion=f"{THOUGHT * (1 + sample)}In all \\boxed{{{2 * number if right else 99}}}.",
             extra={"level": number % 3, "subject": "even" if number % 2 else "odd"},
         )
         for number, name in enumerate(NAMES)
@@ -48,8 +48,9 @@ def _evaluated(run: RunDir, step: int, *, shift: int = 0) -> EvalResult:
     samples = [
         ScoredSample(**{name: getattr(row, name) for name in names}, completion_hash=row.completion) for row in rows
     ]
-    result = a_result(run=str(run.path), step=step, fingerprint=FINGERPRINT,
-                      summary=summarise(samples, second_extractor="boxed"), protocol={"benchmark": "arithmetic"})  # fmt: skip
+    summary = summarise(samples, second_extractor="boxed")
+    card = {"benchmark": "arithmetic"}
+    result = a_result(run=str(run.path), step=step, fingerprint=FINGERPRINT, summary=summary, protocol=card)
     directory.write_result(result)
     return result
 
@@ -137,7 +138,7 @@ def test_a_cell_of_the_matrix_opens_the_question_at_that_step(page: Any, finding
     """Two clicks: Matrix, a cell."""
     clicks = Clicks(page, finding)
     clicks.to("Matrix")
-    chart = page.locator('[data-testid="stVegaLiteChart"] canvas').first
+    chart = page.locator('[data-testid="stVegaLiteChart"]').first
     chart.wait_for(timeout=WAIT_MS)
     page.wait_for_timeout(500)
     shoot("matrix")
