@@ -57,6 +57,17 @@ PAGES = (
     PageSpec("suspicious", "Suspicious", ":material/flag:", suspicious.render, "one"),
     PageSpec("report", "Report", ":material/summarize:", report.render, "several"),
 )
+ANSWERS = {
+    "runs": "Which runs are there, how far are they, and what have they scored?",
+    "training": "How did reward, length and all other metrics move over the steps, and where did they break?",
+    "benchmarks": "How accurate is each checkpoint, and is the difference between two of them real?",
+    "matrix": "Which questions were learned, forgotten or never solved, and at which checkpoint?",
+    "rollouts": "What did the model write, and how was it judged?",
+    "question": "How was one question answered at different checkpoints, and by different runs?",
+    "suspicious": "Which verdicts and responses need a look by a person?",
+    "report": "What did the runs learn, on one page and as files for others?",
+}
+"""The question that each page answers, which it says in one line."""
 
 
 def runs_path(arguments: Sequence[str]) -> Path:
@@ -96,7 +107,7 @@ def _start(pages: Mapping[str, st.Page]) -> None:
 KNOWN = {
     *(field for state in STATES for field in state.__dataclass_fields__),
     *(address.ROW, address.PAGE, address.LAYER, address.LEFT, address.RIGHT),
-    *(address.AT, address.DIFFERING, address.JUDGE),
+    *(address.AT, address.DIFFERING, address.JUDGE, address.PART),
     *(address.BENCHMARK, address.PROBLEM, address.SORT, address.FIND, address.SOLVED),
     *("embed", "embed_options"),
 }
@@ -114,6 +125,8 @@ def show_page(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:
     with shown_errors():
         folder = RunsFolder.at(runs_path(sys.argv[1:]))
         say_unknown()
+        if spec.name in ANSWERS:
+            st.caption(ANSWERS[spec.name])
         context = choose(Context(folder=folder, entries=tuple(folder.runs()), pages=pages), wants=spec.wants)
         if context is not None:
             spec.render(context)

@@ -23,11 +23,13 @@ BENCHMARK, PROBLEM, SORT, FIND, SOLVED = "bench", "problem", "sort", "find", "so
 """The question of the page Question, the order and the search in its list, and what solved means there."""
 AT, DIFFERING = "at", "differing"
 """Checkpoints of any runs that the page Question compares, and whether those of different protocols are compared."""
+PART = "part"
+"""The part of a long response whose formulas are drawn."""
 JUDGE = "judge"
 """Whether the form for the verdict of the open rollout is open too."""
 MAX_SIDES = 7
 """The number of colours."""
-ROWS = (ROW, PAGE, LEFT, RIGHT, JUDGE)
+ROWS = (ROW, PAGE, LEFT, RIGHT, JUDGE, PART)
 """Parameters that mean rollouts of one run, or places in its list."""
 
 
@@ -126,16 +128,26 @@ def is_on(name: str) -> bool:
 def put_row(key: RowKey | None, *, on_page: int | None = None) -> None:
     """Open a rollout, which is on that page of the list, from 0."""
     turned = {} if on_page is None else {PAGE: [str(on_page + 1)]}
-    put_all({ROW: [key_text(key)] if key else []} | turned)
+    put_all({ROW: [key_text(key)] if key else [], PART: [], JUDGE: []} | turned)
 
 
 def page() -> int | None:
     """The page of the list, from 0; None where the address names none. Draws a warning for what is no page."""
-    text = value(PAGE)
+    number = _from_one(PAGE)
+    return None if number is None else number - 1
+
+
+def part() -> int:
+    """The part of a long response, from 1. Draws a warning for what is no part."""
+    return _from_one(PART) or 1
+
+
+def _from_one(name: str) -> int | None:
+    text = value(name)
     if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0:
-        return int(text) - 1
+        return int(text)
     if text:
-        st.warning(escaped(f"page={text[:60]!r} in the address: wanted a whole number from 1."))
+        st.warning(escaped(f"{name}={text[:60]!r} in the address: wanted a whole number from 1."))
     return None
 
 

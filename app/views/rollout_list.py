@@ -21,6 +21,8 @@ from app.views.shown import reading
 
 PAGE_ROWS = 20
 _ROW_HEIGHT = 28
+_HIT_HEIGHT = 58
+"""Of a row with a hit in its context, which takes up to three lines."""
 
 
 def rollout_list(
@@ -47,12 +49,13 @@ def rollout_list(
             address.put_row(keys[place], on_page=number)
 
     frame = _frame(rows, hits=_contexts(opened, selection, rows), reason_first=reason_first)
+    row_height = _ROW_HEIGHT if selection.pattern is None else _HIT_HEIGHT
     same = constants(opened.index, selection) if selection.total > 1 else {}
     st.dataframe(
         frame, column_order=_shown_columns(frame, same),
         key=shown.key, on_select=shown.chosen(opens), selection_mode=["single-row", "single-cell"],
         selection_default={"selection": {"rows": [] if at is None else [at], "columns": [], "cells": []}},
-        hide_index=True, placeholder="–", height=max(len(rows), 1) * _ROW_HEIGHT + 40, row_height=_ROW_HEIGHT,
+        hide_index=True, placeholder="–", height=max(len(rows), 1) * row_height + 40, row_height=row_height,
         column_config=_columns(),
     )  # fmt: skip
     _pager(number, selection.total, same=_said(same))
@@ -143,7 +146,7 @@ def _columns() -> dict[str, Any]:
         "step": number("step", width=45, format="%d"),
         "problem": text("problem", width=95),
         "sample": number("#", width=35, format="%d", help="which sample of the question"),
-        "hit": text("hit", width=340, help="the first hit with 40 characters on each side"),
+        "hit": text("hit", width=240, help="the first hit with 40 characters on each side"),
         "hits": number("hits", width=45, format="%d"),
         "tokens": number("tokens", width=55, format="%d"),
         "reflections": number("refl.", width=45, format="%d", help="reflection words, lexicon `extended`"),

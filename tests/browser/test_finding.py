@@ -15,12 +15,22 @@ from orz_bench.results.statistics import ScoredSample, summarise
 from tests.browser.conftest import open_page, settled
 from tests.browser.contrast import faint_texts
 from tests.browser.served import served
+from tests.support.app_runs import write_evaluation
 from tests.support.builders import a_result, a_rollout
 
 WAIT_MS = 60_000
 FINGERPRINT = "0123456789ab"
 NAMES = [f"q{number}" for number in range(12)]
 THOUGHT = "We add the two numbers carefully, one digit after the other.\n"
+
+
+LONG = {
+    name: "".join(f"{n}. Then the {name} sum of {n} and {n * n} is {n + n * n}, as before.\n" for n in range(1200))
+    + THOUGHT * 40
+    + "Wait, let me check again.\n</think> so the choice is (C)"
+    for name in ("first", "second")
+}
+"""Responses of about 32,000 tokens, with steps, repeats and one letter at the end."""
 
 
 def _rate(number: int, step: int) -> int:
@@ -65,6 +75,14 @@ def finding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         for step in range(0, 50, 10):
             _evaluated(run, step, shift=shift)
         run.mark("DONE")
+    long = RunDir(folder / "long")
+    long.create(kind="eval", command=[], seed=0, environment={})
+    rows = [
+        a_rollout(problem_id=name, completion=text, gold="C", extracted=None, verdict="no_answer", num_tokens=32_000)
+        for name, text in LONG.items()
+    ]
+    write_evaluation(long, 0, rows, benchmark="arithmetic")
+    long.mark("DONE")
     with served(folder) as address:
         yield address
 
@@ -178,3 +196,85 @@ def test_a_wrong_gold_is_found_and_its_form_opened(page: Any, finding: str, shoo
     assert _query(page)["problem"] == ["q3"]
     page.get_by_label("because").wait_for(timeout=WAIT_MS)
     page.get_by_role("button", name="Override", exact=True).wait_for(timeout=WAIT_MS)
+
+
+def test_a_search_shows_where_and_when(page: Any, finding: str, shoot: Any) -> None:
+    """A click, a word and a click: Rollouts, the hits in their context, and a step in the curve above the list."""
+    clicks = Clicks(page, finding)
+    clicks.to("Rollouts")
+    page.get_by_label("Search in responses").fill("boxed{99}")
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "text=" in url, timeout=WAIT_MS)
+    settled(page)
+    chart = page.locator('[data-testid="stVegaLiteChart"]').first
+    chart.wait_for(timeout=WAIT_MS)
+    table = page.locator('[data-testid="stDataFrame"] canvas table').first
+    table.locator("td").nth(2).wait_for(state="attached")
+    assert "In all \\⟦boxed{99}⟧." in str(table.text_content())
+    shoot("rollouts-hits")
+    assert faint_texts(page) == {}
+    box = chart.bounding_box()
+    clicks.at(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_url(lambda url: "step=" in url, timeout=WAIT_MS)
+    assert clicks.count == 2
+    assert _query(page)["step"] == ["20"]
+    page.go_back()
+    page.wait_for_url(lambda url: "step=" not in url, timeout=WAIT_MS)
+
+
+def test_the_first_rollout_is_open_with_answer_beside_gold(page: Any, finding: str) -> None:
+    """One click; on a laptop, and still when the end of a long response is read."""
+    clicks = Clicks(page, finding)
+    clicks.to("Suspicious")
+    open_page(page, f"{finding}/suspicious?run=long")
+    answers = page.locator(".orz-answers")
+    answers.wait_for(timeout=WAIT_MS)
+    page.locator(".orz-text").first.wait_for(timeout=WAIT_MS)
+    page.get_by_text("gold at the end").first.wait_for(timeout=WAIT_MS)
+    assert page.locator(".orz-text .gold").all_inner_texts() == ["C"], "a gold of one letter is queued and marked"
+    page.locator("[class*='st-key-annotate-seen'] button").first.scroll_into_view_if_needed()
+    page.get_by_text("Prompt and origin").scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    box = answers.bounding_box()
+    assert 0 < box["y"] < 768 - box["height"]
+    assert "gold" in answers.inner_text()
+
+
+def test_a_long_response_has_an_outline_with_jumps(page: Any, finding: str, shoot: Any) -> None:
+    """By mouse and by keyboard, without a script; repeats are folded, and the whole text is there."""
+    open_page(page, f"{finding}/rollouts?run=long")
+    page.locator(".orz-outline label").first.wait_for(timeout=WAIT_MS)
+    top = "document.querySelector('.orz-text').scrollTop"
+    assert page.evaluate(top) == 0
+    page.locator(".orz-outline label.k-end").last.click()
+    page.wait_for_function(f"() => {top} > 1000", timeout=WAIT_MS)
+    end = page.locator(".orz-place.k-end").last
+    assert end.evaluate("e => e === document.activeElement && e.checked")
+    shoot("long-response")
+    page.keyboard.press("ArrowUp")
+    assert end.evaluate("e => e !== document.activeElement && document.activeElement.classList.contains('orz-place')")
+    fold = page.locator(".orz-fold")
+    assert (fold.count(), fold.get_attribute("open")) == (1, None)
+    text = page.locator(".orz-text").first
+    shown = str(text.evaluate("e => e.textContent"))
+    assert len(shown) > len(LONG["first"])
+    page.mouse.click(5, 400)
+    page.keyboard.press("j")
+    page.wait_for_function("() => document.querySelector('.orz-text').textContent.includes('the second sum')")
+    assert page.evaluate(top) == 0
+    page.get_by_text("formulas", exact=True).click()
+    page.wait_for_url(lambda url: "layer=latex" in url, timeout=WAIT_MS)
+    settled(page)
+    assert page.locator(".orz-text").count() == 0
+    page.get_by_role("button", name="2", exact=True).or_(page.get_by_label("Page 2", exact=True)).first.click()
+    page.wait_for_url(lambda url: "part=2" in url, timeout=WAIT_MS)
+
+
+def test_a_folder_without_runs_says_how_to_have_one(page: Any, tmp_path: Path) -> None:
+    """On every page, with what the page answers."""
+    with served(tmp_path) as address:
+        for name in ("runs", "matrix", "question"):
+            open_page(page, f"{address}/{name}")
+            assert page.get_by_text("yet. Create one, or open another folder").count() == 1
+            assert page.get_by_text("make demo").count() == 1
+            assert page.locator("[data-testid=stCaptionContainer]").first.inner_text().endswith("?")
