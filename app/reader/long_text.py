@@ -12,6 +12,8 @@ from app.reader.markup import Mark, escape, marked_html
 from app.reader.outline import SIGNS, Fold, Place, chapters
 
 BLOCK_CHARS = 2_000
+LONG_CHARS = 20_000
+"""Texts of more characters are laid out block by block."""
 
 
 def outline_html(places: Sequence[Place], *, name: str) -> str:
@@ -32,12 +34,13 @@ def long_html(
     pieces: list[str] = []
     taken = 0
     clipped = _Clipped(marks)
+    style = "orz-block" if len(text) > LONG_CHARS else "orz-whole"
     for start, end, is_folded in _stretches(text, folds):
         blocks: list[str] = []
         before = ""
         if is_folded and taken < len(numbered) and numbered[taken][1].start == start:
             before, taken = _place_html(name, *numbered[taken]), taken + 1
-        for first, last in chapters(text[start:end], chars=BLOCK_CHARS):
+        for first, last in chapters(text[start:end], chars=BLOCK_CHARS if len(text) > LONG_CHARS else LONG_CHARS):
             a, b = start + first, start + last
             inside: list[str] = []
             while taken < len(numbered) and numbered[taken][1].start < b:
@@ -45,7 +48,7 @@ def long_html(
                 inside += [marked_html(text[a:at], clipped.between(a, at)), _place_html(name, *numbered[taken])]
                 a, taken = at, taken + 1
             inside.append(marked_html(text[a:b], clipped.between(a, b)))
-            blocks.append(f'<div class="orz-block">{"".join(inside)}</div>')
+            blocks.append(f'<div class="{style}">{"".join(inside)}</div>')
         pieces.append(_fold_html(before, blocks, chars=end - start) if is_folded else "".join(blocks))
     return "".join(pieces)
 
