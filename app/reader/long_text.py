@@ -39,13 +39,16 @@ def long_html(
         blocks: list[str] = []
         before = ""
         if is_folded and taken < len(numbered) and numbered[taken][1].start == start:
-            before, taken = _place_html(name, *numbered[taken]), taken + 1
+            before, taken = _place_html(name, numbered[taken][0], place=numbered[taken][1]), taken + 1
         for first, last in chapters(text[start:end], chars=BLOCK_CHARS if len(text) > LONG_CHARS else LONG_CHARS):
             a, b = start + first, start + last
             inside: list[str] = []
             while taken < len(numbered) and numbered[taken][1].start < b:
                 at = max(numbered[taken][1].start, a)
-                inside += [marked_html(text[a:at], clipped.between(a, at)), _place_html(name, *numbered[taken])]
+                inside += [
+                    marked_html(text[a:at], clipped.between(a, at)),
+                    _place_html(name, numbered[taken][0], place=numbered[taken][1]),
+                ]
                 a, taken = at, taken + 1
             inside.append(marked_html(text[a:b], clipped.between(a, b)))
             blocks.append(f'<div class="{style}">{"".join(inside)}</div>')
@@ -73,7 +76,7 @@ def _fold_html(before: str, blocks: Sequence[str], *, chars: int) -> str:
     )
 
 
-def _place_html(name: str, number: int, place: Place) -> str:
+def _place_html(name: str, number: int, *, place: Place) -> str:
     label = f"{place.kind} {number + 1}"
     what = f'class="orz-place k-{place.kind}" name="{name}" id="{name}-{number}" aria-label="{label}"'
     return f'<input type="radio" {what}>'

@@ -71,11 +71,11 @@ def render(context: Context) -> None:
     series = _choose_series(state, found)
     if series is None:
         return
-    columns = _columns(state, runs, series)
+    columns = _columns(state, runs, series=series)
     if not columns:
         st.info("No checkpoint of these questions has all its samples.")
         return
-    _follow(context, series, columns)
+    _follow(context, columns, benchmark=series.benchmark)
     matrix = _matrix(columns, series, is_one=len(runs) == 1)
     kept = _of_kind(state, runs[0], series=series, matrix=matrix)
     with shown_errors():
@@ -123,7 +123,7 @@ def _choose_series(state: MatrixState, found: Sequence[Series]) -> Series | None
     return here[chosen] if chosen is not None else None
 
 
-def _columns(state: MatrixState, runs: Sequence[OpenRun], series: Series) -> list[At]:
+def _columns(state: MatrixState, runs: Sequence[OpenRun], *, series: Series) -> list[At]:
     """The checkpoints of one run, or the last one of each; says which are left out."""
     if series.num_incomplete:
         st.caption(f"{counted(series.num_incomplete, 'checkpoint')} left out: samples are missing or damaged.")
@@ -263,7 +263,7 @@ def _pick(place: dict[str, str]) -> None:
     st.session_state[_ROUND] = st.session_state.get(_ROUND, 0) + 1
 
 
-def _follow(context: Context, series: Series, columns: Sequence[At]) -> None:
+def _follow(context: Context, columns: Sequence[At], *, benchmark: str) -> None:
     """Open the question that was clicked on, at the checkpoint of the cell, or at the first and last one."""
     place = st.session_state.pop(_PICKED, None)
     if place is None:
@@ -276,7 +276,7 @@ def _follow(context: Context, series: Series, columns: Sequence[At]) -> None:
     sides = [columns[titles.index(place["column"])].side] if place.get("column") in titles else ends
     target = {
         "run": list(dict.fromkeys([sides[0].run, *(one.side.run for one in columns)])),
-        "bench": [series.benchmark], "problem": [place["problem"]], "at": [side_text(side) for side in sides],
+        "bench": [benchmark], "problem": [place["problem"]], "at": [side_text(side) for side in sides],
     }  # fmt: skip
     # With this page's own state too: Streamlit puts this page with the new address into the history.
     context.go("question", parameters() | target)

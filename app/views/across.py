@@ -55,7 +55,7 @@ def side_title(side: Side) -> str:
 def across(context: Context, opened: OpenRun, *, benchmark: str, problem_id: str) -> list[Beside]:
     """Draw the choice of checkpoints; return those of the address that have the question, and say which don't."""
     wanted = address.sides()
-    runs = _runs(context, opened, wanted)
+    runs = _runs(context, opened, wanted=wanted)
     known = {
         side: Beside(side=side, opened=run, step=step)
         for name, run in runs.items()
@@ -66,11 +66,11 @@ def across(context: Context, opened: OpenRun, *, benchmark: str, problem_id: str
         if side.run in runs and side.at not in known:
             st.warning(escaped(f"{side_title(side)} has no sample of this question; choose another checkpoint."))
     found = [replace(known[side.at], side=side) for side in wanted if side.at in known]
-    _choice(context, list(known), found, names=list(runs), question=(benchmark, problem_id))
+    _choice(context, list(known), found=found, names=list(runs), question=(benchmark, problem_id))
     return found
 
 
-def _runs(context: Context, opened: OpenRun, wanted: Sequence[Side]) -> dict[str, OpenRun]:
+def _runs(context: Context, opened: OpenRun, *, wanted: Sequence[Side]) -> dict[str, OpenRun]:
     """The runs that are compared, by name, opened; says which are missing or cannot be read."""
     entries = {entry.name: entry for entry in context.entries}
     runs = {opened.name: opened}
@@ -88,7 +88,7 @@ def _runs(context: Context, opened: OpenRun, wanted: Sequence[Side]) -> dict[str
 
 
 def _choice(
-    context: Context, known: Sequence[Side], found: Sequence[Beside], *, names: Sequence[str], question: tuple[str, str]
+    context: Context, known: Sequence[Side], *, found: Sequence[Beside], names: Sequence[str], question: tuple[str, str]
 ) -> None:
     chosen = [one.side.at for one in found]
     samples = {one.side.at: one.side for one in found}
@@ -230,11 +230,14 @@ def _side_by_side(found: Sequence[Beside]) -> None:
         part = list(zip(shown, marks, strict=True))[start : start + MOST_BESIDE]
         for ((one, row, text), found_marks), column in zip(part, st.columns(len(part), gap="medium"), strict=True):
             with column:
-                if not text.is_stored:
-                    show_dropped()
-                    continue
-                key = f"across:{one.side.run}:{row.id}"
-                show_text(text.completion, found_marks, key=key, file_name="response.txt")
+                _text(text, found_marks, key=f"across:{one.side.run}:{row.id}")
+
+
+def _text(text: Text, marks: Sequence[Mark], *, key: str) -> None:
+    if text.is_stored:
+        show_text(text.completion, marks, key=key, file_name="response.txt")
+    else:
+        show_dropped()
 
 
 def _sample(found: Sequence[Beside], one: Beside) -> tuple[Row, Text] | None:

@@ -50,17 +50,19 @@ def cells(matrix: Matrix) -> pd.DataFrame:
     wide, high = _thickness(matrix)
     found = margins(matrix)
     means = column_means(matrix)
-    inside = _frame(rows, columns, matrix, shares=matrix.shares[rows, columns])
+    inside = _frame(matrix, rows=rows, columns=columns, shares=matrix.shares[rows, columns])
     inside["samples"] = matrix.graded[rows, columns]
-    right = _frame(np.arange(len(matrix.problems)), None, matrix, shares=found.mean)
+    right = _frame(matrix, rows=np.arange(len(matrix.problems)), shares=found.mean)
     right["x"], right["x2"] = len(matrix.columns) + wide / 3, len(matrix.columns) + 4 * wide / 3
-    top = _frame(None, np.arange(len(matrix.columns)), matrix, shares=means)
+    top = _frame(matrix, columns=np.arange(len(matrix.columns)), shares=means)
     top["y"], top["y2"] = -4 * high / 3, -high / 3
     known = pd.concat([inside, right, top], ignore_index=True)
     return known[known["share"].notna()]
 
 
-def _frame(rows: np.ndarray | None, columns: np.ndarray | None, matrix: Matrix, *, shares: np.ndarray) -> pd.DataFrame:
+def _frame(
+    matrix: Matrix, *, shares: np.ndarray, rows: np.ndarray | None = None, columns: np.ndarray | None = None
+) -> pd.DataFrame:  # fmt: skip
     problems, titles = np.asarray(matrix.problems, dtype=object), np.asarray(matrix.columns, dtype=object)
     frame = pd.DataFrame({"share": np.round(100 * shares, 1)})
     frame["problem"] = "" if rows is None else problems[rows]

@@ -171,16 +171,16 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
     if "latex" in on:
         show_formulas(completion)
         return
-    marks = _marks(row, text, on)
+    marks = _marks(row, text, on=on)
     if "logprobs" in on and tokens is not None:
-        marks += _surprise(opened, tokens, completion)
+        marks += _surprise(opened, tokens, completion=completion)
     if selection.pattern is not None:
         marks += _hits(completion, selection.pattern)
     outlined = _outlined(text, marks, folds="folds" in on) if is_long else None
     show_text(completion, marks, key=key, file_name="response.txt", outlined=outlined)
 
 
-def _marks(row: Row, text: Text, on: Sequence[str]) -> list[Mark]:
+def _marks(row: Row, text: Text, *, on: Sequence[str]) -> list[Mark]:
     """The marks of the layers that are on."""
     completion = text.completion
     marks: list[Mark] = []
@@ -197,7 +197,7 @@ def _marks(row: Row, text: Text, on: Sequence[str]) -> list[Mark]:
     return marks
 
 
-def _surprise(opened: OpenRun, tokens: Tokens, completion: str) -> list[Mark]:
+def _surprise(opened: OpenRun, tokens: Tokens, *, completion: str) -> list[Mark]:
     path = vocabulary_path(opened.index.run)
     vocabulary = read_vocabulary(path) if path else {}
     pieces = token_texts(tokens.token_ids, vocabulary, completion=completion)

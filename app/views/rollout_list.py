@@ -48,7 +48,7 @@ def rollout_list(
         if place is not None and place < len(keys):
             address.put_row(keys[place], on_page=number)
 
-    frame = _frame(rows, hits=_contexts(opened, selection, rows), reason_first=reason_first)
+    frame = _frame(rows, hits=_contexts(opened, selection, rows=rows), reason_first=reason_first)
     row_height = _ROW_HEIGHT if selection.pattern is None else _HIT_HEIGHT
     same = constants(opened.index, selection) if selection.total > 1 else {}
     st.dataframe(
@@ -103,7 +103,7 @@ def _said(same: Mapping[str, object]) -> str:
     return f" · all: {', '.join(parts)}" if parts else ""
 
 
-def _contexts(opened: OpenRun, selection: Selection, rows: Sequence[Row]) -> list[str | None] | None:
+def _contexts(opened: OpenRun, selection: Selection, *, rows: Sequence[Row]) -> list[str | None] | None:
     """The first hit of each response in its context; None without a search."""
     if selection.pattern is None:
         return None
