@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import duckdb
 
@@ -88,7 +89,7 @@ def _answer(name: str, spellings: Counter[str]) -> Answer:
     return Answer(None if name == "" else text[:MOST_CHARS], is_right=name == "=")
 
 
-def _rows(index: RunIndex, benchmark: str, *, problem_id: str | None) -> list[tuple[str, str, int, str, str, str, int]]:
+def _rows(index: RunIndex, benchmark: str, *, problem_id: str | None) -> list[tuple[Any, ...]]:
     cursor = index.cursor()
     where, values = "benchmark = ? AND (? IS NULL OR problem_id = ?)", [benchmark, problem_id, problem_id]
     parts = cursor.execute(

@@ -203,8 +203,8 @@ def _side_by_side(found: Sequence[Beside]) -> None:
     st.subheader("Side by side", anchor=False)
     shown: list[tuple[Beside, Row, Text]] = []
     for start in range(0, len(found), MOST_BESIDE):
-        row = found[start : start + MOST_BESIDE]
-        for one, column in zip(row, st.columns(len(row), gap="medium"), strict=True):
+        beside = found[start : start + MOST_BESIDE]
+        for one, column in zip(beside, st.columns(len(beside), gap="medium"), strict=True):
             with column:
                 sample = _sample(found, one)
             if sample is not None:

@@ -16,7 +16,7 @@ def facts_choice(
     """Draw it, with `chosen` as `field=value`; nothing where the questions have no such fields."""
     options = [f"{field}={value}" for field, found in values.items() for value in found]
     for text in [one for one in chosen if one not in options][:3]:
-        st.warning(escaped(f"about={text[:120]!r} in the address: no question is of that kind."))
+        st.warning(escaped(f"about={text[:120]!r} in the address is none of the kinds of questions below."))
     if not options and not chosen:
         return
     shown = showing(name, list(chosen))

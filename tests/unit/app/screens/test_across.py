@@ -155,7 +155,7 @@ def test_a_matrix_of_one_run_and_of_several(monkeypatch: pytest.MonkeyPatch, run
         ({"bench": ["none"]}, "no rollouts of none"),
         ({"protocol": ["none"]}, "under protocol none"),
         ({"rank": ["none"]}, "wanted one of learned"),
-        ({"about": ["level=9"]}, "no question is of that kind"),
+        ({"about": ["level=9"]}, "is none of the kinds of questions below"),
     ):
         assert said in _texts(_opened(monkeypatch, runs, "matrix", run=["one"], **wrong)), wrong
 
