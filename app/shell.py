@@ -21,7 +21,7 @@ from app import url
 from app.markdown import escaped
 from app.queries.filters import Filters
 from app.runs.folder import RunsFolder
-from app.screens import benchmarks, question, report, rollouts, runs, suspicious, training
+from app.screens import benchmarks, matrix, question, report, rollouts, runs, suspicious, training
 from app.views import address
 from app.views.address import parameters
 from app.views.context import Context
@@ -44,17 +44,30 @@ class PageSpec:
 
 
 STATES = (
-    runs.Chosen, training.TrainingState, training.RolloutsAt, benchmarks.BenchmarksState, Filters, report.ReportState,
+    runs.Chosen, training.TrainingState, training.RolloutsAt, benchmarks.BenchmarksState, matrix.MatrixState, Filters,
+    report.ReportState,
 )  # fmt: skip
 PAGES = (
     PageSpec("runs", "Runs", ":material/format_list_bulleted:", runs.render, "any"),
     PageSpec("training", "Training", ":material/show_chart:", training.render, "several"),
     PageSpec("benchmarks", "Benchmarks", ":material/leaderboard:", benchmarks.render, "several"),
+    PageSpec("matrix", "Matrix", ":material/grid_on:", matrix.render, "several"),
     PageSpec("rollouts", "Rollouts", ":material/article:", rollouts.render, "one"),
     PageSpec("question", "Question", ":material/help_center:", question.render, "one"),
     PageSpec("suspicious", "Suspicious", ":material/flag:", suspicious.render, "one"),
     PageSpec("report", "Report", ":material/summarize:", report.render, "several"),
 )
+ANSWERS = {
+    "runs": "Which runs are there, how far are they, and what have they scored?",
+    "training": "How did reward, length and all other metrics move over the steps, and where did they break?",
+    "benchmarks": "How accurate is each checkpoint, and is the difference between two of them real?",
+    "matrix": "Which questions were learned, forgotten or never solved, and at which checkpoint?",
+    "rollouts": "What did the model write, and how was it judged?",
+    "question": "How was one question answered at different checkpoints, and by different runs?",
+    "suspicious": "Which verdicts and responses need a look by a person?",
+    "report": "What did the runs learn, on one page and as files for others?",
+}
+"""The question that each page answers, which it says in one line."""
 
 
 def runs_path(arguments: Sequence[str]) -> Path:
@@ -94,6 +107,7 @@ def _start(pages: Mapping[str, st.Page]) -> None:
 KNOWN = {
     *(field for state in STATES for field in state.__dataclass_fields__),
     *(address.ROW, address.PAGE, address.LAYER, address.LEFT, address.RIGHT),
+    *(address.AT, address.DIFFERING, address.JUDGE, address.PART),
     *(address.BENCHMARK, address.PROBLEM, address.SORT, address.FIND, address.SOLVED),
     *("embed", "embed_options"),
 }
@@ -111,6 +125,8 @@ def show_page(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:
     with shown_errors():
         folder = RunsFolder.at(runs_path(sys.argv[1:]))
         say_unknown()
+        if spec.name in ANSWERS:
+            st.caption(ANSWERS[spec.name])
         context = choose(Context(folder=folder, entries=tuple(folder.runs()), pages=pages), wants=spec.wants)
         if context is not None:
             spec.render(context)

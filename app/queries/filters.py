@@ -50,6 +50,8 @@ class Filters:
     extractors: Literal["", "differ", "agree"] = ""
     reasons: tuple[str, ...] = ()
     problem: str = ""
+    about: tuple[str, ...] = ()
+    """What the benchmark says about the question: `level=5`. Values of one field mean any of them, fields mean all."""
     tags: tuple[str, ...] = ()
     seen: Literal["", "seen", "unseen", "overridden", "judged"] = ""
     text: str = ""
@@ -89,8 +91,8 @@ _AMONG_MARKED = (
 def conditions(filters: Filters) -> dict[str, Condition]:
     """The condition that each field sets on a row of the index; a text search sets none here.
 
-    Conditions on `tags` and `seen` need the table `marks` (app.queries.selection.Marks). Raises ConfigError for an
-    unknown reason.
+    Conditions on `tags` and `seen` need the table `marks` (app.queries.selection.Marks), one on `about` the table
+    `question_facts` (app.queries.facts). Raises ConfigError for an unknown reason.
     """
     unknown = [name for name in filters.reasons if name not in BY_NAME]
     if unknown:
@@ -105,6 +107,7 @@ def conditions(filters: Filters) -> dict[str, Condition]:
         "verdicts": _any_of("verdict", filters.verdicts),
         "stop_reasons": _any_of("stop_reason", filters.stop_reasons),
         "problem": _any_of("problem_id", (filters.problem,) if filters.problem else ()),
+        "about": _about(filters.about),
         "min_tokens": _compare("num_tokens >= ?", filters.min_tokens),
         "max_tokens": _compare("num_tokens <= ?", filters.max_tokens),
         "min_reflections": _compare("reflections >= ?", filters.min_reflections),
@@ -117,7 +120,7 @@ def conditions(filters: Filters) -> dict[str, Condition]:
     return {name: condition for name, condition in found.items() if condition is not None}
 
 
-def where(found: Mapping[str, Condition]) -> Condition:
+def where(found: Mapping[Any, Condition]) -> Condition:
     """All conditions combined; `true` for none."""
     sql = " AND ".join(f"({condition.sql})" for condition in found.values()) or "true"
     return Condition(sql, tuple(value for condition in found.values() for value in condition.parameters))
@@ -137,6 +140,15 @@ def order_sql(filters: Filters) -> str:
         )
     direction = "DESC" if filters.descending else "ASC"
     return f"{_ORDERS[filters.order]} {direction} NULLS LAST, step, folder, place_in_folder"
+
+
+def chosen_facts(texts: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """`("level=1", "level=2", "subject=x")` as the values of each field; without `=` it is a field without value."""
+    found: dict[str, tuple[str, ...]] = {}
+    for text in texts:
+        field, _, value = text.partition("=")
+        found[field] = (*found.get(field, ()), value)
+    return found
 
 
 def _any_of(column: str, values: Sequence[Any]) -> Condition | None:
@@ -164,6 +176,18 @@ def _seen(wanted: str) -> Condition | None:
         "overridden": Condition(overridden),
         "judged": Condition(judged),
     }[wanted]
+
+
+def _about(texts: Sequence[str]) -> Condition | None:
+    parts = [
+        Condition(
+            "(benchmark, problem_id) IN (SELECT (benchmark, problem_id) FROM question_facts WHERE field = ? AND "
+            f"value IN ({', '.join('?' * len(values))}))",
+            (field, *values),
+        )
+        for field, values in chosen_facts(texts).items()
+    ]
+    return where(dict(enumerate(parts))) if parts else None
 
 
 def _tagged(tags: Sequence[str]) -> Condition | None:

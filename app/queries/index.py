@@ -30,7 +30,8 @@ from orz_bench.records.parquet import is_whole
 MEMORY_LIMIT = "1000MB"
 _FACTS = "problem_id, sample_index, num_tokens, stop_reason, verdict, second_verdict, reward, advantage, value"
 _MEASURES = (
-    "num_chars, text_hash, reflections, repetition, ends_in_loop, keeps_form, reasoning_chars, shows_work, gold_in_text"
+    "num_chars, text_hash, reflections, repetition, ends_in_loop, keeps_form, reasoning_chars, shows_work, "
+    "gold_in_text, gold_at_end"
 )
 
 _TABLES = """
@@ -44,10 +45,11 @@ CREATE TABLE rollouts (
   fingerprint VARCHAR, problem_id VARCHAR, sample_index INTEGER, num_tokens INTEGER, stop_reason VARCHAR,
   verdict VARCHAR, second_verdict VARCHAR, reward DOUBLE, advantage DOUBLE, value DOUBLE,
   num_chars INTEGER, text_hash UBIGINT, reflections INTEGER, repetition FLOAT, ends_in_loop BOOLEAN,
-  keeps_form BOOLEAN, reasoning_chars INTEGER, shows_work BOOLEAN, gold_in_text BOOLEAN,
+  keeps_form BOOLEAN, reasoning_chars INTEGER, shows_work BOOLEAN, gold_in_text BOOLEAN, gold_at_end BOOLEAN,
   group_size INTEGER, group_correct INTEGER, group_graded INTEGER, group_reward DOUBLE,
   num_same INTEGER, place_in_folder INTEGER, reasons INTEGER
 );
+CREATE TABLE question_facts (benchmark VARCHAR, problem_id VARCHAR, field VARCHAR, value VARCHAR);
 CREATE VIEW incomplete AS
   SELECT f.folder FROM folders f LEFT JOIN (SELECT folder, count(*) AS num FROM rollouts GROUP BY 1) r USING (folder)
   WHERE f.is_damaged OR coalesce(r.num, 0) < f.num_samples;
@@ -90,6 +92,8 @@ class RunIndex:
         self.measure_files = measure_files
         self.selections: OrderedDict[object, object] = OrderedDict()
         """Used only by app.queries.selection, under `lock`."""
+        self.facts: tuple[int, dict[tuple[str, str], dict[str, str]]] | None = None
+        """Used only by app.queries.facts, under `lock`: the generation, and the facts of its questions."""
         self.lock = threading.RLock()
         self.generation = 0
         """Increased by every refresh that changed something."""

@@ -18,10 +18,11 @@ from analysis.texts.form import form_features
 from analysis.texts.lexicons import Lexicon, get_lexicon
 from analysis.texts.reflection import find_reflections
 from analysis.texts.repetition import repetition_features
+from app.reader.gold import END_CHARS, gold_places
 from orz_bench.records.retention import dropped_text
 from orz_bench.records.text_hash import text_hash
 
-VERSION = 2
+VERSION = 3
 """Part of the files' path: increased whenever a column or its meaning changes."""
 BATCH_ROWS = 1024
 PREVIEW_CHARS = 240
@@ -39,6 +40,7 @@ SCHEMA = pa.schema(
         ("reasoning_chars", pa.int32()),
         ("shows_work", pa.bool_()),
         ("gold_in_text", pa.bool_()),
+        ("gold_at_end", pa.bool_()),
         ("question_head", pa.string()),
         ("preview", pa.string()),
         ("gold_head", pa.string()),
@@ -73,7 +75,8 @@ def measures(rollouts: pd.DataFrame) -> pd.DataFrame:
 
     reasoning_chars counts the characters before `</think>`, or before the final answer without that tag, except tags
     and spaces; shows_work: whether they contain a calculation or a reflection; gold_in_text: whether the response
-    contains the gold as a separate word (null for golds of one character, which occur in almost any text).
+    contains the gold as a separate word (null for golds of one character, which occur in almost any text); gold_at_end:
+    whether its end does (of any length).
     """
     is_dropped = rollouts["completion"].isna()
     found = _of_texts(rollouts[~is_dropped])
@@ -116,6 +119,7 @@ def _of_texts(rollouts: pd.DataFrame) -> pd.DataFrame:
                 bool(found) or calculates(thought) for found, thought in zip(reflections, thoughts, strict=True)
             ],
             "gold_in_text": [holds_gold(text, gold) for text, gold in zip(texts, rollouts["gold"], strict=True)],
+            "gold_at_end": [ends_in_gold(text, gold) for text, gold in zip(texts, rollouts["gold"], strict=True)],
             "question_head": _heads(rollouts["question"], PREVIEW_CHARS),
             "preview": _heads(texts, PREVIEW_CHARS),
             "gold_head": _heads(rollouts["gold"], SHORT_CHARS),
@@ -151,15 +155,14 @@ def holds_gold(text: str, gold: object) -> bool | None:
     """Whether the text contains the gold outside longer words and numbers; None for golds that are too short."""
     if not isinstance(gold, str) or len(gold.strip()) < 2:
         return None
-    wanted, at = gold.strip(), -1
-    while (at := text.find(wanted, at + 1)) >= 0:
-        before, after = text[at - 1 : at] if at else "", text[at + len(wanted) : at + len(wanted) + 2]
-        inside = (before.isalnum() and wanted[0].isalnum()) or (after[:1].isalnum() and wanted[-1].isalnum())
-        # 1.5 and 1,500 do not contain 1; "is 1." does.
-        in_number = (after[:1] in {".", ","} and after[1:].isdigit()) or (before in {".", ","} and wanted[0].isdigit())
-        if not inside and not (in_number and wanted[-1].isdigit()):
-            return True
-    return False
+    return next(gold_places(text, gold), None) is not None
+
+
+def ends_in_gold(text: str, gold: object) -> bool | None:
+    """Whether the last END_CHARS characters contain the gold, also one of one character; None without a gold."""
+    if not isinstance(gold, str) or not gold.strip():
+        return None
+    return next(gold_places(text, gold, start=max(len(text) - END_CHARS, 0)), None) is not None
 
 
 def _heads(texts: Sequence[object] | pd.Series, limit: int) -> list[str | None]:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.reader.gold import END_CHARS
+
 MIN_REASONING_CHARS = 20
 """Characters before the answer, without white space, below which a correct answer has no reasoning."""
 
@@ -30,6 +32,19 @@ REASONS = (
         "reward contradicts verdict",
         "Training rewarded a wrong answer, or gave no reward for a correct one that was not cut.",
         "(reward > 0) <> (verdict = 'correct' AND stop_reason <> 'length')",
+    ),
+    Reason(
+        "right_by_second",
+        "right by the second extractor",
+        "Graded not correct, although the second extractor, such as Math-Verify's own, found a right answer.",
+        "second_verdict = 'correct' AND verdict <> 'correct'",
+    ),
+    Reason(
+        "gold_at_end",
+        "gold at the end",
+        f"Graded not correct, although the last {END_CHARS} characters contain the gold as a separate word.",
+        "gold_at_end AND verdict <> 'correct'",
+        needs_measures=True,
     ),
     Reason(
         "gold_in_text",

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from app.queries.facts import parsed_object
 from app.queries.index import RunIndex
 from app.queries.keys import Response, hash_text
-from app.queries.rows import MAX_PAGE, page, parsed_object, read_rows
+from app.queries.rows import MAX_PAGE, page, read_rows
 from app.queries.selection import Selection
 from orz_bench.records.retention import hash_of_response
 

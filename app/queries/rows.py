@@ -9,6 +9,7 @@ from typing import Any
 
 import duckdb
 
+from app.queries.facts import parsed_object
 from app.queries.index import RunIndex
 from app.queries.keys import KEY_COLUMNS, RowKey
 from app.queries.measures import PREVIEW_CHARS, SHORT_CHARS, head
@@ -262,12 +263,3 @@ def _key_sql(columns: Sequence[str] = KEY_COLUMNS) -> str:
 
 def _values(key: RowKey) -> list[Any]:
     return [getattr(key, name) for name in KEY_COLUMNS]
-
-
-def parsed_object(text: str | None) -> Mapping[str, Any]:
-    """The object in a column of JSON; empty for anything else."""
-    try:
-        value = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return value if isinstance(value, dict) else {}

@@ -23,6 +23,12 @@ MAX_SPANS = 2000
 """Number of hits marked in one text; further ones are only counted."""
 
 
+CONTEXT_CHARS = 40
+"""Shown on each side of a hit in a list."""
+MAX_HIT_CHARS = 120
+"""Shown of a hit there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """`text[start:end]`."""
@@ -130,6 +136,17 @@ def _literal_spans(text: str, wanted: str, *, limit: int) -> list[Span]:
         found.append(Span(at, at + len(wanted)))
         at = text.find(wanted, at + len(wanted))
     return found
+
+
+def context_of(text: str, pattern: Pattern, *, chars: int = CONTEXT_CHARS) -> str | None:
+    """The first hit between ⟦ and ⟧ with so many characters on each side; None without one."""
+    found = spans(text, pattern, limit=1)
+    if not found:
+        return None
+    start, end = found[0].start, found[0].end
+    before, after = text[max(start - chars, 0) : start], text[end : end + chars]
+    hit = text[start : min(end, start + MAX_HIT_CHARS)]
+    return f"{'…' if start > chars else ''}{before}⟦{hit}⟧{after}{'…' if end + chars < len(text) else ''}"
 
 
 def _absent_marks(text: str) -> tuple[str, str]:

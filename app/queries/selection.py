@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
+from app.queries.facts import question_facts
 from app.queries.filters import Condition, Filters, conditions, order_sql, where
 from app.queries.index import RunIndex
 from app.queries.reasons import REASONS, bit
@@ -98,8 +99,10 @@ def select(index: RunIndex, filters: Filters, *, marks: Marks = NO_MARKS) -> Sel
     kept = _kept(index, key)
     if isinstance(kept, Selection):
         return kept
+    if filters.about:
+        question_facts(index)
     hits = _search(index, pattern, found=found) if pattern else None
-    condition, table, cursor = where(found), _new_table(index), _cursor(index, marks)
+    condition, table, cursor = where(found), _new_table(index), marked_cursor(index, marks)
     cursor.execute(
         f"CREATE TABLE {table.name} AS SELECT (row_number() OVER () - 1)::INTEGER AS place, id, num_hits FROM "
         f"(SELECT id, num_hits FROM {_source(hits)} WHERE {condition.sql} ORDER BY {order})",
@@ -155,7 +158,7 @@ _MARK_TYPES = {
 """The fields of MarkedRow as columns of the table `marks`."""
 
 
-def _cursor(index: RunIndex, marks: Marks) -> duckdb.DuckDBPyConnection:
+def marked_cursor(index: RunIndex, marks: Marks) -> duckdb.DuckDBPyConnection:
     """A cursor on the index that has the table `marks`."""
     cursor = index.cursor()
     columns = {name: pa.array([getattr(row, name) for row in marks.rows], kind) for name, kind in _MARK_TYPES.items()}
@@ -174,7 +177,7 @@ def facets(index: RunIndex, selection: Selection) -> dict[str, dict[str, int]]:
     steps are counted under their own filters too, because the search reads no other parts.
     """
     found, source = selection.conditions, _source(selection.hits)
-    cursor = _cursor(index, selection.marks)
+    cursor = marked_cursor(index, selection.marks)
     counted: dict[str, dict[str, int]] = {}
     for column, own in _FACETS.items():
         keeps_own = selection.hits is not None and own in _FOLDER_FIELDS
@@ -193,6 +196,31 @@ def _count_reasons(cursor: duckdb.DuckDBPyConnection, source: str, *, condition:
     row = cursor.execute(f"SELECT {sums} FROM {source} WHERE {condition.sql}", list(condition.parameters)).fetchone()
     assert row is not None
     return dict(zip((reason.name for reason in REASONS), row, strict=True))
+
+
+_COMPARED = ("verdict", "step", "sample_index", "num_tokens", "reflections", "group_correct", "reasons")
+"""Columns of a list that say nothing where they are the same in all rows."""
+
+
+def constants(index: RunIndex, selection: Selection) -> dict[str, object]:
+    """The columns that have one value in all of the selected rollouts, None included, and that value."""
+    key = ("constants", selection.table.name)
+    kept = _kept(index, key)
+    if isinstance(kept, dict):
+        return kept
+    sums = ", ".join(f"min({name}), max({name}), count({name})" for name in _COMPARED)
+    row = index.cursor().execute(
+        f"SELECT count(*), {sums} FROM rollouts WHERE id IN (SELECT id FROM {selection.table.name})"
+    ).fetchone()  # fmt: skip
+    assert row is not None
+    total, *rest = row
+    found = {
+        name: low
+        for name, low, high, known in zip(_COMPARED, rest[::3], rest[1::3], rest[2::3], strict=True)
+        if low == high and known in (0, total)
+    }
+    _keep(index, key, value=found)
+    return found
 
 
 def _new_table(index: RunIndex, files: Sequence[str] | frozenset[str] = ()) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -73,13 +74,23 @@ def repeat_marks(text: str) -> list[Mark]:
 
 
 def logprob_marks(tokens: Sequence[str], logprobs: Sequence[float]) -> list[Mark]:
-    """One mark per token, darker for less likely ones: layers `p1` (probability below 0.9) to `p4` (below 0.05)."""
+    """One mark per surprising token, darker for less likely ones: `p1` (probability below 0.9) to `p4` (below 0.05).
+
+    Titles give the surprise in bits: -log2 of the probability.
+    """
     marks: list[Mark] = []
     at = 0
     for token, logprob in zip(tokens, logprobs, strict=True):
         level = next((n for n, bound in enumerate(_BOUNDS) if logprob > bound), len(_BOUNDS))
         if level and token:
-            marks.append(Mark(at, at + len(token), f"p{level}", f"log-prob {logprob:.3f}"))
+            marks.append(
+                Mark(
+                    at,
+                    at + len(token),
+                    f"p{level}",
+                    f"surprise {-logprob / math.log(2):.1f} bits, log-prob {logprob:.3f}",
+                )
+            )
         at += len(token)
     return marks
 
@@ -92,8 +103,11 @@ LAYERS: Mapping[str, str] = MappingProxyType(
         "reflection": "reflection words",
         "tags": "format tags",
         "extracted": "extracted answer",
+        "gold": "gold",
         "repeats": "repeats",
-        "logprobs": "token log-probs",
+        "logprobs": "surprise of tokens",
+        "folds": "repeats folded",
+        "latex": "formulas",
     }
 )
 """Layers by name, with their labels."""

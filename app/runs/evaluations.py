@@ -206,13 +206,22 @@ def num_lost(one: Evaluated) -> int:
 def paired(a: Evaluated, b: Evaluated) -> Paired:
     """B compared with A. ConfigError if they share no question."""
     found = compare(outcomes(a), outcomes(b))
-    cards = a.result.protocol, b.result.protocol
-    differing = tuple(
-        f"{key}: {cards[0].get(key)} / {cards[1].get(key)}"
-        for key in sorted(set(cards[0]) | set(cards[1]))
-        if cards[0].get(key) != cards[1].get(key)
-    )
-    return Paired(comparison=found, differing=differing)
+    return Paired(comparison=found, differing=differing(a.result.protocol, b.result.protocol))
+
+
+def differing(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, ...]:
+    """The fields in which two protocols differ, `name: a / b`."""
+    return tuple(f"{key}: {a.get(key)} / {b.get(key)}" for key in sorted(set(a) | set(b)) if a.get(key) != b.get(key))
+
+
+def protocol_card(run: Path, benchmark: str, *, step: int, fingerprint: str) -> Mapping[str, Any]:
+    """The protocol of an evaluation; what is known of it where the file cannot be read."""
+    folder = RunDir(run).evaluation(benchmark=benchmark, step=step, fingerprint=fingerprint)
+    try:
+        found = json.loads(folder.protocol_path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        found = None
+    return found if isinstance(found, dict) and found else {"protocol": fingerprint}
 
 
 def outcomes(one: Evaluated) -> dict[str, list[bool]]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
+from app import url
 from app.markdown import escaped, plain
 from app.runs.evaluations import (
     Evaluated,
@@ -58,6 +59,8 @@ class BenchmarksState:
     b: str | None = None
     by: str | None = None
     """The field of the questions for the breakdown."""
+    differing: bool = False
+    """Whether evaluations under different protocols are compared."""
     partial: bool = False
     """Whether incomplete evaluations are compared too, by the questions that have lost no sample."""
 
@@ -69,6 +72,9 @@ class QuestionAt:
     run: tuple[str, ...]
     bench: str
     problem: str
+    at: tuple[str, ...] = ()
+    """The two evaluations of the comparison."""
+    differing: bool = False
 
 
 def render(context: Context) -> None:
@@ -235,7 +241,7 @@ def _comparison(
     if a == b:
         st.caption("A and B are the same evaluation; choose another.")
         return
-    _show_comparison(context, _paired(by_name[a], by_name[b]), b=by_name[b])
+    _show_comparison(context, state, a=by_name[a], b=by_name[b])
 
 
 def _choose_side(side: str, names: Sequence[str], *, chosen: str, incomplete: Collection[str]) -> str | None:
@@ -266,7 +272,10 @@ def _paired(a: Evaluated, b: Evaluated) -> Paired:
     return paired(a, b)
 
 
-def _show_comparison(context: Context, found: Paired, *, b: Evaluated) -> None:
+def _show_comparison(context: Context, state: BenchmarksState, *, a: Evaluated, b: Evaluated) -> None:
+    found = _paired(a, b)
+    if found.differing and not _is_wanted(state, found.differing):
+        return
     one = found.comparison
     cells = st.columns(5)
     cells[0].metric("A", f"{100 * one.average_a:.1f} %")
@@ -279,14 +288,29 @@ def _show_comparison(context: Context, found: Paired, *, b: Evaluated) -> None:
     alone = one.num_only_a + one.num_only_b
     ignored = f" {counted(alone, 'question')} of only one of them ignored." if alone else ""
     st.caption(f"{counted(one.num_questions, 'shared question')}.{smallest}{ignored}")
-    if found.differing:
-        st.warning("The protocols differ: " + escaped("; ".join(found.differing)), icon=":material/warning:")
-    _questions(context, "Gained", names=one.gained, side=b)
-    _questions(context, "Lost", names=one.lost, side=b)
+    target = QuestionAt(
+        run=tuple(dict.fromkeys([b.run, a.run])), bench=b.result.benchmark, problem="", at=(a.name, b.name),
+        differing=state.differing,
+    )  # fmt: skip
+    _questions(context, "Gained", names=one.gained, target=target)
+    _questions(context, "Lost", names=one.lost, target=target)
 
 
-def _questions(context: Context, title: str, *, names: Sequence[str], side: Evaluated) -> None:
-    """Links to the first questions."""
+def _is_wanted(state: BenchmarksState, differing: Sequence[str]) -> bool:
+    """Whether evaluations under different protocols are compared all the same; says in what they differ."""
+    text, choice = st.columns([5, 2], vertical_alignment="center")
+    text.warning("The protocols differ: " + escaped(_shortened("; ".join(differing))), icon=":material/warning:")
+    shown = showing("benchmarks:differing", state.differing)
+    choice.toggle(
+        "Compare all the same", key=shown.key,
+        on_change=shown.chosen(lambda is_on: write_state(BenchmarksState, differing=is_on)),
+        help="The difference may come from the protocols, not from the models.",
+    )  # fmt: skip
+    return state.differing
+
+
+def _questions(context: Context, title: str, *, names: Sequence[str], target: QuestionAt) -> None:
+    """Links to the first questions, at both of the evaluations."""
     if not names:
         st.caption(f"{title}: none.")
         return
@@ -295,14 +319,10 @@ def _questions(context: Context, title: str, *, names: Sequence[str], side: Eval
         shown = told_apart(names[:_SHOWN_QUESTIONS], limit=24)
         for name in shown:
             if "question" in context.pages:
-                target = QuestionAt(run=(side.run,), bench=side.result.benchmark, problem=name)
-                st.page_link(context.pages["question"], label=escaped(shown[name]), query_params=_query(target))
+                query = url.parameters(replace(target, problem=name))
+                st.page_link(context.pages["question"], label=escaped(shown[name]), query_params=query)
         if len(names) > _SHOWN_QUESTIONS:
             st.caption(f"and {len(names) - _SHOWN_QUESTIONS:,} more", width="content")
-
-
-def _query(target: QuestionAt) -> dict[str, list[str]]:
-    return {"run": list(target.run), "bench": [target.bench], "problem": [target.problem]}
 
 
 def _parts(state: BenchmarksState, here: Sequence[Evaluated], *, runs: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""The page Question: one question across the checkpoints of a run, with milestones and two responses side by side."""
+"""The page Question: one question across the checkpoints of a run, or of several, with its answers and responses."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from itertools import groupby
 import streamlit as st
 
 from app.markdown import plain
+from app.queries.answers import votes
+from app.queries.facts import question_facts
 from app.queries.keys import RowKey, key_text
 from app.queries.questions import QuestionStep, QuestionSummary, history, milestones, questions
 from app.queries.rows import Row, Text, one_row, text_of
@@ -15,7 +17,9 @@ from app.reader.differences import differences
 from app.reader.latex import plain_markdown
 from app.reader.markup import escape
 from app.views import address
-from app.views.address import BENCHMARK, FIND, PROBLEM, SOLVED, SORT
+from app.views.across import across, compared
+from app.views.address import AT, BENCHMARK, FIND, PROBLEM, SOLVED, SORT
+from app.views.answers import answers_panel
 from app.views.colours import css_class, symbol, words
 from app.views.context import Context
 from app.views.failures import shown_errors
@@ -40,10 +44,29 @@ def render(context: Context) -> None:
         return
     benchmark, problem_id = chosen
     steps = history(opened.index, benchmark, problem_id=problem_id)
-    if not steps:
+    header = st.container()
+    found = across(context, opened, benchmark=benchmark, problem_id=problem_id)
+    shown = (found[0].opened, found[0].step) if found else (opened, steps[0]) if steps else None
+    if shown is not None:
+        with header:
+            _header(*shown)
+    if found:
+        compared(found, benchmark=benchmark, problem_id=problem_id)
+    elif steps and not address.value(AT):
+        _question(opened, benchmark, problem_id=problem_id, steps=steps)
+    elif not steps and not address.value(AT):
         st.warning("This run does not have this question. Choose another one above.")
+
+
+def _header(opened: OpenRun, step: QuestionStep) -> None:
+    row = one_row(opened.index, step.samples[0].key)
+    if row is None:
         return
-    _question(opened, benchmark, problem_id=problem_id, steps=steps)
+    text = text_of(opened.index, row)
+    st.markdown(f"**{plain_markdown(row.key.problem_id)}** · {plain_markdown(row.key.benchmark)}")
+    show_question(text.question)
+    about = question_facts(opened.index).get((row.key.benchmark, row.key.problem_id), {})
+    show_facts([("gold", text.gold, ""), *((name, value, "") for name, value in list(about.items())[:8])])
 
 
 def _choose(opened: OpenRun) -> tuple[str, str] | None:
@@ -86,12 +109,6 @@ def _titled(option: tuple[str, str], summary: QuestionSummary | None) -> str:
 
 
 def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequence[QuestionStep]) -> None:
-    any_row = one_row(opened.index, steps[0].samples[0].key)
-    if any_row is not None:
-        text = text_of(opened.index, any_row)
-        st.markdown(f"**{plain_markdown(problem_id)}** · {plain_markdown(benchmark)}")
-        show_question(text.question)
-        show_facts([("gold", text.gold, "")])
     solved = address.one_of(SOLVED, list(_THRESHOLDS))
     shown = showing("question:solved", solved)
     st.segmented_control(
@@ -105,7 +122,15 @@ def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequen
             title="In training" if kind == "train" else f"Evaluated, protocol {fingerprint}",
             threshold=threshold,
         )
+    with shown_errors():
+        _answers(opened, benchmark, problem_id=problem_id, series=steps[0])
     _compare(opened, steps)
+
+
+def _answers(opened: OpenRun, benchmark: str, *, problem_id: str, series: QuestionStep) -> None:
+    """Over the checkpoints of one protocol."""
+    found = votes(opened.index, benchmark, problem_id=problem_id)
+    answers_panel({f"step {one.step}": one for one in found if one.fingerprint == series.fingerprint}, key="run")
 
 
 def _strip(steps: Sequence[QuestionStep], *, title: str, threshold: float) -> None:

@@ -11,6 +11,7 @@ from app import url
 from app.markdown import escaped
 from app.queries.filters import Filters
 from app.queries.keys import RowKey, key_of, key_text
+from app.queries.sides import Side, side_of, side_text
 
 State = TypeVar("State")
 
@@ -20,7 +21,15 @@ LEFT, RIGHT = "left", "right"
 """The two rollouts that the page Question compares."""
 BENCHMARK, PROBLEM, SORT, FIND, SOLVED = "bench", "problem", "sort", "find", "solved"
 """The question of the page Question, the order and the search in its list, and what solved means there."""
-ROWS = (ROW, PAGE, LEFT, RIGHT)
+AT, DIFFERING = "at", "differing"
+"""Checkpoints of any runs that the page Question compares, and whether those of different protocols are compared."""
+PART = "part"
+"""The part of a long response whose formulas are drawn."""
+JUDGE = "judge"
+"""Whether the form for the verdict of the open rollout is open too."""
+MAX_SIDES = 7
+"""The number of colours."""
+ROWS = (ROW, PAGE, LEFT, RIGHT, JUDGE, PART)
 """Parameters that mean rollouts of one run, or places in its list."""
 
 
@@ -87,19 +96,58 @@ def row(name: str = ROW) -> RowKey | None:
     return found
 
 
+def sides(*, is_said: bool = True) -> list[Side]:
+    """The checkpoints that are compared; draws a warning for what names none unless that is said already."""
+    given = list(dict.fromkeys(st.query_params.get_all(AT)))
+    found = [side for text in given if (side := side_of(text)) is not None]
+    if is_said:
+        _say_sides(given, found)
+    return found[:MAX_SIDES]
+
+
+def _say_sides(given: Sequence[str], found: Sequence[Side]) -> None:
+    wrong = [text for text in given if side_of(text) is None]
+    for text in wrong[:3]:
+        st.warning(escaped(f"at={text[:120]!r} in the address: wanted RUN@STEP~PROTOCOL, as in the list below."))
+    if left_out := found[MAX_SIDES:]:
+        st.warning(
+            f"The address names {len(found)} checkpoints; the first {MAX_SIDES} are used, not {len(left_out)} more."
+        )
+
+
+def put_sides(sides: Sequence[Side]) -> None:
+    """Compare these checkpoints."""
+    put(AT, [side_text(side) for side in sides])
+
+
+def is_on(name: str) -> bool:
+    """A switch in the address; draws a warning for what is neither 0 nor 1."""
+    return one_of(name, ("0", "1")) == "1"
+
+
 def put_row(key: RowKey | None, *, on_page: int | None = None) -> None:
     """Open a rollout, which is on that page of the list, from 0."""
     turned = {} if on_page is None else {PAGE: [str(on_page + 1)]}
-    put_all({ROW: [key_text(key)] if key else []} | turned)
+    put_all({ROW: [key_text(key)] if key else [], PART: [], JUDGE: []} | turned)
 
 
 def page() -> int | None:
     """The page of the list, from 0; None where the address names none. Draws a warning for what is no page."""
-    text = value(PAGE)
+    number = _from_one(PAGE)
+    return None if number is None else number - 1
+
+
+def part() -> int:
+    """The part of a long response, from 1. Draws a warning for what is no part."""
+    return _from_one(PART) or 1
+
+
+def _from_one(name: str) -> int | None:
+    text = value(name)
     if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0:
-        return int(text) - 1
+        return int(text)
     if text:
-        st.warning(escaped(f"page={text[:60]!r} in the address: wanted a whole number from 1."))
+        st.warning(escaped(f"{name}={text[:60]!r} in the address: wanted a whole number from 1."))
     return None
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from functools import partial
 
-import pandas as pd
 import streamlit as st
 
 from app.judging.annotations import MAX_NOTE_CHARS, Annotation, Entry
 from app.markdown import escaped, plain
 from app.queries.keys import Response, key_text
 from app.queries.rows import Row
+from app.reader.markup import escape
+from app.views import address
 from app.views.colours import words
 from app.views.opened import OpenRun
 from app.views.shown import showing
@@ -83,7 +84,9 @@ def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation)
     def override(verdict: str | None, reason: str) -> None:
         _try(lambda: opened.annotations.override_verdict(response, verdict=verdict, reason=reason, over=now))
 
-    with st.popover("Verdict", icon=":material/gavel:", width="stretch"):
+    is_open = address.value(address.JUDGE) == "1"
+    form = st.container(border=True) if is_open else st.popover("Verdict", icon=":material/gavel:", width="stretch")
+    with form:
         st.selectbox(
             "The verdict should be", [name for name in VERDICTS if name != row.verdict], format_func=words, key=chosen
         )
@@ -124,19 +127,22 @@ def _history(opened: OpenRun, response: Response) -> None:
             f"this name, or another text); they do not apply here."
         )
     with st.expander(f"History ({len(entries)})"):
-        st.dataframe(
-            pd.DataFrame(
-                {
-                    "when": [entry.time[:19].replace("T", " ") for entry in entries],
-                    "who": [_who(entry) for entry in entries],
-                    "what": [plain(f"{entry.field} {entry.name}".strip()) for entry in entries],
-                    "value": ["undone" if entry.value is None else plain(entry.value) for entry in entries],
-                    "because": [plain(entry.reason or "") for entry in entries],
-                    "of": ["another response" if entry.is_of_another else "this response" for entry in entries],
-                }
-            ),
-            hide_index=True,
+        st.html(_history_table(entries))
+
+
+def _history_table(entries: Sequence[Entry]) -> str:
+    head = ("when", "who", "what", "value", "because", "of")
+    rows = [
+        (
+            entry.time[:19].replace("T", " "), _who(entry), f"{entry.field} {entry.name}".strip(),
+            "undone" if entry.value is None else entry.value, entry.reason or "",
+            "another response" if entry.is_of_another else "this response",
         )
+        for entry in entries
+    ]  # fmt: skip
+    titles = "".join(f"<th>{name}</th>" for name in head)
+    lines = "".join(f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<table class="orz-history"><tr>{titles}</tr>{lines}</table>'
 
 
 def _who(entry: Entry) -> str:

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import streamlit as st
 
 from app import url
 from app.markdown import escaped
+from app.queries.facts import fact_values
 from app.queries.filters import Filters, as_filters
+from app.queries.hit_shares import hit_shares
 from app.queries.reasons import BY_NAME
-from app.queries.rows import key_at
 from app.queries.selection import Selection, facets, select
 from app.views import address
+from app.views.charts import PICKED
 from app.views.failures import shown_errors
 from app.views.filter_bar import Counts, filter_bar
+from app.views.hit_charts import SHARES_PX, shares_chart
 from app.views.opened import OpenRun, show_progress
 from app.views.reader import reader
-from app.views.rollout_list import open_neighbour, rollout_list
+from app.views.rollout_list import rollout_list
 from app.views.style import ROLLOUT_STYLE
 from orz_bench.errors import OrzError, counted
 
@@ -28,13 +33,17 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
     marks = opened.marks()
     try:
         with st.spinner("Searching the responses" if filters.text else "Filtering", show_time=bool(filters.text)):
+            if filters.text:
+                select(opened.index, replace(filters, step=()), marks=marks)  # all steps are searched once
             selection = select(opened.index, filters, marks=marks)
             counts: Counts = facets(opened.index, selection)
     except OrzError as error:
-        filter_bar(filters, _NO_COUNTS, tags=marks.tags)
+        filter_bar(filters, _NO_COUNTS, tags=marks.tags, facts={})
         st.error(escaped(str(error)))
         return None
-    filter_bar(filters, counts, tags=marks.tags)
+    filter_bar(filters, counts, tags=marks.tags, facts=fact_values(opened.index))
+    if filters.text:
+        _shares(opened, filters)
     with st.container(horizontal=True, vertical_alignment="center"):
         _count(selection, waits_for=_waits_for(opened, filters))
         _export_link(opened, filters)
@@ -76,6 +85,23 @@ def _export_link(opened: OpenRun, filters: Filters) -> None:
         )  # fmt: skip
 
 
+def _shares(opened: OpenRun, filters: Filters) -> None:
+    """The share of rollouts with a hit over the steps; a click chooses a step."""
+    shares = hit_shares(opened.index, filters, marks=opened.marks())
+    if len({share.step for share in shares}) < 2:
+        return
+    key = f"shares:{st.session_state.get('shares:round', 0)}"
+
+    def choose() -> None:
+        rows = st.session_state[key]["selection"].get(PICKED) or []
+        if rows:
+            st.session_state["shares:round"] = st.session_state.get("shares:round", 0) + 1
+            address.write_filters(type(filters), step=(int(rows[0]["step"]),))
+
+    chart = shares_chart(shares, chosen=filters.step)
+    st.altair_chart(chart, key=key, on_select=choose, selection_mode=[PICKED], height=SHARES_PX)
+
+
 @st.fragment
 def _list_and_reader(opened: OpenRun, selection: Selection, *, reason_first: bool) -> None:
     """Next, previous and a click in the list redraw only this."""
@@ -88,11 +114,6 @@ def _beside_each_other(opened: OpenRun, selection: Selection, *, reason_first: b
     with st.container(key="list-and-reader"):  # above each other where the window is narrow, or enlarged
         listed, read = st.columns([5, 6], gap="medium")
     with listed:
-        rollout_list(opened, selection, current=current, reason_first=reason_first)
+        first = rollout_list(opened, selection, current=current, reason_first=reason_first)
     with read:
-        if current is None:
-            st.button(
-                "First rollout", icon=":material/arrow_downward:", key="reader:first", shortcut="j",
-                on_click=lambda: open_neighbour(opened, selection, key=key_at(opened.index, selection, place=0)),
-            )  # fmt: skip
-        reader(opened, selection, key=current)
+        reader(opened, selection, key=first if not address.value(address.ROW) else current)

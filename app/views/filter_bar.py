@@ -12,6 +12,7 @@ from app.queries.reasons import BY_NAME, REASONS
 from app.queries.search import MAX_PATTERN_CHARS
 from app.views import address
 from app.views.colours import words
+from app.views.facts import facts_choice
 from app.views.shown import Shown, showing
 
 Counts = Mapping[str, Mapping[str, int]]
@@ -24,8 +25,13 @@ _ORDER_WORDS = {
 _KIND_WORDS = {"": "All", "eval": "Evaluations", "train": "Training"}
 
 
-def filter_bar(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
-    """Draw the bar. The class of the filters has the page's defaults; `tags` are those in use."""
+def filter_bar(
+    filters: Filters, counts: Counts, *, tags: Sequence[str], facts: Mapping[str, Sequence[str]]
+) -> None:  # fmt: skip
+    """Draw the bar. The class of the filters has the page's defaults; `tags` are those in use.
+
+    `facts`: the values of each field that says of which kind a question is.
+    """
     search, mode, order, more = st.columns([4.4, 2.7, 2.5, 1.5], vertical_alignment="bottom")
     with search:
         shown = _showing("text", filters.text)
@@ -39,6 +45,10 @@ def filter_bar(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None
         _order(filters)
     with more, st.popover(_more_label(filters), icon=":material/tune:", width="stretch"):
         _more(filters, counts, tags=tags)
+        facts_choice(
+            facts, filters.about, name="filter:about", write=lambda about: _change("about", filters)(list(about))
+        )
+        st.button("Clear all filters", on_click=address.clear_filters)
 
 
 def _mode(filters: Filters) -> None:
@@ -122,7 +132,6 @@ def _more(filters: Filters, counts: Counts, *, tags: Sequence[str]) -> None:
         _choice("Annotated", "seen", options=seen, filters=filters)
     shown = _showing("problem", filters.problem)
     st.text_input("Problem id", key=shown.key, on_change=shown.chosen(_change("problem", filters)))
-    st.button("Clear all filters", on_click=address.clear_filters)
 
 
 def _several(label: str, field: str, *, filters: Filters, counts: Mapping[str, int]) -> None:

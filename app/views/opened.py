@@ -22,7 +22,7 @@ from orz_bench.errors import counted
 from orz_bench.records.retention import reduction_note
 from orz_bench.records.run_dir import RunDir
 
-MAX_OPEN_RUNS = 3
+MAX_OPEN_RUNS = 8
 """Number of indexes kept in memory, of the runs viewed last."""
 
 
@@ -47,8 +47,8 @@ class OpenRun:
         return Response(row.key, hash_text(known))
 
 
-def open_run(context: Context) -> OpenRun:
-    """The chosen run: its refreshed index and the annotations. Starts measuring if measures are missing.
+def open_run(context: Context, *, measures: bool = True) -> OpenRun:
+    """The chosen run: its refreshed index and the annotations. Starts measuring if measures are missing and wanted.
 
     RunDirError for a run of a newer version, DataError for unusable annotations.
     """
@@ -56,7 +56,7 @@ def open_run(context: Context) -> OpenRun:
     index = _index(str(entry.path), entry.name, side=str(side))
     with st.spinner("Reading the run's rollouts", show_time=True):
         coverage = index.refresh()
-    if coverage.num_measured < coverage.num_parts:
+    if measures and coverage.num_measured < coverage.num_parts:
         start_measuring(index.measure_files)
     annotations = Annotations.of_run_at(entry.path, name=entry.name, side=side, author=author())
     return OpenRun(entry.name, index, coverage, annotations, context)
@@ -93,14 +93,19 @@ def author() -> str:
         return str(os.getuid())
 
 
-def show_progress(opened: OpenRun) -> None:
-    """Show unreadable parts, and a progress bar while responses are being measured."""
+def show_damage(opened: OpenRun) -> None:
+    """Name unreadable parts, and texts that the run has dropped."""
     if skipped := opened.coverage.skipped:
         st.warning(
             f"{counted(len(skipped), 'damaged part')} skipped, the first: {skipped[0].relative_to(opened.index.run)}"
         )
     if (note := reduction_note(RunDir(opened.index.run))) is not None:
         st.caption(f"{note[0].upper()}{note[1:]}.")
+
+
+def show_progress(opened: OpenRun) -> None:
+    """Show unreadable parts, and a progress bar while responses are being measured."""
+    show_damage(opened)
     if opened.coverage.num_measured < opened.coverage.num_parts:
         _progress(opened.index)
     if opened.context.tail_s is not None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from app.queries.keys import RowKey
 from app.queries.measures import lexicon
 from app.queries.reasons import BY_NAME
-from app.queries.rows import Place, Row, Text, group, one_row, place_of, text_of, tokens_of
+from app.queries.rows import Place, Row, Text, Tokens, group, one_row, place_of, text_of, tokens_of
 from app.queries.search import Pattern, spans
 from app.queries.selection import Selection
+from app.reader.gold import gold_marks
 from app.reader.latex import plain_markdown
 from app.reader.layers import LAYERS, extracted_marks, logprob_marks, reflection_marks, repeat_marks, tag_marks
 from app.reader.markup import Mark
+from app.reader.outline import folds_of, outline
 from app.reader.tokens import read_vocabulary, token_texts, vocabulary_path
 from app.views import address
 from app.views.annotating import annotating
@@ -20,17 +24,28 @@ from app.views.colours import coloured, css_class, symbol, words
 from app.views.opened import OpenRun
 from app.views.rollout_list import open_neighbour
 from app.views.shown import showing
-from app.views.texts import SHOWN_CHARS, show_answers, show_dropped, show_facts, show_question, show_text
+from app.views.texts import (
+    Outlined,
+    num_shown,
+    show_answers,
+    show_dropped,
+    show_facts,
+    show_formulas,
+    show_question,
+    show_text,
+)
 from orz_bench.errors import counted
 
 DEFAULT_LAYERS = ("reflection", "tags", "extracted")
 MOST_GROUP_MARKS = 128
+LONG_CHARS = 6_000
+"""Responses of so many characters or more have an outline."""
 
 
 def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None:
     """Draw the rollout with that key, or a hint."""
     if key is None:
-        st.info("Choose a rollout in the list, or press J for the first one.", icon=":material/arrow_back:")
+        st.info("Choose a rollout in the list.", icon=":material/arrow_back:")
         return
     row = one_row(opened.index, key)
     if row is None:
@@ -39,10 +54,11 @@ def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None
     place = place_of(opened.index, selection, key=key)
     _head(opened, selection, row=row, place=place)
     text = text_of(opened.index, row)
+    with st.container(key="reader-answers"):
+        show_answers(row, text)
     show_facts(_facts(row))
     _group(opened, row)
     show_question(text.question)
-    show_answers(row, text)
     _response(opened, selection, row=row, text=text)
     following = place.next if place else None
     annotating(opened, row, open_next=lambda: open_neighbour(opened, selection, key=following))
@@ -71,8 +87,10 @@ def _head(opened: OpenRun, selection: Selection, *, row: Row, place: Place | Non
         args=(opened, selection),
         kwargs={"key": place.previous if place else None},
     )  # fmt: skip
+    # Where the address names no rollout, the first one of the list is shown: the first key leads to the second one.
+    name = "next" if address.row() == key else "first"
     forward.button(
-        "", icon=":material/arrow_downward:", key="reader:next", shortcut="j", width="stretch",
+        "", icon=":material/arrow_downward:", key=f"reader:{name}", shortcut="j", width="stretch",
         help="Next rollout", disabled=not (place and place.next), on_click=open_neighbour,
         args=(opened, selection),
         kwargs={"key": place.next if place else None},
@@ -137,40 +155,80 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
         show_dropped()
         return
     tokens = tokens_of(opened.index, row)
-    known = [name for name in LAYERS if name != "logprobs" or tokens is not None]
-    on = address.layers(known, default=DEFAULT_LAYERS)
+    completion = text.completion
+    is_long = len(completion) >= LONG_CHARS
+    without = {*(["logprobs"] if tokens is None else []), *([] if is_long else ["folds"])}
+    known = [name for name in LAYERS if name not in without]
+    default = (*default_layers(row), *(["folds"] if is_long else []))
+    on = address.layers(known, default=default)
     shown = showing("reader:layers", on)
     st.pills(
         "Layers", known, selection_mode="multi", key=shown.key, format_func=LAYERS.__getitem__,
         label_visibility="collapsed", wrap=True,
-        on_change=shown.chosen(lambda chosen: address.put_layers(chosen, default=DEFAULT_LAYERS)),
+        on_change=shown.chosen(lambda chosen: address.put_layers(chosen, default=default)),
     )  # fmt: skip
-    marks: list[Mark] = []
+    key = f"{opened.name}:{row.id}"
+    if "latex" in on:
+        show_formulas(completion)
+        return
+    marks = _marks(row, text, on=on)
+    if "logprobs" in on and tokens is not None:
+        marks += _surprise(opened, tokens, completion=completion)
+    if selection.pattern is not None:
+        marks += _hits(completion, selection.pattern)
+    outlined = _outlined(text, marks, folds="folds" in on) if is_long else None
+    show_text(completion, marks, key=key, file_name="response.txt", outlined=outlined)
+
+
+def _marks(row: Row, text: Text, *, on: Sequence[str]) -> list[Mark]:
+    """The marks of the layers that are on."""
     completion = text.completion
+    marks: list[Mark] = []
     if "reflection" in on:
         marks += reflection_marks(completion, lexicon(), question=text.question)
     if "tags" in on:
         marks += tag_marks(completion)
     if "extracted" in on:
         marks += extracted_marks(completion, text.extracted)
+    if "gold" in on:
+        marks += gold_marks(completion, text.gold, is_at_end="gold_in_text" not in row.reasons)
     if "repeats" in on:
         marks += repeat_marks(completion)
-    if "logprobs" in on and tokens is not None:
-        path = vocabulary_path(opened.index.run)
-        vocabulary = read_vocabulary(path) if path else {}
-        pieces = token_texts(tokens.token_ids, vocabulary, completion=completion)
-        if pieces is None:
-            st.caption("No log-prob layer: the run has no vocabulary in which these tokens form the response.")
-        else:
-            marks += logprob_marks(pieces, tokens.logprobs)
-    if selection.pattern is not None:
-        marks += _hits(completion, selection.pattern)
-    show_text(completion, marks, key=f"{opened.name}:{row.id}", file_name="response.txt")
+    return marks
+
+
+def _surprise(opened: OpenRun, tokens: Tokens, *, completion: str) -> list[Mark]:
+    path = vocabulary_path(opened.index.run)
+    vocabulary = read_vocabulary(path) if path else {}
+    pieces = token_texts(tokens.token_ids, vocabulary, completion=completion)
+    if pieces is None:
+        st.caption("No surprise of tokens: the run has no vocabulary in which these tokens form the response.")
+        return []
+    return logprob_marks(pieces, tokens.logprobs)
+
+
+def _outlined(text: Text, marks: Sequence[Mark], *, folds: bool) -> Outlined:
+    """Places and folds; a fold with a hit of the search stays open."""
+    completion = text.completion[: num_shown(text.completion)]
+    repeats = [mark for mark in marks if mark.layer in ("repeat", "loop")] or repeat_marks(completion)
+    reflections = [mark for mark in marks if mark.layer == "reflection"]
+    hits = [mark.start for mark in marks if mark.layer in ("hit", "gold", "extracted")]
+    found = folds_of(repeats, completion)
+    kept = [fold for fold in found if folds and not any(fold.start <= at < fold.end for at in hits)]
+    if not reflections:
+        reflections = reflection_marks(completion, lexicon(), question=text.question)
+    return Outlined(places=outline(completion, reflections=reflections, folds=kept), folds=kept)
+
+
+def default_layers(row: Row) -> tuple[str, ...]:
+    """The layers that are on by themselves: the gold too, where it is the reason to look at the rollout."""
+    is_reason = not {"gold_at_end", "gold_in_text"}.isdisjoint(row.reasons)
+    return (*DEFAULT_LAYERS, "gold") if is_reason else DEFAULT_LAYERS
 
 
 def _hits(completion: str, pattern: Pattern) -> list[Mark]:
     found = spans(completion, pattern)
-    shown = sum(span.start < SHOWN_CHARS for span in found)
+    shown = sum(span.start < num_shown(completion) for span in found)
     st.caption(f"{counted(len(found), 'hit')} in this response{f', {shown:,} shown' if shown < len(found) else ''}.")
     return [Mark(span.start, span.end, "hit", "hit") for span in found]
 

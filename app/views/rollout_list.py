@@ -11,19 +11,28 @@ import streamlit as st
 from app.markdown import plain
 from app.queries.keys import RowKey
 from app.queries.reasons import BY_NAME
-from app.queries.rows import Row, page, place_of
-from app.queries.selection import Selection
+from app.queries.rows import Row, page, place_of, read_rows
+from app.queries.search import context_of
+from app.queries.selection import Selection, constants
 from app.views import address
-from app.views.colours import symbol
+from app.views.colours import symbol, words
 from app.views.opened import OpenRun
 from app.views.shown import reading
 
 PAGE_ROWS = 20
 _ROW_HEIGHT = 28
+_HIT_HEIGHT = 58
+"""Of a row with a hit in its context, which takes up to three lines."""
 
 
-def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | None, reason_first: bool) -> None:
-    """Draw the page of the list in the address, with a pager; `reason_first` puts the reason column first."""
+def rollout_list(
+    opened: OpenRun, selection: Selection, *, current: RowKey | None, reason_first: bool
+) -> RowKey | None:  # fmt: skip
+    """Draw the page of the list in the address, with a pager; return its first rollout.
+
+    `reason_first` puts the reason column first. Columns without a value, or with the same one in all rollouts, are
+    hidden, and the latter said.
+    """
     last = max(selection.total - 1, 0) // PAGE_ROWS
     number = _page_number(opened, selection, current=current)
     if number > last:
@@ -39,14 +48,18 @@ def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | Non
         if place is not None and place < len(keys):
             address.put_row(keys[place], on_page=number)
 
+    frame = _frame(rows, hits=_contexts(opened, selection, rows=rows), reason_first=reason_first)
+    row_height = _ROW_HEIGHT if selection.pattern is None else _HIT_HEIGHT
+    same = constants(opened.index, selection) if selection.total > 1 else {}
     st.dataframe(
-        _frame(rows, with_hits=selection.hits is not None, reason_first=reason_first),
+        frame, column_order=_shown_columns(frame, same),
         key=shown.key, on_select=shown.chosen(opens), selection_mode=["single-row", "single-cell"],
         selection_default={"selection": {"rows": [] if at is None else [at], "columns": [], "cells": []}},
-        hide_index=True, placeholder="–", height=max(len(rows), 1) * _ROW_HEIGHT + 40, row_height=_ROW_HEIGHT,
+        hide_index=True, placeholder="–", height=max(len(rows), 1) * row_height + 40, row_height=row_height,
         column_config=_columns(),
     )  # fmt: skip
-    _pager(number, selection.total)
+    _pager(number, selection.total, same=_said(same))
+    return keys[0] if keys else None
 
 
 def _page_number(opened: OpenRun, selection: Selection, *, current: RowKey | None) -> int:
@@ -64,28 +77,62 @@ def _chosen(state: Mapping[str, Any]) -> int | None:
     return rows[0] if rows else None
 
 
-def _frame(rows: Sequence[Row], *, with_hits: bool, reason_first: bool) -> pd.DataFrame:
+_SAME = {
+    "verdict": "verdict", "step": "step", "sample_index": "sample", "num_tokens": "tokens",
+    "reflections": "reflections", "group_correct": "right", "reasons": "look",
+}  # fmt: skip
+"""The column of the list for each one of `constants`."""
+_ALWAYS = ("problem", "response")
+
+
+def _shown_columns(frame: pd.DataFrame, same: Mapping[str, object]) -> list[str]:
+    """The columns that say something."""
+    hidden = {_SAME[name] for name in same}
+    empty = {name for name in frame.columns if frame[name].isna().all() or (frame[name] == "").all()}
+    return [name for name in frame.columns if name in _ALWAYS or name not in hidden | empty]
+
+
+def _said(same: Mapping[str, object]) -> str:
+    """What is the same in all rollouts, for people."""
+    step, verdict, sample = (same.get(name) for name in ("step", "verdict", "sample_index"))
+    parts = [
+        *([words(str(verdict))] if verdict is not None else []),
+        *([f"step {step:,}"] if isinstance(step, int) else []),
+        *([f"sample {sample}"] if isinstance(sample, int) else []),
+    ]
+    return f" · all: {', '.join(parts)}" if parts else ""
+
+
+def _contexts(opened: OpenRun, selection: Selection, *, rows: Sequence[Row]) -> list[str | None] | None:
+    """The first hit of each response in its context; None without a search."""
+    if selection.pattern is None:
+        return None
+    texts = read_rows(opened.index, [row.id for row in rows], columns=["completion"])
+    return [context_of(text["completion"] or "", selection.pattern) for text in texts]
+
+
+def _frame(rows: Sequence[Row], *, hits: Sequence[str | None] | None, reason_first: bool) -> pd.DataFrame:
+    looks = [BY_NAME[row.reasons[0]].title if row.reasons else "" for row in rows]
     columns = {
         "verdict": [symbol(row.verdict) for row in rows],
-        "step": [row.key.step for row in rows],
+        **({"look": looks} if reason_first else {}),
         "problem": [plain(row.key.problem_id) for row in rows],
-        "sample": [row.key.sample_index for row in rows],
-        "hits": [row.num_hits for row in rows],
         "extracted": [_plain(row.extracted) for row in rows],
         "gold": [_plain(row.gold) for row in rows],
+        **({} if hits is None else {"hit": [_plain(hit) for hit in hits], "hits": [row.num_hits for row in rows]}),
+        "step": [row.key.step for row in rows],
+        "sample": [row.key.sample_index for row in rows],
         "tokens": pd.array([row.num_tokens for row in rows], dtype="Int64"),
         "reflections": pd.array([row.reflections for row in rows], dtype="Int64"),
         "right": [f"{row.group_correct}/{row.group_graded}" if row.group_graded else None for row in rows],
         "reward": [row.reward for row in rows],
-        "look": [BY_NAME[row.reasons[0]].title if row.reasons else "" for row in rows],
+        **({} if reason_first else {"look": looks}),
         "response": ["(text not kept)" if row.preview is None else _plain(row.preview) for row in rows],
     }
     frame = pd.DataFrame(columns)
     # A reward says what a verdict says, where there is one.
     says_more = any(row.verdict is None and row.reward is not None for row in rows)
-    unused = [name for name, is_used in (("hits", with_hits), ("reward", says_more)) if not is_used]
-    frame = frame.drop(columns=unused)
-    return frame[["verdict", "look", *frame.columns.drop(["verdict", "look"])]] if reason_first else frame
+    return frame if says_more else frame.drop(columns="reward")
 
 
 def _plain(text: str | None) -> str | None:
@@ -99,6 +146,7 @@ def _columns() -> dict[str, Any]:
         "step": number("step", width=45, format="%d"),
         "problem": text("problem", width=95),
         "sample": number("#", width=35, format="%d", help="which sample of the question"),
+        "hit": text("hit", width=240, help="the first hit with 40 characters on each side"),
         "hits": number("hits", width=45, format="%d"),
         "tokens": number("tokens", width=55, format="%d"),
         "reflections": number("refl.", width=45, format="%d", help="reflection words, lexicon `extended`"),
@@ -111,10 +159,10 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def _pager(number: int, total: int) -> None:
+def _pager(number: int, total: int, *, same: str) -> None:
     first, last = number * PAGE_ROWS + 1, min((number + 1) * PAGE_ROWS, total)
     position, back, forward = st.columns([4, 1, 1], vertical_alignment="center")
-    position.caption(f"{first:,} to {last:,} of {total:,}" if total else "")
+    position.caption(f"{first:,} to {last:,} of {total:,}{same}" if total else "")
     if total > PAGE_ROWS:
         back.button(
             "", icon=":material/chevron_left:", key="pager:back", help="Previous page", disabled=number == 0,

@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import streamlit as st
 
 from app.queries.rows import Row, Text
 from app.reader.latex import question_markdown
-from app.reader.markup import Mark, escape, marked_html
+from app.reader.long_text import long_html, outline_html
+from app.reader.markup import Mark, escape
+from app.reader.outline import Fold, Place, chapters
+from app.views import address
+from app.views.address import PART
 from app.views.colours import css_class, words
+from app.views.shown import showing
 
+WHOLE_CHARS = 200_000
+"""Texts of at most so many characters are shown as a whole: more than 32,000 tokens of most texts."""
 SHOWN_CHARS = 30_000
-"""Characters shown before "Show all"."""
+"""Characters of longer ones that are shown before "Show all"."""
+FORMULA_CHARS = 16_000
+"""Characters whose formulas are drawn at once."""
 LONG_QUESTION_CHARS = 900
 MOST_CHARS = 400_000
 """Characters shown at most, because browsers become slow. The rest can be downloaded."""
 
 
-def show_text(text: str, marks: Iterable[Mark], *, key: str, file_name: str) -> None:
-    """Show a text with its marks; a long one is cut, with a switch and a download."""
-    limit = SHOWN_CHARS
-    if len(text) > SHOWN_CHARS:
+def num_shown(text: str) -> int:
+    """The number of characters that are shown at first."""
+    return len(text) if len(text) <= WHOLE_CHARS else SHOWN_CHARS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outlined:
+    """Places and folds of a text."""
+
+    places: Sequence[Place] = ()
+    folds: Sequence[Fold] = ()
+
+
+def show_text(
+    text: str, marks: Iterable[Mark], *, key: str, file_name: str, outlined: Outlined | None = None
+) -> None:  # fmt: skip
+    """Show a text with its marks; a very long one is cut, with a switch and a download. An outline has jumps."""
+    limit = num_shown(text)
+    if limit < len(text):
         shown_length, all_of_it, download = st.columns([3, 1, 1], vertical_alignment="center")
         is_all = all_of_it.toggle("Show all", key=f"all:{key}")
         limit = MOST_CHARS if is_all else SHOWN_CHARS
@@ -31,7 +57,25 @@ def show_text(text: str, marks: Iterable[Mark], *, key: str, file_name: str) -> 
         )
     shown = text[:limit]
     cut = [mark for mark in marks if mark.start < limit]
-    st.html(f'<div class="orz-text" tabindex="0">{marked_html(shown, cut)}{"…" if len(text) > limit else ""}</div>')
+    found = outlined or Outlined()
+    places = [place for place in found.places if place.start < len(shown)]
+    name = f"at-{zlib.crc32(key.encode()):x}"
+    if places:
+        st.html(outline_html(places, name=name))
+    inside = long_html(shown, cut, places=places, folds=found.folds, name=name)
+    st.html(f'<div class="orz-text" tabindex="0">{inside}{"…" if len(text) > limit else ""}</div>')
+
+
+def show_formulas(text: str) -> None:
+    """Show a text with its formulas, as a question is shown: nothing else in it is rendered. Long ones in parts."""
+    parts = chapters(text, chars=FORMULA_CHARS)
+    part = min(max(address.part(), 1), len(parts))
+    if len(parts) > 1:
+        shown = showing("reader:part", part)
+        st.pagination(len(parts), key=shown.key, on_change=shown.chosen(lambda number: address.put(PART, str(number))))
+    start, end = parts[part - 1]
+    with st.container(border=True, height=480):
+        st.markdown(question_markdown(text[start:end]), unsafe_allow_html=False)
 
 
 def show_dropped() -> None:

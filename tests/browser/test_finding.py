@@ -1,0 +1,280 @@
+"""Finding across runs in a real browser: every purpose from the start page, with the number of clicks it takes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from orz_bench.records.run_dir import RunDir
+from orz_bench.records.summary import EvalResult
+from orz_bench.results.statistics import ScoredSample, summarise
+from tests.browser.conftest import open_page, settled
+from tests.browser.contrast import faint_texts
+from tests.browser.served import served
+from tests.support.app_runs import write_evaluation
+from tests.support.builders import a_result, a_rollout
+
+WAIT_MS = 60_000
+FINGERPRINT = "0123456789ab"
+NAMES = [f"q{number}" for number in range(12)]
+THOUGHT = "We add the two numbers carefully, one digit after the other.\n"
+
+
+LONG = {
+    name: "".join(f"{n}. Then the {name} sum of {n} and {n * n} is {n + n * n}, as before.\n" for n in range(1200))
+    + THOUGHT * 40
+    + "Wait, let me check again.\n</think> so the choice is (C)"
+    for name in ("first", "second")
+}
+"""Responses of about 32,000 tokens, with steps, repeats and one letter at the end."""
+
+
+def _rate(number: int, step: int) -> int:
+    """Correct samples of four: q0 is learned, q1 forgotten, q2 changes, q3 has a wrong gold, the others are right."""
+    return {0: step // 10, 1: 4 - step // 10, 2: 4 * (step // 10 % 2), 3: 0}.get(number, 4)
+
+
+def _evaluated(run: RunDir, step: int, *, shift: int = 0) -> EvalResult:
+    rows = [
+        a_rollout(
+            problem_id=name, sample_index=sample, step=step, question=f"What is {number} + {number}?",
+            gold=str(2 * number), extracted=str(2 * number) if right else "99", verdict="correct" if right else "wrong",
+            completion=f"{THOUGHT * (1 + sample)}In all \\boxed{{{2 * number if right else 99}}}.",
+            extra={"level": number % 3, "subject": "even" if number % 2 else "odd"},
+        )
+        for number, name in enumerate(NAMES)
+        for sample in range(4)
+        for right in [sample < _rate(number, abs(step - shift))]
+    ]  # fmt: skip
+    directory = run.evaluation(benchmark="arithmetic", step=step, fingerprint=FINGERPRINT)
+    directory.path.mkdir(parents=True)
+    directory.protocol_path.write_text('{"benchmark": "arithmetic"}', encoding="utf-8")
+    directory.append(rows)
+    names = ("problem_id", "sample_index", "verdict", "second_verdict", "extracted", "stop_reason", "num_tokens")
+    samples = [
+        ScoredSample(**{name: getattr(row, name) for name in names}, completion_hash=row.completion) for row in rows
+    ]
+    summary = summarise(samples, second_extractor="boxed")
+    card = {"benchmark": "arithmetic"}
+    result = a_result(run=str(run.path), step=step, fingerprint=FINGERPRINT, summary=summary, protocol=card)
+    directory.write_result(result)
+    return result
+
+
+@pytest.fixture(scope="module")
+def finding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an app on two runs of five checkpoints."""
+    folder = tmp_path_factory.mktemp("finding")
+    for name, shift in (("up", 0), ("down", 40)):
+        run = RunDir(folder / name)
+        run.create(kind="train", command=[], seed=0, environment={})
+        for step in range(0, 50, 10):
+            _evaluated(run, step, shift=shift)
+        run.mark("DONE")
+    long = RunDir(folder / "long")
+    long.create(kind="eval", command=[], seed=0, environment={})
+    rows = [
+        a_rollout(problem_id=name, completion=text, gold="C", extracted=None, verdict="no_answer", num_tokens=32_000)
+        for name, text in LONG.items()
+    ]
+    write_evaluation(long, 0, rows, benchmark="arithmetic")
+    long.mark("DONE")
+    with served(folder) as address:
+        yield address
+
+
+class Clicks:
+    """Counts what a reader does to get from the start page to the purpose."""
+
+    def __init__(self, page: Any, address: str) -> None:
+        self.page, self.count = page, 0
+        open_page(page, f"{address}/?run=up")
+
+    def on(self, locator: Any, *, path: str = "") -> None:
+        """Click, and wait until the page of that path is drawn."""
+        locator.wait_for(timeout=WAIT_MS)
+        locator.click()
+        self._counted(path)
+
+    def at(self, x: float, y: float, *, path: str = "") -> None:
+        self.page.mouse.click(x, y)
+        self._counted(path)
+
+    def _counted(self, path: str) -> None:
+        self.count += 1
+        if path:
+            self.page.wait_for_url(lambda url: urlsplit(url).path == path, timeout=WAIT_MS)
+        self.page.wait_for_timeout(300)
+        settled(self.page)
+
+    def to(self, title: str) -> None:
+        """By the navigation."""
+        link = self.page.get_by_test_id("stTopNavLinkContainer").get_by_role("link", name=title, exact=True)
+        self.on(link, path=f"/{title.lower()}")
+
+
+def _query(page: Any) -> dict[str, list[str]]:
+    return parse_qs(urlsplit(page.url).query)
+
+
+def test_which_answers_were_lost_and_how(page: Any, finding: str, shoot: Any) -> None:
+    """Two clicks: Benchmarks, a lost question; it stands at both evaluations, a right response beside a wrong one."""
+    clicks = Clicks(page, finding)
+    clicks.to("Benchmarks")
+    clicks.on(page.locator("[class*='st-key-questions-lost'] a").first, path="/question")
+    assert clicks.count == 2
+    query = _query(page)
+    assert (query["problem"], query["at"]) == (["q1"], [f"up@0~{FINGERPRINT}", f"up@40~{FINGERPRINT}"])
+    page.locator(".orz-text").nth(1).wait_for(timeout=WAIT_MS)
+    texts = page.locator(".orz-text").all_inner_texts()
+    assert ["boxed{2}" in text for text in texts] == [True, False]
+    assert page.locator(".orz-text .added").count() > 0
+    assert page.get_by_text("4 of 4 samples correct").count() == 1
+    assert faint_texts(page) == {}
+    shoot("question-across")
+
+
+def test_another_run_is_put_beside_by_keyboard(page: Any, finding: str) -> None:
+    """Two keys and a name on the page Question: the other run's last checkpoint."""
+    open_page(page, f"{finding}/question?run=up&bench=arithmetic&problem=q0")
+    page.get_by_label("Add a run").focus()
+    page.keyboard.type("down")
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "at=" in url, timeout=WAIT_MS)
+    settled(page)
+    assert _query(page)["at"] == [f"up@0~{FINGERPRINT}", f"down@40~{FINGERPRINT}"]
+    page.locator(".orz-text").nth(1).wait_for(timeout=WAIT_MS)
+    page.go_back()
+    page.wait_for_url(lambda url: "at=" not in url, timeout=WAIT_MS)
+
+
+def test_a_cell_of_the_matrix_opens_the_question_at_that_step(page: Any, finding: str, shoot: Any) -> None:
+    """Two clicks: Matrix, a cell."""
+    clicks = Clicks(page, finding)
+    clicks.to("Matrix")
+    chart = page.locator('[data-testid="stVegaLiteChart"]').first
+    chart.wait_for(timeout=WAIT_MS)
+    page.wait_for_timeout(500)
+    shoot("matrix")
+    assert faint_texts(page) == {}
+    box = chart.bounding_box()
+    clicks.at(box["x"] + box["width"] * 0.5, box["y"] + box["height"] * 0.55, path="/question")
+    assert clicks.count == 2
+    query = _query(page)
+    (side,) = query["at"]
+    assert re.fullmatch(rf"up@(10|20|30)~{FINGERPRINT}", side)
+    page.go_back()
+    page.wait_for_url(lambda url: urlsplit(url).path == "/matrix", timeout=WAIT_MS)
+
+
+def test_a_row_of_the_matrix_is_opened_by_keyboard(page: Any, finding: str) -> None:
+    open_page(page, f"{finding}/matrix?run=up&rank=forgotten")
+    page.locator('[data-testid="stDataFrame"] canvas').first.focus()
+    for key in ("ArrowDown", "ArrowDown", "Shift+Space"):
+        page.keyboard.press(key)
+    page.wait_for_url(lambda url: urlsplit(url).path == "/question", timeout=WAIT_MS)
+    assert _query(page)["at"] == [f"up@0~{FINGERPRINT}", f"up@40~{FINGERPRINT}"]
+
+
+def test_a_wrong_gold_is_found_and_its_form_opened(page: Any, finding: str, shoot: Any) -> None:
+    """Three clicks: Matrix, Wrong majority, Judge; then the form for the verdict is there without another one."""
+    clicks = Clicks(page, finding)
+    clicks.to("Matrix")
+    clicks.on(
+        page.get_by_role("radio", name="Wrong majority").or_(page.get_by_role("button", name="Wrong majority")).first
+    )
+    page.get_by_text("2 questions with the same wrong majority").or_(page.get_by_text("1 question with")).wait_for(
+        timeout=WAIT_MS
+    )
+    shoot("matrix-answers")
+    clicks.on(page.get_by_role("link", name="Judge").first, path="/rollouts")
+    assert clicks.count == 3
+    assert _query(page)["problem"] == ["q3"]
+    page.get_by_label("because").wait_for(timeout=WAIT_MS)
+    page.get_by_role("button", name="Override", exact=True).wait_for(timeout=WAIT_MS)
+
+
+def test_a_search_shows_where_and_when(page: Any, finding: str, shoot: Any) -> None:
+    """A click, a word and a click: Rollouts, the hits in their context, and a step in the curve above the list."""
+    clicks = Clicks(page, finding)
+    clicks.to("Rollouts")
+    page.get_by_label("Search in responses").fill("boxed{99}")
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: "text=" in url, timeout=WAIT_MS)
+    settled(page)
+    chart = page.locator('[data-testid="stVegaLiteChart"]').first
+    chart.wait_for(timeout=WAIT_MS)
+    table = page.locator('[data-testid="stDataFrame"] canvas table').first
+    table.locator("td").nth(2).wait_for(state="attached")
+    assert "In all \\⟦boxed{99}⟧." in str(table.text_content())
+    shoot("rollouts-hits")
+    assert faint_texts(page) == {}
+    box = chart.bounding_box()
+    clicks.at(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_url(lambda url: "step=" in url, timeout=WAIT_MS)
+    assert clicks.count == 2
+    assert _query(page)["step"] == ["20"]
+    page.go_back()
+    page.wait_for_url(lambda url: "step=" not in url, timeout=WAIT_MS)
+
+
+def test_the_first_rollout_is_open_with_answer_beside_gold(page: Any, finding: str) -> None:
+    """One click; on a laptop, and still when the end of a long response is read."""
+    clicks = Clicks(page, finding)
+    clicks.to("Suspicious")
+    open_page(page, f"{finding}/suspicious?run=long")
+    answers = page.locator(".orz-answers")
+    answers.wait_for(timeout=WAIT_MS)
+    page.locator(".orz-text").first.wait_for(timeout=WAIT_MS)
+    page.locator(".orz-text .gold").wait_for(state="attached", timeout=WAIT_MS)  # the run is measured meanwhile
+    assert page.locator(".orz-text .gold").all_text_contents() == ["C"], "a gold of one letter is queued and marked"
+    page.locator("[class*='st-key-annotate-seen'] button").first.scroll_into_view_if_needed()
+    page.get_by_text("Prompt and origin").scroll_into_view_if_needed()
+    page.wait_for_timeout(300)
+    box = answers.bounding_box()
+    assert 0 < box["y"] < 768 - box["height"]
+    assert "gold" in answers.inner_text()
+
+
+def test_a_long_response_has_an_outline_with_jumps(page: Any, finding: str, shoot: Any) -> None:
+    """By mouse and by keyboard, without a script; repeats are folded, and the whole text is there."""
+    open_page(page, f"{finding}/rollouts?run=long")
+    page.locator(".orz-outline label").first.wait_for(timeout=WAIT_MS)
+    top = "document.querySelector('.orz-text').scrollTop"
+    assert page.evaluate(top) == 0
+    page.locator(".orz-outline label.k-end").last.click()
+    page.wait_for_function(f"() => {top} > 1000", timeout=WAIT_MS)
+    end = page.locator(".orz-place.k-end").last
+    assert end.evaluate("e => e === document.activeElement && e.checked")
+    shoot("long-response")
+    page.keyboard.press("ArrowUp")
+    assert end.evaluate("e => e !== document.activeElement && document.activeElement.classList.contains('orz-place')")
+    fold = page.locator(".orz-fold")
+    assert (fold.count(), fold.get_attribute("open")) == (1, None)
+    text = page.locator(".orz-text").first
+    shown = str(text.evaluate("e => e.textContent"))
+    assert len(shown) > len(LONG["first"])
+    page.mouse.click(5, 400)
+    page.keyboard.press("j")
+    page.wait_for_function("() => document.querySelector('.orz-text').textContent.includes('the second sum')")
+    assert page.evaluate(top) == 0
+    page.get_by_text("formulas", exact=True).click()
+    page.wait_for_url(lambda url: "layer=latex" in url, timeout=WAIT_MS)
+    page.get_by_test_id("stPagination").get_by_text("2", exact=True).click()
+    assert page.locator(".orz-outline").count() == 0
+    page.wait_for_url(lambda url: "part=2" in url, timeout=WAIT_MS)
+
+
+def test_a_folder_without_runs_says_how_to_have_one(page: Any, tmp_path: Path) -> None:
+    """On every page, with what the page answers."""
+    with served(tmp_path) as address:
+        for name in ("runs", "matrix", "question"):
+            open_page(page, f"{address}/{name}")
+            assert page.get_by_text("yet. Create one, or open another folder").count() == 1
+            assert "make demo" in page.get_by_test_id("stCode").inner_text()
+            assert page.locator("[data-testid=stCaptionContainer]").first.inner_text().endswith("?")
