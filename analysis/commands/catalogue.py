@@ -11,6 +11,7 @@ from analysis.figures.registry import FIGURES
 from analysis.texts.lexicons import LEXICONS
 from orz_bench.records.foreign_metrics import FOREIGN_METRICS, TITLES
 from orz_bench.records.metrics import METRICS
+from orz_bench.results.scaling.rules import RULES
 
 _HEAD = """\
 # Metrics
@@ -36,6 +37,14 @@ _FOREIGN = """
 Metrics of other trainers, and which of ours they are. `orz-bench import`, `orz-rl watch` and `orz-analysis` give a
 metric our name only where meaning and unit are the same; all others keep their own. A table's tool is recognised by
 names that only one tool uses; columns of other tables are called by plain words.
+
+"""
+_SCALING = """
+## Test-time scaling
+
+Rules of `orz-bench scale`: each chooses an answer from k of a question's n stored samples. The accuracy of a rule is
+the mean, over questions, of the probability that it chooses a right answer from k samples drawn without replacement;
+[test-time.md](test-time.md) says how it is computed.
 
 """
 _LEXICONS = """
@@ -68,6 +77,8 @@ def metrics_markdown() -> str:
         + _markdown(("name", "unit", "meaning", "name in ORZ's TensorBoard"), training)
         + _FOREIGN
         + _markdown(("tool", "name", "ours", "how it is computed, or where it differs"), foreign)
+        + _SCALING
+        + _markdown(("rule", "chooses", "source"), [(f"`{r.name}`", r.what, r.source or "–") for r in RULES.values()])
         + _LEXICONS
         + _markdown(("name", "version", "patterns", "source"), lexicons)
         + _FIGURES

@@ -22,6 +22,7 @@ COMMANDS = (
     "grade",
     "compare",
     "report",
+    "scale",
     "import",
     "export",
     "data list",
