@@ -23,6 +23,7 @@ COMMANDS = (
     "compare",
     "report",
     "scale",
+    "value",
     "import",
     "export",
     "data list",

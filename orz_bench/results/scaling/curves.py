@@ -123,16 +123,21 @@ class Scaling:
         ]
 
     def at_equal_length(self) -> list[tuple[Setting, Setting]]:
-        """Every rule against `majority` at the most tokens that both reach; none without `majority`."""
+        """Every rule against `majority` with the tokens of its middle k, and of its largest; none without `majority`.
+
+        A rule that never needs as many is compared at the most that it needs.
+        """
         if BASE not in self.curves:
             return []
-        most = {name: float(curve.lengths.mean(axis=0).max()) for name, curve in self.curves.items()}
-        return [
-            (Setting(BASE, length=shared), Setting(rule.name, length=shared))
+        lengths = {name: curve.lengths.mean(axis=0) for name, curve in self.curves.items()}
+        budgets = dict.fromkeys((float(lengths[BASE][len(self.ks) // 2]), float(lengths[BASE][-1])))
+        pairs = [
+            (rule.name, min(budget, float(lengths[rule.name].max())))
+            for budget in budgets
             for rule in self.rules
             if rule.name != BASE and not rule.is_oracle
-            for shared in [min(most[BASE], most[rule.name])]
         ]
+        return [(Setting(BASE, length=shared), Setting(name, length=shared)) for name, shared in dict.fromkeys(pairs)]
 
     def _curve(self, rule: str) -> _Curve:
         if rule not in self.curves:

@@ -62,7 +62,7 @@ def test_the_front_has_what_no_other_setting_equals_with_fewer_tokens() -> None:
 def test_a_budget_between_two_k_is_their_mixture() -> None:
     scaling = a_scaling(rules=["majority"], ks=[1, 3])
     (one, _), (three, _) = (scaling.at(Setting("majority", k=k)) for k in (1, 3))
-    mean = np.mean([10 + 2 * (1 + at % 4) for at in range(20)])
+    mean = float(np.mean([10 + 2 * (1 + at % 4) for at in range(20)]))
     mixed, length = scaling.at(Setting("majority", length=1.5 * mean))
     assert length == pytest.approx(1.5 * mean)
     assert mixed == pytest.approx({key: 0.75 * one[key] + 0.25 * three[key] for key in one})
