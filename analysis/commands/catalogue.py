@@ -9,6 +9,7 @@ from rich.table import Table
 from analysis.curves.response_metrics import RESPONSE_METRICS, ResponseMetric
 from analysis.figures.registry import FIGURES
 from analysis.texts.lexicons import LEXICONS
+from analysis.values.measures import VALUE_MEASURES
 from orz_bench.records.foreign_metrics import FOREIGN_METRICS, TITLES
 from orz_bench.records.metrics import METRICS
 from orz_bench.results.scaling.rules import RULES
@@ -47,6 +48,14 @@ the mean, over questions, of the probability that it chooses a right answer from
 [test-time.md](test-time.md) says how it is computed.
 
 """
+_VALUES = """
+## Values of a critic
+
+Measures of `orz-analysis values`, from what `orz-bench value` computed: v is the value before a token, y is 1 for a
+right response (its reward, or a correct answer that was not cut). Intervals (95 %) resample questions; p-values of
+differences are two-sided sign-flip permutation tests over questions, which exchange the two sides of a pair.
+
+"""
 _LEXICONS = """
 ## Lexicons
 
@@ -79,6 +88,10 @@ def metrics_markdown() -> str:
         + _markdown(("tool", "name", "ours", "how it is computed, or where it differs"), foreign)
         + _SCALING
         + _markdown(("rule", "chooses", "source"), [(f"`{r.name}`", r.what, r.source or "–") for r in RULES.values()])
+        + _VALUES
+        + _markdown(
+            ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in VALUE_MEASURES]
+        )
         + _LEXICONS
         + _markdown(("name", "version", "patterns", "source"), lexicons)
         + _FIGURES

@@ -77,10 +77,12 @@ def value_command(
     json_output: Json = False,
 ) -> None:
     """Store a critic's value of every token of stored answers, beside them. Run the same command again to resume."""
+    from orz_bench.installed.extras import require
     from orz_bench.records.values import CriticCard
     from orz_bench.valuing.assess import assess, sources_of
     from orz_bench.valuing.critic import CriticSettings, open_critic
 
+    require("transformers", what="a critic")
     sources = sources_of(run, benchmarks=options.bench, step=options.step, rollouts=options.rollouts)
     settings = CriticSettings(device=options.device, dtype=options.dtype, pack_tokens=options.pack_tokens)
     with libraries_on_stderr(), ValueDisplay(stderr_console()) as display:
