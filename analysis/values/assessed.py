@@ -12,7 +12,7 @@ import numpy as np
 
 from orz_bench.errors import ConfigError
 from orz_bench.records.run_dir import RolloutsDir, RunDir
-from orz_bench.records.values import CriticCard, TokenValues, values_beside, values_of
+from orz_bench.records.values import CriticCard, TokenValues, require_same_text, values_beside, values_of
 
 Array = np.ndarray[Any, Any]
 _COLUMNS = ("problem_id", "sample_index", "question", "completion", "token_ids", "verdict", "stop_reason", "reward")
@@ -66,6 +66,7 @@ class AssessedSet:
             for row in _rows(folder):
                 found = known.get((row["problem_id"], row["sample_index"]))
                 if found is not None and len(found.values):
+                    require_same_text(found, row["completion"], where=folder.path)
                     groups[row["problem_id"]].append(_response(row, found, step=step))
             yield from groups.values()
 

@@ -163,7 +163,17 @@ class ValuesDir:
         return found
 
 
-_AGAIN = "delete this folder and run orz-bench value again."
+_AGAIN = "delete the folder values/ there and run orz-bench value again."
+
+
+def require_same_text(found: TokenValues, text: str, *, where: object) -> None:
+    """RunDirError if values are of another text: the rollouts were replaced since."""
+    end = found.char_ends[-1] if len(found.char_ends) else 0
+    if end != len(text):
+        raise RunDirError(
+            f"{where}: the values of sample {found.sample_index} of {found.problem_id} are of a text with {end:,} "
+            f"characters, but it has {len(text):,}: the rollouts were replaced since; {_AGAIN}"
+        )
 
 
 def values_beside(rollouts: RolloutsDir) -> list[ValuesDir]:

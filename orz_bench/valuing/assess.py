@@ -11,7 +11,7 @@ from orz_bench.errors import ConfigError, DataError
 from orz_bench.records.foreign import canonical, flat
 from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.records.tables import read_table
-from orz_bench.records.values import CriticCard, TokenValues, ValuesDir
+from orz_bench.records.values import CriticCard, TokenValues, ValuesDir, require_same_text
 from orz_bench.valuing.critic import OpenedCritic
 from orz_bench.valuing.tokens import COLUMNS, RolloutTokens, TokenisedRollout
 
@@ -107,10 +107,16 @@ def assess(
     values = ValuesDir.beside(source.rollouts, opened.digest)
     values.open(card)
     with RolloutsDir(values.path).lock():
-        done = values.keys()
+        stored = values.read()
         rows = [row for row in source.rows() if row["completion"] is not None]
         num_all = len(rows)
-        missing = [row for row in rows if (row["problem_id"], row["sample_index"]) not in done]
+        missing = []
+        for row in rows:
+            found = stored.get((row["problem_id"], row["sample_index"]))
+            if found is None:
+                missing.append(row)
+            else:
+                require_same_text(found, row["completion"], where=source.name)
         observer.started(source.name, num_wanted=num_all, num_missing=len(missing))
         tokens = RolloutTokens(opened.critic, where=str(source.file or source.rollouts.path))
         counts = [0, 0]
@@ -123,7 +129,7 @@ def assess(
         return Assessed(
             name=source.name,
             path=values.path,
-            num_stored=len(values.keys()),
+            num_stored=len(stored) + len(missing),
             num_computed_now=len(missing),
             num_tokenised=counts[0],
             num_other_length=counts[1],
