@@ -53,7 +53,9 @@ class ValueSummary:
 
     @classmethod
     def of(cls, values: Numbers[float]) -> ValueSummary:
-        """Wants at least one value."""
+        """All are 0 for a response without tokens."""
+        if not len(values):
+            return cls(final=0.0, minimum=0.0, mean=0.0)
         array = values.array.astype(np.float64)
         return cls(final=float(array[-1]), minimum=float(array.min()), mean=float(array.mean()))
 

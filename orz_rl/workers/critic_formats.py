@@ -10,9 +10,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
-from orz_bench.errors import ConfigError, OrzError
+from orz_bench.errors import ConfigError, EngineError, OrzError
 from orz_bench.models.json_file import read_object
 from orz_bench.models.transformers_imports import leave_out_unused
 from orz_bench.models.weights import stored_tensors
@@ -36,6 +37,7 @@ class PackedCritic:
 
     def __init__(self, folder: Path, settings: CriticSettings, *, names: Mapping[str, str] | None = None) -> None:
         """`names`: pattern -> replacement, of tensors whose names differ from ours."""
+        self._folder = folder
         self._device = _device(settings)
         self._pack_tokens = settings.pack_tokens
         self.tokenizer = _tokenizer(folder)
@@ -53,6 +55,10 @@ class PackedCritic:
             chosen = [sequences[index] for index in members]
             with torch.no_grad():
                 values = response_values(self._model, Pack.of(chosen).to(self._device)).cpu().numpy()
+            if not np.isfinite(values).all():
+                raise EngineError(
+                    f"{self._folder}: the critic gave values that are not finite; use --dtype float32 or another one."
+                )
             ends = 0
             for index, (_, response) in zip(members, chosen, strict=True):
                 found[index] = logprobs(values[ends : ends + len(response)].copy())

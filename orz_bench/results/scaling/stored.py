@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orz_bench.errors import ConfigError, DataError, counted
+from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
-from orz_bench.records.values import TokenValues, ValueSummary, values_of
+from orz_bench.records.values import TokenValues, ValueSummary, values_beside, values_of
 from orz_bench.results.scaling.question import AnsweredQuestion, StoredAnswer
 
 _COLUMNS = ("problem_id", "sample_index", "verdict", "extracted", "num_tokens")
@@ -44,7 +45,7 @@ def stored_evaluations(
         for each, result in found
         if (not benchmarks or each.benchmark in benchmarks) and (step is None or each.step == step)
     ]
-    several = [(each, result) for each, result in wanted if result.summary.n > 1]
+    several = [(each, result) for each, result in wanted if result.summary.n > 1 and part_files(each.path)]
     if not several:
         raise ConfigError(_why_none(run, found, wanted=wanted))
     return [_stored(each, result, critic=critic) for each, result in several]
@@ -63,7 +64,7 @@ def _why_none(run: Path, found: Sequence[Any], *, wanted: Sequence[Any]) -> str:
 
 
 def _stored(directory: EvaluationDir, result: EvalResult, *, critic: str | None) -> StoredEvaluation:
-    values_dir = values_of(directory, critic=critic)
+    values_dir = values_of(_assessed(directory, result), critic=critic)
     values: Mapping[tuple[str, int], TokenValues] = values_dir.read() if values_dir is not None else {}
     rows = directory.read(list(_COLUMNS)).to_pylist()
     has_tokens = all(row["num_tokens"] is not None for row in rows)
@@ -87,6 +88,13 @@ def _stored(directory: EvaluationDir, result: EvalResult, *, critic: str | None)
             _notes(unassessed if values_dir is not None else 0, has_tokens=has_tokens, knows_answers=knows_answers)
         ),
     )
+
+
+def _assessed(directory: EvaluationDir, result: EvalResult) -> EvaluationDir:
+    """The folder beside whose samples the values are: of regraded samples, that of the same texts graded before."""
+    if result.regraded_from is None or values_beside(directory):
+        return directory
+    return directory.under(result.regraded_from)
 
 
 def _index(pair: tuple[int, StoredAnswer]) -> int:
@@ -120,5 +128,5 @@ def _answer(row: Mapping[str, Any], length: float, *, values: Mapping[tuple[str,
         is_correct=row["verdict"] == "correct",
         extracted=row["extracted"],
         length=float(length),
-        value=ValueSummary.of(found.values) if found is not None and len(found.values) else None,
+        value=None if found is None else ValueSummary.of(found.values),
     )

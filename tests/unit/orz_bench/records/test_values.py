@@ -104,3 +104,4 @@ def test_values_of_replaced_rollouts_are_refused() -> None:
 
 def test_a_summary_has_the_last_the_least_and_the_mean() -> None:
     assert ValueSummary.of(logprobs([0.5, 0.25, 0.75])) == ValueSummary(final=0.75, minimum=0.25, mean=0.5)
+    assert ValueSummary.of(logprobs([])) == ValueSummary(final=0.0, minimum=0.0, mean=0.0)

@@ -97,6 +97,16 @@ def test_a_head_with_a_bias_is_refused(published: Path, tmp_path: Path) -> None:
         open_critic(folder, SETTINGS)
 
 
+def test_values_that_are_not_finite_are_refused(published: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "critic"
+    shutil.copytree(published, folder)
+    broken = torch.full((1, 128), torch.inf)
+    tensors = load_file(folder / "model.safetensors") | {"value_head.weight": broken}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(EngineError, match="not finite"):
+        open_critic(folder, SETTINGS).critic.values(SEQUENCES)
+
+
 def test_a_folder_without_a_tokenizer_is_refused(published: Path, tmp_path: Path) -> None:
     folder = tmp_path / "critic"
     shutil.copytree(published, folder)

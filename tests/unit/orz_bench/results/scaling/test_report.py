@@ -12,6 +12,7 @@ import pytest
 
 from orz_bench.errors import ConfigError
 from orz_bench.records.arrays import logprobs, token_ids
+from orz_bench.records.parquet import rollouts_from_table
 from orz_bench.records.run_dir import EvaluationDir, RunDir, write_text
 from orz_bench.records.values import CriticCard, TokenValues, ValuesDir
 from orz_bench.results.scaling.curves import scaling_of
@@ -121,3 +122,16 @@ def test_missing_values_leave_the_critic_out_and_are_said(tmp_path: Path) -> Non
     each = scaled(tmp_path)
     assert not any(rule.needs_values for rule in each.scaling.rules)
     assert "1 response has no values of the critic" in each.notes()[0]
+
+
+def test_regraded_samples_have_the_values_of_the_same_texts(tmp_path: Path) -> None:
+    folder = an_evaluation(tmp_path)
+    some_values(folder, "waaaaaaaaaaaaaaa")
+    again = folder.under("def")
+    again.path.mkdir()
+    again.append(rollouts_from_table(folder.read()))
+    write_text(again.protocol_path, '{"regraded_from": "abc"}')
+    again.write_result(replace(a_result(summary=a_summary(n=4)), benchmark="arithmetic", fingerprint="def"))
+    found = stored_evaluations(tmp_path)
+    assert [each.critic for each in found] == ["waaaaaaaaaaaaaaa"] * 2
+    assert all(question.values for each in found for question in each.questions)
