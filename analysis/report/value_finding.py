@@ -59,7 +59,7 @@ def _facts(study: ValueStudy) -> dict[str, str]:
     for name, effect in study.reflections.items():
         which = "reflections" if name == "all" else f"reflections in {name} answers"
         found[which] = _reflection(effect, study.lexicon if name == "all" else "")
-    found[f"tokens that repeat {NGRAM} tokens"] = f"{percent(study.repeated_share)} of all tokens"
+    found[f"tokens that repeat {NGRAM} tokens"] = f"{number(100 * study.repeated_share)} % of all tokens"
     found["their value minus others', same outcome and place"] = _effect(study.repetition_value)
     found["their advantage minus others', same place"] = _effect(study.repetition_advantage)
     return found | _falls(study)
