@@ -1,4 +1,4 @@
-"""orz-analysis: report · reflection · step-moment · compare · figure · figures · metrics."""
+"""orz-analysis: report · reflection · values · step-moment · compare · figure · figures · metrics."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from analysis.commands.figures import figure_command, figures_command, metrics_c
 from analysis.commands.reflection import reflection_command
 from analysis.commands.report import compare_command, report_command
 from analysis.commands.step_moment import step_moment_command
+from analysis.commands.values import values_command
 from orz_bench.terminal import command_line, names_plugins, version_option
 
 app = command_line(
@@ -15,6 +16,7 @@ _WITH_LEXICONS = names_plugins({"--lexicon": "orz.lexicons"})
 app.callback()(version_option)
 app.command("report", cls=_WITH_LEXICONS)(report_command)
 app.command("reflection", cls=_WITH_LEXICONS)(reflection_command)
+app.command("values", cls=_WITH_LEXICONS)(values_command)
 app.command("step-moment", cls=names_plugins({"--detector": "orz.detectors"}))(step_moment_command)
 app.command("compare")(compare_command)
 app.command("figure", cls=_WITH_LEXICONS)(figure_command)

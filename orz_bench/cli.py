@@ -1,4 +1,4 @@
-"""orz-bench: eval · grade · compare · report · import · export · data · model."""
+"""orz-bench: eval · grade · compare · report · scale · value · import · export · data · model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from orz_bench.commands.exporting import export_command
 from orz_bench.commands.grade import grade_command
 from orz_bench.commands.importing import import_command
 from orz_bench.commands.results import compare_command, report_command
+from orz_bench.commands.scaling import scale_command
+from orz_bench.commands.valuing import value_command
 from orz_bench.terminal import command_line, names_plugins, version_option
 
 app = command_line("orz-bench", "Ask a checkpoint questions, grade the answers, keep every answer.")
@@ -16,6 +18,8 @@ app.command("eval", cls=names_plugins({"--engine": "orz.engines"}))(evaluate_com
 app.command("grade")(grade_command)
 app.command("compare")(compare_command)
 app.command("report")(report_command)
+app.command("scale")(scale_command)
+app.command("value")(value_command)
 app.command("import")(import_command)
 app.command("export")(export_command)
 app.add_typer(data_app, name="data")

@@ -9,8 +9,10 @@ from rich.table import Table
 from analysis.curves.response_metrics import RESPONSE_METRICS, ResponseMetric
 from analysis.figures.registry import FIGURES
 from analysis.texts.lexicons import LEXICONS
+from analysis.values.measures import VALUE_MEASURES
 from orz_bench.records.foreign_metrics import FOREIGN_METRICS, TITLES
 from orz_bench.records.metrics import METRICS
+from orz_bench.results.scaling.rules import RULES
 
 _HEAD = """\
 # Metrics
@@ -36,6 +38,22 @@ _FOREIGN = """
 Metrics of other trainers, and which of ours they are. `orz-bench import`, `orz-rl watch` and `orz-analysis` give a
 metric our name only where meaning and unit are the same; all others keep their own. A table's tool is recognised by
 names that only one tool uses; columns of other tables are called by plain words.
+
+"""
+_SCALING = """
+## Test-time scaling
+
+Rules of `orz-bench scale`: each chooses an answer from k of a question's n stored samples. The accuracy of a rule is
+the mean, over questions, of the probability that it chooses a right answer from k samples drawn without replacement;
+[test-time.md](test-time.md) says how it is computed.
+
+"""
+_VALUES = """
+## Values of a critic
+
+Measures of `orz-analysis values`, from what `orz-bench value` computed: v is the value before a token, y is 1 for a
+right response (its reward, or a correct answer that was not cut). Intervals (95 %) resample questions; p-values of
+differences are two-sided sign-flip permutation tests over questions, which exchange the two sides of a pair.
 
 """
 _LEXICONS = """
@@ -68,6 +86,12 @@ def metrics_markdown() -> str:
         + _markdown(("name", "unit", "meaning", "name in ORZ's TensorBoard"), training)
         + _FOREIGN
         + _markdown(("tool", "name", "ours", "how it is computed, or where it differs"), foreign)
+        + _SCALING
+        + _markdown(("rule", "chooses", "source"), [(f"`{r.name}`", r.what, r.source or "–") for r in RULES.values()])
+        + _VALUES
+        + _markdown(
+            ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in VALUE_MEASURES]
+        )
         + _LEXICONS
         + _markdown(("name", "version", "patterns", "source"), lexicons)
         + _FIGURES

@@ -23,6 +23,7 @@ def report_command(
     step_column: StepColumn = None,
 ) -> None:
     """Write one HTML page: did it learn, when, how, does reflection improve answers? With PNG, PDF and CSV files."""
+    from analysis.curves.assessed import with_values
     from analysis.curves.build import build_study
     from analysis.curves.step_moments import with_step_moments
     from analysis.reading.load import load_runs
@@ -30,7 +31,8 @@ def report_command(
     from analysis.texts.lexicons import get_lexicon
 
     chosen = get_lexicon(lexicon)
-    studies = [with_step_moments(build_study(run, lexicon=chosen)) for run in load_runs(runs, step_column=step_column)]
+    loaded = load_runs(runs, step_column=step_column)
+    studies = [with_values(with_step_moments(build_study(run, lexicon=chosen)), chosen) for run in loaded]
     written = write_report(studies, out, metrics=split_names(metrics))
     console = stderr_console()
     for sentence in written.left_out:

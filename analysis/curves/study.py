@@ -12,6 +12,7 @@ import pandas as pd
 from analysis.curves.curve import Curve, curve_of
 from analysis.reading.load import Run
 from analysis.step_moment.breaks import Break, JointBreak
+from analysis.values.study import ValueStudy
 from orz_bench.records.summary import EvalResult, Summary
 
 SCORE_COLUMNS = ("benchmark", "step", "fingerprint", "accuracy", "error", "low", "high", "n", "num_problems", "length")
@@ -35,6 +36,8 @@ class Study:
     breaks: Mapping[str, tuple[Break, ...]] = field(default_factory=dict)
     """Breaks by metric; a metric that was not tested or is too short has no entry."""
     joint_breaks: tuple[JointBreak, ...] = ()
+    values: tuple[ValueStudy, ...] = ()
+    """What a critic's values of its responses say, where they were computed (curves.assessed)."""
     """Breaks shared by several metrics."""
 
     def series(self, metric: str) -> tuple[np.ndarray, np.ndarray] | None:

@@ -15,10 +15,12 @@ from analysis.figures.chosen import chosen_metrics
 from analysis.figures.panels import MissingDataError, NothingToCompareError
 from analysis.figures.registry import all_figures, drawn
 from analysis.figures.spec import FigureSpec, rows
+from analysis.figures.values import value_figure
 from analysis.report.examples import examples_of
 from analysis.report.findings import findings_of
 from analysis.report.page import Page, Picture, RunSection, render
 from analysis.report.tables import Table, as_csv, length_table_of, result_table
+from analysis.report.value_finding import value_finding
 from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.records.parquet import disk_error
 from orz_bench.records.run_dir import write_text
@@ -52,6 +54,8 @@ def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] 
         metrics = _varying(studies)
     if metrics:
         specs.append(chosen_metrics(groups, metrics))
+    assessed = [(study.run.name, found) for study in studies for found in study.values]
+    specs += [value_figure(assessed)] if assessed else []
     not_drawn = _not_drawn(studies, specs)
     left_out += not_drawn
     if not specs and not has_texts:
@@ -152,7 +156,7 @@ def _section(study: Study) -> RunSection:
     return RunSection(
         name=study.run.name,
         about=_about(study),
-        findings=tuple(findings_of(study)),
+        findings=(*findings_of(study), *map(value_finding, study.values)),
         examples=tuple(examples_of(study)),
     )
 

@@ -60,7 +60,6 @@ ROLLOUT_SCHEMA = pa.schema(
 )
 _FLOATS = "logprobs.list.element"
 """Hardly any two are equal, so a dictionary of them is larger than they; their bytes compress by place."""
-_LEAVES = tuple(f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name for f in ROLLOUT_SCHEMA)
 
 
 def part_files(folder: Path) -> list[Path]:
@@ -86,11 +85,16 @@ def write_part(folder: Path, rollouts: Sequence[Rollout]) -> Path:
 
 def write_table(folder: Path, table: pa.Table) -> Path:
     """Append one part with a table of ROLLOUT_SCHEMA, in which unknown values are null. Otherwise as write_part."""
+    return write_parquet(folder, table, floats=(_FLOATS,))
+
+
+def write_parquet(folder: Path, table: pa.Table, *, floats: Sequence[str]) -> Path:
+    """Append one part with any table; `floats`: the leaves of which hardly any two numbers are equal."""
     parts = part_files(folder)
     number = int(parts[-1].stem.removeprefix("part-")) + 1 if parts else 0
     target = folder / f"part-{number:06d}.parquet"
     with _whole_file(target) as temporary:
-        _write(temporary, table)
+        _write(temporary, table, floats=floats)
     return target
 
 
@@ -112,7 +116,7 @@ def replace_table(folder: Path, table: pa.Table) -> None:
     and finish_parts() finishes the move; readers of `part-*` alone may miss rows until then, but see none twice.
     """
     with _whole_file(folder / _MERGED) as temporary:
-        _write(temporary, table)
+        _write(temporary, table, floats=(_FLOATS,))
     try:
         _put_merged_in_place(folder)
     except OSError as error:
@@ -143,17 +147,21 @@ def _whole_file(target: Path) -> Iterator[Path]:
         raise disk_error(target.parent, error) from error
 
 
-def _write(path: Path, table: pa.Table) -> None:
+def _write(path: Path, table: pa.Table, *, floats: Sequence[str]) -> None:
     with path.open("wb") as file:
         pq.write_table(
             table,
             file,
             compression="zstd",
-            use_dictionary=[name for name in _LEAVES if name != _FLOATS],
-            use_byte_stream_split=[_FLOATS],
+            use_dictionary=[name for name in _leaves(table.schema) if name not in floats],
+            use_byte_stream_split=list(floats),
         )
         file.flush()
         os.fsync(file.fileno())
+
+
+def _leaves(schema: pa.Schema) -> list[str]:
+    return [f"{f.name}.list.element" if pa.types.is_list(f.type) else f.name for f in schema]
 
 
 def read_parts(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:

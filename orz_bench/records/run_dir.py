@@ -1,4 +1,4 @@
-"""The run directory: the only module that knows the names of its files.
+"""The run directory: the only module that knows the names of its files, but those of values beside rollouts (values).
 
 run.json  config.yaml  metrics.jsonl  events.jsonl  DONE | FAILED
 rollouts/step=000120/part-*.parquet

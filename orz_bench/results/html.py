@@ -48,34 +48,39 @@ def render_html(
     body = [
         f"<h1>Evaluation of {escape(models)}</h1>",
         f'<p class="soft">{escape(", ".join(dict.fromkeys(result.run for result in results)))}</p>',
-        _table(columns_of(layout), [row_of(result, layout) for result in results]),
+        html_table(columns_of(layout), [row_of(result, layout) for result in results]),
         '<p class="soft">95 % sampling: range of the score if these n answers were generated again. 95 % questions: '
         "if other questions of the same kind were asked. Both are 95 % intervals, in points.</p>",
-        _list("What to know before quoting these numbers", notes_on(results)),
+        html_list("What to know before quoting these numbers", notes_on(results)),
         *(_suite(suite) for suite in suites),
         *(_beside_published(name, results) for name in dict.fromkeys(result.benchmark for result in results)),
         *(_parts(breakdown) for breakdown in breakdowns_of(results)),
         "<h2>Protocols</h2>",
         *(_protocol(result) for result in _one_each(results)),
     ]
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(models)}</title>'
+    return html_page(models, body)
+
+
+def html_page(title: str, body: Sequence[str]) -> str:
+    """A page of parts that are HTML already."""
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title>'
     head = f'<!doctype html><html lang="en"><head>{head}<style>{_STYLE}</style></head>'
     return f"{head}<body>{''.join(body)}</body></html>\n"
 
 
 def _suite(suite: SuiteTable) -> str:
     shown, num_ours = suite.as_text, sum(row.is_ours for row in suite.rows)
-    table = _table(shown.headings, shown.rows, num_ours=num_ours)
+    table = html_table(shown.headings, shown.rows, num_ours=num_ours)
     return f"<h2>{escape(shown.title)}</h2>{table}" + _items(suite.notes)
 
 
 def _parts(breakdown: BreakdownTable) -> str:
-    table = _table(breakdown.headings, breakdown.rows)
+    table = html_table(breakdown.headings, breakdown.rows)
     return f"<details open><summary>{escape(breakdown.title)}</summary>{table}</details>"
 
 
-def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, num_ours: int = 0) -> str:
-    """The first rows, those of ours, are set off from published ones."""
+def html_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, num_ours: int = 0) -> str:
+    """A table of texts. The first rows, those of ours, are set off from published ones."""
     head = "".join(f"<th>{escape(heading)}</th>" for heading in headings)
     starts = ['<tr class="us">'] * num_ours + ["<tr>"] * (len(rows) - num_ours)
     cells = ("".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows)
@@ -83,7 +88,8 @@ def _table(headings: Sequence[str], rows: Sequence[Sequence[str]], *, num_ours: 
     return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 
 
-def _list(title: str, items: Sequence[str]) -> str:
+def html_list(title: str, items: Sequence[str]) -> str:
+    """A heading with a list of texts; empty without items."""
     if not items:
         return ""
     return f"<h2>{escape(title)}</h2>" + _items(items)

@@ -83,10 +83,15 @@ def majority(answers: Sequence[str | None], correct: Sequence[bool]) -> float:
     votes: Counter[str] = Counter()
     for answer, is_correct in zip(answers, correct, strict=True):
         if is_correct or answer is not None:
-            votes["" if is_correct else "x" + "".join((answer or "").split())] += 1
+            votes["" if is_correct else "x" + answer_key(answer or "")] += 1
     most = max(votes.values(), default=0)
     tied = [answer for answer, count in votes.items() if count == most]
     return 1 / len(tied) if "" in tied else 0.0
+
+
+def answer_key(answer: str) -> str:
+    """The text by which two wrong answers are the same: without spaces."""
+    return "".join(answer.split())
 
 
 def sampling_error(outcomes: Sequence[Sequence[bool]]) -> float | None:

@@ -20,6 +20,8 @@ from tests.guards.tree import expect_none
 
 MEAN_DIFFERENT_THINGS = {
     "--bench": "benchmarks to ask, to compare, of a file, or of rows",
+    "--critic": "to be exported, to assess answers, or whose values are used",
+    "--dtype": "of a model that generates, or of a critic",
     "--from": "the tool whose files are imported, or whose training is followed",
     "--metrics": "of a report, a figure, or to search",
     "--out": "a run directory, a folder or a file",

@@ -22,6 +22,8 @@ COMMANDS = (
     "grade",
     "compare",
     "report",
+    "scale",
+    "value",
     "import",
     "export",
     "data list",

