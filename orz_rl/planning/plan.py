@@ -96,6 +96,20 @@ class Plan:
         return sum(self.seconds.values()) * self.config.num_steps / 86_400
 
     @property
+    def response_tokens(self) -> float:
+        """Sampled in all steps."""
+        return self.config.num_steps * self.config.num_rollouts * self.mean_tokens
+
+    @property
+    def tokens(self) -> float:
+        """With those of prompts: what every model reads in all steps, each time that it does."""
+        return self.config.num_steps * self.config.num_rollouts * (self.mean_tokens + prompt_tokens(self.config))
+
+    def gpu_hours(self, gpus: int | None = None) -> float:
+        """Of all steps at least, with GPUs that are held and idle."""
+        return self.days * 24 * (gpus or self.num_devices)
+
+    @property
     def disk_bytes_a_step(self) -> float:
         """Of a step's rollouts, before anything is dropped."""
         return sum(self._content_bytes().values()) + ROW_BYTES * self.config.num_rollouts
@@ -189,7 +203,7 @@ def num_devices(config: TrainConfig) -> int:
     cluster, rollout = config.cluster, config.rollout
     critic_ranks = cluster.critic_ranks if config.has_critic else 0
     if cluster.colocate:
-        return max(cluster.policy_ranks, critic_ranks, rollout.num_engines)
+        return max(cluster.policy_ranks, critic_ranks, rollout.num_engines * rollout.tensor_parallel)
     return cluster.policy_ranks + critic_ranks + rollout.num_engines * rollout.tensor_parallel
 
 
@@ -223,13 +237,18 @@ def model_memory(
     )
 
 
+def prompt_tokens(config: TrainConfig) -> int:
+    """Of a prompt, as assumed: the published problems in the published template have about as many."""
+    return min(256, config.data.max_prompt_tokens)
+
+
 def step_seconds(
     config: TrainConfig, model: Architecture, *, critic: Architecture | None, hardware: Hardware, mean_tokens: float
 ) -> dict[str, float]:
     """Lower bounds for the phases of one step."""
     size = 2 if config.model.dtype == "bfloat16" else 4
     flops = hardware.peak_tflops * 1e12 * MFU
-    tokens = config.num_rollouts * (mean_tokens + min(256, config.data.max_prompt_tokens))
+    tokens = config.num_rollouts * (mean_tokens + prompt_tokens(config))
     recompute = 4 / 3 if config.model.gradient_checkpointing else 1.0
     devices_policy, devices_critic = config.cluster.policy_ranks, config.cluster.critic_ranks
     engines, parallel = config.rollout.num_engines, config.rollout.tensor_parallel
