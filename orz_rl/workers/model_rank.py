@@ -1,7 +1,7 @@
 """One rank of a model on a DeepSpeed engine: forward passes, optimiser steps, weights, and state to disk and back.
 
 It decides nothing: packs come with weights that make the losses of all packs and ranks add up to the loss of the batch.
-The CUDA paths (offloading, ZeRO over NCCL) are written but have never been run.
+ZeRO over NCCL and copies between GPU and host are written but have never been run on a GPU.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from orz_rl.ppo.packed_forward import response_logprobs, response_scores, respon
 from orz_rl.ppo.packs import Pack, PackSlice
 from orz_rl.ppo.parts import OBJECTIVES
 from orz_rl.workers.disk_errors import raises_disk_errors
+from orz_rl.workers.host_copies import HostCopies
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
 from orz_rl.workers.model_loading import load_model
 from orz_rl.workers.pack_check import check_packs
@@ -50,6 +51,7 @@ class ModelRank:
         )
         if spec.role == "reference":
             self._engine, *_ = deepspeed.initialize(model=model, config=settings)
+            self._host_copies = HostCopies(self._engine, self._device)
             return
         optimiser = torch.optim.AdamW(
             model.parameters(),
@@ -60,6 +62,7 @@ class ModelRank:
         )
         self._engine, *_ = deepspeed.initialize(model=model, optimizer=optimiser, config=settings)
         self._watch = _GradientWatch(self._engine.module)
+        self._host_copies = HostCopies(self._engine, self._device)
 
     def check_packs(self, *, max_tokens: int) -> None:
         """Raise ConfigError if packing changes this model's outputs. A collective."""
@@ -170,16 +173,13 @@ class ModelRank:
         if path is None:
             raise RunDirError(f"{folder}: has no training state; move its checkpoint away to use an earlier one.")
 
-    def offload(self) -> None:
-        """Release the device between phases."""
-        if self._device.type == "cuda":
-            self._engine.offload_states()
-            torch.cuda.empty_cache()
+    def offload(self) -> int:
+        """Release the device between phases: everything goes to the host. Returns the bytes that were freed."""
+        return self._host_copies.offload()
 
     def reload(self) -> None:
         """Load what offload() moved to the host."""
-        if self._device.type == "cuda":
-            self._engine.reload_states()
+        self._host_copies.reload()
 
     def num_bytes(self) -> dict[str, int]:
         """Bytes of this rank's weights, gradients and optimiser state, which `orz-rl plan` estimates."""
