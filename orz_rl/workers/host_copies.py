@@ -1,8 +1,8 @@
 """Moves everything that an engine holds on its device to host memory, and back into new device memory.
 
-By storages: a storage is copied and then emptied, so every tensor and every view of it stays the same object. It does not
-matter which ZeRO stage, optimiser or wrapper owns them. DeepSpeed's own offload_states refuses torch.optim.AdamW at
-stage 3, and engines that have no optimiser, or no ZeRO optimiser.
+By storages: a storage is copied and then emptied, so every tensor and every view of it stays the same object, whichever
+ZeRO stage, optimiser or wrapper owns it. DeepSpeed's own offload_states refuses torch.optim.AdamW at stage 3, and
+engines that have no optimiser, or no ZeRO optimiser.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ def size_of(engine: Any) -> int:
 
 
 def a_rank_in_memory(spec: Any) -> Any:
-    """On a CPU, weights as they were loaded are a mapped file, whose memory cannot be freed; on a GPU they never are."""
+    """On a CPU, weights as they were loaded are a mapped file, whose memory cannot be freed."""
     rank = a_rank(spec)
     for parameter in rank._engine.module.parameters():
         if not parameter.untyped_storage().resizable():
