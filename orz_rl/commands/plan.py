@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
@@ -17,6 +18,7 @@ from orz_rl.commands.train import Overrides, Recipe, Variant
 
 if TYPE_CHECKING:
     from orz_rl.config import TrainConfig
+    from orz_rl.planning.overlap import Prospect
     from orz_rl.planning.plan import Plan
     from orz_rl.planning.scaling import Scaled
 
@@ -33,6 +35,14 @@ class PlanOptions:
     ] = None
     gpu_hour_price: Annotated[
         float | None, typer.Option(min=0, help="Price of a GPU for an hour, for the cost of the whole run.")
+    ] = None
+    overlap: Annotated[
+        bool,
+        typer.Option("--overlap", help="Simulate overlap of sampling and training, on the best split of the GPUs."),
+    ] = False
+    lengths: Annotated[
+        Path | None,
+        typer.Option(help="A run whose response lengths --overlap uses [default: log-normal with --mean-tokens]."),
     ] = None
     gpu_memory_gib: Annotated[float, typer.Option(min=1, help="Memory of each GPU.")] = 80.0
     peak_tflops: Annotated[float, typer.Option(min=0.01, help="Dense bf16 peak of each GPU.")] = 989.0
@@ -79,12 +89,16 @@ def plan_command(
     facts |= {f"all steps, {each.label}": each.text for each in total}
     facts["fits"] = "yes" if plan.fits else "no"
     warnings = list(plan.delays())
+    simulated = _simulated(plan, options) if options.overlap or options.lengths else []
     if json_output:
         numbers = {each.key: each.number for each in total}
         structured = {"total": numbers, "gpus": _gpus_json(size), "warnings": warnings}
+        if simulated:
+            structured["overlap"] = [_prospect_json(each, plan) for each in simulated]
         print_result(json.dumps(facts | structured, ensure_ascii=False))
     else:
         _show(facts)
+        _show_prospects(simulated, plan)
     _warn(warnings)
     if not plan.fits:
         raise ConfigError("it does not fit; possible remedies:\n" + "\n".join(f"  {line}" for line in plan.advice()))
@@ -146,6 +160,48 @@ def _total(plan: Plan, *, gpus: int, price: float | None) -> list[_Total]:
         cost = hours * price
         total.append(_Total("cost", "cost, at least", cost, f"{cost:,.2f} ({price:g} a GPU-hour)"))
     return total
+
+
+def _simulated(plan: Plan, options: PlanOptions) -> list[Prospect]:
+    from orz_rl.planning.overlap import assumed_lengths, lengths_of, prospects
+
+    config = plan.config
+    lengths = lengths_of(options.lengths) if options.lengths else assumed_lengths(config, plan.mean_tokens)
+    return list(prospects(config, plan.hardware, lengths=lengths))
+
+
+def _prospect_json(each: Prospect, plan: Plan) -> dict[str, Any]:
+    outcome = each.outcome
+    return {
+        "mode": each.name,
+        "staleness": each.mode.staleness,
+        "partial": each.mode.partial,
+        "colocated": each.is_colocated,
+        "engines": each.engines,
+        "gpus_of_engines": each.gpus_of_engines,
+        "gpus_of_models": each.gpus_of_models,
+        "step_s": outcome.step_s,
+        "engines_idle": outcome.engines_idle,
+        "trainer_idle": outcome.trainer_idle,
+        "days": outcome.step_s * plan.config.num_steps / 86_400,
+    }
+
+
+def _show_prospects(simulated: Sequence[Prospect], plan: Plan) -> None:
+    if not simulated:
+        return
+    first = simulated[0].outcome.step_s
+    names = ("simulated", "GPUs of engines + models", "s a step", "times", "engines idle", "trainer idle", "days")
+    table = Table(*names, box=None, pad_edge=False)
+    for each in simulated:
+        outcome = each.outcome
+        gpus = (
+            f"{each.gpus_of_models} shared" if each.is_colocated else f"{each.gpus_of_engines} + {each.gpus_of_models}"
+        )
+        days = outcome.step_s * plan.config.num_steps / 86_400
+        idle = (f"{outcome.engines_idle:.0%}", f"{outcome.trainer_idle:.0%}")
+        table.add_row(each.name, gpus, f"{outcome.step_s:.1f}", f"{first / outcome.step_s:.2f}", *idle, f"{days:.2g}")
+    result_console().print("", table)
 
 
 def _show(facts: Mapping[str, Any]) -> None:

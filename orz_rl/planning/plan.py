@@ -219,7 +219,8 @@ def model_memory(
     size = 2 if is_half else 4
     optimizer = 12 if is_half or stage >= 1 else 8
     gathered = 2 * model.layer_parameters * size if stage == 3 else 0
-    bucket = min(REDUCE_BUCKET, num_parameters) * size if stage >= 1 else 0
+    # At stage 3 gradients are copied out of the bucket, padded, before they are scattered to the ranks.
+    bucket = min(REDUCE_BUCKET, num_parameters) * size * {0: 0, 3: 2}.get(stage, 1)
     shape = PackShape(
         tokens=config.cluster.pack_tokens,
         size=size,

@@ -128,6 +128,15 @@ class ModelRank:
 
         return self._update(batches, loss, lr=lr)
 
+    @property
+    def engine(self) -> Any:
+        """The DeepSpeed engine."""
+        return self._engine
+
+    def parameters(self) -> Iterator[tuple[str, Any]]:
+        """This rank's share of every parameter, by its name."""
+        yield from self._engine.module.named_parameters()
+
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """Every full weight with its Hugging Face name. A collective: all ranks must exhaust it.
 
