@@ -165,6 +165,14 @@ def simulate(
     return _Run(batches, prompt_tokens, [_Engine(costs.engine) for _ in range(engines)], costs=costs, mode=mode).run()
 
 
+def sampling_seconds(batch: Sequence[int], *, prompt_tokens: int, engines: int, costs: EngineCosts) -> float:
+    """How long engines take for one batch alone, until its last sample."""
+    alone = Costs(engine=costs, train_fixed=0.0, train_per_token=0.0, sync=0.0)
+    return simulate(
+        [batch] * (_WARM + 2), prompt_tokens=prompt_tokens, engines=engines, costs=alone, mode=Mode()
+    ).step_s
+
+
 class _Run:
     def __init__(
         self, batches: Sequence[Sequence[int]], prompt: int, engines: list[_Engine], *, costs: Costs, mode: Mode

@@ -49,6 +49,8 @@ class ModelRank:
         settings = _deepspeed_settings(
             spec, num_parameters=sum(p.numel() for p in model.parameters()), hidden=model.config.hidden_size
         )
+        if spec.zero_stage == 3:
+            _partition(model, settings, spec=spec, device=self._device)
         if spec.role == "reference":
             self._engine, *_ = deepspeed.initialize(model=model, config=settings)
             self._host_copies = HostCopies(self._engine, self._device)
@@ -360,6 +362,13 @@ def _deepspeed_settings(spec: ModelSpec, *, num_parameters: int, hidden: int) ->
     if spec.dtype == "bfloat16":
         settings |= {"bf16": {"enabled": True}, "data_types": {"grad_accum_dtype": "fp32"}}
     return settings
+
+
+def _partition(model: Any, settings: dict[str, Any], *, spec: ModelSpec, device: torch.device) -> None:
+    """Move each parameter to the device and keep this rank's share, before the next: the whole is never there."""
+    deepspeed.zero.Init(module=model, config_dict_or_path=settings, dtype=getattr(torch, spec.dtype))
+    for buffer in model.buffers():
+        buffer.data = buffer.data.to(device)
 
 
 def _num_bytes(engine: Any) -> dict[str, int]:
