@@ -92,7 +92,7 @@ def plan_command(
     simulated = _simulated(plan, options) if options.overlap or options.lengths else []
     if json_output:
         numbers = {each.key: each.number for each in total}
-        structured = {"total": numbers, "gpus": _gpus_json(size), "warnings": warnings}
+        structured: dict[str, Any] = {"total": numbers, "gpus": _gpus_json(size), "warnings": warnings}
         if simulated:
             structured["overlap"] = [_prospect_json(each, plan) for each in simulated]
         print_result(json.dumps(facts | structured, ensure_ascii=False))

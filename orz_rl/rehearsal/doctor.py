@@ -67,9 +67,9 @@ def examine(*, quick: bool, notice: Callable[[str], None]) -> Iterator[Row]:
                 yield from _rows_of(name, device, Path(folder))
 
 
-def _rows_of(name: str, device: Device, folder: Path) -> Iterator[Row]:
+def _rows_of(name: str, device: Device, folder: Path, *, python: str = sys.executable) -> Iterator[Row]:
     file = folder / f"{name}.jsonl"
-    command = [sys.executable, "-m", "orz_rl.rehearsal.doctor", name, device, str(folder)]
+    command = [python, "-m", "orz_rl.rehearsal.doctor", name, device, str(folder)]
     log = folder / f"{name}.log"
     with log.open("wb") as output:
         try:

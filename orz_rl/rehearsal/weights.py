@@ -88,7 +88,7 @@ class _Sender:
         bundles = len(self._group.bundle_specs)
         strategy = PlacementGroupSchedulingStrategy(self._group, placement_group_bundle_index=min(bundle, bundles - 1))
         share: dict[str, float] = {"num_cpus": 0.25, "num_gpus": 0.25 if self._device == "cuda" else 0.0}
-        actor: Any = ray.remote(kind).options(**share, scheduling_strategy=strategy)  # type: ignore[arg-type]
+        actor: Any = ray.remote(kind).options(**share, scheduling_strategy=strategy)
         return actor.remote(ProcessLogs(self._folder).open(name))
 
 

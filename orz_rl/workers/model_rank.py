@@ -186,7 +186,7 @@ class ModelRank:
 
     def offload(self) -> int:
         """Release the device between phases: everything goes to the host. Returns the bytes that were freed."""
-        return self._host_copies.offload()
+        return int(self._host_copies.offload())
 
     def reload(self) -> None:
         """Load what offload() moved to the host."""

@@ -57,7 +57,7 @@ def measured(task: Mapping[str, Any]) -> dict[str, int]:
         )
         optimiser = torch.optim.AdamW(model.parameters(), lr=1.0)
         engine, *_ = deepspeed.initialize(model=model, optimizer=optimiser, config=settings)
-        loading = memory.peak
+        loading, peak = memory.peak, 0
         engine.train()
         for _ in range(2):  # the optimiser's state exists after the first
             memory.restart()

@@ -135,11 +135,12 @@ def signature(module: str, name: str) -> inspect.Signature:
     """Of a function, or of a class's constructor, without self."""
     found = definition(module, name)
     if isinstance(found, ast.ClassDef):
+        own_fields = fields_of(found)
         try:
             found = definition(module, f"{name}.__init__")
         except NoSuchNameError:
             return inspect.Signature(
-                [inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None) for field in fields_of(found)]
+                [inspect.Parameter(field, inspect.Parameter.KEYWORD_ONLY, default=None) for field in own_fields]
             )
     assert isinstance(found, ast.FunctionDef)
     return _signature(found)

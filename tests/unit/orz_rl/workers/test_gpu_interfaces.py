@@ -128,7 +128,7 @@ def settings_of(file: str, *, variable: str) -> set[str]:
         targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
         value = getattr(node, "value", None)
         if isinstance(value, ast.Dict) and any(isinstance(t, ast.Name) and t.id == variable for t in targets):
-            found |= {key.value for key in value.keys if isinstance(key, ast.Constant)}
+            found |= {str(key.value) for key in value.keys if isinstance(key, ast.Constant)}
     return found
 
 
