@@ -1,4 +1,6 @@
-"""orz-rl: train · plan · check · backends · compare-backends · watch · recipes · data · curate · export · build-tiny"""
+"""orz-rl: train · plan · check · doctor · backends · compare-backends · watch · recipes · data · curate · export ·
+build-tiny
+"""
 
 from __future__ import annotations
 
@@ -7,6 +9,7 @@ from orz_rl.commands.backends import backends_command
 from orz_rl.commands.compare_backends import compare_backends_command
 from orz_rl.commands.curate import curate_app
 from orz_rl.commands.data import data_app
+from orz_rl.commands.doctor import doctor_command
 from orz_rl.commands.plan import plan_command
 from orz_rl.commands.recipes import build_tiny_command, check_command, export_command, recipes_command
 from orz_rl.commands.train import train_command
@@ -17,6 +20,7 @@ app.callback()(version_option)
 app.command("train", cls=names_plugins({"--backend": "orz.backends"}))(train_command)
 app.command("plan")(plan_command)
 app.command("check")(check_command)
+app.command("doctor")(doctor_command)
 app.command("backends")(backends_command)
 app.command("compare-backends")(compare_backends_command)
 app.command("watch")(watch_command)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 from rich.table import Table
@@ -17,7 +18,9 @@ from orz_rl.commands.train import Overrides, Recipe, Variant
 
 if TYPE_CHECKING:
     from orz_rl.config import TrainConfig
+    from orz_rl.planning.overlap import Prospect
     from orz_rl.planning.plan import Plan
+    from orz_rl.planning.scaling import Scaled
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,12 +29,31 @@ class PlanOptions:
 
     backend: Annotated[str, typer.Option(help="Trainer; see `orz-rl backends`.")] = "native"
     mean_tokens: Annotated[float, typer.Option(min=1, help="Assumed mean response length.")] = 2000.0
-    gpus: Annotated[int | None, typer.Option(min=1, help="Available GPUs [default: as many as the recipe needs].")] = (
-        None
-    )
+    gpus: Annotated[
+        int | None,
+        typer.Option(min=1, help="Scale ranks and engines to this many GPUs [default: the recipe's own number]."),
+    ] = None
+    gpu_hour_price: Annotated[
+        float | None, typer.Option(min=0, help="Price of a GPU for an hour, for the cost of the whole run.")
+    ] = None
+    overlap: Annotated[
+        bool,
+        typer.Option("--overlap", help="Simulate overlap of sampling and training, on the best split of the GPUs."),
+    ] = False
+    lengths: Annotated[
+        Path | None,
+        typer.Option(help="A run whose response lengths --overlap uses [default: log-normal with --mean-tokens]."),
+    ] = None
     gpu_memory_gib: Annotated[float, typer.Option(min=1, help="Memory of each GPU.")] = 80.0
     peak_tflops: Annotated[float, typer.Option(min=0.01, help="Dense bf16 peak of each GPU.")] = 989.0
     bandwidth_gib_s: Annotated[float, typer.Option(min=1, help="Memory bandwidth of each GPU.")] = 3120.0
+
+
+class _Total(NamedTuple):
+    key: str
+    label: str
+    number: float
+    text: str
 
 
 @reports_errors
@@ -48,33 +70,138 @@ def plan_command(
 
     With another backend than native: what it would run, and the settings that it cannot express.
     """
-    from orz_bench.errors import ConfigError, counted
+    from orz_bench.errors import ConfigError
     from orz_rl.planning.plan import Hardware, make_plan
     from orz_rl.recipes.registry import resolve
 
-    config = resolve(recipe, variants=variant or (), overrides=overrides or ())
+    if options.gpus is None:
+        config, size = resolve(recipe, variants=variant or (), overrides=overrides or ()), None
+    else:
+        config, size = _scaled(recipe, variant or (), overrides=overrides or (), gpus=options.gpus)
     if options.backend != "native":
-        _show_plan_of(options.backend, config, json_output=json_output)
+        _show_plan_of(options.backend, config, size=size, json_output=json_output)
         return
     mean_tokens = min(options.mean_tokens, config.rollout.max_tokens)
     each = Hardware(options.gpu_memory_gib, options.peak_tflops, options.bandwidth_gib_s)
     plan = make_plan(config, each, mean_tokens=mean_tokens)
-    facts = _facts(plan, mean_tokens=mean_tokens)
-    enough = options.gpus is None or options.gpus >= plan.num_devices
-    facts["fits"] = "yes" if plan.fits and enough else "no"
+    facts = _of_gpus(size) | _facts(plan, mean_tokens=mean_tokens)
+    total = _total(plan, gpus=options.gpus or plan.num_devices, price=options.gpu_hour_price)
+    facts |= {f"all steps, {each.label}": each.text for each in total}
+    facts["fits"] = "yes" if plan.fits else "no"
     warnings = list(plan.delays())
+    simulated = _simulated(plan, options) if options.overlap or options.lengths else []
     if json_output:
-        print_result(json.dumps(facts | {"warnings": warnings}, ensure_ascii=False))
+        numbers = {each.key: each.number for each in total}
+        structured: dict[str, Any] = {"total": numbers, "gpus": _gpus_json(size), "warnings": warnings}
+        if simulated:
+            structured["overlap"] = [_prospect_json(each, plan) for each in simulated]
+        print_result(json.dumps(facts | structured, ensure_ascii=False))
     else:
         _show(facts)
+        _show_prospects(simulated, plan)
     _warn(warnings)
-    if not enough:
-        raise ConfigError(
-            f"{recipe} needs {counted(plan.num_devices, 'device')}, found {options.gpus}; lower cluster.policy_ranks, "
-            f"cluster.critic_ranks and rollout.num_engines."
-        )
     if not plan.fits:
         raise ConfigError("it does not fit; possible remedies:\n" + "\n".join(f"  {line}" for line in plan.advice()))
+
+
+def _scaled(
+    recipe: str, variants: Sequence[str], *, overrides: Sequence[str], gpus: int
+) -> tuple[TrainConfig, Scaled | None]:
+    """The recipe with counts for these GPUs; counts that were given stay. Checked as a whole."""
+    from orz_rl.planning.scaling import CRITIC, ENGINES, POLICY, scaled
+    from orz_rl.recipes.registry import resolve
+
+    given = [override for override in overrides if override.partition("=")[0] in (POLICY, CRITIC, ENGINES)]
+    others = [override for override in overrides if override not in given]
+    fixed = {
+        name: int(text)
+        for name, _, text in (each.partition("=") for each in given)
+        if text.isascii() and text.isdigit()
+    }
+    if len(fixed) < len(given) or 0 in fixed.values():
+        return resolve(recipe, variants=variants, overrides=overrides), None  # raises, with what is wrong with them
+    size = scaled(resolve(recipe, variants=variants, overrides=others), gpus, fixed=fixed)
+    return resolve(recipe, variants=variants, overrides=[*others, *size.settings]), size
+
+
+def _of_gpus(size: Scaled | None) -> dict[str, Any]:
+    if size is None:
+        return {}
+    idle = f", {size.idle} idle: {size.why_idle}" if size.idle else ""
+    facts = {"GPUs": f"{size.used} of {size.gpus} used{idle}"}
+    if size.partly_idle:
+        facts["  idle in some phases"] = "; ".join(size.partly_idle)
+    return facts | {"settings for them": " ".join(size.settings)}
+
+
+def _gpus_json(size: Scaled | None) -> dict[str, Any] | None:
+    if size is None:
+        return None
+    return {
+        "available": size.gpus,
+        "used": size.used,
+        "idle": size.idle,
+        "why_idle": size.why_idle,
+        "partly_idle": list(size.partly_idle),
+        "settings": dict(size.counts),
+    }
+
+
+def _total(plan: Plan, *, gpus: int, price: float | None) -> list[_Total]:
+    """Of the whole run, with the GPUs that are held and idle."""
+    days, hours = plan.days, plan.gpu_hours(gpus)
+    total = [
+        _Total("days", "days, at least", days, f"{days:.2g}" if days < 1 else f"{days:.1f}"),
+        _Total("gpu_hours", "GPU-hours, at least", hours, f"{hours:,.3g}" if hours < 100 else f"{hours:,.0f}"),
+        _Total("response_tokens", "response tokens", plan.response_tokens, f"{plan.response_tokens:,.0f}"),
+        _Total("tokens", "tokens with prompts", plan.tokens, f"{plan.tokens:,.0f}"),
+    ]
+    if price is not None:
+        cost = hours * price
+        total.append(_Total("cost", "cost, at least", cost, f"{cost:,.2f} ({price:g} a GPU-hour)"))
+    return total
+
+
+def _simulated(plan: Plan, options: PlanOptions) -> list[Prospect]:
+    from orz_rl.planning.overlap import assumed_lengths, lengths_of, prospects
+
+    config = plan.config
+    lengths = lengths_of(options.lengths) if options.lengths else assumed_lengths(config, plan.mean_tokens)
+    return list(prospects(config, plan.hardware, lengths=lengths))
+
+
+def _prospect_json(each: Prospect, plan: Plan) -> dict[str, Any]:
+    outcome = each.outcome
+    return {
+        "mode": each.name,
+        "staleness": each.mode.staleness,
+        "partial": each.mode.partial,
+        "colocated": each.is_colocated,
+        "engines": each.engines,
+        "gpus_of_engines": each.gpus_of_engines,
+        "gpus_of_models": each.gpus_of_models,
+        "step_s": outcome.step_s,
+        "engines_idle": outcome.engines_idle,
+        "trainer_idle": outcome.trainer_idle,
+        "days": outcome.step_s * plan.config.num_steps / 86_400,
+    }
+
+
+def _show_prospects(simulated: Sequence[Prospect], plan: Plan) -> None:
+    if not simulated:
+        return
+    first = simulated[0].outcome.step_s
+    names = ("simulated", "GPUs of engines + models", "s a step", "times", "engines idle", "trainer idle", "days")
+    table = Table(*names, box=None, pad_edge=False)
+    for each in simulated:
+        outcome = each.outcome
+        gpus = (
+            f"{each.gpus_of_models} shared" if each.is_colocated else f"{each.gpus_of_engines} + {each.gpus_of_models}"
+        )
+        days = outcome.step_s * plan.config.num_steps / 86_400
+        idle = (f"{outcome.engines_idle:.0%}", f"{outcome.trainer_idle:.0%}")
+        table.add_row(each.name, gpus, f"{outcome.step_s:.1f}", f"{first / outcome.step_s:.2f}", *idle, f"{days:.2g}")
+    result_console().print("", table)
 
 
 def _show(facts: Mapping[str, Any]) -> None:
@@ -89,7 +216,7 @@ def _warn(warnings: Iterable[str]) -> None:
         stderr_console().print(f"warning: {warning}", style="yellow", markup=False, highlight=False, soft_wrap=True)
 
 
-def _show_plan_of(name: str, config: TrainConfig, *, json_output: bool) -> None:
+def _show_plan_of(name: str, config: TrainConfig, *, size: Scaled | None, json_output: bool) -> None:
     """What another backend would run. ConfigError, after it is shown, for settings that it cannot express."""
     from orz_rl.backends.backend import errors_of
     from orz_rl.backends.registry import BACKENDS
@@ -98,7 +225,7 @@ def _show_plan_of(name: str, config: TrainConfig, *, json_output: bool) -> None:
     backend = BACKENDS.load(name)
     findings, here = backend.check(config), backend.available()
     facts = {"backend": f"{name} {here.version or ''}".strip(), "missing here": here.missing or "nothing"}
-    facts |= dict(backend.plan(config))
+    facts |= _of_gpus(size) | dict(backend.plan(config))
     errors = list(errors_of(findings))
     lost = [f"{name}: {finding}" for finding in findings if not finding.is_error]
     if json_output:
@@ -148,7 +275,6 @@ def _facts(plan: Plan, *, mean_tokens: float) -> dict[str, Any]:
         facts[f"{phase}, s a step, at least"] = f"{seconds:.1f}"
     facts["rollouts on disk, GiB a step"] = f"{plan.disk_bytes_a_step / GIB:.2g}"
     facts["rollouts on disk, GiB at most"] = f"{plan.disk_bytes / GIB:,.3g} ({_kept(config)})"
-    facts["all steps, days, at least"] = f"{plan.days:.2g}" if plan.days < 1 else f"{plan.days:.1f}"
     return facts
 
 

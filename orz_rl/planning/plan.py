@@ -97,6 +97,20 @@ class Plan:
         return sum(self.seconds.values()) * self.config.num_steps / 86_400
 
     @property
+    def response_tokens(self) -> float:
+        """Sampled in all steps."""
+        return self.config.num_steps * self.config.num_rollouts * self.mean_tokens
+
+    @property
+    def tokens(self) -> float:
+        """With those of prompts: what every model reads in all steps, each time that it does."""
+        return self.config.num_steps * self.config.num_rollouts * (self.mean_tokens + prompt_tokens(self.config))
+
+    def gpu_hours(self, gpus: int | None = None) -> float:
+        """Of all steps at least, with GPUs that are held and idle."""
+        return self.days * 24 * (gpus or self.num_devices)
+
+    @property
     def disk_bytes_a_step(self) -> float:
         """Of a step's rollouts, before anything is dropped."""
         return sum(self._content_bytes().values()) + ROW_BYTES * self.config.num_rollouts
@@ -209,7 +223,8 @@ def model_memory(
     size = 2 if is_half else 4
     optimizer = 12 if is_half or stage >= 1 else 8
     gathered = 2 * model.layer_parameters * size if stage == 3 else 0
-    bucket = min(REDUCE_BUCKET, num_parameters) * size if stage >= 1 else 0
+    # At stage 3 gradients are copied out of the bucket, padded, before they are scattered to the ranks.
+    bucket = min(REDUCE_BUCKET, num_parameters) * size * {0: 0, 3: 2}.get(stage, 1)
     shape = PackShape(
         tokens=config.cluster.pack_tokens,
         size=size,
@@ -226,6 +241,11 @@ def model_memory(
         else num_parameters * optimizer / (ranks if stage >= 1 else 1),
         working=gathered + bucket + pack_bytes(model, shape),
     )
+
+
+def prompt_tokens(config: TrainConfig) -> int:
+    """Of a prompt, as assumed: the published problems in the published template have about as many."""
+    return min(256, config.data.max_prompt_tokens)
 
 
 def step_seconds(
@@ -255,9 +275,9 @@ def step_seconds(
 
 
 def _packed_tokens(config: TrainConfig, mean_tokens: float, *, updates: int) -> float:
-    """Tokens in the packs of a step whose rollouts are shared out to some updates, with prompts of 256 tokens."""
+    """Tokens in the packs of a step whose rollouts are shared out to some updates, with prompts of the assumed length."""
     samples, cluster = config.rollout.num_samples, config.cluster
-    prompt = min(256, config.data.max_prompt_tokens)
+    prompt = prompt_tokens(config)
     times: float = samples
     if cluster.share_prompts:
         times = min(samples, max(updates, samples * mean_tokens / cluster.pack_tokens))

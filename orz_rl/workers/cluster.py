@@ -104,8 +104,8 @@ class ModelGroup(ABC):
         """Load what save_state() wrote with the same number of ranks."""
         return self.start("load_state", folder=folder)
 
-    def offload(self) -> Pending[None]:
-        """Release the device."""
+    def offload(self) -> Pending[int]:
+        """Release the device; the bytes that each rank freed."""
         return self.start("offload")
 
     def reload(self) -> Pending[None]:

@@ -18,7 +18,10 @@ from orz_rl.workers.messages import ModelSpec
 
 
 def load_model(spec: ModelSpec) -> Any:
-    """Load a policy, a reference (both language models) or a critic on its device. ConfigError gives the cause."""
+    """Load a policy, a reference (both language models) or a critic. ConfigError gives the cause.
+
+    On its device, but for ZeRO stage 3, which takes only its share there: a whole model beside an engine may not fit.
+    """
     leave_out_unused()
     from transformers import AutoModelForCausalLM
     from transformers.utils import logging
@@ -49,7 +52,7 @@ def load_model(spec: ModelSpec) -> Any:
     _disable_randomness(model)
     if spec.gradient_checkpointing:
         getattr(model, "classifier", model).gradient_checkpointing_enable({"use_reentrant": False})
-    return model.to("cuda" if spec.device == "cuda" else "cpu")
+    return model if spec.zero_stage == 3 else model.to(spec.device)
 
 
 def _disable_randomness(model: Any) -> None:

@@ -1,7 +1,7 @@
 """One rank of a model on a DeepSpeed engine: forward passes, optimiser steps, weights, and state to disk and back.
 
 It decides nothing: packs come with weights that make the losses of all packs and ranks add up to the loss of the batch.
-The CUDA paths (offloading, ZeRO over NCCL) are written but have never been run.
+ZeRO over NCCL and copies between GPU and host are written but have never been run on a GPU.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from orz_rl.ppo.packed_forward import response_logprobs, response_scores, respon
 from orz_rl.ppo.packs import Pack, PackSlice
 from orz_rl.ppo.parts import OBJECTIVES
 from orz_rl.workers.disk_errors import raises_disk_errors
+from orz_rl.workers.host_copies import HostCopies
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
 from orz_rl.workers.model_loading import load_model
 from orz_rl.workers.pack_check import check_packs
@@ -48,8 +49,11 @@ class ModelRank:
         settings = _deepspeed_settings(
             spec, num_parameters=sum(p.numel() for p in model.parameters()), hidden=model.config.hidden_size
         )
+        if spec.zero_stage == 3:
+            _partition(model, settings, spec=spec, device=self._device)
         if spec.role == "reference":
             self._engine, *_ = deepspeed.initialize(model=model, config=settings)
+            self._host_copies = HostCopies(self._engine, self._device)
             return
         optimiser = torch.optim.AdamW(
             model.parameters(),
@@ -60,6 +64,7 @@ class ModelRank:
         )
         self._engine, *_ = deepspeed.initialize(model=model, optimizer=optimiser, config=settings)
         self._watch = _GradientWatch(self._engine.module)
+        self._host_copies = HostCopies(self._engine, self._device)
 
     def check_packs(self, *, max_tokens: int, share_prompts: bool) -> None:
         """Raise ConfigError if packing changes this model's outputs. A collective."""
@@ -122,6 +127,15 @@ class ModelRank:
 
         return self._update(batches, loss, lr=lr)
 
+    @property
+    def engine(self) -> Any:
+        """The DeepSpeed engine."""
+        return self._engine
+
+    def parameters(self) -> Iterator[tuple[str, Any]]:
+        """This rank's share of every parameter, by its name."""
+        yield from self._engine.module.named_parameters()
+
     def weights(self) -> Iterator[tuple[str, Tensor]]:
         """Every full weight with its Hugging Face name. A collective: all ranks must exhaust it.
 
@@ -167,16 +181,13 @@ class ModelRank:
         if path is None:
             raise RunDirError(f"{folder}: has no training state; move its checkpoint away to use an earlier one.")
 
-    def offload(self) -> None:
-        """Release the device between phases."""
-        if self._device.type == "cuda":
-            self._engine.offload_states()
-            torch.cuda.empty_cache()
+    def offload(self) -> int:
+        """Release the device between phases: everything goes to the host. Returns the bytes that were freed."""
+        return int(self._host_copies.offload())
 
     def reload(self) -> None:
         """Load what offload() moved to the host."""
-        if self._device.type == "cuda":
-            self._engine.reload_states()
+        self._host_copies.reload()
 
     def num_bytes(self) -> dict[str, int]:
         """Bytes of this rank's weights, gradients and optimiser state, which `orz-rl plan` estimates."""
@@ -359,6 +370,13 @@ def _deepspeed_settings(spec: ModelSpec, *, num_parameters: int, hidden: int) ->
     if spec.dtype == "bfloat16":
         settings |= {"bf16": {"enabled": True}, "data_types": {"grad_accum_dtype": "fp32"}}
     return settings
+
+
+def _partition(model: Any, settings: dict[str, Any], *, spec: ModelSpec, device: torch.device) -> None:
+    """Move each parameter to the device and keep this rank's share, before the next: the whole is never there."""
+    deepspeed.zero.Init(module=model, config_dict_or_path=settings, dtype=getattr(torch, spec.dtype))
+    for buffer in model.buffers():
+        buffer.data = buffer.data.to(device)
 
 
 def _num_bytes(engine: Any) -> dict[str, int]:

@@ -1,0 +1,188 @@
+"""The simulated cluster of `orz-rl plan --overlap` against measured runs, and what it gives for the published recipes.
+
+tiny: phases of a real run here (vLLM and models in one process, CPU seconds); costs are fitted on its even steps, and
+its odd steps are predicted. verl: phases that its documentation publishes for Qwen2.5-Math-7B on H20 (recipe
+fully_async_policy, responses of up to 28k tokens); the engine's speed is fitted to the colocated run of each size, and
+the asynchronous run is predicted. orz: orz_7b on 64 GPUs and orz_32b on 128, from public figures of H100.
+"""
+
+from __future__ import annotations
+
+import random
+import statistics
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _record import keep
+
+from orz_rl.planning.overlap import assumed_lengths, prospects
+from orz_rl.planning.plan import Hardware
+from orz_rl.planning.scaling import scaled
+from orz_rl.planning.simulation import Costs, EngineCosts, Mode, sampling_seconds, simulate
+from orz_rl.recipes.registry import resolve
+
+STEPS, WARM = 13, 1
+PUBLISHED_MEAN = {"orz_7b": 1558.0, "orz_32b": 2000.0}
+"""7B: mean of the published curve of response lengths over its 731 steps; 32B: assumed."""
+GPUS = {"orz_7b": 64, "orz_32b": 128}
+VERL = {
+    # GPUs: (colocated generation, log-probabilities, update, step; asynchronous update, step), seconds
+    32: (357.41, 107.71, 313.81, 790.10, 269.80, 294.77),
+    64: (150.72, 70.26, 133.41, 365.28, 156.98, 189.26),
+    128: (177.85, 53.92, 113.81, 356.30, 113.16, 150.63),
+}
+
+
+class Silent:
+    """Ignores all progress events."""
+
+    def notice(self, text: str) -> None: ...
+    def warn(self, text: str) -> None: ...
+    def sampled(self, rollouts: Any) -> None: ...
+    def stepped(self, row: Any, num_steps: int) -> None: ...
+
+
+def run_tiny(folder: Path) -> list[dict[str, Any]]:
+    """Phases, lengths in the order of the requests, and tokens of each step."""
+    from orz_rl.training.identity import Maker, open_run
+    from orz_rl.training.loop import open_loop
+    from orz_rl.training.preparation import prepare
+
+    overrides = ["cluster.in_process=true", "eval.benchmarks=", "logging.tensorboard=false", "seed=3"]
+    config = resolve("tiny", overrides=overrides)
+    setup = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
+    open_run(setup.run, config, prompts=setup.prompts, made_by=Maker("native", ("benchmark",)), notice=lambda _: None)
+    found = []
+    with ExitStack() as stack:
+        loop = open_loop(setup, Silent(), stack=stack)
+        loop.trainer.synchronise(0)
+        for number in range(1, STEPS + 1):
+            row = loop.step(number)
+            lengths = setup.run.rollouts(number).read(columns=["num_tokens"])["num_tokens"].to_pylist()
+            found.append(
+                {
+                    "sample": row["cpu/sample"],
+                    "train": row["cpu/score"] + row["cpu/update"],
+                    "rest": row["cpu/sync"],
+                    "tokens": row["tokens/total"],
+                    "lengths": lengths,
+                }
+            )
+    return found[WARM:]
+
+
+def engine_of(iteration: float, per_sequence: float, slots: int = 64) -> EngineCosts:
+    return EngineCosts(
+        iteration=iteration, per_sequence=per_sequence, per_cached_token=0.0, per_prefilled_token=0.0, slots=slots
+    )
+
+
+def fitted(rows: Sequence[dict[str, Any]]) -> Costs:
+    """Costs by least squares; those that would be negative are 0."""
+    parts = [
+        [
+            sampling_seconds(row["lengths"], prompt_tokens=0, engines=1, costs=engine_of(*unit))
+            for unit in ((1, 0), (0, 1))
+        ]
+        for row in rows
+    ]
+    sampled = _non_negative(np.array(parts), np.array([row["sample"] for row in rows]))
+    trained = _non_negative(np.array([[1.0, row["tokens"]] for row in rows]), np.array([row["train"] for row in rows]))
+    sync = statistics.fmean(row["rest"] for row in rows)
+    engine = engine_of(float(sampled[0]), float(sampled[1]))
+    return Costs(engine=engine, train_fixed=float(trained[0]), train_per_token=float(trained[1]), sync=sync)
+
+
+def _non_negative(features: Any, wanted: Any) -> Any:
+    found = np.linalg.lstsq(features, wanted, rcond=None)[0]
+    for column in np.flatnonzero(found < 0):
+        others = [each for each in range(features.shape[1]) if each != column]
+        found = np.zeros(features.shape[1])
+        found[others] = np.linalg.lstsq(features[:, others], wanted, rcond=None)[0]
+    return found
+
+
+def tiny() -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as folder:
+        rows = run_tiny(Path(folder))
+    costs, held_out = fitted(rows[1::2]), rows[0::2]
+    prompt = round(statistics.fmean((row["tokens"] - sum(row["lengths"])) / len(row["lengths"]) for row in held_out))
+    batches = [row["lengths"] for row in held_out]
+    predicted = simulate(batches, prompt_tokens=prompt, engines=1, costs=costs, mode=Mode()).step_s
+    # The simulation leaves out the first two batches; so does the measurement.
+    measured = statistics.fmean(row["sample"] + row["train"] + row["rest"] for row in held_out[2:])
+    by_phase = {
+        "sample": (
+            statistics.fmean(row["sample"] for row in held_out),
+            statistics.fmean(
+                sampling_seconds(row["lengths"], prompt_tokens=0, engines=1, costs=costs.engine) for row in held_out
+            ),
+        ),
+        "train": (
+            statistics.fmean(row["train"] for row in held_out),
+            statistics.fmean(costs.train_fixed + costs.train_per_token * row["tokens"] for row in held_out),
+        ),
+    }
+    overlap = simulate(batches, prompt_tokens=prompt, engines=1, costs=costs, mode=Mode(staleness=1)).step_s
+    return {
+        "steps_fitted": len(rows[1::2]),
+        "steps_predicted": len(held_out),
+        "measured_cpu_s_a_step": measured,
+        "predicted_cpu_s_a_step": predicted,
+        "relative_error": predicted / measured - 1,
+        "phases_measured_and_predicted": {name: list(pair) for name, pair in by_phase.items()},
+        "staleness_1_times_as_fast": predicted / overlap,
+    }
+
+
+def verl() -> list[dict[str, Any]]:
+    """512 prompts x 16 samples; half of the GPUs sample, half train, staleness at most 1, partial."""
+    generator, most = random.Random(5), 28_672
+    lengths = [min(most, max(1, round(generator.lognormvariate(8.3, 0.9)))) for _ in range(512 * 16)]
+    found = []
+    for gpus, (generation, scoring, update, step, own_update, own_step) in VERL.items():
+        share = lengths[: len(lengths) * 4 // gpus]  # four engines with their part of the samples
+        unit = sampling_seconds(share, prompt_tokens=0, engines=4, costs=engine_of(1.0, 0.02, 256))
+        engine = engine_of(generation / unit, 0.02 * generation / unit, 256)
+        double = [generator.choices(lengths, k=2 * len(share)) for _ in range(9)]
+        costs = Costs(engine=engine, train_fixed=own_update, train_per_token=0.0, sync=5.0)
+        outcome = simulate(double, prompt_tokens=0, engines=4, costs=costs, mode=Mode(staleness=1, partial=True))
+        found.append(
+            {
+                "gpus": gpus,
+                "published_colocated_s": step,
+                "published_phases_s": [generation, scoring, update],
+                "published_async_s": own_step,
+                "published_times_as_fast": step / own_step,
+                "predicted_async_s": outcome.step_s,
+                "predicted_times_as_fast": step / outcome.step_s,
+            }
+        )
+    return found
+
+
+def orz() -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for recipe, gpus in GPUS.items():
+        config = resolve(recipe)
+        config = resolve(recipe, overrides=scaled(config, gpus).settings)
+        lengths = assumed_lengths(config, PUBLISHED_MEAN[recipe])
+        found[recipe] = {
+            "gpus": gpus,
+            "mean_tokens": PUBLISHED_MEAN[recipe],
+            "modes": [
+                {"mode": each.name, "gpus_of_engines": each.gpus_of_engines, "gpus_of_models": each.gpus_of_models}
+                | asdict(each.outcome)
+                for each in prospects(config, Hardware(), lengths=lengths)
+            ],
+        }
+    return found
+
+
+if __name__ == "__main__":
+    keep("overlap_plan", {"tiny": tiny(), "verl": verl(), "orz": orz()})
