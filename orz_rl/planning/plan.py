@@ -275,7 +275,7 @@ def step_seconds(
 
 
 def _packed_tokens(config: TrainConfig, mean_tokens: float, *, updates: int) -> float:
-    """Tokens in the packs of a step whose rollouts are shared out to some updates, with prompts of the assumed length."""
+    """Tokens in the packs of a step whose rollouts are shared out to some updates; prompts of the assumed length."""
     samples, cluster = config.rollout.num_samples, config.cluster
     prompt = prompt_tokens(config)
     times: float = samples
