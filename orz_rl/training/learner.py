@@ -236,7 +236,7 @@ class Learner:
         return [list(of_rank) for of_rank in zip(*per_update, strict=True)]
 
 
-def _wait(calls: Sequence[Pending[None]]) -> None:
+def _wait(calls: Sequence[Pending[Any]]) -> None:
     for call in calls:
         call.results()
 

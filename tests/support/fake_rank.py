@@ -90,7 +90,7 @@ def _loss(engine: Any, tokens: int, *, is_critic: bool) -> Any:
     from orz_rl.ppo.packed_forward import response_scores, response_values
     from orz_rl.ppo.packs import Lengths, PackSlice
 
-    lengths = (Lengths(16, tokens // 4 - 16),) * 4
+    lengths = (Lengths(16, (tokens // 4 - 16,)),) * 4
     pack = PackSlice(torch.zeros(tokens, dtype=torch.int32), lengths).to(torch.device("cpu"))
     if is_critic:
         return response_values(engine, pack).sum()
