@@ -3,7 +3,7 @@
 Every seed is one pair of runs, one after the other, in alternating order, each in a folder of --work: the same command
 goes on where it was stopped, and finished runs are only read. On a CPU the engine has one bundle of one core, policy
 and critic share the other, and every process has one thread. What counts is the ratio within a pair: the load of the
-machine before and after each run is kept beside it.
+machine before and after each run is kept beside it, and the CPU seconds of each process a step.
 
     python benchmarks/overlap.py                                   # three seeds, 40 steps, avg@16 at the end
     python benchmarks/overlap.py --seeds 1 2 3 4 --steps 10 --no-evaluation          # times alone
@@ -15,11 +15,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import statistics
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from _record import keep
 
@@ -39,15 +41,60 @@ def command(arguments: argparse.Namespace, side: str, *, seed: int, out: Path) -
     return [sys.executable, "-m", "orz_rl.cli", "train", "--recipe", arguments.recipe, *settings, "--out", str(out)]
 
 
+class Processes(threading.Thread):
+    """Watches the CPU time of a run's processes, which does not depend on who else uses the machine."""
+
+    def __init__(self, out: Path) -> None:
+        super().__init__(daemon=True)
+        self._out, self._ended = out, threading.Event()
+        self._at: dict[int, dict[str, float]] = {}
+        """Number of complete steps -> CPU seconds of each process when they were first seen."""
+
+    def run(self) -> None:
+        while not self._ended.wait(0.2):
+            rows, _ = RunDir(self._out).metrics() if (self._out / "metrics.jsonl").exists() else ([], 0)
+            if len(rows) not in self._at:
+                self._at[len(rows)] = {log.stem: _cpu_seconds(log) for log in (self._out / "logs").glob("*.log")}
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self.join()
+
+    def seconds_a_step(self) -> dict[str, float] | None:
+        """Of each process, over the steps that count; None if a resumed run had too few."""
+        seen = sorted(steps for steps in self._at if steps >= WARM and all(self._at[steps].values()))
+        if len(seen) < 2:
+            return None
+        first, last = seen[0], seen[-1]
+        spent = {name: self._at[last][name] - self._at[first].get(name, 0.0) for name in self._at[last]}
+        return {name: round(seconds / (last - first), 3) for name, seconds in sorted(spent.items())}
+
+
+def _cpu_seconds(log: Path) -> float:
+    """Of the process that writes this log; 0 if it has ended."""
+    numbers = re.findall(r"^process (\d+) on node", log.read_text("utf-8", errors="replace"), flags=re.MULTILINE)
+    try:
+        fields = Path(f"/proc/{numbers[-1]}/stat").read_text("utf-8").rpartition(")")[2].split()
+    except (IndexError, OSError):
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measured(arguments: argparse.Namespace, side: str, *, seed: int) -> dict[str, Any]:
     """Run it, unless it is finished, and read its metrics."""
     out = arguments.work / f"{arguments.recipe}-{arguments.steps}" / f"{side}-{seed}"
     loads = out.with_suffix(".load.json")
     if not (out / "DONE").exists():
         before = os.getloadavg()[0]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        subprocess.run(command(arguments, side, seed=seed, out=out), check=True, env=environment)
-        loads.write_text(json.dumps([round(before, 1), round(os.getloadavg()[0], 1)]), "utf-8")
+        with Processes(out) as processes:
+            environment = os.environ | {"OMP_NUM_THREADS": "1"}
+            subprocess.run(command(arguments, side, seed=seed, out=out), check=True, env=environment)
+        facts = {"load_before_and_after": [round(before, 1), round(os.getloadavg()[0], 1)]}
+        loads.write_text(json.dumps(facts | {"cpu_s_a_step": processes.seconds_a_step()}), "utf-8")
     rows, _ = RunDir(out).metrics()
     rows = [row for row in rows if row["step"] > WARM]
     seconds = [row["time/step"] + row["time/write"] for row in rows]
@@ -61,7 +108,7 @@ def measured(arguments: argparse.Namespace, side: str, *, seed: int) -> dict[str
             for name in phases
             if f"time/{name}" in rows[0]
         },
-        "load_before_and_after": json.loads(loads.read_text("utf-8")) if loads.exists() else None,
+        **(json.loads(loads.read_text("utf-8")) if loads.exists() else {}),
         "staleness_mean": round(statistics.fmean(row.get("staleness/mean", 0.0) for row in rows), 3),
         "effective_sample_size_min": min(row["mismatch/effective_sample_size"] for row in rows),
         "last_rewards": [round(row["reward/mean"], 3) for row in rows[-5:]],
