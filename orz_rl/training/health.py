@@ -211,7 +211,8 @@ SIGNS = (
         "mismatch",
         _whole_window(("mismatch/kl",), lambda row, _: row["mismatch/kl"] > 0.05),
         "engines and trainer have disagreed on log-probabilities since step {since} (mismatch/kl above 0.05): "
-        "gradients are off-policy. A common cause is another dtype; loss.importance_cap=2 corrects for it",
+        "gradients are off-policy. A common cause is another dtype, or with rollout.max_staleness weights that move "
+        "far in a step; loss.importance_cap=2 corrects for it",
     ),
     Sign(
         "format",
