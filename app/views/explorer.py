@@ -62,7 +62,13 @@ MOST_PARTS = 300
 def facts_of(index: RunIndex, filters: Filters, *, num_parts: int) -> Facts:
     """The values of each fact of the questions, or what reads them."""
     is_quick = bool(filters.about) or num_parts <= MOST_PARTS or are_known(index)
-    return fact_values(index) if is_quick else lambda: fact_values(index)
+    if is_quick:
+        return fact_values(index)
+
+    def read() -> None:
+        fact_values(index)
+
+    return read
 
 
 _NO_COUNTS: Counts = {name: {} for name in ("benchmark", "step", "verdict", "stop_reason", "reasons")}

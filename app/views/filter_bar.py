@@ -17,7 +17,7 @@ from app.views.shown import Shown, showing
 
 Counts = Mapping[str, Mapping[str, int]]
 """The result of app.queries.selection.facets."""
-Facts = Mapping[str, Sequence[str]] | Callable[[], object]
+Facts = Mapping[str, Sequence[str]] | Callable[[], None]
 """The result of app.queries.facts.fact_values, or what computes it."""
 
 _ORDER_WORDS = {

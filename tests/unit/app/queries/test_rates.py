@@ -87,7 +87,7 @@ def test_orders_and_margins() -> None:
     assert np.isnan([found.mean[4], found.learned[4], found.learned[5], found.forgotten[5]]).all()
     first = {
         order: ordered(matrix, order).problems[0] for order in ("learned", "forgotten", "unstable", "hardest", "id")
-    }  # type: ignore[arg-type]
+    }
     assert first == {"learned": "q0", "forgotten": "q1", "unstable": "q2", "hardest": "q3", "id": "q0"}
     assert ordered(matrix, "hardest").problems[-1] == "q4", "without a rate it is last"
     assert column_means(matrix).tolist() == pytest.approx([0.5, 0.65, 0.4375])

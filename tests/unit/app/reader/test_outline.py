@@ -24,7 +24,9 @@ class _Read(HTMLParser):
 
     def __init__(self) -> None:
         super().__init__()
-        self.text, self.tags, self.places = "", [], {}
+        self.text = ""
+        self.tags: list[str] = []
+        self.places: dict[str | None, int] = {}
         self._hidden = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
