@@ -34,6 +34,11 @@ def question_facts(index: RunIndex) -> dict[Question, dict[str, str]]:
         return index.facts[1]
 
 
+def are_known(index: RunIndex) -> bool:
+    """Whether the facts need not be read any more."""
+    return index.facts is not None and index.facts[0] == index.generation
+
+
 def fact_values(index: RunIndex, *, benchmark: str = "") -> dict[str, list[str]]:
     """The values of each field that divides the questions (of a benchmark) into groups of two or more on average."""
     by_field: dict[str, list[str]] = {}

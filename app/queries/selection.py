@@ -198,7 +198,9 @@ def _count_reasons(cursor: duckdb.DuckDBPyConnection, source: str, *, condition:
     return dict(zip((reason.name for reason in REASONS), row, strict=True))
 
 
-_COMPARED = ("verdict", "step", "sample_index", "num_tokens", "reflections", "group_correct", "reasons")
+_COMPARED = (
+    "verdict", "step", "sample_index", "num_tokens", "reflections", "group_correct", "group_graded", "reasons",
+)  # fmt: skip
 """Columns of a list that say nothing where they are the same in all rows."""
 
 

@@ -8,15 +8,16 @@ import streamlit as st
 
 from app import url
 from app.markdown import escaped
-from app.queries.facts import fact_values
+from app.queries.facts import are_known, fact_values
 from app.queries.filters import Filters, as_filters
 from app.queries.hit_shares import hit_shares
+from app.queries.index import RunIndex
 from app.queries.reasons import BY_NAME
 from app.queries.selection import Selection, facets, select
 from app.views import address
 from app.views.charts import PICKED
 from app.views.failures import shown_errors
-from app.views.filter_bar import Counts, filter_bar
+from app.views.filter_bar import Counts, Facts, filter_bar
 from app.views.hit_charts import SHARES_PX, shares_chart
 from app.views.opened import OpenRun, show_progress
 from app.views.reader import reader
@@ -41,7 +42,9 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
         filter_bar(filters, _NO_COUNTS, tags=marks.tags, facts={})
         st.error(escaped(str(error)))
         return None
-    filter_bar(filters, counts, tags=marks.tags, facts=fact_values(opened.index))
+    filter_bar(
+        filters, counts, tags=marks.tags, facts=facts_of(opened.index, filters, num_parts=opened.coverage.num_parts)
+    )
     if filters.text:
         _shares(opened, filters)
     with st.container(horizontal=True, vertical_alignment="center"):
@@ -50,6 +53,22 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
     if selection.total:
         _list_and_reader(opened, selection, reason_first=reason_first)
     return counts
+
+
+MOST_PARTS = 300
+"""Of more parts the facts of questions are read on request: that takes a second for a thousand."""
+
+
+def facts_of(index: RunIndex, filters: Filters, *, num_parts: int) -> Facts:
+    """The values of each fact of the questions, or what reads them."""
+    is_quick = bool(filters.about) or num_parts <= MOST_PARTS or are_known(index)
+    if is_quick:
+        return fact_values(index)
+
+    def read() -> None:
+        fact_values(index)
+
+    return read
 
 
 _NO_COUNTS: Counts = {name: {} for name in ("benchmark", "step", "verdict", "stop_reason", "reasons")}

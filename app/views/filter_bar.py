@@ -17,6 +17,8 @@ from app.views.shown import Shown, showing
 
 Counts = Mapping[str, Mapping[str, int]]
 """The result of app.queries.selection.facets."""
+Facts = Mapping[str, Sequence[str]] | Callable[[], None]
+"""The result of app.queries.facts.fact_values, or what computes it."""
 
 _ORDER_WORDS = {
     "step": "Step", "problem": "Problem", "tokens": "Tokens", "reflections": "Reflections", "repetition": "Repetition",
@@ -26,11 +28,11 @@ _KIND_WORDS = {"": "All", "eval": "Evaluations", "train": "Training"}
 
 
 def filter_bar(
-    filters: Filters, counts: Counts, *, tags: Sequence[str], facts: Mapping[str, Sequence[str]]
+    filters: Filters, counts: Counts, *, tags: Sequence[str], facts: Facts
 ) -> None:  # fmt: skip
     """Draw the bar. The class of the filters has the page's defaults; `tags` are those in use.
 
-    `facts`: the values of each field that says of which kind a question is.
+    `facts`: the values of each field that says of which kind a question is, or what reads them on request.
     """
     search, mode, order, more = st.columns([4.4, 2.7, 2.5, 1.5], vertical_alignment="bottom")
     with search:
@@ -45,9 +47,11 @@ def filter_bar(
         _order(filters)
     with more, st.popover(_more_label(filters), icon=":material/tune:", width="stretch"):
         _more(filters, counts, tags=tags)
-        facts_choice(
-            facts, filters.about, name="filter:about", write=lambda about: _change("about", filters)(list(about))
-        )
+        if isinstance(facts, Mapping):
+            write = _change("about", filters)
+            facts_choice(facts, filters.about, name="filter:about", write=lambda about: write(list(about)))
+        else:
+            st.button("Kinds of questions", key="filter:read-facts", on_click=facts, help="Reads subject and level")
         st.button("Clear all filters", on_click=address.clear_filters)
 
 

@@ -87,7 +87,9 @@ _ALWAYS = ("problem", "response")
 
 def _shown_columns(frame: pd.DataFrame, same: Mapping[str, object]) -> list[str]:
     """The columns that say something."""
-    hidden = {_SAME[name] for name in same}
+    hidden = {column for name, column in _SAME.items() if name in same}
+    if "group_graded" not in same:
+        hidden.discard("right")
     empty = {name for name in frame.columns if frame[name].isna().all() or (frame[name] == "").all()}
     return [name for name in frame.columns if name in _ALWAYS or name not in hidden | empty]
 

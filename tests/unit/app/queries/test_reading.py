@@ -96,7 +96,7 @@ def test_likely_faults_of_the_grader_come_first(tmp_path: Path) -> None:
 def test_constants_of_a_selection(tmp_path: Path) -> None:
     run, _ = random_run(tmp_path / "run")
     index = open_index(run.path)
-    assert constants(index, select(index, Filters())) == {}
+    assert constants(index, select(index, Filters())) == {"group_graded": 4}
     found = constants(index, select(index, Filters(step=(2,), verdicts=("wrong",), kind="eval")))
     assert found["step"] == 2
     assert found["verdict"] == "wrong"

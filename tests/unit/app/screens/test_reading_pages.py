@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.queries.filters import Filters
 from app.queries.keys import RowKey, key_text
+from app.views.explorer import MOST_PARTS, facts_of
 from orz_bench.records.run_dir import RunDir
-from tests.support.app_runs import write_evaluation
+from tests.support.app_runs import open_index, write_evaluation
 from tests.support.builders import a_rollout
 from tests.unit.app.screens.test_rollout_pages import drawn, measured, texts
 
@@ -99,3 +101,15 @@ def test_the_form_for_the_verdict_is_open(runs: Path) -> None:
     for judge in ("", "1"):
         folded = [str(one.proto) for one in drawn(runs, "rollouts", row=key, judge=judge).get("popover")]
         assert any('"Verdict"' in one for one in folded) == (judge == "")
+
+
+def test_kinds_of_many_parts_are_read_on_request(runs: Path) -> None:
+    """Reading them takes a second for a thousand parts."""
+    index = open_index(runs / "run")
+    found = facts_of(index, Filters(), num_parts=MOST_PARTS + 1)
+    assert callable(found)
+    found()
+    known = {"level": ["0", "1"]}
+    assert facts_of(index, Filters(), num_parts=MOST_PARTS + 1) == known
+    for filters, num_parts in ((Filters(), MOST_PARTS), (Filters(about=("level=1",)), MOST_PARTS + 1)):
+        assert facts_of(open_index(runs / "run"), filters, num_parts=num_parts) == known
