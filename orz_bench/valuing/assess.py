@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from orz_bench.errors import ConfigError, DataError
 from orz_bench.records.foreign import canonical, flat
-from orz_bench.records.run_dir import RolloutsDir, RunDir
+from orz_bench.records.run_dir import EvaluationDir, RolloutsDir, RunDir, read_json
 from orz_bench.records.tables import read_table
 from orz_bench.records.values import CriticCard, TokenValues, ValuesDir, require_same_text
 from orz_bench.valuing.critic import OpenedCritic
@@ -80,7 +80,7 @@ def sources_of(
     found: list[tuple[str, int, RolloutsDir]] = (
         [("training", at, folder) for at, folder in run.sampled_steps()]
         if rollouts
-        else [(each.benchmark, each.step, each) for each in run.evaluations()]
+        else [(each.benchmark, each.step, each) for each in run.evaluations() if not _is_chat(each)]
     )
     kept = [
         Source(name=f"{name}, step {at}", rollouts=folder)
@@ -89,11 +89,18 @@ def sources_of(
     ]
     if not kept:
         have = ", ".join(dict.fromkeys(f"{name} at step {at}" for name, at, _ in found)) or "none"
+        have += "; a chat endpoint's answers have no values, because only the server knows the tokens of their prompts"
         raise ConfigError(
             f"{path}: no rollouts of that choice; it has {have}"
             f"{'' if rollouts else ' (--rollouts assesses those of training)'}."
         )
     return kept
+
+
+def _is_chat(evaluation: EvaluationDir) -> bool:
+    """Whether a server rendered the prompts: what the model saw is unknown."""
+    card = read_json(evaluation.protocol_path).get("card")
+    return isinstance(card, dict) and card.get("endpoint") == "chat"
 
 
 def assess(

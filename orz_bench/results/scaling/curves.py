@@ -13,7 +13,7 @@ import numpy as np
 from orz_bench.errors import ConfigError, counted
 from orz_bench.results.comparison import Comparison, compare_values, holm
 from orz_bench.results.scaling.question import AnsweredQuestion, Array
-from orz_bench.results.scaling.rules import RULES, Rule, estimates, get_rule, is_enumerated
+from orz_bench.results.scaling.rules import RULES, Draws, Estimates, Rule, estimates, get_rule, is_enumerated
 from orz_bench.results.statistics import value_band
 
 BASE = "majority"
@@ -160,12 +160,15 @@ def scaling_of(questions: Sequence[AnsweredQuestion], *, rules: Sequence[str] = 
     chosen = _rules(questions, rules)
     wanted = tuple(sorted(set(ks))) or default_ks(min(question.n for question in questions))
     _require_samples(questions, wanted)
-    curves = {}
-    for rule in chosen:
-        found = [estimates(rule, question, ks=wanted) for question in questions]
-        curves[rule.name] = _Curve(
-            np.array([each.accuracy for each in found]), np.array([each.length for each in found])
-        )
+    found: dict[str, list[Estimates]] = {rule.name: [] for rule in chosen}
+    for question in questions:
+        draws = Draws.of(question, wanted) if any(rule.drawn is not None for rule in chosen) else None
+        for rule in chosen:
+            found[rule.name].append(estimates(rule, question, ks=wanted, draws=draws))
+    curves = {
+        name: _Curve(np.array([each.accuracy for each in rows]), np.array([each.length for each in rows]))
+        for name, rows in found.items()
+    }
     points = [
         _point(rule, k, curve=curves[rule.name], at=at, questions=questions)
         for rule in chosen

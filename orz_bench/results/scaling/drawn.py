@@ -47,8 +47,8 @@ def orders_of(question: AnsweredQuestion) -> Array:
     if n <= _ALL_UP_TO:
         return np.array(list(itertools.permutations(range(n))))
     rng = np.random.default_rng(sample_seed(0, step=0, benchmark="", problem_id=question.problem_id, sample_index=0))
-    blocks = [rng.permutation(n) for _ in range(math.ceil(_ORDERS / n))]
-    return np.array([np.roll(block, shift) for block in blocks for shift in range(n)])
+    rotations = (np.arange(n)[:, None] + np.arange(n)) % n
+    return np.concatenate([rng.permutation(n)[rotations] for _ in range(math.ceil(_ORDERS / n))])
 
 
 def is_exact(n: int) -> bool:

@@ -137,24 +137,41 @@ def get_rule(name: str) -> Rule:
     return RULES[name]
 
 
-def estimates(rule: Rule, question: AnsweredQuestion, *, ks: Sequence[int]) -> Estimates:
+@dataclass(frozen=True, slots=True)
+class Draws:
+    """What the rules without a closed form share for one question: orders, and the majority's outcome in them."""
+
+    orders: Array
+    plain: tuple[Outcome, ...]
+    """The majority in these orders, for each k."""
+    majorities: Array
+    """Its mean over all subsets, for each k."""
+
+    @classmethod
+    def of(cls, question: AnsweredQuestion, ks: Sequence[int]) -> Draws:
+        """ConfigError for a k above the number of samples."""
+        majorities = np.array([majority_at_k(question, k=k) for k in ks])
+        orders = orders_of(question)
+        return cls(orders, tuple(plain_majority(question, orders, k=k) for k in ks), majorities)
+
+
+def estimates(rule: Rule, question: AnsweredQuestion, *, ks: Sequence[int], draws: Draws | None = None) -> Estimates:
     """The mean over all subsets (or orders) of each size. ConfigError for a k above the number of samples.
 
     Where only some orders are drawn, it is the majority's mean over all subsets and the mean difference from the
-    majority of the same orders (a control variate): exact where the two agree.
+    majority of the same orders (a control variate): exact where the two agree. `draws`: Draws.of(question, ks), where
+    it is at hand.
     """
-    too_many = [k for k in ks if not 1 <= k <= question.n]
-    if too_many:
-        pass_at_k(question.n, 0, k=too_many[0])
     mean = float(question.lengths.mean())
     lengths = np.array([k * mean for k in ks])
     if rule.closed_form is not None:
         return Estimates(np.array([rule.closed_form(question, k) for k in ks]), lengths)
-    orders = orders_of(question)
-    pairs = [(_outcome(rule, question, orders=orders, k=k), plain_majority(question, orders, k=k)) for k in ks]
-    majorities = np.array([majority_at_k(question, k=k) for k in ks])
+    draws = draws or Draws.of(question, ks)
+    pairs = [
+        (_outcome(rule, question, orders=draws.orders, k=k), plain) for k, plain in zip(ks, draws.plain, strict=True)
+    ]
     return Estimates(
-        majorities + [float((own.accuracy - plain.accuracy).mean()) for own, plain in pairs],
+        draws.majorities + [float((own.accuracy - plain.accuracy).mean()) for own, plain in pairs],
         lengths + [float((own.lengths - plain.lengths).mean()) for own, plain in pairs],
     )
 
