@@ -19,7 +19,7 @@ from app.views.opened import OpenRun
 from app.views.shown import reading
 
 PAGE_ROWS = 20
-_ROW_HEIGHT = 28
+ROW_PX = 28
 
 
 def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | None, reason_first: bool) -> None:
@@ -32,7 +32,7 @@ def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | Non
     rows = page(opened.index, selection, offset=number * PAGE_ROWS, limit=PAGE_ROWS)
     at = next((place for place, row in enumerate(rows) if row.key == current), None)
     # A redrawn table loses its selection, so the key depends on its rows, and the selection is set from the address.
-    shown = reading(f"list:{opened.index.generation}:{hash(tuple(row.id for row in rows))}", at, read=_chosen)
+    shown = reading(f"list:{opened.index.generation}:{hash(tuple(row.id for row in rows))}", at, read=chosen_row)
     keys = [row.key for row in rows]
 
     def opens(place: int | None) -> None:
@@ -43,10 +43,10 @@ def rollout_list(opened: OpenRun, selection: Selection, *, current: RowKey | Non
         _frame(rows, with_hits=selection.hits is not None, reason_first=reason_first),
         key=shown.key, on_select=shown.chosen(opens), selection_mode=["single-row", "single-cell"],
         selection_default={"selection": {"rows": [] if at is None else [at], "columns": [], "cells": []}},
-        hide_index=True, placeholder="–", height=max(len(rows), 1) * _ROW_HEIGHT + 40, row_height=_ROW_HEIGHT,
+        hide_index=True, placeholder="–", height=max(len(rows), 1) * ROW_PX + 40, row_height=ROW_PX,
         column_config=_columns(),
     )  # fmt: skip
-    _pager(number, selection.total)
+    pager(number, selection.total)
 
 
 def _page_number(opened: OpenRun, selection: Selection, *, current: RowKey | None) -> int:
@@ -58,7 +58,7 @@ def _page_number(opened: OpenRun, selection: Selection, *, current: RowKey | Non
     return place.place // PAGE_ROWS if place else 0
 
 
-def _chosen(state: Mapping[str, Any]) -> int | None:
+def chosen_row(state: Mapping[str, Any]) -> int | None:
     """The row of the table's state that was clicked on, or whose box was."""
     rows = [cell[0] for cell in state["selection"]["cells"]] or state["selection"]["rows"]
     return rows[0] if rows else None
@@ -111,7 +111,8 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def _pager(number: int, total: int) -> None:
+def pager(number: int, total: int) -> None:
+    """Draw what the page, counted from 0, holds, and the buttons that turn it."""
     first, last = number * PAGE_ROWS + 1, min((number + 1) * PAGE_ROWS, total)
     position, back, forward = st.columns([4, 1, 1], vertical_alignment="center")
     position.caption(f"{first:,} to {last:,} of {total:,}" if total else "")
