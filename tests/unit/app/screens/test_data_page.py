@@ -78,7 +78,7 @@ def test_the_list_says_which_sets_there_are_and_which_cannot_be_read(opened: Ope
     shutil.copytree(mix, tmp_path / "runs" / "x" / "newer")
     _change_card(tmp_path / "runs" / "x" / "newer", schema=2)
     shutil.copytree(mix, tmp_path / "data" / HOSTILE[:50].replace("/", "|"))
-    table = opened().dataframe[0].value
+    table: Any = opened().dataframe[0].value
     assert set(table["set"]) == {"data/good", "runs/x/newer", f"data/{HOSTILE[:50].replace('/', '|')}"}
     by_name = table.set_index("set")
     assert by_name.loc["data/good", ["state", "rows", "kept", "sources", "note"]].tolist() == [
@@ -186,6 +186,11 @@ def test_a_set_that_was_stopped_half_way(opened: Open, mix: Path, tmp_path: Path
         assert "is written when all stages are done; this set is being written" in _texts(page)
 
 
+def _remove(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).unlink()
+
+
 BROKEN: dict[str, Callable[[Path], Any]] = {
     "gone": shutil.rmtree,
     "newer": lambda folder: _change_card(folder, schema=2),
@@ -194,7 +199,7 @@ BROKEN: dict[str, Callable[[Path], Any]] = {
     "cut": lambda folder: [(folder / name).write_bytes((folder / name).read_bytes()[:-40]) for name in (FATES, PAIRS)],
     "empty": lambda folder: [(folder / name).write_bytes(b"") for name in (FATES, PAIRS)],
     "foreign": lambda folder: [pq.write_table(pa.table({"a": [1]}), folder / name) for name in (FATES, PAIRS)],
-    "only fates": lambda folder: [(folder / name).unlink() for name in (CARD, PAIRS)],
+    "only fates": lambda folder: _remove(folder, CARD, PAIRS),
 }
 
 
