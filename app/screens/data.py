@@ -63,7 +63,7 @@ def _say_empty(folders: SetFolders) -> None:
     st.code(
         "orz-rl curate --source problems.jsonl --out data/mix        # docs/curation.md\n"
         "streamlit run app/main.py -- --runs runs --data DIR         # open another folder of sets",
-        language="bash",
+        language=None,  # its colours are too faint
     )
 
 

@@ -73,7 +73,7 @@ def _dropped(stages: Sequence[StageCount], *, is_open: bool) -> None:
     )
     for source in stages[0].by_source:
         table[f"of {plain(source)}"] = [
-            *(_of_source(stage, source, reason) for stage in stages for reason in stage.reasons),
+            *(_of_source(stage, source, reason=reason) for stage in stages for reason in stage.reasons),
             last.by_source[source].kept if source in last.by_source else 0,
         ]
     shown = reading(f"data:reasons:{hash(tuple(found))}", None, read=chosen_row)
@@ -94,7 +94,7 @@ def _dropped(stages: Sequence[StageCount], *, is_open: bool) -> None:
     )  # fmt: skip
 
 
-def _of_source(stage: StageCount, source: str, reason: str) -> int:
+def _of_source(stage: StageCount, source: str, *, reason: str) -> int:
     return stage.by_source[source].reasons.get(reason, 0) if source in stage.by_source else 0
 
 

@@ -47,7 +47,7 @@ def pairs_view(entry: SetEntry, state: DataState, *, kept: Annotations) -> None:
     judged = verdicts(kept)
     _filters(entry, state)
     places = pair_places(entry, state, judged=judged)
-    current = pair_place(str(entry.path), entry.stamp, state.pair) if state.pair else None
+    current = pair_place(str(entry.path), entry.stamp, hash_=state.pair) if state.pair else None
     listed = Listed(name="pair", places=places, current=current)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{len(places):,}** {'pair' if len(places) == 1 else 'pairs'}", width="content")
@@ -86,7 +86,7 @@ def _filters(entry: SetEntry, state: DataState) -> None:
             sums: dict[str, int] = {}
             for key, number in ours.items():
                 sums[key[at]] = sums.get(key[at], 0) + number
-            choice(field, sums, getattr(state, field))
+            choice(field, sums, chosen=getattr(state, field))
     for column, field, label, words in (
         (judged, "judged", "Judged", _JUDGED),
         (order, "similar", "Order", _ORDERS),
@@ -212,12 +212,13 @@ def _export(entry: SetEntry, places: Places, *, kept: Annotations) -> None:
         st.caption(f"{counted(len(shown), 'pair')} of {len(places):,}, with all judgements.")
         for name, format_ in FORMATS.items():
             st.download_button(
-                format_.title, partial(_exported, entry, shown, name, kept), file_name=f"pairs.{format_.suffix}",
+                format_.title, partial(_exported, entry, shown, format_name=name, kept=kept),
+                file_name=f"pairs.{format_.suffix}",
                 mime=format_.mime, key=f"data:export:{name}", on_click="ignore", width="stretch",
             )  # fmt: skip
 
 
-def _exported(entry: SetEntry, places: Places, format_name: str, kept: Annotations) -> bytes:
+def _exported(entry: SetEntry, places: Places, *, format_name: str, kept: Annotations) -> bytes:
     return exported(pair_rows(entry, places, kept=kept), format_name)
 
 

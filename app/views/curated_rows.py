@@ -33,7 +33,7 @@ def rows_view(entry: SetEntry, state: DataState) -> None:
     """Draw the view."""
     _filters(entry, state)
     places = row_places(entry, state)
-    current = row_place(str(entry.path), entry.stamp, state.id) if state.id else None
+    current = row_place(str(entry.path), entry.stamp, wanted=state.id) if state.id else None
     listed = Listed(name="id", places=places, current=current)
     st.markdown(f"**{len(places):,}** {'row' if len(places) == 1 else 'rows'}")
     if state.id and current is None:
@@ -74,11 +74,11 @@ def _filters(entry: SetEntry, state: DataState) -> None:
             on_change=shown.chosen(_look_up),
         )  # fmt: skip
     with source:
-        choice("source", _sums(counts, "source"), state.source)
+        choice("source", _sums(counts, "source"), chosen=state.source)
     with stage:
-        choice("stage", _sums(counts, "stage"), state.stage)
+        choice("stage", _sums(counts, "stage"), chosen=state.stage)
     with reason:
-        choice("reason", {name: n for name, n in _sums(counts, "reason").items() if name}, state.reason)
+        choice("reason", {name: n for name, n in _sums(counts, "reason").items() if name}, chosen=state.reason)
     with fate:
         shown = showing("data:fate", state.fate)
         st.selectbox(
@@ -100,7 +100,7 @@ def search_field(label: str, state: DataState) -> None:
     )  # fmt: skip
 
 
-def choice(field: str, counts: Mapping[str, int], chosen: Sequence[str]) -> None:
+def choice(field: str, counts: Mapping[str, int], *, chosen: Sequence[str]) -> None:
     """Draw a filter: the values with their counts, and those of the address, which the set may lack."""
     options = list(dict.fromkeys([*sorted(counts, key=lambda name: -counts[name]), *chosen]))
     shown = showing(f"data:{field}", list(chosen))

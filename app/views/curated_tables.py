@@ -19,22 +19,22 @@ Stamp = tuple[tuple[str, int, int], ...]
 
 def known(entry: SetEntry) -> Known:
     """What the set's card says."""
-    return _known(str(entry.path), entry.stamp, entry) if entry.state == "complete" else known_of(entry)
+    return _known(str(entry.path), entry.stamp, _entry=entry) if entry.state == "complete" else known_of(entry)
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)
-def _known(path: str, stamp: Stamp, _entry: SetEntry) -> Known:
+def _known(path: str, stamp: Stamp, *, _entry: SetEntry) -> Known:
     del path, stamp
     return known_of(_entry)
 
 
 def row_places(entry: SetEntry, state: DataState) -> Places:
     """The rows that the filters let through."""
-    return _row_places(str(entry.path), entry.stamp, replace(state, id="", pair=""))
+    return _row_places(str(entry.path), entry.stamp, state=replace(state, id="", pair=""))
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _row_places(path: str, stamp: Stamp, state: DataState) -> Places:
+def _row_places(path: str, stamp: Stamp, *, state: DataState) -> Places:
     del stamp
     return fates.matching(fates.fates_of(Path(path)), state)
 
@@ -51,7 +51,7 @@ def _row_counts(path: str, stamp: Stamp) -> list[fates.FateCount]:
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
-def row_place(path: str, stamp: Stamp, wanted: str) -> int | None:
+def row_place(path: str, stamp: Stamp, *, wanted: str) -> int | None:
     """The place of a row by what names it."""
     del stamp
     return fates.place_of(fates.fates_of(Path(path)), wanted)
@@ -60,11 +60,11 @@ def row_place(path: str, stamp: Stamp, wanted: str) -> int | None:
 def pair_places(entry: SetEntry, state: DataState, *, judged: Mapping[str, str]) -> Places:
     """The pairs that the filters let through."""
     said = tuple(judged.items()) if state.judged else ()
-    return _pair_places(str(entry.path), entry.stamp, replace(state, id="", pair=""), said)
+    return _pair_places(str(entry.path), entry.stamp, state=replace(state, id="", pair=""), said=said)
 
 
 @st.cache_resource(max_entries=12, show_spinner=False)
-def _pair_places(path: str, stamp: Stamp, state: DataState, said: tuple[tuple[str, str], ...]) -> Places:
+def _pair_places(path: str, stamp: Stamp, *, state: DataState, said: tuple[tuple[str, str], ...]) -> Places:
     del stamp
     return pairs.matching(pairs.pairs_file(Path(path)), state, judged=dict(said))
 
@@ -77,7 +77,7 @@ def pair_counts(path: str, stamp: Stamp) -> dict[tuple[str, str, str], int]:
 
 
 @st.cache_data(max_entries=500, show_spinner=False)
-def pair_place(path: str, stamp: Stamp, hash_: str) -> int | None:
+def pair_place(path: str, stamp: Stamp, *, hash_: str) -> int | None:
     """The place of a pair by its hash."""
     del stamp
     return pairs.place_of(pairs.pairs_file(Path(path)), hash_)
