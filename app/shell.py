@@ -18,10 +18,11 @@ from typing import Literal
 import streamlit as st
 
 from app import url
+from app.curated.state import DataState
 from app.markdown import escaped
 from app.queries.filters import Filters
 from app.runs.folder import RunsFolder
-from app.screens import benchmarks, matrix, question, report, rollouts, runs, suspicious, training
+from app.screens import benchmarks, data, matrix, question, report, rollouts, runs, suspicious, training
 from app.views import address
 from app.views.address import parameters
 from app.views.context import Context
@@ -40,11 +41,12 @@ class PageSpec:
     title: str
     icon: str
     render: Callable[[Context], None]
-    wants: Literal["any", "several", "one"]
+    wants: Literal["any", "several", "one", "none"]
 
 
 STATES = (
     runs.Chosen, training.TrainingState, training.RolloutsAt, benchmarks.BenchmarksState, matrix.MatrixState, Filters,
+    DataState,
     report.ReportState,
 )  # fmt: skip
 PAGES = (
@@ -55,6 +57,7 @@ PAGES = (
     PageSpec("rollouts", "Rollouts", ":material/article:", rollouts.render, "one"),
     PageSpec("question", "Question", ":material/help_center:", question.render, "one"),
     PageSpec("suspicious", "Suspicious", ":material/flag:", suspicious.render, "one"),
+    PageSpec("data", "Data", ":material/dataset:", data.render, "none"),
     PageSpec("report", "Report", ":material/summarize:", report.render, "several"),
 )
 ANSWERS = {
@@ -65,20 +68,33 @@ ANSWERS = {
     "rollouts": "What did the model write, and how was it judged?",
     "question": "How was one question answered at different checkpoints, and by different runs?",
     "suspicious": "Which verdicts and responses need a look by a person?",
+    "data": "Where do the training problems come from, and which were left out, and why?",
     "report": "What did the runs learn, on one page and as files for others?",
 }
 """The question that each page answers, which it says in one line."""
 
 
-def runs_path(arguments: Sequence[str]) -> Path:
-    """--runs, else $ORZ_RUNS, else `runs`. ConfigError for --runs without a folder."""
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """What the app is given."""
+
+    runs: Path
+    data: Path | None
+
+
+def folders_in(arguments: Sequence[str]) -> Folders:
+    """--runs, else $ORZ_RUNS, else `runs`; and --data. ConfigError for an option without a folder."""
     parser = argparse.ArgumentParser(add_help=False, exit_on_error=False)
     parser.add_argument("--runs", type=Path)
+    parser.add_argument("--data", type=Path)
     try:
         known, _ = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError as error:
-        raise ConfigError(f"{error}; name the folder of runs: streamlit run app/main.py -- --runs DIR.") from error
-    return Path(known.runs or os.environ.get("ORZ_RUNS") or "runs")
+        raise ConfigError(
+            f"{error}; name the folder of runs, or that of curated data: "
+            f"streamlit run app/main.py -- --runs RUNS --data DIR."
+        ) from error
+    return Folders(Path(known.runs or os.environ.get("ORZ_RUNS") or "runs"), known.data)
 
 
 def main() -> None:
@@ -123,11 +139,13 @@ def say_unknown() -> None:
 def show_page(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:
     """Draw one page below the navigation; `pages` are the pages that it may link to."""
     with shown_errors():
-        folder = RunsFolder.at(runs_path(sys.argv[1:]))
+        given = folders_in(sys.argv[1:])
+        folder = RunsFolder.at(given.runs)
         say_unknown()
-        if spec.name in ANSWERS:
-            st.caption(ANSWERS[spec.name])
-        context = choose(Context(folder=folder, entries=tuple(folder.runs()), pages=pages), wants=spec.wants)
+        st.caption(ANSWERS[spec.name])
+        context: Context | None = Context(folder=folder, entries=tuple(folder.runs()), data=given.data, pages=pages)
+        if spec.wants != "none":
+            context = choose(context, wants=spec.wants)
         if context is not None:
             spec.render(context)
 

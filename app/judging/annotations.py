@@ -148,12 +148,20 @@ class Annotations:
             raise RecordError(f"unknown verdict {verdict!r}; choose one of {', '.join(VERDICTS)}.")
         if not reason.strip():
             raise RecordError("an override needs a reason; write why the grader's verdict is wrong.")
+        self.give_verdict(response, verdict=verdict, reason=reason, over=over)
+
+    def give_verdict(
+        self, response: Response, *, verdict: str | None, reason: str, over: Annotation | None = None
+    ) -> None:
+        """Give any verdict, or (None) take it back. RecordError if the last one is not that of `over`."""
+        if len(reason) > MAX_NOTE_CHARS:
+            raise RecordError(f"the reason has {len(reason)} characters, the limit is {MAX_NOTE_CHARS}; shorten it.")
         with self._open(writes=True) as database:
             now = self._now(database, response)
             if over is not None and (now.verdict, now.reason) != (over.verdict, over.reason):
                 raise RecordError(
-                    f"somebody else has judged this rollout meanwhile ({now.verdict or 'override undone'}: "
-                    f"{now.reason}); nothing was replaced: read it, then override again if you disagree."
+                    f"somebody else has judged this meanwhile ({now.verdict or 'verdict undone'}: "
+                    f"{now.reason}); nothing was replaced: read it, then judge again if you disagree."
                 )
             said = _said(response.key, field="verdict", value=verdict, reason=reason.strip())
             self._write(database, said, response=response)

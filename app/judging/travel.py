@@ -24,6 +24,8 @@ from app.judging.annotations import (
     RunIdentity,
     annotation_of,
 )
+from app.judging.pair_verdicts import PAIR, PAIRS, pair_annotations
+from app.judging.pair_verdicts import VERDICTS as PAIR_VERDICTS
 from app.queries.keys import Response, key_of, key_text
 from app.runs.folder import RunEntry
 from orz_bench.errors import DataError, OrzError, counted
@@ -77,17 +79,17 @@ def judgements_in(rows: Iterable[Mapping[str, Any]]) -> list[Judgement]:
     number = 0
     for number, row in enumerate(rows, start=1):
         if COLUMN not in row:
-            if "run" in row and "problem_id" in row:
+            if ("run" in row and "problem_id" in row) or PAIR in row:
                 continue  # in Markdown, what is unknown is left out
             raise DataError(
-                f"row {number} has no column {COLUMN!r}; wanted an export of selected rollouts, which has it."
+                f"row {number} has no column {COLUMN!r}; wanted an export of selected rollouts or pairs, which has it."
             )
         try:
             found += [_read(one) for one in _listed(row[COLUMN])]
         except (ValueError, TypeError, KeyError) as error:
             raise DataError(f"row {number}: {COLUMN} cannot be read ({error}); nothing was imported.") from error
     if not number:
-        raise DataError("the file has no row; wanted an export of selected rollouts.")
+        raise DataError("the file has no row; wanted an export of selected rollouts or pairs.")
     return found
 
 
@@ -113,13 +115,19 @@ def _read(one: Any) -> Judgement:
         raise ValueError(f"unknown field {field!r}")
     if any(not (part is None or (isinstance(part, str) and len(part) <= MAX_NOTE_CHARS)) for part in (value, reason)):
         raise ValueError("a value or a reason is too long, or no text")
-    if field == "verdict" and ((value is not None and value not in VERDICTS) or not (reason or "").strip()):
-        raise ValueError(f"an override to {value!r} because of {reason!r}")
+    if field == "verdict" and not _is_verdict(value, reason, is_of_pair=run == PAIRS.id):
+        raise ValueError(f"a verdict {value!r} because of {reason!r}")
     entry = Entry(
         time=_time(_text(one, "time", most=40)), author=author, key=key, field=field, name=name, value=value,
         reason=reason,
     )  # fmt: skip
     return Judgement(run, run_name, Response(key, text), entry)
+
+
+def _is_verdict(value: str | None, reason: str | None, *, is_of_pair: bool) -> bool:
+    """Whether somebody can have given it: an override needs a reason, a verdict on a pair does not."""
+    known = PAIR_VERDICTS if is_of_pair else VERDICTS
+    return (value is None or value in known) and (is_of_pair or bool((reason or "").strip()))
 
 
 def _text(one: Mapping[str, Any], name: str, *, most: int) -> str:
@@ -152,7 +160,7 @@ class Taken:
 
 
 def take_in(found: Sequence[Judgement], *, runs: Sequence[RunEntry], side: Path, author: str) -> Taken:
-    """Unite the judgements with the annotations of these runs; `author` is who imports them."""
+    """Unite the judgements with the annotations of these runs and of pairs; `author` is who imports them."""
     by_id = {identity.id: entry for entry in runs if (identity := _identity(entry)) is not None}
     num_new = 0
     replaced: list[str] = []
@@ -160,17 +168,20 @@ def take_in(found: Sequence[Judgement], *, runs: Sequence[RunEntry], side: Path,
     of_other_runs: dict[str, int] = {}
     for run in dict.fromkeys(one.run for one in found):
         ours = [one for one in found if one.run == run]
-        if run not in by_id:
+        if run != PAIRS.id and run not in by_id:
             of_other_runs[ours[0].run_name] = len(ours)
             continue
-        kept = Annotations.of_run_at(by_id[run].path, name=by_id[run].name, side=side, author=author)
+        if run == PAIRS.id:
+            kept = pair_annotations(side, author=author)
+        else:
+            kept = Annotations.of_run_at(by_id[run].path, name=by_id[run].name, side=side, author=author)
         before = kept.of_run()
         new = kept.unite([(one.response, replace(one.entry, imported_by=author)) for one in ours])
         after = kept.of_run()
         num_new += len(new)
         for response, entry in new:
             was, now = before.get(response), after.get(response)
-            text = f"{entry.field} of {entry.key.problem_id}, sample {entry.key.sample_index}, step {entry.key.step}"
+            text = f"{entry.field} of {_named(entry)}"
             if entry.field in ("note", "verdict") and was is not None and getattr(was, entry.field) not in ("", None):
                 holds = now is not None and getattr(now, entry.field) == entry.value
                 (replaced if holds else outdated).append(text)
@@ -179,6 +190,13 @@ def take_in(found: Sequence[Judgement], *, runs: Sequence[RunEntry], side: Path,
         num_new=num_new, num_known=len(found) - num_new - num_other, of_other_runs=of_other_runs,
         replaced=tuple(dict.fromkeys(replaced)), outdated=tuple(dict.fromkeys(outdated)),
     )  # fmt: skip
+
+
+def _named(entry: Entry) -> str:
+    key = entry.key
+    if key.benchmark == PAIR:
+        return f"the pair {key.problem_id}"
+    return f"{key.problem_id}, sample {key.sample_index}, step {key.step}"
 
 
 def _identity(entry: RunEntry) -> RunIdentity | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from app.markdown import escaped, plain
+from app.markdown import escaped_exactly, plain
 
 Row = Mapping[str, Any]
 _FORMULA = re.compile("[=+\\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
@@ -91,9 +91,9 @@ def markdown_of(rows: Iterable[Row]) -> Iterator[str]:
         short = {name: text for name, text in known.items() if _is_short(text)}
         yield f"## {number}\n\n"
         for name, text in short.items():
-            yield f"- {escaped(name)}: {escaped(text)}\n"
+            yield f"- {escaped_exactly(plain(name))}: {escaped_exactly(text)}\n"
         for name in [name for name in known if name not in short]:
-            yield f"\n**{escaped(name)}**\n\n{_fenced(known[name])}\n"
+            yield f"\n**{escaped_exactly(plain(name))}**\n\n{_fenced(known[name])}\n"
         yield "\n"
 
 

@@ -58,7 +58,7 @@ CREATE VIEW incomplete AS
 
 
 @functools.cache
-def _spill_folder() -> str:
+def spill_folder() -> str:
     """Where DuckDB puts what exceeds its memory: a folder of this process with a name that nobody can foresee."""
     folder = tempfile.mkdtemp(prefix="orz-app-duckdb-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
@@ -97,7 +97,7 @@ class RunIndex:
         self.lock = threading.RLock()
         self.generation = 0
         """Increased by every refresh that changed something."""
-        self._database = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": _spill_folder()})
+        self._database = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": spill_folder()})
         self._database.execute(_TABLES)
         self._known: dict[Path, _Known] = {}
         self._skipped: set[Part] = set()

@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from app.markdown import unlinked
+
 MAX_CHARS = 20_000
 """Of longer questions, this much is shown as plain text."""
 _MATH = re.compile(
@@ -17,8 +19,6 @@ _MATH = re.compile(
 )
 """A formula ends at a second opening of its kind, so that the search is linear in the length of the text."""
 _PUNCTUATION = re.compile(r"([!-/:-@\[-`{-~])")
-_AUTOLINK = re.compile(r"(?<=:)(?=//)|(?<=www)(?=\.)|(?<=@)(?=[\w-])", re.IGNORECASE)
-"""Where an invisible word joiner keeps Markdown from linking bare text."""
 _BLANK_START = re.compile(r"(?<=\n)[ \t]+")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -39,7 +39,7 @@ def plain_markdown(text: str) -> str:
 
 def _plain(text: str) -> str:
     """The same for text that does not start a line."""
-    escaped = _PUNCTUATION.sub(r"\\\1", _AUTOLINK.sub("\u2060", text))
+    escaped = _PUNCTUATION.sub(r"\\\1", unlinked(text))
     indented = _BLANK_START.sub(lambda found: "\u00a0" * len(found[0]), escaped)
     return indented.replace("\n", "  \n")
 

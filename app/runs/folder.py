@@ -117,6 +117,11 @@ def _entry(path: Path, name: str, *, locked: frozenset[tuple[int, int]]) -> RunE
     return RunEntry(name=name, path=path, state="running" if is_running else "crashed", modified=modified)
 
 
+def is_locked(lock: Path) -> bool:
+    """Whether a process on this machine holds a lock; trying to take it would disturb its owner."""
+    return _inode(lock) in _locked_inodes()
+
+
 def _modified(path: Path) -> float:
     try:
         return path.stat().st_mtime

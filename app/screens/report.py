@@ -11,10 +11,8 @@ from typing import Any, Literal
 import streamlit as st
 
 from analysis.texts.lexicons import LEXICON_GROUP, get_lexicon
-from app.judging.side_folder import side_folder
-from app.judging.travel import judgement_columns, judgements_in, take_in, told
+from app.judging.travel import judgement_columns
 from app.markdown import escaped
-from app.queries.export_reading import rows_in
 from app.queries.exports import FORMATS, exported
 from app.queries.filters import Filters
 from app.queries.keys import Response
@@ -25,8 +23,9 @@ from app.runs.run_rows import Stamp, stamp_of
 from app.views.address import read_state, write_state
 from app.views.context import Context
 from app.views.failures import shown_errors
+from app.views.importing import import_panel
 from app.views.loaded import study_of
-from app.views.opened import OpenRun, author, open_run
+from app.views.opened import OpenRun, open_run
 from app.views.shown import showing
 from orz_bench.records.run_dir import RunDir
 
@@ -58,7 +57,7 @@ def render(context: Context) -> None:
         with shown_errors():
             _export(context, state)
         with shown_errors():
-            _import(context)
+            import_panel(context)
     if state.made:
         with shown_errors():
             _report(context, state)
@@ -147,23 +146,6 @@ def _rows(opened: OpenRun, selection: Selection) -> Iterator[dict[str, Any]]:
         return judgement_columns(identity, sorted(found, key=lambda pair: pair[1].time))
 
     return selected_rows(opened.index, selection, run=run, judged=judged)
-
-
-def _import(context: Context) -> None:
-    """Judgements of colleagues, from a file that was exported elsewhere."""
-    with st.expander("Import judgements", icon=":material/upload:"):
-        file = st.file_uploader(
-            "Exported rollouts with judgements: CSV, JSON lines or Markdown", type=["csv", "jsonl", "md"],
-            key="report:import",
-            help="Tags, notes, overrides and marks of the runs in this folder are united with those here, with their "
-            "authors and times. Nothing is removed, and a second import changes nothing.",
-        )  # fmt: skip
-        if file is None or not st.button("Import", key="report:take-in", type="primary"):
-            return
-        found = judgements_in(rows_in(file.getvalue(), name=file.name))
-        side = side_folder(context.folder.path)
-        for sentence in told(take_in(found, runs=context.entries, side=side, author=author())):
-            st.markdown(escaped(sentence))
 
 
 def _report(context: Context, state: ReportState) -> None:

@@ -7,7 +7,7 @@ from functools import partial
 
 import streamlit as st
 
-from app.judging.annotations import MAX_NOTE_CHARS, Annotation, Entry
+from app.judging.annotations import MAX_NOTE_CHARS, Annotation, Annotations, Entry
 from app.markdown import escaped, plain
 from app.queries.keys import Response, key_text
 from app.queries.rows import Row
@@ -19,7 +19,7 @@ from app.views.shown import showing
 from orz_bench.errors import OrzError, counted
 from orz_bench.records.rollout import VERDICTS
 
-_SAID = "annotate:said"
+SAID = "annotate:said"
 """What the last change has to say to its author."""
 SUGGESTED_TAGS = ("grader bug", "bad gold", "lucky guess", "reward hacking", "interesting")
 
@@ -29,8 +29,7 @@ def annotating(opened: OpenRun, row: Row, *, open_next: Callable[[], None]) -> N
 
     Every widget's key names the rollout, so that what was pressed before this one was drawn is not done to it.
     """
-    if said := st.session_state.pop(_SAID, None):
-        st.toast(escaped(said), icon=":material/info:")
+    say_what_happened()
     response = opened.response(row)
     now = opened.annotations.of(response)
     with st.container(border=True, gap="small"):
@@ -45,7 +44,13 @@ def annotating(opened: OpenRun, row: Row, *, open_next: Callable[[], None]) -> N
             st.markdown(f"Overridden: **{words(now.verdict)}** (the grader says {words(row.verdict)})")
             st.text(plain(now.reason or ""))
         _note(opened, response, now=now)
-        _history(opened, response)
+        show_history(opened.annotations, response)
+
+
+def say_what_happened() -> None:
+    """Show what the last change has to say."""
+    if said := st.session_state.pop(SAID, None):
+        st.toast(escaped(said), icon=":material/info:")
 
 
 def _seen(opened: OpenRun, response: Response, *, now: Annotation, open_next: Callable[[], None]) -> None:
@@ -68,7 +73,7 @@ def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
     def change(chosen: Sequence[str]) -> None:
         wanted = set(chosen)
         for tag in wanted - set(now.tags):
-            _try(partial(opened.annotations.add_tag, response, tag=tag))
+            try_change(partial(opened.annotations.add_tag, response, tag=tag))
         for tag in set(now.tags) - wanted:
             opened.annotations.remove_tag(response, tag=tag)
 
@@ -82,7 +87,7 @@ def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation)
     chosen, because = (f"annotate:{name}:{key_text(row.key)}" for name in ("verdict", "reason"))
 
     def override(verdict: str | None, reason: str) -> None:
-        _try(lambda: opened.annotations.override_verdict(response, verdict=verdict, reason=reason, over=now))
+        try_change(lambda: opened.annotations.override_verdict(response, verdict=verdict, reason=reason, over=now))
 
     is_open = address.value(address.JUDGE) == "1"
     form = st.container(border=True) if is_open else st.popover("Verdict", icon=":material/gavel:", width="stretch")
@@ -108,17 +113,18 @@ def _note(opened: OpenRun, response: Response, *, now: Annotation) -> None:
 
     def write(text: str) -> None:
         if opened.annotations.write_note(response, note=text, over=now.note):
-            st.session_state[_SAID] = "Another note was written meanwhile; both are kept, yours below."
+            st.session_state[SAID] = "Another note was written meanwhile; both are kept, yours below."
 
     st.text_area(
         "Note", key=shown.key, height=68, max_chars=MAX_NOTE_CHARS, placeholder="a note for colleagues",
         label_visibility="collapsed",
-        on_change=shown.chosen(lambda text: _try(lambda: write(text))),
+        on_change=shown.chosen(lambda text: try_change(lambda: write(text))),
     )  # fmt: skip
 
 
-def _history(opened: OpenRun, response: Response) -> None:
-    entries = opened.annotations.history(response)
+def show_history(annotations: Annotations, response: Response) -> None:
+    """Draw all entries about a response, newest first; nothing without one."""
+    entries = annotations.history(response)
     if not entries:
         return
     if others := sum(entry.is_of_another for entry in entries):
@@ -149,9 +155,9 @@ def _who(entry: Entry) -> str:
     return plain(f"{entry.author} (imported by {entry.imported_by})" if entry.imported_by else entry.author)
 
 
-def _try(change: Callable[[], object]) -> None:
+def try_change(change: Callable[[], object]) -> None:
     """Make a change in a callback; an error of ours is said when the panel is drawn."""
     try:
         change()
     except OrzError as error:
-        st.session_state[_SAID] = str(error)
+        st.session_state[SAID] = str(error)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import streamlit as st
@@ -27,6 +28,8 @@ class Context:
     are the ticked ones."""
     lacks_first: bool = False
     """Whether the first run in the address is missing: what is about one run must not be shown of another."""
+    data: Path | None = None
+    """The folder of curated sets that was given; None: the default one."""
     pages: Mapping[str, Any] = field(default_factory=dict)
     """Streamlit's pages by url_path; empty in tests of one page."""
 

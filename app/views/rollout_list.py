@@ -20,7 +20,7 @@ from app.views.opened import OpenRun
 from app.views.shown import reading
 
 PAGE_ROWS = 20
-_ROW_HEIGHT = 28
+ROW_PX = 28
 _HIT_HEIGHT = 58
 """Of a row with a hit in its context, which takes up to three lines."""
 
@@ -41,7 +41,7 @@ def rollout_list(
     rows = page(opened.index, selection, offset=number * PAGE_ROWS, limit=PAGE_ROWS)
     at = next((place for place, row in enumerate(rows) if row.key == current), None)
     # A redrawn table loses its selection, so the key depends on its rows, and the selection is set from the address.
-    shown = reading(f"list:{opened.index.generation}:{hash(tuple(row.id for row in rows))}", at, read=_chosen)
+    shown = reading(f"list:{opened.index.generation}:{hash(tuple(row.id for row in rows))}", at, read=chosen_row)
     keys = [row.key for row in rows]
 
     def opens(place: int | None) -> None:
@@ -49,7 +49,7 @@ def rollout_list(
             address.put_row(keys[place], on_page=number)
 
     frame = _frame(rows, hits=_contexts(opened, selection, rows=rows), reason_first=reason_first)
-    row_height = _ROW_HEIGHT if selection.pattern is None else _HIT_HEIGHT
+    row_height = ROW_PX if selection.pattern is None else _HIT_HEIGHT
     same = constants(opened.index, selection) if selection.total > 1 else {}
     st.dataframe(
         frame, column_order=_shown_columns(frame, same),
@@ -58,7 +58,7 @@ def rollout_list(
         hide_index=True, placeholder="–", height=max(len(rows), 1) * row_height + 40, row_height=row_height,
         column_config=_columns(),
     )  # fmt: skip
-    _pager(number, selection.total, same=_said(same))
+    pager(number, selection.total, same=_said(same))
     return keys[0] if keys else None
 
 
@@ -71,7 +71,7 @@ def _page_number(opened: OpenRun, selection: Selection, *, current: RowKey | Non
     return place.place // PAGE_ROWS if place else 0
 
 
-def _chosen(state: Mapping[str, Any]) -> int | None:
+def chosen_row(state: Mapping[str, Any]) -> int | None:
     """The row of the table's state that was clicked on, or whose box was."""
     rows = [cell[0] for cell in state["selection"]["cells"]] or state["selection"]["rows"]
     return rows[0] if rows else None
@@ -161,7 +161,8 @@ def _columns() -> dict[str, Any]:
     }
 
 
-def _pager(number: int, total: int, *, same: str) -> None:
+def pager(number: int, total: int, *, same: str = "") -> None:
+    """Draw what the page, counted from 0, holds, and the buttons that turn it; `same` is said behind it."""
     first, last = number * PAGE_ROWS + 1, min((number + 1) * PAGE_ROWS, total)
     position, back, forward = st.columns([4, 1, 1], vertical_alignment="center")
     position.caption(f"{first:,} to {last:,} of {total:,}{same}" if total else "")

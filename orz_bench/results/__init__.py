@@ -1,1 +1,1 @@
-"""Summaries of evaluations: statistics, comparisons, reports and published baselines."""
+"""Summaries of evaluations: statistics, comparisons, reports, published baselines, and the flow of a curation."""

@@ -13,14 +13,13 @@ from typing import Any
 import pyarrow as pa
 
 from orz_bench.benchmarks.own.columns import normal
+from orz_bench.records.curated import CARD_SCHEMA, DECONTAMINATE, stage_count
 
-CARD, CARD_PAGE = "card.json", "card.html"
-SCHEMA = 1
 EXAMPLES = 3
 """Of each reason, and of the kept rows of each source."""
 MOST_PAIRS = {"contamination": 2000, "near_duplicates": 1000, "duplicates": 100}
 """Pairs of each kind in the card; all are in pairs.parquet."""
-_KIND = {"decontaminate": "contamination", "exact": "duplicates"}
+_KIND = {DECONTAMINATE: "contamination", "exact": "duplicates"}
 _MOST_CHARS = 800
 _LENGTHS = (25, 50, 100, 200, 400, 800, 1600, 3200)
 _DIFFICULTY = ("difficulty", "difficulty_level", "level", "num_correct", "num_correct_of_4")
@@ -48,19 +47,7 @@ class CardData:
     def add_stage(self, name: str, by_source: Mapping[str, Mapping[str, int]]) -> None:
         """Counts of a stage: source -> reason -> rows, the empty reason for rows that are kept."""
         names = [each["name"] for each in self._plan["sources"]]
-        counts = {name: _counts(by_source[name]) for name in names if name in by_source}
-        reasons: Counter[str] = Counter()
-        for each in counts.values():
-            reasons.update(each["reasons"])
-        self._stages.append(
-            {
-                "name": name,
-                "in": sum(each["in"] for each in counts.values()),
-                "kept": sum(each["kept"] for each in counts.values()),
-                "reasons": dict(sorted(reasons.items())),
-                "by_source": counts,
-            }
-        )
+        self._stages.append(stage_count(name, {source: by_source[source] for source in names if source in by_source}))
 
     def add_fates(self, table: pa.Table) -> None:
         """A part of fates.parquet."""
@@ -84,7 +71,7 @@ class CardData:
     def finished(self, files: Mapping[str, str]) -> dict[str, Any]:
         """The card. `files`: name -> SHA-256."""
         return {
-            "schema": SCHEMA,
+            "schema": CARD_SCHEMA,
             "num_rows": self._stages[0]["in"],
             "num_kept": self.num_kept,
             "seed": self._seed,
@@ -152,12 +139,6 @@ def _label(value: str | float) -> str:
     if isinstance(value, str) or not math.isfinite(value):
         return str(value)[:40]
     return str(math.floor(value) if abs(value) > 1 or value == int(value) else math.floor(value * 10) / 10)
-
-
-def _counts(reasons: Mapping[str, int]) -> dict[str, Any]:
-    kept = reasons.get("", 0)
-    dropped = {reason: count for reason, count in reasons.items() if reason}
-    return {"in": kept + sum(dropped.values()), "kept": kept, "reasons": dropped}
 
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:

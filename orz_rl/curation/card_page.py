@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-from orz_rl.curation.flow_picture import flow
+from orz_bench.records.curated import stages_in
+from orz_bench.results.flow_picture import flow
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1b1f24; --soft: #5b6570; --line: #d8dee4; --page: #fff; --kept: #2f6fb2;
@@ -37,7 +38,7 @@ def page(card: Mapping[str, Any]) -> str:
         f'<p class="soft">{card["num_kept"]:,} of {card["num_rows"]:,} rows are kept; seed {card["seed"]}. Every '
         f"row's fate is in fates.parquet, every pair in pairs.parquet.</p>",
         "<h2>From the sources to the training file</h2>",
-        flow(card["stages"]),
+        f'<div class="wide">{flow(stages_in(card))}</div>',
         _stages(card["stages"]),
         "<h2>Sources</h2>",
         _sources(card["sources"]),

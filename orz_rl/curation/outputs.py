@@ -14,32 +14,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orz_bench.benchmarks.own.columns import ANSWER, IDS, OPTIONS, QUESTION, TESTS, normal
+from orz_bench.records.curated import CARD, CARD_PAGE, FATE_COLUMNS, FATES, PAIR_COLUMNS, PAIRS, TRAIN
 from orz_bench.records.parquet import disk_error
-from orz_rl.curation.card import CARD, CARD_PAGE, CardData
+from orz_rl.curation.card import CardData
 from orz_rl.curation.card_page import page
 from orz_rl.curation.parts import StageFolder, whole_file, write_json
-from orz_rl.curation.rows import PAIR_SCHEMA, Row, rows_of
+from orz_rl.curation.rows import Row, rows_of
 from orz_rl.curation.stages.mix import order_of
 
-TRAIN, FATES, PAIRS = "train.jsonl", "fates.parquet", "pairs.parquet"
 OUTPUTS = (TRAIN, FATES, PAIRS)
-FATES_OUT = pa.schema(
-    [
-        ("source", pa.string()),
-        ("row", pa.string()),
-        ("id", pa.string()),
-        ("question", pa.string()),
-        ("answer", pa.string()),
-        ("stage", pa.string()),
-        ("fate", pa.string()),
-        ("reason", pa.string()),
-        ("evidence", pa.string()),
-        ("changes", pa.string()),
-        ("extra", pa.string()),
-        ("number", pa.int64()),
-    ]
-)
-"""Columns of fates.parquet."""
 _ROWS_PER_BUCKET = 50_000
 _NOT_WRITTEN = {*QUESTION, *ANSWER, *OPTIONS, *TESTS, *IDS, "source", "public_test_cases", "private_test_cases"}
 """Columns that a reader of training data could take for another part of a problem."""
@@ -66,14 +49,14 @@ def write_outputs(stages: Sequence[Done], *, out: Path, plan: Mapping[str, Any],
         data.add_stage(stage.name, stage.folder.facts["by_source"])
     num_parts = stages[0].folder.num_parts
     num_kept = data.num_kept
-    with _buckets(out / TRAIN, num_rows=num_kept) as buckets, _parquet(out / FATES, FATES_OUT) as fates:
+    with _buckets(out / TRAIN, num_rows=num_kept) as buckets, _parquet(out / FATES, FATE_COLUMNS) as fates:
         for number in range(num_parts):
             table, kept = _part(stages, number)
             fates.write_table(table)
             data.add_fates(table)
             for row in kept:
                 buckets.add(order_of(row, seed), row)
-    with _parquet(out / PAIRS, PAIR_SCHEMA) as pairs:
+    with _parquet(out / PAIRS, PAIR_COLUMNS) as pairs:
         for stage in stages:
             for table in stage.folder.pairs():
                 pairs.write_table(table)
@@ -103,7 +86,7 @@ def _part(stages: Sequence[Done], number: int) -> tuple[pa.Table, list[Row]]:
     kept = everything.filter(pc.equal(everything["reason"], ""))
     tables.append(_with_fate(kept, stage=last.name, fate="kept"))
     table = pa.concat_tables(tables).sort_by("number").combine_chunks()
-    return table.cast(FATES_OUT), rows_of(kept)
+    return table.cast(FATE_COLUMNS), rows_of(kept)
 
 
 def _with_fate(table: pa.Table, *, stage: str, fate: str) -> pa.Table:
@@ -112,7 +95,7 @@ def _with_fate(table: pa.Table, *, stage: str, fate: str) -> pa.Table:
         "stage": pa.array([stage] * len(table), type=pa.string()),
         "fate": pa.array([fate] * len(table), type=pa.string()),
     }
-    return pa.table({name: columns[name] for name in FATES_OUT.names})
+    return pa.table({name: columns[name] for name in FATE_COLUMNS.names})
 
 
 @contextlib.contextmanager

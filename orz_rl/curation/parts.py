@@ -20,10 +20,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from orz_bench.errors import DataError
+from orz_bench.records.curated import DONE, read_object
 from orz_bench.records.parquet import disk_error, sync_folder
 from orz_rl.curation.rows import Outcome, Row, fates_table, pairs_table, rows_of
-
-_DONE = "done.json"
 
 
 @contextlib.contextmanager
@@ -68,13 +67,12 @@ class StageFolder:
     @property
     def is_done(self) -> bool:
         """Whether every part is there."""
-        return (self.path / _DONE).is_file()
+        return (self.path / DONE).is_file()
 
     @property
     def facts(self) -> dict[str, Any]:
         """What was kept with the mark of its end."""
-        found: dict[str, Any] = json.loads((self.path / _DONE).read_text(encoding="utf-8"))
-        return found
+        return read_object(self.path / DONE)
 
     @property
     def num_parts(self) -> int:
@@ -96,7 +94,7 @@ class StageFolder:
         """Mark that every part is there."""
         self.path.mkdir(parents=True, exist_ok=True)
         shutil.rmtree(self.scratch, ignore_errors=True)
-        write_json(self.path / _DONE, dict(facts))
+        write_json(self.path / DONE, dict(facts))
 
     def fates(self, number: int) -> pa.Table:
         """The fates of a part."""

@@ -18,9 +18,9 @@ from typing import Any
 
 from orz_bench.errors import ConfigError, DataError
 from orz_bench.grading.grader import grader_version
+from orz_bench.records.curated import CARD, CARD_PAGE, PLAN, WORK, read_card, read_object
 from orz_bench.records.locks import holder, locked
 from orz_rl.curation.benchmark_questions import BenchmarkQuestions, load_questions
-from orz_rl.curation.card import CARD, CARD_PAGE
 from orz_rl.curation.on_ray import RunParts, parts_on_ray
 from orz_rl.curation.outputs import OUTPUTS, write_outputs
 from orz_rl.curation.parts import Incoming, StageFolder, write_json
@@ -32,9 +32,7 @@ from orz_rl.curation.stages.stage import Stage
 
 VERSION = 1
 """Of the rules; raised whenever the fate of a row could change."""
-WORK = "work"
-_PLAN = "plan.json"
-_SIGNS = {WORK: _PLAN, PASS_RATE: "run.json"}
+_SIGNS = {WORK: PLAN, PASS_RATE: "run.json"}
 """Folders of a curation, and a file that each has."""
 _LIBRARIES = ("rensa", "py3langid", "reasoning-gym", "sentence-transformers", "pyarrow")
 Notice = Callable[[str], None]
@@ -81,7 +79,7 @@ def curate(
         if fresh:
             _remove(out)
         if (card := _finished(out, plan)) is not None:
-            if (out / WORK / _PLAN).is_file():
+            if (out / WORK / PLAN).is_file():
                 shutil.rmtree(out / WORK)
             return Curated(folder=out, num_rows=card["num_rows"], num_kept=card["num_kept"], is_new=False)
         work = out / WORK
@@ -120,24 +118,23 @@ def _version(name: str) -> str:
 
 def _finished(out: Path, plan: Mapping[str, Any]) -> dict[str, Any] | None:
     """The card of a complete result of the same plan. ConfigError for one of another plan."""
-    path = out / CARD
-    if not path.is_file():
+    if not (out / CARD).exists():
         return None
-    card: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    card = read_card(out)
     _refuse_other(out, before=card["plan"], plan=plan)
     return card
 
 
 def _begin(work: Path, plan: Mapping[str, Any]) -> None:
     """Keep the plan, or compare it with that of the start."""
-    path = work / _PLAN
+    path = work / PLAN
     if path.is_file():
-        _refuse_other(work.parent, before=json.loads(path.read_text(encoding="utf-8")), plan=plan)
+        _refuse_other(work.parent, before=read_object(path), plan=plan)
         return
     present = [name for name in OUTPUTS if (work.parent / name).exists()]
     if present:
         raise ConfigError(
-            f"{work.parent}: holds {present[0]}, but neither {CARD} nor {WORK}/{_PLAN}, so what made it is unknown; "
+            f"{work.parent}: holds {present[0]}, but neither {CARD} nor {WORK}/{PLAN}, so what made it is unknown; "
             f"choose another --out, or start over with --fresh."
         )
     if work.exists() and any(work.iterdir()):

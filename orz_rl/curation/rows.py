@@ -9,6 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from orz_bench.records.curated import PAIR_COLUMNS
 from orz_bench.records.parquet import storable
 
 
@@ -95,9 +96,6 @@ FATE_SCHEMA = pa.schema(
     ]
 )
 """A part of a stage: rows with their fates."""
-PAIR_SCHEMA = pa.schema(
-    [(each.name, pa.float64() if each.name == "similarity" else pa.string()) for each in fields(Pair)]
-)
 
 
 def fates_table(fates: Sequence[Fate]) -> pa.Table:
@@ -127,16 +125,16 @@ def rows_of(table: pa.Table) -> list[Row]:
 
 
 def pairs_table(pairs: Iterable[Pair]) -> pa.Table:
-    """Pairs in the columns of PAIR_SCHEMA."""
+    """Pairs in the columns of PAIR_COLUMNS."""
     listed = list(pairs)
     columns = {
         f.name: pa.array(
             [value if isinstance(value := getattr(each, f.name), float) else storable(value) for each in listed],
             type=f.type,
         )
-        for f in PAIR_SCHEMA
+        for f in PAIR_COLUMNS
     }
-    return pa.table(columns, schema=PAIR_SCHEMA)
+    return pa.table(columns, schema=PAIR_COLUMNS)
 
 
 def dumped(value: Any) -> str:

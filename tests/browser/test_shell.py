@@ -17,7 +17,7 @@ from tests.browser.contrast import faint_texts
 from tests.browser.served import served
 from tests.support.runs import a_run
 
-TITLES = ("runs", "training", "benchmarks", "matrix", "rollouts", "question", "suspicious", "report")
+TITLES = ("runs", "training", "benchmarks", "matrix", "rollouts", "question", "suspicious", "data", "report")
 
 
 def _parameters(page: Any) -> dict[str, list[str]]:

@@ -186,6 +186,10 @@ def test_ray_data_gives_the_same_bytes(config: Path, workers: Mapping[str, str],
     assert Counter(row["reason"] for row in _fates(tmp_path / "ray")) == {"": 98, "no_answer": 1, "duplicate": 6}
 
 
+def _is_of_pass_rate(folder: Any, *_: Any) -> bool:
+    return bool(folder.path.name.endswith("-pass_rate"))
+
+
 def test_a_model_filters_by_pass_rate(tmp_path: Path) -> None:
     settings = {
         "sources": [{"path": "arithmetic", "count": 12}],
@@ -201,12 +205,21 @@ def test_a_model_filters_by_pass_rate(tmp_path: Path) -> None:
     config = tmp_path / "curate.yaml"
     config.write_text(yaml.safe_dump(settings), encoding="utf-8")
     arguments = ("curate", "--config", config, "--out", tmp_path / "out")
-    point = Point("orz_rl.curation.parts:StageFolder", "write", at=7)
-    assert started(*arguments, prepare=kill_at(point)).wait(300) == -signal.SIGKILL
+    orz_rl("curate", "--config", config, "--out", tmp_path / "whole")
+    points = [
+        Point("orz_rl.curation.stages.pass_rate", "_written", at=1, is_after=True),
+        Point("orz_bench.evaluation.recorder:Recorder", "add", at=1),
+        Point("orz_bench.records.parquet", "write_part", at=1),
+        Point("orz_bench.records.parquet", "write_part", at=1, is_after=True),
+        Point("orz_rl.curation.parts:StageFolder", "write", at=1, is_counted=_is_of_pass_rate),
+    ]
+    for point in points:
+        assert started(*arguments, prepare=kill_at(point)).wait(300) == -signal.SIGKILL, point
     sampled = {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "pass_rate").rglob("*.parquet")}
     assert sampled
     orz_rl(*arguments)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "out" / "pass_rate").rglob("*.parquet")} == sampled
+    assert _bytes(tmp_path / "out") == _bytes(tmp_path / "whole")
     lines = _rows(tmp_path / "out" / "train.jsonl")
     assert lines
     assert all(line["num_samples"] == 4 and 1 <= line["num_correct"] <= 3 for line in lines)
@@ -234,6 +247,36 @@ def test_meaning_finds_what_words_do_not(tmp_path: Path) -> None:
         ("embedding", "near_duplicate"),
         ("mix", ""),
     ]
+
+
+def test_embeddings_go_on_where_they_were_killed(tmp_path: Path) -> None:
+    """While the model is unpacked, before and behind a part of vectors, in the comparison, between parts of fates."""
+    rows = [{"problem": f"Find the number of ways to choose {n} books out of 9.", "answer": str(n)} for n in range(4)]
+    rows += [{"problem": f"In how many ways can {n} books out of 9 be chosen?", "answer": str(n)} for n in range(4)]
+    settings = {
+        "sources": [{"path": str(write_lines(tmp_path / "rows.jsonl", rows))}],
+        **dict.fromkeys(("decontaminate", "select", "language", "verify", "near")),
+        "embedding": {"similarity": 0.85},
+        "rows_per_part": 3,
+    }
+    config = tmp_path / "curate.yaml"
+    config.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    orz_rl("curate", "--config", config, "--out", tmp_path / "whole")
+    assert Counter(row["reason"] for row in _fates(tmp_path / "whole"))["near_duplicate"] > 0
+    out = tmp_path / "out"
+    points = [
+        Point("zipfile:ZipFile", "_extract_member", at=7),
+        Point("numpy", "save", at=2),
+        Point("numpy", "save", at=2, is_after=True),
+        Point("orz_rl.curation.stages.embedding", "pairs_above", at=1),
+        Point("orz_rl.curation.parts:StageFolder", "write", at=2),
+    ]
+    for point in points:
+        process = started("curate", "--config", config, "--out", out, prepare=kill_at(point))
+        assert process.wait(300) == -signal.SIGKILL, point
+    orz_rl("curate", "--config", config, "--out", out)
+    assert _bytes(out) == _bytes(tmp_path / "whole")
+    assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, ".lock"])
 
 
 def test_hard_problems_of_a_run(tmp_path: Path) -> None:

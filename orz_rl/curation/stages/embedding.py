@@ -8,10 +8,10 @@ Source: Reimers & Gurevych 2019 (Sentence-BERT); Abbas et al. 2023 (SemDeDup).
 
 from __future__ import annotations
 
+import shutil
 import zipfile
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,10 +21,9 @@ import numpy as np
 import numpy.typing as npt
 
 from orz_bench.errors import ConfigError
-from orz_rl.curation.golds import GoldComparison
 from orz_rl.curation.settings import EmbeddingSettings
-from orz_rl.curation.stages.similar import Candidate, decided, outcome_of
-from orz_rl.curation.stages.stage import Decide, Parts
+from orz_rl.curation.stages.similar import Candidate, DropsSimilar
+from orz_rl.curation.stages.stage import Parts
 from orz_rl.curation.texts import without_figures
 
 PACKAGED = "all-MiniLM-L6-v2"
@@ -36,25 +35,20 @@ Vectors = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Embedding:
+class Embedding(DropsSimilar):
     """The stage."""
 
     settings: EmbeddingSettings
-    name: str = "embedding"
-    is_local: bool = False
+    name = "embedding"
+    method = "embedding"
 
-    @contextmanager
-    def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
-        """See Stage; embeds all rows."""
-        scratch.mkdir(parents=True, exist_ok=True)
+    def candidates(self, incoming: Parts, scratch: Path) -> Iterable[Candidate]:
+        """See DropsSimilar; embeds all rows."""
         numbers, vectors = self._embedded(incoming, scratch)
-        candidates = [
+        return [
             Candidate(int(numbers[later]), int(numbers[earlier]), similarity)
             for later, earlier, similarity in pairs_above(vectors, threshold=self.settings.similarity)
         ]
-        with GoldComparison() as golds:
-            decisions = decided(candidates, incoming, golds=golds)
-        yield lambda rows: outcome_of(rows, decisions, stage="embedding", method="embedding")
 
     def _embedded(self, incoming: Parts, scratch: Path) -> Sequence[npt.NDArray[Any]]:
         """(row numbers, vectors). Vectors of finished parts are read again after a kill."""
@@ -115,11 +109,14 @@ def _encoder(settings: EmbeddingSettings, scratch: Path) -> Callable[[Sequence[s
 
 
 def _packaged(folder: Path) -> Path:
-    """The model of the package, unpacked."""
+    """The model of the package, unpacked whole or not at all."""
     spec = find_spec("all_minilm_l6_v2")
     assert spec is not None, "the extra is installed"
     assert spec.origin is not None, "it is no namespace"
-    if not (folder / "modules.json").is_file():
+    if not folder.is_dir():
+        unfinished = folder.with_name(f".{folder.name}.tmp")
+        shutil.rmtree(unfinished, ignore_errors=True)
         with zipfile.ZipFile(Path(spec.origin).with_name("model.zip")) as archive:
-            archive.extractall(folder)
+            archive.extractall(unfinished)
+        unfinished.rename(folder)
     return folder

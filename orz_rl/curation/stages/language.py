@@ -9,12 +9,11 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from orz_bench.extraction.scripts import foreign_letters
 from orz_rl.curation.rows import Fate, Outcome, Row
 from orz_rl.curation.settings import LanguageSettings
-from orz_rl.curation.stages.stage import Decide, Parts
+from orz_rl.curation.stages.stage import Decide, RowByRow
 from orz_rl.curation.texts import without_figures
 
 _FORMULA = re.compile(
@@ -24,17 +23,15 @@ _NO_WORD = re.compile(r"\\[a-zA-Z]+|[^\w\s]|\d|_|\b\w\b")
 
 
 @dataclass(frozen=True, slots=True)
-class Language:
+class Language(RowByRow):
     """The stage."""
 
     settings: LanguageSettings
-    name: str = "language"
-    is_local: bool = True
+    name = "language"
 
     @contextmanager
-    def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
-        """See Stage; looks at no row before."""
-        del incoming, scratch
+    def opened(self) -> Iterator[Decide]:
+        """See RowByRow."""
         if self.settings.keep == "any":
             yield lambda rows: Outcome([Fate(row=row) for row in rows])
             return

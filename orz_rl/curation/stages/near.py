@@ -9,8 +9,8 @@ Sources: Broder 1997 (MinHash), Leskovec, Rajaraman, Ullman, Mining of Massive D
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from orz_rl.curation.golds import GoldComparison
 from orz_rl.curation.settings import NearSettings
-from orz_rl.curation.stages.similar import Candidate, decided, outcome_of
-from orz_rl.curation.stages.stage import Decide, Parts
+from orz_rl.curation.stages.similar import Candidate, DropsSimilar
+from orz_rl.curation.stages.stage import Parts
 from orz_rl.curation.texts import NGrams, hash_of, jaccard, ngrams, numbers, tokens_of
 
 NUM_BANDS = 32
@@ -36,23 +35,18 @@ Numbers = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
-class Near:
+class Near(DropsSimilar):
     """The stage."""
 
     settings: NearSettings
-    name: str = "near"
-    is_local: bool = False
+    name = "near"
+    method = "minhash"
 
-    @contextmanager
-    def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
-        """See Stage; looks at the n-grams of all rows."""
-        scratch.mkdir(parents=True, exist_ok=True)
+    def candidates(self, incoming: Parts, scratch: Path) -> Iterable[Candidate]:
+        """See DropsSimilar; looks at the n-grams of all rows."""
         index = written(incoming, scratch, n=self.settings.ngram)
         found = similar_pairs(index, threshold=self.settings.similarity)
-        candidates = [Candidate(int(index.rows[i]), int(index.rows[j]), s) for i, j, s in found]
-        with GoldComparison() as golds:
-            decisions = decided(candidates, incoming, golds=golds)
-        yield lambda rows: outcome_of(rows, decisions, stage="near", method="minhash")
+        return [Candidate(int(index.rows[i]), int(index.rows[j]), s) for i, j, s in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,11 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from orz_bench.extraction.answers import last_box
 from orz_rl.curation.rows import Fate, Outcome, Row
 from orz_rl.curation.settings import NormaliseSettings
-from orz_rl.curation.stages.stage import Decide, Parts
+from orz_rl.curation.stages.stage import Decide, RowByRow
 from orz_rl.curation.texts import LINK
 
 _INVISIBLE = re.compile(
@@ -33,17 +32,15 @@ _DOLLARS = re.compile(r"\$\$(.+)\$\$|\$([^$]+)\$|\\\((.+)\\\)|\\\[(.+)\\\]", re.
 
 
 @dataclass(frozen=True, slots=True)
-class Normalise:
+class Normalise(RowByRow):
     """The stage."""
 
     settings: NormaliseSettings
-    name: str = "normalise"
-    is_local: bool = True
+    name = "normalise"
 
     @contextmanager
-    def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
-        """See Stage; looks at no row before."""
-        del incoming, scratch
+    def opened(self) -> Iterator[Decide]:
+        """See RowByRow."""
         yield self._decide
 
     def _decide(self, rows: Sequence[Row]) -> Outcome:

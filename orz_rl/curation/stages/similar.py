@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
 
 from orz_rl.curation.golds import GoldComparison
 from orz_rl.curation.rows import Fate, Outcome, Pair, Row
-from orz_rl.curation.stages.stage import Parts
+from orz_rl.curation.stages.stage import Decide, Parts
 from orz_rl.curation.texts import hash_of, numbers, tokens_of
 
 DROPPED = "dropped"
@@ -21,6 +25,28 @@ class Candidate:
     later: int
     earlier: int
     similarity: float
+
+
+class DropsSimilar(ABC):
+    """A stage that drops rows which repeat an earlier one; each way of finding similar rows is a subclass."""
+
+    is_local = False
+    name: ClassVar[str]
+    method: ClassVar[str]
+    """As in pairs.parquet."""
+
+    @contextmanager
+    def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
+        """See Stage; compares all rows."""
+        scratch.mkdir(parents=True, exist_ok=True)
+        candidates = list(self.candidates(incoming, scratch))
+        with GoldComparison() as golds:
+            decisions = decided(candidates, incoming, golds=golds)
+        yield lambda rows: outcome_of(rows, decisions, stage=self.name, method=self.method)
+
+    @abstractmethod
+    def candidates(self, incoming: Parts, scratch: Path) -> Iterable[Candidate]:
+        """The pairs of similar rows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ them. The function depends on nothing else, so parts can be decided in any order
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -45,3 +46,18 @@ class Stage(Protocol):
     def open(self, incoming: Parts, *, scratch: Path) -> AbstractContextManager[Decide]:
         """Prepare the decisions. `scratch`: a folder for large intermediate results; it may not exist yet."""
         ...
+
+
+class RowByRow(ABC):
+    """A stage whose decision about a row depends on that row alone."""
+
+    is_local = True
+
+    def open(self, incoming: Parts, *, scratch: Path) -> AbstractContextManager[Decide]:
+        """See Stage; looks at no row before."""
+        del incoming, scratch
+        return self.opened()
+
+    @abstractmethod
+    def opened(self) -> AbstractContextManager[Decide]:
+        """The decisions, and what they need meanwhile."""

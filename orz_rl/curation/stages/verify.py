@@ -10,14 +10,13 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from orz_bench.benchmarks.own.columns import OPTIONS, normal
 from orz_bench.grading.grader import Grader
 from orz_bench.records.rollout import Problem
 from orz_rl.curation.rows import Fate, Outcome, Row
 from orz_rl.curation.settings import VerifySettings
-from orz_rl.curation.stages.stage import Decide, Parts
+from orz_rl.curation.stages.stage import Decide, RowByRow
 from orz_rl.curation.texts import without_figures
 
 _NOT_CALLED = r"(?<![A-Za-z0-9\"])"
@@ -46,17 +45,15 @@ _SENTENCE_END = re.compile(r"(?<=[.?!])\s+|\n\s*\n|(?:^|\s)\(?[a-e1-5]\)\s")
 
 
 @dataclass(frozen=True, slots=True)
-class Verify:
+class Verify(RowByRow):
     """The stage."""
 
     settings: VerifySettings
-    name: str = "verify"
-    is_local: bool = True
+    name = "verify"
 
     @contextmanager
-    def open(self, incoming: Parts, *, scratch: Path) -> Iterator[Decide]:
-        """See Stage; looks at no row before, and owns the grader's processes."""
-        del incoming, scratch
+    def opened(self) -> Iterator[Decide]:
+        """See RowByRow; owns the grader's processes."""
         with Grader() as grader:
             yield lambda rows: self._decide(rows, grader)
 

@@ -6,8 +6,11 @@ import json
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.errors import ConfigError, DataError
 from orz_rl.curation.explain import explain
 from orz_rl.curation.pipeline import Curated, curate
@@ -110,3 +113,42 @@ def test_the_card_shows_hostile_texts_as_texts(tmp_path: Path) -> None:
     assert "&lt;script&gt;alert(1)" in page
     card = json.loads((tmp_path / "out" / "card.json").read_text(encoding="utf-8"))
     assert card["values"]["level"]["all"] == {hostile[:40]: 9}
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"schema": 2}', '{"schema": "x"}'])
+def test_a_damaged_card_is_refused_and_a_new_start_replaces_it(tmp_path: Path, text: str) -> None:
+    _curated(tmp_path)
+    (tmp_path / "card.json").write_text(text, encoding="utf-8")
+    with pytest.raises(DataError, match=r"card\.json: "):
+        _curated(tmp_path)
+    assert _curated(tmp_path, fresh=True).is_new
+
+
+def test_a_row_is_not_explained_by_the_pairs_of_a_benchmark_question_with_its_id(tmp_path: Path) -> None:
+    held_out = generate_sums(split="held_out", num_problems=1)[0]
+    rows = [
+        {"id": "mine", "problem": held_out.question, "answer": held_out.gold},
+        {"id": held_out.problem_id, "problem": "How many days has a week?", "answer": "7"},
+    ]
+    source = write_lines(tmp_path / "rows.jsonl", rows)
+    _curated(tmp_path / "out", source=str(source), decontaminate={"against": ["arithmetic"]})
+    (pair,) = explain("mine", tmp_path / "out").pairs
+    assert pair["other_id"] == held_out.problem_id
+    assert explain(held_out.problem_id, tmp_path / "out").pairs == []
+
+
+@pytest.mark.parametrize("name", ["fates.parquet", "pairs.parquet"])
+def test_damaged_files_are_not_explained(tmp_path: Path, name: str) -> None:
+    _curated(tmp_path)
+    id_ = json.loads((tmp_path / "train.jsonl").read_text(encoding="utf-8").splitlines()[0])["id"]
+    for data in (b"", b"PAR1", (tmp_path / name).read_bytes()[:-9]):
+        (tmp_path / name).write_bytes(data)
+        with pytest.raises(DataError, match=f"{name}: cannot be read"):
+            explain(id_, tmp_path)
+    pq.write_table(pa.table({"a": [1]}), tmp_path / name)
+    with pytest.raises(DataError, match=f"{name}: has no column '(source|stage)'"):
+        explain(id_, tmp_path)
+    if name == "pairs.parquet":
+        (tmp_path / name).unlink()
+        with pytest.raises(DataError, match=f"{name}: cannot be read"):
+            explain(id_, tmp_path)

@@ -2,45 +2,53 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from html import escape
-from typing import Any
 
-_WIDTH, _HEIGHT, _TOP = 1100.0, 300.0, 40.0
+from orz_bench.records.curated import StageCount
+
+_HEIGHT, _TOP = 300.0, 40.0
+_STEP, _FEWEST_STEPS, _LAST = 107.0, 9, 50.0
+"""Room for the name of a stage, and for the last one."""
 _BAR = 10.0
 _COLOURS = ("#2f6fb2", "#3c9d5d", "#8b63b8", "#c29a1a", "#b8566b", "#3d9aa8", "#7d7d3c", "#6b7785")
 
 
-def flow(stages: Sequence[Mapping[str, Any]]) -> str:
-    """Bands of the kept rows of each source from stage to stage; what leaves below a stage is dropped there."""
-    sources = list(stages[0]["by_source"])
-    whole = max(1, stages[0]["in"])
+def flow(stages: Sequence[StageCount], *, shown: Callable[[str], str] = escape, style: str = "") -> str:
+    """Bands of the kept rows of each source from stage to stage; what leaves below a stage is dropped there.
+
+    `shown` makes XML of a name. `style` is the CSS of a picture that is not part of a page: of `--gone` and `text`.
+    """
+    sources = list(stages[0].by_source)
+    whole = max(1, stages[0].num_in)
     columns = [_entering(stages[0], sources), *(_kept(stage, sources) for stage in stages)]
-    names = ["sources", *(stage["name"] for stage in stages)]
-    step = (_WIDTH - _BAR - 130) / max(1, len(columns) - 1)
+    names = ["sources", *(stage.name for stage in stages)]
+    width = _STEP * max(_FEWEST_STEPS, len(columns) - 1) + _LAST
+    step = (width - _LAST) / max(1, len(columns) - 1)
     parts = []
     for number, counts in enumerate(columns):
         x = number * step
         parts.append(_bars(counts, x=x, whole=whole))
-        parts.append(f'<text x="{x:.1f}" y="14">{escape(names[number])}</text>')
+        parts.append(f'<text x="{x:.1f}" y="14">{shown(names[number])}</text>')
         parts.append(f'<text x="{x:.1f}" y="30">{sum(counts):,}</text>')
         if number:
             parts.append(_bands(columns[number - 1], counts, x=x - step + _BAR, end=x, whole=whole))
             parts.append(_leaving(sum(columns[number - 1]), sum(counts), x=x - step + _BAR, end=x, whole=whole))
-    parts += [_legend(source, number) for number, source in enumerate(sources)]
+    parts += [_legend(shown(source), number) for number, source in enumerate(sources)]
     height = _TOP + _HEIGHT + 30 + 18 * (1 + len(sources))
+    css = f"<style>{style}</style>" if style else ""
     return (
-        f'<div class="wide"><svg viewBox="0 0 {_WIDTH:.0f} {height:.0f}" width="{_WIDTH:.0f}" role="img" '
-        f'aria-label="rows kept by stage and source">{"".join(parts)}</svg></div>'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
+        f'role="img" aria-label="rows kept by stage and source">{css}{"".join(parts)}</svg>'
     )
 
 
-def _entering(stage: Mapping[str, Any], sources: Sequence[str]) -> list[int]:
-    return [stage["by_source"][source]["in"] for source in sources]
+def _entering(stage: StageCount, sources: Sequence[str]) -> list[int]:
+    return [stage.by_source[source].num_in for source in sources]
 
 
-def _kept(stage: Mapping[str, Any], sources: Sequence[str]) -> list[int]:
-    return [stage["by_source"].get(source, {}).get("kept", 0) for source in sources]
+def _kept(stage: StageCount, sources: Sequence[str]) -> list[int]:
+    return [stage.by_source[source].kept if source in stage.by_source else 0 for source in sources]
 
 
 def _bars(counts: Sequence[int], *, x: float, whole: int) -> str:
@@ -93,11 +101,11 @@ def _places(counts: Sequence[int], whole: int) -> list[tuple[float, float]]:
     return found
 
 
-def _legend(source: str, number: int) -> str:
+def _legend(name: str, number: int) -> str:
     y = _TOP + _HEIGHT + 44 + 18 * number
     return (
         f'<rect x="0" y="{y - 10:.0f}" width="12" height="12" fill="{_colour(number)}"/>'
-        f'<text x="18" y="{y:.0f}">{escape(source)}</text>'
+        f'<text x="18" y="{y:.0f}">{name}</text>'
     )
 
 
