@@ -41,15 +41,14 @@ def _driver() -> str:
 
     from orz_rl.rehearsal.gpus import list_gpus
 
-    gpus, major = list_gpus(), torch.cuda.get_device_capability()[0]
     if not torch.cuda.is_available():
-        raise MismatchError(f"torch {torch.__version__} sees no GPU")
-    nccl = ".".join(map(str, torch.cuda.nccl.version()))
+        raise MismatchError(f"torch {torch.__version__} sees no GPU; a build with CUDA is wanted")
+    gpus, (major, minor) = list_gpus(), torch.cuda.get_device_capability()
     names = ", ".join(sorted({gpu.name for gpu in gpus})) or torch.cuda.get_device_name()
+    if major < 8:
+        raise MismatchError(f"{names}: compute capability {major}.{minor}; bfloat16 needs 8.0 or more")
+    nccl = ".".join(map(str, torch.cuda.nccl.version()))
     driver = gpus[0].driver if gpus else "unknown"
-    weak = "" if major >= 8 else "; bfloat16 needs compute capability 8 or more"
-    if weak:
-        raise MismatchError(f"{names}: compute capability {major}{weak}")
     return f"{torch.cuda.device_count()} x {names}, driver {driver}, CUDA {torch.version.cuda}, NCCL {nccl}"
 
 

@@ -34,6 +34,7 @@ TRAINING_COMMANDS = (
     "train",
     "plan",
     "check",
+    "doctor",
     "recipes",
     "data list",
     "data fetch",
