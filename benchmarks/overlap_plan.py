@@ -1,13 +1,16 @@
 """The simulated cluster of `orz-rl plan --overlap` against measured runs, and what it gives for the published recipes.
 
-tiny: phases of a real run here (vLLM and models in one process, CPU seconds); costs are fitted on its even steps, and
-its odd steps are predicted. verl: phases that its documentation publishes for Qwen2.5-Math-7B on H20 (recipe
-fully_async_policy, responses of up to 28k tokens); the engine's speed is fitted to the colocated run of each size, and
-the asynchronous run is predicted. orz: orz_7b on 64 GPUs and orz_32b on 128, from public figures of H100.
+tiny: phases of a real run here (transformers and models in one process, one thread, CPU seconds; all samples of a
+step are one batch of the engine); costs are fitted on its even steps, and its odd steps are predicted.
+verl: phases that its documentation publishes for Qwen2.5-Math-7B on H20 (recipe
+fully_async_policy, responses of up to 28k tokens); the mean length is fitted to the colocated run on 32 GPUs, and all
+others are predicted. orz: orz_7b on 64 GPUs and orz_32b on 128, from public figures of H100.
 """
 
 from __future__ import annotations
 
+import math
+import os
 import random
 import statistics
 import tempfile
@@ -20,13 +23,15 @@ from typing import Any
 import numpy as np
 from _record import keep
 
-from orz_rl.planning.overlap import assumed_lengths, prospects
-from orz_rl.planning.plan import Hardware
+os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
+
+from orz_rl.planning.overlap import assumed_lengths, costs_of, prospects
+from orz_rl.planning.plan import Hardware, make_plan
 from orz_rl.planning.scaling import scaled
 from orz_rl.planning.simulation import Costs, EngineCosts, Mode, sampling_seconds, simulate
 from orz_rl.recipes.registry import resolve
 
-STEPS, WARM = 13, 1
+STEPS, WARM = 11, 1
 PUBLISHED_MEAN = {"orz_7b": 1558.0, "orz_32b": 2000.0}
 """7B: mean of the published curve of response lengths over its 731 steps; 32B: assumed."""
 GPUS = {"orz_7b": 64, "orz_32b": 128}
@@ -54,6 +59,7 @@ def run_tiny(folder: Path) -> list[dict[str, Any]]:
     from orz_rl.training.preparation import prepare
 
     overrides = ["cluster.in_process=true", "eval.benchmarks=", "logging.tensorboard=false", "seed=3"]
+    overrides += ["rollout.engine=transformers", "rollout.batch_size=256"]
     config = resolve("tiny", overrides=overrides)
     setup = prepare(config, out=folder / "run", data=(), notice=lambda _: None)
     open_run(setup.run, config, prompts=setup.prompts, made_by=Maker("native", ("benchmark",)), notice=lambda _: None)
@@ -76,7 +82,7 @@ def run_tiny(folder: Path) -> list[dict[str, Any]]:
     return found[WARM:]
 
 
-def engine_of(iteration: float, per_sequence: float, slots: int = 64) -> EngineCosts:
+def engine_of(iteration: float, per_sequence: float, slots: int = 256) -> EngineCosts:
     return EngineCosts(
         iteration=iteration, per_sequence=per_sequence, per_cached_token=0.0, per_prefilled_token=0.0, slots=slots
     )
@@ -141,29 +147,60 @@ def tiny() -> dict[str, Any]:
 
 
 def verl() -> list[dict[str, Any]]:
-    """512 prompts x 16 samples; half of the GPUs sample, half train, staleness at most 1, partial."""
-    generator, most = random.Random(5), 28_672
-    lengths = [min(most, max(1, round(generator.lognormvariate(8.3, 0.9)))) for _ in range(512 * 16)]
+    """512 prompts x 16 samples; half of the GPUs sample, half train, samples are carried over.
+
+    One number is fitted: the mean length, by the colocated generation on 32 GPUs. verl limits the share of samples that
+    are not on-policy, not their age; so a limit of 4 steps is simulated beside ours of 1.
+    """
+    engine, most = _h20(), 28_672
+    drawn = random.Random(5)
+    normal = [drawn.gauss(0, 1) for _ in range(512 * 16)]
+
+    def lengths(scale: float) -> list[int]:
+        return [min(most, max(1, round(scale * math.exp(each)))) for each in normal]
+
+    def generation(scale: float, gpus: int) -> float:
+        share = lengths(scale)[: 512 * 16 * 4 // gpus]  # of four engines
+        return sampling_seconds(share, prompt_tokens=0, engines=4, costs=engine)
+
+    low, high = 10.0, 20_000.0
+    for _ in range(30):
+        scale = (low + high) / 2
+        low, high = (scale, high) if generation(scale, 32) < VERL[32][0] else (low, scale)
     found = []
-    for gpus, (generation, scoring, update, step, own_update, own_step) in VERL.items():
-        share = lengths[: len(lengths) * 4 // gpus]  # four engines with their part of the samples
-        unit = sampling_seconds(share, prompt_tokens=0, engines=4, costs=engine_of(1.0, 0.02, 256))
-        engine = engine_of(generation / unit, 0.02 * generation / unit, 256)
-        double = [generator.choices(lengths, k=2 * len(share)) for _ in range(9)]
+    for gpus, (sampled, scoring, update, step, own_update, own_step) in VERL.items():
+        share, generator = 512 * 16 * 4 * 2 // gpus, random.Random(6)
+        batches = [generator.choices(lengths(scale), k=share) for _ in range(9)]
         costs = Costs(engine=engine, train_fixed=own_update, train_per_token=0.0, sync=5.0)
-        outcome = simulate(double, prompt_tokens=0, engines=4, costs=costs, mode=Mode(staleness=1, partial=True))
+        steps = {
+            limit: simulate(
+                batches, prompt_tokens=0, engines=4, costs=costs, mode=Mode(staleness=limit, partial=True)
+            ).step_s
+            for limit in (1, 4)
+        }
+        colocated = generation(scale, gpus) + scoring + update + (step - sampled - scoring - update)
         found.append(
             {
                 "gpus": gpus,
+                "mean_tokens": statistics.fmean(lengths(scale)),
+                "published_phases_s": [sampled, scoring, update],
+                "simulated_generation_s": generation(scale, gpus),
                 "published_colocated_s": step,
-                "published_phases_s": [generation, scoring, update],
+                "simulated_colocated_s": colocated,
                 "published_async_s": own_step,
+                "predicted_async_s": {f"staleness_{limit}": seconds for limit, seconds in steps.items()},
                 "published_times_as_fast": step / own_step,
-                "predicted_async_s": outcome.step_s,
-                "predicted_times_as_fast": step / outcome.step_s,
+                "predicted_times_as_fast": {f"staleness_{limit}": colocated / each for limit, each in steps.items()},
             }
         )
     return found
+
+
+def _h20() -> EngineCosts:
+    """Qwen2.5-7B on an H20 (148 TFLOPS, 4.0 TB/s), by the assumptions of the plan."""
+    config = resolve("orz_7b", overrides=["rollout.gpu_memory_share=0.8"])
+    plan = make_plan(config, Hardware(memory_gib=96, peak_tflops=148, bandwidth_gib_s=3725), mean_tokens=2000)
+    return costs_of(config, plan).engine
 
 
 def orz() -> dict[str, Any]:

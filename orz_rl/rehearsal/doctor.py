@@ -64,10 +64,10 @@ def examine(*, quick: bool, notice: Callable[[str], None]) -> Iterator[Row]:
         for name, group in GROUPS.items():
             if group.is_quick or not quick:
                 notice(f"trying {group.what}")
-                yield from _rows_of(name, device, Path(folder))
+                yield from _rows_of(name, device, folder=Path(folder))
 
 
-def _rows_of(name: str, device: Device, folder: Path, *, python: str = sys.executable) -> Iterator[Row]:
+def _rows_of(name: str, device: Device, *, folder: Path, python: str = sys.executable) -> Iterator[Row]:
     file = folder / f"{name}.jsonl"
     command = [python, "-m", "orz_rl.rehearsal.doctor", name, device, str(folder)]
     log = folder / f"{name}.log"
@@ -90,7 +90,7 @@ def _rows_of(name: str, device: Device, folder: Path, *, python: str = sys.execu
         )
 
 
-def run_group(name: str, device: Device, folder: Path) -> None:
+def run_group(name: str, device: Device, *, folder: Path) -> None:
     """In the group's own process: try each check and write its row."""
     set_library_defaults()
     module = import_module(f"orz_rl.rehearsal.{name}")
@@ -99,4 +99,4 @@ def run_group(name: str, device: Device, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_group(sys.argv[1], "cuda" if sys.argv[2] == "cuda" else "cpu", Path(sys.argv[3]))
+    run_group(sys.argv[1], "cuda" if sys.argv[2] == "cuda" else "cpu", folder=Path(sys.argv[3]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from orz_rl.rehearsal.rows import Check, Device, ImpossibleError, MismatchError
 from orz_rl.workers.ports import free_port
@@ -41,15 +41,14 @@ def _driver() -> str:
 
     from orz_rl.rehearsal.gpus import list_gpus
 
-    gpus, major = list_gpus(), torch.cuda.get_device_capability()[0]
     if not torch.cuda.is_available():
-        raise MismatchError(f"torch {torch.__version__} sees no GPU")
-    nccl = ".".join(map(str, torch.cuda.nccl.version()))
+        raise MismatchError(f"torch {torch.__version__} sees no GPU; a build with CUDA is wanted")
+    gpus, (major, minor) = list_gpus(), torch.cuda.get_device_capability()
     names = ", ".join(sorted({gpu.name for gpu in gpus})) or torch.cuda.get_device_name()
+    if major < 8:
+        raise MismatchError(f"{names}: compute capability {major}.{minor}; bfloat16 needs 8.0 or more")
+    nccl = ".".join(map(str, torch.cuda.nccl.version()))
     driver = gpus[0].driver if gpus else "unknown"
-    weak = "" if major >= 8 else "; bfloat16 needs compute capability 8 or more"
-    if weak:
-        raise MismatchError(f"{names}: compute capability {major}{weak}")
     return f"{torch.cuda.device_count()} x {names}, driver {driver}, CUDA {torch.version.cuda}, NCCL {nccl}"
 
 
@@ -101,20 +100,27 @@ def _collectives(device: Device) -> str:
     if ranks < 2:
         raise ImpossibleError("one GPU has nobody to talk to")
     port = free_port()
-    torch.multiprocessing.spawn(_rank, args=(ranks, port, device), nprocs=ranks)
+    torch.multiprocessing.spawn(_rank, args=(_World(ranks, f"tcp://127.0.0.1:{port}", device),), nprocs=ranks)
     return f"{ranks} ranks: all_reduce, all_gather and broadcast of {_ELEMENTS:,} numbers are exact"
 
 
-def _rank(rank: int, ranks: int, port: int, device: str) -> None:
+class _World(NamedTuple):
+    ranks: int
+    rendezvous: str
+    device: Device
+
+
+def _rank(rank: int, world: _World) -> None:
     import torch
     import torch.distributed as dist
 
-    place: Any = torch.device("cuda", rank) if device == "cuda" else torch.device("cpu")
-    if device == "cuda":
+    ranks, is_gpu = world.ranks, world.device == "cuda"
+    place: Any = torch.device("cuda", rank) if is_gpu else torch.device("cpu")
+    if is_gpu:
         torch.cuda.set_device(place)
     dist.init_process_group(
-        "nccl" if device == "cuda" else "gloo",
-        init_method=f"tcp://127.0.0.1:{port}",
+        "nccl" if is_gpu else "gloo",
+        init_method=world.rendezvous,
         rank=rank,
         world_size=ranks,
     )

@@ -71,6 +71,7 @@ TENSORS = (
     "orz_rl/rehearsal/embedded",
     "orz_rl/rehearsal/models",
     "orz_rl/rehearsal/sampler",
+    "orz_rl/rehearsal/weights",
     "orz_rl/workers",
     "orz_rl/training/checkpoint",
     "orz_rl/training/devices",

@@ -36,6 +36,7 @@ TRAINING_COMMANDS = (
     "train",
     "plan",
     "check",
+    "doctor",
     "recipes",
     "data list",
     "data fetch",

@@ -106,21 +106,23 @@ def _inherited(module: str, found: ast.ClassDef, name: str) -> ast.ClassDef | as
 
 
 def _imported(module: str, name: str) -> ast.ClassDef | ast.FunctionDef | None:
-    is_package = path_of(module).name == "__init__.py"
-    for node in ast.walk(tree_of(module)):
-        if isinstance(node, ast.ImportFrom):
-            for alias in node.names:
-                if (alias.asname or alias.name) not in (name, "*"):
-                    continue
-                source = node.module or ""
-                if node.level:
-                    parts = module.split(".")
-                    kept = parts[: len(parts) - node.level + is_package]
-                    source = ".".join([*kept, source]).strip(".")
-                found = _exported(source, name) if alias.name == "*" else definition(source, alias.name)
-                if found is not None:
-                    return found
+    imports = [node for node in ast.walk(tree_of(module)) if isinstance(node, ast.ImportFrom)]
+    pairs = [(node, alias) for node in imports for alias in node.names]
+    for node, alias in pairs:
+        if (alias.asname or alias.name) == name:
+            return definition(_source(module, node), alias.name)
+        if alias.name == "*" and (found := _exported(_source(module, node), name)) is not None:
+            return found
     return None
+
+
+def _source(module: str, node: ast.ImportFrom) -> str:
+    """The absolute name of the module from which something is imported."""
+    if not node.level:
+        return node.module or ""
+    parts = module.split(".")
+    kept = parts[: len(parts) - node.level + (path_of(module).name == "__init__.py")]
+    return ".".join([*kept, node.module or ""]).strip(".")
 
 
 def _exported(module: str, name: str) -> ast.ClassDef | ast.FunctionDef | None:

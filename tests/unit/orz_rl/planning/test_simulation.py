@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from orz_rl.planning.overlap import assumed_lengths, costs_of, prospects
+from orz_bench.errors import ConfigError
+from orz_bench.records.run_dir import RunDir
+from orz_rl.planning.overlap import assumed_lengths, costs_of, lengths_of, prospects
 from orz_rl.planning.plan import Hardware, make_plan, num_devices
 from orz_rl.planning.simulation import MODES, Costs, EngineCosts, Mode, simulate
 from orz_rl.recipes.registry import resolve
+from tests.guards.tree import PROJECT
+from tests.support.builders import a_rollout
 
 ENGINE = EngineCosts(iteration=0.01, per_sequence=0.0, per_cached_token=0.0, per_prefilled_token=0.0, slots=8)
 COSTS = Costs(engine=ENGINE, train_fixed=3.0, train_per_token=0.0, sync=0.5)
@@ -100,3 +106,20 @@ def test_ranks_wait_for_the_one_with_most_packs() -> None:
     tokens = config.num_rollouts * 2256
     seconds = costs_of(config, plan).train_per_token * tokens
     assert seconds > plan.seconds["update"] + plan.seconds["score"]
+
+
+def test_lengths_come_from_a_run(tmp_path: Path) -> None:
+    rollouts = [replace(a_rollout(sample_index=index), num_tokens=10 * (index + 1)) for index in range(3)]
+    RunDir(tmp_path).rollouts(4).append(rollouts)
+    assert sorted(lengths_of(tmp_path)) == [10, 20, 30]
+    with pytest.raises(ConfigError, match="no rollouts"):
+        lengths_of(tmp_path / "elsewhere")
+
+
+def test_the_recorded_simulation_is_within_what_is_claimed() -> None:
+    """benchmarks/overlap_plan.py: steps of `tiny` that were not fitted are predicted within 15 %."""
+    path = PROJECT / "benchmarks" / "results" / "overlap_plan.json"
+    tiny = json.loads(path.read_text(encoding="utf-8"))["tiny"]
+    assert abs(tiny["relative_error"]) < 0.15
+    for measured, predicted in tiny["phases_measured_and_predicted"].values():
+        assert predicted == pytest.approx(measured, rel=0.15)

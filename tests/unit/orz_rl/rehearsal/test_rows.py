@@ -49,10 +49,10 @@ def test_a_process_that_dies_is_a_row(tmp_path: Path) -> None:
     from orz_rl.rehearsal import doctor
 
     append_row(tmp_path / "machine.jsonl", Row(name="first", verdict="passed", found=""))
-    first, last = doctor._rows_of("machine", "cpu", tmp_path, python="/bin/false")
+    first, last = doctor._rows_of("machine", "cpu", folder=tmp_path, python="/bin/false")
     assert (first.name, last.verdict, "ended with code 1" in last.found) == ("first", "failed", True)
     killer = tmp_path / "killer"
     killer.write_text("#!/bin/sh\necho last words\nkill -SEGV $$\n", encoding="utf-8")
     killer.chmod(0o755)
-    *_, last = doctor._rows_of("machine", "cpu", tmp_path, python=str(killer))
+    *_, last = doctor._rows_of("machine", "cpu", folder=tmp_path, python=str(killer))
     assert f"code {-signal.SIGSEGV}: last words" in last.found
