@@ -64,7 +64,7 @@ def runs_path(arguments: Sequence[str]) -> Path:
     try:
         known, _ = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError as error:
-        raise ConfigError(f"{error}; name the folder of runs: streamlit run app/main.py -- --runs DIR.") from error
+        raise ConfigError(f"{error}; name the folder of runs: orz-app --runs DIR.") from error
     return Path(known.runs or os.environ.get("ORZ_RUNS") or "runs")
 
 
