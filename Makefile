@@ -18,7 +18,7 @@ DEMO_RUN := runs/demo
 # The folder of runs that the app opens.
 RUNS ?= runs
 
-.PHONY: help setup demo app screenshots test conformance check lowest format lint types layers guards bench mutation docs gallery clean
+.PHONY: help setup demo app screenshots test conformance check lowest format lint types layers guards bench mutation docs docs-run docs-site gallery clean
 
 help:
 	@echo "make demo    train the embedded tiny model by PPO, evaluate it before and after (under ten minutes)"
@@ -29,7 +29,9 @@ help:
 	@echo "make bench   measure speed; results are kept in benchmarks/results/"
 	@echo "make mutation  change the core modules in small ways and list the changes that no test notices (half an hour)"
 	@echo "make screenshots  write docs/screenshots from the runs in RUNS, with a Chromium"
-	@echo "make docs    write docs/metrics.md;  make gallery draws docs/gallery from new tiny runs (half an hour)"
+	@echo "make docs    write what the documents have from code and records;  make docs-run runs their commands (minutes)"
+	@echo "make docs-site  build the documentation site in build/site, where a broken link is an error"
+	@echo "make gallery  draw docs/gallery from new tiny runs (half an hour)"
 	@echo "make setup   only make the environment in $(VENV);  make clean removes it, runs and models stay"
 
 setup: $(STAMP)
@@ -47,7 +49,7 @@ demo: setup
 	$(BIN)/orz-bench report $(DEMO_RUN)
 	$(BIN)/orz-analysis report $(DEMO_RUN) --out $(DEMO_RUN)/report
 	@echo "Every question, answer and verdict is in $(DEMO_RUN) (Parquet). The same command resumes, or finds nothing missing."
-	@echo "Browse them: $(BIN)/streamlit run app/main.py -- --runs $(dir $(DEMO_RUN))"
+	@echo "Browse them: $(BIN)/orz-app --runs $(dir $(DEMO_RUN))"
 
 app: setup
 	@mkdir -p $(RUNS)
@@ -90,10 +92,23 @@ layers: setup
 guards: setup
 	$(BIN)/python -m pytest tests/guards $(PYTEST_ARGS)
 
-# docs/metrics.md from the catalogue of metrics.
+# docs/metrics.md from the catalogue of metrics; numbers from the records; tables from the code.
 docs: setup
 	$(BIN)/orz-analysis metrics --markdown > docs/.metrics.md
 	@mv docs/.metrics.md docs/metrics.md
+	$(BIN)/python -m tests.documents.numbers
+	$(BIN)/python -m tests.documents.parts
+
+# Every command of README.md and docs/, as tests/documents/commands.yaml says, and its output against the page. `make test`
+# runs the pages that take seconds. DOCS_ARGS=--write writes the outputs, DOCS_ARGS=PAGE runs one page.
+DOCS_ARGS ?=
+
+docs-run: setup
+	$(BIN)/python -m tests.documents.commands $(DOCS_ARGS)
+
+# The generator has an environment of its own, build/site-environment, from requirements/site.txt.
+docs-site: setup
+	@PATH="$(CURDIR)/$(VENV)/.bootstrap/bin:$$PATH" $(BIN)/python -m tests.documents.site $(PIP_ARGS)
 
 # docs/gallery from runs of the tiny recipe: two seeds of it, and GAE with lambda 0.95. Half an hour on two cores.
 GALLERY := runs/gallery

@@ -91,8 +91,7 @@ def folders_in(arguments: Sequence[str]) -> Folders:
         known, _ = parser.parse_known_args(list(arguments))
     except argparse.ArgumentError as error:
         raise ConfigError(
-            f"{error}; name the folder of runs, or that of curated data: "
-            f"streamlit run app/main.py -- --runs RUNS --data DIR."
+            f"{error}; name the folder of runs, or that of curated data: orz-app --runs RUNS --data DIR."
         ) from error
     return Folders(Path(known.runs or os.environ.get("ORZ_RUNS") or "runs"), known.data)
 

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import os
 import re
+import socket
 import subprocess
 import sys
 import tempfile
+import time
 import tomllib
+import urllib.request
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from requirements.install import UvCannotError, uv_install
@@ -48,6 +52,7 @@ REFUSED: tuple[tuple[str, ...], ...] = (
     ("orz-rl", "train", "--recipe", "tiny", "--out", "training"),
     ("orz-bench", "eval", "--ckpt", "m", "--bench", "arithmetic"),
     ("python", "-m", "app.main"),
+    ("orz-app", "--runs", "."),
 )
 """What needs an extra: exit code 2 and a command that installs it."""
 
@@ -71,6 +76,7 @@ def main() -> int:
         faults = faults or [*_failed(folder, BASE), *_failed(folder, REFUSED, code=2)]
         faults = faults or _install(folder, [*project["dependencies"], *extras])
         faults = faults or _failed(folder, WITH_EXTRAS)
+        faults = faults or _app_does_not_start(folder)
     for fault in faults:
         print(f"lowest versions: {fault}", file=sys.stderr)
     return 1 if faults else 0
@@ -106,6 +112,29 @@ def _failed(folder: Path, commands: Sequence[tuple[str, ...]], *, code: int = 0)
             shown = " ".join([program, *arguments])
             faults.append(f"{shown}: exit code {done.returncode}, wanted {code}\n{done.stderr.strip()[-2000:]}")
     return faults
+
+
+def _app_does_not_start(folder: Path) -> list[str]:
+    """Start `orz-app` outside of the checkout, ask it for its page, and end it."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = int(listener.getsockname()[1])
+    command = [str(folder / "environment" / "bin" / "orz-app"), "--runs", ".", "--port", str(port)]
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with (folder / "app.log").open("wb") as log:
+        server = subprocess.Popen(
+            command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+        )
+    try:
+        while server.poll() is None:
+            with suppress(OSError), urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=60) as answer:
+                return [] if b"<html" in answer.read() else ["orz-app: answered without a page"]
+            time.sleep(0.2)
+        printed = (folder / "app.log").read_text("utf-8").strip()[-2000:]
+        return [f"orz-app: ended with {server.returncode}\n{printed}"]
+    finally:
+        server.terminate()
+        server.wait(timeout=100)
 
 
 if __name__ == "__main__":

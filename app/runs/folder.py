@@ -56,8 +56,7 @@ class RunsFolder:
             is_folder = False
         if not is_folder:
             raise RunDirError(
-                f"{path}: no such folder; name the folder that holds your runs: "
-                f"streamlit run app/main.py -- --runs DIR, or set ORZ_RUNS."
+                f"{path}: no such folder; name the folder that holds your runs: orz-app --runs DIR, or set ORZ_RUNS."
             )
         return cls(path.absolute())
 

@@ -109,7 +109,7 @@ def _say_empty(context: Context) -> None:
         "orz-rl train --recipe tiny --out runs/tiny      # the same by hand\n"
         "orz-bench eval --ckpt MODEL --out runs/eval     # evaluate your model\n"
         "orz-bench import FILE --out runs/imported       # import rollouts of another tool\n"
-        "streamlit run app/main.py -- --runs DIR         # open another folder",
+        "orz-app --runs DIR                              # open another folder",
         language=None,  # its colours are too faint
     )
     st.caption("A run appears as soon as its folder has a run.json; reload the page to check.")

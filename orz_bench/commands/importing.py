@@ -87,7 +87,7 @@ def import_command(
     for line in scores:
         show(f"  {line}")
     shown = [f"orz-bench report {out}"] if scores else []
-    pages = [f"orz-analysis report {out} --out report", f"streamlit run app/main.py -- --runs {out.resolve().parent}"]
+    pages = [f"orz-analysis report {out} --out report", f"orz-app --runs {out.parent}"]
     show(f"see it with: {' | '.join([*shown, *pages])}")
 
 

@@ -31,6 +31,45 @@ LETTER_EXTRACTORS = ("mmlu-pro", "answer-is", LIKELIHOOD)
 """Rules for letters of options only: see letters.py."""
 EXTRACTOR_NAMES = (*EXTRACTORS, *LETTER_EXTRACTORS, *CODE_EXTRACTORS)
 """Every name that --extractor may have."""
+RULES: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        "orz": (
+            "any answer, as Open-Reasoner-Zero's reward does",
+            r"the last balanced box in what `<answer>.*?(\\boxed{.*}).*?</answer>` captures; it ignores thought tags",
+        ),
+        "boxed": ("any answer", "the last balanced box outside of thoughts"),
+        "final": (
+            "any answer",
+            "the answer a reader would take, outside of thoughts: the last box of the last `<answer>` block that is "
+            "closed and not empty, otherwise the block's text; without such a block, the last box",
+        ),
+        "whole": ("any answer", "the response itself"),
+        "phrase": (
+            "any answer",
+            'what follows the last announcement in words: "the answer is" (Wei et al. 2022), "final answer is … I hope '
+            'it is correct" (Minerva), "Answer:", `####` (GSM8K), up to the end of its sentence; thoughts are ignored',
+        ),
+        "phrase-multilingual": (
+            "any answer",
+            "the same also in Chinese, Japanese, French, Spanish, German, Portuguese, Italian and Russian",
+        ),
+        "last-number": ("mathematics", "the last number, as lm-eval's flexible-extract for GSM8K finds it"),
+        MATH_VERIFY: (
+            "mathematics",
+            "the whole response, in which Math-Verify looks for the answer itself; slow on long responses",
+        ),
+        "mmlu-pro": (
+            "letters",
+            "MMLU-Pro's official rules: the first `answer is (X)`, else the last `Answer: X` of the first line that "
+            "has one, else the last separate letter from A to J",
+        ),
+        "answer-is": ("letters", "the first of these rules alone, as lm-eval's task"),
+        LIKELIHOOD: ("letters", "the most likely option; nothing is generated"),
+        "lcb": ("programs", "LiveCodeBench's: the text between the last two lines that contain three backticks"),
+        "fence": ("programs", "the last closed code block, as in Markdown"),
+    }
+)
+"""What each rule reads, and where it finds the answer: the table of docs/grading.md."""
 OTHER_RULES = ("final", "phrase", "last-number")
 """What a score under another rule is shown for, where many responses have no answer under the protocol's."""
 _SECOND = {"boxed": "orz", "mmlu-pro": "answer-is", LIKELIHOOD: LIKELIHOOD}

@@ -168,9 +168,13 @@ class EvalResult:
     """One benchmark of one checkpoint under one protocol."""
 
     run: str
+    """The run directory, as the command named it."""
     benchmark: str
+    """With its selection, such as `livecodebench:release_v5`."""
     step: int
+    """The checkpoint's training step; 0 for a model that is not of a training run."""
     fingerprint: str
+    """The hash of the protocol card: figures of different fingerprints are not comparable."""
     model: str
     """The checkpoint's folder name or hub id, for people."""
     protocol: Mapping[str, Any]
@@ -179,6 +183,7 @@ class EvalResult:
     num_problems_total: int
     """Problems of the benchmark; more than summary.num_problems if --limit was used."""
     num_generated_now: int = 0
+    """Samples that this command generated; the others were there already."""
     errata: tuple[str, ...] = ()
     """One sentence per known wrong gold in the data, corrected or not."""
     regraded_from: str | None = None

@@ -75,6 +75,6 @@ def closing_summary(outcome: Outcome) -> str:
         f"results in {run}: metrics.jsonl, rollouts/, evals/, checkpoints/",
         f"  tensorboard --logdir {run}/tensorboard",
         f"  orz-bench report {run}",
-        f"  orz-rl export {run} --step {outcome.rows[-1]['step'] if outcome.rows else 0} --to DIR",
+        f"  orz-rl export {run} --step {outcome.rows[-1]['step'] if outcome.rows else 0} --out DIR",
     ]
     return "\n".join(lines)

@@ -26,18 +26,7 @@ def chromium_path() -> str | None:
 def served(runs: Path, *, environment: Mapping[str, str] | None = None) -> Iterator[str]:
     """The address of an app on these runs, `http://127.0.0.1:PORT`; it ends with the block."""
     port = _free_port()
-    command = [
-        sys.executable,
-        "-m",
-        "streamlit",
-        "run",
-        "app/main.py",
-        "--server.port",
-        str(port),
-        "--",
-        "--runs",
-        str(runs),
-    ]
+    command = [sys.executable, "-m", "app.cli", "--runs", str(runs), "--port", str(port)]
     paths = {"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         command, cwd=PROJECT, env={**os.environ, **paths, **(environment or {})}, stdin=subprocess.DEVNULL

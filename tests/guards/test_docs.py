@@ -61,11 +61,11 @@ def test_every_command_exists() -> None:
         for doc, line in _code_of_documents()
         if line.startswith(tuple(f"{program} " for program in PROGRAMS))
     )
-    faults = (f"{doc}: {line}: {fault}" for doc, line in lines if (fault := _fault(line)))
+    faults = (f"{doc}: {line}: {fault}" for doc, line in lines if (fault := fault_of_line(line)))
     expect_none(faults, wanted="only commands and options that there are")
 
 
-def _fault(line: str) -> str | None:
+def fault_of_line(line: str) -> str | None:
     program, *words = line.partition("#")[0].split()
     command = typer.main.get_command(PROGRAMS[program])
     while isinstance(command, TyperGroup) and words and not words[0].startswith("-"):
@@ -90,7 +90,7 @@ def _fault(line: str) -> str | None:
     ],
 )
 def test_a_wrong_command_is_found(line: str, fault: str | None) -> None:
-    assert _fault(line) == fault
+    assert fault_of_line(line) == fault
 
 
 def test_every_metric_is_documented() -> None:

@@ -1,0 +1,18 @@
+# Evaluating and training on NVIDIA GPUs: docker build -f containers/gpu.Dockerfile -t orz:gpu .
+# NEVER BUILT, and no GPU has ever run this code: requirements/gpu.txt is untested.
+# Run with --gpus all and --shm-size 16g: vLLM and NCCL share memory between processes.
+FROM nvidia/cuda:12.8.1-devel-ubuntu24.04
+
+RUN apt-get update \
+    && DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
+       build-essential git make python3 python3-dev python3-venv \
+    && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /orz
+COPY . .
+RUN python3 -m venv .venv \
+    && .venv/bin/pip install --no-cache-dir -r requirements/gpu.txt \
+    && .venv/bin/pip install --no-cache-dir -e ".[vllm,train,analysis,app]" \
+    && mkdir -p runs models data
+ENV PATH="/orz/.venv/bin:$PATH" VIRTUAL_ENV=/orz/.venv
+CMD ["orz-rl", "--help"]
