@@ -142,9 +142,8 @@ def show_page(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:
         folder = RunsFolder.at(given.runs)
         say_unknown()
         st.caption(ANSWERS[spec.name])
-        context: Context | None = Context(folder=folder, entries=tuple(folder.runs()), data=given.data, pages=pages)
-        if spec.wants != "none":
-            context = choose(context, wants=spec.wants)
+        whole = Context(folder=folder, entries=tuple(folder.runs()), data=given.data, pages=pages)
+        context = whole if spec.wants == "none" else choose(whole, wants=spec.wants)
         if context is not None:
             spec.render(context)
 
