@@ -20,7 +20,7 @@ from app.views.agreed import agreed_questions
 from app.views.context import Context
 from app.views.facts import facts_choice
 from app.views.failures import shown_errors
-from app.views.matrix_chart import drawn_rows, height_px, matrix_chart
+from app.views.matrix_chart import drawn_rows, matrix_chart
 from app.views.names import told_apart
 from app.views.opened import OpenRun, open_run, show_damage
 from app.views.shown import showing
@@ -222,10 +222,7 @@ def _rates(state: MatrixState, matrix: Matrix, *, of: str) -> None:
     key = f"{st.session_state.get(_ROUND, 0)}:{hash(shown.problems)}"
     with chart:
         name = f"matrix:chart:{key}"
-        st.altair_chart(
-            matrix_chart(shown, of=of), key=name, height=height_px(shown), selection_mode=["picked"],
-            on_select=lambda: _clicked(name),
-        )  # fmt: skip
+        matrix_chart(shown, of=of, key=name, on_pick=lambda: _clicked(name, shown))
     with table:
         _table(shown, key=f"matrix:table:{key}")
 
@@ -252,10 +249,10 @@ def _chosen(key: str, problems: Sequence[str]) -> None:
         _pick({"problem": problems[rows[0]], "column": ""})
 
 
-def _clicked(key: str) -> None:
-    rows = st.session_state[key]["selection"].get("picked") or []
-    if rows and rows[0].get("problem"):
-        _pick(rows[0])
+def _clicked(key: str, matrix: Matrix) -> None:
+    cell = st.session_state[key].get("picked")
+    if cell and 0 <= cell[0] < len(matrix.problems) and 0 <= cell[1] < len(matrix.columns):
+        _pick({"problem": matrix.problems[cell[0]], "column": matrix.columns[cell[1]]})
 
 
 def _pick(place: dict[str, str]) -> None:

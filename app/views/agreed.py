@@ -56,11 +56,21 @@ def agreed_questions(
                        args=(number + 1,), width="stretch")  # fmt: skip
 
 
+def _state(run: OpenRun) -> tuple[int, str, int, int]:
+    """Changes with the rollouts of the run."""
+    return id(run.index), str(run.index.run), run.index.generation, run.coverage.num_rollouts
+
+
+@st.cache_resource(max_entries=16, show_spinner="Counting the answers", hash_funcs={OpenRun: _state})
+def _counted(run: OpenRun, benchmark: str) -> list[Votes]:
+    return votes(run.index, benchmark)
+
+
 def _votes(
     columns: Sequence[tuple[Side, OpenRun]], benchmark: str, *, problems: Collection[str]
 ) -> dict[str, list[Votes]]:
     """The votes of each question in the order of the columns."""
-    by_run = {run.name: votes(run.index, benchmark) for _, run in columns}
+    by_run = {run.name: _counted(run, benchmark) for _, run in columns}
     order = {(side.run, side.fingerprint, side.step): number for number, (side, _) in enumerate(columns)}
     known = [
         (order[name, vote.fingerprint, vote.step], vote)

@@ -280,6 +280,21 @@ def test_a_hostile_response_stays_inert(page: Any, address: str, shoot: Any) -> 
     open_page(page, f"{address}/question?run=hostile")
     response(page).wait_for(timeout=WAIT_MS)
     page.wait_for_timeout(500)
+    inert(page)
+    open_page(page, f"{address}/matrix?run=hostile")
+    canvas = page.get_by_role("img", name="Pass rates, questions by checkpoint")
+    canvas.wait_for(timeout=WAIT_MS)
+    canvas.hover()
+    page.get_by_text(re.compile("^<b>p</b>, step 0: 0 % correct")).wait_for(timeout=WAIT_MS)
+    inert(page)
+    hosts = {urlparse(url).hostname for url in asked if urlparse(url).scheme in ("http", "https", "ws", "wss")}
+    assert hosts == {"127.0.0.1"}
+    assert not dialogs
+    assert HOSTILE.count("evil.example") == 7
+
+
+def inert(page: Any) -> None:
+    """Nothing of a text has become an element or has run."""
     assert page.evaluate("window.hacked") is None
     assert (
         page.locator(
@@ -287,10 +302,6 @@ def test_a_hostile_response_stays_inert(page: Any, address: str, shoot: Any) -> 
         ).count()
         == 0
     )
-    hosts = {urlparse(url).hostname for url in asked if urlparse(url).scheme in ("http", "https", "ws", "wss")}
-    assert hosts == {"127.0.0.1"}
-    assert not dialogs
-    assert HOSTILE.count("evil.example") == 7
 
 
 def test_an_invalid_expression_is_reported(page: Any, address: str) -> None:

@@ -17,6 +17,7 @@ from app.queries.rates import Matrix, column_means, margins, ordered, rates, ser
 from app.queries.rows import page
 from app.queries.selection import select
 from app.queries.sides import Side, side_of, side_text
+from app.views.matrix_chart import cells
 from orz_bench.errors import DataError
 from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import RunDir
@@ -107,6 +108,13 @@ def test_orders_of_many_matrices_are_those_of_a_plain_loop() -> None:
                 assert found.unstable[number] == pytest.approx(sum(map(abs, steps)) - abs(sum(steps)))
                 assert found.forgotten[number] == pytest.approx(max(known) - known[-1])
         assert sorted(ordered(matrix, "unstable").problems) == sorted(matrix.problems)
+
+
+def test_a_picture_has_whole_percentages_and_no_zero_for_what_was_not_asked() -> None:
+    nan = float("nan")
+    found = cells(_matrix((0.256, nan), (nan, nan), (1, 0)), of="step")
+    assert found["shares"] == [26, -1, -1, -1, 100, 0]
+    assert (found["margin"], found["means"]) == ([26, -1, 50], [63, 0])
 
 
 def test_runs_side_by_side_have_the_questions_of_any() -> None:
