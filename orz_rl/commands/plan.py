@@ -79,6 +79,9 @@ def plan_command(
     else:
         config, size = _scaled(recipe, variant or (), overrides=overrides or (), gpus=options.gpus)
     if options.backend != "native":
+        given = {"--overlap": options.overlap, "--lengths": options.lengths, "--gpu-hour-price": options.gpu_hour_price}
+        for name in (name for name, value in given.items() if value):
+            raise ConfigError(f"{name} is for the native trainer, whose times are known; leave it out, or --backend.")
         _show_plan_of(options.backend, config, size=size, json_output=json_output)
         return
     mean_tokens = min(options.mean_tokens, config.rollout.max_tokens)

@@ -242,7 +242,7 @@ class _Run:
         seconds, busy, trained = (last - before for last, before in zip(self._marks[at], first, strict=True))
         return Outcome(
             step_s=seconds / (at - _WARM + 1),
-            engines_idle=1 - busy / (seconds * len(self._engines)),
-            trainer_idle=1 - trained / seconds,
+            engines_idle=max(0.0, 1 - busy / (seconds * len(self._engines))),
+            trainer_idle=max(0.0, 1 - trained / seconds),
             staleness=sum(self._age[_WARM:]) / sum(self._sizes[_WARM:]),
         )

@@ -113,6 +113,8 @@ def test_the_command_plans_the_gpus_that_there_are_and_the_whole_run() -> None:
         (("orz_32b", "--gpus", "5", "--backend", "verl"), "at least 6 GPUs"),
         (("orz_7b", "--gpus", "64", f"{ENGINES}=x"), "valid integer"),
         (("orz_7b", "--gpus", "64", f"{ENGINES}=0"), "greater than or equal to 1"),
+        (("orz_7b", "--backend", "verl", "--overlap"), "--overlap is for the native trainer"),
+        (("orz_7b", "--lengths", "nowhere"), "no rollouts of a training run"),
         (("orz_7b", "--gpus", "8", f"{ENGINES}=9"), f"leave out {ENGINES}=9"),
     ],
 )

@@ -110,7 +110,9 @@ def test_ranks_wait_for_the_one_with_most_packs() -> None:
 
 def test_lengths_come_from_a_run(tmp_path: Path) -> None:
     rollouts = [replace(a_rollout(sample_index=index), num_tokens=10 * (index + 1)) for index in range(3)]
-    RunDir(tmp_path).rollouts(4).append(rollouts)
+    folder = RunDir(tmp_path).rollouts(4)
+    with folder.lock():
+        folder.append(rollouts)
     assert sorted(lengths_of(tmp_path)) == [10, 20, 30]
     with pytest.raises(ConfigError, match="no rollouts"):
         lengths_of(tmp_path / "elsewhere")
