@@ -26,8 +26,8 @@ PACKAGES = ("orz_bench", "orz_rl", "analysis")
 def commands_page() -> str:
     """Every command with its arguments and options."""
     blocks = [
-        "# Commands\n\nEvery command takes `--help`; results go to stdout, notices to stderr. Exit codes: 0, 2 (a fault "
-        "that the message names), and 130, 143 or 129 (stopped by Ctrl-C, SIGTERM or SIGHUP).\n"
+        "# Commands\n\nEvery command takes `--help`; results go to stdout, notices to stderr. Exit codes: 0, 2 (a "
+        "fault that the message names), and 130, 143 or 129 (stopped by Ctrl-C, SIGTERM or SIGHUP).\n"
     ]
     for program, app in PROGRAMS.items():
         group = typer.main.get_command(app)
