@@ -10,9 +10,9 @@ RUN apt-get update \
 
 WORKDIR /orz
 COPY . .
-RUN python3 -m venv .venv \
-    && .venv/bin/pip install --no-cache-dir -r requirements/gpu.txt \
-    && .venv/bin/pip install --no-cache-dir -e ".[vllm,train,analysis,app]" \
-    && mkdir -p runs models data
+RUN python3 -m venv .venv
+RUN .venv/bin/pip install --no-cache-dir -r requirements/gpu.txt
+RUN .venv/bin/pip install --no-cache-dir -e ".[vllm,train,analysis,app]"
+RUN mkdir -p runs models data
 ENV PATH="/orz/.venv/bin:$PATH" VIRTUAL_ENV=/orz/.venv
 CMD ["orz-rl", "--help"]

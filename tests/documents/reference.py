@@ -13,6 +13,7 @@ from pathlib import Path
 import typer.main
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+from app.cli import app as orz_app
 from orz_bench.engines.registry import ENGINES
 from orz_rl.recipes.registry import RECIPES, leaves
 from orz_rl.recipes.variants import VARIANTS
@@ -25,26 +26,31 @@ PACKAGES = ("orz_bench", "orz_rl", "analysis")
 def commands_page() -> str:
     """Every command with its arguments and options."""
     blocks = [
-        "# Commands\n\nEvery command takes `--help`; results go to stdout, notices to stderr. Exit codes: 0, 1 (a "
-        "question was answered with no), 2 (a fault that the message names), 130, 143, 129 (stopped by a signal).\n"
+        "# Commands\n\nEvery command takes `--help`; results go to stdout, notices to stderr. Exit codes: 0, 2 (a "
+        "fault that the message names), and 130, 143 or 129 (stopped by Ctrl-C, SIGTERM or SIGHUP).\n"
     ]
     for program, app in PROGRAMS.items():
         group = typer.main.get_command(app)
         assert isinstance(group, TyperGroup)
         blocks.append(f"## {program}\n\n{_text(group.help)}\n")
         blocks += [_command(name, command) for name, command in _commands(program, group)]
+    served = typer.main.get_command(orz_app)
+    assert isinstance(served, TyperCommand)
+    blocks.append(_command("orz-app", served).replace("### ", "## "))
     return "\n".join(blocks)
 
 
-def _commands(name: str, group: TyperGroup) -> Iterator[tuple[str, TyperCommand]]:
+def _commands(name: str, group: TyperGroup) -> Iterator[tuple[str, TyperCommand | TyperGroup]]:
     for word, command in group.commands.items():
         if isinstance(command, TyperGroup):
+            if command.params:
+                yield f"{name} {word}", command
             yield from _commands(f"{name} {word}", command)
         elif isinstance(command, TyperCommand) and not command.hidden:
             yield f"{name} {word}", command
 
 
-def _command(name: str, command: TyperCommand) -> str:
+def _command(name: str, command: TyperCommand | TyperGroup) -> str:
     arguments = [one for one in command.params if isinstance(one, TyperArgument)]
     options = [one for one in command.params if isinstance(one, TyperOption) and not one.hidden]
     usage = " ".join([name, *map(_placeholder, arguments)])

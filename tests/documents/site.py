@@ -31,7 +31,9 @@ def main(options: list[str]) -> int:
     # The theme's notice about its successor: docs/decisions/0005-site-generator.md.
     done = subprocess.run(command, cwd=PROJECT, check=False, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"})
     if done.returncode == 0:
-        print(f"the site is in {(BUILD / 'site').relative_to(PROJECT)}: open index.html")
+        print(
+            "the site is in build/site: open index.html; for its search: python -m http.server --directory build/site"
+        )
     return done.returncode
 
 

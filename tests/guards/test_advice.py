@@ -24,27 +24,21 @@ def texts(path: Path) -> Iterator[tuple[int, str]]:
             yield node.lineno, node.value
 
 
-def advised() -> Iterator[tuple[str, str]]:
+def all_texts() -> Iterator[tuple[str, str]]:
+    """(place, content) of every text of the packages that is no docstring."""
     for package in PACKAGES:
         for path in sorted((PROJECT / package).rglob("*.py")):
-            for number, text in texts(path):
-                for found in _ADVICE.finditer(text):
-                    yield at(path, number), found.group().rstrip(".")
+            yield from ((at(path, number), text) for number, text in texts(path))
 
 
 def test_no_message_advises_what_only_a_checkout_has() -> None:
-    places = {
-        at(path, number): text
-        for package in PACKAGES
-        for path in sorted((PROJECT / package).rglob("*.py"))
-        for number, text in texts(path)
-    }
-    expect_none((place for place, text in places.items() if "streamlit run" in text), wanted="orz-app --runs DIR")
+    expect_none((place for place, text in all_texts() if "streamlit run" in text), wanted="orz-app --runs DIR")
 
 
 def test_every_command_that_a_message_advises_exists() -> None:
     """A word behind a program's name may be prose ("orz-rl wrote this run"); with an option it is a command."""
-    found = [(place, line) for place, line in advised() if " --" in line]
+    advised = ((place, found.group().rstrip(".")) for place, text in all_texts() for found in _ADVICE.finditer(text))
+    found = [(place, line) for place, line in advised if " --" in line]
     assert len(found) >= 15, "the messages are written in another way; find them anew"
     faults = (f"{place}: {line}: {fault}" for place, line in found if (fault := fault_of_line(line)))
     expect_none(faults, wanted="only commands and options that there are")

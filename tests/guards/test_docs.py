@@ -74,7 +74,9 @@ def fault_of_line(line: str) -> str | None:
         if found is None:
             return f"no command {word!r}"
         command = found
-    known = {"--help", "-h"} | {name for parameter in command.params for name in parameter.opts}
+    known = {"--help", "-h"} | {
+        name for parameter in command.params if not getattr(parameter, "hidden", False) for name in parameter.opts
+    }
     used = (match.group() for word in words if (match := re.match(r"\[?(--[a-z][a-z-]*)", word)))
     unknown = [option for option in used if option.lstrip("[") not in known]
     return f"no option {', '.join(unknown)}" if unknown else None
@@ -87,6 +89,7 @@ def fault_of_line(line: str) -> str | None:
         ("orz-bench data list  # all of them", None),
         ("orz-bench evil", "no command 'evil'"),
         ("orz-bench eval --chekpoint PATH", "no option --chekpoint"),
+        ("orz-rl export RUN --step 1 --to DIR", "no option --to"),  # a former name, which still works
     ],
 )
 def test_a_wrong_command_is_found(line: str, fault: str | None) -> None:

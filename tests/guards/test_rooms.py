@@ -11,7 +11,7 @@ from tests.guards.tree import PACKAGES, PROJECT
 
 MAX_FLOORS = 6
 """Of folders; the modules of a root are not counted."""
-MAX_LOOSE = {"orz_bench": 8, "orz_rl": 5, "analysis": 2, "app": 4}
+MAX_LOOSE = {"orz_bench": 8, "orz_rl": 5, "analysis": 2, "app": 5}
 
 
 @pytest.mark.parametrize("package", PACKAGES)
