@@ -4,6 +4,10 @@ No models: an engine hands over made-up completions and waits while they are gra
 (_paper_step.py). critical: what GPUs wait for, that is everything after the last completion was handed over, and the
 main thread before it; beside: grading, writing and counting while engines sample. Every stage on one thread.
 
+Then the step is reduced as an old one under some retentions (rollouts.keep), and its packs are compared with those of
+`cluster.share_prompts=false`. `--only parts` keeps these two under `parts` of the record, also of fewer problems; its
+other figures stay.
+
 `--as before` keeps a measurement as the state to compare with. TRL's own assembly of the same batch (padded tensors of
 ids, masks and log-probabilities, shuffled and split) is measured in the same run, and verl's with `--verl FOLDER`, a
 folder with its libraries (_other_assemblies.py).
@@ -15,6 +19,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import tempfile
 import time
 from collections.abc import Callable
@@ -34,8 +39,11 @@ from _paper_step import MEAN_TOKENS, FakeCluster, FakeSampler, Source
 from _record import HERE, keep
 
 from orz_bench.grading.grader import Grader
-from orz_bench.records.run_dir import RunDir
+from orz_bench.records.keep_rules import Retention
+from orz_bench.records.retention import reduce_step
+from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_rl.config import TrainConfig
+from orz_rl.ppo.batch import Batch, split
 from orz_rl.recipes.registry import resolve
 from orz_rl.rollout.ahead import Ahead
 from orz_rl.rollout.collector import Collector
@@ -47,6 +55,16 @@ from orz_rl.training.trainer import StepReport, Trainer
 SAMPLES = 64
 _VERL_WORKERS = 8
 """Its default number of processes that sample and pad. Their whole batch takes it minutes, so one share is measured."""
+
+_NOTHING = "last:1"
+"""Of a step that is older."""
+RETENTIONS = {
+    "all": Retention.of("all", texts=None, tokens=None, logprobs=None),
+    "without log-probabilities": Retention.of("all", texts=None, tokens=None, logprobs=_NOTHING),
+    "texts alone": Retention.of(_NOTHING, texts="all", tokens=None, logprobs=None),
+    "sampled:0.1": Retention.of("sampled:0.1", texts=None, tokens=None, logprobs=None),
+    "none": Retention.of(_NOTHING, texts=None, tokens=None, logprobs=None),
+}
 
 
 class Stages:
@@ -115,9 +133,49 @@ def measured(num_problems: int, folder: Path) -> dict[str, Any]:
         "message_bytes": sum(each["bytes"] for each in messages),
         "beside_cpu_s": round(sampler.done_at[0] - start - while_sampling - sampler.cpu_s, 2),
         "peak_gib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, 2),
-        "bytes_a_step": sum(path.stat().st_size for path in run.rollouts(1).path.glob("*.parquet")),
+        "bytes_a_step": _num_bytes(run.rollouts(1).path),
+        "bytes_a_step_under": _retained(run.rollouts(1).path, folder / "reduced"),
+        "packs": _packs(report.batch, config),
         "metrics": {name: round(recorded[name], 4) for name in ("response/length_mean", "response/repetition")},
     }
+
+
+def _num_bytes(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*.parquet"))
+
+
+def _retained(step: Path, copy: Path) -> dict[str, int]:
+    """Bytes of the step as an old one, by retention."""
+    found = {}
+    for name, retention in RETENTIONS.items():
+        shutil.copytree(step, copy)
+        if not retention.keeps_all:
+            reduce_step(RolloutsDir(copy), retention, step=1)
+        found[name] = _num_bytes(copy)
+        shutil.rmtree(copy)
+    return found
+
+
+def _packs(batch: Batch, config: TrainConfig) -> dict[str, Any]:
+    """Packs and their tokens in the updates of a step, with shared prompts and without."""
+    found: dict[str, Any] = {}
+    capacity = config.cluster.pack_tokens
+    for model, updates in (("policy", config.optim.policy_updates), ("critic", config.optim.critic_updates)):
+        parts = split(len(batch.rollouts), updates, generator=torch.Generator().manual_seed(0))
+        for shares_prompts in (True, False):
+            start = time.process_time()
+            of = batch if shares_prompts else Batch.of(batch.rollouts, share_prompts=False)
+            shares = [share for part in parts for share in of.shares(part, capacity=capacity, num_ranks=1)]
+            spent = time.process_time() - start
+            packs = [members for share in shares for members in share]
+            tokens = sum(map(of.num_tokens, packs))
+            found[f"{model}, {updates} updates, prompts {'shared' if shares_prompts else 'repeated'}"] = {
+                "packs": len(packs),
+                "tokens": tokens,
+                "efficiency": round(tokens / (capacity * len(packs)), 4),
+                "cpu_s": round(spent, 2),
+            }
+    return found
 
 
 def _watch(stages: Stages) -> None:
@@ -160,11 +218,16 @@ def main() -> None:
     options.add_argument("--problems", type=int, default=128)
     options.add_argument("--as", dest="kept_as", choices=("before", "now"), default="now")
     options.add_argument("--verl", type=Path)
+    options.add_argument("--only", choices=("parts",))
     given = options.parse_args()
     with tempfile.TemporaryDirectory() as name:
         found = measured(given.problems, Path(name))
-    found["batch_assembly"] = {"ours_cpu_s": round(assembly(found), 2)} | others(given.problems * SAMPLES, given.verl)
     kept = HERE / "results" / "paper_sized_step.json"
+    if given.only:
+        parts = {name: found[name] for name in ("rollouts", "bytes_a_step_under", "packs")}
+        keep("paper_sized_step", {**json.loads(kept.read_text("utf-8")), "parts": parts})
+        return
+    found["batch_assembly"] = {"ours_cpu_s": round(assembly(found), 2)} | others(given.problems * SAMPLES, given.verl)
     before = json.loads(kept.read_text("utf-8")).get("before") if kept.exists() else None
     whole = {"before": found} if given.kept_as == "before" else {**found, "before": before}
     keep("paper_sized_step", {"problems": given.problems, "samples": SAMPLES, "mean_tokens": MEAN_TOKENS, **whole})
