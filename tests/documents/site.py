@@ -28,7 +28,7 @@ def main(options: list[str]) -> int:
         return 1
     # Not with --quiet, which hides warnings from --strict too.
     command = [str(ENVIRONMENT / "bin" / "mkdocs"), "build", "--strict", "--config-file", str(stage(BUILD))]
-    # The theme's notice about its successor: docs/decisions/0005-site-generator.md.
+    # The theme's notice about its successor: docs/decisions/0007-site-generator.md.
     done = subprocess.run(command, cwd=PROJECT, check=False, env=os.environ | {"NO_MKDOCS_2_WARNING": "1"})
     if done.returncode == 0:
         print(
