@@ -18,6 +18,9 @@ NOT_QUOTED = {
     "docs/backends.md": {"backends"},
     "docs/statistics.md": {"interval_coverage"},
     "docs/analysis.md": {"analysis_loading"},
+    "docs/gpu.md": {"overlap_plan"},
+    "docs/training.md": {"zero_memory"},
+    "docs/decisions/0005-arrays-chunks-shared-prompts.md": {"paper_sized_step"},
 }
 """Records that a page names without taking a number from them, or that it takes whole tables from."""
 
