@@ -55,8 +55,7 @@ class SetFolders:
         """The runs folder, and the folder of data: by default `data`, if it is there. DataError for another one."""
         if data is not None and not data.is_dir():
             raise DataError(
-                f"{data}: no such folder; name the folder that holds curated sets: "
-                f"streamlit run app/main.py -- --runs RUNS --data DIR."
+                f"{data}: no such folder; name the folder that holds curated sets: orz-app --runs RUNS --data DIR."
             )
         beside = data or Path(DATA)
         return cls({RUNS: runs, DATA: beside.absolute()} if beside.is_dir() else {RUNS: runs})

@@ -62,7 +62,7 @@ def _say_empty(folders: SetFolders) -> None:
     st.info(f"No curated set in {looked} yet. Make one, or open another folder:", icon=":material/inbox:")
     st.code(
         "orz-rl curate --source problems.jsonl --out data/mix        # docs/curation.md\n"
-        "streamlit run app/main.py -- --runs runs --data DIR         # open another folder of sets",
+        "orz-app --runs runs --data DIR                              # open another folder of sets",
         language=None,  # its colours are too faint
     )
 

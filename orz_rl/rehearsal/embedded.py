@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 
 from orz_rl.assets.resolve import TINY
 from orz_rl.ppo.packs import Pack
 from orz_rl.workers.messages import ModelSpec, PolicyPack, PolicyTerms
+
+if TYPE_CHECKING:
+    from orz_rl.workers.model_rank import ModelRank
 
 TERMS = PolicyTerms(clip_low=0.2, clip_high=0.2, kl_loss=0.0, kl_estimator="k2", importance_cap=None)
 _LENGTHS = ((12, 40), (30, 7), (5, 90), (20, 61))
@@ -38,7 +41,7 @@ def a_spec(device: Literal["cpu", "cuda"], **changes: Any) -> ModelSpec:
     return ModelSpec(**settings | changes)
 
 
-def open_rank(spec: ModelSpec) -> Any:
+def open_rank(spec: ModelSpec) -> ModelRank:
     """A rank alone in this process, with memory of its own: weights from a file are mapped where they can be."""
     import os
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -13,6 +13,10 @@ from torch import Tensor
 from orz_rl.rehearsal.embedded import TERMS, a_spec, largest_difference, open_rank, policy_packs
 from orz_rl.rehearsal.rows import Check, Device, ImpossibleError, MismatchError
 from orz_rl.workers.host_copies import id_of, tensors_of
+from orz_rl.workers.messages import NonFinite
+
+if TYPE_CHECKING:
+    from orz_rl.workers.model_rank import ModelRank
 
 _LONGEST = 512
 _EXACT = {"cpu": 1e-5, "cuda": 2e-4}
@@ -41,7 +45,7 @@ def checks(device: Device, _folder: Path) -> Iterator[Check]:
 
 def _packed(device: Device) -> str:
     for dtype, stage in (("float32", 0), ("bfloat16", 1)):
-        open_rank(a_spec(device, dtype=dtype, zero_stage=stage)).check_packs(max_tokens=_LONGEST)
+        open_rank(a_spec(device, dtype=dtype, zero_stage=stage)).check_packs(max_tokens=_LONGEST, share_prompts=True)
     return "in float32 to 0.001 nats, in bfloat16 to 0.25"
 
 
@@ -54,7 +58,7 @@ def _flash(device: Device) -> str:
     found: dict[str, Tensor] = {}
     for attention in ("packed_sdpa", "flash_attention_2"):
         rank = open_rank(a_spec(device, dtype="bfloat16", zero_stage=1, attention=attention))
-        rank.check_packs(max_tokens=_LONGEST)
+        rank.check_packs(max_tokens=_LONGEST, share_prompts=True)
         found[attention] = torch.cat(rank.logprobs(packs))
     difference = float((found["packed_sdpa"] - found["flash_attention_2"]).abs().mean())
     if not difference <= _NATS:
@@ -64,8 +68,16 @@ def _flash(device: Device) -> str:
 
 def _updated(device: Device, *, stage: int, offload: bool) -> tuple[list[float], dict[str, Tensor]]:
     rank = open_rank(a_spec(device, zero_stage=stage, offload_optimizer=offload))
-    losses = [rank.update_policy([policy_packs()], lr=1e-3, terms=TERMS)[0].loss for _ in range(2)]
+    losses = [_loss(rank) for _ in range(2)]
     return losses, {name: tensor.detach().cpu().clone() for name, tensor in rank.weights()}
+
+
+def _loss(rank: ModelRank) -> float:
+    """Of an update, which changes the weights."""
+    updates = rank.update_policy([policy_packs()], lr=1e-3, terms=TERMS)
+    if isinstance(updates, NonFinite):
+        raise MismatchError(f"the {updates.what} of an update is not finite")
+    return updates[0].loss
 
 
 def _same_updates(device: Device) -> str:

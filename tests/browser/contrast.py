@@ -38,7 +38,27 @@ _SCRIPT = r"""() => {
 }"""
 
 
+_IS_DARK = """() => {
+  const [red, green, blue] = getComputedStyle(document.querySelector('.stApp')).backgroundColor.match(/[0-9.]+/g);
+  return +red + +green + +blue < 200;
+}"""
+
+
 def faint_texts(page: Any) -> dict[str, str]:
-    """Text -> contrast. Disabled controls, icons and drawings are left out."""
-    found: dict[str, str] = page.evaluate(_SCRIPT)
+    """Text -> contrast, of what stays faint: a page that is being drawn again fades first.
+
+    Disabled controls, icons and drawings are left out.
+    """
+    found: dict[str, str] = {}
+    for _ in range(50):
+        found = page.evaluate(_SCRIPT)
+        if not found:
+            break
+        page.wait_for_timeout(200)
     return found
+
+
+def go_dark(page: Any) -> None:
+    """Change to dark colours, and wait until they are shown."""
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(_IS_DARK)

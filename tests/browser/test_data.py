@@ -14,7 +14,7 @@ from app.judging.pair_verdicts import pair_annotations, response_of, verdicts
 from app.judging.side_folder import side_folder
 from app.queries.export_reading import rows_in
 from tests.browser.conftest import LAPTOP, open_page, settled
-from tests.browser.contrast import faint_texts
+from tests.browser.contrast import faint_texts, go_dark
 from tests.browser.served import served
 from tests.browser.test_rollouts import WAIT_MS, eventually
 from tests.support.app_runs import HOSTILE
@@ -170,9 +170,8 @@ def test_hostile_rows_and_pairs_stay_inert(page: Any, site: str, folder: Path, s
 @pytest.mark.parametrize("view", ["flow", "rows", "pairs", "benchmarks"])
 def test_every_view_is_readable_dark_and_narrow(page: Any, site: str, folder: Path, shoot: Any, view: str) -> None:
     pair = next(one for one in _pairs(folder) if one.is_of_benchmark == (view == "benchmarks"))
-    page.emulate_media(color_scheme="dark")
+    go_dark(page)
     open_page(page, f"{site}?set=runs/mix&view={view}&id=ann&pair={pair.hash}")
-    page.wait_for_timeout(300)
     assert faint_texts(page) == {}
     shoot(f"data-{view}-dark")
     page.set_viewport_size(NARROW)

@@ -13,7 +13,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from tests.browser.conftest import HOSTILE, WIDE, open_page, settled
-from tests.browser.contrast import faint_texts
+from tests.browser.contrast import faint_texts, go_dark
 from tests.browser.served import served
 from tests.support.runs import a_run
 
@@ -52,8 +52,7 @@ def test_every_page_opens_by_its_address_and_asks_no_other_site(
     assert faint_texts(page) == {}
     shoot(f"{name}-laptop-light")
     page.set_viewport_size(WIDE)
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_timeout(300)
+    go_dark(page)
     assert faint_texts(page) == {}
     shoot(f"{name}-wide-dark")
 

@@ -65,6 +65,7 @@ NEEDS: dict[str, Sequence[tuple[str | Path, ...]]] = {
         ("orz-rl", "export", RUN, "--step", "1", "--to", "exported"),
         ("orz-rl", "build-tiny", "--out", "tiny"),
         ("orz-rl", "check", "--recipe", "tiny"),
+        ("orz-rl", "doctor", "--quick"),
         ("orz-rl", "compare-backends", "--recipe", "tiny", "--out", "compared"),
     ],
     "transformers": [(*EVAL, "m", "--engine", "transformers"), ("orz-bench", "value", RUN, "--critic", RUN)],

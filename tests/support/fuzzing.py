@@ -307,13 +307,18 @@ def _stop_before_processes() -> None:
     from orz_rl.backends.comparing import runs
     from orz_rl.backends.external.running import life
     from orz_rl.backends.trl import run
+    from orz_rl.rehearsal import doctor
     from orz_rl.training import loop
 
     def stop(*_: object, **__: object) -> None:
-        raise ConfigError("the fuzzing campaign starts no training.")
+        raise ConfigError("the fuzzing campaign starts no training, and no rehearsal of one.")
 
     vars(constants)["HF_HUB_OFFLINE"] = True  # it was imported before the variable was set
-    for module, name in ((loop, "open_cluster"), (run, "open_recorders"), (life, "started"), (runs, "run_measured")):
+    starts = (
+        (loop, "open_cluster"), (run, "open_recorders"), (life, "started"), (runs, "run_measured"),
+        (doctor, "_rows_of"),
+    )  # fmt: skip
+    for module, name in starts:
         assert name in vars(module)
         vars(module)[name] = stop
 
