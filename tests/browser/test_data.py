@@ -170,8 +170,8 @@ def test_hostile_rows_and_pairs_stay_inert(page: Any, site: str, folder: Path, s
 @pytest.mark.parametrize("view", ["flow", "rows", "pairs", "benchmarks"])
 def test_every_view_is_readable_dark_and_narrow(page: Any, site: str, folder: Path, shoot: Any, view: str) -> None:
     pair = next(one for one in _pairs(folder) if one.is_of_benchmark == (view == "benchmarks"))
-    go_dark(page)
     open_page(page, f"{site}?set=runs/mix&view={view}&id=ann&pair={pair.hash}")
+    go_dark(page)
     assert faint_texts(page) == {}
     shoot(f"data-{view}-dark")
     page.set_viewport_size(NARROW)
