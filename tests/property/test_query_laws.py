@@ -19,7 +19,7 @@ from analysis.texts.repetition import find_loop
 from app.queries.filters import Filters
 from app.queries.index import RunIndex
 from app.queries.keys import RowKey
-from app.queries.measures import calculates, holds_gold, lexicon, num_reasoning_chars, thought_of
+from app.queries.measures import calculates, ends_in_gold, holds_gold, lexicon, num_reasoning_chars, thought_of
 from app.queries.reasons import REASONS
 from app.queries.rows import key_at, page, place_of
 from app.queries.search import Pattern, spans
@@ -60,6 +60,8 @@ def reasons_of(known: Known, key: RowKey) -> set[str]:
     rewarded = None if row.reward is None else row.reward > 0
     holds = {
         "reward_disagrees": rewarded is not None and rewarded != (right and row.stop_reason != "length"),
+        "right_by_second": row.second_verdict == "correct" and not right,
+        "gold_at_end": bool(ends_in_gold(row.completion, row.gold)) and not right,
         "gold_in_text": bool(holds_gold(row.completion, row.gold)) and not right,
         "extractors_differ": right != (row.second_verdict == "correct"),
         "no_reasoning": right and is_bare(row.completion, row.question),
