@@ -67,7 +67,7 @@ def matching(table: TableFile, state: DataState, *, judged: Mapping[str, str]) -
     conditions = [
         is_benchmark if state.view == "benchmarks" else Condition("stage IS DISTINCT FROM ?", (DECONTAMINATE,))
     ]
-    conditions += [*among("verdict", state.verdict), *among("stage", state.stage)]
+    conditions += [*among("verdict", state.outcome), *among("stage", state.stage)]
     if state.source:
         either = among("source", state.source)[0]
         conditions.append(

@@ -20,7 +20,7 @@ class DataState:
     stage: tuple[str, ...] = ()
     reason: tuple[str, ...] = ()
     fate: Literal["", "kept", "dropped"] = ""
-    verdict: tuple[str, ...] = ()
+    outcome: tuple[str, ...] = ()
     """Of pairs: what the curation made of them."""
     judged: Literal["", "open", "same", "different", "unsure"] = ""
     """Of pairs: what a person has said about them; open: nobody has."""

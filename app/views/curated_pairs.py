@@ -81,7 +81,7 @@ def _filters(entry: SetEntry, state: DataState) -> None:
     find, stage, verdict, source, judged, order = st.columns(widths, vertical_alignment="bottom")
     with find:
         search_field("Search in both texts", state)
-    for column, field, at in ((stage, "stage", 0), (verdict, "verdict", 1), (source, "source", 2)):
+    for column, field, at in ((stage, "stage", 0), (verdict, "outcome", 1), (source, "source", 2)):
         with column:
             sums: dict[str, int] = {}
             for key, number in ours.items():

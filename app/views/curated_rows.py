@@ -26,7 +26,7 @@ from orz_bench.records.curated import PAIRS
 _MOST_NAME_CHARS = 400
 """Of an id in the address; a row with a longer one is named by its place."""
 _PREVIEW_CHARS = 300
-_LABELS = {"verdict": "Verdict of the curation"}
+_LABELS = {"outcome": "Verdict of the curation"}
 
 
 def rows_view(entry: SetEntry, state: DataState) -> None:

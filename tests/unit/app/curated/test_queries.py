@@ -73,7 +73,7 @@ def test_pairs_that_the_filters_let_through(
     rows = _rows(mix / PAIRS)
     all_pairs = pairs.pairs_at(pairs_file(mix), range(len(rows)))
     said = {all_pairs[2].hash: "same", all_pairs[3].hash: "different", "0" * 32: "unsure"}
-    state = DataState(view=view, verdict=tuple(verdict), judged=judged, similar=similar, text=text)
+    state = DataState(view=view, outcome=tuple(verdict), judged=judged, similar=similar, text=text)
     wanted = [
         pair.place
         for pair in all_pairs
