@@ -12,6 +12,7 @@ from app.markdown import escaped
 from app.queries.filters import Filters
 from app.queries.keys import RowKey, key_of, key_text
 from app.queries.sides import Side, side_of, side_text
+from orz_bench.errors import counted
 
 State = TypeVar("State")
 
@@ -111,7 +112,8 @@ def _say_sides(given: Sequence[str], found: Sequence[Side]) -> None:
         st.warning(escaped(f"at={text[:120]!r} in the address: wanted RUN@STEP~PROTOCOL, as in the list below."))
     if left_out := found[MAX_SIDES:]:
         st.warning(
-            f"The address names {len(found)} checkpoints; the first {MAX_SIDES} are used, not {len(left_out)} more."
+            f"The address names {counted(len(found), 'checkpoint')}; the first {MAX_SIDES} are used, not "
+            f"{len(left_out)} more."
         )
 
 

@@ -11,6 +11,7 @@ from app.markdown import plain
 from app.queries.answers import Answer, Votes
 from app.queries.questions import QuestionStep
 from app.views.charts import Drawn, run_colours
+from orz_bench.errors import counted
 from orz_bench.records.intervals import binomial_interval
 
 MOST_ANSWERS = 6
@@ -83,7 +84,7 @@ def answers_chart(table: pd.DataFrame) -> Drawn:
     shown = table.head(MOST_ANSWERS)
     if len(table) > MOST_ANSWERS:
         rest = table.iloc[MOST_ANSWERS:]
-        others = {"answer": f"{len(rest)} others", "samples": rest["samples"].sum()} | dict(rest[columns].sum())
+        others = {"answer": counted(len(rest), "other"), "samples": rest["samples"].sum()} | dict(rest[columns].sum())
         shown = pd.concat([shown, pd.DataFrame([others])], ignore_index=True)
     short = {name: name if len(name) <= _SHORT else name[: _SHORT - 1] + "…" for name in shown["answer"]}
     colours = []

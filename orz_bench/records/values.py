@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from orz_bench.errors import ConfigError, RunDirError
+from orz_bench.errors import ConfigError, RunDirError, counted
 from orz_bench.records.arrays import LOGPROBS, TOKEN_IDS, Numbers, from_column, to_column
 from orz_bench.records.parquet import part_files, write_parquet
 from orz_bench.records.regular import require_regular
@@ -192,7 +192,9 @@ def values_of(rollouts: RolloutsDir, *, critic: str | None) -> ValuesDir | None:
     fitting = [each for each in found if critic is None or each.path.name.startswith(critic)]
     if len(fitting) > 1:
         names = ", ".join(each.path.name for each in fitting)
-        raise ConfigError(f"{rollouts.path}: has values of {len(fitting)} critics ({names}); choose one with --critic.")
+        raise ConfigError(
+            f"{rollouts.path}: has values of {counted(len(fitting), 'critic')} ({names}); choose one with --critic."
+        )
     if not fitting and critic is not None:
         others = ", ".join(each.path.name for each in found) or "no critic"
         raise ConfigError(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from orz_bench.errors import counted
 from orz_rl.rehearsal.rows import Check, Device, ImpossibleError, MismatchError
 from orz_rl.workers.ports import free_port
 
@@ -55,7 +56,7 @@ def _driver() -> str:
 def _cpu() -> str:
     import torch
 
-    return f"no GPU: {len(os.sched_getaffinity(0))} cores, torch {torch.__version__}"
+    return f"no GPU: {counted(len(os.sched_getaffinity(0)), 'core')}, torch {torch.__version__}"
 
 
 def _gpu_memory() -> str:
@@ -84,8 +85,8 @@ def _peers() -> str:
     pairs = [(a, b) for a in range(count) for b in range(count) if a != b]
     without = [pair for pair in pairs if not torch.cuda.can_device_access_peer(*pair)]
     if without:
-        raise MismatchError(f"{len(without)} of {len(pairs)} pairs without, such as {without[0]}")
-    return f"all {len(pairs)} pairs"
+        raise MismatchError(f"{len(without)} of {counted(len(pairs), 'pair')} without, such as {without[0]}")
+    return f"all {counted(len(pairs), 'pair')}"
 
 
 def _no_peers() -> str:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from orz_bench.errors import counted
 from orz_rl.rehearsal.rows import Check, Device, ImpossibleError, MismatchError
 
 STEPS = 5
@@ -66,7 +67,7 @@ class _Runs:
         if process.returncode != 2 or "died" not in errors or "Resume with" not in errors:
             raise MismatchError(f"exit code {process.returncode}, and no word of the engine: {_last(errors)}")
         self._was_killed = True
-        return f"after {len(self._rows('separated'))} steps; the command named it and ended with 2"
+        return f"after {counted(len(self._rows('separated')), 'step')}; the command named it and ended with 2"
 
     def resume(self) -> str:
         """The same command finishes the run, and no rollout is lost or doubled."""

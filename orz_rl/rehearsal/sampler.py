@@ -14,6 +14,7 @@ from orz_bench.engines.engine import EngineSpec, Sampling
 from orz_bench.engines.open import choose_engine
 from orz_bench.engines.registry import get_engine
 from orz_bench.engines.tokenizer import load_tokenizer
+from orz_bench.errors import counted
 from orz_bench.records.rollout import Completion, Request
 from orz_rl.assets.resolve import TINY
 from orz_rl.ppo.packs import Pack
@@ -62,7 +63,7 @@ class Rehearsal:
         self._requests = _requests(spec)
         self._sampler = self._cluster.open_sampler(spec)
         completions = self._sample()
-        return f"{len(completions)} samples, {sum(each.num_tokens for each in completions)} tokens"
+        return f"{counted(len(completions), 'sample')}, {sum(each.num_tokens for each in completions)} tokens"
 
     def _sleep(self) -> str:
         sampler = self._opened()
@@ -129,7 +130,7 @@ class Rehearsal:
         stream = self._opened().generate(self._requests, _SAMPLING)
         completions = [completion for finished in stream for completion in finished]
         if len(completions) != len(self._requests):
-            raise MismatchError(f"{len(completions)} of {len(self._requests)} samples came back")
+            raise MismatchError(f"{len(completions)} of {counted(len(self._requests), 'sample')} came back")
         return completions
 
     def _opened(self) -> Sampler:

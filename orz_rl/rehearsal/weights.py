@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from orz_bench.errors import counted
 from orz_rl.assets.resolve import TINY
 from orz_rl.rehearsal.embedded import a_spec
 from orz_rl.rehearsal.rows import Check, Device, ImpossibleError, MismatchError
@@ -55,9 +56,11 @@ class _Sender:
                 found = ray.get(receiver.digests.remote(sources[0], self._device), timeout=120)
             wrong = [name for name in {**expected, **found} if expected.get(name) != found.get(name)]
             if wrong:
-                raise MismatchError(f"{len(wrong)} of {len(expected)} tensors are not the same, such as {wrong[0]}")
+                raise MismatchError(
+                    f"{len(wrong)} of {counted(len(expected), 'tensor')} not the same, such as {wrong[0]}"
+                )
         ray.kill(receiver)
-        return f"{len(expected)} tensors bit for bit, twice; lm_head.weight, which is tied, is one of them"
+        return f"{counted(len(expected), 'tensor')} bit for bit, twice; lm_head.weight, which is tied, is one of them"
 
     def _start(self) -> None:
         if self._policy is not None:

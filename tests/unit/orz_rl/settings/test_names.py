@@ -29,6 +29,7 @@ ONLY_EVALUATED = {
     "--revision": "not an option of a training",
     "--concurrency": "of a server",
     "--endpoint": "of a server",
+    "--critic": "of values of what is stored",
     "--samples-per-request": "of a server",
     "--price-in": "of a server",
     "--price-out": "of a server",

@@ -36,13 +36,13 @@ class OneRank:
     def ready(self) -> None:
         pass
 
-    def check_packs(self, *, max_tokens: int) -> Done:
+    def check_packs(self, *, max_tokens: int, share_prompts: bool) -> Done:
         return Done(None)
 
     def start(self, method: str, shares: Sequence[Any] | None = None, **settings: Any) -> Done:
         assert (method, len(shares or ())) == ("logprobs", 1)
         assert shares is not None
-        counts = [[each.response for each in pack.lengths] for pack in shares[0]]
+        counts = [[count for each in pack.lengths for count in each.responses] for pack in shares[0]]
         return Done([self._scores(lengths) for lengths in counts])
 
     def _scores(self, lengths: list[int]) -> torch.Tensor:

@@ -9,7 +9,6 @@ import ast
 import inspect
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
@@ -264,22 +263,17 @@ def test_flash_attention_gets_what_its_varlen_functions_take() -> None:
     """transformers passes our lengths on, under its own names, to the functions of flash-attn."""
     import torch
 
-    from orz_rl.ppo.packed_forward import _inputs
-    from orz_rl.ppo.packs import Pack
+    from orz_rl.ppo.packed_attention import Keys
+    from orz_rl.ppo.packs import Lengths
 
     flash = "transformers.modeling_flash_attention_utils"
-
-    class Config:
-        _attn_implementation = "flash_attention_2"
-
-    class Model:
-        config = Config()
-
-    given: dict[str, Any] = _inputs(Model(), Pack.of([([1, 2], [3]), ([4], [5, 6, 7])]))
-    ends = given["cu_seq_lens_q"]
+    keys = Keys([Lengths(2, (1,)), Lengths(1, (3,))], torch.device("cpu"))
+    assert keys.place_K is None
+    ends = keys.options["cu_seq_lens_q"]
+    assert isinstance(ends, torch.Tensor)
     assert (ends.tolist(), ends.dtype) == ([0, 3, 7], torch.int32)
-    assert given["max_length_q"] == 4
-    ours = set(given) - {"input_ids", "position_ids", "attention_mask", "use_cache"}
+    assert keys.options["max_length_q"] == 4
+    ours = set(keys.options)
     kwargs = definition(flash, "FlashAttentionKwargs")
     assert isinstance(kwargs, ast.ClassDef)
     assert ours <= set(fields_of(kwargs))
