@@ -58,22 +58,7 @@ def cpu_s(model: Any, texts: list[tuple[list[int], ...]]) -> float:
 
 def main() -> None:
     torch.set_num_threads(1)
-    spec = ModelSpec(
-        role="policy",
-        checkpoint=str(TINY),
-        seed=0,
-        dtype="float32",
-        device="cpu",
-        attention="packed_sdpa",
-        gradient_checkpointing=False,
-        value_head_init="code",
-        zero_stage=0,
-        offload_optimizer=False,
-        betas=(0.9, 0.95),
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        temperature=1.0,
-    )
+    spec = ModelSpec.plain(TINY)
     model = load_model(spec)
     result: dict[str, Any] = {"repeats": REPEATS}
     for shape in SHAPES:

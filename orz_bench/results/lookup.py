@@ -30,13 +30,21 @@ class ComparedBenchmark:
     """Fields in which the protocols differ; empty where the numbers may be compared without a second thought."""
 
 
+def no_evaluation(run: object, *, of_step: bool = False) -> str:
+    """What to do about a run without a score: its evaluation has not ended, or its files came without verdicts."""
+    return (
+        f"{run}: no finished evaluation{' of that step' if of_step else ''}; run orz-bench eval to its end first, or "
+        f"for imported files orz-bench import FILES --grade."
+    )
+
+
 def results_of(run: Path) -> list[EvalResult]:
     """All finished evaluations of a run. RunDirError if the folder is not a run, ConfigError if it has none."""
     directory = RunDir(run)
     directory.info()
     results = directory.results()
     if not results:
-        raise ConfigError(f"{run}: no finished evaluation; run orz-bench eval --out {run} to its end first.")
+        raise ConfigError(no_evaluation(run))
     return results
 
 
@@ -85,9 +93,7 @@ def _latest(run: str) -> dict[str, list[_Found]]:
         if result is not None and (not is_step or result.step == int(step)):
             by_benchmark[result.benchmark].append((evaluation, result))
     if not by_benchmark:
-        raise ConfigError(
-            f"{run}: no finished evaluation{' of that step' if is_step else ''}; run orz-bench eval first."
-        )
+        raise ConfigError(no_evaluation(run, of_step=is_step))
     last = {name: max(result.step for _, result in found) for name, found in by_benchmark.items()}
     return {name: [item for item in found if item[1].step == last[name]] for name, found in by_benchmark.items()}
 

@@ -22,23 +22,7 @@ _LENGTHS = ((12, 40), (30, 7), (5, 90), (20, 61))
 
 def a_spec(device: Literal["cpu", "cuda"], **changes: Any) -> ModelSpec:
     """The policy in float32 on one rank, unless changed."""
-    settings: dict[str, Any] = {
-        "role": "policy",
-        "checkpoint": str(TINY),
-        "seed": 0,
-        "dtype": "float32",
-        "device": device,
-        "attention": "packed_sdpa",
-        "gradient_checkpointing": False,
-        "value_head_init": "code",
-        "zero_stage": 0,
-        "offload_optimizer": False,
-        "betas": (0.9, 0.95),
-        "weight_decay": 0.0,
-        "max_grad_norm": 1.0,
-        "temperature": 1.0,
-    }
-    return ModelSpec(**settings | changes)
+    return ModelSpec.plain(TINY, device=device, **changes)
 
 
 def open_rank(spec: ModelSpec) -> ModelRank:

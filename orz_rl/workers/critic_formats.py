@@ -118,22 +118,7 @@ def _loaded(folder: Path, settings: CriticSettings, *, names: Mapping[str, str] 
 
 def _spec(folder: Path, settings: CriticSettings) -> ModelSpec:
     """What the check of packs reads of it."""
-    return ModelSpec(
-        role="critic",
-        checkpoint=str(folder),
-        seed=0,
-        dtype=settings.dtype,
-        device="cpu",
-        attention="packed_sdpa",
-        gradient_checkpointing=False,
-        value_head_init="zero",
-        zero_stage=0,
-        offload_optimizer=False,
-        betas=(0.9, 0.95),
-        weight_decay=0.0,
-        max_grad_norm=1.0,
-        temperature=1.0,
-    )
+    return ModelSpec.plain(folder, "critic", dtype=settings.dtype, value_head_init="zero")
 
 
 def _is_ours(folder: Path) -> bool:

@@ -5,7 +5,8 @@ Tensors of a pack are slices of a buffer of the whole update. Only the slice is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -37,6 +38,27 @@ class ModelSpec:
     temperature: float
     head_float32: bool = False
     """Multiply the output layer in float32."""
+
+    @classmethod
+    def plain(cls, checkpoint: str | Path, role: Role = "policy", **changes: Any) -> ModelSpec:
+        """A model on one rank on the CPU in float32, without anything that saves memory, unless changed."""
+        spec = cls(
+            role=role,
+            checkpoint=str(checkpoint),
+            seed=0,
+            dtype="float32",
+            device="cpu",
+            attention="packed_sdpa",
+            gradient_checkpointing=False,
+            value_head_init="code",
+            zero_stage=0,
+            offload_optimizer=False,
+            betas=(0.9, 0.95),
+            weight_decay=0.0,
+            max_grad_norm=1.0,
+            temperature=1.0,
+        )
+        return replace(spec, **changes)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,7 +51,7 @@ def measured(task: Mapping[str, Any]) -> dict[str, int]:
     with FakeTensorMode(allow_non_fake_inputs=True), FakeScalars() as memory:
         model = _a_model(shape, is_critic=is_critic)
         model.to = lambda *_, **__: model  # fake tensors are where they are
-        spec = a_spec("", zero_stage=task["stage"], dtype="bfloat16")  # type: ignore[arg-type]
+        spec = a_spec("", zero_stage=task["stage"], dtype="bfloat16")
         settings = _deepspeed_settings(
             spec, num_parameters=sum(p.numel() for p in model.parameters()), hidden=shape.hidden
         )

@@ -13,6 +13,7 @@ from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
 from orz_bench.records.values import TokenValues, ValueSummary, values_beside, values_of
+from orz_bench.results.lookup import no_evaluation
 from orz_bench.results.scaling.question import AnsweredQuestion, StoredAnswer
 
 _COLUMNS = ("problem_id", "sample_index", "verdict", "extracted", "num_tokens")
@@ -53,13 +54,13 @@ def stored_evaluations(
 
 def _why_none(run: Path, found: Sequence[Any], *, wanted: Sequence[Any]) -> str:
     if not found:
-        return f"{run}: no finished evaluation; run orz-bench eval --out {run} to its end first."
+        return no_evaluation(run)
     if not wanted:
         have = ", ".join(sorted({f"{each.benchmark} at step {each.step}" for each, _ in found}))
         return f"{run}: no evaluation of that choice; it has {have}."
     return (
         f"{run}: every evaluation has one sample a question, and rules choose among several; evaluate with --n 16 or "
-        f"more."
+        f"more, or import several files of samples."
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from orz_rl.workers.host_copies import id_of, tensors_of
+from orz_rl.workers.messages import Role
 from tests.support.tiny_model import a_tiny_checkpoint
 from tests.unit.orz_rl.workers.test_model_rank import TERMS, a_rank, a_spec, policy_pack
 
@@ -73,7 +74,7 @@ def test_what_was_on_the_host_learns_the_same(
 
 @pytest.mark.parametrize("stage", [0, 3])
 @pytest.mark.parametrize("role", ["reference", "critic"])
-def test_models_without_an_optimiser_and_critics_move_too(checkpoint: Path, stage: int, role: str) -> None:
+def test_models_without_an_optimiser_and_critics_move_too(checkpoint: Path, stage: int, role: Role) -> None:
     rank = a_rank_in_memory(a_spec(checkpoint, zero_stage=stage, role=role))
     outputs = rank.values if role == "critic" else rank.logprobs
     before = outputs([pack.pack for pack in PACKS])

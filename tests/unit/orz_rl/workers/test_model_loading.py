@@ -17,17 +17,10 @@ from tests.support.tiny_model import a_tiny_checkpoint
 ROLES: tuple[Role, ...] = ("policy", "reference", "critic")
 
 
-def a_spec(checkpoint: Path, role: Role) -> ModelSpec:
-    facts: dict[str, Any] = {"seed": 0, "dtype": "float32", "device": "cpu", "attention": "packed_sdpa"}
-    facts |= {"gradient_checkpointing": False, "value_head_init": "code", "zero_stage": 0, "offload_optimizer": False}
-    facts |= {"betas": (0.9, 0.95), "weight_decay": 0.0, "max_grad_norm": 1.0, "temperature": 1.0}
-    return ModelSpec(role=role, checkpoint=str(checkpoint), **facts)
-
-
 def test_whole_models_load_and_others_do_not(tmp_path: Path) -> None:
     file = a_tiny_checkpoint(tmp_path) / "model.safetensors"
     for role in ROLES:
-        load_model(a_spec(tmp_path, role))
+        load_model(ModelSpec.plain(tmp_path, role))
     tensors = load_file(file)
     up = "model.layers.1.mlp.up_proj.weight"
     faults: dict[str, tuple[dict[str, Any], tuple[Role, ...]]] = {
@@ -40,4 +33,4 @@ def test_whole_models_load_and_others_do_not(tmp_path: Path) -> None:
         save_file(changed, file, metadata={"format": "pt"})
         for role in roles:
             with pytest.raises(EngineError, match=what):
-                load_model(a_spec(tmp_path, role))
+                load_model(ModelSpec.plain(tmp_path, role))

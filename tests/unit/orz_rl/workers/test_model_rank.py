@@ -25,24 +25,7 @@ SEQUENCES = [([5, 6, 7], [8, 9, 10, 11]), ([12, 13], [14, 15]), ([12, 13], [17, 
 NUM_TOKENS = sum(len(response) for _, response in SEQUENCES)
 
 
-def a_spec(checkpoint: Path, **changes: Any) -> ModelSpec:
-    facts: dict[str, Any] = {
-        "role": "policy",
-        "checkpoint": str(checkpoint),
-        "seed": 0,
-        "dtype": "float32",
-        "device": "cpu",
-        "attention": "packed_sdpa",
-        "gradient_checkpointing": False,
-        "value_head_init": "code",
-        "zero_stage": 0,
-        "offload_optimizer": False,
-        "betas": (0.9, 0.95),
-        "weight_decay": 0.0,
-        "max_grad_norm": 1.0,
-        "temperature": 1.0,
-    }
-    return ModelSpec(**facts | changes)
+a_spec = ModelSpec.plain
 
 
 def a_rank(spec: ModelSpec, *, rank: int = 0, num_ranks: int = 1, port: int | None = None) -> Any:
@@ -110,7 +93,8 @@ def test_zero_stages_and_packs_give_the_same_losses_and_weights(
     checkpoint: Path, one_rank: tuple[list[Update], dict[str, torch.Tensor]], stage: int, packs: list[list[int]]
 ) -> None:
     updates, weights = trained(
-        a_rank(a_spec(checkpoint, zero_stage=stage, gradient_checkpointing=True)), [policy_pack(p) for p in packs]
+        a_rank(a_spec(checkpoint, zero_stage=stage, gradient_checkpointing=True)),
+        [policy_pack(p) for p in packs],
     )
     assert_same(updates, weights, one_rank)
 
@@ -168,7 +152,8 @@ def test_bfloat16_learns_what_float32_learns(
 ) -> None:
     """With copies in float32 for the optimiser, so only the forward pass is coarser."""
     updates, weights = trained(
-        a_rank(a_spec(checkpoint, zero_stage=stage, dtype="bfloat16")), [policy_pack([0, 1]), policy_pack([2, 3])]
+        a_rank(a_spec(checkpoint, zero_stage=stage, dtype="bfloat16")),
+        [policy_pack([0, 1]), policy_pack([2, 3])],
     )
     assert {tensor.dtype for tensor in weights.values()} == {torch.bfloat16}
     for update, other in zip(updates, one_rank[0], strict=True):
