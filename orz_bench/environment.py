@@ -32,7 +32,8 @@ _PACKAGES = (
 def describe_environment() -> dict[str, Any]:
     """Versions of the packages that can move a result, the git commit of the code, and the hardware."""
     return {
-        "packages": {"orz": VERSION} | {name: version for name in _PACKAGES if (version := _version(name)) is not None},
+        "packages": {"orz": VERSION}
+        | {name: version for name in _PACKAGES if (version := package_version(name)) is not None},
         "python": platform.python_version(),
         "git_commit": git_commit(),
         "hardware": {
@@ -126,7 +127,9 @@ def set_library_defaults() -> None:
         os.environ.setdefault(name, value)
 
 
-def _version(name: str) -> str | None:
+@cache
+def package_version(name: str) -> str | None:
+    """The installed version of a package, or None. Its metadata are parsed once: that takes a millisecond."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

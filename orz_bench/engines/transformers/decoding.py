@@ -12,9 +12,9 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 
 from orz_bench.engines.engine import Sampling
+from orz_bench.engines.transformers.attention import cache_with_room
 from orz_bench.records.rollout import StopReason
 
 
@@ -131,7 +131,7 @@ def _prefill(model: Any, drafts: Sequence[Draft], *, device: torch.device) -> _S
     rows = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts], device=device)
     mask = torch.tensor([[0] * (longest - len(prompt)) + [1] * len(prompt) for prompt in prompts], device=device)
     is_padded = any(len(prompt) < longest for prompt in prompts)
-    cache = DynamicCache(config=model.config)
+    cache = cache_with_room(model.config)
     output = model(
         input_ids=rows,
         attention_mask=mask if is_padded else None,

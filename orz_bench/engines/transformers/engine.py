@@ -29,6 +29,7 @@ from orz_bench.engines.engine import (
 )
 from orz_bench.engines.settings import TransformersSettings
 from orz_bench.engines.soundness import not_finite, require_known_ids, require_whole, unknown_ids, unloadable
+from orz_bench.engines.transformers.attention import attend_by_groups
 from orz_bench.engines.transformers.decoding import Draft, decode
 from orz_bench.engines.transformers.likelihood import LikelihoodScorer
 from orz_bench.errors import EngineError, counted
@@ -59,6 +60,8 @@ class TransformersEngine:
             raise unloadable(spec.checkpoint, error) from error
         require_whole(loading, spec.checkpoint)
         self._model: Any = model.to(self._device).eval()
+        if self._device.type == "cpu":
+            attend_by_groups(self._model)
         self._eos = _eos_ids(self._model, self._tokenizer)
         self._rows = int(model.get_input_embeddings().weight.shape[0])
         unknown = unknown_ids(self._tokenizer, rows=self._rows, checkpoint=spec.checkpoint)

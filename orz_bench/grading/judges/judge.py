@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError
-from importlib.metadata import version as version_of_package
 from typing import Protocol
 
+from orz_bench.environment import package_version
 from orz_bench.extraction.rules import MATH_VERIFY
 from orz_bench.grading.jobs import Reply
 from orz_bench.records.program_tests import PackedTests
@@ -139,11 +138,5 @@ def replies_under(
 
 def versions(libraries: Iterable[str]) -> str:
     """The version of the rules, and of the libraries that decide verdicts."""
-    return f"{RULES} ({', '.join(f'{name} {_version(name)}' for name in libraries)})"
-
-
-def _version(name: str) -> str:
-    try:
-        return version_of_package(name)
-    except PackageNotFoundError:
-        return "missing"
+    found = ", ".join(f"{name} {package_version(name) or 'missing'}" for name in libraries)
+    return f"{RULES} ({found})"

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 
+from orz_bench.environment import package_version
 from orz_bench.errors import DataError
 from orz_bench.extraction.programs import CODE_EXTRACTORS, code_extractors
 from orz_bench.grading.code.judge import CodeJudge
@@ -70,8 +70,6 @@ class ProgramJudge:
 def program_version() -> str:
     """What decides verdicts on programs: the rules, Python, numpy and the limits."""
     limits = Limits()
-    try:
-        numpy = f"numpy {version('numpy')}"
-    except PackageNotFoundError:
-        numpy = "no numpy"
+    found = package_version("numpy")
+    numpy = "no numpy" if found is None else f"numpy {found}"
     return f"code {_RULES} (Python {platform.python_version()}, {numpy}, {limits.cpu_s:g} s, {limits.memory_gib:g} GiB)"
