@@ -23,6 +23,7 @@ from orz_rl.ppo.losses import importance_weights, kl_estimate, token_mask, value
 from orz_rl.ppo.packed_forward import response_logprobs, response_scores, response_values
 from orz_rl.ppo.packs import Pack, PackSlice
 from orz_rl.ppo.parts import OBJECTIVES
+from orz_rl.workers.cpu_memory import keep_freed_memory
 from orz_rl.workers.disk_errors import raises_disk_errors
 from orz_rl.workers.host_copies import HostCopies
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
@@ -41,6 +42,8 @@ class ModelRank:
         """`rendezvous` is `tcp://HOST:PORT` of rank 0."""
         self._spec = spec
         self._device = torch.device("cuda", 0) if spec.device == "cuda" else torch.device("cpu")
+        if spec.device == "cpu":
+            keep_freed_memory()
         _join(
             rank=rank, num_ranks=num_ranks, rendezvous=rendezvous, backend="nccl" if spec.device == "cuda" else "gloo"
         )
