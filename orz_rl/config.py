@@ -24,6 +24,7 @@ from orz_rl.settings.section import (
     Band,
     Bound,
     Coefficient,
+    Control,
     Count,
     Decay,
     Positive,
@@ -130,6 +131,10 @@ class RewardConfig(Section):
     """binary, the name of an entry of orz.rewards, or package.module:name: a function of (problem, completion, grade)
     in a process of its own, with reward.deadline_s per call (docs/plugins.md)."""
 
+    control: Control = "none"
+    """Replaces the binary reward to test whether a run learns from verdicts (2506.10947): random (1 for half of the
+    rollouts), inverted (1 for wrong answers), format (1 for any extracted answer), flip:P (a share P of the rewards is
+    inverted); none: off. The run is named with it in reports."""
     extractor: str = "orz"
     """Rule that extracts the answer: orz, boxed or final."""
     overlong_buffer: Count = 0

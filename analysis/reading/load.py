@@ -83,13 +83,14 @@ def _run_dir(directory: RunDir, *, with_rollouts: bool) -> Run:
         (any(e.result is None for e in evaluations), "an unfinished evaluation was skipped"),
         (reduced is not None, reduced or ""),
     ]
+    config = _config(directory.config_path)
     return Run(
-        name=directory.path.resolve().name,
+        name=directory.path.resolve().name + _control_of(config),
         path=directory.path,
         kind="train" if info["kind"] == "train" else "eval",
         state=directory.state(),
         seed=info.get("seed"),
-        config=_config(directory.config_path),
+        config=config,
         metrics=by_step(pd.DataFrame(rows)),
         rollouts=rollouts if rollouts.paths else None,
         evaluations=evaluations,
@@ -116,6 +117,13 @@ def _config(path: Path) -> Mapping[str, Any]:
             f"{path}: not readable as YAML ({error}); restore it, or delete it to read the run without its settings."
         ) from error
     return content if isinstance(content, dict) else {}
+
+
+def _control_of(config: Mapping[str, Any]) -> str:
+    """What is added to the name of a run whose reward is not that of the verdicts."""
+    reward = config.get("reward")
+    control = reward.get("control", "none") if isinstance(reward, Mapping) else "none"
+    return "" if control == "none" else f" (reward: {control})"
 
 
 def _warning(event: Mapping[str, Any]) -> tuple[int, str]:

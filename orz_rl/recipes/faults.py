@@ -9,7 +9,7 @@ from orz_bench.errors import ConfigError, counted
 from orz_bench.extraction.rules import EXTRACTORS
 from orz_bench.records.keep_rules import KeepRule
 from orz_rl.config import AdvantageConfig, TrainConfig
-from orz_rl.ppo.parts import ADVANTAGES, readers, reward_reference
+from orz_rl.ppo.parts import ADVANTAGES, DEFAULT_REWARD, readers, reward_reference
 
 
 def faults(config: TrainConfig) -> Iterator[str]:
@@ -36,8 +36,18 @@ def _choices(config: TrainConfig) -> Iterator[str]:
         reward_reference(config.reward.function)
     except ConfigError as error:
         yield f"reward.function: {str(error).removeprefix('reward.function=')}"
+    yield from _control(config)
     if config.reward.extractor not in EXTRACTORS:
         yield f"reward.extractor is {config.reward.extractor!r}, wanted one of {', '.join(EXTRACTORS)}"
+
+
+def _control(config: TrainConfig) -> Iterator[str]:
+    reward = config.reward
+    if reward.control != "none" and reward.function != DEFAULT_REWARD:
+        yield (
+            f"reward.control is {reward.control}, which replaces the binary reward, but reward.function is "
+            f"{reward.function}; set reward.function=binary, or reward.control=none"
+        )
 
 
 def _sizes(config: TrainConfig) -> Iterator[str]:

@@ -26,6 +26,7 @@ from orz_bench.records.rollout import Completion, Grade, Request, Rollout
 from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.seeds import sample_seed
 from orz_rl.config import TrainConfig
+from orz_rl.rollout.controls import controlled_reward
 from orz_rl.rollout.problems import Prompt, Selection, next_problems
 from orz_rl.rollout.reward_process import Reward, Scored, binary_of
 from orz_rl.rollout.rewards import overlong_penalty
@@ -201,7 +202,8 @@ def rewarded_row(
     )
     sampling = config.rollout.sampling
     sampled_at = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
-    return replace(rollout, reward=reward(scored) + penalty, extra={**rollout.extra, "sampled_at": sampled_at})
+    given = controlled_reward(scored, control=config.reward.control, reward=reward)
+    return replace(rollout, reward=given + penalty, extra={**rollout.extra, "sampled_at": sampled_at})
 
 
 def group_seeds(run_seed: int, *, step: int, problem_id: str, count: int) -> range:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -41,6 +42,33 @@ def known(group: PluginGroup[Any], name: str) -> str:
         return name
     names = group.names()
     raise ValueError(f"wanted one of {', '.join(names)}{nearest(name, names)}")
+
+
+CONTROLS = ("none", "random", "inverted", "format")
+
+
+@cache
+def parsed_control(name: str) -> tuple[str, float]:
+    """(kind, share) of a control: flip:0.1 is ("flip", 0.1), the others have share 0. ValueError if unknown."""
+    if name in CONTROLS:
+        return name, 0.0
+    kind, _, given = name.partition(":")
+    try:
+        share = float(given)
+    except ValueError:
+        share = 0.0
+    if kind != "flip" or not 0 < share <= 1:
+        raise ValueError(f"wanted {', '.join(CONTROLS)} or flip:P with a share P above 0 and at most 1")
+    return kind, share
+
+
+def _control(name: str) -> str:
+    parsed_control(name)
+    return name
+
+
+Control = Annotated[str, AfterValidator(_control)]
+"""A reward.control."""
 
 
 class Section(BaseModel):

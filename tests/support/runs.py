@@ -20,6 +20,7 @@ CONFIG: Mapping[str, Any] = {
     "data": {"source": ["arithmetic"], "limit": 4096, "language": "any"},
     "rollout": {"num_problems": 4, "num_samples": 4, "temperature": 1.0, "top_p": 1.0},
     "advantage": {"estimator": "gae", "gamma": 1.0, "lam": 1.0},
+    "reward": {"control": "none"},
     "loss": {"kl_loss": 0.0, "kl_penalty": 0.0},
     "optim": {"policy_lr": 0.001, "policy_updates": 1, "critic_updates": 4},
     "logging": {"tensorboard": True},

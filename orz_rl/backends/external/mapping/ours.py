@@ -58,6 +58,7 @@ OURS: Sequence[Row] = (
         lost=lambda config: "it places policy and critic itself" if config.cluster.colocate_models else "",
     ),
     Row(setting="reward.function", instead=_GRADES),
+    Row(setting="reward.control", instead=_GRADES),
     Row(setting="reward.extractor", instead=_GRADES),
     Row(setting="reward.overlong_buffer", instead=_GRADES),
     Row(setting="reward.deadline_s", instead=_GRADES),

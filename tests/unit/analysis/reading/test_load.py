@@ -28,6 +28,12 @@ def _batches(run: Run, rows: int = 10) -> pd.DataFrame:
     return pd.concat(run.rollouts.batches(rows))
 
 
+def test_a_run_is_named_with_what_controlled_its_reward(tmp_path: Path) -> None:
+    a_run(tmp_path / "x", num_steps=1, changes={"reward.control": "flip:0.1"})
+    a_run(tmp_path / "y", num_steps=1, changes={"reward.control": "none"})
+    assert [_only(tmp_path / name).name for name in "xy"] == ["x (reward: flip:0.1)", "y"]
+
+
 def test_a_training_run(tmp_path: Path) -> None:
     a_run(tmp_path / "x", num_steps=3)
     run = _only(tmp_path / "x")
