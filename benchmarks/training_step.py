@@ -64,6 +64,7 @@ def ours(setting: str, folder: Path) -> dict[str, Any]:
             f"rollout.num_samples={SAMPLES}",
             f"rollout.max_tokens={MAX_TOKENS[setting]}",
             "rollout.stop=",
+            "cluster.pack_tokens=16384",  # the batch in one pass, as TRL has it
             "data.limit=256",
             "eval.benchmarks=",
             "logging.tensorboard=false",

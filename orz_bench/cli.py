@@ -1,10 +1,11 @@
-"""orz-bench: eval · grade · compare · report · scale · value · import · export · data · model."""
+"""orz-bench: eval · grade · compare · gate · report · scale · value · import · export · data · model."""
 
 from __future__ import annotations
 
 from orz_bench.commands.data import data_app, model_app
 from orz_bench.commands.evaluate import evaluate_command
 from orz_bench.commands.exporting import export_command
+from orz_bench.commands.gating import gate_command
 from orz_bench.commands.grade import grade_command
 from orz_bench.commands.importing import import_command
 from orz_bench.commands.results import compare_command, report_command
@@ -17,6 +18,7 @@ app.callback()(version_option)
 app.command("eval", cls=names_plugins({"--engine": "orz.engines"}))(evaluate_command)
 app.command("grade")(grade_command)
 app.command("compare")(compare_command)
+app.command("gate")(gate_command)
 app.command("report")(report_command)
 app.command("scale")(scale_command)
 app.command("value")(value_command)

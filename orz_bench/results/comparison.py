@@ -25,6 +25,8 @@ _LEAST_QUESTIONS = 6
 _Z_POWER = 1.959964 + 0.841621
 """Normal quantiles for 5 % (two-sided) and 80 % power."""
 
+Outcomes = Mapping[str, Sequence[bool]]
+"""By problem id: whether each sample is correct, in the order of the samples."""
 Outcome = Literal["better", "no worse", "worse", "inconclusive"]
 
 
@@ -61,7 +63,7 @@ class Comparison:
         return "worse" if self.high < 0 else "inconclusive"
 
 
-def compare(a: Mapping[str, Sequence[bool]], b: Mapping[str, Sequence[bool]], *, seed: int = 0) -> Comparison:
+def compare(a: Outcomes, b: Outcomes, *, seed: int = 0) -> Comparison:
     """Compare outcomes by problem id. Raises ConfigError if no question is shared."""
     samples = min((len(side[key]) for side in (a, b) for key in set(a) & set(b)), default=1)
     shares = [{key: float(np.mean(outcomes)) for key, outcomes in side.items()} for side in (a, b)]
@@ -109,9 +111,9 @@ def unseen_difference(differences: np.ndarray, *, samples_each: float) -> float:
 
 
 def bootstrap_interval(
-    differences: np.ndarray, rng: np.random.Generator, *, unseen: float = 0.0
+    differences: np.ndarray, rng: np.random.Generator, *, unseen: float = 0.0, tail: float = 0.025
 ) -> tuple[float, float]:
-    """The 2.5th and 97.5th percentile of the mean over resampled questions.
+    """The quantiles `tail` and 1 - `tail` of the mean over resampled questions.
 
     Two more questions are added to the sample, which differ by `unseen` in either direction: the adjustment of
     Bonett and Price (2012) for pairs that agree, without which equal runs would have an interval of width 0.
@@ -119,7 +121,7 @@ def bootstrap_interval(
     among = np.append(differences, [unseen, -unseen])
     size = len(among)
     sums = [among[rng.integers(0, size, size=(rows, size))].sum(axis=1) for rows in _chunks(_RESAMPLES, size)]
-    low, high = np.percentile(np.concatenate(sums) / len(differences), [2.5, 97.5])
+    low, high = np.quantile(np.concatenate(sums) / len(differences), [tail, 1 - tail])
     mean = float(differences.mean())
     return max(-1.0, min(float(low), mean)), min(1.0, max(float(high), mean))
 

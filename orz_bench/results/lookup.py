@@ -10,7 +10,7 @@ from pathlib import Path
 from orz_bench.errors import ConfigError
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import WHO_ANSWERS, EvalResult
-from orz_bench.results.comparison import Comparison, compare, compare_values, holm
+from orz_bench.results.comparison import Comparison, Outcomes, compare, compare_values, holm
 from orz_bench.results.statistics import majority, pass_at_k
 
 
@@ -52,15 +52,7 @@ def compare_runs(
     run_a: str, run_b: str, *, benchmarks: Sequence[str] | None, across_protocols: bool
 ) -> list[ComparedBenchmark]:
     """Compare the latest (or the named: RUN@STEP) checkpoints of two runs on every benchmark that both have."""
-    side_a, side_b = _latest(run_a), _latest(run_b)
-    names = [name for name in side_a if name in side_b and (benchmarks is None or name in benchmarks)]
-    missing = [name for name in benchmarks or () if name not in names]
-    if missing or not names:
-        raise ConfigError(
-            f"{run_a} has {', '.join(side_a)}; {run_b} has {', '.join(side_b)}: nothing to compare"
-            f"{' for ' + ', '.join(missing) if missing else ''}. Evaluate both on the same benchmark first."
-        )
-    pairs = [_choose(side_a[name], side_b[name], name=name, across_protocols=across_protocols) for name in names]
+    names, pairs = _pairs(run_a, run_b, benchmarks=benchmarks, across_protocols=across_protocols)
     read = [(_samples(a), _samples(b)) for a, b in pairs]
     comparisons = [compare(_outcomes(a), _outcomes(b)) for a, b in read]
     adjusted = holm([comparison.p_value for comparison in comparisons])
@@ -78,7 +70,30 @@ def compare_runs(
     ]
 
 
+def paired_outcomes(
+    run_a: str, run_b: str, *, benchmarks: Sequence[str], across_protocols: bool
+) -> dict[str, tuple[Outcomes, Outcomes]]:
+    """By benchmark, whether each sample of every question is correct in either run, in the order of the samples."""
+    names, pairs = _pairs(run_a, run_b, benchmarks=benchmarks, across_protocols=across_protocols)
+    return {name: (_outcomes(_samples(a)), _outcomes(_samples(b))) for name, (a, b) in zip(names, pairs, strict=True)}
+
+
 _Found = tuple[EvaluationDir, EvalResult]
+
+
+def _pairs(
+    run_a: str, run_b: str, *, benchmarks: Sequence[str] | None, across_protocols: bool
+) -> tuple[list[str], list[tuple[_Found, _Found]]]:
+    """The benchmarks that both have, or those that are named, with an evaluation of each."""
+    side_a, side_b = _latest(run_a), _latest(run_b)
+    names = [name for name in side_a if name in side_b and (benchmarks is None or name in benchmarks)]
+    missing = [name for name in benchmarks or () if name not in names]
+    if missing or not names:
+        raise ConfigError(
+            f"{run_a} has {', '.join(side_a)}; {run_b} has {', '.join(side_b)}: nothing to compare"
+            f"{' for ' + ', '.join(missing) if missing else ''}. Evaluate both on the same benchmark first."
+        )
+    return names, [_choose(side_a[name], side_b[name], name=name, across_protocols=across_protocols) for name in names]
 
 
 def _latest(run: str) -> dict[str, list[_Found]]:
@@ -149,7 +164,7 @@ def _samples(found: _Found) -> _Samples:
     return samples
 
 
-def _outcomes(samples: _Samples) -> dict[str, list[bool]]:
+def _outcomes(samples: _Samples) -> Outcomes:
     return {problem_id: [sample.is_correct for sample in found] for problem_id, found in samples.items()}
 
 

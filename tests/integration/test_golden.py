@@ -21,6 +21,7 @@ COMMANDS = (
     "eval",
     "grade",
     "compare",
+    "gate",
     "report",
     "scale",
     "value",
