@@ -1,7 +1,7 @@
 """The run directory: the only module that knows the names of its files, but those of values beside rollouts (values).
 
 run.json  config.yaml  metrics.jsonl  events.jsonl  DONE | FAILED
-rollouts/step=000120/part-*.parquet
+rollouts/step=000120/part-*.parquet  buffer/part-*.parquet
 evals/<benchmark>/step=000120/<fingerprint>/part-*.parquet, protocol.json, summary.json
 checkpoints/step=000120/policy/
 """
@@ -75,6 +75,10 @@ class RolloutsDir:
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All committed rollouts."""
         return parquet.read_parts(self.path, columns)
+
+    def rows(self) -> list[Rollout]:
+        """All committed rollouts as records, with every column that they have."""
+        return parquet.rollouts_from_table(self.read(parquet.all_columns(self.path)))
 
     def keys(self) -> set[tuple[str, int]]:
         """(problem id, sample index) of every committed rollout."""
@@ -317,6 +321,11 @@ class RunDir:
     def rollouts(self, step: int) -> RolloutsDir:
         """The folder for the rollouts of a training step."""
         return RolloutsDir(self.path / "rollouts" / step_folder(step))
+
+    @property
+    def buffer(self) -> RolloutsDir:
+        """The folder for samples of a training that no step has yet (rollout.partial)."""
+        return RolloutsDir(self.path / "buffer")
 
     def evaluation(self, *, benchmark: str, step: int, fingerprint: str) -> EvaluationDir:
         """The folder for the samples of one benchmark, checkpoint and protocol."""

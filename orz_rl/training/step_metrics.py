@@ -140,10 +140,13 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
 
 
 def _staleness(report: StepReport) -> Iterator[tuple[str, float]]:
-    rows = report.batch.rollouts
-    ages = [(report.policy_version - (row.policy_version or 0), row.num_tokens) for row in rows]
-    yield "staleness/mean", sum(age * count for age, count in ages) / sum(count for _, count in ages)
-    yield "staleness/max", max(age for age, _ in ages)
+    ages = Counter[int]()
+    for row in report.batch.rollouts:
+        versions = {row.policy_version or 0: row.num_tokens} if row.token_versions is None else row.token_versions
+        for version, count in Counter(versions).items():
+            ages[report.policy_version - version] += count
+    yield "staleness/mean", sum(age * count for age, count in ages.items()) / ages.total()
+    yield "staleness/max", max(ages)
 
 
 def _difference(mask_BT: Tensor, *logprobs_BT: Tensor) -> Tensor:

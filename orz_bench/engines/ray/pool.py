@@ -10,7 +10,7 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any, Self
@@ -162,20 +162,63 @@ class RayPool:
                     calls[worker.actor.generate_some.remote(new, sampling)] = worker
             done, _ = ray.wait(list(calls), num_returns=1)
             worker = calls.pop(done[0])
-            try:
-                lists: list[list[Completion]] = ray.get(done[0])
-            except RayActorError:
-                self._workers.remove(worker)
-                _LOG.warning("an engine died; the others generate its %d unfinished samples", len(worker.in_hand))
-                queue.extendleft(reversed(worker.in_hand.values()))
-                continue
-            except RayTaskError as error:
-                if isinstance(error.cause, OrzError):
-                    raise type(error.cause)(str(error.cause)) from error
-                raise EngineError(f"an engine failed: {error.cause}. Run the same command to resume.") from error
-            for completion in chain.from_iterable(lists):
+            lists: list[list[Completion]] | None = self._result(done[0], worker, queue=queue)
+            for completion in chain.from_iterable(lists or ()):
                 del worker.in_hand[completion.key]
-            yield from lists
+            yield from lists or ()
+
+    def draw(
+        self, requests: Iterable[Request], sampling: Sampling, *, until: Callable[[], bool]
+    ) -> Generator[list[Completion], None, list[Request]]:
+        """Lists of completions, possibly empty, until all are there, or `until()`; returns the unfinished requests.
+
+        For engines whose weights are trained. An iterator that has ended is asked again: it may have been refilled.
+        """
+        queue: deque[Request] = deque()
+        calls: dict[Any, _Worker] = {}
+        waiting = iter(requests)
+        while True:
+            is_over = until()
+            queue.extend(waiting)
+            if not self._workers:
+                raise EngineError("every engine has died (out of memory?). Finished samples are kept.")
+            for worker in () if is_over else [each for each in self._workers if each not in calls.values()]:
+                new = self._take(queue, worker, refills=True)
+                if worker.in_hand:
+                    calls[worker.actor.draw_some.remote(new, sampling)] = worker
+            if not calls:
+                break
+            done, _ = ray.wait(list(calls), num_returns=1)
+            worker = calls.pop(done[0])
+            completions: list[Completion] = self._result(done[0], worker, queue=queue) or []
+            for completion in completions:
+                del worker.in_hand[completion.key]
+            yield completions
+        return [*self._unfinished(queue), *queue]
+
+    def _unfinished(self, queue: deque[Request]) -> list[Request]:
+        """What the engines have in hand, with what was drawn of it."""
+        calls = {worker.actor.take_unfinished.remote(): worker for worker in self._workers if worker.in_hand}
+        found: list[Request] = []
+        for call, worker in calls.items():
+            taken: list[Request] | None = self._result(call, worker, queue=queue)
+            found += taken or ()
+            worker.in_hand.clear()
+        return found
+
+    def _result(self, call: Any, worker: _Worker, *, queue: deque[Request]) -> Any:
+        """What a call of an engine returned; None if the engine has died, and its requests are in the queue again."""
+        try:
+            return ray.get(call)
+        except RayActorError:
+            self._workers.remove(worker)
+            _LOG.warning("an engine died; the others generate its %d unfinished samples", len(worker.in_hand))
+            queue.extendleft(reversed(worker.in_hand.values()))
+            return None
+        except RayTaskError as error:
+            if isinstance(error.cause, OrzError):
+                raise type(error.cause)(str(error.cause)) from error
+            raise EngineError(f"an engine failed: {error.cause}. Run the same command to resume.") from error
 
     def close(self) -> None:
         """End the engines, and Ray if this pool started it."""
@@ -187,11 +230,11 @@ class RayPool:
         for actor in actors:
             ray.kill(actor)
 
-    def _take(self, queue: deque[Request], worker: _Worker) -> list[Request]:
+    def _take(self, queue: deque[Request], worker: _Worker, *, refills: bool = False) -> list[Request]:
         """The next requests for this engine: whole blocks, or at most its fair share of the rest."""
         block = self._settings.block
         if block is not None:
-            room = 0 if worker.in_hand else block
+            room = block - len(worker.in_hand) if refills else 0 if worker.in_hand else block
         else:
             limit = _IN_HAND_GPU if has_gpu() else _IN_HAND_CPU
             fair = max(_LEAST, -(-len(queue) // len(self._workers)))
