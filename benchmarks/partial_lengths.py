@@ -1,6 +1,6 @@
 """Whether carrying samples over updates prefers short answers: mean length of what is learned against what is drawn.
 
-The simulation of tests/support/carrying.py, over seeds and many steps: the run's windowed FIFO (window of a quarter of a
+The simulation of tests/support/carrying.py, over seeds and many steps: a run's windowed FIFO (window of a quarter of a
 step), and the rule that takes what ends first and drops what has become too old.
 """
 

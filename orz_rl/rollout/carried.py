@@ -11,9 +11,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from typing import Self
 
 from orz_bench.evaluation.recorder import AnswerGrader, Recorder
@@ -29,7 +28,6 @@ from orz_rl.rollout.problems import Prompt, spaced_problem_at
 from orz_rl.rollout.reward_process import Reward, binary_of
 from orz_rl.rollout.window import spacing_of, window_of
 from orz_rl.workers.shared import SharedSampler
-
 
 
 @dataclass(slots=True)
@@ -105,8 +103,8 @@ class CarriedSteps:
         """Of the samples that were asked for."""
         self._facts: dict[tuple[str, int], TextFacts] = {}
         """Of samples that are graded and not yet on disk."""
-        self._recorded: dict[int, list[int]] = {}
-        """Step -> the groups that its folder has."""
+        self._recorded: Container[int] = ()
+        """Steps that had been taken before; their folders have their rows."""
         self._place, self._next_position, self._engines_hold = Place(1, 0, 0), 0, -1
         self._full_at = 0.0
         self._error: BaseException | None = None
@@ -120,11 +118,13 @@ class CarriedSteps:
         self._place, self._next_position = place, place.cursor
         self._window = window_of(self._config, head=place.cursor, beyond=place.beyond)
         with self._run.buffer.lock():
-            self._recorded = recorded_steps(self._run, self._config, first=place.step)
-            taken = set(chain(*self._recorded.values()))
+            recorded = recorded_steps(self._run, self._config, first=place.step)
+            self._recorded = recorded.keys()
+            self._window.record(recorded.values())
             for row in self._buffer.load():
                 position = position_of(row)
-                if not self._window.is_taken(position) and position not in taken:
+                if not self._window.is_taken(position):
+                    self._window.found(position, version=row.policy_version or 0)
                     self._keep(row, None)
 
     def engines_hold(self, version: int) -> None:
@@ -140,19 +140,16 @@ class CarriedSteps:
     def take(self) -> StepRollouts:
         """The rollouts of the next step, as soon as they are there. Raises the error of their collection."""
         place, folder = self._place, self._run.rollouts(self._place.step)
-        with self._changed:
-            recorded = self._recorded.pop(place.step, None)
-            self._window.consume(recorded or ())
-        if recorded is not None:
+        groups = self._full()
+        if place.step in self._recorded:
             rows, facts = folder.rows(), dict[tuple[str, int], TextFacts]()
         else:
-            groups = self._full()
             rows = [replace(group.rows[n], step=place.step) for group in groups for n in sorted(group.rows)]
             facts = {group.rows[n].key: found for group in groups for n, found in group.facts.items()}
         before, self._full_at = self._full_at, time.perf_counter()
         oldest = max(0, place.policy_version - self._config.rollout.max_staleness)
         check_versions(rows, range(oldest, place.policy_version + 1), where=folder.path.name)
-        if recorded is None:
+        if place.step not in self._recorded:
             with folder.lock():
                 folder.replace(rows)
             self._buffer.forget(self._window.is_taken)
@@ -178,7 +175,7 @@ class CarriedSteps:
             self._thread.join()
 
     def _full(self) -> list[_Group]:
-        """The groups of the next step, as soon as they are complete."""
+        """The groups of the next step, as soon as they are complete; none of them is here if its folder has them."""
         found: list[list[int] | None] = []
 
         def is_over() -> bool:
@@ -188,7 +185,7 @@ class CarriedSteps:
         with self._changed:
             self._changed.wait_for(is_over)
             if found[-1] is not None:
-                return [self._groups.pop(position) for position in found[-1]]
+                return [self._groups.pop(position) for position in found[-1] if position in self._groups]
         assert self._error is not None
         raise self._error
 
@@ -228,11 +225,10 @@ class CarriedSteps:
     def _begun(self) -> int | None:
         """The next group that no step has, if it may begin now."""
         last = self._config.num_steps * self._config.rollout.num_problems
-        taken = set(chain(*self._recorded.values()))
-        while self._next_position in taken or self._window.is_taken(self._next_position):
+        while self._window.is_taken(self._next_position):
             self._next_position += 1
         position = self._next_position
-        if position >= last or not self._window.may_begin(position, version=self._engines_hold):
+        if position >= last or not self._window.begin(position, version=self._engines_hold):
             return None
         self._next_position += 1
         return position

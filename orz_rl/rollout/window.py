@@ -1,17 +1,18 @@
-"""Which groups may begin, and which are learned next: a FIFO with a window, over groups in the order of their start.
+"""Which groups may begin, and which are learned next: a FIFO with a window and a limit of age.
 
-Positions count groups in that order. A step takes groups that are complete from the `size` positions after the oldest
-one that is left, the oldest first, as soon as they are enough. So a group is overtaken by at most size - 1 later ones,
-and no group is ever left out: short answers get no larger share of what is learned than they have of what is begun.
+Positions count groups in the order of their start. A step takes complete groups among the `size` positions from the
+oldest one that is left, the oldest first, as soon as they are enough. So a group is overtaken by at most size - 1 later
+ones, and none is ever left out: short answers get no larger share of what is learned than they have of what is begun.
 
-A group at position p is taken as number p + size - 1 at the latest, counted from 0, so in the step that learns with
-version (p + size - 1) // per_step. It may begin when the engines hold weights that are at most max_staleness updates
-older. They only get newer, so none of its tokens is older than that when it is learned.
+A group that begins with weights of version u has to be learned by version u + max_staleness; step t + 1 learns with
+version t. So, with t steps taken, the groups in progress that began with versions up to u must fit into the steps from
+t to u + max_staleness, for every u. A group begins, and a step is taken, only where that stays so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections import deque
+from collections.abc import Collection, Iterable, Mapping
 
 from orz_rl.config import TrainConfig
 
@@ -26,52 +27,84 @@ class Window:
         self._size, self._per_step, self._max_staleness = size, per_step, max_staleness
         self.head = head
         self._beyond = set(beyond)
+        self._begun: dict[int, int] = {}
+        """Position -> oldest version, of what is in progress or complete."""
         self._complete: set[int] = set()
+        self._recorded: deque[list[int]] = deque()
+        self._reserved: set[int] = set()
+        """The positions of recorded steps."""
+
+    def record(self, steps: Iterable[list[int]]) -> None:
+        """The next steps have these groups, whatever is complete."""
+        self._recorded.extend(steps)
+        self._reserved.update(*self._recorded)
 
     @property
     def beyond(self) -> tuple[int, ...]:
         """The positions after the head that were taken."""
         return tuple(sorted(self._beyond))
 
+    @property
+    def num_steps(self) -> int:
+        """The steps that have their groups; the next one is learned by this version."""
+        return (self.head + len(self._beyond)) // self._per_step + len(self._recorded)
+
     def is_taken(self, position: int) -> bool:
         """Whether a step has this group."""
-        return position < self.head or position in self._beyond
+        return position < self.head or position in self._beyond or position in self._reserved
 
-    def may_begin(self, position: int, *, version: int) -> bool:
-        """Whether the group may begin with weights of this version."""
-        return position + self._size - 1 < self._per_step * (version + self._max_staleness + 1)
+    def begin(self, position: int, *, version: int) -> bool:
+        """Let a group begin (or what is missing of one) with weights of this version; False if it has to wait."""
+        if position in self._complete:
+            return True
+        begun = self._begun | {position: min(version, self._begun.get(position, version))}
+        if not self._fits(begun, first=self.num_steps):
+            return False
+        self._begun = begun
+        return True
+
+    def found(self, position: int, *, version: int) -> None:
+        """A sample of this version is there of a group that has begun before."""
+        self._begun[position] = min(version, self._begun.get(position, version))
 
     def complete(self, position: int) -> None:
         """All samples of this group are there."""
         self._complete.add(position)
 
     def take(self) -> list[int] | None:
-        """The groups of the next step; None as long as there are too few."""
-        whole = Window(
-            size=self._size,
-            per_step=self._per_step,
-            max_staleness=self._max_staleness,
-            head=self.head,
-            beyond=self._beyond,
-        )
-        found: list[int] = []
+        """The groups of the next step; None as long as there are too few, or older ones have to come first."""
+        if self._recorded:
+            return self._consume(self._recorded.popleft())
+        head, gone, found = self.head, set(self._beyond), list[int]()
         while len(found) < self._per_step:
-            visible = range(whole.head, whole.head + self._size)
-            position = next((p for p in visible if p in self._complete and not whole.is_taken(p)), None)
+            visible = range(head, head + self._size)
+            position = next((each for each in visible if each in self._complete and each not in gone), None)
             if position is None:
                 return None
-            whole.consume([position])
             found.append(position)
-        self.consume(found)
-        return found
+            gone.add(position)
+            while head in gone:
+                head += 1
+        left = {position: version for position, version in self._begun.items() if position not in gone}
+        if not self._fits(left, first=self.num_steps + 1):
+            return None
+        return self._consume(found)
 
-    def consume(self, positions: Iterable[int]) -> None:
-        """These groups are those of the next step."""
-        self._beyond.update(positions)
-        self._complete -= self._beyond
+    def _consume(self, positions: list[int]) -> list[int]:
+        for position in positions:
+            self._beyond.add(position)
+            self._reserved.discard(position)
+            self._complete.discard(position)
+            self._begun.pop(position, None)
         while self.head in self._beyond:
             self._beyond.remove(self.head)
             self.head += 1
+        return positions
+
+    def _fits(self, begun: Mapping[int, int], *, first: int) -> bool:
+        """Whether steps from `first` on, counted from 0, can take these groups before they are too old."""
+        oldest_first = enumerate(sorted(begun.values()), start=1)
+        return all(count <= self._per_step * (each + self._max_staleness + 1 - first) for count, each in oldest_first)
 
 
 def window_of(config: TrainConfig, *, head: int = 0, beyond: Collection[int] = ()) -> Window:

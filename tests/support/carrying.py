@@ -59,7 +59,7 @@ class Rule(Protocol):
 
     num_dropped: int
 
-    def may_begin(self, position: int, *, version: int) -> bool: ...
+    def begin(self, position: int, *, version: int) -> bool: ...
     def complete(self, position: int) -> None: ...
     def take(self) -> list[int] | None: ...
 
@@ -80,7 +80,7 @@ class FirstFinished:
     gone: set[int] = field(default_factory=set)
     ready: deque[int] = field(default_factory=deque)
 
-    def may_begin(self, position: int, *, version: int) -> bool:
+    def begin(self, position: int, *, version: int) -> bool:
         self.version = version
         for open_ in [each for each, born in self.began.items() if version - born > MAX_STALENESS]:
             if open_ not in self.gone:
@@ -127,7 +127,7 @@ def _run(taker: Rule, began: dict[int, int], lengths: Lengths, *, steps: int) ->
     left: dict[int, int] = {}
     taken: list[Sequence[int]] = []
     while len(taken) < steps:
-        while taker.may_begin(len(began), version=version):
+        while taker.begin(len(began), version=version):
             position = len(began)
             began[position], left[position] = version, SAMPLES
             waiting.extend((position, length) for length in lengths.of(position))

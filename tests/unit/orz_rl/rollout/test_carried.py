@@ -44,7 +44,7 @@ PLACES = (
 
 
 def assert_whole(folder: Path, max_staleness: int) -> None:
-    """Every group of the order is in one step, once, whole, from its seeds, overtaken as often as allowed, not older."""
+    """Every group of the order is in one step, once, whole, from its seeds; neither overtaken too often nor too old."""
     lines = learned(folder)
     assert [line["step"] for line in lines] == list(range(1, STEPS + 1))
     places: list[int] = []

@@ -28,15 +28,16 @@ def test_no_group_is_overtaken_more_often_or_gets_older_than_allowed(
     begun, running, version, steps = dict[int, int](), list[int](), 0, list[list[int]]()
     last = STEPS * per_step
     while len(steps) < STEPS:
-        if len(begun) < last and window.may_begin(len(begun), version=version) and draw.random() < 0.7:
+        if len(begun) < last and draw.random() < 0.7 and window.begin(len(begun), version=version):
             running.append(len(begun))
             begun[len(begun)] = version
         elif running and draw.random() < 0.7:
             window.complete(running.pop(draw.randrange(len(running))))
-        elif (found := window.take()) is not None:
+        elif version == len(steps) and (found := window.take()) is not None:
             assert window.head + size > max(found), "only what the window shows"
             steps.append(found)
             assert all(version - begun[position] <= max_staleness for position in found)
+        elif version < len(steps) and draw.random() < 0.5:
             version += 1
     order = list(itertools.chain(*steps))
     assert sorted(order) == list(range(last)), "each group once, none left out"
@@ -48,11 +49,39 @@ def test_no_group_is_overtaken_more_often_or_gets_older_than_allowed(
 
 def test_a_window_of_one_is_a_queue() -> None:
     window = Window(size=1, per_step=2, max_staleness=1)
+    assert [window.begin(position, version=0) for position in range(5)] == [True] * 4 + [False]
     for position in (3, 1, 2):
         window.complete(position)
     assert window.take() is None
     window.complete(0)
     assert [window.take(), window.take(), window.take()] == [[0, 1], [2, 3], None]
+
+
+def test_whoever_has_to_be_learned_now_is_waited_for_and_others_may_be_overtaken() -> None:
+    window = Window(size=4, per_step=2, max_staleness=1)
+    assert [window.begin(position, version=0) for position in range(4)] == [True] * 4
+    for position in (1, 2, 3):
+        window.complete(position)
+    assert window.take() == [1, 2]
+    assert not window.begin(4, version=0), "two groups, and one step that may learn them"
+    assert window.begin(4, version=1)
+    window.complete(4)
+    assert window.take() is None, "0 began with version 0, and this is the last step that may learn it"
+    window.complete(0)
+    assert window.take() == [0, 3]
+
+
+def test_what_is_found_on_disk_ages_and_what_is_missing_of_it_waits_for_new_weights() -> None:
+    """Three steps are taken, the checkpoint is of version 1: so is what the engines hold."""
+    window = Window(size=2, per_step=2, max_staleness=1, head=2)
+    window.record([[2, 3], [4, 5]])
+    assert window.num_steps == 3
+    window.found(6, version=2)
+    assert not window.begin(6, version=1), "what is drawn now would be too old for step 4, which version 3 learns"
+    assert window.begin(6, version=2)
+    assert window.begin(7, version=2)
+    assert not window.begin(8, version=2)
+    assert [window.take(), window.take(), window.take()] == [[2, 3], [4, 5], None]
 
 
 def test_a_window_goes_on_from_its_head_and_what_was_taken_beyond_it() -> None:
@@ -61,6 +90,7 @@ def test_a_window_goes_on_from_its_head_and_what_was_taken_beyond_it() -> None:
         window.complete(position)
     assert window.take() == [1, 3]
     again = Window(size=4, per_step=2, max_staleness=1, head=window.head, beyond=window.beyond)
+    assert (again.head, again.beyond, again.num_steps) == (0, (1, 3), 1)
     for position in (2, 4, 5):
         again.complete(position)
     assert again.take() is None, "2 alone: the oldest group holds the window"
