@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from tests.support.carrying import Lengths, learned_lengths
 
-SEEDS, STEPS, MEAN = range(20), 1000, 100
+SEEDS, STEPS, MEAN = range(10), 1000, 100
 
 
 def main() -> None:

@@ -131,6 +131,12 @@ def versions(values: Any) -> Numbers[int]:
     return Numbers(values, VERSIONS)
 
 
+def counts(values: Any) -> dict[int, int]:
+    """How often each number is there."""
+    found, times = np.unique(np.asarray(values), return_counts=True)
+    return dict(zip(found.tolist(), times.tolist(), strict=True))
+
+
 def to_column(rows: Sequence[Numbers[Any] | None], kind: pa.DataType) -> pa.Array:
     """A column of lists, put together from the rows' buffers; None is null."""
     arrays = [row.array for row in rows if row is not None]

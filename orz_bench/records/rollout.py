@@ -289,6 +289,15 @@ class Rollout:
         """(problem id, sample index): unique within one evaluation."""
         return (self.problem_id, self.sample_index)
 
+    @property
+    def versions(self) -> dict[int | None, int]:
+        """Policy version -> the number of tokens that it drew."""
+        if self.token_versions is None:
+            return {self.policy_version: self.num_tokens}
+        from orz_bench.records.arrays import counts
+
+        return {**counts(self.token_versions)}
+
 
 def _turns(request: Request) -> dict[str, Any]:
     """The messages, where there are more than the one that the prompt is."""

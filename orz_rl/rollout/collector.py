@@ -260,12 +260,11 @@ def _closing(generated: Iterator[Any]) -> Iterator[None]:
 def check_versions(rollouts: Sequence[Rollout], allowed: range, *, where: str) -> None:
     """Raise RunDirError for a row of which a token was sampled by another version."""
     for row in rollouts:
-        versions = {row.policy_version} if row.token_versions is None else {*row.token_versions}
-        stale = next((version for version in versions if version not in allowed), None)
-        if stale is None and versions:
+        stale = [version for version in row.versions if version not in allowed]
+        if not stale:
             continue
         wanted = f"{allowed[0]} to {allowed[-1]}" if len(allowed) > 1 else f"{allowed[0]}"
         raise RunDirError(
-            f"{where}: {row.problem_id} was sampled by policy version {stale}, wanted {wanted}: the "
+            f"{where}: {row.problem_id} was sampled by policy version {stale[0]}, wanted {wanted}: the "
             f"engines hold other weights than the policy. Move this folder away and run the same command again."
         )

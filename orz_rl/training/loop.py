@@ -180,13 +180,13 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
     learner = Learner(config, cluster, policy=setup.policy, critic=setup.critic)
     devices = devices_for(config.cluster, sampler=sampler, learner=learner)
     judging = Judging(recorders.grader, observer.sampled, recorders.reward)
-    ahead = _steps(setup, judging, sampler=sampler, shared=shared)
+    ahead = open_steps(setup, judging, sampler=sampler, shared=shared)
     stack.callback(ahead.close)
     trainer = Trainer(config, ahead=ahead, learner=learner, sampler=sampler, devices=devices)
     return Loop(setup, observer, trainer=trainer, recorders=recorders)
 
 
-def _steps(setup: Setup, judging: Judging, *, sampler: Sampler, shared: SharedSampler) -> Steps:
+def open_steps(setup: Setup, judging: Judging, *, sampler: Sampler, shared: SharedSampler) -> Steps:
     """What gives the trainer the rollouts of its steps."""
     config, run, prompts = setup.config, setup.run, setup.prompts.prompts
     if config.rollout.partial:

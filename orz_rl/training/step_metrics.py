@@ -142,9 +142,8 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
 def _staleness(report: StepReport) -> Iterator[tuple[str, float]]:
     ages = Counter[int]()
     for row in report.batch.rollouts:
-        versions = {row.policy_version or 0: row.num_tokens} if row.token_versions is None else row.token_versions
-        for version, count in Counter(versions).items():
-            ages[report.policy_version - version] += count
+        for version, count in row.versions.items():
+            ages[report.policy_version - (version or 0)] += count
     yield "staleness/mean", sum(age * count for age, count in ages.items()) / ages.total()
     yield "staleness/max", max(ages)
 
