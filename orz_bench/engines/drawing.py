@@ -29,7 +29,14 @@ class DrawingLoop:
             found += drawing.step()
             if time.monotonic() >= ends_at:
                 break
+        if not drawing.num_open:
+            self.take_unfinished()  # other weights may come
         return found
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing is in hand."""
+        return self._drawing is None
 
     def take_unfinished(self) -> list[Request]:
         """The requests in hand, with what was drawn of each; none is in hand afterwards."""

@@ -51,6 +51,10 @@ class Buffer:
                 found += rows
         return found
 
+    def clear(self) -> None:
+        """Remove all parts."""
+        self.forget(lambda _: True)
+
     def forget(self, is_taken: Callable[[int], bool]) -> None:
         """Remove the parts of which steps have every row."""
         with self._lock:

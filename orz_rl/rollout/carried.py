@@ -121,11 +121,13 @@ class CarriedSteps:
             recorded = recorded_steps(self._run, self._config, first=place.step)
             self._recorded = recorded.keys()
             self._window.record(recorded.values())
-            for row in self._buffer.load():
-                position = position_of(row)
-                if not self._window.is_taken(position):
-                    self._window.found(position, version=row.policy_version or 0)
-                    self._keep(row, None)
+            rows = [row for row in self._buffer.load() if not self._window.is_taken(position_of(row))]
+            if not all(self._window.may_be_learned(version or 0) for row in rows for version in row.versions):
+                self._buffer.clear()  # of weights that are no part of the run any more: a step's folder was moved away
+                rows = []
+            for row in rows:
+                self._window.found(position_of(row), version=row.policy_version or 0)
+                self._keep(row, None)
 
     def engines_hold(self, version: int) -> None:
         """The engines have these weights, or newer ones, from now on."""

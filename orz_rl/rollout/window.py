@@ -53,6 +53,10 @@ class Window:
         """Whether a step has this group."""
         return position < self.head or position in self._beyond or position in self._reserved
 
+    def may_be_learned(self, version: int) -> bool:
+        """Whether the next step may learn from tokens of this version."""
+        return self.num_steps - self._max_staleness <= version <= self.num_steps
+
     def begin(self, position: int, *, version: int) -> bool:
         """Let a group begin (or what is missing of one) with weights of this version; False if it has to wait."""
         if position in self._complete:

@@ -48,4 +48,5 @@ class TrainedEngineActor:
     def call(self, method: EngineMethod, *source: WeightSource, settings: dict[str, Any]) -> None:
         """Run a method of the engine, once it has finished what it has in hand."""
         self._loop.finish()
+        assert self._drawing.is_idle
         getattr(self._engine, method)(*source, **settings)

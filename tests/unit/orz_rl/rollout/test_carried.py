@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from orz_bench.errors import ConfigError, EngineError
+from orz_bench.errors import EngineError
 from orz_bench.records.run_dir import RunDir
 from orz_rl.recipes.registry import resolve
 from orz_rl.rollout.buffer import position_of
@@ -128,19 +128,3 @@ def test_an_error_of_the_engines_is_raised_where_the_step_is_taken(
     monkeypatch.setattr(ahead_run.SeededEngine, "draw", fails)
     with pytest.raises(EngineError, match="every engine has died"):
         ahead_run.train(tmp_path, max_staleness=1, num_steps=STEPS, window=WINDOW)
-
-
-@pytest.mark.parametrize(
-    ("overrides", "words"),
-    [
-        ("rollout.partial=true", "rollout.max_staleness is 0"),
-        ("rollout.partial=true rollout.max_staleness=1", "cluster.colocate=false"),
-        ("rollout.partial=true rollout.max_staleness=1 rollout.window=33 cluster.colocate=false", "rollout.window"),
-        ("rollout.partial=true rollout.max_staleness=1 rollout.dynamic_sampling=1", "rollout.dynamic_sampling"),
-        ("rollout.window=4", "rollout.partial"),
-    ],
-)
-def test_what_cannot_be_carried_is_refused_with_the_setting_to_change(overrides: str, words: str) -> None:
-    with pytest.raises(ConfigError) as caught:
-        resolve("tiny", overrides=overrides.split())
-    assert words in str(caught.value)
