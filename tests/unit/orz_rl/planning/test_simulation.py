@@ -138,3 +138,13 @@ def test_the_recorded_simulation_is_within_what_is_claimed() -> None:
     assert abs(tiny["relative_error"]) < 0.15
     for measured, predicted in tiny["phases_measured_and_predicted"].values():
         assert predicted == pytest.approx(measured, rel=0.15)
+
+
+def test_recorded_runs_one_step_ahead_are_predicted_from_their_on_policy_runs() -> None:
+    """benchmarks/overlap_plan.py, of the pairs of benchmarks/overlap.py: seconds a step, and how many times as fast."""
+    path = PROJECT / "benchmarks" / "results" / "overlap_plan.json"
+    pairs = json.loads(path.read_text(encoding="utf-8"))["tiny_overlap"]
+    assert len(pairs) >= 3
+    for pair in pairs:
+        assert pair["predicted_s_a_step"] == pytest.approx(pair["measured_s_a_step"], rel=0.15)
+        assert pair["predicted_times_as_fast"] == pytest.approx(pair["measured_times_as_fast"], rel=0.15)
