@@ -175,7 +175,7 @@ _ALL = (
         "time/sample_ahead",
         "s",
         "Sampling, grading and writing of the step's rollouts while earlier steps were learned; with rollout.partial, "
-        "since those of the step before were complete.",
+        "from the first request to the last row.",
         "down",
         is_time=True,
     ),

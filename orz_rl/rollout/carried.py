@@ -38,6 +38,8 @@ class _Group:
     """By sample index."""
     facts: dict[int, TextFacts] = field(default_factory=dict)
     """Of those that were generated now."""
+    begun_at: float | None = None
+    complete_at: float | None = None
 
 
 class _Feed(Iterator[Request]):
@@ -106,7 +108,6 @@ class CarriedSteps:
         self._recorded: Container[int] = ()
         """Steps that had been taken before; their folders have their rows."""
         self._place, self._next_position, self._engines_hold = Place(1, 0, 0), 0, -1
-        self._full_at = 0.0
         self._error: BaseException | None = None
         self._is_closed = False
         self._changed = threading.Condition()
@@ -135,7 +136,6 @@ class CarriedSteps:
             self._engines_hold = version
             self._changed.notify_all()
         if self._thread is None:
-            self._full_at = time.perf_counter()
             self._thread = threading.Thread(target=self._work, name="orz-sampling", daemon=True)
             self._thread.start()
 
@@ -148,7 +148,6 @@ class CarriedSteps:
         else:
             rows = [replace(group.rows[n], step=place.step) for group in groups for n in sorted(group.rows)]
             facts = {group.rows[n].key: found for group in groups for n, found in group.facts.items()}
-        before, self._full_at = self._full_at, time.perf_counter()
         oldest = max(0, place.policy_version - self._config.rollout.max_staleness)
         check_versions(rows, range(oldest, place.policy_version + 1), where=folder.path.name)
         if place.step not in self._recorded:
@@ -162,7 +161,7 @@ class CarriedSteps:
             cursor,
             num_replaced=0,
             num_generated=len(facts),
-            seconds_ahead=self._full_at - before,
+            seconds_ahead=_seconds_of(groups),
             text_facts=facts,
             beyond=beyond,
         )
@@ -216,9 +215,10 @@ class CarriedSteps:
         """What is missing of the next group that may begin; nothing if none may."""
         with self._changed:
             while (position := self._begun()) is not None:
-                there = self._groups[position].rows if position in self._groups else {}
-                missing = [each for each in self._requests(position) if each.sample_index not in there]
+                group = self._groups.setdefault(position, _Group())
+                missing = [each for each in self._requests(position) if each.sample_index not in group.rows]
                 if missing:
+                    group.begun_at = time.perf_counter()
                     self._position_of.update((request.key, position) for request in missing)
                     self._recorder.expect(missing)
                     return missing
@@ -279,4 +279,12 @@ class CarriedSteps:
         if facts is not None:
             group.facts[row.sample_index] = facts
         if len(group.rows) == self._config.rollout.num_samples:
+            group.complete_at = time.perf_counter()
             self._window.complete(position)
+
+
+def _seconds_of(groups: Sequence[_Group]) -> float | None:
+    """From the first of their requests to their last row on disk; None if none was asked for now."""
+    begun = [group.begun_at for group in groups if group.begun_at is not None]
+    complete = [group.complete_at for group in groups if group.complete_at is not None]
+    return max(complete) - min(begun) if begun else None
