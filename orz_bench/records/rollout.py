@@ -296,7 +296,7 @@ class Rollout:
             return {self.policy_version: self.num_tokens}
         from orz_bench.records.arrays import counts
 
-        return {**counts(self.token_versions)}
+        return dict(counts(self.token_versions).items())
 
 
 def _turns(request: Request) -> dict[str, Any]:

@@ -48,11 +48,11 @@ class PlanOptions:
         bool,
         typer.Option("--real-engines", help="Run the recipe's engines here; scoring and updating are a wait."),
     ] = False
-    steps: Annotated[int, typer.Option(min=1, help="Steps of --real-engines.")] = 6
+    steps: Annotated[int, typer.Option(min=1, help="Steps to run with real engines.")] = 6
     update_seconds: Annotated[
         float | None,
         typer.Option(
-            min=0, help="Scoring and updating of a step with --real-engines [default: by arithmetic, for GPUs]."
+            min=0, help="Scoring and updating of a step with real engines [default: by arithmetic, for GPUs]."
         ),
     ] = None
     gpu_memory_gib: Annotated[float, typer.Option(min=1, help="Memory of each GPU.")] = 80.0
