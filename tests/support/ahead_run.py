@@ -132,7 +132,7 @@ class GradesText:
 def learn(collection: StepRollouts, *, step: int, file: Path) -> None:
     """What it is learned from, as a line."""
     rows = [(row.problem_id, row.sample_index, row.seed, row.completion) for row in collection.rollouts]
-    versions = [version for row in collection.rollouts for version in row.token_versions or [row.policy_version]]
+    versions = [version for row in collection.rollouts for version in row.versions]
     with file.open("a", encoding="utf-8") as out:
         out.write(json.dumps({"step": step, "rows": rows, "versions": versions}) + "\n")
 
