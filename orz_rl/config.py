@@ -115,12 +115,13 @@ class RolloutConfig(Section):
     keeps the version and the log-probability that drew it. Needs rollout.max_staleness (docs/overlap.md)."""
     window: Positive | None = None
     """With rollout.partial: a step takes the first complete problems among so many from the oldest one on, so that one
-    is overtaken by at most window - 1 others; 1: none. null: a quarter of rollout.num_problems."""
+    is overtaken by at most window - 1 others; 1: none. null: as many as the limit of age allows, rollout.num_problems x
+    rollout.max_staleness."""
 
     @property
     def window_size(self) -> int:
         """The window in problems (null resolved)."""
-        return self.window or max(1, self.num_problems // 4)
+        return self.window or self.num_problems * max(1, self.max_staleness)
 
     @property
     def sampling(self) -> Sampling:

@@ -38,7 +38,7 @@ MEANINGFUL = {
     ("loss.importance_band", ""): OFF,
     ("loss.sequence_band", ""): OFF,
     ("rollout.max_staleness", "0"): "strictly on-policy",
-    ("rollout.window", ""): "null: a quarter of rollout.num_problems",
+    ("rollout.window", ""): "null: as many as the limit of age allows",
     ("optim.policy_lr", "1e30"): "no rate is too high to be tried: the first update that is not finite is stopped",
     ("optim.critic_lr", "1e30"): "likewise",
     ("optim.final_lr", "1e30"): "likewise",

@@ -17,17 +17,15 @@ from typing import Literal, Protocol
 
 from orz_rl.rollout.window import Window
 
-PER_STEP, SAMPLES, SLOTS, MAX_STALENESS = 8, 4, 48, 1
-"""Groups a step, samples a group, samples that run at a time."""
-UPDATE = 120.0
-"""How long an update takes; the mean sample is about as long."""
+PER_STEP, SAMPLES, MAX_STALENESS = 16, 4, 2
+"""Groups a step, samples a group."""
 _WARM = 10
 """Steps at either end that are not counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Log-normal lengths; those of a problem are alike, as of hard and easy problems."""
+    """Log-normal lengths up to four times the mean, as of a limit; those of a problem are alike: hard and easy ones."""
 
     mean: float
     seed: int
@@ -35,9 +33,19 @@ class Lengths:
     def of(self, position: int) -> list[int]:
         """Of the samples of a group."""
         draw = random.Random(f"{self.seed} {position}")
-        problem = draw.gauss(0, 0.7)
-        scale = self.mean / math.exp((0.7**2 + 0.5**2) / 2)
-        return [max(1, round(scale * math.exp(problem + draw.gauss(0, 0.5)))) for _ in range(SAMPLES)]
+        problem = draw.gauss(0, 0.6)
+        drawn = [self.mean * math.exp(problem + draw.gauss(0, 0.5) - 0.3) for _ in range(SAMPLES)]
+        return [max(1, min(4 * round(self.mean), round(each))) for each in drawn]
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """What a run has."""
+
+    slots: int
+    """Samples that are drawn at a time."""
+    update: float
+    """How long an update takes, in tokens of a sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,42 +82,44 @@ class Windowed(Window):
 class FirstFinished:
     """In progress are as many groups as a window of one allows; a step takes the first that are complete."""
 
-    began: dict[int, int]
-    version: int = 0
     num_dropped: int = 0
-    gone: set[int] = field(default_factory=set)
+    open: dict[int, int] = field(default_factory=dict)
+    """Position -> version; in progress, or complete and not taken."""
     ready: deque[int] = field(default_factory=deque)
 
     def begin(self, position: int, *, version: int) -> bool:
-        self.version = version
-        for open_ in [each for each, born in self.began.items() if version - born > MAX_STALENESS]:
-            if open_ not in self.gone:
-                self.gone.add(open_)
-                self.num_dropped += 1
-        return position - len(self.gone) < PER_STEP * (MAX_STALENESS + 1)
+        for old in [each for each, born in self.open.items() if version - born > MAX_STALENESS]:
+            del self.open[old]
+            self.num_dropped += 1
+        if len(self.open) >= PER_STEP * (MAX_STALENESS + 1):
+            return False
+        self.open[position] = version
+        return True
 
     def complete(self, position: int) -> None:
         self.ready.append(position)
 
     def take(self) -> list[int] | None:
-        fresh = deque(each for each in self.ready if each not in self.gone)
-        if len(fresh) < PER_STEP:
+        self.ready = deque(each for each in self.ready if each in self.open)
+        if len(self.ready) < PER_STEP:
             return None
-        found = [fresh.popleft() for _ in range(PER_STEP)]
-        self.gone.update(found)
-        self.ready = fresh
+        found = [self.ready.popleft() for _ in range(PER_STEP)]
+        for position in found:
+            del self.open[position]
         return found
 
 
-def learned_lengths(lengths: Lengths, *, rule: Literal["window", "first_finished"], steps: int) -> Learned:
+def learned_lengths(
+    lengths: Lengths, machine: Machine, *, rule: Literal["window", "first_finished"], steps: int
+) -> Learned:
     """Run it, and compare what is learned with what is begun."""
     began: dict[int, int] = {}
     taker: Rule = (
-        Windowed(size=PER_STEP // 4, per_step=PER_STEP, max_staleness=MAX_STALENESS)
+        Windowed(size=PER_STEP * MAX_STALENESS, per_step=PER_STEP, max_staleness=MAX_STALENESS)
         if rule == "window"
-        else FirstFinished(began)
+        else FirstFinished()
     )
-    taken = _run(taker, began, lengths, steps=steps)
+    taken = _run(taker, machine, began, lengths=lengths, steps=steps)
     counted = [position for step in taken[_WARM:-_WARM] for position in step]
     learned = [statistics.fmean(lengths.of(position)) for position in counted]
     drawn = [statistics.fmean(lengths.of(position)) for position in range(min(counted), max(counted) + 1)]
@@ -119,7 +129,7 @@ def learned_lengths(lengths: Lengths, *, rule: Literal["window", "first_finished
     return Learned(mean, drawn_mean, (mean - drawn_mean) / error, taker.num_dropped, statistics.fmean(ages))
 
 
-def _run(taker: Rule, began: dict[int, int], lengths: Lengths, *, steps: int) -> list[Sequence[int]]:
+def _run(taker: Rule, machine: Machine, began: dict[int, int], *, lengths: Lengths, steps: int) -> list[Sequence[int]]:
     """Event by event; the groups of each step."""
     now, version, learns_until = 0.0, 0, 0.0
     waiting: deque[tuple[int, int]] = deque()
@@ -127,16 +137,16 @@ def _run(taker: Rule, began: dict[int, int], lengths: Lengths, *, steps: int) ->
     left: dict[int, int] = {}
     taken: list[Sequence[int]] = []
     while len(taken) < steps:
-        while taker.begin(len(began), version=version):
+        while len(running) + len(waiting) < machine.slots and taker.begin(len(began), version=version):
             position = len(began)
             began[position], left[position] = version, SAMPLES
             waiting.extend((position, length) for length in lengths.of(position))
-        while waiting and len(running) < SLOTS:
+        while waiting and len(running) < machine.slots:
             position, length = waiting.popleft()
             heapq.heappush(running, (now + length, position))
         if learns_until <= now and (found := taker.take()) is not None:
             taken.append(found)
-            learns_until = now + UPDATE
+            learns_until = now + machine.update
         next_end = running[0][0] if running else math.inf
         if learns_until > now and learns_until <= next_end:
             now, version = learns_until, version + 1

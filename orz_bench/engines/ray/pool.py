@@ -12,7 +12,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Self
 
 import ray
@@ -30,6 +30,8 @@ _SECONDS_A_CALL = 0.5
 """How long an engine generates before it reports: the maximum age of the queue's view of it."""
 _IN_HAND_GPU, _IN_HAND_CPU = 1024, 128
 """Requests held by one vLLM engine: about twice as many as it runs together."""
+_MOST_READ = 64
+"""Requests that are read for an engine at once: others may have room, too."""
 _LEAST = 16
 """Requests given to such an engine at once, even if its fair share is smaller."""
 
@@ -172,18 +174,18 @@ class RayPool:
     ) -> Generator[list[Completion], None, list[Request]]:
         """Lists of completions, possibly empty, until all are there, or `until()`; returns the unfinished requests.
 
-        For engines whose weights are trained. An iterator that has ended is asked again: it may have been refilled.
+        For engines whose weights are trained. Requests are read as engines have room for them. An iterator that has
+        ended is asked again: it may have been refilled.
         """
         queue: deque[Request] = deque()
         calls: dict[Any, _Worker] = {}
         waiting = iter(requests)
         while True:
             is_over = until()
-            queue.extend(waiting)
             if not self._workers:
                 raise EngineError("every engine has died (out of memory?). Finished samples are kept.")
             for worker in () if is_over else [each for each in self._workers if each not in calls.values()]:
-                new = self._take(queue, worker, refills=True)
+                new = self._take(queue, worker, more=waiting)
                 if worker.in_hand:
                     calls[worker.actor.draw_some.remote(new, sampling)] = worker
             if not calls:
@@ -230,16 +232,20 @@ class RayPool:
         for actor in actors:
             ray.kill(actor)
 
-    def _take(self, queue: deque[Request], worker: _Worker, *, refills: bool = False) -> list[Request]:
-        """The next requests for this engine: whole blocks, or at most its fair share of the rest."""
+    def _take(self, queue: deque[Request], worker: _Worker, *, more: Iterator[Request] | None = None) -> list[Request]:
+        """The next requests for this engine: whole blocks, or at most its fair share of the rest.
+
+        With `more`, blocks are filled up, and some are read from it where the queue has too few.
+        """
         block = self._settings.block
         if block is not None:
-            room = block - len(worker.in_hand) if refills else 0 if worker.in_hand else block
+            room = 0 if worker.in_hand and more is None else block - len(worker.in_hand)
         else:
             limit = _IN_HAND_GPU if has_gpu() else _IN_HAND_CPU
             fair = max(_LEAST, -(-len(queue) // len(self._workers)))
             room = min(limit - len(worker.in_hand), fair)
         taken = [queue.popleft() for _ in range(min(room, len(queue)))]
+        taken += islice(more or (), min(max(0, room - len(taken)), _MOST_READ))
         worker.in_hand |= {request.key: request for request in taken}
         return taken
 

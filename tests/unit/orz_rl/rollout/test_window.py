@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from orz_rl.recipes.registry import resolve
 from orz_rl.rollout.problems import spaced_problem_at
 from orz_rl.rollout.window import Window, spacing_of
-from tests.support.carrying import Lengths, learned_lengths
+from tests.support.carrying import Lengths, Machine, learned_lengths
 
 STEPS = 12
 
@@ -110,15 +110,18 @@ def test_a_problem_comes_again_only_after_so_many_others_and_once_in_each_epoch(
 
 def test_the_spacing_covers_a_step_and_what_is_in_progress() -> None:
     given_ = ["rollout.num_problems=8", "rollout.max_staleness=2", "rollout.partial=true", "cluster.colocate=false"]
-    assert spacing_of(resolve("tiny", overrides=given_)) == 8 * 3 + 2
+    assert spacing_of(resolve("tiny", overrides=given_)) == 8 * 3 + 16
     assert spacing_of(resolve("tiny", overrides=[*given_, "rollout.window=16"])) >= 8 + 2 * 15 + 1
+    assert spacing_of(resolve("tiny", overrides=[*given_, "rollout.window=3"])) == 8 * 3 + 3
 
 
 def test_lengths_of_what_is_learned_are_those_of_what_is_drawn() -> None:
     """The short form of benchmarks/partial_lengths.py; taking what ends first and dropping the rest prefers short."""
-    lengths = Lengths(mean=100, seed=1)
-    windowed, first = (learned_lengths(lengths, rule=rule, steps=120) for rule in ("window", "first_finished"))
-    assert abs(windowed.z) < 3
-    assert windowed.num_dropped == 0
+    lengths, fast_engines = Lengths(mean=100, seed=1), Machine(slots=48, update=120.0)
+    first = learned_lengths(lengths, fast_engines, rule="first_finished", steps=120)
     assert first.z < -5
     assert first.num_dropped > 0
+    for machine in (fast_engines, Machine(slots=24, update=240.0), Machine(slots=24, update=120.0)):
+        windowed = learned_lengths(lengths, machine, rule="window", steps=120)
+        assert abs(windowed.z) < 1
+        assert windowed.num_dropped == 0
