@@ -45,7 +45,7 @@ class DrawingLoop:
 
 
 def draw_here(
-    engine: TrainedEngine, requests: Iterable[Request], sampling: Sampling, *, until: Callable[[], bool]
+    engine: TrainedEngine, requests: Iterable[Request], *, sampling: Sampling, until: Callable[[], bool]
 ) -> Generator[list[Completion], None, list[Request]]:
     """Lists of completions, possibly empty, until all are there, or `until()`; returns the unfinished requests."""
     loop, num_open, waiting = DrawingLoop(engine), 0, iter(requests)

@@ -46,8 +46,7 @@ def step_folder(step: int) -> str:
 
 def step_of(folder: Path) -> int | None:
     """The step in a folder's name, or None."""
-    match = _STEP_FOLDER.fullmatch(folder.name)
-    return int(match.group(1)) if match else None
+    return int(match[1]) if (match := _STEP_FOLDER.fullmatch(folder.name)) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,11 +320,6 @@ class RunDir:
     def rollouts(self, step: int) -> RolloutsDir:
         """The folder for the rollouts of a training step."""
         return RolloutsDir(self.path / "rollouts" / step_folder(step))
-
-    @property
-    def buffer(self) -> RolloutsDir:
-        """The folder for samples of a training that no step has yet (rollout.partial)."""
-        return RolloutsDir(self.path / "buffer")
 
     def evaluation(self, *, benchmark: str, step: int, fingerprint: str) -> EvaluationDir:
         """The folder for the samples of one benchmark, checkpoint and protocol."""

@@ -27,6 +27,11 @@ def position_of(row: Rollout) -> int:
     return position
 
 
+def buffer_of(run: RunDir) -> RolloutsDir:
+    """The folder for samples that no step has yet."""
+    return RolloutsDir(run.path / "buffer")
+
+
 class Buffer:
     """Written by one thread, shortened by another."""
 
@@ -74,7 +79,7 @@ def recorded_steps(run: RunDir, config: TrainConfig, *, first: int) -> dict[int,
     for wanted, (step, folder) in enumerate(later, start=first):
         positions = _groups_in(folder, config) if step == wanted else None
         if positions is None:
-            for stale in (*(each for number, each in later if number >= step), run.buffer):
+            for stale in (*(each for number, each in later if number >= step), buffer_of(run)):
                 _empty(stale)
             break
         found[step] = positions

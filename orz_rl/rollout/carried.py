@@ -22,7 +22,7 @@ from orz_bench.records.rollout import Completion, Grade, Request, Rollout
 from orz_bench.records.run_dir import RunDir
 from orz_rl.config import TrainConfig
 from orz_rl.rollout.ahead import Place
-from orz_rl.rollout.buffer import POSITION, Buffer, position_of, recorded_steps
+from orz_rl.rollout.buffer import POSITION, Buffer, buffer_of, position_of, recorded_steps
 from orz_rl.rollout.collector import StepRollouts, check_versions, group_seeds, rewarded_row
 from orz_rl.rollout.problems import Prompt, spaced_problem_at
 from orz_rl.rollout.reward_process import Reward, binary_of
@@ -90,7 +90,7 @@ class CarriedSteps:
         self._config, self._run, self._sampler = config, run, sampler
         self._judging, self._prompts = judging, prompts
         self._window = window_of(config)
-        self._buffer, self._feed = Buffer(run.buffer), _Feed(self._next_group)
+        self._buffer, self._feed = Buffer(buffer_of(run)), _Feed(self._next_group)
         self._recorder = Recorder(
             self._buffer,
             judging.grader,
@@ -118,7 +118,7 @@ class CarriedSteps:
         assert self._thread is None
         self._place, self._next_position = place, place.cursor
         self._window = window_of(self._config, head=place.cursor, beyond=place.beyond)
-        with self._run.buffer.lock():
+        with buffer_of(self._run).lock():
             recorded = recorded_steps(self._run, self._config, first=place.step)
             self._recorded = recorded.keys()
             self._window.record(recorded.values())
@@ -192,7 +192,7 @@ class CarriedSteps:
 
     def _work(self) -> None:
         try:
-            with self._run.buffer.lock(), self._recorder as recorder:
+            with buffer_of(self._run).lock(), self._recorder as recorder:
                 while self._has_some():
                     recorder.add_all(filter(None, self._turn()))
         except BaseException as error:  # carried to the thread that trains: see take()

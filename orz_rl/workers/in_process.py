@@ -96,7 +96,7 @@ class LocalSampler(Sampler):
         """See Sampler.draw."""
         from orz_bench.engines.drawing import draw_here
 
-        return draw_here(self._engine, requests, sampling, until=until)
+        return draw_here(self._engine, requests, sampling=sampling, until=until)
 
     def on_all(self, method: EngineMethod, sources: Sources | None = None, **settings: Any) -> None:
         """Call the engine's method."""

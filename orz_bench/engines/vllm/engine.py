@@ -219,7 +219,7 @@ class VllmEngine:
             output_kind=RequestOutputKind.FINAL_ONLY,
             logprobs=0 if self._spec.keep_tokens or is_first else None,
         )
-        return self._add(request, request.prompt_token_ids or (), parameters)
+        return self._add(request, request.prompt_token_ids or (), parameters=parameters)
 
     def _submit_one(self, request: Request, sampling: Sampling) -> str:
         """A single sample, whose tokens are reported as they are drawn; it goes on from what was drawn of it."""
@@ -232,7 +232,7 @@ class VllmEngine:
             output_kind=RequestOutputKind.DELTA,
             logprobs=0,
         )
-        return self._add(request, [*(request.prompt_token_ids or ()), *drawn], parameters)
+        return self._add(request, [*(request.prompt_token_ids or ()), *drawn], parameters=parameters)
 
     def _parameters(self, sampling: Sampling, **settings: Any) -> Any:
         from vllm import SamplingParams
@@ -253,7 +253,7 @@ class VllmEngine:
             **settings,
         )
 
-    def _add(self, request: Request, prompt: Sequence[int], parameters: Any) -> str:
+    def _add(self, request: Request, prompt: Sequence[int], *, parameters: Any) -> str:
         request_id = f"{request.problem.problem_id}\x1f{request.sample_index}"
         require_known_ids(prompt, rows=self._rows, checkpoint=self._spec.checkpoint)
         self._llm.llm_engine.add_request(request_id, {"prompt_token_ids": list(prompt)}, parameters)
