@@ -68,6 +68,18 @@ def test_a_batch_of_carried_samples_is_taken_from_a_window_as_a_run_takes_it() -
     assert [time for time, *_ in whole._marks][:2] == [8.0, 8.0]
 
 
+def test_in_the_steady_state_a_window_makes_no_step_faster() -> None:
+    """What is overtaken is due later. Carrying samples is what saves time."""
+    generator = random.Random(1)
+    batches = [[min(400, 1 + int(75 * generator.lognormvariate(0, 0.78))) for _ in range(32)] for _ in range(50)]
+    for train in (0.5, 1.5):
+        costs = replace(COSTS, train_fixed=train)
+        modes = [Mode(staleness=2, partial=True, window=window) for window in (0.0, 1.0, 2.0)]
+        queue, *windows = (step_of(batches, mode, costs) for mode in modes)
+        assert windows == pytest.approx([queue] * 2, rel=0.02)
+        assert queue < 0.75 * step_of(batches, Mode(staleness=2), costs)
+
+
 def test_more_overlap_never_makes_the_simulated_step_much_longer() -> None:
     generator = random.Random(2)
     for _ in range(5):
