@@ -13,7 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from orz_bench.evaluation.recorder import AnswerGrader, Recorder
 from orz_bench.extraction.responses import TextFacts
@@ -27,7 +27,9 @@ from orz_rl.rollout.collector import StepRollouts, check_versions, group_seeds, 
 from orz_rl.rollout.problems import Prompt, spaced_problem_at
 from orz_rl.rollout.reward_process import Reward, binary_of
 from orz_rl.rollout.window import spacing_of, window_of
-from orz_rl.workers.shared import SharedSampler
+
+if TYPE_CHECKING:
+    from orz_rl.workers.shared import SharedSampler
 
 
 @dataclass(slots=True)

@@ -73,8 +73,8 @@ def test_steps_are_sampled_ahead_of_learning_and_a_killed_run_goes_on(
 ) -> None:
     run = tmp_path / "run"
     separate = ("cluster.colocate=false", "cluster.colocate_models=true", "cluster.weight_sync=broadcast")
-    arguments = ("train", "--recipe", "tiny", *ARGUMENTS[3:4], *separate, *ARGUMENTS[5:], "rollout.max_staleness=1")
-    arguments += (f"rollout.partial={partial}",)
+    overlap = (*separate, "rollout.max_staleness=1", f"rollout.partial={partial}")
+    arguments = ("train", "--recipe", "tiny", *ARGUMENTS[3:4], *overlap, *ARGUMENTS[5:])
     kill = kill_at(Point("orz_rl.training.checkpoint:Checkpoints", "save", 2, is_after=True))
     killed = started(*arguments, "--out", run, environment=workers, prepare=kill)
     assert killed.wait(1000) == -signal.SIGKILL
