@@ -109,6 +109,17 @@ def _measured(result: dict[str, Any]) -> str:
             "",
         )
     ]
+    for found in result["tiny_overlap"]:
+        error = f"{100 * found['relative_error']:+.0f} %"
+        rows.append(
+            (
+                f"`tiny`, one step ahead, seed {found['seed']}",
+                f"{found['measured_s_a_step']:.2f} s",
+                f"{found['predicted_s_a_step']:.2f} s ({error})",
+                f"{found['measured_times_as_fast']:.2f}",
+                f"{found['predicted_times_as_fast']:.2f}",
+            )
+        )
     for found in result["verl"]:
         seconds, times = found["predicted_async_s"], found["predicted_times_as_fast"]
         rows.append(
@@ -121,7 +132,7 @@ def _measured(result: dict[str, Any]) -> str:
             )
         )
     titles = (
-        "run", "step, measured", "step, simulated (staleness 1; 4)", "times as fast, published",
+        "run", "step, measured", "step, simulated (staleness 1; 4)", "times as fast, measured or published",
         "simulated (staleness 1; 4)",
     )  # fmt: skip
     return _table(titles, rows)

@@ -2,6 +2,9 @@
 
 tiny: phases of a real run here (transformers and models in one process, one thread, CPU seconds; all samples of a
 step are one batch of the engine); costs are fitted on its even steps, and its odd steps are predicted.
+tiny_overlap: pairs of runs of benchmarks/overlap.py, on two cores, the engine on one and the models on the other. What
+a step takes with sampling one step ahead is predicted from the strictly on-policy run alone: its phases, and the CPU
+seconds of its models, which share a core once the engine never stops.
 verl: phases that its documentation publishes for Qwen2.5-Math-7B on H20 (recipe
 fully_async_policy, responses of up to 28k tokens); the mean length is fitted to the colocated run on 32 GPUs, and all
 others are predicted. orz: orz_7b on 64 GPUs and orz_32b on 128, from public figures of H100.
@@ -9,6 +12,8 @@ others are predicted. orz: orz_7b on 64 GPUs and orz_32b on 128, from public fig
 
 from __future__ import annotations
 
+import argparse
+import json
 import math
 import os
 import random
@@ -21,7 +26,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _record import keep
+from _record import HERE, keep
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported
 
@@ -32,6 +37,8 @@ from orz_rl.planning.simulation import Costs, EngineCosts, Mode, sampling_second
 from orz_rl.recipes.registry import resolve
 
 STEPS, WARM = 11, 1
+BLOCKS = 2
+"""Of a step of `tiny` in an engine: 256 samples, of which it has 128 in hand."""
 PUBLISHED_MEAN = {"orz_7b": 1558.0, "orz_32b": 2000.0}
 """7B: mean of the published curve of response lengths over its 731 steps; 32B: assumed."""
 GPUS = {"orz_7b": 64, "orz_32b": 128}
@@ -146,6 +153,39 @@ def tiny() -> dict[str, Any]:
     }
 
 
+def tiny_overlap(record: Path) -> list[dict[str, Any]]:
+    """Each pair of the record: steps one step ahead, measured, and predicted from the on-policy run."""
+    found = []
+    for pair in json.loads(record.read_text(encoding="utf-8"))["pairs"]:
+        on_policy, measured = pair["on_policy"], pair["one_step_ahead"]["seconds_a_step_mean"]
+        phases, cpu = on_policy["phases_median_s"], on_policy["cpu_s_a_step"]
+        models = sum(seconds for name, seconds in cpu.items() if not name.startswith("engine"))
+        learning = phases["score"] + phases["update"]
+        # The engine's time is that of a whole step's samples; they are its blocks that new weights wait for.
+        costs = Costs(
+            engine=engine_of(phases["sample"] / BLOCKS, 0.0, slots=1),
+            train_fixed=max(learning, models) + phases["write"],
+            train_per_token=0.0,
+            sync=phases["sync"],
+        )
+        predicted = simulate(
+            [[1] * BLOCKS] * 30, prompt_tokens=0, engines=1, costs=costs, mode=Mode(staleness=1)
+        ).step_s
+        alone = phases["sample"] + learning + phases["write"] + phases["sync"]
+        found.append(
+            {
+                "seed": pair["seed"],
+                "load": pair["one_step_ahead"]["load_before_and_after"],
+                "measured_s_a_step": measured,
+                "predicted_s_a_step": round(predicted, 3),
+                "relative_error": round(predicted / measured - 1, 4),
+                "measured_times_as_fast": pair["times_as_many_steps_an_hour"],
+                "predicted_times_as_fast": round(alone / predicted, 3),
+            }
+        )
+    return found
+
+
 def verl() -> list[dict[str, Any]]:
     """512 prompts x 16 samples; half of the GPUs sample, half train, samples are carried over.
 
@@ -222,4 +262,12 @@ def orz() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    keep("overlap_plan", {"tiny": tiny(), "verl": verl(), "orz": orz()})
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "--record", type=Path, default=HERE / "results" / "overlap.json", help="of benchmarks/overlap.py"
+    )
+    given = parser.parse_args()
+    keep(
+        "overlap_plan",
+        {"tiny": tiny(), "tiny_overlap": tiny_overlap(given.record), "verl": verl(), "orz": orz()},
+    )

@@ -111,6 +111,18 @@ class RolloutConfig(Section):
     max_staleness: Count = 0
     """Engines sample up to this many steps ahead while earlier steps are learned, so tokens are at most this many
     updates old when they are learned; 0: strictly on-policy. Needs separate engines (docs/overlap.md)."""
+    partial: bool = False
+    """Samples that are not complete when new weights come go on with these, instead of being waited for; every token
+    keeps the version and the log-probability that drew it. Needs rollout.max_staleness (docs/overlap.md)."""
+    window: Positive | None = None
+    """With rollout.partial: a step takes the first complete problems among so many from the oldest one on, so that one
+    is overtaken by at most window - 1 others; 1: none. null: as many as the limit of age allows, rollout.num_problems x
+    rollout.max_staleness."""
+
+    @property
+    def window_size(self) -> int:
+        """The window in problems (null resolved)."""
+        return self.window or self.num_problems * max(1, self.max_staleness)
 
     @property
     def sampling(self) -> Sampling:

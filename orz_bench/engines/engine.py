@@ -278,12 +278,37 @@ class WeightSource(Protocol):
         ...
 
 
+class Drawing(Protocol):
+    """Samples in progress, whose unfinished part can be taken away to go on elsewhere, or with other weights."""
+
+    @property
+    def num_open(self) -> int:
+        """Samples that are not complete."""
+        ...
+
+    def add(self, requests: Iterable[Request]) -> None:
+        """Begin these too, or go on with what was drawn of them."""
+        ...
+
+    def step(self) -> list[Completion]:
+        """Draw at most one token of each sample; those that are complete now. They have versions for all tokens."""
+        ...
+
+    def end(self) -> list[Request]:
+        """Stop. The open requests with what was drawn of each; weights may be replaced afterwards."""
+        ...
+
+
 @runtime_checkable
 class TrainedEngine(Engine, Protocol):
     """An engine whose weights training replaces while it is open."""
 
     def load_weights(self, source: WeightSource, *, version: int) -> None:
         """Replace all weights. Later completions carry `version`."""
+        ...
+
+    def draw(self, sampling: Sampling) -> Drawing:
+        """Begin to draw samples that may outlive these weights; the engine does nothing else until its end()."""
         ...
 
     def sleep(self) -> None:

@@ -15,7 +15,6 @@ from typing import Protocol, Self
 
 from orz_bench.grading.grader import Submission
 from orz_bench.records.rollout import Completion, Grade, Request, Rollout
-from orz_bench.records.run_dir import RolloutsDir
 
 PART_ROWS = 512
 PART_SECONDS = 5.0
@@ -38,6 +37,14 @@ class ToRollout(Protocol):
         ...
 
 
+class Parts(Protocol):
+    """Where rows are committed."""
+
+    def append(self, rollouts: Sequence[Rollout]) -> None:
+        """Commit these rows as one part."""
+        ...
+
+
 class Recorder:
     """A context manager: `add` completions inside it; they are on disk when it is left.
 
@@ -46,7 +53,7 @@ class Recorder:
 
     def __init__(
         self,
-        folder: RolloutsDir,
+        folder: Parts,
         grader: AnswerGrader,
         *,
         requests: Sequence[Request],
@@ -78,6 +85,10 @@ class Recorder:
         if self._error is not None and error is None:
             raise self._error
 
+    def expect(self, requests: Iterable[Request]) -> None:
+        """More requests whose completions may come."""
+        self._requests.update((request.key, request) for request in requests)
+
     def add_all(self, lists: Iterable[list[Completion]]) -> None:
         """Record everything that an engine generates."""
         for completions in lists:
@@ -106,7 +117,7 @@ class Recorder:
     def _grade(self, completions: list[Completion]) -> None:
         if self._error is not None or not completions:
             return
-        requests = [self._requests[completion.key] for completion in completions]
+        requests = [self._requests.pop(completion.key) for completion in completions]
         submissions = [
             Submission(
                 gold=request.problem.gold,

@@ -18,7 +18,10 @@ from orz_bench.errors import RecordError
 Number = TypeVar("Number", int, float)
 TOKEN_IDS = np.dtype(np.int32)
 LOGPROBS = np.dtype(np.float32)
-FIELDS = MappingProxyType({"prompt_token_ids": TOKEN_IDS, "token_ids": TOKEN_IDS, "logprobs": LOGPROBS})
+VERSIONS = np.dtype(np.int32)
+FIELDS = MappingProxyType(
+    {"prompt_token_ids": TOKEN_IDS, "token_ids": TOKEN_IDS, "logprobs": LOGPROBS, "token_versions": VERSIONS}
+)
 """The fields of a rollout, and columns of its table, that hold numbers."""
 _MOST_SHOWN = 80
 
@@ -121,6 +124,17 @@ def token_ids(values: Any) -> Numbers[int]:
 def logprobs(values: Any) -> Numbers[float]:
     """Natural logarithms of probabilities."""
     return Numbers(values, LOGPROBS)
+
+
+def versions(values: Any) -> Numbers[int]:
+    """Numbers of weight updates."""
+    return Numbers(values, VERSIONS)
+
+
+def counts(values: Any) -> dict[int, int]:
+    """How often each number is there."""
+    found, times = np.unique(np.asarray(values), return_counts=True)
+    return dict(zip(found.tolist(), times.tolist(), strict=True))
 
 
 def to_column(rows: Sequence[Numbers[Any] | None], kind: pa.DataType) -> pa.Array:

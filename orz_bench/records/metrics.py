@@ -174,7 +174,8 @@ _ALL = (
     Metric(
         "time/sample_ahead",
         "s",
-        "Sampling, grading and writing of the step's rollouts while earlier steps were learned.",
+        "Sampling, grading and writing of the step's rollouts while earlier steps were learned; with rollout.partial, "
+        "from the first request to the last row.",
         "down",
         is_time=True,
     ),

@@ -58,6 +58,8 @@ ROLLOUT_SCHEMA = pa.schema(
     ],
     metadata={_SCHEMA_KEY: str(ROLLOUT_SCHEMA_VERSION)},
 )
+TOKEN_VERSIONS = pa.field("token_versions", pa.list_(pa.int32()))
+"""The column that only runs with rollout.partial have, behind the others."""
 _FLOATS = "logprobs.list.element"
 """Hardly any two are equal, so a dictionary of them is larger than they; their bytes compress by place."""
 
@@ -84,7 +86,7 @@ def write_part(folder: Path, rollouts: Sequence[Rollout]) -> Path:
 
 
 def write_table(folder: Path, table: pa.Table) -> Path:
-    """Append one part with a table of ROLLOUT_SCHEMA, in which unknown values are null. Otherwise as write_part."""
+    """Append one part with a table of ROLLOUT_SCHEMA (and TOKEN_VERSIONS); unknown is null. Else as write_part."""
     return write_parquet(folder, table, floats=(_FLOATS,))
 
 
@@ -165,18 +167,35 @@ def _leaves(schema: pa.Schema) -> list[str]:
 
 
 def read_parts(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """All finished parts as one table, in the order of ROLLOUT_SCHEMA (or only `columns`).
+    """All finished parts as one table, in the order of ROLLOUT_SCHEMA (or only `columns`, see all_columns()).
 
     Raises RunDirError for a part that is damaged or has a newer schema.
     """
-    schema = ROLLOUT_SCHEMA if columns is None else pa.schema([ROLLOUT_SCHEMA.field(name) for name in columns])
+    schema = ROLLOUT_SCHEMA if columns is None else pa.schema([_field(name) for name in columns])
     tables = [_read_part(path, schema) for path in part_files(folder)]
     return pa.concat_tables(tables) if tables else schema.empty_table()
+
+
+def all_columns(folder: Path) -> list[str]:
+    """The columns of ROLLOUT_SCHEMA, and TOKEN_VERSIONS if a part has it. RunDirError as read_parts()."""
+    has_versions = any(TOKEN_VERSIONS.name in _names(path) for path in part_files(folder))
+    return [*ROLLOUT_SCHEMA.names, *([TOKEN_VERSIONS.name] if has_versions else [])]
+
+
+def _field(name: str) -> pa.Field:
+    return TOKEN_VERSIONS if name == TOKEN_VERSIONS.name else ROLLOUT_SCHEMA.field(name)
 
 
 def read_part(path: Path, columns: Sequence[str]) -> pa.Table:
     """These columns of one part. RunDirError as read_parts."""
     return _read_part(path, pa.schema([ROLLOUT_SCHEMA.field(name) for name in columns]))
+
+
+def rows_of_part(path: Path) -> list[Rollout]:
+    """The records of one part, with every column that it has. RunDirError as read_parts."""
+    has_versions = TOKEN_VERSIONS.name in _names(path)
+    schema = ROLLOUT_SCHEMA.append(TOKEN_VERSIONS) if has_versions else ROLLOUT_SCHEMA
+    return rollouts_from_table(_read_part(path, schema))
 
 
 def is_whole(path: Path) -> bool:
@@ -195,8 +214,9 @@ def is_whole(path: Path) -> bool:
 
 def rollouts_from_table(table: pa.Table) -> list[Rollout]:
     """The records of a table with all columns; their tokens and log-probabilities are views of the table's."""
-    rows = table.drop_columns(list(FIELDS)).to_pylist()
-    numbers = {name: from_column(table[name], dtype) for name, dtype in FIELDS.items()}
+    found = {name: dtype for name, dtype in FIELDS.items() if name in table.column_names}
+    rows = table.drop_columns(list(found)).to_pylist()
+    numbers = {name: from_column(table[name], dtype) for name, dtype in found.items()}
     return [
         Rollout(**row | {"extra": json.loads(row["extra"])} | {name: column[index] for name, column in numbers.items()})
         for index, row in enumerate(rows)
@@ -233,10 +253,13 @@ def _to_table(rollouts: Iterable[Rollout]) -> pa.Table:
     columns["extra"] = [json.dumps(dict(extra), ensure_ascii=False) for extra in columns["extra"]]
     for name in (f.name for f in ROLLOUT_SCHEMA if f.type == pa.string()):
         columns[name] = [text if text is None else storable(text) for text in columns[name]]
-    for name in FIELDS:
-        columns[name] = to_column(columns[name], ROLLOUT_SCHEMA.field(name).type)
-    whole = {f.name: columns[f.name] if f.name in FIELDS else pa.array(columns[f.name], f.type) for f in ROLLOUT_SCHEMA}
-    return pa.table(whole, schema=ROLLOUT_SCHEMA)
+    has_versions = any(versions is not None for versions in columns[TOKEN_VERSIONS.name])
+    schema = ROLLOUT_SCHEMA.append(TOKEN_VERSIONS) if has_versions else ROLLOUT_SCHEMA
+    whole = {
+        f.name: (to_column(columns[f.name], f.type) if f.name in FIELDS else pa.array(columns[f.name], f.type))
+        for f in schema
+    }
+    return pa.table(whole, schema=schema)
 
 
 def storable(text: str) -> str:
@@ -249,12 +272,28 @@ def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
         require_regular(path)
         with pq.ParquetFile(path) as file:
             _refuse_newer(path, file)
-            return file.read(columns=schema.names).select(schema.names).cast(schema)
+            names = [name for name in schema.names if name != TOKEN_VERSIONS.name or name in file.schema_arrow.names]
+            table = file.read(columns=names)
+            if len(names) < len(schema):
+                table = table.append_column(TOKEN_VERSIONS, pa.nulls(table.num_rows, TOKEN_VERSIONS.type))
+            return table.select(schema.names).cast(schema)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
-        raise RunDirError(
-            f"{path}: not a readable part of rollouts ({error}). Move this file away and run the evaluation again: "
-            f"it generates the missing samples."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _names(path: Path) -> list[str]:
+    try:
+        require_regular(path)
+        return list(pq.read_schema(path).names)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> RunDirError:
+    return RunDirError(
+        f"{path}: not a readable part of rollouts ({error}). Move this file away and run the evaluation again: "
+        f"it generates the missing samples."
+    )
 
 
 def _refuse_newer(path: Path, file: pq.ParquetFile) -> None:

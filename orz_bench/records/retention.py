@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from orz_bench.records import parquet
 from orz_bench.records.keep_rules import Content, KeepRule, Retention
-from orz_bench.records.parquet import ROLLOUT_SCHEMA
+from orz_bench.records.parquet import ROLLOUT_SCHEMA, TOKEN_VERSIONS, all_columns
 from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.records.text_hash import text_hash
 
@@ -37,20 +37,22 @@ def reduce_step(folder: RolloutsDir, retention: Retention, *, step: int) -> dict
     """
     rules = retention.rules
     gone = {name for name, rule in rules.items() if rule.drops_all(step)}
-    unread = {column for name in gone for column in COLUMNS[name] if name != "texts"}
-    table = folder.read([name for name in ROLLOUT_SCHEMA.names if name not in unread])
+    content_of = {column: name for name, columns in COLUMNS.items() for column in columns}
+    content_of[TOKEN_VERSIONS.name] = "tokens"
+    names = all_columns(folder.path)
+    schema = ROLLOUT_SCHEMA.append(TOKEN_VERSIONS) if TOKEN_VERSIONS.name in names else ROLLOUT_SCHEMA
+    table = folder.read([each for each in names if content_of.get(each) not in gone or each == "completion"])
     kept = {name: _kept(table, rule, step=step) for name, rule in rules.items()}
     kept["logprobs"] = pc.and_(kept["logprobs"], kept["tokens"])
     dropped = {name: table.num_rows - (pc.sum(mask).as_py() or 0) for name, mask in kept.items()}
     if any(dropped.values()):
-        content_of = {column: name for name, columns in COLUMNS.items() for column in columns}
         columns = [
-            _where(kept[content_of[name]], table, name=name) if name in content_of else table[name]
-            for name in ROLLOUT_SCHEMA.names
+            _where(kept[content_of[each.name]], table, wanted=each) if each.name in content_of else table[each.name]
+            for each in schema
         ]
         if dropped["texts"]:
-            columns[ROLLOUT_SCHEMA.names.index("extra")] = _extra_of_dropped(table, kept["texts"])
-        parquet.replace_table(folder.path, pa.table(columns, schema=ROLLOUT_SCHEMA))
+            columns[schema.names.index("extra")] = _extra_of_dropped(table, kept["texts"])
+        parquet.replace_table(folder.path, pa.table(columns, schema=schema))
     return dropped
 
 
@@ -87,13 +89,12 @@ def hash_of_response(text: str | None, extra: str | None) -> int:
     return text_hash(text or "") if facts is None else facts[1]
 
 
-def _where(kept: pa.Array, table: pa.Table, *, name: str) -> pa.Array:
+def _where(kept: pa.Array, table: pa.Table, *, wanted: pa.Field) -> pa.Array:
     """The column, null where it is not kept; one that was not read is kept nowhere."""
-    kind = ROLLOUT_SCHEMA.field(name).type
     return (
-        pc.if_else(kept, table[name], pa.scalar(None, kind))
-        if name in table.column_names
-        else pa.nulls(len(kept), kind)
+        pc.if_else(kept, table[wanted.name], pa.scalar(None, wanted.type))
+        if wanted.name in table.column_names
+        else pa.nulls(len(kept), wanted.type)
     )
 
 

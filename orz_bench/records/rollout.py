@@ -82,6 +82,25 @@ def _keep_buffers(record: Any, *names: str) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """What engines have drawn of a sample that is not complete: with other weights they go on from here."""
+
+    token_ids: Sequence[int]
+    logprobs: Sequence[float]
+    token_versions: Sequence[int]
+    """Of the weights that drew each token; see Completion."""
+
+    def __post_init__(self) -> None:
+        _keep_buffers(self, "token_ids", "logprobs", "token_versions")
+        if not len(self.token_ids) == len(self.logprobs) == len(self.token_versions) > 0:
+            raise RecordError(
+                f"an unfinished sample has {counted(len(self.token_ids), 'token')}, "
+                f"{counted(len(self.logprobs), 'logprob')} and {counted(len(self.token_versions), 'version')}; wanted "
+                f"equally many, at least one."
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """A request for one sample."""
 
@@ -98,6 +117,8 @@ class Request:
     """Leading tokens that the prompt shares with its neighbours: an engine may compute them once."""
     messages: tuple[Message, ...] = ()
     """For a server's chat endpoint: what is sent instead of the prompt, which shows the same to people."""
+    drawn: Drawn | None = None
+    """What was drawn of the sample before other weights came; None: nothing."""
 
     @classmethod
     def group(
@@ -149,12 +170,14 @@ class Completion:
     """One per token, natural log, under the distribution that the token was sampled from: the policy's at the sampling
     temperature, after top-k and top-p (both renormalise); at temperature 0, that of 1. None from servers."""
     policy_version: int | None = None
-    """How many weight updates the engine had received; None outside training."""
+    """How many weight updates the engine had received when it drew the first token; None outside training."""
+    token_versions: Sequence[int] | None = None
+    """The same for each token, where weights may change inside a sample (rollout.partial); None elsewhere."""
     extra: Mapping[str, Any] = field(default_factory=dict)
     """Further results of the engine, such as the log-likelihood of every option: JSON values only."""
 
     def __post_init__(self) -> None:
-        _keep_buffers(self, "token_ids", "logprobs")
+        _keep_buffers(self, "token_ids", "logprobs", "token_versions")
         if self.logprobs is not None and (self.token_ids is None or len(self.token_ids) != len(self.logprobs)):
             num_ids = "no tokens" if self.token_ids is None else counted(len(self.token_ids), "token")
             raise RecordError(f"the completion has {num_ids} but {counted(len(self.logprobs), 'logprob')}.")
@@ -220,9 +243,11 @@ class Rollout:
     value: float | None = None
     grader_version: str
     extra: Mapping[str, Any] = field(default_factory=dict)
+    token_versions: Sequence[int] | None = None
+    """Only with rollout.partial, like the column."""
 
     def __post_init__(self) -> None:
-        _keep_buffers(self, "prompt_token_ids", "token_ids", "logprobs")
+        _keep_buffers(self, "prompt_token_ids", "token_ids", "logprobs", "token_versions")
 
     @classmethod
     def from_parts(
@@ -251,6 +276,7 @@ class Rollout:
             prompt_token_ids=request.prompt_token_ids if keep_tokens else None,
             token_ids=completion.token_ids if keep_tokens else None,
             logprobs=completion.logprobs if keep_tokens else None,
+            token_versions=completion.token_versions if keep_tokens else None,
             num_tokens=completion.num_tokens,
             stop_reason=completion.stop_reason,
             grader_version=grader_version,
@@ -262,6 +288,15 @@ class Rollout:
     def key(self) -> tuple[str, int]:
         """(problem id, sample index): unique within one evaluation."""
         return (self.problem_id, self.sample_index)
+
+    @property
+    def versions(self) -> dict[int | None, int]:
+        """Policy version -> the number of tokens that it drew."""
+        if self.token_versions is None:
+            return {self.policy_version: self.num_tokens}
+        from orz_bench.records.arrays import counts
+
+        return dict(counts(self.token_versions).items())
 
 
 def _turns(request: Request) -> dict[str, Any]:

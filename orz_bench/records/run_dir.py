@@ -1,7 +1,7 @@
 """The run directory: the only module that knows the names of its files, but those of values beside rollouts (values).
 
 run.json  config.yaml  metrics.jsonl  events.jsonl  DONE | FAILED
-rollouts/step=000120/part-*.parquet
+rollouts/step=000120/part-*.parquet  buffer/part-*.parquet
 evals/<benchmark>/step=000120/<fingerprint>/part-*.parquet, protocol.json, summary.json
 checkpoints/step=000120/policy/
 """
@@ -46,8 +46,7 @@ def step_folder(step: int) -> str:
 
 def step_of(folder: Path) -> int | None:
     """The step in a folder's name, or None."""
-    match = _STEP_FOLDER.fullmatch(folder.name)
-    return int(match.group(1)) if match else None
+    return int(match[1]) if (match := _STEP_FOLDER.fullmatch(folder.name)) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +74,10 @@ class RolloutsDir:
     def read(self, columns: Sequence[str] | None = None) -> pa.Table:
         """All committed rollouts."""
         return parquet.read_parts(self.path, columns)
+
+    def rows(self) -> list[Rollout]:
+        """All committed rollouts as records, with every column that they have."""
+        return parquet.rollouts_from_table(self.read(parquet.all_columns(self.path)))
 
     def keys(self) -> set[tuple[str, int]]:
         """(problem id, sample index) of every committed rollout."""

@@ -44,6 +44,17 @@ class PlanOptions:
         Path | None,
         typer.Option(help="A run whose response lengths --overlap uses [default: log-normal with --mean-tokens]."),
     ] = None
+    real_engines: Annotated[
+        bool,
+        typer.Option("--real-engines", help="Run the recipe's engines here; scoring and updating are a wait."),
+    ] = False
+    steps: Annotated[int, typer.Option(min=1, help="Steps to run with real engines.")] = 6
+    update_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0, help="Scoring and updating of a step with real engines [default: by arithmetic, for GPUs]."
+        ),
+    ] = None
     gpu_memory_gib: Annotated[float, typer.Option(min=1, help="Memory of each GPU.")] = 80.0
     peak_tflops: Annotated[float, typer.Option(min=0.01, help="Dense bf16 peak of each GPU.")] = 989.0
     bandwidth_gib_s: Annotated[float, typer.Option(min=1, help="Memory bandwidth of each GPU.")] = 3120.0
@@ -66,9 +77,10 @@ def plan_command(
     variant: Variant = None,
     json_output: Json = False,
 ) -> None:
-    """Estimate batches, memory and time per phase of a run. Starts nothing; exit code 2 if it does not fit.
+    """Estimate batches, memory and time per phase of a run. Starts nothing, but the engines with --real-engines.
 
-    With another backend than native: what it would run, and the settings that it cannot express.
+    Exit code 2 if it does not fit. With another backend than native: what it would run, and the settings that it
+    cannot express.
     """
     from orz_bench.errors import ConfigError
     from orz_rl.planning.plan import Hardware, make_plan
@@ -79,7 +91,12 @@ def plan_command(
     else:
         config, size = _scaled(recipe, variant or (), overrides=overrides or (), gpus=options.gpus)
     if options.backend != "native":
-        given = {"--overlap": options.overlap, "--lengths": options.lengths, "--gpu-hour-price": options.gpu_hour_price}
+        given = {
+            "--overlap": options.overlap,
+            "--lengths": options.lengths,
+            "--gpu-hour-price": options.gpu_hour_price,
+            "--real-engines": options.real_engines,
+        }
         for name in (name for name, value in given.items() if value):
             raise ConfigError(f"{name} is for the native trainer, whose times are known; leave it out, or --backend.")
         _show_plan_of(options.backend, config, size=size, json_output=json_output)
@@ -93,15 +110,19 @@ def plan_command(
     facts["fits"] = "yes" if plan.fits else "no"
     warnings = list(plan.delays())
     simulated = _simulated(plan, options) if options.overlap or options.lengths else []
+    rehearsed = _rehearsed(plan, options) if options.real_engines else None
     if json_output:
         numbers = {each.key: each.number for each in total}
         structured: dict[str, Any] = {"total": numbers, "gpus": _gpus_json(size), "warnings": warnings}
         if simulated:
             structured["overlap"] = [_prospect_json(each, plan) for each in simulated]
+        if rehearsed:
+            structured["real_engines"] = rehearsed
         print_result(json.dumps(facts | structured, ensure_ascii=False))
     else:
         _show(facts)
         _show_prospects(simulated, plan)
+        _show_rehearsed(rehearsed)
     _warn(warnings)
     if not plan.fits:
         raise ConfigError("it does not fit; possible remedies:\n" + "\n".join(f"  {line}" for line in plan.advice()))
@@ -171,6 +192,53 @@ def _simulated(plan: Plan, options: PlanOptions) -> list[Prospect]:
     config = plan.config
     lengths = lengths_of(options.lengths) if options.lengths else assumed_lengths(config, plan.mean_tokens)
     return list(prospects(config, plan.hardware, lengths=lengths))
+
+
+def _rehearsed(plan: Plan, options: PlanOptions) -> dict[str, Any]:
+    """What the engines did here. ConfigError if the wait is not known, or nothing may be started."""
+    from orz_bench.errors import ConfigError
+    from orz_bench.installed.extras import require
+    from orz_rl.rehearsal.engines import rehearse, summary
+
+    if not plan.fits:
+        raise ConfigError("it does not fit, so --real-engines starts nothing; plan it without to see what to change.")
+    update_s = options.update_seconds
+    if update_s is None:
+        if plan.config.cluster.device == "cpu":
+            raise ConfigError(
+                "--real-engines waits where a run scores and updates, and for a CPU nothing says how long; give "
+                "--update-seconds, time/score and time/update of a run together."
+            )
+        update_s = plan.seconds["score"] + plan.seconds["update"]
+    require("train", what="--real-engines", but=("tensorboardX",))
+    console, steps = stderr_console(), []
+    for step in rehearse(
+        plan.config,
+        steps=options.steps,
+        update_s=update_s,
+        notice=lambda text: console.print(text, style="dim", markup=False, highlight=False),
+    ):
+        steps.append(step)
+        console.print(f"  step {step.step}: {step.step_s:.1f} s", markup=False, highlight=False)
+    return summary(steps, update_s=update_s)
+
+
+def _show_rehearsed(found: Mapping[str, Any] | None) -> None:
+    if found is None:
+        return
+    names = ("step", "s", "waited for samples", "sampling", "new weights", "tokens", "carried", "updates old")
+    table = Table(*names, box=None, pad_edge=False)
+    for each in found["steps"]:
+        seconds = (f"{each[name]:.2f}" for name in ("step_s", "waited_s", "sampled_s", "sync_s"))
+        age = f"{each['staleness_mean']:.2f}, at most {each['staleness_max']}"
+        table.add_row(str(each["step"]), *seconds, f"{each['response_tokens']:,}", str(each["carried"]), age)
+    result_console().print("", table)
+    _show(
+        {
+            "mean of later steps, s": f"{found['step_s']:.2f}, of which {found['waited_s']:.2f} waiting for samples",
+            "response tokens a second": f"{found['response_tokens_s']:,.0f}",
+        }
+    )
 
 
 def _prospect_json(each: Prospect, plan: Plan) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 Engines draw samples from one queue, as many at a time as their cache holds. A decoding iteration takes time for the
 weights, for each sequence and for each token in the cache. The trainer takes a batch when all its samples are there.
 Samples of batch k are begun with weights that at least k - staleness batches have trained. New weights wait until the
-samples in flight are complete; with `partial` these go on with the new weights, and their cache is computed again.
+samples in flight are complete. With `partial` these go on with the new weights, their cache is computed again, and a
+batch is the first samples that are complete in a window after the oldest one (orz_rl/rollout/window.py).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 _WARM = 2
 """Batches at the start that are not counted."""
@@ -50,6 +52,9 @@ class Mode:
     staleness: int = 0
     """0: strictly on-policy."""
     partial: bool = False
+    window: float = 0.0
+    """With `partial`: the window in batches; 0: batches are taken in the order of their start. In the steady state it
+    makes no difference to the time of a step; a short simulation would show that of its first steps."""
 
     @property
     def name(self) -> str:
@@ -75,9 +80,11 @@ class Outcome:
 
 @dataclass(slots=True)
 class _Sample:
-    batch: int
+    position: int
     prompt: int
     length: int
+    version: int = 0
+    """Of the weights with which it began."""
 
 
 @dataclass(slots=True, eq=False)
@@ -178,10 +185,16 @@ class _Run:
         self, batches: Sequence[Sequence[int]], prompt: int, engines: list[_Engine], *, costs: Costs, mode: Mode
     ) -> None:
         self._engines, self._costs, self._mode = engines, costs, mode
-        self._queue = deque(_Sample(k, prompt, max(1, length)) for k, of in enumerate(batches) for length in of)
-        self._tokens = [sum(of) + prompt * len(of) for of in batches]
+        lengths = [max(1, length) for of in batches for length in of]
+        self._queue = deque(_Sample(position, prompt, length) for position, length in enumerate(lengths))
         self._sizes = [len(of) for of in batches]
-        self._left = list(self._sizes)
+        self._ends = list(accumulate(self._sizes))
+        self._window = max(1, round(mode.window * self._sizes[0])) if mode.partial else 1
+        self._head = 0
+        self._complete: dict[int, _Sample] = {}
+        self._taken = set[int]()
+        self._begun: dict[int, int] = {}
+        """Version -> samples that began with it or an older one."""
         self._age = [0.0] * len(batches)
         self._version = self._number = 0
         self._now = self._trained_s = 0.0
@@ -191,7 +204,7 @@ class _Run:
 
     def run(self) -> Outcome:
         """To the end of the last batch."""
-        while self._version < len(self._tokens):
+        while self._version < len(self._sizes):
             self._act()
             engine = min(self._engines, key=_Engine.next_finish)
             self._now = max(self._now, min(engine.next_finish(), self._trains_until))
@@ -201,27 +214,66 @@ class _Run:
             if self._trains_until <= self._now:
                 self._trains_until, self._has_new_weights = math.inf, True
             elif engine.running:
-                self._left[engine.finish().batch] -= 1
+                sample = engine.finish()
+                self._complete[sample.position] = sample
             self._hand_over()
         return self._outcome()
 
     def _act(self) -> None:
         """Begin what can begin now: samples, and the training of the next batch."""
         waits_for_drain = self._has_new_weights
-        while self._queue and not waits_for_drain and self._queue[0].batch <= self._version + self._mode.staleness:
+        while self._queue and not waits_for_drain and self._queue[0].position < self._end_of(self._newest):
             sample = self._queue[0]
             free = [engine for engine in self._engines if engine.has_room(sample)]
             if not free:
                 break
             self._queue.popleft()
-            self._age[sample.batch] += sample.batch - self._version
+            sample.version = self._version
+            self._begun[self._version] = sample.position + 1
             self._number += 1
             min(free, key=lambda engine: len(engine.running)).begin(sample, self._number)
         is_free = math.isinf(self._trains_until) and not self._has_new_weights
-        if is_free and self._left[self._version] == 0:
-            seconds = self._costs.train_fixed + self._costs.train_per_token * self._tokens[self._version]
+        if is_free and (batch := self._full_batch()):
+            self._age[self._version] = sum(self._version - sample.version for sample in batch)
+            tokens = sum(sample.prompt + sample.length for sample in batch)
+            seconds = self._costs.train_fixed + self._costs.train_per_token * tokens
             self._trained_s += seconds
             self._trains_until = self._now + seconds
+
+    @property
+    def _newest(self) -> int:
+        """The batch whose samples may begin now."""
+        return self._version + self._mode.staleness
+
+    def _end_of(self, batch: int) -> int:
+        """Samples up to the end of a batch."""
+        return self._ends[min(batch, len(self._ends) - 1)]
+
+    def _full_batch(self) -> list[_Sample]:
+        """The samples of the next batch, no longer complete but taken; none as long as there are too few."""
+        size, head, found = self._sizes[self._version], self._head, set[int]()
+        if len(self._complete) < size:
+            return []
+        position = head
+        while len(found) < size and position < head + self._window:
+            if position in self._complete:
+                found.add(position)
+            while head in found or head in self._taken:
+                head += 1
+            position += 1
+        if len(found) < size or self._makes_too_old(found):
+            return []
+        self._head, self._taken = head, {each for each in self._taken | found if each >= head}
+        return [self._complete.pop(each) for each in sorted(found)]
+
+    def _makes_too_old(self, found: set[int]) -> bool:
+        """Whether later batches could not train in time what is left of the samples that began with some version."""
+        taken = self._taken | found
+        for version, begun in self._begun.items():
+            left = begun - self._head - sum(self._head <= each < begun for each in taken)
+            if left > max(0, self._end_of(version + self._mode.staleness) - self._end_of(self._version)):
+                return True
+        return False
 
     def _hand_over(self) -> None:
         """New weights to the engines, as soon as these may take them."""

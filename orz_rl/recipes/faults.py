@@ -175,6 +175,7 @@ def _overlap(config: TrainConfig) -> Iterator[str]:
             "cluster.colocate_models says that only policy and critic share devices, but with cluster.colocate=true "
             "engines share them too; set cluster.colocate=false, or leave it out"
         )
+    yield from _partial(config)
     if staleness == 0:
         return
     if cluster.in_process:
@@ -192,6 +193,30 @@ def _overlap(config: TrainConfig) -> Iterator[str]:
         yield (
             f"rollout.max_staleness is {staleness}, but num_steps is {config.num_steps}: the base model would sample "
             f"everything; lower it, or raise num_steps"
+        )
+
+
+def _partial(config: TrainConfig) -> Iterator[str]:
+    rollout = config.rollout
+    if rollout.window is not None and not rollout.partial:
+        yield "rollout.window has no effect without rollout.partial; set rollout.partial=true, or leave it out"
+    if not rollout.partial:
+        return
+    if rollout.max_staleness == 0:
+        yield (
+            "rollout.partial carries samples over a weight update, so their first tokens are older than the weights "
+            "that learn them, but rollout.max_staleness is 0; set it to 1 or more, or rollout.partial=false"
+        )
+    elif rollout.window_size > rollout.num_problems * rollout.max_staleness:
+        yield (
+            f"rollout.window is {rollout.window}, but only rollout.num_problems x rollout.max_staleness="
+            f"{rollout.num_problems * rollout.max_staleness} problems may be in progress beside those that are "
+            f"learned; lower it"
+        )
+    if rollout.dynamic_sampling:
+        yield (
+            "rollout.dynamic_sampling replaces problems after their step was sampled, but with rollout.partial steps "
+            "have no end; use only one of the settings"
         )
 
 

@@ -35,6 +35,28 @@ class Place:
     """Where its problems start."""
     policy_version: int
     """Of the weights that will learn it."""
+    beyond: tuple[int, ...] = ()
+    """Problems after the cursor that earlier steps had (rollout.partial)."""
+
+
+class Steps(Protocol):
+    """What gives the trainer the rollouts of its steps, one after the other."""
+
+    def begin(self, place: Place) -> None:
+        """Go on from here; before anything is collected."""
+        ...
+
+    def engines_hold(self, version: int) -> None:
+        """The engines have these weights, or newer ones, from now on."""
+        ...
+
+    def take(self) -> StepRollouts:
+        """The rollouts of the next step, as soon as they are there. Raises the error of their collection."""
+        ...
+
+    def close(self) -> None:
+        """Stop collecting; what was finished is on disk."""
+        ...
 
 
 class Ahead:

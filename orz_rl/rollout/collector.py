@@ -20,7 +20,7 @@ from orz_bench.errors import EngineError, RunDirError, counted
 from orz_bench.evaluation.recorder import AnswerGrader, Recorder
 from orz_bench.extraction.responses import TextFacts
 from orz_bench.grading.grader import grader_version
-from orz_bench.records.parquet import replace_table, rollouts_from_table, storable
+from orz_bench.records.parquet import all_columns, replace_table, rollouts_from_table, storable
 from orz_bench.records.retention import CONTENT_COLUMNS
 from orz_bench.records.rollout import Completion, Grade, Request, Rollout
 from orz_bench.records.run_dir import RolloutsDir, RunDir
@@ -51,6 +51,8 @@ class StepRollouts:
     """Wall time of their collection, if earlier steps were learned meanwhile."""
     text_facts: Mapping[tuple[str, int], TextFacts] = field(default_factory=dict)
     """By key, of rollouts that were generated now: counted while engines sampled."""
+    beyond: tuple[int, ...] = ()
+    """Problems after the cursor that this step or earlier ones had (rollout.partial)."""
 
 
 class Collector:
@@ -162,7 +164,7 @@ class Collector:
             )
         found = [rows[request.key] for request in requests]
         oldest = max(0, policy_version - self._config.rollout.max_staleness)
-        _check_versions(found, range(oldest, policy_version + 1), where=folder.path.name)
+        check_versions(found, range(oldest, policy_version + 1), where=folder.path.name)
         size = self._config.rollout.num_samples
         return [found[at : at + size] for at in range(0, len(found), size)], len(missing)
 
@@ -224,7 +226,7 @@ def forget_reduced(folder: RolloutsDir) -> None:
     """Remove the rows of which retention has dropped something: a step that is trained again draws them again."""
     table = folder.read(CONTENT_COLUMNS)
     if any(table[name].null_count for name in CONTENT_COLUMNS):
-        whole = folder.read()
+        whole = folder.read(all_columns(folder.path))
         masks = [pc.is_valid(whole[name]) for name in CONTENT_COLUMNS]
         replace_table(folder.path, whole.filter(reduce(pc.and_, masks)))
 
@@ -257,11 +259,14 @@ def _closing(generated: Iterator[Any]) -> Iterator[None]:
             generated.close()
 
 
-def _check_versions(rollouts: Sequence[Rollout], allowed: range, *, where: str) -> None:
-    stale = next((row for row in rollouts if row.policy_version not in allowed), None)
-    if stale is not None:
+def check_versions(rollouts: Sequence[Rollout], allowed: range, *, where: str) -> None:
+    """Raise RunDirError for a row of which a token was sampled by another version."""
+    for row in rollouts:
+        stale = [version for version in row.versions if version not in allowed]
+        if not stale:
+            continue
         wanted = f"{allowed[0]} to {allowed[-1]}" if len(allowed) > 1 else f"{allowed[0]}"
         raise RunDirError(
-            f"{where}: {stale.problem_id} was sampled by policy version {stale.policy_version}, wanted {wanted}: the "
+            f"{where}: {row.problem_id} was sampled by policy version {stale[0]}, wanted {wanted}: the "
             f"engines hold other weights than the policy. Move this folder away and run the same command again."
         )

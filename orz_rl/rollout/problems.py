@@ -171,6 +171,31 @@ def next_problems(
     return Selection(tuple(found), cursor)
 
 
+def spaced_problem_at(position: int, num_problems: int, *, seed: int, apart: int) -> int:
+    """The index at a position of a stream in which a problem comes again after at least `apart` positions.
+
+    The stream is a sequence of epochs, each a seeded permutation of all problems, of which there must be `apart`. Those
+    at the end of an epoch are deferred in the next one until they are far enough from there.
+    """
+    epoch, place = divmod(position, num_problems)
+    return _spaced_order(num_problems, seed=seed, epoch=epoch, apart=apart)[place]
+
+
+@lru_cache(maxsize=8)
+def _spaced_order(num_problems: int, *, seed: int, epoch: int, apart: int) -> tuple[int, ...]:
+    # Problems are deferred within the first 2 * apart positions, so the end of a long epoch is that of its shuffle.
+    first = max(0, epoch - 1) if num_problems >= 3 * apart else 0
+    order = _shuffle(num_problems, seed=seed, epoch=first)
+    for number in range(first + 1, epoch + 1):
+        behind = {problem: back for back, problem in enumerate(reversed(order[-apart:]), start=1)}
+        left, head = _shuffle(num_problems, seed=seed, epoch=number), []
+        for place in range(apart):
+            allowed = (at for at, problem in enumerate(left) if place + behind.get(problem, apart) >= apart)
+            head.append(left.pop(next(allowed)))
+        order = [*head, *left]
+    return tuple(order)
+
+
 def _problem_at(position: int, num_problems: int, *, seed: int, step_size: int) -> int:
     epoch, place = divmod(position, num_problems)
     return _order(num_problems, seed=seed, epoch=epoch, step_size=step_size)[place]

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from orz_bench.errors import RunDirError, counted
 from orz_bench.models.digest import checkpoint_digest
@@ -64,6 +64,8 @@ class Manifest:
     policy_version: int
     cursor: int
     """Position in the stream of problems where the next step starts."""
+    beyond: tuple[int, ...] = ()
+    """With rollout.partial: positions after the cursor that the steps so far had. Not written where there are none."""
     digest: str
     """Identity of the policy, under which its evaluations are stored."""
     score: float
@@ -77,6 +79,10 @@ class Manifest:
     """By path in the checkpoint's folder; None in manifests of version 1."""
     schema_version: int = SCHEMA_VERSION
 
+    def facts(self) -> dict[str, Any]:
+        """As it is written."""
+        return {name: value for name, value in asdict(self).items() if name != "beyond" or value}
+
     @classmethod
     def read(cls, path: Path) -> Manifest:
         """Read a manifest. Raises RunDirError if it is broken or of a newer version."""
@@ -87,7 +93,8 @@ class Manifest:
         try:
             listed = content.pop("files", None)
             files = None if listed is None else {name: FileRecord(**record) for name, record in listed.items()}
-            return cls(**content, files=files)
+            beyond = tuple(content.pop("beyond", ()))
+            return cls(**content, files=files, beyond=beyond)
         except (AttributeError, TypeError) as error:
             raise RunDirError(f"{path}: not the manifest of a checkpoint ({error}); use another step.") from error
 
@@ -137,7 +144,7 @@ class Checkpoints:
                 save(target).results()
             copy_tokenizer(tokenizer_from, folder / name)
         whole = replace(manifest, policy_digest=checkpoint_digest(folder / "policy"))
-        facts = asdict(whole) | {"files": {name: asdict(record) for name, record in records_of(folder).items()}}
+        facts = whole.facts() | {"files": {name: asdict(record) for name, record in records_of(folder).items()}}
         write_text(folder / "manifest.json", to_json(facts))
         return folder
 

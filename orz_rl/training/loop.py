@@ -13,7 +13,8 @@ from orz_bench.errors import OrzError, RunDirError, counted
 from orz_bench.grading.grader import Grader
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RolloutsDir, RunDir, step_folder
-from orz_rl.rollout.ahead import Ahead, Place
+from orz_rl.rollout.ahead import Ahead, Place, Steps
+from orz_rl.rollout.carried import CarriedSteps, Judging
 from orz_rl.rollout.collector import Collector
 from orz_rl.rollout.reward_process import binary_of, open_reward
 from orz_rl.settings.names import names_settings
@@ -29,7 +30,7 @@ from orz_rl.training.step_metrics import Row
 from orz_rl.training.trackers import Trackers
 from orz_rl.training.trainer import Trainer
 from orz_rl.training.trial_checkpoint import try_checkpoint
-from orz_rl.workers.cluster import WorkerDiedError
+from orz_rl.workers.cluster import Sampler, WorkerDiedError
 from orz_rl.workers.open import open_cluster
 from orz_rl.workers.shared import SharedSampler
 
@@ -49,7 +50,9 @@ class Position:
     @property
     def place(self) -> Place:
         """The next step, its problems, and the weights that will learn it."""
-        return Place(self.step + 1, self.newest.cursor, self.newest.policy_version) if self.newest else Place(1, 0, 0)
+        if self.newest is None:
+            return Place(1, 0, 0)
+        return Place(self.step + 1, self.newest.cursor, self.newest.policy_version, self.newest.beyond)
 
 
 class Body(Protocol):
@@ -171,28 +174,32 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
     cluster = stack.enter_context(closing(open_cluster(config, logs=run.path / "logs")))
     observer.notice("starting the models and engines")
     sampler = cluster.open_sampler(setup.spec)
-    shared = SharedSampler(sampler)
+    shared = SharedSampler(sampler, carries=config.rollout.partial)
     if config.rollout.max_staleness > 0:
         sampler = shared
     learner = Learner(config, cluster, policy=setup.policy, critic=setup.critic)
     devices = devices_for(config.cluster, sampler=sampler, learner=learner)
+    judging = Judging(recorders.grader, observer.sampled, recorders.reward)
+    ahead = open_steps(setup, judging, sampler=sampler, shared=shared)
+    stack.callback(ahead.close)
+    trainer = Trainer(config, ahead=ahead, learner=learner, sampler=sampler, devices=devices)
+    return Loop(setup, observer, trainer=trainer, recorders=recorders)
+
+
+def open_steps(setup: Setup, judging: Judging, *, sampler: Sampler, shared: SharedSampler) -> Steps:
+    """What gives the trainer the rollouts of its steps."""
+    config, run, prompts = setup.config, setup.run, setup.prompts.prompts
+    if config.rollout.partial:
+        return CarriedSteps(config, run=run, sampler=shared, judging=judging, prompts=prompts)
     collector = Collector(
-        config,
-        run=run,
-        engine=sampler,
-        grader=recorders.grader,
-        prompts=setup.prompts.prompts,
-        reward=recorders.reward,
+        config, run=run, engine=sampler, grader=judging.grader, prompts=prompts, reward=judging.reward
     )
-    ahead = Ahead(
-        partial(collector.collect, on_committed=observer.sampled),
+    return Ahead(
+        partial(collector.collect, on_committed=judging.on_committed),
         max_staleness=config.rollout.max_staleness,
         num_steps=config.num_steps,
         interrupt=shared.interrupt,
     )
-    stack.callback(ahead.close)
-    trainer = Trainer(config, ahead=ahead, learner=learner, sampler=sampler, devices=devices)
-    return Loop(setup, observer, trainer=trainer, recorders=recorders)
 
 
 def open_recorders(setup: Setup, *, stack: ExitStack, resumes_at: int) -> Recorders:

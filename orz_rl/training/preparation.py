@@ -20,6 +20,7 @@ from orz_rl.assets.resolve import resolve_model
 from orz_rl.config import TrainConfig
 from orz_rl.planning.room import require_room, room_gib
 from orz_rl.rollout.problems import Prompts, make_prompts, read_training_data, select_problems, source_digests
+from orz_rl.rollout.window import spacing_of
 from orz_rl.settings.names import names_settings
 from orz_rl.training.evaluation import Evaluator
 from orz_rl.training.health_hook import check_hook
@@ -116,6 +117,13 @@ def _check_programs(prompts: Prompts, config: TrainConfig, *, notice: Callable[[
 def _require_a_step(num_prompts: int, config: TrainConfig) -> None:
     """Raise ConfigError if a step would have to use a problem twice."""
     wanted = config.rollout.num_problems
+    if config.rollout.partial and num_prompts < spacing_of(config):
+        raise ConfigError(
+            f"found {counted(num_prompts, 'training problem')}, but rollout.partial has up to {spacing_of(config)} "
+            f"different ones in progress (rollout.num_problems x (rollout.max_staleness + 1) + rollout.window); lower "
+            f"these, provide more problems (data.source, data.limit, data.language, data.max_prompt_tokens), or set "
+            f"rollout.partial=false."
+        )
     if num_prompts < wanted:
         raise ConfigError(
             f"found {counted(num_prompts, 'training problem')}, but a step needs rollout.num_problems={wanted:,} "

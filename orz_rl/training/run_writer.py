@@ -37,6 +37,8 @@ class Trained(Protocol):
 
     policy_version: int
     cursor: int
+    beyond: tuple[int, ...]
+    """Problems after the cursor that steps already had."""
 
     @property
     def sampler(self) -> Sampler:
@@ -139,6 +141,7 @@ class RunWriter:
             step=step,
             policy_version=self._trained.policy_version,
             cursor=self._trained.cursor,
+            beyond=self._trained.beyond,
             digest=self._digest(step),
             score=reward if score is None else score,
             is_evaluated=score is not None,

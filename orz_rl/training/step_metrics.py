@@ -32,7 +32,7 @@ def metrics_row(report: StepReport, config: TrainConfig) -> Row:
     row |= dict(_groups(rollouts)) | {"group/replaced": report.collection.num_replaced}
     row |= dict(_learning(report))
     row |= dict(_distances(report, config))
-    row |= dict(_running(report))
+    row |= dict(_running(report, config))
     unknown = [name for name in row if name not in METRICS]
     assert not unknown, unknown
     return {name: row[name] for name in METRICS if name in row}
@@ -140,10 +140,12 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
 
 
 def _staleness(report: StepReport) -> Iterator[tuple[str, float]]:
-    rows = report.batch.rollouts
-    ages = [(report.policy_version - (row.policy_version or 0), row.num_tokens) for row in rows]
-    yield "staleness/mean", sum(age * count for age, count in ages) / sum(count for _, count in ages)
-    yield "staleness/max", max(age for age, _ in ages)
+    ages = Counter[int]()
+    for row in report.batch.rollouts:
+        for version, count in row.versions.items():
+            ages[report.policy_version - (version or 0)] += count
+    yield "staleness/mean", sum(age * count for age, count in ages.items()) / ages.total()
+    yield "staleness/max", max(ages)
 
 
 def _difference(mask_BT: Tensor, *logprobs_BT: Tensor) -> Tensor:
@@ -155,7 +157,7 @@ def _k3(difference_BT: Tensor) -> Tensor:
     return difference_BT.exp() - 1 - difference_BT
 
 
-def _running(report: StepReport) -> Iterator[tuple[str, float]]:
+def _running(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, float]]:
     seconds = report.seconds
     num_sampled = float(report.batch.mask_BT.sum())
     num_tokens = sum(report.batch.sequence_lengths)
@@ -172,6 +174,7 @@ def _running(report: StepReport) -> Iterator[tuple[str, float]]:
         yield f"cpu/{phase}", duration
     if report.cpu_seconds:
         yield "cpu/step", sum(report.cpu_seconds.values())
-    if report.collection.num_generated >= len(report.batch.rollouts):  # else it would be the speed of reading files
+    is_alone = not config.rollout.partial  # else engines draw for several steps at once
+    if is_alone and report.collection.num_generated >= len(report.batch.rollouts):  # not the speed of reading files
         yield "throughput/sample", num_sampled / (seconds["sample"] if ahead is None else ahead)
     yield "throughput/train", num_tokens / (seconds["score"] + seconds["update"])

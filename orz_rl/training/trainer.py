@@ -13,7 +13,7 @@ from orz_rl.config import TrainConfig
 from orz_rl.ppo.batch import Batch
 from orz_rl.ppo.estimate import estimate, token_rewards
 from orz_rl.ppo.parts import Estimate
-from orz_rl.rollout.ahead import Ahead, Place
+from orz_rl.rollout.ahead import Place, Steps
 from orz_rl.rollout.collector import StepRollouts
 from orz_rl.training.devices import Devices
 from orz_rl.training.learner import Learner, Scores, Updates
@@ -42,18 +42,18 @@ class Trainer:
     """Policy, critic and engines of a run, and the position that it has reached."""
 
     def __init__(
-        self, config: TrainConfig, *, ahead: Ahead, learner: Learner, sampler: Sampler, devices: Devices
+        self, config: TrainConfig, *, ahead: Steps, learner: Learner, sampler: Sampler, devices: Devices
     ) -> None:
         self.config = config
         self._ahead, self._devices = ahead, devices
         self.learner, self.sampler = learner, sampler
         self.policy_version = 0
-        self.cursor = 0
+        self.cursor, self.beyond = 0, tuple[int, ...]()
         self.last_batch: Batch | None = None
 
     def begin(self, place: Place) -> None:
         """Go on from here: give the engines the policy's weights."""
-        self.cursor = place.cursor
+        self.cursor, self.beyond = place.cursor, place.beyond
         self._ahead.begin(place)
         self.synchronise(place.policy_version)
 
@@ -79,7 +79,7 @@ class Trainer:
             updates = self.learner.update(batch, scores, estimate=estimated, step=number)
         with clock.phase("sync"):
             self.synchronise(version + 1)
-        self.cursor = collection.cursor
+        self.cursor, self.beyond = collection.cursor, collection.beyond
         cpu_seconds = clock.cpu_seconds if config.cluster.in_process else {}
         return StepReport(number, version, collection, batch, scores, estimated, updates, clock.seconds, cpu_seconds)
 

@@ -6,7 +6,7 @@ A model is a ModelGroup, its methods those of ModelRank on every rank; the engin
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -124,6 +124,16 @@ class Sampler(ABC):
     @abstractmethod
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Yield lists of completions as the engines report them."""
+
+    def draw(
+        self, requests: Iterable[Request], sampling: Sampling, *, until: Callable[[], bool]
+    ) -> Generator[list[Completion], None, list[Request]]:
+        """Lists of completions, possibly empty, until all are there, or `until()`; returns the unfinished requests.
+
+        These have what was drawn of them, and go on from there when they are drawn again, also with other weights.
+        An iterator that has ended is asked again: it may have been refilled.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def close(self) -> None:

@@ -19,6 +19,7 @@ class TrainedEngineActor:
     """An engine in a Ray actor: `call` runs any method of it."""
 
     def __init__(self, spec: EngineSpec, log: str) -> None:
+        from orz_bench.engines.drawing import DrawingLoop
         from orz_bench.engines.local import open_trained
         from orz_bench.engines.ray.pool import EngineLoop
 
@@ -26,7 +27,7 @@ class TrainedEngineActor:
         if BUNDLES in os.environ:  # Ray hides all GPUs from an actor that takes none; its workers have them
             os.environ.pop("CUDA_VISIBLE_DEVICES", None)
         self._engine = open_trained(spec)
-        self._loop = EngineLoop(self._engine)
+        self._loop, self._drawing = EngineLoop(self._engine), DrawingLoop(self._engine)
 
     def process_id(self) -> int:
         """Returns once the engine is loaded."""
@@ -36,7 +37,16 @@ class TrainedEngineActor:
         """See EngineLoop.generate_some."""
         return self._loop.generate_some(requests, sampling)
 
+    def draw_some(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
+        """See DrawingLoop.draw_some."""
+        return self._drawing.draw_some(requests, sampling)
+
+    def take_unfinished(self) -> list[Request]:
+        """See DrawingLoop.take_unfinished."""
+        return self._drawing.take_unfinished()
+
     def call(self, method: EngineMethod, *source: WeightSource, settings: dict[str, Any]) -> None:
         """Run a method of the engine, once it has finished what it has in hand."""
         self._loop.finish()
+        assert self._drawing.is_idle
         getattr(self._engine, method)(*source, **settings)

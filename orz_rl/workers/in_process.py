@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -89,6 +89,14 @@ class LocalSampler(Sampler):
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """The engine's own lists."""
         return self._engine.generate(requests, sampling)
+
+    def draw(
+        self, requests: Iterable[Request], sampling: Sampling, *, until: Callable[[], bool]
+    ) -> Generator[list[Completion], None, list[Request]]:
+        """See Sampler.draw."""
+        from orz_bench.engines.drawing import draw_here
+
+        return draw_here(self._engine, requests, sampling=sampling, until=until)
 
     def on_all(self, method: EngineMethod, sources: Sources | None = None, **settings: Any) -> None:
         """Call the engine's method."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -154,8 +154,20 @@ class RaySampler(Sampler):
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Lists of completions as the engines report them. Raises WorkerDiedError once no engine is left."""
-        try:
+        with self._names_dead_engines():
             yield from self._pool.generate(requests, sampling)
+
+    def draw(
+        self, requests: Iterable[Request], sampling: Sampling, *, until: Callable[[], bool]
+    ) -> Generator[list[Completion], None, list[Request]]:
+        """See Sampler.draw. Raises WorkerDiedError once no engine is left."""
+        with self._names_dead_engines():
+            return (yield from self._pool.draw(requests, sampling, until=until))
+
+    @contextmanager
+    def _names_dead_engines(self) -> Iterator[None]:
+        try:
+            yield
         except EngineError:
             if self._pool.actors:
                 raise

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import AbstractContextManager
 from types import TracebackType
 
@@ -25,6 +25,11 @@ class InTurn:
         self._mutex = threading.Lock()
         self._waiting: deque[threading.Event] = deque()
         self._is_held = self._is_open = False
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether somebody waits for it, or everybody may have it."""
+        return bool(self._waiting) or self._is_open
 
     def open(self) -> None:
         """Let everybody in from now on: whoever holds it may never leave."""
@@ -55,8 +60,9 @@ class InTurn:
 class SharedSampler(Sampler):
     """A sampler for two threads."""
 
-    def __init__(self, sampler: Sampler) -> None:
-        self._sampler = sampler
+    def __init__(self, sampler: Sampler, *, carries: bool = False) -> None:
+        """`carries`: the sampling thread draws samples that go on with new weights; otherwise it generates."""
+        self._sampler, self._carries = sampler, carries
         self._whole, self._between = InTurn(), InTurn()
         self._is_interrupted = False
 
@@ -78,9 +84,20 @@ class SharedSampler(Sampler):
                     return
                 yield completions
 
+    def draw(
+        self, requests: Iterable[Request], sampling: Sampling, *, until: Callable[[], bool] = lambda: False
+    ) -> Generator[list[Completion], None, list[Request]]:
+        """The sampler's lists, until another thread wants the engines: then what is unfinished is returned.
+
+        Raises EngineError after interrupt().
+        """
+        with self._whole:
+            self._require_going_on()
+            return (yield from self._sampler.draw(requests, sampling, until=lambda: self._whole.is_wanted or until()))
+
     def updating(self) -> AbstractContextManager[None]:
-        """A context in which the sampling thread pauses between two lists."""
-        return self._between
+        """A context in which the sampling thread pauses between two lists, or has taken back what is unfinished."""
+        return self._whole if self._carries else self._between
 
     def on_all(self, method: EngineMethod, sources: Sources | None = None, **settings: object) -> None:
         """Call a method on every engine, inside updating()."""

@@ -69,6 +69,7 @@ TENSORS = (
     "orz_rl/critic",
     "orz_rl/ppo",
     "orz_rl/rehearsal/embedded",
+    "orz_rl/rehearsal/engines",
     "orz_rl/rehearsal/models",
     "orz_rl/rehearsal/sampler",
     "orz_rl/rehearsal/weights",

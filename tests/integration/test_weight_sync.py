@@ -19,7 +19,7 @@ from orz_rl.assets.resolve import TINY
 from tests.support.builders import a_problem, a_request
 
 
-def a_changed_copy(folder: Path) -> Path:
+def a_changed_copy(folder: Path, *, scale: float = 0.05) -> Path:
     """The embedded model with every weight moved."""
     import torch
     from transformers import AutoModelForCausalLM
@@ -29,7 +29,7 @@ def a_changed_copy(folder: Path) -> Path:
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in model.parameters():
-            parameter.add_(0.05 * torch.randn(parameter.shape, generator=generator))
+            parameter.add_(scale * torch.randn(parameter.shape, generator=generator))
     model.save_pretrained(folder)
     assert json.loads((folder / "config.json").read_text("utf-8"))["tie_word_embeddings"]
     return folder

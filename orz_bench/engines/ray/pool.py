@@ -10,9 +10,9 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import Any, Self
 
 import ray
@@ -30,6 +30,8 @@ _SECONDS_A_CALL = 0.5
 """How long an engine generates before it reports: the maximum age of the queue's view of it."""
 _IN_HAND_GPU, _IN_HAND_CPU = 1024, 128
 """Requests held by one vLLM engine: about twice as many as it runs together."""
+_MOST_READ = 64
+"""Requests that are read for an engine at once: others may have room, too."""
 _LEAST = 16
 """Requests given to such an engine at once, even if its fair share is smaller."""
 
@@ -162,20 +164,63 @@ class RayPool:
                     calls[worker.actor.generate_some.remote(new, sampling)] = worker
             done, _ = ray.wait(list(calls), num_returns=1)
             worker = calls.pop(done[0])
-            try:
-                lists: list[list[Completion]] = ray.get(done[0])
-            except RayActorError:
-                self._workers.remove(worker)
-                _LOG.warning("an engine died; the others generate its %d unfinished samples", len(worker.in_hand))
-                queue.extendleft(reversed(worker.in_hand.values()))
-                continue
-            except RayTaskError as error:
-                if isinstance(error.cause, OrzError):
-                    raise type(error.cause)(str(error.cause)) from error
-                raise EngineError(f"an engine failed: {error.cause}. Run the same command to resume.") from error
-            for completion in chain.from_iterable(lists):
+            lists: list[list[Completion]] | None = self._result(done[0], worker, queue=queue)
+            for completion in chain.from_iterable(lists or ()):
                 del worker.in_hand[completion.key]
-            yield from lists
+            yield from lists or ()
+
+    def draw(
+        self, requests: Iterable[Request], sampling: Sampling, *, until: Callable[[], bool]
+    ) -> Generator[list[Completion], None, list[Request]]:
+        """Lists of completions, possibly empty, until all are there, or `until()`; returns the unfinished requests.
+
+        For engines whose weights are trained. Requests are read as engines have room for them. An iterator that has
+        ended is asked again: it may have been refilled.
+        """
+        queue: deque[Request] = deque()
+        calls: dict[Any, _Worker] = {}
+        waiting = iter(requests)
+        while True:
+            is_over = until()
+            if not self._workers:
+                raise EngineError("every engine has died (out of memory?). Finished samples are kept.")
+            for worker in () if is_over else [each for each in self._workers if each not in calls.values()]:
+                new = self._take(queue, worker, more=waiting)
+                if worker.in_hand:
+                    calls[worker.actor.draw_some.remote(new, sampling)] = worker
+            if not calls:
+                break
+            done, _ = ray.wait(list(calls), num_returns=1)
+            worker = calls.pop(done[0])
+            completions: list[Completion] = self._result(done[0], worker, queue=queue) or []
+            for completion in completions:
+                del worker.in_hand[completion.key]
+            yield completions
+        return [*self._unfinished(queue), *queue]
+
+    def _unfinished(self, queue: deque[Request]) -> list[Request]:
+        """What the engines have in hand, with what was drawn of it."""
+        calls = {worker.actor.take_unfinished.remote(): worker for worker in self._workers if worker.in_hand}
+        found: list[Request] = []
+        for call, worker in calls.items():
+            taken: list[Request] | None = self._result(call, worker, queue=queue)
+            found += taken or ()
+            worker.in_hand.clear()
+        return found
+
+    def _result(self, call: Any, worker: _Worker, *, queue: deque[Request]) -> Any:
+        """What a call of an engine returned; None if the engine has died, and its requests are in the queue again."""
+        try:
+            return ray.get(call)
+        except RayActorError:
+            self._workers.remove(worker)
+            _LOG.warning("an engine died; the others generate its %d unfinished samples", len(worker.in_hand))
+            queue.extendleft(reversed(worker.in_hand.values()))
+            return None
+        except RayTaskError as error:
+            if isinstance(error.cause, OrzError):
+                raise type(error.cause)(str(error.cause)) from error
+            raise EngineError(f"an engine failed: {error.cause}. Run the same command to resume.") from error
 
     def close(self) -> None:
         """End the engines, and Ray if this pool started it."""
@@ -187,16 +232,20 @@ class RayPool:
         for actor in actors:
             ray.kill(actor)
 
-    def _take(self, queue: deque[Request], worker: _Worker) -> list[Request]:
-        """The next requests for this engine: whole blocks, or at most its fair share of the rest."""
+    def _take(self, queue: deque[Request], worker: _Worker, *, more: Iterator[Request] | None = None) -> list[Request]:
+        """The next requests for this engine: whole blocks, or at most its fair share of the rest.
+
+        With `more`, blocks are filled up, and some are read from it where the queue has too few.
+        """
         block = self._settings.block
         if block is not None:
-            room = 0 if worker.in_hand else block
+            room = 0 if worker.in_hand and more is None else block - len(worker.in_hand)
         else:
             limit = _IN_HAND_GPU if has_gpu() else _IN_HAND_CPU
             fair = max(_LEAST, -(-len(queue) // len(self._workers)))
             room = min(limit - len(worker.in_hand), fair)
         taken = [queue.popleft() for _ in range(min(room, len(queue)))]
+        taken += islice(more or (), min(max(0, room - len(taken)), _MOST_READ))
         worker.in_hand |= {request.key: request for request in taken}
         return taken
 

@@ -37,33 +37,48 @@ Ending = Callable[[Sequence[int]], StopReason | None]
 """Why the newest token ends a sample, or None."""
 
 
-@torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is not followed
-def decode(
-    model: Any,
-    drafts: Sequence[Draft],
-    *,
-    sampling: Sampling,
-    ending: Ending,
-    device: torch.device,
-    never: Tensor | None = None,
-) -> None:
-    """Generate until every draft has ended; ids in `never` are not sampled.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoder:
+    """A model, and how tokens are drawn from it."""
 
-    Raises FloatingPointError if logits are NaN or infinite.
-    """
-    state = _prefill(model, drafts, device=device)
-    while True:
+    model: Any
+    sampling: Sampling
+    ending: Ending
+    device: torch.device
+    never: Tensor | None = None
+    """Ids that are not sampled."""
+    fault: Callable[[], Exception] = field(default=lambda: FloatingPointError("logits are not finite"))
+    """What is raised if logits are NaN or infinite."""
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is not followed
+    def begin(self, drafts: Sequence[Draft]) -> State:
+        """The drafts as a batch, from the tokens that they have."""
+        return _prefill(self.model, drafts, device=self.device)
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is not followed
+    def draw(self, state: State) -> bool:
+        """One token of every draft; those that have ended leave the batch. Whether any is left."""
         if not torch.isfinite(state.logits_BV.amax(dim=-1)).all():
-            raise FloatingPointError("logits are not finite")
-        random_B = torch.tensor([draft.uniform() for draft in state.drafts], dtype=torch.float64, device=device)
-        tokens_B, logprobs_B = sample_tokens(state.logits_BV, random_B, sampling=sampling, never=never)
+            raise self.fault()
+        random_B = torch.tensor([draft.uniform() for draft in state.drafts], dtype=torch.float64, device=self.device)
+        tokens_B, logprobs_B = sample_tokens(state.logits_BV, random_B, sampling=self.sampling, never=self.never)
         for draft, token, logprob in zip(state.drafts, tokens_B.tolist(), logprobs_B.tolist(), strict=True):
             draft.tokens.append(token)
             draft.logprobs.append(logprob)
-            draft.ended = ending(draft.tokens) or ("length" if len(draft.tokens) >= draft.room else None)
-        if not state.keep([row for row, draft in enumerate(state.drafts) if draft.ended is None]):
-            return
-        state.advance(model)
+            draft.ended = self.ending(draft.tokens) or ("length" if len(draft.tokens) >= draft.room else None)
+        return state.keep([row for row, draft in enumerate(state.drafts) if draft.ended is None])
+
+    @torch.inference_mode()  # type: ignore[untyped-decorator]  # torch is not followed
+    def advance(self, state: State) -> None:
+        """Compute the logits of the next tokens."""
+        state.advance(self.model)
+
+
+def decode(decoder: Decoder, drafts: Sequence[Draft]) -> None:
+    """Generate until every draft has ended."""
+    state = decoder.begin(drafts)
+    while decoder.draw(state):
+        decoder.advance(state)
 
 
 def sample_tokens(
@@ -91,7 +106,7 @@ def sample_tokens(
     return tokens_B, logprobs_BV.gather(1, tokens_B[:, None])[:, 0]
 
 
-class _State:
+class State:
     """The unfinished drafts, with the model's cache and the logits of their next token, one per row."""
 
     def __init__(self, drafts: list[Draft], cache: Any, *, mask: Tensor | None, logits_BV: Tensor) -> None:
@@ -123,9 +138,10 @@ class _State:
         self.logits_BV = output.logits[:, -1]
 
 
-def _prefill(model: Any, drafts: Sequence[Draft], *, device: torch.device) -> _State:
-    """Run every distinct prompt, padded on the left, and give each draft its copy."""
-    prompts = list(dict.fromkeys(tuple(draft.prompt) for draft in drafts))
+def _prefill(model: Any, drafts: Sequence[Draft], *, device: torch.device) -> State:
+    """Run every distinct prompt, with what was drawn already, padded on the left, and give each draft its copy."""
+    texts = [(*draft.prompt, *draft.tokens) for draft in drafts]
+    prompts = list(dict.fromkeys(texts))
     place_of = {prompt: place for place, prompt in enumerate(prompts)}
     longest = max(map(len, prompts))
     rows = torch.tensor([[0] * (longest - len(prompt)) + list(prompt) for prompt in prompts], device=device)
@@ -140,9 +156,9 @@ def _prefill(model: Any, drafts: Sequence[Draft], *, device: torch.device) -> _S
         use_cache=True,
         logits_to_keep=1,
     )
-    index = torch.tensor([place_of[tuple(draft.prompt)] for draft in drafts], device=device)
+    index = torch.tensor([place_of[text] for text in texts], device=device)
     cache.batch_select_indices(index)
-    return _State(list(drafts), cache, mask=mask[index] if is_padded else None, logits_BV=output.logits[:, -1][index])
+    return State(list(drafts), cache, mask=mask[index] if is_padded else None, logits_BV=output.logits[:, -1][index])
 
 
 def _truncate(logprobs_BV: Tensor, *, top_k: int, top_p: float) -> Tensor:

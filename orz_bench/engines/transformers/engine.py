@@ -17,6 +17,7 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from orz_bench.engines.endings import Endings, cut_after_stop
 from orz_bench.engines.engine import (
     Distinct,
     EngineSpec,
@@ -30,12 +31,13 @@ from orz_bench.engines.engine import (
 from orz_bench.engines.settings import TransformersSettings
 from orz_bench.engines.soundness import not_finite, require_known_ids, require_whole, unknown_ids, unloadable
 from orz_bench.engines.transformers.attention import attend_by_groups
-from orz_bench.engines.transformers.decoding import Draft, decode
+from orz_bench.engines.transformers.decoding import Decoder, Draft, decode
+from orz_bench.engines.transformers.drawing import TransformersDrawing
 from orz_bench.engines.transformers.likelihood import LikelihoodScorer
 from orz_bench.errors import EngineError, counted
 from orz_bench.models.limits import ModelConfig
 from orz_bench.records.arrays import logprobs, token_ids
-from orz_bench.records.rollout import Completion, Request, StopReason
+from orz_bench.records.rollout import Completion, Request
 
 
 class TransformersEngine:
@@ -74,6 +76,17 @@ class TransformersEngine:
         waiting = Distinct(requests)
         while batch := list(islice(waiting, self._batch_size)):
             yield self._generate_batch(batch, sampling)
+
+    def draw(self, sampling: Sampling) -> TransformersDrawing:
+        """Batches of up to `batch_size`, filled up when half of their samples are complete."""
+        refuse_penalties(sampling)
+        return TransformersDrawing(
+            self._decoder(sampling),
+            batch_size=self._batch_size,
+            to_draft=lambda request: self._draft(request, sampling),
+            to_completion=lambda request, draft: self._completion(request, draft, stop=sampling.stop),
+            version=self._policy_version or 0,
+        )
 
     def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
         """Blocks of consecutive requests that share their leading tokens, in order."""
@@ -127,29 +140,33 @@ class TransformersEngine:
             yield request
 
     def _generate_batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
-        drafts = [
-            Draft(prompt=prompt, room=self._room(len(prompt), sampling), uniform=random.Random(request.seed).random)
-            for request in requests
-            for prompt in [request.prompt_token_ids or ()]
-        ]
-        for draft in drafts:
-            require_known_ids(draft.prompt, rows=self._rows, checkpoint=self._spec.checkpoint)
-        endings = _Endings(self._tokenizer, stop=sampling.stop, eos=self._eos)
-        try:
-            decode(
-                self._model,
-                drafts,
-                sampling=sampling,
-                ending=endings.reason,
-                device=self._device,
-                never=self._unknown,
-            )
-        except FloatingPointError as error:
-            raise not_finite(self._spec.checkpoint) from error
+        drafts = [self._draft(request, sampling) for request in requests]
+        decode(self._decoder(sampling), drafts)
         return [
             self._completion(request, draft, stop=sampling.stop)
             for request, draft in zip(requests, drafts, strict=True)
         ]
+
+    def _decoder(self, sampling: Sampling) -> Decoder:
+        return Decoder(
+            model=self._model,
+            sampling=sampling,
+            ending=Endings(self._tokenizer, stop=sampling.stop, eos=self._eos).reason,
+            device=self._device,
+            never=self._unknown,
+            fault=lambda: not_finite(self._spec.checkpoint),
+        )
+
+    def _draft(self, request: Request, sampling: Sampling) -> Draft:
+        """The sample as far as it is drawn: token i takes the i-th random number of its seed, wherever it was cut."""
+        prompt, drawn, draw = request.prompt_token_ids or (), request.drawn, random.Random(request.seed)
+        require_known_ids(prompt, rows=self._rows, checkpoint=self._spec.checkpoint)
+        draft = Draft(prompt=prompt, room=self._room(len(prompt), sampling), uniform=draw.random)
+        if drawn is not None:
+            draft.tokens, draft.logprobs = list(drawn.token_ids), list(drawn.logprobs)
+            for _ in draft.tokens:
+                draw.random()
+        return draft
 
     def _room(self, prompt_length: int, sampling: Sampling) -> int:
         """Limit of new tokens of one sample; it does not depend on the batch."""
@@ -164,50 +181,13 @@ class TransformersEngine:
             problem_id=request.problem.problem_id,
             sample_index=request.sample_index,
             seed=request.seed,
-            text=_cut_after_stop(text, stop) if draft.ended == "stop_string" else text,
+            text=cut_after_stop(text, stop) if draft.ended == "stop_string" else text,
             num_tokens=len(draft.tokens),
             stop_reason=draft.ended,
             token_ids=token_ids(draft.tokens) if keep else None,
             logprobs=logprobs(draft.logprobs) if keep else None,
             policy_version=self._policy_version,
         )
-
-
-class _Endings:
-    """Detects the end of a sample: an end token, or a stop string in its text."""
-
-    def __init__(self, tokenizer: Any, *, stop: Sequence[str], eos: Sequence[int]) -> None:
-        self._tokenizer, self._stop, self._eos = tokenizer, stop, frozenset(eos)
-        self._tail = max(map(len, stop), default=0) + 8
-        """In tokens: more than any stop string has."""
-        self._last = {string[-1] for string in stop}
-        self._can_complete: dict[int, bool] = {}
-
-    def reason(self, tokens: Sequence[int]) -> StopReason | None:
-        """Why a sample ends with the newest of its tokens, or None."""
-        newest = tokens[-1]
-        if newest in self._eos:
-            return "eos"
-        if not self._stop or not self._completes(newest):
-            return None
-        text = self._tokenizer.decode(tokens[-self._tail :], skip_special_tokens=True)
-        return "stop_string" if any(string in text for string in self._stop) else None
-
-    def _completes(self, token: int) -> bool:
-        """Whether the token's text has the last character of a stop string: only then can a stop string be complete.
-
-        A character of several bytes may be split over tokens, so for such a stop string every token counts.
-        """
-        if token not in self._can_complete:
-            text = self._tokenizer.decode([token])
-            self._can_complete[token] = any(last in text or not last.isascii() for last in self._last)
-        return self._can_complete[token]
-
-
-def _cut_after_stop(text: str, stop: Sequence[str]) -> str:
-    """The text up to the end of its first stop string: the last token may contain more."""
-    ends = [text.find(string) + len(string) for string in stop if string in text]
-    return text[: min(ends, default=len(text))]
 
 
 def _attention(checkpoint: str) -> dict[str, str]:

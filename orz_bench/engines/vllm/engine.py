@@ -13,7 +13,8 @@ import logging
 import math
 import os
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -26,9 +27,11 @@ from orz_bench.engines.engine import (
     Notice,
     Sampling,
     WeightSource,
+    refuse_penalties,
 )
 from orz_bench.engines.settings import VllmSettings
 from orz_bench.engines.soundness import not_finite, refuse_strays, require_known_ids, require_whole_files
+from orz_bench.engines.vllm.drawing import VllmDrawing, stop_reason_of
 from orz_bench.engines.vllm.likelihood import loglikelihoods
 from orz_bench.engines.vllm.settings import longer_context, num_rows, only_known_ids, refuse_nan
 from orz_bench.engines.vllm.weights import WeightLoader
@@ -36,7 +39,8 @@ from orz_bench.environment import has_gpu
 from orz_bench.errors import EngineError
 from orz_bench.models.transformers_imports import leave_out_unused
 from orz_bench.records.arrays import logprobs, token_ids
-from orz_bench.records.rollout import Completion, Request, StopReason
+from orz_bench.records.rollout import Completion, Request
+from orz_bench.seeds import continued_seed
 
 QUEUE = 2048
 """Requests held by vLLM at once: far more than it runs together, far fewer than in a long evaluation."""
@@ -133,6 +137,18 @@ class VllmEngine:
             if running:
                 engine.abort_request(list(running))
 
+    def draw(self, sampling: Sampling) -> VllmDrawing:
+        """Requests of one sample each; a prompt is still computed once, through the prefix cache."""
+        refuse_penalties(sampling)
+        return VllmDrawing(
+            self._llm.llm_engine,
+            sampling=sampling,
+            tokenizer=self._llm.get_tokenizer(),
+            submit=self._submit_one,
+            step=self._step,
+            version=self._policy_version or 0,
+        )
+
     def loglikelihood(self, requests: Iterable[LikelihoodRequest]) -> Iterator[list[Likelihoods]]:
         """The answers of each engine step; neighbours share their leading tokens through the prefix cache."""
         for answers in loglikelihoods(self._llm.llm_engine, self._checked(requests), step=self._step):
@@ -193,14 +209,35 @@ class VllmEngine:
             yield request
 
     def _submit(self, group: list[Request], sampling: Sampling, *, is_first: bool) -> str:
-        from vllm import SamplingParams
         from vllm.sampling_params import RequestOutputKind
 
         request = group[0]
-        request_id = f"{request.problem.problem_id}\x1f{request.sample_index}"
-        parameters = SamplingParams(
+        parameters = self._parameters(
+            sampling,
             n=len(group),  # vLLM uses the seeds seed, seed + 1, ...
             seed=request.seed if sampling.temperature > 0 else None,
+            output_kind=RequestOutputKind.FINAL_ONLY,
+            logprobs=0 if self._spec.keep_tokens or is_first else None,
+        )
+        return self._add(request, request.prompt_token_ids or (), parameters=parameters)
+
+    def _submit_one(self, request: Request, sampling: Sampling) -> str:
+        """A single sample, whose tokens are reported as they are drawn; it goes on from what was drawn of it."""
+        from vllm.sampling_params import RequestOutputKind
+
+        drawn = request.drawn.token_ids if request.drawn else ()
+        parameters = self._parameters(
+            replace(sampling, max_tokens=sampling.max_tokens - len(drawn)),
+            seed=continued_seed(request.seed, len(drawn)) if drawn else request.seed,
+            output_kind=RequestOutputKind.DELTA,
+            logprobs=0,
+        )
+        return self._add(request, [*(request.prompt_token_ids or ()), *drawn], parameters=parameters)
+
+    def _parameters(self, sampling: Sampling, **settings: Any) -> Any:
+        from vllm import SamplingParams
+
+        return SamplingParams(
             temperature=sampling.temperature,
             top_p=sampling.top_p,
             top_k=sampling.top_k,
@@ -210,15 +247,16 @@ class VllmEngine:
             repetition_penalty=sampling.repetition_penalty,
             max_tokens=sampling.max_tokens,
             stop=list(sampling.stop),
-            output_kind=RequestOutputKind.FINAL_ONLY,
             include_stop_str_in_output=True,
             skip_special_tokens=True,
-            logprobs=0 if self._spec.keep_tokens or is_first else None,
             flat_logprobs=True,  # lists of numbers instead of an object a token
+            **settings,
         )
-        require_known_ids(request.prompt_token_ids or (), rows=self._rows, checkpoint=self._spec.checkpoint)
-        prompt = {"prompt_token_ids": list(request.prompt_token_ids or ())}
-        self._llm.llm_engine.add_request(request_id, prompt, parameters)
+
+    def _add(self, request: Request, prompt: Sequence[int], *, parameters: Any) -> str:
+        request_id = f"{request.problem.problem_id}\x1f{request.sample_index}"
+        require_known_ids(prompt, rows=self._rows, checkpoint=self._spec.checkpoint)
+        self._llm.llm_engine.add_request(request_id, {"prompt_token_ids": list(prompt)}, parameters)
         return request_id
 
     def _completion(self, request: Request, output: Any) -> Completion:
@@ -236,7 +274,7 @@ class VllmEngine:
             seed=request.seed,
             text=output.text,
             num_tokens=len(ids),
-            stop_reason=_stop_reason(output.finish_reason, output.stop_reason),
+            stop_reason=stop_reason_of(output.finish_reason, output.stop_reason),
             token_ids=ids if keep else None,
             logprobs=of_tokens if keep else None,
             policy_version=self._policy_version,
@@ -275,16 +313,6 @@ def _follows(request: Request, last: Request) -> bool:
 
 def _by_index(output: Any) -> list[Any]:
     return sorted(output.outputs, key=lambda sample: sample.index)
-
-
-def _stop_reason(finish_reason: str, stop_reason: int | str | None) -> StopReason:
-    if finish_reason == "length":
-        return "length"
-    if finish_reason != "stop":
-        raise EngineError(
-            f"vllm ended a sample with {finish_reason!r}; run the same command to generate what is missing."
-        )
-    return "stop_string" if isinstance(stop_reason, str) else "eos"
 
 
 def _start_failure(spec: EngineSpec, error: BaseException, *, gpu: bool) -> str:

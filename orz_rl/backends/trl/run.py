@@ -61,7 +61,7 @@ class TrlRun:
         config, newest = setup.config, position.newest
         self._setup, self._observer, self._position = setup, observer, position
         self.policy_version = newest.policy_version if newest else 0
-        self.cursor = newest.cursor if newest else 0
+        self.cursor, self.beyond = newest.cursor if newest else 0, tuple[int, ...]()
         self._number = position.step
         recorders = open_recorders(setup, stack=stack, resumes_at=position.step)
         observer.notice("starting the model and the engine")

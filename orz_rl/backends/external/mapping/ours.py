@@ -42,6 +42,16 @@ OURS: Sequence[Row] = (
         ),
     ),
     Row(
+        setting="rollout.partial",
+        instead="its synchronous trainer",
+        unsupported=lambda config: (
+            "its synchronous trainer waits for every sample; set rollout.partial=false"
+            if config.rollout.partial
+            else ""
+        ),
+    ),
+    Row(setting="rollout.window", instead="its synchronous trainer"),
+    Row(
         setting="loss.clip_against",
         instead="log-probabilities of its policy before the step",
         unsupported=lambda config: (

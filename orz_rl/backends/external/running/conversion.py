@@ -73,7 +73,7 @@ def keep_last(
         policy_digest=checkpoint_digest(folder / "policy"),
     )
     files = {name: asdict(record) for name, record in records_of(folder).items()}
-    write_text(folder / "manifest.json", to_json(asdict(manifest) | {"files": files}))
+    write_text(folder / "manifest.json", to_json(manifest.facts() | {"files": files}))
     run.add_event("checkpoint", step=step, removed=[])
     notice(f"checkpoint of step {step}: checkpoints/{step_folder(step)}/policy")
 

@@ -16,6 +16,7 @@ from orz_bench.errors import RunDirError
 from orz_bench.records import parquet
 from orz_bench.records.rollout import Rollout
 from tests.support.builders import a_rollout
+from tests.support.opaque_numbers import an_opaque_rollout
 
 ROLLOUTS = st.builds(
     a_rollout,
@@ -131,7 +132,7 @@ def test_disk_errors_have_a_remedy(number: int, words: str) -> None:
 
 
 def test_the_schema_has_every_field_of_a_rollout() -> None:
-    assert set(parquet.ROLLOUT_SCHEMA.names) == ROLLOUT_FIELDS
+    assert {*parquet.ROLLOUT_SCHEMA.names, parquet.TOKEN_VERSIONS.name} == ROLLOUT_FIELDS
     assert parquet.ROLLOUT_SCHEMA.field("token_ids").type == pa.list_(pa.int32())
 
 
@@ -151,3 +152,22 @@ def test_every_part_says_its_schema(tmp_path: Path) -> None:
     """The number in files of runs that exist: a new one needs a reader of the old ones."""
     path = parquet.write_part(tmp_path, [a_rollout()])
     assert pq.read_schema(path).metadata[b"orz_rollout_schema"] == b"1"
+
+
+def test_versions_of_tokens_are_a_column_only_where_there_are_some(tmp_path: Path) -> None:
+    """Files of other runs stay as they were, byte for byte; whoever asks for the known columns gets these."""
+    plain, carried = an_opaque_rollout(0), replace(an_opaque_rollout(1), token_versions=[3, 3, 4])
+    parquet.write_part(tmp_path, [plain])
+    assert pq.read_schema(tmp_path / "part-000000.parquet").names == parquet.ROLLOUT_SCHEMA.names
+    assert parquet.all_columns(tmp_path) == parquet.ROLLOUT_SCHEMA.names
+    path = parquet.write_part(tmp_path, [carried, replace(plain, sample_index=7)])
+    assert pq.read_schema(path).names == [*parquet.ROLLOUT_SCHEMA.names, "token_versions"]
+    assert parquet.read_parts(tmp_path).column_names == parquet.ROLLOUT_SCHEMA.names
+    assert parquet.is_whole(path)
+    rows = parquet.rollouts_from_table(parquet.read_parts(tmp_path, parquet.all_columns(tmp_path)))
+    assert [row.token_versions for row in rows] == [None, (3, 3, 4), None]
+    assert rows[1] == carried
+    assert [row.versions for row in rows] == [{None: 4}, {3: 2, 4: 1}, {None: 4}]
+    assert parquet.rows_of_part(path) == rows[1:]
+    parquet.replace_parts(tmp_path, rows)
+    assert parquet.rows_of_part(parquet.part_files(tmp_path)[0]) == rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -135,3 +136,16 @@ def test_what_is_no_longer_there_is_said(tmp_path: Path) -> None:
 @pytest.mark.parametrize("extra", [None, "", "{}", "[]", '{"dropped_text": 3}', '{"dropped_text": {"hash": "x"}}', "{"])
 def test_an_extra_that_tells_nothing(extra: str | None) -> None:
     assert dropped_text(extra) is None
+
+
+def test_versions_of_tokens_go_with_the_tokens(tmp_path: Path) -> None:
+    whole = [replace(row, token_versions=(4, 4, 5)) for row in a_step(tmp_path / "a").rows()]
+    folder = RolloutsDir(tmp_path / "b")
+    folder.path.mkdir()
+    folder.append(whole)
+    reduce_step(folder, retention(texts="every:3", tokens="sampled:0.4", logprobs="all"), step=5)
+    rows = folder.rows()
+    assert {row.token_ids is None for row in rows} == {True, False}
+    assert all((row.token_versions is None) == (row.token_ids is None) for row in rows)
+    reduce_step(folder, retention(tokens="every:3"), step=5)
+    assert {row.token_versions for row in folder.rows()} == {None}

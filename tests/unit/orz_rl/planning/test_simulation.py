@@ -13,7 +13,7 @@ from orz_bench.errors import ConfigError
 from orz_bench.records.run_dir import RunDir
 from orz_rl.planning.overlap import assumed_lengths, costs_of, lengths_of, prospects
 from orz_rl.planning.plan import Hardware, make_plan, num_devices
-from orz_rl.planning.simulation import MODES, Costs, EngineCosts, Mode, simulate
+from orz_rl.planning.simulation import MODES, Costs, EngineCosts, Mode, _Engine, _Run, simulate
 from orz_rl.recipes.registry import resolve
 from tests.guards.tree import PROJECT
 from tests.support.builders import a_rollout
@@ -53,6 +53,31 @@ def test_a_straggler_is_waited_for_unless_samples_are_carried_over() -> None:
     costs = replace(COSTS, train_fixed=2.0)
     whole, carried = (step_of(batches, Mode(staleness=2, partial=p), costs) for p in (False, True))
     assert carried < whole < step_of(batches, Mode(), costs)
+
+
+def test_a_batch_of_carried_samples_is_taken_from_a_window_as_a_run_takes_it() -> None:
+    """One engine, two samples at a time; a step trains two. By hand: 8 is overtaken by one, or holds both up."""
+    engine = EngineCosts(iteration=1.0, per_sequence=0.0, per_cached_token=0.0, per_prefilled_token=0.0, slots=2)
+    costs = Costs(engine=engine, train_fixed=0.0, train_per_token=0.0, sync=0.0)
+    batches = [[8, 2], [2, 2], *([[2, 2]] * 4)]
+    run = _Run(batches, 0, [_Engine(engine)], costs=costs, mode=Mode(staleness=2, partial=True, window=2.0))
+    run.run()
+    whole = _Run(batches, 0, [_Engine(engine)], costs=costs, mode=Mode(staleness=2, partial=True, window=0.0))
+    whole.run()
+    assert [time for time, *_ in run._marks][:2] == [4.0, 8.0]
+    assert [time for time, *_ in whole._marks][:2] == [8.0, 8.0]
+
+
+def test_in_the_steady_state_a_window_makes_no_step_faster() -> None:
+    """What is overtaken is due later. Carrying samples is what saves time."""
+    generator = random.Random(1)
+    batches = [[min(400, 1 + int(75 * generator.lognormvariate(0, 0.78))) for _ in range(32)] for _ in range(50)]
+    for train in (0.5, 1.5):
+        costs = replace(COSTS, train_fixed=train)
+        modes = [Mode(staleness=2, partial=True, window=window) for window in (0.0, 1.0, 2.0)]
+        queue, *windows = (step_of(batches, mode, costs) for mode in modes)
+        assert windows == pytest.approx([queue] * 2, rel=0.02)
+        assert queue < 0.75 * step_of(batches, Mode(staleness=2), costs)
 
 
 def test_more_overlap_never_makes_the_simulated_step_much_longer() -> None:
@@ -125,3 +150,13 @@ def test_the_recorded_simulation_is_within_what_is_claimed() -> None:
     assert abs(tiny["relative_error"]) < 0.15
     for measured, predicted in tiny["phases_measured_and_predicted"].values():
         assert predicted == pytest.approx(measured, rel=0.15)
+
+
+def test_recorded_runs_one_step_ahead_are_predicted_from_their_on_policy_runs() -> None:
+    """benchmarks/overlap_plan.py, of the pairs of benchmarks/overlap.py: seconds a step, and how many times as fast."""
+    path = PROJECT / "benchmarks" / "results" / "overlap_plan.json"
+    pairs = json.loads(path.read_text(encoding="utf-8"))["tiny_overlap"]
+    assert len(pairs) >= 3
+    for pair in pairs:
+        assert pair["predicted_s_a_step"] == pytest.approx(pair["measured_s_a_step"], rel=0.15)
+        assert pair["predicted_times_as_fast"] == pytest.approx(pair["measured_times_as_fast"], rel=0.15)

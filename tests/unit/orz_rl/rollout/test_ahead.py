@@ -138,7 +138,7 @@ def test_killed_twenty_times_no_problem_is_skipped_or_doubled(tmp_path: Path, ma
     points = [replace(point, at=draw.randrange(1, 3)) for point in (*PLACES, *PLACES)]
     draw.shuffle(points)
     killed, whole = tmp_path / "killed", tmp_path / "whole"
-    arguments = (str(max_staleness), str(STEPS), str(rounds))
+    arguments = (str(max_staleness), str(STEPS), str(rounds), "0")
     num_kills = 0
     for folder in (killed, whole):
         folder.mkdir()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
@@ -20,6 +23,10 @@ SECONDS = {"sample": 0.5, "score": 1.0, "update": 1.0, "sync": 0.1}
 
 def row_of(returns: list[float], *, num_generated: int | None = None) -> Row:
     """Of rollouts with these returns, which stand at each of their three tokens."""
+    return metrics_row(report_of(returns, num_generated=num_generated), resolve("tiny"))
+
+
+def report_of(returns: list[float], *, num_generated: int | None = None) -> StepReport:
     rollouts = tuple(
         a_rollout(
             sample_index=index,
@@ -38,7 +45,7 @@ def row_of(returns: list[float], *, num_generated: int | None = None) -> Row:
     found = (wanted - values) + values
     update = Update(loss=0.1, clipped=0.0, grad_norm=1.0, logprobs=[], entropies=[])
     updates = Updates((update,), (update,), batch.sampler_logprobs_BT, batch.mask_BT, 0.5, (1e-6, 5e-6))
-    report = StepReport(
+    return StepReport(
         step=1,
         policy_version=0,
         collection=StepRollouts(rollouts, 4, 0, len(rollouts) if num_generated is None else num_generated),
@@ -48,7 +55,6 @@ def row_of(returns: list[float], *, num_generated: int | None = None) -> Row:
         updates=updates,
         seconds=SECONDS,
     )
-    return metrics_row(report, resolve("tiny"))
 
 
 @pytest.mark.parametrize("value", [0.0, 1.0, 0.3, -7.0])
@@ -67,3 +73,21 @@ def test_the_speed_of_sampling_is_told_only_where_all_was_sampled() -> None:
         row = row_of([0.0, 1.0], num_generated=num_generated)
         assert "throughput/sample" not in row
         assert row["throughput/train"] == 8 / 2.0
+
+
+def test_staleness_is_over_tokens_whether_a_sample_has_one_version_or_several() -> None:
+    """By NumPy, over the tokens of samples of one version and of samples that went on with new weights."""
+    report = report_of([0.0, 1.0, 0.5, 0.2])
+    versions = [[5, 5, 5], [3, 4, 6], [7, 7, 7], [4, 4, 6]]
+    rows = [
+        replace(row, policy_version=each[0], token_versions=None if len({*each}) == 1 else each)
+        for row, each in zip(report.batch.rollouts, versions, strict=True)
+    ]
+    rows[3] = replace(rows[3], token_ids=(1, 2), logprobs=(-1.0, -1.0), num_tokens=2, token_versions=(4, 4))
+    stale = replace(report, policy_version=7, batch=replace(report.batch, rollouts=tuple(rows)))
+    settings = ["cluster.colocate=false", "rollout.max_staleness=4"]
+    found = metrics_row(stale, resolve("tiny", overrides=settings))
+    ages = 7 - np.array([5, 5, 5, 3, 4, 6, 7, 7, 7, 4, 4])
+    assert found["staleness/mean"] == pytest.approx(ages.mean())
+    assert found["staleness/max"] == ages.max() == 4
+    assert not [name for name in metrics_row(stale, resolve("tiny")) if name.startswith("staleness")]

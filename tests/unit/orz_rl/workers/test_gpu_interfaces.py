@@ -27,6 +27,7 @@ from tests.support.foreign_sources import (
 )
 
 VLLM = "orz_bench/engines/vllm/engine.py"
+DRAWING = "orz_bench/engines/vllm/drawing.py"
 LIKELIHOOD = "orz_bench/engines/vllm/likelihood.py"
 LOADER = "orz_bench/engines/vllm/weights.py"
 RANK = "orz_rl/workers/model_rank.py"
@@ -41,6 +42,7 @@ RECEIVERS: dict[tuple[str, str], tuple[str, str]] = {
     (VLLM, "self._llm.llm_engine"): (ENGINE, "LLMEngine"),
     (VLLM, "engine"): (ENGINE, "LLMEngine"),
     (VLLM, "llm.llm_engine.engine_core"): ("vllm.v1.engine.core_client", "EngineCoreClient"),
+    (DRAWING, "self._llm_engine"): (ENGINE, "LLMEngine"),
     (LIKELIHOOD, "engine"): (ENGINE, "LLMEngine"),
     (RANK, "deepspeed"): ("deepspeed", ""),
     (RANK, "deepspeed.zero"): ("deepspeed.runtime.zero.partition_parameters", ""),

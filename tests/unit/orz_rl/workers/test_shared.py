@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -92,6 +92,41 @@ def test_a_second_call_waits_for_the_end_of_the_first() -> None:
     ended.append("step")
     thread.join()
     assert sorted(ended) == ["evaluation", "step"]
+
+
+class Endless(Stamping):
+    """Never completes what it draws."""
+
+    def draw(
+        self, requests: Iterable[Request], sampling: Sampling, *, until: Callable[[], bool]
+    ) -> Generator[list[Completion], None, list[Request]]:
+        held = list(requests)
+        while not until():
+            yield []
+        return held
+
+
+@pytest.mark.parametrize("wants", ["evaluation", "weights"])
+def test_whoever_wants_engines_that_draw_gets_them_and_what_is_unfinished_comes_back(wants: str) -> None:
+    shared, returned, begun = SharedSampler(Endless(), carries=True), list[Request](), threading.Event()
+
+    def turn() -> Iterator[list[Completion]]:
+        returned.extend((yield from shared.draw(iter(REQUESTS), Sampling())))
+
+    def draw() -> None:
+        for _ in turn():
+            begun.set()
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    begun.wait()
+    if wants == "weights":
+        with shared.updating():
+            shared.load_weights({}, version=3)
+    else:
+        assert len(list(shared.generate(REQUESTS, Sampling()))) == len(REQUESTS)
+    thread.join()
+    assert returned == REQUESTS
 
 
 def test_an_interruption_reaches_whoever_waits_also_for_a_stream_that_nobody_closes() -> None:

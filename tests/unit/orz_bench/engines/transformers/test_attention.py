@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM, DynamicCache
 from orz_bench.engines.engine import Sampling
 from orz_bench.engines.transformers import decoding
 from orz_bench.engines.transformers.attention import attend_by_groups, cache_with_room
-from orz_bench.engines.transformers.decoding import Draft, decode
+from orz_bench.engines.transformers.decoding import Decoder, Draft, decode
 from tests.support.model_zoo import ARCHITECTURES, Cell, a_model
 
 PROMPTS = [list(range(5, 5 + length)) for length in (3, 11, 11, 40)]
@@ -27,7 +27,8 @@ def drawn(model: Any) -> list[tuple[list[int], list[float]]]:
         for place, (prompt, room) in enumerate(zip(PROMPTS, ROOMS, strict=True))
         for sample in range(2)
     ]
-    decode(model, drafts, sampling=Sampling(), ending=lambda _: None, device=torch.device("cpu"))
+    decoder = Decoder(model=model, sampling=Sampling(), ending=lambda _: None, device=torch.device("cpu"))
+    decode(decoder, drafts)
     return [(draft.tokens, draft.logprobs) for draft in drafts]
 
 

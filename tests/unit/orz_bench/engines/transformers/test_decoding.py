@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
+from orz_bench.engines.endings import Endings
 from orz_bench.engines.engine import Sampling
-from orz_bench.engines.transformers.decoding import Draft, decode, sample_tokens
-from orz_bench.engines.transformers.engine import _Endings
+from orz_bench.engines.transformers.decoding import Decoder, Draft, decode, sample_tokens
 
 
 def test_the_token_at_a_quantile_is_that_of_a_walk_along_the_distribution() -> None:
@@ -61,7 +61,7 @@ class Letters:
 def test_a_stop_string_is_seen_with_the_token_that_completes_it(
     stop: tuple[str, ...], pieces: tuple[str, ...], ends_at: int | None
 ) -> None:
-    endings = _Endings(Letters(*pieces), stop=stop, eos=[99])
+    endings = Endings(Letters(*pieces), stop=stop, eos=[99])
     tokens = list(range(len(pieces)))
     found = [endings.reason(tokens[:count]) for count in range(1, len(tokens) + 1)]
     assert [count for count, reason in enumerate(found, start=1) if reason][:1] == ([ends_at] if ends_at else [])
@@ -69,7 +69,7 @@ def test_a_stop_string_is_seen_with_the_token_that_completes_it(
 
 def test_text_is_decoded_only_where_it_may_end() -> None:
     tokenizer = Letters("a", "b", ">")
-    endings = _Endings(tokenizer, stop=("</answer>",), eos=[99])
+    endings = Endings(tokenizer, stop=("</answer>",), eos=[99])
     for count in range(1, 200):
         endings.reason([count % 2] * count)
     assert tokenizer.num_decoded == 2  # each of the two tokens once
@@ -97,7 +97,8 @@ def test_equal_prompts_run_once_and_ended_samples_leave(tmp_path: Any) -> None:
         Draft(prompt=prompt, room=room, uniform=random.Random(seed).random)
         for seed, (prompt, room) in enumerate(zip(prompts, rooms, strict=True))
     ]
-    decode(model, drafts, sampling=Sampling(), ending=lambda _: None, device=torch.device("cpu"))
+    decoder = Decoder(model=model, sampling=Sampling(), ending=lambda _: None, device=torch.device("cpu"))
+    decode(decoder, drafts)
     assert [len(draft.tokens) for draft in drafts] == rooms
     assert {draft.ended for draft in drafts} == {"length"}
     # Two prompts of four places, then one token a sample that still needs a next one.

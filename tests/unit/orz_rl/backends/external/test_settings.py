@@ -67,6 +67,7 @@ OTHER: Mapping[str, Any] = {
     "eval.limit": 3,
     "optim.policy_updates": 2,
     "rollout.num_engines": 16,
+    "rollout.window": 8,
     "rollout.tensor_parallel": 2,
     "cluster.policy_ranks": 16,
     "cluster.critic_ranks": 16,

@@ -75,6 +75,8 @@ ONE_PROCESS = {
     "cluster.in_process": "it always is",
     "cluster.share_prompts": "nothing is packed",
     "cluster.spread": "there is one bundle",
+    "rollout.partial": "nothing is carried over updates; refused with rollout.max_staleness, which it needs",
+    "rollout.window": "nothing is carried over updates",
     "cluster.colocate_models": "there is one model",
     "cluster.zero_stage": "nothing to shard over",
     "cluster.weight_sync": "copied through memory; named where it is slower, on a GPU",
