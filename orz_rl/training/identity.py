@@ -214,6 +214,7 @@ def _identity_of(prompts: Prompts) -> dict[str, Any]:
         problem = prompt.problem
         facts = [problem.problem_id, problem.question, problem.gold, prompt.text, list(prompt.token_ids)]
         digest.update(json.dumps(facts).encode() + b"\n")
+    digest.update(prompts.answers.encode())
     return {
         "schema_version": 1,
         "num_prompts": len(prompts.prompts),

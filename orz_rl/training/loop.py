@@ -15,6 +15,7 @@ from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RolloutsDir, RunDir, step_folder
 from orz_rl.rollout.ahead import Ahead, Place
 from orz_rl.rollout.collector import Collector
+from orz_rl.rollout.demonstrations import DemonstrationCollector
 from orz_rl.rollout.reward_process import binary_of, open_reward
 from orz_rl.settings.names import names_settings
 from orz_rl.training.checkpoint import Checkpoints, Manifest
@@ -29,7 +30,7 @@ from orz_rl.training.step_metrics import Row
 from orz_rl.training.trackers import Trackers
 from orz_rl.training.trainer import Trainer
 from orz_rl.training.trial_checkpoint import try_checkpoint
-from orz_rl.workers.cluster import WorkerDiedError
+from orz_rl.workers.cluster import Sampler, WorkerDiedError
 from orz_rl.workers.open import open_cluster
 from orz_rl.workers.shared import SharedSampler
 
@@ -138,6 +139,8 @@ def _position(setup: Setup, observer: Observer) -> Position:
 @names_settings
 def _train(setup: Setup, observer: Observer, *, position: Position, command: Sequence[str]) -> None:
     config, run, newest = setup.config, setup.run, position.newest
+    if setup.demonstrations is not None:
+        setup.demonstrations.store(run.path)
     with ExitStack() as stack:
         with names_command(command):
             loop = open_loop(setup, observer, stack=stack, resumes_at=position.step)
@@ -174,18 +177,10 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
     shared = SharedSampler(sampler)
     if config.rollout.max_staleness > 0:
         sampler = shared
-    learner = Learner(config, cluster, policy=setup.policy, critic=setup.critic)
+    learner = Learner(config, cluster, policy=setup.policy, critic=setup.critic, reference=setup.teacher)
     devices = devices_for(config.cluster, sampler=sampler, learner=learner)
-    collector = Collector(
-        config,
-        run=run,
-        engine=sampler,
-        grader=recorders.grader,
-        prompts=setup.prompts.prompts,
-        reward=recorders.reward,
-    )
     ahead = Ahead(
-        partial(collector.collect, on_committed=observer.sampled),
+        partial(_collector(setup, sampler, recorders=recorders).collect, on_committed=observer.sampled),
         max_staleness=config.rollout.max_staleness,
         num_steps=config.num_steps,
         interrupt=shared.interrupt,
@@ -193,6 +188,20 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
     stack.callback(ahead.close)
     trainer = Trainer(config, ahead=ahead, learner=learner, sampler=sampler, devices=devices)
     return Loop(setup, observer, trainer=trainer, recorders=recorders)
+
+
+def _collector(setup: Setup, sampler: Sampler, *, recorders: Recorders) -> Collector | DemonstrationCollector:
+    """What hands out the rollouts of a step: the policy's samples, or stored answers."""
+    if setup.demonstrations is not None:
+        return DemonstrationCollector(setup.config, setup.demonstrations.rows)
+    return Collector(
+        setup.config,
+        run=setup.run,
+        engine=sampler,
+        grader=recorders.grader,
+        prompts=setup.prompts.prompts,
+        reward=recorders.reward,
+    )
 
 
 def open_recorders(setup: Setup, *, stack: ExitStack, resumes_at: int) -> Recorders:

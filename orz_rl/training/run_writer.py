@@ -94,7 +94,7 @@ class RunWriter:
         is_last = number == config.num_steps
         score = self.evaluate(number) if is_last or number % config.eval.every == 0 else None
         if is_last or number % config.checkpoint.every == 0:
-            self.save(number, score=score, reward=rows[-1]["reward/mean"])
+            self.save(number, score=score, otherwise=rows[-1].get("reward/mean", -rows[-1]["policy/loss"]))
 
     def warn(self, rows: Sequence[Row]) -> None:
         """Report each health warning once."""
@@ -132,15 +132,15 @@ class RunWriter:
         self._trackers.write_results(results)
         return fmean(result.summary.avg_at_n for result in results) if results else None
 
-    def save(self, step: int, *, score: float | None, reward: float) -> None:
-        """Write a checkpoint, then remove those that are no longer kept."""
+    def save(self, step: int, *, score: float | None, otherwise: float) -> None:
+        """Write a checkpoint, then remove those that are no longer kept. `otherwise`: its score if there is none."""
         config, run = self._setup.config, self._setup.run
         manifest = Manifest(
             step=step,
             policy_version=self._trained.policy_version,
             cursor=self._trained.cursor,
             digest=self._digest(step),
-            score=reward if score is None else score,
+            score=otherwise if score is None else score,
             is_evaluated=score is not None,
             policy_ranks=config.cluster.policy_ranks,
             critic_ranks=config.cluster.critic_ranks,

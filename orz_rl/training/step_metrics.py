@@ -22,6 +22,8 @@ from orz_rl.workers.messages import Update
 Row = dict[str, float]
 _ROUNDING = 1e-9
 """Variance below which returns count as equal, relative to their mean square."""
+_OF_SAMPLES = ("reward/", "accuracy/", "group/", "grading/", "advantage/", "policy/clip_fraction")
+"""Metrics of what the policy itself has sampled; given answers, which are all right, have none of them."""
 
 
 def metrics_row(report: StepReport, config: TrainConfig) -> Row:
@@ -31,7 +33,10 @@ def metrics_row(report: StepReport, config: TrainConfig) -> Row:
     row |= dict(_responses(rollouts, report.collection.text_facts))
     row |= dict(_groups(rollouts)) | {"group/replaced": report.collection.num_replaced}
     row |= dict(_learning(report))
-    row |= dict(_distances(report, config))
+    if config.is_supervised:
+        row = {name: value for name, value in row.items() if not name.startswith(_OF_SAMPLES)}
+    else:
+        row |= dict(_distances(report, config))
     row |= dict(_running(report))
     unknown = [name for name in row if name not in METRICS]
     assert not unknown, unknown

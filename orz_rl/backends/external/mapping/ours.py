@@ -18,7 +18,19 @@ def _unmasked(config: TrainConfig, *, name: str) -> str:
     return "" if getattr(config.loss, name) is None else "masks are for the backend native; set null"
 
 
+def _not_distilled(config: TrainConfig, *, name: str) -> str:
+    return "" if getattr(config.distill, name) is None else "distillation is for the backend native; set null"
+
+
 OURS: Sequence[Row] = (
+    *(
+        Row(setting=f"distill.{name}", instead="no distillation", unsupported=partial(_not_distilled, name=name))
+        for name in ("source", "teacher")
+    ),
+    *(
+        Row(setting=f"distill.{name}", instead="no distillation")
+        for name in ("batch", "from_step", "per_problem", "limit", "prefer", "critic", "against")
+    ),
     Row(setting="data.source", instead=_PROMPTS),
     Row(setting="data.template", instead=_PROMPTS),
     Row(setting="data.limit", instead=_PROMPTS),
