@@ -42,9 +42,9 @@ def runs() -> dict[str, tuple[str, ...]]:
         found[f"on-policy-{seed}"] = (*distil, f"seed={seed}", "num_steps=16", "eval.every=4", "checkpoint.every=16")
     for size in SIZES:
         name = f"supervised-{size or 'all'}"
-        limit = () if size is None else (f"distill.limit={size}",)
+        limit = () if size is None else ("--limit", str(size))
         rate = ("optim.policy_lr=1e-3", f"num_steps={STUDENT_STEPS}", "eval.every=60", "checkpoint.every=60")
-        found[name] = ("distill", "--from", TEACHER, "--student", "tiny", "distill.from_step=21", *limit, *rate)
+        found[name] = ("distill", "--from", TEACHER, "--student", "tiny", "--from-step", "21", *limit, *rate)
     student = f"{STUDENT}/checkpoints/step={STUDENT_STEPS:06d}/policy"
     found["after"] = ("train", "--recipe", "tiny", f"model.policy={student}", "num_steps=10", "eval.every=5")
     return found

@@ -12,8 +12,10 @@ import typer
 
 from orz_bench.commands.options import takes_options
 from orz_bench.environment import data_folders
+from orz_bench.evaluation.options import parse_names
 from orz_bench.terminal import DataDir, libraries_on_stderr, reports_errors, result_console, stderr_console
 from orz_rl.commands.train import Overrides, Variant
+from orz_rl.settings.distill import OPTIONS, AnswerChoice, Preference, source_text
 
 DEFAULT = "tiny_distill"
 
@@ -25,6 +27,20 @@ class DistillOptions:
     source: Annotated[
         Path | None, typer.Option("--from", help="A run, or a table of rollouts, whose right answers are learned.")
     ] = None
+    from_step: Annotated[int, typer.Option(min=0, help="Only answers of this step of --from, or later.")] = 0
+    per_problem: Annotated[int | None, typer.Option(min=1, help="At most so many answers of a problem.")] = None
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many answers: one of every problem, then a second one, ...")
+    ] = None
+    prefer: Annotated[Preference, typer.Option(help="Which answers of a problem come first.")] = "random"
+    critic: Annotated[
+        str | None, typer.Option(help="Digest of the critic whose stored values decide; with --prefer value.")
+    ] = None
+    against: Annotated[
+        tuple[str, ...],
+        typer.Option(help="Benchmarks whose questions are not learned, besides those evaluated; all: every one."),
+        parse_names,
+    ] = ()
     on_policy: Annotated[
         bool, typer.Option("--on-policy", help="The student samples, and learns the probabilities of --teacher.")
     ] = False
@@ -82,4 +98,8 @@ def settings_of(options: DistillOptions) -> list[str]:
             "nothing to learn from: give --from RUN|FILE (right answers), or --on-policy --teacher PATH "
             "(probabilities)."
         )
-    return [*student, *supervised(str(options.source))]
+    return [*student, *supervised(source_text(str(options.source), _choice_of(options)))]
+
+
+def _choice_of(options: DistillOptions) -> AnswerChoice:
+    return AnswerChoice(**{name: getattr(options, name) for name in OPTIONS})

@@ -24,13 +24,10 @@ def supervised(source: str) -> tuple[str, ...]:
 
 def on_policy(teacher: str) -> tuple[str, ...]:
     """Overrides of a recipe that then learns the probabilities of a teacher, on samples of its own."""
-    defaults = {
-        name: getattr(DistillConfig(), name) for name in ("from_step", "per_problem", "limit", "prefer", "batch")
-    }
     return (
         f"distill.teacher={json.dumps(teacher)}",
         "distill.source=null",
-        *(f"distill.{name}={'null' if value is None else value}" for name, value in defaults.items()),
+        f"distill.batch={DistillConfig().batch}",
         "advantage.estimator=reverse_kl",
         "loss.objective=ppo",
         *_NO_KL,
@@ -42,7 +39,7 @@ def tiny_distill() -> TrainConfig:
     base = tiny()
     return base.model_copy(
         update={
-            "distill": DistillConfig(source="runs/tiny", from_step=21),
+            "distill": DistillConfig(source="runs/tiny:from_step=21"),
             "advantage": AdvantageConfig(estimator="imitation"),
             "loss": LossConfig(objective="log_likelihood"),
         }

@@ -10,7 +10,7 @@ from orz_bench.extraction.rules import EXTRACTORS
 from orz_bench.records.keep_rules import KeepRule
 from orz_rl.config import AdvantageConfig, TrainConfig
 from orz_rl.ppo.parts import ADVANTAGES, readers, reward_reference
-from orz_rl.settings.distill import DistillConfig
+from orz_rl.settings.distill import AnswerSource, DistillConfig
 
 
 def faults(config: TrainConfig) -> Iterator[str]:
@@ -124,7 +124,7 @@ _NEEDS = {
 
 
 def _distillation(config: TrainConfig) -> Iterator[str]:
-    distill, estimator, objective = config.distill, config.advantage.estimator, config.loss.objective
+    estimator, objective = config.advantage.estimator, config.loss.objective
     if config.is_supervised and config.has_teacher:
         yield "distill.source and distill.teacher are both set, but a run learns answers or probabilities; keep one"
         return
@@ -143,7 +143,7 @@ def _distillation(config: TrainConfig) -> Iterator[str]:
         )
     yield from _without_samples(config)
     yield from _with_teacher(config)
-    yield from _choice(config, is_limited=distill.limit is not None and distill.limit < distill.batch)
+    yield from _answers(config)
 
 
 def _without_samples(config: TrainConfig) -> Iterator[str]:
@@ -178,18 +178,20 @@ def _with_teacher(config: TrainConfig) -> Iterator[str]:
         )
 
 
-def _choice(config: TrainConfig, *, is_limited: bool) -> Iterator[str]:
-    distill, default = config.distill, DistillConfig()
-    if not config.is_supervised:
-        for name in ("batch", "from_step", "per_problem", "limit", "prefer", "critic", "against"):
-            if getattr(distill, name) != getattr(default, name):
-                yield f"distill.{name} is about stored answers, but distill.source is not set; set it, or leave it out"
+def _answers(config: TrainConfig) -> Iterator[str]:
+    distill = config.distill
+    if distill.source is None:
+        if distill.batch != DistillConfig().batch:
+            yield "distill.batch is about stored answers, but distill.source is not set; set it, or leave it out"
         return
-    if distill.critic is not None and distill.prefer != "value":
-        yield f"distill.critic is set, but distill.prefer={distill.prefer} reads no values; use value, or leave it out"
-    if is_limited:
+    try:
+        limit = AnswerSource(distill.source).choice.limit
+    except ConfigError as error:
+        yield str(error)
+        return
+    if limit is not None and limit < distill.batch:
         yield (
-            f"distill.limit is {distill.limit}, but a step needs {counted(distill.batch, 'different answer')} "
+            f"distill.source takes limit={limit}, but a step needs {counted(distill.batch, 'different answer')} "
             f"(distill.batch); raise it, or lower distill.batch"
         )
 

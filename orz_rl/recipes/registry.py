@@ -143,12 +143,12 @@ def _conflicting(overrides: Sequence[str]) -> Iterator[str]:
 
 
 def _value(text: str, *, is_list: bool) -> Any:
-    """The text as YAML, except that 1e-6 is a number and a list needs no brackets."""
+    """The text as YAML, except that 1e-6 is a number and a list needs no brackets; a text in quotes is a text."""
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         value = text
-    if isinstance(value, str):
+    if isinstance(value, str) and not (text[0] == text[-1] and text[0] in "'\""):
         try:
             value = float(value)
         except ValueError:

@@ -37,7 +37,7 @@ def prompts_of(rows: Sequence[Rollout], *, config: TrainConfig, digest: str) -> 
     if len(rows) < wanted:
         raise ConfigError(
             f"{counted(len(rows), 'answer')} to learn, but a step needs distill.batch={wanted:,} different ones; lower "
-            f"it, or choose more answers (distill.per_problem, distill.limit, distill.from_step)."
+            f"it, or choose more answers (per_problem, limit, from_step of distill.source)."
         )
     first = {(row.benchmark, row.problem_id): row for row in reversed(rows)}
     return Prompts(tuple(map(_prompt, first.values())), (), answers=digest)

@@ -30,6 +30,7 @@ from orz_rl.curation.answers.tokens import require_same_vocabulary
 from orz_rl.planning.room import require_room, room_gib
 from orz_rl.rollout.demonstrations import prompts_of
 from orz_rl.rollout.problems import Prompts, make_prompts, read_training_data, select_problems, source_digests
+from orz_rl.settings.distill import AnswerSource
 from orz_rl.settings.names import names_settings
 from orz_rl.training.evaluation import Evaluator
 from orz_rl.training.health_hook import check_hook
@@ -122,18 +123,20 @@ def _demonstrations(
     config: TrainConfig, run: RunDir | None, *, student: str, data: Sequence[Path], notice: Callable[[str], None]
 ) -> Demonstrations:
     """The answers to learn: those that the run has chosen before, or chosen now."""
+    assert config.distill.source is not None
     found = stored_demonstrations(run.path) if run is not None else None
     if found is None:
+        source = AnswerSource(config.distill.source)
         wanted = Wanted(
             student=student,
             template=config.data.template,
             seed=config.seed,
             limits=Limits(config.data.max_prompt_tokens, config.rollout.max_tokens, config.max_sequence),
             stop=config.rollout.stop,
-            benchmarks=tuple(dict.fromkeys([*config.eval.benchmarks, *config.distill.against])),
+            benchmarks=tuple(dict.fromkeys([*config.eval.benchmarks, *source.choice.against])),
             folders=tuple(data),
         )
-        found = choose_demonstrations(config.distill, wanted, notice=notice)
+        found = choose_demonstrations(source, wanted, notice=notice)
     notice(told(found.card))
     return found
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -31,7 +32,7 @@ def source(folder: Path) -> Path:
 
 
 def supervised(source: Path, out: Path) -> tuple[str | Path, ...]:
-    settings = ("distill.batch=4", f"num_steps={STEPS}", "checkpoint.every=2", "distill.from_step=0")
+    settings = ("distill.batch=4", f"num_steps={STEPS}", "checkpoint.every=2")
     return ("distill", "--from", source, "--student", "tiny", "--out", out, *SHARED, *settings)
 
 
@@ -67,9 +68,9 @@ def test_right_answers_are_learned_and_every_one_has_a_fate(source: Path, whole:
 @pytest.mark.slow
 def test_killed_it_ends_with_the_same_weights(source: Path, whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "killed"
-    for name in ("in the update", "in the checkpoint's rename"):
-        killed = started(*map(str, supervised(source, run)), prepare=kill_at(POINTS[name]))
-        assert killed.wait(1000) == -signal.SIGKILL, name
+    for at in (2, 3):  # before the first checkpoint, and after it
+        killed = started(*map(str, supervised(source, run)), prepare=kill_at(replace(POINTS["in the update"], at=at)))
+        assert killed.wait(1000) == -signal.SIGKILL
     source.rename(tmp_path / "moved")  # what was chosen is in the run
     try:
         orz_rl(*supervised(source, run))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from orz_rl.curation.answers.source import Answer
-from orz_rl.settings.distill import DistillConfig, Preference
+from orz_rl.settings.distill import AnswerChoice, Preference
 
 CHOSEN = "chosen"
 REASONS: Mapping[str, str] = MappingProxyType(
@@ -26,8 +26,8 @@ REASONS: Mapping[str, str] = MappingProxyType(
         "duplicate": "the same text was an answer to the same problem before",
         "contaminated": "its question is that of a benchmark",
         "too_long": "longer than data.max_prompt_tokens and rollout.max_tokens allow",
-        "beyond_per_problem": "other answers of the problem came first (distill.per_problem, distill.prefer)",
-        "beyond_limit": "others came first (distill.limit)",
+        "beyond_per_problem": "other answers of the problem came first (per_problem, prefer)",
+        "beyond_limit": "others came first (limit)",
     }
 )
 _NGRAM = 3
@@ -77,7 +77,7 @@ class Choice:
 
 def choose(
     answers: Iterable[Answer],
-    settings: DistillConfig,
+    settings: AnswerChoice,
     *,
     seed: int,
     limits: Limits,

@@ -17,7 +17,7 @@ from orz_bench.records.rollout import Rollout, StopReason
 from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.records.tables import read_table
 from orz_bench.records.values import ValuesDir, ValueSummary, require_same_text, values_beside
-from orz_rl.settings.distill import DistillConfig
+from orz_rl.settings.distill import AnswerChoice
 
 _CUT = ("length", "max_tokens", "max_length")
 """Stop reasons of other tools for an answer that was cut off."""
@@ -40,7 +40,7 @@ class Answer:
         return (self.rollout.benchmark, self.rollout.problem_id)
 
 
-def answers_of(source: Path, settings: DistillConfig, *, stop: tuple[str, ...]) -> Iterator[Answer]:
+def answers_of(source: Path, settings: AnswerChoice, *, stop: tuple[str, ...]) -> Iterator[Answer]:
     """Every stored answer, step by step. `stop`: the strings that end an answer, for tables without stop reasons.
 
     ConfigError if there is no such file, no rollout, or no value where values decide; DataError for a broken table.
@@ -52,20 +52,20 @@ def answers_of(source: Path, settings: DistillConfig, *, stop: tuple[str, ...]) 
         raise ConfigError(f"distill.source={source}: no such file or run; name a run, or a table of rollouts.")
     folders = _folders(RunDir(source), settings)
     if not folders:
-        since = f" of step {settings.from_step} or later (distill.from_step)" if settings.from_step else ""
+        since = f" of step {settings.from_step} or later (from_step)" if settings.from_step else ""
         raise ConfigError(f"distill.source={source}: has no rollouts{since}; name another run or step.")
     for folder in folders:
         yield from _of_folder(folder, settings)
 
 
-def _folders(run: RunDir, settings: DistillConfig) -> list[RolloutsDir]:
+def _folders(run: RunDir, settings: AnswerChoice) -> list[RolloutsDir]:
     """The rollouts of training; of a run that only evaluates, its samples."""
     if run.info()["kind"] == "train":
         return [folder for step, folder in run.sampled_steps() if step >= settings.from_step]
     return [each for each in run.evaluations() if each.step >= settings.from_step]
 
 
-def _of_folder(folder: RolloutsDir, settings: DistillConfig) -> Iterator[Answer]:
+def _of_folder(folder: RolloutsDir, settings: AnswerChoice) -> Iterator[Answer]:
     rollouts = rollouts_from_table(folder.read())
     if settings.prefer != "value":
         yield from map(Answer, rollouts)
@@ -76,8 +76,8 @@ def _of_folder(folder: RolloutsDir, settings: DistillConfig) -> Iterator[Answer]
         if found is None:
             raise ConfigError(
                 f"{folder.path}: sample {row.sample_index} of {row.problem_id} has no value, which "
-                f"distill.prefer=value needs; run orz-bench value with the same critic again, or use another "
-                f"distill.prefer."
+                f"prefer=value needs; run orz-bench value with the same critic again, or use another "
+                f"prefer."
             )
         if row.completion is not None:
             require_same_text(found, row.completion, where=folder.path)
@@ -92,16 +92,16 @@ def _values(folder: RolloutsDir, critic: str | None) -> ValuesDir:
     names = ", ".join(each.path.name for each in found) or "no critic"
     wanted = "exactly one" if critic is None else f"one whose digest starts with {critic}"
     raise ConfigError(
-        f"{folder.path}: has values of {names}, but distill.prefer=value needs {wanted}; run orz-bench value RUN "
-        f"--rollouts --critic PATH, or choose with distill.critic."
+        f"{folder.path}: has values of {names}, but prefer=value needs {wanted}; run orz-bench value RUN "
+        f"--rollouts --critic PATH, or choose with critic=DIGEST."
     )
 
 
-def _of_file(path: Path, settings: DistillConfig, *, stop: tuple[str, ...]) -> Iterator[Answer]:
+def _of_file(path: Path, settings: AnswerChoice, *, stop: tuple[str, ...]) -> Iterator[Answer]:
     if settings.prefer == "value":
         raise ConfigError(
-            f"distill.prefer=value: the values of {path} are stored beside a folder of rollouts only; name a run, or "
-            f"use another distill.prefer."
+            f"prefer=value: the values of {path} are stored beside a folder of rollouts only; name a run, or "
+            f"use another prefer."
         )
     seen: dict[tuple[str, int], int] = {}
     for where, row in read_table(path, strict=False):

@@ -25,7 +25,7 @@ from orz_rl.curation.answers.choice import CHOSEN, REASONS, AnswerFate, Choice, 
 from orz_rl.curation.answers.overlap import overlaps
 from orz_rl.curation.answers.source import answers_of
 from orz_rl.curation.answers.tokens import StudentTokens
-from orz_rl.settings.distill import DistillConfig
+from orz_rl.settings.distill import AnswerSource
 
 FOLDER = "distillation"
 _SCHEMA_VERSION = 1
@@ -96,19 +96,18 @@ def stored_demonstrations(run: Path) -> Demonstrations | None:
     return found
 
 
-def choose_demonstrations(settings: DistillConfig, wanted: Wanted, *, notice: Callable[[str], None]) -> Demonstrations:
+def choose_demonstrations(source: AnswerSource, wanted: Wanted, *, notice: Callable[[str], None]) -> Demonstrations:
     """Read the source and choose. ConfigError, with the counts by fate, if nothing is left to learn."""
-    assert settings.source is not None
-    tokens = StudentTokens(wanted.student, wanted.template, where=settings.source)
+    tokens = StudentTokens(wanted.student, wanted.template, where=source.place)
     choice = choose(
-        answers_of(Path(settings.source), settings, stop=wanted.stop),
-        settings,
+        answers_of(Path(source.place), source.choice, stop=wanted.stop),
+        source.choice,
         seed=wanted.seed,
         limits=wanted.limits,
         tokenise=tokens.of,
         overlaps=lambda answers: overlaps(answers, against=wanted.benchmarks, folders=wanted.folders),
     )
-    _require_some(choice, settings)
+    _require_some(choice, source.place)
     if tokens.num_tokenised:
         notice(
             f"{counted(tokens.num_tokenised, 'answer')} without token ids: tokenised again with the student's "
@@ -117,8 +116,8 @@ def choose_demonstrations(settings: DistillConfig, wanted: Wanted, *, notice: Ca
     found = Demonstrations(_numbered(choice), {}, tuple(choice.fates))
     card = {
         "schema_version": _SCHEMA_VERSION,
-        "source": settings.source,
-        "settings": settings.model_dump(mode="json"),
+        "source": source.place,
+        "choice": source.choice.model_dump(mode="json"),
         "benchmarks": list(wanted.benchmarks),
         "counts": choice.counts,
         "problems": len({answer.problem for answer in choice.answers}),
@@ -140,19 +139,19 @@ def told(card: Mapping[str, Any]) -> str:
     )
 
 
-def _require_some(choice: Choice, settings: DistillConfig) -> None:
+def _require_some(choice: Choice, source: str) -> None:
     if choice.answers:
         return
     counts = choice.counts
     listed = "".join(f"\n  {count:,} {name}: {REASONS[name]}" for name, count in counts.items())
     if counts.keys() <= {"not_right", "not_graded"}:
         raise ConfigError(
-            f"distill.source={settings.source}: none of {counted(len(choice.fates), 'answer')} is known to be right, "
+            f"distill.source={source}: none of {counted(len(choice.fates), 'answer')} is known to be right, "
             f"so there is nothing to learn:{listed}\nName rollouts of a model that solves some of these problems."
         )
     raise ConfigError(
-        f"distill.source={settings.source}: no answer is left to learn of {len(choice.fates):,}:{listed}\nChange "
-        f"distill.*, or name another source."
+        f"distill.source={source}: no answer is left to learn of {len(choice.fates):,}:{listed}\nChoose "
+        f"with other options, or name another source."
     )
 
 

@@ -27,10 +27,7 @@ OURS: Sequence[Row] = (
         Row(setting=f"distill.{name}", instead="no distillation", unsupported=partial(_not_distilled, name=name))
         for name in ("source", "teacher")
     ),
-    *(
-        Row(setting=f"distill.{name}", instead="no distillation")
-        for name in ("batch", "from_step", "per_problem", "limit", "prefer", "critic", "against")
-    ),
+    Row(setting="distill.batch", instead="no distillation"),
     Row(setting="data.source", instead=_PROMPTS),
     Row(setting="data.template", instead=_PROMPTS),
     Row(setting="data.limit", instead=_PROMPTS),

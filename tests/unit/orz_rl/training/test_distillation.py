@@ -129,7 +129,7 @@ def assert_same(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
 def test_on_policy_the_gradient_is_that_of_the_reverse_kl_by_its_formula(
     student: Path, teacher: Path, pack_tokens: int
 ) -> None:
-    """(log pi - log pi_teacher) x the gradient of log pi, averaged over the sampled tokens; rewards have no part in it."""
+    """(log pi - log pi_teacher) x the gradient of log pi, averaged over the sampled tokens; rewards play no part."""
     settings = (*SIZES, f"cluster.pack_tokens={pack_tokens}", *on_policy(str(teacher)))
     found, updates = by_us(resolve("tiny", overrides=settings), student, teacher)
     model, other = plain(student), plain(teacher)

@@ -12,7 +12,7 @@ import pytest
 from orz_rl.curation.answers.choice import CHOSEN, REASONS, Choice, Limits, choose
 from orz_rl.curation.answers.overlap import overlaps
 from orz_rl.curation.answers.source import Answer
-from orz_rl.settings.distill import DistillConfig
+from orz_rl.settings.distill import AnswerChoice
 from tests.support.builders import a_rollout
 
 ROOM = Limits(prompt=10, response=20, sequence=25)
@@ -35,7 +35,7 @@ def an_answer(*, problem: str = "p0", index: int = 0, num_tokens: int = 5, **cha
 def chosen(answers: Sequence[Answer], *, contaminated: Sequence[str] = (), seed: int = 1, **settings: Any) -> Choice:
     return choose(
         answers,
-        DistillConfig(source="x", **settings),
+        AnswerChoice(**settings),
         seed=seed,
         limits=ROOM,
         tokenise=lambda answer: answer,

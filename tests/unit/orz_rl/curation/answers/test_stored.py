@@ -25,7 +25,7 @@ from orz_rl.curation.answers.stored import (
     told,
 )
 from orz_rl.curation.answers.tokens import require_same_vocabulary
-from orz_rl.settings.distill import DistillConfig
+from orz_rl.settings.distill import AnswerChoice, AnswerSource, source_text
 from tests.support.builders import a_rollout
 from tests.support.tiny_model import ALPHABET, a_tiny_checkpoint
 
@@ -75,7 +75,9 @@ def found(source: Path, student: Path, *, heard: list[str] | None = None, **sett
         folders=(),
     )
     heard = [] if heard is None else heard
-    return choose_demonstrations(DistillConfig(source=str(source), **settings), wanted, notice=heard.append)
+    return choose_demonstrations(
+        AnswerSource(source_text(str(source), AnswerChoice(**settings))), wanted, notice=heard.append
+    )
 
 
 def test_rollouts_of_a_run_are_learned_token_by_token_and_say_where_they_were(student: Path, tmp_path: Path) -> None:
@@ -134,7 +136,7 @@ def test_stored_values_choose_and_are_kept(student: Path, tmp_path: Path) -> Non
     texts = ["first", "second", "third"]
     rows = [a_row(text, sample_index=index) for index, text in enumerate(texts)]
     run = a_run(tmp_path / "run", {1: rows})
-    with pytest.raises(OrzError, match=r"has values of no critic, but distill.prefer=value needs exactly one"):
+    with pytest.raises(OrzError, match=r"has values of no critic, but prefer=value needs exactly one"):
         found(run, student, prefer="value")
     for digest, means in {"aaa": [0.1, 0.9, 0.5], "bbb": [0.9, 0.1, 0.5]}.items():
         stored = ValuesDir.beside(RunDir(run).rollouts(1), digest)
@@ -150,7 +152,7 @@ def test_stored_values_choose_and_are_kept(student: Path, tmp_path: Path) -> Non
                 for index, (text, mean) in enumerate(zip(texts, means, strict=True))
             ]
         )
-    with pytest.raises(OrzError, match=r"has values of aaa, bbb, but .* choose with distill.critic"):
+    with pytest.raises(OrzError, match=r"has values of aaa, bbb, but .* choose with critic=DIGEST"):
         found(run, student, prefer="value")
     (best,) = found(run, student, prefer="value", critic="a", per_problem=1).rows
     assert best.completion == "second"
@@ -220,7 +222,7 @@ def test_a_source_that_is_none_is_named(content: str | None, wanted: str, studen
 
 def test_a_run_without_rollouts_is_named(student: Path, tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", {3: [a_row()]})
-    with pytest.raises(OrzError, match=r"has no rollouts of step 4 or later \(distill.from_step\)"):
+    with pytest.raises(OrzError, match=r"has no rollouts of step 4 or later \(from_step\)"):
         found(run, student, from_step=4)
 
 
