@@ -21,9 +21,9 @@ from typing import Any
 
 from _record import HERE, keep
 
-from analysis.figures.drawing import plot as _plot  # noqa: F401 - sets the style and the backend
 from orz_bench.extraction.responses import TextFacts
 from orz_bench.records.run_dir import EvaluationDir, RunDir
+from orz_bench.results.lookup import compare_runs
 
 ALONE = ("cluster.in_process=true", "rollout.engine=transformers", "logging.tensorboard=false")
 SIZES = (64, 256, 1024, None)
@@ -89,12 +89,11 @@ def scores(evaluation: EvaluationDir) -> dict[str, Any]:
 
 
 def paired(folder: Path, a: str, b: str) -> dict[str, Any]:
-    """B minus A, question by question: `orz-bench compare`."""
-    command = [sys.executable, "-m", "orz_bench.cli", "compare", a, b, "--json"]
-    done = subprocess.run(command, cwd=folder, check=True, stdout=subprocess.PIPE, text=True)
-    (found,) = json.loads(done.stdout)["benchmarks"]
-    shown = {name: found[name] for name in ("difference", "low", "high", "p_value")}
-    return {"a": a, "b": b} | {name: round(value, 4) for name, value in shown.items()}
+    """B minus A, question by question, as `orz-bench compare` tests it; the seeds of the runs may differ, nothing else."""
+    (found,) = compare_runs(f"{folder}/{a}", f"{folder}/{b}", benchmarks=None, across_protocols=True)
+    test = found.comparison
+    shown = {name: round(getattr(test, name), 4) for name in ("difference", "low", "high", "p_value")}
+    return {"a": a, "b": b, "differing": list(found.differing)} | shown
 
 
 def at_equal_time(points: list[dict[str, Any]], cpu_s: float) -> dict[str, Any]:

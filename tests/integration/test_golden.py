@@ -34,6 +34,7 @@ COMMANDS = (
 )
 TRAINING_COMMANDS = (
     "train",
+    "distill",
     "plan",
     "check",
     "doctor",
