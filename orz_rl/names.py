@@ -23,3 +23,5 @@ SignName = Literal[
     "mismatch",
     "format",
 ]
+GIVEN = "distilled_from"
+"""In `extra` of a row that the policy did not sample, but learned: where it was."""

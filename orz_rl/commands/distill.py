@@ -15,7 +15,7 @@ from orz_bench.environment import data_folders
 from orz_bench.evaluation.options import parse_names
 from orz_bench.terminal import DataDir, libraries_on_stderr, reports_errors, result_console, stderr_console
 from orz_rl.commands.train import Overrides, Variant
-from orz_rl.settings.distill import OPTIONS, AnswerChoice, Preference, source_text
+from orz_rl.settings.distill import OPTIONS, AnswerChoice, AnswerSource, Preference
 
 DEFAULT = "tiny_distill"
 
@@ -98,7 +98,7 @@ def settings_of(options: DistillOptions) -> list[str]:
             "nothing to learn from: give --from RUN|FILE (right answers), or --on-policy --teacher PATH "
             "(probabilities)."
         )
-    return [*student, *supervised(source_text(str(options.source), _choice_of(options)))]
+    return [*student, *supervised(AnswerSource(str(options.source), _choice_of(options)).text)]
 
 
 def _choice_of(options: DistillOptions) -> AnswerChoice:

@@ -171,6 +171,8 @@ def _with_teacher(config: TrainConfig) -> Iterator[str]:
     for name in ("kl_loss", "kl_penalty"):
         if getattr(config.loss, name) > 0:
             yield f"loss.{name} is a KL to the initial policy, but the reference is distill.teacher; leave one out"
+    if config.loss.kl_estimator != "auto":
+        yield "loss.kl_estimator is about KL terms of the loss; the reverse KL of distill.teacher has k1: leave it out"
     if config.rollout.dynamic_sampling:
         yield (
             "rollout.dynamic_sampling replaces samples by their rewards, but the teacher's probabilities are learned "
@@ -185,7 +187,7 @@ def _answers(config: TrainConfig) -> Iterator[str]:
             yield "distill.batch is about stored answers, but distill.source is not set; set it, or leave it out"
         return
     try:
-        limit = AnswerSource(distill.source).choice.limit
+        limit = AnswerSource.parse(distill.source).choice.limit
     except ConfigError as error:
         yield str(error)
         return

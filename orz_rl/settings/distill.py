@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -50,33 +51,32 @@ _ADDRESS = re.compile(rf"(?P<place>.*?)(?P<options>(?::\s*(?:{'|'.join(OPTIONS)}
 _UNKNOWN = re.compile(r":\s*([a-z_]+)\s*=[^:/]*$")
 
 
+@dataclass(frozen=True, slots=True)
 class AnswerSource:
     """A source of answers, as distill.source names it: a path, then `:limit=64:prefer=shortest`."""
 
-    def __init__(self, text: str) -> None:
-        """ConfigError for an option that is none, or has a value that cannot be."""
+    place: str
+    choice: AnswerChoice
+
+    @classmethod
+    def parse(cls, text: str) -> AnswerSource:
+        """From the value of distill.source. ConfigError for an option that is none, or a value that cannot be."""
         match = _ADDRESS.fullmatch(text)
-        assert match is not None
-        self.place: str = match["place"]
-        unknown = _UNKNOWN.search(self.place)
+        assert match is not None  # both parts may be empty
+        unknown = _UNKNOWN.search(match["place"])
         if unknown is not None:
             raise ConfigError(
                 f"distill.source={text}: {unknown[1]} is not an option of answers{nearest(unknown[1], OPTIONS)}; "
                 f"wanted NAME=VALUE with one of {', '.join(OPTIONS)}, joined by colons."
             )
-        self.choice = _choice(match["options"], text)
+        return cls(match["place"], _choice(match["options"], text))
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, AnswerSource) and (self.place, self.choice) == (other.place, other.choice)
-
-    __hash__ = None  # type: ignore[assignment]
-
-
-def source_text(place: str, choice: AnswerChoice) -> str:
-    """The inverse: the value of distill.source."""
-    given = choice.model_dump(exclude_defaults=True)
-    texts = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in given.items()}
-    return ":".join([place, *(f"{name}={text}" for name, text in texts.items())])
+    @property
+    def text(self) -> str:
+        """The inverse of parse()."""
+        given = self.choice.model_dump(exclude_defaults=True)
+        texts = {name: ",".join(value) if isinstance(value, tuple) else str(value) for name, value in given.items()}
+        return ":".join([self.place, *(f"{name}={text}" for name, text in texts.items())])
 
 
 def _choice(text: str, whole: str) -> AnswerChoice:

@@ -32,7 +32,7 @@ from orz_rl.rollout.demonstrations import prompts_of
 from orz_rl.rollout.problems import Prompts, make_prompts, read_training_data, select_problems, source_digests
 from orz_rl.settings.distill import AnswerSource
 from orz_rl.settings.names import names_settings
-from orz_rl.training.evaluation import Evaluator
+from orz_rl.training.evaluation import Evaluator, base_digest
 from orz_rl.training.health_hook import check_hook
 from orz_rl.training.parts import parts_of
 from orz_rl.training.trackers import check_trackers
@@ -50,7 +50,7 @@ class Setup:
     critic: str
     evaluator: Evaluator
     parts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Setting -> identity of the code of other people that it names."""
+    """Setting -> identity of what it names: code of other people, the teacher."""
     teacher: str | None = None
     """The model that scores what the policy samples; None without one."""
     demonstrations: Demonstrations | None = None
@@ -107,6 +107,8 @@ def prepare(
     check_hook(config.health.hook)
     check_trackers(config.logging)
     parts = parts_of(config, problem=prompts.prompts[0].problem)
+    if teacher is not None:
+        parts["distill.teacher"] = {"checkpoint": teacher, "sha256": base_digest(teacher)}
     return Setup(config, run, prompts, spec, policy, critic, evaluator, parts, teacher, demonstrations)
 
 
@@ -126,7 +128,7 @@ def _demonstrations(
     assert config.distill.source is not None
     found = stored_demonstrations(run.path) if run is not None else None
     if found is None:
-        source = AnswerSource(config.distill.source)
+        source = AnswerSource.parse(config.distill.source)
         wanted = Wanted(
             student=student,
             template=config.data.template,

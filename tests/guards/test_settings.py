@@ -120,6 +120,7 @@ def test_every_setting_of_training_has_bounds(name: str) -> None:
         ("advantage.estimator=reverse_kl", "distill.teacher is not set"),
         ("loss.objective=log_likelihood", "distill.source"),
         ("distill.teacher=x advantage.estimator=reverse_kl loss.kl_loss=1", "loss.kl_loss"),
+        ("distill.teacher=x advantage.estimator=reverse_kl loss.kl_estimator=k3", "loss.kl_estimator"),
         ("distill.teacher=x advantage.estimator=reverse_kl rollout.dynamic_sampling=1", "rollout.dynamic_sampling"),
         ("distill.batch=100", "distill.source is not set"),
         (f"{LEARNS_ANSWERS}:limit=10", "distill.batch"),

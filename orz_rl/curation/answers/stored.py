@@ -25,6 +25,7 @@ from orz_rl.curation.answers.choice import CHOSEN, REASONS, AnswerFate, Choice, 
 from orz_rl.curation.answers.overlap import overlaps
 from orz_rl.curation.answers.source import answers_of
 from orz_rl.curation.answers.tokens import StudentTokens
+from orz_rl.names import GIVEN
 from orz_rl.settings.distill import AnswerSource
 
 FOLDER = "distillation"
@@ -165,7 +166,7 @@ def _numbered(choice: Choice) -> tuple[Rollout, ...]:
         origin: dict[str, Any] = {"step": row.step, "sample_index": row.sample_index}
         if answer.value is not None:
             origin["value"] = answer.value
-        extra = {**row.extra, "distilled_from": origin}
+        extra = {**row.extra, GIVEN: origin}
         rows.append(replace(row, sample_index=at, policy_version=None, advantage=None, value=None, extra=extra))
     return tuple(rows)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from orz_bench.asking.prompt_tokens import render_prompts
 from orz_bench.asking.templates import TEMPLATES
-from orz_bench.engines.engine import EngineSpec
+from orz_bench.engines.engine import EngineSpec, Tokenizer
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.environment import set_library_defaults
 from orz_bench.errors import ConfigError, DataError
@@ -33,6 +33,7 @@ class StudentTokens:
     num_tokenised: int = 0
     max_tokens: int | None = None
     _tokens: RolloutTokens = field(init=False)
+    _renderer: Tokenizer | None = None
     _tokenizer: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -81,8 +82,9 @@ class StudentTokens:
         problem = Problem(
             benchmark=row.benchmark, problem_id=row.problem_id, question=row.question, gold=row.gold, kind="math"
         )
-        tokenizer = load_tokenizer(EngineSpec(name="transformers", checkpoint=self.checkpoint))
-        return render_prompts([problem], TEMPLATES[self.template], tokenizer=tokenizer)[0].text
+        if self._renderer is None:
+            self._renderer = load_tokenizer(EngineSpec(name="transformers", checkpoint=self.checkpoint))
+        return render_prompts([problem], TEMPLATES[self.template], tokenizer=self._renderer)[0].text
 
 
 def require_same_vocabulary(*, student: str, teacher: str) -> None:

@@ -13,7 +13,7 @@ from orz_rl.config import TrainConfig
 from orz_rl.recipes.distill import on_policy, supervised
 from orz_rl.recipes.registry import RECIPES, as_yaml, differences, leaves, resolve
 from orz_rl.recipes.variants import VARIANTS
-from orz_rl.settings.distill import AnswerChoice, AnswerSource, source_text
+from orz_rl.settings.distill import AnswerChoice, AnswerSource
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -96,9 +96,9 @@ def test_any_recipe_becomes_a_distillation() -> None:
     ],
 )
 def test_the_source_of_answers_and_its_options(text: str, place: str, choice: dict[str, Any]) -> None:
-    found = AnswerSource(text)
+    found = AnswerSource.parse(text)
     assert (found.place, found.choice) == (place, AnswerChoice(**choice))
-    assert AnswerSource(source_text(found.place, found.choice)).choice == found.choice
+    assert AnswerSource.parse(found.text) == found
 
 
 def test_learning_rates_warm_up_and_anneal() -> None:

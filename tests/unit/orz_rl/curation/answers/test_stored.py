@@ -25,7 +25,7 @@ from orz_rl.curation.answers.stored import (
     told,
 )
 from orz_rl.curation.answers.tokens import require_same_vocabulary
-from orz_rl.settings.distill import AnswerChoice, AnswerSource, source_text
+from orz_rl.settings.distill import AnswerChoice, AnswerSource
 from tests.support.builders import a_rollout
 from tests.support.tiny_model import ALPHABET, a_tiny_checkpoint
 
@@ -75,9 +75,7 @@ def found(source: Path, student: Path, *, heard: list[str] | None = None, **sett
         folders=(),
     )
     heard = [] if heard is None else heard
-    return choose_demonstrations(
-        AnswerSource(source_text(str(source), AnswerChoice(**settings))), wanted, notice=heard.append
-    )
+    return choose_demonstrations(AnswerSource(str(source), AnswerChoice(**settings)), wanted, notice=heard.append)
 
 
 def test_rollouts_of_a_run_are_learned_token_by_token_and_say_where_they_were(student: Path, tmp_path: Path) -> None:
