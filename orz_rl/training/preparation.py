@@ -108,7 +108,7 @@ def prepare(
     check_trackers(config.logging)
     parts = parts_of(config, problem=prompts.prompts[0].problem)
     if teacher is not None:
-        parts["distill.teacher"] = {"checkpoint": teacher, "sha256": base_digest(teacher)}
+        parts["distill.teacher"] = {"sha256": base_digest(teacher)}
     return Setup(config, run, prompts, spec, policy, critic, evaluator, parts, teacher, demonstrations)
 
 
