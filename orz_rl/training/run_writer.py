@@ -168,4 +168,6 @@ def _write_advantages(report: StepReport, run: RunDir) -> None:
         replace(row, advantage=mean, value=value)
         for row, mean, value in zip(batch.rollouts, means, values, strict=True)
     ]
-    run.rollouts(report.step).replace([*rows, *report.collection.set_aside])
+    folder = run.rollouts(report.step)
+    folder.path.mkdir(parents=True, exist_ok=True)  # it is there, unless the rollouts were given
+    folder.replace([*rows, *report.collection.set_aside])

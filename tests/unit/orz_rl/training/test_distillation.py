@@ -120,7 +120,7 @@ def gradient_of(model: Any, loss: Tensor) -> dict[str, Tensor]:
 
 def assert_same(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
     assert found.keys() == wanted.keys()
-    assert max(float(tensor.abs().max()) for tensor in wanted.values()) > 0.05, "there is something to compare"
+    assert max(float(tensor.abs().max()) for tensor in wanted.values()) > 0.01, "there is something to compare"
     worst = max(float((found[name] - wanted[name]).abs().max()) for name in wanted)
     assert worst < 1e-6
 
@@ -235,6 +235,7 @@ def shares_of(num_ranks: int, pack_tokens: int) -> Recorder:
     return recorder
 
 
+@pytest.mark.slow
 def test_packs_and_ranks_of_a_supervised_update_do_not_matter(student: Path, tmp_path: Path) -> None:
     """One rank with one pack, one with several, and two gloo ranks: the same losses, the same weights."""
     found = []
