@@ -8,7 +8,8 @@ after        ten steps of PPO from the student of all answers
 All runs are in one process, so that cpu/step is all CPU time of sampling, scoring, updates and weights; evaluations and
 starts are left out. The CPU time of the teacher is what PPO costs, not part of what distillation costs.
 
-    python benchmarks/distillation.py FOLDER    # half an hour of CPU time; every run resumes, finished ones are kept
+    python benchmarks/distillation.py FOLDER          # half an hour of CPU time; runs resume, finished ones are kept
+    python benchmarks/distillation.py FOLDER RUN...   # only these runs, in this order; nothing is recorded
 """
 
 from __future__ import annotations
@@ -29,22 +30,29 @@ ALONE = ("cluster.in_process=true", "rollout.engine=transformers", "logging.tens
 SIZES = (64, 256, 1024, None)
 SEEDS = (1, 2, 3)
 TEACHER, STUDENT = "teacher", "supervised-all"
-LAST = 40
+LAST, STUDENT_STEPS = 40, 60
 TEACHER_POLICY = f"{TEACHER}/checkpoints/step={LAST:06d}/policy"
-STUDENT_STEPS = 60
+ON_POLICY = (
+    *("num_steps=34", "eval.every=17", "checkpoint.every=34"),
+    *("rollout.num_problems=64", "rollout.num_samples=2"),
+    *("optim.policy_lr=8e-4", "optim.final_lr=2e-5", "optim.policy_warmup_updates=4"),
+)
+SUPERVISED = ("eval.every=60", "checkpoint.every=60")
+"""Steps and rate are the recipe's."""
 
 
 def runs() -> dict[str, tuple[str, ...]]:
     """Name -> arguments of orz-rl; on-policy first, for it decides most."""
-    found = {TEACHER: ("train", "--recipe", "tiny", "eval.every=5", "checkpoint.keep_last=9")}
+    found: dict[str, tuple[str, ...]] = {
+        TEACHER: ("train", "--recipe", "tiny", "eval.every=5", "checkpoint.keep_last=9")
+    }
     for seed in SEEDS:
-        distil = ("distill", "--on-policy", "--teacher", TEACHER_POLICY, "--student", "tiny")
-        found[f"on-policy-{seed}"] = (*distil, f"seed={seed}", "num_steps=16", "eval.every=4", "checkpoint.every=16")
+        distil = ("distill", "--on-policy", "--teacher", TEACHER_POLICY, "--student", "tiny", f"seed={seed}")
+        found[f"on-policy-{seed}"] = (*distil, *ON_POLICY)
     for size in SIZES:
-        name = f"supervised-{size or 'all'}"
         limit = () if size is None else ("--limit", str(size))
-        rate = ("optim.policy_lr=1e-3", f"num_steps={STUDENT_STEPS}", "eval.every=60", "checkpoint.every=60")
-        found[name] = ("distill", "--from", TEACHER, "--student", "tiny", "--from-step", "21", *limit, *rate)
+        source = ("distill", "--from", TEACHER, "--student", "tiny", "--from-step", "21")
+        found[f"supervised-{size or 'all'}"] = (*source, *limit, *SUPERVISED)
     student = f"{STUDENT}/checkpoints/step={STUDENT_STEPS:06d}/policy"
     found["after"] = ("train", "--recipe", "tiny", f"model.policy={student}", "num_steps=10", "eval.every=5")
     return found
@@ -89,7 +97,7 @@ def scores(evaluation: EvaluationDir) -> dict[str, Any]:
 
 
 def paired(folder: Path, a: str, b: str) -> dict[str, Any]:
-    """B minus A, question by question, as `orz-bench compare` tests it; the seeds of the runs may differ, nothing else."""
+    """B minus A, question by question, as `orz-bench compare` tests it; only the seeds of the runs may differ."""
     (found,) = compare_runs(f"{folder}/{a}", f"{folder}/{b}", benchmarks=None, across_protocols=True)
     test = found.comparison
     shown = {name: round(getattr(test, name), 4) for name in ("difference", "low", "high", "p_value")}
@@ -175,10 +183,12 @@ def draw(curves: dict[str, list[dict[str, Any]]], target: Path) -> None:
     figure.savefig(target, dpi=120)
 
 
-def main(folder: Path) -> None:
+def main(folder: Path, names: list[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name, arguments in runs().items():
-        run(folder, name, arguments)
+    for name in names or runs():
+        run(folder, name, runs()[name])
+    if names:
+        return
     curves = {name: curve(folder, name) for name in runs()}
     cards = {
         name: json.loads((folder / name / "distillation" / "card.json").read_text(encoding="utf-8"))["counts"]
@@ -192,4 +202,4 @@ def main(folder: Path) -> None:
 if __name__ == "__main__":
     if len(sys.argv) < 2:
         sys.exit(0)
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:])

@@ -42,5 +42,7 @@ def tiny_distill() -> TrainConfig:
             "distill": DistillConfig(source="runs/tiny:from_step=21"),
             "advantage": AdvantageConfig(estimator="imitation"),
             "loss": LossConfig(objective="log_likelihood"),
+            "optim": base.optim.model_copy(update={"policy_lr": 1e-3, "final_lr": 5e-5}),
+            "num_steps": 60,
         }
     )

@@ -13,7 +13,7 @@ from typing import Any
 from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.records.foreign import canonical, flat
 from orz_bench.records.parquet import rollouts_from_table
-from orz_bench.records.rollout import Rollout, StopReason
+from orz_bench.records.rollout import Rollout, StopReason, Verdict
 from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.records.tables import read_table
 from orz_bench.records.values import ValuesDir, ValueSummary, require_same_text, values_beside
@@ -21,7 +21,7 @@ from orz_rl.settings.distill import AnswerChoice
 
 _CUT = ("length", "max_tokens", "max_length")
 """Stop reasons of other tools for an answer that was cut off."""
-UNGRADED = "error"
+UNGRADED: Verdict = "error"
 """The verdict of a row that has none."""
 
 
@@ -126,6 +126,7 @@ def _of_row(row: Mapping[str, Any], *, where: str, stop: tuple[str, ...], seen: 
     seen[key] = seen.get(key, -1) + 1
     index = ours.get("sample_index")
     completion = ours.get("completion") or ""
+    verdict: Verdict = ours.get("verdict") or UNGRADED
     rollout = Rollout(
         benchmark=ours.get("benchmark") or "train",
         problem_id=ours["problem_id"],
@@ -141,11 +142,11 @@ def _of_row(row: Mapping[str, Any], *, where: str, stop: tuple[str, ...], seen: 
         num_tokens=len(fields.get("token_ids") or ()),
         stop_reason=_stop_reason(ours.get("stop_reason"), completion, stop=stop),
         extracted=ours.get("extracted"),
-        verdict=ours.get("verdict") or UNGRADED,
+        verdict=verdict,
         why="the verdict of the table",
         second_extractor="none",
         second_extracted=None,
-        second_verdict=ours.get("verdict") or UNGRADED,
+        second_verdict=verdict,
         grader_version="of another tool",
     )
     return Answer(rollout, is_graded=ours.get("verdict") is not None)

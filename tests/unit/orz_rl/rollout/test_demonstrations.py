@@ -34,10 +34,10 @@ def test_an_epoch_has_every_answer_once() -> None:
         cursor = found.cursor
         keys = [row.key for row in found.rollouts]
         assert len(set(keys)) == 4
+        assert found.num_generated == 0
         assert {row.step for row in found.rollouts} == {number}
         seen.update(keys)
     assert set(seen.values()) == {4}
-    assert found.num_generated == 0
 
 
 def test_a_step_is_a_function_of_its_place_and_the_seed() -> None:

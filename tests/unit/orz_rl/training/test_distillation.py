@@ -221,9 +221,9 @@ def learned(rank: int, student: Path, port: int, items: Recorder, out: Path) -> 
     assert items.terms is not None
     losses = []
     for _ in range(3):
-        (update,) = model.update_policy(items.batches[rank], lr=1e-3, terms=items.terms)
-        assert isinstance(update, Update)
-        losses.append(update.loss)
+        updates = model.update_policy(items.batches[rank], lr=1e-3, terms=items.terms)
+        assert isinstance(updates, list)
+        losses.append(updates[0].loss)
     torch.save((losses, {name: weight.clone() for name, weight in model.weights()}), out / f"{rank}.pt")
 
 
