@@ -27,7 +27,7 @@ from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.results.lookup import compare_runs
 
 ALONE = ("cluster.in_process=true", "rollout.engine=transformers", "logging.tensorboard=false")
-SIZES = (64, 256, 1024, None)
+SIZES = (64, 256, None)
 SEEDS = (1, 2, 3)
 TEACHER, STUDENT = "teacher", "supervised-all"
 LAST, STUDENT_STEPS = 40, 60

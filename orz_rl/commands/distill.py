@@ -48,7 +48,7 @@ class DistillOptions:
     student: Annotated[
         str | None, typer.Option(help="Checkpoint folder or hub id [default: model.policy of the recipe].")
     ] = None
-    recipe: Annotated[str, typer.Option(help="Any recipe: models, cluster, optimiser, evaluation.")] = DEFAULT
+    recipe: Annotated[str, typer.Option(help="Name of a recipe; see `orz-rl recipes`.")] = DEFAULT
     out: Annotated[Path | None, typer.Option(help="Run directory [default: runs/RECIPE[-VARIANT]].")] = None
     fresh: Annotated[bool, typer.Option(help="Delete an existing run and start over.")] = False
 
