@@ -100,7 +100,8 @@ def paired(folder: Path, a: str, b: str) -> dict[str, Any]:
     """B minus A, question by question, as `orz-bench compare` tests it; only the seeds of the runs may differ."""
     (found,) = compare_runs(f"{folder}/{a}", f"{folder}/{b}", benchmarks=None, across_protocols=True)
     test = found.comparison
-    shown = {name: round(getattr(test, name), 4) for name in ("difference", "low", "high", "p_value")}
+    shown = {name: round(getattr(test, name), 4) for name in ("difference", "low", "high")}
+    shown["p_value"] = float(f"{test.p_value:.2g}")
     return {"a": a, "b": b, "differing": list(found.differing)} | shown
 
 
@@ -130,6 +131,11 @@ def compared(folder: Path, curves: dict[str, list[dict[str, Any]]]) -> dict[str,
             name: {"ppo_cpu_s": point["cpu_s"]}
             | paired(folder, f"{TEACHER}@{point['step']}", f"{name}@{_last(whole, name)}")
             for name, point in equal.items()
+        },
+        "ppo_cpu_s_for_the_same_score": {
+            name: next((point["cpu_s"] for point in ppo if point["avg_at_16"] >= last["avg_at_16"]), None)
+            for name, last in whole.items()
+            if name != TEACHER
         },
         "minus_teacher": {
             name: paired(folder, f"{TEACHER}@{LAST}", f"{name}@{_last(whole, name)}")
