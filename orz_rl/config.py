@@ -18,6 +18,7 @@ from orz_rl.names import ClipReference, KlChoice, KlEstimator, Normalisation
 from orz_rl.ppo.parts import ADVANTAGES, OBJECTIVES
 from orz_rl.ppo.schedule import schedule
 from orz_rl.settings.around import CheckpointConfig, EvalConfig, HealthConfig, LoggingConfig, RolloutsConfig
+from orz_rl.settings.distill import DistillConfig
 from orz_rl.settings.older import optim_of_today
 from orz_rl.settings.section import (
     MANY,
@@ -159,8 +160,8 @@ class AdvantageConfig(Section):
     """How rewards become advantages."""
 
     estimator: Annotated[str, AfterValidator(partial(known, ADVANTAGES))] = "gae"
-    """gae trains a critic; grpo, dr_grpo, rloo compare the samples of a group, reinforce_pp those of the batch; or the
-    name of an entry of orz.advantages (docs/plugins.md)."""
+    """gae trains a critic; grpo, dr_grpo, rloo compare the samples of a group, reinforce_pp those of the batch;
+    reverse_kl and imitation distil (docs/distillation.md); or an entry of orz.advantages (docs/plugins.md)."""
     gamma: Share = 1.0
     """Discount per token (gae, reinforce_pp)."""
     lam: Share = 1.0
@@ -173,7 +174,8 @@ class LossConfig(Section):
     """What the optimisers minimise."""
 
     objective: Annotated[str, AfterValidator(partial(known, OBJECTIVES))] = "ppo"
-    """ppo: the clipped objective; or the name of an entry of orz.losses (docs/plugins.md)."""
+    """ppo: the clipped objective; log_likelihood: that of given answers (docs/distillation.md); or the name of an entry
+    of orz.losses (docs/plugins.md)."""
     clip_low: Share = 0.2
     """PPO: the ratio is clipped below at 1 - clip_low."""
     clip_high: Bound = 0.2
@@ -293,6 +295,7 @@ class TrainConfig(Section):
     reward: RewardConfig = RewardConfig()
     advantage: AdvantageConfig = AdvantageConfig()
     loss: LossConfig = LossConfig()
+    distill: DistillConfig = DistillConfig()
     optim: OptimConfig = OptimConfig()
     cluster: ClusterConfig = ClusterConfig()
     eval: EvalConfig = EvalConfig()
@@ -311,9 +314,24 @@ class TrainConfig(Section):
         return ADVANTAGES.load(self.advantage.estimator).has_critic
 
     @property
+    def is_supervised(self) -> bool:
+        """Whether stored answers are learned; nothing is sampled but for evaluations."""
+        return self.distill.source is not None
+
+    @property
+    def has_teacher(self) -> bool:
+        """Whether a teacher scores what the policy samples; it takes the place of the reference."""
+        return self.distill.teacher is not None
+
+    @property
     def has_reference(self) -> bool:
-        """Whether a KL term needs the frozen initial policy."""
-        return self.loss.kl_loss > 0 or self.loss.kl_penalty > 0
+        """Whether a KL term needs the frozen initial policy, or a teacher."""
+        return self.loss.kl_loss > 0 or self.kl_in_rewards > 0
+
+    @property
+    def kl_in_rewards(self) -> float:
+        """Coefficient of KL(policy || reference) in the rewards of tokens; with a teacher they are nothing else."""
+        return 1.0 if self.has_teacher else self.loss.kl_penalty
 
     @property
     def clips_against_sampler(self) -> bool:
@@ -325,6 +343,8 @@ class TrainConfig(Section):
     @property
     def num_rollouts(self) -> int:
         """Rollouts per step."""
+        if self.is_supervised:
+            return self.distill.batch
         return self.rollout.num_problems * self.rollout.num_samples
 
     @property

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Estimator = Literal["gae", "grpo", "dr_grpo", "rloo", "reinforce_pp"]
+Estimator = Literal["gae", "grpo", "dr_grpo", "rloo", "reinforce_pp", "reverse_kl", "imitation"]
 Normalisation = Literal["token", "sequence", "constant"]
 ClipReference = Literal["auto", "policy", "sampler"]
 KlEstimator = Literal["k1", "k2", "k3"]
@@ -23,3 +23,5 @@ SignName = Literal[
     "mismatch",
     "format",
 ]
+GIVEN = "distilled_from"
+"""In `extra` of a row that the policy did not sample, but learned: where it was."""

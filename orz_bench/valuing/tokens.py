@@ -1,17 +1,16 @@
 """Stored rollouts as token ids, with the end of every token in the text; texts without ids are tokenised again.
 
-Tokens are checked against the text that they have to spell: a critic with another tokenizer is refused.
+Tokens are checked against the text that they have to spell: a critic, or a student, with another tokenizer is refused.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from orz_bench.errors import DataError, counted
 from orz_bench.records.arrays import Numbers, token_ids
-from orz_bench.valuing.critic import Critic
 
 COLUMNS = (
     "problem_id", "sample_index", "prompt", "completion", "prompt_token_ids", "token_ids", "num_tokens", "stop_reason",
@@ -21,9 +20,28 @@ _CONTEXT = 4
 """Tokens before one that can change how it is written: SentencePiece drops the space before the first."""
 
 
+class ReadsTokens(Protocol):
+    """The part of a model that reads rollouts which its tokens are checked with."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """A Hugging Face tokenizer."""
+        ...
+
+    @property
+    def vocabulary(self) -> int:
+        """The number of token ids that it knows: rows of its embedding."""
+        ...
+
+    @property
+    def max_tokens(self) -> int | None:
+        """The longest sequence, prompt and response together; None if unlimited."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TokenisedRollout:
-    """One stored rollout, ready for a critic."""
+    """One stored rollout, ready for a model."""
 
     key: tuple[str, int]
     prompt: Sequence[int]
@@ -41,11 +59,11 @@ class TokenisedRollout:
 
 
 class RolloutTokens:
-    """Turns rows of rollouts into tokens of a critic."""
+    """Turns rows of rollouts into tokens of a critic, or of another model (`reader`)."""
 
-    def __init__(self, critic: Critic, *, where: str) -> None:
+    def __init__(self, critic: ReadsTokens, *, where: str, reader: str = "critic") -> None:
         """`where`: the rollouts, for messages."""
-        self._critic, self._where = critic, where
+        self._critic, self._where, self._reader = critic, where, reader
         self._pieces: dict[int, str] = {}
 
     def of(self, row: Mapping[str, Any]) -> TokenisedRollout:
@@ -76,8 +94,8 @@ class RolloutTokens:
         text = row["prompt"]
         if not text:
             raise DataError(
-                f"{self._where}: sample {row['sample_index']} of {row['problem_id']} has no prompt, on which a value "
-                f"depends; generate with orz-bench eval, or add a column prompt to the file."
+                f"{self._where}: sample {row['sample_index']} of {row['problem_id']} has no prompt, on which "
+                f"everything after it depends; generate with orz-bench eval, or add a column prompt to the file."
             )
         ids = self._encoded(text)
         if self._critic.tokenizer.decode(ids, clean_up_tokenization_spaces=False) != text:
@@ -112,8 +130,9 @@ class RolloutTokens:
     def _require_known(self, ids: Sequence[int], key: tuple[str, int]) -> None:
         if ids and max(ids) >= self._critic.vocabulary:
             raise DataError(
-                f"{self._where}: sample {key[1]} of {key[0]} has the token id {max(ids)}, but the critic knows "
-                f"{self._critic.vocabulary:,}; use a critic with the tokenizer of the model that generated it."
+                f"{self._where}: sample {key[1]} of {key[0]} has the token id {max(ids)}, but the {self._reader} "
+                f"knows {self._critic.vocabulary:,}; use a {self._reader} with the tokenizer of the model that "
+                f"generated it."
             )
 
     def _require_room(self, length: int, key: tuple[str, int]) -> None:
@@ -121,16 +140,16 @@ class RolloutTokens:
         if limit is not None and length > limit:
             raise DataError(
                 f"{self._where}: sample {key[1]} of {key[0]} has {counted(length, 'token')} with its prompt, but the "
-                f"critic's context is {limit:,}; use a critic with a longer one."
+                f"{self._reader}'s context is {limit:,}; use a {self._reader} with a longer one."
             )
 
     def _not_this_text(self, key: tuple[str, int], *, was_tokenised: bool, what: str = "text") -> DataError:
-        found = "its text, tokenised with the critic's tokenizer," if was_tokenised else "its token ids"
-        found = "its prompt, tokenised with the critic's tokenizer," if what == "prompt" else found
+        found = f"its text, tokenised with the {self._reader}'s tokenizer," if was_tokenised else "its token ids"
+        found = f"its prompt, tokenised with the {self._reader}'s tokenizer," if what == "prompt" else found
         verb = "do not decode" if found.endswith("ids") else "does not decode"
         return DataError(
-            f"{self._where}: sample {key[1]} of {key[0]}: {found} {verb} to the stored text with the critic's "
-            f"tokenizer; use a critic with the tokenizer of the model that generated it."
+            f"{self._where}: sample {key[1]} of {key[0]}: {found} {verb} to the stored text with the "
+            f"{self._reader}'s tokenizer; use a {self._reader} with the tokenizer of the model that generated it."
         )
 
 

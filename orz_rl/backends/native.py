@@ -59,7 +59,7 @@ class NativeBackend:
         from orz_rl.training.preparation import prepare
 
         check_out(job.out, fresh=job.fresh)
-        setup = prepare(job.config, out=job.out, data=job.data, notice=observer.notice)
+        setup = prepare(job.config, out=job.out, data=job.data, notice=observer.notice, fresh=job.fresh)
         return train(setup, command=job.command, observer=observer, fresh=job.fresh)
 
     def export(self, run: RunDir, step: int, *, out: Path, model: Literal["policy", "critic"] = "policy") -> None:

@@ -317,7 +317,9 @@ def _facts(plan: Plan, *, mean_tokens: float) -> dict[str, Any]:
     facts: dict[str, Any] = {
         "devices": plan.num_devices,
         "rollouts a step": config.num_rollouts,
-        "  problems x samples": f"{rollout.num_problems} x {rollout.num_samples}",
+        "  problems x samples": "stored answers"
+        if config.is_supervised
+        else f"{rollout.num_problems} x {rollout.num_samples}",
         "rollouts a policy update": f"{config.num_rollouts / optim.policy_updates:g} ({optim.policy_updates} a step)",
         "rollouts an engine": f"{config.num_rollouts / rollout.num_engines:g}",
         "packs a policy rank and step, at least": -(

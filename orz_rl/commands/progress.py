@@ -19,6 +19,15 @@ _SHOWN = (
     ("clipped", "response/clip_rate", ".2f"),
 )
 """Of a step's line. A trainer that says less has a shorter one."""
+_LEARNED = ("loss", "policy/loss", ".3f")
+"""Instead of the reward, where given answers are learned."""
+_FIRST_AND_LAST = (
+    ("reward/mean", "reward"),
+    ("kl/reference", "KL to the reference"),
+    ("response/length_mean", "response length"),
+    ("reflection/rate", "reflection rate"),
+    ("response/clip_rate", "clip rate"),
+)
 
 
 class TrainingDisplay(BarDisplay):
@@ -39,7 +48,8 @@ class TrainingDisplay(BarDisplay):
 
     def stepped(self, row: Mapping[str, float], num_steps: int) -> None:
         """Print the line of a step."""
-        values = "".join(f"  {label} {row[name]:{form}}" for label, name, form in _SHOWN if name in row)
+        shown = _SHOWN if "reward/mean" in row else (_LEARNED, *_SHOWN)
+        values = "".join(f"  {label} {row[name]:{form}}" for label, name, form in shown if name in row)
         phases = "".join(f"  {phase} {row[f'time/{phase}']:.1f}" for phase in _PHASES if f"time/{phase}" in row)
         self._console.print(
             f"step {row['step']:>{len(str(num_steps))}}/{num_steps}{values}{phases and f'  s:{phases[1:]}'}",
@@ -56,12 +66,8 @@ def closing_summary(outcome: Outcome) -> str:
     if outcome.rows:
         first, last = outcome.rows[0], outcome.rows[-1]
         lines.append(f"{'':24}step {first['step']:<8} step {last['step']}")
-        for name, label in (
-            ("reward/mean", "reward"),
-            ("response/length_mean", "response length"),
-            ("reflection/rate", "reflection rate"),
-            ("response/clip_rate", "clip rate"),
-        ):
+        learned = () if "reward/mean" in first else (("policy/loss", "loss"),)
+        for name, label in (*learned, *_FIRST_AND_LAST):
             if name in first and name in last:
                 lines.append(f"{label:24}{first[name]:<13.3f} {last[name]:.3f}")
     for result in sorted(outcome.results, key=lambda result: (result.benchmark, result.step)):

@@ -69,6 +69,9 @@ PUBLISHED: Mapping[str, Architecture] = MappingProxyType(
         "Qwen/Qwen2.5-0.5B": Architecture(896, 4864, 24, 14, 2, vocabulary=151_936, tied=True, qkv_bias=True),
         "Qwen/Qwen2.5-1.5B": Architecture(1536, 8960, 28, 12, 2, vocabulary=151_936, tied=True, qkv_bias=True),
         "Qwen/Qwen2.5-7B": Architecture(3584, 18_944, 28, 28, 4, vocabulary=152_064, tied=False, qkv_bias=True),
+        "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B": Architecture(
+            5120, 13_824, 48, 40, 8, vocabulary=152_064, tied=False, qkv_bias=True
+        ),
         "Qwen/Qwen2.5-32B": Architecture(5120, 27_648, 64, 40, 8, vocabulary=152_064, tied=False, qkv_bias=True),
     }
 )

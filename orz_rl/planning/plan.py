@@ -173,6 +173,7 @@ def make_plan(config: TrainConfig, hardware: Hardware, *, mean_tokens: float) ->
     """Memory and time of a step in which responses have `mean_tokens` tokens on average. Raises ConfigError."""
     model = architecture_of(config.model.policy)
     critic = architecture_of(config.model.critic or config.model.policy) if config.has_critic else None
+    reference = architecture_of(config.distill.teacher) if config.distill.teacher else model
     size = 2 if config.model.dtype == "bfloat16" else 4
     cluster = config.cluster
     policy = model_memory(model.policy_parameters, model, config=config, ranks=cluster.policy_ranks)
@@ -191,7 +192,9 @@ def make_plan(config: TrainConfig, hardware: Hardware, *, mean_tokens: float) ->
         ),
         reference=None
         if not config.has_reference
-        else Memory(model.policy_parameters * size / (cluster.policy_ranks if cluster.zero_stage == 3 else 1), 0, 0, 0),
+        else Memory(
+            reference.policy_parameters * size / (cluster.policy_ranks if cluster.zero_stage == 3 else 1), 0, 0, 0
+        ),
         engine_bytes=max(engine_bytes, engine_weights),
         engine_sequences=int(cache // (model.kv_bytes_per_token(size) * config.max_sequence)) if cache > 0 else 0,
         mean_tokens=mean_tokens,
@@ -259,10 +262,13 @@ def step_seconds(
     engines, parallel = config.rollout.num_engines, config.rollout.tensor_parallel
     sequences = max(1, config.num_rollouts // engines)
     bytes_a_step = model.policy_parameters * size + sequences * mean_tokens / 2 * model.kv_bytes_per_token(size)
-    seconds = {"sample": mean_tokens * bytes_a_step / (hardware.bandwidth_gib_s * GIB * parallel)}
-    needs_old = config.optim.policy_updates > 1 or config.loss.kl_penalty > 0
+    sampling = mean_tokens * bytes_a_step / (hardware.bandwidth_gib_s * GIB * parallel)
+    seconds = {"sample": 0.0 if config.is_supervised else sampling}
+    needs_old = not config.is_supervised and (config.optim.policy_updates > 1 or config.kl_in_rewards > 0)
+    reference = architecture_of(config.distill.teacher) if config.distill.teacher else model
     once = _packed_tokens(config, mean_tokens, updates=1)
-    forwards = (int(needs_old) + int(config.has_reference)) * 2 * model.policy_parameters * once / devices_policy
+    read = needs_old * model.policy_parameters + config.has_reference * reference.policy_parameters
+    forwards = 2 * read * once / devices_policy
     tokens = _packed_tokens(config, mean_tokens, updates=config.optim.policy_updates)
     update = 6 * recompute * model.policy_parameters * tokens / devices_policy
     if critic is not None:
@@ -278,6 +284,8 @@ def _packed_tokens(config: TrainConfig, mean_tokens: float, *, updates: int) -> 
     """Tokens in the packs of a step whose rollouts are shared out to some updates; prompts of the assumed length."""
     samples, cluster = config.rollout.num_samples, config.cluster
     prompt = prompt_tokens(config)
+    if config.is_supervised:  # answers to different problems
+        return config.distill.batch * (mean_tokens + prompt)
     times: float = samples
     if cluster.share_prompts:
         times = min(samples, max(updates, samples * mean_tokens / cluster.pack_tokens))

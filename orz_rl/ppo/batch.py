@@ -34,6 +34,7 @@ class Batch:
 
     rollouts: tuple[Rollout, ...]
     rewards_B: Tensor
+    """0 where the answers' rewards are not learned."""
     group_B: Tensor
     """Equal for the rollouts of one problem."""
     prompts: tuple[int, ...]
@@ -41,24 +42,40 @@ class Batch:
     lengths_B: Tensor
     """Number of response tokens."""
     sampler_logprobs_BT: Tensor
+    """NaN where the rows were not sampled for this policy: whoever used them would be stopped."""
     mask_BT: Tensor
 
     @classmethod
-    def of(cls, rollouts: Sequence[Rollout], *, share_prompts: bool = True) -> Batch:
-        """From rows with token ids, log-probabilities and rewards. Raises EngineError for a row without them."""
+    def of(
+        cls,
+        rollouts: Sequence[Rollout],
+        *,
+        share_prompts: bool = True,
+        is_sampled: bool = True,
+        is_rewarded: bool = True,
+    ) -> Batch:
+        """From rows with token ids, and log-probabilities if they were sampled. EngineError for a row without them.
+
+        Not `is_rewarded`: something other than the answers' rewards is learned.
+        """
         for rollout in rollouts:
-            if not rollout.token_ids or not rollout.prompt_token_ids or rollout.logprobs is None:
+            has_logprobs = not is_sampled or rollout.logprobs is not None
+            if not rollout.token_ids or not rollout.prompt_token_ids or not has_logprobs:
                 raise EngineError(f"{rollout.problem_id}, sample {rollout.sample_index}: no tokens to train on.")
         groups = {problem_id: index for index, problem_id in enumerate(dict.fromkeys(r.problem_id for r in rollouts))}
         lengths_B = torch.tensor([r.num_tokens for r in rollouts])
+        width = int(lengths_B.max())
+        given = (
+            [_array(r.logprobs) for r in rollouts] if is_sampled else [np.full(r.num_tokens, np.nan) for r in rollouts]
+        )
         return cls(
             rollouts=tuple(rollouts),
-            rewards_B=torch.tensor([r.reward or 0.0 for r in rollouts]),
+            rewards_B=torch.tensor([(r.reward or 0.0) if is_rewarded else 0.0 for r in rollouts]),
             group_B=torch.tensor([groups[r.problem_id] for r in rollouts]),
             prompts=_numbered_prompts(rollouts) if share_prompts else tuple(range(len(rollouts))),
             lengths_B=lengths_B,
-            sampler_logprobs_BT=_padded([_array(r.logprobs) for r in rollouts], width=int(lengths_B.max())),
-            mask_BT=(torch.arange(int(lengths_B.max())) < lengths_B[:, None]).float(),
+            sampler_logprobs_BT=_padded(given, width=width),
+            mask_BT=(torch.arange(width) < lengths_B[:, None]).float(),
         )
 
     @property

@@ -96,6 +96,19 @@ def by_reinforce_pp(inputs: AdvantageInputs) -> Estimate:
     return Estimate(whiten(raw_BT, inputs.mask_BT), raw_BT, None)
 
 
+def by_reverse_kl(inputs: AdvantageInputs) -> Estimate:
+    """The reward of each token itself: with a teacher log pi_teacher - log pi_policy, so that the policy's gradient is
+    that of the reverse KL at every token, given the tokens before it (docs/distillation.md).
+    """
+    own_BT = inputs.rewards_BT * inputs.mask_BT
+    return Estimate(own_BT, own_BT, None)
+
+
+def by_imitation(inputs: AdvantageInputs) -> Estimate:
+    """1 for every response token: given answers are learned as they are."""
+    return Estimate(inputs.mask_BT, inputs.mask_BT, None)
+
+
 def by_grpo(inputs: AdvantageInputs) -> Estimate:
     """The total reward of a rollout compared with those of its group, over their deviation."""
     return _by_group(grpo, inputs)

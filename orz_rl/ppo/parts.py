@@ -118,6 +118,8 @@ _ADVANTAGES = (
     Advantage(name="dr_grpo", compute=_estimate("by_dr_grpo"), compares_group=True),
     Advantage(name="rloo", compute=_estimate("by_rloo"), compares_group=True),
     Advantage(name="reinforce_pp", compute=_estimate("by_reinforce_pp"), reads=("gamma",)),
+    Advantage(name="reverse_kl", compute=_estimate("by_reverse_kl")),
+    Advantage(name="imitation", compute=_estimate("by_imitation")),
 )
 ADVANTAGES: PluginGroup[Advantage] = PluginGroup(
     name="orz.advantages",
@@ -125,9 +127,12 @@ ADVANTAGES: PluginGroup[Advantage] = PluginGroup(
     kind=Advantage,
     built_in=MappingProxyType({each.name: each for each in _ADVANTAGES}),
 )
-_PPO = Objective(name="ppo", compute=_ours("orz_rl.ppo.losses", "policy_loss"))
+_OBJECTIVES = (
+    Objective(name="ppo", compute=_ours("orz_rl.ppo.losses", "policy_loss")),
+    Objective(name="log_likelihood", compute=_ours("orz_rl.ppo.losses", "log_likelihood_loss")),
+)
 OBJECTIVES: PluginGroup[Objective] = PluginGroup(
-    name="orz.losses", noun="loss", kind=Objective, built_in=MappingProxyType({_PPO.name: _PPO})
+    name="orz.losses", noun="loss", kind=Objective, built_in=MappingProxyType({each.name: each for each in _OBJECTIVES})
 )
 
 

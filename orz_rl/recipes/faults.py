@@ -10,6 +10,7 @@ from orz_bench.extraction.rules import EXTRACTORS
 from orz_bench.records.keep_rules import KeepRule
 from orz_rl.config import AdvantageConfig, TrainConfig
 from orz_rl.ppo.parts import ADVANTAGES, DEFAULT_REWARD, readers, reward_reference
+from orz_rl.settings.distill import AnswerSource, DistillConfig
 
 
 def faults(config: TrainConfig) -> Iterator[str]:
@@ -18,6 +19,7 @@ def faults(config: TrainConfig) -> Iterator[str]:
     yield from _sizes(config)
     yield from _sampling(config)
     yield from _kl(config)
+    yield from _distillation(config)
     yield from _schedule(config)
     yield from _cluster(config)
     yield from _overlap(config)
@@ -122,6 +124,87 @@ def _kl(config: TrainConfig) -> Iterator[str]:
             f"loss.kl_estimator={loss.kl_estimator} in the rewards (loss.kl_penalty): its policy gradient "
             f"{gives[loss.kl_estimator]}; use k1, whose gradient is that of KL(policy || reference), or loss.kl_loss. "
             f"loss.kl_estimator=auto chooses the right one for each"
+        )
+
+
+_NEEDS = {
+    "imitation": ("distill.source", "learns stored answers"),
+    "reverse_kl": ("distill.teacher", "learns a teacher's probabilities"),
+}
+
+
+def _distillation(config: TrainConfig) -> Iterator[str]:
+    estimator, objective = config.advantage.estimator, config.loss.objective
+    if config.is_supervised and config.has_teacher:
+        yield "distill.source and distill.teacher are both set, but a run learns answers or probabilities; keep one"
+        return
+    given = {"distill.source": config.is_supervised, "distill.teacher": config.has_teacher}
+    for name, (setting, what) in _NEEDS.items():
+        if (estimator == name) != given[setting]:
+            yield (
+                f"{setting} is set, but advantage.estimator={estimator} does not learn from it; use {name}"
+                if given[setting]
+                else f"advantage.estimator={estimator} {what}, but {setting} is not set; orz-rl distill sets both"
+            )
+    if (objective == "log_likelihood") != config.is_supervised:
+        yield (
+            f"loss.objective is {objective}, but stored answers (distill.source) have the objective log_likelihood, "
+            f"and only they; orz-rl distill --from sets it"
+        )
+    yield from _without_samples(config)
+    yield from _with_teacher(config)
+    yield from _answers(config)
+
+
+def _without_samples(config: TrainConfig) -> Iterator[str]:
+    """Settings of sampling, in a run that learns stored answers."""
+    if not config.is_supervised:
+        return
+    loss, rollout = config.loss, config.rollout
+    used = {
+        "loss.importance_cap": loss.importance_cap is not None,
+        "loss.importance_band": loss.importance_band is not None,
+        "loss.sequence_band": loss.sequence_band is not None,
+        "loss.clip_against": loss.clip_against == "sampler",
+        "loss.kl_loss": loss.kl_loss > 0,
+        "loss.kl_penalty": loss.kl_penalty > 0,
+        "rollout.max_staleness": rollout.max_staleness > 0,
+        "rollout.dynamic_sampling": rollout.dynamic_sampling > 0,
+    }
+    for name in (name for name, is_used in used.items() if is_used):
+        yield f"{name} is about samples of the policy, but stored answers are learned (distill.source); leave it out"
+
+
+def _with_teacher(config: TrainConfig) -> Iterator[str]:
+    if not config.has_teacher:
+        return
+    for name in ("kl_loss", "kl_penalty"):
+        if getattr(config.loss, name) > 0:
+            yield f"loss.{name} is a KL to the initial policy, but the reference is distill.teacher; leave one out"
+    if config.loss.kl_estimator != "auto":
+        yield "loss.kl_estimator is about KL terms of the loss; the reverse KL of distill.teacher has k1: leave it out"
+    if config.rollout.dynamic_sampling:
+        yield (
+            "rollout.dynamic_sampling replaces samples by their rewards, but the teacher's probabilities are learned "
+            "(distill.teacher); set 0"
+        )
+
+
+def _answers(config: TrainConfig) -> Iterator[str]:
+    distill = config.distill
+    if distill.source is None:
+        if distill.batch != DistillConfig().batch:
+            yield "distill.batch is about stored answers, but distill.source is not set; set it, or leave it out"
+        return
+    try:
+        limit = AnswerSource.parse(distill.source).choice.limit
+    except ConfigError as error:
+        yield str(error)
+        return
+    if limit is not None and limit < distill.batch:
+        yield (
+            f"distill.source takes limit={limit}, but a step needs {counted(distill.batch, 'different answer')} "
+            f"(distill.batch); raise it, or lower distill.batch"
         )
 
 

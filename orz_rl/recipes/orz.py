@@ -11,6 +11,7 @@ from orz_rl.config import (
     DataConfig,
     ModelConfig,
     OptimConfig,
+    RewardConfig,
     RolloutConfig,
     TrainConfig,
 )
@@ -103,5 +104,22 @@ def orz_32b_anneal() -> TrainConfig:
             "data": DataConfig(source=("data/orz_math_13k_collection_hard.json",)),
             "optim": OptimConfig(final_lr=3e-7, policy_warmup_updates=0, critic_warmup_updates=0),
             "num_steps": 100,
+        }
+    )
+
+
+def orz_r1_distill_14b() -> TrainConfig:
+    """DeepSeek-R1-Distill-Qwen-14B with the paper's PPO; chat template and 32,768 tokens are DeepSeek's, GPUs are ours.
+
+    The paper (section 3) applies its recipe and publishes the scores, but neither lengths nor GPUs.
+    """
+    gpus, longest, prompt = 64, 32_768, 2048
+    base = _orz("deepseek-ai/DeepSeek-R1-Distill-Qwen-14B", gpus=gpus, memory_share=0.70, pack_tokens=longest + prompt)
+    return base.model_copy(
+        update={
+            "data": base.data.model_copy(update={"template": "chat", "max_prompt_tokens": prompt}),
+            "rollout": base.rollout.model_copy(update={"max_tokens": longest, "max_model_len": None, "stop": ()}),
+            "reward": RewardConfig(extractor="boxed"),
+            "eval": EvalConfig(benchmarks=("aime24", "aime25", "math500", "gpqa_diamond"), every=10),
         }
     )

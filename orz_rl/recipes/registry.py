@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from orz_bench.errors import ConfigError, counted, nearest, suggestion
 from orz_rl.config import TrainConfig
-from orz_rl.recipes import orz, tiny
+from orz_rl.recipes import distill, orz, tiny
 from orz_rl.recipes.faults import faults as contradictions
 from orz_rl.recipes.variants import VARIANTS
 from orz_rl.settings.section import Section
@@ -23,6 +23,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(
             tiny.tiny,
             tiny.tiny_programs,
             tiny.smollm2,
+            distill.tiny_distill,
             orz.one_gpu,
             orz.orz_0p5b_1gpu,
             orz.orz_0p5b,
@@ -31,6 +32,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(
             orz.orz_7b_grpo,
             orz.orz_32b,
             orz.orz_32b_anneal,
+            orz.orz_r1_distill_14b,
         )
     }
 )
@@ -141,12 +143,12 @@ def _conflicting(overrides: Sequence[str]) -> Iterator[str]:
 
 
 def _value(text: str, *, is_list: bool) -> Any:
-    """The text as YAML, except that 1e-6 is a number and a list needs no brackets."""
+    """The text as YAML, except that 1e-6 is a number and a list needs no brackets; a text in quotes is a text."""
     try:
         value = yaml.safe_load(text)
     except yaml.YAMLError:
         value = text
-    if isinstance(value, str):
+    if isinstance(value, str) and not (text[0] == text[-1] and text[0] in "'\""):
         try:
             value = float(value)
         except ValueError:

@@ -47,6 +47,8 @@ class Prompts:
     """(source, SHA-256 of its file) for every source that is a file."""
     tests: Mapping[str, PackedTests] = field(default_factory=dict)
     """Tests of problems that ask for a program, by gold."""
+    answers: str = ""
+    """Digest of the stored answers that are learned, where answers are."""
 
 
 @dataclass(frozen=True, slots=True)

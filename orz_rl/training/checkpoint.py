@@ -69,7 +69,7 @@ class Manifest:
     digest: str
     """Identity of the policy, under which its evaluations are stored."""
     score: float
-    """What ranks checkpoints for keep_best: the evaluation if there was one, else the reward."""
+    """What ranks checkpoints for keep_best: the evaluation if there was one, else the reward, else minus the loss."""
     is_evaluated: bool
     policy_ranks: int
     critic_ranks: int

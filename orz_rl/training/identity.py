@@ -179,14 +179,15 @@ def _may_change(key: str, config: TrainConfig) -> bool:
 
 
 def _check_parts(run: RunDir, wanted: Mapping[str, Mapping[str, str]]) -> None:
-    """Raise RunDirError if code of other people that the run uses is not what it was."""
+    """Raise RunDirError if code of other people that the run uses, or its teacher, is not what it was."""
     path = run.path / _PARTS
     found = read_json(path).get("parts", {}) if path.exists() else {}
     for setting in (*wanted, *found):
         before, now = found.get(setting), wanted.get(setting)
         if path.exists() and before != (now and dict(now)):
+            what = "another model" if setting == "distill.teacher" else "other code"
             raise RunDirError(
-                f"{run.path}: {setting} is other code than when this run was started: found {_code(before)}, now "
+                f"{run.path}: {setting} is {what} than when this run was started: found {_code(before)}, now "
                 f"{_code(now)}. Rollouts of two are never mixed: restore it, choose another --out to keep both, or use "
                 f"--fresh to start over there."
             )
@@ -214,6 +215,7 @@ def _identity_of(prompts: Prompts) -> dict[str, Any]:
         problem = prompt.problem
         facts = [problem.problem_id, problem.question, problem.gold, prompt.text, list(prompt.token_ids)]
         digest.update(json.dumps(facts).encode() + b"\n")
+    digest.update(prompts.answers.encode())
     return {
         "schema_version": 1,
         "num_prompts": len(prompts.prompts),

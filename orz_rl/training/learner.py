@@ -64,8 +64,10 @@ class Updates:
 class Learner:
     """Policy, critic and reference."""
 
-    def __init__(self, config: TrainConfig, cluster: Cluster, *, policy: str, critic: str) -> None:
-        """Open the models from these checkpoints (folders or hub ids)."""
+    def __init__(
+        self, config: TrainConfig, cluster: Cluster, *, policy: str, critic: str, reference: str | None = None
+    ) -> None:
+        """Open the models from these checkpoints (folders or hub ids); the reference is the policy's, unless given."""
         self._config = config
         ranks = config.cluster
         self._policy = cluster.open_model(_spec("policy", policy, config=config), ranks.policy_ranks)
@@ -74,7 +76,9 @@ class Learner:
         if config.has_critic:
             self._critic = cluster.open_model(_spec("critic", critic, config=config), ranks.critic_ranks)
         if config.has_reference:
-            self._reference = cluster.open_model(_spec("reference", policy, config=config), ranks.policy_ranks)
+            self._reference = cluster.open_model(
+                _spec("reference", reference or policy, config=config), ranks.policy_ranks
+            )
         for group in self._groups:
             group.ready()
         longest = config.max_sequence
@@ -93,19 +97,19 @@ class Learner:
         """Forwards without gradients; the models work at the same time."""
         config = self._config
         # With one update per step, its own forward pass gives the old log-probabilities.
-        needs_old = (
-            config.optim.policy_updates > 1 or config.loss.kl_penalty > 0 or config.loss.sequence_band is not None
+        needs_old = not config.is_supervised and (
+            config.optim.policy_updates > 1 or config.kl_in_rewards > 0 or config.loss.sequence_band is not None
         )
         values = self._forward(batch, self._critic, forward=ModelGroup.values)
         reference = self._forward(batch, self._reference, forward=ModelGroup.logprobs)
         old = self._forward(batch, self._policy if needs_old else None, forward=ModelGroup.logprobs)
         old_BT, reference_BT = old(), reference()
         penalty_BT = None
-        if config.loss.kl_penalty > 0:
+        if config.kl_in_rewards > 0:
             assert old_BT is not None
             assert reference_BT is not None
             kl_BT = kl_estimate(old_BT, reference_BT, estimator=config.loss.kl_penalty_estimator)
-            penalty_BT = config.loss.kl_penalty * kl_BT * batch.mask_BT
+            penalty_BT = config.kl_in_rewards * kl_BT * batch.mask_BT
         return Scores(values(), old_BT, reference_BT, penalty_BT)
 
     def update(self, batch: Batch, scores: Scores, *, estimate: Estimate, step: int) -> Updates:

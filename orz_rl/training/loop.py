@@ -16,6 +16,7 @@ from orz_bench.records.run_dir import RolloutsDir, RunDir, step_folder
 from orz_rl.rollout.ahead import Ahead, Place, Steps
 from orz_rl.rollout.carried import CarriedSteps, Judging
 from orz_rl.rollout.collector import Collector
+from orz_rl.rollout.demonstrations import DemonstrationCollector
 from orz_rl.rollout.reward_process import binary_of, open_reward
 from orz_rl.settings.names import names_settings
 from orz_rl.training.checkpoint import Checkpoints, Manifest
@@ -141,6 +142,8 @@ def _position(setup: Setup, observer: Observer) -> Position:
 @names_settings
 def _train(setup: Setup, observer: Observer, *, position: Position, command: Sequence[str]) -> None:
     config, run, newest = setup.config, setup.run, position.newest
+    if setup.demonstrations is not None:
+        setup.demonstrations.store(run.path)
     with ExitStack() as stack:
         with names_command(command):
             loop = open_loop(setup, observer, stack=stack, resumes_at=position.step)
@@ -177,7 +180,7 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
     shared = SharedSampler(sampler, carries=config.rollout.partial)
     if config.rollout.max_staleness > 0:
         sampler = shared
-    learner = Learner(config, cluster, policy=setup.policy, critic=setup.critic)
+    learner = Learner(config, cluster, policy=setup.policy, critic=setup.critic, reference=setup.teacher)
     devices = devices_for(config.cluster, sampler=sampler, learner=learner)
     judging = Judging(recorders.grader, observer.sampled, recorders.reward)
     ahead = open_steps(setup, judging, sampler=sampler, shared=shared)
@@ -188,17 +191,28 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
 
 def open_steps(setup: Setup, judging: Judging, *, sampler: Sampler, shared: SharedSampler) -> Steps:
     """What gives the trainer the rollouts of its steps."""
-    config, run, prompts = setup.config, setup.run, setup.prompts.prompts
+    config = setup.config
     if config.rollout.partial:
-        return CarriedSteps(config, run=run, sampler=shared, judging=judging, prompts=prompts)
-    collector = Collector(
-        config, run=run, engine=sampler, grader=judging.grader, prompts=prompts, reward=judging.reward
-    )
+        return CarriedSteps(config, run=setup.run, sampler=shared, judging=judging, prompts=setup.prompts.prompts)
     return Ahead(
-        partial(collector.collect, on_committed=judging.on_committed),
+        partial(_collector(setup, sampler, judging=judging).collect, on_committed=judging.on_committed),
         max_staleness=config.rollout.max_staleness,
         num_steps=config.num_steps,
         interrupt=shared.interrupt,
+    )
+
+
+def _collector(setup: Setup, sampler: Sampler, *, judging: Judging) -> Collector | DemonstrationCollector:
+    """What hands out the rollouts of a step: the policy's samples, or stored answers."""
+    if setup.demonstrations is not None:
+        return DemonstrationCollector(setup.config, setup.demonstrations.rows)
+    return Collector(
+        setup.config,
+        run=setup.run,
+        engine=sampler,
+        grader=judging.grader,
+        prompts=setup.prompts.prompts,
+        reward=judging.reward,
     )
 
 

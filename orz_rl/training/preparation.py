@@ -18,11 +18,22 @@ from orz_bench.installed.extras import require
 from orz_bench.records.run_dir import RunDir
 from orz_rl.assets.resolve import resolve_model
 from orz_rl.config import TrainConfig
+from orz_rl.curation.answers.choice import Limits
+from orz_rl.curation.answers.stored import (
+    Demonstrations,
+    Wanted,
+    choose_demonstrations,
+    stored_demonstrations,
+    told,
+)
+from orz_rl.curation.answers.tokens import require_same_vocabulary
 from orz_rl.planning.room import require_room, room_gib
+from orz_rl.rollout.demonstrations import prompts_of
 from orz_rl.rollout.problems import Prompts, make_prompts, read_training_data, select_problems, source_digests
 from orz_rl.rollout.window import spacing_of
+from orz_rl.settings.distill import AnswerSource
 from orz_rl.settings.names import names_settings
-from orz_rl.training.evaluation import Evaluator
+from orz_rl.training.evaluation import Evaluator, base_digest
 from orz_rl.training.health_hook import check_hook
 from orz_rl.training.parts import parts_of
 from orz_rl.training.trackers import check_trackers
@@ -40,14 +51,24 @@ class Setup:
     critic: str
     evaluator: Evaluator
     parts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Setting -> identity of the code of other people that it names."""
+    """Setting -> identity of what it names: code of other people, the teacher."""
+    teacher: str | None = None
+    """The model that scores what the policy samples; None without one."""
+    demonstrations: Demonstrations | None = None
+    """Stored answers that are learned; None where the policy samples."""
 
 
 @names_settings
 def prepare(
-    config: TrainConfig, *, out: Path, data: Sequence[Path], notice: Callable[[str], None], extra: str = "train"
+    config: TrainConfig,
+    *,
+    out: Path,
+    data: Sequence[Path],
+    notice: Callable[[str], None],
+    extra: str = "train",
+    fresh: bool = False,
 ) -> Setup:
-    """Resolve and check everything that a run needs, with the libraries of this extra.
+    """Resolve and check everything that a run needs, with the libraries of this extra; `fresh`: it starts over.
 
     Raises OrzError; starts nothing and writes nothing.
     """
@@ -75,13 +96,52 @@ def prepare(
         require_room(config, policy=policy, critic=critic, memory_gib=room_gib(config))
     tokenizer = load_tokenizer(spec)
     assert tokenizer is not None
-    prompts = prompts_for(config, tokenizer, notice=notice)
     run = RunDir(out)
+    teacher = _teacher(config, student=policy)
+    demonstrations = None
+    if config.is_supervised:
+        demonstrations = _demonstrations(config, None if fresh else run, student=policy, data=data, notice=notice)
+        prompts = prompts_of(demonstrations.rows, config=config, digest=demonstrations.digest)
+    else:
+        prompts = prompts_for(config, tokenizer, notice=notice)
     evaluator = Evaluator(config, run=run, spec=spec, tokenizer=tokenizer, data=data)
     check_hook(config.health.hook)
     check_trackers(config.logging)
     parts = parts_of(config, problem=prompts.prompts[0].problem)
-    return Setup(config, run, prompts, spec, policy, critic, evaluator, parts)
+    if teacher is not None:
+        parts["distill.teacher"] = {"sha256": base_digest(teacher)}
+    return Setup(config, run, prompts, spec, policy, critic, evaluator, parts, teacher, demonstrations)
+
+
+def _teacher(config: TrainConfig, *, student: str) -> str | None:
+    """The teacher's checkpoint. ConfigError if it has another vocabulary than the student."""
+    if config.distill.teacher is None:
+        return None
+    teacher = resolve_model(config.distill.teacher, setting="distill.teacher")
+    require_same_vocabulary(student=student, teacher=teacher)
+    return teacher
+
+
+def _demonstrations(
+    config: TrainConfig, run: RunDir | None, *, student: str, data: Sequence[Path], notice: Callable[[str], None]
+) -> Demonstrations:
+    """The answers to learn: those that the run has chosen before, or chosen now."""
+    assert config.distill.source is not None
+    found = stored_demonstrations(run.path) if run is not None else None
+    if found is None:
+        source = AnswerSource.parse(config.distill.source)
+        wanted = Wanted(
+            student=student,
+            template=config.data.template,
+            seed=config.seed,
+            limits=Limits(config.data.max_prompt_tokens, config.rollout.max_tokens, config.max_sequence),
+            stop=config.rollout.stop,
+            benchmarks=tuple(dict.fromkeys([*config.eval.benchmarks, *source.choice.against])),
+            folders=tuple(data),
+        )
+        found = choose_demonstrations(source, wanted, notice=notice)
+    notice(told(found.card))
+    return found
 
 
 def prompts_for(config: TrainConfig, tokenizer: Tokenizer, *, notice: Callable[[str], None]) -> Prompts:

@@ -96,7 +96,7 @@ class RunWriter:
         is_last = number == config.num_steps
         score = self.evaluate(number) if is_last or number % config.eval.every == 0 else None
         if is_last or number % config.checkpoint.every == 0:
-            self.save(number, score=score, reward=rows[-1]["reward/mean"])
+            self.save(number, score=score, otherwise=rows[-1].get("reward/mean", -rows[-1]["policy/loss"]))
 
     def warn(self, rows: Sequence[Row]) -> None:
         """Report each health warning once."""
@@ -134,8 +134,8 @@ class RunWriter:
         self._trackers.write_results(results)
         return fmean(result.summary.avg_at_n for result in results) if results else None
 
-    def save(self, step: int, *, score: float | None, reward: float) -> None:
-        """Write a checkpoint, then remove those that are no longer kept."""
+    def save(self, step: int, *, score: float | None, otherwise: float) -> None:
+        """Write a checkpoint, then remove those that are no longer kept. `otherwise`: its score if there is none."""
         config, run = self._setup.config, self._setup.run
         manifest = Manifest(
             step=step,
@@ -143,7 +143,7 @@ class RunWriter:
             cursor=self._trained.cursor,
             beyond=self._trained.beyond,
             digest=self._digest(step),
-            score=reward if score is None else score,
+            score=otherwise if score is None else score,
             is_evaluated=score is not None,
             policy_ranks=config.cluster.policy_ranks,
             critic_ranks=config.cluster.critic_ranks,
@@ -171,4 +171,6 @@ def _write_advantages(report: StepReport, run: RunDir) -> None:
         replace(row, advantage=mean, value=value)
         for row, mean, value in zip(batch.rollouts, means, values, strict=True)
     ]
-    run.rollouts(report.step).replace([*rows, *report.collection.set_aside])
+    folder = run.rollouts(report.step)
+    folder.path.mkdir(parents=True, exist_ok=True)  # it is there, unless the rollouts were given
+    folder.replace([*rows, *report.collection.set_aside])

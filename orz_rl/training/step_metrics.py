@@ -13,6 +13,7 @@ from orz_bench.extraction.responses import TextFacts
 from orz_bench.records.metrics import METRICS
 from orz_bench.records.rollout import Rollout
 from orz_rl.config import TrainConfig
+from orz_rl.names import GIVEN
 from orz_rl.ppo.losses import kl_estimate
 from orz_rl.training.off_policy import off_policy
 from orz_rl.training.token_statistics import maximum, token_mean, token_variance
@@ -22,6 +23,8 @@ from orz_rl.workers.messages import Update
 Row = dict[str, float]
 _ROUNDING = 1e-9
 """Variance below which returns count as equal, relative to their mean square."""
+_OF_SAMPLES = ("reward/", "accuracy/", "group/", "grading/", "advantage/", "policy/clip_fraction")
+"""Metrics of what the policy itself has sampled; given answers, which are all right, have none of them."""
 
 
 def metrics_row(report: StepReport, config: TrainConfig) -> Row:
@@ -31,7 +34,10 @@ def metrics_row(report: StepReport, config: TrainConfig) -> Row:
     row |= dict(_responses(rollouts, report.collection.text_facts))
     row |= dict(_groups(rollouts)) | {"group/replaced": report.collection.num_replaced}
     row |= dict(_learning(report))
-    row |= dict(_distances(report, config))
+    if config.is_supervised:
+        row = _of_given(row)
+    else:
+        row |= dict(_distances(report, config))
     row |= dict(_running(report, config))
     unknown = [name for name in row if name not in METRICS]
     assert not unknown, unknown
@@ -44,7 +50,14 @@ def sampled_row(step: int, rollouts: Sequence[Rollout]) -> Row:
     if rollouts[0].policy_version is not None:
         row["policy_version"] = step - 1
     row |= dict(_responses(rollouts, {})) | dict(_groups(rollouts))
+    if GIVEN in rollouts[0].extra:
+        row = _of_given(row)
     return {name: row[name] for name in METRICS if name in row}
+
+
+def _of_given(row: Row) -> Row:
+    """The metrics that given answers have."""
+    return {name: value for name, value in row.items() if not name.startswith(_OF_SAMPLES)}
 
 
 def _responses(

@@ -63,7 +63,12 @@ class Trainer:
         clock = Stopwatch()
         with clock.phase("sample"):
             collection = self._ahead.take()
-            self.last_batch = batch = Batch.of(collection.rollouts, share_prompts=config.cluster.share_prompts)
+            self.last_batch = batch = Batch.of(
+                collection.rollouts,
+                share_prompts=config.cluster.share_prompts,
+                is_sampled=not config.is_supervised,
+                is_rewarded=not config.has_teacher,
+            )
         with clock.phase("score"):
             self._devices.give_to_models()
             scores = self.learner.score(batch)

@@ -19,6 +19,7 @@ from orz_rl.recipes.registry import leaves, resolve
 
 ODD = (".nan", ".inf", "-1", "0", "1e30", "")
 OFF = "switches it off"
+LEARNS_ANSWERS = "advantage.estimator=imitation loss.objective=log_likelihood distill.source=x"
 NAMES = "a text like any other; whether there is such a file or benchmark is checked before anything starts"
 MEANINGFUL = {
     ("model.critic", ""): "null: the critic starts from the policy",
@@ -39,6 +40,8 @@ MEANINGFUL = {
     ("loss.sequence_band", ""): OFF,
     ("rollout.max_staleness", "0"): "strictly on-policy",
     ("rollout.window", ""): "null: as many as the limit of age allows",
+    ("distill.source", ""): OFF,
+    ("distill.teacher", ""): OFF,
     ("optim.policy_lr", "1e30"): "no rate is too high to be tried: the first update that is not finite is stopped",
     ("optim.critic_lr", "1e30"): "likewise",
     ("optim.final_lr", "1e30"): "likewise",
@@ -114,6 +117,24 @@ def test_every_setting_of_training_has_bounds(name: str) -> None:
         ("cluster.colocate_models=true", "cluster.colocate=false"),
         ("loss.importance_band=[1.5, 2]", "loss.importance_band"),
         ("loss.sequence_band=[2, 0.5]", "loss.sequence_band"),
+        ("distill.source=x", "advantage.estimator=gae does not learn from it"),
+        ("distill.source=x advantage.estimator=imitation", "loss.objective is ppo"),
+        ("distill.source=x distill.teacher=y", "both set"),
+        ("distill.teacher=x", "advantage.estimator=gae does not learn from it"),
+        ("advantage.estimator=imitation", "distill.source is not set"),
+        ("advantage.estimator=reverse_kl", "distill.teacher is not set"),
+        ("loss.objective=log_likelihood", "distill.source"),
+        ("distill.teacher=x advantage.estimator=reverse_kl loss.kl_loss=1", "loss.kl_loss"),
+        ("distill.teacher=x advantage.estimator=reverse_kl loss.kl_estimator=k3", "loss.kl_estimator"),
+        ("distill.teacher=x advantage.estimator=reverse_kl rollout.dynamic_sampling=1", "rollout.dynamic_sampling"),
+        ("distill.batch=100", "distill.source is not set"),
+        (f"{LEARNS_ANSWERS}:limit=10", "distill.batch"),
+        (f"{LEARNS_ANSWERS}:critic=ab", "prefer=random reads no values"),
+        (f"{LEARNS_ANSWERS}:limit=0", "limit is '0'"),
+        (f"{LEARNS_ANSWERS}:limit=99:limit=99", "limit is given twice"),
+        (f"{LEARNS_ANSWERS}:perfer=value", "did you mean 'prefer'"),
+        (f"loss.importance_cap=2 {LEARNS_ANSWERS}", "loss.importance_cap is about samples"),
+        (f"optim.policy_updates=65 {LEARNS_ANSWERS}", "optim.policy_updates is 65, but a step has 64 rollouts"),
     ],
 )
 def test_what_cannot_work_or_does_nothing_is_refused(override: str, named: str) -> None:

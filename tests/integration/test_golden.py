@@ -35,6 +35,7 @@ COMMANDS = (
 )
 TRAINING_COMMANDS = (
     "train",
+    "distill",
     "plan",
     "check",
     "doctor",

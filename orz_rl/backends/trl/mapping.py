@@ -165,7 +165,9 @@ def _unsupported(config: TrainConfig) -> Iterator[Finding]:
 
 def _algorithms(config: TrainConfig) -> Iterator[tuple[str, str]]:
     rollout, loss, estimator = config.rollout, config.loss, config.advantage.estimator
-    if estimator not in ESTIMATORS:
+    if config.is_supervised or config.has_teacher:
+        yield "advantage.estimator", f"{estimator}: distillation is for the backend native; use it, or orz-rl train"
+    elif estimator not in ESTIMATORS:
         what = "have no critic" if estimator == "gae" else "whiten no discounted rewards over the batch"
         yield "advantage.estimator", f"{estimator}: TRL's trainers {what}; use one of {', '.join(ESTIMATORS)}"
     if loss.objective != "ppo":

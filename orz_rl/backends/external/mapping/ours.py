@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 
 from orz_rl.backends.external.mapping.table import Row
@@ -18,7 +18,26 @@ def _unmasked(config: TrainConfig, *, name: str) -> str:
     return "" if getattr(config.loss, name) is None else "masks are for the backend native; set null"
 
 
+def other_estimator(known: Collection[str]) -> Callable[[TrainConfig], str]:
+    """Why an estimator that is none of these cannot be expressed: that of another package, or of distillation."""
+
+    def reason(config: TrainConfig) -> str:
+        estimator = config.advantage.estimator
+        return "" if estimator in known else f"{estimator} is for the backend native; use one of {', '.join(known)}"
+
+    return reason
+
+
+def _not_distilled(config: TrainConfig, *, name: str) -> str:
+    return "" if getattr(config.distill, name) is None else "distillation is for the backend native; set null"
+
+
 OURS: Sequence[Row] = (
+    *(
+        Row(setting=f"distill.{name}", instead="no distillation", unsupported=partial(_not_distilled, name=name))
+        for name in ("source", "teacher")
+    ),
+    Row(setting="distill.batch", instead="no distillation"),
     Row(setting="data.source", instead=_PROMPTS),
     Row(setting="data.template", instead=_PROMPTS),
     Row(setting="data.limit", instead=_PROMPTS),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orz_bench.errors import counted
-from orz_rl.backends.external.mapping.ours import needs_bfloat16, uses_flash, with_ours
+from orz_rl.backends.external.mapping.ours import needs_bfloat16, other_estimator, uses_flash, with_ours
 from orz_rl.backends.external.mapping.shares import nodes
 from orz_rl.backends.external.mapping.table import Keys, Row, Target, configured, to
 from orz_rl.config import TrainConfig
@@ -292,8 +292,9 @@ TABLE: tuple[Row, ...] = with_ours(
         Row(
             setting="advantage.estimator",
             keys=lambda target: {
-                "algo.advantage.estimator": _ESTIMATORS[target.config.advantage.estimator],
+                "algo.advantage.estimator": _ESTIMATORS.get(target.config.advantage.estimator),
             },
+            unsupported=other_estimator(_ESTIMATORS),
         ),
         Row(
             setting="advantage.gamma",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import counted
-from orz_rl.backends.external.mapping.ours import needs_bfloat16, uses_flash, with_ours
+from orz_rl.backends.external.mapping.ours import needs_bfloat16, other_estimator, uses_flash, with_ours
 from orz_rl.backends.external.mapping.shares import nodes, prompts_per_update
 from orz_rl.backends.external.mapping.table import Keys, Row, Target, configured, to
 from orz_rl.config import TrainConfig
@@ -151,7 +151,7 @@ def _colocate_unsupported(config: TrainConfig) -> str:
 def _estimator(target: Target) -> Keys:
     estimator = target.config.advantage.estimator
     return {
-        f"{_ALGORITHM}.advantage_estimator": _ESTIMATORS[estimator],
+        f"{_ALGORITHM}.advantage_estimator": _ESTIMATORS.get(estimator),
         f"{_ALGORITHM}.grpo_norm_by_std": estimator != "dr_grpo",
     }
 
@@ -287,7 +287,7 @@ TABLE: tuple[Row, ...] = with_ours(
         to("rollout.tensor_parallel", f"{_ENGINE}.tensor_parallel_size"),
         to("rollout.gpu_memory_share", f"{_ENGINE}.gpu_memory_utilization"),
         Row(setting="rollout.dynamic_sampling", keys=_dynamic, lost=_dynamic_lost),
-        Row(setting="advantage.estimator", keys=_estimator),
+        Row(setting="advantage.estimator", keys=_estimator, unsupported=other_estimator(_ESTIMATORS)),
         to("advantage.gamma", f"{_ALGORITHM}.gamma"),
         to("advantage.lam", f"{_ALGORITHM}.lambd"),
         Row(setting="advantage.whiten", instead="gae's advantages, always whitened", unsupported=_whiten_unsupported),

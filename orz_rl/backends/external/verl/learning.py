@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from orz_bench.errors import counted
+from orz_rl.backends.external.mapping.ours import other_estimator
 from orz_rl.backends.external.mapping.shares import generations, num_gpus, num_updates, prompts_per_update
 from orz_rl.backends.external.mapping.table import Keys, Row, Target, to
 from orz_rl.config import TrainConfig
@@ -99,7 +100,7 @@ def _warmup(model: str, setting: str) -> Row:
 def _estimator(target: Target) -> Keys:
     estimator = target.config.advantage.estimator
     return {
-        "algorithm.adv_estimator": _ESTIMATORS[estimator],
+        "algorithm.adv_estimator": _ESTIMATORS.get(estimator),
         "algorithm.norm_adv_by_std_in_grpo": estimator != "dr_grpo",
         "critic.enable": target.config.has_critic,
     }
@@ -164,7 +165,7 @@ def _final_lost(config: TrainConfig) -> str:
 
 
 LEARNING: Sequence[Row] = (
-    Row(setting="advantage.estimator", keys=_estimator),
+    Row(setting="advantage.estimator", keys=_estimator, unsupported=other_estimator(_ESTIMATORS)),
     to("advantage.gamma", "algorithm.gamma"),
     to("advantage.lam", "algorithm.lam"),
     Row(setting="advantage.whiten", instead="gae's advantages, always whitened", unsupported=_whiten_unsupported),

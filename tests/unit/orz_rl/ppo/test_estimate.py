@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
@@ -69,3 +70,13 @@ def test_reinforce_pp_whitens_the_rewards_to_come() -> None:
     assert torch.allclose(
         found.advantages_BT[MASK.bool()], (tokens - tokens.mean()) / tokens.std(unbiased=False), atol=1e-5
     )
+
+
+def test_reverse_kl_is_the_reward_of_the_token_itself_and_imitation_is_one() -> None:
+    gap = torch.tensor([[0.5, -1.0, 2.0], [0.25, 0.0, 9.0], [1.0, 9.0, 9.0], [0.0, 0.0, 3.0]])
+    rewards = token_rewards(torch.zeros(4), MASK, penalty_BT=gap)
+    arguments: dict[str, Any] = {"values_BT": None, "group_B": GROUPS, "mask_BT": MASK, "discounts": Numbers()}
+    found = estimate("reverse_kl", rewards, **arguments)
+    assert torch.equal(found.advantages_BT, -gap * MASK)
+    assert found.returns_BT is None
+    assert torch.equal(estimate("imitation", rewards, **arguments).advantages_BT, MASK)

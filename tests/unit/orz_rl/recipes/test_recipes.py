@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import yaml
 
 from orz_bench.errors import ConfigError
 from orz_rl.config import TrainConfig
+from orz_rl.recipes.distill import on_policy, supervised
 from orz_rl.recipes.registry import RECIPES, as_yaml, differences, leaves, resolve
 from orz_rl.recipes.variants import VARIANTS
+from orz_rl.settings.distill import AnswerChoice, AnswerSource
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -54,6 +57,48 @@ def test_the_reference_setting() -> None:
     assert config.cluster.pack_tokens == 16_384
     assert resolve("orz_32b").cluster.colocate is False
     assert not resolve("orz_7b_grpo").has_critic
+
+
+def test_the_distilled_model_is_trained_by_the_papers_ppo_in_its_own_template_and_lengths() -> None:
+    config, published = resolve("orz_r1_distill_14b"), resolve("orz_7b")
+    for section in ("advantage", "loss", "optim", "seed"):
+        assert getattr(config, section) == getattr(published, section)
+    assert (config.rollout.num_problems, config.rollout.num_samples) == (128, 64)
+    assert config.model.policy == "deepseek-ai/DeepSeek-R1-Distill-Qwen-14B"
+    assert (config.data.template, config.reward.extractor, config.rollout.stop) == ("chat", "boxed", ())
+    assert config.rollout.max_tokens == 32_768
+
+
+def test_any_recipe_becomes_a_distillation() -> None:
+    for recipe in RECIPES:
+        learns_answers = resolve(recipe, overrides=supervised("runs/=odd: 1e3"))
+        assert (learns_answers.distill.source, learns_answers.is_supervised) == ("runs/=odd: 1e3", True)
+        assert (learns_answers.num_rollouts, learns_answers.has_critic, learns_answers.has_reference) == (
+            64,
+            False,
+            False,
+        )
+        learns_teacher = resolve(recipe, overrides=on_policy("12"))
+        assert (learns_teacher.distill.teacher, learns_teacher.is_supervised) == ("12", False)
+        assert (learns_teacher.has_critic, learns_teacher.has_reference) == (False, True)
+    tiny, distilled = (resolve(name).model_dump(mode="json") for name in ("tiny", "tiny_distill"))
+    changed = {line.partition(":")[0].partition(".")[0] for line in differences(tiny, distilled)}
+    assert changed <= {"distill", "advantage", "loss", "optim", "eval", "checkpoint", "num_steps"}
+
+
+@pytest.mark.parametrize(
+    ("text", "place", "choice"),
+    [
+        ("runs/tiny", "runs/tiny", {}),
+        ("a:b/c=d", "a:b/c=d", {}),
+        ("answers.jsonl:limit=64:prefer=shortest", "answers.jsonl", {"limit": 64, "prefer": "shortest"}),
+        ("r:against=math500,aime24:per_problem=2", "r", {"against": ("math500", "aime24"), "per_problem": 2}),
+    ],
+)
+def test_the_source_of_answers_and_its_options(text: str, place: str, choice: dict[str, Any]) -> None:
+    found = AnswerSource.parse(text)
+    assert (found.place, found.choice) == (place, AnswerChoice(**choice))
+    assert AnswerSource.parse(found.text) == found
 
 
 def test_learning_rates_warm_up_and_anneal() -> None:

@@ -5,7 +5,7 @@ That their programs accept the result is shown by benchmarks/other_trainers.py, 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from orz_rl.backends.external.skyrl.settings import keys_of
 from orz_rl.backends.external.verl.settings import configuration
 from orz_rl.backends.registry import BACKENDS
 from orz_rl.config import TrainConfig
+from orz_rl.recipes.distill import on_policy, supervised
 from orz_rl.recipes.registry import RECIPES, leaves, resolve
 
 GENERATED: Mapping[str, Callable[[Target], dict[str, Any]]] = {
@@ -25,6 +26,7 @@ GENERATED: Mapping[str, Callable[[Target], dict[str, Any]]] = {
     "openrlhf": options,
     "skyrl": keys_of,
 }
+REWARDED = [name for name in RECIPES if not resolve(name).is_supervised]
 GPU = ("cluster.device=cuda", "model.dtype=bfloat16", "cluster.zero_stage=3")
 OTHER: Mapping[str, Any] = {
     "rollouts.keep": "every:2",
@@ -44,6 +46,8 @@ OTHER: Mapping[str, Any] = {
     "rollout.max_model_len": 5000,
     "reward.extractor": "boxed",
     "advantage.estimator": "grpo",
+    "distill.source": "runs/x",
+    "distill.teacher": "other",
     "advantage.whiten": False,
     "loss.normalisation": "sequence",
     "loss.kl_estimator": "k3",
@@ -126,7 +130,16 @@ def test_a_changed_setting_changes_the_configuration_or_is_reported_or_is_ours(n
 
 
 @pytest.mark.parametrize("name", GENERATED)
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("overrides", [supervised("runs/x"), on_policy("other")])
+def test_distillation_is_refused_and_still_has_a_plan(name: str, overrides: Sequence[str]) -> None:
+    config = resolve("orz_7b", overrides=overrides)
+    assert BACKENDS.load(name).plan(config)
+    refused = {finding.setting for finding in of(name).check(config) if finding.is_error}
+    assert {"advantage.estimator", "distill.source" if config.is_supervised else "distill.teacher"} <= refused
+
+
+@pytest.mark.parametrize("name", GENERATED)
+@pytest.mark.parametrize("recipe", REWARDED)
 def test_every_recipe_has_a_configuration(name: str, recipe: str) -> None:
     backend = of(name)
     for overrides in ((), ("advantage.estimator=grpo", "model.critic=null")):

@@ -17,6 +17,7 @@ from orz_rl.backends.backend import errors_of
 from orz_rl.backends.trl.backend import BACKEND
 from orz_rl.backends.trl.mapping import ESTIMATORS, Batches, arguments, reward_scale
 from orz_rl.config import TrainConfig
+from orz_rl.recipes.distill import on_policy, supervised
 from orz_rl.recipes.registry import RECIPES, leaves, resolve
 
 GRPO = "advantage.estimator=grpo"
@@ -51,6 +52,7 @@ LOST = {
     "cluster.pack_tokens": (GRPO,),
 }
 OURS = {
+    "distill": "refused by advantage.estimator",
     "data": "prompts, order and their check",
     "reward": "the grader and the rewards",
     "eval": "the evaluation",
@@ -106,6 +108,13 @@ def test_objectives_of_other_packages_are_refused() -> None:
     assert {finding.setting for finding in BACKEND.check(config) if finding.is_error} == {"loss.objective"}
 
 
+@pytest.mark.parametrize("overrides", [supervised("runs/x"), on_policy("other")])
+def test_distillation_is_refused(overrides: tuple[str, ...]) -> None:
+    refused, _ = findings(*overrides)
+    assert "advantage.estimator" in refused
+    assert BACKEND.plan(resolve("tiny", overrides=overrides))
+
+
 @pytest.mark.parametrize("setting", LOST)
 def test_what_is_lost_is_said(setting: str) -> None:
     refused, lost = findings(*LOST[setting])
@@ -118,7 +127,7 @@ def test_the_least_that_is_lost() -> None:
     assert findings(RLOO) == (set(), {"cluster.pack_tokens"})
 
 
-@pytest.mark.parametrize("recipe", RECIPES)
+@pytest.mark.parametrize("recipe", [name for name in RECIPES if not resolve(name).is_supervised])
 def test_every_recipe_has_findings_and_a_plan(recipe: str) -> None:
     """PPO recipes at least name the critic; with dr_grpo only what one process cannot do is left."""
     refused, _ = findings(recipe=recipe)
