@@ -22,7 +22,7 @@ from app.curated.state import DataState
 from app.markdown import escaped
 from app.queries.filters import Filters
 from app.runs.folder import RunsFolder
-from app.screens import benchmarks, data, matrix, question, report, rollouts, runs, suspicious, training
+from app.screens import benchmarks, data, judging, matrix, question, report, rollouts, runs, suspicious, training
 from app.views import address
 from app.views.address import parameters
 from app.views.context import Context
@@ -46,7 +46,7 @@ class PageSpec:
 
 STATES = (
     runs.Chosen, training.TrainingState, training.RolloutsAt, benchmarks.BenchmarksState, matrix.MatrixState, Filters,
-    DataState,
+    DataState, judging.JudgingState,
     report.ReportState,
 )  # fmt: skip
 PAGES = (
@@ -57,6 +57,7 @@ PAGES = (
     PageSpec("rollouts", "Rollouts", ":material/article:", rollouts.render, "one"),
     PageSpec("question", "Question", ":material/help_center:", question.render, "one"),
     PageSpec("suspicious", "Suspicious", ":material/flag:", suspicious.render, "one"),
+    PageSpec("judging", "Judging", ":material/balance:", judging.render, "several"),
     PageSpec("data", "Data", ":material/dataset:", data.render, "none"),
     PageSpec("report", "Report", ":material/summarize:", report.render, "several"),
 )
@@ -68,6 +69,7 @@ ANSWERS = {
     "rollouts": "What did the model write, and how was it judged?",
     "question": "How was one question answered at different checkpoints, and by different runs?",
     "suspicious": "Which verdicts and responses need a look by a person?",
+    "judging": "Which of two checkpoints answers better to people who do not know which is which, and do judges agree?",
     "data": "Where do the training problems come from, and which were left out, and why?",
     "report": "What did the runs learn, on one page and as files for others?",
 }

@@ -82,11 +82,17 @@ def _marks(path: str, run: RunIdentity, *, version: int) -> Marks:
     return Marks(version=version, rows=rows)
 
 
+def named_author() -> str:
+    """The user named by a proxy; empty without one."""
+    header = st.context.headers.get("X-Forwarded-User") if st.context.headers else None
+    return str(header)[:100] if header else ""
+
+
 def author() -> str:
     """The author of annotations: the user named by a proxy, else the server's user."""
-    header = st.context.headers.get("X-Forwarded-User") if st.context.headers else None
-    if header:
-        return str(header)[:100]
+    named = named_author()
+    if named:
+        return named
     try:
         return getpass.getuser()
     except (KeyError, OSError):
