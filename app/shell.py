@@ -27,6 +27,7 @@ from app.views import address
 from app.views.address import parameters
 from app.views.context import Context
 from app.views.failures import shown_errors
+from app.views.list_view import ListView
 from app.views.run_choice import choose, remember
 from app.views.style import ICON, SHELL_STYLE
 from orz_bench.environment import version_text
@@ -46,7 +47,7 @@ class PageSpec:
 
 STATES = (
     runs.Chosen, training.TrainingState, training.RolloutsAt, benchmarks.BenchmarksState, matrix.MatrixState, Filters,
-    DataState, judging.JudgingState,
+    DataState, judging.JudgingState, ListView,
     report.ReportState,
 )  # fmt: skip
 PAGES = (
