@@ -22,7 +22,7 @@ from app.curated.state import DataState
 from app.markdown import escaped
 from app.queries.filters import Filters
 from app.runs.folder import RunsFolder
-from app.screens import benchmarks, data, judging, matrix, question, report, rollouts, runs, suspicious, training
+from app.screens import benchmarks, data, judging, live, matrix, question, report, rollouts, runs, suspicious, training
 from app.views import address
 from app.views.address import parameters
 from app.views.context import Context
@@ -46,13 +46,14 @@ class PageSpec:
 
 
 STATES = (
-    runs.Chosen, training.TrainingState, training.RolloutsAt, benchmarks.BenchmarksState, matrix.MatrixState, Filters,
-    DataState, judging.JudgingState, ListView,
+    runs.Chosen, training.TrainingState, training.RolloutsAt, live.LiveState, benchmarks.BenchmarksState,
+    matrix.MatrixState, Filters, DataState, judging.JudgingState, ListView,
     report.ReportState,
 )  # fmt: skip
 PAGES = (
     PageSpec("runs", "Runs", ":material/format_list_bulleted:", runs.render, "any"),
     PageSpec("training", "Training", ":material/show_chart:", training.render, "several"),
+    PageSpec("live", "Live", ":material/monitor_heart:", live.render, "one"),
     PageSpec("benchmarks", "Benchmarks", ":material/leaderboard:", benchmarks.render, "several"),
     PageSpec("matrix", "Matrix", ":material/grid_on:", matrix.render, "several"),
     PageSpec("rollouts", "Rollouts", ":material/article:", rollouts.render, "one"),
@@ -65,6 +66,7 @@ PAGES = (
 ANSWERS = {
     "runs": "Which runs are there, how far are they, and what have they scored?",
     "training": "How did reward, length and all other metrics move over the steps, and where did they break?",
+    "live": "What does a training write now, is it healthy, and what changed since you last looked?",
     "benchmarks": "How accurate is each checkpoint, and is the difference between two of them real?",
     "matrix": "Which questions were learned, forgotten or never solved, and at which checkpoint?",
     "rollouts": "What did the model write, and how was it judged?",

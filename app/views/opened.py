@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import streamlit as st
 
 from app.judging.annotations import Annotations, RunIdentity
 from app.judging.side_folder import side_folder
+from app.markdown import escaped
 from app.queries.index import Coverage, RunIndex
 from app.queries.keys import Response, hash_of_text, hash_text
 from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import is_measuring, start_measuring
 from app.queries.rows import Row, text_of
 from app.queries.selection import MarkedRow, Marks
+from app.runs.folder import RunEntry
 from app.views.context import Context
 from orz_bench.errors import counted
 from orz_bench.records.retention import reduction_note
@@ -120,6 +123,9 @@ def show_progress(opened: OpenRun) -> None:
 
 @st.fragment(run_every=2.0)
 def _progress(index: RunIndex) -> None:
+    if not RunDir(index.run).exists():
+        st.warning("This run is no longer in its folder: it was deleted or moved. Choose another one.")
+        return
     coverage = index.refresh()
     done, parts = coverage.num_measured, coverage.num_parts
     if done >= parts:
@@ -134,8 +140,20 @@ def _progress(index: RunIndex) -> None:
         )
 
 
+def say_gone(runs: Sequence[RunEntry]) -> list[RunEntry]:
+    """The runs that are no longer there although their page is open; says so."""
+    gone = [entry for entry in runs if not RunDir(entry.path).exists()]
+    for entry in gone:
+        st.warning(
+            escaped(f"The run {entry.name} is no longer in this folder: it was deleted or moved. Choose another one.")
+        )
+    return gone
+
+
 def _tail(opened: OpenRun) -> None:
     """A line for a running run; new rollouts are shown on request, so that nothing moves by itself."""
+    if say_gone([opened.context.run]):
+        return
     new = opened.index.refresh().num_rollouts - opened.coverage.num_rollouts
     with st.container(horizontal=True, vertical_alignment="center"):
         text = "This run is still running."
