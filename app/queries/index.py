@@ -259,7 +259,10 @@ def _text(path: Path | None) -> str | None:
 
 
 def _insert_sql(where: str, *, with_measures: bool) -> str:
-    """Inserts the rows of some folders' parts, with their measures and group statistics. All names are our own."""
+    """Inserts the rows of some folders' parts, with their measures and group statistics. All names are our own.
+
+    `place` numbers the problems in their natural order: to sort and group many rows by texts takes seconds.
+    """
     parquet = "filename = true, file_row_number = true, hive_partitioning = false"
     measures = (
         f"SELECT {_MEASURES}, p.part, m.file_row_number AS measured_row FROM read_parquet(?, {parquet}) m "
@@ -267,7 +270,8 @@ def _insert_sql(where: str, *, with_measures: bool) -> str:
         if with_measures
         else f"SELECT {', '.join(f'NULL AS {name}' for name in _MEASURES.split(', '))}, -1 AS part, -1 AS measured_row"
     )
-    group = "PARTITION BY folder, benchmark, problem_id"
+    group = "PARTITION BY folder, benchmark, place"
+    same = f"CASE WHEN text_hash IS NOT NULL THEN count(*) OVER ({group}, text_hash) END" if with_measures else "NULL"
     return f"""
     INSERT INTO rollouts
     WITH facts AS (
@@ -276,18 +280,23 @@ def _insert_sql(where: str, *, with_measures: bool) -> str:
              coalesce(why = '{NO_RESPONSE}', false) AS is_silent
       FROM read_parquet(?, {parquet}) r
       JOIN (SELECT * FROM parts WHERE {where}) p ON p.path = r.filename JOIN folders f ON f.folder = p.folder
+    ), unrated AS (
+      SELECT folder, benchmark FROM facts GROUP BY ALL HAVING NOT bool_or(is_judged)
+    ), places AS (
+      SELECT problem_id, row_number() OVER (ORDER BY {natural("problem_id")}) AS place
+      FROM (SELECT DISTINCT problem_id FROM facts)
     ), rated AS (
-      SELECT * REPLACE (CASE WHEN bool_or(is_judged) OVER (PARTITION BY folder, benchmark) THEN verdict END AS verdict)
-      FROM facts
+      SELECT facts.* REPLACE (CASE WHEN unrated.folder IS NULL THEN verdict END AS verdict), place
+      FROM facts LEFT JOIN unrated USING (folder, benchmark)
+      JOIN places ON places.problem_id IS NOT DISTINCT FROM facts.problem_id
     ), measured AS ({measures}), joined AS (
       SELECT rated.*, measured.* EXCLUDE (part, measured_row),
              count(*) OVER ({group}) AS group_size,
              count(*) FILTER (verdict = 'correct') OVER ({group}) AS group_correct,
              count(verdict) OVER ({group}) AS group_graded, avg(reward) OVER ({group}) AS group_reward,
-             row_number() OVER (PARTITION BY folder ORDER BY benchmark, {natural("problem_id")}, sample_index,
-               rated.part, "row")
+             row_number() OVER (PARTITION BY folder ORDER BY benchmark, place, sample_index, rated.part, "row")
                AS place_in_folder,
-             CASE WHEN text_hash IS NULL THEN NULL ELSE count(*) OVER ({group}, text_hash) END AS num_same
+             {same} AS num_same
       FROM rated LEFT JOIN measured ON rated.part = measured.part AND rated."row" = measured.measured_row
     )
     SELECT part * 4294967296 + "row" AS id, folder, part, "row", kind, benchmark, step, fingerprint, {_FACTS},
