@@ -43,7 +43,7 @@ def checkpoints(index: RunIndex, *, run: str) -> list[tuple[str, Side]]:
     return [(benchmark, Side(run, step, fingerprint)) for benchmark, step, fingerprint in rows]
 
 
-def blind_pairs(benchmark: str, a: tuple[RunIndex, Side], b: tuple[RunIndex, Side]) -> BlindPairs:
+def blind_pairs(benchmark: str, *, a: tuple[RunIndex, Side], b: tuple[RunIndex, Side]) -> BlindPairs:
     """The pairs of two evaluations of a benchmark. DataError if a part has been deleted meanwhile."""
     ours, theirs = (_samples(index, benchmark, side=side) for index, side in (a, b))
     both = [name for name in ours if name in theirs]

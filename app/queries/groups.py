@@ -104,7 +104,7 @@ def grouping(index: RunIndex, by: str) -> Grouping:
     raise ConfigError(f"unknown group {by!r}{nearest(by, known)}; choose one of {', '.join(known)}.")
 
 
-def groups(index: RunIndex, selection: Selection, by: str) -> Groups:
+def groups(index: RunIndex, selection: Selection, *, by: str) -> Groups:
     """The rollouts of a selection by that fact; with several reasons or tags a rollout is in several groups.
 
     ConfigError for an unknown name, DataError if a part has been deleted meanwhile.

@@ -68,7 +68,7 @@ def _body(context: Context) -> None:
         left, right = st.columns([5, 7], gap="large")
         with left:
             _changes(state, rows, warnings=warnings)
-            _warnings(context, opened, warnings, steps=steps)
+            _warnings(context, opened, warnings=warnings, steps=steps)
         with right:
             _newest(opened, steps)
         if context.run.is_growing and not now.is_growing:
@@ -118,7 +118,7 @@ def _changes(state: LiveState, rows: Sequence[Mapping[str, Any]], *, warnings: S
         )  # fmt: skip
 
 
-def _warnings(context: Context, opened: OpenRun, warnings: Sequence[HealthWarning], *, steps: Sequence[int]) -> None:
+def _warnings(context: Context, opened: OpenRun, *, warnings: Sequence[HealthWarning], steps: Sequence[int]) -> None:
     st.markdown("**Health warnings**")
     if not warnings:
         st.caption("None.")

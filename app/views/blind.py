@@ -113,9 +113,9 @@ def _choose(context: Context, state: BlindState, *, runs: Sequence[OpenRun]) -> 
     if bench is None:
         return None
     with first:
-        a = _choose_side(state, "a", sides[bench], default=sides[bench][0])
+        a = _choose_side(state, "a", known=sides[bench], default=sides[bench][0])
     with second:
-        b = _choose_side(state, "b", sides[bench], default=sides[bench][-1])
+        b = _choose_side(state, "b", known=sides[bench], default=sides[bench][-1])
     with who:
         name = _choose_judge(state)
     if a is None or b is None:
@@ -123,16 +123,16 @@ def _choose(context: Context, state: BlindState, *, runs: Sequence[OpenRun]) -> 
     if a == b:
         st.caption("A and B are the same evaluation; choose another.")
         return None
-    if not _may_compare(state, (a, b), by_name, benchmark=bench):
+    if not _may_compare(state, (a, b), by_name=by_name, benchmark=bench):
         return None
     opened = by_name[a.run], by_name[b.run]
     generations = tuple(one.index.generation for one in opened)
-    pairs = _pairs(bench, a, b, generations=generations, _opened=opened)
+    pairs = _pairs(bench, (a, b), generations=generations, _opened=opened)
     kept = blind_annotations(side_folder(context.folder.path), judge=name)
     return Comparison(sides=(a, b), opened=opened, pairs=pairs, kept=kept, judge=name)
 
 
-def _choose_side(state: BlindState, side: str, known: Sequence[Side], *, default: Side) -> Side | None:
+def _choose_side(state: BlindState, side: str, *, known: Sequence[Side], default: Side) -> Side | None:
     named = getattr(state, side)
     given = default if named is None else side_of(named)
     chosen = given if given in known else None
@@ -162,7 +162,7 @@ def _choose_judge(state: BlindState) -> str:
 
 
 def _may_compare(
-    state: BlindState, sides: tuple[Side, Side], by_name: Mapping[str, OpenRun], *, benchmark: str
+    state: BlindState, sides: tuple[Side, Side], *, by_name: Mapping[str, OpenRun], benchmark: str
 ) -> bool:
     """Whether the protocols are the same, or the comparison is wanted all the same; says what differs."""
     if sides[0].fingerprint == sides[1].fingerprint:
@@ -184,13 +184,13 @@ def _may_compare(
 @st.cache_resource(max_entries=8, show_spinner="Reading the responses")
 def _pairs(
     benchmark: str,
-    a: Side,
-    b: Side,
+    sides: tuple[Side, Side],
     *,
     generations: tuple[int, ...],  # noqa: ARG001  # part of the key: cached until one of the runs has other rollouts
     _opened: tuple[OpenRun, OpenRun],
 ) -> BlindPairs:
-    return blind_pairs(benchmark, (_opened[0].index, a), (_opened[1].index, b))
+    a, b = zip((one.index for one in _opened), sides, strict=True)
+    return blind_pairs(benchmark, a=a, b=b)
 
 
 def _judging(found: Comparison) -> None:
@@ -238,8 +238,8 @@ def _buttons(found: Comparison, pair: BlindPair | None, *, last: BlindPair | Non
     for choice, column in zip(CHOICES, choices, strict=True):
         column.button(
             _TITLES[choice], key=f"blind:{choice}:{pair.id if pair else ''}", icon=_ICONS[choice], width="stretch",
-            shortcut=_KEYS[choice], disabled=pair is None, on_click=_judge, args=(found, pair, choice),
-            type="primary" if choice in ("left", "right") else "secondary",
+            shortcut=_KEYS[choice], disabled=pair is None, on_click=_judge, args=(found, pair),
+            kwargs={"choice": choice}, type="primary" if choice in ("left", "right") else "secondary",
         )  # fmt: skip
     undo.button(
         "Undo", key="blind:undo", icon=":material/undo:", shortcut="u", width="stretch", disabled=last is None,
@@ -253,7 +253,7 @@ def _buttons(found: Comparison, pair: BlindPair | None, *, last: BlindPair | Non
         st.rerun()
 
 
-def _judge(found: Comparison, pair: BlindPair, choice: Choice) -> None:
+def _judge(found: Comparison, pair: BlindPair, *, choice: Choice) -> None:
     """Keys that are pressed faster than the page is drawn are not a second word on the same pair."""
     if pair.id not in judged_by(found.kept.entries()).get(found.judge, {}):
         judge(found.kept, pair, judge=found.judge, choice=choice)

@@ -51,7 +51,7 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
     state = list_view()
     with st.container(horizontal=True, vertical_alignment="center"):
         _count(selection, waits_for=_waits_for(opened, filters))
-        view_menu(opened, filters, state, facts=list(facts) if isinstance(facts, Mapping) else [])
+        view_menu(opened, filters, state=state, facts=list(facts) if isinstance(facts, Mapping) else [])
         _export_link(opened, filters)
     if state.group and selection.total:
         with shown_errors():

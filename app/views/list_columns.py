@@ -57,7 +57,7 @@ def _response(row: Row) -> str:
     return "(text not kept)" if row.preview is None else plain(row.preview)
 
 
-def _yes(name: str, yes: str, no: str) -> Callable[[Row], str | None]:
+def _yes(name: str, *, yes: str, no: str) -> Callable[[Row], str | None]:
     return lambda row: {True: yes, False: no, None: None}[getattr(row, name)]
 
 
@@ -98,8 +98,8 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
         "value": Column("value", 60, _number("value"), float),
         "chars": Column("characters", 75, _number("num_chars"), int),
         "repetition": Column("repetition", 75, _number("repetition"), float),
-        "loop": Column("loop", 50, _yes("ends_in_loop", "yes", "no")),
-        "form": Column("format", 60, _yes("keeps_form", "kept", "broken")),
+        "loop": Column("loop", 50, _yes("ends_in_loop", yes="yes", no="no")),
+        "form": Column("format", 60, _yes("keeps_form", yes="kept", no="broken")),
         "same": Column("same text", 70, _number("num_same"), int, help="samples of the question with this text"),
     }
 )  # fmt: skip

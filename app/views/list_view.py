@@ -50,7 +50,7 @@ def list_view() -> ListView:
     return ListView(column=tuple(name for name in state.column if name in COLUMNS), group=state.group)
 
 
-def view_menu(opened: OpenRun, filters: Filters, state: ListView, *, facts: Sequence[str]) -> None:
+def view_menu(opened: OpenRun, filters: Filters, *, state: ListView, facts: Sequence[str]) -> None:
     """Draw the choices in a popover; `facts` are the fields of questions by which rollouts can be grouped too."""
     say_what_happened()
     label = "View (changed)" if state != ListView() else "View"
@@ -67,7 +67,7 @@ def view_menu(opened: OpenRun, filters: Filters, state: ListView, *, facts: Sequ
             "Group by", options, key=shown.key, format_func=_group_title,
             on_change=shown.chosen(lambda name: address.write_state(ListView, group=name)),
         )  # fmt: skip
-        _saved(opened, filters, state)
+        _saved(opened, filters, state=state)
 
 
 def _group_title(name: str) -> str:
@@ -76,7 +76,7 @@ def _group_title(name: str) -> str:
     return plain(name.removeprefix(ABOUT)) if name.startswith(ABOUT) else GROUPINGS[name].title
 
 
-def _saved(opened: OpenRun, filters: Filters, state: ListView) -> None:
+def _saved(opened: OpenRun, filters: Filters, *, state: ListView) -> None:
     page = "suspicious" if isinstance(filters, QueueFilters) else "rollouts"
     side = opened.annotations.path.parent
     found = saved_views(side, page=page, known=KNOWN)
@@ -121,7 +121,7 @@ def _open(found: SavedViews, name: str | None) -> None:
 def grouped(opened: OpenRun, selection: Selection, *, by: str, kind: type[Filters]) -> None:
     """Draw the groups of a selection; a click on one filters by it, where a filter does. ConfigError: no such group."""
     title = grouping(opened.index, by).title
-    found = groups(opened.index, selection, by)
+    found = groups(opened.index, selection, by=by)
     key = f"groups:{by}:{selection.table.name}"
     shown = reading(key, None, read=chosen_row)
 

@@ -159,13 +159,13 @@ def test_pairs_of_two_evaluations(tmp_path: Path) -> None:
         write_evaluation(run, step, rows, benchmark="arithmetic")
     index = open_index(run.path, measured=False)
     assert checkpoints(index, run="run") == [("arithmetic", A), ("arithmetic", B)]
-    found = blind_pairs("arithmetic", (index, A), (index, B))
+    found = blind_pairs("arithmetic", a=(index, A), b=(index, B))
     assert (found.num_same, found.num_alone, found.num_dropped) == (1, 1, 0)
     (pair,) = found.pairs
     assert (pair.a.step, pair.b.step) == (0, 5)
     measured = open_index(Path(shutil.copytree(run.path, tmp_path / "copy" / "run")))
-    assert blind_pairs("arithmetic", (measured, A), (measured, B)) == found
-    (back,) = blind_pairs("arithmetic", (index, B), (index, A)).pairs
+    assert blind_pairs("arithmetic", a=(measured, A), b=(measured, B)) == found
+    (back,) = blind_pairs("arithmetic", a=(index, B), b=(index, A)).pairs
     assert back.id == pair.id
     kept = Annotations.of_run_at(run.path, name="run", side=side_folder(tmp_path), author="ada")
     assert kept.of_run() == {}

@@ -49,7 +49,7 @@ VALUES = {
 def test_groups_are_those_of_the_rows(run: tuple[RunIndex, Rows], by: str) -> None:
     index, rows = run
     wanted = [row for row in rows if row[2].verdict in ("correct", "wrong")]
-    found = groups(index, select(index, Filters(verdicts=("correct", "wrong"))), by)
+    found = groups(index, select(index, Filters(verdicts=("correct", "wrong"))), by=by)
 
     def text(value: object) -> str | None:
         return None if value is None else str(value)
@@ -65,7 +65,7 @@ def test_groups_are_those_of_the_rows(run: tuple[RunIndex, Rows], by: str) -> No
 def test_the_filter_of_a_group_selects_its_rollouts(run: tuple[RunIndex, Rows], by: str) -> None:
     index, rows = run
     marks = _marks(rows)
-    for one in groups(index, select(index, Filters(), marks=marks), by).rows:
+    for one in groups(index, select(index, Filters(), marks=marks), by=by).rows:
         chosen = filter_of(by, one.value)
         if chosen:
             assert select(index, replace(Filters(), **chosen), marks=marks).total == one.num, one
@@ -82,13 +82,13 @@ def test_tags_and_facts(tmp_path: Path) -> None:
     index = open_index(made.path, measured=False)
     kept = Marks(version=1, rows=(MarkedRow("arithmetic", 0, "0123456789ab", "p0", 0, None, False, False, ("x", "y")),))
     selection = select(index, Filters(), marks=kept)
-    assert {one.value: one.num for one in groups(index, selection, "tag").rows} == {"x": 1, "y": 1, None: 3}
-    levels = {one.value: (one.num, one.share) for one in groups(index, selection, "about:level").rows}
+    assert {one.value: one.num for one in groups(index, selection, by="tag").rows} == {"x": 1, "y": 1, None: 3}
+    levels = {one.value: (one.num, one.share) for one in groups(index, selection, by="about:level").rows}
     assert levels == {"0": (2, None), "1": (2, 1.0)}
     for wrong in ("nothing", "about:nothing", "problem_id; drop table rollouts"):
         with pytest.raises(ConfigError, match="unknown group"):
-            groups(index, selection, wrong)
-    assert groups(index, select(index, Filters(problem="none")), "answer").total == 0
+            groups(index, selection, by=wrong)
+    assert groups(index, select(index, Filters(problem="none")), by="answer").total == 0
 
 
 def test_many_groups_are_cut_and_counted(tmp_path: Path) -> None:
@@ -96,5 +96,5 @@ def test_many_groups_are_cut_and_counted(tmp_path: Path) -> None:
     made.create(kind="eval", command=[], seed=0, environment={})
     write_evaluation(made, 0, [a_rollout(problem_id=f"p{n}") for n in range(300)], benchmark="arithmetic")
     index = open_index(made.path, measured=False)
-    found = groups(index, select(index, Filters()), "problem")
+    found = groups(index, select(index, Filters()), by="problem")
     assert (len(found.rows), found.total) == (MOST_GROUPS, 300)
