@@ -239,7 +239,7 @@ def _buttons(found: Comparison, pair: BlindPair | None, *, last: BlindPair | Non
         column.button(
             _TITLES[choice], key=f"blind:{choice}:{pair.id if pair else ''}", icon=_ICONS[choice], width="stretch",
             shortcut=_KEYS[choice], disabled=pair is None, on_click=_judge, args=(found, pair),
-            kwargs={"choice": choice}, type="primary" if choice in ("left", "right") else "secondary",
+            kwargs={"choice": choice},
         )  # fmt: skip
     undo.button(
         "Undo", key="blind:undo", icon=":material/undo:", shortcut="u", width="stretch", disabled=last is None,
