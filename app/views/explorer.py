@@ -46,8 +46,9 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
         return None
     facts = facts_of(opened.index, filters, num_parts=opened.coverage.num_parts)
     filter_bar(filters, counts, tags=marks.tags, facts=facts)
-    if filters.text:
-        _shares(opened, filters)
+    with st.container():  # also where it is empty: what is below keeps its place
+        if filters.text:
+            _shares(opened, filters)
     state = list_view()
     with st.container(horizontal=True, vertical_alignment="center"):
         _count(selection, waits_for=_waits_for(opened, filters))

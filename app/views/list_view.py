@@ -16,7 +16,7 @@ from app.queries.filters import Filters, QueueFilters, as_filters
 from app.queries.groups import ABOUT, GROUPINGS, Groups, filter_of, grouping, groups, value_title
 from app.queries.selection import Selection
 from app.views import address
-from app.views.annotating import say_what_happened, try_change
+from app.views.annotating import SAID, say_what_happened, try_change
 from app.views.colours import words
 from app.views.list_columns import COLUMNS, column_name
 from app.views.opened import OpenRun, author
@@ -99,6 +99,7 @@ def _saved(opened: OpenRun, filters: Filters, *, state: ListView) -> None:
         """Under the name that is there now: a click may come with the last key."""
         wanted = SavedView(name=st.session_state[_NAME], page=page, parameters=parameters, author=who)
         save_view(side, wanted, replaces=is_taken)
+        st.session_state[SAID] = f"The view {wanted.name!r} is saved for everyone who looks at these runs."
 
     save.button(
         "Replace" if is_taken else "Save", key="view:save", width="stretch", icon=":material/save:",

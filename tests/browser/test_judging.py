@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import re
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,13 @@ from urllib.parse import parse_qs, urlsplit
 from app.judging.blind import blind_annotations, judged_by
 from app.judging.saved_views import saved_views
 from app.judging.side_folder import NAME
+from app.queries.measure_files import MeasureFiles
+from app.queries.parts import folders_of
 from app.views.list_view import KNOWN
 from tests.browser.conftest import Rows, open_page, settled
 from tests.browser.contrast import faint_texts
+from tests.browser.served import served
+from tests.support.app_runs import random_run
 
 WAIT_MS = 60_000
 
@@ -65,7 +70,7 @@ def test_a_view_is_saved_under_a_name_with_one_click(page: Any, address: str, ru
     page.get_by_label("Name", exact=True).fill("mine")
     shoot("rollouts-view")
     page.get_by_role("button", name="Save", exact=True).click()
-    page.get_by_role("button", name="Replace", exact=True).wait_for(timeout=WAIT_MS)
+    page.get_by_text("The view 'mine' is saved").wait_for(timeout=WAIT_MS)
     (view,) = saved_views(runs_folder / NAME, page="rollouts", known=KNOWN).views.values()
     assert dict(view.parameters) == {"column": ["problem", "gold", "tags"], "group": ["verdict"]}
     assert faint_texts(page) == {}
@@ -84,3 +89,22 @@ def test_a_training_is_followed(page: Any, address: str, shoot: Any) -> None:
     settled(page)
     assert parse_qs(urlsplit(page.url).query)["step"] == ["3"]
     page.locator(".orz-text").first.wait_for(timeout=WAIT_MS)
+
+
+def test_what_is_typed_stays_when_the_measuring_ends(page: Any, tmp_path: Path) -> None:
+    """The progress bar goes while a word stands in the search that has not been sent; then Enter sends it."""
+    run, _ = random_run(tmp_path / "run")
+    run.mark("DONE")
+    files = MeasureFiles.of(run.path, name="run", side=tmp_path / NAME)
+    files.root.mkdir(parents=True)
+    with served(tmp_path) as own, (files.root / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the process that measures ends at once
+        open_page(page, f"{own}/rollouts?run=run")
+        page.get_by_text(re.compile("not yet measured in 8 of 8 parts")).wait_for(timeout=WAIT_MS)
+        page.get_by_label("Search in responses").fill("wait,")
+        files.update(folders_of(run.path))
+        page.get_by_text(re.compile("not yet measured")).wait_for(state="detached", timeout=WAIT_MS)
+        settled(page)
+        page.keyboard.press("Enter")
+        page.wait_for_url(lambda url: "text=wait" in url, timeout=WAIT_MS)
+        page.get_by_text(re.compile(r"^\d+ rollouts · \d+ hits$")).wait_for(timeout=WAIT_MS)
