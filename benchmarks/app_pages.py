@@ -130,7 +130,7 @@ def in_browser(folder: Path) -> dict[str, dict[str, float]]:
         page = browser.new_page(viewport={"width": 1366, "height": 768})
         clock = Settled(page)
         for name in IN_BROWSER:
-            found[f"{name}, first"] = clock.took(lambda name=name: page.goto(f"{address}/{name}?run=run"))
+            found[f"{name}, first"] = clock.took(partial(page.goto, f"{address}/{name}?run=run"))
         for name in IN_BROWSER:
             link = page.get_by_test_id("stTopNavLinkContainer").get_by_role("link", name=name.title(), exact=True)
             found[f"{name}, again"] = clock.took(link.click if link.count() else partial(_more, page, name))

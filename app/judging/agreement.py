@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from app.judging.annotations import Annotation, Entry, annotation_of
 from app.queries.keys import Response
@@ -53,7 +54,7 @@ def sign_test(num_first: int, num_second: int) -> float:
     """Two-sided exact p of as unequal a division, or more, if both sides are as likely; 1 without any."""
     n, least = num_first + num_second, min(num_first, num_second)
     ways = sum(math.comb(n, k) for k in range(least + 1))
-    return min(1.0, 2 * ways / 2**n)
+    return float(min(Fraction(1), Fraction(2 * ways, 2**n)))
 
 
 States = Mapping[str, Mapping[Response, Annotation]]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import partial
+from typing import Any
 
 import pandas as pd
 import streamlit as st
@@ -114,7 +115,7 @@ def _saved(opened: OpenRun, filters: Filters, *, state: ListView) -> None:
 
 
 def _open(found: SavedViews, name: str | None) -> None:
-    if name in found.views:
+    if name is not None and name in found.views:
         nothing: dict[str, Sequence[str]] = dict.fromkeys((*KNOWN, address.PAGE, address.ROW), ())
         address.put_all(nothing | dict(found.views[name].parameters))
 
@@ -158,7 +159,7 @@ def _frame(found: Groups, *, by: str, title: str) -> pd.DataFrame:
     return pd.DataFrame(columns)
 
 
-def _config() -> dict[str, object]:
+def _config() -> dict[str, Any]:
     number = st.column_config.NumberColumn
     return {
         "correct": number(format="%d"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -35,7 +36,7 @@ def _marks(rows: Rows) -> Marks:
     return Marks(version=1, rows=tuple(found))
 
 
-VALUES = {
+VALUES: dict[str, Callable[[str, str, Rollout], object]] = {
     "bench": lambda kind, f, r: r.benchmark, "kind": lambda kind, f, r: kind, "step": lambda kind, f, r: r.step,
     "protocol": lambda kind, f, r: f or None, "problem": lambda kind, f, r: r.problem_id,
     "sample": lambda kind, f, r: r.sample_index, "verdict": lambda kind, f, r: r.verdict,
