@@ -39,7 +39,8 @@ def render(context: Context) -> None:
     opened = open_run(context)
     st.html(ROLLOUT_STYLE)
     show_progress(opened)
-    chosen = _choose(opened)
+    with st.container(key="question-choice"):  # keeps what is typed in it: see show_progress
+        chosen = _choose(opened)
     if chosen is None:
         return
     benchmark, problem_id = chosen

@@ -86,7 +86,6 @@ def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
         "Tags", known, key=shown.key, wrap=True,
         accept_new_options=True, placeholder="add a tag", on_change=shown.chosen(change), select_all=False,
         format_func=lambda tag: f"{tag}: {meanings[tag]}" if meanings.get(tag) else tag,
-        help="What a tag means is described on the page Judging.",
     )  # fmt: skip
 
 

@@ -41,16 +41,17 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
             selection = select(opened.index, filters, marks=marks)
             counts: Counts = facets(opened.index, selection)
     except OrzError as error:
-        filter_bar(filters, _NO_COUNTS, tags=marks.tags, facts={})
+        with st.container(key="filter-bar"):
+            filter_bar(filters, _NO_COUNTS, tags=marks.tags, facts={})
         st.error(escaped(str(error)))
         return None
     facts = facts_of(opened.index, filters, num_parts=opened.coverage.num_parts)
-    filter_bar(filters, counts, tags=marks.tags, facts=facts)
-    with st.container():  # also where it is empty: what is below keeps its place
-        if filters.text:
-            _shares(opened, filters)
+    with st.container(key="filter-bar"):
+        filter_bar(filters, counts, tags=marks.tags, facts=facts)
+    if filters.text:
+        _shares(opened, filters)
     state = list_view()
-    with st.container(horizontal=True, vertical_alignment="center"):
+    with st.container(horizontal=True, vertical_alignment="center", key="list-head"):
         _count(selection, waits_for=_waits_for(opened, filters))
         view_menu(opened, filters, state=state, facts=list(facts) if isinstance(facts, Mapping) else [])
         _export_link(opened, filters)
