@@ -22,11 +22,12 @@ from app.curated.state import DataState
 from app.markdown import escaped
 from app.queries.filters import Filters
 from app.runs.folder import RunsFolder
-from app.screens import benchmarks, data, matrix, question, report, rollouts, runs, suspicious, training
+from app.screens import benchmarks, data, judging, live, matrix, question, report, rollouts, runs, suspicious, training
 from app.views import address
 from app.views.address import parameters
 from app.views.context import Context
 from app.views.failures import shown_errors
+from app.views.list_view import ListView
 from app.views.run_choice import choose, remember
 from app.views.style import ICON, SHELL_STYLE
 from orz_bench.environment import version_text
@@ -45,29 +46,33 @@ class PageSpec:
 
 
 STATES = (
-    runs.Chosen, training.TrainingState, training.RolloutsAt, benchmarks.BenchmarksState, matrix.MatrixState, Filters,
-    DataState,
+    runs.Chosen, training.TrainingState, training.RolloutsAt, live.LiveState, benchmarks.BenchmarksState,
+    matrix.MatrixState, Filters, DataState, judging.JudgingState, ListView,
     report.ReportState,
 )  # fmt: skip
 PAGES = (
     PageSpec("runs", "Runs", ":material/format_list_bulleted:", runs.render, "any"),
     PageSpec("training", "Training", ":material/show_chart:", training.render, "several"),
+    PageSpec("live", "Live", ":material/monitor_heart:", live.render, "one"),
     PageSpec("benchmarks", "Benchmarks", ":material/leaderboard:", benchmarks.render, "several"),
     PageSpec("matrix", "Matrix", ":material/grid_on:", matrix.render, "several"),
     PageSpec("rollouts", "Rollouts", ":material/article:", rollouts.render, "one"),
     PageSpec("question", "Question", ":material/help_center:", question.render, "one"),
     PageSpec("suspicious", "Suspicious", ":material/flag:", suspicious.render, "one"),
+    PageSpec("judging", "Judging", ":material/balance:", judging.render, "several"),
     PageSpec("data", "Data", ":material/dataset:", data.render, "none"),
     PageSpec("report", "Report", ":material/summarize:", report.render, "several"),
 )
 ANSWERS = {
     "runs": "Which runs are there, how far are they, and what have they scored?",
     "training": "How did reward, length and all other metrics move over the steps, and where did they break?",
+    "live": "What does a training write now, is it healthy, and what changed since you last looked?",
     "benchmarks": "How accurate is each checkpoint, and is the difference between two of them real?",
     "matrix": "Which questions were learned, forgotten or never solved, and at which checkpoint?",
     "rollouts": "What did the model write, and how was it judged?",
     "question": "How was one question answered at different checkpoints, and by different runs?",
     "suspicious": "Which verdicts and responses need a look by a person?",
+    "judging": "Which of two checkpoints answers better to people who do not know which is which, and do judges agree?",
     "data": "Where do the training problems come from, and which were left out, and why?",
     "report": "What did the runs learn, on one page and as files for others?",
 }

@@ -1,8 +1,10 @@
 """How long the app's pages take at first sight and again: 200 runs, a run of 1,000 steps, and 100,000 rollouts.
 
-python benchmarks/app_pages.py; writes results/app_pages.json. Each page is drawn by its whole script, without a
-browser; CPU seconds tell more than wall time on a machine that does something else. Made-up runs; texts of real lengths
-(benchmarks/_rollouts.py) for the 100,000. Measures, which a process of their own computes, are not waited for.
+python benchmarks/app_pages.py [FOLDER]; writes results/app_pages.json. Each page is drawn by its whole script, without
+a browser; then, of the 100,000, in Chromium until it has settled. CPU seconds tell more than wall time on a machine
+that does something else. Made-up runs, in FOLDER unless they are there; texts of real lengths (benchmarks/_rollouts.py)
+for the 100,000. Measures, which a process of their own computes, are not waited for without a browser, and are there
+with one. Needs Chromium ($CHROMIUM, or on the path) and playwright.
 """
 
 from __future__ import annotations
@@ -12,7 +14,10 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # the builders of the tests
@@ -23,18 +28,29 @@ from _rollouts import read_source, write_run
 from streamlit.testing.v1 import AppTest
 
 import app.shell  # loaded beforehand: a server loads it once
+from app.judging.side_folder import side_folder
+from app.queries.measure_files import MeasureFiles
+from app.queries.parts import folders_of
+from tests.browser.served import chromium_path, served
 from tests.support.runs import a_run
 
 LIMITS_S = {"first": 2.0, "again": 0.5}
+SETTLED_S = {"cold": 3.0, "page": 1.0, "filter": 0.5}
 PAGES = {
     "200 runs": ("runs", "training", "benchmarks"),
-    "1,000 steps": ("runs", "training", "benchmarks", "rollouts", "question", "suspicious"),
-    "100,000 rollouts": ("rollouts", "question", "suspicious"),
+    "1,000 steps": ("runs", "training", "live", "benchmarks", "rollouts", "question", "suspicious"),
+    "100,000 rollouts": ("rollouts", "question", "suspicious", "matrix", "live", "judging"),
 }
+IN_BROWSER = (
+    "runs", "training", "live", "benchmarks", "matrix", "rollouts", "question", "suspicious", "judging", "data",
+    "report",
+)  # fmt: skip
 SEARCHES = {
     "a filter": {"verdicts": "wrong"},
     "literal, any case": {"text": "wait"},
     "regex": {"text": r"\bwa.t\b", "mode": "regex"},
+    "groups by problem": {"group": "problem"},
+    "groups by answer": {"group": "answer"},
 }
 
 
@@ -68,23 +84,106 @@ def made(folder: Path) -> None:
     write_run(folder / "100,000 rollouts" / "run", 100_000, source=read_source(data_folder()))
 
 
+class Settled:
+    """Seconds from an address until the script has ended and the page stays as it is."""
+
+    def __init__(self, page: Any) -> None:
+        self.page = page
+        self.session = page.context.new_cdp_session(page)
+        self.session.send("Performance.setTimeDomain", {"timeDomain": "threadTicks"})
+        self.session.send("Performance.enable")
+        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="utf-8").split()
+        (self.server,) = [pid for pid in children if b"streamlit" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+    def _cpu(self) -> tuple[float, float]:
+        fields = Path(f"/proc/{self.server}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+        metrics = {one["name"]: one["value"] for one in self.session.send("Performance.getMetrics")["metrics"]}
+        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK"), metrics["TaskDuration"]
+
+    def took(self, act: Callable[[], object]) -> dict[str, float]:
+        """Wall seconds, and CPU seconds of the server and of the page's main thread."""
+        server, own = self._cpu()
+        start = time.perf_counter()
+        act()
+        last, since = "", start
+        while not last or time.perf_counter() - since < STAYS_S:
+            now = self.page.evaluate(_STATE)
+            if now != last:
+                last, since = now, time.perf_counter()
+            self.page.wait_for_timeout(20)
+            assert time.perf_counter() - start < 300
+        now_server, now_own = self._cpu()
+        # A page loaded anew starts its own clock.
+        return {
+            "wall s": round(since - start, 2), "server CPU s": round(now_server - server, 2),
+            "page CPU s": round(now_own - own if now_own > own else now_own, 2),
+        }  # fmt: skip
+
+
+def in_browser(folder: Path) -> dict[str, dict[str, float]]:
+    """Every page of the 100,000 rollouts at first and again, a filter, and the next rollout."""
+    from playwright.sync_api import sync_playwright
+
+    found: dict[str, dict[str, float]] = {}
+    with served(folder) as address, sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page(viewport={"width": 1366, "height": 768})
+        clock = Settled(page)
+        for name in IN_BROWSER:
+            found[f"{name}, first"] = clock.took(partial(page.goto, f"{address}/{name}?run=run"))
+        for name in IN_BROWSER:
+            link = page.get_by_test_id("stTopNavLinkContainer").get_by_role("link", name=name.title(), exact=True)
+            found[f"{name}, again"] = clock.took(link.click if link.count() else partial(_more, page, name))
+        page.goto(f"{address}/rollouts?run=run")
+        clock.took(lambda: None)
+        search = page.get_by_label("Search in responses")
+        search.fill("however,")
+        found["a search"] = clock.took(lambda: search.press("Enter"))
+        page.mouse.click(5, 400)
+        found["the next rollout"] = clock.took(lambda: page.keyboard.press("j"))
+        browser.close()
+    return found
+
+
+def _more(page: Any, name: str) -> None:
+    """A page that the navigation has put into its menu."""
+    page.get_by_test_id("stTopNavSection").click()
+    page.get_by_role("link", name=name.title(), exact=True).click()
+
+
+STAYS_S = 0.7
+_STATE = """() => {
+  const app = document.querySelector('[data-testid=stApp][data-test-script-state=notRunning]');
+  const main = document.querySelector('.stMain');
+  if (!app || !main || document.querySelector('[data-testid=stSpinner], [data-stale=true]')) return '';
+  return location.href + ' ' + main.querySelectorAll('*').length + ' ' + main.textContent.length;
+}"""
+
+
 def main() -> None:
     """Measure everything."""
     assert app.shell.PAGES
     scanner.scan_component_manifests = lambda *_, **__: []  # an AppTest searches all packages for components
     result: dict[str, dict[str, dict[str, float]]] = {}
     rows: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:  # measures are still written
-        made(Path(folder))
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:  # measures are still written
+        folder = Path(sys.argv[1] if len(sys.argv) > 1 else name)
+        if not (folder / "200 runs").exists():
+            made(folder)
         for title, pages in PAGES.items():
-            os.environ["ORZ_RUNS"] = str(Path(folder) / title)
+            os.environ["ORZ_RUNS"] = str(folder / title)
             rows = result[title] = {}
             for page in pages:
                 rows[f"{page}, first"] = drawn(page)
                 rows[f"{page}, again"] = drawn(page)
         for title, parameters in SEARCHES.items():
             rows[f"rollouts, {title}"] = drawn("rollouts", **parameters)
-    keep("app_pages", {"limits": LIMITS_S} | result)
+        large = folder / "100,000 rollouts"
+        files = MeasureFiles.of(large / "run", name="run", side=side_folder(large))
+        files.update(folders_of(large / "run"))
+        result["100,000 rollouts in Chromium"] = in_browser(large)
+    load = round(os.getloadavg()[0], 1)
+    keep("app_pages", {"limits": LIMITS_S, "settled limits": SETTLED_S} | result | {"load": load})
 
 
 if __name__ == "__main__":

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, get_args
 
 from app.judging.annotations import (
+    FILE_NAME,
     MAX_NOTE_CHARS,
     MAX_TAG_CHARS,
     Annotations,
@@ -24,14 +25,18 @@ from app.judging.annotations import (
     RunIdentity,
     annotation_of,
 )
-from app.judging.pair_verdicts import PAIR, PAIRS, pair_annotations
+from app.judging.blind import BLIND, is_value
+from app.judging.pair_verdicts import PAIR, PAIRS
 from app.judging.pair_verdicts import VERDICTS as PAIR_VERDICTS
+from app.judging.tag_notes import TAG, TAGS
 from app.queries.keys import Response, key_of, key_text
 from app.runs.folder import RunEntry
 from orz_bench.errors import DataError, OrzError, counted
 from orz_bench.records.rollout import VERDICTS
 
 COLUMN = "judgements"
+OF_THE_FOLDER = {identity.id: identity for identity in (PAIRS, BLIND, TAGS)}
+"""What belongs to no run: verdicts on pairs of texts, blind comparisons, and descriptions of tags."""
 _HASH = re.compile(r"[0-9a-f]{16}|")
 _CLOCKS_DIFFER = timedelta(days=1)
 
@@ -115,7 +120,7 @@ def _read(one: Any) -> Judgement:
         raise ValueError(f"unknown field {field!r}")
     if any(not (part is None or (isinstance(part, str) and len(part) <= MAX_NOTE_CHARS)) for part in (value, reason)):
         raise ValueError("a value or a reason is too long, or no text")
-    if field == "verdict" and not _is_verdict(value, reason, is_of_pair=run == PAIRS.id):
+    if field == "verdict" and not _is_verdict(value, reason, run=run):
         raise ValueError(f"a verdict {value!r} because of {reason!r}")
     entry = Entry(
         time=_time(_text(one, "time", most=40)), author=author, key=key, field=field, name=name, value=value,
@@ -124,10 +129,13 @@ def _read(one: Any) -> Judgement:
     return Judgement(run, run_name, Response(key, text), entry)
 
 
-def _is_verdict(value: str | None, reason: str | None, *, is_of_pair: bool) -> bool:
+def _is_verdict(value: str | None, reason: str | None, *, run: str) -> bool:
     """Whether somebody can have given it: an override needs a reason, a verdict on a pair does not."""
-    known = PAIR_VERDICTS if is_of_pair else VERDICTS
-    return (value is None or value in known) and (is_of_pair or bool((reason or "").strip()))
+    if run == BLIND.id:
+        return is_value(value)
+    if run == PAIRS.id:
+        return value is None or value in PAIR_VERDICTS
+    return (value is None or value in VERDICTS) and bool((reason or "").strip())
 
 
 def _text(one: Mapping[str, Any], name: str, *, most: int) -> str:
@@ -160,7 +168,7 @@ class Taken:
 
 
 def take_in(found: Sequence[Judgement], *, runs: Sequence[RunEntry], side: Path, author: str) -> Taken:
-    """Unite the judgements with the annotations of these runs and of pairs; `author` is who imports them."""
+    """Unite the judgements with the annotations of these runs and of the folder; `author` is who imports them."""
     by_id = {identity.id: entry for entry in runs if (identity := _identity(entry)) is not None}
     num_new = 0
     replaced: list[str] = []
@@ -168,15 +176,18 @@ def take_in(found: Sequence[Judgement], *, runs: Sequence[RunEntry], side: Path,
     of_other_runs: dict[str, int] = {}
     for run in dict.fromkeys(one.run for one in found):
         ours = [one for one in found if one.run == run]
-        if run != PAIRS.id and run not in by_id:
+        if run not in OF_THE_FOLDER and run not in by_id:
             of_other_runs[ours[0].run_name] = len(ours)
             continue
-        if run == PAIRS.id:
-            kept = pair_annotations(side, author=author)
+        if run in OF_THE_FOLDER:
+            kept = Annotations(side / FILE_NAME, OF_THE_FOLDER[run], author=author)
         else:
             kept = Annotations.of_run_at(by_id[run].path, name=by_id[run].name, side=side, author=author)
         before = kept.of_run()
         new = kept.unite([(one.response, replace(one.entry, imported_by=author)) for one in ours])
+        if run == BLIND.id:  # each judge has a word of his or her own: none replaces another
+            num_new += len(new)
+            continue
         after = kept.of_run()
         num_new += len(new)
         for response, entry in new:
@@ -196,6 +207,8 @@ def _named(entry: Entry) -> str:
     key = entry.key
     if key.benchmark == PAIR:
         return f"the pair {key.problem_id}"
+    if key.benchmark == TAG:
+        return f"the tag {key.problem_id}"
     return f"{key.problem_id}, sample {key.sample_index}, step {key.step}"
 
 
@@ -219,3 +232,14 @@ def told(taken: Taken) -> list[str]:
         if len(texts) > 10:
             found.append(f"and {len(texts) - 10:,} more.")
     return found
+
+
+def folder_rows(side: Path) -> Iterator[dict[str, Any]]:
+    """The judgements that belong to no run but to the folder (blind comparisons, descriptions of tags), for export."""
+    for identity in (BLIND, TAGS):
+        for response, entries in Annotations(side / FILE_NAME, identity).entries().items():
+            yield {
+                "about": identity.name,
+                "name": response.key.problem_id,
+                COLUMN: [_written(identity, response, entry=entry) for entry in entries],
+            }

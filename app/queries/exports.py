@@ -1,8 +1,8 @@
-"""Rows as CSV, JSON lines or Markdown, written incrementally: one row in memory at a time.
+"""Rows as CSV, JSON lines, Markdown or an HTML page, written incrementally: one row in memory at a time.
 
 A row is a mapping of names to plain values; all rows have the names of the first. All formats are exact (app.queries.
-export_reading brings the rows back) but one: in CSV for spreadsheets, a text or name that a spreadsheet would run as a
-formula gets a leading apostrophe. In Markdown, texts are in fences that they cannot close.
+export_reading brings the rows back) but two: the page is for people, and in CSV for spreadsheets, a text or name that
+a spreadsheet would run as a formula gets a leading apostrophe. In Markdown, texts are in fences that they cannot close.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 from app.markdown import escaped_exactly, plain
+from app.queries.html_export import html_of
 
 Row = Mapping[str, Any]
 _FORMULA = re.compile("[=+\\-@\t\r\n\uff0b\uff0d\uff1d\uff20]")
@@ -36,6 +37,8 @@ class Format:
     mime: str
     write: Callable[[Iterable[Row]], Iterator[str]]
     """Rows -> pieces of the file."""
+    comes_back: bool = True
+    """Whether app.queries.export_reading reads it."""
 
 
 def csv_of(rows: Iterable[Row]) -> Iterator[str]:
@@ -123,6 +126,7 @@ FORMATS: Mapping[str, Format] = MappingProxyType(
         "csv-safe": Format("CSV, safe for spreadsheets", "csv", "text/csv", spreadsheet_csv_of),
         "jsonl": Format("JSON lines", "jsonl", "application/x-ndjson", json_lines_of),
         "md": Format("Markdown", "md", "text/markdown", markdown_of),
+        "html": Format("HTML page, opens offline", "html", "text/html", html_of, comes_back=False),
     }
 )
 

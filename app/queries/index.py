@@ -25,8 +25,12 @@ from app.queries.keys import natural
 from app.queries.measure_files import MeasureFiles
 from app.queries.parts import Folder, Part, folders_of, num_summarised
 from app.queries.reasons import reasons_sql
+from orz_bench.records.judged import IS_JUDGED_SQL, NO_RESPONSE
 from orz_bench.records.parquet import is_whole
 
+FAILED = "every request failed, and no row has a response"
+NOT_GRADED = "the responses have not been graded"
+"""Why samples have no verdicts."""
 MEMORY_LIMIT = "1000MB"
 _FACTS = "problem_id, sample_index, num_tokens, stop_reason, verdict, second_verdict, reward, advantage, value"
 _MEASURES = (
@@ -47,14 +51,18 @@ CREATE TABLE rollouts (
   num_chars INTEGER, text_hash UBIGINT, reflections INTEGER, repetition FLOAT, ends_in_loop BOOLEAN,
   keeps_form BOOLEAN, reasoning_chars INTEGER, shows_work BOOLEAN, gold_in_text BOOLEAN, gold_at_end BOOLEAN,
   group_size INTEGER, group_correct INTEGER, group_graded INTEGER, group_reward DOUBLE,
-  num_same INTEGER, place_in_folder INTEGER, reasons INTEGER
+  num_same INTEGER, place_in_folder INTEGER, reasons INTEGER, is_silent BOOLEAN
 );
 CREATE TABLE question_facts (benchmark VARCHAR, problem_id VARCHAR, field VARCHAR, value VARCHAR);
 CREATE VIEW incomplete AS
   SELECT f.folder FROM folders f LEFT JOIN (SELECT folder, count(*) AS num FROM rollouts GROUP BY 1) r USING (folder)
   WHERE f.is_damaged OR coalesce(r.num, 0) < f.num_samples;
 """
-"""`incomplete`: folders with a damaged part, or with fewer samples than the summary counts, which are not compared."""
+"""`incomplete`: folders with a damaged part, or with fewer samples than the summary counts, which are not compared.
+
+A verdict is null where nobody has judged a sample of the evaluation or step: `no_answer` of a request that failed
+(`is_silent`) counts among judged samples only, as in a summary (orz_bench.records.judged).
+"""
 
 
 @functools.cache
@@ -251,7 +259,10 @@ def _text(path: Path | None) -> str | None:
 
 
 def _insert_sql(where: str, *, with_measures: bool) -> str:
-    """Inserts the rows of some folders' parts, with their measures and group statistics. All names are our own."""
+    """Inserts the rows of some folders' parts, with their measures and group statistics. All names are our own.
+
+    `place` numbers the problems in their natural order: to sort and group many rows by texts takes seconds.
+    """
     parquet = "filename = true, file_row_number = true, hive_partitioning = false"
     measures = (
         f"SELECT {_MEASURES}, p.part, m.file_row_number AS measured_row FROM read_parquet(?, {parquet}) m "
@@ -259,27 +270,37 @@ def _insert_sql(where: str, *, with_measures: bool) -> str:
         if with_measures
         else f"SELECT {', '.join(f'NULL AS {name}' for name in _MEASURES.split(', '))}, -1 AS part, -1 AS measured_row"
     )
-    group = "PARTITION BY folder, benchmark, problem_id"
+    group = "PARTITION BY folder, benchmark, place"
+    same = f"CASE WHEN text_hash IS NOT NULL THEN count(*) OVER ({group}, text_hash) END" if with_measures else "NULL"
     return f"""
     INSERT INTO rollouts
     WITH facts AS (
       SELECT r.file_row_number AS "row", p.part, f.folder, f.kind, coalesce(r.benchmark, f.benchmark, '') AS benchmark,
-             f.step, f.fingerprint, {_FACTS}
+             f.step, f.fingerprint, {_FACTS}, {IS_JUDGED_SQL} AS is_judged,
+             coalesce(why = '{NO_RESPONSE}', false) AS is_silent
       FROM read_parquet(?, {parquet}) r
       JOIN (SELECT * FROM parts WHERE {where}) p ON p.path = r.filename JOIN folders f ON f.folder = p.folder
+    ), unrated AS (
+      SELECT folder, benchmark FROM facts GROUP BY ALL HAVING NOT bool_or(is_judged)
+    ), places AS (
+      SELECT problem_id, row_number() OVER (ORDER BY {natural("problem_id")}) AS place
+      FROM (SELECT DISTINCT problem_id FROM facts)
+    ), rated AS (
+      SELECT facts.* REPLACE (CASE WHEN unrated.folder IS NULL THEN verdict END AS verdict), place
+      FROM facts LEFT JOIN unrated USING (folder, benchmark)
+      JOIN places ON places.problem_id IS NOT DISTINCT FROM facts.problem_id
     ), measured AS ({measures}), joined AS (
-      SELECT facts.*, measured.* EXCLUDE (part, measured_row),
+      SELECT rated.*, measured.* EXCLUDE (part, measured_row),
              count(*) OVER ({group}) AS group_size,
              count(*) FILTER (verdict = 'correct') OVER ({group}) AS group_correct,
              count(verdict) OVER ({group}) AS group_graded, avg(reward) OVER ({group}) AS group_reward,
-             row_number() OVER (PARTITION BY folder ORDER BY benchmark, {natural("problem_id")}, sample_index,
-               facts.part, "row")
+             row_number() OVER (PARTITION BY folder ORDER BY benchmark, place, sample_index, rated.part, "row")
                AS place_in_folder,
-             CASE WHEN text_hash IS NULL THEN NULL ELSE count(*) OVER ({group}, text_hash) END AS num_same
-      FROM facts LEFT JOIN measured ON facts.part = measured.part AND facts."row" = measured.measured_row
+             {same} AS num_same
+      FROM rated LEFT JOIN measured ON rated.part = measured.part AND rated."row" = measured.measured_row
     )
     SELECT part * 4294967296 + "row" AS id, folder, part, "row", kind, benchmark, step, fingerprint, {_FACTS},
            {_MEASURES}, group_size, group_correct, group_graded, group_reward, num_same,
-           place_in_folder, {reasons_sql()}
+           place_in_folder, {reasons_sql()}, is_silent
     FROM joined ORDER BY id
     """

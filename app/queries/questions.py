@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from app.queries.index import RunIndex
+from app.queries.index import FAILED, NOT_GRADED, RunIndex
 from app.queries.keys import RowKey, natural
 
 
@@ -17,6 +17,8 @@ class Sample:
     verdict: str | None
     num_tokens: int | None
     is_truncated: bool
+    is_silent: bool = False
+    """Whether its request failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +41,13 @@ class QuestionStep:
     def num_graded(self) -> int:
         """Number of samples with a verdict."""
         return sum(sample.verdict is not None for sample in self.samples)
+
+    @property
+    def why_unrated(self) -> str:
+        """Why it has no share; empty if it has one."""
+        if self.num_graded:
+            return ""
+        return FAILED if all(sample.is_silent for sample in self.samples) else NOT_GRADED
 
     @property
     def share(self) -> float | None:
@@ -64,17 +73,17 @@ def history(index: RunIndex, benchmark: str, *, problem_id: str) -> list[Questio
         index.cursor()
         .execute(
             "SELECT kind, step, fingerprint, folder IN (FROM incomplete), sample_index, verdict, num_tokens, "
-            "stop_reason FROM rollouts "
+            "stop_reason, is_silent FROM rollouts "
             "WHERE benchmark = ? AND problem_id = ? ORDER BY kind, fingerprint, step, sample_index, id",
             [benchmark, problem_id],
         )
         .fetchall()
     )
     steps: dict[tuple[str, str, int, bool], list[Sample]] = {}
-    for kind, step, fingerprint, is_incomplete, sample_index, verdict, num_tokens, stop_reason in rows:
+    for kind, step, fingerprint, is_incomplete, sample_index, verdict, num_tokens, stop_reason, is_silent in rows:
         key = RowKey(benchmark, step, fingerprint, problem_id, sample_index)
         steps.setdefault((kind, fingerprint, step, is_incomplete), []).append(
-            Sample(key, verdict, num_tokens, is_truncated=stop_reason == "length")
+            Sample(key, verdict, num_tokens, is_truncated=stop_reason == "length", is_silent=is_silent)
         )
     return [
         QuestionStep(kind=kind, step=step, fingerprint=fingerprint, samples=tuple(samples), is_incomplete=is_incomplete)

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from app.queries.index import RunIndex
+from app.queries.index import FAILED, NOT_GRADED, RunIndex
 from app.queries.keys import natural
 
 MatrixOrder = Literal["learned", "forgotten", "unstable", "hardest", "id"]
@@ -74,6 +74,20 @@ def steps_of(index: RunIndex, benchmark: str, *, fingerprint: str) -> list[int]:
         .fetchall()
     )
     return [step for (step,) in rows]
+
+
+def unrated(index: RunIndex, benchmark: str, *, fingerprint: str) -> dict[int, str]:
+    """The complete steps of a series without a verdict, and why they have none."""
+    rows = (
+        index.cursor()
+        .execute(
+            "SELECT step, bool_and(is_silent) FROM rollouts WHERE benchmark = ? AND fingerprint = ? "
+            "AND folder NOT IN (FROM incomplete) GROUP BY step HAVING count(verdict) = 0 ORDER BY step",
+            [benchmark, fingerprint],
+        )
+        .fetchall()
+    )
+    return {step: FAILED if is_silent else NOT_GRADED for step, is_silent in rows}
 
 
 def rates(index: RunIndex, benchmark: str, *, fingerprint: str, step: int | None = None) -> Matrix:

@@ -33,6 +33,7 @@ from app.views.disagreements import disagreements
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.names import told_apart
+from app.views.opened import say_gone
 from app.views.palette import colour
 from app.views.score_charts import parts_chart, score_chart
 from app.views.shown import showing
@@ -84,6 +85,10 @@ def render(context: Context) -> None:
 
 def _body(context: Context) -> None:
     with shown_errors():
+        if gone := say_gone(context.runs):
+            context = replace(context, runs=tuple(entry for entry in context.runs if entry not in gone))
+        if not context.runs:
+            return
         state = read_state(BenchmarksState)
         studies = [study_of(entry) for entry in context.runs]
         found = evaluated(studies)

@@ -13,7 +13,18 @@ import streamlit as st
 from app.markdown import escaped, plain
 from app.queries.facts import fact_values, question_facts
 from app.queries.filters import chosen_facts
-from app.queries.rates import Matrix, MatrixOrder, Series, margins, ordered, rates, series_of, side_by_side, steps_of
+from app.queries.rates import (
+    Matrix,
+    MatrixOrder,
+    Series,
+    margins,
+    ordered,
+    rates,
+    series_of,
+    side_by_side,
+    steps_of,
+    unrated,
+)
 from app.queries.sides import Side, side_text
 from app.views.address import parameters, read_state, write_state
 from app.views.agreed import agreed_questions
@@ -83,6 +94,7 @@ def render(context: Context) -> None:
             agreed_questions(context, [(one.side, one.opened) for one in columns], titles=matrix.columns,
                              benchmark=series.benchmark, problems=set(kept.problems))  # fmt: skip
         else:
+            _say_unrated(columns, titles=matrix.columns, benchmark=series.benchmark)
             _rates(state, kept, of="step" if len(runs) == 1 else "run")
 
 
@@ -201,12 +213,27 @@ def _of_kind(state: MatrixState, run: OpenRun, *, series: Series, matrix: Matrix
     )
 
 
+def _say_unrated(columns: Sequence[At], *, titles: Sequence[str], benchmark: str) -> None:
+    """Which checkpoints have no verdicts, and why: their cells are empty, not 0."""
+    by_why: dict[str, list[str]] = {}
+    for run in dict.fromkeys(one.opened.name for one in columns):
+        here = [(title, one.side) for title, one in zip(titles, columns, strict=True) if one.opened.name == run]
+        index = next(one.opened.index for one in columns if one.opened.name == run)
+        found = {name: unrated(index, benchmark, fingerprint=name) for name in {side.fingerprint for _, side in here}}
+        for title, side in here:
+            if (why := found[side.fingerprint].get(side.step)) is not None:
+                by_why.setdefault(why, []).append(title)
+    for why, names in by_why.items():
+        more = f" and {len(names) - 10:,} more" if len(names) > 10 else ""
+        st.caption(escaped(f"No verdicts at {', '.join(names[:10])}{more}: {why}."))
+
+
 def _rates(state: MatrixState, matrix: Matrix, *, of: str) -> None:
     if not matrix.problems:
         st.info("No question is of that kind.")
         return
     if not np.isfinite(matrix.shares).any():
-        st.info("No verdicts: these rollouts have not been graded.")
+        st.info("No verdicts, and so no pass rates.")
         return
     shown = ordered(matrix, state.rank)
     number = drawn_rows(shown)

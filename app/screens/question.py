@@ -11,7 +11,7 @@ from app.markdown import plain
 from app.queries.answers import votes
 from app.queries.facts import question_facts
 from app.queries.keys import RowKey, key_text
-from app.queries.questions import QuestionStep, QuestionSummary, history, milestones, questions
+from app.queries.questions import QuestionStep, QuestionSummary, Sample, history, milestones, questions
 from app.queries.rows import Row, Text, one_row, text_of
 from app.reader.differences import differences
 from app.reader.latex import plain_markdown
@@ -39,7 +39,8 @@ def render(context: Context) -> None:
     opened = open_run(context)
     st.html(ROLLOUT_STYLE)
     show_progress(opened)
-    chosen = _choose(opened)
+    with st.container(key="question-choice"):  # keeps what is typed in it: see show_progress
+        chosen = _choose(opened)
     if chosen is None:
         return
     benchmark, problem_id = chosen
@@ -137,7 +138,7 @@ def _strip(steps: Sequence[QuestionStep], *, title: str, threshold: float) -> No
     found = milestones(steps, threshold=threshold)
     events = [f"{title}: {len(steps)} {'step' if len(steps) == 1 else 'steps'}"]
     if not any(step.num_graded for step in steps):
-        events.append("no verdicts")
+        events.append(f"no verdicts: {'; '.join(dict.fromkeys(step.why_unrated for step in steps))}")
     else:
         events.append(
             f"first solved at step {found.first_solved}" if found.first_solved is not None else "never solved"
@@ -153,16 +154,21 @@ def _strip(steps: Sequence[QuestionStep], *, title: str, threshold: float) -> No
     st.html(f'<div class="orz-scroll"><table class="orz-strip">{"".join(map(_line, shown))}</table></div>')
 
 
+def _said_of(sample: Sample) -> str:
+    return "the request failed" if sample.is_silent else words(sample.verdict)
+
+
 def _line(step: QuestionStep) -> str:
     cells = (
         f'<td class="cell {css_class(sample.verdict)}" title="sample {sample.key.sample_index}: '
-        f'{escape(words(sample.verdict))}">{"✂" if sample.is_truncated else symbol(sample.verdict)}</td>'
+        f'{escape(_said_of(sample))}">{"✂" if sample.is_truncated else symbol(sample.verdict)}</td>'
         for sample in step.samples[:MOST_SAMPLES]
     )
     more = f" (first {MOST_SAMPLES})" if len(step.samples) > MOST_SAMPLES else ""
     share = f"{step.num_correct}/{step.num_graded}{more}" if step.num_graded else "–"
     title = f"step {step.step}{', incomplete' if step.is_incomplete else ''}"
-    return f'<tr><th>{title}</th>{"".join(cells)}<td class="share">{share}</td></tr>'
+    why = f' title="{step.why_unrated}"' if step.why_unrated else ""
+    return f'<tr><th>{title}</th>{"".join(cells)}<td class="share"{why}>{share}</td></tr>'
 
 
 @st.fragment

@@ -44,7 +44,7 @@ class ReportState:
     """Whether to make the report; it takes time, so it is made on request only."""
     lexicon: str = "orz-code"
     rows: Literal["scores", "metrics", "rollouts"] = "scores"
-    format: Literal["csv", "csv-safe", "jsonl", "md"] = "csv"
+    format: Literal["csv", "csv-safe", "jsonl", "md", "html"] = "csv"
 
 
 def render(context: Context) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import streamlit as st
@@ -18,6 +18,7 @@ from app.views.charts import curve_chart, legend
 from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.loaded import look_for_moments, study_of, with_known_moments
+from app.views.opened import say_gone
 from app.views.shown import showing
 
 Smoothing = Literal["auto", "none", "5", "11", "31"]
@@ -56,6 +57,10 @@ def render(context: Context) -> None:
 
 def _body(context: Context) -> None:
     with shown_errors():
+        if gone := say_gone(context.runs):
+            context = replace(context, runs=tuple(entry for entry in context.runs if entry not in gone))
+        if not context.runs:
+            return
         state = read_state(TrainingState)
         studies = [with_known_moments(study_of(entry, reads_responses=state.responses)) for entry in context.runs]
         names = metric_names(studies)

@@ -260,13 +260,19 @@ def _sample(found: Sequence[Beside], one: Beside) -> tuple[Row, Text] | None:
     text = text_of(one.opened.index, row)
     show_facts(
         [
-            ("", f"{one.step.num_correct} of {counted(one.step.num_graded, 'sample')} correct", ""),
+            ("", _correct(one.step), ""),
             ("", words(row.verdict), css_class(row.verdict)),
             ("answer", text.extracted or "none", ""),
             ("gold", text.gold, ""),
         ]
     )
     return row, text
+
+
+def _correct(step: QuestionStep) -> str:
+    if step.why_unrated:
+        return f"no verdicts: {step.why_unrated}"
+    return f"{step.num_correct} of {counted(step.num_graded, 'sample')} correct"
 
 
 def _typical(step: QuestionStep) -> int:

@@ -12,6 +12,7 @@ from app.markdown import escaped
 from app.queries.filters import Filters
 from app.queries.keys import RowKey, key_of, key_text
 from app.queries.sides import Side, side_of, side_text
+from app.views import written
 from orz_bench.errors import counted
 
 State = TypeVar("State")
@@ -36,7 +37,17 @@ ROWS = (ROW, PAGE, LEFT, RIGHT, JUDGE, PART)
 
 def parameters() -> dict[str, list[str]]:
     """The parameters of the address, each with all of its values."""
-    return {name: st.query_params.get_all(name) for name in st.query_params}
+    now = {name: st.query_params.get_all(name) for name in st.query_params}
+    newer = written.replacement(now)
+    if newer is None:
+        return now
+    st.query_params.from_dict({name: list(values) for name, values in newer.items()})
+    return {name: list(values) for name, values in newer.items()}
+
+
+def all_of(name: str) -> list[str]:
+    """All values of a parameter."""
+    return parameters().get(name, [])
 
 
 def read_state(kind: type[State]) -> State:
@@ -67,12 +78,13 @@ def put_all(changes: Mapping[str, Sequence[str]]) -> None:
     before = parameters()
     after = {name: list(values) for name, values in (before | dict(changes)).items() if values}
     if after != before:
+        written.note(before, after)
         st.query_params.from_dict(after)
 
 
 def value(name: str) -> str:
     """The last value of a parameter; empty without one."""
-    return (st.query_params.get_all(name) or [""])[-1]
+    return (all_of(name) or [""])[-1]
 
 
 def put(name: str, given: Sequence[str] | str | None) -> None:
@@ -99,7 +111,7 @@ def row(name: str = ROW) -> RowKey | None:
 
 def sides(*, is_said: bool = True) -> list[Side]:
     """The checkpoints that are compared; draws a warning for what names none unless that is said already."""
-    given = list(dict.fromkeys(st.query_params.get_all(AT)))
+    given = list(dict.fromkeys(all_of(AT)))
     found = [side for text in given if (side := side_of(text)) is not None]
     if is_said:
         _say_sides(given, found)
@@ -160,7 +172,7 @@ def put_page(number: int) -> None:
 
 def layers(known: Sequence[str], *, default: Sequence[str]) -> list[str]:
     """The layers that are on: those in the address, else the default; `none` in the address means no layer."""
-    named = st.query_params.get_all(LAYER)
+    named = all_of(LAYER)
     if unknown := [name for name in named if name not in (*known, "none")]:
         st.warning(escaped(f"layer={unknown[0][:60]!r} in the address: this rollout has {', '.join(known)}, or none."))
     return [name for name in known if name in (named or default)]

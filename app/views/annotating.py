@@ -8,6 +8,7 @@ from functools import partial
 import streamlit as st
 
 from app.judging.annotations import MAX_NOTE_CHARS, Annotation, Annotations, Entry
+from app.judging.tag_notes import described, tag_annotations
 from app.markdown import escaped, plain
 from app.queries.keys import Response, key_text
 from app.queries.rows import Row
@@ -19,9 +20,10 @@ from app.views.shown import showing
 from orz_bench.errors import OrzError, counted
 from orz_bench.records.rollout import VERDICTS
 
+MEANING_CHARS = 80
+"""Of a tag's description where a tag is chosen."""
 SAID = "annotate:said"
 """What the last change has to say to its author."""
-SUGGESTED_TAGS = ("grader bug", "bad gold", "lucky guess", "reward hacking", "interesting")
 
 
 def annotating(opened: OpenRun, row: Row, *, open_next: Callable[[], None]) -> None:
@@ -69,6 +71,9 @@ def _seen(opened: OpenRun, response: Response, *, now: Annotation, open_next: Ca
 
 def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
     shown = showing(f"annotate:tags:{key_text(response.key)}", list(now.tags))
+    about = described(tag_annotations(opened.annotations.path.parent, author=""))
+    known = list(dict.fromkeys([*now.tags, *opened.marks().tags, *about]))
+    meanings = {tag: plain(text)[:MEANING_CHARS] for tag, text in about.items()}
 
     def change(chosen: Sequence[str]) -> None:
         wanted = set(chosen)
@@ -78,8 +83,9 @@ def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
             opened.annotations.remove_tag(response, tag=tag)
 
     st.multiselect(
-        "Tags", list(dict.fromkeys([*now.tags, *opened.marks().tags, *SUGGESTED_TAGS])), key=shown.key, wrap=True,
+        "Tags", known, key=shown.key, wrap=True,
         accept_new_options=True, placeholder="add a tag", on_change=shown.chosen(change), select_all=False,
+        format_func=lambda tag: f"{tag}: {meanings[tag]}" if meanings.get(tag) else tag,
     )  # fmt: skip
 
 

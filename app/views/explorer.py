@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import streamlit as st
@@ -19,6 +20,7 @@ from app.views.charts import PICKED
 from app.views.failures import shown_errors
 from app.views.filter_bar import Counts, Facts, filter_bar
 from app.views.hit_charts import SHARES_PX, shares_chart
+from app.views.list_view import grouped, list_view, view_menu
 from app.views.opened import OpenRun, show_progress
 from app.views.reader import reader
 from app.views.rollout_list import rollout_list
@@ -39,19 +41,25 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
             selection = select(opened.index, filters, marks=marks)
             counts: Counts = facets(opened.index, selection)
     except OrzError as error:
-        filter_bar(filters, _NO_COUNTS, tags=marks.tags, facts={})
+        with st.container(key="filter-bar"):
+            filter_bar(filters, _NO_COUNTS, tags=marks.tags, facts={})
         st.error(escaped(str(error)))
         return None
-    filter_bar(
-        filters, counts, tags=marks.tags, facts=facts_of(opened.index, filters, num_parts=opened.coverage.num_parts)
-    )
+    facts = facts_of(opened.index, filters, num_parts=opened.coverage.num_parts)
+    with st.container(key="filter-bar"):
+        filter_bar(filters, counts, tags=marks.tags, facts=facts)
     if filters.text:
         _shares(opened, filters)
-    with st.container(horizontal=True, vertical_alignment="center"):
+    state = list_view()
+    with st.container(horizontal=True, vertical_alignment="center", key="list-head"):
         _count(selection, waits_for=_waits_for(opened, filters))
+        view_menu(opened, filters, state=state, facts=list(facts) if isinstance(facts, Mapping) else [])
         _export_link(opened, filters)
+    if state.group and selection.total:
+        with shown_errors():
+            grouped(opened, selection, by=state.group, kind=kind)
     if selection.total:
-        _list_and_reader(opened, selection, reason_first=reason_first)
+        _list_and_reader(opened, selection, columns=state.column, reason_first=reason_first)
     return counts
 
 
@@ -122,17 +130,17 @@ def _shares(opened: OpenRun, filters: Filters) -> None:
 
 
 @st.fragment
-def _list_and_reader(opened: OpenRun, selection: Selection, *, reason_first: bool) -> None:
+def _list_and_reader(opened: OpenRun, selection: Selection, *, columns: Sequence[str], reason_first: bool) -> None:
     """Next, previous and a click in the list redraw only this."""
     with shown_errors():
-        _beside_each_other(opened, selection, reason_first=reason_first)
+        _beside_each_other(opened, selection, columns=columns, reason_first=reason_first)
 
 
-def _beside_each_other(opened: OpenRun, selection: Selection, *, reason_first: bool) -> None:
+def _beside_each_other(opened: OpenRun, selection: Selection, *, columns: Sequence[str], reason_first: bool) -> None:
     current = address.row()
     with st.container(key="list-and-reader"):  # above each other where the window is narrow, or enlarged
         listed, read = st.columns([5, 6], gap="medium")
     with listed:
-        first = rollout_list(opened, selection, current=current, reason_first=reason_first)
+        first = rollout_list(opened, selection, current=current, columns=columns, reason_first=reason_first)
     with read:
         reader(opened, selection, key=first if not address.value(address.ROW) else current)

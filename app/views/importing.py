@@ -13,14 +13,14 @@ from app.views.opened import author
 
 
 def import_panel(context: Context) -> None:
-    """Draw the panel: of rollouts and of pairs, whichever the file has."""
+    """Draw the panel: of rollouts, of pairs, or of the page Judging, whichever the file has."""
     with st.expander("Import judgements", icon=":material/upload:"):
         file = st.file_uploader(
             "Exported rollouts or pairs with judgements: CSV, JSON lines or Markdown", type=["csv", "jsonl", "md"],
             key="report:import",
             help="Tags, notes, overrides and marks of the runs in this folder, and verdicts on pairs of texts, are "
-            "united with those here, with their authors and times. Nothing is removed, and a second import changes "
-            "nothing.",
+            "united with those here, with their authors and times; so are blind comparisons and descriptions of tags, "
+            "which the page Judging exports. Nothing is removed, and a second import changes nothing.",
         )  # fmt: skip
         if file is None or not st.button("Import", key="report:take-in", type="primary"):
             return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,12 +12,14 @@ import streamlit as st
 
 from app.judging.annotations import Annotations, RunIdentity
 from app.judging.side_folder import side_folder
+from app.markdown import escaped
 from app.queries.index import Coverage, RunIndex
 from app.queries.keys import Response, hash_of_text, hash_text
 from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import is_measuring, start_measuring
 from app.queries.rows import Row, text_of
 from app.queries.selection import MarkedRow, Marks
+from app.runs.folder import RunEntry
 from app.views.context import Context
 from orz_bench.errors import counted
 from orz_bench.records.retention import reduction_note
@@ -82,11 +85,17 @@ def _marks(path: str, run: RunIdentity, *, version: int) -> Marks:
     return Marks(version=version, rows=rows)
 
 
+def named_author() -> str:
+    """The user named by a proxy; empty without one."""
+    header = st.context.headers.get("X-Forwarded-User") if st.context.headers else None
+    return str(header)[:100] if header else ""
+
+
 def author() -> str:
     """The author of annotations: the user named by a proxy, else the server's user."""
-    header = st.context.headers.get("X-Forwarded-User") if st.context.headers else None
-    if header:
-        return str(header)[:100]
+    named = named_author()
+    if named:
+        return named
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -104,7 +113,11 @@ def show_damage(opened: OpenRun) -> None:
 
 
 def show_progress(opened: OpenRun) -> None:
-    """Show unreadable parts, and a progress bar while responses are being measured."""
+    """Show unreadable parts, and a progress bar while responses are being measured.
+
+    What is drawn below moves when the bar goes: a container with a key stays what it is, with what a reader has typed
+    in it and not sent yet; any other is made anew.
+    """
     show_damage(opened)
     if opened.coverage.num_measured < opened.coverage.num_parts:
         _progress(opened.index)
@@ -114,6 +127,9 @@ def show_progress(opened: OpenRun) -> None:
 
 @st.fragment(run_every=2.0)
 def _progress(index: RunIndex) -> None:
+    if not RunDir(index.run).exists():
+        st.warning("This run is no longer in its folder: it was deleted or moved. Choose another one.")
+        return
     coverage = index.refresh()
     done, parts = coverage.num_measured, coverage.num_parts
     if done >= parts:
@@ -128,8 +144,20 @@ def _progress(index: RunIndex) -> None:
         )
 
 
+def say_gone(runs: Sequence[RunEntry]) -> list[RunEntry]:
+    """The runs that are no longer there although their page is open; says so."""
+    gone = [entry for entry in runs if not RunDir(entry.path).exists()]
+    for entry in gone:
+        st.warning(
+            escaped(f"The run {entry.name} is no longer in this folder: it was deleted or moved. Choose another one.")
+        )
+    return gone
+
+
 def _tail(opened: OpenRun) -> None:
     """A line for a running run; new rollouts are shown on request, so that nothing moves by itself."""
+    if say_gone([opened.context.run]):
+        return
     new = opened.index.refresh().num_rollouts - opened.coverage.num_rollouts
     with st.container(horizontal=True, vertical_alignment="center"):
         text = "This run is still running."

@@ -10,12 +10,12 @@ import streamlit as st
 
 from app.markdown import plain
 from app.queries.keys import RowKey
-from app.queries.reasons import BY_NAME
 from app.queries.rows import Row, page, place_of, read_rows
 from app.queries.search import context_of
 from app.queries.selection import Selection, constants
 from app.views import address
-from app.views.colours import symbol, words
+from app.views.colours import words
+from app.views.list_columns import COLUMNS, column_config, frame_of
 from app.views.opened import OpenRun
 from app.views.shown import reading
 
@@ -26,12 +26,12 @@ _HIT_HEIGHT = 58
 
 
 def rollout_list(
-    opened: OpenRun, selection: Selection, *, current: RowKey | None, reason_first: bool
-) -> RowKey | None:  # fmt: skip
+    opened: OpenRun, selection: Selection, *, current: RowKey | None, columns: Sequence[str], reason_first: bool
+) -> RowKey | None:
     """Draw the page of the list in the address, with a pager; return its first rollout.
 
-    `reason_first` puts the reason column first. Columns without a value, or with the same one in all rollouts, are
-    hidden, and the latter said.
+    Only these `columns` in their order, if there are any. Else `reason_first` puts the reason column first, and columns
+    without a value, or with the same one in all rollouts, are hidden, and the latter said.
     """
     last = max(selection.total - 1, 0) // PAGE_ROWS
     number = _page_number(opened, selection, current=current)
@@ -41,22 +41,24 @@ def rollout_list(
     rows = page(opened.index, selection, offset=number * PAGE_ROWS, limit=PAGE_ROWS)
     at = next((place for place, row in enumerate(rows) if row.key == current), None)
     # A redrawn table loses its selection, so the key depends on its rows, and the selection is set from the address.
-    shown = reading(f"list:{opened.index.generation}:{hash(tuple(row.id for row in rows))}", at, read=chosen_row)
+    drawn = hash((tuple(row.id for row in rows), tuple(columns)))
+    shown = reading(f"list:{opened.index.generation}:{drawn}", at, read=chosen_row)
     keys = [row.key for row in rows]
 
     def opens(place: int | None) -> None:
         if place is not None and place < len(keys):
             address.put_row(keys[place], on_page=number)
 
-    frame = _frame(rows, hits=_contexts(opened, selection, rows=rows), reason_first=reason_first)
-    row_height = ROW_PX if selection.pattern is None else _HIT_HEIGHT
+    given = _given(opened, selection, rows=rows, chosen=columns)
+    frame = _frame(rows, columns, given=given, reason_first=reason_first)
+    row_height = _HIT_HEIGHT if "hit" in frame and selection.pattern is not None else ROW_PX
     same = constants(opened.index, selection) if selection.total > 1 else {}
     st.dataframe(
-        frame, column_order=_shown_columns(frame, same),
+        frame, column_order=list(columns) or _shown_columns(frame, same),
         key=shown.key, on_select=shown.chosen(opens), selection_mode=["single-row", "single-cell"],
         selection_default={"selection": {"rows": [] if at is None else [at], "columns": [], "cells": []}},
         hide_index=True, placeholder="–", height=max(len(rows), 1) * row_height + 40, row_height=row_height,
-        column_config=_columns(),
+        column_config=column_config(),
     )  # fmt: skip
     pager(number, selection.total, same=_said(same))
     return keys[0] if keys else None
@@ -105,60 +107,46 @@ def _said(same: Mapping[str, object]) -> str:
     return f" · all: {', '.join(parts)}" if parts else ""
 
 
-def _contexts(opened: OpenRun, selection: Selection, *, rows: Sequence[Row]) -> list[str | None] | None:
-    """The first hit of each response in its context; None without a search."""
-    if selection.pattern is None:
-        return None
-    texts = read_rows(opened.index, [row.id for row in rows], columns=["completion"])
-    return [context_of(text["completion"] or "", selection.pattern) for text in texts]
+def _given(
+    opened: OpenRun, selection: Selection, *, rows: Sequence[Row], chosen: Sequence[str]
+) -> dict[str, Sequence[Any]]:
+    """What the rows do not hold themselves: the first hit of each response in its context, and tags."""
+    found: dict[str, Sequence[Any]] = {}
+    if selection.pattern is not None:
+        texts = read_rows(opened.index, [row.id for row in rows], columns=["completion"])
+        contexts = [context_of(text["completion"] or "", selection.pattern) for text in texts]
+        found["hit"] = [None if context is None else plain(context) for context in contexts]
+    if "tags" in chosen:
+        found["tags"] = [plain(", ".join(_tags_of(row, selection))) for row in rows]
+    return found
 
 
-def _frame(rows: Sequence[Row], *, hits: Sequence[str | None] | None, reason_first: bool) -> pd.DataFrame:
-    looks = [BY_NAME[row.reasons[0]].title if row.reasons else "" for row in rows]
-    columns = {
-        "verdict": [symbol(row.verdict) for row in rows],
-        **({"look": looks} if reason_first else {}),
-        "problem": [plain(row.key.problem_id) for row in rows],
-        "extracted": [_plain(row.extracted) for row in rows],
-        "gold": [_plain(row.gold) for row in rows],
-        **({} if hits is None else {"hit": [_plain(hit) for hit in hits], "hits": [row.num_hits for row in rows]}),
-        "step": [row.key.step for row in rows],
-        "sample": [row.key.sample_index for row in rows],
-        "tokens": pd.array([row.num_tokens for row in rows], dtype="Int64"),
-        "reflections": pd.array([row.reflections for row in rows], dtype="Int64"),
-        "right": [f"{row.group_correct}/{row.group_graded}" if row.group_graded else None for row in rows],
-        "reward": [row.reward for row in rows],
-        **({} if reason_first else {"look": looks}),
-        "response": ["(text not kept)" if row.preview is None else _plain(row.preview) for row in rows],
-    }
-    frame = pd.DataFrame(columns)
+def _tags_of(row: Row, selection: Selection) -> list[str]:
+    found = [
+        marked.tags
+        for marked in selection.marks.rows
+        if RowKey(marked.benchmark, marked.step, marked.fingerprint, marked.problem_id, marked.sample_index) == row.key
+        and marked.text_hash in (None, row.text_hash)
+    ]
+    return sorted({tag for tags in found for tag in tags})
+
+
+def _frame(
+    rows: Sequence[Row], chosen: Sequence[str], *, given: Mapping[str, Sequence[Any]], reason_first: bool
+) -> pd.DataFrame:
+    """The chosen columns, or the usual ones."""
+    if chosen:
+        return frame_of(rows, chosen, given=given)
+    names = [
+        name for name, column in COLUMNS.items() if column.is_usual and ("hit" in given or name not in ("hit", "hits"))
+    ]
+    if reason_first:
+        names.remove("look")
+        names.insert(1, "look")
     # A reward says what a verdict says, where there is one.
-    says_more = any(row.verdict is None and row.reward is not None for row in rows)
-    return frame if says_more else frame.drop(columns="reward")
-
-
-def _plain(text: str | None) -> str | None:
-    return None if text is None else plain(text)
-
-
-def _columns() -> dict[str, Any]:
-    number, text = st.column_config.NumberColumn, st.column_config.TextColumn
-    return {
-        "verdict": text("", width=30, help="✓ correct  ✗ wrong  ∅ no answer  ? ⏱ ! not gradable  · not graded"),
-        "step": number("step", width=45, format="%d"),
-        "problem": text("problem", width=95),
-        "sample": number("#", width=35, format="%d", help="which sample of the question"),
-        "hit": text("hit", width=240, help="the first hit with 40 characters on each side"),
-        "hits": number("hits", width=45, format="%d"),
-        "tokens": number("tokens", width=55, format="%d"),
-        "reflections": number("refl.", width=45, format="%d", help="reflection words, lexicon `extended`"),
-        "right": text("group", width=55, help="correct / graded samples of the question at this step"),
-        "reward": number("reward", width=60, format="%.3g"),
-        "look": text("worth a look", width=130),
-        "extracted": text("answer", width=90),
-        "gold": text("gold", width=90),
-        "response": text("response", width=520),
-    }
+    if not any(row.verdict is None and row.reward is not None for row in rows):
+        names.remove("reward")
+    return frame_of(rows, names, given=given)
 
 
 def pager(number: int, total: int, *, same: str = "") -> None:

@@ -27,7 +27,7 @@ def remember() -> None:
     """Keep the chosen runs across pages: an address without runs gets those of the session."""
     if RUN not in st.query_params and st.session_state.get(_KEPT):
         st.query_params[RUN] = st.session_state[_KEPT]
-    st.session_state[_KEPT] = st.query_params.get_all(RUN)
+    st.session_state[_KEPT] = address.all_of(RUN)
 
 
 def choose(context: Context, *, wants: Literal["any", "several", "one"]) -> Context | None:
@@ -40,7 +40,7 @@ def choose(context: Context, *, wants: Literal["any", "several", "one"]) -> Cont
     if not context.entries:
         _say_empty(context)
         return None
-    named = list(dict.fromkeys(name for name in st.query_params.get_all(RUN) if name))
+    named = list(dict.fromkeys(name for name in address.all_of(RUN) if name))
     chosen = tuple(by_name[name] for name in named[:MAX_RUNS] if name in by_name)
     lacks_first = bool(named) and named[0] not in by_name
     if wants != "any":
@@ -85,7 +85,7 @@ def _show_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is
     shown = showing(_WIDGET, [entry.name for entry in chosen])
     st.multiselect(
         "Runs", names, key=shown.key, label_visibility="collapsed", max_selections=MAX_RUNS, format_func=plain,
-        placeholder="choose runs" if st.query_params.get(RUN) or not chosen else "newest run",
+        placeholder="choose runs" if address.value(RUN) or not chosen else "newest run",
         on_change=shown.chosen(put),
     )  # fmt: skip
 
@@ -94,7 +94,7 @@ def _choose_one(name: str | None, known: Sequence[str]) -> None:
     """Show this run. A rollout of the previous one is not looked up in it."""
     if name is None:
         return
-    others = [other for other in st.query_params.get_all(RUN) if other in known]
+    others = [other for other in address.all_of(RUN) if other in known]
     put([name, *(other for other in others if other != name)] if name in others else [name], without=address.ROWS)
 
 

@@ -137,7 +137,7 @@ def _scores(out: Path) -> list[str]:
 
 
 def _why_unscored(evaluation: EvaluationDir) -> str:
-    from orz_bench.exchange.import_samples import NO_RESPONSE
+    from orz_bench.records.judged import NO_RESPONSE
 
     rows = evaluation.read(["verdict", "why"]).to_pylist()
     if all(row["why"] == NO_RESPONSE for row in rows):

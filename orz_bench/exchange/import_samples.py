@@ -14,6 +14,7 @@ from typing import Any
 from orz_bench.errors import DataError
 from orz_bench.exchange.formats.sample import ForeignSample, digest_of
 from orz_bench.exchange.sources import Source
+from orz_bench.records.judged import NO_RESPONSE
 from orz_bench.records.parquet import ROLLOUT_SCHEMA, storable, table_of, write_table
 from orz_bench.records.run_dir import EvaluationDir, RolloutsDir, RunDir, to_json, write_text
 
@@ -26,7 +27,6 @@ _SOURCE, _ROW, _PLACE = "imported_from", "imported_row", "imported_place"
 _BEFORE = "imported_before"
 """Where a row came from that was imported, exported and imported again: the first origin."""
 _NOTE = "imported: how these answers were generated and graded is not known here"
-NO_RESPONSE = "the row has no response"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

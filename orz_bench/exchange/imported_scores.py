@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from orz_bench.exchange.import_samples import NO_RESPONSE
+from orz_bench.records.judged import are_scored
 from orz_bench.records.run_dir import EvaluationDir, RunDir, read_json
 from orz_bench.records.summary import EvalResult, Summary
 from orz_bench.results.statistics import ScoredSample, summarise
@@ -45,8 +45,7 @@ def write_scores(evaluation: EvaluationDir, run: RunDir) -> None:
 
 def summary_of(rows: Sequence[Row]) -> Summary | None:
     """The statistics of an evaluation's rows; None unless every one has a verdict: a part would be another score."""
-    silent = sum(row["why"] == NO_RESPONSE for row in rows)
-    if not rows or any(row["verdict"] is None for row in rows) or silent == len(rows):
+    if not are_scored([(row["verdict"], row["why"]) for row in rows]):
         return None
     samples = [
         ScoredSample(

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from orz_bench.errors import DataError
+from orz_bench.records.judged import NO_RESPONSE
 from orz_bench.records.rollout import VERDICTS
 from orz_bench.records.tables import SUFFIXES as SUFFIXES
 from orz_bench.records.tables import Row as Row
@@ -47,7 +48,7 @@ ALIASES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     }
 )
 """Accepted names of each column in foreign files; the first one present is used."""
-_WITHOUT_RESPONSE = {"completion": "", "extracted": None, "verdict": "no_answer", "why": "the row has no response"}
+_WITHOUT_RESPONSE = {"completion": "", "extracted": None, "verdict": "no_answer", "why": NO_RESPONSE}
 MOST_FILES = 100_000
 """In a folder of dumps; a training run of the paper wrote some thousand."""
 RUN_NAMES = ("run", "exp", "experiment", "condition", "series", "model")

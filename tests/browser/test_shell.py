@@ -17,7 +17,10 @@ from tests.browser.contrast import faint_texts, go_dark
 from tests.browser.served import served
 from tests.support.runs import a_run
 
-TITLES = ("runs", "training", "benchmarks", "matrix", "rollouts", "question", "suspicious", "data", "report")
+TITLES = (
+    "runs", "training", "live", "benchmarks", "matrix", "rollouts", "question", "suspicious", "judging", "data",
+    "report",
+)  # fmt: skip
 
 
 def _parameters(page: Any) -> dict[str, list[str]]:

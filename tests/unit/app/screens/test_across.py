@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from app.queries.index import FAILED
 from app.queries.sides import Side, side_text
+from orz_bench.records.judged import NO_RESPONSE
 from orz_bench.records.run_dir import RunDir
 from tests.support.app_runs import write_evaluation
 from tests.support.builders import a_rollout
@@ -190,3 +192,17 @@ def test_questions_with_a_wrong_majority(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "1 question with the same wrong majority" in _texts(page)
     assert "✗ <b>8" in _texts(page)
     assert "3 of 3" in _texts(page)
+
+
+def test_requests_that_failed_have_no_score_but_a_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    silent = {"verdict": "no_answer", "why": NO_RESPONSE, "completion": "", "extracted": None}
+    write_evaluation(run, 0, [a_rollout(problem_id="p", **silent)], benchmark="arithmetic")
+    write_evaluation(run, 5, [a_rollout(problem_id="p", step=5)], benchmark="arithmetic")
+    measured(run)
+    assert f"No verdicts at 0: {FAILED}" in _texts(_opened(monkeypatch, tmp_path, "matrix"))
+    test = drawn(tmp_path, "question", bench="arithmetic", problem="p")
+    (strip,) = (str(one.proto.body) for one in test.get("html") if '<table class="orz-strip' in one.proto.body)
+    assert f'<td class="share" title="{FAILED}">–</td>' in strip
+    assert '<td class="share">1/1</td>' in strip
