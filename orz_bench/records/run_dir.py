@@ -139,12 +139,17 @@ class EvaluationDir(RolloutsDir):
         """The statistics of the last evaluation here."""
         return self.path / "summary.json"
 
+    @property
+    def regraded_from(self) -> str | None:
+        """The fingerprint of the evaluation whose samples were graded again here; None if they were generated here."""
+        found = read_json(self.protocol_path).get("regraded_from") if self.protocol_path.exists() else None
+        return found if isinstance(found, str) and found.isalnum() else None
+
     def result(self) -> EvalResult | None:
         """The last summary, or None if no evaluation has finished here."""
         if not self.summary_path.exists():
             return None
-        protocol = read_json(self.protocol_path) if self.protocol_path.exists() else {}
-        return replace(EvalResult.from_json(read_json(self.summary_path)), regraded_from=protocol.get("regraded_from"))
+        return replace(EvalResult.from_json(read_json(self.summary_path)), regraded_from=self.regraded_from)
 
     def write_result(self, result: EvalResult) -> None:
         """Replace the summary."""
