@@ -125,7 +125,11 @@ class TransformersEngine:
 
     def _generate_batch(self, requests: Sequence[Request], sampling: Sampling) -> list[Completion]:
         drafts = [
-            Draft(prompt=prompt, room=self._room(len(prompt), sampling), uniform=random.Random(request.seed).random)
+            Draft(
+                prompt=prompt,
+                room=self._room(len(prompt), request.room(sampling.max_tokens)),
+                uniform=random.Random(request.seed).random,
+            )
             for request in requests
             for prompt in [request.prompt_token_ids or ()]
         ]
@@ -148,10 +152,10 @@ class TransformersEngine:
             for request, draft in zip(requests, drafts, strict=True)
         ]
 
-    def _room(self, prompt_length: int, sampling: Sampling) -> int:
+    def _room(self, prompt_length: int, max_tokens: int) -> int:
         """Limit of new tokens of one sample; it does not depend on the batch."""
         limit = self._spec.max_model_len
-        return sampling.max_tokens if limit is None else min(sampling.max_tokens, limit - prompt_length)
+        return max_tokens if limit is None else min(max_tokens, limit - prompt_length)
 
     def _completion(self, request: Request, draft: Draft, *, stop: Sequence[str]) -> Completion:
         assert draft.ended is not None

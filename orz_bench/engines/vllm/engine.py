@@ -208,7 +208,7 @@ class VllmEngine:
             presence_penalty=sampling.presence_penalty,
             frequency_penalty=sampling.frequency_penalty,
             repetition_penalty=sampling.repetition_penalty,
-            max_tokens=sampling.max_tokens,
+            max_tokens=request.room(sampling.max_tokens),
             stop=list(sampling.stop),
             output_kind=RequestOutputKind.FINAL_ONLY,
             include_stop_str_in_output=True,
@@ -270,6 +270,7 @@ class _Groups:
 
 def _follows(request: Request, last: Request) -> bool:
     is_same = request.problem is last.problem or request.problem == last.problem
+    is_same = is_same and request.max_tokens == last.max_tokens
     return request.seed == last.seed + 1 and is_same and request.prompt_token_ids == last.prompt_token_ids
 
 
