@@ -116,7 +116,8 @@ class RunIndex:
 
     def critics(self) -> list[str]:
         """The digests of the critics whose values are in the index: of each folder the one that assessed it last."""
-        parts = [part for known in self._known.values() for part in known.folder.values]
+        with self.lock:
+            parts = [part for known in self._known.values() for part in known.folder.values]
         return sorted({part.path.parent.name for part in parts})
 
     def refresh(self) -> Coverage:

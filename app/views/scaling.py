@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import altair as alt
@@ -56,9 +57,10 @@ def scaling(
 def _of_one(context: Context, one: Evaluated, *, critic: str, change: Callable[..., None]) -> None:
     file = ScalingFile(of=one, critic=critic, side=side_folder(context.folder.path))
     critics = file.critics()
-    if len(critics) > 1 or (critic and critic not in critics):
-        if critic and critic not in critics:
-            st.warning(f"The critic {escaped(critic)} has not assessed this evaluation; choose another.")
+    if critic and critic not in critics:
+        st.warning(f"The critic {escaped(critic)} has not assessed this evaluation.")
+        file = replace(file, critic="")
+    if len(critics) > 1 or (critics and critic not in ("", *critics)):
         shown = showing("scaling:critic", critic if critic in critics else None)
         st.selectbox(
             "Critic", critics, key=shown.key, placeholder="choose a critic",

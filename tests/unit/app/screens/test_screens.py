@@ -278,5 +278,6 @@ def test_scaling_by_one_of_several_critics(monkeypatch: pytest.MonkeyPatch, tmp_
     choice = next(box for box in page.selectbox if box.label == "Critic")
     assert choice.value is None
     assert choice.options == [CRITIC, "wbbbbbbbbbbbbbbb"]
+    assert "questions, n =" not in _texts(page), "no critic is taken by itself"
     wrong = _opened(monkeypatch, tmp_path, "benchmarks", run=["x"], scaled=[file.of.name], critic=["wc"])
     assert "The critic wc has not assessed this evaluation" in _texts(wrong)
