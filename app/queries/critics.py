@@ -40,7 +40,7 @@ def stored_values(index: RunIndex, row: Row, *, critic: str, text: str) -> Store
     if len(rows) != 1:
         return None
     values, ends = rows[0]
-    return StoredValues(tuple(values), tuple(ends)) if _fits(values, ends, text) else None
+    return StoredValues(tuple(values), tuple(ends)) if _fits(values, ends, text=text) else None
 
 
 def _read(
@@ -62,7 +62,7 @@ def _read(
         return []
 
 
-def _fits(values: Sequence[float | None] | None, ends: Sequence[int | None] | None, text: str) -> bool:
+def _fits(values: Sequence[float | None] | None, ends: Sequence[int | None] | None, *, text: str) -> bool:
     """Whether there is a value for every token of this text."""
     if not values or ends is None or len(values) != len(ends) or None in values or None in ends:
         return False

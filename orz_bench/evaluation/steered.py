@@ -107,7 +107,8 @@ def engine_for(
         raise ConfigError(f"{card.engine} has a tokenizer of its own; responses in stages need the checkpoint's.")
     if card.is_forced:
         forcing = Forcing(
-            format=THOUGHTS[card.template],
+            ends=THOUGHTS[card.template].ends,
+            close=THOUGHTS[card.template].close,
             waits=card.waits or 0,
             wait_text=card.wait_text or WAIT,
             thought_tokens=card.thought_tokens,

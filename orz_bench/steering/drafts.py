@@ -169,7 +169,7 @@ def first_stop(text: str, stops: Sequence[str], *, start: int) -> Stop | None:
 
 
 def sampled(
-    engine: Engine, drafts: Sequence[Draft], sampling: Sampling, *, stage: int, rooms: Sequence[int]
+    engine: Engine, drafts: Sequence[Draft], *, sampling: Sampling, stage: int, rooms: Sequence[int]
 ) -> list[Completion]:
     """What follows every draft, in their order."""
     if not drafts:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from orz_bench.asking.thoughts import ThoughtFormat
 from orz_bench.engines.engine import Distinct, Engine, Sampling
 from orz_bench.records.rollout import Completion, Request
 from orz_bench.steering.drafts import Draft, Limits, Stop, TextTokenizer, first_stop, sampled
@@ -23,7 +22,10 @@ BATCH = 256
 class Forcing:
     """How thoughts are forced."""
 
-    format: ThoughtFormat
+    ends: tuple[str, ...]
+    """Texts that end a thought."""
+    close: str
+    """What ends a thought that is too long, up to the beginning of the answer."""
     waits: int
     wait_text: str
     thought_tokens: int | None
@@ -70,12 +72,12 @@ class ForcedEngine:
 
     def _think(self, thoughts: Sequence[_Thought], sampling: Sampling, *, limits: Limits) -> None:
         """Every thought to its end; a response that ended meanwhile has a reason."""
-        stops = tuple(dict.fromkeys((*self._forcing.format.ends, *sampling.stop)))
+        stops = tuple(dict.fromkeys((*self._forcing.ends, *sampling.stop)))
         going, stage = list(thoughts), 0
         while going:
             rooms = [limits.room(one.draft, self._forcing.thought_tokens) for one in going]
             drafts = [one.draft for one in going]
-            found = sampled(self._engine, drafts, replace(sampling, stop=stops), stage=stage, rooms=rooms)
+            found = sampled(self._engine, drafts, sampling=replace(sampling, stop=stops), stage=stage, rooms=rooms)
             going = [
                 one
                 for one, completion in zip(going, found, strict=True)
@@ -88,7 +90,7 @@ class ForcedEngine:
         draft, start = one.draft, len(one.draft.text)
         draft.add(completion, tokenizer=self._tokenizer)
         stop = first_stop(draft.text, stops, start=start) if completion.stop_reason == "stop_string" else None
-        is_end = stop is not None and stop.string in self._forcing.format.ends
+        is_end = stop is not None and stop.string in self._forcing.ends
         if completion.stop_reason == "length":
             self._close(one, limits)
             return False
@@ -104,7 +106,7 @@ class ForcedEngine:
     def _close(self, one: _Thought, limits: Limits) -> None:
         """End the thought, if the response may go on; otherwise the response has ended."""
         closed = one.draft.copy()
-        closed.put_in(self._forcing.format.close, tokenizer=self._tokenizer)
+        closed.put_in(self._forcing.close, tokenizer=self._tokenizer)
         if limits.room(one.draft, self._forcing.thought_tokens) == 0 and limits.room(closed) > 0:
             one.draft, one.was_closed = closed, True
         else:
@@ -126,7 +128,7 @@ class ForcedEngine:
         for draft in drafts:
             draft.ended = "length"
         rooms = [limits.room(draft) for draft in going]
-        found = sampled(self._engine, going, sampling, stage=self._forcing.waits + 1, rooms=rooms)
+        found = sampled(self._engine, going, sampling=sampling, stage=self._forcing.waits + 1, rooms=rooms)
         for draft, completion in zip(going, found, strict=True):
             start = len(draft.text)
             draft.add(completion, tokenizer=self._tokenizer)

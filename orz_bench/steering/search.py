@@ -131,9 +131,9 @@ class SearchingEngine:
             for at, draft in enumerate(search.going):
                 draft.branch = at
         stops = tuple(dict.fromkeys((*sampling.stop, *_SENTENCE_ENDS)))
-        found = sampled(self._engine, drafts, replace(sampling, stop=stops), stage=stage, rooms=rooms)
+        found = sampled(self._engine, drafts, sampling=replace(sampling, stop=stops), stage=stage, rooms=rooms)
         for draft, completion in zip(drafts, found, strict=True):
-            self._add(draft, completion, sampling, limits=limits)
+            self._add(draft, completion, stops=sampling.stop, limits=limits)
         values = dict(zip(map(id, drafts), self._values(drafts), strict=True))
         spent = dict(zip(map(id, drafts), (one.num_tokens for one in found), strict=True))
         for search in searches:
@@ -146,10 +146,10 @@ class SearchingEngine:
         share = (self._settings.budget - search.spent) // len(search.going)
         return [min(share, _SENTENCE_TOKENS, limits.room(draft)) for draft in search.going]
 
-    def _add(self, draft: Draft, completion: Completion, sampling: Sampling, *, limits: Limits) -> None:
+    def _add(self, draft: Draft, completion: Completion, *, stops: Sequence[str], limits: Limits) -> None:
         start = len(draft.text)
         draft.add(completion, tokenizer=self._tokenizer)
-        stop = first_stop(draft.text, sampling.stop, start=start)
+        stop = first_stop(draft.text, stops, start=start)
         if stop is not None:
             draft.end("stop_string", stop)
         elif completion.stop_reason == "eos":

@@ -14,6 +14,7 @@ from orz_bench.steering.forcing import ForcedEngine, Forcing
 from tests.support.scripted_engine import Letters, ScriptedEngine, a_request
 
 STOP = ("</answer>", "User:")
+ORZ = THOUGHTS["orz-code"]
 
 
 def forced(
@@ -29,7 +30,7 @@ def forced(
 ) -> tuple[list[Completion], ScriptedEngine]:
     tokenizer = Letters(*pieces)
     engine = ScriptedEngine(script, tokenizer)
-    forcing = Forcing(format=THOUGHTS["orz-code"], waits=waits, wait_text=wait_text, thought_tokens=thought_tokens)
+    forcing = Forcing(ends=ORZ.ends, close=ORZ.close, waits=waits, wait_text=wait_text, thought_tokens=thought_tokens)
     steered = ForcedEngine(engine, forcing=forcing, tokenizer=tokenizer, max_model_len=max_model_len)
     requests = [a_request(at, tokenizer=tokenizer) for at in range(num)]
     blocks = list(steered.generate(requests, Sampling(max_tokens=max_tokens, stop=STOP)))
@@ -154,7 +155,7 @@ def test_what_a_sample_is_does_not_depend_on_the_others() -> None:
 
     together, engine = forced(script, waits=2, num=5)
     alone = ScriptedEngine(script)
-    forcing = Forcing(format=THOUGHTS["orz-code"], waits=2, wait_text="Wait", thought_tokens=None)
+    forcing = Forcing(ends=ORZ.ends, close=ORZ.close, waits=2, wait_text="Wait", thought_tokens=None)
     steered = ForcedEngine(alone, forcing=forcing, tokenizer=alone.tokenizer, max_model_len=None)
     (block,) = steered.generate([a_request(3)], Sampling(max_tokens=200, stop=STOP))
     assert block[0].text == together[3].text
