@@ -82,7 +82,7 @@ def _reward(row: Row) -> float | None:
 def show_values(found: AssessedResponse) -> None:
     """Draw the strip, the curve, and which critic it is; the drops are places of the text below."""
     card = found.critic
-    whose = f"{escaped(card.digest)} ({escaped(card.format[:60])}; it was {escaped(card.path[-120:])})"
+    whose = f"{escaped(card.digest)} (format {escaped(card.format[:60])}, from {escaped(card.path[-120:])})"
     st.caption(
         f"Values by the critic {whose}: the expected reward before each token, 0 red, 1 blue. "
         "The advantage is reward minus value."
@@ -100,7 +100,12 @@ def _curve(found: AssessedResponse) -> alt.LayerChart:
         [(drop.first + 1, drop.before, -drop.size) for drop in found.drops], columns=["token", "value", "change"]
     )
     scale = alt.Scale(domain=[min(0.0, *table["value"], 0.0), max(1.0, *table["value"], 1.0)], nice=False)
-    x = alt.X("token:Q", title=None, axis=alt.Axis(format=",d", grid=False), scale=alt.Scale(domain=[1, len(values)]))
+    x = alt.X(
+        "token:Q",
+        title=None,
+        axis=alt.Axis(format=",d", grid=False, tickMinStep=1),
+        scale=alt.Scale(domain=[1, len(values)]),
+    )
     y = alt.Y("value:Q", title=None, scale=scale, axis=alt.Axis(tickCount=3))
     tooltip = [alt.Tooltip("token:Q", format=","), alt.Tooltip("value:Q", format=".2f")]
     line = alt.Chart(table).mark_line(interpolate="step-after", strokeWidth=1.6).encode(x=x, y=y, tooltip=tooltip)

@@ -334,7 +334,7 @@ def test_the_reader_of_an_assessed_response(tmp_path: Path) -> None:
     assess(evaluation)
     measured(run)
     test = drawn(tmp_path, "rollouts", row=key_text(KEY), layer=["value", "advantage"], kind="eval", step="0")
-    assert f"Values by the critic {CRITIC} (orz; it was critic)" in texts(test)
+    assert f"Values by the critic {CRITIC} (format orz, from critic)" in texts(test)
     pages = "".join(str(found.proto.body) for found in test.get("html"))
     assert 'class="orz-values"' in pages
     assert "value 0.60" in pages
