@@ -99,9 +99,9 @@ def _show(found: Mapping[str, Any]) -> None:
             st.altair_chart(_chart(points, names, x=x, title=title), key=f"scaling:{x}", height=CHART_PX)
     if found["comparisons"]:
         st.dataframe(_pairs(found["comparisons"]), key="scaling:pairs", hide_index=True, column_config=_COLUMNS)
-    critic = f" Values of the critic {found['critic']}." if found["critic"] else ""
-    said = "; ".join(str(note) for note in found["notes"])
-    st.caption(f"{found['num_questions']:,} questions, n = {found['n']}.{escaped(f'{critic} {said}.')}")
+    critic = f"Values of the critic {found['critic']}. " if found["critic"] else ""
+    said = escaped(f"{critic}{'; '.join(map(str, found['notes']))}.")
+    st.caption(f"{found['num_questions']:,} questions, n = {found['n']}. {said}")
 
 
 def _chart(points: pd.DataFrame, names: Sequence[str], *, x: str, title: str) -> alt.LayerChart:
@@ -110,7 +110,9 @@ def _chart(points: pd.DataFrame, names: Sequence[str], *, x: str, title: str) ->
     base = alt.Chart(points).encode(
         x=alt.X(f"{x}:Q", title=title, scale=alt.Scale(type="log", base=2 if x == "k" else 10, nice=False)),
         color=alt.Color(
-            "rule:N", scale=alt.Scale(domain=list(names), range=colours), legend=alt.Legend(title=None, orient="right")
+            "rule:N",
+            scale=alt.Scale(domain=list(names), range=colours),
+            legend=alt.Legend(title=None, orient="right", symbolOpacity=1),
         ),
         opacity=alt.condition(picked, alt.value(1.0), alt.value(0.12)),
     )
