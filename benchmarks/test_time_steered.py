@@ -48,15 +48,15 @@ def accuracy_of(evaluation: EvaluationDir) -> dict[str, float]:
 
 def compared(plain: dict[str, float], other: dict[str, float]) -> dict[str, Any]:
     found = asdict(compare_values(plain, other, samples_each=EACH))
-    names = ("average_a", "average_b", "difference", "low", "high", "p_value")
-    return {name: round(found[name], 4) for name in names}
+    names = ("average_a", "average_b", "difference", "low", "high")
+    return {name: round(found[name], 4) for name in names} | {"p_value": found["p_value"]}
 
 
 def with_holm(rows: list[dict[str, Any]], *names: str) -> list[dict[str, Any]]:
     """The p-values adjusted for all comparisons that are made together."""
     cells = [row[name] for row in rows for name in names]
     for cell, p in zip(cells, holm([cell["p_value"] for cell in cells]), strict=True):
-        cell["p_holm"] = round(p, 4)
+        cell["p_holm"] = p
     return rows
 
 
