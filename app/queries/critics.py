@@ -39,8 +39,7 @@ def stored_values(index: RunIndex, row: Row, *, critic: str, text: str) -> Store
     rows = _read(index, [part.path for part in values_parts(found[0])], row=row) if found else []
     if len(rows) != 1:
         return None
-    values, ends = rows[0]
-    return StoredValues(tuple(values), tuple(ends)) if _fits(values, ends, text=text) else None
+    return _whole(*rows[0], text=text)
 
 
 def _read(
@@ -62,12 +61,16 @@ def _read(
         return []
 
 
-def _fits(values: Sequence[float | None] | None, ends: Sequence[int | None] | None, *, text: str) -> bool:
-    """Whether there is a value for every token of this text."""
-    if not values or ends is None or len(values) != len(ends) or None in values or None in ends:
-        return False
-    borders = [0, *(end or 0 for end in ends)]
-    return all(a <= b for a, b in pairwise(borders)) and borders[-1] == len(text)
+def _whole(
+    values: Sequence[float | None] | None, ends: Sequence[int | None] | None, *, text: str
+) -> StoredValues | None:
+    """The values, if there is one for every token of this text."""
+    kept = tuple(value for value in values or () if value is not None)
+    borders = tuple(end for end in ends or () if end is not None)
+    num_tokens = len(values or ())
+    is_whole = num_tokens == len(ends or ()) == len(kept) == len(borders) > 0
+    is_whole = is_whole and all(a <= b for a, b in pairwise((0, *borders))) and borders[-1] == len(text)
+    return StoredValues(kept, borders) if is_whole else None
 
 
 def _folder_of(index: RunIndex, row: Row) -> Path | None:

@@ -15,6 +15,7 @@ from app.judging.side_folder import side_folder
 from app.markdown import escaped
 from app.runs.evaluations import Evaluated
 from app.runs.scaling import ScalingFile, scaling_in, start_scaling
+from app.views.charts import Drawn
 from app.views.context import Context
 from app.views.shown import showing
 
@@ -104,7 +105,7 @@ def _show(found: Mapping[str, Any]) -> None:
     st.caption(f"{found['num_questions']:,} questions, n = {found['n']}. {said}")
 
 
-def _chart(points: pd.DataFrame, names: Sequence[str], *, x: str, title: str) -> alt.LayerChart:
+def _chart(points: pd.DataFrame, names: Sequence[str], *, x: str, title: str) -> Drawn:
     colours = [colour_of(at + at // (len(COLOURS) - 1)) for at in range(len(names))]  # no black: invisible in the dark
     picked = alt.selection_point(fields=["rule"], bind="legend", name=f"picked_{x}")
     base = alt.Chart(points).encode(

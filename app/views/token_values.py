@@ -15,6 +15,7 @@ from app.queries.rows import Row
 from app.reader.markup import Mark
 from app.reader.values import MIN_DROP, Drop, advantage_marks, curve_points, largest_drops, strip_html, value_marks
 from app.views import address
+from app.views.charts import Drawn
 from app.views.opened import OpenRun
 from app.views.shown import showing
 from orz_bench.records.values import CriticCard
@@ -93,7 +94,7 @@ def show_values(found: AssessedResponse) -> None:
         st.caption(f"The value has no drop of {MIN_DROP} or more.")
 
 
-def _curve(found: AssessedResponse) -> alt.LayerChart:
+def _curve(found: AssessedResponse) -> Drawn:
     values = found.stored.values
     table = pd.DataFrame(curve_points(values), columns=["token", "value"])
     drops = pd.DataFrame(

@@ -49,13 +49,13 @@ class SearchSettings:
     def __post_init__(self) -> None:
         if self.method not in KEPT:
             raise ConfigError(f"--select {self.method} is unknown; there are {', '.join(KEPT)}.")
-        if not isinstance(self.width, int) or self.width < KEPT[self.method]:
+        if self.width < KEPT[self.method] or self.width % 1:
             raise ConfigError(
                 f"--width {self.width}: --select {self.method} keeps one of {KEPT[self.method]} candidates; wanted at "
                 f"least {KEPT[self.method]}."
             )
         least = LEAST_TOKENS * self.width
-        if not isinstance(self.budget, int) or self.budget < least:
+        if self.budget < least or self.budget % 1:
             raise ConfigError(
                 f"--budget {self.budget} is too small for {self.width} candidates ({LEAST_TOKENS} tokens each); wanted "
                 f"at least {least:,}, or a smaller --width."

@@ -63,7 +63,7 @@ def test_the_card_of_a_search_has_everything_that_decides_it(tmp_path: Path) -> 
         (tmp_path / name).mkdir()
         (tmp_path / name / "model.safetensors").write_bytes(weight)
         (tmp_path / name / "config.json").write_text("{}", encoding="utf-8")
-    variants = [
+    variants: list[dict[str, Any]] = [
         {},
         {"select": "beam"},
         {"budget": 501},
