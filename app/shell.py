@@ -127,7 +127,7 @@ def _start(pages: Mapping[str, st.Page]) -> None:
 KNOWN = {
     *(field for state in STATES for field in state.__dataclass_fields__),
     *(address.ROW, address.PAGE, address.LAYER, address.LEFT, address.RIGHT),
-    *(address.AT, address.DIFFERING, address.JUDGE, address.PART),
+    *(address.AT, address.DIFFERING, address.JUDGE, address.PART, address.CRITIC),
     *(address.BENCHMARK, address.PROBLEM, address.SORT, address.FIND, address.SOLVED),
     *("embed", "embed_options"),
 }

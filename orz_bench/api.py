@@ -96,6 +96,8 @@ def evaluate(
     values = dict(options) | {"checkpoint": str(checkpoint), "out": Path(out) if out is not None else None}
     if benchmarks is not None:
         values["benchmarks"] = (benchmarks,) if isinstance(benchmarks, str) else benchmarks
+    if values.get("critic") is not None:
+        values["critic"] = Path(values["critic"])
     folders = values.get("data_folders", ())
     values["data_folders"] = [*map(Path, folders), *data_folders(None)]
     results = run_evaluations(options_of(EvalOptions, values), observer=_Listener(notice))

@@ -15,5 +15,13 @@ def continued_seed(seed: int, num_drawn: int) -> int:
 
 def sample_seed(run_seed: int, *, step: int, benchmark: str, problem_id: str, sample_index: int) -> int:
     """The seed of one sample, in [0, 2**48)."""
-    what = f"{run_seed}\x1f{step}\x1f{benchmark}\x1f{problem_id}\x1f{sample_index}"
+    return _seed_of(f"{run_seed}\x1f{step}\x1f{benchmark}\x1f{problem_id}\x1f{sample_index}")
+
+
+def stage_seed(seed: int, *, stage: int, branch: int = 0) -> int:
+    """The seed of one continuation of a sample that has this seed, in [0, 2**48)."""
+    return _seed_of(f"{seed}\x1fstage\x1f{stage}\x1f{branch}")
+
+
+def _seed_of(what: str) -> int:
     return int.from_bytes(hashlib.sha256(what.encode()).digest()[: SEED_BITS // 8], "big")

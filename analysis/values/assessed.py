@@ -11,8 +11,15 @@ from typing import Any
 import numpy as np
 
 from orz_bench.errors import ConfigError
-from orz_bench.records.run_dir import RolloutsDir, RunDir
-from orz_bench.records.values import CriticCard, TokenValues, require_same_text, values_beside, values_of
+from orz_bench.records.run_dir import EvaluationDir, RolloutsDir, RunDir
+from orz_bench.records.values import (
+    CriticCard,
+    TokenValues,
+    assessed_folder,
+    require_same_text,
+    values_beside,
+    values_of,
+)
 
 Array = np.ndarray[Any, Any]
 _COLUMNS = ("problem_id", "sample_index", "question", "completion", "token_ids", "verdict", "stop_reason", "reward")
@@ -48,26 +55,36 @@ class AssessedResponse:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AssessedFolder:
+    """The responses of one step, and where their values are."""
+
+    step: int
+    rollouts: RolloutsDir
+    """With the verdicts: of responses that were graded again, the later ones."""
+    values: RolloutsDir
+    """Beside whose parts the values are: the same folder, or that of the same texts graded before."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AssessedSet:
     """Folders of responses that belong together: of training, or of one benchmark and protocol at several steps."""
 
     name: str
-    folders: tuple[tuple[int, RolloutsDir], ...]
-    """(step, folder)."""
+    folders: tuple[AssessedFolder, ...]
     critic: CriticCard
 
     def questions(self) -> Iterator[list[AssessedResponse]]:
         """The responses to one question at one step, which are a group; only one folder is in memory at a time."""
-        for step, folder in self.folders:
-            values = values_of(folder, critic=self.critic.digest)
+        for folder in self.folders:
+            values = values_of(folder.values, critic=self.critic.digest)
             assert values is not None
             known = values.read()
             groups: dict[str, list[AssessedResponse]] = defaultdict(list)
-            for row in _rows(folder):
+            for row in _rows(folder.rollouts):
                 found = known.get((row["problem_id"], row["sample_index"]))
                 if found is not None and len(found.values):
-                    require_same_text(found, row["completion"], where=folder.path)
-                    groups[row["problem_id"]].append(_response(row, found, step=step))
+                    require_same_text(found, row["completion"], where=folder.rollouts.path)
+                    groups[row["problem_id"]].append(_response(row, found, step=folder.step))
             yield from groups.values()
 
 
@@ -100,15 +117,10 @@ def assessed_sets(run: Path, *, critic: str | None = None) -> list[AssessedSet]:
     """
     directory = RunDir(run)
     directory.info()
-    named: dict[str, list[tuple[int, RolloutsDir]]] = defaultdict(list)
-    for step, folder in directory.sampled_steps():
-        named["training"].append((step, folder))
-    for evaluation in directory.evaluations():
-        named[f"{evaluation.benchmark}, protocol {evaluation.fingerprint}"].append((evaluation.step, evaluation))
     sets = []
-    for name, folders in named.items():
-        assessed = [(step, folder) for step, folder in folders if _is_assessed(folder, critic)]
-        cards = [card for _, folder in assessed if (card := _card(folder, critic)) is not None]
+    for name, folders in _named(directory).items():
+        assessed = [folder for folder in folders if _is_assessed(folder.values, critic)]
+        cards = [card for folder in assessed if (card := _card(folder.values, critic)) is not None]
         if len({card.digest for card in cards}) > 1:
             names = ", ".join(sorted({card.digest for card in cards}))
             raise ConfigError(f"{run}: {name} has values of several critics ({names}); choose one with --critic.")
@@ -121,6 +133,26 @@ def assessed_sets(run: Path, *, critic: str | None = None) -> list[AssessedSet]:
             f"those of training)."
         )
     return sets
+
+
+def _named(run: RunDir) -> dict[str, list[AssessedFolder]]:
+    """The folders of each set. An evaluation that was graded again counts with its later grades alone."""
+    named: dict[str, list[AssessedFolder]] = defaultdict(list)
+    for step, folder in run.sampled_steps():
+        named["training"].append(AssessedFolder(step=step, rollouts=folder, values=folder))
+    evaluations = run.evaluations()
+    superseded = {each.under(origin).path for each in evaluations if (origin := _whole_origin(each)) is not None}
+    for each in evaluations:
+        if each.path not in superseded:
+            found = AssessedFolder(step=each.step, rollouts=each, values=assessed_folder(each))
+            named[f"{each.benchmark}, protocol {each.fingerprint}"].append(found)
+    return named
+
+
+def _whole_origin(evaluation: EvaluationDir) -> str | None:
+    """The fingerprint of the evaluation all of whose samples were graded again here."""
+    origin = evaluation.regraded_from
+    return origin if origin is not None and evaluation.under(origin).keys() <= evaluation.keys() else None
 
 
 def is_assessed(run: Path) -> bool:

@@ -21,6 +21,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from app.queries.final_values import FinalValues
 from app.queries.keys import natural
 from app.queries.measure_files import MeasureFiles
 from app.queries.parts import Folder, Part, folders_of, num_summarised
@@ -50,8 +51,12 @@ CREATE TABLE rollouts (
   verdict VARCHAR, second_verdict VARCHAR, reward DOUBLE, advantage DOUBLE, value DOUBLE,
   num_chars INTEGER, text_hash UBIGINT, reflections INTEGER, repetition FLOAT, ends_in_loop BOOLEAN,
   keeps_form BOOLEAN, reasoning_chars INTEGER, shows_work BOOLEAN, gold_in_text BOOLEAN, gold_at_end BOOLEAN,
+  final_value FLOAT,
   group_size INTEGER, group_correct INTEGER, group_graded INTEGER, group_reward DOUBLE,
   num_same INTEGER, place_in_folder INTEGER, reasons INTEGER, is_silent BOOLEAN
+);
+CREATE TABLE final_values (
+  of_folder INTEGER, of_problem VARCHAR, of_sample INTEGER, final_value FLOAT, chars BIGINT
 );
 CREATE TABLE question_facts (benchmark VARCHAR, problem_id VARCHAR, field VARCHAR, value VARCHAR);
 CREATE VIEW incomplete AS
@@ -111,10 +116,17 @@ class RunIndex:
         self._skipped: set[Part] = set()
         self._folder_numbers: dict[Path, int] = {}
         self._part_numbers: dict[Part, int] = {}
+        self._values = FinalValues(self._database)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """A connection to the index for one query."""
         return self._database.cursor()
+
+    def critics(self) -> list[str]:
+        """The digests of the critics whose values are in the index: of each folder the one that assessed it last."""
+        with self.lock:
+            parts = [part for known in self._known.values() for part in known.folder.values]
+        return sorted({part.path.parent.name for part in parts})
 
     def refresh(self) -> Coverage:
         """Read what has changed on disk; return the coverage. RunDirError for parts of a newer schema."""
@@ -125,6 +137,8 @@ class RunIndex:
             gone = [known for path, known in self._known.items() if path not in {folder.path for folder in present}]
             for known in gone:
                 self._forget(known)
+            for folder in changed:
+                self._values.take_in(self._number_of(folder), folder.values)
             for batch in _batches(changed):
                 self._take_in(batch, measured)
             self.generation += bool(changed or gone)
@@ -291,6 +305,7 @@ def _insert_sql(where: str, *, with_measures: bool) -> str:
       JOIN places ON places.problem_id IS NOT DISTINCT FROM facts.problem_id
     ), measured AS ({measures}), joined AS (
       SELECT rated.*, measured.* EXCLUDE (part, measured_row),
+             CASE WHEN chars = num_chars OR num_chars IS NULL THEN final_values.final_value END AS final_value,
              count(*) OVER ({group}) AS group_size,
              count(*) FILTER (verdict = 'correct') OVER ({group}) AS group_correct,
              count(verdict) OVER ({group}) AS group_graded, avg(reward) OVER ({group}) AS group_reward,
@@ -298,9 +313,10 @@ def _insert_sql(where: str, *, with_measures: bool) -> str:
                AS place_in_folder,
              {same} AS num_same
       FROM rated LEFT JOIN measured ON rated.part = measured.part AND rated."row" = measured.measured_row
+      LEFT JOIN final_values ON of_folder = folder AND of_problem = problem_id AND of_sample = sample_index
     )
     SELECT part * 4294967296 + "row" AS id, folder, part, "row", kind, benchmark, step, fingerprint, {_FACTS},
-           {_MEASURES}, group_size, group_correct, group_graded, group_reward, num_same,
+           {_MEASURES}, final_value, group_size, group_correct, group_graded, group_reward, num_same,
            place_in_folder, {reasons_sql()}, is_silent
     FROM joined ORDER BY id
     """

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from orz_bench.errors import OrzError
 from orz_bench.records.parquet import part_files
-from orz_bench.records.run_dir import EvaluationDir, RunDir
+from orz_bench.records.regular import require_regular
+from orz_bench.records.run_dir import EvaluationDir, RolloutsDir, RunDir
+from orz_bench.records.values import ValuesDir, assessed_folder, values_beside
 
 Kind = Literal["eval", "train"]
 
@@ -39,6 +42,8 @@ class Folder:
     """Fingerprint of the protocol; empty in training."""
     path: Path
     parts: tuple[Part, ...]
+    values: tuple[Part, ...] = ()
+    """Parts with the values of the critic that assessed these rollouts last, if one has."""
 
 
 def folders_of(run: Path) -> list[Folder]:
@@ -52,11 +57,20 @@ def folders_of(run: Path) -> list[Folder]:
             fingerprint=folder.fingerprint,
             path=folder.path,
             parts=_parts(folder.path),
+            values=_values(folder.path),
         )
         for folder in directory.evaluations()
     ]
     training = [
-        Folder(kind="train", benchmark=None, step=step, fingerprint="", path=at.path, parts=_parts(at.path))
+        Folder(
+            kind="train",
+            benchmark=None,
+            step=step,
+            fingerprint="",
+            path=at.path,
+            parts=_parts(at.path),
+            values=_values(at.path),
+        )
         for step, at in directory.sampled_steps()
     ]
     return [folder for folder in [*evaluations, *training] if folder.parts]
@@ -72,6 +86,42 @@ def num_summarised(folder: Folder) -> int | None:
         return None
     number = found.get("num_samples") if isinstance(found, dict) else None
     return number if isinstance(number, int) else None
+
+
+def values_folders(folder: Path) -> list[ValuesDir]:
+    """The values that critics gave to the rollouts of a folder, those that were computed last first.
+
+    Samples that were graded again have the values of the folder that they come from.
+    """
+    beside = values_beside(RolloutsDir(folder))
+    if not beside:
+        try:
+            beside = values_beside(assessed_folder(EvaluationDir(folder)))
+        except OrzError:  # a protocol.json that cannot be read: the page says so elsewhere
+            return []
+    return sorted(beside, key=_age)
+
+
+def _age(values: ValuesDir) -> int:
+    return -max((part.mtime_ns for part in values_parts(values)), default=0)
+
+
+def values_parts(values: ValuesDir) -> tuple[Part, ...]:
+    """Its parts that are regular files."""
+    return tuple(part for part in _parts(values.path) if _is_regular(part.path))
+
+
+def _values(folder: Path) -> tuple[Part, ...]:
+    found = values_folders(folder)
+    return values_parts(found[0]) if found else ()
+
+
+def _is_regular(path: Path) -> bool:
+    try:
+        require_regular(path)
+    except OSError:
+        return False
+    return True
 
 
 def _parts(folder: Path) -> tuple[Part, ...]:

@@ -11,6 +11,8 @@ from app.reader.gold import END_CHARS
 
 MIN_REASONING_CHARS = 20
 """Characters before the answer, without white space, below which a correct answer has no reasoning."""
+HIGH_VALUE, LOW_VALUE = 0.8, 0.2
+"""Final values of a critic from which on it was sure that a response is right, or wrong."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,8 @@ class Reason:
     """On the columns of app.queries.index."""
     needs_measures: bool = False
     """Whether it cannot be told before the responses are measured."""
+    needs_values: bool = False
+    """Whether it can be told of responses only that a critic has assessed (`orz-bench value`)."""
 
 
 REASONS = (
@@ -58,6 +62,20 @@ REASONS = (
         "extractors disagree",
         "The protocol's extractor and the second one lead to different verdicts.",
         "(verdict = 'correct') <> (second_verdict = 'correct')",
+    ),
+    Reason(
+        "value_high_wrong",
+        "value high, answer wrong",
+        f"Graded not correct, although the critic's value before the last token is {HIGH_VALUE} or more.",
+        f"final_value >= {HIGH_VALUE}::FLOAT AND verdict <> 'correct'",
+        needs_values=True,
+    ),
+    Reason(
+        "value_low_right",
+        "value low, answer right",
+        f"Graded correct and not cut, although the critic's value before the last token is {LOW_VALUE} or less.",
+        f"final_value <= {LOW_VALUE}::FLOAT AND verdict = 'correct' AND stop_reason <> 'length'",
+        needs_values=True,
     ),
     Reason(
         "no_reasoning",

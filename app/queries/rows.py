@@ -21,8 +21,8 @@ from orz_bench.records.retention import hash_of_response
 MAX_PAGE = 500
 _NUMBERS = (
     "id", "part", '"row"', *KEY_COLUMNS, "num_tokens", "stop_reason", "verdict", "second_verdict", "reward",
-    "advantage", "value", "num_chars", "text_hash", "reflections", "repetition", "ends_in_loop", "keeps_form",
-    "group_size", "group_correct", "group_graded", "group_reward", "num_same", "reasons",
+    "advantage", "value", "final_value", "num_chars", "text_hash", "reflections", "repetition", "ends_in_loop",
+    "keeps_form", "group_size", "group_correct", "group_graded", "group_reward", "num_same", "reasons",
 )  # fmt: skip
 _HEADS = ("question_head", "preview", "gold_head", "extracted_head", "why_head")
 _TEXTS = (("question", PREVIEW_CHARS), ("completion", PREVIEW_CHARS), ("gold", SHORT_CHARS), ("extracted", SHORT_CHARS),
@@ -42,6 +42,9 @@ class Row:
     reward: float | None
     advantage: float | None
     value: float | None
+    """Of the prompt, by the critic of that step of training."""
+    final_value: float | None
+    """Before the last token, by the critic that assessed the response last."""
     num_chars: int | None
     text_hash: int | None
     reflections: int | None

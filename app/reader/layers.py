@@ -106,6 +106,8 @@ LAYERS: Mapping[str, str] = MappingProxyType(
         "gold": "gold",
         "repeats": "repeats",
         "logprobs": "surprise of tokens",
+        "value": "value of tokens",
+        "advantage": "advantage of tokens",
         "folds": "repeats folded",
         "latex": "formulas",
     }

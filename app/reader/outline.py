@@ -13,8 +13,8 @@ from typing import Literal
 from app.reader.markup import Mark
 from orz_bench.extraction.answers import box_spans
 
-Kind = Literal["step", "reflection", "repeat", "answer", "end"]
-SIGNS: dict[Kind, str] = {"step": "§", "reflection": "↺", "repeat": "≡", "answer": "▣", "end": "⊣"}
+Kind = Literal["step", "reflection", "repeat", "answer", "end", "drop"]
+SIGNS: dict[Kind, str] = {"step": "§", "reflection": "↺", "repeat": "≡", "answer": "▣", "end": "⊣", "drop": "↘"}
 MOST_PLACES = 240
 MIN_FOLD_CHARS = 160
 """Shorter repeats are not folded."""
@@ -58,8 +58,13 @@ def folds_of(marks: Iterable[Mark], text: str) -> list[Fold]:
     return [fold for fold in found if fold.end - fold.start >= MIN_FOLD_CHARS]
 
 
-def outline(text: str, *, reflections: Iterable[Mark], folds: Sequence[Fold]) -> list[Place]:
-    """At most MOST_PLACES places in their order; of more, the commonest kinds are thinned. None is inside a fold."""
+def outline(
+    text: str, *, reflections: Iterable[Mark], folds: Sequence[Fold], also: Sequence[Place] = ()
+) -> list[Place]:  # fmt: skip
+    """At most MOST_PLACES places in their order, and `also` these; of more, the commonest kinds are thinned.
+
+    None is inside a fold.
+    """
     starts: dict[Kind, list[int]] = {
         "step": [found.start() for found in _STEP.finditer(text)],
         "reflection": [mark.start for mark in reflections],
@@ -71,7 +76,12 @@ def outline(text: str, *, reflections: Iterable[Mark], folds: Sequence[Fold]) ->
     while sum(map(len, kept.values())) > MOST_PLACES:
         most = max(kept, key=lambda kind: len(kept[kind]))
         kept[most] = kept[most][::2]
-    places = [Place(at, kind, _label(text, at)) for kind, found in kept.items() for at in found]
+    places = [Place(at, kind, label_at(text, at)) for kind, found in kept.items() for at in found]
+    return ordered([*places, *(place for place in also if _outside([place.start], folds))])
+
+
+def ordered(places: Iterable[Place]) -> list[Place]:
+    """In the order of the text."""
     return sorted(places, key=lambda place: (place.start, place.kind))
 
 
@@ -95,7 +105,8 @@ def _apart(starts: Sequence[int], chars: int) -> list[int]:
     return found
 
 
-def _label(text: str, at: int) -> str:
+def label_at(text: str, at: int) -> str:
+    """The beginning of the text there, as one line."""
     line = " ".join(text[at : at + 3 * _LABEL_CHARS].split())
     return line if len(line) <= _LABEL_CHARS else line[: _LABEL_CHARS - 1] + "…"
 

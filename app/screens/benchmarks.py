@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -35,6 +36,7 @@ from app.views.loaded import study_of
 from app.views.names import told_apart
 from app.views.opened import say_gone
 from app.views.palette import colour
+from app.views.scaling import scaling
 from app.views.score_charts import parts_chart, score_chart
 from app.views.shown import showing
 from orz_bench.errors import counted
@@ -62,6 +64,10 @@ class BenchmarksState:
     """The field of the questions for the breakdown."""
     differing: bool = False
     """Whether evaluations under different protocols are compared."""
+    scaled: str | None = None
+    """Evaluated.name of the evaluation whose test-time scaling is shown."""
+    critic: str = ""
+    """The digest of the critic whose values its rules use, where several have assessed it."""
     partial: bool = False
     """Whether incomplete evaluations are compared too, by the questions that have lost no sample."""
 
@@ -114,6 +120,11 @@ def _body(context: Context) -> None:
             _comparison(context, state, here=here, compared=compared)
         with right, shown_errors():
             _parts(state, compared, runs=runs)
+        with shown_errors():
+            scaling(
+                context, whole, chosen=state.scaled, critic=state.critic,
+                change=partial(write_state, BenchmarksState),
+            )  # fmt: skip
 
 
 def _whole(state: BenchmarksState, here: Sequence[Evaluated], *, num_unfinished: int) -> list[Evaluated]:

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import url
 from app.judging.overrides import both_scores
+from app.markdown import escaped
 from app.queries.filters import QueueFilters
 from app.queries.reasons import BY_NAME, REASONS
 from app.views import address
@@ -25,19 +26,21 @@ def render(context: Context) -> None:
     counts = explorer(opened, kind=QueueFilters, reason_first=True)
     if counts is not None:
         with reasons:
-            is_measured = opened.coverage.num_measured >= opened.coverage.num_parts
-            _reasons(counts["reasons"], is_measured=is_measured)
+            _reasons(opened, counts["reasons"])
     _scores(opened)
 
 
-def _reasons(counts: Mapping[str, int], *, is_measured: bool) -> None:
+def _reasons(opened: OpenRun, counts: Mapping[str, int]) -> None:
+    is_measured = opened.coverage.num_measured >= opened.coverage.num_parts
+    critics = opened.index.critics()
     default = QueueFilters().reasons
     chosen = url.read(QueueFilters, address.parameters()).state.reasons
     shown = showing("suspicious:reasons", [] if chosen == default else list(chosen))
 
     def titled(name: str) -> str:
-        """A count is unknown while responses are being measured, and a lower bound once there are some."""
-        number, is_known = counts.get(name, 0), is_measured or not BY_NAME[name].needs_measures
+        """Unknown without values, and while responses are being measured; a lower bound once there are some."""
+        number, reason = counts.get(name, 0), BY_NAME[name]
+        is_known = (is_measured or not reason.needs_measures) and (bool(critics) or not reason.needs_values)
         return f"{BY_NAME[name].title}  {f'{number:,}' if is_known else f'{number:,} so far' if number else '–'}"
 
     st.pills(
@@ -46,6 +49,9 @@ def _reasons(counts: Mapping[str, int], *, is_measured: bool) -> None:
         on_change=shown.chosen(lambda names: address.write_filters(QueueFilters, reasons=tuple(names) or default)),
         wrap=True, help="\n\n".join(f"**{reason.title}**: {reason.meaning}" for reason in REASONS),
     )  # fmt: skip
+    if critics:
+        whose = "the critic" if len(critics) == 1 else "the critics"
+        st.caption(f"Values are those of {whose} {escaped(', '.join(critics))}.")
 
 
 def _scores(opened: OpenRun) -> None:

@@ -27,6 +27,8 @@ AT, DIFFERING = "at", "differing"
 """Checkpoints of any runs that the page Question compares, and whether those of different protocols are compared."""
 PART = "part"
 """The part of a long response whose formulas are drawn."""
+CRITIC = "critic"
+"""Whose values the reader shows, where several critics have assessed a response: a digest."""
 JUDGE = "judge"
 """Whether the form for the verdict of the open rollout is open too."""
 MAX_SIDES = 7

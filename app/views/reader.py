@@ -9,15 +9,17 @@ import streamlit as st
 from app.queries.keys import RowKey
 from app.queries.measures import lexicon
 from app.queries.reasons import BY_NAME
-from app.queries.rows import Place, Row, Text, Tokens, group, one_row, place_of, text_of, tokens_of
+from app.queries.rows import Place as ListPlace
+from app.queries.rows import Row, Text, Tokens, group, one_row, place_of, text_of, tokens_of
 from app.queries.search import Pattern, spans
 from app.queries.selection import Selection
 from app.reader.gold import gold_marks
 from app.reader.latex import plain_markdown
 from app.reader.layers import LAYERS, extracted_marks, logprob_marks, reflection_marks, repeat_marks, tag_marks
 from app.reader.markup import Mark
-from app.reader.outline import folds_of, outline
+from app.reader.outline import Place, folds_of, outline
 from app.reader.tokens import read_vocabulary, token_texts, vocabulary_path
+from app.reader.values import drop_places
 from app.views import address
 from app.views.annotating import annotating
 from app.views.colours import coloured, css_class, symbol, words
@@ -34,6 +36,7 @@ from app.views.texts import (
     show_question,
     show_text,
 )
+from app.views.token_values import assessed_response, show_values
 from orz_bench.errors import counted
 
 DEFAULT_LAYERS = ("reflection", "tags", "extracted")
@@ -66,7 +69,7 @@ def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None
         _origin(opened, row, text=text)
 
 
-def _head(opened: OpenRun, selection: Selection, *, row: Row, place: Place | None) -> None:
+def _head(opened: OpenRun, selection: Selection, *, row: Row, place: ListPlace | None) -> None:
     key = row.key
     title, across, back, forward = st.columns([5, 1.2, 1.1, 1.1], vertical_alignment="center")
     kind = "training" if key.kind == "train" else plain_markdown(key.benchmark)
@@ -107,6 +110,7 @@ def _facts(row: Row) -> list[tuple[str, str, str]]:
         ("reward", row.reward),
         ("advantage", row.advantage),
         ("value", row.value),
+        ("final value", row.final_value),
         ("repetition", row.repetition),
     )
     found += [(name, f"{value:.3g}", "") for name, value in numbers if value is not None]
@@ -157,7 +161,9 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
     tokens = tokens_of(opened.index, row)
     completion = text.completion
     is_long = len(completion) >= LONG_CHARS
+    assessed = assessed_response(opened, row, text=completion)
     without = {*(["logprobs"] if tokens is None else []), *([] if is_long else ["folds"])}
+    without |= {"value", "advantage"} - (assessed.layers if assessed is not None else set())
     known = [name for name in LAYERS if name not in without]
     default = (*default_layers(row), *(["folds"] if is_long else []))
     on = address.layers(known, default=default)
@@ -168,15 +174,18 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
         on_change=shown.chosen(lambda chosen: address.put_layers(chosen, default=default)),
     )  # fmt: skip
     key = f"{opened.name}:{row.id}"
+    if assessed is not None:
+        show_values(assessed)
     if "latex" in on:
         show_formulas(completion)
         return
-    marks = _marks(row, text, on=on)
+    marks = _marks(row, text, on=on) + (assessed.marks(on) if assessed is not None else [])
     if "logprobs" in on and tokens is not None:
         marks += _surprise(opened, tokens, completion=completion)
     if selection.pattern is not None:
         marks += _hits(completion, selection.pattern)
-    outlined = _outlined(text, marks, folds="folds" in on) if is_long else None
+    drops = drop_places(assessed.drops, completion) if assessed is not None else []
+    outlined = _outlined(text, marks, folds="folds" in on, also=drops) if is_long else Outlined(places=drops)
     show_text(completion, marks, key=key, file_name="response.txt", outlined=outlined)
 
 
@@ -207,7 +216,7 @@ def _surprise(opened: OpenRun, tokens: Tokens, *, completion: str) -> list[Mark]
     return logprob_marks(pieces, tokens.logprobs)
 
 
-def _outlined(text: Text, marks: Sequence[Mark], *, folds: bool) -> Outlined:
+def _outlined(text: Text, marks: Sequence[Mark], *, folds: bool, also: Sequence[Place]) -> Outlined:
     """Places and folds; a fold with a hit of the search stays open."""
     completion = text.completion[: num_shown(text.completion)]
     repeats = [mark for mark in marks if mark.layer in ("repeat", "loop")] or repeat_marks(completion)
@@ -217,7 +226,7 @@ def _outlined(text: Text, marks: Sequence[Mark], *, folds: bool) -> Outlined:
     kept = [fold for fold in found if folds and not any(fold.start <= at < fold.end for at in hits)]
     if not reflections:
         reflections = reflection_marks(completion, lexicon(), question=text.question)
-    return Outlined(places=outline(completion, reflections=reflections, folds=kept), folds=kept)
+    return Outlined(places=outline(completion, reflections=reflections, folds=kept, also=also), folds=kept)
 
 
 def default_layers(row: Row) -> tuple[str, ...]:

@@ -45,6 +45,13 @@ class ProtocolChanges:
     stop: Annotated[
         tuple[str, ...] | None, typer.Option(help="A stop string; repeat it for several; '' is none."), _stop_strings
     ] = None
+    waits: Annotated[
+        int | None, typer.Option(help="How often the end of a thought is replaced by --wait-text [default: 0].")
+    ] = None
+    wait_text: Annotated[str | None, typer.Option(help="What goes on instead of the end [default: Wait].")] = None
+    thought_tokens: Annotated[
+        int | None, typer.Option(help="A thought of so many tokens is ended, and the answer begun [default: off].")
+    ] = None
     correct_errata: Annotated[
         bool | None, typer.Option(help="Use the right gold where the published one is wrong."), _if_set
     ] = None

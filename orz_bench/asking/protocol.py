@@ -15,6 +15,7 @@ from typing import Any
 
 from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.templates import TEMPLATES
+from orz_bench.asking.thoughts import THOUGHTS, WAIT
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.engines.engine import Sampling
 from orz_bench.errors import ConfigError, nearest
@@ -27,6 +28,7 @@ MIN_TEMPERATURE = 0.01
 MAX_TEMPERATURE = 100.0
 _MOST_TOKENS = 10**9
 _MOST_SAMPLES = 10**6
+_MOST_WAITS = 1000
 _ADDED_SAMPLING = {"min_p": 0.0, "presence_penalty": 0.0, "frequency_penalty": 0.0, "repetition_penalty": 1.0}
 """Settings that the card got after its first version, with the values that turn them off."""
 ORZ_STOP = ("User:", "Human:", "Assistant:", "</answer>")
@@ -43,9 +45,20 @@ class Protocol:
     n: int
     extractor: str
     correct_errata: bool = False
+    waits: int = 0
+    """How often the end of a thought is replaced by `wait_text` (budget forcing, s1, arXiv 2501.19393)."""
+    wait_text: str = WAIT
+    thought_tokens: int | None = None
+    """Thoughts of so many tokens are ended, and the answer is begun; None: they may be as long as the response."""
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether thoughts are lengthened or cut."""
+        return self.waits > 0 or self.thought_tokens is not None
 
     def __post_init__(self) -> None:
-        faults = [fault for holds, fault in [*self._checks(), *_sampling_checks(self.sampling)] if not holds]
+        checks = [*self._checks(), *self._forcing_checks(), *_sampling_checks(self.sampling)]
+        faults = [fault for holds, fault in checks if not holds]
         if faults:
             raise ConfigError("; ".join(faults) + ".")
 
@@ -65,11 +78,34 @@ class Protocol:
             ),
         ]
 
+    def _forcing_checks(self) -> list[tuple[bool, str]]:
+        """(whether it holds, the fault where it does not)."""
+        limit, most = self.thought_tokens, self.sampling.max_tokens
+        return [
+            (self.waits in range(_MOST_WAITS + 1), f"waits is {self.waits}, wanted 0 (off) to {_MOST_WAITS}"),
+            (bool(self.wait_text), "wait_text is empty, so that a thought could not go on; leave it out for Wait"),
+            (
+                self.waits > 0 or self.wait_text == WAIT,
+                f"wait_text is {self.wait_text!r}, but waits is 0, so that it is never appended; set waits",
+            ),
+            (
+                limit is None or 1 <= limit < most,
+                f"thought_tokens is {limit}, wanted at least 1 and less than max_tokens ({most:,}), so that an answer "
+                f"has room",
+            ),
+            (
+                not self.is_forced or self.template in THOUGHTS,
+                f"template {self.template!r} asks for no thought, whose end waits and thought_tokens could move; use "
+                f"one of {', '.join(THOUGHTS)}",
+            ),
+        ]
+
     def on_card(self) -> dict[str, Any]:
         """What the protocol decides of a card, by the card's names and as JSON; None where the card leaves it out."""
         plain: dict[str, Any] = json.loads(json.dumps(asdict(self)))
         plain |= plain.pop("sampling")
         unused = {name: None for name, value in _ADDED_SAMPLING.items() if plain[name] == value}
+        unused |= {"waits": None, "wait_text": None} if not self.waits else {}
         return {name: value for name, value in plain.items() if name not in ("name", "source", "n")} | unused
 
 
@@ -263,6 +299,20 @@ class ProtocolCard:
     """What other packages supply: "benchmark" or "engine" -> name and version of the package."""
     endpoint: str | None = None
     """The endpoint of a server, where that is not completions: "chat"."""
+    waits: int | None = None
+    """How often the end of a thought is replaced by `wait_text`; None: never."""
+    wait_text: str | None = None
+    thought_tokens: int | None = None
+    """Thoughts of so many tokens are ended, and the answer is begun."""
+    thought_format: Mapping[str, Any] | None = None
+    """The marks of a thought whose length is forced."""
+    selection: Mapping[str, Any] | None = None
+    """The search by which a critic chose the response: its method, budget, width, and the critic's digest."""
+
+    @property
+    def is_forced(self) -> bool:
+        """Whether thoughts are lengthened or cut."""
+        return self.waits is not None or self.thought_tokens is not None
 
     @property
     def fingerprint(self) -> str:
@@ -297,6 +347,10 @@ def make_card(protocol: Protocol, *, kind: AnswerKind = "math", **facts: Any) ->
         sampling=protocol.sampling,
         extractor=protocol.extractor,
         correct_errata=protocol.correct_errata,
+        waits=protocol.waits or None,
+        wait_text=protocol.wait_text if protocol.waits else None,
+        thought_tokens=protocol.thought_tokens,
+        thought_format=asdict(THOUGHTS[protocol.template]) if protocol.is_forced else None,
         **facts,
     )
 

@@ -98,17 +98,15 @@ def scale_command(
 
 
 def _scaled(stored: StoredEvaluation, options: ScaleOptions) -> ScaledEvaluation:
-    from orz_bench.results.scaling.curves import parse_setting, scaling_of
+    from orz_bench.results.scaling.curves import parse_setting
     from orz_bench.results.scaling.report import ScaledEvaluation
 
-    scaling = scaling_of(stored.questions, rules=options.rules, ks=options.k)
     settings = [parse_setting(text) for text in options.compare]
     if len(settings) == 1:
         raise ConfigError(
             f"--compare {options.compare[0]}: names one setting; give two or more, such as majority@8,pass@8."
         )
-    pairs = [(settings[0], other) for other in settings[1:]] if settings else scaling.at_equal_length()
-    return ScaledEvaluation(stored=stored, scaling=scaling, pairs=tuple(scaling.compare(pairs)))
+    return ScaledEvaluation.of(stored, rules=options.rules, ks=options.k, settings=settings)
 
 
 def _write(found: list[ScaledEvaluation], out: Path) -> None:

@@ -75,7 +75,7 @@ class FakeEngine:
             answer = request.problem.gold if draw.random() < self._accuracy else _wrong_answer(request.problem, draw)
             boxed = f"\\boxed{{{answer}}}" if request.problem.kind != "code" else f"\n```python\nprint({luck})\n```\n"
             text, stop = f"{thoughts} </think> <answer> {boxed} </answer>", "stop_string"
-        num_tokens = min(len(text.split()), sampling.max_tokens)
+        num_tokens = min(len(text.split()), request.room(sampling.max_tokens))
         return Completion(
             problem_id=request.problem.problem_id,
             sample_index=request.sample_index,

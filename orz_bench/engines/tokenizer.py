@@ -72,6 +72,19 @@ class CheckpointTokenizer:
         require_known_ids(ids, rows=self._rows, checkpoint=self._name)
         return ids
 
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of these ids as engines return it: without control tokens."""
+        return str(self._tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    @property
+    def num_ids(self) -> int:
+        """One more than its greatest id."""
+        return max(self._tokenizer.get_vocab().values(), default=-1) + 1
+
+    def is_that_of(self, other: Any) -> bool:
+        """Whether a Hugging Face tokenizer has the same vocabulary, and so gives the same ids the same meaning."""
+        return bool(self._tokenizer.get_vocab() == other.get_vocab())
+
     def spells_control(self, text: str) -> bool:
         """Whether part of the text would be read as a control token."""
         return self._text.spells_control(text)

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -81,6 +81,21 @@ class GradingOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SearchOptions:
+    """A search for each response, in which a critic chooses among candidates at the ends of sentences."""
+
+    select: Annotated[
+        Literal["beam", "prune"] | None,
+        typer.Option(help="A critic chooses among candidates at the ends of sentences [default: off]."),
+    ] = None
+    critic: Annotated[Path | None, typer.Option(help="Folder of the critic for --select.")] = None
+    budget: Annotated[
+        int | None, typer.Option(min=1, help="Tokens for one response with --select, those of all candidates together.")
+    ] = None
+    width: Annotated[int, typer.Option(min=1, help="Candidates at the beginning with --select.")] = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvalOptions:
     """An evaluation as it is asked for. None: as the protocol or the checkpoint says."""
 
@@ -106,6 +121,7 @@ class EvalOptions:
         str | None, typer.Option(help=f"{listed(PROTOCOLS)} [default: the benchmark's, mostly orz].")
     ] = None
     protocol_changes: ProtocolChanges = field(default_factory=ProtocolChanges)
+    search: SearchOptions = field(default_factory=SearchOptions)
     system_prompt: Annotated[str | None, typer.Option(help="System message of the chat template.")] = None
     template_args: Annotated[
         Mapping[str, Any],
@@ -151,6 +167,8 @@ class EvalOptions:
 
         plain: dict[str, Any] = asdict(self)
         plain |= plain.pop("grading")
+        search = plain.pop("search")
+        plain |= {"search": search | {"critic": str(self.search.critic)}} if self.search.select else {}
         plain |= {key: list(map(str, plain[key])) for key in ("benchmarks", "data_folders", "include_paths", "command")}
         changes = self.protocol_changes.given()
         plain |= {

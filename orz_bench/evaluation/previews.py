@@ -30,7 +30,8 @@ def preview(evaluation: Evaluation, requests: Sequence[Request], *, run: RunDir,
 
     `price_out`: of a million new tokens.
     """
-    card, max_tokens = evaluation.card, evaluation.card.sampling.max_tokens
+    card = evaluation.card
+    max_tokens = card.selection["budget"] if card.selection else card.sampling.max_tokens
     folder = run.evaluation(benchmark=card.benchmark, step=evaluation.model.step, fingerprint=card.fingerprint)
     done = folder.keys() if folder.protocol_path.exists() else set()
     missing = [request for request in requests if request.key not in done]

@@ -26,10 +26,17 @@ from orz_bench.evaluation.evaluate import Evaluation, Observer, evaluate, stored
 from orz_bench.evaluation.graders import checked_graders
 from orz_bench.evaluation.harness.options import PREFIX, harness_options
 from orz_bench.evaluation.marks import Marks
-from orz_bench.evaluation.options import EvalOptions, GradingOptions
+from orz_bench.evaluation.options import EvalOptions
 from orz_bench.evaluation.plans import Chosen, choose, plan
 from orz_bench.evaluation.previews import generation_config_note, preview
 from orz_bench.evaluation.served import context_note, meet_server, probe_prompt, require_chat
+from orz_bench.evaluation.steered import (
+    engine_for,
+    is_steered,
+    opened_critic,
+    require_steerable,
+    selection_card,
+)
 from orz_bench.evaluation.suites import each_once, find_benchmark, one_by_one
 from orz_bench.extraction.rules import LIKELIHOOD
 from orz_bench.models.checkpoint import Checkpoint, ModelIdentity, find_checkpoints
@@ -99,9 +106,7 @@ def run_evaluations(options: EvalOptions, *, observer: Observer) -> list[EvalRes
                 observer.notice(f"{checkpoint.model.origin}; kept in {checkpoint.path}")
             tasks = _harness_tasks(single)
             plan = _plan(checkpoint, chosen, engine=target.engine, options=options, observer=observer)
-            results += _evaluate_all(
-                plan, tasks, run=target.run, grading=options.grading, marks=marks, observer=observer
-            )
+            results += _evaluate_all(plan, tasks, run=target.run, options=options, marks=marks, observer=observer)
     return results
 
 
@@ -157,6 +162,7 @@ def _choose(options: EvalOptions, *, engine: str, observer: Observer) -> Chosen:
         folders=options.data_folders,
     )
     protocol, loaded = chosen.protocol, chosen.loaded
+    require_steerable(protocol, options.search, engine=engine, benchmark=benchmark.name)
     observer.notice(f"{benchmark.name}: {counted(len(loaded.problems), 'problem')} from {loaded.source}")
     for note in loaded.notes:
         observer.notice(f"{benchmark.name}: {note}")
@@ -204,6 +210,7 @@ def _plan(
     facts = card_facts(spec, tokenizer) | {
         "system_prompt": options.system_prompt,
         "template_args": dict(options.template_args) or None,
+        "selection": selection_card(options.search),
     }
     evaluations = [
         plan(
@@ -242,7 +249,7 @@ def _evaluate_all(
     tasks: Sequence[HarnessTask],
     *,
     run: RunDir,
-    grading: GradingOptions,
+    options: EvalOptions,
     marks: Marks,
     observer: Observer,
 ) -> list[EvalResult]:
@@ -254,8 +261,13 @@ def _evaluate_all(
     asked = _ask(missing, plan.tokenizer, of_server=plan.spec.server, observer=observer)
     needed = None if tasks else _needed_context(asked)
     spec = plan.spec if needed is None else replace(plan.spec, max_model_len=needed)
+    spec = replace(spec, keep_tokens=spec.keep_tokens or any(map(is_steered, missing)))
+    is_searched = any(one.card.selection is not None for one in missing)
+    critic = (
+        opened_critic(options.search, tokenizer=plan.tokenizer(), limit=spec.max_model_len) if is_searched else None
+    )
     with (
-        checked_graders(missing, grading, notice=observer.notice) as graders,
+        checked_graders(missing, options.grading, notice=observer.notice) as graders,
         opened_once(spec, first=marks.begin, notice=observer.notice) as open_engine,
     ):
         fresh = iter(
@@ -265,7 +277,9 @@ def _evaluate_all(
                     one.requests,
                     run=run,
                     grader=graders[one.evaluation.card.extractor],
-                    open_engine=open_engine,
+                    open_engine=engine_for(
+                        one.evaluation, open_engine, tokenizer=plan.tokenizer, search=options.search, critic=critic
+                    ),
                     observer=observer,
                 )
                 for one in asked

@@ -119,6 +119,12 @@ class Request:
     """For a server's chat endpoint: what is sent instead of the prompt, which shows the same to people."""
     drawn: Drawn | None = None
     """What was drawn of the sample before other weights came; None: nothing."""
+    max_tokens: int | None = None
+    """Limit of new tokens of this request, where it is below that of the sampling settings."""
+
+    def room(self, max_tokens: int) -> int:
+        """The limit of new tokens under settings that allow so many."""
+        return max_tokens if self.max_tokens is None else min(self.max_tokens, max_tokens)
 
     @classmethod
     def group(

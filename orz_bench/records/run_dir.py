@@ -142,12 +142,16 @@ class EvaluationDir(RolloutsDir):
         """The statistics of the last evaluation here."""
         return self.path / "summary.json"
 
+    @property
+    def regraded_from(self) -> str | None:
+        """The fingerprint of the evaluation whose samples were graded again here; None if they were generated here."""
+        found = read_json(self.protocol_path).get("regraded_from") if self.protocol_path.exists() else None
+        return found if isinstance(found, str) and found == Path(found).name != ".." else None
+
     def result(self) -> EvalResult | None:
         """The last summary, or None if no evaluation has finished here."""
-        if not self.summary_path.exists():
-            return None
-        protocol = read_json(self.protocol_path) if self.protocol_path.exists() else {}
-        return replace(EvalResult.from_json(read_json(self.summary_path)), regraded_from=protocol.get("regraded_from"))
+        found = read_json(self.summary_path) if self.summary_path.exists() else None
+        return replace(EvalResult.from_json(found), regraded_from=self.regraded_from) if found is not None else None
 
     def write_result(self, result: EvalResult) -> None:
         """Replace the summary."""
@@ -332,8 +336,7 @@ class RunDir:
 
     def results(self) -> list[EvalResult]:
         """Every evaluation finished here."""
-        results = (evaluation.result() for evaluation in self.evaluations())
-        return [result for result in results if result is not None]
+        return [result for each in self.evaluations() if (result := each.result()) is not None]
 
     def checkpoints(self) -> list[tuple[int, Path]]:
         """(step, folder of the policy), by step, for every saved checkpoint that has one.
@@ -342,8 +345,8 @@ class RunDir:
         """
         found = sorted((self.path / "checkpoints").glob("step=*"))
         whole = [folder for folder in found if (folder / "manifest.json").exists() or not self._was_trained()]
-        folders = [(step_of(folder), folder / "policy") for folder in whole]
-        return sorted((step, policy) for step, policy in folders if step is not None and policy.is_dir())
+        steps = [(step, folder / "policy") for folder in whole if (step := step_of(folder)) is not None]
+        return sorted((step, policy) for step, policy in steps if policy.is_dir())
 
     def _was_trained(self) -> bool:
         """Whether orz-rl wrote this run; checkpoints of other origin have no manifest."""

@@ -21,7 +21,7 @@ from orz_bench.errors import ConfigError, RunDirError, counted
 from orz_bench.records.arrays import LOGPROBS, TOKEN_IDS, Numbers, from_column, to_column
 from orz_bench.records.parquet import part_files, write_parquet
 from orz_bench.records.regular import require_regular
-from orz_bench.records.run_dir import RolloutsDir, read_json, to_json, write_text
+from orz_bench.records.run_dir import EvaluationDir, RolloutsDir, read_json, to_json, write_text
 
 VALUES_SCHEMA_VERSION = 1
 _SCHEMA_KEY = b"orz_values_schema"
@@ -145,9 +145,13 @@ class ValuesDir:
         }
         write_parquet(self.path, pa.table(columns, schema=VALUES_SCHEMA), floats=("values.list.element",))
 
+    def paths(self) -> list[Path]:
+        """The finished parts."""
+        return part_files(self.path)
+
     def keys(self) -> set[tuple[str, int]]:
         """(problem id, sample index) of every row."""
-        tables = [_read(path, ["problem_id", "sample_index"]) for path in part_files(self.path)]
+        tables = [_read(path, ["problem_id", "sample_index"]) for path in self.paths()]
         return {
             key
             for table in tables
@@ -157,7 +161,7 @@ class ValuesDir:
     def read(self) -> dict[tuple[str, int], TokenValues]:
         """Every row by its key. RunDirError for a part that cannot be read, and for a row that is there twice."""
         found: dict[tuple[str, int], TokenValues] = {}
-        for path in part_files(self.path):
+        for path in self.paths():
             for row in _rows(_read(path, VALUES_SCHEMA.names)):
                 if row.key in found:
                     raise RunDirError(f"{path}: sample {row.sample_index} of {row.problem_id} is there twice; {_AGAIN}")
@@ -180,7 +184,18 @@ def require_same_text(found: TokenValues, text: str, *, where: object) -> None:
 
 def values_beside(rollouts: RolloutsDir) -> list[ValuesDir]:
     """The values of every critic that has assessed these rollouts."""
-    return [ValuesDir(path.parent) for path in sorted((rollouts.path / _FOLDER).glob(f"*/{_CARD}"))]
+    folder = rollouts.path / _FOLDER
+    return [ValuesDir(path.parent) for path in sorted(folder.glob(f"*/{_CARD}"))] if folder.is_dir() else []
+
+
+def assessed_folder(evaluation: EvaluationDir) -> EvaluationDir:
+    """The folder beside whose samples the values are: of regraded samples, that of the same texts graded before."""
+    seen = {evaluation.fingerprint}
+    found = evaluation
+    while not values_beside(found) and (origin := found.regraded_from) is not None and origin not in seen:
+        seen.add(origin)
+        found = found.under(origin)
+    return found if values_beside(found) else evaluation
 
 
 def values_of(rollouts: RolloutsDir, *, critic: str | None) -> ValuesDir | None:

@@ -80,7 +80,7 @@ def sources_of(
     found: list[tuple[str, int, RolloutsDir]] = (
         [("training", at, folder) for at, folder in run.sampled_steps()]
         if rollouts
-        else [(each.benchmark, each.step, each) for each in run.evaluations() if not _is_chat(each)]
+        else [(each.benchmark, each.step, each) for each in _generated(run) if not _is_chat(each)]
     )
     kept = [
         Source(name=f"{name}, step {at}", rollouts=folder)
@@ -95,6 +95,13 @@ def sources_of(
             f"{'' if rollouts else ' (--rollouts assesses those of training)'}."
         )
     return kept
+
+
+def _generated(run: RunDir) -> list[EvaluationDir]:
+    """Without evaluations that were graded again here: their texts have the values of the one they come from."""
+    return [
+        each for each in run.evaluations() if (origin := each.regraded_from) is None or not each.under(origin).keys()
+    ]
 
 
 def _is_chat(evaluation: EvaluationDir) -> bool:

@@ -18,6 +18,7 @@ from app.queries.keys import RowKey
 from orz_bench.records.rollout import Rollout
 from tests.browser.served import PROJECT, chromium_path, served
 from tests.support.app_runs import hostile_run, random_run
+from tests.support.assessed import assess
 from tests.support.runs import a_run, add_evaluation
 
 ARGUMENTS = (
@@ -87,7 +88,8 @@ def runs_and_rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Rows]
     a_run(folder / "growing", num_steps=3).mark("")
     a_run(folder / "crashed", num_steps=3).mark("")
     a_run(folder / HOSTILE, num_steps=3)
-    hostile_run(folder / "hostile")
+    for evaluation in hostile_run(folder / "hostile").evaluations():
+        assess(evaluation, num=1)
     _, found = random_run(folder / "run")
     for path in sorted((folder / "crashed").rglob("*")):
         os.utime(path, (1.7e9, 1.7e9))

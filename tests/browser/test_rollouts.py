@@ -20,6 +20,7 @@ from app.queries.keys import RowKey, hash_text, key_of, key_text
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.text_hash import text_hash
 from tests.browser.conftest import ARGUMENTS, Rows, open_page, settled
+from tests.browser.contrast import faint_texts
 from tests.support.app_runs import HOSTILE
 
 WAIT_MS = 60_000
@@ -266,13 +267,21 @@ def test_a_hostile_response_stays_inert(page: Any, address: str, shoot: Any) -> 
     page.on("dialog", dismiss)
     for sample in (0, 1, 2):
         key = RowKey("arithmetic", 0, "0123456789ab", "<b>p</b>", sample)
-        open_page(page, f"{address}/rollouts?run=hostile&row={key_text(key)}".replace("%", "%25"))
+        layers = "&layer=value&layer=advantage&layer=tags" if sample == 0 else ""
+        open_page(page, f"{address}/rollouts?run=hostile&row={key_text(key)}{layers}".replace("%", "%25"))
         response(page).wait_for(timeout=WAIT_MS)
         shown = response(page).inner_text()
         assert len(shown) < 40_000, "a page sends a part of a megabyte, not all of it"
         if sample == 0:
             assert "<script>window.hacked = 1" in shown
             assert "U+202E" in shown
+            assert page.locator(".orz-values i").count() == 160
+            assert page.locator(".orz-text .val6.adv-n3").count() > 0, "values lie over the layers of the text"
+            place = page.locator(".orz-outline .k-drop")
+            assert place.inner_text().startswith("↘ −0.20 ")
+            place.click()
+            assert page.locator(".orz-place.k-drop").is_checked()
+            assert not faint_texts(page)
             shoot("hostile")
             assert "\u202e" not in page.locator(".stMain").inner_text()
         else:

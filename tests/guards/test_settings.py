@@ -152,13 +152,14 @@ def test_contradictions_are_told_beside_values_that_are_out_of_bounds() -> None:
 NUMBERS = (math.nan, math.inf, -math.inf, -1, -5, 0, 1e30, 1e-9)
 PROTOCOL_NUMBERS = (
     "n", "temperature", "top_p", "top_k", "max_tokens",
-    "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty",
+    "min_p", "presence_penalty", "frequency_penalty", "repetition_penalty", "waits", "thought_tokens",
 )  # fmt: skip
 PROTOCOL_MEANINGFUL = {
     ("temperature", 0): "greedy",
     ("top_k", -1): OFF,
     ("top_p", 1e-9): "the most likely token alone",
     ("min_p", 0): OFF,
+    ("waits", 0): OFF,
     ("min_p", 1e-9): "all but the least likely",
     **{(f"{kind}_penalty", value): "weak or off" for kind in ("presence", "frequency") for value in (-1, 0, 1e-9)},
 }
@@ -166,7 +167,9 @@ PROTOCOL_MEANINGFUL = {
 
 @pytest.mark.parametrize("name", PROTOCOL_NUMBERS)
 def test_every_number_of_a_protocol_has_bounds(name: str) -> None:
-    assert {field.name for field in fields(Sampling)} == set(PROTOCOL_NUMBERS) - {"n"} | {"stop"}
+    assert {field.name for field in fields(Sampling)} == set(PROTOCOL_NUMBERS) - {"n", "waits", "thought_tokens"} | {
+        "stop"
+    }
     for value in NUMBERS:
         changes: dict[str, Any] = {"n": 1, name: value}
         if (name, value) in PROTOCOL_MEANINGFUL:

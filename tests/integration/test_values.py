@@ -13,6 +13,7 @@ from orz_bench.records.run_dir import RunDir
 from orz_bench.records.values import TokenValues, ValuesDir, values_beside
 from orz_rl.assets.resolve import TINY
 from tests.support.command_line import orz_bench, started
+from tests.support.critics import a_critic
 from tests.support.named_points import Point, kill_at
 
 VALUES = "orz_bench.records.values:ValuesDir"
@@ -21,18 +22,7 @@ VALUES = "orz_bench.records.values:ValuesDir"
 @pytest.fixture(scope="module")
 def critic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model's body with a head."""
-    import torch
-
-    from orz_rl.critic import ValueModel, load_classifier
-
-    folder = tmp_path_factory.mktemp("critics") / "critic"
-    classifier, _ = load_classifier(str(TINY), dtype="float32", attention="packed_sdpa")
-    with torch.no_grad():
-        classifier.score.weight.copy_(torch.linspace(-1, 1, classifier.score.weight.numel())[None] / 10)
-    ValueModel(classifier).save_pretrained(folder)
-    for file in TINY.glob("*token*"):
-        shutil.copy(file, folder)
-    return folder
+    return a_critic(tmp_path_factory.mktemp("critics") / "critic", of=TINY)
 
 
 @pytest.fixture(scope="module")

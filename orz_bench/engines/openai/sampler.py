@@ -69,7 +69,7 @@ class _EndpointSampler(ABC):
 
     async def _room(self, request: Request, client: openai.AsyncOpenAI) -> int:
         """Limit of new tokens: what the server's context leaves, at most the protocol's limit."""
-        wanted = self._sampling.max_tokens
+        wanted = request.room(self._sampling.max_tokens)
         if self._limit is None or self._most_tokens(request) + wanted <= self._limit:
             return wanted
         length = len(request.prompt_token_ids or ()) or await self._length(request, client)

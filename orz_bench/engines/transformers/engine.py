@@ -161,17 +161,19 @@ class TransformersEngine:
         """The sample as far as it is drawn: token i takes the i-th random number of its seed, wherever it was cut."""
         prompt, drawn, draw = request.prompt_token_ids or (), request.drawn, random.Random(request.seed)
         require_known_ids(prompt, rows=self._rows, checkpoint=self._spec.checkpoint)
-        draft = Draft(prompt=prompt, room=self._room(len(prompt), sampling), uniform=draw.random)
+        draft = Draft(
+            prompt=prompt, room=self._room(len(prompt), request.room(sampling.max_tokens)), uniform=draw.random
+        )
         if drawn is not None:
             draft.tokens, draft.logprobs = list(drawn.token_ids), list(drawn.logprobs)
             for _ in draft.tokens:
                 draw.random()
         return draft
 
-    def _room(self, prompt_length: int, sampling: Sampling) -> int:
+    def _room(self, prompt_length: int, max_tokens: int) -> int:
         """Limit of new tokens of one sample; it does not depend on the batch."""
         limit = self._spec.max_model_len
-        return sampling.max_tokens if limit is None else min(sampling.max_tokens, limit - prompt_length)
+        return max_tokens if limit is None else min(max_tokens, limit - prompt_length)
 
     def _completion(self, request: Request, draft: Draft, *, stop: Sequence[str]) -> Completion:
         assert draft.ended is not None

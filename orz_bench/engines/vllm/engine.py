@@ -213,7 +213,7 @@ class VllmEngine:
 
         request = group[0]
         parameters = self._parameters(
-            sampling,
+            replace(sampling, max_tokens=request.room(sampling.max_tokens)),
             n=len(group),  # vLLM uses the seeds seed, seed + 1, ...
             seed=request.seed if sampling.temperature > 0 else None,
             output_kind=RequestOutputKind.FINAL_ONLY,
@@ -227,7 +227,7 @@ class VllmEngine:
 
         drawn = request.drawn.token_ids if request.drawn else ()
         parameters = self._parameters(
-            replace(sampling, max_tokens=sampling.max_tokens - len(drawn)),
+            replace(sampling, max_tokens=request.room(sampling.max_tokens) - len(drawn)),
             seed=continued_seed(request.seed, len(drawn)) if drawn else request.seed,
             output_kind=RequestOutputKind.DELTA,
             logprobs=0,
@@ -308,6 +308,7 @@ class _Groups:
 
 def _follows(request: Request, last: Request) -> bool:
     is_same = request.problem is last.problem or request.problem == last.problem
+    is_same = is_same and request.max_tokens == last.max_tokens
     return request.seed == last.seed + 1 and is_same and request.prompt_token_ids == last.prompt_token_ids
 
 

@@ -41,6 +41,7 @@ def harness_options(options: EvalOptions) -> HarnessOptions:
         "template": template if template != "chat" else None,
         "ids": options.ids,
         "sample": options.sample,
+        "select": options.search.select,
     }
     if changes or any(named.values()):
         given = ", ".join([*(name for name, value in named.items() if value), *changes])

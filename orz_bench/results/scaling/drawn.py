@@ -72,7 +72,7 @@ def value_majority(question: AnsweredQuestion, orders: Array, *, k: int) -> Outc
 
 
 def shortest_majority(question: AnsweredQuestion, orders: Array, *, k: int) -> Outcome:
-    """The answer with the greatest c / log(l): c votes of mean length l."""
+    """The answer with the greatest c / log(l): c votes of mean length l; a logarithm below 1 counts as 1."""
     drawn = orders[:, :k]
     counts = _counts(question, drawn)
     means = _per_class(question, drawn, weights=question.lengths) / np.maximum(counts, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from html import escape
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Group, RenderableType
 from rich.table import Table
@@ -16,7 +16,7 @@ from orz_bench.records.intervals import Interval, percent_spread
 from orz_bench.results.breakdown_tables import percent
 from orz_bench.results.html import html_list, html_page, html_table
 from orz_bench.results.scaling.chart import Line, chart
-from orz_bench.results.scaling.curves import Point, RulePair, Scaling
+from orz_bench.results.scaling.curves import Point, RulePair, Scaling, Setting, scaling_of
 from orz_bench.results.scaling.stored import StoredEvaluation
 
 _PAIR_HEADINGS = ("A", "B", "length of A", "of B", "B - A, points", "95 %", "p", "p (Holm)", "detectable")
@@ -29,6 +29,23 @@ class ScaledEvaluation:
     stored: StoredEvaluation
     scaling: Scaling
     pairs: tuple[RulePair, ...]
+
+    @classmethod
+    def of(
+        cls,
+        stored: StoredEvaluation,
+        *,
+        rules: Sequence[str] = (),
+        ks: Sequence[int] = (),
+        settings: Sequence[Setting] = (),
+    ) -> Self:
+        """All curves, and the first setting against each of the others; by default every rule against majority.
+
+        ConfigError for rules, numbers and settings that the answers do not allow.
+        """
+        scaling = scaling_of(stored.questions, rules=rules, ks=ks)
+        pairs = [(settings[0], other) for other in settings[1:]] if settings else scaling.at_equal_length()
+        return cls(stored=stored, scaling=scaling, pairs=tuple(scaling.compare(pairs)))
 
     @property
     def title(self) -> str:

@@ -87,7 +87,7 @@ _ALL = (
     Rule(
         name="shortest-majority",
         what="the answer with the greatest votes / log(mean length)",
-        source="Zeng et al., arXiv 2502.12215",
+        source="Zeng et al., arXiv 2502.12215, equation 1",
         drawn=shortest_majority,
     ),
     Rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
-from orz_bench.records.values import TokenValues, ValueSummary, values_beside, values_of
+from orz_bench.records.values import TokenValues, ValueSummary, assessed_folder, values_of
 from orz_bench.results.lookup import no_evaluation
 from orz_bench.results.scaling.question import AnsweredQuestion, StoredAnswer
 
@@ -49,7 +50,7 @@ def stored_evaluations(
     several = [(each, result) for each, result in wanted if result.summary.n > 1 and part_files(each.path)]
     if not several:
         raise ConfigError(_why_none(run, found, wanted=wanted))
-    return [_stored(each, result, critic=critic) for each, result in several]
+    return [stored_evaluation(each, result, critic=critic) for each, result in several]
 
 
 def _why_none(run: Path, found: Sequence[Any], *, wanted: Sequence[Any]) -> str:
@@ -64,10 +65,16 @@ def _why_none(run: Path, found: Sequence[Any], *, wanted: Sequence[Any]) -> str:
     )
 
 
-def _stored(directory: EvaluationDir, result: EvalResult, *, critic: str | None) -> StoredEvaluation:
-    values_dir = values_of(_assessed(directory, result), critic=critic)
+def stored_evaluation(directory: EvaluationDir, result: EvalResult, *, critic: str | None = None) -> StoredEvaluation:
+    """One finished evaluation, with the values of the critic with this digest, by default of the only one.
+
+    ConfigError if several critics have assessed it and none is named.
+    """
+    values_dir = values_of(assessed_folder(directory), critic=critic)
     values: Mapping[tuple[str, int], TokenValues] = values_dir.read() if values_dir is not None else {}
     rows = directory.read(list(_COLUMNS)).to_pylist()
+    if result.protocol.get("selection"):
+        rows = [row | {"num_tokens": spent} for row, spent in zip(rows, _spent(directory), strict=True)]
     has_tokens = all(row["num_tokens"] is not None for row in rows)
     lengths = [row["num_tokens"] for row in rows] if has_tokens else _characters(directory)
     knows_answers = result.summary.extraction_rate is not None
@@ -91,13 +98,6 @@ def _stored(directory: EvaluationDir, result: EvalResult, *, critic: str | None)
     )
 
 
-def _assessed(directory: EvaluationDir, result: EvalResult) -> EvaluationDir:
-    """The folder beside whose samples the values are: of regraded samples, that of the same texts graded before."""
-    if result.regraded_from is None or values_beside(directory):
-        return directory
-    return directory.under(result.regraded_from)
-
-
 def _index(pair: tuple[int, StoredAnswer]) -> int:
     return pair[0]
 
@@ -114,6 +114,12 @@ def _notes(unassessed: int, *, has_tokens: bool, knows_answers: bool) -> list[st
     if not knows_answers:
         notes.append("the extracted answers are unknown: rules that compare them are left out")
     return notes
+
+
+def _spent(directory: EvaluationDir) -> list[int | None]:
+    """Tokens of all candidates of which each response was chosen; None where unknown."""
+    extras = map(json.loads, directory.read(["extra"])["extra"].to_pylist())
+    return [extra.get("selection", {}).get("spent_tokens") for extra in extras]
 
 
 def _characters(directory: EvaluationDir) -> list[int]:

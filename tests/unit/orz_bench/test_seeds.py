@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from orz_bench.seeds import sample_seed
+from orz_bench.seeds import sample_seed, stage_seed
 
 
 def seed(**changes: object) -> int:
@@ -33,3 +33,10 @@ def test_the_values_are_fixed_for_ever() -> None:
 
 def test_seeds_fit_every_engine() -> None:
     assert all(0 <= seed(sample_index=index) < 2**48 for index in range(1000))
+
+
+def test_every_continuation_of_a_sample_has_a_seed_of_its_own() -> None:
+    seeds = [stage_seed(of, stage=stage, branch=branch) for of in (1, 2) for stage in range(50) for branch in range(50)]
+    assert len(set(seeds)) == len(seeds)
+    assert all(0 <= one < 2**48 for one in seeds)
+    assert stage_seed(7, stage=1) == stage_seed(7, stage=1, branch=0) == 49538997561187

@@ -8,8 +8,12 @@ import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from orz_bench.records.run_dir import RunDir
+from app.judging.side_folder import side_folder
+from app.runs.evaluations import Evaluated
+from app.runs.scaling import ScalingFile, compute
+from orz_bench.records.run_dir import RunDir, to_json, write_text
 from tests.support.app_runs import write_evaluation
+from tests.support.assessed import CRITIC, assess
 from tests.support.builders import a_rollout
 from tests.support.runs import a_run, add_evaluation
 
@@ -234,3 +238,46 @@ def test_a_report_is_made_when_it_is_wanted(monkeypatch: pytest.MonkeyPatch, fin
     assert page.query_params["made"] == "1"
     assert not page.error
     assert len(page.get("iframe")) == 1
+
+
+def _scaling_file(folder: Path) -> ScalingFile:
+    run = RunDir(folder / "x")
+    result = next(one for one in run.results() if one.step == 0)
+    of = Evaluated(run="x", path=run.path, result=result)
+    return ScalingFile(of=of, critic="", side=side_folder(folder))
+
+
+def test_test_time_scaling_of_a_chosen_evaluation(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    a_run(tmp_path / "x", num_steps=1)
+    closed = _opened(monkeypatch, tmp_path, "benchmarks", run=["x"])
+    choice = next(box for box in closed.selectbox if box.label == "Evaluation")
+    assert choice.value is None
+    assert choice.options == ["x@0~0123456789ab", "x@1~0123456789ab"]
+    file = _scaling_file(tmp_path)
+    file.path.parent.mkdir(parents=True)
+    write_text(file.path, to_json(compute(file.folder, critic="")))
+    page = _opened(monkeypatch, tmp_path, "benchmarks", run=["x"], scaled=["x@0~0123456789ab"])
+    assert not page.exception
+    assert "10 questions, n = 4." in _texts(page)
+    assert "it bounds the others" in _texts(page)
+    pairs = next(table.value for table in page.dataframe if "against" in table.value)
+    assert set(pairs["against"]) == {"majority"}
+    assert len(page.get("vega_lite_chart")) == len(closed.get("vega_lite_chart")) + 2
+    write_text(file.path, to_json({"error": "no <b>reason</b>"}))
+    assert "no <b>reason" in _texts(_opened(monkeypatch, tmp_path, "benchmarks", run=["x"], scaled=[file.of.name]))
+    gone = _opened(monkeypatch, tmp_path, "benchmarks", run=["x"], scaled=["x@7~0123456789ab"])
+    assert "no evaluation x@7~0123456789ab with several samples" in _texts(gone)
+
+
+def test_scaling_by_one_of_several_critics(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    a_run(tmp_path / "x", num_steps=1)
+    file = _scaling_file(tmp_path)
+    assess(file.folder)
+    assess(file.folder, "wbbbbbbbbbbbbbbb")
+    page = _opened(monkeypatch, tmp_path, "benchmarks", run=["x"], scaled=[file.of.name])
+    choice = next(box for box in page.selectbox if box.label == "Critic")
+    assert choice.value is None
+    assert choice.options == [CRITIC, "wbbbbbbbbbbbbbbb"]
+    assert "questions, n =" not in _texts(page), "no critic is taken by itself"
+    wrong = _opened(monkeypatch, tmp_path, "benchmarks", run=["x"], scaled=[file.of.name], critic=["wc"])
+    assert "The critic wc has not assessed this evaluation" in _texts(wrong)

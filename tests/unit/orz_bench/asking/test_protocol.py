@@ -10,8 +10,10 @@ import pytest
 from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import PROTOCOLS, ProtocolCard, customise, get_protocol, make_card, template_digest
 from orz_bench.asking.templates import TEMPLATES
+from orz_bench.asking.thoughts import THOUGHTS
 from orz_bench.engines.engine import Sampling
 from orz_bench.errors import ConfigError
+from orz_bench.records.rollout import Problem
 
 FACTS: dict[str, Any] = {
     "benchmark": "aime24",
@@ -108,3 +110,51 @@ def test_every_protocol_has_a_source() -> None:
 
 def test_every_template_has_its_own_digest() -> None:
     assert len({template_digest(name) for name in TEMPLATES}) == len(TEMPLATES)
+
+
+def test_forced_thoughts_are_another_protocol() -> None:
+    orz = get_protocol("orz")
+    cards = [
+        make_card(customise(orz, ProtocolChanges(**changes)), **FACTS)
+        for changes in (
+            {},
+            {"waits": 1},
+            {"waits": 2},
+            {"waits": 1, "wait_text": "Hmm"},
+            {"thought_tokens": 100},
+            {"thought_tokens": 101},
+            {"waits": 1, "thought_tokens": 100},
+        )
+    ]
+    assert len({card.fingerprint for card in cards}) == len(cards)
+    assert [card.is_forced for card in cards] == [False] + 6 * [True]
+    assert cards[1].to_json()["wait_text"] == "Wait"
+    assert cards[4].to_json()["thought_format"]["close"] == " </think> <answer>"
+    off = make_card(customise(orz, ProtocolChanges(waits=0)), **FACTS)
+    assert off.fingerprint == a_card().fingerprint
+    assert off.to_json() == a_card().to_json()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"waits": -1}, "waits is -1, wanted 0 (off) to 1000"),
+        ({"waits": 1, "wait_text": ""}, "wait_text is empty"),
+        ({"wait_text": "Hmm"}, "waits is 0, so that it is never appended"),
+        ({"thought_tokens": 0}, "thought_tokens is 0, wanted at least 1"),
+        ({"thought_tokens": 8000}, r"less than max_tokens (8,000)"),
+        ({"waits": 1, "template": "few-shot"}, "asks for no thought"),
+    ],
+)
+def test_thoughts_that_cannot_be_forced(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        customise(get_protocol("orz"), ProtocolChanges(**changes))
+    assert said in str(refused.value)
+
+
+def test_every_template_with_a_thought_is_one() -> None:
+    assert set(THOUGHTS) <= set(TEMPLATES)
+    for name in ("orz-code", "orz-paper"):
+        shown = TEMPLATES[name](Problem(benchmark="b", problem_id="p", question="?", gold="1", kind="math"), None)
+        assert shown.endswith("<think>")
+        assert THOUGHTS[name].close.lstrip().startswith(THOUGHTS[name].ends[0])

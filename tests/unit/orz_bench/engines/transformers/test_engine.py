@@ -154,3 +154,26 @@ def test_a_model_that_cannot_be_loaded_is_reported(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "no-such-model"}', encoding="utf-8")
     with pytest.raises(EngineError, match="transformers cannot load it"):
         TransformersEngine(a_spec(str(tmp_path)))
+
+
+def test_a_request_has_a_limit_of_its_own(checkpoint: str) -> None:
+    requests = requests_for(checkpoint, PROMPTS)
+    whole = drawn(a_spec(checkpoint, keep_tokens=True), requests)
+    limits = [3, None, 1, 99, 7]
+    found = drawn(
+        a_spec(checkpoint, keep_tokens=True),
+        [replace(one, max_tokens=limit) for one, limit in zip(requests, limits, strict=True)],
+    )
+    for one, other, limit in zip(whole, found, limits, strict=True):
+        assert list(other.token_ids or ()) == list(one.token_ids or ())[:limit]
+        assert other.num_tokens <= min(24, limit or 24)
+
+
+def test_a_response_goes_on_from_its_tokens(checkpoint: str) -> None:
+    """What steering does: the prompt and the response so far are the prompt."""
+    (request,) = requests_for(checkpoint, PROMPTS[:1])
+    (whole,) = drawn(a_spec(checkpoint, keep_tokens=True), [request], temperature=0.0)
+    ids = list(whole.token_ids or ())
+    going = replace(request, prompt_token_ids=(*(request.prompt_token_ids or ()), *ids[:5]))
+    (rest,) = drawn(a_spec(checkpoint, keep_tokens=True), [going], temperature=0.0)
+    assert list(rest.token_ids or ())[: len(ids) - 5] == ids[5:]

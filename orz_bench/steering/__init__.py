@@ -1,0 +1,1 @@
+"""Responses generated in stages: thoughts forced to a length, and sentences chosen by a critic"""
