@@ -1,7 +1,8 @@
-"""orz-analysis: report · reflection · values · step-moment · compare · figure · figures · metrics."""
+"""orz-analysis: report · reflection · boundary · values · step-moment · compare · figure · figures · metrics."""
 
 from __future__ import annotations
 
+from analysis.commands.boundary import boundary_command
 from analysis.commands.figures import figure_command, figures_command, metrics_command
 from analysis.commands.reflection import reflection_command
 from analysis.commands.report import compare_command, report_command
@@ -16,6 +17,7 @@ _WITH_LEXICONS = names_plugins({"--lexicon": "orz.lexicons"})
 app.callback()(version_option)
 app.command("report", cls=_WITH_LEXICONS)(report_command)
 app.command("reflection", cls=_WITH_LEXICONS)(reflection_command)
+app.command("boundary")(boundary_command)
 app.command("values", cls=_WITH_LEXICONS)(values_command)
 app.command("step-moment", cls=names_plugins({"--detector": "orz.detectors"}))(step_moment_command)
 app.command("compare")(compare_command)

@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from analysis.figures.colours import colour_of
 from analysis.figures.spec import FigureSpec, Panel, Series, rows
@@ -102,6 +102,10 @@ def _plot_panel(axis: Axes, panel: Panel) -> dict[str, Any]:
 def _set_steps(axis: Axes, panel: Panel) -> None:
     """Ticks at integers if all steps are integers; a single step has one tick."""
     steps = np.unique(np.concatenate([series.x for series in panel.series]))
+    if panel.is_log:
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        return
     if len(steps) == 1:
         axis.set_xlim(steps[0] - 1, steps[0] + 1)
         axis.set_xticks(steps, [f"{steps[0]:g}"])

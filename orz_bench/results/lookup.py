@@ -48,10 +48,51 @@ def results_of(run: Path) -> list[EvalResult]:
     return results
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationPair:
+    """One benchmark of two runs, evaluated alike."""
+
+    benchmark: str
+    a: EvaluationDir
+    b: EvaluationDir
+    result_a: EvalResult
+    result_b: EvalResult
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Fields in which the protocols differ."""
+        return _differing(self.result_a, self.result_b)
+
+
 def compare_runs(
     run_a: str, run_b: str, *, benchmarks: Sequence[str] | None, across_protocols: bool
 ) -> list[ComparedBenchmark]:
     """Compare the latest (or the named: RUN@STEP) checkpoints of two runs on every benchmark that both have."""
+    pairs = evaluation_pairs(run_a, run_b, benchmarks=benchmarks, across_protocols=across_protocols)
+    read = [(_samples(pair.a), _samples(pair.b)) for pair in pairs]
+    comparisons = [compare(_outcomes(a), _outcomes(b)) for a, b in read]
+    adjusted = holm([comparison.p_value for comparison in comparisons])
+    return [
+        ComparedBenchmark(
+            benchmark=pair.benchmark,
+            a=pair.result_a,
+            b=pair.result_b,
+            comparison=comparison,
+            p_holm=p,
+            measures=_measures(*samples),
+            differing=pair.differing,
+        )
+        for pair, samples, comparison, p in zip(pairs, read, comparisons, adjusted, strict=True)
+    ]
+
+
+def evaluation_pairs(
+    run_a: str, run_b: str, *, benchmarks: Sequence[str] | None, across_protocols: bool
+) -> list[EvaluationPair]:
+    """The finished evaluations of the latest (or the named: RUN@STEP) checkpoints of two runs that belong together.
+
+    ConfigError if they share no benchmark, or differ in their protocols and `across_protocols` is false.
+    """
     side_a, side_b = _latest(run_a), _latest(run_b)
     names = [name for name in side_a if name in side_b and (benchmarks is None or name in benchmarks)]
     missing = [name for name in benchmarks or () if name not in names]
@@ -60,21 +101,10 @@ def compare_runs(
             f"{run_a} has {', '.join(side_a)}; {run_b} has {', '.join(side_b)}: nothing to compare"
             f"{' for ' + ', '.join(missing) if missing else ''}. Evaluate both on the same benchmark first."
         )
-    pairs = [_choose(side_a[name], side_b[name], name=name, across_protocols=across_protocols) for name in names]
-    read = [(_samples(a), _samples(b)) for a, b in pairs]
-    comparisons = [compare(_outcomes(a), _outcomes(b)) for a, b in read]
-    adjusted = holm([comparison.p_value for comparison in comparisons])
+    chosen = [_choose(side_a[name], side_b[name], name=name, across_protocols=across_protocols) for name in names]
     return [
-        ComparedBenchmark(
-            benchmark=name,
-            a=a[1],
-            b=b[1],
-            comparison=comparison,
-            p_holm=p,
-            measures=_measures(*samples),
-            differing=_differing(a[1], b[1]),
-        )
-        for name, (a, b), samples, comparison, p in zip(names, pairs, read, comparisons, adjusted, strict=True)
+        EvaluationPair(benchmark=name, a=a[0], b=b[0], result_a=a[1], result_b=b[1])
+        for name, (a, b) in zip(names, chosen, strict=True)
     ]
 
 
@@ -140,8 +170,8 @@ _Samples = dict[str, list[_Sample]]
 """By problem id, in the order of their indices."""
 
 
-def _samples(found: _Found) -> _Samples:
-    table = found[0].read(["problem_id", "sample_index", "verdict", "extracted"]).sort_by("sample_index")
+def _samples(directory: EvaluationDir) -> _Samples:
+    table = directory.read(["problem_id", "sample_index", "verdict", "extracted"]).sort_by("sample_index")
     samples: _Samples = defaultdict(list)
     columns = (table[name].to_pylist() for name in ("problem_id", "verdict", "extracted"))
     for problem_id, verdict, extracted in zip(*columns, strict=True):

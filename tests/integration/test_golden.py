@@ -24,6 +24,7 @@ COMMANDS = (
     "report",
     "scale",
     "value",
+    "probe",
     "import",
     "export",
     "data list",

@@ -29,6 +29,7 @@ NEEDS_NOTHING = [
     ("orz-bench", "scale", RUN),
     ("orz-bench", "grade", "--bench", "arithmetic", "--in", "responses.jsonl", "--out", "graded.jsonl"),
     ("orz-bench", "import", "responses.jsonl", "--out", "imported"),
+    ("orz-bench", "probe", RUN),
     ("orz-bench", "export", RUN, "--out", "exported"),
     ("orz-bench", "data", "list"),
     ("orz-bench", "data", "check", "arithmetic"),
@@ -46,6 +47,7 @@ NEEDS_NOTHING = [
 ANALYSES = [
     ("orz-analysis", "report", "trained", "--out", "report"),
     ("orz-analysis", "reflection", "trained"),
+    ("orz-analysis", "boundary", "trained@0", "trained"),
     ("orz-analysis", "values", "trained"),
     ("orz-analysis", "step-moment", "trained"),
     ("orz-analysis", "compare", "trained", "trained"),
