@@ -1,9 +1,10 @@
-"""orz-analysis: report · reflection · boundary · values · step-moment · compare · figure · figures · metrics."""
+"""orz-analysis: report · reflection · boundary · values · step-moment · forecast · compare · figures · metrics."""
 
 from __future__ import annotations
 
 from analysis.commands.boundary import boundary_command
 from analysis.commands.figures import figure_command, figures_command, metrics_command
+from analysis.commands.forecast import forecast_command
 from analysis.commands.reflection import reflection_command
 from analysis.commands.report import compare_command, report_command
 from analysis.commands.step_moment import step_moment_command
@@ -20,6 +21,7 @@ app.command("reflection", cls=_WITH_LEXICONS)(reflection_command)
 app.command("boundary")(boundary_command)
 app.command("values", cls=_WITH_LEXICONS)(values_command)
 app.command("step-moment", cls=names_plugins({"--detector": "orz.detectors"}))(step_moment_command)
+app.command("forecast")(forecast_command)
 app.command("compare")(compare_command)
 app.command("figure", cls=_WITH_LEXICONS)(figure_command)
 app.command("figures")(figures_command)

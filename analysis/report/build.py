@@ -14,6 +14,7 @@ from analysis.figures import drawing
 from analysis.figures.ablations import Ablation
 from analysis.figures.boundary import boundary_figure
 from analysis.figures.chosen import chosen_metrics
+from analysis.figures.forecast import forecast_figure
 from analysis.figures.panels import MissingDataError, NothingToCompareError
 from analysis.figures.registry import all_figures, drawn
 from analysis.figures.spec import FigureSpec, rows
@@ -22,6 +23,7 @@ from analysis.figures.values import value_figure
 from analysis.report.boundary_finding import boundary_finding
 from analysis.report.examples import examples_of
 from analysis.report.findings import findings_of
+from analysis.report.forecast_finding import forecast_finding, reward_forecast
 from analysis.report.page import Page, Picture, RunSection, render
 from analysis.report.tables import Table, as_csv, length_table_of, result_table
 from analysis.report.thought_finding import thought_finding
@@ -63,6 +65,9 @@ def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] 
     specs += [value_figure(assessed)] if assessed else []
     bounded = [found for study in studies for found in _named(study)]
     specs += [boundary_figure(bounded)] if bounded else []
+    ahead = [(study, found) for study in studies if (found := reward_forecast(study)) is not None]
+    heading = forecast_figure(ahead)
+    specs += [heading] if heading else []
     probed = {f"{study.run.name}: {name}": use for study in studies for name, use in study.thoughts.items()}
     thoughts = thoughts_figure(probed) if probed else None
     specs += [thoughts] if thoughts else []
@@ -174,6 +179,7 @@ def _section(study: Study) -> RunSection:
         about=_about(study),
         findings=(
             *findings_of(study),
+            *([forecast_finding(ahead)] if (ahead := reward_forecast(study)) is not None else []),
             *map(boundary_finding, study.boundaries),
             *(thought_finding(name, use) for name, use in study.thoughts.items()),
             *map(value_finding, study.values),

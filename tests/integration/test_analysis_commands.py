@@ -19,7 +19,18 @@ from tests.support.runs import a_run
 from tests.support.shared_data import shared_data
 
 PLAIN = {"TERM": "dumb", "NO_COLOR": "1"}
-COMMANDS = ("report", "reflection", "boundary", "values", "step-moment", "compare", "figure", "figures", "metrics")
+COMMANDS = (
+    "report",
+    "reflection",
+    "boundary",
+    "values",
+    "step-moment",
+    "forecast",
+    "compare",
+    "figure",
+    "figures",
+    "metrics",
+)
 
 
 def _orz_analysis(*arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:

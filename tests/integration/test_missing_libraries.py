@@ -50,6 +50,7 @@ ANALYSES = [
     ("orz-analysis", "boundary", "trained@0", "trained"),
     ("orz-analysis", "values", "trained"),
     ("orz-analysis", "step-moment", "trained"),
+    ("orz-analysis", "forecast", "trained"),
     ("orz-analysis", "compare", "trained", "trained"),
     ("orz-analysis", "figure", "reflection", "trained"),
     ("orz-analysis", "figures"),
