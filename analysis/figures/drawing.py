@@ -190,7 +190,9 @@ def _plot_series(axis: Axes, series: Series, *, look: _Look) -> Any:
 
 def _plot_points(axis: Axes, series: Series, *, colour: str, look: _Look) -> Any:
     """Hollow markers with wider caps and bars in front, so that a bar shorter than its marker is visible."""
-    bars = None if series.low is None or series.high is None else [series.y - series.low, series.high - series.y]
+    bars = None
+    if series.low is not None and series.high is not None:
+        bars = np.array([series.y - series.low, series.high - series.y])
     size = 4.5 if len(series.x) <= _FEW_POINTS else 2.5
     return axis.errorbar(
         series.x,

@@ -93,7 +93,7 @@ def _open(study: BoundaryStudy, crossing: Crossing | None = None) -> str:
     if study.num_questions < LEAST_QUESTIONS:
         return f"a crossing is looked for with {LEAST_QUESTIONS} questions or more"
     low = "k = 1" if crossing.low is None else f"k = {crossing.low}"
-    high = f"n = {study.n} and beyond" if crossing.high is None else f"k = {crossing.high}"
+    high = f"k = {study.n}" if crossing.high is None else f"k = {crossing.high}"
     return f"no crossing is shown, and none is excluded from {low} to {high}"
 
 

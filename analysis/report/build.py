@@ -28,6 +28,7 @@ from analysis.report.page import Page, Picture, RunSection, render
 from analysis.report.tables import Table, as_csv, length_table_of, result_table
 from analysis.report.thought_finding import thought_finding
 from analysis.report.value_finding import value_finding
+from analysis.report.weights_finding import kept_weights, weights_finding
 from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.records.parquet import disk_error
 from orz_bench.records.run_dir import write_text
@@ -183,6 +184,7 @@ def _section(study: Study) -> RunSection:
             *map(boundary_finding, study.boundaries),
             *(thought_finding(name, use) for name, use in study.thoughts.items()),
             *map(value_finding, study.values),
+            *([weights_finding(moved)] if (moved := kept_weights(study)) is not None else []),
         ),
         examples=tuple(examples_of(study)),
     )

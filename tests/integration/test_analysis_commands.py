@@ -26,6 +26,7 @@ COMMANDS = (
     "values",
     "step-moment",
     "forecast",
+    "weights",
     "compare",
     "figure",
     "figures",
