@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -42,15 +43,14 @@ def main() -> None:
     pairs = parser.parse_args().pairs
     rng = np.random.default_rng(0)
     table: dict[str, list[dict[str, Any]]] = {"crossing": [], "not crossing": []}
-    for which, models in (("crossing", CROSSING), ("not crossing", NOT_CROSSING)):
-        for name, kinds in models.items():
-            for questions, n in SIZES:
-                truth = true_crossing(kinds, n=n)
-                if (truth is None) == (which == "crossing"):
-                    continue
-                found = [drawn_crossing(kinds, num_questions=questions, n=n, rng=rng) for _ in range(pairs)]
-                shape = {"pair": name, "questions": questions, "n": n, "crossing at": truth and round(truth, 2)}
-                table[which].append(shape | row(found, truth))
+    models = {**CROSSING, **NOT_CROSSING}
+    for (name, kinds), (questions, n) in product(models.items(), SIZES):
+        truth, which = true_crossing(kinds, n=n), "crossing" if name in CROSSING else "not crossing"
+        if (truth is None) == (which == "crossing"):
+            continue
+        found = [drawn_crossing(kinds, num_questions=questions, n=n, rng=rng) for _ in range(pairs)]
+        shape = {"pair": name, "questions": questions, "n": n, "crossing at": truth and round(truth, 2)}
+        table[which].append(shape | row(found, truth))
     lowest = min(one["holds"] for one in table["crossing"])
     highest = max(one["reported"] for one in table["not crossing"])
     keep("boundary_crossings", {"pairs": pairs, "lowest holds": lowest, "highest wrongly reported": highest} | table)

@@ -86,6 +86,15 @@ class BoundaryStudy:
         return asdict(self)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """What is compared, for people."""
+
+    benchmark: str
+    base: str
+    run: str
+
+
 @dataclass(frozen=True, slots=True)
 class _Model:
     """One model's samples of the shared questions, in one order."""
@@ -108,26 +117,27 @@ def boundary_study(
     base: Mapping[str, Answered],
     run: Mapping[str, Answered],
     *,
-    names: tuple[str, str, str],
+    names: Names,
     ks: Sequence[int] = (),
     differing: tuple[str, ...] = (),
 ) -> BoundaryStudy:
-    """`names`: benchmark, base, trained model. `ks`: where pass@k is tested, by default 1, 2, 4, ... and n.
+    """`ks`: where pass@k is tested, by default 1, 2, 4, ... and n.
 
     ConfigError if no question is shared, if a question has one sample, and for a k above the number of samples.
     """
-    benchmark, base_name, run_name = names
     shared = sorted(base.keys() & run.keys())
     if not shared:
-        raise ConfigError(f"{benchmark}: {base_name} and {run_name} share no question; evaluate both on the same data.")
+        raise ConfigError(
+            f"{names.benchmark}: {names.base} and {names.run} share no question; evaluate both on the same data."
+        )
     models = [_Model({key: side[key] for key in shared}) for side in (base, run)]
     n = _fewest(models, names)
-    tested = _tested(ks, n, names)
+    tested = _tested(ks, n, names=names)
     guessers = [guesser_of(model.answered) for model in models]
     return BoundaryStudy(
-        benchmark=benchmark,
-        base=base_name,
-        run=run_name,
+        benchmark=names.benchmark,
+        base=names.base,
+        run=names.run,
         num_questions=len(shared),
         num_only_base=len(base) - len(shared),
         num_only_run=len(run) - len(shared),
@@ -136,35 +146,34 @@ def boundary_study(
         pass_run=_pass_curve(models[1], n),
         cover_base=_cover_curve(models[0], n),
         cover_run=_cover_curve(models[1], n),
-        tests=_tests(models, shared, tested, n=n),
+        tests=_tests(models, tested, n=n),
         crossing=_crossing(models, n),
         support=support_of(models[0].answered, models[1].answered),
-        guessing=_guessing(models, guessers, n),
+        guessing=_guessing(models, guessers, n=n),
         differing=differing,
     )
 
 
-def _fewest(models: Sequence[_Model], names: tuple[str, str, str]) -> int:
-    benchmark, *whose = names
+def _fewest(models: Sequence[_Model], names: Names) -> int:
     fewest = {
         name: min(model.answered.items(), key=lambda item: item[1].num)
-        for name, model in zip(whose, models, strict=True)
+        for name, model in zip((names.base, names.run), models, strict=True)
     }
     name, (question, answered) = min(fewest.items(), key=lambda item: item[1][1].num)
     if answered.num < 2:
         raise ConfigError(
-            f"{benchmark}: {name} has one sample of {question}, and pass@k needs several a question; evaluate both "
-            f"with --n 16 or more."
+            f"{names.benchmark}: {name} has one sample of {question}, and pass@k needs several a question; evaluate "
+            f"both with --n 16 or more."
         )
     return answered.num
 
 
-def _tested(ks: Sequence[int], n: int, names: tuple[str, str, str]) -> list[int]:
+def _tested(ks: Sequence[int], n: int, *, names: Names) -> list[int]:
     too_large = [k for k in ks if not 1 <= k <= n]
     if too_large:
         raise ConfigError(
-            f"{names[0]}: k = {too_large[0]}, but a question has {counted(n, 'sample')} in {names[1]} or {names[2]}; "
-            f"choose k from 1 to {n}, or evaluate both with --n {max(too_large)}."
+            f"{names.benchmark}: k = {too_large[0]}, but a question has {counted(n, 'sample')} in {names.base} or "
+            f"{names.run}; choose k from 1 to {n}, or evaluate both with --n {max(too_large)}."
         )
     return sorted(set(ks)) or sorted({1 << power for power in range(n.bit_length())} | {n})
 
@@ -190,11 +199,12 @@ def _point(at: float, values: list[float], *, samples_each: float) -> CurvePoint
     )
 
 
-def _tests(models: Sequence[_Model], shared: Sequence[str], ks: Sequence[int], *, n: int) -> tuple[PassTest, ...]:
+def _tests(models: Sequence[_Model], ks: Sequence[int], *, n: int) -> tuple[PassTest, ...]:
     tables = [model.pass_table(ks) for model in models]
     compared = [
         compare_values(
-            *(dict(zip(shared, table[:, column].tolist(), strict=True)) for table in tables), samples_each=n / k
+            *(dict(zip(models[0].answered, table[:, column].tolist(), strict=True)) for table in tables),
+            samples_each=n / k,
         )
         for column, k in enumerate(ks)
     ]
@@ -211,7 +221,7 @@ def _crossing(models: Sequence[_Model], n: int) -> Crossing:
     return crossing_of(band_of(run - base, ks, n=n), num_questions=len(base))
 
 
-def _guessing(models: Sequence[_Model], guessers: Sequence[Guesser | None], n: int) -> GuessingShare | None:
+def _guessing(models: Sequence[_Model], guessers: Sequence[Guesser | None], *, n: int) -> GuessingShare | None:
     known = [guesser for guesser in guessers if guesser is not None]
     if len(known) < 2:
         return None

@@ -47,7 +47,7 @@ def boundary_command(
     """Does training narrow what a model can solve? pass@k and Cover@tau, their crossing, the support, guessing."""
     from analysis.report.boundary_finding import boundary_table
 
-    studies = [study for run in runs for study in _studies(base, run, options)]
+    studies = [study for run in runs for study in _studies(base, run, options=options)]
     if json_output:
         print_result(json.dumps({"pairs": [study.to_json() for study in studies]}, ensure_ascii=False))
     else:
@@ -60,19 +60,20 @@ def boundary_command(
         save_into(boundary_figure(studies), options.out)
 
 
-def _studies(base: str, run: str, options: BoundaryOptions) -> list[BoundaryStudy]:
+def _studies(base: str, run: str, *, options: BoundaryOptions) -> list[BoundaryStudy]:
     from analysis.boundary.answers import read_answers
-    from analysis.boundary.study import boundary_study
+    from analysis.boundary.study import Names, boundary_study
     from orz_bench.results.lookup import evaluation_pairs
 
     pairs = evaluation_pairs(
         base, run, benchmarks=split_names(options.bench) or None, across_protocols=options.across_protocols
     )
+    short = _names(base, run)
     return [
         boundary_study(
             read_answers(pair.a),
             read_answers(pair.b),
-            names=(pair.benchmark, *_names(base, run)),
+            names=Names(benchmark=pair.benchmark, base=short[0], run=short[1]),
             ks=_numbers(options.k),
             differing=pair.differing,
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from analysis.boundary.answers import read_answers
-from analysis.boundary.study import BoundaryStudy, boundary_study
+from analysis.boundary.study import BoundaryStudy, Names, boundary_study
 from analysis.curves.learning import ends_of
 from analysis.curves.study import Study
 from analysis.reading.run import Evaluation
@@ -17,7 +17,11 @@ def with_boundaries(study: Study) -> Study:
     run = study.run
     if run.kind not in ("train", "eval"):
         return study
-    found = [_boundary(RunDir(run.path), *pair) for pair in ends_of(run.evaluations) if _has_several(*pair)]
+    found = [
+        _boundary(RunDir(run.path), first, last=last)
+        for first, last in ends_of(run.evaluations)
+        if _has_several(first, last)
+    ]
     return replace(study, boundaries=tuple(each for each in found if each is not None))
 
 
@@ -25,11 +29,13 @@ def _has_several(*pair: Evaluation) -> bool:
     return all(each.result is not None and each.result.summary.n > 1 for each in pair)
 
 
-def _boundary(run: RunDir, first: Evaluation, last: Evaluation) -> BoundaryStudy | None:
+def _boundary(run: RunDir, first: Evaluation, *, last: Evaluation) -> BoundaryStudy | None:
     sides = [
         read_answers(run.evaluation(benchmark=each.benchmark, step=each.step, fingerprint=each.fingerprint))
         for each in (first, last)
     ]
     if not sides[0].keys() & sides[1].keys():
         return None
-    return boundary_study(*sides, names=(first.benchmark, f"step {first.step}", f"step {last.step}"))
+    return boundary_study(
+        *sides, names=Names(benchmark=first.benchmark, base=f"step {first.step}", run=f"step {last.step}")
+    )

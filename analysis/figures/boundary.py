@@ -46,19 +46,19 @@ def _panels(study: BoundaryStudy, slots: Mapping[str, int], *, several: bool) ->
             x_label="samples k",
             is_share=True,
             is_log=True,
-            series=tuple(_series(name, slots[name], points) for name, points in zip(names, passed, strict=True)),
+            series=tuple(_series(name, points, slot=slots[name]) for name, points in zip(names, passed, strict=True)),
         ),
         Panel(
             title=f"{of}Cover@tau, n = {study.n}",
             y_label="problems solved",
             x_label="least share of right samples, tau",
             is_share=True,
-            series=tuple(_series(name, slots[name], points) for name, points in zip(names, covered, strict=True)),
+            series=tuple(_series(name, points, slot=slots[name]) for name, points in zip(names, covered, strict=True)),
         ),
     ]
 
 
-def _series(label: str, slot: int, points: Sequence[CurvePoint]) -> Series:
+def _series(label: str, points: Sequence[CurvePoint], *, slot: int) -> Series:
     ends = [(point.low, point.high) for point in points]
     has_band = all(low is not None and high is not None for low, high in ends)
     return Series(

@@ -16,9 +16,13 @@ def thoughts_figure(found: Mapping[str, ThoughtUse]) -> FigureSpec | None:
     """One panel of right and one of wrong responses; at most six evaluations, the first and the last among them."""
     at = np.unique(np.linspace(0, len(found) - 1, min(len(found), _MOST_SETS)).round().astype(int))
     shown = [list(found.items())[index] for index in at.tolist()]
-    right = [_series(name, slot, use.positions, use.right_by) for slot, (name, use) in enumerate(shown) if use.right_by]
+    right = [
+        _series(name, use.right_by, x=use.positions, slot=slot)
+        for slot, (name, use) in enumerate(shown)
+        if use.right_by
+    ]
     wrong = [
-        _series(name, slot, use.positions, values, quantity=quantity)
+        _series(name, values, x=use.positions, slot=slot, quantity=quantity)
         for slot, (name, use) in enumerate(shown)
         for quantity, values in (("right answer", use.wrong_by), ("another question's", use.chance_by))
         if values
@@ -49,5 +53,5 @@ def thoughts_figure(found: Mapping[str, ThoughtUse]) -> FigureSpec | None:
     )
 
 
-def _series(label: str, slot: int, x: Sequence[float], y: Sequence[float], *, quantity: str = "") -> Series:
+def _series(label: str, y: Sequence[float], *, x: Sequence[float], slot: int, quantity: str = "") -> Series:
     return Series(label=label, slot=slot, x=np.array(x), y=np.array(y), quantity=quantity)

@@ -34,7 +34,7 @@ def weights_figure(found: MovedWeights) -> FigureSpec | None:
     panels = tuple(
         Panel(title=title, y_label=label, x_label="layer", is_share=is_share, series=series)
         for title, label, is_share, figure in figures
-        if (series := tuple(_series(kind, at, by_kind[kind], figure) for at, kind in enumerate(shown)))
+        if (series := tuple(_series(kind, by_kind[kind], slot=at, figure=figure) for at, kind in enumerate(shown)))
     )
     left = f" {len(by_kind) - len(shown)} more kinds are not drawn." if len(by_kind) > len(shown) else ""
     return FigureSpec(
@@ -45,7 +45,7 @@ def weights_figure(found: MovedWeights) -> FigureSpec | None:
     )
 
 
-def _series(kind: str, slot: int, tensors: list[Moved], figure: Callable[[Moved], float | None]) -> Series:
+def _series(kind: str, tensors: list[Moved], *, slot: int, figure: Callable[[Moved], float | None]) -> Series:
     ordered = sorted(tensors, key=lambda each: each.layer or 0)
     values = [figure(each) for each in ordered]
     return Series(

@@ -53,7 +53,7 @@ def extrapolate(x_N: Array, y_N: Array, *, at: float, bounds: tuple[float, float
     later = grid.columns(np.linspace(0.9 * at, at, _POINTS)).mean(axis=1)
     fits = fit(columns, y_N[:, None], bounds=bounds)
     best = [int(np.flatnonzero(grid.law_G == law)[fits.errors_GC[grid.law_G == law, 0].argmin()]) for law in (0, 1)]
-    curves = np.array([_curve(fits.starts_GC[g, 0], fits.ends_GC[g, 0], columns[g]) for g in best])
+    curves = np.array([_curve(fits.starts_GC[g, 0], fits.ends_GC[g, 0], way=columns[g]) for g in best])
     errors = fits.errors_GC[best, 0]
     residuals = y_N - curves[int(errors.argmin())]
     correlation = _correlation(residuals)
@@ -74,7 +74,7 @@ def extrapolate(x_N: Array, y_N: Array, *, at: float, bounds: tuple[float, float
     ends += _blocks(noise, min(block, num_later), num=num_later, rng=rng).mean(axis=0)
     tails = [100 * (1 - LEVEL) / 2, 50, 100 * (1 + LEVEL) / 2]
     (low, value, high), (ceiling_low, ceiling, ceiling_high) = (np.percentile(of, tails) for of in (ends, ceilings))
-    found = [_curve(fits.starts_GC[g, 0], fits.ends_GC[g, 0], later[g]) for g in best]
+    found = [_curve(fits.starts_GC[g, 0], fits.ends_GC[g, 0], way=later[g]) for g in best]
     return Extrapolation(
         at=at,
         value=float(value),
@@ -90,8 +90,8 @@ def extrapolate(x_N: Array, y_N: Array, *, at: float, bounds: tuple[float, float
     )
 
 
-def _curve(start: float, end: float, column: Array) -> Array:
-    found: Array = start + (end - start) * column
+def _curve(start: float, end: float, *, way: Array) -> Array:
+    found: Array = start + (end - start) * way
     return found
 
 

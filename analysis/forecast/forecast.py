@@ -48,7 +48,7 @@ def forecast(
     steps, values = steps[known].astype(np.float64), values[known].astype(np.float64)
     refusal = _refusal(steps, values, at=at, breaks=breaks)
     if refusal:
-        return _refused(metric, steps, refusal)
+        return _refused(metric, steps, why=refusal)
     bounds = (0.0, 1.0) if values.min() >= 0 and values.max() <= 1 else (-np.inf, np.inf)
     for share in _DROPPED:
         start = int(share * len(steps))
@@ -67,12 +67,12 @@ def forecast(
     refusal = (
         "no law fitted to the first half of the curve foresees its second half; a forecast would not be right either"
     )
-    return _refused(metric, steps, refusal)
+    return _refused(metric, steps, why=refusal)
 
 
-def _refused(metric: str, steps: Array, refusal: str) -> Forecast:
+def _refused(metric: str, steps: Array, *, why: str) -> Forecast:
     last = float(steps[-1]) if len(steps) else None
-    return Forecast(metric=metric, num=len(steps), last_step=last, from_step=None, end=None, refusal=refusal)
+    return Forecast(metric=metric, num=len(steps), last_step=last, from_step=None, end=None, refusal=why)
 
 
 def _refusal(steps: Array, values: Array, *, at: float, breaks: Sequence[Break]) -> str:

@@ -12,12 +12,12 @@ import pytest
 from analysis.boundary.answers import Answered
 from analysis.boundary.crossing import LEAST_QUESTIONS, band_of, crossing_of, grid_of
 from analysis.boundary.guessing import at_least, guesser_of
-from analysis.boundary.study import boundary_study
+from analysis.boundary.study import Names, boundary_study
 from analysis.boundary.support import one_sided, support_of, upper_bound
 from orz_bench.errors import ConfigError
 from tests.support.model_pairs import CROSSING, NOT_CROSSING, drawn_crossing, true_crossing
 
-NAMES = ("sums", "base", "run")
+NAMES = Names(benchmark="sums", base="base", run="run")
 
 
 def answered(num_right: int, num: int = 8, *, right: str = "7", wrong: str = "3") -> Answered:
