@@ -51,7 +51,7 @@ class Support:
 
 def upper_bound(num: int) -> float:
     """The success rate at which `num` samples without a success have a probability of 5 %."""
-    return 1.0 - LEVEL ** (1 / num)
+    return 1.0 - math.exp(math.log(LEVEL) / num)
 
 
 def one_sided(num_right: int, *, num: int, num_other: int) -> float:

@@ -27,7 +27,7 @@ class BoundaryOptions:
     ] = None
     k: Annotated[
         str | None,
-        typer.Option("--k", help="Where pass@k is tested, separated by commas [default: 1,2,4,... and n]."),
+        typer.Option("--k", help="Numbers of samples, separated by commas [default: 1,2,4,... and n]."),
     ] = None
     across_protocols: Annotated[
         bool, typer.Option(help="Compare even if the protocols differ, and name the differences.")

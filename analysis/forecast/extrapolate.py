@@ -106,4 +106,5 @@ def _blocks(residuals: Array, size: int, *, num: int, rng: np.random.Generator) 
     """(num, REPLICATES): joined random blocks of neighbouring residuals; their end is followed by their start."""
     starts = rng.integers(0, len(residuals), size=(REPLICATES, -(-num // size)))
     places = (starts[:, :, None] + np.arange(size)) % len(residuals)
-    return residuals[places].reshape(REPLICATES, -1)[:, :num].T
+    found: Array = residuals[places].reshape(REPLICATES, -1)[:, :num].T
+    return found

@@ -13,7 +13,7 @@ from orz_bench.models.weights import EMBEDDINGS, StoredTensor, is_same_content, 
 from orz_bench.records.run_dir import RunDir
 
 Array = np.ndarray[Any, np.dtype[np.float32]]
-_TYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+_TYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
 _MOST_NAMED = 3
 _HEAD = "lm_head.weight"
 
@@ -77,12 +77,10 @@ def _without_tied_head(tensors: dict[str, StoredTensor]) -> dict[str, StoredTens
 
 def read_tensor(tensor: StoredTensor) -> Array:
     """Its numbers as float32, which holds those of smaller types exactly."""
-    kind = _TYPES[tensor.dtype]
+    kind = np.dtype(_TYPES[tensor.dtype])
     with tensor.file.open("rb") as file:
         file.seek(tensor.start)
-        raw = np.fromfile(
-            file, dtype=np.dtype(kind).newbyteorder("<"), count=(tensor.end - tensor.start) // kind().itemsize
-        )
+        raw = np.fromfile(file, dtype=kind, count=(tensor.end - tensor.start) // kind.itemsize)
     if tensor.dtype == "BF16":
         raw = (raw.astype(np.uint32) << 16).view(np.float32)
     found: Array = raw.astype(np.float32, copy=False).reshape(tensor.shape)

@@ -42,7 +42,7 @@ NOT_CROSSING: Mapping[str, tuple[Kind, ...]] = {
 def true_crossing(kinds: tuple[Kind, ...], *, n: int) -> float | None:
     """Where E[(1 - base)^k - (1 - run)^k] changes its sign between 1 and n."""
     ks = np.arange(1, n + 1, dtype=np.float64)
-    gap = sum(kind.share * ((1 - kind.base) ** ks - (1 - kind.run) ** ks) for kind in kinds)
+    gap = np.sum([kind.share * ((1 - kind.base) ** ks - (1 - kind.run) ** ks) for kind in kinds], axis=0)
     changes = np.flatnonzero(gap[:-1] * gap[1:] < 0)
     if not len(changes):
         return None

@@ -38,9 +38,10 @@ def a_saturating_curve(number: int, *, seed: int = 0) -> SaturatingCurve:
     """Curve `number`: a reward that starts between 0 and .3 and rises by .2 or more, with noise of .008 to .04."""
     rng = np.random.default_rng([seed, number])
     num, shape = int(rng.choice(LENGTHS)), SHAPES[number % len(SHAPES)]
-    steps = np.arange(1, num + 1.0)
+    steps: Array = np.arange(1, num + 1, dtype=np.float64)
     start = rng.uniform(0, 0.3)
     end = rng.uniform(start + 0.2, 0.97)
+    way: Array
     if shape == "sigmoid":
         way = 1 / (1 + (rng.uniform(0.05, 0.8) * num / steps) ** rng.uniform(0.8, 3))
     elif shape == "power":

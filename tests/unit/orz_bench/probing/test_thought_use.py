@@ -65,7 +65,8 @@ def test_hand_computed(tmp_path: Path) -> None:
     assert found.reached_by_chance.value == 0.5
     assert found.underthinking_by_chance is not None
     assert found.underthinking_by_chance.value == pytest.approx((1 - 3 / 20) / 2)
-    assert (found.unit, found.mean_length) == ("tokens", pytest.approx(2 * (60 + 50 + 10) / 3))
+    assert found.unit == "tokens"
+    assert found.mean_length == pytest.approx(2 * (60 + 50 + 10) / 3)
     assert found.mean_first == pytest.approx(2 * (5 + 25 + 5) / 3)
     assert found.right_by[0] == 0
     assert found.right_by[10] == 1  # by half of the response
