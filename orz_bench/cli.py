@@ -1,4 +1,4 @@
-"""orz-bench: eval · grade · compare · gate · report · scale · value · import · export · data · model."""
+"""orz-bench: eval · grade · compare · gate · report · scale · value · probe · import · export · data · model."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from orz_bench.commands.exporting import export_command
 from orz_bench.commands.gating import gate_command
 from orz_bench.commands.grade import grade_command
 from orz_bench.commands.importing import import_command
+from orz_bench.commands.probing import probe_command
 from orz_bench.commands.results import compare_command, report_command
 from orz_bench.commands.scaling import scale_command
 from orz_bench.commands.valuing import value_command
@@ -22,6 +23,7 @@ app.command("gate")(gate_command)
 app.command("report")(report_command)
 app.command("scale")(scale_command)
 app.command("value")(value_command)
+app.command("probe")(probe_command)
 app.command("import")(import_command)
 app.command("export")(export_command)
 app.add_typer(data_app, name="data")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from analysis.boundary.measures import BOUNDARY_MEASURES
 from analysis.curves.response_metrics import RESPONSE_METRICS, ResponseMetric
 from analysis.figures.registry import FIGURES
 from analysis.texts.lexicons import LEXICONS
@@ -56,6 +57,13 @@ right response (its reward, or a correct answer that was not cut). Intervals (95
 differences are two-sided sign-flip permutation tests over questions, which exchange the two sides of a pair.
 
 """
+_BOUNDARY = """
+## Boundary
+
+Measures of `orz-analysis boundary`, which compares the stored samples of a base and of a trained model on the same
+questions; [boundary.md](boundary.md) says how. Bands are 95 % intervals over questions.
+
+"""
 _LEXICONS = """
 ## Lexicons
 
@@ -91,6 +99,10 @@ def metrics_markdown() -> str:
         + _VALUES
         + _markdown(
             ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in VALUE_MEASURES]
+        )
+        + _BOUNDARY
+        + _markdown(
+            ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in BOUNDARY_MEASURES]
         )
         + _LEXICONS
         + _markdown(("name", "version", "patterns", "source"), lexicons)

@@ -9,11 +9,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from analysis.boundary.study import BoundaryStudy
 from analysis.curves.curve import Curve, curve_of
 from analysis.reading.load import Run
 from analysis.step_moment.breaks import Break, JointBreak
 from analysis.values.study import ValueStudy
 from orz_bench.records.summary import EvalResult, Summary
+from orz_bench.records.thoughts import ThoughtUse
 
 SCORE_COLUMNS = ("benchmark", "step", "fingerprint", "accuracy", "error", "low", "high", "n", "num_problems", "length")
 
@@ -36,9 +38,13 @@ class Study:
     breaks: Mapping[str, tuple[Break, ...]] = field(default_factory=dict)
     """Breaks by metric; a metric that was not tested or is too short has no entry."""
     joint_breaks: tuple[JointBreak, ...] = ()
+    """Breaks shared by several metrics."""
     values: tuple[ValueStudy, ...] = ()
     """What a critic's values of its responses say, where they were computed (curves.assessed)."""
-    """Breaks shared by several metrics."""
+    boundaries: tuple[BoundaryStudy, ...] = ()
+    """What its first and its last checkpoint can solve, by benchmark, where they were compared (curves.bounded)."""
+    thoughts: Mapping[str, ThoughtUse] = field(default_factory=dict)
+    """What `orz-bench probe` stored, by benchmark and step (curves.probed)."""
 
     def series(self, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
         """(steps, values) of a metric, or None if the run lacks it."""

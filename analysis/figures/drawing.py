@@ -19,7 +19,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator, PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from analysis.figures.colours import colour_of
 from analysis.figures.spec import FigureSpec, Panel, Series, rows
@@ -102,6 +102,10 @@ def _plot_panel(axis: Axes, panel: Panel) -> dict[str, Any]:
 def _set_steps(axis: Axes, panel: Panel) -> None:
     """Ticks at integers if all steps are integers; a single step has one tick."""
     steps = np.unique(np.concatenate([series.x for series in panel.series]))
+    if panel.is_log:
+        axis.set_xscale("log", base=2)
+        axis.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        return
     if len(steps) == 1:
         axis.set_xlim(steps[0] - 1, steps[0] + 1)
         axis.set_xticks(steps, [f"{steps[0]:g}"])
@@ -186,7 +190,9 @@ def _plot_series(axis: Axes, series: Series, *, look: _Look) -> Any:
 
 def _plot_points(axis: Axes, series: Series, *, colour: str, look: _Look) -> Any:
     """Hollow markers with wider caps and bars in front, so that a bar shorter than its marker is visible."""
-    bars = None if series.low is None or series.high is None else [series.y - series.low, series.high - series.y]
+    bars = None
+    if series.low is not None and series.high is not None:
+        bars = np.array([series.y - series.low, series.high - series.y])
     size = 4.5 if len(series.x) <= _FEW_POINTS else 2.5
     return axis.errorbar(
         series.x,

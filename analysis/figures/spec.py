@@ -51,6 +51,8 @@ class Panel:
     x_label: str = "training step"
     is_share: bool = False
     """The axis is labelled in percent; values remain fractions."""
+    is_log: bool = False
+    """The horizontal axis is logarithmic, with base 2."""
     references: tuple[Reference, ...] = ()
     note: str = ""
     """A sentence of the caption about its lines."""

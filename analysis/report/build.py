@@ -4,23 +4,31 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from analysis.boundary.study import BoundaryStudy
 from analysis.curves.grouping import group_studies
 from analysis.curves.study import Study
 from analysis.figures import drawing
 from analysis.figures.ablations import Ablation
+from analysis.figures.boundary import boundary_figure
 from analysis.figures.chosen import chosen_metrics
+from analysis.figures.forecast import forecast_figure
 from analysis.figures.panels import MissingDataError, NothingToCompareError
 from analysis.figures.registry import all_figures, drawn
 from analysis.figures.spec import FigureSpec, rows
+from analysis.figures.thoughts import thoughts_figure
 from analysis.figures.values import value_figure
+from analysis.report.boundary_finding import boundary_finding
 from analysis.report.examples import examples_of
 from analysis.report.findings import findings_of
+from analysis.report.forecast_finding import forecast_finding, reward_forecast
 from analysis.report.page import Page, Picture, RunSection, render
 from analysis.report.tables import Table, as_csv, length_table_of, result_table
+from analysis.report.thought_finding import thought_finding
 from analysis.report.value_finding import value_finding
+from analysis.report.weights_finding import kept_weights, weights_finding
 from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.records.parquet import disk_error
 from orz_bench.records.run_dir import write_text
@@ -56,6 +64,14 @@ def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] 
         specs.append(chosen_metrics(groups, metrics))
     assessed = [(study.run.name, found) for study in studies for found in study.values]
     specs += [value_figure(assessed)] if assessed else []
+    bounded = [found for study in studies for found in _named(study)]
+    specs += [boundary_figure(bounded)] if bounded else []
+    ahead = [(study, found) for study in studies if (found := reward_forecast(study)) is not None]
+    heading = forecast_figure(ahead)
+    specs += [heading] if heading else []
+    probed = {f"{study.run.name}: {name}": use for study in studies for name, use in study.thoughts.items()}
+    thoughts = thoughts_figure(probed) if probed else None
+    specs += [thoughts] if thoughts else []
     not_drawn = _not_drawn(studies, specs)
     left_out += not_drawn
     if not specs and not has_texts:
@@ -83,6 +99,12 @@ def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] 
     )
     write_text(out / PAGE_NAME, render(page))
     return Written(page=out / PAGE_NAME, files=tuple(files), left_out=tuple(left_out))
+
+
+def _named(study: Study) -> list[BoundaryStudy]:
+    """Its boundaries, with the run's name before each step."""
+    name = study.run.name
+    return [replace(each, base=f"{name}, {each.base}", run=f"{name}, {each.run}") for each in study.boundaries]
 
 
 def _figures(studies: Sequence[Study]) -> tuple[list[FigureSpec], list[str]]:
@@ -156,7 +178,14 @@ def _section(study: Study) -> RunSection:
     return RunSection(
         name=study.run.name,
         about=_about(study),
-        findings=(*findings_of(study), *map(value_finding, study.values)),
+        findings=(
+            *findings_of(study),
+            *([forecast_finding(ahead)] if (ahead := reward_forecast(study)) is not None else []),
+            *map(boundary_finding, study.boundaries),
+            *(thought_finding(name, use) for name, use in study.thoughts.items()),
+            *map(value_finding, study.values),
+            *([weights_finding(moved)] if (moved := kept_weights(study)) is not None else []),
+        ),
         examples=tuple(examples_of(study)),
     )
 

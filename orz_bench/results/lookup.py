@@ -48,25 +48,41 @@ def results_of(run: Path) -> list[EvalResult]:
     return results
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationPair:
+    """One benchmark of two runs, evaluated alike."""
+
+    benchmark: str
+    a: EvaluationDir
+    b: EvaluationDir
+    result_a: EvalResult
+    result_b: EvalResult
+
+    @property
+    def differing(self) -> tuple[str, ...]:
+        """Fields in which the protocols differ."""
+        return _differing(self.result_a, self.result_b)
+
+
 def compare_runs(
     run_a: str, run_b: str, *, benchmarks: Sequence[str] | None, across_protocols: bool
 ) -> list[ComparedBenchmark]:
     """Compare the latest (or the named: RUN@STEP) checkpoints of two runs on every benchmark that both have."""
-    names, pairs = _pairs(run_a, run_b, benchmarks=benchmarks, across_protocols=across_protocols)
-    read = [(_samples(a), _samples(b)) for a, b in pairs]
+    pairs = evaluation_pairs(run_a, run_b, benchmarks=benchmarks, across_protocols=across_protocols)
+    read = [(_samples(pair.a), _samples(pair.b)) for pair in pairs]
     comparisons = [compare(_outcomes(a), _outcomes(b)) for a, b in read]
     adjusted = holm([comparison.p_value for comparison in comparisons])
     return [
         ComparedBenchmark(
-            benchmark=name,
-            a=a[1],
-            b=b[1],
+            benchmark=pair.benchmark,
+            a=pair.result_a,
+            b=pair.result_b,
             comparison=comparison,
             p_holm=p,
             measures=_measures(*samples),
-            differing=_differing(a[1], b[1]),
+            differing=pair.differing,
         )
-        for name, (a, b), samples, comparison, p in zip(names, pairs, read, comparisons, adjusted, strict=True)
+        for pair, samples, comparison, p in zip(pairs, read, comparisons, adjusted, strict=True)
     ]
 
 
@@ -74,17 +90,17 @@ def paired_outcomes(
     run_a: str, run_b: str, *, benchmarks: Sequence[str], across_protocols: bool
 ) -> dict[str, tuple[Outcomes, Outcomes]]:
     """By benchmark, whether each sample of every question is correct in either run, in the order of the samples."""
-    names, pairs = _pairs(run_a, run_b, benchmarks=benchmarks, across_protocols=across_protocols)
-    return {name: (_outcomes(_samples(a)), _outcomes(_samples(b))) for name, (a, b) in zip(names, pairs, strict=True)}
+    pairs = evaluation_pairs(run_a, run_b, benchmarks=benchmarks, across_protocols=across_protocols)
+    return {pair.benchmark: (_outcomes(_samples(pair.a)), _outcomes(_samples(pair.b))) for pair in pairs}
 
 
-_Found = tuple[EvaluationDir, EvalResult]
-
-
-def _pairs(
+def evaluation_pairs(
     run_a: str, run_b: str, *, benchmarks: Sequence[str] | None, across_protocols: bool
-) -> tuple[list[str], list[tuple[_Found, _Found]]]:
-    """The benchmarks that both have, or those that are named, with an evaluation of each."""
+) -> list[EvaluationPair]:
+    """The finished evaluations of the latest (or the named: RUN@STEP) checkpoints of two runs that belong together.
+
+    ConfigError if they share no benchmark, or differ in their protocols and `across_protocols` is false.
+    """
     side_a, side_b = _latest(run_a), _latest(run_b)
     names = [name for name in side_a if name in side_b and (benchmarks is None or name in benchmarks)]
     missing = [name for name in benchmarks or () if name not in names]
@@ -93,7 +109,14 @@ def _pairs(
             f"{run_a} has {', '.join(side_a)}; {run_b} has {', '.join(side_b)}: nothing to compare"
             f"{' for ' + ', '.join(missing) if missing else ''}. Evaluate both on the same benchmark first."
         )
-    return names, [_choose(side_a[name], side_b[name], name=name, across_protocols=across_protocols) for name in names]
+    chosen = [_choose(side_a[name], side_b[name], name=name, across_protocols=across_protocols) for name in names]
+    return [
+        EvaluationPair(benchmark=name, a=a[0], b=b[0], result_a=a[1], result_b=b[1])
+        for name, (a, b) in zip(names, chosen, strict=True)
+    ]
+
+
+_Found = tuple[EvaluationDir, EvalResult]
 
 
 def _latest(run: str) -> dict[str, list[_Found]]:
@@ -155,8 +178,8 @@ _Samples = dict[str, list[_Sample]]
 """By problem id, in the order of their indices."""
 
 
-def _samples(found: _Found) -> _Samples:
-    table = found[0].read(["problem_id", "sample_index", "verdict", "extracted"]).sort_by("sample_index")
+def _samples(directory: EvaluationDir) -> _Samples:
+    table = directory.read(["problem_id", "sample_index", "verdict", "extracted"]).sort_by("sample_index")
     samples: _Samples = defaultdict(list)
     columns = (table[name].to_pylist() for name in ("problem_id", "verdict", "extracted"))
     for problem_id, verdict, extracted in zip(*columns, strict=True):

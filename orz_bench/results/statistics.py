@@ -54,6 +54,12 @@ def pass_at_k(n: int, c: int, *, k: int) -> float:
     return 1.0 - math.prod((n - c - i) / (n - i) for i in range(k))
 
 
+def pass_at_every_k(n: int, c: int) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """pass_at_k for k = 1 to n, in this order."""
+    drawn = np.arange(n)
+    return 1.0 - np.cumprod(np.maximum(n - c - drawn, 0) / (n - drawn))
+
+
 def g_pass_at_k(n: int, c: int, *, k: int, threshold: float) -> float:
     """Probability that at least ceil(threshold * k) of k samples are correct: Liu et al. 2024 (2412.13147), eq. 3.
 
@@ -61,7 +67,9 @@ def g_pass_at_k(n: int, c: int, *, k: int, threshold: float) -> float:
     """
     _require_samples(n, k)
     least = math.ceil(threshold * k - 1e-9)
-    ways = sum(math.comb(c, j) * math.comb(n - c, k - j) for j in range(least, min(c, k) + 1))
+    if k == n:
+        return float(c >= least)
+    ways = sum(math.comb(c, j) * math.comb(n - c, k - j) for j in range(max(least, k - n + c), min(c, k) + 1))
     return ways / math.comb(n, k)
 
 

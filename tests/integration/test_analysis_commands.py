@@ -19,7 +19,19 @@ from tests.support.runs import a_run
 from tests.support.shared_data import shared_data
 
 PLAIN = {"TERM": "dumb", "NO_COLOR": "1"}
-COMMANDS = ("report", "reflection", "values", "step-moment", "compare", "figure", "figures", "metrics")
+COMMANDS = (
+    "report",
+    "reflection",
+    "boundary",
+    "values",
+    "step-moment",
+    "forecast",
+    "weights",
+    "compare",
+    "figure",
+    "figures",
+    "metrics",
+)
 
 
 def _orz_analysis(*arguments: str | Path, expect: int = 0) -> subprocess.CompletedProcess[str]:
@@ -48,10 +60,12 @@ def report(runs: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_report(report: Path) -> None:
     html = (report / "index.html").read_text(encoding="utf-8")
     assert "Did it learn?" in html
+    assert html.count("Does training narrow what it can solve (arithmetic)?") == 3
+    assert "pass@4" in html
     assert html.count('<img alt="') >= 6
     assert not re.search(r"https?:|\bsrc=\"(?!data:)", html)
     figures = {path.stem for path in (report / "figures").glob("*.pdf")}
-    assert {"training", "format", "benchmarks", "accuracy-length", "reflection", "lambda"} <= figures
+    assert {"training", "format", "benchmarks", "accuracy-length", "reflection", "lambda", "boundary"} <= figures
     for name in figures:
         assert (report / "figures" / f"{name}.png").stat().st_size > 10_000
         assert len(pd.read_csv(report / "figures" / f"{name}.csv"))

@@ -25,6 +25,7 @@ COMMANDS = (
     "report",
     "scale",
     "value",
+    "probe",
     "import",
     "export",
     "data list",

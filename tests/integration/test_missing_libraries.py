@@ -19,6 +19,7 @@ from tests.support.runs import a_run
 from tests.support.without_libraries import PROJECT, Ended, without
 
 RUN = PROJECT / "tests" / "golden" / "run_v1"
+TINY = PROJECT / "orz_rl" / "assets" / "tiny"
 OPTIONAL = {module for modules in EXTRAS.values() for module in modules}
 EVAL = ("orz-bench", "eval", "--bench", "arithmetic", "--ckpt")
 FAKE = (*EVAL, "fake:0.5:0.5", "--engine", "fake", "--limit", "2", "--n", "1", "--out", "run")
@@ -29,6 +30,9 @@ NEEDS_NOTHING = [
     ("orz-bench", "scale", RUN),
     ("orz-bench", "grade", "--bench", "arithmetic", "--in", "responses.jsonl", "--out", "graded.jsonl"),
     ("orz-bench", "import", "responses.jsonl", "--out", "imported"),
+    ("orz-bench", "probe", "run"),
+    ("orz-analysis", "boundary", RUN, RUN),
+    ("orz-analysis", "weights", TINY, TINY),
     ("orz-bench", "export", RUN, "--out", "exported"),
     ("orz-bench", "data", "list"),
     ("orz-bench", "data", "check", "arithmetic"),
@@ -48,6 +52,7 @@ ANALYSES = [
     ("orz-analysis", "reflection", "trained"),
     ("orz-analysis", "values", "trained"),
     ("orz-analysis", "step-moment", "trained"),
+    ("orz-analysis", "forecast", "trained"),
     ("orz-analysis", "compare", "trained", "trained"),
     ("orz-analysis", "figure", "reflection", "trained"),
     ("orz-analysis", "figures"),

@@ -1,0 +1,43 @@
+"""Where responses first conclude the right answer, as a finding of the report."""
+
+from __future__ import annotations
+
+from analysis.report.finding import Finding
+from analysis.report.wording import percent
+from orz_bench.errors import counted
+from orz_bench.records.thoughts import Share, ThoughtUse
+
+
+def thought_finding(name: str, use: ThoughtUse) -> Finding:
+    """How much of a right response comes before its first right conclusion, and what wrong ones gave up."""
+    question = f"Where does the right answer come ({name})?"
+    details = [
+        f"{counted(use.num_right, 'right response')} and {use.num_wrong:,} wrong ones to "
+        f"{counted(use.num_questions, 'question')}."
+    ]
+    if use.reached is not None and use.underthinking is not None:
+        details.append(
+            f"Of wrong responses {_shown(use.reached)} concluded the right answer before they ended otherwise, and "
+            f"{_shown(use.reached_by_chance)} the answer to another question, which is chance. Underthinking: "
+            f"{_shown(use.underthinking)}, by chance {_shown(use.underthinking_by_chance)}."
+        )
+    if use.outcome_efficiency is None or use.mean_first is None or use.mean_length is None:
+        headline = "Unknown: no response is right."
+        return Finding(question=question, answer="unknown", headline=headline, details=tuple(details))
+    return Finding(
+        question=question,
+        answer="yes",
+        headline=(
+            f"A right response first concludes its answer after {_shown(use.outcome_efficiency)} of its length "
+            f"({use.mean_first:,.0f} of {use.mean_length:,.0f} {use.unit} on average)."
+        ),
+        details=tuple(details),
+    )
+
+
+def _shown(share: Share | None) -> str:
+    if share is None:
+        return "an unknown share"
+    if share.low is None or share.high is None:
+        return percent(share.value)
+    return f"{percent(share.value)} ({percent(share.low)} to {percent(share.high)})"

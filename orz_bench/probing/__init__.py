@@ -1,0 +1,1 @@
+"""Is the thought used: where stored responses first conclude the right answer, read without any model."""
