@@ -5,8 +5,8 @@ goes on where it was stopped, and finished runs are only read. On a CPU the engi
 and critic share the other, and every process has one thread. What counts is the ratio within a pair: the load of the
 machine before and after each run is kept beside it, and the CPU seconds of each process a step.
 
-    python benchmarks/overlap.py                                   # three seeds, 40 steps, avg@16 at the end
-    python benchmarks/overlap.py --seeds 1 2 3 4 --steps 10 --no-evaluation          # times alone
+    python benchmarks/overlap.py --name overlap_scores             # three seeds, 40 steps, avg@16 at the end
+    python benchmarks/overlap.py --seeds 1 2 3 --steps 10 --no-evaluation            # times, on a quiet machine
     python benchmarks/overlap.py --recipe smollm2 --steps 6 --seeds 42 --no-evaluation
 """
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from orz_bench.errors import ConfigError
-from orz_bench.records.rollout import VERDICTS
+from orz_bench.records.rollout import VERDICTS, StopReason, Verdict
 from orz_rl.recipes.registry import resolve
 from orz_rl.rollout.controls import controlled_reward
 from orz_rl.rollout.reward_process import Scored, binary_of
@@ -17,7 +17,7 @@ from tests.support.builders import a_completion, a_grade, a_problem
 NO_ANSWER: dict[str, Any] = {"extracted": None}
 
 
-def scored(*, verdict: str = "correct", stop_reason: str = "eos", seed: int = 1, **grade: Any) -> Scored:
+def scored(*, verdict: Verdict = "correct", stop_reason: StopReason = "eos", seed: int = 1, **grade: Any) -> Scored:
     completion = replace(a_completion(seed=seed), stop_reason=stop_reason)
     return Scored(
         problem=a_problem(), completion=completion, grade=replace(a_grade(verdict=verdict), **grade), where="here"
@@ -30,7 +30,7 @@ def rewards(control: str, **given: Any) -> list[float]:
 
 @pytest.mark.parametrize("verdict", VERDICTS)
 @pytest.mark.parametrize("stop_reason", ["eos", "length"])
-def test_inverted_and_format_look_at_answers_that_were_given(verdict: str, stop_reason: str) -> None:
+def test_inverted_and_format_look_at_answers_that_were_given(verdict: Verdict, stop_reason: StopReason) -> None:
     given = NO_ANSWER if verdict == "no_answer" else {"extracted": "7"}
     one = scored(verdict=verdict, stop_reason=stop_reason, **given)
     ends = stop_reason == "eos"
@@ -40,7 +40,7 @@ def test_inverted_and_format_look_at_answers_that_were_given(verdict: str, stop_
 
 
 @pytest.mark.parametrize("verdict", ["correct", "wrong", "no_answer"])
-def test_random_rewards_have_no_relation_to_the_verdict(verdict: str) -> None:
+def test_random_rewards_have_no_relation_to_the_verdict(verdict: Verdict) -> None:
     given = rewards("random", verdict=verdict)
     assert set(given) == {0.0, 1.0}
     assert sum(given) / len(given) == pytest.approx(0.5, abs=0.04)
@@ -49,7 +49,7 @@ def test_random_rewards_have_no_relation_to_the_verdict(verdict: str) -> None:
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 1.0])
 @pytest.mark.parametrize("verdict", ["correct", "wrong"])
-def test_a_share_of_the_rewards_is_flipped(share: float, verdict: str) -> None:
+def test_a_share_of_the_rewards_is_flipped(share: float, verdict: Verdict) -> None:
     usual = float(verdict == "correct")
     flipped = sum(reward != usual for reward in rewards(f"flip:{share}", verdict=verdict)) / 2000
     assert flipped == pytest.approx(share, abs=0.04)
