@@ -14,7 +14,7 @@ from tests.support.ends_of_training import POINTS
 from tests.support.named_points import kill_at
 from tests.support.training import SMALL, metrics_of, orz_rl, rollouts_of, started
 
-SHARED = tuple(part for part in SMALL if part not in ("train", "--recipe", "tiny"))
+SHARED = (*(part for part in SMALL if part not in ("train", "--recipe", "tiny")), "optim.policy_warmup_updates=1")
 STEPS = 3
 
 

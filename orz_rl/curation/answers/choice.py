@@ -91,7 +91,7 @@ def choose(
     clean: list[Answer] = []
     for answer in right:
         if answer.problem in found:
-            _drop(choice, answer, "contaminated", evidence=found[answer.problem])
+            _decide(choice, answer, fate="contaminated", evidence=found[answer.problem])
         else:
             clean.append(answer)
     fitting: list[Answer] = []
@@ -100,15 +100,15 @@ def choose(
         if fits:
             fitting.append(answer)
         else:
-            _drop(choice, answer, "too_long")
+            _decide(choice, answer, fate="too_long")
     for rank, answer in _in_order(fitting, settings.prefer, seed=seed):
         if settings.per_problem is not None and rank >= settings.per_problem:
-            _drop(choice, answer, "beyond_per_problem")
+            _decide(choice, answer, fate="beyond_per_problem")
         elif settings.limit is not None and len(choice.answers) >= settings.limit:
-            _drop(choice, answer, "beyond_limit")
+            _decide(choice, answer, fate="beyond_limit")
         else:
             choice.answers.append(answer)
-            _drop(choice, answer, CHOSEN)
+            _decide(choice, answer, fate=CHOSEN)
     return choice
 
 
@@ -122,7 +122,7 @@ def _usable(answers: Iterable[Answer], choice: Choice) -> list[Answer]:
         if not reason and key in seen:
             reason = "duplicate"
         if reason:
-            _drop(choice, answer, reason, evidence=answer.rollout.verdict if reason == "not_right" else "")
+            _decide(choice, answer, fate=reason, evidence=answer.rollout.verdict if reason == "not_right" else "")
             continue
         seen.add(key)
         right.append(answer)
@@ -146,7 +146,7 @@ def _fits(answer: Answer, limits: Limits) -> bool:
     return prompt <= limits.prompt and row.num_tokens <= limits.response and prompt + row.num_tokens <= limits.sequence
 
 
-def _drop(choice: Choice, answer: Answer, fate: str, *, evidence: str = "") -> None:
+def _decide(choice: Choice, answer: Answer, *, fate: str, evidence: str = "") -> None:
     row = answer.rollout
     choice.fates.append(
         AnswerFate(
