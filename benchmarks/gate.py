@@ -16,7 +16,9 @@ from _record import keep
 from orz_bench.results.comparison import Outcomes
 from orz_bench.results.gate import Rule, decide
 
-QUESTIONS, LOOKS, PAIRS = 200, (4, 8, 16, 32), 1000
+QUESTIONS, LOOKS = 200, (4, 8, 16, 32)
+PAIRS = {"at the margin": 1000}
+USUAL_PAIRS = 200
 MARGIN, SPREAD, ERROR = 0.03, 0.12, 0.05
 TRUE = {"at the margin": -MARGIN, "half of it": -MARGIN / 2, "equal": 0.0, "better": 0.03, "worse": -0.09}
 
@@ -47,7 +49,7 @@ def main() -> None:
     for name, difference in TRUE.items():
         rng = np.random.default_rng(7)
         looked, at_once, samples = Counter[str](), Counter[str](), []
-        for _ in range(PAIRS):
+        for _ in range(PAIRS.get(name, USUAL_PAIRS)):
             base, candidate = pair(rng, difference)
             decision, taken = sequential(base, candidate, rule)
             looked[decision] += 1
@@ -57,12 +59,13 @@ def main() -> None:
             at_once[whole.decision] += 1
         found[name] = {
             "true_difference": difference,
+            "pairs": len(samples),
             "with_looks": dict(looked),
             "at_once": dict(at_once),
             "samples_mean": statistics.fmean(samples),
             "fewer_samples": 1 - statistics.fmean(samples) / LOOKS[-1],
         }
-    keep("gate", {"pairs": PAIRS, "questions": QUESTIONS, "margin": MARGIN, "looks": list(LOOKS), "truths": found})
+    keep("gate", {"questions": QUESTIONS, "margin": MARGIN, "looks": list(LOOKS), "truths": found})
 
 
 if __name__ == "__main__":

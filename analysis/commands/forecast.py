@@ -24,7 +24,7 @@ class ForecastOptions:
     at: Annotated[float | None, typer.Option(help="Step whose last tenth is forecast [default: twice the last].")] = (
         None
     )
-    from_step: Annotated[float | None, typer.Option(help="First step that counts, such as that after a jump.")] = None
+    since: Annotated[float | None, typer.Option(help="First step that counts, such as that after a jump.")] = None
     run_name: Annotated[str | None, typer.Option("--run", help="Run to read from a file with several runs.")] = None
     step_column: StepColumn = None
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.")] = 0
@@ -43,7 +43,7 @@ def forecast_command(run: Source, options: ForecastOptions, *, json_output: Json
     loaded = one_of(load_path(run, step_column=options.step_column), options.run_name)
     study = build_study(loaded, wanted=METRICS if options.metrics is None else split_names(options.metrics))
     wanted = METRICS if options.metrics is None else chosen_metrics(study, options.metrics)
-    found = forecasts_of(study, wanted, at=options.at, from_step=options.from_step, seed=options.seed)
+    found = forecasts_of(study, wanted, at=options.at, from_step=options.since, seed=options.seed)
     if json_output:
         print_result(json.dumps(found.to_json(), ensure_ascii=False))
     else:

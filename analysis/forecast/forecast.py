@@ -84,7 +84,7 @@ def _refusal(steps: Array, values: Array, *, at: float, breaks: Sequence[Break])
         last = max(one.step for one in breaks)
         return (
             f"there is a step moment at step {last:g}, and what held before does not hold after it; forecast from "
-            f"there on with --from-step {np.ceil(max(one.high for one in breaks)):g}"
+            f"there on with --since {np.ceil(max(one.high for one in breaks)):g}"
         )
     if at <= steps[-1]:
         return f"step {at:g} is not after the last one, {steps[-1]:g}"

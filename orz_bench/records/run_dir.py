@@ -312,9 +312,8 @@ class RunDir:
 
     def state(self) -> Literal["done", "failed", "open"]:
         """What was marked last: DONE, FAILED, or neither, for a run that is active or was killed."""
-        if (self.path / "DONE").exists():
-            return "done"
-        return "failed" if (self.path / "FAILED").exists() else "open"
+        is_done, is_failed = ((self.path / mark).exists() for mark in ("DONE", "FAILED"))
+        return "done" if is_done else "failed" if is_failed else "open"
 
     def sampled_steps(self) -> list[tuple[int, RolloutsDir]]:
         """(step, its rollouts) for training, by step."""
@@ -331,8 +330,7 @@ class RunDir:
 
     def evaluations(self) -> list[EvaluationDir]:
         """Every evaluation started here, by benchmark, step and fingerprint."""
-        found = (self.path / "evals").glob("*/step=*/*/protocol.json")
-        return [EvaluationDir(path.parent) for path in sorted(found)]
+        return [EvaluationDir(path.parent) for path in sorted((self.path / "evals").glob("*/step=*/*/protocol.json"))]
 
     def results(self) -> list[EvalResult]:
         """Every evaluation finished here."""
@@ -392,11 +390,9 @@ def write_text(path: Path, text: str) -> None:
 
 def reason_of(error: BaseException) -> str:
     """The text of FAILED for an exception."""
-    if isinstance(error, OrzError):
-        return str(error)
     if isinstance(error, KeyboardInterrupt):
         return stop_reason()
-    return f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, OrzError) else f"{type(error).__name__}: {error}"
 
 
 def _now() -> str:

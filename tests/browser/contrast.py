@@ -29,6 +29,7 @@ _SCRIPT = r"""() => {
     if (getComputedStyle(e).fontFamily.includes('Material')) continue;
     let opacity = 1;
     for (let p = e; p; p = p.parentElement) opacity *= +getComputedStyle(p).opacity;
+    if (opacity === 0) continue;  // links that the menu of further pages has instead
     const below = behind(e), text = parts(getComputedStyle(e).color);
     const drawn = over([text[0], text[1], text[2], (text[3] === undefined ? 1 : text[3]) * opacity], below);
     const [a, b] = [light(drawn) + .05, light(below) + .05].sort((x, y) => y - x);

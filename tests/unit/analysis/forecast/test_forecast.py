@@ -137,7 +137,7 @@ def test_the_command(tmp_path: Path) -> None:
     assert shown.exit_code == 0, shown.output
     assert "entropy law: reward =" in shown.output
     assert (tmp_path / "figures" / "forecast.csv").exists()
-    short = CliRunner().invoke(app, [*arguments, "--from-step", str(curve.steps[-50])])
+    short = CliRunner().invoke(app, [*arguments, "--since", str(curve.steps[-50])])
     assert "50 observations are too few" in short.output
     unknown = CliRunner().invoke(app, ["forecast", str(file), "--metrics", "rewardd"])
     assert unknown.exit_code == 2
