@@ -5,8 +5,8 @@
 PYTHON ?= python3
 PIP_ARGS ?=
 PYTEST_ARGS ?=
-# One more than cores: some tests wait for processes, servers and a browser.
-PYTEST_WORKERS ?= 3
+# More than cores: some tests wait for processes, servers and a browser.
+PYTEST_WORKERS ?= 4
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,14 +18,14 @@ DEMO_RUN := runs/demo
 # The folder of runs that the app opens.
 RUNS ?= runs
 
-.PHONY: help setup demo app screenshots test conformance check lowest format lint types layers guards bench mutation docs docs-run docs-site gallery clean
+.PHONY: help setup demo app screenshots test test-slow conformance check lowest format lint types layers guards bench mutation docs docs-run docs-site gallery clean
 
 help:
 	@echo "make demo    train the embedded tiny model by PPO, evaluate it before and after (under ten minutes)"
 	@echo "make app     open the app on runs/ (RUNS=DIR opens it elsewhere)"
-	@echo "make test    run every test"
+	@echo "make test    run all tests but the slow ones; make test-slow runs those"
 	@echo "make conformance  every labelled answer, dress, hedge and constant against the grader, as a table by kind"
-	@echo "make check   what CI runs: format, lint, types, layers, guards, tests"
+	@echo "make check   what CI runs: format, lint, types, layers, guards, all tests"
 	@echo "make bench   measure speed; results are kept in benchmarks/results/"
 	@echo "make mutation  change the core modules in small ways and list the changes that no test notices (half an hour)"
 	@echo "make screenshots  write docs/screenshots from the runs in RUNS, with a Chromium"
@@ -59,16 +59,23 @@ screenshots: setup
 	$(BIN)/python -m tests.browser.screenshots $(RUNS) docs/screenshots
 
 # One worker a file; the files that load a real model come first and are all one worker's (tests/support/schedule.py).
-# Hundreds of processes read the same modules: they are compiled once, even where the shell asks for no bytecode.
 test: setup
-	@PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile $(PYTEST_ARGS); status=$$?; \
-	  if [ $$status -eq 5 ]; then echo "pytest found no test to run (exit 5): that is a failure here" >&2; fi; exit $$status
+	@$(call pytest,not slow)
+
+# Browsers, clusters, and whole trainings: as long again. `make check` and CI run both.
+test-slow: setup
+	@$(call pytest,slow)
+
+# Hundreds of processes read the same modules: they are compiled once, even where the shell asks for no bytecode.
+pytest = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadfile -m "$(1)" $(PYTEST_ARGS); \
+  status=$$?; if [ $$status -eq 5 ]; then echo "pytest found no test to run (exit 5): that is a failure here" >&2; fi; \
+  exit $$status
 
 # In full; `make test` runs a sample. With ORZ_DATA (or ../shared/data) also on the golds of the benchmarks.
 conformance: setup
 	$(BIN)/python -m tests.conformance
 
-check: lint types layers test
+check: lint types layers test test-slow
 
 # The wheel with the lowest versions that pyproject.toml allows, in a folder of its own; a minute.
 lowest: setup

@@ -15,7 +15,10 @@ from hypothesis import settings
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from orz_bench.environment import set_library_defaults
+from tests.support.command_line import PROJECT
 from tests.support.schedule import LongestFirst, shuffle, sort
+
+BROWSER = PROJECT / "tests" / "browser"
 
 set_library_defaults()  # before a test imports torch, as every command does: torch and vLLM read them only then
 
@@ -41,7 +44,7 @@ def environment_as_it_was() -> Iterator[None]:
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterator[None]:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> Iterator[None]:
     """The last lines say what was not run, and why; a reason says how to have what is missing."""
     yield
     skipped = [report.longrepr for report in terminalreporter.stats.get("skipped", ())]
@@ -50,13 +53,19 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Iterat
         terminalreporter.section(f"{len(skipped)} tests were not run")
     for reason, count in reasons.most_common():
         terminalreporter.line(f"{count} not run: {reason}")
+    if config.option.markexpr == "not slow":
+        terminalreporter.line("not run: slow tests (browsers, clusters, whole trainings); `make test-slow` runs them")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--order-seed", type=int, default=None, help="run files, and tests within files, in random order")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` chooses
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(BROWSER):
+            item.add_marker(pytest.mark.slow)
     if (seed := config.getoption("--order-seed")) is not None:
         shuffle(items, seed)
     else:

@@ -11,6 +11,7 @@ import numpy as np
 from analysis.forecast.extrapolate import Extrapolation, extrapolate
 from analysis.forecast.laws import Array
 from analysis.step_moment.breaks import Break
+from orz_bench.errors import counted
 
 SHORTEST = 60
 """Observations that a forecast needs."""
@@ -77,7 +78,7 @@ def _refused(metric: str, steps: Array, *, why: str) -> Forecast:
 
 def _refusal(steps: Array, values: Array, *, at: float, breaks: Sequence[Break]) -> str:
     if len(steps) < SHORTEST:
-        return f"{len(steps)} observations are too few to tell one law from another; {SHORTEST} are needed"
+        return f"{counted(len(steps), 'observation')} cannot tell one law from another; {SHORTEST} are needed"
     if np.ptp(values) == 0:
         return "all values are the same"
     if breaks:

@@ -12,7 +12,7 @@ def thought_finding(name: str, use: ThoughtUse) -> Finding:
     """How much of a right response comes before its first right conclusion, and what wrong ones gave up."""
     question = f"Where does the right answer come ({name})?"
     details = [
-        f"{counted(use.num_right, 'right response')} and {use.num_wrong:,} wrong ones to "
+        f"{counted(use.num_right, 'right response')} and {counted(use.num_wrong, 'wrong one')} to "
         f"{counted(use.num_questions, 'question')}."
     ]
     if use.reached is not None and use.underthinking is not None:

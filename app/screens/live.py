@@ -162,7 +162,7 @@ def _newest(opened: OpenRun, steps: Sequence[int]) -> None:
         selection_mode=["single-row", "single-cell"], row_height=ROW_PX, height=ROW_PX * len(rows) + 40,
         column_config=column_config(),
     )  # fmt: skip
-    st.caption(f"The first {len(rows):,} of this step. A click on one opens it on the page Rollouts.")
+    st.caption(f"The first {counted(len(rows), 'rollout')} of this step. A click on one opens it on the page Rollouts.")
 
 
 def _told(found: Figures, *, step: int) -> str:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from orz_bench.commands.options import takes_options
+from orz_bench.errors import counted
 from orz_bench.evaluation.options import parse_names
 from orz_bench.terminal import Json, print_result, reports_errors, result_console
 
@@ -71,7 +72,7 @@ def _table(directory: EvaluationDir, use: ThoughtUse) -> Table:
 
 def _facts(use: ThoughtUse) -> dict[str, str]:
     found = {
-        "responses": f"{use.num_right:,} right, {use.num_wrong:,} wrong, {use.num_questions:,} questions"
+        "responses": f"{use.num_right:,} right, {use.num_wrong:,} wrong, {counted(use.num_questions, 'question')}"
         + (f"; {use.num_left_out:,} left out" if use.num_left_out else "")
     }
     if use.mean_length is not None and use.mean_first is not None:

@@ -153,6 +153,7 @@ def test_the_same_input_gives_the_same_bytes(config: Path, curated: Path, tmp_pa
     assert Counter(row["id"] for row in _fates(tmp_path)) == Counter(row["id"] for row in _fates(curated))
 
 
+@pytest.mark.slow
 def test_a_run_that_was_killed_goes_on(config: Path, curated: Path, tmp_path: Path) -> None:
     """In the reading, in stages that look at one row and at all, between pairs and fates, and in the results."""
     write = "orz_rl.curation.parts:StageFolder"
@@ -173,6 +174,7 @@ def test_a_run_that_was_killed_goes_on(config: Path, curated: Path, tmp_path: Pa
         assert sorted(path.name for path in out.iterdir()) == sorted([*FILES, ".lock"]), point
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 def test_ray_data_gives_the_same_bytes(config: Path, workers: Mapping[str, str], tmp_path: Path) -> None:
     """With a stage that every process opens, and one that looks at all rows."""

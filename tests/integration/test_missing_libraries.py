@@ -27,6 +27,7 @@ NEEDS_NOTHING = [
     FAKE,
     ("orz-bench", "report", RUN),
     ("orz-bench", "compare", RUN, RUN),
+    ("orz-bench", "gate", "policy.yaml", RUN, RUN),
     ("orz-bench", "scale", RUN),
     ("orz-bench", "grade", "--bench", "arithmetic", "--in", "responses.jsonl", "--out", "graded.jsonl"),
     ("orz-bench", "import", "responses.jsonl", "--out", "imported"),
@@ -70,6 +71,7 @@ NEEDS: dict[str, Sequence[tuple[str | Path, ...]]] = {
         ("orz-rl", "export", RUN, "--step", "1", "--to", "exported"),
         ("orz-rl", "build-tiny", "--out", "tiny"),
         ("orz-rl", "check", "--recipe", "tiny"),
+        ("orz-rl", "distill", "--from", RUN, "--student", TINY, "--out", "student"),
         ("orz-rl", "doctor", "--quick"),
         ("orz-rl", "compare-backends", "--recipe", "tiny", "--out", "compared"),
     ],
@@ -89,6 +91,7 @@ def _expect_remedy(end: Ended, extra: str) -> None:
 def test_without_any_extra(tmp_path: Path) -> None:
     answer = '{"problem_id": "arithmetic-0", "question": "1 + 1", "gold": "2", "response": "\\\\boxed{2}"}\n'
     (tmp_path / "responses.jsonl").write_text(answer, encoding="utf-8")
+    (tmp_path / "policy.yaml").write_text("looks: [1]\nbenchmarks: {arithmetic: {margin: 100}}", encoding="utf-8")
     row = '{"step": 1, "data": {"actor/grad_norm": 0.5}}\n'
     (tmp_path / "verl.jsonl").write_text(row, encoding="utf-8")
     few = "sources: [{path: arithmetic, count: 3}]\ndecontaminate: null\nnear: null\n"

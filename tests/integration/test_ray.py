@@ -25,6 +25,7 @@ from tests.support.tiny_model import a_tiny_checkpoint
 
 pytestmark = [
     pytest.mark.real_model,
+    pytest.mark.slow,
     pytest.mark.filterwarnings(
         "ignore::FutureWarning:ray.*", "ignore::ResourceWarning", "ignore::DeprecationWarning:ray.*"
     ),

@@ -6,6 +6,8 @@ import json
 import signal
 from pathlib import Path
 
+import pytest
+
 from orz_bench.records.run_dir import RunDir
 from orz_rl.assets.resolve import TINY
 from tests.support.named_points import Point, kill_at
@@ -35,6 +37,7 @@ POINTS = {
 """The first three in steps 1 and 2, so from the base model; the last in step 3."""
 
 
+@pytest.mark.slow
 def test_killed_at_every_point_and_resumed(tmp_path: Path) -> None:
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     orz_rl(*ARGUMENTS, "--out", whole)

@@ -45,6 +45,7 @@ def require_equal(found: dict[tuple[str, int], TokenValues], wanted: dict[tuple[
         assert list(found[key].values) == pytest.approx(list(row.values), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_killed_and_resumed_values_are_those_of_an_unbroken_run(critic: Path, evaluated: Path, tmp_path: Path) -> None:
     whole, killed = (Path(shutil.copytree(evaluated, tmp_path / name)) for name in ("whole", "killed"))
     arguments = ("--critic", critic, "--pack-tokens", "1000", "--device", "cpu")

@@ -12,7 +12,7 @@ from orz_bench.asking.templates import TEMPLATES
 from orz_bench.engines.engine import EngineSpec, Tokenizer
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.environment import set_library_defaults
-from orz_bench.errors import ConfigError, DataError
+from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.models.limits import ModelConfig
 from orz_bench.models.transformers_imports import leave_out_unused
 from orz_bench.records.arrays import token_ids
@@ -95,9 +95,10 @@ def require_same_vocabulary(*, student: str, teacher: str) -> None:
     first = min(number for number in ours.keys() | theirs.keys() if ours.get(number) != theirs.get(number))
     meanings = [f"{found[first]!r}" if first in found else "no token" for found in (ours, theirs)]
     raise ConfigError(
-        f"distill.teacher={teacher} has another vocabulary than the student {student}: {len(theirs):,} tokens, wanted "
-        f"the same {len(ours):,}; token id {first} is {meanings[1]} to the teacher and {meanings[0]} to the student. A "
-        f"teacher scores the student's token ids: use one of the same tokenizer, or distil its answers as text "
+        f"distill.teacher={teacher} has another vocabulary than the student {student}: "
+        f"{counted(len(theirs), 'token')}, wanted the same {len(ours):,}; token id {first} is {meanings[1]} to the "
+        f"teacher and {meanings[0]} to the student. A teacher scores the student's token ids: use one of the same "
+        f"tokenizer, or distil its answers as text "
         f"(orz-rl distill --from)."
     )
 

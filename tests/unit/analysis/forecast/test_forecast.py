@@ -101,7 +101,7 @@ def test_reasons_for_none() -> None:
         assert found.end is None
         return found.refusal
 
-    assert "59 observations are too few" in refusal(x[:59], y[:59])
+    assert "59 observations cannot tell" in refusal(x[:59], y[:59])
     assert "59 observations" in refusal(x[:80], np.where(x[:80] > 59, np.nan, y[:80]))
     assert refusal(x, np.full(120, 0.5)) == "all values are the same"
     assert "is not after the last one, 120" in refusal(x, y, at=120)
@@ -138,6 +138,6 @@ def test_the_command(tmp_path: Path) -> None:
     assert "entropy law: reward =" in shown.output
     assert (tmp_path / "figures" / "forecast.csv").exists()
     short = CliRunner().invoke(app, [*arguments, "--since", str(curve.steps[-50])])
-    assert "50 observations are too few" in short.output
+    assert "50 observations cannot tell" in short.output
     unknown = CliRunner().invoke(app, ["forecast", str(file), "--metrics", "rewardd"])
     assert unknown.exit_code == 2

@@ -44,6 +44,7 @@ OTHER: Mapping[str, Any] = {
     "rollout.stop": ("x",),
     "rollout.engine": "transformers",
     "rollout.max_model_len": 5000,
+    "reward.control": "random",
     "reward.extractor": "boxed",
     "advantage.estimator": "grpo",
     "distill.source": "runs/x",
