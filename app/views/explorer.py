@@ -48,8 +48,9 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
     facts = facts_of(opened.index, filters, num_parts=opened.coverage.num_parts)
     with st.container(key="filter-bar"):
         filter_bar(filters, counts, tags=marks.tags, facts=facts)
-    if filters.text:
-        _shares(opened, filters)
+    with st.container(key="shares"):  # always there: see show_progress
+        if filters.text:
+            _shares(opened, filters)
     state = list_view()
     with st.container(horizontal=True, vertical_alignment="center", key="list-head"):
         _count(selection, waits_for=_waits_for(opened, filters))

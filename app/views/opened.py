@@ -115,14 +115,16 @@ def show_damage(opened: OpenRun) -> None:
 def show_progress(opened: OpenRun) -> None:
     """Show unreadable parts, and a progress bar while responses are being measured.
 
-    What is drawn below moves when the bar goes: a container with a key stays what it is, with what a reader has typed
-    in it and not sent yet; any other is made anew.
+    In a container that is always there: what is drawn below keeps its place when the bar goes, and with it what a
+    reader has typed there and not sent yet, and what is unfolded. It has a key, because fragments in one without
+    break the page when they run while it changes.
     """
-    show_damage(opened)
-    if opened.coverage.num_measured < opened.coverage.num_parts:
-        _progress(opened.index)
-    if opened.context.tail_s is not None:
-        st.fragment(_tail, run_every=opened.context.tail_s)(opened)
+    with st.container(key="progress"):
+        show_damage(opened)
+        if opened.coverage.num_measured < opened.coverage.num_parts:
+            _progress(opened.index)
+        if opened.context.tail_s is not None:
+            st.fragment(_tail, run_every=opened.context.tail_s)(opened)
 
 
 @st.fragment(run_every=2.0)

@@ -170,12 +170,17 @@ def test_notes_are_kept_and_scores_show_both(
         return next((found for response, found in kept.of_run().items() if response.key == key), Annotation(key=key))
 
     open_page(page, f"{address}/suspicious?run=run&row={key_text(key)}".replace("%", "%25"))
+    page.get_by_test_id("stProgress").wait_for(state="detached", timeout=WAIT_MS)  # the reader is drawn again then
+    settled(page)
     page.get_by_label("Tags").fill("grader bug")
     page.keyboard.press("Enter")
     eventually(lambda: noted().tags == ("grader bug",))
     settled(page)
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="Verdict", exact=True).click()
+    form = page.get_by_role("button", name="Verdict", exact=True)
+    while form.get_attribute("aria-expanded") != "true":  # a first click may only close the list of tags
+        form.click()
+        page.wait_for_timeout(300)
     page.get_by_label("because").fill("the gold is another form of it")
     page.keyboard.press("Tab")
     settled(page)
