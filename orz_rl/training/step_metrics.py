@@ -16,7 +16,7 @@ from orz_rl.config import TrainConfig
 from orz_rl.names import GIVEN
 from orz_rl.ppo.losses import kl_estimate
 from orz_rl.training.off_policy import off_policy
-from orz_rl.training.token_statistics import maximum, token_mean, token_variance
+from orz_rl.training.token_statistics import token_means
 from orz_rl.training.trainer import StepReport
 from orz_rl.workers.messages import Update
 
@@ -106,22 +106,34 @@ def _groups(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, float]]:
 
 def _learning(report: StepReport) -> Iterator[tuple[str, float]]:
     mask_BT, updates = report.batch.mask_BT, report.updates
-    raw_BT = report.estimate.raw_advantages_BT
-    yield "advantage/mean", token_mean(mask_BT, raw_BT)
-    yield "advantage/abs_mean", token_mean(mask_BT, raw_BT, of=torch.abs)
+    learned = (report.estimate.raw_advantages_BT, updates.entropy_BT)
+    mean, abs_mean, entropy = token_means(mask_BT, *learned, of=lambda raw, entropy: (raw, raw.abs(), entropy))
+    yield "advantage/mean", mean
+    yield "advantage/abs_mean", abs_mean
     policy_lr, critic_lr = updates.learning_rates
     yield from _updates("policy", updates.policy, lr=policy_lr)
-    yield "policy/entropy", token_mean(mask_BT, updates.entropy_BT)
+    yield "policy/entropy", entropy
     if updates.critic:
         yield from _updates("critic", updates.critic, lr=critic_lr)
     values_BT, returns_BT = report.scores.values_BT, report.estimate.returns_BT
     if values_BT is not None and returns_BT is not None:
-        yield "critic/value_mean", token_mean(mask_BT, values_BT)
-        variance = token_variance(mask_BT, returns_BT)
-        # Returns are sums in float32: if all are equal, the rest is rounding error, which cannot be explained.
-        if variance > _ROUNDING * (1 + token_mean(mask_BT, returns_BT, of=torch.square)):
-            unexplained = token_variance(mask_BT, returns_BT, values_BT, of=torch.sub)
-            yield "critic/explained_variance", 1 - unexplained / variance
+        yield from _values(values_BT, returns_BT, mask_BT=mask_BT)
+
+
+def _values(values_BT: Tensor, returns_BT: Tensor, *, mask_BT: Tensor) -> Iterator[tuple[str, float]]:
+    both = (values_BT, returns_BT)
+    value, mean, error, square = token_means(
+        mask_BT, *both, of=lambda values, returns: (values, returns, returns - values, returns.double() ** 2)
+    )
+    variance, unexplained = token_means(
+        mask_BT,
+        *both,
+        of=lambda values, returns: ((returns.double() - mean) ** 2, ((returns - values).double() - error) ** 2),
+    )
+    yield "critic/value_mean", value
+    # Returns are sums in float32: if all are equal, the rest is rounding error, which cannot be explained.
+    if variance > _ROUNDING * (1 + square):
+        yield "critic/explained_variance", 1 - unexplained / variance
 
 
 def _updates(role: str, updates: Sequence[Update], *, lr: float) -> Iterator[tuple[str, float]]:
@@ -135,18 +147,12 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
     batch, scores = report.batch, report.scores
     mask_BT = batch.mask_BT
     logprobs_BT = report.updates.logprobs_BT if scores.old_logprobs_BT is None else scores.old_logprobs_BT
-    # The mask is used twice: infinite numbers beyond a response would spoil a sum.
-    both_BT = (mask_BT, mask_BT, logprobs_BT, batch.sampler_logprobs_BT)
-    yield "mismatch/logprob_abs_mean", token_mean(*both_BT, of=lambda *block: _difference(*block).abs())
-    yield "mismatch/logprob_abs_max", maximum(*both_BT, of=lambda *block: _difference(*block).abs())
-    yield "mismatch/kl", token_mean(*both_BT, of=lambda *block: _k3(_difference(*block)))
-    yield "mismatch/ratio_max", maximum(*both_BT, of=lambda *block: _difference(*block).exp())
     yield from off_policy(logprobs_BT, batch.sampler_logprobs_BT, mask_BT=mask_BT, loss=config.loss)
     if config.rollout.max_staleness > 0:
         yield from _staleness(report)
     if scores.reference_logprobs_BT is not None:
         kl_BT = kl_estimate(logprobs_BT, scores.reference_logprobs_BT, estimator="k3") * mask_BT
-        yield "kl/reference", token_mean(mask_BT, kl_BT)
+        yield "kl/reference", token_means(mask_BT, kl_BT)[0]
         yield "kl/reference_max", float((kl_BT.sum(dim=1) / mask_BT.sum(dim=1)).max())
     if config.loss.kl_loss > 0:
         yield "kl/loss", fmean([update.kl_loss for update in report.updates.policy])
@@ -159,15 +165,6 @@ def _staleness(report: StepReport) -> Iterator[tuple[str, float]]:
             ages[report.policy_version - (version or 0)] += count
     yield "staleness/mean", sum(age * count for age, count in ages.items()) / ages.total()
     yield "staleness/max", max(ages)
-
-
-def _difference(mask_BT: Tensor, *logprobs_BT: Tensor) -> Tensor:
-    ours_BT, theirs_BT = logprobs_BT
-    return (ours_BT - theirs_BT) * mask_BT
-
-
-def _k3(difference_BT: Tensor) -> Tensor:
-    return difference_BT.exp() - 1 - difference_BT
 
 
 def _running(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, float]]:

@@ -32,6 +32,10 @@ def test_every_metric_is_its_formula(scale: float) -> None:
     is_kept = np.array([0.97 <= np.exp(row.mean()) <= 1.02 for row in rows])
     kept = [(np.exp(row) >= 0.9) & (np.exp(row) <= 1.05) & stays for row, stays in zip(rows, is_kept, strict=True)]
     wanted = {
+        "mismatch/logprob_abs_mean": np.abs(tokens).mean(),
+        "mismatch/logprob_abs_max": np.abs(tokens).max(),
+        "mismatch/kl": (np.expm1(tokens) - tokens).mean(),
+        "mismatch/ratio_max": weights.max(),
         "mismatch/log_ppl_gap": gaps.mean(),
         "mismatch/log_ppl_gap_abs": np.abs(gaps).mean(),
         "mismatch/log_ppl_gap_max": np.abs(gaps).max(),
@@ -42,6 +46,15 @@ def test_every_metric_is_its_formula(scale: float) -> None:
         "policy/masked_tokens": 1 - np.concatenate(kept).mean(),
     }
     assert found == pytest.approx(wanted, rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("sign", [-1.0, 1.0])
+def test_the_largest_ratio_is_one_of_a_token_even_if_all_are_small(sign: float) -> None:
+    mask = torch.tensor([[1.0, 1.0, 0.0], [1.0, 0.0, 0.0]])
+    trainer = torch.tensor([[-1.0, -2.0, 9.0], [-1.5, -9.0, 9.0]])
+    found = dict(off_policy(trainer, trainer - sign / 2 * mask, mask_BT=mask, loss=LossConfig()))
+    assert found["mismatch/ratio_max"] == pytest.approx(float(np.exp(sign / 2)))
+    assert found["mismatch/logprob_abs_max"] == 0.5
 
 
 def test_nothing_is_masked_without_a_band() -> None:
