@@ -85,6 +85,7 @@ def test_a_name_longer_than_a_file_name_may_be(runs: list[Path], tmp_path: Path,
     assert isinstance(done.exception, SystemExit)
 
 
+@pytest.mark.slow
 def test_a_report_again_replaces_the_old_one(runs: list[Path], report: Path) -> None:
     content = (report / "index.html").read_bytes()
     (report / "index.html").write_text("an old one", encoding="utf-8")

@@ -41,6 +41,7 @@ def kills(arguments: tuple[str, ...], run: Path, *, points: list[Point]) -> list
     return num_rows
 
 
+@pytest.mark.slow
 def test_fake_engine_killed_at_every_point(tmp_path: Path) -> None:
     arguments = ("eval", "--ckpt", "fake:0.6", "--engine", "fake", "--bench", "arithmetic", "--n", "100", "--out")
     orz_bench(*arguments, tmp_path / "whole")

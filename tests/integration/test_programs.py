@@ -125,6 +125,7 @@ def bait(monkeypatch: pytest.MonkeyPatch) -> Iterator[Bait]:
         bait.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.name)
 def test_no_hostile_program_passes_escapes_or_hangs(bait: Bait, setting: Setting) -> None:
     programs = corpus("hostile_programs", places=bait.places)

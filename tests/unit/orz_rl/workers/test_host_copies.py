@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,8 @@ PACKS = [policy_pack([0, 1]), policy_pack([2, 3])]
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    gc.collect()
+    gc.freeze()  # every move collects garbage: not among all that earlier tests have left
     return a_tiny_checkpoint(tmp_path_factory.mktemp("tiny"))
 
 

@@ -58,6 +58,8 @@ CASES = {
     ),
     "grpo, by token": ("advantage.estimator=grpo",),
 }
+ALWAYS = ("dr_grpo with a KL term", "rloo with KL in the rewards", "grpo, by token")
+"""Also by `make test`."""
 
 
 def a_setup(folder: Path, *overrides: str) -> Setup:
@@ -172,7 +174,9 @@ def distance(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
     return max(float((a[name] - b[name]).abs().max() / b[name].abs().max()) for name in a)
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [case if case in ALWAYS else pytest.param(case, marks=pytest.mark.slow) for case in CASES]
+)
 def test_an_update_is_the_native_one(case: str, tmp_path: Path) -> None:
     setup = a_setup(tmp_path, *CASES[case])
     rollouts = some_rollouts(setup)
