@@ -1,7 +1,9 @@
 """What distillation of the trained `tiny` into its base costs and gives, beside PPO from that base.
 
 teacher      the recipe tiny, 40 steps; its evaluations at every fifth step are PPO's curve
-on-policy    its base learns its probabilities, three seeds; how soon it is within the teacher's interval
+on-policy    its base learns its probabilities of 16 tokens at every place, three seeds; how soon it is within the
+             teacher's interval
+sampled      the same from the sampled tokens alone, one seed
 supervised   its base learns N right answers of the teacher's second half, N = 64 to all, by the same number of updates
 after        ten steps of PPO from the student of all answers
 
@@ -33,10 +35,11 @@ TEACHER, STUDENT = "teacher", "supervised-all"
 LAST, STUDENT_STEPS = 40, 60
 TEACHER_POLICY = f"{TEACHER}/checkpoints/step={LAST:06d}/policy"
 ON_POLICY = (
-    *("num_steps=34", "eval.every=17", "checkpoint.every=34"),
-    *("rollout.num_problems=64", "rollout.num_samples=2"),
-    *("optim.policy_lr=8e-4", "optim.final_lr=2e-5", "optim.policy_warmup_updates=4"),
+    *("num_steps=24", "eval.every=6", "checkpoint.every=24"),
+    *("rollout.num_problems=64", "rollout.num_samples=2", "optim.policy_updates=2"),
+    *("optim.policy_lr=1e-3", "optim.final_lr=5e-5", "optim.policy_warmup_updates=4"),
 )
+TEACHER_TOKENS = ("--teacher-tokens", "16")
 SUPERVISED = ("eval.every=60", "checkpoint.every=60")
 """Steps and rate are the recipe's."""
 
@@ -48,7 +51,8 @@ def runs() -> dict[str, tuple[str, ...]]:
     }
     for seed in SEEDS:
         distil = ("distill", "--on-policy", "--teacher", TEACHER_POLICY, "--student", "tiny", f"seed={seed}")
-        found[f"on-policy-{seed}"] = (*distil, *ON_POLICY)
+        found[f"on-policy-{seed}"] = (*distil, *TEACHER_TOKENS, *ON_POLICY)
+    found["sampled-1"] = (*found["on-policy-1"][: -len(TEACHER_TOKENS) - len(ON_POLICY)], *ON_POLICY)
     for size in SIZES:
         limit = () if size is None else ("--limit", str(size))
         source = ("distill", "--from", TEACHER, "--student", "tiny", "--from-step", "21")
@@ -162,7 +166,11 @@ def draw(curves: dict[str, list[dict[str, Any]]], target: Path) -> None:
     teacher = curves[TEACHER][-1]
     left.axhspan(100 * teacher["low"], 100 * teacher["high"], color="0.9", label="teacher, 95 % interval")
     before = curves[STUDENT][-1]["cpu_s"]
-    styles = {TEACHER: ("k-o", "PPO from the base"), "after": ("C2--s", "PPO after all answers")}
+    styles = {
+        TEACHER: ("k-o", "PPO from the base"),
+        "after": ("C2--s", "PPO after all answers"),
+        "sampled-1": ("C4:v", "on-policy, sampled tokens alone"),
+    }
     for name, points in curves.items():
         if name.startswith("supervised"):
             continue

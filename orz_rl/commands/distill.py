@@ -45,6 +45,9 @@ class DistillOptions:
         bool, typer.Option("--on-policy", help="The student samples, and learns the probabilities of --teacher.")
     ] = False
     teacher: Annotated[str | None, typer.Option(help="Checkpoint folder or hub id; with --on-policy.")] = None
+    teacher_tokens: Annotated[
+        int, typer.Option(min=0, help="Learn so many of the teacher's tokens at every place; 0: the sampled one.")
+    ] = 0
     student: Annotated[
         str | None, typer.Option(help="Checkpoint folder or hub id [default: model.policy of the recipe].")
     ] = None
@@ -90,7 +93,9 @@ def settings_of(options: DistillOptions) -> list[str]:
             raise ConfigError(
                 "--on-policy needs --teacher, and no --from: the student writes the answers; give --teacher PATH."
             )
-        return [*student, *on_policy(options.teacher)]
+        return [*student, *on_policy(options.teacher, teacher_tokens=options.teacher_tokens)]
+    if options.teacher_tokens:
+        raise ConfigError("--teacher-tokens is for --on-policy --teacher PATH; add those, or leave it out.")
     if options.teacher is not None:
         raise ConfigError("--teacher is for --on-policy; add that, or give --from RUN|FILE with answers to learn.")
     if options.source is None:

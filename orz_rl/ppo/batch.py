@@ -116,9 +116,12 @@ class Batch:
         return _by_rank([PackSlice(tokens, row) for tokens, row in zip(slices, lengths, strict=True)], shares)
 
     def in_packs(self, values_BT: Tensor, shares: Shares) -> list[list[Tensor]]:
-        """The entries of each pack's response tokens, in its order: (R,), slices of one buffer; one 0 for a filler."""
+        """The entries of each pack's response tokens, in its order: (R,), slices of one buffer; one 0 for a filler.
+
+        Of shape (R, ...) where an entry is an array.
+        """
         rows, lengths = values_BT.numpy(), self._lengths
-        filler = np.zeros(1, dtype=rows.dtype)
+        filler = np.zeros((1, *rows.shape[2:]), dtype=rows.dtype)
         chosen = [members for share in shares for members in share]
         pieces = [piece for members in chosen for piece in ([rows[m, : lengths[m]] for m in members] or [filler])]
         return self._split(torch.from_numpy(np.concatenate(pieces)), shares)
@@ -143,8 +146,9 @@ class Batch:
         self, results: Sequence[Sequence[Tensor]], shares: Shares, *, into_BT: Tensor | None = None
     ) -> Tensor:
         """The inverse: from one tensor of shape (R,) per rank and pack to one of shape (B, T), 0 elsewhere."""
-        out_BT, lengths = torch.zeros_like(self.mask_BT) if into_BT is None else into_BT, self._lengths
-        rows = out_BT.numpy()
+        of_entry = next((result.shape[1:] for of_rank in results for result in of_rank), ())
+        out_BT = torch.zeros(*self.mask_BT.shape, *of_entry) if into_BT is None else into_BT
+        rows, lengths = out_BT.numpy(), self._lengths
         for rank_results, share in zip(results, shares, strict=True):
             for result_R, members in zip(rank_results, share, strict=True):
                 values, at = result_R.numpy(), 0

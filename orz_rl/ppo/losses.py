@@ -14,6 +14,7 @@ from orz_rl.ppo.parts import PolicyLoss
 
 Band = tuple[float, float]
 """(low, high) of a ratio, both included."""
+_SMALLEST_REST = 1e-6
 
 
 def token_weights(lengths_B: Tensor, normalisation: Normalisation, *, constant: float | None = None) -> Tensor:
@@ -94,6 +95,19 @@ def kl_estimate(logprobs_N: Tensor, reference_logprobs_N: Tensor, *, estimator: 
     if estimator == "k2":
         return 0.5 * log_ratio_N**2
     return (-log_ratio_N).exp() - 1 + log_ratio_N
+
+
+def top_reverse_kl(logprobs_NK: Tensor, teacher_logprobs_NK: Tensor) -> Tensor:
+    """KL(policy || teacher) of the next token, among the teacher's K most probable tokens and the rest as one. (N,).
+
+    A lower bound of that over the whole vocabulary, which it reaches where the rest is one token, or none. A rest below
+    1e-6 counts as 1e-6: float32 knows it no better.
+    """
+    rest_N, teacher_rest_N = (
+        (1 - each_NK.exp().sum(dim=-1)).clamp_min(_SMALLEST_REST) for each_NK in (logprobs_NK, teacher_logprobs_NK)
+    )
+    inside_N = (logprobs_NK.exp() * (logprobs_NK - teacher_logprobs_NK)).sum(dim=-1)
+    return inside_N + rest_N * (rest_N.log() - teacher_rest_N.log())
 
 
 def importance_weights(

@@ -17,28 +17,63 @@ from torch import Tensor
 from orz_rl.ppo.losses import entropy
 from orz_rl.ppo.packed_attention import attention_inputs
 from orz_rl.ppo.packs import Pack as Pack
-from orz_rl.ppo.token_head import Question, Scores, TokenHead
+from orz_rl.ppo.token_head import Question, Scores, TokenHead, TopTokens
 
 _LOGIT_ELEMENTS = 2**26
 """Number of logits converted to float32 at a time: 256 MiB."""
 
 
-def response_scores(model: Any, pack: Pack, *, temperature: float = 1.0, with_entropy: bool = False) -> Scores:
-    """Log-probabilities, and entropies, of a pack's response tokens, at the sampling temperature.
+def response_scores(
+    model: Any,
+    pack: Pack,
+    *,
+    temperature: float = 1.0,
+    with_entropy: bool = False,
+    others_RK: Tensor | None = None,
+) -> Scores:
+    """Log-probabilities, and entropies, of a pack's response tokens, at the sampling temperature; and log-probabilities
+    of other tokens in the place of each.
 
     In chunks from the hidden states if the model's output layer is a TokenHead whose logits the model returns as they
     are; otherwise (such as Gemma 2, which caps them) from the logits of the whole pack, in the model's dtype.
     """
-    tokens_R = pack.tokens_N[pack.targets_R]
-    head = getattr(model, "module", model).get_output_embeddings()
-    if isinstance(head, TokenHead) and head.is_last is not False:
-        with head.asked(Question(tokens_R, temperature, with_entropy)):
+    tokens_RJ = pack.tokens_N[pack.targets_R][:, None]
+    if others_RK is not None:
+        tokens_RJ = torch.cat([tokens_RJ, others_RK], dim=1)
+    head = _token_head(model)
+    if head is not None:
+        with head.asked(Question(tokens_RJ, temperature, with_entropy)):
             scores = head.scores(_at_targets(model, pack))
         if scores is not None:
             return scores
     logits_RV = response_logits(model, pack)
-    logprobs_R = token_logprobs(logits_RV, tokens_R, temperature=temperature)
-    return Scores(logprobs_R, token_entropies(logits_RV, temperature=temperature) if with_entropy else None)
+    logprobs_RJ = token_logprobs(logits_RV, tokens_RJ, temperature=temperature)
+    entropy_R = token_entropies(logits_RV, temperature=temperature) if with_entropy else None
+    return Scores(logprobs_RJ[:, 0], entropy_R, logprobs_RJ[:, 1:])
+
+
+def response_top_tokens(model: Any, pack: Pack, *, top_k: int, temperature: float = 1.0) -> TopTokens:
+    """The most probable tokens in the place of each response token, without a gradient."""
+    tokens_R = pack.tokens_N[pack.targets_R]
+    head = _token_head(model)
+    with torch.no_grad():
+        if head is not None:
+            with head.asked(Question(tokens_R[:, None], temperature, top_k=top_k)):
+                found = head.top_tokens(_at_targets(model, pack))
+            if found is not None:
+                return found
+        logits_RV = response_logits(model, pack)
+        rows = max(1, _LOGIT_ELEMENTS // logits_RV.shape[1])
+        parts = [
+            TopTokens.of(torch.log_softmax(logits.float() / temperature, dim=-1), tokens, top_k=top_k)
+            for logits, tokens in zip(logits_RV.split(rows), tokens_R.split(rows), strict=True)
+        ]
+        return TopTokens(*map(torch.cat, zip(*parts, strict=True)))
+
+
+def _token_head(model: Any) -> TokenHead | None:
+    head = getattr(model, "module", model).get_output_embeddings()
+    return head if isinstance(head, TokenHead) and head.is_last is not False else None
 
 
 def response_logprobs(model: Any, pack: Pack, *, temperature: float = 1.0) -> Tensor:
@@ -73,15 +108,15 @@ def values_of(model: Any, sequences: Sequence[Sequence[int]]) -> list[Tensor]:
     return [model(**_inputs(model, pack))[0, :, 0].float() for pack in packs]
 
 
-def token_logprobs(logits_RV: Tensor, tokens_R: Tensor, *, temperature: float) -> Tensor:
-    """log softmax(logits / temperature) at the tokens, in float32. Shape (R,).
+def token_logprobs(logits_RV: Tensor, tokens_RJ: Tensor, *, temperature: float) -> Tensor:
+    """log softmax(logits / temperature) at J tokens of each place, in float32. Shape (R, J).
 
     Computed in pieces that are recomputed in the backward pass, so that a float32 copy of all logits never exists.
     """
     rows = max(1, _LOGIT_ELEMENTS // logits_RV.shape[1])
-    if len(tokens_R) <= rows:
-        return _piece_logprobs(logits_RV, tokens_R, temperature=temperature)
-    pieces = zip(logits_RV.split(rows), tokens_R.split(rows), strict=True)
+    if len(tokens_RJ) <= rows:
+        return _piece_logprobs(logits_RV, tokens_RJ, temperature=temperature)
+    pieces = zip(logits_RV.split(rows), tokens_RJ.split(rows), strict=True)
     return torch.cat(
         [
             torch.utils.checkpoint.checkpoint(
@@ -92,9 +127,9 @@ def token_logprobs(logits_RV: Tensor, tokens_R: Tensor, *, temperature: float) -
     )
 
 
-def _piece_logprobs(logits_RV: Tensor, tokens_R: Tensor, *, temperature: float) -> Tensor:
+def _piece_logprobs(logits_RV: Tensor, tokens_RJ: Tensor, *, temperature: float) -> Tensor:
     scaled_RV = logits_RV.float() if temperature == 1.0 else logits_RV.float() / temperature
-    return scaled_RV.gather(1, tokens_R[:, None])[:, 0] - torch.logsumexp(scaled_RV, dim=-1)
+    return scaled_RV.gather(1, tokens_RJ) - torch.logsumexp(scaled_RV, dim=-1, keepdim=True)
 
 
 def token_entropies(logits_RV: Tensor, *, temperature: float) -> Tensor:

@@ -1,7 +1,8 @@
 """An output layer that answers with log-probabilities and entropies of tokens, without the logits of a whole pack.
 
-R tokens of a pack, C of one chunk; H hidden units; V the vocabulary. Logits exist for one chunk at a time, in float32,
-and are computed again in the backward pass. Values and gradients are those of log_softmax over all logits.
+R tokens of a pack, C of one chunk, J tokens asked for in the place of each; H hidden units; V the vocabulary. Logits
+exist for one chunk at a time, in float32, and are computed again in the backward pass. Values and gradients are those
+of log_softmax over all logits.
 """
 
 from __future__ import annotations
@@ -30,15 +31,46 @@ class Scores(NamedTuple):
     logprobs_R: Tensor
     entropy_R: Tensor | None
     """In nats, without a gradient; None if it was not wanted."""
+    others_RK: Tensor
+    """Log-probabilities of other tokens at the same places; K is 0 if none were wanted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is wanted of each token."""
+    """What is wanted at the place of each token."""
 
-    tokens_R: Tensor
+    tokens_RJ: Tensor
+    """The token itself, then others."""
     temperature: float
-    with_entropy: bool
+    with_entropy: bool = False
+    top_k: int = 0
+    """If not 0: instead of the entropy the so many most probable tokens, without a gradient (TopTokens)."""
+
+
+class TopTokens(NamedTuple):
+    """The K most probable tokens in the place of each token."""
+
+    own_R: Tensor
+    """Log-probability of the token that stands there."""
+    logprobs_RK: Tensor
+    """Of the most probable ones, in float32."""
+    ids_RK: Tensor
+
+    @classmethod
+    def of(cls, logprobs_RV: Tensor, tokens_R: Tensor, *, top_k: int) -> TopTokens:
+        """From the log-probabilities of the vocabulary."""
+        best = logprobs_RV.topk(min(top_k, logprobs_RV.shape[1]), dim=1)
+        return cls(logprobs_RV.gather(1, tokens_R[:, None])[:, 0], best.values, best.indices)
+
+    def packed(self) -> Tensor:
+        """As one array (R, 1 + 2 K) of float32, in which whole numbers below 2**24 are exact, so every id is."""
+        return torch.cat([self.own_R[:, None], self.logprobs_RK, self.ids_RK.float()], dim=1)
+
+    @classmethod
+    def unpacked(cls, packed_RT: Tensor) -> TopTokens:
+        """The inverse."""
+        k = packed_RT.shape[1] // 2
+        return cls(packed_RT[:, 0], packed_RT[:, 1 : 1 + k], packed_RT[:, 1 + k :].long())
 
 
 class TokenHead(torch.nn.Linear):  # type: ignore[misc]  # torch is not followed
@@ -65,21 +97,45 @@ class TokenHead(torch.nn.Linear):  # type: ignore[misc]  # torch is not followed
             self._question = self._answer = None
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - torch's name
-        """Logits; when asked, (log-probability, entropy) of each token, of shape (1, R, 2)."""
+        """Logits; when asked, the log-probabilities of each token's J, and its entropy, of shape (1, R, J + 1)."""
         if self._question is None:
             return super().forward(input)
-        found: Tensor = _TokenScores.apply(input[0], self.weight, self.bias, self._question, self)
+        if self._question.top_k:
+            found = self._top_tokens(input[0], self._question)
+        else:
+            found = _TokenScores.apply(input[0], self.weight, self.bias, self._question, self)
         self._answer = _identity(found)
         return found[None]
 
     def scores(self, returned: Tensor) -> Scores | None:
         """From what the model returned while this was asked; None if it scales or caps what this layer gives."""
-        answer, question = self._answer, self._question
+        question = self._question
         assert question is not None
-        self.is_last = answer == _identity(returned)
-        if not self.is_last:
+        if not self._is_answer(returned):
             return None
-        return Scores(returned[0, :, 0], returned[0, :, 1].detach() if question.with_entropy else None)
+        entropy_R = returned[0, :, -1].detach() if question.with_entropy else None
+        return Scores(returned[0, :, 0], entropy_R, returned[0, :, 1:-1])
+
+    def top_tokens(self, returned: Tensor) -> TopTokens | None:
+        """The same of a question with top_k."""
+        return TopTokens.unpacked(returned[0]) if self._is_answer(returned) else None
+
+    def _is_answer(self, returned: Tensor) -> bool:
+        self.is_last = self._answer == _identity(returned)
+        return self.is_last
+
+    def _top_tokens(self, hidden_RH: Tensor, question: Question) -> Tensor:
+        layer = _Layer(self.weight, self.bias, head=self)
+        with torch.no_grad():
+            parts = [
+                TopTokens.of(
+                    torch.log_softmax(layer.logits(hidden_RH[rows], question.temperature), dim=-1),
+                    question.tokens_RJ[rows, 0],
+                    top_k=question.top_k,
+                ).packed()
+                for rows in _slices(len(hidden_RH), self.chunk_elements // len(self.weight))
+            ]
+        return torch.cat(parts)
 
 
 def _identity(tensor: Tensor) -> tuple[int, int]:
@@ -95,42 +151,43 @@ def with_token_head(model: Any, *, in_float32: bool) -> None:
 
 
 class _TokenScores(torch.autograd.Function):  # type: ignore[misc]  # torch is not followed
-    """From hidden states (R, H) to (R, 2). Logits of a single chunk are kept for the backward pass."""
+    """From hidden states (R, H) to (R, J + 1). Logits of a single chunk are kept for the backward pass."""
 
     @staticmethod
     def forward(ctx: Any, hidden_RH: Tensor, *given: Any) -> Tensor:
         weight_VH, bias_V, question, head = given
         layer = _Layer(weight_VH, bias_V, head=head)
-        out_R2 = torch.zeros(len(hidden_RH), 2, device=hidden_RH.device)
+        out_RW = torch.zeros(len(hidden_RH), question.tokens_RJ.shape[1] + 1, device=hidden_RH.device)
         lse_R = torch.empty(len(hidden_RH), device=hidden_RH.device)
         chunks = _slices(len(hidden_RH), head.chunk_elements // len(weight_VH))
         kept_CV = None
         for rows in chunks:
             logits_CV = layer.logits(hidden_RH[rows], question.temperature)
             lse_R[rows] = _by_block(functools.partial(torch.logsumexp, dim=-1), logits_CV)
-            out_R2[rows, 0] = logits_CV.gather(1, question.tokens_R[rows, None])[:, 0] - lse_R[rows]
+            out_RW[rows, :-1] = logits_CV.gather(1, question.tokens_RJ[rows]) - lse_R[rows, None]
             if question.with_entropy:
-                out_R2[rows, 1] = _by_block(entropy, logits_CV)
+                out_RW[rows, -1] = _by_block(entropy, logits_CV)
             if len(chunks) == 1 and any(ctx.needs_input_grad):
                 kept_CV = logits_CV
             del logits_CV  # before the next are computed
-        ctx.save_for_backward(hidden_RH, weight_VH, bias_V, question.tokens_R, lse_R)
+        ctx.save_for_backward(hidden_RH, weight_VH, bias_V, question.tokens_RJ, lse_R)
         ctx.kept_CV = kept_CV
         ctx.chunks, ctx.temperature, ctx.head = chunks, question.temperature, head
-        return out_R2
+        return out_RW
 
     @staticmethod
     def backward(ctx: Any, *gradients: Any) -> tuple[Any, ...]:
-        hidden_RH, weight_VH, bias_V, tokens_R, lse_R = ctx.saved_tensors
+        hidden_RH, weight_VH, bias_V, tokens_RJ, lse_R = ctx.saved_tensors
         layer = _Layer(weight_VH, bias_V, head=ctx.head)
         found = _Gradients(layer, hidden_RH, num_chunks=len(ctx.chunks))
-        gradient_R = gradients[0][:, 0]
+        gradient_RJ = gradients[0][:, :-1]
+        total_R = gradient_RJ.sum(dim=1)
         for rows in ctx.chunks:
             kept_CV, ctx.kept_CV = ctx.kept_CV, None
             logits_CV = layer.logits(hidden_RH[rows], ctx.temperature) if kept_CV is None else kept_CV
             # In place: d logprob / d logits = 1 at the token - softmax.
-            logits_CV.sub_(lse_R[rows, None]).exp_().mul_(-gradient_R[rows, None])
-            logits_CV.scatter_add_(1, tokens_R[rows, None], gradient_R[rows, None])
+            logits_CV.sub_(lse_R[rows, None]).exp_().mul_(-total_R[rows, None])
+            logits_CV.scatter_add_(1, tokens_RJ[rows], gradient_RJ[rows])
             if ctx.temperature != 1.0:
                 logits_CV.div_(ctx.temperature)
             gradient_CV = logits_CV.to(layer.dtype)

@@ -22,11 +22,15 @@ def supervised(source: str) -> tuple[str, ...]:
     )
 
 
-def on_policy(teacher: str) -> tuple[str, ...]:
-    """Overrides of a recipe that then learns the probabilities of a teacher, on samples of its own."""
+def on_policy(teacher: str, *, teacher_tokens: int = 0) -> tuple[str, ...]:
+    """Overrides of a recipe that then learns the probabilities of a teacher, on samples of its own.
+
+    Those of the sampled tokens, or of the teacher's `teacher_tokens` at every place.
+    """
     return (
         f"distill.teacher={json.dumps(teacher)}",
         "distill.source=null",
+        f"distill.teacher_tokens={teacher_tokens}",
         f"distill.batch={DistillConfig().batch}",
         "advantage.estimator=reverse_kl",
         "loss.objective=ppo",

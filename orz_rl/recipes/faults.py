@@ -177,7 +177,14 @@ def _without_samples(config: TrainConfig) -> Iterator[str]:
 
 def _with_teacher(config: TrainConfig) -> Iterator[str]:
     if not config.has_teacher:
+        if config.distill.teacher_tokens:
+            yield "distill.teacher_tokens is about a teacher, but distill.teacher is not set; set it, or leave it out"
         return
+    if config.distill.teacher_tokens and config.loss.objective != "ppo":
+        yield (
+            f"loss.objective={config.loss.objective} is about sampled tokens, but distill.teacher_tokens learns the "
+            f"teacher's probabilities themselves; leave one out"
+        )
     for name in ("kl_loss", "kl_penalty"):
         if getattr(config.loss, name) > 0:
             yield f"loss.{name} is a KL to the initial policy, but the reference is distill.teacher; leave one out"

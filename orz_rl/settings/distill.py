@@ -24,6 +24,9 @@ class DistillConfig(Section):
     teacher: Text | None = None
     """On-policy: the model that scores every token that the policy samples; needs advantage.estimator=reverse_kl, which
     `orz-rl distill --on-policy` sets; a checkpoint folder or a hub id; null: off."""
+    teacher_tokens: Count = 0
+    """On-policy: how many of the teacher's most probable tokens are learned at every place, with the rest as one more;
+    0: the sampled token alone."""
     batch: Positive = 64
     """Answers per step (supervised)."""
 

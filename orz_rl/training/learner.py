@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import torch
@@ -43,6 +44,8 @@ class Scores:
     old_logprobs_BT: Tensor | None
     reference_logprobs_BT: Tensor | None
     kl_penalty_BT: Tensor | None
+    teacher_BTX: Tensor | None = None
+    """A teacher's most probable tokens at every place (TopTokens.packed()); None without distill.teacher_tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +104,21 @@ class Learner:
             config.optim.policy_updates > 1 or config.kl_in_rewards > 0 or config.loss.sequence_band is not None
         )
         values = self._forward(batch, self._critic, forward=ModelGroup.values)
-        reference = self._forward(batch, self._reference, forward=ModelGroup.logprobs)
+        top_k = config.distill.teacher_tokens
+        reads = partial(ModelGroup.top_tokens, top_k=top_k) if top_k else ModelGroup.logprobs
+        reference = self._forward(batch, self._reference, forward=reads)
         old = self._forward(batch, self._policy if needs_old else None, forward=ModelGroup.logprobs)
-        old_BT, reference_BT = old(), reference()
+        old_BT, reference_BT, teacher_BTX = old(), reference(), None
+        if top_k:
+            assert reference_BT is not None
+            reference_BT, teacher_BTX = reference_BT[..., 0], reference_BT
         penalty_BT = None
         if config.kl_in_rewards > 0:
             assert old_BT is not None
             assert reference_BT is not None
             kl_BT = kl_estimate(old_BT, reference_BT, estimator=config.loss.kl_penalty_estimator)
             penalty_BT = config.kl_in_rewards * kl_BT * batch.mask_BT
-        return Scores(values(), old_BT, reference_BT, penalty_BT)
+        return Scores(values(), old_BT, reference_BT, penalty_BT, teacher_BTX)
 
     def update(self, batch: Batch, scores: Scores, *, estimate: Estimate, step: int) -> Updates:
         """All optimiser steps of both models. Raises NonFiniteError before a step that would destroy the weights."""
@@ -136,6 +144,7 @@ class Learner:
             "sampler_logprobs_R": batch.sampler_logprobs_BT,
             "old_logprobs_R": scores.old_logprobs_BT,
             "reference_logprobs_R": scores.reference_logprobs_BT,
+            "teacher_RT": scores.teacher_BTX,
         }
         kept_B = self._kept(batch, scores)
         items = self._items(batch, policy_shares, kind=PolicyPack, values=values, kept_B=kept_B)

@@ -22,6 +22,7 @@ from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack
 RankMethod = Literal[
     "check_packs",
     "logprobs",
+    "top_tokens",
     "values",
     "update_policy",
     "update_critic",
@@ -75,6 +76,10 @@ class ModelGroup(ABC):
     def logprobs(self, packs: Sequence[Sequence[Pack | PackSlice]]) -> Pending[list[Tensor]]:
         """Log-probabilities of the response tokens of each rank's packs."""
         return self.start("logprobs", packs)
+
+    def top_tokens(self, packs: Sequence[Sequence[Pack | PackSlice]], *, top_k: int) -> Pending[list[Tensor]]:
+        """The most probable tokens in the place of each response token of each rank's packs: TopTokens.packed()."""
+        return self.start("top_tokens", packs, top_k=top_k)
 
     def values(self, packs: Sequence[Sequence[Pack | PackSlice]]) -> Pending[list[Tensor]]:
         """The critic's values before the response tokens of each rank's packs."""

@@ -106,6 +106,8 @@ class PolicyPack(_Slices):
     old_logprobs_R: Tensor | None
     """Of the policy before the step. None in its first update: the forward pass of the update itself gives them."""
     reference_logprobs_R: Tensor | None
+    teacher_RT: Tensor | None = None
+    """A teacher's most probable tokens (TopTokens.packed()), whose probabilities are learned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,16 +19,15 @@ from torch import Tensor
 
 from orz_bench.errors import EngineError, RunDirError
 from orz_rl.config import REDUCE_BUCKET
-from orz_rl.ppo.losses import importance_weights, kl_estimate, token_mask, value_loss
-from orz_rl.ppo.packed_forward import response_logprobs, response_scores, response_values
+from orz_rl.ppo.packed_forward import response_logprobs, response_top_tokens, response_values
 from orz_rl.ppo.packs import Pack, PackSlice
-from orz_rl.ppo.parts import OBJECTIVES
 from orz_rl.workers.cpu_memory import keep_freed_memory
 from orz_rl.workers.disk_errors import raises_disk_errors
 from orz_rl.workers.host_copies import HostCopies
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
 from orz_rl.workers.model_loading import load_model
 from orz_rl.workers.pack_check import check_packs
+from orz_rl.workers.pack_loss import PackLoss, critic_pack_loss, policy_pack_loss
 from orz_rl.workers.weight_sync import Buckets, fill_buckets, plan_buckets, type_name
 
 ENVIRONMENT = {"LOCAL_RANK": "0"}
@@ -79,6 +78,14 @@ class ModelRank:
             packs, lambda pack: response_logprobs(self._engine, pack, temperature=self._spec.temperature)
         )
 
+    def top_tokens(self, packs: Sequence[Pack | PackSlice], *, top_k: int) -> list[Tensor]:
+        """The most probable tokens in the place of each response token of each pack: TopTokens.packed()."""
+        temperature = self._spec.temperature
+        return self._forward(
+            packs,
+            lambda pack: response_top_tokens(self._engine, pack, top_k=top_k, temperature=temperature).packed(),
+        )
+
     def values(self, packs: Sequence[Pack | PackSlice]) -> list[Tensor]:
         """The critic's values before the response tokens of each pack."""
         return self._forward(packs, lambda pack: response_values(self._engine, pack))
@@ -87,29 +94,10 @@ class ModelRank:
         self, batches: Sequence[Sequence[PolicyPack]], *, lr: float | Sequence[float], terms: PolicyTerms
     ) -> list[Update] | NonFinite:
         """One optimiser step per batch, at one rate for all or one for each. Ranks need equally many packs."""
-        objective = OBJECTIVES.load(terms.objective)
+        temperature = self._spec.temperature
 
-        def loss(item: PolicyPack) -> _Loss:
-            assert isinstance(item.pack, Pack)
-            temperature = self._spec.temperature
-            logprobs_R, entropy_R = response_scores(self._engine, item.pack, temperature=temperature, with_entropy=True)
-            old_R = logprobs_R.detach() if item.old_logprobs_R is None else item.old_logprobs_R
-            surrogate = objective.compute(
-                logprobs_R,
-                item.sampler_logprobs_R if terms.clips_against_sampler else old_R,
-                advantages_N=item.advantages_R,
-                weights_N=_corrected(item, old_R, terms=terms),
-                clip_low=terms.clip_low,
-                clip_high=terms.clip_high,
-            )
-            total, kl = surrogate.loss, torch.zeros(())
-            if terms.kl_loss > 0:
-                assert item.reference_logprobs_R is not None
-                kl_R = kl_estimate(logprobs_R, item.reference_logprobs_R, estimator=terms.kl_estimator)
-                kl = (kl_R * item.weights_R).sum()
-                total = total + terms.kl_loss * kl
-            assert entropy_R is not None
-            return _Loss(total, surrogate.clipped, kl.detach(), logprobs_R.detach(), entropy_R)
+        def loss(item: PolicyPack) -> PackLoss:
+            return policy_pack_loss(self._engine, item, terms=terms, temperature=temperature)
 
         return self._update(batches, loss, lr=lr)
 
@@ -118,15 +106,8 @@ class ModelRank:
     ) -> list[Update] | NonFinite:
         """One optimiser step per batch, at one rate for all or one for each. Ranks need equally many packs."""
 
-        def loss(item: CriticPack) -> _Loss:
-            assert isinstance(item.pack, Pack)
-            values_R = response_values(self._engine, item.pack)
-            total = value_loss(
-                values_R, item.old_values_R, returns_N=item.returns_R, weights_N=item.weights_R, clip=clip
-            )
-            moved_R = (values_R - item.old_values_R).detach().abs()
-            clipped = torch.zeros(()) if clip is None else ((moved_R > clip) * item.weights_R).sum()
-            return _Loss(total, clipped, torch.zeros(()), values_R.detach(), torch.zeros(0))
+        def loss(item: CriticPack) -> PackLoss:
+            return critic_pack_loss(self._engine, item, clip=clip)
 
         return self._update(batches, loss, lr=lr)
 
@@ -213,7 +194,7 @@ class ModelRank:
         return scores
 
     def _update(
-        self, batches: Sequence[Sequence[Any]], loss: Callable[[Any], _Loss], *, lr: float | Sequence[float]
+        self, batches: Sequence[Sequence[Any]], loss: Callable[[Any], PackLoss], *, lr: float | Sequence[float]
     ) -> list[Update] | NonFinite:
         self._engine.train()
         rates = lr if isinstance(lr, Sequence) else [lr] * len(batches)
@@ -227,8 +208,8 @@ class ModelRank:
             updates.append(outcome)
         return updates
 
-    def _optimiser_step(self, items: Sequence[Any], loss: Callable[[Any], _Loss]) -> Update | _Fault:
-        losses: list[_Loss] = []
+    def _optimiser_step(self, items: Sequence[Any], loss: Callable[[Any], PackLoss]) -> Update | _Fault:
+        losses: list[PackLoss] = []
         fault = _Fault(None, "")
         self._watch.start()
         for index, item in enumerate(items):
@@ -273,30 +254,9 @@ class ModelRank:
         return deepspeed.zero.GatheredParameters(parameters)
 
 
-def _corrected(item: PolicyPack, old_R: Tensor, *, terms: PolicyTerms) -> Tensor:
-    """The weights of the tokens, with what corrects for other weights than the policy's in the sampler."""
-    cap, band = terms.importance_cap, terms.importance_band
-    if cap is None and band is None:
-        return item.weights_R
-    if not terms.clips_against_sampler:
-        return item.weights_R * importance_weights(old_R, item.sampler_logprobs_R, cap=cap, band=band)
-    assert band is not None
-    return item.weights_R * token_mask(old_R, item.sampler_logprobs_R, band=band)
-
-
 class _Fault(NamedTuple):
     pack: int | None
     what: str
-
-
-class _Loss(NamedTuple):
-    """Loss and statistics of one pack."""
-
-    total: Tensor
-    clipped: Tensor
-    kl: Tensor
-    outputs_R: Tensor
-    entropy_R: Tensor
 
 
 class _GradientWatch:
@@ -319,7 +279,7 @@ class _GradientWatch:
         self._sum = self._sum + gradient.detach().float().sum()
 
 
-def _non_finite_part(found: _Loss, watch: _GradientWatch) -> str:
+def _non_finite_part(found: PackLoss, watch: _GradientWatch) -> str:
     if not math.isfinite(float(found.total.detach())):
         return f"loss ({float(found.total.detach())})"
     return "" if watch.is_finite() else "gradient"

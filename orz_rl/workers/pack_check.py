@@ -156,7 +156,7 @@ def _alone(engine: Any, model: Any, *, sequence: tuple[list[int], list[int]], sp
         if spec.role == "critic":
             return _states(engine, lambda: engine(**inputs), sources_R=targets_R - 1)
         logits_RV = engine(**inputs, logits_to_keep=targets_R - 1).logits[0]
-        return token_logprobs(logits_RV, tokens_N[targets_R], temperature=1.0)[:, None]
+        return token_logprobs(logits_RV, tokens_N[targets_R][:, None], temperature=1.0)
     finally:
         model.set_attn_implementation(spec.attention)
 

@@ -42,6 +42,7 @@ MEANINGFUL = {
     ("rollout.window", ""): "null: as many as the limit of age allows",
     ("distill.source", ""): OFF,
     ("distill.teacher", ""): OFF,
+    ("distill.teacher_tokens", "0"): "the sampled token alone",
     ("optim.policy_lr", "1e30"): "no rate is too high to be tried: the first update that is not finite is stopped",
     ("optim.critic_lr", "1e30"): "likewise",
     ("optim.final_lr", "1e30"): "likewise",

@@ -84,7 +84,7 @@ def test_killed_it_ends_with_the_same_weights(source: Path, whole: Path, tmp_pat
 @pytest.mark.slow
 def test_on_policy_the_student_samples_and_ppo_goes_on_from_it(source: Path, tmp_path: Path) -> None:
     teacher, run = source / "checkpoints/step=000002/policy", tmp_path / "student"
-    on_policy = ("--on-policy", "--teacher", teacher, "--student", "tiny", "--out", run)
+    on_policy = ("--on-policy", "--teacher", teacher, "--teacher-tokens", "5", "--student", "tiny", "--out", run)
     orz_rl("distill", *on_policy, *SHARED, "num_steps=2", "checkpoint.every=2")
     first, second = metrics_of(run)
     for row in (first, second):
@@ -108,6 +108,12 @@ def test_on_policy_the_student_samples_and_ppo_goes_on_from_it(source: Path, tmp
         ((), "nothing to learn from: give --from RUN|FILE"),
         (("--teacher", "tiny"), "--teacher is for --on-policy"),
         (("--on-policy",), "--on-policy needs --teacher"),
+        (("--from", "nowhere", "--teacher-tokens", "4"), "--teacher-tokens is for --on-policy --teacher PATH"),
+        (("--from", "nowhere", "distill.teacher_tokens=4"), "distill.teacher_tokens is about a teacher, but"),
+        (
+            ("--on-policy", "--teacher", "x", "--teacher-tokens", "4", "loss.objective=log_likelihood"),
+            "distill.teacher_tokens learns",
+        ),
         (("--from", "nowhere"), "distill.source=nowhere: no such file or run"),
         (
             ("--from", "nowhere", "advantage.estimator=gae"),

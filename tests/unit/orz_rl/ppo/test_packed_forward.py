@@ -177,7 +177,7 @@ def test_other_attentions_are_told_where_sequences_end() -> None:
 def test_log_probabilities_in_pieces_are_those_in_one(monkeypatch: pytest.MonkeyPatch) -> None:
     def gradient_and_logprobs() -> tuple[torch.Tensor, torch.Tensor]:
         logits = torch.randn(9, 7, generator=torch.Generator().manual_seed(0)).requires_grad_()
-        logprobs = token_logprobs(logits, torch.arange(9) % 7, temperature=0.7)
+        logprobs = token_logprobs(logits, (torch.arange(9) % 7)[:, None], temperature=0.7)[:, 0]
         (logprobs**2).sum().backward()
         assert logits.grad is not None
         return logits.grad, logprobs.detach()
@@ -192,7 +192,7 @@ def test_temperature_scales_the_logits() -> None:
     logits = torch.randn(3, 7, generator=torch.Generator().manual_seed(0))
     tokens = torch.tensor([1, 6, 0])
     wanted = torch.log_softmax(logits / 0.6, dim=-1).gather(1, tokens[:, None])[:, 0]
-    assert torch.allclose(token_logprobs(logits, tokens, temperature=0.6), wanted, atol=1e-6)
+    assert torch.allclose(token_logprobs(logits, tokens[:, None], temperature=0.6)[:, 0], wanted, atol=1e-6)
 
 
 def test_values_stand_before_the_tokens_they_judge() -> None:

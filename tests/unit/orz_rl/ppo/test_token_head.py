@@ -43,7 +43,7 @@ def by_head(layer: Any, rows: int, *, temperature: float, **options: Any) -> Fou
     head = TokenHead(layer, **options)
     hidden = hidden_states(layer, rows).requires_grad_()
     tokens = torch.arange(rows) * 7 % layer.out_features
-    with head.asked(Question(tokens, temperature, with_entropy=True)):
+    with head.asked(Question(tokens[:, None], temperature, with_entropy=True)):
         scores = head.scores(head(hidden))
     assert scores is not None
     assert scores.entropy_R is not None
@@ -87,13 +87,43 @@ def test_any_chunks_give_the_values_and_gradients_of_all_logits(
         assert float((ours - theirs).norm()) <= 1e-6 * max(1.0, float(theirs.norm()))
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    rows=st.integers(1, 20), chunk=st.integers(1, 300), num=st.integers(1, 11), temperature=st.sampled_from([1, 0.6])
+)
+def test_several_tokens_at_a_place_and_the_most_probable_ones(
+    rows: int, chunk: int, num: int, temperature: float
+) -> None:
+    layer = a_layer(bias=True)
+    head, hidden = TokenHead(layer, chunk_elements=chunk), hidden_states(layer, rows).requires_grad_()
+    every = torch.log_softmax(layer(hidden)[0] / temperature, dim=-1)
+    tokens = torch.rand(rows, 11, generator=torch.Generator().manual_seed(2)).argsort(dim=1)[:, :num]
+    with head.asked(Question(tokens, temperature)):
+        scores = head.scores(head(hidden))
+    assert scores is not None
+    got = torch.cat([scores.logprobs_R[:, None], scores.others_RK], dim=1)
+    assert torch.allclose(got, every.gather(1, tokens), atol=1e-6)
+    weights = torch.linspace(-1, 2, got.numel()).reshape(got.shape)
+    inputs = [hidden, layer.weight, layer.bias]
+    ours = torch.autograd.grad((got * weights).sum(), inputs, retain_graph=True)
+    theirs = torch.autograd.grad((every.gather(1, tokens) * weights).sum(), inputs, retain_graph=True)
+    assert all(float((a - b).norm()) <= 2e-6 * max(1.0, float(b.norm())) for a, b in zip(ours, theirs, strict=True))
+
+    with torch.no_grad(), head.asked(Question(tokens[:, :1], temperature, top_k=num)):
+        top = head.top_tokens(head(hidden))
+    assert top is not None
+    assert torch.allclose(top.own_R, every[range(rows), tokens[:, 0]], atol=1e-6)
+    assert torch.allclose(top.logprobs_RK, every.topk(num, dim=1).values, atol=1e-6)
+    assert torch.allclose(every.gather(1, top.ids_RK), top.logprobs_RK, atol=1e-6)
+
+
 @pytest.mark.parametrize("temperature", [1.0, 0.6])
 def test_one_chunk_is_bit_for_bit_what_autograd_computes(temperature: float) -> None:
     layer, rows = a_layer(hidden=32, vocabulary=300), 50
     got = by_head(layer, rows, temperature=temperature)
     hidden, tokens = hidden_states(layer, rows).requires_grad_(), torch.arange(rows) * 7 % 300
     logits = layer(hidden)[0]
-    logprobs = token_logprobs(logits, tokens, temperature=temperature)
+    logprobs = token_logprobs(logits, tokens[:, None], temperature=temperature)[:, 0]
     wanted = found(layer, hidden, logprobs, entropy(logits / temperature))
     assert torch.equal(got.logprobs, wanted.logprobs)
     assert torch.equal(got.entropies, wanted.entropies)
@@ -129,7 +159,7 @@ def test_the_peak_is_one_chunk_more_than_hidden_states_and_gradients(dtype: str,
     head = TokenHead(layer, in_float32=in_float32, chunk_elements=chunk)
     hidden = hidden_states(layer, rows).requires_grad_()
     with LiveBytes() as memory:
-        with head.asked(Question(torch.arange(rows), 0.7, with_entropy=True)):
+        with head.asked(Question(torch.arange(rows)[:, None], 0.7, with_entropy=True)):
             scores = head.scores(head(hidden))
         assert scores is not None
         forward, memory.peak = memory.peak, memory.now
@@ -204,7 +234,7 @@ def test_tokens_of_infinite_weight_give_no_finite_score() -> None:
     with torch.no_grad():
         layer.weight[3] = float("nan")
     head = TokenHead(layer)
-    with head.asked(Question(torch.tensor([0, 1]), 1.0, with_entropy=False)):
+    with head.asked(Question(torch.tensor([[0], [1]]), 1.0, with_entropy=False)):
         scores = head.scores(head(hidden_states(layer, 2)))
     assert scores is not None
     assert scores.logprobs_R.isnan().all()

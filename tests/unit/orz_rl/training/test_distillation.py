@@ -14,6 +14,7 @@ from orz_bench.records.rollout import Rollout
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.batch import Batch
 from orz_rl.ppo.estimate import estimate, token_rewards
+from orz_rl.ppo.losses import top_reverse_kl
 from orz_rl.recipes.distill import on_policy, supervised
 from orz_rl.recipes.registry import resolve
 from orz_rl.training.learner import Learner, Scores, Updates
@@ -118,9 +119,9 @@ def gradient_of(model: Any, loss: Tensor) -> dict[str, Tensor]:
     return {name: weight.grad for name, weight in model.named_parameters()}
 
 
-def assert_same(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> None:
+def assert_same(found: dict[str, Tensor], wanted: dict[str, Tensor], *, least: float = 0.01) -> None:
     assert found.keys() == wanted.keys()
-    assert max(float(tensor.abs().max()) for tensor in wanted.values()) > 0.01, "there is something to compare"
+    assert max(float(tensor.abs().max()) for tensor in wanted.values()) > least, "there is something to compare"
     worst = max(float((found[name] - wanted[name]).abs().max()) for name in wanted)
     assert worst < 1e-6
 
@@ -143,6 +144,43 @@ def test_on_policy_the_gradient_is_that_of_the_reverse_kl_by_its_formula(
         reverse_kl += float(gap.sum()) / NUM_TOKENS
     assert_same(found, gradient_of(model, loss))
     assert updates.policy[0].loss == pytest.approx(reverse_kl, abs=1e-5)
+
+
+@pytest.mark.parametrize(("top_k", "pack_tokens"), [(40, 12), (40, 64), (999, 64)])
+def test_with_top_k_it_is_that_of_the_kl_among_the_teachers_tokens_and_the_rest(
+    student: Path, teacher: Path, top_k: int, pack_tokens: int
+) -> None:
+    """With every token of the vocabulary, the full reverse KL."""
+    settings = (*SIZES, f"cluster.pack_tokens={pack_tokens}", *on_policy(str(teacher), teacher_tokens=top_k))
+    found, updates = by_us(resolve("tiny", overrides=settings), student, teacher)
+    model, other = plain(student), plain(teacher)
+    loss = torch.zeros(())
+    for prompt, answer in ROWS:
+        ours = logprobs_of(model, prompt, answer)
+        with torch.no_grad():
+            theirs = logprobs_of(other, prompt, answer)
+        best = theirs.topk(min(top_k, theirs.shape[1]), dim=1).indices
+        parts, others = ours.gather(1, best).exp(), theirs.gather(1, best).exp()
+        if top_k < theirs.shape[1]:
+            parts = torch.cat([parts, 1 - parts.sum(dim=1, keepdim=True)], dim=1)
+            others = torch.cat([others, 1 - others.sum(dim=1, keepdim=True)], dim=1)
+        loss = loss + (parts * (parts / others).log()).sum() / NUM_TOKENS
+    assert updates.policy[0].loss == pytest.approx(float(loss.detach()), abs=1e-5)
+    assert_same(found, gradient_of(model, loss), least=0.005)
+
+
+def test_the_kl_among_top_tokens_is_at_most_the_full_one_and_0_for_the_teacher_itself() -> None:
+    generator = torch.Generator().manual_seed(0)
+    ours, theirs = (torch.randn(50, 9, generator=generator).log_softmax(dim=1) for _ in range(2))
+    full = (ours.exp() * (ours - theirs)).sum(dim=1)
+    before = torch.zeros(50)
+    for k in range(1, 10):
+        best = theirs.topk(k, dim=1).indices
+        found = top_reverse_kl(ours.gather(1, best), theirs.gather(1, best))
+        assert bool((found >= before - 1e-5).all())
+        before = found
+        assert float(top_reverse_kl(theirs.gather(1, best), theirs.gather(1, best)).abs().max()) < 1e-5
+    assert torch.allclose(before, full, atol=1e-5)
 
 
 def test_the_expected_gradient_is_that_of_the_full_reverse_kl(student: Path, teacher: Path) -> None:
