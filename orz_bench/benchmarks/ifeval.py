@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, Erratum, HubDataset
+from orz_bench.benchmarks.dates import on
 from orz_bench.benchmarks.rows import id_of
 from orz_bench.errors import DataError
 from orz_bench.records.rollout import Problem
@@ -76,6 +78,7 @@ BENCHMARK = Benchmark(
     title="IFEval",
     kind="instruction",
     num_problems=541,
+    dates=on(date(2023, 11, 14), "IFEval (2311.07911)"),
     local_names=("ifeval",),
     hub=HubDataset(
         repo="google/IFEval",
