@@ -50,6 +50,7 @@ BENCHMARKS: PluginGroup[Benchmark] = PluginGroup(
                 "hmmt_feb25": "competitions:HMMT_FEB25",
                 "hmmt_feb26": "competitions:HMMT_FEB26",
                 "hmmt_nov25": "competitions:HMMT_NOV25",
+                "ifbench": "ifbench:BENCHMARK",
                 "ifeval": "ifeval:BENCHMARK",
                 "livecodebench": "livecodebench:BENCHMARK",
                 "math500": "competition_math:MATH500",

@@ -84,6 +84,18 @@ def hle_rows(count: int) -> Rows:
     return rows
 
 
+def ifbench_rows(count: int) -> Rows:
+    """With one instruction or two; every row has every argument, null where it does not apply."""
+    none = {"N": None, "small_n": None, "sep": None, "keyword": None}
+    asked = [("count:numbers", {"N": 2.0}), ("format:list", {"sep": "-"}), ("format:no_whitespace", {})]
+    rows = []
+    for n in range(count):
+        chosen = [asked[n % 3]] if n % 2 else [asked[n % 3], asked[(n + 1) % 3]]
+        row = {"key": str(n), "prompt": f"Made up request {n}.", "instruction_id_list": [name for name, _ in chosen]}
+        rows.append(row | {"kwargs": [none | given for _, given in chosen]})
+    return rows
+
+
 def _livecodebench_rows(count: int) -> Rows:
     tests = json.dumps([{"input": "1\n", "output": "1\n", "testtype": "stdin"}])
     return [
@@ -124,8 +136,9 @@ _SINGLE: Mapping[str, Callable[[], Rows]] = {
     "olymmath_zh_hard": lambda: _olymmath_rows(100),
     "supergpqa": lambda: supergpqa_rows(26_529),
     "hle_exact": lambda: hle_rows(2_500),
+    "ifbench": lambda: ifbench_rows(300),
 }
-COMPETITIONS = tuple(name for name in _SINGLE if name not in ("supergpqa", "hle_exact"))
+COMPETITIONS = tuple(name for name in _SINGLE if name not in ("supergpqa", "hle_exact", "ifbench"))
 FRESH = (*_SINGLE, "mmlu_redux", "livecodebench:release_v6")
 
 

@@ -137,6 +137,18 @@ def test_a_gated_dataset_says_how_to_get_access(tmp_path: Path) -> None:
     assert "into a folder hle, and name the folder above it with --data-dir" in said
 
 
+def test_ifbench_has_the_rows_of_ifeval(tmp_path: Path) -> None:
+    write_dataset(tmp_path, "ifbench")
+    problems = loaded(tmp_path, "ifbench")
+    assert (problems[0].problem_id, problems[0].kind, len(problems)) == ("ifbench-0", "instruction", 300)
+    assert json.loads(problems[0].gold) == [
+        {"id": "count:numbers", "arguments": {"N": 2.0}},
+        {"id": "format:list", "arguments": {"sep": "-"}},
+    ]
+    with pytest.raises(DataError, match=r"no text under prompt \(keys: key, question\)"):
+        parsed("ifbench", {"key": "1", "question": "?"})
+
+
 def test_a_parquet_file_of_the_benchmarks_name_is_read(tmp_path: Path) -> None:
     write_dataset(tmp_path, "aime26")
     (tmp_path / "aime_2026/data/train-00000-of-00001.parquet").rename(tmp_path / "aime26.parquet")
