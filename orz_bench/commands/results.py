@@ -70,7 +70,7 @@ def report_command(
     if format_ == "table":
         text = as_text(render_table(results, **tables))
     elif format_ == "json":
-        found = render_json(results, suites=suites) | {"ages": [one.to_json() for one in ages]}
+        found = render_json(results, suites=suites) | ({"ages": [one.to_json() for one in ages]} if ages else {})
         text = json.dumps(found, ensure_ascii=False, indent=2)
     else:
         text = {"md": render_markdown, "html": render_html}[format_](results, **tables)

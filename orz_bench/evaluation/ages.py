@@ -57,9 +57,12 @@ def model_data(model: str | None, *, until: date | None) -> ModelData | None:
 
 
 def ages_of(results: Sequence[EvalResult], *, until: date | None = None) -> list[BenchmarkAge]:
-    """Each benchmark and model of these results once. `until`: the end of all models' data, as the user says."""
-    by_name = _dates_by_name()
-    asked = [(one.benchmark, one.model, _dates_of(one, by_name)) for one in results]
+    """Each benchmark and model of these results once, generated benchmarks left out: their questions are on no page.
+
+    `until`: the end of all models' data, as the user says.
+    """
+    known = _known()
+    asked = [(one.benchmark, one.model, _dates_of(one, known)) for one in results if not _is_generated(one, known)]
     return [_age(name, model, dates=dates, until=until) for name, model, dates in dict.fromkeys(asked)]
 
 
@@ -81,16 +84,25 @@ def _age(name: str, model: str, *, dates: PublicDates | None, until: date | None
     )
 
 
-def _dates_by_name() -> dict[str, PublicDates | None]:
+def _known() -> Mapping[str, Benchmark]:
     added, _ = added_benchmarks()
-    known: Mapping[str, Benchmark] = {**added, **all_benchmarks()}
-    return {name: benchmark.dates for name, benchmark in known.items()}
+    return {**added, **all_benchmarks()}
 
 
-def _dates_of(result: EvalResult, by_name: Mapping[str, PublicDates | None]) -> PublicDates | None:
+def _plain_name(result: EvalResult) -> str:
+    """Without options."""
+    return result.benchmark.partition(":")[0]
+
+
+def _is_generated(result: EvalResult, known: Mapping[str, Benchmark]) -> bool:
+    benchmark = known.get(_plain_name(result))
+    return benchmark is not None and benchmark.generate is not None
+
+
+def _dates_of(result: EvalResult, known: Mapping[str, Benchmark]) -> PublicDates | None:
     """Of the questions of a result; None for lm-eval's tasks and a user's own tables."""
-    plain = result.benchmark.partition(":")[0]
-    if (dates := by_name.get(plain)) is None:
+    benchmark = known.get(_plain_name(result))
+    if benchmark is None or (dates := benchmark.dates) is None:
         return None
     with suppress(OrzError):  # options of an earlier version
         dates = get_benchmark(result.benchmark).dates or dates

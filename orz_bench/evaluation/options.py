@@ -163,6 +163,11 @@ class EvalOptions:
     grading: GradingOptions = field(default_factory=GradingOptions)
     command: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """From Python, --since may be a text, too. ConfigError for one that is no day."""
+        if isinstance(self.since, str):
+            object.__setattr__(self, "since", parse_since(self.since))
+
     @property
     def is_chat(self) -> bool:
         """Whether a server's chat endpoint is asked."""

@@ -114,6 +114,12 @@ def test_only_benchmarks_of_that_day_or_later_are_asked() -> None:
     assert recent("aime25", since="2025-02-06")[0] == ["aime25"]
 
 
+def test_a_day_may_be_a_text_from_python() -> None:
+    assert EvalOptions(checkpoint="x", since="2025-03").since == date(2025, 3, 1)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="--since soon: not a day"):
+        EvalOptions(checkpoint="x", since="soon")  # type: ignore[arg-type]
+
+
 def test_nothing_left_names_what_there_is() -> None:
     with pytest.raises(
         ConfigError, match=r"leaves no benchmark \(aime24: its .*\)\. Name another day, or one of aime26, h"
@@ -160,6 +166,7 @@ def test_the_table_says_what_is_older_and_what_is_unknown() -> None:
             result("aime24", "Qwen/Qwen2.5-7B"),
             result("aime24", "my-run"),
             result("lm-eval:gsm8k", "microsoft/phi-4"),
+            result("arithmetic", "microsoft/phi-4"),
             result("livecodebench:release_v6:2025-01-01..", "microsoft/phi-4"),
         ]
     )

@@ -1,4 +1,4 @@
-"""IFBench's checks: made-up texts with the official verdicts, which benchmarks/ifbench.py wrote, and what is refused."""
+"""IFBench's checks: made-up texts with the official verdicts (by benchmarks/ifbench.py), and what is refused."""
 
 from __future__ import annotations
 
