@@ -102,6 +102,13 @@ def test_mmlu_redux_leaves_out_what_is_labelled_wrong(tmp_path: Path) -> None:
         loaded(tmp_path, "mmlu_redux")
 
 
+def test_mmlu_redux_from_the_hub_has_the_same_problems(tmp_path: Path) -> None:
+    root = write_dataset(tmp_path, "mmlu_redux")
+    benchmark, cache = get_benchmark("mmlu_redux"), tmp_path / "cache"
+    fetch_benchmark(benchmark, cache=cache, download=lambda hub, file: HubFile(root / file, hub.revision))
+    assert load_problems(benchmark, cache=cache).problems == loaded(tmp_path, "mmlu_redux")
+
+
 def test_a_row_of_mmlu_redux_names_its_subject_itself_in_json_lines(tmp_path: Path) -> None:
     row = redux_rows("virology", 1)[0] | {"subject": "virology"}
     benchmark = replace(get_benchmark("mmlu_redux"), num_rows=1)
