@@ -165,8 +165,9 @@ class EvalOptions:
 
     def __post_init__(self) -> None:
         """From Python, --since may be a text, too. ConfigError for one that is no day."""
-        if isinstance(self.since, str):
-            object.__setattr__(self, "since", parse_since(self.since))
+        given: object = self.since
+        if isinstance(given, str):
+            object.__setattr__(self, "since", parse_since(given))
 
     @property
     def is_chat(self) -> bool:

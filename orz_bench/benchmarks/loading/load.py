@@ -177,7 +177,7 @@ def _read_problems(benchmark: Benchmark, files: Files) -> tuple[list[Problem], d
     problems: list[Problem] = []
     tests: dict[str, PackedTests] = {}
     column = benchmark.hub.folder_column if benchmark.hub and files.parts else None
-    fills = [{column: part.partition("/")[0]} if column else {} for part in files.parts or files.paths]
+    fills = [{column: part.partition("/")[0]} for part in files.parts] if column else [{}] * len(files.paths)
     filled = zip(files.paths, fills, strict=True)
     for path, fill, where, row in ((*one, *found) for one in filled for found in read_rows(one[0])):
         try:

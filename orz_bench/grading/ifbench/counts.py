@@ -28,7 +28,7 @@ def _word_count_range(text: str, tools: Tools, asked: Arguments) -> bool:
 
 
 def _unique_words(text: str, _tools: Tools, asked: Arguments) -> bool:
-    return len({word.strip(EDGES) for word in text.lower().split()}) >= asked["N"]
+    return bool(len({word.strip(EDGES) for word in text.lower().split()}) >= asked["N"])
 
 
 def _stop_words(text: str, tools: Tools, asked: Arguments) -> bool:
@@ -39,11 +39,11 @@ def _stop_words(text: str, tools: Tools, asked: Arguments) -> bool:
 
 def _conjunctions(text: str, _tools: Tools, asked: Arguments) -> bool:
     """Officially counted as written: `and` and `And,` are two."""
-    return len({word for word in text.split() if word.strip(EDGES).lower() in _CONJUNCTIONS}) >= asked["small_n"]
+    return bool(len({word for word in text.split() if word.strip(EDGES).lower() in _CONJUNCTIONS}) >= asked["small_n"])
 
 
 def _names(text: str, _tools: Tools, asked: Arguments) -> bool:
-    return sum(re.search(rf"\b{name}\b", text) is not None for name in NAMES) >= asked["N"]
+    return bool(sum(re.search(rf"\b{name}\b", text) is not None for name in NAMES) >= asked["N"])
 
 
 def _overlap(text: str, _tools: Tools, asked: Arguments) -> bool:
@@ -54,7 +54,7 @@ def _overlap(text: str, _tools: Tools, asked: Arguments) -> bool:
 
 
 def _numbers(text: str, _tools: Tools, asked: Arguments) -> bool:
-    return len(re.findall(r"\d+", bare(text))) == asked["N"]
+    return bool(len(re.findall(r"\d+", bare(text))) == asked["N"])
 
 
 def _punctuation(text: str, _tools: Tools, _asked: Arguments) -> bool:
@@ -73,7 +73,7 @@ def _japanese(text: str, _tools: Tools, asked: Arguments) -> bool:
 
 
 def _pronouns(text: str, tools: Tools, asked: Arguments) -> bool:
-    return sum(token in PRONOUNS for token in tools.tokens(text.replace("/", " ").lower())) >= asked["N"]
+    return bool(sum(token in PRONOUNS for token in tools.tokens(text.replace("/", " ").lower())) >= asked["N"])
 
 
 def _keywords(text: str, _tools: Tools, asked: Arguments) -> bool:

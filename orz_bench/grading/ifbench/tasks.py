@@ -133,7 +133,7 @@ def _repeats_this(text: str, _tools: Tools, _asked: Arguments) -> bool:
 
 def _repeats_span(text: str, _tools: Tools, asked: Arguments) -> bool:
     span = asked["prompt_to_repeat"][int(asked["n_start"]) : int(asked["n_end"]) + 1]
-    return text.strip().lower() == span.strip().lower()
+    return bool(text.strip().lower() == span.strip().lower())
 
 
 CHECKS: Mapping[str, Check] = {
