@@ -77,7 +77,7 @@ def hle_rows(count: int) -> Rows:
         has_options, has_image = n % 3 == 2, n % 3 == 1
         row = {"id": f"{n:024x}", "question": f"Made up question {n}?", "raw_subject": "Made up", "category": "Other"}
         row |= {
-            "answer": "B" if has_options else f"{n} lemmas",
+            "answer": "B" if has_options else f"{n} lemmas" if n % 60 == 0 else str(n),
             "image": "data:image/png;base64,AA" if has_image else "",
         }
         rows.append(row | {"answer_type": "multipleChoice" if has_options else "exactMatch"} | empty)
