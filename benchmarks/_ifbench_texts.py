@@ -14,6 +14,7 @@ _PIECES = (
     "|Future Outlook:|\u65e5\u672c|\u00c9t\u00e9|bald eagle|elgae dlab|1805-12-02|Zimbabwe"
 )
 PIECES = _PIECES.split("|")
+_LETTERS = string.ascii_lowercase + "ABCDE"
 _REQUEST = "Name three rivers of Spain, in one line."
 ARGUMENTS: Mapping[str, Mapping[str, Any]] = {
     "count:conjunctions": {"small_n": 3.0},
@@ -46,13 +47,13 @@ def made_up(rng: random.Random, responses: list[str]) -> Iterator[str]:
     while True:
         pieces = [rng.choice(PIECES) for _ in range(rng.randint(1, 40))]
         yield rng.choice((" ", " ", "", "\n")).join(pieces)
-        yield " ".join(rng.choice(string.ascii_letters) * rng.randint(1, 6) for _ in range(rng.randint(1, 12)))
+        yield " ".join(rng.choice(_LETTERS) * rng.randint(1, 6) for _ in range(rng.randint(1, 12)))
         words = rng.choice(responses).split(" ")[: rng.randint(1, 60)]
         words[rng.randrange(len(words))] = rng.choice(PIECES)
         yield " ".join(words)
 
 
-def fitting(name: str, arguments: Mapping[str, Any], rng: random.Random) -> list[str]:
+def fitting(name: str, arguments: Mapping[str, Any], *, rng: random.Random) -> list[str]:
     """Texts that follow, or nearly: random ones seldom do."""
     if name.startswith("repeat:") and "prompt_to_repeat" in arguments:
         request = arguments["prompt_to_repeat"]

@@ -48,7 +48,7 @@ def official_checks(checkout: Path) -> Mapping[str, Any]:
     return found
 
 
-def official(checks: Mapping[str, Any], name: str, arguments: Mapping[str, Any]) -> Callable[[str], bool | None]:
+def official(checks: Mapping[str, Any], name: str, *, arguments: Mapping[str, Any]) -> Callable[[str], bool | None]:
     """Whether a text follows, or None where the check ends with an error."""
     check = checks[name](name)
     check.build_description(**arguments)
@@ -67,52 +67,63 @@ def rows_of(path: Path) -> list[dict[str, Any]]:
 
 
 def compare(
-    checks: Mapping[str, Any], asked: Asked, texts: list[str], *, tools: Tools, rng: random.Random
+    checks: Mapping[str, Any], asked: Asked, *, texts: list[str], tools: Tools, rng: random.Random
 ) -> dict[str, Counter[str]]:
     """By instruction: texts that follow by both, by neither, by one alone, and official errors."""
     found: dict[str, Counter[str]] = defaultdict(Counter)
-    for name, drawn in asked.items():
-        for arguments in rng.sample(drawn, min(len(drawn), 2)):
-            if fault_of(name, arguments, tools):
-                found[name]["left out"] += 1
-                continue
-            decide = official(checks, name, arguments)
-            for text in (*fitting(name, arguments, rng), *texts):
-                theirs, ours = decide(text), follows(name, arguments, text, tools=tools)
-                kind = (
-                    "error, ours no"
-                    if theirs is None and not ours
-                    else ("both" if ours else "neither")
-                    if theirs == ours
-                    else "differ"
-                )
-                found[name][kind] += 1
-                if kind == "differ":
-                    print(
-                        f"differs: {name} {dict(arguments)}: official {theirs}, ours {ours}: {text[:200]!r}",
-                        file=sys.stderr,
-                    )
+    drawn = [(name, one) for name, every in asked.items() for one in rng.sample(every, min(len(every), 2))]
+    for name, arguments in drawn:
+        if fault_of(name, arguments, tools=tools):
+            found[name]["left out"] += 1
+            continue
+        decide = official(checks, name, arguments=arguments)
+        for text in (*fitting(name, arguments, rng=rng), *texts):
+            theirs, ours = decide(text), follows(name, arguments, text=text, tools=tools)
+            kind = _kind(theirs=theirs, ours=ours)
+            found[name][kind] += 1
+            if kind == "differ":
+                print(f"differs: {name} {dict(arguments)}: {theirs}, ours {ours}: {text[:200]!r}", file=sys.stderr)
     return found
+
+
+def _kind(*, theirs: bool | None, ours: bool) -> str:
+    if theirs is None:
+        return "differ" if ours else "official error, ours no"
+    return "differ" if theirs != ours else "both" if ours else "neither"
 
 
 def shipped(checkout: Path, *, tools: Tools) -> Counter[str]:
     """The verdicts that come with the checkout, strict and loose, on the responses that come with it."""
     responses = {row["prompt"]: row["response"] for row in rows_of(checkout / "data" / "sample_output.jsonl")}
     arguments = {row["prompt"]: row["kwargs"] for row in rows_of(checkout / "data" / "IFBench_test.jsonl")}
+    levels = {
+        level: [
+            (name, _without_nulls(given), theirs, responses[row["prompt"]])
+            for row in rows_of(checkout / "eval" / f"eval_results_{level}.jsonl")
+            for name, given, theirs in zip(
+                row["instruction_id_list"],
+                arguments.get(row["prompt"], []),
+                row["follow_instruction_list"],
+                strict=False,
+            )
+        ]
+        for level in ("strict", "loose")
+    }
     found: Counter[str] = Counter()
-    for level in ("strict", "loose"):
-        for row in rows_of(checkout / "eval" / f"eval_results_{level}.jsonl"):
-            given = [{k: v for k, v in one.items() if v is not None} for one in arguments.get(row["prompt"], [])]
-            for name, asked, theirs in zip(
-                row["instruction_id_list"], given, row["follow_instruction_list"], strict=False
-            ):
-                if fault_of(name, asked, tools):
-                    found[f"{level}, left out"] += 1
-                    continue
-                texts = variants(responses[row["prompt"]]) if level == "loose" else [responses[row["prompt"]]]
-                ours = any(follows(name, asked, text, tools=tools) for text in texts)
-                found[f"{level}, {'equal' if ours == theirs else 'differ'}"] += 1
+    for level, name, given, theirs, response in ((level, *one) for level, every in levels.items() for one in every):
+        if fault_of(name, given, tools=tools):
+            found[f"{level}, left out"] += 1
+            continue
+        texts = variants(response) if level == "loose" else [response]
+        ours = any(follows(name, given, text=text, tools=tools) for text in texts)
+        found[f"{level}, {'equal' if ours == theirs else 'differ'}"] += 1
+        if ours != theirs:
+            print(f"differs from what is shipped, {level}: {name}: {theirs}", file=sys.stderr)
     return found
+
+
+def _without_nulls(given: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in given.items() if value is not None}
 
 
 def write_cases(checks: Mapping[str, Any]) -> None:
@@ -120,8 +131,12 @@ def write_cases(checks: Mapping[str, Any]) -> None:
     rng, cases = random.Random(31), []
     for name in sorted(CHECKS):
         arguments = ARGUMENTS.get(name, {})
-        decide, source, kept = official(checks, name, arguments), made_up(rng, ["One. Two? Three!"]), Counter[bool]()
-        texts = dict.fromkeys([*fitting(name, arguments, rng), *(next(source) for _ in range(60))])
+        decide, source, kept = (
+            official(checks, name, arguments=arguments),
+            made_up(rng, ["One. Two? Three!"]),
+            Counter[bool](),
+        )
+        texts = dict.fromkeys([*fitting(name, arguments, rng=rng), *(next(source) for _ in range(60))])
         for text in texts:
             verdict = decide(text)
             if verdict is not None and kept[verdict] < 4:
@@ -142,12 +157,12 @@ def main() -> None:
     asked: Asked = defaultdict(list)
     for row in rows_of(checkout / "data" / "IFBench_test.jsonl"):
         for name, given in zip(row["instruction_id_list"], row["kwargs"], strict=True):
-            asked[name].append({key: value for key, value in given.items() if value is not None})
+            asked[name].append(_without_nulls(given))
     assert set(asked) == set(CHECKS), set(asked) ^ set(CHECKS)
     responses = [row["response"] for row in rows_of(checkout / "data" / "sample_output.jsonl")]
     source = made_up(rng, responses)
     texts = [*responses, *(next(source) for _ in range(num_texts))]
-    found = compare(checks, asked, texts, tools=tools, rng=rng)
+    found = compare(checks, asked, texts=texts, tools=tools, rng=rng)
     total: Counter[str] = sum(found.values(), Counter())
     kept = {
         "texts": len(texts),

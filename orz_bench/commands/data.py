@@ -12,6 +12,7 @@ from rich.table import Table
 from orz_bench.asking.changes import EXTRACTOR_HELP
 from orz_bench.environment import data_folders
 from orz_bench.terminal import (
+    SINCE,
     DataDir,
     DataUntil,
     libraries_on_stderr,
@@ -32,9 +33,7 @@ model_app = typer.Typer(help="Small real models for a first try.", no_args_is_he
 def list_command(
     data_dir: DataDir = None,
     *,
-    since: Annotated[
-        str | None, typer.Option(help="Only benchmarks with questions that became public on this day or later.")
-    ] = None,
+    since: Annotated[str | None, SINCE] = None,
     model: Annotated[
         str | None, typer.Option(help="Mark the benchmarks that are older than this model's data, where known.")
     ] = None,

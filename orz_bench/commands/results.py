@@ -28,18 +28,22 @@ from orz_bench.terminal import (
 FORMAT = typer.Option("--format", help="How to show it.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """What is shown beside the results, and how."""
+
+    format_: Annotated[Literal["table", "md", "json", "html"], FORMAT] = "table"
+    out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None
+    baseline: Baseline = None
+    suite: Annotated[str | None, typer.Option(help=f"Add the table of a suite: {listed(SUITES)}, or FILE.yaml.")] = None
+    data_until: DataUntil = None
+    json_output: Json = False
+
+
 @reports_errors
+@takes_options
 def report_command(
-    runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
-    *,
-    format_: Annotated[Literal["table", "md", "json", "html"], FORMAT] = "table",
-    out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
-    baseline: Baseline = None,
-    suite: Annotated[
-        str | None, typer.Option(help=f"Add the table of a suite: {listed(SUITES)}, or FILE.yaml.")
-    ] = None,
-    data_until: DataUntil = None,
-    json_output: Json = False,
+    options: ReportOptions, *, runs: Annotated[list[Path], typer.Argument(help="Run directories.")]
 ) -> None:
     """Show the results of runs, with the published baselines beside them.
 
@@ -56,15 +60,16 @@ def report_command(
     from orz_bench.results.lookup import results_of
     from orz_bench.results.report import render_json, render_markdown, render_table
 
-    beside = require_known(baseline) if baseline else None
     notice = partial(stderr_console().print, markup=False, highlight=False, soft_wrap=True)
-    named = [get_suite(suite)] if suite else [each for run in runs for each in suites_of_run(run, notice=notice)]
+    named = [get_suite(options.suite)] if options.suite else []
+    named = named or [each for run in runs for each in suites_of_run(run, notice=notice)]
     results = [result for run in runs for result in results_of(run)]
     suites = tables_of({each.name: each for each in named}.values(), results)
-    ages = ages_of(results, until=parse_day(data_until, "--data-until", is_end=True))
-    format_ = "json" if json_output else format_
+    ages = ages_of(results, until=parse_day(options.data_until, "--data-until", is_end=True))
+    beside = require_known(options.baseline) if options.baseline else None
     tables: dict[str, Any] = {"baseline": beside, "suites": suites, "more": age_table(ages)}
-    if format_ == "table" and out is None:
+    format_ = "json" if options.json_output else options.format_
+    if format_ == "table" and options.out is None:
         result_console().print(render_table(results, **tables))
         return
     if format_ == "table":
@@ -74,10 +79,10 @@ def report_command(
         text = json.dumps(found, ensure_ascii=False, indent=2)
     else:
         text = {"md": render_markdown, "html": render_html}[format_](results, **tables)
-    if out is None:
+    if options.out is None:
         print_result(text)
     else:
-        write_text(out, text)
+        write_text(options.out, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

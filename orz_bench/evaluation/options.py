@@ -26,7 +26,7 @@ from orz_bench.environment import data_folders as parse_data_dir
 from orz_bench.errors import ConfigError
 from orz_bench.evaluation.questions import Selection
 from orz_bench.secrets import redacted
-from orz_bench.terminal import DATA_DIR, AllowWeakIsolation, Workers, listed
+from orz_bench.terminal import DATA_DIR, SINCE, AllowWeakIsolation, Workers, listed
 
 HEADLINE_BENCHMARKS = ("aime24", "aime25", "math500", "gpqa_diamond")
 
@@ -125,7 +125,7 @@ class EvalOptions:
     sample: Annotated[int | None, typer.Option(min=1, help="Only N random questions, the same for a seed.")] = None
     since: Annotated[
         date | None,
-        typer.Option(help="Only benchmarks and questions that became public on this day or later (2025-06-01)."),
+        SINCE,
         parse_since,
     ] = None
     engine: Annotated[str, typer.Option(help=f"{listed(('auto', *ENGINES))}.")] = "auto"

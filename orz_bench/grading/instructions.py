@@ -54,10 +54,13 @@ class _Checks:
 
 def _judge_answer(checks: _Checks, asked: list[dict[str, Any]], *, response: str) -> Reply:
     for check in asked:
-        if check["id"] in IFBENCH and (fault := fault_of(check["id"], check["arguments"], checks.tools)):
+        if check["id"] in IFBENCH and (fault := fault_of(check["id"], check["arguments"], tools=checks.tools)):
             return Reply("error", fault)
-    rest = iter(_of_ifeval(checks.of_ifeval, [check for check in asked if check["id"] not in IFBENCH], response))
-    pairs = [_of_ifbench(check, response, checks.tools) if check["id"] in IFBENCH else next(rest) for check in asked]
+    others = [check for check in asked if check["id"] not in IFBENCH]
+    rest = iter(_of_ifeval(checks.of_ifeval, others, response=response))
+    pairs = [
+        _of_ifbench(check, response, tools=checks.tools) if check["id"] in IFBENCH else next(rest) for check in asked
+    ]
     strict, loose = [one for one, _ in pairs], [other for _, other in pairs]
     found = [
         {"id": check["id"], "strict": is_strict, "loose": is_loose}
@@ -67,14 +70,14 @@ def _judge_answer(checks: _Checks, asked: list[dict[str, Any]], *, response: str
     return Reply("correct" if all(strict) else "wrong", why, extra={"instructions": found})
 
 
-def _of_ifbench(check: dict[str, Any], response: str, tools: Tools) -> tuple[bool, bool]:
+def _of_ifbench(check: dict[str, Any], response: str, *, tools: Tools) -> tuple[bool, bool]:
     """Whether it is followed strictly, and loosely."""
     name, arguments = check["id"], check["arguments"]
-    is_strict = follows(name, arguments, response, tools=tools)
-    return is_strict, is_strict or follows_loosely(name, arguments, response, tools=tools)
+    is_strict = follows(name, arguments, text=response, tools=tools)
+    return is_strict, is_strict or follows_loosely(name, arguments, response=response, tools=tools)
 
 
-def _of_ifeval(checks: ModuleType, asked: list[dict[str, Any]], response: str) -> list[tuple[bool, bool]]:
+def _of_ifeval(checks: ModuleType, asked: list[dict[str, Any]], *, response: str) -> list[tuple[bool, bool]]:
     """The same for each of these; the checks draw from one sequence of random numbers."""
     if not asked:
         return []
@@ -99,7 +102,7 @@ def _judge_gold(checks: _Checks, asked: list[dict[str, Any]]) -> Reply:
     known = checks.of_ifeval.instructions_registry.INSTRUCTION_DICT
     for check in asked:
         if check["id"] in IFBENCH:
-            if fault := fault_of(check["id"], check["arguments"], checks.tools):
+            if fault := fault_of(check["id"], check["arguments"], tools=checks.tools):
                 return Reply("wrong", fault)
             continue
         if check["id"] not in known:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from orz_bench.grading.ifbench import counts, formats, sentences, tasks, words
-from orz_bench.grading.ifbench.texts import Check, Tools
+from orz_bench.grading.ifbench.texts import Check, Given, Tools
 
 CHECKS: Mapping[str, Check] = {
     **counts.CHECKS,
@@ -17,7 +17,7 @@ CHECKS: Mapping[str, Check] = {
     **tasks.CHECKS,
 }
 _REMEDIES = {
-    "syllables": "needs the package syllapy (pip install syllapy)",
+    "syllables": "needs the package syllapy; install it",
     "first_tag": "needs NLTK's tagger (python -m nltk.downloader averaged_perceptron_tagger_eng)",
 }
 
@@ -34,7 +34,7 @@ def load_tools() -> Tools:
     )
 
 
-def fault_of(name: str, arguments: Mapping[str, Any], tools: Tools) -> str | None:
+def fault_of(name: str, arguments: Mapping[str, Any], *, tools: Tools) -> str | None:
     """Why an instruction cannot be checked as it is; None if it can."""
     check = CHECKS[name]
     missing = [need for need in check.needs if arguments.get(need) is None]
@@ -48,14 +48,14 @@ def fault_of(name: str, arguments: Mapping[str, Any], tools: Tools) -> str | Non
     return None
 
 
-def follows(name: str, arguments: Mapping[str, Any], text: str, *, tools: Tools) -> bool:
+def follows(name: str, arguments: Mapping[str, Any], *, text: str, tools: Tools) -> bool:
     """Whether a text follows an instruction; a blank one follows none."""
-    return bool(text.strip()) and CHECKS[name].follows(text, tools, arguments)
+    return bool(text.strip()) and CHECKS[name].follows(text, Given(tools=tools, asked=arguments))
 
 
-def follows_loosely(name: str, arguments: Mapping[str, Any], response: str, *, tools: Tools) -> bool:
+def follows_loosely(name: str, arguments: Mapping[str, Any], *, response: str, tools: Tools) -> bool:
     """The same of the response without its first line, its last one, or both, each also without asterisks."""
-    return any(follows(name, arguments, text, tools=tools) for text in variants(response))
+    return any(follows(name, arguments, text=text, tools=tools) for text in variants(response))
 
 
 def variants(response: str) -> Sequence[str]:

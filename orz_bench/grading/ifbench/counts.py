@@ -6,16 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 
-from orz_bench.grading.ifbench.texts import (
-    EDGES,
-    NAMES,
-    PRONOUNS,
-    STOP_WORDS,
-    Arguments,
-    Check,
-    Tools,
-    bare,
-)
+from orz_bench.grading.ifbench.texts import EDGES, NAMES, PRONOUNS, STOP_WORDS, Check, Given, bare
 
 _CONJUNCTIONS = ("and", "but", "for", "nor", "or", "so", "yet")
 _JAPANESE = re.compile("[\u3040-\u30ff\u4e00-\u9fff]")
@@ -23,41 +14,43 @@ _OVERLAP_TOLERANCE = 2
 _KEYWORD_COUNTS = (1, 2, 3, 5, 7)
 
 
-def _word_count_range(text: str, tools: Tools, asked: Arguments) -> bool:
-    return bool(asked["min_words"] <= len(tools.words(text)) <= asked["max_words"])
+def _word_count_range(text: str, given: Given) -> bool:
+    return bool(given.asked["min_words"] <= len(given.tools.words(text)) <= given.asked["max_words"])
 
 
-def _unique_words(text: str, _tools: Tools, asked: Arguments) -> bool:
-    return bool(len({word.strip(EDGES) for word in text.lower().split()}) >= asked["N"])
+def _unique_words(text: str, given: Given) -> bool:
+    return bool(len({word.strip(EDGES) for word in text.lower().split()}) >= given.asked["N"])
 
 
-def _stop_words(text: str, tools: Tools, asked: Arguments) -> bool:
-    words = tools.words(text)
+def _stop_words(text: str, given: Given) -> bool:
+    words = given.tools.words(text)
     share = sum(word.lower() in STOP_WORDS for word in words) / len(words) if words else None
-    return share is not None and share * 100 <= asked["percentage"]
+    return share is not None and share * 100 <= given.asked["percentage"]
 
 
-def _conjunctions(text: str, _tools: Tools, asked: Arguments) -> bool:
+def _conjunctions(text: str, given: Given) -> bool:
     """Officially counted as written: `and` and `And,` are two."""
-    return bool(len({word for word in text.split() if word.strip(EDGES).lower() in _CONJUNCTIONS}) >= asked["small_n"])
+    return bool(
+        len({word for word in text.split() if word.strip(EDGES).lower() in _CONJUNCTIONS}) >= given.asked["small_n"]
+    )
 
 
-def _names(text: str, _tools: Tools, asked: Arguments) -> bool:
-    return bool(sum(re.search(rf"\b{name}\b", text) is not None for name in NAMES) >= asked["N"])
+def _names(text: str, given: Given) -> bool:
+    return bool(sum(re.search(rf"\b{name}\b", text) is not None for name in NAMES) >= given.asked["N"])
 
 
-def _overlap(text: str, _tools: Tools, asked: Arguments) -> bool:
+def _overlap(text: str, given: Given) -> bool:
     """Of trigrams of characters, although the instruction does not say of what."""
-    own, reference = ({one[at : at + 3] for at in range(len(one) - 2)} for one in (text, asked["reference_text"]))
+    own, reference = ({one[at : at + 3] for at in range(len(one) - 2)} for one in (text, given.asked["reference_text"]))
     share = 100 * len(own & reference) / len(own) if own else None
-    return share is not None and abs(share - asked["percentage"]) <= _OVERLAP_TOLERANCE
+    return share is not None and abs(share - given.asked["percentage"]) <= _OVERLAP_TOLERANCE
 
 
-def _numbers(text: str, _tools: Tools, asked: Arguments) -> bool:
-    return bool(len(re.findall(r"\d+", bare(text))) == asked["N"])
+def _numbers(text: str, given: Given) -> bool:
+    return bool(len(re.findall(r"\d+", bare(text))) == given.asked["N"])
 
 
-def _punctuation(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _punctuation(text: str, _given: Given) -> bool:
     """Every mark, and an interrobang whose characters do not count as marks."""
     if not any(mark in text for mark in ("!?", "?!", "\u203d")):
         return False
@@ -66,24 +59,26 @@ def _punctuation(text: str, _tools: Tools, _asked: Arguments) -> bool:
     return all(mark in left for mark in ".,!?;:")
 
 
-def _japanese(text: str, _tools: Tools, asked: Arguments) -> bool:
+def _japanese(text: str, given: Given) -> bool:
     places = enumerate((word.strip(EDGES) for word in text.split()), start=1)
-    due = (word for place, word in places if place % asked["N"] == 0)
+    due = (word for place, word in places if place % given.asked["N"] == 0)
     return all(_JAPANESE.search(word) is not None for word in due if word and not word.isdigit())
 
 
-def _pronouns(text: str, tools: Tools, asked: Arguments) -> bool:
-    return bool(sum(token in PRONOUNS for token in tools.tokens(text.replace("/", " ").lower())) >= asked["N"])
+def _pronouns(text: str, given: Given) -> bool:
+    return bool(
+        sum(token in PRONOUNS for token in given.tools.tokens(text.replace("/", " ").lower())) >= given.asked["N"]
+    )
 
 
-def _keywords(text: str, _tools: Tools, asked: Arguments) -> bool:
-    keywords = (asked[f"keyword{number}"].strip().lower() for number in range(1, 6))
+def _keywords(text: str, given: Given) -> bool:
+    keywords = (given.asked[f"keyword{number}"].strip().lower() for number in range(1, 6))
     found = [text.lower().count(keyword) for keyword in keywords]
     return found == list(_KEYWORD_COUNTS)
 
 
-def _repeats(text: str, _tools: Tools, asked: Arguments) -> bool:
-    return all(count <= asked["small_n"] for count in Counter(bare(text.lower()).split()).values())
+def _repeats(text: str, given: Given) -> bool:
+    return all(count <= given.asked["small_n"] for count in Counter(bare(text.lower()).split()).values())
 
 
 CHECKS: Mapping[str, Check] = {

@@ -7,7 +7,7 @@ import string
 from collections.abc import Mapping
 from itertools import pairwise
 
-from orz_bench.grading.ifbench.texts import EDGES, Arguments, Check, Tools, bare
+from orz_bench.grading.ifbench.texts import EDGES, Check, Given, bare
 
 _CLOSING = {")": "(", "]": "[", "}": "{"}
 _BRACKET_DEPTH, _QUOTE_DEPTH = 5, 3
@@ -16,7 +16,7 @@ _AROUND_QUOTES = string.digits + string.punctuation.replace('"', "")
 _TEMPLATE = ("My Answer:", "My Conclusion:", "Future Outlook:")
 
 
-def _nested_brackets(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _nested_brackets(text: str, _given: Given) -> bool:
     """A bracket that does not fit starts all over."""
     levels: list[str] = []
     deepest = 0
@@ -34,7 +34,7 @@ def _nested_brackets(text: str, _tools: Tools, _asked: Arguments) -> bool:
     return False
 
 
-def _nested_quotes(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _nested_quotes(text: str, _given: Given) -> bool:
     levels: list[str] = []
     deepest = 0
     for char in text:
@@ -48,8 +48,8 @@ def _nested_quotes(text: str, _tools: Tools, _asked: Arguments) -> bool:
     return False
 
 
-def _one_of_the_options(text: str, _tools: Tools, asked: Arguments) -> bool:
-    options: str = asked["options"]
+def _one_of_the_options(text: str, given: Given) -> bool:
+    options: str = given.asked["options"]
     separator = next((one for one in ("/", "or") if one in options), ",")
     allowed = [option.strip() for option in options.split(separator)]
     if _LETTERS_ASKED.match(options):
@@ -57,12 +57,12 @@ def _one_of_the_options(text: str, _tools: Tools, asked: Arguments) -> bool:
     return text.strip(EDGES).lower() in [option.strip(EDGES).lower() for option in allowed]
 
 
-def _word_a_line(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _word_a_line(text: str, _given: Given) -> bool:
     text = bare(text).strip()
     return len([line for line in text.split("\n") if line]) == len(text.split())
 
 
-def _stairs(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _stairs(text: str, _given: Given) -> bool:
     """Of several blank lines in a row, officially every second one stays."""
     lines, place = text.split("\n"), 0
     while place < len(lines):
@@ -73,16 +73,16 @@ def _stairs(text: str, _tools: Tools, _asked: Arguments) -> bool:
     return all(one < other for one, other in pairwise(indents))
 
 
-def _quotes_are_explained(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _quotes_are_explained(text: str, _given: Given) -> bool:
     text = "".join(text.replace("'\"'", "").split())
     return '""' not in text and not text.strip(_AROUND_QUOTES).endswith('"')
 
 
-def _listed(text: str, _tools: Tools, asked: Arguments) -> bool:
-    return text.count(asked["sep"]) >= 2
+def _listed(text: str, given: Given) -> bool:
+    return text.count(given.asked["sep"]) >= 2
 
 
-def _thesis(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _thesis(text: str, _given: Given) -> bool:
     """Opened by <i>, else by <em>; closed by the first </i> behind it, else by </em>; with text behind that."""
     start = next((at for tag in ("<i>", "<em>") if (at := text.find(tag)) >= 0), None)
     if start is None:
@@ -92,11 +92,11 @@ def _thesis(text: str, _tools: Tools, _asked: Arguments) -> bool:
     return end is not None and bool(text[3:end].strip()) and bool(text[end + 4 :].strip())
 
 
-def _sub_bullets(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _sub_bullets(text: str, _given: Given) -> bool:
     return all("-" in bullet for bullet in text.split("*")[1:])
 
 
-def _sentences_then_bullets(text: str, tools: Tools, _asked: Arguments) -> bool:
+def _sentences_then_bullets(text: str, given: Given) -> bool:
     """A blank line ends the sentences; what is no bullet behind them fails."""
     num_sentences = num_bullets = 0
     are_over = False
@@ -109,14 +109,14 @@ def _sentences_then_bullets(text: str, tools: Tools, _asked: Arguments) -> bool:
         elif are_over:
             return False
         else:
-            found = tools.sentences(line)
+            found = given.tools.sentences(line)
             num_sentences += len(found)
             are_over = not found
     return num_bullets >= 2
 
 
-def _title_case(text: str, tools: Tools, _asked: Arguments) -> bool:
-    return not any(_is_small(token) for token in tools.tokens(text) if token[0].isalpha())
+def _title_case(text: str, given: Given) -> bool:
+    return not any(_is_small(token) for token in given.tools.tokens(text) if token[0].isalpha())
 
 
 def _is_small(token: str) -> bool:
@@ -125,11 +125,11 @@ def _is_small(token: str) -> bool:
     return token[0].islower() and (not rest or rest.islower() or rest.isupper())
 
 
-def _template(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _template(text: str, _given: Given) -> bool:
     return all(part in text for part in _TEMPLATE)
 
 
-def _no_whitespace(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _no_whitespace(text: str, _given: Given) -> bool:
     return not any(map(str.isspace, text))
 
 

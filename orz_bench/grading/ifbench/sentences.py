@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
-from orz_bench.grading.ifbench.texts import EDGES, PUNCTUATION, Arguments, Check, Tools, bare, is_emoji
+from orz_bench.grading.ifbench.texts import EDGES, PUNCTUATION, Check, Given, Tools, bare, is_emoji
 
 
 def _kinds(text: str, tools: Tools) -> tuple[int, int, int]:
@@ -16,23 +16,23 @@ def _kinds(text: str, tools: Tools) -> tuple[int, int, int]:
     return declarative, asking, exclaiming
 
 
-def _two_to_one(text: str, tools: Tools, _asked: Arguments) -> bool:
-    declarative, asking, _ = _kinds(text, tools)
+def _two_to_one(text: str, given: Given) -> bool:
+    declarative, asking, _ = _kinds(text, given.tools)
     return declarative == 2 * asking
 
 
-def _balanced(text: str, tools: Tools, _asked: Arguments) -> bool:
-    return len(set(_kinds(text, tools))) == 1
+def _balanced(text: str, given: Given) -> bool:
+    return len(set(_kinds(text, given.tools))) == 1
 
 
-def _three_of_one_length(text: str, tools: Tools, _asked: Arguments) -> bool:
+def _three_of_one_length(text: str, given: Given) -> bool:
     """Whether words occur twice is officially not checked."""
-    sentences = tools.sentences(text)
+    sentences = given.tools.sentences(text)
     return len(sentences) == 3 and len({len(sentence.strip()) for sentence in sentences}) == 1
 
 
-def _growing_alliteration(text: str, tools: Tools, _asked: Arguments) -> bool:
-    lengths = [-1, *map(_alliteration, tools.sentences(text))]
+def _growing_alliteration(text: str, given: Given) -> bool:
+    lengths = [-1, *map(_alliteration, given.tools.sentences(text))]
     return all(one < other for one, other in pairwise(lengths))
 
 
@@ -44,23 +44,23 @@ def _alliteration(sentence: str) -> int:
     return sum(alike) + starts
 
 
-def _keyword_in_sentence(text: str, tools: Tools, asked: Arguments) -> bool:
-    sentences, number = tools.sentences(text), int(asked["N"])
+def _keyword_in_sentence(text: str, given: Given) -> bool:
+    sentences, number = given.tools.sentences(text), int(given.asked["N"])
     if len(sentences) < number:
         return False
-    return re.search(rf"\b{re.escape(asked['word'])}\b", sentences[number - 1], re.IGNORECASE) is not None
+    return re.search(rf"\b{re.escape(given.asked['word'])}\b", sentences[number - 1], re.IGNORECASE) is not None
 
 
-def _keyword_at(text: str, tools: Tools, asked: Arguments) -> bool:
-    sentences, number, place = tools.sentences(text), int(asked["n"]), int(asked["m"])
+def _keyword_at(text: str, given: Given) -> bool:
+    sentences, number, place = given.tools.sentences(text), int(given.asked["n"]), int(given.asked["m"])
     if len(sentences) < number:
         return False
-    tokens = [token for token in tools.tokens(sentences[number - 1]) if any(map(str.isalnum, token))]
-    return len(tokens) >= place and tokens[place - 1].lower() == asked["keyword"].strip().lower()
+    tokens = [token for token in given.tools.tokens(sentences[number - 1]) if any(map(str.isalnum, token))]
+    return len(tokens) >= place and tokens[place - 1].lower() == given.asked["keyword"].strip().lower()
 
 
-def _last_becomes_first(text: str, tools: Tools, _asked: Arguments) -> bool:
-    pairs = pairwise(tools.sentences(text))
+def _last_becomes_first(text: str, given: Given) -> bool:
+    pairs = pairwise(given.tools.sentences(text))
     return all(_last_word(one) == _first_word(other) is not None for one, other in pairs)
 
 
@@ -74,14 +74,14 @@ def _first_word(sentence: str) -> str | None:
     return words[0].lower() if words else None
 
 
-def _growing_length(text: str, tools: Tools, asked: Arguments) -> bool:
-    counts = [len(bare(sentence).split()) for sentence in tools.sentences(text)]
-    return all(other == one + asked["small_n"] for one, other in pairwise(counts))
+def _growing_length(text: str, given: Given) -> bool:
+    counts = [len(bare(sentence).split()) for sentence in given.tools.sentences(text)]
+    return all(other == one + given.asked["small_n"] for one, other in pairwise(counts))
 
 
-def _emoji_at_every_end(text: str, tools: Tools, _asked: Arguments) -> bool:
+def _emoji_at_every_end(text: str, given: Given) -> bool:
     """An emoji after the full stop is at the start of what NLTK takes for the next sentence."""
-    sentences = [bare(sentence).strip() for sentence in tools.sentences(text)]
+    sentences = [bare(sentence).strip() for sentence in given.tools.sentences(text)]
     return all(map(_ends_with_emoji, sentences, [*sentences[1:], None]))
 
 
@@ -92,15 +92,15 @@ def _ends_with_emoji(sentence: str, following: str | None) -> bool:
     return any(map(is_emoji, sentence[-2:])) or bool(following and is_emoji(following[0]))
 
 
-def _from_a_to_z(text: str, tools: Tools, _asked: Arguments) -> bool:
-    firsts = [words[0].lower()[0] if (words := sentence.split()) else "" for sentence in tools.sentences(text)]
+def _from_a_to_z(text: str, given: Given) -> bool:
+    firsts = [words[0].lower()[0] if (words := sentence.split()) else "" for sentence in given.tools.sentences(text)]
     return firsts == [chr(ord("a") + place) for place in range(26)]
 
 
-def _is_one_sentence_reversed(text: str, tools: Tools, _asked: Arguments) -> bool:
+def _is_one_sentence_reversed(text: str, given: Given) -> bool:
     words: Sequence[str] = text.lower().strip().translate(str.maketrans("", "", PUNCTUATION)).split()
     turned = " ".join(reversed(words))
-    return "bald eagle" in turned and turned in tools.sentences(turned)
+    return "bald eagle" in turned and turned in given.tools.sentences(turned)
 
 
 CHECKS: Mapping[str, Check] = {

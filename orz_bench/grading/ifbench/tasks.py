@@ -9,7 +9,7 @@ import unicodedata
 from collections.abc import Mapping
 from itertools import pairwise
 
-from orz_bench.grading.ifbench.texts import CAPITALS, EDGES, Arguments, Check, Tools
+from orz_bench.grading.ifbench.texts import CAPITALS, EDGES, Check, Given
 
 _MULTIPLES = [str(number) for number in range(14, 51, 7)]
 _QUESTION = re.compile(r"\n*(?:Question \d+[\.|\):;]?\s*)")
@@ -27,11 +27,11 @@ def _ascii(text: str) -> str:
     return unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii")
 
 
-def _multiples(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _multiples(text: str, _given: Given) -> bool:
     return re.findall(r"\d+", text.replace(",", ", ")) == _MULTIPLES
 
 
-def _questions(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _questions(text: str, _given: Given) -> bool:
     if not text.startswith("Question"):
         return False
     parts = [part.strip() for part in _QUESTION.split(text) if part.strip()]
@@ -52,18 +52,18 @@ def _question_and_options(part: str) -> tuple[int, int]:
     return len(text.strip()), len(options)
 
 
-def _countries(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _countries(text: str, _given: Given) -> bool:
     lines = [stripped for line in text.split("\n") if (stripped := line.strip(EDGES))]
     start = next((place for place, line in enumerate(lines) if "Zimbabwe" in line), len(lines))
     names = list(map(_ascii, lines[start:]))
     return len(names) >= _FEWEST_COUNTRIES and names == sorted(names, reverse=True)
 
 
-def _eagle(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _eagle(text: str, _given: Given) -> bool:
     return "elgae dlab" in text.lower()
 
 
-def _capitals(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _capitals(text: str, _given: Given) -> bool:
     return [name.strip() for name in _ascii(text).split(",") if name.strip()] == CAPITALS
 
 
@@ -79,13 +79,13 @@ def _table(text: str, delimiter: str = ",", *, keeps_quotes: bool = False) -> li
         return []
 
 
-def _cities(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _cities(text: str, _given: Given) -> bool:
     rows = _table(text)
     header = ["ID", "Country", "City", "Year", "Count"]
     return len(rows) == 8 and rows[0] == header and all(len(row) == 5 for row in rows[1:])
 
 
-def _products(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _products(text: str, _given: Given) -> bool:
     """The first row with such a field ends the check."""
     names = [f'({name}|"{name}")' for name in ("ProductID", "Category", "Brand", "Price", "Stock")]
     header = r",[ \t]*".join(names)
@@ -100,7 +100,7 @@ def _products(text: str, _tools: Tools, _asked: Arguments) -> bool:
     return False
 
 
-def _students(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _students(text: str, _given: Given) -> bool:
     names = [f'({name}|"{name}")' for name in ("StudentID", "Subject", "Grade", "Semester", "Score")]
     rows = _table(text, "\t", keeps_quotes=True)
     if not re.match("^" + "\t *".join(names) + "$", text.split("\n", maxsplit=1)[0].strip()) or len(rows) != 4:
@@ -109,7 +109,7 @@ def _students(text: str, _tools: Tools, _asked: Arguments) -> bool:
     return all(len(row) == 5 for row in rows) and all(f[:1] == '"' and f[-1:] == '"' for f in fields)
 
 
-def _dates(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _dates(text: str, _given: Given) -> bool:
     return all(_is_date(part.strip()) for part in text.strip().split(","))
 
 
@@ -122,17 +122,17 @@ def _is_date(text: str) -> bool:
     return is_in_life and (month == 0 or day <= _SHORT_MONTHS.get(month, 31))
 
 
-def _repeats_changed(text: str, _tools: Tools, asked: Arguments) -> bool:
-    request: str = asked["prompt_to_repeat"]
+def _repeats_changed(text: str, given: Given) -> bool:
+    request: str = given.asked["prompt_to_repeat"]
     return text != request and text.split()[1:] == request.split()[1:]
 
 
-def _repeats_this(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _repeats_this(text: str, _given: Given) -> bool:
     return text.strip().lower() == _ONLY_THIS
 
 
-def _repeats_span(text: str, _tools: Tools, asked: Arguments) -> bool:
-    span = asked["prompt_to_repeat"][int(asked["n_start"]) : int(asked["n_end"]) + 1]
+def _repeats_span(text: str, given: Given) -> bool:
+    span = given.asked["prompt_to_repeat"][int(given.asked["n_start"]) : int(given.asked["n_end"]) + 1]
     return bool(text.strip().lower() == span.strip().lower())
 
 

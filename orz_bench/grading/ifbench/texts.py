@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
-Arguments = Mapping[str, Any]
 PUNCTUATION = string.punctuation
 EDGES = f"{PUNCTUATION} "
 """What is stripped from the ends of a word."""
@@ -32,11 +31,20 @@ class Tools:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What a check works with, apart from the text."""
+
+    tools: Tools
+    asked: Mapping[str, Any]
+    """The instruction's arguments."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
     """How one instruction is checked."""
 
-    follows: Callable[[str, Tools, Arguments], bool]
-    """(a text that is not blank, the tools, the instruction's arguments) -> whether it follows."""
+    follows: Callable[[str, Given], bool]
+    """Whether a text that is not blank follows it."""
     needs: tuple[str, ...] = ()
     """Arguments without which the official check would draw random ones."""
     tool: str | None = None

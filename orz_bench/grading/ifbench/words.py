@@ -6,7 +6,7 @@ import string
 from collections.abc import Mapping
 from itertools import pairwise
 
-from orz_bench.grading.ifbench.texts import EDGES, PUNCTUATION, Arguments, Check, Tools, bare
+from orz_bench.grading.ifbench.texts import EDGES, PUNCTUATION, Check, Given, bare
 
 _ALPHABET = string.ascii_lowercase
 _CONSONANTS = frozenset(_ALPHABET) - frozenset("aeiou")
@@ -16,7 +16,7 @@ _NUM_PALINDROMES, _SHORTEST_PALINDROME = 10, 5
 _PRIMES = frozenset(n for n in range(2, 98) if all(n % d for d in range(2, n)))
 
 
-def _alphabet(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _alphabet(text: str, _given: Given) -> bool:
     words = bare(text).split()
     first = words[0][0].lower() if words else ""
     if len(first) != 1 or first not in _ALPHABET:
@@ -27,52 +27,52 @@ def _alphabet(text: str, _tools: Tools, _asked: Arguments) -> bool:
     )
 
 
-def _vowels(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _vowels(text: str, _given: Given) -> bool:
     text = text.strip()
     return "\n" not in text and len(_VOWELS & set(text.lower())) <= _MOST_VOWELS
 
 
-def _consonants(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _consonants(text: str, _given: Given) -> bool:
     words = text.lower().split()
     return all(any(a in _CONSONANTS and b in _CONSONANTS for a, b in pairwise(word)) for word in words)
 
 
-def _palindromes(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _palindromes(text: str, _given: Given) -> bool:
     words = bare(text).lower().split()
     found = [word for word in words if word == word[::-1] and len(word) >= _SHORTEST_PALINDROME]
     return len(found) >= _NUM_PALINDROMES
 
 
-def _prime_lengths(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _prime_lengths(text: str, _given: Given) -> bool:
     return all(len(word) in _PRIMES for word in bare(text).split())
 
 
-def _starts_with_verb(text: str, tools: Tools, _asked: Arguments) -> bool:
-    assert tools.first_tag is not None, "fault_of refuses it without the tagger"
-    tokens = tools.tokens(text)
-    return bool(tokens) and "VB" in tools.first_tag(tokens)
+def _starts_with_verb(text: str, given: Given) -> bool:
+    assert given.tools.first_tag is not None, "fault_of refuses it without the tagger"
+    tokens = given.tools.tokens(text)
+    return bool(tokens) and "VB" in given.tools.first_tag(tokens)
 
 
-def _alternating_syllables(text: str, tools: Tools, _asked: Arguments) -> bool:
-    assert tools.syllables is not None, "fault_of refuses it without the package"
-    parities = [tools.syllables(word) % 2 for word in bare(text).lower().split()]
+def _alternating_syllables(text: str, given: Given) -> bool:
+    assert given.tools.syllables is not None, "fault_of refuses it without the package"
+    parities = [given.tools.syllables(word) % 2 for word in bare(text).lower().split()]
     return all(one != other for one, other in pairwise(parities))
 
 
-def _paragraphs_end_as_they_start(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _paragraphs_end_as_they_start(text: str, _given: Given) -> bool:
     paragraphs = (paragraph.strip().lower().strip(EDGES).split() for paragraph in text.split("\n"))
     return all(words[0] == words[-1] for words in paragraphs if words)
 
 
-def _no_shared_first_letter(text: str, _tools: Tools, _asked: Arguments) -> bool:
+def _no_shared_first_letter(text: str, _given: Given) -> bool:
     return all(one[0] != other[0] for one, other in pairwise(bare(text.lower()).split()))
 
 
-def _second_and_second_to_last(text: str, tools: Tools, asked: Arguments) -> bool:
+def _second_and_second_to_last(text: str, given: Given) -> bool:
     """A last token of punctuation is not counted."""
-    tokens = [token.lower() for token in tools.tokens(text)]
+    tokens = [token.lower() for token in given.tools.tokens(text)]
     at_end = 3 if tokens and tokens[-1] in PUNCTUATION else 2
-    keyword = asked["keyword"].strip().lower()
+    keyword = given.asked["keyword"].strip().lower()
     return len(tokens) >= at_end and tokens[1] == tokens[-at_end] == keyword
 
 
