@@ -24,13 +24,12 @@ def _nested_brackets(text: str, _given: Given) -> bool:
         if char in "([{":
             levels.append(char)
             deepest = max(deepest, len(levels))
+        elif char in _CLOSING and levels[-1:] == [_CLOSING[char]]:
+            levels.pop()
+            if deepest >= _BRACKET_DEPTH:
+                return True
         elif char in _CLOSING:
-            if levels and levels[-1] == _CLOSING[char]:
-                levels.pop()
-                if deepest >= _BRACKET_DEPTH:
-                    return True
-            else:
-                levels, deepest = [], 0
+            levels, deepest = [], 0
     return False
 
 
