@@ -66,7 +66,7 @@ def fitting(name: str, arguments: Mapping[str, Any], *, rng: random.Random) -> l
         word = arguments["keyword"]
         return [f"a {word} b {word} c.", f"a {word} b {word} c", f"a {word} {word.upper()} c!", f"{word} {word}"]
     if name in ("sentence:keyword", "words:keywords_specific_position"):
-        number, place = int(arguments.get("N") or arguments.get("n")), int(arguments.get("m", 1))
+        number, place = int(arguments["N"] if "N" in arguments else arguments["n"]), int(arguments.get("m", 1))
         word = arguments.get("word") or arguments.get("keyword")
         filler = [f"{'x ' * rng.randint(0, 3)}word." for _ in range(number - 1)]
         return [" ".join([*filler, f"{'Yes, ' * (place - 1)}{word}, then."]) for _ in range(2)]

@@ -12,7 +12,7 @@ from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
 from orz_bench.benchmarks.dates import PublicDates, collected, on
-from orz_bench.benchmarks.rows import answers_of, id_of, question_of, whole_number
+from orz_bench.benchmarks.rows import ANSWER, QUESTION, answers_of, id_of, question_of, require_columns, whole_number
 from orz_bench.records.rollout import Problem
 
 _PARQUET = ("data/train-00000-of-00001.parquet",)
@@ -22,6 +22,7 @@ _CONFIG = "MathArena's configuration at e927660"
 
 def parse_row(row: Mapping[str, Any], position: int, *, benchmark: str) -> Problem:
     """A row of MathArena's tables (`problem_idx`), of OlymMATH's (`unique_id`) or BeyondAIME's, or of JSON lines."""
+    require_columns(row, (*QUESTION, "prompt"), ANSWER)
     gold = ", ".join(map(whole_number, answers_of(row)))
     types = row.get("problem_type")
     types = ", ".join(map(str, types)) if isinstance(types, list) else types

@@ -12,7 +12,7 @@ from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
 from orz_bench.benchmarks.dates import on
-from orz_bench.benchmarks.rows import answer_of, first_text, id_of, question_of
+from orz_bench.benchmarks.rows import ANSWER, QUESTION, answer_of, first_text, id_of, question_of, require_columns
 from orz_bench.errors import DataError
 from orz_bench.records.rollout import Problem
 
@@ -21,6 +21,7 @@ _EXACT, _CHOICE = "exactMatch", "multipleChoice"
 
 def parse_row(row: Mapping[str, Any], position: int) -> Problem:
     """A row of the hub's table; its images are not kept."""
+    require_columns(row, QUESTION, ANSWER, ("answer_type",), ("image",))
     answer_type = first_text(row, ("answer_type",))
     if answer_type not in (_EXACT, _CHOICE):
         raise DataError(f"the answer_type is {answer_type!r}, wanted {_EXACT} or {_CHOICE}")

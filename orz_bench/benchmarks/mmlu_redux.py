@@ -13,7 +13,7 @@ from typing import Any
 from orz_bench.benchmarks import mmlu
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
 from orz_bench.benchmarks.dates import collected
-from orz_bench.benchmarks.rows import first_text
+from orz_bench.benchmarks.rows import QUESTION, first_text, require_columns
 from orz_bench.errors import DataError
 from orz_bench.records.rollout import Problem
 
@@ -32,6 +32,7 @@ _NUM_ROWS = 5_700
 
 def parse_row(row: Mapping[str, Any], position: int) -> Problem:
     """A row of the hub's tables, whose subject is the folder, or of JSON lines with the column `subject`."""
+    require_columns(row, QUESTION, ("choices", "options"), ("answer",), ("error_type",), ("subject",))
     label = first_text(row, ("error_type",)).lower().replace(" ", "_")
     if label not in (_OK, *LEFT_OUT):
         raise DataError(f"the label {label!r} under error_type is none of {', '.join((_OK, *LEFT_OUT))}")

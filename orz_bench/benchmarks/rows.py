@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orz_bench.errors import DataError
@@ -15,6 +15,17 @@ _DOLLAR = re.compile(r"(?<!\\)\$")
 _QUESTION_KEYS = ("problem", "question", "Problem", "Question")
 _ANSWER_KEYS = ("answer", "final_answer", "Answer")
 _ID_KEYS = ("id", "ID", "problem_id", "unique_id", "Record ID")
+
+
+QUESTION, ANSWER = _QUESTION_KEYS, _ANSWER_KEYS
+
+
+def require_columns(row: Mapping[str, Any], *wanted: Sequence[str]) -> None:
+    """Raise DataError with every column that is missing, each given by the names that it may have, and those found."""
+    missing = [" or ".join(names) for names in wanted if not any(name in row for name in names)]
+    if missing:
+        plural = "s" if len(missing) > 1 else ""
+        raise DataError(f"lacks the column{plural} {', and '.join(missing)}; found {_keys(row)}")
 
 
 def question_of(row: Mapping[str, Any]) -> str:

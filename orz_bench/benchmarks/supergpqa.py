@@ -9,7 +9,7 @@ from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
 from orz_bench.benchmarks.dates import collected
-from orz_bench.benchmarks.rows import first_text, letter_answer, options_of, raw_question_of
+from orz_bench.benchmarks.rows import QUESTION, first_text, letter_answer, options_of, raw_question_of, require_columns
 from orz_bench.errors import DataError, counted
 from orz_bench.records.rollout import Problem
 
@@ -18,6 +18,7 @@ _LETTERS = string.ascii_uppercase[:10]
 
 def parse_row(row: Mapping[str, Any], _position: int) -> Problem:
     """A row of the hub's JSON lines. The options are shown as in the official zero-shot prompt: `A) text`."""
+    require_columns(row, ("uuid", "id"), QUESTION, ("options", "choices"), ("answer_letter",))
     options = options_of(row)
     if not 2 <= len(options) <= len(_LETTERS):
         raise DataError(f"found {counted(len(options), 'option')}, wanted 2 to {len(_LETTERS)}")

@@ -71,11 +71,22 @@ def redux_rows(subject: str, count: int) -> Rows:
 
 def hle_rows(count: int) -> Rows:
     """A third with options, a third with an image, the others as they are asked."""
-    empty = {"image_preview": None, "rationale_image": None, "author_name": "nobody", "rationale": "", "canary": ""}
+    empty: dict[str, Any] = {
+        "image_preview": None,
+        "rationale_image": None,
+        "author_name": "nobody",
+        "rationale": "",
+        "canary": "",
+    }
     rows = []
     for n in range(count):
         has_options, has_image = n % 3 == 2, n % 3 == 1
-        row = {"id": f"{n:024x}", "question": f"Made up question {n}?", "raw_subject": "Made up", "category": "Other"}
+        row: dict[str, Any] = {
+            "id": f"{n:024x}",
+            "question": f"Made up question {n}?",
+            "raw_subject": "Made up",
+            "category": "Other",
+        }
         row |= {
             "answer": "B" if has_options else f"{n} lemmas" if n % 60 == 0 else str(n),
             "image": "data:image/png;base64,AA" if has_image else "",
@@ -86,12 +97,20 @@ def hle_rows(count: int) -> Rows:
 
 def ifbench_rows(count: int) -> Rows:
     """With one instruction or two; every row has every argument, null where it does not apply."""
-    none = {"N": None, "small_n": None, "sep": None, "keyword": None}
-    asked = [("count:numbers", {"N": 2.0}), ("format:list", {"sep": "-"}), ("format:no_whitespace", {})]
+    none: dict[str, Any] = {"N": None, "small_n": None, "sep": None, "keyword": None}
+    asked: list[tuple[str, dict[str, Any]]] = [
+        ("count:numbers", {"N": 2.0}),
+        ("format:list", {"sep": "-"}),
+        ("format:no_whitespace", {}),
+    ]
     rows = []
     for n in range(count):
         chosen = [asked[n % 3]] if n % 2 else [asked[n % 3], asked[(n + 1) % 3]]
-        row = {"key": str(n), "prompt": f"Made up request {n}.", "instruction_id_list": [name for name, _ in chosen]}
+        row: dict[str, Any] = {
+            "key": str(n),
+            "prompt": f"Made up request {n}.",
+            "instruction_id_list": [name for name, _ in chosen],
+        }
         rows.append(row | {"kwargs": [none | given for _, given in chosen]})
     return rows
 

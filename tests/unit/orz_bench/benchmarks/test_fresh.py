@@ -63,8 +63,10 @@ def test_a_row_of_a_competition() -> None:
     found = parsed("hmmt_feb26", row)
     assert (found.problem_id, found.gold, found.extra) == ("hmmt_feb26-8", "70", {"problem_type": "Algebra, Geometry"})
     assert parsed("smt25", {"problem": "?", "answer": "\\$18"}).gold == "\\$18"
-    with pytest.raises(DataError, match=r"no text under answer or final_answer or Answer \(keys: problem, solution\)"):
+    with pytest.raises(DataError, match="lacks the column answer or final_answer or Answer; found problem, solution"):
         parsed("smt25", {"problem": "?", "solution": "18"})
+    with pytest.raises(DataError, match=r"lacks the columns problem or .* or prompt, and answer or .*; found text"):
+        parsed("smt25", {"text": "?"})
     with pytest.raises(DataError, match="wanted a text, a number, or a list of them"):
         parsed("smt25", {"problem": "?", "answer": []})
 
@@ -75,7 +77,7 @@ def test_supergpqa_shows_its_options_as_the_official_prompt_does() -> None:
     assert (found.gold, found.num_choices, found.problem_id) == ("B", 5, row["uuid"])
     assert found.question.splitlines()[1:3] == ["A) option 1.0", "B) option 1.1"]
     assert found.extra["difficulty"] == "middle"
-    with pytest.raises(DataError, match=r"no text under answer_letter \(keys: uuid, question, options, answer, disc"):
+    with pytest.raises(DataError, match="lacks the column answer_letter; found uuid, question, options, answer, disc"):
         parsed("supergpqa", {key: value for key, value in row.items() if key != "answer_letter"})
     with pytest.raises(DataError, match="wanted one of the letters ABCDE"):
         parsed("supergpqa", row | {"answer_letter": "F"})
@@ -128,8 +130,11 @@ def test_hle_keeps_short_answers_without_images(tmp_path: Path) -> None:
     assert len(problems) == 834
     assert {problem.extra["answer_type"] for problem in problems} == {"exactMatch"}
     assert not any("has_image" in problem.extra for problem in problems)
+    row = {"id": "1", "question": "?", "answer": "x", "answer_type": "essay", "image": ""}
     with pytest.raises(DataError, match="the answer_type is 'essay', wanted exactMatch or multipleChoice"):
-        parsed("hle_exact", {"id": "1", "question": "?", "answer": "x", "answer_type": "essay"})
+        parsed("hle_exact", row)
+    with pytest.raises(DataError, match="lacks the column image; found id, question"):
+        parsed("hle_exact", {key: value for key, value in row.items() if key != "image"})
 
 
 def test_a_gated_dataset_says_how_to_get_access(tmp_path: Path) -> None:
