@@ -199,6 +199,11 @@ AllowWeakIsolation = Annotated[
 Baseline = Annotated[
     str | None, typer.Option(help="A model whose published figures are shown beside ours [default: the same model].")
 ]
+DataUntil = Annotated[
+    str | None,
+    typer.Option(help="The last day of the model's training data (2024-12-31, or a month) [default: as is known]."),
+]
+SINCE = typer.Option(help="Only benchmarks and questions that became public on this day or later (2025-06-01).")
 Former = Annotated[Path | None, typer.Option("--to", hidden=True)]
 """Options that several commands have; the last is what --out was called before, which still works."""
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import partial
 
 from orz_bench.benchmarks.benchmark import Benchmark, Erratum, HubDataset
+from orz_bench.benchmarks.dates import on
 from orz_bench.benchmarks.rows import math_problem
 
 _LICENCE = "problems are the Mathematical Association of America's; the dataset states no licence of its own"
@@ -15,6 +17,7 @@ AIME24 = Benchmark(
     aliases=("aime2024",),
     kind="math",
     num_problems=30,
+    dates=on(date(2024, 1, 31), "days of AIME I and II", last=date(2024, 2, 7)),
     local_names=("aime2024", "aime24"),
     hub=HubDataset(
         repo="HuggingFaceH4/aime_2024",
@@ -40,6 +43,7 @@ AIME25 = Benchmark(
     aliases=("aime2025",),
     kind="math",
     num_problems=30,
+    dates=on(date(2025, 2, 6), "days of AIME I and II", last=date(2025, 2, 12)),
     local_names=("aime2025", "aime25"),
     hub=HubDataset(repo="math-ai/aime25", revision="563bb8404243c5f09de6ec262f2db674fe5bce9b", files=("test.jsonl",)),
     licence=_LICENCE,

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
+from orz_bench.benchmarks.dates import on
 from orz_bench.benchmarks.rows import answer_of, math_problem, whole_number
 from orz_bench.records.rollout import Problem
 
@@ -21,6 +23,7 @@ BENCHMARK = Benchmark(
     aliases=("amc23", "amc2022_2023"),
     kind="math",
     num_problems=83,
+    dates=on(date(2022, 11, 10), "days of AMC 12A 2022 and 12B 2023", last=date(2023, 11, 14)),
     local_names=("amc2022_2023", "amc"),
     hub=HubDataset(
         repo="AI-MO/aimo-validation-amc",

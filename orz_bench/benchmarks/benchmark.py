@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from orz_bench.benchmarks.dates import PublicDates
 from orz_bench.errors import ConfigError
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import AnswerKind, Problem
@@ -24,6 +25,13 @@ class HubDataset:
     """Rows there, where it is another edition than the benchmark's files elsewhere."""
     gated: bool = False
     """True if the hub requires an accepted licence and a token."""
+    folder_column: str | None = None
+    """The column that a file's folder fills in: for datasets whose rows do not say which part they belong to."""
+
+    @property
+    def folder(self) -> str:
+        """The dataset's name without its owner: the folder into which it is usually downloaded."""
+        return self.repo.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +82,10 @@ class Benchmark:
     """Rows that the data must have; None for generated benchmarks."""
     num_rows: int | None = None
     """Rows of the data, where not all belong to it (see `keep`)."""
+    dates: PublicDates | None = None
+    """When its questions became public; None: unknown, or never, as for generated ones."""
     local_names: tuple[str, ...] = ()
-    """File stems looked for in a data folder, in order: NAME.jsonl, then NAME.json."""
+    """File stems looked for in a data folder, in order: NAME.jsonl, then NAME.json, NAME.parquet and NAME.csv."""
     hub: HubDataset | None = None
     """None also where the data are on no hub: then a data folder has to hold them."""
     licence: str

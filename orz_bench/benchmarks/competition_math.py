@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from functools import partial
 from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
+from orz_bench.benchmarks.dates import collected
 from orz_bench.benchmarks.rows import math_problem
 from orz_bench.extraction.answers import extract_boxed
 from orz_bench.records.rollout import Problem
 
 _LICENCE = "MIT (Hendrycks et al.); the problems are their competitions' own"
+
+_DATES = collected(date(2021, 3, 5), "MATH (2103.03874)")
 
 _SUBJECTS = (
     "algebra",
@@ -36,6 +40,7 @@ MATH500 = Benchmark(
     aliases=("math_500", "math-500"),
     kind="math",
     num_problems=500,
+    dates=_DATES,
     local_names=("math500",),
     hub=HubDataset(
         repo="HuggingFaceH4/MATH-500", revision="6e4ed1a2a79af7d8630a6b768ec859cb5af4d3be", files=("test.jsonl",)
@@ -50,6 +55,7 @@ MATH_TEST = Benchmark(
     aliases=("math", "math_test_5000"),
     kind="math",
     num_problems=5000,
+    dates=_DATES,
     local_names=("math_test_5000", "math_test"),
     hub=HubDataset(
         repo="EleutherAI/hendrycks_math",

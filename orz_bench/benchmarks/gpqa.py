@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
+from orz_bench.benchmarks.dates import on
 from orz_bench.benchmarks.rows import answer_of, first_text, id_of, question_of
 from orz_bench.errors import DataError
 from orz_bench.records.rollout import Problem
@@ -54,6 +56,7 @@ BENCHMARK = Benchmark(
     aliases=("gpqa", "gpqa-diamond"),
     kind="choice",
     num_problems=198,
+    dates=on(date(2023, 11, 20), "GPQA (2311.12022)"),
     local_names=("gpqa_diamond",),
     hub=HubDataset(
         repo="Idavidrein/gpqa",

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
+from orz_bench.benchmarks.dates import on
 from orz_bench.benchmarks.rows import answer_of, math_problem
 from orz_bench.records.rollout import Problem
 
@@ -21,6 +23,7 @@ BENCHMARK = Benchmark(
     title="GSM8K",
     kind="math",
     num_problems=1319,
+    dates=on(date(2021, 10, 27), "GSM8K (2110.14168)"),
     local_names=("gsm8k_test", "gsm8k"),
     hub=HubDataset(
         repo="openai/gsm8k",

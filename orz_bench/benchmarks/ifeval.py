@@ -4,29 +4,32 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, Erratum, HubDataset
+from orz_bench.benchmarks.dates import on
 from orz_bench.benchmarks.rows import id_of
 from orz_bench.errors import DataError
 from orz_bench.records.rollout import Problem
 
 
-def parse_row(row: Mapping[str, Any], position: int) -> Problem:
-    """A row of the hub's JSON lines (`key`), or one of the same shape with an `id`."""
+def parse_row(row: Mapping[str, Any], position: int, *, benchmark: str = "ifeval") -> Problem:
+    """A row of the hub's JSON lines (`key`), or one of the same shape with an `id`. IFBench's are alike."""
     prompt, ids, arguments = (row.get(name) for name in ("prompt", "instruction_id_list", "kwargs"))
+    keys = ", ".join(map(str, row)) or "none"
     if not isinstance(prompt, str) or not prompt.strip():
-        raise DataError("found no text under prompt")
+        raise DataError(f"found no text under prompt (keys: {keys})")
     if not isinstance(ids, list) or not isinstance(arguments, list) or not ids or len(ids) != len(arguments):
-        raise DataError("wanted lists of the same length under instruction_id_list and kwargs")
+        raise DataError(f"wanted lists of the same length under instruction_id_list and kwargs (keys: {keys})")
     # The hub's table has every argument of every instruction, null where it does not apply.
     checks = [
         {"id": str(name), "arguments": {key: value for key, value in given.items() if value is not None}}
         for name, given in zip(ids, arguments, strict=True)
     ]
     return Problem(
-        benchmark="ifeval",
-        problem_id=f"ifeval-{row['key']}" if "key" in row else id_of(row, position, benchmark="ifeval"),
+        benchmark=benchmark,
+        problem_id=f"{benchmark}-{row['key']}" if "key" in row else id_of(row, position, benchmark=benchmark),
         question=prompt,
         gold=_gold(checks),
         kind="instruction",
@@ -76,6 +79,7 @@ BENCHMARK = Benchmark(
     title="IFEval",
     kind="instruction",
     num_problems=541,
+    dates=on(date(2023, 11, 14), "IFEval (2311.07911)"),
     local_names=("ifeval",),
     hub=HubDataset(
         repo="google/IFEval",

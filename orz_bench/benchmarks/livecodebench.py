@@ -16,6 +16,7 @@ from functools import partial
 from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
+from orz_bench.benchmarks.dates import PublicDates
 from orz_bench.benchmarks.rows import first_text
 from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.records.program_tests import PackedTests
@@ -31,6 +32,16 @@ _RELEASES = {
     "release_v6": 1055,
 }
 _DEFAULT_RELEASE = "release_v5"
+_FIRST_DAY = date(2023, 5, 1)
+_LAST_DAYS = {
+    "release_v1": date(2024, 3, 31),
+    "release_v2": date(2024, 5, 31),
+    "release_v3": date(2024, 7, 31),
+    "release_v4": date(2024, 9, 30),
+    "release_v5": date(2025, 1, 31),
+    "release_v6": date(2025, 4, 30),
+}
+"""The ends of the months that LiveCodeBench's README names at 28fef95."""
 _WINDOW = re.compile(r"(\d{4}-\d\d-\d\d)?\.\.(\d{4}-\d\d-\d\d)?")
 _WITHOUT_KNOWN_BAD = "without-known-bad"
 
@@ -79,6 +90,16 @@ class _Selection:
         window = "" if is_whole else f"{_day(self.first)}..{_day(self.last)}"
         parts = (NAME, self.release, window, _WITHOUT_KNOWN_BAD if self.without_known_bad else "")
         return ":".join(filter(None, parts))
+
+    @property
+    def dates(self) -> PublicDates:
+        """The days of its contests: every question has its own."""
+        return PublicDates(
+            first=max(self.first, _FIRST_DAY),
+            last=min(self.last, _LAST_DAYS[self.release]),
+            source="contest_date of each question",
+            by_question=True,
+        )
 
     def keeps(self, problem: Problem) -> bool:
         """Whether it is one of them."""
@@ -161,6 +182,7 @@ def _benchmark(selection: _Selection) -> Benchmark:
         kind="code",
         num_problems=_NUM_PROBLEMS.get(selection.name),
         num_rows=_RELEASES[release],
+        dates=selection.dates,
         local_names=(f"livecodebench_{short}_{_RELEASES[release]}", f"livecodebench_{short}"),
         hub=HubDataset(
             repo="livecodebench/code_generation_lite",

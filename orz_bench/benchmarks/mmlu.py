@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, Examples, HubDataset
+from orz_bench.benchmarks.dates import collected
 from orz_bench.benchmarks.rows import first_text, id_of, letter_answer, options_of, raw_question_of
 from orz_bench.errors import DataError, counted
 from orz_bench.records.rollout import Problem
 
 NUM_SHOTS = 5
 _NUM_OPTIONS = 4
+DATES = collected(date(2020, 9, 7), "MMLU (2009.03300)")
 _REPO, _REVISION = "cais/mmlu", "c30699e8356da336a370243923dbaf21066bb9fe"
 
 CATEGORIES: Mapping[str, str] = {
@@ -99,6 +102,7 @@ def _hub(split: str) -> HubDataset:
 _SHARED: dict[str, Any] = {
     "kind": "choice",
     "num_problems": 14_042,
+    "dates": DATES,
     "local_names": ("mmlu_test", "mmlu"),
     "hub": _hub("test"),
     "licence": "MIT",

@@ -9,9 +9,11 @@ import string
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from datetime import date
 from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, Examples, HubDataset
+from orz_bench.benchmarks.dates import collected
 from orz_bench.benchmarks.rows import first_text, id_of, letter_answer, options_of, raw_question_of
 from orz_bench.errors import DataError, counted
 from orz_bench.records.rollout import Problem
@@ -83,6 +85,7 @@ BENCHMARK = Benchmark(
     aliases=("mmlu-pro",),
     kind="choice",
     num_problems=12_032,
+    dates=collected(date(2024, 6, 3), "MMLU-Pro (2406.01574)"),
     local_names=("mmlu_pro_test", "mmlu_pro"),
     hub=_hub("test"),
     licence="MIT",

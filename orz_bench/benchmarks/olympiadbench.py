@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
-from orz_bench.benchmarks.rows import math_problem
-from orz_bench.errors import DataError
+from orz_bench.benchmarks.dates import collected
+from orz_bench.benchmarks.rows import answers_of, math_problem
 from orz_bench.records.rollout import Problem
 
 
 def parse_row(row: Mapping[str, Any], position: int) -> Problem:
     """Golds come as a list of formulas between dollars; several become one, separated by commas."""
-    answers = row.get("answer", row.get("final_answer"))
-    if isinstance(answers, str):
-        answers = [answers]
-    if not isinstance(answers, list) or not answers:
-        raise DataError(f"found {answers!r} under answer, wanted a list of answers")
-    gold = ", ".join(str(answer).replace("$", "").strip() for answer in answers)
-    return math_problem(row, position, benchmark="olympiadbench", gold=gold)
+    return math_problem(row, position, benchmark="olympiadbench", gold=", ".join(answers_of(row)))
 
 
 BENCHMARK = Benchmark(
@@ -28,6 +23,7 @@ BENCHMARK = Benchmark(
     aliases=("olympiad", "olympiad_bench"),
     kind="math",
     num_problems=675,
+    dates=collected(date(2024, 2, 21), "OlympiadBench (2402.14008)"),
     local_names=("olympiadbench_675", "olympiadbench"),
     hub=HubDataset(
         repo="math-ai/olympiadbench",

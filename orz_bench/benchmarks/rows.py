@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
+import re
 import string
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from orz_bench.errors import DataError
 from orz_bench.records.rollout import Problem
 
+_DOLLAR = re.compile(r"(?<!\\)\$")
+"""Not of an amount of money, `\\$18`."""
 _QUESTION_KEYS = ("problem", "question", "Problem", "Question")
 _ANSWER_KEYS = ("answer", "final_answer", "Answer")
 _ID_KEYS = ("id", "ID", "problem_id", "unique_id", "Record ID")
+
+
+QUESTION, ANSWER = _QUESTION_KEYS, _ANSWER_KEYS
+
+
+def require_columns(row: Mapping[str, Any], *wanted: Sequence[str]) -> None:
+    """Raise DataError with every column that is missing, each given by the names that it may have, and those found."""
+    missing = [" or ".join(names) for names in wanted if not any(name in row for name in names)]
+    if missing:
+        plural = "s" if len(missing) > 1 else ""
+        raise DataError(f"lacks the column{plural} {', and '.join(missing)}; found {_keys(row)}")
 
 
 def question_of(row: Mapping[str, Any]) -> str:
@@ -25,6 +39,17 @@ def question_of(row: Mapping[str, Any]) -> str:
 def answer_of(row: Mapping[str, Any]) -> str:
     """The gold as text. Raises DataError if it is missing or empty."""
     return first_text(row, _ANSWER_KEYS)
+
+
+def answers_of(row: Mapping[str, Any]) -> list[str]:
+    """The gold's answers, without dollar signs: several where it is a list. Raises DataError if there is none."""
+    answers = next((row[key] for key in _ANSWER_KEYS if isinstance(row.get(key), list)), None)
+    if answers is None:
+        answers = [answer_of(row)]
+    texts = [_DOLLAR.sub("", str(answer)).strip() for answer in answers]
+    if not texts or not all(texts):
+        raise DataError(f"found {answers!r} as the answer, wanted a text, a number, or a list of them")
+    return texts
 
 
 def id_of(row: Mapping[str, Any], position: int, *, benchmark: str) -> str:
@@ -53,7 +78,7 @@ def options_of(row: Mapping[str, Any]) -> list[str]:
     """The options of a multiple-choice row. Raises DataError if they are not a list of texts."""
     options = row.get("choices", row.get("options"))
     if not isinstance(options, list) or not all(isinstance(option, str) for option in options):
-        raise DataError("found no list of texts under choices or options")
+        raise DataError(f"found no list of texts under choices or options (keys: {_keys(row)})")
     return options
 
 
@@ -88,4 +113,8 @@ def math_problem(row: Mapping[str, Any], position: int, *, benchmark: str, gold:
 
 
 def _missing(what: str, row: Mapping[str, Any]) -> str:
-    raise DataError(f"found no text under {what} (keys: {', '.join(map(str, row)) or 'none'})")
+    raise DataError(f"found no text under {what} (keys: {_keys(row)})")
+
+
+def _keys(row: Mapping[str, Any]) -> str:
+    return ", ".join(map(str, row)) or "none"

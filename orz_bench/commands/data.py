@@ -11,7 +11,16 @@ from rich.table import Table
 
 from orz_bench.asking.changes import EXTRACTOR_HELP
 from orz_bench.environment import data_folders
-from orz_bench.terminal import DataDir, libraries_on_stderr, print_result, reports_errors, result_console, show_faults
+from orz_bench.terminal import (
+    SINCE,
+    DataDir,
+    DataUntil,
+    libraries_on_stderr,
+    print_result,
+    reports_errors,
+    result_console,
+    show_faults,
+)
 
 data_app = typer.Typer(
     help="Benchmark data: list, fetch from the hub, check.", no_args_is_help=True, rich_markup_mode=None
@@ -21,16 +30,36 @@ model_app = typer.Typer(help="Small real models for a first try.", no_args_is_he
 
 @data_app.command("list")
 @reports_errors
-def list_command(data_dir: DataDir = None) -> None:
-    """List all benchmarks: size, licence, source, and where their data were found."""
+def list_command(
+    data_dir: DataDir = None,
+    *,
+    since: Annotated[str | None, SINCE] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Mark the benchmarks that are older than this model's data, where known.")
+    ] = None,
+    data_until: DataUntil = None,
+) -> None:
+    """List all benchmarks: size, when their questions became public, source, licence, and where data were found."""
+    from orz_bench.benchmarks.dates import parse_day
     from orz_bench.benchmarks.loading.load import list_benchmarks
     from orz_bench.benchmarks.registry import added_benchmarks
+    from orz_bench.evaluation.ages import age_of, model_data
+    from orz_bench.evaluation.since import why_left_out
 
+    first, until = parse_day(since, "--since"), parse_day(data_until, "--data-until", is_end=True)
+    data = model_data(model, until=until)
     show_faults("benchmark", added_benchmarks()[1])
-    table = Table("benchmark", "problems", "found", "source", "licence", box=None, pad_edge=False)
+    marked = ["for the model"] if model or until else []
+    table = Table("benchmark", "problems", "public", *marked, "found", "source", "licence", box=None, pad_edge=False)
     for row in list_benchmarks(data_folders(data_dir)):
-        table.add_row(row.name, row.num_problems, row.found, row.source, row.licence)
+        if first is None or why_left_out(row.dates, first) is None:
+            ages = [age_of(row.dates, data)] if marked else []
+            public = row.dates.shown if row.dates else "generated" if row.source == "generated" else "unknown"
+            table.add_row(row.name, row.num_problems, public, *ages, row.found, row.source, row.licence)
     result_console().print(table)
+    if marked:
+        shown = f"model's data: {data.shown if data else f'unknown of {model}; --data-until gives the day'}"
+        result_console().print(shown, markup=False, highlight=False, soft_wrap=True)
 
 
 @data_app.command("fetch")
@@ -85,7 +114,8 @@ def check_command(
                 f"{counted(len(loaded.problems) - len(faults), 'gold answer', verb=('passes', 'pass'))} the self-check",
                 *([f"  worked examples: {examples}"] if examples else []),
                 *(f"  broken gold {fault.problem_id}: {fault.gold!r}: {fault.why}" for fault in faults),
-                *(f"  erratum {note}" for note in loaded.errata_notes()),
+                *(f"  erratum {note}" for note in loaded.errata_notes()[: len(loaded.errata)]),
+                *(f"  note: {note}" for note in loaded.notes),
             ]
             console.print("\n".join(lines), markup=False, highlight=False, soft_wrap=True)
     if num_faults:

@@ -6,7 +6,7 @@ import json
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -15,6 +15,7 @@ from orz_bench.commands.options import takes_options
 from orz_bench.evaluation.options import parse_names
 from orz_bench.terminal import (
     Baseline,
+    DataUntil,
     Json,
     as_text,
     listed,
@@ -27,23 +28,31 @@ from orz_bench.terminal import (
 FORMAT = typer.Option("--format", help="How to show it.")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportOptions:
+    """What is shown beside the results, and how."""
+
+    format_: Annotated[Literal["table", "md", "json", "html"], FORMAT] = "table"
+    out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None
+    baseline: Baseline = None
+    suite: Annotated[str | None, typer.Option(help=f"Add the table of a suite: {listed(SUITES)}, or FILE.yaml.")] = None
+    data_until: DataUntil = None
+    json_output: Json = False
+
+
 @reports_errors
+@takes_options
 def report_command(
-    runs: Annotated[list[Path], typer.Argument(help="Run directories.")],
-    *,
-    format_: Annotated[Literal["table", "md", "json", "html"], FORMAT] = "table",
-    out: Annotated[Path | None, typer.Option(help="Write to this file instead of the terminal.")] = None,
-    baseline: Baseline = None,
-    suite: Annotated[
-        str | None, typer.Option(help=f"Add the table of a suite: {listed(SUITES)}, or FILE.yaml.")
-    ] = None,
-    json_output: Json = False,
+    options: ReportOptions, *, runs: Annotated[list[Path], typer.Argument(help="Run directories.")]
 ) -> None:
     """Show the results of runs, with the published baselines beside them.
 
-    A run that was evaluated with --bench SUITE shows the suite's table, too.
+    A run that was evaluated with --bench SUITE shows the suite's table, too. A table marks the benchmarks whose
+    questions are older than the model's data, where the end of these is known or given.
     """
     from orz_bench.asking.suites.suite import get_suite
+    from orz_bench.benchmarks.dates import parse_day
+    from orz_bench.evaluation.ages import age_table, ages_of
     from orz_bench.evaluation.suites import suites_of_run, tables_of
     from orz_bench.records.run_dir import write_text
     from orz_bench.results.baselines import require_known
@@ -51,25 +60,29 @@ def report_command(
     from orz_bench.results.lookup import results_of
     from orz_bench.results.report import render_json, render_markdown, render_table
 
-    beside = require_known(baseline) if baseline else None
     notice = partial(stderr_console().print, markup=False, highlight=False, soft_wrap=True)
-    named = [get_suite(suite)] if suite else [each for run in runs for each in suites_of_run(run, notice=notice)]
+    named = [get_suite(options.suite)] if options.suite else []
+    named = named or [each for run in runs for each in suites_of_run(run, notice=notice)]
     results = [result for run in runs for result in results_of(run)]
     suites = tables_of({each.name: each for each in named}.values(), results)
-    format_ = "json" if json_output else format_
-    if format_ == "table" and out is None:
-        result_console().print(render_table(results, baseline=beside, suites=suites))
+    ages = ages_of(results, until=parse_day(options.data_until, "--data-until", is_end=True))
+    beside = require_known(options.baseline) if options.baseline else None
+    tables: dict[str, Any] = {"baseline": beside, "suites": suites, "more": age_table(ages)}
+    format_ = "json" if options.json_output else options.format_
+    if format_ == "table" and options.out is None:
+        result_console().print(render_table(results, **tables))
         return
     if format_ == "table":
-        text = as_text(render_table(results, baseline=beside, suites=suites))
+        text = as_text(render_table(results, **tables))
     elif format_ == "json":
-        text = json.dumps(render_json(results, suites=suites), ensure_ascii=False, indent=2)
+        found = render_json(results, suites=suites) | ({"ages": [one.to_json() for one in ages]} if ages else {})
+        text = json.dumps(found, ensure_ascii=False, indent=2)
     else:
-        text = {"md": render_markdown, "html": render_html}[format_](results, baseline=beside, suites=suites)
-    if out is None:
+        text = {"md": render_markdown, "html": render_html}[format_](results, **tables)
+    if options.out is None:
         print_result(text)
     else:
-        write_text(out, text)
+        write_text(options.out, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ import typer
 from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.protocol import PROTOCOLS
 from orz_bench.asking.suites.names import SUITES
+from orz_bench.benchmarks.dates import parse_day
 from orz_bench.benchmarks.own.address import with_options_joined
 from orz_bench.engines.registry import ENGINES
 from orz_bench.engines.settings import ServerSettings, SharedSettings, TransformersSettings, VllmSettings
@@ -24,7 +26,7 @@ from orz_bench.environment import data_folders as parse_data_dir
 from orz_bench.errors import ConfigError
 from orz_bench.evaluation.questions import Selection
 from orz_bench.secrets import redacted
-from orz_bench.terminal import DATA_DIR, AllowWeakIsolation, Workers, listed
+from orz_bench.terminal import DATA_DIR, SINCE, AllowWeakIsolation, Workers, listed
 
 HEADLINE_BENCHMARKS = ("aime24", "aime25", "math500", "gpqa_diamond")
 
@@ -47,6 +49,11 @@ def parse_template_args(words: list[str] | None) -> dict[str, Any]:
         except ValueError:
             args[name] = value
     return args
+
+
+def parse_since(since: str | None) -> date | None:
+    """The day of --since. ConfigError for what is none."""
+    return parse_day(since, "--since")
 
 
 def _paths(folders: list[Path] | None) -> tuple[Path, ...]:
@@ -116,6 +123,11 @@ class EvalOptions:
         tuple[str, ...], typer.Option(help="Only the questions with these ids, separated by commas."), parse_names
     ] = ()
     sample: Annotated[int | None, typer.Option(min=1, help="Only N random questions, the same for a seed.")] = None
+    since: Annotated[
+        date | None,
+        SINCE,
+        parse_since,
+    ] = None
     engine: Annotated[str, typer.Option(help=f"{listed(('auto', *ENGINES))}.")] = "auto"
     protocol: Annotated[
         str | None, typer.Option(help=f"{listed(PROTOCOLS)} [default: the benchmark's, mostly orz].")
@@ -151,6 +163,12 @@ class EvalOptions:
     grading: GradingOptions = field(default_factory=GradingOptions)
     command: tuple[str, ...] = ()
 
+    def __post_init__(self) -> None:
+        """From Python, --since may be a text, too. ConfigError for one that is no day."""
+        given: object = self.since
+        if isinstance(given, str):
+            object.__setattr__(self, "since", parse_since(given))
+
     @property
     def is_chat(self) -> bool:
         """Whether a server's chat endpoint is asked."""
@@ -159,7 +177,7 @@ class EvalOptions:
     @property
     def selection(self) -> Selection:
         """The selected questions."""
-        return Selection(ids=self.ids, sample=self.sample, seed=self.seed)
+        return Selection(ids=self.ids, sample=self.sample, seed=self.seed, since=self.since)
 
     def as_yaml(self) -> str:
         """config.yaml of the run; secrets in addresses are hidden."""
@@ -168,6 +186,8 @@ class EvalOptions:
         plain: dict[str, Any] = asdict(self)
         plain |= plain.pop("grading")
         search = plain.pop("search")
+        since = plain.pop("since")
+        plain |= {"since": since.isoformat()} if since else {}
         plain |= {"search": search | {"critic": str(self.search.critic)}} if self.search.select else {}
         plain |= {key: list(map(str, plain[key])) for key in ("benchmarks", "data_folders", "include_paths", "command")}
         changes = self.protocol_changes.given()

@@ -30,6 +30,7 @@ from orz_bench.evaluation.options import EvalOptions
 from orz_bench.evaluation.plans import Chosen, choose, plan
 from orz_bench.evaluation.previews import generation_config_note, preview
 from orz_bench.evaluation.served import context_note, meet_server, probe_prompt, require_chat
+from orz_bench.evaluation.since import only_recent
 from orz_bench.evaluation.steered import (
     engine_for,
     is_steered,
@@ -99,7 +100,7 @@ def run_evaluations(options: EvalOptions, *, observer: Observer) -> list[EvalRes
     )
     results: list[EvalResult] = []
     with marks:
-        single = one_by_one(options)
+        single = only_recent(one_by_one(options), notice=observer.notice)
         chosen = _choose_all(single, engine=target.engine, observer=observer)
         for checkpoint in target.checkpoints:
             if checkpoint.model.origin:
@@ -113,7 +114,8 @@ def run_evaluations(options: EvalOptions, *, observer: Observer) -> list[EvalRes
 def preview_evaluations(options: EvalOptions, *, observer: Observer) -> str:
     """Describe what run_evaluations would generate, with its first prompts; nothing is generated or written."""
     target = _resolve(options, observer)
-    chosen = _choose_all(one_by_one(options), engine=target.engine, observer=observer)
+    single = only_recent(one_by_one(options), notice=observer.notice)
+    chosen = _choose_all(single, engine=target.engine, observer=observer)
     texts, price_out = [], options.engine_settings.server.price_out
     for checkpoint in target.checkpoints:
         plan = _plan(checkpoint, chosen, engine=target.engine, options=options, observer=observer)
@@ -174,7 +176,7 @@ def _choose(options: EvalOptions, *, engine: str, observer: Observer) -> Chosen:
             f"{benchmark.name}: --system-prompt and --template-args are for the checkpoint's chat template, and this "
             f"protocol asks with {protocol.template}; add --template chat."
         )
-    return replace(chosen, loaded=options.selection.select(loaded))
+    return replace(chosen, loaded=options.selection.of(benchmark.dates).select(loaded))
 
 
 def _harness_tasks(single: Sequence[EvalOptions]) -> list[HarnessTask]:
@@ -216,7 +218,7 @@ def _plan(
         plan(
             one.chosen,
             checkpoint.model,
-            facts=facts | {"questions": one.options.selection.describe()},
+            facts=facts | {"questions": one.options.selection.of(one.chosen.benchmark.dates).describe()},
             seed=options.seed,
             limit=one.options.limit,
             keep_tokens=spec.keep_tokens,

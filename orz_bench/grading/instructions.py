@@ -1,4 +1,4 @@
-"""Check whether a response follows IFEval's instructions, with lm-eval's copy of the official checks.
+"""Check whether a response follows instructions: IFEval's by lm-eval's copy of the official checks, IFBench's by ours.
 
 Runs in worker processes only: regular expressions of the checks may backtrack, and nothing here limits that. Randomness
 in the checks gets a seed (langdetect, and the random letter that replaces an argument that is not one). NLTK splits
@@ -12,6 +12,7 @@ import json
 import random
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +20,9 @@ from types import ModuleType
 from typing import Any
 
 from orz_bench.errors import counted
+from orz_bench.grading.ifbench.checks import CHECKS as IFBENCH
+from orz_bench.grading.ifbench.checks import fault_of, follows, follows_loosely, load_tools
+from orz_bench.grading.ifbench.texts import Tools
 from orz_bench.grading.jobs import Job, Reply
 
 _PACKAGES = ("lm_eval", "lm_eval.tasks", "lm_eval.tasks.ifeval")
@@ -29,7 +33,7 @@ _WARM_UP = "ONE SENTENCE. Another one, by Mr. Smith!\n\n* a point\n\nP.S. <<a ti
 
 def load_judge() -> Callable[[Job], Reply]:
     """The judge, with all libraries loaded. Raises ImportError or LookupError if a library or its data is missing."""
-    checks = _load_checks()
+    checks = _Checks(of_ifeval=_load_checks(), tools=load_tools())
 
     def judge(job: Job) -> Reply:
         """The verdict on a response (`answer`), or in mode gold on the checks themselves."""
@@ -40,7 +44,43 @@ def load_judge() -> Callable[[Job], Reply]:
     return judge
 
 
-def _judge_answer(checks: ModuleType, asked: list[dict[str, Any]], *, response: str) -> Reply:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Checks:
+    of_ifeval: ModuleType
+    """lm_eval.tasks.ifeval.utils."""
+    tools: Tools
+    """What IFBench's checks need."""
+
+
+def _judge_answer(checks: _Checks, asked: list[dict[str, Any]], *, response: str) -> Reply:
+    for check in asked:
+        if check["id"] in IFBENCH and (fault := fault_of(check["id"], check["arguments"], tools=checks.tools)):
+            return Reply("error", fault)
+    others = [check for check in asked if check["id"] not in IFBENCH]
+    rest = iter(_of_ifeval(checks.of_ifeval, others, response=response))
+    pairs = [
+        _of_ifbench(check, response, tools=checks.tools) if check["id"] in IFBENCH else next(rest) for check in asked
+    ]
+    strict, loose = [one for one, _ in pairs], [other for _, other in pairs]
+    found = [
+        {"id": check["id"], "strict": is_strict, "loose": is_loose}
+        for check, is_strict, is_loose in zip(asked, strict, loose, strict=True)
+    ]
+    why = f"{sum(strict)} of {counted(len(strict), 'instruction')} followed" + _loosely(strict, loose)
+    return Reply("correct" if all(strict) else "wrong", why, extra={"instructions": found})
+
+
+def _of_ifbench(check: dict[str, Any], response: str, *, tools: Tools) -> tuple[bool, bool]:
+    """Whether it is followed strictly, and loosely."""
+    name, arguments = check["id"], check["arguments"]
+    is_strict = follows(name, arguments, text=response, tools=tools)
+    return is_strict, is_strict or follows_loosely(name, arguments, response=response, tools=tools)
+
+
+def _of_ifeval(checks: ModuleType, asked: list[dict[str, Any]], *, response: str) -> list[tuple[bool, bool]]:
+    """The same for each of these; the checks draw from one sequence of random numbers."""
+    if not asked:
+        return []
     example = checks.InputExample(
         key=0,
         instruction_id_list=[check["id"] for check in asked],
@@ -51,21 +91,20 @@ def _judge_answer(checks: ModuleType, asked: list[dict[str, Any]], *, response: 
     strict: list[bool] = checks.test_instruction_following_strict(example, response).follow_instruction_list
     random.seed(0)
     loose: list[bool] = checks.test_instruction_following_loose(example, response).follow_instruction_list
-    found = [
-        {"id": check["id"], "strict": is_strict, "loose": is_loose}
-        for check, is_strict, is_loose in zip(asked, strict, loose, strict=True)
-    ]
-    why = f"{sum(strict)} of {counted(len(strict), 'instruction')} followed" + _loosely(strict, loose)
-    return Reply("correct" if all(strict) else "wrong", why, extra={"instructions": found})
+    return list(zip(strict, loose, strict=True))
 
 
 def _loosely(strict: list[bool], loose: list[bool]) -> str:
     return f" ({sum(loose)} loosely)" if loose != strict else ""
 
 
-def _judge_gold(checks: ModuleType, asked: list[dict[str, Any]]) -> Reply:
-    known = checks.instructions_registry.INSTRUCTION_DICT
+def _judge_gold(checks: _Checks, asked: list[dict[str, Any]]) -> Reply:
+    known = checks.of_ifeval.instructions_registry.INSTRUCTION_DICT
     for check in asked:
+        if check["id"] in IFBENCH:
+            if fault := fault_of(check["id"], check["arguments"], tools=checks.tools):
+                return Reply("wrong", fault)
+            continue
         if check["id"] not in known:
             return Reply("wrong", f"there is no instruction {check['id']!r}")
         try:
@@ -89,11 +128,11 @@ def _load_checks() -> ModuleType:
     langdetect.DetectorFactory.seed = 0
     # With a seed it is a function of the text, and most of the work: strict and loose checks ask about the same texts.
     langdetect.detect = lru_cache(maxsize=_LANGUAGES)(langdetect.detect)
-    _provide_sentences()
+    provide_sentences()
     return importlib.import_module("lm_eval.tasks.ifeval.utils")
 
 
-def _provide_sentences() -> None:
+def provide_sentences() -> None:
     """Give NLTK the data to split English sentences, as a download of punkt_tab would."""
     nltk: Any = importlib.import_module("nltk")
     nltk.download = lambda *_, **__: False  # lm_eval calls it when it is imported
@@ -131,5 +170,7 @@ def _warm_up(judge: Callable[[Job], Reply]) -> None:
         {"id": "detectable_format:json_format", "arguments": {}},
         {"id": "detectable_content:number_placeholders", "arguments": {"num_placeholders": 1}},
         {"id": "length_constraints:number_words", "arguments": {"relation": "at least", "num_words": 3}},
+        {"id": "count:pronouns", "arguments": {"N": 1}},
+        {"id": "count:word_count_range", "arguments": {"min_words": 1, "max_words": 9}},
     ]
     judge(Job(json.dumps(asked), _WARM_UP, strict=True))

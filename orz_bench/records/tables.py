@@ -1,4 +1,4 @@
-"""Rows of files from other tools: JSON lines, a JSON list, CSV, Parquet. The only reader of these formats.
+"""Rows of files from other tools: JSON lines, a JSON list, CSV, Parquet, Arrow. The only reader of these formats.
 
 Strict (data on which scores depend): anything broken or ambiguous is a DataError with its place. Lenient (files of
 other tools): invalid UTF-8 is replaced, a torn last line is skipped, the last of duplicate keys is used.
@@ -11,7 +11,7 @@ import io
 import json
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,7 +20,7 @@ from orz_bench.errors import DataError
 from orz_bench.records.regular import require_regular
 
 Row = dict[str, Any]
-SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet")
+SUFFIXES = (".jsonl", ".ndjson", ".json", ".csv", ".parquet", ".arrow")
 _FIELD_LIMIT = 1 << 30
 """Maximum characters of a CSV field; Python's own limit is 131,072."""
 _BATCH_ROWS = 4096
@@ -28,6 +28,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 _MAX_DIGITS = 4000
 """Maximum digits of a number read as int; a longer one remains text."""
 _LFS = b"version https://git-lfs"
+_ARROW_FILE = b"ARROW1"
 _ENCODINGS = (
     (b"\xff\xfe\x00\x00", "utf-32"),
     (b"\x00\x00\xfe\xff", "utf-32"),
@@ -42,7 +43,7 @@ def read_table(path: Path, *, strict: bool = True, suffix: str | None = None) ->
     DataError, with the place, for anything unreadable.
     """
     kind = suffix or path.suffix.lower()
-    readers = {".json": _json_list, ".csv": _csv, ".parquet": _parquet}
+    readers = {".json": _json_list, ".csv": _csv, ".parquet": _parquet, ".arrow": _arrow}
     if kind not in SUFFIXES:
         raise DataError(f"{path}: cannot read {kind or 'files without a suffix'}, wanted {', '.join(SUFFIXES)}.")
     try:
@@ -210,14 +211,40 @@ def _parquet(path: Path, strict: bool) -> Iterator[tuple[str, Row]]:  # noqa: FB
 
     try:
         with pq.ParquetFile(path) as file:
-            names = file.schema_arrow.names
-            if len(set(names)) < len(names):
-                raise DataError(f"{path}: duplicate columns ({', '.join(names)}); every column needs its own name.")
-            batches = (batch.to_pylist() for batch in file.iter_batches(batch_size=_BATCH_ROWS))
-            for number, row in enumerate(chain.from_iterable(batches)):
-                yield f"row {number}", _without_nan(row) if strict else row
+            _refuse_same_columns(path, file.schema_arrow.names)
+            yield from _rows_of_batches(file.iter_batches(batch_size=_BATCH_ROWS), strict)
     except (pa.ArrowException, ValueError, OverflowError) as error:
         raise DataError(f"{path}: cannot be read as Parquet ({error}); restore it.") from error
+
+
+def _arrow(path: Path, strict: bool) -> Iterator[tuple[str, Row]]:  # noqa: FBT001
+    """A stream of record batches, as `datasets` saves them, or a file of them."""
+    import pyarrow as pa
+
+    try:
+        with pa.memory_map(str(path)) as source:
+            is_file = source.read(len(_ARROW_FILE)) == _ARROW_FILE
+            source.seek(0)
+            if is_file:
+                file = pa.ipc.open_file(source)
+                schema, batches = file.schema, map(file.get_batch, range(file.num_record_batches))
+            else:
+                stream = pa.ipc.open_stream(source)
+                schema, batches = stream.schema, iter(stream)
+            _refuse_same_columns(path, schema.names)
+            yield from _rows_of_batches(batches, strict)
+    except (pa.ArrowException, ValueError, OverflowError) as error:
+        raise DataError(f"{path}: cannot be read as Arrow ({error}); restore it.") from error
+
+
+def _refuse_same_columns(path: Path, names: Sequence[str]) -> None:
+    if len(set(names)) < len(names):
+        raise DataError(f"{path}: duplicate columns ({', '.join(names)}); every column needs its own name.")
+
+
+def _rows_of_batches(batches: Iterable[Any], strict: bool) -> Iterator[tuple[str, Row]]:  # noqa: FBT001
+    for number, row in enumerate(chain.from_iterable(batch.to_pylist() for batch in batches)):
+        yield f"row {number}", _without_nan(row) if strict else row
 
 
 def _object(pairs: list[tuple[str, Any]]) -> Row:

@@ -28,9 +28,11 @@ class PartedSample:
 def break_down(samples: Sequence[PartedSample], keys: Iterable[str]) -> dict[str, dict[str, Part]]:
     """{key: {value: part}}: the score of the questions that have that value, values in the order of their names.
 
+    A key that no question has is left out.
+
     Where answers were checked against instructions: the four figures of IFEval and each type of instruction, too.
     """
-    parts = {key: _by_value(samples, key) for key in keys}
+    parts = {key: found for key in keys if (found := _by_value(samples, key))}
     if any("instructions" in sample.extra for sample in samples):
         parts |= {"measure": _measures(samples), "instruction (strict)": _by_instruction(samples)}
     return parts

@@ -40,7 +40,11 @@ li { margin: .25rem 0 }
 
 
 def render_html(
-    results: Sequence[EvalResult], *, baseline: str | None = None, suites: Sequence[SuiteTable] = ()
+    results: Sequence[EvalResult],
+    *,
+    baseline: str | None = None,
+    suites: Sequence[SuiteTable] = (),
+    more: Sequence[BreakdownTable] = (),
 ) -> str:
     """The page."""
     layout = layout_of(results, baseline=baseline)
@@ -54,7 +58,7 @@ def render_html(
         html_list("What to know before quoting these numbers", notes_on(results)),
         *(_suite(suite) for suite in suites),
         *(_beside_published(name, results) for name in dict.fromkeys(result.benchmark for result in results)),
-        *(_parts(breakdown) for breakdown in breakdowns_of(results)),
+        *(_parts(breakdown) for breakdown in (*more, *breakdowns_of(results))),
         "<h2>Protocols</h2>",
         *(_protocol(result) for result in _one_each(results)),
     ]

@@ -28,6 +28,8 @@ _FORMAT_GAP = 0.05
 _HIGH_CLIP = 0.05
 _MAX_ROWS = 500
 """Row limit of a table on the terminal, whose layout time grows with its rows."""
+_TEXTS = ("source", "its questions", "questions public", "model's data")
+"""Headings of columns that hold text."""
 _MAX_NAMED = 10
 """Flipped questions named in text; JSON has them all."""
 
@@ -120,8 +122,9 @@ def render_table(
     max_parts: int | None = None,
     baseline: str | None = None,
     suites: Sequence[SuiteTable] = (),
+    more: Sequence[BreakdownTable] = (),
 ) -> RenderableType:
-    """The result table, warnings under it, the tables of suites, and the parts of the scores.
+    """The result table, warnings under it, the tables of suites, more tables, and the parts of the scores.
 
     `max_parts` leaves tables of more parts out.
     """
@@ -135,7 +138,8 @@ def render_table(
     notes = _first(notes_on(results), "notes")
     if len(results) > _MAX_ROWS:
         notes.insert(0, f"{len(results) - _MAX_ROWS:,} more rows: --format md and --format json have all")
-    parts = [item for breakdown in breakdowns_of(results, max_parts=max_parts) for item in ("", _part_table(breakdown))]
+    shown = [*more, *breakdowns_of(results, max_parts=max_parts)]
+    parts = [item for breakdown in shown for item in ("", _part_table(breakdown))]
     asked: list[RenderableType] = []
     for suite in suites:
         asked += ["", _part_table(suite.as_text), *_marked(suite.notes)]
@@ -150,7 +154,7 @@ def _part_table(breakdown: BreakdownTable) -> Table:
     table = Table(title=Text(breakdown.title), title_justify="left", box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for heading in breakdown.headings:
         table.add_column(
-            heading, justify="left" if heading in (breakdown.headings[0], "source") else "right", overflow="fold"
+            heading, justify="left" if heading in (breakdown.headings[0], *_TEXTS) else "right", overflow="fold"
         )
     for row in breakdown.rows[:_MAX_ROWS]:
         table.add_row(*(Text(shortened(cell)) for cell in row))
@@ -166,9 +170,13 @@ def _first(notes: list[str], what: str) -> list[str]:
 
 
 def render_markdown(
-    results: Sequence[EvalResult], *, baseline: str | None = None, suites: Sequence[SuiteTable] = ()
+    results: Sequence[EvalResult],
+    *,
+    baseline: str | None = None,
+    suites: Sequence[SuiteTable] = (),
+    more: Sequence[BreakdownTable] = (),
 ) -> str:
-    """A Markdown table with notes and the published figures, and the tables of suites."""
+    """A Markdown table with notes and the published figures, the tables of suites, and more tables."""
     layout = layout_of(results, baseline=baseline)
     lines = [_markdown_row(columns_of(layout)), _markdown_row(["---"] * len(columns_of(layout)))]
     lines += [_markdown_row(row_of(result, layout)) for result in results]
@@ -178,7 +186,7 @@ def render_markdown(
         lines += ["", f"Published on {benchmark}: {'; '.join(published)}"] if published else []
     for suite in suites:
         lines += [*_markdown_table(suite.as_text), "", *(f"- {_escape_markdown(note)}" for note in suite.notes)]
-    for breakdown in breakdowns_of(results):
+    for breakdown in (*more, *breakdowns_of(results)):
         lines += _markdown_table(breakdown)
     return "\n".join(lines) + "\n"
 

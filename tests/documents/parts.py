@@ -18,9 +18,11 @@ from typing import Any
 import yaml
 
 from orz_bench.asking.protocol import ORZ_STOP, PROTOCOLS, Protocol
+from orz_bench.benchmarks.registry import all_benchmarks
 from orz_bench.extraction.rules import EXTRACTOR_NAMES, RULES
 from orz_bench.records import summary
 from orz_bench.records.summary import EvalResult
+from orz_bench.results.model_data import known_models
 from tests.documents.numbers import RECORDS, filled, record
 from tests.guards.tree import PROJECT
 
@@ -81,6 +83,18 @@ def _extractors() -> str:
     return table(("extractor", "reads", "the answer"), ((f"`{name}`", *RULES[name]) for name in EXTRACTOR_NAMES))
 
 
+def _dates() -> str:
+    dated = [(name, one.dates) for name, one in all_benchmarks().items() if one.dates is not None]
+    rows = ((f"`{name}`", dates.shown, dates.source) for name, dates in sorted(dated, key=lambda item: item[1].last))
+    return table(("`--bench`", "questions public", "source"), rows)
+
+
+def _model_data() -> str:
+    found = ((f"{one.owner}/{one.names.pattern}", one.data) for one in known_models())
+    rows = ((f"`{name}`", str(data.until or "not stated"), str(data.released), data.source) for name, data in found)
+    return table(("models (a pattern)", "data until", "released", "source"), rows)
+
+
 def _figures() -> str:
     found = yaml.safe_load(Path(__file__).with_name("figures.yaml").read_text(encoding="utf-8"))
     return table(("measurement", "result"), ((filled(what), filled(result)) for what, result in found))
@@ -108,9 +122,11 @@ def _demo() -> str:
 
 
 PARTS: Mapping[str, Callable[[], str]] = {
+    "dates": _dates,
     "demo": _demo,
     "extractors": _extractors,
     "figures": _figures,
+    "model-data": _model_data,
     "protocols": _protocols,
     "records": _records,
     "result-fields": _result_fields,

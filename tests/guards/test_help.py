@@ -28,6 +28,7 @@ MEAN_DIFFERENT_THINGS = {
     "--out": "a run directory, a folder or a file",
     "--run": "the run of a file, to import or to read",
     "--seed": "of sampling, of weights or of the bootstrap",
+    "--since": "the first day of a benchmark's questions, or the first step of a curve",
     "--step": "of a checkpoint, of rows or to export",
 }
 LISTS: dict[str, Iterable[str]] = {

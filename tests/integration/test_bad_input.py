@@ -87,7 +87,7 @@ def test_a_data_file_with_a_broken_line(tmp_path: Path) -> None:
 def test_missing_data(tmp_path: Path) -> None:
     nowhere = {"ORZ_DATA": "", "HOME": str(tmp_path), "HF_HUB_OFFLINE": "1"}
     text = fault("data", "check", "aime24", environment=nowhere, is_started=True)
-    assert "put the file into a folder and name that with --data-dir" in text
+    assert "into a folder aime_2024, and name the folder above it with --data-dir" in text
 
 
 def test_broken_golds_stop_before_anything_is_drawn(tmp_path: Path) -> None:

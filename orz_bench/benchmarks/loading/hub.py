@@ -89,11 +89,18 @@ def _downloaded(hub: HubDataset, file: str, *, download: Download) -> HubFile:
         return download(hub, file)
     except Exception as error:  # the client raises anything; the user needs a remedy
         reason = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
-        gate = " Accept its licence on its hub page and log in (`hf auth login`)." if hub.gated else ""
+        gate = _how_to_get_access(hub) if hub.gated else ""
         raise DataError(
-            f"{hub.repo}: the hub did not give {file} ({reason}).{gate} Check the network, or put the file into a "
-            f"folder and name that with --data-dir."
+            f"{hub.repo}: the hub did not give {file} ({reason}).{gate} Check the network, or download the dataset "
+            f"into a folder {hub.folder}, and name the folder above it with --data-dir."
         ) from error
+
+
+def _how_to_get_access(hub: HubDataset) -> str:
+    return (
+        f" It is gated: accept its terms at https://huggingface.co/datasets/{hub.repo} with your account, then log in "
+        f"(`hf auth login`, or a token of that account in $HF_TOKEN)."
+    )
 
 
 def _sha256(path: Path) -> str:

@@ -7,17 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from orz_bench.benchmarks.benchmark import Benchmark, Erratum, HubDataset
+from orz_bench.benchmarks.benchmark import Benchmark, Erratum
+from orz_bench.benchmarks.dates import PublicDates
 from orz_bench.benchmarks.digests import data_hash, question_sha256
 from orz_bench.benchmarks.loading.files import read_rows
-from orz_bench.benchmarks.loading.hub import CACHE, MANIFEST, Download, fetch_to_cache, hub_files
+from orz_bench.benchmarks.loading.hub import CACHE, Download, fetch_to_cache
+from orz_bench.benchmarks.loading.places import Files, find_files, find_local
 from orz_bench.benchmarks.registry import added_benchmarks, all_benchmarks
 from orz_bench.errors import DataError, RecordError, counted
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import Problem
-
-_PLACES = ("", "eval", "eval/orz_format", "orz_format")
-"""Folders within a data folder in which files are looked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +58,7 @@ class BenchmarkListing:
 
     name: str
     num_problems: str
+    dates: PublicDates | None
     found: str
     source: str
     licence: str
@@ -83,10 +83,10 @@ def load_problems(
         given = benchmark.given
         problems, tests, source = list(given.problems), given.tests, given.source
     else:
-        found = _files(benchmark.local_names, benchmark.hub, folders=folders, cached=_cached(benchmark, cache))
+        found = find_files(benchmark.local_names, benchmark.hub, folders=folders, cached=_cached(benchmark, cache))
         if found is None:
             raise DataError(_missing_message(benchmark, folders))
-        (problems, tests), source = _read_problems(benchmark, found.paths), found.source
+        (problems, tests), source = _read_problems(benchmark, found), found.source
     _check(benchmark, problems, source=source)
     problems = _kept(benchmark, problems, source=source)
     if with_examples and benchmark.examples is not None:
@@ -126,7 +126,9 @@ def examples_place(benchmark: Benchmark, folders: Sequence[Path], *, cache: Path
     """Where a benchmark's worked examples are, for display; None for a benchmark that has none."""
     if benchmark.examples is None:
         return None
-    file = _find(benchmark.examples.local_names, folders, cached=cache / _examples_name(benchmark))
+    examples = benchmark.examples
+    cached = cache / _examples_name(benchmark)
+    file = find_local(examples.local_names, examples.hub, folders=folders, cached=cached)
     return str(file) if file else f"not here: orz-bench data fetch {benchmark.name}, or protocols that show none"
 
 
@@ -136,17 +138,25 @@ def list_benchmarks(folders: Sequence[Path], cache: Path = CACHE) -> list[Benchm
     added, _ = added_benchmarks()
     for benchmark in (*all_benchmarks().values(), *added.values()):
         is_here = benchmark.parse_row is None
-        file = None if is_here else _find(benchmark.local_names, folders, cached=_cached(benchmark, cache))
+        cached = _cached(benchmark, cache)
+        file = None if is_here else find_local(benchmark.local_names, benchmark.hub, folders=folders, cached=cached)
         listings.append(
             BenchmarkListing(
                 name=benchmark.name,
-                num_problems=f"{benchmark.num_problems:,}" if benchmark.num_problems else "any",
+                num_problems=_shown_size(benchmark),
+                dates=benchmark.dates,
                 found=_found(benchmark, file),
                 source=benchmark.source,
                 licence=benchmark.licence,
             )
         )
     return listings
+
+
+def _shown_size(benchmark: Benchmark) -> str:
+    if benchmark.num_problems is not None:
+        return f"{benchmark.num_problems:,}"
+    return f"part of {benchmark.num_rows:,}" if benchmark.num_rows else "any"
 
 
 def _found(benchmark: Benchmark, file: Path | None) -> str:
@@ -157,43 +167,21 @@ def _found(benchmark: Benchmark, file: Path | None) -> str:
     return f"in {benchmark.package}" if benchmark.package else "built in"
 
 
-def _find(local_names: Sequence[str], folders: Sequence[Path], *, cached: Path) -> Path | None:
-    """The first file that exists, by folder, then by place in it, then by name; last what was fetched."""
-    for folder in folders:
-        if not folder.is_dir():
-            raise DataError(f"{folder}: no such data folder; check --data-dir and $ORZ_DATA.")
-    names = [f"{name}{suffix}" for name in local_names for suffix in (".jsonl", ".json")]
-    files = [folder / place / name for folder in folders for place in _PLACES for name in names]
-    return next((file for file in (*files, cached / MANIFEST) if file.is_file()), None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Files:
-    paths: list[Path]
-    source: str
-    """Where they are, for display."""
-
-
-def _files(names: Sequence[str], hub: HubDataset | None, *, folders: Sequence[Path], cached: Path) -> _Files | None:
-    """A file of a data folder, or the hub's files, verified; None if there is neither."""
-    file = _find(names, folders, cached=cached)
-    if file is not None and file.name != MANIFEST:
-        return _Files([file], str(file))
-    return None if hub is None else _Files(hub_files(cached.name, hub, cache=cached.parent), str(cached / MANIFEST))
-
-
 def _cached(benchmark: Benchmark, cache: Path) -> Path:
     return cache / (benchmark.cache_name or benchmark.name)
 
 
-def _read_problems(benchmark: Benchmark, files: Sequence[Path]) -> tuple[list[Problem], dict[str, PackedTests]]:
-    """All problems of the file, and the tests of those that are kept."""
+def _read_problems(benchmark: Benchmark, files: Files) -> tuple[list[Problem], dict[str, PackedTests]]:
+    """All problems of the files, and the tests of those that are kept."""
     assert benchmark.parse_row is not None, f"{benchmark.name} has data files but no parse_row"
     problems: list[Problem] = []
     tests: dict[str, PackedTests] = {}
-    for path, where, row in ((name, *found) for name in files for found in read_rows(name)):
+    column = benchmark.hub.folder_column if benchmark.hub and files.parts else None
+    fills = [{column: part.partition("/")[0]} for part in files.parts] if column else [{}] * len(files.paths)
+    filled = zip(files.paths, fills, strict=True)
+    for path, fill, where, row in ((*one, *found) for one in filled for found in read_rows(one[0])):
         try:
-            problem = benchmark.parse_row(row, len(problems))
+            problem = benchmark.parse_row(row | fill, len(problems))
             problems.append(problem)
             if benchmark.parse_tests is not None and _is_kept(benchmark, problem):
                 tests[problem.gold] = benchmark.parse_tests(row)
@@ -223,7 +211,7 @@ def _with_examples(
     assert examples is not None, f"{benchmark.name} has no examples"
     cached = cache / _examples_name(benchmark)
     try:
-        found = _files(examples.local_names, examples.hub, folders=folders, cached=cached)
+        found = find_files(examples.local_names, examples.hub, folders=folders, cached=cached)
     except DataError as error:
         names = " or ".join(f"{name}.jsonl" for name in examples.local_names)
         raise DataError(

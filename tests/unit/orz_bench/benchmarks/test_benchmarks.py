@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from orz_bench.benchmarks.arithmetic_mixed import MAX_PROBLEMS, generate_mixed
 from orz_bench.benchmarks.gpqa import option_order
 from orz_bench.benchmarks.registry import all_benchmarks, get_benchmark
 from orz_bench.errors import ConfigError, DataError
+from orz_bench.evaluation.harness import lm_eval_tasks
 from orz_bench.records.rollout import Problem
 
+TASKS = Path(lm_eval_tasks.__path__[0])
 GPQA_ROW = {
     "Question": "Which?",
     "Correct Answer": "right",
@@ -37,8 +40,17 @@ def test_declarations_are_whole(name: str) -> None:
     assert benchmark.licence
     if benchmark.hub is not None:
         assert benchmark.local_names
-        assert benchmark.num_problems
+        assert benchmark.num_problems or benchmark.num_rows
         assert re.fullmatch(r"[0-9a-f]{40}", benchmark.hub.revision)
+
+
+@pytest.mark.parametrize("name", all_benchmarks())
+def test_every_benchmark_with_written_answers_is_a_task_of_lm_eval(name: str) -> None:
+    benchmark = get_benchmark(name)
+    has_task = (TASKS / f"orz_{name}.yaml").is_file()
+    assert has_task == (benchmark.answered == "by_writing" and benchmark.kind != "code")
+    if has_task:
+        assert f"  benchmark: {name}\n" in (TASKS / f"orz_{name}.yaml").read_text(encoding="utf-8")
 
 
 def test_aliases_and_near_misses() -> None:

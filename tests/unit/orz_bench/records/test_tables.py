@@ -78,6 +78,8 @@ FAULTS = {
     "no object": ("a.jsonl", TEXT + "\n7\n", "line 2: found a JSON int, wanted an object"),
     "broken": ("a.jsonl", TEXT + '\n{"problem\n', "line 2: broken JSON"),
     "parquet": ("a.parquet", "PAR1 no", "cannot be read as Parquet"),
+    "arrow": ("a.arrow", "no stream of batches", "cannot be read as Arrow"),
+    "an arrow file": ("a.arrow", "ARROW1 no", "cannot be read as Arrow"),
     "no rows": ("a.json", "3", "array of objects"),
 }
 
@@ -112,6 +114,17 @@ def test_what_is_ambiguous_in_data_is_refused_and_read_from_other_tools(tmp_path
     assert rows(path, strict=False)
 
 
+@pytest.mark.parametrize("writer", [pa.ipc.new_stream, pa.ipc.new_file])
+def test_arrow_is_read_as_datasets_saves_it_and_as_a_file(tmp_path: Path, writer: Any) -> None:
+    table = pa.table({"a": [1.0, float("nan")], "b": [["x"], None]})
+    with pa.OSFile(str(tmp_path / "a.arrow"), "wb") as sink, writer(sink, table.schema) as out:
+        out.write_table(table, max_chunksize=1)
+    assert list(read_table(tmp_path / "a.arrow")) == [
+        ("row 0", {"a": 1.0, "b": ["x"]}),
+        ("row 1", {"a": None, "b": None}),
+    ]
+
+
 def test_parquet_reports_a_duplicate_column_and_has_no_nan(tmp_path: Path) -> None:
     pq.write_table(pa.table([[1.0, float("nan")]], names=["a"]), tmp_path / "a.parquet")
     assert rows(tmp_path / "a.parquet") == [{"a": 1.0}, {"a": None}]
@@ -136,7 +149,7 @@ def test_what_json_can_hold_comes_back(
     assert rows(path, strict=strict) == content
 
 
-@given(st.binary(max_size=200), st.sampled_from([".jsonl", ".json", ".csv", ".parquet"]), st.booleans())
+@given(st.binary(max_size=200), st.sampled_from([".jsonl", ".json", ".csv", ".parquet", ".arrow"]), st.booleans())
 def test_no_bytes_are_a_traceback(
     tmp_path_factory: pytest.TempPathFactory, content: bytes, suffix: str, strict: bool
 ) -> None:

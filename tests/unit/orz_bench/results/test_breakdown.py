@@ -33,7 +33,7 @@ def test_questions_are_averaged_within_their_group() -> None:
     assert (parts["law"].value, parts["law"].num) == (0.75, 2)
     assert parts["law"].standard_error == pytest.approx(np.std([0.5, 1.0], ddof=1) / np.sqrt(2))
     assert parts["art"] == Part(value=0.0, standard_error=None, num=1)
-    assert break_down(samples, []) == {}
+    assert break_down(samples, []) == break_down(samples, ["a key of no question"]) == {}
 
 
 def followed(problem: str, *outcomes: tuple[str, bool, bool]) -> PartedSample:

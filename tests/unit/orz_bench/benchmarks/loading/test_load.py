@@ -219,7 +219,7 @@ def test_a_hub_that_refuses_leaves_no_cache(tmp_path: Path) -> None:
     def refuse(*_: object) -> HubFile:
         raise OSError("401 Client Error: gated repo\nlong text")
 
-    with pytest.raises(DataError, match=r"did not give a\.jsonl \(401 .*\)\. Accept its licence") as caught:
+    with pytest.raises(DataError, match=r"did not give a\.jsonl \(401 .*\)\. It is gated: accept its") as caught:
         fetch_benchmark(toy(hub=HUB), cache=tmp_path / "cache", download=refuse)
     assert "long text" not in str(caught.value)
     assert list((tmp_path / "cache").iterdir()) == []
