@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import pyarrow as pa
 
 from orz_bench.errors import ConfigError, RunDirError, counted
+from orz_bench.records.origin import Source
 from orz_bench.records.parquet import all_columns, rollouts_from_table
 from orz_bench.records.rollout import Completion, Grade, Problem, Rollout
 from orz_bench.records.run_dir import RunDir
@@ -139,9 +140,9 @@ def require_steps(run: RunDir, *, first: int) -> None:
     if first in steps and first in {row["step"] for row in run.metrics()[0]}:
         return
     has = f"its rollouts begin with step {min(steps)}" if steps else "it has no rollouts of training"
-    parent = run.info().get("parent")
-    branched = isinstance(parent, dict) and steps and min(steps) == parent.get("step", -1) + 1
-    more = f": start where it did, with --from {parent['run']}@{parent['step']}" if branched else ""
+    parent = Source.from_json(run.info().get("parent"))
+    is_branch = parent is not None and bool(steps) and min(steps) == parent.step + 1
+    more = f": start where it did, with --from {parent.run}@{parent.step}" if parent and is_branch else ""
     raise ConfigError(f"{run.path}: step {first} was not learned there, or its rollouts are gone; {has}{more}.")
 
 

@@ -105,7 +105,7 @@ def derive(
     source = _Original.of(asked.replay) if asked.replay is not None else None
     given = base.config if base is not None else source.config if source is not None else None
     assert given is not None
-    added, notices = _for_replay(source, overrides, first=base.step + 1 if base else 1) if source else ([], [])
+    added, notices = source.overrides(given, overrides, first=base.step + 1 if base else 1) if source else ([], [])
     config = changed(given, variants=variants, overrides=[*added, *overrides])
     if base is not None:
         base.require_possible(config)
@@ -115,8 +115,8 @@ def derive(
     return Derived(
         config=config,
         lineage=Lineage(
-            parent=base and base.source(config, settings=given),
-            replays=source and source.source(config, settings=given),
+            parent=base.source(config, settings=given) if base else None,
+            replays=source.source(config, settings=given) if source else None,
         ),
         notices=tuple(notices),
     )
@@ -244,6 +244,19 @@ class _Original:
             )
         return cls(run=run, config=config)
 
+    def overrides(self, config: TrainConfig, given: Sequence[str], *, first: int) -> tuple[list[str], list[str]]:
+        """Overrides of a configuration by which the rollouts are learned, and what to say; `given` are the user's."""
+        names = {override.partition("=")[0] for override in given}
+        added, notices = [f"rollout.replay={_quoted(self.run.path)}"], []
+        if config.eval.benchmarks and "eval.benchmarks" not in names:
+            added += ["eval.benchmarks=", "eval.by_own_protocol="]
+            notices.append("no engine is started, so nothing is evaluated; use orz-bench eval --ckpt RUN afterwards")
+        last = last_step(self.run, first=first)
+        if last < config.num_steps and "num_steps" not in names:
+            added.append(f"num_steps={last}")
+            notices.append(f"{self.run.path} has rollouts up to step {last}, so the replay ends there")
+        return added, notices
+
     def corrected(self, config: TrainConfig) -> tuple[TrainConfig, list[str]]:
         """The configuration in which older probabilities are corrected for, where another policy will learn."""
         changes = [key for key in _changes(self.config, config) if not key.startswith(_NOT_OF_UPDATES)]
@@ -277,20 +290,6 @@ class _Original:
         made = _changes(settings, config).items()
         told = {key: pair for key, pair in made if key != "rollout.replay" and not key.startswith("eval.")}
         return Source(run=str(self.run.path.resolve()), run_id=_id_of(self.run), changed=told)
-
-
-def _for_replay(source: _Original, overrides: Sequence[str], *, first: int) -> tuple[list[str], list[str]]:
-    """Overrides by which the rollouts of a run are learned, and what to say of them."""
-    config, given = source.config, {override.partition("=")[0] for override in overrides}
-    added, notices = [f"rollout.replay={_quoted(source.run.path)}"], []
-    if config.eval.benchmarks and "eval.benchmarks" not in given:
-        added += ["eval.benchmarks=", "eval.by_own_protocol="]
-        notices.append("no engine is started, so nothing is evaluated; use orz-bench eval --ckpt RUN afterwards")
-    last = last_step(source.run, first=first)
-    if last < config.num_steps and "num_steps" not in given:
-        added.append(f"num_steps={last}")
-        notices.append(f"{source.run.path} has rollouts up to step {last}, so the replay ends there")
-    return added, notices
 
 
 def _named(text: str) -> tuple[Path, int]:

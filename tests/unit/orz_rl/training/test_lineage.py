@@ -20,10 +20,8 @@ def parent(tmp_path: Path) -> RunDir:
     return a_parent(tmp_path / "runs" / "tiny")
 
 
-def branched(parent: RunDir, *overrides: str, step: int = 2, out: str = "new", **options: bool) -> Derived:
-    return derive(
-        Asked(branch=f"{parent.path}@{step}"), out=RunDir(parent.path.parent / out), overrides=overrides, **options
-    )
+def branched(parent: RunDir, *overrides: str, step: int = 2, out: str = "new") -> Derived:
+    return derive(Asked(branch=f"{parent.path}@{step}"), out=RunDir(parent.path.parent / out), overrides=overrides)
 
 
 def replayed(parent: RunDir, *overrides: str, out: str = "new") -> Derived:
