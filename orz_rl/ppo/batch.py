@@ -209,7 +209,8 @@ def _padded(rows: Sequence[Any], *, width: int) -> Tensor:
 
 
 def split(count: int, parts: int, *, generator: torch.Generator) -> list[list[int]]:
-    """A random partition of range(count) into parts of nearly equal size; a single part keeps the order."""
+    """A random partition of range(count) into parts of nearly equal size, none empty; a single part keeps the order."""
+    parts = min(parts, max(1, count))
     if parts == 1:
         return [list(range(count))]
     order = torch.randperm(count, generator=generator)

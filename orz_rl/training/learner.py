@@ -115,17 +115,14 @@ class Learner:
         return Scores(values(), old_BT, reference_BT, penalty_BT)
 
     def update(self, batch: Batch, scores: Scores, *, estimate: Estimate, step: int) -> Updates:
-        """All optimiser steps of both models, but at most one for each rollout.
-
-        Raises NonFiniteError before a step that would destroy the weights.
-        """
+        """All optimiser steps of both models. Raises NonFiniteError before a step that would destroy the weights."""
         config, optim = self._config, self._config.optim
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         num_rollouts = len(batch.rollouts)
         if not num_rollouts:
             return Updates((), (), batch.mask_BT, batch.mask_BT, None, config.learning_rates(step))
-        policy_parts = split(num_rollouts, min(optim.policy_updates, num_rollouts), generator=generator)
-        critic_parts = split(num_rollouts, min(optim.critic_updates, num_rollouts), generator=generator)
+        policy_parts = split(num_rollouts, optim.policy_updates, generator=generator)
+        critic_parts = split(num_rollouts, optim.critic_updates, generator=generator)
         policy_shares = [self._deal(batch, part, group=self._policy) for part in policy_parts]
         terms = PolicyTerms(
             objective=config.loss.objective,
@@ -146,9 +143,9 @@ class Learner:
         }
         kept_B = self._kept(batch, scores)
         items = self._items(batch, policy_shares, kind=PolicyPack, values=values, kept_B=kept_B)
-        policy = self._policy.update_policy(items, lr=config.policy_rates(step)[: len(items[0])], terms=terms)
+        policy = self._policy.update_policy(items, lr=config.policy_rates(step), terms=terms)
         critic_updates = self._update_critic(
-            batch, scores, estimate=estimate, parts=critic_parts, lr=config.critic_rates(step)[: len(critic_parts)]
+            batch, scores, estimate=estimate, parts=critic_parts, lr=config.critic_rates(step)
         )
         results = _finite(policy.results(), policy_shares, role="policy")
         packs = [members for shares in policy_shares for share in shares for members in share if members]

@@ -9,7 +9,7 @@ from orz_bench.errors import ConfigError
 from orz_bench.records.run_dir import RunDir
 from orz_rl.assets.resolve import resolve_model
 from orz_rl.config import TrainConfig
-from orz_rl.curation.answers.tokens import require_same_vocabulary
+from orz_rl.curation.answers.tokens import vocabulary_difference
 from orz_rl.rollout.replay import Replayed, correction_of
 from orz_rl.training.identity import saved_settings
 
@@ -30,10 +30,7 @@ def replayed_run(config: TrainConfig, *, policy: str, notice: Callable[[str], No
         raise ConfigError(f"{run.config_path}: missing, so it is unknown how its rollouts were sampled. {_REMEDY}")
     theirs = saved.config()
     _require_as_sampled(config, theirs, run=run)
-    if theirs.model.policy != config.model.policy:
-        require_same_vocabulary(
-            student=policy, teacher=resolve_model(theirs.model.policy, setting="model.policy"), setting="rollout.replay"
-        )
+    _require_same_tokens(config, theirs, policy=policy)
     notice(f"the stored rollouts of {run.path} are learned, nothing is sampled; correction: {correction_of(config)}")
     names = ("function", "control", "overlong_buffer")
     return Replayed(
@@ -41,6 +38,20 @@ def replayed_run(config: TrainConfig, *, policy: str, notice: Callable[[str], No
         config.num_rollouts,
         is_rewarded_again=any(getattr(config.reward, name) != getattr(theirs.reward, name) for name in names),
     )
+
+
+def _require_same_tokens(config: TrainConfig, theirs: TrainConfig, *, policy: str) -> None:
+    """Raise ConfigError where the stored token ids mean something else to the policy that learns."""
+    if theirs.model.policy == config.model.policy:
+        return
+    sampler = resolve_model(theirs.model.policy, setting="model.policy")
+    difference = vocabulary_difference(sampler, policy, names=("policy that sampled", "policy that learns"))
+    if difference is not None:
+        raise ConfigError(
+            f"model.policy={config.model.policy} has another vocabulary than {theirs.model.policy}, whose rollouts are "
+            f"replayed: {difference} Stored token ids are learned: use a policy of the same tokenizer, or distil the "
+            f"answers as text (orz-rl distill --from)."
+        )
 
 
 def _require_as_sampled(config: TrainConfig, theirs: TrainConfig, *, run: RunDir) -> None:

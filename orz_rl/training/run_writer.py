@@ -96,7 +96,10 @@ class RunWriter:
         is_last = number == config.num_steps
         score = self.evaluate(number) if is_last or number % config.eval.every == 0 else None
         if is_last or number % config.checkpoint.every == 0:
-            self.save(number, score=score, otherwise=_score_of(rows[-1]))
+            last = rows[-1]
+            self.save(
+                number, score=score, otherwise=last["reward/mean"] if "reward/mean" in last else -last["policy/loss"]
+            )
 
     def warn(self, rows: Sequence[Row]) -> None:
         """Report each health warning once."""
@@ -159,11 +162,6 @@ class RunWriter:
         """Identity of the policy after a step: evaluations of it, in training and later, belong together."""
         run = self._setup.run
         return base_digest(self._setup.policy) if step == 0 else f"{run.info()['run_id']}:{step}"
-
-
-def _score_of(row: Row) -> float:
-    """What ranks a checkpoint without an evaluation: the reward, or else minus the loss."""
-    return row["reward/mean"] if "reward/mean" in row else -row["policy/loss"]
 
 
 def _write_advantages(report: StepReport, run: RunDir) -> None:

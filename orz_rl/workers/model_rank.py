@@ -218,7 +218,7 @@ class ModelRank:
         self, batches: Sequence[Sequence[Any]], loss: Callable[[Any], _Loss], *, lr: float | Sequence[float]
     ) -> list[Update] | NonFinite:
         self._engine.train()
-        rates = lr if isinstance(lr, Sequence) else [lr] * len(batches)
+        rates = lr[: len(batches)] if isinstance(lr, Sequence) else [lr] * len(batches)
         updates = []
         for number, (items, rate) in enumerate(zip(batches, rates, strict=True)):
             for group in self._engine.optimizer.param_groups:

@@ -87,28 +87,28 @@ class StudentTokens:
         return render_prompts([problem], TEMPLATES[self.template], tokenizer=self._renderer)[0].text
 
 
-def require_same_vocabulary(*, student: str, teacher: str, setting: str = "distill.teacher") -> None:
-    """Raise ConfigError unless every token id means the same to both: a teacher scores the student's token ids, and a
-    replay (`setting`: rollout.replay) learns those of another policy.
-    """
-    ours, theirs = (_by_id(_loaded(checkpoint)) for checkpoint in (student, teacher))
-    if ours == theirs:
+def require_same_vocabulary(*, student: str, teacher: str) -> None:
+    """Raise ConfigError unless every token id means the same to both: a teacher scores the student's token ids."""
+    difference = vocabulary_difference(student, teacher, names=("student", "teacher"))
+    if difference is None:
         return
+    raise ConfigError(
+        f"distill.teacher={teacher} has another vocabulary than the student {student}: {difference} A teacher scores "
+        f"the student's token ids: use one of the same tokenizer, or distil its answers as text "
+        f"(orz-rl distill --from)."
+    )
+
+
+def vocabulary_difference(model: str, reader: str, *, names: tuple[str, str] = ("policy", "critic")) -> str | None:
+    """How the vocabulary of what reads a model's token ids differs from its own, as a sentence; None: it does not."""
+    ours, theirs = (_by_id(_loaded(checkpoint)) for checkpoint in (model, reader))
+    if ours == theirs:
+        return None
     first = min(number for number in ours.keys() | theirs.keys() if ours.get(number) != theirs.get(number))
     meanings = [f"{found[first]!r}" if first in found else "no token" for found in (ours, theirs)]
-    if setting == "rollout.replay":
-        raise ConfigError(
-            f"rollout.replay: its policy {teacher} has another vocabulary than model.policy={student}: "
-            f"{counted(len(theirs), 'token')}, wanted the same {len(ours):,}; token id {first} is {meanings[1]} there "
-            f"and {meanings[0]} here. Stored token ids are learned: use a policy of the same tokenizer, or distil its "
-            f"answers as text (orz-rl distill --from)."
-        )
-    raise ConfigError(
-        f"distill.teacher={teacher} has another vocabulary than the student {student}: "
+    return (
         f"{counted(len(theirs), 'token')}, wanted the same {len(ours):,}; token id {first} is {meanings[1]} to the "
-        f"teacher and {meanings[0]} to the student. A teacher scores the student's token ids: use one of the same "
-        f"tokenizer, or distil its answers as text "
-        f"(orz-rl distill --from)."
+        f"{names[1]} and {meanings[0]} to the {names[0]}."
     )
 
 

@@ -62,11 +62,11 @@ class OneRank:
         return self.start("logprobs", packs)
 
     def update_policy(self, batches: Any, **settings: Any) -> Done:
-        assert len(settings["lr"]) == len(batches[0])
+        assert len(settings["lr"]) >= len(batches[0])
         return self.start("update_policy", batches)
 
     def update_critic(self, batches: Any, **settings: Any) -> Done:
-        assert len(settings["lr"]) == len(batches[0])
+        assert len(settings["lr"]) >= len(batches[0])
         return self.start("update_critic", batches)
 
 
