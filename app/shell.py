@@ -28,6 +28,7 @@ from app.views.address import parameters
 from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.list_view import ListView
+from app.views.names import remember_titles
 from app.views.run_choice import choose, remember
 from app.views.style import ICON, SHELL_STYLE
 from orz_bench.environment import version_text
@@ -148,6 +149,7 @@ def show_page(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:
         say_unknown()
         st.caption(ANSWERS[spec.name])
         whole = Context(folder=folder, entries=tuple(folder.runs()), data=given.data, pages=pages)
+        remember_titles(whole.entries)
         context = whole if spec.wants == "none" else choose(whole, wants=spec.wants)
         if context is not None:
             spec.render(context)

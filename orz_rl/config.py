@@ -91,7 +91,7 @@ class RolloutConfig(Section):
     top_k: Annotated[int, Field(ge=-1, le=MANY)] = -1
     """Sample only from this many of the most likely tokens, as for top_p; -1: off."""
     max_tokens: Positive = 8000
-    """New tokens per sample; truncated samples get reward 0."""
+    """New tokens per sample; truncated samples get reward 0, or none is learned from them: reward.truncated."""
     max_model_len: Positive | None = None
     """Prompt and response together, if the engines should hold less than data.max_prompt_tokens + max_tokens; must
     exceed data.max_prompt_tokens."""
@@ -119,6 +119,9 @@ class RolloutConfig(Section):
     """With rollout.partial: a step takes the first complete problems among so many from the oldest one on, so that one
     is overtaken by at most window - 1 others; 1: none. null: as many as the limit of age allows, rollout.num_problems x
     rollout.max_staleness."""
+    replay: Text | None = None
+    """A run whose stored rollouts are learned, step by step, instead of samples of the policy: no engine is started;
+    `orz-rl train --replay` sets it (docs/branches.md). null: the policy samples."""
 
     @property
     def window_size(self) -> int:
@@ -150,6 +153,9 @@ class RewardConfig(Section):
     inverted); none: off. The run is named with it in reports."""
     extractor: str = "orz"
     """Rule that extracts the answer: orz, boxed or final."""
+    truncated: Literal["zero", "mask"] = "zero"
+    """Responses cut by the token limit. zero: reward 0; mask: neither policy nor critic learns from them, and no
+    baseline counts them (DAPO's overlong filtering)."""
     overlong_buffer: Count = 0
     """DAPO: number of tokens before the limit in which a penalty grows from 0 to 1; 0: off."""
     deadline_s: Annotated[float, Field(gt=0, le=3600)] = 5.0

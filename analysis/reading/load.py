@@ -18,6 +18,7 @@ from analysis.reading.run import Evaluation as Evaluation
 from analysis.reading.run import Run as Run
 from analysis.reading.run_rollouts import PartRollouts
 from orz_bench.errors import DataError, counted
+from orz_bench.records.origin import origin_of
 from orz_bench.records.regular import read_text
 from orz_bench.records.retention import reduction_note
 from orz_bench.records.run_dir import EvaluationDir, RunDir
@@ -84,13 +85,15 @@ def _run_dir(directory: RunDir, *, with_rollouts: bool) -> Run:
         (reduced is not None, reduced or ""),
     ]
     config = _config(directory.config_path)
+    origin = origin_of(info, config)
     return Run(
-        name=directory.path.resolve().name + _control_of(config),
+        name=directory.path.resolve().name + origin.suffix,
         path=directory.path,
         kind="train" if info["kind"] == "train" else "eval",
         state=directory.state(),
         seed=info.get("seed"),
         config=config,
+        origin=origin,
         metrics=by_step(pd.DataFrame(rows)),
         rollouts=rollouts if rollouts.paths else None,
         evaluations=evaluations,
@@ -117,13 +120,6 @@ def _config(path: Path) -> Mapping[str, Any]:
             f"{path}: not readable as YAML ({error}); restore it, or delete it to read the run without its settings."
         ) from error
     return content if isinstance(content, dict) else {}
-
-
-def _control_of(config: Mapping[str, Any]) -> str:
-    """What is added to the name of a run whose reward is not that of the verdicts."""
-    reward = config.get("reward")
-    control = reward.get("control", "none") if isinstance(reward, Mapping) else "none"
-    return "" if control == "none" else f" (reward: {control})"
 
 
 def _warning(event: Mapping[str, Any]) -> tuple[int, str]:

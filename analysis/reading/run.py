@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.reading.metric_files import by_step
 from analysis.reading.run_rollouts import Rollouts
+from orz_bench.records.origin import Origin
 from orz_bench.records.summary import EvalResult
 
 _NO_METRICS = by_step(pd.DataFrame())
@@ -39,6 +40,8 @@ class Run:
     seed: int | None = None
     config: Mapping[str, Any] = field(default_factory=dict)
     """config.yaml, nested."""
+    origin: Origin = field(default_factory=Origin)
+    """The run that it was made from, and the control of its rewards."""
     metrics: pd.DataFrame = field(default_factory=_NO_METRICS.copy)
     """In the form of metric_files.by_step."""
     rollouts: Rollouts | None = None

@@ -200,7 +200,7 @@ def _about(study: Study) -> str:
     responses = (
         f"{counted(len(study.features), 'response')} read" if study.features is not None else "no responses read"
     )
-    parts = (f"{run.name}: {kinds[run.kind]}", states[run.state], seed, steps, responses)
+    parts = (f"{run.name}: {kinds[run.kind]}", run.origin.told, states[run.state], seed, steps, responses)
     return ", ".join(part for part in parts if part) + "."
 
 

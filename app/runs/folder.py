@@ -10,11 +10,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
 from orz_bench.errors import RunDirError, nearest
+from orz_bench.records.origin import Origin, origin_at
 from orz_bench.records.run_dir import RunDir
 
 State = Literal["running", "finished", "failed", "crashed"]
@@ -34,6 +36,13 @@ class RunEntry:
     state: State
     modified: float
     """Time of the last write, in seconds since 1970."""
+    origin: Origin = field(default_factory=Origin)
+    """The run that it was made from, and the control of its rewards."""
+
+    @property
+    def title(self) -> str:
+        """Its name for people: with the control of its rewards, and the run whose rollouts it learns."""
+        return self.name + self.origin.suffix
 
     @property
     def is_growing(self) -> bool:
@@ -107,13 +116,22 @@ def _entry(path: Path, name: str, *, locked: frozenset[tuple[int, int]]) -> RunE
     written += [_modified(path / "rollouts"), _modified(path / "DONE"), _modified(path / "FAILED")]
     evaluations = list((path / "evals").glob("*/step=*/*"))
     written += [_modified(evaluation) for evaluation in evaluations]
-    modified = max(written)
+    modified, origin = max(written), _origin(directory, _modified(directory.run_path), _modified(directory.config_path))
     ended = directory.state()
     if ended != "open":
-        return RunEntry(name=name, path=path, state="finished" if ended == "done" else "failed", modified=modified)
+        state: State = "finished" if ended == "done" else "failed"
+        return RunEntry(name=name, path=path, state=state, modified=modified, origin=origin)
     locks = [path / ".lock", *(evaluation / ".lock" for evaluation in evaluations)]
     is_running = any(_inode(lock) in locked for lock in locks) or time.time() - modified < FRESH_S
-    return RunEntry(name=name, path=path, state="running" if is_running else "crashed", modified=modified)
+    state = "running" if is_running else "crashed"
+    return RunEntry(name=name, path=path, state=state, modified=modified, origin=origin)
+
+
+@lru_cache(maxsize=4096)
+def _origin(directory: RunDir, *modified: float) -> Origin:
+    """As its files say, which are read again when one of them has changed."""
+    del modified
+    return origin_at(directory)
 
 
 def is_locked(lock: Path) -> bool:

@@ -34,7 +34,12 @@ def metric_rows(studies: Sequence[Study]) -> Iterator[dict[str, Any]]:
     names = list(dict.fromkeys(str(name) for one in studies for name in one.steps.columns if name != "step"))
     for one in studies:
         for record in one.steps.to_dict("records"):
-            yield {"run": one.run.name, "step": record["step"]} | {name: record.get(name) for name in names}
+            yield {"run": _title(one), "step": record["step"]} | {name: record.get(name) for name in names}
+
+
+def _title(study: Study) -> str:
+    """The run's name, with the control of its rewards."""
+    return study.run.name + study.run.origin.suffix
 
 
 def score_rows(studies: Sequence[Study]) -> Iterator[dict[str, Any]]:
@@ -42,7 +47,7 @@ def score_rows(studies: Sequence[Study]) -> Iterator[dict[str, Any]]:
     for one in studies:
         for result in one.run.results:
             head = {
-                "run": one.run.name,
+                "run": _title(one),
                 "benchmark": result.benchmark,
                 "step": result.step,
                 "fingerprint": result.fingerprint,

@@ -33,7 +33,7 @@ from app.views.context import Context
 from app.views.disagreements import disagreements
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
-from app.views.names import told_apart
+from app.views.names import run_title, told_apart
 from app.views.opened import say_gone
 from app.views.palette import colour
 from app.views.scaling import scaling
@@ -107,7 +107,7 @@ def _body(context: Context) -> None:
             return
         here = [one for one in found if one.result.benchmark == benchmark]
         runs = [study.run.name for study in studies]
-        legend(runs)
+        legend([run_title(name) for name in runs])
         whole = _whole(state, here, num_unfinished=num_unfinished(studies, benchmark))
         left, right = st.columns([5, 7], gap="medium")
         with left:
@@ -184,7 +184,9 @@ def _curves(here: Sequence[Evaluated], benchmark: str, *, runs: Sequence[str]) -
         "its own protocol.",
     )
     published = baselines_for(benchmark)
-    chart = score_chart(score_curves(here, benchmark), published, names=runs, height=290)
+    curve = score_curves(here, benchmark)
+    curve["run"] = curve["run"].map(run_title)
+    chart = score_chart(curve, published, names=[run_title(name) for name in runs], height=290)
     st.altair_chart(chart, key="benchmarks:curves", height=290)
 
 
@@ -195,8 +197,8 @@ def _results(here: Sequence[Evaluated], benchmark: str, *, context: Context) -> 
         "to the same questions. Published results were obtained under protocols other than ours.",
     )
     table = result_rows(here, benchmark)
-    table["model"] = table["model"].map(plain)
-    table["model"] = table["model"].map(told_apart(list(table["model"]), limit=26))
+    table["model"] = table["model"].map(lambda name: plain(run_title(name)))
+    table["model"] = table["model"].map(told_apart(list(table["model"]), limit=34))
     st.dataframe(
         table, key="benchmarks:results", hide_index=True, row_height=_ROW_PX, placeholder="–",
         height=min(290, _ROW_PX * (len(table) + 1) + 5), column_config=_result_columns(table),
@@ -280,7 +282,7 @@ def _choose_side(side: str, names: Sequence[str], *, chosen: str, incomplete: Co
 def _side_title(name: str, *, is_one_protocol: bool) -> str:
     run, _, rest = name.rpartition("@")
     step, _, protocol = rest.partition("~")
-    return f"{plain(run)}, step {step}" + ("" if is_one_protocol else f", protocol {protocol}")
+    return f"{plain(run_title(run))}, step {step}" + ("" if is_one_protocol else f", protocol {protocol}")
 
 
 @st.cache_data(max_entries=64, show_spinner="Comparing question by question", hash_funcs=_HASH)
@@ -362,7 +364,7 @@ def _parts(state: BenchmarksState, here: Sequence[Evaluated], *, runs: Sequence[
         return
     ends = _ends_of_runs(here)
     table = pd.concat([_parts_of(one, chosen).assign(of=_title(one)) for one in ends])
-    titles = told_apart([_title(one) for one in ends], limit=40)
+    titles = told_apart([_title(one) for one in ends], limit=50)
     table["of"] = table["of"].map(titles)
     colours = {titles[_title(one)]: colour(runs.index(one.run)) for one in ends}
     st.altair_chart(parts_chart(table, colours=colours), key="benchmarks:parts")
@@ -377,7 +379,7 @@ def _ends_of_runs(here: Sequence[Evaluated]) -> list[Evaluated]:
 
 
 def _title(one: Evaluated) -> str:
-    return f"{one.run}, step {one.result.step}"
+    return f"{run_title(one.run)}, step {one.result.step}"
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_HASH)

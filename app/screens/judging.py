@@ -20,6 +20,7 @@ from app.views.annotating import SAID, say_what_happened, try_change
 from app.views.blind import BlindState, blind_view
 from app.views.context import Context
 from app.views.failures import shown_errors
+from app.views.names import run_title
 from app.views.opened import OpenRun, author, open_run
 from app.views.shown import showing
 
@@ -85,7 +86,7 @@ def _agreement_row(run: str, one: Agreement) -> dict[str, object]:
     kappa = one.kappa
     around = kappa.interval
     return {
-        "run": plain(run), "of": plain(one.what), "judge": plain(one.first), "and": plain(one.second),
+        "run": plain(run_title(run)), "of": plain(one.what), "judge": plain(one.first), "and": plain(one.second),
         "judged by both": kappa.num_items, "the same": kappa.num_same, "kappa": kappa.kappa,
         "95 %": f"{around.low:.2f} to {around.high:.2f}" if around else None,
     }  # fmt: skip

@@ -80,7 +80,9 @@ def _state(entry: RunEntry, rows: Sequence[Mapping[str, Any]]) -> None:
     ended = "is running" if entry.is_growing else f"has {entry.state}" if entry.state != "failed" else "failed"
     step = "no step finished yet" if last is None else f"step {last:,} finished"
     since = f"{ago:,.0f} s" if ago < 600 else f"{ago / 60:,.0f} min" if ago < 7200 else f"{ago / 3600:,.0f} h"
-    st.markdown(f"**{escaped(entry.name)}** {ended}: {step}, last written {since} ago.")
+    st.markdown(f"**{escaped(entry.title)}** {ended}: {step}, last written {since} ago.")
+    if entry.origin.told:
+        st.caption(escaped(f"{entry.origin.told[0].upper()}{entry.origin.told[1:]}."))
 
 
 def _changes(state: LiveState, rows: Sequence[Mapping[str, Any]], *, warnings: Sequence[HealthWarning]) -> None:

@@ -32,7 +32,7 @@ from app.views.context import Context
 from app.views.facts import facts_choice
 from app.views.failures import shown_errors
 from app.views.matrix_chart import drawn_rows, matrix_chart
-from app.views.names import told_apart
+from app.views.names import run_title, told_apart
 from app.views.opened import OpenRun, open_run, show_damage
 from app.views.shown import showing
 from orz_bench.errors import counted
@@ -149,10 +149,10 @@ def _columns(state: MatrixState, runs: Sequence[OpenRun], *, series: Series) -> 
         best = max(here, key=lambda one: (one.fingerprint == series.fingerprint, one.num_steps), default=None)
         steps = steps_of(run.index, series.benchmark, fingerprint=best.fingerprint) if best else []
         if best is None or not steps:
-            st.caption(f"{escaped(run.name)} has no complete evaluation of {escaped(series.benchmark)}.")
+            st.caption(f"{escaped(run_title(run.name))} has no complete evaluation of {escaped(series.benchmark)}.")
             continue
         if best.fingerprint != series.fingerprint:
-            other.append(run.name)
+            other.append(run_title(run.name))
         if best.fingerprint == series.fingerprint or state.differing:
             found.append(At(side=Side(run.name, steps[-1], best.fingerprint), opened=run))
     if other:
@@ -174,10 +174,10 @@ def _say_differing(state: MatrixState, names: Sequence[str]) -> None:
 def _matrix(columns: Sequence[At], series: Series, *, is_one: bool) -> Matrix:
     if is_one:
         return rates(columns[0].opened.index, series.benchmark, fingerprint=series.fingerprint)
-    titles = told_apart([one.side.run for one in columns], limit=18)
+    titles = told_apart([run_title(one.side.run) for one in columns], limit=18)
     return side_by_side(
         {
-            titles[one.side.run]: rates(
+            titles[run_title(one.side.run)]: rates(
                 one.opened.index, series.benchmark, fingerprint=one.side.fingerprint, step=one.side.step
             )
             for one in columns

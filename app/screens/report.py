@@ -25,6 +25,7 @@ from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.importing import import_panel
 from app.views.loaded import study_of
+from app.views.names import run_title
 from app.views.opened import OpenRun, open_run
 from app.views.shown import showing
 from orz_bench.records.run_dir import RunDir
@@ -130,14 +131,18 @@ def _rollouts(context: Context, state: ReportState) -> Callable[[], bytes] | Non
     selection = select(opened.index, read_state(Filters), marks=opened.marks())
     num = min(selection.total, MOST_ROWS)
     of = f"{num:,} of {selection.total:,}" if num < selection.total else f"{num:,}"
-    st.caption(f"{of} rollouts of {escaped(context.run.name)}, selected by the filters of the page Rollouts.")
+    st.caption(f"{of} rollouts of {escaped(context.run.title)}, selected by the filters of the page Rollouts.")
     return (lambda: exported(_rows(opened, selection), state.format)) if num else None
 
 
 def _rows(opened: OpenRun, selection: Selection) -> Iterator[dict[str, Any]]:
     """The rows of the selection with their run and judgements."""
     identity, entries = opened.annotations.run, opened.annotations.entries()
-    run = {"run": opened.name, "run_id": identity.id, "run_seed": RunDir(opened.index.run).info().get("seed")}
+    run = {
+        "run": run_title(opened.name),
+        "run_id": identity.id,
+        "run_seed": RunDir(opened.index.run).info().get("seed"),
+    }
 
     def judged(response: Response) -> dict[str, Any]:
         """Those of the text, and those of an older version, which did not store it."""
@@ -149,9 +154,9 @@ def _rows(opened: OpenRun, selection: Selection) -> Iterator[dict[str, Any]]:
 
 
 def _report(context: Context, state: ReportState) -> None:
-    runs = tuple((entry.name, str(entry.path), stamp_of(entry.path)) for entry in context.runs)
+    runs = tuple((entry.title, str(entry.path), stamp_of(entry.path)) for entry in context.runs)
     page = _page(runs, state.lexicon)
-    names = "-".join(name.replace("/", "_") for name, _, _ in runs)
+    names = "-".join(entry.name.replace("/", "_") for entry in context.runs)
     st.download_button(
         "Download the page", page, file_name=f"report-{names[:80]}.html", mime="text/html",
         icon=":material/download:", on_click="ignore",

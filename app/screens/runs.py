@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from app import url
 from app.markdown import escaped, plain
 from app.runs.folder import RunEntry
 from app.runs.run_rows import runs_table
+from app.runs.tree import tree_of
 from app.views.context import TAIL_S, Context
 from app.views.failures import shown_errors
 from app.views.loaded import row_of
@@ -51,6 +53,7 @@ def _body(context: Context) -> None:
         entries = context.folder.runs()
         _links(context)
         _table(entries, [entry.name for entry in context.runs])
+        _tree(entries)
         if any(now.state != before.state for now, before in zip(entries, context.entries, strict=False)):
             st.rerun()
 
@@ -76,7 +79,7 @@ def _table(entries: list[RunEntry], chosen: list[str]) -> None:
     table = runs_table(entries, [row_of(entry) for entry in entries])
     table["state"] = [_STATES[state] for state in table["state"]]
     names = list(table["name"])
-    table["name"] = [plain(name) for name in names]
+    table["name"] = [plain(entry.title) for entry in entries]
     # The key depends on the rows: a new run starts a new selection, which is taken from the address.
     rows = sorted(names.index(name) for name in chosen if name in names)
     shown = reading(f"runs:table:{hash(tuple(names))}", rows, read=lambda state: sorted(state["selection"]["rows"]))
@@ -92,6 +95,23 @@ def _table(entries: list[RunEntry], chosen: list[str]) -> None:
             "Scores: percent at the last evaluated step (95 % interval over questions; of sampling). "
             "Steps: completed / configured. Reward: mean reward of each training step."
         )
+
+
+def _tree(entries: list[RunEntry]) -> None:
+    """Which run was made from which; nothing where none was made from another one."""
+    lines = tree_of(entries)
+    if not lines:
+        return
+    st.markdown(
+        "**Branches and replays**",
+        help="`orz-rl train --from RUN@STEP` goes on from a checkpoint of a run, `--replay RUN` learns its rollouts.",
+    )
+    rows = "".join(
+        f"{html.escape(line.branch)}<b>{html.escape(plain(line.name))}</b>"
+        f"{html.escape(f'  {plain(line.told)}' if line.told else '')}\n"
+        for line in lines
+    )
+    st.html(f'<pre class="orz-tree">{rows}</pre>')
 
 
 def _columns(table: pd.DataFrame) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from app.views.charts import curve_chart, legend
 from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.loaded import look_for_moments, study_of, with_known_moments
+from app.views.names import run_title
 from app.views.opened import say_gone
 from app.views.shown import showing
 
@@ -73,7 +74,7 @@ def _body(context: Context) -> None:
             more = "" if state.responses else " *From texts* computes some more."
             st.warning(f"These runs have no metric {escaped(', '.join(name[:60] for name in unknown[:5]))}.{more}")
         chosen = [name for name in state.metric if name in names] or ([] if state.metric else _defaults(names))
-        legend([study.run.name for study in studies])
+        legend([run_title(study.run.name) for study in studies])
         _grid(studies, chosen, state=state)
         _warnings(studies)
         with st.spinner("Searching for step moments"):
@@ -117,7 +118,7 @@ def _controls(state: TrainingState, names: Sequence[str]) -> None:
 def _grid(studies: Sequence[Study], chosen: Sequence[str], *, state: TrainingState) -> None:
     columns = 1 if len(chosen) == 1 else 2 if len(chosen) in (2, 4) else 3
     height = {1: 520, 2: 320, 3: 235}[columns]
-    colours = [study.run.name for study in studies]
+    colours = [run_title(study.run.name) for study in studies]
     window = None if state.smoothing == "auto" else 1 if state.smoothing == "none" else int(state.smoothing)
     unit = studies[0].length_unit
     round_ = st.session_state.get(_ROUND, 0)
@@ -128,9 +129,10 @@ def _grid(studies: Sequence[Study], chosen: Sequence[str], *, state: TrainingSta
             with cell:
                 heading = f"**{escaped(metric)}**  :gray[{escaped(description.unit)} {description.arrow}]"
                 st.markdown(heading, help=description.meaning)
-                curve = curves(studies, metric, window=window)
+                curve, moments = curves(studies, metric, window=window), marks(studies, metric)
+                curve["run"], moments["run"] = curve["run"].map(run_title), moments["run"].map(run_title)
                 chart = curve_chart(
-                    curve, marks(studies, metric),
+                    curve, moments,
                     names=colours, is_log=state.log, height=height,
                     least=least_span(studies, list(curve["value"]), unit=description.unit),
                 )  # fmt: skip
@@ -150,7 +152,7 @@ def _clicked(key: str) -> None:
 
 def _follow_click(context: Context, studies: Sequence[Study]) -> None:
     row = st.session_state.pop(_PICKED, None)
-    study = next((study for study in studies if row and study.run.name == row.get("run")), None)
+    study = next((study for study in studies if row and run_title(study.run.name) == row.get("run")), None)
     step = nearest_step(study, float(row["step"])) if row and study else None
     if study is not None and step is not None:
         others = tuple(entry.name for entry in context.runs if entry.name != study.run.name)
@@ -160,7 +162,7 @@ def _follow_click(context: Context, studies: Sequence[Study]) -> None:
 
 
 def _warnings(studies: Sequence[Study]) -> None:
-    found = [(study.run.name, step, text) for study in studies for step, text in study.run.warnings]
+    found = [(run_title(study.run.name), step, text) for study in studies for step, text in study.run.warnings]
     if not found:
         return
     with st.expander(f"{len(found)} training warning{'s' if len(found) > 1 else ''}", icon=":material/warning:"):
@@ -173,7 +175,7 @@ def _say_nothing(context: Context, state: TrainingState, *, studies: Sequence[St
     more = "" if state.responses else " Switch on *From texts* to compute metrics from the responses."
     waits = [entry for entry in context.runs if entry.is_growing]
     if waits and any(study.run.kind == "train" for study in studies):
-        names = ", ".join(escaped(entry.name) for entry in waits)
+        names = ", ".join(escaped(entry.title) for entry in waits)
         st.info(f"{names}: no training step has been finished yet. The first one appears here by itself.")
     elif any(study.run.kind == "train" for study in studies):
         st.info(f"The training ended before its first step was finished, or the run has no metrics.jsonl.{more}")

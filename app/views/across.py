@@ -22,7 +22,7 @@ from app.views.charts import legend
 from app.views.colours import css_class, words
 from app.views.context import Context
 from app.views.failures import shown_errors
-from app.views.names import told_apart
+from app.views.names import run_title, told_apart
 from app.views.opened import OpenRun, open_run
 from app.views.question_charts import rates_chart, rates_table
 from app.views.shown import showing
@@ -49,7 +49,7 @@ class Beside:
 
 def side_title(side: Side) -> str:
     """`RUN, step N`, with `in training` for such a step."""
-    return f"{plain(side.run)}, {'training ' if not side.fingerprint else ''}step {side.step}"
+    return f"{plain(run_title(side.run))}, {'training ' if not side.fingerprint else ''}step {side.step}"
 
 
 def across(context: Context, opened: OpenRun, *, benchmark: str, problem_id: str) -> list[Beside]:
@@ -114,7 +114,8 @@ def _choice(
             address.put_sides([*base, _last_of(context, name, question=question, like=base)])
 
     more.selectbox(
-        "Add a run", others, key=shown.key, index=None, format_func=plain, disabled=not others,
+        "Add a run", others, key=shown.key, index=None, format_func=lambda name: plain(run_title(name)),
+        disabled=not others,
         placeholder="choose a run" if others else "no other run", on_change=shown.chosen(add),
     )  # fmt: skip
 
@@ -143,9 +144,11 @@ def compared(found: Sequence[Beside], *, benchmark: str, problem_id: str) -> Non
     fingerprints = [one.side.fingerprint for one in found]
     table = rates_table(histories, fingerprints)
     if len(table):
-        legend(names)
-        marked = [(one.opened.name, one.step.step, one.side.fingerprint or "training") for one in found]
-        st.altair_chart(rates_chart(table, names=names, marked=marked), key="across:rates", height=190)
+        titles = [run_title(name) for name in names]
+        legend(titles)
+        table["run"] = table["run"].map(run_title)
+        marked = [(run_title(one.opened.name), one.step.step, one.side.fingerprint or "training") for one in found]
+        st.altair_chart(rates_chart(table, names=titles, marked=marked), key="across:rates", height=190)
     else:
         st.caption("No pass rates: these samples have no verdicts.")
     with shown_errors():

@@ -16,6 +16,7 @@ from app.markdown import escaped, plain
 from app.queries.keys import Response
 from app.queries.sides import Side, side_text
 from app.views.context import Context
+from app.views.names import run_title
 from app.views.opened import OpenRun
 
 _WORDS = {"a": "A", "b": "B", "tie": "tie", "skip": "skipped"}
@@ -36,7 +37,7 @@ class Comparison:
     @property
     def titles(self) -> tuple[str, str]:
         """For people."""
-        a, b = (f"{plain(side.run)}, step {side.step}" for side in self.sides)
+        a, b = (f"{plain(run_title(side.run))}, step {side.step}" for side in self.sides)
         return (a, b) if a != b else (f"{a}, {self.sides[0].fingerprint}", f"{b}, {self.sides[1].fingerprint}")
 
     @property

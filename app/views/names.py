@@ -2,9 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+import streamlit as st
+
+from app.runs.folder import RunEntry
 
 _MARK = "…"
+_TITLES = "shell:titles"
+
+
+def remember_titles(entries: Iterable[RunEntry]) -> None:
+    """Keep what is added to the names of these runs, for run_title()."""
+    st.session_state[_TITLES] = {entry.name: entry.title for entry in entries}
+
+
+def run_title(name: str) -> str:
+    """A run's name for people: with the control of its rewards, and the run whose rollouts it learns."""
+    title: str = st.session_state.get(_TITLES, {}).get(name, name)
+    return title
 
 
 def told_apart(names: Sequence[str], *, limit: int) -> dict[str, str]:

@@ -23,6 +23,7 @@ from app.reader.values import drop_places
 from app.views import address
 from app.views.annotating import annotating
 from app.views.colours import coloured, css_class, symbol, words
+from app.views.names import run_title
 from app.views.opened import OpenRun
 from app.views.rollout_list import open_neighbour
 from app.views.shown import showing
@@ -243,8 +244,10 @@ def _hits(completion: str, pattern: Pattern) -> list[Mark]:
 
 
 def _origin(opened: OpenRun, row: Row, *, text: Text) -> None:
+    entry = opened.context.run
     facts = [
-        ("run", opened.name, ""),
+        ("run", run_title(opened.name), ""),
+        ("made", entry.origin.told if entry.name == opened.name and entry.origin.told else "None", ""),
         ("seed", str(text.seed), ""),
         ("policy version", str(text.policy_version), ""),
         ("protocol", row.key.fingerprint or "training", ""),

@@ -12,6 +12,7 @@ from app.markdown import escaped, plain
 from app.runs.folder import RunEntry, no_such_run
 from app.views import address
 from app.views.context import Context
+from app.views.names import run_title
 from app.views.shown import showing
 from orz_bench.errors import counted
 
@@ -78,13 +79,14 @@ def _show_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is
         shown = showing(_WIDGET, chosen[0].name if chosen else None)
         st.selectbox(
             "Run", names, key=shown.key, label_visibility="collapsed", width=420, placeholder="choose a run",
-            format_func=plain,
+            format_func=lambda name: plain(run_title(name)),
             on_change=shown.chosen(lambda name: _choose_one(name, names)),
         )  # fmt: skip
         return
     shown = showing(_WIDGET, [entry.name for entry in chosen])
     st.multiselect(
-        "Runs", names, key=shown.key, label_visibility="collapsed", max_selections=MAX_RUNS, format_func=plain,
+        "Runs", names, key=shown.key, label_visibility="collapsed", max_selections=MAX_RUNS,
+        format_func=lambda name: plain(run_title(name)),
         placeholder="choose runs" if address.value(RUN) or not chosen else "newest run",
         on_change=shown.chosen(put),
     )  # fmt: skip

@@ -12,11 +12,12 @@ import streamlit as st
 
 from analysis.figures.colours import COLOURS, colour_of
 from app.judging.side_folder import side_folder
-from app.markdown import escaped
+from app.markdown import escaped, plain
 from app.runs.evaluations import Evaluated
 from app.runs.scaling import ScalingFile, scaling_in, start_scaling
 from app.views.charts import Drawn
 from app.views.context import Context
+from app.views.names import run_title
 from app.views.shown import showing
 
 CHART_PX = 300
@@ -49,6 +50,7 @@ def scaling(
     shown = showing("scaling:of", chosen if chosen in several else None)
     st.selectbox(
         "Evaluation", list(several), key=shown.key, placeholder="choose an evaluation", label_visibility="collapsed",
+        format_func=lambda name: plain(name.replace(several[name].run, run_title(several[name].run), 1)),
         on_change=shown.chosen(lambda name: change(scaled=name)),
     )  # fmt: skip
     if chosen in several:

@@ -17,6 +17,7 @@ from orz_bench.models.inspection import inspect_checkpoint
 from orz_bench.models.json_file import read_object
 from orz_bench.models.steps import step_in_path
 from orz_bench.models.weights import INDEX, SINGLE
+from orz_bench.records.origin import origin_at
 from orz_bench.records.run_dir import RunDir
 
 
@@ -108,7 +109,7 @@ def _checkpoints_of_run(run: RunDir, *, engine: str, step: int | None) -> list[C
             inspect_checkpoint(folder)
         digest = f"fake:{at}" if engine == "fake" else _digest_in_run(folder)
         path = "fake" if engine == "fake" else str(folder)
-        model = ModelIdentity(label=run.path.resolve().name, step=at, digest=digest)
+        model = ModelIdentity(label=run.path.resolve().name + origin_at(run).suffix, step=at, digest=digest)
         checkpoints.append(Checkpoint(path=path, model=model))
     return checkpoints
 

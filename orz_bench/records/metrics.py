@@ -64,6 +64,9 @@ _ALL = (
         reference_name="std_incorrect_num_tokens",
     ),
     Metric("response/clip_rate", "share", "Responses cut by the token limit.", "down", "avg_non_stop_count"),
+    Metric(
+        "response/masked", "share", "Truncated responses from which nothing is learned (reward.truncated=mask).", "down"
+    ),
     Metric("response/repetition", "score", "Mean repetition score of the texts.", "down", "avg_repeat_score"),
     Metric("response/duplicates", "share", "Responses that repeat another of their problem word for word.", "down"),
     Metric("response/prompt_length_mean", "tokens", "Mean prompt length."),

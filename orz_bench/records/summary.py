@@ -188,6 +188,8 @@ class EvalResult:
     """One sentence per known wrong gold in the data, corrected or not."""
     regraded_from: str | None = None
     """The fingerprint of the evaluation whose samples were regraded here, from protocol.json."""
+    origin: str = ""
+    """Where the run comes from that was evaluated, from its run.json, for people; empty for one from a base model."""
 
     @property
     def is_scored(self) -> bool:
@@ -203,7 +205,9 @@ class EvalResult:
             "num_generated_now": self.num_generated_now,
             "errata": list(self.errata),
             "protocol": dict(self.protocol),
-        } | ({"regraded_from": self.regraded_from} if self.regraded_from else {})
+        }
+        added = {"regraded_from": self.regraded_from, "origin": self.origin}
+        tail |= {name: value for name, value in added.items() if value}
         return head | self.summary.to_json() | tail
 
     @classmethod
@@ -222,6 +226,7 @@ class EvalResult:
                 num_generated_now=data["num_generated_now"],
                 errata=tuple(data["errata"]),
                 regraded_from=data.get("regraded_from"),
+                origin=data.get("origin", ""),
             )
         except KeyError as error:
             raise RecordError(f"a result lacks {error}; evaluate again to write a complete one.") from error

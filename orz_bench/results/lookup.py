@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from orz_bench.errors import ConfigError
+from orz_bench.records.origin import Origin, origin_at
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import WHO_ANSWERS, EvalResult
 from orz_bench.results.comparison import Comparison, Outcomes, compare, compare_values, holm
@@ -45,7 +46,14 @@ def results_of(run: Path) -> list[EvalResult]:
     results = directory.results()
     if not results:
         raise ConfigError(no_evaluation(run))
-    return results
+    origin = origin_at(directory)
+    return [named_as(result, origin) for result in results]
+
+
+def named_as(result: EvalResult, origin: Origin) -> EvalResult:
+    """With the control of its rewards in the model's name, and what its run was made from."""
+    model = result.model if result.model.endswith(origin.suffix) else result.model + origin.suffix
+    return replace(result, model=model, origin=origin.told)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,10 +134,11 @@ def _latest(run: str) -> dict[str, list[_Found]]:
     directory = RunDir(Path(name if is_step else run))
     directory.info()
     by_benchmark: dict[str, list[_Found]] = defaultdict(list)
+    origin = origin_at(directory)
     for evaluation in directory.evaluations():
         result = evaluation.result()
         if result is not None and (not is_step or result.step == int(step)):
-            by_benchmark[result.benchmark].append((evaluation, result))
+            by_benchmark[result.benchmark].append((evaluation, named_as(result, origin)))
     if not by_benchmark:
         raise ConfigError(no_evaluation(run, of_step=is_step))
     last = {name: max(result.step for _, result in found) for name, found in by_benchmark.items()}

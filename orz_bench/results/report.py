@@ -199,7 +199,8 @@ def _markdown_table(table: BreakdownTable) -> list[str]:
 def notes_on(results: Sequence[EvalResult]) -> list[str]:
     """Warnings about these rows: differing protocols, parts of benchmarks, unusual rates, wrong gold answers."""
     notes = [note for result in results for note in _notes_on_one(result)]
-    return list(dict.fromkeys([*_mixed_protocols(results), *notes]))
+    made = [f"{result.model}: {result.origin}" for result in results if result.origin]
+    return list(dict.fromkeys([*_mixed_protocols(results), *made, *notes]))
 
 
 def render_comparisons(
@@ -344,6 +345,7 @@ def _comparison_notes(item: ComparedBenchmark) -> list[str]:
         f"{name}: {side} is {result.model} step {result.step} ({result.run})"
         for side, result in (("A", item.a), ("B", item.b))
     ]
+    notes += [f"{result.model}: {result.origin}" for result in (item.a, item.b) if result.origin]
     notes += [f"{name}: PROTOCOLS DIFFER in {'; '.join(item.differing)}"] if item.differing else []
     notes += [f"{name}: solved by B only: {_named(found.gained)}"] if found.gained else []
     notes += [f"{name}: solved by A only: {_named(found.lost)}"] if found.lost else []

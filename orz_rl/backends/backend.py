@@ -7,9 +7,9 @@ it. docs/backends.md shows one of less than 100 lines.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from orz_bench.records.run_dir import RunDir
 from orz_rl.config import TrainConfig
@@ -76,6 +76,8 @@ class Job:
     """The command with which a user starts and resumes it."""
     fresh: bool = False
     """Delete an existing run and start over; otherwise an existing run is resumed."""
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    """What run.json says of the run that it is made from (orz_bench.records.origin); only for the native backend."""
 
 
 @runtime_checkable

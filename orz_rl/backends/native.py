@@ -54,13 +54,14 @@ class NativeBackend:
 
     def train(self, job: Job, observer: Observer) -> Outcome:
         """Check everything that the run needs, then train; see orz_rl.training.loop.train."""
-        from orz_rl.training.identity import check_out
+        from orz_rl.training.identity import Maker, check_out
         from orz_rl.training.loop import train
         from orz_rl.training.preparation import prepare
 
         check_out(job.out, fresh=job.fresh)
         setup = prepare(job.config, out=job.out, data=job.data, notice=observer.notice, fresh=job.fresh)
-        return train(setup, command=job.command, observer=observer, fresh=job.fresh)
+        made_by = Maker(self.name, job.command, job.lineage)
+        return train(setup, made_by=made_by, observer=observer, fresh=job.fresh)
 
     def export(self, run: RunDir, step: int, *, out: Path, model: Literal["policy", "critic"] = "policy") -> None:
         """Copy the checkpoint; its files are checked against the manifest."""

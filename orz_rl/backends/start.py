@@ -19,6 +19,8 @@ def start(name: str, job: Job, *, observer: Observer) -> Outcome:
     express; RunDirError where another backend wrote the run.
     """
     backend = BACKENDS.load(name)
+    if job.lineage and name != DEFAULT:
+        raise ConfigError(f"--from and --replay are for the backend {DEFAULT}, not {name}; leave --backend out.")
     check(backend, job.config, warn=observer.warn)
     run = RunDir(job.out)
     if run.exists() and not job.fresh:

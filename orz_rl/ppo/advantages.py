@@ -106,9 +106,9 @@ def grpo(rewards_B: Tensor, group_B: Tensor) -> Tensor:
 
 
 def rloo(rewards_B: Tensor, group_B: Tensor) -> Tensor:
-    """Reward minus the mean of the others in its group (Ahmadian et al. 2024, 2402.14740). Shape (B,); needs G >= 2."""
+    """Reward minus the mean of the others in its group (Ahmadian et al. 2024, 2402.14740), 0 without others."""
     size_B = _group_sum(torch.ones_like(rewards_B), group_B)
-    return group_centred(rewards_B, group_B) * size_B / (size_B - 1)
+    return group_centred(rewards_B, group_B) * size_B / (size_B - 1).clamp_min(1)
 
 
 def spread_over_tokens(advantages_B: Tensor, mask_BT: Tensor) -> Tensor:

@@ -63,15 +63,15 @@ class Batch:
             if not rollout.token_ids or not rollout.prompt_token_ids or not has_logprobs:
                 raise EngineError(f"{rollout.problem_id}, sample {rollout.sample_index}: no tokens to train on.")
         groups = {problem_id: index for index, problem_id in enumerate(dict.fromkeys(r.problem_id for r in rollouts))}
-        lengths_B = torch.tensor([r.num_tokens for r in rollouts])
-        width = int(lengths_B.max())
+        lengths_B = torch.tensor([r.num_tokens for r in rollouts], dtype=torch.int64)
+        width = max((r.num_tokens for r in rollouts), default=0)
         given = (
             [_array(r.logprobs) for r in rollouts] if is_sampled else [np.full(r.num_tokens, np.nan) for r in rollouts]
         )
         return cls(
             rollouts=tuple(rollouts),
             rewards_B=torch.tensor([(r.reward or 0.0) if is_rewarded else 0.0 for r in rollouts]),
-            group_B=torch.tensor([groups[r.problem_id] for r in rollouts]),
+            group_B=torch.tensor([groups[r.problem_id] for r in rollouts], dtype=torch.int64),
             prompts=_numbered_prompts(rollouts) if share_prompts else tuple(range(len(rollouts))),
             lengths_B=lengths_B,
             sampler_logprobs_BT=_padded(given, width=width),
@@ -213,7 +213,8 @@ def _padded(rows: Sequence[Any], *, width: int) -> Tensor:
 
 
 def split(count: int, parts: int, *, generator: torch.Generator) -> list[list[int]]:
-    """A random partition of range(count) into parts of nearly equal size; a single part keeps the order."""
+    """A random partition of range(count) into parts of nearly equal size, none empty; a single part keeps the order."""
+    parts = min(parts, max(1, count))
     if parts == 1:
         return [list(range(count))]
     order = torch.randperm(count, generator=generator)

@@ -64,6 +64,8 @@ def estimate(
     Raises ConfigError, with its name, where that of another package returns something other than finite advantages.
     """
     advantage = ADVANTAGES.load(estimator)
+    if not len(mask_BT):  # reward.truncated masks every rollout of the step
+        return Estimate(mask_BT, mask_BT, mask_BT if advantage.has_critic else None)
     found = advantage.compute(
         AdvantageInputs(
             rewards_BT=rewards_BT,

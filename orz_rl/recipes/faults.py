@@ -23,6 +23,7 @@ def faults(config: TrainConfig) -> Iterator[str]:
     yield from _schedule(config)
     yield from _cluster(config)
     yield from _overlap(config)
+    yield from _replay(config)
     yield from _correction(config)
     yield from _evaluation(config)
     yield from _retention(config)
@@ -258,6 +259,18 @@ def _cluster(config: TrainConfig) -> Iterator[str]:
         yield "model.attention=flash_attention_2 needs a GPU; use packed_sdpa, or cluster.device=cuda"
 
 
+def _replay(config: TrainConfig) -> Iterator[str]:
+    if config.rollout.replay is None:
+        return
+    if config.is_supervised:
+        yield "rollout.replay and distill.source are both set, but a run learns rollouts or answers; keep one"
+    if config.eval.benchmarks:
+        yield (
+            "eval.benchmarks are evaluated by the engines, and a replay (rollout.replay) has none; set "
+            "eval.benchmarks= and use orz-bench eval --ckpt RUN afterwards"
+        )
+
+
 def _overlap(config: TrainConfig) -> Iterator[str]:
     staleness, cluster = config.rollout.max_staleness, config.cluster
     if cluster.colocate_models and cluster.colocate:
@@ -266,7 +279,7 @@ def _overlap(config: TrainConfig) -> Iterator[str]:
             "engines share them too; set cluster.colocate=false, or leave it out"
         )
     yield from _partial(config)
-    if staleness == 0:
+    if staleness == 0 or config.rollout.replay is not None:
         return
     if cluster.in_process:
         yield (

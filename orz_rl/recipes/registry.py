@@ -51,12 +51,21 @@ def resolve(recipe: str, *, variants: Sequence[str] = (), overrides: Sequence[st
         raise ConfigError(
             f"recipe {recipe!r} is unknown{nearest(recipe, RECIPES)}; wanted one of {', '.join(RECIPES)}."
         )
+    return changed(RECIPES[recipe](), recipe=recipe, variants=variants, overrides=overrides)
+
+
+def changed(
+    config: TrainConfig, *, recipe: str = "", variants: Sequence[str] = (), overrides: Sequence[str] = ()
+) -> TrainConfig:
+    """A configuration, changed by the variants in turn, then by overrides; `recipe` is its name, where it has one.
+
+    Raises one ConfigError that lists every fault.
+    """
     unknown = [name for name in variants if name not in VARIANTS]
     if unknown:
         raise ConfigError(
             f"variant {unknown[0]!r} is unknown{nearest(unknown[0], VARIANTS)}; wanted one of {', '.join(VARIANTS)}."
         )
-    config = RECIPES[recipe]()
     for name in variants:
         config = VARIANTS[name](config, recipe)
     tree = config.model_dump(mode="python")

@@ -96,8 +96,8 @@ class Collector:
             cursor, num_generated = selection.cursor, num_generated + num_missing
             taken |= set(selection.indices)
             is_last = round_ == rollout.dynamic_sampling
-            kept += [group for group in groups if is_last or _has_signal(group)]
-            aside += [group for group in groups if not is_last and not _has_signal(group)]
+            kept += [group for group in groups if is_last or self._has_signal(group)]
+            aside += [group for group in groups if not is_last and not self._has_signal(group)]
         # The step has used every problem and is not full: the groups set aside last fill it.
         num_missing = rollout.num_problems - len(kept)
         aside, fill = (aside[:-num_missing], aside[-num_missing:]) if num_missing else (aside, [])
@@ -109,6 +109,10 @@ class Collector:
             set_aside=tuple(chain(*aside)),
             text_facts=self._facts,
         )
+
+    def _has_signal(self, group: Group) -> bool:
+        """Whether the rewards of its samples differ, as far as they are learned."""
+        return len({row.reward for row in learned(group, truncated=self._config.reward.truncated)}) > 1
 
     def _next(self, cursor: int, *, count: int, taken: Collection[int]) -> Selection:
         if count == 0:
@@ -199,13 +203,23 @@ def rewarded_row(
         grade=grade,
         where=f"problem {completion.problem_id}, sample {completion.sample_index}, step {step}",
     )
-    penalty = overlong_penalty(
-        completion.num_tokens, max_tokens=config.rollout.max_tokens, buffer=config.reward.overlong_buffer
-    )
     sampling = config.rollout.sampling
     sampled_at = {"temperature": sampling.temperature, "top_p": sampling.top_p, "top_k": sampling.top_k}
-    given = controlled_reward(scored, control=config.reward.control, reward=reward)
-    return replace(rollout, reward=given + penalty, extra={**rollout.extra, "sampled_at": sampled_at})
+    found = reward_under(scored, reward=reward, config=config)
+    return replace(rollout, reward=found, extra={**rollout.extra, "sampled_at": sampled_at})
+
+
+def reward_under(scored: Scored, *, reward: Reward, config: TrainConfig) -> float:
+    """The reward of a rollout under a run's settings: by its function or control, with the overlong penalty."""
+    penalty = overlong_penalty(
+        scored.completion.num_tokens, max_tokens=config.rollout.max_tokens, buffer=config.reward.overlong_buffer
+    )
+    return controlled_reward(scored, control=config.reward.control, reward=reward) + penalty
+
+
+def learned(rollouts: Sequence[Rollout], *, truncated: str) -> tuple[Rollout, ...]:
+    """Those that a step learns: without truncated ones where reward.truncated=mask."""
+    return tuple(row for row in rollouts if truncated == "zero" or row.stop_reason != "length")
 
 
 def group_seeds(run_seed: int, *, step: int, problem_id: str, count: int) -> range:
@@ -215,11 +229,6 @@ def group_seeds(run_seed: int, *, step: int, problem_id: str, count: int) -> ran
     """
     first = sample_seed(run_seed, step=step, benchmark="train", problem_id=problem_id, sample_index=0)
     return range(first, first + count)
-
-
-def _has_signal(group: Group) -> bool:
-    """Whether the rewards of its samples differ."""
-    return len({row.reward for row in group}) > 1
 
 
 def forget_reduced(folder: RolloutsDir) -> None:

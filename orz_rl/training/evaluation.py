@@ -19,6 +19,7 @@ from orz_bench.grading.grader import Grader
 from orz_bench.models.checkpoint import ModelIdentity
 from orz_bench.models.digest import checkpoint_digest
 from orz_bench.records.intervals import percent_spread
+from orz_bench.records.origin import Origin
 from orz_bench.records.rollout import Request, Rollout
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.summary import EvalResult, Summary
@@ -75,7 +76,8 @@ class Evaluator:
         return results
 
     def _requests(self, chosen: Chosen, *, step: int, digest: str) -> tuple[Evaluation, list[Request]]:
-        model = ModelIdentity(label=self._run.path.resolve().name, step=step, digest=digest)
+        suffix = Origin(control=self._config.reward.control).suffix
+        model = ModelIdentity(label=self._run.path.resolve().name + suffix, step=step, digest=digest)
         evaluation = plan(chosen, model, facts=self._facts, seed=self._config.seed, limit=self._config.eval.limit)
         return evaluation, evaluation.requests(self._tokenizer)
 

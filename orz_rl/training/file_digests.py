@@ -33,10 +33,11 @@ def records_of(folder: Path) -> dict[str, FileRecord]:
 
 def faults_of(folder: Path, wanted: Mapping[str, FileRecord]) -> list[str]:
     """Descriptions of missing, truncated or changed files. Sizes are compared first, which is fast."""
-    return list(_wrong_sizes(folder, wanted)) or list(_wrong_contents(folder, wanted))
+    return list(wrong_sizes(folder, wanted)) or list(_wrong_contents(folder, wanted))
 
 
-def _wrong_sizes(folder: Path, wanted: Mapping[str, FileRecord]) -> Iterator[str]:
+def wrong_sizes(folder: Path, wanted: Mapping[str, FileRecord]) -> Iterator[str]:
+    """Descriptions of missing and truncated files: reads none of them."""
     for name, record in wanted.items():
         path = folder / name
         if not path.is_file():

@@ -5,6 +5,7 @@ Everything but check_out() runs while the run's lock is held, so it never reads 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
 import re
@@ -17,6 +18,7 @@ from types import MappingProxyType
 from typing import Any
 
 import yaml
+from pydantic import ValidationError
 
 from orz_bench.environment import VERSION, describe_environment
 from orz_bench.errors import ConfigError, RunDirError
@@ -31,6 +33,8 @@ from orz_rl.settings.older import settings_of_today
 
 _MAY_CHANGE = ("checkpoint.", "rollouts.", "health.", "logging.", "eval.every")
 """Settings that may change when a run is resumed: they affect no sample and no weight."""
+_OF_OTHER_KIND = {"distill.teacher": "another model", "rollout.replay": "another run"}
+"""What a setting names that is not code."""
 _PROMPTS = "prompts.json"
 _PARTS = "parts.json"
 _HEADER = re.compile(r"# settings of version (\d+)")
@@ -78,6 +82,8 @@ class Maker:
     backend: str
     command: Sequence[str]
     """Starts and resumes it."""
+    lineage: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What run.json says of the run that it was made from (orz_bench.records.origin)."""
 
 
 def open_run(
@@ -102,7 +108,9 @@ def open_run(
         kind="train",
         command=made_by.command,
         seed=config.seed,
-        environment=describe_environment() | {"backend": made_by.backend, "run_id": uuid.uuid4().hex},
+        environment=describe_environment()
+        | {"backend": made_by.backend, "run_id": uuid.uuid4().hex}
+        | dict(made_by.lineage),
     )
     run.write_config(f"# settings of version {SETTINGS_VERSION}, orz {VERSION}\n{as_yaml(config)}")
     write_text(run.path / _PROMPTS, to_json(identity))
@@ -111,7 +119,7 @@ def open_run(
 
 
 def _check_settings(run: RunDir, config: TrainConfig, *, notice: Callable[[str], None]) -> None:
-    found = _saved_settings(run)
+    found = saved_settings(run)
     if found is None:
         return
     wanted = yaml.safe_load(as_yaml(config))
@@ -121,7 +129,7 @@ def _check_settings(run: RunDir, config: TrainConfig, *, notice: Callable[[str],
         key = line.split(":", 1)[0]
         if key not in known:
             notice(f"{run.config_path}: {line.split(', wanted')[0]}, a setting that no longer exists; it is ignored")
-        elif not _may_change(key, config):
+        elif not _may_change(key, config, found=found.tree):
             lines.append(line)
     if lines:
         shown = "\n".join(f"  {line}" for line in lines)
@@ -133,7 +141,7 @@ def _check_settings(run: RunDir, config: TrainConfig, *, notice: Callable[[str],
         notice(f"{run.config_path}: older than the setting {key}; this run keeps {value}")
 
 
-class _SavedSettings:
+class SavedSettings:
     """The settings of a config.yaml, completed by the values that applied when it was written."""
 
     def __init__(self, tree: dict[str, Any], *, file_version: int) -> None:
@@ -150,31 +158,52 @@ class _SavedSettings:
             value = before if file_version < since else field.get_default(call_default_factory=True)
             at[last] = self.added[key] = list(value) if isinstance(value, tuple) else value
 
+    def config(self) -> TrainConfig:
+        """As a configuration, without settings that no longer exist. ConfigError for a value that cannot be."""
+        kept: dict[str, Any] = {}
+        for key, _ in leaves():
+            *sections, last = key.split(".")
+            found, at = self.tree, kept
+            for section in sections:
+                found, at = found.get(section, {}), at.setdefault(section, {})
+            if last in found:
+                at[last] = found[last]
+        try:
+            return TrainConfig.model_validate(kept)
+        except ValidationError as error:
+            fault = error.errors()[0]
+            where = ".".join(map(str, fault["loc"]))
+            raise ConfigError(f"{where} is {fault['input']!r}: {fault['msg']}; correct config.yaml.") from error
 
-def _saved_settings(run: RunDir) -> _SavedSettings | None:
-    """None for a run that was killed before it had written its settings or anything else."""
+
+def saved_settings(run: RunDir, *, remedy: str = _REMEDY) -> SavedSettings | None:
+    """None for a run that was killed before it had written its settings or anything else. RunDirError with `remedy`
+    for settings that cannot be read.
+    """
     path = run.config_path
     if not path.exists():
         if run.metrics_path.exists() or (run.path / "rollouts").exists() or (run.path / "checkpoints").exists():
-            raise RunDirError(f"{path}: missing, so it is unknown whether this is the same run. {_REMEDY}")
+            raise RunDirError(f"{path}: missing, so its settings are unknown. {remedy}")
         return None
     try:
         text = read_text(path)
         tree = yaml.safe_load(text)
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())
-        raise RunDirError(f"{path}: not readable ({reason[:200]}). {_REMEDY}") from error
+        raise RunDirError(f"{path}: not readable ({reason[:200]}). {remedy}") from error
     sections = {key.partition(".")[0] for key, _ in leaves() if "." in key}
     is_tree = isinstance(tree, dict) and all(isinstance(tree.get(name, {}), dict) for name in sections)
     if not is_tree or "num_steps" not in tree:  # the last line that is written
-        raise RunDirError(f"{path}: empty or truncated, wanted the settings of a whole run. {_REMEDY}")
+        raise RunDirError(f"{path}: empty or truncated, wanted the settings of a whole run. {remedy}")
     header = _HEADER.match(text)
-    return _SavedSettings(settings_of_today(tree), file_version=int(header.group(1)) if header else 1)
+    return SavedSettings(settings_of_today(tree), file_version=int(header.group(1)) if header else 1)
 
 
-def _may_change(key: str, config: TrainConfig) -> bool:
+def _may_change(key: str, config: TrainConfig, *, found: Mapping[str, Any]) -> bool:
     if key == "num_steps":
         return config.optim.final_lr is None
+    if key == "rollout.replay":  # a run that was moved is still the same: parts.json has its identity
+        return None not in (found["rollout"]["replay"], config.rollout.replay)
     return key.startswith(_MAY_CHANGE)
 
 
@@ -185,7 +214,7 @@ def _check_parts(run: RunDir, wanted: Mapping[str, Mapping[str, str]]) -> None:
     for setting in (*wanted, *found):
         before, now = found.get(setting), wanted.get(setting)
         if path.exists() and before != (now and dict(now)):
-            what = "another model" if setting == "distill.teacher" else "other code"
+            what = _OF_OTHER_KIND.get(setting, "other code")
             raise RunDirError(
                 f"{run.path}: {setting} is {what} than when this run was started: found {_code(before)}, now "
                 f"{_code(now)}. Rollouts of two are never mixed: restore it, choose another --out to keep both, or use "

@@ -99,6 +99,8 @@ class Learner:
     def score(self, batch: Batch) -> Scores:
         """Forwards without gradients; the models work at the same time."""
         config = self._config
+        if not batch.rollouts:
+            return Scores(None, None, None, None)
         # With one update per step, its own forward pass gives the old log-probabilities.
         needs_old = not config.is_supervised and (
             config.optim.policy_updates > 1 or config.kl_in_rewards > 0 or config.loss.sequence_band is not None
@@ -125,6 +127,8 @@ class Learner:
         config, optim = self._config, self._config.optim
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         num_rollouts = len(batch.rollouts)
+        if not num_rollouts:
+            return Updates((), (), batch.mask_BT, batch.mask_BT, None, config.learning_rates(step))
         policy_parts = split(num_rollouts, optim.policy_updates, generator=generator)
         critic_parts = split(num_rollouts, optim.critic_updates, generator=generator)
         policy_shares = [self._deal(batch, part, group=self._policy) for part in policy_parts]

@@ -17,10 +17,12 @@ from orz_rl.rollout.ahead import Ahead, Place, Steps
 from orz_rl.rollout.carried import CarriedSteps, Judging
 from orz_rl.rollout.collector import Collector
 from orz_rl.rollout.demonstrations import DemonstrationCollector
+from orz_rl.rollout.replay import ReplayedSteps
 from orz_rl.rollout.reward_process import binary_of, open_reward
 from orz_rl.settings.names import names_settings
+from orz_rl.training.branch import start_from_parent
 from orz_rl.training.checkpoint import Checkpoints, Manifest
-from orz_rl.training.devices import devices_for
+from orz_rl.training.devices import SideBySide, devices_for
 from orz_rl.training.identity import Maker, check_out, open_run, require_same, start_over
 from orz_rl.training.learner import Learner, NonFiniteError
 from orz_rl.training.metrics_file import rewind_metrics
@@ -32,6 +34,7 @@ from orz_rl.training.trackers import Trackers
 from orz_rl.training.trainer import Trainer
 from orz_rl.training.trial_checkpoint import try_checkpoint
 from orz_rl.workers.cluster import Sampler, WorkerDiedError
+from orz_rl.workers.no_engines import NoEngines
 from orz_rl.workers.open import open_cluster
 from orz_rl.workers.shared import SharedSampler
 
@@ -64,23 +67,15 @@ class Body(Protocol):
         ...
 
 
-def train(setup: Setup, *, command: Sequence[str], observer: Observer, fresh: bool = False) -> Outcome:
+def train(setup: Setup, *, made_by: Maker, observer: Observer, fresh: bool = False) -> Outcome:
     """Start or resume a run of the native backend and train to its last step; see run_training()."""
     return run_training(
-        setup, partial(_train, command=command), backend="native", command=command, observer=observer, fresh=fresh
+        setup, partial(_train, command=made_by.command), made_by=made_by, observer=observer, fresh=fresh
     )
 
 
-def run_training(
-    setup: Setup,
-    body: Body,
-    *,
-    backend: str,
-    command: Sequence[str],
-    observer: Observer,
-    fresh: bool,
-) -> Outcome:
-    """Start or resume a run and train to its last step. `command` is what a user runs to do so.
+def run_training(setup: Setup, body: Body, *, made_by: Maker, observer: Observer, fresh: bool) -> Outcome:
+    """Start or resume a run and train to its last step.
 
     Raises OrzError for errors caused by settings, files or a process that died; completed work is always saved.
 
@@ -92,10 +87,10 @@ def run_training(
     with run.lock():
         if fresh:
             start_over(run)
-        made_by = Maker(backend, command)
         open_run(run, config, prompts=setup.prompts, made_by=made_by, parts=setup.parts, notice=observer.notice)
         done = counted(config.num_steps, "step")
         with run.writing(stopped_event="stopped", done=done), _deletes_unfinished(run):
+            start_from_parent(run, lineage=made_by.lineage, answers=setup.demonstrations, observer=observer)
             position = _position(setup, observer)
             if position.newest and position.step >= config.num_steps:
                 observer.notice(f"{run.path} is complete: {counted(config.num_steps, 'step')}")
@@ -175,13 +170,13 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
     config, run = setup.config, setup.run
     recorders = open_recorders(setup, stack=stack, resumes_at=resumes_at)
     cluster = stack.enter_context(closing(open_cluster(config, logs=run.path / "logs")))
-    observer.notice("starting the models and engines")
-    sampler = cluster.open_sampler(setup.spec)
+    observer.notice(f"starting the models{'' if setup.replayed else ' and engines'}")
+    sampler = NoEngines() if setup.replayed else cluster.open_sampler(setup.spec)
     shared = SharedSampler(sampler, carries=config.rollout.partial)
     if config.rollout.max_staleness > 0:
         sampler = shared
     learner = Learner(config, cluster, policy=setup.policy, critic=setup.critic, reference=setup.teacher)
-    devices = devices_for(config.cluster, sampler=sampler, learner=learner)
+    devices = SideBySide() if setup.replayed else devices_for(config.cluster, sampler=sampler, learner=learner)
     judging = Judging(recorders.grader, observer.sampled, recorders.reward)
     ahead = open_steps(setup, judging, sampler=sampler, shared=shared)
     stack.callback(ahead.close)
@@ -192,6 +187,8 @@ def open_loop(setup: Setup, observer: Observer, *, stack: ExitStack, resumes_at:
 def open_steps(setup: Setup, judging: Judging, *, sampler: Sampler, shared: SharedSampler) -> Steps:
     """What gives the trainer the rollouts of its steps."""
     config = setup.config
+    if setup.replayed is not None:
+        return ReplayedSteps(config, setup.replayed, reward=judging.reward)
     if config.rollout.partial:
         return CarriedSteps(config, run=setup.run, sampler=shared, judging=judging, prompts=setup.prompts.prompts)
     return Ahead(

@@ -7,9 +7,10 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from orz_bench.errors import RunDirError, counted
+from orz_bench.errors import OrzError, RunDirError, counted
 from orz_bench.records.parquet import rollouts_from_table
 from orz_bench.records.run_dir import RunDir
+from orz_rl.training.identity import saved_settings
 from orz_rl.training.step_metrics import sampled_row
 
 Row = dict[str, Any]
@@ -28,7 +29,18 @@ _OF_CONTENT = {
 def rewind_metrics(run: RunDir, step: int, *, notice: Callable[[str], None]) -> list[Row]:
     """Keep one row for each of the steps 1 to `step`, in order, and return them; later rows will be written again.
 
-    Of duplicate rows the last is kept. A lost row is replaced by the metrics that follow from its step's rollouts.
+    See metrics_until().
+    """
+    kept = metrics_until(run, step, notice=notice)
+    if run.metrics_path.exists() or kept:
+        run.write_metrics(kept)
+    return kept
+
+
+def metrics_until(run: RunDir, step: int, *, notice: Callable[[str], None]) -> list[Row]:
+    """One row for each of the steps 1 to `step`, in order.
+
+    Of duplicate rows the last counts. A lost row is replaced by the metrics that follow from its step's rollouts.
     Both are reported. Raises RunDirError if the rollouts are lost as well.
     """
     rows, _ = run.metrics()
@@ -45,16 +57,26 @@ def rewind_metrics(run: RunDir, step: int, *, notice: Callable[[str], None]) -> 
             f"{run.metrics_path}: rows are missing or torn (steps {', '.join(map(str, lost))}); metrics that follow "
             f"from the rollouts are restored, the others (losses, for example) are absent"
         )
-    kept = [found[number] for number in range(1, step + 1)]
-    if run.metrics_path.exists() or kept:
-        run.write_metrics(kept)
-    return kept
+    return [found[number] for number in range(1, step + 1)]
+
+
+def _rollouts_each_step(run: RunDir) -> int:
+    """As configured; 0 if the settings cannot be read."""
+    try:
+        saved = saved_settings(run)
+        return saved.config().num_rollouts if saved else 0
+    except OrzError:
+        return 0
 
 
 def _restored(run: RunDir, step: int) -> Row:
     folder = run.rollouts(step)
     table = folder.read()
-    table = table.filter(pc.is_valid(table["advantage"]))
+    # Rows that were set aside stand behind those of the step. Neither they nor rows that reward.truncated masks have an
+    # advantage.
+    places = pc.indices_nonzero(pc.is_valid(table["advantage"]))
+    last = places[-1].as_py() + 1 if len(places) else 0
+    table = table.slice(0, max(last, _rollouts_each_step(run)))
     without = [name for name, column in _OF_CONTENT.items() if table[column].null_count]
     if table["completion"].null_count:
         table = table.set_column(

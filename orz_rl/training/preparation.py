@@ -15,6 +15,7 @@ from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.grading.grader import Grader
 from orz_bench.installed.extras import require
+from orz_bench.records.origin import Origin
 from orz_bench.records.run_dir import RunDir
 from orz_rl.assets.resolve import resolve_model
 from orz_rl.config import TrainConfig
@@ -30,12 +31,14 @@ from orz_rl.curation.answers.tokens import require_same_vocabulary
 from orz_rl.planning.room import require_room, room_gib
 from orz_rl.rollout.demonstrations import prompts_of
 from orz_rl.rollout.problems import Prompts, make_prompts, read_training_data, select_problems, source_digests
+from orz_rl.rollout.replay import Replayed
 from orz_rl.rollout.window import spacing_of
 from orz_rl.settings.distill import AnswerSource
 from orz_rl.settings.names import names_settings
 from orz_rl.training.evaluation import Evaluator, base_digest
 from orz_rl.training.health_hook import check_hook
 from orz_rl.training.parts import parts_of
+from orz_rl.training.replayed import replayed_run
 from orz_rl.training.trackers import check_trackers
 
 
@@ -56,6 +59,8 @@ class Setup:
     """The model that scores what the policy samples; None without one."""
     demonstrations: Demonstrations | None = None
     """Stored answers that are learned; None where the policy samples."""
+    replayed: Replayed | None = None
+    """The run whose rollouts are learned; None where the policy samples."""
 
 
 @names_settings
@@ -73,8 +78,11 @@ def prepare(
     Raises OrzError; starts nothing and writes nothing.
     """
     require(extra, what="training", but=("tensorboardX",))
+    if config.reward.control != "none":
+        notice(f"this run is a control: {Origin(control=config.reward.control).told}")
     engine, reason = choose_engine(config.rollout.engine)
-    notice(reason)
+    if config.rollout.replay is None:
+        notice(reason)
     policy = resolve_model(config.model.policy)
     critic = resolve_model(config.model.critic, setting="model.critic") if config.model.critic else policy
     spec = EngineSpec(
@@ -98,8 +106,10 @@ def prepare(
     assert tokenizer is not None
     run = RunDir(out)
     teacher = _teacher(config, student=policy)
-    demonstrations = None
-    if config.is_supervised:
+    demonstrations, replayed = None, replayed_run(config, policy=policy, notice=notice)
+    if replayed is not None:
+        prompts = replayed.prompts()
+    elif config.is_supervised:
         demonstrations = _demonstrations(config, None if fresh else run, student=policy, data=data, notice=notice)
         prompts = prompts_of(demonstrations.rows, config=config, digest=demonstrations.digest)
     else:
@@ -110,7 +120,9 @@ def prepare(
     parts = parts_of(config, problem=prompts.prompts[0].problem)
     if teacher is not None:
         parts["distill.teacher"] = {"sha256": base_digest(teacher)}
-    return Setup(config, run, prompts, spec, policy, critic, evaluator, parts, teacher, demonstrations)
+    if replayed is not None:
+        parts["rollout.replay"] = {"run_id": str(replayed.run.info().get("run_id") or "")}
+    return Setup(config, run, prompts, spec, policy, critic, evaluator, parts, teacher, demonstrations, replayed)
 
 
 def _teacher(config: TrainConfig, *, student: str) -> str | None:

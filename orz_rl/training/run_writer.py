@@ -96,7 +96,10 @@ class RunWriter:
         is_last = number == config.num_steps
         score = self.evaluate(number) if is_last or number % config.eval.every == 0 else None
         if is_last or number % config.checkpoint.every == 0:
-            self.save(number, score=score, otherwise=rows[-1].get("reward/mean", -rows[-1]["policy/loss"]))
+            last = rows[-1]
+            self.save(
+                number, score=score, otherwise=last["reward/mean"] if "reward/mean" in last else -last["policy/loss"]
+            )
 
     def warn(self, rows: Sequence[Row]) -> None:
         """Report each health warning once."""
@@ -162,14 +165,16 @@ class RunWriter:
 
 
 def _write_advantages(report: StepReport, run: RunDir) -> None:
-    """Add to the step's rows the mean advantage per token and the value of the prompt."""
+    """Add to the step's rows, in their order, the mean advantage per token and the value of the prompt."""
     batch, values_BT = report.batch, report.scores.values_BT
     sums = [(rows * mask).sum(dim=1) for mask, rows in row_blocks(batch.mask_BT, report.estimate.advantages_BT)]
     means = (torch.cat(sums) / batch.mask_BT.sum(dim=1)).tolist()
     values = [None] * len(means) if values_BT is None else values_BT[:, 0].tolist()
+    found = {id(row): (mean, value) for row, mean, value in zip(batch.rollouts, means, values, strict=True)}
+    unlearned = (None, None)  # reward.truncated=mask
     rows = [
-        replace(row, advantage=mean, value=value)
-        for row, mean, value in zip(batch.rollouts, means, values, strict=True)
+        replace(row, advantage=found.get(id(row), unlearned)[0], value=found.get(id(row), unlearned)[1])
+        for row in report.collection.rollouts
     ]
     folder = run.rollouts(report.step)
     folder.path.mkdir(parents=True, exist_ok=True)  # it is there, unless the rollouts were given

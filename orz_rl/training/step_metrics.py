@@ -30,13 +30,15 @@ _OF_SAMPLES = ("reward/", "accuracy/", "group/", "grading/", "advantage/", "poli
 def metrics_row(report: StepReport, config: TrainConfig) -> Row:
     """Every metric that this step has; the others are absent."""
     row: Row = {"step": report.step, "policy_version": report.policy_version}
-    rollouts = report.batch.rollouts
+    rollouts = report.collection.rollouts
     row |= dict(_responses(rollouts, report.collection.text_facts))
+    if config.reward.truncated == "mask":
+        row["response/masked"] = 1 - len(report.batch.rollouts) / len(rollouts)
     row |= dict(_groups(rollouts)) | {"group/replaced": report.collection.num_replaced}
-    row |= dict(_learning(report))
+    row |= dict(_learning(report)) if report.batch.rollouts else {}
     if config.is_supervised:
         row = _of_given(row)
-    else:
+    elif report.batch.rollouts:
         row |= dict(_distances(report, config))
     row |= dict(_running(report, config))
     unknown = [name for name in row if name not in METRICS]
@@ -148,7 +150,7 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
     mask_BT = batch.mask_BT
     logprobs_BT = report.updates.logprobs_BT if scores.old_logprobs_BT is None else scores.old_logprobs_BT
     yield from off_policy(logprobs_BT, batch.sampler_logprobs_BT, mask_BT=mask_BT, loss=config.loss)
-    if config.rollout.max_staleness > 0:
+    if config.rollout.max_staleness > 0 or config.rollout.replay is not None:
         yield from _staleness(report)
     if scores.reference_logprobs_BT is not None:
         kl_BT = kl_estimate(logprobs_BT, scores.reference_logprobs_BT, estimator="k3") * mask_BT
@@ -169,7 +171,7 @@ def _staleness(report: StepReport) -> Iterator[tuple[str, float]]:
 
 def _running(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, float]]:
     seconds = report.seconds
-    num_sampled = float(report.batch.mask_BT.sum())
+    num_sampled = float(sum(row.num_tokens for row in report.collection.rollouts))
     num_tokens = sum(report.batch.sequence_lengths)
     if report.updates.packing_efficiency is not None:
         yield "packing/efficiency", report.updates.packing_efficiency
@@ -185,6 +187,8 @@ def _running(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, flo
     if report.cpu_seconds:
         yield "cpu/step", sum(report.cpu_seconds.values())
     is_alone = not config.rollout.partial  # else engines draw for several steps at once
-    if is_alone and report.collection.num_generated >= len(report.batch.rollouts):  # not the speed of reading files
+    if is_alone and report.collection.num_generated >= len(
+        report.collection.rollouts
+    ):  # not the speed of reading files
         yield "throughput/sample", num_sampled / (seconds["sample"] if ahead is None else ahead)
     yield "throughput/train", num_tokens / (seconds["score"] + seconds["update"])

@@ -14,7 +14,7 @@ from orz_rl.ppo.batch import Batch
 from orz_rl.ppo.estimate import estimate, token_rewards
 from orz_rl.ppo.parts import Estimate
 from orz_rl.rollout.ahead import Place, Steps
-from orz_rl.rollout.collector import StepRollouts
+from orz_rl.rollout.collector import StepRollouts, learned
 from orz_rl.training.devices import Devices
 from orz_rl.training.learner import Learner, Scores, Updates
 from orz_rl.training.stopwatch import Stopwatch
@@ -29,6 +29,7 @@ class StepReport:
     policy_version: int
     collection: StepRollouts
     batch: Batch
+    """Of the rollouts that are learned: without those that reward.truncated masks."""
     scores: Scores
     estimate: Estimate
     updates: Updates
@@ -64,7 +65,7 @@ class Trainer:
         with clock.phase("sample"):
             collection = self._ahead.take()
             self.last_batch = batch = Batch.of(
-                collection.rollouts,
+                learned(collection.rollouts, truncated=config.reward.truncated),
                 share_prompts=config.cluster.share_prompts,
                 is_sampled=not config.is_supervised,
                 is_rewarded=not config.has_teacher,
@@ -91,8 +92,9 @@ class Trainer:
     def synchronise(self, version: int) -> None:
         """Give the engines the policy's weights; completions sampled afterwards carry `version`."""
         self._devices.give_to_engines()
-        with self.sampler.updating(), self.learner.sending_weights(self.sampler.engines) as sources:
-            self.sampler.load_weights(sources, version=version)
+        if self.sampler.engines:
+            with self.sampler.updating(), self.learner.sending_weights(self.sampler.engines) as sources:
+                self.sampler.load_weights(sources, version=version)
         self._devices.leave_to_engines()
         self.policy_version = version
         self._ahead.engines_hold(version)

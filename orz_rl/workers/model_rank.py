@@ -24,6 +24,7 @@ from orz_rl.ppo.packs import Pack, PackSlice
 from orz_rl.workers.cpu_memory import keep_freed_memory
 from orz_rl.workers.disk_errors import raises_disk_errors
 from orz_rl.workers.host_copies import HostCopies
+from orz_rl.workers.loaded_state import use_own_settings
 from orz_rl.workers.messages import CriticPack, ModelSpec, NonFinite, PolicyPack, PolicyTerms, Update
 from orz_rl.workers.model_loading import load_model
 from orz_rl.workers.pack_check import check_packs
@@ -164,6 +165,7 @@ class ModelRank:
         path, _ = self._engine.load_checkpoint(str(folder), tag="state")
         if path is None:
             raise RunDirError(f"{folder}: has no training state; move its checkpoint away to use an earlier one.")
+        use_own_settings(self._engine.optimizer, self._spec)
 
     def offload(self) -> int:
         """Release the device between phases: everything goes to the host. Returns the bytes that were freed."""
@@ -197,7 +199,7 @@ class ModelRank:
         self, batches: Sequence[Sequence[Any]], loss: Callable[[Any], PackLoss], *, lr: float | Sequence[float]
     ) -> list[Update] | NonFinite:
         self._engine.train()
-        rates = lr if isinstance(lr, Sequence) else [lr] * len(batches)
+        rates = lr[: len(batches)] if isinstance(lr, Sequence) else [lr] * len(batches)
         updates = []
         for number, (items, rate) in enumerate(zip(batches, rates, strict=True)):
             for group in self._engine.optimizer.param_groups:

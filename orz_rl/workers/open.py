@@ -32,7 +32,7 @@ def open_cluster(config: TrainConfig, *, logs: Path) -> Cluster:
     placement = place(
         config.cluster,
         has_critic=config.has_critic,
-        engines=config.rollout.num_engines,
+        engines=0 if config.rollout.replay else config.rollout.num_engines,
         gpus_per_engine=config.rollout.tensor_parallel,
     )
     return RayCluster(config.cluster, placement, logs=logs)

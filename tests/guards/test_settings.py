@@ -40,6 +40,7 @@ MEANINGFUL = {
     ("loss.sequence_band", ""): OFF,
     ("rollout.max_staleness", "0"): "strictly on-policy",
     ("rollout.window", ""): "null: as many as the limit of age allows",
+    ("rollout.replay", ""): OFF,
     ("distill.source", ""): OFF,
     ("distill.teacher", ""): OFF,
     ("distill.teacher_tokens", "0"): "the sampled token alone",

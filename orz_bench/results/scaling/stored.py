@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from orz_bench.errors import ConfigError, DataError, counted
+from orz_bench.records.origin import origin_at
 from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
 from orz_bench.records.values import TokenValues, ValueSummary, assessed_folder, values_of
-from orz_bench.results.lookup import no_evaluation
+from orz_bench.results.lookup import named_as, no_evaluation
 from orz_bench.results.scaling.question import AnsweredQuestion, StoredAnswer
 
 _COLUMNS = ("problem_id", "sample_index", "verdict", "extracted", "num_tokens")
@@ -41,7 +42,10 @@ def stored_evaluations(
     """
     directory = RunDir(run)
     directory.info()
-    found = [(each, result) for each in directory.evaluations() if (result := each.result()) is not None]
+    origin = origin_at(directory)
+    found = [
+        (each, named_as(result, origin)) for each in directory.evaluations() if (result := each.result()) is not None
+    ]
     wanted = [
         (each, result)
         for each, result in found

@@ -65,13 +65,14 @@ class TrlBackend:
     def train(self, job: Job, observer: Observer) -> Outcome:
         """Check everything that the run needs, then train."""
         from orz_rl.backends.trl.run import train
-        from orz_rl.training.identity import check_out
+        from orz_rl.training.identity import Maker, check_out
         from orz_rl.training.loop import run_training
         from orz_rl.training.preparation import prepare
 
         check_out(job.out, fresh=job.fresh)
         setup = prepare(job.config, out=job.out, data=job.data, notice=observer.notice, extra="trl")
-        return run_training(setup, train, backend=self.name, command=job.command, observer=observer, fresh=job.fresh)
+        made_by = Maker(self.name, job.command)
+        return run_training(setup, train, made_by=made_by, observer=observer, fresh=job.fresh)
 
     def export(self, run: RunDir, step: int, *, out: Path, model: Literal["policy", "critic"] = "policy") -> None:
         """Copy the checkpoint; its files are checked against the manifest."""

@@ -178,6 +178,10 @@ def _algorithms(config: TrainConfig) -> Iterator[tuple[str, str]]:
         yield "rollout.num_samples", f"is {rollout.num_samples}; TRL compares at least 2 samples of a problem"
     if rollout.dynamic_sampling:
         yield "rollout.dynamic_sampling", "TRL replaces no groups of equal rewards; set 0"
+    if rollout.replay is not None:
+        yield "rollout.replay", "stored rollouts are learned by the backend native; set null"
+    if config.reward.truncated == "mask":
+        yield "reward.truncated", "mask is for the backend native; set zero"
     yield from _corrections(config)
     if config.num_rollouts % config.optim.policy_updates:
         yield (

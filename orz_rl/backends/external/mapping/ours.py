@@ -71,6 +71,13 @@ OURS: Sequence[Row] = (
     ),
     Row(setting="rollout.window", instead="its synchronous trainer"),
     Row(
+        setting="rollout.replay",
+        instead="samples of its policy",
+        unsupported=lambda config: (
+            "stored rollouts are learned by the backend native; set null" if config.rollout.replay is not None else ""
+        ),
+    ),
+    Row(
         setting="loss.clip_against",
         instead="log-probabilities of its policy before the step",
         unsupported=lambda config: (
@@ -90,6 +97,13 @@ OURS: Sequence[Row] = (
     Row(setting="reward.control", instead=_GRADES),
     Row(setting="reward.extractor", instead=_GRADES),
     Row(setting="reward.overlong_buffer", instead=_GRADES),
+    Row(
+        setting="reward.truncated",
+        instead="every response, with its reward",
+        unsupported=lambda config: (
+            "mask is for the backend native; set zero" if config.reward.truncated == "mask" else ""
+        ),
+    ),
     Row(setting="reward.deadline_s", instead=_GRADES),
     Row(
         setting="loss.objective",

@@ -281,3 +281,27 @@ def test_scaling_by_one_of_several_critics(monkeypatch: pytest.MonkeyPatch, tmp_
     assert "questions, n =" not in _texts(page), "no critic is taken by itself"
     wrong = _opened(monkeypatch, tmp_path, "benchmarks", run=["x"], scaled=[file.of.name], critic=["wc"])
     assert "The critic wc has not assessed this evaluation" in _texts(wrong)
+
+
+def test_a_control_is_named_wherever_its_run_is_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    a_run(tmp_path / "x", num_steps=6, changes={"reward.control": "random"})
+    a_run(tmp_path / "y", num_steps=6, seed=7)
+    for name in ("runs", "training", "benchmarks", "live", "matrix", "rollouts", "question"):
+        page = _opened(monkeypatch, tmp_path, name, run=["x", "y"])
+        assert not page.exception
+        choices = [*page.multiselect, *page.selectbox]
+        frames = "\n".join(frame.value.astype(str).to_csv() for frame in page.dataframe)
+        html = "\n".join(str(element.proto.body) for element in page.get("html"))
+        shown = "\n".join([_texts(page), frames, html, *(text for choice in choices for text in choice.options)])
+        assert "x (reward: random)" in shown, name
+
+
+def test_the_page_of_runs_draws_which_run_was_made_from_which(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    parent, branch = a_run(tmp_path / "parent", num_steps=2), a_run(tmp_path / "<b>branch</b>", num_steps=2)
+    write_text(parent.run_path, to_json(parent.info() | {"run_id": "1"}))
+    source = {"run": str(parent.path), "run_id": "1", "step": 2, "changed": {"seed": [42, 7]}}
+    write_text(branch.run_path, to_json(branch.info() | {"run_id": "2", "parent": source}))
+    page = _opened(monkeypatch, tmp_path, "runs")
+    (tree,) = [str(element.proto.body) for element in page.get("html") if "orz-tree" in str(element.proto.body)]
+    assert "<b>parent</b>" in tree
+    assert "└─ <b>&lt;b&gt;branch&lt;/b&gt;</b>  branched from parent at step 2 (seed 42 -&gt; 7)" in tree

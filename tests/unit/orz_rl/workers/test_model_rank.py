@@ -254,3 +254,17 @@ def test_value_heads_start_as_configured(checkpoint: Path, init: str, bound: flo
     head = dict(critic.weights())["classifier.score.weight"]
     assert float(head.abs().max()) <= bound
     assert (float(head.abs().max()) > 0) == (init != "zero")
+
+
+@pytest.mark.parametrize("stage", [0, 1, 3])
+def test_with_a_state_come_no_settings_of_the_run_that_saved_it(checkpoint: Path, stage: int, tmp_path: Path) -> None:
+    """DeepSpeed and torch save them with the state; a branch may have others."""
+    first = a_rank(a_spec(checkpoint, zero_stage=stage, weight_decay=0.5, max_grad_norm=0.25, betas=(0.5, 0.6)))
+    trained(first, [policy_pack([0, 1])])
+    first.save_state(tmp_path)
+    spec = a_spec(checkpoint, zero_stage=stage)
+    second = a_rank(spec)
+    second.load_state(tmp_path)
+    optimiser = second.engine.optimizer
+    assert {(*group["betas"], group["weight_decay"]) for group in optimiser.param_groups} == {(*spec.betas, 0.0)}
+    assert getattr(optimiser, "clip_grad", spec.max_grad_norm) == spec.max_grad_norm

@@ -73,6 +73,8 @@ OTHER: Mapping[str, Any] = {
     "optim.policy_updates": 2,
     "rollout.num_engines": 16,
     "rollout.window": 8,
+    "rollout.replay": "runs/x",
+    "reward.truncated": "mask",
     "rollout.tensor_parallel": 2,
     "cluster.policy_ranks": 16,
     "cluster.critic_ranks": 16,

@@ -25,6 +25,8 @@ RLOO = "advantage.estimator=rloo"
 REFUSED = {
     "advantage.estimator": (),  # the recipe's gae
     "rollout.dynamic_sampling": (GRPO, "rollout.dynamic_sampling=2"),
+    "rollout.replay": (GRPO, "rollout.replay=runs/x", "eval.benchmarks="),
+    "reward.truncated": (GRPO, "reward.truncated=mask"),
     "rollout.num_engines": (GRPO, "rollout.num_engines=2"),
     "rollout.tensor_parallel": (GRPO, "rollout.tensor_parallel=2", "cluster.colocate=false"),
     "cluster.policy_ranks": (GRPO, "cluster.policy_ranks=2"),
