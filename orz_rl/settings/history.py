@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-SETTINGS_VERSION = 7
+SETTINGS_VERSION = 8
 """Increased whenever a setting is added, removed or given another default; recorded in the first line of config.yaml.
 Files without that line have version 1."""
 

@@ -33,6 +33,7 @@ _MAY_CHANGE = ("checkpoint.", "rollouts.", "health.", "logging.", "eval.every")
 """Settings that may change when a run is resumed: they affect no sample and no weight."""
 _PROMPTS = "prompts.json"
 _PARTS = "parts.json"
+_MODELS = ("distill.teacher", "critic.from")
 _HEADER = re.compile(r"# settings of version (\d+)")
 _REMEDY = "Restore it, choose another --out, or use --fresh to start over there."
 
@@ -185,7 +186,7 @@ def _check_parts(run: RunDir, wanted: Mapping[str, Mapping[str, str]]) -> None:
     for setting in (*wanted, *found):
         before, now = found.get(setting), wanted.get(setting)
         if path.exists() and before != (now and dict(now)):
-            what = "another model" if setting == "distill.teacher" else "other code"
+            what = "another model" if setting in _MODELS else "other code"
             raise RunDirError(
                 f"{run.path}: {setting} is {what} than when this run was started: found {_code(before)}, now "
                 f"{_code(now)}. Rollouts of two are never mixed: restore it, choose another --out to keep both, or use "

@@ -18,6 +18,7 @@ from orz_rl.ppo.losses import kl_estimate
 from orz_rl.training.off_policy import off_policy
 from orz_rl.training.token_statistics import maximum, token_mean, token_variance
 from orz_rl.training.trainer import StepReport
+from orz_rl.training.value_bias import true_returns, value_bias
 from orz_rl.workers.messages import Update
 
 Row = dict[str, float]
@@ -33,7 +34,9 @@ def metrics_row(report: StepReport, config: TrainConfig) -> Row:
     rollouts = report.batch.rollouts
     row |= dict(_responses(rollouts, report.collection.text_facts))
     row |= dict(_groups(rollouts)) | {"group/replaced": report.collection.num_replaced}
-    row |= dict(_learning(report))
+    row |= dict(_learning(report, config))
+    if config.critic.warmup_steps:
+        row["critic/warmup"] = min(report.step, config.critic.warmup_steps)
     if config.is_supervised:
         row = _of_given(row)
     else:
@@ -104,14 +107,16 @@ def _groups(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, float]]:
     yield "group/all_wrong", fmean([not any(group) for group in groups.values()])
 
 
-def _learning(report: StepReport) -> Iterator[tuple[str, float]]:
+def _learning(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, float]]:
     mask_BT, updates = report.batch.mask_BT, report.updates
     raw_BT = report.estimate.raw_advantages_BT
     yield "advantage/mean", token_mean(mask_BT, raw_BT)
     yield "advantage/abs_mean", token_mean(mask_BT, raw_BT, of=torch.abs)
     policy_lr, critic_lr = updates.learning_rates
-    yield from _updates("policy", updates.policy, lr=policy_lr)
-    yield "policy/entropy", token_mean(mask_BT, updates.entropy_BT)
+    if updates.policy:
+        yield from _updates("policy", updates.policy, lr=policy_lr)
+    if updates.entropy_BT is not None:
+        yield "policy/entropy", token_mean(mask_BT, updates.entropy_BT)
     if updates.critic:
         yield from _updates("critic", updates.critic, lr=critic_lr)
     values_BT, returns_BT = report.scores.values_BT, report.estimate.returns_BT
@@ -122,6 +127,7 @@ def _learning(report: StepReport) -> Iterator[tuple[str, float]]:
         if variance > _ROUNDING * (1 + token_mean(mask_BT, returns_BT, of=torch.square)):
             unexplained = token_variance(mask_BT, returns_BT, values_BT, of=torch.sub)
             yield "critic/explained_variance", 1 - unexplained / variance
+        yield from value_bias(values_BT, true_returns(report, config), mask_BT=mask_BT)
 
 
 def _updates(role: str, updates: Sequence[Update], *, lr: float) -> Iterator[tuple[str, float]]:
@@ -135,6 +141,10 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
     batch, scores = report.batch, report.scores
     mask_BT = batch.mask_BT
     logprobs_BT = report.updates.logprobs_BT if scores.old_logprobs_BT is None else scores.old_logprobs_BT
+    if config.rollout.max_staleness > 0:
+        yield from _staleness(report)
+    if logprobs_BT is None:  # the policy was not asked
+        return
     # The mask is used twice: infinite numbers beyond a response would spoil a sum.
     both_BT = (mask_BT, mask_BT, logprobs_BT, batch.sampler_logprobs_BT)
     yield "mismatch/logprob_abs_mean", token_mean(*both_BT, of=lambda *block: _difference(*block).abs())
@@ -142,14 +152,14 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
     yield "mismatch/kl", token_mean(*both_BT, of=lambda *block: _k3(_difference(*block)))
     yield "mismatch/ratio_max", maximum(*both_BT, of=lambda *block: _difference(*block).exp())
     yield from off_policy(logprobs_BT, batch.sampler_logprobs_BT, mask_BT=mask_BT, loss=config.loss)
-    if config.rollout.max_staleness > 0:
-        yield from _staleness(report)
     if scores.reference_logprobs_BT is not None:
         kl_BT = kl_estimate(logprobs_BT, scores.reference_logprobs_BT, estimator="k3") * mask_BT
         yield "kl/reference", token_mean(mask_BT, kl_BT)
         yield "kl/reference_max", float((kl_BT.sum(dim=1) / mask_BT.sum(dim=1)).max())
-    if config.loss.kl_loss > 0:
+    if config.loss.kl_loss > 0 and report.updates.policy:
         yield "kl/loss", fmean([update.kl_loss for update in report.updates.policy])
+    if config.loss.positive_nll > 0 and report.updates.policy:
+        yield "policy/positive_nll", fmean([update.positive_nll for update in report.updates.policy])
 
 
 def _staleness(report: StepReport) -> Iterator[tuple[str, float]]:

@@ -75,6 +75,8 @@ class PolicyTerms:
     importance_band: tuple[float, float] | None = None
     clips_against_sampler: bool = False
     """Whether the ratio is that to the sampler's probabilities, otherwise to those of the policy before the step."""
+    positive_nll: float = 0.0
+    """Coefficient of the negative log-likelihood of rewarded responses."""
 
 
 class _Slices:
@@ -106,6 +108,8 @@ class PolicyPack(_Slices):
     old_logprobs_R: Tensor | None
     """Of the policy before the step. None in its first update: the forward pass of the update itself gives them."""
     reference_logprobs_R: Tensor | None
+    positive_R: Tensor | None = None
+    """Weights of the tokens of rewarded responses in their negative log-likelihood; None without that term."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,6 +131,7 @@ class Update:
     grad_norm: float
     """Of the whole model, before clipping."""
     kl_loss: float = 0.0
+    positive_nll: float = 0.0
     logprobs: list[Tensor]
     """Before the step, for the response tokens of each pack; for a critic, their values."""
     entropies: list[Tensor]

@@ -89,17 +89,26 @@ class StudentTokens:
 
 def require_same_vocabulary(*, student: str, teacher: str) -> None:
     """Raise ConfigError unless every token id means the same to both: a teacher scores the student's token ids."""
-    ours, theirs = (_by_id(_loaded(checkpoint)) for checkpoint in (student, teacher))
-    if ours == theirs:
+    difference = vocabulary_difference(student, teacher, names=("student", "teacher"))
+    if difference is None:
         return
+    raise ConfigError(
+        f"distill.teacher={teacher} has another vocabulary than the student {student}: {difference} A teacher scores "
+        f"the student's token ids: use one of the same tokenizer, or distil its answers as text "
+        f"(orz-rl distill --from)."
+    )
+
+
+def vocabulary_difference(model: str, reader: str, *, names: tuple[str, str] = ("policy", "critic")) -> str | None:
+    """How the vocabulary of what reads a model's token ids differs from its own, as a sentence; None: it does not."""
+    ours, theirs = (_by_id(_loaded(checkpoint)) for checkpoint in (model, reader))
+    if ours == theirs:
+        return None
     first = min(number for number in ours.keys() | theirs.keys() if ours.get(number) != theirs.get(number))
     meanings = [f"{found[first]!r}" if first in found else "no token" for found in (ours, theirs)]
-    raise ConfigError(
-        f"distill.teacher={teacher} has another vocabulary than the student {student}: "
+    return (
         f"{counted(len(theirs), 'token')}, wanted the same {len(ours):,}; token id {first} is {meanings[1]} to the "
-        f"teacher and {meanings[0]} to the student. A teacher scores the student's token ids: use one of the same "
-        f"tokenizer, or distil its answers as text "
-        f"(orz-rl distill --from)."
+        f"{names[1]} and {meanings[0]} to the {names[0]}."
     )
 
 
