@@ -1,7 +1,8 @@
 """ORZ's lambda = 1, VC-PPO and VAPO on `tiny`, in pairs: one seed, 40 steps of the policy, one evaluation.
 
 python benchmarks/critic_family.py FOLDER [SEED...]: trains each seed three times in FOLDER (complete runs are not
-trained again, stopped ones go on), then keeps what all seeds that are complete there say. Four minutes of CPU a run.
+trained again, stopped ones go on), then keeps what the seeds that are complete there say. Four minutes of CPU a run.
+`--first` before the seeds trains VC-PPO only, up to the first step of its policy: what the critic explains there.
 The rivals' critic learns alone for ten steps, not for the 50 and 100 of their variants: `tiny` has 40 steps, not 5,000.
 Results: results/critic_family.json.
 """
@@ -33,13 +34,16 @@ _T_95 = {1: 12.706, 2: 4.303, 3: 3.182, 4: 2.776, 5: 2.571, 6: 2.447, 7: 2.365, 
 """Student's t at 97.5 %, by degrees of freedom."""
 
 
-def main(folder: Path, seeds: Sequence[int]) -> None:
+def main(folder: Path, seeds: Sequence[int], *, is_first: bool) -> None:
     for seed in seeds:
-        for arm, options in reversed(list(ARMS.items())):
-            train(folder / run_name(arm, seed), "--recipe", "tiny", *options, *_EXACT, f"seed={seed}")
-    complete = sorted(seed for seed in known_seeds(folder) if is_complete(folder, seed))
+        for arm in ("vc_ppo",) if is_first else ("vc_ppo", "vapo", "orz"):
+            last = [f"num_steps={ALONE + 1}"] if is_first else []
+            train(folder / run_name(arm, seed), "--recipe", "tiny", *ARMS[arm], *_EXACT, f"seed={seed}", *last)
+    started = sorted(int(path.name.partition("-")[2]) for path in folder.glob("vc_ppo-*"))
+    complete = [seed for seed in started if all(is_complete(folder / run_name(arm, seed), arm) for arm in ARMS)]
     runs = {f"{arm}, seed {seed}": numbers_of(folder / run_name(arm, seed)) for arm in ARMS for seed in complete}
-    keep("critic_family", record(runs, complete))
+    warmed = {str(seed): first_step_of(folder / run_name("vc_ppo", seed)) for seed in started}
+    keep("critic_family", record(runs, complete) | {"vc_ppo_at_the_first_step_of_its_policy": summary_of(warmed)})
 
 
 def run_name(arm: str, seed: int) -> str:
@@ -47,18 +51,36 @@ def run_name(arm: str, seed: int) -> str:
 
 
 def train(out: Path, *options: str) -> None:
-    if (out / "DONE").exists():
-        return
     command = [sys.executable, "-m", "orz_rl.cli", "train", "--out", str(out), *options]
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
 
 
-def known_seeds(folder: Path) -> set[int]:
-    return {int(path.name.partition("-")[2]) for path in folder.glob("orz-*")}
+def is_complete(path: Path, arm: str) -> bool:
+    """Whether all steps of the policy are there, and the last evaluation."""
+    wanted = STEPS if arm == "orz" else STEPS + ALONE
+    return (path / "DONE").exists() and len(RunDir(path).metrics()[0]) == wanted
 
 
-def is_complete(folder: Path, seed: int) -> bool:
-    return all((folder / run_name(arm, seed) / "DONE").exists() for arm in ARMS)
+def first_step_of(path: Path) -> dict[str, Any]:
+    """What the critic explains before it has learned, and at the first step of the policy."""
+    rows, _ = RunDir(path).metrics()
+    first = next((row for row in rows if "policy/loss" in row), None)
+    if first is None:
+        return {}
+    return {
+        "step": first["step"],
+        "explained_variance": round(first["critic/explained_variance"], 4),
+        "value_bias": [round(first[f"critic/value_bias_{part}"], 4) for part in range(1, 5)],
+        "explained_variance_of_the_steps_alone": [round(row["critic/explained_variance"], 3) for row in rows[:ALONE]],
+    }
+
+
+def summary_of(warmed: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    known = {seed: each for seed, each in warmed.items() if each}
+    explained = [each["explained_variance"] for each in known.values()]
+    if not explained:
+        return {}
+    return {"seeds": len(known), "lowest": min(explained), "mean": round(fmean(explained), 4), "of_each_seed": known}
 
 
 def numbers_of(path: Path) -> dict[str, Any]:
@@ -87,6 +109,8 @@ def record(runs: Mapping[str, Mapping[str, Any]], seeds: Sequence[int]) -> dict[
     def of(arm: str, name: str) -> list[float]:
         return [runs[f"{arm}, seed {seed}"][name] for seed in seeds]
 
+    if not seeds:
+        return {"seeds": []}
     compared = (
         "held_out_avg_at_16",
         "mean_reward_of_all_steps",
@@ -126,4 +150,5 @@ if __name__ == "__main__":
     if len(sys.argv) < 2:
         print("a tool: name a folder for the runs; without it, it does nothing")
         sys.exit(0)
-    main(Path(sys.argv[1]), [int(seed) for seed in sys.argv[2:]] or list(SEEDS))
+    numbers = [int(word) for word in sys.argv[2:] if word != "--first"]
+    main(Path(sys.argv[1]), numbers or SEEDS, is_first="--first" in sys.argv[2:])

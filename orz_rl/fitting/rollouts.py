@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import yaml
 from pydantic import ValidationError
 
@@ -47,7 +48,7 @@ class Divided:
             for row in rows:
                 facts = (row.step, row.problem_id, row.sample_index, row.reward, row.num_tokens)
                 found.update(f"{facts!r}\n".encode())
-                found.update(row.token_ids.array.tobytes() if row.token_ids else b"")
+                found.update(np.asarray(row.token_ids, dtype=np.int32).tobytes())
         return found.hexdigest()
 
 
