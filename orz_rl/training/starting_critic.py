@@ -9,12 +9,11 @@ from orz_bench.models.json_file import read_object
 from orz_bench.models.weights import stored_tensors
 from orz_rl.assets.resolve import resolve_model
 from orz_rl.config import TrainConfig
-from orz_rl.critic import HEAD, MODEL_TYPE
 from orz_rl.curation.answers.tokens import vocabulary_difference
 
 _WIDTHS = ("hidden_size", "n_embd", "d_model")
 _PARTS = ("body", "text_config", "llm_config", "language_config")
-_REMEDY = "give what orz-rl fit-critic or orz-rl export --critic wrote for a run of this policy"
+_REMEDY = "give what orz-rl export --critic, or orz-rl fit-critic, wrote for a run of this policy"
 
 
 def critic_checkpoint(config: TrainConfig, *, policy: str) -> str:
@@ -28,6 +27,8 @@ def critic_checkpoint(config: TrainConfig, *, policy: str) -> str:
 
 def require_critic_of(folder: str, *, policy: str, setting: str) -> None:
     """Raise ConfigError unless the folder is a whole critic with this policy's width and tokenizer."""
+    from orz_rl.critic import HEAD, MODEL_TYPE
+
     path = Path(folder)
     if not (path / "config.json").is_file() or read_object(path / "config.json").get("model_type") != MODEL_TYPE:
         raise ConfigError(
