@@ -1,5 +1,5 @@
-"""orz-rl: train · distill · plan · check · doctor · backends · compare-backends · watch · recipes · data · curate ·
-export · build-tiny
+"""orz-rl: train · distill · fit-critic · plan · check · doctor · backends · compare-backends · watch · recipes · data ·
+curate · export · build-tiny
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from orz_rl.commands.curate import curate_app
 from orz_rl.commands.data import data_app
 from orz_rl.commands.distill import distill_command
 from orz_rl.commands.doctor import doctor_command
+from orz_rl.commands.fit_critic import fit_critic_command
 from orz_rl.commands.plan import plan_command
 from orz_rl.commands.recipes import build_tiny_command, check_command, export_command, recipes_command
 from orz_rl.commands.train import train_command
@@ -20,6 +21,7 @@ app = command_line("orz-rl", "Train a model with a rule-based reward, and keep e
 app.callback()(version_option)
 app.command("train", cls=names_plugins({"--backend": "orz.backends"}))(train_command)
 app.command("distill")(distill_command)
+app.command("fit-critic")(fit_critic_command)
 app.command("plan")(plan_command)
 app.command("check")(check_command)
 app.command("doctor")(doctor_command)

@@ -18,6 +18,7 @@ from orz_rl.names import ClipReference, KlChoice, KlEstimator, Normalisation
 from orz_rl.ppo.parts import ADVANTAGES, OBJECTIVES
 from orz_rl.ppo.schedule import schedule
 from orz_rl.settings.around import CheckpointConfig, EvalConfig, HealthConfig, LoggingConfig, RolloutsConfig
+from orz_rl.settings.critic import CriticConfig
 from orz_rl.settings.distill import DistillConfig
 from orz_rl.settings.older import optim_of_today
 from orz_rl.settings.section import (
@@ -172,6 +173,12 @@ class AdvantageConfig(Section):
     """Discount per token (gae, reinforce_pp)."""
     lam: Share = 1.0
     """Lambda of GAE; 1: return minus value."""
+    lam_policy: Share | None = None
+    """Lambda of the policy's advantages, where it is another than the critic's (VC-PPO); null: advantage.lam."""
+    lam_value: Share | None = None
+    """Lambda of the returns that the critic learns; null: advantage.lam."""
+    lam_alpha: Bound | None = None
+    """Instead of lam_policy: 1 - 1 / (lam_alpha l) for a response of l tokens, at least 0 (VAPO); null: off."""
     whiten: bool = True
     """Normalise advantages to mean 0 and deviation 1 over the tokens of the batch (gae)."""
 
@@ -188,6 +195,8 @@ class LossConfig(Section):
     """PPO: and above at 1 + clip_high; a value above clip_low is DAPO's clip-higher."""
     value_clip: Bound | None = 0.2
     """Maximal change of a value in the clipped value loss; null: plain squared error."""
+    positive_nll: Coefficient = 0.0
+    """VAPO: coefficient of the mean negative log-likelihood of the tokens of rewarded responses (reward above 0)."""
     normalisation: Normalisation = "token"
     """token: equal weight per token; sequence: equal weight per rollout; constant: each token over the token limit."""
     kl_loss: Coefficient = 0.0
@@ -301,6 +310,7 @@ class TrainConfig(Section):
     reward: RewardConfig = RewardConfig()
     advantage: AdvantageConfig = AdvantageConfig()
     loss: LossConfig = LossConfig()
+    critic: CriticConfig = CriticConfig()
     distill: DistillConfig = DistillConfig()
     optim: OptimConfig = OptimConfig()
     cluster: ClusterConfig = ClusterConfig()
@@ -359,19 +369,23 @@ class TrainConfig(Section):
         longest = self.data.max_prompt_tokens + self.rollout.max_tokens
         return min(longest, self.rollout.max_model_len or longest)
 
+    def is_warmup(self, step: int) -> bool:
+        """Whether only the critic learns in this step, counted from 1."""
+        return 1 <= step <= self.critic.warmup_steps
+
     def learning_rates(self, step: int) -> tuple[float, float]:
-        """(policy, critic) at the last optimizer step of a step, counted from 1."""
-        return self.policy_rates(step)[-1], self.critic_rates(step)[-1]
+        """(policy, critic) at the last optimizer step of a step, counted from 1; 0 for a policy that has none."""
+        return (self.policy_rates(step) or [0.0])[-1], self.critic_rates(step)[-1]
 
     def policy_rates(self, step: int) -> list[float]:
-        """The learning rate of each optimizer step of the policy in a step."""
-        optim = self.optim
+        """The learning rate of each optimizer step of the policy in a step, counted from 1; none in a warm-up step."""
+        optim, alone = self.optim, self.critic.warmup_steps
         return schedule(
-            range((step - 1) * optim.policy_updates + 1, step * optim.policy_updates + 1),
+            range(max(0, step - 1 - alone) * optim.policy_updates + 1, max(0, step - alone) * optim.policy_updates + 1),
             peak=optim.policy_lr,
             warmup=optim.policy_warmup_updates,
             final=optim.final_lr,
-            total=self.num_steps * optim.policy_updates,
+            total=(self.num_steps - alone) * optim.policy_updates,
         )
 
     def critic_rates(self, step: int) -> list[float]:

@@ -28,6 +28,7 @@ from orz_rl.ppo.packed_attention import register_packed_attention
 from orz_rl.ppo.packed_forward import values_of
 
 MODEL_TYPE = "orz_critic"
+HEAD = "score.weight"
 
 
 class ValueModel(torch.nn.Module):  # type: ignore[misc]

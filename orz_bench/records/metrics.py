@@ -109,6 +109,9 @@ _ALL = (
         reference_name="ppo_clip_count",
     ),
     Metric("policy/grad_norm", "norm", "Gradient norm before clipping, mean over updates."),
+    Metric(
+        "policy/positive_nll", "nats", "Mean negative log-likelihood a token of rewarded responses (loss.positive_nll)."
+    ),
     Metric("policy/lr", "rate", "Learning rate of the step's last optimizer step."),
     Metric("critic/loss", "loss", "Value loss, mean over the updates of the step.", "down", "critic_loss"),
     Metric("critic/clip_fraction", "share", "Tokens whose value moved beyond the clip range, by weight."),
@@ -116,6 +119,15 @@ _ALL = (
     Metric("critic/lr", "rate", "Learning rate of the step's last optimizer step."),
     Metric("critic/value_mean", "reward", "Mean value a token, before the update."),
     Metric("critic/explained_variance", "share", "1 - var(return - value) / var(return) over tokens.", "up"),
+    *(
+        Metric(
+            f"critic/value_bias_{quarter}",
+            "reward",
+            f"Mean of value - return over the tokens of the {which} quarter of the responses.",
+        )
+        for quarter, which in enumerate(("first", "second", "third", "last"), start=1)
+    ),
+    Metric("critic/warmup", "steps", "Steps of critic.warmup_steps so far; the policy learned in none of them."),
     Metric(
         "kl/reference",
         "nats",

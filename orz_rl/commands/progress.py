@@ -50,6 +50,7 @@ class TrainingDisplay(BarDisplay):
         """Print the line of a step."""
         shown = _SHOWN if "reward/mean" in row else (_LEARNED, *_SHOWN)
         values = "".join(f"  {label} {row[name]:{form}}" for label, name, form in shown if name in row)
+        values += "  critic alone" if "critic/warmup" in row and "policy/loss" not in row else ""
         phases = "".join(f"  {phase} {row[f'time/{phase}']:.1f}" for phase in _PHASES if f"time/{phase}" in row)
         self._console.print(
             f"step {row['step']:>{len(str(num_steps))}}/{num_steps}{values}{phases and f'  s:{phases[1:]}'}",

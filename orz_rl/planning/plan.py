@@ -172,7 +172,8 @@ class Plan:
 def make_plan(config: TrainConfig, hardware: Hardware, *, mean_tokens: float) -> Plan:
     """Memory and time of a step in which responses have `mean_tokens` tokens on average. Raises ConfigError."""
     model = architecture_of(config.model.policy)
-    critic = architecture_of(config.model.critic or config.model.policy) if config.has_critic else None
+    start = config.critic.source or config.model.critic or config.model.policy
+    critic = architecture_of(start) if config.has_critic else None
     reference = architecture_of(config.distill.teacher) if config.distill.teacher else model
     size = 2 if config.model.dtype == "bfloat16" else 4
     cluster = config.cluster

@@ -17,18 +17,28 @@ _BLOCK_ELEMENTS = 2**16
 _EPSILON = 1e-8
 
 
-def gae(rewards_BT: Tensor, values_BT: Tensor, *, mask_BT: Tensor, gamma: float, gae_lambda: float) -> Tensor:
+def gae(rewards_BT: Tensor, values_BT: Tensor, *, mask_BT: Tensor, gamma: float, gae_lambda: float | Tensor) -> Tensor:
     """Generalised advantages: the sum over l of (gamma lambda)^l delta_{t+l}, delta_t = r_t + gamma V_{t+1} - V_t.
 
     Schulman et al. 2016 (1506.02438), equation 16; the value after the last token is 0. With gamma = lambda = 1 it
-    is the return minus the value. Shape (B, T).
+    is the return minus the value. `gae_lambda`: one for all rollouts, or of shape (B,). Shape (B, T).
     """
-    blocks = row_blocks(mask_BT, rewards_BT, values_BT)
-    found = []
-    for mask_RT, rewards_RT, values_RT in blocks:
+    found, start = [], 0
+    for mask_RT, rewards_RT, values_RT in row_blocks(mask_BT, rewards_BT, values_BT):
         deltas_RT = _deltas(rewards_RT, values_RT * mask_RT, gamma=gamma) * mask_RT
-        found.append(discounted_sums(deltas_RT, gamma * gae_lambda) * mask_RT)
+        end = start + len(mask_RT)
+        lam = gae_lambda[start:end] if isinstance(gae_lambda, Tensor) else gae_lambda
+        found.append(discounted_sums(deltas_RT, gamma * lam) * mask_RT)
+        start = end
     return from_blocks(found, like_BT=mask_BT)
+
+
+def length_adaptive_lambda(lengths_B: Tensor, alpha: float) -> Tensor:
+    """1 - 1 / (alpha l) of a response of l tokens, so that the weights of its TD errors sum to about alpha l.
+
+    VAPO (2504.05118), equation 5; 0 for responses of fewer than 1 / alpha tokens. Shape (B,), in float64.
+    """
+    return (1 - 1 / (alpha * lengths_B.double().clamp_min(1))).clamp_min(0)
 
 
 def _deltas(rewards_RT: Tensor, values_RT: Tensor, *, gamma: float) -> Tensor:
@@ -36,22 +46,23 @@ def _deltas(rewards_RT: Tensor, values_RT: Tensor, *, gamma: float) -> Tensor:
     return rewards_RT + gamma * next_values_RT - values_RT
 
 
-def discounted_sums(x_BT: Tensor, discount: float) -> Tensor:
-    """y_t = x_t + discount y_{t+1}, from the end of each row. Shape (B, T).
+def discounted_sums(x_BT: Tensor, discount: float | Tensor) -> Tensor:
+    """y_t = x_t + discount y_{t+1}, from the end of each row, by one discount or one for each row. Shape (B, T).
 
     A blockwise scan: a product with a triangular matrix of powers inside each block, then the same for the first
     elements of the blocks. Powers stay in [0, 1], so nothing overflows however long the rows are.
     """
     num_rows, length = x_BT.shape
     if length <= _BLOCK:
-        return x_BT @ _powers(length, discount, like=x_BT)
+        return (x_BT[:, None] @ _powers(length, discount, like=x_BT))[:, 0]
     padding = -length % _BLOCK
     blocks_BNK = torch.nn.functional.pad(x_BT, (0, padding)).reshape(num_rows, -1, _BLOCK)
     inside_BNK = blocks_BNK @ _powers(_BLOCK, discount, like=x_BT)
     starts_BN = discounted_sums(inside_BNK[:, :, 0], discount**_BLOCK)
     carry_BN = torch.cat([starts_BN[:, 1:], torch.zeros_like(starts_BN[:, :1])], dim=1)
-    decay_K = discount ** torch.arange(_BLOCK, 0, -1, dtype=x_BT.dtype, device=x_BT.device)
-    return (inside_BNK + carry_BN[:, :, None] * decay_K).reshape(num_rows, -1)[:, :length]
+    each = discount.to(x_BT)[:, None, None] if isinstance(discount, Tensor) else discount
+    decay = each ** torch.arange(_BLOCK, 0, -1, dtype=x_BT.dtype, device=x_BT.device)
+    return (inside_BNK + carry_BN[:, :, None] * decay).reshape(num_rows, -1)[:, :length]
 
 
 def whiten(advantages_BT: Tensor, mask_BT: Tensor) -> Tensor:
@@ -116,11 +127,14 @@ def spread_over_tokens(advantages_B: Tensor, mask_BT: Tensor) -> Tensor:
     return advantages_B[:, None] * mask_BT
 
 
-def _powers(length: int, discount: float, *, like: Tensor) -> Tensor:
-    """M with M[s, t] = discount^(s - t) for s >= t, so that (x M)_t is the discounted sum from t on."""
+def _powers(length: int, discount: float | Tensor, *, like: Tensor) -> Tensor:
+    """M with M[s, t] = discount^(s - t) for s >= t, so that (x M)_t is the discounted sum from t on; one for each row
+    where the rows have discounts of their own.
+    """
     position = torch.arange(length, device=like.device)
     exponent = position[:, None] - position[None, :]
-    powers = torch.full((), discount, dtype=like.dtype, device=like.device) ** exponent.clamp_min(0)
+    base = torch.as_tensor(discount, dtype=like.dtype, device=like.device)
+    powers = (base[:, None, None] if base.dim() else base) ** exponent.clamp_min(0)
     return powers * (exponent >= 0)
 
 

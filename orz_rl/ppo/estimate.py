@@ -15,6 +15,7 @@ from orz_rl.ppo.advantages import (
     gae,
     group_centred,
     grpo,
+    length_adaptive_lambda,
     rloo,
     row_blocks,
     spread_over_tokens,
@@ -34,6 +35,21 @@ class Discounts(Protocol):
     @property
     def lam(self) -> float:
         """Lambda of GAE."""
+        ...
+
+    @property
+    def lam_policy(self) -> float | None:
+        """Another lambda for the policy's advantages."""
+        ...
+
+    @property
+    def lam_value(self) -> float | None:
+        """Another lambda for the critic's returns."""
+        ...
+
+    @property
+    def lam_alpha(self) -> float | None:
+        """The alpha of a lambda that depends on a response's length, for the policy's advantages."""
         ...
 
     @property
@@ -74,6 +90,9 @@ def estimate(
             mask_BT=mask_BT,
             gamma=discounts.gamma,
             lam=discounts.lam,
+            lam_policy=discounts.lam_policy,
+            lam_value=discounts.lam_value,
+            lam_alpha=discounts.lam_alpha,
             whiten=discounts.whiten,
         )
     )
@@ -83,13 +102,28 @@ def estimate(
 
 
 def by_gae(inputs: AdvantageInputs) -> Estimate:
-    """Generalised advantages, whitened over the batch if `whiten` is set, and returns = advantages + values."""
+    """Generalised advantages, whitened over the batch if `whiten` is set, and returns = advantages + values.
+
+    Decoupled (VC-PPO, 2503.01491): the advantages of the returns may have another lambda than the policy's.
+    """
     values_BT, mask_BT = inputs.values_BT, inputs.mask_BT
     assert values_BT is not None
-    raw_BT = gae(inputs.rewards_BT, values_BT, mask_BT=mask_BT, gamma=inputs.gamma, gae_lambda=inputs.lam)
-    blocks = row_blocks(mask_BT, raw_BT, values_BT)
+    lam_policy, lam_value = _lambdas(inputs)
+    raw_BT = gae(inputs.rewards_BT, values_BT, mask_BT=mask_BT, gamma=inputs.gamma, gae_lambda=lam_policy)
+    of_value_BT = raw_BT
+    if isinstance(lam_policy, Tensor) or lam_policy != lam_value:
+        of_value_BT = gae(inputs.rewards_BT, values_BT, mask_BT=mask_BT, gamma=inputs.gamma, gae_lambda=lam_value)
+    blocks = row_blocks(mask_BT, of_value_BT, values_BT)
     returns_BT = from_blocks(((raw_RT + values_RT) * mask_RT for mask_RT, raw_RT, values_RT in blocks), like_BT=mask_BT)
     return Estimate(whiten(raw_BT, mask_BT) if inputs.whiten else raw_BT, raw_BT, returns_BT)
+
+
+def _lambdas(inputs: AdvantageInputs) -> tuple[float | Tensor, float]:
+    """(of the policy's advantages, of the critic's returns)."""
+    lam_value = inputs.lam if inputs.lam_value is None else inputs.lam_value
+    if inputs.lam_alpha is not None:
+        return length_adaptive_lambda(inputs.mask_BT.sum(dim=1), inputs.lam_alpha), lam_value
+    return inputs.lam if inputs.lam_policy is None else inputs.lam_policy, lam_value
 
 
 def by_reinforce_pp(inputs: AdvantageInputs) -> Estimate:

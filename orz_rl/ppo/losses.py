@@ -33,6 +33,16 @@ def token_weights(lengths_B: Tensor, normalisation: Normalisation, *, constant: 
     return torch.full_like(lengths_B, 1.0 / (len(lengths_B) * constant))
 
 
+def positive_weights(lengths_B: Tensor, rewards_B: Tensor) -> Tensor:
+    """The weight of each token of a rollout in the mean negative log-likelihood of rewarded responses. Shape (B,).
+
+    VAPO (2504.05118), equation 9: equal for all tokens of responses with a reward above 0, and 0 for the others; all
+    are 0 where nothing is rewarded.
+    """
+    is_positive_B = (rewards_B > 0).to(torch.float64)
+    return is_positive_B / (lengths_B * is_positive_B).sum().clamp_min(1)
+
+
 def policy_loss(
     logprobs_N: Tensor,
     old_logprobs_N: Tensor,

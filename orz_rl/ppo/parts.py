@@ -49,6 +49,12 @@ class AdvantageInputs:
     gamma: float
     lam: float
     whiten: bool
+    lam_policy: float | None = None
+    """Of the policy's advantages, where it is not `lam`."""
+    lam_value: float | None = None
+    """Of the critic's returns, likewise."""
+    lam_alpha: float | None = None
+    """Of the policy's advantages, lambda is 1 - 1 / (lam_alpha l) for a response of l tokens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +68,7 @@ class Advantage:
     compares_group: bool = False
     """Whether it needs at least two samples of each problem."""
     reads: tuple[str, ...] = ()
-    """Which of gamma, lam and whiten it uses; changing another one is refused."""
+    """Which of gamma, lam, lam_policy, lam_value, lam_alpha and whiten it uses; changing another one is refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,8 +118,9 @@ def _estimate(function: str) -> Callable[..., Any]:
     return _ours("orz_rl.ppo.estimate", function)
 
 
+_DISCOUNTS = ("gamma", "lam", "lam_policy", "lam_value", "lam_alpha", "whiten")
 _ADVANTAGES = (
-    Advantage(name="gae", compute=_estimate("by_gae"), has_critic=True, reads=("gamma", "lam", "whiten")),
+    Advantage(name="gae", compute=_estimate("by_gae"), has_critic=True, reads=_DISCOUNTS),
     Advantage(name="grpo", compute=_estimate("by_grpo"), compares_group=True),
     Advantage(name="dr_grpo", compute=_estimate("by_dr_grpo"), compares_group=True),
     Advantage(name="rloo", compute=_estimate("by_rloo"), compares_group=True),
@@ -161,4 +168,4 @@ def reward_reference(name: str) -> tuple[str, str]:
 
 def readers() -> Mapping[str, list[str]]:
     """Setting of the advantages -> our estimators that read it."""
-    return {name: [each.name for each in _ADVANTAGES if name in each.reads] for name in ("gamma", "lam", "whiten")}
+    return {name: [each.name for each in _ADVANTAGES if name in each.reads] for name in _DISCOUNTS}

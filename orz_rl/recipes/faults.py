@@ -10,6 +10,7 @@ from orz_bench.extraction.rules import EXTRACTORS
 from orz_bench.records.keep_rules import KeepRule
 from orz_rl.config import AdvantageConfig, TrainConfig
 from orz_rl.ppo.parts import ADVANTAGES, DEFAULT_REWARD, readers, reward_reference
+from orz_rl.recipes.critic_faults import critic_faults
 from orz_rl.settings.distill import AnswerSource, DistillConfig
 
 
@@ -21,6 +22,7 @@ def faults(config: TrainConfig) -> Iterator[str]:
     yield from _kl(config)
     yield from _distillation(config)
     yield from _schedule(config)
+    yield from critic_faults(config)
     yield from _cluster(config)
     yield from _overlap(config)
     yield from _replay(config)
@@ -218,7 +220,7 @@ def _answers(config: TrainConfig) -> Iterator[str]:
 
 def _schedule(config: TrainConfig) -> Iterator[str]:
     optim = config.optim
-    total = config.num_steps * optim.policy_updates
+    total = max(0, config.num_steps - config.critic.warmup_steps) * optim.policy_updates
     if optim.final_lr is not None and optim.policy_warmup_updates >= total:
         yield (
             f"optim.final_lr is reached after the warm-up, but optim.policy_warmup_updates is "

@@ -65,6 +65,41 @@ def _anneal(config: TrainConfig, recipe: str) -> TrainConfig:
     )
 
 
+_GROUP = 16
+"""Samples of a problem in VAPO: 512 problems x 16 (section 5.1), as many rollouts as 8192 x 1."""
+_CRITIC_RATE = 2.0
+"""The critic's learning rate over the policy's: 2e-6 and 1e-6 (VAPO, section 5.1)."""
+
+
+def _family(warmup: int, *, advantage: Mapping[str, float], loss: Mapping[str, object]) -> Variant:
+    """The critic learns alone for so many steps, which are added to the recipe's; other lambdas and losses."""
+
+    def change(config: TrainConfig, recipe: str) -> TrainConfig:
+        del recipe
+        rate = _CRITIC_RATE * config.optim.policy_lr
+        return config.model_copy(
+            update={
+                "critic": config.critic.model_copy(update={"warmup_steps": warmup}),
+                "advantage": config.advantage.model_copy(update={"estimator": "gae", "gamma": 1.0, **advantage}),
+                "loss": config.loss.model_copy(update=dict(loss)),
+                "optim": config.optim.model_copy(update={"critic_lr": rate}),
+                "num_steps": config.num_steps + warmup,
+            }
+        )
+
+    return change
+
+
+def _vapo(config: TrainConfig, recipe: str) -> TrainConfig:
+    """VAPO (2504.05118, section 5.1): 50 steps of value pretraining, decoupled and length-adaptive GAE with alpha 0.05,
+    clip-higher, token-level loss, positive-example loss with mu 0.1, groups of 16.
+    """
+    loss = {"clip_low": 0.2, "clip_high": 0.28, "positive_nll": 0.1, "normalisation": "token"}
+    changed = _family(50, advantage={"lam_value": 1.0, "lam_alpha": 0.05}, loss=loss)(config, recipe)
+    groups = {"num_problems": max(1, config.num_rollouts // _GROUP), "num_samples": _GROUP}
+    return changed.model_copy(update={"rollout": changed.rollout.model_copy(update=groups)})
+
+
 VARIANTS: Mapping[str, Variant] = MappingProxyType(
     {
         "gae_lambda_0p95": _with("advantage", lam=0.95),
@@ -76,6 +111,10 @@ VARIANTS: Mapping[str, Variant] = MappingProxyType(
         "rloo": _with("advantage", estimator="rloo"),
         "reinforce_pp": _with("advantage", estimator="reinforce_pp"),
         "clip_higher": _with("loss", clip_high=0.28),
+        # VC-PPO (2503.01491): lambda of the policy 0.95, of the critic 1; the number of steps is that of
+        # open-instruct's scripts: the paper trains the critic until its loss and explained variance have settled.
+        "vc_ppo": _family(100, advantage={"lam_policy": 0.95, "lam_value": 1.0}, loss={}),
+        "vapo": _vapo,
         "off_policy_4": _with("optim", policy_updates=4),
         "half_problems": _batch(0.5, 1.0),
         "half_samples": _batch(1.0, 0.5),

@@ -33,7 +33,11 @@ from orz_rl.settings.older import settings_of_today
 
 _MAY_CHANGE = ("checkpoint.", "rollouts.", "health.", "logging.", "eval.every")
 """Settings that may change when a run is resumed: they affect no sample and no weight."""
-_OF_OTHER_KIND = {"distill.teacher": "another model", "rollout.replay": "another run"}
+_OF_OTHER_KIND = {
+    "distill.teacher": "another model",
+    "critic.from": "another model",
+    "rollout.replay": "another run",
+}
 """What a setting names that is not code."""
 _PROMPTS = "prompts.json"
 _PARTS = "parts.json"

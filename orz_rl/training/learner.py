@@ -17,7 +17,7 @@ from torch import Tensor
 from orz_bench.errors import EngineError
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.batch import Batch, Shares, split
-from orz_rl.ppo.losses import kl_estimate, sequence_mask, token_weights
+from orz_rl.ppo.losses import kl_estimate, positive_weights, sequence_mask, token_weights
 from orz_rl.ppo.packing import efficiency
 from orz_rl.ppo.packs import PackSlice
 from orz_rl.ppo.parts import Estimate
@@ -53,11 +53,11 @@ class Updates:
     """Results of the updates of one step."""
 
     policy: tuple[Update, ...]
-    """One per optimiser step, summed over ranks."""
+    """One per optimiser step, summed over ranks; none in a step of critic.warmup_steps."""
     critic: tuple[Update, ...]
-    logprobs_BT: Tensor
-    """Under the policy, before the first update that used the token."""
-    entropy_BT: Tensor
+    logprobs_BT: Tensor | None
+    """Under the policy, before the first update that used the token; None where it makes none."""
+    entropy_BT: Tensor | None
     packing_efficiency: float | None
     """None where nothing is packed."""
     learning_rates: tuple[float, float]
@@ -73,14 +73,14 @@ class Learner:
         """Open the models from these checkpoints (folders or hub ids); the reference is the policy's, unless given."""
         self._config = config
         ranks = config.cluster
-        self._policy = cluster.open_model(_spec("policy", policy, config=config), ranks.policy_ranks)
+        self._policy = cluster.open_model(model_spec("policy", policy, config=config), ranks.policy_ranks)
         self._critic: ModelGroup | None = None
         self._reference: ModelGroup | None = None
         if config.has_critic:
-            self._critic = cluster.open_model(_spec("critic", critic, config=config), ranks.critic_ranks)
+            self._critic = cluster.open_model(model_spec("critic", critic, config=config), ranks.critic_ranks)
         if config.has_reference:
             self._reference = cluster.open_model(
-                _spec("reference", reference or policy, config=config), ranks.policy_ranks
+                model_spec("reference", reference or policy, config=config), ranks.policy_ranks
             )
         for group in self._groups:
             group.ready()
@@ -96,11 +96,14 @@ class Learner:
     def _groups(self) -> list[ModelGroup]:
         return [group for group in (self._policy, self._critic, self._reference) if group is not None]
 
-    def score(self, batch: Batch) -> Scores:
-        """Forwards without gradients; the models work at the same time."""
+    def score(self, batch: Batch, *, step: int = 0) -> Scores:
+        """Forwards without gradients; the models work at the same time. In a step of critic.warmup_steps the policy is
+        asked only for what the rewards need.
+        """
         config = self._config
         if not batch.rollouts:
             return Scores(None, None, None, None)
+        learns = not config.is_warmup(step) or config.kl_in_rewards > 0
         # With one update per step, its own forward pass gives the old log-probabilities.
         needs_old = not config.is_supervised and (
             config.optim.policy_updates > 1 or config.kl_in_rewards > 0 or config.loss.sequence_band is not None
@@ -108,8 +111,8 @@ class Learner:
         values = self._forward(batch, self._critic, forward=ModelGroup.values)
         top_k = config.distill.teacher_tokens
         reads = partial(ModelGroup.top_tokens, top_k=top_k) if top_k else ModelGroup.logprobs
-        reference = self._forward(batch, self._reference, forward=reads)
-        old = self._forward(batch, self._policy if needs_old else None, forward=ModelGroup.logprobs)
+        reference = self._forward(batch, self._reference if learns else None, forward=reads)
+        old = self._forward(batch, self._policy if needs_old and learns else None, forward=ModelGroup.logprobs)
         old_BT, reference_BT, teacher_BTX = old(), reference(), None
         if top_k:
             assert reference_BT is not None
@@ -123,7 +126,10 @@ class Learner:
         return Scores(values(), old_BT, reference_BT, penalty_BT, teacher_BTX)
 
     def update(self, batch: Batch, scores: Scores, *, estimate: Estimate, step: int) -> Updates:
-        """All optimiser steps of both models. Raises NonFiniteError before a step that would destroy the weights."""
+        """All optimiser steps of both models; in a step of critic.warmup_steps of the critic alone.
+
+        Raises NonFiniteError before a step that would destroy the weights.
+        """
         config, optim = self._config, self._config.optim
         generator = torch.Generator().manual_seed(config.seed * 1_000_003 + step)
         num_rollouts = len(batch.rollouts)
@@ -131,18 +137,43 @@ class Learner:
             return Updates((), (), batch.mask_BT, batch.mask_BT, None, config.learning_rates(step))
         policy_parts = split(num_rollouts, optim.policy_updates, generator=generator)
         critic_parts = split(num_rollouts, optim.critic_updates, generator=generator)
-        policy_shares = [self._deal(batch, part, group=self._policy) for part in policy_parts]
-        terms = PolicyTerms(
-            objective=config.loss.objective,
-            clip_low=config.loss.clip_low,
-            clip_high=config.loss.clip_high,
-            kl_loss=config.loss.kl_loss,
-            kl_estimator=config.loss.kl_loss_estimator,
-            importance_cap=config.loss.importance_cap,
-            importance_band=config.loss.importance_band,
-            clips_against_sampler=config.clips_against_sampler,
+        if config.is_warmup(step):
+            shares, policy = list[Shares](), None
+        else:
+            shares = [self._deal(batch, part, group=self._policy) for part in policy_parts]
+            policy = self._start_policy(batch, scores, estimate=estimate, shares=shares, lr=config.policy_rates(step))
+        critic_updates = self._update_critic(
+            batch, scores, estimate=estimate, parts=critic_parts, lr=config.critic_rates(step)
+        )
+        if policy is None:
+            return Updates((), critic_updates, None, None, None, config.learning_rates(step))
+        results = _finite(policy.results(), shares, role="policy")
+        packs = [members for each in shares for share in each for members in share if members]
+        return Updates(
+            policy=_summed(results),
+            critic=critic_updates,
+            logprobs_BT=_gather(batch, results, all_shares=shares, what="logprobs"),
+            entropy_BT=_gather(batch, results, all_shares=shares, what="entropies"),
+            packing_efficiency=efficiency(list(map(batch.num_tokens, packs)), capacity=config.cluster.pack_tokens),
+            learning_rates=config.learning_rates(step),
         )
 
+    def _start_policy(
+        self, batch: Batch, scores: Scores, *, estimate: Estimate, shares: Sequence[Shares], lr: Sequence[float]
+    ) -> Pending[list[Update] | NonFinite]:
+        """Start the policy's optimiser steps."""
+        loss = self._config.loss
+        terms = PolicyTerms(
+            objective=loss.objective,
+            clip_low=loss.clip_low,
+            clip_high=loss.clip_high,
+            kl_loss=loss.kl_loss,
+            kl_estimator=loss.kl_loss_estimator,
+            importance_cap=loss.importance_cap,
+            importance_band=loss.importance_band,
+            clips_against_sampler=self._config.clips_against_sampler,
+            positive_nll=loss.positive_nll,
+        )
         values = {
             "advantages_R": estimate.advantages_BT,
             "sampler_logprobs_R": batch.sampler_logprobs_BT,
@@ -150,22 +181,8 @@ class Learner:
             "reference_logprobs_R": scores.reference_logprobs_BT,
             "teacher_RT": scores.teacher_BTX,
         }
-        kept_B = self._kept(batch, scores)
-        items = self._items(batch, policy_shares, kind=PolicyPack, values=values, kept_B=kept_B)
-        policy = self._policy.update_policy(items, lr=config.policy_rates(step), terms=terms)
-        critic_updates = self._update_critic(
-            batch, scores, estimate=estimate, parts=critic_parts, lr=config.critic_rates(step)
-        )
-        results = _finite(policy.results(), policy_shares, role="policy")
-        packs = [members for shares in policy_shares for share in shares for members in share if members]
-        return Updates(
-            policy=_summed(results),
-            critic=critic_updates,
-            logprobs_BT=_gather(batch, results, all_shares=policy_shares, what="logprobs"),
-            entropy_BT=_gather(batch, results, all_shares=policy_shares, what="entropies"),
-            packing_efficiency=efficiency(list(map(batch.num_tokens, packs)), capacity=config.cluster.pack_tokens),
-            learning_rates=config.learning_rates(step),
-        )
+        items = self._items(batch, shares, kind=PolicyPack, values=values, kept_B=self._kept(batch, scores))
+        return self._policy.update_policy(items, lr=lr, terms=terms)
 
     def sending_weights(self, engines: tuple[int, ...]) -> AbstractContextManager[Sources]:
         """A context in which the policy's weights are sent to these engines; yields the source for each."""
@@ -223,6 +240,13 @@ class Learner:
         ).float()
         return batch.repeated(weights_B if kept_B is None else weights_B * kept_B, shares)
 
+    def _positive(self, batch: Batch, shares: Shares, *, kept_B: Tensor | None) -> list[list[Tensor]]:
+        """The same for the likelihood of rewarded responses."""
+        members = [member for share in shares for chosen in share for member in chosen]
+        weights_B = torch.zeros(len(batch.rollouts))
+        weights_B[members] = positive_weights(batch.lengths_B[members], batch.rewards_B[members]).float()
+        return batch.repeated(weights_B if kept_B is None else weights_B * kept_B, shares)
+
     def _items(
         self,
         batch: Batch,
@@ -239,6 +263,8 @@ class Learner:
                 "pack": batch.packs(shares),
                 "weights_R": self._weights(batch, shares, kept_B=kept_B),
             }
+            if kind is PolicyPack and self._config.loss.positive_nll > 0:
+                fields["positive_R"] = self._positive(batch, shares, kept_B=kept_B)
             fields |= {name: batch.in_packs(of_BT, shares) for name, of_BT in values.items() if of_BT is not None}
             unknown: dict[str, Any] = dict.fromkeys(name for name, of_BT in values.items() if of_BT is None)
             per_update.append(
@@ -258,7 +284,8 @@ def _wait(calls: Sequence[Pending[Any]]) -> None:
         call.results()
 
 
-def _spec(role: Role, checkpoint: str, *, config: TrainConfig) -> ModelSpec:
+def model_spec(role: Role, checkpoint: str, *, config: TrainConfig) -> ModelSpec:
+    """What a process needs to load its share of a model with these settings."""
     model, cluster, optim = config.model, config.cluster, config.optim
     return ModelSpec(
         role=role,
@@ -297,6 +324,7 @@ def _summed(results: Sequence[Sequence[Update]]) -> tuple[Update, ...]:
             loss=sum(update.loss for update in of_ranks),
             clipped=sum(update.clipped for update in of_ranks),
             kl_loss=sum(update.kl_loss for update in of_ranks),
+            positive_nll=sum(update.positive_nll for update in of_ranks),
             grad_norm=of_ranks[0].grad_norm,
             logprobs=[],
             entropies=[],

@@ -39,6 +39,7 @@ from orz_rl.training.evaluation import Evaluator, base_digest
 from orz_rl.training.health_hook import check_hook
 from orz_rl.training.parts import parts_of
 from orz_rl.training.replayed import replayed_run
+from orz_rl.training.starting_critic import critic_checkpoint
 from orz_rl.training.trackers import check_trackers
 
 
@@ -54,7 +55,7 @@ class Setup:
     critic: str
     evaluator: Evaluator
     parts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Setting -> identity of what it names: code of other people, the teacher."""
+    """Setting -> identity of what it names: code of other people, the teacher, the critic."""
     teacher: str | None = None
     """The model that scores what the policy samples; None without one."""
     demonstrations: Demonstrations | None = None
@@ -84,7 +85,7 @@ def prepare(
     if config.rollout.replay is None:
         notice(reason)
     policy = resolve_model(config.model.policy)
-    critic = resolve_model(config.model.critic, setting="model.critic") if config.model.critic else policy
+    critic = critic_checkpoint(config, policy=policy)
     spec = EngineSpec(
         name=engine,
         checkpoint=policy,
@@ -120,6 +121,8 @@ def prepare(
     parts = parts_of(config, problem=prompts.prompts[0].problem)
     if teacher is not None:
         parts["distill.teacher"] = {"sha256": base_digest(teacher)}
+    if config.critic.source is not None:
+        parts["critic.from"] = {"sha256": base_digest(critic)}
     if replayed is not None:
         parts["rollout.replay"] = {"run_id": str(replayed.run.info().get("run_id") or "")}
     return Setup(config, run, prompts, spec, policy, critic, evaluator, parts, teacher, demonstrations, replayed)

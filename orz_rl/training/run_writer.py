@@ -13,7 +13,7 @@ from typing import Protocol
 
 import torch
 
-from orz_bench.errors import RunDirError
+from orz_bench.errors import RunDirError, counted
 from orz_bench.grading.grader import Grader
 from orz_bench.records.run_dir import RunDir
 from orz_rl.ppo.advantages import row_blocks
@@ -85,6 +85,9 @@ class RunWriter:
         if report.cpu_seconds:
             row |= {f"cpu/{name}": seconds for name, seconds in clock.cpu_seconds.items()}
         run.append_metrics(row)
+        if report.step == self._setup.config.critic.warmup_steps:
+            run.add_event("critic_warmed_up", step=report.step, explained_variance=row.get("critic/explained_variance"))
+            self._observer.notice(f"the critic has learned alone for {counted(report.step, 'step')}")
         self._trackers.write(row)
         self._observer.stepped(row, self._setup.config.num_steps)
         return row

@@ -18,6 +18,7 @@ from orz_rl.ppo.losses import kl_estimate
 from orz_rl.training.off_policy import off_policy
 from orz_rl.training.token_statistics import token_means
 from orz_rl.training.trainer import StepReport
+from orz_rl.training.value_bias import true_returns, value_bias
 from orz_rl.workers.messages import Update
 
 Row = dict[str, float]
@@ -35,7 +36,9 @@ def metrics_row(report: StepReport, config: TrainConfig) -> Row:
     if config.reward.truncated == "mask":
         row["response/masked"] = 1 - len(report.batch.rollouts) / len(rollouts)
     row |= dict(_groups(rollouts)) | {"group/replaced": report.collection.num_replaced}
-    row |= dict(_learning(report)) if report.batch.rollouts else {}
+    row |= dict(_learning(report, config)) if report.batch.rollouts else {}
+    if config.critic.warmup_steps:
+        row["critic/warmup"] = min(report.step, config.critic.warmup_steps)
     if config.is_supervised:
         row = _of_given(row)
     elif report.batch.rollouts:
@@ -106,20 +109,23 @@ def _groups(rollouts: Sequence[Rollout]) -> Iterator[tuple[str, float]]:
     yield "group/all_wrong", fmean([not any(group) for group in groups.values()])
 
 
-def _learning(report: StepReport) -> Iterator[tuple[str, float]]:
+def _learning(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, float]]:
     mask_BT, updates = report.batch.mask_BT, report.updates
-    learned = (report.estimate.raw_advantages_BT, updates.entropy_BT)
-    mean, abs_mean, entropy = token_means(mask_BT, *learned, of=lambda raw, entropy: (raw, raw.abs(), entropy))
+    raw_BT = report.estimate.raw_advantages_BT
+    mean, abs_mean = token_means(mask_BT, raw_BT, of=lambda raw: (raw, raw.abs()))
     yield "advantage/mean", mean
     yield "advantage/abs_mean", abs_mean
     policy_lr, critic_lr = updates.learning_rates
-    yield from _updates("policy", updates.policy, lr=policy_lr)
-    yield "policy/entropy", entropy
+    if updates.policy:
+        yield from _updates("policy", updates.policy, lr=policy_lr)
+    if updates.entropy_BT is not None:
+        yield "policy/entropy", token_means(mask_BT, updates.entropy_BT)[0]
     if updates.critic:
         yield from _updates("critic", updates.critic, lr=critic_lr)
     values_BT, returns_BT = report.scores.values_BT, report.estimate.returns_BT
     if values_BT is not None and returns_BT is not None:
         yield from _values(values_BT, returns_BT, mask_BT=mask_BT)
+        yield from value_bias(values_BT, true_returns(report, config), mask_BT=mask_BT)
 
 
 def _values(values_BT: Tensor, returns_BT: Tensor, *, mask_BT: Tensor) -> Iterator[tuple[str, float]]:
@@ -149,15 +155,19 @@ def _distances(report: StepReport, config: TrainConfig) -> Iterator[tuple[str, f
     batch, scores = report.batch, report.scores
     mask_BT = batch.mask_BT
     logprobs_BT = report.updates.logprobs_BT if scores.old_logprobs_BT is None else scores.old_logprobs_BT
-    yield from off_policy(logprobs_BT, batch.sampler_logprobs_BT, mask_BT=mask_BT, loss=config.loss)
     if config.rollout.max_staleness > 0 or config.rollout.replay is not None:
         yield from _staleness(report)
+    if logprobs_BT is None:  # the policy was not asked
+        return
+    yield from off_policy(logprobs_BT, batch.sampler_logprobs_BT, mask_BT=mask_BT, loss=config.loss)
     if scores.reference_logprobs_BT is not None:
         kl_BT = kl_estimate(logprobs_BT, scores.reference_logprobs_BT, estimator="k3") * mask_BT
         yield "kl/reference", token_means(mask_BT, kl_BT)[0]
         yield "kl/reference_max", float((kl_BT.sum(dim=1) / mask_BT.sum(dim=1)).max())
-    if config.loss.kl_loss > 0:
+    if config.loss.kl_loss > 0 and report.updates.policy:
         yield "kl/loss", fmean([update.kl_loss for update in report.updates.policy])
+    if config.loss.positive_nll > 0 and report.updates.policy:
+        yield "policy/positive_nll", fmean([update.positive_nll for update in report.updates.policy])
 
 
 def _staleness(report: StepReport) -> Iterator[tuple[str, float]]:

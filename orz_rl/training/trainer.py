@@ -72,7 +72,7 @@ class Trainer:
             )
         with clock.phase("score"):
             self._devices.give_to_models()
-            scores = self.learner.score(batch)
+            scores = self.learner.score(batch, step=number)
             estimated = estimate(
                 config.advantage.estimator,
                 token_rewards(batch.rewards_B, batch.mask_BT, penalty_BT=scores.kl_penalty_BT),

@@ -75,6 +75,8 @@ class PolicyTerms:
     importance_band: tuple[float, float] | None = None
     clips_against_sampler: bool = False
     """Whether the ratio is that to the sampler's probabilities, otherwise to those of the policy before the step."""
+    positive_nll: float = 0.0
+    """Coefficient of the negative log-likelihood of rewarded responses."""
 
 
 class _Slices:
@@ -108,6 +110,8 @@ class PolicyPack(_Slices):
     reference_logprobs_R: Tensor | None
     teacher_RT: Tensor | None = None
     """A teacher's most probable tokens (TopTokens.packed()), whose probabilities are learned."""
+    positive_R: Tensor | None = None
+    """Weights of the tokens of rewarded responses in their negative log-likelihood; None without that term."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,6 +133,7 @@ class Update:
     grad_norm: float
     """Of the whole model, before clipping."""
     kl_loss: float = 0.0
+    positive_nll: float = 0.0
     logprobs: list[Tensor]
     """Before the step, for the response tokens of each pack; for a critic, their values."""
     entropies: list[Tensor]

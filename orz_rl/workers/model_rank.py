@@ -177,7 +177,18 @@ class ModelRank:
 
     def num_bytes(self) -> dict[str, int]:
         """Bytes of this rank's weights, gradients and optimiser state, which `orz-rl plan` estimates."""
-        return _num_bytes(self._engine)
+        parameters = list(self._engine.module.parameters())
+        state = [
+            tensor
+            for values in self._engine.optimizer.state.values()
+            for tensor in values.values()
+            if isinstance(tensor, Tensor) and tensor.dim() > 0
+        ]
+        return {
+            "weights": sum(p.numel() * p.element_size() for p in parameters),
+            "gradients": sum(p.grad.numel() * p.grad.element_size() for p in parameters if p.grad is not None),
+            "optimizer": sum(t.numel() * t.element_size() for t in state),
+        }
 
     @property
     def _has_tied_head(self) -> bool:
@@ -230,6 +241,7 @@ class ModelRank:
             loss=sum(float(found.total.detach()) for found in losses),
             clipped=sum(float(found.clipped) for found in losses),
             kl_loss=sum(float(found.kl) for found in losses),
+            positive_nll=sum(float(found.nll) for found in losses),
             grad_norm=norm,
             logprobs=[found.outputs_R.cpu() for found in losses],
             entropies=[found.entropy_R.cpu() for found in losses],
@@ -342,18 +354,3 @@ def _partition(model: Any, settings: dict[str, Any], *, spec: ModelSpec, device:
     deepspeed.zero.Init(module=model, config_dict_or_path=settings, dtype=getattr(torch, spec.dtype))
     for buffer in model.buffers():
         buffer.data = buffer.data.to(device)
-
-
-def _num_bytes(engine: Any) -> dict[str, int]:
-    parameters = list(engine.module.parameters())
-    state = [
-        tensor
-        for values in engine.optimizer.state.values()
-        for tensor in values.values()
-        if isinstance(tensor, Tensor) and tensor.dim() > 0
-    ]
-    return {
-        "weights": sum(p.numel() * p.element_size() for p in parameters),
-        "gradients": sum(p.grad.numel() * p.grad.element_size() for p in parameters if p.grad is not None),
-        "optimizer": sum(t.numel() * t.element_size() for t in state),
-    }

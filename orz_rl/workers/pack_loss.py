@@ -23,6 +23,7 @@ class PackLoss(NamedTuple):
     kl: Tensor
     outputs_R: Tensor
     entropy_R: Tensor
+    nll: Tensor | float = 0.0
 
 
 def policy_pack_loss(model: Any, item: PolicyPack, *, terms: PolicyTerms, temperature: float) -> PackLoss:
@@ -56,7 +57,11 @@ def policy_pack_loss(model: Any, item: PolicyPack, *, terms: PolicyTerms, temper
         kl_R = kl_estimate(logprobs_R, item.reference_logprobs_R, estimator=terms.kl_estimator)
         kl = (kl_R * item.weights_R).sum()
         total = total + terms.kl_loss * kl
-    return PackLoss(total, surrogate.clipped, kl.detach(), logprobs_R.detach(), entropy_R)
+    nll = none
+    if item.positive_R is not None:
+        nll = -(logprobs_R * item.positive_R).sum()
+        total = total + terms.positive_nll * nll
+    return PackLoss(total, surrogate.clipped, kl.detach(), logprobs_R.detach(), entropy_R, nll.detach())
 
 
 def critic_pack_loss(model: Any, item: CriticPack, *, clip: float | None) -> PackLoss:

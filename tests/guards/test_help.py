@@ -23,6 +23,7 @@ MEAN_DIFFERENT_THINGS = {
     "--critic": "to be exported, to assess answers, or whose values are used",
     "--dtype": "of a model that generates, or of a critic",
     "--from": "the tool whose files are imported, or whose training is followed; or the answers that are learned",
+    "--from-step": "of answers that a student learns, or of rollouts that a critic learns",
     "--limit": "of questions, or of answers that are learned",
     "--metrics": "of a report, a figure, or to search",
     "--out": "a run directory, a folder or a file",

@@ -67,6 +67,8 @@ TENSORS = (
     "orz_rl/backends/trl/trace",
     "orz_rl/backends/trl/trainers",
     "orz_rl/critic",
+    "orz_rl/fitting/fit",
+    "orz_rl/fitting/learning",
     "orz_rl/ppo",
     "orz_rl/rehearsal/embedded",
     "orz_rl/rehearsal/engines",
@@ -88,6 +90,7 @@ TENSORS = (
     "orz_rl/training/step_metrics",
     "orz_rl/training/token_statistics",
     "orz_rl/training/trainer",
+    "orz_rl/training/value_bias",
     "orz_rl/commands/progress",
 )
 """What computes with tensors; everything else imports without torch."""

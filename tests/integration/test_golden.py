@@ -37,6 +37,7 @@ COMMANDS = (
 TRAINING_COMMANDS = (
     "train",
     "distill",
+    "fit-critic",
     "plan",
     "check",
     "doctor",

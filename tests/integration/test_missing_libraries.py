@@ -73,6 +73,7 @@ NEEDS: dict[str, Sequence[tuple[str | Path, ...]]] = {
         ("orz-rl", "check", "--recipe", "tiny"),
         ("orz-rl", "distill", "--from", RUN, "--student", TINY, "--out", "student"),
         ("orz-rl", "doctor", "--quick"),
+        ("orz-rl", "fit-critic", RUN, "--out", "critic"),
         ("orz-rl", "compare-backends", "--recipe", "tiny", "--out", "compared"),
     ],
     "transformers": [(*EVAL, "m", "--engine", "transformers"), ("orz-bench", "value", RUN, "--critic", RUN)],

@@ -172,6 +172,8 @@ def _algorithms(config: TrainConfig) -> Iterator[tuple[str, str]]:
         yield "advantage.estimator", f"{estimator}: TRL's trainers {what}; use one of {', '.join(ESTIMATORS)}"
     if loss.objective != "ppo":
         yield "loss.objective", f"{loss.objective}: TRL's trainers have the clipped objective only; set ppo"
+    if loss.positive_nll:
+        yield "loss.positive_nll", "TRL's trainers have no likelihood of rewarded responses; set 0"
     if config.model.head_float32:
         yield "model.head_float32", "is true; this backend multiplies the output layer in the model's type: set false"
     if rollout.num_samples < 2:

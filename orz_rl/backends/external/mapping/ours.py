@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 
-from orz_rl.backends.external.mapping.table import Row
+from orz_rl.backends.external.mapping.table import Row, value_of
 from orz_rl.config import TrainConfig
 
 _PROMPTS = "our service, which renders the prompts"
@@ -32,7 +33,25 @@ def _not_distilled(config: TrainConfig, *, name: str) -> str:
     return "" if getattr(config.distill, name) is None else "distillation is for the backend native; set null"
 
 
+_OF_NATIVE: Mapping[str, object] = MappingProxyType(
+    {
+        "critic.warmup_steps": 0,
+        "critic.from": None,
+        "advantage.lam_policy": None,
+        "advantage.lam_value": None,
+        "advantage.lam_alpha": None,
+        "loss.positive_nll": 0.0,
+    }
+)
+"""The settings of the critic family, and the values at which they change nothing."""
+
+
+def _of_native(config: TrainConfig, *, setting: str) -> str:
+    return "" if value_of(config, setting) == _OF_NATIVE[setting] else "it is for the backend native; leave it out"
+
+
 OURS: Sequence[Row] = (
+    *(Row(setting=name, instead="nothing", unsupported=partial(_of_native, setting=name)) for name in _OF_NATIVE),
     *(
         Row(setting=f"distill.{name}", instead="no distillation", unsupported=partial(_not_distilled, name=name))
         for name in ("source", "teacher")

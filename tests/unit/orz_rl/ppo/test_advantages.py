@@ -10,7 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
 
-from orz_rl.ppo.advantages import discounted_sums, gae, group_centred, grpo, rloo, spread_over_tokens, whiten
+from orz_rl.ppo.advantages import (
+    discounted_sums,
+    gae,
+    group_centred,
+    grpo,
+    length_adaptive_lambda,
+    rloo,
+    spread_over_tokens,
+    whiten,
+)
 
 
 def a_batch(lengths: list[int], *, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -45,6 +54,38 @@ def test_gae(gamma: float, lam: float) -> None:
         assert torch.allclose(found[row], torch.tensor(wanted, dtype=torch.float64), atol=1e-10)
 
 
+@pytest.mark.parametrize("gamma", [1.0, 0.97])
+def test_gae_with_a_lambda_for_each_rollout(gamma: float) -> None:
+    """Also over the blocks of rows and of tokens in which it is computed."""
+    lengths = [1, 5, 63, 64, 65, 130, 200, 2, 90]
+    rewards, values, mask = a_batch(lengths)
+    lambdas = [0.0, 0.3, 0.95, 1.0, 0.99, 0.9, 0.98, 1.0, 0.5]
+    found = gae(rewards, values, mask_BT=mask, gamma=gamma, gae_lambda=torch.tensor(lambdas, dtype=torch.float64))
+    for row, (length, lam) in enumerate(zip(lengths, lambdas, strict=True)):
+        wanted = slow_gae(rewards[row], values[row], length, gamma=gamma, lam=lam)
+        assert torch.allclose(found[row], torch.tensor(wanted, dtype=torch.float64), atol=1e-10)
+
+
+def test_each_row_keeps_its_lambda_where_rows_are_computed_in_several_blocks() -> None:
+    lengths = [1500] * 100
+    rewards, values, mask = a_batch(lengths)
+    lambdas = torch.linspace(0, 1, 100, dtype=torch.float64)
+    found = gae(rewards, values, mask_BT=mask, gamma=1.0, gae_lambda=lambdas)
+    for row in (0, 42, 43, 44, 99):
+        alone = gae(rewards[[row]], values[[row]], mask_BT=mask[[row]], gamma=1.0, gae_lambda=float(lambdas[row]))
+        assert torch.allclose(found[row], alone[0], atol=1e-9)
+
+
+def test_the_length_adaptive_lambda_by_hand() -> None:
+    """1 - 1 / (0.05 l): 0.8 at 100 tokens; never below 0."""
+    lengths = torch.tensor([1, 10, 20, 25, 100, 1000, 8000])
+    wanted = [0.0, 0.0, 0.0, 1 - 1 / 1.25, 0.8, 0.98, 0.9975]
+    assert length_adaptive_lambda(lengths, 0.05).tolist() == pytest.approx(wanted, abs=1e-12)
+    # The weights of a long response's TD errors, lambda^t, sum to alpha l: the paper's reason for it.
+    lam = float(length_adaptive_lambda(torch.tensor([8000]), 0.05)[0])
+    assert sum(lam**t for t in range(8000)) == pytest.approx(0.05 * 8000, rel=1e-6)
+
+
 @given(st.lists(st.integers(1, 150), min_size=1, max_size=5), st.integers(0, 100))
 def test_with_gamma_and_lambda_1_it_is_the_return_minus_the_value(lengths: list[int], seed: int) -> None:
     rewards, values, mask = a_batch(lengths, seed=seed)
@@ -71,6 +112,14 @@ def test_discounted_sums_of_long_rows(length: int, discount: float) -> None:
         after = x[:, t] + discount * after
         wanted[:, t] = after
     assert torch.allclose(discounted_sums(x, discount), wanted, atol=1e-9)
+
+
+@pytest.mark.parametrize("length", [1, 64, 100, 4097])
+def test_discounts_of_rows_that_are_all_equal_are_one_discount(length: int) -> None:
+    x = torch.randn(3, length, dtype=torch.float64, generator=torch.Generator().manual_seed(length))
+    for discount in (0.0, 0.5, 0.999, 1.0):
+        each = torch.full((3,), discount, dtype=torch.float64)
+        assert torch.allclose(discounted_sums(x, each), discounted_sums(x, discount), atol=1e-10)
 
 
 def test_whitening_weighs_tokens_alike() -> None:

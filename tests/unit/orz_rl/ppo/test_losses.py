@@ -14,11 +14,21 @@ from orz_rl.ppo.losses import (
     importance_weights,
     kl_estimate,
     policy_loss,
+    positive_weights,
     sequence_mask,
     token_mask,
     token_weights,
     value_loss,
 )
+
+
+def test_the_likelihood_of_rewarded_responses_is_a_mean_over_their_tokens() -> None:
+    """VAPO, equation 9: the sum over the tokens of all positive responses, over the number of these tokens."""
+    lengths, rewards = torch.tensor([3, 1, 5, 2]), torch.tensor([1.0, 0.0, 0.2, -1.0])
+    weights = positive_weights(lengths, rewards)
+    assert weights.tolist() == pytest.approx([1 / 8, 0, 1 / 8, 0])
+    assert float((weights * lengths).sum()) == pytest.approx(1)
+    assert positive_weights(lengths, torch.zeros(4)).tolist() == [0, 0, 0, 0]
 
 
 def one(

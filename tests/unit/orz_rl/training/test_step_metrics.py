@@ -15,6 +15,7 @@ from orz_rl.rollout.collector import StepRollouts
 from orz_rl.training.learner import Scores, Updates
 from orz_rl.training.step_metrics import Row, metrics_row
 from orz_rl.training.trainer import StepReport
+from orz_rl.training.value_bias import value_bias
 from orz_rl.workers.messages import Update
 from tests.support.builders import a_rollout
 
@@ -91,3 +92,49 @@ def test_staleness_is_over_tokens_whether_a_sample_has_one_version_or_several() 
     assert found["staleness/mean"] == pytest.approx(ages.mean())
     assert found["staleness/max"] == ages.max() == 4
     assert not [name for name in metrics_row(stale, resolve("tiny")) if name.startswith("staleness")]
+
+
+def test_the_bias_of_values_by_position_is_a_plain_loop() -> None:
+    """Also of responses shorter than four tokens, and of more rows than are computed at once."""
+    generator = torch.Generator().manual_seed(3)
+    lengths = [1, 2, 3, 4, 5, 17, 300, *torch.randint(1, 300, (400,), generator=generator).tolist()]
+    mask = (torch.arange(300) < torch.tensor(lengths)[:, None]).float()
+    values, returns = (torch.randn(mask.shape, generator=generator) for _ in range(2))
+    parts: list[list[float]] = [[], [], [], []]
+    for row, length in enumerate(lengths):
+        for at in range(length):
+            parts[4 * at // length].append(float(values[row, at]) - float(returns[row, at]))
+    found = dict(value_bias(values, returns, mask_BT=mask))
+    assert found == {
+        f"critic/value_bias_{part}": pytest.approx(sum(each) / len(each)) for part, each in enumerate(parts, start=1)
+    }
+    assert list(dict(value_bias(values[:1], returns[:1], mask_BT=mask[:1]))) == ["critic/value_bias_1"]
+
+
+@pytest.mark.parametrize("lam_value", [1.0, 0.5])
+def test_the_bias_is_against_what_came_not_against_the_critics_target(lam_value: float) -> None:
+    """Rewards 1, 0, 1, 1 on the last of three tokens; the values are as if nothing had been learned."""
+    report = report_of([1.0, 0.0, 1.0, 1.0])
+    values = torch.full_like(report.batch.mask_BT, 0.25)
+    report = replace(report, scores=Scores(values, None, None, None))
+    config = resolve("tiny", overrides=[f"advantage.lam_value={lam_value}"])
+    row = metrics_row(report, config)
+    assert [row[f"critic/value_bias_{part}"] for part in (1, 2, 3)] == pytest.approx([-0.5] * 3)
+    discounted = metrics_row(report, resolve("tiny", overrides=["advantage.gamma=0.5", "advantage.lam=0.9"]))
+    wanted = [0.25 - 0.75 * 0.25, 0.25 - 0.75 * 0.5, 0.25 - 0.75]
+    assert [discounted[f"critic/value_bias_{part}"] for part in (1, 2, 3)] == pytest.approx(wanted)
+
+
+def test_a_step_of_the_critic_alone_has_no_metrics_of_the_policys_learning() -> None:
+    report = report_of([0.0, 1.0, 0.0, 1.0])
+    alone = replace(report.updates, policy=(), logprobs_BT=None, entropy_BT=None, packing_efficiency=None)
+    config = resolve("tiny", overrides=["critic.warmup_steps=3"])
+    row = metrics_row(replace(report, step=2, updates=alone), config)
+    assert row["critic/warmup"] == 2
+    assert "critic/loss" in row
+    assert "reward/mean" in row
+    assert not [name for name in row if name.startswith(("policy/", "mismatch/", "packing/"))]
+    learns = metrics_row(replace(report, step=9), config)
+    assert learns["critic/warmup"] == 3
+    assert "policy/loss" in learns
+    assert "critic/warmup" not in metrics_row(report, resolve("tiny"))

@@ -203,6 +203,21 @@ def test_state_is_taken_up_bit_for_bit(checkpoint: Path, stage: int, tmp_path: P
     assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
 
 
+@pytest.mark.parametrize("stage", [0, 2, 3])
+def test_a_policy_that_has_not_learned_yet_is_taken_up_bit_for_bit(
+    checkpoint: Path, stage: int, tmp_path: Path
+) -> None:
+    """As while critic.warmup_steps lasts: its optimizer has no state."""
+    packs = [policy_pack([0, 1, 2, 3])]
+    first = a_rank(a_spec(checkpoint, zero_stage=stage))
+    first.save_state(tmp_path)
+    _, wanted = trained(first, packs)
+    second = a_rank(a_spec(checkpoint, zero_stage=stage))
+    second.load_state(tmp_path)
+    _, found = trained(second, packs)
+    assert all(torch.equal(found[name], tensor) for name, tensor in wanted.items())
+
+
 def test_an_update_that_is_not_finite_changes_nothing_and_names_its_pack(checkpoint: Path) -> None:
     rank = a_rank(a_spec(checkpoint))
     before = {name: tensor.clone() for name, tensor in rank.weights()}

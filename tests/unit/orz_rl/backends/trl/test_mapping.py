@@ -39,6 +39,7 @@ REFUSED = {
     "loss.clip_against": (GRPO, "loss.clip_against=sampler"),
     "rollout.max_staleness": (GRPO, "rollout.max_staleness=1", "cluster.colocate=false"),
     "loss.kl_penalty": (GRPO, "loss.kl_penalty=0.1"),
+    "loss.positive_nll": (GRPO, "loss.positive_nll=0.1"),
     "loss.kl_estimator": (GRPO, "loss.kl_loss=0.1"),
     "loss.kl_loss": (RLOO, "loss.kl_loss=0.1", "loss.kl_estimator=k3"),
     "loss.normalisation": (RLOO, "loss.normalisation=sequence"),
@@ -67,6 +68,7 @@ OURS = {
 WITHOUT_CRITIC = {
     "model.critic", "model.value_head_init", "advantage.gamma", "advantage.lam", "advantage.whiten", "loss.value_clip",
     "optim.critic_lr", "optim.critic_warmup_updates", "optim.critic_updates", "cluster.critic_ranks",
+    "advantage.lam_policy", "advantage.lam_value", "advantage.lam_alpha", "critic.warmup_steps", "critic.from",
 }  # fmt: skip
 BY_OUR_ENGINE = {
     "rollout.max_model_len",
