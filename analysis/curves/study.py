@@ -15,6 +15,7 @@ from analysis.reading.load import Run
 from analysis.step_moment.breaks import Break, JointBreak
 from analysis.values.study import ValueStudy
 from orz_bench.records.summary import EvalResult, Summary
+from orz_bench.records.thought_need import ThoughtNeed
 from orz_bench.records.thoughts import ThoughtUse
 
 SCORE_COLUMNS = ("benchmark", "step", "fingerprint", "accuracy", "error", "low", "high", "n", "num_problems", "length")
@@ -45,6 +46,8 @@ class Study:
     """What its first and its last checkpoint can solve, by benchmark, where they were compared (curves.bounded)."""
     thoughts: Mapping[str, ThoughtUse] = field(default_factory=dict)
     """What `orz-bench probe` stored, by benchmark and step (curves.probed)."""
+    needs: Mapping[str, ThoughtNeed] = field(default_factory=dict)
+    """What it stored with a model, by benchmark, step and model."""
 
     def series(self, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
         """(steps, values) of a metric, or None if the run lacks it."""
