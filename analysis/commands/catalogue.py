@@ -10,6 +10,7 @@ from analysis.boundary.measures import BOUNDARY_MEASURES
 from analysis.curves.response_metrics import RESPONSE_METRICS, ResponseMetric
 from analysis.figures.registry import FIGURES
 from analysis.texts.lexicons import LEXICONS
+from analysis.tokens.measures import TOKEN_MEASURES
 from analysis.values.measures import VALUE_MEASURES
 from orz_bench.records.foreign_metrics import FOREIGN_METRICS, TITLES
 from orz_bench.records.metrics import METRICS
@@ -64,6 +65,13 @@ Measures of `orz-analysis boundary`, which compares the stored samples of a base
 questions; [boundary.md](boundary.md) says how. Bands are 95 % intervals over questions.
 
 """
+_TOKENS = """
+## Tokens
+
+Measures of `orz-analysis tokens`, from the entropies that training stores beside log-probabilities;
+[tokens.md](tokens.md) says how. Means over steps; intervals (95 %) are over steps.
+
+"""
 _LEXICONS = """
 ## Lexicons
 
@@ -103,6 +111,10 @@ def metrics_markdown() -> str:
         + _BOUNDARY
         + _markdown(
             ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in BOUNDARY_MEASURES]
+        )
+        + _TOKENS
+        + _markdown(
+            ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in TOKEN_MEASURES]
         )
         + _LEXICONS
         + _markdown(("name", "version", "patterns", "source"), lexicons)

@@ -13,6 +13,7 @@ from analysis.boundary.study import BoundaryStudy
 from analysis.curves.curve import Curve, curve_of
 from analysis.reading.load import Run
 from analysis.step_moment.breaks import Break, JointBreak
+from analysis.tokens.layer import TokenLayer
 from analysis.values.study import ValueStudy
 from orz_bench.records.summary import EvalResult, Summary
 from orz_bench.records.thought_need import ThoughtNeed
@@ -48,6 +49,8 @@ class Study:
     """What `orz-bench probe` stored, by benchmark and step (curves.probed)."""
     needs: Mapping[str, ThoughtNeed] = field(default_factory=dict)
     """What it stored with a model, by benchmark, step and model."""
+    tokens: TokenLayer | None = None
+    """Which tokens its training learned from, where entropies are stored (curves.token_layers)."""
 
     def series(self, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
         """(steps, values) of a metric, or None if the run lacks it."""

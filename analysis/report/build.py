@@ -20,6 +20,7 @@ from analysis.figures.panels import MissingDataError, NothingToCompareError
 from analysis.figures.registry import all_figures, drawn
 from analysis.figures.spec import FigureSpec, rows
 from analysis.figures.thoughts import thoughts_figure
+from analysis.figures.tokens import tokens_figure
 from analysis.figures.values import value_figure
 from analysis.report.boundary_finding import boundary_finding
 from analysis.report.examples import examples_of
@@ -28,6 +29,7 @@ from analysis.report.forecast_finding import forecast_finding, reward_forecast
 from analysis.report.page import Page, Picture, RunSection, render
 from analysis.report.tables import Table, as_csv, length_table_of, result_table
 from analysis.report.thought_finding import need_finding, thought_finding
+from analysis.report.tokens_finding import tokens_finding
 from analysis.report.value_finding import value_finding
 from analysis.report.weights_finding import kept_weights, weights_finding
 from orz_bench.errors import ConfigError, DataError, counted
@@ -75,6 +77,8 @@ def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] 
     specs += [thoughts] if thoughts else []
     needs = {f"{study.run.name}: {name}": need for study in studies for name, need in study.needs.items()}
     specs += [needs_figure(needs)] if needs else []
+    learned = {study.run.name: study.tokens for study in studies if study.tokens is not None}
+    specs += [tokens_figure(learned)] if learned else []
     not_drawn = _not_drawn(studies, specs)
     left_out += not_drawn
     if not specs and not has_texts:
@@ -188,6 +192,7 @@ def _section(study: Study) -> RunSection:
             *(thought_finding(name, use) for name, use in study.thoughts.items()),
             *(need_finding(name, need) for name, need in study.needs.items()),
             *map(value_finding, study.values),
+            *([tokens_finding(study.tokens)] if study.tokens is not None else []),
             *([weights_finding(moved)] if (moved := kept_weights(study)) is not None else []),
         ),
         examples=tuple(examples_of(study)),

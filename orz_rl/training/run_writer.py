@@ -15,6 +15,7 @@ import torch
 
 from orz_bench.errors import RunDirError
 from orz_bench.grading.grader import Grader
+from orz_bench.records.arrays import entropies
 from orz_bench.records.run_dir import RunDir
 from orz_rl.ppo.advantages import row_blocks
 from orz_rl.rollout.reward_process import Reward
@@ -79,7 +80,7 @@ class RunWriter:
         run = self._setup.run
         clock = Stopwatch()
         with clock.phase("write"):
-            _write_advantages(report, run)
+            _write_advantages(report, run, has_entropies=self._setup.config.rollouts.entropies)
             row = metrics_row(report, self._setup.config)
         row |= {f"time/{name}": seconds for name, seconds in clock.seconds.items()}
         if report.cpu_seconds:
@@ -161,15 +162,21 @@ class RunWriter:
         return base_digest(self._setup.policy) if step == 0 else f"{run.info()['run_id']}:{step}"
 
 
-def _write_advantages(report: StepReport, run: RunDir) -> None:
-    """Add to the step's rows the mean advantage per token and the value of the prompt."""
+def _write_advantages(report: StepReport, run: RunDir, *, has_entropies: bool) -> None:
+    """Add to the step's rows the mean advantage per token, the value of the prompt, and the entropy at each token."""
     batch, values_BT = report.batch, report.scores.values_BT
     sums = [(rows * mask).sum(dim=1) for mask, rows in row_blocks(batch.mask_BT, report.estimate.advantages_BT)]
     means = (torch.cat(sums) / batch.mask_BT.sum(dim=1)).tolist()
     values = [None] * len(means) if values_BT is None else values_BT[:, 0].tolist()
+    entropies_BT = report.updates.entropy_BT.numpy()
     rows = [
-        replace(row, advantage=mean, value=value)
-        for row, mean, value in zip(batch.rollouts, means, values, strict=True)
+        replace(
+            row,
+            advantage=mean,
+            value=value,
+            entropies=entropies(entropies_BT[place, : row.num_tokens]) if has_entropies else None,
+        )
+        for place, (row, mean, value) in enumerate(zip(batch.rollouts, means, values, strict=True))
     ]
     folder = run.rollouts(report.step)
     folder.path.mkdir(parents=True, exist_ok=True)  # it is there, unless the rollouts were given
