@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from analysis.commands.boundary import boundary_command
+from analysis.commands.detect import detect_command
 from analysis.commands.figures import figure_command, figures_command, metrics_command
 from analysis.commands.forecast import forecast_command
 from analysis.commands.reflection import reflection_command
@@ -26,6 +27,7 @@ app.command("step-moment", cls=names_plugins({"--detector": "orz.detectors"}))(s
 app.command("forecast")(forecast_command)
 app.command("weights")(weights_command)
 app.command("tokens")(tokens_command)
+app.command("detect", cls=names_plugins({"--behaviour": "orz.behaviours"}))(detect_command)
 app.command("compare")(compare_command)
 app.command("figure", cls=_WITH_LEXICONS)(figure_command)
 app.command("figures")(figures_command)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from analysis.behaviours.measures import BEHAVIOUR_MEASURES
 from analysis.boundary.measures import BOUNDARY_MEASURES
 from analysis.curves.response_metrics import RESPONSE_METRICS, ResponseMetric
 from analysis.figures.registry import FIGURES
@@ -72,6 +73,13 @@ Measures of `orz-analysis tokens`, from the entropies that training stores besid
 [tokens.md](tokens.md) says how. Means over steps; intervals (95 %) are over steps.
 
 """
+_BEHAVIOURS = """
+## Behaviours
+
+Measures of `orz-analysis detect`; [detectors.md](detectors.md) lists the behaviours that are shipped, and how to write
+one. Intervals have 95 %.
+
+"""
 _LEXICONS = """
 ## Lexicons
 
@@ -115,6 +123,10 @@ def metrics_markdown() -> str:
         + _TOKENS
         + _markdown(
             ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in TOKEN_MEASURES]
+        )
+        + _BEHAVIOURS
+        + _markdown(
+            ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in BEHAVIOUR_MEASURES]
         )
         + _LEXICONS
         + _markdown(("name", "version", "patterns", "source"), lexicons)

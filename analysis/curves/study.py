@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from analysis.behaviours.study import BehaviourStudy
 from analysis.boundary.study import BoundaryStudy
 from analysis.curves.curve import Curve, curve_of
 from analysis.reading.load import Run
@@ -49,6 +50,8 @@ class Study:
     """What `orz-bench probe` stored, by benchmark and step (curves.probed)."""
     needs: Mapping[str, ThoughtNeed] = field(default_factory=dict)
     """What it stored with a model, by benchmark, step and model."""
+    behaviours: tuple[BehaviourStudy, ...] = ()
+    """Behaviours that `orz-analysis detect` has marked in its rollouts (curves.behaved)."""
     tokens: TokenLayer | None = None
     """Which tokens its training learned from, where entropies are stored (curves.token_layers)."""
 
