@@ -6,9 +6,9 @@ from orz_bench.errors import ConfigError
 
 
 def parse_shares(text: str | None) -> tuple[float, ...]:
-    """`0,50,100` as (0.0, 0.5, 1.0); nothing: each tenth. ConfigError for what is no percentage."""
+    """`0,50,100` as (0.0, 0.5, 1.0); nothing for nothing. ConfigError for what is no percentage."""
     if text is None:
-        return tuple(at / 10 for at in range(11))
+        return ()
     shares = []
     for part in text.split(","):
         try:

@@ -160,11 +160,11 @@ def _probe_with_model(
 
 
 def _thoughts(directory: EvaluationDir, need: NeedOptions) -> tuple[NeedSettings, list[StoredThought], int]:
-    from orz_bench.interventions.stored import NeedChoices, settings_for, stored_thoughts
+    from orz_bench.interventions.stored import TENTHS, NeedChoices, settings_for, stored_thoughts
 
     both = {"both": ("now", "later"), "none": ()}
     choices = NeedChoices(
-        positions=need.at,
+        positions=need.at or TENTHS,
         measured=cast("tuple[Measured, ...]", both.get(need.measure, (need.measure,))),
         max_steps=need.max_steps,
         answer_tokens=need.answer_tokens,

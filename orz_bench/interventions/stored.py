@@ -16,6 +16,7 @@ from orz_bench.records.rollout import AnswerKind, Problem
 from orz_bench.records.run_dir import EvaluationDir, read_json
 
 Measured = Literal["now", "later"]
+TENTHS = tuple(at / 10 for at in range(11))
 RULES = 1
 """Increased whenever the same settings would lead to other requests."""
 _BOX = " \\boxed{"
@@ -64,7 +65,7 @@ class NeedSettings:
 class NeedChoices:
     """What a caller chooses; the rest follows from the evaluation's protocol. Fields as those of NeedSettings."""
 
-    positions: tuple[float, ...] = tuple(at / 10 for at in range(11))
+    positions: tuple[float, ...] = TENTHS
     measured: tuple[Measured, ...] = ("now",)
     max_steps: int = 8
     answer_tokens: int = 64

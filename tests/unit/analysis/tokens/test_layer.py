@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from analysis.tokens.step_tokens import StepTokens, step_tokens
 from orz_bench.errors import DataError
 from orz_bench.records.run_dir import RunDir
 from tests.support.builders import a_rollout
+from tests.support.token_runs import a_token_run
 
 WORDS = {0: "<end>", 1: "wait", 2: "Ġso", 3: "7", 4: "Ġ", 5: "tower", 6: ".", 7: "Ġ1", 8: "2"}
 TOKENIZER = {
@@ -32,41 +32,6 @@ TOKENIZER = {
     "model": {"vocab": {text: number for number, text in WORDS.items() if number}},
     "decoder": {"type": "ByteLevel"},
 }
-
-
-def a_run(folder: Path, *, steps: int = 2, rows: int = 30, normalisation: str = "token", **changes: Any) -> RunDir:
-    """Random responses of 20 to 80 tokens."""
-    run = RunDir(folder)
-    run.create(kind="train", command=["orz-rl"], seed=0, environment={})
-    run.write_config(f"loss:\n  normalisation: {normalisation}\n")
-    run.write_metrics([{"step": step, "reward/mean": 0.5} for step in range(1, steps + 1)])
-    draw = random.Random(7)
-    for step in range(1, steps + 1):
-        rollouts = []
-        for row in range(rows):
-            num = draw.randrange(20, 80)
-            fields: dict[str, Any] = {
-                "token_ids": [draw.randrange(1, 9) for _ in range(num)],
-                "logprobs": [-draw.expovariate(2) for _ in range(num)],
-                "entropies": [round(draw.expovariate(4) * 8) / 8 for _ in range(num)],
-            }
-            rollouts.append(
-                a_rollout(
-                    **{
-                        "problem_id": f"p{row // 2}",
-                        "sample_index": row,
-                        "step": step,
-                        "num_tokens": num,
-                        "advantage": draw.gauss(0, 1),
-                        "prompt_token_ids": [1],
-                    }
-                    | fields
-                    | changes
-                )
-            )
-        run.rollouts(step).path.mkdir(parents=True)
-        run.rollouts(step).append(rollouts)
-    return run
 
 
 def tokens_of(run: RunDir, step: int) -> list[tuple[float, float, int, int]]:
@@ -95,7 +60,7 @@ def test_means_by_rank() -> None:
 
 @pytest.mark.parametrize("normalisation", ["token", "sequence", "constant"])
 def test_the_update_is_that_of_a_plain_loop(tmp_path: Path, normalisation: str) -> None:
-    run = a_run(tmp_path / "run", normalisation=normalisation)
+    run = a_token_run(tmp_path / "run", normalisation=normalisation)
     layer = token_layer(run.path)
     assert (layer.steps, layer.num_responses, layer.normalisation) == ((1, 2), 60, normalisation)
     tops = []
@@ -139,7 +104,7 @@ def test_the_gradient_of_the_logits_has_this_norm() -> None:
 
 def test_length_bias_of_sequence_weights(tmp_path: Path) -> None:
     """2503.20783: with 1 / length, a token of a long wrong response is pushed less than one of a short one."""
-    runs = {name: a_run(tmp_path / name, normalisation=name, advantage=-1.0) for name in ("token", "sequence")}
+    runs = {name: a_token_run(tmp_path / name, normalisation=name, advantage=-1.0) for name in ("token", "sequence")}
     steps = {name: token_layer(run.path) for name, run in runs.items()}
     assert all(one.raising is None for layer in steps.values() for one in layer.lengths)
     lowering = {name: [one.lowering for one in layer.lengths] for name, layer in steps.items()}
@@ -153,7 +118,7 @@ def test_words_of_a_byte_level_tokenizer(tmp_path: Path) -> None:
     folder.mkdir()
     (folder / "tokenizer.json").write_text(json.dumps(TOKENIZER), encoding="utf-8")
     ids = [1, 2, 4, 5, 6, 7, 8, 0] * 10
-    run = a_run(
+    run = a_token_run(
         tmp_path / "run",
         token_ids=ids,
         logprobs=[-1.0] * 80,
@@ -171,7 +136,7 @@ def test_words_of_a_byte_level_tokenizer(tmp_path: Path) -> None:
 
 
 def test_rows_without_a_column_are_left_out_and_counted(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run", steps=1)
+    run = a_token_run(tmp_path / "run", steps=1)
     run.rollouts(1).append([a_rollout(sample_index=99, step=1)])
     found = step_tokens(1, run.rollouts(1))
     assert found is not None
@@ -191,24 +156,24 @@ def test_rows_without_a_column_are_left_out_and_counted(tmp_path: Path) -> None:
     ],
 )
 def test_errors(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    run = a_run(tmp_path / "run", **changes)
+    run = a_token_run(tmp_path / "run", **changes)
     with pytest.raises(DataError, match=message):
         token_layer(run.path)
 
 
 def test_a_file_with_other_lengths_is_named(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run", entropies=[0.5])
+    run = a_token_run(tmp_path / "run", entropies=[0.5])
     with pytest.raises(DataError, match="not one for each token"):
         token_layer(run.path)
 
 
 def test_no_tokenizer_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"not a readable tokenizer\.json"):
-        token_layer(a_run(tmp_path / "run").path, tokenizer=tmp_path)
+        token_layer(a_token_run(tmp_path / "run").path, tokenizer=tmp_path)
 
 
 def test_the_command_and_the_report(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run", steps=3)
+    run = a_token_run(tmp_path / "run", steps=3)
     done = CliRunner().invoke(
         app, ["tokens", str(run.path), "--steps", "1,3", "--out", str(tmp_path / "figures"), "--json"]
     )
