@@ -13,7 +13,7 @@ import typer
 
 from analysis.commands.arguments import split_names
 from orz_bench.commands.options import takes_options
-from orz_bench.errors import ConfigError, counted
+from orz_bench.errors import ConfigError
 from orz_bench.terminal import (
     BarDisplay,
     Json,
@@ -167,8 +167,10 @@ def _tables(found: Sequence[BehaviourStudy]) -> list[Table]:
         for name, steps in study.sets.items():
             for step in _few(steps):
                 fixed = step.corrected
-                shown = "–" if fixed is None else _percent(fixed.value, fixed.low, fixed.high)
-                table.add_row(name, str(step.step), f"{step.num:,}", _percent(step.share, step.low, step.high), shown)
+                shown = "–" if fixed is None else _percent(fixed.value, low=fixed.low, high=fixed.high)
+                table.add_row(
+                    name, str(step.step), f"{step.num:,}", _percent(step.share, low=step.low, high=step.high), shown
+                )
         tables.append(table)
     return tables
 
@@ -183,10 +185,8 @@ def _few(steps: Sequence[StepPrevalence]) -> list[StepPrevalence]:
 def _rate(rate: Rate) -> str:
     if rate.value is None or rate.low is None or rate.high is None:
         return "–"
-    return f"{_percent(rate.value, rate.low, rate.high)} of {counted(rate.num, 'one')}".removesuffix(
-        " ones"
-    ).removesuffix(" one")
+    return f"{_percent(rate.value, low=rate.low, high=rate.high)} of {rate.num:,}"
 
 
-def _percent(value: float, low: float, high: float) -> str:
+def _percent(value: float, *, low: float, high: float) -> str:
     return f"{100 * value:.1f} % ({100 * low:.1f} to {100 * high:.1f})"

@@ -262,7 +262,7 @@ def _words(
         return ()
     sums: dict[str, Array] = defaultdict(lambda: np.zeros(5))
     for each in _learned(found):
-        _add_words(sums, each, normalisation, pieces=pieces)
+        _add_words(sums, each, normalisation=normalisation, pieces=pieces)
     total = np.sum(list(sums.values()), axis=0) if sums else np.zeros(5)
     kept = sorted(
         ((word, row) for word, row in sums.items() if row[0] >= LEAST_USES), key=lambda pair: -float(pair[1][4])
@@ -281,7 +281,7 @@ def _words(
 
 
 def _add_words(
-    sums: dict[str, Array], tokens: StepTokens, normalisation: Normalisation, *, pieces: Mapping[int, bytes]
+    sums: dict[str, Array], tokens: StepTokens, *, normalisation: Normalisation, pieces: Mapping[int, bytes]
 ) -> None:
     """Add (uses, entropy at the first token, tokens, abs(A), update) of every word, each step with a total of 1."""
     advantage, update = (each / each.sum() for each in (tokens.advantage(), tokens.update(normalisation)))

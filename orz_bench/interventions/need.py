@@ -65,7 +65,10 @@ def thought_need(
                 batch = missing[start : start + BATCH]
                 forced = asker.forced(batch)
                 steps = asker.steps(batch) if settings.measured else [[] for _ in batch]
-                rows = [_row(*parts) for parts in zip(batch, forced, steps, strict=True)]
+                rows = [
+                    _row(each, forced=answers, steps=scored)
+                    for each, answers, scored in zip(batch, forced, steps, strict=True)
+                ]
                 folder.append(rows)
                 stored |= {each.key: row for each, row in zip(batch, rows, strict=True)}
                 observer.committed(len(batch))
@@ -90,7 +93,7 @@ def _stored(folder: CardedRows, thoughts: Sequence[StoredThought]) -> dict[tuple
     return found
 
 
-def _row(thought: StoredThought, forced: Sequence[ForcedAnswer], steps: Sequence[ProbedStep]) -> Row:
+def _row(thought: StoredThought, *, forced: Sequence[ForcedAnswer], steps: Sequence[ProbedStep]) -> Row:
     return {
         "problem_id": thought.problem.problem_id,
         "sample_index": thought.sample_index,

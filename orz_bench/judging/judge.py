@@ -29,7 +29,10 @@ class ModelJudge:
 
     def ask(self, question: str, responses: Sequence[tuple[str, str]]) -> list[tuple[bool | None, str]]:
         """For each (problem, response): yes, no or neither, and the reply."""
-        requests = [self._request(question, number, *pair) for number, pair in enumerate(responses)]
+        requests = [
+            self._request(question, number=number, problem=problem, response=response)
+            for number, (problem, response) in enumerate(responses)
+        ]
         sampling = Sampling(temperature=0.0, max_tokens=_REPLY_TOKENS)
         found = {
             one.sample_index: one.text
@@ -39,7 +42,7 @@ class ModelJudge:
         replies = [found[number].strip() for number in range(len(requests))]
         return [(reading(reply), reply) for reply in replies]
 
-    def _request(self, question: str, number: int, problem: str, response: str) -> Request:
+    def _request(self, question: str, *, number: int, problem: str, response: str) -> Request:
         prompt = self._rendered(judge_prompt(question, problem=problem, response=response))
         ids = self.model.tokenizer.encode(prompt)
         require_room(self.model, [len(ids) + _REPLY_TOKENS], what="a question to the judge")
