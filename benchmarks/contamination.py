@@ -94,7 +94,7 @@ def trained(folder: Path, texts: Sequence[str], *, epochs: int, seed: int = 0) -
             optimizer.step()
             schedule.step()
     model.save_pretrained(folder)
-    return float(loss)
+    return float(loss.detach())
 
 
 def table(path: Path, rows: Sequence[tuple[str, str]]) -> Path:

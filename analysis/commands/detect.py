@@ -55,9 +55,7 @@ class DetectOptions:
     tag: Annotated[str | None, typer.Option(help="The tag, for one behaviour [default: its name].")] = None
     judge: Annotated[str | None, typer.Option(help="Checkpoint that answers a behaviour's question.")] = None
     judge_engine: Annotated[str, typer.Option(help="auto, vllm or transformers, for the judge.")] = "auto"
-    judge_dtype: Annotated[str, typer.Option(help="Type of the judge's numbers, as --dtype of orz-bench eval.")] = (
-        "auto"
-    )
+    judge_dtype: Annotated[str, typer.Option(help="Type of the judge's numbers: auto, bfloat16, float32.")] = "auto"
     judge_max_model_len: Annotated[int | None, typer.Option(help="Tokens of the judge's context.")] = None
     out: Annotated[Path | None, typer.Option(help="Write behaviours.png, .pdf and .csv into this folder.")] = None
 

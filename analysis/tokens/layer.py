@@ -37,7 +37,7 @@ _NORMALISATIONS = ("token", "sequence", "constant")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverSteps:
-    """A mean over steps, with its 95 % interval (None for one step)."""
+    """A mean of shares over steps, with its 95 % interval (None for one step)."""
 
     value: float
     low: float | None
@@ -50,7 +50,7 @@ class OverSteps:
         if len(values) < 2:
             return cls(value=mean, low=None, high=None)
         error = _Z * float(np.std(values, ddof=1)) / math.sqrt(len(values))
-        return cls(value=mean, low=mean - error, high=mean + error)
+        return cls(value=mean, low=max(mean - error, 0.0), high=min(mean + error, 1.0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -56,7 +56,7 @@ class NeedOptions:
     ] = "now"
     max_steps: Annotated[int, typer.Option(min=0, help="Steps of a response that are scored; 0: all.")] = 8
     answer_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a forced answer.")] = 64
-    force: Annotated[str | None, typer.Option(help="What is put behind a cut thought [default: of the template].")] = (
+    close: Annotated[str | None, typer.Option(help="What is put behind a cut thought [default: of the template].")] = (
         None
     )
     questions: Annotated[int | None, typer.Option(min=1, help="Only the first N questions.")] = None
@@ -109,7 +109,7 @@ def probe_command(
     if need.ckpt is not None:
         _probe_with_model(chosen, need, name=need.ckpt, step=options.step, json_output=json_output)
         return
-    given = [name for name in ("force", "questions", "responses") if getattr(need, name) is not None]
+    given = [name for name in ("close", "questions", "responses") if getattr(need, name) is not None]
     if given:
         raise ConfigError(f"--{given[0]} is for a model that is asked again; add --ckpt.")
     _probe(chosen, json_output=json_output)
@@ -168,7 +168,7 @@ def _thoughts(directory: EvaluationDir, need: NeedOptions) -> tuple[NeedSettings
         measured=cast("tuple[Measured, ...]", both.get(need.measure, (need.measure,))),
         max_steps=need.max_steps,
         answer_tokens=need.answer_tokens,
-        force=need.force,
+        force=need.close,
         seed=need.seed,
     )
     settings = settings_for(directory, choices)

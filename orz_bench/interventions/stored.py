@@ -103,7 +103,7 @@ def settings_for(directory: EvaluationDir, choices: NeedChoices) -> NeedSettings
     if force is None and thought is None:
         raise ConfigError(
             f"{directory.path}: its template ({template or 'unknown'}) asks for no thought, so that it is not known "
-            f"how a thought ends and an answer begins; give that text, such as --force '\\nSo the answer is \\boxed{{'."
+            f"how a thought ends and an answer begins; give that text, such as --close '\\nSo the answer is \\boxed{{'."
         )
     return NeedSettings(
         positions=tuple(sorted(set(choices.positions))),

@@ -236,7 +236,7 @@ def test_nothing_to_ask_is_an_error(
 
 def test_a_template_without_a_thought_needs_the_text(tmp_path: Path) -> None:
     directory = an_evaluation(tmp_path / "run", TEXT, card=CARD | {"template": "plain"})
-    with pytest.raises(ConfigError, match="--force"):
+    with pytest.raises(ConfigError, match="--close"):
         settings(directory)
     assert settings(directory, force="\nSo \\boxed{").closing == "}"
     assert settings(directory, force="\nSo: ").closing == ""
