@@ -31,7 +31,7 @@ FIELDS = MappingProxyType(
 )
 """The fields of a rollout, and columns of its table, that hold numbers."""
 _MOST_SHOWN = 80
-_SIGNIFICANT, _LEAST_EXPONENT = 6, -5
+_SIGNIFICANT, _LEAST_EXPONENT = 5, -5
 """Bits of a stored entropy, and the exponent below which they are not shifted on: 2^-6 = 1/64 is 0.5 * 2^-5."""
 
 Array = np.ndarray[Any, Any]
@@ -141,9 +141,9 @@ def versions(values: Any) -> Numbers[int]:
 
 
 def entropies(values: Any) -> Numbers[float]:
-    """Entropies in nats with six significant bits: off by at most 1/64 of it, and below 1/64 by at most 1/4096.
+    """Entropies in nats with five significant bits: off by at most 1/32 of it, and below 1/64 by at most 1/2048.
 
-    All bits of a 16-bit number would take twice the space on disk.
+    So fewer than 256 values occur, which take a byte a token on disk; all bits of a 16-bit number take twice that.
     """
     given = np.maximum(np.asarray(values, dtype=np.float64), 0.0)
     exponent = np.maximum(np.frexp(given)[1], _LEAST_EXPONENT)

@@ -44,7 +44,7 @@ def test_every_step_leaves_its_metrics_and_rollouts(whole: Path) -> None:
         assert all(len(r["token_ids"]) == len(r["logprobs"]) == r["num_tokens"] for r in rollouts)
         entropies = [entropy for r in rollouts for entropy in r["entropies"]]
         assert len(entropies) == sum(r["num_tokens"] for r in rollouts)
-        assert sum(entropies) / len(entropies) == pytest.approx(row["policy/entropy"], rel=0.01)
+        assert sum(entropies) / len(entropies) == pytest.approx(row["policy/entropy"], rel=0.02)
         # The engine and the trainer compute the same numbers in float32, one with a cache and padding, one in packs.
         assert row["mismatch/logprob_abs_max"] < 1e-3
     assert (whole / "DONE").exists()
