@@ -143,7 +143,7 @@ def versions(values: Any) -> Numbers[int]:
 def entropies(values: Any) -> Numbers[float]:
     """Entropies in nats with five significant bits: off by at most 1/32 of it, and below 1/64 by at most 1/2048.
 
-    So fewer than 256 values occur, which take a byte a token on disk; all bits of a 16-bit number take twice that.
+    So fewer than 256 values occur, and a file holds them in less than a byte a token; all bits would take twice that.
     """
     given = np.maximum(np.asarray(values, dtype=np.float64), 0.0)
     exponent = np.maximum(np.frexp(given)[1], _LEAST_EXPONENT)

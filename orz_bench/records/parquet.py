@@ -64,8 +64,9 @@ ENTROPIES = pa.field("entropies", pa.list_(pa.float16()))
 """The column that only steps of a training with rollouts.entropies have, behind all others."""
 _OPTIONAL = {each.name: each for each in (TOKEN_VERSIONS, ENTROPIES)}
 """Columns that a part may lack, in their order."""
-_FLOATS = "logprobs.list.element"
-"""Hardly any two are equal, so a dictionary of them is larger than they; their bytes compress by place."""
+_FLOATS = ("logprobs.list.element", "entropies.list.element")
+"""Hardly any two log-probabilities are equal, so a dictionary of them is larger than they; their bytes compress by
+place, and so do those of entropies."""
 
 
 def part_files(folder: Path) -> list[Path]:
@@ -91,7 +92,7 @@ def write_part(folder: Path, rollouts: Sequence[Rollout]) -> Path:
 
 def write_table(folder: Path, table: pa.Table) -> Path:
     """Append one part with a table of ROLLOUT_SCHEMA (and optional columns); unknown is null. Else as write_part."""
-    return write_parquet(folder, table, floats=(_FLOATS,))
+    return write_parquet(folder, table, floats=_FLOATS)
 
 
 def write_parquet(folder: Path, table: pa.Table, *, floats: Sequence[str]) -> Path:
@@ -122,7 +123,7 @@ def replace_table(folder: Path, table: pa.Table) -> None:
     and finish_parts() finishes the move; readers of `part-*` alone may miss rows until then, but see none twice.
     """
     with _whole_file(folder / _MERGED) as temporary:
-        _write(temporary, table, floats=(_FLOATS,))
+        _write(temporary, table, floats=_FLOATS)
     try:
         _put_merged_in_place(folder)
     except OSError as error:
@@ -160,7 +161,7 @@ def _write(path: Path, table: pa.Table, *, floats: Sequence[str]) -> None:
             file,
             compression="zstd",
             use_dictionary=[name for name in _leaves(table.schema) if name not in floats],
-            use_byte_stream_split=list(floats),
+            use_byte_stream_split=[name for name in _leaves(table.schema) if name in floats],
         )
         file.flush()
         os.fsync(file.fileno())

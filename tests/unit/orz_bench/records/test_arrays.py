@@ -143,7 +143,7 @@ def test_entropies_are_rounded_to_five_bits(values: list[float]) -> None:
 
 
 def test_fewer_than_256_values_occur() -> None:
-    """So that an index into them is one byte: up to the entropy of a vocabulary of 262,144 tokens."""
+    """Up to the entropy of a vocabulary of 262,144 tokens."""
     every = np.arange(0, np.log(2**18), 1e-4)
     assert len(set(entropies(every))) < 256
 
