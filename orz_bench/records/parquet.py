@@ -64,9 +64,9 @@ ENTROPIES = pa.field("entropies", pa.list_(pa.float16()))
 """The column that only steps of a training with rollouts.entropies have, behind all others."""
 _OPTIONAL = {each.name: each for each in (TOKEN_VERSIONS, ENTROPIES)}
 """Columns that a part may lack, in their order."""
-_FLOATS = ("logprobs.list.element", "entropies.list.element")
-"""Hardly any two log-probabilities are equal, so a dictionary of them is larger than they; their bytes compress by
-place, and so do those of entropies."""
+_FLOATS = ("logprobs.list.element",)
+"""Hardly any two are equal, so a dictionary of them is larger than they; their bytes compress by place. Entropies are
+on a grid (arrays.entropies): with a dictionary they are bytes."""
 
 
 def part_files(folder: Path) -> list[Path]:
