@@ -85,7 +85,7 @@ class Behaviour:
             return re.search(self.pattern, response.text, re.IGNORECASE) is not None
         where = f"behaviour {self.name}: sample {response.sample_index} of {response.problem_id}, step {response.step}"
         try:
-            found = self.program(response)
+            found: Any = self.program(response)
         except Exception as error:  # a program of somebody else does whatever it does
             raise DataError(f"{where}: its program raised {type(error).__name__}: {error}; correct it.") from error
         if not isinstance(found, bool) and type(found).__name__ not in ("bool", "bool_"):

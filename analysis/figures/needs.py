@@ -18,8 +18,8 @@ def needs_figure(found: Mapping[str, ThoughtNeed]) -> FigureSpec:
     at = np.unique(np.linspace(0, len(found) - 1, min(len(found), _MOST_SETS)).round().astype(int))
     shown = [list(found.items())[index] for index in at.tolist()]
     sides = (
-        ("Right answers", "forced answers that are right", lambda need: need.accuracy),
-        ("The response's own answer", "forced answers that are the response's", lambda need: need.own),
+        ("Right answers", "forced answers that are right", [need.accuracy for _, need in shown]),
+        ("The response's own answer", "forced answers that are the response's", [need.own for _, need in shown]),
     )
     panels = tuple(
         Panel(
@@ -28,12 +28,12 @@ def needs_figure(found: Mapping[str, ThoughtNeed]) -> FigureSpec:
             x_label="share of the thought that the model got",
             is_share=True,
             series=tuple(
-                _series(name, side(need), x=need.positions, slot=slot)
-                for slot, (name, need) in enumerate(shown)
-                if side(need)
+                _series(name, shares, x=need.positions, slot=slot)
+                for slot, ((name, need), shares) in enumerate(zip(shown, of_sets, strict=True))
+                if shares
             ),
         )
-        for title, label, side in sides
+        for title, label, of_sets in sides
     )
     left = f" {len(found) - len(shown)} more sets are not drawn." if len(found) > len(shown) else ""
     return FigureSpec(

@@ -100,7 +100,9 @@ def settings_for(directory: EvaluationDir, choices: NeedChoices) -> NeedSettings
     template, extractor = card.get("template"), card.get("extractor")
     thought = THOUGHTS.get(str(template))
     force = choices.force
-    if force is None and thought is None:
+    if force is None and thought is not None:
+        force = thought.close.rstrip(" ") + _BOX
+    if force is None:
         raise ConfigError(
             f"{directory.path}: its template ({template or 'unknown'}) asks for no thought, so that it is not known "
             f"how a thought ends and an answer begins; give that text, such as --close '\\nSo the answer is \\boxed{{'."
@@ -111,7 +113,7 @@ def settings_for(directory: EvaluationDir, choices: NeedChoices) -> NeedSettings
         max_steps=choices.max_steps,
         answer_tokens=choices.answer_tokens,
         max_tokens=int(card.get("max_tokens") or 4096),
-        force=force if force is not None or thought is None else thought.close.rstrip(" ") + _BOX,
+        force=force,
         ends=_ENDS if thought is None else thought.ends,
         stop=tuple(card.get("stop") or _STOPS),
         extractor=extractor if extractor in EXTRACTOR_NAMES else "final",

@@ -34,4 +34,4 @@ def reading(reply: str) -> bool | None:
     found = [word.lower() for word in _YES_NO.findall(reply)]
     if not found or (len(found) > 1 and found[0] != found[1]):
         return None
-    return found[0] == "yes"
+    return bool(found[0] == "yes")

@@ -5,7 +5,7 @@ A slice is a view. Columns of lists are made from such buffers, and read as view
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar, overload
@@ -20,7 +20,7 @@ TOKEN_IDS = np.dtype(np.int32)
 LOGPROBS = np.dtype(np.float32)
 VERSIONS = np.dtype(np.int32)
 ENTROPIES = np.dtype(np.float16)
-FIELDS = MappingProxyType(
+FIELDS: Mapping[str, np.dtype[Any]] = MappingProxyType(
     {
         "prompt_token_ids": TOKEN_IDS,
         "token_ids": TOKEN_IDS,

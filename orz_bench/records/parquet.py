@@ -183,7 +183,7 @@ def read_parts(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 def all_columns(folder: Path) -> list[str]:
     """The columns of ROLLOUT_SCHEMA, and the optional ones that a part has. RunDirError as read_parts()."""
-    return schema_with({name for path in part_files(folder) for name in _names(path)}).names
+    return list(schema_with({name for path in part_files(folder) for name in _names(path)}).names)
 
 
 def schema_with(names: Container[str]) -> pa.Schema:

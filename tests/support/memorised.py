@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ NAMES = (
     "Pia",
 )
 THINGS = ("pears", "coins", "books", "stamps", "shells", "cards", "nuts", "pens")
-FORMS = (
+FORMS: tuple[tuple[str, Callable[[int, int], int]], ...] = (
     ("{a} has {x} {t} and buys {y} more from {b}. How many {t} has {a} now?", lambda x, y: x + y),
     ("{a} had {x} {t} and gave {y} of them to {b}. How many {t} are left for {a}?", lambda x, y: x - y),
     ("{a} and {b} each have {y} {t}, and {x} are on the table. How many {t} are there?", lambda x, y: x + 2 * y),
@@ -63,7 +63,7 @@ def trained(folder: Path, texts: Sequence[str], *, epochs: int, seed: int = 0) -
     steps = epochs * -(-len(ids) // 20)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=3e-3, total_steps=steps)
     generator = torch.Generator().manual_seed(seed)
-    loss = torch.tensor(0.0)
+    loss: Any = torch.tensor(0.0)
     for _ in range(epochs):
         order = torch.randperm(len(ids), generator=generator).tolist()
         for start in range(0, len(ids), 20):

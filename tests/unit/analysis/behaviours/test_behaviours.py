@@ -16,7 +16,9 @@ LONG = "A train leaves at noon with a speed of 60 miles per hour and arrives at 
 
 
 def a_response(text: str, **fields: Any) -> Response:
-    unknown = dict.fromkeys(("question", "gold", "extracted", "verdict", "reward", "num_tokens", "stop_reason"))
+    unknown: dict[str, Any] = dict.fromkeys(
+        ("question", "gold", "extracted", "verdict", "reward", "num_tokens", "stop_reason")
+    )
     return Response(**unknown | {"text": text, "step": 1, "problem_id": "p", "sample_index": 0} | fields)
 
 

@@ -18,6 +18,7 @@ def test_agreement_by_hand() -> None:
     assert found.specificity.value == pytest.approx(0.9)
     expected = (11 * 10 + 29 * 30) / 40**2
     assert found.kappa == pytest.approx((35 / 40 - expected) / (1 - expected))
+    assert found.kappa is not None
     assert found.kappa_low is not None
     assert found.kappa_high is not None
     assert found.kappa_low < found.kappa < found.kappa_high

@@ -34,13 +34,13 @@ TOKENIZER = {
 }
 
 
-def tokens_of(run: RunDir, step: int) -> list[tuple[float, float, int, int]]:
+def tokens_of(run: RunDir, step: int) -> list[tuple[float, float, int, int, float]]:
     """(entropy, advantage of its response, its length, its number) and 1 - p of every token, by plain loops."""
     return [
         (entropy, row.advantage or 0.0, row.num_tokens, number, 1 - float(np.exp(np.float64(logprob))))
         for number, row in enumerate(run.rollouts(step).rows())
         for entropy, logprob in zip(row.entropies or (), row.logprobs or (), strict=True)
-    ]  # type: ignore[misc]
+    ]
 
 
 @given(st.lists(st.tuples(st.integers(0, 4), st.floats(0, 10)), min_size=1, max_size=40), st.integers(1, 10))

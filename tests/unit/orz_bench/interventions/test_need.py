@@ -97,7 +97,8 @@ def a_model(engine: Stub, *, context: int | None = None) -> AskedModel:
 
 
 def settings(directory: EvaluationDir, **changes: Any) -> NeedSettings:
-    return settings_for(directory, NeedChoices(**{"positions": (0.0, 0.5, 1.0), "max_steps": 0} | changes))
+    given: dict[str, Any] = {"positions": (0.0, 0.5, 1.0), "max_steps": 0} | changes
+    return settings_for(directory, NeedChoices(**given))
 
 
 def probed(directory: EvaluationDir, engine: Stub, watcher: Watcher | None = None, **changes: Any) -> ThoughtNeed:

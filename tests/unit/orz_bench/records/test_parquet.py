@@ -160,8 +160,9 @@ def test_optional_columns_are_there_only_where_a_row_has_them(tmp_path: Path) ->
 
 def test_every_reader_takes_16_bit_numbers(tmp_path: Path) -> None:
     path = parquet.write_part(tmp_path, [a_rollout(entropies=[0.5, 2.0])])
-    found = duckdb.sql(f"SELECT entropies FROM read_parquet('{path}')").fetchall()
-    assert found == [([0.5, 2.0],)]
+    found = duckdb.sql(f"SELECT entropies FROM read_parquet('{path}')")
+    assert found is not None
+    assert found.fetchall() == [([0.5, 2.0],)]
     assert pd.read_parquet(path)["entropies"][0].tolist() == [0.5, 2.0]
 
 
