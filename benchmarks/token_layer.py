@@ -85,9 +85,11 @@ def layer(run: Path) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--run", type=Path)
     parser.add_argument("--model", type=Path)
     given = parser.parse_args()
+    if given.run is None:
+        sys.exit("name a finished run of `orz-rl train --recipe tiny` with --run")
     steps = dict(RunDir(given.run).sampled_steps())
     chosen = [step for step in (1, 20, 40) if step in steps]
     result: dict[str, Any] = {"tiny": {f"step {step}": sizes(steps[step].rows()) for step in chosen}}
