@@ -68,8 +68,9 @@ GUESSING = Behaviour(
         r"\b(?:I(?:['’]ll| will| would|['’]d| can only| have to| must)?(?: just)? guess\b|my (?:best |first )?guess\b|"
         r"(?:an?|the) (?:lucky|wild|random|educated|rough|first|best|initial) guess\b|"
         r"let(?:['’]s| me| us)(?: just)? guess\b|(?:just|only|by|am|are|be|pure) guess(?:ing|work)\b|"
-        r"(?:pick|choose|select|guess|answer)\w*(?: one| an? \w+| something)? (?:at random|randomly)\b|"
-        r"randomly (?:pick|choose|select|guess)\w*)"
+        r"(?:I|we|let me|let['’]s|let us|just)(?:['’]ll| will| can| could)?(?: just)? "
+        r"(?:(?:pick|choose|select|answer)\b[^.\n]{0,30}\b(?:at random|randomly)\b|"
+        r"randomly (?:pick|choose|select|guess)\b))"
     ),
 )
 NO_REASONING = Behaviour(

@@ -33,6 +33,8 @@ def a_response(text: str, **fields: Any) -> Response:
         ("guessing", "My best guess is 4", None, True),
         ("guessing", "so I pick one at random", None, True),
         ("guessing", "Nobody can guess the number of balls drawn at random from the urn.", None, False),
+        ("guessing", "Alice randomly selects one ball, and a number is selected at random from 1 to 100.", None, False),
+        ("guessing", "Let me randomly pick an option: B", None, True),
         ("guessing", "A random variable X is chosen uniformly.", None, False),
         ("no-reasoning", " 12 </think> <answer> \\boxed{12} </answer>", None, True),
         ("no-reasoning", " 7+5=12 </think> <answer> \\boxed{12} </answer>", None, False),
