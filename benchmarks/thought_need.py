@@ -27,7 +27,8 @@ from _record import keep
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from orz_bench.asking.templates import TEMPLATES
-from orz_bench.engines.asked_model import ModelOptions, asked_model
+from orz_bench.engines.asked_model import asked_model
+from orz_bench.engines.model_options import ModelOptions
 from orz_bench.interventions.need import thought_need
 from orz_bench.interventions.stored import NeedChoices, settings_for, stored_thoughts
 from orz_bench.probing.thought_steps import Effect, steps_of

@@ -12,7 +12,7 @@ import typer
 
 from orz_bench.commands.options import takes_options
 from orz_bench.commands.parsed import parse_shares
-from orz_bench.engines.asked_model import ModelOptions
+from orz_bench.engines.model_options import ModelOptions
 from orz_bench.errors import ConfigError, counted
 from orz_bench.evaluation.options import parse_names
 from orz_bench.terminal import (

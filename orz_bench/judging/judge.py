@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from orz_bench.engines.asked_model import AskedModel, ModelOptions, asked_model, require_room
+from orz_bench.engines.asked_model import AskedModel, asked_model, require_room
 from orz_bench.engines.engine import Sampling
+from orz_bench.engines.model_options import ModelOptions
 from orz_bench.errors import ConfigError
 from orz_bench.judging.prompts import RULES, judge_prompt, reading
 from orz_bench.records.rollout import Problem, Request
