@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.api import StepMoments, Study, draw, load, step_moments, write_report
+    from analysis.api import Behaviour, Response, StepMoments, Study, draw, load, step_moments, write_report
 
-__all__ = ["StepMoments", "Study", "draw", "load", "step_moments", "write_report"]
+__all__ = ["Behaviour", "Response", "StepMoments", "Study", "draw", "load", "step_moments", "write_report"]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.behaviours.behaviour import Behaviour, Response
 from analysis.curves.build import build_study
 from analysis.curves.grouping import group_studies
 from analysis.curves.step_moments import StepMoments, chosen_metrics, step_moments_of, with_step_moments
@@ -28,7 +29,7 @@ from analysis.texts.lexicons import get_lexicon
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["StepMoments", "Study", "draw", "load", "step_moments", "write_report"]
+__all__ = ["Behaviour", "Response", "StepMoments", "Study", "draw", "load", "step_moments", "write_report"]
 
 
 def load(run: str | Path, *, name: str | None = None, lexicon: str = "orz-code") -> Study:

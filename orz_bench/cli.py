@@ -1,7 +1,8 @@
-"""orz-bench: eval · grade · compare · gate · report · scale · value · probe · import · export · data · model."""
+"""orz-bench: eval · grade · compare · gate · report · scale · value · probe · contamination · import · export · data"""
 
 from __future__ import annotations
 
+from orz_bench.commands.contamination import contamination_command
 from orz_bench.commands.data import data_app, model_app
 from orz_bench.commands.evaluate import evaluate_command
 from orz_bench.commands.exporting import export_command
@@ -24,6 +25,7 @@ app.command("report")(report_command)
 app.command("scale")(scale_command)
 app.command("value")(value_command)
 app.command("probe")(probe_command)
+app.command("contamination")(contamination_command)
 app.command("import")(import_command)
 app.command("export")(export_command)
 app.add_typer(data_app, name="data")

@@ -57,7 +57,7 @@ def boundary_command(
         from analysis.commands.figures import save_into
         from analysis.figures.boundary import boundary_figure
 
-        save_into(boundary_figure(studies), options.out)
+        save_into(boundary_figure(studies), options.out, beside_json=json_output)
 
 
 def _studies(base: str, run: str, *, options: BoundaryOptions) -> list[BoundaryStudy]:

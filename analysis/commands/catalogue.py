@@ -6,10 +6,12 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from analysis.behaviours.measures import BEHAVIOUR_MEASURES
 from analysis.boundary.measures import BOUNDARY_MEASURES
 from analysis.curves.response_metrics import RESPONSE_METRICS, ResponseMetric
 from analysis.figures.registry import FIGURES
 from analysis.texts.lexicons import LEXICONS
+from analysis.tokens.measures import TOKEN_MEASURES
 from analysis.values.measures import VALUE_MEASURES
 from orz_bench.records.foreign_metrics import FOREIGN_METRICS, TITLES
 from orz_bench.records.metrics import METRICS
@@ -64,6 +66,20 @@ Measures of `orz-analysis boundary`, which compares the stored samples of a base
 questions; [boundary.md](boundary.md) says how. Bands are 95 % intervals over questions.
 
 """
+_TOKENS = """
+## Tokens
+
+Measures of `orz-analysis tokens`, from the entropies that training stores beside log-probabilities;
+[tokens.md](tokens.md) says how. Means over steps; intervals (95 %) are over steps.
+
+"""
+_BEHAVIOURS = """
+## Behaviours
+
+Measures of `orz-analysis detect`; [detectors.md](detectors.md) lists the behaviours that are shipped, and how to write
+one. Intervals have 95 %.
+
+"""
 _LEXICONS = """
 ## Lexicons
 
@@ -103,6 +119,14 @@ def metrics_markdown() -> str:
         + _BOUNDARY
         + _markdown(
             ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in BOUNDARY_MEASURES]
+        )
+        + _TOKENS
+        + _markdown(
+            ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in TOKEN_MEASURES]
+        )
+        + _BEHAVIOURS
+        + _markdown(
+            ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in BEHAVIOUR_MEASURES]
         )
         + _LEXICONS
         + _markdown(("name", "version", "patterns", "source"), lexicons)

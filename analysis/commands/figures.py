@@ -52,8 +52,11 @@ def figure_command(
     save_into(drawn(figure, group_studies(studies)), out)
 
 
-def save_into(spec: FigureSpec, out: Path) -> None:
-    """Save a figure into a folder (created if absent); print the paths on stdout and the caption on stderr."""
+def save_into(spec: FigureSpec, out: Path, *, beside_json: bool = False) -> None:
+    """Save a figure into a folder (created if absent); print the paths on stdout and the caption on stderr.
+
+    `beside_json`: stdout has one JSON object and nothing else, so the paths go to stderr too.
+    """
     from analysis.figures.drawing import save
     from orz_bench.records.parquet import disk_error
 
@@ -63,7 +66,10 @@ def save_into(spec: FigureSpec, out: Path) -> None:
     except OSError as error:
         raise disk_error(out, error) from error
     for path in paths:
-        print_result(str(path))
+        if beside_json:
+            stderr_console().print(str(path), markup=False, highlight=False, soft_wrap=True)
+        else:
+            print_result(str(path))
     stderr_console().print(spec.caption, markup=False, highlight=False, soft_wrap=True)
 
 

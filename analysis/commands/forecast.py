@@ -59,4 +59,4 @@ def forecast_command(run: Source, options: ForecastOptions, *, json_output: Json
         figure = forecast_figure([(study, found)])
         if figure is None:
             raise DataError(f"{study.run.name}: no curve could be forecast, so there is no figure.")
-        save_into(figure, options.out)
+        save_into(figure, options.out, beside_json=json_output)

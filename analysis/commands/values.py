@@ -54,4 +54,6 @@ def values_command(
         from analysis.commands.figures import save_into
         from analysis.figures.values import value_figure
 
-        save_into(value_figure([(run.resolve().name, study) for study in studies]), options.out)
+        save_into(
+            value_figure([(run.resolve().name, study) for study in studies]), options.out, beside_json=json_output
+        )

@@ -65,7 +65,7 @@ def weights_command(
         figure = weights_figure(found)
         if figure is None:
             raise DataError(f"{a}: its tensors have no numbered layers, so there is no figure.")
-        save_into(figure, options.out)
+        save_into(figure, options.out, beside_json=json_output)
 
 
 def _table(found: MovedWeights) -> Table:

@@ -9,12 +9,15 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from analysis.behaviours.study import BehaviourStudy
 from analysis.boundary.study import BoundaryStudy
 from analysis.curves.curve import Curve, curve_of
 from analysis.reading.load import Run
 from analysis.step_moment.breaks import Break, JointBreak
+from analysis.tokens.layer import TokenLayer
 from analysis.values.study import ValueStudy
 from orz_bench.records.summary import EvalResult, Summary
+from orz_bench.records.thought_need import ThoughtNeed
 from orz_bench.records.thoughts import ThoughtUse
 
 SCORE_COLUMNS = ("benchmark", "step", "fingerprint", "accuracy", "error", "low", "high", "n", "num_problems", "length")
@@ -45,6 +48,12 @@ class Study:
     """What its first and its last checkpoint can solve, by benchmark, where they were compared (curves.bounded)."""
     thoughts: Mapping[str, ThoughtUse] = field(default_factory=dict)
     """What `orz-bench probe` stored, by benchmark and step (curves.probed)."""
+    needs: Mapping[str, ThoughtNeed] = field(default_factory=dict)
+    """What it stored with a model, by benchmark, step and model."""
+    behaviours: tuple[BehaviourStudy, ...] = ()
+    """Behaviours that `orz-analysis detect` has marked in its rollouts (curves.behaved)."""
+    tokens: TokenLayer | None = None
+    """Which tokens its training learned from, where entropies are stored (curves.token_layers)."""
 
     def series(self, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
         """(steps, values) of a metric, or None if the run lacks it."""

@@ -12,21 +12,26 @@ from analysis.curves.grouping import group_studies
 from analysis.curves.study import Study
 from analysis.figures import drawing
 from analysis.figures.ablations import Ablation
+from analysis.figures.behaviours import behaviours_figure
 from analysis.figures.boundary import boundary_figure
 from analysis.figures.chosen import chosen_metrics
 from analysis.figures.forecast import forecast_figure
+from analysis.figures.needs import needs_figure
 from analysis.figures.panels import MissingDataError, NothingToCompareError
 from analysis.figures.registry import all_figures, drawn
 from analysis.figures.spec import FigureSpec, rows
 from analysis.figures.thoughts import thoughts_figure
+from analysis.figures.tokens import tokens_figure
 from analysis.figures.values import value_figure
+from analysis.report.behaviours_finding import behaviours_finding
 from analysis.report.boundary_finding import boundary_finding
 from analysis.report.examples import examples_of
 from analysis.report.findings import findings_of
 from analysis.report.forecast_finding import forecast_finding, reward_forecast
 from analysis.report.page import Page, Picture, RunSection, render
 from analysis.report.tables import Table, as_csv, length_table_of, result_table
-from analysis.report.thought_finding import thought_finding
+from analysis.report.thought_finding import need_finding, thought_finding
+from analysis.report.tokens_finding import tokens_finding
 from analysis.report.value_finding import value_finding
 from analysis.report.weights_finding import kept_weights, weights_finding
 from orz_bench.errors import ConfigError, DataError, counted
@@ -72,6 +77,16 @@ def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] 
     probed = {f"{study.run.name}: {name}": use for study in studies for name, use in study.thoughts.items()}
     thoughts = thoughts_figure(probed) if probed else None
     specs += [thoughts] if thoughts else []
+    needs = {f"{study.run.name}: {name}": need for study in studies for name, need in study.needs.items()}
+    specs += [needs_figure(needs)] if needs else []
+    specs += [
+        replace(
+            behaviours_figure(study.behaviours, run=study.run.name), name=f"behaviours-{at}" if at else "behaviours"
+        )
+        for at, study in enumerate(one for one in studies if one.behaviours)
+    ]
+    learned = {study.run.name: study.tokens for study in studies if study.tokens is not None}
+    specs += [tokens_figure(learned)] if learned else []
     not_drawn = _not_drawn(studies, specs)
     left_out += not_drawn
     if not specs and not has_texts:
@@ -183,7 +198,10 @@ def _section(study: Study) -> RunSection:
             *([forecast_finding(ahead)] if (ahead := reward_forecast(study)) is not None else []),
             *map(boundary_finding, study.boundaries),
             *(thought_finding(name, use) for name, use in study.thoughts.items()),
+            *(need_finding(name, need) for name, need in study.needs.items()),
             *map(value_finding, study.values),
+            *([behaviours_finding(study.behaviours)] if study.behaviours else []),
+            *([tokens_finding(study.tokens)] if study.tokens is not None else []),
             *([weights_finding(moved)] if (moved := kept_weights(study)) is not None else []),
         ),
         examples=tuple(examples_of(study)),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from analysis.report.finding import Finding
 from analysis.report.wording import percent
 from orz_bench.errors import counted
+from orz_bench.records.thought_need import ThoughtNeed
 from orz_bench.records.thoughts import Share, ThoughtUse
 
 
@@ -31,6 +32,30 @@ def thought_finding(name: str, use: ThoughtUse) -> Finding:
             f"A right response first concludes its answer after {_shown(use.outcome_efficiency)} of its length "
             f"({use.mean_first:,.0f} of {use.mean_length:,.0f} {use.unit} on average)."
         ),
+        details=tuple(details),
+    )
+
+
+def need_finding(name: str, need: ThoughtNeed) -> Finding:
+    """Whether the model's answers need its thoughts, and which steps decide them."""
+    question = f"Does it need the thought ({name})?"
+    first, last = need.accuracy[0], need.accuracy[-1]
+    is_apart = first.high is not None and last.low is not None and first.high < last.low
+    where = "without its thought" if need.positions[0] == 0 else f"after {percent(need.positions[0])} of it"
+    whole = "with the whole" if need.positions[-1] == 1 else f"after {percent(need.positions[-1])}"
+    details = [f"{counted(need.num_responses, 'response')} to {counted(need.num_questions, 'question')}."]
+    for scores in need.steps:
+        measured = "an answer right behind it" if scores.measured == "now" else "the thought that goes on"
+        details.append(
+            f"True-thinking score of {'all steps' if scores.kind == 'all' else scores.kind} by {measured}: "
+            f"{scores.score.value:.2f} ({counted(scores.num_steps, 'step')}), {percent(scores.decorative.value)} of "
+            f"them decorative."
+        )
+    it = "It" if is_apart else "Not shown: it"
+    return Finding(
+        question=question,
+        answer="yes" if is_apart else "unclear",
+        headline=f"{it} is right in {_shown(first)} {where} and in {_shown(last)} {whole}.",
         details=tuple(details),
     )
 

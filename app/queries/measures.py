@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from analysis.texts.form import form_features
 from analysis.texts.lexicons import Lexicon, get_lexicon
+from analysis.texts.reasoning import calculates, num_reasoning_chars, thought_of
 from analysis.texts.reflection import find_reflections
 from analysis.texts.repetition import repetition_features
 from app.reader.gold import END_CHARS, gold_places
@@ -49,8 +50,6 @@ SCHEMA = pa.schema(
     ]
 )
 _SPACES = re.compile(r"\s+")
-_TAG = re.compile(r"</?(?:think|answer)>")
-_CALCULATION = re.compile(r"[\w)}]\s{0,3}(?:[-+*/×·÷^−]|\\(?:cdot|times|div)\b)\s{0,3}[\w({\\]")
 
 
 def lexicon() -> Lexicon:
@@ -128,27 +127,6 @@ def _of_texts(rollouts: pd.DataFrame) -> pd.DataFrame:
         },
         index=rollouts.index,
     )
-
-
-def thought_of(text: str) -> str:
-    r"""The text before the first `</think>`, else before the last `<answer>` or `\boxed`, else the whole text."""
-    first = text.find("</think>")
-    return text[: first if first >= 0 else _start_of_answer(text)]
-
-
-def _start_of_answer(text: str) -> int:
-    starts = [at for mark in ("<answer>", r"\boxed") if (at := text.rfind(mark)) >= 0]
-    return min(starts, default=len(text))
-
-
-def num_reasoning_chars(thought: str) -> int:
-    """Number of characters except tags and white space."""
-    return len("".join(_TAG.sub("", thought).split()))
-
-
-def calculates(thought: str) -> bool:
-    """Whether a thought, however short, contains a calculation: `3+4=7` does, `x = 7` and `7` don't."""
-    return _CALCULATION.search(thought) is not None
 
 
 def holds_gold(text: str, gold: object) -> bool | None:

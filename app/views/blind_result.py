@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 import streamlit as st
 
-from app.judging.agreement import cohen_kappa
+from analysis.behaviours.agreement import cohen_kappa
 from app.judging.annotations import Annotations
 from app.judging.blind import SKIP, Preference, comparison_of, judged_by, preference, shown_to, together, words_of
 from app.judging.blind_pairs import BlindPairs

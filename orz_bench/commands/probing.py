@@ -3,22 +3,66 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from orz_bench.commands.options import takes_options
-from orz_bench.errors import counted
+from orz_bench.commands.parsed import parse_shares
+from orz_bench.engines.model_options import ModelOptions
+from orz_bench.errors import ConfigError, counted
 from orz_bench.evaluation.options import parse_names
-from orz_bench.terminal import Json, print_result, reports_errors, result_console
+from orz_bench.terminal import (
+    BarDisplay,
+    Json,
+    libraries_on_stderr,
+    print_result,
+    reports_errors,
+    result_console,
+    stderr_console,
+)
 
 if TYPE_CHECKING:
+    from rich.progress import TaskID
     from rich.table import Table
 
+    from orz_bench.interventions.stored import Measured, NeedSettings, StoredThought
     from orz_bench.records.run_dir import EvaluationDir
+    from orz_bench.records.thought_need import ThoughtNeed
     from orz_bench.records.thoughts import Share, ThoughtUse
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeedOptions:
+    """What a model is asked about the thoughts."""
+
+    ckpt: Annotated[
+        str | None,
+        typer.Option(
+            "--ckpt", "--model", help="Ask this model again: checkpoint folder, hub id or training run [default: none]."
+        ),
+    ] = None
+    at: Annotated[
+        tuple[float, ...],
+        typer.Option(help="Percent of the thought behind which the model answers [default: 0,10,...,100]."),
+        parse_shares,
+    ] = ()
+    measure: Annotated[
+        Literal["now", "later", "both", "none"],
+        typer.Option(help="Steps by answers right behind them, by the thought that goes on, both, or not at all."),
+    ] = "now"
+    max_steps: Annotated[int, typer.Option(min=0, help="Steps of a response that are scored; 0: all.")] = 8
+    answer_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a forced answer.")] = 64
+    close: Annotated[str | None, typer.Option(help="What is put behind a cut thought [default: of the template].")] = (
+        None
+    )
+    questions: Annotated[int | None, typer.Option(min=1, help="Only the first N questions.")] = None
+    responses: Annotated[int | None, typer.Option(min=1, help="Only the first N responses to a question.")] = None
+    seed: Annotated[int, typer.Option(help="Of the steps that are scored, and of their other numbers.")] = 0
+    model: ModelOptions = field(default_factory=ModelOptions)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,41 +75,117 @@ class ProbeOptions:
     step: Annotated[int | None, typer.Option(min=0, help="Only this step.")] = None
 
 
+class _Display(BarDisplay):
+    """An Observer: a bar of responses on a terminal, and what is there already."""
+
+    def started(self, name: str, *, num_wanted: int, num_missing: int) -> None:
+        """A new bar."""
+        if num_missing < num_wanted:
+            have = counted(num_wanted - num_missing, "response", verb=("is", "are"))
+            self.notice(f"{name}: {have} probed already, {num_missing:,} to go")
+        self._task: TaskID = self._bar.add_task(name, total=num_missing)
+
+    def committed(self, num_responses: int) -> None:
+        """Advance it."""
+        self._bar.advance(self._task, num_responses)
+
+
 @reports_errors
 @takes_options
 def probe_command(
     options: ProbeOptions,
+    need: NeedOptions,
     *,
     run: Annotated[Path, typer.Argument(help="A run directory.")],
     json_output: Json = False,
 ) -> None:
-    """Is the thought used? Where stored responses first conclude the right answer; no model is loaded."""
-    from orz_bench.probing.thought_use import evaluations_of, thought_use
+    """Is the thought used? Where stored responses first conclude the right answer; with --ckpt, what a model needs.
+
+    Without --ckpt no model is loaded. With it the same command again resumes.
+    """
+    from orz_bench.probing.thought_use import evaluations_of
+
+    chosen = evaluations_of(run, benchmarks=options.bench, step=options.step)
+    if need.ckpt is not None:
+        _probe_with_model(chosen, need, name=need.ckpt, step=options.step, json_output=json_output)
+        return
+    given = [name for name in ("close", "questions", "responses") if getattr(need, name) is not None]
+    if given:
+        raise ConfigError(f"--{given[0]} is for a model that is asked again; add --ckpt.")
+    _probe(chosen, json_output=json_output)
+
+
+def _probe(chosen: Sequence[EvaluationDir], *, json_output: bool) -> None:
+    from orz_bench.probing.thought_use import thought_use
     from orz_bench.records.thoughts import write_thought_use
 
     found = []
-    for directory in evaluations_of(run, benchmarks=options.bench, step=options.step):
+    for directory in chosen:
         use = thought_use(directory)
         write_thought_use(directory, use)
         found.append((directory, use))
     if json_output:
-        rows = [
-            {"benchmark": at.benchmark, "step": at.step, "fingerprint": at.fingerprint, **use.to_json()}
-            for at, use in found
-        ]
+        rows = [_place(at) | use.to_json() for at, use in found]
         print_result(json.dumps({"evaluations": rows}, ensure_ascii=False))
         return
     for at, use in found:
-        result_console().print(_table(at, use))
+        result_console().print(_table(at, _facts(use)))
 
 
-def _table(directory: EvaluationDir, use: ThoughtUse) -> Table:
+def _probe_with_model(
+    chosen: Sequence[EvaluationDir], need: NeedOptions, *, name: str, step: int | None, json_output: bool
+) -> None:
+    from orz_bench.engines.asked_model import asked_model
+    from orz_bench.interventions.need import thought_need
+
+    asked = [(directory, *_thoughts(directory, need)) for directory in chosen]
+    found = []
+    with (
+        libraries_on_stderr(),
+        _Display(stderr_console()) as display,
+        asked_model(name, need.model, step=step, notice=display.notice) as model,
+    ):
+        for directory, settings, thoughts, num_left_out in asked:
+            done, folder = thought_need(
+                directory, thoughts, model=model, settings=settings, num_left_out=num_left_out, observer=display
+            )
+            found.append((directory, done, folder.path))
+    if json_output:
+        rows = [_place(at) | {"path": str(path)} | done.to_json() for at, done, path in found]
+        print_result(json.dumps({"evaluations": rows}, ensure_ascii=False))
+        return
+    for at, done, path in found:
+        result_console().print(_table(at, _need_facts(done)))
+        result_console().print(f"rows: {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _thoughts(directory: EvaluationDir, need: NeedOptions) -> tuple[NeedSettings, list[StoredThought], int]:
+    from orz_bench.interventions.stored import TENTHS, NeedChoices, settings_for, stored_thoughts
+
+    both = {"both": ("now", "later"), "none": ()}
+    choices = NeedChoices(
+        positions=need.at or TENTHS,
+        measured=cast("tuple[Measured, ...]", both.get(need.measure, (need.measure,))),
+        max_steps=need.max_steps,
+        answer_tokens=need.answer_tokens,
+        force=need.close,
+        seed=need.seed,
+    )
+    settings = settings_for(directory, choices)
+    thoughts, num_left_out = stored_thoughts(directory, settings, limit=need.questions, responses=need.responses)
+    return settings, thoughts, num_left_out
+
+
+def _place(directory: EvaluationDir) -> dict[str, object]:
+    return {"benchmark": directory.benchmark, "step": directory.step, "fingerprint": directory.fingerprint}
+
+
+def _table(directory: EvaluationDir, facts: dict[str, str]) -> Table:
     from rich.table import Table
 
-    table = Table(
-        title=f"{directory.benchmark}, step {directory.step}", show_header=False, box=None, title_justify="left"
-    )
-    for name, text in _facts(use).items():
+    title = f"{directory.benchmark}, step {directory.step}"
+    table = Table(title=title, show_header=False, box=None, title_justify="left")
+    for name, text in facts.items():
         table.add_row(name, text)
     return table
 
@@ -82,6 +202,24 @@ def _facts(use: ThoughtUse) -> dict[str, str]:
         found["underthinking"] = f"{_shown(use.underthinking)}; by chance {_shown(use.underthinking_by_chance)}"
         found["wrong ones that concluded the right answer"] = (
             f"{_shown(use.reached)}; the answer to another question {_shown(use.reached_by_chance)}"
+        )
+    return found
+
+
+def _need_facts(need: ThoughtNeed) -> dict[str, str]:
+    found = {
+        "model": need.model,
+        "responses": f"{need.num_responses:,} to {counted(need.num_questions, 'question')}"
+        + (f"; {need.num_left_out:,} left out" if need.num_left_out else ""),
+    }
+    for at, position in enumerate(need.positions):
+        own = f"; the response's own answer {_shown(need.own[at])}" if need.own else ""
+        found[f"right after {100 * position:g} % of the thought"] = f"{_shown(need.accuracy[at])}{own}"
+    for scores in need.steps:
+        where = "right behind it" if scores.measured == "now" else "where the thought goes on"
+        found[f"score of {scores.kind}, {where}"] = (
+            f"{scores.score.value:.3f} ({counted(scores.num_steps, 'step')}), supports {scores.support:+.3f}; "
+            f"decorative {_shown(scores.decorative)}"
         )
     return found
 

@@ -5,7 +5,7 @@ A slice is a view. Columns of lists are made from such buffers, and read as view
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, TypeVar, overload
@@ -19,11 +19,21 @@ Number = TypeVar("Number", int, float)
 TOKEN_IDS = np.dtype(np.int32)
 LOGPROBS = np.dtype(np.float32)
 VERSIONS = np.dtype(np.int32)
-FIELDS = MappingProxyType(
-    {"prompt_token_ids": TOKEN_IDS, "token_ids": TOKEN_IDS, "logprobs": LOGPROBS, "token_versions": VERSIONS}
+ENTROPIES = np.dtype(np.float16)
+FIELDS: Mapping[str, np.dtype[Any]] = MappingProxyType(
+    {
+        "prompt_token_ids": TOKEN_IDS,
+        "token_ids": TOKEN_IDS,
+        "logprobs": LOGPROBS,
+        "token_versions": VERSIONS,
+        "entropies": ENTROPIES,
+    }
 )
 """The fields of a rollout, and columns of its table, that hold numbers."""
 _MOST_SHOWN = 80
+_STEPS, _LEAST_EXPONENT = 24, -5
+"""Stored entropies from 2^k to 2^(k + 1), and the exponent (of frexp) of those below 1/64, which are equally far apart
+down to 0."""
 
 Array = np.ndarray[Any, Any]
 
@@ -129,6 +139,17 @@ def logprobs(values: Any) -> Numbers[float]:
 def versions(values: Any) -> Numbers[int]:
     """Numbers of weight updates."""
     return Numbers(values, VERSIONS)
+
+
+def entropies(values: Any) -> Numbers[float]:
+    """Entropies in nats on a grid of 24 steps an octave: off by 2 % at most, and below 1/64 by at most 1/3072.
+
+    129 to 256 values occur in all but the shortest steps. A file then holds an index of one byte for each, which
+    compresses as bytes do: all bits of a 16-bit number would take twice the space.
+    """
+    given = np.maximum(np.asarray(values, dtype=np.float64), 0.0)
+    step = np.ldexp(1.0 / _STEPS, np.maximum(np.frexp(given)[1], _LEAST_EXPONENT) - 1)
+    return Numbers((np.round(given / step) * step).astype(ENTROPIES), ENTROPIES)
 
 
 def counts(values: Any) -> dict[int, int]:

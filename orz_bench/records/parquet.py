@@ -9,7 +9,7 @@ import contextlib
 import errno
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from pathlib import Path
@@ -60,8 +60,13 @@ ROLLOUT_SCHEMA = pa.schema(
 )
 TOKEN_VERSIONS = pa.field("token_versions", pa.list_(pa.int32()))
 """The column that only runs with rollout.partial have, behind the others."""
-_FLOATS = "logprobs.list.element"
-"""Hardly any two are equal, so a dictionary of them is larger than they; their bytes compress by place."""
+ENTROPIES = pa.field("entropies", pa.list_(pa.float16()))
+"""The column that only steps of a training with rollouts.entropies have, behind all others."""
+_OPTIONAL = {each.name: each for each in (TOKEN_VERSIONS, ENTROPIES)}
+"""Columns that a part may lack, in their order."""
+_FLOATS = ("logprobs.list.element",)
+"""Hardly any two are equal, so a dictionary of them is larger than they; their bytes compress by place. Entropies are
+on a grid (arrays.entropies): with a dictionary they are bytes."""
 
 
 def part_files(folder: Path) -> list[Path]:
@@ -86,8 +91,8 @@ def write_part(folder: Path, rollouts: Sequence[Rollout]) -> Path:
 
 
 def write_table(folder: Path, table: pa.Table) -> Path:
-    """Append one part with a table of ROLLOUT_SCHEMA (and TOKEN_VERSIONS); unknown is null. Else as write_part."""
-    return write_parquet(folder, table, floats=(_FLOATS,))
+    """Append one part with a table of ROLLOUT_SCHEMA (and optional columns); unknown is null. Else as write_part."""
+    return write_parquet(folder, table, floats=_FLOATS)
 
 
 def write_parquet(folder: Path, table: pa.Table, *, floats: Sequence[str]) -> Path:
@@ -118,7 +123,7 @@ def replace_table(folder: Path, table: pa.Table) -> None:
     and finish_parts() finishes the move; readers of `part-*` alone may miss rows until then, but see none twice.
     """
     with _whole_file(folder / _MERGED) as temporary:
-        _write(temporary, table, floats=(_FLOATS,))
+        _write(temporary, table, floats=_FLOATS)
     try:
         _put_merged_in_place(folder)
     except OSError as error:
@@ -156,7 +161,7 @@ def _write(path: Path, table: pa.Table, *, floats: Sequence[str]) -> None:
             file,
             compression="zstd",
             use_dictionary=[name for name in _leaves(table.schema) if name not in floats],
-            use_byte_stream_split=list(floats),
+            use_byte_stream_split=[name for name in _leaves(table.schema) if name in floats],
         )
         file.flush()
         os.fsync(file.fileno())
@@ -177,13 +182,20 @@ def read_parts(folder: Path, columns: Sequence[str] | None = None) -> pa.Table:
 
 
 def all_columns(folder: Path) -> list[str]:
-    """The columns of ROLLOUT_SCHEMA, and TOKEN_VERSIONS if a part has it. RunDirError as read_parts()."""
-    has_versions = any(TOKEN_VERSIONS.name in _names(path) for path in part_files(folder))
-    return [*ROLLOUT_SCHEMA.names, *([TOKEN_VERSIONS.name] if has_versions else [])]
+    """The columns of ROLLOUT_SCHEMA, and the optional ones that a part has. RunDirError as read_parts()."""
+    return list(schema_with({name for path in part_files(folder) for name in _names(path)}).names)
+
+
+def schema_with(names: Container[str]) -> pa.Schema:
+    """ROLLOUT_SCHEMA with those optional columns that are among the names."""
+    schema = ROLLOUT_SCHEMA
+    for name, field in _OPTIONAL.items():
+        schema = schema.append(field) if name in names else schema
+    return schema
 
 
 def _field(name: str) -> pa.Field:
-    return TOKEN_VERSIONS if name == TOKEN_VERSIONS.name else ROLLOUT_SCHEMA.field(name)
+    return _OPTIONAL[name] if name in _OPTIONAL else ROLLOUT_SCHEMA.field(name)
 
 
 def read_part(path: Path, columns: Sequence[str]) -> pa.Table:
@@ -193,9 +205,7 @@ def read_part(path: Path, columns: Sequence[str]) -> pa.Table:
 
 def rows_of_part(path: Path) -> list[Rollout]:
     """The records of one part, with every column that it has. RunDirError as read_parts."""
-    has_versions = TOKEN_VERSIONS.name in _names(path)
-    schema = ROLLOUT_SCHEMA.append(TOKEN_VERSIONS) if has_versions else ROLLOUT_SCHEMA
-    return rollouts_from_table(_read_part(path, schema))
+    return rollouts_from_table(_read_part(path, schema_with(_names(path))))
 
 
 def is_whole(path: Path) -> bool:
@@ -253,8 +263,7 @@ def _to_table(rollouts: Iterable[Rollout]) -> pa.Table:
     columns["extra"] = [json.dumps(dict(extra), ensure_ascii=False) for extra in columns["extra"]]
     for name in (f.name for f in ROLLOUT_SCHEMA if f.type == pa.string()):
         columns[name] = [text if text is None else storable(text) for text in columns[name]]
-    has_versions = any(versions is not None for versions in columns[TOKEN_VERSIONS.name])
-    schema = ROLLOUT_SCHEMA.append(TOKEN_VERSIONS) if has_versions else ROLLOUT_SCHEMA
+    schema = schema_with({name for name in _OPTIONAL if any(value is not None for value in columns[name])})
     whole = {
         f.name: (to_column(columns[f.name], f.type) if f.name in FIELDS else pa.array(columns[f.name], f.type))
         for f in schema
@@ -272,10 +281,10 @@ def _read_part(path: Path, schema: pa.Schema) -> pa.Table:
         require_regular(path)
         with pq.ParquetFile(path) as file:
             _refuse_newer(path, file)
-            names = [name for name in schema.names if name != TOKEN_VERSIONS.name or name in file.schema_arrow.names]
-            table = file.read(columns=names)
-            if len(names) < len(schema):
-                table = table.append_column(TOKEN_VERSIONS, pa.nulls(table.num_rows, TOKEN_VERSIONS.type))
+            lacking = [name for name in schema.names if name in _OPTIONAL and name not in file.schema_arrow.names]
+            table = file.read(columns=[name for name in schema.names if name not in lacking])
+            for name in lacking:
+                table = table.append_column(_OPTIONAL[name], pa.nulls(table.num_rows, _OPTIONAL[name].type))
             return table.select(schema.names).cast(schema)
     except (pa.ArrowException, OSError, KeyError, ValueError) as error:
         raise _unreadable(path, error) from error

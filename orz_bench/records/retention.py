@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 
 from orz_bench.records import parquet
 from orz_bench.records.keep_rules import Content, KeepRule, Retention
-from orz_bench.records.parquet import ROLLOUT_SCHEMA, TOKEN_VERSIONS, all_columns
+from orz_bench.records.parquet import ENTROPIES, TOKEN_VERSIONS, all_columns, schema_with
 from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.records.text_hash import text_hash
 
@@ -38,9 +38,9 @@ def reduce_step(folder: RolloutsDir, retention: Retention, *, step: int) -> dict
     rules = retention.rules
     gone = {name for name, rule in rules.items() if rule.drops_all(step)}
     content_of = {column: name for name, columns in COLUMNS.items() for column in columns}
-    content_of[TOKEN_VERSIONS.name] = "tokens"
+    content_of |= {TOKEN_VERSIONS.name: "tokens", ENTROPIES.name: "logprobs"}
     names = all_columns(folder.path)
-    schema = ROLLOUT_SCHEMA.append(TOKEN_VERSIONS) if TOKEN_VERSIONS.name in names else ROLLOUT_SCHEMA
+    schema = schema_with(names)
     table = folder.read([each for each in names if content_of.get(each) not in gone or each == "completion"])
     kept = {name: _kept(table, rule, step=step) for name, rule in rules.items()}
     kept["logprobs"] = pc.and_(kept["logprobs"], kept["tokens"])

@@ -251,9 +251,12 @@ class Rollout:
     extra: Mapping[str, Any] = field(default_factory=dict)
     token_versions: Sequence[int] | None = None
     """Only with rollout.partial, like the column."""
+    entropies: Sequence[float] | None = None
+    """One per token: of the trained policy's distribution at its place, in nats, before the first update that used the
+    token (arrays.entropies); None outside training, and without rollouts.entropies."""
 
     def __post_init__(self) -> None:
-        _keep_buffers(self, "prompt_token_ids", "token_ids", "logprobs", "token_versions")
+        _keep_buffers(self, "prompt_token_ids", "token_ids", "logprobs", "token_versions", "entropies")
 
     @classmethod
     def from_parts(

@@ -347,7 +347,9 @@ def _facts(plan: Plan, *, mean_tokens: float) -> dict[str, Any]:
     for phase, seconds in plan.seconds.items():
         facts[f"{phase}, s a step, at least"] = f"{seconds:.1f}"
     facts["rollouts on disk, GiB a step"] = f"{plan.disk_bytes_a_step / GIB:.2g}"
-    facts["rollouts on disk, GiB at most"] = f"{plan.disk_bytes / GIB:,.3g} ({_kept(config)})"
+    most = plan.disk_bytes / GIB
+    shown = f"{most:,.0f}" if most >= 1000 else f"{most:.3g}"
+    facts["rollouts on disk, GiB at most"] = f"{shown} ({_kept(config)})"
     return facts
 
 

@@ -22,6 +22,8 @@ MFU = 0.4
 """Share of the peak that training reaches; well-tuned stacks report 40 %."""
 TOKEN_BYTES: Mapping[Content, float] = MappingProxyType({"texts": 1.3, "tokens": 1.7, "logprobs": 3.6})
 """On disk, per token of a response: measured on 2,000 responses to MATH500 and on benchmarks/paper_sized_step.py."""
+ENTROPY_BYTES = 0.9
+"""The same of the entropies, which are kept as long as log-probabilities: benchmarks/token_layer.py."""
 ROW_BYTES = 100
 """On disk, of everything else of a rollout."""
 LONG_DAYS = 7
@@ -129,7 +131,8 @@ class Plan:
 
     def _content_bytes(self) -> dict[Content, float]:
         num_tokens = self.config.num_rollouts * self.mean_tokens
-        return {name: size * num_tokens for name, size in TOKEN_BYTES.items()}
+        more = {"logprobs": ENTROPY_BYTES if self.config.rollouts.entropies else 0.0}
+        return {name: (size + more.get(name, 0.0)) * num_tokens for name, size in TOKEN_BYTES.items()}
 
     def delays(self) -> Iterator[str]:
         """A warning, with remedies, if the whole run takes longer than LONG_DAYS."""

@@ -36,6 +36,8 @@ class RolloutsConfig(Section):
     """Which responses keep their token ids; null: as `keep`."""
     keep_logprobs: Rule | None = None
     """Which responses keep their log-probabilities, at most those that keep their token ids; null: as `keep`."""
+    entropies: bool = True
+    """Store the policy's entropy at each token, in 16 bits, beside the log-probabilities and for as long."""
 
     @property
     def retention(self) -> Retention:

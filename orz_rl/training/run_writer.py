@@ -15,6 +15,7 @@ import torch
 
 from orz_bench.errors import RunDirError, counted
 from orz_bench.grading.grader import Grader
+from orz_bench.records.arrays import entropies
 from orz_bench.records.run_dir import RunDir
 from orz_rl.ppo.advantages import row_blocks
 from orz_rl.rollout.reward_process import Reward
@@ -79,7 +80,7 @@ class RunWriter:
         run = self._setup.run
         clock = Stopwatch()
         with clock.phase("write"):
-            _write_advantages(report, run)
+            _write_advantages(report, run, has_entropies=self._setup.config.rollouts.entropies)
             row = metrics_row(report, self._setup.config)
         row |= {f"time/{name}": seconds for name, seconds in clock.seconds.items()}
         if report.cpu_seconds:
@@ -167,18 +168,27 @@ class RunWriter:
         return base_digest(self._setup.policy) if step == 0 else f"{run.info()['run_id']}:{step}"
 
 
-def _write_advantages(report: StepReport, run: RunDir) -> None:
-    """Add to the step's rows, in their order, the mean advantage per token and the value of the prompt."""
+def _write_advantages(report: StepReport, run: RunDir, *, has_entropies: bool) -> None:
+    """Add to the step's rows, in their order, the mean advantage per token, the value of the prompt, and the entropy at
+    each token.
+    """
     batch, values_BT = report.batch, report.scores.values_BT
     sums = [(rows * mask).sum(dim=1) for mask, rows in row_blocks(batch.mask_BT, report.estimate.advantages_BT)]
     means = (torch.cat(sums) / batch.mask_BT.sum(dim=1)).tolist()
     values = [None] * len(means) if values_BT is None else values_BT[:, 0].tolist()
-    found = {id(row): (mean, value) for row, mean, value in zip(batch.rollouts, means, values, strict=True)}
-    unlearned = (None, None)  # reward.truncated=mask
-    rows = [
-        replace(row, advantage=found.get(id(row), unlearned)[0], value=found.get(id(row), unlearned)[1])
-        for row in report.collection.rollouts
-    ]
+    entropies_BT = report.updates.entropy_BT
+    learned = {
+        id(row): {
+            "advantage": mean,
+            "value": value,
+            "entropies": None
+            if entropies_BT is None or not has_entropies
+            else entropies(entropies_BT[place, : row.num_tokens].numpy()),
+        }
+        for place, (row, mean, value) in enumerate(zip(batch.rollouts, means, values, strict=True))
+    }
+    unlearned = {"advantage": None, "value": None, "entropies": None}  # reward.truncated=mask
+    rows = [replace(row, **learned.get(id(row), unlearned)) for row in report.collection.rollouts]
     folder = run.rollouts(report.step)
     folder.path.mkdir(parents=True, exist_ok=True)  # it is there, unless the rollouts were given
     folder.replace([*rows, *report.collection.set_aside])

@@ -18,6 +18,12 @@ benchmarks:
   - {bench: arithmetic, protocol: orz, n: 2, sample: 5}
   - {bench: my.jsonl, template: chat, protocol: greedy}
 """
+BEHAVIOURS = """\
+from analysis import Behaviour
+
+LONG = Behaviour(name="long", what="more than 40 tokens", program=lambda response: (response.num_tokens or 0) > 40)
+DOUBTS = Behaviour(name="doubts", what="doubts its result", question="Does the response doubt its own result?")
+"""
 REWARD = """\
 def brief(problem, completion, grade):
     return 1.0 - 0.005 * min(completion.num_tokens, 100) if grade.is_correct else 0.0
@@ -37,6 +43,7 @@ def prepare(folder: Path, page: str) -> None:
     shutil.copy(PROJECT / "tests" / "golden" / "foreign" / "inspect" / "sums.eval", folder / "logs" / "2025-01.eval")
     (folder / "examples").symlink_to(PROJECT / "examples")
     (folder / "my_rewards.py").write_text(REWARD, encoding="utf-8")
+    (folder / "my_behaviours.py").write_text(BEHAVIOURS, encoding="utf-8")
     (folder / "my_suite.yaml").write_text(SMALL_SUITE, encoding="utf-8")
 
 

@@ -19,9 +19,12 @@ from tests.guards.test_docs import PROGRAMS
 from tests.guards.tree import expect_none
 
 MEAN_DIFFERENT_THINGS = {
+    "--at": "a step that is forecast, or shares of a text",
     "--bench": "benchmarks to ask, to compare, of a file, or of rows",
+    "--ckpt": "any model, or one that is loaded here",
     "--critic": "to be exported, to assess answers, or whose values are used",
     "--dtype": "of a model that generates, or of a critic",
+    "--fresh": "new benchmarks, or to begin anew",
     "--from": "the tool whose files are imported, or whose training is followed; or the answers that are learned",
     "--from-step": "of answers that a student learns, or of rollouts that a critic learns",
     "--limit": "of questions, or of answers that are learned",
@@ -30,7 +33,9 @@ MEAN_DIFFERENT_THINGS = {
     "--run": "the run of a file, to import or to read",
     "--seed": "of sampling, of weights or of the bootstrap",
     "--since": "the first day of a benchmark's questions, or the first step of a curve",
+    "--steps": "to run, or to read",
     "--step": "of a checkpoint, of rows or to export",
+    "--tokenizer": "of a model on a server, or whose words are counted",
 }
 LISTS: dict[str, Iterable[str]] = {
     "--protocol": PROTOCOLS,

@@ -27,6 +27,8 @@ COMMANDS = (
     "step-moment",
     "forecast",
     "weights",
+    "tokens",
+    "detect",
     "compare",
     "figure",
     "figures",

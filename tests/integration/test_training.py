@@ -42,6 +42,9 @@ def test_every_step_leaves_its_metrics_and_rollouts(whole: Path) -> None:
         assert row["reward/mean"] == sum(rollout["reward"] for rollout in rollouts) / 16
         assert all(rollout["advantage"] is not None and rollout["value"] is not None for rollout in rollouts)
         assert all(len(r["token_ids"]) == len(r["logprobs"]) == r["num_tokens"] for r in rollouts)
+        entropies = [entropy for r in rollouts for entropy in r["entropies"]]
+        assert len(entropies) == sum(r["num_tokens"] for r in rollouts)
+        assert sum(entropies) / len(entropies) == pytest.approx(row["policy/entropy"], rel=0.02)
         # The engine and the trainer compute the same numbers in float32, one with a cache and padding, one in packs.
         assert row["mismatch/logprob_abs_max"] < 1e-3
     assert (whole / "DONE").exists()
@@ -78,8 +81,9 @@ def test_dropping_old_rollouts_changes_nothing_else(whole: Path, tmp_path: Path)
     assert metrics_of(run) == metrics_of(whole)
     for step in range(1, STEPS + 1):
         for row, full in zip(rollouts_of(run, step), rollouts_of(whole, step), strict=True):
-            assert {name: row[name] for name in CONTENT_COLUMNS} == dict.fromkeys(CONTENT_COLUMNS)
-            assert {**row, "extra": ""} == {**full, **dict.fromkeys(CONTENT_COLUMNS), "extra": ""}
+            dropped = dict.fromkeys((*CONTENT_COLUMNS, "entropies"))
+            assert {name: row[name] for name in dropped} == dropped
+            assert {**row, "extra": ""} == {**full, **dropped, "extra": ""}
     (run / "metrics.jsonl").unlink()
     shutil.rmtree(run / "checkpoints" / "step=000005")
     (run / "DONE").unlink()
@@ -120,6 +124,7 @@ def test_without_a_critic_and_with_the_options_of_others(tmp_path: Path) -> None
         "checkpoint.every=1",
         "checkpoint.keep_last=1",
         "checkpoint.keep_best=0",
+        "rollouts.entropies=false",
     )
     orz_rl(*SMALL, *options, "num_steps=3", "--out", run)
     rows = metrics_of(run)
@@ -129,6 +134,7 @@ def test_without_a_critic_and_with_the_options_of_others(tmp_path: Path) -> None
         rollouts = rollouts_of(run, row["step"])
         assert len(rollouts) == 16 + 4 * row["group/replaced"]
         assert sum(rollout["advantage"] is not None for rollout in rollouts) == 16
+        assert not any("entropies" in rollout for rollout in rollouts)
     assert sum(row["group/replaced"] for row in rows) > 0
     assert [m.step for m in Checkpoints(RunDir(run)).complete()] == [3]
     assert not (run / "checkpoints" / "step=000003" / "critic").exists()

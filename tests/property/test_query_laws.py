@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from analysis.texts.reasoning import calculates, num_reasoning_chars, thought_of
 from analysis.texts.reflection import counted_matches
 from analysis.texts.repetition import find_loop
 from app.queries.filters import Filters
 from app.queries.index import RunIndex
 from app.queries.keys import RowKey
-from app.queries.measures import calculates, ends_in_gold, holds_gold, lexicon, num_reasoning_chars, thought_of
+from app.queries.measures import ends_in_gold, holds_gold, lexicon
 from app.queries.reasons import REASONS
 from app.queries.rows import key_at, page, place_of
 from app.queries.search import Pattern, spans

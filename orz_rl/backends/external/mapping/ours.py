@@ -173,6 +173,7 @@ OURS: Sequence[Row] = (
         lost=lambda config: "" if config.rollouts.retention.keeps_all else "the rollouts of all steps are kept whole",
     ),
     *(Row(setting=f"rollouts.keep_{name}", instead="everything") for name in ("texts", "tokens", "logprobs")),
+    Row(setting="rollouts.entropies", instead="nothing: these trainers do not report a token's entropy"),
     Row(setting="health.hook", instead=_WATCHED),
     Row(setting="health.stop", instead=_WATCHED),
 )

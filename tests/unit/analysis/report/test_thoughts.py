@@ -6,11 +6,14 @@ from pathlib import Path
 
 from analysis.curves.build import build_study
 from analysis.curves.probed import with_thoughts
+from analysis.figures.needs import needs_figure
 from analysis.figures.thoughts import thoughts_figure
 from analysis.reading.load import load_path
-from analysis.report.thought_finding import thought_finding
+from analysis.report.thought_finding import need_finding, thought_finding
 from orz_bench.probing.thought_use import thought_use
-from orz_bench.records.thoughts import NAME, write_thought_use
+from orz_bench.records.carded_rows import SUMMARY, CardedRows
+from orz_bench.records.thought_need import FOLDER, StepScores, ThoughtNeed
+from orz_bench.records.thoughts import NAME, Share, write_thought_use
 from tests.support.runs import a_run
 
 
@@ -33,3 +36,34 @@ def test_a_damaged_result_is_a_note(tmp_path: Path) -> None:
     (run.evaluations()[0].path / NAME).write_text("{}", encoding="utf-8")
     study = with_thoughts(build_study(load_path(run.path)[0]))
     assert "results of orz-bench probe were left out" in study.run.notes[-1]
+
+
+def a_need() -> ThoughtNeed:
+    low, high = Share(value=0.1, low=0.05, high=0.2), Share(value=0.9, low=0.8, high=0.95)
+    scores = StepScores(kind="all", measured="now", num_steps=9, score=low, support=0.1, decorative=high)
+    return ThoughtNeed(
+        model="m",
+        num_questions=5,
+        num_responses=10,
+        num_left_out=0,
+        positions=(0.0, 1.0),
+        accuracy=(low, high),
+        own=(low, high),
+        steps=(scores,),
+    )
+
+
+def test_what_a_model_needs_is_in_the_report(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=2)
+    folder = CardedRows.under(run.evaluations()[0].path / FOLDER, {"model": "d"})
+    with folder.writing({"model": "d"}):
+        folder.write_summary(a_need().to_json())
+    study = with_thoughts(build_study(load_path(run.path)[0]))
+    assert study.needs == {"arithmetic, step 0, asked m": a_need()}
+    finding = need_finding(*next(iter(study.needs.items())))
+    assert finding.answer == "yes"
+    assert "right in 10.0 % (5.0 % to 20.0 %) without its thought and in 90.0 %" in finding.headline
+    assert "True-thinking score of all steps by an answer right behind it: 0.10" in finding.details[1]
+    assert [panel.title for panel in needs_figure(study.needs).panels] == ["Right answers", "The response's own answer"]
+    (folder.path / SUMMARY).write_text("{}", encoding="utf-8")
+    assert "summary is damaged" in with_thoughts(study).run.notes[-1]

@@ -8,7 +8,8 @@ from fractions import Fraction
 
 import pytest
 
-from app.judging.agreement import Kappa, agreements, cohen_kappa, sign_test, states_by_judge
+from analysis.behaviours.agreement import Kappa, cohen_kappa
+from app.judging.agreement import agreements, sign_test, states_by_judge
 from app.judging.annotations import Entry
 from app.queries.keys import Response, RowKey
 

@@ -5,8 +5,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from analysis.texts.reasoning import calculates, num_reasoning_chars, thought_of
 from app.queries.keys import RowKey, key_of, key_text
-from app.queries.measures import calculates, head, holds_gold, measure_part, measures, num_reasoning_chars, thought_of
+from app.queries.measures import head, holds_gold, measure_part, measures
 from app.queries.reasons import REASONS, bit, names_of
 from orz_bench.records.keep_rules import KeepRule, Retention
 from orz_bench.records.parquet import part_files

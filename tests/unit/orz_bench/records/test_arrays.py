@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from orz_bench.errors import RecordError
 from orz_bench.records import parquet
-from orz_bench.records.arrays import LOGPROBS, TOKEN_IDS, from_column, logprobs, to_column, token_ids
+from orz_bench.records.arrays import LOGPROBS, TOKEN_IDS, entropies, from_column, logprobs, to_column, token_ids
 from orz_bench.records.rollout import Completion
 from tests.support.builders import a_rollout
 from tests.support.opaque_numbers import an_opaque_rollout
@@ -130,6 +130,26 @@ def test_files_from_python_lists_and_files_from_buffers_are_the_same_to_every_re
     assert parquet.rollouts_from_table(parquet.read_parts(tmp_path / "old")) == read
     schemas = [pq.read_schema(folder / "part-000000.parquet") for folder in (tmp_path, tmp_path / "old")]
     assert schemas[0].equals(schemas[1], check_metadata=True)
+
+
+@given(st.lists(st.floats(0, 12), max_size=30))
+def test_entropies_are_on_a_grid(values: list[float]) -> None:
+    found = entropies(values)
+    assert found.array.dtype == np.float16
+    for kept, value in zip(found, values, strict=True):
+        assert abs(kept - value) <= max(value * (1 / 48 + 2**-11), 1 / 3072) + 1e-9
+    assert entropies(found) == found
+    assert list(entropies(sorted(values))) == sorted(entropies(values))
+
+
+def test_fewer_than_256_values_occur() -> None:
+    """Up to the entropy of a vocabulary of 262,144 tokens."""
+    every = np.arange(0, np.log(2**18), 1e-4)
+    assert len(set(entropies(every))) < 256
+
+
+def test_a_negative_entropy_is_a_rounding_error_of_zero() -> None:
+    assert list(entropies([-1e-7])) == [0.0]
 
 
 def test_an_unknown_number_inside_a_list_is_refused() -> None:

@@ -6,6 +6,8 @@ import errno
 from dataclasses import replace
 from pathlib import Path
 
+import duckdb
+import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -132,11 +134,36 @@ def test_disk_errors_have_a_remedy(number: int, words: str) -> None:
 
 
 def test_the_schema_has_every_field_of_a_rollout() -> None:
-    assert {*parquet.ROLLOUT_SCHEMA.names, parquet.TOKEN_VERSIONS.name} == ROLLOUT_FIELDS
+    optional = {parquet.TOKEN_VERSIONS.name, parquet.ENTROPIES.name}
+    assert {*parquet.ROLLOUT_SCHEMA.names, *optional} == ROLLOUT_FIELDS
     assert parquet.ROLLOUT_SCHEMA.field("token_ids").type == pa.list_(pa.int32())
 
 
 ROLLOUT_FIELDS = set(Rollout.__dataclass_fields__)
+
+
+def test_optional_columns_are_there_only_where_a_row_has_them(tmp_path: Path) -> None:
+    rows = [a_rollout(sample_index=0), a_rollout(sample_index=1, entropies=[0.5, 0.0], token_versions=None)]
+    parquet.write_part(tmp_path, rows[:1])
+    assert parquet.all_columns(tmp_path) == parquet.ROLLOUT_SCHEMA.names
+    parquet.write_part(tmp_path, rows[1:])
+    names = parquet.all_columns(tmp_path)
+    assert names == [*parquet.ROLLOUT_SCHEMA.names, "entropies"]
+    table = parquet.read_parts(tmp_path, names)
+    assert table["entropies"].to_pylist() == [None, [0.5, 0.0]]
+    assert parquet.rollouts_from_table(table) == rows
+    both = [a_rollout(entropies=[0.5], token_versions=[3])]
+    parquet.replace_parts(tmp_path, both)
+    assert parquet.all_columns(tmp_path)[-2:] == ["token_versions", "entropies"]
+    assert parquet.rows_of_part(tmp_path / "part-000000.parquet") == both
+
+
+def test_every_reader_takes_16_bit_numbers(tmp_path: Path) -> None:
+    path = parquet.write_part(tmp_path, [a_rollout(entropies=[0.5, 2.0])])
+    found = duckdb.sql(f"SELECT entropies FROM read_parquet('{path}')")
+    assert found is not None
+    assert found.fetchall() == [([0.5, 2.0],)]
+    assert pd.read_parquet(path)["entropies"][0].tolist() == [0.5, 2.0]
 
 
 def test_one_part_takes_the_place_of_all(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def a_step(folder: Path, *, problems: int = 12, samples: int = 3) -> RolloutsDir
             prompt_token_ids=(1, 2),
             token_ids=(3, 4, problem),
             logprobs=(-0.5, -1.0, -float(sample)),
+            entropies=(0.5, 0.25, 0.0),
             num_tokens=3,
             extra={"level": problem},
         )

@@ -1,0 +1,195 @@
+"""Behaviours run over a whole run: resumable, held against tags, corrected, by the command, in the report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from analysis.behaviours.behaviour import Behaviour, Response, find_behaviour
+from analysis.behaviours.marking import Marked, marked, sources_of
+from analysis.behaviours.study import behaviour_study
+from analysis.behaviours.tags import agreement_with, read_tags
+from analysis.cli import app
+from analysis.curves.behaved import with_behaviours
+from analysis.curves.build import build_study
+from analysis.figures.behaviours import behaviours_figure
+from analysis.reading.load import load_path
+from analysis.report.behaviours_finding import behaviours_finding
+from orz_bench.errors import ConfigError, DataError, RunDirError
+from orz_bench.records.run_dir import RunDir
+from tests.support.runs import a_run
+
+
+class Watcher:
+    def __init__(self) -> None:
+        self.num = 0
+
+    def started(self, name: str, *, num_wanted: int, num_missing: int) -> None: ...
+
+    def committed(self, num_responses: int) -> None:
+        self.num += num_responses
+
+
+class Calls:
+    """A program that counts its calls."""
+
+    def __init__(self) -> None:
+        self.num = 0
+
+    def __call__(self, response: Response) -> bool:
+        self.num += 1
+        return "wait" in response.text
+
+
+def marks_of(run: RunDir, behaviour: Behaviour, judge: Any = None) -> tuple[list[Marked], int]:
+    watcher = Watcher()
+    found = [
+        marked(behaviour, source, judge=judge, observer=watcher)
+        for source in sources_of(run, benchmarks=("training",), step=None)
+    ]
+    return found, watcher.num
+
+
+def test_what_is_marked_is_not_marked_again(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=3)
+    program = Calls()
+    behaviour = Behaviour(name="waits", what="x", program=program)
+    found, num = marks_of(run, behaviour)
+    assert num == program.num == 3 * 16
+    again, num = marks_of(run, behaviour)
+    assert (num, program.num) == (0, 48)
+    assert [one.marks for one in again] == [one.marks for one in found]
+    expected = [sum("wait" in str(row.completion) for row in run.rollouts(step).rows()) for step in (1, 2, 3)]
+    assert [sum(bool(mark.shows) for mark in one.marks.values()) for one in found] == expected
+    _, num = marks_of(run, Behaviour(name="waits", what="x", version=2, program=program))
+    assert num == 48
+
+
+def test_marks_of_other_texts_are_refused(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    marks_of(run, find_behaviour("reflection"))
+    rows = list(run.rollouts(1).rows())
+    run.rollouts(1).replace([type(rows[0])(**_changed(row)) for row in rows])
+    with pytest.raises(RunDirError, match="is of another text"):
+        marks_of(run, find_behaviour("reflection"))
+
+
+def _changed(row: Any) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in row.__dataclass_fields__} | {"completion": "other"}
+
+
+class Judge:
+    """Says yes to responses with `recheck`, and once neither."""
+
+    card: Mapping[str, Any] = {"model": "stub"}
+
+    def __init__(self) -> None:
+        self.questions: list[str] = []
+        self.is_first = True
+
+    def ask(self, question: str, responses: Sequence[tuple[str, str]]) -> list[tuple[bool | None, str]]:
+        self.questions += [question] * len(responses)
+        found: list[tuple[bool | None, str]] = [("recheck" in text, "Yes") for _, text in responses]
+        if self.is_first:
+            found[0], self.is_first = (None, "hm"), False
+        return found
+
+
+def test_a_judge_is_asked_and_its_unclear_replies_are_counted(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    behaviour = Behaviour(name="doubts", what="x", question="Does it doubt?")
+    with pytest.raises(ConfigError, match="name one with --judge"):
+        marks_of(run, behaviour)
+    judge = Judge()
+    found, _ = marks_of(run, behaviour, judge)
+    assert judge.questions == ["Does it doubt?"] * 16
+    (step,) = behaviour_study("doubts", found, what="x", agreement=None).sets["training"]
+    assert (step.num, step.num_unclear) == (15, 1)
+    assert next(iter(found[0].marks.values())).reply == "hm"
+
+
+def exported(run: RunDir, path: Path, *, errors: int) -> Path:
+    """Every response of step 1 and 2 seen; those with `wait` tagged, but the first ones are tagged wrongly."""
+    lines = []
+    for step in (1, 2):
+        for at, row in enumerate(run.rollouts(step).rows()):
+            tagged = ("wait" in row.completion) != (step == 2 and at < errors)
+            found = {
+                "benchmark": "arithmetic",
+                "step": step,
+                "problem_id": row.problem_id,
+                "sample_index": row.sample_index,
+                "completion": row.completion,
+                "seen": True,
+                "tags": ["reflection", "other"] if tagged else None,
+            }
+            lines.append(json.dumps(found))
+    lines.append(json.dumps({"step": 3, "problem_id": "p3-0", "sample_index": 0, "seen": None, "tags": None}))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def test_detectors_are_held_against_tags_and_corrected(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=6)
+    found, _ = marks_of(run, find_behaviour("reflection"))
+    agreement = agreement_with(read_tags(exported(run, tmp_path / "tags.jsonl", errors=4)), found, tag="reflection")
+    num = agreement.both + agreement.only_detector + agreement.only_people + agreement.neither
+    assert (num, agreement.only_detector + agreement.only_people) == (32, 4)
+    study = behaviour_study("reflection", found, what="x", agreement=agreement)
+    assert study.why_uncorrected is None or "wanted at least 5" in study.why_uncorrected
+    perfect = agreement_with(read_tags(exported(run, tmp_path / "all.jsonl", errors=0)), found, tag="reflection")
+    assert perfect.kappa == 1
+    none = agreement_with(read_tags(exported(run, tmp_path / "all.jsonl", errors=0)), found, tag="absent")
+    assert none.recall.value is None
+
+
+def test_the_command(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=6)
+    tags = exported(run, tmp_path / "tags.jsonl", errors=2)
+    arguments = ["detect", str(run.path), "--behaviour", "reflection,no-reasoning", "--tags", str(tags)]
+    done = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "figures"), "--json"])
+    assert done.exit_code == 0, done.output
+    reflection, short = json.loads(done.stdout)["behaviours"]
+    assert list(reflection["sets"]) == ["training", "arithmetic, protocol 0123456789ab"]
+    assert [step["step"] for step in reflection["sets"]["training"]] == [1, 2, 3, 4, 5, 6]
+    assert reflection["agreement"]["tag"] == "reflection"
+    assert short["agreement"]["recall"]["value"] is None
+    assert (tmp_path / "figures" / "behaviours.csv").exists()
+    shown = CliRunner().invoke(app, arguments)
+    assert "against tags" in shown.output
+    study = with_behaviours(build_study(load_path(run.path)[0]))
+    assert [one.name for one in study.behaviours] == ["no-reasoning", "reflection"]
+    assert "reflection (a reflection word" in behaviours_finding(study.behaviours).details[1]
+    assert len(behaviours_figure(study.behaviours).panels) == 2
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--bench", "absent"], "it has training, arithmetic"),
+        (["--behaviour", "reflection", "--tag", "x"], "give --tags and one --behaviour"),
+        (["--tags", "{file}"], "wanted an export of rollouts from the app"),
+    ],
+)
+def test_errors_of_the_command(tmp_path: Path, more: list[str], message: str) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    (tmp_path / "file.jsonl").write_text('{"a": 1}\n', encoding="utf-8")
+    done = CliRunner().invoke(
+        app, ["detect", str(run.path), *(each.format(file=tmp_path / "file.jsonl") for each in more)]
+    )
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())
+
+
+def test_nobody_has_judged(tmp_path: Path) -> None:
+    path = tmp_path / "tags.csv"
+    path.write_text("step,problem_id,sample_index,seen,tags\n1,p,0,,\n", encoding="utf-8")
+    with pytest.raises(DataError, match="nobody has seen or tagged"):
+        read_tags(path)
+    path.write_text('step,problem_id,sample_index,seen,tags\n1,p,0,,"[""a"", ""b""]"\n2,p,0,True,\n', encoding="utf-8")
+    assert [sorted(one.tags) for one in read_tags(path)] == [["a", "b"], []]
