@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
     from rich.table import Table
 
+    from orz_bench.engines.asked_model import AskedModel
     from orz_bench.interventions.stored import Measured, NeedSettings, StoredThought
     from orz_bench.records.run_dir import EvaluationDir
     from orz_bench.records.thought_need import ThoughtNeed
@@ -90,6 +91,30 @@ class _Display(BarDisplay):
         self._bar.advance(self._task, num_responses)
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One evaluation with what a model is asked about it."""
+
+    directory: EvaluationDir
+    settings: NeedSettings
+    thoughts: list[StoredThought]
+    num_left_out: int
+
+    def answered(self, model: AskedModel, display: _Display) -> tuple[EvaluationDir, ThoughtNeed, Path]:
+        """With what the model needs, and the folder of the rows."""
+        from orz_bench.interventions.need import thought_need
+
+        done, folder = thought_need(
+            self.directory,
+            self.thoughts,
+            model=model,
+            settings=self.settings,
+            num_left_out=self.num_left_out,
+            observer=display,
+        )
+        return self.directory, done, folder.path
+
+
 @reports_errors
 @takes_options
 def probe_command(
@@ -107,7 +132,7 @@ def probe_command(
 
     chosen = evaluations_of(run, benchmarks=options.bench, step=options.step)
     if need.ckpt is not None:
-        _probe_with_model(chosen, need, name=need.ckpt, step=options.step, json_output=json_output)
+        _probe_with_model(chosen, need, name=need.ckpt, json_output=json_output)
         return
     given = [name for name in ("close", "questions", "responses") if getattr(need, name) is not None]
     if given:
@@ -132,24 +157,17 @@ def _probe(chosen: Sequence[EvaluationDir], *, json_output: bool) -> None:
         result_console().print(_table(at, _facts(use)))
 
 
-def _probe_with_model(
-    chosen: Sequence[EvaluationDir], need: NeedOptions, *, name: str, step: int | None, json_output: bool
-) -> None:
+def _probe_with_model(chosen: Sequence[EvaluationDir], need: NeedOptions, *, name: str, json_output: bool) -> None:
     from orz_bench.engines.asked_model import asked_model
-    from orz_bench.interventions.need import thought_need
 
-    asked = [(directory, *_thoughts(directory, need)) for directory in chosen]
-    found = []
-    with (
-        libraries_on_stderr(),
-        _Display(stderr_console()) as display,
-        asked_model(name, need.model, step=step, notice=display.notice) as model,
-    ):
-        for directory, settings, thoughts, num_left_out in asked:
-            done, folder = thought_need(
-                directory, thoughts, model=model, settings=settings, num_left_out=num_left_out, observer=display
-            )
-            found.append((directory, done, folder.path))
+    asked = [_Asked(directory, *_thoughts(directory, need)) for directory in _of_model(chosen, name)]
+    steps = dict.fromkeys(one.directory.step if _is_run(name) else None for one in asked)
+    found: list[tuple[EvaluationDir, ThoughtNeed, Path]] = []
+    with libraries_on_stderr(), _Display(stderr_console()) as display:
+        for step in steps:
+            of_step = [one for one in asked if step in (None, one.directory.step)]
+            with asked_model(name, need.model, step=step, notice=display.notice) as model:
+                found += [one.answered(model, display) for one in of_step]
     if json_output:
         rows = [_place(at) | {"path": str(path)} | done.to_json() for at, done, path in found]
         print_result(json.dumps({"evaluations": rows}, ensure_ascii=False))
@@ -157,6 +175,28 @@ def _probe_with_model(
     for at, done, path in found:
         result_console().print(_table(at, _need_facts(done)))
         result_console().print(f"rows: {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _is_run(name: str) -> bool:
+    return (Path(name) / "run.json").exists()
+
+
+def _of_model(chosen: Sequence[EvaluationDir], name: str) -> list[EvaluationDir]:
+    """The evaluations that the model is asked about: of a run, those whose step it has a checkpoint of."""
+    from orz_bench.records.run_dir import RunDir
+
+    if not _is_run(name):
+        return list(chosen)
+    known = {step for step, _ in RunDir(Path(name)).checkpoints()}
+    kept = [directory for directory in chosen if directory.step in known]
+    if not kept:
+        steps = ", ".join(map(str, dict.fromkeys(directory.step for directory in chosen)))
+        have = ", ".join(map(str, sorted(known))) or "none"
+        raise ConfigError(
+            f"--ckpt {name}: has no checkpoint of the steps that were evaluated ({steps}); it has {have}. Name "
+            f"the folder of the model that wrote the responses."
+        )
+    return kept
 
 
 def _thoughts(directory: EvaluationDir, need: NeedOptions) -> tuple[NeedSettings, list[StoredThought], int]:

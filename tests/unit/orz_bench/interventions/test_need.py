@@ -13,6 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from orz_bench.cli import app
+from orz_bench.commands.probing import _of_model
 from orz_bench.engines.asked_model import AskedModel
 from orz_bench.engines.engine import LikelihoodRequest, Likelihoods
 from orz_bench.errors import ConfigError, OrzError, RunDirError
@@ -289,3 +290,15 @@ def test_errors_of_the_command(tmp_path: Path, more: list[str], message: str) ->
     done = CliRunner().invoke(app, ["probe", str(tmp_path / "run"), *more])
     assert done.exit_code == 2, done.output
     assert message in " ".join(done.output.split())
+
+
+def test_a_run_is_asked_with_the_checkpoint_of_each_step(tmp_path: Path) -> None:
+    an_evaluation(tmp_path / "run", TEXT)
+    options = ("--engine", "fake")
+    done = CliRunner().invoke(app, ["probe", str(tmp_path / "run"), "--ckpt", str(tmp_path / "run"), *options])
+    assert done.exit_code == 2
+    assert "has no checkpoint of the steps that were evaluated (0); it has none" in " ".join(done.output.split())
+    (tmp_path / "run" / "checkpoints" / "step=000000" / "policy").mkdir(parents=True)
+    (tmp_path / "run" / "checkpoints" / "step=000005" / "policy").mkdir(parents=True)
+    asked = _of_model(RunDir(tmp_path / "run").evaluations(), str(tmp_path / "run"))
+    assert [directory.step for directory in asked] == [0]
