@@ -189,7 +189,7 @@ def _watch(stages: Stages) -> None:
 
 
 def _record(report: StepReport, run: RunDir, config: TrainConfig) -> dict[str, float]:
-    run_writer._write_advantages(report, run)
+    run_writer._write_advantages(report, run, has_entropies=config.rollouts.entropies)
     return run_writer.metrics_row(report, config)
 
 

@@ -172,18 +172,13 @@ def _algorithms(config: TrainConfig) -> Iterator[tuple[str, str]]:
         yield "advantage.estimator", f"{estimator}: TRL's trainers {what}; use one of {', '.join(ESTIMATORS)}"
     if loss.objective != "ppo":
         yield "loss.objective", f"{loss.objective}: TRL's trainers have the clipped objective only; set ppo"
-    if loss.positive_nll:
-        yield "loss.positive_nll", "TRL's trainers have no likelihood of rewarded responses; set 0"
     if config.model.head_float32:
         yield "model.head_float32", "is true; this backend multiplies the output layer in the model's type: set false"
     if rollout.num_samples < 2:
         yield "rollout.num_samples", f"is {rollout.num_samples}; TRL compares at least 2 samples of a problem"
     if rollout.dynamic_sampling:
         yield "rollout.dynamic_sampling", "TRL replaces no groups of equal rewards; set 0"
-    if rollout.replay is not None:
-        yield "rollout.replay", "stored rollouts are learned by the backend native; set null"
-    if config.reward.truncated == "mask":
-        yield "reward.truncated", "mask is for the backend native; set zero"
+    yield from _native_alone(config)
     yield from _corrections(config)
     if config.num_rollouts % config.optim.policy_updates:
         yield (
@@ -195,6 +190,15 @@ def _algorithms(config: TrainConfig) -> Iterator[tuple[str, str]]:
         yield from _of_rloo(config)
     elif estimator in ESTIMATORS:
         yield from _of_grpo(config)
+
+
+def _native_alone(config: TrainConfig) -> Iterator[tuple[str, str]]:
+    if config.loss.positive_nll:
+        yield "loss.positive_nll", "TRL's trainers have no likelihood of rewarded responses; set 0"
+    if config.rollout.replay is not None:
+        yield "rollout.replay", "stored rollouts are learned by the backend native; set null"
+    if config.reward.truncated == "mask":
+        yield "reward.truncated", "mask is for the backend native; set zero"
 
 
 def _corrections(config: TrainConfig) -> Iterator[tuple[str, str]]:

@@ -175,10 +175,15 @@ def test_there_are_no_more_updates_than_responses_that_are_learned() -> None:
 
 def test_rows_keep_their_order_and_say_which_were_not_learned(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
-    _write_advantages(one_step(some(), "reward.truncated=mask")[1], run)
+    report = one_step(some(), "reward.truncated=mask")[1]
+    _write_advantages(report, run, has_entropies=True)
     rows = run.rollouts(1).rows()
     assert [row.key for row in rows] == [row.key for row in some()]
     assert [row.advantage is None for row in rows] == [row.stop_reason == "length" for row in some()]
+    learned = [row for row in rows if row.stop_reason != "length"]
+    assert [row.entropies is None for row in rows] == [row.stop_reason == "length" for row in rows]
+    assert [row.key for row in learned] == [row.key for row in report.batch.rollouts]
+    assert [len(row.entropies or ()) for row in learned] == [row.num_tokens for row in learned]
 
 
 def test_a_sample_without_others_to_compare_with_has_no_advantage() -> None:
