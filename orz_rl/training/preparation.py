@@ -86,20 +86,7 @@ def prepare(
         notice(reason)
     policy = resolve_model(config.model.policy)
     critic = critic_checkpoint(config, policy=policy)
-    spec = EngineSpec(
-        name=engine,
-        checkpoint=policy,
-        dtype=config.model.dtype,
-        max_model_len=config.max_sequence,
-        num_engines=config.rollout.num_engines,
-        keep_tokens=True,
-        settings=get_engine(engine).pick_settings(
-            tensor_parallel=config.rollout.tensor_parallel,
-            gpu_memory_share=config.rollout.gpu_memory_share,
-            batch_size=config.rollout.batch_size,
-            sleeps=config.cluster.takes_turns,
-        ),
-    )
+    spec = _engine_spec(config, engine, policy=policy)
     require_context(spec)
     if extra == "train":  # other trainers have a memory of their own
         require_room(config, policy=policy, critic=critic, memory_gib=room_gib(config))
@@ -126,6 +113,23 @@ def prepare(
     if replayed is not None:
         parts["rollout.replay"] = {"run_id": str(replayed.run.info().get("run_id") or "")}
     return Setup(config, run, prompts, spec, policy, critic, evaluator, parts, teacher, demonstrations, replayed)
+
+
+def _engine_spec(config: TrainConfig, engine: str, *, policy: str) -> EngineSpec:
+    return EngineSpec(
+        name=engine,
+        checkpoint=policy,
+        dtype=config.model.dtype,
+        max_model_len=config.max_sequence,
+        num_engines=config.rollout.num_engines,
+        keep_tokens=True,
+        settings=get_engine(engine).pick_settings(
+            tensor_parallel=config.rollout.tensor_parallel,
+            gpu_memory_share=config.rollout.gpu_memory_share,
+            batch_size=config.rollout.batch_size,
+            sleeps=config.cluster.takes_turns,
+        ),
+    )
 
 
 def _teacher(config: TrainConfig, *, student: str) -> str | None:

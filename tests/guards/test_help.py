@@ -29,6 +29,7 @@ MEAN_DIFFERENT_THINGS = {
     "--from-step": "of answers that a student learns, or of rollouts that a critic learns",
     "--limit": "of questions, or of answers that are learned",
     "--metrics": "of a report, a figure, or to search",
+    "--model": "to ask, or whose data have an age",
     "--out": "a run directory, a folder or a file",
     "--run": "the run of a file, to import or to read",
     "--seed": "of sampling, of weights or of the bootstrap",
