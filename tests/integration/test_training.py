@@ -42,7 +42,7 @@ def test_every_step_leaves_its_metrics_and_rollouts(whole: Path) -> None:
         assert row["reward/mean"] == sum(rollout["reward"] for rollout in rollouts) / 16
         assert all(rollout["advantage"] is not None and rollout["value"] is not None for rollout in rollouts)
         assert all(len(r["token_ids"]) == len(r["logprobs"]) == r["num_tokens"] for r in rollouts)
-        entropies = [entropy for r in rollouts for entropy in r["entropies"]]
+        entropies = [float(entropy) for r in rollouts for entropy in r["entropies"]]
         assert len(entropies) == sum(r["num_tokens"] for r in rollouts)
         assert sum(entropies) / len(entropies) == pytest.approx(row["policy/entropy"], rel=0.02)
         # The engine and the trainer compute the same numbers in float32, one with a cache and padding, one in packs.

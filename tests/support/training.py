@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.records.metrics import METRICS
+from orz_bench.records.parquet import all_columns
 from orz_bench.records.run_dir import RunDir
 from tests.support.command_line import ENVIRONMENT, run_command
 from tests.support.preloaded import ForkedCommand
@@ -54,5 +55,6 @@ def metrics_of(run: Path) -> list[dict[str, Any]]:
 
 def rollouts_of(run: Path, step: int) -> list[dict[str, Any]]:
     """All columns of a step's rollouts, sorted."""
-    rows: list[dict[str, Any]] = RunDir(run).rollouts(step).read().to_pylist()
+    folder = RunDir(run).rollouts(step)
+    rows: list[dict[str, Any]] = folder.read(all_columns(folder.path)).to_pylist()
     return sorted(rows, key=lambda row: (row["problem_id"], row["sample_index"]))
