@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 
 from orz_bench.records.origin import Origin, Source, origin_at, origin_of
-from orz_bench.records.run_dir import RunDir
+from orz_bench.records.run_dir import RunDir, to_json, write_text
+from orz_bench.records.summary import EvalResult
+from orz_bench.results.lookup import results_of
+from orz_bench.results.report import notes_on
 from tests.support.runs import a_run
 
 PARENT = Source(run="/old/runs/tiny", run_id="ab12", step=20, changed={"optim.policy_lr": (2e-4, 1e-4)})
@@ -62,3 +65,14 @@ def test_a_run_is_asked_by_its_files(tmp_path: Path) -> None:
     control.config_path.write_text("reward:\n  control: [", encoding="utf-8")
     assert origin_at(control) == Origin()
     assert origin_at(RunDir(tmp_path / "absent")) == Origin()
+
+
+def test_results_of_a_control_and_of_a_branch_say_so(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "x", num_steps=1, changes={"reward.control": "random"})
+    write_text(run.run_path, to_json(run.info() | {"parent": PARENT.to_json()}))
+    results = results_of(run.path)
+    assert all(result.model.endswith(" (reward: random)") for result in results)
+    notes = "\n".join(notes_on(results))
+    assert "its rewards are a control (reward.control=random); branched from tiny at step 20" in notes
+    (one,) = [EvalResult.from_json(result.to_json()) for result in results[:1]]
+    assert one.origin == results[0].origin
