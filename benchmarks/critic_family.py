@@ -41,7 +41,12 @@ def main(folder: Path, seeds: Sequence[int], *, is_first: bool) -> None:
             train(folder / run_name(arm, seed), "--recipe", "tiny", *ARMS[arm], *_EXACT, f"seed={seed}", *last)
     started = sorted(int(path.name.partition("-")[2]) for path in folder.glob("vc_ppo-*"))
     complete = [seed for seed in started if all(is_complete(folder / run_name(arm, seed), arm) for arm in ARMS)]
-    runs = {f"{arm}, seed {seed}": numbers_of(folder / run_name(arm, seed)) for arm in ARMS for seed in complete}
+    runs = {
+        f"{arm}, seed {seed}": numbers_of(folder / run_name(arm, seed))
+        for arm in ARMS
+        for seed in started
+        if is_complete(folder / run_name(arm, seed), arm)
+    }
     warmed = {str(seed): first_step_of(folder / run_name("vc_ppo", seed)) for seed in started}
     keep("critic_family", record(runs, complete) | {"vc_ppo_at_the_first_step_of_its_policy": summary_of(warmed)})
 
@@ -110,7 +115,7 @@ def record(runs: Mapping[str, Mapping[str, Any]], seeds: Sequence[int]) -> dict[
         return [runs[f"{arm}, seed {seed}"][name] for seed in seeds]
 
     if not seeds:
-        return {"seeds": []}
+        return {"seeds": [], "runs": dict(runs)}
     compared = (
         "held_out_avg_at_16",
         "mean_reward_of_all_steps",
