@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -338,7 +339,8 @@ def test_the_reader_of_an_assessed_response(tmp_path: Path) -> None:
     pages = "".join(str(found.proto.body) for found in test.get("html"))
     assert 'class="orz-values"' in pages
     assert "value 0.60" in pages
-    assert "advantage " in pages
+    assert test.pills(key="reader:layers").value == ["value", "advantage"]
+    assert "advantage " in pages, re.findall("<div class=.orz-text.*?</div>", pages)
     assert not test.warning
     assess(evaluation, "wbbbbbbbbbbbbbbb")
     chosen = drawn(tmp_path, "rollouts", row=key_text(KEY), critic=CRITIC, kind="eval", step="0")
