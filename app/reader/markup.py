@@ -44,9 +44,11 @@ def _control(found: re.Match[str]) -> str:
 def marked_html(text: str, marks: Iterable[Mark]) -> str:
     """The escaped text with a span around each marked stretch; marks may overlap.
 
-    A stretch has the classes of all its layers, and the first title. O((n + m) log m).
+    A stretch has the classes and the titles of all its marks, those that begin earlier first. O((n + m) log m).
     """
-    kept = sorted({mark for mark in marks if 0 <= mark.start < mark.end}, key=lambda mark: (mark.start, -mark.end))
+    kept = sorted(
+        dict.fromkeys(mark for mark in marks if 0 <= mark.start < mark.end), key=lambda mark: (mark.start, -mark.end)
+    )
     return "".join(_stretches(text, kept))
 
 
@@ -67,6 +69,6 @@ def _stretch(escaped: str, active: Sequence[Mark]) -> str:
         return escaped
     layers = dict.fromkeys(mark.layer for mark in active)
     assert all(_CLASS.fullmatch(layer) for layer in layers)
-    title = next((mark.title for mark in active if mark.title), "")
+    title = "; ".join(dict.fromkeys(mark.title for mark in active if mark.title))
     titled = f' title="{html.escape(title, quote=True)}"' if title else ""
     return f'<span class="{" ".join(layers)}"{titled}>{escaped}</span>'
