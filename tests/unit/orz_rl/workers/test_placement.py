@@ -62,3 +62,11 @@ def test_a_run_on_cpus_reserves_no_gpu() -> None:
     found = place(ClusterConfig(device="cpu"), has_critic=True, engines=1, gpus_per_engine=1)
     assert found.bundles == [{"CPU": 1.0}]
     assert found.share_of(is_engine=True) == {"num_cpus": SHARE, "num_gpus": 0.0}
+
+
+def test_a_run_without_engines_reserves_bundles_for_its_models_alone() -> None:
+    """As a replay has none (rollout.replay)."""
+    shared = place(ClusterConfig(policy_ranks=2, critic_ranks=2), has_critic=True, engines=0, gpus_per_engine=1)
+    apart = place(ClusterConfig(colocate=False), has_critic=True, engines=0, gpus_per_engine=1)
+    assert [len(each.bundles) for each in (shared, apart)] == [2, 2]
+    assert [len(each.engines) for each in (shared, apart)] == [0, 0]
