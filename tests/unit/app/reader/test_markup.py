@@ -48,6 +48,14 @@ def test_no_text_becomes_an_element(text: str, marks: list[Mark]) -> None:
     assert found <= {("span", "class"), ("span", "title"), ("i", "class")}
 
 
+def test_marks_of_the_same_stretch_keep_their_order_and_all_their_titles() -> None:
+    """Their order was that of a set, and only one title was shown: another one in each process."""
+    marks = [Mark(0, 2, f"layer-{number}", f"title {number}") for number in range(9)]
+    found = marked_html("ab", [*marks, marks[0]])
+    names, titles = ([f"{word}{number}" for number in range(9)] for word in ("layer-", "title "))
+    assert found == f'<span class="{" ".join(names)}" title="{"; ".join(titles)}">ab</span>'
+
+
 @given(text=st.text(st.sampled_from("<>&\"'ab \nä中"), max_size=40), marks=MARKS)
 def test_the_text_is_all_there(text: str, marks: list[Mark]) -> None:
     assert Elements(marked_html(text, marks)).text == text
