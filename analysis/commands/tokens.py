@@ -69,8 +69,8 @@ def _tables(found: TokenLayer, *, name: str) -> list[Table]:
     from rich.table import Table
 
     steps = f"{counted(len(found.steps), 'step')} from {found.steps[0]} to {found.steps[-1]}"
-    left = f", {found.num_left_out:,} responses left out" if found.num_left_out else ""
-    head = f"{name}: {steps}, {found.num_tokens:,} tokens{left}; loss.normalisation {found.normalisation}"
+    left = f", {counted(found.num_left_out, 'response')} left out" if found.num_left_out else ""
+    head = f"{name}: {steps}, {counted(found.num_tokens, 'token')}{left}; loss.normalisation {found.normalisation}"
     tables = [
         Table("tenth of tokens", "entropy", "advantage", "update", box=None, title=head, title_justify="left"),
         Table("tenth of responses", "tokens", "of all tokens", "advantage", "update", "raising", "lowering", box=None),

@@ -13,7 +13,7 @@ from typing import Any
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
 from orz_bench.benchmarks.dates import on
 from orz_bench.benchmarks.rows import ANSWER, QUESTION, answer_of, first_text, id_of, question_of, require_columns
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, counted
 from orz_bench.records.rollout import Problem
 
 _EXACT, _CHOICE = "exactMatch", "multipleChoice"
@@ -47,7 +47,7 @@ def _is_exact_text(problem: Problem) -> bool:
 
 def _notes(problems: Sequence[Problem]) -> list[str]:
     return [
-        f"{len(problems):,} questions in text with a short answer, graded by rules; published figures are judged by a "
+        f"{counted(len(problems), 'question')} in text with a short answer, graded by rules; published figures are judged by a "
         f"model and over all 2,500 questions, so they are not comparable"
     ]
 

@@ -14,7 +14,7 @@ from orz_bench.benchmarks import mmlu
 from orz_bench.benchmarks.benchmark import Benchmark, HubDataset
 from orz_bench.benchmarks.dates import collected
 from orz_bench.benchmarks.rows import QUESTION, first_text, require_columns
-from orz_bench.errors import DataError
+from orz_bench.errors import DataError, counted
 from orz_bench.records.rollout import Problem
 
 _OK = "ok"
@@ -43,7 +43,7 @@ def parse_row(row: Mapping[str, Any], position: int) -> Problem:
 
 def _notes(problems: Sequence[Problem]) -> list[str]:
     labels = f"{', '.join(LEFT_OUT[:-1])} or {LEFT_OUT[-1]}"
-    return [f"{len(problems):,} questions labelled ok; those labelled {labels} are left out"]
+    return [f"{counted(len(problems), 'question')} labelled ok; those labelled {labels} are left out"]
 
 
 BENCHMARK = Benchmark(

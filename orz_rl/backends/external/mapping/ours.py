@@ -57,6 +57,7 @@ OURS: Sequence[Row] = (
         for name in ("source", "teacher")
     ),
     Row(setting="distill.batch", instead="no distillation"),
+    Row(setting="distill.teacher_tokens", instead="no distillation"),
     Row(setting="data.source", instead=_PROMPTS),
     Row(setting="data.template", instead=_PROMPTS),
     Row(setting="data.limit", instead=_PROMPTS),
