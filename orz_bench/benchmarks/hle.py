@@ -47,8 +47,8 @@ def _is_exact_text(problem: Problem) -> bool:
 
 def _notes(problems: Sequence[Problem]) -> list[str]:
     return [
-        f"{counted(len(problems), 'question')} in text with a short answer, graded by rules; published figures are judged by a "
-        f"model and over all 2,500 questions, so they are not comparable"
+        f"{counted(len(problems), 'question')} in text with a short answer, graded by rules; published figures are "
+        f"judged by a model and over all 2,500 questions, so they are not comparable"
     ]
 
 

@@ -35,6 +35,8 @@ ONLY_EVALUATED = {
     "--price-out": "of a server",
     "--step-column": "of other tools' curves",
     "--head": "an option of ray",
+    "--local-dir": "an option of hf",
+    "--repo-type": "an option of hf",
 }
 
 
