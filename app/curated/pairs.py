@@ -13,6 +13,7 @@ from pathlib import Path
 
 from app.curated.state import DataState
 from app.curated.tables import Condition, Places, TableFile, among, containing
+from orz_bench.records import curated as records
 from orz_bench.records.curated import DECONTAMINATE, PAIR_COLUMNS, PAIRS
 
 _HASH = (
@@ -26,23 +27,10 @@ _ORDERS = {"": "", "most": "similarity DESC NULLS LAST", "least": "similarity AS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """A line of pairs.parquet, as it is in the file."""
+class Pair(records.Pair):
+    """A line of pairs.parquet, and its place in the file."""
 
     place: int
-    stage: str
-    method: str
-    similarity: float
-    verdict: str
-    """What the curation made of it."""
-    id: str
-    source: str
-    question: str
-    answer: str
-    other_id: str
-    other_source: str
-    other_question: str
-    other_answer: str
 
     @property
     def hash(self) -> str:

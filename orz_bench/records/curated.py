@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -57,6 +58,30 @@ PAIR_COLUMNS = pa.schema(
     ]
 )
 """Columns of pairs.parquet: two similar texts each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pair:
+    """A line of pairs.parquet: a row and a similar text, which is another row or a question of a benchmark."""
+
+    stage: str
+    method: str
+    """How the two were found: exact, normalised, alphanumeric, ngram, minhash or embedding."""
+    similarity: float
+    """Of the method, from 0 to 1."""
+    verdict: str
+    """What the curation made of it: `dropped`, or why the row is kept in spite of it, such as `other numbers`."""
+    id: str
+    source: str
+    question: str
+    answer: str
+    other_id: str
+    other_source: str
+    """A source, or a benchmark."""
+    other_question: str
+    other_answer: str
+
+
 _MOST_CARD_BYTES = 64 * 2**20
 
 _Count = Annotated[int, Field(ge=0)]

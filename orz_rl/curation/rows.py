@@ -9,7 +9,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from orz_bench.records.curated import PAIR_COLUMNS
+from orz_bench.records.curated import PAIR_COLUMNS, Pair
 from orz_bench.records.parquet import storable
 
 
@@ -48,28 +48,6 @@ class Fate:
     def is_kept(self) -> bool:
         """Whether the next stage gets the row."""
         return not self.reason
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pair:
-    """A row and a similar text, which is another row or a question of a benchmark."""
-
-    stage: str
-    method: str
-    """How the two were found: exact, normalised, alphanumeric, ngram, minhash or embedding."""
-    similarity: float
-    """Of the method, from 0 to 1."""
-    verdict: str
-    """`dropped`, or why the row is kept in spite of it, such as `other numbers`."""
-    id: str
-    source: str
-    question: str
-    answer: str
-    other_id: str
-    other_source: str
-    """A source, or a benchmark."""
-    other_question: str
-    other_answer: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,19 +29,6 @@ VERIFIERS = {
     "reward": 1.37,
     "correct_answer_reward_func": 1.0,
 }
-VERIFIERS = {
-    "example_id": 3,
-    "task": "default",
-    "prompt": TURNS,
-    "completion": [
-        {"role": "assistant", "content": "", "tool_calls": ["{}"]},
-        {"role": "tool", "content": "2"},
-        {"role": "assistant", "content": "It is 2."},
-    ],
-    "answer": "2",
-    "reward": 1.37,
-    "correct_answer_reward_func": 1.0,
-}
 QWEN = {
     "idx": 4,
     "question": "q",

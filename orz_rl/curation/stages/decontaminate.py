@@ -22,9 +22,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from orz_bench.records.curated import Pair
 from orz_bench.records.rollout import Problem
 from orz_rl.curation.benchmark_questions import BenchmarkQuestions
-from orz_rl.curation.rows import Fate, Outcome, Pair, Row
+from orz_rl.curation.rows import Fate, Outcome, Row
 from orz_rl.curation.settings import DecontaminateSettings
 from orz_rl.curation.stages.stage import Decide, Parts
 from orz_rl.curation.texts import NGrams, alphanumeric_key, match_key, ngrams, numbers, tokens, tokens_of

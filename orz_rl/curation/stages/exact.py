@@ -14,8 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from orz_bench.records.curated import Pair
 from orz_rl.curation.golds import GoldComparison
-from orz_rl.curation.rows import Fate, Outcome, Pair, Row
+from orz_rl.curation.rows import Fate, Outcome, Row
 from orz_rl.curation.stages.stage import Decide, Parts
 from orz_rl.curation.texts import match_key, tokens
 

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from orz_bench.records.curated import Pair
 from orz_rl.curation.golds import GoldComparison
-from orz_rl.curation.rows import Fate, Outcome, Pair, Row
+from orz_rl.curation.rows import Fate, Outcome, Row
 from orz_rl.curation.stages.stage import Decide, Parts
 from orz_rl.curation.texts import hash_of, numbers, tokens_of
 

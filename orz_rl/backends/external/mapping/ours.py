@@ -29,6 +29,28 @@ def other_estimator(known: Collection[str]) -> Callable[[TrainConfig], str]:
     return reason
 
 
+def whitens_anyway(trainer: str, what: str = "whitens") -> Callable[[TrainConfig], str]:
+    """Why gae without advantage.whiten cannot be expressed."""
+
+    def reason(config: TrainConfig) -> str:
+        if not config.has_critic or config.advantage.whiten:
+            return ""
+        return f"{trainer} always {what} the advantages of gae; leave it on, or use another estimator"
+
+    return reason
+
+
+def has_head_of_code(trainer: str) -> Callable[[TrainConfig], str]:
+    """Why another initialisation of the value head cannot be expressed."""
+
+    def reason(config: TrainConfig) -> str:
+        if not config.has_critic or config.model.value_head_init == "code":
+            return ""
+        return f"{trainer} initialises the value head as ORZ's code; set model.value_head_init=code"
+
+    return reason
+
+
 def _not_distilled(config: TrainConfig, *, name: str) -> str:
     return "" if getattr(config.distill, name) is None else "distillation is for the backend native; set null"
 

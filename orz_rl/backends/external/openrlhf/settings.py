@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orz_bench.errors import counted
-from orz_rl.backends.external.mapping.ours import needs_bfloat16, other_estimator, uses_flash, with_ours
+from orz_rl.backends.external.mapping.ours import (
+    has_head_of_code,
+    needs_bfloat16,
+    other_estimator,
+    uses_flash,
+    whitens_anyway,
+    with_ours,
+)
 from orz_rl.backends.external.mapping.shares import nodes
 from orz_rl.backends.external.mapping.table import Keys, Row, Target, configured, to
 from orz_rl.config import TrainConfig
@@ -216,18 +223,6 @@ def _gamma_unsupported(config: TrainConfig) -> str:
     return "OpenRLHF uses 1 with this estimator; leave it out"
 
 
-def _whiten_unsupported(config: TrainConfig) -> str:
-    if not config.has_critic or config.advantage.whiten:
-        return ""
-    return "OpenRLHF always centres the advantages of gae; leave it on, or use another estimator"
-
-
-def _head_unsupported(config: TrainConfig) -> str:
-    if not config.has_critic or config.model.value_head_init == "code":
-        return ""
-    return "OpenRLHF initialises the value head as ORZ's code; set model.value_head_init=code"
-
-
 def _dynamic_unsupported(config: TrainConfig) -> str:
     if not config.rollout.dynamic_sampling:
         return ""
@@ -269,7 +264,7 @@ TABLE: tuple[Row, ...] = with_ours(
         Row(
             setting="model.value_head_init",
             instead="OpenRLHF's own value head, which is that of ORZ's code",
-            unsupported=_head_unsupported,
+            unsupported=has_head_of_code("OpenRLHF"),
         ),
         to("model.gradient_checkpointing", "actor.gradient_checkpointing_enable"),
         Row(setting="model.attention", instead="flash_attention_2", lost=uses_flash),
@@ -302,7 +297,11 @@ TABLE: tuple[Row, ...] = with_ours(
             unsupported=_gamma_unsupported,
         ),
         to("advantage.lam", "algo.advantage.lambd"),
-        Row(setting="advantage.whiten", instead="gae's advantages, always whitened", unsupported=_whiten_unsupported),
+        Row(
+            setting="advantage.whiten",
+            instead="gae's advantages, always whitened",
+            unsupported=whitens_anyway("OpenRLHF", "centres"),
+        ),
         Row(
             setting="loss.clip_low",
             keys=lambda target: {

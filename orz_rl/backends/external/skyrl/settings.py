@@ -6,7 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import counted
-from orz_rl.backends.external.mapping.ours import needs_bfloat16, other_estimator, uses_flash, with_ours
+from orz_rl.backends.external.mapping.ours import (
+    has_head_of_code,
+    needs_bfloat16,
+    other_estimator,
+    uses_flash,
+    whitens_anyway,
+    with_ours,
+)
 from orz_rl.backends.external.mapping.shares import nodes, prompts_per_update
 from orz_rl.backends.external.mapping.table import Keys, Row, Target, configured, to
 from orz_rl.config import TrainConfig
@@ -239,18 +246,6 @@ def _final_unsupported(config: TrainConfig) -> str:
     return "SkyRL's schedules end at 0 or stay constant; leave optim.final_lr out"
 
 
-def _whiten_unsupported(config: TrainConfig) -> str:
-    if not config.has_critic or config.advantage.whiten:
-        return ""
-    return "SkyRL always whitens the advantages of gae; leave it on, or use another estimator"
-
-
-def _head_unsupported(config: TrainConfig) -> str:
-    if not config.has_critic or config.model.value_head_init == "code":
-        return ""
-    return "SkyRL initialises the value head as ORZ's code; set model.value_head_init=code"
-
-
 TABLE: tuple[Row, ...] = with_ours(
     (
         Row(setting="model.policy", keys=lambda target: {"trainer.policy.model.path": target.policy}),
@@ -268,7 +263,7 @@ TABLE: tuple[Row, ...] = with_ours(
         Row(
             setting="model.value_head_init",
             instead="SkyRL's own value head, which is that of ORZ's code",
-            unsupported=_head_unsupported,
+            unsupported=has_head_of_code("SkyRL"),
         ),
         to("model.gradient_checkpointing", "trainer.gradient_checkpointing"),
         Row(setting="model.attention", instead="flash_attention_2", lost=uses_flash),
@@ -290,7 +285,9 @@ TABLE: tuple[Row, ...] = with_ours(
         Row(setting="advantage.estimator", keys=_estimator, unsupported=other_estimator(_ESTIMATORS)),
         to("advantage.gamma", f"{_ALGORITHM}.gamma"),
         to("advantage.lam", f"{_ALGORITHM}.lambd"),
-        Row(setting="advantage.whiten", instead="gae's advantages, always whitened", unsupported=_whiten_unsupported),
+        Row(
+            setting="advantage.whiten", instead="gae's advantages, always whitened", unsupported=whitens_anyway("SkyRL")
+        ),
         to("loss.clip_low", f"{_ALGORITHM}.eps_clip_low"),
         to("loss.clip_high", f"{_ALGORITHM}.eps_clip_high"),
         Row(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from orz_bench.errors import counted
-from orz_rl.backends.external.mapping.ours import other_estimator
+from orz_rl.backends.external.mapping.ours import other_estimator, whitens_anyway
 from orz_rl.backends.external.mapping.shares import generations, num_gpus, num_updates, prompts_per_update
 from orz_rl.backends.external.mapping.table import Keys, Row, Target, to
 from orz_rl.config import TrainConfig
@@ -152,12 +152,6 @@ def _betas(target: Target) -> Keys:
     return {f"{model}.optim.betas": list(target.config.optim.betas) for model in (ACTOR, CRITIC)}
 
 
-def _whiten_unsupported(config: TrainConfig) -> str:
-    if not config.has_critic or config.advantage.whiten:
-        return ""
-    return "verl always whitens the advantages of gae; leave it on, or use another estimator"
-
-
 def _final_lost(config: TrainConfig) -> str:
     if config.optim.final_lr is None:
         return ""
@@ -168,7 +162,7 @@ LEARNING: Sequence[Row] = (
     Row(setting="advantage.estimator", keys=_estimator, unsupported=other_estimator(_ESTIMATORS)),
     to("advantage.gamma", "algorithm.gamma"),
     to("advantage.lam", "algorithm.lam"),
-    Row(setting="advantage.whiten", instead="gae's advantages, always whitened", unsupported=_whiten_unsupported),
+    Row(setting="advantage.whiten", instead="gae's advantages, always whitened", unsupported=whitens_anyway("verl")),
     to("loss.clip_low", f"{ACTOR}.clip_ratio", f"{ACTOR}.clip_ratio_low"),
     to("loss.clip_high", f"{ACTOR}.clip_ratio_high"),
     Row(setting="loss.value_clip", keys=_value_clip),
