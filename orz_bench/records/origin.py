@@ -135,5 +135,7 @@ def _changes(source: Source) -> str:
 
 
 def _short(value: Any) -> str:
-    text = "none" if value is None else ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    if value is None or not text:
+        return "none"
     return text if len(text) <= 40 else f"{text[:39]}…"

@@ -51,6 +51,12 @@ def test_a_replay_that_was_set_by_hand_is_one_too(tmp_path: Path) -> None:
     assert origin_at(run).suffix == " (replays tiny)"
 
 
+def test_an_empty_list_or_text_is_none() -> None:
+    changed = {"eval.benchmarks": (["arithmetic", "math500"], []), "rollout.stop": ("</answer>", "")}
+    told = Origin(parent=Source(run="x", run_id="", step=1, changed=changed)).told
+    assert "(eval.benchmarks arithmetic, math500 -> none, rollout.stop </answer> -> none)" in told
+
+
 def test_many_or_long_changes_are_shortened() -> None:
     many = {f"loss.x{number}": (None, ["a" * 90]) for number in range(9)}
     told = Origin(parent=Source(run="x", run_id="", step=1, changed=many)).told
