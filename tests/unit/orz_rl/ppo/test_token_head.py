@@ -11,7 +11,13 @@ from hypothesis import strategies as st
 
 from orz_rl.ppo.losses import entropy
 from orz_rl.ppo.packed_attention import register_packed_attention
-from orz_rl.ppo.packed_forward import Pack, response_scores, token_logprobs
+from orz_rl.ppo.packed_forward import (
+    Pack,
+    response_logits,
+    response_scores,
+    response_top_tokens,
+    token_logprobs,
+)
 from orz_rl.ppo.token_head import Question, TokenHead, with_token_head
 from tests.support.live_bytes import LiveBytes
 from tests.unit.orz_rl.ppo.test_packed_forward import a_model, sequences
@@ -211,10 +217,19 @@ def test_a_model_that_caps_its_logits_gives_them_whole() -> None:
     model = Gemma2ForCausalLM(config).eval()
     pack = Pack.of(sequences())
     wanted = response_scores(model, pack, with_entropy=True)
+    every = torch.log_softmax(response_logits(model, pack) / 0.7, dim=-1)
     with_token_head(model, in_float32=False)
     for _ in range(2):
         got = response_scores(model, pack, with_entropy=True)
         assert all(torch.equal(ours, theirs) for ours, theirs in zip(got, wanted, strict=True))
+        top = response_top_tokens(model, pack, top_k=5, temperature=0.7)
+        assert torch.allclose(top.logprobs_RK, every.topk(5, dim=1).values, atol=1e-6)
+        assert torch.allclose(every.gather(1, top.ids_RK), top.logprobs_RK, atol=1e-6)
+        scores = response_scores(model, pack, temperature=0.7, others_RK=top.ids_RK)
+        assert torch.allclose(scores.others_RK, top.logprobs_RK, atol=1e-6)
+        assert torch.allclose(scores.logprobs_R, top.own_R, atol=1e-6)
+        model.lm_head.is_last = None  # the first time, the head does not know yet
+    assert response_top_tokens(model, pack, top_k=99).ids_RK.shape[1] == 40, "the whole vocabulary"
     assert model.lm_head.is_last is False
 
 
