@@ -42,6 +42,12 @@ def environment_as_it_was() -> Iterator[None]:
     yield
     os.environ.clear()
     os.environ.update(before)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def imports_are_no_garbage() -> Iterator[None]:
+    """What a test module has imported is left out of the searches for garbage after it."""
+    yield
     freeze_what_was_imported()
 
 
