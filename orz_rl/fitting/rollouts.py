@@ -54,11 +54,16 @@ class Divided:
 
 def settings_of(run: RunDir) -> TrainConfig:
     """The settings of a training run. ConfigError if it is none, RunDirError if they cannot be read."""
-    kind = run.info()["kind"]
-    if kind != "train":
+    info = run.info()
+    if info["kind"] != "train":
         raise ConfigError(
-            f"{run.path}: a run of kind {kind}, whose samples have no rewards; name a training run, with the rollouts "
-            f"of its steps."
+            f"{run.path}: a run of kind {info['kind']}, whose samples have no rewards; name a training run, with the "
+            f"rollouts of its steps."
+        )
+    if info.get("imported"):
+        raise ConfigError(
+            f"{run.path}: was imported from another tool, without the settings of its training; name a run of "
+            f"orz-rl train."
         )
     try:
         return TrainConfig.model_validate(settings_of_today(yaml.safe_load(read_text(run.config_path))))

@@ -315,9 +315,16 @@ def _require_files(folder: Path, manifest: Manifest) -> None:
 def _trained(path: Path) -> tuple[RunDir, TrainConfig]:
     """A training run and its settings. RunDirError or ConfigError if it is none, or damaged."""
     run = RunDir(path)
-    kind = run.info()["kind"]
-    if kind != "train":
-        raise RunDirError(f"{path}: contains a run of kind {kind}, not a training run; name one of orz-rl train.")
+    info = run.info()
+    if info["kind"] != "train":
+        raise RunDirError(
+            f"{path}: contains a run of kind {info['kind']}, not a training run; name one of orz-rl train."
+        )
+    if info.get("imported"):
+        raise RunDirError(
+            f"{path}: was imported from another tool, without the settings and checkpoints of its training; name a run "
+            f"of orz-rl train."
+        )
     saved = saved_settings(run, remedy=_RESTORE)
     if saved is None:
         raise RunDirError(f"{run.config_path}: missing, so its settings are unknown. {_RESTORE}")

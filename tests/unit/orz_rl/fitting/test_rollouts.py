@@ -65,6 +65,10 @@ def test_what_cannot_be_fitted_is_refused(tmp_path: Path) -> None:
     evaluated.create(kind="eval", command=(), seed=1, environment={})
     with pytest.raises(ConfigError, match="a run of kind eval"):
         settings_of(evaluated)
+    imported = RunDir(tmp_path / "imported")
+    imported.create(kind="train", command=(), seed=1, environment={"imported": True})
+    with pytest.raises(ConfigError, match="was imported from another tool"):
+        settings_of(imported)
     with pytest.raises(OrzError, match="not a run directory"):
         settings_of(RunDir(tmp_path / "nothing"))
     (run.config_path).write_text("model: {policy: p}\nnonsense: 1\n", "utf-8")

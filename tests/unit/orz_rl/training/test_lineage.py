@@ -112,6 +112,15 @@ def test_a_run_is_not_made_from_itself(parent: RunDir) -> None:
             derive(asked, out=parent, fresh=True)
 
 
+def test_an_imported_training_is_refused_as_such(tmp_path: Path) -> None:
+    """It has no config.yaml that could be restored."""
+    run = RunDir(tmp_path / "imported")
+    run.create(kind="train", command=["x"], seed=0, environment={"imported": True})
+    for asked in (Asked(branch=f"{run.path}@2"), Asked(replay=run.path)):
+        with pytest.raises(RunDirError, match="was imported from another tool"):
+            derive(asked, out=RunDir(tmp_path / "new"))
+
+
 def test_what_is_no_training_run_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunDirError, match="not a run directory"):
         derive(Asked(branch=f"{tmp_path}@2"), out=RunDir(tmp_path / "new"))
