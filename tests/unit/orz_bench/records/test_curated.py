@@ -11,9 +11,8 @@ from typing import Any
 import pytest
 
 from orz_bench.errors import DataError
-from orz_bench.records.curated import CARD, PAIR_COLUMNS, Card, checked_card, finished_stages, stages_in
+from orz_bench.records.curated import CARD, PAIR_COLUMNS, Card, Pair, checked_card, finished_stages, stages_in
 from orz_bench.results.flow_picture import flow
-from orz_rl.curation.rows import Pair
 from tests.support.curated_sets import curated
 
 
