@@ -14,7 +14,7 @@ from dataclasses import MISSING, asdict, dataclass, fields, replace
 from typing import Any
 
 from orz_bench.asking.changes import ProtocolChanges
-from orz_bench.asking.templates import TEMPLATES
+from orz_bench.asking.templates import NEED_EXAMPLES, TEMPLATES
 from orz_bench.asking.thoughts import THOUGHTS, WAIT
 from orz_bench.benchmarks.benchmark import Benchmark
 from orz_bench.engines.engine import Sampling
@@ -367,6 +367,8 @@ def template_digest(name: str, *, kind: AnswerKind = "math") -> str:
             Problem(benchmark="", problem_id="0", question="{question}", gold="0", kind="code", extra=extra)
             for extra in starters
         ]
+    if name in NEED_EXAMPLES:
+        problems = [replace(problem, examples="{examples}") for problem in problems]
     text = "\x1f".join(TEMPLATES[name](problem, _BareTokenizer()) for problem in problems)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

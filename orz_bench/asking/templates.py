@@ -137,6 +137,15 @@ def few_shot(problem: Problem, tokenizer: Tokenizer | None) -> str:
     return f"{_bos(tokenizer)}{shots}Problem: {problem.question}\nSolution:"
 
 
+def worked(problem: Problem, tokenizer: Tokenizer | None) -> str:
+    """The benchmark's own worked examples, laid out as in few-shot. Raises ConfigError for a benchmark without any."""
+    if not problem.examples:
+        raise ConfigError(
+            f"{problem.benchmark}: has no worked examples of its own, which --template worked shows; use few-shot."
+        )
+    return f"{_bos(tokenizer)}{problem.examples}Problem: {problem.question}\nSolution:"
+
+
 def lcb(problem: Problem, tokenizer: Tokenizer | None) -> str:
     """LiveCodeBench's own prompt for chat models, byte for byte, in the checkpoint's chat template."""
     if tokenizer is None:
@@ -175,6 +184,7 @@ TEMPLATES: Mapping[str, Template] = {
     "chat": chat,
     "plain": plain,
     "few-shot": few_shot,
+    "worked": worked,
     "lcb": lcb,
     "mmlu": mmlu,
     "mmlu-pro": mmlu_pro,
@@ -190,6 +200,9 @@ MESSAGES: Mapping[str, Callable[[Problem], Messages]] = {
 to be continued; MMLU-Pro's official script sends its text to hosted models as one user message."""
 WITH_EXAMPLES = ("mmlu", "mmlu-pro")
 """The templates that show the benchmark's own worked examples."""
+
+NEED_EXAMPLES = ("worked",)
+"""Those that refuse a benchmark without any."""
 
 
 def _opening(tokenizer: Tokenizer | None) -> str:

@@ -67,6 +67,7 @@ BENCHMARKS: PluginGroup[Benchmark] = PluginGroup(
                 "olympiadbench": "olympiadbench:BENCHMARK",
                 "smt25": "competitions:SMT25",
                 "supergpqa": "supergpqa:BENCHMARK",
+                "word_problems": "word_problems:BENCHMARK",
             }.items()
         }
     ),

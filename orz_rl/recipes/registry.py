@@ -23,6 +23,7 @@ RECIPES: Mapping[str, Callable[[], TrainConfig]] = MappingProxyType(
             tiny.tiny,
             tiny.tiny_programs,
             tiny.smollm2,
+            tiny.smollm2_cpu,
             distill.tiny_distill,
             orz.one_gpu,
             orz.orz_0p5b_1gpu,

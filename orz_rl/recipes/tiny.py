@@ -1,8 +1,9 @@
-"""tiny and smollm2: recipes for a machine without a GPU."""
+"""tiny, smollm2 and smollm2_cpu: recipes for a machine without a GPU."""
 
 from __future__ import annotations
 
 from orz_rl.config import (
+    AdvantageConfig,
     ClusterConfig,
     DataConfig,
     LossConfig,
@@ -67,4 +68,26 @@ def smollm2() -> TrainConfig:
         eval=EvalConfig(benchmarks=("arithmetic",), every=20, n=4),
         checkpoint=CheckpointConfig(every=20),
         num_steps=100,
+    )
+
+
+def smollm2_cpu() -> TrainConfig:
+    """SmolLM2-135M learns one-step word problems by GRPO, in an hour or two on two cores (docs/smollm2.md).
+
+    At temperature 1 the model, which was quantised to 4 bits, solves 6 % of them; at .7 a quarter.
+    """
+    return TrainConfig(
+        model=ModelConfig(policy="models/smollm2-135m", dtype="float32", gradient_checkpointing=False),
+        data=DataConfig(source=("word_problems",), template="worked", max_prompt_tokens=256),
+        rollout=RolloutConfig(num_problems=8, num_samples=8, temperature=0.7, max_tokens=64, stop=("Problem:",)),
+        reward=RewardConfig(extractor="boxed"),
+        advantage=AdvantageConfig(estimator="grpo"),
+        loss=LossConfig(value_clip=None),
+        optim=OptimConfig(
+            policy_lr=1e-5, critic_lr=2e-5, policy_warmup_updates=3, critic_warmup_updates=10, critic_updates=4
+        ),
+        cluster=ClusterConfig(device="cpu", zero_stage=0, pack_tokens=2048),
+        eval=EvalConfig(benchmarks=("word_problems",), every=40, n=4),
+        checkpoint=CheckpointConfig(every=10),
+        num_steps=80,
     )

@@ -15,6 +15,7 @@ from orz_bench.asking.templates import TEMPLATES
 from orz_bench.benchmarks.arithmetic import generate_sums
 from orz_bench.benchmarks.own.address import HUB, TableAddress, table_address
 from orz_bench.benchmarks.own.table import files_of, read_own
+from orz_bench.benchmarks.word_problems import generate_word_problems
 from orz_bench.engines.engine import Tokenizer
 from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.extraction.scripts import foreign_letters
@@ -24,6 +25,7 @@ from orz_rl.assets import programs
 from orz_rl.assets.published_data import where_from
 
 ARITHMETIC = "arithmetic"
+WORD_PROBLEMS = "word_problems"
 _SOURCE = "train"
 
 
@@ -244,6 +246,8 @@ def select_problems(problems: Sequence[Problem], *, limit: int | None, language:
 def _read_source(source: str, name: str) -> TrainingProblems:
     if source == ARITHMETIC:
         return TrainingProblems(tuple(generate_sums(split="train")), {})
+    if source == WORD_PROBLEMS:
+        return TrainingProblems(tuple(generate_word_problems(split="train")), {})
     if source == programs.NAME:
         problems, tests = programs.program_problems()
         return TrainingProblems(tuple(problems), tests)
@@ -256,15 +260,15 @@ def _address(source: str) -> TableAddress:
 
 
 def _files_of(source: str) -> list[Path]:
-    """The files of a source; none for generated sums."""
-    if source in (ARITHMETIC, programs.NAME):
+    """The files of a source; none for generated problems."""
+    if source in (ARITHMETIC, WORD_PROBLEMS, programs.NAME):
         return []
     address = _address(source)
     path = Path(address.place)
     if not address.place.startswith(HUB) and not path.is_file():
         raise DataError(
             f"data.source {source}: no such file; give a file, hub:OWNER/NAME/FILE, "
-            f"{ARITHMETIC} or {programs.NAME}.{where_from(path)}"
+            f"{ARITHMETIC}, {WORD_PROBLEMS} or {programs.NAME}.{where_from(path)}"
         )
     return files_of(address)
 
