@@ -22,7 +22,7 @@ RUNS ?= runs
 
 help:
 	@echo "make demo    train the embedded tiny model by PPO, evaluate it before and after (under ten minutes)"
-	@echo "make app     open the app on runs/ (RUNS=DIR opens it elsewhere)"
+	@echo "make app     open the app on runs/, or on the example run if there is none (RUNS=DIR opens it elsewhere)"
 	@echo "make test    run all tests but the slow ones; make test-slow runs those"
 	@echo "make conformance  every labelled answer, dress, hedge and constant against the grader, as a table by kind"
 	@echo "make check   what CI runs: format, lint, types, layers, guards, all tests"
@@ -51,9 +51,12 @@ demo: setup
 	@echo "Every question, answer and verdict is in $(DEMO_RUN) (Parquet). The same command resumes, or finds nothing missing."
 	@echo "Browse them: $(BIN)/orz-app --runs $(dir $(DEMO_RUN))"
 
+# Before there is a run, the example: a training of SmolLM2-135M, recorded (examples/README.md).
+SHOWN := $(if $(or $(filter-out file,$(origin RUNS)),$(wildcard $(RUNS)/*/run.json)),$(RUNS),examples/runs)
+
 app: setup
-	@mkdir -p $(RUNS)
-	$(BIN)/streamlit run app/main.py -- --runs $(RUNS)
+	@mkdir -p $(SHOWN)
+	$(BIN)/streamlit run app/main.py -- --runs $(SHOWN)
 
 screenshots: setup
 	$(BIN)/python -m tests.browser.screenshots $(RUNS) docs/screenshots

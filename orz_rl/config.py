@@ -66,7 +66,7 @@ class DataConfig(Section):
 
     source: tuple[Text, ...] = ()
     """Files in the ORZ format or JSON lines, CSV, Parquet, with options behind a colon (docs/own-data.md);
-    `hub:OWNER/NAME/FILE`; `arithmetic`, generated sums, `word_problems`, or `arithmetic_programs`, which ask for one."""
+    `hub:OWNER/NAME/FILE`; or generated: `arithmetic`, `word_problems`, and `arithmetic_programs` (answered by code)."""
     template: str = "orz-code"
     """Template that turns a problem into a prompt; see docs/benchmarks.md."""
     max_prompt_tokens: Positive = 2048

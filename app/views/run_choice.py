@@ -111,6 +111,7 @@ def _say_empty(context: Context) -> None:
         "orz-rl train --recipe tiny --out runs/tiny      # the same by hand\n"
         "orz-bench eval --ckpt MODEL --out runs/eval     # evaluate your model\n"
         "orz-bench import FILE --out runs/imported       # import rollouts of another tool\n"
+        "orz-app --runs examples/runs                    # a recorded training of a real model (in the checkout)\n"
         "orz-app --runs DIR                              # open another folder",
         language=None,  # its colours are too faint
     )

@@ -1,0 +1,157 @@
+"""SmolLM2-135M learns one-step word problems: GRPO with two seeds, PPO, and TRL with the first seed's problems.
+
+Every run is evaluated at its last step, as the base model is: held-out word problems (`word_problems`, avg@16), half of
+them in forms that training never has, and `arithmetic_mixed` (avg@4), which nothing was trained on. Runs are compared
+question by question, as `orz-bench compare` does. Each command has one core, so that two can run at once.
+
+    python benchmarks/smollm2.py FOLDER RUN...    # train and evaluate these runs, such as grpo-42; they resume
+    python benchmarks/smollm2.py FOLDER record    # the finished runs: results/smollm2.json and results/smollm2/
+
+Memory: 7 GiB a run. The model: `orz-bench model fetch smollm2-135m --out FOLDER/model`. Checkpoints are not kept.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from _record import HERE, keep
+
+from analysis.api import load, step_moments
+from orz_bench.records.run_dir import RunDir
+from orz_bench.results.lookup import compare_runs, results_of
+
+LAST = 80
+RUNS: dict[str, tuple[str, ...]] = {
+    "grpo-42": ("seed=42",),
+    "grpo-1": ("seed=1",),
+    "trl-42": ("seed=42", "--backend", "trl"),
+    "ppo-42": ("seed=42", "advantage.estimator=gae"),
+}
+SAMPLING = ("--temperature", "0.7", "--max-tokens", "64", "--stop", "Problem:", "--extractor", "boxed")
+BENCHMARKS = {
+    "word_problems": ("--template", "worked", "--n", "16"),
+    "arithmetic_mixed": ("--template", "few-shot", "--n", "4"),
+}
+CURVES = (
+    *("reward/mean", "response/length_mean", "response/clip_rate", "reflection/rate", "policy/entropy"),
+    *("mismatch/kl", "policy/grad_norm", "time/step"),
+)
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", *arguments]
+
+
+def timed(folder: Path, name: str, arguments: list[str]) -> None:
+    """Run it on one thread; its CPU seconds, with those of interrupted runs before it, are added to NAME.cpu."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(arguments, check=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)
+    file = folder / f"{name}.cpu"
+    file.write_text(str(cpu_seconds(folder, name) + spent))
+
+
+def cpu_seconds(folder: Path, name: str) -> float:
+    file = folder / f"{name}.cpu"
+    return float(file.read_text()) if file.exists() else 0.0
+
+
+def run(folder: Path, name: str) -> None:
+    """Train, unless it is the base model, and evaluate."""
+    model = folder / "model"
+    if name == "base":
+        evaluate(model, "--out", str(folder / "base"))
+        return
+    if not (folder / name / "DONE").exists():
+        settings = (f"model.policy={model}", "cluster.in_process=true", *RUNS[name])
+        recipe = ("--recipe", "smollm2_cpu", "--out", str(folder / name))
+        timed(folder, name, command("orz_rl.cli", "train", *recipe, *settings))
+    evaluate(folder / name, "--step", str(LAST))
+
+
+def evaluate(checkpoint: Path, *options: str) -> None:
+    for benchmark, own in BENCHMARKS.items():
+        wanted = ("--ckpt", str(checkpoint), "--bench", benchmark, "--dtype", "float32", *SAMPLING, *own, *options)
+        subprocess.run(command("orz_bench.cli", "eval", *wanted), check=True)
+
+
+def scores(run: Path, step: int) -> dict[str, Any]:
+    """By benchmark: avg@n with its interval over samples, and tokens; of word problems also by level."""
+    shown: dict[str, Any] = {}
+    for one in results_of(run):
+        summary = one.summary
+        if one.step == step and one.protocol.sampling.temperature == 0.7:
+            shown[one.benchmark] = {"avg": round(summary.avg_at_n, 4), "n": summary.n, "tokens": summary.mean_tokens}
+    return shown
+
+
+def paired(a: str, b: str, benchmark: str) -> dict[str, float]:
+    """B minus A over questions."""
+    (found,) = compare_runs(a, b, benchmarks=[benchmark], across_protocols=True)
+    test = found.comparison
+    shown = {name: round(getattr(test, name), 4) for name in ("difference", "low", "high")}
+    return shown | {"p_value": float(f"{test.p_value:.2g}")}
+
+
+def facts(folder: Path, name: str) -> dict[str, Any]:
+    rows, _ = RunDir(folder / name).metrics()
+    moments = step_moments(load(folder / name))
+    return {
+        "scores": scores(folder / name, LAST),
+        "ends": {
+            metric: [round(fmean(row[metric] for row in part), 5) for part in (rows[:8], rows[-8:])]
+            for metric in CURVES
+            if metric in rows[0]
+        },
+        "step_moments": [str(moment) for moment in moments.found],
+        "cpu_hours": round(cpu_seconds(folder, name) / 3600, 2),
+    }
+
+
+def record(folder: Path) -> None:
+    done = [name for name in RUNS if (folder / name / "DONE").exists()]
+    kept = HERE / "results" / "smollm2"
+    kept.mkdir(parents=True, exist_ok=True)
+    for name in done:
+        rows, _ = RunDir(folder / name).metrics()
+        rounded = [{key: float(f"{value:.5g}") for key, value in row.items()} for row in rows]
+        (kept / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rounded), encoding="utf-8")
+    base = str(folder / "base")
+    keep(
+        "smollm2",
+        {
+            "steps": LAST,
+            "base": scores(folder / "base", 0),
+            "runs": {name: facts(folder, name) for name in done},
+            "minus_base": {
+                name: {one: paired(base, f"{folder / name}@{LAST}", one) for one in BENCHMARKS} for name in done
+            },
+            "minus_grpo_42": {
+                name: {one: paired(f"{folder}/grpo-42@{LAST}", f"{folder / name}@{LAST}", one) for one in BENCHMARKS}
+                for name in done
+                if name != "grpo-42"
+            },
+        },
+    )
+
+
+def main(folder: Path, names: list[str]) -> None:
+    if names == ["record"]:
+        record(folder)
+        return
+    for name in names:
+        run(folder, name)
+
+
+if __name__ == "__main__":
+    if len(sys.argv) < 3:
+        sys.exit(0)
+    main(Path(sys.argv[1]), sys.argv[2:])
