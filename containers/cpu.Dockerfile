@@ -4,7 +4,7 @@
 FROM python:3.11-slim-bookworm
 
 RUN apt-get update \
-    && apt-get install --yes --no-install-recommends build-essential chromium git make \
+    && apt-get install --yes --no-install-recommends build-essential chromium git libnuma1 make \
     && rm -rf /var/lib/apt/lists/*
 
 ARG PIP_ARGS=""

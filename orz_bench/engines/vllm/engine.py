@@ -32,6 +32,7 @@ from orz_bench.engines.engine import (
 from orz_bench.engines.settings import VllmSettings
 from orz_bench.engines.soundness import not_finite, refuse_strays, require_known_ids, require_whole_files
 from orz_bench.engines.vllm.drawing import VllmDrawing, stop_reason_of
+from orz_bench.engines.vllm.library import missing_library
 from orz_bench.engines.vllm.likelihood import loglikelihoods
 from orz_bench.engines.vllm.settings import longer_context, num_rows, only_known_ids, refuse_nan
 from orz_bench.engines.vllm.weights import WeightLoader
@@ -319,6 +320,12 @@ def _by_index(output: Any) -> list[Any]:
 def _start_failure(spec: EngineSpec, error: BaseException, *, gpu: bool) -> str:
     lines = [line.strip() for line in str(error).splitlines() if line.strip() and "errors.pydantic.dev" not in line]
     reason = lines[-1] if lines else type(error).__name__
+    library = missing_library()
+    if library is not None:
+        return (
+            f"{spec.checkpoint}: vllm cannot start, because its compiled part needs a library that is not on this "
+            f"machine: {library}. Install it, or use --engine transformers."
+        )
     memory = "--gpu-memory-share" if gpu else "VLLM_CPU_KVCACHE_SPACE (GiB)"
     return (
         f"{spec.checkpoint}: vllm cannot start ({reason}). If memory is short, change {memory} or --max-model-len; "
