@@ -1,5 +1,7 @@
 # The laboratory on a CPU: docker build -f containers/cpu.Dockerfile -t orz:cpu .
-# NEVER BUILT: no builder was available where this was written. It does what `make setup` does in a fresh clone.
+# Built with buildah, on a minimal Debian bookworm with Python 3.11 in place of python:3.11-slim-bookworm, which could not be
+# fetched; in it one step of `tiny` and an evaluation ran, with Ray and vLLM. It does what `make setup` does in a fresh clone.
+# libnuma1: vLLM's CPU build needs it, and minimal images lack it.
 # The CPU build of torch: --build-arg PIP_ARGS="--extra-index-url ADDRESS_OF_PYTORCH_S_CPU_INDEX"
 FROM python:3.11-slim-bookworm
 

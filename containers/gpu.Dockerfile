@@ -1,5 +1,5 @@
 # Evaluating and training on NVIDIA GPUs: docker build -f containers/gpu.Dockerfile -t orz:gpu .
-# NEVER BUILT, and no GPU has ever run this code: requirements/gpu.txt is untested.
+# NEVER BUILT, and no GPU has ever run this code: requirements/gpu.txt is untested beyond that its versions go together.
 # Run with --gpus all and --shm-size 16g: vLLM and NCCL share memory between processes.
 FROM nvidia/cuda:12.8.1-devel-ubuntu24.04
 
