@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING
 from analysis.behaviours.behaviour import Behaviour, Response
 from analysis.curves.build import build_study
 from analysis.curves.grouping import group_studies
-from analysis.curves.step_moments import StepMoments, chosen_metrics, step_moments_of, with_step_moments
+from analysis.curves.step_moments import StepMoments, chosen_metrics, step_moments_of
 from analysis.curves.study import Study
+from analysis.curves.whole import with_everything
 from analysis.figures.registry import get_figure
 from analysis.reading.load import load_path, one_of
 from analysis.texts.lexicons import get_lexicon
@@ -70,4 +71,5 @@ def write_report(studies: Study | Sequence[Study], out: str | Path) -> Path:
     from analysis.report.build import write_report as write
 
     several = [studies] if isinstance(studies, Study) else list(studies)
-    return write([with_step_moments(study) for study in several], Path(out), metrics=()).page
+    whole = [with_everything(study, get_lexicon(study.lexicon.partition(" ")[0] or "orz-code")) for study in several]
+    return write(whole, Path(out), metrics=()).page
