@@ -32,7 +32,7 @@ from analysis.figures.weights import weights_figure
 from analysis.forecast.forecast import SHORTEST
 from analysis.report.behaviours_finding import behaviours_finding
 from analysis.report.boundary_finding import boundary_finding
-from analysis.report.contamination_finding import contamination_finding, contamination_table, named
+from analysis.report.contamination_finding import contamination_findings, contamination_table, named
 from analysis.report.finding import Finding
 from analysis.report.forecast_finding import METRIC, forecast_finding, reward_forecast
 from analysis.report.tables import Table
@@ -142,7 +142,7 @@ def _contamination(study: Study) -> Found:
     whole = with_contamination(study)
     known = named(whole.contamination)
     return Found(
-        findings=tuple(contamination_finding(name, one) for name, one in known.items()),
+        findings=tuple(contamination_findings(whole.contamination)),
         figure=contamination_figure(known),
         tables=tuple(contamination_table(name, one) for name, one in known.items()),
         refusal=_notes(whole, study),

@@ -27,7 +27,7 @@ from analysis.figures.values import value_figure
 from analysis.figures.weights import weights_figure
 from analysis.report.behaviours_finding import behaviours_finding
 from analysis.report.boundary_finding import boundary_finding
-from analysis.report.contamination_finding import contamination_finding, contamination_table, named
+from analysis.report.contamination_finding import contamination_findings, contamination_table, named
 from analysis.report.examples import examples_of
 from analysis.report.findings import findings_of
 from analysis.report.forecast_finding import forecast_finding, reward_forecast
@@ -223,7 +223,7 @@ def _section(study: Study) -> RunSection:
             *([behaviours_finding(study.behaviours)] if study.behaviours else []),
             *([tokens_finding(study.tokens)] if study.tokens is not None else []),
             *([weights_finding(study.weights)] if study.weights is not None else []),
-            *(contamination_finding(name, one) for name, one in named(study.contamination).items()),
+            *contamination_findings(study.contamination),
         ),
         examples=tuple(examples_of(study)),
     )

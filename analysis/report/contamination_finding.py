@@ -22,6 +22,16 @@ def named(found: Sequence[StoredContamination]) -> dict[str, StoredContamination
     return names
 
 
+def contamination_findings(found: Sequence[StoredContamination]) -> list[Finding]:
+    """One for each benchmark that was asked about, those left out that others of a model were held against."""
+    fresh = {(one.model, test.fresh) for one in found for test in one.tests}
+    return [
+        contamination_finding(name, one)
+        for name, one in named(found).items()
+        if one.tests or (one.model, one.known.benchmark) not in fresh
+    ]
+
+
 def contamination_finding(name: str, found: StoredContamination) -> Finding:
     """What the tests against fresh questions say; rates alone say nothing."""
     answer, headline = _answer(found.tests)

@@ -10,7 +10,7 @@ import streamlit as st
 
 from analysis.curves.study import Study
 from analysis.report.analyses import ANALYSES, Analysis, Found
-from analysis.report.finding import Answer, Finding
+from analysis.report.finding import Finding
 from app.markdown import escaped, plain
 from app.runs.findings import Shown, shown_of, stamp_of_files
 from app.runs.run_rows import stamp_of
@@ -20,7 +20,8 @@ from app.views.failures import shown_errors
 from app.views.loaded import study_of
 from app.views.opened import say_gone
 
-_ANSWERS: dict[Answer, str] = {"yes": "Yes", "no": "No", "unclear": "Unclear", "unknown": "Unknown"}
+_MOST_FINDINGS = 4
+"""The last ones, which are shown without a click: a run may have one for each evaluation."""
 _BY_NAME = {analysis.name: analysis for analysis in ANALYSES}
 
 
@@ -68,7 +69,11 @@ def _show(name: str, shown: Shown) -> None:
     if found.is_empty:
         st.markdown(f"– {escaped(found.refusal)}")
         return
-    for finding in found.findings:
+    earlier, last = found.findings[:-_MOST_FINDINGS], found.findings[-_MOST_FINDINGS:]
+    if earlier:
+        with st.expander(f"{len(earlier):,} more, of earlier evaluations"):
+            st.markdown("\n\n".join(map(_text, earlier)))
+    for finding in last:
         st.markdown(_text(finding))
     _tables(name, found)
     if shown.png is not None and found.figure is not None:

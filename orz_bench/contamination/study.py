@@ -75,7 +75,7 @@ def contamination_of(
     for known, rows in found[: len(old)]:
         for other, others in found[len(old) :]:
             tests.append(old_against_fresh(known, other))
-            write_test(rows, others, tests[-1])
+            write_test(rows, others, test=tests[-1])
     return Contamination(path=folder, benchmarks=tuple(known for known, _ in found), against_fresh=tuple(tests))
 
 

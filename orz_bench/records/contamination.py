@@ -115,7 +115,7 @@ class StoredContamination:
     tests: tuple[OldAgainstFresh, ...]
 
 
-def write_test(old: CardedRows, fresh: CardedRows, test: OldAgainstFresh) -> None:
+def write_test(old: CardedRows, fresh: CardedRows, *, test: OldAgainstFresh) -> None:
     """Keep a test beside the rows of the old benchmark; that of an earlier call is replaced."""
     write_text(old.path / f"against-{fresh.path.name}.json", to_json(test.to_json()))
 

@@ -70,7 +70,7 @@ def a_need(model: str = "m") -> ThoughtNeed:
 
 def add_contamination(run: RunDir, *, model: str = "m", old: str = "old", fresh: str = "fresh") -> None:
     """Two benchmarks, of which the old one is known by heart."""
-    folders = []
+    folders: list[CardedRows] = []
     for name, share in ((old, HIGH), (fresh, LOW)):
         rows = CardedRows.under(run.path / FOLDER / name, {"benchmark": name})
         with rows.writing({"benchmark": name, "name": model}):
@@ -89,7 +89,7 @@ def add_contamination(run: RunDir, *, model: str = "m", old: str = "old", fresh:
         exact_fresh=0.1,
         p_exact=1e-4,
     )
-    write_test(*folders, test)
+    write_test(folders[0], folders[1], test=test)
 
 
 def _known(name: str, share: Share) -> KnownQuestions:

@@ -14,7 +14,7 @@ from analysis.curves.study import Study
 from analysis.figures.contamination import contamination_figure
 from analysis.reading.load import load_path
 from analysis.report.analyses import ANALYSES, found_by
-from analysis.report.contamination_finding import contamination_finding, named
+from analysis.report.contamination_finding import contamination_finding, contamination_findings, named
 from orz_bench.records.carded_rows import SUMMARY
 from orz_bench.records.contamination import StoredContamination, read_contamination
 from tests.support.analysed import add_contamination, analysed
@@ -94,7 +94,7 @@ def test_contamination_says_what_the_tests_say(tmp_path: Path) -> None:
     add_contamination(run)
     stored = named(read_contamination(run.path))
     assert list(stored) == ["fresh, asked m", "old, asked m"]
-    finding = contamination_finding("old, asked m", stored["old, asked m"])
+    (finding,) = contamination_findings(list(stored.values()))
     assert finding.answer == "yes"
     assert finding.details[1].startswith(
         "Against fresh (12 and 12 questions): ROUGE-L +60.0 points (95 % interval +50.0"

@@ -49,7 +49,10 @@ def test_what_a_model_needs_is_in_the_report(tmp_path: Path) -> None:
     finding = need_finding(*next(iter(study.needs.items())))
     assert finding.answer == "yes"
     assert "right in 10.0 % (5.0 % to 20.0 %) without its thought and in 90.0 %" in finding.headline
-    assert "True-thinking score of all steps by an answer right behind it: 0.10" in finding.details[1]
+    assert finding.details[1] == (
+        "True-thinking score of all steps by an answer right behind it: 0.10 (0.05 to 0.20) over 9 steps, of which "
+        "90.0 % (80.0 % to 95.0 %) are decorative."
+    )
     assert [panel.title for panel in needs_figure(study.needs).panels] == ["Right answers", "The response's own answer"]
     (folder.path / SUMMARY).write_text("{}", encoding="utf-8")
     assert "summary is damaged" in with_thoughts(study).run.notes[-1]

@@ -9,9 +9,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from analysis.report.analyses import ANALYSES
-from orz_bench.records.thoughts import NAME
+from orz_bench.probing.thought_use import thought_use
+from orz_bench.records.thoughts import NAME, write_thought_use
 from tests.support.analysed import add_contamination, analysed
-from tests.support.runs import a_run
+from tests.support.runs import a_run, add_evaluation
 from tests.unit.app.screens.test_screens import _opened, _texts
 
 SLOW = ("boundary", "forecast", "tokens", "weights")
@@ -93,6 +94,19 @@ def test_a_new_result_is_shown_at_once(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert "known by heart (old, asked m)" in _texts(page.run())
     shutil.rmtree(run.path / "contamination")
     assert "known by heart (old" not in _texts(page.run())
+
+
+def test_of_many_evaluations_the_last_are_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=6)
+    for step in range(1, 6):
+        add_evaluation(run, step=step)
+    for evaluation in run.evaluations():
+        write_thought_use(evaluation, thought_use(evaluation))
+    page = _opened(monkeypatch, tmp_path, "findings")
+    (more,) = page.expander
+    assert more.label == "3 more, of earlier evaluations"
+    assert str(more.markdown[0].value).count("Where does the right answer come") == 3
+    assert _texts(page).count("Where does the right answer come") == 7
 
 
 def test_a_damaged_result_is_named_beside_the_others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
