@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Protocol
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from orz_bench.benchmarks.loading.load import LoadedProblems
-    from orz_bench.contamination.study import Contamination
-    from orz_bench.records.contamination import KnownQuestions, OldAgainstFresh
+    from orz_bench.commands.progress import Watcher
+    from orz_bench.records.contamination import Contamination, KnownQuestions, OldAgainstFresh
     from orz_bench.records.thoughts import Share
 
 
@@ -69,22 +69,6 @@ class ContaminationOptions:
     out: Annotated[Path | None, typer.Option(help="Run directory [default: runs/NAME].")] = None
     step: Annotated[int | None, typer.Option(help="Training step of the checkpoint, or which one of a run.")] = None
     model: ModelOptions = field(default_factory=ModelOptions)
-
-
-class Watcher(Protocol):
-    """Receives notices and progress events."""
-
-    def notice(self, text: str) -> None:
-        """A sentence for people."""
-        ...
-
-    def started(self, name: str, *, num_wanted: int, num_missing: int) -> None:
-        """A benchmark begins."""
-        ...
-
-    def committed(self, num_questions: int) -> None:
-        """A batch was stored."""
-        ...
 
 
 class _Display(BarDisplay):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,7 +17,15 @@ from orz_bench.errors import ConfigError, counted
 from orz_bench.grading.grader import Grader
 from orz_bench.probing.first_right import is_a_value
 from orz_bench.records.carded_rows import CardedRows
-from orz_bench.records.contamination import FOLDER, Answered, Completed, KnownQuestions, OldAgainstFresh, write_test
+from orz_bench.records.contamination import (
+    FOLDER,
+    Answered,
+    Completed,
+    Contamination,
+    KnownQuestions,
+    OldAgainstFresh,
+    write_test,
+)
 from orz_bench.records.rollout import Problem
 from orz_bench.records.thoughts import Share
 from orz_bench.results.statistics import value_band
@@ -38,21 +45,9 @@ class Observer(Protocol):
         """A benchmark begins."""
         ...
 
-    def committed(self, num_questions: int) -> None:
+    def committed(self, num_questions: int, /) -> None:
         """A batch was stored."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Contamination:
-    """What one model knows of some benchmarks."""
-
-    path: Path
-    """The run directory."""
-    benchmarks: tuple[KnownQuestions, ...]
-    """The old ones, then the fresh ones."""
-    against_fresh: tuple[OldAgainstFresh, ...]
-    """Each old one against each fresh one."""
 
 
 def contamination_of(

@@ -106,6 +106,18 @@ class OldAgainstFresh:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contamination:
+    """What one model knows of some benchmarks."""
+
+    path: Path
+    """The run directory."""
+    benchmarks: tuple[KnownQuestions, ...]
+    """The old ones, then the fresh ones."""
+    against_fresh: tuple[OldAgainstFresh, ...]
+    """Each old one against each fresh one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredContamination:
     """What is stored of one benchmark with one model and one choice of settings."""
 
