@@ -8,7 +8,7 @@ from pathlib import Path
 from analysis.curves.study import Study
 from analysis.figures.drawing import plot, png_of, shown_width
 from analysis.report.analyses import Analysis, Found, found_by
-from app.runs.run_rows import Stamp
+from app.runs.run_rows import Stamp, status_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,4 +33,5 @@ def shown_of(analysis: Analysis, study: Study) -> Shown:
 def stamp_of_files(run: Path, analysis: Analysis) -> Stamp:
     """Changes whenever one of the files changes that the analysis reads in a run; empty where there is none."""
     paths = sorted(path for pattern in analysis.files for path in run.glob(pattern))
-    return tuple((str(path), status.st_size, status.st_mtime_ns) for path in paths for status in [path.lstat()])
+    found = ((path, status_of(path)) for path in paths)
+    return tuple((str(path), *status) for path, status in found if status is not None)

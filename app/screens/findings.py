@@ -48,7 +48,8 @@ def render(context: Context) -> None:
 def _section(analysis: Analysis, study: Study, *, state: FindingsState) -> None:
     title, command = st.columns([4, 5], gap="large", vertical_alignment="center")
     title.markdown(f"**{analysis.title}**  \n{escaped(analysis.asks)}")
-    command.code(analysis.command(study), language=None, wrap_lines=True)
+    lines = analysis.command(study).splitlines()
+    command.code("\n".join(map(plain, lines)), language=None, wrap_lines=True)
     files = stamp_of_files(study.run.path, analysis)
     if analysis.files and not files:
         st.markdown("–")
