@@ -30,6 +30,7 @@ from analysis.figures.tokens import tokens_figure
 from analysis.figures.values import value_figure
 from analysis.figures.weights import weights_figure
 from analysis.forecast.forecast import SHORTEST
+from analysis.report.ages import ages_table
 from analysis.report.behaviours_finding import behaviours_finding
 from analysis.report.boundary_finding import boundary_finding
 from analysis.report.contamination_finding import contamination_findings, contamination_table, named
@@ -41,7 +42,6 @@ from analysis.report.tokens_finding import tokens_finding
 from analysis.report.value_finding import value_finding
 from analysis.report.weights_finding import weights_finding
 from analysis.tokens.layer import token_layer
-from orz_bench.contamination.ages import age_table, ages_of
 from orz_bench.errors import DataError, OrzError
 from orz_bench.records.run_dir import RunDir
 
@@ -150,14 +150,10 @@ def _contamination(study: Study) -> Found:
 
 
 def _ages(study: Study) -> Found:
-    tables = age_table(ages_of(study.run.results))
-    if not tables:
+    table = ages_table(study.run.results)
+    if table is None:
         raise DataError("every evaluated benchmark is generated, and its questions are on no page.")
-    return Found(
-        tables=tuple(
-            Table(title=one.title, headings=tuple(one.headings), rows=tuple(map(tuple, one.rows))) for one in tables
-        )
-    )
+    return Found(tables=(table,))
 
 
 def _behaviours(study: Study) -> Found:

@@ -25,6 +25,7 @@ from analysis.figures.thoughts import thoughts_figure
 from analysis.figures.tokens import tokens_figure
 from analysis.figures.values import value_figure
 from analysis.figures.weights import weights_figure
+from analysis.report.ages import ages_table
 from analysis.report.behaviours_finding import behaviours_finding
 from analysis.report.boundary_finding import boundary_finding
 from analysis.report.contamination_finding import contamination_findings, contamination_table, named
@@ -78,7 +79,8 @@ def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] 
             f"{studies[0].run.path}: it has no data for any figure of the report, and no curve that varies; name "
             f"curves with --metrics to draw them all the same."
         )
-    named_tables = {"results": result_table(groups), "lengths": length_table_of(studies)}
+    results = [result for study in studies for result in study.run.results]
+    named_tables = {"results": result_table(groups), "lengths": length_table_of(studies), "ages": ages_table(results)}
     tables = {name: table for name, table in named_tables.items() if table is not None}
     known = {f"{study.run.name}: {name}": one for study in studies for name, one in named(study.contamination).items()}
     tables |= {

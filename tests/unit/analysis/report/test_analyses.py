@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from analysis import write_report
+import analysis
 from analysis.curves.build import build_study
 from analysis.curves.study import Study
 from analysis.figures.contamination import contamination_figure
 from analysis.reading.load import load_path
 from analysis.report.analyses import ANALYSES, found_by
+from analysis.report.build import write_report
 from analysis.report.contamination_finding import contamination_finding, contamination_findings, named
 from orz_bench.records.carded_rows import SUMMARY
 from orz_bench.records.contamination import StoredContamination, read_contamination
@@ -42,15 +43,18 @@ def test_what_is_there_is_found(whole: Study, name: str) -> None:
     assert str(whole.run.path) in BY_NAME[name].command(whole)
 
 
-def test_ages_are_a_table(whole: Study) -> None:
+def test_ages_are_a_table(whole: Study, tmp_path: Path) -> None:
     """Sums that are generated are on no page; a set with a date is older, newer, or unknown."""
     assert "every evaluated benchmark is generated" in found_by(BY_NAME["ages"], whole).refusal
     (result, *_) = whole.run.results
     old = replace(result, benchmark="aime24", model="meta-llama/Llama-3.1-8B")
     evaluation = replace(whole.run.evaluations[0], benchmark="aime24", result=old)
-    (table,) = found_by(BY_NAME["ages"], replace(whole, run=replace(whole.run, evaluations=(evaluation,)))).tables
+    dated = replace(whole, run=replace(whole.run, evaluations=(evaluation,)))
+    (table,) = found_by(BY_NAME["ages"], dated).tables
     assert table.headings[:2] == ("benchmark", "its questions")
     assert table.rows[0][:2] == ("aime24", "newer")
+    page = write_report([dated], tmp_path / "out")
+    assert "aime24,newer," in (page.page.parent / "ages.csv").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +121,7 @@ def _tested(stored: StoredContamination, *, p_value: float) -> StoredContaminati
 
 def test_the_report_from_python_has_them_too(whole: Study, tmp_path: Path) -> None:
     """Not only that of the command."""
-    page = write_report(whole, tmp_path).read_text(encoding="utf-8")
+    page = analysis.write_report(whole, tmp_path).read_text(encoding="utf-8")
     for question in (
         "Where does the right answer come", "Does it need the thought", "Is it known by heart",
         "Which behaviours do responses show", "Does the critic know", "Does training narrow", "Which weights moved",
