@@ -5,9 +5,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from analysis.api import Behaviour, Response, StepMoments, Study, draw, load, step_moments, write_report
+    from analysis.api import (
+        Behaviour,
+        Response,
+        StepMoments,
+        Study,
+        TokenLayer,
+        draw,
+        load,
+        step_moments,
+        token_layer,
+        write_report,
+    )
 
-__all__ = ["Behaviour", "Response", "StepMoments", "Study", "draw", "load", "step_moments", "write_report"]
+__all__ = [
+    "Behaviour",
+    "Response",
+    "StepMoments",
+    "Study",
+    "TokenLayer",
+    "draw",
+    "load",
+    "step_moments",
+    "token_layer",
+    "write_report",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""The public Python functions of analysis: `load` a run, `draw` figures, find `step_moments`, `write_report`.
+"""The public Python functions of analysis: `load`, `draw`, `step_moments`, `token_layer` and `write_report`.
 
     import analysis
 
@@ -20,16 +20,30 @@ from typing import TYPE_CHECKING
 from analysis.behaviours.behaviour import Behaviour, Response
 from analysis.curves.build import build_study
 from analysis.curves.grouping import group_studies
-from analysis.curves.step_moments import StepMoments, chosen_metrics, step_moments_of, with_step_moments
+from analysis.curves.step_moments import StepMoments, chosen_metrics, step_moments_of
 from analysis.curves.study import Study
+from analysis.curves.whole import with_everything
 from analysis.figures.registry import get_figure
 from analysis.reading.load import load_path, one_of
 from analysis.texts.lexicons import get_lexicon
+from analysis.tokens.layer import MOST_STEPS, TokenLayer
+from analysis.tokens.layer import token_layer as layer_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["Behaviour", "Response", "StepMoments", "Study", "draw", "load", "step_moments", "write_report"]
+__all__ = [
+    "Behaviour",
+    "Response",
+    "StepMoments",
+    "Study",
+    "TokenLayer",
+    "draw",
+    "load",
+    "step_moments",
+    "token_layer",
+    "write_report",
+]
 
 
 def load(run: str | Path, *, name: str | None = None, lexicon: str = "orz-code") -> Study:
@@ -65,9 +79,27 @@ def step_moments(study: Study, *, metrics: Sequence[str] | None = None, seed: in
     return step_moments_of(study, chosen_metrics(study, named), seed=seed)
 
 
+def token_layer(
+    run: str | Path, *, steps: Sequence[int] = (), most_steps: int = MOST_STEPS, tokenizer: str | Path | None = None
+) -> TokenLayer:
+    """What `orz-analysis tokens` computes: which tokens of a training get the advantage and the update.
+
+    Args:
+        run: The run directory of a training.
+        steps: These steps; none: evenly spread.
+        most_steps: So many at most, where no steps are named.
+        tokenizer: Folder with tokenizer.json, for the words; None: that of a kept checkpoint.
+
+    Raises DataError for a run without entropies, or with too few responses or tokens.
+    """
+    folder = None if tokenizer is None else Path(tokenizer)
+    return layer_of(Path(run), steps=sorted(set(steps)), most_steps=most_steps, tokenizer=folder)
+
+
 def write_report(studies: Study | Sequence[Study], out: str | Path) -> Path:
     """What `orz-analysis report` writes into the folder `out`; returns its page."""
     from analysis.report.build import write_report as write
 
     several = [studies] if isinstance(studies, Study) else list(studies)
-    return write([with_step_moments(study) for study in several], Path(out), metrics=()).page
+    whole = [with_everything(study, get_lexicon(study.lexicon.partition(" ")[0] or "orz-code")) for study in several]
+    return write(whole, Path(out), metrics=()).page

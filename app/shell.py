@@ -22,7 +22,20 @@ from app.curated.state import DataState
 from app.markdown import escaped
 from app.queries.filters import Filters
 from app.runs.folder import RunsFolder
-from app.screens import benchmarks, data, judging, live, matrix, question, report, rollouts, runs, suspicious, training
+from app.screens import (
+    benchmarks,
+    data,
+    findings,
+    judging,
+    live,
+    matrix,
+    question,
+    report,
+    rollouts,
+    runs,
+    suspicious,
+    training,
+)  # fmt: skip
 from app.views import address
 from app.views.address import parameters
 from app.views.context import Context
@@ -49,7 +62,7 @@ class PageSpec:
 STATES = (
     runs.Chosen, training.TrainingState, training.RolloutsAt, live.LiveState, benchmarks.BenchmarksState,
     matrix.MatrixState, Filters, DataState, judging.JudgingState, ListView,
-    report.ReportState,
+    findings.FindingsState, report.ReportState,
 )  # fmt: skip
 PAGES = (
     PageSpec("runs", "Runs", ":material/format_list_bulleted:", runs.render, "any"),
@@ -61,6 +74,7 @@ PAGES = (
     PageSpec("question", "Question", ":material/help_center:", question.render, "one"),
     PageSpec("suspicious", "Suspicious", ":material/flag:", suspicious.render, "one"),
     PageSpec("judging", "Judging", ":material/balance:", judging.render, "several"),
+    PageSpec("findings", "Findings", ":material/lightbulb:", findings.render, "one"),
     PageSpec("data", "Data", ":material/dataset:", data.render, "none"),
     PageSpec("report", "Report", ":material/summarize:", report.render, "several"),
 )
@@ -74,6 +88,7 @@ ANSWERS = {
     "question": "How was one question answered at different checkpoints, and by different runs?",
     "suspicious": "Which verdicts and responses need a look by a person?",
     "judging": "Which of two checkpoints answers better to people who do not know which is which, and do judges agree?",
+    "findings": "What do the analyses say of one run: its thoughts, what it knows by heart, its tokens, its limits?",
     "data": "Where do the training problems come from, and which were left out, and why?",
     "report": "What did the runs learn, on one page and as files for others?",
 }

@@ -5,9 +5,29 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from orz_bench.api import Results, compare, evaluate, grade, load
+    from orz_bench.api import (
+        Contamination,
+        Probed,
+        Results,
+        check_contamination,
+        compare,
+        evaluate,
+        grade,
+        load,
+        probe,
+    )
 
-__all__ = ["Results", "compare", "evaluate", "grade", "load"]
+__all__ = [
+    "Contamination",
+    "Probed",
+    "Results",
+    "check_contamination",
+    "compare",
+    "evaluate",
+    "grade",
+    "load",
+    "probe",
+]
 
 
 def __getattr__(name: str) -> Any:

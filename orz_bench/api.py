@@ -1,4 +1,4 @@
-"""The public Python functions of orz_bench: `evaluate`, `grade` and `compare`, with the code of the commands.
+"""The public Python functions of orz_bench, with the code of the commands: `evaluate`, `grade`, `probe` and others.
 
     import orz_bench
 
@@ -22,15 +22,32 @@ from orz_bench.environment import data_folders
 from orz_bench.errors import ConfigError, counted, nearest
 from orz_bench.evaluation.options import EvalOptions
 from orz_bench.installed.extras import require
+from orz_bench.records.contamination import Contamination
 from orz_bench.records.rollout import AnswerKind, Grade, Rollout
-from orz_bench.records.run_dir import RunDir
+from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import EvalResult
+from orz_bench.records.thought_need import ThoughtNeed
+from orz_bench.records.thoughts import ThoughtUse
 from orz_bench.results.lookup import ComparedBenchmark, compare_runs, results_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from orz_bench.evaluation.evaluate import Evaluation
+
+__all__ = [
+    "Contamination",
+    "Probed",
+    "Results",
+    "check_contamination",
+    "compare",
+    "evaluate",
+    "grade",
+    "load",
+    "option_names",
+    "options_of",
+    "probe",
+]
 
 Group = TypeVar("Group")
 
@@ -168,6 +185,104 @@ def compare(
     return compare_runs(str(run_a), str(run_b), benchmarks=benchmarks, across_protocols=across_protocols)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Probed:
+    """What `probe` found about one evaluation."""
+
+    benchmark: str
+    step: int
+    fingerprint: str
+    """Of the protocol."""
+    path: Path
+    """The folder with what is stored."""
+    use: ThoughtUse | None
+    """Where responses first conclude the right answer; None with a checkpoint."""
+    need: ThoughtNeed | None
+    """What the checkpoint answers without the thought, or parts of it; None without a checkpoint."""
+
+
+def probe(
+    run: str | Path,
+    *,
+    checkpoint: str | Path | None = None,
+    benchmarks: Sequence[str] = (),
+    step: int | None = None,
+    notice: Callable[[str], None] | None = None,
+    **options: Any,
+) -> list[Probed]:
+    """What `orz-bench probe` does: is the thought used? One result for each evaluation, stored beside its samples.
+
+    Args:
+        run: A run directory with finished evaluations.
+        checkpoint: As for --ckpt: a model that is asked again; None: stored responses are read, and no model is loaded.
+        benchmarks: Only these; none: all.
+        step: Only this step.
+        notice: Receives each message for the user.
+        **options: With a checkpoint, any other option of the command by its name in Python; `at` are shares, such as
+            `at=(0, 0.5, 1)`.
+
+    Raises ConfigError for evaluations and options that do not fit. The same call with a checkpoint resumes.
+    """
+    from orz_bench.commands.probing import NeedOptions, asked_about_thoughts
+    from orz_bench.probing.thought_use import evaluations_of, kept_thought_use
+
+    chosen = evaluations_of(Path(run), benchmarks=_several(benchmarks), step=step)
+    if checkpoint is None:
+        if options:
+            raise ConfigError(f"option {next(iter(options))!r} is for a model that is asked again; name a checkpoint.")
+        return [_probed(each, each.path, use=kept_thought_use(each)) for each in chosen]
+    need = options_of(NeedOptions, options | {"ckpt": str(checkpoint)})
+    found = asked_about_thoughts(chosen, need, observer=_Quiet(notice))
+    return [_probed(each, path, need=one) for each, one, path in found]
+
+
+def _probed(
+    directory: EvaluationDir, path: Path, *, use: ThoughtUse | None = None, need: ThoughtNeed | None = None
+) -> Probed:
+    return Probed(
+        benchmark=directory.benchmark,
+        step=directory.step,
+        fingerprint=directory.fingerprint,
+        path=path,
+        use=use,
+        need=need,
+    )
+
+
+def check_contamination(
+    checkpoint: str | Path,
+    *,
+    benchmarks: Sequence[str],
+    fresh: Sequence[str] = (),
+    out: str | Path | None = None,
+    notice: Callable[[str], None] | None = None,
+    **options: Any,
+) -> Contamination:
+    """What `orz-bench contamination` does: does a model know questions by heart?
+
+    Args:
+        checkpoint: As for --ckpt: a folder, a hub id, or a training run.
+        benchmarks: As for --bench.
+        fresh: Benchmarks of the same kind that the model cannot know; each of the others is held against them.
+        out: The run directory; None: runs/NAME.
+        notice: Receives each message for the user.
+        **options: Any other option of the command by its name in Python; `at` are shares, such as `at=(0.4, 0.8)`.
+
+    Raises OrzError for whatever settings, files or an engine cause. The same call resumes.
+    """
+    from orz_bench.commands.contamination import ContaminationOptions, asked_questions
+
+    folders = [*map(Path, options.get("data_folders", ())), *data_folders(None)]
+    named = {"bench": _several(benchmarks), "fresh": _several(fresh), "out": Path(out) if out is not None else None}
+    given = options_of(ContaminationOptions, options | named | {"data_folders": folders})
+    return asked_questions(str(checkpoint), given, observer=_Quiet(notice), command=["orz_bench.check_contamination"])
+
+
+def _several(names: Sequence[str]) -> tuple[str, ...]:
+    """One name, or several."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def options_of(group: type[Group], values: Mapping[str, Any]) -> Group:
     """A dataclass of options, whose fields may be dataclasses of options, from values by name.
 
@@ -221,3 +336,18 @@ class _Listener:
     def committed(self, rollouts: Sequence[Rollout]) -> None: ...
 
     def finished(self, result: EvalResult) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Quiet:
+    """A Watcher that passes notices on, and ignores progress."""
+
+    to: Callable[[str], None] | None
+
+    def notice(self, text: str) -> None:
+        if self.to is not None:
+            self.to(text)
+
+    def started(self, name: str, *, num_wanted: int, num_missing: int) -> None: ...
+
+    def committed(self, number: int, /) -> None: ...

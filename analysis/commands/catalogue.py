@@ -10,10 +10,15 @@ from analysis.behaviours.measures import BEHAVIOUR_MEASURES
 from analysis.boundary.measures import BOUNDARY_MEASURES
 from analysis.curves.response_metrics import RESPONSE_METRICS, ResponseMetric
 from analysis.figures.registry import FIGURES
+from analysis.forecast.measures import FORECAST_MEASURES
 from analysis.texts.lexicons import LEXICONS
 from analysis.tokens.measures import TOKEN_MEASURES
 from analysis.values.measures import VALUE_MEASURES
+from analysis.weights.measures import WEIGHT_MEASURES
+from orz_bench.contamination.measures import CONTAMINATION_MEASURES
+from orz_bench.probing.measures import THOUGHT_MEASURES
 from orz_bench.records.foreign_metrics import FOREIGN_METRICS, TITLES
+from orz_bench.records.measure import Measure
 from orz_bench.records.metrics import METRICS
 from orz_bench.results.scaling.rules import RULES
 
@@ -80,6 +85,33 @@ Measures of `orz-analysis detect`; [detectors.md](detectors.md) lists the behavi
 one. Intervals have 95 %.
 
 """
+_THOUGHTS = """
+## Thoughts
+
+Measures of `orz-bench probe`: the first five from stored responses, the others from what a model answers with `--ckpt`;
+[thoughts.md](thoughts.md) says how. Each is a mean over questions of the mean over a question's responses or steps;
+intervals (95 %) are over questions.
+
+"""
+_CONTAMINATION = """
+## Contamination
+
+Measures of `orz-bench contamination`; [contamination.md](contamination.md) says how. Intervals (95 %) are over
+questions.
+
+"""
+_WEIGHTS = """
+## Weights
+
+Measures of `orz-analysis weights`, from the weights of two checkpoints; [weights.md](weights.md) says how.
+
+"""
+_FORECAST = """
+## Forecast
+
+Laws and figures of `orz-analysis forecast`; [forecast.md](forecast.md) says how.
+
+"""
 _LEXICONS = """
 ## Lexicons
 
@@ -112,27 +144,28 @@ def metrics_markdown() -> str:
         + _markdown(("tool", "name", "ours", "how it is computed, or where it differs"), foreign)
         + _SCALING
         + _markdown(("rule", "chooses", "source"), [(f"`{r.name}`", r.what, r.source or "–") for r in RULES.values()])
-        + _VALUES
-        + _markdown(
-            ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in VALUE_MEASURES]
-        )
-        + _BOUNDARY
-        + _markdown(
-            ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in BOUNDARY_MEASURES]
-        )
-        + _TOKENS
-        + _markdown(
-            ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in TOKEN_MEASURES]
-        )
-        + _BEHAVIOURS
-        + _markdown(
-            ("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in BEHAVIOUR_MEASURES]
-        )
+        + "".join(head + _measures(measures) for head, measures in _ANALYSES)
         + _LEXICONS
         + _markdown(("name", "version", "patterns", "source"), lexicons)
         + _FIGURES
         + _markdown(("name", "figure", "needs"), figures)
     )
+
+
+_ANALYSES = (
+    (_VALUES, VALUE_MEASURES),
+    (_BOUNDARY, BOUNDARY_MEASURES),
+    (_THOUGHTS, THOUGHT_MEASURES),
+    (_CONTAMINATION, CONTAMINATION_MEASURES),
+    (_TOKENS, TOKEN_MEASURES),
+    (_BEHAVIOURS, BEHAVIOUR_MEASURES),
+    (_WEIGHTS, WEIGHT_MEASURES),
+    (_FORECAST, FORECAST_MEASURES),
+)
+
+
+def _measures(measures: Sequence[Measure]) -> str:
+    return _markdown(("name", "formula", "source"), [(f"`{m.name}`", m.formula, m.source or "–") for m in measures])
 
 
 def metrics_table(added: Sequence[ResponseMetric] = ()) -> Table:

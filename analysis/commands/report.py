@@ -23,23 +23,15 @@ def report_command(
     step_column: StepColumn = None,
 ) -> None:
     """Write one HTML page: did it learn, when, how, does reflection improve answers? With PNG, PDF and CSV files."""
-    from analysis.curves.assessed import with_values
-    from analysis.curves.behaved import with_behaviours
-    from analysis.curves.bounded import with_boundaries
     from analysis.curves.build import build_study
-    from analysis.curves.probed import with_thoughts
-    from analysis.curves.step_moments import with_step_moments
-    from analysis.curves.token_layers import with_tokens
+    from analysis.curves.whole import with_everything
     from analysis.reading.load import load_runs
     from analysis.report.build import write_report
     from analysis.texts.lexicons import get_lexicon
 
     chosen = get_lexicon(lexicon)
     loaded = load_runs(runs, step_column=step_column)
-    built = [with_step_moments(build_study(run, lexicon=chosen)) for run in loaded]
-    studies = [
-        with_behaviours(with_tokens(with_thoughts(with_boundaries(with_values(study, chosen))))) for study in built
-    ]
+    studies = [with_everything(build_study(run, lexicon=chosen), chosen) for run in loaded]
     written = write_report(studies, out, metrics=split_names(metrics))
     console = stderr_console()
     for sentence in written.left_out:

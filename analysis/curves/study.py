@@ -16,6 +16,8 @@ from analysis.reading.load import Run
 from analysis.step_moment.breaks import Break, JointBreak
 from analysis.tokens.layer import TokenLayer
 from analysis.values.study import ValueStudy
+from analysis.weights.moved import MovedWeights
+from orz_bench.records.contamination import StoredContamination
 from orz_bench.records.summary import EvalResult, Summary
 from orz_bench.records.thought_need import ThoughtNeed
 from orz_bench.records.thoughts import ThoughtUse
@@ -54,6 +56,10 @@ class Study:
     """Behaviours that `orz-analysis detect` has marked in its rollouts (curves.behaved)."""
     tokens: TokenLayer | None = None
     """Which tokens its training learned from, where entropies are stored (curves.token_layers)."""
+    contamination: tuple[StoredContamination, ...] = ()
+    """What `orz-bench contamination` stored, by benchmark (curves.contaminated)."""
+    weights: MovedWeights | None = None
+    """How far weights moved between two kept checkpoints (curves.weighed)."""
 
     def series(self, metric: str) -> tuple[np.ndarray, np.ndarray] | None:
         """(steps, values) of a metric, or None if the run lacks it."""

@@ -8,7 +8,7 @@ from analysis.curves.study import Study
 from analysis.tokens.layer import token_layer
 from orz_bench.errors import OrzError
 
-_MOST_STEPS = 10
+MOST_STEPS = 10
 
 
 def with_tokens(study: Study) -> Study:
@@ -16,6 +16,6 @@ def with_tokens(study: Study) -> Study:
     if study.run.kind != "train":
         return study
     try:
-        return replace(study, tokens=token_layer(study.run.path, most_steps=_MOST_STEPS))
+        return replace(study, tokens=token_layer(study.run.path, most_steps=MOST_STEPS))
     except OrzError:
         return study

@@ -15,6 +15,7 @@ from analysis.figures.ablations import Ablation
 from analysis.figures.behaviours import behaviours_figure
 from analysis.figures.boundary import boundary_figure
 from analysis.figures.chosen import chosen_metrics
+from analysis.figures.contamination import contamination_figure
 from analysis.figures.forecast import forecast_figure
 from analysis.figures.needs import needs_figure
 from analysis.figures.panels import MissingDataError, NothingToCompareError
@@ -23,8 +24,11 @@ from analysis.figures.spec import FigureSpec, rows
 from analysis.figures.thoughts import thoughts_figure
 from analysis.figures.tokens import tokens_figure
 from analysis.figures.values import value_figure
+from analysis.figures.weights import weights_figure
+from analysis.report.ages import ages_table
 from analysis.report.behaviours_finding import behaviours_finding
 from analysis.report.boundary_finding import boundary_finding
+from analysis.report.contamination_finding import contamination_findings, contamination_table, named
 from analysis.report.examples import examples_of
 from analysis.report.findings import findings_of
 from analysis.report.forecast_finding import forecast_finding, reward_forecast
@@ -33,7 +37,7 @@ from analysis.report.tables import Table, as_csv, length_table_of, result_table
 from analysis.report.thought_finding import need_finding, thought_finding
 from analysis.report.tokens_finding import tokens_finding
 from analysis.report.value_finding import value_finding
-from analysis.report.weights_finding import kept_weights, weights_finding
+from analysis.report.weights_finding import weights_finding
 from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.records.parquet import disk_error
 from orz_bench.records.run_dir import write_text
@@ -67,26 +71,7 @@ def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] 
         metrics = _varying(studies)
     if metrics:
         specs.append(chosen_metrics(groups, metrics))
-    assessed = [(study.run.name, found) for study in studies for found in study.values]
-    specs += [value_figure(assessed)] if assessed else []
-    bounded = [found for study in studies for found in _named(study)]
-    specs += [boundary_figure(bounded)] if bounded else []
-    ahead = [(study, found) for study in studies if (found := reward_forecast(study)) is not None]
-    heading = forecast_figure(ahead)
-    specs += [heading] if heading else []
-    probed = {f"{study.run.name}: {name}": use for study in studies for name, use in study.thoughts.items()}
-    thoughts = thoughts_figure(probed) if probed else None
-    specs += [thoughts] if thoughts else []
-    needs = {f"{study.run.name}: {name}": need for study in studies for name, need in study.needs.items()}
-    specs += [needs_figure(needs)] if needs else []
-    specs += [
-        replace(
-            behaviours_figure(study.behaviours, run=study.run.name), name=f"behaviours-{at}" if at else "behaviours"
-        )
-        for at, study in enumerate(one for one in studies if one.behaviours)
-    ]
-    learned = {study.run.name: study.tokens for study in studies if study.tokens is not None}
-    specs += [tokens_figure(learned)] if learned else []
+    specs += _of_analyses(studies)
     not_drawn = _not_drawn(studies, specs)
     left_out += not_drawn
     if not specs and not has_texts:
@@ -94,26 +79,63 @@ def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] 
             f"{studies[0].run.path}: it has no data for any figure of the report, and no curve that varies; name "
             f"curves with --metrics to draw them all the same."
         )
-    tables = [table for table in (result_table(groups), length_table_of(studies)) if table is not None]
+    results = [result for study in studies for result in study.run.results]
+    named_tables = {"results": result_table(groups), "lengths": length_table_of(studies), "ages": ages_table(results)}
+    tables = {name: table for name, table in named_tables.items() if table is not None}
+    known = {f"{study.run.name}: {name}": one for study in studies for name, one in named(study.contamination).items()}
+    tables |= {
+        f"contamination-{at}" if at else "contamination": contamination_table(name, one)
+        for at, (name, one) in enumerate(known.items())
+    }
     try:
         folder = out / "figures"
         folder.mkdir(parents=True, exist_ok=True)
         files = [path for spec in specs for path in drawing.save(spec, folder)]
     except OSError as error:
         raise disk_error(out, error) from error
-    files += [
-        _write_table(table, out / f"{name}.csv") for name, table in zip(("results", "lengths"), tables, strict=False)
-    ]
+    files += [_write_table(table, out / f"{name}.csv") for name, table in tables.items()]
     page = Page(
         title=f"Report: {', '.join(study.run.name for study in studies)}",
         made_from=_made_from(studies),
         runs=tuple(_section(study) for study in studies),
-        tables=tuple(tables),
+        tables=tuple(tables.values()),
         pictures=tuple(_picture(spec, folder) for spec in specs),
         left_out=tuple(left_out),
     )
     write_text(out / PAGE_NAME, render(page))
     return Written(page=out / PAGE_NAME, files=tuple(files), left_out=tuple(left_out))
+
+
+def _of_analyses(studies: Sequence[Study]) -> list[FigureSpec]:
+    """The figures of single analyses, where the runs have their results."""
+    assessed = [(study.run.name, found) for study in studies for found in study.values]
+    bounded = [found for study in studies for found in _named(study)]
+    ahead = [(study, found) for study in studies if (found := reward_forecast(study)) is not None]
+    probed = {f"{study.run.name}: {name}": use for study in studies for name, use in study.thoughts.items()}
+    needs = {f"{study.run.name}: {name}": need for study in studies for name, need in study.needs.items()}
+    learned = {study.run.name: study.tokens for study in studies if study.tokens is not None}
+    known = {f"{study.run.name}: {name}": one for study in studies for name, one in named(study.contamination).items()}
+    of_all = (
+        value_figure(assessed) if assessed else None,
+        boundary_figure(bounded) if bounded else None,
+        forecast_figure(ahead),
+        thoughts_figure(probed) if probed else None,
+        needs_figure(needs) if needs else None,
+        contamination_figure(known),
+        tokens_figure(learned) if learned else None,
+    )
+    behaved = [behaviours_figure(study.behaviours, run=study.run.name) for study in studies if study.behaviours]
+    moved = [
+        replace(spec, title=f"{spec.title} ({study.run.name})")
+        for study in studies
+        if study.weights is not None and (spec := weights_figure(study.weights)) is not None
+    ]
+    return [spec for spec in of_all if spec is not None] + _numbered(behaved) + _numbered(moved)
+
+
+def _numbered(specs: Sequence[FigureSpec]) -> list[FigureSpec]:
+    """Figures of single runs under different names."""
+    return [replace(spec, name=f"{spec.name}-{at}" if at else spec.name) for at, spec in enumerate(specs)]
 
 
 def _named(study: Study) -> list[BoundaryStudy]:
@@ -202,7 +224,8 @@ def _section(study: Study) -> RunSection:
             *map(value_finding, study.values),
             *([behaviours_finding(study.behaviours)] if study.behaviours else []),
             *([tokens_finding(study.tokens)] if study.tokens is not None else []),
-            *([weights_finding(moved)] if (moved := kept_weights(study)) is not None else []),
+            *([weights_finding(study.weights)] if study.weights is not None else []),
+            *contamination_findings(study.contamination),
         ),
         examples=tuple(examples_of(study)),
     )

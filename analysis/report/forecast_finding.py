@@ -8,15 +8,15 @@ from analysis.forecast.forecast import SHORTEST
 from analysis.report.finding import Finding
 from analysis.report.wording import number
 
-_METRIC = "reward/mean"
+METRIC = "reward/mean"
 
 
 def reward_forecast(study: Study) -> Forecasts | None:
     """The forecast of the reward at twice the steps; None for a run without one, or with fewer than 60 steps."""
-    series = study.series(_METRIC)
+    series = study.series(METRIC)
     if series is None or len(series[0]) < SHORTEST:
         return None
-    return forecasts_of(study, (_METRIC,))
+    return forecasts_of(study, (METRIC,))
 
 
 def forecast_finding(found: Forecasts) -> Finding:

@@ -48,8 +48,8 @@ def need_finding(name: str, need: ThoughtNeed) -> Finding:
         measured = "an answer right behind it" if scores.measured == "now" else "the thought that goes on"
         details.append(
             f"True-thinking score of {'all steps' if scores.kind == 'all' else scores.kind} by {measured}: "
-            f"{scores.score.value:.2f} ({counted(scores.num_steps, 'step')}), {percent(scores.decorative.value)} of "
-            f"them decorative."
+            f"{_score(scores.score)} over {counted(scores.num_steps, 'step')}, of which {_shown(scores.decorative)} "
+            f"are decorative."
         )
     it = "It" if is_apart else "Not shown: it"
     return Finding(
@@ -58,6 +58,12 @@ def need_finding(name: str, need: ThoughtNeed) -> Finding:
         headline=f"{it} is right in {_shown(first)} {where} and in {_shown(last)} {whole}.",
         details=tuple(details),
     )
+
+
+def _score(score: Share) -> str:
+    if score.low is None or score.high is None:
+        return f"{score.value:.2f}"
+    return f"{score.value:.2f} ({score.low:.2f} to {score.high:.2f})"
 
 
 def _shown(share: Share | None) -> str:

@@ -2,31 +2,9 @@
 
 from __future__ import annotations
 
-from analysis.curves.study import Study
 from analysis.report.finding import Finding
 from analysis.report.wording import percent
-from analysis.weights.moved import MovedWeights, moved_weights
-from orz_bench.errors import OrzError
-from orz_bench.records.run_dir import RunDir
-
-_MOST_BYTES = 1 << 28
-"""Of a checkpoint: larger ones take minutes; `orz-analysis weights` compares them."""
-
-
-def kept_weights(study: Study) -> MovedWeights | None:
-    """Of a training run with two kept checkpoints of at most 256 MiB; None for others, and for what cannot be read."""
-    if study.run.kind != "train":
-        return None
-    kept = RunDir(study.run.path).checkpoints()
-    if len(kept) < 2:
-        return None
-    (first, a), (last, b) = kept[0], kept[-1]
-    if sum(file.stat().st_size for file in a.glob("*.safetensors")) > _MOST_BYTES:
-        return None
-    try:
-        return moved_weights(a, b, names=(f"step {first}", f"step {last}"))
-    except OrzError:
-        return None
+from analysis.weights.moved import MovedWeights
 
 
 def weights_finding(found: MovedWeights) -> Finding:

@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-
-@dataclass(frozen=True, slots=True)
-class TokenMeasure:
-    """One figure of `orz-analysis tokens`."""
-
-    name: str
-    formula: str
-    source: str = ""
-
+from orz_bench.records.measure import Measure
 
 TOKEN_MEASURES = (
-    TokenMeasure("advantage", "share of the sum over tokens of abs(A), A the mean advantage of the token's response"),
-    TokenMeasure(
+    Measure("advantage", "share of the sum over tokens of abs(A), A the mean advantage of the token's response"),
+    Measure(
         "update",
         "share of the sum of w abs(A) (1 - p): w the weight of loss.normalisation, p the token's probability when it "
         "was sampled; w abs(A) 2 (1 - p) is the L1 norm of the loss' gradient with regard to the logits",
     ),
-    TokenMeasure(
+    Measure(
         "by entropy",
         "tenths of a step's tokens by the policy's entropy; equal entropies that two tenths divide are divided evenly",
         "the claim: Wang et al., arXiv 2506.01939",
     ),
-    TokenMeasure("top_fifth", "share of the update of the two highest tenths", "Wang et al., arXiv 2506.01939"),
-    TokenMeasure("by length", "the same of tenths of a step's responses by their number of tokens"),
-    TokenMeasure(
+    Measure("top_fifth", "share of the update of the two highest tenths", "Wang et al., arXiv 2506.01939"),
+    Measure("by length", "the same of tenths of a step's responses by their number of tokens"),
+    Measure(
         "raising, lowering",
         "update per token in a tenth by length over that of all tenths, of responses with A > 0, and with A < 0",
         "the claim: Liu et al., arXiv 2503.20783",
     ),
-    TokenMeasure(
-        "by word", "shares of words in lower case, of all numbers, and of other characters; entropy at the start"
-    ),
+    Measure("by word", "shares of words in lower case, of all numbers, and of other characters; entropy at the start"),
 )

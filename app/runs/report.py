@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from analysis.curves.build import build_study
-from analysis.curves.step_moments import with_step_moments
 from analysis.curves.study import Study
+from analysis.curves.whole import with_everything
 from analysis.reading.load import load_path
 from analysis.report.build import PAGE_NAME, write_report
 from analysis.texts.lexicons import get_lexicon
@@ -23,7 +23,7 @@ def report_page(runs: Sequence[tuple[str, Path]], *, lexicon: str) -> str:
     """
     counted_with = get_lexicon(lexicon)
     loaded = [replace(load_path(path)[0], name=name) for name, path in runs]
-    studies = [with_step_moments(build_study(run, lexicon=counted_with)) for run in loaded]
+    studies = [with_everything(build_study(run, lexicon=counted_with), counted_with) for run in loaded]
     with tempfile.TemporaryDirectory(prefix="orz-report-") as folder:
         write_report(studies, Path(folder))
         return (Path(folder) / PAGE_NAME).read_text(encoding="utf-8")

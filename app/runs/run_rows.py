@@ -44,11 +44,12 @@ def stamp_of(path: Path) -> Stamp:
     directory = RunDir(path)
     files = [directory.run_path, directory.metrics_path, directory.events_path, directory.config_path]
     files += [path / "DONE", path / "FAILED", *(one.summary_path for one in directory.evaluations())]
-    found = ((file, _status(file)) for file in files)
+    found = ((file, status_of(file)) for file in files)
     return tuple((str(file), *status) for file, status in found if status is not None)
 
 
-def _status(path: Path) -> tuple[int, int] | None:
+def status_of(path: Path) -> tuple[int, int] | None:
+    """(size, time of the last change); None for a file that is not there."""
     try:
         status = path.stat()
     except OSError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from orz_bench.benchmarks.loading.load import LoadedProblems
-    from orz_bench.contamination.study import KnownQuestions, OldAgainstFresh
+    from orz_bench.commands.progress import Watcher
+    from orz_bench.records.contamination import Contamination, KnownQuestions, OldAgainstFresh
     from orz_bench.records.thoughts import Share
 
 
@@ -97,35 +98,36 @@ def contamination_command(
 
     With --fresh a test says whether questions of --bench are completed better. The same command again resumes.
     """
-    from orz_bench.contamination.study import old_against_fresh
+    with libraries_on_stderr(), _Display(stderr_console()) as display:
+        found = asked_questions(ckpt, options, observer=display, command=["orz-bench", *sys.argv[1:]])
+    if json_output:
+        rows = [one.to_json() for one in found.benchmarks]
+        tested = [test.to_json() for test in found.against_fresh]
+        whole = {"path": str(found.path), "benchmarks": rows, "against_fresh": tested}
+        print_result(json.dumps(whole, ensure_ascii=False))
+        return
+    for one in found.benchmarks:
+        result_console().print(_table(one))
+    for test in found.against_fresh:
+        print_result(_said(test))
+    if not found.against_fresh:
+        print_result("Rates alone do not show contamination: hold them against questions that are new, with --fresh.")
+
+
+def asked_questions(
+    ckpt: str, options: ContaminationOptions, *, observer: Watcher, command: Sequence[str]
+) -> Contamination:
+    """Ask a checkpoint about the questions. ConfigError for benchmarks and shares that do not fit."""
+    from orz_bench.contamination.asking import ContaminationSettings
+    from orz_bench.contamination.study import contamination_of
+    from orz_bench.engines.asked_model import asked_model
+    from orz_bench.environment import describe_environment
+    from orz_bench.records.run_dir import RunDir
 
     both = set(options.bench) & set(options.fresh)
     if both or not options.bench:
         what = f"{min(both)} is both" if both else "--bench is empty"
         raise ConfigError(f"{what}: name old benchmarks with --bench and others with --fresh.")
-    found, out = _asked(ckpt, options)
-    old, fresh = found[: len(options.bench)], found[len(options.bench) :]
-    tests = [old_against_fresh(one, other) for one in old for other in fresh]
-    if json_output:
-        rows = [one.to_json() for one in found]
-        tested = [asdict(test) for test in tests]
-        print_result(json.dumps({"path": str(out), "benchmarks": rows, "against_fresh": tested}, ensure_ascii=False))
-        return
-    for one in found:
-        result_console().print(_table(one))
-    for test in tests:
-        print_result(_said(test))
-    if not tests:
-        print_result("Rates alone do not show contamination: hold them against questions that are new, with --fresh.")
-
-
-def _asked(ckpt: str, options: ContaminationOptions) -> tuple[list[KnownQuestions], Path]:
-    from orz_bench.contamination.asking import ContaminationSettings
-    from orz_bench.contamination.study import known_questions
-    from orz_bench.engines.asked_model import asked_model
-    from orz_bench.environment import describe_environment
-    from orz_bench.records.run_dir import RunDir
-
     chosen: tuple[float, ...] = options.at or (0.4, 0.6, 0.8)
     if not all(0 < share < 1 for share in chosen):
         raise ConfigError("--at: a question is completed from more than 0 and less than 100 % of it.")
@@ -135,33 +137,19 @@ def _asked(ckpt: str, options: ContaminationOptions) -> tuple[list[KnownQuestion
         answer_template=options.answer_template,
         answer_tokens=options.answer_tokens,
     )
-    loaded = [(name, _loaded(name, options)) for name in (*options.bench, *options.fresh)]
-    with (
-        libraries_on_stderr(),
-        _Display(stderr_console()) as display,
-        asked_model(ckpt, options.model, step=options.step, notice=display.notice) as model,
-    ):
-        out = options.out or Path("runs") / model.identity.label.replace("/", "--")
-        run = RunDir(out)
-        run.create(kind="eval", command=["orz-bench", *sys.argv[1:]], seed=0, environment=describe_environment())
-        return [
-            known_questions(
-                one.problems[: options.limit],
-                model=model,
-                settings=settings,
-                folder=run.path,
-                data_hash=one.data_hash,
-                observer=display,
-            )
-            for _, one in loaded
-        ], out
+    old, fresh = ([_loaded(name, options) for name in names] for names in (options.bench, options.fresh))
+    with asked_model(ckpt, options.model, step=options.step, notice=observer.notice) as model:
+        run = RunDir(options.out or Path("runs") / model.identity.label.replace("/", "--"))
+        run.create(kind="eval", command=list(command), seed=0, environment=describe_environment())
+        return contamination_of(old, fresh, model=model, settings=settings, folder=run.path, observer=observer)
 
 
 def _loaded(name: str, options: ContaminationOptions) -> LoadedProblems:
     from orz_bench.benchmarks.loading.load import load_problems
     from orz_bench.evaluation.suites import find_benchmark
 
-    return load_problems(find_benchmark(name), folders=options.data_folders)
+    loaded = load_problems(find_benchmark(name), folders=options.data_folders)
+    return replace(loaded, problems=loaded.problems[: options.limit])
 
 
 def _table(found: KnownQuestions) -> Table:
@@ -198,7 +186,7 @@ def _percent(share: Share | None) -> str:
 def _said(test: OldAgainstFresh) -> str:
     sides: Sequence[float] = (100 * test.difference, 100 * test.low, 100 * test.high)
     rouge = "{:+.1f} points ({:+.1f} to {:+.1f})".format(*sides)
-    verdict = "known by heart in part" if test.p_value < 0.001 else "not shown to be known"
+    verdict = "known by heart in part" if test.is_known else "not shown to be known"
     return (
         f"{test.old} against {test.fresh}: ROUGE-L {rouge}, p = {test.p_value:.2g}; exactly completed "
         f"{100 * test.exact_old:.1f} % and {100 * test.exact_fresh:.1f} %, p = {test.p_exact:.2g}: {verdict}."

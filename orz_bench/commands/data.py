@@ -43,7 +43,7 @@ def list_command(
     from orz_bench.benchmarks.dates import parse_day
     from orz_bench.benchmarks.loading.load import list_benchmarks
     from orz_bench.benchmarks.registry import added_benchmarks
-    from orz_bench.evaluation.ages import age_of, model_data
+    from orz_bench.contamination.ages import age_of, model_data
     from orz_bench.evaluation.since import why_left_out
 
     first, until = parse_day(since, "--since"), parse_day(data_until, "--data-until", is_end=True)

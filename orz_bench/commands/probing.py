@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
     from rich.table import Table
 
+    from orz_bench.commands.progress import Watcher
     from orz_bench.engines.asked_model import AskedModel
     from orz_bench.interventions.stored import Measured, NeedSettings, StoredThought
     from orz_bench.records.run_dir import EvaluationDir
@@ -100,7 +101,7 @@ class _Asked:
     thoughts: list[StoredThought]
     num_left_out: int
 
-    def answered(self, model: AskedModel, display: _Display) -> tuple[EvaluationDir, ThoughtNeed, Path]:
+    def answered(self, model: AskedModel, observer: Watcher) -> tuple[EvaluationDir, ThoughtNeed, Path]:
         """With what the model needs, and the folder of the rows."""
         from orz_bench.interventions.need import thought_need
 
@@ -110,7 +111,7 @@ class _Asked:
             model=model,
             settings=self.settings,
             num_left_out=self.num_left_out,
-            observer=display,
+            observer=observer,
         )
         return self.directory, done, folder.path
 
@@ -132,7 +133,7 @@ def probe_command(
 
     chosen = evaluations_of(run, benchmarks=options.bench, step=options.step)
     if need.ckpt is not None:
-        _probe_with_model(chosen, need, name=need.ckpt, json_output=json_output)
+        _probe_with_model(chosen, need, json_output=json_output)
         return
     given = [name for name in ("close", "questions", "responses") if getattr(need, name) is not None]
     if given:
@@ -141,14 +142,9 @@ def probe_command(
 
 
 def _probe(chosen: Sequence[EvaluationDir], *, json_output: bool) -> None:
-    from orz_bench.probing.thought_use import thought_use
-    from orz_bench.records.thoughts import write_thought_use
+    from orz_bench.probing.thought_use import kept_thought_use
 
-    found = []
-    for directory in chosen:
-        use = thought_use(directory)
-        write_thought_use(directory, use)
-        found.append((directory, use))
+    found = [(directory, kept_thought_use(directory)) for directory in chosen]
     if json_output:
         rows = [_place(at) | use.to_json() for at, use in found]
         print_result(json.dumps({"evaluations": rows}, ensure_ascii=False))
@@ -157,17 +153,9 @@ def _probe(chosen: Sequence[EvaluationDir], *, json_output: bool) -> None:
         result_console().print(_table(at, _facts(use)))
 
 
-def _probe_with_model(chosen: Sequence[EvaluationDir], need: NeedOptions, *, name: str, json_output: bool) -> None:
-    from orz_bench.engines.asked_model import asked_model
-
-    asked = [_Asked(directory, *_thoughts(directory, need)) for directory in _of_model(chosen, name)]
-    steps = dict.fromkeys(one.directory.step if _is_run(name) else None for one in asked)
-    found: list[tuple[EvaluationDir, ThoughtNeed, Path]] = []
+def _probe_with_model(chosen: Sequence[EvaluationDir], need: NeedOptions, *, json_output: bool) -> None:
     with libraries_on_stderr(), _Display(stderr_console()) as display:
-        for step in steps:
-            of_step = [one for one in asked if step in (None, one.directory.step)]
-            with asked_model(name, need.model, step=step, notice=display.notice) as model:
-                found += [one.answered(model, display) for one in of_step]
+        found = asked_about_thoughts(chosen, need, observer=display)
     if json_output:
         rows = [_place(at) | {"path": str(path)} | done.to_json() for at, done, path in found]
         print_result(json.dumps({"evaluations": rows}, ensure_ascii=False))
@@ -175,6 +163,23 @@ def _probe_with_model(chosen: Sequence[EvaluationDir], need: NeedOptions, *, nam
     for at, done, path in found:
         result_console().print(_table(at, _need_facts(done)))
         result_console().print(f"rows: {path}", markup=False, highlight=False, soft_wrap=True)
+
+
+def asked_about_thoughts(
+    chosen: Sequence[EvaluationDir], need: NeedOptions, *, observer: Watcher
+) -> list[tuple[EvaluationDir, ThoughtNeed, Path]]:
+    """Ask the model of `need` about these evaluations: each with what it needs, and the folder of the rows."""
+    from orz_bench.engines.asked_model import asked_model
+
+    assert need.ckpt is not None
+    asked = [_Asked(directory, *_thoughts(directory, need)) for directory in _of_model(chosen, need.ckpt)]
+    steps = dict.fromkeys(one.directory.step if _is_run(need.ckpt) else None for one in asked)
+    found: list[tuple[EvaluationDir, ThoughtNeed, Path]] = []
+    for step in steps:
+        of_step = [one for one in asked if step in (None, one.directory.step)]
+        with asked_model(need.ckpt, need.model, step=step, notice=observer.notice) as model:
+            found += [one.answered(model, observer) for one in of_step]
+    return found
 
 
 def _is_run(name: str) -> bool:
@@ -202,10 +207,14 @@ def _of_model(chosen: Sequence[EvaluationDir], name: str) -> list[EvaluationDir]
 def _thoughts(directory: EvaluationDir, need: NeedOptions) -> tuple[NeedSettings, list[StoredThought], int]:
     from orz_bench.interventions.stored import TENTHS, NeedChoices, settings_for, stored_thoughts
 
-    both = {"both": ("now", "later"), "none": ()}
+    measured = {"now": ("now",), "later": ("later",), "both": ("now", "later"), "none": ()}
+    if need.measure not in measured:
+        raise ConfigError(f"measure {need.measure!r} is unknown; choose one of {', '.join(measured)}.")
+    if wrong := [share for share in need.at if not 0 <= share <= 1]:
+        raise ConfigError(f"at: {wrong[0]:g} is no share of a thought; wanted 0 to 1.")
     choices = NeedChoices(
-        positions=need.at or TENTHS,
-        measured=cast("tuple[Measured, ...]", both.get(need.measure, (need.measure,))),
+        positions=tuple(need.at) or TENTHS,
+        measured=cast("tuple[Measured, ...]", measured[need.measure]),
         max_steps=need.max_steps,
         answer_tokens=need.answer_tokens,
         force=need.close,

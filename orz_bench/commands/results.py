@@ -52,7 +52,7 @@ def report_command(
     """
     from orz_bench.asking.suites.suite import get_suite
     from orz_bench.benchmarks.dates import parse_day
-    from orz_bench.evaluation.ages import age_table, ages_of
+    from orz_bench.contamination.ages import age_table, ages_of
     from orz_bench.evaluation.suites import suites_of_run, tables_of
     from orz_bench.records.run_dir import write_text
     from orz_bench.results.baselines import require_known

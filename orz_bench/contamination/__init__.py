@@ -1,1 +1,1 @@
-"""Does a model know a benchmark by heart: questions completed from their beginnings, answers without the question"""
+"""Does a model know a benchmark by heart: questions completed and answered from their beginnings, and their age"""

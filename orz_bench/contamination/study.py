@@ -5,18 +5,27 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
+from orz_bench.benchmarks.loading.load import LoadedProblems
 from orz_bench.contamination.asking import Asker, ContaminationSettings
 from orz_bench.engines.asked_model import AskedModel
 from orz_bench.errors import ConfigError, counted
 from orz_bench.grading.grader import Grader
 from orz_bench.probing.first_right import is_a_value
 from orz_bench.records.carded_rows import CardedRows
+from orz_bench.records.contamination import (
+    FOLDER,
+    Answered,
+    Completed,
+    Contamination,
+    KnownQuestions,
+    OldAgainstFresh,
+    write_test,
+)
 from orz_bench.records.rollout import Problem
 from orz_bench.records.thoughts import Share
 from orz_bench.results.statistics import value_band
@@ -26,7 +35,6 @@ BATCH = 32
 LEAST_QUESTIONS = 10
 """Of each of two benchmarks that are compared."""
 PERMUTATIONS = 9_999
-FOLDER = "contamination"
 Row = Mapping[str, Any]
 
 
@@ -37,69 +45,33 @@ class Observer(Protocol):
         """A benchmark begins."""
         ...
 
-    def committed(self, num_questions: int) -> None:
+    def committed(self, num_questions: int, /) -> None:
         """A batch was stored."""
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
-    """Questions completed from a share of their characters."""
-
-    share: float
-    num: int
-    exact: Share
-    rouge_l: Share
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
-    """Answers given at once behind a share of the question; 0: without the question."""
-
-    share: float
-    num: int
-    right: Share
-    by_chance: Share | None
-    """The share that is the answer to another question."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownQuestions:
-    """One benchmark."""
-
-    benchmark: str
-    num_questions: int
-    num_without: int
-    """Questions too short to be completed, or without a gold that can be answered at once."""
-    completions: tuple[Completed, ...]
-    answers: tuple[Answered, ...]
-    scores: tuple[tuple[str, float, float], ...]
-    """(problem id, mean ROUGE-L over the shares, share of exact completions)."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values for JSON, without the single questions."""
-        return {name: value for name, value in asdict(self).items() if name != "scores"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OldAgainstFresh:
-    """Is an old benchmark completed better than a fresh one?"""
-
-    old: str
-    fresh: str
-    num_old: int
-    num_fresh: int
-    difference: float
-    """Of mean ROUGE-L, old minus fresh."""
-    low: float
-    high: float
-    """95 % by Welch."""
-    p_value: float
-    """One-sided, by permutation of the questions."""
-    exact_old: float
-    exact_fresh: float
-    p_exact: float
-    """The same of the share of exact completions."""
+def contamination_of(
+    old: Sequence[LoadedProblems],
+    fresh: Sequence[LoadedProblems],
+    *,
+    model: AskedModel,
+    settings: ContaminationSettings,
+    folder: Path,
+    observer: Observer,
+) -> Contamination:
+    """Ask about every benchmark, and keep what is found and the tests in the run directory `folder`."""
+    found = [
+        known_questions(
+            one.problems, model=model, settings=settings, folder=folder, data_hash=one.data_hash, observer=observer
+        )
+        for one in (*old, *fresh)
+    ]
+    tests = []
+    for known, rows in found[: len(old)]:
+        for other, others in found[len(old) :]:
+            tests.append(old_against_fresh(known, other))
+            write_test(rows, others, test=tests[-1])
+    return Contamination(path=folder, benchmarks=tuple(known for known, _ in found), against_fresh=tuple(tests))
 
 
 def known_questions(
@@ -110,8 +82,8 @@ def known_questions(
     folder: Path,
     data_hash: str,
     observer: Observer,
-) -> KnownQuestions:
-    """What the model knows of these questions; those that are stored are not asked again."""
+) -> tuple[KnownQuestions, CardedRows]:
+    """What the model knows of these questions, and the folder with its rows; those stored are not asked again."""
     benchmark = problems[0].benchmark
     card = settings.card() | model.card | {"benchmark": benchmark, "data": data_hash}
     rows_of = CardedRows.under(folder / FOLDER / _file_name(benchmark), card)
@@ -130,7 +102,7 @@ def known_questions(
                 observer.committed(len(batch))
         found = summarised([stored[problem.problem_id] for problem in problems], benchmark=benchmark)
         rows_of.write_summary(found.to_json())
-    return found
+    return found, rows_of
 
 
 def _asked(asker: Asker, batch: Sequence[Problem], *, others: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -35,7 +35,7 @@ class Observer(Protocol):
         """An evaluation begins."""
         ...
 
-    def committed(self, num_responses: int) -> None:
+    def committed(self, num_responses: int, /) -> None:
         """A batch was stored."""
         ...
 

@@ -13,7 +13,7 @@ import numpy as np
 from orz_bench.errors import ConfigError
 from orz_bench.probing.first_right import equality_of, first_right, is_a_value
 from orz_bench.records.run_dir import EvaluationDir, RunDir
-from orz_bench.records.thoughts import Share, ThoughtUse
+from orz_bench.records.thoughts import Share, ThoughtUse, write_thought_use
 from orz_bench.results.lookup import no_evaluation
 from orz_bench.results.statistics import value_band
 
@@ -81,6 +81,13 @@ def thought_use(directory: EvaluationDir) -> ThoughtUse:
         wrong_by=_concluded_by([each.first for each in wrong]),
         chance_by=_concluded_by([each.first_by_chance for each in wrong]),
     )
+
+
+def kept_thought_use(directory: EvaluationDir) -> ThoughtUse:
+    """The same, kept beside the samples; an earlier result is replaced."""
+    found = thought_use(directory)
+    write_thought_use(directory, found)
+    return found
 
 
 def _timed(rows: Sequence[Mapping[str, Any]], *, length_of: Callable[[Mapping[str, Any]], float]) -> list[Timed]:

@@ -19,7 +19,7 @@ from tests.support.runs import a_run
 
 TITLES = (
     "runs", "training", "live", "benchmarks", "matrix", "rollouts", "question", "suspicious", "judging", "data",
-    "report",
+    "report", "findings",
 )  # fmt: skip
 
 

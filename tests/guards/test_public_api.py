@@ -9,6 +9,8 @@ from importlib import import_module
 import pytest
 
 from orz_bench.api import option_names
+from orz_bench.commands.contamination import ContaminationOptions
+from orz_bench.commands.probing import NeedOptions
 from orz_bench.evaluation.options import EvalOptions
 from tests.guards.tree import PROJECT
 
@@ -47,6 +49,20 @@ def test_no_room_has_the_name_of_something_public(package: str) -> None:
 def test_an_unknown_name_is_an_attribute_error(package: str) -> None:
     with pytest.raises(AttributeError, match="has no attribute 'no_such_name'"):
         _ = import_module(package).no_such_name
+
+
+@pytest.mark.parametrize(
+    ("name", "group", "internal"),
+    [
+        ("probe", NeedOptions, {"ckpt"}),
+        ("check_contamination", ContaminationOptions, {"bench", "fresh", "out"}),
+    ],
+)
+def test_every_option_of_an_analysis_is_documented(name: str, group: type[object], internal: set[str]) -> None:
+    (line,) = re.findall(rf"^\| `orz_bench\.{name}\(.*$", PAGE, flags=re.MULTILINE)
+    (engines,) = re.findall(r"^Those of an engine, for .*?: (.*)$", PAGE, flags=re.MULTILINE)
+    own = set(re.findall(r"`(\w+)`", line.rsplit("`**options`", 1)[1])) | set(re.findall(r"`(\w+)`", engines))
+    assert own == set(option_names(group)) - internal - {"sleeps"}
 
 
 def test_every_option_of_an_evaluation_is_documented() -> None:

@@ -12,8 +12,9 @@ from analysis.reading.load import load_path
 from analysis.report.thought_finding import need_finding, thought_finding
 from orz_bench.probing.thought_use import thought_use
 from orz_bench.records.carded_rows import SUMMARY, CardedRows
-from orz_bench.records.thought_need import FOLDER, StepScores, ThoughtNeed
-from orz_bench.records.thoughts import NAME, Share, write_thought_use
+from orz_bench.records.thought_need import FOLDER
+from orz_bench.records.thoughts import NAME, write_thought_use
+from tests.support.analysed import a_need
 from tests.support.runs import a_run
 
 
@@ -38,21 +39,6 @@ def test_a_damaged_result_is_a_note(tmp_path: Path) -> None:
     assert "results of orz-bench probe were left out" in study.run.notes[-1]
 
 
-def a_need() -> ThoughtNeed:
-    low, high = Share(value=0.1, low=0.05, high=0.2), Share(value=0.9, low=0.8, high=0.95)
-    scores = StepScores(kind="all", measured="now", num_steps=9, score=low, support=0.1, decorative=high)
-    return ThoughtNeed(
-        model="m",
-        num_questions=5,
-        num_responses=10,
-        num_left_out=0,
-        positions=(0.0, 1.0),
-        accuracy=(low, high),
-        own=(low, high),
-        steps=(scores,),
-    )
-
-
 def test_what_a_model_needs_is_in_the_report(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", num_steps=2)
     folder = CardedRows.under(run.evaluations()[0].path / FOLDER, {"model": "d"})
@@ -63,7 +49,10 @@ def test_what_a_model_needs_is_in_the_report(tmp_path: Path) -> None:
     finding = need_finding(*next(iter(study.needs.items())))
     assert finding.answer == "yes"
     assert "right in 10.0 % (5.0 % to 20.0 %) without its thought and in 90.0 %" in finding.headline
-    assert "True-thinking score of all steps by an answer right behind it: 0.10" in finding.details[1]
+    assert finding.details[1] == (
+        "True-thinking score of all steps by an answer right behind it: 0.10 (0.05 to 0.20) over 9 steps, of which "
+        "90.0 % (80.0 % to 95.0 %) are decorative."
+    )
     assert [panel.title for panel in needs_figure(study.needs).panels] == ["Right answers", "The response's own answer"]
     (folder.path / SUMMARY).write_text("{}", encoding="utf-8")
     assert "summary is damaged" in with_thoughts(study).run.notes[-1]

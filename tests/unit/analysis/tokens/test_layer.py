@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+import analysis
 from analysis.cli import app
 from analysis.curves.build import build_study
 from analysis.curves.token_layers import with_tokens
@@ -170,6 +171,13 @@ def test_a_file_with_other_lengths_is_named(tmp_path: Path) -> None:
 def test_no_tokenizer_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"not a readable tokenizer\.json"):
         token_layer(a_token_run(tmp_path / "run").path, tokenizer=tmp_path)
+
+
+def test_from_python(tmp_path: Path) -> None:
+    run = a_token_run(tmp_path / "run", steps=3)
+    assert analysis.token_layer(str(run.path), steps=[3, 1]) == token_layer(run.path, steps=(1, 3))
+    with pytest.raises(DataError, match="has no step 9"):
+        analysis.token_layer(run.path, steps=[9])
 
 
 def test_the_command_and_the_report(tmp_path: Path) -> None:

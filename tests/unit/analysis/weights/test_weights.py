@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +13,19 @@ from typer.testing import CliRunner
 
 from analysis.cli import app
 from analysis.curves.build import build_study
+from analysis.curves.weighed import with_weights
 from analysis.figures.weights import weights_figure
 from analysis.reading.load import load_path
-from analysis.report.weights_finding import kept_weights, weights_finding
+from analysis.report.weights_finding import weights_finding
 from analysis.weights.moved import moved_weights
 from orz_bench.errors import ConfigError, DataError
 from tests.support.runs import a_run
+from tests.support.safetensors_files import save
 
 Array = np.ndarray[Any, Any]
 NAMES = ("A", "B")
 RNG = np.random.default_rng(0)
 UP, DOWN = "model.layers.0.mlp.up_proj.weight", "model.layers.1.mlp.up_proj.weight"
-
-
-def save(folder: Path, tensors: Mapping[str, Array], *, dtype: str = "F32") -> Path:
-    """A checkpoint; BF16 keeps the upper half of each float32."""
-    folder.mkdir(parents=True)
-    entries, parts, at = {}, [], 0
-    for name, values in tensors.items():
-        raw = values.astype("<f4")
-        content = (raw.view("<u4") >> 16).astype("<u2").tobytes() if dtype == "BF16" else raw.tobytes()
-        entries[name] = {"dtype": dtype, "shape": list(values.shape), "data_offsets": [at, at + len(content)]}
-        parts.append(content)
-        at += len(content)
-    header = json.dumps(entries).encode()
-    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + b"".join(parts))
-    return folder
 
 
 def test_known_changes(tmp_path: Path) -> None:
@@ -140,7 +126,7 @@ def test_the_command_and_the_report(tmp_path: Path) -> None:
     printed = json.loads(CliRunner().invoke(app, ["weights", *pair, "--tolerance", "0.5", "--json"]).stdout)
     assert printed["tolerance"] == 0.5
     assert printed["all"]["beyond"] < printed["all"]["changed"] == 1
-    found = kept_weights(build_study(load_path(run.path)[0]))
+    found = with_weights(build_study(load_path(run.path)[0])).weights
     assert found is not None
     assert "of the weights moved by more than 1e-05" in weights_finding(found).headline
     assert weights_figure(found) is not None

@@ -11,8 +11,8 @@ import pytest
 from orz_bench.benchmarks.dates import Age, collected, on, parse_day
 from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import all_benchmarks, get_benchmark
+from orz_bench.contamination.ages import age_of, ages_of
 from orz_bench.errors import ConfigError
-from orz_bench.evaluation.ages import age_of, ages_of
 from orz_bench.evaluation.options import EvalOptions
 from orz_bench.evaluation.questions import Selection
 from orz_bench.evaluation.since import only_recent

@@ -12,10 +12,12 @@ from typer.testing import CliRunner
 
 from orz_bench.cli import app
 from orz_bench.contamination.asking import ContaminationSettings
-from orz_bench.contamination.study import KnownQuestions, known_questions, old_against_fresh, permutation_p
+from orz_bench.contamination.study import known_questions, old_against_fresh, permutation_p
 from orz_bench.engines.asked_model import AskedModel
-from orz_bench.errors import ConfigError, OrzError
+from orz_bench.errors import ConfigError, OrzError, RunDirError
 from orz_bench.models.checkpoint import ModelIdentity
+from orz_bench.records.carded_rows import SUMMARY
+from orz_bench.records.contamination import KnownQuestions, read_contamination
 from orz_bench.records.rollout import Problem
 from tests.support.scripted_engine import Letters, ScriptedEngine
 
@@ -73,7 +75,7 @@ def asked(problems: list[Problem], engine: ScriptedEngine, folder: Path, **chang
         context=None,
         facts={},
     )
-    return known_questions(
+    found, _ = known_questions(
         problems,
         model=model,
         settings=ContaminationSettings(**changes),
@@ -81,6 +83,7 @@ def asked(problems: list[Problem], engine: ScriptedEngine, folder: Path, **chang
         data_hash="h",
         observer=Watcher(),
     )
+    return found
 
 
 def test_what_is_known_is_completed_and_answered(tmp_path: Path) -> None:
@@ -162,10 +165,25 @@ def test_the_command(tmp_path: Path) -> None:
     assert [one["num_questions"] for one in found["benchmarks"]] == [12, 12]
     assert [one["share"] for one in found["benchmarks"][0]["completions"]] == [0.4, 0.6, 0.8]
     assert found["against_fresh"][0]["p_value"] > 0.001
+    stored = read_contamination(tmp_path / "run")
+    assert {one.model for one in stored} == {"fake"}
+    assert {one.known.benchmark: json.loads(json.dumps(one.known.to_json())) for one in stored} == {
+        one["benchmark"]: one for one in found["benchmarks"]
+    }
+    assert [[test.to_json() for test in one.tests] for one in stored if one.tests] == [found["against_fresh"]]
     again = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "run")])
     text = " ".join(again.output.split())
     assert "12 questions are asked already, 0 to go" in text
     assert "not shown to be known" in text
+
+
+def test_a_damaged_summary_is_named(tmp_path: Path) -> None:
+    assert read_contamination(tmp_path) == []
+    asked(OLD, knows(OLD), tmp_path)
+    (path,) = tmp_path.glob(f"contamination/*/*/{SUMMARY}")
+    path.write_text('{"benchmark": "old"}', encoding="utf-8")
+    with pytest.raises(RunDirError, match="run orz-bench contamination again"):
+        read_contamination(tmp_path)
 
 
 @pytest.mark.parametrize(
