@@ -16,6 +16,7 @@ from app.runs.run_rows import runs_table
 from app.runs.tree import tree_of
 from app.views.context import TAIL_S, Context
 from app.views.failures import shown_errors
+from app.views.fragments import fragment
 from app.views.loaded import row_of
 from app.views.run_choice import MAX_RUNS, put
 from app.views.shown import reading
@@ -45,7 +46,7 @@ class Chosen:
 def render(context: Context) -> None:
     """Draw the page."""
     grows = any(entry.is_growing for entry in context.entries)
-    st.fragment(_body, run_every=TAIL_S if grows else None)(context)
+    fragment(_body, run_every=TAIL_S if grows else None)(context)
 
 
 def _body(context: Context) -> None:
