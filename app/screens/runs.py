@@ -67,12 +67,13 @@ def _links(context: Context) -> None:
         running = f", {growing} running" if growing else ""
         folder = context.folder.path
         st.markdown(f"{number}{running} in {escaped(folder.name)}/", width="stretch", help=escaped(str(folder)))
+        if not names:  # a disabled link is faint, and to a screen reader a link like any other
+            st.caption("Tick a run to open it.", width="content")
+            return
         for page, title, icon in _LINKS:
             if page in context.pages:
                 st.page_link(
-                    context.pages[page], label=title, icon=icon, disabled=not names,
-                    query_params=url.parameters(Chosen(names)),
-                    help=None if names else "Tick a run first.",
+                    context.pages[page], label=title, icon=icon, query_params=url.parameters(Chosen(names)),
                 )  # fmt: skip
 
 
