@@ -40,6 +40,7 @@ from app.views import address
 from app.views.address import parameters
 from app.views.context import Context
 from app.views.failures import shown_errors
+from app.views.fragments import forget_other_pages, remember_page
 from app.views.list_view import ListView
 from app.views.names import remember_titles
 from app.views.run_choice import choose, remember
@@ -119,6 +120,7 @@ def folders_in(arguments: Sequence[str]) -> Folders:
 
 def main() -> None:
     """Draw the page in the address."""
+    forget_other_pages()
     st.set_page_config(
         page_title="orz",
         page_icon=ICON.read_text(encoding="utf-8"),
@@ -158,6 +160,7 @@ def say_unknown() -> None:
 
 def show_page(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:
     """Draw one page below the navigation; `pages` are the pages that it may link to."""
+    remember_page()
     with shown_errors():
         given = folders_in(sys.argv[1:])
         folder = RunsFolder.at(given.runs)

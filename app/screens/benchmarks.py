@@ -32,6 +32,7 @@ from app.views.charts import legend
 from app.views.context import Context
 from app.views.disagreements import disagreements
 from app.views.failures import shown_errors
+from app.views.fragments import fragment
 from app.views.loaded import study_of
 from app.views.names import run_title, told_apart
 from app.views.opened import say_gone
@@ -86,7 +87,7 @@ class QuestionAt:
 
 def render(context: Context) -> None:
     """Draw the page."""
-    st.fragment(_body, run_every=context.tail_s)(context)
+    fragment(_body, run_every=context.tail_s)(context)
 
 
 def _body(context: Context) -> None:

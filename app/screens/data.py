@@ -20,6 +20,7 @@ from app.views.curated_pairs import pairs_view
 from app.views.curated_rows import rows_view
 from app.views.curated_tables import known
 from app.views.failures import shown_errors
+from app.views.fragments import fragment
 from app.views.importing import import_panel
 from app.views.opened import author
 from app.views.rollout_list import ROW_PX, chosen_row
@@ -54,7 +55,7 @@ def render(context: Context) -> None:
 
 def _followed(view: Callable[..., None], *, grows: bool) -> Callable[..., None]:
     """The view, drawn again every few seconds while something grows."""
-    return st.fragment(view, run_every=TAIL_S) if grows else view
+    return fragment(view, run_every=TAIL_S) if grows else view
 
 
 def _say_empty(folders: SetFolders) -> None:

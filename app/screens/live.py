@@ -24,6 +24,7 @@ from app.views import address
 from app.views.address import parameters, read_state, write_state
 from app.views.context import Context
 from app.views.failures import shown_errors
+from app.views.fragments import fragment
 from app.views.list_columns import column_config, frame_of
 from app.views.opened import OpenRun, open_run, say_gone, show_damage
 from app.views.rollout_list import ROW_PX, chosen_row
@@ -48,7 +49,7 @@ class LiveState:
 
 def render(context: Context) -> None:
     """Draw the page; that of a running training follows it."""
-    st.fragment(_body, run_every=context.tail_s)(context)
+    fragment(_body, run_every=context.tail_s)(context)
 
 
 def _body(context: Context) -> None:

@@ -23,6 +23,7 @@ from app.views.answers import answers_panel
 from app.views.colours import css_class, symbol, words
 from app.views.context import Context
 from app.views.failures import shown_errors
+from app.views.fragments import fragment
 from app.views.opened import OpenRun, open_run, show_progress
 from app.views.shown import showing
 from app.views.style import ROLLOUT_STYLE
@@ -125,7 +126,7 @@ def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequen
         )
     with shown_errors():
         _answers(opened, benchmark, problem_id=problem_id, series=steps[0])
-    _compare(opened, steps)
+    fragment(_compare)(opened, steps)
 
 
 def _answers(opened: OpenRun, benchmark: str, *, problem_id: str, series: QuestionStep) -> None:
@@ -171,7 +172,6 @@ def _line(step: QuestionStep) -> str:
     return f'<tr><th>{title}</th>{"".join(cells)}<td class="share"{why}>{share}</td></tr>'
 
 
-@st.fragment
 def _compare(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
     with shown_errors():
         _side_by_side(opened, steps)

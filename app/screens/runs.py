@@ -16,6 +16,7 @@ from app.runs.run_rows import runs_table
 from app.runs.tree import tree_of
 from app.views.context import TAIL_S, Context
 from app.views.failures import shown_errors
+from app.views.fragments import fragment
 from app.views.loaded import row_of
 from app.views.run_choice import MAX_RUNS, put
 from app.views.shown import reading
@@ -45,7 +46,7 @@ class Chosen:
 def render(context: Context) -> None:
     """Draw the page."""
     grows = any(entry.is_growing for entry in context.entries)
-    st.fragment(_body, run_every=TAIL_S if grows else None)(context)
+    fragment(_body, run_every=TAIL_S if grows else None)(context)
 
 
 def _body(context: Context) -> None:
@@ -66,12 +67,13 @@ def _links(context: Context) -> None:
         running = f", {growing} running" if growing else ""
         folder = context.folder.path
         st.markdown(f"{number}{running} in {escaped(folder.name)}/", width="stretch", help=escaped(str(folder)))
+        if not names:  # a disabled link is faint, and to a screen reader a link like any other
+            st.caption("Tick a run to open it.", width="content")
+            return
         for page, title, icon in _LINKS:
             if page in context.pages:
                 st.page_link(
-                    context.pages[page], label=title, icon=icon, disabled=not names,
-                    query_params=url.parameters(Chosen(names)),
-                    help=None if names else "Tick a run first.",
+                    context.pages[page], label=title, icon=icon, query_params=url.parameters(Chosen(names)),
                 )  # fmt: skip
 
 

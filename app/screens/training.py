@@ -17,6 +17,7 @@ from app.views.address import parameters, read_state, write_state
 from app.views.charts import curve_chart, legend
 from app.views.context import Context
 from app.views.failures import shown_errors
+from app.views.fragments import fragment
 from app.views.loaded import look_for_moments, study_of, with_known_moments
 from app.views.names import run_title
 from app.views.opened import say_gone
@@ -53,7 +54,7 @@ class RolloutsAt:
 
 def render(context: Context) -> None:
     """Draw the page."""
-    st.fragment(_body, run_every=context.tail_s)(context)
+    fragment(_body, run_every=context.tail_s)(context)
 
 
 def _body(context: Context) -> None:

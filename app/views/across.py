@@ -22,6 +22,7 @@ from app.views.charts import legend
 from app.views.colours import css_class, words
 from app.views.context import Context
 from app.views.failures import shown_errors
+from app.views.fragments import fragment
 from app.views.names import run_title, told_apart
 from app.views.opened import OpenRun, open_run
 from app.views.question_charts import rates_chart, rates_table
@@ -153,7 +154,7 @@ def compared(found: Sequence[Beside], *, benchmark: str, problem_id: str) -> Non
         st.caption("No pass rates: these samples have no verdicts.")
     with shown_errors():
         answers_panel(_votes(found, benchmark, problem_id=problem_id), key="across")
-    st.fragment(_texts)(found)
+    fragment(_texts)(found)
 
 
 def _may_compare(found: Sequence[Beside], benchmark: str) -> bool:

@@ -84,7 +84,8 @@ def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
 
     st.multiselect(
         "Tags", known, key=shown.key, wrap=True,
-        accept_new_options=True, placeholder="add a tag", on_change=shown.chosen(change), select_all=False,
+        accept_new_options=True, filter_mode="contains",  # "fuzzy" finds "odd" in "reasoning does not lead to it"
+        placeholder="add a tag", on_change=shown.chosen(change), select_all=False,
         format_func=lambda tag: f"{tag}: {meanings[tag]}" if meanings.get(tag) else tag,
     )  # fmt: skip
 

@@ -30,6 +30,7 @@ from app.views.address import write_state
 from app.views.blind_result import Comparison, result
 from app.views.context import Context
 from app.views.failures import shown_errors
+from app.views.fragments import fragment
 from app.views.opened import OpenRun, author, named_author
 from app.views.shown import showing
 from app.views.style import ROLLOUT_STYLE
@@ -87,7 +88,7 @@ def blind_view(context: Context, state: BlindState, *, runs: Sequence[OpenRun]) 
             found.kept.mark_seen(found.about)
         result(context, found, go_on=lambda: write_state(BlindState, result=False))
     else:
-        st.fragment(_judging)(found)
+        fragment(_judging)(found)
 
 
 def _choose(context: Context, state: BlindState, *, runs: Sequence[OpenRun]) -> Comparison | None:

@@ -11,6 +11,7 @@ import streamlit as st
 
 from app import url
 from app.runs.folder import RunEntry, RunsFolder
+from app.views.fragments import forget_fragments
 
 TAIL_S = 5.0
 """Refresh interval of a view of a running run."""
@@ -47,4 +48,5 @@ class Context:
         """Open another page in that state; nothing after this call runs."""
         parameters = url.parameters(state) if not isinstance(state, Mapping) else dict(state)
         if page in self.pages:
+            forget_fragments()
             st.switch_page(self.pages[page], query_params=parameters)

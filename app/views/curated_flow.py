@@ -38,7 +38,7 @@ def flow_view(entry: SetEntry, known: Known) -> None:
     else:
         st.info(_UNFINISHED.get(entry.state, ""))
     if known.stages:
-        st.image(flow(known.stages, shown=_shown, style=_style()), width="content")
+        st.image(flow(known.stages, shown=_shown, style=_style()), width="content", alt=_told(known.stages))
         _dropped(known.stages, is_open=known.card is not None)
     if known.card is not None:
         _sources(known.card)
@@ -49,6 +49,12 @@ def _style() -> str:
     """Colours for the theme: a picture does not see those of the page."""
     ink = _INK["dark" if st.context.theme.type == "dark" else "light"]
     return f"svg {{ --gone: #d9641e }} text {{ fill: {ink}; font: 13px system-ui, sans-serif }}"
+
+
+def _told(stages: Sequence[StageCount]) -> str:
+    """What the picture shows, in words."""
+    kept = ", ".join(f"{stage.kept:,} after {plain(stage.name)}" for stage in stages)
+    return f"Rows from stage to stage: {stages[0].num_in:,} from the sources, {kept}. The table below has the reasons."
 
 
 def _shown(name: str) -> str:

@@ -19,6 +19,7 @@ from app.views import address
 from app.views.charts import PICKED
 from app.views.failures import shown_errors
 from app.views.filter_bar import Counts, Facts, filter_bar
+from app.views.fragments import fragment
 from app.views.hit_charts import SHARES_PX, shares_chart
 from app.views.list_view import grouped, list_view, view_menu
 from app.views.opened import OpenRun, show_progress
@@ -60,7 +61,7 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
         with shown_errors():
             grouped(opened, selection, by=state.group, kind=kind)
     if selection.total:
-        _list_and_reader(opened, selection, columns=state.column, reason_first=reason_first)
+        fragment(_list_and_reader)(opened, selection, columns=state.column, reason_first=reason_first)
     return counts
 
 
@@ -130,7 +131,6 @@ def _shares(opened: OpenRun, filters: Filters) -> None:
     st.altair_chart(chart, key=key, on_select=choose, selection_mode=[PICKED], height=SHARES_PX)
 
 
-@st.fragment
 def _list_and_reader(opened: OpenRun, selection: Selection, *, columns: Sequence[str], reason_first: bool) -> None:
     """Next, previous and a click in the list redraw only this."""
     with shown_errors():

@@ -32,5 +32,7 @@ def shares_chart(shares: Sequence[HitShare], *, chosen: Sequence[int]) -> Drawn:
         shape=alt.Shape("of:N", scale=alt.Scale(domain=names), legend=legend),
         tooltip=["of:N", "step:Q", alt.Tooltip("rollouts:N", title="with a hit"), alt.Tooltip("share:Q", format=".1f")],
     )
-    rings = alt.Chart(table[table["step"].isin(list(chosen))]).mark_point(size=200, strokeWidth=2).encode(x=x, y=y)
-    return alt.layer(base.mark_line(opacity=0.6), points.add_params(picked), rings).properties(height=SHARES_PX)
+    ringed = table[table["step"].isin(list(chosen))]
+    # Marks of no rows would be an image without a name for a screen reader.
+    rings = [alt.Chart(ringed).mark_point(size=200, strokeWidth=2).encode(x=x, y=y)] if len(ringed) else []
+    return alt.layer(base.mark_line(opacity=0.6), points.add_params(picked), *rings).properties(height=SHARES_PX)

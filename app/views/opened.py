@@ -21,12 +21,15 @@ from app.queries.rows import Row, text_of
 from app.queries.selection import MarkedRow, Marks
 from app.runs.folder import RunEntry
 from app.views.context import Context
+from app.views.fragments import fragment
 from orz_bench.errors import counted
 from orz_bench.records.retention import reduction_note
 from orz_bench.records.run_dir import RunDir
 
 MAX_OPEN_RUNS = 8
 """Number of indexes kept in memory, of the runs viewed last."""
+PROGRESS_S = 2.0
+"""Refresh interval of the progress of measuring."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +125,11 @@ def show_progress(opened: OpenRun) -> None:
     with st.container(key="progress"):
         show_damage(opened)
         if opened.coverage.num_measured < opened.coverage.num_parts:
-            _progress(opened.index)
+            fragment(_progress, run_every=PROGRESS_S)(opened.index)
         if opened.context.tail_s is not None:
-            st.fragment(_tail, run_every=opened.context.tail_s)(opened)
+            fragment(_tail, run_every=opened.context.tail_s)(opened)
 
 
-@st.fragment(run_every=2.0)
 def _progress(index: RunIndex) -> None:
     if not RunDir(index.run).exists():
         st.warning("This run is no longer in its folder: it was deleted or moved. Choose another one.")

@@ -48,11 +48,12 @@ def rates_chart(table: pd.DataFrame, *, names: Sequence[str], marked: Sequence[t
     places = pd.Series(list(zip(table["run"], table["step"], table["protocol"], strict=True)), dtype=object)
     chosen = table[places.isin(list(marked)).to_numpy()] if len(table) else table
     rings = alt.Chart(chosen).mark_point(size=230, strokeWidth=2).encode(x=x, y=y, color=run_colours(names))
+    # Marks of no rows would be an image without a name for a screen reader.
     return alt.layer(
         base.mark_rule(opacity=0.35).encode(y=alt.Y("low:Q", title="correct, %"), y2="high:Q"),
         base.mark_line(strokeWidth=2).encode(y=y, strokeDash=alt.StrokeDash("protocol:N", legend=None)),
         base.mark_point(filled=True, size=70, opacity=1).encode(y=y, shape=shape, tooltip=tooltip),
-        rings,
+        *([rings] if len(chosen) else []),
     ).properties(height=190)
 
 

@@ -17,6 +17,7 @@ from app.runs.evaluations import Evaluated
 from app.runs.scaling import ScalingFile, scaling_in, start_scaling
 from app.views.charts import Drawn
 from app.views.context import Context
+from app.views.fragments import fragment
 from app.views.names import run_title
 from app.views.shown import showing
 
@@ -74,7 +75,7 @@ def _of_one(context: Context, one: Evaluated, *, critic: str, change: Callable[.
     path = file.path
     found = scaling_in(path)
     if found is None:
-        st.fragment(_waiting, run_every=_EVERY_S)(file)
+        fragment(_waiting, run_every=_EVERY_S)(file)
     elif "error" in found:
         st.warning(escaped(str(found["error"])))
     else:

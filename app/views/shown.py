@@ -37,7 +37,8 @@ class Shown:
 def showing(name: str, value: Any) -> Shown:
     """The widget `name`, drawn with this value."""
     shown = reading(name, value, read=_itself)
-    st.session_state[shown.key] = value
+    if shown.key not in st.session_state or st.session_state[shown.key] != value:
+        st.session_state[shown.key] = value  # only then: it clears what is typed and not sent
     return shown
 
 

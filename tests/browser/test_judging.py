@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import fcntl
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+
+from app.judging.annotations import FILE_NAME, Annotations, RunIdentity
 from app.judging.blind import blind_annotations, judged_by
 from app.judging.saved_views import saved_views
 from app.judging.side_folder import NAME
@@ -91,20 +95,49 @@ def test_a_training_is_followed(page: Any, address: str, shoot: Any) -> None:
     page.locator(".orz-text").first.wait_for(timeout=WAIT_MS)
 
 
-def test_what_is_typed_stays_when_the_measuring_ends(page: Any, tmp_path: Path) -> None:
-    """The progress bar goes while a word stands in the search that has not been sent; then Enter sends it."""
+@pytest.fixture
+def measured_last(tmp_path: Path) -> Iterator[MeasureFiles]:
+    """Those of the only run of `tmp_path`, which nothing measures unless the test does."""
     run, _ = random_run(tmp_path / "run")
     run.mark("DONE")
     files = MeasureFiles.of(run.path, name="run", side=tmp_path / NAME)
     files.root.mkdir(parents=True)
-    with served(tmp_path) as own, (files.root / ".lock").open("w") as lock:
+    with (files.root / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # the process that measures ends at once
+        yield files
+
+
+def _end_measuring(page: Any, files: MeasureFiles) -> None:
+    files.update(folders_of(files.run))
+    page.get_by_text(re.compile("not yet measured")).wait_for(state="detached", timeout=WAIT_MS)
+    settled(page)
+
+
+def test_what_is_typed_stays_when_the_measuring_ends(page: Any, tmp_path: Path, measured_last: MeasureFiles) -> None:
+    """The progress bar goes while a word stands in the search that has not been sent; then Enter sends it."""
+    with served(tmp_path) as own:
         open_page(page, f"{own}/rollouts?run=run")
         page.get_by_text(re.compile("not yet measured in 8 of 8 parts")).wait_for(timeout=WAIT_MS)
         page.get_by_label("Search in responses").fill("wait,")
-        files.update(folders_of(run.path))
-        page.get_by_text(re.compile("not yet measured")).wait_for(state="detached", timeout=WAIT_MS)
-        settled(page)
+        _end_measuring(page, measured_last)
         page.keyboard.press("Enter")
         page.wait_for_url(lambda url: "text=wait" in url, timeout=WAIT_MS)
         page.get_by_text(re.compile(r"^\d+ rollouts · \d+ hits$")).wait_for(timeout=WAIT_MS)
+
+
+def test_a_tag_that_is_typed_stays_when_the_measuring_ends(
+    page: Any, tmp_path: Path, measured_last: MeasureFiles
+) -> None:
+    """Nor does Enter choose a known tag of which some letters stand in that order."""
+    kept = Annotations(tmp_path / NAME / FILE_NAME, RunIdentity.of(tmp_path / "run", name="run"))
+    with served(tmp_path) as own:
+        open_page(page, f"{own}/rollouts?run=run")
+        page.get_by_text(re.compile("not yet measured in 8 of 8 parts")).wait_for(timeout=WAIT_MS)
+        page.get_by_role("combobox", name="Tags").click()
+        page.keyboard.type("odd")
+        _end_measuring(page, measured_last)
+        assert page.get_by_role("combobox", name="Tags").input_value() == "odd"
+        page.keyboard.press("Enter")
+        page.locator("[data-tag]", has_text="odd").wait_for(timeout=WAIT_MS)
+        settled(page)
+        assert [found.tags for found in kept.of_run().values()] == [("odd",)]

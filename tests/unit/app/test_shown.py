@@ -30,6 +30,14 @@ def test_a_choice_is_heard_and_keeps_the_widget(state: dict[str, Any]) -> None:
     assert showing("name", 2).key == first.key
 
 
+def test_a_value_is_set_once(state: dict[str, Any]) -> None:
+    """A browser that is told a value again clears what is typed into the widget and not sent."""
+    first = showing("name", ["a", "b"])
+    chosen = state[first.key] = ["a", "b", "c"]
+    showing("name", ["a", "b", "c"])
+    assert state[first.key] is chosen
+
+
 def test_what_others_changed_is_shown_by_a_new_widget_and_an_echo_of_the_old_one_is_no_choice(
     state: dict[str, Any],
 ) -> None:
