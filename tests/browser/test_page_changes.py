@@ -118,7 +118,8 @@ def test_a_timer_goes_off_before_the_browser_knows_the_next_page(page: Any, unme
     _shows_the_question(page)
 
 
-def test_a_timer_goes_off_while_the_next_page_is_drawn(page: Any, unmeasured: str) -> None:
+@pytest.mark.parametrize("is_by_key", [True, False], ids=["by key", "by link"])
+def test_a_timer_goes_off_while_the_next_page_is_drawn(page: Any, unmeasured: str, is_by_key: bool) -> None:
     """The server still has the fragments of the page before, and would draw this one after the page."""
     wire = _opened(page, unmeasured)
     timer = wire.wait_for_timer()
@@ -132,6 +133,9 @@ def test_a_timer_goes_off_while_the_next_page_is_drawn(page: Any, unmeasured: st
             wire.ask(timer)
 
     wire.on_answer = is_late
-    page.keyboard.press("q")
+    if is_by_key:
+        page.keyboard.press("q")
+    else:
+        page.get_by_test_id("stTopNavLinkContainer").get_by_role("link", name="Question").click()
     _shows_the_question(page)
     assert sent
