@@ -78,7 +78,8 @@ def _show(name: str, shown: Shown) -> None:
         st.markdown(_text(finding))
     _tables(name, found)
     if shown.png is not None and found.figure is not None:
-        st.image(shown.png, width=shown.width_px, caption=escaped(found.figure.caption))
+        caption = found.figure.caption
+        st.image(shown.png, width=shown.width_px, caption=escaped(caption), alt=caption)
     if found.refusal:
         st.caption(escaped(found.refusal))
 

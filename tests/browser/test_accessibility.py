@@ -14,6 +14,8 @@ from tests.browser.conftest import open_page, settled
 from tests.browser.contrast import go_dark
 from tests.browser.served import served
 from tests.browser.test_rollouts import WAIT_MS
+from tests.browser.test_shell import TITLES
+from tests.support.analysed import analysed
 from tests.support.curated_sets import curated
 
 GRAVE = ("serious", "critical")
@@ -91,6 +93,17 @@ def test_every_view_of_curated_data_is_usable_by_all(page: Any, sets: Path, sets
     pairs = {pair.is_of_benchmark: pair.hash for pair in pairs_at(pairs_file(sets / "mix"), range(5))}
     filled = where.format(pair=pairs[False], of_benchmark=pairs[True])
     _is_usable_by_all(page, f"{sets_address}/{filled}", whole=DATA_PAGES[where])
+
+
+def test_findings_are_usable_by_all(page: Any, tmp_path: Path) -> None:
+    analysed(tmp_path / "run")
+    with served(tmp_path) as address:
+        _is_usable_by_all(page, f"{address}/findings?run=run", whole='[data-testid="stImage"] img')
+
+
+def test_every_page_is_looked_at() -> None:
+    looked_at = {where.partition("?")[0] for where in (*PAGES, *DATA_PAGES)}
+    assert looked_at | {"findings"} == set(TITLES)
 
 
 def test_open_menus_are_usable_by_all(page: Any, address: str) -> None:
