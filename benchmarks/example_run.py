@@ -34,8 +34,12 @@ def copy_run(source: Path, target: Path) -> int:
     without = shutil.ignore_patterns(".lock", "*.tmp")
     shutil.copytree(source / "rollouts", target / "rollouts", ignore=without)
     shutil.copytree(source / "evals", target / "evals", ignore=without)
-    name_publicly(target)
+    name_publicly(target, source)
     run = RunDir(target)
+    rows, _ = run.metrics()
+    for step, folder in run.sampled_steps():
+        if step > len(rows):  # sampled by a process that was ended before it learned them
+            shutil.rmtree(folder.path)
     for found in (*(folder for _, folder in run.sampled_steps()), *run.evaluations()):
         parquet.replace_table(found.path, found.read(parquet.all_columns(found.path)))
     for lock in target.rglob(".lock"):
@@ -46,15 +50,17 @@ def copy_run(source: Path, target: Path) -> int:
     return size
 
 
-def name_publicly(run: Path) -> None:
+def name_publicly(run: Path, source: Path) -> None:
     """No folder of the machine that trained it."""
     facts = json.loads((run / "run.json").read_text(encoding="utf-8"))
     facts["command"] = ["orz-rl", "train", "--recipe", "smollm2_cpu", "--out", "runs/smollm2", f"seed={facts['seed']}"]
     facts["hardware"]["system"] = facts["hardware"]["system"].partition("-")[0]
     (run / "run.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    settings = (run / "config.yaml").read_text(encoding="utf-8")
-    model = yaml.safe_load(settings)["model"]["policy"]
-    (run / "config.yaml").write_text(settings.replace(model, MODEL), encoding="utf-8")
+    model = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))["model"]["policy"]
+    for file in run.rglob("*"):
+        if file.suffix in (".json", ".jsonl", ".yaml"):
+            text = file.read_text(encoding="utf-8")
+            file.write_text(text.replace(str(source), "runs/smollm2").replace(model, MODEL), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,44 @@
+"""The run that ships as an example: small, whole, readable by today's code, and without a folder of a machine."""
+
+from __future__ import annotations
+
+import re
+
+import yaml
+
+import analysis
+from orz_bench.records.run_dir import RunDir
+from orz_rl.config import TrainConfig
+from orz_rl.recipes.registry import resolve
+from tests.support.command_line import PROJECT
+
+RUN = PROJECT / "examples" / "runs" / "smollm2"
+FOLDER = re.compile(r"(?<![\w.])/(?:home|root|tmp|work|mnt|data|usr|opt|var)/")
+
+
+def test_it_is_small_and_names_no_folder_of_a_machine() -> None:
+    files = [file for file in RUN.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) <= 3_000_000
+    texts = {file: file.read_text(encoding="utf-8") for file in files if file.suffix != ".parquet"}
+    assert [str(file) for file, text in texts.items() if FOLDER.search(text)] == []
+
+
+def test_it_is_a_finished_run_of_the_recipe_with_every_step() -> None:
+    run = RunDir(RUN)
+    assert run.state() == "done"
+    config = TrainConfig.model_validate(yaml.safe_load((RUN / "config.yaml").read_text(encoding="utf-8")))
+    assert config.model_copy(update={"cluster": resolve("smollm2_cpu").cluster}) == resolve("smollm2_cpu")
+    steps = dict(run.sampled_steps())
+    assert list(steps) == list(range(1, config.num_steps + 1))
+    assert {folder.read(["problem_id"]).num_rows for folder in steps.values()} == {config.num_rollouts}
+    assert {(one.benchmark, one.step) for one in run.results()} == {
+        ("word_problems", 0),
+        ("word_problems", 40),
+        ("arithmetic_mixed", 40),
+    }
+
+
+def test_analysis_reads_it_and_it_learned() -> None:
+    study = analysis.load(RUN)
+    reward = study.steps["reward/mean"]
+    assert reward.tail(8).mean() > reward.head(8).mean() + 0.2
