@@ -27,22 +27,23 @@ from analysis.api import load, step_moments
 from orz_bench.records.run_dir import RunDir
 from orz_bench.results.lookup import compare_runs, results_of
 
-LAST = {"grpo-42": 40, "grpo-1": 40, "trl-42": 40, "ppo-42": 20}
-"""Run -> its steps: a step of PPO, with its critic, takes twice as long."""
+LAST = {"grpo-42": 40, "grpo-1": 40, "trl-42": 10, "ppo-42": 20}
+"""Run -> its steps. A step of PPO, with its critic, takes twice as long as one of GRPO, and one of TRL five times."""
 RUNS: dict[str, tuple[str, ...]] = {
     "grpo-42": ("seed=42",),
     "grpo-1": ("seed=1",),
     "trl-42": ("seed=42", "eval.benchmarks=", "--backend", "trl"),
     "ppo-42": ("seed=42", "eval.benchmarks=", "advantage.estimator=gae"),
 }
-SAMPLING = ("--temperature", "0.7", "--max-tokens", "64", "--stop", "Problem:", "--extractor", "boxed")
+TEMPERATURE = 0.7
+SAMPLING = ("--temperature", str(TEMPERATURE), "--max-tokens", "64", "--stop", "Problem:", "--extractor", "boxed")
 BENCHMARKS = {
     "word_problems": ("--template", "worked", "--n", "16"),
     "arithmetic_mixed": ("--template", "few-shot", "--n", "4"),
 }
 CURVES = (
     *("reward/mean", "response/length_mean", "response/clip_rate", "reflection/rate", "policy/entropy"),
-    *("mismatch/kl", "policy/grad_norm", "time/step"),
+    *("mismatch/kl", "policy/grad_norm"),
 )
 
 
@@ -85,12 +86,20 @@ def evaluate(checkpoint: Path, *options: str) -> None:
 
 
 def scores(run: Path, step: int) -> dict[str, Any]:
-    """By benchmark: avg@n with its interval over samples, and tokens; of word problems also by level."""
+    """By benchmark: avg@n, pass@n, maj@n, tokens; and avg by level, which tells known from new forms of word problems."""
     shown: dict[str, Any] = {}
     for one in results_of(run):
+        if one.step != step or one.protocol["temperature"] != TEMPERATURE:
+            continue
         summary = one.summary
-        if one.step == step and one.protocol.sampling.temperature == 0.7:
-            shown[one.benchmark] = {"avg": round(summary.avg_at_n, 4), "n": summary.n, "tokens": summary.mean_tokens}
+        shown[one.benchmark] = {
+            "n": summary.n,
+            "avg": round(summary.avg_at_n, 4),
+            "pass": round(summary.pass_at[str(summary.n)], 4),
+            "maj": round(summary.maj_at_n, 4),
+            "tokens": round(summary.mean_tokens, 1),
+            "of_level": {name: round(part.value, 4) for name, part in summary.breakdown.get("level", {}).items()},
+        }
     return shown
 
 
@@ -117,8 +126,33 @@ def facts(folder: Path, name: str) -> dict[str, Any]:
             for metric in CURVES
             if metric in rows[0]
         },
-        "step_moments": [str(moment) for moment in moments.found],
+        "step_moments": moments.to_json() | {"looked_at": moments.looked_at, "too_short": moments.too_short},
         "cpu_hours": round(cpu_seconds(folder, name) / 3600, 2),
+    }
+
+
+def boundary(folder: Path, name: str) -> dict[str, Any]:
+    """pass@16 of base and run with Holm's p-value, and how many problems entered and left what is solved."""
+    arguments = ("boundary", str(folder / "base"), last(folder, name), "--bench", "word_problems", "--json")
+    done = subprocess.run(command("analysis.cli", *arguments), check=True, capture_output=True, text=True)
+    (found,) = json.loads(done.stdout)["pairs"]
+    support = found["support"]
+    return {
+        "k": found["n"],
+        "base": round(found["pass_base"][-1]["value"], 4),
+        "run": round(found["pass_run"][-1]["value"], 4),
+        "p_holm": round(found["tests"][-1]["p_holm"], 3),
+        "entered": len(support["entered"]),
+        "left": len(support["left"]),
+    }
+
+
+def first_steps(folder: Path, name: str) -> dict[str, float]:
+    """Means over the steps that TRL did, on the same problems, and CPU seconds a step."""
+    rows, _ = RunDir(folder / name).metrics()
+    means = {metric: fmean(row[metric] for row in rows[: LAST["trl-42"]]) for metric in CURVES if metric in rows[0]}
+    return {key: round(value, 5) for key, value in means.items()} | {
+        "cpu_s_a_step": round(cpu_seconds(folder, name) / LAST[name], 1)
     }
 
 
@@ -138,7 +172,8 @@ def record(folder: Path) -> None:
             "base": scores(folder / "base", 0),
             "runs": {name: facts(folder, name) for name in done},
             "minus_base": {name: {one: paired(base, last(folder, name), one) for one in BENCHMARKS} for name in done},
-            "trl_minus_grpo": {one: paired(last(folder, "grpo-42"), last(folder, "trl-42"), one) for one in BENCHMARKS},
+            "boundary": {name: boundary(folder, name) for name in done},
+            "grpo and trl": {name: first_steps(folder, name) for name in ("grpo-42", "trl-42") if name in done},
         },
     )
 
