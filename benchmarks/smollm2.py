@@ -86,7 +86,7 @@ def evaluate(checkpoint: Path, *options: str) -> None:
 
 
 def scores(run: Path, step: int) -> dict[str, Any]:
-    """By benchmark: avg@n, pass@n, maj@n, tokens; and avg by level, which tells known from new forms of word problems."""
+    """By benchmark: avg@n, pass@n, maj@n, tokens; avg by level: known and new forms of word problems."""
     shown: dict[str, Any] = {}
     for one in results_of(run):
         if one.step != step or one.protocol["temperature"] != TEMPERATURE:
