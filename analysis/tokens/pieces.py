@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -70,8 +71,8 @@ def words_of(ids: Sequence[int], pieces: Mapping[int, bytes]) -> Iterator[tuple[
     places = np.flatnonzero(is_word)
     spans = [(found.start(), found.end(), found[0]) for found in _WORDS.finditer(text)]
     at = np.searchsorted([start for start, _, _ in spans], first[places], side="right") - 1
-    cut = np.flatnonzero(np.r_[True, at[1:] != at[:-1]]) if len(at) else np.array([], dtype=int)
-    for begin, end in zip(cut.tolist(), [*cut[1:].tolist(), len(at)], strict=True):
+    edges = np.flatnonzero(np.r_[True, at[1:] != at[:-1], True]).tolist() if len(at) else []
+    for begin, end in pairwise(edges):
         raw = spans[at[begin]][2]
         name = NUMBERS if raw.isdigit() else raw.lower().decode("utf-8", "replace")
         yield name, int(places[begin]), int(places[end - 1]) + 1

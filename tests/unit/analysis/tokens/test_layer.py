@@ -20,6 +20,7 @@ from analysis.figures.tokens import tokens_figure
 from analysis.reading.load import load_path
 from analysis.report.tokens_finding import tokens_finding
 from analysis.tokens.layer import token_layer
+from analysis.tokens.pieces import words_of
 from analysis.tokens.shares import mean_by_rank, sums_by_rank
 from analysis.tokens.step_tokens import StepTokens, step_tokens
 from orz_bench.errors import DataError
@@ -112,6 +113,25 @@ def test_length_bias_of_sequence_weights(tmp_path: Path) -> None:
     assert None not in (*lowering["token"], *lowering["sequence"])
     ratio = {name: float(found[0] or 0) / float(found[-1] or 1) for name, found in lowering.items()}
     assert ratio["sequence"] > 2 * ratio["token"]
+
+
+@given(
+    ids=st.lists(st.integers(0, 6), max_size=12),
+    pieces=st.lists(
+        st.sampled_from([b"", b" ", b" \n", b"a", b" ab", b"7", b"1.", b".", b"\xc3", b"\x00"]), min_size=7, max_size=7
+    ),
+)
+def test_every_token_that_is_not_white_space_is_in_one_word(ids: list[int], pieces: list[bytes]) -> None:
+    found = list(words_of(ids, dict(enumerate(pieces))))
+    inside = [at for _, first, behind in found for at in range(first, behind)]
+    assert inside == sorted(set(inside))
+    assert {at for at, one in enumerate(ids) if pieces[one].strip()} <= set(inside)
+    assert all(pieces[ids[first]].strip() and pieces[ids[behind - 1]].strip() for _, first, behind in found)
+
+
+def test_a_response_without_a_word_has_none() -> None:
+    assert list(words_of([0, 4, 0], {0: b"", 4: b" "})) == []
+    assert list(words_of([], {})) == []
 
 
 def test_words_of_a_byte_level_tokenizer(tmp_path: Path) -> None:
