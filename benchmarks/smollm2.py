@@ -23,7 +23,7 @@ from typing import Any
 
 from _record import HERE, keep
 
-from analysis.api import load, step_moments
+from analysis import load, step_moments, token_layer
 from orz_bench.records.run_dir import RunDir
 from orz_bench.results.lookup import compare_runs, results_of
 
@@ -147,6 +147,26 @@ def boundary(folder: Path, name: str) -> dict[str, Any]:
     }
 
 
+def token_facts(run: Path) -> dict[str, Any]:
+    """The share of the update that the fifth of the tokens with the highest entropy gets, in percent over steps."""
+    found = token_layer(run)
+    top = found.top_fifth
+    return {
+        "steps": len(found.steps),
+        "value": round(top.value, 4),
+        "low": round(top.low, 4),
+        "high": round(top.high, 4),
+    }
+
+
+def weight_facts(folder: Path, name: str) -> dict[str, float]:
+    """How far all weights moved; those of the base are bfloat16, those of the run float32."""
+    arguments = ("weights", str(folder / "model"), last(folder, name), "--json")
+    done = subprocess.run(command("analysis.cli", *arguments), check=True, capture_output=True, text=True)
+    moved = json.loads(done.stdout)["all"]
+    return {key: round(moved[key], 5) for key in ("beyond", "relative", "effective")}
+
+
 def first_steps(folder: Path, name: str) -> dict[str, float]:
     """Means over the steps that TRL did, on the same problems, and CPU seconds a step."""
     rows, _ = RunDir(folder / name).metrics()
@@ -173,6 +193,8 @@ def record(folder: Path) -> None:
             "runs": {name: facts(folder, name) for name in done},
             "minus_base": {name: {one: paired(base, last(folder, name), one) for one in BENCHMARKS} for name in done},
             "boundary": {name: boundary(folder, name) for name in done},
+            "tokens": token_facts(folder / "grpo-42"),
+            "weights": weight_facts(folder, "grpo-42"),
             "grpo and trl": {name: first_steps(folder, name) for name in ("grpo-42", "trl-42") if name in done},
         },
     )

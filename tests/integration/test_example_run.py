@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import re
+import shutil
+from pathlib import Path
 
+import pytest
 import yaml
+from typer.testing import CliRunner
 
 import analysis
+from analysis.cli import app as analysis_app
+from orz_bench.cli import app as bench_app
+from orz_bench.errors import OrzError
 from orz_bench.records.run_dir import RunDir
 from orz_rl.config import TrainConfig
 from orz_rl.recipes.registry import resolve
@@ -42,3 +49,40 @@ def test_analysis_reads_it_and_it_learned() -> None:
     study = analysis.load(RUN)
     reward = study.steps["reward/mean"]
     assert reward.tail(8).mean() > reward.head(8).mean() + 0.2
+
+
+COMMANDS = (
+    "analysis reflection {run}",
+    "analysis step-moment {run}",
+    "analysis forecast {run}",
+    "analysis tokens {run} --tokenizer {run}",
+    "analysis tokens {run}",
+    "analysis detect {run}",
+    "analysis values {run}",
+    "analysis boundary {run}@0 {run}@40 --bench word_problems",
+    "analysis figure training {run} --out {out}",
+    "bench report {run}",
+    "bench probe {run}",
+    "bench compare {run}@0 {run}@40",
+    "bench export {run} --out {out}/export",
+)
+REFUSED = {
+    "analysis values {run}": "value",  # no critic has read it
+    "analysis tokens {run} --tokenizer {run}": "tokenizer.json",
+}
+"""Commands that have no answer here -> what the reason names."""
+
+
+@pytest.mark.parametrize("line", COMMANDS)
+def test_every_command_answers_for_a_real_models_run_or_says_why_not(line: str, tmp_path: Path) -> None:
+    run = tmp_path / "smollm2"
+    shutil.copytree(RUN, run)
+    program, *arguments = line.format(run=run, out=tmp_path).split()
+    app = {"analysis": analysis_app, "bench": bench_app}[program]
+    result = CliRunner().invoke(app, arguments)
+    if line in REFUSED:
+        assert isinstance(result.exception, OrzError | SystemExit), result.output
+        assert REFUSED[line] in result.output + str(result.exception)
+    else:
+        assert result.exit_code == 0, (result.output, result.exception)
+        assert result.output
