@@ -30,6 +30,7 @@ def boundary_finding(study: BoundaryStudy) -> Finding:
     return Finding(
         question=f"Does training narrow what it can solve ({study.benchmark})?",
         answer=answer,
+        wanted="no",
         headline=headline,
         details=tuple(f"{name}: {text}." for name, text in _facts(study).items()),
     )

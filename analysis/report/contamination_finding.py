@@ -38,7 +38,8 @@ def contamination_finding(name: str, found: StoredContamination) -> Finding:
     known = found.known
     details = [f"{counted(known.num_questions, 'question')}{_without(known.num_without)}."]
     details += [_sentence(test) for test in found.tests]
-    return Finding(question=f"Is it known by heart ({name})?", answer=answer, headline=headline, details=tuple(details))
+    question = f"Is it known by heart ({name})?"
+    return Finding(question=question, answer=answer, wanted="no", headline=headline, details=tuple(details))
 
 
 def _answer(tests: Sequence[OldAgainstFresh]) -> tuple[Answer, str]:

@@ -16,3 +16,12 @@ class Finding:
     answer: Answer
     headline: str
     details: tuple[str, ...] = ()
+    wanted: Answer = "yes"
+    """The answer that is good news."""
+
+    @property
+    def news(self) -> Literal["good", "bad", "unclear", "unknown"]:
+        """What the answer means for a run, which the colour of the finding shows."""
+        if self.answer in ("unclear", "unknown"):
+            return self.answer
+        return "good" if self.answer == self.wanted else "bad"

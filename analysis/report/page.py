@@ -90,7 +90,7 @@ def _summary(run: RunSection, *, is_only: bool) -> str:
 def _answer(finding: Finding) -> str:
     details = "".join(f"<li>{_safe(detail)}</li>" for detail in finding.details)
     return (
-        f'<section class="answer {finding.answer}"><h3>{_safe(finding.question)}</h3><p>{_safe(finding.headline)}</p>'
+        f'<section class="answer {finding.news}"><h3>{_safe(finding.question)}</h3><p>{_safe(finding.headline)}</p>'
         f"{f'<ul>{details}</ul>' if details else ''}</section>"
     )
 

@@ -59,7 +59,7 @@ def test_the_first_and_the_last_checkpoint_are_compared(run: RunDir) -> None:
     assert (found.base, found.run, found.n) == ("step 0", "step 6", 4)
     finding = boundary_finding(found)
     assert finding.question == "Does training narrow what it can solve (arithmetic)?"
-    assert finding.answer in ("no", "unclear")
+    assert (finding.answer, finding.news) in (("no", "good"), ("unclear", "unclear"))
 
 
 def test_one_sample_a_question_has_no_boundary(tmp_path: Path) -> None:
