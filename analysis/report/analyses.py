@@ -42,7 +42,7 @@ from analysis.report.tokens_finding import tokens_finding
 from analysis.report.value_finding import value_finding
 from analysis.report.weights_finding import weights_finding
 from analysis.tokens.layer import token_layer
-from orz_bench.errors import DataError, OrzError
+from orz_bench.errors import DataError, OrzError, counted
 from orz_bench.records.run_dir import RunDir
 
 
@@ -188,7 +188,7 @@ def _forecast(study: Study) -> Found:
         raise DataError(f"the run has no {METRIC}.")
     found = reward_forecast(study)
     if found is None:
-        raise DataError(f"the run has {len(study.steps)} steps, wanted at least {SHORTEST}.")
+        raise DataError(f"the run has {counted(len(study.steps), 'step')}, wanted at least {SHORTEST}.")
     return Found(findings=(forecast_finding(found),), figure=forecast_figure([(study, found)]))
 
 

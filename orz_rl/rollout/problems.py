@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -24,8 +24,6 @@ from orz_bench.records.rollout import Problem
 from orz_rl.assets import programs
 from orz_rl.assets.published_data import where_from
 
-ARITHMETIC = "arithmetic"
-WORD_PROBLEMS = "word_problems"
 _SOURCE = "train"
 
 
@@ -62,6 +60,19 @@ class TrainingProblems:
     """Of problems that ask for a program, by gold."""
 
 
+def _programs() -> TrainingProblems:
+    problems, tests = programs.program_problems()
+    return TrainingProblems(tuple(problems), tests)
+
+
+GENERATED: Mapping[str, Callable[[], TrainingProblems]] = {
+    "arithmetic": lambda: TrainingProblems(tuple(generate_sums(split="train")), {}),
+    "word_problems": lambda: TrainingProblems(tuple(generate_word_problems(split="train")), {}),
+    programs.NAME: _programs,
+}
+"""Sources that need no file."""
+
+
 def read_problems(sources: Sequence[str]) -> list[Problem]:
     """The problems of read_training_data alone."""
     return list(read_training_data(sources).problems)
@@ -70,7 +81,7 @@ def read_problems(sources: Sequence[str]) -> list[Problem]:
 def read_training_data(sources: Sequence[str]) -> TrainingProblems:
     """The problems of all sources: files in the published ORZ format, or JSON lines, CSV or Parquet with a problem and
     an answer, whose columns are found or named behind a colon (docs/own-data.md); `hub:OWNER/NAME/FILE`, such a file of
-    a hub dataset; `arithmetic`, generated sums; `arithmetic_programs`, sums that ask for a program.
+    a hub dataset; or a name of GENERATED.
 
     An id is that of the row, or made from the source's name and the position; an id used by two sources gets the
     source's name as a prefix. Raises DataError for a broken row (with its position), a duplicate id in a source, a
@@ -244,13 +255,8 @@ def select_problems(problems: Sequence[Problem], *, limit: int | None, language:
 
 
 def _read_source(source: str, name: str) -> TrainingProblems:
-    if source == ARITHMETIC:
-        return TrainingProblems(tuple(generate_sums(split="train")), {})
-    if source == WORD_PROBLEMS:
-        return TrainingProblems(tuple(generate_word_problems(split="train")), {})
-    if source == programs.NAME:
-        problems, tests = programs.program_problems()
-        return TrainingProblems(tuple(problems), tests)
+    if source in GENERATED:
+        return GENERATED[source]()
     own = read_own(_address(source), _files_of(source), name=name, benchmark=_SOURCE)
     return TrainingProblems(own.problems, own.tests)
 
@@ -261,14 +267,14 @@ def _address(source: str) -> TableAddress:
 
 def _files_of(source: str) -> list[Path]:
     """The files of a source; none for generated problems."""
-    if source in (ARITHMETIC, WORD_PROBLEMS, programs.NAME):
+    if source in GENERATED:
         return []
     address = _address(source)
     path = Path(address.place)
     if not address.place.startswith(HUB) and not path.is_file():
         raise DataError(
             f"data.source {source}: no such file; give a file, hub:OWNER/NAME/FILE, "
-            f"{ARITHMETIC}, {WORD_PROBLEMS} or {programs.NAME}.{where_from(path)}"
+            f"{', '.join(GENERATED)}.{where_from(path)}"
         )
     return files_of(address)
 
