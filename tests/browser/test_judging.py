@@ -21,6 +21,7 @@ from app.views.list_view import KNOWN
 from tests.browser.conftest import Rows, open_page, settled
 from tests.browser.contrast import faint_texts
 from tests.browser.served import served
+from tests.browser.test_rollouts import eventually
 from tests.support.app_runs import random_run
 
 WAIT_MS = 60_000
@@ -139,5 +140,4 @@ def test_a_tag_that_is_typed_stays_when_the_measuring_ends(
         assert page.get_by_role("combobox", name="Tags").input_value() == "odd"
         page.keyboard.press("Enter")
         page.locator("[data-tag]", has_text="odd").wait_for(timeout=WAIT_MS)
-        settled(page)
-        assert [found.tags for found in kept.of_run().values()] == [("odd",)]
+        eventually(lambda: [found.tags for found in kept.of_run().values()] == [("odd",)])
