@@ -7,7 +7,7 @@ machine before and after each run is kept beside it, and the CPU seconds of each
 
     python benchmarks/overlap.py --name overlap_scores             # three seeds, 40 steps, avg@16 at the end
     python benchmarks/overlap.py --seeds 1 2 3 --steps 10 --no-evaluation            # times, on a quiet machine
-    python benchmarks/overlap.py --recipe smollm2 --steps 6 --seeds 42 --no-evaluation
+    python benchmarks/overlap.py --recipe smollm2_cpu --steps 6 --seeds 42 --no-evaluation --name overlap_smollm2
 """
 
 from __future__ import annotations
