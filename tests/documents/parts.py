@@ -100,13 +100,19 @@ def _figures() -> str:
     return table(("measurement", "result"), ((filled(what), filled(result)) for what, result in found))
 
 
+def _script_of(record_name: str) -> str:
+    """The script of a record: of its name, or the one whose text has it behind --name; else that of the curves."""
+    scripts = sorted((PROJECT / "benchmarks").glob("*.py"))
+    named = [one.name for one in scripts if f"--name {record_name}" in one.read_text(encoding="utf-8")]
+    return next((one.name for one in scripts if one.stem == record_name), None) or (named or ["training_curves.py"])[0]
+
+
 def _records() -> str:
     rows = []
     for path in sorted(RECORDS.glob("*.json")):
         context = record(path.stem).get("context", {})
         where = f"{context['cores']} cores, Python {context['python']}" if context else "–"
-        script = path.stem if (PROJECT / "benchmarks" / f"{path.stem}.py").exists() else "training_curves"
-        rows.append((f"`{path.name}`", f"`benchmarks/{script}.py`", context.get("date", "–"), where))
+        rows.append((f"`{path.name}`", f"`benchmarks/{_script_of(path.stem)}`", context.get("date", "–"), where))
     return table(("record", "made by", "on", "machine"), rows)
 
 
