@@ -176,6 +176,15 @@ def first_steps(folder: Path, name: str) -> dict[str, float]:
     }
 
 
+def same_responses(folder: Path) -> dict[str, int]:
+    """How many responses of TRL's steps are those of the native backend, word for word."""
+    columns = ["problem_id", "sample_index", "completion"]
+    sides = [dict(RunDir(folder / name).sampled_steps()) for name in ("grpo-42", "trl-42")]
+    pairs = [[side[step].read(columns).to_pylist() for side in sides] for step in range(1, LAST["trl-42"] + 1)]
+    found = [({tuple(row.values()) for row in ours}, {tuple(row.values()) for row in theirs}) for ours, theirs in pairs]
+    return {"of": sum(len(ours) for ours, _ in found), "equal": sum(len(ours & theirs) for ours, theirs in found)}
+
+
 def record(folder: Path) -> None:
     done = [name for name in RUNS if (folder / name / "DONE").exists()]
     kept = HERE / "results" / "smollm2"
@@ -195,6 +204,7 @@ def record(folder: Path) -> None:
             "boundary": {name: boundary(folder, name) for name in done},
             "tokens": token_facts(folder / "grpo-42"),
             "weights": weight_facts(folder, "grpo-42"),
+            "same_responses": same_responses(folder),
             "grpo and trl": {name: first_steps(folder, name) for name in ("grpo-42", "trl-42") if name in done},
         },
     )
