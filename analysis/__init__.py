@@ -19,17 +19,9 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "Behaviour",
-    "Response",
-    "StepMoments",
-    "Study",
-    "TokenLayer",
-    "draw",
-    "load",
-    "step_moments",
-    "token_layer",
+    "Behaviour", "Response", "StepMoments", "Study", "TokenLayer", "draw", "load", "step_moments", "token_layer",
     "write_report",
-]
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

@@ -18,16 +18,8 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "Contamination",
-    "Probed",
-    "Results",
-    "check_contamination",
-    "compare",
-    "evaluate",
-    "grade",
-    "load",
-    "probe",
-]
+    "Contamination", "Probed", "Results", "check_contamination", "compare", "evaluate", "grade", "load", "probe",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:

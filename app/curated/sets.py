@@ -9,12 +9,12 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from app.runs.folder import FRESH_S, MAX_DEPTH, is_locked
+from app.runs.folder import FRESH_S, folders_below, is_locked
 from orz_bench.errors import DataError, nearest
 from orz_bench.records.curated import CARD, FATES, PAIRS, PLAN, WORK
 from orz_bench.records.locks import LOCK_NAME, holder
@@ -64,7 +64,7 @@ class SetFolders:
         """All sets, most recently written first; one that is in both folders has the name of the first."""
         found: dict[Path, SetEntry] = {}
         for label, folder in self.folders.items():
-            for path in [folder] if _is_set(folder) else _set_folders(folder, MAX_DEPTH):
+            for path in [folder] if _is_set(folder) else folders_below(folder, _is_set):
                 name = "/".join([label, *path.relative_to(folder).parts])
                 found.setdefault(path.resolve(), _entry(path, name))
         return sorted(found.values(), key=lambda entry: (-entry.modified, entry.name))
@@ -81,22 +81,6 @@ def find(name: str, entries: list[SetEntry]) -> SetEntry:
 
 def _is_set(folder: Path) -> bool:
     return any((folder / name).is_file() for name in (CARD, FATES, f"{WORK}/{PLAN}"))
-
-
-def _set_folders(folder: Path, depth: int) -> Iterator[Path]:
-    try:
-        with os.scandir(folder) as entries:
-            children = sorted(entries, key=lambda entry: entry.name)
-    except OSError:
-        return
-    for child in children:
-        if child.name.startswith(".") or not child.is_dir(follow_symlinks=False):
-            continue
-        path = Path(child.path)
-        if _is_set(path):
-            yield path
-        elif depth > 1:
-            yield from _set_folders(path, depth - 1)
 
 
 def _entry(path: Path, name: str) -> SetEntry:

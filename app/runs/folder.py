@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -76,7 +76,7 @@ class RunsFolder:
             return [_entry(self.path, self.path.name, locked=locked)]
         found = (
             _entry(path, path.relative_to(self.path).as_posix(), locked=locked)
-            for path in _run_folders(self.path, MAX_DEPTH)
+            for path in folders_below(self.path, lambda path: RunDir(path).exists(), follow_links=True)
         )
         return sorted(found, key=lambda entry: (-entry.modified, entry.name))
 
@@ -94,20 +94,26 @@ def no_such_run(name: str, names: Sequence[str]) -> str:
     return f"no run {name!r} in this folder{nearest(name, names)}; choose one from the list."
 
 
-def _run_folders(folder: Path, depth: int) -> Iterator[Path]:
+def folders_below(
+    folder: Path, is_wanted: Callable[[Path], bool], *, depth: int = MAX_DEPTH, follow_links: bool = False
+) -> Iterator[Path]:
+    """The wanted folders at most so many levels down, in order of names; nothing is searched inside them.
+
+    `follow_links`: a symbolic link to a wanted folder counts as one. No other link is followed.
+    """
     try:
         with os.scandir(folder) as entries:
             children = sorted(entries, key=lambda entry: entry.name)
     except OSError:
         return
     for child in children:
-        if child.name.startswith(".") or not child.is_dir():
+        if child.name.startswith(".") or not child.is_dir(follow_symlinks=follow_links):
             continue
         path = Path(child.path)
-        if RunDir(path).exists():
+        if is_wanted(path):
             yield path
         elif depth > 1 and not child.is_symlink():
-            yield from _run_folders(path, depth - 1)
+            yield from folders_below(path, is_wanted, depth=depth - 1, follow_links=follow_links)
 
 
 def _entry(path: Path, name: str, *, locked: frozenset[tuple[int, int]]) -> RunEntry:

@@ -32,10 +32,9 @@ from app.views.charts import legend
 from app.views.context import Context
 from app.views.disagreements import disagreements
 from app.views.failures import shown_errors
-from app.views.fragments import fragment
 from app.views.loaded import study_of
 from app.views.names import run_title, told_apart
-from app.views.opened import say_gone
+from app.views.opened import draw_followed
 from app.views.palette import colour
 from app.views.scaling import scaling
 from app.views.score_charts import parts_chart, score_chart
@@ -87,45 +86,40 @@ class QuestionAt:
 
 def render(context: Context) -> None:
     """Draw the page."""
-    fragment(_body, run_every=context.tail_s)(context)
+    draw_followed(_body, context)
 
 
 def _body(context: Context) -> None:
+    state = read_state(BenchmarksState)
+    studies = [study_of(entry) for entry in context.runs]
+    found = evaluated(studies)
+    names = benchmark_names(found)
+    if not names:
+        st.info(without_scores(studies))
+        return
+    benchmark = _choose_benchmark(state, names)
+    if benchmark is None:
+        return
+    here = [one for one in found if one.result.benchmark == benchmark]
+    runs = [study.run.name for study in studies]
+    legend([run_title(name) for name in runs])
+    whole = _whole(state, here, num_unfinished=num_unfinished(studies, benchmark))
+    left, right = st.columns([5, 7], gap="medium")
+    with left:
+        _curves(here, benchmark, runs=runs)
+    with right:
+        _results(here, benchmark, context=context)
+    compared = here if state.partial else whole
+    left, right = st.columns([7, 5], gap="medium")
+    with left, shown_errors():
+        _comparison(context, state, here=here, compared=compared)
+    with right, shown_errors():
+        _parts(state, compared, runs=runs)
     with shown_errors():
-        if gone := say_gone(context.runs):
-            context = replace(context, runs=tuple(entry for entry in context.runs if entry not in gone))
-        if not context.runs:
-            return
-        state = read_state(BenchmarksState)
-        studies = [study_of(entry) for entry in context.runs]
-        found = evaluated(studies)
-        names = benchmark_names(found)
-        if not names:
-            st.info(without_scores(studies))
-            return
-        benchmark = _choose_benchmark(state, names)
-        if benchmark is None:
-            return
-        here = [one for one in found if one.result.benchmark == benchmark]
-        runs = [study.run.name for study in studies]
-        legend([run_title(name) for name in runs])
-        whole = _whole(state, here, num_unfinished=num_unfinished(studies, benchmark))
-        left, right = st.columns([5, 7], gap="medium")
-        with left:
-            _curves(here, benchmark, runs=runs)
-        with right:
-            _results(here, benchmark, context=context)
-        compared = here if state.partial else whole
-        left, right = st.columns([7, 5], gap="medium")
-        with left, shown_errors():
-            _comparison(context, state, here=here, compared=compared)
-        with right, shown_errors():
-            _parts(state, compared, runs=runs)
-        with shown_errors():
-            scaling(
-                context, whole, chosen=state.scaled, critic=state.critic,
-                change=partial(write_state, BenchmarksState),
-            )  # fmt: skip
+        scaling(
+            context, whole, chosen=state.scaled, critic=state.critic,
+            change=partial(write_state, BenchmarksState),
+        )  # fmt: skip
 
 
 def _whole(state: BenchmarksState, here: Sequence[Evaluated], *, num_unfinished: int) -> list[Evaluated]:

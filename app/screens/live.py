@@ -23,10 +23,8 @@ from app.runs.folder import RunEntry
 from app.views import address
 from app.views.address import parameters, read_state, write_state
 from app.views.context import Context
-from app.views.failures import shown_errors
-from app.views.fragments import fragment
 from app.views.list_columns import column_config, frame_of
-from app.views.opened import OpenRun, open_run, say_gone, show_damage
+from app.views.opened import OpenRun, draw_followed, open_run, show_damage
 from app.views.rollout_list import ROW_PX, chosen_row
 from app.views.shown import reading
 from orz_bench.errors import counted
@@ -49,31 +47,28 @@ class LiveState:
 
 def render(context: Context) -> None:
     """Draw the page; that of a running training follows it."""
-    fragment(_body, run_every=context.tail_s)(context)
+    draw_followed(_body, context)
 
 
 def _body(context: Context) -> None:
-    with shown_errors():
-        if say_gone(context.runs):
-            return
-        state = read_state(LiveState)
-        opened = open_run(context, measures=False)
-        show_damage(opened)
-        directory = RunDir(context.run.path)
-        rows, _ = directory.metrics()
-        warnings = [warning_of(event) for event in directory.events("warning")]
-        _follow(context)
-        now = next((entry for entry in context.folder.runs() if entry.name == context.run.name), context.run)
-        _state(now, rows)
-        steps = sampled_steps(opened.index)
-        left, right = st.columns([5, 7], gap="large")
-        with left:
-            _changes(state, rows, warnings=warnings)
-            _warnings(context, opened, warnings=warnings, steps=steps)
-        with right:
-            _newest(opened, steps)
-        if context.run.is_growing and not now.is_growing:
-            st.rerun()
+    state = read_state(LiveState)
+    opened = open_run(context, measures=False)
+    show_damage(opened)
+    directory = RunDir(context.run.path)
+    rows, _ = directory.metrics()
+    warnings = [warning_of(event) for event in directory.events("warning")]
+    _follow(context)
+    now = next((entry for entry in context.folder.runs() if entry.name == context.run.name), context.run)
+    _state(now, rows)
+    steps = sampled_steps(opened.index)
+    left, right = st.columns([5, 7], gap="large")
+    with left:
+        _changes(state, rows, warnings=warnings)
+        _warnings(context, opened, warnings=warnings, steps=steps)
+    with right:
+        _newest(opened, steps)
+    if context.run.is_growing and not now.is_growing:
+        st.rerun()
 
 
 def _state(entry: RunEntry, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import streamlit as st
@@ -16,11 +16,9 @@ from app.runs.curves import DEFAULT_METRICS, about, curves, marks, metric_names,
 from app.views.address import parameters, read_state, write_state
 from app.views.charts import curve_chart, legend
 from app.views.context import Context
-from app.views.failures import shown_errors
-from app.views.fragments import fragment
 from app.views.loaded import look_for_moments, study_of, with_known_moments
 from app.views.names import run_title
-from app.views.opened import say_gone
+from app.views.opened import draw_followed
 from app.views.shown import showing
 
 Smoothing = Literal["auto", "none", "5", "11", "31"]
@@ -54,37 +52,32 @@ class RolloutsAt:
 
 def render(context: Context) -> None:
     """Draw the page."""
-    fragment(_body, run_every=context.tail_s)(context)
+    draw_followed(_body, context)
 
 
 def _body(context: Context) -> None:
-    with shown_errors():
-        if gone := say_gone(context.runs):
-            context = replace(context, runs=tuple(entry for entry in context.runs if entry not in gone))
-        if not context.runs:
-            return
-        state = read_state(TrainingState)
-        studies = [with_known_moments(study_of(entry, reads_responses=state.responses)) for entry in context.runs]
-        names = metric_names(studies)
-        _follow_click(context, studies)
-        _controls(state, names)
-        if not names:
-            _say_nothing(context, state, studies=studies)
-            return
-        if unknown := [name for name in state.metric if name not in names]:
-            more = "" if state.responses else " *From texts* computes some more."
-            st.warning(f"These runs have no metric {escaped(', '.join(name[:60] for name in unknown[:5]))}.{more}")
-        chosen = [name for name in state.metric if name in names] or ([] if state.metric else _defaults(names))
-        legend([run_title(study.run.name) for study in studies])
-        _grid(studies, chosen, state=state)
-        _warnings(studies)
-        with st.spinner("Searching for step moments"):
-            if look_for_moments(studies):
-                st.rerun()
-        if {entry.name for entry in context.folder.runs() if entry.is_growing} < {
-            entry.name for entry in context.runs if entry.is_growing
-        }:
+    state = read_state(TrainingState)
+    studies = [with_known_moments(study_of(entry, reads_responses=state.responses)) for entry in context.runs]
+    names = metric_names(studies)
+    _follow_click(context, studies)
+    _controls(state, names)
+    if not names:
+        _say_nothing(context, state, studies=studies)
+        return
+    if unknown := [name for name in state.metric if name not in names]:
+        more = "" if state.responses else " *From texts* computes some more."
+        st.warning(f"These runs have no metric {escaped(', '.join(name[:60] for name in unknown[:5]))}.{more}")
+    chosen = [name for name in state.metric if name in names] or ([] if state.metric else _defaults(names))
+    legend([run_title(study.run.name) for study in studies])
+    _grid(studies, chosen, state=state)
+    _warnings(studies)
+    with st.spinner("Searching for step moments"):
+        if look_for_moments(studies):
             st.rerun()
+    if {entry.name for entry in context.folder.runs() if entry.is_growing} < {
+        entry.name for entry in context.runs if entry.is_growing
+    }:
+        st.rerun()
 
 
 def _defaults(names: Sequence[str]) -> list[str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import getpass
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
 from pathlib import Path
 
 import streamlit as st
@@ -21,6 +22,7 @@ from app.queries.rows import Row, text_of
 from app.queries.selection import MarkedRow, Marks
 from app.runs.folder import RunEntry
 from app.views.context import Context
+from app.views.failures import shown_errors
 from app.views.fragments import fragment
 from orz_bench.errors import counted
 from orz_bench.records.retention import reduction_note
@@ -156,6 +158,20 @@ def say_gone(runs: Sequence[RunEntry]) -> list[RunEntry]:
             escaped(f"The run {entry.name} is no longer in this folder: it was deleted or moved. Choose another one.")
         )
     return gone
+
+
+def draw_followed(body: Callable[[Context], None], context: Context) -> None:
+    """Draw `body` with the chosen runs that are still there, again and again while one of them is being written."""
+
+    @wraps(body)
+    def of_those_left(context: Context) -> None:
+        with shown_errors():
+            gone = say_gone(context.runs)
+            left = tuple(entry for entry in context.runs if entry not in gone)
+            if left:
+                body(replace(context, runs=left))
+
+    fragment(of_those_left, run_every=context.tail_s)(context)
 
 
 def _tail(opened: OpenRun) -> None:

@@ -11,29 +11,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from orz_bench.commands.asked import asking
 from orz_bench.commands.options import takes_options
 from orz_bench.commands.parsed import parse_shares
 from orz_bench.engines.model_options import ModelOptions
 from orz_bench.environment import data_folders as parse_data_dir
 from orz_bench.errors import ConfigError, counted
 from orz_bench.evaluation.options import parse_names
-from orz_bench.terminal import (
-    DATA_DIR,
-    BarDisplay,
-    Json,
-    libraries_on_stderr,
-    print_result,
-    reports_errors,
-    result_console,
-    stderr_console,
-)
+from orz_bench.terminal import DATA_DIR, Json, print_result, reports_errors, result_console
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
     from rich.table import Table
 
     from orz_bench.benchmarks.loading.load import LoadedProblems
-    from orz_bench.commands.progress import Watcher
+    from orz_bench.commands.asked import Watcher
     from orz_bench.records.contamination import Contamination, KnownQuestions, OldAgainstFresh
     from orz_bench.records.thoughts import Share
 
@@ -71,21 +62,6 @@ class ContaminationOptions:
     model: ModelOptions = field(default_factory=ModelOptions)
 
 
-class _Display(BarDisplay):
-    """An Observer: a bar of questions on a terminal, and what is there already."""
-
-    def started(self, name: str, *, num_wanted: int, num_missing: int) -> None:
-        """A new bar."""
-        if num_missing < num_wanted:
-            have = counted(num_wanted - num_missing, "question", verb=("is", "are"))
-            self.notice(f"{name}: {have} asked already, {num_missing:,} to go")
-        self._task: TaskID = self._bar.add_task(name, total=num_missing)
-
-    def committed(self, num_questions: int) -> None:
-        """Advance it."""
-        self._bar.advance(self._task, num_questions)
-
-
 @reports_errors
 @takes_options
 def contamination_command(
@@ -98,7 +74,7 @@ def contamination_command(
 
     With --fresh a test says whether questions of --bench are completed better. The same command again resumes.
     """
-    with libraries_on_stderr(), _Display(stderr_console()) as display:
+    with asking(noun="question", done="asked") as display:
         found = asked_questions(ckpt, options, observer=display, command=["orz-bench", *sys.argv[1:]])
     if json_output:
         rows = [one.to_json() for one in found.benchmarks]

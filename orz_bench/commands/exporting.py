@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from orz_bench.commands.options import takes_options
-from orz_bench.evaluation.options import parse_names
+from orz_bench.commands.selected import Selected
 from orz_bench.terminal import print_result, reports_errors
 
 
@@ -18,13 +18,7 @@ class ExportOptions:
     """What is exported, and as what."""
 
     to: Annotated[Literal["lm-eval", "inspect", "jsonl", "datasets"], typer.Option(help="The format.")] = "jsonl"
-    bench: Annotated[
-        tuple[str, ...], typer.Option(help="Only these benchmarks, separated by commas."), parse_names
-    ] = ()
-    step: Annotated[int | None, typer.Option(min=0, help="Only this step.")] = None
-    rollouts: Annotated[bool, typer.Option("--rollouts", help="The rollouts of training instead of evaluations.")] = (
-        False
-    )
+    selected: Selected = field(default_factory=Selected)
 
 
 @reports_errors
@@ -42,6 +36,7 @@ def export_command(
     from orz_bench.exchange.export.tables import write_dataset, write_jsonl
 
     writers = {"lm-eval": write_lm_eval, "inspect": write_inspect, "jsonl": write_jsonl, "datasets": write_dataset}
-    exported = chosen(run, benchmarks=options.bench, step=options.step, rollouts=options.rollouts)
+    which = options.selected
+    exported = chosen(run, benchmarks=which.bench, step=which.step, rollouts=which.rollouts)
     for path in writers[options.to](exported, new_folder(out)):
         print_result(str(path))

@@ -10,26 +10,18 @@ from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
+from orz_bench.commands.asked import asking
 from orz_bench.commands.options import takes_options
 from orz_bench.commands.parsed import parse_shares
 from orz_bench.engines.model_options import ModelOptions
 from orz_bench.errors import ConfigError, counted
 from orz_bench.evaluation.options import parse_names
-from orz_bench.terminal import (
-    BarDisplay,
-    Json,
-    libraries_on_stderr,
-    print_result,
-    reports_errors,
-    result_console,
-    stderr_console,
-)
+from orz_bench.terminal import Json, print_result, reports_errors, result_console
 
 if TYPE_CHECKING:
-    from rich.progress import TaskID
     from rich.table import Table
 
-    from orz_bench.commands.progress import Watcher
+    from orz_bench.commands.asked import Watcher
     from orz_bench.engines.asked_model import AskedModel
     from orz_bench.interventions.stored import Measured, NeedSettings, StoredThought
     from orz_bench.records.run_dir import EvaluationDir
@@ -75,21 +67,6 @@ class ProbeOptions:
         tuple[str, ...], typer.Option(help="Only these benchmarks, separated by commas."), parse_names
     ] = ()
     step: Annotated[int | None, typer.Option(min=0, help="Only this step.")] = None
-
-
-class _Display(BarDisplay):
-    """An Observer: a bar of responses on a terminal, and what is there already."""
-
-    def started(self, name: str, *, num_wanted: int, num_missing: int) -> None:
-        """A new bar."""
-        if num_missing < num_wanted:
-            have = counted(num_wanted - num_missing, "response", verb=("is", "are"))
-            self.notice(f"{name}: {have} probed already, {num_missing:,} to go")
-        self._task: TaskID = self._bar.add_task(name, total=num_missing)
-
-    def committed(self, num_responses: int) -> None:
-        """Advance it."""
-        self._bar.advance(self._task, num_responses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +131,7 @@ def _probe(chosen: Sequence[EvaluationDir], *, json_output: bool) -> None:
 
 
 def _probe_with_model(chosen: Sequence[EvaluationDir], need: NeedOptions, *, json_output: bool) -> None:
-    with libraries_on_stderr(), _Display(stderr_console()) as display:
+    with asking(noun="response", done="probed") as display:
         found = asked_about_thoughts(chosen, need, observer=display)
     if json_output:
         rows = [_place(at) | {"path": str(path)} | done.to_json() for at, done, path in found]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Protocol
 
 from rich.console import Console
 from rich.progress import TaskID, TextColumn, TimeRemainingColumn
@@ -16,22 +15,6 @@ from orz_bench.records.summary import EvalResult
 from orz_bench.terminal import BarDisplay
 
 _PLAIN_LINE_SECONDS = 30.0
-
-
-class Watcher(Protocol):
-    """Receives notices, and what becomes of the responses or questions that a model is asked about."""
-
-    def notice(self, text: str) -> None:
-        """A sentence for people."""
-        ...
-
-    def started(self, name: str, *, num_wanted: int, num_missing: int) -> None:
-        """An evaluation, or a benchmark, begins."""
-        ...
-
-    def committed(self, number: int, /) -> None:
-        """So many were stored."""
-        ...
 
 
 class ProgressDisplay(BarDisplay):

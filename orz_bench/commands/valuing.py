@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.progress import TaskID, TextColumn, TimeRemainingColumn
 
 from orz_bench.commands.options import takes_options
+from orz_bench.commands.selected import Selected
 from orz_bench.errors import counted
-from orz_bench.evaluation.options import parse_names
 from orz_bench.terminal import BarDisplay, Json, libraries_on_stderr, print_result, reports_errors, stderr_console
 
 _BATCH_PACKS = 8
@@ -55,13 +55,7 @@ class ValueDisplay(BarDisplay):
 class ValueOptions:
     """Which rollouts are assessed, and how."""
 
-    bench: Annotated[
-        tuple[str, ...], typer.Option(help="Only these benchmarks, separated by commas."), parse_names
-    ] = ()
-    step: Annotated[int | None, typer.Option(min=0, help="Only this step.")] = None
-    rollouts: Annotated[bool, typer.Option("--rollouts", help="The rollouts of training instead of evaluations.")] = (
-        False
-    )
+    selected: Selected = field(default_factory=Selected)
     device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where the critic computes.")] = "auto"
     dtype: Annotated[Literal["float32", "bfloat16"], typer.Option(help="Type of the critic's numbers.")] = "float32"
     pack_tokens: Annotated[int, typer.Option(min=1, help="Tokens of one forward pass.")] = 16_384
@@ -83,7 +77,8 @@ def value_command(
     from orz_bench.valuing.critic import CriticSettings, open_critic
 
     require("transformers", what="a critic")
-    sources = sources_of(run, benchmarks=options.bench, step=options.step, rollouts=options.rollouts)
+    which = options.selected
+    sources = sources_of(run, benchmarks=which.bench, step=which.step, rollouts=which.rollouts)
     settings = CriticSettings(device=options.device, dtype=options.dtype, pack_tokens=options.pack_tokens)
     with libraries_on_stderr(), ValueDisplay(stderr_console()) as display:
         opened = open_critic(critic, settings)

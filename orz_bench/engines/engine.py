@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields
-from typing import Any, Literal, Protocol, Self, TypeVar, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from orz_bench.engines.settings import EndpointName, EngineSettings, SharedSettings, require_counts
-from orz_bench.errors import ConfigError, EngineError
+from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Completion, Message, Request
 
 Notice = Callable[[str], None]
@@ -35,16 +35,15 @@ class Sampling:
     repetition_penalty: float = 1.0
     """1: off."""
 
-
-def refuse_penalties(sampling: Sampling) -> None:
-    """Raise ConfigError for min-p and penalties, for an engine that does not support them."""
-    unused = Sampling()
-    for name in ("min_p", "presence_penalty", "frequency_penalty", "repetition_penalty"):
-        if getattr(sampling, name) != getattr(unused, name):
-            raise ConfigError(
-                f"--{name.replace('_', '-')} {getattr(sampling, name):g}: this engine does not support it; use "
-                f"--engine vllm or a server, or leave the option out."
-            )
+    def refuse_penalties(self) -> None:
+        """Raise ConfigError for min-p and penalties, for an engine that does not support them."""
+        unused = Sampling()
+        for name in ("min_p", "presence_penalty", "frequency_penalty", "repetition_penalty"):
+            if getattr(self, name) != getattr(unused, name):
+                raise ConfigError(
+                    f"--{name.replace('_', '-')} {getattr(self, name):g}: this engine does not support it; use "
+                    f"--engine vllm or a server, or leave the option out."
+                )
 
 
 StopStrings = Literal["kept", "named", "left_out", "unknown", "refused"]
@@ -231,43 +230,6 @@ class LikelihoodEngine(Engine, Protocol):
         Neighbours with the same first `num_shared` tokens are computed together.
         """
         ...
-
-
-class Keyed(Protocol):
-    """A request with a key."""
-
-    @property
-    def key(self) -> tuple[str, int]:
-        """Unique within one call."""
-        ...
-
-
-Asked = TypeVar("Asked", bound=Keyed)
-
-
-class Distinct(Iterator[Asked]):
-    """The requests one by one; EngineError for a repeated key. Every engine reads its requests through it.
-
-    Equal keys have equal seeds: the second answer would copy the first, and be lost where answers are stored by key.
-    It may be read again after it was exhausted: the underlying iterator may have been refilled.
-    """
-
-    def __init__(self, requests: Iterable[Asked]) -> None:
-        self._requests = iter(requests)
-        self._seen: set[tuple[str, int]] = set()
-
-    def __iter__(self) -> Self:
-        return self
-
-    def __next__(self) -> Asked:
-        request = next(self._requests)
-        if request.key in self._seen:
-            raise EngineError(
-                f"{request.key[0]}, sample {request.key[1]}: requested twice in one call; an engine answers every key "
-                f"once. Give every problem its own id and every sample its own index."
-            )
-        self._seen.add(request.key)
-        return request
 
 
 class WeightSource(Protocol):

@@ -11,7 +11,8 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
-from orz_bench.engines.engine import Distinct, EngineSpec, LikelihoodRequest, Likelihoods, Notice, Sampling
+from orz_bench.engines.distinct import Distinct
+from orz_bench.engines.engine import EngineSpec, LikelihoodRequest, Likelihoods, Notice, Sampling
 from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Completion, Problem, Request, StopReason
 

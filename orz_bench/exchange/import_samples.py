@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from orz_bench.errors import DataError
-from orz_bench.exchange.formats.sample import ForeignSample, digest_of
+from orz_bench.exchange.formats import cells
+from orz_bench.exchange.formats.sample import ForeignSample
 from orz_bench.exchange.sources import Source
 from orz_bench.records.judged import NO_RESPONSE
 from orz_bench.records.parquet import ROLLOUT_SCHEMA, storable, table_of, write_table
@@ -246,7 +247,7 @@ def columns_of(sample: ForeignSample) -> dict[str, Any]:
 
 def _id_of(sample: ForeignSample) -> str:
     """Samples of one question are one problem; those of unknown questions are one problem a row."""
-    return digest_of(sample.question) if sample.question is not None else f"row-{sample.row}"
+    return cells.digest_of(sample.question) if sample.question is not None else f"row-{sample.row}"
 
 
 def question_in(prompt: str | None) -> str | None:

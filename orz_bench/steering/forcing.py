@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from orz_bench.engines.engine import Distinct, Engine, Sampling
+from orz_bench.engines.distinct import Distinct
+from orz_bench.engines.engine import Engine, Sampling
 from orz_bench.records.rollout import Completion, Request
 from orz_bench.steering.drafts import Draft, Limits, Stop, TextTokenizer, first_stop, sampled
 

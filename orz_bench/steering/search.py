@@ -15,7 +15,8 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any, Literal
 
-from orz_bench.engines.engine import Distinct, Engine, Sampling
+from orz_bench.engines.distinct import Distinct
+from orz_bench.engines.engine import Engine, Sampling
 from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Completion, Request
 from orz_bench.steering.drafts import Draft, Limits, TextTokenizer, first_stop, sampled

@@ -9,33 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Literal, Protocol
 
 from orz_bench.errors import ConfigError
 from orz_bench.installed.plugins import PluginGroup
 from orz_bench.models.digest import checkpoint_digest
 from orz_bench.records.arrays import Numbers
+from orz_bench.valuing.tokens import ReadsTokens
 
 Tokens = Sequence[int]
 
 
-class Critic(Protocol):
+class Critic(ReadsTokens, Protocol):
     """An opened critic."""
-
-    @property
-    def tokenizer(self) -> Any:
-        """A Hugging Face tokenizer."""
-        ...
-
-    @property
-    def vocabulary(self) -> int:
-        """The number of token ids that it knows: rows of its embedding."""
-        ...
-
-    @property
-    def max_tokens(self) -> int | None:
-        """The longest sequence, prompt and response together; None if unlimited."""
-        ...
 
     def values(self, sequences: Sequence[tuple[Tokens, Tokens]]) -> list[Numbers[float]]:
         """For each (prompt, response) one number per response token: the value before it."""

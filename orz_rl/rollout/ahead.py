@@ -7,13 +7,13 @@ max_staleness 0 nothing is ahead: a step is collected when it is asked for, by t
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from orz_rl.rollout.beside import SamplingThread
 from orz_rl.rollout.collector import StepRollouts
 
 
@@ -67,69 +67,47 @@ class Ahead:
     ) -> None:
         """`interrupt` makes a collection that is in progress fail soon."""
         self._collect, self._max_staleness, self._num_steps = collect, max_staleness, num_steps
-        self._interrupt = interrupt
         self._next = Place(1, 0, 0)
-        self._engines_hold = -1
         self._ready: deque[StepRollouts] = deque()
-        self._error: BaseException | None = None
-        self._is_closed = False
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._thread = SamplingThread(self._work, interrupt=interrupt)
 
     def begin(self, place: Place) -> None:
         """Go on from here; before anything is collected."""
-        assert self._thread is None
+        assert not self._thread.has_begun
         self._next = place
 
     def engines_hold(self, version: int) -> None:
         """The engines have these weights, or newer ones, from now on."""
-        with self._changed:
-            self._engines_hold = version
-            self._changed.notify_all()
-        if self._max_staleness > 0 and self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="orz-sampling", daemon=True)
-            self._thread.start()
+        self._thread.hold(version)
+        if self._max_staleness > 0:
+            self._thread.begin()
 
     def take(self) -> StepRollouts:
         """The rollouts of the next step, as soon as they are there. Raises the error of their collection."""
         if self._max_staleness == 0:
             return self._collected()
-        with self._changed:
-            self._changed.wait_for(lambda: self._ready or self._error is not None)
-            if self._ready:
-                return self._ready.popleft()
-        assert self._error is not None
-        raise self._error
+        return self._thread.first(lambda: self._ready.popleft() if self._ready else None)
 
     def close(self) -> None:
         """Stop collecting; what was finished is on disk."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._interrupt()
-            self._thread.join()
+        self._thread.close()
 
     def _work(self) -> None:
-        try:
-            while self._is_allowed():
-                start = time.perf_counter()
-                found = self._collected()
-                with self._changed:
-                    self._ready.append(replace(found, seconds_ahead=time.perf_counter() - start))
-                    self._changed.notify_all()
-        except BaseException as error:  # carried to the thread that trains: see take()
-            with self._changed:
-                self._error = error
-                self._changed.notify_all()
+        while self._is_allowed():
+            start = time.perf_counter()
+            found = self._collected()
+            with self._thread.changed:
+                self._ready.append(replace(found, seconds_ahead=time.perf_counter() - start))
+                self._thread.changed.notify_all()
 
     def _is_allowed(self) -> bool:
         """Wait until the next step may be sampled; False if there is none."""
-        with self._changed:
-            self._changed.wait_for(
-                lambda: self._is_closed or self._next.policy_version - self._max_staleness <= self._engines_hold
+        thread = self._thread
+        with thread.changed:
+            thread.changed.wait_for(
+                lambda: thread.is_closed or self._next.policy_version - self._max_staleness <= thread.engines_hold
             )
-            return not self._is_closed and self._next.step <= self._num_steps
+            return not thread.is_closed and self._next.step <= self._num_steps
 
     def _collected(self) -> StepRollouts:
         place = self._next

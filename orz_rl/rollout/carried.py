@@ -8,7 +8,6 @@ steps after the checkpoint are those of their folders, the buffer is what is lef
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Container, Iterator, Sequence
@@ -22,6 +21,7 @@ from orz_bench.records.rollout import Completion, Grade, Request, Rollout
 from orz_bench.records.run_dir import RunDir
 from orz_rl.config import TrainConfig
 from orz_rl.rollout.ahead import Place
+from orz_rl.rollout.beside import SamplingThread
 from orz_rl.rollout.buffer import POSITION, Buffer, buffer_of, position_of, recorded_steps
 from orz_rl.rollout.collector import StepRollouts, check_versions, group_seeds, rewarded_row
 from orz_rl.rollout.problems import Prompt, spaced_problem_at
@@ -109,15 +109,12 @@ class CarriedSteps:
         """Of samples that are graded and not yet on disk."""
         self._recorded: Container[int] = ()
         """Steps that had been taken before; their folders have their rows."""
-        self._place, self._next_position, self._engines_hold = Place(1, 0, 0), 0, -1
-        self._error: BaseException | None = None
-        self._is_closed = False
-        self._changed = threading.Condition()
-        self._thread: threading.Thread | None = None
+        self._place, self._next_position = Place(1, 0, 0), 0
+        self._thread = SamplingThread(self._work, interrupt=sampler.interrupt)
 
     def begin(self, place: Place) -> None:
         """Go on from here, with what is on disk; before anything is sampled."""
-        assert self._thread is None
+        assert not self._thread.has_begun
         self._place, self._next_position = place, place.cursor
         self._window = window_of(self._config, head=place.cursor, beyond=place.beyond)
         with buffer_of(self._run).lock():
@@ -134,17 +131,13 @@ class CarriedSteps:
 
     def engines_hold(self, version: int) -> None:
         """The engines have these weights, or newer ones, from now on."""
-        with self._changed:
-            self._engines_hold = version
-            self._changed.notify_all()
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="orz-sampling", daemon=True)
-            self._thread.start()
+        self._thread.hold(version)
+        self._thread.begin()
 
     def take(self) -> StepRollouts:
         """The rollouts of the next step, as soon as they are there. Raises the error of their collection."""
         place, folder = self._place, self._run.rollouts(self._place.step)
-        groups = self._full()
+        groups = self._thread.first(self._full)
         if place.step in self._recorded:
             rows, facts = folder.rows(), dict[tuple[str, int], TextFacts]()
         else:
@@ -170,43 +163,25 @@ class CarriedSteps:
 
     def close(self) -> None:
         """Stop sampling; what was graded is on disk."""
-        with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
-        if self._thread is not None:
-            self._sampler.interrupt()
-            self._thread.join()
+        self._thread.close()
 
-    def _full(self) -> list[_Group]:
-        """The groups of the next step, as soon as they are complete; none of them is here if its folder has them."""
-        found: list[list[int] | None] = []
-
-        def is_over() -> bool:
-            found.append(self._window.take())
-            return found[-1] is not None or self._error is not None
-
-        with self._changed:
-            self._changed.wait_for(is_over)
-            if found[-1] is not None:
-                return [self._groups.pop(position) for position in found[-1] if position in self._groups]
-        assert self._error is not None
-        raise self._error
+    def _full(self) -> list[_Group] | None:
+        """The groups of the next step, if they are complete; none of them is here if its folder has them."""
+        positions = self._window.take()
+        if positions is None:
+            return None
+        return [self._groups.pop(position) for position in positions if position in self._groups]
 
     def _work(self) -> None:
-        try:
-            with buffer_of(self._run).lock(), self._recorder as recorder:
-                while self._has_some():
-                    recorder.add_all(filter(None, self._turn()))
-        except BaseException as error:  # carried to the thread that trains: see take()
-            with self._changed:
-                self._error = error
-                self._changed.notify_all()
+        with buffer_of(self._run).lock(), self._recorder as recorder:
+            while self._has_some():
+                recorder.add_all(filter(None, self._turn()))
 
     def _has_some(self) -> bool:
         """Wait until something may be drawn; False if the run ends."""
-        with self._changed:
-            self._changed.wait_for(lambda: self._is_closed or self._feed.has_some())
-            return not self._is_closed
+        with self._thread.changed:
+            self._thread.changed.wait_for(lambda: self._thread.is_closed or self._feed.has_some())
+            return not self._thread.is_closed
 
     def _turn(self) -> Iterator[list[Completion]]:
         """Draw until everything is complete, or another thread wants the engines."""
@@ -215,7 +190,7 @@ class CarriedSteps:
 
     def _next_group(self) -> list[Request]:
         """What is missing of the next group that may begin; nothing if none may."""
-        with self._changed:
+        with self._thread.changed:
             while (position := self._begun()) is not None:
                 group = self._groups.setdefault(position, _Group())
                 missing = [each for each in self._requests(position) if each.sample_index not in group.rows]
@@ -232,7 +207,7 @@ class CarriedSteps:
         while self._window.is_taken(self._next_position):
             self._next_position += 1
         position = self._next_position
-        if position >= last or not self._window.begin(position, version=self._engines_hold):
+        if position >= last or not self._window.begin(position, version=self._thread.engines_hold):
             return None
         self._next_position += 1
         return position
@@ -266,11 +241,11 @@ class CarriedSteps:
         return replace(row, extra={**row.extra, POSITION: position})
 
     def _committed(self, rows: Sequence[Rollout]) -> None:
-        with self._changed:
+        with self._thread.changed:
             for row in rows:
                 del self._position_of[row.key]
                 self._keep(row, self._facts.pop(row.key))
-            self._changed.notify_all()
+            self._thread.changed.notify_all()
         self._judging.on_committed(rows)
 
     def _keep(self, row: Rollout, facts: TextFacts | None) -> None:

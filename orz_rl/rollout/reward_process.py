@@ -6,11 +6,8 @@ finite number ends the step with an error that names the rollout: a wrong reward
 
 from __future__ import annotations
 
-import json
-import os
 import signal
 import socket
-import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import closing
@@ -21,12 +18,11 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from orz_bench.errors import ConfigError
+from orz_bench.grading.workers.child import start_module
 from orz_bench.records.rollout import Completion, Grade, Problem
 from orz_rl.ppo.parts import DEFAULT_REWARD, reward_reference
 from orz_rl.rollout.rewards import binary
 
-_START = "import sys; sys.path.append(sys.argv[1]); from orz_rl.rollout.reward_host import main; main()"
-_PACKAGE_PARENT = str(Path(__file__).resolve().parents[2])
 _START_S = 600.0
 """For importing the module, which may load anything."""
 _WALL_FACTOR = 30
@@ -65,20 +61,12 @@ class RewardProcess:
         self._name, self._deadline_s = name, deadline_s
         reference, self.package = reward_reference(name)
         ours, theirs = socket.socketpair()
-        settings = {
-            "descriptor": theirs.fileno(),
-            "parent_pid": os.getpid(),
-            "reference": reference,
-            "cpu_s": deadline_s,
-            "path": [*filter(None, sys.path), str(Path.cwd())],
-        }
+        path = [*filter(None, sys.path), str(Path.cwd())]
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _START, _PACKAGE_PARENT, json.dumps(settings)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+            self._process = start_module(
+                "orz_rl.rollout.reward_host",
+                {"reference": reference, "cpu_s": deadline_s, "path": path},
+                descriptor=theirs.fileno(),
             )
         self._connection = Connection(ours.detach())
         self.reference = reference

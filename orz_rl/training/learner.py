@@ -17,6 +17,7 @@ from torch import Tensor
 from orz_bench.errors import EngineError
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.batch import Batch, Shares, split
+from orz_rl.ppo.estimate import estimate, token_rewards
 from orz_rl.ppo.losses import kl_estimate, positive_weights, sequence_mask, token_weights
 from orz_rl.ppo.packing import efficiency
 from orz_rl.ppo.packs import PackSlice
@@ -277,6 +278,18 @@ class Learner:
                 ]
             )
         return [list(of_rank) for of_rank in zip(*per_update, strict=True)]
+
+
+def estimated(config: TrainConfig, batch: Batch, scores: Scores) -> Estimate:
+    """Advantages and returns of a batch, from its rewards, the KL penalty and the values."""
+    return estimate(
+        config.advantage.estimator,
+        token_rewards(batch.rewards_B, batch.mask_BT, penalty_BT=scores.kl_penalty_BT),
+        values_BT=scores.values_BT,
+        group_B=batch.group_B,
+        mask_BT=batch.mask_BT,
+        discounts=config.advantage,
+    )
 
 
 def _wait(calls: Sequence[Pending[Any]]) -> None:

@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.batch import Batch
-from orz_rl.ppo.estimate import estimate, token_rewards
 from orz_rl.ppo.parts import Estimate
 from orz_rl.rollout.ahead import Place, Steps
 from orz_rl.rollout.collector import StepRollouts, learned
 from orz_rl.training.devices import Devices
-from orz_rl.training.learner import Learner, Scores, Updates
+from orz_rl.training.learner import Learner, Scores, Updates, estimated
 from orz_rl.training.stopwatch import Stopwatch
 from orz_rl.workers.cluster import Sampler
 
@@ -73,21 +72,14 @@ class Trainer:
         with clock.phase("score"):
             self._devices.give_to_models()
             scores = self.learner.score(batch, step=number)
-            estimated = estimate(
-                config.advantage.estimator,
-                token_rewards(batch.rewards_B, batch.mask_BT, penalty_BT=scores.kl_penalty_BT),
-                values_BT=scores.values_BT,
-                group_B=batch.group_B,
-                mask_BT=batch.mask_BT,
-                discounts=config.advantage,
-            )
+            found = estimated(config, batch, scores)
         with clock.phase("update"):
-            updates = self.learner.update(batch, scores, estimate=estimated, step=number)
+            updates = self.learner.update(batch, scores, estimate=found, step=number)
         with clock.phase("sync"):
             self.synchronise(version + 1)
         self.cursor, self.beyond = collection.cursor, collection.beyond
         cpu_seconds = clock.cpu_seconds if config.cluster.in_process else {}
-        return StepReport(number, version, collection, batch, scores, estimated, updates, clock.seconds, cpu_seconds)
+        return StepReport(number, version, collection, batch, scores, found, updates, clock.seconds, cpu_seconds)
 
     def synchronise(self, version: int) -> None:
         """Give the engines the policy's weights; completions sampled afterwards carry `version`."""

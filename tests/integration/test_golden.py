@@ -77,6 +77,9 @@ def test_its_report(run: Path, format_: str) -> None:
     text = orz_bench("report", run, "--format", format_, "--out", run / "report").stdout
     assert text == ""
     report = (run / "report").read_text(encoding="utf-8").replace(str(run), "runs/golden")
+    if format_ == "html":
+        report, num_styles = re.subn(r"(?s)(?<=<style>).*?(?=</style>)", "", report)
+        assert num_styles == 1
     if format_ == "json":
         report = json.dumps(json.loads(report), indent=2, ensure_ascii=False) + "\n"
     expect_golden(f"report.{format_}", re.sub(r"tests/golden/run_v1", "runs/golden", report))

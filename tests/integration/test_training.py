@@ -166,15 +166,10 @@ def test_weights_that_are_not_finite_stop_a_run_before_anything_is_sampled_from_
 def test_bad_settings_are_reported_before_anything_starts(
     arguments: tuple[str, ...], wanted: tuple[str, ...], tmp_path: Path
 ) -> None:
-    small = () if "cluster" in arguments[0] else ("cluster.in_process=true",)
+    placed = ("cluster.in_process=false",) if "cluster" in arguments[0] else ()
     done = orz_rl(
-        "train",
-        "--recipe",
-        "tiny",
-        "rollout.engine=transformers",
-        "data.limit=20",
-        "rollout.num_problems=4",
-        *small,
+        *SMALL,
+        *placed,
         *arguments,
         "--out",
         tmp_path / "run",

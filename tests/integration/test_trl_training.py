@@ -11,7 +11,7 @@ import pytest
 from orz_bench.records.run_dir import RunDir
 from orz_rl.assets.resolve import TINY
 from tests.support.named_points import Point, kill_at
-from tests.support.training import SMALL, metrics_of, orz_rl, rollouts_of, started
+from tests.support.training import EVERY_TWO_STEPS, SMALL, metrics_of, orz_rl, rollouts_of, started
 
 STEPS = 3
 ARGUMENTS = (
@@ -21,12 +21,7 @@ ARGUMENTS = (
     "advantage.estimator=grpo",
     "optim.policy_updates=2",
     f"num_steps={STEPS}",
-    "checkpoint.every=2",
-    "eval.benchmarks=arithmetic",
-    "eval.every=2",
-    "eval.n=2",
-    "eval.limit=4",
-    "data.max_prompt_tokens=64",
+    *EVERY_TWO_STEPS,
 )
 POINTS = {
     "in sampling": Point("orz_bench.evaluation.recorder:Recorder", "add", 3),

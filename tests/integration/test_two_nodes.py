@@ -19,7 +19,7 @@ import pytest
 
 from orz_rl.workers.ports import free_port
 from tests.support.command_line import ENVIRONMENT
-from tests.support.training import metrics_of, orz_rl
+from tests.support.training import SMALL, metrics_of, orz_rl
 
 RAY = Path(sys.executable).parent / "ray"
 NODE = ENVIRONMENT | {"RAY_AUTH_MODE": "disabled", "RAY_prestart_worker_first_driver": "0"}
@@ -113,13 +113,8 @@ def test_two_nodes_two_ranks_two_engines(cluster: str, workers: Mapping[str, str
 def test_a_cluster_that_does_not_answer_is_reported(tmp_path: Path) -> None:
     address = f"127.0.0.1:{free_port()}"
     done = orz_rl(
-        "train",
-        "--recipe",
-        "tiny",
-        "rollout.engine=transformers",
-        "data.limit=20",
-        "rollout.num_problems=4",
-        "eval.benchmarks=",
+        *SMALL,
+        "cluster.in_process=false",
         "--out",
         tmp_path / "run",
         expect=2,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from orz_bench.records.rollout import Completion, Grade, Problem, Request, Rollout
@@ -81,6 +82,17 @@ def a_rollout(**changes: Any) -> Rollout:
         "grader_version": "test",
     }
     return Rollout(**facts | changes)
+
+
+def a_rollout_of_tokens(prompt: Sequence[int], answer: Sequence[int], **changes: Any) -> Rollout:
+    """A row with these token ids, which also name its problem."""
+    facts: dict[str, Any] = {
+        "problem_id": str(prompt),
+        "prompt_token_ids": prompt,
+        "token_ids": answer,
+        "num_tokens": len(answer),
+    }
+    return a_rollout(**facts | changes)
 
 
 def a_summary(**changes: Any) -> Summary:

@@ -20,18 +20,13 @@ from typing import Any
 
 from tests.support import named_points
 from tests.support.named_points import Point
-from tests.support.training import SMALL, metrics_of, rollouts_of
+from tests.support.training import EVERY_TWO_STEPS, SMALL, metrics_of, rollouts_of
 
 STEPS = 4
 ARGUMENTS = (
     *SMALL,
     f"num_steps={STEPS}",
-    "checkpoint.every=2",
-    "eval.benchmarks=arithmetic",
-    "eval.every=2",
-    "eval.n=2",
-    "eval.limit=4",
-    "data.max_prompt_tokens=64",
+    *EVERY_TWO_STEPS,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 ALPHABET = "".join(map(chr, range(32, 127))) + "\n"
 
@@ -38,3 +39,24 @@ def a_tiny_checkpoint(folder: Path, *, seed: int = 0, context: int = 512, bos: b
     )
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+def a_gemma2(*, vocab_size: int, **settings: Any) -> Any:
+    """A random Gemma 2 of two layers, whose attention is packed_sdpa; in evaluation mode."""
+    import torch
+    from transformers import Gemma2Config, Gemma2ForCausalLM
+
+    torch.manual_seed(0)
+    config = Gemma2Config(
+        vocab_size=vocab_size,
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        head_dim=8,
+        query_pre_attn_scalar=8,
+        attn_implementation="packed_sdpa",
+        **settings,
+    )
+    return Gemma2ForCausalLM(config).eval()

@@ -28,6 +28,15 @@ SMALL = (
     "rollout.num_samples=4",
 )
 """One process, the exact engine, 16 rollouts a step, no evaluation."""
+EVERY_TWO_STEPS = (
+    "checkpoint.every=2",
+    "eval.benchmarks=arithmetic",
+    "eval.every=2",
+    "eval.n=2",
+    "eval.limit=4",
+    "data.max_prompt_tokens=64",
+)
+"""A checkpoint and a small evaluation."""
 
 
 def orz_rl(

@@ -12,7 +12,8 @@ from typing import Any
 
 import openai
 
-from orz_bench.engines.engine import Distinct, Notice
+from orz_bench.engines.distinct import Distinct
+from orz_bench.engines.engine import Notice
 from orz_bench.engines.openai.answers import FATAL, RETRIED, Answer, BadAnswerError, trouble_of
 from orz_bench.engines.openai.client import pause_s
 from orz_bench.engines.openai.sampler import Sampler

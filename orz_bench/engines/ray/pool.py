@@ -18,7 +18,8 @@ from typing import Any, Self
 import ray
 from ray.exceptions import RayActorError, RayTaskError
 
-from orz_bench.engines.engine import Distinct, Engine, EngineSpec, Sampling
+from orz_bench.engines.distinct import Distinct
+from orz_bench.engines.engine import Engine, EngineSpec, Sampling
 from orz_bench.engines.ray.session import end_ray, start_ray
 from orz_bench.engines.registry import settings_of
 from orz_bench.environment import has_gpu

@@ -17,17 +17,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging
 
+from orz_bench.engines.distinct import Distinct
 from orz_bench.engines.endings import Endings, cut_after_stop
-from orz_bench.engines.engine import (
-    Distinct,
-    EngineSpec,
-    LikelihoodRequest,
-    Likelihoods,
-    Notice,
-    Sampling,
-    WeightSource,
-    refuse_penalties,
-)
+from orz_bench.engines.engine import EngineSpec, LikelihoodRequest, Likelihoods, Notice, Sampling, WeightSource
 from orz_bench.engines.settings import TransformersSettings
 from orz_bench.engines.soundness import not_finite, require_known_ids, require_whole, unknown_ids, unloadable
 from orz_bench.engines.transformers.attention import attend_by_groups
@@ -72,14 +64,14 @@ class TransformersEngine:
 
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Blocks of `batch_size` consecutive requests, in order."""
-        refuse_penalties(sampling)
+        sampling.refuse_penalties()
         waiting = Distinct(requests)
         while batch := list(islice(waiting, self._batch_size)):
             yield self._generate_batch(batch, sampling)
 
     def draw(self, sampling: Sampling) -> TransformersDrawing:
         """Batches of up to `batch_size`, filled up when half of their samples are complete."""
-        refuse_penalties(sampling)
+        sampling.refuse_penalties()
         return TransformersDrawing(
             self._decoder(sampling),
             batch_size=self._batch_size,

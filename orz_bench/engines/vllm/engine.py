@@ -19,16 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from orz_bench.engines.engine import (
-    Distinct,
-    EngineSpec,
-    LikelihoodRequest,
-    Likelihoods,
-    Notice,
-    Sampling,
-    WeightSource,
-    refuse_penalties,
-)
+from orz_bench.engines.distinct import Distinct
+from orz_bench.engines.engine import EngineSpec, LikelihoodRequest, Likelihoods, Notice, Sampling, WeightSource
 from orz_bench.engines.settings import VllmSettings
 from orz_bench.engines.soundness import not_finite, refuse_strays, require_known_ids, require_whole_files
 from orz_bench.engines.vllm.drawing import VllmDrawing, stop_reason_of
@@ -140,7 +132,7 @@ class VllmEngine:
 
     def draw(self, sampling: Sampling) -> VllmDrawing:
         """Requests of one sample each; a prompt is still computed once, through the prefix cache."""
-        refuse_penalties(sampling)
+        sampling.refuse_penalties()
         return VllmDrawing(
             self._llm.llm_engine,
             sampling=sampling,

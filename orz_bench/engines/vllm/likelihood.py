@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from orz_bench.engines.engine import Distinct, LikelihoodRequest, Likelihoods
+from orz_bench.engines.distinct import Distinct
+from orz_bench.engines.engine import LikelihoodRequest, Likelihoods
 
 _QUEUE = 512
 """Prompts held by vLLM at once."""

@@ -15,19 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format, Score
 from orz_bench.exchange.formats.head import Head
-from orz_bench.exchange.formats.sample import (
-    ForeignSample,
-    asked_in,
-    number_of,
-    numbered,
-    plain,
-    rest_of,
-    text_of,
-    verdict_of,
-    whole_of,
-)
+from orz_bench.exchange.formats.sample import ForeignSample
 
 _SECRET = ("api_url", "api_key", "eval_url")
 _SPEAKER = re.compile(r"\A\*\*User\*\*: *\n?")
@@ -50,7 +41,9 @@ def read(head: Head) -> Contents | None:
 
 def _contents(head: Head, noun: str, *, make: Any) -> Contents:
     rows = list(head.all_rows())
-    model = next((plain(row.get("model")) for row in rows if row.get("model")), None) or _model_by_folder(head.path)
+    model = next((cells.plain(row.get("model")) for row in rows if row.get("model")), None) or _model_by_folder(
+        head.path
+    )
     notes = () if noun == "review" else ("no verdict: predictions are judged in the file of reviews of the same name",)
     return Contents(
         what=f"{counted(len(rows), noun)} of evalscope",
@@ -70,7 +63,7 @@ def _samples(rows: list[dict[str, Any]], *, make: Any, benchmark: str) -> Iterat
     seen: Counter[str] = Counter()
     made = [make(row) for row in rows]
     first_of = _repeated(made) if make is _prediction else {}
-    for number, facts in numbered(made):
+    for number, facts in cells.numbered(made):
         problem = facts.pop("problem_id")
         problem = first_of.get(facts["question"], problem)
         samples = facts.pop("samples")
@@ -104,19 +97,19 @@ def _review(row: dict[str, Any]) -> dict[str, Any]:
     values = score.get("value") or {}
     metric = score.get("main_score_name") or next(iter(values), "")
     group = scored.get("group_id")
-    asked = row.get("input") if isinstance(row.get("input"), str) else asked_in(row.get("messages") or ())
+    asked = row.get("input") if isinstance(row.get("input"), str) else cells.asked_in(row.get("messages") or ())
     return {
         "problem_id": str(group if group is not None else row["index"]),
         "question": _SPEAKER.sub("", asked) if asked else None,
-        "gold": plain(row.get("target")),
+        "gold": cells.plain(row.get("target")),
         "samples": [
             {
-                "completion": text_of(score.get("prediction")),
-                "extracted": plain(score.get("extracted_prediction")) or None,
-                "verdict": verdict_of(values.get(metric)),
+                "completion": cells.text_of(score.get("prediction")),
+                "extracted": cells.plain(score.get("extracted_prediction")) or None,
+                "verdict": cells.verdict_of(values.get(metric)),
                 "judge": f"evalscope: {metric}" if metric else "",
-                "extra": rest_of(scored, ("score", "group_id"))
-                | ({"scores": values} if len(values) > 1 or verdict_of(values.get(metric)) is None else {}),
+                "extra": cells.rest_of(scored, ("score", "group_id"))
+                | ({"scores": values} if len(values) > 1 or cells.verdict_of(values.get(metric)) is None else {}),
             }
         ],
     }
@@ -129,12 +122,12 @@ def _prediction(row: dict[str, Any]) -> dict[str, Any]:
     turns = [turn for turn in row.get("messages") or () if turn.get("role") == "user"]
     return {
         "problem_id": str(row["index"]),
-        "question": text_of(turns[-1].get("content")) if turns else None,
-        "num_tokens": whole_of(usage.get("output_tokens")) if len(choices) == 1 else None,
-        "extra": rest_of(row, ("index", "model", "model_output", "messages")),
+        "question": cells.text_of(turns[-1].get("content")) if turns else None,
+        "num_tokens": cells.whole_of(usage.get("output_tokens")) if len(choices) == 1 else None,
+        "extra": cells.rest_of(row, ("index", "model", "model_output", "messages")),
         "samples": [
             {
-                "completion": text_of((choice.get("message") or {}).get("content")),
+                "completion": cells.text_of((choice.get("message") or {}).get("content")),
                 "stop_reason": "length" if choice.get("stop_reason") == "max_tokens" else choice.get("stop_reason"),
             }
             for choice in choices
@@ -149,15 +142,15 @@ def _old_review(row: dict[str, Any]) -> dict[str, Any]:
     golds = [choice.get("review", {}).get("gold") for choice in row["choices"]]
     return {
         "problem_id": f"{row['subset_name']}/{row['index']}" if row.get("subset_name") else str(row["index"]),
-        "question": plain(question),
-        "gold": plain(next((gold for gold in golds if gold is not None), None)),
-        "num_tokens": whole_of(usage.get("completion_tokens")) if len(golds) == 1 else None,
-        "extra": rest_of(row, ("index", "choices", "usage", "raw_input", *_SECRET)),
+        "question": cells.plain(question),
+        "gold": cells.plain(next((gold for gold in golds if gold is not None), None)),
+        "num_tokens": cells.whole_of(usage.get("completion_tokens")) if len(golds) == 1 else None,
+        "extra": cells.rest_of(row, ("index", "choices", "usage", "raw_input", *_SECRET)),
         "samples": [
             {
-                "completion": text_of((choice.get("message") or {}).get("content")),
-                "extracted": plain(choice.get("review", {}).get("pred")),
-                "verdict": verdict_of(choice.get("review", {}).get("result")),
+                "completion": cells.text_of((choice.get("message") or {}).get("content")),
+                "extracted": cells.plain(choice.get("review", {}).get("pred")),
+                "verdict": cells.verdict_of(choice.get("review", {}).get("result")),
                 "judge": "evalscope: result",
             }
             for choice in row["choices"]
@@ -168,9 +161,11 @@ def _old_review(row: dict[str, Any]) -> dict[str, Any]:
 def _report(head: Head) -> Contents:
     found = head.object
     scores = [
-        Score(benchmark=found["dataset_name"], metric=_metric(metric), value=value, num=whole_of(metric.get("num")))
+        Score(
+            benchmark=found["dataset_name"], metric=_metric(metric), value=value, num=cells.whole_of(metric.get("num"))
+        )
         for metric in found["metrics"]
-        if (value := number_of(metric.get("score"))) is not None
+        if (value := cells.number_of(metric.get("score"))) is not None
     ]
     return Contents(
         what=f"an evalscope report of {found['dataset_name']}",

@@ -13,21 +13,11 @@ from functools import partial
 from typing import Any
 
 from orz_bench.errors import DataError, counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format
 from orz_bench.exchange.formats.head import Head
 from orz_bench.exchange.formats.orz import KIND
-from orz_bench.exchange.formats.sample import (
-    ForeignSample,
-    asked_in,
-    is_messages,
-    number_of,
-    numbered,
-    plain,
-    rest_of,
-    text_of,
-    verdict_of,
-    whole_of,
-)
+from orz_bench.exchange.formats.sample import ForeignSample
 from orz_bench.records.rollout import Verdict
 from orz_bench.records.tables import parse_json
 
@@ -73,7 +63,7 @@ def _log(head: Head, log: Mapping[str, Any], *, samples: Any, num: int) -> Conte
 
 
 def _samples(samples: Any, *, task: str) -> Iterator[ForeignSample]:
-    for number, raw in numbered(samples()):
+    for number, raw in cells.numbered(samples()):
         row = _resolved(raw, raw.get("attachments") or {})
         output = row.get("output") or {}
         choice: dict[str, Any] = next(iter(output.get("choices") or ()), {})
@@ -83,26 +73,26 @@ def _samples(samples: Any, *, task: str) -> Iterator[ForeignSample]:
         score: dict[str, Any] = scores.get(scorer) or {}
         usage = output.get("usage") or {}
         asked = row.get("input")
-        extra = rest_of(row, (*_USED, *_NOT_FACTS)) | _further(message, scores)
+        extra = cells.rest_of(row, (*_USED, *_NOT_FACTS)) | _further(message, scores)
         ours = (row.get("metadata") or {}).get("orz") or {}
         if ours:
             extra = {name: value for name, value in row["metadata"].items() if name != "orz"}
         yield ForeignSample(
             row=number,
-            completion=text_of(message.get("content")) if choice else None,
-            problem_id=plain(row.get("id")),
-            sample_index=(whole_of(row.get("epoch")) or 1) - 1,
+            completion=cells.text_of(message.get("content")) if choice else None,
+            problem_id=cells.plain(row.get("id")),
+            sample_index=(cells.whole_of(row.get("epoch")) or 1) - 1,
             benchmark=task,
-            question=asked_in(asked) if is_messages(asked) else text_of(asked),
-            gold=plain(row.get("target")),
-            extracted=plain(score.get("answer")),
+            question=cells.asked_in(asked) if cells.is_messages(asked) else cells.text_of(asked),
+            gold=cells.plain(row.get("target")),
+            extracted=cells.plain(score.get("answer")),
             verdict=_verdict(score.get("value")),
             judge=f"inspect: {scorer}" if scorer else "",
-            num_tokens=whole_of(usage.get("output_tokens")),
+            num_tokens=cells.whole_of(usage.get("output_tokens")),
             stop_reason="length"
             if choice.get("stop_reason") in ("max_tokens", "model_length")
             else choice.get("stop_reason"),
-            prompt=text_of(row["messages"][0].get("content")) if ours and row.get("messages") else None,
+            prompt=cells.text_of(row["messages"][0].get("content")) if ours and row.get("messages") else None,
             extra=extra | ({"messages": row["messages"]} if len(row.get("messages") or ()) > 2 else {}),
             columns=ours,
         )
@@ -120,7 +110,7 @@ def _further(message: Mapping[str, Any], scores: Mapping[str, Any]) -> dict[str,
 def _verdict(value: Any) -> Verdict | None:
     if isinstance(value, str):
         return _LETTERS.get(value)
-    return verdict_of(value) if number_of(value) is not None or isinstance(value, bool) else None
+    return cells.verdict_of(value) if cells.number_of(value) is not None or isinstance(value, bool) else None
 
 
 def _resolved(value: Any, attachments: Mapping[str, str]) -> Any:

@@ -10,9 +10,10 @@ from functools import partial
 from typing import Any
 
 from orz_bench.errors import counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format, Score
 from orz_bench.exchange.formats.head import Head
-from orz_bench.exchange.formats.sample import ForeignSample, number_of, numbered, plain, rest_of, text_of, verdict_of
+from orz_bench.exchange.formats.sample import ForeignSample
 
 _SUITES = (
     "helm",
@@ -50,26 +51,26 @@ def read(head: Head) -> Contents | None:
 
 
 def _samples(rows: list[dict[str, Any]], *, task: str | None) -> Iterator[ForeignSample]:
-    for number, row in numbered(rows):
+    for number, row in cells.numbered(rows):
         doc, response, metric = row["doc"], row["model_response"], row["metric"] or {}
         texts = response.get("text") or [None]
-        judged = [name for name, value in metric.items() if verdict_of(value)]
+        judged = [name for name, value in metric.items() if cells.verdict_of(value)]
         judge = judged[0] if len(judged) == 1 and len(texts) == 1 else None
         for place, text in enumerate(texts):
             yield ForeignSample(
                 row=number,
                 place=place,
-                completion=text_of(text),
-                problem_id=plain(doc.get("id")) or f"row-{number}",
+                completion=cells.text_of(text),
+                problem_id=cells.plain(doc.get("id")) or f"row-{number}",
                 sample_index=place,
-                benchmark=task or plain(doc.get("task_name")),
-                question=plain(doc.get("original_query") or doc.get("query")),
-                prompt=plain(response.get("input")) if isinstance(response.get("input"), str) else None,
+                benchmark=task or cells.plain(doc.get("task_name")),
+                question=cells.plain(doc.get("original_query") or doc.get("query")),
+                prompt=cells.plain(response.get("input")) if isinstance(response.get("input"), str) else None,
                 gold=_gold(doc),
-                verdict=verdict_of(metric.get(judge)) if judge else None,
+                verdict=cells.verdict_of(metric.get(judge)) if judge else None,
                 num_tokens=_num_tokens(response, place, num=len(texts)),
                 judge=f"lighteval: {judge}" if judge else "",
-                extra={"metric": metric} | rest_of({"specific": doc.get("specific")}, ()),
+                extra={"metric": metric} | cells.rest_of({"specific": doc.get("specific")}, ()),
             )
 
 
@@ -77,7 +78,7 @@ def _gold(doc: dict[str, Any]) -> str | None:
     index, choices = doc.get("gold_index"), doc.get("choices") or []
     indices = index if isinstance(index, list) else [index]
     if len(indices) == 1 and isinstance(indices[0], int) and 0 <= indices[0] < len(choices):
-        return plain(choices[indices[0]])
+        return cells.plain(choices[indices[0]])
     return None
 
 
@@ -108,7 +109,7 @@ def _results(head: Head) -> Contents:
         for task, values in found["results"].items()
         if isinstance(values, dict) and task != "all"
         for metric, value in values.items()
-        if not metric.endswith("_stderr") and (number := number_of(value)) is not None
+        if not metric.endswith("_stderr") and (number := cells.number_of(value)) is not None
     ]
     return Contents(
         what=f"lighteval results of {counted(len(found['results'].keys() - {'all'}), 'task')}",

@@ -10,9 +10,10 @@ from functools import partial
 from typing import Any
 
 from orz_bench.errors import DataError, counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format, Score
 from orz_bench.exchange.formats.head import Head
-from orz_bench.exchange.formats.sample import ForeignSample, number_of, numbered, plain, rest_of, text_of, verdict_of
+from orz_bench.exchange.formats.sample import ForeignSample
 
 _LISTS = ("output_list", "code_list", "graded_list", "metadata")
 _USED = ("question_id", "question_content", "pass@1", *_LISTS)
@@ -24,7 +25,7 @@ def read(head: Head) -> Contents | None:
         return None
     if head.has("pass@1", "detail") and "question_id" not in head.row:
         num = len(head.row["detail"].get("pass@1", {})) if isinstance(head.row["detail"], dict) else None
-        score = number_of(head.row["pass@1"])
+        score = cells.number_of(head.row["pass@1"])
         scores = () if score is None else (Score(benchmark="livecodebench", metric="pass@1", value=score, num=num),)
         return Contents(
             what="LiveCodeBench scores by position, without texts",
@@ -46,26 +47,26 @@ def read(head: Head) -> Contents | None:
 
 
 def _samples(head: Head, rows: list[dict[str, Any]]) -> Iterator[ForeignSample]:
-    for number, row in numbered(rows):
+    for number, row in cells.numbered(rows):
         lists = {name: row[name] for name in _LISTS if isinstance(row.get(name), list)}
         if len({len(values) for values in lists.values()}) > 1:
             sizes = ", ".join(f"{name} {len(values)}" for name, values in lists.items())
             raise DataError(f"{head.path}, row {number}: lists of different lengths ({sizes}); restore the row.")
         for place in range(len(next(iter(lists.values()), ()))):
             each = {name: values[place] for name, values in lists.items()}
-            code = plain(each.get("code_list"))
+            code = cells.plain(each.get("code_list"))
             yield ForeignSample(
                 row=number,
                 place=place,
-                completion=text_of(each.get("output_list", code)),
+                completion=cells.text_of(each.get("output_list", code)),
                 problem_id=str(row["question_id"]),
                 sample_index=place,
                 benchmark="livecodebench",
-                question=plain(row.get("question_content")),
+                question=cells.plain(row.get("question_content")),
                 extracted=code or None,
-                verdict=verdict_of(each.get("graded_list")),
+                verdict=cells.verdict_of(each.get("graded_list")),
                 judge="LiveCodeBench: graded_list" if "graded_list" in each else "",
-                extra=rest_of(row, _USED) | ({"metadata": each["metadata"]} if "metadata" in each else {}),
+                extra=cells.rest_of(row, _USED) | ({"metadata": each["metadata"]} if "metadata" in each else {}),
             )
 
 

@@ -13,18 +13,11 @@ from functools import partial
 from typing import Any
 
 from orz_bench.errors import counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format, Score
 from orz_bench.exchange.formats.head import Head
 from orz_bench.exchange.formats.orz import KIND
-from orz_bench.exchange.formats.sample import (
-    ForeignSample,
-    asked_in,
-    number_of,
-    plain,
-    rest_of,
-    text_of,
-    verdict_of,
-)
+from orz_bench.exchange.formats.sample import ForeignSample
 from orz_bench.exchange.logs import values
 from orz_bench.records.tables import parse_json
 
@@ -128,20 +121,20 @@ def _samples(
             yield ForeignSample(
                 row=number,
                 place=place,
-                completion=text_of(text),
+                completion=cells.text_of(text),
                 problem_id=str(doc_id),
                 sample_index=place,
                 benchmark=task,
                 question=_question(row["doc"]) or prompt,
                 prompt=prompt,
-                gold=plain(row.get("target")),
+                gold=cells.plain(row.get("target")),
                 extracted=_extracted(first) if is_judged else None,
                 verdict=value,
                 judge=f"lm-eval: {metric}, {filters[0]}" if metric else "",
                 second_extractor=filters[1] if second is not None and is_judged else None,
                 second_extracted=_extracted(second) if second is not None and is_judged else None,
                 second_verdict=_judged(second)[1] if second is not None and is_judged else None,
-                extra=rest_of(row, (*_KNOWN, metric)) | {"doc": _others(row["doc"])},
+                extra=cells.rest_of(row, (*_KNOWN, metric)) | {"doc": _others(row["doc"])},
                 columns=ours[place] if len(ours) == len(texts) else {},
             )
 
@@ -149,17 +142,18 @@ def _samples(
 def _judged(row: dict[str, Any]) -> tuple[str, Any]:
     """The first metric that is 0 or 1, and its verdict."""
     names = row.get("metrics") or [name for name in row if name not in _KNOWN]
-    return next(((name, verdict_of(row.get(name))) for name in names if verdict_of(row.get(name))), ("", None))
+    verdicts = ((name, cells.verdict_of(row.get(name))) for name in names)
+    return next(((name, verdict) for name, verdict in verdicts if verdict), ("", None))
 
 
 def _extracted(row: dict[str, Any]) -> str | None:
     found = row.get("filtered_resps")
-    text = plain(found[0] if isinstance(found, list) and found else found)
+    text = cells.plain(found[0] if isinstance(found, list) and found else found)
     return None if text in (None, "[invalid]") else text
 
 
 def _question(doc: Any) -> str | None:
-    return next((plain(doc[name]) for name in _QUESTIONS if name in doc), None) if isinstance(doc, dict) else None
+    return next((cells.plain(doc[name]) for name in _QUESTIONS if name in doc), None) if isinstance(doc, dict) else None
 
 
 def _prompt(arguments: Any) -> str | None:
@@ -175,7 +169,7 @@ def _prompt(arguments: Any) -> str | None:
         messages = parse_json(arguments, strict=False) if arguments.startswith('[{"role"') else None
     except ValueError:
         messages = None
-    return asked_in(messages) if isinstance(messages, list) else arguments
+    return cells.asked_in(messages) if isinstance(messages, list) else arguments
 
 
 def _results(head: Head) -> Contents:
@@ -184,7 +178,7 @@ def _results(head: Head) -> Contents:
     for task, figures in found["results"].items():
         for name, value in figures.items():
             metric, _, of_filter = name.partition(",")
-            figure = number_of(value)
+            figure = cells.number_of(value)
             if figure is not None and not metric.endswith("_stderr") and metric not in ("alias", "sample_len"):
                 label = metric if of_filter in ("", "none") else f"{metric}, {of_filter}"
                 num = found.get("n-samples", {}).get(task, {}).get("effective")

@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any
 
 from orz_bench.errors import counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format, Score
 from orz_bench.exchange.formats.head import Head
-from orz_bench.exchange.formats.sample import ForeignSample, number_of, numbered, plain, rest_of, verdict_of, whole_of
+from orz_bench.exchange.formats.sample import ForeignSample
 from orz_bench.records.rollout import Verdict
 
 _NAME = re.compile(r"(?:(?P<set>.+?)[_-])?output(?:-rs(?P<seed>\d+))?\Z")
@@ -44,28 +45,28 @@ def read(head: Head) -> Contents | None:
 
 
 def _samples(rows: list[dict[str, Any]], *, benchmark: str | None, seed: str | None) -> Iterator[ForeignSample]:
-    for number, row in numbered(rows):
+    for number, row in cells.numbered(rows):
         judge = next((name for name in _JUDGES if row.get(name) is not None), None)
         text = next((name for name in _TEXTS if name in row), None)
         yield ForeignSample(
             row=number,
-            completion=plain(row[text]) if text else None,
+            completion=cells.plain(row[text]) if text else None,
             has_text=text is not None,
-            problem_id=plain(row.get("id")) or f"row-{number}",
+            problem_id=cells.plain(row.get("id")) or f"row-{number}",
             sample_index=int(seed) if seed is not None else None,
             benchmark=benchmark,
-            question=plain(row.get("problem", row.get("question"))),
-            gold=plain(row.get("expected_answer")),
-            extracted=plain(row.get("predicted_answer")),
+            question=cells.plain(row.get("problem", row.get("question"))),
+            gold=cells.plain(row.get("expected_answer")),
+            extracted=cells.plain(row.get("predicted_answer")),
             verdict=_verdict(row, judge),
             judge=f"NeMo-Skills: {judge}" if judge else "",
-            num_tokens=whole_of(row.get("num_generated_tokens")),
-            extra=rest_of(row, _USED),
+            num_tokens=cells.whole_of(row.get("num_generated_tokens")),
+            extra=cells.rest_of(row, _USED),
         )
 
 
 def _verdict(row: dict[str, Any], judge: str | None) -> Verdict | None:
-    found = verdict_of(row.get(judge)) if judge else None
+    found = cells.verdict_of(row.get(judge)) if judge else None
     return "no_answer" if found == "wrong" and row.get("predicted_answer") is None else found
 
 
@@ -75,11 +76,13 @@ def _is_metrics(value: Any) -> bool:
 
 def _metrics(head: Head) -> Contents:
     scores = [
-        Score(benchmark=name, metric=f"{how} {metric}", value=number / 100, num=whole_of(values.get("num_entries")))
+        Score(
+            benchmark=name, metric=f"{how} {metric}", value=number / 100, num=cells.whole_of(values.get("num_entries"))
+        )
         for name, found in head.object.items()
         for how, values in found.items()
         for metric in ("symbolic_correct", "judge_correct", "passing_base_tests")
-        if (number := number_of(values.get(metric))) is not None
+        if (number := cells.number_of(values.get(metric))) is not None
     ]
     return Contents(
         what=f"NeMo-Skills metrics of {counted(len(head.object), 'benchmark')}",

@@ -12,9 +12,10 @@ from functools import partial
 from typing import Any
 
 from orz_bench.errors import counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format
 from orz_bench.exchange.formats.head import Head
-from orz_bench.exchange.formats.sample import ForeignSample, asked_in, is_messages, plain, rest_of, text_of
+from orz_bench.exchange.formats.sample import ForeignSample
 
 _PART = re.compile(r"(.+)_(\d+)\Z")
 
@@ -43,14 +44,14 @@ def _samples(rows: dict[str, Any], stem: str) -> Iterator[ForeignSample]:
             yield ForeignSample(
                 row=number,
                 place=place,
-                completion=text_of(text),
+                completion=cells.text_of(text),
                 problem_id=f"{part[2]}-{key}" if part else key,
                 sample_index=place,
                 benchmark=part[1] if part else stem,
                 question=_asked(prompt),
                 prompt=prompt if isinstance(prompt, str) else None,
-                gold=plain(gold) if is_plain else None,
-                extra=rest_of(row, ("origin_prompt", "prediction", *(("gold",) if is_plain else ()))),
+                gold=cells.plain(gold) if is_plain else None,
+                extra=cells.rest_of(row, ("origin_prompt", "prediction", *(("gold",) if is_plain else ()))),
             )
 
 
@@ -58,8 +59,8 @@ def _asked(prompt: Any) -> str | None:
     """Its own messages say HUMAN and BOT, with the text under `prompt`."""
     if isinstance(prompt, list) and prompt and isinstance(prompt[-1], dict) and "prompt" in prompt[-1]:
         turns = [turn for turn in prompt if turn.get("role") == "HUMAN"]
-        return plain(turns[-1]["prompt"]) if turns else None
-    return asked_in(prompt) if is_messages(prompt) else text_of(prompt)
+        return cells.plain(turns[-1]["prompt"]) if turns else None
+    return cells.asked_in(prompt) if cells.is_messages(prompt) else cells.text_of(prompt)
 
 
 FORMAT = Format(name="opencompass", title="OpenCompass", read=read)

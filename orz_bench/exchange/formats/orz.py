@@ -11,9 +11,10 @@ from functools import partial
 from typing import Any
 
 from orz_bench.errors import DataError, counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format
 from orz_bench.exchange.formats.head import Head
-from orz_bench.exchange.formats.sample import ForeignSample, numbered
+from orz_bench.exchange.formats.sample import ForeignSample
 from orz_bench.exchange.formats.table import samples_of
 from orz_bench.records.foreign import dumped
 from orz_bench.records.tables import parse_json
@@ -70,7 +71,7 @@ def _extra_of(value: Any) -> dict[str, Any]:
 
 
 def _exported(head: Head) -> Iterator[ForeignSample]:
-    for number, row in numbered(head.all_rows()):
+    for number, row in cells.numbered(head.all_rows()):
         columns: dict[str, Any] = {name: value for name, value in row.items() if name not in (MARK, KIND, "extra")}
         yield ForeignSample(
             row=number,

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format, log_of
 from orz_bench.exchange.formats.head import Head
-from orz_bench.exchange.formats.sample import ForeignSample, conversation_of, digest_of, numbered, plain, verdict_of
+from orz_bench.exchange.formats.sample import ForeignSample
 from orz_bench.exchange.logs.line import Line
 from orz_bench.exchange.logs.values import json_row, number, numbers, whole_step
 
@@ -87,7 +88,7 @@ def _traces_of(head: Head, place: Place) -> Contents:
 
 
 def _samples(head: Head, place: Place) -> Iterator[ForeignSample]:
-    for number_, episode in numbered(head.all_rows()):
+    for number_, episode in cells.numbered(head.all_rows()):
         for at, trace in enumerate(traces_in(episode)):
             yield replace(sample_of(episode, trace, number_=number_), place=at, step=place.step)
 
@@ -136,18 +137,18 @@ def sample_of(episode: Row, trace: Row, *, number_: int) -> ForeignSample:
     env, group = _at(episode, "env", "name") or _at(episode, "env", "id"), _at(episode, "group", "id")
     facts = {"env": env, "group": group, "episode": episode.get("id"), "stop_condition": trace.get("stop_condition")}
     others = facts | {name: trace.get(name) for name in ("rewards", "metrics", "errors")}
-    question = conversation_of(task.get("prompt"))
-    prompt = conversation_of([_dict(node.get("message")) for node in before] or None) or question
+    question = cells.conversation_of(task.get("prompt"))
+    prompt = cells.conversation_of([_dict(node.get("message")) for node in before] or None) or question
     version = whole_step(_at(episode, "run", "work", "policy", "start"))
     return ForeignSample(
         row=number_,
         completion="\n".join(_text(node) for node in sampled),
-        problem_id=digest_of(prompt or question or ""),
+        problem_id=cells.digest_of(prompt or question or ""),
         question=question,
         prompt=prompt,
-        gold=plain(next((task[name] for name in _GOLDS if task.get(name) is not None), None)),
+        gold=cells.plain(next((task[name] for name in _GOLDS if task.get(name) is not None), None)),
         reward=_reward(trace),
-        verdict=verdict_of(verdict),
+        verdict=cells.verdict_of(verdict),
         judge=f"prime-rl: {name}" if name else "",
         num_tokens=_num_tokens(trace, sampled),
         stop_reason=_stop_reason(trace),
@@ -160,7 +161,7 @@ def sample_of(episode: Row, trace: Row, *, number_: int) -> ForeignSample:
 def _text(node: Row) -> str:
     message = _dict(node.get("message"))
     reasoning = message.get("reasoning_content")
-    answer = conversation_of([message]) or ""
+    answer = cells.conversation_of([message]) or ""
     return f"<think>{reasoning}</think>{answer}" if reasoning else answer
 
 

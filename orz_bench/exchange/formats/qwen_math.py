@@ -14,9 +14,10 @@ from functools import partial
 from typing import Any
 
 from orz_bench.errors import DataError, counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format, Score
 from orz_bench.exchange.formats.head import Head
-from orz_bench.exchange.formats.sample import ForeignSample, numbered, plain, rest_of, verdict_of
+from orz_bench.exchange.formats.sample import ForeignSample
 
 _NAME = re.compile(r".+?_(?P<prompt_type>.+)_(?P<num>-?\d+)_seed(?P<seed>\d+)_t(?P<temperature>[\d.]+?)(?:_.*)?\Z")
 _LISTS = ("code", "pred", "report", "score", "pred_score", "response")
@@ -54,7 +55,7 @@ def read(head: Head) -> Contents | None:
 
 
 def _samples(head: Head, rows: list[dict[str, Any]], *, benchmark: str | None) -> Iterator[ForeignSample]:
-    for number, row in numbered(rows):
+    for number, row in cells.numbered(rows):
         texts = row.get("code") or [None]
         lists = {name: row[name] for name in _LISTS if isinstance(row.get(name), list) and name != "code"}
         wrong = [name for name, values in lists.items() if name in ("pred", "score") and len(values) != len(texts)]
@@ -63,22 +64,23 @@ def _samples(head: Head, rows: list[dict[str, Any]], *, benchmark: str | None) -
                 f"{head.path}, row {number}: {counted(len(texts), 'response')} in code, but "
                 f"{counted(len(lists[wrong[0]]), 'value')} in {wrong[0]}; restore the row: the lists belong together."
             )
-        gold = plain(row.get("answer"))
+        gold = cells.plain(row.get("answer"))
         for place, text in enumerate(texts):
             report = lists.get("report", [None] * len(texts))
             yield ForeignSample(
                 row=number,
                 place=place,
-                completion=text if isinstance(text, str) else plain(text),
+                completion=text if isinstance(text, str) else cells.plain(text),
                 problem_id=str(row["idx"]),
                 sample_index=place,
                 benchmark=benchmark,
-                question=plain(row.get("question")),
-                gold=gold if gold is not None else plain(row.get("final_answer")),
-                extracted=(plain(lists["pred"][place]) or None) if "pred" in lists else None,
-                verdict=verdict_of(lists["score"][place]) if "score" in lists else None,
+                question=cells.plain(row.get("question")),
+                gold=gold if gold is not None else cells.plain(row.get("final_answer")),
+                extracted=(cells.plain(lists["pred"][place]) or None) if "pred" in lists else None,
+                verdict=cells.verdict_of(lists["score"][place]) if "score" in lists else None,
                 judge="Qwen2.5-Math: score" if "score" in lists else "",
-                extra=rest_of(row, _USED) | ({"report": report[place]} if report[place : place + 1] != [None] else {}),
+                extra=cells.rest_of(row, _USED)
+                | ({"report": report[place]} if report[place : place + 1] != [None] else {}),
             )
 
 

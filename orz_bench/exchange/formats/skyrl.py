@@ -12,18 +12,10 @@ from functools import partial
 from typing import Any
 
 from orz_bench.errors import counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format, Score
 from orz_bench.exchange.formats.head import Head
-from orz_bench.exchange.formats.sample import (
-    ForeignSample,
-    digest_of,
-    number_of,
-    numbered,
-    plain,
-    rest_of,
-    text_of,
-    verdict_of,
-)
+from orz_bench.exchange.formats.sample import ForeignSample
 
 _FOLDER = re.compile(r"global_step_(\d+)_evals\Z")
 _USED = ("input_prompt", "output_response", "score", "stop_reason", "data_source")
@@ -38,7 +30,7 @@ def read(head: Head) -> Contents | None:
         scores = [
             Score(benchmark=name.split("/")[1], metric=name.rpartition("/")[2], value=number)
             for name, value in head.row.items()
-            if (number := number_of(value)) is not None
+            if (number := cells.number_of(value)) is not None
         ]
         return Contents(
             what="aggregated results of SkyRL",
@@ -62,34 +54,34 @@ def read(head: Head) -> Contents | None:
 
 
 def _samples(rows: list[dict[str, Any]], *, judges: bool, step: int | None) -> Iterator[ForeignSample]:
-    for number, row in numbered(rows):
-        prompt, score = text_of(row["input_prompt"]), _total(row["score"])
+    for number, row in cells.numbered(rows):
+        prompt, score = cells.text_of(row["input_prompt"]), _total(row["score"])
         extras = row.get("env_extras") or {}
         spec = extras.get("reward_spec") or extras.get("reward_model") or extras
         gold = next((spec[name] for name in _GOLDS if name in spec), None) if isinstance(spec, dict) else None
         yield ForeignSample(
             row=number,
-            completion=text_of(row["output_response"]),
-            problem_id=digest_of(prompt or ""),
-            benchmark=plain(row.get("data_source")),
+            completion=cells.text_of(row["output_response"]),
+            problem_id=cells.digest_of(prompt or ""),
+            benchmark=cells.plain(row.get("data_source")),
             step=step,
             prompt=prompt,
             question=prompt,
-            gold=plain(gold),
-            verdict=verdict_of(score) if judges else None,
+            gold=cells.plain(gold),
+            verdict=cells.verdict_of(score) if judges else None,
             judge="SkyRL: score" if judges else "",
             reward=score,
-            stop_reason=plain(row.get("stop_reason")),
-            extra=rest_of(row, _USED),
+            stop_reason=cells.plain(row.get("stop_reason")),
+            extra=cells.rest_of(row, _USED),
         )
 
 
 def _total(score: Any) -> float | None:
     """A sum over tokens, or the number."""
     if isinstance(score, list):
-        numbers = [number_of(value) for value in score]
+        numbers = [cells.number_of(value) for value in score]
         return None if None in numbers else float(sum(filter(None, numbers)))
-    return number_of(score)
+    return cells.number_of(score)
 
 
 FORMAT = Format(name="skyrl", title="SkyRL", read=read)

@@ -14,19 +14,10 @@ from functools import partial
 from typing import Any
 
 from orz_bench.errors import DataError, counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Curve, Format
 from orz_bench.exchange.formats.head import Head
-from orz_bench.exchange.formats.sample import (
-    ForeignSample,
-    Row,
-    asked_in,
-    is_messages,
-    number_in,
-    numbered,
-    plain,
-    text_of,
-    whole_in,
-)
+from orz_bench.exchange.formats.sample import ForeignSample, Row
 from orz_bench.records.curve_tables import PLOTTED, is_step_name
 from orz_bench.records.foreign import canonical, flat, run_column, source_columns
 from orz_bench.records.foreign_metrics import logged_by, tool_of
@@ -97,7 +88,7 @@ def _curves(head: Head) -> Iterator[Curve]:
 
 def samples_of(head: Head, *, step: int | None = None, benchmark: str | None = None) -> Iterator[ForeignSample]:
     """The samples of every row. DataError for lists that do not belong together."""
-    for number, row in numbered(_rows(head)):
+    for number, row in cells.numbered(_rows(head)):
         if not isinstance(row, dict):
             raise DataError(f"{head.path}, row {number}: found a {type(row).__name__}, wanted an object.")
         for place, one in enumerate(_expanded(row, head=head, number=number)):
@@ -122,7 +113,7 @@ def _expanded(row: Row, *, head: Head, number: int) -> list[Row]:
     several = next((each for each in _SEVERAL if each in row), None)
     response = source_columns(flattened).get("completion", several)
     texts = flattened.get(response) if response is not None else None
-    if not isinstance(texts, list) or not texts or is_messages(texts) or _are_parts(texts):
+    if not isinstance(texts, list) or not texts or cells.is_messages(texts) or _are_parts(texts):
         return [flattened]
     parallel = {
         key: values for key, values in flattened.items() if isinstance(values, list) and len(values) == len(texts)
@@ -165,9 +156,11 @@ def _sample(row: Row, *, where: str) -> ForeignSample:
         theirs = columns.get(name)
         if theirs is not None and isinstance(row[theirs], list | dict):
             found = row[theirs]
-            if is_messages(found) and len(found) > 1:
+            if cells.is_messages(found) and len(found) > 1:
                 messages[theirs] = found
-            texts[theirs] = asked_in(found) if name == "question" and is_messages(found) else text_of(found)
+            texts[theirs] = (
+                cells.asked_in(found) if name == "question" and cells.is_messages(found) else cells.text_of(found)
+            )
     ours = canonical(texts)
     column = run_column(dict(row))
     asked = columns.get("question")
@@ -175,16 +168,16 @@ def _sample(row: Row, *, where: str) -> ForeignSample:
         row=0,
         completion=ours["completion"] if texts.get(columns.get("completion", "")) is not None else None,
         problem_id=ours.get("problem_id") if "problem_id" in columns else None,
-        sample_index=whole_in(ours.get("sample_index"), "sample_index", where=where),
+        sample_index=cells.whole_in(ours.get("sample_index"), "sample_index", where=where),
         benchmark=ours.get("benchmark"),
-        step=whole_in(ours.get("step"), "step", where=where),
+        step=cells.whole_in(ours.get("step"), "step", where=where),
         question=ours.get("question"),
         prompt=ours.get("question") if asked == "prompt" else None,
         gold=ours.get("gold"),
-        extracted=plain(ours.get("extracted")),
+        extracted=cells.plain(ours.get("extracted")),
         verdict=ours.get("verdict") if "verdict" in columns else None,
-        reward=number_in(ours.get("reward"), where=where),
-        num_tokens=whole_in(ours.get("num_tokens"), "num_tokens", where=where),
+        reward=cells.number_in(ours.get("reward"), where=where),
+        num_tokens=cells.whole_in(ours.get("num_tokens"), "num_tokens", where=where),
         stop_reason=ours.get("stop_reason"),
         run=str(row[column]) if column not in (None, "model") else None,
         extra={name: value for name, value in row.items() if name not in columns.values() and value is not None}

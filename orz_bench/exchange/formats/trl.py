@@ -18,21 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format, LogFile, log_of, speaks
 from orz_bench.exchange.formats.head import Head
-from orz_bench.exchange.formats.sample import (
-    ForeignSample,
-    asked_in,
-    conversation_of,
-    is_messages,
-    number_of,
-    numbered,
-    plain,
-    rest_of,
-    text_of,
-    verdict_of,
-    whole_of,
-)
+from orz_bench.exchange.formats.sample import ForeignSample
 from orz_bench.exchange.logs.line import Line
 from orz_bench.exchange.logs.values import numbers, python_dict, whole_step
 from orz_bench.exchange.logs.values import plain as without_colours
@@ -106,7 +95,7 @@ class Columns:
         judges = [
             name
             for name in rewards
-            if _JUDGES.search(name) and {number_of(row.get(name)) for row in rows} - {None} <= {0.0, 1.0}
+            if _JUDGES.search(name) and {cells.number_of(row.get(name)) for row in rows} - {None} <= {0.0, 1.0}
         ]
         return cls(rewards, judges[0] if len(judges) == 1 else "")
 
@@ -129,7 +118,7 @@ def _completions(head: Head) -> Contents:
 
 
 def _samples(rows: list[dict[str, Any]], columns: Columns) -> Iterator[ForeignSample]:
-    for number, row in numbered(rows):
+    for number, row in cells.numbered(rows):
         yield sample_of(row, columns, number=number)
 
 
@@ -137,19 +126,19 @@ def sample_of(row: Mapping[str, Any], columns: Columns, *, number: int) -> Forei
     """A row of a file of completions."""
     prompt = row.get("prompt")
     gold = next((name for name in GOLDS if row.get(name) is not None), None)
-    extra = rest_of(row, (*_USED, gold or ""))
+    extra = cells.rest_of(row, (*_USED, gold or ""))
     return ForeignSample(
         row=number,
-        completion=text_of(row.get("completion")),
-        prompt=conversation_of(prompt),
-        question=asked_in(prompt) if is_messages(prompt) else text_of(prompt),
-        gold=plain(row.get(gold)) if gold else None,
-        verdict=verdict_of(row.get(columns.judge)) if columns.judge else None,
+        completion=cells.text_of(row.get("completion")),
+        prompt=cells.conversation_of(prompt),
+        question=cells.asked_in(prompt) if cells.is_messages(prompt) else cells.text_of(prompt),
+        gold=cells.plain(row.get(gold)) if gold else None,
+        verdict=cells.verdict_of(row.get(columns.judge)) if columns.judge else None,
         judge=f"TRL: {columns.judge}" if columns.judge else "",
-        reward=number_of(row.get(columns.rewards[0])) if len(columns.rewards) == 1 else None,
-        advantage=number_of(row.get("advantage")),
-        step=whole_of(row.get("step")),
-        extra=extra | ({"messages": prompt} if is_messages(prompt) else {}),
+        reward=cells.number_of(row.get(columns.rewards[0])) if len(columns.rewards) == 1 else None,
+        advantage=cells.number_of(row.get("advantage")),
+        step=cells.whole_of(row.get("step")),
+        extra=extra | ({"messages": prompt} if cells.is_messages(prompt) else {}),
     )
 
 

@@ -16,20 +16,10 @@ from functools import partial
 from typing import Any
 
 from orz_bench.errors import DataError, counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format
 from orz_bench.exchange.formats.head import Head
-from orz_bench.exchange.formats.sample import (
-    ForeignSample,
-    asked_in,
-    digest_of,
-    is_messages,
-    number_of,
-    numbered,
-    plain,
-    rest_of,
-    text_of,
-    verdict_of,
-)
+from orz_bench.exchange.formats.sample import ForeignSample
 from orz_bench.records.tables import parse_json
 
 _USED = ("id", "example_id", "prompt", "completion", "answer", "reward")
@@ -58,7 +48,7 @@ def read(head: Head) -> Contents | None:
     return Contents(
         what=f"verifiers results of {counted(len(rows), 'rollout')}" + (f" of {name}" if name else ""),
         kind="samples",
-        samples=partial(_samples, rows, judge=judge, id_column=id_column, benchmark=plain(name)),
+        samples=partial(_samples, rows, judge=judge, id_column=id_column, benchmark=cells.plain(name)),
         notes=tuple(notes),
         facts={key: metadata[key] for key in ("model", "sampling_args") if key in metadata},
     )
@@ -74,31 +64,31 @@ def _samples(
     rows: list[dict[str, Any]], *, judge: str | None, id_column: str | None, benchmark: str | None
 ) -> Iterator[ForeignSample]:
     seen: Counter[str] = Counter()
-    for number, row in numbered(rows):
+    for number, row in cells.numbered(rows):
         prompt, completion = row.get("prompt"), row.get("completion")
-        example = plain(row.get(id_column)) if id_column else None
-        example = digest_of(json.dumps(prompt)) if example is None else example
+        example = cells.plain(row.get(id_column)) if id_column else None
+        example = cells.digest_of(json.dumps(prompt)) if example is None else example
         index = seen[example]
         seen[example] += 1
-        messages = {"messages": completion} if is_messages(completion) and len(completion) > 1 else {}
+        messages = {"messages": completion} if cells.is_messages(completion) and len(completion) > 1 else {}
         yield ForeignSample(
             row=number,
-            completion=text_of(completion),
+            completion=cells.text_of(completion),
             problem_id=example,
             sample_index=index,
             benchmark=benchmark or _task(row),
-            question=asked_in(prompt) if is_messages(prompt) else text_of(prompt),
+            question=cells.asked_in(prompt) if cells.is_messages(prompt) else cells.text_of(prompt),
             prompt=prompt if isinstance(prompt, str) else None,
-            gold=plain(row.get("answer")) or None,
-            verdict=verdict_of(row.get(judge)) if judge and completion else None,
+            gold=cells.plain(row.get("answer")) or None,
+            verdict=cells.verdict_of(row.get(judge)) if judge and completion else None,
             judge=f"verifiers: {judge}" if judge else "",
-            reward=number_of(row.get("reward")),
-            extra=rest_of(row, _USED) | messages,
+            reward=cells.number_of(row.get("reward")),
+            extra=cells.rest_of(row, _USED) | messages,
         )
 
 
 def _task(row: dict[str, Any]) -> str | None:
-    return None if row.get("task") in (None, "default") else plain(row["task"])
+    return None if row.get("task") in (None, "default") else cells.plain(row["task"])
 
 
 def _metadata(head: Head) -> dict[str, Any]:

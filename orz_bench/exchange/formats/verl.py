@@ -17,19 +17,10 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import counted
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.format import Contents, Format, log_of, speaks
 from orz_bench.exchange.formats.head import Head
-from orz_bench.exchange.formats.sample import (
-    ForeignSample,
-    digest_of,
-    number_of,
-    numbered,
-    plain,
-    rest_of,
-    text_of,
-    verdict_of,
-    whole_of,
-)
+from orz_bench.exchange.formats.sample import ForeignSample
 from orz_bench.exchange.logs import values
 from orz_bench.exchange.logs.line import Line
 from orz_bench.records.foreign import ALIASES
@@ -84,33 +75,33 @@ def judge_of(rows: Iterable[Mapping[str, Any]]) -> str:
     rows = list(rows)
     if any(row.get("acc") is not None for row in rows):
         return "acc"
-    return "score" if {number_of(row.get("score")) for row in rows} == {0.0, 1.0} else ""
+    return "score" if {cells.number_of(row.get("score")) for row in rows} == {0.0, 1.0} else ""
 
 
 def _samples(head: Head, *, judge: str) -> Iterator[ForeignSample]:
     step_of_name = int(head.path.stem) if head.path.stem.isdecimal() else None
-    for number, row in numbered(head.all_rows()):
+    for number, row in cells.numbered(head.all_rows()):
         yield sample_of(row, number=number, judge=judge, step_of_name=step_of_name)
 
 
 def sample_of(row: Mapping[str, Any], *, number: int, judge: str, step_of_name: int | None = None) -> ForeignSample:
     """A row of a dump."""
-    prompt, step = text_of(row.get("input")), whole_of(row.get("step"))
-    verdict = verdict_of(row.get(judge)) if judge else None
+    prompt, step = cells.text_of(row.get("input")), cells.whole_of(row.get("step"))
+    verdict = cells.verdict_of(row.get(judge)) if judge else None
     return ForeignSample(
         row=number,
-        completion=text_of(row.get("output")),
-        problem_id=digest_of(prompt or ""),
+        completion=cells.text_of(row.get("output")),
+        problem_id=cells.digest_of(prompt or ""),
         prompt=prompt,
         question=_question(prompt),
         gold=_gold(row.get("gts")),
-        extracted=plain(row.get("pred")),
+        extracted=cells.plain(row.get("pred")),
         verdict=verdict,
         judge=f"verl: {judge}" if judge else "",
-        reward=number_of(row.get("score")),
+        reward=cells.number_of(row.get("score")),
         step=step if step is not None else step_of_name,
         benchmark=next((row[name] for name in ALIASES["benchmark"] if isinstance(row.get(name), str)), None),
-        extra=rest_of(row, _USED),
+        extra=cells.rest_of(row, _USED),
     )
 
 
@@ -124,10 +115,10 @@ def _gold(value: Any) -> str | None:
     """gts is a text, or JSON as text where the data had structure."""
     if isinstance(value, str) and value[:1] in ("[", "{", '"'):
         try:
-            return plain(json.loads(value))
+            return cells.plain(json.loads(value))
         except (ValueError, RecursionError):
             return value
-    return plain(value)
+    return cells.plain(value)
 
 
 def _line(step: int, named: Mapping[str, Any]) -> Line:

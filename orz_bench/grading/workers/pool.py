@@ -12,27 +12,22 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import resource
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import ConfigError, GradingError, counted
 from orz_bench.grading.jobs import Job, Reply, Subject
+from orz_bench.grading.workers.child import start_module
 from orz_bench.grading.workers.turns import Turns
 from orz_bench.installed.extras import how_to_install
 
-_START = "import sys; sys.path.append(sys.argv[1]); from orz_bench.grading.workers.host import main; main()"
-_PACKAGE_PARENT = str(Path(__file__).resolve().parents[3])
 _INSTALL: dict[Subject, str] = {
     "mathematics": "Install math-verify>=0.9,<0.10.",
     "instructions": f"Run: {how_to_install('lm-eval')} (the checks, and NLTK's data for splitting sentences).",
@@ -187,17 +182,13 @@ class _Host:
         self._connections: list[socket.socket] = []
         """Connections to workers, some of which may have ended."""
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        settings: dict[str, Any] = {"descriptor": theirs.fileno(), "parent_pid": os.getpid(), "memory_gib": memory_gib}
-        settings |= {"subject": subject, "cpu_s": cpu_s}
         with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", _START, _PACKAGE_PARENT, json.dumps(settings)],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno()],
+            self._process = start_module(
+                "orz_bench.grading.workers.host",
+                {"memory_gib": memory_gib, "subject": subject, "cpu_s": cpu_s},
+                descriptor=theirs.fileno(),
                 # sympy orders some things by hash: a fixed seed gives a pair the same verdict in every process.
-                env=os.environ | {"PYTHONHASHSEED": "0"},
+                environment={"PYTHONHASHSEED": "0"},
             )
         self._control.settimeout(_HOST_START_S)
         try:

@@ -25,12 +25,25 @@ class ExternalBackend:
     trainer: Trainer
     table: Sequence[Row]
     summary: str
-    capabilities: Capabilities
+    not_run: str
+    """What of it nobody has run yet."""
 
     @property
     def name(self) -> str:
         """That of the trainer."""
         return self.trainer.name
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """Those of PPO on GPUs, with our prompts and our grading."""
+        return Capabilities(
+            estimators=("gae", "grpo", "dr_grpo", "rloo", "reinforce_pp"),
+            devices=("cuda",),
+            resumes=True,
+            evaluates=False,
+            keeps_tokens=True,
+            not_run=self.not_run,
+        )
 
     def available(self) -> Availability:
         """Ask its interpreter for the packages; look for a GPU."""

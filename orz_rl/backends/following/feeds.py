@@ -60,6 +60,13 @@ class LogFeed:
         return isinstance(found, Line) or self._num_told <= _MOST_TOLD
 
 
+def events_or_log(path: Path, parser: Parser, *, is_named: bool) -> LogFeed | EventsFeed | None:
+    """TensorBoard's event files, or a log that the parser reads; None for any other file. See Tool.feed."""
+    if path.name.startswith("events.out.tfevents."):
+        return EventsFeed(path.parent)
+    return LogFeed(path, parser) if is_named or path.suffix in LOG_SUFFIXES else None
+
+
 def _rotated(path: Path) -> list[Path]:
     """`log.2`, `log.1`: the oldest first."""
     found = (

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from orz_bench.exchange.formats.openrlhf import ConsoleParser
 from orz_bench.records.foreign_metrics import same_metrics
-from orz_rl.backends.following.feeds import LOG_SUFFIXES, EventsFeed, LogFeed
+from orz_rl.backends.following.feeds import events_or_log
 from orz_rl.backends.following.tool import Dump, Feed, Row
 
 METRICS = same_metrics("openrlhf")
@@ -29,9 +29,7 @@ class OpenRlhfTool:
 
     def feed(self, path: Path, *, is_named: bool) -> Feed | None:
         """See Tool."""
-        if path.name.startswith("events.out.tfevents."):
-            return EventsFeed(path.parent)
-        return LogFeed(path, ConsoleParser()) if is_named or path.suffix in LOG_SUFFIXES else None
+        return events_or_log(path, ConsoleParser(), is_named=is_named)
 
     def dump(self, path: Path) -> Dump | None:
         """None: it writes no rollouts."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from orz_bench.exchange.formats.verl import NEEDED, ConsoleParser, FileParser, is_validation, judge_of, sample_of
 from orz_bench.records.foreign_metrics import same_metrics
 from orz_bench.records.tables import parse_json
-from orz_rl.backends.following.feeds import LOG_SUFFIXES, EventsFeed, LogFeed, first_row
+from orz_rl.backends.following.feeds import LogFeed, events_or_log, first_row
 from orz_rl.backends.following.texts import whole_lines
 from orz_rl.backends.following.tool import Dump, Feed, Row, row_of
 
@@ -36,12 +36,10 @@ class VerlTool:
 
     def feed(self, path: Path, *, is_named: bool) -> Feed | None:
         """See Tool."""
-        if path.name.startswith("events.out.tfevents."):
-            return EventsFeed(path.parent)
         if path.suffix == ".jsonl":
             row = first_row(path)
             return LogFeed(path, FileParser(path)) if row and {"step", "data"} <= set(row) else None
-        return LogFeed(path, ConsoleParser()) if is_named or path.suffix in LOG_SUFFIXES else None
+        return events_or_log(path, ConsoleParser(), is_named=is_named)
 
     def dump(self, path: Path) -> Dump | None:
         """See Tool."""

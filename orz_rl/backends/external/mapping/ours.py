@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
 from types import MappingProxyType
 
+from orz_bench.errors import counted
 from orz_rl.backends.external.mapping.table import Row, value_of
 from orz_rl.config import TrainConfig
 
@@ -47,6 +48,33 @@ def has_head_of_code(trainer: str) -> Callable[[TrainConfig], str]:
         if not config.has_critic or config.model.value_head_init == "code":
             return ""
         return f"{trainer} initialises the value head as ORZ's code; set model.value_head_init=code"
+
+    return reason
+
+
+def colocates_on_equal_gpus(trainer: str) -> Callable[[TrainConfig], str]:
+    """Why colocated models and engines on unequal numbers of GPUs cannot be expressed."""
+
+    def reason(config: TrainConfig) -> str:
+        cluster, rollout = config.cluster, config.rollout
+        engines = rollout.num_engines * rollout.tensor_parallel
+        ranks = {engines, cluster.policy_ranks} | ({cluster.critic_ranks} if config.has_critic else set())
+        if not cluster.colocate or len(ranks) == 1:
+            return ""
+        return (
+            f"{trainer} colocates models on the same number of GPUs, but there are {counted(engines, 'GPU')} for "
+            f"engines, {cluster.policy_ranks} for the policy and {cluster.critic_ranks} for the critic; make them equal"
+        )
+
+    return reason
+
+
+def has_one_kl_term(trainer: str) -> Callable[[TrainConfig], str]:
+    """Why a KL term in the loss beside one in the rewards cannot be expressed."""
+
+    def reason(config: TrainConfig) -> str:
+        both = config.loss.kl_loss > 0 and config.loss.kl_penalty > 0
+        return f"{trainer} has one KL term; use loss.kl_loss or loss.kl_penalty" if both else ""
 
     return reason
 

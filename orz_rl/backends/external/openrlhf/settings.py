@@ -6,14 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from orz_bench.errors import counted
-from orz_rl.backends.external.mapping.ours import (
-    has_head_of_code,
-    needs_bfloat16,
-    other_estimator,
-    uses_flash,
-    whitens_anyway,
-    with_ours,
-)
+from orz_rl.backends.external.mapping import ours
 from orz_rl.backends.external.mapping.shares import nodes
 from orz_rl.backends.external.mapping.table import Keys, Row, Target, configured, to
 from orz_rl.config import TrainConfig
@@ -100,18 +93,6 @@ def _colocate(target: Target) -> Keys:
     }
 
 
-def _colocate_unsupported(config: TrainConfig) -> str:
-    cluster, rollout = config.cluster, config.rollout
-    engines = rollout.num_engines * rollout.tensor_parallel
-    ranks = {engines, cluster.policy_ranks} | ({cluster.critic_ranks} if config.has_critic else set())
-    if not cluster.colocate or len(ranks) == 1:
-        return ""
-    return (
-        f"OpenRLHF colocates models on the same number of GPUs, but there are {counted(engines, 'GPU')} for engines, "
-        f"{cluster.policy_ranks} for the policy and {cluster.critic_ranks} for the critic; make them equal"
-    )
-
-
 def _batch(target: Target) -> Keys:
     return {"train.batch_size": target.config.num_rollouts // target.config.optim.policy_updates}
 
@@ -182,12 +163,6 @@ def _kl(target: Target) -> Keys:
     }
 
 
-def _kl_unsupported(config: TrainConfig) -> str:
-    if config.loss.kl_loss > 0 and config.loss.kl_penalty > 0:
-        return "OpenRLHF has one KL term; use loss.kl_loss or loss.kl_penalty"
-    return ""
-
-
 def _kl_lost(config: TrainConfig) -> str:
     if not config.loss.kl_penalty or config.advantage.estimator in ("gae", "reinforce_pp"):
         return ""
@@ -253,21 +228,21 @@ def _wandb(target: Target) -> Keys:
     return {"logger.wandb.project": project, "logger.wandb.key": "from-the-environment"} if project else {}
 
 
-TABLE: tuple[Row, ...] = with_ours(
+TABLE: tuple[Row, ...] = ours.with_ours(
     (
         Row(setting="model.policy", keys=lambda target: {"actor.model_name_or_path": target.policy}),
         Row(
             setting="model.critic",
             keys=lambda target: {"critic.model_name_or_path": target.critic if target.config.has_critic else None},
         ),
-        Row(setting="model.dtype", instead="ds.param_dtype bf16", unsupported=needs_bfloat16),
+        Row(setting="model.dtype", instead="ds.param_dtype bf16", unsupported=ours.needs_bfloat16),
         Row(
             setting="model.value_head_init",
             instead="OpenRLHF's own value head, which is that of ORZ's code",
-            unsupported=has_head_of_code("OpenRLHF"),
+            unsupported=ours.has_head_of_code("OpenRLHF"),
         ),
         to("model.gradient_checkpointing", "actor.gradient_checkpointing_enable"),
-        Row(setting="model.attention", instead="flash_attention_2", lost=uses_flash),
+        Row(setting="model.attention", instead="flash_attention_2", lost=ours.uses_flash),
         Row(setting="data.max_prompt_tokens", instead="our service, which refuses longer prompts"),
         to("rollout.num_problems", "rollout.batch_size"),
         to("rollout.num_samples", "rollout.n_samples_per_prompt"),
@@ -289,7 +264,7 @@ TABLE: tuple[Row, ...] = with_ours(
             keys=lambda target: {
                 "algo.advantage.estimator": _ESTIMATORS.get(target.config.advantage.estimator),
             },
-            unsupported=other_estimator(_ESTIMATORS),
+            unsupported=ours.other_estimator(_ESTIMATORS),
         ),
         Row(
             setting="advantage.gamma",
@@ -300,7 +275,7 @@ TABLE: tuple[Row, ...] = with_ours(
         Row(
             setting="advantage.whiten",
             instead="gae's advantages, always whitened",
-            unsupported=whitens_anyway("OpenRLHF", "centres"),
+            unsupported=ours.whitens_anyway("OpenRLHF", "centres"),
         ),
         Row(
             setting="loss.clip_low",
@@ -321,7 +296,7 @@ TABLE: tuple[Row, ...] = with_ours(
             lost=_normalisation_lost,
             unsupported=_normalisation_unsupported,
         ),
-        Row(setting="loss.kl_loss", keys=_kl, unsupported=_kl_unsupported),
+        Row(setting="loss.kl_loss", keys=_kl, unsupported=ours.has_one_kl_term("OpenRLHF")),
         Row(setting="loss.kl_penalty", instead="the options of loss.kl_loss", lost=_kl_lost),
         Row(setting="loss.kl_estimator", instead="the options of loss.kl_loss"),
         Row(setting="loss.importance_cap", keys=_importance),
@@ -338,7 +313,7 @@ TABLE: tuple[Row, ...] = with_ours(
         Row(setting="optim.final_lr", instead="the options of optim.policy_warmup_updates", lost=_final_lost),
         Row(setting="optim.policy_updates", keys=_batch, lost=_order_lost, unsupported=_batch_unsupported),
         Row(setting="optim.critic_updates", instead="those of the policy", unsupported=_critic_unsupported),
-        Row(setting="cluster.colocate", keys=_colocate, unsupported=_colocate_unsupported),
+        Row(setting="cluster.colocate", keys=_colocate, unsupported=ours.colocates_on_equal_gpus("OpenRLHF")),
         Row(setting="cluster.policy_ranks", keys=_placement),
         Row(setting="cluster.critic_ranks", instead="the options of cluster.policy_ranks"),
         to("cluster.zero_stage", "ds.zero_stage"),

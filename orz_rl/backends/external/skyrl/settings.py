@@ -6,14 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from orz_bench.errors import counted
-from orz_rl.backends.external.mapping.ours import (
-    has_head_of_code,
-    needs_bfloat16,
-    other_estimator,
-    uses_flash,
-    whitens_anyway,
-    with_ours,
-)
+from orz_rl.backends.external.mapping import ours
 from orz_rl.backends.external.mapping.shares import nodes, prompts_per_update
 from orz_rl.backends.external.mapping.table import Keys, Row, Target, configured, to
 from orz_rl.config import TrainConfig
@@ -143,18 +136,6 @@ def _placement(target: Target) -> Keys:
     return keys
 
 
-def _colocate_unsupported(config: TrainConfig) -> str:
-    cluster, rollout = config.cluster, config.rollout
-    engines = rollout.num_engines * rollout.tensor_parallel
-    ranks = {engines, cluster.policy_ranks} | ({cluster.critic_ranks} if config.has_critic else set())
-    if not cluster.colocate or len(ranks) == 1:
-        return ""
-    return (
-        f"SkyRL colocates models on the same number of GPUs, but there are {counted(engines, 'GPU')} for engines, "
-        f"{cluster.policy_ranks} for the policy and {cluster.critic_ranks} for the critic; make them equal"
-    )
-
-
 def _estimator(target: Target) -> Keys:
     estimator = target.config.advantage.estimator
     return {
@@ -189,11 +170,6 @@ def _kl(target: Target) -> Keys:
         f"{_ALGORITHM}.kl_loss_coef": loss.kl_loss or loss.kl_penalty,
         f"{_ALGORITHM}.kl_estimator_type": loss.kl_loss_estimator if in_loss else loss.kl_penalty_estimator,
     }
-
-
-def _kl_unsupported(config: TrainConfig) -> str:
-    both = config.loss.kl_loss > 0 and config.loss.kl_penalty > 0
-    return "SkyRL has one KL term; use loss.kl_loss or loss.kl_penalty" if both else ""
 
 
 def _importance(target: Target) -> Keys:
@@ -246,7 +222,7 @@ def _final_unsupported(config: TrainConfig) -> str:
     return "SkyRL's schedules end at 0 or stay constant; leave optim.final_lr out"
 
 
-TABLE: tuple[Row, ...] = with_ours(
+TABLE: tuple[Row, ...] = ours.with_ours(
     (
         Row(setting="model.policy", keys=lambda target: {"trainer.policy.model.path": target.policy}),
         Row(
@@ -258,15 +234,15 @@ TABLE: tuple[Row, ...] = with_ours(
         Row(
             setting="model.dtype",
             keys=lambda target: {f"{_ENGINE}.model_dtype": target.config.model.dtype},
-            unsupported=needs_bfloat16,
+            unsupported=ours.needs_bfloat16,
         ),
         Row(
             setting="model.value_head_init",
             instead="SkyRL's own value head, which is that of ORZ's code",
-            unsupported=has_head_of_code("SkyRL"),
+            unsupported=ours.has_head_of_code("SkyRL"),
         ),
         to("model.gradient_checkpointing", "trainer.gradient_checkpointing"),
-        Row(setting="model.attention", instead="flash_attention_2", lost=uses_flash),
+        Row(setting="model.attention", instead="flash_attention_2", lost=ours.uses_flash),
         to("data.max_prompt_tokens", "trainer.max_prompt_length", "generator.max_input_length"),
         to("rollout.num_problems", "trainer.train_batch_size"),
         to("rollout.num_samples", "generator.n_samples_per_prompt"),
@@ -282,11 +258,13 @@ TABLE: tuple[Row, ...] = with_ours(
         to("rollout.tensor_parallel", f"{_ENGINE}.tensor_parallel_size"),
         to("rollout.gpu_memory_share", f"{_ENGINE}.gpu_memory_utilization"),
         Row(setting="rollout.dynamic_sampling", keys=_dynamic, lost=_dynamic_lost),
-        Row(setting="advantage.estimator", keys=_estimator, unsupported=other_estimator(_ESTIMATORS)),
+        Row(setting="advantage.estimator", keys=_estimator, unsupported=ours.other_estimator(_ESTIMATORS)),
         to("advantage.gamma", f"{_ALGORITHM}.gamma"),
         to("advantage.lam", f"{_ALGORITHM}.lambd"),
         Row(
-            setting="advantage.whiten", instead="gae's advantages, always whitened", unsupported=whitens_anyway("SkyRL")
+            setting="advantage.whiten",
+            instead="gae's advantages, always whitened",
+            unsupported=ours.whitens_anyway("SkyRL"),
         ),
         to("loss.clip_low", f"{_ALGORITHM}.eps_clip_low"),
         to("loss.clip_high", f"{_ALGORITHM}.eps_clip_high"),
@@ -299,7 +277,7 @@ TABLE: tuple[Row, ...] = with_ours(
             },
         ),
         Row(setting="loss.normalisation", keys=_normalisation, lost=_normalisation_lost),
-        Row(setting="loss.kl_loss", keys=_kl, unsupported=_kl_unsupported),
+        Row(setting="loss.kl_loss", keys=_kl, unsupported=ours.has_one_kl_term("SkyRL")),
         Row(setting="loss.kl_penalty", instead="the keys of loss.kl_loss"),
         Row(setting="loss.kl_estimator", instead="the keys of loss.kl_loss"),
         Row(setting="loss.importance_cap", keys=_importance),
@@ -321,7 +299,7 @@ TABLE: tuple[Row, ...] = with_ours(
         Row(
             setting="cluster.colocate",
             keys=lambda target: {"trainer.placement.colocate_all": target.config.cluster.colocate},
-            unsupported=_colocate_unsupported,
+            unsupported=ours.colocates_on_equal_gpus("SkyRL"),
         ),
         Row(setting="cluster.policy_ranks", keys=_placement),
         Row(setting="cluster.critic_ranks", instead="the keys of cluster.policy_ranks"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from orz_rl.backends.backend import Capabilities
 from orz_rl.backends.external.backend import ExternalBackend
 from orz_rl.backends.external.verl.settings import TABLE
 from orz_rl.backends.external.verl.trainer import TRAINER
@@ -11,12 +10,5 @@ BACKEND = ExternalBackend(
     trainer=TRAINER,
     table=TABLE,
     summary="PPO and its variants on FSDP and vLLM, by verl 0.9 in an environment of its own",
-    capabilities=Capabilities(
-        estimators=("gae", "grpo", "dr_grpo", "rloo", "reinforce_pp"),
-        devices=("cuda",),
-        resumes=True,
-        evaluates=False,
-        keeps_tokens=True,
-        not_run="nobody has trained with it: its configuration was checked by verl 0.9.1, the rest with a stand-in",
-    ),
+    not_run="nobody has trained with it: its configuration was checked by verl 0.9.1, the rest with a stand-in",
 )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from orz_rl.backends.external.mapping.ours import needs_bfloat16, uses_flash, with_ours
+from orz_rl.backends.external.mapping import ours
 from orz_rl.backends.external.mapping.shares import nodes, num_gpus
 from orz_rl.backends.external.mapping.table import Keys, Row, Target, configured, nested, to
 from orz_rl.backends.external.verl.learning import ACTOR, CRITIC, LEARNING, OFF
@@ -150,14 +150,14 @@ def _head_lost(config: TrainConfig) -> str:
     return "verl's value head is that of transformers' token classifier: N(0, initializer_range), with a bias"
 
 
-TABLE: tuple[Row, ...] = with_ours(
+TABLE: tuple[Row, ...] = ours.with_ours(
     (
         Row(setting="model.policy", keys=lambda target: {"actor_rollout_ref.model.path": target.policy}),
         Row(setting="model.critic", keys=lambda target: {f"{CRITIC}.model.path": target.critic}),
         Row(
             setting="model.dtype",
             keys=lambda target: {f"{_ROLLOUT}.dtype": target.config.model.dtype},
-            unsupported=needs_bfloat16,
+            unsupported=ours.needs_bfloat16,
         ),
         Row(setting="model.value_head_init", instead="verl's own value head", lost=_head_lost),
         to(
@@ -165,7 +165,7 @@ TABLE: tuple[Row, ...] = with_ours(
             "actor_rollout_ref.model.enable_gradient_checkpointing",
             f"{CRITIC}.model.enable_gradient_checkpointing",
         ),
-        Row(setting="model.attention", instead="flash_attention_2", lost=uses_flash),
+        Row(setting="model.attention", instead="flash_attention_2", lost=ours.uses_flash),
         to("data.max_prompt_tokens", "data.max_prompt_length"),
         to("rollout.num_problems", "data.train_batch_size"),
         to("rollout.num_samples", f"{_ROLLOUT}.n"),

@@ -11,7 +11,7 @@ import pytest
 from orz_bench.asking.protocol import ProtocolCard, get_protocol, make_card
 from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
-from orz_bench.engines.engine import Sampling, refuse_penalties
+from orz_bench.engines.engine import Sampling
 from orz_bench.engines.tokenizer import CheckpointTokenizer
 from orz_bench.errors import ConfigError
 from orz_bench.evaluation.options import EvalOptions, parse_template_args
@@ -130,7 +130,7 @@ def test_what_a_generation_config_would_add_is_said(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["min_p", "presence_penalty", "frequency_penalty", "repetition_penalty"])
 def test_an_engine_without_penalties_refuses_them(name: str) -> None:
-    refuse_penalties(Sampling())
+    Sampling().refuse_penalties()
     changed: dict[str, Any] = {name: 0.5}
     with pytest.raises(ConfigError, match=f"--{name.replace('_', '-')} 0.5"):
-        refuse_penalties(replace(Sampling(), **changed))
+        replace(Sampling(), **changed).refuse_penalties()

@@ -12,6 +12,7 @@ from orz_rl.ppo.losses import policy_loss, token_weights
 from orz_rl.ppo.packed_attention import register_packed_attention
 from orz_rl.ppo.packed_forward import Pack, response_logprobs, response_values, token_logprobs
 from orz_rl.ppo.packs import Lengths
+from tests.support.tiny_model import a_gemma2
 
 VOCABULARY = 40
 
@@ -126,24 +127,8 @@ def test_a_sliding_window_is_kept() -> None:
 
 
 def test_soft_caps_and_windows_are_kept_where_scores_are_large() -> None:
-    from transformers import Gemma2Config, Gemma2ForCausalLM
-
     register_packed_attention()
-    torch.manual_seed(0)
-    config = Gemma2Config(
-        vocab_size=VOCABULARY,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        query_pre_attn_scalar=8,
-        sliding_window=4,
-        attn_logit_softcapping=0.5,
-        attn_implementation="packed_sdpa",
-    )
-    model = Gemma2ForCausalLM(config).eval()
+    model = a_gemma2(vocab_size=VOCABULARY, sliding_window=4, attn_logit_softcapping=0.5)
     with torch.inference_mode():
         for parameter in model.parameters():
             if parameter.dim() > 1:

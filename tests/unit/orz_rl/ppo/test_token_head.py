@@ -20,6 +20,7 @@ from orz_rl.ppo.packed_forward import (
 )
 from orz_rl.ppo.token_head import Question, TokenHead, with_token_head
 from tests.support.live_bytes import LiveBytes
+from tests.support.tiny_model import a_gemma2
 from tests.unit.orz_rl.ppo.test_packed_forward import a_model, sequences
 
 
@@ -198,23 +199,8 @@ def test_a_model_with_the_head_answers_as_without(family: str) -> None:
 
 
 def test_a_model_that_caps_its_logits_gives_them_whole() -> None:
-    from transformers import Gemma2Config, Gemma2ForCausalLM
-
     register_packed_attention()
-    torch.manual_seed(0)
-    config = Gemma2Config(
-        vocab_size=40,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        query_pre_attn_scalar=8,
-        final_logit_softcapping=0.5,
-        attn_implementation="packed_sdpa",
-    )
-    model = Gemma2ForCausalLM(config).eval()
+    model = a_gemma2(vocab_size=40, final_logit_softcapping=0.5)
     pack = Pack.of(sequences())
     wanted = response_scores(model, pack, with_entropy=True)
     every = torch.log_softmax(response_logits(model, pack) / 0.7, dim=-1)

@@ -11,16 +11,15 @@ from torch import Tensor
 
 from orz_bench.records.rollout import Rollout
 from orz_rl.ppo.batch import Batch
-from orz_rl.ppo.estimate import estimate, token_rewards
 from orz_rl.ppo.packed_forward import Pack, response_logprobs
 from orz_rl.ppo.parts import Estimate
 from orz_rl.recipes.registry import resolve
-from orz_rl.training.learner import Learner, Updates
+from orz_rl.training.learner import Learner, Updates, estimated
 from orz_rl.workers.cluster import Cluster
 from orz_rl.workers.in_process import InProcessCluster
 from orz_rl.workers.messages import ModelSpec
 from orz_rl.workers.model_loading import load_model
-from tests.support.builders import a_rollout
+from tests.support.builders import a_rollout_of_tokens
 from tests.support.tiny_model import a_tiny_checkpoint
 
 ROWS = [
@@ -49,15 +48,7 @@ def policy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def rows() -> list[Rollout]:
     return [
-        a_rollout(
-            problem_id=str(prompt),
-            sample_index=index,
-            prompt_token_ids=prompt,
-            token_ids=answer,
-            num_tokens=len(answer),
-            logprobs=[-3.0] * len(answer),
-            reward=reward,
-        )
+        a_rollout_of_tokens(prompt, answer, sample_index=index, logprobs=[-3.0] * len(answer), reward=reward)
         for index, (prompt, answer, reward) in enumerate(ROWS)
     ]
 
@@ -73,14 +64,7 @@ def a_learner(policy: Path, *overrides: str) -> Learner:
 def one_step(learner: Learner, *, step: int = 1) -> tuple[Updates, Estimate]:
     batch = Batch.of(rows())
     scores = learner.score(batch, step=step)
-    target = estimate(
-        learner._config.advantage.estimator,
-        token_rewards(batch.rewards_B, batch.mask_BT),
-        values_BT=scores.values_BT,
-        group_B=batch.group_B,
-        mask_BT=batch.mask_BT,
-        discounts=learner._config.advantage,
-    )
+    target = estimated(learner._config, batch, scores)
     return learner.update(batch, scores, estimate=target, step=step), target
 
 

@@ -13,16 +13,15 @@ from torch import Tensor
 from orz_bench.records.rollout import Rollout
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.batch import Batch
-from orz_rl.ppo.estimate import estimate, token_rewards
 from orz_rl.ppo.losses import top_reverse_kl
 from orz_rl.recipes.distill import on_policy, supervised
 from orz_rl.recipes.registry import resolve
-from orz_rl.training.learner import Learner, Scores, Updates
+from orz_rl.training.learner import Learner, Scores, Updates, estimated
 from orz_rl.workers.cluster import Cluster
 from orz_rl.workers.in_process import Done, InProcessCluster
 from orz_rl.workers.messages import ModelSpec, PolicyPack, PolicyTerms, Update
 from orz_rl.workers.ports import free_port
-from tests.support.builders import a_rollout
+from tests.support.builders import a_rollout_of_tokens
 from tests.support.preloaded import FORKED
 from tests.support.tiny_model import a_tiny_checkpoint
 
@@ -51,12 +50,10 @@ def teacher(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def rows(*, logprobs: float | None) -> list[Rollout]:
     """Right answers; the reward must not matter."""
     return [
-        a_rollout(
-            problem_id=str(prompt),
+        a_rollout_of_tokens(
+            prompt,
+            answer,
             sample_index=index,
-            prompt_token_ids=prompt,
-            token_ids=answer,
-            num_tokens=len(answer),
             logprobs=None if logprobs is None else [logprobs] * len(answer),
             reward=float(index % 2),
         )
@@ -75,15 +72,7 @@ def batch_of(config: TrainConfig) -> Batch:
 def updated(config: TrainConfig, learner: Learner) -> tuple[Scores, Updates]:
     batch = batch_of(config)
     scores = learner.score(batch)
-    found = estimate(
-        config.advantage.estimator,
-        token_rewards(batch.rewards_B, batch.mask_BT, penalty_BT=scores.kl_penalty_BT),
-        values_BT=scores.values_BT,
-        group_B=batch.group_B,
-        mask_BT=batch.mask_BT,
-        discounts=config.advantage,
-    )
-    return scores, learner.update(batch, scores, estimate=found, step=1)
+    return scores, learner.update(batch, scores, estimate=estimated(config, batch, scores), step=1)
 
 
 def by_us(config: TrainConfig, student: Path, teacher: Path | None = None) -> tuple[dict[str, Tensor], Updates]:

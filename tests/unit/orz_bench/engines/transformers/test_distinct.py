@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from orz_bench.engines.engine import Distinct, Engine, EngineSpec, LikelihoodRequest, Sampling
+from orz_bench.engines.distinct import Distinct
+from orz_bench.engines.engine import Engine, EngineSpec, LikelihoodRequest, Sampling
 from orz_bench.engines.fake import FakeEngine
 from orz_bench.engines.openai.engine import OpenAIServerEngine
 from orz_bench.engines.ray.pool import EngineLoop, RayPool

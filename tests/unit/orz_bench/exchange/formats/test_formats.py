@@ -11,8 +11,8 @@ import pytest
 
 from orz_bench.commands import importing
 from orz_bench.errors import ConfigError, DataError
+from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.registry import FORMATS, read_file
-from orz_bench.exchange.formats.sample import text_of, verdict_of
 from tests.support.foreign_files import (
     LM_EVAL,
     QWEN,
@@ -72,14 +72,14 @@ def test_a_table_of_weights_and_biases(tmp_path: Path) -> None:
     ],
 )
 def test_the_text_of_whatever_holds_one(value: Any, text: str | None) -> None:
-    assert text_of(value) == text
+    assert cells.text_of(value) == text
 
 
 @pytest.mark.parametrize(
     ("value", "verdict"), [(1.0, "correct"), (False, "wrong"), (0.3, None), ("1", None), (None, None)]
 )
 def test_only_zero_and_one_are_verdicts(value: Any, verdict: str | None) -> None:
-    assert verdict_of(value) == verdict
+    assert cells.verdict_of(value) == verdict
 
 
 @pytest.mark.parametrize(

@@ -20,12 +20,11 @@ from orz_bench.records.rollout import Rollout
 from orz_rl.config import TrainConfig
 from orz_rl.ppo.advantages import group_centred, rloo, spread_over_tokens
 from orz_rl.ppo.batch import Batch
-from orz_rl.ppo.estimate import estimate, token_rewards
 from orz_rl.ppo.losses import policy_loss, token_weights
 from orz_rl.recipes.registry import resolve
 from orz_rl.rollout.collector import StepRollouts
 from orz_rl.rollout.problems import problems_at
-from orz_rl.training.learner import Learner
+from orz_rl.training.learner import Learner, estimated
 from orz_rl.training.preparation import Setup, prepare
 from orz_rl.workers.in_process import InProcessCluster
 
@@ -156,16 +155,9 @@ def by_us(config: TrainConfig, setup: Setup, rollouts: tuple[Rollout, ...]) -> A
     moved(engine.module)
     batch = Batch.of(rollouts)
     scores = learner.score(batch)
-    estimated = estimate(
-        config.advantage.estimator,
-        token_rewards(batch.rewards_B, batch.mask_BT, penalty_BT=scores.kl_penalty_BT),
-        values_BT=None,
-        group_B=batch.group_B,
-        mask_BT=batch.mask_BT,
-        discounts=config.advantage,
-    )
-    updates = learner.update(batch, scores, estimate=estimated, step=1)
-    return moments(engine.module, engine.optimizer), updates, estimated
+    target = estimated(config, batch, scores)
+    updates = learner.update(batch, scores, estimate=target, step=1)
+    return moments(engine.module, engine.optimizer), updates, target
 
 
 def distance(a: dict[str, Tensor], b: dict[str, Tensor]) -> float:
