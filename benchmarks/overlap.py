@@ -7,6 +7,7 @@ machine before and after each run is kept beside it, and the CPU seconds of each
 
     python benchmarks/overlap.py --name overlap_scores             # three seeds, 40 steps, avg@16 at the end
     python benchmarks/overlap.py --seeds 1 2 3 --steps 10 --no-evaluation            # times, on a quiet machine
+    python benchmarks/overlap.py --seeds 1 2 3 --steps 10 --no-evaluation --second carried --name overlap_carried
     python benchmarks/overlap.py --recipe smollm2_cpu --steps 6 --seeds 42 --no-evaluation --name overlap_smollm2
 """
 
@@ -27,7 +28,12 @@ from _record import keep
 
 from orz_bench.records.run_dir import RunDir
 
-SIDES = {"on_policy": 0, "one_step_ahead": 1}
+FIRST = "on_policy"
+SIDES = {
+    FIRST: ("rollout.max_staleness=0",),
+    "one_step_ahead": ("rollout.max_staleness=1",),
+    "carried": ("rollout.max_staleness=1", "rollout.partial=true"),
+}
 WARM = 2
 """First steps that do not count: nothing is in the queue, and libraries warm up."""
 SEPARATE = ("cluster.colocate=false", "cluster.colocate_models=true")
@@ -36,7 +42,7 @@ SEPARATE = ("cluster.colocate=false", "cluster.colocate_models=true")
 def command(arguments: argparse.Namespace, side: str, *, seed: int, out: Path) -> list[str]:
     """One run, as a user starts it."""
     evaluation = [f"eval.every={arguments.steps}"] if arguments.evaluation else ["eval.benchmarks="]
-    settings = [*SEPARATE, f"rollout.max_staleness={SIDES[side]}", f"seed={seed}", f"num_steps={arguments.steps}"]
+    settings = [*SEPARATE, *SIDES[side], f"seed={seed}", f"num_steps={arguments.steps}"]
     settings += [*evaluation, "logging.tensorboard=false", *arguments.override]
     return [sys.executable, "-m", "orz_rl.cli", "train", "--recipe", arguments.recipe, *settings, "--out", str(out)]
 
@@ -135,6 +141,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=40)
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
     parser.add_argument("--work", type=Path, default=Path("runs/overlap"))
+    parser.add_argument("--second", choices=[name for name in SIDES if name != FIRST], default="one_step_ahead")
     parser.add_argument("--no-evaluation", dest="evaluation", action="store_false")
     parser.add_argument("--override", nargs="*", default=[], help="more settings, for both sides")
     parser.add_argument("--name", default="overlap", help="of the file in results/")
@@ -144,18 +151,19 @@ def parsed() -> argparse.Namespace:
 def main() -> None:
     arguments = parsed()
     pairs: list[dict[str, Any]] = []
+    sides = (FIRST, arguments.second)
     for number, seed in enumerate(arguments.seeds):
-        order = list(SIDES)[:: 1 if number % 2 == 0 else -1]
+        order = sides[:: 1 if number % 2 == 0 else -1]
         found = {side: measured(arguments, side, seed=seed) for side in order}
-        one, two = (found[side]["steps_an_hour"] for side in SIDES)
-        median = [found[side]["seconds_a_step_median"] for side in SIDES]
+        one, two = (found[side]["steps_an_hour"] for side in sides)
+        median = [found[side]["seconds_a_step_median"] for side in sides]
         pairs.append(
             {
                 "seed": seed,
                 "times_as_many_steps_an_hour": round(two / one, 3),
                 "by_medians": round(median[0] / median[1], 3),
             }
-            | {side: found[side] for side in SIDES}
+            | {side: found[side] for side in sides}
         )
         print(json.dumps(pairs[-1], indent=2), file=sys.stderr)
     result: dict[str, Any] = {
@@ -165,7 +173,7 @@ def main() -> None:
         "times_as_many_steps_an_hour": statistics.median(pair["times_as_many_steps_an_hour"] for pair in pairs),
         "by_medians": statistics.median(pair["by_medians"] for pair in pairs),
     }
-    for side in SIDES:
+    for side in sides:
         scores = [pair[side]["avg_at_n"] for pair in pairs if "avg_at_n" in pair[side]]
         if scores:
             result[f"final_score_{side}"] = spread(scores)

@@ -47,7 +47,10 @@ class DrawingLoop:
 def draw_here(
     engine: TrainedEngine, requests: Iterable[Request], *, sampling: Sampling, until: Callable[[], bool]
 ) -> Generator[list[Completion], None, list[Request]]:
-    """Lists of completions, possibly empty, until all are there, or `until()`; returns the unfinished requests."""
+    """Lists of completions, possibly empty, until all are there, or `until()`; returns what was read and not finished.
+
+    Nothing is read once `until()` is true: what has not begun may begin with other weights.
+    """
     loop, num_open, waiting = DrawingLoop(engine), 0, iter(requests)
     while not until():
         new = list(waiting)
@@ -57,4 +60,4 @@ def draw_here(
         found = loop.draw_some(new, sampling)
         num_open -= len(found)
         yield found
-    return [*loop.take_unfinished(), *waiting]
+    return loop.take_unfinished()

@@ -133,10 +133,11 @@ class Sampler(ABC):
     def draw(
         self, requests: Iterable[Request], sampling: Sampling, *, until: Callable[[], bool]
     ) -> Generator[list[Completion], None, list[Request]]:
-        """Lists of completions, possibly empty, until all are there, or `until()`; returns the unfinished requests.
+        """Lists of completions, possibly empty, until all are there, or `until()`; returns what was read and not
+        finished.
 
-        These have what was drawn of them, and go on from there when they are drawn again, also with other weights.
-        An iterator that has ended is asked again: it may have been refilled.
+        These requests have what was drawn of them, and go on from there when they are drawn again, also with other
+        weights. An iterator that has ended is asked again: it may have been refilled.
         """
         raise NotImplementedError
 

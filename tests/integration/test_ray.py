@@ -7,8 +7,10 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -99,6 +101,51 @@ def test_engines_give_the_rows_of_one_also_when_some_are_killed(
     assert not ray.is_initialized()
 
 
+def test_what_engines_have_not_finished_goes_on_wherever_it_was_drawn(
+    spec: EngineSpec, requests: list[Request], alone: list[Completion], tmp_path: Path
+) -> None:
+    """Interrupted after every list, with another engine for the rest each time, and one killed on the way."""
+    import ray
+
+    from orz_bench.engines.ray.pool import RayPool
+    from orz_bench.engines.ray.session import end_ray, start_ray
+    from orz_rl.workers.engine_actor import TrainedEngineActor
+
+    start_ray()
+    try:
+        trained = replace(spec, num_engines=1, keep_tokens=True)
+        remote = ray.remote(TrainedEngineActor).options(num_cpus=0.5)
+        actors = [remote.remote(trained, str(tmp_path / f"engine-{number}.log")) for number in range(2)]
+        pool = RayPool(spec, actors)
+        victim, _ = pool.process_ids
+        found, open_, turns = list[Completion](), list(requests), 0
+        while open_:
+            waiting, ends = iter(open_), iter([False] * (3 + turns))
+            more, unfinished = drained(pool.draw(waiting, SAMPLING, until=partial(next, ends, True)))
+            found, open_ = found + more, [*unfinished, *waiting]
+            turns += 1
+            if turns == 2:
+                os.kill(victim, signal.SIGKILL)
+        assert turns > 3
+        assert len(pool.actors) == 1
+        assert sorted(each.key for each in found) == sorted(each.key for each in requests)
+        texts = {each.key: (each.text, each.num_tokens, each.stop_reason) for each in found}
+        assert texts == {each.key: (each.text, each.num_tokens, each.stop_reason) for each in alone}
+        pool.close()
+    finally:
+        end_ray([])
+
+
+def drained(stream: Generator[list[Completion], None, list[Request]]) -> tuple[list[Completion], list[Request]]:
+    """All completions, and what is returned."""
+    found = list[Completion]()
+    while True:
+        try:
+            found += next(stream)
+        except StopIteration as end:
+            return found, end.value
+
+
 def idle_processes() -> list[int]:
     """Processes that the raylet which this process started has started for nothing."""
     found = []
@@ -132,8 +179,6 @@ def test_a_pool_leaves_a_ray_running_that_it_joined_and_a_dead_cluster_is_not_jo
     spec: EngineSpec, tmp_path: Path
 ) -> None:
     """Of more engines than there are cores, and of a model that does not load; the start of a Ray takes seconds."""
-    from dataclasses import replace
-
     import ray
 
     from orz_bench.engines.ray.pool import RayPool

@@ -19,7 +19,7 @@ import pytest
 
 from orz_rl.workers.ports import free_port
 from tests.support.command_line import ENVIRONMENT
-from tests.support.training import SMALL, metrics_of, orz_rl
+from tests.support.training import SMALL, metrics_of, orz_rl, rollouts_of
 
 RAY = Path(sys.executable).parent / "ray"
 NODE = ENVIRONMENT | {"RAY_AUTH_MODE": "disabled", "RAY_prestart_worker_first_driver": "0"}
@@ -121,3 +121,29 @@ def test_a_cluster_that_does_not_answer_is_reported(tmp_path: Path) -> None:
         environment={"RAY_ADDRESS": address},
     )
     assert f"RAY_ADDRESS={address}" in done.stderr
+
+
+@pytest.mark.slow
+@pytest.mark.real_model
+def test_samples_go_on_with_two_engines(cluster: str, workers: Mapping[str, str], tmp_path: Path) -> None:
+    run, num_steps = tmp_path / "run", 4
+    orz_rl(
+        *SMALL,
+        "cluster.in_process=false",
+        "cluster.colocate=false",
+        "cluster.colocate_models=true",
+        "rollout.num_engines=2",
+        "rollout.max_staleness=1",
+        "rollout.partial=true",
+        f"num_steps={num_steps}",
+        "--out",
+        run,
+        environment={**workers, "RAY_ADDRESS": cluster, "RAY_AUTH_MODE": "disabled"},
+    )
+    assert [row["policy_version"] for row in metrics_of(run)] == list(range(num_steps))
+    steps = {step: rollouts_of(run, step) for step in range(1, num_steps + 1)}
+    keys = [(row["problem_id"], row["sample_index"]) for rows in steps.values() for row in rows]
+    assert len(set(keys)) == len(keys) == num_steps * 16
+    for step, rows in steps.items():
+        versions = {version for row in rows for version in row["token_versions"] or [row["policy_version"]]}
+        assert versions <= {step - 2, step - 1}

@@ -173,7 +173,8 @@ class RayPool:
     def draw(
         self, requests: Iterable[Request], sampling: Sampling, *, until: Callable[[], bool]
     ) -> Generator[list[Completion], None, list[Request]]:
-        """Lists of completions, possibly empty, until all are there, or `until()`; returns the unfinished requests.
+        """Lists of completions, possibly empty, until all are there, or `until()`; returns what was read and not
+        finished.
 
         For engines whose weights are trained. Requests are read as engines have room for them. An iterator that has
         ended is asked again: it may have been refilled.

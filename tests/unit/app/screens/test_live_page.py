@@ -110,8 +110,8 @@ def test_a_part_of_a_page_that_is_drawn_again_says_it_too(tmp_path: Path) -> Non
         opened = open_run(context, measures=False)
         shutil.rmtree(Path(folder) / "run")
         _tail(opened)
-        live._body(context)
-        training._body(context)
+        live.render(context)
+        training.render(context)
 
     test = AppTest.from_function(part, args=(str(tmp_path),), default_timeout=600).run()
     assert not test.exception
