@@ -280,7 +280,7 @@ class Learner:
         return [list(of_rank) for of_rank in zip(*per_update, strict=True)]
 
 
-def estimated(config: TrainConfig, batch: Batch, scores: Scores) -> Estimate:
+def estimated(batch: Batch, scores: Scores, *, config: TrainConfig) -> Estimate:
     """Advantages and returns of a batch, from its rewards, the KL penalty and the values."""
     return estimate(
         config.advantage.estimator,

@@ -72,7 +72,7 @@ class Trainer:
         with clock.phase("score"):
             self._devices.give_to_models()
             scores = self.learner.score(batch, step=number)
-            found = estimated(config, batch, scores)
+            found = estimated(batch, scores, config=config)
         with clock.phase("update"):
             updates = self.learner.update(batch, scores, estimate=found, step=number)
         with clock.phase("sync"):

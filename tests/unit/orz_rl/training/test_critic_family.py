@@ -64,7 +64,7 @@ def a_learner(policy: Path, *overrides: str) -> Learner:
 def one_step(learner: Learner, *, step: int = 1) -> tuple[Updates, Estimate]:
     batch = Batch.of(rows())
     scores = learner.score(batch, step=step)
-    target = estimated(learner._config, batch, scores)
+    target = estimated(batch, scores, config=learner._config)
     return learner.update(batch, scores, estimate=target, step=step), target
 
 

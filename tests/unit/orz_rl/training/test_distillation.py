@@ -72,7 +72,7 @@ def batch_of(config: TrainConfig) -> Batch:
 def updated(config: TrainConfig, learner: Learner) -> tuple[Scores, Updates]:
     batch = batch_of(config)
     scores = learner.score(batch)
-    return scores, learner.update(batch, scores, estimate=estimated(config, batch, scores), step=1)
+    return scores, learner.update(batch, scores, estimate=estimated(batch, scores, config=config), step=1)
 
 
 def by_us(config: TrainConfig, student: Path, teacher: Path | None = None) -> tuple[dict[str, Tensor], Updates]:

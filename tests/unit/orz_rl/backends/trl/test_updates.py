@@ -155,7 +155,7 @@ def by_us(config: TrainConfig, setup: Setup, rollouts: tuple[Rollout, ...]) -> A
     moved(engine.module)
     batch = Batch.of(rollouts)
     scores = learner.score(batch)
-    target = estimated(config, batch, scores)
+    target = estimated(batch, scores, config=config)
     updates = learner.update(batch, scores, estimate=target, step=1)
     return moments(engine.module, engine.optimizer), updates, target
 
