@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ import typer
 from analysis.commands.arguments import split_names
 from orz_bench.commands.options import takes_options
 from orz_bench.errors import ConfigError
+from orz_bench.judging.options import JudgeOptions
 from orz_bench.terminal import (
     BarDisplay,
     Json,
@@ -53,10 +54,11 @@ class DetectOptions:
         Path | None, typer.Option(help="Rollouts exported from the app, with tags to hold the detectors against.")
     ] = None
     tag: Annotated[str | None, typer.Option(help="The tag, for one behaviour [default: its name].")] = None
-    judge: Annotated[str | None, typer.Option(help="Checkpoint that answers a behaviour's question.")] = None
-    judge_engine: Annotated[str, typer.Option(help="auto, vllm or transformers, for the judge.")] = "auto"
-    judge_dtype: Annotated[str, typer.Option(help="Type of the judge's numbers: auto, bfloat16, float32.")] = "auto"
-    judge_max_model_len: Annotated[int | None, typer.Option(help="Tokens of the judge's context.")] = None
+    judge: Annotated[
+        str | None,
+        typer.Option(help="Model that answers a behaviour's question: a checkpoint, or a model's name on a server."),
+    ] = None
+    judging: JudgeOptions = field(default_factory=JudgeOptions, metadata={"prefix": "judge_"})
     out: Annotated[Path | None, typer.Option(help="Write behaviours.png, .pdf and .csv into this folder.")] = None
 
 
@@ -120,14 +122,7 @@ def _studies(run: Path, behaviours: Sequence[Behaviour], *, options: DetectOptio
         display = stack.enter_context(_Display(stderr_console()))
         judge: Judge | None = None
         if options.judge is not None and any(one.question for one in behaviours):
-            opened = opened_judge(
-                options.judge,
-                engine=options.judge_engine,
-                dtype=options.judge_dtype,
-                max_model_len=options.judge_max_model_len,
-                notice=display.notice,
-            )
-            judge = stack.enter_context(opened)
+            judge = stack.enter_context(opened_judge(options.judge, options.judging, notice=display.notice))
         for behaviour in behaviours:
             marks = [marked(behaviour, source, judge=judge, observer=display) for source in sources]
             require_marks(marks, behaviour.name)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from analysis.curves.build import build_study
 from analysis.figures.behaviours import behaviours_figure
 from analysis.reading.load import load_path
 from analysis.report.behaviours_finding import behaviours_finding
-from orz_bench.errors import ConfigError, DataError, RunDirError
+from orz_bench.errors import ConfigError, DataError, EngineError, RunDirError
 from orz_bench.records.run_dir import RunDir
+from tests.support.openai_server import Server, running
 from tests.support.runs import a_run
 
 
@@ -83,21 +85,29 @@ def _changed(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__dataclass_fields__} | {"completion": "other"}
 
 
+@dataclass(frozen=True)
+class Said:
+    number: int
+    shows: bool | None
+    reply: str
+
+
 class Judge:
     """Says yes to responses with `recheck`, and once neither."""
 
     card: Mapping[str, Any] = {"model": "stub"}
 
-    def __init__(self) -> None:
+    def __init__(self, *, ends_after: int | None = None) -> None:
         self.questions: list[str] = []
-        self.is_first = True
+        self.is_first, self.ends_after = True, ends_after
 
-    def ask(self, question: str, responses: Sequence[tuple[str, str]]) -> list[tuple[bool | None, str]]:
+    def ask(self, question: str, responses: Sequence[tuple[str, str]]) -> Iterator[list[Said]]:
         self.questions += [question] * len(responses)
-        found: list[tuple[bool | None, str]] = [("recheck" in text, "Yes") for _, text in responses]
-        if self.is_first:
-            found[0], self.is_first = (None, "hm"), False
-        return found
+        for number, (_, text) in enumerate(responses):
+            if self.ends_after is not None and number == self.ends_after:
+                raise EngineError("the server is gone")
+            yield [Said(number, None, "hm") if self.is_first else Said(number, "recheck" in text, "Yes")]
+            self.is_first = False
 
 
 def test_a_judge_is_asked_and_its_unclear_replies_are_counted(tmp_path: Path) -> None:
@@ -111,6 +121,47 @@ def test_a_judge_is_asked_and_its_unclear_replies_are_counted(tmp_path: Path) ->
     (step,) = behaviour_study("doubts", found, what="x", agreement=None).sets["training"]
     assert (step.num, step.num_unclear) == (15, 1)
     assert next(iter(found[0].marks.values())).reply == "hm"
+
+
+def test_what_a_judge_has_said_is_kept_when_its_engine_ends(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    behaviour = Behaviour(name="doubts", what="x", question="Does it doubt?")
+    with pytest.raises(EngineError):
+        marks_of(run, behaviour, Judge(ends_after=5))
+    judge = Judge()
+    found, num = marks_of(run, behaviour, judge)
+    assert (num, len(judge.questions), len(found[0].marks)) == (11, 11, 16)
+
+
+def test_a_judge_on_a_server_marks_resumes_and_is_named(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    (tmp_path / "own.py").write_text(
+        "from analysis import Behaviour\nDOUBTS = Behaviour(name='doubts', what='x', question='Does it doubt?')\n",
+        encoding="utf-8",
+    )
+    with running(server := Server(odd=doubts)) as url:
+        arguments = ["detect", str(run.path), "--behaviour", f"{tmp_path / 'own.py'}:DOUBTS", "--bench", "training"]
+        arguments += ["--judge", "m", "--judge-engine", "openai", "--judge-base-url", url, "--json"]
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, done.output
+        first = len(server.log.bodies)
+        again = CliRunner().invoke(app, arguments)
+        assert len(server.log.bodies) - first < 8, (
+            "only the first questions to a server, of which none is about a response"
+        )
+    assert again.stdout == done.stdout
+    (study,) = json.loads(done.stdout)["behaviours"]
+    expected = sum("recheck" in str(row.completion) for row in run.rollouts(1).rows())
+    assert study["sets"]["training"][0]["share"] == expected / 16
+    (card,) = run.rollouts(1).path.glob("marks/doubts/*/card.json")
+    judge = json.loads(card.read_text(encoding="utf-8"))["judge"]
+    assert (judge["model"], judge["server"]["base_url"]) == ("openai:m", url)
+
+
+def doubts(body: dict[str, Any], _times: int) -> tuple[int, Any]:
+    says = " Yes" if "recheck" in body["prompt"].partition("<response>")[2] else " No"
+    choice = {"index": 0, "finish_reason": "stop", "text": says}
+    return 200, {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 2}, "model": "m"}
 
 
 def exported(run: RunDir, path: Path, *, errors: int) -> Path:
