@@ -85,7 +85,8 @@ def detect_command(
 ) -> None:
     """Which responses show a behaviour? By pattern, program or judge; with tags, how well, and the true prevalence.
 
-    Marks are stored beside the rollouts; the same command again marks only what is new.
+    Marks are stored beside the rollouts; the same command again marks only what is new. Tags are kept in the run, so
+    that reports correct prevalences, too.
     """
     from analysis.behaviours.behaviour import find_behaviour
 
@@ -111,7 +112,7 @@ def _studies(run: Path, behaviours: Sequence[Behaviour], *, options: DetectOptio
     from analysis.behaviours.judges import opened_judge
     from analysis.behaviours.marking import marked, require_marks, sources_of
     from analysis.behaviours.study import behaviour_study
-    from analysis.behaviours.tags import agreement_with, read_tags
+    from analysis.behaviours.tags import agreement_with, keep_judged, read_tags
     from orz_bench.records.run_dir import RunDir
 
     judged = None if options.tags is None else read_tags(options.tags)
@@ -126,7 +127,11 @@ def _studies(run: Path, behaviours: Sequence[Behaviour], *, options: DetectOptio
         for behaviour in behaviours:
             marks = [marked(behaviour, source, judge=judge, observer=display) for source in sources]
             require_marks(marks, behaviour.name)
-            agreement = None if judged is None else agreement_with(judged, marks, tag=options.tag or behaviour.name)
+            agreement = None
+            if judged is not None:
+                tag = options.tag or behaviour.name
+                agreement = agreement_with(judged, marks, tag=tag)
+                keep_judged(RunDir(run), behaviour.name, judged, marks, tag=tag)
             studies.append(behaviour_study(behaviour.name, marks, what=behaviour.what, agreement=agreement))
     return studies
 
