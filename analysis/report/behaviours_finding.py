@@ -72,7 +72,7 @@ def _over(steps: Sequence[StepPrevalence]) -> str:
 
 
 def behaviours_table(found: Sequence[BehaviourStudy], *, run: str = "") -> Table:
-    """One row for each behaviour, set of rollouts and step, of many steps a few."""
+    """One row for each behaviour, set of rollouts and step, of many steps a few; those that are corrected first."""
     rows = tuple(
         (
             study.name,
@@ -84,7 +84,7 @@ def behaviours_table(found: Sequence[BehaviourStudy], *, run: str = "") -> Table
             if step.corrected is None
             else _band(step.corrected.value, low=step.corrected.low, high=step.corrected.high),
         )
-        for study in found
+        for study in sorted(found, key=lambda one: one.why_uncorrected is not None)
         for name, steps in study.sets.items()
         for step in _few(steps)
     )
