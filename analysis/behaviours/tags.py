@@ -63,7 +63,7 @@ def agreement_with(judged: list[Judged], found: list[Marked], *, tag: str) -> Ag
     )
 
 
-def keep_judged(run: RunDir, behaviour: str, judged: list[Judged], found: list[Marked], *, tag: str) -> None:
+def keep_judged(run: RunDir, behaviour: str, *, judged: list[Judged], found: list[Marked], tag: str) -> None:
     """Store in the run which of its responses were judged, for readers of the marks; those of other sources stay."""
     now = {
         (each.step, each.problem_id, each.sample_index, mark.text_hash): JudgedResponse(
@@ -79,7 +79,7 @@ def keep_judged(run: RunDir, behaviour: str, judged: list[Judged], found: list[M
     before = read_judged(run).get(behaviour)
     kept = before.responses if before is not None and before.tag == tag else ()
     others = (each for each in kept if (each.step, each.problem_id, each.sample_index, each.text_hash) not in seen)
-    write_judged(run, behaviour, JudgedResponses(tag=tag, responses=(*others, *now.values())))
+    write_judged(run, behaviour, judged=JudgedResponses(tag=tag, responses=(*others, *now.values())))
 
 
 def stored_agreement(judged: JudgedResponses, found: list[Marked]) -> Agreement:

@@ -131,7 +131,7 @@ def _studies(run: Path, behaviours: Sequence[Behaviour], *, options: DetectOptio
             if judged is not None:
                 tag = options.tag or behaviour.name
                 agreement = agreement_with(judged, marks, tag=tag)
-                keep_judged(RunDir(run), behaviour.name, judged, marks, tag=tag)
+                keep_judged(RunDir(run), behaviour.name, judged=judged, found=marks, tag=tag)
             studies.append(behaviour_study(behaviour.name, marks, what=behaviour.what, agreement=agreement))
     return studies
 

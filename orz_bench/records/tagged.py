@@ -46,7 +46,7 @@ class JudgedResponses:
         return cls(tag=str(data["tag"]), responses=tuple(rows))
 
 
-def write_judged(run: RunDir, behaviour: str, judged: JudgedResponses) -> None:
+def write_judged(run: RunDir, behaviour: str, *, judged: JudgedResponses) -> None:
     """Replace what is kept of this behaviour. RunDirError where the disk refuses."""
     folder = run.path / FOLDER
     try:

@@ -249,12 +249,12 @@ def test_what_was_judged_elsewhere_stays_and_what_is_judged_again_is_replaced(tm
     run = a_run(tmp_path / "run", num_steps=3)
     found, _ = marks_of(run, find_behaviour("reflection"))
     everything = read_tags(exported(run, tmp_path / "tags.jsonl", errors=0))
-    keep_judged(run, "reflection", everything, found, tag="reflection")
+    keep_judged(run, "reflection", judged=everything, found=found, tag="reflection")
     assert len(read_judged(run)["reflection"].responses) == 32
-    keep_judged(run, "reflection", everything[:1], found[:1], tag="reflection")
+    keep_judged(run, "reflection", judged=everything[:1], found=found[:1], tag="reflection")
     kept = read_judged(run)["reflection"]
     assert sorted(Counter(one.step for one in kept.responses).items()) == [(1, 1), (2, 16)]
-    keep_judged(run, "reflection", everything[:1], found[:1], tag="other")
+    keep_judged(run, "reflection", judged=everything[:1], found=found[:1], tag="other")
     assert len(read_judged(run)["reflection"].responses) == 1
     (run.path / "behaviours" / "reflection.json").write_text('{"schema_version": 1, "tag": "x"}', encoding="utf-8")
     study = with_behaviours(build_study(load_path(run.path)[0]))
