@@ -4,6 +4,9 @@ A tool: `--run` names a finished run of `orz-rl train --recipe tiny` with evalua
 again about its own responses; `--base` asks the embedded base model about right sums in steps that its demonstrations
 are made of. Into each response one sentence that decides nothing is inserted at a drawn place.
 
+`score` is the true-thinking score as its authors define and compute it, the mean of two absolute values (2510.24941);
+`support`, ours, is the mean of the same two with their signs.
+
     python benchmarks/thought_need.py --run runs/demo [--responses 200]
     python benchmarks/thought_need.py --base
 """
@@ -116,6 +119,7 @@ def _scores(rows: Sequence[dict[str, Any]], places: dict[tuple[str, int], int], 
         "score, own": float(np.mean([one.score for one in own])),
         "score, inserted": float(np.mean([one.score for one in inserted])),
         "auc of score": auc([one.score for one in inserted], [one.score for one in own]),
+        "auc of score, last steps": auc([one.score for one in inserted], [one.score for one in last]),
         "auc of support": auc([one.support for one in inserted], [one.support for one in own]),
         "auc of support, last steps": auc([one.support for one in inserted], [one.support for one in last]),
     }

@@ -23,5 +23,10 @@ def stage_seed(seed: int, *, stage: int, branch: int = 0) -> int:
     return _seed_of(f"{seed}\x1fstage\x1f{stage}\x1f{branch}")
 
 
+def text_seed(seed: int, *texts: str) -> int:
+    """The seed of an answer to these texts, in [0, 2**48)."""
+    return _seed_of("\x1f".join((str(seed), "texts", *texts)))
+
+
 def _seed_of(what: str) -> int:
     return int.from_bytes(hashlib.sha256(what.encode()).digest()[: SEED_BITS // 8], "big")

@@ -12,12 +12,11 @@ from analysis.behaviours.marking import Judge
 _OPENER = "orz_bench.judging.judge"
 
 
-def opened_judge(
-    name: str, *, engine: str, dtype: str, max_model_len: int | None, notice: Callable[[str], None]
-) -> AbstractContextManager[Judge]:
-    """A context in which the judge can be asked. ConfigError or EngineError for a checkpoint that cannot be opened."""
+def opened_judge(name: str, options: object, *, notice: Callable[[str], None]) -> AbstractContextManager[Judge]:
+    """A context in which the judge can be asked; `options` are orz_bench.judging.options.JudgeOptions.
+
+    ConfigError or EngineError for a model that cannot be opened.
+    """
     opener: Any = importlib.import_module(_OPENER)
-    found: AbstractContextManager[Judge] = opener.open_judge(
-        name, engine=engine, dtype=dtype, max_model_len=max_model_len, notice=notice
-    )
+    found: AbstractContextManager[Judge] = opener.open_judge(name, options, notice=notice)
     return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from analysis.behaviours.behaviour import Behaviour, Response
@@ -16,10 +16,30 @@ from orz_bench.records.text_hash import text_hash
 BATCH = 4_096
 """Responses that are stored as one part: what a killed process loses."""
 JUDGED_BATCH = 64
+"""The same of a judge; its verdicts on other responses may be in flight beside them."""
 _COLUMNS = (
     "problem_id", "sample_index", "question", "gold", "completion", "extracted", "verdict", "reward", "num_tokens",
     "stop_reason",
 )  # fmt: skip
+
+
+class Judgement(Protocol):
+    """What a judge said of one response."""
+
+    @property
+    def number(self) -> int:
+        """The response's place in what was asked."""
+        ...
+
+    @property
+    def shows(self) -> bool | None:
+        """Yes, no or neither."""
+        ...
+
+    @property
+    def reply(self) -> str:
+        """What it said, or why it said nothing."""
+        ...
 
 
 class Judge(Protocol):
@@ -30,8 +50,8 @@ class Judge(Protocol):
         """What identifies it."""
         ...
 
-    def ask(self, question: str, responses: Sequence[tuple[str, str]]) -> list[tuple[bool | None, str]]:
-        """For each (question, response): yes, no or neither, and its reply."""
+    def ask(self, question: str, responses: Sequence[tuple[str, str]]) -> Iterator[Sequence[Judgement]]:
+        """One of each (problem, response), in any order, in blocks as they come."""
         ...
 
 
@@ -119,12 +139,13 @@ def marked(behaviour: Behaviour, source: Source, *, judge: Judge | None, observe
             f"{behaviour.name}, {source.name}, step {source.step}", num_wanted=num, num_missing=len(missing)
         )
         size = JUDGED_BATCH if behaviour.question else BATCH
-        for start in range(0, len(missing), size):
-            batch = missing[start : start + size]
-            fresh = _marks(behaviour, batch, judge=judge)
-            folder.append(fresh)
-            stored |= {mark.key: mark for mark in fresh}
-            observer.committed(len(batch))
+        parts = _Parts(folder, size=size, observer=observer)
+        try:
+            for block in _marks(behaviour, missing, judge=judge):
+                parts.add(block)
+        finally:  # also what came before an error
+            parts.commit()
+        stored |= parts.marks
     return Marked(source=source, marks=stored, num_without_text=num_without)
 
 
@@ -145,22 +166,47 @@ def responses_of(source: Source) -> Iterator[Response | None]:
             yield None if text is None else Response(text=text, step=source.step, **row)
 
 
-def _marks(behaviour: Behaviour, batch: Sequence[Response], *, judge: Judge | None) -> list[Mark]:
-    if behaviour.question:
+@dataclass(slots=True)
+class _Parts:
+    """Marks that are stored in parts of at least `size`."""
+
+    folder: MarksDir
+    size: int
+    observer: Observer
+    marks: dict[tuple[str, int], Mark] = field(default_factory=dict)
+    _open: list[Mark] = field(default_factory=list)
+
+    def add(self, marks: Sequence[Mark]) -> None:
+        self._open += marks
+        if len(self._open) >= self.size:
+            self.commit()
+
+    def commit(self) -> None:
+        if not self._open:
+            return
+        self.folder.append(self._open)
+        self.marks |= {mark.key: mark for mark in self._open}
+        self.observer.committed(len(self._open))
+        self._open = []
+
+
+def _marks(behaviour: Behaviour, missing: Sequence[Response], *, judge: Judge | None) -> Iterator[list[Mark]]:
+    if not behaviour.question:
+        yield from ([_mark(each, shows=behaviour.shows(each))] for each in missing)
+    elif missing:
         assert judge is not None, "card_of refuses it"
-        found = judge.ask(behaviour.question, [(each.question or "", each.text) for each in batch])
-    else:
-        found = [(behaviour.shows(each), "") for each in batch]
-    return [
-        Mark(
-            problem_id=each.problem_id,
-            sample_index=each.sample_index,
-            text_hash=text_hash(each.text),
-            shows=shows,
-            reply=reply or None,
-        )
-        for each, (shows, reply) in zip(batch, found, strict=True)
-    ]
+        for block in judge.ask(behaviour.question, [(each.question or "", each.text) for each in missing]):
+            yield [_mark(missing[one.number], shows=one.shows, reply=one.reply) for one in block]
+
+
+def _mark(response: Response, *, shows: bool | None, reply: str = "") -> Mark:
+    return Mark(
+        problem_id=response.problem_id,
+        sample_index=response.sample_index,
+        text_hash=text_hash(response.text),
+        shows=shows,
+        reply=reply or None,
+    )
 
 
 def stored_marks(run: RunDir) -> dict[str, list[Marked]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,10 @@ from typing import Any
 from analysis.behaviours.agreement import Agreement
 from analysis.behaviours.marking import Marked
 from orz_bench.errors import DataError
+from orz_bench.records.marks import Mark
+from orz_bench.records.run_dir import RunDir
 from orz_bench.records.tables import read_table
+from orz_bench.records.tagged import JudgedResponse, JudgedResponses, read_judged, write_judged
 from orz_bench.records.text_hash import text_hash
 
 
@@ -55,15 +58,53 @@ def read_tags(path: Path) -> list[Judged]:
 
 def agreement_with(judged: list[Judged], found: list[Marked], *, tag: str) -> Agreement:
     """The detector against the tag, on judged responses that it has marked with yes or no."""
-    pairs = []
+    return Agreement.of(
+        tag, [(mark.shows, tag in each.tags) for each, mark in _marked(judged, found) if mark.shows is not None]
+    )
+
+
+def keep_judged(run: RunDir, behaviour: str, *, judged: list[Judged], found: list[Marked], tag: str) -> None:
+    """Store in the run which of its responses were judged, for readers of the marks; those of other sources stay."""
+    now = {
+        (each.step, each.problem_id, each.sample_index, mark.text_hash): JudgedResponse(
+            step=each.step,
+            problem_id=each.problem_id,
+            sample_index=each.sample_index,
+            text_hash=mark.text_hash,
+            has_tag=tag in each.tags,
+        )
+        for each, mark in _marked(judged, found)
+    }
+    seen = {(one.source.step, *key, mark.text_hash) for one in found for key, mark in one.marks.items()}
+    before = read_judged(run).get(behaviour)
+    kept = before.responses if before is not None and before.tag == tag else ()
+    others = (each for each in kept if (each.step, each.problem_id, each.sample_index, each.text_hash) not in seen)
+    write_judged(run, behaviour, judged=JudgedResponses(tag=tag, responses=(*others, *now.values())))
+
+
+def stored_agreement(judged: JudgedResponses, found: list[Marked]) -> Agreement:
+    """The detector against what is stored of people."""
+    responses = [
+        Judged(
+            step=each.step,
+            problem_id=each.problem_id,
+            sample_index=each.sample_index,
+            text_hash=each.text_hash,
+            tags=frozenset({judged.tag} if each.has_tag else ()),
+        )
+        for each in judged.responses
+    ]
+    return agreement_with(responses, found, tag=judged.tag)
+
+
+def _marked(judged: list[Judged], found: list[Marked]) -> Iterator[tuple[Judged, Mark]]:
+    """Each judged response with its mark, where it has one of the same text."""
     for each in judged:
         for one in found:
             mark = one.marks.get((each.problem_id, each.sample_index)) if one.source.step == each.step else None
-            if mark is None or mark.shows is None or each.text_hash not in (None, mark.text_hash):
-                continue
-            pairs.append((mark.shows, tag in each.tags))
-            break
-    return Agreement.of(tag, pairs)
+            if mark is not None and each.text_hash in (None, mark.text_hash):
+                yield each, mark
+                break
 
 
 def _tags(value: Any, *, where: str) -> frozenset[str]:

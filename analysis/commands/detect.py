@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,6 +14,7 @@ import typer
 from analysis.commands.arguments import split_names
 from orz_bench.commands.options import takes_options
 from orz_bench.errors import ConfigError
+from orz_bench.judging.options import JudgeOptions
 from orz_bench.terminal import (
     BarDisplay,
     Json,
@@ -53,10 +54,11 @@ class DetectOptions:
         Path | None, typer.Option(help="Rollouts exported from the app, with tags to hold the detectors against.")
     ] = None
     tag: Annotated[str | None, typer.Option(help="The tag, for one behaviour [default: its name].")] = None
-    judge: Annotated[str | None, typer.Option(help="Checkpoint that answers a behaviour's question.")] = None
-    judge_engine: Annotated[str, typer.Option(help="auto, vllm or transformers, for the judge.")] = "auto"
-    judge_dtype: Annotated[str, typer.Option(help="Type of the judge's numbers: auto, bfloat16, float32.")] = "auto"
-    judge_max_model_len: Annotated[int | None, typer.Option(help="Tokens of the judge's context.")] = None
+    judge: Annotated[
+        str | None,
+        typer.Option(help="Model that answers a behaviour's question: a checkpoint, or a model's name on a server."),
+    ] = None
+    judging: JudgeOptions = field(default_factory=JudgeOptions, metadata={"prefix": "judge_"})
     out: Annotated[Path | None, typer.Option(help="Write behaviours.png, .pdf and .csv into this folder.")] = None
 
 
@@ -83,7 +85,8 @@ def detect_command(
 ) -> None:
     """Which responses show a behaviour? By pattern, program or judge; with tags, how well, and the true prevalence.
 
-    Marks are stored beside the rollouts; the same command again marks only what is new.
+    Marks are stored beside the rollouts; the same command again marks only what is new. Tags are kept in the run, so
+    that reports correct prevalences, too.
     """
     from analysis.behaviours.behaviour import find_behaviour
 
@@ -109,7 +112,7 @@ def _studies(run: Path, behaviours: Sequence[Behaviour], *, options: DetectOptio
     from analysis.behaviours.judges import opened_judge
     from analysis.behaviours.marking import marked, require_marks, sources_of
     from analysis.behaviours.study import behaviour_study
-    from analysis.behaviours.tags import agreement_with, read_tags
+    from analysis.behaviours.tags import agreement_with, keep_judged, read_tags
     from orz_bench.records.run_dir import RunDir
 
     judged = None if options.tags is None else read_tags(options.tags)
@@ -120,18 +123,15 @@ def _studies(run: Path, behaviours: Sequence[Behaviour], *, options: DetectOptio
         display = stack.enter_context(_Display(stderr_console()))
         judge: Judge | None = None
         if options.judge is not None and any(one.question for one in behaviours):
-            opened = opened_judge(
-                options.judge,
-                engine=options.judge_engine,
-                dtype=options.judge_dtype,
-                max_model_len=options.judge_max_model_len,
-                notice=display.notice,
-            )
-            judge = stack.enter_context(opened)
+            judge = stack.enter_context(opened_judge(options.judge, options.judging, notice=display.notice))
         for behaviour in behaviours:
             marks = [marked(behaviour, source, judge=judge, observer=display) for source in sources]
             require_marks(marks, behaviour.name)
-            agreement = None if judged is None else agreement_with(judged, marks, tag=options.tag or behaviour.name)
+            agreement = None
+            if judged is not None:
+                tag = options.tag or behaviour.name
+                agreement = agreement_with(judged, marks, tag=tag)
+                keep_judged(RunDir(run), behaviour.name, judged=judged, found=marks, tag=tag)
             studies.append(behaviour_study(behaviour.name, marks, what=behaviour.what, agreement=agreement))
     return studies
 

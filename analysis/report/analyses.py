@@ -31,7 +31,7 @@ from analysis.figures.values import value_figure
 from analysis.figures.weights import weights_figure
 from analysis.forecast.forecast import SHORTEST
 from analysis.report.ages import ages_table
-from analysis.report.behaviours_finding import behaviours_finding
+from analysis.report.behaviours_finding import behaviours_finding, behaviours_table
 from analysis.report.boundary_finding import boundary_finding
 from analysis.report.contamination_finding import contamination_findings, contamination_table, named
 from analysis.report.finding import Finding
@@ -162,6 +162,7 @@ def _behaviours(study: Study) -> Found:
     return Found(
         findings=(behaviours_finding(found),) if found else (),
         figure=behaviours_figure(found) if found else None,
+        tables=(behaviours_table(found),) if found else (),
         refusal=_notes(whole, study),
     )
 
@@ -205,7 +206,7 @@ def _weights(study: Study) -> Found:
 
 
 _VALUES = ("evals/*/*/*/values/*/critic.json", "rollouts/*/values/*/critic.json")
-_MARKS = ("evals/*/*/*/marks/*/*/*", "rollouts/*/marks/*/*/*")
+_MARKS = ("evals/*/*/*/marks/*/*/*", "rollouts/*/marks/*/*/*", "behaviours/*.json")
 ANALYSES = (
     Analysis(
         name="thoughts", title="Place of the right answer", find=_thoughts, files=("evals/*/*/*/probe.json",),

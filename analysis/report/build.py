@@ -26,7 +26,7 @@ from analysis.figures.tokens import tokens_figure
 from analysis.figures.values import value_figure
 from analysis.figures.weights import weights_figure
 from analysis.report.ages import ages_table
-from analysis.report.behaviours_finding import behaviours_finding
+from analysis.report.behaviours_finding import behaviours_finding, behaviours_table
 from analysis.report.boundary_finding import boundary_finding
 from analysis.report.contamination_finding import contamination_findings, contamination_table, named
 from analysis.report.examples import examples_of
@@ -86,6 +86,11 @@ def write_report(studies: Sequence[Study], out: Path, *, metrics: Sequence[str] 
     tables |= {
         f"contamination-{at}" if at else "contamination": contamination_table(name, one)
         for at, (name, one) in enumerate(known.items())
+    }
+    behaved = [study for study in studies if study.behaviours]
+    tables |= {
+        f"behaviours-{at}" if at else "behaviours": behaviours_table(study.behaviours, run=study.run.name)
+        for at, study in enumerate(behaved)
     }
     try:
         folder = out / "figures"

@@ -49,7 +49,7 @@ def need_finding(name: str, need: ThoughtNeed) -> Finding:
         details.append(
             f"True-thinking score of {'all steps' if scores.kind == 'all' else scores.kind} by {measured}: "
             f"{_score(scores.score)} over {counted(scores.num_steps, 'step')}, of which {_shown(scores.decorative)} "
-            f"are decorative."
+            f"are decorative; support, the same with its signs: {scores.support:+.2f}."
         )
     it = "It" if is_apart else "Not shown: it"
     return Finding(

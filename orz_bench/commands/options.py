@@ -8,9 +8,10 @@
     @takes_options
     def command(options: Options, *, json_output: Json = False) -> None: ...
 
-A field that is a dataclass itself contributes its own options. A function beside the option (`parse_names`) turns what
-is given on the command line, of its parameter's type, into the field's value. Fields without an option keep their
-default.
+A field that is a dataclass itself contributes its own options. Its metadata may give all of them a prefix, and leave
+some out by their fields' names: `field(..., metadata={"prefix": "judge_"})` makes --seed to --judge-seed, `{"without":
+("price_in",)}` has no --price-in. A function beside the option (`parse_names`) turns what is given on the command line,
+of its parameter's type, into the field's value. Fields without an option keep their default.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from copy import copy
 from dataclasses import MISSING, Field, fields, is_dataclass
 from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -47,17 +49,34 @@ def takes_options(command: Callable[..., R]) -> Callable[..., R]:
     return wrapped
 
 
-def _parameters(group: Any) -> Iterator[inspect.Parameter]:
+def _parameters(group: Any, *, prefix: str = "", without: tuple[str, ...] = ()) -> Iterator[inspect.Parameter]:
     hints = get_type_hints(group, include_extras=True)
     for field in fields(group):
         hint = hints[field.name]
+        if field.name in without:
+            continue
         if is_dataclass(hint):
-            yield from _parameters(hint)
+            left_out = (*without, *field.metadata.get("without", ()))
+            yield from _parameters(hint, prefix=prefix + field.metadata.get("prefix", ""), without=left_out)
         elif (option := _of_kind(hint, (OptionInfo, ArgumentInfo))) is not None:
             kind, default = _given(field, hint)
             yield inspect.Parameter(
-                field.name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, option], default=default
+                prefix + field.name,
+                inspect.Parameter.KEYWORD_ONLY,
+                annotation=Annotated[kind, _under(prefix, option)],
+                default=default,
             )
+
+
+def _under(prefix: str, option: Any) -> Any:
+    """The option with the prefix before the names that it gives itself, of which Typer keeps the first as a default."""
+    given = (option.default, *(option.param_decls or ()))
+    if not prefix or not isinstance(option.default, str):
+        return option
+    named = copy(option)
+    named.default, *rest = (f"--{prefix.replace('_', '-')}{name.removeprefix('--')}" for name in given)
+    named.param_decls = tuple(rest)
+    return named
 
 
 def _given(field: Field[Any], hint: Any) -> tuple[Any, Any]:
@@ -72,16 +91,16 @@ def _given(field: Field[Any], hint: Any) -> tuple[Any, Any]:
     return parameter.annotation, ",".join(default) if isinstance(default, tuple) and default else None
 
 
-def _build(group: Any, given: Mapping[str, Any]) -> Any:
+def _build(group: Any, given: Mapping[str, Any], *, prefix: str = "") -> Any:
     hints = get_type_hints(group, include_extras=True)
     values: dict[str, Any] = {}
-    for name in (field.name for field in fields(group)):
-        hint = hints[name]
+    for field in fields(group):
+        hint, name = hints[field.name], prefix + field.name
         if is_dataclass(hint):
-            values[name] = _build(hint, given)
+            values[field.name] = _build(hint, given, prefix=prefix + field.metadata.get("prefix", ""))
         elif name in given:
             parse = _of_kind(hint, Callable)
-            values[name] = given[name] if parse is None else parse(given[name])
+            values[field.name] = given[name] if parse is None else parse(given[name])
     return group(**values)
 
 

@@ -85,7 +85,16 @@ def asked_model(name: str, options: ModelOptions, *, step: int | None = None, no
         )
 
 
-def require_room(model: AskedModel, lengths: Sequence[int], *, what: str) -> None:
+class Bounded(Protocol):
+    """What has a context."""
+
+    @property
+    def context(self) -> int | None:
+        """Tokens of prompt and completion together; None if unlimited."""
+        ...
+
+
+def require_room(model: Bounded, lengths: Sequence[int], *, what: str) -> None:
     """ConfigError if a text of so many tokens does not fit the context."""
     longest = max(lengths, default=0)
     if model.context is not None and longest > model.context:

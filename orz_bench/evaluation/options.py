@@ -6,7 +6,6 @@ Imports nothing heavy.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
@@ -20,10 +19,9 @@ from orz_bench.asking.protocol import PROTOCOLS
 from orz_bench.asking.suites.names import SUITES
 from orz_bench.benchmarks.dates import parse_day
 from orz_bench.benchmarks.own.address import with_options_joined
+from orz_bench.engines.model_options import EngineOptions, parse_template_args
 from orz_bench.engines.registry import ENGINES
-from orz_bench.engines.settings import ServerSettings, SharedSettings, TransformersSettings, VllmSettings
 from orz_bench.environment import data_folders as parse_data_dir
-from orz_bench.errors import ConfigError
 from orz_bench.evaluation.questions import Selection
 from orz_bench.secrets import redacted
 from orz_bench.terminal import DATA_DIR, SINCE, AllowWeakIsolation, Workers, listed
@@ -37,20 +35,6 @@ def parse_names(text: str | None) -> tuple[str, ...]:
     return tuple(dict.fromkeys(with_options_joined(parts)))
 
 
-def parse_template_args(words: list[str] | None) -> dict[str, Any]:
-    """`enable_thinking=false` as {"enable_thinking": False}. ConfigError for a word without a name."""
-    args: dict[str, Any] = {}
-    for word in words or ():
-        name, equals, value = word.partition("=")
-        if not equals or not name.isidentifier():
-            raise ConfigError(f"--template-args {word}: wanted NAME=VALUE, such as enable_thinking=false.")
-        try:
-            args[name] = json.loads(value)
-        except ValueError:
-            args[name] = value
-    return args
-
-
 def parse_since(since: str | None) -> date | None:
     """The day of --since. ConfigError for what is none."""
     return parse_day(since, "--since")
@@ -58,22 +42,6 @@ def parse_since(since: str | None) -> date | None:
 
 def _paths(folders: list[Path] | None) -> tuple[Path, ...]:
     return tuple(folders or ())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EngineOptions(SharedSettings):
-    """How an engine is opened: what all engines have, and the settings of each."""
-
-    vllm: VllmSettings = field(default_factory=VllmSettings)
-    transformers: TransformersSettings = field(default_factory=TransformersSettings)
-    server: ServerSettings = field(default_factory=ServerSettings)
-
-    def by_name(self) -> dict[str, Any]:
-        """The settings that are options, as make_spec names them."""
-        plain = asdict(self)
-        for group in ("vllm", "transformers", "server"):
-            plain |= plain.pop(group)
-        return {name: value for name, value in plain.items() if name != "sleeps"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,6 +17,7 @@ from orz_bench.asking.protocol import customise, get_protocol
 from orz_bench.asking.templates import OF_CHECKPOINT, TEMPLATES
 from orz_bench.engines.describe import card_facts
 from orz_bench.engines.engine import EngineSpec, ProbePrompt, ServerFacts, Tokenizer
+from orz_bench.engines.meeting import meet_server, probe_prompt
 from orz_bench.engines.open import choose_dtype, choose_engine, opened_once
 from orz_bench.engines.registry import get_engine, make_spec
 from orz_bench.environment import describe_environment
@@ -29,7 +30,7 @@ from orz_bench.evaluation.marks import Marks
 from orz_bench.evaluation.options import EvalOptions
 from orz_bench.evaluation.plans import Chosen, choose, plan
 from orz_bench.evaluation.previews import generation_config_note, preview
-from orz_bench.evaluation.served import context_note, meet_server, probe_prompt, require_chat
+from orz_bench.evaluation.served import context_note, require_chat
 from orz_bench.evaluation.since import only_recent
 from orz_bench.evaluation.steered import (
     engine_for,

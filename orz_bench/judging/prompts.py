@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
-RULES = 1
+RULES = 2
 """Increased whenever a prompt or the reading of a reply changes."""
 _MOST_CHARS = 12_000
 _YES_NO = re.compile(r"\b(yes|no)\b", re.IGNORECASE)
+_OPENED, _CLOSED = "<think>", "</think>"
 _CUT = "\n[...]\n"
 
 
@@ -30,8 +31,11 @@ def judge_prompt(question: str, *, problem: str, response: str) -> str:
 
 
 def reading(reply: str) -> bool | None:
-    """The first yes or no of a reply; None without one, or if both are in its first words."""
-    found = [word.lower() for word in _YES_NO.findall(reply)]
+    """The first yes or no of a reply, behind its thought; None without one, or if both are in its first words."""
+    _, closed, said = reply.rpartition(_CLOSED)
+    if not closed and said.lstrip().startswith(_OPENED):
+        return None  # the limit of tokens cut the thought
+    found = [word.lower() for word in _YES_NO.findall(said)]
     if not found or (len(found) > 1 and found[0] != found[1]):
         return None
     return bool(found[0] == "yes")

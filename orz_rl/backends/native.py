@@ -54,12 +54,14 @@ class NativeBackend:
 
     def train(self, job: Job, observer: Observer) -> Outcome:
         """Check everything that the run needs, then train; see orz_rl.training.loop.train."""
+        from orz_rl.training.branch import runs_with_answers
         from orz_rl.training.identity import Maker, check_out
         from orz_rl.training.loop import train
         from orz_rl.training.preparation import prepare
 
         check_out(job.out, fresh=job.fresh)
-        setup = prepare(job.config, out=job.out, data=job.data, notice=observer.notice, fresh=job.fresh)
+        answers_in = runs_with_answers(RunDir(job.out), lineage=job.lineage, fresh=job.fresh)
+        setup = prepare(job.config, out=job.out, data=job.data, notice=observer.notice, answers_in=answers_in)
         made_by = Maker(self.name, job.command, job.lineage)
         return train(setup, made_by=made_by, observer=observer, fresh=job.fresh)
 

@@ -22,6 +22,26 @@ from orz_rl.training.metrics_file import metrics_until
 from orz_rl.training.progress import Observer
 
 _MANIFEST = "manifest.json"
+_CHOOSES_ANSWERS = (
+    "data.template",
+    "data.max_prompt_tokens",
+    "eval.benchmarks",
+    "rollout.max_model_len",
+    "rollout.max_tokens",
+    "rollout.stop",
+    "seed",
+)
+"""Settings that decide, beside those that a branch cannot change, which answers of distill.source are learned."""
+
+
+def runs_with_answers(run: RunDir, *, lineage: Mapping[str, Any], fresh: bool) -> list[Path]:
+    """The runs whose stored answers this one learns, if they have some: itself, and its parent where those hold.
+
+    So a branch needs the source of its parent's answers no more.
+    """
+    parent = Source.from_json(lineage.get("parent"))
+    own = [] if fresh else [run.path]
+    return own if parent is None or parent.changed.keys() & set(_CHOOSES_ANSWERS) else [*own, Path(parent.run)]
 
 
 def start_from_parent(

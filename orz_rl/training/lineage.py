@@ -43,6 +43,7 @@ _FIXED: Mapping[str, str] = MappingProxyType(
         "model.policy": _WEIGHTS,
         "model.critic": _WEIGHTS,
         "model.value_head_init": _WEIGHTS,
+        "critic.from": _WEIGHTS,
         "model.dtype": _STATE,
         "cluster.device": _STATE,
         "cluster.zero_stage": _STATE,
@@ -54,6 +55,8 @@ _FIXED: Mapping[str, str] = MappingProxyType(
     }
 )
 """Settings that a checkpoint fixes, and why."""
+_OF_CRITIC = ("model.critic", "critic.from", "model.value_head_init", "cluster.critic_ranks")
+"""Of these, what a branch without a critic may leave out."""
 _FIXED_IF_PARTIAL = ("rollout.num_problems", "rollout.max_staleness", "rollout.window")
 _SAMPLED = ("rollout.", "data.", "reward.extractor", "distill.source")
 """Settings of what was sampled, which a replay finds done."""
@@ -214,7 +217,7 @@ class _Parent:
             )
 
     def _fixed(self, config: TrainConfig) -> Iterator[tuple[str, str]]:
-        yield from _FIXED.items()
+        yield from ((key, why) for key, why in _FIXED.items() if config.has_critic or key not in _OF_CRITIC)
         if config.rollout.partial:
             yield from ((key, _FIXED["rollout.partial"]) for key in _FIXED_IF_PARTIAL)
 

@@ -72,10 +72,11 @@ def prepare(
     data: Sequence[Path],
     notice: Callable[[str], None],
     extra: str = "train",
-    fresh: bool = False,
+    answers_in: Sequence[Path] = (),
 ) -> Setup:
-    """Resolve and check everything that a run needs, with the libraries of this extra; `fresh`: it starts over.
+    """Resolve and check everything that a run needs, with the libraries of this extra.
 
+    `answers_in`: runs whose stored answers are learned, where one has some; else they are chosen from distill.source.
     Raises OrzError; starts nothing and writes nothing.
     """
     require(extra, what="training", but=("tensorboardX",))
@@ -98,7 +99,7 @@ def prepare(
     if replayed is not None:
         prompts = replayed.prompts()
     elif config.is_supervised:
-        demonstrations = _demonstrations(config, None if fresh else run, student=policy, data=data, notice=notice)
+        demonstrations = _demonstrations(config, answers_in, student=policy, data=data, notice=notice)
         prompts = prompts_of(demonstrations.rows, config=config, digest=demonstrations.digest)
     else:
         prompts = prompts_for(config, tokenizer, notice=notice)
@@ -142,11 +143,16 @@ def _teacher(config: TrainConfig, *, student: str) -> str | None:
 
 
 def _demonstrations(
-    config: TrainConfig, run: RunDir | None, *, student: str, data: Sequence[Path], notice: Callable[[str], None]
+    config: TrainConfig,
+    answers_in: Sequence[Path],
+    *,
+    student: str,
+    data: Sequence[Path],
+    notice: Callable[[str], None],
 ) -> Demonstrations:
-    """The answers to learn: those that the run has chosen before, or chosen now."""
+    """The answers to learn: those that a run has chosen before, or chosen now."""
     assert config.distill.source is not None
-    found = stored_demonstrations(run.path) if run is not None else None
+    found = next((kept for run in answers_in if (kept := stored_demonstrations(run)) is not None), None)
     if found is None:
         source = AnswerSource.parse(config.distill.source)
         wanted = Wanted(

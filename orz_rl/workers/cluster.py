@@ -130,6 +130,7 @@ class Sampler(ABC):
     def generate(self, requests: Iterable[Request], sampling: Sampling) -> Iterator[list[Completion]]:
         """Yield lists of completions as the engines report them."""
 
+    @abstractmethod
     def draw(
         self, requests: Iterable[Request], sampling: Sampling, *, until: Callable[[], bool]
     ) -> Generator[list[Completion], None, list[Request]]:
@@ -139,7 +140,6 @@ class Sampler(ABC):
         These requests have what was drawn of them, and go on from there when they are drawn again, also with other
         weights. An iterator that has ended is asked again: it may have been refilled.
         """
-        raise NotImplementedError
 
     @abstractmethod
     def close(self) -> None:

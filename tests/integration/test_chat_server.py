@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from analysis.cli import app
 from orz_bench.evaluation import recorder
+from orz_bench.records.marks import MarksDir
 from orz_bench.records.run_dir import RunDir
 from tests.support.command_line import orz_bench, results_of, started
 from tests.support.named_points import Point, kill_at
+from tests.support.runs import a_run
 from tests.support.vllm_server import NAME, a_thinking_model, serving
 
 pytestmark = pytest.mark.slow
@@ -107,3 +111,35 @@ def test_killed_and_resumed_no_sample_is_lost_or_doubled(addresses: tuple[str, s
     assert requests, "none gave four samples"
     assert all(len(texts) == 4 for texts in requests.values())
     assert any(len(set(texts)) > 1 for texts in requests.values()), "the samples of a request are draws of their own"
+
+
+@pytest.mark.parametrize("endpoint", ["completions", "chat"])
+def test_a_judge_on_the_server_reads_all_responses_and_resumes(
+    addresses: tuple[str, str], model: Path, tmp_path: Path, endpoint: str
+) -> None:
+    """This model says neither yes nor no; what counts is that every response has its reply and the card its server."""
+    run = a_run(tmp_path / "run", num_steps=1)
+    own = tmp_path / "own.py"
+    own.write_text(
+        "from analysis import Behaviour\nDOUBTS = Behaviour(name='doubts', what='x', question='Does it doubt?')\n",
+        encoding="utf-8",
+    )
+    arguments = ["detect", str(run.path), "--behaviour", f"{own}:DOUBTS", "--bench", "training", "--judge", NAME]
+    arguments += ["--judge-engine", "openai", "--judge-base-url", addresses[1], "--judge-endpoint", endpoint]
+    arguments += ["--judge-tokenizer", str(model)] if endpoint == "completions" else []
+    done = CliRunner().invoke(app, [*arguments, "--json"])
+    assert done.exit_code == 0, done.output
+    marks = run.rollouts(1).path / "marks" / "doubts"
+    (card,) = [json.loads(path.read_text(encoding="utf-8"))["judge"] for path in marks.glob("*/card.json")]
+    assert (card["model"], card["server"]["root"]) == (f"openai:{NAME}", str(model))
+    assert card["prompts_as"] == (
+        "token ids" if endpoint == "completions" else "messages, in the server's chat template"
+    )
+    (folder,) = marks.iterdir()
+    found = MarksDir(folder).read()
+    assert len(found) == run.rollouts(1).read(["problem_id"]).num_rows
+    assert all(mark.reply for mark in found.values())
+    parts = list(folder.glob("part-*"))
+    again = CliRunner().invoke(app, [*arguments, "--json"])
+    assert (again.exit_code, again.stdout) == (0, done.stdout)
+    assert list(folder.glob("part-*")) == parts

@@ -66,6 +66,24 @@ def test_right_answers_are_learned_and_every_one_has_a_fate(source: Path, whole:
 
 
 @pytest.mark.slow
+def test_a_branch_learns_the_answers_that_its_parent_keeps(source: Path, whole: Path, tmp_path: Path) -> None:
+    run = tmp_path / "branch"
+    source.rename(tmp_path / "moved")
+    try:
+        orz_rl("train", "--from", f"{whole}@2", "--out", run)
+    finally:
+        (tmp_path / "moved").rename(source)
+    assert metrics_of(run) == metrics_of(whole)
+    assert rollouts_of(run, STEPS) == rollouts_of(whole, STEPS)
+    weights = [path / "checkpoints/step=000003/policy/model.safetensors" for path in (run, whole)]
+    assert weights[0].read_bytes() == weights[1].read_bytes()
+    for name in ("card.json", "fates.parquet"):
+        assert (run / "distillation" / name).read_bytes() == (whole / "distillation" / name).read_bytes()
+    refused = orz_rl("train", "--replay", whole, "--out", tmp_path / "replay", expect=2)
+    assert "orz-rl distill --from learns again" in refused.stderr
+
+
+@pytest.mark.slow
 def test_killed_it_ends_with_the_same_weights(source: Path, whole: Path, tmp_path: Path) -> None:
     run = tmp_path / "killed"
     for at in (2, 3):  # before the first checkpoint, and after it

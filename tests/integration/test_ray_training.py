@@ -89,6 +89,16 @@ def test_steps_are_sampled_ahead_of_learning_and_a_killed_run_goes_on(
     problems = [row["problem_id"] for step in (1, 2, 3, 4) for row in rollouts_of(run, step)]
     assert {problems.count(problem) for problem in problems} == {4}, "no problem is skipped or doubled"
     assert rows[0]["mismatch/logprob_abs_max"] < 1e-3
+    if not is_whole:
+        _is_replayed_bit_for_bit(run, tmp_path / "replay", workers=workers)
+
+
+def _is_replayed_bit_for_bit(run: Path, replay: Path, *, workers: Mapping[str, str]) -> None:
+    """Also samples of several versions; what was drawn is learned, so which version drew it does not depend on time."""
+    orz_rl("train", "--from", f"{run}@2", "--replay", run, "--out", replay, environment=workers)
+    assert metrics_of(replay) == metrics_of(run)
+    for step in (3, 4):
+        assert rollouts_of(replay, step) == rollouts_of(run, step)
 
 
 def process_of(log: Path) -> int:

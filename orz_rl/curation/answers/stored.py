@@ -8,6 +8,7 @@ distillation/card.json               source, settings, counts by fate; written l
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from orz_rl.names import GIVEN
 from orz_rl.settings.distill import AnswerSource
 
 FOLDER = "distillation"
+_FATES = "fates.parquet"
 _SCHEMA_VERSION = 1
 
 
@@ -39,7 +41,9 @@ class Demonstrations:
     rows: tuple[Rollout, ...]
     card: Mapping[str, Any]
     fates: tuple[AnswerFate, ...] | None = None
-    """None where they were read from the run, which has them already."""
+    """None where they were read from a run, which has them already."""
+    kept_in: Path | None = None
+    """The run that they were read from."""
 
     @property
     def digest(self) -> str:
@@ -53,7 +57,7 @@ class Demonstrations:
     def store(self, run: Path) -> None:
         """Write them into a run, unless they are there; a kill in between leaves no card, and all is written again."""
         folder = run / FOLDER
-        if self.fates is None or (folder / "card.json").exists():
+        if (folder / "card.json").exists():
             return
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -61,8 +65,12 @@ class Demonstrations:
             chosen.path.mkdir(exist_ok=True)
             chosen.replace(self.rows)
             temporary = folder / ".fates.parquet.tmp"
-            pq.write_table(_table(self.fates), temporary, compression="zstd")
-            temporary.rename(folder / "fates.parquet")
+            if self.fates is not None:
+                pq.write_table(_table(self.fates), temporary, compression="zstd")
+            else:
+                assert self.kept_in is not None
+                shutil.copyfile(self.kept_in / FOLDER / _FATES, temporary)
+            temporary.rename(folder / _FATES)
         except OSError as error:
             raise disk_error(folder, error) from error
         write_text(folder / "card.json", to_json(dict(self.card)))
@@ -88,7 +96,7 @@ def stored_demonstrations(run: Path) -> Demonstrations | None:
         return None
     card = read_json(path)
     rows = rollouts_from_table(RolloutsDir(run / FOLDER / "chosen").read())
-    found = Demonstrations(tuple(rows), card)
+    found = Demonstrations(tuple(rows), card, kept_in=run)
     if card.get("digest") != found.digest:
         raise RunDirError(
             f"{path.parent}: the chosen answers are not those of card.json; restore the folder, or use --fresh to "

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +15,17 @@ from typer.testing import CliRunner
 from analysis.behaviours.behaviour import Behaviour, Response, find_behaviour
 from analysis.behaviours.marking import Marked, marked, sources_of
 from analysis.behaviours.study import behaviour_study
-from analysis.behaviours.tags import agreement_with, read_tags
+from analysis.behaviours.tags import agreement_with, keep_judged, read_tags
 from analysis.cli import app
 from analysis.curves.behaved import with_behaviours
 from analysis.curves.build import build_study
 from analysis.figures.behaviours import behaviours_figure
 from analysis.reading.load import load_path
-from analysis.report.behaviours_finding import behaviours_finding
-from orz_bench.errors import ConfigError, DataError, RunDirError
+from analysis.report.behaviours_finding import behaviours_finding, behaviours_table
+from orz_bench.errors import ConfigError, DataError, EngineError, RunDirError
 from orz_bench.records.run_dir import RunDir
+from orz_bench.records.tagged import read_judged
+from tests.support.openai_server import Server, running
 from tests.support.runs import a_run
 
 
@@ -83,21 +87,29 @@ def _changed(row: Any) -> dict[str, Any]:
     return {name: getattr(row, name) for name in row.__dataclass_fields__} | {"completion": "other"}
 
 
+@dataclass(frozen=True)
+class Said:
+    number: int
+    shows: bool | None
+    reply: str
+
+
 class Judge:
     """Says yes to responses with `recheck`, and once neither."""
 
     card: Mapping[str, Any] = {"model": "stub"}
 
-    def __init__(self) -> None:
+    def __init__(self, *, ends_after: int | None = None) -> None:
         self.questions: list[str] = []
-        self.is_first = True
+        self.is_first, self.ends_after = True, ends_after
 
-    def ask(self, question: str, responses: Sequence[tuple[str, str]]) -> list[tuple[bool | None, str]]:
+    def ask(self, question: str, responses: Sequence[tuple[str, str]]) -> Iterator[list[Said]]:
         self.questions += [question] * len(responses)
-        found: list[tuple[bool | None, str]] = [("recheck" in text, "Yes") for _, text in responses]
-        if self.is_first:
-            found[0], self.is_first = (None, "hm"), False
-        return found
+        for number, (_, text) in enumerate(responses):
+            if self.ends_after is not None and number == self.ends_after:
+                raise EngineError("the server is gone")
+            yield [Said(number, None, "hm") if self.is_first else Said(number, "recheck" in text, "Yes")]
+            self.is_first = False
 
 
 def test_a_judge_is_asked_and_its_unclear_replies_are_counted(tmp_path: Path) -> None:
@@ -113,10 +125,51 @@ def test_a_judge_is_asked_and_its_unclear_replies_are_counted(tmp_path: Path) ->
     assert next(iter(found[0].marks.values())).reply == "hm"
 
 
-def exported(run: RunDir, path: Path, *, errors: int) -> Path:
-    """Every response of step 1 and 2 seen; those with `wait` tagged, but the first ones are tagged wrongly."""
+def test_what_a_judge_has_said_is_kept_when_its_engine_ends(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    behaviour = Behaviour(name="doubts", what="x", question="Does it doubt?")
+    with pytest.raises(EngineError):
+        marks_of(run, behaviour, Judge(ends_after=5))
+    judge = Judge()
+    found, num = marks_of(run, behaviour, judge)
+    assert (num, len(judge.questions), len(found[0].marks)) == (11, 11, 16)
+
+
+def test_a_judge_on_a_server_marks_resumes_and_is_named(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=1)
+    (tmp_path / "own.py").write_text(
+        "from analysis import Behaviour\nDOUBTS = Behaviour(name='doubts', what='x', question='Does it doubt?')\n",
+        encoding="utf-8",
+    )
+    with running(server := Server(odd=doubts)) as url:
+        arguments = ["detect", str(run.path), "--behaviour", f"{tmp_path / 'own.py'}:DOUBTS", "--bench", "training"]
+        arguments += ["--judge", "m", "--judge-engine", "openai", "--judge-base-url", url, "--json"]
+        done = CliRunner().invoke(app, arguments)
+        assert done.exit_code == 0, done.output
+        first = len(server.log.bodies)
+        again = CliRunner().invoke(app, arguments)
+        assert len(server.log.bodies) - first < 8, (
+            "only the first questions to a server, of which none is about a response"
+        )
+    assert again.stdout == done.stdout
+    (study,) = json.loads(done.stdout)["behaviours"]
+    expected = sum("recheck" in str(row.completion) for row in run.rollouts(1).rows())
+    assert study["sets"]["training"][0]["share"] == expected / 16
+    (card,) = run.rollouts(1).path.glob("marks/doubts/*/card.json")
+    judge = json.loads(card.read_text(encoding="utf-8"))["judge"]
+    assert (judge["model"], judge["server"]["base_url"]) == ("openai:m", url)
+
+
+def doubts(body: dict[str, Any], _times: int) -> tuple[int, Any]:
+    says = " Yes" if "recheck" in body["prompt"].partition("<response>")[2] else " No"
+    choice = {"index": 0, "finish_reason": "stop", "text": says}
+    return 200, {"choices": [choice], "usage": {"prompt_tokens": 9, "completion_tokens": 2}, "model": "m"}
+
+
+def exported(run: RunDir, path: Path, *, errors: int, steps: Sequence[int] = (1, 2)) -> Path:
+    """Every response of these steps seen; those with `wait` tagged, but the first ones are tagged wrongly."""
     lines = []
-    for step in (1, 2):
+    for step in steps:
         for at, row in enumerate(run.rollouts(step).rows()):
             tagged = ("wait" in row.completion) != (step == 2 and at < errors)
             found = {
@@ -166,6 +219,46 @@ def test_the_command(tmp_path: Path) -> None:
     assert [one.name for one in study.behaviours] == ["no-reasoning", "reflection"]
     assert "reflection (a reflection word" in behaviours_finding(study.behaviours).details[1]
     assert len(behaviours_figure(study.behaviours).panels) == 2
+
+
+def test_reports_have_shares_as_found_and_corrected(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=6)
+    tags = exported(run, tmp_path / "tags.jsonl", errors=2, steps=range(1, 7))
+    arguments = ["detect", str(run.path), "--tags", str(tags), "--json", "--behaviour"]
+    done = CliRunner().invoke(app, [*arguments, "reflection"])
+    assert done.exit_code == 0, done.output
+    study = with_behaviours(build_study(load_path(run.path)[0]))
+    (found,) = study.behaviours
+    assert found.why_uncorrected is None
+    assert found.to_json()["agreement"] == json.loads(done.stdout)["behaviours"][0]["agreement"]
+    finding, table = behaviours_finding(study.behaviours), behaviours_table(study.behaviours)
+    assert "those of reflection are corrected" in finding.headline
+    assert "Against the tag reflection on 96 judged responses: precision" in finding.details[0]
+    assert ", corrected " in finding.details[0]
+    assert all(row[-1].endswith(")") for row in table.rows if row[1] == "training")
+    assert [one.quantity for one in behaviours_figure(study.behaviours).panels[0].series[:2]] == ["found", "corrected"]
+
+    assert CliRunner().invoke(app, [*arguments, "guessing"]).exit_code == 0
+    study = with_behaviours(build_study(load_path(run.path)[0]))
+    detail = behaviours_finding(study.behaviours).details[0]
+    assert "Not corrected: 0 judged responses have the tag and 96 do not, wanted at least 5 of each." in detail
+    assert {row[-1] for row in behaviours_table(study.behaviours[:1]).rows} == {"–"}
+
+
+def test_what_was_judged_elsewhere_stays_and_what_is_judged_again_is_replaced(tmp_path: Path) -> None:
+    run = a_run(tmp_path / "run", num_steps=3)
+    found, _ = marks_of(run, find_behaviour("reflection"))
+    everything = read_tags(exported(run, tmp_path / "tags.jsonl", errors=0))
+    keep_judged(run, "reflection", judged=everything, found=found, tag="reflection")
+    assert len(read_judged(run)["reflection"].responses) == 32
+    keep_judged(run, "reflection", judged=everything[:1], found=found[:1], tag="reflection")
+    kept = read_judged(run)["reflection"]
+    assert sorted(Counter(one.step for one in kept.responses).items()) == [(1, 1), (2, 16)]
+    keep_judged(run, "reflection", judged=everything[:1], found=found[:1], tag="other")
+    assert len(read_judged(run)["reflection"].responses) == 1
+    (run.path / "behaviours" / "reflection.json").write_text('{"schema_version": 1, "tag": "x"}', encoding="utf-8")
+    study = with_behaviours(build_study(load_path(run.path)[0]))
+    assert "delete it and run that again" in study.run.notes[-1]
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,7 @@ def test_what_a_model_needs_is_in_the_report(tmp_path: Path) -> None:
     assert "right in 10.0 % (5.0 % to 20.0 %) without its thought and in 90.0 %" in finding.headline
     assert finding.details[1] == (
         "True-thinking score of all steps by an answer right behind it: 0.10 (0.05 to 0.20) over 9 steps, of which "
-        "90.0 % (80.0 % to 95.0 %) are decorative."
+        "90.0 % (80.0 % to 95.0 %) are decorative; support, the same with its signs: +0.10."
     )
     assert [panel.title for panel in needs_figure(study.needs).panels] == ["Right answers", "The response's own answer"]
     (folder.path / SUMMARY).write_text("{}", encoding="utf-8")

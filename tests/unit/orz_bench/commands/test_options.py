@@ -10,8 +10,9 @@ import typer
 from typer.testing import CliRunner
 
 from orz_bench.commands.options import takes_options
+from orz_bench.engines.model_options import EngineOptions
 from orz_bench.engines.registry import ENGINES
-from orz_bench.evaluation.options import EngineOptions, EvalOptions
+from orz_bench.evaluation.options import EvalOptions
 from tests.guards.test_docs import PROGRAMS
 
 
@@ -29,6 +30,40 @@ class Outer:
     names: Annotated[tuple[str, ...], typer.Option("--name", help="Which."), words] = ("a", "b")
     inner: Inner = field(default_factory=Inner)
     note: str = "not an option"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    timeout_s: Annotated[float, typer.Option("--timeout", help="Seconds.")] = 1.0
+    price: Annotated[float, typer.Option(help="Of a second.")] = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judging:
+    inner: Inner = field(default_factory=Inner)
+    waiting: Waiting = field(default_factory=Waiting, metadata={"without": ("price",)})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prefixed:
+    size: Annotated[int, typer.Option(help="Its own.")] = 1
+    judging: Judging = field(default_factory=Judging, metadata={"prefix": "judge_"})
+
+
+def test_a_group_under_a_prefix_and_without_some_of_its_options() -> None:
+    caught: list[Prefixed] = []
+
+    @takes_options
+    def command(options: Prefixed) -> None:
+        caught.append(options)
+
+    app = typer.Typer(rich_markup_mode=None)
+    app.command()(command)
+    done = CliRunner().invoke(app, ["--size", "2", "--judge-size", "4", "--judge-timeout", "9"])
+    assert done.exit_code == 0, done.output
+    assert caught == [Prefixed(size=2, judging=Judging(inner=Inner(size=4), waiting=Waiting(timeout_s=9.0)))]
+    assert CliRunner().invoke(app, ["--judge-price", "1"]).exit_code == 2
+    assert CliRunner().invoke(app, ["--judge-size", "0"]).exit_code == 2
 
 
 def run(*arguments: str) -> tuple[int, str]:

@@ -12,9 +12,10 @@ import orz_bench
 from orz_bench.api import Results
 from orz_bench.asking.changes import ProtocolChanges
 from orz_bench.asking.templates import MESSAGES, TEMPLATES
+from orz_bench.engines.model_options import EngineOptions
 from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import ConfigError, EngineError, OrzError
-from orz_bench.evaluation.options import EngineOptions, EvalOptions
+from orz_bench.evaluation.options import EvalOptions
 from orz_bench.evaluation.run_evaluation import preview_evaluations
 from orz_bench.records.run_dir import RunDir
 from orz_bench.results.report import render_markdown

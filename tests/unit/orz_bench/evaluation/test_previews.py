@@ -12,9 +12,10 @@ from orz_bench.asking.protocol import ProtocolCard, get_protocol, make_card
 from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.engines.engine import Sampling
+from orz_bench.engines.model_options import parse_template_args
 from orz_bench.engines.tokenizer import CheckpointTokenizer
 from orz_bench.errors import ConfigError
-from orz_bench.evaluation.options import EvalOptions, parse_template_args
+from orz_bench.evaluation.options import EvalOptions
 from orz_bench.evaluation.previews import generation_config_note
 from orz_bench.evaluation.questions import Selection
 from orz_bench.evaluation.run_evaluation import preview_evaluations, run_evaluations

@@ -12,10 +12,11 @@ import pytest
 import yaml
 
 from orz_bench.asking.changes import ProtocolChanges
+from orz_bench.engines.model_options import EngineOptions
 from orz_bench.engines.settings import ServerSettings
 from orz_bench.errors import ConfigError, OrzError
 from orz_bench.evaluation.evaluate import Evaluation
-from orz_bench.evaluation.options import EngineOptions, EvalOptions
+from orz_bench.evaluation.options import EvalOptions
 from orz_bench.evaluation.run_evaluation import preview_evaluations, run_evaluations
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RunDir

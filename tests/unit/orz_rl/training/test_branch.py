@@ -11,7 +11,7 @@ import pytest
 from orz_bench.errors import RunDirError
 from orz_bench.records.origin import Source
 from orz_bench.records.run_dir import RunDir
-from orz_rl.training.branch import start_from_parent
+from orz_rl.training.branch import runs_with_answers, start_from_parent
 from orz_rl.training.checkpoint import Checkpoints
 from tests.support.parents import a_parent
 
@@ -113,3 +113,20 @@ def test_a_run_without_a_parent_is_left_alone(tmp_path: Path) -> None:
     run = a_parent(tmp_path / "run", steps=())
     assert start(run) == []
     assert not (run.path / "checkpoints").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "fresh", "names"),
+    [
+        ({}, False, ["new", "parent"]),
+        ({"optim.policy_lr": [1e-4, 1e-3]}, True, ["parent"]),
+        ({"seed": [1, 2]}, False, ["new"]),
+        ({"rollout.max_tokens": [8, 4]}, True, []),
+    ],
+)
+def test_a_branch_learns_the_stored_answers_of_its_parent_where_the_choice_is_the_same(
+    parent: RunDir, changed: dict[str, list[Any]], fresh: bool, names: list[str]
+) -> None:
+    source = {"run": str(parent.path), "run_id": "parent", "step": 2, "changed": changed}
+    found = runs_with_answers(RunDir(parent.path.parent / "new"), lineage={"parent": source}, fresh=fresh)
+    assert [path.name for path in found] == names

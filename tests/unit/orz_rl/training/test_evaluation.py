@@ -15,8 +15,9 @@ from orz_bench.asking.protocol import get_protocol
 from orz_bench.benchmarks.registry import get_benchmark
 from orz_bench.engines.engine import Engine, EngineSpec, Sampling
 from orz_bench.engines.fake import FakeEngine, FakeTokenizer
+from orz_bench.engines.model_options import EngineOptions
 from orz_bench.errors import ConfigError
-from orz_bench.evaluation.options import EngineOptions, EvalOptions
+from orz_bench.evaluation.options import EvalOptions
 from orz_bench.evaluation.run_evaluation import run_evaluations
 from orz_bench.grading.grader import Grader
 from orz_bench.records.rollout import Completion, Request

@@ -69,11 +69,17 @@ def test_a_step_without_a_checkpoint_is_named_with_those_there_are(parent: RunDi
 
 def test_all_changes_that_a_checkpoint_does_not_allow_are_named_together(parent: RunDir) -> None:
     with pytest.raises(ConfigError) as caught:
-        branched(parent, "model.policy=models/other", "cluster.zero_stage=1", "model.dtype=bfloat16")
+        branched(
+            parent,
+            "model.policy=models/other",
+            "cluster.zero_stage=1",
+            "model.dtype=bfloat16",
+            "critic.from=critics/new",
+        )
     lines = str(caught.value).splitlines()
     assert "model.policy: found tiny, wanted models/other (the weights" in lines[1]
-    assert [line.split(":")[0].strip() for line in lines[1:4]] == [
-        "model.policy", "model.dtype", "cluster.zero_stage",
+    assert [line.split(":")[0].strip() for line in lines[1:5]] == [
+        "model.policy", "critic.from", "model.dtype", "cluster.zero_stage",
     ]  # fmt: skip
     assert "model.policy=" in lines[-1]
 
@@ -85,6 +91,16 @@ def test_a_critic_cannot_be_had_from_a_run_without_one(tmp_path: Path) -> None:
 
 def test_without_a_critic_goes_on_from_a_run_with_one(parent: RunDir) -> None:
     assert not branched(parent, "advantage.estimator=grpo").config.has_critic
+
+
+@pytest.mark.parametrize("setting", ["critic.from", "model.critic"])
+def test_without_a_critic_the_setting_of_its_start_can_be_left_out(tmp_path: Path, setting: str) -> None:
+    """It would be refused if it stayed: it has no effect."""
+    parent = a_parent(tmp_path / "tiny", f"{setting}=critics/one")
+    found = branched(parent, "advantage.estimator=grpo", f"{setting}=null")
+    assert (found.config.has_critic, found.config.critic.source, found.config.model.critic) == (False, None, None)
+    with pytest.raises(ConfigError, match=f"{setting}: found critics/one, wanted critics/two"):
+        branched(parent, f"{setting}=critics/two")
 
 
 @pytest.mark.parametrize("name", ["run.json", "config.yaml"])

@@ -34,6 +34,14 @@ class Stamping(Sampler):
             self.is_working = False
             yield [found]
 
+    def draw(
+        self, requests: Iterable[Request], sampling: Sampling, *, until: Callable[[], bool]
+    ) -> Generator[list[Completion], None, list[Request]]:
+        waiting = iter(requests)
+        while not until() and (request := next(waiting, None)) is not None:
+            yield from self.generate([request], sampling)
+        return list(waiting)
+
     def on_all(self, method: EngineMethod, sources: Sources | None = None, **settings: Any) -> None:
         assert not self.is_working
         self.version = settings["version"]

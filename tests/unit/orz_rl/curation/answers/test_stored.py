@@ -172,6 +172,12 @@ def test_they_are_stored_with_every_fate_and_read_again(student: Path, tmp_path:
         (0, "chosen", ""),
     ]
     again.store(run)
+    branch = a_run(tmp_path / "branch", {})
+    again.store(branch)
+    of_branch = stored_demonstrations(branch)
+    assert of_branch is not None
+    assert (of_branch.rows, of_branch.card) == (again.rows, again.card)
+    assert pq.read_table(branch / "distillation" / "fates.parquet").to_pylist() == fates
     RolloutsDir(run / "distillation" / "chosen").replace([a_row("2, 2")])
     with pytest.raises(OrzError, match=r"the chosen answers are not those of card.json; .* --fresh"):
         stored_demonstrations(run)
