@@ -27,8 +27,8 @@ from analysis import load, step_moments, token_layer
 from orz_bench.records.run_dir import RunDir
 from orz_bench.results.lookup import compare_runs, results_of
 
-LAST = {"grpo-42": 40, "grpo-1": 40, "trl-42": 10, "ppo-42": 20}
-"""Run -> its steps. A step of PPO, with its critic, takes twice as long as one of GRPO, and one of TRL five times."""
+LAST = {"grpo-42": 40, "grpo-1": 40, "trl-42": 20, "ppo-42": 40}
+"""Run -> its steps. A step of PPO, with its critic, takes twice as long as one of GRPO, one of TRL five times."""
 RUNS: dict[str, tuple[str, ...]] = {
     "grpo-42": ("seed=42",),
     "grpo-1": ("seed=1",),
