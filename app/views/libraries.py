@@ -6,6 +6,7 @@ DuckDB that took twice as long as the drawing itself, and what was drawn last wa
 
 from __future__ import annotations
 
+import atexit
 import gc
 import sys
 from threading import Lock
@@ -23,5 +24,7 @@ def leave_libraries_out() -> None:
         if len(sys.modules) < _left_out + _FEW:
             return
         _left_out = len(sys.modules)
+    atexit.unregister(gc.unfreeze)
+    atexit.register(gc.unfreeze)  # some libraries report what is still there at the end
     gc.collect()
     gc.freeze()
