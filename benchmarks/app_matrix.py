@@ -5,13 +5,14 @@ are there: four short samples a question, and eight long responses. Needs Chromi
 playwright. What counts is the time from the choice of another order, which sends and draws all cells anew, until the
 picture has changed and stays; and from the key for the next long response until its text is there. The next short
 response is the floor of the latter: what the page, Streamlit and the browser take for a text of one line. Wall seconds
-mean little on a shared machine: with them are the CPU seconds of the server and of the page's main thread, and the load.
+mean little on a shared machine: CPU seconds of the server and of the page's main thread are with them, and the load.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
 import statistics
 import sys
 import tempfile
@@ -38,6 +39,9 @@ QUESTIONS, CHECKPOINTS, SAMPLES = 500, 100, 4
 LIMITS_S = {"another order": 1.0, "the next long response": 0.3}
 RESPONSES = {"short": 60, "long": 125_000}
 """Characters of the responses of two runs; of the last one, scrolling is measured too."""
+_WORDS = [
+    f"{word} " for word in re.findall(r"\w+", "so wait the sum of all digits is not what we had before check again")
+]
 _FINGERPRINT = "0123456789ab"
 
 
@@ -140,12 +144,11 @@ def written_responses(folder: Path, *, chars: int) -> None:
     """A run with eight responses; 125,000 characters are about 32,000 tokens."""
     run, rng = RunDir(folder), random.Random(0)
     run.create(kind="eval", command=[], seed=0, environment={})
-    words = [f"{word} " for word in "so wait the sum of all digits is not what we had before check again".split()]
     rows = []
     for number in range(8):
-        lines = []
+        lines: list[str] = []
         while sum(map(len, lines)) < chars:
-            lines.append(f"{len(lines)}. {' '.join(rng.choices(words, k=14))} = {rng.randrange(10**6)}\n")
+            lines.append(f"{len(lines)}. {' '.join(rng.choices(_WORDS, k=14))} = {rng.randrange(10**6)}\n")
             lines += rng.choices(lines, k=rng.random() < 0.1)
         rows.append(a_rollout(problem_id=f"p{number}", completion="".join(lines) + "</think> \\boxed{2}"))
     directory = run.evaluation(benchmark="arithmetic", step=0, fingerprint=_FINGERPRINT)
@@ -168,7 +171,7 @@ _SCROLL = """async () => {
 
 
 def responses_in_browser(page: Any, address: str, *, clock: Clock) -> dict[str, dict[str, float]]:
-    """From a key until the next response is there, short or long, and the median milliseconds of a frame of scrolling."""
+    """From a key until the next response is there, short or long, and the median time of a frame of scrolling."""
     found: dict[str, dict[str, float]] = {}
     for length in RESPONSES:
         page.goto(f"{address}/rollouts?run={length}")

@@ -3,8 +3,8 @@
 python benchmarks/app_pages.py [FOLDER]; writes results/app_pages.json. Each page is drawn by its whole script, without
 a browser; then, of the 100,000, in Chromium until it has settled. CPU seconds tell more than wall time on a machine
 that does something else. Made-up runs, in FOLDER unless they are there, and the recorded one of examples/runs; texts of
-real lengths (benchmarks/_rollouts.py) for the 100,000; one run with the results of all analyses. Measures, which a process of their own computes, are not waited for without a browser, and are there
-with one. Needs Chromium ($CHROMIUM, or on the path) and playwright.
+real lengths (benchmarks/_rollouts.py) for the 100,000; one run with the results of all analyses. Measures, which a
+process of their own computes, are not waited for without a browser, and are there with one. Needs Chromium ($CHROMIUM, or on the path) and playwright.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ def main() -> None:
     """Measure everything."""
     assert app.shell.PAGES
     scanner.scan_component_manifests = lambda *_, **__: []  # an AppTest searches all packages for components
-    set_option("global.showWarningOnDirectExecution", False)  # and all frames for the way in which it was started
+    set_option("global.showWarningOnDirectExecution", value=False)  # and all frames for how it was started
     result: dict[str, dict[str, dict[str, float]]] = {}
     rows: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made_up:  # measures are still written

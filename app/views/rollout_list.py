@@ -26,7 +26,7 @@ _HIT_HEIGHT = 58
 
 
 def page_number(opened: OpenRun, selection: Selection, *, current: RowKey | None) -> int:
-    """The page in the address, from 0; without one, that of the open rollout. Draws a warning for one after the last."""
+    """The page in the address, from 0; without one, that of the open rollout. Warns of one after the last."""
     last = max(selection.total - 1, 0) // PAGE_ROWS
     number = _named_page(opened, selection, current=current)
     if number > last:
