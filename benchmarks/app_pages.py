@@ -4,7 +4,8 @@ python benchmarks/app_pages.py [FOLDER]; writes results/app_pages.json. Each pag
 a browser; then, of the 100,000, in Chromium until it has settled. CPU seconds tell more than wall time on a machine
 that does something else. Made-up runs, in FOLDER unless they are there, and the recorded one of examples/runs; texts of
 real lengths (benchmarks/_rollouts.py) for the 100,000; one run with the results of all analyses. Measures, which a
-process of their own computes, are not waited for without a browser, and are there with one. Needs Chromium ($CHROMIUM, or on the path) and playwright.
+process of their own computes, are not waited for without a browser, and are there with one. Needs Chromium ($CHROMIUM,
+or on the path) and playwright.
 """
 
 from __future__ import annotations
