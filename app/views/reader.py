@@ -74,7 +74,7 @@ def _head(opened: OpenRun, selection: Selection, *, row: Row, place: ListPlace |
     key = row.key
     title, across, back, forward = st.columns([5, 1.2, 1.1, 1.1], vertical_alignment="center")
     kind = "training" if key.kind == "train" else plain_markdown(key.benchmark)
-    where = f"{place.place + 1:,} of {selection.total:,}" if place else "does not match these filters"
+    where = f"{place.place + 1:,}\u00a0of\u00a0{selection.total:,}" if place else "does not match these filters"
     title.markdown(
         f"**{coloured(row.verdict, symbol(row.verdict))} {plain_markdown(key.problem_id)}** "
         f"· sample {key.sample_index} · step {key.step} · {kind} :small[:gray[{where}]]"
