@@ -16,7 +16,7 @@ from app.queries.rows import Row
 from app.views.colours import symbol, words
 from app.views.names import told_apart
 
-_ID_CHARS = 17
+_ID_CHARS = 15
 """Of a question's id in a list; the reader has the whole one."""
 Kind = type[str] | type[int] | type[float]
 
@@ -68,7 +68,7 @@ _VERDICTS = "✓ correct  ✗ wrong  ∅ no answer  ? ⏱ ! not gradable  · not
 COLUMNS: Mapping[str, Column] = MappingProxyType(
     {
         "verdict": Column("", 30, lambda row: symbol(row.verdict), help=_VERDICTS, is_usual=True, name="verdict"),
-        "problem": Column("problem", 122, lambda row: plain(row.key.problem_id), is_usual=True),
+        "problem": Column("problem", 116, lambda row: plain(row.key.problem_id), is_usual=True),
         "extracted": Column("answer", 76, _text("extracted"), is_usual=True),
         "gold": Column("gold", 76, _text("gold"), is_usual=True),
         "hit": Column("hit", 240, lambda _: None, help="the first hit with 40 characters on each side", is_usual=True),
@@ -78,13 +78,13 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             "#", 35, lambda row: row.key.sample_index, int, help="which sample of the question", is_usual=True,
             name="sample",
         ),
-        "tokens": Column("tokens", 55, _number("num_tokens"), int, is_usual=True),
+        "tokens": Column("tokens", 52, _number("num_tokens"), int, is_usual=True),
         "reflections": Column(
             "refl.", 45, _number("reflections"), int, help="reflection words, lexicon `extended`", is_usual=True,
             name="reflections",
         ),
         "right": Column(
-            "group", 55, _group, help="correct / graded samples of the question at this step", is_usual=True
+            "group", 48, _group, help="correct / graded samples of the question at this step", is_usual=True
         ),
         "reward": Column("reward", 60, _number("reward"), float, is_usual=True),
         "look": Column("worth a look", 130, _look, is_usual=True),
