@@ -144,6 +144,7 @@ def _beside_each_other(opened: OpenRun, selection: Selection, *, columns: Sequen
         listed, read = st.columns([5, 6], gap="medium")
     with read:  # first, because it is what a reader waits for
         is_named = bool(address.value(address.ROW))
-        reader(opened, selection, key=current if is_named else first_of_page(opened, selection, number=number))
+        shown = current if is_named else first_of_page(opened, selection, number=number)
+        reader(opened, selection, key=shown)
     with listed:
-        rollout_list(opened, selection, current=current, number=number, columns=columns, reason_first=reason_first)
+        rollout_list(opened, selection, current=shown, number=number, columns=columns, reason_first=reason_first)
