@@ -160,26 +160,24 @@ _STATE = """() => {
 }"""
 
 
+def without_browser(folder: Path) -> dict[str, dict[str, float]]:
+    """Every page of a folder of runs at first and again, and the searches in the 100,000 rollouts."""
+    os.environ["ORZ_RUNS"] = str(folder)
+    rows = {f"{page}, {when}": drawn(page) for page in PAGES[folder.name] for when in ("first", "again")}
+    searches = SEARCHES if folder.name == "100,000 rollouts" else {}
+    return rows | {f"rollouts, {name}": drawn("rollouts", **given) for name, given in searches.items()}
+
+
 def main() -> None:
     """Measure everything."""
     assert app.shell.PAGES
     scanner.scan_component_manifests = lambda *_, **__: []  # an AppTest searches all packages for components
     set_option("global.showWarningOnDirectExecution", value=False)  # and all frames for how it was started
-    result: dict[str, dict[str, dict[str, float]]] = {}
-    rows: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made_up:  # measures are still written
         folder = Path(sys.argv[1] if len(sys.argv) > 1 else made_up)
         if not (folder / "200 runs").exists():
             made(folder)
-        for title, pages in PAGES.items():
-            os.environ["ORZ_RUNS"] = str(folder / title)
-            rows = result[title] = {}
-            for page in pages:
-                rows[f"{page}, first"] = drawn(page)
-                rows[f"{page}, again"] = drawn(page)
-            if title == "100,000 rollouts":
-                for name, parameters in SEARCHES.items():
-                    rows[f"rollouts, {name}"] = drawn("rollouts", **parameters)
+        result = {title: without_browser(folder / title) for title in PAGES}
         large = folder / "100,000 rollouts"
         files = MeasureFiles.of(large / "run", name="run", side=side_folder(large))
         files.update(folders_of(large / "run"))
