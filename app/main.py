@@ -6,6 +6,7 @@ from app.views.failures import require_server
 
 require_server()  # before it is imported
 
+import os
 from pathlib import Path
 
 import streamlit as st
@@ -13,4 +14,6 @@ from starlette.middleware import Middleware
 
 from app.views.framing import NotFramed
 
+# Before NumPy is loaded: matrices of a page are small, and a second thread costs more than it brings.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 server = st.App(Path(__file__).with_name("shell.py"), middleware=[Middleware(NotFramed)])

@@ -41,6 +41,7 @@ from app.views.address import parameters
 from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.fragments import forget_other_pages, remember_page
+from app.views.libraries import leave_libraries_out
 from app.views.list_view import ListView
 from app.views.names import remember_titles
 from app.views.run_choice import choose, remember
@@ -120,6 +121,7 @@ def folders_in(arguments: Sequence[str]) -> Folders:
 
 def main() -> None:
     """Draw the page in the address."""
+    leave_libraries_out()
     forget_other_pages()
     st.set_page_config(
         page_title="orz",

@@ -3,14 +3,16 @@
 python benchmarks/app_matrix.py [FOLDER]; writes results/app_matrix.json. The runs are made up, in FOLDER unless they
 are there: four short samples a question, and eight long responses. Needs Chromium ($CHROMIUM, or on the path) and
 playwright. What counts is the time from the choice of another order, which sends and draws all cells anew, until the
-picture has changed and stays; and from the key for the next long response until its text is there. Wall seconds mean
-little on a shared machine: with them are the CPU seconds of the server and of the page's main thread, and the load.
+picture has changed and stays; and from the key for the next long response until its text is there. The next short
+response is the floor of the latter: what the page, Streamlit and the browser take for a text of one line. Wall seconds
+mean little on a shared machine: CPU seconds of the server and of the page's main thread are with them, and the load.
 """
 
 from __future__ import annotations
 
 import os
 import random
+import re
 import statistics
 import sys
 import tempfile
@@ -21,6 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from _processor import Processor
 from _record import keep
 
 from app.queries.answers import agreed, by_problem, votes
@@ -34,6 +37,11 @@ from tests.support.builders import a_rollout
 
 QUESTIONS, CHECKPOINTS, SAMPLES = 500, 100, 4
 LIMITS_S = {"another order": 1.0, "the next long response": 0.3}
+RESPONSES = {"short": 60, "long": 125_000}
+"""Characters of the responses of two runs; of the last one, scrolling is measured too."""
+_WORDS = [
+    f"{word} " for word in re.findall(r"\w+", "so wait the sum of all digits is not what we had before check again")
+]
 _FINGERPRINT = "0123456789ab"
 
 
@@ -77,10 +85,7 @@ def in_browser(folder: Path) -> dict[str, dict[str, float]]:
     with served(folder) as address, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1366, "height": 768})
-        session = page.context.new_cdp_session(page)
-        session.send("Performance.setTimeDomain", {"timeDomain": "threadTicks"})
-        session.send("Performance.enable")
-        clock = Clock(page, session)
+        clock = Clock(page, Processor(browser))
         found = {"first page of a new server": clock.took(lambda: page.goto(f"{address}/matrix?run=run"), _STATE)}
         again = []
         for order in ("most forgotten first", "hardest first", "by id", "least stable first", "most learned first"):
@@ -88,7 +93,7 @@ def in_browser(folder: Path) -> dict[str, dict[str, float]]:
             page.wait_for_timeout(500)
             again.append(clock.took(page.get_by_role("option", name=order).click, _STATE))
         found["another order"] = _median(again)
-        found |= long_in_browser(page, address, clock=clock)
+        found |= responses_in_browser(page, address, clock=clock)
         browser.close()
     return found
 
@@ -100,20 +105,13 @@ def _median(rows: list[dict[str, float]]) -> dict[str, float]:
 class Clock:
     """Wall seconds, and CPU seconds of the server and of the page's main thread, until something else is drawn."""
 
-    def __init__(self, page: Any, session: Any) -> None:
-        self.page, self.session = page, session
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="utf-8").split()
-        (self.server,) = [pid for pid in children if b"streamlit" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-    def _cpu(self) -> tuple[float, float]:
-        fields = Path(f"/proc/{self.server}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        metrics = {one["name"]: one["value"] for one in self.session.send("Performance.getMetrics")["metrics"]}
-        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK"), metrics["TaskDuration"]
+    def __init__(self, page: Any, processor: Processor) -> None:
+        self.page, self.processor = page, processor
 
     def took(self, act: Callable[[], object], state: str, *, stays_s: float = 1.0) -> dict[str, float]:
         """Until `state`, evaluated in the page, is another text and stays."""
         before = self.page.evaluate(state) if self.page.url.startswith("http") else ""
-        server, own = self._cpu()
+        used = self.processor.now()
         start = time.perf_counter()
         act()
         last, since = before, start
@@ -121,12 +119,12 @@ class Clock:
             now = self.page.evaluate(state)
             if now != last:
                 last, since = now, time.perf_counter()
-            self.page.wait_for_timeout(50)
+            self.page.wait_for_timeout(10)
             assert time.perf_counter() - start < 300
-        now_server, now_own = self._cpu()
+        now_used = self.processor.now()
         return {
-            "wall s": round(since - start, 3), "server CPU s": round(now_server - server, 3),
-            "page CPU s": round(now_own - own, 3),
+            "wall s": round(since - start, 3), "server CPU s": round(now_used.server - used.server, 3),
+            "page CPU s": round(now_used.page - used.page, 3),
         }  # fmt: skip
 
 
@@ -142,35 +140,15 @@ _STATE = """() => {
 }"""
 
 
-def written_long(folder: Path) -> None:
-    """A run with responses of 125,000 characters: about 32,000 tokens."""
-    run, rng = RunDir(folder / "long"), random.Random(0)
+def written_responses(folder: Path, *, chars: int) -> None:
+    """A run with eight responses; 125,000 characters are about 32,000 tokens."""
+    run, rng = RunDir(folder), random.Random(0)
     run.create(kind="eval", command=[], seed=0, environment={})
-    words = [
-        f"{word} "
-        for word in [
-            "so",
-            "wait",
-            "the",
-            "sum",
-            "of",
-            "all",
-            "digits",
-            "is",
-            "not",
-            "what",
-            "we",
-            "had",
-            "before",
-            "check",
-            "again",
-        ]
-    ]
     rows = []
     for number in range(8):
-        lines = []
-        while sum(map(len, lines)) < 125_000:
-            lines.append(f"{len(lines)}. {' '.join(rng.choices(words, k=14))} = {rng.randrange(10**6)}\n")
+        lines: list[str] = []
+        while sum(map(len, lines)) < chars:
+            lines.append(f"{len(lines)}. {' '.join(rng.choices(_WORDS, k=14))} = {rng.randrange(10**6)}\n")
             lines += rng.choices(lines, k=rng.random() < 0.1)
         rows.append(a_rollout(problem_id=f"p{number}", completion="".join(lines) + "</think> \\boxed{2}"))
     directory = run.evaluation(benchmark="arithmetic", step=0, fingerprint=_FINGERPRINT)
@@ -180,7 +158,7 @@ def written_long(folder: Path) -> None:
     run.mark("DONE")
 
 
-_LONG_STATE = "() => { const e = document.querySelector('.orz-text'); return e ? e.textContent.slice(0, 300) : '' }"
+_TEXT_STATE = "() => { const e = document.querySelector('.orz-text'); return e ? e.textContent.slice(0, 300) : '' }"
 _SCROLL = """async () => {
   const e = document.querySelector('.orz-text'); const frames = []; let last = performance.now();
   for (let n = 0; n < 60; n++) {
@@ -192,14 +170,17 @@ _SCROLL = """async () => {
 }"""
 
 
-def long_in_browser(page: Any, address: str, *, clock: Clock) -> dict[str, dict[str, float]]:
-    """From a key until the next long response is there, and the median milliseconds of a frame of scrolling."""
-    page.goto(f"{address}/rollouts?run=long")
-    page.locator(".orz-outline").wait_for(timeout=300_000)
-    page.wait_for_timeout(10_000)  # meanwhile the run is measured
-    page.mouse.click(5, 400)
-    taken = [clock.took(lambda: page.keyboard.press("j"), _LONG_STATE) for _ in range(6)]
-    return {"the next long response": _median(taken), "a frame of scrolling": {"ms": round(page.evaluate(_SCROLL), 1)}}
+def responses_in_browser(page: Any, address: str, *, clock: Clock) -> dict[str, dict[str, float]]:
+    """From a key until the next response is there, short or long, and the median time of a frame of scrolling."""
+    found: dict[str, dict[str, float]] = {}
+    for length in RESPONSES:
+        page.goto(f"{address}/rollouts?run={length}")
+        page.locator(".orz-text").first.wait_for(timeout=300_000)
+        page.wait_for_timeout(10_000)  # meanwhile the run is measured
+        page.mouse.click(5, 400)
+        taken = [clock.took(lambda: page.keyboard.press("j"), _TEXT_STATE) for _ in range(6)]
+        found[f"the next {length} response"] = _median(taken)
+    return found | {"a frame of scrolling": {"ms": round(page.evaluate(_SCROLL), 1)}}
 
 
 def main() -> None:
@@ -208,7 +189,9 @@ def main() -> None:
         run = folder / "run"
         if not run.exists():
             written(folder)
-            written_long(folder)
+        for length, chars in RESPONSES.items():
+            if not (folder / length).exists():
+                written_responses(folder / length, chars=chars)
         index = RunIndex(run, MeasureFiles.of(run, name="run", side=folder / ".orz-app"))
         start = time.perf_counter()
         index.refresh()

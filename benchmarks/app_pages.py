@@ -1,10 +1,11 @@
-"""How long the app's pages take at first sight and again: 200 runs, a run of 1,000 steps, and 100,000 rollouts.
+"""How long the app's pages take at first sight and again: 200 runs, a run of 1,000 steps, 100,000 rollouts, findings.
 
 python benchmarks/app_pages.py [FOLDER]; writes results/app_pages.json. Each page is drawn by its whole script, without
 a browser; then, of the 100,000, in Chromium until it has settled. CPU seconds tell more than wall time on a machine
-that does something else. Made-up runs, in FOLDER unless they are there; texts of real lengths (benchmarks/_rollouts.py)
-for the 100,000. Measures, which a process of their own computes, are not waited for without a browser, and are there
-with one. Needs Chromium ($CHROMIUM, or on the path) and playwright.
+that does something else. Made-up runs, in FOLDER unless they are there, and the recorded one of examples/runs; texts of
+real lengths (benchmarks/_rollouts.py) for the 100,000; one run with the results of all analyses. Measures, which a
+process of their own computes, are not waited for without a browser, and are there with one. Needs Chromium ($CHROMIUM,
+or on the path) and playwright.
 """
 
 from __future__ import annotations
@@ -21,10 +22,13 @@ from typing import Any
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))  # the builders of the tests
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as app/main.py
 
 import streamlit.components.v2.manifest_scanner as scanner
+from _processor import Processor
 from _record import data_folder, keep
 from _rollouts import read_source, write_run
+from streamlit.config import set_option
 from streamlit.testing.v1 import AppTest
 
 import app.shell  # loaded beforehand: a server loads it once
@@ -32,18 +36,21 @@ from app.judging.side_folder import side_folder
 from app.queries.measure_files import MeasureFiles
 from app.queries.parts import folders_of
 from tests.browser.served import chromium_path, served
+from tests.support.analysed import analysed
 from tests.support.runs import a_run
 
 LIMITS_S = {"first": 2.0, "again": 0.5}
 SETTLED_S = {"cold": 3.0, "page": 1.0, "filter": 0.5}
 PAGES = {
     "200 runs": ("runs", "training", "benchmarks"),
-    "1,000 steps": ("runs", "training", "live", "benchmarks", "rollouts", "question", "suspicious"),
-    "100,000 rollouts": ("rollouts", "question", "suspicious", "matrix", "live", "judging"),
+    "1,000 steps": ("runs", "training", "live", "benchmarks", "rollouts", "question", "suspicious", "findings"),
+    "100,000 rollouts": ("rollouts", "question", "suspicious", "matrix", "live", "judging", "findings"),
+    "all analyses": ("findings",),
+    "smollm2": ("training", "benchmarks", "findings"),
 }
 IN_BROWSER = (
-    "runs", "training", "live", "benchmarks", "matrix", "rollouts", "question", "suspicious", "judging", "data",
-    "report",
+    "runs", "training", "live", "benchmarks", "matrix", "rollouts", "question", "suspicious", "judging",
+    "findings", "data", "report",
 )  # fmt: skip
 SEARCHES = {
     "a filter": {"verdicts": "wrong"},
@@ -58,7 +65,9 @@ def script(name: str) -> None:
     """One page."""
     from app.shell import PAGES as SPECS
     from app.shell import show_page
+    from app.views.libraries import leave_libraries_out
 
+    leave_libraries_out()  # as a server does before every page
     show_page(next(spec for spec in SPECS if spec.name == name), {})
 
 
@@ -75,34 +84,26 @@ def drawn(name: str, **parameters: str) -> dict[str, float]:
 
 
 def made(folder: Path) -> None:
-    """The three folders of runs."""
+    """The folders of runs."""
     first = a_run(folder / "200 runs" / "r000", num_steps=30).path
     for number in range(1, 200):
         shutil.copytree(first, first.with_name(f"r{number:03d}"))
     a_run(folder / "1,000 steps" / "run", num_steps=1000)
     (folder / "100,000 rollouts").mkdir()
     write_run(folder / "100,000 rollouts" / "run", 100_000, source=read_source(data_folder()))
+    analysed(folder / "all analyses" / "run")
+    shutil.copytree(HERE.parent / "examples" / "runs" / "smollm2", folder / "smollm2" / "smollm2")
 
 
 class Settled:
     """Seconds from an address until the script has ended and the page stays as it is."""
 
-    def __init__(self, page: Any) -> None:
-        self.page = page
-        self.session = page.context.new_cdp_session(page)
-        self.session.send("Performance.setTimeDomain", {"timeDomain": "threadTicks"})
-        self.session.send("Performance.enable")
-        children = Path(f"/proc/self/task/{os.getpid()}/children").read_text(encoding="utf-8").split()
-        (self.server,) = [pid for pid in children if b"streamlit" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-
-    def _cpu(self) -> tuple[float, float]:
-        fields = Path(f"/proc/{self.server}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        metrics = {one["name"]: one["value"] for one in self.session.send("Performance.getMetrics")["metrics"]}
-        return sum(map(int, fields[11:13])) / os.sysconf("SC_CLK_TCK"), metrics["TaskDuration"]
+    def __init__(self, page: Any, processor: Processor) -> None:
+        self.page, self.processor = page, processor
 
     def took(self, act: Callable[[], object]) -> dict[str, float]:
         """Wall seconds, and CPU seconds of the server and of the page's main thread."""
-        server, own = self._cpu()
+        used = self.processor.now()
         start = time.perf_counter()
         act()
         last, since = "", start
@@ -112,11 +113,10 @@ class Settled:
                 last, since = now, time.perf_counter()
             self.page.wait_for_timeout(20)
             assert time.perf_counter() - start < 300
-        now_server, now_own = self._cpu()
-        # A page loaded anew starts its own clock.
+        now_used = self.processor.now()
         return {
-            "wall s": round(since - start, 2), "server CPU s": round(now_server - server, 2),
-            "page CPU s": round(now_own - own if now_own > own else now_own, 2),
+            "wall s": round(since - start, 2), "server CPU s": round(now_used.server - used.server, 2),
+            "page CPU s": round(now_used.page - used.page, 2),
         }  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def in_browser(folder: Path) -> dict[str, dict[str, float]]:
     with served(folder) as address, sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=chromium_path(), args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page(viewport={"width": 1366, "height": 768})
-        clock = Settled(page)
+        clock = Settled(page, Processor(browser))
         for name in IN_BROWSER:
             found[f"{name}, first"] = clock.took(partial(page.goto, f"{address}/{name}?run=run"))
         for name in IN_BROWSER:
@@ -160,24 +160,24 @@ _STATE = """() => {
 }"""
 
 
+def without_browser(folder: Path) -> dict[str, dict[str, float]]:
+    """Every page of a folder of runs at first and again, and the searches in the 100,000 rollouts."""
+    os.environ["ORZ_RUNS"] = str(folder)
+    rows = {f"{page}, {when}": drawn(page) for page in PAGES[folder.name] for when in ("first", "again")}
+    searches = SEARCHES if folder.name == "100,000 rollouts" else {}
+    return rows | {f"rollouts, {name}": drawn("rollouts", **given) for name, given in searches.items()}
+
+
 def main() -> None:
     """Measure everything."""
     assert app.shell.PAGES
     scanner.scan_component_manifests = lambda *_, **__: []  # an AppTest searches all packages for components
-    result: dict[str, dict[str, dict[str, float]]] = {}
-    rows: dict[str, dict[str, float]] = {}
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:  # measures are still written
-        folder = Path(sys.argv[1] if len(sys.argv) > 1 else name)
+    set_option("global.showWarningOnDirectExecution", value=False)  # and all frames for how it was started
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as made_up:  # measures are still written
+        folder = Path(sys.argv[1] if len(sys.argv) > 1 else made_up)
         if not (folder / "200 runs").exists():
             made(folder)
-        for title, pages in PAGES.items():
-            os.environ["ORZ_RUNS"] = str(folder / title)
-            rows = result[title] = {}
-            for page in pages:
-                rows[f"{page}, first"] = drawn(page)
-                rows[f"{page}, again"] = drawn(page)
-        for title, parameters in SEARCHES.items():
-            rows[f"rollouts, {title}"] = drawn("rollouts", **parameters)
+        result = {title: without_browser(folder / title) for title in PAGES}
         large = folder / "100,000 rollouts"
         files = MeasureFiles.of(large / "run", name="run", side=side_folder(large))
         files.update(folders_of(large / "run"))

@@ -112,9 +112,13 @@ def _evaluation(directory: EvaluationDir, samples: PartRollouts) -> Evaluation:
     )
 
 
+_YAML = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Ten times as fast where PyYAML has it, as its wheels do."""
+
+
 def _config(path: Path) -> Mapping[str, Any]:
     try:
-        content = yaml.safe_load(read_text(path)) if path.exists() else {}
+        content = yaml.load(read_text(path), Loader=_YAML) if path.exists() else {}  # noqa: S506 - a safe one
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise DataError(
             f"{path}: not readable as YAML ({error}); restore it, or delete it to read the run without its settings."

@@ -21,7 +21,10 @@ def by_step(frame: pd.DataFrame) -> pd.DataFrame:
     """
     if "step" not in frame:
         return pd.DataFrame({"step": pd.Series(dtype="int64")})
-    numbers: pd.DataFrame = frame.apply(pd.to_numeric, errors="coerce")
+    numbers = frame.copy()
+    for name in frame:
+        if not pd.api.types.is_numeric_dtype(frame[name]):
+            numbers[name] = pd.to_numeric(frame[name], errors="coerce")
     numbers = numbers[np.isfinite(numbers["step"].astype("float64"))].dropna(axis=1, how="all")
     if "step" not in numbers:
         return pd.DataFrame({"step": pd.Series(dtype="int64")})
@@ -29,8 +32,8 @@ def by_step(frame: pd.DataFrame) -> pd.DataFrame:
     columns = ["step", *(name for name in numbers.columns if name != "step")]
     steps = numbers["step"].astype("float64")
     kind = "int64" if bool((steps == steps.round()).all() and (steps.abs() < 2**53).all()) else "float64"
-    typed: pd.DataFrame = numbers[columns].astype({"step": kind} | dict.fromkeys(columns[1:], "float64"))
-    return typed
+    types = {"step": kind} | dict.fromkeys(columns[1:], "float64")
+    return numbers[columns].astype({name: wanted for name, wanted in types.items() if numbers[name].dtype != wanted})
 
 
 def curves_of(

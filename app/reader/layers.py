@@ -54,8 +54,11 @@ def extracted_marks(text: str, extracted: str | None) -> list[Mark]:
     return [] if found is None else [Mark(found, found + len(wanted), "extracted", "the extracted answer")]
 
 
-def repeat_marks(text: str) -> list[Mark]:
-    """Sentences and lines that occurred earlier in the text, and the loop at its end."""
+def repeat_marks(text: str, *, ends_in_loop: bool | None = None) -> list[Mark]:
+    """Sentences and lines that occurred earlier in the text, and the loop at its end.
+
+    False if it is known to end in none: the search for one takes longer than everything else.
+    """
     searched = text[:MAX_CHARS]
     seen: set[str] = set()
     marks: list[Mark] = []
@@ -66,7 +69,8 @@ def repeat_marks(text: str) -> list[Mark]:
         if piece in seen:
             marks.append(Mark(found.start(), found.end(), "repeat", "occurred earlier"))
         seen.add(piece)
-    loop = find_loop(searched) if len(text) <= MAX_CHARS else None
+    is_searched = ends_in_loop is not False and len(text) <= MAX_CHARS
+    loop = find_loop(searched) if is_searched else None
     if loop is not None:
         start = len(text) - loop.num_chars
         marks.append(Mark(start, len(text), "loop", f"loop: {loop.period} characters, {loop.repeats:.1f} times"))

@@ -10,11 +10,14 @@ import html
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from app.markdown import CONTROL, HIDDEN
 
 _CLASS = re.compile(r"[a-z][a-z0-9-]*")
+_SPECIAL = re.compile(rf"[&<>\"']|{CONTROL.pattern}|{HIDDEN.pattern}")
+"""What `escape` changes: most stretches of a text have none of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +34,8 @@ class Mark:
 
 def escape(text: str) -> str:
     """HTML that shows the text literally, with hidden and control characters made visible."""
+    if _SPECIAL.search(text) is None:
+        return text
     shown = CONTROL.sub(_control, html.escape(text, quote=True))
     return HIDDEN.sub(lambda found: f'<i class="hidden-char">U+{ord(found[0]):04X}</i>', shown)
 
@@ -68,7 +73,13 @@ def _stretch(escaped: str, active: Sequence[Mark]) -> str:
     if not active:
         return escaped
     layers = dict.fromkeys(mark.layer for mark in active)
+    titles = dict.fromkeys(mark.title for mark in active if mark.title)
+    return f"{_opening(tuple(layers), tuple(titles))}{escaped}</span>"
+
+
+@lru_cache(maxsize=4096)
+def _opening(layers: tuple[str, ...], titles: tuple[str, ...]) -> str:
+    """The beginning of a stretch; most of a text's have the same one."""
     assert all(_CLASS.fullmatch(layer) for layer in layers)
-    title = "; ".join(dict.fromkeys(mark.title for mark in active if mark.title))
-    titled = f' title="{html.escape(title, quote=True)}"' if title else ""
-    return f'<span class="{" ".join(layers)}"{titled}>{escaped}</span>'
+    titled = f' title="{html.escape("; ".join(titles), quote=True)}"' if titles else ""
+    return f'<span class="{" ".join(layers)}"{titled}>'

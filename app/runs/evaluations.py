@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +95,12 @@ def is_imported(study: Study) -> bool:
 def benchmark_names(found: Sequence[Evaluated]) -> list[str]:
     """Benchmarks with results, by name."""
     return sorted({one.result.benchmark for one in found})
+
+
+def most_evaluated(found: Sequence[Evaluated]) -> str:
+    """The benchmark with most evaluations; of several the first by name."""
+    counts = Counter(one.result.benchmark for one in found)
+    return max(sorted(counts), key=counts.__getitem__)
 
 
 def result_rows(found: Sequence[Evaluated], benchmark: str) -> pd.DataFrame:
@@ -221,7 +228,30 @@ def protocol_card(run: Path, benchmark: str, *, step: int, fingerprint: str) -> 
         found = json.loads(folder.protocol_path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         found = None
-    return found if isinstance(found, dict) and found else {"protocol": fingerprint}
+    card = found.get("card", found) if isinstance(found, dict) else None  # beside it are the model and its seed
+    return card if isinstance(card, dict) and card else {"protocol": fingerprint}
+
+
+def comparable(here: Sequence[Evaluated]) -> list[Evaluated]:
+    """What is compared at first: the first and last evaluation of a single run, or the last one of each of several.
+
+    Of one protocol, as far as there are such: that of most evaluations, or of most runs.
+    """
+    runs = list(dict.fromkeys(one.run for one in here))
+    having = Counter(name for name, _ in dict.fromkeys((one.result.fingerprint, one.run) for one in here))
+    if len(runs) == 1:
+        having = Counter(one.result.fingerprint for one in here)
+    best = max(having.values(), default=0)
+    protocol = next((one.result.fingerprint for one in reversed(here) if having[one.result.fingerprint] == best), "")
+    if len(runs) > 1:
+        return [max((one for one in here if one.run == run), key=lambda one: _rank(one, protocol)) for run in runs]
+    alike = [one for one in here if one.result.fingerprint == protocol]
+    chosen = alike if len(alike) > 1 else here
+    return [chosen[0], chosen[-1]] if len(chosen) > 1 else list(chosen)
+
+
+def _rank(one: Evaluated, protocol: str) -> tuple[bool, int]:
+    return one.result.fingerprint == protocol, one.result.step
 
 
 def outcomes(one: Evaluated) -> dict[str, list[bool]]:

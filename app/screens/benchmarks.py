@@ -16,7 +16,9 @@ from app.runs.evaluations import (
     Evaluated,
     Paired,
     benchmark_names,
+    comparable,
     evaluated,
+    most_evaluated,
     num_lost,
     num_unfinished,
     paired,
@@ -97,7 +99,7 @@ def _body(context: Context) -> None:
     if not names:
         st.info(without_scores(studies))
         return
-    benchmark = _choose_benchmark(state, names)
+    benchmark = _choose_benchmark(state, names, usual=most_evaluated(found))
     if benchmark is None:
         return
     here = [one for one in found if one.result.benchmark == benchmark]
@@ -159,11 +161,11 @@ def _num_lost(one: Evaluated) -> int:
     return num_lost(one)
 
 
-def _choose_benchmark(state: BenchmarksState, names: Sequence[str]) -> str | None:
-    """The benchmark in the address, by default the first; None, and the choice, for one that these runs don't have."""
+def _choose_benchmark(state: BenchmarksState, names: Sequence[str], *, usual: str) -> str | None:
+    """The benchmark in the address, by default the usual one; None, and the choice, for one not in these runs."""
     if state.bench is not None and state.bench not in names:
         st.warning(f"These runs have no finished evaluation of {escaped(state.bench)}; choose another benchmark.")
-    chosen = names[0] if state.bench is None else state.bench if state.bench in names else None
+    chosen = usual if state.bench is None else state.bench if state.bench in names else None
     shown = showing("benchmarks:bench", chosen)
     st.segmented_control(
         "Benchmark", names, key=shown.key, label_visibility="collapsed", required=chosen is not None,
@@ -194,6 +196,8 @@ def _results(here: Sequence[Evaluated], benchmark: str, *, context: Context) -> 
     table = result_rows(here, benchmark)
     table["model"] = table["model"].map(lambda name: plain(run_title(name)))
     table["model"] = table["model"].map(told_apart(list(table["model"]), limit=34))
+    for name in ("accuracy", "pass", "majority", "extracted", "second", "cut"):  # as Python rounds on other pages
+        table[name] = [None if pd.isna(value) else round(value, 1) for value in table[name]]
     st.dataframe(
         table, key="benchmarks:results", hide_index=True, row_height=_ROW_PX, placeholder="–",
         height=min(290, _ROW_PX * (len(table) + 1) + 5), column_config=_result_columns(table),
@@ -207,19 +211,20 @@ def _results(here: Sequence[Evaluated], benchmark: str, *, context: Context) -> 
 
 def _result_columns(table: pd.DataFrame) -> dict[str, Any]:
     def number(title: str, *, digits: int = 1, help_: str | None = None) -> Any:
-        return st.column_config.NumberColumn(title, format=f"%.{digits}f", width=74, help=help_)
+        return st.column_config.NumberColumn(title, format=f"%.{digits}f", width=66, help=help_)
 
-    n = int(table["n"].max()) if table["n"].notna().any() else 1
+    known = table["n"].dropna().unique()
+    n = int(known[0]) if len(known) == 1 else "n"
     return {
-        "model": st.column_config.TextColumn("Run or model", pinned=True, width=190),
+        "model": st.column_config.TextColumn("Run or model", pinned=True, width=150),
         "step": st.column_config.NumberColumn("Step", format="%d", width=54),
         "accuracy": number(f"avg@{n}"),
-        "question": st.column_config.TextColumn("95 % question", width=92),
+        "question": st.column_config.TextColumn("95 % question", width=96),
         "sampling": st.column_config.TextColumn("95 % sampling", width=92),
         "pass": number(f"pass@{n}"),
         "majority": number(f"maj@{n}"),
-        "n": st.column_config.NumberColumn("n", format="%d", width=44),
-        "questions": st.column_config.NumberColumn("Questions", format="%d", width=74),
+        "n": st.column_config.NumberColumn("n", format="%d", width=40),
+        "questions": st.column_config.NumberColumn("Questions", format="%d", width=78),
         "extracted": number("Extracted", help_="Samples in which the extractor found an answer."),
         "second": number("2nd extr.", help_="Accuracy under the second extractor."),
         "cut": number("Cut", help_="Samples cut by the token limit."),
@@ -242,7 +247,7 @@ def _comparison(
         return
     by_name = {one.name: one for one in compared}
     incomplete = {one.name for one in here} - set(by_name)
-    first, second = (one.name for one in _ends_of_runs(compared)[:2])
+    first, second = (one.name for one in comparable(compared)[:2])
     left, right = st.columns(2)
     with left:
         a = _choose_side("a", list(by_name), chosen=state.a or first, incomplete=incomplete)
@@ -357,20 +362,12 @@ def _parts(state: BenchmarksState, here: Sequence[Evaluated], *, runs: Sequence[
     )  # fmt: skip
     if chosen is None:
         return
-    ends = _ends_of_runs(here)
+    ends = comparable(here)
     table = pd.concat([_parts_of(one, chosen).assign(of=_title(one)) for one in ends])
     titles = told_apart([_title(one) for one in ends], limit=50)
     table["of"] = table["of"].map(titles)
     colours = {titles[_title(one)]: colour(runs.index(one.run)) for one in ends}
     st.altair_chart(parts_chart(table, colours=colours), key="benchmarks:parts")
-
-
-def _ends_of_runs(here: Sequence[Evaluated]) -> list[Evaluated]:
-    """The first and the last evaluation of a single run, or the last of each of several."""
-    runs = list(dict.fromkeys(one.run for one in here))
-    if len(runs) == 1:
-        return [here[0], here[-1]] if len(here) > 1 else [here[0]]
-    return [[one for one in here if one.run == run][-1] for run in runs]
 
 
 def _title(one: Evaluated) -> str:

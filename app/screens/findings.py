@@ -52,7 +52,7 @@ def _section(analysis: Analysis, study: Study, *, state: FindingsState) -> None:
     command.code("\n".join(map(plain, lines)), language=None, wrap_lines=True)
     files = stamp_of_files(study.run.path, analysis)
     if analysis.files and not files:
-        st.markdown("–")
+        st.markdown("– Nothing is stored in this run yet: the command computes it.")
     elif analysis.is_slow and analysis.name not in state.computed:
         st.button(
             "Compute", key=f"findings:{analysis.name}", icon=":material/calculate:",

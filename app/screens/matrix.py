@@ -99,14 +99,15 @@ def render(context: Context) -> None:
 
 
 def _choose_series(state: MatrixState, found: Sequence[Series]) -> Series | None:
-    """The benchmark and protocol of the address, by default the first; None, and the choice, for what is not there."""
+    """The benchmark and protocol of the address, by default that of most checkpoints; None for what is not there."""
     if not found:
         st.info("No rollout yet: a matrix needs questions that were asked at one checkpoint or more.")
         return None
     names = list(dict.fromkeys(one.benchmark for one in found))
+    usual = max(found, key=lambda one: (one.fingerprint != "", one.num_steps)).benchmark
     if state.bench is not None and state.bench not in names:
         st.warning(f"This run has no rollouts of {escaped(state.bench)}; choose another benchmark.")
-    benchmark = names[0] if state.bench is None else state.bench if state.bench in names else None
+    benchmark = usual if state.bench is None else state.bench if state.bench in names else None
     which, protocol, view = st.columns([4, 3, 3], vertical_alignment="bottom")
     shown = showing("matrix:bench", benchmark)
     which.selectbox(
@@ -258,7 +259,9 @@ def _table(matrix: Matrix, *, key: str) -> None:
     """The same by keyboard: the questions in their order with their figures; a row opens one."""
     found = margins(matrix)
     figures = {"first": found.first, "last": found.last, "mean": found.mean, "lost": found.forgotten}
-    frame = pd.DataFrame({"question": list(map(plain, matrix.problems))} | {k: 100 * v for k, v in figures.items()})
+    names = list(map(plain, matrix.problems))
+    short = told_apart(names, limit=18)
+    frame = pd.DataFrame({"question": [short[name] for name in names]} | {k: 100 * v for k, v in figures.items()})
     number = st.column_config.NumberColumn
     st.dataframe(
         frame, key=key, hide_index=True, row_height=_ROW_PX, placeholder="–",

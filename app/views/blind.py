@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -113,10 +114,11 @@ def _choose(context: Context, state: BlindState, *, runs: Sequence[OpenRun]) -> 
     )  # fmt: skip
     if bench is None:
         return None
+    usual = _alike(sides[bench])
     with first:
-        a = _choose_side(state, "a", known=sides[bench], default=sides[bench][0])
+        a = _choose_side(state, "a", known=sides[bench], default=usual[0])
     with second:
-        b = _choose_side(state, "b", known=sides[bench], default=sides[bench][-1])
+        b = _choose_side(state, "b", known=sides[bench], default=usual[-1])
     with who:
         name = _choose_judge(state)
     if a is None or b is None:
@@ -131,6 +133,13 @@ def _choose(context: Context, state: BlindState, *, runs: Sequence[OpenRun]) -> 
     pairs = _pairs(bench, (a, b), generations=generations, _opened=opened)
     kept = blind_annotations(side_folder(context.folder.path), judge=name)
     return Comparison(sides=(a, b), opened=opened, pairs=pairs, kept=kept, judge=name)
+
+
+def _alike(sides: Sequence[Side]) -> list[Side]:
+    """Those under the protocol of most of them; all, where no two have one."""
+    counts = Counter(side.fingerprint for side in sides)
+    protocol = max(counts, key=counts.__getitem__)
+    return [side for side in sides if side.fingerprint == protocol] if counts[protocol] > 1 else list(sides)
 
 
 def _choose_side(state: BlindState, side: str, *, known: Sequence[Side], default: Side) -> Side | None:

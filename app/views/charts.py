@@ -58,7 +58,7 @@ def curve_chart(
         alt.Tooltip("value:Q", title="value", format=".4~g"), alt.Tooltip("smooth:Q", title="smoothed", format=".4~g"),
     ]  # fmt: skip
     y_axis = alt.Axis(format=_number_format(shown), tickCount=5)
-    raw = base.mark_line(strokeWidth=1, opacity=0.35).encode(y=alt.Y("value:Q", title=None, scale=scale, axis=y_axis))
+    raw = base.mark_line(strokeWidth=1, opacity=0.5).encode(y=alt.Y("value:Q", title=None, scale=scale, axis=y_axis))
     bold = base.mark_line(strokeWidth=2.2).encode(y=alt.Y("smooth:Q", title=None, scale=scale))
     points = (
         base.mark_point(filled=True, size=55)

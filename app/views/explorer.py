@@ -24,7 +24,7 @@ from app.views.hit_charts import SHARES_PX, shares_chart
 from app.views.list_view import grouped, list_view, view_menu
 from app.views.opened import OpenRun, show_progress
 from app.views.reader import reader
-from app.views.rollout_list import rollout_list
+from app.views.rollout_list import first_of_page, page_number, rollout_list
 from app.views.style import ROLLOUT_STYLE
 from orz_bench.errors import OrzError, counted
 
@@ -139,9 +139,12 @@ def _list_and_reader(opened: OpenRun, selection: Selection, *, columns: Sequence
 
 def _beside_each_other(opened: OpenRun, selection: Selection, *, columns: Sequence[str], reason_first: bool) -> None:
     current = address.row()
+    number = page_number(opened, selection, current=current)
     with st.container(key="list-and-reader"):  # above each other where the window is narrow, or enlarged
         listed, read = st.columns([5, 6], gap="medium")
+    with read:  # first, because it is what a reader waits for
+        is_named = bool(address.value(address.ROW))
+        shown = current if is_named else first_of_page(opened, selection, number=number)
+        reader(opened, selection, key=shown)
     with listed:
-        first = rollout_list(opened, selection, current=current, columns=columns, reason_first=reason_first)
-    with read:
-        reader(opened, selection, key=first if not address.value(address.ROW) else current)
+        rollout_list(opened, selection, current=shown, number=number, columns=columns, reason_first=reason_first)

@@ -14,7 +14,10 @@ from app.markdown import plain
 from app.queries.reasons import BY_NAME
 from app.queries.rows import Row
 from app.views.colours import symbol, words
+from app.views.names import told_apart
 
+_ID_CHARS = 15
+"""Of a question's id in a list; the reader has the whole one."""
 Kind = type[str] | type[int] | type[float]
 
 
@@ -65,9 +68,9 @@ _VERDICTS = "✓ correct  ✗ wrong  ∅ no answer  ? ⏱ ! not gradable  · not
 COLUMNS: Mapping[str, Column] = MappingProxyType(
     {
         "verdict": Column("", 30, lambda row: symbol(row.verdict), help=_VERDICTS, is_usual=True, name="verdict"),
-        "problem": Column("problem", 95, lambda row: plain(row.key.problem_id), is_usual=True),
-        "extracted": Column("answer", 90, _text("extracted"), is_usual=True),
-        "gold": Column("gold", 90, _text("gold"), is_usual=True),
+        "problem": Column("problem", 116, lambda row: plain(row.key.problem_id), is_usual=True),
+        "extracted": Column("answer", 76, _text("extracted"), is_usual=True),
+        "gold": Column("gold", 76, _text("gold"), is_usual=True),
         "hit": Column("hit", 240, lambda _: None, help="the first hit with 40 characters on each side", is_usual=True),
         "hits": Column("hits", 45, _number("num_hits"), int, is_usual=True),
         "step": Column("step", 45, lambda row: row.key.step, int, is_usual=True),
@@ -75,13 +78,13 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             "#", 35, lambda row: row.key.sample_index, int, help="which sample of the question", is_usual=True,
             name="sample",
         ),
-        "tokens": Column("tokens", 55, _number("num_tokens"), int, is_usual=True),
+        "tokens": Column("tokens", 52, _number("num_tokens"), int, is_usual=True),
         "reflections": Column(
             "refl.", 45, _number("reflections"), int, help="reflection words, lexicon `extended`", is_usual=True,
             name="reflections",
         ),
         "right": Column(
-            "group", 55, _group, help="correct / graded samples of the question at this step", is_usual=True
+            "group", 48, _group, help="correct / graded samples of the question at this step", is_usual=True
         ),
         "reward": Column("reward", 60, _number("reward"), float, is_usual=True),
         "look": Column("worth a look", 130, _look, is_usual=True),
@@ -112,10 +115,12 @@ def column_name(name: str) -> str:
 
 
 def frame_of(rows: Sequence[Row], names: Sequence[str], *, given: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
-    """These columns; the values of those that a row doesn't have itself are `given`."""
+    """These columns; the values of those that a row doesn't have itself are `given`. Long ids are shortened."""
     columns: dict[str, Any] = {}
     for name in names:
         values = list(given[name]) if name in given else [COLUMNS[name].value(row) for row in rows]
+        if name == "problem":
+            values = list(map(told_apart(values, limit=_ID_CHARS).__getitem__, values))
         columns[name] = pd.array(values, dtype="Int64") if COLUMNS[name].kind is int else values
     return pd.DataFrame(columns)
 

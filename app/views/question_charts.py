@@ -106,7 +106,7 @@ def answers_chart(table: pd.DataFrame) -> Drawn:
             x=alt.X("at:N", sort=columns, title=None, axis=alt.Axis(labelAngle=0, labelLimit=160, labelOverlap=True)),
             y=alt.Y("percent:Q", stack=True, title="samples, %", scale=alt.Scale(domain=[0, 100])),
             color=alt.Color("title:N", sort=titles, scale=alt.Scale(domain=titles, range=colours),
-                            legend=alt.Legend(title=None, labelLimit=220)),
+                            legend=alt.Legend(title=None, labelLimit=220, symbolStrokeWidth=0)),
             order=alt.Order("place:Q"),
             tooltip=["answer:N", "at:N", alt.Tooltip("percent:Q", format=".0f")],
         )

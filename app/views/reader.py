@@ -74,7 +74,7 @@ def _head(opened: OpenRun, selection: Selection, *, row: Row, place: ListPlace |
     key = row.key
     title, across, back, forward = st.columns([5, 1.2, 1.1, 1.1], vertical_alignment="center")
     kind = "training" if key.kind == "train" else plain_markdown(key.benchmark)
-    where = f"{place.place + 1:,} of {selection.total:,}" if place else "does not match these filters"
+    where = f"{place.place + 1:,}\u00a0of\u00a0{selection.total:,}" if place else "does not match these filters"
     title.markdown(
         f"**{coloured(row.verdict, symbol(row.verdict))} {plain_markdown(key.problem_id)}** "
         f"· sample {key.sample_index} · step {key.step} · {kind} :small[:gray[{where}]]"
@@ -186,7 +186,7 @@ def _response(opened: OpenRun, selection: Selection, *, row: Row, text: Text) ->
     if selection.pattern is not None:
         marks += _hits(completion, selection.pattern)
     drops = drop_places(assessed.drops, completion) if assessed is not None else []
-    outlined = _outlined(text, marks, folds="folds" in on, also=drops) if is_long else Outlined(places=drops)
+    outlined = _outlined(row, text, marks=marks, folds="folds" in on, also=drops) if is_long else Outlined(places=drops)
     show_text(completion, marks, key=key, file_name="response.txt", outlined=outlined)
 
 
@@ -203,7 +203,7 @@ def _marks(row: Row, text: Text, *, on: Sequence[str]) -> list[Mark]:
     if "gold" in on:
         marks += gold_marks(completion, text.gold, is_at_end="gold_in_text" not in row.reasons)
     if "repeats" in on:
-        marks += repeat_marks(completion)
+        marks += repeat_marks(completion, ends_in_loop=row.ends_in_loop)
     return marks
 
 
@@ -217,10 +217,14 @@ def _surprise(opened: OpenRun, tokens: Tokens, *, completion: str) -> list[Mark]
     return logprob_marks(pieces, tokens.logprobs)
 
 
-def _outlined(text: Text, marks: Sequence[Mark], *, folds: bool, also: Sequence[Place]) -> Outlined:
+def _outlined(
+    row: Row, text: Text, *, marks: Sequence[Mark], folds: bool, also: Sequence[Place]
+) -> Outlined:  # fmt: skip
     """Places and folds; a fold with a hit of the search stays open."""
     completion = text.completion[: num_shown(text.completion)]
-    repeats = [mark for mark in marks if mark.layer in ("repeat", "loop")] or repeat_marks(completion)
+    repeats = [mark for mark in marks if mark.layer in ("repeat", "loop")]
+    is_whole = len(completion) == len(text.completion)
+    repeats = repeats or repeat_marks(completion, ends_in_loop=row.ends_in_loop if is_whole else None)
     reflections = [mark for mark in marks if mark.layer == "reflection"]
     hits = [mark.start for mark in marks if mark.layer in ("hit", "gold", "extracted")]
     found = folds_of(repeats, completion)

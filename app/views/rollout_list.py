@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.markdown import plain
 from app.queries.keys import RowKey
-from app.queries.rows import Row, page, place_of, read_rows
+from app.queries.rows import Row, key_at, page, place_of, read_rows
 from app.queries.search import context_of
 from app.queries.selection import Selection, constants
 from app.views import address
@@ -25,19 +25,29 @@ _HIT_HEIGHT = 58
 """Of a row with a hit in its context, which takes up to three lines."""
 
 
+def page_number(opened: OpenRun, selection: Selection, *, current: RowKey | None) -> int:
+    """The page in the address, from 0; without one, that of the open rollout. Warns of one after the last."""
+    last = max(selection.total - 1, 0) // PAGE_ROWS
+    number = _named_page(opened, selection, current=current)
+    if number > last:
+        st.warning(f"The address names page {number + 1:,}; the list has {last + 1:,}, and this is the last one.")
+    return min(number, last)
+
+
+def first_of_page(opened: OpenRun, selection: Selection, *, number: int) -> RowKey | None:
+    """The first rollout of that page; None in an empty list."""
+    return key_at(opened.index, selection, place=number * PAGE_ROWS)
+
+
 def rollout_list(
-    opened: OpenRun, selection: Selection, *, current: RowKey | None, columns: Sequence[str], reason_first: bool
-) -> RowKey | None:
-    """Draw the page of the list in the address, with a pager; return its first rollout.
+    opened: OpenRun, selection: Selection, *, current: RowKey | None, number: int, columns: Sequence[str],
+    reason_first: bool,
+) -> None:  # fmt: skip
+    """Draw that page of the list, with a pager.
 
     Only these `columns` in their order, if there are any. Else `reason_first` puts the reason column first, and columns
     without a value, or with the same one in all rollouts, are hidden, and the latter said.
     """
-    last = max(selection.total - 1, 0) // PAGE_ROWS
-    number = _page_number(opened, selection, current=current)
-    if number > last:
-        st.warning(f"The address names page {number + 1:,}; the list has {last + 1:,}, and this is the last one.")
-    number = min(number, last)
     rows = page(opened.index, selection, offset=number * PAGE_ROWS, limit=PAGE_ROWS)
     at = next((place for place, row in enumerate(rows) if row.key == current), None)
     # A redrawn table loses its selection, so the key depends on its rows, and the selection is set from the address.
@@ -61,10 +71,9 @@ def rollout_list(
         column_config=column_config(),
     )  # fmt: skip
     pager(number, selection.total, same=_said(same))
-    return keys[0] if keys else None
 
 
-def _page_number(opened: OpenRun, selection: Selection, *, current: RowKey | None) -> int:
+def _named_page(opened: OpenRun, selection: Selection, *, current: RowKey | None) -> int:
     """The page in the address; without one, the page of the open rollout."""
     named = address.page()
     if named is not None:

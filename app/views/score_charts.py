@@ -73,7 +73,11 @@ def parts_chart(table: pd.DataFrame, *, colours: Mapping[str, str]) -> Drawn:
     bars = base.mark_bar(height={"band": 0.85}).encode(
         x=alt.X("accuracy:Q", title=None, scale=alt.Scale(domain=[0, 100]), axis=alt.Axis(tickCount=5)),
         color=alt.Color("of:N", scale=scale, legend=alt.Legend(title=None, orient="top", labelLimit=320)),
-        opacity=alt.condition(alt.FieldOneOfPredicate(field="of", oneOf=paler), alt.value(0.45), alt.value(1)),
+        opacity=alt.Opacity(
+            "of:N",
+            scale=alt.Scale(domain=names, range=[0.45 if name in paler else 1.0 for name in names]),
+            legend=alt.Legend(title=None, orient="top", labelLimit=320),
+        ),
     )
     middle = alt.YOffset("of:N", sort=list(names), bandPosition=0.5)
     errors = base.mark_rule(color="#6B6B6B", strokeWidth=1.5).encode(x="low:Q", x2="high:Q", yOffset=middle)

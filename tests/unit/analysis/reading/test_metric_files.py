@@ -115,3 +115,9 @@ def test_chosen_metrics_are_checked(tmp_path: Path) -> None:
     assert [panel.title for panel in figure.panels] == ["lr", "reward/mean"]
     with pytest.raises(ConfigError, match=r"'lrr'.*lr"):
         chosen_metrics(groups, ["lrr"])
+
+
+def test_texts_among_numbers_are_unknown_and_whole_numbers_are_floats() -> None:
+    found = by_step(pd.DataFrame({"note": ["a", None], "b": ["1.5", "x"], "c": [1, 2], "step": [1, 0]}))
+    assert found.to_dict("list") == {"step": [0, 1], "b": [pytest.approx(float("nan"), nan_ok=True), 1.5], "c": [2, 1]}
+    assert [str(kind) for kind in found.dtypes] == ["int64", "float64", "float64"]

@@ -62,3 +62,8 @@ def test_the_loop_at_the_end() -> None:
 def test_unlikely_tokens_are_darker() -> None:
     found = logprob_marks(["a", "b", "", "cd"], [-0.01, -0.2, -9.0, -5.0])
     assert [(mark.start, mark.end, mark.layer) for mark in found] == [(1, 2, "p1"), (2, 4, "p4")]
+
+
+def test_a_text_without_a_loop_has_the_same_repeats_when_that_is_known() -> None:
+    text = "So the answer of this sum is 12.\nIt is not.\nSo the answer of this sum is 12.\n"
+    assert repeat_marks(text, ends_in_loop=False) == repeat_marks(text) != []

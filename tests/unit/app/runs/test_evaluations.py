@@ -16,12 +16,15 @@ from app.runs.curves import curves_of_run
 from app.runs.evaluations import (
     Evaluated,
     benchmark_names,
+    comparable,
+    differing,
     evaluated,
     num_lost,
     outcomes,
     paired,
     part_fields,
     parts,
+    protocol_card,
     result_rows,
     score_curves,
     stamp,
@@ -120,6 +123,32 @@ def test_differing_protocols_are_named(tmp_path: Path) -> None:
     first, last = _evaluated(tmp_path / "x")
     other = Evaluated(run="x", path=last.path, result=a_result(**_fields(last) | {"protocol": {"temperature": 0.6}}))
     assert "temperature: 1.0 / 0.6" in paired(first, other).differing
+
+
+def test_a_protocol_is_its_card(tmp_path: Path) -> None:
+    """Beside it the file holds the model: the page Judging showed two whole cards as one field that differed."""
+    run = RunDir(tmp_path)
+    for step, temperature in ((0, 1.0), (1, 0.7)):
+        folder = run.evaluation(benchmark="x", step=step, fingerprint="f")
+        folder.path.mkdir(parents=True)
+        card = {"model": f"m{step}", "fingerprint": "f", "card": {"template": "t", "temperature": temperature}}
+        folder.protocol_path.write_text(json.dumps(card), encoding="utf-8")
+    cards = [protocol_card(tmp_path, "x", step=step, fingerprint="f") for step in (0, 1)]
+    assert differing(*cards) == ("temperature: 1.0 / 0.7",)
+    assert protocol_card(tmp_path, "x", step=2, fingerprint="f") == {"protocol": "f"}
+
+
+def test_what_is_compared_at_first_has_one_protocol(tmp_path: Path) -> None:
+    def one(run: str, step: int, fingerprint: str) -> Evaluated:
+        return Evaluated(run=run, path=tmp_path, result=a_result(step=step, fingerprint=fingerprint))
+
+    alone = [one("a", 0, "p"), one("a", 40, "p"), one("a", 40, "q")]
+    assert comparable(alone) == [alone[0], alone[1]]
+    assert comparable(alone[1:]) == alone[1:], "under two protocols, where there is nothing else"
+    assert comparable(alone[:1]) == alone[:1]
+    several = [*alone, one("b", 3, "p"), one("b", 9, "q"), one("c", 1, "p")]
+    assert comparable(several) == [alone[1], several[3], several[5]]
+    assert comparable([alone[2], several[5]]) == [alone[2], several[5]]
 
 
 def _fields(one: Evaluated) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from app.queries.sides import Side, side_text
 from orz_bench.records.judged import NO_RESPONSE
 from orz_bench.records.run_dir import RunDir
 from tests.support.app_runs import write_evaluation
-from tests.support.builders import a_rollout
+from tests.support.builders import a_result, a_rollout, a_summary
 from tests.support.runs import a_run, add_evaluation
 from tests.unit.app.screens.test_rollout_pages import drawn, measured, texts
 from tests.unit.app.screens.test_screens import _opened, _texts
@@ -134,6 +134,19 @@ def test_the_comparison_links_to_both_sides(monkeypatch: pytest.MonkeyPatch, run
     page.toggle(key="benchmarks:differing").set_value(True).run()
     assert page.query_params["differing"] == "1"
     assert page.metric
+
+
+def test_headings_hold_for_all_of_their_rows(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The heading named the largest n, also above rows with fewer samples; and numbers are those of other pages."""
+    run = a_run(tmp_path / "one", num_steps=2)
+    page = _opened(monkeypatch, tmp_path, "benchmarks", run=["one"])
+    assert '"avg@4"' in page.dataframe[0].proto.columns
+    write_evaluation(run, 9, [a_rollout()], benchmark="arithmetic")
+    folder = run.evaluation(benchmark="arithmetic", step=9, fingerprint="0123456789ab")
+    folder.write_result(a_result(run=str(run.path), step=9, summary=a_summary(avg_at_n=0.1625)))
+    page = _opened(monkeypatch, tmp_path, "benchmarks", run=["one"])
+    assert '"avg@n"' in page.dataframe[0].proto.columns
+    assert 16.2 in list(page.dataframe[0].value["accuracy"]), "as on Runs, not 16.25, which a browser rounds to 16.3"
 
 
 def test_a_matrix_of_one_run_and_of_several(monkeypatch: pytest.MonkeyPatch, runs: Path) -> None:

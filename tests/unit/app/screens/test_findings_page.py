@@ -16,6 +16,7 @@ from tests.support.runs import a_run, add_evaluation
 from tests.unit.app.screens.test_screens import _opened, _texts
 
 SLOW = ("boundary", "forecast", "tokens", "weights")
+NOTHING = "– Nothing is stored in this run yet: the command computes it."
 HOSTILE = "<img src=x onerror=window.hit=1> ![x](http:x) $x$"
 
 
@@ -79,7 +80,7 @@ def test_a_run_without_results_has_dashes_and_commands(monkeypatch: pytest.Monke
     page = _opened(monkeypatch, runs, "findings", run=["bare"])
     assert not page.exception
     assert not page.error
-    assert [str(one.value) for one in page.markdown].count("–") == 5
+    assert [str(one.value) for one in page.markdown].count(NOTHING) == 5
     assert _computed(page) == list(SLOW)
     assert f"orz-bench contamination --ckpt MODEL --bench OLD --fresh FRESH --out {runs / 'bare'}" in _commands(page)
     assert f"orz-analysis boundary {runs / 'bare'}@0 {runs / 'bare'}@2" in _commands(page)
