@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from app.views.failures import require_libraries
+from app.views.libraries import wait_for_libraries
 
 require_libraries()  # before they are imported
+wait_for_libraries()
 
 import argparse
 import os

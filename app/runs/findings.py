@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from analysis.curves.study import Study
-from analysis.figures.drawing import plot, png_of, shown_width
 from analysis.report.analyses import Analysis, Found, found_by
 from app.runs.run_rows import Stamp, status_of
 
@@ -26,6 +25,8 @@ def shown_of(analysis: Analysis, study: Study) -> Shown:
     found = found_by(analysis, study)
     if found.figure is None:
         return Shown(found=found, png=None)
+    from analysis.figures.drawing import plot, png_of, shown_width  # imports matplotlib
+
     png = png_of(plot(found.figure))
     return Shown(found=found, png=png, width_px=shown_width(png))
 
