@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import ruptures
 
 from analysis.step_moment.curve import LASTING, Curve
 from analysis.step_moment.scan import Model, Search
@@ -34,8 +35,6 @@ def polished(search: Search, model: Model) -> Model:
 
 def proposals(curve: Curve) -> tuple[Change, ...]:
     """Breaks of a bottom-up segmentation into straight lines (Keogh et al. 2001), as many as a model may have."""
-    import ruptures  # imports all of scipy.stats
-
     design = np.column_stack([curve.tamed, curve.time, np.ones(curve.n)])
     most = min(MOST_CHANGES, curve.n // (2 * LASTING) - 1)
     search = ruptures.BottomUp(model="linear", min_size=LASTING, jump=_JUMP).fit(design)

@@ -50,9 +50,7 @@ def test_what_is_stored_is_shown_with_its_numbers(monkeypatch: pytest.MonkeyPatc
         "reflection (a reflection word",
     ):
         assert text in shown
-    (table,) = [
-        one.value for one in page.dataframe if list(one.value["part of the question"]) and "ROUGE-L" in one.value
-    ][:1]
+    table = next(one.value for one in page.dataframe if "part of the question" in one.value)
     assert list(table["ROUGE-L"])[1] in ("90.0 % (80.0 % to 95.0 %)", "10.0 % (5.0 % to 20.0 %)")
     assert len(page.get("image")) == 4, "a figure each"
     assert _computed(page) == ["values", *SLOW]

@@ -33,6 +33,7 @@ ONLY_EVALUATED = {
     "--samples-per-request": "of a server",
     "--price-in": "of a server",
     "--price-out": "of a server",
+    "--tags": "of the detectors of stored behaviours",
     "--step-column": "of other tools' curves",
     "--head": "an option of ray",
     "--local-dir": "an option of hf",
