@@ -12,7 +12,6 @@ from analysis.curves.build import build_study
 from analysis.curves.study import Study
 from analysis.curves.whole import with_everything
 from analysis.reading.load import load_path
-from analysis.report.build import PAGE_NAME, write_report
 from analysis.texts.lexicons import get_lexicon
 
 
@@ -21,6 +20,8 @@ def report_page(runs: Sequence[tuple[str, Path]], *, lexicon: str) -> str:
 
     RunDirError or DataError for a run that cannot be read, ConfigError for an unknown lexicon.
     """
+    from analysis.report.build import PAGE_NAME, write_report  # imports matplotlib
+
     counted_with = get_lexicon(lexicon)
     loaded = [replace(load_path(path)[0], name=name) for name, path in runs]
     studies = [with_everything(build_study(run, lexicon=counted_with), counted_with) for run in loaded]
