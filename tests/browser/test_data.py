@@ -116,6 +116,7 @@ def test_pairs_are_judged_by_keys_and_a_colleague_sees_it(
     colleague.get_by_role("button", name="Different problems").click()
     colleague.get_by_text("somebody else has judged this meanwhile").wait_for(timeout=WAIT_MS)
     assert verdicts(kept) == {pairs[1].hash: "same"}
+    settled(colleague)
     colleague.get_by_role("button", name="Different problems").click()
     eventually(lambda: verdicts(kept) == {pairs[1].hash: "different"})
     assert [entry.value for entry in kept.history(response_of(pairs[1].hash))] == ["different", "same"]
