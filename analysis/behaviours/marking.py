@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from analysis.behaviours.behaviour import Behaviour, Response
 from orz_bench.errors import ConfigError, DataError, RunDirError, counted
+from orz_bench.records.judged import NO_RESPONSE
 from orz_bench.records.marks import Mark, MarksDir
 from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.records.text_hash import text_hash
@@ -146,6 +147,8 @@ def marked(behaviour: Behaviour, source: Source, *, judge: Judge | None, observe
         finally:  # also what came before an error
             parts.commit()
         stored |= parts.marks
+    for key in failed_requests(source):
+        stored.pop(key, None)
     return Marked(source=source, marks=stored, num_without_text=num_without)
 
 
@@ -159,11 +162,19 @@ def card_of(behaviour: Behaviour, judge: Judge | None) -> dict[str, Any]:
 
 
 def responses_of(source: Source) -> Iterator[Response | None]:
-    """Every response; None for one whose text was dropped."""
-    for batch in source.rollouts.read(list(_COLUMNS)).to_batches(1024):
+    """Every response; None for one whose text was dropped. A request that failed has none."""
+    for batch in source.rollouts.read([*_COLUMNS, "why"]).to_batches(1024):
         for row in batch.to_pylist():
+            if row.pop("why") == NO_RESPONSE:
+                continue
             text = row.pop("completion")
             yield None if text is None else Response(text=text, step=source.step, **row)
+
+
+def failed_requests(source: Source) -> set[tuple[str, int]]:
+    """(problem id, sample index) of every imported sample without a response, which shows no behaviour."""
+    rows = source.rollouts.read(["problem_id", "sample_index", "why"]).to_pylist()
+    return {(row["problem_id"], row["sample_index"]) for row in rows if row["why"] == NO_RESPONSE}
 
 
 @dataclass(slots=True)
@@ -217,10 +228,12 @@ def stored_marks(run: RunDir) -> dict[str, list[Marked]]:
     except ConfigError:
         return {}
     for source in sources:
-        for folder in sorted((source.rollouts.path / "marks").glob("*")):
+        folders = sorted((source.rollouts.path / "marks").glob("*"))
+        failed = failed_requests(source) if folders else set()
+        for folder in folders:
             versions = [MarksDir(each.parent).read() for each in sorted(folder.glob("*/card.json"))]
-            if versions:
-                marks = max(versions, key=len)
+            marks = max(versions, key=len, default={})
+            if marks := {key: mark for key, mark in marks.items() if key not in failed}:
                 found[folder.name].append(Marked(source=source, marks=marks, num_without_text=0))
     return dict(found)
 
@@ -231,5 +244,6 @@ def require_marks(found: Sequence[Marked], name: str) -> None:
         num = sum(each.num_without_text for each in found)
         dropped = f" ({counted(num, 'text')} dropped)" if num else ""
         raise DataError(
-            f"behaviour {name}: no response has a text{dropped}; choose rollouts that rollouts.keep_texts has kept."
+            f"behaviour {name}: no response has a text{dropped}; choose rollouts whose requests did not fail and "
+            f"whose texts rollouts.keep_texts has kept."
         )

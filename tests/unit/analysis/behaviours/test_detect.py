@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from analysis.behaviours.behaviour import Behaviour, Response, find_behaviour
-from analysis.behaviours.marking import Marked, marked, sources_of
+from analysis.behaviours.marking import Marked, marked, sources_of, stored_marks
 from analysis.behaviours.study import behaviour_study
 from analysis.behaviours.tags import agreement_with, keep_judged, read_tags
 from analysis.cli import app
@@ -23,6 +23,7 @@ from analysis.figures.behaviours import behaviours_figure
 from analysis.reading.load import load_path
 from analysis.report.behaviours_finding import behaviours_finding, behaviours_table
 from orz_bench.errors import ConfigError, DataError, EngineError, RunDirError
+from orz_bench.records.judged import NO_RESPONSE
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.tagged import read_judged
 from tests.support.openai_server import Server, running
@@ -286,3 +287,20 @@ def test_nobody_has_judged(tmp_path: Path) -> None:
         read_tags(path)
     path.write_text('step,problem_id,sample_index,seen,tags\n1,p,0,,"[""a"", ""b""]"\n2,p,0,True,\n', encoding="utf-8")
     assert [sorted(one.tags) for one in read_tags(path)] == [["a", "b"], []]
+
+
+def test_a_request_that_failed_shows_no_behaviour(tmp_path: Path) -> None:
+    """A published file of verifiers has 150 such samples: all were answers without reasoning."""
+    run = a_run(tmp_path / "run", num_steps=1)
+    folder = run.rollouts(1)
+    rows = folder.rows()
+    failed = [replace(row, completion="", verdict="no_answer", why=NO_RESPONSE) for row in rows[:3]]
+    behaviour = find_behaviour("no-reasoning")
+    with folder.lock():
+        folder.replace([*failed, *rows[3:]])
+    (found,), _ = marks_of(run, behaviour)
+    keys = {row.key for row in failed}
+    assert len(found.marks) == len(rows) - 3
+    assert not keys & found.marks.keys()
+    ((stored,),) = stored_marks(run).values()
+    assert stored.marks.keys() == found.marks.keys()
