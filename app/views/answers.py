@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import pandas as pd
 import streamlit as st
 
 from app.markdown import escaped
 from app.queries.answers import Votes
+from app.reader.markup import escape
 from app.views.question_charts import answer_rows, answer_title, answers_chart
 from orz_bench.errors import counted
 
-_ROW_PX = 28
-_MOST_ROWS = 7
+MOST_ROWS = 200
+"""Answers in the table; it scrolls."""
+_SHOWN_CHARS = 200
 
 
 def answers_panel(columns: Mapping[str, Votes], *, key: str) -> None:
@@ -26,17 +29,26 @@ def answers_panel(columns: Mapping[str, Votes], *, key: str) -> None:
     ends = list(dict.fromkeys([next(iter(columns)), last_title]))
     left, right = st.columns([4, 6], gap="medium")
     with left:
-        shown = table[["answer", "samples", *ends]]
-        number = st.column_config.NumberColumn
-        st.dataframe(
-            shown, key=f"answers:{key}", hide_index=True, row_height=_ROW_PX,
-            height=min(len(shown), _MOST_ROWS) * _ROW_PX + 40,
-            column_config={"answer": st.column_config.TextColumn(width=170), "samples": number(width=65)}
-            | {name: number(f"{name}, %", format="%.0f") for name in ends},
-        )  # fmt: skip
-        st.caption(f"{counted(len(table), 'answer')}; ✓ is right, whatever its spelling.")
+        st.html(_table(table, ends=ends))
+        more = f", the first {MOST_ROWS} of them here" if len(table) > MOST_ROWS else ""
+        st.caption(f"{counted(len(table), 'answer')}{more}; ✓ is right, whatever its spelling.")
     with right:
         st.altair_chart(answers_chart(table), key=f"answers:chart:{key}", height=190)
+
+
+def _table(table: pd.DataFrame, *, ends: Sequence[str]) -> str:
+    """As HTML: the browser has it before a grid has loaded its scripts, and finds a text in it."""
+    titles = ["answer", "samples", *(f"{name}, %" for name in ends)]
+    lines = [_line(titles, tag="th")]
+    for row in table.head(MOST_ROWS)[["answer", "samples", *ends]].itertuples(index=False):
+        answer, samples, *shares = row
+        lines.append(_line([str(answer), f"{samples:,}", *(f"{share:.0f}" for share in shares)], tag="td"))
+    return f'<div class="orz-scroll orz-answers-table" tabindex="0"><table>{"".join(lines)}</table></div>'
+
+
+def _line(cells: Sequence[str], *, tag: str) -> str:
+    shown = (f"<{tag}>{escape(cell[:_SHOWN_CHARS])}</{tag}>" for cell in cells)
+    return f"<tr>{''.join(shown)}</tr>"
 
 
 def _said(votes: Votes) -> str:

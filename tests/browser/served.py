@@ -23,17 +23,19 @@ def chromium_path() -> str | None:
 
 
 @contextlib.contextmanager
-def served(runs: Path, *, environment: Mapping[str, str] | None = None) -> Iterator[str]:
-    """The address of an app on these runs, `http://127.0.0.1:PORT`; it ends with the block."""
+def served(runs: Path, *, environment: Mapping[str, str] | None = None, below: str = "") -> Iterator[str]:
+    """The address of an app on these runs, `http://127.0.0.1:PORT`, or `/NAME` below it; it ends with the block."""
     port = _free_port()
+    address = f"http://127.0.0.1:{port}{f'/{below}' if below else ''}"
     command = [sys.executable, "-m", "app.cli", "--runs", str(runs), "--port", str(port)]
+    command += ["--server.baseUrlPath", below] if below else []
     paths = {"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         command, cwd=PROJECT, env={**os.environ, **paths, **(environment or {})}, stdin=subprocess.DEVNULL
     )
     try:
-        _wait_until_up(port, process)
-        yield f"http://127.0.0.1:{port}"
+        _wait_until_up(address, process)
+        yield address
     finally:
         process.terminate()
         try:
@@ -49,15 +51,15 @@ def _free_port() -> int:
         return int(listener.getsockname()[1])
 
 
-def _wait_until_up(port: int, process: subprocess.Popen[bytes]) -> None:
-    while not _is_up(port):
+def _wait_until_up(address: str, process: subprocess.Popen[bytes]) -> None:
+    while not _is_up(address):
         assert process.poll() is None, f"the server ended with {process.returncode}"
         time.sleep(0.1)
 
 
-def _is_up(port: int) -> bool:
+def _is_up(address: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=60) as answer:
+        with urllib.request.urlopen(f"{address}/_stcore/health", timeout=60) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

@@ -46,12 +46,15 @@ def test_every_page_opens_by_its_address_and_asks_no_other_site(
 ) -> None:
     hosts: list[str | None] = []
     page.on("request", lambda request: hosts.append(urlsplit(request.url).hostname))
+    missing: list[str] = []
+    page.on("response", lambda answer: missing.append(answer.url) if answer.status >= 400 else None)
     open_page(page, f"{address}/{name}?run=second&run=first")
     assert page.locator('[data-testid="stException"], [role="dialog"]').count() == 0
     assert urlsplit(page.url).path == f"/{name}"
     assert page.get_by_text("fault of the app").count() == 0
     assert _parameters(page)["run"] == ["second", "first"]
     assert {host for host in hosts if host} == {"127.0.0.1"}
+    assert not missing, "the front end knows where its server is"
     assert faint_texts(page) == {}
     shoot(f"{name}-laptop-light")
     page.set_viewport_size(WIDE)
@@ -157,6 +160,21 @@ def test_a_download_is_what_the_files_say(page: Any, address: str, runs_folder: 
     source = [json.loads(line) for line in (runs_folder / "first" / "metrics.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [row["step"] for row in source]
     assert [row["reward/mean"] for row in rows] == [row["reward/mean"] for row in source]
+
+
+def test_below_a_path_of_its_server(tmp_path: Path, page: Any) -> None:
+    """Every page opens by its address and by a link, and asks for nothing that is not there."""
+    a_run(tmp_path / "x", num_steps=3)
+    missing: list[str] = []
+    with served(tmp_path, below="lab/orz") as address:
+        page.on("response", lambda answer: missing.append(answer.url) if answer.status >= 400 else None)
+        open_page(page, f"{address}/training?run=x")
+        assert page.get_by_text("reward/mean").count()
+        page.get_by_test_id("stTopNavLinkContainer").get_by_role("link", name="Rollouts", exact=True).click()
+        assert _settled_at(page, "/lab/orz/rollouts")["run"] == ["x"]
+        open_page(page, f"{address}/?run=x")
+        assert _settled_at(page, "/lab/orz/runs")["run"] == ["x"]
+    assert not missing
 
 
 def test_no_page_may_frame_the_app(page: Any, address: str) -> None:

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.queries.index import FAILED
 from app.queries.sides import Side, side_text
+from app.views.answers import MOST_ROWS
 from orz_bench.records.judged import NO_RESPONSE
 from orz_bench.records.run_dir import RunDir
 from tests.support.app_runs import write_evaluation
@@ -205,6 +206,28 @@ def test_questions_with_a_wrong_majority(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "1 question with the same wrong majority" in _texts(page)
     assert "✗ <b>8" in _texts(page)
     assert "3 of 3" in _texts(page)
+
+
+def test_the_table_of_answers_is_inert_and_short(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    hostile = "<img src=x onerror=alert(1)>\u202e" + "9" * 5000
+    rows = [
+        a_rollout(
+            problem_id="p", sample_index=number, extracted=hostile if number < 3 else f"{number}!", verdict="wrong"
+        )
+        for number in range(MOST_ROWS + 5)
+    ]
+    write_evaluation(run, 0, rows, benchmark="arithmetic")
+    measured(run)
+    test = drawn(tmp_path, "question", bench="arithmetic", problem="p")
+    (table,) = (str(one.proto.body) for one in test.get("html") if 'orz-answers-table"' in one.proto.body)
+    assert "<img" not in table
+    assert "\u202e" not in table
+    assert "9" * 300 not in table
+    assert table.count("<tr>") == 1 + MOST_ROWS
+    assert "<td>✗ &lt;img src=x onerror=alert(1)&gt;" in table
+    assert f"{MOST_ROWS + 3} answers, the first {MOST_ROWS} of them here" in texts(test)
 
 
 def test_requests_that_failed_have_no_score_but_a_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
