@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from analysis.behaviours.behaviour import Behaviour, Response
 from orz_bench.errors import ConfigError, DataError, RunDirError, counted
-from orz_bench.records.judged import NO_RESPONSE
+from orz_bench.records.judged import WITHOUT_TEXT
 from orz_bench.records.marks import Mark, MarksDir
 from orz_bench.records.run_dir import RolloutsDir, RunDir
 from orz_bench.records.text_hash import text_hash
@@ -108,7 +108,7 @@ class Marked:
     source: Source
     marks: Mapping[tuple[str, int], Mark]
     num_without_text: int
-    """Responses whose text was dropped; they have no mark, unless they were marked before."""
+    """Responses whose text was dropped, unless they were marked before, and those that an imported file lacks."""
 
 
 def marked(behaviour: Behaviour, source: Source, *, judge: Judge | None, observer: Observer) -> Marked:
@@ -147,7 +147,7 @@ def marked(behaviour: Behaviour, source: Source, *, judge: Judge | None, observe
         finally:  # also what came before an error
             parts.commit()
         stored |= parts.marks
-    for key in failed_requests(source):
+    for key in never_read(source):
         stored.pop(key, None)
     return Marked(source=source, marks=stored, num_without_text=num_without)
 
@@ -162,19 +162,17 @@ def card_of(behaviour: Behaviour, judge: Judge | None) -> dict[str, Any]:
 
 
 def responses_of(source: Source) -> Iterator[Response | None]:
-    """Every response; None for one whose text was dropped. A request that failed has none."""
+    """Every response; None for one whose text was dropped, or that an imported file lacks, as of a failed request."""
     for batch in source.rollouts.read([*_COLUMNS, "why"]).to_batches(1024):
         for row in batch.to_pylist():
-            if row.pop("why") == NO_RESPONSE:
-                continue
-            text = row.pop("completion")
-            yield None if text is None else Response(text=text, step=source.step, **row)
+            text, is_missing = row.pop("completion"), row.pop("why") in WITHOUT_TEXT
+            yield None if text is None or is_missing else Response(text=text, step=source.step, **row)
 
 
-def failed_requests(source: Source) -> set[tuple[str, int]]:
+def never_read(source: Source) -> set[tuple[str, int]]:
     """(problem id, sample index) of every imported sample without a response, which shows no behaviour."""
     rows = source.rollouts.read(["problem_id", "sample_index", "why"]).to_pylist()
-    return {(row["problem_id"], row["sample_index"]) for row in rows if row["why"] == NO_RESPONSE}
+    return {(row["problem_id"], row["sample_index"]) for row in rows if row["why"] in WITHOUT_TEXT}
 
 
 @dataclass(slots=True)
@@ -229,7 +227,7 @@ def stored_marks(run: RunDir) -> dict[str, list[Marked]]:
         return {}
     for source in sources:
         folders = sorted((source.rollouts.path / "marks").glob("*"))
-        failed = failed_requests(source) if folders else set()
+        failed = never_read(source) if folders else set()
         for folder in folders:
             versions = [MarksDir(each.parent).read() for each in sorted(folder.glob("*/card.json"))]
             marks = max(versions, key=len, default={})
@@ -242,8 +240,8 @@ def require_marks(found: Sequence[Marked], name: str) -> None:
     """DataError if no response could be marked."""
     if not any(each.marks for each in found):
         num = sum(each.num_without_text for each in found)
-        dropped = f" ({counted(num, 'text')} dropped)" if num else ""
+        missing = f" ({counted(num, 'row')} without one)" if num else ""
         raise DataError(
-            f"behaviour {name}: no response has a text{dropped}; choose rollouts whose requests did not fail and "
-            f"whose texts rollouts.keep_texts has kept."
+            f"behaviour {name}: no response has a text{missing}; choose rollouts whose requests did not fail, from a "
+            f"file with texts, and whose texts rollouts.keep_texts has kept."
         )

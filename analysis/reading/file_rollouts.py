@@ -17,6 +17,7 @@ from orz_bench.exchange.formats.registry import read_file
 from orz_bench.exchange.formats.sample import ForeignSample
 from orz_bench.exchange.import_samples import columns_of
 from orz_bench.records.foreign import dumped, files_under
+from orz_bench.records.judged import WITHOUT_TEXT
 
 Row = Mapping[str, Any]
 _INTEGERS = ("step", "sample_index", "num_tokens")
@@ -35,17 +36,29 @@ class ForeignRollouts:
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
         """See analysis.reading.run_rollouts.Rollouts."""
-        return batches_of(map(_said, self.samples()), rows)
+        return (_with_text(batch) for batch in self._batches(rows))
+
+    def num_rows(self) -> int:
+        """See analysis.reading.run_rollouts.Rollouts."""
+        return sum(1 for _ in self.samples())
 
     def numbers(self) -> pd.DataFrame:
         """See analysis.reading.run_rollouts.Rollouts."""
-        return numbers_of(self.batches())
+        return numbers_of(self._batches(BATCH_ROWS))
+
+    def _batches(self, rows: int) -> Iterator[pd.DataFrame]:
+        return batches_of(map(_said, self.samples()), rows)
+
+
+def _with_text(batch: pd.DataFrame) -> pd.DataFrame:
+    return batch[batch["completion"].notna()] if "completion" in batch else batch.iloc[:0].assign(completion="")
 
 
 def _said(sample: ForeignSample) -> Row:
     """The columns that the file says something about."""
     found = columns_of(sample)
-    return {name: found[name] for name in ROLLOUT_COLUMNS if found[name] is not None}
+    names = (name for name in ROLLOUT_COLUMNS if name != "completion" or found["why"] not in WITHOUT_TEXT)
+    return {name: found[name] for name in names if found[name] is not None}
 
 
 def batches_of(rows: Iterator[Row], size: int) -> Iterator[pd.DataFrame]:

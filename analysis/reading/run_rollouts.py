@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from analysis.reading.columns import CATEGORIES, NUMBERS, ROLLOUT_COLUMNS
+from orz_bench.records.judged import WITHOUT_TEXT
 from orz_bench.records.parquet import is_whole, part_files
 
 BATCH_ROWS = 4096
@@ -30,7 +31,15 @@ class Rollouts(Protocol):
         ...
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
-        """Frames of at most `rows` rows with the ROLLOUT_COLUMNS that exist; the index counts on: 0, 1, ..."""
+        """Frames of at most `rows` rows with the ROLLOUT_COLUMNS that exist; the index counts on: 0, 1, ...
+
+        A row without a response text is left out, but counted by the index: a request that failed, a text that was
+        dropped (rollouts.keep) or that a file of another tool lacks. An empty response is a text.
+        """
+        ...
+
+    def num_rows(self) -> int:
+        """The number of rows, of those without a text as well."""
         ...
 
     def numbers(self) -> pd.DataFrame:
@@ -54,21 +63,24 @@ class PartRollouts:
         return cls(whole, tuple(path for path in paths if path not in set(whole)))
 
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
-        """See Rollouts. Small parts are joined, so that work per batch does not become work per part.
-
-        Rows whose text was dropped (rollouts.keep) are left out, but counted by the index.
-        """
+        """See Rollouts. Small parts are joined, so that work per batch does not become work per part."""
         start = 0
         for table in _of_size(self._pieces(rows), rows):
-            frame = _without_empty_reward(table.to_pandas()[list(ROLLOUT_COLUMNS)])
+            found = table.to_pandas()
+            has_text = found["completion"].notna() & ~found["why"].isin(WITHOUT_TEXT)
+            frame = _without_empty_reward(found[list(ROLLOUT_COLUMNS)])
             frame.index = pd.RangeIndex(start, start + len(frame))
             start += len(frame)
-            yield frame[frame["completion"].notna()]
+            yield frame[has_text.to_numpy()]
 
     def _pieces(self, rows: int) -> Iterator[pa.RecordBatch]:
         for path in self.paths:
             with pq.ParquetFile(path) as file:
-                yield from file.iter_batches(batch_size=rows, columns=list(ROLLOUT_COLUMNS))
+                yield from file.iter_batches(batch_size=rows, columns=[*ROLLOUT_COLUMNS, "why"])
+
+    def num_rows(self) -> int:
+        """See Rollouts."""
+        return sum(pq.read_metadata(path).num_rows for path in self.paths)
 
     def numbers(self) -> pd.DataFrame:
         """See Rollouts."""

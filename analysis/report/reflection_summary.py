@@ -30,6 +30,9 @@ class ReflectionSummary:
     """The set: the training rollouts of a run, one of its evaluations, or a file."""
     lexicon: str
     num_responses: int
+    """With a text."""
+    num_without_text: int
+    """Rows that are left out: requests that failed, texts that were dropped or that a file lacks."""
     num_reflecting: int
     reflections: int
     """Matches outside code and quotations of the question."""
@@ -64,11 +67,14 @@ def summaries_of(runs: Sequence[Run], lexicon: Lexicon) -> list[ReflectionSummar
         sets += [(f"{run.name}: {e.benchmark}, step {e.step}", e.samples) for e in run.evaluations]
     if not sets:
         raise DataError(f"{runs[0].path}: has no responses; name a run with rollouts, or a file with responses.")
-    return [summary_of(name, features_of(rollouts, lexicon), lexicon=lexicon) for name, rollouts in sets]
+    return [
+        summary_of(name, features_of(rollouts, lexicon), lexicon=lexicon, num_rows=rollouts.num_rows())
+        for name, rollouts in sets
+    ]
 
 
-def summary_of(name: str, features: pd.DataFrame, *, lexicon: Lexicon) -> ReflectionSummary:
-    """The summary of features that were computed with this lexicon."""
+def summary_of(name: str, features: pd.DataFrame, *, lexicon: Lexicon, num_rows: int) -> ReflectionSummary:
+    """The summary of features that were computed with this lexicon, of so many rows with and without a text."""
     tokens = features["num_tokens"] if "num_tokens" in features else pd.Series(dtype=float)
     has_tokens = len(tokens) > 0 and bool(tokens.notna().all()) and float(tokens.sum()) > 0
     patterns = [column for column in features.columns if str(column).startswith(_PATTERN)]
@@ -78,6 +84,7 @@ def summary_of(name: str, features: pd.DataFrame, *, lexicon: Lexicon) -> Reflec
         name=name,
         lexicon=lexicon.label,
         num_responses=len(features),
+        num_without_text=num_rows - len(features),
         num_reflecting=int(features["reflects"].sum()),
         reflections=total,
         reflections_raw=int(features["reflections_raw"].sum()),
@@ -102,8 +109,9 @@ def _facts(summary: ReflectionSummary) -> dict[str, str]:
     lengths, effect = summary.lengths, summary.effect
     rate = f" ({100 * summary.rate:.1f} %)" if summary.rate is not None else ""
     patterns = sorted(summary.by_pattern.items(), key=lambda pair: -pair[1])
+    without = f"; {summary.num_without_text:,} more without a text" if summary.num_without_text else ""
     found = {
-        "responses": f"{summary.num_responses:,}",
+        "responses": f"{summary.num_responses:,}{without}",
         "that reflect": f"{summary.num_reflecting:,}{rate}",
         "reflections": f"{summary.reflections:,}; {summary.reflections_raw:,} with code and quoted questions",
         "per 1,000 tokens": "–" if summary.per_1000_tokens is None else f"{summary.per_1000_tokens:.2f}",

@@ -285,7 +285,10 @@ def _insert_sql(where: str, *, with_measures: bool) -> str:
         else f"SELECT {', '.join(f'NULL AS {name}' for name in _MEASURES.split(', '))}, -1 AS part, -1 AS measured_row"
     )
     group = "PARTITION BY folder, benchmark, place"
-    same = f"CASE WHEN text_hash IS NOT NULL THEN count(*) OVER ({group}, text_hash) END" if with_measures else "NULL"
+    # Without a length it is the hash of a text that an imported file lacks: no duplicate of others that it lacks.
+    same = (
+        "CASE WHEN num_chars IS NOT NULL THEN count(*) OVER ({}, text_hash, num_chars) END" if with_measures else "NULL"
+    )
     return f"""
     INSERT INTO rollouts
     WITH facts AS (
@@ -311,7 +314,7 @@ def _insert_sql(where: str, *, with_measures: bool) -> str:
              count(verdict) OVER ({group}) AS group_graded, avg(reward) OVER ({group}) AS group_reward,
              row_number() OVER (PARTITION BY folder ORDER BY benchmark, place, sample_index, rated.part, "row")
                AS place_in_folder,
-             {same} AS num_same
+             {same.format(group)} AS num_same
       FROM rated LEFT JOIN measured ON rated.part = measured.part AND rated."row" = measured.measured_row
       LEFT JOIN final_values ON of_folder = folder AND of_problem = problem_id AND of_sample = sample_index
     )

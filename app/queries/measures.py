@@ -20,10 +20,11 @@ from analysis.texts.reasoning import calculates, num_reasoning_chars, thought_of
 from analysis.texts.reflection import find_reflections
 from analysis.texts.repetition import repetition_features
 from app.reader.gold import END_CHARS, gold_places
+from orz_bench.records.judged import WITHOUT_TEXT
 from orz_bench.records.retention import dropped_text
 from orz_bench.records.text_hash import text_hash
 
-VERSION = 3
+VERSION = 4
 """Part of the files' path: increased whenever a column or its meaning changes."""
 BATCH_ROWS = 1024
 PREVIEW_CHARS = 240
@@ -70,22 +71,26 @@ def _measured(path: Path) -> Iterator[pd.DataFrame]:
 
 
 def measures(rollouts: pd.DataFrame) -> pd.DataFrame:
-    """The columns of SCHEMA for rollouts with COLUMNS. Of a text that was dropped only its length and hash are known.
+    """The columns of SCHEMA for rollouts with COLUMNS. Of a text that was dropped only its length and hash are known,
+    and nothing of a response that an imported file lacks: its hash is that of the empty text.
 
     reasoning_chars counts the characters before `</think>`, or before the final answer without that tag, except tags
     and spaces; shows_work: whether they contain a calculation or a reflection; gold_in_text: whether the response
     contains the gold as a separate word (null for golds of one character, which occur in almost any text); gold_at_end:
     whether its end does (of any length).
     """
-    is_dropped = rollouts["completion"].isna()
-    found = _of_texts(rollouts[~is_dropped])
-    if is_dropped.any():
-        found = pd.concat([found, _of_dropped(rollouts[is_dropped])]).loc[rollouts.index]
+    has_text = rollouts["completion"].notna() & ~rollouts["why"].isin(WITHOUT_TEXT)
+    found = _of_texts(rollouts[has_text])
+    if not has_text.all():
+        found = pd.concat([found, _without_text(rollouts[~has_text])]).loc[rollouts.index]
     return found
 
 
-def _of_dropped(rollouts: pd.DataFrame) -> pd.DataFrame:
-    facts = [dropped_text(extra) or (None, None) for extra in rollouts["extra"]]
+def _without_text(rollouts: pd.DataFrame) -> pd.DataFrame:
+    facts = [
+        dropped_text(extra) or (None, None if text is None else text_hash(text))
+        for text, extra in zip(rollouts["completion"], rollouts["extra"], strict=True)
+    ]
     return pd.DataFrame(
         {
             "num_chars": pd.array([chars for chars, _ in facts], "Int32"),

@@ -15,7 +15,7 @@ from orz_bench.errors import DataError
 from orz_bench.exchange.formats import cells
 from orz_bench.exchange.formats.sample import ForeignSample
 from orz_bench.exchange.sources import Source
-from orz_bench.records.judged import NO_RESPONSE
+from orz_bench.records.judged import NO_RESPONSE, NO_TEXT
 from orz_bench.records.parquet import ROLLOUT_SCHEMA, storable, table_of, write_table
 from orz_bench.records.run_dir import EvaluationDir, RolloutsDir, RunDir, to_json, write_text
 
@@ -233,7 +233,7 @@ def columns_of(sample: ForeignSample) -> dict[str, Any]:
         "stop_reason": sample.stop_reason,
         "extracted": None if is_silent else sample.extracted,
         "verdict": "no_answer" if is_silent else sample.verdict,
-        "why": NO_RESPONSE if is_silent else None if sample.has_text else "the file has no text",
+        "why": NO_RESPONSE if is_silent else None if sample.has_text else NO_TEXT,
         "second_extractor": sample.second_extractor,
         "second_extracted": sample.second_extracted,
         "second_verdict": sample.second_verdict,

@@ -9,6 +9,10 @@ from collections.abc import Collection
 
 NO_RESPONSE = "the row has no response"
 """The reason (`why`) of an imported sample whose request failed."""
+NO_TEXT = "the file has no text"
+"""The reason (`why`) of an imported sample whose file says what was answered, but not in which words."""
+WITHOUT_TEXT = (NO_RESPONSE, NO_TEXT)
+"""A sample for one of these reasons has an empty `completion` that nobody wrote."""
 
 
 def is_judged(verdict: str | None, why: str | None) -> bool:

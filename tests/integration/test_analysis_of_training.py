@@ -110,7 +110,7 @@ def test_evaluations(studied: Study, run: Path) -> None:
 
 def test_reflection_summary(studied: Study, by_step: dict[int, Rows]) -> None:
     assert studied.features is not None
-    summary = summary_of("training", studied.features, lexicon=default_lexicon())
+    summary = summary_of("training", studied.features, lexicon=default_lexicon(), num_rows=len(studied.features))
     everything = [row for part in by_step.values() for row in part]
     reflecting = [row for row in everything if _REFLECTION.search(row["completion"])]
     assert summary.num_responses == len(everything) == 96

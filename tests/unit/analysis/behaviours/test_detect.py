@@ -23,7 +23,7 @@ from analysis.figures.behaviours import behaviours_figure
 from analysis.reading.load import load_path
 from analysis.report.behaviours_finding import behaviours_finding, behaviours_table
 from orz_bench.errors import ConfigError, DataError, EngineError, RunDirError
-from orz_bench.records.judged import NO_RESPONSE
+from orz_bench.records.judged import WITHOUT_TEXT
 from orz_bench.records.run_dir import RunDir
 from orz_bench.records.tagged import read_judged
 from tests.support.openai_server import Server, running
@@ -289,12 +289,13 @@ def test_nobody_has_judged(tmp_path: Path) -> None:
     assert [sorted(one.tags) for one in read_tags(path)] == [["a", "b"], []]
 
 
-def test_a_request_that_failed_shows_no_behaviour(tmp_path: Path) -> None:
+@pytest.mark.parametrize("why", WITHOUT_TEXT)
+def test_a_request_that_failed_shows_no_behaviour(tmp_path: Path, why: str) -> None:
     """A published file of verifiers has 150 such samples: all were answers without reasoning."""
     run = a_run(tmp_path / "run", num_steps=1)
     folder = run.rollouts(1)
     rows = folder.rows()
-    failed = [replace(row, completion="", verdict="no_answer", why=NO_RESPONSE) for row in rows[:3]]
+    failed = [replace(row, completion="", verdict="no_answer", why=why) for row in rows[:3]]
     behaviour = find_behaviour("no-reasoning")
     with folder.lock():
         folder.replace([*failed, *rows[3:]])

@@ -12,6 +12,8 @@ import pytest
 
 from analysis.reading.load import Run, load_path
 from analysis.reading.run_rollouts import Rollouts
+from analysis.report.reflection_summary import summaries_of
+from analysis.texts.lexicons import get_lexicon
 from orz_bench.errors import DataError
 from orz_bench.exchange.import_files import ImportOptions, import_files
 from tests.support import followed as made
@@ -55,6 +57,33 @@ def test_responses_are_those_of_an_import(tmp_path: Path, name: str) -> None:
     (of_file,), (of_run,) = load_path(path), load_path(tmp_path / "run")
     assert _all(of_file) == _all(of_run)
     assert not any(row["completion"].startswith("[") for row in _all(of_file))
+
+
+SILENT: dict[str, Any] = {
+    "failed.jsonl": [
+        {"question": "q", "gold": "2", "completion": text, "correct": text == "It is 2, wait, 2.", "tokens": 9}
+        for text in ("It is 2, wait, 2.", "", None, None)
+    ],
+    "output-rs0.jsonl": [
+        {"problem": f"q{n}", "expected_answer": "2", "predicted_answer": "2", "is_correct": True} for n in range(3)
+    ],
+}
+
+
+@pytest.mark.parametrize(("name", "num_texts"), [("failed.jsonl", 2), ("output-rs0.jsonl", 0)])
+def test_only_a_text_is_a_response(tmp_path: Path, name: str, num_texts: int) -> None:
+    """A request that failed counted as a response of no length without a reflection; an empty response is one."""
+    path = lines(tmp_path / name, SILENT[name])
+    list(import_files([path], tmp_path / "run", options=ImportOptions()))
+    for (run,) in (load_path(path), load_path(tmp_path / "run")):
+        (found,) = [run.rollouts] if run.rollouts is not None else [one.samples for one in run.evaluations]
+        assert found.num_rows() == len(found.numbers()) == len(SILENT[name])
+        assert sum(len(batch) for batch in found.batches()) == num_texts
+        (summary,) = summaries_of([run], get_lexicon("orz-code"))
+        assert (summary.num_responses, summary.num_without_text) == (num_texts, len(SILENT[name]) - num_texts)
+        assert summary.rate == (0.5 if num_texts else None)
+        assert (summary.lengths.overall is None) == (not num_texts)
+        assert list(found.numbers()["verdict"] == "correct").count(True) == (1 if num_texts else 3)
 
 
 def _training(folder: Path) -> Path:

@@ -19,6 +19,7 @@ from app.queries.parts import folders_of
 from app.queries.rows import group, one_row, page, text_of, tokens_of
 from app.queries.selection import select
 from orz_bench.errors import DataError, RunDirError
+from orz_bench.records.judged import WITHOUT_TEXT
 from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import RunDir
 from tests.support.app_runs import open_index, write_evaluation, write_training
@@ -141,6 +142,26 @@ def test_groups_and_duplicates_stay_within_a_folder(tmp_path: Path) -> None:
     index = open_index(run.path)
     rows = page(index, select(index, Filters()), offset=0, limit=9)
     assert {(row.group_size, row.group_correct, row.num_same) for row in rows} == {(3, 0, 1)}
+
+
+@pytest.mark.parametrize("why", WITHOUT_TEXT)
+def test_nothing_is_suspected_of_responses_that_nobody_has(tmp_path: Path, why: str) -> None:
+    """A file without texts: its right answers are not `without reasoning`, and no sample has the text of another."""
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    rows = [
+        a_rollout(problem_id="p", sample_index=n, completion="", verdict="correct", gold="12", why=why)
+        for n in range(3)
+    ]
+    empty = [a_rollout(problem_id="p", sample_index=n, completion="", verdict="no_answer", gold="12") for n in (3, 4)]
+    write_evaluation(run, 0, [*rows, *empty], benchmark="arithmetic")
+    index = open_index(run.path)
+    found = {row.key.sample_index: row for row in page(index, select(index, Filters()), offset=0, limit=9)}
+    assert [found[n].reasons for n in range(3)] == [()] * 3
+    assert [found[n].reflections for n in range(5)] == [None] * 3 + [0] * 2
+    assert ["duplicate" in found[n].reasons for n in (3, 4)] == [True] * 2, "they are really empty"
+    assert found[3].num_same == 2
+    assert found[0].text_hash is not None, "tags and notes hold on to it"
 
 
 def test_tokens_where_they_were_kept(tmp_path: Path) -> None:
