@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,31 @@ def test_it_is_a_finished_run_of_the_recipe_with_every_step() -> None:
         ("word_problems", 40),
         ("arithmetic_mixed", 40),
     }
+
+
+@pytest.mark.parametrize(
+    ("there", "words", "shown"),
+    [
+        (None, [], "examples/runs"),
+        ("runs/mine/run.json", [], "runs"),
+        ("runs/sweeps/one/a/run.json", [], "runs"),
+        (None, ["RUNS=elsewhere"], "elsewhere"),
+    ],
+)
+def test_make_app_opens_it_until_there_is_a_run(
+    there: str | None, words: list[str], shown: str, tmp_path: Path
+) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements/cpu.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(PROJECT / name, tmp_path / name)
+    if there:
+        (tmp_path / there).parent.mkdir(parents=True)
+        (tmp_path / there).touch()
+    environment = {name: value for name, value in os.environ.items() if name not in ("RUNS", "MAKEFLAGS", "MAKELEVEL")}
+    printed = subprocess.run(
+        ["make", "--dry-run", "app", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.splitlines()[-1].endswith(f"-- --runs {shown}")
 
 
 def test_analysis_reads_it_and_it_learned() -> None:
