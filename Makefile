@@ -51,8 +51,9 @@ demo: setup
 	@echo "Every question, answer and verdict is in $(DEMO_RUN) (Parquet). The same command resumes, or finds nothing missing."
 	@echo "Browse them: $(BIN)/orz-app --runs $(dir $(DEMO_RUN))"
 
-# Before there is a run, the example: a training of SmolLM2-135M, recorded (examples/README.md).
-SHOWN := $(if $(or $(filter-out file,$(origin RUNS)),$(wildcard $(RUNS)/*/run.json)),$(RUNS),examples/runs)
+# Before there is a run (the app looks three levels deep), the example: a recorded training of SmolLM2-135M (docs/smollm2.md).
+THERE = $(wildcard $(addsuffix run.json,$(RUNS)/ $(RUNS)/*/ $(RUNS)/*/*/ $(RUNS)/*/*/*/))
+SHOWN := $(if $(or $(filter-out file,$(origin RUNS)),$(THERE)),$(RUNS),examples/runs)
 
 app: setup
 	@mkdir -p $(SHOWN)

@@ -2,7 +2,8 @@
 
 Two kinds of blocks have commands. In one of the language `console` lines that begin with `$ ` are run as they stand and
 what follows is their output, which `--write` writes; all blocks of a page share one folder, and `python` blocks between
-them are run too. In a plain block every line that begins with a program of ours is run as `commands.yaml` says:
+them are run too: a block of the language `text` right behind one is what it prints. In a plain block every line that
+begins with a program of ours is run as `commands.yaml` says:
 
     ok                as it stands
     + WORDS           with these words behind it, mostly to make it small
@@ -36,6 +37,7 @@ _COMMAND = re.compile(
     r"(?:[A-Z_]+=\S+ )?(?:orz-[a-z]+|make|streamlit|pip|python[0-9.]*|lm_eval|docker|ray|cd|git) .*|orz-app.*"
 )
 _FENCE = re.compile(r"^```([a-z]*)[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_PRINTED = re.compile(r"\n\n```text\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _INDENTED = re.compile(r"(?:^\n)((?:^    \S.*\n)+)", re.MULTILINE)
 _NUMBER = re.compile(r"-?\d[\d.,]*")
 TIMEOUT_S = 900
@@ -99,7 +101,8 @@ def commands_of(page: str) -> Iterator[Command]:
         if language == "console":
             yield from _session(page, body)
         elif language == "python" and is_executed:
-            yield Command(page, body, is_python=True)
+            printed = _PRINTED.match(text, fence.end())
+            yield Command(page, body, output=printed and printed[1], is_python=True)
         elif not language:
             yield from (Command(page, line) for line in plain_lines(body))
     for block in _INDENTED.finditer(_FENCE.sub("", text)):
@@ -215,18 +218,26 @@ def _masked(line: str) -> str:
 def written(page: str, ran: Sequence[Done]) -> str:
     """The page with the output of its commands; an output with a line `...` stays as it is."""
     outputs = iter([output_of(done) for done in ran if done.command.output is not None])
+    language, end = "", 0
 
-    def session(fence: re.Match[str]) -> str:
-        if fence[1] != "console":
+    def fence_with_outputs(fence: re.Match[str]) -> str:
+        nonlocal language, end
+        is_printed = fence[1] == "text" and language == "python" and fence.start() == end + len("\n\n")
+        language, end = fence[1], fence.end()
+        if is_printed:
+            return f"```text\n{_shown(fence[2], next(outputs))}```"
+        if language != "console":
             return fence[0]
-        parts = []
-        for command in _session(page, fence[2]):
-            kept, printed = command.output or "", next(outputs)
-            shown = kept if not kept or re.search(r"^\.\.\.$", kept, re.MULTILINE) else printed
-            parts.append(f"$ {command.text}\n{shown}")
+        commands = _session(page, fence[2])
+        parts = [f"$ {one.text}\n{_shown(one.output or '', next(outputs))}" for one in commands]
         return f"```console\n{''.join(parts)}```"
 
-    return _FENCE.sub(session, (PROJECT / page).read_text(encoding="utf-8"))
+    text = (PROJECT / page).read_text(encoding="utf-8")
+    return _FENCE.sub(fence_with_outputs, text) if ran else text
+
+
+def _shown(kept: str, printed: str) -> str:
+    return kept if not kept or re.search(r"^\.\.\.$", kept, re.MULTILINE) else printed
 
 
 def main(arguments: list[str]) -> int:

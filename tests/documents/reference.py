@@ -27,7 +27,8 @@ def commands_page() -> str:
     """Every command with its arguments and options."""
     blocks = [
         "# Commands\n\nEvery command takes `--help`; results go to stdout, notices to stderr. Exit codes: 0, 2 (a "
-        "fault that the message names), and 130, 143 or 129 (stopped by Ctrl-C, SIGTERM or SIGHUP).\n"
+        "fault that the message names), and 130, 143 or 129 (stopped by Ctrl-C, SIGTERM or SIGHUP); `orz-bench gate` "
+        "also has 3 (NO-GO) and 4 (INCONCLUSIVE).\n"
     ]
     for program, app in PROGRAMS.items():
         group = typer.main.get_command(app)

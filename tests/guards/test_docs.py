@@ -41,6 +41,15 @@ def test_readme_has_the_two_commands() -> None:
     assert {"make demo", "make test"} <= lines
 
 
+def test_readme_fits_and_its_first_screen_says_what_it_is() -> None:
+    lines = README.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 120
+    first = "\n".join(lines[:15])
+    assert "researchers" in first
+    assert {"make demo", "make test"} <= {line.partition("#")[0].strip() for line in lines[:15]}
+    assert first.count("![") == 1
+
+
 def test_every_make_command_exists() -> None:
     targets = set(re.findall(r"^([a-z][a-z-]*):(?!=)", (PROJECT / "Makefile").read_text("utf-8"), flags=re.MULTILINE))
     assert {"demo", "test", "check", "bench"} <= targets

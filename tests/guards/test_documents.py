@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+import yaml
 
 from orz_bench.asking.protocol import PROTOCOLS
 from orz_bench.asking.templates import TEMPLATES
@@ -126,6 +128,31 @@ def test_every_command_is_run_or_has_a_reason() -> None:
         what for lines in listed.values() for what in lines.values() if not re.match(r"ok$|(\+|=|data:|not:) \S", what)
     ]
     expect_none([*faults, *wrong], wanted="a line of tests/documents/commands.yaml for each command")
+
+
+def test_every_page_has_a_place_in_the_navigation() -> None:
+    """A new page would stand under *More*, where nobody looks for it."""
+    navigation = yaml.safe_load(staging.CONFIGURATION.read_text(encoding="utf-8"))["nav"]
+    named: set[str] = set()
+    staging.each_page(navigation, named.add)
+    pages = [str(path.relative_to(staging.DOCS)) for path in sorted(staging.DOCS.rglob("*.md"))]
+    stars = [name for name in named if "*" in name and name != "*"]
+    free = (page for page in pages if page not in named and not any(fnmatch(page, star) for star in stars))
+    expect_none(free, wanted="a line in mkdocs.yml for each page of docs/")
+
+
+def test_a_text_block_behind_a_python_block_is_what_it_prints(tmp_path: Path) -> None:
+    text = "```console\n$ ls\na\n```\n\n```python\nprint(1)\n```\n\n```text\n1\n```\n\n```text\nnothing\n```\n"
+    page = tmp_path / "page.md"
+    page.write_text(text, encoding="utf-8")
+    found = list(commands.commands_of(str(page)))
+    assert [(one.text, one.output, one.is_python) for one in found] == [
+        ("ls", "a\n", False),
+        ("print(1)\n", "1\n", True),
+    ]
+    ran = [commands.Done(one, printed, "", 0, 0.0) for one, printed in zip(found, ("b\n", "2\n"), strict=True)]
+    assert [commands.fault_of(one) is None for one in ran] == [False, True], "numbers are the machine's, words are not"
+    assert commands.written(str(page), ran) == text.replace("\na\n", "\nb\n").replace("text\n1\n", "text\n2\n")
 
 
 @pytest.mark.parametrize(

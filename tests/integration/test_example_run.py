@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -43,6 +46,47 @@ def test_it_is_a_finished_run_of_the_recipe_with_every_step() -> None:
         ("word_problems", 40),
         ("arithmetic_mixed", 40),
     }
+
+
+def test_its_script_makes_such_a_copy(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "copies" / "smollm2"
+    shutil.copytree(RUN, source)
+    (source / "checkpoints" / "step=000040").mkdir(parents=True)
+    (source / "rollouts" / "step=000001" / ".lock").touch()
+    config = (source / "config.yaml").read_text(encoding="utf-8")
+    (source / "config.yaml").write_text(config.replace("models/smollm2-135m", f"{tmp_path}/model"), encoding="utf-8")
+    script = str(PROJECT / "benchmarks" / "example_run.py")
+    command = [sys.executable, script, str(source), str(target)]
+    subprocess.run(command, env=os.environ | {"PYTHONPATH": str(PROJECT)}, check=True, capture_output=True)
+    kept = {str(file.relative_to(RUN)): file.read_bytes() for file in RUN.rglob("*") if file.is_file()}
+    assert {str(file.relative_to(target)): file.read_bytes() for file in target.rglob("*") if file.is_file()} == kept
+    again = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(PROJECT)}, check=False, capture_output=True)
+    assert again.returncode == 1, "a copy is never overwritten"
+
+
+@pytest.mark.parametrize(
+    ("there", "words", "shown"),
+    [
+        (None, [], "examples/runs"),
+        ("runs/mine/run.json", [], "runs"),
+        ("runs/sweeps/one/a/run.json", [], "runs"),
+        (None, ["RUNS=elsewhere"], "elsewhere"),
+    ],
+)
+def test_make_app_opens_it_until_there_is_a_run(
+    there: str | None, words: list[str], shown: str, tmp_path: Path
+) -> None:
+    for name in ("Makefile", "pyproject.toml", "requirements/cpu.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        shutil.copy(PROJECT / name, tmp_path / name)
+    if there:
+        (tmp_path / there).parent.mkdir(parents=True)
+        (tmp_path / there).touch()
+    environment = {name: value for name, value in os.environ.items() if name not in ("RUNS", "MAKEFLAGS", "MAKELEVEL")}
+    printed = subprocess.run(
+        ["make", "--dry-run", "app", *words], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    ).stdout
+    assert printed.splitlines()[-1].endswith(f"-- --runs {shown}")
 
 
 def test_analysis_reads_it_and_it_learned() -> None:
