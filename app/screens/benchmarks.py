@@ -168,7 +168,7 @@ def _choose_benchmark(state: BenchmarksState, names: Sequence[str], *, usual: st
     chosen = usual if state.bench is None else state.bench if state.bench in names else None
     shown = showing("benchmarks:bench", chosen)
     st.segmented_control(
-        "Benchmark", names, key=shown.key, label_visibility="collapsed", required=chosen is not None,
+        "Benchmark", names, key=shown.key, label_visibility="collapsed", required=chosen is not None, format_func=plain,
         on_change=shown.chosen(lambda name: write_state(BenchmarksState, bench=name)),
     )  # fmt: skip
     return chosen
@@ -357,13 +357,14 @@ def _parts(state: BenchmarksState, here: Sequence[Evaluated], *, runs: Sequence[
     chosen = fields[0] if state.by is None else state.by if state.by in fields else None
     shown = showing("benchmarks:by", chosen)
     st.segmented_control(
-        "By", fields, key=shown.key, label_visibility="collapsed", required=chosen is not None,
+        "By", fields, key=shown.key, label_visibility="collapsed", required=chosen is not None, format_func=plain,
         on_change=shown.chosen(lambda name: write_state(BenchmarksState, by=name)),
     )  # fmt: skip
     if chosen is None:
         return
     ends = comparable(here)
     table = pd.concat([_parts_of(one, chosen).assign(of=_title(one)) for one in ends])
+    table["part"] = table["part"].map(plain)
     titles = told_apart([_title(one) for one in ends], limit=50)
     table["of"] = table["of"].map(titles)
     colours = {titles[_title(one)]: colour(runs.index(one.run)) for one in ends}
@@ -371,7 +372,7 @@ def _parts(state: BenchmarksState, here: Sequence[Evaluated], *, runs: Sequence[
 
 
 def _title(one: Evaluated) -> str:
-    return f"{run_title(one.run)}, step {one.result.step}"
+    return f"{plain(run_title(one.run))}, step {one.result.step}"
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_HASH)

@@ -7,7 +7,7 @@ from itertools import groupby
 
 import streamlit as st
 
-from app.markdown import plain
+from app.markdown import escaped, plain
 from app.queries.answers import votes
 from app.queries.facts import question_facts
 from app.queries.keys import RowKey, key_text
@@ -65,7 +65,7 @@ def _header(opened: OpenRun, step: QuestionStep) -> None:
     if row is None:
         return
     text = text_of(opened.index, row)
-    st.markdown(f"**{plain_markdown(row.key.problem_id)}** · {plain_markdown(row.key.benchmark)}")
+    st.markdown(f"**{escaped(row.key.problem_id)}** · {escaped(row.key.benchmark)}")
     show_question(text.question)
     about = question_facts(opened.index).get((row.key.benchmark, row.key.problem_id), {})
     show_facts([("gold", text.gold, ""), *((name, value, "") for name, value in list(about.items())[:8])])

@@ -45,12 +45,19 @@ def choose(context: Context, *, wants: Literal["any", "several", "one"]) -> Cont
     chosen = tuple(by_name[name] for name in named[:MAX_RUNS] if name in by_name)
     lacks_first = bool(named) and named[0] not in by_name
     if wants != "any":
-        chosen = () if lacks_first and wants == "one" else chosen if named else context.entries[:1]
+        chosen = () if lacks_first and wants == "one" else chosen if named else _newest(context)
     _show_row(context.entries, chosen, is_one=wants == "one")
     _say_left_out(named, list(by_name))
     if wants != "any" and not chosen:
         return None
     return replace(context, runs=chosen, lacks_first=lacks_first)
+
+
+def _newest(context: Context) -> tuple[RunEntry, ...]:
+    """The run written last, which the address names from now on: tomorrow another run may be the newest one."""
+    found = context.entries[:1]
+    address.put_all({RUN: [entry.name for entry in found]})
+    return found
 
 
 def _say_left_out(named: Sequence[str], known: Sequence[str]) -> None:
@@ -87,7 +94,7 @@ def _show_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is
     st.multiselect(
         "Runs", names, key=shown.key, label_visibility="collapsed", max_selections=MAX_RUNS,
         format_func=lambda name: plain(run_title(name)),
-        placeholder="choose runs" if address.value(RUN) or not chosen else "newest run",
+        placeholder="choose runs",
         on_change=shown.chosen(put),
     )  # fmt: skip
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -151,8 +152,8 @@ def test_notes_go_to_the_side_file_and_never_into_the_run(tmp_path: Path) -> Non
     tags.set_value(["bad gold"]).run()
     (reason,) = (box for box in test.text_input if box.key and box.key.startswith("annotate:reason"))
     reason.set_value("it says so").run()
-    test.button(key=f"annotate:override:{key_text(KEY)}").click().run()
-    test.button(key=f"annotate:seen:{key_text(KEY)}").click().run()
+    test.button(key=f"annotate:override:run:{key_text(KEY)}").click().run()
+    test.button(key=f"annotate:seen:run:{key_text(KEY)}").click().run()
     ((response, found),) = kept.of_run().items()
     assert response.key == KEY
     assert (found.note, found.tags, found.reason, found.is_seen) == ("look at this", ("bad gold",), "it says so", True)
@@ -169,15 +170,15 @@ def test_two_notes_at_once_are_both_kept(tmp_path: Path) -> None:
     kept = Annotations(tmp_path / NAME / FILE_NAME, RunIdentity.of(tmp_path / "run", name="run"))
     tabs = [drawn(tmp_path, "rollouts", row=key_text(KEY)) for _ in range(2)]
     for tab, text in zip(tabs, ("of ada", "of bob"), strict=True):
-        tab.text_area(key=f"annotate:note:{key_text(KEY)}").set_value(text).run()
+        tab.text_area(key=f"annotate:note:run:{key_text(KEY)}").set_value(text).run()
     ((_, found),) = kept.of_run().items()
     assert found.note == "of ada\n\nof bob"
     assert "both are kept" in tabs[1].toast[0].value
-    tabs[1].text_area(key=f"annotate:note:{key_text(KEY)}:1").set_value("both agree").run()
+    tabs[1].text_area(key=f"annotate:note:run:{key_text(KEY)}:1").set_value("both agree").run()
     assert next(iter(kept.of_run().values())).note == "both agree", "what was read is replaced"
     for tab, text in zip(tabs, ("first", "second"), strict=True):
-        tab.text_input(key=f"annotate:reason:{key_text(KEY)}").set_value(text)
-        tab.button(key=f"annotate:override:{key_text(KEY)}").click().run()
+        tab.text_input(key=f"annotate:reason:run:{key_text(KEY)}").set_value(text)
+        tab.button(key=f"annotate:override:run:{key_text(KEY)}").click().run()
     assert next(iter(kept.of_run().values())).reason == "first"
     assert "somebody else has judged" in tabs[1].toast[0].value
     assert "**1** rollouts" in texts(drawn(tmp_path, "rollouts", seen="judged"))
@@ -221,6 +222,19 @@ def test_a_missing_run_is_not_replaced_by_another(tmp_path: Path, screen: str, n
     assert (test.query_params["run"], test.query_params["text"]) == ("run", "2")
     assert "row" not in test.query_params, "it was another run's rollout"
     assert test.get("html")
+
+
+def test_an_address_without_a_run_names_the_one_that_is_shown(tmp_path: Path) -> None:
+    """Tomorrow another run is the newest, and has the same rollout from another model."""
+    finished(tmp_path / "run")
+    os.utime(tmp_path / "run" / "DONE", (2e9, 2e9))
+    finished(tmp_path / "other")
+    test = drawn(tmp_path, "rollouts")
+    assert test.query_params["run"] == "run"
+    os.utime(tmp_path / "other" / "DONE", (2.1e9, 2.1e9))
+    test.button(key="reader:first").click().run()
+    assert test.query_params["run"] == "run"
+    assert test.selectbox(key="shell:run-choice").value == "run"
 
 
 def test_two_samples_of_a_question_are_compared(tmp_path: Path) -> None:
@@ -285,6 +299,39 @@ def test_no_text_reorders_a_cell(tmp_path: Path) -> None:
         shown = table.value.iloc[0]
         assert (shown["gold"], shown["extracted"]) == ("⟨U+202E⟩42", "⟨U+200B⟩42")
         assert (shown["problem"], shown["response"]) == ("⟨U+202E⟩abc", "⟨U+2067⟩so 42⟨U+0007⟩")
+
+
+@pytest.mark.parametrize("screen", PAGES)
+def test_no_name_reorders_what_stands_beside_it(tmp_path: Path, screen: str) -> None:
+    """The heading would read "2 fo 1 · 0 pets"."""
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    mark, facts = "\u202e", {"level\u202e": "1"}
+    rows = [
+        a_rollout(benchmark=f"b{mark}", problem_id=f"{mark}p{n}", sample_index=0, extra=facts | {"x\u202e": n % 2})
+        for n in range(4)
+    ]
+    write_evaluation(run, 0, rows, benchmark=f"b{mark}")
+    measured(run)
+    kept = Annotations(tmp_path / NAME / FILE_NAME, RunIdentity.of(run.path, name="run"))
+    kept.add_tag(Response(RowKey(f"b{mark}", 0, "0123456789ab", f"{mark}p0", 0), ""), tag=f"t{mark}")
+    test = drawn(tmp_path, screen)
+    assert "p0" in texts(test)
+    choices = [*test.selectbox, *test.multiselect, *test.pills]
+    shown = [texts(test), *(text for box in choices for text in (*box.options, str(box.proto)))]
+    assert not [text for text in shown if mark in text or "\\342\\200\\256" in text]
+
+
+def test_no_control_of_annotations_is_that_of_another_run(tmp_path: Path) -> None:
+    """A key that is pressed while another run is drawn would judge the rollout of the same name there."""
+    finished(tmp_path / "a")
+    finished(tmp_path / "b")
+    keys = [
+        {str(one.key) for one in (*test.button, *test.text_area, *test.text_input, *test.multiselect, *test.selectbox)}
+        for test in (drawn(tmp_path, "rollouts", run=name, row=key_text(KEY)) for name in "ab")
+    ]
+    assert len([key for key in keys[0] if key.startswith("annotate:")]) == 7
+    assert not [key for key in keys[0] & keys[1] if key.startswith("annotate:")]
 
 
 def test_hostile_texts_are_escaped_and_cut(tmp_path: Path) -> None:
