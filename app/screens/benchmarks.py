@@ -35,7 +35,7 @@ from app.views.context import Context
 from app.views.disagreements import disagreements
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
-from app.views.names import run_title, told_apart
+from app.views.names import column_px, run_title, told_apart
 from app.views.opened import draw_followed
 from app.views.palette import colour
 from app.views.scaling import scaling
@@ -46,6 +46,7 @@ from orz_bench.results.baselines import baselines_for
 from orz_bench.results.report import notes_on
 
 _ROW_PX = 30
+_NAME_CHARS = 26
 _SHOWN_QUESTIONS = 12
 _MOST_NOTES = 20
 _HASH: dict[str | type[Any], Callable[[Any], Any]] = {
@@ -195,7 +196,7 @@ def _results(here: Sequence[Evaluated], benchmark: str, *, context: Context) -> 
     )
     table = result_rows(here, benchmark)
     table["model"] = table["model"].map(lambda name: plain(run_title(name)))
-    table["model"] = table["model"].map(told_apart(list(table["model"]), limit=34))
+    table["model"] = table["model"].map(told_apart(list(table["model"]), limit=_NAME_CHARS))
     for name in ("accuracy", "pass", "majority", "extracted", "second", "cut"):  # as Python rounds on other pages
         table[name] = [None if pd.isna(value) else round(value, 1) for value in table[name]]
     st.dataframe(
@@ -216,7 +217,9 @@ def _result_columns(table: pd.DataFrame) -> dict[str, Any]:
     known = table["n"].dropna().unique()
     n = int(known[0]) if len(known) == 1 else "n"
     return {
-        "model": st.column_config.TextColumn("Run or model", pinned=True, width=150),
+        "model": st.column_config.TextColumn(
+            "Run or model", pinned=True, width=column_px(table["model"], least=120)
+        ),
         "step": st.column_config.NumberColumn("Step", format="%d", width=54),
         "accuracy": number(f"avg@{n}"),
         "question": st.column_config.TextColumn("95 % question", width=96),

@@ -158,7 +158,7 @@ def _newest(opened: OpenRun, steps: Sequence[int]) -> None:
     st.dataframe(
         frame, column_order=kept, key=shown.key, on_select=shown.chosen(opens), hide_index=True, placeholder="–",
         selection_mode=["single-row", "single-cell"], row_height=ROW_PX, height=ROW_PX * len(rows) + 40,
-        column_config=column_config(),
+        column_config=column_config(frame),
     )  # fmt: skip
     st.caption(f"The first {counted(len(rows), 'rollout')} of this step. A click on one opens it on the page Rollouts.")
 

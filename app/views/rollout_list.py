@@ -68,7 +68,7 @@ def rollout_list(
         key=shown.key, on_select=shown.chosen(opens), selection_mode=["single-row", "single-cell"],
         selection_default={"selection": {"rows": [] if at is None else [at], "columns": [], "cells": []}},
         hide_index=True, placeholder="–", height=max(len(rows), 1) * row_height + 40, row_height=row_height,
-        column_config=column_config(),
+        column_config=column_config(frame),
     )  # fmt: skip
     pager(number, selection.total, same=_said(same))
 
