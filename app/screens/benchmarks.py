@@ -217,9 +217,7 @@ def _result_columns(table: pd.DataFrame) -> dict[str, Any]:
     known = table["n"].dropna().unique()
     n = int(known[0]) if len(known) == 1 else "n"
     return {
-        "model": st.column_config.TextColumn(
-            "Run or model", pinned=True, width=column_px(table["model"], least=120)
-        ),
+        "model": st.column_config.TextColumn("Run or model", pinned=True, width=column_px(table["model"], least=120)),
         "step": st.column_config.NumberColumn("Step", format="%d", width=54),
         "accuracy": number(f"avg@{n}"),
         "question": st.column_config.TextColumn("95 % question", width=96),

@@ -94,9 +94,16 @@ def put(name: str, given: Sequence[str] | str | None) -> None:
     put_all({name: [given] if isinstance(given, str) and given else list(given or ())})
 
 
+def single(name: str) -> str:
+    """The last value of a parameter; draws a warning where there are several."""
+    if (number := len(all_of(name))) > 1:
+        st.warning(f"{name} is in the address {counted(number, 'time')}; the last one is used.")
+    return value(name)
+
+
 def one_of(name: str, known: Sequence[str]) -> str:
     """The parameter, by default the first of these; draws a warning for another one."""
-    given = value(name)
+    given = single(name)
     if given and given not in known:
         st.warning(escaped(f"{name}={given[:60]!r} in the address: wanted one of {', '.join(known)}."))
     return given if given in known else known[0]
@@ -153,13 +160,22 @@ def page() -> int | None:
     return None if number is None else number - 1
 
 
+def page_of(total: int, *, page_rows: int, usual: int = 0) -> int:
+    """The page of a list of so many rows, from 0; draws a warning for one after the last, which is shown instead."""
+    last, named = max(total - 1, 0) // page_rows, page()
+    number = usual if named is None else named
+    if number > last:
+        st.warning(f"The address names page {number + 1:,}; the list has {last + 1:,}, and this is the last one.")
+    return min(number, last)
+
+
 def part() -> int:
     """The part of a long response, from 1. Draws a warning for what is no part."""
     return _from_one(PART) or 1
 
 
 def _from_one(name: str) -> int | None:
-    text = value(name)
+    text = single(name)
     if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0:
         return int(text)
     if text:

@@ -101,7 +101,7 @@ def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation)
     def override(verdict: str | None, reason: str) -> None:
         try_change(lambda: opened.annotations.override_verdict(response, verdict=verdict, reason=reason, over=now))
 
-    is_open = address.value(address.JUDGE) == "1"
+    is_open = address.is_on(address.JUDGE)
     form = st.container(border=True) if is_open else st.popover("Verdict", icon=":material/gavel:", width="stretch")
     with form:
         st.selectbox(

@@ -27,11 +27,9 @@ _HIT_HEIGHT = 58
 
 def page_number(opened: OpenRun, selection: Selection, *, current: RowKey | None) -> int:
     """The page in the address, from 0; without one, that of the open rollout. Warns of one after the last."""
-    last = max(selection.total - 1, 0) // PAGE_ROWS
-    number = _named_page(opened, selection, current=current)
-    if number > last:
-        st.warning(f"The address names page {number + 1:,}; the list has {last + 1:,}, and this is the last one.")
-    return min(number, last)
+    place = place_of(opened.index, selection, key=current) if current else None
+    usual = place.place // PAGE_ROWS if place else 0
+    return address.page_of(selection.total, page_rows=PAGE_ROWS, usual=usual)
 
 
 def first_of_page(opened: OpenRun, selection: Selection, *, number: int) -> RowKey | None:
@@ -71,15 +69,6 @@ def rollout_list(
         column_config=column_config(frame),
     )  # fmt: skip
     pager(number, selection.total, same=_said(same))
-
-
-def _named_page(opened: OpenRun, selection: Selection, *, current: RowKey | None) -> int:
-    """The page in the address; without one, the page of the open rollout."""
-    named = address.page()
-    if named is not None:
-        return named
-    place = place_of(opened.index, selection, key=current) if current else None
-    return place.place // PAGE_ROWS if place else 0
 
 
 def chosen_row(state: Mapping[str, Any]) -> int | None:

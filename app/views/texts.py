@@ -69,7 +69,10 @@ def show_text(
 def show_formulas(text: str) -> None:
     """Show a text with its formulas, as a question is shown: nothing else in it is rendered. Long ones in parts."""
     parts = chapters(text, chars=FORMULA_CHARS)
-    part = min(max(address.part(), 1), len(parts))
+    part = address.part()
+    if part > len(parts):
+        st.warning(f"The address names part {part:,}; the response has {len(parts):,}, and this is the last one.")
+        part = len(parts)
     if len(parts) > 1:
         shown = showing("reader:part", part)
         st.pagination(len(parts), key=shown.key, on_change=shown.chosen(lambda number: address.put(PART, str(number))))

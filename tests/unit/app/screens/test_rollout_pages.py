@@ -199,6 +199,15 @@ def test_invalid_addresses_are_reported(tmp_path: Path) -> None:
         ({"layer": "nothing", "row": key_text(KEY)}, "layer='nothing' in the address"),
         ({"text": "x" * 501}, "text in the address has 501 characters, the limit is 500"),
         ({"problem": [f"{n}" for n in range(2)]}, "problem is in the address 2 times"),
+        ({"verdicts": ["correct", "banana"]}, "verdicts='banana' in the address: no rollout of this run has it."),
+        ({"step": ["0", "77"]}, "step='77' in the address: no rollout"),
+        ({"bench": ["arithmetic", "a<b"]}, "bench='a<b' in the address: no rollout"),
+        ({"stop_reasons": ["x"], "fingerprints": ["y"]}, "fingerprints='y' in the address: no rollout"),
+        ({"tags": list("abcde")}, "tags='a', 'b', 'c' and 2 more in the address: no rollout"),
+        ({"problem": "zz"}, "problem='zz' in the address: no rollout"),
+        ({"judge": "7"}, "judge='7' in the address: wanted one of 0, 1"),
+        ({"page": ["1", "2"]}, "page is in the address 2 times; the last one is used"),
+        ({"part": "99", "layer": "latex"}, "The address names part 99; the response has 1"),
     ]
     for parameters, found_text in wrong:
         test = drawn(tmp_path, "rollouts", **parameters)

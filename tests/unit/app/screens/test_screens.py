@@ -141,6 +141,8 @@ def test_runs_after_the_seventh_are_named(monkeypatch: pytest.MonkeyPatch, finis
         ("benchmarks", {"bench": ["none-such"]}),
         ("benchmarks", {"a": ["none@1~x"]}),
         ("report", {"format": ["exe"]}),
+        ("report", {"verdicts": ["banana"], "rows": ["rollouts"]}),
+        ("rollouts", {"row": ["row is in the address 2 times", "x"]}),
         ("report", {"lexicon": ["none-such"]}),
     ],
 )
