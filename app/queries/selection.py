@@ -199,7 +199,8 @@ def _count_reasons(cursor: duckdb.DuckDBPyConnection, source: str, *, condition:
 
 
 _COMPARED = (
-    "verdict", "step", "sample_index", "num_tokens", "reflections", "group_correct", "group_graded", "reasons",
+    "verdict", "step", "sample_index", "num_tokens", "reflections", "group_correct", "group_graded", "reward", "reasons",
+    "num_hits",
 )  # fmt: skip
 """Columns of a list that say nothing where they are the same in all rows."""
 
@@ -212,7 +213,7 @@ def constants(index: RunIndex, selection: Selection) -> dict[str, object]:
         return kept
     sums = ", ".join(f"min({name}), max({name}), count({name})" for name in _COMPARED)
     row = index.cursor().execute(
-        f"SELECT count(*), {sums} FROM rollouts WHERE id IN (SELECT id FROM {selection.table.name})"
+        f"SELECT count(*), {sums} FROM rollouts JOIN {selection.table.name} USING (id)"
     ).fetchone()  # fmt: skip
     assert row is not None
     total, *rest = row

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.markdown import plain
 from app.queries.keys import RowKey
+from app.queries.reasons import BY_NAME, names_of
 from app.queries.rows import Row, key_at, page, place_of, read_rows
 from app.queries.search import context_of
 from app.queries.selection import Selection, constants
@@ -18,6 +19,7 @@ from app.views.colours import words
 from app.views.list_columns import COLUMNS, column_config, frame_of
 from app.views.opened import OpenRun
 from app.views.shown import reading
+from orz_bench.errors import counted
 
 PAGE_ROWS = 20
 ROW_PX = 28
@@ -79,9 +81,17 @@ def chosen_row(state: Mapping[str, Any]) -> int | None:
 
 _SAME = {
     "verdict": "verdict", "step": "step", "sample_index": "sample", "num_tokens": "tokens",
-    "reflections": "reflections", "group_correct": "right", "reasons": "look",
+    "reflections": "reflections", "group_correct": "right", "reward": "reward", "reasons": "look", "num_hits": "hits",
 }  # fmt: skip
 """The column of the list for each one of `constants`."""
+_TOLD: Mapping[str, Callable[[Any], str]] = {
+    "step": lambda value: f"step {value:,}",
+    "sample_index": lambda value: f"sample {value}",
+    "num_tokens": lambda value: counted(value, "token"),
+    "reflections": lambda value: counted(value, "reflection"),
+    "reward": lambda value: f"reward {value:.3g}",
+    "num_hits": lambda value: counted(value, "hit"),
+}
 _ALWAYS = ("problem", "response")
 
 
@@ -96,11 +106,11 @@ def _shown_columns(frame: pd.DataFrame, same: Mapping[str, object]) -> list[str]
 
 def _said(same: Mapping[str, object]) -> str:
     """What is the same in all rollouts, for people."""
-    step, verdict, sample = (same.get(name) for name in ("step", "verdict", "sample_index"))
+    verdict, reasons = same.get("verdict"), same.get("reasons")
     parts = [
         *([words(str(verdict))] if verdict is not None else []),
-        *([f"step {step:,}"] if isinstance(step, int) else []),
-        *([f"sample {sample}"] if isinstance(sample, int) else []),
+        *(told(value) for name, told in _TOLD.items() if (value := same.get(name)) is not None),
+        *(BY_NAME[name].title for name in names_of(reasons if isinstance(reasons, int) else 0)[:1]),
     ]
     return f" · all: {', '.join(parts)}" if parts else ""
 
