@@ -43,6 +43,7 @@ from app.views.score_charts import parts_chart, score_chart
 from app.views.shown import showing
 from orz_bench.errors import counted
 from orz_bench.results.baselines import baselines_for
+from orz_bench.results.breakdown import natural_order
 from orz_bench.results.report import notes_on
 
 _ROW_PX = 30
@@ -335,7 +336,7 @@ def _questions(context: Context, title: str, *, names: Sequence[str], target: Qu
         return
     with st.container(horizontal=True, gap=None, vertical_alignment="center", key=f"questions-{title.lower()}"):
         st.caption(f"{title} {len(names):,}:", width="content")
-        shown = told_apart(names[:_SHOWN_QUESTIONS], limit=24)
+        shown = told_apart(sorted(names, key=natural_order)[:_SHOWN_QUESTIONS], limit=24)
         for name in shown:
             if "question" in context.pages:
                 query = url.parameters(replace(target, problem=name))

@@ -57,7 +57,7 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
             _shares(opened, filters)
     state = list_view()
     with st.container(horizontal=True, vertical_alignment="center", key="list-head"):
-        _count(selection, waits_for=_waits_for(opened, filters))
+        _count(selection, waits_for=_waits_for(opened, filters), is_filtered=filters != kind())
         view_menu(opened, filters, state=state, facts=list(facts) if isinstance(facts, Mapping) else [])
         _export_link(opened, filters)
     if state.group and selection.total:
@@ -103,10 +103,12 @@ def _waits_for(opened: OpenRun, filters: Filters) -> str:
     return f"{measured:,} of {counted(parts, 'part')} measured" if needed and measured < parts else ""
 
 
-def _count(selection: Selection, *, waits_for: str) -> None:
+def _count(selection: Selection, *, waits_for: str, is_filtered: bool) -> None:
     if waits_for:
         number = f"**{selection.total:,}** rollouts" if selection.total else "No rollout"
         st.markdown(f"{number} so far: {waits_for}.")
+    elif selection.total == 0 and not is_filtered:
+        st.info("This run has no such rollout.")
     elif selection.total == 0:
         st.info("No rollout matches these filters. Relax one of them, or clear them all under Filters.")
     elif selection.num_hits is not None:

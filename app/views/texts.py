@@ -107,7 +107,7 @@ def show_answers(row: Row, text: Text) -> None:
     """Show the gold, the extracted answer, the second extractor's answer, and the reason for the verdict."""
     lines = [
         ("gold", _or_none(text.gold or None), ""),
-        ("extracted", _or_none(text.extracted), css_class(row.verdict)),
+        ("extracted", _extracted(row, text), css_class(row.verdict)),
     ]
     if text.second_extractor:
         second = f"{_or_none(text.second_extracted)} ({words(text.second_verdict)})"
@@ -119,6 +119,12 @@ def show_answers(row: Row, text: Text) -> None:
         for name, value, style in lines
     )
     st.html(f'<div class="orz-answers">{"".join(cells)}</div>')
+
+
+def _extracted(row: Row, text: Text) -> str:
+    """A dash where a response was judged by an answer that was not stored, as in files of other tools."""
+    is_unknown = text.extracted is None and row.verdict in ("correct", "wrong")
+    return "–" if is_unknown else _or_none(text.extracted)
 
 
 def _or_none(value: str | None) -> str:

@@ -94,7 +94,7 @@ def test_every_page_on_every_run(tmp_path: Path, make: Callable[[Path], None], s
     test = drawn(tmp_path, screen)
     found_text = texts(test)
     if make is empty:
-        assert "No rollout matches" in found_text or "No question to show" in found_text
+        assert "This run has no such rollout" in found_text or "No question to show" in found_text
         return
     num_rollouts = 32 + 80 - 8 * (make is broken)
     assert {"rollouts": f"**{num_rollouts}** rollouts", "question": "first solved", "suspicious": "rollouts"}[
@@ -366,6 +366,23 @@ def test_a_run_that_is_not_measured_starts_measuring(tmp_path: Path) -> None:
     assert process.wait(timeout=1000) == 0
     parts = [part for folder in folders_of(run.path) for part in folder.parts]
     assert len(files.measured(parts)) == len(parts)
+
+
+def test_an_answer_that_a_file_does_not_hold_is_unknown(tmp_path: Path) -> None:
+    """A right response has an answer, although an import may not know it."""
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={"imported": True})
+    verdicts = ("correct", "no_answer")
+    rows = [
+        a_rollout(sample_index=n, extracted=None, verdict=verdict, second_verdict=verdict, completion=f"so 2, {n}")
+        for n, verdict in enumerate(verdicts)
+    ]
+    write_evaluation(run, 0, rows, benchmark="arithmetic")
+    measured(run)
+    for sample, shown in enumerate(("–", "none")):
+        key = key_text(RowKey("arithmetic", 0, "0123456789ab", rows[0].problem_id, sample))
+        bodies = "".join(str(one.proto.body) for one in drawn(tmp_path, "rollouts", row=key).get("html"))
+        assert re.search(rf'extracted</span> <span class="v-[a-z]+">{shown}</span>', bodies), bodies
 
 
 def test_what_is_not_yet_measured_is_no_zero(tmp_path: Path) -> None:
