@@ -17,6 +17,9 @@ from orz_bench.errors import counted
 
 State = TypeVar("State")
 
+RUN = "run"
+"""The runs; SHOWN_RUN is the key of the session for the one that is shown where the address names none."""
+SHOWN_RUN = "address:shown-run"
 ROW, PAGE, LAYER = "row", "page", "layer"
 """Parameters besides those of the filters: the open rollout, the page of the list, the layers that are on."""
 LEFT, RIGHT = "left", "right"
@@ -76,9 +79,14 @@ def clear_filters() -> None:
 
 
 def put_all(changes: Mapping[str, Sequence[str]]) -> None:
-    """Set these parameters at once, so that Back never leads to an address in between; no values remove one."""
-    before = parameters()
+    """Set these parameters at once, so that Back never leads to an address in between; no values remove one.
+
+    What is written is about the run that is shown: the address names it, also where it was the newest one by default.
+    """
+    before, shown = parameters(), st.session_state.get(SHOWN_RUN)
     after = {name: list(values) for name, values in (before | dict(changes)).items() if values}
+    if shown and RUN not in after and after != before:
+        after[RUN] = [shown]
     if after != before:
         written.note(before, after)
         st.query_params.from_dict(after)

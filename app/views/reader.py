@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.markdown import escaped
-from app.queries.keys import RowKey
+from app.queries.keys import RowKey, key_text
 from app.queries.measures import lexicon
 from app.queries.reasons import BY_NAME
 from app.queries.rows import Place as ListPlace
@@ -84,7 +84,9 @@ def _head(opened: OpenRun, selection: Selection, *, row: Row, place: ListPlace |
         help="This question across checkpoints",
     ):  # fmt: skip
         # With the same address: another one would become a page of the browser's history in between.
-        opened.context.go("question", address.parameters())
+        now = address.parameters()
+        lacking = {address.RUN: [opened.name], address.ROW: [key_text(key)]}
+        opened.context.go("question", now | {name: value for name, value in lacking.items() if name not in now})
     back.button(
         "", icon=":material/arrow_upward:", key="reader:previous", shortcut="k", width="stretch",
         help="Previous rollout", disabled=not (place and place.previous), on_click=open_neighbour,

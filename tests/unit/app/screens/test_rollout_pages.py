@@ -239,11 +239,13 @@ def test_an_address_without_a_run_names_the_one_that_is_shown(tmp_path: Path) ->
     os.utime(tmp_path / "run" / "DONE", (2e9, 2e9))
     finished(tmp_path / "other")
     test = drawn(tmp_path, "rollouts")
-    assert test.query_params["run"] == "run"
+    assert "run" not in test.query_params, "it would be one more step of the history"
     os.utime(tmp_path / "other" / "DONE", (2.1e9, 2.1e9))
+    assert test.run().selectbox(key="shell:run-choice").value == "run", "what is read does not change by itself"
     test.button(key="reader:first").click().run()
     assert test.query_params["run"] == "run"
     assert test.selectbox(key="shell:run-choice").value == "run"
+    assert drawn(tmp_path, "rollouts").selectbox(key="shell:run-choice").value == "other"
 
 
 def test_two_samples_of_a_question_are_compared(tmp_path: Path) -> None:
