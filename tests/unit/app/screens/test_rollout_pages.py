@@ -397,6 +397,9 @@ def test_what_is_not_yet_measured_is_no_zero(tmp_path: Path) -> None:
         test = drawn(tmp_path, "rollouts", min_reflections="1", reasons="loop")
         assert "No rollout so far: 0 of 5 parts measured." in texts(test)
         assert "No rollout matches" not in texts(test)
+        for group, is_waiting in (("look", True), ("reflections", True), ("form", True), ("verdict", False)):
+            found = "So far: 0 of 5 parts measured" in texts(drawn(tmp_path, "rollouts", group=group))
+            assert found == is_waiting, group
         test = drawn(tmp_path, "suspicious")
         assert "rollouts so far: 0 of 5 parts measured." in texts(test)
         labels = {option.content.partition("  ")[::2] for option in test.get("button_group")[0].proto.options}
