@@ -257,8 +257,8 @@ def test_an_incomplete_evaluation_is_named_on_every_page_of_its_rollouts(
     measured(run)
     measured(a_run(tmp_path / "whole", num_steps=2, seed=2))
     named = "Samples are missing or in damaged parts: arithmetic, step 1: 10 of 40; arithmetic, step 2: 26 of 40."
-    for page in ("rollouts", "suspicious", "question", "live", "matrix", "judging"):
-        assert named in _texts(_opened(monkeypatch, tmp_path, page, run=["x"])), page
+    for name in ("rollouts", "suspicious", "question", "live", "matrix", "judging"):
+        assert named in _texts(_opened(monkeypatch, tmp_path, name, run=["x"])), name
     both = _texts(_opened(monkeypatch, tmp_path, "matrix", run=["x", "whole"]))
     assert "Samples of x are missing" in both
     assert "Samples of whole" not in both

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import json
-import os
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -21,9 +17,7 @@ from app.queries.measure_files import MeasureFiles
 from app.queries.parts import folders_of
 from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import RunDir
-from orz_bench.records.values import VALUES_SCHEMA
 from tests.support.app_runs import hostile_run, write_evaluation
-from tests.support.assessed import CRITIC, assess
 from tests.support.builders import a_rollout
 from tests.support.runs import a_run, add_evaluation
 
@@ -184,70 +178,6 @@ def test_two_notes_at_once_are_both_kept(tmp_path: Path) -> None:
     assert "**1** rollouts" in texts(drawn(tmp_path, "rollouts", seen="judged"))
 
 
-def test_invalid_addresses_are_reported(tmp_path: Path) -> None:
-    finished(tmp_path / "run")
-    wrong: list[tuple[dict[str, str | list[str]], str]] = [
-        ({"text": "(", "mode": "regex"}, "not a valid RE2 regular expression"),
-        ({"order": "nothing", "row": "x~y", "page": "99999999"}, "wanted one of step"),
-        ({"run": "../.."}, "no run '../..' in this folder"),
-        ({"reasons": "nothing"}, "unknown reason"),
-        ({"row": key_text(RowKey("none", 0, "", "p", 0))}, "This rollout is not in this run"),
-        ({"text": "zqzq"}, "No rollout matches"),
-        ({"row": "x"}, "row='x' in the address names no rollout"),
-        ({"page": "99"}, "The address names page 99; the list has 6"),
-        ({"page": "0"}, "wanted a whole number from 1"),
-        ({"layer": "nothing", "row": key_text(KEY)}, "layer='nothing' in the address"),
-        ({"text": "x" * 501}, "text in the address has 501 characters, the limit is 500"),
-        ({"problem": [f"{n}" for n in range(2)]}, "problem is in the address 2 times"),
-        ({"verdicts": ["correct", "banana"]}, "verdicts='banana' in the address: no rollout of this run has it."),
-        ({"step": ["0", "77"]}, "step='77' in the address: no rollout"),
-        ({"bench": ["arithmetic", "a<b"]}, "bench='a<b' in the address: no rollout"),
-        ({"stop_reasons": ["x"], "fingerprints": ["y"]}, "fingerprints='y' in the address: no rollout"),
-        ({"tags": list("abcde")}, "tags='a', 'b', 'c' and 2 more in the address: no rollout"),
-        ({"problem": "zz"}, "problem='zz' in the address: no rollout"),
-        ({"judge": "7"}, "judge='7' in the address: wanted one of 0, 1"),
-        ({"page": ["1", "2"]}, "page is in the address 2 times; the last one is used"),
-        ({"part": "99", "layer": "latex"}, "The address names part 99; the response has 1"),
-    ]
-    for parameters, found_text in wrong:
-        test = drawn(tmp_path, "rollouts", **parameters)
-        assert found_text in texts(test).replace("\\", ""), parameters
-
-
-@pytest.mark.parametrize("screen", PAGES)
-@pytest.mark.parametrize("named", [["gone"], ["gone", "run"]])
-def test_a_missing_run_is_not_replaced_by_another(tmp_path: Path, screen: str, named: list[str]) -> None:
-    """The line and the choice of runs, nothing else: the other run has the same rollout, from another model."""
-    finished(tmp_path / "run")
-    test = drawn(tmp_path, screen, run=named, row=key_text(KEY), text="2")
-    assert [str(found.value).replace("\\", "") for found in test.warning] == [
-        "no run 'gone' in this folder; choose one from the list."
-    ]
-    drawn_widgets = [*test.button, *test.dataframe, *test.text_input, *test.multiselect, *test.get("html")]
-    assert [*drawn_widgets, *test.info, *test.caption, *test.markdown] == []
-    (choice,) = test.selectbox
-    assert (choice.value, choice.options) == (None, ["run"])
-    choice.set_value("run").run()
-    assert (test.query_params["run"], test.query_params["text"]) == ("run", "2")
-    assert "row" not in test.query_params, "it was another run's rollout"
-    assert test.get("html")
-
-
-def test_an_address_without_a_run_names_the_one_that_is_shown(tmp_path: Path) -> None:
-    """Tomorrow another run is the newest, and has the same rollout from another model."""
-    finished(tmp_path / "run")
-    os.utime(tmp_path / "run" / "DONE", (2e9, 2e9))
-    finished(tmp_path / "other")
-    test = drawn(tmp_path, "rollouts")
-    assert "run" not in test.query_params, "it would be one more step of the history"
-    os.utime(tmp_path / "other" / "DONE", (2.1e9, 2.1e9))
-    assert test.run().selectbox(key="shell:run-choice").value == "run", "what is read does not change by itself"
-    test.button(key="reader:first").click().run()
-    assert test.query_params["run"] == "run"
-    assert test.selectbox(key="shell:run-choice").value == "run"
-    assert drawn(tmp_path, "rollouts").selectbox(key="shell:run-choice").value == "other"
-
-
 def test_two_samples_of_a_question_are_compared(tmp_path: Path) -> None:
     finished(tmp_path / "run")
     left, right = (key_text(RowKey("arithmetic", step, "0123456789ab", "1", 2)) for step in (0, 2))
@@ -405,69 +335,3 @@ def test_what_is_not_yet_measured_is_no_zero(tmp_path: Path) -> None:
         labels = {option.content.partition("  ")[::2] for option in test.get("button_group")[0].proto.options}
         assert ("gold in the text", "–") in labels
         assert all(count.isdigit() for title, count in labels if title == "truncated")
-
-
-def test_the_reader_of_an_assessed_response(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run", num_steps=1)
-    evaluation = run.evaluation(benchmark="arithmetic", step=0, fingerprint="0123456789ab")
-    assess(evaluation)
-    measured(run)
-    test = drawn(tmp_path, "rollouts", row=key_text(KEY), layer=["value", "advantage"], kind="eval", step="0")
-    assert f"Values by the critic {CRITIC} (format orz, from critic)" in texts(test)
-    pages = "".join(str(found.proto.body) for found in test.get("html"))
-    assert 'class="orz-values"' in pages
-    assert "value 0.60" in pages
-    assert test.pills(key="reader:layers").value == ["value", "advantage"]
-    assert "advantage " in pages, re.findall("<div class=.orz-text.*?</div>", pages)
-    assert not test.warning
-    assess(evaluation, "wbbbbbbbbbbbbbbb")
-    chosen = drawn(tmp_path, "rollouts", row=key_text(KEY), critic=CRITIC, kind="eval", step="0")
-    assert chosen.selectbox(key="reader:critic").value == CRITIC
-    chosen.selectbox(key="reader:critic").set_value("wbbbbbbbbbbbbbbb").run()
-    assert chosen.query_params["critic"] == "wbbbbbbbbbbbbbbb"
-    wrong = drawn(tmp_path, "rollouts", row=key_text(KEY), critic="<b>x", kind="eval", step="0")
-    assert "wanted one of" in texts(wrong)
-
-
-def test_without_values_there_is_nothing_of_them(tmp_path: Path) -> None:
-    finished(tmp_path / "run")
-    test = drawn(tmp_path, "rollouts", row=key_text(KEY))
-    assert "critic" not in texts(test)
-    assert "value of tokens" not in test.pills(key="reader:layers").options
-    queue = drawn(tmp_path, "suspicious")
-    assert "value high, answer wrong  –" in queue.pills(key="suspicious:reasons").options
-
-
-def test_suspicious_answers_by_value(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run", num_steps=1)
-    evaluation = run.evaluation(benchmark="arithmetic", step=0, fingerprint="0123456789ab")
-    values = assess(evaluation)
-    (part,) = values.paths()
-    table = pq.read_table(part, partitioning=None)
-    sure = [[0.95] * len(one) for one in table["values"].to_pylist()]
-    pq.write_table(table.set_column(2, VALUES_SCHEMA.field("values"), pa.array(sure, pa.list_(pa.float32()))), part)
-    measured(run)
-    num_wrong = sum(one["verdict"] != "correct" for one in evaluation.read(["verdict"]).to_pylist())
-    test = drawn(tmp_path, "suspicious", reasons=["value_high_wrong"])
-    assert f"value high, answer wrong  {num_wrong}" in test.pills(key="suspicious:reasons").options
-    assert f"**{num_wrong}** rollouts" in texts(test)
-    assert f"Values are those of the critic {CRITIC}." in texts(test)
-
-
-def test_hostile_values_are_inert(tmp_path: Path) -> None:
-    run = hostile_run(tmp_path / "run")
-    for folder in run.evaluations():
-        values = assess(folder, num=1)
-        card = {
-            "digest": values.path.name,
-            "dtype": "x",
-            "format": "<script>alert(1)</script>",
-            "path": "[a](http://x)",
-        }
-        (values.path / "critic.json").write_text(json.dumps(card), encoding="utf-8")
-    measured(run)
-    test = drawn(tmp_path, "rollouts", layer=["value", "advantage"], kind="eval")
-    shown = texts(test)
-    assert "Values by the critic" in shown
-    assert "<script>" not in shown
-    assert "[a](http" not in shown
