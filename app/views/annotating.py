@@ -50,7 +50,7 @@ def annotating(opened: OpenRun, row: Row, *, open_next: Callable[[], None]) -> N
         show_history(opened.annotations, response)
 
 
-def _key(opened: OpenRun, response: Response, widget: str) -> str:
+def _key(opened: OpenRun, response: Response, *, widget: str) -> str:
     return f"annotate:{widget}:{opened.name}:{key_text(response.key)}"
 
 
@@ -68,14 +68,14 @@ def _seen(opened: OpenRun, response: Response, *, now: Annotation, open_next: Ca
 
     st.button(
         "Seen" if now.is_seen else "Seen, next", icon=":material/check:" if now.is_seen else ":material/visibility:",
-        key=_key(opened, response, "seen"), shortcut="s", width="stretch", on_click=toggle,
+        key=_key(opened, response, widget="seen"), shortcut="s", width="stretch", on_click=toggle,
         type="primary" if now.is_seen else "secondary",
         help="Undo" if now.is_seen else "Mark as seen and go to the next one",
     )  # fmt: skip
 
 
 def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
-    shown = showing(_key(opened, response, "tags"), list(now.tags))
+    shown = showing(_key(opened, response, widget="tags"), list(now.tags))
     about = described(tag_annotations(opened.annotations.path.parent, author=""))
     known = list(dict.fromkeys([*now.tags, *opened.marks().tags, *about]))
     meanings = {tag: plain(text)[:MEANING_CHARS] for tag, text in about.items()}
@@ -96,7 +96,7 @@ def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
 
 
 def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation) -> None:
-    chosen, because = (_key(opened, response, name) for name in ("verdict", "reason"))
+    chosen, because = (_key(opened, response, widget=name) for name in ("verdict", "reason"))
 
     def override(verdict: str | None, reason: str) -> None:
         try_change(lambda: opened.annotations.override_verdict(response, verdict=verdict, reason=reason, over=now))
@@ -110,18 +110,18 @@ def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation)
         st.text_input("because", key=because, placeholder="why the grader's is wrong")
         give, take_back = st.columns(2)
         give.button(
-            "Override", key=_key(opened, response, "override"), type="primary", width="stretch",
+            "Override", key=_key(opened, response, widget="override"), type="primary", width="stretch",
             on_click=lambda: override(st.session_state[chosen], st.session_state[because]),
         )  # fmt: skip
         take_back.button(
-            "Undo", key=_key(opened, response, "take-back"), disabled=now.verdict is None, width="stretch",
+            "Undo", key=_key(opened, response, widget="take-back"), disabled=now.verdict is None, width="stretch",
             on_click=lambda: override(None, st.session_state[because] or "undone"),
         )  # fmt: skip
         st.caption("The rollout keeps the grader's verdict; scores show both.")
 
 
 def _note(opened: OpenRun, response: Response, *, now: Annotation) -> None:
-    shown = showing(_key(opened, response, "note"), now.note)
+    shown = showing(_key(opened, response, widget="note"), now.note)
 
     def write(text: str) -> None:
         if opened.annotations.write_note(response, note=text, over=now.note):
