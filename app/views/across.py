@@ -69,8 +69,10 @@ def across(context: Context, opened: OpenRun, *, benchmark: str, problem_id: str
     found = [replace(known[side.at], side=side) for side in wanted if side.at in known]
     if lost := [side_title(one.side) for one in found if one.step.is_incomplete]:
         st.warning(
-            escaped(f"Samples are missing or in damaged parts: {'; '.join(lost)}. Pass rates leave these out, answers ")
-            + "are those that are left."
+            escaped(
+                f"Samples are missing or in damaged parts: {'; '.join(lost)}. Pass rates leave these out, answers are "
+                "those that are left."
+            )
         )
     _choice(context, list(known), found=found, names=list(runs), question=(benchmark, problem_id))
     return found

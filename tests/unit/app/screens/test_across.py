@@ -264,7 +264,10 @@ def test_an_incomplete_evaluation_is_named_on_every_page_of_its_rollouts(
     assert "Samples of whole" not in both
     at = _sides(Side("whole", 2, FINGERPRINT), Side("x", 2, FINGERPRINT))
     page = _opened(monkeypatch, tmp_path, "question", run=["whole"], bench=["arithmetic"], problem=["1"], at=at)
-    assert "Samples are missing or in damaged parts: x, step 2. Pass rates leave these out" in _texts(page)
+    assert (
+        "Samples are missing or in damaged parts: x, step 2. Pass rates leave these out, answers are those"
+        in _texts(page)
+    )
     assert "at x, step 2, incomplete" in _texts(page)
     page = _opened(monkeypatch, tmp_path, "question", run=["whole"], bench=["arithmetic"], problem=["1"])
     page.selectbox(key="across:run").set_value("x").run()
