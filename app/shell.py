@@ -160,6 +160,8 @@ def say_unknown() -> None:
     """Name the parameters that no page has: a search that is misspelt would show every rollout."""
     for sentence in url.unknown(list(parameters()), KNOWN)[:5]:
         st.warning(escaped(sentence))
+    for name in (address.ROW, address.LEFT, address.RIGHT):  # of no state, and read more than once
+        address.single(name)
 
 
 def show_page(spec: PageSpec, pages: Mapping[str, st.Page]) -> None:

@@ -103,7 +103,7 @@ def benchmark_changes(evaluations: Sequence[Evaluation]) -> list[BenchmarkChange
 
 
 def ends_of(evaluations: Sequence[Evaluation]) -> list[tuple[Evaluation, Evaluation]]:
-    """(first, last) for each benchmark with two finished evaluations under one protocol."""
+    """(first, last) for each benchmark with two finished evaluations under one protocol that have lost no sample."""
     return [pair for pairs in _by_protocol(evaluations).values() if (pair := _ends(pairs)) is not None]
 
 
@@ -112,7 +112,7 @@ def _by_protocol(evaluations: Sequence[Evaluation]) -> dict[str, list[list[Evalu
     superseded = {(one.benchmark, one.step, one.result.regraded_from) for one in evaluations if one.result is not None}
     for evaluation in evaluations:
         is_graded_again = (evaluation.benchmark, evaluation.step, evaluation.fingerprint) in superseded
-        if evaluation.result is not None and not is_graded_again:
+        if evaluation.result is not None and not is_graded_again and not evaluation.num_lost:
             by_key[evaluation.benchmark][evaluation.fingerprint].append(evaluation)
     return {benchmark: list(protocols.values()) for benchmark, protocols in by_key.items()}
 

@@ -74,11 +74,13 @@ def _run_dir(directory: RunDir, *, with_rollouts: bool) -> Run:
     rows, torn = directory.metrics()
     rollouts = parts(*(folder.path for _, folder in directory.sampled_steps()))
     evaluations = tuple(_evaluation(one, parts(one.path)) for one in directory.evaluations())
+    lost = [one for one in evaluations if one.num_lost]
     skipped = [path for found in (rollouts, *(one.samples for one in evaluations)) for path in found.skipped]
     reduced = reduction_note(directory)
     notes = [
         (torn, f"{counted(torn, 'incomplete line')} of metrics.jsonl skipped"),
         (len(skipped), f"{counted(len(skipped), 'damaged part')} skipped, the first: {skipped[0] if skipped else ''}"),
+        (lost, _told_lost(lost)),
         (directory.state() == "open", "the run has not finished (it is still running, or was killed)"),
         (directory.state() == "failed", "the run stopped before its end"),
         (any(e.result is None for e in evaluations), "an unfinished evaluation was skipped"),
@@ -103,12 +105,25 @@ def _run_dir(directory: RunDir, *, with_rollouts: bool) -> Run:
 
 
 def _evaluation(directory: EvaluationDir, samples: PartRollouts) -> Evaluation:
+    result = directory.result()
+    is_counted = result is not None and bool(samples.paths or samples.skipped)
     return Evaluation(
         benchmark=directory.benchmark,
         step=directory.step,
         fingerprint=directory.fingerprint,
         samples=samples,
-        result=directory.result(),
+        result=result,
+        num_lost=max(result.summary.num_samples - samples.num_rows(), 0) if is_counted and result else 0,
+    )
+
+
+def _told_lost(evaluations: Sequence[Evaluation]) -> str:
+    if not evaluations:
+        return ""
+    first = evaluations[0]
+    return (
+        f"{counted(len(evaluations), 'evaluation')} left out of comparisons because samples are missing or damaged, "
+        f"the first: {first.benchmark}, step {first.step} ({first.num_lost:,} lost)"
     )
 
 

@@ -27,6 +27,8 @@ class Evaluation:
     """Empty if the protocol is unknown."""
     samples: Rollouts
     result: EvalResult | None = None
+    num_lost: int = 0
+    """Samples that the summary counts and no readable part holds: with any, it is not compared. 0 if none was read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

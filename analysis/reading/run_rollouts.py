@@ -62,6 +62,10 @@ class PartRollouts:
         whole = tuple(path for path in paths if is_whole(path))
         return cls(whole, tuple(path for path in paths if path not in set(whole)))
 
+    def num_rows(self) -> int:
+        """The number of rollouts in the readable parts; reads no rollouts."""
+        return sum(pq.read_metadata(path).num_rows for path in self.paths)
+
     def batches(self, rows: int = BATCH_ROWS) -> Iterator[pd.DataFrame]:
         """See Rollouts. Small parts are joined, so that work per batch does not become work per part."""
         start = 0

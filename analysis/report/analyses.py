@@ -178,10 +178,11 @@ def _values(study: Study) -> Found:
 
 
 def _boundary(study: Study) -> Found:
-    found = with_boundaries(study).boundaries
+    whole = with_boundaries(study)
+    found, refusal = whole.boundaries, _notes(whole, study)
     if not found:
-        raise DataError("no benchmark has two evaluated checkpoints with several samples a question.")
-    return Found(findings=tuple(map(boundary_finding, found)), figure=boundary_figure(found))
+        raise DataError(refusal or "no benchmark has two evaluated checkpoints with several samples a question.")
+    return Found(findings=tuple(map(boundary_finding, found)), figure=boundary_figure(found), refusal=refusal)
 
 
 def _forecast(study: Study) -> Found:

@@ -34,6 +34,8 @@ class Grouping:
     """Whether groups are in the order of their values, else the largest comes first."""
     source: str = ""
     """Where the value comes from, if not from the index: `texts`, `tags` or `facts`."""
+    needs_measures: bool = False
+    """Whether it is unknown before the responses are measured."""
 
 
 _FOUND = "list_filter([{}], lambda one: one IS NOT NULL)"
@@ -50,13 +52,16 @@ GROUPINGS: Mapping[str, Grouping] = MappingProxyType(
         "second": Grouping("Second verdict", "second_verdict"),
         "stop": Grouping("Stopped by", "stop_reason"),
         "tokens": Grouping("Tokens", "floor(log2(greatest(num_tokens, 1)))::INTEGER", is_number=True),
-        "reflections": Grouping("Reflections", "reflections", is_number=True),
+        "reflections": Grouping("Reflections", "reflections", is_number=True, needs_measures=True),
         "right": Grouping("Correct in the group", "CASE WHEN group_graded > 0 THEN group_correct END", is_number=True),
         "reward": Grouping("Reward", "reward", is_number=True),
-        "form": Grouping("Format", "CASE WHEN keeps_form THEN 'kept' WHEN NOT keeps_form THEN 'broken' END"),
+        "form": Grouping(
+            "Format", "CASE WHEN keeps_form THEN 'kept' WHEN NOT keeps_form THEN 'broken' END", needs_measures=True
+        ),
         "look": Grouping(
             "Worth a look",
             f"unnest(CASE WHEN reasons = 0 THEN [NULL] ELSE {_FOUND.format(_REASONS)} END)",
+            needs_measures=True,
         ),
         "answer": Grouping("Answer", f"left(trim(extracted), {MOST_CHARS})", source="texts"),
         "gold": Grouping("Gold", f"left(trim(gold), {MOST_CHARS})", source="texts"),

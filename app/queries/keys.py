@@ -52,11 +52,11 @@ def key_of(text: str) -> RowKey | None:
 
 
 def natural(column: str) -> str:
-    """SQL for a key by which 2 comes before 10: the first number in a text counts as one."""
-    number = f"regexp_extract({column}, '[0-9]+')"
+    """SQL for a key by which 2 comes before 10: every number in a text counts as one, as in `aime2024-2`."""
+    number = "lpad(piece, greatest(30, length(piece))::INTEGER, '0')"
     return (
-        f"(regexp_extract({column}, '^[^0-9]*') || CASE WHEN {number} = '' THEN '' ELSE "
-        f"lpad({number}, greatest(30, length({number}))::INTEGER, '0') END || ' ' || {column})"
+        f"(array_to_string(list_transform(regexp_extract_all({column}, '[0-9]+|[^0-9]+'), lambda piece: "
+        f"CASE WHEN piece >= '0' AND piece < ':' THEN {number} ELSE piece END), '') || ' ' || {column})"
     )
 
 

@@ -39,7 +39,7 @@ REASONS = (
     ),
     Reason(
         "right_by_second",
-        "right by the second extractor",
+        "right by second extractor",
         "Graded not correct, although the second extractor, such as Math-Verify's own, found a right answer.",
         "second_verdict = 'correct' AND verdict <> 'correct'",
     ),

@@ -199,7 +199,8 @@ def _count_reasons(cursor: duckdb.DuckDBPyConnection, source: str, *, condition:
 
 
 _COMPARED = (
-    "verdict", "step", "sample_index", "num_tokens", "reflections", "group_correct", "group_graded", "reasons",
+    "verdict", "step", "sample_index", "num_tokens", "reflections", "group_correct", "group_graded", "reward",
+    "reasons",
 )  # fmt: skip
 """Columns of a list that say nothing where they are the same in all rows."""
 
@@ -210,15 +211,16 @@ def constants(index: RunIndex, selection: Selection) -> dict[str, object]:
     kept = _kept(index, key)
     if isinstance(kept, dict):
         return kept
-    sums = ", ".join(f"min({name}), max({name}), count({name})" for name in _COMPARED)
+    compared = [*_COMPARED, *(["num_hits"] if selection.pattern is not None else [])]
+    sums = ", ".join(f"min({name}), max({name}), count({name})" for name in compared)
     row = index.cursor().execute(
-        f"SELECT count(*), {sums} FROM rollouts WHERE id IN (SELECT id FROM {selection.table.name})"
+        f"SELECT count(*), {sums} FROM rollouts JOIN {selection.table.name} USING (id)"
     ).fetchone()  # fmt: skip
     assert row is not None
     total, *rest = row
     found = {
         name: low
-        for name, low, high, known in zip(_COMPARED, rest[::3], rest[1::3], rest[2::3], strict=True)
+        for name, low, high, known in zip(compared, rest[::3], rest[1::3], rest[2::3], strict=True)
         if low == high and known in (0, total)
     }
     _keep(index, key, value=found)

@@ -16,7 +16,6 @@ from typing import Any
 import duckdb
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 
 from analysis.curves.study import Study
 from analysis.reading.run_rollouts import PartRollouts
@@ -206,7 +205,7 @@ def num_lost(one: Evaluated) -> int:
     An evaluation with lost samples is incomplete: its score, from the summary, is that of all of them; what is computed
     from samples is not comparable with others.
     """
-    held = sum(pq.read_metadata(path).num_rows for path in PartRollouts.in_folders([_folder(one).path]).paths)
+    held = PartRollouts.in_folders([_folder(one).path]).num_rows()
     return max(int(one.result.summary.num_samples - held), 0)
 
 

@@ -35,7 +35,7 @@ from app.views.context import Context
 from app.views.disagreements import disagreements
 from app.views.failures import shown_errors
 from app.views.loaded import study_of
-from app.views.names import run_title, told_apart
+from app.views.names import column_px, run_title, told_apart
 from app.views.opened import draw_followed
 from app.views.palette import colour
 from app.views.scaling import scaling
@@ -43,9 +43,11 @@ from app.views.score_charts import parts_chart, score_chart
 from app.views.shown import showing
 from orz_bench.errors import counted
 from orz_bench.results.baselines import baselines_for
+from orz_bench.results.breakdown import natural_order
 from orz_bench.results.report import notes_on
 
 _ROW_PX = 30
+_NAME_CHARS = 26
 _SHOWN_QUESTIONS = 12
 _MOST_NOTES = 20
 _HASH: dict[str | type[Any], Callable[[Any], Any]] = {
@@ -168,7 +170,7 @@ def _choose_benchmark(state: BenchmarksState, names: Sequence[str], *, usual: st
     chosen = usual if state.bench is None else state.bench if state.bench in names else None
     shown = showing("benchmarks:bench", chosen)
     st.segmented_control(
-        "Benchmark", names, key=shown.key, label_visibility="collapsed", required=chosen is not None,
+        "Benchmark", names, key=shown.key, label_visibility="collapsed", required=chosen is not None, format_func=plain,
         on_change=shown.chosen(lambda name: write_state(BenchmarksState, bench=name)),
     )  # fmt: skip
     return chosen
@@ -195,7 +197,7 @@ def _results(here: Sequence[Evaluated], benchmark: str, *, context: Context) -> 
     )
     table = result_rows(here, benchmark)
     table["model"] = table["model"].map(lambda name: plain(run_title(name)))
-    table["model"] = table["model"].map(told_apart(list(table["model"]), limit=34))
+    table["model"] = table["model"].map(told_apart(list(table["model"]), limit=_NAME_CHARS))
     for name in ("accuracy", "pass", "majority", "extracted", "second", "cut"):  # as Python rounds on other pages
         table[name] = [None if pd.isna(value) else round(value, 1) for value in table[name]]
     st.dataframe(
@@ -216,7 +218,7 @@ def _result_columns(table: pd.DataFrame) -> dict[str, Any]:
     known = table["n"].dropna().unique()
     n = int(known[0]) if len(known) == 1 else "n"
     return {
-        "model": st.column_config.TextColumn("Run or model", pinned=True, width=150),
+        "model": st.column_config.TextColumn("Run or model", pinned=True, width=column_px(table["model"], least=120)),
         "step": st.column_config.NumberColumn("Step", format="%d", width=54),
         "accuracy": number(f"avg@{n}"),
         "question": st.column_config.TextColumn("95 % question", width=96),
@@ -334,7 +336,7 @@ def _questions(context: Context, title: str, *, names: Sequence[str], target: Qu
         return
     with st.container(horizontal=True, gap=None, vertical_alignment="center", key=f"questions-{title.lower()}"):
         st.caption(f"{title} {len(names):,}:", width="content")
-        shown = told_apart(names[:_SHOWN_QUESTIONS], limit=24)
+        shown = told_apart(sorted(names, key=natural_order)[:_SHOWN_QUESTIONS], limit=24)
         for name in shown:
             if "question" in context.pages:
                 query = url.parameters(replace(target, problem=name))
@@ -357,13 +359,14 @@ def _parts(state: BenchmarksState, here: Sequence[Evaluated], *, runs: Sequence[
     chosen = fields[0] if state.by is None else state.by if state.by in fields else None
     shown = showing("benchmarks:by", chosen)
     st.segmented_control(
-        "By", fields, key=shown.key, label_visibility="collapsed", required=chosen is not None,
+        "By", fields, key=shown.key, label_visibility="collapsed", required=chosen is not None, format_func=plain,
         on_change=shown.chosen(lambda name: write_state(BenchmarksState, by=name)),
     )  # fmt: skip
     if chosen is None:
         return
     ends = comparable(here)
     table = pd.concat([_parts_of(one, chosen).assign(of=_title(one)) for one in ends])
+    table["part"] = table["part"].map(plain)
     titles = told_apart([_title(one) for one in ends], limit=50)
     table["of"] = table["of"].map(titles)
     colours = {titles[_title(one)]: colour(runs.index(one.run)) for one in ends}
@@ -371,7 +374,7 @@ def _parts(state: BenchmarksState, here: Sequence[Evaluated], *, runs: Sequence[
 
 
 def _title(one: Evaluated) -> str:
-    return f"{run_title(one.run)}, step {one.result.step}"
+    return f"{plain(run_title(one.run))}, step {one.result.step}"
 
 
 @st.cache_data(max_entries=64, show_spinner=False, hash_funcs=_HASH)

@@ -21,7 +21,7 @@ from app.views.blind import BlindState, blind_view
 from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.names import run_title
-from app.views.opened import OpenRun, author, open_run
+from app.views.opened import OpenRun, author, open_run, show_damage
 from app.views.shown import showing
 
 _VIEWS = {"blind": "Blind comparison", "agreement": "Agreement", "tags": "Tags"}
@@ -55,6 +55,8 @@ def render(context: Context) -> None:
     with shown_errors():
         runs = [open_run(replace(context, runs=(entry,)), measures=False) for entry in context.runs]
         if state.judging == "blind":
+            for run in runs:
+                show_damage(run, is_named=len(runs) > 1)
             blind_view(context, state, runs=runs)
         elif state.judging == "agreement":
             _agreement(runs)

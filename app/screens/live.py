@@ -66,7 +66,7 @@ def _body(context: Context) -> None:
         _changes(state, rows, warnings=warnings)
         _warnings(context, opened, warnings=warnings, steps=steps)
     with right:
-        _newest(opened, steps)
+        _newest(opened, steps, is_growing=now.is_growing)
     if context.run.is_growing and not now.is_growing:
         st.rerun()
 
@@ -138,10 +138,11 @@ def _warnings(context: Context, opened: OpenRun, *, warnings: Sequence[HealthWar
         st.caption(f"and {len(warnings) - MOST_WARNINGS:,} older ones, on the page Training.")
 
 
-def _newest(opened: OpenRun, steps: Sequence[int]) -> None:
+def _newest(opened: OpenRun, steps: Sequence[int], *, is_growing: bool) -> None:
     st.markdown("**Newest rollouts**")
     if not steps:
-        st.info("No rollout of a training step yet. The first ones appear here by themselves.")
+        more = "yet. The first ones appear here by themselves." if is_growing else "in this run, which has ended."
+        st.info(f"No rollout of a training step {more}")
         return
     selection = select(opened.index, Filters(kind="train", step=(steps[-1],)))
     rows = page_of(opened.index, selection, offset=0, limit=MOST_ROLLOUTS)
@@ -158,7 +159,7 @@ def _newest(opened: OpenRun, steps: Sequence[int]) -> None:
     st.dataframe(
         frame, column_order=kept, key=shown.key, on_select=shown.chosen(opens), hide_index=True, placeholder="–",
         selection_mode=["single-row", "single-cell"], row_height=ROW_PX, height=ROW_PX * len(rows) + 40,
-        column_config=column_config(),
+        column_config=column_config(frame),
     )  # fmt: skip
     st.caption(f"The first {counted(len(rows), 'rollout')} of this step. A click on one opens it on the page Rollouts.")
 

@@ -77,7 +77,7 @@ def render(context: Context) -> None:
     state = read_state(MatrixState)
     runs = [open_run(replace(context, runs=(entry,)), measures=False) for entry in context.runs]
     for run in runs:
-        show_damage(run)
+        show_damage(run, is_named=len(runs) > 1)
     found = series_of(runs[0].index)
     series = _choose_series(state, found)
     if series is None:

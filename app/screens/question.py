@@ -7,7 +7,7 @@ from itertools import groupby
 
 import streamlit as st
 
-from app.markdown import plain
+from app.markdown import escaped, plain
 from app.queries.answers import votes
 from app.queries.facts import question_facts
 from app.queries.keys import RowKey, key_text
@@ -65,7 +65,7 @@ def _header(opened: OpenRun, step: QuestionStep) -> None:
     if row is None:
         return
     text = text_of(opened.index, row)
-    st.markdown(f"**{plain_markdown(row.key.problem_id)}** · {plain_markdown(row.key.benchmark)}")
+    st.markdown(f"**{escaped(row.key.problem_id)}** · {escaped(row.key.benchmark)}")
     show_question(text.question)
     about = question_facts(opened.index).get((row.key.benchmark, row.key.problem_id), {})
     show_facts([("gold", text.gold, ""), *((name, value, "") for name, value in list(about.items())[:8])])
@@ -125,14 +125,16 @@ def _question(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequen
             threshold=threshold,
         )
     with shown_errors():
-        _answers(opened, benchmark, problem_id=problem_id, series=steps[0])
+        _answers(opened, benchmark, problem_id=problem_id, steps=steps)
     fragment(_compare)(opened, steps)
 
 
-def _answers(opened: OpenRun, benchmark: str, *, problem_id: str, series: QuestionStep) -> None:
-    """Over the checkpoints of one protocol."""
+def _answers(opened: OpenRun, benchmark: str, *, problem_id: str, steps: Sequence[QuestionStep]) -> None:
+    """Over the checkpoints of the first protocol."""
     found = votes(opened.index, benchmark, problem_id=problem_id)
-    answers_panel({f"step {one.step}": one for one in found if one.fingerprint == series.fingerprint}, key="run")
+    titles = {one.step: _step_title(one) for one in steps if one.fingerprint == steps[0].fingerprint}
+    here = [one for one in found if one.fingerprint == steps[0].fingerprint]
+    answers_panel({titles[one.step]: one for one in here if one.step in titles}, key="run")
 
 
 def _strip(steps: Sequence[QuestionStep], *, title: str, threshold: float) -> None:
@@ -167,9 +169,12 @@ def _line(step: QuestionStep) -> str:
     )
     more = f" (first {MOST_SAMPLES})" if len(step.samples) > MOST_SAMPLES else ""
     share = f"{step.num_correct}/{step.num_graded}{more}" if step.num_graded else "–"
-    title = f"step {step.step}{', incomplete' if step.is_incomplete else ''}"
     why = f' title="{step.why_unrated}"' if step.why_unrated else ""
-    return f'<tr><th>{title}</th>{"".join(cells)}<td class="share"{why}>{share}</td></tr>'
+    return f'<tr><th>{_step_title(step)}</th>{"".join(cells)}<td class="share"{why}>{share}</td></tr>'
+
+
+def _step_title(step: QuestionStep) -> str:
+    return f"step {step.step}{', incomplete' if step.is_incomplete else ''}"
 
 
 def _compare(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:

@@ -22,6 +22,7 @@ from app.runs.report import metric_rows, report_page, score_rows
 from app.runs.run_rows import Stamp, stamp_of
 from app.views.address import read_state, write_state
 from app.views.context import Context
+from app.views.explorer import say_absent
 from app.views.failures import shown_errors
 from app.views.importing import import_panel
 from app.views.loaded import study_of
@@ -128,7 +129,9 @@ def _rollouts(context: Context, state: ReportState) -> Callable[[], bytes] | Non
         st.caption("The first run of the address, whose rollouts it names, is not in this folder; choose a run above.")
         return None
     opened = open_run(context)
-    selection = select(opened.index, read_state(Filters), marks=opened.marks())
+    filters = read_state(Filters)
+    say_absent(opened, filters)
+    selection = select(opened.index, filters, marks=opened.marks())
     num = min(selection.total, MOST_ROWS)
     of = f"{num:,} of {selection.total:,}" if num < selection.total else f"{num:,}"
     st.caption(f"{of} rollouts of {escaped(context.run.title)}, selected by the filters of the page Rollouts.")

@@ -18,6 +18,7 @@ from app.views.context import TAIL_S, Context
 from app.views.failures import shown_errors
 from app.views.fragments import fragment
 from app.views.loaded import row_of
+from app.views.names import column_px, told_apart
 from app.views.run_choice import MAX_RUNS, put
 from app.views.shown import reading
 
@@ -27,6 +28,7 @@ _STATES = {
 }  # fmt: skip
 _ROW_PX = 34
 _MAX_HEIGHT_PX = 560
+_NAME_CHARS = 34
 _LINKS = (
     ("training", "Training", ":material/show_chart:"),
     ("benchmarks", "Benchmarks", ":material/leaderboard:"),
@@ -81,7 +83,8 @@ def _table(entries: list[RunEntry], chosen: list[str]) -> None:
     table = runs_table(entries, [row_of(entry) for entry in entries])
     table["state"] = [_STATES[state] for state in table["state"]]
     names = list(table["name"])
-    table["name"] = [plain(entry.title) for entry in entries]
+    titles = [plain(entry.title) for entry in entries]
+    table["name"] = list(map(told_apart(titles, limit=_NAME_CHARS).__getitem__, titles))
     # The key depends on the rows: a new run starts a new selection, which is taken from the address.
     rows = sorted(names.index(name) for name in chosen if name in names)
     shown = reading(f"runs:table:{hash(tuple(names))}", rows, read=lambda state: sorted(state["selection"]["rows"]))
@@ -91,12 +94,12 @@ def _table(entries: list[RunEntry], chosen: list[str]) -> None:
         on_select=shown.chosen(lambda ticked: put([names[row] for row in ticked][:MAX_RUNS])),
         selection_default={"selection": {"rows": rows}},
     )  # fmt: skip
-    if any(column.startswith("score:") for column in map(str, table)):
-        st.caption(
-            "With the keyboard: arrows move in the table, Shift+Space ticks a run. "
-            "Scores: percent at the last evaluated step (95 % interval over questions; of sampling). "
-            "Steps: completed / configured. Reward: mean reward of each training step."
-        )
+    scores = "Scores: percent at the last evaluated step (95 % interval over questions; of sampling). "
+    st.caption(
+        "With the keyboard: arrows move in the table, Shift+Space ticks a run. "
+        f"{scores if any(column.startswith('score:') for column in map(str, table)) else ''}"
+        "Steps: completed / configured. Reward: mean reward of each training step."
+    )
 
 
 def _tree(entries: list[RunEntry]) -> None:
@@ -118,12 +121,14 @@ def _tree(entries: list[RunEntry]) -> None:
 
 def _columns(table: pd.DataFrame) -> dict[str, Any]:
     scores = {
-        column: st.column_config.TextColumn(column.removeprefix("score:"), width=150)
+        column: st.column_config.TextColumn(
+            plain(column.removeprefix("score:")), width=column_px(table[column].dropna(), least=90)
+        )
         for column in map(str, table)
         if column.startswith("score:")
     }
     return {
-        "name": st.column_config.TextColumn("Run", pinned=True, width="medium"),
+        "name": st.column_config.TextColumn("Run", pinned=True, width=column_px(table["name"], least=120)),
         "state": st.column_config.TextColumn("State", width=100),
         "steps": st.column_config.TextColumn("Steps", width=90),
         "reward": st.column_config.LineChartColumn("Reward", width=150, color="blue"),

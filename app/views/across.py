@@ -45,7 +45,7 @@ class Beside:
     @property
     def title(self) -> str:
         """For people: run and step."""
-        return side_title(self.side)
+        return f"{side_title(self.side)}{', incomplete' if self.step.is_incomplete else ''}"
 
 
 def side_title(side: Side) -> str:
@@ -67,6 +67,13 @@ def across(context: Context, opened: OpenRun, *, benchmark: str, problem_id: str
         if side.run in runs and side.at not in known:
             st.warning(escaped(f"{side_title(side)} has no sample of this question; choose another checkpoint."))
     found = [replace(known[side.at], side=side) for side in wanted if side.at in known]
+    if lost := [side_title(one.side) for one in found if one.step.is_incomplete]:
+        st.warning(
+            escaped(
+                f"Samples are missing or in damaged parts: {'; '.join(lost)}. Pass rates leave these out, answers are "
+                "those that are left."
+            )
+        )
     _choice(context, list(known), found=found, names=list(runs), question=(benchmark, problem_id))
     return found
 
@@ -122,7 +129,7 @@ def _choice(
 
 
 def _last_of(context: Context, name: str, *, question: tuple[str, str], like: Sequence[Side]) -> Side:
-    """The last checkpoint of the run with the question, of the same protocol where there is one."""
+    """The last whole checkpoint of the run with the question, of the same protocol where there is one."""
     entry = next(entry for entry in context.entries if entry.name == name)
     protocols = {side.fingerprint for side in like}
     try:
@@ -131,7 +138,11 @@ def _last_of(context: Context, name: str, *, question: tuple[str, str], like: Se
         )
     except OrzError:
         steps = []
-    best = max(steps, key=lambda step: (step.fingerprint in protocols, step.kind == "eval", step.step), default=None)
+    best = max(
+        steps,
+        key=lambda step: (step.fingerprint in protocols, step.kind == "eval", not step.is_incomplete, step.step),
+        default=None,
+    )
     return Side(name, best.step, best.fingerprint) if best else Side(name, 0, "")
 
 

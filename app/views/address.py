@@ -17,6 +17,9 @@ from orz_bench.errors import counted
 
 State = TypeVar("State")
 
+RUN = "run"
+"""The runs; SHOWN_RUN is the key of the session for the one that is shown where the address names none."""
+SHOWN_RUN = "address:shown-run"
 ROW, PAGE, LAYER = "row", "page", "layer"
 """Parameters besides those of the filters: the open rollout, the page of the list, the layers that are on."""
 LEFT, RIGHT = "left", "right"
@@ -76,9 +79,14 @@ def clear_filters() -> None:
 
 
 def put_all(changes: Mapping[str, Sequence[str]]) -> None:
-    """Set these parameters at once, so that Back never leads to an address in between; no values remove one."""
-    before = parameters()
+    """Set these parameters at once, so that Back never leads to an address in between; no values remove one.
+
+    What is written is about the run that is shown: the address names it, also where it was the newest one by default.
+    """
+    before, shown = parameters(), st.session_state.get(SHOWN_RUN)
     after = {name: list(values) for name, values in (before | dict(changes)).items() if values}
+    if shown and RUN not in after and after != before:
+        after[RUN] = [shown]
     if after != before:
         written.note(before, after)
         st.query_params.from_dict(after)
@@ -94,9 +102,16 @@ def put(name: str, given: Sequence[str] | str | None) -> None:
     put_all({name: [given] if isinstance(given, str) and given else list(given or ())})
 
 
+def single(name: str) -> str:
+    """The last value of a parameter; draws a warning where there are several."""
+    if (number := len(all_of(name))) > 1:
+        st.warning(f"{name} is in the address {counted(number, 'time')}; the last one is used.")
+    return value(name)
+
+
 def one_of(name: str, known: Sequence[str]) -> str:
     """The parameter, by default the first of these; draws a warning for another one."""
-    given = value(name)
+    given = single(name)
     if given and given not in known:
         st.warning(escaped(f"{name}={given[:60]!r} in the address: wanted one of {', '.join(known)}."))
     return given if given in known else known[0]
@@ -153,13 +168,22 @@ def page() -> int | None:
     return None if number is None else number - 1
 
 
+def page_of(total: int, *, page_rows: int, usual: int = 0) -> int:
+    """The page of a list of so many rows, from 0; draws a warning for one after the last, which is shown instead."""
+    last, named = max(total - 1, 0) // page_rows, page()
+    number = usual if named is None else named
+    if number > last:
+        st.warning(f"The address names page {number + 1:,}; the list has {last + 1:,}, and this is the last one.")
+    return min(number, last)
+
+
 def part() -> int:
     """The part of a long response, from 1. Draws a warning for what is no part."""
     return _from_one(PART) or 1
 
 
 def _from_one(name: str) -> int | None:
-    text = value(name)
+    text = single(name)
     if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0:
         return int(text)
     if text:

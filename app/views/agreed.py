@@ -40,7 +40,7 @@ def agreed_questions(
         f"{counted(len(found), 'question')} with the same wrong majority at {stable}. The gold may be wrong, or the "
         "models share a mistake. *Judge* opens a response with the form for its verdict."
     )
-    number = min(address.page() or 0, (len(found) - 1) // PAGE_ROWS)
+    number = address.page_of(len(found), page_rows=PAGE_ROWS)
     head = ("Question", "Gold", "Majority", "Share", "Since", "")
     widths = [3, 2, 3, 1, 2, 1.4]
     for cell, name in zip(st.columns(widths), head, strict=True):

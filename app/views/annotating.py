@@ -29,7 +29,8 @@ SAID = "annotate:said"
 def annotating(opened: OpenRun, row: Row, *, open_next: Callable[[], None]) -> None:
     """Draw the panel. Every change is written at once as a new entry of the history.
 
-    Every widget's key names the rollout, so that what was pressed before this one was drawn is not done to it.
+    Every widget's key names the run and the rollout, so that what was pressed before this one was drawn is not done to
+    it: two runs have rollouts of the same key.
     """
     say_what_happened()
     response = opened.response(row)
@@ -49,6 +50,10 @@ def annotating(opened: OpenRun, row: Row, *, open_next: Callable[[], None]) -> N
         show_history(opened.annotations, response)
 
 
+def _key(opened: OpenRun, response: Response, *, widget: str) -> str:
+    return f"annotate:{widget}:{opened.name}:{key_text(response.key)}"
+
+
 def say_what_happened() -> None:
     """Show what the last change has to say."""
     if said := st.session_state.pop(SAID, None):
@@ -63,14 +68,14 @@ def _seen(opened: OpenRun, response: Response, *, now: Annotation, open_next: Ca
 
     st.button(
         "Seen" if now.is_seen else "Seen, next", icon=":material/check:" if now.is_seen else ":material/visibility:",
-        key=f"annotate:seen:{key_text(response.key)}", shortcut="s", width="stretch", on_click=toggle,
+        key=_key(opened, response, widget="seen"), shortcut="s", width="stretch", on_click=toggle,
         type="primary" if now.is_seen else "secondary",
         help="Undo" if now.is_seen else "Mark as seen and go to the next one",
     )  # fmt: skip
 
 
 def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
-    shown = showing(f"annotate:tags:{key_text(response.key)}", list(now.tags))
+    shown = showing(_key(opened, response, widget="tags"), list(now.tags))
     about = described(tag_annotations(opened.annotations.path.parent, author=""))
     known = list(dict.fromkeys([*now.tags, *opened.marks().tags, *about]))
     meanings = {tag: plain(text)[:MEANING_CHARS] for tag, text in about.items()}
@@ -86,17 +91,17 @@ def _tags(opened: OpenRun, response: Response, *, now: Annotation) -> None:
         "Tags", known, key=shown.key, wrap=True,
         accept_new_options=True, filter_mode="contains",  # "fuzzy" finds "odd" in "reasoning does not lead to it"
         placeholder="add a tag", on_change=shown.chosen(change), select_all=False,
-        format_func=lambda tag: f"{tag}: {meanings[tag]}" if meanings.get(tag) else tag,
+        format_func=lambda tag: f"{plain(tag)}: {meanings[tag]}" if meanings.get(tag) else plain(tag),
     )  # fmt: skip
 
 
 def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation) -> None:
-    chosen, because = (f"annotate:{name}:{key_text(row.key)}" for name in ("verdict", "reason"))
+    chosen, because = (_key(opened, response, widget=name) for name in ("verdict", "reason"))
 
     def override(verdict: str | None, reason: str) -> None:
         try_change(lambda: opened.annotations.override_verdict(response, verdict=verdict, reason=reason, over=now))
 
-    is_open = address.value(address.JUDGE) == "1"
+    is_open = address.is_on(address.JUDGE)
     form = st.container(border=True) if is_open else st.popover("Verdict", icon=":material/gavel:", width="stretch")
     with form:
         st.selectbox(
@@ -105,18 +110,18 @@ def _override(opened: OpenRun, row: Row, *, response: Response, now: Annotation)
         st.text_input("because", key=because, placeholder="why the grader's is wrong")
         give, take_back = st.columns(2)
         give.button(
-            "Override", key=f"annotate:override:{key_text(row.key)}", type="primary", width="stretch",
+            "Override", key=_key(opened, response, widget="override"), type="primary", width="stretch",
             on_click=lambda: override(st.session_state[chosen], st.session_state[because]),
         )  # fmt: skip
         take_back.button(
-            "Undo", key=f"annotate:take-back:{key_text(row.key)}", disabled=now.verdict is None, width="stretch",
+            "Undo", key=_key(opened, response, widget="take-back"), disabled=now.verdict is None, width="stretch",
             on_click=lambda: override(None, st.session_state[because] or "undone"),
         )  # fmt: skip
         st.caption("The rollout keeps the grader's verdict; scores show both.")
 
 
 def _note(opened: OpenRun, response: Response, *, now: Annotation) -> None:
-    shown = showing(f"annotate:note:{key_text(response.key)}", now.note)
+    shown = showing(_key(opened, response, widget="note"), now.note)
 
     def write(text: str) -> None:
         if opened.annotations.write_note(response, note=text, over=now.note):

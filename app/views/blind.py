@@ -25,7 +25,6 @@ from app.markdown import escaped, plain
 from app.queries.keys import RowKey
 from app.queries.rows import Text, one_row, text_of
 from app.queries.sides import Side, side_of, side_text
-from app.reader.latex import plain_markdown
 from app.runs.evaluations import differing, protocol_card
 from app.views.address import write_state
 from app.views.blind_result import Comparison, result
@@ -225,7 +224,7 @@ def _next_pair(found: Comparison) -> None:
     left, right = (pair.a, pair.b) if pair.a_is_left(found.judge) else (pair.b, pair.a)
     at = {pair.a: found.opened[0], pair.b: found.opened[1]}
     texts = [_text(at[key], key) for key in (left, right)]
-    st.markdown(f"**{plain_markdown(pair.problem_id)}** · {plain_markdown(pair.benchmark)}")
+    st.markdown(f"**{escaped(pair.problem_id)}** · {escaped(pair.benchmark)}")
     show_question(texts[0].question)
     show_facts([("gold", texts[0].gold, "")])
     if texts[0].question != texts[1].question:

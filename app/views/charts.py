@@ -9,6 +9,7 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
+from app.markdown import plain
 from app.runs.axes import wide_enough
 from app.views.palette import colour
 
@@ -25,7 +26,7 @@ def legend(names: Sequence[str]) -> None:
     if len(names) < 2:
         return
     items = "".join(
-        f'<span class="orz-key"><i style="background:{colour(index)}"></i>{html.escape(name)}</span>'
+        f'<span class="orz-key"><i style="background:{colour(index)}"></i>{html.escape(plain(name))}</span>'
         for index, name in enumerate(names)
     )
     st.html(f'<div class="orz-legend">{items}</div>')

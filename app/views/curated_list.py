@@ -52,12 +52,8 @@ def draw_list(
     listed: Listed, *, frame: Callable[[Sequence[int]], tuple[Sequence[str], pd.DataFrame]], columns: Mapping[str, Any]
 ) -> None:
     """Draw the page in the address. `frame`: places -> the names that open them, and the table."""
-    last = max(len(listed.places) - 1, 0) // PAGE_ROWS
-    named, at = address.page(), listed.at
-    number = named if named is not None else (at or 0) // PAGE_ROWS
-    if number > last:
-        st.warning(f"The address names page {number + 1:,}; the list has {last + 1:,}, and this is the last one.")
-        number = last
+    at = listed.at
+    number = address.page_of(len(listed.places), page_rows=PAGE_ROWS, usual=(at or 0) // PAGE_ROWS)
     places = listed.places[number * PAGE_ROWS : (number + 1) * PAGE_ROWS].tolist()
     names, table = frame(places)
     here = places.index(listed.current) if listed.current in places else None

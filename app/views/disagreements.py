@@ -9,7 +9,7 @@ import pandas as pd
 import streamlit as st
 
 from app import url
-from app.markdown import escaped
+from app.markdown import escaped, plain
 from app.queries.filters import QueueFilters
 from app.runs.evaluations import Evaluated
 from orz_bench.errors import counted
@@ -39,7 +39,7 @@ def disagreements(found: Sequence[Evaluated], *, page: Any) -> None:
 def table_of(found: Sequence[Evaluated]) -> pd.DataFrame:
     """A row for each pair of verdicts that differ."""
     rows = [
-        (one.run, one.result.step, theirs, ours, count, one.result.summary.num_samples)
+        (plain(one.run), one.result.step, theirs, ours, count, one.result.summary.num_samples)
         for one in found
         for theirs, by_ours in one.result.summary.disagreements.items()
         for ours, count in by_ours.items()

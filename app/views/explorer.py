@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import url
 from app.markdown import escaped
+from app.queries.absent import absent
 from app.queries.facts import are_known, fact_values
 from app.queries.filters import Filters, as_filters
 from app.queries.hit_shares import hit_shares
@@ -49,12 +50,14 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
     facts = facts_of(opened.index, filters, num_parts=opened.coverage.num_parts)
     with st.container(key="filter-bar"):
         filter_bar(filters, counts, tags=marks.tags, facts=facts)
+    with st.container(key="absent"):  # always there: see show_progress
+        say_absent(opened, filters)
     with st.container(key="shares"):  # always there: see show_progress
         if filters.text:
             _shares(opened, filters)
     state = list_view()
     with st.container(horizontal=True, vertical_alignment="center", key="list-head"):
-        _count(selection, waits_for=_waits_for(opened, filters))
+        _count(selection, waits_for=_waits_for(opened, filters), is_filtered=filters != kind())
         view_menu(opened, filters, state=state, facts=list(facts) if isinstance(facts, Mapping) else [])
         _export_link(opened, filters)
     if state.group and selection.total:
@@ -63,6 +66,14 @@ def explorer(opened: OpenRun, *, kind: type[Filters], reason_first: bool = False
     if selection.total:
         fragment(_list_and_reader)(opened, selection, columns=state.column, reason_first=reason_first)
     return counts
+
+
+def say_absent(opened: OpenRun, filters: Filters) -> None:
+    """Name the values of filters that no rollout of the run has."""
+    for name, values in absent(opened.index, filters, marks=opened.marks()).items():
+        more = f" and {len(values) - 3:,} more" if len(values) > 3 else ""
+        named = ", ".join(repr(value[:60]) for value in values[:3])
+        st.warning(escaped(f"{name}={named}{more} in the address: no rollout of this run has it."))
 
 
 MOST_PARTS = 300
@@ -92,10 +103,12 @@ def _waits_for(opened: OpenRun, filters: Filters) -> str:
     return f"{measured:,} of {counted(parts, 'part')} measured" if needed and measured < parts else ""
 
 
-def _count(selection: Selection, *, waits_for: str) -> None:
+def _count(selection: Selection, *, waits_for: str, is_filtered: bool) -> None:
     if waits_for:
         number = f"**{selection.total:,}** rollouts" if selection.total else "No rollout"
         st.markdown(f"{number} so far: {waits_for}.")
+    elif selection.total == 0 and not is_filtered:
+        st.info("This run has no such rollout.")
     elif selection.total == 0:
         st.info("No rollout matches these filters. Relax one of them, or clear them all under Filters.")
     elif selection.num_hits is not None:

@@ -22,7 +22,7 @@ def facts_choice(
     shown = showing(name, list(chosen))
     st.multiselect(
         "Kind of question", [*options, *(one for one in chosen if one not in options)], key=shown.key,
-        placeholder=f"any {' or '.join(list(values)[:2])}" if values else "any", wrap=True, select_all=False,
+        placeholder=f"any {plain(' or '.join(list(values)[:2]))}" if values else "any", wrap=True, select_all=False,
         format_func=lambda option: plain(option.replace("=", " ", 1)),
         on_change=shown.chosen(lambda texts: write(tuple(texts))),
     )  # fmt: skip

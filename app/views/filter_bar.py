@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.markdown import plain
 from app.queries.filters import ORDERS, Filters
 from app.queries.reasons import BY_NAME, REASONS
 from app.queries.search import MAX_PATTERN_CHARS
@@ -147,7 +148,7 @@ def _several(label: str, field: str, *, filters: Filters, counts: Mapping[str, i
     titles = {reason.name: reason.title for reason in REASONS}
 
     def titled(option: Any) -> str:
-        name = titles.get(option, words(option) if field == "verdicts" else str(option))
+        name = titles.get(option, words(option) if field == "verdicts" else plain(str(option)))
         count = counts.get(str(option), 0)
         return f"{name}  {count:,}" if count else name
 

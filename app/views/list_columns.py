@@ -14,10 +14,12 @@ from app.markdown import plain
 from app.queries.reasons import BY_NAME
 from app.queries.rows import Row
 from app.views.colours import symbol, words
-from app.views.names import told_apart
+from app.views.names import column_px, told_apart
 
 _ID_CHARS = 15
 """Of a question's id in a list; the reader has the whole one."""
+_MOST_ID_PX = 170
+"""Of an id that differs from others late: answer and gold stay on the screen."""
 Kind = type[str] | type[int] | type[float]
 
 
@@ -87,7 +89,7 @@ COLUMNS: Mapping[str, Column] = MappingProxyType(
             "group", 48, _group, help="correct / graded samples of the question at this step", is_usual=True
         ),
         "reward": Column("reward", 60, _number("reward"), float, is_usual=True),
-        "look": Column("worth a look", 130, _look, is_usual=True),
+        "look": Column("worth a look", 152, _look, is_usual=True),
         "tags": Column("tags", 120, lambda _: None),
         "response": Column("response", 520, _response, is_usual=True),
         "bench": Column("benchmark", 95, lambda row: plain(row.key.benchmark)),
@@ -125,12 +127,13 @@ def frame_of(rows: Sequence[Row], names: Sequence[str], *, given: Mapping[str, S
     return pd.DataFrame(columns)
 
 
-def column_config() -> dict[str, Any]:
-    """Titles, widths and formats."""
+def column_config(frame: pd.DataFrame) -> dict[str, Any]:
+    """Titles, widths and formats. Ids that are told apart by their ends are shown to the end."""
     number, text = st.column_config.NumberColumn, st.column_config.TextColumn
     formats = {int: "%d", float: "%.3g"}
+    ids = column_px(frame["problem"], least=COLUMNS["problem"].width, most=_MOST_ID_PX) if "problem" in frame else 0
     return {
-        name: text(one.title, width=one.width, help=one.help)
+        name: text(one.title, width=ids or one.width if name == "problem" else one.width, help=one.help)
         if one.kind is str
         else number(one.title, width=one.width, help=one.help, format=formats[one.kind])
         for name, one in COLUMNS.items()

@@ -122,7 +122,8 @@ def _open(found: SavedViews, name: str | None) -> None:
 
 def grouped(opened: OpenRun, selection: Selection, *, by: str, kind: type[Filters]) -> None:
     """Draw the groups of a selection; a click on one filters by it, where a filter does. ConfigError: no such group."""
-    title = grouping(opened.index, by).title
+    kind_of_group = grouping(opened.index, by)
+    title, coverage = kind_of_group.title, opened.coverage
     found = groups(opened.index, selection, by=by)
     key = f"groups:{by}:{selection.table.name}"
     shown = reading(key, None, read=chosen_row)
@@ -141,7 +142,10 @@ def grouped(opened: OpenRun, selection: Selection, *, by: str, kind: type[Filter
     cut = f", the first {len(found.rows):,} of them" if len(found.rows) < found.total else ""
     several = " A rollout may be in several." if by in ("tag", "look") else ""
     opens = " A click on one filters by it." if any(filter_of(by, one.value) for one in found.rows) else ""
-    st.caption(f"{counted(found.total, 'group')} by {escaped(title.lower())}{cut}.{several}{opens}")
+    is_whole = coverage.num_measured >= coverage.num_parts or not kind_of_group.needs_measures
+    of = f"{coverage.num_measured:,} of {counted(coverage.num_parts, 'part')} measured, the others are under –"
+    so_far = "" if is_whole else f" So far: {of}."
+    st.caption(f"{counted(found.total, 'group')} by {escaped(title.lower())}{cut}.{so_far}{several}{opens}")
 
 
 def _frame(found: Groups, *, by: str, title: str) -> pd.DataFrame:

@@ -9,6 +9,8 @@ import streamlit as st
 from app.runs.folder import RunEntry
 
 _MARK = "…"
+_CHAR_PX, _PADDING_PX = 6.2, 18
+"""Of a table's cell."""
 _TITLES = "shell:titles"
 
 
@@ -32,6 +34,12 @@ def told_apart(names: Sequence[str], *, limit: int) -> dict[str, str]:
         if len(set(cut.values())) == len(different):
             return cut
     return {name: name for name in different}
+
+
+def column_px(texts: Iterable[str], *, least: int, most: int = 420) -> int:
+    """The width of a table's column that shows each of these texts to its end, between `least` and `most`."""
+    longest = max(map(len, texts), default=0)
+    return min(max(round(longest * _CHAR_PX) + _PADDING_PX, least), most)
 
 
 def _cut(name: str, size: int) -> str:

@@ -16,6 +16,7 @@ from app.judging.side_folder import side_folder
 from app.markdown import escaped
 from app.queries.index import Coverage, RunIndex
 from app.queries.keys import Response, hash_of_text, hash_text
+from app.queries.losses import losses
 from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import is_measuring, start_measuring
 from app.queries.rows import Row, text_of
@@ -30,6 +31,7 @@ from orz_bench.records.run_dir import RunDir
 
 MAX_OPEN_RUNS = 8
 """Number of indexes kept in memory, of the runs viewed last."""
+MOST_LOSSES = 5
 PROGRESS_S = 2.0
 """Refresh interval of the progress of measuring."""
 
@@ -107,8 +109,13 @@ def author() -> str:
         return str(os.getuid())
 
 
-def show_damage(opened: OpenRun) -> None:
-    """Name unreadable parts, and texts that the run has dropped."""
+def show_damage(opened: OpenRun, *, is_named: bool = False) -> None:
+    """Name what has lost samples, unreadable parts, and texts that the run has dropped; `is_named`: of which run."""
+    of = f" of {opened.name}" if is_named else ""
+    if found := losses(opened.index):
+        more = f" and {len(found) - MOST_LOSSES:,} more" if len(found) > MOST_LOSSES else ""
+        some = "; ".join(loss.told for loss in found[:MOST_LOSSES])
+        st.warning(escaped(f"Samples{of} are missing or in damaged parts: {some}{more}. Comparisons leave these out."))
     if skipped := opened.coverage.skipped:
         st.warning(
             f"{counted(len(skipped), 'damaged part')} skipped, the first: {skipped[0].relative_to(opened.index.run)}"

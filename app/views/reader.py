@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import streamlit as st
 
-from app.queries.keys import RowKey
+from app.markdown import escaped
+from app.queries.keys import RowKey, key_text
 from app.queries.measures import lexicon
 from app.queries.reasons import BY_NAME
 from app.queries.rows import Place as ListPlace
@@ -14,7 +15,6 @@ from app.queries.rows import Row, Text, Tokens, group, one_row, place_of, text_o
 from app.queries.search import Pattern, spans
 from app.queries.selection import Selection
 from app.reader.gold import gold_marks
-from app.reader.latex import plain_markdown
 from app.reader.layers import LAYERS, extracted_marks, logprob_marks, reflection_marks, repeat_marks, tag_marks
 from app.reader.markup import Mark
 from app.reader.outline import Place, folds_of, outline
@@ -73,10 +73,10 @@ def reader(opened: OpenRun, selection: Selection, *, key: RowKey | None) -> None
 def _head(opened: OpenRun, selection: Selection, *, row: Row, place: ListPlace | None) -> None:
     key = row.key
     title, across, back, forward = st.columns([5, 1.2, 1.1, 1.1], vertical_alignment="center")
-    kind = "training" if key.kind == "train" else plain_markdown(key.benchmark)
+    kind = "training" if key.kind == "train" else escaped(key.benchmark)
     where = f"{place.place + 1:,}\u00a0of\u00a0{selection.total:,}" if place else "does not match these filters"
     title.markdown(
-        f"**{coloured(row.verdict, symbol(row.verdict))} {plain_markdown(key.problem_id)}** "
+        f"**{coloured(row.verdict, symbol(row.verdict))} {escaped(key.problem_id)}** "
         f"· sample {key.sample_index} · step {key.step} · {kind} :small[:gray[{where}]]"
     )
     if across.button(
@@ -84,7 +84,9 @@ def _head(opened: OpenRun, selection: Selection, *, row: Row, place: ListPlace |
         help="This question across checkpoints",
     ):  # fmt: skip
         # With the same address: another one would become a page of the browser's history in between.
-        opened.context.go("question", address.parameters())
+        now = address.parameters()
+        lacking = {address.RUN: [opened.name], address.ROW: [key_text(key)]}
+        opened.context.go("question", now | {name: value for name, value in lacking.items() if name not in now})
     back.button(
         "", icon=":material/arrow_upward:", key="reader:previous", shortcut="k", width="stretch",
         help="Previous rollout", disabled=not (place and place.previous), on_click=open_neighbour,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,6 +10,7 @@ import streamlit as st
 
 from app.markdown import plain
 from app.queries.keys import RowKey
+from app.queries.reasons import BY_NAME, names_of
 from app.queries.rows import Row, key_at, page, place_of, read_rows
 from app.queries.search import context_of
 from app.queries.selection import Selection, constants
@@ -18,6 +19,7 @@ from app.views.colours import words
 from app.views.list_columns import COLUMNS, column_config, frame_of
 from app.views.opened import OpenRun
 from app.views.shown import reading
+from orz_bench.errors import counted
 
 PAGE_ROWS = 20
 ROW_PX = 28
@@ -27,11 +29,9 @@ _HIT_HEIGHT = 58
 
 def page_number(opened: OpenRun, selection: Selection, *, current: RowKey | None) -> int:
     """The page in the address, from 0; without one, that of the open rollout. Warns of one after the last."""
-    last = max(selection.total - 1, 0) // PAGE_ROWS
-    number = _named_page(opened, selection, current=current)
-    if number > last:
-        st.warning(f"The address names page {number + 1:,}; the list has {last + 1:,}, and this is the last one.")
-    return min(number, last)
+    place = place_of(opened.index, selection, key=current) if current else None
+    usual = place.place // PAGE_ROWS if place else 0
+    return address.page_of(selection.total, page_rows=PAGE_ROWS, usual=usual)
 
 
 def first_of_page(opened: OpenRun, selection: Selection, *, number: int) -> RowKey | None:
@@ -68,18 +68,9 @@ def rollout_list(
         key=shown.key, on_select=shown.chosen(opens), selection_mode=["single-row", "single-cell"],
         selection_default={"selection": {"rows": [] if at is None else [at], "columns": [], "cells": []}},
         hide_index=True, placeholder="–", height=max(len(rows), 1) * row_height + 40, row_height=row_height,
-        column_config=column_config(),
+        column_config=column_config(frame),
     )  # fmt: skip
     pager(number, selection.total, same=_said(same))
-
-
-def _named_page(opened: OpenRun, selection: Selection, *, current: RowKey | None) -> int:
-    """The page in the address; without one, the page of the open rollout."""
-    named = address.page()
-    if named is not None:
-        return named
-    place = place_of(opened.index, selection, key=current) if current else None
-    return place.place // PAGE_ROWS if place else 0
 
 
 def chosen_row(state: Mapping[str, Any]) -> int | None:
@@ -90,9 +81,17 @@ def chosen_row(state: Mapping[str, Any]) -> int | None:
 
 _SAME = {
     "verdict": "verdict", "step": "step", "sample_index": "sample", "num_tokens": "tokens",
-    "reflections": "reflections", "group_correct": "right", "reasons": "look",
+    "reflections": "reflections", "group_correct": "right", "reward": "reward", "reasons": "look", "num_hits": "hits",
 }  # fmt: skip
 """The column of the list for each one of `constants`."""
+_TOLD: Mapping[str, Callable[[Any], str]] = {
+    "step": lambda value: f"step {value:,}",
+    "sample_index": lambda value: f"sample {value}",
+    "num_tokens": lambda value: counted(value, "token"),
+    "reflections": lambda value: counted(value, "reflection"),
+    "reward": lambda value: f"reward {value:.3g}",
+    "num_hits": lambda value: counted(value, "hit"),
+}
 _ALWAYS = ("problem", "response")
 
 
@@ -107,11 +106,11 @@ def _shown_columns(frame: pd.DataFrame, same: Mapping[str, object]) -> list[str]
 
 def _said(same: Mapping[str, object]) -> str:
     """What is the same in all rollouts, for people."""
-    step, verdict, sample = (same.get(name) for name in ("step", "verdict", "sample_index"))
+    verdict, reasons = same.get("verdict"), same.get("reasons")
     parts = [
         *([words(str(verdict))] if verdict is not None else []),
-        *([f"step {step:,}"] if isinstance(step, int) else []),
-        *([f"sample {sample}"] if isinstance(sample, int) else []),
+        *(told(value) for name, told in _TOLD.items() if (value := same.get(name)) is not None),
+        *(BY_NAME[name].title for name in names_of(reasons if isinstance(reasons, int) else 0)[:1]),
     ]
     return f" · all: {', '.join(parts)}" if parts else ""
 

@@ -16,9 +16,9 @@ from app.views.names import run_title
 from app.views.shown import showing
 from orz_bench.errors import counted
 
-RUN = "run"
+RUN = address.RUN
 """The parameter, repeated for each run."""
-_KEPT = "shell:runs"
+_KEPT, _NEWEST = "shell:runs", "shell:newest"
 _WIDGET = "shell:run-choice"
 MAX_RUNS = 7
 """The number of colours."""
@@ -44,13 +44,22 @@ def choose(context: Context, *, wants: Literal["any", "several", "one"]) -> Cont
     named = list(dict.fromkeys(name for name in address.all_of(RUN) if name))
     chosen = tuple(by_name[name] for name in named[:MAX_RUNS] if name in by_name)
     lacks_first = bool(named) and named[0] not in by_name
+    st.session_state[address.SHOWN_RUN] = None
     if wants != "any":
-        chosen = () if lacks_first and wants == "one" else chosen if named else context.entries[:1]
+        chosen = () if lacks_first and wants == "one" else chosen if named else _newest(context)
+        if not named and chosen:
+            st.session_state[_NEWEST] = st.session_state[address.SHOWN_RUN] = chosen[0].name
     _show_row(context.entries, chosen, is_one=wants == "one")
     _say_left_out(named, list(by_name))
     if wants != "any" and not chosen:
         return None
     return replace(context, runs=chosen, lacks_first=lacks_first)
+
+
+def _newest(context: Context) -> tuple[RunEntry, ...]:
+    """The run written last; as long as no run is chosen in this tab, it stays the one that was so at first."""
+    kept = st.session_state.get(_NEWEST)
+    return tuple(entry for entry in context.entries if entry.name == kept)[:1] or context.entries[:1]
 
 
 def _say_left_out(named: Sequence[str], known: Sequence[str]) -> None:
@@ -87,7 +96,7 @@ def _show_row(entries: tuple[RunEntry, ...], chosen: tuple[RunEntry, ...], *, is
     st.multiselect(
         "Runs", names, key=shown.key, label_visibility="collapsed", max_selections=MAX_RUNS,
         format_func=lambda name: plain(run_title(name)),
-        placeholder="choose runs" if address.value(RUN) or not chosen else "newest run",
+        placeholder="choose runs",
         on_change=shown.chosen(put),
     )  # fmt: skip
 

@@ -69,7 +69,10 @@ def show_text(
 def show_formulas(text: str) -> None:
     """Show a text with its formulas, as a question is shown: nothing else in it is rendered. Long ones in parts."""
     parts = chapters(text, chars=FORMULA_CHARS)
-    part = min(max(address.part(), 1), len(parts))
+    part = address.part()
+    if part > len(parts):
+        st.warning(f"The address names part {part:,}; the response has {len(parts):,}, and this is the last one.")
+        part = len(parts)
     if len(parts) > 1:
         shown = showing("reader:part", part)
         st.pagination(len(parts), key=shown.key, on_change=shown.chosen(lambda number: address.put(PART, str(number))))
@@ -104,7 +107,7 @@ def show_answers(row: Row, text: Text) -> None:
     """Show the gold, the extracted answer, the second extractor's answer, and the reason for the verdict."""
     lines = [
         ("gold", _or_none(text.gold or None), ""),
-        ("extracted", _or_none(text.extracted), css_class(row.verdict)),
+        ("extracted", _extracted(row, text), css_class(row.verdict)),
     ]
     if text.second_extractor:
         second = f"{_or_none(text.second_extracted)} ({words(text.second_verdict)})"
@@ -116,6 +119,12 @@ def show_answers(row: Row, text: Text) -> None:
         for name, value, style in lines
     )
     st.html(f'<div class="orz-answers">{"".join(cells)}</div>')
+
+
+def _extracted(row: Row, text: Text) -> str:
+    """A dash where a response was judged by an answer that was not stored, as in files of other tools."""
+    is_unknown = text.extracted is None and row.verdict in ("correct", "wrong")
+    return "–" if is_unknown else _or_none(text.extracted)
 
 
 def _or_none(value: str | None) -> str:

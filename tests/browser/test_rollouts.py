@@ -137,6 +137,31 @@ def test_back_leads_to_what_was_there(page: Any, address: str, rows: Rows) -> No
     shows(page, rows[found])
 
 
+def test_a_rollout_opened_without_a_run_in_the_address(page: Any, address: str, colleague: Any) -> None:
+    """It is that of the same run for a colleague; Back leads out again, and Q to its question."""
+    open_page(page, f"{address}/runs")
+    page.get_by_test_id("stTopNavLinkContainer").get_by_role("link", name="Rollouts", exact=True).click()
+    page.locator("[class*='st-key-reader-first'] button:enabled").first.wait_for(timeout=WAIT_MS)
+    settled(page)
+    page.mouse.click(5, 400)
+    press(page, "j", button="first")
+    query = parse_qs(urlparse(page.url).query)
+    assert len(query["run"]) == len(query["row"]) == 1
+    open_page(colleague, page.url)
+    response(colleague).wait_for(timeout=WAIT_MS)
+    assert response(colleague).inner_text() == response(page).inner_text()
+    page.go_back()
+    page.wait_for_url(lambda url: urlparse(url).query == "", timeout=WAIT_MS)
+    settled(page)
+    page.go_back()
+    page.wait_for_url(lambda url: urlparse(url).path == "/runs", timeout=WAIT_MS)
+    open_page(page, f"{address}/rollouts?run=run&verdicts=correct&order=problem&descending=1")
+    title = page.locator("[class*='st-key-list-and-reader'] strong").first.inner_text()
+    page.mouse.click(5, 400)
+    press(page, "q", button="question")
+    page.get_by_text(f"{title.partition(' ')[2]} · bench", exact=False).first.wait_for(timeout=WAIT_MS)
+
+
 def test_a_permalink_shows_a_colleague_the_same(page: Any, colleague: Any, address: str, rows: Rows) -> None:
     key = next(key for key, row in rows.items() if row.verdict == "wrong" and len(row.completion) > 30)
     query = f"run=run&verdicts=wrong&order=tokens&descending=1&layer=tags&row={key_text(key)}"

@@ -4,10 +4,13 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 
+from analysis.curves.bounded import with_boundaries
+from analysis.curves.build import build_study
 from analysis.curves.learning import benchmark_changes, change_of
-from analysis.reading.load import load_path
+from analysis.reading.load import load_path, load_small_files
 from tests.support.builders import a_rollout
 from tests.support.runs import a_run, add_evaluation
 
@@ -67,3 +70,26 @@ def test_evaluations_of_other_questions_are_not_compared(tmp_path: Path) -> None
     last = run.evaluation(benchmark="arithmetic", step=6, fingerprint="0123456789ab")
     last.replace([a_rollout(problem_id="another", step=6)])
     assert benchmark_changes(load_path(run.path)[0].evaluations) == []
+
+
+@pytest.mark.parametrize("is_gone", [True, False])
+def test_an_evaluation_that_has_lost_samples_is_not_compared(tmp_path: Path, is_gone: bool) -> None:
+    """The questions that are left may be the easier ones: the last whole evaluation is compared, and that is said."""
+    run = a_run(tmp_path / "x", num_steps=6)
+    add_evaluation(run, step=3)
+    [part] = (run.path / "evals" / "arithmetic").glob("step=*6/*/*.parquet")
+    if is_gone:
+        part.write_bytes(part.read_bytes()[:-20])
+    else:
+        pq.write_table(pq.read_table(part, partitioning=None).slice(0, 14), part)
+    loaded = load_path(run.path)[0]
+    (one,) = benchmark_changes(loaded.evaluations)
+    assert (one.first_step, one.last_step) == (0, 3)
+    lost = 40 if is_gone else 26
+    assert any(f"the first: arithmetic, step 6 ({lost} lost)" in note for note in loaded.notes)
+    (boundary,) = with_boundaries(build_study(loaded)).boundaries
+    assert boundary.run == "step 3"
+    if not is_gone:
+        small = with_boundaries(build_study(load_small_files(run.path)))
+        assert small.boundaries == ()
+        assert any(note.startswith("no boundary of arithmetic, step 6: 26 samples are") for note in small.run.notes)

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -242,3 +243,34 @@ def test_requests_that_failed_have_no_score_but_a_reason(monkeypatch: pytest.Mon
     (strip,) = (str(one.proto.body) for one in test.get("html") if '<table class="orz-strip' in one.proto.body)
     assert f'<td class="share" title="{FAILED}">–</td>' in strip
     assert '<td class="share">1/1</td>' in strip
+
+
+def test_an_incomplete_evaluation_is_named_on_every_page_of_its_rollouts(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A part is gone, or shorter than it was: what is left says nothing of that by itself."""
+    run = a_run(tmp_path / "x", num_steps=2)
+    add_evaluation(run, step=1)
+    for step, keep in ((1, 30), (2, 14)):
+        (part,) = (run.path / "evals" / "arithmetic").glob(f"step=*{step}/*/*.parquet")
+        pq.write_table(pq.read_table(part, partitioning=None).slice(0, keep), part)
+    measured(run)
+    measured(a_run(tmp_path / "whole", num_steps=2, seed=2))
+    named = "Samples are missing or in damaged parts: arithmetic, step 1: 10 of 40; arithmetic, step 2: 26 of 40."
+    for name in ("rollouts", "suspicious", "question", "live", "matrix", "judging"):
+        assert named in _texts(_opened(monkeypatch, tmp_path, name, run=["x"])), name
+    both = _texts(_opened(monkeypatch, tmp_path, "matrix", run=["x", "whole"]))
+    assert "Samples of x are missing" in both
+    assert "Samples of whole" not in both
+    at = _sides(Side("whole", 2, FINGERPRINT), Side("x", 2, FINGERPRINT))
+    page = _opened(monkeypatch, tmp_path, "question", run=["whole"], bench=["arithmetic"], problem=["1"], at=at)
+    assert (
+        "Samples are missing or in damaged parts: x, step 2. Pass rates leave these out, answers are those"
+        in _texts(page)
+    )
+    assert "at x, step 2, incomplete" in _texts(page)
+    page = _opened(monkeypatch, tmp_path, "question", run=["whole"], bench=["arithmetic"], problem=["1"])
+    page.selectbox(key="across:run").set_value("x").run()
+    assert side_text(Side("x", 0, FINGERPRINT)) in page.query_params["at"], "the last whole one is added"
+    page = _opened(monkeypatch, tmp_path, "question", run=["x"], bench=["arithmetic"], problem=["1"])
+    assert "at step 2, incomplete" in _texts(page)

@@ -13,6 +13,7 @@ from app.queries.filters import Filters
 from app.queries.keys import RowKey, key_text
 from app.runs.changes import changes_since, last_step
 from app.shell import PAGES
+from orz_bench.records.run_dir import RunDir
 from tests.support.runs import a_run
 from tests.unit.app.screens.test_rollout_pages import drawn, measured, texts
 from tests.unit.app.screens.test_screens import _opened, _texts
@@ -41,6 +42,16 @@ def test_a_running_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert page.query_params["since"] == "4"
     assert "0 new steps after step 4, 0 new warnings" in _texts(page)
     assert "the run has not come that far" in _texts(_opened(monkeypatch, tmp_path, "live", since=["99"]))
+
+
+def test_an_evaluation_that_has_ended_promises_no_rollouts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    assert "The first ones appear here by themselves." in _texts(_opened(monkeypatch, tmp_path, "live"))
+    run.mark("DONE")
+    assert "No rollout of a training step in this run, which has ended." in _texts(
+        _opened(monkeypatch, tmp_path, "live")
+    )
 
 
 def test_the_rollouts_of_a_warning() -> None:

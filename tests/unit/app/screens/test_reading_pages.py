@@ -11,7 +11,7 @@ from app.queries.filters import Filters
 from app.queries.keys import RowKey, key_text
 from app.views.explorer import MOST_PARTS, facts_of
 from orz_bench.records.run_dir import RunDir
-from tests.support.app_runs import open_index, write_evaluation
+from tests.support.app_runs import open_index, write_evaluation, write_training
 from tests.support.builders import a_rollout
 from tests.unit.app.screens.test_rollout_pages import drawn, measured, texts
 
@@ -65,6 +65,24 @@ def test_columns_that_are_the_same_are_hidden_and_said(runs: Path) -> None:
     assert not {"verdict", "step", "sample", "right"} & set(shown)
     assert "all: wrong, step 5, sample 0" in texts(test)
     assert "step" in _order(drawn(runs, "rollouts"))
+
+
+def test_a_reward_or_number_of_hits_that_is_the_same_is_said_below(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="train", command=[], seed=0, environment={})
+    for step, rewards in ((1, (0.5, 0.5)), (2, (0.5, 1.0))):
+        rows = [
+            a_rollout(sample_index=n, step=step, verdict=None, reward=reward, completion=f"a wait {n}")
+            for n, reward in enumerate(rewards)
+        ]
+        write_training(run, step, rows)
+    measured(run)
+    test = drawn(tmp_path, "rollouts", step="1", text="wait")
+    assert not {"reward", "hits"} & set(_order(test))
+    assert "reward 0.5, 1 hit" in texts(test)
+    test = drawn(tmp_path, "rollouts")
+    assert "reward" in _order(test)
+    assert ", reward" not in texts(test).partition("all: ")[2]
 
 
 def test_hits_are_in_their_context(runs: Path) -> None:

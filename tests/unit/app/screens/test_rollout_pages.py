@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import fcntl
-import json
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -20,9 +17,7 @@ from app.queries.measure_files import MeasureFiles
 from app.queries.parts import folders_of
 from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import RunDir
-from orz_bench.records.values import VALUES_SCHEMA
 from tests.support.app_runs import hostile_run, write_evaluation
-from tests.support.assessed import CRITIC, assess
 from tests.support.builders import a_rollout
 from tests.support.runs import a_run, add_evaluation
 
@@ -93,7 +88,7 @@ def test_every_page_on_every_run(tmp_path: Path, make: Callable[[Path], None], s
     test = drawn(tmp_path, screen)
     found_text = texts(test)
     if make is empty:
-        assert "No rollout matches" in found_text or "No question to show" in found_text
+        assert "This run has no such rollout" in found_text or "No question to show" in found_text
         return
     num_rollouts = 32 + 80 - 8 * (make is broken)
     assert {"rollouts": f"**{num_rollouts}** rollouts", "question": "first solved", "suspicious": "rollouts"}[
@@ -151,8 +146,8 @@ def test_notes_go_to_the_side_file_and_never_into_the_run(tmp_path: Path) -> Non
     tags.set_value(["bad gold"]).run()
     (reason,) = (box for box in test.text_input if box.key and box.key.startswith("annotate:reason"))
     reason.set_value("it says so").run()
-    test.button(key=f"annotate:override:{key_text(KEY)}").click().run()
-    test.button(key=f"annotate:seen:{key_text(KEY)}").click().run()
+    test.button(key=f"annotate:override:run:{key_text(KEY)}").click().run()
+    test.button(key=f"annotate:seen:run:{key_text(KEY)}").click().run()
     ((response, found),) = kept.of_run().items()
     assert response.key == KEY
     assert (found.note, found.tags, found.reason, found.is_seen) == ("look at this", ("bad gold",), "it says so", True)
@@ -169,58 +164,18 @@ def test_two_notes_at_once_are_both_kept(tmp_path: Path) -> None:
     kept = Annotations(tmp_path / NAME / FILE_NAME, RunIdentity.of(tmp_path / "run", name="run"))
     tabs = [drawn(tmp_path, "rollouts", row=key_text(KEY)) for _ in range(2)]
     for tab, text in zip(tabs, ("of ada", "of bob"), strict=True):
-        tab.text_area(key=f"annotate:note:{key_text(KEY)}").set_value(text).run()
+        tab.text_area(key=f"annotate:note:run:{key_text(KEY)}").set_value(text).run()
     ((_, found),) = kept.of_run().items()
     assert found.note == "of ada\n\nof bob"
     assert "both are kept" in tabs[1].toast[0].value
-    tabs[1].text_area(key=f"annotate:note:{key_text(KEY)}:1").set_value("both agree").run()
+    tabs[1].text_area(key=f"annotate:note:run:{key_text(KEY)}:1").set_value("both agree").run()
     assert next(iter(kept.of_run().values())).note == "both agree", "what was read is replaced"
     for tab, text in zip(tabs, ("first", "second"), strict=True):
-        tab.text_input(key=f"annotate:reason:{key_text(KEY)}").set_value(text)
-        tab.button(key=f"annotate:override:{key_text(KEY)}").click().run()
+        tab.text_input(key=f"annotate:reason:run:{key_text(KEY)}").set_value(text)
+        tab.button(key=f"annotate:override:run:{key_text(KEY)}").click().run()
     assert next(iter(kept.of_run().values())).reason == "first"
     assert "somebody else has judged" in tabs[1].toast[0].value
     assert "**1** rollouts" in texts(drawn(tmp_path, "rollouts", seen="judged"))
-
-
-def test_invalid_addresses_are_reported(tmp_path: Path) -> None:
-    finished(tmp_path / "run")
-    wrong: list[tuple[dict[str, str | list[str]], str]] = [
-        ({"text": "(", "mode": "regex"}, "not a valid RE2 regular expression"),
-        ({"order": "nothing", "row": "x~y", "page": "99999999"}, "wanted one of step"),
-        ({"run": "../.."}, "no run '../..' in this folder"),
-        ({"reasons": "nothing"}, "unknown reason"),
-        ({"row": key_text(RowKey("none", 0, "", "p", 0))}, "This rollout is not in this run"),
-        ({"text": "zqzq"}, "No rollout matches"),
-        ({"row": "x"}, "row='x' in the address names no rollout"),
-        ({"page": "99"}, "The address names page 99; the list has 6"),
-        ({"page": "0"}, "wanted a whole number from 1"),
-        ({"layer": "nothing", "row": key_text(KEY)}, "layer='nothing' in the address"),
-        ({"text": "x" * 501}, "text in the address has 501 characters, the limit is 500"),
-        ({"problem": [f"{n}" for n in range(2)]}, "problem is in the address 2 times"),
-    ]
-    for parameters, found_text in wrong:
-        test = drawn(tmp_path, "rollouts", **parameters)
-        assert found_text in texts(test).replace("\\", ""), parameters
-
-
-@pytest.mark.parametrize("screen", PAGES)
-@pytest.mark.parametrize("named", [["gone"], ["gone", "run"]])
-def test_a_missing_run_is_not_replaced_by_another(tmp_path: Path, screen: str, named: list[str]) -> None:
-    """The line and the choice of runs, nothing else: the other run has the same rollout, from another model."""
-    finished(tmp_path / "run")
-    test = drawn(tmp_path, screen, run=named, row=key_text(KEY), text="2")
-    assert [str(found.value).replace("\\", "") for found in test.warning] == [
-        "no run 'gone' in this folder; choose one from the list."
-    ]
-    drawn_widgets = [*test.button, *test.dataframe, *test.text_input, *test.multiselect, *test.get("html")]
-    assert [*drawn_widgets, *test.info, *test.caption, *test.markdown] == []
-    (choice,) = test.selectbox
-    assert (choice.value, choice.options) == (None, ["run"])
-    choice.set_value("run").run()
-    assert (test.query_params["run"], test.query_params["text"]) == ("run", "2")
-    assert "row" not in test.query_params, "it was another run's rollout"
-    assert test.get("html")
 
 
 def test_two_samples_of_a_question_are_compared(tmp_path: Path) -> None:
@@ -287,6 +242,39 @@ def test_no_text_reorders_a_cell(tmp_path: Path) -> None:
         assert (shown["problem"], shown["response"]) == ("⟨U+202E⟩abc", "⟨U+2067⟩so 42⟨U+0007⟩")
 
 
+@pytest.mark.parametrize("screen", PAGES)
+def test_no_name_reorders_what_stands_beside_it(tmp_path: Path, screen: str) -> None:
+    """The heading would read "2 fo 1 · 0 pets"."""
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    mark, facts = "\u202e", {"level\u202e": "1"}
+    rows = [
+        a_rollout(benchmark=f"b{mark}", problem_id=f"{mark}p{n}", sample_index=0, extra=facts | {"x\u202e": n % 2})
+        for n in range(4)
+    ]
+    write_evaluation(run, 0, rows, benchmark=f"b{mark}")
+    measured(run)
+    kept = Annotations(tmp_path / NAME / FILE_NAME, RunIdentity.of(run.path, name="run"))
+    kept.add_tag(Response(RowKey(f"b{mark}", 0, "0123456789ab", f"{mark}p0", 0), ""), tag=f"t{mark}")
+    test = drawn(tmp_path, screen)
+    assert "p0" in texts(test)
+    choices = [*test.selectbox, *test.multiselect, *test.pills]
+    shown = [texts(test), *(text for box in choices for text in (*box.options, str(box.proto)))]
+    assert not [text for text in shown if mark in text or "\\342\\200\\256" in text]
+
+
+def test_no_control_of_annotations_is_that_of_another_run(tmp_path: Path) -> None:
+    """A key that is pressed while another run is drawn would judge the rollout of the same name there."""
+    finished(tmp_path / "a")
+    finished(tmp_path / "b")
+    keys = [
+        {str(one.key) for one in (*test.button, *test.text_area, *test.text_input, *test.multiselect, *test.selectbox)}
+        for test in (drawn(tmp_path, "rollouts", run=name, row=key_text(KEY)) for name in "ab")
+    ]
+    assert len([key for key in keys[0] if key.startswith("annotate:")]) == 7
+    assert not [key for key in keys[0] & keys[1] if key.startswith("annotate:")]
+
+
 def test_hostile_texts_are_escaped_and_cut(tmp_path: Path) -> None:
     measured(hostile_run(tmp_path / "run"))
     for sample in range(3):
@@ -312,6 +300,23 @@ def test_a_run_that_is_not_measured_starts_measuring(tmp_path: Path) -> None:
     assert len(files.measured(parts)) == len(parts)
 
 
+def test_an_answer_that_a_file_does_not_hold_is_unknown(tmp_path: Path) -> None:
+    """A right response has an answer, although an import may not know it."""
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={"imported": True})
+    verdicts = ("correct", "no_answer")
+    rows = [
+        a_rollout(sample_index=n, extracted=None, verdict=verdict, second_verdict=verdict, completion=f"so 2, {n}")
+        for n, verdict in enumerate(verdicts)
+    ]
+    write_evaluation(run, 0, rows, benchmark="arithmetic")
+    measured(run)
+    for sample, shown in enumerate(("–", "none")):
+        key = key_text(RowKey("arithmetic", 0, "0123456789ab", rows[0].problem_id, sample))
+        bodies = "".join(str(one.proto.body) for one in drawn(tmp_path, "rollouts", row=key).get("html"))
+        assert re.search(rf'extracted</span> <span class="v-[a-z]+">{shown}</span>', bodies), bodies
+
+
 def test_what_is_not_yet_measured_is_no_zero(tmp_path: Path) -> None:
     run = a_run(tmp_path / "run", num_steps=1)
     add_evaluation(run, step=7)
@@ -322,74 +327,11 @@ def test_what_is_not_yet_measured_is_no_zero(tmp_path: Path) -> None:
         test = drawn(tmp_path, "rollouts", min_reflections="1", reasons="loop")
         assert "No rollout so far: 0 of 5 parts measured." in texts(test)
         assert "No rollout matches" not in texts(test)
+        for group, is_waiting in (("look", True), ("reflections", True), ("form", True), ("verdict", False)):
+            found = "So far: 0 of 5 parts measured" in texts(drawn(tmp_path, "rollouts", group=group))
+            assert found == is_waiting, group
         test = drawn(tmp_path, "suspicious")
         assert "rollouts so far: 0 of 5 parts measured." in texts(test)
         labels = {option.content.partition("  ")[::2] for option in test.get("button_group")[0].proto.options}
         assert ("gold in the text", "–") in labels
         assert all(count.isdigit() for title, count in labels if title == "truncated")
-
-
-def test_the_reader_of_an_assessed_response(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run", num_steps=1)
-    evaluation = run.evaluation(benchmark="arithmetic", step=0, fingerprint="0123456789ab")
-    assess(evaluation)
-    measured(run)
-    test = drawn(tmp_path, "rollouts", row=key_text(KEY), layer=["value", "advantage"], kind="eval", step="0")
-    assert f"Values by the critic {CRITIC} (format orz, from critic)" in texts(test)
-    pages = "".join(str(found.proto.body) for found in test.get("html"))
-    assert 'class="orz-values"' in pages
-    assert "value 0.60" in pages
-    assert test.pills(key="reader:layers").value == ["value", "advantage"]
-    assert "advantage " in pages, re.findall("<div class=.orz-text.*?</div>", pages)
-    assert not test.warning
-    assess(evaluation, "wbbbbbbbbbbbbbbb")
-    chosen = drawn(tmp_path, "rollouts", row=key_text(KEY), critic=CRITIC, kind="eval", step="0")
-    assert chosen.selectbox(key="reader:critic").value == CRITIC
-    chosen.selectbox(key="reader:critic").set_value("wbbbbbbbbbbbbbbb").run()
-    assert chosen.query_params["critic"] == "wbbbbbbbbbbbbbbb"
-    wrong = drawn(tmp_path, "rollouts", row=key_text(KEY), critic="<b>x", kind="eval", step="0")
-    assert "wanted one of" in texts(wrong)
-
-
-def test_without_values_there_is_nothing_of_them(tmp_path: Path) -> None:
-    finished(tmp_path / "run")
-    test = drawn(tmp_path, "rollouts", row=key_text(KEY))
-    assert "critic" not in texts(test)
-    assert "value of tokens" not in test.pills(key="reader:layers").options
-    queue = drawn(tmp_path, "suspicious")
-    assert "value high, answer wrong  –" in queue.pills(key="suspicious:reasons").options
-
-
-def test_suspicious_answers_by_value(tmp_path: Path) -> None:
-    run = a_run(tmp_path / "run", num_steps=1)
-    evaluation = run.evaluation(benchmark="arithmetic", step=0, fingerprint="0123456789ab")
-    values = assess(evaluation)
-    (part,) = values.paths()
-    table = pq.read_table(part, partitioning=None)
-    sure = [[0.95] * len(one) for one in table["values"].to_pylist()]
-    pq.write_table(table.set_column(2, VALUES_SCHEMA.field("values"), pa.array(sure, pa.list_(pa.float32()))), part)
-    measured(run)
-    num_wrong = sum(one["verdict"] != "correct" for one in evaluation.read(["verdict"]).to_pylist())
-    test = drawn(tmp_path, "suspicious", reasons=["value_high_wrong"])
-    assert f"value high, answer wrong  {num_wrong}" in test.pills(key="suspicious:reasons").options
-    assert f"**{num_wrong}** rollouts" in texts(test)
-    assert f"Values are those of the critic {CRITIC}." in texts(test)
-
-
-def test_hostile_values_are_inert(tmp_path: Path) -> None:
-    run = hostile_run(tmp_path / "run")
-    for folder in run.evaluations():
-        values = assess(folder, num=1)
-        card = {
-            "digest": values.path.name,
-            "dtype": "x",
-            "format": "<script>alert(1)</script>",
-            "path": "[a](http://x)",
-        }
-        (values.path / "critic.json").write_text(json.dumps(card), encoding="utf-8")
-    measured(run)
-    test = drawn(tmp_path, "rollouts", layer=["value", "advantage"], kind="eval")
-    shown = texts(test)
-    assert "Values by the critic" in shown
-    assert "<script>" not in shown
-    assert "[a](http" not in shown

@@ -141,6 +141,8 @@ def test_runs_after_the_seventh_are_named(monkeypatch: pytest.MonkeyPatch, finis
         ("benchmarks", {"bench": ["none-such"]}),
         ("benchmarks", {"a": ["none@1~x"]}),
         ("report", {"format": ["exe"]}),
+        ("report", {"verdicts": ["banana"], "rows": ["rollouts"]}),
+        ("rollouts", {"row": ["row is in the address 2 times", "x"]}),
         ("report", {"lexicon": ["none-such"]}),
     ],
 )
@@ -305,3 +307,13 @@ def test_the_page_of_runs_draws_which_run_was_made_from_which(monkeypatch: pytes
     (tree,) = [str(element.proto.body) for element in page.get("html") if "orz-tree" in str(element.proto.body)]
     assert "<b>parent</b>" in tree
     assert "└─ <b>&lt;b&gt;branch&lt;/b&gt;</b>  branched from parent at step 2 (seed 42 -&gt; 7)" in tree
+
+
+def test_no_name_of_a_run_reorders_a_legend(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("\u202eeno", "two"):
+        a_run(tmp_path / name, num_steps=2)
+    for page in ("training", "benchmarks"):
+        test = _opened(monkeypatch, tmp_path, page, run=["\u202eeno", "two"])
+        bodies = "".join(str(element.proto.body) for element in test.get("html"))
+        assert "⟨U+202E⟩eno</span>" in bodies
+        assert "\u202e" not in bodies + _texts(test)
