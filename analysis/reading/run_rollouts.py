@@ -82,10 +82,6 @@ class PartRollouts:
             with pq.ParquetFile(path) as file:
                 yield from file.iter_batches(batch_size=rows, columns=[*ROLLOUT_COLUMNS, "why"])
 
-    def num_rows(self) -> int:
-        """See Rollouts."""
-        return sum(pq.read_metadata(path).num_rows for path in self.paths)
-
     def numbers(self) -> pd.DataFrame:
         """See Rollouts."""
         if not self.paths:

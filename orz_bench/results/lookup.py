@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from orz_bench.errors import ConfigError
+from orz_bench.errors import ConfigError, RunDirError, counted
 from orz_bench.records.origin import Origin, origin_at
 from orz_bench.records.run_dir import EvaluationDir, RunDir
 from orz_bench.records.summary import WHO_ANSWERS, EvalResult
@@ -107,7 +107,8 @@ def evaluation_pairs(
 ) -> list[EvaluationPair]:
     """The finished evaluations of the latest (or the named: RUN@STEP) checkpoints of two runs that belong together.
 
-    ConfigError if they share no benchmark, or differ in their protocols and `across_protocols` is false.
+    ConfigError if they share no benchmark, or differ in their protocols and `across_protocols` is false; RunDirError if
+    one has lost samples: what is left would be compared as if it were all.
     """
     side_a, side_b = _latest(run_a), _latest(run_b)
     names = [name for name in side_a if name in side_b and (benchmarks is None or name in benchmarks)]
@@ -118,10 +119,22 @@ def evaluation_pairs(
             f"{' for ' + ', '.join(missing) if missing else ''}. Evaluate both on the same benchmark first."
         )
     chosen = [_choose(side_a[name], side_b[name], name=name, across_protocols=across_protocols) for name in names]
+    for found in (side for pair in chosen for side in pair):
+        _require_whole(*found)
     return [
         EvaluationPair(benchmark=name, a=a[0], b=b[0], result_a=a[1], result_b=b[1])
         for name, (a, b) in zip(names, chosen, strict=True)
     ]
+
+
+def _require_whole(directory: EvaluationDir, result: EvalResult) -> None:
+    """RunDirError where fewer samples are there than the summary counts."""
+    held, wanted = directory.read(["sample_index"]).num_rows, result.summary.num_samples
+    if held < wanted:
+        raise RunDirError(
+            f"{directory.path}: has {held:,} of the {counted(wanted, 'sample')} that its summary counts; a part was "
+            f"moved or cut. Run the evaluation again: it generates the missing samples."
+        )
 
 
 _Found = tuple[EvaluationDir, EvalResult]
