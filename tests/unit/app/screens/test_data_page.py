@@ -62,7 +62,9 @@ def _texts(page: AppTest) -> str:
 
 def _chips(page: AppTest) -> str:
     """What is said of the open row or pair."""
-    return "".join(body for one in page.get("html") if "orz-facts" in (body := str(one.proto.body)) and "<style" not in body)
+    return "".join(
+        body for one in page.get("html") if "orz-facts" in (body := str(one.proto.body)) and "<style" not in body
+    )
 
 
 def test_a_folder_without_sets_says_what_to_do(opened: Open, tmp_path: Path) -> None:
