@@ -17,6 +17,7 @@ from tests.browser.served import served
 from tests.support.changed_runs import FINGERPRINT, NUM_MANY
 from tests.support.curated_sets import curated
 
+GRID = 'canvas[data-testid="data-grid-canvas"]'
 ROW_PX = 28
 
 
@@ -116,9 +117,9 @@ def test_a_selection_is_grouped_and_filed_as_a_page_that_opens_offline(page: Any
     clicks = Clicks(page, finding)
     clicks.to("Rollouts")
     clicks.on(page.get_by_role("button", name=re.compile("View")))
-    _choose(clicks, "Group by", "Answer")
+    _choose(clicks, "Group by", "Verdict")
     assert clicks.count == 4
-    page.get_by_text(re.compile(r"^\d+ groups by answer")).wait_for(timeout=WAIT_MS)
+    page.get_by_text(re.compile(r"^\d+ groups by verdict")).wait_for(timeout=WAIT_MS)
     page.keyboard.press("Escape")
     clicks.on(page.get_by_role("link", name="Export"), path="/report")
     _choose(clicks, "Format", "HTML page")
@@ -182,7 +183,8 @@ def test_where_problems_come_from_and_why_some_were_dropped(page: Any, finding: 
 
 def test_sets_of_another_folder_are_listed_too(page: Any, tmp_path: Path) -> None:
     """With `orz-app --data`."""
-    (tmp_path / "runs").mkdir()
+    for name in ("runs", "elsewhere"):
+        (tmp_path / name).mkdir()
     curated(tmp_path / "elsewhere" / "mix")
     with served(tmp_path / "runs", data=tmp_path / "elsewhere") as address:
         open_page(page, f"{address}/data")
@@ -235,17 +237,17 @@ def test_a_view_is_saved_by_keys(page: Any, finding: str) -> None:
 def test_a_row_of_a_table_by_keys(page: Any, finding: str, title: str, run: str, path: str) -> None:
     keys = Keys(page, f"{finding}/?run={run}")
     keys.to(title)
-    keys.tab_to(page.locator('[data-testid="stDataFrame"]').last)
+    keys.tab_to(page.locator(GRID).last)
     keys.press("ArrowDown", "ArrowDown", "Shift+Space", path=path)
 
 
 def test_a_dropped_row_by_keys(page: Any, finding: str) -> None:
     keys = Keys(page, finding)
     keys.to("Data")
-    keys.tab_to(page.locator('[data-testid="stDataFrame"]').first)
+    keys.tab_to(page.locator(GRID).first)
     keys.press("ArrowDown", "Shift+Space")
     _waits(page, "set=runs")
-    keys.tab_to(page.locator('[data-testid="stDataFrame"]').first)
+    keys.tab_to(page.locator(GRID).first)
     keys.press("ArrowDown", "Shift+Space")
     _waits(page, "view=rows")
 
@@ -254,8 +256,8 @@ def test_a_dropped_row_by_keys(page: Any, finding: str) -> None:
     "at",
     [
         "runs", "rollouts?run=up", "rollouts?run=up&text=boxed", "rollouts?run=up&group=answer", "suspicious?run=up",
-        "matrix?run=up", "live?run=growing&since=1", "benchmarks?run=up&run=down", "data", "data?set=runs/mix&view=rows",
-        "data?set=runs/mix&view=pairs",
+        "matrix?run=up", "live?run=growing&since=1", "benchmarks?run=up&run=down", "data",
+        "data?set=runs/mix&view=rows", "data?set=runs/mix&view=pairs",
     ],
 )  # fmt: skip
 def test_the_first_rows_are_seen_without_scrolling(page: Any, finding: str, at: str) -> None:
