@@ -199,14 +199,15 @@ def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
     found = differences(left_text.completion, right_text.completion)
     whole = "" if found.is_whole else " (beginnings compared)"
     st.caption(f"{found.similarity:.0%} of the words are shared{whole}. Marked: words that the other side lacks.")
-    for column, row, text, marks in zip(
-        st.columns(2, gap="medium"), (left, right), (left_text, right_text), (found.left, found.right), strict=True
-    ):
+    for side, column, row, text, marks in zip(
+        (address.LEFT, address.RIGHT), st.columns(2, gap="medium"), (left, right), (left_text, right_text),
+        (found.left, found.right), strict=True,
+    ):  # fmt: skip
         with column:
             if not text.is_stored:
                 show_dropped()
                 continue
-            show_text(text.completion, marks, key=f"compare:{column}:{row.id}", file_name="response.txt")
+            show_text(text.completion, marks, key=f"compare:{side}:{row.id}", file_name="response.txt")
 
 
 def _side(

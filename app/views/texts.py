@@ -55,7 +55,12 @@ def show_text(
         limit = MOST_CHARS if is_all else SHOWN_CHARS
         shown_length.caption(f"The first {min(limit, len(text)):,} of {len(text):,} characters.")
         download.download_button(
-            "Download", text.encode("utf-8", "replace"), file_name, "text/plain", on_click="ignore"
+            "Download",
+            text.encode("utf-8", "replace"),
+            file_name,
+            "text/plain",
+            key=f"download:{key}",
+            on_click="ignore",
         )
     shown = text[:limit]
     cut = [mark for mark in marks if mark.start < limit]

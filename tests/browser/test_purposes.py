@@ -122,7 +122,7 @@ def test_a_selection_is_grouped_and_filed_as_a_page_that_opens_offline(page: Any
     page.get_by_text(re.compile(r"^\d+ groups by verdict")).wait_for(timeout=WAIT_MS)
     page.keyboard.press("Escape")
     clicks.on(page.get_by_role("link", name="Export"), path="/report")
-    _choose(clicks, "Format", "HTML page")
+    _choose(clicks, "Format", "HTML page, opens offline")
     with page.expect_download() as waiting:
         clicks.on(page.get_by_role("button", name="Download"))
     assert clicks.count == 8
