@@ -24,6 +24,7 @@ from app.views.colours import css_class, symbol, words
 from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.fragments import fragment
+from app.views.names import in_heading
 from app.views.opened import OpenRun, open_run, show_progress
 from app.views.shown import showing
 from app.views.style import ROLLOUT_STYLE
@@ -65,7 +66,7 @@ def _header(opened: OpenRun, step: QuestionStep) -> None:
     if row is None:
         return
     text = text_of(opened.index, row)
-    st.markdown(f"**{plain_markdown(row.key.problem_id)}** · {plain_markdown(row.key.benchmark)}")
+    st.markdown(f"**{plain_markdown(in_heading(row.key.problem_id))}** · {plain_markdown(row.key.benchmark)}")
     show_question(text.question)
     about = question_facts(opened.index).get((row.key.benchmark, row.key.problem_id), {})
     show_facts([("gold", text.gold, ""), *((name, value, "") for name, value in list(about.items())[:8])])

@@ -8,6 +8,8 @@ import streamlit as st
 
 from app.runs.folder import RunEntry
 
+MOST_HEADING = 200
+"""Characters of an id in a heading."""
 _MARK = "…"
 _TITLES = "shell:titles"
 
@@ -32,6 +34,11 @@ def told_apart(names: Sequence[str], *, limit: int) -> dict[str, str]:
         if len(set(cut.values())) == len(different):
             return cut
     return {name: name for name in different}
+
+
+def in_heading(problem_id: str) -> str:
+    """A question's id, of which a heading has room for so much."""
+    return _cut(problem_id, MOST_HEADING)
 
 
 def _cut(name: str, size: int) -> str:

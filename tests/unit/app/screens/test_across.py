@@ -80,7 +80,7 @@ def test_a_run_is_added_at_its_last_checkpoint(runs: Path) -> None:
     assert test.query_params["at"] == _sides(ONE, TWO)
     assert len(_bodies(test)) == 2
     test.selectbox(key="across:run:1").set_value("apart").run()
-    assert "apart, training step 0 has no sample of this question" in texts(test).replace("\\", "")
+    assert "apart has no sample of this question; choose another run" in texts(test).replace("\\", "")
 
 
 def test_other_protocols_are_compared_when_asked_for(runs: Path) -> None:
@@ -100,7 +100,7 @@ def test_what_is_not_there_is_said_and_not_replaced(runs: Path) -> None:
     for at, wanted in (
         (_sides(Side("gone", 0, FINGERPRINT)), "no run 'gone' in this folder"),
         (_sides(Side("one", 77, FINGERPRINT)), "one, step 77 has no sample of this question"),
-        (_sides(Side("apart", 0, FINGERPRINT)), "apart, step 0 has no sample of this question"),
+        (_sides(Side("apart", 0, FINGERPRINT)), "apart has no sample of this question"),
         (["one@x"], "at='one@x' in the address: wanted RUN@STEP~PROTOCOL"),
         (["../../etc@0~f"], "no run '../../etc' in this folder"),
         (_sides(Side("one", 0, FINGERPRINT, 99), TWO), "There is no sample 99 here"),

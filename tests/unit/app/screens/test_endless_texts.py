@@ -8,6 +8,7 @@ import pytest
 
 from app.queries.keys import RowKey, key_text
 from app.reader.markup import escape
+from app.views.names import MOST_HEADING
 from app.views.texts import FACT_CHARS, WHOLE_CHARS
 from orz_bench.records.run_dir import RunDir
 from tests.support.app_runs import write_evaluation
@@ -15,6 +16,7 @@ from tests.support.builders import a_rollout
 from tests.unit.app.screens.test_rollout_pages import drawn, measured, texts
 
 FINGERPRINT = "0123456789ab"
+ID = "p" * 5_000
 LONG = "9" * 10_000
 
 
@@ -25,23 +27,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     run.create(kind="eval", command=[], seed=0, environment={})
     for step in (0, 1):
         text = f"step {step} " * (WHOLE_CHARS // 5)
-        rows = [a_rollout(step=step, completion=text, gold=LONG, extracted=f"{LONG}{step}", why=LONG, verdict="wrong")]
+        rows = [
+            a_rollout(
+                problem_id=ID,
+                step=step,
+                completion=text,
+                gold=LONG,
+                extracted=f"{LONG}{step}",
+                why=LONG,
+                verdict="wrong",
+            )
+        ]
         write_evaluation(run, step, rows, benchmark="arithmetic")
     run.mark("DONE")
     measured(run)
     return found
 
 
-SAME = key_text(RowKey("arithmetic", 0, FINGERPRINT, "p0", 0))
+SAME = key_text(RowKey("arithmetic", 0, FINGERPRINT, ID, 0))
 SIDES = [f"run@{step}~{FINGERPRINT}" for step in (0, 1)]
 
 
 @pytest.mark.parametrize(
     ("page", "state"),
     [
-        ("question", {"bench": "arithmetic", "problem": "p0"}),
-        ("question", {"bench": "arithmetic", "problem": "p0", "left": SAME, "right": SAME}),
-        ("question", {"bench": "arithmetic", "problem": "p0", "at": SIDES}),
+        ("question", {"bench": "arithmetic", "problem": ID}),
+        ("question", {"bench": "arithmetic", "problem": ID, "left": SAME, "right": SAME}),
+        ("question", {"bench": "arithmetic", "problem": ID, "at": SIDES}),
         ("judging", {"bench": "arithmetic"}),
     ],
 )
@@ -57,3 +69,10 @@ def test_facts_are_cut(folder: Path, page: str) -> None:
     bodies = "".join(one.proto.body for one in drawn(folder, page, run="run").get("html"))
     assert f"{escape(LONG[:FACT_CHARS])}…" in bodies
     assert LONG[: FACT_CHARS + 1] not in bodies
+
+
+@pytest.mark.parametrize("page", ["rollouts", "question", "judging"])
+def test_a_heading_has_room_for_a_part_of_an_id(folder: Path, page: str) -> None:
+    headings = [one.value for one in drawn(folder, page, run="run").markdown if "ppp" in one.value]
+    assert headings
+    assert max(map(len, headings)) < 2 * MOST_HEADING
