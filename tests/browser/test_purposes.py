@@ -128,7 +128,7 @@ def test_a_selection_is_grouped_and_filed_as_a_page_that_opens_offline(page: Any
     assert clicks.count == 8
     text = Path(waiting.value.path()).read_text(encoding="utf-8")
     assert text.startswith("<!doctype html>")
-    assert "http" not in text.partition("</head>")[0]
+    assert "default-src 'none'" in text.partition("</head>")[0]
 
 
 def test_two_checkpoints_are_judged_blind_and_the_file_is_handed_on(page: Any, finding: str) -> None:
