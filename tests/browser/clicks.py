@@ -24,6 +24,12 @@ class Clicks:
         locator.click()
         self._counted(path)
 
+    def choose(self, label: str, option: str) -> None:
+        """Two clicks: a choice, and one of its options, whose list may still move below the pointer."""
+        self.on(self.page.get_by_label(label, exact=True).first)
+        self.page.get_by_role("option", name=option, exact=True).dispatch_event("click", timeout=WAIT_MS)
+        self._counted("")
+
     def at(self, x: float, y: float, *, path: str = "") -> None:
         self.page.mouse.click(x, y)
         self._counted(path)
