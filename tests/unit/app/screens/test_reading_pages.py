@@ -132,3 +132,4 @@ def test_surprise_is_shown_where_tokens_and_their_vocabulary_were_kept(tmp_path:
     assert "surprise 0" not in shown, "likely tokens are not marked"
     lacking = drawn(tmp_path, "rollouts", problem="not kept", layer="logprobs")
     assert "layer='logprobs' in the address: this rollout has" in texts(lacking).replace("\\", "")
+    assert '<span class="extracted"' in _bodies(lacking), "the layers that are on by themselves"
