@@ -25,8 +25,9 @@ class Clicks:
         self._counted(path)
 
     def choose(self, label: str, option: str) -> None:
-        """Two clicks: a choice, and one of its options, whose list may still move below the pointer."""
-        self.on(self.page.get_by_label(label, exact=True).first)
+        """Two clicks: a choice, and one of its options."""
+        self.on(self.page.get_by_label(label, exact=True).last)
+        # The list may still move below the pointer.
         self.page.get_by_role("option", name=option, exact=True).dispatch_event("click", timeout=WAIT_MS)
         self._counted("")
 
