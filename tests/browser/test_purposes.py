@@ -104,6 +104,7 @@ def test_the_matrix_of_two_runs(page: Any, finding: str) -> None:
     page.keyboard.type("down")
     page.keyboard.press("Enter")
     _waits(page, "run=down")
+    page.keyboard.press("Escape")
     page.get_by_text(re.compile("^12 questions x 2 runs")).wait_for(timeout=WAIT_MS)
     chart = page.get_by_role("img", name="Pass rates, questions by checkpoint")
     chart.wait_for(timeout=WAIT_MS)

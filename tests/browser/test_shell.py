@@ -88,7 +88,7 @@ def test_a_ticked_run_goes_into_the_address_and_to_other_pages(page: Any, addres
 
 
 def test_the_choice_of_runs_shows_those_of_the_page_wherever_one_comes_from(page: Any, address: str) -> None:
-    """By the navigation: every other page showed no run, or the newest one, in the choice above another run's figures."""
+    """By the navigation: every other page showed no run, or the newest one, above the figures of another."""
     open_page(page, f"{address}/runs?run=second")
     links = page.get_by_test_id("stTopNavLinkContainer")
     for title in ("Training", "Benchmarks", "Matrix", "Report"):
