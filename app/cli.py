@@ -22,6 +22,7 @@ def serve_command(
     context: typer.Context,
     *,
     runs: Annotated[Path | None, typer.Option(help="Folder of runs [default: $ORZ_RUNS, else runs].")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of curated sets [default: data beside the runs].")] = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on 127.0.0.1.")] = 8501,
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
 ) -> None:
@@ -33,9 +34,12 @@ def serve_command(
     folder = runs or Path(os.environ.get("ORZ_RUNS") or "runs")
     if not folder.is_dir():
         raise ConfigError(f"{folder}: no such folder; name the folder of runs: orz-app --runs DIR.")
+    if data is not None and not data.is_dir():
+        raise ConfigError(f"{data}: no such folder; name the folder of curated sets: orz-app --data DIR.")
     script = str(Path(__file__).with_name("main.py"))
     streamlit = [sys.executable, "-m", "streamlit", "run", script, "--server.port", str(port)]
-    os.execv(sys.executable, [*streamlit, *context.args, "--", "--runs", str(folder)])  # noqa: S606
+    folders = ["--runs", str(folder), *(["--data", str(data)] if data is not None else [])]
+    os.execv(sys.executable, [*streamlit, *context.args, "--", *folders])  # noqa: S606
 
 
 _SETTINGS = {"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": ["-h", "--help"]}

@@ -52,13 +52,13 @@ class SetFolders:
 
     @classmethod
     def of(cls, runs: Path, data: Path | None) -> SetFolders:
-        """The runs folder, and the folder of data: by default `data`, if it is there. DataError for another one."""
+        """The runs folder, and the folder of data: by default `data` beside it. DataError for one that is missing."""
         if data is not None and not data.is_dir():
             raise DataError(
                 f"{data}: no such folder; name the folder that holds curated sets: orz-app --runs RUNS --data DIR."
             )
-        beside = data or Path(DATA)
-        return cls({RUNS: runs, DATA: beside.absolute()} if beside.is_dir() else {RUNS: runs})
+        beside = (data or runs.absolute().parent / DATA).absolute()
+        return cls({RUNS: runs, DATA: beside} if beside.is_dir() else {RUNS: runs})
 
     def sets(self) -> list[SetEntry]:
         """All sets, most recently written first; one that is in both folders has the name of the first."""

@@ -102,8 +102,8 @@ class TableFile:
                 self._check({name: kind for name, kind, *_ in cursor.execute("DESCRIBE t").fetchall()})
                 yield cursor
         except (OSError, UnicodeError, duckdb.Error) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise DataError(f"{self.path}: cannot be read ({reason}).") from error
+            reason = " ".join(str(error).partition("\nLINE ")[0].split())[:200]  # what follows is our query
+            raise DataError(f"{self.path}: cannot be read ({reason}); restore it, or curate the set again.") from error
         finally:
             cursor.close()
 

@@ -7,7 +7,7 @@ equal if their text without spaces is. Samples without an answer are counted, an
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,12 +127,20 @@ class Agreed:
     """Samples with the answer at the last checkpoint / all of them."""
 
 
-def agreed(votes_by_problem: Mapping[str, Sequence[Votes]], *, least: int = 2) -> list[Agreed]:
+def agreed(
+    votes_by_problem: Mapping[str, Sequence[Votes]], *, least: int = 2, is_everywhere: bool = False
+) -> list[Agreed]:  # fmt: skip
     """The questions whose majority is wrong and stable, from at least `least` checkpoints; the clearest first.
 
-    `votes_by_problem`: the votes of each question at the checkpoints in their order.
+    `votes_by_problem`: the votes of each question at the checkpoints in their order. `is_everywhere`: only those with
+    the same majority at all of them, which is what stable means for checkpoints without an order, of several runs.
     """
-    found = [one for problem, those in votes_by_problem.items() if (one := _agreed(problem, those, least=least))]
+    all_of_them = [_agreed(problem, those, least=least) for problem, those in votes_by_problem.items()]
+    found = [
+        one
+        for one in all_of_them
+        if one is not None and not (is_everywhere and one.num_columns < len(votes_by_problem[one.problem_id]))
+    ]
     return sorted(found, key=lambda one: (-one.share * one.num_columns, -one.share))
 
 
@@ -147,11 +155,3 @@ def _agreed(problem: str, those: Sequence[Votes], *, least: int) -> Agreed | Non
     share = those[-1].counts[last] / those[-1].total
     return Agreed(problem_id=problem, gold=those[-1].gold, answer=last.text or "", since=len(those) - number,
                   num_columns=number, share=share)  # fmt: skip
-
-
-def by_problem(found: Iterable[Votes]) -> dict[str, list[Votes]]:
-    """The votes of each question, in their order."""
-    groups: dict[str, list[Votes]] = {}
-    for one in found:
-        groups.setdefault(one.problem_id, []).append(one)
-    return groups

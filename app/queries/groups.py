@@ -38,6 +38,10 @@ class Grouping:
     """Whether it is unknown before the responses are measured."""
 
 
+_POWER = "floor(log2(greatest({}, 1)))::INTEGER"
+_TENTH = "try_cast(floor(10 * {}) AS INTEGER)"
+POWERS, TENTHS = ("tokens", "chars"), ("advantage", "value", "repetition")
+"""Groups of neighbouring numbers: between two powers of two, and of a tenth."""
 _FOUND = "list_filter([{}], lambda one: one IS NOT NULL)"
 _REASONS = ", ".join(f"CASE WHEN reasons & {bit(one.name)} <> 0 THEN '{one.name}' END" for one in REASONS)
 GROUPINGS: Mapping[str, Grouping] = MappingProxyType(
@@ -51,10 +55,20 @@ GROUPINGS: Mapping[str, Grouping] = MappingProxyType(
         "verdict": Grouping("Verdict", "verdict"),
         "second": Grouping("Second verdict", "second_verdict"),
         "stop": Grouping("Stopped by", "stop_reason"),
-        "tokens": Grouping("Tokens", "floor(log2(greatest(num_tokens, 1)))::INTEGER", is_number=True),
+        "tokens": Grouping("Tokens", _POWER.format("num_tokens"), is_number=True),
+        "chars": Grouping("Characters", _POWER.format("num_chars"), is_number=True, needs_measures=True),
         "reflections": Grouping("Reflections", "reflections", is_number=True, needs_measures=True),
         "right": Grouping("Correct in the group", "CASE WHEN group_graded > 0 THEN group_correct END", is_number=True),
         "reward": Grouping("Reward", "reward", is_number=True),
+        "advantage": Grouping("Advantage", _TENTH.format("advantage"), is_number=True),
+        "value": Grouping("Value", _TENTH.format('"value"'), is_number=True),
+        "repetition": Grouping("Repetition", _TENTH.format("repetition"), is_number=True, needs_measures=True),
+        "loop": Grouping(
+            "Ends in a loop",
+            "CASE WHEN ends_in_loop THEN 'yes' WHEN NOT ends_in_loop THEN 'no' END",
+            needs_measures=True,
+        ),
+        "same": Grouping("Samples with the same text", "num_same", is_number=True, needs_measures=True),
         "form": Grouping(
             "Format", "CASE WHEN keeps_form THEN 'kept' WHEN NOT keeps_form THEN 'broken' END", needs_measures=True
         ),
@@ -65,6 +79,7 @@ GROUPINGS: Mapping[str, Grouping] = MappingProxyType(
         ),
         "answer": Grouping("Answer", f"left(trim(extracted), {MOST_CHARS})", source="texts"),
         "gold": Grouping("Gold", f"left(trim(gold), {MOST_CHARS})", source="texts"),
+        "why": Grouping("Reason for the verdict", f"left(trim(why), {MOST_CHARS})", source="texts"),
         "tag": Grouping("Tag", "tag", source="tags"),
     }
 )
@@ -76,7 +91,7 @@ class Group:
     """The rollouts of one value."""
 
     value: str | None
-    """None: they have no such fact. For tokens the power of two from which they count."""
+    """None: they have no such fact. For POWERS the power of two from which they count, for TENTHS the tenths."""
     num: int
     num_graded: int
     """With a verdict."""
@@ -155,9 +170,9 @@ def _joined(index: RunIndex, selection: Selection, *, by: str, source: str) -> t
             f"SELECT DISTINCT path FROM {selection.table.name} JOIN rollouts USING (id) JOIN parts USING (part)"
         ).fetchall()
         if not paths:
-            return "JOIN (SELECT NULL AS gold, NULL AS extracted) ON false", []
+            return "JOIN (SELECT NULL AS gold, NULL AS extracted, NULL AS why) ON false", []
         parquet = "filename = true, file_row_number = true, hive_partitioning = false"
-        texts = f"SELECT filename, file_row_number, gold, extracted FROM read_parquet(?, {parquet})"
+        texts = f"SELECT filename, file_row_number, gold, extracted, why FROM read_parquet(?, {parquet})"
         joined = f'JOIN parts USING (part) JOIN ({texts}) x ON filename = path AND file_row_number = chosen."row"'
         return joined, [[path for (path,) in paths]]
     return "", []
@@ -184,7 +199,7 @@ def filter_of(by: str, value: str | None) -> Mapping[str, Any]:
 
 
 def token_range(value: str) -> tuple[int, int]:
-    """The numbers of tokens of a group: from a power of two to below the next one, and from 0 in the first."""
+    """The numbers of a group of POWERS: from a power of two to below the next one, and from 0 in the first."""
     power = int(value)
     return (2**power if power else 0), 2 ** (power + 1) - 1
 
@@ -193,7 +208,9 @@ def value_title(by: str, value: str | None) -> str:
     """A group's value for people."""
     if value is None:
         return "–"
-    if by == "tokens":
+    if by in POWERS:
         low, high = token_range(value)
         return f"{low:,} to {high:,}"
+    if by in TENTHS:
+        return f"{int(value) / 10:g} to {(int(value) + 1) / 10:g}"
     return BY_NAME[value].title if by == "look" else value

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import pandas as pd
 import streamlit as st
 
-from app import url
 from app.markdown import escaped, plain
 from app.runs.evaluations import (
     Evaluated,
@@ -30,6 +29,7 @@ from app.runs.evaluations import (
     without_scores,
 )
 from app.views.address import read_state, write_state
+from app.views.changed_questions import QuestionAt, changed_questions, follow_picked
 from app.views.charts import legend
 from app.views.context import Context
 from app.views.disagreements import disagreements
@@ -43,12 +43,10 @@ from app.views.score_charts import parts_chart, score_chart
 from app.views.shown import showing
 from orz_bench.errors import counted
 from orz_bench.results.baselines import baselines_for
-from orz_bench.results.breakdown import natural_order
 from orz_bench.results.report import notes_on
 
 _ROW_PX = 30
 _NAME_CHARS = 26
-_SHOWN_QUESTIONS = 12
 _MOST_NOTES = 20
 _HASH: dict[str | type[Any], Callable[[Any], Any]] = {
     Evaluated: lambda one: (str(one.path), one.name, one.result.benchmark, one.result.summary.num_samples, stamp(one))
@@ -76,24 +74,13 @@ class BenchmarksState:
     """Whether incomplete evaluations are compared too, by the questions that have lost no sample."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuestionAt:
-    """State of the page Question for a question of a benchmark."""
-
-    run: tuple[str, ...]
-    bench: str
-    problem: str
-    at: tuple[str, ...] = ()
-    """The two evaluations of the comparison."""
-    differing: bool = False
-
-
 def render(context: Context) -> None:
     """Draw the page."""
     draw_followed(_body, context)
 
 
 def _body(context: Context) -> None:
+    follow_picked(context)
     state = read_state(BenchmarksState)
     studies = [study_of(entry) for entry in context.runs]
     found = evaluated(studies)
@@ -312,8 +299,8 @@ def _show_comparison(context: Context, state: BenchmarksState, *, a: Evaluated, 
         run=tuple(dict.fromkeys([b.run, a.run])), bench=b.result.benchmark, problem="", at=(a.name, b.name),
         differing=state.differing,
     )  # fmt: skip
-    _questions(context, "Gained", names=one.gained, target=target)
-    _questions(context, "Lost", names=one.lost, target=target)
+    changed_questions(context, "Gained", names=one.gained, target=target)
+    changed_questions(context, "Lost", names=one.lost, target=target)
 
 
 def _is_wanted(state: BenchmarksState, differing: Sequence[str]) -> bool:
@@ -327,22 +314,6 @@ def _is_wanted(state: BenchmarksState, differing: Sequence[str]) -> bool:
         help="The difference may come from the protocols, not from the models.",
     )  # fmt: skip
     return state.differing
-
-
-def _questions(context: Context, title: str, *, names: Sequence[str], target: QuestionAt) -> None:
-    """Links to the first questions, at both of the evaluations."""
-    if not names:
-        st.caption(f"{title}: none.")
-        return
-    with st.container(horizontal=True, gap=None, vertical_alignment="center", key=f"questions-{title.lower()}"):
-        st.caption(f"{title} {len(names):,}:", width="content")
-        shown = told_apart(sorted(names, key=natural_order)[:_SHOWN_QUESTIONS], limit=24)
-        for name in shown:
-            if "question" in context.pages:
-                query = url.parameters(replace(target, problem=name))
-                st.page_link(context.pages["question"], label=escaped(shown[name]), query_params=query)
-        if len(names) > _SHOWN_QUESTIONS:
-            st.caption(f"and {len(names) - _SHOWN_QUESTIONS:,} more", width="content")
 
 
 def _parts(state: BenchmarksState, here: Sequence[Evaluated], *, runs: Sequence[str]) -> None:

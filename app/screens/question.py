@@ -24,6 +24,7 @@ from app.views.colours import css_class, symbol, words
 from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.fragments import fragment
+from app.views.names import in_heading
 from app.views.opened import OpenRun, open_run, show_progress
 from app.views.shown import showing
 from app.views.style import ROLLOUT_STYLE
@@ -65,7 +66,7 @@ def _header(opened: OpenRun, step: QuestionStep) -> None:
     if row is None:
         return
     text = text_of(opened.index, row)
-    st.markdown(f"**{escaped(row.key.problem_id)}** · {escaped(row.key.benchmark)}")
+    st.markdown(f"**{escaped(in_heading(row.key.problem_id))}** · {escaped(row.key.benchmark)}")
     show_question(text.question)
     about = question_facts(opened.index).get((row.key.benchmark, row.key.problem_id), {})
     show_facts([("gold", text.gold, ""), *((name, value, "") for name, value in list(about.items())[:8])])
@@ -204,14 +205,15 @@ def _side_by_side(opened: OpenRun, steps: Sequence[QuestionStep]) -> None:
     found = differences(left_text.completion, right_text.completion)
     whole = "" if found.is_whole else " (beginnings compared)"
     st.caption(f"{found.similarity:.0%} of the words are shared{whole}. Marked: words that the other side lacks.")
-    for column, row, text, marks in zip(
-        st.columns(2, gap="medium"), (left, right), (left_text, right_text), (found.left, found.right), strict=True
-    ):
+    for side, column, row, text, marks in zip(
+        (address.LEFT, address.RIGHT), st.columns(2, gap="medium"), (left, right), (left_text, right_text),
+        (found.left, found.right), strict=True,
+    ):  # fmt: skip
         with column:
             if not text.is_stored:
                 show_dropped()
                 continue
-            show_text(text.completion, marks, key=f"compare:{column}:{row.id}", file_name="response.txt")
+            show_text(text.completion, marks, key=f"compare:{side}:{row.id}", file_name="response.txt")
 
 
 def _side(

@@ -63,9 +63,11 @@ def across(context: Context, opened: OpenRun, *, benchmark: str, problem_id: str
         for step in history(run.index, benchmark, problem_id=problem_id)
         for side in [Side(name, step.step, step.fingerprint)]
     }
+    asked = {side.run for side in known}
     for side in wanted:
         if side.run in runs and side.at not in known:
-            st.warning(escaped(f"{side_title(side)} has no sample of this question; choose another checkpoint."))
+            what, other = (side_title(side), "checkpoint") if side.run in asked else (run_title(side.run), "run")
+            st.warning(escaped(f"{plain(what)} has no sample of this question; choose another {other}."))
     found = [replace(known[side.at], side=side) for side in wanted if side.at in known]
     if lost := [side_title(one.side) for one in found if one.step.is_incomplete]:
         st.warning(

@@ -197,11 +197,15 @@ def put_page(number: int) -> None:
 
 
 def layers(known: Sequence[str], *, default: Sequence[str]) -> list[str]:
-    """The layers that are on: those in the address, else the default; `none` in the address means no layer."""
+    """The layers that are on: those in the address, else the default; `none` in the address means no layer.
+
+    Layers that this rollout does not have are named; where the address has no others, the default is used.
+    """
     named = all_of(LAYER)
     if unknown := [name for name in named if name not in (*known, "none")]:
         st.warning(escaped(f"layer={unknown[0][:60]!r} in the address: this rollout has {', '.join(known)}, or none."))
-    return [name for name in known if name in (named or default)]
+    wanted = [name for name in named if name in (*known, "none")] or default
+    return [name for name in known if name in wanted]
 
 
 def put_layers(on: Sequence[str], *, default: Sequence[str]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 import streamlit as st
 
 from app.markdown import escaped, plain
-from app.queries.answers import Agreed, Votes, agreed, by_problem, votes
+from app.queries.answers import Agreed, Votes, agreed, votes
 from app.queries.keys import RowKey, key_text
 from app.queries.questions import history
 from app.queries.rows import one_row
@@ -25,28 +25,36 @@ def agreed_questions(
     problems: Collection[str],
 ) -> None:  # fmt: skip
     """Draw the list of these questions, clearest first, each with a link to the form for its verdict."""
-    found = agreed(_votes(columns, benchmark, problems=problems), least=min(2, len(columns)))
+    is_of_runs = len({side.run for side, _ in columns}) > 1
+    by_question = _votes(columns, benchmark, problems=problems)
+    asked = {problem: list(those) for problem, those in by_question.items()}
+    votes_of = {problem: list(those.values()) for problem, those in by_question.items()}
+    found = agreed(votes_of, least=min(2, len(columns)), is_everywhere=is_of_runs)
     if not found:
         st.info(
             "No question has a wrong majority that is stable: the same at the last two checkpoints, or in all runs."
         )
         return
     stable = (
-        "the last two checkpoints or more"
+        "in all runs that were asked it"
+        if is_of_runs
+        else "at the last two checkpoints or more"
         if len(columns) > 1
-        else "the only checkpoint: whether it is stable is unknown"
+        else "at the only checkpoint: whether it is stable is unknown"
     )
     st.caption(
-        f"{counted(len(found), 'question')} with the same wrong majority at {stable}. The gold may be wrong, or the "
+        f"{counted(len(found), 'question')} with the same wrong majority {stable}. The gold may be wrong, or the "
         "models share a mistake. *Judge* opens a response with the form for its verdict."
     )
     number = address.page_of(len(found), page_rows=PAGE_ROWS)
-    head = ("Question", "Gold", "Majority", "Share", "Since", "")
+    head = ("Question", "Gold", "Majority", "Share", "Runs" if is_of_runs else "Since", "")
     widths = [3, 2, 3, 1, 2, 1.4]
     for cell, name in zip(st.columns(widths), head, strict=True):
         cell.caption(name)
     for one in found[number * PAGE_ROWS : (number + 1) * PAGE_ROWS]:
-        _row(context, one, columns=columns, titles=titles, benchmark=benchmark, widths=widths)
+        at = asked[one.problem_id]
+        _row(context, one, columns=[columns[n] for n in at], titles=[titles[n] for n in at], benchmark=benchmark,
+             widths=widths)  # fmt: skip
     if len(found) > PAGE_ROWS:
         back, forward, _ = st.columns([1, 1, 8])
         back.button("", icon=":material/chevron_left:", key="agreed:back", help="Previous page", disabled=number == 0,
@@ -68,23 +76,27 @@ def _counted(run: OpenRun, benchmark: str) -> list[Votes]:
 
 def _votes(
     columns: Sequence[tuple[Side, OpenRun]], benchmark: str, *, problems: Collection[str]
-) -> dict[str, list[Votes]]:
-    """The votes of each question in the order of the columns."""
+) -> dict[str, dict[int, Votes]]:
+    """The votes of each question by the number of the column; a question has only those where it was asked."""
     by_run = {run.name: _counted(run, benchmark) for _, run in columns}
     order = {(side.run, side.fingerprint, side.step): number for number, (side, _) in enumerate(columns)}
     known = [
-        (order[name, vote.fingerprint, vote.step], vote)
+        (number, vote)
         for name, found in by_run.items()
         for vote in found
-        if vote.problem_id in problems and (name, vote.fingerprint, vote.step) in order
+        if (number := order.get((name, vote.fingerprint, vote.step))) is not None and vote.problem_id in problems
     ]
-    return by_problem(vote for _, vote in sorted(known, key=lambda one: one[0]))
+    groups: dict[str, dict[int, Votes]] = {}
+    for number, vote in sorted(known, key=lambda one: one[0]):
+        groups.setdefault(vote.problem_id, {})[number] = vote
+    return groups
 
 
 def _row(
     context: Context, one: Agreed, *, columns: Sequence[tuple[Side, OpenRun]], titles: Sequence[str], benchmark: str,
     widths: Sequence[float],
 ) -> None:  # fmt: skip
+    """Of the checkpoints that asked it."""
     cells = st.columns(widths, vertical_alignment="center")
     side, run = columns[-1]
     query = {"run": [side.run], "bench": [benchmark], "problem": [one.problem_id]}
@@ -97,7 +109,8 @@ def _row(
     cells[1].markdown(f"✓ {escaped(one.gold[:60])}")
     cells[2].markdown(f"✗ {escaped(one.answer[:80]) or '(empty)'}")
     cells[3].markdown(f"{one.share:.0%}")
-    cells[4].markdown(f"{escaped(plain(titles[-one.num_columns]))} :small[:gray[{one.num_columns} of {len(titles)}]]")
+    since = "" if len({side.run for side, _ in columns}) > 1 else f"{escaped(plain(titles[one.since]))} "
+    cells[4].markdown(f"{since}:small[:gray[{one.num_columns} of {len(titles)}]]")
     row = _a_sample(run, side, benchmark=benchmark, one=one)
     if row is not None and "rollouts" in pages:
         query |= {address.ROW: [key_text(row)], address.JUDGE: ["1"], "step": [str(row.step)]}

@@ -31,6 +31,7 @@ from app.views.blind_result import Comparison, result
 from app.views.context import Context
 from app.views.failures import shown_errors
 from app.views.fragments import fragment
+from app.views.names import in_heading
 from app.views.opened import OpenRun, author, named_author
 from app.views.shown import showing
 from app.views.style import ROLLOUT_STYLE
@@ -224,7 +225,7 @@ def _next_pair(found: Comparison) -> None:
     left, right = (pair.a, pair.b) if pair.a_is_left(found.judge) else (pair.b, pair.a)
     at = {pair.a: found.opened[0], pair.b: found.opened[1]}
     texts = [_text(at[key], key) for key in (left, right)]
-    st.markdown(f"**{escaped(pair.problem_id)}** · {escaped(pair.benchmark)}")
+    st.markdown(f"**{escaped(in_heading(pair.problem_id))}** · {escaped(pair.benchmark)}")
     show_question(texts[0].question)
     show_facts([("gold", texts[0].gold, "")])
     if texts[0].question != texts[1].question:

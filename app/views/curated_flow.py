@@ -21,8 +21,8 @@ from orz_bench.results.flow_picture import flow
 _INK = {"light": "#1B2430", "dark": "#DCE3EA"}
 """The theme's text colours (app/.streamlit/config.toml)."""
 _UNFINISHED = {
-    "being written": "This set is being written: these stages are done.",
-    "stopped": "The curation of this set was stopped; the same command resumes it. These stages are done.",
+    "being written": "This set is being written.",
+    "stopped": "The curation of this set was stopped; the same command resumes it.",
 }
 
 
@@ -36,7 +36,8 @@ def flow_view(entry: SetEntry, known: Known) -> None:
             f"**{known.card.num_kept:,}** of {counted(known.card.num_rows, 'row')} kept; seed {known.card.seed}"
         )
     else:
-        st.info(_UNFINISHED.get(entry.state, ""))
+        done = "These stages are done." if known.stages else "No stage is done yet."
+        st.info(f"{_UNFINISHED.get(entry.state, '')} {done}")
     if known.stages:
         st.image(flow(known.stages, shown=_shown, style=_style()), width="content", alt=_told(known.stages))
         _dropped(known.stages, is_open=known.card is not None)

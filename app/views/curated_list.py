@@ -28,6 +28,8 @@ class Listed:
     places: Places
     current: int | None
     """The open place."""
+    page: int | None
+    """The page in the address, from 0."""
 
     @property
     def at(self) -> int | None:
@@ -48,12 +50,23 @@ class Listed:
         return int(np.flatnonzero(self.places == place)[0]) // PAGE_ROWS
 
 
+def as_listed(name: str, places: Places, *, named: str, current: int | None) -> Listed:
+    """The list as the address has it. Where that names none (`named` is empty), the first of the page is open."""
+    page = address.page()
+    if not named and len(places):
+        current = int(places[min(page or 0, (len(places) - 1) // PAGE_ROWS) * PAGE_ROWS])
+    return Listed(name=name, places=places, current=current, page=page)
+
+
 def draw_list(
     listed: Listed, *, frame: Callable[[Sequence[int]], tuple[Sequence[str], pd.DataFrame]], columns: Mapping[str, Any]
 ) -> None:
     """Draw the page in the address. `frame`: places -> the names that open them, and the table."""
-    at = listed.at
-    number = address.page_of(len(listed.places), page_rows=PAGE_ROWS, usual=(at or 0) // PAGE_ROWS)
+    last = max(len(listed.places) - 1, 0) // PAGE_ROWS
+    number = listed.page if listed.page is not None else (listed.at or 0) // PAGE_ROWS
+    if number > last:
+        st.warning(f"The address names page {number + 1:,}; the list has {last + 1:,}, and this is the last one.")
+        number = last
     places = listed.places[number * PAGE_ROWS : (number + 1) * PAGE_ROWS].tolist()
     names, table = frame(places)
     here = places.index(listed.current) if listed.current in places else None

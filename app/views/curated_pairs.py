@@ -23,7 +23,7 @@ from app.queries.rollout_export import MOST_ROWS
 from app.reader.differences import differences
 from app.reader.markup import Mark
 from app.views.annotating import SAID, say_what_happened, show_history, try_change
-from app.views.curated_list import Listed, change_filters, draw_list, neighbours, open_place
+from app.views.curated_list import Listed, as_listed, change_filters, draw_list, neighbours, open_place
 from app.views.curated_rows import choice, search_field
 from app.views.curated_tables import pair_counts, pair_place, pair_places
 from app.views.shown import showing
@@ -47,16 +47,16 @@ def pairs_view(entry: SetEntry, state: DataState, *, kept: Annotations) -> None:
     judged = verdicts(kept)
     _filters(entry, state)
     places = pair_places(entry, state, judged=judged)
-    current = pair_place(str(entry.path), entry.stamp, hash_=state.pair) if state.pair else None
-    listed = Listed(name="pair", places=places, current=current)
+    found = pair_place(str(entry.path), entry.stamp, hash_=state.pair) if state.pair else None
+    listed = as_listed("pair", places, named=state.pair, current=found)
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(f"**{len(places):,}** {'pair' if len(places) == 1 else 'pairs'}", width="content")
         _export(entry, places, kept=kept)
-    if state.pair and current is None:
+    if state.pair and listed.current is None:
         st.warning(escaped(f"No pair {state.pair[:60]!r} in this set; open one from the list."))
     if not len(places):
         st.info("No pair matches these filters, or the set has none.")
-    if not len(places) and current is None:
+    if not len(places) and listed.current is None:
         return
     with st.container(key="list-and-reader"):
         left, right = st.columns([4, 8], gap="medium")
@@ -64,8 +64,8 @@ def pairs_view(entry: SetEntry, state: DataState, *, kept: Annotations) -> None:
         draw_list(listed, frame=lambda chosen: _frame(entry, chosen, judged=judged), columns=_columns())
     with right:
         neighbours(listed, partial(_hash_at, entry))
-        if current is not None:
-            pair = pairs_at(pairs_file(entry.path), [current])[0]
+        if listed.current is not None:
+            pair = pairs_at(pairs_file(entry.path), [listed.current])[0]
             _verdict(entry, listed, pair=pair, kept=kept)
             _side_by_side(pair)
 

@@ -16,7 +16,7 @@ from app.curated.state import DataState
 from app.markdown import escaped, plain
 from app.queries.search import MAX_PATTERN_CHARS
 from app.views import address
-from app.views.curated_list import Listed, change_filters, draw_list, neighbours
+from app.views.curated_list import as_listed, change_filters, draw_list, neighbours
 from app.views.curated_tables import row_counts, row_place, row_places
 from app.views.shown import showing
 from app.views.texts import show_facts, show_question
@@ -33,10 +33,10 @@ def rows_view(entry: SetEntry, state: DataState) -> None:
     """Draw the view."""
     _filters(entry, state)
     places = row_places(entry, state)
-    current = row_place(str(entry.path), entry.stamp, wanted=state.id) if state.id else None
-    listed = Listed(name="id", places=places, current=current)
+    found = row_place(str(entry.path), entry.stamp, wanted=state.id) if state.id else None
+    listed = as_listed("id", places, named=state.id, current=found)
     st.markdown(f"**{len(places):,}** {'row' if len(places) == 1 else 'rows'}")
-    if state.id and current is None:
+    if state.id and listed.current is None:
         st.warning(
             escaped(
                 f"No row {state.id!r} in this set: wanted an id of fates.parquet, SOURCE:ROW such as "
@@ -45,7 +45,7 @@ def rows_view(entry: SetEntry, state: DataState) -> None:
         )
     if not len(places):
         st.info("No row matches these filters. Relax one of them.")
-    if not len(places) and current is None:
+    if not len(places) and listed.current is None:
         return
     with st.container(key="list-and-reader"):
         left, right = st.columns([5, 6], gap="medium")
@@ -53,8 +53,8 @@ def rows_view(entry: SetEntry, state: DataState) -> None:
         draw_list(listed, frame=lambda chosen: _frame(entry, chosen), columns=_columns())
     with right:
         neighbours(listed, lambda place: name_of(rows_at(fates_of(entry.path), [place])[0]))
-        if current is not None:
-            _row(entry, rows_at(fates_of(entry.path), [current])[0])
+        if listed.current is not None:
+            _row(entry, rows_at(fates_of(entry.path), [listed.current])[0])
 
 
 def name_of(row: FateRow) -> str:

@@ -31,6 +31,12 @@ def fragment(view: Callable[P, object], *, run_every: float | None = None) -> Ca
     return st.fragment(of_page, run_every=run_every)
 
 
+def current_page() -> str:
+    """What tells the page that is being drawn from others."""
+    ctx = get_script_run_ctx()
+    return ctx.page_script_hash if ctx is not None else ""
+
+
 def forget_fragments() -> None:
     """Draw none of the fragments that were drawn so far again: another page is about to be drawn."""
     ctx = get_script_run_ctx()

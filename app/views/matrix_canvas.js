@@ -22,6 +22,7 @@ export default function (component) {
   const canvas = parentElement.querySelector("canvas"), note = parentElement.querySelector(".note");
   const rows = data.problems.length, columns = data.columns.length;
   const wide = () => Math.max(canvas.clientWidth - LEFT - GAP - THICK, 50), high = data.height;
+  parentElement.querySelector(".none").hidden = !data.shares.some((share) => share < 0);
   canvas.style.height = `${TOP + THICK + GAP + high}px`;
   const draw = () => {
     const scale = window.devicePixelRatio || 1;
@@ -56,7 +57,7 @@ export default function (component) {
     const cell = at(event), share = cell && data.shares[cell[0] * columns + cell[1]];
     canvas.style.cursor = cell ? "pointer" : "default";
     note.textContent = cell
-      ? `${data.names[cell[0]]}, ${data.of} ${data.columns[cell[1]]}: ${share < 0 ? "not asked" : `${share} % correct`}` : "\u00a0";
+      ? `${data.names[cell[0]]}, ${data.of} ${data.columns[cell[1]]}: ${share < 0 ? "not asked, or without a verdict" : `${share} % correct`}` : "\u00a0";
   };
   canvas.onclick = (event) => { const cell = at(event); if (cell) setTriggerValue("picked", cell); };
   const observer = new ResizeObserver(draw);

@@ -19,7 +19,8 @@ from app.views.names import told_apart
 MOST_CELLS = 200_000
 """Of a larger matrix the first questions are drawn."""
 _HTML = (
-    '<div class="scale"><span>0</span><i></i><span>100 % correct</span><span class="note">&nbsp;</span></div>'
+    '<div class="scale"><span>0</span><i></i><span>100 % correct</span>'
+    '<span class="none" hidden>empty: not asked, or without a verdict</span><span class="note">&nbsp;</span></div>'
     '<canvas role="img" aria-label="Pass rates, questions by checkpoint; the table beside has the same"></canvas>'
 )
 _CSS = """
@@ -27,7 +28,8 @@ canvas { width: 100%; display: block; }
 .scale { display: flex; gap: .4rem; align-items: center; font-size: .78rem; }
 .scale i { width: 120px; height: .7rem; background: linear-gradient(90deg, rgb(68,1,84), rgb(65,68,135),
   rgb(42,120,142), rgb(34,168,132), rgb(122,209,81), rgb(253,231,37)); }
-.note { margin-left: 1rem; unicode-bidi: isolate; }
+.none, .note { margin-left: 1rem; }
+.note { unicode-bidi: isolate; }
 """
 _draw = st.components.v2.component(
     "orz_matrix", html=_HTML, css=_CSS, js=Path(__file__).with_name("matrix_canvas.js").read_text(encoding="utf-8")

@@ -8,6 +8,8 @@ import streamlit as st
 
 from app.runs.folder import RunEntry
 
+MOST_HEADING = 200
+"""Characters of an id in a heading."""
 _MARK = "…"
 _CHAR_PX, _PADDING_PX = 6.2, 18
 """Of a table's cell."""
@@ -40,6 +42,11 @@ def column_px(texts: Iterable[str], *, least: int, most: int = 420) -> int:
     """The width of a table's column that shows each of these texts to its end, between `least` and `most`."""
     longest = max(map(len, texts), default=0)
     return min(max(round(longest * _CHAR_PX) + _PADDING_PX, least), most)
+
+
+def in_heading(problem_id: str) -> str:
+    """A question's id, of which a heading has room for so much."""
+    return _cut(problem_id, MOST_HEADING)
 
 
 def _cut(name: str, size: int) -> str:

@@ -23,7 +23,7 @@ from app.reader.values import drop_places
 from app.views import address
 from app.views.annotating import annotating
 from app.views.colours import coloured, css_class, symbol, words
-from app.views.names import run_title
+from app.views.names import in_heading, run_title
 from app.views.opened import OpenRun
 from app.views.rollout_list import open_neighbour
 from app.views.shown import showing
@@ -76,7 +76,7 @@ def _head(opened: OpenRun, selection: Selection, *, row: Row, place: ListPlace |
     kind = "training" if key.kind == "train" else escaped(key.benchmark)
     where = f"{place.place + 1:,}\u00a0of\u00a0{selection.total:,}" if place else "does not match these filters"
     title.markdown(
-        f"**{coloured(row.verdict, symbol(row.verdict))} {escaped(key.problem_id)}** "
+        f"**{coloured(row.verdict, symbol(row.verdict))} {escaped(in_heading(key.problem_id))}** "
         f"· sample {key.sample_index} · step {key.step} · {kind} :small[:gray[{where}]]"
     )
     if across.button(
@@ -253,6 +253,7 @@ def _origin(opened: OpenRun, row: Row, *, text: Text) -> None:
     entry = opened.context.run
     facts = [
         ("run", run_title(opened.name), ""),
+        ("question", row.key.problem_id, ""),
         ("made", entry.origin.told if entry.name == opened.name and entry.origin.told else "None", ""),
         ("seed", str(text.seed), ""),
         ("policy version", str(text.policy_version), ""),

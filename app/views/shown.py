@@ -14,6 +14,11 @@ from typing import Any
 
 import streamlit as st
 
+from app.views.fragments import current_page
+
+_DRAWN_ON = "shown:pages"
+"""By key: the page on which the widget was drawn last."""
+
 
 @dataclass(frozen=True, slots=True)
 class Shown:
@@ -37,8 +42,12 @@ class Shown:
 def showing(name: str, value: Any) -> Shown:
     """The widget `name`, drawn with this value."""
     shown = reading(name, value, read=_itself)
-    if shown.key not in st.session_state or st.session_state[shown.key] != value:
+    # On another page it is another widget, which would start empty although the key still has its value here.
+    page, drawn_on = current_page(), st.session_state.setdefault(_DRAWN_ON, {})
+    is_new = shown.key not in st.session_state or drawn_on.get(shown.key, page) != page
+    if is_new or st.session_state[shown.key] != value:
         st.session_state[shown.key] = value  # only then: it clears what is typed and not sent
+    drawn_on[shown.key] = page
     return shown
 
 

@@ -25,6 +25,8 @@ SHOWN_CHARS = 30_000
 FORMULA_CHARS = 16_000
 """Characters whose formulas are drawn at once."""
 LONG_QUESTION_CHARS = 900
+FACT_CHARS = 2_000
+"""Of a fact in a chip, such as a gold or an id; the exports have the whole one."""
 MOST_CHARS = 400_000
 """Characters shown at most, because browsers become slow. The rest can be downloaded."""
 
@@ -53,7 +55,12 @@ def show_text(
         limit = MOST_CHARS if is_all else SHOWN_CHARS
         shown_length.caption(f"The first {min(limit, len(text)):,} of {len(text):,} characters.")
         download.download_button(
-            "Download", text.encode("utf-8", "replace"), file_name, "text/plain", on_click="ignore"
+            "Download",
+            text.encode("utf-8", "replace"),
+            file_name,
+            "text/plain",
+            key=f"download:{key}",
+            on_click="ignore",
         )
     shown = text[:limit]
     cut = [mark for mark in marks if mark.start < limit]
@@ -94,9 +101,13 @@ def show_question(text: str) -> None:
 
 
 def show_facts(facts: Sequence[tuple[str, str, str]]) -> None:
-    """Show chips of (name, value, class); values are escaped."""
-    chips = (f'<span class="{style}">{_name(name)}<b>{escape(value)}</b></span>' for name, value, style in facts)
+    """Show chips of (name, value, class); values are escaped, and cut after FACT_CHARS."""
+    chips = (f'<span class="{style}">{_name(name)}<b>{escape(_cut(value))}</b></span>' for name, value, style in facts)
     st.html(f'<div class="orz-facts">{"".join(chips)}</div>')
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= FACT_CHARS else f"{value[:FACT_CHARS]}…"
 
 
 def _name(name: str) -> str:
@@ -115,7 +126,7 @@ def show_answers(row: Row, text: Text) -> None:
     if text.why:
         lines.append((f"{words(row.verdict)} because", text.why, ""))
     cells = (
-        f'<div><span class="name">{escape(name)}</span> <span class="{style}">{escape(value[:2000])}</span></div>'
+        f'<div><span class="name">{escape(name)}</span> <span class="{style}">{escape(_cut(value))}</span></div>'
         for name, value, style in lines
     )
     st.html(f'<div class="orz-answers">{"".join(cells)}</div>')

@@ -203,6 +203,10 @@ def _stage(path: Path) -> StageCount:
         raise DataError(f"{path}: {_first(error)}; start over: orz-rl curate --fresh.") from error
 
 
+def _damaged(path: Path, why: str) -> DataError:
+    return DataError(f"{path}: cannot be read as JSON ({why}); restore it, or curate the set again.")
+
+
 def read_object(path: Path) -> dict[str, Any]:
     """An object of JSON. DataError for a file that has none, or is too large for one that we wrote."""
     try:
@@ -211,9 +215,9 @@ def read_object(path: Path) -> dict[str, Any]:
             raise DataError(f"{path}: has {size:,} bytes, at most {_MOST_CARD_BYTES:,} are read.")
         found = json.loads(read_text(path))
     except (OSError, ValueError, RecursionError) as error:
-        raise DataError(f"{path}: cannot be read as JSON ({' '.join(str(error).split())[:200]}).") from error
+        raise _damaged(path, " ".join(str(error).split())[:200]) from error
     if not isinstance(found, dict):
-        raise DataError(f"{path}: cannot be read as JSON (wanted an object).")
+        raise _damaged(path, "wanted an object")
     return found
 
 

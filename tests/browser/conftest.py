@@ -19,6 +19,8 @@ from orz_bench.records.rollout import Rollout
 from tests.browser.served import PROJECT, chromium_path, served
 from tests.support.app_runs import hostile_run, random_run
 from tests.support.assessed import assess
+from tests.support.changed_runs import changed_runs
+from tests.support.curated_sets import curated
 from tests.support.runs import a_run, add_evaluation
 
 ARGUMENTS = (
@@ -111,6 +113,17 @@ def rows(runs_and_rows: tuple[Path, Rows]) -> Rows:
 def address(runs_folder: Path) -> Iterator[str]:
     """Of an app on `runs_folder`."""
     with served(runs_folder) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def finding(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an app on runs that answer the same questions otherwise, a growing one, and a curated set."""
+    folder = tmp_path_factory.mktemp("finding")
+    changed_runs(folder)
+    a_run(folder / "growing", num_steps=3).mark("")
+    curated(folder / "mix")
+    with served(folder) as found:
         yield found
 
 

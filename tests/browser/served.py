@@ -23,11 +23,14 @@ def chromium_path() -> str | None:
 
 
 @contextlib.contextmanager
-def served(runs: Path, *, environment: Mapping[str, str] | None = None, below: str = "") -> Iterator[str]:
+def served(
+    runs: Path, *, data: Path | None = None, environment: Mapping[str, str] | None = None, below: str = ""
+) -> Iterator[str]:  # fmt: skip
     """The address of an app on these runs, `http://127.0.0.1:PORT`, or `/NAME` below it; it ends with the block."""
     port = _free_port()
     address = f"http://127.0.0.1:{port}{f'/{below}' if below else ''}"
     command = [sys.executable, "-m", "app.cli", "--runs", str(runs), "--port", str(port)]
+    command += ["--data", str(data)] if data else []
     command += ["--server.baseUrlPath", below] if below else []
     paths = {"PYTHONPATH": str(PROJECT), "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(

@@ -316,6 +316,9 @@ def test_a_hostile_response_stays_inert(page: Any, address: str, shoot: Any) -> 
             assert "\u202e" not in page.locator(".stMain").inner_text()
         else:
             assert page.get_by_text("The first 30,000 of 1,000,000 characters.").count() == 1
+    open_page(page, f"{address}/rollouts?run=hostile&layer=latex")
+    page.get_by_text("<script>window.hacked = 1").nth(1).wait_for(timeout=WAIT_MS)
+    inert(page)
     open_page(page, f"{address}/question?run=hostile")
     response(page).wait_for(timeout=WAIT_MS)
     page.wait_for_timeout(500)

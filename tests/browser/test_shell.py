@@ -87,6 +87,20 @@ def test_a_ticked_run_goes_into_the_address_and_to_other_pages(page: Any, addres
     assert page.locator('[data-testid="stMultiSelect"]').first.inner_text().strip() == chosen[0]
 
 
+def test_the_choice_of_runs_shows_those_of_the_page_wherever_one_comes_from(page: Any, address: str) -> None:
+    """By the navigation: every other page showed no run, or the newest one, above the figures of another."""
+    open_page(page, f"{address}/runs?run=second")
+    links = page.get_by_test_id("stTopNavLinkContainer")
+    for title in ("Training", "Benchmarks", "Matrix", "Report"):
+        links.get_by_role("link", name=title, exact=True).click()
+        assert _settled_at(page, f"/{title.lower()}")["run"] == ["second"]
+        assert page.locator('[data-testid="stMultiSelect"]').first.inner_text().strip() == "second", title
+    for title in ("Rollouts", "Question", "Suspicious", "Findings"):
+        links.get_by_role("link", name=title, exact=True).click()
+        assert _settled_at(page, f"/{title.lower()}")["run"] == ["second"]
+        assert page.get_by_role("combobox", name="Run", exact=True).input_value() == "second", title
+
+
 def test_a_run_is_ticked_with_the_keyboard(page: Any, address: str) -> None:
     """By Shift+Space in the table, and in the choice of runs, which is the first thing after the navigation."""
     open_page(page, f"{address}/runs")

@@ -43,6 +43,12 @@ def test_sets_are_found_in_both_folders_under_names_that_do_not_depend_on_where_
     assert _states(SetFolders.of(runs, data)) == {"runs/sweep/mix": "complete", "data/mix": "complete"}
 
 
+def test_the_default_folder_of_data_is_the_one_beside_the_runs(mix: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").mkdir()
+    shutil.copytree(mix, tmp_path / "data" / "mix")
+    assert _states(SetFolders.of(tmp_path / "runs", None)) == {"data/mix": "complete"}
+
+
 def test_a_folder_that_is_a_set_or_in_both_is_there_once(mix: Path, tmp_path: Path) -> None:
     assert _states(SetFolders.of(tmp_path, mix)) == {"data": "complete"}
     shutil.copytree(mix, tmp_path / "data" / "mix")

@@ -35,7 +35,7 @@ EMPTY = FATE_COLUMNS.empty_table()
     [
         (lambda path: None, "No such file"),
         (lambda path: path.write_bytes(b""), "cannot be read"),
-        (lambda path: path.write_bytes(b"PAR1 and nothing else"), "cannot be read"),
+        (lambda path: path.write_bytes(b"PAR1 and nothing else"), "; restore it, or curate the set again."),
         (lambda path: path.mkdir(), "a folder, wanted a regular file"),
         (os.mkfifo, "a pipe"),
         (_write(_without(EMPTY)), "has no column 'reason', so `orz-rl curate` did not write it"),

@@ -13,10 +13,11 @@ from app.queries.filters import Filters
 from app.queries.groups import GROUPINGS, MOST_GROUPS, filter_of, groups, value_title
 from app.queries.index import RunIndex
 from app.queries.selection import MarkedRow, Marks, select
+from app.views.list_columns import COLUMNS
 from orz_bench.errors import ConfigError
 from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RunDir
-from tests.support.app_runs import open_index, random_run, write_evaluation
+from tests.support.app_runs import open_index, random_run, write_evaluation, write_training
 from tests.support.builders import a_rollout
 
 Rows = list[tuple[str, str, Rollout]]
@@ -42,7 +43,8 @@ VALUES: dict[str, Callable[[str, str, Rollout], object]] = {
     "sample": lambda kind, f, r: r.sample_index, "verdict": lambda kind, f, r: r.verdict,
     "second": lambda kind, f, r: r.second_verdict, "stop": lambda kind, f, r: r.stop_reason,
     "tokens": lambda kind, f, r: r.num_tokens.bit_length() - 1, "reward": lambda kind, f, r: r.reward,
-    "answer": lambda kind, f, r: r.extracted, "gold": lambda kind, f, r: r.gold,
+    "answer": lambda kind, f, r: r.extracted, "gold": lambda kind, f, r: r.gold, "why": lambda kind, f, r: r.why,
+    "chars": lambda kind, f, r: max(len(r.completion), 1).bit_length() - 1,
 }  # fmt: skip
 
 
@@ -60,6 +62,28 @@ def test_groups_are_those_of_the_rows(run: tuple[RunIndex, Rows], by: str) -> No
     assert {one.value: one.num for one in found.rows} == counts
     assert {one.value: one.num_correct for one in found.rows} == {value: right[value] for value in counts}
     assert found.total == len(counts)
+
+
+OTHER_NAMES = {"extracted": "answer", "tags": "tag", "question": "problem"}
+OF_A_SEARCH = {"hit", "hits"}
+"""Columns that say something of the search, not of the rollout."""
+
+
+def test_every_column_of_the_list_can_be_grouped_by() -> None:
+    known = {OTHER_NAMES.get(name, name) for name in COLUMNS} - OF_A_SEARCH - {"response"}
+    assert known <= set(GROUPINGS)
+
+
+def test_numbers_are_grouped_by_their_tenths(tmp_path: Path) -> None:
+    made = RunDir(tmp_path / "run")
+    made.create(kind="train", command=[], seed=0, environment={})
+    rows = [a_rollout(sample_index=n, advantage=number) for n, number in enumerate([-0.25, -0.21, 0.0, 0.3, None])]
+    write_training(made, 1, rows)
+    index = open_index(made.path, measured=False)
+    found = groups(index, select(index, Filters()), by="advantage").rows
+    assert [(value_title("advantage", one.value), one.num) for one in found] == [
+        ("-0.3 to -0.2", 2), ("0 to 0.1", 1), ("0.3 to 0.4", 1), ("–", 1),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("by", GROUPINGS)

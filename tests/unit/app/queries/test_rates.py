@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app.queries.answers import Answer, Votes, agreed, by_problem, votes
+from app.queries.answers import Answer, Votes, agreed, votes
 from app.queries.facts import fact_values, question_facts
 from app.queries.filters import Filters
 from app.queries.rates import Matrix, column_means, margins, ordered, rates, series_of, side_by_side, steps_of
@@ -151,22 +152,21 @@ def _votes(step: int, problem: str = "p", **counts: int) -> Votes:
 
 
 def test_a_stable_wrong_majority() -> None:
-    found = agreed(
-        by_problem(
-            [
-                *[_votes(step, "stable", x=3, right=1) for step in range(4)],
-                *[_votes(step, "since", **({"right": 4} if step < 2 else {"x": 4})) for step in range(4)],
-                *[_votes(step, "last", **({"right": 4} if step < 3 else {"x": 4})) for step in range(4)],
-                *[_votes(step, "moves", **{f"x{step}": 4}) for step in range(4)],
-                *[_votes(step, "tied", x=2, y=2) for step in range(4)],
-                *[_votes(step, "right", right=4) for step in range(4)],
-                *[_votes(step, "none", none=3, x=1) for step in range(4)],
-            ]
-        )
-    )
+    kinds: dict[str, Callable[[int], dict[str, int]]] = {
+        "stable": lambda step: {"x": 3, "right": 1},
+        "since": lambda step: {"right": 4} if step < 2 else {"x": 4},
+        "last": lambda step: {"right": 4} if step < 3 else {"x": 4},
+        "moves": lambda step: {f"x{step}": 4},
+        "tied": lambda step: {"x": 2, "y": 2},
+        "right": lambda step: {"right": 4},
+        "none": lambda step: {"none": 3, "x": 1},
+    }
+    votes_of = {name: [_votes(step, name, **counts(step)) for step in range(4)] for name, counts in kinds.items()}
+    found = agreed(votes_of)
     assert [(one.problem_id, one.since, one.num_columns, one.share) for one in found] == [
         ("stable", 0, 4, 0.75), ("since", 2, 2, 1.0), ("none", 0, 4, 0.25),
     ]  # fmt: skip
+    assert [one.problem_id for one in agreed(votes_of, is_everywhere=True)] == ["stable", "none"]
 
 
 def test_a_part_that_is_gone_is_said(tmp_path: Path) -> None:

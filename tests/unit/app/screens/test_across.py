@@ -14,6 +14,7 @@ from app.queries.index import FAILED
 from app.queries.sides import Side, side_text
 from app.views.answers import MOST_ROWS
 from orz_bench.records.judged import NO_RESPONSE
+from orz_bench.records.rollout import Rollout
 from orz_bench.records.run_dir import RunDir
 from tests.support.app_runs import write_evaluation
 from tests.support.builders import a_result, a_rollout, a_summary
@@ -80,7 +81,7 @@ def test_a_run_is_added_at_its_last_checkpoint(runs: Path) -> None:
     assert test.query_params["at"] == _sides(ONE, TWO)
     assert len(_bodies(test)) == 2
     test.selectbox(key="across:run:1").set_value("apart").run()
-    assert "apart, training step 0 has no sample of this question" in texts(test).replace("\\", "")
+    assert "apart has no sample of this question; choose another run" in texts(test).replace("\\", "")
 
 
 def test_other_protocols_are_compared_when_asked_for(runs: Path) -> None:
@@ -100,7 +101,7 @@ def test_what_is_not_there_is_said_and_not_replaced(runs: Path) -> None:
     for at, wanted in (
         (_sides(Side("gone", 0, FINGERPRINT)), "no run 'gone' in this folder"),
         (_sides(Side("one", 77, FINGERPRINT)), "one, step 77 has no sample of this question"),
-        (_sides(Side("apart", 0, FINGERPRINT)), "apart, step 0 has no sample of this question"),
+        (_sides(Side("apart", 0, FINGERPRINT)), "apart has no sample of this question"),
         (["one@x"], "at='one@x' in the address: wanted RUN@STEP~PROTOCOL"),
         (["../../etc@0~f"], "no run '../../etc' in this folder"),
         (_sides(Side("one", 0, FINGERPRINT, 99), TWO), "There is no sample 99 here"),
@@ -207,6 +208,39 @@ def test_questions_with_a_wrong_majority(monkeypatch: pytest.MonkeyPatch, tmp_pa
     assert "1 question with the same wrong majority" in _texts(page)
     assert "✗ <b>8" in _texts(page)
     assert "3 of 3" in _texts(page)
+
+
+def _gives(name: str, answer: str, *, step: int = 0) -> Rollout:
+    verdict = "correct" if answer == "7" else "wrong"
+    return a_rollout(problem_id=name, step=step, gold="7", extracted=answer, verdict=verdict)
+
+
+def test_a_wrong_majority_of_a_question_that_was_not_always_asked(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The checkpoint since which it holds, and the response to judge, are of those that asked it."""
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    for step in (0, 5, 9, 12):
+        rows = [_gives("good", "7", step=step)]
+        rows += [_gives("bad", "8" if step else "7", step=step)] if step < 12 else []
+        write_evaluation(run, step, rows, benchmark="arithmetic")
+    page = _opened(monkeypatch, tmp_path, "matrix", view=["answers"])
+    assert "5 :small[:gray[2 of 3]]" in _texts(page)
+    assert not page.exception
+
+
+def test_a_wrong_majority_of_several_runs_is_that_of_all_in_any_order(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name, answer in (("a", "7"), ("b", "8"), ("c", "8")):
+        run = RunDir(tmp_path / name)
+        run.create(kind="eval", command=[], seed=0, environment={})
+        write_evaluation(run, 0, [_gives("some", answer), _gives("all", "8")], benchmark="arithmetic")
+    for order in (["a", "b", "c"], ["b", "c", "a"], ["c", "a", "b"]):
+        page = _opened(monkeypatch, tmp_path, "matrix", view=["answers"], run=order)
+        assert "1 question with the same wrong majority in all runs that were asked it." in _texts(page)
+        assert ":small[:gray[3 of 3]]" in _texts(page)
 
 
 def test_the_table_of_answers_is_inert_and_short(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,22 @@ def test_kinds_of_many_parts_are_read_on_request(runs: Path) -> None:
     assert facts_of(index, Filters(), num_parts=MOST_PARTS + 1) == known
     for filters, num_parts in ((Filters(), MOST_PARTS), (Filters(about=("level=1",)), MOST_PARTS + 1)):
         assert facts_of(open_index(runs / "run"), filters, num_parts=num_parts) == known
+
+
+def test_surprise_is_shown_where_tokens_and_their_vocabulary_were_kept(tmp_path: Path) -> None:
+    """In bits; without the vocabulary a line says why there is none, and without tokens there is no such layer."""
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    kept = a_rollout(problem_id="kept", completion="so it", token_ids=(0, 1), logprobs=(-0.01, -3.4657), num_tokens=2)
+    write_evaluation(run, 0, [kept, a_rollout(problem_id="not kept")], benchmark="arithmetic")
+    measured(run)
+    assert "the run has no vocabulary" in texts(drawn(tmp_path, "rollouts", problem="kept", layer="logprobs"))
+    policy = run.path / "checkpoints" / "step=000000" / "policy"
+    policy.mkdir(parents=True)
+    (policy / "tokenizer.json").write_text(json.dumps({"model": {"vocab": {"so": 0, "\u0120it": 1}}}), encoding="utf-8")
+    shown = _bodies(drawn(tmp_path, "rollouts", problem="kept", layer="logprobs"))
+    assert 'title="surprise 5.0 bits, log-prob -3.466"> it</span>' in shown
+    assert "surprise 0" not in shown, "likely tokens are not marked"
+    lacking = drawn(tmp_path, "rollouts", problem="not kept", layer="logprobs")
+    assert "layer='logprobs' in the address: this rollout has" in texts(lacking).replace("\\", "")
+    assert '<span class="extracted"' in _bodies(lacking), "the layers that are on by themselves"
