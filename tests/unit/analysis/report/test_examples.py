@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from analysis.curves.build import build_study
@@ -23,7 +24,11 @@ def test_problems_that_were_won_come_first(tmp_path: Path) -> None:
             for problem in range(5)
             for sample in (1, 0)
         ]
-        run.evaluation(benchmark="arithmetic", step=step, fingerprint="0123456789ab").replace(rollouts)
+        evaluation = run.evaluation(benchmark="arithmetic", step=step, fingerprint="0123456789ab")
+        evaluation.replace(rollouts)
+        result = evaluation.result()
+        assert result is not None
+        evaluation.write_result(replace(result, summary=replace(result.summary, num_samples=len(rollouts))))
     examples = examples_of(build_study(load_path(run.path)[0]))
     assert [example.title for example in examples] == ["arithmetic, p2", "arithmetic, p3", "arithmetic, p1"]
     first = examples[0]
