@@ -52,6 +52,9 @@ IN_BROWSER = (
     "runs", "training", "live", "benchmarks", "matrix", "rollouts", "question", "suspicious", "judging",
     "findings", "data", "report",
 )  # fmt: skip
+REPEATS = 5
+WORDS = ("however,", "therefore", "because", "wait,", "number of")
+"""Searches: a word that was searched before is found at once."""
 SEARCHES = {
     "a filter": {"verdicts": "wrong"},
     "literal, any case": {"text": "wait"},
@@ -121,7 +124,7 @@ class Settled:
 
 
 def in_browser(folder: Path) -> dict[str, dict[str, float]]:
-    """Every page of the 100,000 rollouts at first and again, a filter, and the next rollout."""
+    """Every page of the 100,000 rollouts at first and again; the median of a filter, a search and the next rollout."""
     from playwright.sync_api import sync_playwright
 
     found: dict[str, dict[str, float]] = {}
@@ -134,21 +137,33 @@ def in_browser(folder: Path) -> dict[str, dict[str, float]]:
         for name in IN_BROWSER:
             link = page.get_by_test_id("stTopNavLinkContainer").get_by_role("link", name=name.title(), exact=True)
             found[f"{name}, again"] = clock.took(link.click if link.count() else partial(_more, page, name))
-        page.goto(f"{address}/rollouts?run=run")
-        clock.took(lambda: None)
-        page.get_by_role("button", name="Filters").first.click()
-        verdict = page.get_by_role("combobox", name="Verdict")
-        verdict.fill("wrong")
-        found["a filter"] = clock.took(lambda: verdict.press("Enter"))
-        page.goto(f"{address}/rollouts?run=run")
-        clock.took(lambda: None)
-        search = page.get_by_label("Search in responses")
-        search.fill("however,")
-        found["a search"] = clock.took(lambda: search.press("Enter"))
+        rollouts = partial(page.goto, f"{address}/rollouts?run=run")
+        found["a filter"] = middle([_filtered(page, clock, opened=rollouts) for _ in range(REPEATS)])
+        found["a search"] = middle([_searched(page, clock, word=word, opened=rollouts) for word in WORDS])
         page.mouse.click(5, 400)
-        found["the next rollout"] = clock.took(lambda: page.keyboard.press("j"))
+        found["the next rollout"] = middle([clock.took(lambda: page.keyboard.press("j")) for _ in range(REPEATS)])
         browser.close()
     return found
+
+
+def middle(times: list[dict[str, float]]) -> dict[str, float]:
+    """The repetition with the median wall time."""
+    return sorted(times, key=lambda one: one["wall s"])[len(times) // 2]
+
+
+def _filtered(page: Any, clock: Settled, *, opened: Callable[[], object]) -> dict[str, float]:
+    clock.took(opened)
+    page.get_by_role("button", name="Filters").first.click()
+    verdict = page.get_by_role("combobox", name="Verdict")
+    verdict.fill("wrong")
+    return clock.took(lambda: verdict.press("Enter"))
+
+
+def _searched(page: Any, clock: Settled, *, word: str, opened: Callable[[], object]) -> dict[str, float]:
+    clock.took(opened)
+    search = page.get_by_label("Search in responses")
+    search.fill(word)
+    return clock.took(lambda: search.press("Enter"))
 
 
 def _more(page: Any, name: str) -> None:
