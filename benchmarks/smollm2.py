@@ -28,7 +28,7 @@ from orz_bench.records.run_dir import RunDir
 from orz_bench.results.lookup import compare_runs, results_of
 
 LAST = {"grpo-42": 40, "grpo-1": 40, "ppo-42": 40, "ppo-1": 40, "trl-42": 40}
-"""Run -> its steps. A step of PPO, with its critic, takes more than twice as long as one of GRPO, one of TRL more than four times."""
+"""Run -> its steps. A step of PPO, with its critic, takes over twice as long as one of GRPO, one of TRL four times."""
 RUNS: dict[str, tuple[str, ...]] = {
     "grpo-42": ("seed=42",),
     "grpo-1": ("seed=1",),
