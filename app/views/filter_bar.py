@@ -40,7 +40,7 @@ def filter_bar(
         shown = _showing("text", filters.text)
         st.text_input(
             "Search in responses", key=shown.key, max_chars=MAX_PATTERN_CHARS, icon=":material/search:",
-            placeholder="text or regular expression", on_change=shown.chosen(_change("text", filters)),
+            placeholder="text or regular expression", on_change=shown.chosen(_search(filters)),
         )  # fmt: skip
     with mode:
         _mode(filters)
@@ -54,6 +54,18 @@ def filter_bar(
         else:
             st.button("Kinds of questions", key="filter:read-facts", on_click=facts, help="Reads subject and level")
         st.button("Clear all filters", on_click=address.clear_filters)
+
+
+def _search(filters: Filters) -> Callable[[str], None]:
+    """Without a search there are no hits to be in the order of."""
+    default = type(filters)()
+
+    def change(text: str) -> None:
+        is_lost = not text and filters.order == "hits"
+        order = {"order": default.order, "descending": default.descending} if is_lost else {}
+        address.write_filters(type(filters), text=text, **order)
+
+    return change
 
 
 def _mode(filters: Filters) -> None:
@@ -77,6 +89,8 @@ def _order(filters: Filters) -> None:
     known = [name for name in ORDERS if name != "hits" or filters.text]
     options = [(name, descending) for name in known for descending in (False, True)]
     now = (filters.order, filters.descending)
+    if now not in options:
+        st.warning("order='hits' in the address: there are no hits without a search; the list has another order.")
     shown = _showing("order", now if now in options else (default.order, default.descending))
 
     def change(chosen: tuple[str, bool]) -> None:

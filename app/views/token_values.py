@@ -52,6 +52,8 @@ def assessed_response(opened: OpenRun, row: Row, *, text: str) -> AssessedRespon
     """The values of the chosen critic; None where none has assessed this response. Draws the choice among several."""
     critics = critics_of(opened.index, row)
     if not critics:
+        if address.value(address.CRITIC):
+            st.caption("No critic has values for this response: orz-bench value computes them.")
         return None
     by_digest = {card.digest: card for card in critics}
     chosen = address.one_of(address.CRITIC, list(by_digest))

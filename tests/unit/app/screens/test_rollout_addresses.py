@@ -31,6 +31,8 @@ def test_invalid_addresses_are_reported(tmp_path: Path) -> None:
         ({"bench": ["arithmetic", "a<b"]}, "bench='a<b' in the address: no rollout"),
         ({"stop_reasons": ["x"], "fingerprints": ["y"]}, "fingerprints='y' in the address: no rollout"),
         ({"tags": list("abcde")}, "tags='a', 'b', 'c' and 2 more in the address: no rollout"),
+        ({"order": "hits"}, "order='hits' in the address: there are no hits without a search"),
+        ({"critic": "0f"}, "No critic has values for this response"),
         ({"problem": "zz"}, "problem='zz' in the address: no rollout"),
         ({"judge": "7"}, "judge='7' in the address: wanted one of 0, 1"),
         ({"page": ["1", "2"]}, "page is in the address 2 times; the last one is used"),
@@ -39,6 +41,16 @@ def test_invalid_addresses_are_reported(tmp_path: Path) -> None:
     for parameters, found_text in wrong:
         test = drawn(tmp_path, "rollouts", **parameters)
         assert found_text in texts(test).replace("\\", ""), parameters
+
+
+def test_a_search_that_is_cleared_takes_the_order_of_its_hits_along(tmp_path: Path) -> None:
+    finished(tmp_path / "run")
+    test = drawn(tmp_path, "rollouts", text="a", order="hits", descending="1", verdicts="correct")
+    (search,) = (one for one in test.text_input if one.label == "Search in responses")
+    search.set_value("").run()
+    assert not {"text", "order", "descending"} & set(test.query_params)
+    assert test.query_params["verdicts"] == "correct"
+    assert not test.warning
 
 
 @pytest.mark.parametrize("screen", PAGES)
