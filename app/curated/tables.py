@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from app.queries.index import MEMORY_LIMIT, spill_folder
 from app.queries.search import MAX_PATTERN_CHARS, bounded, escaped
+from app.queries.spill import in_memory
 from orz_bench.errors import ConfigError, DataError
 from orz_bench.records.regular import require_regular
 
@@ -125,4 +125,4 @@ def quoted(name: str) -> str:
 
 @cache
 def _engine() -> duckdb.DuckDBPyConnection:
-    return duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": spill_folder()})
+    return in_memory()

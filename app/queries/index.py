@@ -6,12 +6,8 @@ and `row`. `refresh` reads only folders whose parts or measures have changed.
 
 from __future__ import annotations
 
-import atexit
 import contextlib
-import functools
 import os
-import shutil
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
@@ -26,13 +22,13 @@ from app.queries.keys import natural
 from app.queries.measure_files import MeasureFiles
 from app.queries.parts import Folder, Part, folders_of, num_summarised
 from app.queries.reasons import reasons_sql
+from app.queries.spill import in_memory
 from orz_bench.records.judged import IS_JUDGED_SQL, NO_RESPONSE
 from orz_bench.records.parquet import is_whole
 
 FAILED = "every request failed, and no row has a response"
 NOT_GRADED = "the responses have not been graded"
 """Why samples have no verdicts."""
-MEMORY_LIMIT = "1000MB"
 _FACTS = "problem_id, sample_index, num_tokens, stop_reason, verdict, second_verdict, reward, advantage, value"
 _MEASURES = (
     "num_chars, text_hash, reflections, repetition, ends_in_loop, keeps_form, reasoning_chars, shows_work, "
@@ -70,14 +66,6 @@ A verdict is null where nobody has judged a sample of the evaluation or step: `n
 """
 
 
-@functools.cache
-def spill_folder() -> str:
-    """Where DuckDB puts what exceeds its memory: a folder of this process with a name that nobody can foresee."""
-    folder = tempfile.mkdtemp(prefix="orz-app-duckdb-")
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return folder
-
-
 @dataclass(frozen=True, slots=True)
 class _Known:
     folder: Folder
@@ -110,7 +98,7 @@ class RunIndex:
         self.lock = threading.RLock()
         self.generation = 0
         """Increased by every refresh that changed something."""
-        self._database = duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": spill_folder()})
+        self._database = in_memory()
         self._database.execute(_TABLES)
         self._known: dict[Path, _Known] = {}
         self._skipped: set[Part] = set()

@@ -24,10 +24,10 @@ class Reason:
     meaning: str
     condition: str
     """On the columns of app.queries.index."""
+    columns: tuple[str, ...]
+    """What it looks at: of a rollout that lacks one of them (no text, no verdict, no value) it cannot be told."""
     needs_measures: bool = False
     """Whether it cannot be told before the responses are measured."""
-    needs_values: bool = False
-    """Whether it can be told of responses only that a critic has assessed (`orz-bench value`)."""
 
 
 REASONS = (
@@ -36,18 +36,21 @@ REASONS = (
         "reward contradicts verdict",
         "Training rewarded a wrong answer, or gave no reward for a correct one that was not cut.",
         "(reward > 0) <> (verdict = 'correct' AND stop_reason <> 'length')",
+        columns=("reward", "verdict"),
     ),
     Reason(
         "right_by_second",
         "right by second extractor",
         "Graded not correct, although the second extractor, such as Math-Verify's own, found a right answer.",
         "second_verdict = 'correct' AND verdict <> 'correct'",
+        columns=("second_verdict", "verdict"),
     ),
     Reason(
         "gold_at_end",
         "gold at the end",
         f"Graded not correct, although the last {END_CHARS} characters contain the gold as a separate word.",
         "gold_at_end AND verdict <> 'correct'",
+        columns=("gold_at_end", "verdict"),
         needs_measures=True,
     ),
     Reason(
@@ -55,6 +58,7 @@ REASONS = (
         "gold in the text",
         "Graded wrong, although the response contains the gold as a separate word.",
         "gold_in_text AND verdict <> 'correct'",
+        columns=("gold_in_text", "verdict"),
         needs_measures=True,
     ),
     Reason(
@@ -62,26 +66,28 @@ REASONS = (
         "extractors disagree",
         "The protocol's extractor and the second one lead to different verdicts.",
         "(verdict = 'correct') <> (second_verdict = 'correct')",
+        columns=("verdict", "second_verdict"),
     ),
     Reason(
         "value_high_wrong",
         "value high, answer wrong",
         f"Graded not correct, although the critic's value before the last token is {HIGH_VALUE} or more.",
         f"final_value >= {HIGH_VALUE}::FLOAT AND verdict <> 'correct'",
-        needs_values=True,
+        columns=("final_value", "verdict"),
     ),
     Reason(
         "value_low_right",
         "value low, answer right",
         f"Graded correct and not cut, although the critic's value before the last token is {LOW_VALUE} or less.",
         f"final_value <= {LOW_VALUE}::FLOAT AND verdict = 'correct' AND stop_reason <> 'length'",
-        needs_values=True,
+        columns=("final_value", "verdict"),
     ),
     Reason(
         "no_reasoning",
         "correct without reasoning",
         f"Correct with fewer than {MIN_REASONING_CHARS} characters and no calculation before the answer.",
         f"verdict = 'correct' AND reasoning_chars < {MIN_REASONING_CHARS} AND NOT shows_work",
+        columns=("verdict", "reasoning_chars"),
         needs_measures=True,
     ),
     Reason(
@@ -89,12 +95,14 @@ REASONS = (
         "not gradable",
         "The answer could not be parsed, took too long, or made the grader fail.",
         "verdict IN ('unparseable', 'timeout', 'error')",
+        columns=("verdict",),
     ),
     Reason(
         "loop",
         "repetition loop",
         "The response ends in a repeated piece of text.",
         "ends_in_loop",
+        columns=("ends_in_loop",),
         needs_measures=True,
     ),
     Reason(
@@ -102,6 +110,7 @@ REASONS = (
         "duplicate",
         "Another sample of the same question has exactly the same text.",
         "num_same > 1",
+        columns=("num_same",),
         needs_measures=True,
     ),
     Reason(
@@ -109,6 +118,7 @@ REASONS = (
         "truncated",
         "Cut by the token limit.",
         "stop_reason = 'length'",
+        columns=("stop_reason",),
     ),
 )
 """Strongest first: the page Suspicious sorts rollouts by their first reason."""

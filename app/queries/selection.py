@@ -198,6 +198,14 @@ def _count_reasons(cursor: duckdb.DuckDBPyConnection, source: str, *, condition:
     return dict(zip((reason.name for reason in REASONS), row, strict=True))
 
 
+def told_reasons(index: RunIndex) -> frozenset[str]:
+    """The reasons that can be told of at least one rollout of the run: of another "0" would say that none has it."""
+    known = (" AND ".join(f"{column} IS NOT NULL" for column in reason.columns) for reason in REASONS)
+    row = index.cursor().execute(f"SELECT {', '.join(f'bool_or({one})' for one in known)} FROM rollouts").fetchone()
+    assert row is not None
+    return frozenset(reason.name for reason, is_told in zip(REASONS, row, strict=True) if is_told)
+
+
 _COMPARED = (
     "verdict", "step", "sample_index", "num_tokens", "reflections", "group_correct", "group_graded", "reward",
     "reasons",

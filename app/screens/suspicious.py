@@ -12,6 +12,7 @@ from app.judging.overrides import both_scores
 from app.markdown import escaped
 from app.queries.filters import QueueFilters
 from app.queries.reasons import BY_NAME, REASONS
+from app.queries.selection import told_reasons
 from app.views import address
 from app.views.context import Context
 from app.views.explorer import explorer
@@ -32,16 +33,16 @@ def render(context: Context) -> None:
 
 def _reasons(opened: OpenRun, counts: Mapping[str, int]) -> None:
     is_measured = opened.coverage.num_measured >= opened.coverage.num_parts
-    critics = opened.index.critics()
+    critics, told = opened.index.critics(), told_reasons(opened.index)
     default = QueueFilters().reasons
     chosen = url.read(QueueFilters, address.parameters()).state.reasons
     shown = showing("suspicious:reasons", [] if chosen == default else list(chosen))
 
     def titled(name: str) -> str:
-        """Unknown without values, and while responses are being measured; a lower bound once there are some."""
+        """Unknown without what it looks at; a lower bound while responses are being measured."""
         number, reason = counts.get(name, 0), BY_NAME[name]
-        is_known = (is_measured or not reason.needs_measures) and (bool(critics) or not reason.needs_values)
-        return f"{BY_NAME[name].title}  {f'{number:,}' if is_known else f'{number:,} so far' if number else '–'}"
+        is_known = name in told and (is_measured or not reason.needs_measures)
+        return f"{reason.title}  {f'{number:,}' if is_known else f'{number:,} so far' if number else '–'}"
 
     st.pills(
         "Reasons, strongest first; choose none for all", list(BY_NAME), selection_mode="multi",

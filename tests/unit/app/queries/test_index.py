@@ -6,6 +6,7 @@ import os
 import shutil
 from pathlib import Path
 
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
@@ -16,11 +17,13 @@ from app.queries.keys import RowKey
 from app.queries.measure_files import MeasureFiles
 from app.queries.measuring import measure
 from app.queries.parts import folders_of
+from app.queries.reasons import REASONS, Reason
 from app.queries.rows import group, one_row, page, text_of, tokens_of
-from app.queries.selection import select
+from app.queries.selection import select, told_reasons
 from orz_bench.errors import DataError, RunDirError
 from orz_bench.records.judged import WITHOUT_TEXT
 from orz_bench.records.parquet import part_files
+from orz_bench.records.rollout import VERDICTS
 from orz_bench.records.run_dir import RunDir
 from tests.support.app_runs import open_index, write_evaluation, write_training
 from tests.support.builders import a_rollout
@@ -162,6 +165,35 @@ def test_nothing_is_suspected_of_responses_that_nobody_has(tmp_path: Path, why: 
     assert ["duplicate" in found[n].reasons for n in (3, 4)] == [True] * 2, "they are really empty"
     assert found[3].num_same == 2
     assert found[0].text_hash is not None, "tags and notes hold on to it"
+
+
+@pytest.mark.parametrize("why", ["", *WITHOUT_TEXT])
+def test_a_reason_is_told_only_of_rollouts_that_have_what_it_looks_at(tmp_path: Path, why: str) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={})
+    completion = "" if why else "so 12"
+    rows = [a_rollout(sample_index=n, completion=completion, verdict="wrong", gold="12", why=why) for n in range(3)]
+    write_evaluation(run, 0, rows, benchmark="arithmetic")
+    of_texts = {"gold_at_end", "gold_in_text", "no_reasoning", "loop", "duplicate"}
+    assert not told_reasons(open_index(run.path, measured=False)) & of_texts
+    told = told_reasons(open_index(run.path))
+    assert told & of_texts == (set() if why else of_texts)
+    assert told >= {"truncated"}
+    assert not told & {"value_high_wrong", "value_low_right", "reward_disagrees"}, "no critic and no reward"
+
+
+@pytest.mark.parametrize("reason", REASONS, ids=lambda reason: reason.name)
+def test_a_reason_names_what_it_looks_at(reason: Reason) -> None:
+    """Whatever else a rollout is: without one of the columns its condition does not hold."""
+    spare = {"reward": "0.0", "stop_reason": "'eos'", "shows_work": "false", "num_same": "2", "reasoning_chars": "1"}
+    spare |= dict.fromkeys(("verdict", "second_verdict"), "'correct'") | {"final_value": "0.9"}
+    spare |= dict.fromkeys(("ends_in_loop", "gold_at_end", "gold_in_text"), "true")
+    for missing in reason.columns:
+        for verdict in VERDICTS:
+            row = spare | {"verdict": f"'{verdict}'", missing: "NULL"}
+            columns = ", ".join(f"{value} AS {name}" for name, value in row.items())
+            found = duckdb.execute(f"SELECT coalesce({reason.condition}, false) FROM (SELECT {columns})").fetchone()
+            assert found == (False,), (missing, verdict)
 
 
 def test_tokens_where_they_were_kept(tmp_path: Path) -> None:

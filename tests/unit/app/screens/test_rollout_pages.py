@@ -15,6 +15,7 @@ from app.judging.side_folder import NAME
 from app.queries.keys import Response, RowKey, key_text
 from app.queries.measure_files import MeasureFiles
 from app.queries.parts import folders_of
+from orz_bench.records.judged import WITHOUT_TEXT
 from orz_bench.records.parquet import part_files
 from orz_bench.records.run_dir import RunDir
 from tests.support.app_runs import hostile_run, write_evaluation
@@ -335,3 +336,18 @@ def test_what_is_not_yet_measured_is_no_zero(tmp_path: Path) -> None:
         labels = {option.content.partition("  ")[::2] for option in test.get("button_group")[0].proto.options}
         assert ("gold in the text", "–") in labels
         assert all(count.isdigit() for title, count in labels if title == "truncated")
+
+
+def test_what_no_rollout_has_a_text_for_is_no_zero(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.create(kind="eval", command=[], seed=0, environment={"imported": True})
+    rows = [a_rollout(sample_index=n, completion="", verdict="wrong", why=WITHOUT_TEXT[-1]) for n in range(2)]
+    write_evaluation(run, 0, rows, benchmark="arithmetic")
+    measured(run)
+    options = drawn(tmp_path, "suspicious").pills(key="suspicious:reasons").options
+    shown = dict(option.split("  ") for option in options)
+    assert {title for title, count in shown.items() if count == "–"} >= {
+        "gold at the end", "gold in the text", "correct without reasoning", "repetition loop", "duplicate",
+        "reward contradicts verdict", "value high, answer wrong",
+    }  # fmt: skip
+    assert shown["truncated"] == "0"
