@@ -24,6 +24,8 @@ UV = "uv>=0.8,<1"
 MARK = ".installing"
 BOOTSTRAP = ".bootstrap"
 """The folder in the environment that uv is installed into where it is not on PATH."""
+NEEDED_GB = 5.5
+"""On disk while the lock is installed; a little less remains."""
 
 # pip's settings, by their names in its configuration, and what uv calls them.
 ARGUMENTS = {
@@ -120,7 +122,9 @@ def _empty(folder: Path, *, but: Path) -> None:
 
 def install(environment: Path, lock: Path, pip_options: Sequence[str]) -> None:
     """Everything between an empty folder and a checked environment. FailedError names the step that failed."""
-    print(f"Making {environment} from {lock}: a minute or two and 4.5 GB, once.", flush=True)
+    if not (environment / "bin" / "python").exists():  # an update replaces a few packages
+        require_space(environment, shutil.disk_usage(environment).free / 1e9)
+    print(f"Making {environment} from {lock}: a minute or two and 5 GB, once.", flush=True)
     _run(
         [sys.executable, "-m", "venv", str(environment)],
         otherwise=f"{sys.executable} cannot make an environment; on Debian and Ubuntu install the package python3-venv",
@@ -144,6 +148,15 @@ def install(environment: Path, lock: Path, pip_options: Sequence[str]) -> None:
         # Elsewhere a module is compiled when it is first imported. Here nothing would ever be kept, and every start of
         # a program would compile torch and vLLM again, which takes twenty seconds.
         _call([python, "-m", "compileall", "-qq", "-j", "0", str(environment / "lib")])
+
+
+def require_space(folder: Path, free_gb: float) -> None:
+    """A full disk is found by whatever writes next, minutes later, and seldom said. FailedError if it would be full."""
+    if free_gb < NEEDED_GB:
+        raise FailedError(
+            f"{folder.resolve()}: {free_gb:.1f} GB are free on this disk, and the packages need {NEEDED_GB}; "
+            "delete something, or clone the project to another disk"
+        )
 
 
 def install_with_uv(environment: Path, lock: Path, pip_options: Sequence[str]) -> None:

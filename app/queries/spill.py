@@ -14,7 +14,8 @@ from pathlib import Path
 import duckdb
 
 MEMORY_LIMIT = "1000MB"
-_PREFIX = "orz-app-duckdb-"
+_PREFIX = "orz-app-spilled-"
+"""Another one than versions had that held no lock: theirs would look abandoned."""
 
 
 def in_memory() -> duckdb.DuckDBPyConnection:

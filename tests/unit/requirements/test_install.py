@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from requirements.install import MARK, UvCannotError, at_work_alone, pip_settings, uv_options
+from requirements.install import MARK, FailedError, UvCannotError, at_work_alone, install, pip_settings, uv_options
 from tests.support.shared_data import PROJECT
 
 
@@ -139,6 +140,16 @@ def test_a_mark_whose_owner_was_killed_is_free(tmp_path: Path) -> None:
         assert not (tmp_path / "half").exists()
         with pytest.raises(BlockingIOError):
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_a_full_disk_is_said_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = shutil.disk_usage(tmp_path)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=int(1.26e9)))
+    environment = tmp_path / ".venv"
+    environment.mkdir()
+    with pytest.raises(FailedError, match=r"\.venv: 1\.3 GB are free on this disk, and the packages need 5\.5"):
+        install(environment, tmp_path / "no-lock.txt", [])
+    assert list(environment.iterdir()) == [], "nothing was begun"
 
 
 @pytest.fixture

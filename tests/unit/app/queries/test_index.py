@@ -262,5 +262,5 @@ def test_what_exceeds_the_memory_goes_into_a_folder_of_this_process(tmp_path: Pa
     found = index.cursor().execute("SELECT current_setting('temp_directory')").fetchone()
     assert found is not None
     folder = Path(found[0])
-    assert folder.name.startswith("orz-app-duckdb-")
+    assert folder.name.startswith("orz-app-spilled-")
     assert folder.stat().st_mode & 0o077 == 0

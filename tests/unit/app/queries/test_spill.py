@@ -26,8 +26,8 @@ def _process(temporary: Path) -> Iterator[tuple[subprocess.Popen[str], Path]]:
 
 
 def test_what_a_killed_process_left_goes_with_the_next(tmp_path: Path) -> None:
-    (tmp_path / "orz-app-duckdb-link").symlink_to(tmp_path)
-    (tmp_path / "orz-app-duckdb-file").write_text("", encoding="utf-8")
+    (tmp_path / "orz-app-spilled-link").symlink_to(tmp_path)
+    (tmp_path / "orz-app-spilled-file").write_text("", encoding="utf-8")
     (tmp_path / "other").mkdir()
     not_ours = set(tmp_path.iterdir())
     with _process(tmp_path) as (living, kept):
