@@ -12,6 +12,7 @@ from orz_bench.records.rollout import Problem
 
 _DOLLAR = re.compile(r"(?<!\\)\$")
 """Not of an amount of money, `\\$18`."""
+_COMMA_IN_NUMBER = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _QUESTION_KEYS = ("problem", "question", "Problem", "Question")
 _ANSWER_KEYS = ("answer", "final_answer", "Answer")
 _ID_KEYS = ("id", "ID", "problem_id", "unique_id", "Record ID")
@@ -50,6 +51,15 @@ def answers_of(row: Mapping[str, Any]) -> list[str]:
     if not texts or not all(texts):
         raise DataError(f"found {answers!r} as the answer, wanted a text, a number, or a list of them")
     return texts
+
+
+def after_hashes(gold: str) -> str:
+    """What follows the last `####`, as in GSM8K's answers, without thousands separators; else the whole text.
+
+    Commas of a list or a point stay: `#### (1, 2)`.
+    """
+    _, hashes, behind = gold.rpartition("####")
+    return _COMMA_IN_NUMBER.sub("", behind.strip()) if hashes and behind.strip() else gold
 
 
 def id_of(row: Mapping[str, Any], position: int, *, benchmark: str) -> str:

@@ -33,7 +33,9 @@ _CUE = re.compile(_WORDS, re.IGNORECASE)
 _CUE_OF_ANY_LANGUAGE = re.compile(_WORDS + _OTHER_WORDS, re.IGNORECASE)
 _LEAD = re.compile(r"[\s:\uff1a=*_`\"'\u201c]*(?:(?:therefore|thus|simply|just)\s+)?[\s*_`\"'\u201c]*")
 _MATHS = re.compile(
-    r"\$\$(?P<display>[^$]+)\$\$|\$(?P<inline>[^$\n]+)\$|\\\((?P<round>.+?)\\\)|\\\[(?P<square>.+?)\\\]", re.DOTALL
+    r"\$\$(?P<display>(?:\\.|[^$\\])+)\$\$|\$(?P<inline>(?:\\[^\n]|[^$\\\n])+)\$"
+    r"|\\\((?P<round>.+?)\\\)|\\\[(?P<square>.+?)\\\]",
+    re.DOTALL,
 )
 _END = re.compile(
     r"\n|[.!?\u3002\uff01](?=\s|$|[*_`\"'<])|[;\uff1b]|</?[a-z]|\s+I hope\b|\s+(?:because|since|as required)\b"

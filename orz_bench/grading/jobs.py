@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 from orz_bench.records.rollout import Verdict
 
-Mode = Literal["answer", "gold", "free"]
-"""answer: an extracted answer is compared. gold: the gold is compared with itself. free: both are free texts, as in
-Math-Verify's own `verify(parse(gold), parse(prediction))`."""
+Mode = Literal["answer", "gold", "response", "free"]
+"""answer: an extracted answer is compared. gold: the gold is compared with itself. response: the answer is looked for
+in a response, as in Math-Verify's own `verify(parse(f"${gold}$"), parse(response))`. free: in both texts, where
+mathematics has delimiters."""
 
 Subject = Literal["mathematics", "instructions"]
 """What a pool of workers judges: each subject has its own libraries."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
 
-from orz_bench.grading.grader import Grader
+from orz_bench.extraction.rules import EXTRACTORS
+from orz_bench.grading.grader import Grader, Submission
 from tests.conformance.checks import (
     Row,
     case_rows,
@@ -64,6 +66,46 @@ def test_labelled_cases_of_mathematics_are_judged_as_labelled() -> None:
     with Grader(extractor="final") as grader:
         failed = failures(rows, grader)
     assert len(failed) <= 0.03 * len(rows), [(row.row_id, grade.why) for row, grade in failed]
+
+
+SAID = {
+    "orz": "so <answer> \\boxed{%s} </answer>",
+    "boxed": "so \\boxed{%s}",
+    "final": "so \\boxed{%s}",
+    "whole": "%s",
+    "phrase": "so the answer is $%s$.",
+    "phrase-multilingual": "所以答案是 $%s$。",
+    "last-number": "so %s",
+    "math-verify": "so we take\n\\[\n\\boxed{%s}\n\\]",
+}
+"""A response that states its answer in the way that the rule reads."""
+
+
+@pytest.mark.parametrize("rule", EXTRACTORS)
+def test_every_rule_accepts_every_gold_that_it_can_read(rule: str) -> None:
+    """As a response states it: golds have no delimiters, and a rule must not expect them."""
+    golds = [gold for gold in made_up_golds() if rule != "last-number" or gold.replace(".", "").isdigit()]
+    with Grader(extractor=rule) as grader:
+        grades = grader.grade(
+            [Submission(gold=gold, kind="math", num_choices=0, response=SAID[rule] % gold) for gold in golds]
+        )
+    assert [(gold, grade.why) for gold, grade in zip(golds, grades, strict=True) if not grade.is_correct] == []
+
+
+def test_the_librarys_own_reading_is_that_of_the_published_loop() -> None:
+    """Differential, on published outputs: `verify(parse(f"${gold}$"), parse(response))`, as others grade with it."""
+    from math_verify import parse, verify
+
+    text = (shared_data() / "foreign" / "qwen25math_math500_14b.jsonl").read_text(encoding="utf-8")
+    rows = [json.loads(line) for line in text.rstrip("\n").split("\n")][::3]
+    plain = [bool(verify(parse(f"${row['gt']}$"), parse(row["code"][0]))) for row in rows]
+    for strict in (True, False):
+        with Grader(extractor="math-verify", strict=strict) as grader:
+            grades = grader.grade(
+                [Submission(gold=row["gt"], kind="math", num_choices=0, response=row["code"][0]) for row in rows]
+            )
+        assert [grade.is_correct for grade in grades] == plain
+    assert 100 < sum(plain) < len(plain)
 
 
 def test_what_the_fast_path_decides_of_numbers_is_what_the_parser_decides() -> None:

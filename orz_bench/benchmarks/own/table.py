@@ -24,6 +24,7 @@ from orz_bench.benchmarks.own.columns import (
 )
 from orz_bench.benchmarks.own.hub import hub_table
 from orz_bench.benchmarks.own.programs import tests_of
+from orz_bench.benchmarks.rows import after_hashes
 from orz_bench.errors import DataError, RecordError
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import Problem
@@ -81,7 +82,7 @@ def read_own(address: TableAddress, files: Sequence[Path], *, name: str, benchma
         if kind == "math" and options.kind is None:
             _refuse_other_kinds(table)
         golds = read_each(table, table.require(options.answer, ANSWER, option="answer"), read=scalar)
-        golds = [_after_hashes(gold) for gold in golds]
+        golds = [after_hashes(gold) for gold in golds]
     if kind == "choice":
         choices = choices_of(table, options)
         golds = golds_of(table, choices, golds=golds, form=options.gold)
@@ -155,12 +156,6 @@ def _ids(table: Table, options: TableOptions, *, name: str) -> list[str]:
             )
         seen[id_] = where
     return list(seen)
-
-
-def _after_hashes(gold: str) -> str:
-    """What follows the last `####`, as in GSM8K's answers, without thousands separators."""
-    _, hashes, behind = gold.rpartition("####")
-    return behind.strip().replace(",", "") if hashes and behind.strip() else gold
 
 
 def _refuse_unused(table: Table, options: TableOptions, *, kind: str) -> None:

@@ -17,7 +17,7 @@ from orz_bench.grading.jobs import Reply
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import AnswerKind, Grade, Problem
 
-RULES = "2"
+RULES = "3"
 """Version of the rules for mathematics, letters and instructions: raised whenever a verdict could change."""
 Pair = tuple[str, str]
 """A gold and an answer to compare with it."""

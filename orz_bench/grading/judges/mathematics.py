@@ -36,7 +36,7 @@ class MathJudge:
 
     def judge(self, pairs: Sequence[Pair], *, extractor: str = "") -> Mapping[Pair, Reply]:
         """Whether each answer equals its gold; under `math-verify`, whether the library finds one in it that does."""
-        jobs = {pair: self._job(*pair, mode="free" if extractor == MATH_VERIFY else "answer") for pair in pairs}
+        jobs = {pair: self._job(*pair, mode="response" if extractor == MATH_VERIFY else "answer") for pair in pairs}
         replies = self._replies(list(jobs.values()))
         return {pair: replies[job] for pair, job in jobs.items()}
 

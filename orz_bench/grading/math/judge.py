@@ -12,7 +12,7 @@ from sympy.core.relational import Relational
 from orz_bench.grading.jobs import Job, Reply
 from orz_bench.grading.math import sequences
 from orz_bench.grading.math.fast_path import known_outcome
-from orz_bench.grading.math.reading import Value, read_free_text, read_latex
+from orz_bench.grading.math.reading import Value, delimited, read_free_text, read_latex
 from orz_bench.grading.math.same_set import same_set
 from orz_bench.grading.math.strict import are_one_function, relations_differ, values_differ
 from orz_bench.grading.surface.compare import Comparer, Outcome, alike, unlike
@@ -29,9 +29,7 @@ def judge(job: Job) -> Reply:
         return _judge_gold(job.gold)
     if text_key(job.gold) == text_key(job.answer):
         return Reply("correct", "same text")
-    if job.mode == "free":
-        return _judge_free(job)
-    return _judge_answer(job)
+    return _judge_answer(job) if job.mode == "answer" else _judge_text(job)
 
 
 def _judge_gold(gold: str) -> Reply:
@@ -68,12 +66,13 @@ def _judge_loosely(job: Job) -> Reply:
     return Reply("correct" if is_equal else "wrong", f"{'' if is_equal else 'not '}equal by Math-Verify")
 
 
-def _judge_free(job: Job) -> Reply:
+def _judge_text(job: Job) -> Reply:
     reply = _judge_answer(job)
     # From two bare equations Math-Verify would extract and compare the numbers after the equals signs.
-    if reply.verdict == "correct" or (job.strict and _are_equations(job)):
+    if reply.verdict == "correct" or (job.strict and job.mode == "free" and _are_equations(job)):
         return reply
-    golds, answers = read_free_text(job.gold), read_free_text(job.answer)
+    gold = delimited(job.gold) if job.mode == "response" else job.gold
+    golds, answers = read_free_text(gold), read_free_text(job.answer)
     if not golds or not answers:
         return Reply("unparseable", f"nothing found in the {'answer' if golds else 'gold'}")
     if not verify(golds, answers, timeout_seconds=None):

@@ -20,6 +20,8 @@ Value: TypeAlias = Basic | MatrixBase
 _NORMALISATION = replace(LatexExtractionConfig().normalization_config, units=False)
 """Units have been read before (see read_words): Math-Verify would take the t of \\sin^2 t for one."""
 _ORDINAL = re.compile(r"\^\s*\{?\s*\\(?:text|mathrm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?")
+_DELIMITER = re.compile(r"(?<!\\)(?:\$|\\[(\[]|\\boxed\b)")
+"""Not an escaped dollar sign, and not the end of a row (`\\\\[4pt]`)."""
 _PERCENT = re.compile(r"\s*\\?%$")
 
 
@@ -37,6 +39,11 @@ def read_latex(text: str) -> Value | None:
     except Exception:  # any failure of the parser means: not readable
         return None
     return value if isinstance(value, Basic | MatrixBase) else None
+
+
+def delimited(gold: str) -> str:
+    """A gold as a text in which Math-Verify finds it: without delimiters it would look for plain numbers only."""
+    return gold if _DELIMITER.search(gold) else f"${gold}$"
 
 
 def read_free_text(text: str) -> list[Value | str]:

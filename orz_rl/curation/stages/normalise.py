@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
+from orz_bench.benchmarks.rows import after_hashes
 from orz_bench.extraction.answers import last_box
 from orz_rl.curation.rows import Fate, Outcome, Row
 from orz_rl.curation.settings import NormaliseSettings
@@ -28,7 +29,9 @@ _MOVES = re.compile(r"(\\\\)|\\[,;:>]|\\!|\\ (?=\s)")
 """A line break of LaTeX, which stays, or a command that moves what follows."""
 _THOUSANDS = re.compile(r"(?<=\d)\\[,;:](?=\d{3}(?!\d))")
 """A space between the digits of one number."""
-_DOLLARS = re.compile(r"\$\$(.+)\$\$|\$([^$]+)\$|\\\((.+)\\\)|\\\[(.+)\\\]", re.DOTALL)
+_DOLLARS = re.compile(r"\$\$(.+)\$\$|\$((?:\\.|[^$\\])+)\$|\\\((.+)\\\)|\\\[(.+)\\\]", re.DOTALL)
+_DELIMITERS = re.compile(r"(?<!\\)\$|\\[()\[\]]")
+"""Not an escaped dollar sign."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +90,12 @@ def without_spacing(text: str) -> str:
 
 def bare_answer(text: str) -> str:
     """A gold without the frame around it: what stands before `####`, one box, dollar signs."""
-    _, hashes, behind = text.rpartition("####")
-    if hashes and behind.strip():
-        text = behind.strip().replace(",", "")
+    text = after_hashes(text)
     if text.count("\\boxed") + text.count("\\fbox") == 1 and (boxed := last_box(text)):
         text = boxed.strip()
     match = _DOLLARS.fullmatch(text.strip())
     inner = next((each for each in match.groups() if each), "").strip() if match else ""
-    return inner if inner and not re.search(r"\$|\\[()\[\]]", inner) else text.strip()
+    return inner if inner and not _DELIMITERS.search(inner) else text.strip()
 
 
 def _moved(match: re.Match[str]) -> str:

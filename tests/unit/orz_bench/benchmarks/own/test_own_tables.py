@@ -93,6 +93,14 @@ def test_columns_are_found_or_named(tmp_path: Path, row: dict[str, Any], options
 
 
 @pytest.mark.parametrize(
+    ("behind", "gold"), [("1,234,567.5", "1234567.5"), ("(1, 2)", "(1, 2)"), ("1,2", "1,2"), ("12,345, 6", "12345, 6")]
+)
+def test_only_commas_inside_a_number_go(tmp_path: Path, behind: str, gold: str) -> None:
+    (problem,) = problems_of(tmp_path, [{"question": "?", "answer": f"so\n#### {behind}"}])
+    assert problem.gold == gold
+
+
+@pytest.mark.parametrize(
     ("row", "options", "fault"),
     [
         ({"problem": "?", "question": "?", "answer": 1}, "", "columns problem and question could each be the question"),
