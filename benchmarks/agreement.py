@@ -18,6 +18,7 @@ from math_verify import parse, verify
 
 from orz_bench.benchmarks.loading.load import load_problems
 from orz_bench.benchmarks.registry import get_benchmark
+from orz_bench.extraction.answers import last_box
 from orz_bench.extraction.letters import extract_letter, extract_mmlu_pro
 from orz_bench.grading.grader import Grader, Submission
 
@@ -52,6 +53,40 @@ def string_matches(name: str, grader: Grader) -> Counts:
         "further correct": sum(is_correct and not is_match for is_match, is_correct in pairs),
         "timed out or failed": sum(grade.verdict in ("timeout", "error") for grade in grades),
     }
+
+
+def boxes_in_thoughts() -> int:
+    """Right boxes inside the thought that ORZ's template opens, which `boxed` does not count."""
+    rows = rows_of("rollouts", "orz_fork_eval_math500.jsonl")
+    boxes = [last_box(row["raw_response"]) or "" for row in rows]
+    with Grader(extractor="boxed") as boxed, Grader(extractor="whole") as whole:
+        counted = boxed.grade([_of_mathematics(str(row["expected"]), row["raw_response"]) for row in rows])
+        found = whole.grade([_of_mathematics(str(row["expected"]), box) for row, box in zip(rows, boxes, strict=True)])
+    return sum(one.is_correct and not other.is_correct for one, other in zip(found, counted, strict=True))
+
+
+def published_outputs() -> dict[str, Counts]:
+    """Qwen2.5-Math's own outputs: ours and the library's own reading, against the plain loop and the file's score."""
+    names = ("qwen25math_math500_14b", "qwen25math_aime24_14b")
+    rows = [row for name in names for row in rows_of("foreign", f"{name}.jsonl")]
+    plain = [bool(verify(parse(f"${row['gt']}$"), parse(row["code"][0]))) for row in rows]
+    found = {}
+    for extractor in ("final", "math-verify"):
+        with Grader(extractor=extractor) as grader:
+            grades = grader.grade([_of_mathematics(row["gt"], row["code"][0]) for row in rows])
+        found[extractor] = {
+            "responses": len(rows),
+            "correct": sum(grade.is_correct for grade in grades),
+            "other than the plain loop": sum(one.is_correct != other for one, other in zip(grades, plain, strict=True)),
+            "other than the file's score": sum(
+                one.is_correct != row["score"][0] for one, row in zip(grades, rows, strict=True)
+            ),
+        }
+    return found
+
+
+def _of_mathematics(gold: str, response: str) -> Submission:
+    return Submission(gold=gold, kind="math", num_choices=0, response=response)
 
 
 def instructions() -> dict[str, Any]:
@@ -122,7 +157,14 @@ def main() -> None:
         labelled = cases(grader)
     keep(
         "agreement",
-        {"string matches": matches, "ifeval": instructions(), "mmlu_pro": letters(), "labelled cases": labelled},
+        {
+            "string matches": matches,
+            "right boxes in thoughts, math500": boxes_in_thoughts(),
+            "Qwen2.5-Math": published_outputs(),
+            "ifeval": instructions(),
+            "mmlu_pro": letters(),
+            "labelled cases": labelled,
+        },
     )
 
 

@@ -42,6 +42,8 @@ _END = re.compile(
     r"|,\s+(?:so|because|since|which|where)\b",
     re.IGNORECASE,
 )
+_ENDLESS = re.compile(r"-?\d*\.\d+(?:\.{3}|\u2026|\\l?dots)")
+"""A decimal number that goes on: its dots end no sentence."""
 _MARKS = " \t*_`\"'\u201c\u201d,.:;\u3002"
 _NUMBER = re.compile(r"-?[$0-9.,]{2,}|-?[0-9]+")
 """lm-eval 0.4, tasks/gsm8k: `(-?[$0-9.,]{2,})|(-?[0-9]+)`, the last match."""
@@ -85,4 +87,6 @@ def _following(text: str) -> str | None:
     if maths := _MATHS.match(text):
         inside = next(part for part in maths.groups() if part is not None).strip()
         return last_box(inside) or inside.rstrip(".") or None
+    if endless := _ENDLESS.match(text):
+        return endless.group()
     return sentence.strip(_MARKS) or None

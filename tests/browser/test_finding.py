@@ -70,6 +70,17 @@ def test_a_cell_of_the_matrix_opens_the_question_at_that_step(page: Any, finding
     page.wait_for_url(lambda url: urlsplit(url).path == "/matrix", timeout=WAIT_MS)
 
 
+def test_empty_cells_of_the_matrix_are_explained_where_there_are_any(page: Any, finding: str) -> None:
+    """The second run has not been asked the first one's questions; alone, each run has a rate for every one of its."""
+    chart = page.get_by_role("img", name="Pass rates, questions by checkpoint")
+    legend = page.get_by_text("empty: not asked, or without a verdict")
+    for runs, has_empty in (("run=up", False), ("run=up&run=long", True)):
+        open_page(page, f"{finding}/matrix?{runs}")
+        chart.wait_for(timeout=WAIT_MS)
+        settled(page)
+        assert legend.is_visible() == has_empty, runs
+
+
 def test_a_row_of_the_matrix_is_opened_by_keyboard(page: Any, finding: str) -> None:
     open_page(page, f"{finding}/matrix?run=up&rank=forgotten")
     page.locator('[data-testid="stDataFrame"] canvas').first.focus()
