@@ -74,9 +74,11 @@ def _grade_file(name: str, source: Path, *, out: Path, options: GradeOptions) ->
     from orz_bench.exchange.grade_file import grade_file
     from orz_bench.extraction.programs import code_extractors
     from orz_bench.grading.grader import Grader
+    from orz_bench.grading.judges.judge import require_reads
 
     benchmark, console, folders = get_benchmark(name), stderr_console(), options.data_folders
     extractor = options.extractor or "final"
+    require_reads(extractor, benchmark.kind)
     tests = load_problems(benchmark, folders=folders).tests if benchmark.kind == "code" else {}
     if tests:
         extractor = code_extractors(extractor)[0]

@@ -31,6 +31,17 @@ LETTER_EXTRACTORS = ("mmlu-pro", "answer-is", LIKELIHOOD)
 """Rules for letters of options only: see letters.py."""
 EXTRACTOR_NAMES = (*EXTRACTORS, *LETTER_EXTRACTORS, *CODE_EXTRACTORS)
 """Every name that --extractor may have."""
+READERS: Mapping[str, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "math": ("mathematics", tuple(EXTRACTORS)),
+        "choice": (
+            "letters",
+            tuple(name for name in EXTRACTOR_NAMES if name not in (*MATH_EXTRACTORS, *CODE_EXTRACTORS)),
+        ),
+    }
+)
+"""Kinds of answers that not every rule reads, in words, with the rules that do. Programs have rules of their own
+(code_extractors), and instructions are about the whole response."""
 RULES: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "orz": (

@@ -14,6 +14,7 @@ from orz_bench.engines.registry import get_engine
 from orz_bench.engines.tokenizer import load_tokenizer
 from orz_bench.errors import ConfigError, DataError, counted
 from orz_bench.grading.grader import Grader
+from orz_bench.grading.judges.judge import require_reads
 from orz_bench.installed.extras import require
 from orz_bench.records.origin import Origin
 from orz_bench.records.run_dir import RunDir
@@ -180,6 +181,8 @@ def prompts_for(config: TrainConfig, tokenizer: Tokenizer, *, notice: Callable[[
             f"{counted(len(prompts.too_long), 'problem')} refused: prompts longer than data.max_prompt_tokens="
             f"{config.data.max_prompt_tokens:,} (first: {prompts.too_long[0]})"
         )
+    for kind in sorted({prompt.problem.kind for prompt in prompts.prompts}):
+        require_reads(config.reward.extractor, kind, named="reward.extractor")
     _require_a_step(len(prompts.prompts), config)
     golds = {prompt.problem.gold for prompt in prompts.prompts}
     tests = {gold: packed for gold, packed in data_read.tests.items() if gold in golds}

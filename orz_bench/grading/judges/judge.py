@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from orz_bench.environment import package_version
-from orz_bench.extraction.rules import MATH_VERIFY
+from orz_bench.errors import ConfigError
+from orz_bench.extraction.rules import EXTRACTOR_NAMES, MATH_VERIFY, READERS
 from orz_bench.grading.jobs import Reply
 from orz_bench.records.program_tests import PackedTests
 from orz_bench.records.rollout import AnswerKind, Grade, Problem
@@ -92,6 +93,13 @@ class JudgeEntry:
 
     open: Callable[[Settings], Judge]
     version: Callable[[], str]
+
+
+def require_reads(extractor: str, kind: str, *, named: str = "the extractor") -> None:
+    """Raise ConfigError for a rule that cannot read answers of this kind. `named`: what the user calls the setting."""
+    what, names = READERS.get(kind, ("", EXTRACTOR_NAMES))
+    if extractor not in names:
+        raise ConfigError(f"{named} {extractor!r} does not read {what}; use one of {', '.join(names)}.")
 
 
 def grade(judge: Judge, submissions: Sequence[Submission]) -> list[Grade]:

@@ -8,7 +8,7 @@ from orz_bench.errors import counted
 from orz_bench.extraction.letters import extract_letter, letter_of
 from orz_bench.extraction.rules import second_extractor
 from orz_bench.grading.jobs import Reply
-from orz_bench.grading.judges.judge import Pair, Settings, Submission
+from orz_bench.grading.judges.judge import Pair, Settings, Submission, require_reads
 from orz_bench.records.rollout import Problem
 
 
@@ -19,7 +19,8 @@ class LetterJudge:
         self.extractors = (settings.extractor, second_extractor(settings.extractor))
 
     def extract(self, submission: Submission, extractor: str) -> str | None:
-        """The letter that the response chooses."""
+        """The letter that the response chooses. ConfigError for a rule that reads mathematics or programs only."""
+        require_reads(extractor, "choice")
         return extract_letter(submission.response, extractor, num_choices=submission.num_choices)
 
     def judge(self, pairs: Sequence[Pair], *, extractor: str = "") -> Mapping[Pair, Reply]:

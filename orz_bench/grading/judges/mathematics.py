@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from orz_bench.errors import ConfigError
 from orz_bench.extraction.answers import last_box
 from orz_bench.extraction.rules import EXTRACTORS, MATH_VERIFY, second_extractor
 from orz_bench.grading.jobs import Job, Mode, Reply
-from orz_bench.grading.judges.judge import Pair, Settings, Submission
+from orz_bench.grading.judges.judge import Pair, Settings, Submission, require_reads
 from orz_bench.grading.judges.pooled import PooledJudge
 from orz_bench.grading.math.caps import why_refused
 from orz_bench.grading.math.fast_path import compared, plain_number, same_text
@@ -28,10 +27,7 @@ class MathJudge:
 
     def extract(self, submission: Submission, extractor: str) -> str | None:
         """The answer by a rule for answers of any form. ConfigError for a rule that reads letters or programs only."""
-        if extractor not in EXTRACTORS:
-            raise ConfigError(
-                f"the extractor {extractor!r} does not read mathematics; use one of {', '.join(EXTRACTORS)}."
-            )
+        require_reads(extractor, "math")
         return EXTRACTORS[extractor](submission.response)
 
     def judge(self, pairs: Sequence[Pair], *, extractor: str = "") -> Mapping[Pair, Reply]:

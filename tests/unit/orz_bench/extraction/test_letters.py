@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from orz_bench.errors import ConfigError
 from orz_bench.extraction.letters import extract_letter, letter_of
+from orz_bench.grading.grader import Grader, Submission
 
 
 @pytest.mark.parametrize(
@@ -53,3 +55,14 @@ def test_a_letter_is_found_in_texts_up_to_a_length() -> None:
         assert extract_letter(f"\\boxed{{{text}}}", "boxed", num_choices=4) == letter
     for length, letter in ((300, "C"), (301, None)):
         assert extract_letter("C. ".ljust(length, "x"), "boxed", num_choices=4) == letter
+
+
+@pytest.mark.parametrize("extractor", ["last-number", "math-verify", "fence", "lcb"])
+def test_a_rule_that_reads_no_letters_is_refused(extractor: str) -> None:
+    """Another rule would be taken for it, and the score be said to be its."""
+    submission = Submission(gold="C", kind="choice", num_choices=4, response="The answer is (C).")
+    with (
+        Grader(extractor=extractor) as grader,
+        pytest.raises(ConfigError, match=f"'{extractor}' does not read letters"),
+    ):
+        grader.grade([submission])

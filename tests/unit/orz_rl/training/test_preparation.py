@@ -36,6 +36,15 @@ def test_missing_parts_are_reported(override: str, wanted: str, tmp_path: Path) 
     assert not (tmp_path / "run").exists()
 
 
+def test_a_rule_that_cannot_read_the_answers_is_refused_before_anything_is_sampled(tmp_path: Path) -> None:
+    row = '{"question": "Which?", "A": "one", "B": "two", "answer": "B"}\n'
+    (tmp_path / "train.jsonl").write_text("".join(row.replace("Which", f"Which {n}") for n in range(4)), "utf-8")
+    source = f"data.source={tmp_path / 'train.jsonl'}:kind=choice"
+    with pytest.raises(OrzError, match=r"reward\.extractor 'last-number' does not read letters; use one of orz"):
+        setup_of(tmp_path / "run", source, "reward.extractor=last-number")
+    assert len(setup_of(tmp_path / "run", source, "reward.extractor=phrase").prompts.prompts) == 4
+
+
 def test_a_broken_row_is_named(tmp_path: Path) -> None:
     (tmp_path / "train.jsonl").write_text('{"problem": "1+1?", "answer": "2"}\n{"problem": "2+2?"}\n', "utf-8")
     with pytest.raises(OrzError, match="line 2"):
